@@ -1,0 +1,102 @@
+"""The errors of Ringway, as one tree. Imports nothing.
+
+    RingwayError
+    ├─ ConfigError          a setting is wrong; the person who started the program must act (exit code 2)
+    ├─ ProtocolError        the peer broke the rules; carries the WebSocket close code that says so
+    ├─ UpgradeError         a handshake was refused; carries the HTTP status
+    ├─ TicketError          a ticket is forged, stale, used, or for another node
+    ├─ ConnectionClosed     the connection is over; carries close code and reason
+    ├─ CommandError         the server refused a command; carries its code, and whether to retry
+    ├─ Overloaded           a bound was hit; names the bound and its value
+    ├─ NoNode               no node may take this connection now; retry later
+    └─ EngineError          the engine failed
+       ├─ EngineAway        it cannot be reached; temporary, retry
+       ├─ EngineUnsuitable  it was reached and will not do; its operator must act
+       └─ NoAnswer          a member did not answer a call in time
+"""
+
+
+class RingwayError(Exception):
+    """Any error that Ringway raises on purpose."""
+
+
+class ConfigError(RingwayError):
+    """One or more settings are wrong; `problems` names each value, its rule and the remedy."""
+
+    def __init__(self, *problems: str) -> None:
+        self.problems = problems
+        super().__init__("; ".join(problems))
+
+
+class ProtocolError(RingwayError):
+    """The peer broke the protocol; close its connection with `close_code`."""
+
+    def __init__(self, close_code: int, message: str) -> None:
+        self.close_code = close_code
+        super().__init__(message)
+
+
+class UpgradeError(RingwayError):
+    """A WebSocket handshake was refused; `status` is the HTTP status that says so, `headers` go with it."""
+
+    def __init__(self, status: int, message: str, headers: tuple[tuple[str, str], ...] = ()) -> None:
+        self.status = status
+        self.headers = headers
+        super().__init__(message)
+
+
+class TicketError(RingwayError):
+    """A ticket does not admit its bearer; the client must ask the gateway for a new one."""
+
+
+class ConnectionClosed(RingwayError):
+    """The connection is over: `code` and `reason` of the close frame (1006 where there was none)."""
+
+    def __init__(self, code: int, reason: str = "") -> None:
+        self.code = code
+        self.reason = reason
+        super().__init__(f"connection closed with {code}" + (f" ({reason})" if reason else ""))
+
+
+class CommandError(RingwayError):
+    """The server answered a command with an error; retry it only where `temporary` is true."""
+
+    def __init__(self, code: int, message: str, *, temporary: bool = False) -> None:
+        self.code = code
+        self.temporary = temporary
+        super().__init__(f"{code}: {message}")
+
+
+class Overloaded(RingwayError):
+    """A bound was hit: `bound` is its name in the configuration, `value` what it is set to."""
+
+    def __init__(self, bound: str, value: float) -> None:
+        self.bound = bound
+        self.value = value
+        super().__init__(f"{bound} of {value} reached")
+
+
+class NoNode(RingwayError):
+    """No node may take a connection now. Temporary: retry after a pause."""
+
+
+class EngineError(RingwayError):
+    """The engine failed to do what was asked; `temporary` says whether a retry can help."""
+
+    temporary = False
+
+
+class EngineAway(EngineError):
+    """The engine cannot be reached at the moment; nothing was accepted. Retry."""
+
+    temporary = True
+
+
+class EngineUnsuitable(EngineError):
+    """The engine was reached and lacks what Ringway needs; the message says what."""
+
+
+class NoAnswer(EngineError):
+    """A member did not answer a call before its deadline, or nobody serves that address."""
+
+    temporary = True
