@@ -1,0 +1,1 @@
+"""Ringway scales WebSocket servers horizontally."""

@@ -1,0 +1,105 @@
+"""Who is alive, judged by what was heard (DESIGN.md 4).
+
+A member reports each second; it is gone when nothing was heard of it for `lease_s` on this process's monotonic
+clock, or when it says so. Nothing is stored anywhere, so nothing can be stale after a crash.
+
+Two faults of the observer must not look like the death of everybody else, and freeze the leases instead: this
+process itself was stopped (a tick comes far too late), or the engine is away, so that nobody can be heard.
+"""
+
+from collections import deque
+from dataclasses import dataclass
+
+from ringway.protocol.report import Report
+from ringway.types import Incarnation, NodeName
+
+LEASE_S = 2.5
+"""Reports come each second, 20 % jittered: two may be lost. With `TICK_S`, death is seen within 3 s."""
+
+TICK_S = 0.25
+"""How often `tick` is called."""
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """A member was heard for the first time, or anew under another incarnation."""
+
+    report: Report
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """A known member was heard again."""
+
+    report: Report
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """A member is gone; `cause` is "withdrawn", "silent" or "replaced"."""
+
+    report: Report
+    cause: str
+
+
+Event = Joined | Reported | Left
+
+
+class Membership:
+    """The members as one process knows them. Feed it what is heard and the time; it says what changed."""
+
+    def __init__(self, lease_s: float = LEASE_S) -> None:
+        self.members: dict[NodeName, Report] = {}
+        self._lease_s = lease_s
+        self._heard_at: dict[NodeName, float] = {}
+        self._ticked_at: float | None = None
+        self._away = False
+        # Late reports of an incarnation that is over must not bring it back. Bounded: the oldest fall out.
+        self._over: deque[Incarnation] = deque(maxlen=1024)
+
+    def heard(self, report: Report, now: float) -> list[Event]:
+        """Take one report; `now` is monotonic."""
+        if report.incarnation in self._over:
+            return []
+        known = self.members.get(report.name)
+        if known is not None and known.incarnation == report.incarnation:
+            if report.seq <= known.seq:
+                self._heard_at[report.name] = now
+                return []
+            self._keep(report, now)
+            return [Reported(report)]
+        events = self._end(report.name, "replaced") if known is not None else []
+        self._keep(report, now)
+        return [*events, Joined(report)]
+
+    def withdrawn(self, name: NodeName) -> list[Event]:
+        """Take the word of a member that it leaves."""
+        return self._end(name, "withdrawn") if name in self.members else []
+
+    def tick(self, now: float) -> list[Event]:
+        """Let time pass; call it every `TICK_S`."""
+        gap = now - self._ticked_at - TICK_S if self._ticked_at is not None else 0.0
+        self._ticked_at = now
+        if gap > TICK_S or self._away:
+            for name in self._heard_at:
+                self._heard_at[name] = now if self._away else min(now, self._heard_at[name] + gap)
+            return []
+        silent = [name for name, at in self._heard_at.items() if now - at > self._lease_s]
+        return [event for name in silent for event in self._end(name, "silent")]
+
+    def engine_up(self, up: bool, now: float) -> None:
+        """Hold all leases while the engine is away; they begin anew when it is back."""
+        if up and self._away:
+            self._heard_at = dict.fromkeys(self._heard_at, now)
+        self._away = not up
+
+    def _keep(self, report: Report, now: float) -> None:
+        self.members[report.name] = report
+        self._heard_at[report.name] = now
+
+    def _end(self, name: NodeName, cause: str) -> list[Event]:
+        report = self.members.pop(name)
+        del self._heard_at[name]
+        if cause != "silent":  # a silent member may only have been slow: it may come back
+            self._over.append(report.incarnation)
+        return [Left(report, cause)]

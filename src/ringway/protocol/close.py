@@ -1,0 +1,87 @@
+"""The close codes: one table from which code, tests and the reference page are made (PROTOCOL.md P-6).
+
+The range of a code says what its receiver does, so that an old client treats a new code rightly:
+3000-3499 and 4000-4499 reconnect, 3500-3999 and 4500-4999 are final, below 3000 the transport was lost.
+"""
+
+import enum
+from dataclasses import dataclass
+
+REASON_BYTES_MAX = 123
+"""RFC 6455, 5.5: a control frame holds 125 bytes, two of them the code."""
+
+
+class Retry(enum.StrEnum):
+    """What the receiver of a close code does next."""
+
+    BACKOFF = "backoff"  # reconnect after a growing, jittered pause
+    ELSEWHERE = "elsewhere"  # reconnect through the gateway, which chooses the node
+    NEVER = "never"  # the person or program that owns the client must act first
+
+
+@dataclass(frozen=True, slots=True)
+class CloseCode:
+    """One row of the table."""
+
+    code: int
+    name: str
+    retry: Retry
+    sender: str
+    meaning: str
+
+
+_ROWS = (
+    CloseCode(1000, "normal", Retry.NEVER, "client", "the client is done"),
+    CloseCode(1001, "going away", Retry.BACKOFF, "client", "the page is left or the process ends"),
+    CloseCode(1002, "protocol error", Retry.NEVER, "both", "a frame broke RFC 6455"),
+    CloseCode(1003, "unsupported data", Retry.NEVER, "node", "a binary message, where the protocol is text"),
+    CloseCode(1007, "invalid payload", Retry.NEVER, "node", "a text message is not UTF-8"),
+    CloseCode(1009, "message too big", Retry.NEVER, "node", "a message is longer than `message_bytes_max`"),
+    CloseCode(1012, "service restart", Retry.ELSEWHERE, "node, gateway", "a move (see P-7), or the node was lost"),
+    CloseCode(1013, "try again later", Retry.BACKOFF, "gateway", "no node can take the connection now"),
+    CloseCode(3000, "connection closed", Retry.BACKOFF, "node", "closed without a special reason"),
+    CloseCode(3001, "shutdown", Retry.BACKOFF, "node", "the node is shutting down"),
+    CloseCode(3004, "internal server error", Retry.BACKOFF, "node", "a fault of the node's own"),
+    CloseCode(3008, "slow", Retry.BACKOFF, "node", "the client reads slower than it is sent to: outbox full"),
+    CloseCode(3012, "no pong", Retry.BACKOFF, "node", "a ping was not answered in time"),
+    CloseCode(3013, "too many requests", Retry.BACKOFF, "node", "more commands a second than allowed"),
+    CloseCode(3500, "invalid token", Retry.NEVER, "node", "a token was sent, and this node checks none"),
+    CloseCode(3501, "bad request", Retry.NEVER, "node", "a command that cannot be read, or out of order"),
+    CloseCode(3502, "stale", Retry.NEVER, "node", "no connect command in time"),
+    CloseCode(3503, "force disconnect", Retry.NEVER, "node", "disconnected by the operator"),
+)
+
+CODES: dict[int, CloseCode] = {row.code: row for row in _ROWS}
+
+NORMAL = 1000
+PROTOCOL_ERROR = 1002
+UNSUPPORTED_DATA = 1003
+INVALID_PAYLOAD = 1007
+MESSAGE_TOO_BIG = 1009
+SERVICE_RESTART = 1012
+TRY_AGAIN_LATER = 1013
+SHUTDOWN = 3001
+INTERNAL = 3004
+SLOW = 3008
+NO_PONG = 3012
+TOO_MANY_REQUESTS = 3013
+INVALID_TOKEN = 3500
+BAD_REQUEST = 3501
+STALE = 3502
+
+ABNORMAL = 1006
+"""Reported where a connection ended without a close frame; never sent (RFC 6455, 7.4.1)."""
+
+
+def retry_of(code: int) -> Retry:
+    """What the receiver of `code` does next; codes outside the table are judged by their range."""
+    if code in CODES:
+        return CODES[code].retry
+    if 3500 <= code < 4000 or 4500 <= code < 5000:
+        return Retry.NEVER
+    return Retry.BACKOFF
+
+
+def may_travel(code: int) -> bool:
+    """Whether a close frame may carry `code` (RFC 6455, 7.4; 1012 to 1014 from the IANA registry)."""
+    return 1000 <= code <= 1003 or 1007 <= code <= 1014 or 3000 <= code <= 4999

@@ -1,0 +1,49 @@
+"""Frames to commands and replies, and back. A frame carries JSON objects, one a line (PROTOCOL.md P-4.2)."""
+
+import msgspec
+
+from ringway.errors import CommandError, ProtocolError
+from ringway.protocol.close import BAD_REQUEST
+from ringway.protocol.command import Command, Empty, Reply, ReplyError
+
+PING = b"{}"
+"""What the server sends as a ping, and the client as a pong."""
+
+_encoder = msgspec.json.Encoder()
+_commands = msgspec.json.Decoder(Command)
+_replies = msgspec.json.Decoder(Reply)
+
+encode = _encoder.encode
+"""Return any message struct as JSON."""
+
+EMPTY = Empty()
+
+
+def decode_commands(frame: bytes) -> list[Command]:
+    """Return the commands in one frame, in order; raise `ProtocolError` 3501 for what cannot be read."""
+    try:
+        return [_commands.decode(line) for line in frame.split(b"\n") if line]
+    except msgspec.DecodeError as error:
+        raise ProtocolError(BAD_REQUEST, f"a command cannot be read: {error}") from error
+
+
+def decode_replies(frame: bytes) -> list[Reply]:
+    """Return the replies and pushes in one frame, in order; raise `ProtocolError` for what cannot be read."""
+    try:
+        return [_replies.decode(line) for line in frame.split(b"\n") if line]
+    except msgspec.DecodeError as error:
+        raise ProtocolError(BAD_REQUEST, f"a reply cannot be read: {error}") from error
+
+
+def encode_error(command_id: int, error: CommandError) -> bytes:
+    """Return the reply that refuses a command."""
+    refused = ReplyError(error.code, error.args[0].partition(": ")[2], temporary=error.temporary)
+    return _encoder.encode(Reply(id=command_id, error=refused))
+
+
+def push_head(channel: str) -> bytes:
+    """Return what stands before an encoded publication in its push; `PUSH_TAIL` stands behind it."""
+    return b'{"push":{"channel":' + _encoder.encode(channel) + b',"pub":'
+
+
+PUSH_TAIL = b"}}"

@@ -1,0 +1,27 @@
+"""The error codes of replies: one table (PROTOCOL.md P-4.9). A temporary error invites a retry."""
+
+from ringway.errors import CommandError
+
+INTERNAL = 100
+METHOD_NOT_FOUND = 104
+ALREADY_SUBSCRIBED = 105
+LIMIT_EXCEEDED = 106
+BAD_REQUEST = 107
+NOT_AVAILABLE = 108
+TOO_MANY_REQUESTS = 111
+
+CODES: dict[int, tuple[str, bool]] = {
+    INTERNAL: ("internal server error", True),
+    METHOD_NOT_FOUND: ("method not found", False),
+    ALREADY_SUBSCRIBED: ("already subscribed", False),
+    LIMIT_EXCEEDED: ("limit exceeded", False),
+    BAD_REQUEST: ("bad request", False),
+    NOT_AVAILABLE: ("not available", False),
+    TOO_MANY_REQUESTS: ("too many requests", True),
+}
+
+
+def command_error(code: int, detail: str = "") -> CommandError:
+    """Return the error `code` of the table; `detail` says what was wrong with which value."""
+    message, temporary = CODES[code]
+    return CommandError(code, f"{message}: {detail}" if detail else message, temporary=temporary)

@@ -1,0 +1,163 @@
+"""WebSocket frames on the wire (RFC 6455, 5): building them, and following their boundaries in a byte stream."""
+
+import struct
+
+from ringway.errors import ProtocolError
+from ringway.protocol.close import PROTOCOL_ERROR, REASON_BYTES_MAX, may_travel
+
+CONTINUATION = 0x0
+TEXT = 0x1
+BINARY = 0x2
+CLOSE = 0x8
+PING = 0x9
+PONG = 0xA
+
+_OPCODES = frozenset({CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG})
+
+
+def server_frame(opcode: int, payload: bytes) -> bytes:
+    """Return one unmasked, final frame, as servers send them."""
+    size = len(payload)
+    if size < 126:
+        return bytes((0x80 | opcode, size)) + payload
+    if size < 65536:
+        return struct.pack(">BBH", 0x80 | opcode, 126, size) + payload
+    return struct.pack(">BBQ", 0x80 | opcode, 127, size) + payload
+
+
+def close_payload(code: int, reason: str = "") -> bytes:
+    """Return the payload of a close frame; a reason that is too long is cut at a character."""
+    text = reason.encode()[:REASON_BYTES_MAX].decode(errors="ignore").encode()
+    return struct.pack(">H", code) + text
+
+
+def read_close(payload: bytes) -> tuple[int, str]:
+    """Return code and reason of a close frame's payload: 1005 where it is empty (RFC 6455, 7.1.5).
+
+    Raise `ProtocolError` for a single byte, a code that may not travel, or a reason that is not UTF-8.
+    """
+    if not payload:
+        return 1005, ""
+    if len(payload) == 1:
+        raise ProtocolError(PROTOCOL_ERROR, "a close frame holds half a code")
+    code = int.from_bytes(payload[:2], "big")
+    if not may_travel(code):
+        raise ProtocolError(PROTOCOL_ERROR, f"the close code {code} may not be sent")
+    try:
+        return code, payload[2:].decode()
+    except UnicodeDecodeError:
+        raise ProtocolError(PROTOCOL_ERROR, "a close reason is not UTF-8") from None
+
+
+class FrameTracker:
+    """Follows frame boundaries in one direction of a relayed stream; looks at headers, never at payloads.
+
+    `feed` costs a few operations for the common case (whole frames in one piece). Only a close frame's payload is
+    kept, so that `close` can tell code and reason. `masked` is what every frame must be: True from a client, False
+    from a server. A violation raises `ProtocolError`; the stream must not be relayed further then.
+
+    Invariant: between calls either `_left` payload bytes of a frame are outstanding and `_head` is empty, or
+    `_head` holds the beginning of the next frame's header.
+    """
+
+    __slots__ = ("_close", "_fragmented", "_head", "_left", "_mask_bit", "_mask_bytes", "_rsv")
+
+    def __init__(self, *, masked: bool, extensions: bool = False) -> None:
+        self._mask_bit = 0x80 if masked else 0
+        self._mask_bytes = 4 if masked else 0
+        self._rsv = 0 if extensions else 0x70  # reserved bits belong to extensions
+        self._left = 0
+        self._head = b""
+        self._fragmented = False
+        self._close: bytearray | None = None
+
+    @property
+    def at_boundary(self) -> bool:
+        """Whether a control frame may be put in here: no frame is half sent."""
+        return not self._left and not self._head
+
+    @property
+    def close(self) -> bytes | None:
+        """The close frame that has passed, header and mask included, once it is whole; else None."""
+        return bytes(self._close) if self._close is not None and self.at_boundary else None
+
+    def feed(self, data: bytes) -> None:
+        """Follow `data`, the next bytes of the stream."""
+        left = self._left
+        size = len(data)
+        if left >= size:
+            if self._close is not None:
+                self._close += data
+            self._left = left - size
+            return
+        if left and self._close is not None:
+            self._close += data[:left]
+        pos = left
+        if self._head:
+            data = self._head + data
+            size = len(data)
+            self._head = b""
+        self._left = 0
+        while pos < size:
+            end = self._frame(data, pos, size)
+            if end < 0:
+                self._head = data[pos:]
+                return
+            if end > size:
+                self._left = end - size
+                return
+            pos = end
+
+    def _frame(self, data: bytes, pos: int, size: int) -> int:
+        """Check the header at `pos`; return where its frame ends, or -1 where the header is not whole yet."""
+        if size - pos < 2:
+            return -1
+        first = data[pos]
+        second = data[pos + 1]
+        length = second & 0x7F
+        start = pos + 2 + self._mask_bytes
+        if length == 126:
+            start += 2
+            if start > size:
+                return -1
+            length = data[pos + 2] << 8 | data[pos + 3]
+        elif length == 127:
+            start += 8
+            if start > size:
+                return -1
+            length = int.from_bytes(data[pos + 2 : pos + 10], "big")
+            if length >> 63:
+                raise ProtocolError(PROTOCOL_ERROR, "a frame's length has its highest bit set")
+        elif start > size:
+            return -1
+        if (first != 0x81 and first != 0x82) or self._fragmented or self._close is not None:
+            self._check_first(first, length)
+        if second & 0x80 != self._mask_bit:
+            raise ProtocolError(PROTOCOL_ERROR, "a client's frame is not masked, or a server's is")
+        if first & 0x0F == CLOSE:
+            self._close = bytearray(data[pos : min(start + length, size)])
+        return start + length
+
+    def _check_first(self, first: int, length: int) -> None:
+        opcode = first & 0x0F
+        if self._close is not None:
+            raise ProtocolError(PROTOCOL_ERROR, "a frame follows the close frame")
+        if opcode not in _OPCODES:
+            raise ProtocolError(PROTOCOL_ERROR, f"the opcode {opcode:#x} is reserved")
+        if first & self._rsv:
+            raise ProtocolError(PROTOCOL_ERROR, "a reserved bit is set, and no extension was agreed")
+        if opcode & 0x8:
+            if not first & 0x80 or length > 125:
+                raise ProtocolError(PROTOCOL_ERROR, "a control frame is fragmented or longer than 125 bytes")
+            return
+        if (opcode == CONTINUATION) != self._fragmented:
+            raise ProtocolError(PROTOCOL_ERROR, "a message begins within another, or continues none")
+        self._fragmented = not first & 0x80
+
+
+def close_of(frame: bytes) -> tuple[int, str]:
+    """Return code and reason of a whole close frame, masked or not (see `FrameTracker.close`)."""
+    if not frame[1] & 0x80:
+        return read_close(frame[2:])
+    mask = frame[2:6]
+    return read_close(bytes(byte ^ mask[i & 3] for i, byte in enumerate(frame[6:])))

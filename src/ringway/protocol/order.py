@@ -1,0 +1,91 @@
+"""What members ask of each other over the bus (PROTOCOL.md P-9): orders to nodes, questions to the balancer."""
+
+import msgspec
+
+from ringway.types import NodeName
+
+BALANCER = "balancer"
+"""The bus address that the leading balancer serves."""
+
+
+class MoveOrder(msgspec.Struct, frozen=True, kw_only=True, tag="move"):
+    """Move `count` connections to `target`, spread evenly over `within_s`."""
+
+    fence: int  # the leader's; a node refuses one below the highest it has seen
+    target: NodeName
+    count: int
+    within_s: float
+    ring: dict[NodeName, float] | None = None  # hash policies: move only keys that this ring gives to `target`
+
+
+class CountMisplaced(msgspec.Struct, frozen=True, kw_only=True, tag="misplaced"):
+    """Say how many of your keyed connections `ring` (node to weight) gives to each other node."""
+
+    ring: dict[NodeName, float]
+
+
+class SetState(msgspec.Struct, frozen=True, kw_only=True, tag="state"):
+    """Drain, or take connections again."""
+
+    draining: bool
+
+
+NodeRequest = MoveOrder | CountMisplaced | SetState
+
+
+class Done(msgspec.Struct, frozen=True, kw_only=True, tag="done"):
+    """The request was taken."""
+
+    misplaced: dict[NodeName, int] = msgspec.field(default_factory=dict)
+
+
+class Refused(msgspec.Struct, frozen=True, kw_only=True, tag="refused"):
+    """The request was not taken; `why` names the value, the rule and the remedy."""
+
+    why: str
+
+
+NodeAnswer = Done | Refused
+
+
+class Rebalance(msgspec.Struct, frozen=True, kw_only=True, tag="rebalance"):
+    """Balance now, without waiting for the dead band to be left; with `dry_run` only say what would be done."""
+
+    dry_run: bool = False
+
+
+class QuotaRow(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of a plan: so many connections from `donor` to `target`."""
+
+    donor: NodeName
+    target: NodeName
+    count: int
+
+
+class PlanAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """The balancer's plan as a reader wants it."""
+
+    quotas: tuple[QuotaRow, ...]
+    reason: str
+    imbalance: float  # largest load per fair share, minus one
+    moves_per_s: float
+    fair: dict[NodeName, float]
+    load: dict[NodeName, float]
+
+
+_encoder = msgspec.json.Encoder()
+_node_request = msgspec.json.Decoder(NodeRequest)
+_node_answer = msgspec.json.Decoder(NodeAnswer)
+_rebalance = msgspec.json.Decoder(Rebalance)
+_plan_answer = msgspec.json.Decoder(PlanAnswer)
+
+encode = _encoder.encode
+decode_node_request = _node_request.decode
+decode_node_answer = _node_answer.decode
+decode_rebalance = _rebalance.decode
+decode_plan_answer = _plan_answer.decode
+
+
+def node_address(name: NodeName) -> str:
+    """The bus address that the node `name` serves."""
+    return f"node.{name}"

@@ -1,0 +1,63 @@
+"""Reports: what every member says of itself, each second and whenever it changed (PROTOCOL.md P-8).
+
+Reports are the only source of membership and load. A member that is not heard is gone; nothing is stored.
+"""
+
+import msgspec
+
+from ringway.errors import ProtocolError
+from ringway.protocol.close import BAD_REQUEST
+from ringway.types import Incarnation, Issuer, NodeName, NodeState, Role
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The state of one member as it sees itself. Counters grow from the start of the incarnation."""
+
+    name: NodeName
+    incarnation: Incarnation
+    role: Role
+    seq: int  # grows by one a report; an older one that arrives late is dropped
+    url: str  # where members reach it: the gateway's proxy connects here
+    public_url: str = ""  # where clients reach it, if not at `url`
+    version: str = ""
+    admin_url: str = ""
+    engine_up: bool = True
+
+    # what a node holds and can take
+    weight: float = 1.0
+    zone: str = ""
+    state: NodeState = NodeState.ACTIVE
+    connections: int = 0
+    pending: int = 0  # handshakes and connect commands under way
+    accept_per_s: float = 0.0  # handshakes a second that it can take, measured
+    cpu: float = 0.0  # share of one core, 0 to 1
+    memory_bytes: int = 0
+    loop_lag_s: float = 0.0
+    publications: int = 0  # counter: received from the engine
+    deliveries: int = 0  # counter: publications times subscribers
+    accepted: int = 0  # counter: connections
+
+    # the ledger of places (core.reservation)
+    taken: dict[Issuer, int] = msgspec.field(default_factory=dict)  # counter: tickets redeemed here, by issuer
+    reserved: dict[NodeName, int] = msgspec.field(default_factory=dict)  # places held at others, not yet taken
+    moved: dict[NodeName, int] = msgspec.field(default_factory=dict)  # counter: connections sent there
+
+    # what a gateway knows beside that
+    leading: bool = False  # its balancer holds the lease
+
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Report)
+
+
+def encode_report(report: Report) -> bytes:
+    """Return `report` as the JSON object that travels through the engine."""
+    return _encoder.encode(report)
+
+
+def decode_report(raw: bytes) -> Report:
+    """Return the report in `raw`; raise `ProtocolError` where it is none."""
+    try:
+        return _decoder.decode(raw)
+    except msgspec.DecodeError as error:
+        raise ProtocolError(BAD_REQUEST, f"a report cannot be read: {error}") from error
