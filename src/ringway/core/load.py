@@ -100,6 +100,18 @@ class LoadView:
         node.own = self.ledger.count(node.name)
         node.refresh()
 
+    def arrived(self, node: NodeLoad) -> None:
+        """Count a connection at a node that does not report: a static backend, whose relays the gateway counts."""
+        self.ledger.release(node.name)
+        node.own = self.ledger.count(node.name)
+        node.connections += 1
+        node.refresh()
+
+    def departed(self, node: NodeLoad) -> None:
+        """Count the end of such a connection."""
+        node.connections -= 1
+        node.refresh()
+
     def tick(self, now: float) -> None:
         """Let places end whose time has passed; call it a few times a second."""
         self.ledger.expire(now)
@@ -131,7 +143,7 @@ class LoadView:
         return None
 
     def _others_changed(self, report: Report) -> None:
-        if report.incarnation == self.issuer:
+        if str(report.incarnation) == self.issuer:  # our own: `own` counts these places
             return
         before = self._reserved_by.get(report.name)
         if report.reserved:
