@@ -1,0 +1,31 @@
+"""How names become part of an engine's address space: one token each, no collisions, no injection.
+
+A token consists of printable ASCII without `.`, `*`, `>`, `%` (but for escapes) and spaces, so that it is
+exactly one token of a NATS subject and one segment of any other hierarchical address. Ordinary names stay
+readable; every other byte of the name's UTF-8 is written as `%XX`, as in a URL (RFC 3986, 2.1). Since `%`
+itself is always escaped and escapes have one spelling, the mapping is injective.
+"""
+
+import re
+from urllib.parse import quote, unquote
+
+_KEPT = "!#$&'()+,/:;=@^"
+_PLAIN = re.compile(r"[A-Za-z0-9_~!#$&'()+,/:;=@^-]+")
+_LABEL = re.compile(r"[A-Za-z0-9_-]{1,32}")
+
+
+def token(name: str) -> str:
+    """Return the token that stands for `name`, which must be text of at least one character."""
+    if _PLAIN.fullmatch(name):
+        return name
+    return quote(name, safe=_KEPT).replace(".", "%2E")
+
+
+def name_of(token: str) -> str:
+    """Return the name that `token` stands for: the inverse of `token()`."""
+    return unquote(token) if "%" in token else token
+
+
+def is_label(text: str) -> bool:
+    """Whether `text` may name a cluster: 1 to 32 letters, digits, '_' or '-', safe in every address as it is."""
+    return _LABEL.fullmatch(text) is not None
