@@ -46,9 +46,9 @@ class LoadView:
     whenever `eligible` or a weight in it changes, so that policies know when to rebuild what they derive from it.
     """
 
-    def __init__(self, issuer: Issuer, ledger: Ledger | None = None) -> None:
+    def __init__(self, issuer: Issuer, ledger: Ledger[NodeName] | None = None) -> None:
         self.issuer = issuer
-        self.ledger = ledger or Ledger()
+        self.ledger = ledger or Ledger[NodeName]()
         self.nodes: dict[NodeName, NodeLoad] = {}
         self.eligible: list[NodeLoad] = []
         self.version = 0

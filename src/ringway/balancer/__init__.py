@@ -1,0 +1,5 @@
+"""The balancer: runs in every gateway, one leads by the engine's lease; plans are `core.balance`'s."""
+
+from ringway.balancer.balancer import Balancer, BalancerStats
+
+__all__ = ["Balancer", "BalancerStats"]
