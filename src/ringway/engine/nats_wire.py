@@ -1,0 +1,256 @@
+"""All that leans on the internals of nats-py, in one place; `tests/unit/engine/test_nats_wire.py` guards it.
+
+nats-py gives each subscription an asyncio queue and a task (6 KiB), builds an object for each message, and
+drops messages when a queue is full. Ringway has tens of thousands of subscriptions and does its own
+queueing, so it takes messages where nats-py's parser finds them:
+
+- `Tap` stands in nats-py's table of subscriptions. It has what nats-py reads there to resubscribe after a
+  reconnect and to close, and hands each message to a callable in the same call stack: no queue, no drop.
+- `DirectParser` finds MSG and HMSG by slices where nats-py matches regular expressions for each line,
+  gives a tap's messages to the tap, and leaves everything else to nats-py.
+- `Wire` is nats-py's client with both; it writes through an `Outbox`, and reconnects where nats-py gives up.
+
+What stays nats-py's: handshake, TLS, credentials, server pool, reconnects, keep-alive, and JetStream.
+"""
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import structlog
+from nats.aio.client import Client
+from nats.errors import Error, ProtocolError
+from nats.protocol.parser import Parser
+
+from ringway.engine.nats_outbox import Outbox
+from ringway.errors import EngineAway
+
+Receive = Callable[[bytes, bytes, bytes, bytes], None]
+"""Receives a message: subject, reply subject, header, payload."""
+
+LINE_BYTES_MAX = 1 << 20
+"""The longest line without an end that is waited for; an INFO of a large cluster has some KiB."""
+
+_MESSAGE = (b"MSG ", b"HMSG ")
+_log = structlog.get_logger()
+
+
+class Tap:
+    """Interest in a subject, as nats-py sees it, and who takes its messages."""
+
+    __slots__ = ()
+
+    # What nats-py's client reads of its own Subscription objects, the same for every tap.
+    _queue = ""
+    _max_msgs = 0
+    _received = 0
+    _wait_for_msgs_task = None
+    _message_iterator = None
+    _pending_next_msgs_calls = None
+
+    @property
+    def _subject(self) -> str:
+        raise NotImplementedError
+
+    def take(self, subject: bytes, reply: bytes, header: bytes, payload: bytes) -> None:
+        """Take a message, in the call stack of the read. `reply` and `header` are empty where it has none."""
+        raise NotImplementedError
+
+
+class SubjectTap(Tap):
+    """Interest in one subject, which may hold wildcards; its messages go to a callable."""
+
+    __slots__ = ("_receive", "_subject_text")
+
+    def __init__(self, subject: str, receive: Receive) -> None:
+        self._subject_text = subject
+        self._receive = receive
+
+    @property
+    def _subject(self) -> str:
+        return self._subject_text
+
+    def take(self, subject: bytes, reply: bytes, header: bytes, payload: bytes) -> None:
+        """Pass the message on."""
+        self._receive(subject, reply, header, payload)
+
+
+class ShareTap(SubjectTap):
+    """A tap of which only one among all that share its subject gets each message."""
+
+    __slots__ = ()
+    _queue = "ringway"
+
+
+class DirectParser(Parser):
+    """Reads NATS's protocol; a message for a tap goes to it at once."""
+
+    def __init__(self, wire: "Wire") -> None:
+        super().__init__(wire)
+        self.lives = 0
+
+    def reset(self) -> None:
+        """Forget a half-read message: the connection is a new one."""
+        super().reset()
+        self.lives = getattr(self, "lives", 0) + 1
+        self._held = bytearray()
+        self._wanted = 0
+
+    async def parse(self, data: bytes = b"") -> None:
+        """Take the next bytes from the server."""
+        if self._held:
+            self._held += data
+            if len(self._held) < self._wanted:
+                return
+            data = bytes(self._held)
+            self._held = bytearray()
+        life = self.lives
+        try:
+            position, wanted = await self._messages(data)
+        except (ValueError, IndexError) as error:
+            raise ProtocolError from error
+        if life == self.lives and position < len(data):
+            self._held += data[position:] if position else data
+            self._wanted = wanted
+
+    async def _messages(self, data: bytes) -> tuple[int, int]:
+        """Handle all complete messages; return where the incomplete rest begins, and how long it must get."""
+        position = 0
+        size = len(data)
+        life = self.lives
+        taps = self.nc._subs
+        while position < size and life == self.lives:
+            end_of_line = data.find(b"\r\n", position)
+            if end_of_line < 0:
+                if size - position > LINE_BYTES_MAX:
+                    raise ProtocolError
+                return position, size - position + 1
+            body = end_of_line + 2
+            if not data.startswith(_MESSAGE, position):
+                self.buf = bytearray(data[position:body])
+                await super().parse()
+                position = body
+                continue
+            words = data[position:end_of_line].split()
+            end = body + int(words[-1])
+            if end + 2 > size:
+                return position, end + 2 - position
+            position = end + 2
+            # MSG subject sid [reply] bytes, HMSG subject sid [reply] header-bytes bytes
+            headed = len(words[0]) == 4
+            header_end = body + int(words[-2]) if headed else body
+            reply = words[3] if len(words) == (6 if headed else 5) else b""
+            sid = int(words[2])
+            tap = taps.get(sid)
+            if isinstance(tap, Tap):
+                try:
+                    tap.take(words[1], reply, data[body:header_end], data[header_end:end])
+                except Exception:
+                    # The fault of one receiver must not end the connection of all.
+                    _log.exception("a receiver of messages failed", subject=words[1].decode(errors="replace"))
+            elif tap is not None:
+                await self.nc._process_msg(sid, words[1], reply, data[header_end:end], data[body:header_end])
+            else:
+                self.nc.untap(sid)
+        return position, 0
+
+
+class _Pong:
+    """Stands among nats-py's futures that wait for a PONG."""
+
+    __slots__ = ("_then",)
+
+    def __init__(self, then: Callable[[], None]) -> None:
+        self._then = then
+
+    def done(self) -> bool:
+        return False
+
+    def set_result(self, _: object) -> None:
+        self._then()
+
+
+class Wire(Client):
+    """A connection to NATS that is kept up for ever, with taps in place of queues."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._ps = DirectParser(self)
+        self.outbox = Outbox(self._write)
+        self.on_return: Callable[[], None] = _nothing
+        """Called after each reconnect, when all taps are known to the server again."""
+
+    @property
+    def up(self) -> bool:
+        """Whether the connection stands."""
+        return bool(self.is_connected)
+
+    def require(self) -> None:
+        """Raise `EngineAway` where the connection does not stand."""
+        if not self.is_connected:
+            raise EngineAway("NATS cannot be reached at the moment; retry")
+
+    @property
+    def payload_bytes_max(self) -> int:
+        """The largest payload that the server takes."""
+        return int(self._max_payload)
+
+    @property
+    def server_info(self) -> dict[str, Any]:
+        """What the server said of itself at the start of the connection."""
+        return self._server_info
+
+    def tap(self, tap: Tap) -> int:
+        """Begin to take messages, now and after every reconnect; return the number to end it with."""
+        self._sid += 1
+        sid = self._sid
+        if self.is_connected:
+            self.outbox.send(b"SUB %b %b %d\r\n" % (tap._subject.encode(), tap._queue.encode(), sid))
+        self._subs[sid] = tap  # type: ignore[assignment]  # a Tap has what is read there
+        return sid
+
+    def untap(self, sid: int) -> None:
+        """Take no more messages. Also called for messages of unknown taps: an UNSUB may have been lost."""
+        self._subs.pop(sid, None)
+        if self.is_connected:
+            with suppress(EngineAway):
+                self.outbox.send(b"UNSUB %d\r\n" % sid)
+
+    def send(self, subject: str, payload: bytes, reply: str = "") -> None:
+        """Publish `payload`, at the end of this loop turn. Raise `EngineAway`."""
+        self.require()
+        self.outbox.send(b"PUB %b %b %d\r\n%b\r\n" % (subject.encode(), reply.encode(), len(payload), payload))
+
+    def _write(self, data: bytes, pong: Callable[[], None] | None) -> None:
+        if not self.is_connected or self._transport is None:
+            self.outbox.lost()
+            return
+        if pong is not None:
+            self._pongs.append(_Pong(pong))  # type: ignore[arg-type]  # read in _process_pong alone
+        self._transport.write(data)
+
+    async def _process_pong(self) -> None:
+        # nats-py sets the result of a future that its own timeout may have cancelled, which would raise.
+        self._pings_outstanding = 0
+        if self._pongs:
+            pong = self._pongs.pop(0)
+            if not pong.done():
+                pong.set_result(True)
+
+    async def _process_err(self, err_msg: str) -> None:
+        # nats-py closes for good on most errors. An expired login or a server that is being changed passes.
+        _log.warning("nats reported an error", error=err_msg)
+        if "permissions violation" not in err_msg:
+            await self._process_op_err(Error(err_msg))
+
+    async def _process_op_err(self, e: Exception) -> None:
+        await super()._process_op_err(e)
+        self.outbox.lost()
+
+    async def _close(self, status: int, do_cbs: bool = True) -> None:
+        await super()._close(status, do_cbs)
+        self.outbox.lost()
+
+
+def _nothing() -> None:
+    """Stands for `on_return` until it is set."""
