@@ -153,7 +153,8 @@ class MemoryRegistry:
             return
         loop = asyncio.get_running_loop()
         for other in self._hub.members:
-            loop.call_soon(other.registry._hear, member, report)
+            if other.registry._heard is not None:
+                loop.call_soon(other.registry._hear, member, report)
 
     def _hear(self, member: NodeName, report: bytes | None) -> None:
         if self._heard is not None:

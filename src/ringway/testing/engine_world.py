@@ -1,0 +1,88 @@
+"""What an engine's contract suite needs around it, and what its tests share."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Protocol
+
+from ringway.ports import Engine
+from ringway.types import Channel, NodeName
+
+PATIENCE_S = 20.0
+"""How long a test waits for what must happen; far more than it takes, so that a slow machine passes."""
+
+
+class World(Protocol):
+    """What the suite needs of an adapter's surroundings."""
+
+    payload_bytes_max: int
+    """The largest payload that must arrive."""
+
+    async def open(self) -> Engine:
+        """Return a new member's engine; the suite closes it."""
+        ...
+
+    async def go_away(self) -> None:
+        """Make the engine unreachable for all members."""
+        ...
+
+    async def come_back(self) -> None:
+        """Make it reachable again, with what it had stored."""
+        ...
+
+    async def pass_time(self, seconds: float) -> None:
+        """Let time pass, as leases see it."""
+        ...
+
+
+class Inbox:
+    """What arrived at one member, in order."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.got: list[tuple[Channel, bytes]] = []
+        engine.broker.attach(lambda channel, payload: self.got.append((channel, payload)))
+
+    async def count(self, count: int) -> list[tuple[Channel, bytes]]:
+        """Return all that arrived, once it is at least `count` publications."""
+        await until(lambda: len(self.got) >= count)
+        return self.got
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Return when `condition` holds; fail after `PATIENCE_S`."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not condition():  # noqa: ASYNC110 - the condition is the engine's, which sets no event
+            await asyncio.sleep(0.002)
+
+
+@contextmanager
+def raises(kind: type[Exception]) -> Iterator[None]:
+    """Fail unless the block raises `kind`."""
+    try:
+        yield
+    except kind:
+        return
+    raise AssertionError(f"{kind.__name__} was not raised")
+
+
+@asynccontextmanager
+async def members(world: World, count: int) -> AsyncIterator[list[Engine]]:
+    """Open `count` members, and close them afterwards."""
+    engines = [await world.open() for _ in range(count)]
+    try:
+        yield engines
+    finally:
+        for engine in engines:
+            await engine.close()
+
+
+async def echo(request: bytes) -> bytes:
+    """Answer any request: a handler."""
+    return b"echo " + request
+
+
+async def listen(engine: Engine) -> list[tuple[NodeName, bytes | None]]:
+    """Watch the registry; the list returned grows by what is heard."""
+    heard: list[tuple[NodeName, bytes | None]] = []
+    await engine.registry.watch(lambda member, report: heard.append((member, report)))
+    return heard

@@ -1,0 +1,43 @@
+"""The contract of engines, over a real NATS server."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+pytest.register_assert_rewrite("ringway.testing")
+
+from ringway.engine.embedded import EmbeddedNats  # noqa: E402
+from ringway.engine.nats import NatsEngine, open_nats  # noqa: E402
+from ringway.testing.engine_contract import EngineContract  # noqa: E402
+
+
+class NatsWorld:
+    payload_bytes_max = 8 << 20
+
+    def __init__(self, server: EmbeddedNats) -> None:
+        self._server = server
+        self._opened = 0
+
+    async def open(self) -> NatsEngine:
+        self._opened += 1
+        return await open_nats(self._server.url, cluster="contract", name=f"member-{self._opened}")
+
+    async def go_away(self) -> None:
+        await self._server.stop()
+
+    async def come_back(self) -> None:
+        await self._server.start()
+
+    async def pass_time(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+class TestNatsEngine(EngineContract):
+    @pytest.fixture
+    async def world(self, tmp_path: Path) -> AsyncIterator[NatsWorld]:
+        server = EmbeddedNats(tmp_path)
+        await server.start()
+        yield NatsWorld(server)
+        await server.stop()
