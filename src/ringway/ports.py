@@ -100,10 +100,26 @@ class Lease(Protocol):
 class Engine(Protocol):
     """An existing distributed system, seen through its four ports."""
 
-    broker: Broker
-    registry: Registry
-    bus: Bus
-    lease: Lease
+    # Read-only, so that an adapter may declare its own types there.
+    @property
+    def broker(self) -> Broker:
+        """Publications."""
+        ...
+
+    @property
+    def registry(self) -> Registry:
+        """Reports."""
+        ...
+
+    @property
+    def bus(self) -> Bus:
+        """Calls."""
+        ...
+
+    @property
+    def lease(self) -> Lease:
+        """Leases."""
+        ...
 
     @property
     def up(self) -> bool:

@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
@@ -15,8 +15,12 @@ ENDS_WITH_PARENT = sys.platform == "linux"
 """Whether this system can end a child whose parent was killed; elsewhere only an orderly stop does."""
 
 
-def spawn(command: Sequence[str], output: Path, kept_fd: int) -> "subprocess.Popen[bytes]":
+def spawn(
+    command: Sequence[str], output: Path, kept_fd: int | None = None, environ: Mapping[str, str] | None = None
+) -> "subprocess.Popen[bytes]":
     """Start `command` in a session of its own, with its output appended to `output` and `kept_fd` left open.
+
+    `environ` is its whole environment; without it, it has this process's.
 
     In a session of its own it does not get the terminal's Ctrl-C: the parent stops it in its order. The
     kernel ties a child to the *thread* that started it, so call this from one that lives on. Blocks for the
@@ -30,7 +34,8 @@ def spawn(command: Sequence[str], output: Path, kept_fd: int) -> "subprocess.Pop
             stdout=descriptor,
             stderr=descriptor,
             start_new_session=True,
-            pass_fds=(kept_fd,),
+            env=environ,
+            pass_fds=() if kept_fd is None else (kept_fd,),
             preexec_fn=_tie_to_parent() if ENDS_WITH_PARENT else None,
         )
     finally:
