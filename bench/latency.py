@@ -1,0 +1,113 @@
+"""How long a publication takes from a client of one node to a client of another.
+
+One process holds both clients, so one clock reads both ends; the two nodes, NATS and the gateway are processes of
+their own. What is measured is the whole way: client, node, NATS, node, client, which is four hops between processes.
+Beside it, in the same run: an echo through a bare TCP socket, which is two hops and nothing else.
+
+    scripts/bench latency [--rate 1000] [--seconds 20]
+"""
+
+import asyncio
+import sys
+import time
+
+import uvloop
+from rich.progress import Progress
+
+import ringway
+from cluster import cluster
+from report import Claim, Result, parser, percentile, publish
+
+
+async def client_on(url: str, node: str) -> ringway.Client:
+    """A client that is connected to `node`, directly."""
+    client = ringway.Client(url.replace("http://", "ws://") + "/connection/websocket")
+    await client.open()
+    if client.node != node:
+        raise RuntimeError(f"{url} is {client.node}, not {node}")
+    return client
+
+
+async def measure(urls: dict[str, str], rate: float, seconds: float) -> list[float]:
+    """Publish on one node at `rate`, and return the sorted delays in ms at a subscriber of the other."""
+    names = sorted(urls)
+    publisher, subscriber = [await client_on(urls[name], name) for name in names[:2]]
+    delays: list[float] = []
+    subscription = subscriber.subscribe(
+        "bench", on_publication=lambda publication: delays.append(time.perf_counter() - publication.data["at"])
+    )
+    await subscription.wait_confirmed()
+    total = int(rate * seconds)
+    payload = "x" * 100
+    pending: set[asyncio.Task[None]] = set()
+    with Progress(transient=True) as progress:
+        bar = progress.add_task("publishing", total=total)
+        began = time.perf_counter()
+        for number in range(total):
+            pause = began + number / rate - time.perf_counter()
+            if pause > 0:
+                await asyncio.sleep(pause)
+            task = asyncio.create_task(publisher.publish("bench", {"at": time.perf_counter(), "pad": payload}))
+            pending.add(task)
+            task.add_done_callback(pending.discard)
+            if number % 100 == 0:
+                progress.update(bar, completed=number)
+    await asyncio.gather(*pending)
+    deadline = time.perf_counter() + 5
+    while len(delays) < total and time.perf_counter() < deadline:
+        await asyncio.sleep(0.01)
+    if len(delays) != total:
+        raise RuntimeError(f"{total - len(delays)} of {total} publications did not arrive")
+    await publisher.close()
+    await subscriber.close()
+    warm = delays[len(delays) // 10 :]  # the first tenth warms caches and connections
+    return sorted(delay * 1e3 for delay in warm)
+
+
+async def echo(rounds: int) -> list[float]:
+    """The machine's own two hops: round trips in ms to another process over a bare TCP socket, sorted."""
+    server = (
+        "import socket\ns = socket.create_server(('127.0.0.1', 0))\nprint(s.getsockname()[1], flush=True)\n"
+        "c, _ = s.accept()\nc.setsockopt(6, 1, 1)\nwhile d := c.recv(4096): c.sendall(d)\n"
+    )
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", server, stdout=asyncio.subprocess.PIPE)
+    assert process.stdout is not None
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(await process.stdout.readline()))
+    delays = []
+    for _ in range(rounds):
+        began = time.perf_counter()
+        writer.write(b"x" * 128)
+        await reader.readexactly(128)
+        delays.append((time.perf_counter() - began) * 1e3)
+        await asyncio.sleep(0.001)
+    writer.close()
+    await process.wait()
+    return sorted(delays)
+
+
+def main() -> None:
+    """Run the benchmark."""
+    flags = parser("Delay from a client of one node to a client of another.")
+    flags.add_argument("--rate", type=float, default=1000, help="publications a second")
+    flags.add_argument("--seconds", type=float, default=20, help="how long to publish")
+    arguments = flags.parse_args()
+    seconds = 3 if arguments.quick else arguments.seconds
+    with cluster(nodes=2) as system:
+        urls = {node["name"]: node["url"] for node in system.nodes()}
+        delays = uvloop.run(measure(urls, arguments.rate, seconds))
+    bare = uvloop.run(echo(500 if arguments.quick else 3000))
+    columns = ["way", "messages", "p50 ms", "p99 ms", "max ms"]
+    result = Result("latency: publish on one node, delivered on another", columns)
+    for name, values in (("node to node", delays), ("bare TCP echo", bare)):
+        row = [percentile(values, 0.5), percentile(values, 0.99), values[-1]]
+        result.rows.append([name, len(values), *(f"{value:.3f}" for value in row)])
+    result.claims = [
+        Claim("p50 ms", percentile(delays, 0.5), at_most=0.5),
+        Claim("p99 ms", percentile(delays, 0.99), at_most=3.0),
+    ]
+    result.settings = {"rate": arguments.rate, "seconds": seconds, "payload_bytes": 100}
+    publish(result, arguments.json)
+
+
+if __name__ == "__main__":
+    main()
