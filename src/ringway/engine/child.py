@@ -1,18 +1,23 @@
 """Child processes that end with their parent, however the parent ends."""
 
-import ctypes
 import os
-import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-
-PR_SET_PDEATHSIG = 1
-"""From <linux/prctl.h>: the signal a process gets when the thread that made it ends."""
 
 ENDS_WITH_PARENT = sys.platform == "linux"
 """Whether this system can end a child whose parent was killed; elsewhere only an orderly stop does."""
+
+# Run by a Python of its own, which then becomes the command: code between fork and exec in this process
+# could meet a lock that another thread held at the fork. 1 is PR_SET_PDEATHSIG of <linux/prctl.h>: the
+# signal that a process gets when its parent ends. The parent may have ended before that line.
+_TIE_TO_PARENT = """
+import ctypes, os, signal, sys
+ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+if os.getppid() == int(sys.argv[1]):
+    os.execv(sys.argv[2], sys.argv[2:])
+"""
 
 
 def spawn(
@@ -24,8 +29,10 @@ def spawn(
 
     In a session of its own it does not get the terminal's Ctrl-C: the parent stops it in its order. The
     kernel ties a child to the *thread* that started it, so call this from one that lives on. Blocks for the
-    milliseconds of fork and exec.
+    milliseconds of fork and exec. `command` begins with the path of an executable file.
     """
+    if ENDS_WITH_PARENT:
+        command = [sys.executable, "-I", "-S", "-c", _TIE_TO_PARENT, str(os.getpid()), *command]
     descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     try:
         return subprocess.Popen(
@@ -36,20 +43,6 @@ def spawn(
             start_new_session=True,
             env=environ,
             pass_fds=() if kept_fd is None else (kept_fd,),
-            preexec_fn=_tie_to_parent() if ENDS_WITH_PARENT else None,
         )
     finally:
         os.close(descriptor)
-
-
-def _tie_to_parent() -> Callable[[], None]:
-    # All that needs imports or locks happens here, before the fork.
-    prctl = ctypes.CDLL(None, use_errno=True).prctl
-    parent = os.getpid()
-
-    def tie() -> None:
-        prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() != parent:  # it died before the line above
-            os._exit(0)
-
-    return tie
