@@ -1,0 +1,283 @@
+"""The client for channels: one connection, kept up, and led where the servers want it.
+
+One task (`_run`) owns the connection: it connects, waits for the end, and does what `Reconnect` says. All else happens
+in callbacks of the event loop. So a client costs one task, one timer, and its socket.
+"""
+
+import asyncio
+import ssl as tls
+from collections.abc import Callable, Sequence
+from random import Random
+from types import TracebackType
+from typing import Any, Self
+
+from ringway.client.channels import Channels
+from ringway.client.config import ClientConfig
+from ringway.client.event import Connected, Disconnected, Event, Failed
+from ringway.client.link import Link, raw, result_of
+from ringway.client.reconnect import Again, Reconnect, is_final, is_final_close
+from ringway.client.route import Route
+from ringway.client.subscription import OnPublication, Subscription
+from ringway.core.backoff import next_delay_s
+from ringway.errors import CommandError, ConnectionClosed, RingwayError
+from ringway.protocol.channel import check_channel
+from ringway.protocol.close import ABNORMAL, NORMAL
+from ringway.protocol.command import PublishRequest
+from ringway.protocol.move import Move
+from ringway.types import NodeName
+
+PATH = "/connection/websocket"
+"""Where nodes serve channels."""
+
+
+class Client:
+    """Publishes to channels and subscribes to them, over one connection that is kept up.
+
+    `url` names a gateway, or several that are tried in random order. With `http(s)://` the client asks the gateway
+    for a node and connects to it directly; with `ws(s)://` it connects to the URL as it is, and a gateway carries that
+    to a node. `via` overrides that: "direct" or "gateway". `key` is the affinity key: under a hashing policy clients
+    with one key meet on one node. `ssl` replaces the default TLS context. `on_event` is called with each `Event`.
+    `rng` makes jitter reproducible. Raise `ConfigError` for arguments that cannot work.
+
+    Use it as `async with Client(url) as client`, or call `open` and `close`. It belongs to one event loop.
+    """
+
+    def __init__(
+        self,
+        url: str | Sequence[str],
+        *,
+        via: str | None = None,
+        key: str | None = None,
+        config: ClientConfig | None = None,
+        ssl: tls.SSLContext | None = None,
+        on_event: Callable[[Event], None] | None = None,
+        rng: Random | None = None,
+    ) -> None:
+        self._config = config or ClientConfig()
+        self._rng = rng or Random()
+        self._route = Route(url, via=via, key=key, path=PATH, ssl=ssl)
+        self._ssl = ssl
+        self._on_event = on_event
+        self._channels = Channels(self._config, self._rng)
+        self._reconnect = Reconnect(
+            self._rng,
+            base_s=self._config.backoff_base_s,
+            cap_s=self._config.backoff_cap_s,
+            stable_s=self._config.stable_s,
+            retry_after_max_s=self._config.retry_after_max_s,
+        )
+        self._link: Link | None = None
+        self._changed = asyncio.Event()  # set while connected, and for good when the client is over
+        self._task: asyncio.Task[None] | None = None
+        self._opening = False
+        self._last_error: Exception | None = None
+        self._end: Exception | None = None
+        self._moves = 0
+
+    @property
+    def node(self) -> NodeName | None:
+        """The node that the client is connected to now; None where it is not connected."""
+        return self._link.node if self._link is not None else None
+
+    @property
+    def id(self) -> str | None:
+        """What the node calls this connection; the `client` of its publications. None where not connected."""
+        return self._link.client if self._link is not None else None
+
+    @property
+    def moves(self) -> int:
+        """How many moves have led this client to another node."""
+        return self._moves
+
+    async def open(self) -> Self:
+        """Connect; return when the node has taken the client.
+
+        Attempts are repeated for `open_timeout_s`; then the last error is raised: `OSError` (nobody there),
+        `UpgradeError` (refused; also when no node is free), `CommandError`, `ConnectionClosed`. An error that
+        no repetition can heal is raised at once.
+        """
+        if self._task is not None:
+            raise RuntimeError("the client is open, or was; make a new one")
+        self._opening = True
+        self._task = asyncio.create_task(self._run(), name="ringway-client")
+        try:
+            async with asyncio.timeout(self._config.open_timeout_s):
+                await self._connected()
+        except TimeoutError:
+            await self.close()
+            raise self._last_error or TimeoutError("no connection in time") from None
+        except BaseException:
+            await self.close()
+            raise
+        self._opening = False
+        return self
+
+    async def close(self) -> None:
+        """End all subscriptions, say goodbye to the node, and free everything. Idempotent."""
+        if self._end is None:
+            self._stop(ConnectionClosed(NORMAL, "the client was closed"))
+        link = self._link
+        try:
+            if link is not None:
+                link.finish()
+                await link.wait_gone()
+        finally:
+            if self._task is not None:
+                self._task.cancel()
+                await asyncio.gather(self._task, return_exceptions=True)
+
+    async def __aenter__(self) -> Self:
+        return await self.open()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def subscribe(self, channel: str, *, on_publication: OnPublication | None = None) -> Subscription:
+        """Subscribe to `channel`, now and after every reconnect, until the subscription is left.
+
+        Iterate over the result or enter it (see `Subscription`). With `on_publication` each publication is handed to
+        that function in the event loop instead of being queued: the cheapest way for very many subscriptions.
+        Raise `CommandError` 107 for an illegal name, and what ended the client where it is over.
+        """
+        if self._end is not None:
+            raise self._end
+        config = self._config
+        subscription = Subscription(
+            check_channel(channel), config.queue_max, config.command_timeout_s, self._channels.remove, on_publication
+        )
+        self._channels.add(subscription)
+        return subscription
+
+    async def publish(self, channel: str, data: Any, *, timeout_s: float | None = None) -> None:
+        """Publish `data` (anything that has a JSON form) to `channel`; return when the engine has taken it.
+
+        A refusal that the server calls temporary is repeated with jittered pauses for `timeout_s` (default
+        `command_timeout_s`), and so is the wait for a connection: in both cases nothing was published. Then, and
+        for any other refusal, `CommandError` is raised; `TimeoutError` where nothing was heard. Where the
+        connection ends before the answer, `ConnectionClosed` is raised: the publication may have been made, so a
+        repetition, which could double it, is the caller's decision. Raise `Overloaded` where `pending_max`
+        publishes are unanswered, `TypeError` where `data` has no JSON form.
+        """
+        request = PublishRequest(check_channel(channel), raw(data))
+        refusal: CommandError | None = None
+        attempt = 0
+        try:
+            async with asyncio.timeout(self._config.command_timeout_s if timeout_s is None else timeout_s):
+                while True:
+                    link = await self._connected()
+                    try:
+                        result_of(await link.publish(request))
+                    except CommandError as error:
+                        if not error.temporary:
+                            raise
+                        refusal = error
+                    else:
+                        return
+                    await asyncio.sleep(next_delay_s(attempt, self._rng, base_s=self._config.backoff_base_s))
+                    attempt += 1
+        except TimeoutError:
+            raise refusal or TimeoutError(f"no answer to a publish to {channel!r} in time") from None
+
+    async def wait_closed(self) -> None:
+        """Return when the client is over: closed, or stopped by the server for good, which raises its reason."""
+        if self._task is not None:
+            await asyncio.wait([self._task])
+        if isinstance(self._end, ConnectionClosed) and self._end.code == NORMAL:
+            return
+        if self._end is not None:
+            raise self._end
+
+    async def _connected(self) -> Link:
+        while self._link is None:
+            if self._end is not None:
+                raise self._end
+            await self._changed.wait()
+        return self._link
+
+    async def _run(self) -> None:
+        try:
+            step: Again | None = Again(0.0)
+            while step is not None:
+                await asyncio.sleep(step.delay_s)
+                try:
+                    link = await self._attempt(step.move)
+                except (OSError, RingwayError) as error:
+                    step = self._failed(error)
+                    continue
+                self._joined(link, moved=step.move is not None)
+                await link.ended
+                step = self._left(link)
+        except Exception as error:  # a fault of ours: whoever waits learns of it, and `wait_closed` raises it
+            self._stop(error)
+
+    async def _attempt(self, move: Move | None) -> Link:
+        """Connect by way of one gateway after the other; return the link, or raise the last error."""
+        failure: Exception = ConnectionClosed(ABNORMAL, "no gateway was tried")
+        for gateway in self._route.shuffled(self._rng):
+            try:
+                urls = await self._route.resolve(gateway, move, self._config.attempt_timeout_s)
+                return await self._connect(urls)
+            except (OSError, RingwayError) as error:
+                failure = error
+        raise failure
+
+    async def _connect(self, urls: Sequence[str]) -> Link:
+        """Connect to the first of `urls` that can be reached; a refusal is not gone round."""
+        failure: OSError = ConnectionError("the gateway named no node")
+        for url in urls:
+            link = Link(self._config, self._channels.pushed, self._lost)
+            try:
+                await link.open(url, self._config.attempt_timeout_s / len(urls), self._ssl)
+            except OSError as error:
+                failure = error
+            else:
+                return link
+        raise failure
+
+    def _joined(self, link: Link, *, moved: bool) -> None:
+        if not link.is_open:
+            return  # it ended in the same turn; `_left` follows
+        self._link = link
+        self._moves += moved
+        self._changed.set()
+        self._channels.attach(link)
+        self._tell(Connected(link.node, link.client, moved))
+
+    def _lost(self, link: Link) -> None:
+        if self._link is link:
+            self._link = None
+            if self._end is None:
+                self._changed.clear()
+            self._channels.detach()
+
+    def _left(self, link: Link) -> Again | None:
+        code, reason = link.close_code, link.close_reason
+        if self._end is None and is_final_close(code, reason):
+            self._stop(ConnectionClosed(code, reason))
+        lived_s = asyncio.get_running_loop().time() - link.opened_at
+        step = self._reconnect.after_close(code, reason, lived_s) if self._end is None else None
+        target = step.move.node if step is not None and step.move is not None else None
+        self._tell(Disconnected(link.node, code, reason, target, None if step is None else step.delay_s))
+        return step
+
+    def _failed(self, error: Exception) -> Again | None:
+        self._last_error = error
+        if is_final(error) and (self._opening or isinstance(error, CommandError | ConnectionClosed)):
+            self._stop(error)
+            return None
+        step = self._reconnect.after_failure(error)
+        self._tell(Failed(error, step.delay_s))
+        return step
+
+    def _stop(self, end: Exception) -> None:
+        """The client is over; whoever waits learns why."""
+        self._end = end
+        self._changed.set()
+        over = isinstance(end, ConnectionClosed) and end.code == NORMAL
+        self._channels.end(None if over else end)
+
+    def _tell(self, event: Event) -> None:
+        if self._on_event is not None:
+            asyncio.get_running_loop().call_soon(self._on_event, event)

@@ -1,0 +1,57 @@
+"""The bounds and timings of a client, each with its reason."""
+
+from typing import Annotated
+
+import msgspec
+
+Seconds = Annotated[float, msgspec.Meta(gt=0, le=3600)]
+
+
+class ClientConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a `Client` behaves; the defaults suit most programs."""
+
+    open_timeout_s: Annotated[
+        Seconds, msgspec.Meta(description="how long opening a client tries before it raises the last error")
+    ] = 15.0
+    attempt_timeout_s: Annotated[
+        Seconds,
+        msgspec.Meta(description="one question to a gateway; one handshake with a node; its answer to connect"),
+    ] = 10.0
+    command_timeout_s: Annotated[
+        Seconds,
+        msgspec.Meta(description="a publish with its retries, or the answer to a subscribe, at the longest"),
+    ] = 10.0
+    close_timeout_s: Annotated[
+        Seconds, msgspec.Meta(description="how long the server may take to answer a close frame before it is cut off")
+    ] = 2.0
+    ping_tolerance_s: Annotated[
+        Seconds,
+        msgspec.Meta(description="silence beyond the server's ping interval that is taken for death; as the SDKs do"),
+    ] = 10.0
+    backoff_base_s: Annotated[
+        Seconds, msgspec.Meta(description="the first pause before a reconnect is drawn from 0 to this")
+    ] = 0.5
+    backoff_cap_s: Annotated[Seconds, msgspec.Meta(description="no pause is drawn from beyond this")] = 20.0
+    stable_s: Annotated[
+        Seconds,
+        msgspec.Meta(description="a connection that lived shorter counts as a failed attempt, so that pauses grow"),
+    ] = 5.0
+    retry_after_max_s: Annotated[Seconds, msgspec.Meta(description="a server's Retry-After is obeyed up to this")] = (
+        60.0
+    )
+    queue_max: Annotated[
+        int,
+        msgspec.Meta(ge=1, le=1_000_000, description="publications kept for one subscription; beyond, the oldest goes"),
+    ] = 1024
+    pending_max: Annotated[
+        int,
+        msgspec.Meta(ge=1, le=1_000_000, description="publishes that may wait for an answer; beyond, Overloaded"),
+    ] = 1024
+    message_bytes_max: Annotated[
+        int,
+        msgspec.Meta(ge=1024, le=1 << 30, description="longest message taken: above a node's outbox of 1 MiB"),
+    ] = 4 << 20
+    read_buffer_bytes: Annotated[
+        int,
+        msgspec.Meta(ge=2048, le=1 << 20, description="read buffer a connection begins with; it grows on demand"),
+    ] = 2048

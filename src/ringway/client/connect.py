@@ -1,0 +1,152 @@
+"""`connect`: opening a bare WebSocket, once or again and again."""
+
+import asyncio
+import ssl as tls
+import sys
+from collections.abc import AsyncIterator, Generator, Sequence
+from random import Random
+from types import TracebackType
+from typing import Any
+
+from ringway.client.handshake import HeadersLike, request_headers
+from ringway.client.reconnect import Again, Reconnect, is_final
+from ringway.client.route import Route
+from ringway.client.socket import Socket
+from ringway.client.url import shown
+from ringway.client.wire import open_wire
+from ringway.core.backoff import BASE_S, CAP_S
+from ringway.errors import ConfigError, RingwayError
+from ringway.protocol.move import Move
+
+STABLE_S = 5.0
+"""A connection that lived shorter counts as a failed attempt, so that pauses grow."""
+
+RETRY_AFTER_MAX_S = 60.0
+"""A server's Retry-After is obeyed up to this."""
+
+_UNLIMITED_S = 365 * 86400.0
+
+
+class connect:  # noqa: N801 - the name that users of `websockets` know
+    """Open a WebSocket to `uri`, for any protocol.
+
+    Three ways to use it: `async with connect(uri) as ws`, which closes at the end of the block;
+    `ws = await connect(uri)`, where closing is yours; and `async for ws in connect(uri)`, which connects again
+    whenever the body is done with a connection, pauses with full jitter, and goes straight where a move leads.
+
+    `ws(s)://` is connected to as it is; `http(s)://` names a gateway, which is asked for a node. Several URLs are tried
+    in random order. `key` is the affinity key. `max_size` bounds a message in bytes, `max_queue` the messages
+    that wait to be received; None lifts a bound. Timeouts and `ping_interval` are in seconds; None switches them off.
+
+    Raise `ConfigError` for arguments that cannot work; when connecting `OSError` (not reached; `TimeoutError` is
+    one) and `UpgradeError` (refused, with the HTTP status; 503 where no node is free). Redirects are not followed.
+    """
+
+    def __init__(
+        self,
+        uri: str | Sequence[str],
+        *,
+        key: str | None = None,
+        origin: str | None = None,
+        subprotocols: Sequence[str] | None = None,
+        additional_headers: HeadersLike | None = None,
+        open_timeout: float | None = 10,
+        ping_interval: float | None = 20,
+        ping_timeout: float | None = 20,
+        close_timeout: float | None = 10,
+        max_size: int | None = 2**20,
+        max_queue: int | None = 16,
+        ssl: tls.SSLContext | None = None,
+        rng: Random | None = None,
+    ) -> None:
+        if max_queue is not None and max_queue < 1:
+            raise ConfigError(f"max_queue is {max_queue}; give 1 or more, or None for no bound")
+        self._headers = request_headers(origin, subprotocols, additional_headers)
+        self._subprotocols = tuple(subprotocols or ())
+        self._route = Route(uri, via=None, key=key, path="", ssl=ssl)
+        self._ssl = ssl
+        self._rng = rng or Random()
+        self._open_timeout_s = _UNLIMITED_S if open_timeout is None else open_timeout
+        self._close_timeout_s = _UNLIMITED_S if close_timeout is None else close_timeout
+        self._ping_interval_s = ping_interval
+        self._ping_timeout_s = ping_timeout
+        self._message_bytes_max = sys.maxsize if max_size is None else max_size
+        self._max_queue = max_queue
+        self._socket: Socket | None = None
+
+    def __await__(self) -> Generator[Any, None, Socket]:
+        return self._open(None).__await__()
+
+    async def __aenter__(self) -> Socket:
+        if self._socket is not None:
+            raise RuntimeError("this connect() is entered already; make one for each connection")
+        self._socket = await self._open(None)
+        return self._socket
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        socket, self._socket = self._socket, None
+        if socket is not None:
+            await socket.__aexit__(kind, value, trace)
+
+    async def __aiter__(self) -> AsyncIterator[Socket]:
+        loop = asyncio.get_running_loop()
+        reconnect = Reconnect(
+            self._rng, base_s=BASE_S, cap_s=CAP_S, stable_s=STABLE_S, retry_after_max_s=RETRY_AFTER_MAX_S
+        )
+        step = Again(0.0)
+        while True:
+            await asyncio.sleep(step.delay_s)
+            try:
+                socket = await self._open(step.move)
+            except (OSError, RingwayError) as error:
+                if is_final(error):
+                    raise
+                step = reconnect.after_failure(error)
+                continue
+            opened_at = loop.time()
+            try:
+                yield socket
+            finally:
+                await socket.close()
+            step = reconnect.after_close(socket.close_code or 1006, socket.close_reason or "", loop.time() - opened_at)
+
+    async def _open(self, move: Move | None) -> Socket:
+        failure: Exception = ConnectionError("no URL was tried")
+        limit_s = self._open_timeout_s
+        try:
+            async with asyncio.timeout(limit_s):
+                for gateway in self._route.shuffled(self._rng):
+                    try:
+                        urls = await self._route.resolve(gateway, move, limit_s)
+                        return await self._first(urls)
+                    except (OSError, RingwayError) as error:
+                        failure = error
+        except TimeoutError:
+            raise TimeoutError(f"{shown(gateway)} was not connected to within {limit_s:g} s") from None
+        raise failure
+
+    async def _first(self, urls: Sequence[str]) -> Socket:
+        """Connect to the first of `urls` that can be reached; a refusal is not gone round."""
+        failure: OSError = ConnectionError("the gateway named no node")
+        for url in urls:
+            socket = Socket(
+                max_queue=self._max_queue, ping_interval=self._ping_interval_s, ping_timeout=self._ping_timeout_s
+            )
+            try:
+                await open_wire(
+                    url,
+                    socket,
+                    timeout_s=self._open_timeout_s / len(urls),
+                    close_timeout_s=self._close_timeout_s,
+                    message_bytes_max=self._message_bytes_max,
+                    headers=self._headers,
+                    subprotocols=self._subprotocols,
+                    ssl=self._ssl,
+                )
+            except OSError as error:
+                failure = error
+            else:
+                return socket
+        raise failure

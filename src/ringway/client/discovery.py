@@ -1,0 +1,136 @@
+"""Asking a gateway for a node: `GET /gateway`, in as little HTTP as that takes."""
+
+import asyncio
+import functools
+import ssl as tls
+
+import httptools
+import msgspec
+
+from ringway.client.dial import dial
+from ringway.client.url import address_of, check_url, is_http, is_secure, shown
+from ringway.errors import ConfigError, UpgradeError
+
+ANSWER_BYTES_MAX = 64 * 1024
+"""An answer is a few hundred bytes; a peer that sends more than this is no gateway."""
+
+
+class Alternate(msgspec.Struct, frozen=True):
+    """A node to try where the one that was chosen cannot be reached."""
+
+    url: str
+    node: str = ""
+
+
+class Placement(msgspec.Struct, frozen=True):
+    """A gateway's answer (PROTOCOL.md P-3.1): connect to `url` as it is, within `expires_in` seconds."""
+
+    url: str
+    node: str = ""
+    expires_in: float = 0.0
+    alternates: tuple[Alternate, ...] = ()
+
+    def urls(self) -> tuple[str, ...]:
+        """Where to connect, in the order of preference."""
+        return (self.url, *(alternate.url for alternate in self.alternates))
+
+
+_placement = msgspec.json.Decoder(Placement)
+
+
+@functools.cache
+def default_tls() -> tls.SSLContext:
+    """The context for https and wss where none is given; made once, since it reads the system's certificates."""
+    return tls.create_default_context()
+
+
+async def discover(url: str, timeout_s: float, ssl: tls.SSLContext | None = None) -> Placement:
+    """Ask `url` (see `url.discovery_url`) for a node, within `timeout_s`.
+
+    Raise `OSError` or `TimeoutError` where the gateway is not reached, `UpgradeError` where it answers anything
+    else than a placement: its status and headers are the gateway's (503 with Retry-After when no node is free),
+    502 for an answer that cannot be used.
+    """
+    try:
+        async with asyncio.timeout(timeout_s):
+            answer = await _get(url, timeout_s, ssl)
+    except TimeoutError:
+        raise TimeoutError(f"{shown(url)} did not answer within {timeout_s:g} s") from None
+    if answer.status != 200:
+        raise UpgradeError(answer.status, f"{shown(url)} answered {answer.status}", tuple(answer.headers))
+    try:
+        placement = _placement.decode(answer.body)
+        for place in placement.urls():
+            check_url(place)
+            if is_http(place):
+                raise ConfigError(f"{shown(place)} is no WebSocket URL")  # noqa: TRY301
+    except (msgspec.DecodeError, ConfigError) as error:
+        raise UpgradeError(502, f"the answer of {shown(url)} is no placement: {error}") from None
+    if is_secure(url) and not all(is_secure(place) for place in placement.urls()):
+        raise UpgradeError(502, f"{shown(url)} sent the client to an unencrypted node, which is refused")
+    return placement
+
+
+class _Answer:
+    """Collects one HTTP response; the callbacks are those of httptools."""
+
+    def __init__(self) -> None:
+        self.status = 0
+        self.headers: list[tuple[str, str]] = []
+        self.body = b""
+        self.complete = False
+        self.delimited = False  # whether the answer says itself where it ends
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.headers.append((name.decode("latin-1").lower(), value.decode("latin-1").strip()))
+
+    def on_headers_complete(self) -> None:
+        self.delimited = any(name in ("content-length", "transfer-encoding") for name, _ in self.headers)
+
+    def on_body(self, body: bytes) -> None:
+        self.body += body
+
+    def on_message_complete(self) -> None:
+        self.complete = True
+
+
+async def _get(url: str, timeout_s: float, ssl: tls.SSLContext | None) -> _Answer:
+    host, port = address_of(url)
+    target = "/" + url.split("/", 3)[3]
+    authority = url.split("/", 3)[2]
+    secure = is_secure(url)
+    sock = await dial(host, port, timeout_s)
+    try:
+        reader, writer = await asyncio.open_connection(
+            sock=sock, ssl=(ssl or default_tls()) if secure else None, server_hostname=host if secure else None
+        )
+    except BaseException:
+        sock.close()
+        raise
+    try:
+        writer.write(f"GET {target} HTTP/1.1\r\nHost: {authority}\r\nAccept: application/json\r\n".encode())
+        writer.write(b"Connection: close\r\n\r\n")
+        return await _read(reader, shown(url))
+    finally:
+        writer.transport.abort()
+
+
+async def _read(reader: asyncio.StreamReader, name: str) -> _Answer:
+    answer = _Answer()
+    parser = httptools.HttpResponseParser(answer)
+    size = 0
+    while not answer.complete:
+        data = await reader.read(4096)
+        size += len(data)
+        if not data and answer.body and not answer.delimited:
+            break  # the end of the connection is the end of the body
+        if not data:
+            raise ConnectionResetError(f"{name} closed the connection before its answer was whole")
+        if size > ANSWER_BYTES_MAX:
+            raise UpgradeError(502, f"{name} answered more than {ANSWER_BYTES_MAX} bytes")
+        try:
+            parser.feed_data(data)
+        except httptools.HttpParserError as error:
+            raise UpgradeError(502, f"{name} does not answer in HTTP: {error}") from None
+        answer.status = parser.get_status_code()
+    return answer

@@ -1,0 +1,39 @@
+"""What a client tells about its connection, for programs that watch it."""
+
+from dataclasses import dataclass
+
+from ringway.types import NodeName
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """The client is connected to `node`, which calls it `client`; `moved` says that a move led it there."""
+
+    node: NodeName
+    client: str
+    moved: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Disconnected:
+    """The connection to `node` ended. `move_to` is the node that a move leads to.
+
+    `retry_in_s` is the pause before the next attempt, None where there will be none.
+    """
+
+    node: NodeName
+    code: int
+    reason: str
+    move_to: NodeName | None
+    retry_in_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """An attempt to connect failed with `error`; the next is made in `retry_in_s`."""
+
+    error: Exception
+    retry_in_s: float
+
+
+Event = Connected | Disconnected | Failed

@@ -1,0 +1,237 @@
+"""One connection of a channel client to a node: commands out, replies and pushes in, pings answered.
+
+Theory of operation. A link is opened by `open_link`, which returns when the connect command is answered. Replies
+find their command by its id. Whatever comes in is a sign of life; when none came for the server's ping interval and
+a tolerance, the link is cut, so that a dead server costs no more than that.
+"""
+
+import asyncio
+import functools
+import importlib.metadata
+import ssl as tls
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import msgspec
+
+from ringway.client.config import ClientConfig
+from ringway.client.url import shown
+from ringway.client.wire import Wire, open_wire
+from ringway.errors import CommandError, ConnectionClosed, Overloaded, ProtocolError
+from ringway.protocol.close import ABNORMAL, BAD_REQUEST, NORMAL, UNSUPPORTED_DATA
+from ringway.protocol.codec import PING, decode_replies, encode
+from ringway.protocol.command import Command, ConnectRequest, ConnectResult, Push, Reply
+from ringway.protocol.frame import TEXT
+from ringway.types import NodeName
+
+FRAME_BYTES_MAX = 32 * 1024
+"""Commands sent together share a frame up to this, half of what a node takes by default."""
+
+NAME = "ringway-python"
+"""How the client introduces itself."""
+
+
+@functools.cache
+def _version() -> str:
+    return importlib.metadata.version("ringway")
+
+
+class Link:
+    """See the module. `on_push` and `on_closed` are called in the event loop; `on_closed` once, and not before open."""
+
+    def __init__(
+        self, config: ClientConfig, on_push: Callable[[Push], None], on_closed: Callable[["Link"], None]
+    ) -> None:
+        self.node = NodeName("")
+        self.client = ""
+        self.close_code = ABNORMAL
+        self.close_reason = ""
+        self.opened_at = 0.0
+        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._config = config
+        self._on_push = on_push
+        self._on_closed = on_closed
+        self._loop = asyncio.get_running_loop()
+        self._wire: Wire | None = None
+        self._ids = 0
+        self._pending: dict[int, asyncio.Future[Reply]] = {}
+        self._pong = False
+        self._heard = 0.0
+        self._patience_s = 0.0
+        self._watch: asyncio.TimerHandle | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether commands may be sent."""
+        return self._wire is not None and self._wire.is_open
+
+    async def open(self, url: str, timeout_s: float, ssl: tls.SSLContext | None) -> None:
+        """Connect to the node at `url` and introduce the client; each within `timeout_s`.
+
+        Raise what `open_wire` raises, `CommandError` where the node refuses the client, and `ConnectionClosed`.
+        """
+        config = self._config
+        wire = await open_wire(
+            url,
+            self,
+            timeout_s=timeout_s,
+            close_timeout_s=config.close_timeout_s,
+            message_bytes_max=config.message_bytes_max,
+            read_buffer_bytes=config.read_buffer_bytes,
+            ssl=ssl,
+        )
+        try:
+            async with asyncio.timeout(timeout_s):
+                reply = await self.call(connect=ConnectRequest(name=NAME, version=_version()))
+            self._welcome(result_of(reply).connect)
+        except TimeoutError:
+            wire.cut()
+            raise TimeoutError(f"{shown(url)} did not answer connect within {timeout_s:g} s") from None
+        except BaseException:
+            wire.cut()
+            raise
+
+    def _welcome(self, result: ConnectResult | None) -> None:
+        if result is None:
+            raise CommandError(BAD_REQUEST, "the node's answer to connect holds no result")
+        self.node = NodeName(result.node)
+        self.client = result.client
+        self.opened_at = self._heard = self._loop.time()
+        self._pong = result.pong
+        if result.ping:
+            self._patience_s = result.ping + self._config.ping_tolerance_s
+            self._watch = self._loop.call_later(self._patience_s, self._check_silence)
+
+    def call(self, **request: Any) -> "asyncio.Future[Reply]":
+        """Send one command and return the future of its reply; `ConnectionClosed` if the link ends before.
+
+        The keyword names the command, its value is the request. Raise `Overloaded` where too many are unanswered.
+        """
+        return self.call_all([request])[0]
+
+    def call_all(self, requests: Iterable[dict[str, Any]]) -> "list[asyncio.Future[Reply]]":
+        """Send several commands, in as few frames as may be; return the futures of their replies, in order."""
+        if not self.is_open:
+            raise ConnectionClosed(self.close_code, self.close_reason)
+        futures: list[asyncio.Future[Reply]] = []
+        lines: list[bytes] = []
+        size = 0
+        for request in requests:
+            self._ids += 1
+            line = encode(Command(id=self._ids, **request))
+            if lines and size + len(line) > FRAME_BYTES_MAX:
+                self._send(b"\n".join(lines))
+                lines, size = [], 0
+            lines.append(line)
+            size += len(line) + 1
+            future: asyncio.Future[Reply] = self._loop.create_future()
+            self._pending[self._ids] = future
+            futures.append(future)
+        if lines:
+            self._send(b"\n".join(lines))
+        return futures
+
+    async def publish(self, request: Any) -> Reply:
+        """Send a publish and return its reply; waits while the connection is slow to take what is sent."""
+        if len(self._pending) >= self._config.pending_max:
+            raise Overloaded("pending_max", self._config.pending_max)
+        ident = self._ids + 1
+        future = self.call(publish=request)
+        try:
+            if self._wire is not None:
+                await self._wire.drain()
+            return await future
+        finally:
+            self._pending.pop(ident, None)
+
+    def tell(self, **request: Any) -> None:
+        """Send one command whose reply does not matter; do nothing where the link is over."""
+        if self.is_open:
+            self._ids += 1
+            self._send(encode(Command(id=self._ids, **request)))
+
+    def _send(self, frame: bytes) -> None:
+        if self._wire is None:
+            raise ConnectionClosed(ABNORMAL, "not connected")
+        self._wire.send(TEXT, frame)
+
+    def finish(self) -> None:
+        """Say goodbye; `ended` follows within the close timeout."""
+        if self._wire is not None:
+            self._wire.finish(NORMAL)
+
+    async def wait_gone(self) -> None:
+        """Return when the TCP connection is over."""
+        if self._wire is not None:
+            await self._wire.wait_gone()
+
+    def cut(self) -> None:
+        """End the link at once: the server does not do its part."""
+        if self._wire is not None:
+            self._wire.cut()
+
+    def _check_silence(self) -> None:
+        left_s = self._heard + self._patience_s - self._loop.time()
+        if left_s <= 0:
+            self.close_reason = f"the server was silent for {self._patience_s:g} s"
+            self.cut()
+        else:
+            self._watch = self._loop.call_later(left_s, self._check_silence)
+
+    # What the wire calls.
+
+    def opened(self, wire: Wire) -> None:
+        """Keep the wire."""
+        self._wire = wire
+
+    def received(self, opcode: int, payload: bytes) -> None:
+        """Take a frame of replies and pushes."""
+        self._heard = self._loop.time()
+        if payload == PING:
+            self._answer_ping()
+            return
+        if opcode != TEXT:
+            raise ProtocolError(UNSUPPORTED_DATA, "a binary message, where the protocol is text")
+        for reply in decode_replies(payload):
+            if reply.push is not None:
+                self._on_push(reply.push)
+            elif reply.id:
+                future = self._pending.pop(reply.id, None)
+                if future is not None and not future.done():
+                    future.set_result(reply)
+            else:
+                self._answer_ping()
+
+    def _answer_ping(self) -> None:
+        if self._pong and self._wire is not None and self._wire.is_open:
+            self._wire.send(TEXT, PING)
+
+    def ponged(self, payload: bytes) -> None:
+        """Take a pong, which is a sign of life."""
+        self._heard = self._loop.time()
+
+    def closed(self, code: int, reason: str) -> None:
+        """Fail what is unanswered; tell the owner."""
+        self.close_code = code
+        self.close_reason = reason or self.close_reason
+        if self._watch is not None:
+            self._watch.cancel()
+        pending, self._pending = self._pending, {}
+        for future in pending.values():
+            if not future.done():
+                future.set_exception(ConnectionClosed(code, self.close_reason))
+                future.exception()  # a command that nobody waits for any more is no news to the event loop
+        self.ended.set_result(None)
+        self._on_closed(self)
+
+
+def result_of(reply: Reply) -> Reply:
+    """Return `reply`, or raise the `CommandError` that it carries."""
+    if reply.error is not None:
+        raise CommandError(reply.error.code, reply.error.message, temporary=reply.error.temporary)
+    return reply
+
+
+def raw(data: object) -> msgspec.Raw:
+    """Return `data` as the JSON that travels; raise `TypeError` where it has no JSON form."""
+    return msgspec.Raw(encode(data))

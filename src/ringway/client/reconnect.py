@@ -1,0 +1,85 @@
+"""What a client does after a connection ended or an attempt failed: go where a move leads, or pause. Pure."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ringway.core.backoff import next_delay_s
+from ringway.errors import CommandError, ConfigError, ConnectionClosed, UpgradeError
+from ringway.protocol.close import SERVICE_RESTART, Retry, retry_of
+from ringway.protocol.move import Move, read_move
+from ringway.protocol.upgrade import value_of
+
+if TYPE_CHECKING:
+    from random import Random
+
+_TEMPORARY_4XX = frozenset({403, 408, 425, 429})
+"""Refusals that another attempt may not meet; 403 is how a node refuses a ticket that came too late."""
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Connect after `delay_s`: to where `move` leads, or, without one, to where the gateway chooses."""
+
+    delay_s: float
+    move: Move | None = None
+
+
+def move_of(code: int, reason: str) -> Move | None:
+    """The move that a close carries, or None."""
+    return read_move(reason) if code == SERVICE_RESTART else None
+
+
+def is_final_close(code: int, reason: str) -> bool:
+    """Whether a close means that someone must act before the client may come back (PROTOCOL.md P-6)."""
+    return move_of(code, reason) is None and retry_of(code) is Retry.NEVER
+
+
+def is_final(error: BaseException) -> bool:
+    """Whether a failed attempt would fail again just so: wrong settings, or a refusal that time does not heal."""
+    if isinstance(error, UpgradeError):
+        return error.status < 500 and error.status not in _TEMPORARY_4XX
+    if isinstance(error, CommandError):
+        return not error.temporary
+    if isinstance(error, ConnectionClosed):
+        return is_final_close(error.code, error.reason)
+    return isinstance(error, ConfigError)
+
+
+class Reconnect:
+    """Counts attempts. Pauses grow with every attempt, and with every connection that lived shorter than `stable_s`."""
+
+    def __init__(
+        self, rng: "Random", *, base_s: float, cap_s: float, stable_s: float, retry_after_max_s: float
+    ) -> None:
+        self._rng = rng
+        self._base_s = base_s
+        self._cap_s = cap_s
+        self._stable_s = stable_s
+        self._retry_after_max_s = retry_after_max_s
+        self._attempt = 0
+
+    def _pause_s(self) -> float:
+        delay = next_delay_s(self._attempt, self._rng, base_s=self._base_s, cap_s=self._cap_s)
+        self._attempt += 1
+        return delay
+
+    def after_close(self, code: int, reason: str, lived_s: float) -> Again:
+        """The step after a connection that lived `lived_s` was closed with `code` and `reason`.
+
+        A move is obeyed without a pause, unless connections keep being moved or lost before they are stable.
+        """
+        if lived_s >= self._stable_s:
+            self._attempt = 0
+        move = move_of(code, reason)
+        if move is not None and self._attempt == 0:
+            self._attempt = 1
+            return Again(0.0, move)
+        return Again(self._pause_s(), move)
+
+    def after_failure(self, error: BaseException) -> Again:
+        """The step after an attempt failed with `error`. Where it followed a move, the move is forgotten."""
+        wait_s = 0.0
+        if isinstance(error, UpgradeError):
+            said = value_of(error.headers, "retry-after") or ""
+            wait_s = min(float(said), self._retry_after_max_s) if said.isascii() and said.isdecimal() else 0.0
+        return Again(wait_s + self._pause_s())
