@@ -113,10 +113,11 @@ class EmbeddedNats:
         try:
             self._identity = self._choose_identity()
             logged = self.log_path.stat().st_size if self.log_path.exists() else 0
+            (self._directory / "jetstream").mkdir(mode=0o700, exist_ok=True)
             self._process = spawn([binary, "-c", str(self._write_config())], self.log_path, lock)
             os.pwrite(lock, f"{self._process.pid:<10}".encode(), 0)
-        except OSError as error:
-            raise ConfigError(f"{self._directory} cannot be written ({error}); give another directory") from None
+        except OSError as error:  # it names the file
+            raise ConfigError(f"NATS cannot be started in {self._directory} ({error}); give another one") from None
         finally:
             os.close(lock)  # the child has its own
         try:
@@ -128,15 +129,16 @@ class EmbeddedNats:
 
     async def stop(self) -> None:
         """Stop the server in order, or by force where it takes too long. Idempotent."""
-        process, self._process = self._process, None
+        process = self._process
         for last_word in (signal.SIGTERM, signal.SIGKILL):
             if process is None or process.poll() is not None:
-                return
+                break
             process.send_signal(last_word)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(STOP_S):
                     while process.poll() is None:  # noqa: ASYNC110 - not every system tells of its end
                         await asyncio.sleep(POLL_S)
+        self._process = None
 
     async def _lock(self) -> int:
         """Take the directory; a predecessor that was told to end gets time to do so."""

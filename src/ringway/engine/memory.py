@@ -227,8 +227,7 @@ class MemoryBus:
 
     async def close(self) -> None:
         """Serve nothing more."""
-        for serving in self._servings:
-            await serving.close()
+        await asyncio.gather(*(serving.close() for serving in self._servings))
 
 
 class MemoryLease:

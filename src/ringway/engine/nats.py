@@ -56,7 +56,9 @@ class NatsEngine:
         if self._wire.up:
             with suppress(EngineAway):
                 await self._wire.outbox.taken()
-        await self._wire.close()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CONNECT_S):
+                await self._wire.close()
 
 
 async def open_nats(url: str, *, cluster: str = "ringway", name: str, wait_s: float = 5.0) -> NatsEngine:
@@ -144,7 +146,8 @@ async def _connect(wire: Wire, where: NatsUrl, cluster: str, name: str) -> None:
         reason = problems[-1] if problems else "timed out"
         raise EngineAway(f"NATS at {where} does not answer ({reason})") from None
     except NatsError as error:
-        raise EngineUnsuitable(f"NATS at {where} refused the connection ({error}); check the credentials") from None
+        remedy = "check user and password" if "uthoriz" in str(error) else "is it a NATS server?"
+        raise EngineUnsuitable(f"{where} refused the connection ({error}); {remedy}") from None
     except OSError as error:
         raise EngineAway(f"NATS at {where} cannot be reached ({error})") from None
     wire.options["allow_reconnect"] = True

@@ -133,6 +133,5 @@ class NatsBus:
 
     async def close(self) -> None:
         """Serve nothing more."""
-        for serving in self._servings:
-            await serving.close()
+        await asyncio.gather(*(serving.close() for serving in self._servings))
         self._servings.clear()

@@ -18,7 +18,7 @@ from contextlib import suppress
 from typing import Any
 
 import structlog
-from nats.aio.client import Client
+from nats.aio.client import Client, Srv
 from nats.errors import Error, ProtocolError
 from nats.protocol.parser import Parser
 
@@ -86,13 +86,13 @@ class DirectParser(Parser):
     """Reads NATS's protocol; a message for a tap goes to it at once."""
 
     def __init__(self, wire: "Wire") -> None:
-        super().__init__(wire)
         self.lives = 0
+        super().__init__(wire)
 
     def reset(self) -> None:
         """Forget a half-read message: the connection is a new one."""
         super().reset()
-        self.lives = getattr(self, "lives", 0) + 1
+        self.lives += 1
         self._held = bytearray()
         self._wanted = 0
 
@@ -244,8 +244,20 @@ class Wire(Client):
             await self._process_op_err(Error(err_msg))
 
     async def _process_op_err(self, e: Exception) -> None:
+        if self.is_connected:
+            self._drop()
         await super()._process_op_err(e)
         self.outbox.lost()
+
+    async def _connect_to_server(self, s: Srv) -> None:
+        self._drop()  # of an attempt that failed during the handshake, nats-py leaves the socket open
+        await super()._connect_to_server(s)
+
+    def _drop(self) -> None:
+        # nats-py would wait until all that is buffered is sent, which a server that hangs never allows.
+        writer = getattr(self._transport, "_io_writer", None)
+        if writer is not None:
+            writer.transport.abort()
 
     async def _close(self, status: int, do_cbs: bool = True) -> None:
         await super()._close(status, do_cbs)

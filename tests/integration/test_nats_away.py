@@ -1,0 +1,210 @@
+"""A NATS server that is killed, hangs, and comes back: members keep running, and nobody has to do a thing."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from ringway.engine.embedded import EmbeddedNats
+from ringway.engine.nats import NatsEngine, open_nats
+from ringway.errors import EngineAway, EngineUnsuitable
+from ringway.types import Channel, NodeName
+
+PATIENCE_S = 30
+ROOM = Channel("room")
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[EmbeddedNats]:
+    server = EmbeddedNats(tmp_path)
+    await server.start()
+    yield server
+    await server.stop()
+
+
+@pytest.fixture
+async def pair(server: EmbeddedNats) -> AsyncIterator[tuple[NatsEngine, NatsEngine]]:
+    engines = await open_nats(server.url, name="a"), await open_nats(server.url, name="b")
+    yield engines
+    for engine in engines:
+        await engine.close()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+def end(server: EmbeddedNats, how: signal.Signals) -> None:
+    assert server.pid is not None
+    os.kill(server.pid, how)
+
+
+async def test_a_killed_server_is_away_and_its_return_restores_everything(
+    server: EmbeddedNats, pair: tuple[NatsEngine, NatsEngine]
+) -> None:
+    a, b = pair
+    got: list[tuple[Channel, bytes]] = []
+    heard: list[tuple[NodeName, bytes | None]] = []
+    b.broker.attach(lambda channel, payload: got.append((channel, payload)))
+    for i in range(1000):
+        await b.broker.subscribe(Channel(f"room{i}"))
+    await b.registry.watch(lambda member, report: heard.append((member, report)))
+    await a.registry.announce(NodeName("a"), b"1")
+    fence = await a.lease.acquire("leader", "a", 60)
+    for round_trip in range(3):
+        end(server, signal.SIGKILL)
+        await until(lambda: not a.up and not b.up)
+        with pytest.raises(EngineAway):
+            await a.broker.publish(Channel("room7"), b"lost")
+        heard.clear()
+        await server.start()
+        await until(lambda: a.up and b.up)
+        await a.broker.publish(Channel("room7"), b"%d" % round_trip)
+        await until(lambda n=round_trip: len(got) == n + 1)  # type: ignore[misc]
+        await until(lambda: ("a", b"1") in heard)
+        assert await a.lease.renew("leader", "a", 60)
+        assert await b.lease.acquire("leader", "b", 60) is None
+    assert got == [("room7", b"%d" % i) for i in range(3)]
+    await a.lease.release("leader", "a")
+    successor = await b.lease.acquire("leader", "b", 60)
+    assert fence is not None
+    assert successor is not None
+    assert successor > fence
+
+
+async def test_the_fence_grows_when_the_store_was_lost(tmp_path: Path) -> None:
+    fences: list[int | None] = []
+    for life in range(2):
+        server = EmbeddedNats(tmp_path / f"life{life}", port=None)
+        await server.start()
+        engine = await open_nats(server.url, name="a")
+        turns = range(3 - 2 * life)  # the new store's revisions lag behind the old one's
+        fences += [await engine.lease.acquire("leader", "a", 60) for _ in turns]
+        await engine.close()
+        await server.stop()
+        await asyncio.sleep(1.1)  # the creation time has the resolution of a second
+    assert None not in fences
+    assert fences == sorted(fences)
+    assert len(set(fences)) == len(fences)
+
+
+async def test_publications_under_way_at_the_kill_are_confirmed_or_refused(
+    server: EmbeddedNats, pair: tuple[NatsEngine, NatsEngine]
+) -> None:
+    a, b = pair
+    got: list[bytes] = []
+    b.broker.attach(lambda channel, payload: got.append(payload))
+    await b.broker.subscribe(ROOM)
+    confirmed: list[bytes] = []
+    refused: list[bytes] = []
+
+    async def publish(first: int) -> None:
+        for i in range(first, first + 10_000):
+            payload = b"%d" % i
+            try:
+                await a.broker.publish(ROOM, payload)
+                confirmed.append(payload)
+            except EngineAway:
+                refused.append(payload)
+                return
+
+    async with asyncio.timeout(PATIENCE_S), asyncio.TaskGroup() as group:
+        for worker in range(20):
+            group.create_task(publish(worker * 100_000))
+        await until(lambda: len(confirmed) > 1000)
+        end(server, signal.SIGKILL)
+    assert len(refused) == 20
+    await until(lambda: not b.up)
+    # The kill can swallow what was confirmed a moment before and not yet sent on: at most once, core NATS.
+    assert len(set(confirmed) - set(got)) < 1000
+
+
+async def test_a_server_that_hangs_is_noticed_and_does_not_hang_us(
+    server: EmbeddedNats, pair: tuple[NatsEngine, NatsEngine]
+) -> None:
+    a, b = pair
+    got: list[bytes] = []
+    b.broker.attach(lambda channel, payload: got.append(payload))
+    await b.broker.subscribe(ROOM)
+    end(server, signal.SIGSTOP)
+    try:
+        big = b"x" * (1 << 20)
+        results = await asyncio.wait_for(
+            asyncio.gather(*(a.broker.publish(ROOM, big) for _ in range(80)), return_exceptions=True), PATIENCE_S
+        )
+        assert all(isinstance(result, EngineAway) for result in results)
+        await until(lambda: not a.up and not b.up)
+    finally:
+        end(server, signal.SIGCONT)
+    await until(lambda: a.up and b.up)
+    await a.broker.publish(ROOM, b"after")
+    await until(lambda: b"after" in got)
+
+
+async def test_closing_leaves_nothing_behind_whether_nats_is_there_or_not(server: EmbeddedNats) -> None:
+    before = asyncio.all_tasks()
+    engines = [await open_nats(server.url, name=f"e{i}") for i in range(3)]
+    for engine in engines:
+        engine.broker.attach(lambda channel, payload: None)
+        await engine.broker.subscribe(ROOM)
+        await engine.lease.acquire(f"l-{id(engine)}", "x", 60)
+    await engines[0].close()
+    await engines[0].close()
+    end(server, signal.SIGKILL)
+    await until(lambda: not engines[1].up and not engines[2].up)
+    await engines[1].close()  # right after the loss
+    await asyncio.sleep(0.5)
+    await engines[2].close()  # between two attempts to reconnect
+    await until(lambda: asyncio.all_tasks() == before)
+
+
+async def test_what_was_accepted_is_sent_before_closing(
+    server: EmbeddedNats, pair: tuple[NatsEngine, NatsEngine]
+) -> None:
+    a, b = pair
+    heard: list[tuple[NodeName, bytes | None]] = []
+    await b.registry.watch(lambda member, report: heard.append((member, report)))
+    await a.registry.announce(NodeName("a"), b"last words")
+    await a.close()
+    await until(lambda: ("a", b"last words") in heard)
+
+
+@pytest.mark.parametrize(
+    ("greeting", "problem"),
+    [(b"", "does not answer"), (b"SSH-2.0-OpenSSH\r\n", "is it a NATS server")],
+)
+async def test_a_server_that_is_not_nats_is_told_apart(greeting: bytes, problem: str) -> None:
+    async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(greeting)
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(greet, "127.0.0.1", 0) as other:
+        port = other.sockets[0].getsockname()[1]
+        with pytest.raises((EngineAway, EngineUnsuitable), match=problem) as caught:
+            await open_nats(f"nats://user:secret@127.0.0.1:{port}", name="x")
+    assert "secret" not in str(caught.value)
+
+
+async def test_nobody_listening_is_said_without_the_password(unused_tcp_port: int) -> None:
+    with pytest.raises(EngineAway, match=r"no NATS server can be reached at nats://127\.0\.0\.1") as caught:
+        await open_nats(f"nats://user:secret@127.0.0.1:{unused_tcp_port}", name="x", wait_s=0.1)
+    assert "secret" not in str(caught.value)
+
+
+async def test_a_server_without_jetstream_is_unsuitable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ringway.engine import embedded
+
+    monkeypatch.setattr(embedded, "_CONFIG", embedded._CONFIG.replace("jetstream {{ store_dir: {store} }}\n", ""))
+    server = EmbeddedNats(tmp_path)
+    await server.start()
+    try:
+        with pytest.raises(EngineUnsuitable, match="has JetStream off"):
+            await open_nats(server.url, name="x")
+    finally:
+        await server.stop()
