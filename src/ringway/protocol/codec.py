@@ -23,7 +23,7 @@ def decode_commands(frame: bytes) -> list[Command]:
     """Return the commands in one frame, in order; raise `ProtocolError` 3501 for what cannot be read."""
     try:
         return [_commands.decode(line) for line in frame.split(b"\n") if line]
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:  # the latter for JSON that is nested too deep
         raise ProtocolError(BAD_REQUEST, f"a command cannot be read: {error}") from error
 
 
@@ -31,7 +31,7 @@ def decode_replies(frame: bytes) -> list[Reply]:
     """Return the replies and pushes in one frame, in order; raise `ProtocolError` for what cannot be read."""
     try:
         return [_replies.decode(line) for line in frame.split(b"\n") if line]
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise ProtocolError(BAD_REQUEST, f"a reply cannot be read: {error}") from error
 
 
@@ -47,3 +47,11 @@ def push_head(channel: str) -> bytes:
 
 
 PUSH_TAIL = b"}}"
+
+
+def encode_pushes(channel: str, publications: list[bytes]) -> bytes:
+    """Return the pushes of encoded `publications` of one channel as they stand in a frame: one a line, in order."""
+    head = push_head(channel)
+    if len(publications) == 1:
+        return head + publications[0] + PUSH_TAIL
+    return head + (PUSH_TAIL + b"\n" + head).join(publications) + PUSH_TAIL

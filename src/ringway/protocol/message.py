@@ -1,6 +1,8 @@
 """Messages from frames: fragmentation, UTF-8, lengths and control-frame rules (RFC 6455, 5.4 to 8.1).
 
-The framing library splits the byte stream into frames and unmasks them; what it leaves open is decided here.
+The framing library splits the byte stream into frames and unmasks them; what it leaves open is decided here. Most
+messages come in one frame: `check_whole` judges those and keeps nothing, so that a connection needs a
+`MessageAssembler` only while a fragmented message is on its way.
 """
 
 import codecs
@@ -10,6 +12,27 @@ from ringway.protocol.close import INVALID_PAYLOAD, MESSAGE_TOO_BIG, PROTOCOL_ER
 from ringway.protocol.frame import BINARY, CONTINUATION, TEXT
 
 _Utf8 = codecs.getincrementaldecoder("utf-8")
+
+
+def check_whole(opcode: int, payload: bytes, message_bytes_max: int) -> None:
+    """Accept a message that came in one frame, or raise `ProtocolError`: too long, or text that is not UTF-8."""
+    if len(payload) > message_bytes_max:
+        raise ProtocolError(MESSAGE_TOO_BIG, f"a message is longer than {message_bytes_max} bytes")
+    if opcode == TEXT and not payload.isascii():
+        try:
+            payload.decode()
+        except UnicodeDecodeError:
+            raise ProtocolError(INVALID_PAYLOAD, "a text message is not UTF-8") from None
+
+
+def check_control(opcode: int, payload: bytes, *, fin: bool, rsv: bool) -> None:
+    """Accept a control frame, or raise `ProtocolError` (RFC 6455, 5.5)."""
+    if rsv:
+        raise ProtocolError(PROTOCOL_ERROR, "a reserved bit is set, and no extension was agreed")
+    if not fin or len(payload) > 125:
+        raise ProtocolError(PROTOCOL_ERROR, "a control frame is fragmented or longer than 125 bytes")
+    if opcode not in (0x8, 0x9, 0xA):
+        raise ProtocolError(PROTOCOL_ERROR, f"the opcode {opcode:#x} is reserved")
 
 
 class MessageAssembler:
@@ -30,32 +53,37 @@ class MessageAssembler:
         self._size = 0
         self._count = 0
 
+    @property
+    def idle(self) -> bool:
+        """Whether no fragmented message is on its way."""
+        return self._parts is None
+
     def feed(self, opcode: int, payload: bytes, *, fin: bool, rsv: bool) -> tuple[int, bytes] | None:
         """Take one data frame; return opcode and payload of the message that it completes, or None.
 
-        A text message is checked to be UTF-8 as it comes in. Raise `ProtocolError` where a rule is broken.
+        A text message is checked to be UTF-8 as it comes in, so that a bad byte is found before the message is whole.
+        Raise `ProtocolError` where a rule is broken.
         """
         if rsv:
             raise ProtocolError(PROTOCOL_ERROR, "a reserved bit is set, and no extension was agreed")
         if (opcode == CONTINUATION) != (self._parts is not None):
             raise ProtocolError(PROTOCOL_ERROR, "a message begins within another, or continues none")
+        if opcode not in (CONTINUATION, TEXT, BINARY):
+            raise ProtocolError(PROTOCOL_ERROR, f"the opcode {opcode:#x} is no data frame's")
         if fin and self._parts is None:
-            self._check_size(len(payload))
-            if opcode == TEXT and not payload.isascii():
-                _check_utf8(payload)
+            check_whole(opcode, payload, self._bytes_max)
             return opcode, payload
         return self._add(opcode, payload, fin)
 
     def _add(self, opcode: int, payload: bytes, fin: bool) -> tuple[int, bytes] | None:
         if self._parts is None:
-            if opcode not in (TEXT, BINARY):
-                raise ProtocolError(PROTOCOL_ERROR, f"the opcode {opcode:#x} is reserved")
             self._parts = []
             self._opcode = opcode
             self._decoder = _Utf8() if opcode == TEXT else None
         self._count += 1
         self._size += len(payload)
-        self._check_size(self._size)
+        if self._size > self._bytes_max:
+            raise ProtocolError(MESSAGE_TOO_BIG, f"a message is longer than {self._bytes_max} bytes")
         if self._count > self._fragments_max:
             raise ProtocolError(MESSAGE_TOO_BIG, f"a message came in more than {self._fragments_max} frames")
         if self._decoder is not None:
@@ -70,14 +98,3 @@ class MessageAssembler:
         self._parts = self._decoder = None
         self._size = self._count = 0
         return self._opcode, message
-
-    def _check_size(self, size: int) -> None:
-        if size > self._bytes_max:
-            raise ProtocolError(MESSAGE_TOO_BIG, f"a message is longer than {self._bytes_max} bytes")
-
-
-def _check_utf8(payload: bytes) -> None:
-    try:
-        payload.decode()
-    except UnicodeDecodeError:
-        raise ProtocolError(INVALID_PAYLOAD, "a text message is not UTF-8") from None

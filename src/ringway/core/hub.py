@@ -1,0 +1,61 @@
+"""Which subscribers a channel has, on one node.
+
+Theory: a table of channels, each a table of its subscribers with what is needed to reach them. A fan-out walks one
+inner table and does nothing else. The first subscriber of a channel and the end of the last one are told to the
+caller: only then does the node's interest in the channel change (see `node.interest`).
+
+Invariant: no channel without a subscriber is kept.
+"""
+
+from collections.abc import Hashable, ItemsView
+from typing import Generic, TypeVar
+
+from ringway.types import Channel
+
+Who = TypeVar("Who", bound=Hashable)
+Reach = TypeVar("Reach")
+
+
+class Hub(Generic[Who, Reach]):
+    """Channels and their subscribers. `Who` identifies a subscriber, `Reach` is how to deliver to it."""
+
+    __slots__ = ("_channels",)
+
+    def __init__(self) -> None:
+        self._channels: dict[Channel, dict[Who, Reach]] = {}
+
+    def __len__(self) -> int:
+        return len(self._channels)
+
+    def __contains__(self, channel: Channel) -> bool:
+        return channel in self._channels
+
+    def add(self, channel: Channel, who: Who, reach: Reach) -> bool:
+        """Add a subscriber, or change how it is reached; return whether it is the channel's first."""
+        subscribers = self._channels.get(channel)
+        if subscribers is None:
+            self._channels[channel] = {who: reach}
+            return True
+        subscribers[who] = reach
+        return False
+
+    def remove(self, channel: Channel, who: Who) -> bool:
+        """Remove a subscriber; return whether it was the channel's last. Removing what is not there does nothing."""
+        subscribers = self._channels.get(channel)
+        if subscribers is None or subscribers.pop(who, None) is None or subscribers:
+            return False
+        del self._channels[channel]
+        return True
+
+    def subscribers(self, channel: Channel) -> ItemsView[Who, Reach] | None:
+        """The subscribers of `channel` with their reach, as a live view; None where it has none."""
+        subscribers = self._channels.get(channel)
+        return None if subscribers is None else subscribers.items()
+
+    def count(self, channel: Channel) -> int:
+        """How many subscribers `channel` has."""
+        return len(self._channels.get(channel, ()))
+
+    def channels(self) -> list[Channel]:
+        """The channels that have subscribers."""
+        return list(self._channels)

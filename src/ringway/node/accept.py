@@ -1,0 +1,113 @@
+"""Accepting sockets, and counting those whose handshake is under way.
+
+picows counts nothing before a whole request has come, and a crowd of silent sockets must be bounded before that. So
+its protocol class is extended here by the two moments that matter; everything in between stays compiled code.
+Constructing it by keyword is the one place that knows more of picows than its documented API (2.3), and does what
+`ws_create_server` does.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from picows import WSAutoPingStrategy, WSListener, WSUpgradeRequest, WSUpgradeResponseWithListener
+from picows.picows import WSProtocol  # type: ignore[attr-defined]
+
+if TYPE_CHECKING:
+    from ringway.node.config import NodeConfig
+    from ringway.node.stats import Stats
+
+Welcome = Callable[[WSUpgradeRequest], WSListener | WSUpgradeResponseWithListener]
+"""Answers one handshake request: with a listener, or with a refusal."""
+
+READ_BUFFER_BYTES = 2048
+"""picows' minimum; it grows with what comes, and most clients send little."""
+
+# An adapter, not a logger: picows would make a child logger for each connection. Its own remarks are for debugging;
+# what matters of them is counted and logged by the node.
+_picows_log = logging.LoggerAdapter(logging.getLogger("ringway.node.picows"), {})
+_picows_log.logger.setLevel(logging.CRITICAL)
+
+
+class Gate:
+    """Counts the sockets whose handshake is under way, and sheds what is far too much.
+
+    Overflow rule: above `pending_max` handshakes are refused with 503 when their request has come (`admission`);
+    above twice of it sockets are cut as they are accepted, since silent ones never send a request.
+    """
+
+    __slots__ = ("_opening", "_shed_above", "_stats")
+
+    def __init__(self, pending_max: int, stats: "Stats") -> None:
+        self._opening: set[WSProtocol] = set()
+        self._shed_above = 2 * pending_max
+        self._stats = stats
+
+    def close(self) -> None:
+        """Cut all handshakes that are under way."""
+        for protocol in list(self._opening):
+            protocol.transport.disconnect(False)
+
+    @property
+    def opening(self) -> int:
+        """How many handshakes are under way."""
+        return len(self._opening)
+
+    def accepted(self, protocol: WSProtocol) -> bool:
+        """Count a new socket; False where it must be cut."""
+        if len(self._opening) >= self._shed_above:
+            self._stats.shed += 1
+            return False
+        self._opening.add(protocol)
+        return True
+
+    def passed(self, protocol: WSProtocol) -> None:
+        """Count it no more: its handshake has ended, well or not. Idempotent."""
+        self._opening.discard(protocol)
+
+
+class _Protocol(WSProtocol):  # type: ignore[misc]
+    """picows' protocol, which tells the gate of its beginning and end."""
+
+    __slots__ = ("_gate",)
+
+    def __init__(self, gate: Gate, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._gate = gate
+
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        super().connection_made(transport)
+        if not self._gate.accepted(self):
+            transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._gate.passed(self)
+        super().connection_lost(exc)
+
+
+async def listen(config: "NodeConfig", gate: Gate, welcome: Welcome) -> asyncio.Server:
+    """Listen on the node's port; `welcome` answers each handshake. Raise `OSError` where the port is not to be had."""
+
+    def protocol() -> _Protocol:
+        return _Protocol(
+            gate,
+            host_port=None,
+            ws_path=None,
+            is_client_side=False,
+            ws_listener_factory=welcome,
+            logger=_picows_log,
+            disconnect_on_exception=True,
+            websocket_handshake_timeout=config.handshake_deadline_s,
+            enable_auto_ping=False,  # the keepalive pings, in the clients' own protocol
+            auto_ping_idle_timeout=0,
+            auto_ping_reply_timeout=0,
+            auto_ping_strategy=WSAutoPingStrategy.PING_WHEN_IDLE,
+            enable_auto_pong=False,  # pings count as commands, and their reserved bits are checked
+            max_frame_size=config.message_bytes_max,
+            extra_headers=None,
+            read_buffer_init_size=READ_BUFFER_BYTES,
+        )
+
+    loop = asyncio.get_running_loop()
+    return await loop.create_server(protocol, config.host, config.port, backlog=config.backlog, reuse_address=True)

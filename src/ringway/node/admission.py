@@ -1,0 +1,123 @@
+"""Who may open a connection: decided on the request, before 101 (PROTOCOL.md P-2, P-5).
+
+In this order: path, handshake rules, bounds, ticket, origin. Bounds come before the ticket, so that a ticket is not
+spent on a refusal.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs
+
+import msgspec
+from picows import WSUpgradeRequest, WSUpgradeResponse, WSUpgradeResponseWithListener
+
+from ringway.errors import Overloaded, TicketError, UpgradeError
+from ringway.protocol.origin import origin_allowed
+from ringway.protocol.ticket import Mint, Spent
+from ringway.protocol.upgrade import check_request, value_of
+from ringway.types import NodeState
+
+if TYPE_CHECKING:
+    from ringway.node.peers import Peers
+    from ringway.node.shared import Shared
+
+KEY_BYTES_MAX = 1024
+"""Longest affinity key: it is kept as long as the connection."""
+
+JSON_PROTOCOL = "centrifuge-json"
+PROTOBUF_PROTOCOL = "centrifuge-protobuf"
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """What an admitted request brings along."""
+
+    key: str = ""  # for affinity
+    moved: bool = False  # its ticket was issued by another node: a move ends here
+    protocol: str = ""  # the subprotocol to answer with
+
+
+class Admission:
+    """Judges handshake requests. `wall` is Unix time, for tickets."""
+
+    __slots__ = ("_connections_max", "_mint", "_peers", "_shared", "_spent", "_wall")
+
+    def __init__(
+        self, shared: "Shared", peers: "Peers", mint: Mint, wall: Callable[[], float], connections_max: int
+    ) -> None:
+        self._shared = shared
+        self._peers = peers
+        self._mint = mint
+        self._wall = wall
+        self._connections_max = connections_max
+        self._spent = Spent()
+
+    def admit(self, request: WSUpgradeRequest) -> Admitted:
+        """Return what an admissible request brings along; raise `UpgradeError` for any other.
+
+        Makes the request fit for picows, which wants `Connection: upgrade` alone (Firefox also sends keep-alive).
+        """
+        config = self._shared.config
+        path, _, query = request.path.decode("ascii", "replace").partition("?")
+        if path != config.path:
+            raise UpgradeError(404, f"there is nothing here; the WebSocket is at {config.path}")
+        headers = [(name.lower(), value) for name, value in request.headers.items()]
+        upgrade = check_request(request.method.decode("ascii", "replace"), request.version.decode()[5:], headers)
+        if PROTOBUF_PROTOCOL in upgrade.protocols and JSON_PROTOCOL not in upgrade.protocols:
+            raise UpgradeError(400, "this node speaks the JSON form of the protocol; leave centrifuge-protobuf out")
+        fields = parse_qs(query, max_num_fields=32)
+        key = _single(fields, "key")
+        if len(key.encode()) > KEY_BYTES_MAX:
+            raise UpgradeError(400, f"the key is longer than {KEY_BYTES_MAX} bytes")
+        ticket = _single(fields, "ticket")
+        self._check_bounds(has_ticket=bool(ticket))
+        moved = self._redeem(ticket) if ticket else self._check_origin(headers)
+        request.headers["Connection"] = "upgrade"
+        return Admitted(key, moved, JSON_PROTOCOL if JSON_PROTOCOL in upgrade.protocols else "")
+
+    def _check_bounds(self, *, has_ticket: bool) -> None:
+        shared = self._shared
+        later = (("Retry-After", str(shared.config.retry_after_s)),)
+        if shared.gate.opening + shared.roster.waiting > shared.config.pending_max:
+            raise UpgradeError(503, f"{shared.config.pending_max} handshakes are under way; try again later", later)
+        if len(shared.roster) >= self._connections_max:
+            raise UpgradeError(503, f"the node holds {self._connections_max} connections, its maximum", later)
+        if shared.state is NodeState.DRAINING and not has_ticket:
+            raise UpgradeError(503, "the node is draining; connect through the gateway", later)
+
+    def _redeem(self, ticket: str) -> bool:
+        """Take a place that was reserved; return whether a node reserved it, to move a connection here."""
+        now = self._wall()
+        try:
+            issuer, nonce = self._mint.check(ticket, self._shared.name, now)
+            self._spent.spend(nonce, now)
+        except TicketError as error:
+            raise UpgradeError(403, str(error)) from error
+        except Overloaded as error:
+            raise UpgradeError(503, str(error), (("Retry-After", str(self._shared.config.retry_after_s)),)) from error
+        self._peers.redeemed(issuer, self._shared.clock())
+        return self._peers.is_node(issuer)
+
+    def _check_origin(self, headers: list[tuple[str, str]]) -> bool:
+        """Refuse pages of other sites. Only without a ticket: who has one was let in by the member that issued it."""
+        origin = value_of(headers, "origin")
+        host = value_of(headers, "host") or ""
+        allowed = (*self._shared.config.allowed_origins, *self._peers.gateway_origins)
+        if not origin_allowed(origin, host, allowed):
+            raise UpgradeError(403, f"pages of {origin} may not connect; see allowed_origins")
+        return False
+
+
+def refusal(error: UpgradeError) -> WSUpgradeResponseWithListener:
+    """The HTTP response that tells `error`, as small JSON."""
+    body = msgspec.json.encode({"error": str(error)})
+    headers = [("Content-Type", "application/json"), ("Cache-Control", "no-store"), *error.headers]
+    return WSUpgradeResponseWithListener(WSUpgradeResponse.create_error_response(error.status, body, headers), None)
+
+
+def _single(fields: dict[str, list[str]], name: str) -> str:
+    values = fields.get(name, [""])
+    if len(values) > 1:
+        raise UpgradeError(400, f"{name}= stands twice in the query")
+    return values[0]

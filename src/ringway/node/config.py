@@ -1,0 +1,257 @@
+"""What can be set on a channel node: each field with its unit, bound and reason."""
+
+from typing import Annotated
+
+import msgspec
+
+from ringway.errors import ConfigError
+from ringway.protocol.channel import NAME_BYTES_MAX
+
+
+class NodeConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The settings of one channel node."""
+
+    host: Annotated[
+        str,
+        msgspec.Meta(description="Address that the node listens on. Loopback, so that opening it is a decision."),
+    ] = "127.0.0.1"
+    port: Annotated[
+        int,
+        msgspec.Meta(
+            description="Port that the node listens on. 0 takes a free one: members learn it by report.", ge=0, le=65535
+        ),
+    ] = 0
+    url: Annotated[
+        str,
+        msgspec.Meta(
+            description="Where members (the gateways' proxies) reach this node, as a ws:// URL with its path. "
+            "Empty: made from host, port and path."
+        ),
+    ] = ""
+    public_url: Annotated[
+        str,
+        msgspec.Meta(
+            description="Where clients reach this node directly, as ws:// or wss:// URL. Empty: the same as `url`."
+        ),
+    ] = ""
+    path: Annotated[
+        str,
+        msgspec.Meta(
+            description="Path of the WebSocket; the one that Centrifuge clients use by convention.", pattern="^/"
+        ),
+    ] = "/connection/websocket"
+    weight: Annotated[
+        float,
+        msgspec.Meta(description="Share of the connections, against other nodes. 0: no new ones.", ge=0, le=1000),
+    ] = 1.0
+    zone: Annotated[str, msgspec.Meta(description="Failure domain of the node, told in its report.")] = ""
+    allowed_origins: Annotated[
+        tuple[str, ...],
+        msgspec.Meta(
+            description="Pages of other origins that may connect without a ticket, such as https://app.example; `*` "
+            "for all. The node's own host and the origins of the known gateways need no entry."
+        ),
+    ] = ()
+
+    handshake_deadline_s: Annotated[
+        float,
+        msgspec.Meta(
+            description="The request head must be complete this long after its connection opened; further bytes do not "
+            "extend it (slowloris).",
+            gt=0,
+            le=300,
+            extra={"unit": "s"},
+        ),
+    ] = 5.0
+    connect_deadline_s: Annotated[
+        float,
+        msgspec.Meta(
+            description="The connect command must come this long after the handshake, else close 3502.",
+            gt=0,
+            le=300,
+            extra={"unit": "s"},
+        ),
+    ] = 10.0
+    close_deadline_s: Annotated[
+        float,
+        msgspec.Meta(
+            description="A client must answer a close frame in this time, else its connection is cut.",
+            gt=0,
+            le=60,
+            extra={"unit": "s"},
+        ),
+    ] = 2.0
+    engine_deadline_s: Annotated[
+        float,
+        msgspec.Meta(
+            description="The engine must take a publication or subscription in this time, else the client is told "
+            "error 100 (temporary). Below the 5 s for which official SDKs wait for a reply.",
+            gt=0,
+            le=60,
+            extra={"unit": "s"},
+        ),
+    ] = 4.0
+    stop_deadline_s: Annotated[
+        float,
+        msgspec.Meta(
+            description="On shutdown, clients are told 3001 in batches and have this long to end.",
+            ge=0,
+            le=600,
+            extra={"unit": "s"},
+        ),
+    ] = 5.0
+
+    message_bytes_max: Annotated[
+        int,
+        msgspec.Meta(
+            description="Longest frame and message of a client, else close 1009.",
+            ge=1024,
+            le=16 * 1024 * 1024,
+            extra={"unit": "bytes"},
+        ),
+    ] = 64 * 1024
+    fragments_max: Annotated[
+        int,
+        msgspec.Meta(
+            description="Frames that one message may come in, else close 1009: tiny fragments cost far more than "
+            "their bytes.",
+            ge=1,
+            le=1_000_000,
+        ),
+    ] = 1024
+    channel_bytes_max: Annotated[
+        int,
+        msgspec.Meta(
+            description="Longest channel name, in UTF-8; engines have names of their own to bound.",
+            ge=1,
+            le=NAME_BYTES_MAX,
+            extra={"unit": "bytes"},
+        ),
+    ] = NAME_BYTES_MAX
+    subscriptions_max: Annotated[
+        int,
+        msgspec.Meta(
+            description="Channels that one connection may be subscribed to, else error 106.", ge=1, le=100_000
+        ),
+    ] = 128
+    outbox_bytes_max: Annotated[
+        int,
+        msgspec.Meta(
+            description="Bytes that may wait for a client that reads too slowly, else close 3008; others are unharmed.",
+            ge=4096,
+            le=1024 * 1024 * 1024,
+            extra={"unit": "bytes"},
+        ),
+    ] = 1024 * 1024
+    turn_bytes_max: Annotated[
+        int,
+        msgspec.Meta(
+            description="Publications of one loop turn are joined into one frame up to this size, then sent without "
+            "waiting for the turn's end.",
+            ge=1024,
+            le=16 * 1024 * 1024,
+            extra={"unit": "bytes"},
+        ),
+    ] = 128 * 1024
+    commands_per_s: Annotated[
+        float,
+        msgspec.Meta(
+            description="Commands (and pongs and control frames) that one connection may send on average; more are "
+            "refused with error 111, and further `commands_burst` refusals in a row close it with 3013.",
+            gt=0,
+            le=1_000_000,
+            extra={"unit": "1/s"},
+        ),
+    ] = 1000.0
+    commands_burst: Annotated[
+        int,
+        msgspec.Meta(description="Commands that one connection may send at once.", ge=1, le=1_000_000),
+    ] = 2000
+    commands_pending_max: Annotated[
+        int,
+        msgspec.Meta(
+            description="Commands of one connection that may wait for the engine; more close it with 3013.",
+            ge=1,
+            le=1_000_000,
+        ),
+    ] = 4000
+    pending_max: Annotated[
+        int,
+        msgspec.Meta(
+            description="Handshakes and connect commands under way at one time. Above it handshakes get 503 and a "
+            "pause to keep; above twice of it connections are cut when they are accepted.",
+            ge=1,
+            le=1_000_000,
+        ),
+    ] = 2000
+    connections_max: Annotated[
+        int,
+        msgspec.Meta(
+            description="Connections at one time; more get 503. 0: as many as the process may have open files.",
+            ge=0,
+            le=10_000_000,
+        ),
+    ] = 0
+    retry_after_s: Annotated[
+        int,
+        msgspec.Meta(description="Pause that a 503 asks for.", ge=1, le=3600, extra={"unit": "s"}),
+    ] = 2
+    backlog: Annotated[
+        int,
+        msgspec.Meta(description="Connections that the kernel may hold for us to accept, in a storm.", ge=1, le=65535),
+    ] = 4096
+
+    ping_interval_s: Annotated[
+        int,
+        msgspec.Meta(
+            description="Pause between two pings of one connection; the first is jittered.",
+            ge=2,
+            le=3600,
+            extra={"unit": "s"},
+        ),
+    ] = 25
+    pong_timeout_s: Annotated[
+        int,
+        msgspec.Meta(
+            description="A ping must be answered in this time, else close 3012. Below the ping interval.",
+            ge=1,
+            le=3600,
+            extra={"unit": "s"},
+        ),
+    ] = 8
+    linger_s: Annotated[
+        float,
+        msgspec.Meta(
+            description="How long the engine's interest in a channel outlives its last subscriber here, so that "
+            "coming and going costs the engine little.",
+            ge=0,
+            le=3600,
+            extra={"unit": "s"},
+        ),
+    ] = 3.0
+    report_interval_s: Annotated[
+        float,
+        msgspec.Meta(
+            description="Pause between two reports, 20 % jittered; members take silence of 2.5 s for death.",
+            ge=0.2,
+            le=2.0,
+            extra={"unit": "s"},
+        ),
+    ] = 1.0
+    move_cool_down_s: Annotated[
+        float,
+        msgspec.Meta(
+            description="A connection that was moved here is not moved on for this long, unless the node drains.",
+            ge=0,
+            le=86400,
+            extra={"unit": "s"},
+        ),
+    ] = 1800.0
+
+    def __post_init__(self) -> None:
+        """Raise `ConfigError` where two settings do not go together."""
+        if self.pong_timeout_s >= self.ping_interval_s:
+            raise ConfigError(
+                f"pong_timeout_s is {self.pong_timeout_s}, ping_interval_s is {self.ping_interval_s}: a ping must be "
+                "answered before the next one; lower pong_timeout_s"
+            )

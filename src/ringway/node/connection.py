@@ -1,0 +1,288 @@
+"""One client's connection: its states, the frames that come in, and its end.
+
+    WAITING ──connect──▶ CONNECTED ──close()──▶ CLOSING ──socket closed──▶ GONE
+       └───────────────────close()──────────────▶┘
+
+What commands do is in `commands`, in what order in `worker`, deadlines in `keepalive`, what waits to be sent in
+`outbox`. Tens of thousands of these exist: slots, nothing that can be shared, and nothing for features that are idle.
+"""
+
+import enum
+from typing import TYPE_CHECKING, cast
+
+import structlog
+from multidict import CIMultiDict
+from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
+
+from ringway.core.rate import TokenBucket
+from ringway.errors import ProtocolError
+from ringway.node.keepalive import Beat
+from ringway.protocol.close import (
+    INTERNAL,
+    REASON_BYTES_MAX,
+    TOO_MANY_REQUESTS,
+    UNSUPPORTED_DATA,
+)
+from ringway.protocol.codec import PING, decode_commands
+from ringway.protocol.frame import CLOSE, TEXT, read_close
+from ringway.protocol.frame import PING as PING_OPCODE
+from ringway.protocol.message import MessageAssembler, check_control, check_whole
+from ringway.types import Channel
+
+if TYPE_CHECKING:
+    from ringway.node.admission import Admitted
+    from ringway.node.outbox import Send
+    from ringway.node.shared import Shared
+    from ringway.node.worker import Backlog
+
+_log = structlog.get_logger()
+
+
+class State(enum.Enum):
+    """What may happen next to a connection."""
+
+    WAITING = enum.auto()  # upgraded; the connect command must come first
+    CONNECTED = enum.auto()
+    CLOSING = enum.auto()  # a close frame was sent or is being answered; nothing else is read or sent
+    GONE = enum.auto()  # the socket is closed
+
+
+class Connection(WSListener):
+    """A client's connection; made when its handshake is admitted, used by picows from then on."""
+
+    __slots__ = (
+        "_assembler",
+        "_bucket",
+        "_refused",
+        "_shared",
+        "_state",
+        "_transport",
+        "backlog",
+        "beat",
+        "channels",
+        "client",
+        "key",
+        "moved_at",
+        "send",
+        "slot",
+    )
+
+    def __init__(self, shared: "Shared", admitted: "Admitted", now: float) -> None:
+        self._shared = shared
+        self._state = State.WAITING
+        self._transport: WSTransport | None = None
+        self._assembler: MessageAssembler | None = None  # only while a fragmented message is on its way
+        self._bucket = TokenBucket(shared.config.commands_per_s, shared.config.commands_burst, now)
+        self._refused = 0  # commands over the rate, since one was within it
+        self.key = admitted.key
+        self.moved_at = now if admitted.moved else None
+        self.client = ""
+        self.channels: list[Channel] = []  # short, so that a list is smaller than a set and as fast
+        self.backlog: Backlog | None = None  # only while a command awaits the engine
+        self.send: Send = _nowhere
+        self.slot = -1  # in the keepalive's wheel
+        self.beat = Beat.EXPECTED
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the connect command was accepted, and no close has begun."""
+        return self._state is State.CONNECTED
+
+    @property
+    def is_closing(self) -> bool:
+        """Whether a close has begun, and the socket is still open."""
+        return self._state is State.CLOSING
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether commands are taken and replies sent."""
+        return self._state is State.CONNECTED or self._state is State.WAITING
+
+    # what picows calls
+
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        """Begin: the handshake was answered."""
+        shared = self._shared
+        self._transport = transport
+        self.send = cast("Send", transport.send_reuse_external_bytearray)
+        _free_heads(transport)
+        underlying = transport.underlying_transport
+        underlying.set_write_buffer_limits(high=shared.outbox.high_water_bytes)
+        shared.gate.passed(underlying.get_protocol())
+        shared.roster.arrived(self)
+        shared.stats.accepted += 1
+        shared.keepalive.arrived(self, shared.clock())
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        """Take one frame. Whatever goes wrong costs this connection, and no other."""
+        self._shared.stats.frames_in += 1
+        opcode = cast(int, frame.msg_type)  # an IntEnum, whatever its stub says
+        if not self.is_usable:
+            if opcode == CLOSE and self._transport is not None:
+                self._transport.disconnect()  # the answer to our close: RFC 6455, 7.1.1: the server closes TCP
+            return
+        if transport.is_close_frame_sent:
+            self.end()  # picows itself found the stream broken, and has said so
+            return
+        try:
+            if opcode == TEXT and frame.fin and self._assembler is None and not _rsv(frame):
+                payload = frame.get_payload_as_bytes()
+                check_whole(TEXT, payload, self._shared.config.message_bytes_max)
+                self._text(payload)
+            elif opcode >= CLOSE:
+                self._control(opcode, frame)
+            else:
+                self._fragment(opcode, frame)
+        except ProtocolError as error:
+            self.close(error.close_code, str(error))
+        except Exception:
+            _log.exception("a frame was not handled", client=self.client)
+            self.close(INTERNAL, "internal server error")
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:
+        """End: the socket is closed. Breaks the cycle with the transport, so that memory is free at once."""
+        self.end()
+        self._state = State.GONE
+        self._shared.keepalive.forget(self)
+        self._shared.outbox.resumed(self)
+        self._shared.roster.gone(self)
+        self._transport = None
+        self.send = _nowhere
+
+    def pause_writing(self) -> None:
+        """Take note that the client reads slower than it is sent to."""
+        self._shared.outbox.paused(self)
+
+    def resume_writing(self) -> None:
+        """Take note that it has caught up."""
+        self._shared.outbox.resumed(self)
+
+    # what the node calls
+
+    def welcome(self, client: str) -> None:
+        """Become connected, as `client`."""
+        self.client = client
+        self._state = State.CONNECTED
+        self._shared.roster.welcomed()
+        self._shared.keepalive.connected(self, self._shared.clock())
+
+    def reply(self, replies: list[bytes]) -> None:
+        """Send what answers one frame, in one frame."""
+        if replies and self.is_usable:
+            self._shared.outbox.send(self, replies[0] if len(replies) == 1 else b"\n".join(replies))
+
+    def close(self, code: int, reason: str = "") -> None:
+        """Close with `code`: leave all channels at once, and the socket when the client has answered."""
+        if not self.is_usable:
+            return
+        self.end()
+        self._shared.stats.closed[code] += 1
+        if self._transport is not None:
+            self._transport.send_close(cast(WSCloseCode, code), _reason(reason))
+
+    def cut(self) -> None:
+        """Close the socket without waiting for anybody."""
+        if self._transport is not None:
+            self._shared.stats.cut += 1
+            self._transport.disconnect(graceful=False)
+
+    def end(self) -> None:
+        """Take no more part: leave all channels, forget what waits, and expect the socket's end. Idempotent."""
+        if not self.is_usable:
+            return
+        shared = self._shared
+        shared.roster.closing(was_connected=self._state is State.CONNECTED)
+        self._state = State.CLOSING
+        for channel in self.channels:
+            if shared.hub.remove(channel, self):
+                shared.interest.release(channel)
+        self.channels.clear()
+        self._assembler = None
+        shared.keepalive.closing(self, shared.clock())
+
+    def waiting_bytes(self) -> int:
+        """How much was sent to this client and is not in the kernel's hands yet."""
+        return 0 if self._transport is None else self._transport.underlying_transport.get_write_buffer_size()
+
+    # frames
+
+    def _text(self, payload: bytes) -> None:
+        lines = payload.count(b"\n") + 1
+        allowed = self._take_tokens(lines)
+        if payload == PING:
+            if self.beat is Beat.PINGED:
+                self.beat = Beat.ANSWERED
+            return
+        if not self.is_usable:
+            return
+        commands = decode_commands(payload)
+        if allowed:
+            self._shared.workers.take(self, commands)
+        else:
+            self._shared.workers.refuse(self, commands)
+
+    def _take_tokens(self, count: int) -> bool:
+        """Whether `count` commands are within the rate; close where the client goes on regardless."""
+        if self._bucket.take(self._shared.clock(), count):
+            self._refused = 0
+            return True
+        self._refused += count
+        if self._refused > self._shared.config.commands_burst:
+            self.close(TOO_MANY_REQUESTS, f"more than {self._shared.config.commands_per_s:g} commands a second")
+        return False
+
+    def _fragment(self, opcode: int, frame: WSFrame) -> None:
+        config = self._shared.config
+        if self._assembler is None:
+            self._assembler = MessageAssembler(config.message_bytes_max, config.fragments_max)
+        fin = bool(frame.fin)
+        message = self._assembler.feed(opcode, frame.get_payload_as_bytes(), fin=fin, rsv=_rsv(frame))
+        if message is None:
+            return
+        self._assembler = None
+        if message[0] != TEXT:
+            raise ProtocolError(UNSUPPORTED_DATA, "a binary message; this protocol is text, JSON")
+        self._text(message[1])
+
+    def _control(self, opcode: int, frame: WSFrame) -> None:
+        payload = frame.get_payload_as_bytes()
+        check_control(opcode, payload, fin=bool(frame.fin), rsv=_rsv(frame))
+        if opcode == CLOSE:
+            code, _ = read_close(payload)
+            self.end()
+            self._answer_close(code)
+        elif self._take_tokens(1) and opcode == PING_OPCODE and self._transport is not None:
+            self._transport.send_pong(payload)
+            if self.waiting_bytes() > self._shared.config.outbox_bytes_max:
+                self._shared.outbox.check()
+
+    def _answer_close(self, code: int) -> None:
+        if self._transport is None:
+            return
+        if code == 1005:
+            self._transport.send(cast(WSMsgType, CLOSE), None)  # an empty one, as it came
+        else:
+            self._transport.send_close(cast(WSCloseCode, code))
+        self._transport.disconnect()
+
+
+def _rsv(frame: WSFrame) -> bool:
+    return bool(frame.rsv1 or frame.rsv2 or frame.rsv3)
+
+
+def _reason(text: str) -> bytes:
+    """`text` as a close reason; cut at a character where it is too long."""
+    return text.encode()[:REASON_BYTES_MAX].decode(errors="ignore").encode()
+
+
+def _free_heads(transport: WSTransport) -> None:
+    """Drop the heads of the handshake, which picows would keep as long as the connection: 1 KiB and more."""
+    transport.request.headers = transport.response.headers = _NO_HEADERS
+    transport.request.path = b""
+
+
+_NO_HEADERS: CIMultiDict[str] = CIMultiDict()
+
+
+def _nowhere(opcode: WSMsgType, payload: bytearray, offset: int) -> None:
+    """Stands for `send` before the handshake is answered and after the socket is closed."""

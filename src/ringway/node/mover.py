@@ -1,0 +1,178 @@
+"""Carries out what members ask of this node: moves, counting misplaced keys, draining (PROTOCOL.md P-7, P-9).
+
+A move is told to the client in the close frame: 1012 with `move <node> <ticket>`. The place at the target is held in
+this node's own ledger from that moment until the target says that it was taken. Moves of an order are spread evenly
+over its time, and of two leaders only the newer one is obeyed, by its fencing number.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import msgspec
+import structlog
+
+from ringway.core.ring import HashRing
+from ringway.core.victim import choose_victims, count_misplaced
+from ringway.protocol.close import SERVICE_RESTART
+from ringway.protocol.move import Move
+from ringway.protocol.order import (
+    CountMisplaced,
+    Done,
+    MoveOrder,
+    NodeAnswer,
+    Refused,
+    SetState,
+    decode_node_request,
+    encode,
+    node_address,
+)
+from ringway.protocol.ticket import Mint
+from ringway.types import Incarnation, Issuer, NodeName, NodeState
+
+if TYPE_CHECKING:
+    from ringway.node.connection import Connection
+    from ringway.node.peers import Peers
+    from ringway.node.shared import Shared
+    from ringway.ports import Serving
+
+WITHIN_S_MAX = 60.0
+"""The longest time that an order may be spread over; the leader sends one a second."""
+
+ORDERS_MAX = 1000
+"""Orders that may be under way at one time; more are refused."""
+
+_COUNT_SLICE = 2000  # connections that are counted between two looks at the event loop
+
+_log = structlog.get_logger()
+
+
+class Mover:
+    """Serves the node's bus address, and owns the orders under way."""
+
+    def __init__(
+        self,
+        shared: "Shared",
+        peers: "Peers",
+        mint: Mint,
+        ring_secret: bytes,
+        incarnation: Incarnation,
+        wall: Callable[[], float],
+    ) -> None:
+        self._shared = shared
+        self._peers = peers
+        self._mint = mint
+        self._issuer = Issuer(incarnation)
+        self._wall = wall
+        self._ring = HashRing({}, ring_secret)  # kept: changing it costs less than making it
+        self._fence = 0
+        self._orders: set[asyncio.Task[None]] = set()
+        self._chosen: set[Connection] = set()  # by the orders under way: an order must not count on another's
+        self._serving: Serving | None = None
+
+    async def start(self) -> None:
+        """Begin to take requests."""
+        self._serving = await self._shared.engine.bus.serve(node_address(self._shared.name), self.handle)
+
+    async def stop(self) -> None:
+        """Take no more requests, and drop the orders under way."""
+        if self._serving is not None:
+            await self._serving.close()
+        for order in self._orders:
+            order.cancel()
+        await asyncio.gather(*self._orders, return_exceptions=True)
+
+    async def handle(self, raw: bytes) -> bytes:
+        """Answer one request (`ports.Handler`)."""
+        try:
+            request = decode_node_request(raw)
+        except msgspec.DecodeError as error:
+            return encode(Refused(why=f"the request cannot be read: {error}"))
+        if isinstance(request, MoveOrder):
+            return encode(self._take(request))
+        if isinstance(request, CountMisplaced):
+            return encode(await self._count(request))
+        return encode(self._set_state(request))
+
+    def _set_state(self, request: SetState) -> NodeAnswer:
+        self._shared.state = NodeState.DRAINING if request.draining else NodeState.ACTIVE
+        _log.info("state changed", state=self._shared.state.value)
+        return Done()
+
+    def _take(self, order: MoveOrder) -> NodeAnswer:
+        if order.fence < self._fence:
+            return Refused(why=f"the order has fencing number {order.fence}, a newer leader's is {self._fence}")
+        if order.target == self._shared.name:
+            return Refused(why=f"the order's target {order.target} is this node itself")
+        if not 0 <= order.within_s <= WITHIN_S_MAX or order.count < 0:
+            return Refused(
+                why=f"{order.count} moves within {order.within_s} s: give 0 or more within 0 to {WITHIN_S_MAX:g} s"
+            )
+        if order.ring is not None and order.ring.get(order.target, 0.0) <= 0:
+            return Refused(why=f"the order's target {order.target} has no share of its ring")
+        if len(self._orders) >= ORDERS_MAX:
+            return Refused(why=f"{ORDERS_MAX} orders are under way already; wait")
+        self._fence = order.fence
+        task = asyncio.get_running_loop().create_task(self._carry_out(order))
+        self._orders.add(task)
+        task.add_done_callback(self._orders.discard)
+        return Done()
+
+    async def _carry_out(self, order: MoveOrder) -> None:
+        begun = self._shared.clock()
+        victims = self._choose(order)
+        self._chosen.update(victims)
+        moved = 0
+        try:
+            for index, connection in enumerate(victims):
+                wait_s = begun + order.within_s * index / len(victims) - self._shared.clock()
+                if wait_s > 0:
+                    await asyncio.sleep(wait_s)
+                if order.fence < self._fence:
+                    break  # a newer leader plans from what it sees now
+                if connection.is_connected:
+                    self._move(connection, order.target)
+                    moved += 1
+        except Exception:
+            _log.exception("an order failed", target=order.target)
+        finally:
+            self._chosen.difference_update(victims)
+        _log.info("moved connections", target=order.target, ordered=order.count, moved=moved)
+
+    def _choose(self, order: MoveOrder) -> "list[Connection]":
+        shared = self._shared
+        owned_by = None
+        if order.ring is not None:
+            self._ring.update(order.ring)
+            owned_by = (self._ring, order.target)
+        draining = shared.state is NodeState.DRAINING
+        return choose_victims(
+            [connection for connection in shared.roster if connection.is_connected and connection not in self._chosen],
+            order.count,
+            shared.rng,
+            now=shared.clock(),
+            cool_down_s=0.0 if draining else shared.config.move_cool_down_s,
+            owned_by=owned_by,
+        )
+
+    def _move(self, connection: "Connection", target: NodeName) -> None:
+        nonce = self._shared.rng.randbytes(8)
+        ticket = self._mint.issue(target, self._issuer, nonce, self._wall())
+        self._peers.ledger.hold(target, self._shared.clock())
+        self._peers.moved[target] = self._peers.moved.get(target, 0) + 1
+        self._shared.stats.moves += 1
+        connection.close(SERVICE_RESTART, Move(target, ticket).reason())
+
+    async def _count(self, request: CountMisplaced) -> NodeAnswer:
+        if not any(weight > 0 for weight in request.ring.values()):
+            return Refused(why="the ring is empty; give at least one node of positive weight")
+        ring = self._ring
+        connections = [connection for connection in self._shared.roster if connection.is_connected]
+        misplaced: dict[NodeName, int] = {}
+        for start in range(0, len(connections), _COUNT_SLICE):
+            ring.update(request.ring)  # another request may have changed it meanwhile
+            part = count_misplaced(connections[start : start + _COUNT_SLICE], ring, self._shared.name)
+            for name, count in part.items():
+                misplaced[name] = misplaced.get(name, 0) + count
+            await asyncio.sleep(0)
+        return Done(misplaced=misplaced)

@@ -1,0 +1,107 @@
+"""What a node must know of the other members: which places it held were taken, who issues tickets, where gateways are.
+
+The node hears every report (`ports.Registry`), as the gateways do; it keeps no load view, since it places nobody.
+"""
+
+from collections import deque
+from urllib.parse import urlsplit
+
+import structlog
+
+from ringway.core.membership import Event as MembershipEvent
+from ringway.core.membership import Joined, Left, Membership, Reported
+from ringway.core.reservation import Ledger
+from ringway.errors import ProtocolError
+from ringway.protocol.report import Report, decode_report
+from ringway.types import Incarnation, Issuer, NodeName, Role
+
+TAKEN_KEEP_S = 60.0
+"""How long the count of an issuer's tickets is told after it was last heard or its last ticket came."""
+
+ISSUERS_MAX = 4096
+"""Issuers that are counted at one time; the one heard longest ago is dropped for a new one."""
+
+_log = structlog.get_logger()
+
+_SCHEMES = {"ws": "http", "wss": "https", "http": "http", "https": "https"}
+
+
+class Peers:
+    """The other members as one node sees them. `now` is monotonic."""
+
+    def __init__(self, own: Incarnation, ledger: Ledger[NodeName]) -> None:
+        self.membership = Membership()
+        self.ledger = ledger
+        self.taken: dict[Issuer, int] = {}  # tickets redeemed here, by issuer; goes out in our report
+        self.moved: dict[NodeName, int] = {}  # connections sent there; goes out in our report
+        self.gateway_origins: tuple[str, ...] = ()
+        self._own = own
+        self._heard_at: dict[Issuer, float] = {}
+        self._nodes: deque[Incarnation] = deque(maxlen=1024)  # incarnations of nodes, also of those that have left
+
+    def heard(self, name: NodeName, raw: bytes | None, now: float) -> None:
+        """Take one report or withdrawal from the registry."""
+        if raw is None:
+            self._apply(self.membership.withdrawn(name), now)
+            return
+        try:
+            report = decode_report(raw)
+        except ProtocolError as error:
+            _log.warning("a report was not understood", member=name, error=str(error))
+            return
+        self._apply(self.membership.heard(report, now), now)
+
+    def tick(self, now: float, *, engine_up: bool) -> None:
+        """Let time pass; call it every `membership.TICK_S`."""
+        self.membership.engine_up(engine_up, now)
+        self._apply(self.membership.tick(now), now)
+        self.ledger.expire(now)
+        for issuer in [issuer for issuer, at in self._heard_at.items() if at + TAKEN_KEEP_S <= now]:
+            del self._heard_at[issuer]
+            self.taken.pop(issuer, None)
+
+    def redeemed(self, issuer: Issuer, now: float) -> None:
+        """Count a ticket of `issuer`."""
+        if issuer not in self.taken and len(self.taken) >= ISSUERS_MAX:
+            oldest = min(self.taken, key=lambda known: self._heard_at.get(known, 0.0))
+            del self.taken[oldest]
+            self._heard_at.pop(oldest, None)
+        self.taken[issuer] = self.taken.get(issuer, 0) + 1
+        self._heard_at[issuer] = now
+
+    def is_node(self, issuer: Issuer) -> bool:
+        """Whether `issuer` is a node: its tickets are moves."""
+        return Incarnation(issuer) in self._nodes
+
+    def _apply(self, events: list[MembershipEvent], now: float) -> None:
+        for event in events:
+            report = event.report
+            if isinstance(event, Left):
+                self.ledger.forget(report.name)
+                self.moved.pop(report.name, None)
+            else:
+                self._reported(report, now)
+            if report.role is Role.GATEWAY and not isinstance(event, Reported):
+                self._gateways_changed()
+            if isinstance(event, Joined) and report.role is Role.NODE:
+                self._nodes.append(report.incarnation)
+
+    def _reported(self, report: Report, now: float) -> None:
+        issuer = Issuer(report.incarnation)
+        if issuer in self.taken:
+            self._heard_at[issuer] = now
+        if report.role is Role.NODE:
+            self.ledger.redeemed(report.name, report.incarnation, report.taken.get(Issuer(self._own), 0))
+
+    def _gateways_changed(self) -> None:
+        """Pages that a gateway serves, or that were loaded from its address, may connect to nodes directly."""
+        gateways = [report for report in self.membership.members.values() if report.role is Role.GATEWAY]
+        origins = {origin for report in gateways for url in (report.url, report.public_url) if (origin := _origin(url))}
+        self.gateway_origins = tuple(sorted(origins))
+
+
+def _origin(url: str) -> str:
+    """The origin of pages at `url`; empty where it has none."""
+    parts = urlsplit(url)
+    scheme = _SCHEMES.get(parts.scheme)
+    return f"{scheme}://{parts.netloc.rpartition('@')[2]}" if scheme and parts.netloc else ""

@@ -1,0 +1,115 @@
+"""The node's report: each second, and early when something changed that others decide by (PROTOCOL.md P-8)."""
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import structlog
+
+from ringway.errors import EngineError
+from ringway.node.vitals import Vitals, memory_bytes
+from ringway.protocol.report import Report, encode_report
+from ringway.types import Incarnation, Role
+
+if TYPE_CHECKING:
+    from ringway.node.peers import Peers
+    from ringway.node.shared import Shared
+
+EARLY_S = 0.2
+"""The shortest pause between two reports."""
+
+_ANNOUNCE_S = 2.0
+_CHANGED_SHARE = 0.01
+_CHANGED_MIN = 5
+_JITTER = 0.2
+
+_log = structlog.get_logger()
+
+
+class Reporter:
+    """Tells the registry how this node is."""
+
+    def __init__(self, shared: "Shared", peers: "Peers", vitals: Vitals, incarnation: Incarnation) -> None:
+        self._shared = shared
+        self._peers = peers
+        self._vitals = vitals
+        self._incarnation = incarnation
+        self._seq = 0
+        self._last: Report | None = None
+        self._changed = asyncio.Event()
+        self.url = ""
+        self.public_url = ""
+        self.admin_url = ""
+
+    def build(self) -> Report:
+        """Return the next report."""
+        shared, peers = self._shared, self._peers
+        stats = shared.stats
+        stats.connections = shared.roster.connected
+        stats.pending = shared.gate.opening + shared.roster.waiting
+        self._seq += 1
+        self._last = Report(
+            name=shared.name,
+            incarnation=self._incarnation,
+            role=Role.NODE,
+            seq=self._seq,
+            url=self.url,
+            public_url=self.public_url,
+            version=shared.version,
+            admin_url=self.admin_url,
+            engine_up=shared.engine.up,
+            weight=shared.config.weight,
+            zone=shared.config.zone,
+            state=shared.state,
+            connections=stats.connections,
+            pending=stats.pending,
+            accept_per_s=round(self._vitals.accept_per_s, 1),
+            cpu=round(self._vitals.cpu, 4),
+            memory_bytes=memory_bytes(),
+            loop_lag_s=round(self._vitals.loop_lag_s, 6),
+            publications=stats.publications,
+            deliveries=stats.deliveries,
+            accepted=stats.accepted,
+            taken=dict(peers.taken),
+            reserved=peers.ledger.held(),
+            moved=dict(peers.moved),
+        )
+        return self._last
+
+    def poll(self) -> None:
+        """Report early where enough has changed; call it a few times a second."""
+        last = self._last
+        if last is None:
+            return
+        connections = self._shared.roster.connected
+        difference = abs(connections - last.connections)
+        if (
+            difference >= max(_CHANGED_MIN, _CHANGED_SHARE * last.connections)
+            or self._shared.state is not last.state
+            or self._shared.engine.up is not last.engine_up
+            or self._peers.moved != last.moved
+        ):
+            self._changed.set()
+
+    async def announce(self) -> None:
+        """Send one report. Quiet while the engine is away: the next one follows."""
+        report = encode_report(self.build())
+        try:
+            async with asyncio.timeout(_ANNOUNCE_S):
+                await self._shared.engine.registry.announce(self._shared.name, report)
+        except (EngineError, TimeoutError) as error:
+            _log.warning("a report was not sent", error=str(error))
+
+    async def run(self) -> None:
+        """Report until cancelled."""
+        rng, interval_s = self._shared.rng, self._shared.config.report_interval_s
+        while True:
+            self._changed.clear()
+            self._vitals.sample(self._shared.stats.accepted)
+            await self.announce()
+            pause_s = interval_s * rng.uniform(1 - _JITTER, 1 + _JITTER)
+            await asyncio.sleep(EARLY_S)
+            try:
+                async with asyncio.timeout(max(0.0, pause_s - EARLY_S)):
+                    await self._changed.wait()
+            except TimeoutError:
+                pass

@@ -1,0 +1,251 @@
+"""The channel node as a whole: start, beat, stop."""
+
+import asyncio
+import random
+import resource
+import socket
+import time
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from importlib.metadata import version
+from typing import Any
+
+import structlog
+from picows import WSListener, WSUpgradeRequest, WSUpgradeResponse, WSUpgradeResponseWithListener
+
+from ringway.core.hub import Hub
+from ringway.core.membership import TICK_S
+from ringway.core.reservation import Ledger
+from ringway.errors import ConfigError, EngineError, UpgradeError
+from ringway.node.accept import Gate, listen
+from ringway.node.admission import Admission, refusal
+from ringway.node.config import NodeConfig
+from ringway.node.connection import Connection
+from ringway.node.fanout import Fanout
+from ringway.node.interest import Interest
+from ringway.node.keepalive import Keepalive
+from ringway.node.mover import Mover
+from ringway.node.outbox import Outbox, Send
+from ringway.node.peers import Peers
+from ringway.node.report import Reporter
+from ringway.node.roster import Roster
+from ringway.node.shared import Shared
+from ringway.node.stats import Stats
+from ringway.node.vitals import Vitals
+from ringway.node.worker import Workers
+from ringway.ports import Engine
+from ringway.protocol.close import SHUTDOWN
+from ringway.protocol.report import Report
+from ringway.protocol.ticket import Mint
+from ringway.types import Incarnation, NodeName, NodeState
+
+_FILES_KEPT = 200
+"""Open files that are not connections: engine, logs, the admin port."""
+
+_STOP_BATCHES = 20
+
+_log = structlog.get_logger()
+
+
+class ChannelNode:
+    """A channel node. `start` it, let it run, `stop` it; the engine stays the caller's.
+
+    `clock` is monotonic and `wall` Unix time, in seconds. `ring_secret` keys the hash ring as in the gateways' policy.
+    """
+
+    def __init__(
+        self,
+        config: NodeConfig,
+        name: NodeName,
+        incarnation: Incarnation,
+        engine: Engine,
+        mint: Mint,
+        *,
+        ring_secret: bytes = b"",
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+        rng: random.Random | None = None,
+    ) -> None:
+        self.config = config
+        self.name = name
+        self.incarnation = incarnation
+        self.stats = Stats()
+        self.hub: Hub[Connection, Send] = Hub()
+        self.peers = Peers(incarnation, Ledger())
+        self._engine = engine
+        self._clock = clock
+        self._vitals = Vitals(clock)
+        self._workers = Workers()
+        rng = rng or random.Random()
+        self._shared = Shared(
+            name=name,
+            version=version("ringway"),
+            config=config,
+            engine=engine,
+            clock=clock,
+            rng=rng,
+            stats=self.stats,
+            hub=self.hub,
+            outbox=Outbox(config.outbox_bytes_max, self.stats),
+            roster=Roster(),
+            gate=Gate(config.pending_max, self.stats),
+            keepalive=Keepalive(config, rng, self.stats, clock()),
+            interest=Interest(engine.broker, config.linger_s, clock),
+            workers=self._workers,
+        )
+        self._workers.shared = self._shared
+        self._reporter = Reporter(self._shared, self.peers, self._vitals, incarnation)
+        self._mover = Mover(self._shared, self.peers, mint, ring_secret, incarnation, wall)
+        self._admission = Admission(self._shared, self.peers, mint, wall, _connections_max(config))
+        self._server: asyncio.Server | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def port(self) -> int:
+        """The port that the node listens on; 0 before `start`."""
+        return self._server.sockets[0].getsockname()[1] if self._server is not None and self._server.sockets else 0
+
+    @property
+    def url(self) -> str:
+        """Where members reach the node."""
+        return self._reporter.url
+
+    @property
+    def state(self) -> NodeState:
+        """Whether the node takes new connections."""
+        return self._shared.state
+
+    @property
+    def connections(self) -> int:
+        """How many clients are connected, and not being closed."""
+        return self._shared.roster.connected
+
+    @property
+    def engine_up(self) -> bool:
+        """Whether the engine can be reached; for health."""
+        return self._engine.up
+
+    @property
+    def outbox_slow(self) -> int:
+        """How many connections have more waiting than their high-water mark."""
+        return self.stats.slow
+
+    def set_admin_url(self, url: str) -> None:
+        """Tell where the admin port is; goes out with the next report."""
+        self._reporter.admin_url = url
+
+    def report(self) -> Report:
+        """Return a report of this moment, as it goes out."""
+        return self._reporter.build()
+
+    async def start(self) -> None:
+        """Take connections, and tell the other members. Raise `ConfigError` where the port is not to be had."""
+        config = self.config
+        fanout = Fanout(self.hub, self._shared.outbox, self.stats, config.turn_bytes_max)
+        self._engine.broker.attach(fanout.deliver)
+        await self._engine.registry.watch(lambda name, raw: self.peers.heard(name, raw, self._clock()))
+        try:
+            self._server = await listen(config, self._shared.gate, self._welcome)
+        except OSError as error:
+            raise ConfigError(
+                f"the node cannot listen on {config.host}:{config.port} ({error.strerror or error}); "
+                "choose another port, or 0 for a free one"
+            ) from error
+        self._reporter.url = config.url or f"ws://{_reachable(config.host)}:{self.port}{config.path}"
+        self._reporter.public_url = config.public_url
+        await self._mover.start()
+        self._own(self._beat())
+        self._own(self._reporter.run())
+        _log.info("node started", name=self.name, url=self.url)
+
+    async def stop(self) -> None:
+        """Leave in order: tell the members, take no more connections, say goodbye to the clients, close."""
+        for task in self._tasks[1:]:  # the reporter: a report after the withdrawal would call the node back
+            task.cancel()
+        await asyncio.gather(*self._tasks[1:], return_exceptions=True)
+        try:
+            async with asyncio.timeout(1.0):
+                await self._engine.registry.withdraw(self.name)
+        except (EngineError, TimeoutError) as error:
+            _log.warning("the withdrawal was not sent", error=str(error))
+        if self._server is not None:
+            self._server.close()
+        self._shared.gate.close()
+        await self._mover.stop()
+        await self._say_goodbye()
+        await self._workers.close()
+        await self._shared.interest.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()
+        _log.info("node stopped", name=self.name)
+
+    def _own(self, work: Coroutine[Any, Any, None]) -> None:
+        self._tasks.append(asyncio.get_running_loop().create_task(work))
+
+    def _welcome(self, request: WSUpgradeRequest) -> WSListener | WSUpgradeResponseWithListener:
+        """Answer one handshake (`accept.Welcome`)."""
+        try:
+            admitted = self._admission.admit(request)
+        except UpgradeError as error:
+            self.stats.refused[error.status] += 1
+            return refusal(error)
+        except Exception:
+            _log.exception("a handshake was not handled")
+            self.stats.refused[500] += 1
+            return refusal(UpgradeError(500, "internal server error"))
+        connection = Connection(self._shared, admitted, self._clock())
+        if not admitted.protocol:
+            return connection
+        response = WSUpgradeResponse.create_101_response([("Sec-WebSocket-Protocol", admitted.protocol)])
+        return WSUpgradeResponseWithListener(response, connection)
+
+    async def _beat(self) -> None:
+        """Let time pass for all parts of the node."""
+        shared = self._shared
+        loop = asyncio.get_running_loop()
+        while True:
+            self._vitals.expect(self._clock() + TICK_S)
+            at = loop.time() + TICK_S
+            await asyncio.sleep(max(0.0, at - loop.time()))
+            self._vitals.pulse()
+            try:
+                now = self._clock()
+                self.peers.tick(now, engine_up=self._engine.up)
+                shared.keepalive.tick(now)
+                shared.outbox.check()
+                shared.interest.sweep()
+                self._reporter.poll()
+            except Exception:
+                _log.exception("a beat failed")
+
+    async def _say_goodbye(self) -> None:
+        """Close all clients with 3001, in batches, so that they do not come back in one crowd; then cut the rest."""
+        shared = self._shared
+        deadline = self._clock() + self.config.stop_deadline_s
+        clients = list(shared.roster)
+        size = max(1, -(-len(clients) // _STOP_BATCHES))
+        for start in range(0, len(clients), size):
+            for connection in clients[start : start + size]:
+                connection.close(SHUTDOWN, "shutdown")
+            await asyncio.sleep(min(0.05, self.config.stop_deadline_s / (2 * _STOP_BATCHES)))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, deadline - self._clock())):
+                await shared.roster.emptied()
+        for connection in shared.roster:
+            connection.cut()
+        await shared.roster.emptied()
+
+
+def _connections_max(config: NodeConfig) -> int:
+    if config.connections_max:
+        return config.connections_max
+    return max(1, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - _FILES_KEPT)
+
+
+def _reachable(host: str) -> str:
+    """`host` as others can use it in a URL."""
+    if host in ("", "0.0.0.0", "::"):
+        return socket.gethostname()
+    return f"[{host}]" if ":" in host else host

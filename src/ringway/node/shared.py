@@ -1,0 +1,43 @@
+"""What the connections of one node share. Made by the server, owned by nobody else."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ringway.types import NodeName, NodeState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from random import Random
+
+    from ringway.core.hub import Hub
+    from ringway.node.accept import Gate
+    from ringway.node.config import NodeConfig
+    from ringway.node.connection import Connection
+    from ringway.node.interest import Interest
+    from ringway.node.keepalive import Keepalive
+    from ringway.node.outbox import Outbox, Send
+    from ringway.node.roster import Roster
+    from ringway.node.stats import Stats
+    from ringway.node.worker import Workers
+    from ringway.ports import Engine
+
+
+@dataclass(slots=True)
+class Shared:
+    """The parts of a node, for those that need several of them."""
+
+    name: NodeName
+    version: str
+    config: "NodeConfig"
+    engine: "Engine"
+    clock: "Callable[[], float]"
+    rng: "Random"
+    stats: "Stats"
+    hub: "Hub[Connection, Send]"
+    outbox: "Outbox"
+    roster: "Roster"
+    gate: "Gate"
+    keepalive: "Keepalive"
+    interest: "Interest"
+    workers: "Workers"
+    state: NodeState = NodeState.ACTIVE

@@ -1,0 +1,52 @@
+"""What a channel node counts. Plain integers, so that counting costs nothing; the admin component renders them."""
+
+from collections import Counter
+
+
+class Stats:
+    """Counters grow from the start of the process; `connections`, `pending` and `slow` are gauges.
+
+    `commands` is by method, `errors` by the code of a reply, `closed` by the close code that this node sent,
+    `refused` by the HTTP status of a refused handshake.
+    """
+
+    __slots__ = (
+        "accepted",
+        "closed",
+        "commands",
+        "connections",
+        "cut",
+        "deliveries",
+        "errors",
+        "frames_in",
+        "malformed",
+        "moves",
+        "pending",
+        "pings",
+        "publications",
+        "published",
+        "refused",
+        "shed",
+        "slow",
+        "writes",
+    )
+
+    def __init__(self) -> None:
+        self.connections = 0  # gauge: connected, and not being closed
+        self.pending = 0  # gauge: handshakes and connect commands under way
+        self.slow = 0  # gauge: connections whose outbox is above its high-water mark
+        self.accepted = 0  # handshakes that ended in 101
+        self.refused: Counter[int] = Counter()
+        self.shed = 0  # connections cut when they were accepted: twice `pending_max` under way
+        self.closed: Counter[int] = Counter()
+        self.cut = 0  # connections that did not answer a close frame in time
+        self.frames_in = 0
+        self.commands: Counter[str] = Counter()
+        self.errors: Counter[int] = Counter()
+        self.pings = 0
+        self.published = 0  # publications of this node's clients that the engine took
+        self.publications = 0  # received from the engine, for channels with subscribers here
+        self.deliveries = 0  # publications times subscribers
+        self.writes = 0  # frames that carried them
+        self.malformed = 0  # publications from the engine that were dropped: not one line
+        self.moves = 0  # connections closed with a move
