@@ -31,11 +31,11 @@ def read_client(peer_ip: str, headers: Headers, trusted: Collection[Network], sc
     whatever stands left of it could have been written by anybody.
     """
     host = value_of(headers, "host") or ""
-    if not _is_trusted(peer_ip, trusted):
+    if not is_trusted(peer_ip, trusted):
         return Client(peer_ip, host, scheme, (peer_ip,))
     hops = [*tokens_of(headers, "x-forwarded-for"), peer_ip]
     first = len(hops) - 1
-    while first > 0 and _is_trusted(hops[first], trusted) and _is_address(hops[first - 1]):
+    while first > 0 and is_trusted(hops[first], trusted) and _is_address(hops[first - 1]):
         first -= 1
     host = value_of(headers, "x-forwarded-host") or host
     proto = value_of(headers, "x-forwarded-proto")
@@ -59,9 +59,14 @@ def _is_address(text: str) -> bool:
     return True
 
 
-def _is_trusted(text: str, trusted: Collection[Network]) -> bool:
+def is_trusted(text: str, trusted: Collection[Network]) -> bool:
+    """Whether the address `text` lies in one of the `trusted` networks."""
+    if not trusted:
+        return False
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
         return False
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped  # how a socket for both families names an IPv4 peer
     return any(address in network for network in trusted)

@@ -25,6 +25,14 @@ def server_frame(opcode: int, payload: bytes) -> bytes:
     return struct.pack(">BBQ", 0x80 | opcode, 127, size) + payload
 
 
+def client_frame(opcode: int, payload: bytes) -> bytes:
+    """Return one final control frame of at most 125 bytes, as clients send them, under the mask of zeros.
+
+    A mask protects intermediaries from what a page makes a browser send (RFC 6455, 10.3); this payload is our own.
+    """
+    return bytes((0x80 | opcode, 0x80 | len(payload), 0, 0, 0, 0)) + payload
+
+
 def close_payload(code: int, reason: str = "") -> bytes:
     """Return the payload of a close frame; a reason that is too long is cut at a character."""
     text = reason.encode()[:REASON_BYTES_MAX].decode(errors="ignore").encode()
@@ -52,24 +60,35 @@ def read_close(payload: bytes) -> tuple[int, str]:
 class FrameTracker:
     """Follows frame boundaries in one direction of a relayed stream; looks at headers, never at payloads.
 
-    `feed` costs a few operations for the common case (whole frames in one piece). Only a close frame's payload is
-    kept, so that `close` can tell code and reason. `masked` is what every frame must be: True from a client, False
-    from a server. A violation raises `ProtocolError`; the stream must not be relayed further then.
+    `masked` is what every frame must be: True from a client, False from a server. A violation raises `ProtocolError`
+    and leaves the tracker as it was: the piece that holds it must not be relayed, nor anything after it.
+
+    `feed` has a short cut for the common case, one short whole message in one piece: `_quiet` says that nothing is
+    under way that a plain frame could violate, and for such a frame the second byte follows from the piece's size.
 
     Invariant: between calls either `_left` payload bytes of a frame are outstanding and `_head` is empty, or
     `_head` holds the beginning of the next frame's header.
     """
 
-    __slots__ = ("_close", "_fragmented", "_head", "_left", "_mask_bit", "_mask_bytes", "_rsv")
+    __slots__ = (
+        "_close", "_delta", "_fragmented", "_head", "_least", "_left", "_mask_bit", "_mask_bytes", "_most", "_quiet",
+        "_rsv", "closed",
+    )  # fmt: skip
 
     def __init__(self, *, masked: bool, extensions: bool = False) -> None:
         self._mask_bit = 0x80 if masked else 0
         self._mask_bytes = 4 if masked else 0
         self._rsv = 0 if extensions else 0x70  # reserved bits belong to extensions
+        self._least = 2 + self._mask_bytes  # sizes of whole frames with a one-byte length
+        self._most = self._least + 125
+        self._delta = self._mask_bit - self._least
         self._left = 0
         self._head = b""
         self._fragmented = False
-        self._close: bytearray | None = None
+        self._close: bytes | None = None
+        self._quiet = True
+        self.closed = False
+        """Whether a whole close frame has passed: nothing may follow it."""
 
     @property
     def at_boundary(self) -> bool:
@@ -79,43 +98,61 @@ class FrameTracker:
     @property
     def close(self) -> bytes | None:
         """The close frame that has passed, header and mask included, once it is whole; else None."""
-        return bytes(self._close) if self._close is not None and self.at_boundary else None
+        return self._close if self.closed else None
 
     def feed(self, data: bytes) -> None:
         """Follow `data`, the next bytes of the stream."""
-        left = self._left
         size = len(data)
-        if left >= size:
-            if self._close is not None:
-                self._close += data
-            self._left = left - size
+        if (
+            self._quiet
+            and self._least <= size <= self._most
+            and data[1] == size + self._delta
+            and (data[0] == 0x81 or data[0] == 0x82)
+        ):
             return
-        if left and self._close is not None:
-            self._close += data[:left]
-        pos = left
+        if size < self._left and self._close is None:
+            self._left -= size
+            return
+        self._follow(data)
+
+    def _follow(self, data: bytes) -> None:
+        """Follow `data` frame by frame in local names, and keep the state only at the end."""
+        pos = self._left
         if self._head:
             data = self._head + data
-            size = len(data)
-            self._head = b""
-        self._left = 0
+        size = len(data)
+        close = self._close
+        if close is not None:
+            close += data[: min(pos, size)]
+        fragmented = self._fragmented
         while pos < size:
             end = self._frame(data, pos, size)
             if end < 0:
-                self._head = data[pos:]
-                return
-            if end > size:
-                self._left = end - size
-                return
+                break
+            first = data[pos]
+            if close is not None:
+                raise ProtocolError(PROTOCOL_ERROR, "a frame follows the close frame")
+            if fragmented or (first != 0x81 and first != 0x82):
+                fragmented = self._check_first(first, end, data, pos, fragmented)
+                if first & 0x0F == CLOSE:
+                    close = data[pos:end]
             pos = end
+        self._left = pos - size if pos > size else 0
+        self._head = data[pos:]
+        self._fragmented = fragmented
+        self._close = close
+        self.closed = close is not None and not self._left
+        self._quiet = not (fragmented or self._left or self._head or close is not None)
 
     def _frame(self, data: bytes, pos: int, size: int) -> int:
-        """Check the header at `pos`; return where its frame ends, or -1 where the header is not whole yet."""
+        """Return where the frame whose header is at `pos` ends, or -1 where that header is not whole yet."""
         if size - pos < 2:
             return -1
-        first = data[pos]
         second = data[pos + 1]
+        if second & 0x80 != self._mask_bit:
+            raise ProtocolError(PROTOCOL_ERROR, "a client's frame is not masked, or a server's is")
         length = second & 0x7F
-        start = pos + 2 + self._mask_bytes
+        start = pos + self._least
         if length == 126:
             start += 2
             if start > size:
@@ -130,29 +167,22 @@ class FrameTracker:
                 raise ProtocolError(PROTOCOL_ERROR, "a frame's length has its highest bit set")
         elif start > size:
             return -1
-        if (first != 0x81 and first != 0x82) or self._fragmented or self._close is not None:
-            self._check_first(first, length)
-        if second & 0x80 != self._mask_bit:
-            raise ProtocolError(PROTOCOL_ERROR, "a client's frame is not masked, or a server's is")
-        if first & 0x0F == CLOSE:
-            self._close = bytearray(data[pos : min(start + length, size)])
         return start + length
 
-    def _check_first(self, first: int, length: int) -> None:
+    def _check_first(self, first: int, end: int, data: bytes, pos: int, fragmented: bool) -> bool:
+        """Check the first byte of the frame in `data[pos:end]`; return whether a message is unfinished after it."""
         opcode = first & 0x0F
-        if self._close is not None:
-            raise ProtocolError(PROTOCOL_ERROR, "a frame follows the close frame")
         if opcode not in _OPCODES:
             raise ProtocolError(PROTOCOL_ERROR, f"the opcode {opcode:#x} is reserved")
         if first & self._rsv:
             raise ProtocolError(PROTOCOL_ERROR, "a reserved bit is set, and no extension was agreed")
         if opcode & 0x8:
-            if not first & 0x80 or length > 125:
+            if not first & 0x80 or data[pos + 1] & 0x7F > 125:
                 raise ProtocolError(PROTOCOL_ERROR, "a control frame is fragmented or longer than 125 bytes")
-            return
-        if (opcode == CONTINUATION) != self._fragmented:
+            return fragmented
+        if (opcode == CONTINUATION) != fragmented:
             raise ProtocolError(PROTOCOL_ERROR, "a message begins within another, or continues none")
-        self._fragmented = not first & 0x80
+        return not first & 0x80
 
 
 def close_of(frame: bytes) -> tuple[int, str]:

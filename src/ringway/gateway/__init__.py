@@ -1,0 +1,10 @@
+"""The front door: discovery, health, and WebSockets carried to nodes. See `server.Gateway`."""
+
+from ringway.gateway.backends import Backend, read_backends
+from ringway.gateway.config import GatewayConfig
+from ringway.gateway.directory import Directory
+from ringway.gateway.health import Checks
+from ringway.gateway.server import Gateway
+from ringway.gateway.stats import Stats
+
+__all__ = ["Backend", "Checks", "Directory", "Gateway", "GatewayConfig", "Stats", "read_backends"]

@@ -1,0 +1,149 @@
+"""Static backends: what `--backend URL[,weight=2][,name=x][,check=/healthz]` says."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+from ringway.errors import ConfigError
+from ringway.protocol.name import check_name
+from ringway.protocol.report import Report
+from ringway.types import Incarnation, NodeName, NodeState, Role
+
+WEIGHT_MAX = 1000.0
+
+G = TypeVar("G")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a WebSocket server listens, taken from its URL."""
+
+    host: str
+    port: int
+    tls: bool
+    prefix: str  # path that is put before the client's; no slash at its end
+
+    @property
+    def authority(self) -> str:
+        """Host and port as a Host header writes them."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == (443 if self.tls else 80) else f"{host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """One static backend."""
+
+    name: NodeName
+    url: str
+    address: Address
+    weight: float = 1.0
+    check: str = ""  # path of the HTTP check; empty: a TCP connection is enough
+
+    @property
+    def incarnation(self) -> Incarnation:
+        """Made from the name and URL: a backend's own restarts are not seen from here."""
+        return Incarnation(blake2b(f"{self.name}\0{self.url}".encode(), digest_size=4).hexdigest())
+
+    def report(self, seq: int, state: NodeState, connections: int) -> Report:
+        """What the backend would report if it did."""
+        return Report(
+            name=self.name,
+            incarnation=self.incarnation,
+            role=Role.NODE,
+            seq=seq,
+            url=self.url,
+            weight=self.weight,
+            state=state,
+            connections=connections,
+        )
+
+
+def read_address(url: str) -> Address:
+    """Return the address in a ws:// or wss:// URL; raise `ConfigError` that says what is wrong with it."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise ConfigError(f"the URL {url!r} cannot be read ({error}); write ws://host:port/path") from None
+    if parts.scheme not in ("ws", "wss"):
+        raise ConfigError(f"the URL {url!r} must begin with ws:// or wss://")
+    if not parts.hostname:
+        raise ConfigError(f"the URL {url!r} names no host; write ws://host:port/path")
+    if parts.username is not None or parts.password is not None:
+        raise ConfigError(f"the URL of {parts.hostname!r} holds credentials; backends are reached without any")
+    if parts.query or parts.fragment:
+        raise ConfigError(f"the URL {url!r} holds a query or fragment; give scheme, host, port and path only")
+    if any(ord(char) <= 32 or ord(char) >= 127 for char in url):
+        raise ConfigError(f"the URL {url!r} holds a character that must be percent-encoded")
+    tls = parts.scheme == "wss"
+    return Address(parts.hostname, port or (443 if tls else 80), tls, parts.path.rstrip("/"))
+
+
+def read_backend(spec: str) -> Backend:
+    """Return the backend that `spec` describes; raise `ConfigError` that names every problem in it."""
+    url, *options = spec.split(",")
+    problems: list[str] = []
+    given: dict[str, str] = {}
+    for option in options:
+        key, equals, value = option.partition("=")
+        if key not in ("weight", "name", "check") or not equals:
+            problems.append(f"the option {option!r} of backend {url!r} is unknown; there are weight=, name= and check=")
+        elif key in given:
+            problems.append(f"the option {key} of backend {url!r} is given twice; give it once")
+        else:
+            given[key] = value
+    address = _try(problems, read_address, url)
+    weight = _try(problems, _read_weight, given.get("weight", "1"))
+    default = address.authority.translate(_NAME_OF_AUTHORITY) + _as_name(address.prefix) if address else "backend"
+    name = _try(problems, check_name, given.get("name", default[:63]))
+    check = given.get("check", "")
+    if check and (not check.startswith("/") or any(ord(char) <= 32 or ord(char) >= 127 for char in check)):
+        problems.append(f"the check {check!r} of backend {url!r} must be a path such as /healthz")
+    if problems or address is None or name is None or weight is None:
+        raise ConfigError(*problems)
+    return Backend(name, url, address, weight, check)
+
+
+def read_backends(specs: Sequence[str]) -> tuple[Backend, ...]:
+    """Return all backends of `specs`; raise one `ConfigError` with all problems."""
+    problems: list[str] = []
+    backends = [backend for spec in specs if (backend := _try(problems, read_backend, spec)) is not None]
+    names = [backend.name for backend in backends]
+    problems += [
+        f"two backends are named {name!r}; give one of them another with name="
+        for name in sorted(set(names))
+        if names.count(name) > 1
+    ]
+    if problems:
+        raise ConfigError(*problems)
+    return tuple(backends)
+
+
+_NAME_OF_AUTHORITY = str.maketrans({":": "-", "[": "", "]": ""})
+
+
+def _as_name(prefix: str) -> str:
+    return "".join(char if char.isascii() and (char.isalnum() or char in "._-") else "-" for char in prefix)
+
+
+def _read_weight(text: str) -> float:
+    try:
+        weight = float(text)
+    except ValueError:
+        weight = -1.0
+    if not 0 < weight <= WEIGHT_MAX:
+        raise ConfigError(f"the weight {text!r} must be a number above 0 and at most {WEIGHT_MAX:g}")
+    return weight
+
+
+def _try(problems: list[str], read: Callable[[G], T], given: G) -> T | None:
+    """Return what `read` makes of `given`, or None after adding its problems to `problems`."""
+    try:
+        return read(given)
+    except ConfigError as error:
+        problems.extend(error.problems)
+        return None

@@ -1,0 +1,205 @@
+"""What can be set on a gateway: each field with its unit, bound and reason."""
+
+from typing import Annotated
+
+import msgspec
+
+from ringway.core.placement import DEFAULT_POLICY
+
+
+class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The settings of one gateway."""
+
+    host: Annotated[
+        str,
+        msgspec.Meta(
+            description="Address that the public port listens on. Loopback, so that opening it is a decision."
+        ),
+    ] = "127.0.0.1"
+    port: Annotated[
+        int,
+        msgspec.Meta(
+            description="Public port: discovery, health and proxied WebSockets. 0 takes a free one.", ge=0, le=65535
+        ),
+    ] = 8000
+    public_url: Annotated[
+        str,
+        msgspec.Meta(description="Where clients reach this gateway, for reports. Empty: made from host and port."),
+    ] = ""
+    policy: Annotated[
+        str,
+        msgspec.Meta(
+            description="How a node is chosen: two-choices, round-robin, least-connected, or ring (by `key=`). "
+            "Two choices stay good when reports are late."
+        ),
+    ] = DEFAULT_POLICY
+    allowed_origins: Annotated[
+        tuple[str, ...],
+        msgspec.Meta(
+            description="Pages of other origins that may read `GET /gateway` (CORS), such as https://app.example; "
+            "`*` for all. Same-origin pages need no entry. Origins of WebSockets are judged by the nodes."
+        ),
+    ] = ()
+    trusted_proxies: Annotated[
+        tuple[str, ...],
+        msgspec.Meta(
+            description="Networks (CIDR) of proxies before the gateway whose X-Forwarded-* headers are believed. "
+            "None, because anybody can write such headers."
+        ),
+    ] = ()
+
+    head_deadline_s: Annotated[
+        float,
+        msgspec.Meta(
+            description="A request head must be complete this long after its connection opened or its first byte "
+            "came; further bytes do not extend it (slowloris).",
+            gt=0,
+            le=300,
+            extra={"unit": "s"},
+        ),
+    ] = 5.0
+    keepalive_idle_s: Annotated[
+        float,
+        msgspec.Meta(
+            description="How long a connection may idle between two plain requests. Short: it costs a descriptor.",
+            gt=0,
+            le=3600,
+            extra={"unit": "s"},
+        ),
+    ] = 15.0
+    heads_pending_max: Annotated[
+        int,
+        msgspec.Meta(
+            description="Connections without a complete head, or idle between requests. At the bound the oldest is "
+            "closed: real clients finish in milliseconds, so the ones that wait longest are worth least.",
+            ge=1,
+            le=1_000_000,
+        ),
+    ] = 4096
+    handshakes_pending_max: Annotated[
+        int,
+        msgspec.Meta(
+            description="Upgrades that are being opened at a node at one time; further ones get 503 and a pause.",
+            ge=1,
+            le=100_000,
+        ),
+    ] = 1024
+    relays_max: Annotated[
+        int,
+        msgspec.Meta(
+            description="Proxied WebSockets at one time (two descriptors each); further ones get 503. "
+            "0: as many as the open-file limit of the process allows.",
+            ge=0,
+            le=10_000_000,
+        ),
+    ] = 0
+    backlog: Annotated[
+        int,
+        msgspec.Meta(description="Connections that the kernel may hold for us to accept, in a storm.", ge=1, le=65535),
+    ] = 4096
+
+    connect_deadline_s: Annotated[
+        float,
+        msgspec.Meta(
+            description="A node must accept the TCP (and TLS) connection in this time, else another is tried.",
+            gt=0,
+            le=60,
+            extra={"unit": "s"},
+        ),
+    ] = 2.0
+    answer_deadline_s: Annotated[
+        float,
+        msgspec.Meta(
+            description="A node must answer the handshake in this time, else the next is tried.",
+            gt=0,
+            le=60,
+            extra={"unit": "s"},
+        ),
+    ] = 5.0
+    handshake_deadline_s: Annotated[
+        float,
+        msgspec.Meta(
+            description="All tries for one upgrade together; below the patience of common clients (10 s).",
+            gt=0,
+            le=120,
+            extra={"unit": "s"},
+        ),
+    ] = 8.0
+
+    relay_high_bytes: Annotated[
+        int,
+        msgspec.Meta(
+            description="Bytes waiting for a slow reader above which its writer is stopped. Small, since each stalled "
+            "connection may hold it in both directions.",
+            ge=1024,
+            le=16 * 1024 * 1024,
+            extra={"unit": "bytes"},
+        ),
+    ] = 64 * 1024
+    relay_low_bytes: Annotated[
+        int,
+        msgspec.Meta(
+            description="Bytes waiting below which the writer goes on.",
+            ge=0,
+            le=16 * 1024 * 1024,
+            extra={"unit": "bytes"},
+        ),
+    ] = 16 * 1024
+    close_answer_s: Annotated[
+        float,
+        msgspec.Meta(
+            description="After a close frame or the end of one direction, the other must come to its end in this time.",
+            gt=0,
+            le=3600,
+            extra={"unit": "s"},
+        ),
+    ] = 30.0
+    linger_s: Annotated[
+        float,
+        msgspec.Meta(
+            description="After close frames both ways, or one of our own, the TCP connections must end in this time.",
+            gt=0,
+            le=60,
+            extra={"unit": "s"},
+        ),
+    ] = 2.0
+    farewell_s: Annotated[
+        float,
+        msgspec.Meta(
+            description="A node that left in order has this long to say goodbye on each proxied connection itself.",
+            ge=0,
+            le=60,
+            extra={"unit": "s"},
+        ),
+    ] = 3.0
+    stop_deadline_s: Annotated[
+        float,
+        msgspec.Meta(
+            description="On shutdown, proxied connections are told 1012 and have this long to end.",
+            ge=0,
+            le=600,
+            extra={"unit": "s"},
+        ),
+    ] = 5.0
+
+    health_interval_s: Annotated[
+        float,
+        msgspec.Meta(
+            description="Static backends: pause between two checks of one backend, 20 % jittered.",
+            gt=0,
+            le=3600,
+            extra={"unit": "s"},
+        ),
+    ] = 2.0
+    health_timeout_s: Annotated[
+        float,
+        msgspec.Meta(description="Static backends: a check must pass in this time.", gt=0, le=60, extra={"unit": "s"}),
+    ] = 1.0
+    health_fall: Annotated[
+        int,
+        msgspec.Meta(description="Static backends: failed checks in a row that take a backend out.", ge=1, le=100),
+    ] = 2
+    health_rise: Annotated[
+        int,
+        msgspec.Meta(description="Static backends: passed checks in a row that take it back.", ge=1, le=100),
+    ] = 1

@@ -1,0 +1,183 @@
+"""What this gateway knows of the cluster: the members, and the effective load of every node.
+
+`membership` and `view` are shared with the balancer, which runs in the same process. The directory alone feeds
+them: from the registry (`join`), or with the reports that static backends are given (`adopt`).
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import msgspec
+import structlog
+
+from ringway.core.load import LoadView
+from ringway.core.membership import TICK_S, Event, Joined, Left, Membership, Reported
+from ringway.errors import ProtocolError
+from ringway.ports import Engine
+from ringway.protocol.report import Report, decode_report, encode_report
+from ringway.types import Incarnation, Issuer, NodeName, Role
+
+if TYPE_CHECKING:
+    from random import Random
+
+REPORT_S = 1.0
+"""How often a member reports itself, 20 % jittered (DESIGN.md 4)."""
+
+SOON_S = 0.2
+"""How soon it reports when the places that it holds have changed much."""
+
+ANNOUNCE_DEADLINE_S = 1.0
+"""How long one announcement or withdrawal may take."""
+
+_log = structlog.get_logger()
+
+Listener = Callable[[Event], None]
+
+
+class Directory:
+    """See the module. `issuer` is this gateway's incarnation: it stands in the tickets that the gateway issues."""
+
+    def __init__(self, issuer: Issuer, clock: Callable[[], float] = time.monotonic) -> None:
+        self.issuer = issuer
+        self.membership = Membership()
+        self.view = LoadView(issuer)
+        self.leading = False
+        """Set by the balancer: whether it holds the lease. Goes out in the gateway's report."""
+        self._clock = clock
+        self._listeners: list[Listener] = []
+        self._engine: Engine | None = None
+        self._me: Report | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._quarrels: dict[NodeName, Incarnation] = {}
+
+    @property
+    def engine_up(self) -> bool:
+        """Whether the engine can be reached; True where there is none."""
+        return self._engine is None or self._engine.up
+
+    def listen(self, listener: Listener) -> None:
+        """Call `listener` with every membership event, in the event loop."""
+        self._listeners.append(listener)
+
+    async def join(self, engine: Engine, me: Report, rng: "Random") -> None:
+        """Follow the registry of `engine` and report `me` (role GATEWAY) from now on, until `leave`.
+
+        `me` holds what does not change: name, incarnation, URLs, version; the rest is filled in per report.
+        """
+        self._engine = engine
+        self._me = me
+        await engine.registry.watch(self._heard)
+        self._task = asyncio.create_task(self._run(rng), name="directory")
+
+    async def leave(self) -> None:
+        """Stop reporting and tell the others that this gateway leaves. Idempotent."""
+        task, self._task = self._task, None
+        if task is None or self._engine is None or self._me is None:
+            return
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        try:
+            await asyncio.wait_for(self._engine.registry.withdraw(self._me.name), ANNOUNCE_DEADLINE_S)
+        except Exception as error:  # leaving must go on: the others will see a silent member
+            _log.warning("the gateway could not withdraw from the registry", error=str(error))
+
+    def adopt(self, report: Report) -> None:
+        """Take a report that was made in this process, for a static backend."""
+        self._take(report)
+
+    def tick(self) -> None:
+        """Let time pass: leases and places end. Called every `TICK_S`."""
+        now = self._clock()
+        self.view.tick(now)
+        if self._engine is None:
+            return  # static backends have no leases: their health is checked
+        self.membership.engine_up(self._engine.up, now)
+        self._spread(self.membership.tick(now))
+
+    def _heard(self, name: NodeName, raw: bytes | None) -> None:
+        if raw is None:
+            self._spread(self.membership.withdrawn(name))
+            return
+        try:
+            report = decode_report(raw)
+        except ProtocolError as error:
+            _log.warning("a report was not understood", member=name, error=str(error))
+            return
+        if report.name != name:
+            _log.warning("a report came under another name", member=name, reported=report.name)
+            return
+        self._take(report)
+
+    def _take(self, report: Report) -> None:
+        events = self.membership.heard(report, self._clock())
+        self._spread(events)
+        if not events:
+            self._note_quarrel(report)
+
+    def _note_quarrel(self, report: Report) -> None:
+        """Say it, once, when a member that was replaced under its name goes on reporting: two run by one name."""
+        known = self.membership.members.get(report.name)
+        if known is None or known.incarnation == report.incarnation:
+            return
+        if self._quarrels.get(report.name) != report.incarnation:
+            self._quarrels[report.name] = report.incarnation
+            _log.error(
+                "two members use one name; give one of them another", member=report.name,
+                incarnation=known.incarnation, ignored=report.incarnation,
+            )  # fmt: skip
+
+    def _spread(self, events: list[Event]) -> None:
+        now = self._clock()
+        for event in events:
+            report = event.report
+            if isinstance(event, Left):
+                self.view.forgotten(report)
+                self._quarrels.pop(report.name, None)
+                _log.info("member left", member=report.name, role=report.role, cause=event.cause)
+            else:
+                self.view.reported(report, now)
+            if isinstance(event, Joined):
+                _log.info("member joined", member=report.name, role=report.role, url=report.url)
+            for listener in self._listeners:
+                listener(event)
+
+    async def _run(self, rng: "Random") -> None:
+        """Tick, and report when it is time: each second, or soon after the places held have changed much."""
+        seq = 0
+        told: dict[NodeName, int] = {}
+        due = self._clock()
+        soonest = due
+        while True:
+            now = self._clock()
+            self.tick()
+            held = self.view.ledger.held()
+            if now >= due or (now >= soonest and _changed_much(told, held)):
+                seq += 1
+                await self._announce(seq, held)
+                told = held
+                due = now + REPORT_S * rng.uniform(0.8, 1.2)
+                soonest = now + SOON_S
+            await asyncio.sleep(min(TICK_S, SOON_S / 2))
+
+    async def _announce(self, seq: int, held: dict[NodeName, int]) -> None:
+        assert self._engine is not None
+        assert self._me is not None
+        report = msgspec.structs.replace(
+            self._me, role=Role.GATEWAY, seq=seq, reserved=held, leading=self.leading, engine_up=self._engine.up
+        )
+        try:
+            sent = self._engine.registry.announce(report.name, encode_report(report))
+            await asyncio.wait_for(sent, ANNOUNCE_DEADLINE_S)
+        except Exception as error:  # the next report follows in a second; only `EngineAway` is to be expected
+            _log.warning("the gateway's report was not sent", error=str(error) or type(error).__name__)
+
+
+def _changed_much(told: dict[NodeName, int], held: dict[NodeName, int]) -> bool:
+    """Whether the others should know at once: places moved by more than an eighth, and by eight at least."""
+    moved = sum(abs(held.get(name, 0) - told.get(name, 0)) for name in held.keys() | told.keys())
+    return moved >= max(8, sum(told.values()) // 8)
+
+
+__all__ = ["Directory", "Event", "Joined", "Left", "Listener", "Reported"]

@@ -1,0 +1,106 @@
+"""`GET /gateway`: where to connect to, and a ticket that reserves a place there (PROTOCOL.md P-3).
+
+    {"url": "ws://10.0.0.7:9101/connection/websocket?ticket=T", "ticket": "T", "expires_in": 10, "node": "n7",
+     "alternates": [{"node": "n2", "url": "ws://10.0.0.2:9101/connection/websocket"}]}
+
+`url` can be connected to as it is. Alternates carry no ticket: a node admits clients without one, and no place is held
+there. Static backends know no tickets: `ticket` is empty, `expires_in` is 0, and `url` is the backend's own.
+
+This path is hot in a reconnect storm, so what depends on a node alone is encoded once and kept.
+"""
+
+from collections.abc import Collection
+
+import msgspec
+
+from ringway.core.load import NodeLoad
+from ringway.errors import NoNode
+from ringway.gateway.head import Head
+from ringway.gateway.placer import TICKET_TTL_S, Placer
+from ringway.gateway.query import Query, quote_key
+from ringway.gateway.response import no_node
+from ringway.protocol.upgrade import value_of
+from ringway.types import NodeName
+
+_HEAD = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nCache-Control: no-store\r\n%b%bContent-Length: %d\r\n\r\n"
+)
+_CLOSE = b"Connection: close\r\n"
+_encode = msgspec.json.encode
+
+
+class _Known:
+    """What answers say of one node, encoded."""
+
+    __slots__ = ("alternate", "name", "public_url", "url", "url_open")
+
+    def __init__(self, node: NodeLoad) -> None:
+        report = node.report
+        self.url = report.url if report else ""
+        self.public_url = report.public_url if report else ""
+        shown = self.public_url or self.url
+        self.name = _encode(node.name)
+        self.url_open = _encode(shown + ("&" if "?" in shown else "?"))[:-1]
+        self.alternate = b'{"node":%b,"url":%b}' % (self.name, _encode(shown))
+
+
+class Discovery:
+    """Answers discovery requests. `allowed_origins` are the pages that may read the answers."""
+
+    def __init__(self, placer: Placer, allowed_origins: Collection[str]) -> None:
+        self._placer = placer
+        self._origins = frozenset(origin.lower().rstrip("/") for origin in allowed_origins)
+        self._known: dict[NodeName, _Known] = {}
+
+    def answer(self, head: Head) -> tuple[int, bytes]:
+        """Return status and response to a GET of `/gateway`."""
+        placer = self._placer
+        cors = self._cors(head) if self._origins else b""
+        close = not head.keep_alive
+        try:
+            body = self._body(Query(head.query) if head.query else None)
+        except NoNode as error:
+            return 503, no_node(error, placer.retry_after(), close=close).replace(b"\r\n", b"\r\n" + cors, 1)
+        return 200, _HEAD % (cors, _CLOSE if close else b"", len(body)) + body
+
+    def _body(self, query: Query | None) -> bytes:
+        placer = self._placer
+        key = b""
+        if query is None:
+            place = placer.place(None)
+        else:
+            if query.key is not None:
+                key = b"key=%b" % quote_key(query.key).encode()
+            node = placer.moved(query.node, query.ticket) if query.node and query.ticket else None
+            if node is not None:  # its place is held by the donor of the move
+                return self._format(node, query.ticket, key, b"")
+            place = placer.place(query.key_bytes)
+        others = b",".join([self._of(other).alternate for other in place.alternates])
+        return self._format(place.node, place.ticket, key, others)
+
+    def _format(self, node: NodeLoad, ticket: str, key: bytes, others: bytes) -> bytes:
+        known = self._of(node)
+        if ticket:
+            shown = ticket.encode()
+            asked = b"%b&ticket=%b" % (key, shown) if key else b"ticket=" + shown
+            return b'{"url":%b%b","ticket":"%b","expires_in":%d,"node":%b,"alternates":[%b]}' % (
+                known.url_open, asked, shown, TICKET_TTL_S, known.name, others,
+            )  # fmt: skip
+        url = known.url_open + key if key else known.url_open[:-1]
+        return b'{"url":%b","ticket":"","expires_in":0,"node":%b,"alternates":[%b]}' % (url, known.name, others)
+
+    def _of(self, node: NodeLoad) -> _Known:
+        known = self._known.get(node.name)
+        report = node.report
+        if known is None or (report and (known.url != report.url or known.public_url != report.public_url)):
+            if len(self._known) > 2 * len(self._placer.view.nodes) + 16:
+                self._known.clear()  # nodes that are gone must not gather
+            known = self._known[node.name] = _Known(node)
+        return known
+
+    def _cors(self, head: Head) -> bytes:
+        """The header that lets a page of an allowed origin read the answer; caches must tell origins apart."""
+        origin = value_of(head.headers, "origin")
+        if origin is None or not ("*" in self._origins or origin.lower() in self._origins):
+            return b"Vary: Origin\r\n"
+        return b"Vary: Origin\r\nAccess-Control-Allow-Origin: %b\r\n" % origin.encode("latin-1")

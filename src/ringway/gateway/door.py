@@ -1,0 +1,125 @@
+"""What the public port answers by itself, and whom it lets in: routes, health, deadlines of heads, and room."""
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from ringway.errors import UpgradeError
+from ringway.gateway.config import GatewayConfig
+from ringway.gateway.directory import Directory
+from ringway.gateway.discovery import Discovery
+from ringway.gateway.head import Head
+from ringway.gateway.relay import Relays
+from ringway.gateway.response import error_body, response
+from ringway.gateway.stats import Stats
+
+if TYPE_CHECKING:
+    from ringway.gateway.visitor import Visitor
+
+_OWN = frozenset({"/gateway", "/healthz", "/readyz"})
+_HEALTHY = response(200, b'{"status":"ok"}', ("Cache-Control", "no-store"))
+_HEALTHY_CLOSE = response(200, b'{"status":"ok"}', ("Cache-Control", "no-store"), close=True)
+
+
+class Door:
+    """See the module. Visitors are kept in the order of their coming: for want of room, the first ones go."""
+
+    def __init__(
+        self,
+        config: GatewayConfig,
+        directory: Directory,
+        discovery: Discovery,
+        relays: Relays,
+        stats: Stats,
+        clock: Callable[[], float],
+    ) -> None:
+        self.linger_s = config.linger_s
+        self._config = config
+        self._directory = directory
+        self._discovery = discovery
+        self._relays = relays
+        self._stats = stats
+        self._clock = clock
+        self._visitors: dict[Visitor, None] = {}
+
+    def enter(self, visitor: "Visitor") -> None:
+        """Let a new connection in; the one that has waited longest goes where there is no room."""
+        self._stats.connections += 1
+        if len(self._visitors) >= self._config.heads_pending_max:
+            oldest = next(iter(self._visitors))
+            self.exit(oldest)
+            self._stats.evicted += 1
+            oldest.transport.abort()
+        self._visitors[visitor] = None
+        visitor.deadline = self._clock() + self._config.head_deadline_s
+        self._stats.heads_pending = len(self._visitors)
+
+    def exit(self, visitor: "Visitor") -> None:
+        """Forget a connection that speaks no HTTP any more. Idempotent."""
+        self._visitors.pop(visitor, None)
+        self._stats.heads_pending = len(self._visitors)
+
+    def deadline(self, *, waiting: bool) -> float:
+        """When a connection is to be closed: it is waiting for the rest of a head, or idle between two."""
+        return self._clock() + (self._config.head_deadline_s if waiting else self._config.keepalive_idle_s)
+
+    def sweep(self) -> None:
+        """Close connections whose time has passed; call it a few times a second."""
+        now = self._clock()
+        for visitor in [visitor for visitor in self._visitors if visitor.deadline <= now]:
+            self._stats.evicted += 1
+            visitor.expire()
+
+    def close(self) -> None:
+        """End every connection that still speaks HTTP."""
+        for visitor in list(self._visitors):
+            self.exit(visitor)
+            visitor.transport.abort()
+
+    def count(self, status: int) -> None:
+        """Count a response that was made elsewhere."""
+        self._stats.responses[status] += 1
+
+    def answer(self, head: Head) -> bytes:
+        """Return the response to a plain request; raise `UpgradeError` with its status where there is no answer."""
+        stats = self._stats
+        path = head.path
+        if path not in _OWN:
+            stats.requests["other"] += 1
+            raise UpgradeError(404, "there is nothing at this path but WebSockets; see /gateway, /healthz and /readyz")
+        if head.method != "GET":
+            stats.requests["other"] += 1
+            raise UpgradeError(405, f"{path} answers GET only", (("Allow", "GET"),))
+        stats.requests[path[1:]] += 1
+        if path == "/gateway":
+            status, whole = self._discovery.answer(head)
+            stats.responses[status] += 1
+            return whole
+        if path == "/healthz":
+            stats.responses[200] += 1
+            return _HEALTHY if head.keep_alive else _HEALTHY_CLOSE
+        return self._ready(close=not head.keep_alive)
+
+    def upgrade(self, transport: asyncio.Transport, head: Head, early: bytes) -> None:
+        """Hand a connection over to be proxied; raise `UpgradeError` where it is not to be."""
+        self._stats.requests["upgrade"] += 1
+        if head.path in _OWN:
+            raise UpgradeError(400, f"{head.path} is answered by the gateway itself; it takes no upgrade")
+        self._relays.admit(transport, head, early)
+
+    def _ready(self, *, close: bool) -> bytes:
+        problem = self._problem()
+        nodes = len(self._directory.view.eligible)
+        status = 503 if problem else 200
+        self._stats.responses[status] += 1
+        body = error_body(problem) if problem else b'{"status":"ready","nodes":%d}' % nodes
+        return response(status, body, ("Cache-Control", "no-store"), close=close)
+
+    def _problem(self) -> str:
+        """Why this gateway should be sent no clients now; empty where it should."""
+        view = self._directory.view
+        if not self._directory.engine_up:
+            return "the engine cannot be reached"
+        if view.eligible:
+            return ""
+        return f"none of {len(view.nodes)} nodes takes connections" if view.nodes else "no node is known"

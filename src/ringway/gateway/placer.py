@@ -1,0 +1,119 @@
+"""Chooses a node for one client, holds a place there and issues the ticket for it."""
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from ringway.core.load import LoadView, NodeLoad
+from ringway.core.placement import Policy
+from ringway.errors import TicketError
+from ringway.gateway.stats import Stats
+from ringway.protocol.ticket import TICKET_TTL_S, Mint
+from ringway.types import Issuer, NodeName
+
+if TYPE_CHECKING:
+    from random import Random
+
+NONCE_BYTES = 8
+_POOL_BYTES = 512 * NONCE_BYTES
+
+CANDIDATES = 3
+"""The choice and up to two alternates."""
+
+
+class Place:
+    """Where one client goes: the node, the ticket that admits it (empty where nodes take none), and other nodes."""
+
+    __slots__ = ("alternates", "held", "node", "ticket")
+
+    def __init__(self, node: NodeLoad, ticket: str, alternates: Sequence[NodeLoad], held: bool) -> None:
+        self.node = node
+        self.ticket = ticket
+        self.alternates = alternates
+        self.held = held  # in our own ledger; else by the donor of a move
+
+
+class Placer:
+    """See the module. Without a `mint` no tickets are issued: static backends know nothing of them."""
+
+    def __init__(
+        self,
+        view: LoadView,
+        policy: Policy,
+        mint: Mint | None,
+        stats: Stats,
+        clock: Callable[[], float],
+        rng: "Random",
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self.view = view
+        self.tickets = mint is not None
+        self._policy = policy
+        self._mint = mint
+        self._stats = stats
+        self._clock = clock
+        self._wall = wall
+        self._rng = rng
+        self._pool = b""
+        self._used = 0
+
+    def place(self, key: bytes | None) -> Place:
+        """Return a place for a client that came without a ticket of its own; raise `NoNode` where there is none."""
+        now = self._clock()
+        view = self.view
+        if not self._policy.keyed and self.tickets:
+            claimed = view.claim(now)
+            if claimed is not None:
+                node, donor = claimed
+                others = [other for other in self._policy.rank(view, key, self._rng, CANDIDATES) if other is not node]
+                return self._placed(node, donor, others, held=False)
+        ranked = self._policy.rank(view, key, self._rng, CANDIDATES)
+        node = ranked[0]
+        view.place(node, now)
+        return self._placed(node, view.issuer, ranked[1:], held=True)
+
+    def place_at(self, node: NodeLoad, alternates: Sequence[NodeLoad]) -> Place:
+        """Return a place at `node`: an alternate, after another node has failed."""
+        self.view.place(node, self._clock())
+        return self._placed(node, self.view.issuer, alternates, held=True)
+
+    def moved(self, name: str, ticket: str) -> NodeLoad | None:
+        """Return the node of a moved client that shows a good ticket for it; None for any other."""
+        node = self.view.nodes.get(NodeName(name))
+        if node is None or self._mint is None:
+            return None
+        try:
+            self._mint.check(ticket, node.name, self._wall())
+        except TicketError:
+            return None
+        return node
+
+    def give_up(self, place: Place) -> None:
+        """Drop the place: its client could not be sent there."""
+        if place.held:
+            place.held = False
+            self.view.unplace(place.node)
+
+    def retry_after(self) -> str:
+        """Return seconds to wait for who finds no node: jittered, so that those who wait do not come together."""
+        return str(self._rng.randint(1, 5))
+
+    def _placed(self, node: NodeLoad, issuer: Issuer, alternates: Sequence[NodeLoad], *, held: bool) -> Place:
+        self._stats.placements[node.name] += 1
+        if self._mint is None:
+            return Place(node, "", alternates, held)
+        ticket = self._mint.issue(node.name, issuer, self._nonce(), self._wall())
+        return Place(node, ticket, alternates, held)
+
+    def _nonce(self) -> bytes:
+        """Return 8 random bytes. The system is asked for many at a time: a call each would cost more than the MAC."""
+        start = self._used
+        if start >= len(self._pool):
+            self._pool = os.urandom(_POOL_BYTES)
+            start = 0
+        self._used = start + NONCE_BYTES
+        return self._pool[start : start + NONCE_BYTES]
+
+
+__all__ = ["CANDIDATES", "TICKET_TTL_S", "Place", "Placer"]

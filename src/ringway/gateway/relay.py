@@ -1,0 +1,182 @@
+"""The proxied WebSockets of a gateway: takes upgrades in, keeps the open relays, and ends them."""
+
+import asyncio
+from contextlib import suppress
+
+import structlog
+
+from ringway.core.membership import Event, Left
+from ringway.errors import NoNode, UpgradeError
+from ringway.gateway.config import GatewayConfig
+from ringway.gateway.farewell import farewell
+from ringway.gateway.head import Head
+from ringway.gateway.opener import Opener, Refusal
+from ringway.gateway.placer import Place, Placer
+from ringway.gateway.response import error_response, no_node, response
+from ringway.gateway.rewrite import upgrade_response
+from ringway.gateway.stats import Stats
+from ringway.gateway.tunnel import Tunnel
+from ringway.gateway.upstream import Answer, Unreachable
+from ringway.protocol.close import SERVICE_RESTART
+from ringway.protocol.upgrade import Upgrade, check_request, tokens_of
+from ringway.types import Incarnation
+
+ABORT_DEADLINE_S = 1.0
+"""How long aborted relays may take to vanish: their transports need a turn of the loop or two."""
+
+_log = structlog.get_logger()
+
+_SHED = (("Retry-After", "2"),)
+
+
+class Relays:
+    """All proxied WebSockets of a gateway. Owns a task for each that is being opened, and every open tunnel."""
+
+    def __init__(self, config: GatewayConfig, placer: Placer, stats: Stats, relays_max: int) -> None:
+        self._config = config
+        self._placer = placer
+        self._stats = stats
+        self._relays_max = relays_max
+        self._opener = Opener(config, placer, stats)
+        self._opening: set[asyncio.Task[None]] = set()
+        self._tunnels: dict[Incarnation, set[Tunnel]] = {}
+        self._farewells: dict[Incarnation, asyncio.TimerHandle] = {}
+        self._empty = asyncio.Event()
+
+    def admit(self, client: asyncio.Transport, head: Head, early: bytes) -> None:
+        """Take over the connection `client`, whose reading is paused, and open the WebSocket that `head` asks for.
+
+        Raises `UpgradeError`, without having touched the connection, where the request is not to be served.
+        """
+        upgrade = check_request(head.method, head.version, head.headers)
+        stats = self._stats
+        if len(self._opening) >= self._config.handshakes_pending_max:
+            stats.refused["full"] += 1
+            raise UpgradeError(503, "too many handshakes are under way; come again", _SHED)
+        if stats.relays_open + len(self._opening) >= self._relays_max:
+            stats.refused["full"] += 1
+            raise UpgradeError(503, f"this gateway carries {self._relays_max} WebSockets, its bound; come again", _SHED)
+        task = asyncio.get_running_loop().create_task(self._open(client, head, upgrade, early))
+        self._opening.add(task)
+        stats.handshakes_pending = len(self._opening)
+        task.add_done_callback(self._opened)
+
+    def on_event(self, event: Event) -> None:
+        """Cut the relays to a node that is gone; one that left in order may say goodbye itself first."""
+        if not isinstance(event, Left) or event.report.incarnation not in self._tunnels:
+            return
+        if event.cause == "withdrawn":
+            self._cut_later(event.report.incarnation)
+        else:
+            self._cut(event.report.incarnation)
+
+    async def stop(self) -> None:
+        """Tell every client 1012, and return when all relays are over: at `stop_deadline_s` the rest is aborted."""
+        for task in self._opening:
+            task.cancel()
+        await asyncio.gather(*self._opening, return_exceptions=True)
+        for handle in self._farewells.values():
+            handle.cancel()
+        for tunnel in self._all():
+            tunnel.cut(SERVICE_RESTART, "the gateway is stopping", "stop")
+        await self._none_left(self._config.stop_deadline_s)
+        for tunnel in self._all():
+            tunnel.abort()
+        await self._none_left(ABORT_DEADLINE_S)
+
+    async def _none_left(self, deadline_s: float) -> None:
+        """Wait until no tunnel is left, or for `deadline_s`."""
+        self._empty.clear()
+        if self._tunnels:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._empty.wait(), deadline_s)
+
+    def _all(self) -> list[Tunnel]:
+        return [tunnel for tunnels in self._tunnels.values() for tunnel in tunnels]
+
+    def _cut_later(self, incarnation: Incarnation) -> None:
+        def cut() -> None:
+            self._farewells.pop(incarnation, None)
+            self._cut(incarnation)
+
+        self._farewells[incarnation] = asyncio.get_running_loop().call_later(self._config.farewell_s, cut)
+
+    def _cut(self, incarnation: Incarnation) -> None:
+        for tunnel in list(self._tunnels.get(incarnation, ())):
+            tunnel.cut(SERVICE_RESTART, "node lost", "node_lost")
+
+    def _opened(self, task: asyncio.Task[None]) -> None:
+        self._opening.discard(task)
+        self._stats.handshakes_pending = len(self._opening)
+
+    async def _open(self, client: asyncio.Transport, head: Head, upgrade: Upgrade, early: bytes) -> None:
+        """Open one relay, or answer why not and close the connection."""
+        stats = self._stats
+        try:
+            async with asyncio.timeout(self._config.handshake_deadline_s):
+                place, answer = await self._opener.open(client, head, upgrade)
+        except Refusal as error:
+            stats.refused["status"] += 1
+            body = error.body
+            self._refuse(client, error.status, response(error.status, body, *error.headers, close=True))
+        except NoNode as error:
+            stats.refused["no_node"] += 1
+            self._refuse(client, 503, no_node(error, self._placer.retry_after(), close=True))
+        except UpgradeError as error:
+            stats.refused[_cause(error)] += 1
+            self._refuse(client, error.status, error_response(error, close=True))
+        except TimeoutError:
+            stats.refused["timeout"] += 1
+            late = UpgradeError(504, "no node answered the handshake in time")
+            self._refuse(client, 504, error_response(late, close=True))
+        except asyncio.CancelledError:
+            client.abort()
+            raise
+        except Exception:
+            _log.exception("a handshake failed by a fault of the gateway")
+            client.abort()
+        else:
+            self._begin(client, place, answer, early)
+
+    def _begin(self, client: asyncio.Transport, place: Place, answer: Answer, early: bytes) -> None:
+        stats = self._stats
+        if client.is_closing():
+            stats.refused["gone"] += 1
+            self._placer.give_up(place)
+            answer.transport.abort()
+            return
+        stats.relays_open += 1
+        stats.relays_opened += 1
+        stats.responses[101] += 1
+        node = place.node
+        if not self._placer.tickets:
+            self._placer.view.arrived(node)
+        extensions = bool(tokens_of(answer.headers, "sec-websocket-extensions"))
+        tunnel = Tunnel(node, self._config, stats, self._over, extensions)
+        self._tunnels.setdefault(node.incarnation, set()).add(tunnel)
+        client.write(upgrade_response(answer.headers))
+        tunnel.open(client, answer.transport, early, answer.rest)
+
+    def _over(self, tunnel: Tunnel) -> None:
+        self._stats.relays_open -= 1
+        node = tunnel.load
+        if not self._placer.tickets:
+            self._placer.view.departed(node)
+        tunnels = self._tunnels[node.incarnation]
+        tunnels.discard(tunnel)
+        if not tunnels:
+            del self._tunnels[node.incarnation]
+            if not self._tunnels:
+                self._empty.set()
+
+    def _refuse(self, client: asyncio.Transport, status: int, whole: bytes) -> None:
+        self._stats.responses[status] += 1
+        if client.is_closing():
+            return
+        farewell(client, whole, self._config.linger_s)
+
+
+def _cause(error: UpgradeError) -> str:
+    if isinstance(error, Unreachable):
+        return {503: "status", 504: "timeout"}.get(error.status, "unreachable")
+    return "answer"

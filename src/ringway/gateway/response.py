@@ -1,0 +1,34 @@
+"""The plain HTTP responses of the public port, as bytes."""
+
+import http
+import json
+
+from ringway.errors import NoNode, UpgradeError
+
+_REASONS = {status.value: status.phrase for status in http.HTTPStatus}
+
+
+def response(status: int, body: bytes, *headers: tuple[str, str], close: bool = False) -> bytes:
+    """Return a whole JSON response; `close` announces that the connection ends with it."""
+    lines = [f"HTTP/1.1 {status} {_REASONS.get(status, 'Status')}\r\nContent-Type: application/json\r\n"]
+    lines += [f"{name}: {value}\r\n" for name, value in headers]
+    if close:
+        lines.append("Connection: close\r\n")
+    lines.append(f"Content-Length: {len(body)}\r\n\r\n")
+    return "".join(lines).encode("latin-1") + body
+
+
+def error_response(error: UpgradeError, *, close: bool) -> bytes:
+    """Return the response that tells a client why its request was refused."""
+    return response(error.status, error_body(str(error)), *error.headers, close=close)
+
+
+def error_body(message: str) -> bytes:
+    """Return `{"error": message}`."""
+    return json.dumps({"error": message}).encode()
+
+
+def no_node(error: NoNode, retry_after: str, *, close: bool) -> bytes:
+    """Return the 503 that says when to come again."""
+    headers = (("Retry-After", retry_after), ("Cache-Control", "no-store"))
+    return response(503, error_body(str(error)), *headers, close=close)

@@ -1,0 +1,106 @@
+"""The gateway: one public port for discovery, health, and WebSockets that are carried to nodes."""
+
+import asyncio
+import resource
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import structlog
+
+from ringway.core.placement import Policy
+from ringway.errors import ConfigError
+from ringway.gateway.config import GatewayConfig
+from ringway.gateway.directory import Directory
+from ringway.gateway.discovery import Discovery
+from ringway.gateway.door import Door
+from ringway.gateway.placer import Placer
+from ringway.gateway.relay import Relays
+from ringway.gateway.stats import Stats
+from ringway.gateway.visitor import Visitor
+from ringway.protocol.ticket import Mint
+
+if TYPE_CHECKING:
+    from random import Random
+
+SWEEP_S = 0.25
+"""How often overdue heads are looked for; they are closed at most this much late."""
+
+FILES_RESERVED = 256
+"""Descriptors kept free of relays: the engine, the admin port, health checks, discovery."""
+
+_log = structlog.get_logger()
+
+
+class Gateway:
+    """A gateway over `directory`, which its owner feeds: `Directory.join` an engine, or `Checks` of backends.
+
+    `mint` issues the tickets; None for static backends, which take none. `clock` is monotonic, `wall` is Unix time.
+    """
+
+    def __init__(
+        self,
+        config: GatewayConfig,
+        directory: Directory,
+        policy: Policy,
+        mint: Mint | None,
+        rng: "Random",
+        stats: Stats | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self.stats = stats or Stats()
+        self._config = config
+        relays_max = config.relays_max or _relays_by_files()
+        placer = Placer(directory.view, policy, mint, self.stats, clock, rng, wall)
+        self._relays = Relays(config, placer, self.stats, relays_max)
+        discovery = Discovery(placer, config.allowed_origins)
+        self._door = Door(config, directory, discovery, self._relays, self.stats, clock)
+        directory.listen(self._relays.on_event)
+        self._server: asyncio.Server | None = None
+        self._sweeper: asyncio.Task[None] | None = None
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on, after `start`."""
+        assert self._server is not None
+        return int(self._server.sockets[0].getsockname()[1])
+
+    async def start(self) -> None:
+        """Listen. Raise `ConfigError` where the address cannot be had."""
+        host, port = self._config.host, self._config.port
+        loop = asyncio.get_running_loop()
+        try:
+            self._server = await loop.create_server(
+                lambda: Visitor(self._door), host, port, backlog=self._config.backlog, reuse_address=True
+            )
+        except OSError as error:
+            raise ConfigError(
+                f"the gateway cannot listen on {host}:{port} ({error.strerror or error}); "
+                "stop what does, or choose another with --port"
+            ) from error
+        self._sweeper = asyncio.create_task(self._sweep(), name="gateway sweeper")
+        _log.info("gateway listens", host=host, port=self.port)
+
+    async def stop(self) -> None:
+        """Take no more connections, tell proxied clients 1012, and return when all are gone or overdue."""
+        if self._server is None or self._sweeper is None:
+            return
+        self._server.close()
+        self._sweeper.cancel()
+        await asyncio.gather(self._sweeper, return_exceptions=True)
+        self._door.close()
+        await self._relays.stop()
+        self._sweeper = None
+        _log.info("gateway stopped")
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(SWEEP_S)
+            self._door.sweep()
+
+
+def _relays_by_files() -> int:
+    """How many relays the open-file limit allows, at two descriptors each."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return max(16, (soft - FILES_RESERVED) // 2) if soft > 0 else 1_000_000

@@ -1,0 +1,48 @@
+"""What a gateway counts. Plain integers, so that counting costs nothing; the admin component renders them."""
+
+from collections import Counter
+
+from ringway.types import NodeName
+
+
+class Stats:
+    """Counters grow from the start of the process; `relays_open`, `heads_pending` and `handshakes_pending` are gauges.
+
+    `requests` is by kind (discovery, healthz, readyz, upgrade, other), `responses` by HTTP status, `refused` by the
+    cause of a failed handshake: `client` (its request was wrong), `no_node`, `unreachable`, `timeout`, `answer` (the
+    node's answer was wrong), `status` (the node refused), `full`, `gone` (the client left meanwhile). `cut` counts
+    relays that the gateway ended, by cause: `node_lost`, `client_frame`, `node_frame`, `deadline`, `stop`.
+    """
+
+    __slots__ = (
+        "bytes_to_client",
+        "bytes_to_node",
+        "connections",
+        "cut",
+        "evicted",
+        "handshakes_pending",
+        "heads_pending",
+        "placements",
+        "refused",
+        "relays_open",
+        "relays_opened",
+        "requests",
+        "responses",
+        "retries",
+    )
+
+    def __init__(self) -> None:
+        self.connections = 0
+        self.evicted = 0  # connections closed for want of a complete head, or for room
+        self.requests: Counter[str] = Counter()
+        self.responses: Counter[int] = Counter()
+        self.placements: Counter[NodeName] = Counter()
+        self.refused: Counter[str] = Counter()
+        self.retries = 0  # handshakes that went to an alternate
+        self.heads_pending = 0
+        self.handshakes_pending = 0
+        self.relays_open = 0
+        self.relays_opened = 0
+        self.bytes_to_node = 0  # added when a relay ends
+        self.bytes_to_client = 0
+        self.cut: Counter[str] = Counter()

@@ -1,0 +1,159 @@
+"""Opens one WebSocket at a node: connects, sends the handshake, and reads the answer's head."""
+
+import asyncio
+import ssl
+from dataclasses import dataclass, field
+
+import httptools
+
+from ringway.errors import UpgradeError
+from ringway.gateway.backends import Address
+from ringway.protocol.upgrade import HEAD_BYTES_MAX, HEADERS_MAX
+
+BODY_BYTES_MAX = 4096
+"""How much of a refusal's body is passed on."""
+
+
+@dataclass(slots=True)
+class Answer:
+    """What a node answered. After a 101, `rest` are the first bytes of its stream, and reading is paused."""
+
+    transport: asyncio.Transport
+    status: int = 0
+    version: str = ""
+    headers: list[tuple[str, str]] = field(default_factory=list)
+    body: bytes = b""
+    rest: bytes = b""
+
+
+class Unreachable(UpgradeError):
+    """The node could not be connected to, or broke off before it answered. Another one may do better."""
+
+
+class _Handshake(asyncio.Protocol):
+    """Reads the head of the answer, and the body where it is a refusal."""
+
+    __slots__ = ("_head_done", "_parser", "_size", "answer", "done", "early")
+
+    def __init__(self, done: "asyncio.Future[Answer]") -> None:
+        self.done = done
+        self.answer: Answer | None = None
+        self.early: bytearray | None = None  # bytes that came between a 101 and its being taken
+        self._parser = httptools.HttpResponseParser(self)
+        self._size = 0
+        self._head_done = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin."""
+        assert isinstance(transport, asyncio.Transport)
+        self.answer = Answer(transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Take the next bytes of the stream."""
+        answer = self.answer
+        assert answer is not None
+        if self.done.done():  # the pause takes effect a moment later on some transports
+            answer.rest += data
+            return
+        self._size += len(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            answer.rest = data[upgrade.args[0] :]
+            answer.transport.pause_reading()
+            self._finish()
+        except httptools.HttpParserError as error:
+            self._fail(UpgradeError(502, f"the node's answer is malformed: {error}"))
+        else:
+            if not self._head_done and self._size > HEAD_BYTES_MAX:
+                self._fail(UpgradeError(502, f"the head of the node's answer has more than {HEAD_BYTES_MAX} bytes"))
+            elif self._head_done and answer.status == 101:  # a 101 that is no upgrade, and nothing follows it
+                self._finish()
+
+    def eof_received(self) -> bool:
+        """Take the end of the peer's stream."""
+        if self._head_done:
+            self._finish()  # a body without a length ends so
+        else:
+            self._fail(Unreachable(502, "the node broke off before it answered"))
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Take note that the connection is over."""
+        self._fail(Unreachable(502, "the node broke off before it answered"))
+
+    def _finish(self) -> None:
+        if not self.done.done():
+            assert self.answer is not None
+            self.done.set_result(self.answer)
+
+    def _fail(self, error: UpgradeError) -> None:
+        if not self.done.done():
+            self.done.set_exception(error)
+
+    # Called by the parser.
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take one header, whole."""
+        assert self.answer is not None
+        headers = self.answer.headers
+        if self._head_done:
+            return  # a trailer
+        if len(headers) >= HEADERS_MAX:
+            self._fail(UpgradeError(502, f"the node's answer has more than {HEADERS_MAX} headers"))
+        headers.append((name.lower().decode("latin-1"), value.decode("latin-1")))
+
+    def on_headers_complete(self) -> None:
+        """Check what stands only when all headers are known."""
+        assert self.answer is not None
+        if self._head_done:
+            self._fail(UpgradeError(502, "the node answered twice"))
+            return
+        self._head_done = True
+        self.answer.status = self._parser.get_status_code()
+        self.answer.version = self._parser.get_http_version()
+
+    def on_body(self, body: bytes) -> None:
+        """Keep the beginning of a refusal's body."""
+        assert self.answer is not None
+        self.answer.body += body[: BODY_BYTES_MAX - len(self.answer.body)]
+        if len(self.answer.body) >= BODY_BYTES_MAX:
+            self._finish()
+
+    def on_message_complete(self) -> None:
+        """The answer is whole."""
+        assert self.answer is not None
+        if self.answer.status != 101:
+            self._finish()
+
+
+async def ask(
+    address: Address, request: bytes, tls: ssl.SSLContext | None, connect_deadline_s: float, answer_deadline_s: float
+) -> Answer:
+    """Send the handshake `request` to `address` and return the answer, whatever its status.
+
+    Raises `Unreachable` where there was none, and `UpgradeError` 502 or 504 where it was malformed or late. The
+    caller owns the answer's transport; in every other case it is closed here, also when cancelled.
+    """
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[Answer] = loop.create_future()
+    name = address.host if tls is not None else None
+    try:
+        async with asyncio.timeout(connect_deadline_s):
+            transport, _ = await loop.create_connection(
+                lambda: _Handshake(done), address.host, address.port, ssl=tls, server_hostname=name
+            )
+    except TimeoutError:
+        raise Unreachable(504, f"the node did not accept a connection within {connect_deadline_s:g} s") from None
+    except (OSError, ssl.SSLError) as error:
+        raise Unreachable(502, "the node does not accept connections") from error
+    try:
+        transport.write(request)
+        async with asyncio.timeout(answer_deadline_s):
+            return await done
+    except TimeoutError:
+        transport.abort()
+        raise Unreachable(504, f"the node did not answer the handshake within {answer_deadline_s:g} s") from None
+    except BaseException:
+        transport.abort()
+        raise

@@ -1,0 +1,108 @@
+"""One public connection while it speaks HTTP: plain requests one after another, until an upgrade takes it away."""
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from ringway.errors import UpgradeError
+from ringway.gateway.farewell import farewell
+from ringway.gateway.head import Head, HeadReader
+from ringway.gateway.response import error_response
+from ringway.protocol.upgrade import wants_upgrade
+
+if TYPE_CHECKING:
+    from ringway.gateway.door import Door
+
+
+class Visitor(asyncio.Protocol):
+    """See the module. `deadline` is when the door closes it: a fixed time for each head, whatever comes."""
+
+    __slots__ = ("_door", "_reader", "deadline", "transport")
+
+    transport: asyncio.Transport
+
+    def __init__(self, door: "Door") -> None:
+        self._door = door
+        self._reader: HeadReader | None = HeadReader()
+        self.deadline = 0.0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin."""
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        self._door.enter(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Take note that the connection is over."""
+        self._door.exit(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Take the next bytes of the stream."""
+        reader = self._reader
+        if reader is None:
+            return
+        waited = reader.partial
+        heads = reader.feed(data)
+        for head in heads:
+            if not self._serve(head, reader):
+                return
+        if reader.problem is not None:
+            self.refuse(reader.problem)
+        elif heads or not waited:
+            self.deadline = self._door.deadline(waiting=reader.partial)
+
+    def _serve(self, head: Head, reader: HeadReader) -> bool:
+        """Answer one request; return whether the connection goes on with the next."""
+        if wants_upgrade(head.headers):
+            self._upgrade(head, reader)
+            return False
+        try:
+            answer = self._door.answer(head)
+        except UpgradeError as error:
+            if not head.keep_alive:
+                self.refuse(error)
+                return False
+            self._door.count(error.status)
+            answer = error_response(error, close=False)
+        self.transport.write(answer)
+        if not head.keep_alive:
+            self._leave()
+            farewell(self.transport, b"", self._door.linger_s)
+        return head.keep_alive
+
+    def _upgrade(self, head: Head, reader: HeadReader) -> None:
+        try:
+            self.transport.pause_reading()
+            self._door.upgrade(self.transport, head, reader.rest or b"")
+        except UpgradeError as error:
+            self.refuse(error)
+        else:
+            self._leave()
+
+    def refuse(self, error: UpgradeError) -> None:
+        """Answer with `error` and end the connection: nothing that follows can be trusted."""
+        self._door.count(error.status)
+        self._leave()
+        farewell(self.transport, error_response(error, close=True), self._door.linger_s)
+
+    def expire(self) -> None:
+        """End the connection because its time has passed: with an answer where a head had begun."""
+        reader = self._reader
+        if reader is not None and reader.partial:
+            self.refuse(UpgradeError(408, "the request head was not complete in time"))
+        else:
+            self._door.exit(self)
+            self.transport.abort()
+
+    def _leave(self) -> None:
+        self._reader = None
+        self._door.exit(self)
+
+    def pause_writing(self) -> None:
+        """Stop a client that asks on and on without reading the answers."""
+        if not self.transport.is_closing():
+            self.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """Go on with a client that has read its answers."""
+        if self._reader is not None and not self.transport.is_closing():
+            self.transport.resume_reading()

@@ -1,0 +1,28 @@
+"""A gateway over real sockets, with backends that the test brings."""
+
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+from gateway_kit import Rig
+
+from ringway.gateway import GatewayConfig
+
+StartRig = Callable[..., Awaitable[Rig]]
+
+
+@pytest.fixture
+async def start_rig() -> AsyncIterator[StartRig]:
+    """Start a gateway over static backends; `start(urls, **config)`."""
+    rigs: list[Rig] = []
+
+    async def start(*specs: str, **settings: object) -> Rig:
+        config = GatewayConfig(**{"port": 0, "linger_s": 0.5, "close_answer_s": 2.0, **settings})  # type: ignore[arg-type]
+        rig = Rig(config, specs, random.Random(7))
+        rigs.append(rig)
+        await rig.start()
+        return rig
+
+    yield start
+    for rig in rigs:
+        await rig.stop()
