@@ -54,8 +54,11 @@ class Membership:
         self._heard_at: dict[NodeName, float] = {}
         self._ticked_at: float | None = None
         self._away = False
+        self._ticked_late = False
         # Late reports of an incarnation that is over must not bring it back. Bounded: the oldest fall out.
         self._over: deque[Incarnation] = deque(maxlen=1024)
+        # A silent member may only have been slow, and may come back until another takes its name.
+        self._silent: deque[tuple[NodeName, Incarnation]] = deque(maxlen=1024)
 
     def heard(self, report: Report, now: float) -> list[Event]:
         """Take one report; `now` is monotonic."""
@@ -69,6 +72,7 @@ class Membership:
             self._keep(report, now)
             return [Reported(report)]
         events = self._end(report.name, "replaced") if known is not None else []
+        self._succeed(report)
         self._keep(report, now)
         return [*events, Joined(report)]
 
@@ -80,9 +84,13 @@ class Membership:
         """Let time pass; call it every `TICK_S`."""
         gap = now - self._ticked_at - TICK_S if self._ticked_at is not None else 0.0
         self._ticked_at = now
-        if gap > TICK_S or self._away:
+        late = gap > TICK_S
+        if late or self._away:
             for name in self._heard_at:
                 self._heard_at[name] = now if self._away else min(now, self._heard_at[name] + gap)
+        # After a stop, what waits in the sockets is read first. But an observer that is always late must judge as well.
+        first_late, self._ticked_late = late and not self._ticked_late, late
+        if first_late or self._away:
             return []
         silent = [name for name, at in self._heard_at.items() if now - at > self._lease_s]
         return [event for name in silent for event in self._end(name, "silent")]
@@ -100,6 +108,15 @@ class Membership:
     def _end(self, name: NodeName, cause: str) -> list[Event]:
         report = self.members.pop(name)
         del self._heard_at[name]
-        if cause != "silent":  # a silent member may only have been slow: it may come back
+        if cause == "silent":
+            self._silent.append((name, report.incarnation))
+        else:
             self._over.append(report.incarnation)
         return [Left(report, cause)]
+
+    def _succeed(self, report: Report) -> None:
+        """Whoever had the name before and fell silent is over now, unless it is the same come back."""
+        for name, incarnation in [life for life in self._silent if life[0] == report.name]:
+            self._silent.remove((name, incarnation))
+            if incarnation != report.incarnation:
+                self._over.append(incarnation)

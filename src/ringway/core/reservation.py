@@ -9,6 +9,7 @@ place ends, oldest first, and drops as many as that counter has grown. It cannot
 a ticket that is never redeemed makes a younger one be dropped in its place, and itself ends at most one TTL late.
 """
 
+from bisect import insort
 from collections import deque
 from collections.abc import Hashable
 from typing import Generic, TypeVar
@@ -30,10 +31,15 @@ class Ledger(Generic[Where]):
 
     def hold(self, node: Where, now: float, ttl_s: float | None = None) -> None:
         """Hold one more place at `node`, for `ttl_s` if that is given."""
-        self._held.setdefault(node, deque()).append(now + (self.ttl_s if ttl_s is None else ttl_s))
+        held = self._held.setdefault(node, deque())
+        ends_at = now + (self.ttl_s if ttl_s is None else ttl_s)
+        if held and ends_at < held[-1]:
+            insort(held, ends_at)
+        else:
+            held.append(ends_at)
 
     def release(self, node: Where) -> None:
-        """Give up the newest place at `node`: its client could not be sent there."""
+        """Give up the last place to end at `node`: its client could not be sent there."""
         held = self._held.get(node)
         if held:
             held.pop()
@@ -43,7 +49,7 @@ class Ledger(Generic[Where]):
         before, seen = self._seen.get(node, (incarnation, 0))
         if before != incarnation:
             seen = 0
-        self._seen[node] = (incarnation, total)
+        self._seen[node] = (incarnation, max(total, seen))
         held = self._held.get(node)
         for _ in range(min(total - seen, len(held) if held else 0)):
             held.popleft()  # type: ignore[union-attr]  # the range is empty without it
