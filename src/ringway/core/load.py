@@ -7,17 +7,20 @@ kept up to date as reports and placements come in, so that a pick reads plain at
 copied per pick.
 """
 
-from collections import deque
-
 from ringway.core.reservation import Ledger
 from ringway.protocol.report import Report
 from ringway.types import Incarnation, Issuer, NodeName, NodeState, Role
+
+CLAIM_TTL_S = 3.0
+"""A claim covers the time until the donor has heard that its place was taken: two report periods and more."""
 
 
 class NodeLoad:
     """One node as a policy sees it."""
 
-    __slots__ = ("connections", "incarnation", "load", "name", "others", "own", "pending", "report", "state", "weight")
+    __slots__ = (
+        "connections", "full", "incarnation", "load", "name", "others", "own", "pending", "report", "state", "weight",
+    )  # fmt: skip
 
     def __init__(self, name: NodeName, incarnation: Incarnation, weight: float = 1.0) -> None:
         self.name = name
@@ -29,14 +32,16 @@ class NodeLoad:
         self.own = 0  # places held by this issuer
         self.others = 0  # places held by other members
         self.load = 0
+        self.full = 1.0 / weight  # how full it would be with one more; the +1 lets weights count on idle nodes as well
         self.report: Report | None = None
 
     def __repr__(self) -> str:
         return f"NodeLoad({self.name} load={self.load} weight={self.weight})"
 
     def refresh(self) -> None:
-        """Recompute `load` after one of its parts has changed."""
+        """Recompute `load` and `full` after one of their parts has changed."""
         self.load = self.connections + self.pending + self.own + self.others
+        self.full = (self.load + 1) / self.weight
 
 
 class LoadView:
@@ -53,21 +58,21 @@ class LoadView:
         self.eligible: list[NodeLoad] = []
         self.version = 0
         self._reserved_by: dict[NodeName, Report] = {}  # members that hold places, by their last report
-        self._claims: deque[tuple[float, NodeName, Issuer]] = deque()
+        self._claims = Ledger[tuple[Issuer, NodeName]](CLAIM_TTL_S)  # donors' places that were given away here
 
     def reported(self, report: Report, now: float) -> None:
         """Take the report of a node or of another gateway."""
         self._others_changed(report)
         if report.role is not Role.NODE:
             return
+        self._settle_claims(report)
         node = self.nodes.get(report.name)
-        if node is None or node.incarnation != report.incarnation:
+        fresh = node is None or node.incarnation != report.incarnation
+        if node is None or fresh:
             node = self.nodes[report.name] = NodeLoad(report.name, report.incarnation)
             node.others = self._held_by_others(report.name)
-            node.state = NodeState.DRAINING  # differs from an active report: `eligible` is rebuilt below
-            self.version += 1
         self.ledger.redeemed(report.name, report.incarnation, report.taken.get(self.issuer, 0))
-        changed = node.state is not report.state or node.weight != report.weight
+        changed = fresh or node.state is not report.state or node.weight != report.weight
         node.report = report
         node.state = report.state
         node.weight = report.weight
@@ -77,13 +82,15 @@ class LoadView:
         node.refresh()
         if changed:
             self._rebuild()
-        self._drop_claims(now)
+        self._claims.expire(now)
 
     def forgotten(self, report: Report) -> None:
         """Drop a member that has left."""
         held = self._reserved_by.pop(report.name, None)
         if held is not None:
             self._refresh_others(held.reserved)
+        for target in report.moved:
+            self._claims.forget((Issuer(report.incarnation), target))
         if report.role is Role.NODE and self.nodes.pop(report.name, None) is not None:
             self.ledger.forget(report.name)
             self._rebuild()
@@ -93,6 +100,7 @@ class LoadView:
         self.ledger.hold(node.name, now)
         node.own += 1
         node.load += 1
+        node.full = (node.load + 1) / node.weight
 
     def unplace(self, node: NodeLoad) -> None:
         """Give that place up: the client could not be sent there."""
@@ -115,7 +123,7 @@ class LoadView:
     def tick(self, now: float) -> None:
         """Let places end whose time has passed; call it a few times a second."""
         self.ledger.expire(now)
-        self._drop_claims(now)
+        self._claims.expire(now)
         for node in self.nodes.values():
             own = self.ledger.count(node.name)
             if own != node.own:
@@ -137,8 +145,8 @@ class LoadView:
                 node = self.nodes.get(name)
                 if node is None or node.state is not NodeState.ACTIVE:
                     continue
-                if held > sum(1 for _, at, by in self._claims if at == name and by == issuer):
-                    self._claims.append((now, name, issuer))
+                if held > self._claims.count((issuer, name)):
+                    self._claims.hold((issuer, name), now)
                     return node, issuer
         return None
 
@@ -162,10 +170,11 @@ class LoadView:
     def _held_by_others(self, name: NodeName) -> int:
         return sum(report.reserved.get(name, 0) for report in self._reserved_by.values())
 
-    def _drop_claims(self, now: float) -> None:
-        """A claim covers the time until the donor has heard that its place was taken: two report periods and more."""
-        while self._claims and self._claims[0][0] + 3.0 <= now:
-            self._claims.popleft()
+    def _settle_claims(self, report: Report) -> None:
+        """Drop the claims whose places have ended, as the donor says: those that it gave, less those it still holds."""
+        for target, given in report.moved.items():
+            ended = given - report.reserved.get(target, 0)
+            self._claims.redeemed((Issuer(report.incarnation), target), report.incarnation, ended)
 
     def _rebuild(self) -> None:
         self.eligible = [self.nodes[name] for name in sorted(self.nodes) if self.nodes[name].state is NodeState.ACTIVE]

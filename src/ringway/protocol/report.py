@@ -3,11 +3,15 @@
 Reports are the only source of membership and load. A member that is not heard is gone; nothing is stored.
 """
 
+from typing import Annotated
+
 import msgspec
 
 from ringway.errors import ProtocolError
 from ringway.protocol.close import BAD_REQUEST
 from ringway.types import Incarnation, Issuer, NodeName, NodeState, Role
+
+Count = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -24,11 +28,11 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     engine_up: bool = True
 
     # what a node holds and can take
-    weight: float = 1.0
+    weight: Annotated[float, msgspec.Meta(gt=0)] = 1.0
     zone: str = ""
     state: NodeState = NodeState.ACTIVE
-    connections: int = 0
-    pending: int = 0  # handshakes and connect commands under way
+    connections: Count = 0
+    pending: Count = 0  # handshakes and connect commands under way
     accept_per_s: float = 0.0  # handshakes a second that it can take, measured
     cpu: float = 0.0  # share of one core, 0 to 1
     memory_bytes: int = 0
@@ -38,9 +42,9 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     accepted: int = 0  # counter: connections
 
     # the ledger of places (core.reservation)
-    taken: dict[Issuer, int] = msgspec.field(default_factory=dict)  # counter: tickets redeemed here, by issuer
-    reserved: dict[NodeName, int] = msgspec.field(default_factory=dict)  # places held at others, not yet taken
-    moved: dict[NodeName, int] = msgspec.field(default_factory=dict)  # counter: connections sent there
+    taken: dict[Issuer, Count] = msgspec.field(default_factory=dict)  # counter: tickets redeemed here, by issuer
+    reserved: dict[NodeName, Count] = msgspec.field(default_factory=dict)  # places held at others, not yet taken
+    moved: dict[NodeName, Count] = msgspec.field(default_factory=dict)  # counter: connections sent there
 
     # what a gateway knows beside that
     leading: bool = False  # its balancer holds the lease

@@ -33,6 +33,18 @@ def need_eligible(view: LoadView) -> list[NodeLoad]:
     return view.eligible
 
 
-def fuller(node: NodeLoad) -> float:
-    """How full `node` would be with one more connection. The +1 lets weights count on idle nodes as well."""
-    return (node.load + 1) / node.weight
+def alternates(nodes: Sequence[NodeLoad], chosen: NodeLoad, count: int, rng: "Random") -> list[NodeLoad]:
+    """Return up to `count` nodes beside `chosen`: neighbours by name, from a random one on.
+
+    They are asked where the chosen node fails. Random ones share its clients; the next best would get all of them.
+    """
+    size = len(nodes)
+    start = int(rng.random() * size)
+    found: list[NodeLoad] = []
+    for step in range(size):
+        if len(found) >= count:
+            break
+        node = nodes[(start + step) % size]
+        if node is not chosen:
+            found.append(node)
+    return found

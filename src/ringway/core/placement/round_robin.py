@@ -5,10 +5,11 @@ smooth weighted round robin). Fair in arrivals, not in what nodes hold: connecti
 """
 
 from collections.abc import Sequence
+from operator import add
 from typing import TYPE_CHECKING, ClassVar
 
 from ringway.core.load import LoadView, NodeLoad
-from ringway.core.placement.policy import need_eligible
+from ringway.core.placement.policy import alternates, need_eligible
 from ringway.types import NodeName
 
 if TYPE_CHECKING:
@@ -23,32 +24,28 @@ class RoundRobin:
 
     def __init__(self) -> None:
         self._version = -1
-        self._credit: dict[NodeName, float] = {}
+        self._names: list[NodeName] = []
+        self._weights: list[float] = []
+        self._credit: list[float] = []  # all three in the order of `view.eligible`
         self._total = 0.0
 
     def rank(self, view: LoadView, key: bytes | None, rng: "Random", count: int) -> Sequence[NodeLoad]:
-        """See `Policy.rank`. Alternates are those whose turn would come next."""
+        """See `Policy.rank`."""
         nodes = need_eligible(view)
         if view.version != self._version:
-            self._credit = {node.name: self._phase(node, rng) for node in nodes}
-            self._total = sum(node.weight for node in nodes)
+            self._members_changed(nodes, rng)
             self._version = view.version
-        credit = self._credit
-        best = nodes[0]
-        most = float("-inf")
-        for node in nodes:
-            credit[node.name] = gained = credit[node.name] + node.weight
-            if gained > most:
-                most = gained
-                best = node
-        credit[best.name] -= self._total
-        if count == 1:
-            return (best,)
-        others = sorted((node for node in nodes if node is not best), key=lambda node: -credit[node.name])
-        return [best, *others[: count - 1]]
+        credit = self._credit = list(map(add, self._credit, self._weights))
+        index = credit.index(max(credit))
+        credit[index] -= self._total
+        best = nodes[index]
+        return [best, *alternates(nodes, best, count - 1, rng)]
 
-    def _phase(self, node: NodeLoad, rng: "Random") -> float:
-        """A survivor keeps its credit when members change; a newcomer to a running cycle begins at zero."""
-        if self._version < 0:
-            return rng.uniform(0.0, node.weight)
-        return self._credit.get(node.name, 0.0)
+    def _members_changed(self, nodes: Sequence[NodeLoad], rng: "Random") -> None:
+        """Let survivors keep their credit; a newcomer to a running cycle begins at zero."""
+        kept = dict(zip(self._names, self._credit, strict=True))
+        begins = self._version < 0
+        self._names = [node.name for node in nodes]
+        self._weights = [node.weight for node in nodes]
+        self._credit = [rng.uniform(0.0, node.weight) if begins else kept.get(node.name, 0.0) for node in nodes]
+        self._total = sum(self._weights)

@@ -10,7 +10,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, ClassVar
 
 from ringway.core.load import LoadView, NodeLoad
-from ringway.core.placement.policy import fuller, need_eligible
+from ringway.core.placement.policy import need_eligible
 
 if TYPE_CHECKING:
     from random import Random
@@ -34,7 +34,7 @@ class TwoChoices:
             self._version = view.version
         drawn = self._draw(len(nodes), min(max(count, 2), len(nodes)), rng)
         pair = [nodes[index] for index in drawn[:2]]
-        if len(pair) == 2 and fuller(pair[1]) < fuller(pair[0]):
+        if len(pair) == 2 and pair[1].full < pair[0].full:
             pair.reverse()
         return (pair + [nodes[index] for index in drawn[2:]])[:count]
 

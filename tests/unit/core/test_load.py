@@ -1,0 +1,219 @@
+"""Effective load: its parts, and the places that make it."""
+
+import pytest
+
+from ringway.core.load import LoadView, NodeLoad
+from ringway.protocol.report import Report
+from ringway.types import Issuer, NodeName
+from sample import GATEWAY, gateway_report, node_report
+
+N1 = NodeName("n1")
+N2 = NodeName("n2")
+
+
+@pytest.fixture
+def view() -> LoadView:
+    return LoadView(GATEWAY)
+
+
+def names(view: LoadView) -> list[str]:
+    return [node.name for node in view.eligible]
+
+
+def issuer(report: Report) -> Issuer:
+    return Issuer(report.incarnation)
+
+
+def test_load_is_the_sum_of_its_parts(view: LoadView) -> None:
+    view.reported(gateway_report("g2", reserved={N1: 3}), 0.0)
+    view.reported(node_report("n1", connections=10, pending=2), 0.0)
+    view.place(view.nodes[N1], 0.0)
+    node = view.nodes[N1]
+    assert (node.connections, node.pending, node.own, node.others) == (10, 2, 1, 3)
+    assert node.load == 16
+    assert node.full == 17.0
+
+
+def test_fullness_is_per_weight_and_counts_the_next_connection(view: LoadView) -> None:
+    view.reported(node_report("n1", weight=4.0), 0.0)
+    assert view.nodes[N1].full == 0.25
+    view.place(view.nodes[N1], 0.0)
+    assert view.nodes[N1].full == 0.5
+
+
+def test_draining_nodes_are_known_but_not_eligible(view: LoadView) -> None:
+    view.reported(node_report("n2"), 0.0)
+    view.reported(node_report("n1"), 0.0)
+    assert names(view) == ["n1", "n2"]
+    view.reported(node_report("n2", 2, draining=True), 1.0)
+    assert names(view) == ["n1"]
+    assert N2 in view.nodes
+    view.reported(node_report("n2", 3), 2.0)
+    assert names(view) == ["n1", "n2"]
+
+
+def test_the_version_grows_with_members_states_and_weights_only(view: LoadView) -> None:
+    view.reported(node_report("n1"), 0.0)
+    version = view.version
+    view.reported(node_report("n1", 2, connections=99), 1.0)
+    view.place(view.nodes[N1], 1.0)
+    assert view.version == version
+    for report in (
+        node_report("n1", 3, weight=2.0),
+        node_report("n1", 4, weight=2.0, draining=True),
+        node_report("n1", 5, weight=2.0),
+        node_report("n2"),
+    ):
+        view.reported(report, 2.0)
+        assert view.version > version
+        version = view.version
+    view.forgotten(node_report("n2"))
+    assert view.version > version
+
+
+def test_a_node_that_restarts_draining_leaves_no_trace_of_its_former_life(view: LoadView) -> None:
+    view.reported(node_report("n1", life=1), 0.0)
+    view.reported(node_report("n1", life=2, draining=True), 1.0)
+    assert view.eligible == []
+
+
+def test_a_restarted_node_begins_with_what_it_reports(view: LoadView) -> None:
+    view.reported(gateway_report("g2", reserved={N1: 3}), 0.0)
+    view.reported(node_report("n1", life=1, connections=50), 0.0)
+    view.reported(node_report("n1", life=2, connections=1), 1.0)
+    assert view.nodes[N1].load == 4
+    assert view.eligible == [view.nodes[N1]]
+
+
+def test_a_place_turns_into_a_connection_when_the_node_reports_its_ticket(view: LoadView) -> None:
+    view.reported(node_report("n1"), 0.0)
+    view.place(view.nodes[N1], 0.0)
+    view.reported(node_report("n1", 2, connections=1, taken={GATEWAY: 1}), 1.0)
+    assert (view.nodes[N1].own, view.nodes[N1].load) == (0, 1)
+
+
+def test_a_place_that_nobody_takes_ends(view: LoadView) -> None:
+    view.reported(node_report("n1"), 0.0)
+    view.place(view.nodes[N1], 0.0)
+    view.tick(9.9)
+    assert view.nodes[N1].load == 1
+    view.tick(10.0)
+    assert view.nodes[N1].load == 0
+
+
+def test_a_place_can_be_given_up(view: LoadView) -> None:
+    view.reported(node_report("n1"), 0.0)
+    view.place(view.nodes[N1], 0.0)
+    view.unplace(view.nodes[N1])
+    assert view.nodes[N1].load == 0
+    view.unplace(view.nodes[N1])
+    assert view.nodes[N1].load == 0
+
+
+def test_places_of_others_follow_their_reports(view: LoadView) -> None:
+    view.reported(node_report("n1"), 0.0)
+    view.reported(gateway_report("g2", 1, reserved={N1: 5}), 0.0)
+    view.reported(node_report("n3", 1, reserved={N1: 2}), 0.0)
+    assert view.nodes[N1].load == 7
+    view.reported(gateway_report("g2", 2, reserved={N1: 1}), 1.0)
+    assert view.nodes[N1].load == 3
+    view.reported(gateway_report("g2", 3), 2.0)
+    assert view.nodes[N1].load == 2
+    view.forgotten(node_report("n3", 1))
+    assert view.nodes[N1].load == 0
+
+
+def test_ones_own_places_are_not_counted_twice() -> None:
+    me = gateway_report("g1", reserved={N1: 1})
+    view = LoadView(issuer(me))
+    view.reported(node_report("n1"), 0.0)
+    view.place(view.nodes[N1], 0.0)
+    view.reported(me, 0.5)
+    assert view.nodes[N1].load == 1
+
+
+def test_a_node_that_leaves_takes_its_places_along(view: LoadView) -> None:
+    view.reported(node_report("n1"), 0.0)
+    view.place(view.nodes[N1], 0.0)
+    view.forgotten(node_report("n1"))
+    assert view.nodes == {}
+    assert view.eligible == []
+    view.reported(node_report("n1", 2), 5.0)
+    assert view.nodes[N1].load == 0
+
+
+def test_relays_of_a_backend_that_does_not_report_are_counted_here(view: LoadView) -> None:
+    view.reported(node_report("n1"), 0.0)
+    node = view.nodes[N1]
+    view.place(node, 0.0)
+    view.arrived(node)
+    assert (node.connections, node.own, node.load) == (1, 0, 1)
+    view.departed(node)
+    assert node.load == 0
+
+
+# -- claims: places that donors hold for moved clients, given to whoever comes without a ticket
+
+
+def donor(seq: int, *, moved: int, held: int) -> Report:
+    return node_report("n1", seq, connections=10, moved={N2: moved}, reserved={N2: held} if held else {})
+
+
+def claimed(view: LoadView, now: float) -> list[str]:
+    """Claim until nothing is left."""
+    found = []
+    while (claim := view.claim(now)) is not None:
+        found.append(claim[0].name)
+    return found
+
+
+def test_a_place_held_for_a_move_is_given_to_whoever_comes(view: LoadView) -> None:
+    view.reported(donor(1, moved=1, held=1), 0.0)
+    view.reported(node_report("n2"), 0.0)
+    assert view.claim(0.0) == (view.nodes[N2], issuer(donor(1, moved=1, held=1)))
+
+
+def test_no_place_is_given_twice(view: LoadView) -> None:
+    view.reported(donor(1, moved=3, held=3), 0.0)
+    view.reported(node_report("n2"), 0.0)
+    assert claimed(view, 0.0) == ["n2"] * 3
+    assert view.claim(1.0) is None
+
+
+def test_a_claim_does_not_change_the_load(view: LoadView) -> None:
+    view.reported(donor(1, moved=1, held=1), 0.0)
+    view.reported(node_report("n2"), 0.0)
+    before: NodeLoad = view.nodes[N2]
+    load = before.load
+    view.claim(0.0)
+    assert view.nodes[N2].load == load == 1
+
+
+def test_places_of_a_running_move_can_be_claimed_as_fast_as_they_come(view: LoadView) -> None:
+    """At 60 moves a second, each claimed at once and heard of a second later, none is left to the policy."""
+    view.reported(node_report("n2"), 0.0)
+    given = 0
+    for second in range(1, 11):
+        view.reported(donor(second, moved=60 * second, held=60), float(second))
+        given += len(claimed(view, second + 0.5))
+    assert given == 600
+
+
+def test_gateways_hold_places_for_their_own_clients_only(view: LoadView) -> None:
+    view.reported(gateway_report("g2", reserved={N2: 4}), 0.0)
+    view.reported(node_report("n2"), 0.0)
+    assert view.claim(0.0) is None
+
+
+def test_no_place_is_claimed_at_a_node_that_drains_or_is_gone(view: LoadView) -> None:
+    view.reported(donor(1, moved=2, held=2), 0.0)
+    assert view.claim(0.0) is None
+    view.reported(node_report("n2", draining=True), 0.0)
+    assert view.claim(0.0) is None
+
+
+def test_the_places_of_a_donor_that_is_gone_cannot_be_claimed(view: LoadView) -> None:
+    view.reported(donor(1, moved=2, held=2), 0.0)
+    view.reported(node_report("n2"), 0.0)
+    view.forgotten(donor(1, moved=2, held=2))
+    assert view.claim(0.0) is None
