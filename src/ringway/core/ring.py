@@ -48,6 +48,8 @@ class HashRing:
     def update(self, weights: Mapping[NodeName, float]) -> None:
         """Make the ring hold exactly `weights`; nodes with weight 0 own nothing."""
         wanted = {name: weight for name, weight in weights.items() if weight > 0}
+        if len(self._owners) + len(wanted) > _OWNER_MASK:  # filled with names of nodes long gone: begin anew
+            self._weights, self._owners, self._slot, self._points = {}, [], {}, []
         gone = {self._slot[name] for name, weight in self._weights.items() if wanted.get(name) != weight}
         if gone:
             self._points = [point for point in self._points if point & _OWNER_MASK not in gone]
@@ -87,8 +89,6 @@ class HashRing:
         if name not in self._slot:
             self._slot[name] = len(self._owners)
             self._owners.append(name)
-            if len(self._owners) > _OWNER_MASK:
-                raise OverflowError("a ring has seen 65,535 names; make a new one")
         slot = self._slot[name]
         count = min(POINTS_MAX, max(1, round(weight * POINTS_PER_WEIGHT)))
         points: list[int] = []

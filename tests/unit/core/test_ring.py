@@ -1,0 +1,74 @@
+"""The hash ring; its properties for any nodes and weights are in tests/property/test_ring.py."""
+
+import pytest
+
+from ringway.core.ring import POINTS_MAX, POINTS_PER_WEIGHT, HashRing
+from ringway.types import NodeName
+from sample import equal, name
+
+
+def test_an_empty_ring_owns_nothing() -> None:
+    ring = HashRing({})
+    with pytest.raises(LookupError):
+        ring.owner(b"key")
+    assert ring.owners(b"key", 3) == []
+
+
+def test_a_single_node_owns_everything() -> None:
+    ring = HashRing({name(1): 1.0})
+    assert {ring.owner(b"%d" % key) for key in range(100)} == {"n1"}
+
+
+def test_owners_are_distinct_and_begin_with_the_owner() -> None:
+    ring = HashRing(equal(5))
+    for key in (b"%d" % number for number in range(200)):
+        owners = ring.owners(key, 3)
+        assert owners[0] == ring.owner(key)
+        assert len(set(owners)) == 3
+    assert sorted(ring.owners(b"key", 99)) == sorted(equal(5))
+
+
+def test_the_second_owner_is_who_inherits_the_key() -> None:
+    ring = HashRing(equal(5))
+    for key in (b"%d" % number for number in range(200)):
+        first, second = ring.owners(key, 2)
+        rest = HashRing({node: 1.0 for node in equal(5) if node != first})
+        assert rest.owner(key) == second
+
+
+def test_a_node_without_weight_owns_nothing() -> None:
+    ring = HashRing({NodeName("a"): 1.0, NodeName("b"): 0.0})
+    assert {ring.owner(b"%d" % key) for key in range(500)} == {"a"}
+    assert dict(ring.weights) == {"a": 1.0}
+
+
+def test_the_secret_decides_who_owns_what() -> None:
+    one, other = HashRing(equal(10), b"one"), HashRing(equal(10), b"other")
+    keys = [b"%d" % key for key in range(1000)]
+    same = sum(one.owner(key) == other.owner(key) for key in keys)
+    assert 50 < same < 150  # a tenth, by chance
+
+
+def test_keys_go_where_they_went_before_this_version() -> None:
+    """Members of two versions must agree while they are rolled out: these owners were written down."""
+    ring = HashRing({NodeName("node-1"): 1.0, NodeName("node-2"): 2.0, NodeName("node-3"): 0.5}, b"secret")
+    owners = "".join(ring.owner(b"user-%d" % key)[-1] for key in range(32))
+    assert owners == "11222132221122322211222112122221"
+
+
+def test_points_are_bounded() -> None:
+    ring = HashRing({name(1): 10.0 * POINTS_MAX / POINTS_PER_WEIGHT, name(2): 0.00001})
+    assert len(ring._points) == POINTS_MAX + 1
+
+
+def test_names_may_come_and_go_for_ever() -> None:
+    """More names than the 16 bits that point to an owner can tell apart."""
+    stays = NodeName("stays")
+    ring = HashRing({})
+    for generation in range(5):
+        ring.update({stays: 1.0} | {NodeName(f"g{generation}-{index}"): 0.001 for index in range(16_000)})
+    last = NodeName("last")
+    ring.update({stays: 1.0, last: 1.0})
+    assert {ring.owner(b"%d" % key) for key in range(100)} == {stays, last}
+    rebuilt = HashRing({stays: 1.0, last: 1.0})
+    assert [ring.owner(b"%d" % key) for key in range(500)] == [rebuilt.owner(b"%d" % key) for key in range(500)]
