@@ -10,6 +10,9 @@ Theory of operation
 - A draining node gives away all it has; the fair shares count its connections as everybody else's.
 - A dead band keeps noise from causing moves: nothing begins until some node is off its share by more than
   `start_above` *and* by more than random placement makes likely, `(1 + sqrt(2 ln n)) sqrt(share)`.
+- A node gives away only what it holds. For a second after a client has arrived, a target's load counts it twice: in the
+  target's report, and as a place in the donor's, which has not heard of it yet. Taking that for excess would send
+  clients back.
 - Moves in flight are counted as arrived (`core.reservation`), by the caller: then acting on the whole difference at
   once is exact for any delay of the reports, and never overshoots (research §4.2.7).
 """
@@ -17,11 +20,13 @@ Theory of operation
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import msgspec
 
 from ringway.types import NodeName
+
+Share = TypeVar("Share", int, float)
 
 
 class BalanceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -102,7 +107,7 @@ class Plan:
 
     quotas: tuple[Quota, ...]
     reason: str
-    imbalance: float = 0.0  # of the node that is furthest off: |load - fair| / fair
+    imbalance: float = 0.0  # of the node that is furthest off for its dead band: |load - fair| / fair
     fair: Mapping[NodeName, float] = field(default_factory=dict)
 
     @property
@@ -123,11 +128,12 @@ def plan_by_load(standings: Sequence[Standing], config: BalanceConfig, *, within
     shares = fair_shares(active, total)
     fair = {node.name: total * node.weight / sum(other.weight for other in active) for node in active}
     leaving = {node.name: node.movable for node in standings if not node.active and node.movable > 0}
-    imbalance, off = _furthest_off(active, fair, draining=bool(leaving))
+    bands, off = _furthest_off(active, fair, config, draining=bool(leaving))
+    imbalance = abs(off.load - fair[off.name]) / max(fair[off.name], 1.0)
     excess = dict(leaving)
-    begins = imbalance > 0 and _outside_band(off, fair[off.name], len(active), config, draining=bool(leaving))
+    begins = bands > 1
     if begins or within_band:
-        excess |= {node.name: min(node.movable, node.load - shares[node.name]) for node in active}
+        excess |= {node.name: _surplus(node, shares[node.name]) for node in active}
     deficit = {node.name: shares[node.name] - node.load for node in active}
     quotas = match(excess, deficit)
     if leaving:
@@ -169,7 +175,7 @@ def fair_shares(active: Sequence[Standing], total: int) -> dict[NodeName, int]:
 
 
 def match(excess: Mapping[NodeName, int], deficit: Mapping[NodeName, int]) -> tuple[Quota, ...]:
-    """Pair donors with targets, the largest first: fewest pairs, and no node both gives and takes."""
+    """Pair donors with targets, the largest first: fewer pairs than nodes that take part."""
     givers = _largest_first(excess)
     takers = _largest_first(deficit)
     quotas: list[Quota] = []
@@ -190,20 +196,24 @@ def _largest_first(counts: Mapping[NodeName, int]) -> list[tuple[int, NodeName]]
     return sorted(positive, key=lambda item: (-item[0], item[1]))
 
 
+def _surplus(node: Standing, share: Share) -> Share:
+    return min(node.movable, node.load) - share
+
+
 def _furthest_off(
-    active: Sequence[Standing], fair: Mapping[NodeName, float], *, draining: bool
+    active: Sequence[Standing], fair: Mapping[NodeName, float], config: BalanceConfig, *, draining: bool
 ) -> tuple[float, Standing]:
-    """The node furthest off its share. While others drain, being below it is no fault: that is being filled."""
+    """The node furthest off its share, and how far, in dead bands: above 1 it is outside.
 
-    def off(node: Standing) -> float:
-        difference = node.load - fair[node.name]
-        return max(difference, 0.0 if draining else -difference) / max(fair[node.name], 1.0)
+    The band of a small share is wide, that of a large one is narrow: what counts is how far outside its own each is.
+    While others drain, holding less than the share is no fault: that is being filled.
+    """
+    deviations = 1 + math.sqrt(2 * math.log(max(len(active), 2)))
 
-    worst = max(active, key=off)
-    return off(worst), worst
+    def bands(node: Standing) -> float:
+        share = fair[node.name]
+        difference = _surplus(node, share) if draining else max(_surplus(node, share), share - node.load)
+        return difference / max(config.start_above * share, deviations * math.sqrt(share), 1e-9)
 
-
-def _outside_band(node: Standing, fair: float, nodes: int, config: BalanceConfig, *, draining: bool) -> bool:
-    difference = node.load - fair if draining else abs(node.load - fair)
-    noise = (1 + math.sqrt(2 * math.log(max(nodes, 2)))) * math.sqrt(fair)
-    return difference > max(config.start_above * fair, noise)
+    worst = max(active, key=bands)
+    return bands(worst), worst
