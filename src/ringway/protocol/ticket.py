@@ -71,11 +71,15 @@ class Mint:
 
 
 class Spent:
-    """The nonces that were used and could come again: each is kept until its ticket has expired."""
+    """The nonces that were used and could come again. `now` is the clock that tickets are checked by.
+
+    A ticket is good from `TICKET_TTL_S + CLOCK_SKEW_S` before its expiry to `CLOCK_SKEW_S` after it; a nonce is kept
+    for a second more than that, so that rounding opens no gap.
+    """
 
     __slots__ = ("_keep_s", "_nonces", "_order", "_size_max")
 
-    def __init__(self, keep_s: float = TICKET_TTL_S + 2 * CLOCK_SKEW_S, size_max: int = 200_000) -> None:
+    def __init__(self, keep_s: float = TICKET_TTL_S + 2 * CLOCK_SKEW_S + 1.0, size_max: int = 200_000) -> None:
         self._keep_s = keep_s
         self._size_max = size_max
         self._nonces: set[bytes] = set()
