@@ -1,0 +1,95 @@
+"""What holds for every policy."""
+
+import pytest
+
+from ringway.core.load import LoadView
+from ringway.core.placement import DEFAULT_POLICY, POLICIES, Policy, make_policy
+from ringway.core.placement.policy import alternates
+from ringway.errors import ConfigError, NoNode
+from sample import GATEWAY, equal, name, node_report, rng, view_of
+
+
+@pytest.fixture(params=POLICIES)
+def policy(request: pytest.FixtureRequest) -> Policy:
+    return make_policy(request.param, b"secret")
+
+
+def test_a_policy_is_found_by_its_name() -> None:
+    assert {made: make_policy(made, b"").name for made in POLICIES} == {made: made for made in POLICIES}
+    assert DEFAULT_POLICY in POLICIES
+
+
+def test_an_unknown_name_is_answered_with_those_there_are() -> None:
+    with pytest.raises(ConfigError, match=r"'fastest' is unknown; choose one of two-choices, round-robin"):
+        make_policy("fastest", b"")
+
+
+def test_without_nodes_the_error_says_how_to_start_one(policy: Policy) -> None:
+    with pytest.raises(NoNode, match="ringway node"):
+        policy.rank(LoadView(GATEWAY), None, rng(), 1)
+
+
+def test_where_all_nodes_drain_the_error_says_so(policy: Policy) -> None:
+    view = LoadView(GATEWAY)
+    view.reported(node_report("n1", draining=True), 0.0)
+    with pytest.raises(NoNode, match="all 1 nodes are draining"):
+        policy.rank(view, b"key", rng(), 3)
+
+
+def test_a_single_node_is_chosen_whatever_is_asked_for(policy: Policy) -> None:
+    view = view_of({"n1": 2.5})
+    for count in (1, 2, 5):
+        assert [node.name for node in policy.rank(view, None, rng(), count)] == ["n1"]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 7, 20])
+def test_alternates_are_distinct_and_no_more_than_asked_for(policy: Policy, count: int) -> None:
+    view = view_of(equal(7))
+    chance = rng()
+    for number in range(50):
+        ranked = policy.rank(view, b"%d" % number, chance, count)
+        assert len(ranked) == len(set(ranked)) == min(count, 7)
+
+
+def test_every_alternate_has_its_turn(policy: Policy) -> None:
+    view = view_of(equal(5))
+    chance = rng()
+    second = {policy.rank(view, b"%d" % number, chance, 3)[1].name for number in range(500)}
+    assert second == set(equal(5))
+
+
+def test_a_draining_node_is_never_chosen_not_even_as_alternate(policy: Policy) -> None:
+    view = view_of(equal(4))
+    chance = rng()
+    policy.rank(view, b"key", chance, 3)
+    view.reported(node_report("n2", 2, draining=True), 1.0)
+    for number in range(200):
+        assert "n2" not in {node.name for node in policy.rank(view, b"%d" % number, chance, 4)}
+
+
+def test_a_node_that_has_left_is_never_chosen_and_a_new_one_is(policy: Policy) -> None:
+    view = view_of(equal(4))
+    chance = rng()
+    policy.rank(view, b"key", chance, 1)
+    view.forgotten(node_report("n2"))
+    view.reported(node_report("n9"), 1.0)
+    chosen = {policy.rank(view, b"%d" % number, chance, 1)[0].name for number in range(500)}
+    assert chosen <= {"n0", "n1", "n3", "n9"}
+    assert "n9" in chosen
+
+
+def test_a_restarted_node_is_chosen_as_it_is_now(policy: Policy) -> None:
+    view = view_of(equal(2))
+    chance = rng()
+    policy.rank(view, b"key", chance, 1)
+    view.reported(node_report("n1", life=2), 1.0)
+    for number in range(50):
+        for node in policy.rank(view, b"%d" % number, chance, 2):
+            assert node is view.nodes[node.name]
+
+
+def test_alternates_begin_anywhere_and_leave_the_chosen_out() -> None:
+    nodes = view_of(equal(4)).eligible
+    chance = rng()
+    seen = {tuple(node.name for node in alternates(nodes, nodes[1], 2, chance)) for _ in range(200)}
+    assert seen == {(name(0), name(2)), (name(2), name(3)), (name(3), name(0))}
