@@ -1,0 +1,5 @@
+"""`python -m ringway` is `ringway`."""
+
+from ringway.cli.main import main
+
+main()

@@ -1,0 +1,1 @@
+"""The admin port: metrics, health and the members, for operators and their tools."""

@@ -1,0 +1,62 @@
+"""The admin API: health, metrics and members over HTTP."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import msgspec
+from litestar import Litestar, Response, get
+from litestar.openapi import OpenAPIConfig
+
+from ringway.admin.member import Cluster, GatewayRow, NodeRow
+from ringway.admin.metric import CONTENT_TYPE, Metrics
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """How a process is. `problems` says in sentences why it is not ready, or not well."""
+
+    name: str
+    role: str
+    version: str
+    engine: str  # "up", "away", or "none" where there is none to need
+    ready: bool  # whether new clients are welcome
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Admin:
+    """What the admin port asks of its process. The callables run in the event loop and must be quick."""
+
+    health: Callable[[], Health]
+    cluster: Callable[[], Cluster]
+    metrics: Metrics
+
+
+def build_api(admin: Admin, version: str) -> Litestar:
+    """Return the ASGI application of the admin port."""
+
+    @get("/healthz", sync_to_thread=False, summary="How the process is; 200 while it runs at all")
+    def healthz() -> Health:
+        return admin.health()
+
+    @get("/readyz", sync_to_thread=False, summary="200 while new clients are welcome, else 503")
+    def readyz() -> Response[Health]:
+        health = admin.health()
+        return Response(health, status_code=200 if health.ready else 503)
+
+    @get("/metrics", sync_to_thread=False, summary="Metrics in Prometheus's text format", media_type=CONTENT_TYPE)
+    def metrics() -> bytes:
+        return admin.metrics.render()
+
+    @get("/v1/nodes", sync_to_thread=False, summary="The nodes, as `ringway nodes --json` shows them")
+    def nodes() -> tuple[NodeRow, ...]:
+        return admin.cluster().nodes
+
+    @get("/v1/gateways", sync_to_thread=False, summary="The gateways")
+    def gateways() -> tuple[GatewayRow, ...]:
+        return admin.cluster().gateways
+
+    return Litestar(
+        route_handlers=[healthz, readyz, metrics, nodes, gateways],
+        openapi_config=OpenAPIConfig(title="Ringway admin", version=version),
+        logging_config=None,
+    )

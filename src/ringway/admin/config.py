@@ -1,0 +1,26 @@
+"""What can be set on the admin port."""
+
+from typing import Annotated
+
+import msgspec
+
+
+class AdminConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The settings of the admin port: metrics, health, members."""
+
+    enabled: Annotated[
+        bool, msgspec.Meta(description="Whether there is an admin port. Without it a node saves some 25 MiB.")
+    ] = True
+    host: Annotated[
+        str,
+        msgspec.Meta(
+            description="Address that the admin port listens on. Loopback, because it asks nobody who they are."
+        ),
+    ] = "127.0.0.1"
+    port: Annotated[
+        Annotated[int, msgspec.Meta(ge=0, le=65535)] | None,
+        msgspec.Meta(
+            description="The admin port; 0 takes a free one. Not set: a gateway takes the port after its public one "
+            "where that is free, and a node any free one."
+        ),
+    ] = None

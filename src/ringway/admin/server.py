@@ -1,0 +1,83 @@
+"""Serves the admin API on a port of its own, inside the event loop of its process."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import uvicorn
+
+from ringway.errors import ConfigError
+
+BACKLOG = 64
+STOP_S = 1
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without hands on the process: signals are the composition root's."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class AdminServer:
+    """The admin port. It is bound when this is made, so that `url` is known and a port in use is told at once."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._socket = _bind(host, port)
+        self._server: _Server | None = None
+        self._finished = asyncio.Event()
+
+    @property
+    def url(self) -> str:
+        """Where the admin port is."""
+        host, port = self._socket.getsockname()[:2]
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    async def run(self, app: Any) -> None:
+        """Serve the ASGI application `app` until `close`, then wait to be cancelled."""
+        config = uvicorn.Config(
+            app,
+            loop="none",
+            http="httptools",
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=STOP_S,
+        )
+        self._server = _Server(config)
+        try:
+            await self._server.serve(sockets=[self._socket])
+        finally:
+            self._finished.set()
+        await asyncio.Event().wait()
+
+    async def close(self) -> None:
+        """Stop serving; requests under way are answered. Idempotent."""
+        if self._server is None:
+            self._socket.close()
+            return
+        self._server.should_exit = True
+        await self._finished.wait()
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise ConfigError(
+            f"the admin port {host}:{port} cannot be opened ({error.strerror}); "
+            "give another one with --admin-port, or 0 for any free one"
+        ) from None
+    listener.setblocking(False)
+    return listener

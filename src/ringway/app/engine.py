@@ -1,0 +1,112 @@
+"""Which engine a process uses: chosen by the scheme of its URL."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import msgspec
+
+from ringway.errors import ConfigError
+from ringway.ports import Engine
+
+SCHEMES = ("nats", "tls", "memory")
+SECRET_BYTES_MIN = 16
+
+
+class EngineConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The settings of the engine, which all members of one system share."""
+
+    url: Annotated[
+        str,
+        msgspec.Meta(
+            description="The engine: nats://[user:password@]host:4222[,host:4222...], tls://... for NATS with TLS, or "
+            "memory:// for a single process. Empty: the system that `ringway up` runs on this machine.",
+            extra={"flag": "engine", "secret": True},
+        ),
+    ] = ""
+    cluster: Annotated[
+        str,
+        msgspec.Meta(description="Members find each other where this name is the same; one engine can serve several."),
+    ] = "ringway"
+    secret: Annotated[
+        str,
+        msgspec.Meta(
+            description="Signs tickets; the same on all members, at least 16 characters. "
+            "Prefer the file or the environment: other users of the machine can read flags.",
+            extra={"secret": True},
+        ),
+    ] = ""
+    secret_file: Annotated[
+        str, msgspec.Meta(description="A file that holds the secret; white space around it is left out.")
+    ] = ""
+    wait_s: Annotated[
+        float,
+        msgspec.Meta(
+            description="How long a starting process waits for the engine before it gives up.",
+            ge=0,
+            le=3600,
+            extra={"unit": "s", "flag": "engine-wait-s"},
+        ),
+    ] = 5.0
+
+
+def read_secret(config: EngineConfig) -> bytes:
+    """Return the secret of the system; raise `ConfigError` where none is given, or too short a one."""
+    text, origin = config.secret, "engine.secret"
+    if not text and config.secret_file:
+        origin = config.secret_file
+        try:
+            text = Path(config.secret_file).read_text().strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"the secret file {config.secret_file} cannot be read ({error}); give another") from None
+    if not text:
+        raise ConfigError(
+            "there is no secret to sign tickets with; give all members the same one by --secret-file FILE or "
+            "RINGWAY_ENGINE_SECRET (`openssl rand -hex 32` makes a good one)"
+        )
+    if len(text.encode()) < SECRET_BYTES_MIN:
+        raise ConfigError(f"the secret in {origin} has {len(text)} characters; give at least {SECRET_BYTES_MIN}")
+    return text.encode()
+
+
+def hide_credentials(url: str) -> str:
+    """Return `url` as it may be shown: without user, password or token."""
+    scheme, separator, rest = url.partition("://")
+    return scheme + separator + ",".join(part.rpartition("@")[2] for part in rest.split(","))
+
+
+def check_scheme(url: str) -> str:
+    """Return the scheme of an engine's URL; raise `ConfigError` that says which ones there are."""
+    try:
+        scheme = urlsplit(url).scheme
+    except ValueError:
+        scheme = ""
+    if scheme not in SCHEMES:
+        raise ConfigError(
+            f"the engine {hide_credentials(url)!r} is of no known kind; give nats://host:4222, tls://host:4222 "
+            "or memory:// (redis:// is not supported yet)"
+        )
+    return scheme
+
+
+@asynccontextmanager
+async def open_engine(config: EngineConfig, name: str) -> AsyncIterator[Engine]:
+    """Connect to the engine as `name`; the engine is closed at the end of the block, if it was not before.
+
+    Raise `ConfigError` where the URL is wrong, `EngineError` where the engine cannot be used.
+    """
+    engine: Engine
+    if check_scheme(config.url) == "memory":
+        from ringway.engine.memory import MemoryHub
+
+        engine = MemoryHub().open()
+    else:
+        from ringway.engine.nats import open_nats
+
+        engine = await open_nats(config.url, cluster=config.cluster, name=name, wait_s=config.wait_s)
+    try:
+        yield engine
+    finally:
+        await engine.close()

@@ -1,0 +1,147 @@
+"""Settings as data: what the fields of the configuration structs say of themselves.
+
+Flags, environment names, the reference page and `ringway config show` are all derived from here, so that a
+field of a component's config struct is the only place where a setting is written down.
+"""
+
+import types
+import typing
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from msgspec import inspect as inspect_types
+
+ENV_PREFIX = "RINGWAY"
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One setting. `type` is its annotation, with the bounds that msgspec checks."""
+
+    section: str
+    name: str
+    type: Any
+    default: Any
+    description: str
+    unit: str
+    flag: str  # as it is called on a command of its own section, without dashes
+    secret: bool
+    ge: float | None
+    gt: float | None
+    le: float | None
+    lt: float | None
+    pattern: str | None
+
+    @property
+    def path(self) -> str:
+        """`section.name`, as messages and `config show` write it."""
+        return f"{self.section}.{self.name}"
+
+    @property
+    def env(self) -> str:
+        """The environment variable that sets it."""
+        return f"{ENV_PREFIX}_{self.section}_{self.name}".upper()
+
+    @property
+    def repeated(self) -> bool:
+        """Whether it holds several values."""
+        return typing.get_origin(_bare(self.type)) in (tuple, list)
+
+    @property
+    def switch(self) -> bool:
+        """Whether it is on or off."""
+        return _bare(self.type) is bool
+
+    @property
+    def rule(self) -> str:
+        """What a value must be, in words: `a number of seconds, above 0, at most 60`."""
+        bare = _bare(self.type)
+        if typing.get_origin(bare) is typing.Literal:
+            return "one of " + ", ".join(typing.get_args(bare))
+        if self.switch:
+            return "true or false"
+        if self.repeated:
+            return "a list of texts"
+        if bare not in (int, float):
+            return f"a text that matches {self.pattern}" if self.pattern else "a text"
+        noun = "a whole number" if bare is int else "a number"
+        words = [f"{noun} {_IN_UNIT.get(self.unit, self.unit)}".strip()]
+        words += [f"at least {self.ge:g}"] if self.ge is not None else []
+        words += [f"above {self.gt:g}"] if self.gt is not None else []
+        words += [f"at most {_plain(self.le)}"] if self.le is not None else []
+        words += [f"below {_plain(self.lt)}"] if self.lt is not None else []
+        return ", ".join(words)
+
+    @property
+    def metavar(self) -> str:
+        """The placeholder of its value in help texts."""
+        bare = _bare(self.type)
+        if typing.get_origin(bare) is typing.Literal:
+            return "|".join(typing.get_args(bare))
+        if self.unit in _IN_UNIT:
+            return _IN_UNIT[self.unit].split()[-1].upper()
+        return {int: "NUMBER", float: "NUMBER"}.get(bare, "TEXT")
+
+
+_IN_UNIT = {"s": "of seconds", "bytes": "of bytes", "1/s": "per second"}
+
+
+def show_value(value: Any) -> str:
+    """Return a setting's value as a person writes it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (tuple, list)):
+        return " ".join(map(str, value)) or "(none)"
+    if value is None or value == "":
+        return "(none)"
+    return _plain(value) if isinstance(value, float) else str(value)
+
+
+def fields_of(section: str, struct: type[msgspec.Struct]) -> Iterator[Field]:
+    """Yield the settings of one section, in the order of its struct."""
+    annotations = typing.get_type_hints(struct, include_extras=True)
+    info = inspect_types.type_info(struct)
+    assert isinstance(info, inspect_types.StructType)
+    for field in info.fields:
+        bounds: Any = field.type
+        schema: dict[str, Any] = {}
+        extra: dict[str, Any] = {}
+        while isinstance(bounds, (inspect_types.Metadata, inspect_types.UnionType)):
+            if isinstance(bounds, inspect_types.UnionType):
+                bounds = next(arm for arm in bounds.types if not isinstance(arm, inspect_types.NoneType))
+                continue
+            schema |= bounds.extra_json_schema or {}
+            extra |= bounds.extra or {}
+            bounds = bounds.type
+        default = field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
+        yield Field(
+            section=section,
+            name=field.name,
+            type=annotations[field.name],
+            default=default,
+            description=str(schema.get("description", "")),
+            unit=str(extra.get("unit", "")),
+            flag=str(extra.get("flag", field.name.replace("_", "-"))),
+            secret=bool(extra.get("secret", False)),
+            ge=getattr(bounds, "ge", None),
+            gt=getattr(bounds, "gt", None),
+            le=getattr(bounds, "le", None),
+            lt=getattr(bounds, "lt", None),
+            pattern=getattr(bounds, "pattern", None),
+        )
+
+
+def _bare(annotation: Any) -> Any:
+    """The type inside `Annotated[...]` and `... | None`."""
+    while typing.get_origin(annotation) is typing.Annotated:
+        annotation = typing.get_args(annotation)[0]
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        present = [arm for arm in typing.get_args(annotation) if arm is not type(None)]
+        return _bare(present[0])
+    return annotation
+
+
+def _plain(number: float) -> str:
+    return str(int(number)) if number == int(number) else f"{number:g}"

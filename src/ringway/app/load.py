@@ -1,0 +1,150 @@
+"""Where settings come from: defaults, then a TOML file, then the environment, then flags; the later wins.
+
+Every setting is checked by itself, so that all problems can be told at once, each with the place it came from.
+"""
+
+import tomllib
+import typing
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from ringway.app.field import ENV_PREFIX, Field, show_value
+from ringway.errors import ConfigError
+
+CONFIG_FILE_ENV = "RINGWAY_CONFIG"
+
+OTHER_ENV = (CONFIG_FILE_ENV, "RINGWAY_STATE_DIR", "RINGWAY_URL")
+"""Variables of ours that are no settings."""
+
+ENV_CUTOFF = 0.85
+"""How alike an unknown variable must be to a setting to count as a slip of the pen. Others with our prefix are let
+pass: Kubernetes makes some (`RINGWAY_SERVICE_HOST`) for a service called ringway."""
+
+DEFAULT_ORIGIN = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A value as somebody wrote it, and where."""
+
+    value: Any
+    origin: str
+
+
+Layer = dict[str, Given]
+"""What one source gives, by the path of the setting."""
+
+
+def read_file(path: str | None, environ: Mapping[str, str], fields: Mapping[str, Field]) -> Layer:
+    """Return the layer of the TOML file at `path`, or at `RINGWAY_CONFIG`; empty where neither is given."""
+    path = path or environ.get(CONFIG_FILE_ENV)
+    if not path:
+        return {}
+    try:
+        tables = tomllib.loads(Path(path).read_text())
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"the configuration file {path} cannot be read ({error}); correct --config") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"the configuration file {path} is not TOML: {error}") from None
+    layer: Layer = {}
+    problems: list[str] = []
+    sections = {field.section for field in fields.values()}
+    for section, table in tables.items():
+        if section not in sections:
+            problems.append(f"{path}: there is no section [{section}]{_nearest(section, sections)}")
+        elif not isinstance(table, dict):
+            problems.append(f"{path}: {section} must be a section; write [{section}] and its settings below")
+        else:
+            for name, value in table.items():
+                key = f"{section}.{name}"
+                if key not in fields:
+                    known = [field.name for field in fields.values() if field.section == section]
+                    problems.append(f"{path}: there is no setting {name!r} in [{section}]{_nearest(name, known)}")
+                layer[key] = Given(value, str(path))
+    if problems:
+        raise ConfigError(*problems)
+    return layer
+
+
+def read_environment(environ: Mapping[str, str], fields: Mapping[str, Field]) -> Layer:
+    """Return what the `RINGWAY_<SECTION>_<FIELD>` variables set; several values are separated by white space."""
+    names = {field.env: field for field in fields.values()}
+    layer: Layer = {}
+    problems: list[str] = []
+    for name, text in environ.items():
+        if not name.startswith(f"{ENV_PREFIX}_") or name in OTHER_ENV:
+            continue
+        field = names.get(name)
+        if field is not None:
+            layer[field.path] = Given(text.split() if field.repeated else text, f"environment {name}")
+        elif get_close_matches(name, names, n=1, cutoff=ENV_CUTOFF):
+            problems.append(f"the environment variable {name} sets nothing{_nearest(name, names)}")
+    if problems:
+        raise ConfigError(*problems)
+    return layer
+
+
+def combine(*sources: "typing.Callable[[], Layer]") -> Layer:
+    """Read all `sources`, the weakest first; raise one `ConfigError` with the problems of all of them."""
+    combined: Layer = {}
+    problems: list[str] = []
+    for source in sources:
+        try:
+            combined |= source()
+        except ConfigError as error:
+            problems += error.problems
+    if problems:
+        raise ConfigError(*problems)
+    return combined
+
+
+def check(layer: Layer, fields: Mapping[str, Field]) -> dict[str, Any]:
+    """Return the typed values of what is given; raise one `ConfigError` that names every wrong one."""
+    values: dict[str, Any] = {}
+    problems: list[str] = []
+    for path, given in layer.items():
+        field = fields[path]
+        try:
+            values[path] = msgspec.convert(given.value, field.type, strict=not isinstance(given.value, str))
+        except msgspec.ValidationError:
+            shown = "(hidden)" if field.secret else repr(given.value)
+            problems.append(f"{path} is {shown} ({given.origin}); it must be {field.rule}")
+    if problems:
+        raise ConfigError(*problems)
+    return values
+
+
+def build(structs: Mapping[str, type[msgspec.Struct]], values: Mapping[str, Any]) -> dict[str, msgspec.Struct]:
+    """Return each section's struct with `values`, defaults elsewhere; a struct's own objections become problems."""
+    built: dict[str, msgspec.Struct] = {}
+    problems: list[str] = []
+    for section, struct in structs.items():
+        own = {path.partition(".")[2]: value for path, value in values.items() if path.startswith(f"{section}.")}
+        try:
+            built[section] = struct(**own)
+        except ConfigError as error:
+            problems += (f"[{section}]: {problem}" for problem in error.problems)
+        except ValueError as error:
+            problems.append(f"[{section}]: {error}")
+    if problems:
+        raise ConfigError(*problems)
+    return built
+
+
+def as_environment(layer: Layer, fields: Mapping[str, Field]) -> dict[str, str]:
+    """Return `layer` as environment variables, for a child process; the inverse of `read_environment`."""
+    return {
+        fields[path].env: " ".join(given.value) if isinstance(given.value, (list, tuple)) else show_value(given.value)
+        for path, given in layer.items()
+    }
+
+
+def _nearest(name: str, known: Iterable[str]) -> str:
+    known = sorted(known)
+    near = get_close_matches(name, known, n=1, cutoff=0.6)
+    return f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(known)}"

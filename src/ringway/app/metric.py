@@ -1,0 +1,133 @@
+"""Every metric of Ringway, and where it is read: the components' plain counters, at the scrape.
+
+The tables are complete by test: a counter that is added to a component without a row here is found. The page
+docs/reference/metrics.md is generated from them.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from importlib.metadata import version
+from typing import Literal
+
+from ringway.admin.metric import Metric, Sample, Source
+from ringway.balancer import BalancerStats
+from ringway.core.load import LoadView
+from ringway.gateway import Stats as GatewayStats
+from ringway.node import Stats as NodeStats
+from ringway.ports import Engine
+
+Table = Mapping[str, Metric]
+"""The metric of each attribute of a component's statistics."""
+
+
+def _counter(name: str, help_: str, *labels: str) -> Metric:
+    return Metric(f"ringway_{name}", "counter", help_, labels)
+
+
+def _gauge(name: str, help_: str, *labels: str) -> Metric:
+    return Metric(f"ringway_{name}", "gauge", help_, labels)
+
+
+GATEWAY: Table = {
+    "connections": _counter("gateway_connections_total", "TCP connections accepted on the public port."),
+    "evicted": _counter("gateway_evicted_total", "Connections closed for want of a complete head, or for room."),
+    "requests": _counter(
+        "gateway_requests_total", "Requests: discovery, healthz, readyz, upgrade, and other ones.", "kind"
+    ),
+    "responses": _counter("gateway_responses_total", "Responses by HTTP status.", "status"),
+    "placements": _counter("gateway_placements_total", "Clients for whom a node was chosen, by node.", "node"),
+    "refused": _counter(
+        "gateway_handshakes_refused_total",
+        "Upgrades that failed: client (its request was wrong), no_node, unreachable, timeout, answer (the node's was "
+        "wrong), status (the node refused), full, gone (the client left meanwhile).",
+        "cause",
+    ),
+    "retries": _counter("gateway_handshake_retries_total", "Handshakes that went on to an alternate node."),
+    "heads_pending": _gauge("gateway_heads_pending", "Connections without a complete head, or idle between requests."),
+    "handshakes_pending": _gauge("gateway_handshakes_pending", "Upgrades being opened at a node."),
+    "relays_open": _gauge("gateway_relays_open", "WebSockets being carried to nodes."),
+    "relays_opened": _counter("gateway_relays_opened_total", "WebSockets that were carried to nodes."),
+    "bytes_to_node": _counter("gateway_bytes_to_node_total", "Bytes carried to nodes; added when a relay ends."),
+    "bytes_to_client": _counter("gateway_bytes_to_client_total", "Bytes carried to clients; added when a relay ends."),
+    "cut": _counter(
+        "gateway_relays_cut_total",
+        "Relays that the gateway ended: node_lost, client_frame or node_frame (not WebSocket), deadline, stop.",
+        "cause",
+    ),
+}
+
+NODE: Table = {
+    "connections": _gauge("node_connections", "Clients that are connected."),
+    "pending": _gauge("node_pending", "Handshakes and connect commands under way."),
+    "slow": _gauge("node_slow_connections", "Connections whose outbox is above its high-water mark."),
+    "accepted": _counter("node_accepted_total", "Handshakes that were accepted."),
+    "refused": _counter("node_handshakes_refused_total", "Handshakes that were refused, by HTTP status.", "status"),
+    "shed": _counter("node_shed_total", "Connections cut when they were accepted: too many handshakes under way."),
+    "closed": _counter("node_closed_total", "Connections that the node closed, by close code.", "code"),
+    "cut": _counter("node_cut_total", "Connections that did not answer a close frame in time."),
+    "frames_in": _counter("node_received_frames_total", "WebSocket frames received."),
+    "commands": _counter("node_commands_total", "Commands of clients, by method.", "method"),
+    "errors": _counter("node_errors_total", "Commands that were answered with an error, by its code.", "code"),
+    "pings": _counter("node_pings_total", "Pings sent to clients."),
+    "published": _counter("node_published_total", "Publications of this node's clients that the engine took."),
+    "publications": _counter("node_publications_total", "Publications received from the engine with subscribers here."),
+    "deliveries": _counter("node_deliveries_total", "Publications times subscribers."),
+    "writes": _counter("node_delivered_frames_total", "WebSocket frames that carried deliveries."),
+    "malformed": _counter("node_malformed_total", "Publications from the engine that were dropped as malformed."),
+    "moves": _counter("node_moves_total", "Connections closed with the order to move."),
+}
+
+BALANCER: Table = {
+    "leading": _gauge("balancer_leading", "1 while this gateway's balancer is the one that acts."),
+    "imbalance": _gauge("balancer_imbalance_ratio", "How far the node furthest off its fair share is off, per share."),
+    "moves_planned": _gauge("balancer_moves_planned", "Moves that the present plan still holds."),
+    "moves_ordered": _counter("balancer_moves_ordered_total", "Moves that nodes were told to make."),
+    "orders_failed": _counter("balancer_orders_failed_total", "Orders that a node refused or did not answer."),
+}
+
+NO_METRIC = {"reason"}
+"""Attributes of statistics that are no numbers."""
+
+ENGINE_UP = _gauge("engine_up", "1 while the engine can be reached.")
+INFO = _gauge("build_info", "Always 1; the labels say what runs.", "version", "role", "name")
+NODE_LOAD = _gauge("gateway_node_load", "Effective load of each node as this gateway sees it.", "node")
+NODE_CONNECTIONS = _gauge("gateway_node_connections", "Connections of each node, as it last reported.", "node")
+
+SINGLE = (INFO, ENGINE_UP, NODE_LOAD, NODE_CONNECTIONS)
+
+
+def read_stats(stats: GatewayStats | NodeStats | BalancerStats, table: Table) -> Source:
+    """Return a source that reads `stats` by `table`."""
+
+    def read() -> Iterator[Sample]:
+        for attribute, metric in table.items():
+            value = getattr(stats, attribute)
+            if isinstance(value, Counter):
+                for label, count in list(value.items()):
+                    yield Sample(metric, count, (str(label),))
+            else:
+                yield Sample(metric, value)
+
+    return read
+
+
+def read_process(role: Literal["gateway", "node"], name: str, engine: Engine | None) -> Source:
+    """Return a source that says what runs, and whether its engine is there."""
+
+    def read() -> Iterator[Sample]:
+        yield Sample(INFO, 1, (version("ringway"), role, name))
+        if engine is not None:
+            yield Sample(ENGINE_UP, engine.up)
+
+    return read
+
+
+def read_view(view: LoadView) -> Source:
+    """Return a source that says what a gateway knows of the nodes."""
+
+    def read() -> Iterator[Sample]:
+        for node in list(view.nodes.values()):
+            yield Sample(NODE_LOAD, node.load, (node.name,))
+            yield Sample(NODE_CONNECTIONS, node.connections, (node.name,))
+
+    return read

@@ -1,0 +1,111 @@
+"""The life of a process: its tasks, the signals that end it, and the steps of its end, in order.
+
+A process is whole or gone: where one task fails, the error is logged, the steps of the end are taken, and the exit
+code is 1. The first SIGTERM or SIGINT begins the end; a second one ends at once.
+"""
+
+import asyncio
+import os
+import signal
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+LAST_CHANCE_S = 0.5
+"""What each step gets at least, where those before it have used up the time."""
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of an orderly end; `what` completes the sentence "could not ..."."""
+
+    what: str
+    take: Callable[[], Awaitable[None]]
+
+
+async def shut_down(steps: Sequence[Step], deadline_s: float) -> None:
+    """Take `steps` in their order, all within `deadline_s`. A step that fails or hangs does not stop the next."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + deadline_s
+    for step in steps:
+        try:
+            async with asyncio.timeout_at(max(end, loop.time() + LAST_CHANCE_S)):
+                await step.take()
+        except TimeoutError:
+            _log.warning(f"could not {step.what} in time")
+        except Exception:
+            _log.exception(f"could not {step.what}")
+
+
+class Job:
+    """A task that runs as long as its process. That it ends by itself is a failure as much as that it raises."""
+
+    def __init__(self, name: str, coroutine: Coroutine[Any, Any, None]) -> None:
+        self.name = name
+        self._coroutine = coroutine
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self, group: asyncio.TaskGroup) -> None:
+        """Begin, as a task of `group`."""
+        self._task = group.create_task(self._run(), name=self.name)
+
+    async def stop(self) -> None:
+        """Cancel the task, and return when it has ended. Idempotent."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+    async def _run(self) -> None:
+        await self._coroutine
+        raise RuntimeError(f"the task {self.name!r} ended by itself")
+
+
+async def run_until_stopped(jobs: Sequence[Job], steps: Sequence[Step], *, deadline_s: float) -> int:
+    """Run `jobs` until a signal comes, then take `steps`; return the exit code: 0, or 1 where a job failed."""
+    stop = asyncio.Event()
+    code = 0
+    with stop_signals(stop.set):
+        try:
+            async with asyncio.TaskGroup() as group:
+                for job in jobs:
+                    job.start(group)
+                await stop.wait()
+                _log.info("stopping")
+                await shut_down(steps, deadline_s)
+                for job in jobs:
+                    await job.stop()
+        except* Exception as failures:
+            code = 1
+            for failure in failures.exceptions:
+                _log.error("a task failed; the process ends", exc_info=failure)
+        if code:
+            await shut_down(steps, deadline_s)
+    _log.info("stopped", exit_code=code)
+    return code
+
+
+@contextmanager
+def stop_signals(stop: Callable[[], None]) -> Iterator[None]:
+    """Call `stop` at the first SIGINT, SIGTERM or SIGHUP; a second ends the process at once."""
+    loop = asyncio.get_running_loop()
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    seen: list[int] = []
+
+    def caught(number: int) -> None:
+        seen.append(number)
+        if len(seen) > 1:
+            os._exit(128 + number)
+        stop()
+
+    for number in signals:
+        loop.add_signal_handler(number, caught, number)
+    try:
+        yield
+    finally:
+        for number in signals:
+            loop.remove_signal_handler(number)

@@ -1,0 +1,167 @@
+"""The children of `ringway up`: each a process of its own, started again when it dies, stopped in order.
+
+Their output goes to files in the state directory. The kernel ends them with this process, however that ends
+(`engine.child`), so nothing is left behind after a `kill -9`.
+"""
+
+import asyncio
+import random
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+from ringway.core.backoff import next_delay_s
+from ringway.engine.child import spawn
+from ringway.errors import ConfigError, RingwayError
+
+POLL_S = 0.1
+STABLE_S = 10.0
+"""A child that lived this long begins anew with short pauses."""
+
+RESTART_CAP_S = 10.0
+CONFIG_EXIT_CODE = 2
+
+
+class UpConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What `ringway up` starts, and how long it waits."""
+
+    nodes: Annotated[int, msgspec.Meta(description="How many channel nodes to start.", ge=0, le=100)] = 2
+    nats_port: Annotated[
+        Annotated[int, msgspec.Meta(ge=1, le=65535)] | None,
+        msgspec.Meta(
+            description="Port of the embedded NATS server, on loopback. Not set: that of the last start, or a free one."
+        ),
+    ] = None
+    ready_s: Annotated[
+        float,
+        msgspec.Meta(
+            description="All processes must be ready this long after their start, else `up` gives up.",
+            gt=0,
+            le=600,
+            extra={"unit": "s"},
+        ),
+    ] = 30.0
+    stop_s: Annotated[
+        float,
+        msgspec.Meta(
+            description="How long each process has to stop in order before it is killed.",
+            gt=0,
+            le=600,
+            extra={"unit": "s"},
+        ),
+    ] = 15.0
+
+
+@dataclass(slots=True)
+class Child:
+    """One child process, and what is known of its lives so far."""
+
+    name: str
+    arguments: Sequence[str]
+    environ: Mapping[str, str]
+    log: Path
+    process: "subprocess.Popen[bytes] | None" = None
+    logged: int = 0  # where in the log this life begins
+    started_at: float = 0.0
+    start_at: float | None = None  # when it is to be started again
+    failures: int = field(default=0)
+
+    def start(self, now: float) -> None:
+        """Start the process."""
+        self.logged = self.log.stat().st_size if self.log.exists() else 0
+        self.process = spawn([sys.executable, "-m", "ringway", *self.arguments], self.log, environ=self.environ)
+        self.started_at = now
+        self.start_at = None
+
+    def ended(self) -> int | None:
+        """The exit code where the process has ended; negative for a signal."""
+        return self.process.poll() if self.process is not None else None
+
+    def last_words(self) -> str:
+        """The last line that this life wrote, without the program's name before it."""
+        with suppress(OSError), self.log.open("rb") as log:
+            log.seek(self.logged)
+            lines = [line.strip() for line in log.read()[-8192:].decode(errors="replace").splitlines()]
+            return next((line for line in reversed(lines) if line), "").removeprefix("ringway: ")
+        return ""
+
+
+class Supervisor:
+    """Keeps children running. `tell` gets one line a notable event, for the person at the terminal."""
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self._tell = tell
+        self._children: list[Child] = []
+        self._rng = random.Random()
+
+    def start(self, child: Child) -> None:
+        """Start `child`, and watch over it from now on."""
+        child.start(asyncio.get_running_loop().time())
+        self._children.append(child)
+
+    def check_started(self) -> None:
+        """Raise where a child has ended before everything was ready: `ConfigError` where it says that it is one."""
+        for child in self._children:
+            code = child.ended()
+            if code is None:
+                continue
+            if code == CONFIG_EXIT_CODE:
+                raise ConfigError(child.last_words())
+            raise RingwayError(f"{child.name} ended at its start ({_ending(code)}); its log is {child.log}")
+
+    async def run(self) -> None:
+        """Start again what ends, until cancelled: after a pause that grows where it ends again and again."""
+        while True:
+            now = asyncio.get_running_loop().time()
+            for child in self._children:
+                self._look_after(child, now)
+            await asyncio.sleep(POLL_S)
+
+    def _look_after(self, child: Child, now: float) -> None:
+        if child.start_at is not None:
+            if now >= child.start_at:
+                child.start(now)
+            return
+        code = child.ended()
+        if code is None:
+            return
+        child.failures = 0 if now - child.started_at >= STABLE_S else child.failures + 1
+        pause = next_delay_s(child.failures, self._rng, cap_s=RESTART_CAP_S)
+        child.start_at = now + pause
+        self._tell(f"{child.name} ended ({_ending(code)}); starting it again in {pause:.1f} s. Its log: {child.log}")
+
+    async def stop(self, names: Callable[[str], bool], deadline_s: float) -> None:
+        """Stop the children whose name `names` accepts, together: in order, or by force after `deadline_s`."""
+        chosen = [child for child in self._children if names(child.name)]
+        self._children = [child for child in self._children if child not in chosen]
+        for last_word in (signal.SIGTERM, signal.SIGKILL):
+            for child in chosen:
+                if child.process is not None and child.ended() is None:
+                    child.process.send_signal(last_word)
+            if await _ended(chosen, deadline_s):
+                return
+
+
+async def _ended(children: Sequence[Child], deadline_s: float) -> bool:
+    """Whether all of `children` have ended before `deadline_s`."""
+    deadline = asyncio.get_running_loop().time() + deadline_s
+    while any(child.process is not None and child.ended() is None for child in children):
+        if asyncio.get_running_loop().time() >= deadline:
+            return False
+        await asyncio.sleep(POLL_S / 4)
+    return True
+
+
+def _ending(code: int) -> str:
+    if code >= 0:
+        return f"exit code {code}"
+    with suppress(ValueError):
+        return f"killed by {signal.Signals(-code).name}"
+    return f"killed by signal {-code}"

@@ -1,0 +1,218 @@
+"""The composition root: builds a gateway process and a node process out of their parts, and runs them.
+
+Read it from top to bottom to see who knows whom. Every part is given what it needs; nothing is found by itself.
+"""
+
+import secrets
+import socket
+import time
+from importlib.metadata import version
+from random import Random
+
+import structlog
+
+from ringway.admin.api import Admin, Health, build_api
+from ringway.admin.config import AdminConfig
+from ringway.admin.member import describe
+from ringway.admin.metric import Metrics
+from ringway.admin.server import AdminServer
+from ringway.app.config import Config
+from ringway.app.engine import open_engine, read_secret
+from ringway.app.limit import allow_many_files
+from ringway.app.member import take_name
+from ringway.app.metric import BALANCER, GATEWAY, NODE, read_process, read_stats, read_view
+from ringway.app.shutdown import Job, Step, run_until_stopped
+from ringway.balancer import Balancer
+from ringway.core.load import LoadView
+from ringway.core.placement import make_policy
+from ringway.errors import ConfigError
+from ringway.gateway import Checks, Directory, Gateway, read_backends
+from ringway.node import ChannelNode
+from ringway.ports import Engine
+from ringway.protocol.report import Report
+from ringway.protocol.ticket import Mint
+from ringway.types import Incarnation, Issuer, NodeName, NodeState, Role
+
+VERSION = version("ringway")
+
+SHUTDOWN_EXTRA_S = 5.0
+"""What a shutdown may take beyond the time that clients are given to end."""
+
+STATIC_SECRET = b"static backends"
+"""Keys the hashes of policies where there is no engine and so no secret: several gateways then agree on owners."""
+
+
+async def run_gateway(config: Config) -> int:
+    """Run a gateway until it is told to stop; return the exit code. Raise `ConfigError`, or `EngineError`."""
+    allow_many_files()
+    if config.static.backends:
+        return await _run_static_gateway(config)
+    rng = Random()
+    incarnation = _new_incarnation()
+    secret = read_secret(config.engine)
+    policy = make_policy(config.gateway.policy, secret)
+    name = await _take_name(config, Role.GATEWAY, incarnation)
+    async with open_engine(config.engine, name) as engine:
+        directory = Directory(Issuer(incarnation))
+        gateway = Gateway(config.gateway, directory, policy, Mint(secret), rng)
+        balancer = Balancer(
+            config.balance,
+            name=name,
+            view=directory.view,
+            keyed=policy.keyed,
+            engine=engine,
+            clock=time.monotonic,
+        )
+        await gateway.start()
+        admin = _open_admin(config.admin, beside=gateway.port)
+        url = f"http://{_reachable(config.gateway.host)}:{gateway.port}"
+        me = Report(
+            name=name,
+            incarnation=incarnation,
+            role=Role.GATEWAY,
+            seq=0,
+            url=url,
+            public_url=config.gateway.public_url or url,
+            version=VERSION,
+            admin_url=admin.url if admin else "",
+        )
+        await directory.join(engine, me, rng)
+
+        def health() -> Health:
+            return _health(name, Role.GATEWAY, engine, _no_node(directory.view))
+
+        sources = [
+            read_process("gateway", name, engine),
+            read_stats(gateway.stats, GATEWAY),
+            read_stats(balancer.stats, BALANCER),
+            read_view(directory.view),
+        ]
+        balancing = Job("balancer", balancer.run())
+        jobs = [balancing]
+        if admin:
+            asked = Admin(health, lambda: describe(directory.membership.members.values()), Metrics(sources))
+            jobs.append(_serve_admin(admin, asked))
+        steps = [
+            Step("leave the registry", directory.leave),
+            Step("stop listening and end the relays", gateway.stop),
+            Step("give the balancer's lease up", balancing.stop),
+            Step("leave the engine", engine.close),
+            *_close_admin(admin),
+        ]
+        return await run_until_stopped(jobs, steps, deadline_s=config.gateway.stop_deadline_s + SHUTDOWN_EXTRA_S)
+
+
+async def _run_static_gateway(config: Config) -> int:
+    """Run a gateway over static backends: no engine, no registry, no balancer."""
+    rng = Random()
+    backends = read_backends(config.static.backends)
+    secret = config.engine.secret.encode() or STATIC_SECRET
+    policy = make_policy(config.gateway.policy, secret)
+    name = config.member.name or "gateway"
+    directory = Directory(Issuer(_new_incarnation()))
+    gateway = Gateway(config.gateway, directory, policy, None, rng)
+    checks = Checks(config.gateway, directory, backends, rng)
+    await gateway.start()
+    admin = _open_admin(config.admin, beside=gateway.port)
+    await checks.start()
+    jobs = []
+    if admin:
+        sources = [read_process("gateway", name, None), read_stats(gateway.stats, GATEWAY), read_view(directory.view)]
+        asked = Admin(
+            lambda: _health(name, Role.GATEWAY, None, _no_node(directory.view)),
+            lambda: describe(node.report for node in directory.view.nodes.values() if node.report),
+            Metrics(sources),
+        )
+        jobs.append(_serve_admin(admin, asked))
+    steps = [
+        Step("stop listening and end the relays", gateway.stop),
+        Step("end the health checks", checks.stop),
+        *_close_admin(admin),
+    ]
+    return await run_until_stopped(jobs, steps, deadline_s=config.gateway.stop_deadline_s + SHUTDOWN_EXTRA_S)
+
+
+async def run_node(config: Config) -> int:
+    """Run a channel node until it is told to stop; return the exit code. Raise `ConfigError`, or `EngineError`."""
+    allow_many_files()
+    incarnation = _new_incarnation()
+    secret = read_secret(config.engine)
+    name = await _take_name(config, Role.NODE, incarnation)
+    async with open_engine(config.engine, name) as engine:
+        node = ChannelNode(config.node, name, incarnation, engine, Mint(secret), ring_secret=secret)
+        admin = _open_admin(config.admin)
+        if admin:
+            node.set_admin_url(admin.url)
+        await node.start()
+
+        def health() -> Health:
+            return _health(name, Role.NODE, engine, "draining" if node.state is NodeState.DRAINING else "")
+
+        jobs = []
+        if admin:
+            sources = [read_process("node", name, engine), read_stats(node.stats, NODE)]
+            members = node.peers.membership.members
+            asked = Admin(health, lambda: describe(members.values()), Metrics(sources))
+            jobs.append(_serve_admin(admin, asked))
+        steps = [
+            Step("leave the registry, stop listening and close the clients", node.stop),
+            Step("leave the engine", engine.close),
+            *_close_admin(admin),
+        ]
+        return await run_until_stopped(jobs, steps, deadline_s=config.node.stop_deadline_s + SHUTDOWN_EXTRA_S)
+
+
+def _new_incarnation() -> Incarnation:
+    return Incarnation(secrets.token_hex(4))
+
+
+async def _take_name(config: Config, role: Role, incarnation: Incarnation) -> NodeName:
+    """Take a name over a connection of its own, and let every event in the log carry it."""
+    async with open_engine(config.engine, f"a new {role}") as engine:
+        name = await take_name(engine, config.member.name, role, incarnation)
+    structlog.contextvars.bind_contextvars(process=name)
+    return name
+
+
+def _reachable(host: str) -> str:
+    """The host that others are told: a wildcard address means this machine by its name."""
+    if host in ("0.0.0.0", "::", ""):
+        return socket.gethostname()
+    return f"[{host}]" if ":" in host else host
+
+
+def _open_admin(config: AdminConfig, beside: int | None = None) -> AdminServer | None:
+    """Bind the admin port: the given one, the one after `beside` where that is free, or any."""
+    if not config.enabled:
+        return None
+    if config.port is not None:
+        return AdminServer(config.host, config.port)
+    if beside is not None and beside < 65535:
+        try:
+            return AdminServer(config.host, beside + 1)
+        except ConfigError:
+            pass
+    return AdminServer(config.host, 0)
+
+
+def _serve_admin(server: AdminServer, admin: Admin) -> Job:
+    return Job("admin port", server.run(build_api(admin, VERSION)))
+
+
+def _close_admin(server: AdminServer | None) -> list[Step]:
+    return [Step("close the admin port", server.close)] if server else []
+
+
+def _no_node(view: LoadView) -> str:
+    """Why the gateway can place nobody; empty where it can."""
+    if view.eligible:
+        return ""
+    return f"none of {len(view.nodes)} nodes takes connections" if view.nodes else "no node is known"
+
+
+def _health(name: str, role: Role, engine: Engine | None, problem: str) -> Health:
+    problems = [problem] if problem else []
+    if engine is not None and not engine.up:
+        problems.append("the engine is away")
+    state = "none" if engine is None else "up" if engine.up else "away"
+    return Health(name=name, role=role, version=VERSION, engine=state, ready=not problems, problems=tuple(problems))

@@ -1,0 +1,29 @@
+"""`ringway gateway`: runs a gateway in this process."""
+
+import typer
+
+from ringway.app.config import Layer, load_joined
+from ringway.app.log import configure_log
+from ringway.cli.option import ConfigFile, StateDir, takes_settings
+from ringway.cli.process import run_async
+
+
+@takes_settings("gateway", "static", "member", "engine", "balance", "admin", "log", own=("gateway", "static"))
+def gateway(flags: Layer, config_file: ConfigFile = None, state: StateDir = None) -> None:
+    """Run a gateway: the front door that finds a node for each client, or carries the client to one.
+
+    It joins the system that `ringway up` runs on this machine, or the one at --engine. With --backend it needs
+    neither: then it balances WebSockets over the given servers, whatever they are written in.
+
+    Example: ringway gateway --port 8000 --backend ws://127.0.0.1:9001 --backend ws://127.0.0.1:9002,weight=2
+    """
+    config = load_joined(flags=flags, file=config_file, state=state).config
+    configure_log(config.log)
+    from ringway.app.wire import run_gateway
+
+    raise typer.Exit(run_async(run_gateway(config)))
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to `app`."""
+    app.command()(gateway)

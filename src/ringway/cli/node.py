@@ -1,0 +1,27 @@
+"""`ringway node`: runs a channel node in this process."""
+
+import typer
+
+from ringway.app.config import Layer, load_joined
+from ringway.app.log import configure_log
+from ringway.cli.option import ConfigFile, StateDir, takes_settings
+from ringway.cli.process import run_async
+
+
+@takes_settings("node", "member", "engine", "admin", "log", own=("node",))
+def node(flags: Layer, config_file: ConfigFile = None, state: StateDir = None) -> None:
+    """Run a channel node: a server that holds clients' connections, and a share of them at once.
+
+    It joins the system that `ringway up` runs on this machine, or the one at --engine; name and port are chosen
+    where they are not given. The balancer then moves to it what is its fair share, and no connection more.
+    """
+    config = load_joined(flags=flags, file=config_file, state=state).config
+    configure_log(config.log)
+    from ringway.app.wire import run_node
+
+    raise typer.Exit(run_async(run_node(config)))
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to `app`."""
+    app.command()(node)
