@@ -145,8 +145,8 @@ class Wire(picows.WSListener):
 
     def on_ws_frame(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
         """Judge one frame."""
-        if self.close_code is not None:
-            return
+        if self.close_code is not None or transport.is_close_frame_sent:
+            return  # over; or picows itself found a fault, and has sent its own close frame
         opcode = cast(int, frame.msg_type)
         payload = frame.get_payload_as_bytes()
         reserved = bool(frame.rsv1 or frame.rsv2 or frame.rsv3)
@@ -178,8 +178,10 @@ class Wire(picows.WSListener):
         self._farewell.add_done_callback(self._disconnected)
 
     def _disconnected(self, farewell: "asyncio.Task[None]") -> None:
-        if not farewell.cancelled():
-            self.failure = self.failure or farewell.exception()
+        fault = None if farewell.cancelled() else farewell.exception()
+        if isinstance(fault, picows.WSProtocolError):
+            fault = ProtocolError(int(fault.code), str(fault))
+        self.failure = self.failure or fault
         self._end(ABNORMAL, "")
         if self._ending is not None:
             self._ending.cancel()
