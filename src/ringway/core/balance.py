@@ -161,15 +161,19 @@ def plan_by_key(misplaced: Mapping[NodeName, Mapping[NodeName, int]]) -> Plan:
 
 
 def fair_shares(active: Sequence[Standing], total: int) -> dict[NodeName, int]:
-    """Share `total` among `active` by weight, in whole connections that add up to it (largest remainder).
+    """Share `total` among `active` by weight, in whole connections that add up to it.
 
-    Of equal remainders the fuller node gets the odd connection, so that no move is made for it.
+    Shares are rounded up where more than that is held already, so that no move is made for a fraction; then where the
+    fraction is largest.
     """
     weights = sum(node.weight for node in active)
     exact = {node.name: total * node.weight / weights for node in active}
-    shares = {name: math.floor(share) for name, share in exact.items()}
-    order = sorted(active, key=lambda node: (shares[node.name] - exact[node.name], -node.load, node.name))
-    for node in order[: total - sum(shares.values())]:
+    shares = {name: math.floor(share + 1e-9) for name, share in exact.items()}
+
+    def first_served(node: Standing) -> tuple[bool, float, NodeName]:
+        return node.load <= shares[node.name], shares[node.name] - exact[node.name], node.name
+
+    for node in sorted(active, key=first_served)[: total - sum(shares.values())]:
         shares[node.name] += 1
     return shares
 

@@ -1,0 +1,232 @@
+"""Laws of the planner and the pacer."""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from fractions import Fraction
+from itertools import product
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ringway.core.balance import BalanceConfig, Plan, Quota, Standing, plan_by_key, plan_by_load
+from ringway.core.load import LoadView
+from ringway.core.pace import Pacer, moves_per_s
+from ringway.core.placement import TwoChoices
+from ringway.types import NodeName
+from sample import equal, name, rng, view_of
+
+CONFIG = BalanceConfig()
+
+
+@st.composite
+def clusters(draw: st.DrawFn, nodes_max: int = 6, load_max: int = 400) -> list[Standing]:
+    """Some nodes, of which the first is active; places and handshakes may make a load more than can be moved."""
+    count = draw(st.integers(1, nodes_max))
+    nodes = []
+    for index in range(count):
+        load = draw(st.integers(0, load_max))
+        nodes.append(
+            Standing(
+                name=name(index),
+                weight=float(draw(st.integers(1, 8))),
+                load=load,
+                movable=load,
+                active=index == 0 or draw(st.sampled_from([True, True, True, False])),
+            )
+        )
+    return nodes
+
+
+def applied(nodes: Sequence[Standing], plan: Plan) -> list[Standing]:
+    """The nodes after every move of `plan`."""
+    change: Counter[NodeName] = Counter()
+    for quota in plan.quotas:
+        change[quota.donor] -= quota.count
+        change[quota.target] += quota.count
+    return [
+        replace(node, load=node.load + change[node.name], movable=node.movable + change[node.name]) for node in nodes
+    ]
+
+
+def shares(nodes: Sequence[Standing]) -> dict[NodeName, Fraction]:
+    total = sum(node.load for node in nodes)
+    weight = sum(int(node.weight) for node in nodes if node.active)
+    return {node.name: Fraction(total * int(node.weight), weight) if node.active else Fraction(0) for node in nodes}
+
+
+def fewest_moves(nodes: Sequence[Standing]) -> int:
+    """Try every way to round the shares; count what is above them. Slow, and nothing like the planner."""
+    total = sum(node.load for node in nodes)
+    options = [
+        (math.floor(share), math.floor(share) + 1) if node.active else (0,)
+        for node, share in zip(nodes, shares(nodes).values(), strict=True)
+    ]
+    return min(
+        sum(max(0, node.load - held) for node, held in zip(nodes, way, strict=True))
+        for way in product(*options)
+        if sum(way) == total
+    )
+
+
+@given(clusters())
+def test_a_plan_is_the_fewest_moves_that_balance(nodes: list[Standing]) -> None:
+    assert plan_by_load(nodes, CONFIG, within_band=True).moves == fewest_moves(nodes)
+
+
+@given(clusters(nodes_max=30))
+def test_after_a_plan_every_node_is_within_one_connection_of_its_share(nodes: list[Standing]) -> None:
+    fair = shares(nodes)
+    for node in applied(nodes, plan_by_load(nodes, CONFIG, within_band=True)):
+        assert abs(node.load - fair[node.name]) <= 1 if node.active else node.load == 0
+
+
+@given(clusters(nodes_max=30), st.booleans())
+def test_no_node_both_gives_and_takes_and_pairs_are_few(nodes: list[Standing], within_band: bool) -> None:
+    plan = plan_by_load(nodes, CONFIG, within_band=within_band)
+    donors = {quota.donor for quota in plan.quotas}
+    targets = {quota.target for quota in plan.quotas}
+    assert not donors & targets
+    assert not targets & {node.name for node in nodes if not node.active}
+    assert len(plan.quotas) <= max(0, len(donors) + len(targets) - 1)
+    assert all(quota.count > 0 for quota in plan.quotas)
+    assert len({(quota.donor, quota.target) for quota in plan.quotas}) == len(plan.quotas)
+
+
+@given(clusters(nodes_max=30), st.booleans())
+def test_a_plan_carried_out_leaves_nothing_to_plan(nodes: list[Standing], within_band: bool) -> None:
+    after = applied(nodes, plan_by_load(nodes, CONFIG, within_band=within_band))
+    if within_band:
+        assert plan_by_load(after, CONFIG, within_band=True).quotas == ()
+    assert plan_by_load(after, CONFIG).quotas == ()
+
+
+@given(clusters(nodes_max=10), st.data())
+def test_a_plan_carried_out_in_part_never_overshoots(nodes: list[Standing], data: st.DataObject) -> None:
+    """What is planned next goes on in the same direction: no target of before gives, no donor takes."""
+    plan = plan_by_load(nodes, CONFIG, within_band=True)
+    done = [replace(quota, count=data.draw(st.integers(0, quota.count))) for quota in plan.quotas]
+    later = plan_by_load(applied(nodes, Plan(tuple(done), "part")), CONFIG, within_band=True)
+    assert later.moves == plan.moves - sum(quota.count for quota in done)
+    assert {quota.donor for quota in later.quotas} <= {quota.donor for quota in plan.quotas}
+    assert {quota.target for quota in later.quotas} <= {quota.target for quota in plan.quotas}
+
+
+@given(clusters(nodes_max=10), st.data())
+def test_places_counted_twice_send_nobody_back(nodes: list[Standing], data: st.DataObject) -> None:
+    """Loads above what a node holds (arrivals whose donor has not heard of them) never make it a donor."""
+    balanced = applied(nodes, plan_by_load(nodes, CONFIG, within_band=True))
+    seen = [replace(node, load=node.load + data.draw(st.integers(0, 200))) for node in balanced]
+    fair = shares(seen)
+    for quota in plan_by_load(seen, CONFIG, within_band=True).quotas:
+        donor = next(node for node in balanced if node.name == quota.donor)
+        assert donor.load - quota.count >= fair[quota.donor] - 1 or not donor.active
+
+
+@given(st.integers(2, 30), st.integers(0, 5000), st.data())
+def test_nothing_is_planned_inside_the_dead_band(count: int, fair: int, data: st.DataObject) -> None:
+    off = int(max(CONFIG.start_above * fair, math.sqrt(fair)) * 0.99)
+    loads = [fair + data.draw(st.integers(-off, off)) for _ in range(count - 1)]
+    loads.append(fair * count - sum(loads))  # the last one makes the average right, if it can
+    if not abs(loads[-1] - fair) <= off:
+        return
+    nodes = [Standing(name(index), 1.0, load, load, True) for index, load in enumerate(loads)]
+    assert plan_by_load(nodes, CONFIG).quotas == ()
+
+
+@given(st.dictionaries(st.sampled_from("abcde"), st.dictionaries(st.sampled_from("abcde"), st.integers(0, 50))))
+def test_every_misplaced_key_is_planned_once(counted: dict[NodeName, dict[NodeName, int]]) -> None:
+    planned = {(quota.donor, quota.target): quota.count for quota in plan_by_key(counted).quotas}
+    assert planned == {
+        (donor, target): count
+        for donor, targets in counted.items()
+        for target, count in targets.items()
+        if count and donor != target
+    }
+
+
+# -- noise
+
+
+@pytest.mark.parametrize(("nodes", "fair"), [(2, 50), (3, 100), (10, 100), (10, 2000), (50, 200)])
+def test_random_placement_alone_hardly_ever_starts_a_balance(nodes: int, fair: int) -> None:
+    """K = n * fair, placed quite at random (the worst policy): at most 1.5 % of 1,000 draws are outside the band."""
+    chance = rng(nodes * fair)
+    started = 0
+    draws = 300 if nodes * fair > 5000 else 1000
+    for _ in range(draws):
+        loads = Counter(chance.choices(range(nodes), k=nodes * fair))
+        standings = [Standing(name(index), 1.0, loads[index], loads[index], True) for index in range(nodes)]
+        started += bool(plan_by_load(standings, CONFIG).quotas)
+    assert started <= 0.015 * draws
+
+
+def test_churn_at_equilibrium_moves_nobody() -> None:
+    """An hour of a cluster at rest: 10 nodes, 2,000 connections that live 10 minutes, two choices, a look a second."""
+    chance = rng(4)
+    view: LoadView = view_of(equal(10), loads={name(index): 200 for index in range(10)})
+    policy = TwoChoices()
+    nodes = list(view.nodes.values())
+    for _ in range(3600):
+        for node in nodes:
+            ended = sum(chance.random() < 1 / 600 for _ in range(node.connections))
+            node.connections -= ended
+            node.refresh()
+        for _ in range(3 + (chance.random() < 1 / 3)):
+            chosen = policy.rank(view, None, chance, 1)[0]
+            chosen.connections += 1
+            chosen.refresh()
+        standings = [Standing(node.name, 1.0, node.load, node.connections, True) for node in nodes]
+        assert plan_by_load(standings, CONFIG).quotas == ()
+
+
+# -- pace
+
+pairs = st.lists(
+    st.tuples(st.integers(0, 9), st.integers(10, 14), st.integers(1, 3000)), min_size=1, max_size=40,
+    unique_by=lambda pair: pair[:2],
+)  # fmt: skip
+
+
+@given(
+    pairs,
+    st.integers(1, 50_000),
+    st.dictionaries(st.integers(10, 14).map(name), st.floats(0.5, 400)),
+    st.sampled_from([0.25, 1.0, 1.7]),
+)
+def test_orders_keep_budget_and_limits_in_every_window(
+    drawn: list[tuple[int, int, int]], connections: int, accept: dict[NodeName, float], dt: float
+) -> None:
+    """A plan carried out to its end: in any window the budget and each target's limit are kept, but for a fraction."""
+    left = {(name(donor), name(target)): count for donor, target, count in drawn}
+    pacer = Pacer(CONFIG)
+    history: list[Counter[NodeName]] = []
+    for _ in range(60):
+        plan = Plan(tuple(Quota(*pair, count) for pair, count in left.items() if count), "test")
+        ordered: Counter[NodeName] = Counter()
+        for order in pacer.orders(plan, connections, accept, dt):
+            assert 0 < order.count <= left[order.donor, order.target]
+            left[order.donor, order.target] -= order.count
+            ordered[order.target] += order.count
+        history.append(ordered)
+    rate = moves_per_s(connections, CONFIG)
+    for length in (1, 2, 7, 60):
+        for start in range(len(history) - length + 1):
+            window = sum(history[start : start + length], Counter[NodeName]())
+            assert sum(window.values()) <= rate * dt * length + 1 + 1e-6
+            for target, count in window.items():
+                limit = accept.get(target, math.inf) * CONFIG.target_share * dt * length
+                assert count <= limit + 1 + 1e-6
+
+
+@given(pairs, st.integers(1, 50_000), st.sampled_from([0.25, 1.0, 1.7]))
+def test_the_budget_is_used_and_fractions_are_not_lost(
+    drawn: list[tuple[int, int, int]], connections: int, dt: float
+) -> None:
+    """While there is enough to move, 100 intervals move 100 budgets, but for less than one connection a pair."""
+    plan = Plan(tuple(Quota(name(donor), name(target), 100_000) for donor, target, _ in drawn), "test")
+    pacer = Pacer(CONFIG)
+    ordered = sum(order.count for _ in range(100) for order in pacer.orders(plan, connections, {}, dt))
+    assert ordered == pytest.approx(100 * moves_per_s(connections, CONFIG) * dt, abs=len(drawn) + 1)
