@@ -1,0 +1,153 @@
+"""The client against real nodes and a real gateway in one process, over the memory engine."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from client_kit import QUICK, until
+
+import ringway
+from ringway.core.placement import make_policy
+from ringway.engine.memory import MemoryEngine, MemoryHub
+from ringway.gateway import Directory, Gateway, GatewayConfig
+from ringway.node import ChannelNode, NodeConfig
+from ringway.protocol.order import MoveOrder, SetState, encode, node_address
+from ringway.protocol.report import Report
+from ringway.protocol.ticket import Mint
+from ringway.types import Incarnation, Issuer, NodeName, Role
+
+pytestmark = pytest.mark.timeout(60)
+
+SECRET = b"of this test"
+
+
+class Cluster:
+    def __init__(self) -> None:
+        self.hub = MemoryHub()
+        self.nodes: dict[str, ChannelNode] = {}
+        self.engine: MemoryEngine = self.hub.open()
+        self.directory = Directory(Issuer("00000000"))
+        policy = make_policy("least-connected", SECRET)
+        config = GatewayConfig(port=0, linger_s=0.5)
+        self.gateway = Gateway(config, self.directory, policy, Mint(SECRET), random.Random(1))
+
+    async def start(self) -> None:
+        await self.gateway.start()
+        me = Report(name=NodeName("g1"), incarnation=Incarnation("00000000"), role=Role.GATEWAY, seq=0, url="")
+        await self.directory.join(self.engine, me, random.Random(2))
+
+    async def stop(self) -> None:
+        for node in list(self.nodes.values()):
+            await node.stop()
+        await self.gateway.stop()
+        await self.directory.leave()
+
+    async def add(self, name: str) -> ChannelNode:
+        incarnation = Incarnation(f"{len(self.nodes) + 1:08x}")
+        config = NodeConfig(ping_interval_s=2, pong_timeout_s=1)
+        node = ChannelNode(config, NodeName(name), incarnation, self.hub.open(), Mint(SECRET), ring_secret=SECRET)
+        await node.start()
+        self.nodes[name] = node
+        await until(lambda: NodeName(name) in self.directory.view.nodes, f"{name} at the gateway")
+        return node
+
+    async def order(self, node: str, order: MoveOrder | SetState) -> None:
+        await self.engine.bus.call(node_address(NodeName(node)), encode(order), timeout_s=5)
+
+    def client(self, scheme: str, **options: Any) -> ringway.Client:
+        return ringway.Client(f"{scheme}://127.0.0.1:{self.gateway.port}", config=QUICK, **options)
+
+
+@pytest.fixture
+async def cluster() -> AsyncIterator[Cluster]:
+    running = Cluster()
+    await running.start()
+    yield running
+    await running.stop()
+
+
+both_ways = pytest.mark.parametrize("scheme", ["http", "ws"])
+
+
+@both_ways
+async def test_two_clients_on_two_nodes_talk(cluster: Cluster, scheme: str) -> None:
+    await cluster.add("n1")
+    await cluster.add("n2")
+    async with cluster.client(scheme) as alice, cluster.client(scheme) as bob:
+        assert {alice.node, bob.node} == {"n1", "n2"}
+        async with bob.subscribe("room") as room:
+            for number in range(200):
+                await alice.publish("room", number)
+            got = [await room.receive() for _ in range(200)]
+        assert [publication.data for publication in got] == list(range(200))
+        assert {publication.client for publication in got} == {alice.id}
+
+
+@both_ways
+async def test_moves_lead_to_the_node_named_and_subscriptions_come_along(cluster: Cluster, scheme: str) -> None:
+    n1 = await cluster.add("n1")
+    events: list[ringway.Event] = []
+    clients = [cluster.client(scheme, on_event=events.append) for _ in range(20)]
+    await asyncio.gather(*(client.open() for client in clients))
+    rooms = [client.subscribe("room") for client in clients]
+    await until(lambda: all(room.confirmed for room in rooms))
+    n2 = await cluster.add("n2")
+    await cluster.order("n1", MoveOrder(fence=1, target=NodeName("n2"), count=10, within_s=0.2))
+    await until(lambda: (n1.connections, n2.connections) == (10, 10))
+    await until(lambda: all(room.confirmed for room in rooms))
+    moved = [client for client in clients if client.moves]
+    assert {client.node for client in moved} == {"n2"}
+    assert len(moved) == 10
+    left = [event for event in events if isinstance(event, ringway.Disconnected)]
+    assert [(event.node, event.move_to, event.retry_in_s) for event in left] == [("n1", "n2", 0.0)] * 10
+    await clients[0].publish("room", "to all")
+    for room in rooms:
+        assert (await room.receive()).data == "to all"
+    await asyncio.gather(*(client.close() for client in clients))
+    await until(lambda: (n1.connections, n2.connections) == (0, 0))
+
+
+@both_ways
+async def test_a_node_that_shuts_down_loses_nobody(cluster: Cluster, scheme: str) -> None:
+    await cluster.add("n1")
+    async with cluster.client(scheme) as client, client.subscribe("room") as room:
+        await cluster.add("n2")
+        await cluster.nodes.pop("n1").stop()
+        await until(lambda: client.node == "n2" and room.confirmed)
+        await client.publish("room", "still here")
+        assert (await room.receive()).data == "still here"
+
+
+@both_ways
+async def test_a_publish_outlasts_an_engine_that_is_away_for_a_while(cluster: Cluster, scheme: str) -> None:
+    await cluster.add("n1")
+    async with cluster.client(scheme) as client, client.subscribe("room") as room:
+        cluster.hub.away = True
+        publishing = asyncio.ensure_future(client.publish("room", "late"))
+        await asyncio.sleep(0.1)
+        assert not publishing.done()
+        cluster.hub.away = False
+        await publishing
+        assert (await room.receive()).data == "late"
+
+
+async def test_a_client_waits_for_the_first_node(cluster: Cluster) -> None:
+    opening = asyncio.ensure_future(cluster.client("http").open())
+    await asyncio.sleep(0.1)
+    assert not opening.done()
+    await cluster.add("n1")
+    client = await opening
+    assert client.node == "n1"
+    await client.close()
+
+
+@both_ways
+async def test_pings_keep_the_connection(cluster: Cluster, scheme: str) -> None:
+    node = await cluster.add("n1")
+    events: list[ringway.Event] = []
+    async with cluster.client(scheme, on_event=events.append):
+        await asyncio.sleep(4.5)  # two pings, and their deadlines
+        assert node.connections == 1
+    assert [type(event) for event in events if not isinstance(event, ringway.Disconnected)] == [ringway.Connected]
