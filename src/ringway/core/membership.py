@@ -14,7 +14,7 @@ from ringway.protocol.report import Report
 from ringway.types import Incarnation, NodeName
 
 LEASE_S = 2.5
-"""Reports come each second, 20 % jittered: two may be lost. With `TICK_S`, death is seen within 3 s."""
+"""Reports come each second, 20 % jittered: one may be lost. With `TICK_S`, death is seen within 3 s."""
 
 TICK_S = 0.25
 """How often `tick` is called."""
