@@ -1,0 +1,197 @@
+"""Moves, counting misplaced keys, draining, and stopping, over real sockets."""
+
+import asyncio
+import time
+from collections import Counter
+
+import pytest
+
+from integration.node.conftest import Dial, StartNode
+from integration.node.kit import PATH, eventually
+from ringway.core.ring import HashRing
+from ringway.engine.memory import MemoryHub
+from ringway.node import ChannelNode
+from ringway.protocol.move import read_move
+from ringway.protocol.order import (
+    CountMisplaced,
+    Done,
+    MoveOrder,
+    NodeAnswer,
+    NodeRequest,
+    Refused,
+    SetState,
+    decode_node_answer,
+    encode,
+    node_address,
+)
+from ringway.protocol.report import Report, decode_report
+from ringway.types import NodeName, NodeState
+
+N1, N2 = NodeName("n1"), NodeName("n2")
+
+
+async def ask(hub: MemoryHub, request: NodeRequest, node: NodeName = N1) -> NodeAnswer:
+    return decode_node_answer(await hub.open().bus.call(node_address(node), encode(request), timeout_s=5))
+
+
+def order(count: int, *, fence: int = 1, within_s: float = 0.0, ring: dict[NodeName, float] | None = None) -> MoveOrder:
+    return MoveOrder(fence=fence, target=N2, count=count, within_s=within_s, ring=ring)
+
+
+async def test_a_moved_client_gets_in_at_the_target_with_its_ticket(
+    start_node: StartNode, dial: Dial, hub: MemoryHub
+) -> None:
+    donor, target = await start_node("n1"), await start_node("n2")
+    await eventually(lambda: N2 in donor.peers.membership.members and N1 in target.peers.membership.members)
+    peers = [await dial(donor, connect=True) for _ in range(10)]
+    assert await ask(hub, order(4)) == Done()
+    await eventually(lambda: donor.connections == 6)
+    report = donor.report()
+    assert (report.connections, report.reserved, report.moved) == (6, {N2: 4}, {N2: 4})
+    closes = [asyncio.create_task(peer.closed()) for peer in peers]
+    await eventually(lambda: sum(close.done() for close in closes) == 4)
+    reasons = [close.result() for close in closes if close.done()]
+    for close in closes:
+        close.cancel()
+    for code, reason in reasons:
+        move = read_move(reason)
+        assert code == 1012
+        assert move is not None
+        assert move.node == N2
+        moved = await dial(target, path=f"{PATH}?ticket={move.ticket}")
+        await moved.connect()
+    await eventually(lambda: donor.report().reserved == {})
+    assert target.report().taken == {donor.incarnation: 4}
+    # what has just been moved stays, unless the target drains
+    back = MoveOrder(fence=2, target=N1, count=4, within_s=0.0)
+    assert await ask(hub, back, N2) == Done()
+    await asyncio.sleep(0.1)
+    assert target.connections == 4
+    await ask(hub, SetState(draining=True), N2)
+    await ask(hub, back, N2)
+    await eventually(lambda: target.connections == 0)
+
+
+async def test_moves_are_spread_over_their_time(start_node: StartNode, dial: Dial, hub: MemoryHub) -> None:
+    node = await start_node()
+    for _ in range(10):
+        await dial(node, connect=True)
+    begun = time.monotonic()
+    await ask(hub, order(10, within_s=1.0))
+    seen = set()
+    while node.connections:
+        seen.add(node.connections)
+        await asyncio.sleep(0.01)
+    assert time.monotonic() - begun >= 0.85
+    assert len(seen) >= 5
+    assert node.stats.moves == 10
+
+
+async def test_an_older_leader_is_refused(start_node: StartNode, dial: Dial, hub: MemoryHub) -> None:
+    node = await start_node()
+    for _ in range(4):
+        await dial(node, connect=True)
+    await ask(hub, order(4, fence=5, within_s=10.0))  # one at once, the others later
+    await eventually(lambda: node.connections == 3)
+    assert isinstance(await ask(hub, order(1, fence=4)), Refused)
+    assert await ask(hub, order(0, fence=6)) == Done()
+    await asyncio.sleep(0.2)
+    assert node.connections == 3
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        MoveOrder(fence=1, target=N1, count=1, within_s=0),
+        MoveOrder(fence=1, target=N2, count=-1, within_s=0),
+        MoveOrder(fence=1, target=N2, count=1, within_s=61),
+        MoveOrder(fence=1, target=N2, count=1, within_s=-1),
+        MoveOrder(fence=1, target=N2, count=1, within_s=0, ring={N1: 1.0}),
+        MoveOrder(fence=1, target=N2, count=1, within_s=0, ring={N1: 1.0, N2: 0.0}),
+        CountMisplaced(ring={}),
+        CountMisplaced(ring={N1: 0.0}),
+    ],
+)
+async def test_senseless_requests_are_refused(start_node: StartNode, hub: MemoryHub, request_: NodeRequest) -> None:
+    await start_node()
+    assert isinstance(await ask(hub, request_), Refused)
+
+
+async def test_what_cannot_be_read_is_refused(start_node: StartNode, hub: MemoryHub) -> None:
+    await start_node()
+    for raw in (b"", b"x", b"{}", b'{"type":"other"}'):
+        answer = decode_node_answer(await hub.open().bus.call("node.n1", raw, timeout_s=5))
+        assert isinstance(answer, Refused)
+
+
+async def test_with_a_ring_only_misplaced_keys_move(start_node: StartNode, dial: Dial, hub: MemoryHub) -> None:
+    node = await start_node()
+    keys = [f"user-{n}" for n in range(30)]
+    for key in keys:
+        await dial(node, connect=True, path=f"{PATH}?key={key}")
+    await dial(node, connect=True)  # without a key: nothing is wrong with its place
+    weights = {N1: 1.0, N2: 1.0, NodeName("n3"): 1.0}
+    ring = HashRing(weights, b"ring")
+    owners = Counter(ring.owner(key.encode()) for key in keys)
+    own = owners.pop(N1)
+    assert await ask(hub, CountMisplaced(ring=weights)) == Done(misplaced=dict(owners))
+    await ask(hub, order(31, ring=weights))
+    await eventually(lambda: node.connections == 31 - owners[N2])
+    left = Counter(
+        ring.owner(client.key.encode()) for client in node._shared.roster if client.is_connected and client.key
+    )
+    assert left == {N1: own, NodeName("n3"): owners[NodeName("n3")]}
+
+
+async def test_two_orders_at_once_do_not_choose_the_same(start_node: StartNode, dial: Dial, hub: MemoryHub) -> None:
+    node = await start_node()
+    for _ in range(10):
+        await dial(node, connect=True)
+    engine = hub.open()
+    third = MoveOrder(fence=1, target=NodeName("n3"), count=5, within_s=0.3)
+    for request in (order(5, within_s=0.3), third):
+        await engine.bus.call("node.n1", encode(request), timeout_s=5)
+    await eventually(lambda: node.connections == 0)
+    assert node.report().moved == {N2: 5, NodeName("n3"): 5}
+
+
+async def test_the_state_is_told_at_once(start_node: StartNode, hub: MemoryHub) -> None:
+    await start_node(report_interval_s=2.0)
+    heard: list[Report] = []
+    await hub.open().registry.watch(lambda _, raw: heard.append(decode_report(raw)) if raw else None)
+    await ask(hub, SetState(draining=True))
+    await eventually(lambda: bool(heard) and heard[-1].state is NodeState.DRAINING, 1.5)
+    await ask(hub, SetState(draining=False))
+    await eventually(lambda: heard[-1].state is NodeState.ACTIVE, 1.5)
+
+
+async def test_a_crowd_is_reported_early(start_node: StartNode, dial: Dial, hub: MemoryHub) -> None:
+    node = await start_node(report_interval_s=2.0)
+    heard: list[Report] = []
+    await hub.open().registry.watch(lambda _, raw: heard.append(decode_report(raw)) if raw else None)
+    await eventually(lambda: bool(heard))
+    for _ in range(8):
+        await dial(node, connect=True)
+    await eventually(lambda: heard[-1].connections >= 5, 1.5)
+
+
+async def test_stop_leaves_in_order(hub: MemoryHub, start_node: StartNode, dial: Dial) -> None:
+    node = await start_node(stop_deadline_s=1.0)
+    heard: list[bytes | None] = []
+    await hub.open().registry.watch(lambda _, raw: heard.append(raw))
+    polite = [await dial(node, connect=True) for _ in range(5)]
+    deaf = await dial(node, connect=True)
+    port = node.port
+    stopping = asyncio.create_task(node.stop())
+    assert [await peer.closed() for peer in polite] == [(3001, "shutdown")] * 5
+    await stopping
+    assert heard[-1] is None, "the withdrawal is the last word"
+    await deaf.ended()
+    with pytest.raises(OSError, match="refused"):
+        await asyncio.open_connection("127.0.0.1", port)
+    assert await tasks_of(node) == 0
+
+
+async def tasks_of(node: ChannelNode) -> int:
+    await asyncio.sleep(0)
+    return len(node._tasks) + len(node._workers._tasks)

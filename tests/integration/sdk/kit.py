@@ -1,0 +1,61 @@
+"""Runs the official SDKs, unmodified, as their own processes. `url` is any ws URL: of a node, or of a gateway."""
+
+import asyncio
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+INSTALL_S = 120
+EXCHANGE_S = 30
+
+
+def has_node() -> bool:
+    """Whether Node.js and npm are to be had."""
+    return shutil.which("node") is not None and shutil.which("npm") is not None
+
+
+async def install_javascript() -> None:
+    """Install what package-lock.json says, unless that has been done."""
+    done = HERE / "node_modules" / ".package-lock.json"
+    if done.exists() and done.stat().st_mtime >= (HERE / "package-lock.json").stat().st_mtime:
+        return
+    await _run(INSTALL_S, "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
+
+
+async def exchange_javascript(url: str, channel: str, count: int) -> dict[str, Any]:
+    """Let two clients of npm's `centrifuge` exchange `count` publications; return what each received."""
+    return json.loads(await _run(EXCHANGE_S, "node", "exchange.mjs", url, channel, str(count)))  # type: ignore[no-any-return]
+
+
+async def exchange_python(url: str, channel: str, count: int) -> dict[str, Any]:
+    """Let two clients of PyPI's `centrifuge-python` exchange `count` publications; return what each received."""
+    return json.loads(await _run(EXCHANGE_S, sys.executable, "exchange.py", url, channel, str(count)))  # type: ignore[no-any-return]
+
+
+def check_exchange(seen: dict[str, Any], count: int) -> None:
+    """Assert that both clients received everything, in order, and that the second had unsubscribed before the last."""
+    numbers = list(range(count + 2))
+    assert [publication["data"]["n"] for publication in seen["one"]] == numbers
+    assert [publication["data"]["n"] for publication in seen["two"]] == numbers[:-1]
+    assert seen["one"][0]["data"]["text"] == "grüße"
+    publishers = [publication["client"] for publication in seen["one"]]
+    assert publishers[:count] == [publishers[0]] * count
+    assert publishers[count] != publishers[0]
+
+
+async def _run(deadline_s: float, *command: str) -> str:
+    process = await asyncio.create_subprocess_exec(
+        *command, cwd=HERE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    try:
+        async with asyncio.timeout(deadline_s):
+            out, err = await process.communicate()
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+        raise
+    assert process.returncode == 0, f"{command}: {out.decode()}{err.decode()}"
+    return out.decode()
