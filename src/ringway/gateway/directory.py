@@ -57,6 +57,11 @@ class Directory:
         """Whether the engine can be reached; True where there is none."""
         return self._engine is None or self._engine.up
 
+    @property
+    def tasks(self) -> tuple[asyncio.Task[None], ...]:
+        """What must not end while this runs; the owner of the process watches over it."""
+        return (self._task,) if self._task is not None else ()
+
     def listen(self, listener: Listener) -> None:
         """Call `listener` with every membership event, in the event loop."""
         self._listeners.append(listener)

@@ -56,6 +56,11 @@ class Checks:
         self._task: asyncio.Task[None] | None = None
         self._tls = ssl.create_default_context() if any(backend.address.tls for backend in backends) else None
 
+    @property
+    def tasks(self) -> tuple[asyncio.Task[None], ...]:
+        """What must not end while this runs; the owner of the process watches over it."""
+        return (self._task,) if self._task is not None else ()
+
     async def start(self) -> None:
         """Make the backends known, and check them from now on."""
         for backend in self._backends:

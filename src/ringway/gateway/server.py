@@ -66,6 +66,11 @@ class Gateway:
         assert self._server is not None
         return int(self._server.sockets[0].getsockname()[1])
 
+    @property
+    def tasks(self) -> tuple[asyncio.Task[None], ...]:
+        """What must not end while this runs; the owner of the process watches over it."""
+        return (self._sweeper,) if self._sweeper is not None else ()
+
     async def start(self) -> None:
         """Listen. Raise `ConfigError` where the address cannot be had."""
         host, port = self._config.host, self._config.port

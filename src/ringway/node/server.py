@@ -130,6 +130,11 @@ class ChannelNode:
         """How many connections have more waiting than their high-water mark."""
         return self.stats.slow
 
+    @property
+    def tasks(self) -> tuple[asyncio.Task[None], ...]:
+        """What must not end while this runs; the owner of the process watches over it."""
+        return tuple(self._tasks)
+
     def set_admin_url(self, url: str) -> None:
         """Tell where the admin port is; goes out with the next report."""
         self._reporter.admin_url = url
