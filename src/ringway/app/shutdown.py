@@ -65,6 +65,18 @@ class Job:
         raise RuntimeError(f"the task {self.name!r} ended by itself")
 
 
+async def watch(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Raise what one of the components' own `tasks` failed with. That one is cancelled is its component's stop."""
+    running = set(tasks)
+    while running:
+        ended, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+        for task in ended:
+            if not task.cancelled():
+                task.result()
+                raise RuntimeError(f"the task {task.get_name()!r} ended by itself")
+    await asyncio.Event().wait()
+
+
 async def run_until_stopped(jobs: Sequence[Job], steps: Sequence[Step], *, deadline_s: float) -> int:
     """Run `jobs` until a signal comes, then take `steps`; return the exit code: 0, or 1 where a job failed."""
     stop = asyncio.Event()

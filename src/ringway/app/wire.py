@@ -3,6 +3,7 @@
 Read it from top to bottom to see who knows whom. Every part is given what it needs; nothing is found by itself.
 """
 
+import asyncio
 import secrets
 import socket
 import time
@@ -21,7 +22,7 @@ from ringway.app.engine import open_engine, read_secret
 from ringway.app.limit import allow_many_files
 from ringway.app.member import take_name
 from ringway.app.metric import BALANCER, GATEWAY, NODE, read_process, read_stats, read_view
-from ringway.app.shutdown import Job, Step, run_until_stopped
+from ringway.app.shutdown import Job, Step, run_until_stopped, watch
 from ringway.balancer import Balancer
 from ringway.core.load import LoadView
 from ringway.core.placement import make_policy
@@ -34,6 +35,8 @@ from ringway.protocol.ticket import Mint
 from ringway.types import Incarnation, Issuer, NodeName, NodeState, Role
 
 VERSION = version("ringway")
+
+LEADING_LOOK_S = 0.25
 
 SHUTDOWN_EXTRA_S = 5.0
 """What a shutdown may take beyond the time that clients are given to end."""
@@ -88,7 +91,11 @@ async def run_gateway(config: Config) -> int:
             read_view(directory.view),
         ]
         balancing = Job("balancer", balancer.run())
-        jobs = [balancing]
+        jobs = [
+            balancing,
+            Job("leadership", _tell_leading(balancer, directory)),
+            Job("watch", watch([*gateway.tasks, *directory.tasks])),
+        ]
         if admin:
             asked = Admin(health, lambda: describe(directory.membership.members.values()), Metrics(sources))
             jobs.append(_serve_admin(admin, asked))
@@ -115,7 +122,7 @@ async def _run_static_gateway(config: Config) -> int:
     await gateway.start()
     admin = _open_admin(config.admin, beside=gateway.port)
     await checks.start()
-    jobs = []
+    jobs = [Job("watch", watch([*gateway.tasks, *checks.tasks]))]
     if admin:
         sources = [read_process("gateway", name, None), read_stats(gateway.stats, GATEWAY), read_view(directory.view)]
         asked = Admin(
@@ -148,7 +155,7 @@ async def run_node(config: Config) -> int:
         def health() -> Health:
             return _health(name, Role.NODE, engine, "draining" if node.state is NodeState.DRAINING else "")
 
-        jobs = []
+        jobs = [Job("watch", watch(node.tasks))]
         if admin:
             sources = [read_process("node", name, engine), read_stats(node.stats, NODE)]
             members = node.peers.membership.members
@@ -172,6 +179,13 @@ async def _take_name(config: Config, role: Role, incarnation: Incarnation) -> No
         name = await take_name(engine, config.member.name, role, incarnation)
     structlog.contextvars.bind_contextvars(process=name)
     return name
+
+
+async def _tell_leading(balancer: Balancer, directory: Directory) -> None:
+    """Let the gateway's report say whether its balancer leads."""
+    while True:
+        directory.leading = balancer.leading
+        await asyncio.sleep(LEADING_LOOK_S)
 
 
 def _reachable(host: str) -> str:

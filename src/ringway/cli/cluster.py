@@ -1,0 +1,102 @@
+"""How commands reach a running system: its engine, its members, and the URL of its gateway."""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from ringway.app.config import Layer, load_joined
+from ringway.app.engine import open_engine
+from ringway.app.log import LogConfig, configure_log
+from ringway.app.member import Members, hear_members
+from ringway.app.state import find_running, state_dir
+from ringway.client import Client, ClientConfig
+from ringway.errors import ConfigError, NoAnswer, RingwayError
+from ringway.ports import Engine
+from ringway.protocol.order import (
+    Done,
+    NodeRequest,
+    decode_node_answer,
+    encode,
+    node_address,
+)
+from ringway.protocol.report import Report
+from ringway.types import NodeName
+
+ANSWER_S = 5.0
+URL_ENV = "RINGWAY_URL"
+
+GatewayUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--url",
+        metavar="URL",
+        help="The gateway: http://host:port (asks it for a node) or ws://host:port (goes through it). "
+        f"Also {URL_ENV}. Without it: the one that `ringway up` runs on this machine.",
+    ),
+]
+
+
+@asynccontextmanager
+async def joined(flags: Layer, config_file: str | None, state: str | None) -> AsyncIterator[tuple[Engine, Members]]:
+    """Connect to the engine of the running system, and hear its members."""
+    config = load_joined(flags=flags, file=config_file, state=state).config
+    # A command shows what it finds itself; of the engine's events only errors are worth a line between.
+    configure_log(LogConfig(level="error", format=config.log.format))
+    if not config.engine.url:
+        raise ConfigError("static backends have no engine to ask; look at the gateway's admin port: /v1/nodes")
+    # Somebody waits at the terminal: an engine that is not there is said at once.
+    async with open_engine(msgspec.structs.replace(config.engine, wait_s=0), "command line") as engine:
+        yield engine, await hear_members(engine)
+
+
+def need_node(members: Members, name: str) -> Report:
+    """Return the report of the node `name`; raise `ConfigError` that says which there are."""
+    report = members.node(name)
+    if report is None:
+        known = ", ".join(name for name in sorted(members.live) if members.node(name))
+        raise ConfigError(f"there is no node {name!r}; " + (f"there are {known}" if known else "no node is running"))
+    return report
+
+
+async def ask_node(engine: Engine, name: NodeName, request: NodeRequest) -> Done:
+    """Return the consent of the node `name`; raise `RingwayError` where it refuses or does not answer."""
+    try:
+        answer = decode_node_answer(await engine.bus.call(node_address(name), encode(request), timeout_s=ANSWER_S))
+    except NoAnswer as error:
+        raise RingwayError(f"{name} did not answer: {error}") from None
+    if not isinstance(answer, Done):
+        raise RingwayError(f"{name} refused: {answer.why}")
+    return answer
+
+
+@asynccontextmanager
+async def connected(url: str, **options: Any) -> AsyncIterator[Client]:
+    """Connect a client to the gateway at `url`; raise `ConfigError` where nobody is there."""
+    client = Client(url, config=ClientConfig(open_timeout_s=ANSWER_S), **options)
+    try:
+        await client.open()
+    except OSError as error:
+        why = error.strerror or str(error) or "no answer in time"
+        raise ConfigError(f"no gateway can be reached at {url} ({why}); start one, or correct --url") from None
+    try:
+        yield client
+    finally:
+        await client.close()
+
+
+def gateway_url(given: str | None, state: str | None) -> str:
+    """Return the URL of the gateway: `given`, `RINGWAY_URL`, or the one of the system that runs here."""
+    url = given or os.environ.get(URL_ENV)
+    if url:
+        return url
+    directory = state_dir(state)
+    running = find_running(directory)
+    if running is None:
+        raise ConfigError(
+            f"no system runs from {directory}; start one with `ringway up`, or name a gateway: --url http://host:8000"
+        )
+    return running.gateway_url

@@ -1,0 +1,77 @@
+"""`ringway config show`: the effective settings, and where each came from."""
+
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from ringway.app.config import Loaded, all_fields, load_config
+from ringway.app.engine import hide_credentials
+from ringway.app.field import Field, show_value
+from ringway.cli.option import AsJson, ConfigFile
+
+HIDDEN = "(hidden)"
+
+
+def show(
+    origin: Annotated[bool, typer.Option("--origin", help="Say where each value came from.")] = False,
+    as_json: AsJson = False,
+    config_file: ConfigFile = None,
+) -> None:
+    """Show all settings as a gateway or node started now would have them, in the form of a configuration file.
+
+    The later wins: defaults, the file (--config or RINGWAY_CONFIG), the environment, flags. Secrets are not shown.
+    """
+    loaded = load_config(file=config_file)
+    if as_json:
+        typer.echo(msgspec.json.encode(_as_json(loaded, origin=origin)))
+        return
+    section = ""
+    for field in all_fields().values():
+        if field.section != section:
+            typer.echo(("\n" if section else "") + f"[{field.section}]")
+            section = field.section
+        value = shown(field, value_of(loaded, field))
+        line = f"# {field.name} is not set" if value is None else f"{field.name} = {as_toml(value)}"
+        typer.echo(f"{line:<44}  # {loaded.origin(field.path)}" if origin else line)
+
+
+def value_of(loaded: Loaded, field: Field) -> Any:
+    """Return the effective value of `field`."""
+    return getattr(getattr(loaded.config, field.section), field.name)
+
+
+def shown(field: Field, value: Any) -> Any:
+    """Return `value` as it may be shown: of a URL the part without credentials, of a secret nothing."""
+    if not field.secret or not value:
+        return value
+    return hide_credentials(value) if "://" in value else HIDDEN
+
+
+def as_toml(value: Any) -> str:
+    """Return `value` as TOML writes it."""
+    if isinstance(value, (tuple, list)):
+        return "[" + ", ".join(as_toml(item) for item in value) + "]"
+    # JSON strings and TOML basic strings agree on everything that msgspec writes.
+    return msgspec.json.encode(value).decode() if isinstance(value, str) else show_value(value)
+
+
+def _as_json(loaded: Loaded, *, origin: bool) -> dict[str, dict[str, Any]]:
+    sections: dict[str, dict[str, Any]] = {}
+    for field in all_fields().values():
+        value = shown(field, value_of(loaded, field))
+        said = {"value": value, "origin": loaded.origin(field.path)} if origin else value
+        sections.setdefault(field.section, {})[field.name] = said
+    return sections
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to `app`."""
+    group = typer.Typer(no_args_is_help=True, help="The settings.")
+    group.callback()(_root)
+    group.command()(show)
+    app.add_typer(group, name="config")
+
+
+def _root() -> None:
+    """The settings: what they are, and where they come from."""

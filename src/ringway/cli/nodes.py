@@ -1,0 +1,41 @@
+"""`ringway nodes`: who is there."""
+
+import msgspec
+import typer
+
+from ringway.admin.member import Cluster, describe
+from ringway.app.config import Layer
+from ringway.cli.cluster import joined
+from ringway.cli.option import AsJson, ConfigFile, StateDir, takes_settings
+from ringway.cli.process import run_async
+
+
+@takes_settings("engine")
+def nodes(flags: Layer, as_json: AsJson = False, config_file: ConfigFile = None, state: StateDir = None) -> None:
+    """List the nodes with their load against their fair share, and the gateways.
+
+    With --json: an array with an object for each node, as the admin port answers at /v1/nodes.
+    """
+
+    async def ask() -> Cluster:
+        async with joined(flags, config_file, state) as (_, members):
+            return describe(members.live.values())
+
+    cluster = run_async(ask())
+    if as_json:
+        typer.echo(msgspec.json.encode(cluster.nodes))
+        return
+    from ringway.cli.table import gateways_table, make_console, nodes_table
+
+    console = make_console()
+    if not cluster.nodes and not cluster.gateways:
+        console.print("Nobody is there. Start a node with `ringway node`, a gateway with `ringway gateway`.")
+        return
+    console.print(nodes_table(cluster))
+    console.print()
+    console.print(gateways_table(cluster))
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to `app`."""
+    app.command()(nodes)

@@ -1,0 +1,147 @@
+"""`ringway top`: the nodes, live."""
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+import typer
+
+from ringway.admin.member import Cluster, NodeRow, describe
+from ringway.app.config import Layer
+from ringway.cli.cluster import joined
+from ringway.cli.option import AsJson, ConfigFile, StateDir, takes_settings
+from ringway.cli.process import run_async
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+LOOK_S = 0.25
+BAR_MIN, BAR_MAX = 6, 40
+BESIDE_BAR = 74
+"""Columns that everything beside the bars takes."""
+
+RATE_S = 1.0
+"""Over how long rates are measured: reports come each second."""
+
+
+class Rates(msgspec.Struct, frozen=True, kw_only=True):
+    """How much one node does in a second."""
+
+    accepted_per_s: float = 0.0
+    publications_per_s: float = 0.0
+    deliveries_per_s: float = 0.0
+    moves_per_s: float = 0.0
+
+
+class Meter:
+    """Turns the counters of reports into rates."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, tuple[float, NodeRow]] = {}
+        self._rates: dict[str, Rates] = {}
+
+    def take(self, cluster: Cluster, now: float) -> dict[str, Rates]:
+        """Return the rates of each node in `cluster`, as measured over the last second or so."""
+        for node in cluster.nodes:
+            at, last = self._last.setdefault(node.incarnation, (now, node))
+            if now - at < RATE_S:
+                continue
+            seconds = now - at
+            self._rates[node.incarnation] = Rates(
+                accepted_per_s=(node.accepted - last.accepted) / seconds,
+                publications_per_s=(node.publications - last.publications) / seconds,
+                deliveries_per_s=(node.deliveries - last.deliveries) / seconds,
+                moves_per_s=(sum(node.moved.values()) - sum(last.moved.values())) / seconds,
+            )
+            self._last[node.incarnation] = (now, node)
+        self._last = {node.incarnation: self._last[node.incarnation] for node in cluster.nodes}
+        return {node.name: self._rates.get(node.incarnation, Rates()) for node in cluster.nodes}
+
+
+@takes_settings("engine")
+def top(
+    flags: Layer,
+    once: Annotated[bool, typer.Option("--once", help="Show it once, after measuring for some seconds.")] = False,
+    as_json: AsJson = False,
+    config_file: ConfigFile = None,
+    state: StateDir = None,
+) -> None:
+    """Watch the nodes: connections against fair shares, rates, moves. Ctrl-C ends it.
+
+    The mark in each bar is the node's fair share. With --json it prints one object and ends, as with --once.
+    """
+    run_async(_watch(flags, config_file, state, once=once or as_json, as_json=as_json))
+
+
+async def _watch(flags: Layer, config_file: str | None, state: str | None, *, once: bool, as_json: bool) -> None:
+    meter = Meter()
+    async with joined(flags, config_file, state) as (engine, members):
+
+        def look() -> tuple[Cluster, dict[str, Rates]]:
+            members.tick(engine.up)
+            cluster = describe(members.live.values())
+            return cluster, meter.take(cluster, time.monotonic())
+
+        look()
+        if once:
+            await asyncio.sleep(2 * RATE_S)
+            _print(*look(), as_json=as_json)
+            return
+        from rich.live import Live
+
+        from ringway.cli.table import make_console
+
+        console = make_console()
+        with Live(console=console, auto_refresh=False, screen=True) as live:
+            while True:
+                live.update(_screen(*look(), engine_up=engine.up, width=console.width), refresh=True)
+                await asyncio.sleep(LOOK_S)
+
+
+def _print(cluster: Cluster, rates: dict[str, Rates], *, as_json: bool) -> None:
+    if as_json:
+        rows = [msgspec.to_builtins(node) | msgspec.to_builtins(rates[node.name]) for node in cluster.nodes]
+        typer.echo(msgspec.json.encode(rows))
+        return
+    from ringway.cli.table import make_console
+
+    console = make_console()
+    console.print(_screen(cluster, rates, engine_up=True, width=console.width))
+
+
+def _screen(cluster: Cluster, rates: dict[str, Rates], *, engine_up: bool, width: int) -> "RenderableType":
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    from ringway.cli.table import bar, gateways_table, state_text
+
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in ("node", "state", "conns", "", "fair", "new/s", "pub/s", "deliv/s", "moves/s", "cpu", "lag"):
+        table.add_column(name, justify="left" if name in ("node", "state", "") else "right", no_wrap=True)
+    room = max(BAR_MIN, min(BAR_MAX, width - BESIDE_BAR))
+    largest = max((max(node.connections, node.fair) for node in cluster.nodes), default=0.0)
+    for node in cluster.nodes:
+        rate = rates[node.name]
+        table.add_row(
+            Text(node.name, "bold"),
+            state_text(node),
+            f"{node.connections:,}",
+            bar(node.connections, node.fair, largest, room),
+            f"{node.fair:,.0f}",
+            f"{rate.accepted_per_s:,.0f}",
+            f"{rate.publications_per_s:,.0f}",
+            f"{rate.deliveries_per_s:,.0f}",
+            f"{rate.moves_per_s:,.0f}",
+            f"{node.cpu:.0%}",
+            f"{node.loop_lag_s * 1000:.0f} ms",
+        )
+    total = Text(f"{cluster.connections:,} connections on {len(cluster.nodes)} nodes", "bold")
+    away = Text("The engine is away: this is what was last heard.", "red") if not engine_up else Text()
+    return Group(total, away, table, Text(), gateways_table(cluster))
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to `app`."""
+    app.command()(top)
