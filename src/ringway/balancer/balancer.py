@@ -8,10 +8,10 @@ import msgspec
 import structlog
 
 from ringway.balancer.leadership import Leadership
-from ringway.core.balance import BalanceConfig, Plan, Quota, plan_by_key, plan_by_load
-from ringway.core.flight import Flight
+from ringway.core.balance import BalanceConfig, Plan, Quota, plan_by_key
 from ringway.core.load import LoadView
-from ringway.core.pace import Pacer, moves_per_s
+from ringway.core.pace import moves_per_s
+from ringway.core.term import Term
 from ringway.errors import EngineError
 from ringway.ports import Engine, Serving
 from ringway.protocol.order import (
@@ -68,15 +68,11 @@ class Balancer:
         self._clock = clock
         self._leadership = Leadership(engine.lease, name, config.lease_s, clock)
         self._serving: Serving | None = None
-        self._seen_version = -1
-        self._changed_at = clock()
-        self._counted_version = -1
         self._begin_term()
 
     def _begin_term(self) -> None:
-        self._pacer = Pacer(self._config)
-        self._flight = Flight()
-        self._finish = 0  # moves of a balance that was begun and shall be finished inside the dead band
+        self._term = Term(self._config, self._view, keyed=self._keyed)
+        self._counted_version = -1
 
     @property
     def leading(self) -> bool:
@@ -99,13 +95,14 @@ class Balancer:
         fence = await self._leadership.keep()
         self.stats.leading = fence is not None
         if fence is None:
+            await self._stop_serving()
             if was:
-                await self._stop_serving()
                 self.stats.reason = "not leading"
             return
         try:
             if not was:
                 self._begin_term()
+            if self._serving is None:
                 self._serving = await self._engine.bus.serve(BALANCER, self._answer)
             await self._balance(fence, now)
         except EngineError as error:
@@ -117,32 +114,18 @@ class Balancer:
             await serving.close()
 
     async def _balance(self, fence: int, now: float) -> None:
-        if self._view.version != self._seen_version:
-            self._seen_version = self._view.version
-            self._changed_at = now
-        plan = await self._plan(now)
+        settling = self._term.settling(now)
+        plan = await self._plan_by_key() if self._keyed else self._term.plan(now)
         self.stats.imbalance = plan.imbalance
         self.stats.moves_planned = plan.moves
         self.stats.reason = plan.reason
-        if now - self._changed_at < self._config.settle_s:
+        if settling:
             self.stats.reason = f"waiting for the cluster to settle; {plan.reason}"
             return
-        orders = self._pacer.orders(plan, self._connections(), self._accept_per_s(), PERIOD_S)
+        orders = self._term.orders(plan, PERIOD_S)
         if orders:
             _log.info("ordering moves", moves=sum(order.count for order in orders), planned=plan.moves, why=plan.reason)
             await asyncio.gather(*(self._order(order, fence, now) for order in orders))
-
-    async def _plan(self, now: float) -> Plan:
-        if self._keyed:
-            return await self._plan_by_key()
-        standings = self._flight.standings(self._view.nodes.values(), now)
-        plan = plan_by_load(standings, self._config)
-        if plan.quotas:
-            self._finish = self._finish or plan.moves
-        elif self._finish:
-            plan = plan_by_load(standings, self._config, within_band=True)
-            self._finish = self._finish if plan.quotas else 0
-        return plan
 
     async def _plan_by_key(self) -> Plan:
         """Ask the nodes, unless nothing has changed since they last said that nothing is misplaced."""
@@ -164,8 +147,7 @@ class Balancer:
         if await self._ask(quota.donor, order) is None:
             self.stats.orders_failed += 1
             return
-        self._flight.ordered(quota.donor, quota.target, quota.count, now)
-        self._finish = max(0, self._finish - quota.count)
+        self._term.ordered(quota, now)
         self.stats.moves_ordered += quota.count
 
     async def _ask(self, node: NodeName, request: NodeRequest) -> Done | None:
@@ -184,22 +166,18 @@ class Balancer:
     async def _answer(self, raw: bytes) -> bytes:
         """Serve `ringway rebalance`: the plan that would balance exactly, and with it the start of doing so."""
         request = decode_rebalance(raw)
-        now = self._clock()
         if self._keyed:
             self._counted_version = -1
             plan = await self._plan_by_key()
         else:
-            standings = self._flight.standings(self._view.nodes.values(), now)
-            plan = plan_by_load(standings, self._config, within_band=True)
-            if not request.dry_run:
-                self._finish = plan.moves
+            plan = self._term.plan_exactly(self._clock(), begin=not request.dry_run)
         rows = tuple(QuotaRow(donor=quota.donor, target=quota.target, count=quota.count) for quota in plan.quotas)
         return encode(
             PlanAnswer(
                 quotas=rows,
                 reason=plan.reason,
                 imbalance=plan.imbalance,
-                moves_per_s=moves_per_s(self._connections(), self._config),
+                moves_per_s=moves_per_s(self._term.connections(), self._config),
                 fair=dict(plan.fair),
                 load={name: node.load for name, node in self._view.nodes.items()},
             )
@@ -207,10 +185,3 @@ class Balancer:
 
     def _ring(self) -> dict[NodeName, float]:
         return {node.name: node.weight for node in self._view.eligible}
-
-    def _connections(self) -> int:
-        return sum(node.connections for node in self._view.nodes.values())
-
-    def _accept_per_s(self) -> dict[NodeName, float]:
-        nodes = self._view.nodes.values()
-        return {node.name: node.report.accept_per_s for node in nodes if node.report and node.report.accept_per_s > 0}

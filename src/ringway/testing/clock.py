@@ -1,0 +1,46 @@
+"""An event loop whose time jumps: what waits for an hour is done at once, in the right order.
+
+For tests of shells over the memory engine, where nothing but timers decides when something happens. Real sockets and
+threads do not belong on such a loop: time would not wait for them.
+"""
+
+import asyncio
+import selectors
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+class _Jump(selectors.DefaultSelector):
+    """Instead of waiting for `timeout`, lets the clock jump by it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 0.0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        ready = super().select(0)
+        if not ready and timeout is None:
+            raise RuntimeError("every task waits, and no timer is set: in fake time nothing will ever happen")
+        if not ready and timeout:
+            self.now += timeout
+        return ready
+
+
+class FakeTimeLoop(asyncio.SelectorEventLoop):
+    """See the module. `time()` begins at 0."""
+
+    def __init__(self) -> None:
+        self._jump = _Jump()
+        super().__init__(self._jump)
+
+    def time(self) -> float:
+        """The fake monotonic time, in seconds."""
+        return self._jump.now
+
+
+def run_in_fake_time(main: Coroutine[Any, Any, T]) -> T:
+    """Run `main` on a new `FakeTimeLoop` and return its result."""
+    with asyncio.Runner(loop_factory=FakeTimeLoop) as runner:
+        return runner.run(main)

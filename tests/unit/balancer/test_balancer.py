@@ -1,0 +1,421 @@
+"""The balancer over the memory engine, in fake time: a round a second, nodes that answer as they are told to."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from ringway.balancer import Balancer
+from ringway.core.balance import BalanceConfig
+from ringway.core.load import LoadView
+from ringway.engine.memory import MemoryEngine, MemoryHub
+from ringway.errors import EngineError, NoAnswer
+from ringway.protocol.order import (
+    BALANCER,
+    CountMisplaced,
+    Done,
+    MoveOrder,
+    NodeAnswer,
+    PlanAnswer,
+    Rebalance,
+    Refused,
+    decode_node_request,
+    decode_plan_answer,
+    encode,
+    node_address,
+)  # fmt: skip
+from ringway.testing.clock import run_in_fake_time
+from ringway.types import NodeName
+from sample import GATEWAY, name, node_report
+
+CONFIG = BalanceConfig(settle_s=2.0, lease_s=4.0)
+PATIENCE_S = 60.0
+
+
+class Cluster:
+    """Nodes that carry out orders at once, and balancers over one view of them."""
+
+    def __init__(self, connections: dict[NodeName, int], *, keyed: bool = False) -> None:
+        self.hub = MemoryHub(now=asyncio.get_running_loop().time)
+        self.engine = self.hub.open()
+        self.keyed = keyed
+        self.connections = connections
+        self.draining: set[NodeName] = set()
+        self.misplaced: dict[NodeName, dict[NodeName, int]] = {}
+        self.moved: dict[NodeName, dict[NodeName, int]] = {node: {} for node in connections}
+        self.orders: list[tuple[float, NodeName, MoveOrder]] = []
+        self.questions: list[CountMisplaced] = []
+        self.answer: Callable[[NodeName], NodeAnswer | None] = lambda _: None
+        self.views: list[LoadView] = []
+        self.seq = 0
+
+    @property
+    def now(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    async def serve(self) -> None:
+        for node in self.connections:
+            await self.engine.bus.serve(node_address(node), self._handler(node))
+
+    def _handler(self, node: NodeName) -> Callable[[bytes], Awaitable[bytes]]:
+        async def handle(raw: bytes) -> bytes:
+            request = decode_node_request(raw)
+            if isinstance(request, CountMisplaced):
+                self.questions.append(request)
+                return encode(self.answer(node) or Done(misplaced=self.misplaced.get(node, {})))
+            assert isinstance(request, MoveOrder)
+            self.orders.append((self.now, node, request))
+            answer = self.answer(node)
+            if answer is None:
+                self._move(node, request.target, request.count)
+            return encode(answer or Done())
+
+        return handle
+
+    def _move(self, donor: NodeName, target: NodeName, count: int) -> None:
+        self.connections[donor] -= count
+        self.connections[target] += count
+        self.moved[donor][target] = self.moved[donor].get(target, 0) + count
+        counted = self.misplaced.get(donor, {})
+        if target in counted:
+            counted[target] -= count
+
+    def report(self) -> None:
+        """Let every view hear of every node."""
+        self.seq += 1
+        for node, connections in self.connections.items():
+            report = node_report(
+                node, self.seq, draining=node in self.draining, connections=connections, moved=dict(self.moved[node])
+            )
+            for view in self.views:
+                view.reported(report, self.now)
+
+    async def reporting(self) -> None:
+        while True:
+            self.report()
+            await asyncio.sleep(0.9)
+
+    def balancer(self, gateway: str, engine: MemoryEngine | None = None) -> Balancer:
+        view = LoadView(GATEWAY)
+        self.views.append(view)
+        self.report()
+        return Balancer(
+            CONFIG, name=gateway, view=view, keyed=self.keyed, engine=engine or self.hub.open(),
+            clock=asyncio.get_running_loop().time,
+        )  # fmt: skip
+
+    async def ask(self, *, dry_run: bool) -> PlanAnswer:
+        request = encode(Rebalance(dry_run=dry_run))
+        return decode_plan_answer(await self.engine.bus.call(BALANCER, request, timeout_s=2.0))
+
+    def ordered(self) -> int:
+        return sum(order.count for _, _, order in self.orders)
+
+
+@asynccontextmanager
+async def running(cluster: Cluster, *balancers: Balancer) -> Any:
+    """Run the nodes' reports and the balancers; cancel what still runs at the end."""
+    tasks = [asyncio.create_task(cluster.reporting()), *(asyncio.create_task(one.run()) for one in balancers)]
+    try:
+        yield tasks[1:]
+    finally:
+        for task in tasks:
+            task.cancel()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        assert all(isinstance(result, asyncio.CancelledError) for result in results)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        while not condition():
+            await asyncio.sleep(0.05)
+
+
+def play(connections: dict[int, int], scene: Callable[[Cluster], Awaitable[None]], *, keyed: bool = False) -> None:
+    """Play `scene` with nodes that hold so many connections."""
+
+    async def main() -> None:
+        cluster = Cluster({name(index): count for index, count in connections.items()}, keyed=keyed)
+        await cluster.serve()
+        await scene(cluster)
+
+    run_in_fake_time(main())
+
+
+def test_it_balances_a_new_node_in_and_stops() -> None:
+    async def scene(cluster: Cluster) -> None:
+        balancer = cluster.balancer("g1")
+        async with running(cluster, balancer):
+            await until(lambda: set(cluster.connections.values()) == {200})
+            assert cluster.ordered() == balancer.stats.moves_ordered == 200
+            await asyncio.sleep(30)
+            assert cluster.ordered() == 200
+            assert balancer.stats.reason.startswith("balanced")
+
+    play({1: 300, 2: 300, 3: 0}, scene)
+
+
+def test_it_leads_and_says_so() -> None:
+    async def scene(cluster: Cluster) -> None:
+        balancer = cluster.balancer("g1")
+        assert not balancer.leading
+        async with running(cluster, balancer):
+            await until(lambda: balancer.leading)
+            assert balancer.stats.leading
+        assert not balancer.leading
+
+    play({1: 10}, scene)
+
+
+def test_it_waits_for_the_cluster_to_settle() -> None:
+    async def scene(cluster: Cluster) -> None:
+        balancer = cluster.balancer("g1")
+        async with running(cluster, balancer):
+            await until(lambda: balancer.stats.reason.startswith("waiting for the cluster to settle"))
+            assert balancer.stats.moves_planned == 50
+            await until(lambda: bool(cluster.orders))
+            assert cluster.orders[0][0] >= CONFIG.settle_s
+
+    play({1: 100, 2: 0}, scene)
+
+
+def test_it_waits_again_when_members_change() -> None:
+    async def scene(cluster: Cluster) -> None:
+        balancer = cluster.balancer("g1")
+        async with running(cluster, balancer):
+            await until(lambda: len(cluster.orders) >= 3)
+            cluster.draining.add(name(2))
+            await until(lambda: balancer.stats.reason.startswith("waiting"))
+            since = cluster.now
+            known = len(cluster.orders)
+            await until(lambda: len(cluster.orders) > known)
+            assert cluster.now - since >= CONFIG.settle_s - 0.1
+
+    play({1: 1000, 2: 0, 3: 0}, scene)
+
+
+def test_it_keeps_to_its_pace() -> None:
+    async def scene(cluster: Cluster) -> None:
+        async with running(cluster, cluster.balancer("g1")):
+            await until(lambda: cluster.ordered() >= 200)
+        by_second: dict[int, int] = {}
+        for at, _, order in cluster.orders:
+            by_second[round(at)] = by_second.get(round(at), 0) + order.count
+            assert order.within_s == 1.0
+        assert set(by_second.values()) <= {20, 21}  # 2 % of 1,000 a second
+
+    play({1: 500, 2: 500, 3: 0, 4: 0}, scene)
+
+
+def test_orders_carry_the_fencing_number() -> None:
+    async def scene(cluster: Cluster) -> None:
+        cluster.hub.fence = 41
+        async with running(cluster, cluster.balancer("g1")):
+            await until(lambda: len(cluster.orders) >= 2)
+        assert {order.fence for _, _, order in cluster.orders} == {42}
+
+    play({1: 1000, 2: 0}, scene)
+
+
+def test_of_two_one_leads_and_the_other_waits() -> None:
+    async def scene(cluster: Cluster) -> None:
+        one, other = cluster.balancer("g1"), cluster.balancer("g2")
+        async with running(cluster, one, other):
+            await until(lambda: cluster.ordered() >= 200)
+            assert one.leading != other.leading
+            assert (one if other.leading else other).stats.moves_ordered == 0
+        assert len({order.fence for _, _, order in cluster.orders}) == 1
+
+    play({1: 500, 2: 0}, scene)
+
+
+def test_one_that_stops_resigns_and_another_leads_at_once() -> None:
+    async def scene(cluster: Cluster) -> None:
+        one, other = cluster.balancer("g1"), cluster.balancer("g2")
+        async with running(cluster, one, other) as tasks:
+            await until(lambda: one.leading)
+            tasks[0].cancel()
+            stopped = cluster.now
+            await until(lambda: other.leading)
+            assert cluster.now - stopped <= 1.1
+
+    play({1: 10}, scene)
+
+
+def test_one_that_dies_is_succeeded_when_its_lease_is_over() -> None:
+    async def scene(cluster: Cluster) -> None:
+        one, other = cluster.balancer("g1"), cluster.balancer("g2")
+        async with running(cluster, one, other):
+            await until(lambda: one.stats.moves_ordered > 0)
+            cut_off(one)
+            died = cluster.now
+            await until(lambda: other.leading)
+            assert cluster.now - died <= CONFIG.lease_s + 1.1
+            assert not one.leading
+            await until(lambda: other.stats.moves_ordered > 0)
+            fences = [order.fence for _, _, order in cluster.orders]
+            assert fences == sorted(fences)
+            assert fences[-1] > fences[0]
+            await until(lambda: set(cluster.connections.values()) == {500})
+            assert cluster.ordered() == 500
+
+    play({1: 1000, 2: 0}, scene)
+
+
+def cut_off(balancer: Balancer) -> None:
+    """Let the engine fail for this balancer alone: to the others it is dead."""
+
+    async def fail(*_: object, **__: object) -> Any:
+        raise EngineError("cut off")
+
+    for port, calls in (("lease", ("acquire", "renew", "release")), ("bus", ("call",))):
+        for call in calls:
+            setattr(getattr(balancer._engine, port), call, fail)
+
+
+def test_while_the_engine_is_away_it_orders_nothing_and_goes_on_afterwards() -> None:
+    async def scene(cluster: Cluster) -> None:
+        balancer = cluster.balancer("g1")
+        async with running(cluster, balancer):
+            await until(lambda: cluster.ordered() > 0)
+            cluster.hub.away = True
+            await asyncio.sleep(0.1)
+            known = cluster.ordered()
+            await asyncio.sleep(20)
+            assert cluster.ordered() == known
+            assert not balancer.leading
+            cluster.hub.away = False
+            await until(lambda: set(cluster.connections.values()) == {500})
+            assert cluster.ordered() == 500
+
+    play({1: 1000, 2: 0}, scene)
+
+
+def test_it_serves_the_plan_though_the_engine_refused_that_at_first() -> None:
+    async def scene(cluster: Cluster) -> None:
+        balancer = cluster.balancer("g1")
+        serve, failures = balancer._engine.bus.serve, 2
+
+        async def fail_twice(address: str, handler: Any) -> Any:
+            nonlocal failures
+            failures -= 1
+            if failures >= 0:
+                raise NoAnswer("not now")
+            return await serve(address, handler)
+
+        balancer._engine.bus.serve = fail_twice  # type: ignore[method-assign]
+        async with running(cluster, balancer):
+            await until(lambda: BALANCER in cluster.hub.served)
+            assert (await cluster.ask(dry_run=True)).load == {"n1": 10.0}
+
+    play({1: 10}, scene)
+
+
+def test_only_the_leader_answers_and_nobody_does_after_it_has_gone() -> None:
+    async def scene(cluster: Cluster) -> None:
+        async with running(cluster, cluster.balancer("g1"), cluster.balancer("g2")):
+            await until(lambda: BALANCER in cluster.hub.served)
+            await asyncio.sleep(5)
+            assert len(cluster.hub.served[BALANCER]) == 1
+        assert BALANCER not in cluster.hub.served
+
+    play({1: 10}, scene)
+
+
+def test_a_dry_run_shows_the_plan_and_moves_nobody() -> None:
+    async def scene(cluster: Cluster) -> None:
+        async with running(cluster, cluster.balancer("g1")):
+            await until(lambda: BALANCER in cluster.hub.served)
+            plan = await cluster.ask(dry_run=True)
+            assert [(row.donor, row.target, row.count) for row in plan.quotas] == [("n1", "n2", 10)]
+            assert plan.fair == {"n1": 100.0, "n2": 100.0}
+            assert plan.load == {"n1": 110.0, "n2": 90.0}
+            assert plan.moves_per_s == 5.0
+            assert "asked to balance" in plan.reason
+            await asyncio.sleep(20)
+            assert cluster.orders == []
+
+    play({1: 110, 2: 90}, scene)
+
+
+def test_asked_to_it_balances_inside_the_dead_band() -> None:
+    async def scene(cluster: Cluster) -> None:
+        async with running(cluster, cluster.balancer("g1")):
+            await until(lambda: BALANCER in cluster.hub.served)
+            await cluster.ask(dry_run=False)
+            await until(lambda: set(cluster.connections.values()) == {100})
+            await asyncio.sleep(20)
+            assert cluster.ordered() == 10
+
+    play({1: 110, 2: 90}, scene)
+
+
+@pytest.mark.parametrize("answer", [Refused(why="no"), "silent"])
+def test_a_node_that_refuses_or_is_silent_is_asked_again(answer: NodeAnswer | str) -> None:
+    async def scene(cluster: Cluster) -> None:
+        def refuse(_: NodeName) -> NodeAnswer | None:
+            if answer == "silent":
+                raise RuntimeError("the node is broken")
+            assert isinstance(answer, Refused)
+            return answer
+
+        balancer = cluster.balancer("g1")
+        cluster.answer = refuse
+        async with running(cluster, balancer):
+            await until(lambda: balancer.stats.orders_failed >= 3)
+            assert balancer.stats.moves_ordered == 0
+            cluster.answer = lambda _: None
+            await until(lambda: set(cluster.connections.values()) == {50})
+            assert balancer.stats.moves_ordered == 50
+
+    play({1: 100, 2: 0}, scene)
+
+
+def test_a_draining_node_is_emptied() -> None:
+    async def scene(cluster: Cluster) -> None:
+        cluster.draining.add(name(2))
+        async with running(cluster, cluster.balancer("g1")):
+            await until(lambda: cluster.connections[name(2)] == 0)
+            assert cluster.connections == {"n1": 100, "n2": 0, "n3": 100}
+            assert cluster.ordered() == 67
+
+    play({1: 67, 2: 67, 3: 66}, scene)
+
+
+def test_by_key_it_moves_what_nodes_find_misplaced_and_then_asks_no_more() -> None:
+    async def scene(cluster: Cluster) -> None:
+        cluster.misplaced = {name(1): {name(3): 30}, name(2): {name(3): 20}}
+        balancer = cluster.balancer("g1")
+        async with running(cluster, balancer):
+            await until(lambda: cluster.ordered() == 50)
+            assert all(order.ring == {"n1": 1.0, "n2": 1.0, "n3": 1.0} for _, _, order in cluster.orders)
+            await asyncio.sleep(3)
+            asked = len(cluster.questions)
+            await asyncio.sleep(20)
+            assert len(cluster.questions) == asked
+            assert balancer.stats.reason == "every key is where the ring puts it"
+            assert cluster.ordered() == 50
+
+    play({1: 100, 2: 100, 3: 0}, scene, keyed=True)
+
+
+def test_by_key_it_asks_again_when_members_change_or_an_answer_is_missing() -> None:
+    async def scene(cluster: Cluster) -> None:
+        silent = True
+        cluster.answer = lambda node: Refused(why="starting") if silent and node == "n2" else None
+        async with running(cluster, cluster.balancer("g1")):
+            await asyncio.sleep(10)
+            asked = len(cluster.questions)
+            assert asked >= 16  # in each round, since one answer is missing
+            silent = False
+            await asyncio.sleep(5)
+            asked = len(cluster.questions)
+            await asyncio.sleep(5)
+            assert len(cluster.questions) == asked
+            cluster.draining.add(name(1))
+            await until(lambda: len(cluster.questions) > asked)
+            assert set(cluster.questions[-1].ring) == {"n2"}
+
+    play({1: 100, 2: 100}, scene, keyed=True)

@@ -1,0 +1,73 @@
+"""One leadership: waiting, beginning, finishing. The shell around it is tested in tests/unit/balancer."""
+
+from ringway.core.balance import BalanceConfig, Quota
+from ringway.core.load import LoadView
+from ringway.core.term import Term
+from ringway.types import NodeName
+from sample import node_report, view_of
+
+CONFIG = BalanceConfig(settle_s=2.0)
+N1, N2 = NodeName("n1"), NodeName("n2")
+
+
+def term_of(loads: dict[str, int], *, keyed: bool = False) -> tuple[LoadView, Term]:
+    view = view_of(dict.fromkeys(loads, 1.0), loads=loads)
+    return view, Term(CONFIG, view, keyed=keyed)
+
+
+def test_a_term_begins_by_waiting_and_waits_again_after_each_change() -> None:
+    view, term = term_of({"n1": 10})
+    assert [term.settling(now) for now in (100.0, 101.9, 102.0)] == [True, True, False]
+    view.reported(node_report("n2"), 103.0)
+    assert [term.settling(now) for now in (103.0, 104.9, 105.0)] == [True, True, False]
+
+
+def test_what_was_ordered_is_not_planned_again() -> None:
+    _, term = term_of({"n1": 200, "n2": 0})
+    plan = term.plan(0.0)
+    assert plan.moves == 100
+    term.ordered(Quota(N1, N2, 30), 0.0)
+    assert term.plan(0.5).moves == 70
+
+
+def test_a_balance_that_was_begun_is_finished_inside_the_dead_band() -> None:
+    _, term = term_of({"n1": 200, "n2": 0})
+    term.plan(0.0)
+    term.ordered(Quota(N1, N2, 95), 0.0)
+    assert term.plan(0.5).quotas == (Quota(N1, N2, 5),)
+    term.ordered(Quota(N1, N2, 5), 0.5)
+    assert term.plan(0.6).quotas == ()
+
+
+def test_a_term_that_finds_it_inside_the_dead_band_begins_nothing() -> None:
+    _, term = term_of({"n1": 105, "n2": 95})
+    assert term.plan(0.0).quotas == ()
+
+
+def test_when_it_is_finished_the_dead_band_counts_again() -> None:
+    view, term = term_of({"n1": 200, "n2": 0})
+    term.plan(0.0)
+    term.ordered(Quota(N1, N2, 100), 0.0)
+    view.reported(node_report("n1", 2, connections=105, moved={N2: 100}), 1.0)
+    view.reported(node_report("n2", 2, connections=95), 1.0)
+    assert term.plan(1.0).quotas == ()
+
+
+def test_an_operator_may_begin_inside_the_dead_band() -> None:
+    _, term = term_of({"n1": 105, "n2": 95})
+    assert term.plan_exactly(0.0, begin=False).moves == 5
+    assert term.plan(0.0).quotas == ()
+    term.plan_exactly(0.0, begin=True)
+    assert term.plan(0.0).moves == 5
+
+
+def test_orders_keep_to_what_targets_say_they_can_take() -> None:
+    view, term = term_of({"n1": 2000, "n2": 0})
+    view.reported(node_report("n2", 2, accept_per_s=20.0), 1.0)
+    assert term.orders(term.plan(1.0), 1.0) == [Quota(N1, N2, 10)]
+
+
+def test_by_key_the_nodes_know_what_is_in_flight() -> None:
+    _, term = term_of({"n1": 200, "n2": 0}, keyed=True)
+    term.ordered(Quota(N1, N2, 30), 0.0)
+    assert term.plan(0.0).moves == 100
