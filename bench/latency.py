@@ -15,13 +15,13 @@ import uvloop
 from rich.progress import Progress
 
 import ringway
-from cluster import cluster
 from report import Claim, Result, parser, percentile, publish
+from ringway.testing.system import running_system
 
 
 async def client_on(url: str, node: str) -> ringway.Client:
     """A client that is connected to `node`, directly."""
-    client = ringway.Client(url.replace("http://", "ws://") + "/connection/websocket")
+    client = ringway.Client(url)
     await client.open()
     if client.node != node:
         raise RuntimeError(f"{url} is {client.node}, not {node}")
@@ -92,8 +92,8 @@ def main() -> None:
     flags.add_argument("--seconds", type=float, default=20, help="how long to publish")
     arguments = flags.parse_args()
     seconds = 3 if arguments.quick else arguments.seconds
-    with cluster(nodes=2) as system:
-        urls = {node["name"]: node["url"] for node in system.nodes()}
+    with running_system(nodes=2) as system:
+        urls = {name: node["url"] for name, node in system.nodes().items()}
         delays = uvloop.run(measure(urls, arguments.rate, seconds))
     bare = uvloop.run(echo(500 if arguments.quick else 3000))
     columns = ["way", "messages", "p50 ms", "p99 ms", "max ms"]

@@ -19,8 +19,8 @@ import uvloop
 from rich.progress import Progress
 
 import ringway
-from cluster import Cluster, cluster
 from report import Claim, Result, parser, publish
+from ringway.testing.system import System, running_system
 
 CHANNELS = 100
 SETTLED_S = 8.0
@@ -99,14 +99,14 @@ def publisher(url: str, rate: float, pipe: Connection) -> None:
 class Watch:
     """Follows the nodes' reports once a second."""
 
-    def __init__(self, system: Cluster) -> None:
+    def __init__(self, system: System) -> None:
         self._system = system
         self.began = time.monotonic()
         self.samples: list[tuple[float, dict[str, dict[str, Any]]]] = []
 
     def sample(self) -> dict[str, dict[str, Any]]:
         """Ask the nodes, and remember the answer with its time."""
-        nodes = {node["name"]: node for node in self._system.nodes()}
+        nodes = self._system.nodes()
         self.samples.append((time.monotonic() - self.began, nodes))
         return nodes
 
@@ -169,7 +169,7 @@ def main() -> None:
     flags.add_argument("--seconds", type=float, default=90, help="give up waiting for balance after this")
     arguments = flags.parse_args()
     clients = 600 if arguments.quick else arguments.clients
-    with cluster(nodes=2) as system:
+    with running_system(nodes=2) as system:
         context = multiprocessing.get_context("spawn")
         pipes, processes = [], []
         jobs: list[tuple[Any, tuple[Any, ...]]] = [

@@ -1,0 +1,51 @@
+"""A node joins, drains and comes back: just the connections that must move do, each to the node that it was told."""
+
+import asyncio
+from collections import Counter
+
+from integration.system.witness import reaches_all, until
+from ringway.protocol.move import read_move
+
+
+def connections(system) -> dict[str, int]:
+    return {name: node["connections"] for name, node in system.nodes().items()}
+
+
+async def counts(system, expected: dict[str, int]) -> None:
+    """Wait until the nodes report the expected connections."""
+    await until(lambda: connections(system) == expected, f"{expected}")
+
+
+async def test_a_third_node_gets_its_share_with_the_fewest_moves_and_drains_to_the_others(system, witnesses):
+    crowd = await witnesses(60)
+    await reaches_all(crowd, "before")
+    first = Counter(witness.nodes[-1] for witness in crowd)
+    assert set(first) == {"node-1", "node-2"}
+    old_shares = dict(first)
+
+    system.start("node")
+    await until(lambda: connections(system).get("node-3") == 20, "the third node to get its share")
+    await until(lambda: sum(connections(system).values()) == 60, "everybody to be back")
+    moved = [witness for witness in crowd if len(witness.nodes) > 1]
+    assert len(moved) == 20
+    assert all(len(witness.nodes) == 2 and witness.nodes[1] == "node-3" for witness in moved)
+    for witness in moved:
+        [(code, reason)] = witness.ends
+        move = read_move(reason)
+        assert code == 1012
+        assert move is not None
+        assert move.node == "node-3"
+    assert all(count <= old_shares[name] for name, count in connections(system).items() if name in old_shares)
+    await until(lambda: all(witness.listening for witness in crowd), "all subscriptions")
+    await reaches_all(crowd, "after the join")
+
+    output = await asyncio.to_thread(system.ringway, "drain", "node-3")
+    assert "node-3" in output
+    await until(lambda: connections(system)["node-3"] == 0, "an empty node")
+    await until(lambda: all(witness.listening for witness in crowd), "all subscriptions")
+    assert {witness.nodes[-1] for witness in crowd} == {"node-1", "node-2"}
+    assert system.nodes()["node-3"]["state"] == "draining"
+    await reaches_all(crowd, "after the drain")
+
+    await asyncio.to_thread(system.ringway, "undrain", "node-3")
+    await until(lambda: connections(system)["node-3"] == 20, "the node to be filled again")
