@@ -9,8 +9,8 @@ import msgspec
 import structlog
 
 from ringway.core.membership import Membership
-from ringway.errors import ConfigError, ProtocolError
-from ringway.ports import Engine
+from ringway.errors import ConfigError, EngineError, ProtocolError
+from ringway.ports import Engine, Lease
 from ringway.protocol.name import check_name
 from ringway.protocol.report import Report, decode_report
 from ringway.types import Incarnation, NodeName, Role
@@ -97,11 +97,12 @@ async def hear_members(engine: Engine, silence_s: float = SILENCE_S) -> Members:
     return members
 
 
-async def take_name(engine: Engine, wanted: str, role: Role, incarnation: Incarnation) -> NodeName:
+async def take_name(engine: Engine, lease: Lease, wanted: str, role: Role, incarnation: Incarnation) -> NodeName:
     """Return a name that no live member has: `wanted`, or the smallest free one of the role.
 
-    A lease keeps two that start at the same moment from taking the same name. Raise `ConfigError` where `wanted` is
-    not a name, or in use. Uses up the watch of `engine`: give a connection of its own.
+    A lease keeps two that start at the same moment from taking the same name; give it back with `free_name` when the
+    member is heard. Raise `ConfigError` where `wanted` is not a name, or in use. Uses up the watch of `engine`: give
+    a connection of its own.
     """
     if wanted:
         check_name(wanted)
@@ -115,6 +116,18 @@ async def take_name(engine: Engine, wanted: str, role: Role, incarnation: Incarn
         name = NodeName(f"{role}-{number}")
         if name in members.live:
             continue
-        if await engine.lease.acquire(f"name.{name}", incarnation, NAME_LEASE_S) is not None:
+        if await lease.acquire(_lease_of(name), incarnation, NAME_LEASE_S) is not None:
             return name
     raise ConfigError(f"all names from {role}-1 to {role}-{NAMES_MAX - 1} are in use; give one with --name")
+
+
+async def free_name(lease: Lease, name: NodeName, incarnation: Incarnation) -> None:
+    """Give the lease of `take_name` back: reports keep the name from now on. Idempotent; quiet without an engine."""
+    try:
+        await lease.release(_lease_of(name), incarnation)
+    except EngineError as error:
+        _log.debug("the lease of a name was not released; it ends by itself", error=str(error))
+
+
+def _lease_of(name: NodeName) -> str:
+    return f"name.{name}"

@@ -93,7 +93,8 @@ INFO = _gauge("build_info", "Always 1; the labels say what runs.", "version", "r
 NODE_LOAD = _gauge("gateway_node_load", "Effective load of each node as this gateway sees it.", "node")
 NODE_CONNECTIONS = _gauge("gateway_node_connections", "Connections of each node, as it last reported.", "node")
 
-SINGLE = (INFO, ENGINE_UP, NODE_LOAD, NODE_CONNECTIONS)
+EVERY_PROCESS = (INFO, ENGINE_UP)
+VIEW = (NODE_LOAD, NODE_CONNECTIONS)
 
 
 def read_stats(stats: GatewayStats | NodeStats | BalancerStats, table: Table) -> Source:

@@ -20,7 +20,7 @@ from ringway.admin.server import AdminServer
 from ringway.app.config import Config
 from ringway.app.engine import open_engine, read_secret
 from ringway.app.limit import allow_many_files
-from ringway.app.member import take_name
+from ringway.app.member import free_name, take_name
 from ringway.app.metric import BALANCER, GATEWAY, NODE, read_process, read_stats, read_view
 from ringway.app.shutdown import Job, Step, run_until_stopped, watch
 from ringway.balancer import Balancer
@@ -38,6 +38,9 @@ VERSION = version("ringway")
 
 LEADING_LOOK_S = 0.25
 
+HEARD_S = 2.0
+"""After this long every member has reported, and its name is known by that."""
+
 SHUTDOWN_EXTRA_S = 5.0
 """What a shutdown may take beyond the time that clients are given to end."""
 
@@ -54,8 +57,8 @@ async def run_gateway(config: Config) -> int:
     incarnation = _new_incarnation()
     secret = read_secret(config.engine)
     policy = make_policy(config.gateway.policy, secret)
-    name = await _take_name(config, Role.GATEWAY, incarnation)
-    async with open_engine(config.engine, name) as engine:
+    async with open_engine(config.engine, f"gateway {incarnation}") as engine:
+        name = await _take_name(config, engine, Role.GATEWAY, incarnation)
         directory = Directory(Issuer(incarnation))
         gateway = Gateway(config.gateway, directory, policy, Mint(secret), rng)
         balancer = Balancer(
@@ -68,22 +71,7 @@ async def run_gateway(config: Config) -> int:
         )
         await gateway.start()
         admin = _open_admin(config.admin, beside=gateway.port)
-        url = f"http://{_reachable(config.gateway.host)}:{gateway.port}"
-        me = Report(
-            name=name,
-            incarnation=incarnation,
-            role=Role.GATEWAY,
-            seq=0,
-            url=url,
-            public_url=config.gateway.public_url or url,
-            version=VERSION,
-            admin_url=admin.url if admin else "",
-        )
-        await directory.join(engine, me, rng)
-
-        def health() -> Health:
-            return _health(name, Role.GATEWAY, engine, _no_node(directory.view))
-
+        await directory.join(engine, _introduction(config, name, incarnation, gateway.port, admin), rng)
         sources = [
             read_process("gateway", name, engine),
             read_stats(gateway.stats, GATEWAY),
@@ -94,15 +82,21 @@ async def run_gateway(config: Config) -> int:
         jobs = [
             balancing,
             Job("leadership", _tell_leading(balancer, directory)),
+            Job("name", _free_name(engine, name, incarnation)),
             Job("watch", watch([*gateway.tasks, *directory.tasks])),
         ]
         if admin:
-            asked = Admin(health, lambda: describe(directory.membership.members.values()), Metrics(sources))
+            asked = Admin(
+                lambda: _health(name, Role.GATEWAY, engine, _no_node(directory.view)),
+                lambda: describe(directory.membership.members.values()),
+                Metrics(sources),
+            )
             jobs.append(_serve_admin(admin, asked))
         steps = [
             Step("leave the registry", directory.leave),
             Step("stop listening and end the relays", gateway.stop),
             Step("give the balancer's lease up", balancing.stop),
+            Step("free the name", lambda: free_name(engine.lease, name, incarnation)),
             Step("leave the engine", engine.close),
             *_close_admin(admin),
         ]
@@ -144,25 +138,26 @@ async def run_node(config: Config) -> int:
     allow_many_files()
     incarnation = _new_incarnation()
     secret = read_secret(config.engine)
-    name = await _take_name(config, Role.NODE, incarnation)
-    async with open_engine(config.engine, name) as engine:
+    async with open_engine(config.engine, f"node {incarnation}") as engine:
+        name = await _take_name(config, engine, Role.NODE, incarnation)
         node = ChannelNode(config.node, name, incarnation, engine, Mint(secret), ring_secret=secret)
         admin = _open_admin(config.admin)
         if admin:
             node.set_admin_url(admin.url)
         await node.start()
-
-        def health() -> Health:
-            return _health(name, Role.NODE, engine, "draining" if node.state is NodeState.DRAINING else "")
-
-        jobs = [Job("watch", watch(node.tasks))]
+        jobs = [Job("watch", watch(node.tasks)), Job("name", _free_name(engine, name, incarnation))]
         if admin:
             sources = [read_process("node", name, engine), read_stats(node.stats, NODE)]
             members = node.peers.membership.members
-            asked = Admin(health, lambda: describe(members.values()), Metrics(sources))
+            asked = Admin(
+                lambda: _health(name, Role.NODE, engine, "draining" if node.state is NodeState.DRAINING else ""),
+                lambda: describe(members.values()),
+                Metrics(sources),
+            )
             jobs.append(_serve_admin(admin, asked))
         steps = [
             Step("leave the registry, stop listening and close the clients", node.stop),
+            Step("free the name", lambda: free_name(engine.lease, name, incarnation)),
             Step("leave the engine", engine.close),
             *_close_admin(admin),
         ]
@@ -173,12 +168,19 @@ def _new_incarnation() -> Incarnation:
     return Incarnation(secrets.token_hex(4))
 
 
-async def _take_name(config: Config, role: Role, incarnation: Incarnation) -> NodeName:
-    """Take a name over a connection of its own, and let every event in the log carry it."""
-    async with open_engine(config.engine, f"a new {role}") as engine:
-        name = await take_name(engine, config.member.name, role, incarnation)
+async def _take_name(config: Config, engine: Engine, role: Role, incarnation: Incarnation) -> NodeName:
+    """Take a name, and let every event in the log carry it. Hearing who is there takes a connection of its own."""
+    async with open_engine(config.engine, f"a name for {role} {incarnation}") as ears:
+        name = await take_name(ears, engine.lease, config.member.name, role, incarnation)
     structlog.contextvars.bind_contextvars(process=name)
     return name
+
+
+async def _free_name(engine: Engine, name: NodeName, incarnation: Incarnation) -> None:
+    """Give the lease of the name back once everybody has heard the member by it."""
+    await asyncio.sleep(HEARD_S)
+    await free_name(engine.lease, name, incarnation)
+    await asyncio.Event().wait()
 
 
 async def _tell_leading(balancer: Balancer, directory: Directory) -> None:
@@ -193,6 +195,23 @@ def _reachable(host: str) -> str:
     if host in ("0.0.0.0", "::", ""):
         return socket.gethostname()
     return f"[{host}]" if ":" in host else host
+
+
+def _introduction(
+    config: Config, name: NodeName, incarnation: Incarnation, port: int, admin: AdminServer | None
+) -> Report:
+    """What a gateway's reports say all its life."""
+    url = f"http://{_reachable(config.gateway.host)}:{port}"
+    return Report(
+        name=name,
+        incarnation=incarnation,
+        role=Role.GATEWAY,
+        seq=0,
+        url=url,
+        public_url=config.gateway.public_url or url,
+        version=VERSION,
+        admin_url=admin.url if admin else "",
+    )
 
 
 def _open_admin(config: AdminConfig, beside: int | None = None) -> AdminServer | None:

@@ -83,7 +83,8 @@ async def _watch(engine: Engine, members: Members, node: str, *, quiet: bool) ->
     began = time.monotonic()
     start = need_node(members, node).connections
     left = start
-    with Progress(*columns, console=Console(stderr=True), disable=quiet or not sys.stderr.isatty(), transient=True) as progress:
+    hidden = quiet or not sys.stderr.isatty()
+    with Progress(*columns, console=Console(stderr=True), disable=hidden, transient=True) as progress:
         bar = progress.add_task(f"draining {node}", total=start)
         while left:
             await asyncio.sleep(TICK_S)

@@ -1,0 +1,84 @@
+"""The reference pages of settings and metrics, made of the fields and tables that define them.
+
+`python -m ringway.cli.reference` writes them to docs/reference/.
+"""
+
+from ringway.admin.metric import Metric
+from ringway.app.config import SECTIONS, all_fields
+from ringway.app.field import Field, show_value
+from ringway.app.metric import BALANCER, EVERY_PROCESS, GATEWAY, NODE, VIEW
+
+MADE = "<!-- Made by `python -m ringway.cli.reference`; change the source and run that again. -->\n"
+
+_CONFIGURATION = """\
+# Configuration
+
+{made}
+Every setting can be given in four ways; the later wins:
+
+1. its default, as in the tables below;
+2. a TOML file: `--config FILE`, or `RINGWAY_CONFIG`. Each section below is a table: `[gateway]`, then `port = 8000`;
+3. the environment: `RINGWAY_<SECTION>_<SETTING>`, such as `RINGWAY_GATEWAY_PORT=8000`. Lists are separated by spaces;
+4. flags of `ringway gateway`, `ringway node` and `ringway up`: the setting with dashes, such as `--ping-interval-s`.
+   Settings of another section than the command's own carry its name before them: `ringway gateway --log-level debug`.
+
+`ringway config show --origin` prints what holds, and where each value came from. All problems are told at once, with
+exit code 2. Commands on the machine where `ringway up` runs find engine and secret in its state directory: `--state`,
+`RINGWAY_STATE_DIR`, else `$XDG_STATE_HOME/ringway` or `~/.local/state/ringway`.
+"""
+
+_METRICS = """\
+# Metrics
+
+{made}
+Every gateway and every node answers `GET /metrics` on its admin port in Prometheus's text format; `ringway nodes`
+lists the gateways' admin ports, `ringway nodes --json` those of the nodes. Beside the metrics below there are the usual
+ones of a process (`process_*`). Nothing is counted for metrics alone: plain counters are read when somebody asks.
+"""
+
+
+def configuration() -> str:
+    """Return docs/reference/configuration.md."""
+    lines = [_CONFIGURATION.format(made=MADE)]
+    for section, struct in SECTIONS.items():
+        about = (struct.__doc__ or "").strip().splitlines()[0]
+        lines += [f"## {section}\n", f"{about}\n", "| setting | default | what it does |", "|---|---|---|"]
+        fields = [field for field in all_fields().values() if field.section == section]
+        lines += [f"| `{field.name}` | {_default(field)} | {_cell(_described(field))} |" for field in fields]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def metrics() -> str:
+    """Return docs/reference/metrics.md."""
+    lines = [_METRICS.format(made=MADE)]
+    groups = (
+        ("Every process", EVERY_PROCESS),
+        ("Gateways", (*GATEWAY.values(), *VIEW)),
+        ("The balancer, which runs in gateways", BALANCER.values()),
+        ("Nodes", NODE.values()),
+    )
+    for title, group in groups:
+        lines += [f"## {title}\n", "| metric | type | labels | what it says |", "|---|---|---|---|"]
+        lines += [_metric_row(metric) for metric in group]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _default(field: Field) -> str:
+    value = show_value(field.default)
+    return "none" if value == "(none)" else f"`{value}`"
+
+
+def _described(field: Field) -> str:
+    rule = field.rule
+    return field.description if rule in ("a text", "a list of texts") else f"{field.description} ({rule})"
+
+
+def _metric_row(metric: Metric) -> str:
+    labels = ", ".join(f"`{label}`" for label in metric.labels)
+    return f"| `{metric.name}` | {metric.kind} | {labels} | {_cell(metric.help)} |"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("<", "&lt;")
