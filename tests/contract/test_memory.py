@@ -4,10 +4,8 @@ import asyncio
 
 import pytest
 
-pytest.register_assert_rewrite("ringway.testing")
-
-from ringway.engine.memory import MemoryEngine, MemoryHub  # noqa: E402
-from ringway.testing.engine_contract import EngineContract  # noqa: E402
+from ringway.engine.memory import MemoryEngine, MemoryHub
+from ringway.testing.engine_contract import EngineContract
 
 
 class MemoryWorld:

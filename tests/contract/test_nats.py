@@ -6,11 +6,9 @@ from pathlib import Path
 
 import pytest
 
-pytest.register_assert_rewrite("ringway.testing")
-
-from ringway.engine.embedded import EmbeddedNats  # noqa: E402
-from ringway.engine.nats import NatsEngine, open_nats  # noqa: E402
-from ringway.testing.engine_contract import EngineContract  # noqa: E402
+from ringway.engine.embedded import EmbeddedNats
+from ringway.engine.nats import NatsEngine, open_nats
+from ringway.testing.engine_contract import EngineContract
 
 
 class NatsWorld:

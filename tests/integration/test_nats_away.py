@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from ringway.engine import embedded, nats
 from ringway.engine.embedded import EmbeddedNats
 from ringway.engine.nats import NatsEngine, open_nats
+from ringway.engine.nats_url import read_url
+from ringway.engine.nats_wire import Wire
 from ringway.errors import EngineAway, EngineUnsuitable
 from ringway.types import Channel, NodeName
 
@@ -146,6 +149,52 @@ async def test_a_server_that_hangs_is_noticed_and_does_not_hang_us(
     await until(lambda: b"after" in got)
 
 
+async def test_a_server_that_hangs_is_left_for_another(server: EmbeddedNats, tmp_path: Path) -> None:
+    other = EmbeddedNats(tmp_path / "other")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "identity.json").write_text((tmp_path / "identity.json").read_text())
+    await other.start()
+    engine = await open_nats(f"{server.url},127.0.0.1:{other.port}", name="a")
+    engine.broker.attach(lambda channel, payload: None)
+    current = next(each for each in (server, other) if engine._wire.connected_url.port == each.port)
+    end(current, signal.SIGSTOP)
+    try:
+        big = [engine.broker.publish(ROOM, b"x" * (1 << 20)) for _ in range(40)]  # more than sockets buffer
+        assert {type(result) for result in await asyncio.gather(*big, return_exceptions=True)} == {EngineAway}
+        await until(lambda: not engine.up)
+        await until(lambda: engine.up)
+        await engine.broker.subscribe(ROOM)
+    finally:
+        end(current, signal.SIGCONT)
+        await engine.close()
+        await other.stop()
+
+
+async def test_an_error_that_the_server_reports_is_survived() -> None:
+    """nats-py would close for good; an expired login, say, is for the reconnect to sort out."""
+    lives: list[asyncio.StreamWriter] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        lives.append(writer)
+        writer.write(b'INFO {"server_id":"x","max_payload":1048576,"headers":true}\r\n')
+        while line := await reader.readline():
+            if line == b"PING\r\n":
+                writer.write(b"PONG\r\n")
+            if line.startswith(b"PUB") and len(lives) == 1:
+                writer.write(b"-ERR 'User Authentication Expired'\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as fake:
+        wire = Wire()
+        port = fake.sockets[0].getsockname()[1]
+        await nats._connect(wire, read_url(f"127.0.0.1:{port}"), "test", "a")
+        wire.send("subject", b"")
+        await until(lambda: len(lives) == 2 and wire.up)
+        wire.send("subject", b"")
+        await wire.outbox.taken()
+        await wire.close()
+
+
 async def test_closing_leaves_nothing_behind_whether_nats_is_there_or_not(server: EmbeddedNats) -> None:
     before = asyncio.all_tasks()
     engines = [await open_nats(server.url, name=f"e{i}") for i in range(3)]
@@ -198,8 +247,6 @@ async def test_nobody_listening_is_said_without_the_password(unused_tcp_port: in
 
 
 async def test_a_server_without_jetstream_is_unsuitable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ringway.engine import embedded
-
     monkeypatch.setattr(embedded, "_CONFIG", embedded._CONFIG.replace("jetstream {{ store_dir: {store} }}\n", ""))
     server = EmbeddedNats(tmp_path)
     await server.start()

@@ -5,7 +5,7 @@ from contextlib import suppress
 
 import structlog
 from nats.errors import Error as NatsError
-from nats.js.errors import ServiceUnavailableError
+from nats.js.errors import APIError
 
 from ringway.engine.address import is_label
 from ringway.engine.nats_broker import NatsBroker
@@ -24,6 +24,12 @@ CONNECT_S = 2.0
 
 PING_S = 2.0
 """How often the connection is tested; one that is dead without a word is noticed after three of these."""
+
+POLL_S = 0.05
+"""The pause between looks at a server that starts."""
+
+JETSTREAM_STARTS = 10008
+"""NATS's error code for JetStream that is on, and has no leader yet."""
 
 _log = structlog.get_logger()
 
@@ -64,34 +70,34 @@ class NatsEngine:
 async def open_nats(url: str, *, cluster: str = "ringway", name: str, wait_s: float = 5.0) -> NatsEngine:
     """Connect to the NATS server or cluster at `url` as `name`, and return it as an engine.
 
-    Members that shall find each other give the same `cluster`. Waits up to `wait_s` for a server to listen.
+    Members that shall find each other give the same `cluster`. Waits up to `wait_s` for a server that starts.
     Raise `ConfigError` where `url` or `cluster` is wrong, `EngineAway` where no server can be reached, and
     `EngineUnsuitable` where one refuses us or has no JetStream. No message shows a password.
     """
     where = read_url(url)
     if not is_label(cluster):
         raise ConfigError(f"the cluster name {cluster!r} is not usable: give 1 to 32 letters, digits, '_' or '-'")
-    await _listening(where, wait_s)
+    deadline = asyncio.get_running_loop().time() + wait_s
+    await _listening(where, deadline)
     wire = Wire()
     try:
         await _connect(wire, where, cluster, name)
-        await _check(wire, where)
+        await _check(wire, where, deadline)
     except BaseException:
         await wire.close()
         raise
     return NatsEngine(wire, cluster)
 
 
-async def _listening(where: NatsUrl, wait_s: float) -> None:
+async def _listening(where: NatsUrl, deadline: float) -> None:
     """Return when one of the servers accepts connections: nats-py's own first attempts are seconds apart."""
-    deadline = asyncio.get_running_loop().time() + wait_s
     while True:
         problems = [await _knock(host, port) for host, port in where.addresses]
         if "" in problems:
             return
         if asyncio.get_running_loop().time() >= deadline:
             raise EngineAway(f"no NATS server can be reached at {where} ({problems[0]}); start one, or correct the URL")
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(POLL_S)
 
 
 async def _knock(host: str, port: int) -> str:
@@ -153,14 +159,21 @@ async def _connect(wire: Wire, where: NatsUrl, cluster: str, name: str) -> None:
     wire.options["allow_reconnect"] = True
 
 
-async def _check(wire: Wire, where: NatsUrl) -> None:
-    """Raise `EngineUnsuitable` where JetStream is off: leases live there."""
-    try:
-        async with asyncio.timeout(CONNECT_S):
-            await wire.jetstream().account_info()
-    except (ServiceUnavailableError, NatsError):
-        raise EngineUnsuitable(
-            f"NATS at {where} has JetStream off; start it with `nats-server -js`, or enable it for this account"
-        ) from None
-    except TimeoutError:
-        raise EngineAway(f"JetStream of NATS at {where} does not answer") from None
+async def _check(wire: Wire, where: NatsUrl, deadline: float) -> None:
+    """Raise `EngineUnsuitable` where JetStream is off: leases live there. A cluster that starts gets time."""
+    while True:
+        try:
+            async with asyncio.timeout(CONNECT_S):
+                await wire.jetstream().account_info()
+        except (TimeoutError, APIError) as error:
+            if isinstance(error, APIError) and error.err_code != JETSTREAM_STARTS:
+                raise EngineUnsuitable(
+                    f"NATS at {where} has JetStream off; start it with `nats-server -js`, or enable it for the account"
+                ) from None
+        except NatsError as error:
+            raise EngineAway(f"NATS at {where} was lost again ({error})") from None
+        else:
+            return
+        if asyncio.get_running_loop().time() >= deadline:
+            raise EngineAway(f"JetStream of NATS at {where} does not answer")
+        await asyncio.sleep(POLL_S)

@@ -74,9 +74,12 @@ class NatsServing:
 
     async def close(self) -> None:
         """Serve the address no more; requests in work are waited for."""
-        for sid in self._sids:
+        sids, self._sids = self._sids, []
+        for sid in sids:
             self._wire.untap(sid)
-        self._sids.clear()
+        if sids and self._wire.up:
+            with suppress(EngineAway):
+                await self._wire.outbox.taken()  # from then on a caller is told that nobody serves
         await self._work.close()
 
 
