@@ -1,0 +1,70 @@
+"""Layers point down only; the pure ones are pure; the client installs without the server (pyproject.toml)."""
+
+import ast
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SOURCE = ROOT / "src" / "ringway"
+CONTRACTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+
+PURE = [*sorted((SOURCE / "protocol").rglob("*.py")), *sorted((SOURCE / "core").rglob("*.py")), SOURCE / "types.py",
+        SOURCE / "errors.py"]  # fmt: skip
+WORLDLY = {
+    "asyncio", "socket", "ssl", "time", "datetime", "random", "secrets", "os", "sys", "threading", "subprocess",
+    "logging", "pathlib", "io", "uuid", "structlog", "nats", "picows", "uvloop",
+}  # fmt: skip
+MAY_IMPORT = {
+    "errors.py": set(),
+    "types.py": {"errors"},
+    "protocol": {"errors", "types", "protocol"},
+    "core": {"errors", "types", "protocol", "core"},
+}
+
+
+def imported(path: Path) -> set[str]:
+    """The modules that a file imports when it runs: what stands under `if TYPE_CHECKING` is for readers."""
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            node.body = []
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute"
+            found.add(node.module or "")
+    return found
+
+
+def test_the_contracts_of_import_linter_hold() -> None:
+    lint = Path(sys.executable).with_name("lint-imports")
+    done = subprocess.run([lint, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False, timeout=100)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_there_is_a_contract_for_each_promise() -> None:
+    assert {contract["type"] for contract in CONTRACTS} == {"layers", "forbidden"}
+    assert len(CONTRACTS) >= 4
+
+
+@pytest.mark.parametrize("path", PURE, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_pure_modules_touch_nothing_of_the_world(path: Path) -> None:
+    roots = {module.partition(".")[0] for module in imported(path)}
+    assert not roots & WORLDLY
+    source = path.read_text()
+    assert "async def" not in source
+    assert "open(" not in source
+    assert "print(" not in source
+
+
+@pytest.mark.parametrize("path", PURE, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_pure_modules_import_downwards(path: Path) -> None:
+    layer = path.relative_to(SOURCE).parts[0]
+    ours = {module.split(".")[1] for module in imported(path) if module.startswith("ringway.")}
+    assert ours <= MAY_IMPORT[layer]
