@@ -12,6 +12,7 @@ from ringway.client import (
     Subscription,
     connect,
 )
+from ringway.errors import CommandError, ConfigError, ConnectionClosed, Overloaded, RingwayError, UpgradeError
 
 __all__ = [
     "Client",
@@ -24,4 +25,10 @@ __all__ = [
     "Event",
     "connect",
     "Socket",
+    "RingwayError",
+    "CommandError",
+    "ConfigError",
+    "ConnectionClosed",
+    "Overloaded",
+    "UpgradeError",
 ]

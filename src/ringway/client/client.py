@@ -7,7 +7,7 @@ in callbacks of the event loop. So a client costs one task, one timer, and its s
 import asyncio
 import ssl as tls
 from collections.abc import Callable, Sequence
-from random import Random
+from random import Random, SystemRandom
 from types import TracebackType
 from typing import Any, Self
 
@@ -54,7 +54,7 @@ class Client:
         rng: Random | None = None,
     ) -> None:
         self._config = config or ClientConfig()
-        self._rng = rng or Random()
+        self._rng = rng or SystemRandom()  # no state of its own: clients are many, draws are few
         self._route = Route(url, via=via, key=key, path=PATH, ssl=ssl)
         self._ssl = ssl
         self._on_event = on_event
@@ -211,6 +211,8 @@ class Client:
                 step = self._left(link)
         except Exception as error:  # a fault of ours: whoever waits learns of it, and `wait_closed` raises it
             self._stop(error)
+            if self._link is not None:
+                self._link.cut()
 
     async def _attempt(self, move: Move | None) -> Link:
         """Connect by way of one gateway after the other; return the link, or raise the last error."""

@@ -4,7 +4,7 @@ import asyncio
 import ssl as tls
 import sys
 from collections.abc import AsyncIterator, Generator, Sequence
-from random import Random
+from random import Random, SystemRandom
 from types import TracebackType
 from typing import Any
 
@@ -65,7 +65,7 @@ class connect:  # noqa: N801 - the name that users of `websockets` know
         self._subprotocols = tuple(subprotocols or ())
         self._route = Route(uri, via=None, key=key, path="", ssl=ssl)
         self._ssl = ssl
-        self._rng = rng or Random()
+        self._rng = rng or SystemRandom()
         self._open_timeout_s = _UNLIMITED_S if open_timeout is None else open_timeout
         self._close_timeout_s = _UNLIMITED_S if close_timeout is None else close_timeout
         self._ping_interval_s = ping_interval

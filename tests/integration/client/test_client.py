@@ -103,10 +103,12 @@ async def test_a_publish_whose_answer_is_lost_is_not_repeated() -> None:
 
 async def test_a_publish_waits_for_a_connection() -> None:
     async with ScriptedNode() as node, client_of(node) as client:
-        node.refuse_next = [(503, {})] * 3
-        node.current.transport.abort()
-        await until(lambda: client.node is None)
-        await client.publish("room", "later")
+        async with client.subscribe("room") as room:
+            node.refuse_next = [(503, {})] * 3
+            node.current.transport.abort()
+            await until(lambda: client.node is None)
+            assert not room.confirmed
+            await client.publish("room", "later")
         assert len(node.connections) == 2
 
 

@@ -157,7 +157,8 @@ async def test_an_unsubscribe_push_subscribes_anew_from_2500_and_ends_below() ->
     assert link.sent.count("subscribe room") == 3
 
 
-async def test_the_answer_to_an_old_subscribe_says_nothing_about_a_new_one() -> None:
+@pytest.mark.parametrize("refused", [False, True])
+async def test_the_answer_to_an_old_subscribe_says_nothing_about_a_new_one(refused: bool) -> None:
     world = World()
     link = world.attach()
     old = world.subscribe("room")
@@ -165,9 +166,12 @@ async def test_the_answer_to_an_old_subscribe_says_nothing_about_a_new_one() -> 
     old.close()
     new = world.subscribe("room")
     assert link.sent == ["subscribe room", "unsubscribe room", "subscribe room"]
-    answer.set_result(Reply(id=1, subscribe=SubscribeResult()))
+    answer.set_result(Reply(id=1, error=ReplyError(106)) if refused else Reply(id=1, subscribe=SubscribeResult()))
     await asyncio.sleep(0)
     assert not new.confirmed
+    await link.accept("room")
+    world.push("room", "for the new one")
+    assert (await new.receive()).data == "for the new one"
 
 
 async def test_the_end_of_a_connection_is_no_refusal() -> None:
