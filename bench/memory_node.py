@@ -1,0 +1,35 @@
+"""The node of the memory benchmark, as a process of its own: `memory_node.py NATS_URL`.
+
+Prints its port; then, at each line of its input, how many connections and channels it has. Ends with its input.
+"""
+
+import asyncio
+import gc
+import os
+import sys
+
+import structlog
+import uvloop
+
+from ringway.engine.nats import open_nats
+from ringway.node import ChannelNode, NodeConfig
+from ringway.protocol.ticket import Mint
+from ringway.types import Incarnation, NodeName
+
+
+async def serve(url: str) -> None:
+    engine = await open_nats(url, name="n1")
+    node = ChannelNode(NodeConfig(), NodeName("n1"), Incarnation("00000001"), engine, Mint(b"bench"))
+    await node.start()
+    gc.collect()
+    print(node.port, flush=True)
+    reader = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    while await reader.readline():
+        print(node.connections, len(node.hub), flush=True)
+
+
+if __name__ == "__main__":
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
+    os.sched_setaffinity(0, {0})
+    uvloop.run(serve(sys.argv[1]))
