@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import ssl as tls
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
@@ -45,8 +46,9 @@ class ScriptedNode:
     the request and returns what stands in the reply, `{"error": ...}` included, or None for no answer at all.
     """
 
-    def __init__(self, name: str = "n1") -> None:
+    def __init__(self, name: str = "n1", ssl: tls.SSLContext | None = None) -> None:
         self.name = name
+        self.ssl = ssl
         self.paths: list[str] = []
         self.refuse_next: list[tuple[int, dict[str, str]]] = []
         self.connections: list[ServerConnection] = []
@@ -62,7 +64,8 @@ class ScriptedNode:
         self.port = 0
 
     async def __aenter__(self) -> "ScriptedNode":
-        self._serving = serve(self._serve, "127.0.0.1", 0, process_request=self._admit, compression=None)
+        options: dict[str, Any] = {"process_request": self._admit, "compression": None, "ssl": self.ssl}
+        self._serving = serve(self._serve, "127.0.0.1", 0, **options)
         self._server = await self._serving.__aenter__()
         self.port = self._server.sockets[0].getsockname()[1]
         return self
@@ -79,7 +82,7 @@ class ScriptedNode:
 
     @property
     def url(self) -> str:
-        return f"ws://127.0.0.1:{self.port}/connection/websocket"
+        return f"{'wss' if self.ssl else 'ws'}://127.0.0.1:{self.port}/connection/websocket"
 
     @property
     def current(self) -> ServerConnection:
@@ -149,29 +152,30 @@ def http(status: int, body: object = None, **headers: str) -> bytes:
 class ScriptedGateway:
     """Answers whatever is asked: by `answers`, in order, then by `usual`. Raw bytes, or None for silence."""
 
-    def __init__(self, usual: Callable[[str], bytes | None]) -> None:
+    def __init__(self, usual: Callable[[str], bytes | None], ssl: tls.SSLContext | None = None) -> None:
         self.usual = usual
+        self.ssl = ssl
         self.answers: list[bytes | None] = []
         self.asked: list[str] = []
         self.heads: list[str] = []
         self.port = 0
 
     @classmethod
-    def to(cls, *nodes: ScriptedNode) -> "ScriptedGateway":
+    def to(cls, *nodes: ScriptedNode, ssl: tls.SSLContext | None = None) -> "ScriptedGateway":
         """A gateway that sends everybody to the first of `nodes`, and a moved client where it belongs."""
 
         def answer(target: str) -> bytes:
             chosen = next((node for node in nodes if f"node={node.name}&" in target), nodes[0])
             return http(200, {"url": f"{chosen.url}?ticket={TICKET}", "node": chosen.name, "expires_in": 10})
 
-        return cls(answer)
+        return cls(answer, ssl)
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self.ssl else 'http'}://127.0.0.1:{self.port}"
 
     async def __aenter__(self) -> "ScriptedGateway":
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self.ssl)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 
