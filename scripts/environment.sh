@@ -37,7 +37,7 @@ set_up() {
     python=$(find_python)
     if ! "$python" -c 'import ensurepip' 2>/dev/null; then need_debian no-such-command python3-venv; fi
     say "setting up .venv"
-    [ -x .venv/bin/python ] || "$python" -m venv .venv
+    [ -x .venv/bin/uv ] || [ -x .venv/bin/pip ] || "$python" -m venv .venv  # also mends one without pip
     [ -x .venv/bin/uv ] || .venv/bin/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9'
     UV_PROJECT_ENVIRONMENT=.venv .venv/bin/uv sync --quiet --frozen --inexact --all-extras "$@"
     printf '%s' "$wanted" >"$stamp"
