@@ -141,7 +141,7 @@ def plan_by_load(standings: Sequence[Standing], config: BalanceConfig, *, within
     elif begins:
         reason = f"{off.name} holds {off.load} of a fair {fair[off.name]:.0f}: {imbalance:.0%} off"
     elif quotas:
-        reason = f"inside the dead band, {imbalance:.1%} off at most; asked to balance all the same"
+        reason = f"inside the dead band, {imbalance:.1%} off at most: balancing to the last connection"
     else:
         reason = f"balanced: {off.name} is furthest off its fair share, by {imbalance:.1%}"
     return Plan(quotas, reason, imbalance, fair)

@@ -43,8 +43,13 @@ class Term:
             self._unfinished = self._unfinished or plan.moves
         elif self._unfinished:
             plan = plan_by_load(standings, self._config, within_band=True)
-            self._unfinished = self._unfinished if plan.quotas else 0
+            if not plan.quotas and not self._moves_under_way():
+                self._unfinished = 0
         return plan
+
+    def _moves_under_way(self) -> bool:
+        """Whether some donor still holds places. Until it has heard of the arrivals, loads are too high to compare."""
+        return any(node.report.reserved for node in self._view.nodes.values() if node.report)
 
     def plan_exactly(self, now: float, *, begin: bool) -> Plan:
         """Return what would balance to the last connection; with `begin`, the next rounds do it."""

@@ -333,7 +333,7 @@ def test_a_dry_run_shows_the_plan_and_moves_nobody() -> None:
             assert plan.fair == {"n1": 100.0, "n2": 100.0}
             assert plan.load == {"n1": 110.0, "n2": 90.0}
             assert plan.moves_per_s == 5.0
-            assert "asked to balance" in plan.reason
+            assert "to the last connection" in plan.reason
             await asyncio.sleep(20)
             assert cluster.orders == []
 

@@ -50,7 +50,7 @@ def test_small_shares_are_allowed_the_scatter_of_chance() -> None:
 def test_inside_the_band_a_balance_is_finished_when_asked_for() -> None:
     plan = plan_by_load([standing("a", 120), standing("b", 80)], CONFIG, within_band=True)
     assert quotas(plan) == [("a", "b", 20)]
-    assert "asked to balance" in plan.reason
+    assert "to the last connection" in plan.reason
 
 
 def test_a_small_node_far_off_does_not_hide_a_large_one() -> None:

@@ -71,3 +71,15 @@ def test_by_key_the_nodes_know_what_is_in_flight() -> None:
     _, term = term_of({"n1": 200, "n2": 0}, keyed=True)
     term.ordered(Quota(N1, N2, 30), 0.0)
     assert term.plan(0.0).moves == 100
+
+
+def test_a_balance_is_not_finished_while_donors_hold_places() -> None:
+    """Arrivals counted twice hide what is missing: only when donors have heard of them can it be seen."""
+    view, term = term_of({"n1": 200, "n2": 0})
+    term.plan(0.0)
+    term.ordered(Quota(N1, N2, 90), 0.0)
+    view.reported(node_report("n2", 2, connections=90), 1.0)
+    view.reported(node_report("n1", 2, connections=110, moved={N2: 90}, reserved={N2: 30}), 1.0)
+    assert term.plan(1.0).quotas == ()
+    view.reported(node_report("n1", 3, connections=110, moved={N2: 90}), 2.0)
+    assert term.plan(2.0).quotas == (Quota(N1, N2, 10),)
