@@ -19,7 +19,7 @@ class Movable(Protocol):
     """What must be known of a connection."""
 
     @property
-    def key(self) -> str:
+    def key(self) -> bytes:
         """Its affinity key; empty where it has none."""
         ...
 
@@ -49,7 +49,7 @@ def choose_victims(
     eligible = [client for client in clients if client.moved_at is None or client.moved_at + cool_down_s <= now]
     if owned_by is not None:
         ring, target = owned_by
-        eligible = [client for client in eligible if client.key and ring.owner(client.key.encode()) == target]
+        eligible = [client for client in eligible if client.key and ring.owner(client.key) == target]
     if count >= len(eligible):
         return eligible
     return rng.sample(eligible, count)
@@ -60,7 +60,7 @@ def count_misplaced(clients: Iterable[Movable], ring: HashRing, own: NodeName) -
     misplaced: dict[NodeName, int] = {}
     for client in clients:
         if client.key:
-            owner = ring.owner(client.key.encode())
+            owner = ring.owner(client.key)
             if owner != own:
                 misplaced[owner] = misplaced.get(owner, 0) + 1
     return misplaced

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 KEY_BYTES_MAX = 1024
 """Longest affinity key: it is kept as long as the connection."""
 
+QUERY_FIELDS_MAX = 64
+
 JSON_PROTOCOL = "centrifuge-json"
 PROTOBUF_PROTOCOL = "centrifuge-protobuf"
 
@@ -33,7 +35,7 @@ PROTOBUF_PROTOCOL = "centrifuge-protobuf"
 class Admitted:
     """What an admitted request brings along."""
 
-    key: str = ""  # for affinity
+    key: bytes = b""  # for affinity, byte for byte as the client gave it
     moved: bool = False  # its ticket was issued by another node: a move ends here
     protocol: str = ""  # the subprotocol to answer with
 
@@ -66,9 +68,9 @@ class Admission:
         upgrade = check_request(request.method.decode("ascii", "replace"), request.version.decode()[5:], headers)
         if PROTOBUF_PROTOCOL in upgrade.protocols and JSON_PROTOCOL not in upgrade.protocols:
             raise UpgradeError(400, "this node speaks the JSON form of the protocol; leave centrifuge-protobuf out")
-        fields = parse_qs(query, max_num_fields=32)
-        key = _single(fields, "key")
-        if len(key.encode()) > KEY_BYTES_MAX:
+        fields = _fields(query)
+        key = _single(fields, "key").encode("utf-8", "surrogateescape")
+        if len(key) > KEY_BYTES_MAX:
             raise UpgradeError(400, f"the key is longer than {KEY_BYTES_MAX} bytes")
         ticket = _single(fields, "ticket")
         self._check_bounds(has_ticket=bool(ticket))
@@ -114,6 +116,13 @@ def refusal(error: UpgradeError) -> WSUpgradeResponseWithListener:
     body = msgspec.json.encode({"error": str(error)})
     headers = [("Content-Type", "application/json"), ("Cache-Control", "no-store"), *error.headers]
     return WSUpgradeResponseWithListener(WSUpgradeResponse.create_error_response(error.status, body, headers), None)
+
+
+def _fields(query: str) -> dict[str, list[str]]:
+    try:
+        return parse_qs(query, errors="surrogateescape", max_num_fields=QUERY_FIELDS_MAX)
+    except ValueError as error:
+        raise UpgradeError(400, f"the query has more than {QUERY_FIELDS_MAX} fields") from error
 
 
 def _single(fields: dict[str, list[str]], name: str) -> str:

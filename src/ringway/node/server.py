@@ -121,16 +121,6 @@ class ChannelNode:
         return self._shared.roster.connected
 
     @property
-    def engine_up(self) -> bool:
-        """Whether the engine can be reached; for health."""
-        return self._engine.up
-
-    @property
-    def outbox_slow(self) -> int:
-        """How many connections have more waiting than their high-water mark."""
-        return self.stats.slow
-
-    @property
     def tasks(self) -> tuple[asyncio.Task[None], ...]:
         """What must not end while this runs; the owner of the process watches over it."""
         return tuple(self._tasks)

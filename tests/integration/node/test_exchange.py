@@ -75,11 +75,11 @@ async def test_nats_goes_away_and_comes_back(
     await writer.publish("c", "before")
     assert (await reader.push())["pub"]["data"] == "before"
     await server.stop()
-    await eventually(lambda: not (one.engine_up or two.engine_up))
+    await eventually(lambda: not (one.report().engine_up or two.report().engine_up))
     error = (await writer.ask(publish={"channel": "c", "data": "lost"}))["error"]
     assert (error["code"], error["temporary"]) == (100, True)
     await server.start()
-    await eventually(lambda: one.engine_up and two.engine_up, 20)
+    await eventually(lambda: one.report().engine_up and two.report().engine_up, 20)
     async with asyncio.timeout(10):
         while "error" in await writer.ask(publish={"channel": "c", "data": "after"}):
             await asyncio.sleep(0.1)

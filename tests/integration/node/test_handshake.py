@@ -52,6 +52,8 @@ def ticket(node: str = "n1", *, nonce: bytes = b"nonce-01", now: float | None = 
         ({"transfer_encoding": "chunked"}, 400),
         ({"path": PATH + "?key=a&key=b"}, 400),
         ({"path": PATH + "?key=" + "k" * 1025}, 400),
+        ({"path": PATH + "?a=1" + "&a=1" * 70}, 400),
+        ({"path": PATH + "?key=%ff%00&%ff=%"}, 101),
         ({"path": PATH + "?key=" + "k" * 1024}, 101),
         ({"sec_websocket_protocol": "centrifuge-protobuf"}, 400),
         ({f"x_{i}": "1" for i in range(70)}, 431),
