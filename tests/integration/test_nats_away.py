@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import signal
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -94,6 +95,38 @@ async def test_the_fence_grows_when_the_store_was_lost(tmp_path: Path) -> None:
     assert None not in fences
     assert fences == sorted(fences)
     assert len(set(fences)) == len(fences)
+
+
+async def test_a_store_that_was_lost_proves_nothing_about_a_holder(
+    server: EmbeddedNats, pair: tuple[NatsEngine, NatsEngine], tmp_path: Path
+) -> None:
+    a, b = pair
+    assert await a.lease.acquire("leader", "a", 0.5) is not None
+    assert await b.lease.acquire("leader", "b", 0.5) is None
+    end(server, signal.SIGKILL)
+    await until(lambda: not a.up and not b.up)
+    await server.stop()
+    shutil.rmtree(tmp_path / "jetstream")
+    await server.start()
+    await until(lambda: a.up and b.up)
+    assert not await a.lease.renew("leader", "a", 60)
+    assert await a.lease.acquire("leader", "a", 60) is not None  # with the revision that b saw before
+    await asyncio.sleep(0.6)
+    assert await b.lease.acquire("leader", "b", 0.5) is None
+
+
+async def test_a_member_that_alone_lost_its_connection_asks_who_is_there(
+    pair: tuple[NatsEngine, NatsEngine],
+) -> None:
+    a, b = pair
+    heard: list[tuple[NodeName, bytes | None]] = []
+    await b.registry.watch(lambda member, report: heard.append((member, report)))
+    await a.registry.announce(NodeName("a"), b"1")
+    await until(lambda: ("a", b"1") in heard)
+    b._wire._drop()
+    await until(lambda: not b.up)
+    heard.clear()
+    await until(lambda: ("a", b"1") in heard)
 
 
 async def test_publications_under_way_at_the_kill_are_confirmed_or_refused(

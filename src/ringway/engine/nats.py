@@ -44,17 +44,13 @@ class NatsEngine:
         self.registry = NatsRegistry(wire, prefix)
         self.bus = NatsBus(wire, prefix)
         self.lease = NatsLease(wire, cluster)
-        wire.on_return = self._returned
+        wire.on_loss = self.lease.forget
+        wire.on_return = self.registry.returned
 
     @property
     def up(self) -> bool:
         """Whether NATS can be reached at the moment."""
         return self._wire.up
-
-    def _returned(self) -> None:
-        # Subscriptions were renewed with the connection; this is the rest.
-        self.registry.returned()
-        self.lease.returned()
 
     async def close(self) -> None:
         """End what is served, send what was accepted, and close the connection. Idempotent."""

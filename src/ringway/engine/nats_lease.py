@@ -133,8 +133,8 @@ class NatsLease:
             self._seen[name] = seen
         return seen
 
-    def returned(self) -> None:
-        """NATS is back, perhaps with another store: what was seen before proves nothing."""
+    def forget(self) -> None:
+        """The connection is lost; NATS may return with another store, and what was seen before proves nothing."""
         self._bucket = None
         self._seen.clear()
 

@@ -177,6 +177,8 @@ class Wire(Client):
         super().__init__()
         self._ps = DirectParser(self)
         self.outbox = Outbox(self._write)
+        self.on_loss: Callable[[], None] = _nothing
+        """Called at the moment in which the connection is found to be lost."""
         self.on_return: Callable[[], None] = _nothing
         """Called after each reconnect, when all taps are known to the server again."""
 
@@ -246,6 +248,7 @@ class Wire(Client):
     async def _process_op_err(self, e: Exception) -> None:
         if self.is_connected:
             self._drop()
+            self.on_loss()
         await super()._process_op_err(e)
         self.outbox.lost()
 
@@ -265,4 +268,4 @@ class Wire(Client):
 
 
 def _nothing() -> None:
-    """Stands for `on_return` until it is set."""
+    """Stands for `on_loss` and `on_return` until they are set."""

@@ -120,7 +120,7 @@ async def test_what_was_seen_before_an_absence_proves_nothing(members: Members) 
     await holder.acquire("leader", "a", 5.0)
     assert await other.acquire("leader", "b", 5.0) is None
     members.now += 10
-    other.returned()
+    other.forget()
     assert await other.acquire("leader", "b", 5.0) is None
 
 
@@ -189,7 +189,7 @@ async def test_errors_say_who_must_act(members: Members, ask: Callable[[NatsLeas
         await ask(member)
     await member.release("y", "a")
     members.up = True
-    member.returned()
+    member.forget()
     members.store.create_error = APIError(code=500, description="no space left")
     with pytest.raises(EngineUnsuitable, match="no space left"):
         await ask(member)
