@@ -163,7 +163,11 @@ async def test_it_goes_when_its_parent_is_killed(tmp_path: Path, loop: str) -> N
         parent.wait()
         if parent.stdout is not None:
             parent.stdout.close()
-    await until(lambda: not is_alive(pid))
+    try:
+        await until(lambda: not is_alive(pid))
+    finally:
+        if is_alive(pid):  # leave nothing behind where the test fails
+            os.kill(pid, signal.SIGKILL)
     successor = EmbeddedNats(tmp_path)
     await successor.start()
     await successor.stop()
