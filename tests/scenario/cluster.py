@@ -11,7 +11,7 @@ from heapq import heappop, heappush
 from random import Random
 
 from ringway.core.backoff import next_delay_s
-from ringway.core.balance import BalanceConfig, Plan, plan_by_key
+from ringway.core.balance import BalanceConfig, Plan
 from ringway.core.load import LoadView
 from ringway.core.membership import TICK_S, Event, Joined, Left, Membership
 from ringway.core.placement import make_policy
@@ -188,26 +188,25 @@ class Gateway:
         """One round of the balancer (see `ringway.balancer`)."""
         now = self.world.now
         if self.term is None:
-            self.term = Term(self.world.config, self.view, keyed=self.policy.keyed)
+            self.term = Term(self.world.config, self.view)
             self.world.say(f"{self.name}: leads")
         settling = self.term.settling(now)
         ring = HashRing({node.name: node.weight for node in self.view.eligible}, SECRET) if self.policy.keyed else None
-        plan = self._plan_by_key(ring) if ring is not None else self.term.plan(now)
+        plan = self._plan_by_key(ring) if ring is not None and ring.weights else self.term.plan(now)
         self._say_plan(plan, settling=settling)
         if settling:
             return
         for quota in self.term.orders(plan, ROUND_S):
             donor = self.world.nodes[quota.donor]
             if donor.alive and self.world.engine_up:
-                donor.order(quota.target, quota.count, ROUND_S, ring)
-                self.term.ordered(quota, now)
+                donor.order(quota.target, quota.count, ROUND_S, ring if plan.by_key else None)
+                self.term.ordered(quota, now, by_key=plan.by_key)
 
     def _plan_by_key(self, ring: HashRing) -> Plan:
-        if not self.view.eligible:
-            return plan_by_key({})
+        assert self.term is not None
         nodes = [self.world.nodes[name] for name in self.view.nodes if self.world.nodes[name].alive]
         counted = {node.name: {owner: len(them) for owner, them in node.misplaced(ring).items()} for node in nodes}
-        return plan_by_key(counted)
+        return self.term.plan_by_key(counted, self.world.now)
 
     def _say_plan(self, plan: Plan, *, settling: bool) -> None:
         if plan.quotas and not settling and not self.moving:

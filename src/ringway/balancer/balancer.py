@@ -8,7 +8,7 @@ import msgspec
 import structlog
 
 from ringway.balancer.leadership import Leadership
-from ringway.core.balance import BalanceConfig, Plan, Quota, plan_by_key
+from ringway.core.balance import BalanceConfig, Plan, Quota
 from ringway.core.load import LoadView
 from ringway.core.pace import moves_per_s
 from ringway.core.term import Term
@@ -71,7 +71,7 @@ class Balancer:
         self._begin_term()
 
     def _begin_term(self) -> None:
-        self._term = Term(self._config, self._view, keyed=self._keyed)
+        self._term = Term(self._config, self._view)
         self._counted_version = -1
 
     @property
@@ -115,7 +115,7 @@ class Balancer:
 
     async def _balance(self, fence: int, now: float) -> None:
         settling = self._term.settling(now)
-        plan = await self._plan_by_key() if self._keyed else self._term.plan(now)
+        plan = await self._plan_by_key(now) if self._keyed else self._term.plan(now)
         self.stats.imbalance = plan.imbalance
         self.stats.moves_planned = plan.moves
         self.stats.reason = plan.reason
@@ -125,29 +125,28 @@ class Balancer:
         orders = self._term.orders(plan, PERIOD_S)
         if orders:
             _log.info("ordering moves", moves=sum(order.count for order in orders), planned=plan.moves, why=plan.reason)
-            await asyncio.gather(*(self._order(order, fence, now) for order in orders))
+            ring = self._ring() if plan.by_key else None
+            await asyncio.gather(*(self._order(order, fence, ring, now) for order in orders))
 
-    async def _plan_by_key(self) -> Plan:
+    async def _plan_by_key(self, now: float) -> Plan:
         """Ask the nodes, unless nothing has changed since they last said that nothing is misplaced."""
         if self._counted_version == self._view.version:
-            return plan_by_key({})
+            return self._term.plan_by_key({}, now)
         ring = self._ring()
         version = self._view.version
         names = list(self._view.nodes)
         answers = await asyncio.gather(*(self._ask(name, CountMisplaced(ring=ring)) for name in names))
         misplaced = {name: answer.misplaced for name, answer in zip(names, answers, strict=True) if answer is not None}
-        plan = plan_by_key(misplaced)
-        if not plan.quotas and len(misplaced) == len(names):
+        if len(misplaced) == len(names) and not any(sum(counts.values()) for counts in misplaced.values()):
             self._counted_version = version
-        return plan
+        return self._term.plan_by_key(misplaced, now)
 
-    async def _order(self, quota: Quota, fence: int, now: float) -> None:
-        ring = self._ring() if self._keyed else None
+    async def _order(self, quota: Quota, fence: int, ring: dict[NodeName, float] | None, now: float) -> None:
         order = MoveOrder(fence=fence, target=quota.target, count=quota.count, within_s=PERIOD_S, ring=ring)
         if await self._ask(quota.donor, order) is None:
             self.stats.orders_failed += 1
             return
-        self._term.ordered(quota, now)
+        self._term.ordered(quota, now, by_key=ring is not None)
         self.stats.moves_ordered += quota.count
 
     async def _ask(self, node: NodeName, request: NodeRequest) -> Done | None:
@@ -168,7 +167,7 @@ class Balancer:
         request = decode_rebalance(raw)
         if self._keyed:
             self._counted_version = -1
-            plan = await self._plan_by_key()
+            plan = await self._plan_by_key(self._clock())
         else:
             plan = self._term.plan_exactly(self._clock(), begin=not request.dry_run)
         rows = tuple(QuotaRow(donor=quota.donor, target=quota.target, count=quota.count) for quota in plan.quotas)

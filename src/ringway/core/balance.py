@@ -109,6 +109,7 @@ class Plan:
     reason: str
     imbalance: float = 0.0  # of the node that is furthest off for its dead band: |load - fair| / fair
     fair: Mapping[NodeName, float] = field(default_factory=dict)
+    by_key: bool = False  # each quota is of connections whose keys belong to its target
 
     @property
     def moves(self) -> int:
@@ -157,7 +158,8 @@ def plan_by_key(misplaced: Mapping[NodeName, Mapping[NodeName, int]]) -> Plan:
     )
     if not quotas:
         return Plan((), "every key is where the ring puts it")
-    return Plan(quotas, f"{sum(quota.count for quota in quotas)} connections hold keys of other nodes")
+    count = sum(quota.count for quota in quotas)
+    return Plan(quotas, f"{count} connections hold keys of other nodes", by_key=True)
 
 
 def fair_shares(active: Sequence[Standing], total: int) -> dict[NodeName, int]:

@@ -45,11 +45,15 @@ class Ledger(Generic[Where]):
             held.pop()
 
     def redeemed(self, node: Where, incarnation: Incarnation, total: int) -> None:
-        """Drop the places that `node` says were taken: `total` counts from the start of its incarnation."""
+        """Drop the places that `node` says were taken: `total` counts from the start of its incarnation.
+
+        Reports come here in their order (`core.membership`), so a counter that fell was begun anew: a node forgets
+        what it counted for an issuer that it has not heard for long.
+        """
         before, seen = self._seen.get(node, (incarnation, 0))
-        if before != incarnation:
+        if before != incarnation or total < seen:
             seen = 0
-        self._seen[node] = (incarnation, max(total, seen))
+        self._seen[node] = (incarnation, total)
         held = self._held.get(node)
         for _ in range(min(total - seen, len(held) if held else 0)):
             held.popleft()  # type: ignore[union-attr]  # the range is empty without it

@@ -4,24 +4,29 @@ Theory of operation
 - A term begins by waiting, and waits again after every change of members: others may be about to come or go.
 - A balance that was begun is finished to the last connection. It does not stop at the edge of the dead band, to begin
   again a minute later; but it ends when as many were moved as it planned at first.
+- With a hash policy the nodes find their misplaced keys. Connections without a key have no owner and are left alone,
+  except by a draining node: when its keys are gone, the others go where there is room.
 - What was ordered counts as done (`core.flight`), so a round plans what is still missing.
 
 A term ends with the lease. Nothing of it is handed on: the next leader plans anew, from reports.
 """
 
-from ringway.core.balance import BalanceConfig, Plan, Quota, plan_by_load
+from collections.abc import Mapping
+from dataclasses import replace
+
+from ringway.core.balance import BalanceConfig, Plan, Quota, plan_by_key, plan_by_load
 from ringway.core.flight import Flight
 from ringway.core.load import LoadView
 from ringway.core.pace import Pacer
+from ringway.types import NodeName
 
 
 class Term:
-    """The decisions of one leader over `view`. `keyed` says that nodes find their misplaced keys themselves."""
+    """The decisions of one leader over `view`."""
 
-    def __init__(self, config: BalanceConfig, view: LoadView, *, keyed: bool) -> None:
+    def __init__(self, config: BalanceConfig, view: LoadView) -> None:
         self._config = config
         self._view = view
-        self._keyed = keyed
         self._pacer = Pacer(config)
         self._flight = Flight()
         self._unfinished = 0  # moves left of a balance that was begun
@@ -51,6 +56,15 @@ class Term:
         """Whether some donor still holds places. Until it has heard of the arrivals, loads are too high to compare."""
         return any(node.report.reserved for node in self._view.nodes.values() if node.report)
 
+    def plan_by_key(self, misplaced: Mapping[NodeName, Mapping[NodeName, int]], now: float) -> Plan:
+        """Return how keys come to their owners, from what each node counted; then how draining nodes are emptied."""
+        plan = plan_by_key(misplaced)
+        if plan.quotas:
+            return plan
+        standings = self._flight.standings(self._view.nodes.values(), now)
+        rest = plan_by_load([replace(node, movable=0) if node.active else node for node in standings], self._config)
+        return rest if rest.quotas else plan
+
     def plan_exactly(self, now: float, *, begin: bool) -> Plan:
         """Return what would balance to the last connection; with `begin`, the next rounds do it."""
         standings = self._flight.standings(self._view.nodes.values(), now)
@@ -67,10 +81,10 @@ class Term:
         }
         return self._pacer.orders(plan, self.connections(), accept_per_s, dt)
 
-    def ordered(self, quota: Quota, now: float) -> None:
+    def ordered(self, quota: Quota, now: float, *, by_key: bool = False) -> None:
         """Take note that the donor consented."""
         self._unfinished = max(0, self._unfinished - quota.count)
-        if not self._keyed:  # nodes that are asked for misplaced keys know themselves what they were told
+        if not by_key:  # nodes that count their misplaced keys know themselves what they were told
             self._flight.ordered(quota.donor, quota.target, quota.count, now)
 
     def connections(self) -> int:

@@ -401,6 +401,19 @@ def test_by_key_it_moves_what_nodes_find_misplaced_and_then_asks_no_more() -> No
     play({1: 100, 2: 100, 3: 0}, scene, keyed=True)
 
 
+def test_by_key_a_draining_node_is_emptied_of_connections_without_a_key_too() -> None:
+    async def scene(cluster: Cluster) -> None:
+        cluster.misplaced = {name(2): {name(1): 20, name(3): 10}}
+        cluster.draining.add(name(2))
+        async with running(cluster, cluster.balancer("g1")):
+            await until(lambda: cluster.connections[name(2)] == 0)
+            by_key = [order.count for _, _, order in cluster.orders if order.ring is not None]
+            assert (sum(by_key), cluster.ordered()) == (30, 50)
+            assert {donor for _, donor, _ in cluster.orders} == {"n2"}
+
+    play({1: 100, 2: 50, 3: 90}, scene, keyed=True)
+
+
 def test_by_key_it_asks_again_when_members_change_or_an_answer_is_missing() -> None:
     async def scene(cluster: Cluster) -> None:
         silent = True

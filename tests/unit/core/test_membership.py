@@ -150,3 +150,11 @@ def test_an_engine_that_stays_up_renews_no_lease() -> None:
         membership.engine_up(True, step * TICK_S)
         events += membership.tick(step * TICK_S)
     assert kinds(events) == [Left]
+
+
+def test_leases_begin_anew_though_no_tick_fell_into_the_outage() -> None:
+    membership = Membership()
+    membership.heard(node_report("n1"), 0.0)
+    membership.engine_up(False, 0.1)
+    membership.engine_up(True, 2.5)
+    assert tick_until(membership, 2.5, 2.5 + LEASE_S) == []

@@ -10,9 +10,9 @@ CONFIG = BalanceConfig(settle_s=2.0)
 N1, N2 = NodeName("n1"), NodeName("n2")
 
 
-def term_of(loads: dict[str, int], *, keyed: bool = False) -> tuple[LoadView, Term]:
+def term_of(loads: dict[str, int]) -> tuple[LoadView, Term]:
     view = view_of(dict.fromkeys(loads, 1.0), loads=loads)
-    return view, Term(CONFIG, view, keyed=keyed)
+    return view, Term(CONFIG, view)
 
 
 def test_a_term_begins_by_waiting_and_waits_again_after_each_change() -> None:
@@ -68,9 +68,25 @@ def test_orders_keep_to_what_targets_say_they_can_take() -> None:
 
 
 def test_by_key_the_nodes_know_what_is_in_flight() -> None:
-    _, term = term_of({"n1": 200, "n2": 0}, keyed=True)
-    term.ordered(Quota(N1, N2, 30), 0.0)
-    assert term.plan(0.0).moves == 100
+    _, term = term_of({"n1": 200, "n2": 0})
+    term.ordered(Quota(N1, N2, 30), 0.0, by_key=True)
+    assert term.plan_by_key({N1: {N2: 70}}, 0.0).moves == 70
+
+
+def test_by_key_unequal_loads_are_right() -> None:
+    _, term = term_of({"n1": 200, "n2": 0})
+    assert term.plan_by_key({N1: {}, N2: {}}, 0.0).quotas == ()
+
+
+def test_by_key_a_draining_node_gives_its_other_connections_when_its_keys_are_gone() -> None:
+    view, term = term_of({"n1": 100, "n2": 60, "n3": 10})
+    view.reported(node_report("n2", 2, connections=60, draining=True), 0.0)
+    first = term.plan_by_key({N2: {N1: 40}}, 0.0)
+    assert (first.quotas, first.by_key) == ((Quota(N2, N1, 40),), True)
+    rest = term.plan_by_key({}, 0.0)
+    assert (rest.quotas, rest.by_key) == ((Quota(N2, NodeName("n3"), 60),), False)
+    term.ordered(Quota(N2, NodeName("n3"), 20), 0.0)
+    assert term.plan_by_key({}, 0.1).moves == 40
 
 
 def test_a_balance_is_not_finished_while_donors_hold_places() -> None:
