@@ -10,12 +10,14 @@ import signal
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 
 LAST_CHANCE_S = 0.5
 """What each step gets at least, where those before it have used up the time."""
+
+T = TypeVar("T")
 
 _log = structlog.get_logger()
 
@@ -77,47 +79,67 @@ async def watch(tasks: Sequence[asyncio.Task[None]]) -> None:
     await asyncio.Event().wait()
 
 
-async def run_until_stopped(jobs: Sequence[Job], steps: Sequence[Step], *, deadline_s: float) -> int:
-    """Run `jobs` until a signal comes, then take `steps`; return the exit code: 0, or 1 where a job failed."""
-    stop = asyncio.Event()
+async def run_until_stopped(
+    jobs: Sequence[Job], steps: Sequence[Step], *, deadline_s: float, stop: asyncio.Event | None = None
+) -> int:
+    """Run `jobs` until a signal comes, then take `steps`; return the exit code: 0, or 1 where a job failed.
+
+    `stop` is given where the caller has taken the signals over already (`stop_signals`).
+    """
+    if stop is None:
+        with stop_signals() as stop:
+            return await run_until_stopped(jobs, steps, deadline_s=deadline_s, stop=stop)
     code = 0
-    with stop_signals(stop.set):
-        try:
-            async with asyncio.TaskGroup() as group:
-                for job in jobs:
-                    job.start(group)
-                await stop.wait()
-                _log.info("stopping")
-                await shut_down(steps, deadline_s)
-                for job in jobs:
-                    await job.stop()
-        except* Exception as failures:
-            code = 1
-            for failure in failures.exceptions:
-                _log.error("a task failed; the process ends", exc_info=failure)
-        if code:
+    try:
+        async with asyncio.TaskGroup() as group:
+            for job in jobs:
+                job.start(group)
+            await stop.wait()
+            _log.info("stopping")
             await shut_down(steps, deadline_s)
+            for job in jobs:
+                await job.stop()
+    except* Exception as failures:
+        code = 1
+        for failure in failures.exceptions:
+            _log.error("a task failed; the process ends", exc_info=failure)
+    if code:
+        await shut_down(steps, deadline_s)
     _log.info("stopped", exit_code=code)
     return code
 
 
+async def unless_stopped(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
+    """Return what `work` does; where `stop` is set before it is done, cancel it and return None."""
+    working = asyncio.ensure_future(work)
+    stopping = asyncio.ensure_future(stop.wait())
+    try:
+        await asyncio.wait([working, stopping], return_when=asyncio.FIRST_COMPLETED)
+        return working.result() if working.done() else None
+    finally:
+        working.cancel()
+        stopping.cancel()
+        await asyncio.wait([working, stopping])
+
+
 @contextmanager
-def stop_signals(stop: Callable[[], None]) -> Iterator[None]:
-    """Call `stop` at the first SIGINT, SIGTERM or SIGHUP; a second ends the process at once."""
+def stop_signals() -> Iterator[asyncio.Event]:
+    """Give an event that is set at the first SIGINT, SIGTERM or SIGHUP; a second ends the process at once."""
     loop = asyncio.get_running_loop()
     signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     seen: list[int] = []
+    stop = asyncio.Event()
 
     def caught(number: int) -> None:
         seen.append(number)
         if len(seen) > 1:
             os._exit(128 + number)
-        stop()
+        stop.set()
 
     for number in signals:
         loop.add_signal_handler(number, caught, number)
     try:
-        yield
+        yield stop
     finally:
         for number in signals:
             loop.remove_signal_handler(number)

@@ -13,7 +13,7 @@ from ringway.app.config import CONFIG_FILE_ENV, STATE_DIR_ENV, Loaded, all_field
 from ringway.app.engine import EngineConfig, open_engine, read_secret
 from ringway.app.load import as_environment
 from ringway.app.member import Members
-from ringway.app.shutdown import Job, Step, run_until_stopped, shut_down
+from ringway.app.shutdown import Job, Step, run_until_stopped, shut_down, stop_signals, unless_stopped
 from ringway.app.state import (
     Running,
     find_running,
@@ -54,24 +54,36 @@ async def run_up(loaded: Loaded, directory: Path, config_file: str | None, *, sh
     supervisor = Supervisor(tell)
     steps = _last_steps(directory, supervisor, nats, config.up.stop_s)
     deadline_s = 4 * config.up.stop_s
-    try:
+    with stop_signals() as stop:
+        try:
+            begun = await unless_stopped(stop, _begin(loaded, directory, config_file, supervisor, nats))
+        except BaseException:
+            await shut_down(steps, deadline_s)
+            raise
+        if begun is None:
+            await shut_down(steps, deadline_s)
+            return 0
+        show(*begun)
+        jobs = [Job("supervisor", supervisor.run())]
         if nats is not None:
-            await nats.start()
-        engine = _engine(loaded, directory, nats)
-        names = _start_children(loaded, supervisor, directory, _environ(loaded, directory, config_file, engine))
-        cluster = await _wait_ready(engine, supervisor, names, config.up.ready_s)
-        running = _running(engine, cluster, directory)
-        write_running(directory, running)
-    except BaseException:
-        await shut_down(steps, deadline_s)
-        raise
-    show(running, cluster)
-    jobs = [Job("supervisor", supervisor.run())]
+            jobs.append(Job("nats", _keep_running(nats, tell)))
+        # The children are no longer looked after once their stop has begun.
+        steps = [Step(f"end the task {job.name}", job.stop) for job in jobs] + steps
+        return await run_until_stopped(jobs, steps, deadline_s=deadline_s, stop=stop)
+
+
+async def _begin(
+    loaded: Loaded, directory: Path, config_file: str | None, supervisor: Supervisor, nats: EmbeddedNats | None
+) -> tuple[Running, Cluster]:
+    """Start everything, and return when all of it is ready and can be found."""
     if nats is not None:
-        jobs.append(Job("nats", _keep_running(nats, tell)))
-    # The children are no longer looked after once their stop has begun.
-    steps = [Step(f"end the task {job.name}", job.stop) for job in jobs] + steps
-    return await run_until_stopped(jobs, steps, deadline_s=deadline_s)
+        await nats.start()
+    engine = _engine(loaded, directory, nats)
+    names = _start_children(loaded, supervisor, directory, _environ(loaded, directory, config_file, engine))
+    cluster = await _wait_ready(engine, supervisor, names, loaded.config.up.ready_s)
+    running = _running(engine, cluster, directory)
+    write_running(directory, running)
+    return running, cluster
 
 
 def _last_steps(directory: Path, supervisor: Supervisor, nats: EmbeddedNats | None, stop_s: float) -> list[Step]:

@@ -1,0 +1,56 @@
+import pytest
+
+from ringway.app.engine import EngineConfig, check_scheme, hide_credentials, open_engine, read_secret
+from ringway.errors import ConfigError
+
+
+@pytest.mark.parametrize("url", ["redis://a", "http://a", "127.0.0.1:4222", "nats", "//[", ""])
+def test_a_url_of_an_unknown_kind_says_which_there_are(url):
+    with pytest.raises(ConfigError, match="nats://host:4222"):
+        check_scheme(url)
+
+
+def test_a_refused_url_is_shown_without_its_credentials():
+    with pytest.raises(ConfigError) as raised:
+        check_scheme("redis://user:hunter2@host:6379")
+    assert "hunter2" not in str(raised.value)
+    assert "host:6379" in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("nats://u:p@a:1,b:2", "nats://a:1,b:2"),
+        ("nats://a:1,u:p@b:2", "nats://a:1,b:2"),
+        ("nats://token@a", "nats://a"),
+        ("memory://", "memory://"),
+    ],
+)
+def test_credentials_are_hidden(url, shown):
+    assert hide_credentials(url) == shown
+
+
+def test_the_secret_comes_from_the_setting_or_its_file(tmp_path):
+    file = tmp_path / "secret"
+    file.write_text("from-the-file-of-it\n")
+    assert read_secret(EngineConfig(secret_file=str(file))) == b"from-the-file-of-it"
+    assert read_secret(EngineConfig(secret="given-by-the-flag", secret_file=str(file))) == b"given-by-the-flag"
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        (EngineConfig(), "no secret"),
+        (EngineConfig(secret="short"), "has 5 characters; give at least 16"),
+        (EngineConfig(secret_file="/does/not/exist"), "cannot be read"),
+    ],
+)
+def test_a_missing_or_short_secret_is_a_config_error(config, said):
+    with pytest.raises(ConfigError, match=said):
+        read_secret(config)
+
+
+async def test_memory_opens_and_closes_with_the_block():
+    async with open_engine(EngineConfig(url="memory://"), "test") as engine:
+        assert engine.up
+    assert not engine.up

@@ -1,0 +1,61 @@
+from collections import Counter
+
+import pytest
+
+from ringway.app.metric import (
+    BALANCER,
+    EVERY_PROCESS,
+    GATEWAY,
+    NO_METRIC,
+    NODE,
+    VIEW,
+    read_process,
+    read_stats,
+    read_view,
+)
+from ringway.balancer import BalancerStats
+from ringway.core.load import LoadView
+from ringway.gateway import Stats as GatewayStats
+from ringway.node import Stats as NodeStats
+from ringway.types import Issuer
+
+STATS = [(GatewayStats(), GATEWAY), (NodeStats(), NODE), (BalancerStats(), BALANCER)]
+ALL = [*GATEWAY.values(), *NODE.values(), *BALANCER.values(), *EVERY_PROCESS, *VIEW]
+
+
+@pytest.mark.parametrize(("stats", "table"), STATS, ids=["gateway", "node", "balancer"])
+def test_every_counter_of_a_component_has_a_metric_and_no_metric_is_without_one(stats, table):
+    assert set(table) == set(type(stats).__slots__) - NO_METRIC
+
+
+@pytest.mark.parametrize(("stats", "table"), STATS, ids=["gateway", "node", "balancer"])
+def test_counters_by_kind_have_a_label_and_others_none(stats, table):
+    for attribute, metric in table.items():
+        assert bool(metric.labels) == isinstance(getattr(stats, attribute), Counter), attribute
+
+
+def test_names_follow_the_conventions():
+    assert len({metric.name for metric in ALL}) == len(ALL)
+    for metric in ALL:
+        assert metric.name.startswith("ringway_")
+        assert metric.name.endswith("_total") == (metric.kind == "counter"), metric.name
+        assert metric.help.endswith("."), metric.name
+
+
+def test_plain_counters_are_read_when_asked():
+    stats = GatewayStats()
+    read = read_stats(stats, GATEWAY)
+    stats.connections += 2
+    stats.responses[404] += 1
+    samples = {(sample.metric.name, sample.labels): sample.value for sample in read()}
+    assert samples["ringway_gateway_connections_total", ()] == 2
+    assert samples["ringway_gateway_responses_total", ("404",)] == 1
+
+
+def test_a_process_without_an_engine_says_nothing_of_one():
+    names = [sample.metric.name for sample in read_process("gateway", "g", None)()]
+    assert names == ["ringway_build_info"]
+
+
+def test_an_empty_view_has_no_samples():
+    assert list(read_view(LoadView(Issuer("0" * 8)))()) == []
