@@ -272,7 +272,7 @@ def _rsv(frame: WSFrame) -> bool:
 
 def _reason(text: str) -> bytes:
     """`text` as a close reason; cut at a character where it is too long."""
-    return text.encode()[:REASON_BYTES_MAX].decode(errors="ignore").encode()
+    return text.encode(errors="replace")[:REASON_BYTES_MAX].decode(errors="ignore").encode()
 
 
 def _free_heads(transport: WSTransport) -> None:

@@ -41,13 +41,12 @@ class Reporter:
         self.admin_url = ""
 
     def build(self) -> Report:
-        """Return the next report."""
+        """Return a report of this moment."""
         shared, peers = self._shared, self._peers
         stats = shared.stats
         stats.connections = shared.roster.connected
         stats.pending = shared.gate.opening + shared.roster.waiting
-        self._seq += 1
-        self._last = Report(
+        return Report(
             name=shared.name,
             incarnation=self._incarnation,
             role=Role.NODE,
@@ -73,7 +72,6 @@ class Reporter:
             reserved=peers.ledger.held(),
             moved=dict(peers.moved),
         )
-        return self._last
 
     def poll(self) -> None:
         """Report early where enough has changed; call it a few times a second."""
@@ -92,10 +90,11 @@ class Reporter:
 
     async def announce(self) -> None:
         """Send one report. Quiet while the engine is away: the next one follows."""
-        report = encode_report(self.build())
+        self._seq += 1
+        self._last = self.build()
         try:
             async with asyncio.timeout(_ANNOUNCE_S):
-                await self._shared.engine.registry.announce(self._shared.name, report)
+                await self._shared.engine.registry.announce(self._shared.name, encode_report(self._last))
         except (EngineError, TimeoutError) as error:
             _log.warning("a report was not sent", error=str(error))
 

@@ -202,7 +202,7 @@ async def test_pending_handshakes_are_bounded(start_node: StartNode, dial: Dial)
 
 
 async def test_silent_sockets_are_shed_at_twice_the_bound(start_node: StartNode) -> None:
-    node = await start_node(pending_max=2)
+    node = await start_node(pending_max=2, handshake_deadline_s=60.0)
     silent = [await Peer.tcp(node.port) for _ in range(4)]
     await eventually(lambda: node.report().pending == 4)
     fifth = await Peer.tcp(node.port)

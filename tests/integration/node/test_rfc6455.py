@@ -67,6 +67,7 @@ async def test_a_violation_costs_the_connection(start_node: StartNode, dial: Dia
     peer.raw(data)
     assert (await peer.closed())[0] == code
     await peer.ended()
+    assert node.stats.cut == 0, "the answer to the close ends it, not the deadline"
     assert await bystander.ask(ping={}) == {"ping": {}}
 
 
@@ -131,6 +132,15 @@ async def test_what_follows_a_close_is_not_read(start_node: StartNode, dial: Dia
     await peer.ended()
     await listener.publish("c", 2)
     assert (await listener.push())["pub"]["data"] == 2
+
+
+async def test_what_comes_with_a_violation_is_not_carried_out(start_node: StartNode, dial: Dial) -> None:
+    node = await start_node()
+    peer = await dial(node, connect=True)
+    peer.raw(frame(TEXT, b'{"id":5,"publish":{"channel":"c","data":1}}') + frame(0x3))
+    assert (await peer.closed())[0] == 1002
+    await peer.ended()
+    assert node.stats.published == 0
 
 
 async def test_a_ping_is_answered_with_its_payload(start_node: StartNode, dial: Dial) -> None:

@@ -56,6 +56,9 @@ def test_a_wheel_whose_ticks_are_overdue_still_takes_deadlines() -> None:
     wheel: Wheel[str] = Wheel(10, now=0.0)
     wheel.put("a", 10, now=500.0)
     assert wheel.tick(500.0) == ["a"], "early rather than lost"
+    wheel.put("b", 10, now=511.9)
+    assert wheel.tick(511.0) == []
+    assert wheel.tick(513.0) == ["b"]
 
 
 def test_clocks_that_stand_still_fire_nothing_twice() -> None:
