@@ -130,4 +130,4 @@ async def free_name(lease: Lease, name: NodeName, incarnation: Incarnation) -> N
 
 
 def _lease_of(name: NodeName) -> str:
-    return f"name.{name}"
+    return f"name-{name}"

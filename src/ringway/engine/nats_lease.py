@@ -110,7 +110,7 @@ class NatsLease:
             return
         try:
             async with self._asking() as bucket:
-                await bucket.delete(token(name), last=revision)
+                await bucket.delete(token(name), last=revision, validate_keys=False)
         except (EngineAway, EngineUnsuitable):
             pass
 

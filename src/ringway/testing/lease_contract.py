@@ -25,6 +25,8 @@ class LeaseContract:
             assert await a.lease.acquire("one", "a", 60) is not None
             for name in ("two", "a.b *>%", "one "):
                 assert await b.lease.acquire(name, "b", 60) is not None
+                await b.lease.release(name, "b")
+                assert await a.lease.acquire(name, "a", 60) is not None
 
     async def test_a_released_lease_is_free_at_once_and_the_fence_grows(self, world: World) -> None:
         async with members(world, 2) as engines:
