@@ -206,7 +206,7 @@ class Client:
                 except (OSError, RingwayError) as error:
                     step = self._failed(error)
                     continue
-                self._joined(link, moved=step.move is not None)
+                self._joined(link, moved=step.move is not None and step.move.node == link.node)
                 await link.ended
                 step = self._left(link)
         except Exception as error:  # a fault of ours: whoever waits learns of it, and `wait_closed` raises it

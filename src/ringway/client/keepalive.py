@@ -14,7 +14,8 @@ PINGS_MAX = 1024
 class Keepalive:
     """Sends a ping every `interval_s` and calls `give_up` where its pong is not there after `timeout_s`.
 
-    None switches either off. While `hold` is on nobody reads, so that a missing pong means nothing.
+    None switches either off. While `hold` is on nobody reads, so that a missing pong means nothing; and whoever sends
+    messages lives, though its pong may stand behind many of them: set `heard` for each.
     """
 
     def __init__(
@@ -26,6 +27,7 @@ class Keepalive:
     ) -> None:
         self._interval_s = interval_s
         self._timeout_s = timeout_s
+        self.heard = False
         self._send = send
         self._give_up = give_up
         self._loop = asyncio.get_running_loop()
@@ -92,6 +94,7 @@ class Keepalive:
 
     def _await_pong(self) -> None:
         if self._timeout_s is not None:
+            self.heard = False
             self._deadline = self._loop.call_later(self._timeout_s, self._missed)
 
     def _answered(self, _: "asyncio.Future[float]") -> None:
@@ -100,7 +103,7 @@ class Keepalive:
             self._deadline = None
 
     def _missed(self) -> None:
-        if self._held:
+        if self._held or self.heard:
             self._await_pong()
         else:
             self._give_up()

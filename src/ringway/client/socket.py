@@ -166,6 +166,7 @@ class Socket:
 
     def received(self, opcode: int, payload: bytes) -> None:
         """Queue a message; stop reading where that fills the queue."""
+        self._keepalive.heard = True
         if self._is_full() and self._wire is not None and not self._wire.is_open:
             return  # after `close` the peer's answer must be read: what comes before it and has no room goes
         self._queue.append(payload.decode() if opcode == TEXT else payload)

@@ -55,6 +55,7 @@ async def test_a_moved_client_asks_for_the_node_it_was_moved_to() -> None:
 async def test_through_the_gateway_a_move_is_told_in_the_query() -> None:
     async with ScriptedNode("n1") as gateway:  # to the client a proxied node looks just so
         async with open_client(gateway.url + "?zone=a", key="k") as client:
+            gateway.name = "n2"
             await gateway.current.close(1012, MOVE)
             await until(lambda: client.moves == 1)
             await gateway.current.close(3001)
@@ -91,6 +92,17 @@ async def test_a_move_that_fails_ends_in_normal_placement() -> None:
             await until(lambda: len(n1.connections) == 3 and client.node == "n1")
         moved = f"/gateway?node=n2&ticket={TICKET}"
         assert gateway.asked == ["/gateway", moved, "/gateway", moved, "/gateway"]
+
+
+async def test_a_move_that_ends_elsewhere_is_not_counted() -> None:
+    events: list[ringway.Event] = []
+    async with ScriptedNode("n1") as n1, ScriptedGateway.to(n1) as gateway:  # it does not take the move's ticket
+        async with open_client(gateway.url, on_event=events.append) as client:
+            await n1.current.close(1012, MOVE)
+            await until(lambda: len(n1.connections) == 2 and client.node == "n1")
+            assert client.moves == 0
+        assert len(gateway.asked) == 2
+        assert events[2] == ringway.Connected("n1", "c2", moved=False)
 
 
 async def test_a_stale_ticket_is_replaced_when_opening() -> None:
@@ -137,22 +149,22 @@ def placement(url: object) -> dict[str, object]:
 
 
 WRONG = {
-    "no placement": http(200, {"ticket": "x"}),
-    "no JSON": http(200, b"<html>"),
-    "not in HTTP": b"SSH-2.0-OpenSSH_9.2\r\n\r\n",
-    "not a WebSocket": http(200, placement("http://127.0.0.1:1/x")),
-    "credentials": http(200, placement("ws://u:p@127.0.0.1:1/x")),
-    "a number for a URL": http(200, placement(7)),
-    "endless": b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n" + b" " * 100_000,
-    "cut short": b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{",
-    "cut in the head": b"HTTP/1.1 200 O",
-    "chunks cut short": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabc",
-    "nothing": b"",
+    "no placement": (http(200, {"ticket": "x"}), "no placement"),
+    "no JSON": (http(200, b"<html>"), "no placement"),
+    "not in HTTP": (b"SSH-2.0-OpenSSH_9.2\r\n\r\n", "does not answer in HTTP"),
+    "not a WebSocket": (http(200, placement("http://127.0.0.1:1/x")), "no WebSocket URL"),
+    "credentials": (http(200, placement("ws://u:p@127.0.0.1:1/x")), "credentials"),
+    "a number for a URL": (http(200, placement(7)), "no placement"),
+    "endless": (b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n" + b" " * 100_000, "more than 65536 bytes"),
+    "cut short": (b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{", "before its answer was whole"),
+    "cut in the head": (b"HTTP/1.1 200 O", "before its answer was whole"),
+    "chunks cut short": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabc", "before its answer"),
+    "nothing": (b"", "before its answer was whole"),
 }
 
 
-@pytest.mark.parametrize("answer", WRONG.values(), ids=WRONG.keys())
-async def test_a_wrong_answer_is_an_error_and_another_is_asked_for(answer: bytes) -> None:
+@pytest.mark.parametrize(("answer", "said"), WRONG.values(), ids=WRONG.keys())
+async def test_a_wrong_answer_is_an_error_and_another_is_asked_for(answer: bytes, said: str) -> None:
     async with ScriptedNode() as node, ScriptedGateway.to(node) as gateway:
         gateway.answers = [answer]
         events: list[ringway.Event] = []
@@ -160,7 +172,7 @@ async def test_a_wrong_answer_is_an_error_and_another_is_asked_for(answer: bytes
             assert client.node == "n1"
         assert isinstance(events[0], ringway.Failed)
         assert isinstance(events[0].error, UpgradeError | OSError)
-        assert str(events[0].error)
+        assert said in str(events[0].error)
         assert len(gateway.asked) == 2
 
 

@@ -76,6 +76,23 @@ def raw(*pieces: bytes, then: str = "wait") -> Handler:
     return handler
 
 
+@contextlib.asynccontextmanager
+async def deaf_server() -> AsyncIterator[str]:
+    """A server that reads nothing after the handshake, for as long as the block lasts."""
+    over = asyncio.Event()
+
+    async def handler(connection: ServerConnection) -> None:
+        connection.transport.pause_reading()
+        await over.wait()
+        connection.transport.abort()
+
+    async with server(handler) as uri:
+        try:
+            yield uri
+        finally:
+            over.set()
+
+
 # The interface that is shared.
 
 
@@ -214,16 +231,10 @@ async def test_pings_of_the_server_are_answered(connect: Any) -> None:
 
 @both
 async def test_a_server_that_does_not_pong_is_left(connect: Any) -> None:
-    async def deaf(connection: ServerConnection) -> None:
-        connection.transport.pause_reading()
-        await asyncio.sleep(3)
-        connection.transport.abort()
-
     options = {"ping_interval": 0.1, "ping_timeout": 0.2, "close_timeout": 0.2}
-    async with server(deaf) as uri, connect(uri, **options) as ws:
-        async with asyncio.timeout(2.5):
-            with pytest.raises(CLOSED) as closed:
-                await ws.recv()
+    async with deaf_server() as uri, connect(uri, **options) as ws:
+        with pytest.raises(CLOSED) as closed:
+            await asyncio.wait_for(ws.recv(), 10)
         assert code_of(closed.value) == 1006
 
 
@@ -327,15 +338,9 @@ async def test_a_slow_server_stops_the_sender(connect: Any) -> None:
 
 @both
 async def test_a_close_is_answered_in_time_or_cut(connect: Any) -> None:
-    async def deaf(connection: ServerConnection) -> None:
-        connection.transport.pause_reading()
-        await asyncio.sleep(3)
-        connection.transport.abort()
-
-    async with server(deaf) as uri:
+    async with deaf_server() as uri:
         ws = await connect(uri, close_timeout=0.2)
-        async with asyncio.timeout(2.5):
-            await ws.close()
+        await asyncio.wait_for(ws.close(), 10)
         assert ws.close_code == 1006
 
 
@@ -430,12 +435,13 @@ async def test_a_server_that_hangs_up_in_the_handshake_is_an_os_error() -> None:
             await ringway.connect(f"ws://127.0.0.1:{rude.port}/")
 
 
-async def test_why_this_side_ended_it_is_the_cause() -> None:
-    async with server(raw(frame(0x81, b"\xff"))) as uri, ringway.connect(uri) as ws:
+@pytest.mark.parametrize(("sent", "code"), [(frame(0x81, b"\xff"), 1007), (frame(0x83, b"x"), 1002)])
+async def test_why_this_side_ended_it_is_the_cause(sent: bytes, code: int) -> None:
+    async with server(raw(sent)) as uri, ringway.connect(uri) as ws:
         with pytest.raises(ConnectionClosed) as closed:
             await ws.recv()
         assert isinstance(closed.value.__cause__, ProtocolError)
-        assert closed.value.__cause__.close_code == 1007
+        assert closed.value.__cause__.close_code == code
 
 
 async def test_a_gateway_is_asked_first_and_the_key_goes_along() -> None:

@@ -80,3 +80,14 @@ async def test_nobody_is_given_up_while_nobody_reads() -> None:
     assert peer.gave_up == 0
     peer.keepalive.hold(False)
     await until(lambda: peer.gave_up)
+
+
+async def test_whoever_sends_lives_though_the_pong_is_late() -> None:
+    peer = Peer(0.000_001, 0.000_001)
+    peer.keepalive.start()
+    for _ in range(50):
+        peer.keepalive.heard = True
+        await asyncio.sleep(0)
+    assert peer.sent
+    assert peer.gave_up == 0
+    await until(lambda: peer.gave_up)
