@@ -200,6 +200,28 @@ async def test_commands_wait_for_those_before_them(
     assert asked == ["c"], "one request to the engine, shared"
 
 
+async def test_no_push_overtakes_the_subscribe_reply(
+    start_node: StartNode, dial: Dial, hub: MemoryHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = await start_node()
+    broker = hub.members[0].broker
+    publish, gate = broker.publish, asyncio.Event()
+
+    async def slowly(channel: Any, payload: bytes) -> None:
+        await gate.wait()
+        await publish(channel, payload)
+
+    monkeypatch.setattr(broker, "publish", slowly)
+    first, peer = await dial(node, connect=True), await dial(node, connect=True)
+    await first.subscribe("c")
+    peer.send({"id": 11, "subscribe": {"channel": "c"}}, {"id": 12, "publish": {"channel": "c", "data": 1}})
+    await eventually(lambda: node.hub.count("c") == 2)  # type: ignore[arg-type]
+    await hub.open().broker.publish("c", b'{"data":0}')  # type: ignore[arg-type]
+    assert (await first.push())["pub"]["data"] == 0
+    gate.set()
+    assert [set(await peer.line()) for _ in range(2)] == [{"id", "subscribe"}, {"push"}]
+
+
 async def test_publications_of_one_client_keep_their_order(start_node: StartNode, dial: Dial) -> None:
     node = await start_node()
     reader, writer = await dial(node, connect=True), await dial(node, connect=True)
@@ -235,7 +257,7 @@ async def test_while_the_engine_is_away_clients_stay_and_are_told(
     assert node.connections == 2
 
 
-async def test_an_engine_that_hangs_costs_a_temporary_error(
+async def test_an_engine_that_hangs_costs_an_error(
     start_node: StartNode, dial: Dial, hub: MemoryHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     node = await start_node(engine_deadline_s=0.1, linger_s=0.0)
@@ -250,9 +272,10 @@ async def test_an_engine_that_hangs_costs_a_temporary_error(
     monkeypatch.setattr(broker, "publish", hang)
     monkeypatch.setattr(broker, "subscribe", hang)
     peer = await dial(node, connect=True)
-    for request in ({"publish": {"channel": "c", "data": 1}}, {"subscribe": {"channel": "c"}}):
-        error = (await peer.ask(**request))["error"]
-        assert (error["code"], error["temporary"]) == (100, True)
+    error = (await peer.ask(subscribe={"channel": "c"}))["error"]
+    assert (error["code"], error["temporary"]) == (100, True)
+    error = (await peer.ask(publish={"channel": "c", "data": 1}))["error"]
+    assert error["code"] == 100
     assert "c" not in node.hub
     gate.set()
     await peer.subscribe("c")  # shares what is still under way

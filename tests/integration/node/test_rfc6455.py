@@ -1,11 +1,13 @@
 """Violations of RFC 6455, each with the close code that answers it; and what is unusual but allowed."""
 
+import gc
 import struct
+import weakref
 
 import pytest
 
 from integration.node.conftest import Dial, StartNode
-from integration.node.kit import BINARY, CLOSE, PING, PONG, TEXT, frame
+from integration.node.kit import BINARY, CLOSE, PING, PONG, TEXT, eventually, frame
 
 EURO = "€".encode()
 PUBLISH = b'{"id":7,"ping":{}}'
@@ -132,6 +134,22 @@ async def test_what_follows_a_close_is_not_read(start_node: StartNode, dial: Dia
     await peer.ended()
     await listener.publish("c", 2)
     assert (await listener.push())["pub"]["data"] == 2
+
+
+async def test_a_connection_that_ended_is_free_at_once(start_node: StartNode, dial: Dial) -> None:
+    node = await start_node()
+    peer = await dial(node, connect=True)
+    await peer.subscribe("c")
+    (connection,) = node._shared.roster
+    seen = weakref.ref(connection)
+    del connection
+    gc.disable()  # what only the collector frees would wait for it, thousands at a time
+    try:
+        peer.raw(close(1000))
+        await peer.closed(answer=False)
+        await eventually(lambda: seen() is None)
+    finally:
+        gc.enable()
 
 
 async def test_what_comes_with_a_violation_is_not_carried_out(start_node: StartNode, dial: Dial) -> None:
