@@ -144,9 +144,7 @@ def _environ(loaded: Loaded, directory: Path, config_file: str | None, engine: E
     return environ | {fields[path].env: value for path, value in own.items()}
 
 
-def _start_children(
-    loaded: Loaded, supervisor: Supervisor, directory: Path, environ: Mapping[str, str]
-) -> list[str]:
+def _start_children(loaded: Loaded, supervisor: Supervisor, directory: Path, environ: Mapping[str, str]) -> list[str]:
     """Start the gateway and the nodes; return the names of all."""
     config = loaded.config
     logs = directory / "logs"

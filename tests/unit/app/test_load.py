@@ -69,9 +69,7 @@ def test_all_wrong_values_are_told_at_once_with_their_origin_and_rule(write):
     assert len(found) == 3
     assert f"gateway.port is 70000 ({file}); it must be a whole number, at least 0, at most 65535" in found
     assert any("node.ping_interval_s is 'often'" in problem for problem in found)
-    assert (
-        "log.level is 'loud' (environment RINGWAY_LOG_LEVEL); it must be one of debug, info, warning, error" in found
-    )
+    assert "log.level is 'loud' (environment RINGWAY_LOG_LEVEL); it must be one of debug, info, warning, error" in found
 
 
 def test_unknown_names_are_told_at_once_with_the_nearest_right_one(write):
