@@ -3,6 +3,8 @@
 import pytest
 from hypothesis import HealthCheck, settings
 
+pytest.register_assert_rewrite("ringway.testing")  # so that a failed contract shows its values
+
 settings.register_profile(
     "steady",
     derandomize=True,

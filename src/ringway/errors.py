@@ -11,6 +11,7 @@
     ├─ NoNode               no node may take this connection now; retry later
     └─ EngineError          the engine failed
        ├─ EngineAway        it cannot be reached; temporary, retry
+       │  └─ Unconfirmed    it was lost before it answered: whether it took the request is unknown
        ├─ EngineUnsuitable  it was reached and will not do; its operator must act
        └─ NoAnswer          a member did not answer a call in time
 """
@@ -90,6 +91,12 @@ class EngineAway(EngineError):
     """The engine cannot be reached at the moment; nothing was accepted. Retry."""
 
     temporary = True
+
+
+class Unconfirmed(EngineAway):
+    """The engine was lost while it had a request: it may have been carried out. A retry could do it twice."""
+
+    temporary = False
 
 
 class EngineUnsuitable(EngineError):

@@ -26,7 +26,11 @@ class Broker(Protocol):
         ...
 
     async def publish(self, channel: Channel, payload: bytes) -> None:
-        """Return when the engine has accepted `payload`. Raise `EngineAway` where it cannot be reached."""
+        """Return when the engine has accepted `payload`.
+
+        Raise `EngineAway` where it cannot be reached: then nothing was published. Raise `Unconfirmed`, which is
+        an `EngineAway` too, where it was lost before it confirmed: then nobody knows.
+        """
         ...
 
     async def subscribe(self, channel: Channel) -> None:
@@ -93,7 +97,7 @@ class Lease(Protocol):
         ...
 
     async def release(self, name: str, holder: str) -> None:
-        """Give the lease up, so that another may have it at once."""
+        """Give the lease up, so that another may have it at once. Never fails for an engine that is away."""
         ...
 
 

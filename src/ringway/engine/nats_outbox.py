@@ -5,13 +5,13 @@ publication would double the work; here all who wait share one, and at most one 
 a database commits in groups: who comes while it is under way waits for the next. Under load one PING then
 covers hundreds of commands, and alone a command waits one round trip (about 0.1 ms on one machine).
 
-Nothing is kept while NATS is away: what was waiting fails with `EngineAway`.
+Nothing is kept while NATS is away: what was waiting fails with `Unconfirmed`: part of it may have left.
 """
 
 import asyncio
 from collections.abc import Callable
 
-from ringway.errors import EngineAway
+from ringway.errors import EngineAway, Unconfirmed
 
 Write = Callable[[bytes, Callable[[], None] | None], None]
 """Writes bytes at once; where a callable comes along they end with a PING, and its PONG is to call it."""
@@ -67,7 +67,7 @@ class Outbox:
         self._stop_clock()
         for future in away:
             if not future.done():
-                future.set_exception(EngineAway("the connection to NATS was lost before it confirmed"))
+                future.set_exception(Unconfirmed("the connection to NATS was lost before it confirmed"))
 
     def _schedule(self) -> None:
         if not self._scheduled:
@@ -101,7 +101,7 @@ class Outbox:
         # The PONG may still come: until then no further PING is sent, and the clock stands for it.
         for future in self._flying + self._waiting:
             if not future.done():
-                future.set_exception(EngineAway(f"NATS did not confirm within {TAKEN_S} s"))
+                future.set_exception(Unconfirmed(f"NATS did not confirm within {TAKEN_S} s"))
         self._flying, self._waiting = [], []
 
     def _stop_clock(self) -> None:

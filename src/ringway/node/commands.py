@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
-from ringway.errors import CommandError, EngineError, ProtocolError
+from ringway.errors import CommandError, EngineAway, EngineError, ProtocolError, Unconfirmed
 from ringway.protocol.channel import check_channel
 from ringway.protocol.close import BAD_REQUEST, INVALID_TOKEN
 from ringway.protocol.codec import EMPTY, encode, encode_error
@@ -155,7 +155,9 @@ async def _publish(shared: "Shared", connection: "Connection", command_id: int, 
             await shared.engine.broker.publish(channel, payload)
     except CommandError as error:
         return refuse(shared, command_id, error)
-    except (EngineError, TimeoutError) as error:
+    except (Unconfirmed, TimeoutError):  # asking the client to try again could double the publication
+        return refuse(shared, command_id, CommandError(INTERNAL, "the engine did not confirm; it may be published"))
+    except EngineError as error:
         return refuse(shared, command_id, _engine_failed(error))
     shared.stats.published += 1
     return encode(Reply(id=command_id, publish=EMPTY))
@@ -172,7 +174,7 @@ def _not_available(shared: "Shared", connection: "Connection", command_id: int, 
 def _engine_failed(error: EngineError | TimeoutError) -> CommandError:
     if isinstance(error, TimeoutError):
         return command_error(INTERNAL, "the engine did not answer in time")
-    if error.temporary:
+    if isinstance(error, EngineAway):
         return command_error(INTERNAL, "the engine is away")
     return command_error(LIMIT_EXCEEDED, str(error))
 
