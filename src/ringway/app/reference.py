@@ -1,4 +1,4 @@
-"""The reference pages of settings and metrics, made of the fields and tables that define them.
+"""The reference pages of settings, metrics and codes, made of the fields and tables that define them.
 
 `python -m ringway.cli.reference` writes them to docs/reference/.
 """
@@ -7,6 +7,7 @@ from ringway.admin.metric import Metric
 from ringway.app.config import SECTIONS, all_fields
 from ringway.app.field import Field, show_value
 from ringway.app.metric import BALANCER, EVERY_PROCESS, GATEWAY, NODE, VIEW
+from ringway.protocol import close, errorcode
 
 MADE = "<!-- Made by `python -m ringway.cli.reference`; change the source and run that again. -->\n"
 
@@ -36,6 +37,18 @@ lists the gateways' admin ports, `ringway nodes --json` those of the nodes. Besi
 ones of a process (`process_*`). Nothing is counted for metrics alone: plain counters are read when somebody asks.
 """
 
+_CODES = """\
+# Close codes and error codes
+
+{made}
+A close code ends a connection; its range tells an old client what to do with a new one: 3000 to 3499 and 4000 to 4499
+reconnect with backoff, 3500 to 3999 and 4500 to 4999 are final, below 3000 the transport was lost. A gateway carries
+the codes of backends unchanged. An error code refuses one command, and the connection goes on.
+
+*What the client does*: `backoff`, reconnect after a growing, jittered pause; `elsewhere`, reconnect through the gateway,
+or go where the reason leads ([PROTOCOL.md](../../PROTOCOL.md), P-7); `never`, somebody must act first.
+"""
+
 
 def configuration() -> str:
     """Return docs/reference/configuration.md."""
@@ -62,6 +75,19 @@ def metrics() -> str:
         lines += [f"## {title}\n", "| metric | type | labels | what it says |", "|---|---|---|---|"]
         lines += [_metric_row(metric) for metric in group]
         lines.append("")
+    return "\n".join(lines)
+
+
+def codes() -> str:
+    """Return docs/reference/close-codes.md."""
+    lines = [_CODES.format(made=MADE), "## Close codes\n"]
+    lines += ["| code | name | what the client does | who sends it | what it says |", "|---|---|---|---|---|"]
+    rows = close.CODES.values()
+    lines += [f"| {row.code} | {row.name} | {row.retry.value} | {row.sender} | {_cell(row.meaning)} |" for row in rows]
+    lines += ["\n## Error codes\n", "| code | message | temporary: the client may try again |", "|---|---|---|"]
+    errors = errorcode.CODES.items()
+    lines += [f"| {code} | {message} | {'yes' if temporary else 'no'} |" for code, (message, temporary) in errors]
+    lines += ["\nError 100 comes without `temporary` where the engine was lost before it confirmed a publication.", ""]
     return "\n".join(lines)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import typer.main
 
-from ringway.app.reference import MADE, configuration, metrics
+from ringway.app.reference import MADE, codes, configuration, metrics
 from ringway.cli.main import build
 
 _CLI = """\
@@ -39,6 +39,7 @@ def pages() -> Iterator[tuple[str, str]]:
     """Yield the name and the text of each page."""
     yield "configuration.md", configuration()
     yield "metrics.md", metrics()
+    yield "close-codes.md", codes()
     yield "cli.md", commands()
 
 
