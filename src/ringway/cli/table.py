@@ -22,8 +22,9 @@ def make_console() -> Console:
 def nodes_table(cluster: Cluster) -> RenderableType:
     """Return the nodes as a table, one a line."""
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in ("node", "state", "connections", "fair share", "weight", "cpu", "memory", "clients connect to"):
-        numbers = ("connections", "fair share", "weight", "cpu", "memory")
+    weighted = any(node.weight != 1 for node in cluster.nodes)
+    numbers = ("conns", "fair", *(["weight"] if weighted else []), "cpu", "memory")
+    for name in ("node", "state", *numbers, "clients connect to"):
         table.add_column(name, justify="right" if name in numbers else "left", overflow="fold")
     for node in cluster.nodes:
         table.add_row(
@@ -31,7 +32,7 @@ def nodes_table(cluster: Cluster) -> RenderableType:
             state_text(node),
             f"{node.connections:,}",
             f"{node.fair:,.0f}",
-            f"{node.weight:g}",
+            *([f"{node.weight:g}"] if weighted else []),
             f"{node.cpu:.0%}",
             f"{node.memory_bytes / 2**20:,.0f} MiB",
             node.public_url or node.url,
