@@ -45,8 +45,8 @@ A close code ends a connection; its range tells an old client what to do with a 
 reconnect with backoff, 3500 to 3999 and 4500 to 4999 are final, below 3000 the transport was lost. A gateway carries
 the codes of backends unchanged. An error code refuses one command, and the connection goes on.
 
-*What the client does*: `backoff`, reconnect after a growing, jittered pause; `elsewhere`, reconnect through the gateway,
-or go where the reason leads ([PROTOCOL.md](../../PROTOCOL.md), P-7); `never`, somebody must act first.
+*What the client does*: `backoff`, reconnect after a growing, jittered pause; `elsewhere`, reconnect through the
+gateway, or go where the reason leads ([PROTOCOL.md](../../PROTOCOL.md), P-7); `never`, somebody must act first.
 """
 
 
