@@ -126,25 +126,6 @@ class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         ),
     ] = 8.0
 
-    relay_high_bytes: Annotated[
-        int,
-        msgspec.Meta(
-            description="Bytes waiting for a slow reader above which its writer is stopped. Small, since each stalled "
-            "connection may hold it in both directions.",
-            ge=1024,
-            le=16 * 1024 * 1024,
-            extra={"unit": "bytes"},
-        ),
-    ] = 64 * 1024
-    relay_low_bytes: Annotated[
-        int,
-        msgspec.Meta(
-            description="Bytes waiting below which the writer goes on.",
-            ge=0,
-            le=16 * 1024 * 1024,
-            extra={"unit": "bytes"},
-        ),
-    ] = 16 * 1024
     close_answer_s: Annotated[
         float,
         msgspec.Meta(

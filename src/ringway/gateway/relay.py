@@ -70,6 +70,12 @@ class Relays:
         else:
             self._cut(event.report.incarnation)
 
+    def tally(self) -> None:
+        """Bring the byte counters up to date; call it now and then."""
+        for tunnels in self._tunnels.values():
+            for tunnel in tunnels:
+                tunnel.count()
+
     async def stop(self) -> None:
         """Tell every client 1012, and return when all relays are over: at `stop_deadline_s` the rest is aborted."""
         for task in self._opening:

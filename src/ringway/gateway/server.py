@@ -1,6 +1,7 @@
 """The gateway: one public port for discovery, health, and WebSockets that are carried to nodes."""
 
 import asyncio
+import itertools
 import resource
 import time
 from collections.abc import Callable
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
 SWEEP_S = 0.25
 """How often overdue heads are looked for; they are closed at most this much late."""
+
+TALLY_SWEEPS = 8
+"""Every how many sweeps the byte counters of open relays are read: often enough for a scrape every few seconds."""
 
 FILES_RESERVED = 256
 """Descriptors kept free of relays: the engine, the admin port, health checks, discovery."""
@@ -100,9 +104,11 @@ class Gateway:
         _log.info("gateway stopped")
 
     async def _sweep(self) -> None:
-        while True:
+        for turn in itertools.count():
             await asyncio.sleep(SWEEP_S)
             self._door.sweep()
+            if turn % TALLY_SWEEPS == 0:
+                self._relays.tally()
 
 
 def _relays_by_files() -> int:

@@ -43,6 +43,6 @@ class Stats:
         self.handshakes_pending = 0
         self.relays_open = 0
         self.relays_opened = 0
-        self.bytes_to_node = 0  # added when a relay ends
+        self.bytes_to_node = 0  # brought up to date every two seconds, and when a relay ends
         self.bytes_to_client = 0
         self.cut: Counter[str] = Counter()

@@ -1,7 +1,6 @@
 """The open relay: two transports, two frame trackers, and how it ends.
 
-Bytes pass as they come, in one call from reading to writing: no task, no queue of ours, no copy. What a slow
-reader does not take waits in its transport; above the high mark the other side is not read any more.
+Bytes pass as they come, in one call from reading to writing (`gateway.side`): no task, no queue of ours, no copy.
 
 How a relay ends, by what is seen first:
 
@@ -22,114 +21,12 @@ from collections.abc import Callable
 from ringway.core.load import NodeLoad
 from ringway.errors import ProtocolError
 from ringway.gateway.config import GatewayConfig
+from ringway.gateway.side import Discard, Side
 from ringway.gateway.stats import Stats
 from ringway.protocol.close import PROTOCOL_ERROR, SERVICE_RESTART
 from ringway.protocol.frame import CLOSE, FrameTracker, client_frame, close_payload, server_frame
 
 GOING_AWAY = 1001
-
-
-class Side(asyncio.Protocol):
-    """One of the two ends of a tunnel. `other` is where its bytes go."""
-
-    __slots__ = ("ended", "lost", "other", "tracker", "transport", "tunnel")
-
-    other: "Side"
-
-    def __init__(self, tunnel: "Tunnel", transport: asyncio.Transport, tracker: FrameTracker) -> None:
-        self.tunnel = tunnel
-        self.transport = transport
-        self.tracker = tracker
-        self.ended = False  # its stream has come to its end
-        self.lost = False  # its connection is over
-
-    def pause_writing(self) -> None:
-        """Stop reading from the other side: this one takes no more."""
-        other = self.other.transport
-        if not other.is_closing():
-            other.pause_reading()
-
-    def resume_writing(self) -> None:
-        """Go on reading from the other side."""
-        other = self.other.transport
-        if not other.is_closing():
-            other.resume_reading()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Take note that the connection is over."""
-        self.lost = True
-        if not self.ended:
-            self.ended = True
-            self.tunnel.side_ended(self)
-        self.tunnel.side_lost()
-
-    def eof_received(self) -> bool:
-        """Take the end of the peer's stream."""
-        if not self.ended:
-            self.ended = True
-            self.tunnel.side_ended(self)
-        return not self.lost and self.transport.can_write_eof()
-
-
-class ClientSide(Side):
-    """The end at the client."""
-
-    __slots__ = ()
-
-    def data_received(self, data: bytes) -> None:
-        """Relay the next bytes."""
-        tracker = self.tracker
-        try:
-            tracker.feed(data)
-        except ProtocolError as error:
-            self.tunnel.cut(PROTOCOL_ERROR, str(error), "client_frame")
-            return
-        tunnel = self.tunnel
-        tunnel.stats.bytes_to_node += len(data)
-        self.other.transport.write(data)
-        if tracker.closed:
-            tunnel.close_passed()
-
-
-class NodeSide(Side):
-    """The end at the node."""
-
-    __slots__ = ()
-
-    def data_received(self, data: bytes) -> None:
-        """Relay the next bytes."""
-        tracker = self.tracker
-        try:
-            tracker.feed(data)
-        except ProtocolError:
-            self.tunnel.cut(SERVICE_RESTART, "the node broke the protocol", "node_frame")
-            return
-        tunnel = self.tunnel
-        tunnel.stats.bytes_to_client += len(data)
-        self.other.transport.write(data)
-        if tracker.closed:
-            tunnel.close_passed()
-
-
-class Discard(asyncio.Protocol):
-    """Takes over a side that was told goodbye: what still comes is dropped, and its end is waited for."""
-
-    __slots__ = ("_side",)
-
-    def __init__(self, side: Side) -> None:
-        self._side = side
-
-    def data_received(self, data: bytes) -> None:
-        """Drop it."""
-
-    def eof_received(self) -> bool:
-        """Take the end of the peer's stream."""
-        return False  # closes the transport, after what is left to be written
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Take note that the connection is over."""
-        self._side.lost = True
-        self._side.tunnel.side_lost()
 
 
 class Tunnel:
@@ -150,22 +47,31 @@ class Tunnel:
 
     def open(self, client: asyncio.Transport, node: asyncio.Transport, early: bytes, rest: bytes) -> None:
         """Relay between the two from now on; `early` came from the client, `rest` from the node, with their heads."""
-        config = self._config
-        self.client = ClientSide(self, client, FrameTracker(masked=True, extensions=self._extensions))
-        self.node = NodeSide(self, node, FrameTracker(masked=False, extensions=self._extensions))
-        self.client.other = self.node
-        self.node.other = self.client
-        for side in (self.client, self.node):
-            side.transport.set_write_buffer_limits(config.relay_high_bytes, config.relay_low_bytes)
-            side.transport.set_protocol(side)
+        self.client = Side(self, client, FrameTracker(masked=True, extensions=self._extensions))
+        self.node = Side(self, node, FrameTracker(masked=False, extensions=self._extensions))
+        self.client.join(self.node)
+        self.node.join(self.client)
         if rest:
             self.node.data_received(rest)
         if early and not self._cut:
             self.client.data_received(early)
         for side in (self.client, self.node):
-            full = side.other.transport.get_write_buffer_size() > config.relay_high_bytes
-            if not (self._cut or full or side.transport.is_closing()):
+            waits = side.other.transport.get_write_buffer_size() > 0  # then reading goes on when it is written
+            if not (self._cut or waits or side.transport.is_closing()):
                 side.transport.resume_reading()
+
+    def count(self) -> None:
+        """Add what was carried since the last count to the statistics."""
+        self.stats.bytes_to_node += self.client.carried
+        self.stats.bytes_to_client += self.node.carried
+        self.client.carried = self.node.carried = 0
+
+    def framing_broken(self, side: Side, error: ProtocolError) -> None:
+        """End the relay because `side` sent what is no WebSocket."""
+        if side is self.client:
+            self.cut(PROTOCOL_ERROR, str(error), "client_frame")
+        else:
+            self.cut(SERVICE_RESTART, "the node broke the protocol", "node_frame")
 
     def side_ended(self, side: Side) -> None:
         """Pass the end of one side's stream on to the other."""
@@ -195,6 +101,7 @@ class Tunnel:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        self.count()
         self._on_over(self)
 
     def close_passed(self) -> None:

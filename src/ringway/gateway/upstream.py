@@ -3,6 +3,7 @@
 import asyncio
 import ssl
 from dataclasses import dataclass, field
+from typing import cast
 
 import httptools
 
@@ -45,8 +46,7 @@ class _Handshake(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
-        assert isinstance(transport, asyncio.Transport)
-        self.answer = Answer(transport)
+        self.answer = Answer(cast(asyncio.Transport, transport))
 
     def data_received(self, data: bytes) -> None:
         """Take the next bytes of the stream."""

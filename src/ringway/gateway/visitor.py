@@ -1,7 +1,7 @@
 """One public connection while it speaks HTTP: plain requests one after another, until an upgrade takes it away."""
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from ringway.errors import UpgradeError
 from ringway.gateway.farewell import farewell
@@ -27,8 +27,7 @@ class Visitor(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast(asyncio.Transport, transport)
         self._door.enter(self)
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -57,36 +57,51 @@ def read_close(payload: bytes) -> tuple[int, str]:
         raise ProtocolError(PROTOCOL_ERROR, "a close reason is not UTF-8") from None
 
 
+LONE_MASKED = (-1,) * 128 + tuple(range(6, 132)) + (-1, -1)
+"""By second byte, the size of a masked frame with a one-byte length."""
+
+LONE_PLAIN = tuple(range(2, 128)) + (-1,) * 130
+"""By second byte, the size of an unmasked frame with a one-byte length."""
+
+LONE_NEVER = (-1,) * 256
+
+WHOLE_MESSAGES = frozenset({0x80 | TEXT, 0x80 | BINARY})
+"""First bytes of frames that are messages by themselves."""
+
+
+def is_lone(piece: bytes, lone: tuple[int, ...]) -> bool:
+    """Whether `piece` is one short whole message, by the table `lone`. (`gateway.side` writes this out: it is hot.)"""
+    return len(piece) > 1 and lone[piece[1]] == len(piece) and piece[0] in WHOLE_MESSAGES
+
+
 class FrameTracker:
     """Follows frame boundaries in one direction of a relayed stream; looks at headers, never at payloads.
 
     `masked` is what every frame must be: True from a client, False from a server. A violation raises `ProtocolError`
     and leaves the tracker as it was: the piece that holds it must not be relayed, nor anything after it.
 
-    `feed` has a short cut for the common case, one short whole message in one piece: `_quiet` says that nothing is
-    under way that a plain frame could violate, and for such a frame the second byte follows from the piece's size.
+    A relay may pass pieces without asking that change nothing here: those for which `is_lone(piece, tracker.lone)` is
+    true. That is the common case, a short whole message in one piece, while no message, frame or close is under way.
 
     Invariant: between calls either `_left` payload bytes of a frame are outstanding and `_head` is empty, or
     `_head` holds the beginning of the next frame's header.
     """
 
     __slots__ = (
-        "_close", "_delta", "_fragmented", "_head", "_least", "_left", "_mask_bit", "_mask_bytes", "_most", "_quiet",
-        "_rsv", "closed",
+        "_close", "_fragmented", "_head", "_left", "_lone", "_mask_bit", "_mask_bytes", "_rsv", "closed", "lone",
     )  # fmt: skip
 
     def __init__(self, *, masked: bool, extensions: bool = False) -> None:
         self._mask_bit = 0x80 if masked else 0
         self._mask_bytes = 4 if masked else 0
         self._rsv = 0 if extensions else 0x70  # reserved bits belong to extensions
-        self._least = 2 + self._mask_bytes  # sizes of whole frames with a one-byte length
-        self._most = self._least + 125
-        self._delta = self._mask_bit - self._least
         self._left = 0
         self._head = b""
         self._fragmented = False
         self._close: bytes | None = None
-        self._quiet = True
+        self._lone = LONE_MASKED if masked else LONE_PLAIN
+        self.lone = self._lone
+        """By second byte, the size of a lone frame that changes nothing here; -1 where there is none."""
         self.closed = False
         """Whether a whole close frame has passed: nothing may follow it."""
 
@@ -102,18 +117,10 @@ class FrameTracker:
 
     def feed(self, data: bytes) -> None:
         """Follow `data`, the next bytes of the stream."""
-        size = len(data)
-        if (
-            self._quiet
-            and self._least <= size <= self._most
-            and data[1] == size + self._delta
-            and (data[0] == 0x81 or data[0] == 0x82)
-        ):
-            return
-        if size < self._left and self._close is None:
-            self._left -= size
-            return
-        self._follow(data)
+        if len(data) < self._left and self._close is None:
+            self._left -= len(data)
+        elif not is_lone(data, self.lone):
+            self._follow(data)
 
     def _follow(self, data: bytes) -> None:
         """Follow `data` frame by frame in local names, and keep the state only at the end."""
@@ -142,7 +149,7 @@ class FrameTracker:
         self._fragmented = fragmented
         self._close = close
         self.closed = close is not None and not self._left
-        self._quiet = not (fragmented or self._left or self._head or close is not None)
+        self.lone = LONE_NEVER if fragmented or self._left or self._head or close is not None else self._lone
 
     def _frame(self, data: bytes, pos: int, size: int) -> int:
         """Return where the frame whose header is at `pos` ends, or -1 where that header is not whole yet."""
@@ -152,7 +159,7 @@ class FrameTracker:
         if second & 0x80 != self._mask_bit:
             raise ProtocolError(PROTOCOL_ERROR, "a client's frame is not masked, or a server's is")
         length = second & 0x7F
-        start = pos + self._least
+        start = pos + 2 + self._mask_bytes
         if length == 126:
             start += 2
             if start > size:

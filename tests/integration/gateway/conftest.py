@@ -1,14 +1,22 @@
 """A gateway over real sockets, with backends that the test brings."""
 
+import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
 import pytest
+import uvloop
 from gateway_kit import Rig
 
 from ringway.gateway import GatewayConfig
 
+LoopFactories = Mapping[str, Callable[[], asyncio.AbstractEventLoop]]
 StartRig = Callable[..., Awaitable[Rig]]
+
+
+def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> LoopFactories:
+    """Run every test on both loops: their transports differ in more than speed."""
+    return {"asyncio": asyncio.SelectorEventLoop, "uvloop": uvloop.new_event_loop}
 
 
 @pytest.fixture

@@ -1,0 +1,121 @@
+"""One end of a tunnel: reads, follows the frames, and writes to the other end.
+
+This is the hot path of a relay, and most of its cost is the kernel's: two reads and two writes a round trip. Measured
+against it were buffered protocols, `add_reader` with bare sockets, and an epoll of our own: none was better than plain
+transports by more than the noise (see docs/explain/performance.md). What counts is to do little per piece, in few
+objects, and to write at once: a high-water mark of 0 makes uvloop do that, and it bounds what waits for a slow reader
+to the rest of one read, since its writer is stopped as soon as anything waits.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from ringway.errors import ProtocolError
+from ringway.protocol.frame import WHOLE_MESSAGES, FrameTracker
+
+if TYPE_CHECKING:
+    from ringway.gateway.tunnel import Tunnel
+
+TLS_HIGH_BYTES = 64 * 1024
+"""The high-water mark of TLS transports, which encrypt first and would stop at every piece with a mark of 0."""
+
+
+class Side(asyncio.Protocol):
+    """See the module. `other` is where the bytes of this end go."""
+
+    __slots__ = ("carried", "ended", "forward", "lone", "lost", "other", "tracker", "transport", "tunnel")
+
+    other: "Side"
+    forward: Callable[[bytes], None]
+
+    def __init__(self, tunnel: "Tunnel", transport: asyncio.Transport, tracker: FrameTracker) -> None:
+        self.tunnel = tunnel
+        self.transport = transport
+        self.tracker = tracker
+        self.lone = tracker.lone
+        self.carried = 0  # bytes from here to the other end that were not yet counted
+        self.ended = False  # its stream has come to its end
+        self.lost = False  # its connection is over
+
+    def join(self, other: "Side") -> None:
+        """Make `other` the end that the bytes of this one go to, and take the transport over."""
+        self.other = other
+        self.forward = other.transport.write
+        transport = self.transport
+        transport.set_protocol(self)
+        secure = transport.get_extra_info("sslcontext") is not None
+        transport.set_write_buffer_limits(TLS_HIGH_BYTES if secure else 0)
+
+    def data_received(self, data: bytes) -> None:
+        """Relay the next bytes."""
+        try:
+            if self.lone[data[1]] == len(data) and data[0] in WHOLE_MESSAGES:
+                self.carried += len(data)
+                forward = self.forward
+                forward(data)
+                return
+        except IndexError:  # a single byte
+            pass
+        self._follow(data)
+
+    def _follow(self, data: bytes) -> None:
+        tracker = self.tracker
+        try:
+            tracker.feed(data)
+        except ProtocolError as error:
+            self.tunnel.framing_broken(self, error)
+            return
+        self.lone = tracker.lone
+        self.carried += len(data)
+        self.forward(data)
+        if tracker.closed:
+            self.tunnel.close_passed()
+
+    def pause_writing(self) -> None:
+        """Stop reading from the other side: this one takes no more."""
+        other = self.other.transport
+        if not other.is_closing():
+            other.pause_reading()
+
+    def resume_writing(self) -> None:
+        """Go on reading from the other side."""
+        other = self.other.transport
+        if not other.is_closing():
+            other.resume_reading()
+
+    def eof_received(self) -> bool:
+        """Take the end of the peer's stream."""
+        if not self.ended:
+            self.ended = True
+            self.tunnel.side_ended(self)
+        return not self.lost and self.transport.can_write_eof()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Take note that the connection is over."""
+        self.lost = True
+        if not self.ended:
+            self.ended = True
+            self.tunnel.side_ended(self)
+        self.tunnel.side_lost()
+
+
+class Discard(asyncio.Protocol):
+    """Takes over a side that was told goodbye: what still comes is dropped, and its end is waited for."""
+
+    __slots__ = ("_side",)
+
+    def __init__(self, side: Side) -> None:
+        self._side = side
+
+    def data_received(self, data: bytes) -> None:
+        """Drop it."""
+
+    def eof_received(self) -> bool:
+        """Close the transport, after what is left to be written."""
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Take note that the connection is over."""
+        self._side.lost = True
+        self._side.tunnel.side_lost()
