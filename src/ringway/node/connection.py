@@ -140,7 +140,7 @@ class Connection(WSListener):
             self.close(INTERNAL, "internal server error")
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
-        """End: the socket is closed. Breaks the cycle with the transport, so that memory is free at once."""
+        """End: the socket is closed, and nothing may be sent to its descriptor, which can be another's from now on."""
         self.end()
         self._state = State.GONE
         self._shared.keepalive.forget(self)
