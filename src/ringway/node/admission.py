@@ -1,7 +1,7 @@
 """Who may open a connection: decided on the request, before 101 (PROTOCOL.md P-2, P-5).
 
-In this order: path, handshake rules, bounds, ticket, origin. Bounds come before the ticket, so that a ticket is not
-spent on a refusal.
+In this order: path, handshake rules, bounds, origin, ticket. The ticket comes last, so that none is spent on a
+refusal.
 """
 
 from collections.abc import Callable
@@ -74,7 +74,8 @@ class Admission:
             raise UpgradeError(400, f"the key is longer than {KEY_BYTES_MAX} bytes")
         ticket = _single(fields, "ticket")
         self._check_bounds(has_ticket=bool(ticket))
-        moved = self._redeem(ticket) if ticket else self._check_origin(headers)
+        self._check_origin(headers)
+        moved = bool(ticket) and self._redeem(ticket)
         request.headers["Connection"] = "upgrade"
         return Admitted(key, moved, JSON_PROTOCOL if JSON_PROTOCOL in upgrade.protocols else "")
 
@@ -101,14 +102,13 @@ class Admission:
         self._peers.redeemed(issuer, self._shared.clock())
         return self._peers.is_node(issuer)
 
-    def _check_origin(self, headers: list[tuple[str, str]]) -> bool:
-        """Refuse pages of other sites. Only without a ticket: who has one was let in by the member that issued it."""
+    def _check_origin(self, headers: list[tuple[str, str]]) -> None:
+        """Refuse pages of other sites. A ticket is no excuse: any site can get one, and hand it to its pages."""
         origin = value_of(headers, "origin")
         host = value_of(headers, "host") or ""
         allowed = (*self._shared.config.allowed_origins, *self._peers.gateway_origins)
         if not origin_allowed(origin, host, allowed):
             raise UpgradeError(403, f"pages of {origin} may not connect; see allowed_origins")
-        return False
 
 
 def refusal(error: UpgradeError) -> WSUpgradeResponseWithListener:

@@ -135,9 +135,11 @@ async def test_a_ticket_admits_once(start_node: StartNode) -> None:
     assert node.report().taken == {GATEWAY: 1}
 
 
-async def test_a_ticket_admits_pages_of_any_origin(start_node: StartNode) -> None:
+async def test_a_ticket_is_no_excuse_for_a_page_of_another_site_and_is_not_spent_on_it(start_node: StartNode) -> None:
     node = await start_node()
-    assert (await answer(node.port, head(f"{PATH}?ticket={ticket()}", origin="https://any.example")))[0] == 101
+    target = f"{PATH}?ticket={ticket()}"
+    assert (await answer(node.port, head(target, origin="https://any.example")))[0] == 403
+    assert (await answer(node.port, head(target)))[0] == 101
 
 
 @pytest.mark.parametrize(
