@@ -1,19 +1,19 @@
 """The errors of Ringway, as one tree. Imports nothing.
 
-    RingwayError
-    ├─ ConfigError          a setting is wrong; the person who started the program must act (exit code 2)
-    ├─ ProtocolError        the peer broke the rules; carries the WebSocket close code that says so
-    ├─ UpgradeError         a handshake was refused; carries the HTTP status
-    ├─ TicketError          a ticket is forged, stale, used, or for another node
-    ├─ ConnectionClosed     the connection is over; carries close code and reason
-    ├─ CommandError         the server refused a command; carries its code, and whether to retry
-    ├─ Overloaded           a bound was hit; names the bound and its value
-    ├─ NoNode               no node may take this connection now; retry later
-    └─ EngineError          the engine failed
-       ├─ EngineAway        it cannot be reached; temporary, retry
-       │  └─ Unconfirmed    it was lost before it answered: whether it took the request is unknown
-       ├─ EngineUnsuitable  it was reached and will not do; its operator must act
-       └─ NoAnswer          a member did not answer a call in time
+RingwayError
+├─ ConfigError          a setting is wrong; the person who started the program must act (exit code 2)
+├─ ProtocolError        the peer broke the rules; carries the WebSocket close code that says so
+├─ UpgradeError         a handshake was refused; carries the HTTP status
+├─ TicketError          a ticket is forged, stale, used, or for another node
+├─ ConnectionClosed     the connection is over; carries close code and reason
+├─ CommandError         the server refused a command; carries its code, and whether to retry
+├─ Overloaded           a bound was hit; names the bound and its value
+├─ NoNode               no node may take this connection now; retry later
+└─ EngineError          the engine failed
+   ├─ EngineAway        it cannot be reached; temporary, retry
+   │  └─ Unconfirmed    it was lost before it answered: whether it took the request is unknown
+   ├─ EngineUnsuitable  it was reached and will not do; its operator must act
+   └─ NoAnswer          a member did not answer a call in time
 """
 
 

@@ -90,6 +90,7 @@ class Standing:
     load: int
     movable: int  # how many connections it can still be told to move away
     active: bool
+    cooling: int = 0  # of these, how many were moved there a short while ago, and stay for now
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +142,8 @@ def plan_by_load(standings: Sequence[Standing], config: BalanceConfig, *, within
         reason = f"{', '.join(sorted(leaving))} draining, {sum(leaving.values())} connections left"
     elif begins:
         reason = f"{off.name} holds {off.load} of a fair {fair[off.name]:.0f}: {imbalance:.0%} off"
+        if not quotas:
+            reason += "; who could be moved was moved a short while ago"
     elif quotas:
         reason = f"inside the dead band, {imbalance:.1%} off at most: balancing to the last connection"
     else:
@@ -203,7 +206,7 @@ def _largest_first(counts: Mapping[NodeName, int]) -> list[tuple[int, NodeName]]
 
 
 def _surplus(node: Standing, share: Share) -> Share:
-    return min(node.movable, node.load) - share
+    return min(min(node.movable, node.load) - share, node.movable - node.cooling)
 
 
 def _furthest_off(

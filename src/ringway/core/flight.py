@@ -44,6 +44,7 @@ class Flight:
                 weight=node.weight,
                 load=max(0, node.load - leaving.get(node.name, 0) + coming.get(node.name, 0)),
                 movable=max(0, node.connections - leaving.get(node.name, 0)),
+                cooling=node.report.cooling if node.report else 0,
                 active=node.state is NodeState.ACTIVE,
             )
             for node in reporting

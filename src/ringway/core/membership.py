@@ -57,12 +57,14 @@ class Membership:
         self._ticked_late = False
         # Late reports of an incarnation that is over must not bring it back. Bounded: the oldest fall out.
         self._over: deque[Incarnation] = deque(maxlen=1024)
+        # A withdrawal names no incarnation: a late one may hit a successor, who then lives on and reports on.
+        self._withdrawn: deque[tuple[Incarnation, int]] = deque(maxlen=1024)
         # A silent member may only have been slow, and may come back until another takes its name.
         self._silent: deque[tuple[NodeName, Incarnation]] = deque(maxlen=1024)
 
     def heard(self, report: Report, now: float) -> list[Event]:
         """Take one report; `now` is monotonic."""
-        if report.incarnation in self._over:
+        if report.incarnation in self._over or self._is_late(report):
             return []
         known = self.members.get(report.name)
         if known is not None and known.incarnation == report.incarnation:
@@ -110,9 +112,15 @@ class Membership:
         del self._heard_at[name]
         if cause == "silent":
             self._silent.append((name, report.incarnation))
+        elif cause == "withdrawn":
+            self._withdrawn.append((report.incarnation, report.seq))
         else:
             self._over.append(report.incarnation)
         return [Left(report, cause)]
+
+    def _is_late(self, report: Report) -> bool:
+        """Whether `report` was under way when its member withdrew: one may have been. Who sends more is alive."""
+        return any(life == report.incarnation and report.seq <= seq + 1 for life, seq in self._withdrawn)
 
     def _succeed(self, report: Report) -> None:
         """Whoever had the name before and fell silent is over now, unless it is the same come back."""

@@ -32,6 +32,11 @@ class Movable(Protocol):
 Client = TypeVar("Client", bound=Movable)
 
 
+def is_cooling(client: Movable, now: float, cool_down_s: float) -> bool:
+    """Whether `client` was moved here less than `cool_down_s` ago, and so is left in peace."""
+    return client.moved_at is not None and client.moved_at + cool_down_s > now
+
+
 def choose_victims(
     clients: Iterable[Client],
     count: int,
@@ -46,7 +51,7 @@ def choose_victims(
     Left out are those that were moved here less than `cool_down_s` ago (0 for a node that drains) and, where
     `owned_by` is given, those whose key that ring does not give to that node.
     """
-    eligible = [client for client in clients if client.moved_at is None or client.moved_at + cool_down_s <= now]
+    eligible = [client for client in clients if not is_cooling(client, now, cool_down_s)]
     if owned_by is not None:
         ring, target = owned_by
         eligible = [client for client in eligible if client.key and ring.owner(client.key) == target]
@@ -55,11 +60,13 @@ def choose_victims(
     return rng.sample(eligible, count)
 
 
-def count_misplaced(clients: Iterable[Movable], ring: HashRing, own: NodeName) -> dict[NodeName, int]:
-    """Return how many keyed `clients` of the node `own` the `ring` gives to each other node."""
+def count_misplaced(
+    clients: Iterable[Movable], ring: HashRing, own: NodeName, *, now: float, cool_down_s: float
+) -> dict[NodeName, int]:
+    """Return how many keyed `clients` of the node `own` belong to each other node by `ring` and may be moved."""
     misplaced: dict[NodeName, int] = {}
     for client in clients:
-        if client.key:
+        if client.key and not is_cooling(client, now, cool_down_s):
             owner = ring.owner(client.key)
             if owner != own:
                 misplaced[owner] = misplaced.get(owner, 0) + 1

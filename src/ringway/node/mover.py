@@ -145,13 +145,12 @@ class Mover:
         if order.ring is not None:
             self._ring.update(order.ring)
             owned_by = (self._ring, order.target)
-        draining = shared.state is NodeState.DRAINING
         return choose_victims(
             [connection for connection in shared.roster if connection.is_connected and connection not in self._chosen],
             order.count,
             shared.rng,
             now=shared.clock(),
-            cool_down_s=0.0 if draining else shared.config.move_cool_down_s,
+            cool_down_s=shared.cool_down_s,
             owned_by=owned_by,
         )
 
@@ -166,12 +165,14 @@ class Mover:
     async def _count(self, request: CountMisplaced) -> NodeAnswer:
         if not any(weight > 0 for weight in request.ring.values()):
             return Refused(why="the ring is empty; give at least one node of positive weight")
-        ring = self._ring
-        connections = [connection for connection in self._shared.roster if connection.is_connected]
+        ring, shared = self._ring, self._shared
+        now, cool_down_s = shared.clock(), shared.cool_down_s
+        connections = [connection for connection in shared.roster if connection.is_connected]
         misplaced: dict[NodeName, int] = {}
         for start in range(0, len(connections), _COUNT_SLICE):
             ring.update(request.ring)  # another request may have changed it meanwhile
-            part = count_misplaced(connections[start : start + _COUNT_SLICE], ring, self._shared.name)
+            clients = connections[start : start + _COUNT_SLICE]
+            part = count_misplaced(clients, ring, shared.name, now=now, cool_down_s=cool_down_s)
             for name, count in part.items():
                 misplaced[name] = misplaced.get(name, 0) + count
             await asyncio.sleep(0)

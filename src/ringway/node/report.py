@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from ringway.core.victim import is_cooling
 from ringway.errors import EngineError
 from ringway.node.vitals import Vitals, memory_bytes
 from ringway.protocol.report import Report, encode_report
@@ -61,6 +62,7 @@ class Reporter:
             state=shared.state,
             connections=stats.connections,
             pending=stats.pending,
+            cooling=self._cooling(),
             accept_per_s=round(self._vitals.accept_per_s, 1),
             cpu=round(self._vitals.cpu, 4),
             memory_bytes=memory_bytes(),
@@ -72,6 +74,11 @@ class Reporter:
             reserved=peers.ledger.held(),
             moved=dict(peers.moved),
         )
+
+    def _cooling(self) -> int:
+        now, cool_down_s = self._shared.clock(), self._shared.cool_down_s
+        roster = self._shared.roster
+        return sum(connection.is_connected and is_cooling(connection, now, cool_down_s) for connection in roster)
 
     def poll(self) -> None:
         """Report early where enough has changed; call it a few times a second."""

@@ -41,3 +41,8 @@ class Shared:
     interest: "Interest"
     workers: "Workers"
     state: NodeState = NodeState.ACTIVE
+
+    @property
+    def cool_down_s(self) -> float:
+        """How long connections that were moved here stay: not at all while the node drains."""
+        return 0.0 if self.state is NodeState.DRAINING else self.config.move_cool_down_s

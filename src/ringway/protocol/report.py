@@ -33,6 +33,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     state: NodeState = NodeState.ACTIVE
     connections: Count = 0
     pending: Count = 0  # handshakes and connect commands under way
+    cooling: Count = 0  # of the connections, those moved here a short while ago, which it will not move on yet
     accept_per_s: float = 0.0  # handshakes a second that it can take, measured
     cpu: float = 0.0  # share of one core, 0 to 1
     memory_bytes: int = 0

@@ -97,6 +97,18 @@ def test_a_node_gives_away_only_what_it_holds() -> None:
     assert plan_by_load(nodes, CONFIG, within_band=True).quotas == ()
 
 
+def test_who_was_moved_a_short_while_ago_is_not_planned_with() -> None:
+    third = Standing(name=NodeName("n3"), weight=1, load=1000, movable=1000, active=True, cooling=900)
+    standings = [standing("n1", 1000), standing("n2", 1000), third, standing("n4", 0)]
+    assert quotas(plan_by_load(standings, CONFIG)) == [("n1", "n4", 250), ("n2", "n4", 250), ("n3", "n4", 100)]
+    plan = plan_by_load([third, standing("n4", 0)], CONFIG)
+    assert plan.moves == 100
+    frozen = Standing(name=NodeName("n3"), weight=1, load=1000, movable=1000, active=True, cooling=1000)
+    plan = plan_by_load([frozen, standing("n4", 0)], CONFIG)
+    assert not plan.quotas
+    assert "moved a short while ago" in plan.reason
+
+
 def test_no_nodes_and_no_connections_are_no_trouble() -> None:
     assert plan_by_load([], CONFIG).quotas == ()
     assert plan_by_load([standing("a", 0), standing("b", 0)], CONFIG).quotas == ()

@@ -75,6 +75,15 @@ def test_a_withdrawn_member_is_not_brought_back_by_a_late_report() -> None:
     assert membership.members == {}
 
 
+def test_a_late_withdrawal_of_a_former_life_does_not_end_its_living_successor() -> None:
+    membership = Membership()
+    membership.heard(node_report("n1", 1, life=2), 0.0)
+    membership.withdrawn(N1)  # meant the first life
+    membership.heard(node_report("n1", 2, life=2), 1.0)
+    alive = node_report("n1", 3, life=2)
+    assert membership.heard(alive, 2.0) == [Joined(alive)]
+
+
 def test_a_restarted_member_replaces_its_former_life() -> None:
     membership = Membership()
     old = node_report("n1", 7, life=1)

@@ -54,5 +54,11 @@ def test_with_a_ring_only_keys_of_the_target() -> None:
 def test_misplaced_keys_are_counted_by_owner() -> None:
     owners = Counter(RING.owner(client.key) for client in KEYED)
     own = owners.pop(N1)
-    assert count_misplaced([*KEYED, *CLIENTS], RING, N1) == owners
+    assert count_misplaced([*KEYED, *CLIENTS], RING, N1, now=0.0, cool_down_s=0.0) == owners
     assert own + sum(owners.values()) == len(KEYED)
+
+
+def test_who_was_moved_here_lately_is_not_counted_as_misplaced() -> None:
+    away = next(client.key for client in KEYED if RING.owner(client.key) == N2)
+    clients = [Client(key=away, moved_at=70.0), Client(key=away, moved_at=70.1), Client(key=away)]
+    assert count_misplaced(clients, RING, N1, now=100.0, cool_down_s=30.0) == {N2: 2}
