@@ -8,7 +8,6 @@ to the rest of one read, since its writer is stopped as soon as anything waits.
 """
 
 import asyncio
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ringway.errors import ProtocolError
@@ -24,10 +23,10 @@ TLS_HIGH_BYTES = 64 * 1024
 class Side(asyncio.Protocol):
     """See the module. `other` is where the bytes of this end go."""
 
-    __slots__ = ("carried", "ended", "forward", "lone", "lost", "other", "tracker", "transport", "tunnel")
+    __slots__ = ("carried", "ended", "lone", "lost", "other", "out", "tracker", "transport", "tunnel")
 
     other: "Side"
-    forward: Callable[[bytes], None]
+    out: asyncio.Transport
 
     def __init__(self, tunnel: "Tunnel", transport: asyncio.Transport, tracker: FrameTracker) -> None:
         self.tunnel = tunnel
@@ -41,7 +40,7 @@ class Side(asyncio.Protocol):
     def join(self, other: "Side") -> None:
         """Make `other` the end that the bytes of this one go to, and take the transport over."""
         self.other = other
-        self.forward = other.transport.write
+        self.out = other.transport
         transport = self.transport
         transport.set_protocol(self)
         secure = transport.get_extra_info("sslcontext") is not None
@@ -52,8 +51,7 @@ class Side(asyncio.Protocol):
         try:
             if self.lone[data[1]] == len(data) and data[0] in WHOLE_MESSAGES:
                 self.carried += len(data)
-                forward = self.forward
-                forward(data)
+                self.out.write(data)
                 return
         except IndexError:  # a single byte
             pass
@@ -68,7 +66,7 @@ class Side(asyncio.Protocol):
             return
         self.lone = tracker.lone
         self.carried += len(data)
-        self.forward(data)
+        self.out.write(data)
         if tracker.closed:
             self.tunnel.close_passed()
 

@@ -34,15 +34,15 @@ class Unreachable(UpgradeError):
 class _Handshake(asyncio.Protocol):
     """Reads the head of the answer, and the body where it is a refusal."""
 
-    __slots__ = ("_head_done", "_parser", "_size", "answer", "done", "early")
+    __slots__ = ("_head_size", "_parser", "_size", "answer", "done", "head_done")
 
     def __init__(self, done: "asyncio.Future[Answer]") -> None:
         self.done = done
         self.answer: Answer | None = None
-        self.early: bytearray | None = None  # bytes that came between a 101 and its being taken
         self._parser = httptools.HttpResponseParser(self)
         self._size = 0
-        self._head_done = False
+        self._head_size = 0
+        self.head_done = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
@@ -65,14 +65,14 @@ class _Handshake(asyncio.Protocol):
         except httptools.HttpParserError as error:
             self._fail(UpgradeError(502, f"the node's answer is malformed: {error}"))
         else:
-            if not self._head_done and self._size > HEAD_BYTES_MAX:
-                self._fail(UpgradeError(502, f"the head of the node's answer has more than {HEAD_BYTES_MAX} bytes"))
-            elif self._head_done and answer.status == 101:  # a 101 that is no upgrade, and nothing follows it
+            if not self.head_done and self._size > HEAD_BYTES_MAX:
+                self._fail(UpgradeError(502, "the head of the node's answer is too large"))
+            elif self.head_done and not 400 <= answer.status < 500:  # only a refusal's body is passed on
                 self._finish()
 
     def eof_received(self) -> bool:
         """Take the end of the peer's stream."""
-        if self._head_done:
+        if self.head_done:
             self._finish()  # a body without a length ends so
         else:
             self._fail(Unreachable(502, "the node broke off before it answered"))
@@ -97,19 +97,20 @@ class _Handshake(asyncio.Protocol):
         """Take one header, whole."""
         assert self.answer is not None
         headers = self.answer.headers
-        if self._head_done:
+        if self.head_done:
             return  # a trailer
-        if len(headers) >= HEADERS_MAX:
-            self._fail(UpgradeError(502, f"the node's answer has more than {HEADERS_MAX} headers"))
+        self._head_size += len(name) + len(value) + 4
+        if len(headers) >= HEADERS_MAX or self._head_size > HEAD_BYTES_MAX:
+            self._fail(UpgradeError(502, "the head of the node's answer is too large"))
         headers.append((name.lower().decode("latin-1"), value.decode("latin-1")))
 
     def on_headers_complete(self) -> None:
         """Check what stands only when all headers are known."""
         assert self.answer is not None
-        if self._head_done:
+        if self.head_done:
             self._fail(UpgradeError(502, "the node answered twice"))
             return
-        self._head_done = True
+        self.head_done = True
         self.answer.status = self._parser.get_status_code()
         self.answer.version = self._parser.get_http_version()
 
@@ -140,7 +141,7 @@ async def ask(
     name = address.host if tls is not None else None
     try:
         async with asyncio.timeout(connect_deadline_s):
-            transport, _ = await loop.create_connection(
+            transport, shake = await loop.create_connection(
                 lambda: _Handshake(done), address.host, address.port, ssl=tls, server_hostname=name
             )
     except TimeoutError:
@@ -152,6 +153,8 @@ async def ask(
         async with asyncio.timeout(answer_deadline_s):
             return await done
     except TimeoutError:
+        if shake.head_done and shake.answer is not None:  # a refusal whose body does not end
+            return shake.answer
         transport.abort()
         raise Unreachable(504, f"the node did not answer the handshake within {answer_deadline_s:g} s") from None
     except BaseException:

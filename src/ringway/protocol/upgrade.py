@@ -99,12 +99,15 @@ def check_response(request: Upgrade, status: int, version: str, headers: Headers
         raise UpgradeError(502, "the server's Connection header does not name upgrade")
     if value_of(headers, "sec-websocket-accept") != accept_for(request.key):
         raise UpgradeError(502, "the server's Sec-WebSocket-Accept does not answer the key")
+    if value_of(headers, "transfer-encoding") is not None or (value_of(headers, "content-length") or "0") != "0":
+        raise UpgradeError(502, "the server's answer to a handshake announces a body")
     chosen = tokens_of(headers, "sec-websocket-protocol")
     if len(chosen) > 1 or any(item not in request.protocols for item in chosen):
         raise UpgradeError(502, "the server chose a subprotocol that was not offered")
     offered = {item.split(";")[0].strip() for item in request.extensions}
-    if any(item.split(";")[0].strip() not in offered for item in tokens_of(headers, "sec-websocket-extensions")):
-        raise UpgradeError(502, "the server chose an extension that was not offered")
+    taken = [item.split(";")[0].strip() for item in tokens_of(headers, "sec-websocket-extensions")]
+    if not offered.issuperset(taken) or len(set(taken)) != len(taken):
+        raise UpgradeError(502, "the server chose an extension that was not offered, or one twice")
 
 
 def _is_key(key: str) -> bool:

@@ -143,7 +143,9 @@ def masked(first: int, payload: bytes, mask: bytes = b"\x01\x02\x03\x04") -> byt
 def answer_101(head: bytes, *extra: str) -> bytes:
     """Return a right answer to the handshake `head`."""
     key = next(
-        line[19:].strip() for line in head.decode().split("\r\n") if line.lower().startswith("sec-websocket-key:")
+        line[19:].strip()
+        for line in head.decode("latin-1").split("\r\n")
+        if line.lower().startswith("sec-websocket-key:")
     )
     lines = [
         "HTTP/1.1 101 Switching Protocols", "Upgrade: websocket", "Connection: Upgrade",
@@ -191,6 +193,18 @@ async def eventually(condition: Callable[[], object], patience_s: float = PATIEN
     while not condition():
         assert time.monotonic() < until, f"still not so after {patience_s} s: {condition}"
         await asyncio.sleep(0.005)
+
+
+async def settled(value: Callable[[], object], quiet_s: float = 0.3) -> None:
+    """Wait until `value` is something and has not changed for `quiet_s`; fail where it never rests."""
+    seen: object = None
+    since = time.monotonic()
+    async with asyncio.timeout(3 * PATIENCE_S):
+        while not seen or time.monotonic() - since < quiet_s:
+            if value() != seen:
+                seen = value()
+                since = time.monotonic()
+            await asyncio.sleep(0.01)
 
 
 def unused_port() -> int:

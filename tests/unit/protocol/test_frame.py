@@ -1,0 +1,178 @@
+"""Frame boundaries: what a relay may let through, and what the close codes say."""
+
+import pytest
+
+from ringway.errors import ProtocolError
+from ringway.protocol.close import may_travel
+from ringway.protocol.frame import (
+    BINARY,
+    CLOSE,
+    PING,
+    TEXT,
+    FrameTracker,
+    client_frame,
+    close_of,
+    close_payload,
+    is_lone,
+    read_close,
+    server_frame,
+)
+
+
+def masked(first: int, payload: bytes, mask: bytes = b"\x0a\x0b\x0c\x0d") -> bytes:
+    head = (
+        bytes((first, 0x80 | len(payload)))
+        if len(payload) < 126
+        else bytes((first, 0xFE)) + len(payload).to_bytes(2, "big")
+    )
+    return head + mask + bytes(byte ^ mask[i & 3] for i, byte in enumerate(payload))
+
+
+def feed_all(tracker: FrameTracker, *pieces: bytes) -> None:
+    for piece in pieces:
+        if piece:
+            tracker.feed(piece)
+
+
+@pytest.mark.parametrize("size", [0, 1, 125, 126, 127, 65535, 65536])
+def test_server_frames_have_the_shortest_length(size: int) -> None:
+    frame = server_frame(BINARY, b"x" * size)
+    assert len(frame) - size == (2 if size < 126 else 4 if size < 65536 else 10)
+    tracker = FrameTracker(masked=False)
+    tracker.feed(frame)
+    assert tracker.at_boundary
+
+
+def test_a_tracker_knows_where_frames_end() -> None:
+    tracker = FrameTracker(masked=True)
+    frame = masked(0x81, b"x" * 300)
+    for cut in range(1, len(frame)):
+        tracker.feed(frame[:cut])
+        assert not tracker.at_boundary, cut
+        tracker.feed(frame[cut:])
+        assert tracker.at_boundary, cut
+
+
+def test_many_frames_in_one_piece() -> None:
+    tracker = FrameTracker(masked=True)
+    tracker.feed(masked(0x81, b"a") * 1000 + masked(0x82, b"b" * 1000)[:-1])
+    assert not tracker.at_boundary
+    tracker.feed(b"b")
+    assert tracker.at_boundary
+
+
+def test_fragments_with_a_ping_between() -> None:
+    tracker = FrameTracker(masked=False)
+    for first in (0x01, 0x00, 0x89, 0x80, 0x02, 0x8A, 0x80, 0x81):
+        tracker.feed(bytes((first, 1)) + b"x")
+
+
+HARD = {
+    "unmasked": b"\x81\x01x",
+    "reserved opcode": masked(0x83, b""),
+    "reserved control opcode": masked(0x8B, b""),
+    "first reserved bit": masked(0xC1, b""),
+    "last reserved bit": masked(0x91, b""),
+    "fragmented ping": masked(0x09, b""),
+    "long ping": masked(0x89, b"x" * 126),
+    "continues nothing": masked(0x80, b""),
+    "message within a message": masked(0x01, b"a") + masked(0x81, b"b"),
+    "length with the highest bit": b"\x82\xff\x80" + b"\0" * 7 + b"mask",
+    "a frame after the close": masked(0x88, b"\x03\xe8") + masked(0x81, b"x"),
+    "HTTP": b"GET /internal HTTP/1.1\r\nHost: x\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("name", HARD)
+def test_what_breaks_the_framing_is_refused_however_it_is_cut(name: str) -> None:
+    data = HARD[name]
+    for cut in range(len(data)):
+        tracker = FrameTracker(masked=True)
+        with pytest.raises(ProtocolError) as caught:
+            feed_all(tracker, data[:cut], data[cut:])
+        assert caught.value.close_code == 1002, cut
+
+
+def test_a_violation_leaves_the_tracker_where_it_stood() -> None:
+    tracker = FrameTracker(masked=False)
+    tracker.feed(b"\x01\x02ab")
+    with pytest.raises(ProtocolError):
+        tracker.feed(b"\x00\x01c\x81\x01d")
+    assert tracker.at_boundary
+    tracker.feed(b"\x80\x01c")
+    assert tracker.lone is FrameTracker(masked=False).lone
+
+
+def test_a_server_must_not_mask() -> None:
+    with pytest.raises(ProtocolError):
+        FrameTracker(masked=False).feed(masked(0x81, b"x"))
+
+
+def test_extensions_may_use_the_reserved_bits() -> None:
+    FrameTracker(masked=True, extensions=True).feed(masked(0xC1, b"x"))
+
+
+@pytest.mark.parametrize("masked_stream", [True, False])
+def test_a_close_frame_is_kept_whole(masked_stream: bool) -> None:
+    frame = masked(0x88, close_payload(4001, "ä")) if masked_stream else server_frame(CLOSE, close_payload(4001, "ä"))
+    for cut in range(1, len(frame)):
+        tracker = FrameTracker(masked=masked_stream)
+        tracker.feed(frame[:cut])
+        assert tracker.close is None
+        assert not tracker.closed
+        tracker.feed(frame[cut:])
+        assert tracker.closed
+        assert tracker.close == frame
+        assert close_of(frame) == (4001, "ä")
+
+
+def test_only_short_whole_messages_are_lone() -> None:
+    tracker = FrameTracker(masked=True)
+    for size in range(140):
+        assert is_lone(masked(0x81, b"x" * size), tracker.lone) == (size < 126), size
+    assert not is_lone(masked(0x89, b""), tracker.lone)
+    assert not is_lone(masked(0x81, b"x") + b"x", tracker.lone)
+    assert not is_lone(b"\x81\x01x", tracker.lone)
+    assert not is_lone(b"\x81", tracker.lone)
+    plain = FrameTracker(masked=False)
+    for size in range(140):
+        assert is_lone(server_frame(TEXT, b"x" * size), plain.lone) == (size < 126), size
+    assert not is_lone(masked(0x81, b"x"), plain.lone)
+    tracker.feed(masked(0x01, b"begins"))
+    assert not is_lone(masked(0x81, b"x"), tracker.lone)
+    tracker.feed(masked(0x80, b"ends"))
+    assert is_lone(masked(0x81, b"x"), tracker.lone)
+    tracker.feed(masked(0x88, b""))
+    assert not is_lone(masked(0x81, b"x"), tracker.lone)
+
+
+def test_client_frames_are_masked() -> None:
+    frame = client_frame(CLOSE, close_payload(1001, "bye"))
+    FrameTracker(masked=True).feed(frame)
+    assert close_of(frame) == (1001, "bye")
+    assert client_frame(PING, b"")[0] == 0x89
+
+
+def test_close_payloads_are_read_strictly() -> None:
+    assert read_close(b"") == (1005, "")
+    assert read_close(close_payload(1012, "move n1")) == (1012, "move n1")
+    for bad in (
+        b"\x03",
+        close_payload(1005),
+        close_payload(1006),
+        close_payload(999),
+        close_payload(5000),
+        b"\x03\xe8\xff",
+    ):
+        with pytest.raises(ProtocolError):
+            read_close(bad)
+
+
+def test_long_reasons_are_cut_at_a_character() -> None:
+    payload = close_payload(1000, "ä" * 100)
+    assert len(payload) <= 125
+    assert read_close(payload) == (1000, "ä" * 61)
+
+
+def test_which_codes_may_travel() -> None:
+    assert [code for code in range(990, 1020) if may_travel(code)] == [1000, 1001, 1002, 1003, *range(1007, 1015)]
