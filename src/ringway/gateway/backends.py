@@ -1,5 +1,6 @@
 """Static backends: what `--backend URL[,weight=2][,name=x][,check=/healthz]` says."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -12,6 +13,9 @@ from ringway.protocol.report import Report
 from ringway.types import Incarnation, NodeName, NodeState, Role
 
 WEIGHT_MAX = 1000.0
+
+_CREDENTIALS = re.compile("//[^/]*@")
+"""What must not be repeated in messages."""
 
 G = TypeVar("G")
 T = TypeVar("T")
@@ -86,23 +90,25 @@ def read_address(url: str) -> Address:
 def read_backend(spec: str) -> Backend:
     """Return the backend that `spec` describes; raise `ConfigError` that names every problem in it."""
     url, *options = spec.split(",")
+    shown = _CREDENTIALS.sub("//", url)
     problems: list[str] = []
     given: dict[str, str] = {}
     for option in options:
         key, equals, value = option.partition("=")
         if key not in ("weight", "name", "check") or not equals:
-            problems.append(f"the option {option!r} of backend {url!r} is unknown; there are weight=, name= and check=")
+            problems.append(
+                f"the option {option!r} of backend {shown!r} is unknown; there are weight=, name= and check="
+            )
         elif key in given:
-            problems.append(f"the option {key} of backend {url!r} is given twice; give it once")
+            problems.append(f"the option {key} of backend {shown!r} is given twice; give it once")
         else:
             given[key] = value
     address = _try(problems, read_address, url)
     weight = _try(problems, _read_weight, given.get("weight", "1"))
-    default = address.authority.translate(_NAME_OF_AUTHORITY) + _as_name(address.prefix) if address else "backend"
-    name = _try(problems, check_name, given.get("name", default[:63]))
+    name = _try(problems, check_name, given.get("name") or _name_for(address))
     check = given.get("check", "")
     if check and (not check.startswith("/") or any(ord(char) <= 32 or ord(char) >= 127 for char in check)):
-        problems.append(f"the check {check!r} of backend {url!r} must be a path such as /healthz")
+        problems.append(f"the check {check!r} of backend {shown!r} must be a path such as /healthz")
     if problems or address is None or name is None or weight is None:
         raise ConfigError(*problems)
     return Backend(name, url, address, weight, check)
@@ -123,11 +129,13 @@ def read_backends(specs: Sequence[str]) -> tuple[Backend, ...]:
     return tuple(backends)
 
 
-_NAME_OF_AUTHORITY = str.maketrans({":": "-", "[": "", "]": ""})
-
-
-def _as_name(prefix: str) -> str:
-    return "".join(char if char.isascii() and (char.isalnum() or char in "._-") else "-" for char in prefix)
+def _name_for(address: Address | None) -> str:
+    """Return a legal name that reads like the address."""
+    if address is None:
+        return "backend"
+    text = (address.authority + address.prefix).replace("[", "").replace("]", "")
+    legal = "".join(char if char.isascii() and (char.isalnum() or char in "._-") else "-" for char in text)
+    return legal.lstrip("._-")[:63] or "backend"
 
 
 def _read_weight(text: str) -> float:

@@ -1,0 +1,130 @@
+"""What the public port answers by itself: discovery, health, and clear refusals."""
+
+import asyncio
+
+import pytest
+from gateway_kit import handshake, unused_port
+
+from ringway.errors import ConfigError
+from ringway.gateway import GatewayConfig
+
+
+def get(path: str, *headers: str, method: str = "GET") -> bytes:
+    return ("\r\n".join([f"{method} {path} HTTP/1.1", "Host: x", *headers]) + "\r\n\r\n").encode()
+
+
+async def test_health_and_readiness(start_rig):
+    rig = await start_rig("ws://127.0.0.1:9")
+    client = await rig.dial()
+    await client.send(get("/healthz"))
+    assert (await client.response())[0::2] == (200, {"status": "ok"})
+    await client.send(get("/readyz"))
+    assert (await client.response())[0::2] == (200, {"status": "ready", "nodes": 1})
+    lonely = await start_rig()
+    client = await lonely.dial()
+    await client.send(get("/readyz"))
+    assert (await client.response())[0::2] == (503, {"error": "no node is known"})
+    await client.send(get("/healthz"))
+    assert (await client.response())[0] == 200
+
+
+async def test_discovery_over_one_connection_pipelined(start_rig):
+    rig = await start_rig("ws://10.0.0.1:9000/app,name=a", "ws://10.0.0.2:9000/app,name=b")
+    client = await rig.dial()
+    await client.send(get("/gateway") * 50)
+    nodes = []
+    for _ in range(50):
+        status, headers, body = await client.response()
+        assert status == 200
+        assert headers["cache-control"] == "no-store"
+        assert body["url"] == {"a": "ws://10.0.0.1:9000/app", "b": "ws://10.0.0.2:9000/app"}[body["node"]]
+        nodes.append(body["node"])
+    assert 20 <= nodes.count("a") <= 30
+    assert rig.stats.requests["gateway"] == 50
+
+
+@pytest.mark.parametrize(
+    ("request_", "status", "stays"),
+    [
+        (get("/"), 404, True),
+        (get("/gateway/"), 404, True),
+        (get("/other", method="POST"), 404, True),
+        (get("/gateway", method="POST"), 405, True),
+        (get("/healthz", method="DELETE"), 405, True),
+        (get("/readyz", method="OPTIONS"), 405, True),
+        (get("/gateway", "Content-Length: 3"), 400, False),
+        (get("/gateway", "Connection: close"), 200, False),
+        (get("/nothing", "Connection: close"), 404, False),
+    ],
+)
+async def test_refusals(start_rig, request_, status, stays):
+    rig = await start_rig("ws://127.0.0.1:9")
+    client = await rig.dial()
+    await client.send(request_)
+    answered, headers, body = await client.response()
+    assert answered == status
+    assert headers.get("connection") == (None if stays else "close")
+    if status != 200:
+        assert set(body) == {"error"}
+    assert headers.get("allow") == ("GET" if status == 405 else None)
+    if stays:
+        await client.send(get("/healthz"))
+        assert (await client.response())[0] == 200
+    else:
+        assert await client.rest() == b""
+
+
+async def test_an_idle_connection_is_closed(start_rig):
+    rig = await start_rig(keepalive_idle_s=0.2)
+    client = await rig.dial()
+    await client.send(get("/healthz"))
+    await client.response()
+    assert await client.rest() == b""
+
+
+async def test_a_port_in_use_is_said_in_one_line(start_rig):
+    rig = await start_rig()
+    with pytest.raises(ConfigError, match=f"cannot listen on 127.0.0.1:{rig.gateway.port}"):
+        await start_rig(port=rig.gateway.port)
+
+
+async def test_networks_that_are_none_are_named(start_rig):
+    with pytest.raises(ConfigError) as caught:
+        await start_rig(trusted_proxies=("10.0.0.0/8", "here", "10.0.0.0/99"))
+    assert len(caught.value.problems) == 2
+
+
+async def test_stopping_frees_the_port_and_ends_connections(start_rig):
+    port = unused_port()
+    rig = await start_rig(port=port)
+    client = await rig.dial()
+    await client.send(get("/healthz"))
+    await client.response()
+    await rig.gateway.stop()
+    assert await client.rest() == b""
+    again = await start_rig(port=port)
+    assert again.gateway.port == port
+
+
+async def test_an_upgrade_after_plain_requests(start_rig):
+    rig = await start_rig(f"ws://127.0.0.1:{unused_port()}")
+    client = await rig.dial()
+    await client.send(get("/healthz") + get("/gateway") + handshake())
+    assert [(await client.response())[0] for _ in range(3)] == [200, 200, 502]
+
+
+def test_settings_say_what_they_do():
+    for name in GatewayConfig.__struct_fields__:
+        assert name in GatewayConfig.__annotations__
+    assert GatewayConfig().port == 8000
+
+
+async def test_many_clients_at_once(start_rig):
+    rig = await start_rig("ws://127.0.0.1:9")
+
+    async def ask() -> int:
+        client = await rig.dial()
+        await client.send(get("/gateway"))
+        return (await client.response())[0]
+
+    assert await asyncio.gather(*(ask() for _ in range(200))) == [200] * 200

@@ -1,0 +1,32 @@
+"""Which parameters of a query are the gateway's."""
+
+import pytest
+
+from ringway.gateway.query import Query
+
+
+@pytest.mark.parametrize(
+    ("query", "key", "rest"),
+    [
+        ("", None, ""),
+        ("a=1&b=%2F", None, "a=1&b=%2F"),
+        ("key=room&a=1", "room", "a=1"),
+        ("a=1&key=r%20o+o&b", "r o o", "a=1&b"),
+        ("%6bey=x", "x", ""),
+        ("key=first&key=second", "first", ""),
+        ("key=", None, ""),
+        ("ticket=t&node=n&a", None, "a"),
+    ],
+)
+def test_ours_are_taken_out(query: str, key: str | None, rest: str) -> None:
+    read = Query(query)
+    assert (read.key, read.rest) == (key, rest)
+
+
+def test_what_the_node_is_asked() -> None:
+    read = Query("a=1&node=n1&ticket=forged&tick%65t=again&key=%C3%A4%26%FF")
+    assert (read.node, read.ticket) == ("n1", "forged")
+    assert read.key_bytes == b"\xc3\xa4&\xff"
+    assert read.for_node("T") == "a=1&key=%C3%A4%26%FF&ticket=T"
+    assert Query("").for_node("T") == "ticket=T"
+    assert Query("a").for_node("") == "a"
