@@ -6,7 +6,6 @@ import pytest
 from gateway_kit import handshake, unused_port
 
 from ringway.errors import ConfigError
-from ringway.gateway import GatewayConfig
 
 
 def get(path: str, *headers: str, method: str = "GET") -> bytes:
@@ -111,12 +110,6 @@ async def test_an_upgrade_after_plain_requests(start_rig):
     client = await rig.dial()
     await client.send(get("/healthz") + get("/gateway") + handshake())
     assert [(await client.response())[0] for _ in range(3)] == [200, 200, 502]
-
-
-def test_settings_say_what_they_do():
-    for name in GatewayConfig.__struct_fields__:
-        assert name in GatewayConfig.__annotations__
-    assert GatewayConfig().port == 8000
 
 
 async def test_many_clients_at_once(start_rig):

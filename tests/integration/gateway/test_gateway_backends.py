@@ -1,0 +1,147 @@
+"""Static backends: health checks take them out and bring them back; TLS; weights; load."""
+
+import asyncio
+import random
+import ssl
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+from gateway_kit import answer_101, eventually, raw_backend, read_head, unused_port
+from websockets.asyncio.client import connect
+from websockets.asyncio.server import serve
+from websockets.exceptions import InvalidStatus
+
+from ringway.gateway import Checks, Directory, GatewayConfig, read_backends
+from ringway.types import Issuer, NodeState
+
+PEM = Path(__file__).parent.parent / "client" / "localhost.pem"
+
+
+class Checked:
+    """A directory whose backends are checked."""
+
+    def __init__(self, *specs: str, **settings: object) -> None:
+        config = GatewayConfig(health_interval_s=0.05, health_timeout_s=0.3, **settings)  # type: ignore[arg-type]
+        self.directory = Directory(Issuer("0badcafe"))
+        self.checks = Checks(config, self.directory, read_backends(specs), random.Random(1))
+
+    @property
+    def up(self) -> list[str]:
+        return [node.name for node in self.directory.view.eligible]
+
+    async def __aenter__(self) -> "Checked":
+        await self.checks.start()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.checks.stop()
+
+
+async def accept(reader, writer):
+    try:
+        await reader.read()
+    except ConnectionError:
+        pass
+    finally:
+        writer.close()
+
+
+async def test_a_backend_that_stops_listening_is_taken_out_and_comes_back():
+    port = unused_port()
+    async with AsyncExitStack() as stack:
+        server = await asyncio.start_server(accept, "127.0.0.1", port)
+        steady = await stack.enter_async_context(raw_backend(accept))
+        checked = await stack.enter_async_context(Checked(f"ws://127.0.0.1:{port},name=a", f"{steady},name=b"))
+        assert checked.up == ["a", "b"]
+        server.close()
+        await eventually(lambda: checked.up == ["b"])
+        server = await asyncio.start_server(accept, "127.0.0.1", port)
+        await eventually(lambda: checked.up == ["a", "b"])
+        server.close()
+
+
+async def test_the_load_of_a_backend_outlives_its_state():
+    async with Checked(f"ws://127.0.0.1:{unused_port()},name=a") as checked:
+        view = checked.directory.view
+        view.arrived(view.nodes["a"])
+        await eventually(lambda: checked.up == [])
+        assert view.nodes["a"].load == 1
+
+
+async def test_http_checks_want_a_2xx():
+    answers = {"good": b"HTTP/1.1 204 No Content\r\n\r\n", "bad": b"HTTP/1.1 503 No\r\n\r\n", "mute": b""}
+    asked = {}
+
+    def answering(name):
+        async def answer(reader, writer):
+            asked[name] = await read_head(reader)
+            writer.write(answers[name])
+            await writer.drain()
+            if not answers[name]:
+                await asyncio.sleep(30)
+
+        return answer
+
+    async with AsyncExitStack() as stack:
+        urls = [f"{await stack.enter_async_context(raw_backend(answering(name)))},name={name}" for name in answers]
+        checked = await stack.enter_async_context(Checked(*(f"{url},check=/live?x=1" for url in urls)))
+        await eventually(lambda: checked.up == ["good"])
+        assert asked["good"].startswith(b"GET /live?x=1 HTTP/1.1\r\nHost: 127.0.0.1:")
+        answers["bad"] = answers["good"]
+        await eventually(lambda: checked.up == ["bad", "good"])
+
+
+async def test_relays_live_on_when_checks_fail(start_rig):
+    async def stay(reader, writer):
+        writer.write(answer_101(await read_head(reader)) + b"\x81\x02ok")
+        await reader.read()
+
+    async with raw_backend(stay) as url:
+        rig = await start_rig(url)
+        async with connect(rig.url()) as client:
+            assert await client.recv() == "ok"
+            backend = rig.backends[0]
+            rig.directory.adopt(backend.report(2, NodeState.DRAINING, 1))
+            with pytest.raises(InvalidStatus, match="503"):
+                await connect(rig.url())
+            assert rig.stats.relays_open == 1
+
+
+async def test_weights_and_least_connections(start_rig):
+    async def stay(reader, writer):
+        writer.write(answer_101(await read_head(reader)))
+        await reader.read()
+
+    async with raw_backend(stay) as one, raw_backend(stay) as two:
+        rig = await start_rig(f"{one},name=one,weight=3", f"{two},name=two", policy="least-connected")
+        clients = [await connect(rig.url()) for _ in range(40)]
+        assert {name: node.connections for name, node in rig.directory.view.nodes.items()} == {"one": 30, "two": 10}
+        for client in clients:
+            client.transport.abort()
+        await rig.idle()
+        assert all(node.load == 0 for node in rig.directory.view.nodes.values())
+
+
+async def test_backends_over_tls(start_rig, monkeypatch):
+    monkeypatch.setenv("SSL_CERT_FILE", str(PEM))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(PEM)
+
+    async def echo(connection):
+        async for message in connection:
+            await connection.send(message)
+
+    async with serve(echo, "127.0.0.1", 0, ssl=context, max_size=None) as server:
+        port = server.sockets[0].getsockname()[1]
+        rig = await start_rig(f"wss://localhost:{port},name=right")
+        async with connect(rig.url(), max_size=None) as client:
+            for size in (5, 70_000, 3_000_000):
+                await client.send(b"x" * size)
+                assert await client.recv() == b"x" * size
+        await rig.idle()
+        assert not rig.stats.cut
+        wrong = await start_rig(f"wss://127.0.0.1:{port},name=wrong")
+        monkeypatch.delenv("SSL_CERT_FILE")
+        with pytest.raises(InvalidStatus, match="502"):
+            await connect(wrong.url())

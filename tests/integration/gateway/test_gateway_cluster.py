@@ -1,0 +1,262 @@
+"""A gateway with an engine: members come and go, tickets travel, moved clients find their node."""
+
+import asyncio
+import random
+import time
+from contextlib import asynccontextmanager
+from functools import partial
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from gateway_kit import Raw, answer_101, eventually, raw_backend, read_head, unused_port
+from websockets.asyncio.client import connect as connect_patiently
+from websockets.exceptions import ConnectionClosed
+
+from ringway.core.placement import make_policy
+from ringway.engine.memory import MemoryHub
+from ringway.gateway import Directory, Gateway, GatewayConfig
+from ringway.protocol.report import Report, decode_report, encode_report
+from ringway.protocol.ticket import Mint
+from ringway.types import Incarnation, Issuer, NodeName, NodeState, Role
+
+ME = "0badcafe"
+
+connect = partial(connect_patiently, close_timeout=0.1)
+"""The nodes here answer no close frame."""
+
+
+def report(name: str, url: str, seq: int = 1, **fields: object) -> Report:
+    incarnation = Incarnation(name.encode().hex().ljust(8, "0")[:8])
+    return Report(name=NodeName(name), incarnation=incarnation, role=Role.NODE, seq=seq, url=url, **fields)
+
+
+class Cluster:
+    """A gateway over a memory hub, and members that say what the test wants."""
+
+    def __init__(self, policy: str, **settings: object) -> None:
+        self.hub = MemoryHub()
+        self.engine = self.hub.open()
+        self.others = self.hub.open()
+        self.mint = Mint(b"secret")
+        self.directory = Directory(Issuer(ME))
+        config = GatewayConfig(**{"port": 0, "linger_s": 0.5, **settings})  # type: ignore[arg-type]
+        self.gateway = Gateway(config, self.directory, make_policy(policy, b""), self.mint, random.Random(5))
+        self.told: list[Report] = []
+        self._keeping: dict[str, Report] = {}
+
+    async def start(self) -> None:
+        await self.others.registry.watch(self._heard)
+        await self.gateway.start()
+        me = Report(
+            name=NodeName("gw"), incarnation=Incarnation(ME), role=Role.GATEWAY, seq=0, url=self.url("/", "http")
+        )
+        await self.directory.join(self.engine, me, random.Random(6))
+        self._keeper = asyncio.create_task(self._keep())
+
+    async def stop(self) -> None:
+        self._keeper.cancel()
+        await asyncio.gather(self._keeper, return_exceptions=True)
+        await self.directory.leave()
+        await self.gateway.stop()
+        await self.engine.close()
+        await self.others.close()
+
+    def _heard(self, name: str, raw: bytes | None) -> None:
+        if name == "gw" and raw is not None:
+            self.told.append(decode_report(raw))
+
+    async def _keep(self) -> None:
+        """Report for the members that the test has brought in, a few times a second."""
+        seq = 1000
+        while True:
+            seq += 1
+            for said in list(self._keeping.values()):
+                again = {**{field: getattr(said, field) for field in said.__struct_fields__}, "seq": seq}
+                await self.others.registry.announce(said.name, encode_report(Report(**again)))
+            await asyncio.sleep(0.2)
+
+    async def join(self, name: str, url: str, **fields: object) -> None:
+        self._keeping[name] = report(name, url, **fields)
+        await self.others.registry.announce(NodeName(name), encode_report(self._keeping[name]))
+        state = fields.get("state", NodeState.ACTIVE)
+        await eventually(lambda: name in self.directory.view.nodes and self.directory.view.nodes[name].state is state)
+
+    def fall_silent(self, name: str) -> None:
+        del self._keeping[name]
+
+    async def withdraw(self, name: str) -> None:
+        del self._keeping[name]
+        await self.others.registry.withdraw(NodeName(name))
+
+    def url(self, path: str, scheme: str = "ws") -> str:
+        return f"{scheme}://127.0.0.1:{self.gateway.port}{path}"
+
+    async def get(self, path: str) -> tuple[int, dict]:
+        raw = Raw(*await asyncio.open_connection("127.0.0.1", self.gateway.port))
+        await raw.send(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        status, _, body = await raw.response()
+        await raw.close()
+        return status, body
+
+
+@asynccontextmanager
+async def cluster(policy: str = "two-choices", **settings: object):
+    made = Cluster(policy, **settings)
+    await made.start()
+    try:
+        yield made
+    finally:
+        await made.stop()
+
+
+@asynccontextmanager
+async def node():
+    """A node that notes the targets it is asked for, and stays open."""
+    targets: list[str] = []
+
+    async def serve(reader, writer):
+        head = await read_head(reader)
+        targets.append(head.split(b" ")[1].decode())
+        if "refuse" in targets[-1]:
+            writer.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+        else:
+            writer.write(answer_101(head))
+        await reader.read()
+
+    async with raw_backend(serve) as url:
+        yield url, targets
+
+
+async def test_readiness_follows_the_cluster():
+    async with cluster() as made:
+        assert (await made.get("/readyz"))[0] == 503
+        assert (await made.get("/gateway"))[0] == 503
+        await made.join("n1", "ws://10.0.0.1:1/connection/websocket")
+        assert (await made.get("/readyz"))[0] == 200
+        made.hub.away = True
+        status, body = await made.get("/readyz")
+        assert (status, body["error"]) == (503, "the engine cannot be reached")
+        assert (await made.get("/gateway"))[0] == 200  # what is known stays good for a while
+        made.hub.away = False
+        assert (await made.get("/readyz"))[0] == 200
+        await made.join("n1", "ws://10.0.0.1:1", state=NodeState.DRAINING, seq=5000)
+        assert (await made.get("/readyz"))[0] == 503
+
+
+async def test_the_gateway_reports_itself_and_the_places_it_holds():
+    async with cluster() as made:
+        await made.join("n1", "ws://10.0.0.1:1")
+        await eventually(lambda: made.told)
+        for _ in range(20):
+            await made.get("/gateway")
+        made.directory.leading = True
+        await eventually(lambda: made.told[-1].reserved == {"n1": 20})
+        await eventually(lambda: made.told[-1].leading)
+        last = made.told[-1]
+        assert (last.name, last.incarnation, last.role) == ("gw", ME, Role.GATEWAY)
+        assert last.url == made.url("/", "http")
+        assert [said.seq for said in made.told] == sorted({said.seq for said in made.told})
+        await made.join("n1", "ws://10.0.0.1:1", seq=5000, taken={Issuer(ME): 15})
+        await eventually(lambda: made.told[-1].reserved == {"n1": 5})
+
+
+async def test_a_proxied_client_carries_a_ticket_of_ours():
+    async with cluster() as made, node() as (url, targets):
+        await made.join("n1", url + "/connection/websocket")
+        async with connect(made.url("/connection/websocket?a=1&ticket=forged&node=n7&key=k")):
+            target = urlsplit(targets[0])
+            assert target.path == "/connection/websocket"
+            query = parse_qs(target.query)
+            assert set(query) == {"a", "key", "ticket"}
+            assert made.mint.check(query["ticket"][0], NodeName("n1"), time.time())[0] == ME
+            assert made.directory.view.nodes["n1"].own == 1
+
+
+async def test_a_moved_client_goes_to_its_node_with_its_ticket():
+    async with cluster() as made, node() as (one, at_one), node() as (two, at_two):
+        await made.join("n1", one)
+        await made.join("n2", two)
+        for name, targets in (("n1", at_one), ("n2", at_two)):
+            ticket = made.mint.issue(NodeName(name), Issuer("00000001"), name.encode() * 4, time.time())
+            async with connect(made.url(f"/x?node={name}&ticket={ticket}")):
+                assert targets[-1] == f"/x?ticket={ticket}"
+            status, body = await made.get(f"/gateway?node={name}&ticket={ticket}")
+            assert (status, body["node"], body["ticket"]) == (200, name, ticket)
+        assert made.directory.view.nodes["n1"].own == made.directory.view.nodes["n2"].own == 0
+
+
+async def test_a_moved_client_whose_node_is_gone_is_placed_anew():
+    async with cluster() as made, node() as (two, at_two):
+        await made.join("n1", f"ws://127.0.0.1:{unused_port()}")
+        await made.join("n2", two)
+        ticket = made.mint.issue(NodeName("n1"), Issuer("00000001"), b"n1n1n1n1", time.time())
+        async with connect(made.url(f"/x?node=n1&ticket={ticket}")):
+            assert ticket not in at_two[-1]
+
+
+async def test_a_refusal_gives_the_place_back():
+    async with cluster() as made, node() as (url, _):
+        await made.join("n1", url)
+        with pytest.raises(Exception, match="403"):
+            await connect(made.url("/refuse"))
+        assert made.directory.view.nodes["n1"].own == 0
+
+
+async def test_keys_stay_on_their_node():
+    async with cluster("ring") as made:
+        for index in range(5):
+            await made.join(f"n{index}", f"ws://10.0.0.{index}:1")
+        owners = {key: (await made.get(f"/gateway?key={key}"))[1]["node"] for key in range(40)}
+        assert len(set(owners.values())) > 1
+        await made.join("n9", "ws://10.0.0.9:1")
+        for key, owner in owners.items():
+            assert (await made.get(f"/gateway?key={key}"))[1]["node"] in (owner, "n9")
+
+
+@pytest.mark.parametrize("how", ["silent", "withdrawn", "replaced"])
+async def test_relays_to_a_node_that_left_are_cut_with_1012(how):
+    async with cluster(farewell_s=0.3) as made, node() as (url, _), node() as (other, _):
+        await made.join("n1", url)
+        client = await connect(made.url("/"))
+        await made.join("n2", other)
+        if how == "silent":
+            made.fall_silent("n1")
+        elif how == "withdrawn":
+            await made.withdraw("n1")
+        else:
+            made.fall_silent("n1")
+            again = Report(name=NodeName("n1"), incarnation=Incarnation("ffffffff"), role=Role.NODE, seq=1, url=url)
+            await made.others.registry.announce(NodeName("n1"), encode_report(again))
+        with pytest.raises(ConnectionClosed) as caught:
+            await asyncio.wait_for(client.recv(), 10)
+        assert (caught.value.rcvd.code, caught.value.rcvd.reason) == (1012, "node lost")
+        await eventually(lambda: made.gateway.stats.relays_open == 0)
+
+
+async def test_leaving_is_told():
+    hub = MemoryHub()
+    engine, other = hub.open(), hub.open()
+    heard: list[tuple[str, bytes | None]] = []
+    await other.registry.watch(lambda name, raw: heard.append((name, raw)))
+    directory = Directory(Issuer(ME))
+    me = Report(name=NodeName("gw"), incarnation=Incarnation(ME), role=Role.GATEWAY, seq=0, url="http://x")
+    await directory.join(engine, me, random.Random(1))
+    await eventually(lambda: heard)
+    await directory.leave()
+    await directory.leave()
+    await eventually(lambda: heard[-1] == ("gw", None))
+
+
+async def test_two_gateways_share_places():
+    async with cluster() as made:
+        await made.join("n1", "ws://10.0.0.1:1")
+        second = Directory(Issuer("0000beef"))
+        engine = made.hub.open()
+        me = Report(name=NodeName("gw2"), incarnation=Incarnation("0000beef"), role=Role.GATEWAY, seq=0, url="http://y")
+        await second.join(engine, me, random.Random(2))
+        for _ in range(30):
+            await made.get("/gateway")
+        await eventually(lambda: "n1" in second.view.nodes and second.view.nodes["n1"].others == 30)
+        assert second.view.nodes["n1"].load == 30
+        await second.leave()
+        await engine.close()
