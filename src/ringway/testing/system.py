@@ -130,10 +130,12 @@ def running_system(*flags: str, nodes: int = 2) -> Iterator[System]:
             system.up = subprocess.Popen(command, env=system.environ, stdout=log, stderr=subprocess.STDOUT)
         try:
             up = system.up
-            wait_for(lambda: up.poll() is not None or system.is_ready(), "ringway up", READY_S)
+            started = Path(directory) / "up.json"
+            wait_for(lambda: up.poll() is not None or started.exists(), "ringway up", READY_S)
             if up.poll() is not None:
                 raise RuntimeError(f"ringway up ended: {output.read_text()}")
             if nodes:
+                wait_for(system.is_ready, "a gateway that is ready")
                 wait_for(lambda: len(system.nodes()) == nodes, f"{nodes} nodes")
             yield system
         finally:
