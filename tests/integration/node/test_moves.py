@@ -137,9 +137,7 @@ async def test_with_a_ring_only_misplaced_keys_move(start_node: StartNode, dial:
     assert await ask(hub, CountMisplaced(ring=weights)) == Done(misplaced=dict(owners))
     await ask(hub, order(31, ring=weights))
     await eventually(lambda: node.connections == 31 - owners[N2])
-    left = Counter(
-        ring.owner(client.key) for client in node._shared.roster if client.is_connected and client.key
-    )
+    left = Counter(ring.owner(client.key) for client in node._shared.roster if client.is_connected and client.key)
     assert left == {N1: own, NodeName("n3"): owners[NodeName("n3")]}
 
 
