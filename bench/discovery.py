@@ -1,118 +1,88 @@
-"""How many clients a second one gateway tells where to connect: `GET /gateway` on one core, with twenty nodes known.
+"""How many times a second one core answers `GET /gateway`: a place chosen and held, a ticket signed, each time.
 
-Gateway and NATS are real; the nodes are reports that this process announces each second, as nodes do. Every answer is
-a placement: a policy's choice among twenty, a place held for ten seconds, a signed ticket. The load comes from `wrk`
-on the other core, over connections that are kept open. Beside it, in the same run: `GET /healthz` of the same gateway
-is what reading a request and writing a fixed answer costs.
+The gateway runs on one core and knows 20 nodes, which report each second; the load runs on another, over connections
+that stay open: wrk, or a generator of our own where wrk is not installed.
 
-    scripts/bench discovery [--nodes 20] [--seconds 10]
+    scripts/bench discovery [--nodes 20] [--connections 50] [--policies two-choices ring]
 """
 
-import asyncio
 import os
 import re
-import shutil
+import statistics
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
+from rich.console import Console
 from rich.progress import Progress
 
+from relay_systems import HERE, PYTHON, cpu_ns, find, free_port, start, stop, wait_listening
 from report import Claim, Result, parser, publish
-from ringway.app.state import find_running
-from ringway.engine.nats import open_nats
-from ringway.ports import Engine
-from ringway.protocol.report import Report, encode_report
-from ringway.testing.system import System, running_system
-from ringway.types import Incarnation, NodeName, Role
-
-CONNECTIONS = 32
+from ringway.core.placement import POLICIES
 
 
-async def announce(engine: Engine, nodes: int) -> None:
-    """Report `nodes` nodes each second, until cancelled."""
-    seq = 0
-    while True:
-        seq += 1
-        for number in range(nodes):
-            name = NodeName(f"node-{number:02}")
-            report = Report(
-                name=name,
-                incarnation=Incarnation(f"{number:08x}"),
-                role=Role.NODE,
-                seq=seq,
-                url=f"ws://10.0.0.{number}:9101/connection/websocket",
-                connections=1000 + 10 * number,
-                accept_per_s=500.0,
-            )
-            await engine.registry.announce(name, encode_report(report))
-        await asyncio.sleep(1.0)
-
-
-def cpu_s(pid: int) -> float:
-    """User and system time of a process."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-async def load(url: str, seconds: float, core: int) -> tuple[float, str]:
-    """Ask `url` as fast as answers come; return requests a second and the 99th percentile of their delay."""
-    command = ["taskset", "-c", str(core), "wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds:g}s", "--latency", url]
-    process = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE)
-    text = (await process.communicate())[0].decode()
-    if "Non-2xx" in text or process.returncode:
-        raise RuntimeError(f"not every answer was good: {text}")
-    rate = re.search(r"Requests/sec:\s+([\d.]+)", text)
-    delay = re.search(r"99%\s+(\S+)", text)
-    assert rate is not None
-    assert delay is not None
-    return float(rate[1]), delay[1]
-
-
-async def measure(system: System, nodes: int, seconds: float) -> list[tuple[str, float, float, str]]:
-    """Return path, rate, CPU in microseconds a request, and delay of each measurement."""
-    cores = sorted(os.sched_getaffinity(0))
-    gateway = system.pid_of("gateway-1")
-    os.sched_setaffinity(gateway, {cores[-1]})
-    running = find_running(system.state)
-    assert running is not None
-    engine = await open_nats(running.engine_url, cluster=running.cluster, name="bench")
-    announcing = asyncio.create_task(announce(engine, nodes))
-    rows = []
-    try:
-        while len(await asyncio.to_thread(system.nodes)) < nodes:
-            await asyncio.sleep(0.1)
-        with Progress(transient=True) as progress:
-            for path in progress.track(("/gateway", "/gateway?key=user-42", "/healthz"), description="asking"):
-                before = cpu_s(gateway)
-                rate, delay = await load(system.gateway_url + path, seconds, cores[0])
-                cost_us = (cpu_s(gateway) - before) / (rate * seconds) * 1e6
-                rows.append((path, rate, cost_us, delay))
-    finally:
-        announcing.cancel()
-        await asyncio.gather(announcing, return_exceptions=True)
-        await engine.close()
-    return rows
+def load(wrk: str | None, core: int, port: int, connections: int, seconds: float, path: str) -> float:
+    """Put load on the gateway for some seconds; return the answers a second."""
+    if wrk is None:
+        command = [PYTHON, str(HERE / "discovery_load.py"), str(port), str(connections), str(seconds), path]
+    else:
+        url = f"http://127.0.0.1:{port}{path}"
+        command = [wrk, "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", url]
+    pinned = ["taskset", "-c", str(core), *command] if find("taskset") else command
+    said = subprocess.run(pinned, capture_output=True, text=True, check=False)
+    if said.returncode:
+        raise RuntimeError(f"the load generator failed: {said.stderr or said.stdout}")
+    if wrk is None:
+        return float(said.stdout)
+    if "Non-2xx" in said.stdout:
+        raise RuntimeError(f"the gateway refused: {said.stdout}")
+    found = re.search(r"Requests/sec:\s+([\d.]+)", said.stdout)
+    assert found is not None, said.stdout
+    return float(found[1])
 
 
 def main() -> int:
-    """Run the benchmark."""
-    flags = parser("Rate of GET /gateway on one core.")
+    flags = parser("Rate of GET /gateway on one core")
     flags.add_argument("--nodes", type=int, default=20, help="nodes that the gateway knows")
-    flags.add_argument("--seconds", type=float, default=10, help="length of each measurement")
-    arguments = flags.parse_args()
-    if shutil.which("wrk") is None:
-        sys.stderr.write("discovery: wrk is missing; install it (Debian: apt-get install wrk)\n")
-        return 2
-    seconds = 2.0 if arguments.quick else arguments.seconds
-    with running_system(nodes=0) as system:
-        rows = asyncio.run(measure(system, arguments.nodes, seconds))
-    columns = ["request", "requests/s", "µs CPU each", "p99 delay"]
-    result = Result(f"discovery: one gateway on one core, {arguments.nodes} nodes known", columns)
-    result.rows += rows
-    result.claims = [Claim("GET /gateway a second", rows[0][1], at_least=20_000)]
-    result.settings = {"nodes": arguments.nodes, "seconds": seconds, "connections": CONNECTIONS}
-    publish(result, arguments.json)
+    flags.add_argument("--connections", type=int, default=50, help="connections of the load, which stay open")
+    flags.add_argument("--seconds", type=float, default=4.0, help="length of a round")
+    flags.add_argument("--rounds", type=int, default=5, help="rounds of each policy")
+    flags.add_argument("--policies", nargs="+", choices=list(POLICIES), default=list(POLICIES))
+    chosen = flags.parse_args()
+    if chosen.quick:
+        chosen.seconds, chosen.rounds = 1.0, 2
+    wrk = find("wrk")
+    if wrk is None:
+        Console(stderr=True).print("wrk is not there (apt-get install wrk); the load is our own", highlight=False)
+    allowed = sorted(os.sched_getaffinity(0))
+    columns = ["policy", "answers/s", "best round", "µs CPU an answer"]
+    settings = {"nodes": chosen.nodes, "connections": chosen.connections, "load": "wrk" if wrk else "discovery_load.py"}
+    result = Result("Discovery: GET /gateway on one core", columns, settings=settings)
+    with tempfile.TemporaryDirectory(prefix="ringway-bench-") as directory, Progress(transient=True) as progress:
+        bar = progress.add_task("GET /gateway", total=chosen.rounds * len(chosen.policies))
+        for policy in chosen.policies:
+            port, log = free_port(), Path(directory) / f"{policy}.log"
+            command = [PYTHON, str(HERE / "discovery_gateway.py"), str(port), str(chosen.nodes), policy]
+            gateway = start(command, allowed[-1], log)
+            try:
+                wait_listening(gateway, port, log)
+                path = "/gateway?key=room-42" if policy == "ring" else "/gateway"
+                load(wrk, allowed[0], port, chosen.connections, 1.0, path)
+                rates, costs = [], []
+                for _ in range(chosen.rounds):
+                    before = cpu_ns(gateway.pid)
+                    rates.append(load(wrk, allowed[0], port, chosen.connections, chosen.seconds, path))
+                    costs.append((cpu_ns(gateway.pid) - before) / 1000 / (rates[-1] * max(1, round(chosen.seconds))))
+                    progress.advance(bar)
+            finally:
+                stop(gateway)
+            result.rows.append([policy, statistics.median(rates), max(rates), statistics.median(costs)])
+            if policy == "two-choices":
+                result.claims.append(
+                    Claim("GET /gateway a second, two-choices", statistics.median(rates), at_least=20_000)
+                )
+    publish(result, chosen.json)
     return 0 if all(claim.held for claim in result.claims) else 1
 
 

@@ -1,0 +1,57 @@
+"""A gateway that knows many nodes, for the discovery benchmark: a process of its own on one core.
+
+    discovery_gateway.py PORT NODES POLICY
+
+The nodes are those of a memory engine, and report each second as real ones do; the gateway issues and signs tickets.
+"""
+
+import asyncio
+import random
+import sys
+
+import uvloop
+
+from ringway.core.placement import make_policy
+from ringway.engine.memory import MemoryHub
+from ringway.gateway import Directory, Gateway, GatewayConfig
+from ringway.protocol.report import Report, encode_report
+from ringway.protocol.ticket import Mint
+from ringway.types import Incarnation, Issuer, NodeName, Role
+
+
+async def report(hub: MemoryHub, count: int, gateway: Issuer, directory: Directory) -> None:
+    """Report for all nodes, each second; every ticket that was issued counts as redeemed."""
+    registry = hub.open().registry
+    placed: dict[NodeName, int] = {}
+    for seq in range(1, 1_000_000):
+        for index in range(count):
+            name = NodeName(f"node-{index:02}")
+            placed[name] = placed.get(name, 0) + directory.view.ledger.count(name)
+            said = Report(
+                name=name,
+                incarnation=Incarnation(f"{index + 1:08x}"),
+                role=Role.NODE,
+                seq=seq,
+                url=f"ws://10.0.0.{index + 1}:9101/connection/websocket",
+                connections=1000 + index,
+                taken={gateway: placed[name]},
+            )
+            await registry.announce(name, encode_report(said))
+        await asyncio.sleep(1)
+
+
+async def main(port: int, count: int, policy: str) -> None:
+    hub = MemoryHub()
+    issuer = Issuer("0badcafe")
+    rng = random.Random(1)
+    directory = Directory(issuer)
+    gateway = Gateway(GatewayConfig(port=port), directory, make_policy(policy, b"bench"), Mint(b"bench"), rng)
+    await gateway.start()
+    me = Report(name=NodeName("gw"), incarnation=Incarnation(issuer), role=Role.GATEWAY, seq=0, url="http://gw")
+    await directory.join(hub.open(), me, rng)
+    await report(hub, count, issuer, directory)
+
+
+if __name__ == "__main__":
+    _, port, nodes, chosen = sys.argv
+    uvloop.run(main(int(port), int(nodes), chosen))
