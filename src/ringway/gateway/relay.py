@@ -12,7 +12,6 @@ from ringway.gateway.farewell import farewell
 from ringway.gateway.head import Head
 from ringway.gateway.opener import Opener, Refusal
 from ringway.gateway.placer import Place, Placer
-from ringway.gateway.pump import Pump
 from ringway.gateway.response import error_response, no_node, response
 from ringway.gateway.rewrite import upgrade_response
 from ringway.gateway.stats import Stats
@@ -43,7 +42,6 @@ class Relays:
         self._tunnels: dict[Incarnation, set[Tunnel]] = {}
         self._farewells: dict[Incarnation, asyncio.TimerHandle] = {}
         self._empty = asyncio.Event()
-        self._pumps: tuple[Pump, Pump] | None = None  # for what comes from clients, and from nodes
 
     def admit(self, client: asyncio.Transport, head: Head, early: bytes) -> None:
         """Take over the connection `client`, whose reading is paused, and open the WebSocket that `head` asks for.
@@ -74,13 +72,9 @@ class Relays:
 
     def tally(self) -> None:
         """Bring the byte counters up to date; call it now and then."""
-        for tunnel in self._all():
-            tunnel.count()
-        if self._pumps is not None:
-            from_clients, from_nodes = self._pumps
-            self._stats.bytes_to_node += from_clients.carried
-            self._stats.bytes_to_client += from_nodes.carried
-            from_clients.carried = from_nodes.carried = 0
+        for tunnels in self._tunnels.values():
+            for tunnel in tunnels:
+                tunnel.count()
 
     async def stop(self) -> None:
         """Tell every client 1012, and return when all relays are over: at `stop_deadline_s` the rest is aborted."""
@@ -95,9 +89,6 @@ class Relays:
         for tunnel in self._all():
             tunnel.abort()
         await self._none_left(ABORT_DEADLINE_S)
-        self.tally()
-        for pump in self._pumps or ():
-            pump.close()
 
     async def _none_left(self, deadline_s: float) -> None:
         """Wait until no tunnel is left, or for `deadline_s`."""
@@ -160,7 +151,6 @@ class Relays:
             self._placer.give_up(place)
             answer.transport.abort()
             return
-        client, node_end = self._adopt(client, answer.transport)
         stats.relays_open += 1
         stats.relays_opened += 1
         stats.responses[101] += 1
@@ -171,15 +161,7 @@ class Relays:
         tunnel = Tunnel(node, self._config, stats, self._over, extensions)
         self._tunnels.setdefault(node.incarnation, set()).add(tunnel)
         client.write(upgrade_response(answer.headers))
-        tunnel.open(client, node_end, early, answer.rest)
-
-    def _adopt(self, client: asyncio.Transport, node: asyncio.Transport) -> tuple[asyncio.Transport, asyncio.Transport]:
-        """Take both connections from the loop into the pumps, where they can be had so."""
-        if not Pump.AVAILABLE:
-            return client, node
-        if self._pumps is None:
-            self._pumps = Pump(), Pump()
-        return self._pumps[0].adopt(client), self._pumps[1].adopt(node)
+        tunnel.open(client, answer.transport, early, answer.rest)
 
     def _over(self, tunnel: Tunnel) -> None:
         self._stats.relays_open -= 1

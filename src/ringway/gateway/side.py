@@ -1,11 +1,17 @@
-"""One end of a tunnel, as a protocol: follows the frames that come from it, and writes them to the other end."""
+"""One end of a tunnel: reads, follows the frames, and writes to the other end.
+
+This is the hot path of a relay, and most of its cost is the kernel's: two reads and two writes a round trip. Measured
+against it were buffered protocols, `add_reader` with bare sockets, and an epoll of our own: none was better than plain
+transports by more than the noise (see docs/explain/performance.md). What counts is to do little per piece, in few
+objects, and to write at once: a high-water mark of 0 makes uvloop do that, and it bounds what waits for a slow reader
+to the rest of one read, since its writer is stopped as soon as anything waits.
+"""
 
 import asyncio
 from typing import TYPE_CHECKING
 
 from ringway.errors import ProtocolError
-from ringway.gateway.pump import End
-from ringway.protocol.frame import FrameTracker
+from ringway.protocol.frame import WHOLE_MESSAGES, FrameTracker
 
 if TYPE_CHECKING:
     from ringway.gateway.tunnel import Tunnel
@@ -15,48 +21,52 @@ TLS_HIGH_BYTES = 64 * 1024
 
 
 class Side(asyncio.Protocol):
-    """See the module. `other` is where the bytes of this end go.
+    """See the module. `other` is where the bytes of this end go."""
 
-    Short whole messages do not come here: the pump passes them by (`End.lone`), unless this end is under TLS.
-    """
-
-    __slots__ = ("_end", "carried", "ended", "lost", "other", "tracker", "transport", "tunnel")
+    __slots__ = ("carried", "ended", "lone", "lost", "other", "out", "tracker", "transport", "tunnel")
 
     other: "Side"
+    out: asyncio.Transport
 
     def __init__(self, tunnel: "Tunnel", transport: asyncio.Transport, tracker: FrameTracker) -> None:
         self.tunnel = tunnel
         self.transport = transport
         self.tracker = tracker
+        self.lone = tracker.lone
         self.carried = 0  # bytes from here to the other end that were not yet counted
         self.ended = False  # its stream has come to its end
         self.lost = False  # its connection is over
-        self._end = transport if isinstance(transport, End) else None
 
     def join(self, other: "Side") -> None:
         """Make `other` the end that the bytes of this one go to, and take the transport over."""
         self.other = other
+        self.out = other.transport
         transport = self.transport
         transport.set_protocol(self)
-        if self._end is not None:
-            self._end.relay_to(other.transport)
-            self._end.lone = self.tracker.lone
-        else:  # a mark of 0: as soon as anything waits, the writer is stopped
-            secure = transport.get_extra_info("sslcontext") is not None
-            transport.set_write_buffer_limits(TLS_HIGH_BYTES if secure else 0)
+        secure = transport.get_extra_info("sslcontext") is not None
+        transport.set_write_buffer_limits(TLS_HIGH_BYTES if secure else 0)
 
     def data_received(self, data: bytes) -> None:
         """Relay the next bytes."""
+        try:
+            if self.lone[data[1]] == len(data) and data[0] in WHOLE_MESSAGES:
+                self.carried += len(data)
+                self.out.write(data)
+                return
+        except IndexError:  # a single byte
+            pass
+        self._follow(data)
+
+    def _follow(self, data: bytes) -> None:
         tracker = self.tracker
         try:
             tracker.feed(data)
         except ProtocolError as error:
             self.tunnel.framing_broken(self, error)
             return
-        if self._end is not None:
-            self._end.lone = tracker.lone
+        self.lone = tracker.lone
         self.carried += len(data)
-        self.other.transport.write(data)
+        self.out.write(data)
         if tracker.closed:
             self.tunnel.close_passed()
 

@@ -1,6 +1,6 @@
 """The open relay: two transports, two frame trackers, and how it ends.
 
-Bytes pass as they come, in one call from reading to writing (`gateway.pump`): no task, no queue of ours, no copy.
+Bytes pass as they come, in one call from reading to writing (`gateway.side`): no task, no queue of ours, no copy.
 
 How a relay ends, by what is seen first:
 

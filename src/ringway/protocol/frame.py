@@ -57,23 +57,21 @@ def read_close(payload: bytes) -> tuple[int, str]:
         raise ProtocolError(PROTOCOL_ERROR, "a close reason is not UTF-8") from None
 
 
-Lone = tuple[tuple[int, ...], ...]
-"""By first and second byte, the size of a frame that is a whole message with a one-byte length; -1 for all others."""
+LONE_MASKED = (-1,) * 128 + tuple(range(6, 132)) + (-1, -1)
+"""By second byte, the size of a masked frame with a one-byte length."""
+
+LONE_PLAIN = tuple(range(2, 128)) + (-1,) * 130
+"""By second byte, the size of an unmasked frame with a one-byte length."""
+
+LONE_NEVER = (-1,) * 256
+
+WHOLE_MESSAGES = frozenset({0x80 | TEXT, 0x80 | BINARY})
+"""First bytes of frames that are messages by themselves."""
 
 
-def _lone(sizes: tuple[int, ...]) -> Lone:
-    whole = (0x80 | TEXT, 0x80 | BINARY)
-    return tuple(sizes if first in whole else (-1,) * 256 for first in range(256))
-
-
-LONE_MASKED = _lone((-1,) * 128 + tuple(range(6, 132)) + (-1, -1))
-LONE_PLAIN = _lone(tuple(range(2, 128)) + (-1,) * 130)
-LONE_NEVER: Lone = ((-1,) * 256,) * 256
-
-
-def is_lone(piece: bytes, lone: Lone) -> bool:
-    """Whether `piece` is one short whole message, by the table `lone`. (`gateway.pump` writes this out: it is hot.)"""
-    return len(piece) > 1 and lone[piece[0]][piece[1]] == len(piece)
+def is_lone(piece: bytes, lone: tuple[int, ...]) -> bool:
+    """Whether `piece` is one short whole message, by the table `lone`. (`gateway.side` writes this out: it is hot.)"""
+    return len(piece) > 1 and lone[piece[1]] == len(piece) and piece[0] in WHOLE_MESSAGES
 
 
 class FrameTracker:
@@ -103,7 +101,7 @@ class FrameTracker:
         self._close: bytes | None = None
         self._lone = LONE_MASKED if masked else LONE_PLAIN
         self.lone = self._lone
-        """The pieces that would change nothing here: none while something is under way."""
+        """By second byte, the size of a lone frame that changes nothing here; -1 where there is none."""
         self.closed = False
         """Whether a whole close frame has passed: nothing may follow it."""
 
