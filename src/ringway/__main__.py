@@ -1,5 +1,5 @@
 """`python -m ringway` is `ringway`."""
 
-from ringway.cli.main import main
+from ringway.cli.entry import main
 
 main()

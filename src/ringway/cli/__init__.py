@@ -1,5 +1,5 @@
 """The command line: `ringway COMMAND`. One file a command."""
 
-from ringway.cli.main import main
+from ringway.cli.entry import main
 
 __all__ = ["main"]
