@@ -11,7 +11,7 @@ import sys
 
 import uvloop
 
-from ringway.core.placement import make_policy
+from ringway.core.steering import Steering
 from ringway.engine.memory import MemoryHub
 from ringway.gateway import Directory, Gateway, GatewayConfig
 from ringway.protocol.report import Report, encode_report
@@ -45,7 +45,7 @@ async def main(port: int, count: int, policy: str) -> None:
     issuer = Issuer("0badcafe")
     rng = random.Random(1)
     directory = Directory(issuer)
-    gateway = Gateway(GatewayConfig(port=port), directory, make_policy(policy, b"bench"), Mint(b"bench"), rng)
+    gateway = Gateway(GatewayConfig(port=port), directory, Steering(policy, b"bench"), Mint(b"bench"), rng)
     await gateway.start()
     me = Report(name=NodeName("gw"), incarnation=Incarnation(issuer), role=Role.GATEWAY, seq=0, url="http://gw")
     await directory.join(hub.open(), me, rng)

@@ -14,9 +14,9 @@ from collections.abc import Callable
 from rich.progress import Progress
 
 from report import Claim, Result, parser, percentile, publish
+from ringway.core.hashing.ring import HashRing
 from ringway.core.load import LoadView
 from ringway.core.placement import POLICIES, make_policy
-from ringway.core.ring import HashRing
 from ringway.protocol.report import Report
 from ringway.types import Incarnation, Issuer, NodeName, Role
 
@@ -42,11 +42,11 @@ def picks(name: str, nodes: int, count: int, seed: int) -> list[float]:
     rng = random.Random(seed)
     keys = [b"user-%d" % rng.randrange(10**9) for _ in range(count)]
     clock = time.perf_counter_ns
-    policy.rank(view, b"first", rng, CANDIDATES)
+    policy.pick(view, b"first", rng, CANDIDATES)
     times = []
     for key in keys:
         began = clock()
-        ranked = policy.rank(view, key, rng, CANDIDATES)
+        ranked = policy.pick(view, key, rng, CANDIDATES).nodes
         times.append((clock() - began) / 1e3)
         view.place(ranked[0], 0.0)
     return sorted(times)

@@ -175,7 +175,7 @@ def test_churn_at_equilibrium_moves_nobody() -> None:
             node.connections -= ended
             node.refresh()
         for _ in range(3 + (chance.random() < 1 / 3)):
-            chosen = policy.rank(view, None, chance, 1)[0]
+            chosen = policy.pick(view, None, chance, 1).nodes[0]
             chosen.connections += 1
             chosen.refresh()
         standings = [Standing(node.name, 1.0, node.load, node.connections, True) for node in nodes]

@@ -20,7 +20,7 @@ weighted = st.lists(weights, min_size=1, max_size=12).map(lambda drawn: {name(i)
 
 def place(policy: Policy, view: LoadView, count: int, chance: Random) -> None:
     for number in range(count):
-        view.place(policy.rank(view, b"%d" % number, chance, 1)[0], 0.0)
+        view.place(policy.pick(view, b"%d" % number, chance, 1).nodes[0], 0.0)
 
 
 @given(weighted, st.sampled_from(sorted(POLICIES)), st.integers(1, 15), st.data())
@@ -33,7 +33,7 @@ def test_ranks_are_distinct_active_and_at_most_as_many_as_asked_for(
         view.reported(node_report(node, 2, draining=True, weight=nodes[node]), 0.0)
     policy, chance = make_policy(made, b"s"), rng()
     for number in range(10):
-        ranked = [node.name for node in policy.rank(view, b"%d" % number, chance, count)]
+        ranked = [node.name for node in policy.pick(view, b"%d" % number, chance, count).nodes]
         assert len(ranked) == len(set(ranked)) == min(count, len(nodes) - len(draining))
         assert not draining & set(ranked)
         view.place(view.nodes[ranked[0]], 0.0)
@@ -47,7 +47,7 @@ def test_two_choices_draws_every_pair_as_often_as_its_weights_say() -> None:
     nodes = {name(index): 1.0 + index % 5 for index in range(10)}
     view, policy, chance = view_of(nodes), TwoChoices(), rng(11)
     draws = 60_000
-    seen = Counter(frozenset(node.name for node in policy.rank(view, None, chance, 2)) for _ in range(draws))
+    seen = Counter(frozenset(node.name for node in policy.pick(view, None, chance, 2).nodes) for _ in range(draws))
     total = sum(nodes.values())
     chi_square = 0.0
     pairs = 0
@@ -72,7 +72,7 @@ def test_two_choices_never_takes_the_worse_of_the_pair(nodes: list[tuple[float, 
     )
     policy, chance = TwoChoices(), rng(seed)
     for _ in range(20):
-        chosen, loser = policy.rank(view, None, chance, 2)
+        chosen, loser = policy.pick(view, None, chance, 2).nodes
         assert chosen.full <= loser.full
 
 
@@ -123,7 +123,7 @@ def test_round_robin_is_never_two_turns_off(nodes: dict[NodeName, float], seed: 
     total = sum(nodes.values())
     counts: Counter[NodeName] = Counter()
     for picked in range(1, 401):
-        counts[policy.rank(view, None, chance, 1)[0].name] += 1
+        counts[policy.pick(view, None, chance, 1).nodes[0].name] += 1
         assert all(abs(counts[node] - picked * weight / total) < 2 for node, weight in nodes.items())
 
 
@@ -132,7 +132,7 @@ def test_round_robin_is_exact_in_every_cycle(drawn: list[int], seed: int) -> Non
     nodes = {name(index): float(weight) for index, weight in enumerate(drawn)}
     view, policy, chance = view_of(nodes), RoundRobin(), rng(seed)
     for _ in range(3):
-        counts = Counter(policy.rank(view, None, chance, 1)[0].name for _ in range(sum(drawn)))
+        counts = Counter(policy.pick(view, None, chance, 1).nodes[0].name for _ in range(sum(drawn)))
         assert counts == nodes
 
 
@@ -172,7 +172,7 @@ class _Gateways:
         arrived: Counter[NodeName] = Counter()
         for number in range(count):
             index = number % 4
-            node = self.policies[index].rank(self.views[index], None, chance, 3)[0]
+            node = self.policies[index].pick(self.views[index], None, chance, 3).nodes[0]
             self.views[index].place(node, now)
             self.connections[node.name] += 1
             self.taken[node.name][self.lives[index]] += 1

@@ -12,11 +12,11 @@ from random import Random
 
 from ringway.core.backoff import next_delay_s
 from ringway.core.balance import BalanceConfig, Plan
+from ringway.core.hashing.ring import HashRing
 from ringway.core.load import LoadView
 from ringway.core.membership import TICK_S, Event, Joined, Left, Membership
 from ringway.core.placement import make_policy
 from ringway.core.reservation import Ledger
-from ringway.core.ring import HashRing
 from ringway.core.term import Term
 from ringway.errors import NoNode
 from ringway.protocol.report import Report
@@ -176,11 +176,12 @@ class Gateway:
                 self.world.say(f"{self.name}: {event.report.name} joined")
 
     def place(self, client: Client) -> tuple[NodeName, Issuer]:
-        claimed = None if self.policy.keyed else self.view.claim(self.world.now)
+        self.view.wake(self.world.now)
+        claimed = None if self.policy.table else self.view.claim(self.world.now)
         if claimed is not None:
             self.world.claims += 1
             return claimed[0].name, claimed[1]
-        node = self.policy.rank(self.view, client.key, self.world.rng, 3)[0]
+        node = self.policy.pick(self.view, client.key, self.world.rng, 3).nodes[0]
         self.view.place(node, self.world.now)
         return node.name, self.view.issuer
 
@@ -191,7 +192,7 @@ class Gateway:
             self.term = Term(self.world.config, self.view)
             self.world.say(f"{self.name}: leads")
         settling = self.term.settling(now)
-        ring = HashRing({node.name: node.weight for node in self.view.eligible}, SECRET) if self.policy.keyed else None
+        ring = HashRing({node.name: node.weight for node in self.view.eligible}, SECRET) if self.policy.table else None
         plan = self._plan_by_key(ring) if ring is not None and ring.weights else self.term.plan(now)
         self._say_plan(plan, settling=settling)
         if settling:

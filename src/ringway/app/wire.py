@@ -25,7 +25,7 @@ from ringway.app.metric import BALANCER, GATEWAY, NODE, read_process, read_stats
 from ringway.app.shutdown import Job, Step, run_until_stopped, watch
 from ringway.balancer import Balancer
 from ringway.core.load import LoadView
-from ringway.core.placement import make_policy
+from ringway.core.steering import Steering
 from ringway.errors import ConfigError
 from ringway.gateway import Checks, Directory, Gateway, read_backends
 from ringway.node import ChannelNode
@@ -56,16 +56,16 @@ async def run_gateway(config: Config) -> int:
     rng = Random()
     incarnation = _new_incarnation()
     secret = read_secret(config.engine)
-    policy = make_policy(config.gateway.policy, secret)
+    steering = Steering(config.gateway.policy, secret)
     async with open_engine(config.engine, f"gateway {incarnation}") as engine:
         name = await _take_name(config, engine, Role.GATEWAY, incarnation)
         directory = Directory(Issuer(incarnation))
-        gateway = Gateway(config.gateway, directory, policy, Mint(secret), rng)
+        gateway = Gateway(config.gateway, directory, steering, Mint(secret), rng)
         balancer = Balancer(
             config.balance,
             name=name,
             view=directory.view,
-            keyed=policy.keyed,
+            steering=steering,
             engine=engine,
             clock=time.monotonic,
         )
@@ -108,10 +108,10 @@ async def _run_static_gateway(config: Config) -> int:
     rng = Random()
     backends = read_backends(config.static.backends)
     secret = config.engine.secret.encode() or STATIC_SECRET
-    policy = make_policy(config.gateway.policy, secret)
+    steering = Steering(config.gateway.policy, secret)
     name = config.member.name or "gateway"
     directory = Directory(Issuer(_new_incarnation()))
-    gateway = Gateway(config.gateway, directory, policy, None, rng)
+    gateway = Gateway(config.gateway, directory, steering, None, rng)
     checks = Checks(config.gateway, directory, backends, rng)
     await gateway.start()
     admin = _open_admin(config.admin, beside=gateway.port)

@@ -11,6 +11,7 @@ from ringway.balancer.leadership import Leadership
 from ringway.core.balance import BalanceConfig, Plan, Quota
 from ringway.core.load import LoadView
 from ringway.core.pace import moves_per_s
+from ringway.core.steering import Steering
 from ringway.core.term import Term
 from ringway.errors import EngineError
 from ringway.ports import Engine, Serving
@@ -20,10 +21,12 @@ from ringway.protocol.order import (
     Done,
     MoveOrder,
     NodeRequest,
+    Owners,
     PlanAnswer,
     QuotaRow,
+    Rebalance,
+    decode_balancer_request,
     decode_node_answer,
-    decode_rebalance,
     encode,
     node_address,
 )
@@ -48,7 +51,7 @@ class BalancerStats:
 
 
 class Balancer:
-    """One gateway's balancer. `keyed` says that the policy places by key; then nodes find their misplaced keys."""
+    """One gateway's balancer. Where the policy places by key, nodes find their misplaced keys."""
 
     def __init__(
         self,
@@ -56,14 +59,14 @@ class Balancer:
         *,
         name: str,
         view: LoadView,
-        keyed: bool,
+        steering: Steering,
         engine: Engine,
         clock: Callable[[], float],
     ) -> None:
         self.stats = BalancerStats()
         self._config = config
         self._view = view
-        self._keyed = keyed
+        self._steering = steering
         self._engine = engine
         self._clock = clock
         self._leadership = Leadership(engine.lease, name, config.lease_s, clock)
@@ -115,7 +118,7 @@ class Balancer:
 
     async def _balance(self, fence: int, now: float) -> None:
         settling = self._term.settling(now)
-        plan = await self._plan_by_key(now) if self._keyed else self._term.plan(now)
+        plan = await self._plan_by_key(now) if self._table else self._term.plan(now)
         self.stats.imbalance = plan.imbalance
         self.stats.moves_planned = plan.moves
         self.stats.reason = plan.reason
@@ -125,28 +128,28 @@ class Balancer:
         orders = self._term.orders(plan, PERIOD_S)
         if orders:
             _log.info("ordering moves", moves=sum(order.count for order in orders), planned=plan.moves, why=plan.reason)
-            ring = self._ring() if plan.by_key else None
-            await asyncio.gather(*(self._order(order, fence, ring, now) for order in orders))
+            owners = self._owners() if plan.by_key else None
+            await asyncio.gather(*(self._order(order, fence, owners, now) for order in orders))
 
     async def _plan_by_key(self, now: float) -> Plan:
         """Ask the nodes, unless nothing has changed since they last said that nothing is misplaced."""
         if self._counted_version == self._view.version:
             return self._term.plan_by_key({}, now)
-        ring = self._ring()
+        owners = self._owners()
         version = self._view.version
         names = list(self._view.nodes)
-        answers = await asyncio.gather(*(self._ask(name, CountMisplaced(ring=ring)) for name in names))
+        answers = await asyncio.gather(*(self._ask(name, CountMisplaced(owners=owners)) for name in names))
         misplaced = {name: answer.misplaced for name, answer in zip(names, answers, strict=True) if answer is not None}
         if len(misplaced) == len(names) and not any(sum(counts.values()) for counts in misplaced.values()):
             self._counted_version = version
         return self._term.plan_by_key(misplaced, now)
 
-    async def _order(self, quota: Quota, fence: int, ring: dict[NodeName, float] | None, now: float) -> None:
-        order = MoveOrder(fence=fence, target=quota.target, count=quota.count, within_s=PERIOD_S, ring=ring)
+    async def _order(self, quota: Quota, fence: int, owners: Owners | None, now: float) -> None:
+        order = MoveOrder(fence=fence, target=quota.target, count=quota.count, within_s=PERIOD_S, owners=owners)
         if await self._ask(quota.donor, order) is None:
             self.stats.orders_failed += 1
             return
-        self._term.ordered(quota, now, by_key=ring is not None)
+        self._term.ordered(quota, now, by_key=owners is not None)
         self.stats.moves_ordered += quota.count
 
     async def _ask(self, node: NodeName, request: NodeRequest) -> Done | None:
@@ -164,8 +167,9 @@ class Balancer:
 
     async def _answer(self, raw: bytes) -> bytes:
         """Serve `ringway rebalance`: the plan that would balance exactly, and with it the start of doing so."""
-        request = decode_rebalance(raw)
-        if self._keyed:
+        request = decode_balancer_request(raw)
+        assert isinstance(request, Rebalance)
+        if self._table:
             self._counted_version = -1
             plan = await self._plan_by_key(self._clock())
         else:
@@ -182,5 +186,9 @@ class Balancer:
             )
         )
 
-    def _ring(self) -> dict[NodeName, float]:
-        return {node.name: node.weight for node in self._view.eligible}
+    @property
+    def _table(self) -> str:
+        return self._steering.policy.table
+
+    def _owners(self) -> Owners:
+        return Owners(table=self._table, weights={node.name: node.weight_own for node in self._view.eligible})

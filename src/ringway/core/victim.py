@@ -8,7 +8,7 @@ that every move repairs the affinity of one key and none breaks another.
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from ringway.core.ring import HashRing
+from ringway.core.hashing import Table
 from ringway.types import NodeName
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def choose_victims(
     *,
     now: float,
     cool_down_s: float,
-    owned_by: tuple[HashRing, NodeName] | None = None,
+    owned_by: tuple[Table, NodeName] | None = None,
 ) -> list[Client]:
     """Return up to `count` of `clients` to be moved.
 
@@ -61,7 +61,7 @@ def choose_victims(
 
 
 def count_misplaced(
-    clients: Iterable[Movable], ring: HashRing, own: NodeName, *, now: float, cool_down_s: float
+    clients: Iterable[Movable], ring: Table, own: NodeName, *, now: float, cool_down_s: float
 ) -> dict[NodeName, int]:
     """Return how many keyed `clients` of the node `own` belong to each other node by `ring` and may be moved."""
     misplaced: dict[NodeName, int] = {}

@@ -89,7 +89,8 @@ class Directory:
             _log.warning("the gateway could not withdraw from the registry", error=str(error))
 
     def adopt(self, report: Report) -> None:
-        """Take a report that was made in this process, for a static backend."""
+        """Take a report that was made in this process, for a static backend: its age says nothing."""
+        self.view.ages = False
         self._take(report)
 
     def tick(self) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from ringway.core.load import LoadView, NodeLoad
-from ringway.core.placement import Policy
+from ringway.core.steering import Steering
 from ringway.errors import TicketError
 from ringway.gateway.stats import Stats
 from ringway.protocol.ticket import TICKET_TTL_S, Mint
@@ -40,7 +40,7 @@ class Placer:
     def __init__(
         self,
         view: LoadView,
-        policy: Policy,
+        steering: Steering,
         mint: Mint | None,
         stats: Stats,
         clock: Callable[[], float],
@@ -49,7 +49,7 @@ class Placer:
     ) -> None:
         self.view = view
         self.tickets = mint is not None
-        self._policy = policy
+        self._steering = steering
         self._mint = mint
         self._stats = stats
         self._clock = clock
@@ -62,13 +62,15 @@ class Placer:
         """Return a place for a client that came without a ticket of its own; raise `NoNode` where there is none."""
         now = self._clock()
         view = self.view
-        if not self._policy.keyed and self.tickets:
+        policy = self._steering.policy
+        view.wake(now)
+        if not policy.table and self.tickets:
             claimed = view.claim(now)
             if claimed is not None:
                 node, donor = claimed
-                others = [other for other in self._policy.rank(view, key, self._rng, CANDIDATES) if other is not node]
+                others = [other for other in policy.pick(view, key, self._rng, CANDIDATES).nodes if other is not node]
                 return self._placed(node, donor, others, held=False)
-        ranked = self._policy.rank(view, key, self._rng, CANDIDATES)
+        ranked = policy.pick(view, key, self._rng, CANDIDATES).nodes
         node = ranked[0]
         view.place(node, now)
         return self._placed(node, view.issuer, ranked[1:], held=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from ringway.core.placement import Policy
+from ringway.core.steering import Steering
 from ringway.errors import ConfigError
 from ringway.gateway.config import GatewayConfig
 from ringway.gateway.directory import Directory
@@ -46,7 +46,7 @@ class Gateway:
         self,
         config: GatewayConfig,
         directory: Directory,
-        policy: Policy,
+        steering: Steering,
         mint: Mint | None,
         rng: "Random",
         stats: Stats | None = None,
@@ -56,7 +56,7 @@ class Gateway:
         self.stats = stats or Stats()
         self._config = config
         relays_max = config.relays_max or _relays_by_files()
-        placer = Placer(directory.view, policy, mint, self.stats, clock, rng, wall)
+        placer = Placer(directory.view, steering, mint, self.stats, clock, rng, wall)
         self._relays = Relays(config, placer, self.stats, relays_max)
         discovery = Discovery(placer, config.allowed_origins)
         self._door = Door(config, directory, discovery, self._relays, self.stats, clock)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import structlog
 
-from ringway.core.ring import HashRing
+from ringway.core.hashing import TABLES, Table, make_table
 from ringway.core.victim import choose_victims, count_misplaced
 from ringway.protocol.close import SERVICE_RESTART
 from ringway.protocol.move import Move
@@ -21,6 +21,7 @@ from ringway.protocol.order import (
     Done,
     MoveOrder,
     NodeAnswer,
+    Owners,
     Refused,
     SetState,
     decode_node_request,
@@ -64,7 +65,8 @@ class Mover:
         self._mint = mint
         self._issuer = Issuer(incarnation)
         self._wall = wall
-        self._ring = HashRing({}, ring_secret)  # kept: changing it costs less than making it
+        self._ring_secret = ring_secret
+        self._tables: dict[str, Table] = {}  # kept: changing one costs less than making it
         self._fence = 0
         self._orders: set[asyncio.Task[None]] = set()
         self._chosen: set[Connection] = set()  # by the orders under way: an order must not count on another's
@@ -108,8 +110,10 @@ class Mover:
             return Refused(
                 why=f"{order.count} moves within {order.within_s} s: give 0 or more within 0 to {WITHIN_S_MAX:g} s"
             )
-        if order.ring is not None and order.ring.get(order.target, 0.0) <= 0:
-            return Refused(why=f"the order's target {order.target} has no share of its ring")
+        if order.owners is not None and order.owners.weights.get(order.target, 0.0) <= 0:
+            return Refused(why=f"the order's target {order.target} owns no keys")
+        if order.owners is not None and order.owners.table not in TABLES:
+            return Refused(why=f"the table {order.owners.table!r} is unknown; there are {', '.join(TABLES)}")
         if len(self._orders) >= ORDERS_MAX:
             return Refused(why=f"{ORDERS_MAX} orders are under way already; wait")
         self._fence = order.fence
@@ -142,9 +146,8 @@ class Mover:
     def _choose(self, order: MoveOrder) -> "list[Connection]":
         shared = self._shared
         owned_by = None
-        if order.ring is not None:
-            self._ring.update(order.ring)
-            owned_by = (self._ring, order.target)
+        if order.owners is not None:
+            owned_by = (self._table(order.owners), order.target)
         return choose_victims(
             [connection for connection in shared.roster if connection.is_connected and connection not in self._chosen],
             order.count,
@@ -163,17 +166,26 @@ class Mover:
         connection.close(SERVICE_RESTART, Move(target, ticket).reason())
 
     async def _count(self, request: CountMisplaced) -> NodeAnswer:
-        if not any(weight > 0 for weight in request.ring.values()):
-            return Refused(why="the ring is empty; give at least one node of positive weight")
-        ring, shared = self._ring, self._shared
+        if not any(weight > 0 for weight in request.owners.weights.values()):
+            return Refused(why="nobody owns keys; give at least one node of positive weight")
+        if request.owners.table not in TABLES:
+            return Refused(why=f"the table {request.owners.table!r} is unknown; there are {', '.join(TABLES)}")
+        shared = self._shared
         now, cool_down_s = shared.clock(), shared.cool_down_s
         connections = [connection for connection in shared.roster if connection.is_connected]
         misplaced: dict[NodeName, int] = {}
         for start in range(0, len(connections), _COUNT_SLICE):
-            ring.update(request.ring)  # another request may have changed it meanwhile
+            table = self._table(request.owners)  # another request may have changed it meanwhile
             clients = connections[start : start + _COUNT_SLICE]
-            part = count_misplaced(clients, ring, shared.name, now=now, cool_down_s=cool_down_s)
+            part = count_misplaced(clients, table, shared.name, now=now, cool_down_s=cool_down_s)
             for name, count in part.items():
                 misplaced[name] = misplaced.get(name, 0) + count
             await asyncio.sleep(0)
         return Done(misplaced=misplaced)
+
+    def _table(self, owners: Owners) -> Table:
+        table = self._tables.get(owners.table)
+        if table is None:
+            table = self._tables[owners.table] = make_table(owners.table, self._ring_secret)
+        table.update(owners.weights)
+        return table

@@ -8,6 +8,14 @@ BALANCER = "balancer"
 """The bus address that the leading balancer serves."""
 
 
+class Owners(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose a key is, for hash policies: a table of nodes and weights, and the one before it."""
+
+    table: str  # "rendezvous", "ring" or "maglev" (core.hashing)
+    weights: dict[NodeName, float]
+    before: dict[NodeName, float] | None = None  # only keys count whose owner has changed since these weights
+
+
 class MoveOrder(msgspec.Struct, frozen=True, kw_only=True, tag="move"):
     """Move `count` connections to `target`, spread evenly over `within_s`."""
 
@@ -15,19 +23,20 @@ class MoveOrder(msgspec.Struct, frozen=True, kw_only=True, tag="move"):
     target: NodeName
     count: int
     within_s: float
-    ring: dict[NodeName, float] | None = None  # hash policies: move only keys that this ring gives to `target`
+    owners: Owners | None = None  # hash policies: move only keys that belong to `target`
 
 
 class CountMisplaced(msgspec.Struct, frozen=True, kw_only=True, tag="misplaced"):
-    """Say how many of your keyed connections `ring` (node to weight) gives to each other node."""
+    """Say how many of your keyed connections belong to each other node."""
 
-    ring: dict[NodeName, float]
+    owners: Owners
 
 
 class SetState(msgspec.Struct, frozen=True, kw_only=True, tag="state"):
-    """Drain, or take connections again."""
+    """Drain, by a deadline where one is given, or take connections again."""
 
     draining: bool
+    within_s: float = 0.0  # 0: no deadline
 
 
 NodeRequest = MoveOrder | CountMisplaced | SetState
@@ -54,6 +63,26 @@ class Rebalance(msgspec.Struct, frozen=True, kw_only=True, tag="rebalance"):
     dry_run: bool = False
 
 
+class Drain(msgspec.Struct, frozen=True, kw_only=True, tag="drain"):
+    """Drain `node`, within `within_s` if that is above 0. Refused where the deadline cannot be met, unless `force`."""
+
+    node: NodeName
+    within_s: float = 0.0
+    force: bool = False
+
+
+BalancerRequest = Rebalance | Drain
+
+
+class DrainAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a request to drain. `why` names the rate or the time that would do; empty where it was taken."""
+
+    why: str
+    connections: int  # to be moved
+    moves_per_s: float  # how fast they will be
+    needs_s: float  # how long that takes
+
+
 class QuotaRow(msgspec.Struct, frozen=True, kw_only=True):
     """One line of a plan: so many connections from `donor` to `target`."""
 
@@ -76,13 +105,15 @@ class PlanAnswer(msgspec.Struct, frozen=True, kw_only=True):
 _encoder = msgspec.json.Encoder()
 _node_request = msgspec.json.Decoder(NodeRequest)
 _node_answer = msgspec.json.Decoder(NodeAnswer)
-_rebalance = msgspec.json.Decoder(Rebalance)
+_balancer_request: msgspec.json.Decoder[BalancerRequest] = msgspec.json.Decoder(BalancerRequest)
+_drain_answer = msgspec.json.Decoder(DrainAnswer)
 _plan_answer = msgspec.json.Decoder(PlanAnswer)
 
 encode = _encoder.encode
 decode_node_request = _node_request.decode
 decode_node_answer = _node_answer.decode
-decode_rebalance = _rebalance.decode
+decode_balancer_request = _balancer_request.decode
+decode_drain_answer = _drain_answer.decode
 decode_plan_answer = _plan_answer.decode
 
 

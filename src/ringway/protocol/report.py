@@ -9,6 +9,7 @@ import msgspec
 
 from ringway.errors import ProtocolError
 from ringway.protocol.close import BAD_REQUEST
+from ringway.protocol.directive import Directive
 from ringway.types import Incarnation, Issuer, NodeName, NodeState, Role
 
 Count = Annotated[int, msgspec.Meta(ge=0)]
@@ -28,13 +29,19 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     engine_up: bool = True
 
     # what a node holds and can take
-    weight: Annotated[float, msgspec.Meta(gt=0)] = 1.0
+    weight: Annotated[float, msgspec.Meta(ge=0)] = 1.0  # 0: it wants no new ones
     zone: str = ""
     state: NodeState = NodeState.ACTIVE
     connections: Count = 0
     pending: Count = 0  # handshakes and connect commands under way
-    cooling: Count = 0  # of the connections, those moved here a short while ago, which it will not move on yet
+    connections_max: Count = 0  # how many it takes; 0: not known
+    cooling: Count = 0  # of the connections, those that it will not move now: moved here a short while ago, or pinned
+    drain_left_s: float = 0.0  # while it drains by a deadline: how long is left
     accept_per_s: float = 0.0  # handshakes a second that it can take, measured
+    handshake_p99_s: float = 0.0  # from accepting a connection to answering its handshake; 0: none lately
+    utilisation: dict[str, float] = msgspec.field(
+        default_factory=dict
+    )  # of cpu, memory, ...: 1 is as much as is healthy
     cpu: float = 0.0  # share of one core, 0 to 1
     memory_bytes: int = 0
     loop_lag_s: float = 0.0
@@ -46,9 +53,11 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     taken: dict[Issuer, Count] = msgspec.field(default_factory=dict)  # counter: tickets redeemed here, by issuer
     reserved: dict[NodeName, Count] = msgspec.field(default_factory=dict)  # places held at others, not yet taken
     moved: dict[NodeName, Count] = msgspec.field(default_factory=dict)  # counter: connections sent there
+    missed: Count = 0  # counter: connections sent away that did not come to their place in time
 
     # what a gateway knows beside that
     leading: bool = False  # its balancer holds the lease
+    directive: Directive | None = None  # the newest one that it knows
 
 
 _encoder = msgspec.json.Encoder()

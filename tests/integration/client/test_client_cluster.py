@@ -9,7 +9,7 @@ import pytest
 from client_kit import QUICK, until
 
 import ringway
-from ringway.core.placement import make_policy
+from ringway.core.steering import Steering
 from ringway.engine.memory import MemoryEngine, MemoryHub
 from ringway.gateway import Directory, Gateway, GatewayConfig
 from ringway.node import ChannelNode, NodeConfig
@@ -29,7 +29,7 @@ class Cluster:
         self.nodes: dict[str, ChannelNode] = {}
         self.engine: MemoryEngine = self.hub.open()
         self.directory = Directory(Issuer("00000000"))
-        policy = make_policy("least-connected", SECRET)
+        policy = Steering("least-connected", SECRET)
         config = GatewayConfig(port=0, linger_s=0.5)
         self.gateway = Gateway(config, self.directory, policy, Mint(SECRET), random.Random(1))
 

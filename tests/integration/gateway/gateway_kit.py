@@ -11,7 +11,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
-from ringway.core.placement import make_policy
+from ringway.core.steering import Steering
 from ringway.gateway import Directory, Gateway, GatewayConfig, read_backends
 from ringway.protocol.upgrade import accept_for
 from ringway.types import Issuer, NodeState
@@ -28,7 +28,7 @@ class Rig:
         self.backends = read_backends(specs)
         self.directory = Directory(Issuer("0badcafe"))
         self._dialled: list[Raw] = []
-        self.gateway = Gateway(config, self.directory, make_policy(config.policy, b""), None, rng)
+        self.gateway = Gateway(config, self.directory, Steering(config.policy, b""), None, rng)
 
     async def start(self) -> None:
         for backend in self.backends:

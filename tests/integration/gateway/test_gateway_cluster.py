@@ -12,7 +12,7 @@ from gateway_kit import Raw, answer_101, eventually, raw_backend, read_head, unu
 from websockets.asyncio.client import connect as connect_patiently
 from websockets.exceptions import ConnectionClosed
 
-from ringway.core.placement import make_policy
+from ringway.core.steering import Steering
 from ringway.engine.memory import MemoryHub
 from ringway.gateway import Directory, Gateway, GatewayConfig
 from ringway.protocol.report import Report, decode_report, encode_report
@@ -40,7 +40,7 @@ class Cluster:
         self.mint = Mint(b"secret")
         self.directory = Directory(Issuer(ME))
         config = GatewayConfig(**{"port": 0, "linger_s": 0.5, **settings})  # type: ignore[arg-type]
-        self.gateway = Gateway(config, self.directory, make_policy(policy, b""), self.mint, random.Random(5))
+        self.gateway = Gateway(config, self.directory, Steering(policy, b""), self.mint, random.Random(5))
         self.told: list[Report] = []
         self._keeping: dict[str, Report] = {}
 

@@ -8,7 +8,7 @@ import pytest
 
 from integration.node.conftest import Dial, StartNode
 from integration.node.kit import PATH, eventually
-from ringway.core.ring import HashRing
+from ringway.core.hashing.ring import HashRing
 from ringway.engine.memory import MemoryHub
 from ringway.node import ChannelNode
 from ringway.protocol.move import read_move

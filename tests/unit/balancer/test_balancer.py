@@ -10,6 +10,7 @@ import pytest
 from ringway.balancer import Balancer
 from ringway.core.balance import BalanceConfig
 from ringway.core.load import LoadView
+from ringway.core.steering import Steering
 from ringway.engine.memory import MemoryEngine, MemoryHub
 from ringway.errors import EngineError, NoAnswer
 from ringway.protocol.order import (
@@ -40,7 +41,7 @@ class Cluster:
     def __init__(self, connections: dict[NodeName, int], *, keyed: bool = False) -> None:
         self.hub = MemoryHub(now=asyncio.get_running_loop().time)
         self.engine = self.hub.open()
-        self.keyed = keyed
+        self.steering = Steering("ring" if keyed else "two-choices", b"")
         self.connections = connections
         self.draining: set[NodeName] = set()
         self.misplaced: dict[NodeName, dict[NodeName, int]] = {}
@@ -102,7 +103,7 @@ class Cluster:
         self.views.append(view)
         self.report()
         return Balancer(
-            CONFIG, name=gateway, view=view, keyed=self.keyed, engine=engine or self.hub.open(),
+            CONFIG, name=gateway, view=view, steering=self.steering, engine=engine or self.hub.open(),
             clock=asyncio.get_running_loop().time,
         )  # fmt: skip
 
@@ -390,7 +391,10 @@ def test_by_key_it_moves_what_nodes_find_misplaced_and_then_asks_no_more() -> No
         balancer = cluster.balancer("g1")
         async with running(cluster, balancer):
             await until(lambda: cluster.ordered() == 50)
-            assert all(order.ring == {"n1": 1.0, "n2": 1.0, "n3": 1.0} for _, _, order in cluster.orders)
+            assert all(
+                order.owners and order.owners.weights == {"n1": 1.0, "n2": 1.0, "n3": 1.0}
+                for _, _, order in cluster.orders
+            )
             await asyncio.sleep(3)
             asked = len(cluster.questions)
             await asyncio.sleep(20)
@@ -407,7 +411,7 @@ def test_by_key_a_draining_node_is_emptied_of_connections_without_a_key_too() ->
         cluster.draining.add(name(2))
         async with running(cluster, cluster.balancer("g1")):
             await until(lambda: cluster.connections[name(2)] == 0)
-            by_key = [order.count for _, _, order in cluster.orders if order.ring is not None]
+            by_key = [order.count for _, _, order in cluster.orders if order.owners is not None]
             assert (sum(by_key), cluster.ordered()) == (30, 50)
             assert {donor for _, donor, _ in cluster.orders} == {"n2"}
 
@@ -429,6 +433,6 @@ def test_by_key_it_asks_again_when_members_change_or_an_answer_is_missing() -> N
             assert len(cluster.questions) == asked
             cluster.draining.add(name(1))
             await until(lambda: len(cluster.questions) > asked)
-            assert set(cluster.questions[-1].ring) == {"n2"}
+            assert set(cluster.questions[-1].owners.weights) == {"n2"}
 
     play({1: 100, 2: 100}, scene, keyed=True)

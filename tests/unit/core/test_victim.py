@@ -2,7 +2,7 @@ from collections import Counter
 from dataclasses import dataclass
 from random import Random
 
-from ringway.core.ring import HashRing
+from ringway.core.hashing.ring import HashRing
 from ringway.core.victim import choose_victims, count_misplaced
 from ringway.types import NodeName
 

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from ringway.core.load import LoadView
-from ringway.core.placement import make_policy
+from ringway.core.steering import Steering
 from ringway.gateway.discovery import Discovery
 from ringway.gateway.head import Head
 from ringway.gateway.placer import Placer
@@ -40,7 +40,7 @@ class Desk:
             self.view.reported(report, 0.0)
         self.mint = Mint(b"secret")
         mint = self.mint if tickets else None
-        placer = Placer(self.view, make_policy(policy, b""), mint, Stats(), lambda: 0.0, random.Random(1), lambda: NOW)
+        placer = Placer(self.view, Steering(policy, b""), mint, Stats(), lambda: 0.0, random.Random(1), lambda: NOW)
         self.discovery = Discovery(placer, origins)
 
     def ask(self, query: str = "", origin: str | None = None) -> tuple[int, dict[str, str], Any]:

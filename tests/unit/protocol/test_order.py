@@ -13,8 +13,10 @@ N1, N2 = NodeName("n1"), NodeName("n2")
     "request_",
     [
         order.MoveOrder(fence=7, target=N2, count=30, within_s=1.0),
-        order.MoveOrder(fence=7, target=N2, count=30, within_s=1.0, ring={N1: 1.0, N2: 2.5}),
-        order.CountMisplaced(ring={N1: 1.0}),
+        order.MoveOrder(
+            fence=7, target=N2, count=30, within_s=1.0, owners=order.Owners(table="ring", weights={N1: 1.0, N2: 2.5})
+        ),
+        order.CountMisplaced(owners=order.Owners(table="ring", weights={N1: 1.0})),
         order.SetState(draining=True),
     ],
 )
@@ -37,7 +39,7 @@ def test_the_plan_travels() -> None:
         load={N1: 12.0},
     )
     assert order.decode_plan_answer(order.encode(plan)) == plan
-    assert order.decode_rebalance(order.encode(order.Rebalance(dry_run=True))).dry_run
+    assert order.decode_balancer_request(order.encode(order.Rebalance(dry_run=True))).dry_run
 
 
 def test_the_words_are_those_of_the_protocol() -> None:
@@ -48,7 +50,7 @@ def test_the_words_are_those_of_the_protocol() -> None:
         "target": "n2",
         "count": 30,
         "within_s": 1.0,
-        "ring": None,
+        "owners": None,
     }
 
 

@@ -61,7 +61,7 @@ def test_what_is_no_report_is_refused(raw: bytes) -> None:
 @pytest.mark.parametrize(
     ("good", "bad"),
     [
-        (b'"weight":2.5', b'"weight":0'),
+        (b'"weight":2.5', b'"weight":-1'),
         (b'"weight":2.5', b'"weight":-1'),
         (b'"weight":2.5', b'"weight":null'),
         (b'"connections":10', b'"connections":-1'),

@@ -6,28 +6,30 @@ To add one: write it after the model of its neighbours, and give it a row in `PO
 from collections.abc import Callable
 
 from ringway.core.placement.least_connected import LeastConnected
-from ringway.core.placement.policy import Policy
+from ringway.core.placement.policy import Options, Pick, Policy
 from ringway.core.placement.ring import Ring
 from ringway.core.placement.round_robin import RoundRobin
+from ringway.core.placement.spec import Spec, parse_spec, read_options, spec_of_table, unknown_policy
 from ringway.core.placement.two_choices import TwoChoices
-from ringway.errors import ConfigError
 
-POLICIES: dict[str, Callable[[bytes], Policy]] = {
-    "two-choices": lambda _: TwoChoices(),
-    "round-robin": lambda _: RoundRobin(),
-    "least-connected": lambda _: LeastConnected(),
-    "ring": Ring,
-}
-"""Name to constructor; the argument is the cluster's secret, which keys hashes."""
+POLICIES: dict[str, type[Policy]] = {policy.name: policy for policy in (TwoChoices, RoundRobin, LeastConnected, Ring)}
+"""Every policy, by its name. Each is made from its options and the cluster's secret, which keys hashes."""
 
 DEFAULT_POLICY = "two-choices"
 
 
-def make_policy(name: str, secret: bytes) -> Policy:
-    """Return the policy `name`; raise `ConfigError` that lists the names there are."""
-    if name not in POLICIES:
-        raise ConfigError(f"the policy {name!r} is unknown; choose one of {', '.join(POLICIES)}")
-    return POLICIES[name](secret)
+def make_policy(spec: Spec | str, secret: bytes) -> Policy:
+    """Return the policy that `spec` names, with its options; raise `ConfigError` that says what would be right."""
+    if isinstance(spec, str):
+        spec = parse_spec(spec)
+    kind = POLICIES.get(spec.name)
+    if kind is None:
+        raise unknown_policy(spec.name, list(POLICIES))
+    make: Callable[[Options, bytes], Policy] = kind
+    return make(read_options(spec, kind.options_type), secret)
 
 
-__all__ = ["DEFAULT_POLICY", "POLICIES", "LeastConnected", "Policy", "Ring", "RoundRobin", "TwoChoices", "make_policy"]
+__all__ = [
+    "DEFAULT_POLICY", "POLICIES", "LeastConnected", "Options", "Pick", "Policy", "Ring", "RoundRobin", "Spec",
+    "TwoChoices", "make_policy", "parse_spec", "spec_of_table",
+]  # fmt: skip

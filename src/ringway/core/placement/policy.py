@@ -1,7 +1,9 @@
 """What a policy is, and what all of them share."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol
+
+import msgspec
 
 from ringway.core.load import LoadView, NodeLoad
 from ringway.errors import NoNode
@@ -10,31 +12,75 @@ if TYPE_CHECKING:
     from random import Random
 
 
+class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The options of a policy that has none; others derive their own, each field with its bounds and description."""
+
+
+class Pick(NamedTuple):
+    """What a policy has chosen for one connection, and from what."""
+
+    nodes: Sequence[NodeLoad]
+    """Distinct, the choice first; the others are asked where it fails. Never empty."""
+
+    compared: Sequence[NodeLoad]
+    """Whose numbers decided: the drawn ones of a few choices, all where all were looked at, a key's nodes in order."""
+
+
 class Policy(Protocol):
-    """Ranks nodes for one connection. Keeps what it needs between picks; never the load, which is the view's."""
+    """Chooses nodes. Keeps what it needs between picks; never the load, which is the view's."""
 
     name: ClassVar[str]
-    keyed: ClassVar[bool]  # whether a key decides, so that a change of members changes owners
+    options_type: ClassVar[type[Options]]
+    rule: ClassVar[str]
+    """How it chooses, in a sentence: for `ringway explain`."""
+    measure: ClassVar[str]
+    """What `value` is, in words or as a formula."""
 
-    def rank(self, view: LoadView, key: bytes | None, rng: "Random", count: int) -> Sequence[NodeLoad]:
-        """Return up to `count` distinct eligible nodes, the choice first; never empty.
+    @property
+    def table(self) -> str:
+        """The table that says whose a key is (`core.hashing`), so that a change of members changes owners; or ''."""
+        ...
 
-        Raise `NoNode` where no node is eligible.
+    def pick(self, view: LoadView, key: bytes | None, rng: "Random", count: int) -> Pick:
+        """Choose among the eligible nodes of `view`, which is awake (`LoadView.wake`); up to `count` nodes.
+
+        Nodes that are barred are never chosen; paced ones only where no other can be had (`last_resort`). Raise
+        `NoNode` where no node may take anybody.
         """
         ...
 
+    def value(self, view: LoadView, node: NodeLoad) -> float:
+        """The number of `node` that is compared, the smallest wins; for `ringway explain`, so it may take its time."""
+        ...
 
-def need_eligible(view: LoadView) -> list[NodeLoad]:
-    """The eligible nodes of `view`; raise `NoNode` where there are none."""
+
+def last_resort(view: LoadView, count: int) -> Pick:
+    """Choose where nobody is open: of the paced nodes those whose turn comes first, so each gets what it can take.
+
+    Raise `NoNode`, saying why each node may take nobody, where all are barred or none is there.
+    """
+    paced = [node for node in view.eligible if not node.barred]
+    if not paced:
+        raise no_node(view)
+    paced.sort(
+        key=lambda node: (node.accept.time_ready() if node.accept.interval_s else 0.0, node.accept.share_ready())
+    )
+    return Pick(paced[:count], paced)
+
+
+def no_node(view: LoadView) -> NoNode:
+    """The error that says why nobody can be placed."""
+    if not view.nodes:
+        return NoNode("no node is known; start one with `ringway node`")
     if not view.eligible:
-        if view.nodes:
-            raise NoNode(f"all {len(view.nodes)} nodes are draining; take one back with `ringway undrain`")
-        raise NoNode("no node is known; start one with `ringway node`")
-    return view.eligible
+        return NoNode(f"all {len(view.nodes)} nodes are draining; take one back with `ringway undrain`")
+    first = view.eligible[0]
+    others = f", and {len(view.eligible) - 1} more take nobody either" if len(view.eligible) > 1 else ""
+    return NoNode(f"{first.name} {first.barred}{others}; start another with `ringway node`")
 
 
 def alternates(nodes: Sequence[NodeLoad], chosen: NodeLoad, count: int, rng: "Random") -> list[NodeLoad]:
-    """Return up to `count` nodes beside `chosen`: neighbours by name, from a random one on.
+    """Return up to `count` nodes beside `chosen` that are not barred: neighbours by name, from a random one on.
 
     They are asked where the chosen node fails. Random ones share its clients; the next best would get all of them.
     """
@@ -45,6 +91,6 @@ def alternates(nodes: Sequence[NodeLoad], chosen: NodeLoad, count: int, rng: "Ra
         if len(found) >= count:
             break
         node = nodes[(start + step) % size]
-        if node is not chosen:
+        if node is not chosen and not node.barred:
             found.append(node)
     return found

@@ -9,7 +9,7 @@ from operator import add
 from typing import TYPE_CHECKING, ClassVar
 
 from ringway.core.load import LoadView, NodeLoad
-from ringway.core.placement.policy import alternates, need_eligible
+from ringway.core.placement.policy import Options, Pick, alternates, last_resort
 from ringway.types import NodeName
 
 if TYPE_CHECKING:
@@ -20,26 +20,35 @@ class RoundRobin:
     """See the module. Several gateways begin at random phases, so that they do not march in step."""
 
     name: ClassVar[str] = "round-robin"
-    keyed: ClassVar[bool] = False
+    options_type: ClassVar[type[Options]] = Options
+    rule: ClassVar[str] = "the node with the most credit"
+    measure: ClassVar[str] = "minus the credit"
+    table = ""
 
-    def __init__(self) -> None:
+    def __init__(self, options: Options | None = None, secret: bytes = b"") -> None:
         self._version = -1
         self._names: list[NodeName] = []
         self._weights: list[float] = []
         self._credit: list[float] = []  # all three in the order of `view.eligible`
         self._total = 0.0
 
-    def rank(self, view: LoadView, key: bytes | None, rng: "Random", count: int) -> Sequence[NodeLoad]:
-        """See `Policy.rank`."""
-        nodes = need_eligible(view)
+    def pick(self, view: LoadView, key: bytes | None, rng: "Random", count: int) -> Pick:
+        """See `Policy.pick`."""
+        nodes = view.eligible
         if view.version != self._version:
             self._members_changed(nodes, rng)
             self._version = view.version
         credit = self._credit = list(map(add, self._credit, self._weights))
-        index = credit.index(max(credit))
-        credit[index] -= self._total
-        best = nodes[index]
-        return [best, *alternates(nodes, best, count - 1, rng)]
+        for index in sorted(range(len(nodes)), key=lambda index: -credit[index]):
+            best = nodes[index]
+            if best.ready:
+                credit[index] -= self._total
+                return Pick([best, *alternates(nodes, best, count - 1, rng)], nodes)
+        return last_resort(view, count)
+
+    def value(self, view: LoadView, node: NodeLoad) -> float:
+        """See `Policy.value`."""
+        return -self._credit[self._names.index(node.name)] if node.name in self._names else 0.0
 
     def _members_changed(self, nodes: Sequence[NodeLoad], rng: "Random") -> None:
         """Let survivors keep their credit; a newcomer to a running cycle begins at zero."""

@@ -10,17 +10,17 @@ from sample import equal, rng, view_of
 
 def test_the_least_full_for_its_weight_is_chosen() -> None:
     view = view_of({"a": 1, "b": 4, "c": 1}, loads={"a": 10, "b": 30, "c": 9})
-    assert LeastConnected().rank(view, None, rng(), 1)[0].name == "b"
+    assert LeastConnected().pick(view, None, rng(), 1).nodes[0].name == "b"
 
 
 def test_weights_count_on_idle_nodes_too() -> None:
-    assert LeastConnected().rank(view_of({"a": 1, "b": 3, "c": 2}), None, rng(), 1)[0].name == "b"
+    assert LeastConnected().pick(view_of({"a": 1, "b": 3, "c": 2}), None, rng(), 1).nodes[0].name == "b"
 
 
 def test_ties_are_broken_evenly_wherever_they_stand() -> None:
     view = view_of(equal(6), loads={"n0": 5, "n3": 7})
     policy, chance = LeastConnected(), rng()
-    counts = Counter(policy.rank(view, None, chance, 1)[0].name for _ in range(8000))
+    counts = Counter(policy.pick(view, None, chance, 1).nodes[0].name for _ in range(8000))
     assert set(counts) == {"n1", "n2", "n4", "n5"}
     assert all(count == pytest.approx(2000, abs=4.5 * (8000 * 0.25 * 0.75) ** 0.5) for count in counts.values())
 
@@ -29,5 +29,5 @@ def test_places_held_are_seen_at_once() -> None:
     view = view_of(equal(3))
     policy, chance = LeastConnected(), rng()
     for _ in range(30):
-        view.place(policy.rank(view, None, chance, 1)[0], 0.0)
+        view.place(policy.pick(view, None, chance, 1).nodes[0], 0.0)
     assert [node.load for node in view.eligible] == [10, 10, 10]

@@ -26,20 +26,20 @@ def test_an_unknown_name_is_answered_with_those_there_are() -> None:
 
 def test_without_nodes_the_error_says_how_to_start_one(policy: Policy) -> None:
     with pytest.raises(NoNode, match="ringway node"):
-        policy.rank(LoadView(GATEWAY), None, rng(), 1)
+        policy.pick(LoadView(GATEWAY), None, rng(), 1)
 
 
 def test_where_all_nodes_drain_the_error_says_so(policy: Policy) -> None:
     view = LoadView(GATEWAY)
     view.reported(node_report("n1", draining=True), 0.0)
     with pytest.raises(NoNode, match="all 1 nodes are draining"):
-        policy.rank(view, b"key", rng(), 3)
+        policy.pick(view, b"key", rng(), 3)
 
 
 def test_a_single_node_is_chosen_whatever_is_asked_for(policy: Policy) -> None:
     view = view_of({"n1": 2.5})
     for count in (1, 2, 5):
-        assert [node.name for node in policy.rank(view, None, rng(), count)] == ["n1"]
+        assert [node.name for node in policy.pick(view, None, rng(), count).nodes] == ["n1"]
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 7, 20])
@@ -47,33 +47,33 @@ def test_alternates_are_distinct_and_no_more_than_asked_for(policy: Policy, coun
     view = view_of(equal(7))
     chance = rng()
     for number in range(50):
-        ranked = policy.rank(view, b"%d" % number, chance, count)
+        ranked = policy.pick(view, b"%d" % number, chance, count).nodes
         assert len(ranked) == len(set(ranked)) == min(count, 7)
 
 
 def test_every_alternate_has_its_turn(policy: Policy) -> None:
     view = view_of(equal(5))
     chance = rng()
-    second = {policy.rank(view, b"%d" % number, chance, 3)[1].name for number in range(500)}
+    second = {policy.pick(view, b"%d" % number, chance, 3).nodes[1].name for number in range(500)}
     assert second == set(equal(5))
 
 
 def test_a_draining_node_is_never_chosen_not_even_as_alternate(policy: Policy) -> None:
     view = view_of(equal(4))
     chance = rng()
-    policy.rank(view, b"key", chance, 3)
+    policy.pick(view, b"key", chance, 3)
     view.reported(node_report("n2", 2, draining=True), 1.0)
     for number in range(200):
-        assert "n2" not in {node.name for node in policy.rank(view, b"%d" % number, chance, 4)}
+        assert "n2" not in {node.name for node in policy.pick(view, b"%d" % number, chance, 4).nodes}
 
 
 def test_a_node_that_has_left_is_never_chosen_and_a_new_one_is(policy: Policy) -> None:
     view = view_of(equal(4))
     chance = rng()
-    policy.rank(view, b"key", chance, 1)
+    policy.pick(view, b"key", chance, 1)
     view.forgotten(node_report("n2"))
     view.reported(node_report("n9"), 1.0)
-    chosen = {policy.rank(view, b"%d" % number, chance, 1)[0].name for number in range(500)}
+    chosen = {policy.pick(view, b"%d" % number, chance, 1).nodes[0].name for number in range(500)}
     assert chosen <= {"n0", "n1", "n3", "n9"}
     assert "n9" in chosen
 
@@ -81,10 +81,10 @@ def test_a_node_that_has_left_is_never_chosen_and_a_new_one_is(policy: Policy) -
 def test_a_restarted_node_is_chosen_as_it_is_now(policy: Policy) -> None:
     view = view_of(equal(2))
     chance = rng()
-    policy.rank(view, b"key", chance, 1)
+    policy.pick(view, b"key", chance, 1)
     view.reported(node_report("n1", life=2), 1.0)
     for number in range(50):
-        for node in policy.rank(view, b"%d" % number, chance, 2):
+        for node in policy.pick(view, b"%d" % number, chance, 2).nodes:
             assert node is view.nodes[node.name]
 
 

@@ -9,7 +9,7 @@ from sample import equal, name, node_report, rng, view_of
 
 def picks(policy: RoundRobin, view: LoadView, count: int, seed: int = 1) -> list[str]:
     chance = rng(seed)
-    return [policy.rank(view, None, chance, 1)[0].name for _ in range(count)]
+    return [policy.pick(view, None, chance, 1).nodes[0].name for _ in range(count)]
 
 
 def test_each_has_its_turn() -> None:

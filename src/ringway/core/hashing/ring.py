@@ -10,7 +10,7 @@ that happens in five rings of a million.)
 """
 
 from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from hashlib import blake2b
 from struct import unpack
 
@@ -67,20 +67,18 @@ class HashRing:
         index = bisect_left(self._points, self._hash(key))
         return self._owners[self._points[index % len(self._points)] & _OWNER_MASK]
 
-    def owners(self, key: bytes, count: int) -> list[NodeName]:
-        """Return up to `count` distinct nodes for `key`, in ring order: the owner, then its successors."""
-        found: list[NodeName] = []
-        if not self._points:
-            return found
-        start = bisect_left(self._points, self._hash(key))
-        size = len(self._points)
-        for step in range(size):
-            name = self._owners[self._points[(start + step) % size] & _OWNER_MASK]
-            if name not in found:
-                found.append(name)
-                if len(found) >= min(count, len(self._weights)):
-                    break
-        return found
+    def ranked(self, key: bytes) -> Iterator[NodeName]:
+        """Yield all nodes for `key`, each once, in ring order: the owner, then its successors."""
+        found: set[int] = set()
+        points = self._points
+        start = bisect_left(points, self._hash(key)) if points else 0
+        for step in range(len(points)):
+            slot = points[(start + step) % len(points)] & _OWNER_MASK
+            if slot not in found:
+                found.add(slot)
+                yield self._owners[slot]
+                if len(found) == len(self._weights):
+                    return
 
     def _hash(self, key: bytes) -> int:
         return int.from_bytes(blake2b(key, digest_size=8, key=self._secret).digest(), "big")

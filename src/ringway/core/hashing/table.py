@@ -1,0 +1,30 @@
+"""What a hash table of nodes is: who owns which key, as a function of the members, their weights and a secret alone.
+
+No history: members that learn of changes in different order agree. See `ring`, `rendezvous` and `maglev`.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Protocol
+
+from ringway.types import NodeName
+
+
+class Table(Protocol):
+    """Who owns which key. Keyed by a secret, so that nobody outside can aim keys at a node."""
+
+    @property
+    def weights(self) -> Mapping[NodeName, float]:
+        """The nodes of the table and their weights."""
+        ...
+
+    def update(self, weights: Mapping[NodeName, float]) -> None:
+        """Make the table hold exactly `weights`; nodes with weight 0 own nothing."""
+        ...
+
+    def owner(self, key: bytes) -> NodeName:
+        """Return the node that owns `key`. Raise `LookupError` on an empty table."""
+        ...
+
+    def ranked(self, key: bytes) -> Iterator[NodeName]:
+        """Yield all nodes for `key`, each once: its owner, then whom it falls to where that one can take nobody."""
+        ...

@@ -1,0 +1,115 @@
+"""What operators ask of a gateway over the bus, and its answers (PROTOCOL.md P-9.4)."""
+
+import msgspec
+
+from ringway.protocol.directive import Directive
+from ringway.protocol.order import QuotaRow
+from ringway.types import NodeName
+
+GATEWAYS = "gateways"
+"""The bus address that every gateway serves; `Bus.gather` reaches all of them."""
+
+
+class Explain(msgspec.Struct, frozen=True, kw_only=True, tag="explain"):
+    """Choose a node as for a client with `key`, hold no place, and say why that one."""
+
+    key: str = ""  # empty: a client without a key
+
+
+class GetDirective(msgspec.Struct, frozen=True, kw_only=True, tag="directive"):
+    """Say which policy and which directive you follow."""
+
+
+class SetDirective(msgspec.Struct, frozen=True, kw_only=True, tag="set"):
+    """Follow this directive from now on, and tell it on in your reports."""
+
+    directive: Directive
+
+
+class ListDecisions(msgspec.Struct, frozen=True, kw_only=True, tag="decisions"):
+    """Say what your balancer has decided, the newest first."""
+
+    count: int = 20
+
+
+GatewayRequest = Explain | GetDirective | SetDirective | ListDecisions
+
+
+class Candidate(msgspec.Struct, frozen=True, kw_only=True):
+    """One node, as a pick saw it."""
+
+    node: NodeName
+    state: str
+    eligible: bool  # whether it could have been chosen
+    why_not: str = ""
+    compared: bool = False  # whether its value decided
+    value: float | None = None  # what was compared; the smallest wins. None: infinite, it may take nobody
+    connections: int = 0
+    pending: int = 0
+    held_here: int = 0  # places that this gateway holds there
+    held_elsewhere: int = 0
+    load: int = 0  # the sum of these four
+    weight: float = 1.0  # as the node reports it
+    trim: float = 1.0  # what the weight loop multiplies it by
+    connections_max: int = 0
+    report_age_s: float = 0.0
+
+
+class Explanation(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a client would be sent where."""
+
+    gateway: NodeName
+    policy: str  # short form
+    rule: str
+    measure: str  # what `value` is
+    key: str = ""
+    chosen: NodeName = NodeName("")  # empty where nobody could be: `problem` says why
+    alternates: tuple[NodeName, ...] = ()
+    candidates: tuple[Candidate, ...] = ()
+    problem: str = ""
+
+
+class DirectiveAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What a gateway follows. `problem`: why it cannot follow what it was given; then it follows what it did."""
+
+    gateway: NodeName
+    policy: str  # short form of the one in force
+    directive: Directive
+    problem: str = ""
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """One plan of a balancer: what it saw, what it wanted and why, and what came of it."""
+
+    number: int
+    gateway: NodeName = NodeName("")
+    at: float  # Unix time
+    cause: str  # "joined", "left", "drain", "imbalance", "weights", "keys", "asked"
+    reason: str
+    policy: str = ""
+    load: dict[NodeName, int] = msgspec.field(default_factory=dict)  # what each node held, those under way arrived
+    fair: dict[NodeName, float] = msgspec.field(default_factory=dict)
+    quotas: tuple[QuotaRow, ...] = ()
+    planned: int = 0
+    ordered: int = 0
+    seconds: float = 0.0  # from the plan to its end, or to now
+    outcome: str = "under way"  # "done", "superseded", "frozen: why", "leadership lost"
+
+
+class Decisions(msgspec.Struct, frozen=True, kw_only=True):
+    """What one gateway's balancer has decided, the newest first."""
+
+    decisions: tuple[Decision, ...] = ()
+
+
+encode = msgspec.json.Encoder().encode
+_gateway_request: msgspec.json.Decoder[GatewayRequest] = msgspec.json.Decoder(GatewayRequest)
+decode_gateway_request = _gateway_request.decode
+decode_explanation = msgspec.json.Decoder(Explanation).decode
+decode_directive_answer = msgspec.json.Decoder(DirectiveAnswer).decode
+decode_decisions = msgspec.json.Decoder(Decisions).decode
+
+
+def gateway_address(name: NodeName) -> str:
+    """The bus address that the gateway `name` alone serves."""
+    return f"gateway.{name}"
