@@ -62,7 +62,6 @@ def test_what_is_no_report_is_refused(raw: bytes) -> None:
     ("good", "bad"),
     [
         (b'"weight":2.5', b'"weight":-1'),
-        (b'"weight":2.5', b'"weight":-1'),
         (b'"weight":2.5', b'"weight":null'),
         (b'"connections":10', b'"connections":-1'),
         (b'"pending":3', b'"pending":-3'),
