@@ -17,9 +17,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
-from relay_systems import HERE, PYTHON, cpu_ns, find, free_port, start, stop, wait_listening
+from relay_systems import HERE, PYTHON, cpu_ns, find, start, stop, wait_listening
 from report import Claim, Result, parser, publish
 from ringway.core.placement import POLICIES
+from ringway.testing.system import free_port
 
 
 def load(wrk: str | None, core: int, port: int, connections: int, seconds: float, path: str) -> float:

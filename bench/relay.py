@@ -25,7 +25,6 @@ from relay_systems import (
     SYSTEMS,
     System,
     cpu_ns,
-    free_port,
     resident_kib,
     start,
     stop,
@@ -33,6 +32,7 @@ from relay_systems import (
     wait_listening,
 )
 from report import Claim, Result, parser, publish
+from ringway.testing.system import free_port
 
 PEERS = str(HERE / "relay_peers.py")
 REFERENCE = "haproxy"

@@ -151,13 +151,6 @@ SYSTEMS = (
 )
 
 
-def free_port() -> int:
-    """A port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def start(command: list[str], core: int, log: Path, *, answers: bool = False) -> "subprocess.Popen[str]":
     """Start a process on one core. What it says goes to `log`; where it `answers`, lines can be sent and read."""
 
