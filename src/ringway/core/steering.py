@@ -1,10 +1,11 @@
-"""What steers a gateway: its policy, and the directive that it follows. Both can change while it runs.
+"""What steers a gateway: its policy, what that takes for a key, and the directive. All can change while it runs.
 
 The gateway's placer and its balancer share one instance, so that they never work by different policies. Changing the
 policy loses nothing: load belongs to the view.
 """
 
 from ringway.core.placement import Policy, Spec, make_policy, parse_spec
+from ringway.core.placement.key import DEFAULT_KEY, Keys
 from ringway.protocol.directive import Directive
 
 
@@ -15,11 +16,12 @@ class Steering:
     """
 
     def __init__(self, configured: str, secret: bytes) -> None:
-        self._configured = configured
+        self.configured: Spec = parse_spec(configured)
         self._secret = secret
         self.directive = Directive()
-        self.spec: Spec = parse_spec(configured)
+        self.spec = self.configured
         self.policy: Policy = make_policy(self.spec, secret)
+        self.keys = _keys(self.policy, secret)
 
     def follow(self, directive: Directive) -> bool:
         """Follow `directive` if it is newer than the present one; return whether it is.
@@ -28,9 +30,16 @@ class Steering:
         """
         if not directive.newer_than(self.directive):
             return False
-        spec = parse_spec(directive.policy or self._configured)
+        spec = parse_spec(directive.policy) if directive.policy else self.configured
         if spec != self.spec:
-            self.policy = make_policy(spec, self._secret)
+            policy = make_policy(spec, self._secret)
+            self.keys = _keys(policy, self._secret)
+            self.policy = policy
             self.spec = spec
         self.directive = directive
         return True
+
+
+def _keys(policy: Policy, secret: bytes) -> Keys:
+    """How keys are read for `policy`: those without a table take the client's own, for whatever follows them."""
+    return Keys(getattr(policy, "key_text", DEFAULT_KEY), secret)

@@ -1,9 +1,12 @@
 """What operators ask of a gateway over the bus, and its answers (PROTOCOL.md P-9.4)."""
 
+import heapq
+from collections.abc import Iterable
+
 import msgspec
 
 from ringway.protocol.directive import Directive
-from ringway.protocol.order import QuotaRow
+from ringway.protocol.order import QuotaRow, Refused
 from ringway.types import NodeName
 
 GATEWAYS = "gateways"
@@ -42,6 +45,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     state: str
     eligible: bool  # whether it could have been chosen
     why_not: str = ""
+    note: str = ""  # what is special about an eligible one
     compared: bool = False  # whether its value decided
     value: float | None = None  # what was compared; the smallest wins. None: infinite, it may take nobody
     connections: int = 0
@@ -55,7 +59,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     report_age_s: float = 0.0
 
 
-class Explanation(msgspec.Struct, frozen=True, kw_only=True):
+class Explanation(msgspec.Struct, frozen=True, kw_only=True, tag="explanation"):
     """Why a client would be sent where."""
 
     gateway: NodeName
@@ -65,15 +69,17 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     key: str = ""
     chosen: NodeName = NodeName("")  # empty where nobody could be: `problem` says why
     alternates: tuple[NodeName, ...] = ()
-    candidates: tuple[Candidate, ...] = ()
+    candidates: tuple[Candidate, ...] = ()  # whose value decided first, in the order in which they were looked at
     problem: str = ""
+    note: str = ""  # what is special about the moment
 
 
-class DirectiveAnswer(msgspec.Struct, frozen=True, kw_only=True):
+class DirectiveAnswer(msgspec.Struct, frozen=True, kw_only=True, tag="directive"):
     """What a gateway follows. `problem`: why it cannot follow what it was given; then it follows what it did."""
 
     gateway: NodeName
     policy: str  # short form of the one in force
+    configured: str = ""  # short form of its own setting
     directive: Directive
     problem: str = ""
 
@@ -96,20 +102,29 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     outcome: str = "under way"  # "done", "superseded", "frozen: why", "leadership lost"
 
 
-class Decisions(msgspec.Struct, frozen=True, kw_only=True):
+class Decisions(msgspec.Struct, frozen=True, kw_only=True, tag="decisions"):
     """What one gateway's balancer has decided, the newest first."""
 
     decisions: tuple[Decision, ...] = ()
 
 
+GatewayAnswer = Explanation | DirectiveAnswer | Decisions | Refused
+"""`Refused`: the request was not understood."""
+
 encode = msgspec.json.Encoder().encode
 _gateway_request: msgspec.json.Decoder[GatewayRequest] = msgspec.json.Decoder(GatewayRequest)
+_gateway_answer: msgspec.json.Decoder[GatewayAnswer] = msgspec.json.Decoder(GatewayAnswer)
 decode_gateway_request = _gateway_request.decode
-decode_explanation = msgspec.json.Decoder(Explanation).decode
-decode_directive_answer = msgspec.json.Decoder(DirectiveAnswer).decode
-decode_decisions = msgspec.json.Decoder(Decisions).decode
+decode_gateway_answer = _gateway_answer.decode
 
 
 def gateway_address(name: NodeName) -> str:
     """The bus address that the gateway `name` alone serves."""
     return f"gateway.{name}"
+
+
+def newest(decisions: Iterable[Decision], count: int) -> list[Decision]:
+    """Return the `count` newest of `decisions`, of one gateway or of several, the newest first."""
+    return heapq.nlargest(
+        max(0, count), decisions, key=lambda decision: (decision.at, decision.gateway, decision.number)
+    )

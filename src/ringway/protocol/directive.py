@@ -20,3 +20,11 @@ class Directive(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return (self.version, self.policy, self.moving, self.frozen) > (
             other.version, other.policy, other.moving, other.frozen,
         )  # fmt: skip
+
+    def with_policy(self, policy: str, *, moving: bool) -> "Directive":
+        """Return the next one, with another policy (empty: each gateway's own setting)."""
+        return msgspec.structs.replace(self, version=self.version + 1, policy=policy, moving=moving)
+
+    def with_frozen(self, why: str) -> "Directive":
+        """Return the next one, with moves frozen for the reason `why`; with an empty one they go on."""
+        return msgspec.structs.replace(self, version=self.version + 1, frozen=why)
