@@ -1,0 +1,272 @@
+"""What the affinity key of a client is: read from its request, as the operator says (PROTOCOL.md P-3.3).
+
+    ip  ip/24  ip/24/56  ip:port  host  path  query.NAME  header.NAME  cookie.NAME  user  {host}{path}  {user}@{ip/24}
+
+`parse_key` turns that text into a `KeySpec`, once; `KeySpec.read` finds the key in a request, for each client. Requests
+are anybody's: whatever stands in one, reading it returns a key or None, in time linear in its length. A client has no
+key where a part is missing or empty, or where the key would be longer than `KEY_BYTES_MAX`; it is placed like one that
+gave none.
+
+`Keys` makes of that what others get to see. A `key=` that the client put into its query itself is passed on as it came.
+Anything else (a cookie, an address, a user) is replaced by a digest under the cluster's secret, so that it stands in no
+URL and no log, and nobody outside can aim at a node. The digest is what policies hash and what nodes compare, and all
+gateways of one secret derive the same one.
+
+A user is who a token says it is. The token is *not* verified: this decides where its bearer lands, not what it may
+do there, and a forged one puts its bearer elsewhere, as any other client could be.
+"""
+
+import re
+from base64 import urlsafe_b64decode
+from collections.abc import Callable
+from difflib import get_close_matches
+from hashlib import blake2b
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import NamedTuple
+from urllib.parse import unquote_plus, unquote_to_bytes
+
+import msgspec
+
+from ringway.errors import ConfigError
+from ringway.protocol.forwarded import FORWARDED
+from ringway.protocol.upgrade import Headers, value_of
+
+DEFAULT_KEY = "query.key"
+
+KEY_BYTES_MAX = 1024
+"""Longest key; nodes keep theirs as long as the connection."""
+
+SPEC_CHARS_MAX = 256
+
+DIGEST_BYTES = 8
+
+_NAME = re.compile(r"[A-Za-z0-9_.~$\[\]-]{1,64}")
+_FORMS = "ip, ip/24, ip/24/56, ip:port, host, path, query.NAME, header.NAME, cookie.NAME, user"
+_WHOLE = ("ip", "ip:port", "host", "path", "user")
+_NAMED = ("query", "header", "cookie")
+
+
+class Asked(NamedTuple):
+    """A request, as far as keys can be made of it. Texts hold bytes as Latin-1, as they came."""
+
+    ip: str = ""  # of the client: behind trusted proxies, what they say
+    port: int = 0  # 0 where it is not known
+    host: str = ""
+    path: str = ""
+    query: str = ""
+    headers: Headers = ()  # names in lower case
+
+
+Part = Callable[[Asked], bytes | None]
+
+
+class KeySpec:
+    """How to read a key. Made by `parse_key`."""
+
+    __slots__ = ("_parts", "text")
+
+    def __init__(self, text: str, parts: tuple[Part | bytes, ...]) -> None:
+        self.text = text
+        self._parts = parts
+
+    def read(self, asked: Asked) -> bytes | None:
+        """Return the key in a request; None where it has none."""
+        found: list[bytes] = []
+        for part in self._parts:
+            value = part if isinstance(part, bytes) else part(asked)
+            if not value:
+                return None
+            found.append(value)
+        key = b"".join(found)
+        return key if len(key) <= KEY_BYTES_MAX else None
+
+
+class Keys:
+    """Reads keys by `text`, and shows of them what others may see; `secret` is the cluster's.
+
+    Raise `ConfigError` where `text` is no key.
+    """
+
+    __slots__ = ("_mac", "plain", "spec")
+
+    def __init__(self, text: str, secret: bytes) -> None:
+        self.spec = parse_key(text)
+        self.plain = self.spec.text == DEFAULT_KEY
+        """Whether the key is the client's own `key=`, as it came."""
+        secret = blake2b(secret, digest_size=32).digest()
+        self._mac = blake2b(digest_size=DIGEST_BYTES, key=secret, person=b"ringway key")
+
+    def read(self, asked: Asked) -> bytes | None:
+        """Return the key of a request, in the form in which it may be shown."""
+        value = self.spec.read(asked)
+        return None if value is None else self.shown(value)
+
+    def shown(self, value: bytes) -> bytes:
+        """Return what stands for the key `value` towards policies, nodes and logs."""
+        if self.plain:
+            return value
+        mac = self._mac.copy()
+        mac.update(value)
+        return mac.hexdigest().encode()
+
+
+def parse_key(text: str) -> KeySpec:
+    """Return what `text` says a key is; raise `ConfigError` that says what would be right."""
+    text = text.strip()
+    if not text or len(text) > SPEC_CHARS_MAX:
+        raise ConfigError(f"a key is described in 1 to {SPEC_CHARS_MAX} characters, not {len(text)}; give {_FORMS}")
+    if "{" in text or "}" in text:
+        return KeySpec(text, _parse_template(text))
+    return KeySpec(text, (_parse_part(text),))
+
+
+def query_value(query: str, wanted: str) -> bytes:
+    """Return the value of the first parameter `wanted` of a query, decoded; empty where there is none."""
+    for item in query.split("&"):
+        name, _, value = item.partition("=")
+        if name == wanted or (("%" in name or "+" in name) and unquote_plus(name) == wanted):
+            return unquote_to_bytes(_bytes(value).replace(b"+", b" "))
+    return b""
+
+
+def _parse_template(text: str) -> tuple[Part | bytes, ...]:
+    literal, *rest = text.split("{")
+    pieces: list[Part | bytes] = [_literal(literal, text)]
+    for item in rest:
+        name, closed, literal = item.partition("}")
+        if not closed:
+            raise ConfigError(f"the key {text!r} has a brace that is not closed; write it as {{host}}{{path}}")
+        pieces += [_parse_part(name), _literal(literal, text)]
+    return tuple(piece for piece in pieces if piece != b"")
+
+
+def _literal(literal: str, text: str) -> bytes:
+    if "}" in literal:
+        raise ConfigError(f"the key {text!r} has a brace that was not opened; write it as {{host}}{{path}}")
+    if "," in literal or not literal.isascii() or not literal.isprintable():
+        raise ConfigError(
+            f"the key {text!r} has {literal!r} between its parts; "
+            "separate them with printable ASCII and without commas, as in {host}|{path}"
+        )
+    return literal.encode()
+
+
+def _parse_part(text: str) -> Part:
+    kind, dot, name = text.partition(".")
+    if dot and kind in _NAMED:
+        if not _NAME.fullmatch(name):
+            raise ConfigError(
+                f"the key {text!r} must name its {kind} by 1 to 64 of letters, digits and _.~$[]-; such as {kind}.room"
+            )
+        return _parse_named(kind, name)
+    if text in _READERS:
+        return _READERS[text]
+    if text.startswith("ip/"):
+        return _parse_ip(text)
+    near = get_close_matches(text, _WHOLE, n=1) or [
+        f"{known}.{name}" for known in get_close_matches(kind, _NAMED, n=1) if name
+    ]
+    meant = f"; did you mean {near[0]!r}?" if near else ""
+    raise ConfigError(
+        f"the key {text!r} is unknown{meant or '; give ' + _FORMS + ', or a template of them such as {host}{path}'}"
+    )
+
+
+def _parse_named(kind: str, name: str) -> Part:
+    if kind == "query":
+        return lambda asked: query_value(asked.query, name)
+    if kind == "cookie":
+        wanted = name.encode()
+        return lambda asked: _cookie(asked.headers, wanted)
+    header = name.lower()
+    if header in FORWARDED:
+        right = "host" if "host" in header else "ip"
+        raise ConfigError(
+            f"the key 'header.{name}' could be written by any client; "
+            f"give {right}, and name your proxies in trusted_proxies"
+        )
+    return lambda asked: _bytes(value_of(asked.headers, header) or "").strip()
+
+
+def _parse_ip(text: str) -> Part:
+    lengths = text.split("/")[1:]
+    whole = [int(item) if item.isascii() and item.isdigit() and len(item) <= 3 else 0 for item in lengths]
+    v4, v6 = (*whole, 64)[:2]
+    if len(whole) > 2 or not (1 <= v4 <= 32 and 1 <= v6 <= 128):
+        raise ConfigError(
+            f"the key {text!r} must give the prefix of IPv4 (1 to 32), and may give that of IPv6 (1 to 128, 64 if "
+            "left out); such as ip/24 or ip/24/56"
+        )
+    return lambda asked: _network(asked.ip, v4, v6)
+
+
+def _network(text: str, v4: int, v6: int) -> bytes | None:
+    address = _address(text)
+    if address is None:
+        return None
+    bits = address.max_prefixlen - (v4 if isinstance(address, IPv4Address) else v6)
+    return str(type(address)(int(address) >> bits << bits)).encode()
+
+
+def _address(text: str) -> IPv4Address | IPv6Address | None:
+    try:
+        address = ip_address(text.partition("%")[0])  # a zone is the gateway's own matter
+    except ValueError:
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return mapped or address
+
+
+def _ip_port(asked: Asked) -> bytes | None:
+    address = _address(asked.ip)
+    return f"{address} {asked.port}".encode() if address is not None and asked.port else None
+
+
+def _host(asked: Asked) -> bytes:
+    """The host without its port; names are the same in upper and lower case."""
+    host = asked.host.strip().lower()
+    name, colon, port = host.rpartition(":")
+    return _bytes(name if colon and not port.endswith("]") else host)
+
+
+def _cookie(headers: Headers, wanted: bytes) -> bytes:
+    for header, line in headers:
+        if header == "cookie":
+            for item in _bytes(line).split(b";"):
+                name, _, value = item.partition(b"=")
+                if name.strip() == wanted:
+                    return value.strip().strip(b'"')
+    return b""
+
+
+class _Claims(msgspec.Struct):
+    sub: str = ""
+
+
+_claims = msgspec.json.Decoder(_Claims)
+
+
+def _user(asked: Asked) -> bytes | None:
+    """The subject of the bearer's token (RFC 7519); unverified, see the module."""
+    scheme, _, token = (value_of(asked.headers, "authorization") or "").strip().partition(" ")
+    given = _bytes(token).strip() if scheme.lower() == "bearer" else query_value(asked.query, "token")
+    parts = given.split(b".")
+    if len(parts) != 3:
+        return None
+    try:
+        return _claims.decode(urlsafe_b64decode(parts[1] + b"==")).sub.encode()
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("latin-1", "replace")
+
+
+_READERS: dict[str, Part] = {
+    "ip": lambda asked: _network(asked.ip, 32, 64),
+    "ip:port": _ip_port,
+    "host": _host,
+    "path": lambda asked: _bytes(asked.path),
+    "user": _user,
+}
