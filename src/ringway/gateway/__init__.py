@@ -2,9 +2,10 @@
 
 from ringway.gateway.backends import Backend, read_backends
 from ringway.gateway.config import GatewayConfig
+from ringway.gateway.control import Control
 from ringway.gateway.directory import Directory
 from ringway.gateway.health import Checks
 from ringway.gateway.server import Gateway
 from ringway.gateway.stats import Stats
 
-__all__ = ["Backend", "Checks", "Directory", "Gateway", "GatewayConfig", "Stats", "read_backends"]
+__all__ = ["Backend", "Checks", "Control", "Directory", "Gateway", "GatewayConfig", "Stats", "read_backends"]

@@ -16,6 +16,7 @@ from ringway.core.load import LoadView
 from ringway.core.membership import TICK_S, Event, Joined, Left, Membership, Reported
 from ringway.errors import ProtocolError
 from ringway.ports import Engine
+from ringway.protocol.directive import Directive
 from ringway.protocol.report import Report, decode_report, encode_report
 from ringway.types import Incarnation, Issuer, NodeName, Role
 
@@ -26,7 +27,7 @@ REPORT_S = 1.0
 """How often a member reports itself, 20 % jittered (DESIGN.md 4)."""
 
 SOON_S = 0.2
-"""How soon it reports when the places that it holds have changed much."""
+"""How soon it reports when the places that it holds have changed much, or what it follows."""
 
 ANNOUNCE_DEADLINE_S = 1.0
 """How long one announcement or withdrawal may take."""
@@ -45,6 +46,8 @@ class Directory:
         self.view = LoadView(issuer)
         self.leading = False
         """Set by the balancer: whether it holds the lease. Goes out in the gateway's report."""
+        self.directive: Directive | None = None
+        """Set by the control service: what this gateway follows. Goes out soon after it has changed."""
         self._clock = clock
         self._listeners: list[Listener] = []
         self._engine: Engine | None = None
@@ -150,17 +153,20 @@ class Directory:
                 listener(event)
 
     async def _run(self, rng: "Random") -> None:
-        """Tick, and report when it is time: each second, or soon after the places held have changed much."""
+        """Tick, and report when it is time: each second, or soon after what others must know has changed."""
         seq = 0
         told: dict[NodeName, int] = {}
+        told_directive = self.directive
         due = self._clock()
         soonest = due
         while True:
             now = self._clock()
             self.tick()
             held = self.view.ledger.held()
-            if now >= due or (now >= soonest and _changed_much(told, held)):
+            changed = self.directive is not told_directive or _changed_much(told, held)
+            if now >= due or (now >= soonest and changed):
                 seq += 1
+                told_directive = self.directive
                 await self._announce(seq, held)
                 told = held
                 due = now + REPORT_S * rng.uniform(0.8, 1.2)
@@ -171,7 +177,13 @@ class Directory:
         assert self._engine is not None
         assert self._me is not None
         report = msgspec.structs.replace(
-            self._me, role=Role.GATEWAY, seq=seq, reserved=held, leading=self.leading, engine_up=self._engine.up
+            self._me,
+            role=Role.GATEWAY,
+            seq=seq,
+            reserved=held,
+            leading=self.leading,
+            directive=self.directive,
+            engine_up=self._engine.up,
         )
         try:
             sent = self._engine.registry.announce(report.name, encode_report(report))
