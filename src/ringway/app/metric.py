@@ -74,7 +74,10 @@ NODE: Table = {
     "deliveries": _counter("node_deliveries_total", "Publications times subscribers."),
     "writes": _counter("node_delivered_frames_total", "WebSocket frames that carried deliveries."),
     "malformed": _counter("node_malformed_total", "Publications from the engine that were dropped as malformed."),
+    "sent_bytes": _counter("node_sent_bytes_total", "Bytes of deliveries and replies, without headers of frames."),
     "moves": _counter("node_moves_total", "Connections closed with the order to move."),
+    "aged": _counter("node_aged_total", "Connections closed at the end of their life (`max_age_s`)."),
+    "drained": _counter("node_drained_total", "Connections closed at the deadline of a drain, without a new place."),
 }
 
 BALANCER: Table = {

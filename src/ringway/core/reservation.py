@@ -63,11 +63,14 @@ class Ledger(Generic[Where]):
         self._held.pop(node, None)
         self._seen.pop(node, None)
 
-    def expire(self, now: float) -> None:
-        """Drop the places whose time has passed."""
+    def expire(self, now: float) -> int:
+        """Drop the places whose time has passed; return how many."""
+        ended = 0
         for held in self._held.values():
             while held and held[0] <= now:
                 held.popleft()
+                ended += 1
+        return ended
 
     def count(self, node: Where) -> int:
         """How many places are held at `node`."""

@@ -1,18 +1,31 @@
 """Which connections to move: the donor's choice among its own (DESIGN.md 6).
 
-The balancer says how many; who is moved is decided here, where the connections are. Without a ring the choice is
-uniform: the first of a table would be the oldest clients again and again. With a ring only misplaced keys move, so
-that every move repairs the affinity of one key and none breaks another.
+The balancer says how many; who is moved is decided here, where the connections are. Never whoever was moved here a
+short while ago, and never who is pinned. Then whoever is cheapest to disturb:
+
+1. idle before busy: an idle client does not notice;
+2. few subscriptions before many: each is subscribed anew;
+3. the youngest or the oldest, as the operator wants it.
+
+Clients are offered in slices, in the order in which they came, so that a node with a hundred thousand of them can look
+at its sockets in between. They are dealt into a list for each cost, which keeps that order: nothing is compared, and
+choosing costs the same for one as for half of all.
+
+With a table of keys only misplaced keys move, so that every move repairs the affinity of one key and none breaks
+another. Where a table of before is given, a key that had the same owner then is left where it is: it is beside its
+owner on purpose.
 """
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from collections.abc import Iterable, Sized
+from dataclasses import dataclass
+from math import inf
+from typing import Generic, Protocol, TypeVar
 
 from ringway.core.hashing import Table
 from ringway.types import NodeName
 
-if TYPE_CHECKING:
-    from random import Random
+PINNED = inf
+"""The `moved_at` of a client that is never to be moved: as if it had just been, for ever."""
 
 
 class Movable(Protocol):
@@ -25,49 +38,103 @@ class Movable(Protocol):
 
     @property
     def moved_at(self) -> float | None:
-        """When it was moved here, monotonic; None where it came by itself."""
+        """When it was moved here, monotonic; None where it came by itself, `PINNED` where it wants to stay."""
+        ...
+
+    @property
+    def heard_at(self) -> float:
+        """When it last asked for something, monotonic."""
+        ...
+
+    @property
+    def channels(self) -> Sized:
+        """What it is subscribed to."""
         ...
 
 
 Client = TypeVar("Client", bound=Movable)
 
 
-def is_cooling(client: Movable, now: float, cool_down_s: float) -> bool:
-    """Whether `client` was moved here less than `cool_down_s` ago, and so is left in peace."""
-    return client.moved_at is not None and client.moved_at + cool_down_s > now
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """Whose a key is now, and whose it was."""
+
+    table: Table
+    before: Table | None = None
+
+    def new_owner(self, key: bytes) -> NodeName | None:
+        """The owner of `key`; None where that has not changed since before."""
+        owner = self.table.owner(key)
+        if self.before is not None and self.before.owner(key) == owner:
+            return None
+        return owner
 
 
-def choose_victims(
-    clients: Iterable[Client],
-    count: int,
-    rng: "Random",
-    *,
-    now: float,
-    cool_down_s: float,
-    owned_by: tuple[Table, NodeName] | None = None,
-) -> list[Client]:
-    """Return up to `count` of `clients` to be moved.
+def is_cooling(moved_at: float | None, now: float, cool_down_s: float) -> bool:
+    """Whether a client that was moved here at `moved_at` is left in peace: for `cool_down_s`, or for ever if pinned."""
+    return moved_at is not None and moved_at + cool_down_s > now
 
-    Left out are those that were moved here less than `cool_down_s` ago (0 for a node that drains) and, where
-    `owned_by` is given, those whose key that ring does not give to that node.
+
+class Choice(Generic[Client]):
+    """Who may be moved, as offered, the cheapest to disturb first.
+
+    `cool_down_s` is 0 for a node that drains. Who was heard less than `idle_after_s` ago is busy. Where `deed` is
+    given, only clients are taken whose keys it gives to `target`.
     """
-    eligible = [client for client in clients if not is_cooling(client, now, cool_down_s)]
-    if owned_by is not None:
-        ring, target = owned_by
-        eligible = [client for client in eligible if client.key and ring.owner(client.key) == target]
-    if count >= len(eligible):
-        return eligible
-    return rng.sample(eligible, count)
+
+    def __init__(
+        self,
+        *,
+        now: float,
+        cool_down_s: float,
+        idle_after_s: float,
+        deed: Deed | None = None,
+        target: NodeName | None = None,
+    ) -> None:
+        self._now = now
+        self._cool_down_s = cool_down_s
+        self._busy_from = now - idle_after_s
+        self._deed = deed
+        self._target = target
+        self._dealt: dict[tuple[bool, int], list[Client]] = {}
+
+    def offer(self, clients: Iterable[Client]) -> None:
+        """Look at some more `clients`, all younger than those before them."""
+        now, cool_down_s, busy_from = self._now, self._cool_down_s, self._busy_from
+        dealt = self._dealt
+        for client in clients:
+            moved_at = client.moved_at
+            if moved_at is not None and is_cooling(moved_at, now, cool_down_s):
+                continue
+            if self._deed is not None and not (client.key and self._deed.new_owner(client.key) == self._target):
+                continue
+            cost = (client.heard_at > busy_from, len(client.channels))
+            alike = dealt.get(cost)
+            if alike is None:
+                dealt[cost] = [client]
+            else:
+                alike.append(client)
+
+    def take(self, count: int, *, oldest_first: bool = False) -> list[Client]:
+        """Return up to `count` of them."""
+        taken: list[Client] = []
+        for cost in sorted(self._dealt):
+            wanted = count - len(taken)
+            if wanted <= 0:
+                break
+            alike = self._dealt[cost]
+            taken += alike[:wanted] if oldest_first else alike[: -wanted - 1 : -1]
+        return taken
 
 
 def count_misplaced(
-    clients: Iterable[Movable], ring: Table, own: NodeName, *, now: float, cool_down_s: float
+    clients: Iterable[Movable], deed: Deed, own: NodeName, *, now: float, cool_down_s: float
 ) -> dict[NodeName, int]:
-    """Return how many keyed `clients` of the node `own` belong to each other node by `ring` and may be moved."""
+    """Return how many keyed `clients` of the node `own` belong to each other node and may be moved."""
     misplaced: dict[NodeName, int] = {}
     for client in clients:
-        if client.key and not is_cooling(client, now, cool_down_s):
-            owner = ring.owner(client.key)
-            if owner != own:
+        if client.key and not is_cooling(client.moved_at, now, cool_down_s):
+            owner = deed.new_owner(client.key)
+            if owner is not None and owner != own:
                 misplaced[owner] = misplaced.get(owner, 0) + 1
     return misplaced

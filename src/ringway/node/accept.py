@@ -1,4 +1,4 @@
-"""Accepting sockets, and counting those whose handshake is under way.
+"""Accepting sockets, counting those whose handshake is under way, and timing it.
 
 picows counts nothing before a whole request has come, and a crowd of silent sockets must be bounded before that. So
 its protocol class is extended here by the two moments that matter; everything in between stays compiled code.
@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from picows import WSAutoPingStrategy, WSListener, WSUpgradeRequest, WSUpgradeResponseWithListener
 from picows.picows import WSProtocol  # type: ignore[attr-defined]
+
+from ringway.node.latency import Latency
 
 if TYPE_CHECKING:
     from ringway.node.config import NodeConfig
@@ -37,10 +39,12 @@ class Gate:
     above twice of it sockets are cut as they are accepted, since silent ones never send a request.
     """
 
-    __slots__ = ("_opening", "_shed_above", "_stats")
+    __slots__ = ("_clock", "_opening", "_shed_above", "_stats", "latency")
 
-    def __init__(self, pending_max: int, stats: "Stats") -> None:
-        self._opening: set[WSProtocol] = set()
+    def __init__(self, pending_max: int, stats: "Stats", clock: Callable[[], float]) -> None:
+        self._opening: dict[WSProtocol, float] = {}  # when each was accepted
+        self._clock = clock
+        self.latency = Latency()  # from accepting a socket to answering 101
         self._shed_above = 2 * pending_max
         self._stats = stats
 
@@ -59,12 +63,18 @@ class Gate:
         if len(self._opening) >= self._shed_above:
             self._stats.shed += 1
             return False
-        self._opening.add(protocol)
+        self._opening[protocol] = self._clock()
         return True
 
-    def passed(self, protocol: WSProtocol) -> None:
-        """Count it no more: its handshake has ended, well or not. Idempotent."""
-        self._opening.discard(protocol)
+    def answered(self, protocol: WSProtocol, now: float) -> None:
+        """Count it no more: its handshake was answered with 101."""
+        began = self._opening.pop(protocol, None)
+        if began is not None:
+            self.latency.add(began, now)
+
+    def lost(self, protocol: WSProtocol) -> None:
+        """Count it no more: its socket is closed, whatever became of the handshake."""
+        self._opening.pop(protocol, None)
 
 
 class _Protocol(WSProtocol):  # type: ignore[misc]
@@ -82,7 +92,7 @@ class _Protocol(WSProtocol):  # type: ignore[misc]
             transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._gate.passed(self)
+        self._gate.lost(self)
         super().connection_lost(exc)
 
 

@@ -37,22 +37,20 @@ class Admitted:
 
     key: bytes = b""  # for affinity, byte for byte as the client gave it
     moved: bool = False  # its ticket was issued by another node: a move ends here
+    pinned: bool = False  # it is not to be moved
     protocol: str = ""  # the subprotocol to answer with
 
 
 class Admission:
     """Judges handshake requests. `wall` is Unix time, for tickets."""
 
-    __slots__ = ("_connections_max", "_mint", "_peers", "_shared", "_spent", "_wall")
+    __slots__ = ("_mint", "_peers", "_shared", "_spent", "_wall")
 
-    def __init__(
-        self, shared: "Shared", peers: "Peers", mint: Mint, wall: Callable[[], float], connections_max: int
-    ) -> None:
+    def __init__(self, shared: "Shared", peers: "Peers", mint: Mint, wall: Callable[[], float]) -> None:
         self._shared = shared
         self._peers = peers
         self._mint = mint
         self._wall = wall
-        self._connections_max = connections_max
         self._spent = Spent()
 
     def admit(self, request: WSUpgradeRequest) -> Admitted:
@@ -77,15 +75,16 @@ class Admission:
         self._check_origin(headers)
         moved = bool(ticket) and self._redeem(ticket)
         request.headers["Connection"] = "upgrade"
-        return Admitted(key, moved, JSON_PROTOCOL if JSON_PROTOCOL in upgrade.protocols else "")
+        pinned = config.allow_pins and fields.get("pin") == ["1"]
+        return Admitted(key, moved, pinned, JSON_PROTOCOL if JSON_PROTOCOL in upgrade.protocols else "")
 
     def _check_bounds(self, *, has_ticket: bool) -> None:
         shared = self._shared
         later = (("Retry-After", str(shared.config.retry_after_s)),)
         if shared.gate.opening + shared.roster.waiting > shared.config.pending_max:
             raise UpgradeError(503, f"{shared.config.pending_max} handshakes are under way; try again later", later)
-        if len(shared.roster) >= self._connections_max:
-            raise UpgradeError(503, f"the node holds {self._connections_max} connections, its maximum", later)
+        if len(shared.roster) >= shared.connections_max:
+            raise UpgradeError(503, f"the node holds {shared.connections_max} connections, its maximum", later)
         if shared.state is NodeState.DRAINING and not has_ticket:
             raise UpgradeError(503, "the node is draining; connect through the gateway", later)
 

@@ -1,6 +1,6 @@
 """What can be set on a channel node: each field with its unit, bound and reason."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -247,6 +247,48 @@ class NodeConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             extra={"unit": "s"},
         ),
     ] = 1800.0
+    move_first: Annotated[
+        Literal["youngest", "oldest"],
+        msgspec.Meta(
+            description="Of connections that are equally cheap to disturb, which are moved first. The oldest have "
+            "proved that they stay, and their clients have gathered the most state."
+        ),
+    ] = "youngest"
+    idle_after_s: Annotated[
+        float,
+        msgspec.Meta(
+            description="A client that has sent no command for this long is idle, and moved before busy ones.",
+            ge=0,
+            le=86400,
+            extra={"unit": "s"},
+        ),
+    ] = 10.0
+    allow_pins: Annotated[
+        bool,
+        msgspec.Meta(
+            description="Whether a client may ask never to be moved, with `pin=1` in its query. Off: it is ignored."
+        ),
+    ] = True
+    max_age_s: Annotated[
+        float,
+        msgspec.Meta(
+            description="Mean life of a connection, drawn from 0.5 to 1.5 of it; then it is closed with 1012 and comes "
+            "back through the gateway. The fallback for clients that obey no moves; 0: no end, since moves disturb "
+            "far fewer. 14400 is a good value where it is needed.",
+            ge=0,
+            le=31_536_000,
+            extra={"unit": "s"},
+        ),
+    ] = 0.0
+    egress_bytes_per_s_max: Annotated[
+        float,
+        msgspec.Meta(
+            description="What this node may send to its clients, for its report of how full it is; nothing is slowed "
+            "down. 0: the speed of the network card, where the system tells it.",
+            ge=0,
+            le=1e12,
+        ),
+    ] = 0.0
 
     def __post_init__(self) -> None:
         """Raise `ConfigError` where two settings do not go together."""

@@ -8,6 +8,7 @@ What commands do is in `commands`, in what order in `worker`, deadlines in `keep
 """
 
 import enum
+from math import inf
 from typing import TYPE_CHECKING, cast
 
 import structlog
@@ -15,6 +16,7 @@ from multidict import CIMultiDict
 from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
 
 from ringway.core.rate import TokenBucket
+from ringway.core.victim import PINNED
 from ringway.errors import ProtocolError
 from ringway.node.keepalive import Beat
 from ringway.protocol.close import (
@@ -61,6 +63,8 @@ class Connection(WSListener):
         "beat",
         "channels",
         "client",
+        "ends_at",
+        "heard_at",
         "key",
         "moved_at",
         "send",
@@ -75,7 +79,9 @@ class Connection(WSListener):
         self._bucket = TokenBucket(shared.config.commands_per_s, shared.config.commands_burst, now)
         self._refused = 0  # commands over the rate, since one was within it
         self.key = admitted.key
-        self.moved_at = now if admitted.moved else None
+        self.moved_at = PINNED if admitted.pinned else shared.second + 1 if admitted.moved else None
+        self.heard_at = shared.second  # when the last frame with commands came
+        self.ends_at = inf  # when its life ends, by the keepalive
         self.client = ""
         self.channels: list[Channel] = []  # short, so that a list is smaller than a set and as fast
         self.backlog: Backlog | None = None  # only while a command awaits the engine
@@ -108,10 +114,11 @@ class Connection(WSListener):
         _free_heads(transport)
         underlying = transport.underlying_transport
         underlying.set_write_buffer_limits(high=shared.outbox.high_water_bytes)
-        shared.gate.passed(underlying.get_protocol())
+        now = shared.clock()
+        shared.gate.answered(underlying.get_protocol(), now)
         shared.roster.arrived(self)
         shared.stats.accepted += 1
-        shared.keepalive.arrived(self, shared.clock())
+        shared.keepalive.arrived(self, now)
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         """Take one frame. Whatever goes wrong costs this connection, and no other."""
@@ -163,7 +170,7 @@ class Connection(WSListener):
         """Become connected, as `client`."""
         self.client = client
         self._state = State.CONNECTED
-        self._shared.roster.welcomed()
+        self._shared.roster.welcomed(self)
         self._shared.keepalive.connected(self, self._shared.clock())
 
     def reply(self, replies: list[bytes]) -> None:
@@ -191,7 +198,7 @@ class Connection(WSListener):
         if not self.is_usable:
             return
         shared = self._shared
-        shared.roster.closing(was_connected=self._state is State.CONNECTED)
+        shared.roster.closing(self, was_connected=self._state is State.CONNECTED)
         self._state = State.CLOSING
         for channel in self.channels:
             if shared.hub.remove(channel, self):
@@ -215,6 +222,7 @@ class Connection(WSListener):
             return
         if not self.is_usable:
             return
+        self.heard_at = self._shared.second
         commands = decode_commands(payload)
         if allowed:
             self._shared.workers.take(self, commands)

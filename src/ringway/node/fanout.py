@@ -82,7 +82,7 @@ class Fanout:
             return
         frame = frame_of(encode_pushes(channel, publications))
         sends = [send for _, send in subscribers]
-        self._count(len(sends), len(publications))
+        self._count(len(sends), len(publications), len(frame) - HEADROOM)
         walk = iter(sends)
         while True:
             try:
@@ -102,7 +102,7 @@ class Fanout:
             if subscribers is None:
                 continue
             message = encode_pushes(channel, publications)
-            self._count(len(subscribers), len(publications))
+            self._count(len(subscribers), len(publications), len(message))
             for who, _ in subscribers:
                 earlier = messages.get(who)
                 if earlier is None:
@@ -123,6 +123,7 @@ class Fanout:
             except Exception:
                 _log.exception("a delivery failed")
 
-    def _count(self, subscribers: int, publications: int) -> None:
+    def _count(self, subscribers: int, publications: int, message_bytes: int) -> None:
         self._stats.deliveries += subscribers * publications
         self._stats.writes += subscribers
+        self._stats.sent_bytes += subscribers * message_bytes

@@ -5,14 +5,18 @@ At any time a connection waits for exactly one of them, so it has one place in o
     waiting ──(connect_deadline_s)──▶ close 3502
     connected ──(first ping jittered)──▶ ping ──(pong_timeout_s)──▶ answered? next ping : close 3012
     closing ──(close_deadline_s)──▶ cut
+
+Where connections have a bounded age (`core.age`), its end is seen when the next ping would be due, which is brought
+forward to it.
 """
 
 import enum
 from typing import TYPE_CHECKING
 
+from ringway.core.age import Lives
 from ringway.core.wheel import Wheel
 from ringway.node.outbox import HEADROOM, TEXT, frame_of
-from ringway.protocol.close import NO_PONG, STALE
+from ringway.protocol.close import NO_PONG, SERVICE_RESTART, STALE
 from ringway.protocol.codec import PING
 
 if TYPE_CHECKING:
@@ -41,13 +45,14 @@ _STALL_S = 1.0
 class Keepalive:
     """Watches over the deadlines of all connections of a node. `now` is monotonic."""
 
-    __slots__ = ("_config", "_rng", "_stats", "_ticked_at", "_wheel")
+    __slots__ = ("_config", "_lives", "_rng", "_stats", "_ticked_at", "_wheel")
 
     def __init__(self, config: "NodeConfig", rng: "Random", stats: "Stats", now: float) -> None:
         self._config = config
         self._rng = rng
         self._stats = stats
         self._ticked_at = now
+        self._lives = Lives(config.max_age_s, now) if config.max_age_s else None
         longest = max(config.ping_interval_s, config.connect_deadline_s + 1, config.close_deadline_s + 1)
         self._wheel: Wheel[Connection] = Wheel(longest, now)
 
@@ -58,8 +63,9 @@ class Keepalive:
     def connected(self, connection: "Connection", now: float) -> None:
         """Begin to ping; at a random time, so that connections that came together are not pinged together."""
         self.forget(connection)
-        connection.beat = Beat.QUIET
-        self._put(connection, self._rng.uniform(0.0, self._config.ping_interval_s), now)
+        if self._lives is not None:
+            connection.ends_at = now + self._lives.draw(now, self._rng)
+        self._rest(connection, self._rng.uniform(0.0, self._config.ping_interval_s), now)
 
     def closing(self, connection: "Connection", now: float) -> None:
         """Expect the answer to a close frame."""
@@ -92,14 +98,22 @@ class Keepalive:
         if connection.beat is Beat.PINGED:
             connection.close(NO_PONG, f"no pong within {self._config.pong_timeout_s} s")
             connection.cut()  # who does not answer a ping will not answer a close
+        elif connection.ends_at <= now:
+            self._stats.aged += 1
+            connection.close(SERVICE_RESTART, "age")
         elif connection.beat is Beat.ANSWERED:
-            connection.beat = Beat.QUIET
-            self._put(connection, self._config.ping_interval_s - self._config.pong_timeout_s, now)
+            self._rest(connection, self._config.ping_interval_s - self._config.pong_timeout_s, now)
         else:
             connection.beat = Beat.PINGED
             connection.send(TEXT, _PING, HEADROOM)
             self._stats.pings += 1
             self._put(connection, self._config.pong_timeout_s, now)
+
+    def _rest(self, connection: "Connection", delay_s: float, now: float) -> None:
+        """Wait for the next ping, or for the end of the connection's life."""
+        connection.beat = Beat.QUIET
+        left_s = connection.ends_at - now + 1.0
+        self._put(connection, min(delay_s, max(0.0, left_s)), now)
 
     def _put(self, connection: "Connection", delay_s: float, now: float) -> None:
         connection.slot = self._wheel.put(connection, delay_s, now)

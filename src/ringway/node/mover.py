@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import msgspec
 import structlog
 
-from ringway.core.hashing import TABLES, Table, make_table
-from ringway.core.victim import choose_victims, count_misplaced
+from ringway.core.hashing import TABLES
+from ringway.node.picker import Picker
 from ringway.protocol.close import SERVICE_RESTART
 from ringway.protocol.move import Move
 from ringway.protocol.order import (
@@ -21,7 +21,6 @@ from ringway.protocol.order import (
     Done,
     MoveOrder,
     NodeAnswer,
-    Owners,
     Refused,
     SetState,
     decode_node_request,
@@ -29,10 +28,11 @@ from ringway.protocol.order import (
     node_address,
 )
 from ringway.protocol.ticket import Mint
-from ringway.types import Incarnation, Issuer, NodeName, NodeState
+from ringway.types import Incarnation, Issuer, NodeName
 
 if TYPE_CHECKING:
     from ringway.node.connection import Connection
+    from ringway.node.drain import Drain
     from ringway.node.peers import Peers
     from ringway.node.shared import Shared
     from ringway.ports import Serving
@@ -42,8 +42,6 @@ WITHIN_S_MAX = 60.0
 
 ORDERS_MAX = 1000
 """Orders that may be under way at one time; more are refused."""
-
-_COUNT_SLICE = 2000  # connections that are counted between two looks at the event loop
 
 _log = structlog.get_logger()
 
@@ -55,6 +53,7 @@ class Mover:
         self,
         shared: "Shared",
         peers: "Peers",
+        drain: "Drain",
         mint: Mint,
         ring_secret: bytes,
         incarnation: Incarnation,
@@ -62,14 +61,13 @@ class Mover:
     ) -> None:
         self._shared = shared
         self._peers = peers
+        self._drain = drain
         self._mint = mint
         self._issuer = Issuer(incarnation)
         self._wall = wall
-        self._ring_secret = ring_secret
-        self._tables: dict[str, Table] = {}  # kept: changing one costs less than making it
+        self._picker = Picker(shared, ring_secret)
         self._fence = 0
         self._orders: set[asyncio.Task[None]] = set()
-        self._chosen: set[Connection] = set()  # by the orders under way: an order must not count on another's
         self._serving: Serving | None = None
 
     async def start(self) -> None:
@@ -97,8 +95,9 @@ class Mover:
         return encode(self._set_state(request))
 
     def _set_state(self, request: SetState) -> NodeAnswer:
-        self._shared.state = NodeState.DRAINING if request.draining else NodeState.ACTIVE
-        _log.info("state changed", state=self._shared.state.value)
+        if not request.within_s >= 0:
+            return Refused(why=f"a drain within {request.within_s} s: give the seconds, or 0 for no deadline")
+        self._drain.set(draining=request.draining, within_s=request.within_s, now=self._shared.clock())
         return Done()
 
     def _take(self, order: MoveOrder) -> NodeAnswer:
@@ -124,10 +123,10 @@ class Mover:
 
     async def _carry_out(self, order: MoveOrder) -> None:
         begun = self._shared.clock()
-        victims = self._choose(order)
-        self._chosen.update(victims)
+        victims: list[Connection] = []
         moved = 0
         try:
+            victims = await self._picker.choose(order)
             for index, connection in enumerate(victims):
                 wait_s = begun + order.within_s * index / len(victims) - self._shared.clock()
                 if wait_s > 0:
@@ -140,22 +139,8 @@ class Mover:
         except Exception:
             _log.exception("an order failed", target=order.target)
         finally:
-            self._chosen.difference_update(victims)
+            self._picker.release(victims)
         _log.info("moved connections", target=order.target, ordered=order.count, moved=moved)
-
-    def _choose(self, order: MoveOrder) -> "list[Connection]":
-        shared = self._shared
-        owned_by = None
-        if order.owners is not None:
-            owned_by = (self._table(order.owners), order.target)
-        return choose_victims(
-            [connection for connection in shared.roster if connection.is_connected and connection not in self._chosen],
-            order.count,
-            shared.rng,
-            now=shared.clock(),
-            cool_down_s=shared.cool_down_s,
-            owned_by=owned_by,
-        )
 
     def _move(self, connection: "Connection", target: NodeName) -> None:
         nonce = self._shared.rng.randbytes(8)
@@ -170,22 +155,4 @@ class Mover:
             return Refused(why="nobody owns keys; give at least one node of positive weight")
         if request.owners.table not in TABLES:
             return Refused(why=f"the table {request.owners.table!r} is unknown; there are {', '.join(TABLES)}")
-        shared = self._shared
-        now, cool_down_s = shared.clock(), shared.cool_down_s
-        connections = [connection for connection in shared.roster if connection.is_connected]
-        misplaced: dict[NodeName, int] = {}
-        for start in range(0, len(connections), _COUNT_SLICE):
-            table = self._table(request.owners)  # another request may have changed it meanwhile
-            clients = connections[start : start + _COUNT_SLICE]
-            part = count_misplaced(clients, table, shared.name, now=now, cool_down_s=cool_down_s)
-            for name, count in part.items():
-                misplaced[name] = misplaced.get(name, 0) + count
-            await asyncio.sleep(0)
-        return Done(misplaced=misplaced)
-
-    def _table(self, owners: Owners) -> Table:
-        table = self._tables.get(owners.table)
-        if table is None:
-            table = self._tables[owners.table] = make_table(owners.table, self._ring_secret)
-        table.update(owners.weights)
-        return table
+        return Done(misplaced=await self._picker.count(request.owners))

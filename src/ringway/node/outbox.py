@@ -51,6 +51,7 @@ class Outbox:
     def send(self, connection: "Connection", payload: bytes) -> None:
         """Send one text message to one connection."""
         connection.send(TEXT, frame_of(payload), HEADROOM)
+        self._stats.sent_bytes += len(payload)
         if connection in self._slow:
             self._check(connection)
 

@@ -34,6 +34,7 @@ class Peers:
         self.ledger = ledger
         self.taken: dict[Issuer, int] = {}  # tickets redeemed here, by issuer; goes out in our report
         self.moved: dict[NodeName, int] = {}  # connections sent there; goes out in our report
+        self.missed = 0  # connections sent away that did not come to their place in time; goes out in our report
         self.gateway_origins: tuple[str, ...] = ()
         self._own = own
         self._heard_at: dict[Issuer, float] = {}
@@ -55,7 +56,7 @@ class Peers:
         """Let time pass; call it every `membership.TICK_S`."""
         self.membership.engine_up(engine_up, now)
         self._apply(self.membership.tick(now), now)
-        self.ledger.expire(now)
+        self.missed += self.ledger.expire(now)
         for issuer in [issuer for issuer, at in self._heard_at.items() if at + TAKEN_KEEP_S <= now]:
             del self._heard_at[issuer]
             self.taken.pop(issuer, None)

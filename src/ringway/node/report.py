@@ -5,13 +5,15 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from ringway.core.victim import is_cooling
 from ringway.errors import EngineError
-from ringway.node.vitals import Vitals, memory_bytes
+from ringway.node.limit import read_limits
+from ringway.node.utilisation import Utilisation
+from ringway.node.vitals import Vitals, memory_bytes, open_files
 from ringway.protocol.report import Report, encode_report
 from ringway.types import Incarnation, Role
 
 if TYPE_CHECKING:
+    from ringway.node.drain import Drain
     from ringway.node.peers import Peers
     from ringway.node.shared import Shared
 
@@ -29,10 +31,14 @@ _log = structlog.get_logger()
 class Reporter:
     """Tells the registry how this node is."""
 
-    def __init__(self, shared: "Shared", peers: "Peers", vitals: Vitals, incarnation: Incarnation) -> None:
+    def __init__(
+        self, shared: "Shared", peers: "Peers", drain: "Drain", vitals: Vitals, incarnation: Incarnation
+    ) -> None:
         self._shared = shared
         self._peers = peers
+        self._drain = drain
         self._vitals = vitals
+        self._utilisation = Utilisation(read_limits(shared.config.egress_bytes_per_s_max), shared.clock())
         self._incarnation = incarnation
         self._seq = 0
         self._last: Report | None = None
@@ -44,7 +50,7 @@ class Reporter:
     def build(self) -> Report:
         """Return a report of this moment."""
         shared, peers = self._shared, self._peers
-        stats = shared.stats
+        stats, now = shared.stats, shared.clock()
         stats.connections = shared.roster.connected
         stats.pending = shared.gate.opening + shared.roster.waiting
         return Report(
@@ -62,8 +68,12 @@ class Reporter:
             state=shared.state,
             connections=stats.connections,
             pending=stats.pending,
-            cooling=self._cooling(),
+            connections_max=shared.connections_max,
+            cooling=shared.roster.cooling(now, shared.cool_down_s),
+            drain_left_s=round(self._drain.left_s(now), 3),
             accept_per_s=round(self._vitals.accept_per_s, 1),
+            handshake_p99_s=round(shared.gate.latency.p99(now), 6),
+            utilisation={name: round(share, 4) for name, share in self._utilisation.shares.items()},
             cpu=round(self._vitals.cpu, 4),
             memory_bytes=memory_bytes(),
             loop_lag_s=round(self._vitals.loop_lag_s, 6),
@@ -73,12 +83,20 @@ class Reporter:
             taken=dict(peers.taken),
             reserved=peers.ledger.held(),
             moved=dict(peers.moved),
+            missed=peers.missed,
         )
 
-    def _cooling(self) -> int:
-        now, cool_down_s = self._shared.clock(), self._shared.cool_down_s
-        roster = self._shared.roster
-        return sum(connection.is_connected and is_cooling(connection, now, cool_down_s) for connection in roster)
+    def _sample(self) -> None:
+        shared, vitals = self._shared, self._vitals
+        vitals.sample(shared.stats.accepted)
+        self._utilisation.sample(
+            shared.clock(),
+            cpu=vitals.cpu,
+            loop_lag_s=vitals.loop_lag_s,
+            memory_bytes=memory_bytes(),
+            files=open_files() or len(shared.roster) + shared.gate.opening,
+            sent_bytes=shared.stats.sent_bytes,
+        )
 
     def poll(self) -> None:
         """Report early where enough has changed; call it a few times a second."""
@@ -90,6 +108,7 @@ class Reporter:
         if (
             difference >= max(_CHANGED_MIN, _CHANGED_SHARE * last.connections)
             or self._shared.state is not last.state
+            or bool(self._drain.left_s(self._shared.clock())) is not bool(last.drain_left_s)
             or self._shared.engine.up is not last.engine_up
             or self._peers.moved != last.moved
         ):
@@ -110,7 +129,7 @@ class Reporter:
         rng, interval_s = self._shared.rng, self._shared.config.report_interval_s
         while True:
             self._changed.clear()
-            self._vitals.sample(self._shared.stats.accepted)
+            self._sample()
             await self.announce()
             pause_s = interval_s * rng.uniform(1 - _JITTER, 1 + _JITTER)
             await asyncio.sleep(EARLY_S)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from importlib.metadata import version
+from math import floor
 from typing import Any
 
 import structlog
@@ -21,6 +22,7 @@ from ringway.node.accept import Gate, listen
 from ringway.node.admission import Admission, refusal
 from ringway.node.config import NodeConfig
 from ringway.node.connection import Connection
+from ringway.node.drain import Drain
 from ringway.node.fanout import Fanout
 from ringway.node.interest import Interest
 from ringway.node.keepalive import Keepalive
@@ -88,15 +90,18 @@ class ChannelNode:
             hub=self.hub,
             outbox=Outbox(config.outbox_bytes_max, self.stats),
             roster=Roster(),
-            gate=Gate(config.pending_max, self.stats),
+            gate=Gate(config.pending_max, self.stats, clock),
             keepalive=Keepalive(config, rng, self.stats, clock()),
             interest=Interest(engine.broker, config.linger_s, clock),
             workers=self._workers,
+            connections_max=_connections_max(config),
+            second=floor(clock()),
         )
         self._workers.shared = self._shared
-        self._reporter = Reporter(self._shared, self.peers, self._vitals, incarnation)
-        self._mover = Mover(self._shared, self.peers, mint, ring_secret, incarnation, wall)
-        self._admission = Admission(self._shared, self.peers, mint, wall, _connections_max(config))
+        self._drain = Drain(self._shared)
+        self._reporter = Reporter(self._shared, self.peers, self._drain, self._vitals, incarnation)
+        self._mover = Mover(self._shared, self.peers, self._drain, mint, ring_secret, incarnation, wall)
+        self._admission = Admission(self._shared, self.peers, mint, wall)
         self._server: asyncio.Server | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -207,8 +212,12 @@ class ChannelNode:
             self._vitals.pulse()
             try:
                 now = self._clock()
+                if floor(now) != shared.second:
+                    shared.second = floor(now)
+                    shared.roster.sweep(now, self.config.move_cool_down_s)
                 self.peers.tick(now, engine_up=self._engine.up)
                 shared.keepalive.tick(now)
+                self._drain.tick(now)
                 shared.outbox.check()
                 shared.interest.sweep()
                 self._reporter.poll()

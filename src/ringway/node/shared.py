@@ -40,7 +40,9 @@ class Shared:
     keepalive: "Keepalive"
     interest: "Interest"
     workers: "Workers"
+    connections_max: int
     state: NodeState = NodeState.ACTIVE
+    second: int = 0  # of `clock`, as of the last beat: one object for all connections that keep it
 
     @property
     def cool_down_s(self) -> float:

@@ -12,11 +12,13 @@ class Stats:
 
     __slots__ = (
         "accepted",
+        "aged",
         "closed",
         "commands",
         "connections",
         "cut",
         "deliveries",
+        "drained",
         "errors",
         "frames_in",
         "malformed",
@@ -26,6 +28,7 @@ class Stats:
         "publications",
         "published",
         "refused",
+        "sent_bytes",
         "shed",
         "slow",
         "writes",
@@ -49,4 +52,7 @@ class Stats:
         self.deliveries = 0  # publications times subscribers
         self.writes = 0  # frames that carried them
         self.malformed = 0  # publications from the engine that were dropped: not one line
+        self.sent_bytes = 0  # of deliveries and replies, without the headers of their frames
         self.moves = 0  # connections closed with a move
+        self.aged = 0  # connections closed at the end of their life (`max_age_s`)
+        self.drained = 0  # connections closed without a place elsewhere, at the deadline of a drain

@@ -18,6 +18,7 @@ from ringway.protocol.order import (
     MoveOrder,
     NodeAnswer,
     NodeRequest,
+    Owners,
     Refused,
     SetState,
     decode_node_answer,
@@ -34,8 +35,12 @@ async def ask(hub: MemoryHub, request: NodeRequest, node: NodeName = N1) -> Node
     return decode_node_answer(await hub.open().bus.call(node_address(node), encode(request), timeout_s=5))
 
 
-def order(count: int, *, fence: int = 1, within_s: float = 0.0, ring: dict[NodeName, float] | None = None) -> MoveOrder:
-    return MoveOrder(fence=fence, target=N2, count=count, within_s=within_s, ring=ring)
+def order(count: int, *, fence: int = 1, within_s: float = 0.0, owners: Owners | None = None) -> MoveOrder:
+    return MoveOrder(fence=fence, target=N2, count=count, within_s=within_s, owners=owners)
+
+
+def ring(weights: dict[NodeName, float], before: dict[NodeName, float] | None = None) -> Owners:
+    return Owners(table="ring", weights=weights, before=before)
 
 
 async def test_a_moved_client_gets_in_at_the_target_with_its_ticket(
@@ -106,10 +111,13 @@ async def test_an_older_leader_is_refused(start_node: StartNode, dial: Dial, hub
         MoveOrder(fence=1, target=N2, count=-1, within_s=0),
         MoveOrder(fence=1, target=N2, count=1, within_s=61),
         MoveOrder(fence=1, target=N2, count=1, within_s=-1),
-        MoveOrder(fence=1, target=N2, count=1, within_s=0, ring={N1: 1.0}),
-        MoveOrder(fence=1, target=N2, count=1, within_s=0, ring={N1: 1.0, N2: 0.0}),
-        CountMisplaced(ring={}),
-        CountMisplaced(ring={N1: 0.0}),
+        MoveOrder(fence=1, target=N2, count=1, within_s=0, owners=ring({N1: 1.0})),
+        MoveOrder(fence=1, target=N2, count=1, within_s=0, owners=ring({N1: 1.0, N2: 0.0})),
+        MoveOrder(fence=1, target=N2, count=1, within_s=0, owners=Owners(table="modulo", weights={N2: 1.0})),
+        CountMisplaced(owners=ring({})),
+        CountMisplaced(owners=ring({N1: 0.0})),
+        CountMisplaced(owners=Owners(table="modulo", weights={N1: 1.0})),
+        SetState(draining=True, within_s=-1.0),
     ],
 )
 async def test_senseless_requests_are_refused(start_node: StartNode, hub: MemoryHub, request_: NodeRequest) -> None:
@@ -131,13 +139,13 @@ async def test_with_a_ring_only_misplaced_keys_move(start_node: StartNode, dial:
         await dial(node, connect=True, path=f"{PATH}?key={key}")
     await dial(node, connect=True)  # without a key: nothing is wrong with its place
     weights = {N1: 1.0, N2: 1.0, NodeName("n3"): 1.0}
-    ring = HashRing(weights, b"ring")
-    owners = Counter(ring.owner(key.encode()) for key in keys)
+    table = HashRing(weights, b"ring")
+    owners = Counter(table.owner(key.encode()) for key in keys)
     own = owners.pop(N1)
-    assert await ask(hub, CountMisplaced(ring=weights)) == Done(misplaced=dict(owners))
-    await ask(hub, order(31, ring=weights))
+    assert await ask(hub, CountMisplaced(owners=ring(weights))) == Done(misplaced=dict(owners))
+    await ask(hub, order(31, owners=ring(weights)))
     await eventually(lambda: node.connections == 31 - owners[N2])
-    left = Counter(ring.owner(client.key) for client in node._shared.roster if client.is_connected and client.key)
+    left = Counter(table.owner(client.key) for client in node._shared.roster if client.is_connected and client.key)
     assert left == {N1: own, NodeName("n3"): owners[NodeName("n3")]}
 
 

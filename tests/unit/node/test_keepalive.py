@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from itertools import pairwise
+from math import inf
 from random import Random
 from typing import Any
 
@@ -21,6 +22,7 @@ class Fake:
     def __init__(self, now: list[float]) -> None:
         self.slot = -1
         self.beat = Beat.EXPECTED
+        self.ends_at = inf
         self.is_connected = False
         self.is_closing = False
         self.log: list[tuple[float, str]] = []

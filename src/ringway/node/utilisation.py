@@ -1,0 +1,49 @@
+"""How full the node is in each respect: 1.0 is as much as is healthy, not as much as is possible (PROTOCOL.md P-8.3).
+
+Each is the share of a limit that leaves room for what comes at once: above 70 % of a core the event loop queues, above
+80 % of its memory a process is one burst from being killed, at 50 ms of loop lag clients notice. Smoothed over a few
+reports: policies compare nodes by it, and a single garbage collection must not turn a crowd away.
+"""
+
+from ringway.node.limit import Limits
+
+CPU_HEALTHY = 0.7
+MEMORY_HEALTHY = 0.8
+LOOP_LAG_HEALTHY_S = 0.05
+
+_WEIGHT = 0.3  # of the newest value
+
+
+class Utilisation:
+    """The smoothed shares, by name. A limit that is not known leaves its share out."""
+
+    __slots__ = ("_at", "_limits", "_sent_bytes", "shares")
+
+    def __init__(self, limits: Limits, now: float) -> None:
+        self._limits = limits
+        self._at = now
+        self._sent_bytes = 0
+        self.shares: dict[str, float] = {}
+
+    def sample(
+        self, now: float, *, cpu: float, loop_lag_s: float, memory_bytes: int, files: int, sent_bytes: int
+    ) -> None:
+        """End a period: `files` are open, `sent_bytes` is the count of all bytes sent so far."""
+        period = now - self._at
+        if period <= 0:
+            return
+        limits = self._limits
+        egress = (sent_bytes - self._sent_bytes) / period
+        self._at, self._sent_bytes = now, sent_bytes
+        self._smooth("cpu", cpu, CPU_HEALTHY)
+        self._smooth("loop_lag", loop_lag_s, LOOP_LAG_HEALTHY_S)
+        self._smooth("memory", memory_bytes, MEMORY_HEALTHY * limits.memory_bytes)
+        self._smooth("files", files, limits.files)
+        self._smooth("egress", egress, limits.egress_bytes_per_s)
+
+    def _smooth(self, name: str, value: float, healthy: float) -> None:
+        if healthy <= 0:
+            return
+        before = self.shares.get(name)
+        share = value / healthy
+        self.shares[name] = share if before is None else before + _WEIGHT * (share - before)
