@@ -24,12 +24,15 @@ NODES = 3
 
 
 def explain(view: LoadView, steering: Steering, key: str, rng: "Random", now: float, gateway: NodeName) -> Explanation:
-    """Say where a client with `key` (empty: without one) would be sent now, and why. Changes nothing that counts."""
+    """Say where a client with `key` (empty: without one) would be sent now, and why. Changes nothing that counts.
+
+    `key` is what the client has where the policy looks for it: the value of a parameter, of a cookie, an address.
+    """
     view.wake(now)
     policy = copy(steering.policy)
     pick, problem = Pick((), ()), ""
     try:
-        pick = policy.pick(view, key.encode("utf-8", "surrogateescape") if key else None, rng, NODES)
+        pick = policy.pick(view, _read(key, steering), rng, NODES)
     except NoNode as error:
         problem = str(error)
     compared = list(pick.compared)
@@ -79,17 +82,20 @@ def _pace(view: LoadView, node: NodeLoad, now: float) -> str:
     return "paced: its turn comes with the next client"
 
 
+def _read(key: str, steering: Steering) -> bytes | None:
+    return steering.keys.shown(key.encode("utf-8", "surrogateescape")) if key else None
+
+
 def _candidate(view: LoadView, policy: Policy, node: NodeLoad, pick: Pick, now: float) -> Candidate:
     reason = why_not(view, node, now)
-    value = policy.value(view, node)
+    value = policy.value(view, node) if node in view.eligible else inf
     age_s = now - node.heard_at if view.ages else 0.0
-    aged = f"its report is {age_s:.1f} s old: its load counts {node.inflation:.2f} times"
     return Candidate(
         node=node.name,
         state=str(node.state),
         eligible=not reason or node in pick.nodes,
         why_not=reason,
-        note=aged if node.inflation > 1.0 else "",
+        note=_remark(policy, node, pick, age_s),
         compared=node in pick.compared,
         value=None if value == inf else value,
         connections=node.connections,
@@ -102,6 +108,16 @@ def _candidate(view: LoadView, policy: Policy, node: NodeLoad, pick: Pick, now: 
         connections_max=node.report.connections_max if node.report is not None else 0,
         report_age_s=age_s,
     )
+
+
+def _remark(policy: Policy, node: NodeLoad, pick: Pick, age_s: float) -> str:
+    """What must be known of a node that may be chosen to understand why it was, or was not."""
+    remarks = []
+    if node.inflation > 1.0:
+        remarks.append(f"its report is {age_s:.1f} s old: its load counts {node.inflation:.2f} times")
+    if policy.table and node.ready and node in pick.compared and node not in pick.nodes:
+        remarks.append("comes earlier in the key's order, and is at its cap")
+    return "; ".join(remarks)
 
 
 def _note(view: LoadView, pick: Pick) -> str:

@@ -12,7 +12,7 @@ from ringway.protocol.directive import Directive
 class Steering:
     """See the module. `configured` is the policy of the gateway's own settings, in its short form.
 
-    Raise `ConfigError` where there is no such policy.
+    `keys` reads clients' keys as the policy in force wants them. Raise `ConfigError` where there is no such policy.
     """
 
     def __init__(self, configured: str, secret: bytes) -> None:

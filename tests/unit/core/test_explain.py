@@ -8,6 +8,7 @@ import pytest
 from ringway.core.explain import explain, why_not
 from ringway.core.load import LoadView
 from ringway.core.placement import POLICIES
+from ringway.core.placement.key import Asked, Keys
 from ringway.core.steering import Steering
 from ringway.protocol.control import Candidate, Explanation
 from ringway.types import NodeName
@@ -154,6 +155,18 @@ def test_a_key_goes_where_a_client_with_it_would() -> None:
         assert said.key == key
         chosen = steering.policy.pick(view, key.encode("utf-8", "surrogateescape"), rng(), 1).nodes[0]
         assert said.chosen == chosen.name == said.candidates[0].node, "its nodes come in the order of the key"
+
+
+def test_a_key_that_is_not_shown_to_nodes_is_looked_up_as_they_know_it() -> None:
+    view = view_of({f"n{number}": 1.0 for number in range(5)})
+    steering = Steering("ring", b"secret")
+    steering.keys = Keys("cookie.session", b"secret")
+    chosen = {explain(view, steering, f"s{number}", rng(), 0.0, ME).chosen for number in range(20)}
+    digests = {steering.keys.read(Asked(headers=[("cookie", f"session=s{number}")])) for number in range(20)}
+    assert chosen == {steering.policy.pick(view, digest, rng(), 1).nodes[0].name for digest in digests}
+    said = explain(view, steering, "s1", rng(), 0.0, ME)
+    digest = steering.keys.read(Asked(headers=[("cookie", "session=s1")]))
+    assert said.chosen == steering.policy.pick(view, digest, rng(), 1).nodes[0].name
 
 
 @pytest.mark.parametrize("policy", [name for name in POLICIES if name != "score"])

@@ -72,3 +72,16 @@ def test_freezing_keeps_the_policy_and_changing_it_keeps_the_freeze() -> None:
     assert frozen == Directive(version=2, policy="ring", frozen="deploy")
     assert frozen.with_policy("round-robin", moving=False).frozen == "deploy"
     assert frozen.with_frozen("").frozen == ""
+
+
+def test_keys_are_read_as_the_policy_in_force_wants_them() -> None:
+    steering = Steering("two-choices", b"secret")
+    assert steering.keys.plain
+    steering.follow(Directive(version=1, policy="ring:key=cookie.session"))
+    assert not steering.keys.plain
+    assert steering.keys.spec.text == "cookie.session"
+    with pytest.raises(ConfigError, match=r"query\.NAME"):
+        steering.follow(Directive(version=2, policy="ring:key=bread"))
+    assert (steering.keys.spec.text, steering.directive.version) == ("cookie.session", 1)
+    steering.follow(Directive(version=3, policy="round-robin"))
+    assert steering.keys.plain
