@@ -31,6 +31,10 @@ class Response:
         """Whether anything was measured yet."""
         return self._mean_s is not None
 
+    def age_s(self, now: float) -> float:
+        """Return how long ago a time was measured last; infinity where none was."""
+        return math.inf if self._mean_s is None else now - self._at
+
     def observe(self, seconds: float, now: float) -> None:
         """Take one measured time."""
         mean = self._mean_s
@@ -40,6 +44,11 @@ class Response:
             keep = math.exp(-max(0.0, now - self._at) / TAU_S)
             self._mean_s = mean * keep + seconds * (1.0 - keep)
         self._at = now
+
+    def observe_at_least(self, seconds: float, now: float) -> None:
+        """Take a time that was not waited for to its end: it counts where it is longer than what is known."""
+        if self._mean_s is None or seconds > self._mean_s:
+            self.observe(seconds, now)
 
     def mean_s(self, unknown_s: float) -> float:
         """Return the moving average; `unknown_s` where nothing was measured."""

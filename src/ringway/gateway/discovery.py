@@ -4,17 +4,20 @@
      "alternates": [{"node": "n2", "url": "ws://10.0.0.2:9101/connection/websocket"}]}
 
 `url` can be connected to as it is. Alternates carry no ticket: a node admits clients without one, and no place is held
-there. Static backends know no tickets: `ticket` is empty, `expires_in` is 0, and `url` is the backend's own.
+there. All carry the client's affinity key, by which a node finds out later whether it should be elsewhere. Static
+backends know no tickets: `ticket` is empty, `expires_in` is 0, and `url` is the backend's own.
 
 This path is hot in a reconnect storm, so what depends on a node alone is encoded once and kept.
 """
 
+import asyncio
 from collections.abc import Collection
 
 import msgspec
 
 from ringway.core.load import NodeLoad
 from ringway.errors import NoNode
+from ringway.gateway.affinity import Affinity
 from ringway.gateway.head import Head
 from ringway.gateway.placer import TICKET_TTL_S, Placer
 from ringway.gateway.query import Query, quote_key
@@ -47,36 +50,43 @@ class _Known:
 class Discovery:
     """Answers discovery requests. `allowed_origins` are the pages that may read the answers."""
 
-    def __init__(self, placer: Placer, allowed_origins: Collection[str]) -> None:
+    def __init__(self, placer: Placer, affinity: Affinity, allowed_origins: Collection[str]) -> None:
         self._placer = placer
+        self._affinity = affinity
         self._origins = frozenset(origin.lower().rstrip("/") for origin in allowed_origins)
         self._known: dict[NodeName, _Known] = {}
 
-    def answer(self, head: Head) -> tuple[int, bytes]:
-        """Return status and response to a GET of `/gateway`."""
+    def answer(self, client: asyncio.BaseTransport, head: Head) -> tuple[int, bytes]:
+        """Return status and response to a GET of `/gateway` that came from `client`."""
         placer = self._placer
         cors = self._cors(head) if self._origins else b""
         close = not head.keep_alive
         try:
-            body = self._body(Query(head.query) if head.query else None)
+            body = self._body(client, head)
         except NoNode as error:
             return 503, no_node(error, placer.retry_after(), close=close).replace(b"\r\n", b"\r\n" + cors, 1)
         return 200, _HEAD % (cors, _CLOSE if close else b"", len(body)) + body
 
-    def _body(self, query: Query | None) -> bytes:
+    def _body(self, client: asyncio.BaseTransport, head: Head) -> bytes:
         placer = self._placer
-        key = b""
-        if query is None:
-            place = placer.place(None)
-        else:
-            if query.key is not None:
-                key = b"key=%b" % quote_key(query.key).encode()
-            node = placer.moved(query.node, query.ticket) if query.node and query.ticket else None
+        query = Query(head.query) if head.query else None
+        key = self._affinity.key(client, head, query)
+        told = b""
+        if key is not None and placer.tickets:
+            told = b"key=%b" % quote_key(key).encode()
+        elif query is not None and query.key is not None and not placer.tickets:  # a backend gets what came
+            told = b"key=%b" % quote_key(query.key).encode()
+        if query is not None and query.node and query.ticket:
+            node = placer.moved(query.node, query.ticket)
             if node is not None:  # its place is held by the donor of the move
-                return self._format(node, query.ticket, key, b"")
-            place = placer.place(query.key_bytes)
-        others = b",".join([self._of(other).alternate for other in place.alternates])
-        return self._format(place.node, place.ticket, key, others)
+                return self._format(node, query.ticket, told, b"")
+        place = placer.place(key)
+        others = b",".join([self._alternate(other, told) for other in place.alternates])
+        return self._format(place.node, place.ticket, told, others)
+
+    def _alternate(self, node: NodeLoad, key: bytes) -> bytes:
+        known = self._of(node)
+        return b'{"node":%b,"url":%b%b"}' % (known.name, known.url_open, key) if key else known.alternate
 
     def _format(self, node: NodeLoad, ticket: str, key: bytes, others: bytes) -> bytes:
         known = self._of(node)

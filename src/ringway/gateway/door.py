@@ -80,7 +80,7 @@ class Door:
         """Count a response that was made elsewhere."""
         self._stats.responses[status] += 1
 
-    def answer(self, head: Head) -> bytes:
+    def answer(self, client: asyncio.BaseTransport, head: Head) -> bytes:
         """Return the response to a plain request; raise `UpgradeError` with its status where there is no answer."""
         stats = self._stats
         path = head.path
@@ -92,7 +92,7 @@ class Door:
             raise UpgradeError(405, f"{path} answers GET only", (("Allow", "GET"),))
         stats.requests[path[1:]] += 1
         if path == "/gateway":
-            status, whole = self._discovery.answer(head)
+            status, whole = self._discovery.answer(client, head)
             stats.responses[status] += 1
             return whole
         if path == "/healthz":

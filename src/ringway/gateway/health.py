@@ -1,11 +1,17 @@
-"""Active health checks of static backends: what takes a backend out, and brings it back."""
+"""Active health checks of static backends: what takes a backend out, and brings it back.
+
+They are timed as well: where no handshake of late has told how quickly a backend answers, its check does.
+"""
 
 import asyncio
 import ssl
+import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import structlog
 
+from ringway.core.response import FAILED_S
 from ringway.gateway.backends import Backend
 from ringway.gateway.config import GatewayConfig
 from ringway.gateway.directory import Directory
@@ -47,12 +53,18 @@ class Checks:
     """Checks all backends, each by itself, and keeps `directory` informed. Existing relays live on by themselves."""
 
     def __init__(
-        self, config: GatewayConfig, directory: Directory, backends: tuple[Backend, ...], rng: "Random"
+        self,
+        config: GatewayConfig,
+        directory: Directory,
+        backends: tuple[Backend, ...],
+        rng: "Random",
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._config = config
         self._directory = directory
         self._backends = backends
         self._rng = rng
+        self._clock = clock
         self._task: asyncio.Task[None] | None = None
         self._tls = ssl.create_default_context() if any(backend.address.tls for backend in backends) else None
 
@@ -90,12 +102,20 @@ class Checks:
         health = Health(config.health_fall, config.health_rise)
         seq = 1
         while True:
+            begun = self._clock()
             problem = await self._check(backend)
+            self._measure(backend, begun, failed=bool(problem))
             if health.checked(not problem):
                 seq += 1
                 self._tell(backend, seq, up=health.up)
                 _log.warning("backend is " + ("up" if health.up else "down"), backend=backend.name, problem=problem)
             await asyncio.sleep(config.health_interval_s * self._rng.uniform(0.8, 1.2))
+
+    def _measure(self, backend: Backend, begun: float, *, failed: bool) -> None:
+        node = self._directory.view.nodes.get(backend.name)
+        now = self._clock()
+        if node is not None and node.response.age_s(now) >= self._config.health_interval_s:
+            node.response.observe(FAILED_S if failed else now - begun, now)
 
     def _tell(self, backend: Backend, seq: int, *, up: bool) -> None:
         node = self._directory.view.nodes.get(backend.name)

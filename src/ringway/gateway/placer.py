@@ -52,7 +52,7 @@ class Placer:
         self._steering = steering
         self._mint = mint
         self._stats = stats
-        self._clock = clock
+        self.clock = clock
         self._wall = wall
         self._rng = rng
         self._pool = b""
@@ -60,7 +60,7 @@ class Placer:
 
     def place(self, key: bytes | None) -> Place:
         """Return a place for a client that came without a ticket of its own; raise `NoNode` where there is none."""
-        now = self._clock()
+        now = self.clock()
         view = self.view
         policy = self._steering.policy
         view.wake(now)
@@ -77,7 +77,7 @@ class Placer:
 
     def place_at(self, node: NodeLoad, alternates: Sequence[NodeLoad]) -> Place:
         """Return a place at `node`: an alternate, after another node has failed."""
-        self.view.place(node, self._clock())
+        self.view.place(node, self.clock())
         return self._placed(node, self.view.issuer, alternates, held=True)
 
     def moved(self, name: str, ticket: str) -> NodeLoad | None:

@@ -2,6 +2,8 @@
 
 from urllib.parse import quote, unquote_plus
 
+from ringway.core.placement.key import decode_value
+
 _OURS = ("key", "node", "ticket")
 
 
@@ -12,42 +14,37 @@ class Query:
 
     def __init__(self, query: str) -> None:
         """Read `query`; of several parameters of one name the first counts, so that nobody can read another."""
-        self.key: str | None = None
+        self.key: bytes | None = None  # as the client gave it; the policy may take another (gateway/affinity.py)
         self.node = ""
         self.ticket = ""
         self.rest = query
         if not query:
             return
         rest: list[str] = []
-        found: dict[str, str] = {}
+        found: dict[str, bytes] = {}
         for item in query.split("&"):
             name, _, value = item.partition("=")
             if "%" in name or "+" in name:
                 name = unquote_plus(name)
             if name in _OURS:
-                found.setdefault(name, unquote_plus(value, "utf-8", "surrogateescape"))
+                found.setdefault(name, decode_value(value))
             elif item:
                 rest.append(item)
         self.rest = "&".join(rest)
         self.key = found.get("key") or None
-        self.node = found.get("node", "")
-        self.ticket = found.get("ticket", "")
+        self.node = found.get("node", b"").decode("latin-1")
+        self.ticket = found.get("ticket", b"").decode("latin-1")
 
-    @property
-    def key_bytes(self) -> bytes | None:
-        """The affinity key as policies take it."""
-        return None if self.key is None else self.key.encode("utf-8", "surrogateescape")
-
-    def for_node(self, ticket: str) -> str:
-        """Return the query of the request to a node: the client's own, its key, and `ticket`."""
+    def for_node(self, key: bytes | None, ticket: str) -> str:
+        """Return the query of the request to a node: the client's own, `key`, and `ticket`."""
         parts = [self.rest] if self.rest else []
-        if self.key is not None:
-            parts.append("key=" + quote_key(self.key))
+        if key is not None:
+            parts.append("key=" + quote_key(key))
         if ticket:
             parts.append("ticket=" + ticket)
         return "&".join(parts)
 
 
-def quote_key(key: str) -> str:
-    """Return `key` percent-encoded, byte for byte as it came."""
-    return quote(key, safe="", errors="surrogateescape")
+def quote_key(key: bytes) -> str:
+    """Return `key` percent-encoded, byte for byte."""
+    return quote(key, safe="")

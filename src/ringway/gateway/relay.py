@@ -32,12 +32,12 @@ _SHED = (("Retry-After", "2"),)
 class Relays:
     """All proxied WebSockets of a gateway. Owns a task for each that is being opened, and every open tunnel."""
 
-    def __init__(self, config: GatewayConfig, placer: Placer, stats: Stats, relays_max: int) -> None:
+    def __init__(self, config: GatewayConfig, placer: Placer, opener: Opener, stats: Stats, relays_max: int) -> None:
         self._config = config
         self._placer = placer
         self._stats = stats
         self._relays_max = relays_max
-        self._opener = Opener(config, placer, stats)
+        self._opener = opener
         self._opening: set[asyncio.Task[None]] = set()
         self._tunnels: dict[Incarnation, set[Tunnel]] = {}
         self._farewells: dict[Incarnation, asyncio.TimerHandle] = {}

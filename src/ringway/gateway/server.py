@@ -11,14 +11,19 @@ import structlog
 
 from ringway.core.steering import Steering
 from ringway.errors import ConfigError
+from ringway.gateway.affinity import Affinity
 from ringway.gateway.config import GatewayConfig
 from ringway.gateway.directory import Directory
 from ringway.gateway.discovery import Discovery
 from ringway.gateway.door import Door
+from ringway.gateway.opener import Opener
 from ringway.gateway.placer import Placer
+from ringway.gateway.probe import Probes
+from ringway.gateway.reach import Reach
 from ringway.gateway.relay import Relays
 from ringway.gateway.stats import Stats
 from ringway.gateway.visitor import Visitor
+from ringway.protocol.forwarded import read_networks
 from ringway.protocol.ticket import Mint
 
 if TYPE_CHECKING:
@@ -57,12 +62,16 @@ class Gateway:
         self._config = config
         relays_max = config.relays_max or _relays_by_files()
         placer = Placer(directory.view, steering, mint, self.stats, clock, rng, wall)
-        self._relays = Relays(config, placer, self.stats, relays_max)
-        discovery = Discovery(placer, config.allowed_origins)
+        affinity = Affinity(steering, read_networks(config.trusted_proxies))
+        reach = Reach(config)
+        opener = Opener(placer, affinity, reach, self.stats)
+        self._relays = Relays(config, placer, opener, self.stats, relays_max)
+        discovery = Discovery(placer, affinity, config.allowed_origins)
         self._door = Door(config, directory, discovery, self._relays, self.stats, clock)
         directory.listen(self._relays.on_event)
+        self._probes = Probes(directory.view, steering, reach, rng, clock) if mint is not None else None
         self._server: asyncio.Server | None = None
-        self._sweeper: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
     @property
     def port(self) -> int:
@@ -73,7 +82,7 @@ class Gateway:
     @property
     def tasks(self) -> tuple[asyncio.Task[None], ...]:
         """What must not end while this runs; the owner of the process watches over it."""
-        return (self._sweeper,) if self._sweeper is not None else ()
+        return tuple(self._tasks)
 
     async def start(self) -> None:
         """Listen. Raise `ConfigError` where the address cannot be had."""
@@ -88,19 +97,22 @@ class Gateway:
                 f"the gateway cannot listen on {host}:{port} ({error.strerror or error}); "
                 "stop what does, or choose another with --port"
             ) from error
-        self._sweeper = asyncio.create_task(self._sweep(), name="gateway sweeper")
+        self._tasks.append(asyncio.create_task(self._sweep(), name="gateway sweeper"))
+        if self._probes is not None:
+            self._tasks.append(asyncio.create_task(self._probes.run(), name="gateway probes"))
         _log.info("gateway listens", host=host, port=self.port)
 
     async def stop(self) -> None:
         """Take no more connections, tell proxied clients 1012, and return when all are gone or overdue."""
-        if self._server is None or self._sweeper is None:
+        if self._server is None or not self._tasks:
             return
         self._server.close()
-        self._sweeper.cancel()
-        await asyncio.gather(self._sweeper, return_exceptions=True)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         self._door.close()
         await self._relays.stop()
-        self._sweeper = None
+        self._tasks.clear()
         _log.info("gateway stopped")
 
     async def _sweep(self) -> None:

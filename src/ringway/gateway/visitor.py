@@ -55,7 +55,7 @@ class Visitor(asyncio.Protocol):
             self._upgrade(head, reader)
             return False
         try:
-            answer = self._door.answer(head)
+            answer = self._door.answer(self.transport, head)
         except UpgradeError as error:
             if not head.keep_alive:
                 self.refuse(error)

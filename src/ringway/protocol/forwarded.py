@@ -4,6 +4,7 @@ import ipaddress
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from ringway.errors import ConfigError
 from ringway.protocol.upgrade import Headers, tokens_of, value_of
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -70,3 +71,19 @@ def is_trusted(text: str, trusted: Collection[Network]) -> bool:
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
         address = address.ipv4_mapped  # how a socket for both families names an IPv4 peer
     return any(address in network for network in trusted)
+
+
+def read_networks(texts: Collection[str]) -> tuple[Network, ...]:
+    """Return the networks in `texts`; raise `ConfigError` that names those that are none."""
+    networks: list[Network] = []
+    problems: list[str] = []
+    for text in texts:
+        try:
+            networks.append(ipaddress.ip_network(text, strict=False))
+        except ValueError as error:
+            problems.append(
+                f"trusted_proxies: {text!r} is no network ({error}); write it as 10.0.0.0/8 or 2001:db8::/32"
+            )
+    if problems:
+        raise ConfigError(*problems)
+    return tuple(networks)

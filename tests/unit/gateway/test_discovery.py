@@ -1,5 +1,6 @@
 """The answer to `GET /gateway`."""
 
+import asyncio
 import json
 import random
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ import pytest
 
 from ringway.core.load import LoadView
 from ringway.core.steering import Steering
+from ringway.gateway.affinity import Affinity
 from ringway.gateway.discovery import Discovery
 from ringway.gateway.head import Head
 from ringway.gateway.placer import Placer
@@ -20,6 +22,7 @@ from ringway.types import Incarnation, Issuer, NodeName, NodeState, Role
 
 ME = Issuer("0badcafe")
 NOW = 1_800_000_000.0
+CLIENT = asyncio.Transport({"peername": ("192.0.2.7", 40000)})
 
 
 def node(index: int, **fields: Any) -> Report:
@@ -40,12 +43,17 @@ class Desk:
             self.view.reported(report, 0.0)
         self.mint = Mint(b"secret")
         mint = self.mint if tickets else None
-        placer = Placer(self.view, Steering(policy, b""), mint, Stats(), lambda: 0.0, random.Random(1), lambda: NOW)
-        self.discovery = Discovery(placer, origins)
+        self.steering = Steering(policy, b"")
+        placer = Placer(self.view, self.steering, mint, Stats(), lambda: 0.0, random.Random(1), lambda: NOW)
+        self.discovery = Discovery(placer, Affinity(self.steering, ()), origins)
 
-    def ask(self, query: str = "", origin: str | None = None) -> tuple[int, dict[str, str], Any]:
-        headers = [("host", "x")] + ([("origin", origin)] if origin else [])
-        status, raw = self.discovery.answer(Head("GET", "/gateway", query, "1.1", headers, True))
+    def ask(
+        self, query: str = "", origin: str | None = None, cookie: str | None = None
+    ) -> tuple[int, dict[str, str], Any]:
+        headers = [("host", "x")]
+        headers += [("origin", origin)] if origin else []
+        headers += [("cookie", cookie)] if cookie else []
+        status, raw = self.discovery.answer(CLIENT, Head("GET", "/gateway", query, "1.1", headers, True))
         head, body = raw.split(b"\r\n\r\n")
         lines = head.decode().split("\r\n")
         found = dict(line.split(": ", 1) for line in lines[1:])

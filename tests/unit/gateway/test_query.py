@@ -10,15 +10,15 @@ from ringway.gateway.query import Query
     [
         ("", None, ""),
         ("a=1&b=%2F", None, "a=1&b=%2F"),
-        ("key=room&a=1", "room", "a=1"),
-        ("a=1&key=r%20o+o&b", "r o o", "a=1&b"),
-        ("%6bey=x", "x", ""),
-        ("key=first&key=second", "first", ""),
+        ("key=room&a=1", b"room", "a=1"),
+        ("a=1&key=r%20o+o&b", b"r o o", "a=1&b"),
+        ("%6bey=x", b"x", ""),
+        ("key=first&key=second", b"first", ""),
         ("key=", None, ""),
         ("ticket=t&node=n&a", None, "a"),
     ],
 )
-def test_ours_are_taken_out(query: str, key: str | None, rest: str) -> None:
+def test_ours_are_taken_out(query: str, key: bytes | None, rest: str) -> None:
     read = Query(query)
     assert (read.key, read.rest) == (key, rest)
 
@@ -26,7 +26,8 @@ def test_ours_are_taken_out(query: str, key: str | None, rest: str) -> None:
 def test_what_the_node_is_asked() -> None:
     read = Query("a=1&node=n1&ticket=forged&tick%65t=again&key=%C3%A4%26%FF")
     assert (read.node, read.ticket) == ("n1", "forged")
-    assert read.key_bytes == b"\xc3\xa4&\xff"
-    assert read.for_node("T") == "a=1&key=%C3%A4%26%FF&ticket=T"
-    assert Query("").for_node("T") == "ticket=T"
-    assert Query("a").for_node("") == "a"
+    assert read.key == b"\xc3\xa4&\xff"
+    assert read.for_node(read.key, "T") == "a=1&key=%C3%A4%26%FF&ticket=T"
+    assert Query("").for_node(None, "T") == "ticket=T"
+    assert Query("a").for_node(None, "") == "a"
+    assert Query("a&key=of-the-client").for_node(b"derived", "T") == "a&key=derived&ticket=T"

@@ -125,8 +125,13 @@ def query_value(query: str, wanted: str) -> bytes:
     for item in query.split("&"):
         name, _, value = item.partition("=")
         if name == wanted or (("%" in name or "+" in name) and unquote_plus(name) == wanted):
-            return unquote_to_bytes(_bytes(value).replace(b"+", b" "))
+            return decode_value(value)
     return b""
+
+
+def decode_value(value: str) -> bytes:
+    """Return the bytes that a parameter's value stands for."""
+    return unquote_to_bytes(_bytes(value).replace(b"+", b" "))
 
 
 def _parse_template(text: str) -> tuple[Part | bytes, ...]:

@@ -1,0 +1,39 @@
+"""Which key a client has, by the policy in force (PROTOCOL.md P-3.3)."""
+
+import asyncio
+from collections.abc import Collection
+
+from ringway.core.placement.key import Asked, query_value
+from ringway.core.steering import Steering
+from ringway.gateway.head import Head
+from ringway.gateway.query import Query
+from ringway.protocol.forwarded import Network, read_client
+
+DISCOVERY_PATH = "/gateway"
+
+
+class Affinity:
+    """Finds keys in requests. Addresses and hosts are those that `trusted` proxies tell, or the peer's own."""
+
+    def __init__(self, steering: Steering, trusted: Collection[Network]) -> None:
+        self.trusted = trusted
+        self._steering = steering
+
+    def key(self, client: asyncio.BaseTransport, head: Head, query: Query | None) -> bytes | None:
+        """Return the key of a request of `client`, in the form that nodes may know; None where it has none.
+
+        `query` is the head's, read; None where it is empty.
+        """
+        keys = self._steering.keys
+        if keys.plain:
+            return query.key if query is not None else None
+        return keys.read(self._asked(client, head))
+
+    def _asked(self, client: asyncio.BaseTransport, head: Head) -> Asked:
+        peer = client.get_extra_info("peername")
+        ip, port = (peer[0], peer[1]) if isinstance(peer, tuple) else ("", 0)
+        who = read_client(ip, head.headers, self.trusted)
+        path = head.path
+        if path == DISCOVERY_PATH:  # it asks for another path, on which the WebSocket will be opened
+            path = query_value(head.query, "path").decode("latin-1")
+        return Asked(who.ip, port if who.ip == ip else 0, who.host, path, head.query, head.headers)
