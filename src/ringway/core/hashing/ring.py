@@ -4,40 +4,40 @@ Each node owns points on a circle of 64-bit numbers; a key belongs to the first 
 of a node depend on its name and weight alone, so members that learn of changes in different order agree, a new node
 takes keys only from old ones, and a node that leaves gives away only its own.
 
-Points carry their owner in their low 16 bits: the ring is one sorted list of integers, found by bisection. Names are
-mapped to those bits per ring. (Two points that agree in the upper 48 bits would be ordered by arrival; with 100 nodes
-that happens in five rings of a million.)
+A node's share deviates by 1/sqrt(points): 1.6 % of it, against 8 % for the customary 160 points. Points cost 10 bytes
+each, so weights are best near 1: a hundred nodes of weight 1 take 4 MB, of weight 50 200 MB. Rendezvous has no
+such cost, and is exact. Measured with 100 nodes: 2 µs a lookup, 2 ms to add or remove a node, 60 ms to build.
 """
 
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
-from hashlib import blake2b
-from struct import unpack
 
+import numpy as np
+
+from ringway.core.hashing.stream import Names, Numbers, hash_key, mix, named, seed_of, steps, table_secret
 from ringway.types import NodeName
 
-POINTS_PER_WEIGHT = 512
-"""Shares spread by about 1/sqrt(points): 4 %, against 8 % for the customary 160."""
+POINTS_PER_WEIGHT = 4096
 
-POINTS_MAX = 65_536
-"""Bound on one node's points, whatever its weight."""
+POINTS_MAX = 524_288
+"""Bound on one node's points, whatever its weight: above 128, weights are all the same."""
 
-_OWNER_BITS = 16
-_OWNER_MASK = (1 << _OWNER_BITS) - 1
+_WALK = 8
+"""Points, for each node, that are looked at for the order of a key; nodes not met on the way are measured."""
 
 
 class HashRing:
-    """Who owns which key. `secret` keys the hash, so that nobody outside can aim keys at a node.
-
-    Changing one node among 100 costs a few milliseconds: its points alone are hashed, then merged.
-    """
+    """Who owns which key; see the module."""
 
     def __init__(self, weights: Mapping[NodeName, float], secret: bytes = b"") -> None:
-        self._secret = blake2b(secret, digest_size=32).digest()
+        self._secret = table_secret(secret)
         self._weights: dict[NodeName, float] = {}
-        self._owners: list[NodeName] = []
-        self._slot: dict[NodeName, int] = {}
-        self._points: list[int] = []
+        self._names: list[NodeName] = []  # by number; those of nodes that left are given again
+        self._unused: list[int] = []
+        self._points: Numbers = np.zeros(0, np.uint64)  # sorted
+        self._whose = np.zeros(0, np.uint16)
+        self._circle = self._points.data  # the same memory; gives plain integers
+        self._numbers = self._whose.data
         self.update(weights)
 
     @property
@@ -48,49 +48,77 @@ class HashRing:
     def update(self, weights: Mapping[NodeName, float]) -> None:
         """Make the ring hold exactly `weights`; nodes with weight 0 own nothing."""
         wanted = {name: weight for name, weight in weights.items() if weight > 0}
-        if len(self._owners) + len(wanted) > _OWNER_MASK:  # filled with names of nodes long gone: begin anew
-            self._weights, self._owners, self._slot, self._points = {}, [], {}, []
-        gone = {self._slot[name] for name, weight in self._weights.items() if wanted.get(name) != weight}
-        if gone:
-            self._points = [point for point in self._points if point & _OWNER_MASK not in gone]
+        gone = [name for name, weight in self._weights.items() if wanted.get(name) != weight]
         added = sorted(name for name, weight in wanted.items() if self._weights.get(name) != weight)
-        for name in added:
-            self._points += self._points_of(name, wanted[name])
-        if added:
-            self._points.sort()  # sorted runs: a merge, not a sort
         self._weights = wanted
+        if gone:
+            self._take_out([self._names.index(name) for name in gone])
+        if added:
+            self._put_in({self._number(name): self._points_of(name) for name in added})
+        self._circle, self._numbers = self._points.data, self._whose.data
 
     def owner(self, key: bytes) -> NodeName:
         """Return the node that owns `key`. Raises `LookupError` on an empty ring."""
-        if not self._points:
+        if not self._weights:
             raise LookupError("the ring is empty")
-        index = bisect_left(self._points, self._hash(key))
-        return self._owners[self._points[index % len(self._points)] & _OWNER_MASK]
+        index = bisect_left(self._circle, hash_key(key, self._secret))
+        return self._names[self._numbers[index if index < len(self._circle) else 0]]
 
     def ranked(self, key: bytes) -> Iterator[NodeName]:
         """Yield all nodes for `key`, each once, in ring order: the owner, then its successors."""
-        found: set[int] = set()
-        points = self._points
-        start = bisect_left(points, self._hash(key)) if points else 0
-        for step in range(len(points)):
-            slot = points[(start + step) % len(points)] & _OWNER_MASK
-            if slot not in found:
-                found.add(slot)
-                yield self._owners[slot]
-                if len(found) == len(self._weights):
-                    return
+        if not self._weights:
+            return
+        place = hash_key(key, self._secret)
+        numbers, size = self._numbers, len(self._numbers)
+        start = bisect_left(self._circle, place)
+        met: set[int] = set()
+        for index in range(start, start + min(size, _WALK * len(self._weights))):
+            number = numbers[index % size]
+            if number not in met:
+                met.add(number)
+                yield self._names[number]
+        if len(met) < len(self._weights):
+            rest = set(self._weights).difference(self._names[number] for number in met)
+            yield from sorted(rest, key=lambda name: (self._distance(name, place), name))
 
-    def _hash(self, key: bytes) -> int:
-        return int.from_bytes(blake2b(key, digest_size=8, key=self._secret).digest(), "big")
+    def owners(self, hashes: Numbers) -> Names:
+        """Return the owner of each key of which the hash is given (`stream.hash_keys`), all at once."""
+        index = np.searchsorted(self._points, hashes)
+        return named(self._names, self._whose[np.where(index < len(self._points), index, 0)])
 
-    def _points_of(self, name: NodeName, weight: float) -> list[int]:
-        if name not in self._slot:
-            self._slot[name] = len(self._owners)
-            self._owners.append(name)
-        slot = self._slot[name]
-        count = min(POINTS_MAX, max(1, round(weight * POINTS_PER_WEIGHT)))
-        points: list[int] = []
-        for block in range((count + 7) // 8):  # one digest of 64 bytes holds eight points
-            digest = blake2b(f"{name}\0{block}".encode(), digest_size=64, key=self._secret).digest()
-            points += unpack(">8Q", digest)
-        return sorted((point & ~_OWNER_MASK) | slot for point in points[:count])
+    def _number(self, name: NodeName) -> int:
+        """Give `name` a number that no other has."""
+        if self._unused:
+            number = self._unused.pop()
+            self._names[number] = name
+        else:
+            number = len(self._names)
+            self._names.append(name)
+        return number
+
+    def _take_out(self, numbers: list[int]) -> None:
+        """Remove the points of the nodes with these numbers."""
+        stays = np.ones(len(self._names), np.bool_)
+        stays[numbers] = False
+        kept = stays[self._whose]
+        self._points, self._whose = self._points[kept], self._whose[kept]
+        self._unused += numbers
+
+    def _put_in(self, points: dict[int, Numbers]) -> None:
+        """Add points of nodes with these numbers: sort the new ones, then merge."""
+        new = np.concatenate(list(points.values()))
+        whose = np.repeat(np.array(list(points), np.uint16), [len(some) for some in points.values()])
+        order = np.argsort(new)
+        new, whose = new[order], whose[order]
+        index = np.searchsorted(self._points, new)
+        self._points = np.insert(self._points, index, new)
+        self._whose = np.insert(self._whose, index, whose)
+
+    def _points_of(self, name: NodeName) -> Numbers:
+        count = min(POINTS_MAX, max(1, round(self._weights[name] * POINTS_PER_WEIGHT)))
+        return mix(steps(0, count) + np.uint64(seed_of(name, self._secret)))
+
+    def _distance(self, name: NodeName, place: int) -> int:
+        """Return how far it is from `place` to the next point of `name`."""
+        ahead = self._points_of(name) - np.uint64(place)  # modulo the circle
+        return int(ahead.min())

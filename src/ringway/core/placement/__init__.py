@@ -6,13 +6,17 @@ To add one: write it after the model of its neighbours, and give it a row in `PO
 from collections.abc import Callable
 
 from ringway.core.placement.least_connected import LeastConnected
+from ringway.core.placement.maglev import Maglev
 from ringway.core.placement.policy import Options, Pick, Policy
+from ringway.core.placement.rendezvous import Rendezvous
 from ringway.core.placement.ring import Ring
 from ringway.core.placement.round_robin import RoundRobin
 from ringway.core.placement.spec import Spec, parse_spec, read_options, spec_of_table, unknown_policy
 from ringway.core.placement.two_choices import TwoChoices
 
-POLICIES: dict[str, type[Policy]] = {policy.name: policy for policy in (TwoChoices, RoundRobin, LeastConnected, Ring)}
+POLICIES: dict[str, type[Policy]] = {
+    policy.name: policy for policy in (TwoChoices, RoundRobin, LeastConnected, Rendezvous, Ring, Maglev)
+}
 """Every policy, by its name. Each is made from its options and the cluster's secret, which keys hashes."""
 
 DEFAULT_POLICY = "two-choices"
@@ -30,6 +34,6 @@ def make_policy(spec: Spec | str, secret: bytes) -> Policy:
 
 
 __all__ = [
-    "DEFAULT_POLICY", "POLICIES", "LeastConnected", "Options", "Pick", "Policy", "Ring", "RoundRobin", "Spec",
-    "TwoChoices", "make_policy", "parse_spec", "spec_of_table",
+    "DEFAULT_POLICY", "POLICIES", "LeastConnected", "Maglev", "Options", "Pick", "Policy", "Rendezvous", "Ring",
+    "RoundRobin", "Spec", "TwoChoices", "make_policy", "parse_spec", "spec_of_table",
 ]  # fmt: skip

@@ -1,0 +1,151 @@
+"""Maglev hashing (Eisenbud et al., NSDI 2016), weighted: a table of `SIZE` places that nodes fill by turns.
+
+Each node prefers the places in an order of its own, from an offset on by a skip. By turns each takes the first in its
+order that is still free, until none is. A node of weight 2 has two turns while one of weight 1 has one: the k-th turn
+of a node comes at the time k / weight, so nodes have the same part of the places as of the weights, to one place. A
+key is hashed to a place.
+
+Shares are as even as they can be. The price is collateral: when a node comes or goes, others shift, and 0.2 to 0.5 %
+of the keys move between two nodes that both stay. Maglev also builds the whole table for each change, which is not a
+matter of arrays: 45 ms with 100 nodes, against 4 ms of rendezvous. A lookup is 1 µs. When nine tenths of the places
+are taken, almost all that a node looks at is taken: so from then on each looks through the free ones alone, sorted by
+its preference.
+
+What is taken from one that cannot take it falls to the owner of the next place, and so on: each place has its own
+order.
+"""
+
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ringway.core.hashing.stream import (
+    Names,
+    Numbers,
+    Times,
+    hash_key,
+    mix,
+    named,
+    seed_of,
+    step,
+    steps,
+    table_secret,
+    times,
+)
+from ringway.types import NodeName
+
+SIZE = 65_537
+"""Places; a prime, so that any skip visits all of them."""
+
+_SPARSE = SIZE - SIZE // 10
+"""Turns after which the free places are looked through alone."""
+
+_WALK = 4
+"""Places, for each node, that are looked at for the order of a key; nodes not met on the way are drawn."""
+
+
+class Maglev:
+    """Who owns which key; see the module."""
+
+    def __init__(self, weights: Mapping[NodeName, float], secret: bytes = b"") -> None:
+        self._secret = table_secret(secret)
+        self._weights: dict[NodeName, float] = {}
+        self._names: list[NodeName] = []
+        self._seeds: Numbers = np.zeros(0, np.uint64)
+        self._rates: Times = np.zeros(0)
+        self._places: list[int] = []
+        self.update(weights)
+
+    @property
+    def weights(self) -> Mapping[NodeName, float]:
+        """The nodes of the table and their weights."""
+        return self._weights
+
+    def update(self, weights: Mapping[NodeName, float]) -> None:
+        """Make the table hold exactly `weights`; nodes with weight 0 own nothing."""
+        wanted = {name: weights[name] for name in sorted(weights) if weights[name] > 0}
+        if wanted == self._weights:
+            return
+        self._weights = wanted
+        self._names = list(wanted)
+        self._seeds = np.array([seed_of(name, self._secret) for name in wanted], np.uint64)
+        self._rates = np.array(list(wanted.values()), np.float64)
+        self._places = self._fill() if wanted else []
+
+    def owner(self, key: bytes) -> NodeName:
+        """Return the node that owns `key`. Raise `LookupError` on an empty table."""
+        if not self._places:
+            raise LookupError("the table is empty")
+        return self._names[self._places[hash_key(key, self._secret) % SIZE]]
+
+    def ranked(self, key: bytes) -> Iterator[NodeName]:
+        """Yield all nodes for `key`, each once: the owner of its place, then those of the places after it."""
+        if not self._places:
+            return
+        place = hash_key(key, self._secret) % SIZE
+        met: set[int] = set()
+        for at in range(place, place + _WALK * len(self._names) + 1):
+            number = self._places[at % SIZE]
+            if number not in met:
+                met.add(number)
+                yield self._names[number]
+        if len(met) < len(self._names):
+            when = times(self._seeds, self._rates, np.array([step(place)], np.uint64))[0]
+            for number in np.argsort(when).tolist():
+                if number not in met:
+                    yield self._names[number]
+
+    def owners(self, hashes: Numbers) -> Names:
+        """Return the owner of each key of which the hash is given (`stream.hash_keys`), all at once."""
+        return named(self._names, np.array(self._places)[(hashes % np.uint64(SIZE)).astype(np.intp)])
+
+    def _fill(self) -> list[int]:
+        """Return whose each place is: let nodes take turns until all places are taken."""
+        offsets, skips = self._preferences()
+        turns = self._turns()
+        places = [-1] * SIZE
+        begin, skip = offsets.tolist(), skips.tolist()
+        for number in turns[:_SPARSE]:
+            place, by = begin[number], skip[number]
+            while places[place] >= 0:
+                place += by
+                if place >= SIZE:
+                    place -= SIZE
+            places[place] = number
+            begin[number] = place
+        free = np.flatnonzero(np.array(places) < 0)
+        orders = [order.data for order in _preferred(free, offsets, skips)]
+        looked = [0] * len(orders)
+        for number in turns[_SPARSE:]:
+            order, at = orders[number], looked[number]
+            while places[order[at]] >= 0:
+                at += 1
+            places[order[at]] = number
+            looked[number] = at
+        return places
+
+    def _preferences(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return each node's offset and skip."""
+        numbers = mix(self._seeds[:, np.newaxis] + steps(SIZE, SIZE + 2)[np.newaxis, :])
+        offsets = (numbers[:, 0] % np.uint64(SIZE)).astype(np.int64)
+        skips = (numbers[:, 1] % np.uint64(SIZE - 1)).astype(np.int64) + 1
+        return offsets, skips
+
+    def _turns(self) -> list[int]:
+        """Return whose turn it is, `SIZE` times. Turns at the same time are in the order of names."""
+        counts = np.ceil(self._rates / self._rates.sum() * SIZE).astype(np.int64) + 1
+        counts = np.minimum(counts, SIZE)
+        numbers = np.repeat(np.arange(len(counts)), counts)
+        turn = np.arange(len(numbers)) - np.repeat(np.cumsum(counts) - counts, counts) + 1
+        order = np.argsort(turn / self._rates[numbers], kind="stable")[:SIZE]
+        turns: list[int] = numbers[order].tolist()
+        return turns
+
+
+def _preferred(places: NDArray[np.intp], offsets: NDArray[np.int64], skips: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return a row for each node: `places` in the order of its preference."""
+    inverse = np.array([pow(skip, -1, SIZE) for skip in skips.tolist()], np.int64)
+    rank = (places[np.newaxis, :] - offsets[:, np.newaxis]) * inverse[:, np.newaxis] % SIZE
+    # Sixteen bits are sorted without comparing; the very last two choices count as one for it.
+    return places[np.argsort(np.minimum(rank, 0xFFFF).astype(np.uint16), axis=1, kind="stable")]

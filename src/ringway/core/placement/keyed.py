@@ -1,0 +1,160 @@
+"""Placement by key: the same key goes to the same node while that has room, and a change of members moves few keys.
+
+The base of `ring`, `rendezvous` and `maglev`, which differ in the table that says whose a key is (`core.hashing`).
+
+Load is bounded (Mirrokni, Thorup and Zadimoghaddam, SODA 2018): no node is given more than its cap
+
+    cap = ceil(c * (total load + 1) * weight / sum of weights)
+
+so that a busy key cannot fill its node. A key goes to the first node of its order that is ready and below its cap:
+one key spills to the same few nodes, always in the same order. All caps together exceed the load for any c >= 1, so
+there is always a node below its cap. Where all of these may take nobody, the caps are those among the nodes that may.
+
+A small c keeps loads even, a large one keeps keys together: with uniform keys c = 1.25 places 99.9 % at their owner;
+with rooms of very different size a room is on 1.2 nodes on average. While few are connected caps are small numbers,
+and clients with the same key are spread. With c = 0 there is no cap: the owner takes the key unless it may take
+nobody, and neither its load nor its pace (`core.accept`) matters.
+
+Keys are placed by the nodes' own weights: the slow weight loop must not move keys around. A client without a key gets
+a random one.
+"""
+
+from math import ceil
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+import msgspec
+
+from ringway.core.hashing import make_table
+from ringway.core.load import LoadView, NodeLoad
+from ringway.core.placement.key import DEFAULT_KEY, parse_key
+from ringway.core.placement.policy import Options, Pick, last_resort
+from ringway.errors import ConfigError
+from ringway.types import NodeName
+
+if TYPE_CHECKING:
+    from random import Random
+
+UNBOUNDED = 1 << 62
+"""The room of a node that has no cap."""
+
+_EXACT = 1.0 - 1e-12
+"""A product that rounding has brought above a whole number must not allow one more."""
+
+
+class KeyedOptions(Options, frozen=True, kw_only=True):
+    """The options of policies by key."""
+
+    key: Annotated[
+        str,
+        msgspec.Meta(description="where a client's key comes from"),
+    ] = DEFAULT_KEY
+    c: Annotated[
+        float,
+        msgspec.Meta(
+            description="the most that a node is filled, in fair shares; 0: keys stay with their owner at any load",
+            ge=0.0,
+            le=1000.0,
+        ),
+    ] = 1.25
+
+    def __post_init__(self) -> None:
+        parse_key(self.key)
+        if 0.0 < self.c < 1.0:
+            raise ConfigError(
+                f"the option c={self.c:g} leaves no room for all clients; give 1 or more, or 0 for no bound"
+            )
+
+
+class Keyed:
+    """See the module. `secret` keys the hash."""
+
+    options_type: ClassVar[type[Options]] = KeyedOptions
+    rule: ClassVar[str] = "of the nodes in the key's order, the first that is below its cap"
+    measure: ClassVar[str] = "load / cap"
+    table: ClassVar[str]
+
+    def __init__(self, options: KeyedOptions, secret: bytes) -> None:
+        self.c = options.c
+        self.key_text = options.key
+        self._table = make_table(self.table, secret)
+        self._version = -1
+        self._weights = 0.0
+
+    def pick(self, view: LoadView, key: bytes | None, rng: "Random", count: int) -> Pick:
+        """See `Policy.pick`. Alternates are the next nodes in the key's order that are below their caps."""
+        if view.version != self._version:
+            self._follow(view)
+        key = key if key is not None else rng.randbytes(8)
+        if not self.c:
+            return self._owners(view, key, count)
+        allowed = self.c * (view.total + 1) / self._weights * _EXACT if view.eligible else 0.0
+        pick = self._walk(view, key, count, allowed)
+        return pick if pick.nodes else self._among_ready(view, key, count)
+
+    def value(self, view: LoadView, node: NodeLoad) -> float:
+        """See `Policy.value`. Below 1 there is room; without a cap, the load itself."""
+        if not self.c:
+            return node.load
+        weights = sum(other.weight_own for other in view.eligible)
+        return node.load / max(1, cap(self.c, view.total + 1, node.weight_own, weights))
+
+    def _follow(self, view: LoadView) -> None:
+        """Take over the nodes of `view` and their weights."""
+        weights = {node.name: node.weight_own for node in view.eligible}
+        self._table.update(weights)
+        self._weights = sum(weights.values())
+        self._version = view.version
+
+    def _walk(self, view: LoadView, key: bytes, count: int, allowed: float) -> Pick:
+        """Return the first nodes in the order of `key` that are ready, with less than `allowed` a unit of weight."""
+        found: list[NodeLoad] = []
+        seen: list[NodeLoad] = []
+        nodes = view.nodes
+        for name in self._table.ranked(key):
+            node = nodes[name]
+            seen.append(node)
+            if node.load < allowed * node.weight_own and node.ready:  # as good as load < cap: loads are whole numbers
+                found.append(node)
+                if len(found) == count:
+                    break
+        return Pick(found, seen)
+
+    def _among_ready(self, view: LoadView, key: bytes, count: int) -> Pick:
+        """Place where no node below its cap is ready: by the caps that the ready nodes have among themselves."""
+        ready = [node for node in view.eligible if node.ready]
+        if not ready:
+            return last_resort(view, count)
+        load = sum(node.load for node in ready)
+        return self._walk(view, key, count, self.c * (load + 1) / sum(node.weight_own for node in ready) * _EXACT)
+
+    def _owners(self, view: LoadView, key: bytes, count: int) -> Pick:
+        """Place without a cap: at the first nodes that may take anybody."""
+        found: list[NodeLoad] = []
+        for name in self._table.ranked(key):
+            node = view.nodes[name]
+            if not node.barred:
+                found.append(node)
+                if len(found) == count:
+                    break
+        return Pick(found, found) if found else last_resort(view, count)
+
+
+def cap(c: float, load: int, weight: float, weights: float) -> int:
+    """Return how many a node of `weight`, of all `weights`, may hold of `load`."""
+    return ceil(c * load / weights * weight * _EXACT)
+
+
+def room(view: LoadView, c: float) -> dict[NodeName, int]:
+    """Return how many more each eligible node may be given by its cap, when nobody is added but some are moved.
+
+    Never negative; 0 for a node that may take nobody; `UNBOUNDED` where `c` is 0 and the node has no maximum.
+    """
+    weights = sum(node.weight_own for node in view.eligible)
+    rooms: dict[NodeName, int] = {}
+    for node in view.eligible:
+        left = cap(c, view.total, node.weight_own, weights) - node.load if c else UNBOUNDED
+        most = node.report.connections_max if node.report is not None else 0
+        if most:
+            left = min(left, most - node.load)
+        rooms[node.name] = 0 if node.barred else max(0, left)
+    return rooms

@@ -1,0 +1,15 @@
+"""Maglev hashing by key: the most even shares, at the price of a few more keys that move.
+
+See `core.placement.keyed` and `core.hashing.maglev`.
+"""
+
+from typing import ClassVar
+
+from ringway.core.placement.keyed import Keyed
+
+
+class Maglev(Keyed):
+    """See the module."""
+
+    name: ClassVar[str] = "maglev"
+    table: ClassVar[str] = "maglev"

@@ -1,0 +1,15 @@
+"""Rendezvous hashing by key: exact shares for any weights, least movement. The one to choose for keys.
+
+See `core.placement.keyed` and `core.hashing.rendezvous`.
+"""
+
+from typing import ClassVar
+
+from ringway.core.placement.keyed import Keyed
+
+
+class Rendezvous(Keyed):
+    """See the module."""
+
+    name: ClassVar[str] = "rendezvous"
+    table: ClassVar[str] = "rendezvous"
