@@ -1,11 +1,13 @@
 """Deadlines of connections that exist in name only, on time that the test moves."""
 
+from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
 from math import inf
 from random import Random
 from typing import Any
 
+import msgspec
 import pytest
 
 from ringway.node.config import NodeConfig
@@ -33,17 +35,18 @@ class Fake:
         self.log.append((self._now[0], "ping"))
 
     def close(self, code: int, reason: str) -> None:
-        self.log.append((self._now[0], str(code)))
+        self.log.append((self._now[0], f"{code} age" if reason == "age" else str(code)))
+        self.is_connected = False
 
     def cut(self) -> None:
         self.log.append((self._now[0], "cut"))
 
 
 class Bench:
-    def __init__(self) -> None:
+    def __init__(self, config: NodeConfig = CONFIG) -> None:
         self.now = [START]
         self.stats = Stats()
-        self.keepalive = Keepalive(CONFIG, Random(1), self.stats, START)
+        self.keepalive = Keepalive(config, Random(1), self.stats, START)
 
     def connection(self, *, connected: bool = True) -> Any:
         fake: Any = Fake(self.now)
@@ -134,3 +137,41 @@ def test_a_process_that_was_stopped_first_reads_what_came_meanwhile(bench: Bench
     for _ in bench.until(bench.now[0] + 20):
         pass
     assert "3012" not in [what for _, what in fake.log]
+
+
+def test_a_thousand_that_came_together_do_not_end_together() -> None:
+    bench = Bench(msgspec.structs.replace(CONFIG, max_age_s=1000.0))
+    fakes = [bench.connection() for _ in range(1000)]
+    ends: Counter[int] = Counter()
+    for now in bench.until(START + 1502):
+        for fake in fakes:
+            if fake.beat is Beat.PINGED:
+                fake.beat = Beat.ANSWERED
+        for fake in [fake for fake in fakes if not fake.is_connected]:
+            fakes.remove(fake)
+            ends[int(now)] += 1
+            assert fake.log[-1][1] == "1012 age"
+            assert 0.0 <= now - fake.ends_at <= CONFIG.pong_timeout_s + 1.0
+    assert fakes == []
+    assert bench.stats.aged == 1000
+    assert max(ends.values()) < 15, "of 1,000 in any second"
+    assert START + 100 <= min(ends) < START + 150, "these came as a storm"
+
+
+def test_a_silent_client_is_closed_for_that_and_not_for_its_age() -> None:
+    bench = Bench(msgspec.structs.replace(CONFIG, max_age_s=1000.0))
+    fake = bench.connection()
+    for _ in bench.until(START + 60):
+        pass
+    assert [what for _, what in fake.log] == ["ping", "3012", "cut"]
+    assert bench.stats.aged == 0
+
+
+def test_an_age_shorter_than_the_pause_between_pings_is_held() -> None:
+    bench = Bench(msgspec.structs.replace(CONFIG, max_age_s=4.0))
+    fakes = [bench.connection() for _ in range(50)]
+    for _ in bench.until(START + 8, step=0.25):
+        for fake in fakes:
+            if fake.beat is Beat.PINGED:
+                fake.beat = Beat.ANSWERED
+    assert sum(fake.log[-1][1] == "1012 age" for fake in fakes if fake.log) >= 35, "all that were not being pinged"
