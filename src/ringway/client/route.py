@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ringway.client.discovery import discover
-from ringway.client.url import check_url, discovery_url, is_http, socket_url, with_query
+from ringway.client.url import check_url, discovery_url, has_query, is_http, socket_url, with_query
 from ringway.errors import ConfigError
 from ringway.protocol.move import Move
 
@@ -51,7 +51,7 @@ class Route:
         if self._via is Via.DIRECT or (self._via is None and is_http(gateway)):
             question = discovery_url(gateway, key=self._key, **moved)
             placement = await discover(question, timeout_s, self._ssl)
-            return tuple(self._keyed(url) for url in placement.urls())
+            return tuple(url if has_query(url, "key") else self._keyed(url) for url in placement.urls())
         url = self._keyed(socket_url(gateway, self._path))
         return (with_query(url, **moved) if move else url,)
 

@@ -78,3 +78,8 @@ def with_query(url: str, **query: str | None) -> str:
     kept = [item for item in parts.query.split("&") if item and unquote_plus(item.partition("=")[0]) not in query]
     added = urlencode({name: value for name, value in query.items() if value is not None})
     return urlunsplit(parts._replace(query="&".join([*kept, added] if added else kept)))
+
+
+def has_query(url: str, name: str) -> bool:
+    """Whether the query of `url` has an item `name`: what a gateway gave for a key is the one that counts."""
+    return any(unquote_plus(item.partition("=")[0]) == name for item in urlsplit(url).query.split("&"))

@@ -444,7 +444,14 @@ async def test_why_this_side_ended_it_is_the_cause(sent: bytes, code: int) -> No
         assert closed.value.__cause__.close_code == code
 
 
-async def test_a_gateway_is_asked_first_and_the_key_goes_along() -> None:
+@pytest.mark.parametrize(
+    ("given", "asked"),
+    [
+        (f"ticket={TICKET}", f"/app?ticket={TICKET}&key=k"),
+        (f"key=d1e2&ticket={TICKET}", f"/app?key=d1e2&ticket={TICKET}"),  # what the gateway makes of it counts
+    ],
+)
+async def test_a_gateway_is_asked_first_and_the_key_goes_along(given: str, asked: str) -> None:
     paths: list[str] = []
 
     async def handler(connection: ServerConnection) -> None:
@@ -453,12 +460,12 @@ async def test_a_gateway_is_asked_first_and_the_key_goes_along() -> None:
         await echo(connection)
 
     async with server(handler) as uri:
-        answer = http(200, {"url": f"{uri}app?ticket={TICKET}"})
+        answer = http(200, {"url": f"{uri}app?{given}"})
         async with ScriptedGateway(lambda _: answer) as gateway, ringway.connect(gateway.url, key="k") as ws:
             await ws.send("hello")
             assert await ws.recv() == "hello"
     assert gateway.asked == ["/gateway?key=k"]
-    assert paths == [f"/app?ticket={TICKET}&key=k"]
+    assert paths == [asked]
 
 
 async def test_iterating_over_connect_goes_where_a_move_leads() -> None:

@@ -4,6 +4,7 @@ from ringway.client.url import (
     address_of,
     check_url,
     discovery_url,
+    has_query,
     is_http,
     is_secure,
     shown,
@@ -95,3 +96,9 @@ def test_an_item_of_the_query_is_replaced_and_the_others_stay_as_they_are() -> N
     assert with_query(url, ticket="new") == "ws://h/p?a=%7E1&b&ticket=new"
     assert with_query(url, ticket=None) == "ws://h/p?a=%7E1&b"
     assert with_query("ws://h/p", key="k") == "ws://h/p?key=k"
+
+
+def test_whether_a_query_has_an_item() -> None:
+    assert has_query("ws://h/p?a=1&k%65y=", "key")
+    assert not has_query("ws://h/p?keys=1&a=key=1", "key")
+    assert not has_query("ws://h/key", "key")
