@@ -8,12 +8,24 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
+from ringway.engine.memory import MemoryHub
+from ringway.protocol.order import (
+    MoveOrder,
+    NodeAnswer,
+    NodeRequest,
+    Owners,
+    decode_node_answer,
+    encode,
+    node_address,
+)
 from ringway.protocol.ticket import Mint
+from ringway.types import NodeName
 
 PATIENCE_S = 10.0
 PATH = "/connection/websocket"
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 MINT = Mint(b"a secret of tests")
+N1, N2 = NodeName("n1"), NodeName("n2")
 
 TEXT, BINARY, CLOSE, PING, PONG = 0x1, 0x2, 0x8, 0x9, 0xA
 
@@ -23,6 +35,21 @@ async def eventually(condition: Callable[[], bool], patience_s: float = PATIENCE
     async with asyncio.timeout(patience_s):
         while not condition():
             await asyncio.sleep(0.01)
+
+
+async def ask(hub: MemoryHub, request: NodeRequest, node: NodeName = N1) -> NodeAnswer:
+    """Ask `node` over the bus."""
+    return decode_node_answer(await hub.open().bus.call(node_address(node), encode(request), timeout_s=5))
+
+
+def order(count: int, *, fence: int = 1, within_s: float = 0.0, owners: Owners | None = None) -> MoveOrder:
+    """An order to move connections to n2."""
+    return MoveOrder(fence=fence, target=N2, count=count, within_s=within_s, owners=owners)
+
+
+def ring(weights: dict[NodeName, float], before: dict[NodeName, float] | None = None) -> Owners:
+    """Whose keys are by a ring."""
+    return Owners(table="ring", weights=weights, before=before)
 
 
 def head(path: str = PATH, method: str = "GET", version: str = "1.1", **headers: str | None) -> bytes:

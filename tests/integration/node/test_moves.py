@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from integration.node.conftest import Dial, StartNode
-from integration.node.kit import PATH, eventually
+from integration.node.kit import N1, N2, PATH, ask, eventually, order, ring
 from ringway.core.hashing.ring import HashRing
 from ringway.engine.memory import MemoryHub
 from ringway.node import ChannelNode
@@ -16,31 +16,15 @@ from ringway.protocol.order import (
     CountMisplaced,
     Done,
     MoveOrder,
-    NodeAnswer,
     NodeRequest,
     Owners,
     Refused,
     SetState,
     decode_node_answer,
     encode,
-    node_address,
 )
 from ringway.protocol.report import Report, decode_report
 from ringway.types import NodeName, NodeState
-
-N1, N2 = NodeName("n1"), NodeName("n2")
-
-
-async def ask(hub: MemoryHub, request: NodeRequest, node: NodeName = N1) -> NodeAnswer:
-    return decode_node_answer(await hub.open().bus.call(node_address(node), encode(request), timeout_s=5))
-
-
-def order(count: int, *, fence: int = 1, within_s: float = 0.0, owners: Owners | None = None) -> MoveOrder:
-    return MoveOrder(fence=fence, target=N2, count=count, within_s=within_s, owners=owners)
-
-
-def ring(weights: dict[NodeName, float], before: dict[NodeName, float] | None = None) -> Owners:
-    return Owners(table="ring", weights=weights, before=before)
 
 
 async def test_a_moved_client_gets_in_at_the_target_with_its_ticket(
