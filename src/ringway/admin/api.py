@@ -1,14 +1,17 @@
-"""The admin API: health, metrics and members over HTTP."""
+"""The admin API: health, metrics and members over HTTP; of a gateway, what steers it as well."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import msgspec
-from litestar import Litestar, Response, get
+from litestar import Litestar, Request, Response, get
 from litestar.openapi import OpenAPIConfig
 
+from ringway.admin.control import Control, control_routes
 from ringway.admin.member import Cluster, GatewayRow, NodeRow
 from ringway.admin.metric import CONTENT_TYPE, Metrics
+from ringway.errors import ConfigError
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,6 +32,7 @@ class Admin:
     health: Callable[[], Health]
     cluster: Callable[[], Cluster]
     metrics: Metrics
+    control: Control | None = None  # a gateway has one
 
 
 def build_api(admin: Admin, version: str) -> Litestar:
@@ -55,8 +59,15 @@ def build_api(admin: Admin, version: str) -> Litestar:
     def gateways() -> tuple[GatewayRow, ...]:
         return admin.cluster().gateways
 
+    own = control_routes(admin.control) if admin.control is not None else ()
     return Litestar(
-        route_handlers=[healthz, readyz, metrics, nodes, gateways],
+        route_handlers=[healthz, readyz, metrics, nodes, gateways, *own],
+        exception_handlers={ConfigError: _refuse},
         openapi_config=OpenAPIConfig(title="Ringway admin", version=version),
         logging_config=None,
     )
+
+
+def _refuse(_: Request[Any, Any, Any], error: ConfigError) -> Response[dict[str, Any]]:
+    """Answer who asked for what cannot be."""
+    return Response({"status_code": 400, "detail": str(error)}, status_code=400)

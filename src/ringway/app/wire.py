@@ -27,7 +27,7 @@ from ringway.balancer import Balancer
 from ringway.core.load import LoadView
 from ringway.core.steering import Steering
 from ringway.errors import ConfigError
-from ringway.gateway import Checks, Directory, Gateway, read_backends
+from ringway.gateway import Checks, Control, Directory, Gateway, read_backends
 from ringway.node import ChannelNode
 from ringway.ports import Engine
 from ringway.protocol.report import Report
@@ -69,8 +69,10 @@ async def run_gateway(config: Config) -> int:
             engine=engine,
             clock=time.monotonic,
         )
+        control = Control(name, directory, steering, rng)
         await gateway.start()
         admin = _open_admin(config.admin, beside=gateway.port)
+        await control.serve(engine)
         await directory.join(engine, _introduction(config, name, incarnation, gateway.port, admin), rng)
         sources = [
             read_process("gateway", name, engine),
@@ -90,10 +92,12 @@ async def run_gateway(config: Config) -> int:
                 lambda: _health(name, Role.GATEWAY, engine, _no_node(directory.view)),
                 lambda: describe(directory.membership.members.values()),
                 Metrics(sources),
+                control,
             )
             jobs.append(_serve_admin(admin, asked))
         steps = [
             Step("leave the registry", directory.leave),
+            Step("answer operators no more", control.stop),
             Step("stop listening and end the relays", gateway.stop),
             Step("give the balancer's lease up", balancing.stop),
             Step("free the name", lambda: free_name(engine.lease, name, incarnation)),
@@ -113,6 +117,7 @@ async def _run_static_gateway(config: Config) -> int:
     directory = Directory(Issuer(_new_incarnation()))
     gateway = Gateway(config.gateway, directory, steering, None, rng)
     checks = Checks(config.gateway, directory, backends, rng)
+    control = Control(NodeName(name), directory, steering, rng)
     await gateway.start()
     admin = _open_admin(config.admin, beside=gateway.port)
     await checks.start()
@@ -123,6 +128,7 @@ async def _run_static_gateway(config: Config) -> int:
             lambda: _health(name, Role.GATEWAY, None, _no_node(directory.view)),
             lambda: describe(node.report for node in directory.view.nodes.values() if node.report),
             Metrics(sources),
+            control,
         )
         jobs.append(_serve_admin(admin, asked))
     steps = [

@@ -1,0 +1,52 @@
+"""Keeps pages of other sites from changing anything through the browser of somebody who can reach the admin port.
+
+The port asks nobody who they are: it is on loopback, or on a network of operators. A browser on that machine reaches it
+too, for any page that it shows. Such a page can send simple requests (a form's POST) without being asked, so:
+
+- a request with a body must be `application/json`, which no simple request is: a browser asks first whether another
+  site may send it, and gets no consent here;
+- a request with an `Origin`, which browsers add, must come from the very host that it goes to;
+- and that host must be an address, or localhost: a name could be one of the attacker's own, made to lead here (DNS
+  rebinding), and then it is its own origin.
+"""
+
+from ipaddress import ip_address
+from typing import Any
+from urllib.parse import urlsplit
+
+from litestar.connection import ASGIConnection
+from litestar.exceptions import HTTPException, PermissionDeniedException
+from litestar.handlers import BaseRouteHandler
+
+JSON = "application/json"
+WITH_BODY = ("POST", "PUT", "PATCH")
+
+
+def guard_changes(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+    """Refuse a request that changes something and may have been written by a page of another site."""
+    given = connection.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if connection.scope["method"] in WITH_BODY and given != JSON:  # type: ignore[typeddict-item]
+        raise HTTPException(
+            status_code=415, detail=f"the content type is {given or 'not given'}; send JSON, with Content-Type: {JSON}"
+        )
+    origin = connection.headers.get("origin")
+    if origin is None:
+        return
+    host = connection.headers.get("host", "")
+    if urlsplit(origin).netloc.lower() != host.lower():
+        raise PermissionDeniedException(f"the request comes from a page of {origin}; pages of other sites may not ask")
+    if not _is_address(host):
+        raise PermissionDeniedException(
+            f"a page asks by the name {host}, which could belong to anybody; open it by the address of the admin port"
+        )
+
+
+def _is_address(host: str) -> bool:
+    name = urlsplit(f"//{host}").hostname or ""
+    if name == "localhost":
+        return True
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True

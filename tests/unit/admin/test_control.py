@@ -1,0 +1,199 @@
+"""Steering a gateway over HTTP, and who may not."""
+
+import msgspec
+import pytest
+from litestar import Litestar
+
+from ringway.admin.api import Admin, Health, build_api
+from ringway.admin.member import describe
+from ringway.admin.metric import Metrics
+from ringway.errors import ConfigError
+from ringway.protocol.control import Candidate, Decision, DirectiveAnswer, Explanation
+from ringway.protocol.directive import Directive
+from ringway.types import NodeName
+from unit.admin.ask import ask
+
+ME = NodeName("gateway-1")
+
+
+class Fake:
+    """A gateway that follows whatever it is told, but for one policy."""
+
+    def __init__(self) -> None:
+        self.directive = Directive()
+
+    def explain(self, key: str) -> Explanation:
+        full = Candidate(node=NodeName("node-1"), state="active", eligible=False, why_not="full")
+        return Explanation(gateway=ME, policy="ring", rule="r", measure="m", key=key, candidates=(full,))
+
+    def followed(self) -> DirectiveAnswer:
+        policy = self.directive.policy or "two-choices"
+        return DirectiveAnswer(gateway=ME, policy=policy, configured="two-choices", directive=self.directive)
+
+    def versions(self) -> dict[NodeName, int]:
+        return {ME: self.directive.version, NodeName("gateway-2"): 0}
+
+    def change_policy(self, policy: str, *, moving: bool) -> DirectiveAnswer:
+        if policy == "fastest":
+            raise ConfigError("the policy 'fastest' is unknown; choose one of ring")
+        self.directive = self.directive.with_policy(policy, moving=moving)
+        return self.followed()
+
+    def freeze(self, why: str) -> DirectiveAnswer:
+        self.directive = self.directive.with_frozen(why)
+        return self.followed()
+
+    async def decisions(self, count: int) -> list[Decision]:
+        return [Decision(number=number, at=1.0, cause="joined", reason="r") for number in range(count)]
+
+
+@pytest.fixture
+def control() -> Fake:
+    return Fake()
+
+
+def app_of(control: Fake | None) -> Litestar:
+    def health() -> Health:
+        return Health(name="x", role="gateway", version="0", engine="up", ready=True)
+
+    return build_api(Admin(health, lambda: describe([]), Metrics([]), control), "0")
+
+
+@pytest.fixture
+def app(control):
+    return app_of(control)
+
+
+async def test_a_key_is_explained(app):
+    status, said = await ask(app, "GET", "/v1/explain?key=r%C3%A4um&more=1")
+    assert (status, said["key"]) == (200, "räum")
+    assert said["candidates"][0]["why_not"] == "full"
+    assert msgspec.convert(said, Explanation).gateway == ME
+    assert (await ask(app, "GET", "/v1/explain"))[1]["key"] == ""
+
+
+async def test_the_policy_is_read_changed_and_reset(app, control):
+    _, before = await ask(app, "GET", "/v1/policy")
+    assert before == {
+        "gateway": "gateway-1", "policy": "two-choices", "configured": "two-choices", "version": 0, "moving": True,
+        "frozen": "", "versions": {"gateway-1": 0, "gateway-2": 0}, "problem": "",
+    }  # fmt: skip
+    status, after = await ask(app, "PUT", "/v1/policy", {"policy": "ring"})
+    assert (status, after["policy"], after["version"], after["moving"]) == (200, "ring", 1, False)
+    assert after["versions"] == {"gateway-1": 1, "gateway-2": 0}
+    assert (await ask(app, "PUT", "/v1/policy", {"policy": "ring", "move": True}))[1]["moving"] is True
+    status, reset = await ask(app, "DELETE", "/v1/policy")
+    assert (status, reset["policy"], reset["version"]) == (200, "two-choices", 3)
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({"policy": "fastest"}, "'fastest' is unknown; choose one of ring"),
+        ({"policy": ""}, "length >= 1"),
+        ({"policy": 3}, "str"),
+        ({}, "policy"),
+        ({"policy": "ring", "moving": True}, "moving"),
+        ([], "object"),
+        (b"{", "truncated"),
+        (b"\xff", ""),
+    ],
+)
+async def test_a_wrong_change_is_answered_with_what_is_wrong_and_changes_nothing(app, control, body, said):
+    status, answer = await ask(app, "PUT", "/v1/policy", body)
+    assert status == 400
+    assert said.lower() in str(answer).lower()
+    assert control.directive == Directive()
+
+
+async def test_moves_are_frozen_with_a_reason_and_go_on(app, control):
+    status, said = await ask(app, "POST", "/v1/freeze", {"why": "deploy"})
+    assert (status, said["frozen"]) == (200, "deploy")
+    assert (await ask(app, "POST", "/v1/freeze", {"why": "  "}))[1]["frozen"] == "asked for by an operator"
+    assert (await ask(app, "POST", "/v1/freeze", {}))[1]["frozen"] == "asked for by an operator"
+    status, said = await ask(app, "DELETE", "/v1/freeze")
+    assert (status, said["frozen"], said["version"]) == (200, "", 4)
+
+
+async def test_moves_are_listed_as_many_as_asked_for(app):
+    assert len((await ask(app, "GET", "/v1/moves?count=3"))[1]) == 3
+    assert len((await ask(app, "GET", "/v1/moves"))[1]) == 20
+    for count in ("0", "1001", "many"):
+        assert (await ask(app, "GET", f"/v1/moves?count={count}"))[0] == 400
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/v1/explain"),
+        ("GET", "/v1/policy"),
+        ("PUT", "/v1/policy"),
+        ("GET", "/v1/moves"),
+        ("POST", "/v1/freeze"),
+    ],
+)
+async def test_a_node_has_none_of_that(method, path):
+    assert (await ask(app_of(None), method, path))[0] == 404
+
+
+CHANGES = [("PUT", "/v1/policy", {"policy": "ring"}), ("POST", "/v1/freeze", {"why": "x"}),
+           ("DELETE", "/v1/freeze", None), ("DELETE", "/v1/policy", None)]  # fmt: skip
+
+
+@pytest.mark.parametrize(("method", "path", "body"), CHANGES)
+@pytest.mark.parametrize(
+    ("headers", "said"),
+    [
+        ({"origin": "https://evil.example"}, "pages of other sites"),
+        ({"origin": "null"}, "pages of other sites"),
+        ({"origin": "http://127.0.0.1:8000"}, "pages of other sites"),
+        ({"origin": ""}, ""),  # an empty header is not sent by the helper: a control
+        ({"origin": "http://evil.example:8001", "host": "evil.example:8001"}, "could belong to anybody"),
+        ({"origin": "http://127.0.0.1.evil.example", "host": "127.0.0.1.evil.example"}, "could belong to anybody"),
+    ],
+)
+async def test_pages_of_other_sites_change_nothing(app, control, method, path, body, headers, said):
+    status, answer = await ask(app, method, path, body, **headers)
+    if not said:
+        assert status == 200
+        return
+    assert status == 403
+    assert said in answer["detail"]
+    assert control.directive == Directive()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:8001", "[::1]:8001", "localhost:8001", "10.0.0.7:8001"])
+async def test_a_page_of_the_admin_port_itself_may(app, host):
+    assert (await ask(app, "DELETE", "/v1/freeze", origin=f"http://{host}", host=host))[0] == 200
+
+
+@pytest.mark.parametrize(("method", "path", "body"), CHANGES[:2])
+@pytest.mark.parametrize(
+    "kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", ""]
+)
+async def test_what_a_form_can_send_is_refused(app, control, method, path, body, kind):
+    raw = msgspec.json.encode(body)
+    status, answer = await ask(app, method, path, raw, content_type=kind)
+    assert status == 415
+    assert "application/json" in answer["detail"]
+    assert control.directive == Directive()
+
+
+async def test_a_program_needs_no_origin_and_may_name_the_charset(app):
+    body = {"policy": "ring"}
+    assert (await ask(app, "PUT", "/v1/policy", body, content_type="application/JSON; charset=utf-8"))[0] == 200
+
+
+async def test_no_other_site_may_read_or_is_let_send(app):
+    status, _ = await ask(
+        app, "OPTIONS", "/v1/policy", origin="https://evil.example", access_control_request_method="PUT"
+    )
+    assert status in (204, 405)  # without Access-Control-Allow-Origin, which the application never sends
+    assert app.cors_config is None
+
+
+async def test_the_description_names_each_request(app):
+    paths = (await ask(app, "GET", "/schema/openapi.json"))[1]["paths"]
+    assert set(paths) >= {"/v1/explain", "/v1/policy", "/v1/moves", "/v1/freeze", "/v1/nodes"}
+    assert set(paths["/v1/policy"]) == {"get", "put", "delete"}
+    assert set(paths["/v1/freeze"]) == {"post", "delete"}
