@@ -6,7 +6,7 @@ field of a component's config struct is the only place where a setting is writte
 
 import types
 import typing
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +28,8 @@ class Field:
     unit: str
     flag: str  # as it is called on a command of its own section, without dashes
     secret: bool
+    hide: Callable[[str], str] | None  # makes of a value what may be shown, where a part of it is secret
+    table: Callable[[Mapping[str, Any]], str] | None  # makes the short form of a table, where TOML may hold one
     ge: float | None
     gt: float | None
     le: float | None
@@ -73,6 +75,24 @@ class Field:
         words += [f"at most {_plain(self.le)}"] if self.le is not None else []
         words += [f"below {_plain(self.lt)}"] if self.lt is not None else []
         return ", ".join(words)
+
+    def of_toml(self, value: Any) -> Any:
+        """Return `value` with the short forms of its tables; raise `ConfigError` where one of them is wrong."""
+        if self.table is None:
+            return value
+        if isinstance(value, dict):
+            return self.table(value)
+        return (
+            [self.table(item) if isinstance(item, dict) else item for item in value]
+            if isinstance(value, list)
+            else value
+        )
+
+    def showable(self, value: Any) -> Any:
+        """Return `value` without the secrets in it."""
+        if self.hide is None or not value:
+            return value
+        return self.hide(value) if isinstance(value, str) else tuple(map(self.hide, value))
 
     @property
     def metavar(self) -> str:
@@ -125,6 +145,8 @@ def fields_of(section: str, struct: type[msgspec.Struct]) -> Iterator[Field]:
             unit=str(extra.get("unit", "")),
             flag=str(extra.get("flag", field.name.replace("_", "-"))),
             secret=bool(extra.get("secret", False)),
+            hide=extra.get("hide"),
+            table=extra.get("table"),
             ge=getattr(bounds, "ge", None),
             gt=getattr(bounds, "gt", None),
             le=getattr(bounds, "le", None),

@@ -65,7 +65,11 @@ def read_file(path: str | None, environ: Mapping[str, str], fields: Mapping[str,
                 if key not in fields:
                     known = [field.name for field in fields.values() if field.section == section]
                     problems.append(f"{path}: there is no setting {name!r} in [{section}]{_nearest(name, known)}")
-                layer[key] = Given(value, str(path))
+                    continue
+                try:
+                    layer[key] = Given(fields[key].of_toml(value), str(path))
+                except ConfigError as error:
+                    problems += (f"{path}: [{section}] {name}: {problem}" for problem in error.problems)
     if problems:
         raise ConfigError(*problems)
     return layer
@@ -112,7 +116,7 @@ def check(layer: Layer, fields: Mapping[str, Field]) -> dict[str, Any]:
         try:
             values[path] = msgspec.convert(given.value, field.type, strict=not isinstance(given.value, str))
         except msgspec.ValidationError:
-            shown = "(hidden)" if field.secret else repr(given.value)
+            shown = "(hidden)" if field.secret or field.hide else repr(given.value)
             problems.append(f"{path} is {shown} ({given.origin}); it must be {field.rule}")
     if problems:
         raise ConfigError(*problems)

@@ -23,6 +23,7 @@ def show(
     The later wins: defaults, the file (--config or RINGWAY_CONFIG), the environment, flags. Secrets are not shown.
     """
     loaded = load_config(file=config_file)
+    loaded.check_policy()
     if as_json:
         typer.echo(msgspec.json.encode(_as_json(loaded, origin=origin)))
         return
@@ -43,6 +44,7 @@ def value_of(loaded: Loaded, field: Field) -> Any:
 
 def shown(field: Field, value: Any) -> Any:
     """Return `value` as it may be shown: of a URL the part without credentials, of a secret nothing."""
+    value = field.showable(value)
     if not field.secret or not value:
         return value
     return hide_credentials(value) if "://" in value else HIDDEN

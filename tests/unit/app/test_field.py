@@ -16,6 +16,10 @@ class Sample(msgspec.Struct, kw_only=True):
     token: Annotated[str, msgspec.Meta(description="A secret.", extra={"secret": True})] = ""
     path: Annotated[str, msgspec.Meta(description="A path.", pattern="^/")] = "/"
     per_s: Annotated[float, msgspec.Meta(description="A rate.", extra={"unit": "1/s"})] = 1.0
+    spec: Annotated[str, msgspec.Meta(extra={"table": lambda table: f"{table['name']}!", "hide": str.upper})] = ""
+    specs: Annotated[
+        tuple[str, ...], msgspec.Meta(extra={"table": lambda table: table["name"], "hide": str.upper})
+    ] = ()
 
 
 FIELDS = {field.name: field for field in fields_of("sample", Sample)}
@@ -67,3 +71,24 @@ def test_every_setting_of_ringway_is_described_and_ends_as_a_sentence():
 def test_no_two_settings_share_an_environment_variable():
     names = [field.env for field in all_fields().values()]
     assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize(
+    ("name", "written", "read"),
+    [
+        ("spec", {"name": "a"}, "a!"),
+        ("spec", "short", "short"),
+        ("specs", [{"name": "a"}, "short"], ["a", "short"]),
+        ("specs", 7, 7),  # judged later, with all others
+        ("path", {"name": "a"}, {"name": "a"}),
+    ],
+)
+def test_tables_of_toml_become_short_forms(name, written, read):
+    assert FIELDS[name].of_toml(written) == read
+
+
+def test_what_is_shown_of_a_value_is_its_fields_matter():
+    assert FIELDS["spec"].showable("a") == "A"
+    assert FIELDS["specs"].showable(("a", "b")) == ("A", "B")
+    assert FIELDS["specs"].showable(()) == ()
+    assert FIELDS["path"].showable("a") == "a"
