@@ -15,7 +15,13 @@ FULL = node_report(
     zone="b",
     connections=10,
     pending=3,
+    connections_max=100,
+    cooling=4,
+    drain_left_s=12.5,
     accept_per_s=120.5,
+    handshake_p99_s=0.02,
+    utilisation={"cpu": 0.5, "egress": 1.5},
+    missed=2,
     taken={Issuer("aaaaaaaa"): 7},
     reserved={NodeName("n2"): 1},
     moved={NodeName("n2"): 9},
@@ -32,6 +38,10 @@ def test_what_has_its_usual_value_is_not_sent() -> None:
     assert b"weight" not in raw
     assert b"taken" not in raw
     assert len(raw) < 120
+
+
+def test_a_weight_of_zero_is_told() -> None:
+    assert decode_report(encode_report(node_report("n1", weight=0))).weight == 0
 
 
 def test_unknown_fields_of_a_newer_member_are_skipped() -> None:
@@ -51,6 +61,8 @@ def test_unknown_fields_of_a_newer_member_are_skipped() -> None:
         encode_report(FULL).replace(b'"role":"node"', b'"role":"king"'),
         encode_report(FULL).replace(b'"state":"draining"', b'"state":"asleep"'),
         encode_report(FULL).replace(b'"seq":42', b'"seq":"42"'),
+        encode_report(FULL).replace(b'"weight":2.5', b'"weight":-1'),
+        encode_report(FULL).replace(b'"missed":2', b'"missed":-2'),
     ],
 )
 def test_what_is_no_report_is_refused(raw: bytes) -> None:
