@@ -25,6 +25,7 @@ from ringway.app.load import (
 )
 from ringway.app.log import LogConfig
 from ringway.app.member import MemberConfig
+from ringway.app.policy import POLICY, check_policy, shorten_policy
 from ringway.app.state import STATE_DIR_ENV, find_running, state_dir
 from ringway.app.supervise import UpConfig
 from ringway.core.balance import BalanceConfig
@@ -80,6 +81,10 @@ class Loaded:
         """Where the value of the setting `path` came from."""
         return self.given[path].origin if path in self.given else DEFAULT_ORIGIN
 
+    def check_policy(self) -> None:
+        """Raise `ConfigError` where the gateway's policy cannot be had. Only gateways need it, so only they ask."""
+        check_policy(self.config.gateway.policy, self.origin(POLICY))
+
 
 def load_config(
     *,
@@ -95,7 +100,7 @@ def load_config(
     fields = all_fields()
     given = combine(
         lambda: beneath or {},
-        lambda: read_file(file, environ, fields),
+        lambda: shorten_policy(read_file(file, environ, fields)),
         lambda: read_environment(environ, fields),
         lambda: flags or {},
     )

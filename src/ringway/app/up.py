@@ -24,7 +24,6 @@ from ringway.app.state import (
     write_running,
 )
 from ringway.app.supervise import Child, Supervisor
-from ringway.core.placement import make_policy
 from ringway.engine.embedded import EmbeddedNats
 from ringway.errors import ConfigError, RingwayError
 
@@ -46,7 +45,7 @@ async def run_up(loaded: Loaded, directory: Path, config_file: str | None, *, sh
     config = loaded.config
     prepare(directory)
     _check_alone(directory)
-    make_policy(config.gateway.policy, b"")
+    loaded.check_policy()
     _check_free("gateway", config.gateway.host, config.gateway.port, "--port")
     if config.admin.port:
         _check_free("admin", config.admin.host, config.admin.port, "--admin-port")

@@ -17,7 +17,9 @@ def gateway(flags: Layer, config_file: ConfigFile = None, state: StateDir = None
 
     Example: ringway gateway --port 8000 --backend ws://127.0.0.1:9001 --backend ws://127.0.0.1:9002,weight=2
     """
-    config = load_joined(flags=flags, file=config_file, state=state).config
+    loaded = load_joined(flags=flags, file=config_file, state=state)
+    loaded.check_policy()
+    config = loaded.config
     configure_log(config.log)
     from ringway.app.wire import run_gateway
 

@@ -29,8 +29,9 @@ class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     policy: Annotated[
         str,
         msgspec.Meta(
-            description="How a node is chosen: two-choices, round-robin, least-connected, or ring (by `key=`). "
-            "Two choices stay good when reports are late."
+            description="How a node is chosen, with options: two-choices:d=3, or as a table in TOML. `ringway policy "
+            "list` says which there are. Two choices stay good when reports are late. `ringway policy set` changes it "
+            "for all gateways while they run."
         ),
     ] = DEFAULT_POLICY
     allowed_origins: Annotated[
@@ -163,6 +164,16 @@ class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         ),
     ] = 5.0
 
+    probe_interval_s: Annotated[
+        float,
+        msgspec.Meta(
+            description="Policy least-response-time: a node of which no handshake has told in this time how quickly "
+            "it answers is asked with a plain request. 20 % jittered.",
+            gt=0,
+            le=3600,
+            extra={"unit": "s"},
+        ),
+    ] = 2.0
     health_interval_s: Annotated[
         float,
         msgspec.Meta(
