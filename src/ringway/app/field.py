@@ -82,11 +82,9 @@ class Field:
             return value
         if isinstance(value, dict):
             return self.table(value)
-        return (
-            [self.table(item) if isinstance(item, dict) else item for item in value]
-            if isinstance(value, list)
-            else value
-        )
+        if isinstance(value, list):
+            return [self.table(item) if isinstance(item, dict) else item for item in value]
+        return value
 
     def showable(self, value: Any) -> Any:
         """Return `value` without the secrets in it."""

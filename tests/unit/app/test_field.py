@@ -51,7 +51,7 @@ def test_a_field_says_its_rule_in_words(name, rule, metavar):
 
 
 def test_kinds_of_fields_are_told_apart():
-    assert [name for name, field in FIELDS.items() if field.repeated] == ["names"]
+    assert [name for name, field in FIELDS.items() if field.repeated] == ["names", "specs"]
     assert [name for name, field in FIELDS.items() if field.switch] == ["enabled"]
 
 
