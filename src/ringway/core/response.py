@@ -1,7 +1,11 @@
 """How quickly a node answers: peak-sensitive moving average of times to a handshake's answer (Finagle's Peak EWMA).
 
 A slower answer counts at once, a quicker one by and by. Only handshakes and probes are measured, never the life of a
-connection: whoever times the whole exchange takes a WebSocket of an hour for an answer of an hour.
+connection: whoever times the whole exchange takes a WebSocket of an hour for an answer of an hour. A failure counts as
+a very slow answer.
+
+Who looks bad is asked no more, so nothing new would be learned of it. Therefore an old peak is forgotten with time,
+towards what is usual in the cluster: then the node is tried again.
 """
 
 import math
@@ -19,37 +23,46 @@ FAILED_S = 5.0
 class Response:
     """The response time of one node as one gateway sees it. `now` is monotonic."""
 
-    __slots__ = ("_at", "_mean_s", "opening")
+    __slots__ = ("_at", "opening", "seen_s")
 
     def __init__(self) -> None:
-        self._mean_s: float | None = None
-        self._at = 0.0
+        self.seen_s: float | None = None  # the moving average when the last sample came; None: nothing was measured yet
         self.opening = 0  # handshakes under way through this gateway
+        self._at = 0.0
 
     @property
     def known(self) -> bool:
         """Whether anything was measured yet."""
-        return self._mean_s is not None
+        return self.seen_s is not None
 
     def age_s(self, now: float) -> float:
         """Return how long ago a time was measured last; infinity where none was."""
-        return math.inf if self._mean_s is None else now - self._at
+        return math.inf if self.seen_s is None else now - self._at
 
     def observe(self, seconds: float, now: float) -> None:
         """Take one measured time."""
-        mean = self._mean_s
+        mean = self.seen_s
         if mean is None or seconds >= mean:
-            self._mean_s = seconds
+            self.seen_s = seconds
         else:
             keep = math.exp(-max(0.0, now - self._at) / TAU_S)
-            self._mean_s = mean * keep + seconds * (1.0 - keep)
+            self.seen_s = mean * keep + seconds * (1.0 - keep)
         self._at = now
 
     def observe_at_least(self, seconds: float, now: float) -> None:
         """Take a time that was not waited for to its end: it counts where it is longer than what is known."""
-        if self._mean_s is None or seconds > self._mean_s:
+        if self.seen_s is None or seconds > self.seen_s:
             self.observe(seconds, now)
 
-    def mean_s(self, unknown_s: float) -> float:
-        """Return the moving average; `unknown_s` where nothing was measured."""
-        return max(FLOOR_S, unknown_s if self._mean_s is None else self._mean_s)
+    def failed(self, now: float) -> None:
+        """Take a handshake that failed."""
+        self.observe(FAILED_S, now)
+
+    def mean_s(self, usual_s: float, now: float) -> float:
+        """Return the average as of `now`; `usual_s` where nothing was measured, and what an old peak sinks to."""
+        mean = self.seen_s
+        if mean is None:
+            mean = usual_s
+        elif mean > usual_s:
+            mean = usual_s + (mean - usual_s) * math.exp(-max(0.0, now - self._at) / TAU_S)
+        return max(FLOOR_S, mean)
