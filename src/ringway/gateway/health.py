@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from ringway.core.response import FAILED_S
 from ringway.gateway.backends import Backend
 from ringway.gateway.config import GatewayConfig
 from ringway.gateway.directory import Directory
@@ -115,7 +114,10 @@ class Checks:
         node = self._directory.view.nodes.get(backend.name)
         now = self._clock()
         if node is not None and node.response.age_s(now) >= self._config.health_interval_s:
-            node.response.observe(FAILED_S if failed else now - begun, now)
+            if failed:
+                node.response.failed(now)
+            else:
+                node.response.observe(now - begun, now)
 
     def _tell(self, backend: Backend, seq: int, *, up: bool) -> None:
         node = self._directory.view.nodes.get(backend.name)

@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import structlog
 
-from ringway.core.response import FAILED_S
 from ringway.errors import UpgradeError
 from ringway.gateway.affinity import Affinity
 from ringway.gateway.backends import Address
@@ -90,7 +89,7 @@ class Opener:
             if isinstance(error, asyncio.CancelledError):
                 response.observe_at_least(now - begun, now)  # time for all tries is over, and this one's may be short
             elif not isinstance(error, Refusal):  # a quick refusal does not make a node a quick one
-                response.observe(FAILED_S, now)
+                response.failed(now)
             if isinstance(error, UpgradeError):
                 _log.info("a node did not open a websocket", node=place.node.name, error=str(error))
             raise

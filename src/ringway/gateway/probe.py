@@ -1,9 +1,9 @@
 """Asks nodes how quickly they answer, where no handshake of late has told: for the policy that goes by that.
 
-A gateway that only tells clients where to go opens no WebSockets itself, and a node that has once been slow is sent
-nobody who would find out that it is quick again. So each node is asked with a plain HTTP request on its own port, which
-it refuses at once. That is less work than a handshake: it shows a node that hangs or is far away, and lets an old peak
-be forgotten; what a handshake costs is measured by handshakes (gateway/opener.py).
+A gateway that only tells clients where to go opens no WebSockets itself, and a node that was slow once is sent nobody
+who would find out more. So each node is asked with a plain HTTP request on its own port, which it refuses at once. That
+is less work than a handshake: it shows a node that hangs or is far away; what a handshake costs is measured by
+handshakes (gateway/opener.py).
 
 Static backends are not asked here: their health checks are timed (gateway/health.py).
 """
@@ -13,16 +13,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ringway.core.load import LoadView, NodeLoad
-from ringway.core.response import FAILED_S
 from ringway.core.steering import Steering
 from ringway.errors import UpgradeError
 from ringway.gateway.reach import Reach
 
 if TYPE_CHECKING:
     from random import Random
-
-PROBE_S = 2.0
-"""Pause between two rounds, 20 % jittered; a node that was measured within it is left alone."""
 
 PROBES_MAX = 16
 """Probes under way at one time; the others of a round wait for their turn."""
@@ -31,7 +27,7 @@ POLICY = "least-response-time"
 
 
 class Probes:
-    """See the module. `clock` is monotonic."""
+    """See the module. A node that was measured within `interval_s` is left alone. `clock` is monotonic."""
 
     def __init__(
         self,
@@ -40,7 +36,7 @@ class Probes:
         reach: Reach,
         rng: "Random",
         clock: Callable[[], float],
-        interval_s: float = PROBE_S,
+        interval_s: float,
     ) -> None:
         self._view = view
         self._steering = steering
@@ -53,10 +49,11 @@ class Probes:
         """Ask on and on, while the policy in force wants to know. Ends when it is cancelled."""
         while True:
             if self._steering.policy.name == POLICY:
-                await self._round()
+                await self.round()
             await asyncio.sleep(self._interval_s * self._rng.uniform(0.8, 1.2))
 
-    async def _round(self) -> None:
+    async def round(self) -> None:
+        """Ask each node once that was not measured of late."""
         now = self._clock()
         turns = asyncio.Semaphore(PROBES_MAX)
         async with asyncio.TaskGroup() as group:
@@ -72,8 +69,8 @@ class Probes:
                 request = f"GET / HTTP/1.1\r\nHost: {address.authority}\r\nConnection: close\r\n\r\n"
                 answer = await self._reach.ask(address, request.encode())
             except UpgradeError:
-                took = FAILED_S
-            else:
-                answer.transport.abort()
-                took = self._clock() - begun
-            node.response.observe(took, self._clock())
+                node.response.failed(self._clock())
+                return
+            answer.transport.abort()
+            now = self._clock()
+            node.response.observe(now - begun, now)

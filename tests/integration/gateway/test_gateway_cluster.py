@@ -3,128 +3,24 @@
 import asyncio
 import random
 import time
-from contextlib import asynccontextmanager
 from functools import partial
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from gateway_kit import Raw, answer_101, eventually, raw_backend, read_head, unused_port
+from cluster_kit import cluster, incarnation_of, node
+from gateway_kit import eventually, unused_port
 from websockets.asyncio.client import connect as connect_patiently
 from websockets.exceptions import ConnectionClosed
 
-from ringway.core.steering import Steering
 from ringway.engine.memory import MemoryHub
-from ringway.gateway import Directory, Gateway, GatewayConfig
-from ringway.protocol.report import Report, decode_report, encode_report
-from ringway.protocol.ticket import Mint
+from ringway.gateway import Directory
+from ringway.protocol.report import Report, encode_report
 from ringway.types import Incarnation, Issuer, NodeName, NodeState, Role
 
-ME = "0badcafe"
+ME = incarnation_of("gw")
 
 connect = partial(connect_patiently, close_timeout=0.1)
 """The nodes here answer no close frame."""
-
-
-def report(name: str, url: str, seq: int = 1, **fields: object) -> Report:
-    incarnation = Incarnation(name.encode().hex().ljust(8, "0")[:8])
-    return Report(name=NodeName(name), incarnation=incarnation, role=Role.NODE, seq=seq, url=url, **fields)
-
-
-class Cluster:
-    """A gateway over a memory hub, and members that say what the test wants."""
-
-    def __init__(self, policy: str, **settings: object) -> None:
-        self.hub = MemoryHub()
-        self.engine = self.hub.open()
-        self.others = self.hub.open()
-        self.mint = Mint(b"secret")
-        self.directory = Directory(Issuer(ME))
-        config = GatewayConfig(**{"port": 0, "linger_s": 0.5, **settings})  # type: ignore[arg-type]
-        self.gateway = Gateway(config, self.directory, Steering(policy, b""), self.mint, random.Random(5))
-        self.told: list[Report] = []
-        self._keeping: dict[str, Report] = {}
-
-    async def start(self) -> None:
-        await self.others.registry.watch(self._heard)
-        await self.gateway.start()
-        me = Report(
-            name=NodeName("gw"), incarnation=Incarnation(ME), role=Role.GATEWAY, seq=0, url=self.url("/", "http")
-        )
-        await self.directory.join(self.engine, me, random.Random(6))
-        self._keeper = asyncio.create_task(self._keep())
-
-    async def stop(self) -> None:
-        self._keeper.cancel()
-        await asyncio.gather(self._keeper, return_exceptions=True)
-        await self.directory.leave()
-        await self.gateway.stop()
-        await self.engine.close()
-        await self.others.close()
-
-    def _heard(self, name: str, raw: bytes | None) -> None:
-        if name == "gw" and raw is not None:
-            self.told.append(decode_report(raw))
-
-    async def _keep(self) -> None:
-        """Report for the members that the test has brought in, a few times a second."""
-        seq = 1000
-        while True:
-            seq += 1
-            for said in list(self._keeping.values()):
-                again = {**{field: getattr(said, field) for field in said.__struct_fields__}, "seq": seq}
-                await self.others.registry.announce(said.name, encode_report(Report(**again)))
-            await asyncio.sleep(0.2)
-
-    async def join(self, name: str, url: str, **fields: object) -> None:
-        self._keeping[name] = report(name, url, **fields)
-        await self.others.registry.announce(NodeName(name), encode_report(self._keeping[name]))
-        state = fields.get("state", NodeState.ACTIVE)
-        await eventually(lambda: name in self.directory.view.nodes and self.directory.view.nodes[name].state is state)
-
-    def fall_silent(self, name: str) -> None:
-        del self._keeping[name]
-
-    async def withdraw(self, name: str) -> None:
-        del self._keeping[name]
-        await self.others.registry.withdraw(NodeName(name))
-
-    def url(self, path: str, scheme: str = "ws") -> str:
-        return f"{scheme}://127.0.0.1:{self.gateway.port}{path}"
-
-    async def get(self, path: str) -> tuple[int, dict]:
-        raw = Raw(*await asyncio.open_connection("127.0.0.1", self.gateway.port))
-        await raw.send(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
-        status, _, body = await raw.response()
-        await raw.close()
-        return status, body
-
-
-@asynccontextmanager
-async def cluster(policy: str = "two-choices", **settings: object):
-    made = Cluster(policy, **settings)
-    await made.start()
-    try:
-        yield made
-    finally:
-        await made.stop()
-
-
-@asynccontextmanager
-async def node():
-    """A node that notes the targets it is asked for, and stays open."""
-    targets: list[str] = []
-
-    async def serve(reader, writer):
-        head = await read_head(reader)
-        targets.append(head.split(b" ")[1].decode())
-        if "refuse" in targets[-1]:
-            writer.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
-        else:
-            writer.write(answer_101(head))
-        await reader.read()
-
-    async with raw_backend(serve) as url:
-        yield url, targets
 
 
 async def test_readiness_follows_the_cluster():
@@ -203,7 +99,7 @@ async def test_a_refusal_gives_the_place_back():
 
 
 async def test_keys_stay_on_their_node():
-    async with cluster("ring") as made:
+    async with cluster("ring:c=0") as made:
         for index in range(5):
             await made.join(f"n{index}", f"ws://10.0.0.{index}:1")
         owners = {key: (await made.get(f"/gateway?key={key}"))[1]["node"] for key in range(40)}
@@ -239,7 +135,7 @@ async def test_leaving_is_told():
     heard: list[tuple[str, bytes | None]] = []
     await other.registry.watch(lambda name, raw: heard.append((name, raw)))
     directory = Directory(Issuer(ME))
-    me = Report(name=NodeName("gw"), incarnation=Incarnation(ME), role=Role.GATEWAY, seq=0, url="http://x")
+    me = Report(name=NodeName("gw"), incarnation=ME, role=Role.GATEWAY, seq=0, url="http://x")
     await directory.join(engine, me, random.Random(1))
     await eventually(lambda: heard)
     await directory.leave()

@@ -16,6 +16,7 @@ from ringway.gateway.discovery import Discovery
 from ringway.gateway.head import Head
 from ringway.gateway.placer import Placer
 from ringway.gateway.stats import Stats
+from ringway.protocol.directive import Directive
 from ringway.protocol.report import Report
 from ringway.protocol.ticket import Mint
 from ringway.types import Incarnation, Issuer, NodeName, NodeState, Role
@@ -94,11 +95,41 @@ def test_tickets_differ() -> None:
 
 
 def test_keys_travel_encoded_and_decide() -> None:
-    desk = Desk(*(node(index) for index in range(1, 6)), policy="ring")
+    desk = Desk(*(node(index) for index in range(1, 6)), policy="ring:c=0")
     first = desk.ask("key=r%C3%A4um%26%201")[2]
     assert parse_qs(urlsplit(first["url"]).query)["key"] == ["räum& 1"]
     assert {desk.ask("key=r%C3%A4um%26%201")[2]["node"] for _ in range(20)} == {first["node"]}
     assert len({desk.ask(f"key={index}")[2]["node"] for index in range(100)}) == 5
+
+
+def test_alternates_carry_the_key_as_well() -> None:
+    body = Desk(node(1), node(2, url="ws://10.0.0.2:1/?zone=b"), policy="ring:c=0").ask("key=%C3%A4")[2]
+    for other in [body["url"], *(other["url"] for other in body["alternates"])]:
+        assert parse_qs(urlsplit(other).query)["key"] == ["ä"]
+
+
+def test_other_keys_travel_as_digests() -> None:
+    desk = Desk(*(node(index) for index in range(1, 6)), policy="ring:key=cookie.sid,c=0")
+    first = desk.ask("key=forged", cookie="sid=s3cr3t")[2]
+    told = parse_qs(urlsplit(first["url"]).query)["key"]
+    assert told == [desk.steering.keys.shown(b"s3cr3t").decode()]
+    assert "s3cr3t" not in str(first)
+    assert {desk.ask(f"key={index}", cookie="a=b; sid=s3cr3t")[2]["node"] for index in range(20)} == {first["node"]}
+    assert "key" not in parse_qs(urlsplit(desk.ask("key=forged")[2]["url"]).query)
+
+
+def test_static_backends_are_told_no_digests() -> None:
+    desk = Desk(node(1), policy="ring:key=cookie.sid", tickets=False)
+    assert "?" not in desk.ask(cookie="sid=7")[2]["url"]
+    assert urlsplit(desk.ask("key=mine", cookie="sid=7")[2]["url"]).query == "key=mine"
+
+
+def test_a_policy_in_force_later_brings_its_own_key() -> None:
+    desk = Desk(node(1), policy="ring:key=cookie.sid")
+    assert "key" in parse_qs(urlsplit(desk.ask(cookie="sid=7")[2]["url"]).query)
+    desk.steering.follow(Directive(version=1, policy="two-choices"))
+    assert "key" not in parse_qs(urlsplit(desk.ask(cookie="sid=7")[2]["url"]).query)
+    assert parse_qs(urlsplit(desk.ask("key=mine")[2]["url"]).query)["key"] == ["mine"]
 
 
 def test_public_urls_with_a_query_of_their_own() -> None:
