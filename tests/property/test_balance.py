@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from ringway.core.balance import BalanceConfig, Plan, Quota, Standing, plan_by_key, plan_by_load
 from ringway.core.load import LoadView
-from ringway.core.pace import Pacer, moves_per_s
+from ringway.core.pace import Limits, Pacer, moves_per_s
 from ringway.core.placement import TwoChoices
 from ringway.types import NodeName
 from sample import equal, name, rng, view_of
@@ -73,19 +73,19 @@ def fewest_moves(nodes: Sequence[Standing]) -> int:
 
 @given(clusters())
 def test_a_plan_is_the_fewest_moves_that_balance(nodes: list[Standing]) -> None:
-    assert plan_by_load(nodes, CONFIG, within_band=True).moves == fewest_moves(nodes)
+    assert plan_by_load(nodes, CONFIG, until=0.0).moves == fewest_moves(nodes)
 
 
 @given(clusters(nodes_max=30))
 def test_after_a_plan_every_node_is_within_one_connection_of_its_share(nodes: list[Standing]) -> None:
     fair = shares(nodes)
-    for node in applied(nodes, plan_by_load(nodes, CONFIG, within_band=True)):
+    for node in applied(nodes, plan_by_load(nodes, CONFIG, until=0.0)):
         assert abs(node.load - fair[node.name]) <= 1 if node.active else node.load == 0
 
 
 @given(clusters(nodes_max=30), st.booleans())
 def test_no_node_both_gives_and_takes_and_pairs_are_few(nodes: list[Standing], within_band: bool) -> None:
-    plan = plan_by_load(nodes, CONFIG, within_band=within_band)
+    plan = plan_by_load(nodes, CONFIG, until=0.0 if within_band else None)
     donors = {quota.donor for quota in plan.quotas}
     targets = {quota.target for quota in plan.quotas}
     assert not donors & targets
@@ -97,18 +97,18 @@ def test_no_node_both_gives_and_takes_and_pairs_are_few(nodes: list[Standing], w
 
 @given(clusters(nodes_max=30), st.booleans())
 def test_a_plan_carried_out_leaves_nothing_to_plan(nodes: list[Standing], within_band: bool) -> None:
-    after = applied(nodes, plan_by_load(nodes, CONFIG, within_band=within_band))
+    after = applied(nodes, plan_by_load(nodes, CONFIG, until=0.0 if within_band else None))
     if within_band:
-        assert plan_by_load(after, CONFIG, within_band=True).quotas == ()
+        assert plan_by_load(after, CONFIG, until=0.0).quotas == ()
     assert plan_by_load(after, CONFIG).quotas == ()
 
 
 @given(clusters(nodes_max=10), st.data())
 def test_a_plan_carried_out_in_part_never_overshoots(nodes: list[Standing], data: st.DataObject) -> None:
     """What is planned next goes on in the same direction: no target of before gives, no donor takes."""
-    plan = plan_by_load(nodes, CONFIG, within_band=True)
+    plan = plan_by_load(nodes, CONFIG, until=0.0)
     done = [replace(quota, count=data.draw(st.integers(0, quota.count))) for quota in plan.quotas]
-    later = plan_by_load(applied(nodes, Plan(tuple(done), "part")), CONFIG, within_band=True)
+    later = plan_by_load(applied(nodes, Plan(tuple(done), "part")), CONFIG, until=0.0)
     assert later.moves == plan.moves - sum(quota.count for quota in done)
     assert {quota.donor for quota in later.quotas} <= {quota.donor for quota in plan.quotas}
     assert {quota.target for quota in later.quotas} <= {quota.target for quota in plan.quotas}
@@ -117,10 +117,10 @@ def test_a_plan_carried_out_in_part_never_overshoots(nodes: list[Standing], data
 @given(clusters(nodes_max=10), st.data())
 def test_places_counted_twice_send_nobody_back(nodes: list[Standing], data: st.DataObject) -> None:
     """Loads above what a node holds (arrivals whose donor has not heard of them) never make it a donor."""
-    balanced = applied(nodes, plan_by_load(nodes, CONFIG, within_band=True))
+    balanced = applied(nodes, plan_by_load(nodes, CONFIG, until=0.0))
     seen = [replace(node, load=node.load + data.draw(st.integers(0, 200))) for node in balanced]
     fair = shares(seen)
-    for quota in plan_by_load(seen, CONFIG, within_band=True).quotas:
+    for quota in plan_by_load(seen, CONFIG, until=0.0).quotas:
         donor = next(node for node in balanced if node.name == quota.donor)
         assert donor.load - quota.count >= fair[quota.donor] - 1 or not donor.active
 
@@ -201,12 +201,15 @@ def test_orders_keep_budget_and_limits_in_every_window(
 ) -> None:
     """A plan carried out to its end: in any window the budget and each target's limit are kept, but for a fraction."""
     left = {(name(donor), name(target)): count for donor, target, count in drawn}
-    pacer = Pacer(CONFIG)
+    bounds = Limits(
+        moves_per_s(connections, CONFIG), targets={name: CONFIG.target_share * at for name, at in accept.items()}
+    )
+    pacer = Pacer()
     history: list[Counter[NodeName]] = []
     for _ in range(60):
         plan = Plan(tuple(Quota(*pair, count) for pair, count in left.items() if count), "test")
         ordered: Counter[NodeName] = Counter()
-        for order in pacer.orders(plan, connections, accept, dt):
+        for order in pacer.orders(plan, bounds, dt):
             assert 0 < order.count <= left[order.donor, order.target]
             left[order.donor, order.target] -= order.count
             ordered[order.target] += order.count
@@ -227,6 +230,6 @@ def test_the_budget_is_used_and_fractions_are_not_lost(
 ) -> None:
     """While there is enough to move, 100 intervals move 100 budgets, but for less than one connection a pair."""
     plan = Plan(tuple(Quota(name(donor), name(target), 100_000) for donor, target, _ in drawn), "test")
-    pacer = Pacer(CONFIG)
-    ordered = sum(order.count for _ in range(100) for order in pacer.orders(plan, connections, {}, dt))
+    pacer, bounds = Pacer(), Limits(moves_per_s(connections, CONFIG))
+    ordered = sum(order.count for _ in range(100) for order in pacer.orders(plan, bounds, dt))
     assert ordered == pytest.approx(100 * moves_per_s(connections, CONFIG) * dt, abs=len(drawn) + 1)

@@ -16,7 +16,9 @@ from ringway.core.hashing.ring import HashRing
 from ringway.core.load import LoadView
 from ringway.core.membership import TICK_S, Event, Joined, Left, Membership
 from ringway.core.placement import make_policy
+from ringway.core.placement.keyed import Keyed, room
 from ringway.core.reservation import Ledger
+from ringway.core.settle import Settle
 from ringway.core.term import Term
 from ringway.errors import NoNode
 from ringway.protocol.report import Report
@@ -126,8 +128,10 @@ class Gateway:
         self.membership = Membership()
         self.view = LoadView(Issuer(self.incarnation))
         self.policy = make_policy(world.policy, SECRET)
+        self.settle = Settle()
         self.term: Term | None = None
         self.moving = False
+        self.frozen = ""
         self.seq = 0
         self.told: dict[NodeName, int] = {}
         self.report_due = world.now
@@ -138,6 +142,7 @@ class Gateway:
         self.membership.engine_up(self.world.engine_up, self.world.now)
         self._take(self.membership.tick(self.world.now))
         self.view.tick(self.world.now)
+        self.settle.look(self.view.nodes.values(), self.world.now)
         self.world.later(TICK_S, lambda: self.alive and self._tick())
 
     def _watch(self) -> None:
@@ -189,13 +194,15 @@ class Gateway:
         """One round of the balancer (see `ringway.balancer`)."""
         now = self.world.now
         if self.term is None:
-            self.term = Term(self.world.config, self.view)
+            self.term = Term(self.world.config, self.view, self.settle)
             self.world.say(f"{self.name}: leads")
         settling = self.term.settling(now)
         ring = HashRing({node.name: node.weight for node in self.view.eligible}, SECRET) if self.policy.table else None
         plan = self._plan_by_key(ring) if ring is not None and ring.weights else self.term.plan(now)
-        self._say_plan(plan, settling=settling)
-        if settling:
+        frozen = self.term.frozen(now)
+        self._say_frozen(frozen)
+        self._say_plan(plan, waiting=settling or bool(frozen))
+        if settling or frozen:
             return
         for quota in self.term.orders(plan, ROUND_S):
             donor = self.world.nodes[quota.donor]
@@ -207,10 +214,16 @@ class Gateway:
         assert self.term is not None
         nodes = [self.world.nodes[name] for name in self.view.nodes if self.world.nodes[name].alive]
         counted = {node.name: {owner: len(them) for owner, them in node.misplaced(ring).items()} for node in nodes}
-        return self.term.plan_by_key(counted, self.world.now)
+        bound = room(self.view, self.policy.c) if isinstance(self.policy, Keyed) else None
+        return self.term.plan_by_key(counted, self.world.now, bound)
 
-    def _say_plan(self, plan: Plan, *, settling: bool) -> None:
-        if plan.quotas and not settling and not self.moving:
+    def _say_frozen(self, frozen: str) -> None:
+        if bool(frozen) != bool(self.frozen):
+            self.world.say(f"{self.name}: moves freeze: {frozen}" if frozen else f"{self.name}: moves go on")
+        self.frozen = frozen
+
+    def _say_plan(self, plan: Plan, *, waiting: bool) -> None:
+        if plan.quotas and not waiting and not self.moving:
             self.moving = True
             self.world.say(f"{self.name}: plans {plan.moves} moves: {plan.reason}")
             for quota in plan.quotas:

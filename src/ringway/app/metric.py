@@ -82,10 +82,20 @@ NODE: Table = {
 
 BALANCER: Table = {
     "leading": _gauge("balancer_leading", "1 while this gateway's balancer is the one that acts."),
+    "frozen": _gauge("balancer_frozen", "1 while the leading balancer makes no moves; `ringway moves` says why."),
     "imbalance": _gauge("balancer_imbalance_ratio", "How far the node furthest off its fair share is off, per share."),
     "moves_planned": _gauge("balancer_moves_planned", "Moves that the present plan still holds."),
-    "moves_ordered": _counter("balancer_moves_ordered_total", "Moves that nodes were told to make."),
+    "moves_ordered": _counter(
+        "balancer_moves_ordered_total",
+        "Moves that nodes were told to make: drain, imbalance, keys (their owner changed), asked (by an operator).",
+        "cause",
+    ),
     "orders_failed": _counter("balancer_orders_failed_total", "Orders that a node refused or did not answer."),
+    "balance_s": _gauge("balancer_balance_seconds", "How long the last balance took that came to its end."),
+    "reconnect_window_s": _gauge(
+        "balancer_reconnect_window_seconds",
+        "How long the clients of a node that dies now should take to come back, for the others to stand it.",
+    ),
 }
 
 NO_METRIC = {"reason"}

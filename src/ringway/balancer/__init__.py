@@ -1,5 +1,6 @@
 """The balancer: runs in every gateway, one leads by the engine's lease; plans are `core.balance`'s."""
 
-from ringway.balancer.balancer import Balancer, BalancerStats
+from ringway.balancer.balancer import Balancer
+from ringway.balancer.stats import BalancerStats
 
 __all__ = ["Balancer", "BalancerStats"]

@@ -1,53 +1,30 @@
 """The loop: keep the lease, look at the view, plan, order. Decisions are in `core`; here is what happens with them."""
 
 import asyncio
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
-import msgspec
 import structlog
 
+from ringway.balancer.desk import Desk
+from ringway.balancer.keys import Keys
 from ringway.balancer.leadership import Leadership
+from ringway.balancer.nodes import ask_node
+from ringway.balancer.stats import BalancerStats
 from ringway.core.balance import BalanceConfig, Plan, Quota
+from ringway.core.journal import DONE, LEADERSHIP_LOST, SUPERSEDED, Journal
 from ringway.core.load import LoadView
-from ringway.core.pace import moves_per_s
+from ringway.core.settle import Settle
 from ringway.core.steering import Steering
 from ringway.core.term import Term
 from ringway.errors import EngineError
 from ringway.ports import Engine, Serving
-from ringway.protocol.order import (
-    BALANCER,
-    CountMisplaced,
-    Done,
-    MoveOrder,
-    NodeRequest,
-    Owners,
-    PlanAnswer,
-    QuotaRow,
-    Rebalance,
-    decode_balancer_request,
-    decode_node_answer,
-    encode,
-    node_address,
-)
-from ringway.types import NodeName
+from ringway.protocol.control import Decision
+from ringway.protocol.order import BALANCER, MoveOrder, Owners
 
 PERIOD_S = 1.0
-ANSWER_S = 2.0
 
 _log = structlog.get_logger(__name__)
-
-
-@dataclass(slots=True)
-class BalancerStats:
-    """What the balancer has done, for metrics and the operator."""
-
-    leading: bool = False
-    imbalance: float = 0.0
-    moves_planned: int = 0
-    moves_ordered: int = 0
-    orders_failed: int = 0
-    reason: str = "not leading"
 
 
 class Balancer:
@@ -62,6 +39,7 @@ class Balancer:
         steering: Steering,
         engine: Engine,
         clock: Callable[[], float],
+        wall: Callable[[], float] = time.time,
     ) -> None:
         self.stats = BalancerStats()
         self._config = config
@@ -69,18 +47,28 @@ class Balancer:
         self._steering = steering
         self._engine = engine
         self._clock = clock
+        self._wall = wall
         self._leadership = Leadership(engine.lease, name, config.lease_s, clock)
+        self._journal = Journal(name)
+        self._settle = Settle()
         self._serving: Serving | None = None
         self._begin_term()
 
     def _begin_term(self) -> None:
-        self._term = Term(self._config, self._view)
-        self._counted_version = -1
+        self._term = Term(self._config, self._view, self._settle)
+        self._keys = Keys(self._view, self._steering, self._engine)
+        self._followed = ("", True)  # policy and moving of the directive that was followed last
+        self._frozen = ""  # why nobody is moved, as of the last round
+        self._begun_at = 0  # how often members had changed when the balance under way was begun
 
     @property
     def leading(self) -> bool:
         """Whether this balancer leads now."""
         return self._leadership.fence is not None
+
+    def decisions(self, count: int) -> tuple[Decision, ...]:
+        """Return the newest `count` decisions of this balancer, the newest first."""
+        return self._journal.decisions(count, self._clock())
 
     async def run(self) -> None:
         """Balance until cancelled; then give the lease up."""
@@ -95,18 +83,20 @@ class Balancer:
 
     async def _round(self, now: float) -> None:
         was = self.stats.leading
+        self._settle.look(self._view.nodes.values(), now)
         fence = await self._leadership.keep()
         self.stats.leading = fence is not None
         if fence is None:
             await self._stop_serving()
             if was:
-                self.stats.reason = "not leading"
+                self._journal.end(LEADERSHIP_LOST, now)
+                self.stats.rest()
             return
         try:
             if not was:
                 self._begin_term()
             if self._serving is None:
-                self._serving = await self._engine.bus.serve(BALANCER, self._answer)
+                self._serving = await self._engine.bus.serve(BALANCER, self._desk().answer)
             await self._balance(fence, now)
         except EngineError as error:
             _log.warning("a round of balancing failed", error=str(error))
@@ -117,78 +107,80 @@ class Balancer:
             await serving.close()
 
     async def _balance(self, fence: int, now: float) -> None:
+        self._follow()
         settling = self._term.settling(now)
-        plan = await self._plan_by_key(now) if self._table else self._term.plan(now)
-        self.stats.imbalance = plan.imbalance
-        self.stats.moves_planned = plan.moves
-        self.stats.reason = plan.reason
-        if settling:
-            self.stats.reason = f"waiting for the cluster to settle; {plan.reason}"
+        frozen = self._frozen = self._term.frozen(now, self._steering.directive, self._leadership.lag_s)
+        plan = await self._keys.plan(self._term, now) if self._steering.policy.table else self._term.plan(now)
+        self._tell(plan, frozen=frozen, settling=settling)
+        self._note(plan, now, frozen=frozen, settling=settling)
+        if settling or frozen:
             return
         orders = self._term.orders(plan, PERIOD_S)
         if orders:
             _log.info("ordering moves", moves=sum(order.count for order in orders), planned=plan.moves, why=plan.reason)
-            owners = self._owners() if plan.by_key else None
-            await asyncio.gather(*(self._order(order, fence, owners, now) for order in orders))
+            owners = self._keys.owners() if plan.by_key else None
+            await asyncio.gather(*(self._order(order, plan, fence, owners, now) for order in orders))
 
-    async def _plan_by_key(self, now: float) -> Plan:
-        """Ask the nodes, unless nothing has changed since they last said that nothing is misplaced."""
-        if self._counted_version == self._view.version:
-            return self._term.plan_by_key({}, now)
-        owners = self._owners()
-        version = self._view.version
-        names = list(self._view.nodes)
-        answers = await asyncio.gather(*(self._ask(name, CountMisplaced(owners=owners)) for name in names))
-        misplaced = {name: answer.misplaced for name, answer in zip(names, answers, strict=True) if answer is not None}
-        if len(misplaced) == len(names) and not any(sum(counts.values()) for counts in misplaced.values()):
-            self._counted_version = version
-        return self._term.plan_by_key(misplaced, now)
+    def _follow(self) -> None:
+        """Where an operator has changed the policy and wants nobody moved for it, take what is for right."""
+        directive = self._steering.directive
+        followed = (directive.policy, directive.moving)
+        if followed == self._followed:
+            return
+        self._followed = followed
+        if directive.moving:
+            self._keys.move()
+        else:
+            self._keys.stay()
+            self._term.rest()
 
-    async def _order(self, quota: Quota, fence: int, owners: Owners | None, now: float) -> None:
+    def _tell(self, plan: Plan, *, frozen: str, settling: bool) -> None:
+        stats = self.stats
+        stats.imbalance = plan.imbalance
+        stats.moves_planned = plan.moves
+        stats.reconnect_window_s = self._term.reconnect_window_s()
+        stats.reason = plan.reason
+        if settling:
+            stats.reason = f"waiting for the cluster to settle; {plan.reason}"
+        if frozen:
+            stats.reason = f"frozen: {frozen}; {plan.reason}"
+        if stats.frozen != bool(frozen):
+            _log.warning("moves are frozen" if frozen else "moves go on", why=frozen)
+        stats.frozen = bool(frozen)
+
+    def _note(self, plan: Plan, now: float, *, frozen: str, settling: bool) -> None:
+        """Write down what of the journal's balance under way has become, and what begins."""
+        journal, changes = self._journal, self._settle.changes
+        if frozen:
+            journal.end(f"frozen: {frozen}", now)
+        elif self._begun_at != changes:
+            journal.end(SUPERSEDED, now)
+        elif not plan.quotas and not self._term.moves_under_way():
+            journal.end(DONE, now)
+        if plan.quotas and not settling and not frozen:
+            journal.begin(plan, str(self._steering.spec), now, self._wall())
+            self._begun_at = changes
+        self.stats.balance_s = journal.balance_s
+
+    async def _order(self, quota: Quota, plan: Plan, fence: int, owners: Owners | None, now: float) -> None:
         order = MoveOrder(fence=fence, target=quota.target, count=quota.count, within_s=PERIOD_S, owners=owners)
-        if await self._ask(quota.donor, order) is None:
+        if await ask_node(self._engine, quota.donor, order) is None:
             self.stats.orders_failed += 1
             return
         self._term.ordered(quota, now, by_key=owners is not None)
-        self.stats.moves_ordered += quota.count
+        self._journal.ordered(quota.count)
+        self.stats.moves_ordered[plan.cause] += quota.count
 
-    async def _ask(self, node: NodeName, request: NodeRequest) -> Done | None:
-        """The node's consent, or None: a node that refuses or is silent is asked again in the next round."""
-        try:
-            raw = await self._engine.bus.call(node_address(node), encode(request), timeout_s=ANSWER_S)
-            answer = decode_node_answer(raw)
-        except (EngineError, msgspec.DecodeError) as error:
-            _log.warning("a node did not answer", node=node, error=str(error))
-            return None
-        if isinstance(answer, Done):
-            return answer
-        _log.warning("a node refused an order", node=node, why=answer.why)
-        return None
+    def _desk(self) -> Desk:
+        return Desk(self._term, self._view, self._engine, self._clock, self._plan_exactly, lambda: self._frozen)
 
-    async def _answer(self, raw: bytes) -> bytes:
-        """Serve `ringway rebalance`: the plan that would balance exactly, and with it the start of doing so."""
-        request = decode_balancer_request(raw)
-        assert isinstance(request, Rebalance)
-        if self._table:
-            self._counted_version = -1
-            plan = await self._plan_by_key(self._clock())
-        else:
-            plan = self._term.plan_exactly(self._clock(), begin=not request.dry_run)
-        rows = tuple(QuotaRow(donor=quota.donor, target=quota.target, count=quota.count) for quota in plan.quotas)
-        return encode(
-            PlanAnswer(
-                quotas=rows,
-                reason=plan.reason,
-                imbalance=plan.imbalance,
-                moves_per_s=moves_per_s(self._term.connections(), self._config),
-                fair=dict(plan.fair),
-                load={name: node.load for name, node in self._view.nodes.items()},
-            )
-        )
-
-    @property
-    def _table(self) -> str:
-        return self._steering.policy.table
-
-    def _owners(self) -> Owners:
-        return Owners(table=self._table, weights={node.name: node.weight_own for node in self._view.eligible})
+    async def _plan_exactly(self, begin: bool) -> Plan:
+        """Return the plan that would balance exactly; with `begin`, the next rounds carry it out."""
+        directive = self._steering.directive
+        if begin and not directive.moving:
+            self._steering.follow(directive.with_policy(directive.policy, moving=True))
+            self._follow()
+        if not self._steering.policy.table:
+            return self._term.plan_exactly(self._clock(), begin=begin)
+        self._keys.look_again()
+        return await self._keys.plan(self._term, self._clock())

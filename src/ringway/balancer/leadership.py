@@ -25,6 +25,8 @@ class Leadership:
         self._clock = clock
         self._fence: int | None = None
         self._until = 0.0
+        self.lag_s = 0.0
+        """How long the engine took to answer the last time it was asked for the lease."""
 
     @property
     def fence(self) -> int | None:
@@ -47,6 +49,7 @@ class Leadership:
             if self.fence is None:
                 self._fence = None
             return self.fence
+        self.lag_s = self._clock() - asked_at
         if self._fence is not None:
             self._until = asked_at + self._ttl_s
         return self.fence

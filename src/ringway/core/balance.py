@@ -5,14 +5,15 @@ they land well: with random reconnects nine times as many move as need to, and a
 (research: load-balancing §0.2, realtime-peers §1). Here the sum of all quotas is the least number that balances.
 
 Theory of operation
-- The fair share of an active node is `K w / W`: of all connections, its weight's part. Shares are rounded to whole
-  connections whose sum is K, so donors' excess and targets' deficit match exactly.
-- A draining node gives away all it has; the fair shares count its connections as everybody else's.
+- The fair share of a node is its weight's part of all connections, as far as it may hold that many (`core.share`); a
+  weight of zero has a share of zero. A draining node gives away all it has, whatever the dead band says.
 - A dead band keeps noise from causing moves: nothing begins until some node is off its share by more than
-  `start_above` *and* by more than random placement makes likely, `(1 + sqrt(2 ln n)) sqrt(share)`.
+  `start_above` *and* by more than random placement makes likely, `(1 + sqrt(2 ln n)) sqrt(share)`. What was begun goes
+  on until all are within `stop_below` (`until`).
 - A node gives away only what it holds. For a second after a client has arrived, a target's load counts it twice: in the
   target's report, and as a place in the donor's, which has not heard of it yet. Taking that for excess would send
   clients back.
+- A node gets only what it may hold. What finds no room stays where it is, and the reason says how many.
 - Moves in flight are counted as arrived (`core.reservation`), by the caller: then acting on the whole difference at
   once is exact for any delay of the reports, and never overshoots (research §4.2.7).
 """
@@ -20,86 +21,16 @@ Theory of operation
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, TypeVar
+from typing import TypeVar
 
-import msgspec
-
+from ringway.core.balance_config import BalanceConfig
+from ringway.core.match import Quota, match
+from ringway.core.share import Standing, exact_shares, fair_shares, whole_shares
 from ringway.types import NodeName
 
+__all__ = ["BalanceConfig", "Plan", "Quota", "Standing", "fair_shares", "plan_by_key", "plan_by_load"]
+
 Share = TypeVar("Share", int, float)
-
-
-class BalanceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """When the balancer acts, and how fast."""
-
-    start_above: Annotated[
-        float,
-        msgspec.Meta(
-            description="Begin when a node is off its fair share by more than this part of it. "
-            "Must exceed the noise of random placement.",
-            gt=0,
-            le=1,
-        ),
-    ] = 0.10
-    moves_share_per_s: Annotated[
-        float,
-        msgspec.Meta(description="Move at most this part of all connections a second.", gt=0, le=1),
-    ] = 0.02
-    moves_per_s_min: Annotated[
-        float,
-        msgspec.Meta(description="A small cluster moves at least this many connections a second.", gt=0),
-    ] = 5.0
-    moves_per_s_max: Annotated[
-        float,
-        msgspec.Meta(description="No cluster moves more connections a second than this.", gt=0),
-    ] = 500.0
-    target_share: Annotated[
-        float,
-        msgspec.Meta(
-            description="Moves use at most this part of the handshakes a second that a target says it can take; "
-            "the rest is for clients that come by themselves.",
-            gt=0,
-            le=1,
-        ),
-    ] = 0.5
-    settle_s: Annotated[
-        float,
-        msgspec.Meta(
-            description="Wait this long after a node joined, left or changed its state: others may be about to.",
-            ge=0,
-            extra={"unit": "s"},
-        ),
-    ] = 2.0
-    lease_s: Annotated[
-        float,
-        msgspec.Meta(
-            description="How long a balancer leads without renewing its lease; another takes over after it died.",
-            ge=2,
-            le=60,
-            extra={"unit": "s"},
-        ),
-    ] = 4.0
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """One node as the planner sees it; moves in flight are counted as arrived."""
-
-    name: NodeName
-    weight: float
-    load: int
-    movable: int  # how many connections it can still be told to move away
-    active: bool
-    cooling: int = 0  # of these, how many were moved there a short while ago, and stay for now
-
-
-@dataclass(frozen=True, slots=True)
-class Quota:
-    """So many connections from `donor` to `target`."""
-
-    donor: NodeName
-    target: NodeName
-    count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +42,8 @@ class Plan:
     imbalance: float = 0.0  # of the node that is furthest off for its dead band: |load - fair| / fair
     fair: Mapping[NodeName, float] = field(default_factory=dict)
     by_key: bool = False  # each quota is of connections whose keys belong to its target
+    cause: str = ""  # "drain", "imbalance", "keys" or "asked"; empty where there is nothing to do
+    load: Mapping[NodeName, int] = field(default_factory=dict)  # what each node held, moves in flight arrived
 
     @property
     def moves(self) -> int:
@@ -118,95 +51,107 @@ class Plan:
         return sum(quota.count for quota in self.quotas)
 
 
-def plan_by_load(standings: Sequence[Standing], config: BalanceConfig, *, within_band: bool = False) -> Plan:
+def plan_by_load(standings: Sequence[Standing], config: BalanceConfig, *, until: float | None = None) -> Plan:
     """Plan for policies that go by load: everybody to the fair share, draining nodes to zero.
 
-    `within_band` plans for small differences as well: an operator asked, or a balance begun is being finished.
+    With `until`, small differences are planned for as well while some node is off by more than that part of its share:
+    a balance that was begun is being finished. With 0 it is planned to the last connection, across zones if need be.
     """
-    active = [node for node in standings if node.active and node.weight > 0]
-    if not active:
-        return Plan((), "no active node could receive connections")
-    total = sum(node.load for node in standings)
-    shares = fair_shares(active, total)
-    fair = {node.name: total * node.weight / sum(other.weight for other in active) for node in active}
-    leaving = {node.name: node.movable for node in standings if not node.active and node.movable > 0}
+    load = {node.name: node.load for node in standings}
+    active = [node for node in standings if node.active]
+    if not any(node.weight > 0 for node in active):
+        return Plan((), "no active node could receive connections", load=load)
+    fair = exact_shares(active, sum(load.values()))
+    shares = whole_shares(active, fair)
+    leaving = {node.name: node.movable - node.cooling for node in standings if not node.active}
+    leaving = {name: count for name, count in leaving.items() if count > 0}
     bands, off = _furthest_off(active, fair, config, draining=bool(leaving))
-    imbalance = abs(off.load - fair[off.name]) / max(fair[off.name], 1.0)
-    excess = dict(leaving)
     begins = bands > 1
-    if begins or within_band:
+    goes_on = until is not None and any(_is_off(node, shares[node.name], until) for node in active)
+    excess = dict(leaving)
+    if begins or goes_on:
         excess |= {node.name: _surplus(node, shares[node.name]) for node in active}
     deficit = {node.name: shares[node.name] - node.load for node in active}
-    quotas = match(excess, deficit)
+    tolerance = 0.0 if until == 0 else config.zone_tolerance
+    zones = {node.name: node.zone for node in standings}
+    quotas = match(excess, deficit, zones, {name: int(tolerance * share) for name, share in shares.items()})
+    imbalance = abs(off.load - fair[off.name]) / max(fair[off.name], 1.0)
     if leaving:
         reason = f"{', '.join(sorted(leaving))} draining, {sum(leaving.values())} connections left"
     elif begins:
         reason = f"{off.name} holds {off.load} of a fair {fair[off.name]:.0f}: {imbalance:.0%} off"
-        if not quotas:
-            reason += "; who could be moved was moved a short while ago"
+        reason += "" if quotas else "; " + _why_none(deficit)
     elif quotas:
-        reason = f"inside the dead band, {imbalance:.1%} off at most: balancing to the last connection"
+        end = f"within {until:.0%}" if until else "the last connection"
+        reason = f"inside the dead band, {imbalance:.1%} off at most: balancing to {end}"
     else:
         reason = f"balanced: {off.name} is furthest off its fair share, by {imbalance:.1%}"
-    return Plan(quotas, reason, imbalance, fair)
+    homeless = _total(excess) - _total(deficit)
+    if homeless > 0 and (leaving or begins):
+        reason += f"; there is no room for {homeless}"
+    cause = "" if not quotas else "drain" if leaving else "imbalance"
+    return Plan(quotas, reason, imbalance, fair, cause=cause, load=load)
 
 
-def plan_by_key(misplaced: Mapping[NodeName, Mapping[NodeName, int]]) -> Plan:
-    """Plan for hash policies, from each node's count of the keys that belong to others now."""
-    quotas = tuple(
-        Quota(donor, target, count)
-        for donor in sorted(misplaced)
-        for target, count in sorted(misplaced[donor].items())
-        if count > 0 and target != donor
-    )
-    if not quotas:
-        return Plan((), "every key is where the ring puts it")
-    count = sum(quota.count for quota in quotas)
-    return Plan(quotas, f"{count} connections hold keys of other nodes", by_key=True)
+def plan_by_key(
+    misplaced: Mapping[NodeName, Mapping[NodeName, int]], room: Mapping[NodeName, int] | None = None
+) -> Plan:
+    """Plan for hash policies, from each node's count of the keys that belong to others now.
 
-
-def fair_shares(active: Sequence[Standing], total: int) -> dict[NodeName, int]:
-    """Share `total` among `active` by weight, in whole connections that add up to it.
-
-    Shares are rounded up where more than that is held already, so that no move is made for a fraction; then where the
-    fraction is largest.
+    `room` says how many more each owner may be given; one that it does not name is not limited. Where several donors
+    want the room of one owner, each gets its part of it.
     """
-    weights = sum(node.weight for node in active)
-    exact = {node.name: total * node.weight / weights for node in active}
-    shares = {name: math.floor(share + 1e-9) for name, share in exact.items()}
-
-    def first_served(node: Standing) -> tuple[bool, float, NodeName]:
-        return node.load <= shares[node.name], shares[node.name] - exact[node.name], node.name
-
-    for node in sorted(active, key=first_served)[: total - sum(shares.values())]:
-        shares[node.name] += 1
-    return shares
-
-
-def match(excess: Mapping[NodeName, int], deficit: Mapping[NodeName, int]) -> tuple[Quota, ...]:
-    """Pair donors with targets, the largest first: fewer pairs than nodes that take part."""
-    givers = _largest_first(excess)
-    takers = _largest_first(deficit)
-    quotas: list[Quota] = []
-    while givers and takers:
-        giving, donor = givers.pop(0)
-        taking, target = takers.pop(0)
-        count = min(giving, taking)
-        quotas.append(Quota(donor, target, count))
-        if giving > count:
-            givers.insert(0, (giving - count, donor))
-        if taking > count:
-            takers.insert(0, (taking - count, target))
-    return tuple(quotas)
+    wanted: dict[NodeName, dict[NodeName, int]] = {}
+    for donor in sorted(misplaced):
+        for target, count in sorted(misplaced[donor].items()):
+            if count > 0 and target != donor:
+                wanted.setdefault(target, {})[donor] = count
+    granted = {target: _portion(donors, (room or {}).get(target)) for target, donors in wanted.items()}
+    quotas = tuple(
+        sorted(
+            (Quota(donor, target, count) for target, donors in granted.items() for donor, count in donors.items()),
+            key=lambda quota: (quota.donor, quota.target),
+        )
+    )
+    count = sum(sum(donors.values()) for donors in wanted.values())
+    if not count:
+        return Plan((), "every key is where the policy puts it", by_key=True)
+    planned = sum(quota.count for quota in quotas)
+    reason = f"{count} connections hold keys of other nodes"
+    if planned < count:
+        reason += f"; the owners of {count - planned} have no room"
+    return Plan(quotas, reason, by_key=True, cause="keys" if quotas else "")
 
 
-def _largest_first(counts: Mapping[NodeName, int]) -> list[tuple[int, NodeName]]:
-    positive = ((count, name) for name, count in counts.items() if count > 0)
-    return sorted(positive, key=lambda item: (-item[0], item[1]))
+def _portion(wanted: Mapping[NodeName, int], room: int | None) -> dict[NodeName, int]:
+    """Return each donor's part of `room`, in whole connections: everything where there is room for everything."""
+    total = sum(wanted.values())
+    if room is None or room >= total:
+        return dict(wanted)
+    room = max(0, room)
+    parts = {donor: count * room // total for donor, count in wanted.items()}
+    rest = room - sum(parts.values())
+    for donor in sorted(wanted, key=lambda donor: (-(wanted[donor] * room % total), donor))[:rest]:
+        parts[donor] += 1
+    return {donor: count for donor, count in parts.items() if count}
 
 
 def _surplus(node: Standing, share: Share) -> Share:
     return min(min(node.movable, node.load) - share, node.movable - node.cooling)
+
+
+def _is_off(node: Standing, share: int, until: float) -> bool:
+    return max(_surplus(node, share), share - node.load) > until * share
+
+
+def _total(counts: Mapping[NodeName, int]) -> int:
+    return sum(count for count in counts.values() if count > 0)
+
+
+def _why_none(deficit: Mapping[NodeName, int]) -> str:
+    if _total(deficit):
+        return "who could be moved was moved a short while ago, or stays in its zone"
+    return "no other node has room"
 
 
 def _furthest_off(

@@ -5,20 +5,24 @@ connections, and the target's does not. From the donor's close on, the donor's o
 target (`core.reservation`), until the client has arrived. Between order and close it is this ledger that knows.
 """
 
+import math
 from collections.abc import Iterable
 
-from ringway.core.balance import Standing
 from ringway.core.load import NodeLoad
 from ringway.core.reservation import Ledger
+from ringway.core.share import Standing
 from ringway.types import NodeName, NodeState
 
 Pair = tuple[NodeName, NodeName]
+
+FORGOTTEN_S = 10.0
+"""An order of which nothing was heard for this long was not carried out. Reports may be five seconds late."""
 
 
 class Flight:
     """What one balancer has ordered. `now` is monotonic."""
 
-    def __init__(self, ttl_s: float = 5.0) -> None:
+    def __init__(self, ttl_s: float = FORGOTTEN_S) -> None:
         self._ledger = Ledger[Pair](ttl_s)
 
     def ordered(self, donor: NodeName, target: NodeName, count: int, now: float) -> None:
@@ -28,24 +32,40 @@ class Flight:
 
     def standings(self, nodes: Iterable[NodeLoad], now: float) -> list[Standing]:
         """Return how the nodes stand once everything ordered has happened."""
-        self._ledger.expire(now)
         reporting = [node for node in nodes if node.report is not None]
+        self._look(reporting, now)
+        leaving: dict[NodeName, int] = {}
+        coming = self.coming()
+        for (donor, _), count in self._ledger.held().items():
+            leaving[donor] = leaving.get(donor, 0) + count
+        return [_standing(node, leaving.get(node.name, 0), coming.get(node.name, 0)) for node in reporting]
+
+    def coming(self) -> dict[NodeName, int]:
+        """Return how many are ordered to each node and were not sent yet, as of the last look."""
+        coming: dict[NodeName, int] = {}
+        for (_, target), count in self._ledger.held().items():
+            coming[target] = coming.get(target, 0) + count
+        return coming
+
+    def _look(self, reporting: list[NodeLoad], now: float) -> None:
+        self._ledger.expire(now)
         for node in reporting:
             for target, total in node.report.moved.items() if node.report else ():
                 self._ledger.redeemed((node.name, target), node.incarnation, total)
-        leaving: dict[NodeName, int] = {}
-        coming: dict[NodeName, int] = {}
-        for (donor, target), count in self._ledger.held().items():
-            leaving[donor] = leaving.get(donor, 0) + count
-            coming[target] = coming.get(target, 0) + count
-        return [
-            Standing(
-                name=node.name,
-                weight=node.weight,
-                load=max(0, node.load - leaving.get(node.name, 0) + coming.get(node.name, 0)),
-                movable=max(0, node.connections - leaving.get(node.name, 0)),
-                cooling=node.report.cooling if node.report else 0,
-                active=node.state is NodeState.ACTIVE,
-            )
-            for node in reporting
-        ]
+
+
+def _standing(node: NodeLoad, leaving: int, coming: int) -> Standing:
+    report = node.report
+    assert report is not None
+    load = max(0, node.load - leaving + coming)
+    room = max(0, report.connections_max - load) if report.connections_max else math.inf
+    return Standing(
+        name=node.name,
+        weight=node.weight,
+        load=load,
+        movable=max(0, node.connections - leaving),
+        active=node.state is NodeState.ACTIVE,
+        cooling=report.cooling,
+        room=0 if node.barred else room,
+        zone=report.zone,
+    )

@@ -100,6 +100,7 @@ class PlanAnswer(msgspec.Struct, frozen=True, kw_only=True):
     moves_per_s: float
     fair: dict[NodeName, float]
     load: dict[NodeName, float]
+    reconnect_window_s: float = 0.0  # how long the clients of a node that dies now should take to come back
 
 
 _encoder = msgspec.json.Encoder()

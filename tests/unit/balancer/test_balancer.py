@@ -149,11 +149,12 @@ def test_it_balances_a_new_node_in_and_stops() -> None:
     async def scene(cluster: Cluster) -> None:
         balancer = cluster.balancer("g1")
         async with running(cluster, balancer):
-            await until(lambda: set(cluster.connections.values()) == {200})
-            assert cluster.ordered() == balancer.stats.moves_ordered == 200
+            await until(lambda: balancer.stats.reason.startswith("balanced"))
+            assert all(abs(count - 200) <= 0.03 * 200 for count in cluster.connections.values())
+            ordered = cluster.ordered()
+            assert ordered == balancer.stats.moves_ordered["imbalance"] <= 200
             await asyncio.sleep(30)
-            assert cluster.ordered() == 200
-            assert balancer.stats.reason.startswith("balanced")
+            assert cluster.ordered() == ordered
 
     play({1: 300, 2: 300, 3: 0}, scene)
 
@@ -205,7 +206,7 @@ def test_it_keeps_to_its_pace() -> None:
         for at, _, order in cluster.orders:
             by_second[round(at)] = by_second.get(round(at), 0) + order.count
             assert order.within_s == 1.0
-        assert set(by_second.values()) <= {20, 21}  # 2 % of 1,000 a second
+        assert set(by_second.values()) <= {30, 31}  # 3 % of 1,000 a second
 
     play({1: 500, 2: 500, 3: 0, 4: 0}, scene)
 
@@ -226,7 +227,7 @@ def test_of_two_one_leads_and_the_other_waits() -> None:
         async with running(cluster, one, other):
             await until(lambda: cluster.ordered() >= 200)
             assert one.leading != other.leading
-            assert (one if other.leading else other).stats.moves_ordered == 0
+            assert (one if other.leading else other).stats.moves_ordered.total() == 0
         assert len({order.fence for _, _, order in cluster.orders}) == 1
 
     play({1: 500, 2: 0}, scene)
@@ -249,13 +250,13 @@ def test_one_that_dies_is_succeeded_when_its_lease_is_over() -> None:
     async def scene(cluster: Cluster) -> None:
         one, other = cluster.balancer("g1"), cluster.balancer("g2")
         async with running(cluster, one, other):
-            await until(lambda: one.stats.moves_ordered > 0)
+            await until(lambda: one.stats.moves_ordered.total() > 0)
             cut_off(one)
             died = cluster.now
             await until(lambda: other.leading)
             assert cluster.now - died <= CONFIG.lease_s + 1.1
             assert not one.leading
-            await until(lambda: other.stats.moves_ordered > 0)
+            await until(lambda: other.stats.moves_ordered.total() > 0)
             fences = [order.fence for _, _, order in cluster.orders]
             assert fences == sorted(fences)
             assert fences[-1] > fences[0]
@@ -333,7 +334,7 @@ def test_a_dry_run_shows_the_plan_and_moves_nobody() -> None:
             assert [(row.donor, row.target, row.count) for row in plan.quotas] == [("n1", "n2", 10)]
             assert plan.fair == {"n1": 100.0, "n2": 100.0}
             assert plan.load == {"n1": 110.0, "n2": 90.0}
-            assert plan.moves_per_s == 5.0
+            assert plan.moves_per_s == 6.0
             assert "to the last connection" in plan.reason
             await asyncio.sleep(20)
             assert cluster.orders == []
@@ -366,10 +367,10 @@ def test_a_node_that_refuses_or_is_silent_is_asked_again(answer: NodeAnswer | st
         cluster.answer = refuse
         async with running(cluster, balancer):
             await until(lambda: balancer.stats.orders_failed >= 3)
-            assert balancer.stats.moves_ordered == 0
+            assert balancer.stats.moves_ordered.total() == 0
             cluster.answer = lambda _: None
             await until(lambda: set(cluster.connections.values()) == {50})
-            assert balancer.stats.moves_ordered == 50
+            assert balancer.stats.moves_ordered.total() == 50
 
     play({1: 100, 2: 0}, scene)
 
@@ -399,7 +400,7 @@ def test_by_key_it_moves_what_nodes_find_misplaced_and_then_asks_no_more() -> No
             asked = len(cluster.questions)
             await asyncio.sleep(20)
             assert len(cluster.questions) == asked
-            assert balancer.stats.reason == "every key is where the ring puts it"
+            assert balancer.stats.reason == "every key is where the policy puts it"
             assert cluster.ordered() == 50
 
     play({1: 100, 2: 100, 3: 0}, scene, keyed=True)

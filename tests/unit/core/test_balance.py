@@ -2,7 +2,8 @@
 
 import pytest
 
-from ringway.core.balance import BalanceConfig, Plan, Quota, Standing, fair_shares, match, plan_by_key, plan_by_load
+from ringway.core.balance import BalanceConfig, Plan, Quota, Standing, fair_shares, plan_by_key, plan_by_load
+from ringway.core.match import match
 from ringway.types import NodeName
 
 CONFIG = BalanceConfig()
@@ -48,7 +49,7 @@ def test_small_shares_are_allowed_the_scatter_of_chance() -> None:
 
 
 def test_inside_the_band_a_balance_is_finished_when_asked_for() -> None:
-    plan = plan_by_load([standing("a", 120), standing("b", 80)], CONFIG, within_band=True)
+    plan = plan_by_load([standing("a", 120), standing("b", 80)], CONFIG, until=0.0)
     assert quotas(plan) == [("a", "b", 20)]
     assert "to the last connection" in plan.reason
 
@@ -94,7 +95,7 @@ def test_a_node_gives_away_only_what_it_holds() -> None:
     """The load of a target counts arrivals twice until their donor has heard of them: no reason to send any back."""
     nodes = [standing("old", 1000), standing("new", 1300, movable=1000)]
     assert plan_by_load(nodes, CONFIG).quotas == ()
-    assert plan_by_load(nodes, CONFIG, within_band=True).quotas == ()
+    assert plan_by_load(nodes, CONFIG, until=0.0).quotas == ()
 
 
 def test_who_was_moved_a_short_while_ago_is_not_planned_with() -> None:

@@ -64,7 +64,9 @@ def test_an_operator_may_begin_inside_the_dead_band() -> None:
 def test_orders_keep_to_what_targets_say_they_can_take() -> None:
     view, term = term_of({"n1": 2000, "n2": 0})
     view.reported(node_report("n2", 2, accept_per_s=20.0), 1.0)
-    assert term.orders(term.plan(1.0), 1.0) == [Quota(N1, N2, 10)]
+    assert term.settling(1.0)
+    assert not term.settling(9.0)
+    assert term.orders(term.plan(9.0), 1.0) == [Quota(N1, N2, 10)]
 
 
 def test_by_key_the_nodes_know_what_is_in_flight() -> None:

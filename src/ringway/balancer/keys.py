@@ -1,0 +1,71 @@
+"""Where keys belong, for policies that place by key: nodes are asked for those that others own now.
+
+They are asked in each round until no key is misplaced, or the owners of those that are have no room; then not again
+until the members change. Where an operator has changed the policy and wants nobody moved for it, the owners of that
+moment count as right: `before` holds them, and only keys whose owner changes from then on are misplaced.
+"""
+
+import asyncio
+from dataclasses import replace
+
+from ringway.balancer.nodes import ask_node
+from ringway.core.balance import Plan
+from ringway.core.load import LoadView
+from ringway.core.placement.keyed import Keyed, room
+from ringway.core.steering import Steering
+from ringway.core.term import Term
+from ringway.ports import Engine
+from ringway.protocol.order import CountMisplaced, Owners
+from ringway.types import NodeName
+
+
+class Keys:
+    """The misplaced keys of one leadership."""
+
+    def __init__(self, view: LoadView, steering: Steering, engine: Engine) -> None:
+        self._view = view
+        self._steering = steering
+        self._engine = engine
+        self._before: dict[NodeName, float] | None = None
+        self._rests_at = -1  # the view's version at which nothing was left to do
+        self._at_rest = ""  # what was the reason for that
+
+    def stay(self) -> None:
+        """Leave all keys where they are now; owners that change later count."""
+        self._before = self._weights()
+        self.look_again()
+
+    def move(self) -> None:
+        """Bring all keys to their owners, whatever was right before."""
+        self._before = None
+        self.look_again()
+
+    def look_again(self) -> None:
+        """Ask the nodes in the next round, though no member has changed."""
+        self._rests_at = -1
+
+    def owners(self) -> Owners:
+        """Whose a key is now."""
+        return Owners(table=self._steering.policy.table, weights=self._weights(), before=self._before)
+
+    async def plan(self, term: Term, now: float) -> Plan:
+        """Return how misplaced keys come to their owners, and how draining nodes are emptied."""
+        version = self._view.version
+        if self._rests_at == version:
+            plan = term.plan_by_key({}, now)
+            return plan if plan.quotas else replace(plan, reason=self._at_rest)
+        question = CountMisplaced(owners=self.owners())
+        names = list(self._view.nodes)
+        answers = await asyncio.gather(*(ask_node(self._engine, name, question) for name in names))
+        misplaced = {name: answer.misplaced for name, answer in zip(names, answers, strict=True) if answer is not None}
+        plan = term.plan_by_key(misplaced, now, self._room())
+        if len(misplaced) == len(names) and not (plan.by_key and plan.quotas) and not term.moves_under_way():
+            self._rests_at, self._at_rest = version, plan.reason
+        return plan
+
+    def _room(self) -> dict[NodeName, int] | None:
+        policy = self._steering.policy
+        return room(self._view, policy.c) if isinstance(policy, Keyed) else None
+
+    def _weights(self) -> dict[NodeName, float]:
+        return {node.name: node.weight_own for node in self._view.eligible}

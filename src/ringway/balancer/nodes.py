@@ -1,0 +1,32 @@
+"""How the balancer speaks to nodes: one question, one answer, within a deadline."""
+
+import msgspec
+import structlog
+
+from ringway.errors import EngineError
+from ringway.ports import Engine
+from ringway.protocol.order import Done, NodeAnswer, NodeRequest, Refused, decode_node_answer, encode, node_address
+from ringway.types import NodeName
+
+ANSWER_S = 2.0
+
+_log = structlog.get_logger(__name__)
+
+
+async def call_node(engine: Engine, node: NodeName, request: NodeRequest) -> NodeAnswer:
+    """Return what `node` answers; its silence is a refusal as well."""
+    try:
+        raw = await engine.bus.call(node_address(node), encode(request), timeout_s=ANSWER_S)
+        answer: NodeAnswer = decode_node_answer(raw)
+    except (EngineError, msgspec.DecodeError) as error:
+        return Refused(why=f"it did not answer: {error}")
+    return answer
+
+
+async def ask_node(engine: Engine, node: NodeName, request: NodeRequest) -> Done | None:
+    """Return the node's consent, or None: one that refuses or is silent is asked again in the next round."""
+    answer = await call_node(engine, node, request)
+    if isinstance(answer, Done):
+        return answer
+    _log.warning("a node refused", node=node, why=answer.why)
+    return None

@@ -1,0 +1,26 @@
+"""What a balancer has done, for metrics and the operator: plain numbers, read at the scrape."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class BalancerStats:
+    """See the module. Numbers of the moment are 0 while another balancer leads."""
+
+    leading: bool = False
+    frozen: bool = False
+    imbalance: float = 0.0
+    moves_planned: int = 0
+    moves_ordered: Counter[str] = field(default_factory=Counter)  # by cause
+    orders_failed: int = 0
+    balance_s: float = 0.0
+    reconnect_window_s: float = 0.0
+    reason: str = "not leading"
+
+    def rest(self) -> None:
+        """Another leads now."""
+        self.leading = self.frozen = False
+        self.imbalance = self.reconnect_window_s = 0.0
+        self.moves_planned = 0
+        self.reason = "not leading"

@@ -1,0 +1,44 @@
+"""How long the clients of a dead node should take to come back, so that the others are not flooded (§4.2.3).
+
+    W = 1.2 c / (rho (C - C_i) - lambda)        within 1 s and 300 s
+
+`c` is what the node held, `C - C_i` the handshakes a second that the others can take, `rho` the part of them that may
+be used, `lambda` the clients that come by themselves. A client that draws its return from `U(0, W)` helps the others to
+stay below that part: c clients then come at c/W a second, with a sixth to spare for chance.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+SPARE = 1.2
+WINDOW_MIN_S = 1.0
+WINDOW_MAX_S = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """One node: what it holds, the handshakes a second that it can take, and those that come by themselves."""
+
+    connections: int
+    accept_per_s: float
+    arrivals_per_s: float = 0.0
+
+
+def reconnect_window_s(hosts: Sequence[Host], rho: float) -> float:
+    """Return the longest window that the death of any one of `hosts` asks for.
+
+    Nodes that do not say what they can take are not counted on. Where there is but one node, it has to take its
+    own clients back.
+    """
+    return max((_window_s(hosts, lost, rho) for lost in range(len(hosts))), default=WINDOW_MIN_S)
+
+
+def _window_s(hosts: Sequence[Host], lost: int, rho: float) -> float:
+    others = [host for index, host in enumerate(hosts) if index != lost] or [hosts[lost]]
+    arrivals = sum(host.arrivals_per_s for host in hosts)
+    free = rho * sum(host.accept_per_s for host in others) - arrivals
+    if hosts[lost].connections == 0:
+        return WINDOW_MIN_S
+    if free <= 0:
+        return WINDOW_MAX_S
+    return min(WINDOW_MAX_S, max(WINDOW_MIN_S, SPARE * hosts[lost].connections / free))
