@@ -122,13 +122,15 @@ class Mover:
         return Done()
 
     async def _carry_out(self, order: MoveOrder) -> None:
-        begun = self._shared.clock()
+        ends_at = self._shared.clock() + order.within_s
         victims: list[Connection] = []
         moved = 0
         try:
             victims = await self._picker.choose(order)
+            begun = self._shared.clock()
+            pause_s = max(0.0, ends_at - begun) / max(1, len(victims))
             for index, connection in enumerate(victims):
-                wait_s = begun + order.within_s * index / len(victims) - self._shared.clock()
+                wait_s = begun + index * pause_s - self._shared.clock()
                 if wait_s > 0:
                     await asyncio.sleep(wait_s)
                 if order.fence < self._fence:

@@ -4,6 +4,7 @@ import asyncio
 import random
 import resource
 import socket
+import sys
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
@@ -245,7 +246,8 @@ class ChannelNode:
 def _connections_max(config: NodeConfig) -> int:
     if config.connections_max:
         return config.connections_max
-    return max(1, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - _FILES_KEPT)
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return sys.maxsize if files == resource.RLIM_INFINITY else max(1, files - _FILES_KEPT)
 
 
 def _reachable(host: str) -> str:
