@@ -7,7 +7,7 @@ TABLES = ("rendezvous", "ring", "maglev")
 
 
 def make_table(name: str, secret: bytes) -> Table:
-    """Return an empty table. Rendezvous and Maglev load numpy, which takes time and memory only where they are used."""
+    """Return an empty table. Tables load numpy, which takes time and memory only where keys are used."""
     if name == "ring":
         from ringway.core.hashing.ring import HashRing
 
