@@ -28,6 +28,8 @@ def commands() -> str:
     lines = [_CLI.format(made=MADE)]
     for name, command in root.commands.items():
         if hasattr(command, "commands"):
+            if command.invoke_without_command:
+                lines += _command(name, command)
             for inner_name, inner in command.commands.items():
                 lines += _command(f"{name} {inner_name}", inner)
         else:

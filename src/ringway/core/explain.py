@@ -30,9 +30,14 @@ def explain(view: LoadView, steering: Steering, key: str, rng: "Random", now: fl
     """
     view.wake(now)
     policy = copy(steering.policy)
+    read = steering.keys.shown(key.encode("utf-8", "surrogateescape")) if key else None
+    values: dict[NodeName, float] = {}
     pick, problem = Pick((), ()), ""
     try:
-        pick = policy.pick(view, _read(key, steering), rng, NODES)
+        if any(node.ready and policy.value(view, node) == inf for node in view.eligible):
+            policy.pick(view, read, rng, NODES)  # it has not met them yet: by this pick it does
+        values = {node.name: policy.value(view, node) for node in view.eligible}
+        pick = policy.pick(view, read, rng, NODES)
     except NoNode as error:
         problem = str(error)
     compared = list(pick.compared)
@@ -45,9 +50,8 @@ def explain(view: LoadView, steering: Steering, key: str, rng: "Random", now: fl
         key=key,
         chosen=pick.nodes[0].name if pick.nodes else NodeName(""),
         alternates=tuple(node.name for node in pick.nodes[1:]),
-        candidates=(
-            *(_candidate(view, policy, node, pick, now) for node in compared),
-            *(_candidate(view, policy, node, pick, now) for node in others),
+        candidates=tuple(
+            _candidate(view, policy, node, pick, values.get(node.name, inf), now) for node in (*compared, *others)
         ),
         problem=problem,
         note=_note(view, pick),
@@ -82,13 +86,8 @@ def _pace(view: LoadView, node: NodeLoad, now: float) -> str:
     return "paced: its turn comes with the next client"
 
 
-def _read(key: str, steering: Steering) -> bytes | None:
-    return steering.keys.shown(key.encode("utf-8", "surrogateescape")) if key else None
-
-
-def _candidate(view: LoadView, policy: Policy, node: NodeLoad, pick: Pick, now: float) -> Candidate:
+def _candidate(view: LoadView, policy: Policy, node: NodeLoad, pick: Pick, value: float, now: float) -> Candidate:
     reason = why_not(view, node, now)
-    value = policy.value(view, node) if node in view.eligible else inf
     age_s = now - node.heard_at if view.ages else 0.0
     return Candidate(
         node=node.name,

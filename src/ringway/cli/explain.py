@@ -1,0 +1,127 @@
+"""`ringway explain`: where a client would be sent now, and why."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+import typer
+
+from ringway.app.config import Layer
+from ringway.cli.option import AsJson, ConfigFile, StateDir, takes_settings
+from ringway.cli.process import run_async
+from ringway.cli.steer import Gateways, gateways
+from ringway.errors import ConfigError
+from ringway.protocol.control import Candidate, Explain, Explanation
+from ringway.types import NodeName
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+
+@takes_settings("engine")
+def explain(
+    flags: Layer,
+    key: Annotated[
+        str, typer.Option("--key", metavar="KEY", help="The client's key, as the policy reads it. Without: none.")
+    ] = "",
+    gateway: Annotated[
+        str, typer.Option("--gateway", metavar="NAME", help="Ask this one. Without: the first by name.")
+    ] = "",
+    as_json: AsJson = False,
+    config_file: ConfigFile = None,
+    state: StateDir = None,
+) -> None:
+    """Say where a client would be sent if it came now, and why: each node, and the numbers that decide.
+
+    Nothing is changed by asking. A policy that draws at random draws anew each time.
+    """
+
+    async def ask() -> Explanation:
+        async with gateways(flags, config_file, state) as found:
+            answer = await found.ask(_choose(found, gateway), Explain(key=key))
+            assert isinstance(answer, Explanation)
+            return answer
+
+    said = run_async(ask())
+    if as_json:
+        typer.echo(msgspec.json.encode(said))
+    else:
+        _show(said)
+    if said.problem:
+        raise typer.Exit(1)
+
+
+def _choose(found: Gateways, wanted: str) -> NodeName:
+    names = found.names
+    if not wanted:
+        return names[0]
+    if wanted not in names:
+        raise ConfigError(f"there is no gateway {wanted!r}; there are {', '.join(names)}")
+    return NodeName(wanted)
+
+
+def _show(said: Explanation) -> None:
+    from rich.text import Text
+
+    from ringway.cli.table import make_console
+
+    console = make_console()
+    who = f"A client with the key {said.key!r}" if said.key else "A client without a key"
+    if said.problem:
+        console.print(Text(f"{who} cannot be placed: {said.problem}.", "red"))
+    else:
+        console.print(Text.assemble(f"{who} goes to ", (said.chosen, "bold green"), "."))
+    console.print(Text(f"{said.gateway} places by {said.policy}: {said.rule}.", "dim"))
+    if said.note:
+        console.print(Text(f"Note: {said.note}.", "yellow"))
+    if said.candidates:
+        console.print()
+        console.print(_table(said))
+
+
+def _table(said: Explanation) -> "RenderableType":
+    from rich.table import Table
+    from rich.text import Text
+
+    weighted = any(each.weight != 1 or each.trim != 1 for each in said.candidates)
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    numbers = [said.measure, "load", "= connected", "+ opening", "+ held here", "+ held elsewhere"]
+    for name in ("", "node", *numbers, *(["weight"] if weighted else []), "why"):
+        table.add_column(name, justify="left" if name in ("", "node", "why") else "right", overflow="fold")
+    for each in said.candidates:
+        table.add_row(
+            "▶" if each.node == said.chosen else "",
+            Text(each.node, "bold" if each.node == said.chosen else ""),
+            *_numbers(each),
+            *([_weight(each)] if weighted else []),
+            Text(_why(said, each), "" if each.eligible else "yellow"),
+            style="green" if each.node == said.chosen else "" if each.compared else "dim",
+        )
+    return table
+
+
+def _numbers(each: Candidate) -> list[str]:
+    parts = (each.load, each.connections, each.pending, each.held_here, each.held_elsewhere)
+    value = "-" if each.value is None else f"{each.value:,.4g}" if abs(each.value) < 1000 else f"{each.value:,.0f}"
+    return [value, *(f"{part:,}" for part in parts)]
+
+
+def _weight(each: Candidate) -> str:
+    return f"{each.weight:g}" if each.trim == 1 else f"{each.weight:g} x {each.trim:.2f}"
+
+
+def _why(said: Explanation, each: Candidate) -> str:
+    """What a reader wants to know of this node first."""
+    if each.node == said.chosen:
+        role = "chosen"
+    elif each.node in said.alternates:
+        role = "asked next, should that fail" if each.node == said.alternates[0] else "asked after that"
+    elif each.why_not:
+        role = ""
+    else:
+        role = "" if each.compared else "not compared"
+    return "; ".join(part for part in (role, each.why_not, each.note) if part)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to `app`."""
+    app.command()(explain)

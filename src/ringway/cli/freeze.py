@@ -1,0 +1,37 @@
+"""`ringway freeze`: stops all moves."""
+
+from typing import Annotated
+
+import typer
+
+from ringway.app.config import Layer
+from ringway.cli.option import ConfigFile, StateDir, takes_settings
+from ringway.cli.process import run_async
+from ringway.cli.steer import gateways
+
+ASKED_FOR = "asked for by an operator"
+
+
+@takes_settings("engine")
+def freeze(
+    flags: Layer,
+    why: Annotated[str, typer.Option("--why", metavar="TEXT", help="Shown wherever moves are missed.")] = ASKED_FOR,
+    config_file: ConfigFile = None,
+    state: StateDir = None,
+) -> None:
+    """Stop all moves of connections, at once and in the whole cluster, until `ringway unfreeze`.
+
+    Newcomers are placed as before, and clients that reconnect by themselves do. Drains wait, too.
+    """
+
+    async def decide() -> None:
+        async with gateways(flags, config_file, state) as found:
+            await found.decide(lambda newest: newest.with_frozen(why.strip() or ASKED_FOR))
+
+    run_async(decide())
+    typer.echo(f"No connection is moved any more: {why.strip() or ASKED_FOR}. `ringway unfreeze` lets moves go on.")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to `app`."""
+    app.command()(freeze)

@@ -1,0 +1,98 @@
+"""`ringway moves`: what the balancers have decided."""
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+import typer
+
+from ringway.app.config import Layer
+from ringway.cli.option import AsJson, ConfigFile, StateDir, takes_settings
+from ringway.cli.process import run_async
+from ringway.cli.steer import gateways
+from ringway.protocol.control import Decision, Decisions, ListDecisions, newest
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+PAIRS_SHOWN = 4
+
+
+@takes_settings("engine")
+def moves(
+    flags: Layer,
+    count: Annotated[int, typer.Option("--count", "-n", metavar="N", min=1, max=1000, help="How many.")] = 20,
+    as_json: AsJson = False,
+    config_file: ConfigFile = None,
+    state: StateDir = None,
+) -> None:
+    """List what the balancers have decided, the newest first: when, why, who moves where, and what came of it.
+
+    Each gateway keeps the latest decisions of its own balancer, for as long as it runs.
+    """
+
+    async def ask() -> list[Decision]:
+        async with gateways(flags, config_file, state) as found:
+            answers = await found.ask_all(ListDecisions(count=count))
+        told = (decision for answer in answers if isinstance(answer, Decisions) for decision in answer.decisions)
+        return newest(told, count)
+
+    decisions = run_async(ask())
+    if as_json:
+        typer.echo(msgspec.json.encode(decisions))
+        return
+    from ringway.cli.table import make_console
+
+    console = make_console()
+    if decisions:
+        console.print(_table(decisions))
+    else:
+        console.print("No moves were decided since the gateways began: `ringway rebalance --dry-run` says why.")
+
+
+def _table(decisions: Sequence[Decision]) -> "RenderableType":
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    numbers = ("ordered", "seconds")
+    for name in ("when", "gateway", "cause", "from → to", *numbers, "outcome", "reason"):
+        table.add_column(name, justify="right" if name in numbers else "left", overflow="fold")
+    for each in decisions:
+        table.add_row(
+            _when(each.at),
+            each.gateway,
+            Text(each.cause, "bold"),
+            _pairs(each),
+            f"{each.ordered:,} of {each.planned:,}",
+            f"{each.seconds:,.0f}",
+            Text(each.outcome, _STYLES.get(each.outcome.partition(":")[0], "yellow")),
+            Text(each.reason, "dim"),
+        )
+    return table
+
+
+_STYLES = {"done": "green", "under way": "cyan", "superseded": "dim"}
+
+
+def _when(at: float) -> str:
+    """The time of day; with the date where it was not today."""
+    moment = time.localtime(at)
+    today = time.strftime("%Y-%m-%d") == time.strftime("%Y-%m-%d", moment)
+    return time.strftime("%H:%M:%S" if today else "%Y-%m-%d %H:%M:%S", moment)
+
+
+def _pairs(decision: Decision) -> str:
+    """Who moves where, one pair a line; of many pairs the largest."""
+    quotas = sorted(decision.quotas, key=lambda quota: -quota.count)
+    lines = [f"{quota.donor} → {quota.target}  {quota.count:,}" for quota in quotas[:PAIRS_SHOWN]]
+    if len(quotas) > PAIRS_SHOWN:
+        rest = sum(quota.count for quota in quotas[PAIRS_SHOWN:])
+        lines.append(f"and {len(quotas) - PAIRS_SHOWN} more pairs  {rest:,}")
+    return "\n".join(lines) or "-"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to `app`."""
+    app.command()(moves)

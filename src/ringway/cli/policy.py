@@ -1,0 +1,191 @@
+"""`ringway policy`: which policy the gateways follow, which there are, and another one while they run."""
+
+import re
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from ringway.app.config import Layer
+from ringway.app.field import Field, fields_of, show_value
+from ringway.cli.option import AsJson, ConfigFile, StateDir, takes_settings
+from ringway.cli.process import run_async
+from ringway.cli.steer import gateways, newest_of
+from ringway.core.placement import DEFAULT_POLICY, POLICIES, Spec, parse_spec
+from ringway.core.placement.spec import read_options
+from ringway.core.steering import Steering
+from ringway.protocol.control import DirectiveAnswer
+
+Move = Annotated[
+    bool, typer.Option("--move", help="Also move the connections that it places elsewhere, at the usual pace.")
+]
+
+
+@takes_settings("engine")
+def show(
+    context: typer.Context,
+    flags: Layer,
+    as_json: AsJson = False,
+    config_file: ConfigFile = None,
+    state: StateDir = None,
+) -> None:
+    """Show which policy each gateway follows, and what operators have decided while it ran.
+
+    A decision has a version and holds for all gateways; version 0 is each gateway's own setting. It lives as long as
+    one gateway that knows it.
+    """
+    if context.invoked_subcommand is not None:
+        return
+
+    async def ask() -> list[DirectiveAnswer]:
+        async with gateways(flags, config_file, state) as found:
+            return await found.followed()
+
+    answers = run_async(ask())
+    if as_json:
+        typer.echo(msgspec.json.encode(answers))
+    else:
+        _show(answers)
+
+
+@takes_settings("engine")
+def change(
+    flags: Layer,
+    spec: Annotated[str, typer.Argument(metavar="SPEC", help="The policy, with options: two-choices:d=3.")],
+    move: Move = False,
+    as_json: AsJson = False,
+    config_file: ConfigFile = None,
+    state: StateDir = None,
+) -> None:
+    """Let all gateways follow another policy from now on, without a restart.
+
+    Newcomers are placed by it at once. Connections stay where they are unless --move is given. It returns when all
+    gateways follow; those that start later follow too. `ringway policy list` shows what can be given.
+    """
+    _decide(flags, config_file, state, str(_checked(spec)), moving=move, as_json=as_json)
+
+
+@takes_settings("engine")
+def reset(
+    flags: Layer,
+    move: Move = False,
+    as_json: AsJson = False,
+    config_file: ConfigFile = None,
+    state: StateDir = None,
+) -> None:
+    """Let each gateway follow the policy of its own settings again."""
+    _decide(flags, config_file, state, "", moving=move, as_json=as_json)
+
+
+def list_policies(as_json: AsJson = False) -> None:
+    """List the policies, how each chooses a node, and its options."""
+    if as_json:
+        typer.echo(msgspec.json.encode([_as_json(name) for name in POLICIES]))
+        return
+    from rich.table import Table
+    from rich.text import Text
+
+    from ringway.cli.table import make_console
+
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("policy", no_wrap=True)
+    table.add_column("option", no_wrap=True)
+    table.add_column("what it does")
+    for name in POLICIES:
+        table.add_row(Text(name, "bold"), "", _summary(name))
+        for option in _options(name):
+            shown = f"{option.name}={show_value(option.default)}" if option.default != "" else f"{option.name}=..."
+            rule = f" ({option.rule})" if option.rule != "a text" else ""
+            table.add_row("", shown, Text(option.description + rule, "dim"))
+    console = make_console()
+    console.print(table)
+    console.print("\nGive options after a colon: ringway policy set two-choices:d=3", highlight=False)
+
+
+def _decide(
+    flags: Layer, config_file: str | None, state: str | None, policy: str, *, moving: bool, as_json: bool
+) -> None:
+    async def decide() -> list[DirectiveAnswer]:
+        async with gateways(flags, config_file, state) as found:
+            return await found.decide(lambda newest: newest.with_policy(policy, moving=moving))
+
+    answers = run_async(decide())
+    if as_json:
+        typer.echo(msgspec.json.encode(answers))
+        return
+    _show(answers)
+    if moving:
+        typer.echo("Connections that it places elsewhere are moved, at the usual pace: `ringway moves` shows them.")
+    else:
+        typer.echo(
+            "Newcomers are placed by it. Nobody is moved; `ringway rebalance` moves those whom it places elsewhere."
+        )
+
+
+def _show(answers: Sequence[DirectiveAnswer]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    from ringway.cli.table import make_console
+
+    console = make_console()
+    newest = newest_of(answers)
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in ("gateway", "policy", "version", "its own setting"):
+        table.add_column(name, overflow="fold")
+    for answer in answers:
+        behind = newest.newer_than(answer.directive)
+        version = Text(f"{answer.directive.version}, not {newest.version}" if behind else f"{newest.version}")
+        version.stylize("red" if behind else "")
+        table.add_row(Text(answer.gateway, "bold"), answer.policy, version, Text(answer.configured, "dim"))
+    console.print(table)
+    for answer in answers:
+        if answer.problem:
+            console.print(Text(f"{answer.gateway}: {answer.problem}", "red"))
+    if newest.frozen:
+        console.print(Text(f"Moves are frozen: {newest.frozen}. `ringway unfreeze` lets them go on.", "yellow"))
+
+
+def _checked(text: str) -> Spec:
+    """Return the policy that `text` names; raise `ConfigError` before anybody is asked where it is a wrong one."""
+    spec = parse_spec(text)
+    if spec.name == "score":
+        read_options(spec, POLICIES[spec.name].options_type)  # its function is looked for where it runs
+    else:
+        Steering(text, b"")
+    return spec
+
+
+def _summary(policy: str) -> str:
+    """The first line of the policy's module, without what is for readers of the code."""
+    line = (sys.modules[POLICIES[policy].__module__].__doc__ or "").partition("\n")[0]
+    return re.sub(r" \(`[\w.]+`\)| See `.*", "", line)
+
+
+def _options(policy: str) -> list[Field]:
+    return list(fields_of(policy, POLICIES[policy].options_type))
+
+
+def _as_json(name: str) -> dict[str, Any]:
+    options = [
+        {
+            "name": option.name,
+            "default": option.default,
+            "what": option.description,
+            "rule": option.rule,
+        }
+        for option in _options(name)
+    ]
+    return {"policy": name, "what": _summary(name), "default": name == DEFAULT_POLICY, "options": options}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to `app`."""
+    group = typer.Typer()
+    group.callback(invoke_without_command=True)(show)
+    group.command("set")(change)
+    group.command("reset")(reset)
+    group.command("list")(list_policies)
+    app.add_typer(group, name="policy")

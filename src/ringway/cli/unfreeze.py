@@ -1,0 +1,25 @@
+"""`ringway unfreeze`: lets moves go on."""
+
+import typer
+
+from ringway.app.config import Layer
+from ringway.cli.option import ConfigFile, StateDir, takes_settings
+from ringway.cli.process import run_async
+from ringway.cli.steer import gateways
+
+
+@takes_settings("engine")
+def unfreeze(flags: Layer, config_file: ConfigFile = None, state: StateDir = None) -> None:
+    """Let the balancer move connections again, after `ringway freeze`."""
+
+    async def decide() -> None:
+        async with gateways(flags, config_file, state) as found:
+            await found.decide(lambda newest: newest.with_frozen(""))
+
+    run_async(decide())
+    typer.echo("The balancer moves connections again where that is worth it: `ringway rebalance --dry-run` says where.")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to `app`."""
+    app.command()(unfreeze)
