@@ -69,7 +69,7 @@ async def run_gateway(config: Config) -> int:
             engine=engine,
             clock=time.monotonic,
         )
-        control = Control(name, directory, steering, rng)
+        control = Control(name, directory, steering, rng, balancer.decisions)
         await gateway.start()
         admin = _open_admin(config.admin, beside=gateway.port)
         await control.serve(engine)

@@ -82,27 +82,40 @@ def _table(said: Explanation) -> "RenderableType":
     from rich.table import Table
     from rich.text import Text
 
+    parts = [part for part in _PARTS if any(getattr(each, part) for each in said.candidates)]
     weighted = any(each.weight != 1 or each.trim != 1 for each in said.candidates)
+    numbers = [said.measure, "load", *(_PARTS[part] for part in parts), *(["weight"] if weighted else [])]
     table = Table(box=None, pad_edge=False, header_style="dim")
-    numbers = [said.measure, "load", "= connected", "+ opening", "+ held here", "+ held elsewhere"]
-    for name in ("", "node", *numbers, *(["weight"] if weighted else []), "why"):
-        table.add_column(name, justify="left" if name in ("", "node", "why") else "right", overflow="fold")
+    for name in ("", "node", *numbers, "why"):
+        table.add_column(name, justify="right" if name in numbers else "left", overflow="fold")
     for each in said.candidates:
+        chosen = each.node == said.chosen
         table.add_row(
-            "▶" if each.node == said.chosen else "",
-            Text(each.node, "bold" if each.node == said.chosen else ""),
-            *_numbers(each),
+            "▶" if chosen else "",
+            Text(each.node, "bold" if chosen else ""),
+            _value(each),
+            f"{each.load:,}",
+            *(f"{getattr(each, part):,}" for part in parts),
             *([_weight(each)] if weighted else []),
             Text(_why(said, each), "" if each.eligible else "yellow"),
-            style="green" if each.node == said.chosen else "" if each.compared else "dim",
+            style="green" if chosen else "" if each.compared else "dim",
         )
     return table
 
 
-def _numbers(each: Candidate) -> list[str]:
-    parts = (each.load, each.connections, each.pending, each.held_here, each.held_elsewhere)
-    value = "-" if each.value is None else f"{each.value:,.4g}" if abs(each.value) < 1000 else f"{each.value:,.0f}"
-    return [value, *(f"{part:,}" for part in parts)]
+_PARTS = {
+    "connections": "= connected",
+    "pending": "+ opening",
+    "held_here": "+ held here",
+    "held_elsewhere": "+ held elsewhere",
+}
+"""What a load is made of. Parts that are zero everywhere are not shown."""
+
+
+def _value(each: Candidate) -> str:
+    if each.value is None:
+        return "-"
+    return f"{each.value:,.4g}" if abs(each.value) < 1000 else f"{each.value:,.0f}"
 
 
 def _weight(each: Candidate) -> str:
