@@ -118,6 +118,8 @@ async def test_frames_with_commands_count_as_heard_and_pongs_do_not(start_node: 
     peer = await dial(node, connect=True)
     (connection,) = node._shared.roster
     connection.heard_at = 0
+    begun = node._shared.second
+    await eventually(lambda: node._shared.second > begun)
     peer.raw(b"\x81\x82\x00\x00\x00\x00{}")
     before = node.stats.frames_in
     await eventually(lambda: node.stats.frames_in > before)
