@@ -2,7 +2,8 @@
 
 A pick is what the gateway asks for: a node and two alternates. Between picks the place is held, so that loads change as
 they do in life. Each policy has several rounds, and its best one counts: what another process takes from us in the
-middle of a pick is not the policy's. (All rounds are in the table's last column.)
+middle of a pick is not the policy's. (All rounds are in the table's last column.) What belongs to a pick, though not to
+the policy, is measured with it: that nodes are woken whose pace allows another.
 
     scripts/bench pick [--nodes 100] [--picks 5000] [--rounds 20]
 """
@@ -15,41 +16,56 @@ from rich.progress import Progress
 
 from report import Claim, Result, parser, percentile, publish
 from ringway.core.hashing.ring import HashRing
-from ringway.core.load import LoadView
+from ringway.core.load import LoadView, NodeLoad
 from ringway.core.placement import POLICIES, make_policy
 from ringway.protocol.report import Report
 from ringway.types import Incarnation, Issuer, NodeName, Role
 
 CANDIDATES = 3
+ARRIVALS_PER_S = 5000.0
+SPECS = {"score": "score:call=pick:fullness"}
+"""Of policies that are nothing without options."""
 
 
 def view_of(nodes: int) -> LoadView:
     """A gateway's view of `nodes` nodes with weights 1 to 3 and connections of every sort."""
     view = LoadView(Issuer("ffffffff"))
+    chance = random.Random(nodes)
     for index in range(nodes):
         report = Report(
             name=NodeName(f"node-{index}"), incarnation=Incarnation(f"{index:08x}"), role=Role.NODE, seq=1, url="",
-            weight=1.0 + index % 3, connections=1000 + index * 37 % 500,
+            weight=1.0 + index % 3, connections=1000 + index * 37 % 500, accept_per_s=500.0,
+            utilisation={"cpu": chance.random(), "memory": chance.random()},
         )  # fmt: skip
         view.reported(report, 0.0)
+        view.nodes[report.name].response.observe(chance.uniform(0.002, 0.02), 0.0)
     return view
 
 
 def picks(name: str, nodes: int, count: int, seed: int) -> list[float]:
     """Return the sorted times of `count` picks in µs."""
     view = view_of(nodes)
-    policy = make_policy(name, b"secret")
+    policy = make_policy(SPECS.get(name, name), b"secret")
     rng = random.Random(seed)
     keys = [b"user-%d" % rng.randrange(10**9) for _ in range(count)]
     clock = time.perf_counter_ns
-    policy.pick(view, b"first", rng, CANDIDATES)
     times = []
+    now = 20.0  # when what is learned of nodes counts already
+    view.wake(now)
+    policy.pick(view, b"first", rng, CANDIDATES)
     for key in keys:
+        now += 1 / ARRIVALS_PER_S
         began = clock()
+        view.wake(now)
         ranked = policy.pick(view, key, rng, CANDIDATES).nodes
         times.append((clock() - began) / 1e3)
-        view.place(ranked[0], 0.0)
+        view.place(ranked[0], now)
     return sorted(times)
+
+
+def fullness(node: NodeLoad, view: LoadView) -> float:
+    """A score as somebody would write one."""
+    return (node.load + 1) / node.weight
 
 
 def ring_changes(nodes: int, rounds: int) -> dict[str, list[float]]:

@@ -4,11 +4,20 @@ from collections.abc import Mapping
 from random import Random
 from typing import Any
 
-from ringway.core.load import LoadView
+from ringway.core.load import LoadView, NodeLoad
+from ringway.core.placement import POLICIES
 from ringway.protocol.report import Report
 from ringway.types import Incarnation, Issuer, NodeName, NodeState, Role
 
 GATEWAY = Issuer("aaaaaaaa")
+
+SPECS = [name if name != "score" else "score:call=sample:fullness" for name in POLICIES]
+"""Every policy, with the options that it is nothing without."""
+
+
+def fullness(node: NodeLoad, view: LoadView) -> float:
+    """A score as somebody would write one."""
+    return (node.load + 1) / node.weight
 
 
 def name(index: int) -> NodeName:

@@ -7,12 +7,15 @@ Two limits pace it, and the algorithm stays the same meanwhile:
   seconds, so that it needs no estimate of the arrival rate and holds at any;
 - its **rate**: at most `RATE_SHARE` of the handshakes a second that it says it can take, divided among the gateways.
 
-Both are generic cell rate algorithms (ITU-T I.371): a theoretical arrival moves on by an interval for each newcomer,
-and the node is paced while that lies further ahead than a burst.
+Both are leaky buckets: each newcomer adds one, one leaks out per interval, and the node is paced while more than a
+burst is in. In any span that gives k intervals, at most k + burst + 1 newcomers come.
 
-A paced node is passed over while another can be had. Where all are paced, the one whose turn comes first is taken:
-then arrivals are shared in proportion to what nodes can take, and nobody is refused.
+A paced node is passed over while another can be had. Where all are paced, newcomers come in proportion to what nodes
+can take, and nobody is refused: each node has a finish time that moves on by the inverse of its capacity, and the
+earliest is next (start-time fair queueing). No debt is left of that: who was swamped for an hour is not shunned then.
 """
+
+from math import inf
 
 SHARE_MAX = 3.0
 """Times the fair share; two choices give an empty node two."""
@@ -26,37 +29,72 @@ RATE_SHARE = 0.5
 RATE_BURST_S = 0.1
 
 
+class _Bucket:
+    """Counts newcomers; one leaks out each `interval`. What it is counted in (seconds, placements) is the caller's."""
+
+    __slots__ = ("at", "burst", "interval", "level")
+
+    def __init__(self) -> None:
+        self.interval = 0.0  # 0: not limited
+        self.burst = 0.0
+        self.level = 0.0
+        self.at = 0.0
+
+    def add(self, at: float) -> None:
+        if self.interval:
+            left = max(0.0, self.level - (at - self.at) / self.interval)
+            self.level = min(left, self.burst) + 1.0  # what came beyond it, when all were paced, leaves no debt
+        self.at = at
+
+    def ready(self) -> float:
+        """From when on another may come."""
+        return self.at + max(0.0, self.level - self.burst) * self.interval if self.interval else -inf
+
+
 class AcceptCap:
     """The pace of one node. `placed` counts the placements of this gateway, `now` is monotonic."""
 
-    __slots__ = ("interval", "interval_s", "paced", "share_turn", "time_turn")
+    __slots__ = ("_rate", "_share", "due", "finish", "paced")
 
     def __init__(self) -> None:
-        self.interval = 0.0  # placements from one newcomer to the next; 0: not limited
-        self.interval_s = 0.0  # seconds from one newcomer to the next; 0: not limited
-        self.share_turn = 0.0
-        self.time_turn = 0.0
+        self._share = _Bucket()
+        self._share.burst = SHARE_BURST
+        self._rate = _Bucket()
         self.paced = False
+        self.due = 0.0  # when this is to be judged again, in placements or in seconds: the view's mark
+        self.finish = 0.0  # of its turns when all are paced, in virtual time
+
+    @property
+    def interval(self) -> float:
+        """Placements from one newcomer to the next; 0: not limited."""
+        return self._share.interval
+
+    @property
+    def interval_s(self) -> float:
+        """Seconds from one newcomer to the next; 0: not limited."""
+        return self._rate.interval
 
     def limit(self, weight_share: float, accept_per_s: float, gateways: int) -> None:
         """Set the limits: the node's part of all weights, and its handshakes a second (0: unknown, not limited)."""
-        self.interval = 1.0 / (SHARE_MAX * weight_share) if weight_share > 0 else 0.0
-        self.interval_s = gateways / (RATE_SHARE * accept_per_s) if accept_per_s > 0 else 0.0
+        self._share.interval = 1.0 / (SHARE_MAX * weight_share) if weight_share > 0 else 0.0
+        interval_s = gateways / (RATE_SHARE * accept_per_s) if accept_per_s > 0 else 0.0
+        self._rate.interval = interval_s
+        self._rate.burst = max(1.0, RATE_BURST_S / interval_s) if interval_s else 0.0
 
     def take(self, placed: int, now: float) -> None:
         """Count one newcomer."""
-        self.share_turn = max(self.share_turn, placed) + self.interval
-        self.time_turn = max(self.time_turn, now) + self.interval_s
+        self._share.add(placed)
+        self._rate.add(now)
 
     def untake(self) -> None:
         """Take that back: the newcomer could not be sent."""
-        self.share_turn -= self.interval
-        self.time_turn -= self.interval_s
+        self._share.level = max(0.0, self._share.level - 1.0)
+        self._rate.level = max(0.0, self._rate.level - 1.0)
 
     def share_ready(self) -> float:
         """The count of placements from which on the node's share allows another newcomer."""
-        return self.share_turn - SHARE_BURST * self.interval
+        return self._share.ready()
 
     def time_ready(self) -> float:
         """The time from which on its rate allows another newcomer."""
-        return self.time_turn - max(RATE_BURST_S, self.interval_s)
+        return self._rate.ready()

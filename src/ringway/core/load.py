@@ -14,19 +14,20 @@ Who may be given more
 - Reports of more than `STALE` periods ago are still used, and inflated: what has come since is unknown. After `DEAD`
   periods the node is barred. If that would leave less than half of the weight, this process is more likely blind than
   half of the cluster dead, and the age of reports is ignored (*panic*).
+- Among equals it is the *turn* of the node whose last newcomer is longest ago, for its weight: each placement moves the
+  node's turn on by 1 / weight. Nobody is preferred for where it stands in a list.
 """
 
 from heapq import heappop, heappush
 from math import inf
+from zlib import crc32
 
 from ringway.core.accept import AcceptCap
+from ringway.core.claim import CLAIM_TTL_S, Claims
 from ringway.core.reservation import Ledger
 from ringway.core.response import Response
 from ringway.protocol.report import Report
 from ringway.types import Incarnation, Issuer, NodeName, NodeState, Role
-
-CLAIM_TTL_S = 3.0
-"""A claim covers the time until the donor has heard that its place was taken: two report periods and more."""
 
 REPORT_S = 1.0
 """The period of reports, by which their age is judged."""
@@ -41,8 +42,9 @@ class NodeLoad:
     """One node as a policy sees it."""
 
     __slots__ = (
-        "accept", "barred", "connections", "full", "gate", "heard_at", "incarnation", "inflation", "load",
-        "name", "others", "own", "pending", "report", "response", "stale", "state", "trim", "weight", "weight_own",
+        "accept", "barred", "connections", "full", "gate", "heard_at", "incarnation", "inflation", "joined_at", "load",
+        "name", "others", "own", "pending", "report", "response", "stale", "state", "trim", "turn", "weight",
+        "weight_own",
     )  # fmt: skip
 
     def __init__(self, name: NodeName, incarnation: Incarnation, weight: float = 1.0) -> None:
@@ -62,7 +64,9 @@ class NodeLoad:
         self.gate = ""  # what an external measure says against it; empty: nothing
         self.stale = ""  # why it is barred for the age of its report
         self.inflation = 1.0
+        self.joined_at = 0.0
         self.heard_at = 0.0
+        self.turn = 0.0  # the smallest is next among equals; see the module
         self.accept = AcceptCap()
         self.response = Response()
         self.report: Report | None = None
@@ -75,6 +79,10 @@ class NodeLoad:
         """Whether it may be given a newcomer now."""
         return self.full != inf
 
+    def able(self, now: float) -> bool:
+        """Whether it can take a newcomer now: for policies that give by turn or by key, and do not mind the share."""
+        return self.full != inf or (not self.barred and self.weight > 0 and self.accept.time_ready() <= now)
+
     def refresh(self) -> None:
         """Recompute `load`, `barred` and `full` after one of their parts has changed."""
         self.load = self.connections + self.pending + self.own + self.others
@@ -83,10 +91,6 @@ class NodeLoad:
             self.barred = f"holds {self.load} of at most {most}"
         else:
             self.barred = self.gate or self.stale
-        self.measure()
-
-    def measure(self) -> None:
-        """Recompute `full` alone."""
         if self.barred or self.accept.paced or self.weight <= 0:
             self.full = inf
         else:
@@ -98,7 +102,7 @@ class LoadView:
 
     Invariants: `eligible` holds exactly the active nodes of positive weight in the order of their names; `version`
     grows whenever `eligible` or a weight in it changes, so that policies know when to rebuild what they derive from it;
-    `total` and `weights` are the sums of load and of weight over `eligible`.
+    `total` and `weights` are the sums of load and of weight over `eligible`, `open` that of the weights not barred.
     """
 
     def __init__(self, issuer: Issuer, ledger: Ledger[NodeName] | None = None, *, ages: bool = True) -> None:
@@ -110,11 +114,15 @@ class LoadView:
         self.version = 0
         self.total = 0
         self.weights = 0.0
+        self.open = 0.0
         self.placed = 0  # placements made here
+        self.now = 0.0  # of the last `wake` or `tick`
         self.panic = False
+        self._turn = 0.0  # virtual time: what a node's turn is that was always given its fair share
+        self._finish = 0.0  # virtual time of those placements that were made while all were paced
         self._gateways: dict[NodeName, Report] = {}
         self._reserved_by: dict[NodeName, Report] = {}  # members that hold places, by their last report
-        self._claims = Ledger[tuple[Issuer, NodeName]](CLAIM_TTL_S)  # donors' places that were given away here
+        self._claims = Claims()
         self._paced_by_share: list[tuple[float, NodeName]] = []  # heaps of who may be ready when
         self._paced_by_rate: list[tuple[float, NodeName]] = []
 
@@ -122,15 +130,14 @@ class LoadView:
         """Take the report of a node or of another gateway."""
         self._others_changed(report)
         if report.role is not Role.NODE:
-            self._gateway_reported(report)
+            self._gateways[report.name] = report
             return
-        self._settle_claims(report)
+        self._claims.settle(report)
         node = self.nodes.get(report.name)
         fresh = node is None or node.incarnation != report.incarnation
         if node is None or fresh:
-            node = self._replace(report)
+            node = self._replace(report, now)
         self.ledger.redeemed(report.name, report.incarnation, report.taken.get(self.issuer, 0))
-        before = node.report
         changed = fresh or node.state is not report.state or node.weight_own != report.weight
         node.report = report
         node.state = report.state
@@ -142,46 +149,44 @@ class LoadView:
         node.own = self.ledger.count(report.name)
         if changed:
             self._rebuild()
-        elif before is None or before.accept_per_s != report.accept_per_s:
-            self._limit(node)
-        self.refresh(node)
+        else:
+            self.refresh(node)
         self._claims.expire(now)
 
     def forgotten(self, report: Report) -> None:
         """Drop a member that has left."""
         held = self._reserved_by.pop(report.name, None)
         if held is not None:
-            self._refresh_others(held.reserved)
-        for target in report.moved:
-            self._claims.forget((Issuer(report.incarnation), target))
-        if report.role is Role.NODE:
-            if self.nodes.pop(report.name, None) is not None:
-                self.ledger.forget(report.name)
-                self._rebuild()
-        elif self._gateways.pop(report.name, None) is not None:
-            self._limit_all()
+            for name, count in held.reserved.items():
+                self._add_others(name, -count)
+        self._claims.forget(report)
+        if report.role is not Role.NODE:
+            self._gateways.pop(report.name, None)
+        elif self.nodes.pop(report.name, None) is not None:
+            self.ledger.forget(report.name)
+            self._rebuild()
 
     def place(self, node: NodeLoad, now: float) -> None:
-        """Hold a place at `node` for a client that is being sent there."""
-        self.ledger.hold(node.name, now)
+        """Hold a place at `node` for a client that is being sent there; none where the node has gone meanwhile."""
+        here = self.nodes.get(node.name)
+        if here is None:
+            return
+        self.ledger.hold(here.name, now)
+        here.own += 1
         self.placed += 1
-        node.own += 1
-        node.load += 1
-        self.total += 1
-        node.accept.take(self.placed, now)
-        most = node.report.connections_max if node.report is not None else 0
-        if most and node.load >= most:
-            node.refresh()
-        elif node.ready:
-            node.full = (node.load * node.inflation + 1) / node.weight
-            self._pace(node, now)
+        if here.weight > 0:
+            self._count_turn(here)
+            self._count_pace(here, now)
+        self.refresh(here)
 
     def unplace(self, node: NodeLoad) -> None:
         """Give that place up: the client could not be sent there."""
         self.ledger.release(node.name)
-        node.own = self.ledger.count(node.name)
-        node.accept.untake()
-        self.refresh(node)
+        here = self.nodes.get(node.name)
+        if here is not None:
+            here.own = self.ledger.count(here.name)
+            here.accept.untake()
+            self.refresh(here)
 
     def arrived(self, node: NodeLoad) -> None:
         """Count a connection at a node that does not report: a static backend, whose relays the gateway counts."""
@@ -197,18 +202,21 @@ class LoadView:
 
     def wake(self, now: float) -> None:
         """Let nodes that were paced take newcomers again whose turn has come. Call it before each pick."""
+        self.now = now
         heap = self._paced_by_share
         while heap and heap[0][0] <= self.placed:
-            self._unpace(heappop(heap)[1], now)
+            self._judge_pace(*heappop(heap), now)
         heap = self._paced_by_rate
         while heap and heap[0][0] <= now:
-            self._unpace(heappop(heap)[1], now)
+            self._judge_pace(*heappop(heap), now)
 
     def tick(self, now: float) -> None:
         """Let places end whose time has passed, and reports grow old; call it a few times a second."""
+        self.now = now
         self.ledger.expire(now)
         self._claims.expire(now)
-        self.panic = self.ages and self._fresh_weight(now) < PANIC_BELOW * self.weights
+        fresh = sum(node.weight for node in self.eligible if now - node.heard_at <= DEAD * REPORT_S)
+        self.panic = self.ages and fresh < PANIC_BELOW * self.weights
         for node in self.nodes.values():
             own = self.ledger.count(node.name)
             if self._age(node, now) or own != node.own:
@@ -240,69 +248,80 @@ class LoadView:
                 self.refresh(node)
 
     def claim(self, now: float) -> tuple[NodeLoad, Issuer] | None:
-        """Return the place that a donor holds for a moved client, for a client that came without its ticket.
+        """Return the place that a donor holds for a moved client, for one that came without its ticket; and the donor.
 
-        A plain client that was told to move reconnects through the gateway like any newcomer. Giving it a place
-        that is held for a move anyway keeps the plan exact: whoever comes, the counts come out as planned. The
-        returned issuer is the donor; a ticket in its name makes the donor's ledger drop the place.
+        See `core.claim`. Without one that can be used, return None.
         """
-        for report in self._reserved_by.values():
-            if report.role is not Role.NODE:
-                continue
-            issuer = Issuer(report.incarnation)
-            for name, held in report.reserved.items():
-                node = self.nodes.get(name)
-                if node is None or node.state is not NodeState.ACTIVE:
-                    continue
-                if held > self._claims.count((issuer, name)):
-                    self._claims.hold((issuer, name), now)
-                    return node, issuer
+        for issuer, target in self._claims.unclaimed(self._reserved_by.values()):
+            node = self.nodes.get(target)
+            if node is not None and node.state is NodeState.ACTIVE:
+                self._claims.claim(issuer, target, now)
+                return node, issuer
         return None
 
     def refresh(self, node: NodeLoad) -> None:
         """Recompute `node` and the sums that it is part of."""
-        before = node.load
+        load, barred = node.load, node.barred
         node.refresh()
         if node.state is NodeState.ACTIVE and node.weight > 0:
-            self.total += node.load - before
+            self.total += node.load - load
+            if bool(barred) != bool(node.barred):
+                self.open = sum(other.weight for other in self.eligible if not other.barred)
 
-    def _replace(self, report: Report) -> NodeLoad:
+    def _replace(self, report: Report, now: float) -> NodeLoad:
         """Begin anew with a node that was not known, or under another incarnation. What it took part in stays so."""
         before = self.nodes.get(report.name)
         node = self.nodes[report.name] = NodeLoad(report.name, report.incarnation)
-        node.others = self._held_by_others(report.name)
+        node.joined_at = now
+        node.others = sum(member.reserved.get(report.name, 0) for member in self._reserved_by.values())
+        node.turn = self._turn + crc32(f"{self.issuer} {report.name}".encode()) / 2**32  # elsewhere at each gateway
         if before is not None:
             node.trim, node.gate = before.trim, before.gate
         return node
 
+    def _count_turn(self, node: NodeLoad) -> None:
+        """Move its turn on. Who stayed away saves none up, and who was given many in a row owes one at most."""
+        one = 1.0 / node.weight
+        self._turn += 1.0 / max(self.weights, node.weight)
+        node.turn = min(max(node.turn, self._turn), self._turn + one) + one
+
+    def _count_pace(self, node: NodeLoad, now: float) -> None:
+        """Count a newcomer against its share and its rate, and let it wait where it has had enough for the moment."""
+        accept = node.accept
+        self._limit(node)
+        accept.take(self.placed, now)
+        if not accept.paced:
+            self._pace(node, now)
+        else:
+            rate = node.report.accept_per_s if node.report is not None else 0.0
+            begin = self._finish = max(accept.finish, self._finish)
+            accept.finish = begin + 1.0 / (rate or node.weight)
+
+    def _limit(self, node: NodeLoad) -> None:
+        """Tell its limits: they follow who else may be given newcomers, and how many gateways give them."""
+        share = node.weight / max(self.open, node.weight)
+        node.accept.limit(share, node.report.accept_per_s if node.report else 0.0, max(1, len(self._gateways)))
+
     def _pace(self, node: NodeLoad, now: float) -> None:
-        """Let `node` wait where it has had its share, or all that it can take, for the moment."""
+        """Decide whether `node` waits, and until when."""
         accept = node.accept
         share_ready = accept.share_ready()
         if share_ready > self.placed:
-            accept.paced = True
+            accept.paced, accept.due = True, share_ready
             heappush(self._paced_by_share, (share_ready, node.name))
-        elif accept.interval_s and accept.time_ready() > now:
-            accept.paced = True
-            heappush(self._paced_by_rate, (accept.time_ready(), node.name))
-        if accept.paced:
-            node.full = inf
-
-    def _unpace(self, name: NodeName, now: float) -> None:
-        node = self.nodes.get(name)
-        if node is None or not node.accept.paced:
             return
-        accept = node.accept
-        if accept.interval and accept.share_ready() > self.placed:
-            heappush(self._paced_by_share, (accept.share_ready(), name))
-        elif accept.interval_s and accept.time_ready() > now:
-            heappush(self._paced_by_rate, (accept.time_ready(), name))
-        else:
-            accept.paced = False
-            node.measure()
+        time_ready = accept.time_ready()
+        accept.paced = time_ready > now
+        if accept.paced:
+            accept.due = time_ready
+            heappush(self._paced_by_rate, (time_ready, node.name))
 
-    def _fresh_weight(self, now: float) -> float:
-        return sum(node.weight for node in self.eligible if now - node.heard_at <= DEAD * REPORT_S)
+    def _judge_pace(self, due: float, name: NodeName, now: float) -> None:
+        """Decide anew about a node whose time has come; marks of former lives are dropped."""
+        node = self.nodes.get(name)
+        if node is not None and node.accept.paced and node.accept.due == due:
+            self._pace(node, now)
+            node.refresh()
 
     def _age(self, node: NodeLoad, now: float) -> bool:
         """Judge `node` by the age of its report; return whether that changed anything."""
@@ -317,45 +336,23 @@ class LoadView:
         node.stale = why
         return changed
 
-    def _gateway_reported(self, report: Report) -> None:
-        known = report.name in self._gateways
-        self._gateways[report.name] = report
-        if not known:
-            self._limit_all()
-
-    def _limit(self, node: NodeLoad) -> None:
-        share = node.weight / self.weights if self.weights > 0 else 0.0
-        node.accept.limit(share, node.report.accept_per_s if node.report else 0.0, max(1, len(self._gateways)))
-
-    def _limit_all(self) -> None:
-        for node in self.eligible:
-            self._limit(node)
-
     def _others_changed(self, report: Report) -> None:
         if str(report.incarnation) == self.issuer:  # our own: `own` counts these places
             return
-        before = self._reserved_by.get(report.name)
+        held = self._reserved_by.get(report.name)
+        before = held.reserved if held is not None else {}
         if report.reserved:
             self._reserved_by[report.name] = report
-        elif before is not None:
+        elif held is not None:
             del self._reserved_by[report.name]
-        self._refresh_others(report.reserved if before is None else {**before.reserved, **report.reserved})
+        for name in before | report.reserved:
+            self._add_others(name, report.reserved.get(name, 0) - before.get(name, 0))
 
-    def _refresh_others(self, names: dict[NodeName, int]) -> None:
-        for name in names:
-            node = self.nodes.get(name)
-            if node is not None:
-                node.others = self._held_by_others(name)
-                self.refresh(node)
-
-    def _held_by_others(self, name: NodeName) -> int:
-        return sum(report.reserved.get(name, 0) for report in self._reserved_by.values())
-
-    def _settle_claims(self, report: Report) -> None:
-        """Drop the claims whose places have ended, as the donor says: those that it gave, less those it still holds."""
-        for target, given in report.moved.items():
-            ended = given - report.reserved.get(target, 0)
-            self._claims.redeemed((Issuer(report.incarnation), target), report.incarnation, ended)
+    def _add_others(self, name: NodeName, count: int) -> None:
+        node = self.nodes.get(name)
+        if node is not None and count:
+            node.others += count
+            self.refresh(node)
 
     def _rebuild(self) -> None:
         for node in self.nodes.values():
@@ -365,5 +362,8 @@ class LoadView:
         self.eligible = [node for node in known if node.state is NodeState.ACTIVE and node.weight > 0]
         self.total = sum(node.load for node in self.eligible)
         self.weights = sum(node.weight for node in self.eligible)
-        self._limit_all()
+        self.open = sum(node.weight for node in self.eligible if not node.barred)
         self.version += 1
+
+
+__all__ = ["CLAIM_TTL_S", "DEAD", "PANIC_BELOW", "REPORT_S", "STALE", "LoadView", "NodeLoad"]

@@ -6,17 +6,25 @@ To add one: write it after the model of its neighbours, and give it a row in `PO
 from collections.abc import Callable
 
 from ringway.core.placement.least_connected import LeastConnected
+from ringway.core.placement.least_loaded import LeastLoaded
+from ringway.core.placement.least_response_time import LeastResponseTime
 from ringway.core.placement.maglev import Maglev
 from ringway.core.placement.policy import Options, Pick, Policy
 from ringway.core.placement.rendezvous import Rendezvous
 from ringway.core.placement.ring import Ring
 from ringway.core.placement.round_robin import RoundRobin
+from ringway.core.placement.score import Score
 from ringway.core.placement.spec import Spec, parse_spec, read_options, spec_of_table, unknown_policy
 from ringway.core.placement.two_choices import TwoChoices
+from ringway.core.placement.weighted_round_robin import WeightedRoundRobin
 
 POLICIES: dict[str, type[Policy]] = {
-    policy.name: policy for policy in (TwoChoices, RoundRobin, LeastConnected, Rendezvous, Ring, Maglev)
-}
+    policy.name: policy
+    for policy in (
+        TwoChoices, RoundRobin, WeightedRoundRobin, LeastConnected, LeastLoaded, LeastResponseTime,
+        Rendezvous, Ring, Maglev, Score,
+    )
+}  # fmt: skip
 """Every policy, by its name. Each is made from its options and the cluster's secret, which keys hashes."""
 
 DEFAULT_POLICY = "two-choices"
@@ -34,6 +42,7 @@ def make_policy(spec: Spec | str, secret: bytes) -> Policy:
 
 
 __all__ = [
-    "DEFAULT_POLICY", "POLICIES", "LeastConnected", "Maglev", "Options", "Pick", "Policy", "Rendezvous", "Ring",
-    "RoundRobin", "Spec", "TwoChoices", "make_policy", "parse_spec", "spec_of_table",
+    "DEFAULT_POLICY", "POLICIES", "LeastConnected", "LeastLoaded", "LeastResponseTime", "Maglev", "Options", "Pick",
+    "Policy", "Rendezvous", "Ring", "RoundRobin", "Score", "Spec", "TwoChoices", "WeightedRoundRobin", "make_policy",
+    "parse_spec", "spec_of_table",
 ]  # fmt: skip

@@ -31,10 +31,16 @@ class Policy(Protocol):
 
     name: ClassVar[str]
     options_type: ClassVar[type[Options]]
-    rule: ClassVar[str]
-    """How it chooses, in a sentence: for `ringway explain`."""
-    measure: ClassVar[str]
-    """What `value` is, in words or as a formula."""
+
+    @property
+    def rule(self) -> str:
+        """How it chooses, in a sentence: for `ringway explain`."""
+        ...
+
+    @property
+    def measure(self) -> str:
+        """What `value` is, in words or as a formula."""
+        ...
 
     @property
     def table(self) -> str:
@@ -55,17 +61,18 @@ class Policy(Protocol):
 
 
 def last_resort(view: LoadView, count: int) -> Pick:
-    """Choose where nobody is open: of the paced nodes those whose turn comes first, so each gets what it can take.
+    """Choose where nobody is open: among the paced nodes in proportion to what they can take (`core.accept`).
 
     Raise `NoNode`, saying why each node may take nobody, where all are barred or none is there.
     """
-    paced = [node for node in view.eligible if not node.barred]
-    if not paced:
+    best = None
+    for node in view.eligible:
+        if not node.barred and (best is None or (node.accept.finish, node.turn) < (best.accept.finish, best.turn)):
+            best = node
+    if best is None:
         raise no_node(view)
-    paced.sort(
-        key=lambda node: (node.accept.time_ready() if node.accept.interval_s else 0.0, node.accept.share_ready())
-    )
-    return Pick(paced[:count], paced)
+    start = view.eligible.index(best)
+    return Pick([best, *_open_from(view.eligible, start, [best], count - 1)], view.eligible)
 
 
 def no_node(view: LoadView) -> NoNode:
@@ -79,18 +86,27 @@ def no_node(view: LoadView) -> NoNode:
     return NoNode(f"{first.name} {first.barred}{others}; start another with `ringway node`")
 
 
-def alternates(nodes: Sequence[NodeLoad], chosen: NodeLoad, count: int, rng: "Random") -> list[NodeLoad]:
-    """Return up to `count` nodes beside `chosen` that are not barred: neighbours by name, from a random one on.
+def with_alternates(view: LoadView, ranked: Sequence[NodeLoad], count: int, rng: "Random") -> Sequence[NodeLoad]:
+    """Return `count` nodes, or as many as there are: `ranked`, then others that are not barred.
 
-    They are asked where the chosen node fails. Random ones share its clients; the next best would get all of them.
+    These are asked where the first fails. They are neighbours by name, from a random one on: random ones share the
+    clients of a node that fails; the next best would get all of them.
     """
-    size = len(nodes)
-    start = int(rng.random() * size)
+    missing = count - len(ranked)
+    if missing <= 0:
+        return ranked[:count]
+    start = int(rng.random() * len(view.eligible))
+    return [*ranked, *_open_from(view.eligible, start, ranked, missing)]
+
+
+def _open_from(nodes: Sequence[NodeLoad], start: int, without: Sequence[NodeLoad], count: int) -> list[NodeLoad]:
+    """Return up to `count` nodes that are not barred, from the index `start` on and around."""
     found: list[NodeLoad] = []
-    for step in range(size):
+    size = len(nodes)
+    for index in range(start, start + size):
         if len(found) >= count:
             break
-        node = nodes[(start + step) % size]
-        if node is not chosen and not node.barred:
+        node = nodes[index - size if index >= size else index]
+        if not node.barred and node not in without:
             found.append(node)
     return found

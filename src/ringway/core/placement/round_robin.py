@@ -1,60 +1,131 @@
-"""Round robin, weighted: smooth, so that a heavy node's turns are spread between the others'.
+"""Round robin: everybody in turn. Weights do not matter, except that a node of weight 0 has no turns.
 
-Each pick adds every node's weight to its credit, takes the node with the most, and charges it the total (nginx's
-smooth weighted round robin). Fair in arrivals, not in what nodes hold: connections that live long stay where they are.
+Each node's turns begin and end at even distances in virtual time, which moves on by 1 / n with each pick. Of the nodes
+whose turn has begun, the one is taken whose turn ends first (earliest eligible virtual deadline first: Stoica and
+Abdel-Wahab 1995). So no node is ever a whole turn ahead or behind, with equal shares or unequal ones, and one with a
+great share has its turns between those of the others (`weighted_round_robin`).
+
+A node that can take nobody is passed over: its turns go to all others alike, not to its neighbour, and it gets none of
+them back. Fair in arrivals, not in what nodes hold: connections that live long stay where they are.
 """
 
-from collections.abc import Sequence
-from operator import add
+from math import inf
 from typing import TYPE_CHECKING, ClassVar
 
 from ringway.core.load import LoadView, NodeLoad
-from ringway.core.placement.policy import Options, Pick, alternates, last_resort
+from ringway.core.placement.policy import Options, Pick, last_resort, with_alternates
 from ringway.types import NodeName
 
 if TYPE_CHECKING:
     from random import Random
 
+_SAME = 1e-9
+_REBASE_AT = 1e5
+"""Virtual time is set back then, so that it keeps its precision."""
+
 
 class RoundRobin:
-    """See the module. Several gateways begin at random phases, so that they do not march in step."""
+    """See the module. Several gateways begin anywhere in the cycle, so that they do not march in step."""
 
     name: ClassVar[str] = "round-robin"
     options_type: ClassVar[type[Options]] = Options
-    rule: ClassVar[str] = "the node with the most credit"
-    measure: ClassVar[str] = "minus the credit"
+    rule: ClassVar[str] = "the node whose turn it is, each as often as any other"
+    measure: ClassVar[str] = "when its turn ends, in rounds from now"
     table = ""
 
     def __init__(self, options: Options | None = None, secret: bytes = b"") -> None:
         self._version = -1
-        self._names: list[NodeName] = []
-        self._weights: list[float] = []
-        self._credit: list[float] = []  # all three in the order of `view.eligible`
-        self._total = 0.0
+        self._now = 0.0  # virtual time, in rounds
+        self._nodes: list[NodeLoad] = []  # in an order of our own: ties must not follow names
+        self._lasts: list[float] = []  # how long a turn of each lasts: 1 for an average share
+        self._ends: list[float] = []  # when the turn of each ends that comes next
+
+    def __copy__(self) -> "RoundRobin":
+        twin = object.__new__(type(self))
+        twin.__dict__.update(self.__dict__)
+        twin._lasts, twin._ends = list(self._lasts), list(self._ends)
+        return twin
 
     def pick(self, view: LoadView, key: bytes | None, rng: "Random", count: int) -> Pick:
-        """See `Policy.pick`."""
-        nodes = view.eligible
+        """See `Policy.pick`. One pass over all nodes."""
         if view.version != self._version:
-            self._members_changed(nodes, rng)
-            self._version = view.version
-        credit = self._credit = list(map(add, self._credit, self._weights))
-        for index in sorted(range(len(nodes)), key=lambda index: -credit[index]):
-            best = nodes[index]
-            if best.ready:
-                credit[index] -= self._total
-                return Pick([best, *alternates(nodes, best, count - 1, rng)], nodes)
-        return last_resort(view, count)
+            self._members_changed(view, rng)
+        self.refresh(view)
+        best = self._next(view)
+        if best < 0:
+            return last_resort(view, count)
+        self._had_its_turn(best)
+        return Pick(with_alternates(view, [self._nodes[best]], count, rng), view.eligible)
 
     def value(self, view: LoadView, node: NodeLoad) -> float:
         """See `Policy.value`."""
-        return -self._credit[self._names.index(node.name)] if node.name in self._names else 0.0
+        return self._ends[self._nodes.index(node)] - self._now if node in self._nodes else inf
 
-    def _members_changed(self, nodes: Sequence[NodeLoad], rng: "Random") -> None:
-        """Let survivors keep their credit; a newcomer to a running cycle begins at zero."""
-        kept = dict(zip(self._names, self._credit, strict=True))
+    def share_of(self, node: NodeLoad) -> float:
+        """The node's part of the turns, in any unit."""
+        return 1.0
+
+    def refresh(self, view: LoadView) -> None:
+        """Bring the shares up to date where they depend on more than members and weights."""
+
+    def set_shares(self, shares: list[float]) -> None:
+        """Let turns come in these proportions from the next ones on; in the order of `_nodes`."""
+        average = sum(shares) / len(shares) if shares else 1.0
+        self._lasts = [average / share for share in shares]
+
+    def _next(self, view: LoadView) -> int:
+        """Return the index of the node whose turn it is, or -1 where nobody is able."""
+        begun, now = self._now + _SAME, view.now
+        nodes, lasts = self._nodes, self._lasts
+        best, earliest = -1, inf
+        for index, end in enumerate(self._ends):
+            if end < earliest and end - lasts[index] <= begun:
+                node = nodes[index]
+                if node.full != inf or node.able(now):
+                    best, earliest = index, end - _SAME
+        if best >= 0:
+            return best
+        able = [index for index, node in enumerate(nodes) if node.able(now)]
+        if not able:
+            return -1
+        best = min(able, key=lambda index: self._ends[index] - lasts[index])
+        self._now = self._ends[best] - lasts[best]  # those whose turn it would be can take nobody: go on to the next
+        return best
+
+    def _had_its_turn(self, index: int) -> None:
+        lasts = self._lasts[index]
+        end = self._ends[index]
+        if end < self._now - lasts:  # it was away; what it missed is gone
+            end = self._now
+        self._ends[index] = end + lasts
+        self._now += 1.0 / len(self._ends)
+        if self._now > _REBASE_AT:
+            self._ends = [end - self._now for end in self._ends]
+            self._now = 0.0
+
+    def _ordered(self, view: LoadView, rng: "Random") -> list[NodeLoad]:
+        """Return the eligible nodes: survivors in their order, newcomers anywhere between them."""
+        left = {node.name: node for node in view.eligible}
+        order = [left.pop(node.name) for node in self._nodes if node.name in left]
+        for node in left.values():
+            order.insert(rng.randrange(len(order) + 1), node)
+        return order
+
+    def _members_changed(self, view: LoadView, rng: "Random") -> None:
+        """Let survivors keep their place in the cycle; a newcomer's turn begins now. Begin anywhere at first."""
+        lag: dict[NodeName, float] = {
+            node.name: (end - lasts - self._now) / lasts
+            for node, end, lasts in zip(self._nodes, self._ends, self._lasts, strict=True)
+        }
         begins = self._version < 0
-        self._names = [node.name for node in nodes]
-        self._weights = [node.weight for node in nodes]
-        self._credit = [rng.uniform(0.0, node.weight) if begins else kept.get(node.name, 0.0) for node in nodes]
-        self._total = sum(self._weights)
+        self._version = view.version
+        self._now = 0.0
+        self._nodes = self._ordered(view, rng)
+        self.set_shares([self.share_of(node) for node in self._nodes])
+        self._ends = [
+            (lag.get(node.name, 0.0) + 1.0) * lasts for node, lasts in zip(self._nodes, self._lasts, strict=True)
+        ]
+        for _ in range(rng.randrange(len(self._nodes)) if begins and self._nodes else 0):
+            best = self._next(view)
+            if best >= 0:
+                self._had_its_turn(best)

@@ -1,75 +1,54 @@
 """Random two choices: draw two distinct nodes by weight, take the less loaded one. The default.
 
 Two choices bring the fullest of n nodes from log n / log log n to log log n above the average (Mitzenmacher 2001), and
-stay good when load reports are late. Drawing by weight without replacement lets weights above 2/n count as well.
+stay good when load reports are late. More than two (`d`) come nearer to the emptiest, and to everybody's picking it.
 """
 
-from bisect import bisect_right
-from itertools import accumulate
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+import msgspec
 
 from ringway.core.load import LoadView, NodeLoad
-from ringway.core.placement.policy import Options, Pick, last_resort
+from ringway.core.placement.draw import Draw
+from ringway.core.placement.policy import Options, Pick, last_resort, with_alternates
+from ringway.core.placement.turn import best_of
 
 if TYPE_CHECKING:
     from random import Random
+
+
+class TwoChoicesOptions(Options, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How many are drawn."""
+
+    d: Annotated[int, msgspec.Meta(ge=2, le=5, description="nodes drawn; more than 2 gains little")] = 2
 
 
 class TwoChoices:
     """See the module."""
 
     name: ClassVar[str] = "two-choices"
-    options_type: ClassVar[type[Options]] = Options
-    rule: ClassVar[str] = "of two nodes, drawn by weight, the one that is less full for its weight"
+    options_type: ClassVar[type[Options]] = TwoChoicesOptions
     measure: ClassVar[str] = "(load + 1) / weight"
     table = ""
 
-    def __init__(self, options: Options | None = None, secret: bytes = b"") -> None:
-        self._version = -1
-        self._cumulated: list[float] = []
+    def __init__(self, options: TwoChoicesOptions | None = None, secret: bytes = b"") -> None:
+        self._d = (options or TwoChoicesOptions()).d
+        self._draw = Draw()
+
+    @property
+    def rule(self) -> str:
+        """See `Policy.rule`."""
+        return f"of {self._d} nodes drawn by weight the one that is least full for its weight"
 
     def pick(self, view: LoadView, key: bytes | None, rng: "Random", count: int) -> Pick:
-        """See `Policy.pick`. The second is the loser of the draw, the third a further random one."""
-        nodes = view.eligible
-        if not nodes:
+        """See `Policy.pick`. The first alternate is a loser of the draw."""
+        drawn = self._draw.draw(view, self._d, rng)
+        if not drawn:
             return last_resort(view, count)
-        if view.version != self._version:
-            self._cumulated = list(accumulate(node.weight for node in nodes))
-            self._version = view.version
-        drawn = self._draw(len(nodes), min(max(count, 2), len(nodes)), rng)
-        pair = [nodes[index] for index in drawn[:2]]
-        if len(pair) == 2 and pair[1].full < pair[0].full:
-            pair.reverse()
-        if not pair[0].ready:
-            open_ = [node for node in nodes if node.ready]
-            if not open_:
-                return last_resort(view, count)
-            return Pick(sorted(open_, key=self._full)[:count], open_)
-        return Pick((pair + [nodes[index] for index in drawn[2:]])[:count], pair)
-
-    @staticmethod
-    def _full(node: NodeLoad) -> float:
-        return node.full
+        best = best_of(drawn, [node.full for node in drawn])
+        drawn[0], drawn[best] = drawn[best], drawn[0]
+        return Pick(with_alternates(view, drawn, count, rng), drawn)
 
     def value(self, view: LoadView, node: NodeLoad) -> float:
         """See `Policy.value`."""
         return node.full
-
-    def _draw(self, size: int, count: int, rng: "Random") -> list[int]:
-        """Draw `count` distinct indices by weight: repeat what was drawn, then scan when that grows unlikely."""
-        total = self._cumulated[-1]
-        drawn: list[int] = []
-        for _ in range(8 * count):
-            index = min(bisect_right(self._cumulated, rng.random() * total), size - 1)
-            if index not in drawn:
-                drawn.append(index)
-                if len(drawn) == count:
-                    return drawn
-        while len(drawn) < count:
-            drawn.append(self._draw_rest(drawn, size, rng))
-        return drawn
-
-    def _draw_rest(self, drawn: list[int], size: int, rng: "Random") -> int:
-        rest = [index for index in range(size) if index not in drawn]
-        weights = [self._cumulated[i] - (self._cumulated[i - 1] if i else 0.0) for i in rest]
-        return rng.choices(rest, weights)[0]

@@ -3,7 +3,7 @@
 from collections import Counter
 
 from ringway.core.load import LoadView
-from ringway.core.placement import RoundRobin
+from ringway.core.placement import RoundRobin, WeightedRoundRobin
 from sample import equal, name, node_report, rng, view_of
 
 
@@ -19,7 +19,7 @@ def test_each_has_its_turn() -> None:
 
 
 def test_a_heavy_nodes_turns_are_spread_between_the_others() -> None:
-    turns = "".join(picks(RoundRobin(), view_of({"a": 5, "b": 1, "c": 1}), 70))
+    turns = "".join(picks(WeightedRoundRobin(), view_of({"a": 5, "b": 1, "c": 1}), 70))
     assert Counter(turns) == {"a": 50, "b": 10, "c": 10}
     assert max(len(run) for run in turns.replace("b", "c").split("c")) <= 4
 

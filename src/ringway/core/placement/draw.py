@@ -1,0 +1,53 @@
+"""Draws of distinct nodes by weight, without replacement: what policies compare when they do not look at all.
+
+Drawing by weight and without replacement lets weights above 2/n count as well: two uniform draws give a node at most
+2/n of all. What was drawn already, or may take nobody now, is drawn again, so the rest keeps its proportions; where
+that would take long, because few are ready, they are looked for.
+"""
+
+from bisect import bisect_right
+from itertools import accumulate
+from math import inf
+from typing import TYPE_CHECKING
+
+from ringway.core.load import LoadView, NodeLoad
+
+if TYPE_CHECKING:
+    from random import Random
+
+_TRIES = 4
+"""For each node that is wanted, before those that are ready are looked for."""
+
+
+class Draw:
+    """Keeps the weights of the eligible nodes cumulated."""
+
+    __slots__ = ("_cumulated", "_version")
+
+    def __init__(self) -> None:
+        self._version = -1
+        self._cumulated: list[float] = []
+
+    def draw(self, view: LoadView, count: int, rng: "Random", below: float = inf) -> list[NodeLoad]:
+        """Return up to `count` distinct nodes that are ready, less full than `below`; fewer where there are no more."""
+        nodes = view.eligible
+        found: list[NodeLoad] = []
+        if not nodes:
+            return found
+        if view.version != self._version:
+            self._cumulated = list(accumulate(node.weight for node in nodes))
+            self._version = view.version
+        cumulated, last = self._cumulated, len(nodes) - 1
+        total = cumulated[-1]
+        for _ in range(_TRIES * count):
+            node = nodes[bisect_right(cumulated, rng.random() * total, 0, last)]
+            if node.full < below and node not in found:
+                found.append(node)
+                if len(found) == count:
+                    return found
+        rest = [node for node in nodes if node.full < below and node not in found]
+        while rest and len(found) < count:
+            node = rng.choices(rest, [other.weight for other in rest])[0]
+            rest.remove(node)
+            found.append(node)
+        return found

@@ -1,0 +1,62 @@
+"""Least loaded: of a few nodes drawn by weight the one whose scarcest resource is least used (`usage`).
+
+Reports are late, and CPU lags behind connections. Therefore never the least used of all, which every gateway would
+choose until the next report, but the best of `d`; and nodes within `SAME_WITHIN` of each other count as equal and are
+compared by connections.
+"""
+
+from math import inf
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+import msgspec
+
+from ringway.core.load import LoadView, NodeLoad
+from ringway.core.placement.draw import Draw
+from ringway.core.placement.policy import Options, Pick, last_resort, with_alternates
+from ringway.core.placement.turn import best_of
+from ringway.core.placement.usage import Usages
+
+if TYPE_CHECKING:
+    from random import Random
+
+SAME_WITHIN = 0.05
+
+
+class LeastLoadedOptions(Options, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How many are drawn."""
+
+    d: Annotated[int, msgspec.Meta(ge=2, le=5, description="nodes drawn; more follow late reports more")] = 2
+
+
+class LeastLoaded:
+    """See the module."""
+
+    name: ClassVar[str] = "least-loaded"
+    options_type: ClassVar[type[Options]] = LeastLoadedOptions
+    measure: ClassVar[str] = "the worst utilisation, with what is on the way to the node"
+    table = ""
+
+    def __init__(self, options: LeastLoadedOptions | None = None, secret: bytes = b"") -> None:
+        self._d = (options or LeastLoadedOptions()).d
+        self._draw = Draw()
+        self._usages = Usages()
+
+    @property
+    def rule(self) -> str:
+        """See `Policy.rule`."""
+        return f"of {self._d} nodes drawn by weight the least used; within {SAME_WITHIN:.0%} the least full"
+
+    def pick(self, view: LoadView, key: bytes | None, rng: "Random", count: int) -> Pick:
+        """See `Policy.pick`."""
+        drawn = self._draw.draw(view, self._d, rng)
+        if not drawn:
+            return last_resort(view, count)
+        used = [self._usages.expected(view, node) for node in drawn]
+        alike = min(used) * (1.0 + SAME_WITHIN)
+        best = best_of(drawn, [node.full if value <= alike else inf for node, value in zip(drawn, used, strict=True)])
+        drawn[0], drawn[best] = drawn[best], drawn[0]
+        return Pick(with_alternates(view, drawn, count, rng), drawn)
+
+    def value(self, view: LoadView, node: NodeLoad) -> float:
+        """See `Policy.value`."""
+        return self._usages.expected(view, node)

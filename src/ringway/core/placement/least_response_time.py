@@ -1,0 +1,68 @@
+"""Least response time: of a few nodes drawn by weight the one that answers handshakes soonest (`core.response`).
+
+    cost = max(average time, 1 ms) · (1 + handshakes under way) / weight
+
+What is timed is a handshake or a probe, never a connection, and what is counted are handshakes, not open connections:
+a node does not look slow for holding somebody. The other side of that is that idle connections do not make it slow
+either, so by time alone the quickest node would hold everybody. Therefore a node that is more than `GUARD` times as
+full as the average is left out, unless no other can be had. A node of which nothing was measured counts as the median
+of the others.
+"""
+
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+import msgspec
+
+from ringway.core.load import LoadView, NodeLoad
+from ringway.core.placement.draw import Draw
+from ringway.core.placement.median import Median
+from ringway.core.placement.policy import Options, Pick, last_resort, with_alternates
+from ringway.core.placement.turn import best_of
+
+if TYPE_CHECKING:
+    from random import Random
+
+GUARD = 1.25
+
+
+class LeastResponseTimeOptions(Options, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How many are drawn."""
+
+    d: Annotated[int, msgspec.Meta(ge=2, le=5, description="nodes drawn; more follow single measurements more")] = 2
+
+
+class LeastResponseTime:
+    """See the module."""
+
+    name: ClassVar[str] = "least-response-time"
+    options_type: ClassVar[type[Options]] = LeastResponseTimeOptions
+    measure: ClassVar[str] = "seconds to answer · (1 + handshakes under way) / weight"
+    table = ""
+
+    def __init__(self, options: LeastResponseTimeOptions | None = None, secret: bytes = b"") -> None:
+        self._d = (options or LeastResponseTimeOptions()).d
+        self._draw = Draw()
+        self._usual = Median(lambda node: node.response.seen_s)
+
+    @property
+    def rule(self) -> str:
+        """See `Policy.rule`."""
+        return (
+            f"of {self._d} nodes drawn by weight the quickest to answer; "
+            f"none that is more than {GUARD:g} times as full as the average"
+        )
+
+    def pick(self, view: LoadView, key: bytes | None, rng: "Random", count: int) -> Pick:
+        """See `Policy.pick`."""
+        average = (view.total + len(view.eligible)) / view.weights if view.weights else 0.0
+        drawn = self._draw.draw(view, self._d, rng, GUARD * average) or self._draw.draw(view, self._d, rng)
+        if not drawn:
+            return last_resort(view, count)
+        best = best_of(drawn, [self.value(view, node) for node in drawn])
+        drawn[0], drawn[best] = drawn[best], drawn[0]
+        return Pick(with_alternates(view, drawn, count, rng), drawn)
+
+    def value(self, view: LoadView, node: NodeLoad) -> float:
+        """See `Policy.value`."""
+        mean_s = node.response.mean_s(self._usual.of(view), view.now)
+        return mean_s * (1 + node.response.opening) / node.weight

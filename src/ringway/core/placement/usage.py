@@ -1,0 +1,84 @@
+"""How much of each node is used, carried forward from its last report; for `least_loaded`.
+
+Nodes report how much they use of what is healthy: CPU, memory, descriptors, lag of the event loop, egress; 1.0 is all
+of it. What counts is the worst. It was true when it was reported, so it is carried forward by the places held since:
+each costs what a connection of that node has cost on average, smoothed over reports.
+
+A node that reports no utilisation, or has done so for less than `BLACKOUT_S`, counts as the median of the others, never
+as idle: taken for zero, it would draw everybody.
+"""
+
+from ringway.core.load import LoadView, NodeLoad
+from ringway.core.placement.median import Median
+from ringway.protocol.report import Report
+from ringway.types import NodeName
+
+BLACKOUT_S = 10.0
+"""The first measurements of a node that has just started tell of its start."""
+
+EXPIRES_S = 180.0
+"""A utilisation that is older says nothing (gRPC A58). It matters when ages of reports are ignored, in panic."""
+
+_COST_WEIGHT = 0.3  # of the newest report in a node's cost of a connection
+
+
+class _Usage:
+    """One life of a node, from report to report."""
+
+    __slots__ = ("cost", "incarnation", "report", "since", "used")
+
+    def __init__(self, node: NodeLoad) -> None:
+        self.incarnation = node.incarnation
+        self.report: Report | None = None
+        self.used: float | None = None  # of the scarcest resource; None: unknown
+        self.cost: float | None = None  # of one connection
+        self.since = node.joined_at  # when it became known
+
+    def take(self, node: NodeLoad) -> None:
+        """Take the node's newest report."""
+        first, gone = self.report is None, self.used is None
+        report = self.report = node.report
+        if report is None or not report.utilisation:
+            self.used = self.cost = None
+            return
+        self.used = max(report.utilisation.values())
+        cost = self.used / max(report.connections, 1)
+        self.cost = cost if self.cost is None else self.cost + _COST_WEIGHT * (cost - self.cost)
+        if gone and not first:
+            self.since = node.heard_at
+
+
+class Usages:
+    """Keeps what was learned of each node; reports are taken in when they are first looked at."""
+
+    __slots__ = ("_cost", "_nodes", "_now", "_used", "_version")
+
+    def __init__(self) -> None:
+        self._nodes: dict[NodeName, _Usage] = {}
+        self._version = -1
+        self._now = 0.0
+        self._used = Median(lambda node: usage.used if (usage := self._ripe(node)) else None)
+        self._cost = Median(lambda node: usage.cost if (usage := self._ripe(node)) else None)
+
+    def expected(self, view: LoadView, node: NodeLoad) -> float:
+        """Return how much of `node` will be used when everybody has arrived who is on the way."""
+        self._now = view.now
+        if view.version != self._version:
+            self._version = view.version
+            self._nodes = {name: usage for name, usage in self._nodes.items() if name in view.nodes}
+        usage = self._ripe(node)
+        if usage is None or usage.used is None or usage.cost is None:
+            used, cost = self._used.of(view), self._cost.of(view)
+        else:
+            used, cost = usage.used, usage.cost
+        return used + (node.own + node.others) * cost
+
+    def _ripe(self, node: NodeLoad) -> _Usage | None:
+        """What is known of `node`, where that can be relied on."""
+        usage = self._nodes.get(node.name)
+        if usage is None or usage.incarnation != node.incarnation:
+            usage = self._nodes[node.name] = _Usage(node)
+        if usage.report is not node.report:
+            usage.take(node)
+        known = usage.used is not None and self._now - node.heard_at <= EXPIRES_S
+        return usage if known and self._now >= usage.since + BLACKOUT_S else None
