@@ -68,6 +68,8 @@ def _show(answer: PlanAnswer, *, dry_run: bool) -> None:
     seconds = moves / answer.moves_per_s if answer.moves_per_s else 0.0
     pace = f"{moves:,} moves, {answer.moves_per_s:,.0f} a second: about {seconds:,.0f} s"
     console.print(f"{pace}. Nothing was moved (--dry-run)." if dry_run else f"{pace}. The balancer has begun.")
+    window = f"{answer.reconnect_window_s:,.0f} s"
+    console.print(f"If a node died now, its clients should take {window} to come back.", style="dim")
 
 
 def register(app: typer.Typer) -> None:

@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,8 @@ RINGWAY = (sys.executable, "-m", "ringway")
 
 READY_S = 60.0
 STOP_S = 30.0
+
+NOTHING: Mapping[str, str] = {}
 
 
 def free_port() -> int:
@@ -49,11 +51,11 @@ def wait_for(condition: Callable[[], Any], what: str, deadline_s: float = 30.0) 
 class System:
     """A running system. `gateway_url` is where clients begin; `state` its state directory."""
 
-    def __init__(self, state: Path, port: int, admin_port: int) -> None:
+    def __init__(self, state: Path, port: int, admin_port: int, environ: Mapping[str, str]) -> None:
         self.state = state
         self.gateway_url = f"http://127.0.0.1:{port}"
         self.admin_url = f"http://127.0.0.1:{admin_port}"
-        self.environ = {**os.environ, "RINGWAY_STATE_DIR": str(state)}
+        self.environ = {**os.environ, **environ, "RINGWAY_STATE_DIR": str(state)}
         self.up: subprocess.Popen[bytes] | None = None
         self._beside: list[subprocess.Popen[bytes]] = []
 
@@ -119,14 +121,15 @@ class System:
 
 
 @contextlib.contextmanager
-def running_system(*flags: str, nodes: int = 2) -> Iterator[System]:
+def running_system(*flags: str, nodes: int = 2, environ: Mapping[str, str] = NOTHING) -> Iterator[System]:
     """Start a system with `nodes` nodes, wait until it is ready, and end it with the block.
 
-    `flags` go to `ringway up`. Raise `RuntimeError` with its output where it does not start.
+    `flags` go to `ringway up`, `environ` to all its processes: settings that have no flag there. Raise `RuntimeError`
+    with the output of `up` where it does not start.
     """
     port, admin_port = free_port(), free_port()
     with tempfile.TemporaryDirectory(prefix="ringway-") as directory:
-        system = System(Path(directory), port, admin_port)
+        system = System(Path(directory), port, admin_port, environ)
         output = Path(directory) / "up.out"
         command = [*RINGWAY, "up", "--nodes", str(nodes), "--port", str(port), "--admin-port", str(admin_port), *flags]
         with output.open("wb") as log:

@@ -8,11 +8,14 @@ import pytest
 from integration.system.witness import Witness
 from ringway.testing.system import System, running_system
 
+SOON = {"RINGWAY_BALANCE_SETTLE_S": "2"}
+"""The balancer waits no longer after a change: that is proven elsewhere, in fake time."""
+
 
 @pytest.fixture(scope="module")
 def system() -> Iterator[System]:
     """Two nodes, a gateway, NATS: each a process."""
-    with running_system() as running:
+    with running_system(environ=SOON) as running:
         yield running
 
 

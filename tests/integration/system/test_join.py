@@ -1,7 +1,10 @@
 """A node joins, drains and comes back: just the connections that must move do, each to the node that it was told."""
 
 import asyncio
+import json
 from collections import Counter
+
+import pytest
 
 from integration.system.witness import reaches_all, until
 from ringway.protocol.move import read_move
@@ -49,3 +52,18 @@ async def test_a_third_node_gets_its_share_with_the_fewest_moves_and_drains_to_t
 
     await asyncio.to_thread(system.ringway, "undrain", "node-3")
     await until(lambda: connections(system)["node-3"] == 20, "the node to be filled again")
+
+
+async def test_a_drain_by_a_deadline_is_refused_where_it_cannot_be_met_and_meets_it_where_it_can(system, witnesses):
+    crowd = await witnesses(40)
+    holder = max(connections(system).items(), key=lambda item: item[1])[0]
+    await until(lambda: sum(connections(system).values()) == 40, "everybody to be counted")
+    with pytest.raises(RuntimeError, match=r"cannot leave .* within 3 s: 5 moves a second are safe, .* --force"):
+        await asyncio.to_thread(system.ringway, "drain", holder, "--within", "3s")
+    assert system.nodes()[holder]["state"] == "active"
+    drained = json.loads(await asyncio.to_thread(system.ringway, "drain", holder, "--within", "15s", "--json"))
+    assert drained["connections"] == 0
+    assert drained["seconds"] <= 15
+    await until(lambda: all(witness.listening for witness in crowd), "all subscriptions")
+    await reaches_all(crowd, "after the drain by a deadline")
+    await asyncio.to_thread(system.ringway, "undrain", holder)

@@ -9,6 +9,7 @@ import pytest
 from centrifuge import Client, ClientEventHandler, ClientState
 from centrifuge.contexts import ConnectedContext, ConnectingContext
 
+from integration.system.conftest import SOON
 from integration.system.witness import until
 from ringway.testing.system import running_system
 
@@ -61,7 +62,7 @@ async def settled(crowd: list[Plain]) -> int:
 
 
 async def test_a_third_node_gets_its_share_of_plain_clients_with_few_moves(crowd_of):
-    with running_system() as system:
+    with running_system(environ=SOON) as system:
         crowd = await crowd_of(system.gateway_url.replace("http", "ws") + "/connection/websocket")
         system.start("node")
         share = CLIENTS // 3

@@ -1,0 +1,19 @@
+"""Durations as people write them: `90`, `60s`, `5m`, `1h30m`."""
+
+import re
+
+from ringway.errors import ConfigError
+
+UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0}
+
+_FORM = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?")
+
+
+def read_duration(text: str) -> float:
+    """Return the seconds that `text` says, above 0. Raise `ConfigError` where it says none."""
+    found = _FORM.fullmatch(text.strip())
+    parts = found.groups() if found else ()
+    seconds = sum(float(part) * unit for part, unit in zip(parts, UNITS.values(), strict=False) if part)
+    if seconds <= 0:
+        raise ConfigError(f"{text!r} is no duration; give one above 0, such as 60s, 5m or 1h30m")
+    return seconds

@@ -1,0 +1,19 @@
+"""Durations as people write them."""
+
+import pytest
+
+from ringway.cli.duration import read_duration
+from ringway.errors import ConfigError
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90", 90), ("60s", 60), ("5m", 300), ("1h30m", 5400), ("1.5m", 90), (" 10s ", 10)]
+)
+def test_a_duration_is_read(text: str, seconds: float) -> None:
+    assert read_duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "0", "0s", "-5s", "5x", "m", "5s5m", "soon"])
+def test_what_is_none_is_refused_with_what_would_be(text: str) -> None:
+    with pytest.raises(ConfigError, match="such as 60s, 5m or 1h30m"):
+        read_duration(text)
