@@ -1,0 +1,37 @@
+"""HAProxy's agent check: one TCP connection, one line of words (`core.agent`). `agent://{host}:8888`"""
+
+import asyncio
+from urllib.parse import urlsplit
+
+from ringway.collect.collector import CollectFailed, Facts, check_address, fill
+from ringway.core.agent import Words, parse_line
+
+LINE_BYTES_MAX = 1024
+
+
+class AgentCollector:
+    """Asks the agent of each node. `send` is written to it first, as a line (HAProxy's `agent-send`)."""
+
+    def __init__(self, url: str, send: str) -> None:
+        self._url = check_address(url, "agent")
+        self._send = send
+
+    async def collect(self, node: Facts) -> Words:
+        """Return the agent's words."""
+        parts = urlsplit(fill(self._url, node))
+        reader, writer = await asyncio.open_connection(parts.hostname, parts.port, limit=LINE_BYTES_MAX)
+        try:
+            if self._send:
+                writer.write(f"{self._send}\n".encode())
+            line = await reader.readline()
+        except ValueError:
+            raise CollectFailed(f"the agent's line has more than {LINE_BYTES_MAX} bytes") from None
+        finally:
+            writer.transport.abort()
+        try:
+            return parse_line(line.decode("ascii", "replace"))
+        except ValueError as error:
+            raise CollectFailed(str(error)) from None
+
+    async def close(self) -> None:
+        """Nothing is held."""

@@ -1,0 +1,38 @@
+"""What can be set on custom load: what is measured, and how it is put together."""
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from ringway.collect.spec import hide_secrets, spec_of_table
+
+
+class LoadConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The settings of custom load: what gateways measure at nodes beside their reports (docs/howto/custom-load.md)."""
+
+    collect: Annotated[
+        tuple[str, ...],
+        msgspec.Meta(
+            description="What to measure at each node: NAME=SOURCE,option=value, such as "
+            "cpu=snmp://{host}:161/cpu,community=$COMMUNITY,threshold=0.8. A busy node gets no newcomers, or fewer. "
+            "In TOML also a table for each, [[load.collect]].",
+            extra={"flag": "collect", "table": spec_of_table, "hide": hide_secrets},
+        ),
+    ] = ()
+    score: Annotated[
+        Literal["bottleneck", "sum"],
+        msgspec.Meta(
+            description="How a node's metrics become one: its worst, or their weighted mean. The worst, because one "
+            "scarce thing is enough to make a node slow.",
+            extra={"flag": "collect-score"},
+        ),
+    ] = "bottleneck"
+    polls_max: Annotated[
+        int,
+        msgspec.Meta(
+            description="Measurements under way at one time; further ones wait for their turn.",
+            ge=1,
+            le=1024,
+            extra={"flag": "collect-polls-max"},
+        ),
+    ] = 16

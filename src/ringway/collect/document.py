@@ -1,0 +1,54 @@
+"""A number out of a JSON document over HTTP: `http://{host}:8080/status,path=system.load.0`."""
+
+import ssl
+
+import msgspec
+
+from ringway.collect.collector import CollectFailed, Facts, check_address, fill
+from ringway.collect.http import fetch
+
+
+class DocumentCollector:
+    """Gets the document at `url` and takes the number at `path`: names and indices with dots between them.
+
+    Without a path the document is the number.
+    """
+
+    def __init__(self, url: str, path: str, bearer: str) -> None:
+        self._url = check_address(url, "http", "https", port=80)
+        self._path = tuple(path.split(".")) if path else ()
+        self._headers = {"Accept": "application/json", **({"Authorization": f"Bearer {bearer}"} if bearer else {})}
+        self._tls = ssl.create_default_context() if url.startswith("https:") else None
+
+    async def collect(self, node: Facts) -> float:
+        """Return the number."""
+        body = await fetch(fill(self._url, node), self._headers, self._tls)
+        try:
+            document = msgspec.json.decode(body)
+        except msgspec.DecodeError as error:
+            raise CollectFailed(f"the answer is not JSON: {error}") from None
+        return number_at(document, self._path)
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+
+def number_at(document: object, path: tuple[str, ...]) -> float:
+    """Return the number at `path` in `document`; raise `CollectFailed` that says how far the path leads."""
+    found = document
+    for depth, step in enumerate(path):
+        if isinstance(found, dict) and step in found:
+            found = found[step]
+        elif isinstance(found, list) and step.isdigit() and int(step) < len(found):
+            found = found[int(step)]
+        else:
+            raise CollectFailed(f"the document has no {'.'.join(path[: depth + 1])!r}")
+    if isinstance(found, bool) or not isinstance(found, (int, float)):
+        where = ".".join(path) or "document"
+        raise CollectFailed(f"the value at {where!r} is no number but {_kind(found)}")
+    return float(found)
+
+
+def _kind(found: object) -> str:
+    kinds = {dict: "an object", list: "a list", str: "a text", bool: "true or false", type(None): "null"}
+    return kinds.get(type(found), type(found).__name__)

@@ -1,0 +1,187 @@
+"""From what operators write to metrics that can be polled: a row for each kind of source."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import msgspec
+
+from ringway.collect.agent import AgentCollector
+from ringway.collect.call import CallCollector
+from ringway.collect.collector import Collector
+from ringway.collect.document import DocumentCollector
+from ringway.collect.prometheus import PrometheusCollector
+from ringway.collect.snmp import Credentials, SnmpCollector, SnmpSession
+from ringway.collect.spec import Spec, hide_secrets, parse_spec, read_options
+from ringway.core.score import Metric
+from ringway.errors import ConfigError
+
+PERIOD_S = 5.0
+PERIOD_MIN_S = 0.05
+EXPIRE_PERIODS = 6
+TIMEOUT_MAX_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One metric, and how it is measured."""
+
+    metric: Metric
+    collector: Collector
+    period_s: float
+    timeout_s: float
+
+
+class Timing(msgspec.Struct, frozen=True, kw_only=True):
+    """When is asked: options of every source, in seconds."""
+
+    period: float = PERIOD_S
+    timeout: float | None = None  # below half of the period
+    expire: float | None = None
+
+    @property
+    def timeout_s(self) -> float:
+        """How long an answer may take."""
+        return min(TIMEOUT_MAX_S, 0.4 * self.period) if self.timeout is None else self.timeout
+
+    @property
+    def expire_s(self) -> float:
+        """For how long a value holds."""
+        return EXPIRE_PERIODS * self.period if self.expire is None else self.expire
+
+    def check(self) -> None:
+        """Raise `ConfigError` with all that is wrong."""
+        if not PERIOD_MIN_S <= self.period < float("inf"):
+            raise ConfigError(f"the period is {self.period:g} s; it must be {PERIOD_MIN_S} s or more")
+        if not 0 < self.timeout_s < self.period / 2:
+            raise ConfigError(
+                f"the timeout is {self.timeout_s:g} s; it must be below half of the period, {self.period / 2:g} s"
+            )
+        if not self.expire_s >= 2 * self.period:
+            raise ConfigError(
+                f"expire is {self.expire_s:g} s; it must be two periods or more, {2 * self.period:g} s: else values "
+                "would be missing between polls"
+            )
+
+
+class Measuring(Timing, frozen=True, kw_only=True):
+    """What a measured value means: options of every source but agents."""
+
+    threshold: float = 1.0
+    low: float | None = None
+    high: float | None = None
+    better: Literal["lower", "higher"] = "lower"
+    weight: float = 1.0
+    gate: bool = True
+    tau: float = 10.0
+
+    def define(self, name: str) -> Metric:
+        """Return the metric; raise `ConfigError` where the numbers contradict each other."""
+        return Metric(
+            name=name, threshold=self.threshold, low=self.low, high=self.high, better=self.better,
+            weight=self.weight, gate=self.gate, tau_s=self.tau, expire_s=self.expire_s,
+        )  # fmt: skip
+
+
+class SnmpOptions(Measuring, frozen=True, kw_only=True):
+    """Options of snmp://."""
+
+    community: str = ""
+    user: str = ""
+    auth: str = "SHA256"
+    auth_key: str = ""
+    priv: str = "AES"
+    priv_key: str = ""
+
+
+class HttpOptions(Measuring, frozen=True, kw_only=True):
+    """Options of http:// and https://."""
+
+    path: str = ""
+    metric: str = ""
+    bearer: str = ""
+
+
+class AgentOptions(Timing, frozen=True, kw_only=True):
+    """Options of agent://."""
+
+    send: str = ""
+
+
+def read_probes(specs: Sequence[str], environ: Mapping[str, str] = os.environ) -> tuple[Probe, ...]:
+    """Return what the short forms `specs` describe; raise one `ConfigError` with all problems."""
+    problems: list[str] = []
+    probes: list[Probe] = []
+    sessions: dict[Credentials, SnmpSession] = {}
+    for text in specs:
+        try:
+            probe = _read(parse_spec(text, environ), sessions)
+        except ConfigError as error:
+            problems += error.problems
+        else:
+            if any(other.metric.name == probe.metric.name for other in probes):
+                problems.append(f"two collectors are called {probe.metric.name}; give one of them another name")
+            probes.append(probe)
+    if problems:
+        raise ConfigError(*problems)
+    return tuple(probes)
+
+
+def _read(spec: Spec, sessions: dict[Credentials, SnmpSession]) -> Probe:
+    scheme = spec.source.partition(":")[0]
+    read = SOURCES.get(scheme)
+    if read is None:
+        raise ConfigError(
+            f"the collector {spec.name} has the source {hide_secrets(spec.source)!r}; it must begin with "
+            f"{', '.join(f'{known}:' for known in SOURCES)}"
+        )
+    try:
+        return read(spec, sessions)
+    except ConfigError as error:
+        raise ConfigError(*(f"the collector {spec.name}: {problem}" for problem in error.problems)) from error
+
+
+def _snmp(spec: Spec, sessions: dict[Credentials, SnmpSession]) -> Probe:
+    options = read_options(spec, SnmpOptions)
+    who = Credentials(
+        options.community, options.user, options.auth.upper(), options.auth_key, options.priv.upper(), options.priv_key
+    )
+    session = sessions.get(who)
+    if session is None:
+        session = sessions[who] = SnmpSession(who)
+    return _probe(spec, options, SnmpCollector(spec.source, session, options.timeout_s))
+
+
+def _http(spec: Spec, sessions: dict[Credentials, SnmpSession]) -> Probe:
+    options = read_options(spec, HttpOptions)
+    if options.path and options.metric:
+        raise ConfigError("give path= for a JSON document or metric= for Prometheus's text format, not both")
+    if options.metric:
+        return _probe(spec, options, PrometheusCollector(spec.source, options.metric, options.bearer))
+    return _probe(spec, options, DocumentCollector(spec.source, options.path, options.bearer))
+
+
+def _agent(spec: Spec, sessions: dict[Credentials, SnmpSession]) -> Probe:
+    options = read_options(spec, AgentOptions)
+    options.check()
+    metric = Metric(name=spec.name, expire_s=options.expire_s)
+    return Probe(metric, AgentCollector(spec.source, options.send), options.period, options.timeout_s)
+
+
+def _call(spec: Spec, sessions: dict[Credentials, SnmpSession]) -> Probe:
+    return _probe(spec, read_options(spec, Measuring), CallCollector(spec.source))
+
+
+def _probe(spec: Spec, options: Measuring, collector: Collector) -> Probe:
+    options.check()
+    return Probe(options.define(spec.name), collector, options.period, options.timeout_s)
+
+
+SOURCES: dict[str, Callable[[Spec, dict[Credentials, SnmpSession]], Probe]] = {
+    "snmp": _snmp,
+    "http": _http,
+    "https": _http,
+    "agent": _agent,
+    "call": _call,
+}
