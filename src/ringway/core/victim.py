@@ -16,8 +16,9 @@ another. Where a table of before is given, a key that had the same owner then is
 owner on purpose.
 """
 
-from collections.abc import Iterable, Sized
+from collections.abc import Callable, Iterable, Iterator, Sized
 from dataclasses import dataclass
+from itertools import islice
 from math import inf
 from typing import Generic, Protocol, TypeVar
 
@@ -75,66 +76,51 @@ def is_cooling(moved_at: float | None, now: float, cool_down_s: float) -> bool:
     return moved_at is not None and moved_at + cool_down_s > now
 
 
-class Choice(Generic[Client]):
-    """Who may be moved, as offered, the cheapest to disturb first.
+class Search(Generic[Client]):
+    """Who may be moved, as offered, the cheapest to disturb first; where `deed` is given, by whose their keys are now.
 
-    `cool_down_s` is 0 for a node that drains. Who was heard less than `idle_after_s` ago is busy. Where `deed` is
-    given, only clients are taken whose keys it gives to `target`.
+    `cool_down_s` is 0 for a node that drains. Who was heard less than `idle_after_s` ago is busy.
     """
 
-    def __init__(
-        self,
-        *,
-        now: float,
-        cool_down_s: float,
-        idle_after_s: float,
-        deed: Deed | None = None,
-        target: NodeName | None = None,
-    ) -> None:
+    def __init__(self, *, now: float, cool_down_s: float, idle_after_s: float, deed: Deed | None = None) -> None:
         self._now = now
         self._cool_down_s = cool_down_s
         self._busy_from = now - idle_after_s
         self._deed = deed
-        self._target = target
-        self._dealt: dict[tuple[bool, int], list[Client]] = {}
+        self._dealt: dict[NodeName | None, dict[tuple[bool, int], list[Client]]] = {}
 
     def offer(self, clients: Iterable[Client]) -> None:
         """Look at some more `clients`, all younger than those before them."""
-        now, cool_down_s, busy_from = self._now, self._cool_down_s, self._busy_from
-        dealt = self._dealt
+        now, cool_down_s, busy_from, deed = self._now, self._cool_down_s, self._busy_from, self._deed
+        owner: NodeName | None = None
         for client in clients:
             moved_at = client.moved_at
             if moved_at is not None and is_cooling(moved_at, now, cool_down_s):
                 continue
-            if self._deed is not None and not (client.key and self._deed.new_owner(client.key) == self._target):
-                continue
+            if deed is not None:
+                owner = deed.new_owner(client.key) if client.key else None
+                if owner is None:
+                    continue
             cost = (client.heard_at > busy_from, len(client.channels))
-            alike = dealt.get(cost)
-            if alike is None:
-                dealt[cost] = [client]
-            else:
-                alike.append(client)
+            self._dealt.setdefault(owner, {}).setdefault(cost, []).append(client)
 
-    def take(self, count: int, *, oldest_first: bool = False) -> list[Client]:
-        """Return up to `count` of them."""
-        taken: list[Client] = []
-        for cost in sorted(self._dealt):
-            wanted = count - len(taken)
-            if wanted <= 0:
-                break
-            alike = self._dealt[cost]
-            taken += alike[:wanted] if oldest_first else alike[: -wanted - 1 : -1]
-        return taken
+    def take(
+        self,
+        count: int,
+        fit: Callable[[Client], bool],
+        *,
+        owner: NodeName | None = None,
+        oldest_first: bool = False,
+    ) -> list[Client]:
+        """Return up to `count` that are `fit`: of the keys of `owner`, or of all where the search is without keys."""
+        return list(islice(filter(fit, self._in_turn(owner, oldest_first=oldest_first)), count))
 
+    def count(self, fit: Callable[[Client], bool]) -> dict[NodeName, int]:
+        """Return how many that are `fit` have keys of each node."""
+        counts = {owner: sum(map(fit, self._in_turn(owner))) for owner in self._dealt if owner is not None}
+        return {owner: count for owner, count in counts.items() if count}
 
-def count_misplaced(
-    clients: Iterable[Movable], deed: Deed, own: NodeName, *, now: float, cool_down_s: float
-) -> dict[NodeName, int]:
-    """Return how many keyed `clients` of the node `own` belong to each other node and may be moved."""
-    misplaced: dict[NodeName, int] = {}
-    for client in clients:
-        if client.key and not is_cooling(client.moved_at, now, cool_down_s):
-            owner = deed.new_owner(client.key)
-            if owner is not None and owner != own:
-                misplaced[owner] = misplaced.get(owner, 0) + 1
-    return misplaced
+    def _in_turn(self, owner: NodeName | None, *, oldest_first: bool = False) -> Iterator[Client]:
+        dealt = self._dealt.get(owner, {})
+        for cost in sorted(dealt):
+            yield from dealt[cost] if oldest_first else reversed(dealt[cost])

@@ -81,6 +81,7 @@ class Mover:
         for order in self._orders:
             order.cancel()
         await asyncio.gather(*self._orders, return_exceptions=True)
+        self._picker.close()
 
     async def handle(self, raw: bytes) -> bytes:
         """Answer one request (`ports.Handler`)."""

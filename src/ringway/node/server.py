@@ -190,7 +190,8 @@ class ChannelNode:
         try:
             admitted = self._admission.admit(request)
         except UpgradeError as error:
-            self.stats.refused[error.status] += 1
+            if "upgrade" in request.headers:  # else it is no handshake: a gateway asks how quickly it is refused
+                self.stats.refused[error.status] += 1
             return refusal(error)
         except Exception:
             _log.exception("a handshake was not handled")

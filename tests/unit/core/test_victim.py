@@ -1,8 +1,9 @@
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from ringway.core.hashing.ring import HashRing
-from ringway.core.victim import PINNED, Choice, Deed, count_misplaced, is_cooling
+from ringway.core.victim import PINNED, Deed, Search, is_cooling
 from ringway.types import NodeName
 
 N1, N2, N3 = NodeName("n1"), NodeName("n2"), NodeName("n3")
@@ -24,19 +25,24 @@ RING = HashRing({N1: 1.0, N2: 1.0, N3: 1.0}, b"secret")
 SMALLER = HashRing({N1: 1.0, N2: 1.0}, b"secret")
 
 
-def choose(
-    clients: list[Client],
-    count: int,
-    *,
-    cool_down_s: float = 30.0,
-    idle_after_s: float = 10.0,
-    deed: Deed | None = None,
-    oldest_first: bool = False,
-) -> list[int]:
-    choice = Choice[Client](now=NOW, cool_down_s=cool_down_s, idle_after_s=idle_after_s, deed=deed, target=N2)
+def search(
+    clients: list[Client], *, cool_down_s: float = 30.0, idle_after_s: float = 10.0, deed: Deed | None = None
+) -> Search[Client]:
+    found = Search[Client](now=NOW, cool_down_s=cool_down_s, idle_after_s=idle_after_s, deed=deed)
     for start in range(0, len(clients), 7):
-        choice.offer(clients[start : start + 7])
-    return [client.number for client in choice.take(count, oldest_first=oldest_first)]
+        found.offer(clients[start : start + 7])
+    return found
+
+
+def anybody(_: Client) -> bool:
+    return True
+
+
+def choose(clients: list[Client], count: int, *, oldest_first: bool = False, **how: Any) -> list[int]:
+    owner = N2 if "deed" in how else None
+    return [
+        client.number for client in search(clients, **how).take(count, anybody, owner=owner, oldest_first=oldest_first)
+    ]
 
 
 def test_as_many_as_asked_for_and_none_twice() -> None:
@@ -95,21 +101,37 @@ def test_with_a_table_of_before_only_keys_whose_owner_has_changed() -> None:
     assert 0 < len(chosen) < len(KEYED) / 2
 
 
-def test_misplaced_keys_are_counted_by_owner() -> None:
+def test_who_is_not_fit_any_more_makes_room_for_the_next() -> None:
+    found = search(CLIENTS)
+    assert [client.number for client in found.take(3, lambda client: client.number % 2 == 0)] == [48, 46, 44]
+    assert len(found.take(100, lambda client: client.number < 5)) == 5
+    assert found.take(3, lambda _: False) == []
+
+
+def test_keys_are_counted_by_owner() -> None:
     owners = Counter(RING.owner(client.key) for client in KEYED)
-    own = owners.pop(N1)
-    assert count_misplaced([*KEYED, *CLIENTS], Deed(RING), N1, now=0.0, cool_down_s=0.0) == owners
-    assert own + sum(owners.values()) == len(KEYED)
+    found = search([*KEYED, *CLIENTS], deed=Deed(RING))
+    assert found.count(anybody) == owners
+    assert sum(found.count(lambda client: client.number < 20).values()) == 20
+    assert found.count(lambda _: False) == {}
 
 
-def test_keys_that_were_beside_their_owner_before_are_not_misplaced() -> None:
+def test_a_search_serves_every_owner() -> None:
+    found = search(KEYED, deed=Deed(RING))
+    taken = [client for owner in (N1, N2, N3) for client in found.take(1000, anybody, owner=owner)]
+    assert sorted(client.number for client in taken) == list(range(200))
+    assert {RING.owner(client.key) for client in found.take(1000, anybody, owner=N3)} == {N3}
+    assert found.take(1000, anybody, owner=NodeName("n9")) == []
+
+
+def test_keys_whose_owner_was_the_same_before_are_left_where_they_are() -> None:
     """A key of n2 that n1 holds since n2 was full has the same owner before and now."""
-    assert count_misplaced(KEYED, Deed(RING, before=RING), N1, now=0.0, cool_down_s=0.0) == {}
-    joined = count_misplaced(KEYED, Deed(RING, before=SMALLER), N1, now=0.0, cool_down_s=0.0)
+    assert search(KEYED, deed=Deed(RING, before=RING)).count(anybody) == {}
+    joined = search(KEYED, deed=Deed(RING, before=SMALLER)).count(anybody)
     assert joined == {N3: sum(RING.owner(client.key) == N3 for client in KEYED)}
 
 
-def test_who_may_not_be_moved_is_not_counted_as_misplaced() -> None:
+def test_who_may_not_be_moved_is_not_counted() -> None:
     away = next(client for client in KEYED if RING.owner(client.key) == N2)
     clients = [replace(away, moved_at=moved_at) for moved_at in (NOW - 30, NOW - 29.9, PINNED, None)]
-    assert count_misplaced(clients, Deed(RING), N1, now=NOW, cool_down_s=30.0) == {N2: 2}
+    assert search(clients, deed=Deed(RING)).count(anybody) == {N2: 2}
