@@ -42,7 +42,12 @@ class NodeConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     ] = "/connection/websocket"
     weight: Annotated[
         float,
-        msgspec.Meta(description="Share of the connections, against other nodes. 0: no new ones.", ge=0, le=1000),
+        msgspec.Meta(
+            description="Share of the connections, against other nodes. 0: none; the balancer moves away those that it "
+            "has, and clients that come directly are accepted all the same.",
+            ge=0,
+            le=1000,
+        ),
     ] = 1.0
     zone: Annotated[str, msgspec.Meta(description="Failure domain of the node, told in its report.")] = ""
     allowed_origins: Annotated[
