@@ -5,16 +5,31 @@ clock, or when it says so. Nothing is stored anywhere, so nothing can be stale a
 
 Two faults of the observer must not look like the death of everybody else, and freeze the leases instead: this
 process itself was stopped (a tick comes far too late), or the engine is away, so that nobody can be heard.
+
+A third shows only in what is heard: when half of the nodes or more fall silent together, something between them and us
+is more likely broken than all of them. They are held for `MASS_LEASE_S` before they are given up, and whoever is heard
+again meanwhile was never gone (Eureka's self-preservation; but it ends, for half of a cluster can die). One of many, or
+the one of two, dies as ever. Only nodes are counted: gateways hold nothing that would be moved. And who says that it
+leaves was not silent.
 """
 
 from collections import deque
 from dataclasses import dataclass
 
 from ringway.protocol.report import Report
-from ringway.types import Incarnation, NodeName
+from ringway.types import Incarnation, NodeName, Role
 
 LEASE_S = 2.5
 """Reports come each second, 20 % jittered: one may be lost. With `TICK_S`, death is seen within 3 s."""
+
+MASS_LEASE_S = 6.0
+"""How long nodes are held that fell silent together."""
+
+MASS_SHARE = 0.5
+MASS_NODES = 2
+
+LATEST_S = 1.2
+"""The longest time between two reports of a member that lives: from then on a report is overdue."""
 
 TICK_S = 0.25
 """How often `tick` is called."""
@@ -55,6 +70,7 @@ class Membership:
         self._ticked_at: float | None = None
         self._away = False
         self._ticked_late = False
+        self._held_until = 0.0
         # Late reports of an incarnation that is over must not bring it back. Bounded: the oldest fall out.
         self._over: deque[Incarnation] = deque(maxlen=1024)
         # A withdrawal names no incarnation: a late one may hit a successor, who then lives on and reports on.
@@ -95,6 +111,10 @@ class Membership:
         if first_late or self._away:
             return []
         silent = [name for name, at in self._heard_at.items() if now - at > self._lease_s]
+        if self._many_are_overdue(now):
+            self._held_until = now + LATEST_S + TICK_S  # when it is over, each has the time for one report
+        if now < self._held_until:
+            silent = [name for name in silent if not self._is_held(name, now)]
         return [event for name in silent for event in self._end(name, "silent")]
 
     def engine_up(self, up: bool, now: float) -> None:
@@ -102,6 +122,20 @@ class Membership:
         if up and self._away:
             self._heard_at = dict.fromkeys(self._heard_at, now)
         self._away = not up
+
+    def _many_are_overdue(self, now: float) -> bool:
+        """Whether so many nodes are silent that it may be us.
+
+        Those that fell silent together were last heard at different times: when the first has been silent for a lease,
+        the last was heard a report later. So everybody counts whose report is overdue since then.
+        """
+        since = now - (self._lease_s - min(LATEST_S, 0.5 * self._lease_s))
+        nodes = [name for name, report in self.members.items() if report.role is Role.NODE]
+        overdue = sum(self._heard_at[name] < since for name in nodes)
+        return overdue >= MASS_NODES and overdue >= MASS_SHARE * len(nodes)
+
+    def _is_held(self, name: NodeName, now: float) -> bool:
+        return self.members[name].role is Role.NODE and now - self._heard_at[name] <= max(self._lease_s, MASS_LEASE_S)
 
     def _keep(self, report: Report, now: float) -> None:
         self.members[report.name] = report

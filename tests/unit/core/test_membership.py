@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 
-from ringway.core.membership import LEASE_S, TICK_S, Event, Joined, Left, Membership, Reported
+import pytest
+
+from ringway.core.membership import LATEST_S, LEASE_S, MASS_LEASE_S, TICK_S, Event, Joined, Left, Membership, Reported
 from ringway.types import NodeName
-from sample import node_report
+from sample import gateway_report, node_report
 
 N1 = NodeName("n1")
 
@@ -167,3 +169,90 @@ def test_leases_begin_anew_though_no_tick_fell_into_the_outage() -> None:
     membership.engine_up(False, 0.1)
     membership.engine_up(True, 2.5)
     assert tick_until(membership, 2.5, 2.5 + LEASE_S) == []
+
+
+# -- many at once: more likely our own blindness
+
+
+def heard_at_once(nodes: int, gateways: int = 0) -> Membership:
+    """All report at nearly the same time, a tenth of a second apart."""
+    membership = Membership()
+    for index in range(nodes):
+        membership.heard(node_report(f"n{index}"), index / 10)
+    for index in range(gateways):
+        membership.heard(gateway_report(f"g{index}"), 0.0)
+    return membership
+
+
+def gone(events: Sequence[Event]) -> list[str]:
+    return [event.report.name for event in events if isinstance(event, Left)]
+
+
+def keep_alive(membership: Membership, names: list[str], start: float, end: float) -> list[Event]:
+    """Tick from `start` to `end`, while `names` go on reporting each second."""
+    events: list[Event] = []
+    for step in range(1, round((end - start) / TICK_S) + 1):
+        now = start + step * TICK_S
+        if step % 4 == 0:
+            for name in names:
+                membership.heard(node_report(name, 1 + int(4 * now)), now)
+        events += membership.tick(now)
+    return events
+
+
+@pytest.mark.parametrize(("nodes", "silent"), [(2, 2), (4, 2), (4, 4), (10, 5), (100, 60)])
+def test_half_of_the_nodes_silent_together_are_held_and_then_given_up(nodes: int, silent: int) -> None:
+    membership = heard_at_once(nodes)
+    speaking = [f"n{index}" for index in range(silent, nodes)]
+    last = (nodes - 1) / 10
+    for name in speaking:
+        membership.heard(node_report(name, 2), last)
+    for index in range(silent):
+        membership.heard(node_report(f"n{index}", 2), last - index / silent)  # a report apart at most
+    assert keep_alive(membership, speaking, last, last + MASS_LEASE_S - 1.0) == []
+    events = keep_alive(membership, speaking, last + MASS_LEASE_S - 1.0, last + MASS_LEASE_S + TICK_S)
+    assert set(gone(events)) == {f"n{index}" for index in range(silent)}
+
+
+@pytest.mark.parametrize(("nodes", "silent"), [(1, 1), (2, 1), (5, 2), (10, 4), (100, 49)])
+def test_fewer_than_half_or_a_single_one_die_after_the_lease(nodes: int, silent: int) -> None:
+    membership = Membership()
+    for index in range(nodes):
+        membership.heard(node_report(f"n{index}"), 0.0)
+    events = keep_alive(membership, [f"n{index}" for index in range(silent, nodes)], 0.0, LEASE_S + TICK_S)
+    assert set(gone(events)) == {f"n{index}" for index in range(silent)}
+
+
+def test_nodes_that_are_heard_again_were_never_gone() -> None:
+    membership = heard_at_once(4)
+    assert tick_until(membership, 0.0, 5.0) == []
+    assert kinds(membership.heard(node_report("n0", 9), 5.0)) == [Reported]
+    assert keep_alive(membership, [f"n{index}" for index in range(4)], 5.0, 15.0) == []
+
+
+def test_when_most_are_back_the_rest_have_the_time_for_one_report() -> None:
+    membership = heard_at_once(4)
+    tick_until(membership, 0.0, 4.0)
+    back = [f"n{index}" for index in range(3)]
+    for name in back:
+        membership.heard(node_report(name, 2), 4.1)
+    assert keep_alive(membership, back, 4.0, 4.0 + LATEST_S) == []
+    assert gone(keep_alive(membership, back, 4.0 + LATEST_S, 4.0 + LATEST_S + 2 * TICK_S)) == ["n3"]
+
+
+def test_gateways_are_not_held_and_do_not_count() -> None:
+    membership = heard_at_once(4, gateways=6)
+    for index in range(1, 4):
+        membership.heard(node_report(f"n{index}", 2), 0.3)
+    events = keep_alive(membership, ["n1", "n2", "n3"], 0.3, 0.3 + LEASE_S + TICK_S)
+    assert set(gone(events)) == {"n0", *(f"g{index}" for index in range(6))}
+    held = heard_at_once(2, gateways=1)
+    assert gone(tick_until(held, 0.0, LEASE_S + TICK_S)) == ["g0"]
+
+
+def test_who_says_that_it_leaves_is_not_silent() -> None:
+    """Three of four are stopped in order; the fourth dies soon after, and is not held for that."""
+    membership = heard_at_once(4)
+    for index in range(3):
+        assert kinds(membership.withdrawn(NodeName(f"n{index}"))) == [Left]
+    assert gone(tick_until(membership, 0.3, 0.3 + LEASE_S + TICK_S)) == ["n3"]
