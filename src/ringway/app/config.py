@@ -28,6 +28,7 @@ from ringway.app.member import MemberConfig
 from ringway.app.policy import POLICY, check_policy, shorten_policy
 from ringway.app.state import STATE_DIR_ENV, find_running, state_dir
 from ringway.app.supervise import UpConfig
+from ringway.collect.config import LoadConfig
 from ringway.core.balance import BalanceConfig
 from ringway.errors import ConfigError
 from ringway.gateway.config import GatewayConfig
@@ -54,6 +55,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     member: MemberConfig
     gateway: GatewayConfig
     static: StaticConfig
+    load: LoadConfig
     node: NodeConfig
     balance: BalanceConfig
     admin: AdminConfig

@@ -11,6 +11,7 @@ from typing import Literal
 
 from ringway.admin.metric import Metric, Sample, Source
 from ringway.balancer import BalancerStats
+from ringway.collect import CollectStats, Poller
 from ringway.core.load import LoadView
 from ringway.gateway import Stats as GatewayStats
 from ringway.node import Stats as NodeStats
@@ -98,6 +99,11 @@ BALANCER: Table = {
     ),
 }
 
+COLLECT: Table = {
+    "polls": _counter("collect_polls_total", "Measurements of nodes (custom load), by metric.", "metric"),
+    "failures": _counter("collect_failures_total", "Measurements that failed; the value expires then.", "metric"),
+}
+
 NO_METRIC = {"reason"}
 """Attributes of statistics that are no numbers."""
 
@@ -106,11 +112,20 @@ INFO = _gauge("build_info", "Always 1; the labels say what runs.", "version", "r
 NODE_LOAD = _gauge("gateway_node_load", "Effective load of each node as this gateway sees it.", "node")
 NODE_CONNECTIONS = _gauge("gateway_node_connections", "Connections of each node, as it last reported.", "node")
 
+COLLECT_VALUE = _gauge(
+    "collect_value", "What was measured at each node, smoothed; absent once expired.", "node", "metric"
+)
+COLLECT_SCORE = _gauge("collect_score", "1 less the utilisation that measurements come to; below 0 is over.", "node")
+COLLECT_GATED = _gauge("collect_gated", "1 while measurements keep newcomers from the node.", "node")
+COLLECT_TRIM = _gauge("collect_trim_ratio", "What measurements make of the node's weight, per weight.", "node")
+COLLECT_PANIC = _gauge("collect_panic", "1 while gates are ignored, because too much of the weight would be gated.")
+
 EVERY_PROCESS = (INFO, ENGINE_UP)
 VIEW = (NODE_LOAD, NODE_CONNECTIONS)
+COLLECTED = (COLLECT_VALUE, COLLECT_SCORE, COLLECT_GATED, COLLECT_TRIM, COLLECT_PANIC)
 
 
-def read_stats(stats: GatewayStats | NodeStats | BalancerStats, table: Table) -> Source:
+def read_stats(stats: GatewayStats | NodeStats | BalancerStats | CollectStats, table: Table) -> Source:
     """Return a source that reads `stats` by `table`."""
 
     def read() -> Iterator[Sample]:
@@ -143,5 +158,24 @@ def read_view(view: LoadView) -> Source:
         for node in list(view.nodes.values()):
             yield Sample(NODE_LOAD, node.load, (node.name,))
             yield Sample(NODE_CONNECTIONS, node.connections, (node.name,))
+
+    return read
+
+
+def read_collected(poller: Poller) -> Source:
+    """Return a source that says what was measured at nodes, and what followed from it; silent where nothing is."""
+
+    def read() -> Iterator[Sample]:
+        custom = poller.custom
+        for name, standing in list(custom.standings.items()):
+            for metric, value in standing.values.items():
+                if value.measured:
+                    yield Sample(COLLECT_VALUE, value.value, (name, metric))
+            if standing.score is not None:
+                yield Sample(COLLECT_SCORE, standing.score, (name,))
+            yield Sample(COLLECT_GATED, name in custom.gates, (name,))
+            yield Sample(COLLECT_TRIM, custom.trims.get(name, 1.0), (name,))
+        if custom.standings:
+            yield Sample(COLLECT_PANIC, custom.panic)
 
     return read

@@ -6,7 +6,7 @@
 from ringway.admin.metric import Metric
 from ringway.app.config import SECTIONS, all_fields
 from ringway.app.field import Field, show_value
-from ringway.app.metric import BALANCER, EVERY_PROCESS, GATEWAY, NODE, VIEW
+from ringway.app.metric import BALANCER, COLLECT, COLLECTED, EVERY_PROCESS, GATEWAY, NODE, VIEW
 from ringway.protocol import close, errorcode
 
 MADE = "<!-- Made by `python -m ringway.cli.reference`; change the source and run that again. -->\n"
@@ -68,6 +68,7 @@ def metrics() -> str:
     groups = (
         ("Every process", EVERY_PROCESS),
         ("Gateways", (*GATEWAY.values(), *VIEW)),
+        ("Gateways with custom load", (*COLLECT.values(), *COLLECTED)),
         ("The balancer, which runs in gateways", BALANCER.values()),
         ("Nodes", NODE.values()),
     )

@@ -15,15 +15,16 @@ import structlog
 from ringway.admin.api import Admin, Health, build_api
 from ringway.admin.config import AdminConfig
 from ringway.admin.member import describe
-from ringway.admin.metric import Metrics
+from ringway.admin.metric import Metrics, Source
 from ringway.admin.server import AdminServer
 from ringway.app.config import Config
 from ringway.app.engine import open_engine, read_secret
 from ringway.app.limit import allow_many_files
 from ringway.app.member import free_name, take_name
-from ringway.app.metric import BALANCER, GATEWAY, NODE, read_process, read_stats, read_view
+from ringway.app.metric import BALANCER, COLLECT, GATEWAY, NODE, read_collected, read_process, read_stats, read_view
 from ringway.app.shutdown import Job, Step, run_until_stopped, watch
 from ringway.balancer import Balancer
+from ringway.collect import Poller, read_probes
 from ringway.core.load import LoadView
 from ringway.core.steering import Steering
 from ringway.errors import ConfigError
@@ -57,6 +58,7 @@ async def run_gateway(config: Config) -> int:
     incarnation = _new_incarnation()
     secret = read_secret(config.engine)
     steering = Steering(config.gateway.policy, secret)
+    probes = read_probes(config.load.collect)
     async with open_engine(config.engine, f"gateway {incarnation}") as engine:
         name = await _take_name(config, engine, Role.GATEWAY, incarnation)
         directory = Directory(Issuer(incarnation))
@@ -69,6 +71,7 @@ async def run_gateway(config: Config) -> int:
             engine=engine,
             clock=time.monotonic,
         )
+        poller = Poller(config.load, probes, directory.view, rng)
         control = Control(name, directory, steering, rng, balancer.decisions)
         await gateway.start()
         admin = _open_admin(config.admin, beside=gateway.port)
@@ -79,9 +82,12 @@ async def run_gateway(config: Config) -> int:
             read_stats(gateway.stats, GATEWAY),
             read_stats(balancer.stats, BALANCER),
             read_view(directory.view),
+            *_read_poller(poller),
         ]
+        measuring = Job("collectors", poller.run())
         balancing = Job("balancer", balancer.run())
         jobs = [
+            measuring,
             balancing,
             Job("leadership", _tell_leading(balancer, directory)),
             Job("name", _free_name(engine, name, incarnation)),
@@ -97,6 +103,7 @@ async def run_gateway(config: Config) -> int:
             jobs.append(_serve_admin(admin, asked))
         steps = [
             Step("leave the registry", directory.leave),
+            Step("end the measurements", measuring.stop),
             Step("answer operators no more", control.stop),
             Step("stop listening and end the relays", gateway.stop),
             Step("give the balancer's lease up", balancing.stop),
@@ -113,17 +120,25 @@ async def _run_static_gateway(config: Config) -> int:
     backends = read_backends(config.static.backends)
     secret = config.engine.secret.encode() or STATIC_SECRET
     steering = Steering(config.gateway.policy, secret)
+    probes = read_probes(config.load.collect)
     name = config.member.name or "gateway"
     directory = Directory(Issuer(_new_incarnation()))
     gateway = Gateway(config.gateway, directory, steering, None, rng)
     checks = Checks(config.gateway, directory, backends, rng)
+    poller = Poller(config.load, probes, directory.view, rng)
     control = Control(NodeName(name), directory, steering, rng)
     await gateway.start()
     admin = _open_admin(config.admin, beside=gateway.port)
     await checks.start()
-    jobs = [Job("watch", watch([*gateway.tasks, *checks.tasks]))]
+    measuring = Job("collectors", poller.run())
+    jobs = [measuring, Job("watch", watch([*gateway.tasks, *checks.tasks]))]
     if admin:
-        sources = [read_process("gateway", name, None), read_stats(gateway.stats, GATEWAY), read_view(directory.view)]
+        sources = [
+            read_process("gateway", name, None),
+            read_stats(gateway.stats, GATEWAY),
+            read_view(directory.view),
+            *_read_poller(poller),
+        ]
         asked = Admin(
             lambda: _health(name, Role.GATEWAY, None, _no_node(directory.view)),
             lambda: describe(node.report for node in directory.view.nodes.values() if node.report),
@@ -133,6 +148,7 @@ async def _run_static_gateway(config: Config) -> int:
         jobs.append(_serve_admin(admin, asked))
     steps = [
         Step("stop listening and end the relays", gateway.stop),
+        Step("end the measurements", measuring.stop),
         Step("end the health checks", checks.stop),
         *_close_admin(admin),
     ]
@@ -168,6 +184,10 @@ async def run_node(config: Config) -> int:
             *_close_admin(admin),
         ]
         return await run_until_stopped(jobs, steps, deadline_s=config.node.stop_deadline_s + SHUTDOWN_EXTRA_S)
+
+
+def _read_poller(poller: Poller) -> list[Source]:
+    return [read_stats(poller.stats, COLLECT), read_collected(poller)]
 
 
 def _new_incarnation() -> Incarnation:

@@ -8,7 +8,9 @@ from ringway.cli.option import ConfigFile, StateDir, takes_settings
 from ringway.cli.process import run_async
 
 
-@takes_settings("gateway", "static", "member", "engine", "balance", "admin", "log", own=("gateway", "static"))
+@takes_settings(
+    "gateway", "static", "load", "member", "engine", "balance", "admin", "log", own=("gateway", "static", "load")
+)
 def gateway(flags: Layer, config_file: ConfigFile = None, state: StateDir = None) -> None:
     """Run a gateway: the front door that finds a node for each client, or carries the client to one.
 

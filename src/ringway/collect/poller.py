@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 import structlog
 
 from ringway.collect.collector import CollectFailed, facts_of
+from ringway.collect.config import LoadConfig
 from ringway.collect.sources import Probe
 from ringway.core.agent import Words
 from ringway.core.custom import CustomLoad
 from ringway.core.load import LoadView
-from ringway.core.score import Blend
 from ringway.types import NodeName
 
 if TYPE_CHECKING:
@@ -52,25 +52,25 @@ class Poller:
 
     def __init__(
         self,
+        config: LoadConfig,
         probes: Sequence[Probe],
         view: LoadView,
         rng: "Random",
-        *,
-        blend: Blend = "bottleneck",
-        polls_max: int = 16,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.custom = CustomLoad([probe.metric for probe in probes], blend)
+        self.custom = CustomLoad([probe.metric for probe in probes], config.score)
         self.stats = CollectStats()
         self._probes = probes
         self._view = view
         self._rng = rng
         self._clock = clock
-        self._turns = asyncio.Semaphore(polls_max)
+        self._turns = asyncio.Semaphore(config.polls_max)
         self._tasks: dict[NodeName, list[asyncio.Task[None]]] = {}
 
     async def run(self) -> None:
         """Poll until cancelled; then end at once, and release what collectors hold."""
+        if not self._probes:
+            await asyncio.Event().wait()  # nothing is to be measured
         try:
             async with asyncio.TaskGroup() as group:
                 while True:

@@ -27,23 +27,24 @@ class _Heard(NamedTuple):
 class CustomLoad:
     """All that is known from outside, and what follows from it. `now` is monotonic.
 
-    `standings` and `trims` (with agents' shares) are what the last `tick` came to, for people who ask.
+    `standings`, `gates` (with the reasons) and `trims` (with agents' shares) are what the last `tick` came to.
     """
 
     def __init__(self, metrics: Sequence[Metric], blend: Blend = "bottleneck") -> None:
         self._expire_s = {metric.name: metric.expire_s for metric in metrics}
         self._board = Board(metrics, blend)
-        self._gates = Gates(metrics)
+        self._judge = Gates(metrics)
         self._slow = Trims()
         self._step_at: float | None = None
         self._heard: dict[tuple[NodeName, str], _Heard] = {}
         self.standings: dict[NodeName, Standing] = {}
+        self.gates: dict[NodeName, str] = {}
         self.trims: dict[NodeName, float] = {}
 
     @property
     def panic(self) -> bool:
         """Whether gates are ignored, because too many would be closed."""
-        return self._gates.panic
+        return self._judge.panic
 
     def read(self, node: NodeName, metric: str, value: float, load: float, now: float) -> None:
         """Take a value that was measured at `node` under `load` connections. It must be finite."""
@@ -85,7 +86,8 @@ class CustomLoad:
                 full[name] = f"holds {load} of at most {most} by its agent"
         weights = {node.name: node.weight_own for node in view.eligible}
         # A full node is full, whatever becomes of the others.
-        view.set_gates({**self._gates.judge(self.standings, weights, orders), **full})
+        self.gates = {**self._judge.judge(self.standings, weights, orders), **full}
+        view.set_gates(self.gates)
 
     def _set_trims(self, view: LoadView) -> None:
         trims = {name: factor for name, factor in self._slow.factors.items() if name in view.nodes}

@@ -4,6 +4,8 @@ import pytest
 
 from ringway.app.metric import (
     BALANCER,
+    COLLECT,
+    COLLECTED,
     EVERY_PROCESS,
     GATEWAY,
     NO_METRIC,
@@ -14,21 +16,22 @@ from ringway.app.metric import (
     read_view,
 )
 from ringway.balancer import BalancerStats
+from ringway.collect import CollectStats
 from ringway.core.load import LoadView
 from ringway.gateway import Stats as GatewayStats
 from ringway.node import Stats as NodeStats
 from ringway.types import Issuer
 
-STATS = [(GatewayStats(), GATEWAY), (NodeStats(), NODE), (BalancerStats(), BALANCER)]
-ALL = [*GATEWAY.values(), *NODE.values(), *BALANCER.values(), *EVERY_PROCESS, *VIEW]
+STATS = [(GatewayStats(), GATEWAY), (NodeStats(), NODE), (BalancerStats(), BALANCER), (CollectStats(), COLLECT)]
+ALL = [*GATEWAY.values(), *NODE.values(), *BALANCER.values(), *COLLECT.values(), *EVERY_PROCESS, *VIEW, *COLLECTED]
 
 
-@pytest.mark.parametrize(("stats", "table"), STATS, ids=["gateway", "node", "balancer"])
+@pytest.mark.parametrize(("stats", "table"), STATS, ids=["gateway", "node", "balancer", "collect"])
 def test_every_counter_of_a_component_has_a_metric_and_no_metric_is_without_one(stats, table):
     assert set(table) == set(type(stats).__slots__) - NO_METRIC
 
 
-@pytest.mark.parametrize(("stats", "table"), STATS, ids=["gateway", "node", "balancer"])
+@pytest.mark.parametrize(("stats", "table"), STATS, ids=["gateway", "node", "balancer", "collect"])
 def test_counters_by_kind_have_a_label_and_others_none(stats, table):
     for attribute, metric in table.items():
         assert bool(metric.labels) == isinstance(getattr(stats, attribute), Counter), attribute
