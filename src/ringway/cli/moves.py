@@ -58,7 +58,7 @@ def _table(decisions: Sequence[Decision]) -> "RenderableType":
     table = Table(box=None, pad_edge=False, header_style="dim")
     numbers = ("ordered", "seconds")
     for name in ("when", "gateway", "cause", "from → to", *numbers, "outcome", "reason"):
-        table.add_column(name, justify="right" if name in numbers else "left", overflow="fold")
+        table.add_column(name, justify="right" if name in numbers else "left", no_wrap=name in ("when", "from → to"))
     for each in decisions:
         table.add_row(
             _when(each.at),

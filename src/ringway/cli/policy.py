@@ -144,6 +144,12 @@ def _show(answers: Sequence[DirectiveAnswer]) -> None:
     for answer in answers:
         if answer.problem:
             console.print(Text(f"{answer.gateway}: {answer.problem}", "red"))
+    if not newest.moving:
+        console.print(
+            Text(
+                "Newcomers are placed by it. Nobody is moved; `ringway rebalance` moves those whom it places elsewhere."
+            )
+        )
     if newest.frozen:
         console.print(Text(f"Moves are frozen: {newest.frozen}. `ringway unfreeze` lets them go on.", "yellow"))
 

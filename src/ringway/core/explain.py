@@ -114,8 +114,10 @@ def _remark(policy: Policy, node: NodeLoad, pick: Pick, age_s: float) -> str:
     remarks = []
     if node.inflation > 1.0:
         remarks.append(f"its report is {age_s:.1f} s old: its load counts {node.inflation:.2f} times")
-    if policy.table and node.ready and node in pick.compared and node not in pick.nodes:
-        remarks.append("comes earlier in the key's order, and is at its cap")
+    if policy.table and pick.nodes and node.ready and node in pick.compared and node not in pick.nodes:
+        compared = list(pick.compared)
+        earlier = compared.index(node) < compared.index(pick.nodes[0])
+        remarks.append("comes earlier in the key's order, but is at its cap" if earlier else "is at its cap")
     return "; ".join(remarks)
 
 

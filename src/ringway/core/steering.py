@@ -6,6 +6,7 @@ policy loses nothing: load belongs to the view.
 
 from ringway.core.placement import Policy, Spec, make_policy, parse_spec
 from ringway.core.placement.key import DEFAULT_KEY, Keys
+from ringway.errors import ConfigError
 from ringway.protocol.directive import Directive
 
 
@@ -31,6 +32,7 @@ class Steering:
         if not directive.newer_than(self.directive):
             return False
         spec = parse_spec(directive.policy) if directive.policy else self.configured
+        self._check_call(spec)
         if spec != self.spec:
             policy = make_policy(spec, self._secret)
             self.keys = _keys(policy, self._secret)
@@ -38,6 +40,18 @@ class Steering:
             self.spec = spec
         self.directive = directive
         return True
+
+    def _check_call(self, spec: Spec) -> None:
+        """Let nobody who can send a directive choose what code runs here: only who starts or installs it can.
+
+        Raise `ConfigError` for a function named by its module, unless the gateway's own setting names it.
+        """
+        call = dict(spec.given).get("call", "")
+        if ":" in call and call != dict(self.configured.given).get("call"):
+            raise ConfigError(
+                f"the function {call!r} can be named only in the gateway's own setting, since it runs in the gateway; "
+                "install it as an entry point of the group ringway.policies, and give the entry point's name"
+            )
 
 
 def _keys(policy: Policy, secret: bytes) -> Keys:

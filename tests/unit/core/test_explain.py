@@ -157,6 +157,21 @@ def test_a_key_goes_where_a_client_with_it_would() -> None:
         assert said.chosen == chosen.name == said.candidates[0].node, "its nodes come in the order of the key"
 
 
+def test_an_owner_without_room_is_passed_over_in_words() -> None:
+    view = view_of({"n1": 1.0, "n2": 1.0, "n3": 1.0}, loads={"n1": 10, "n2": 0, "n3": 0})
+    steering = Steering("ring:c=1", b"secret")
+    keys = [f"room-{number}" for number in range(50)]
+    asked = [explain(view, steering, key, rng(), 0.0, ME) for key in keys]
+    passed = [said for said in asked if said.candidates[0].node == "n1"]
+    assert passed
+    for said in passed:
+        assert said.chosen != "n1"
+        assert of(said, "n1").note == "comes earlier in the key's order, but is at its cap"
+    later = [said for said in asked if said.candidates[0].node != "n1" and of(said, "n1").compared]
+    assert later
+    assert {of(said, "n1").note for said in later} == {"is at its cap"}
+
+
 def test_a_key_that_is_not_shown_to_nodes_is_looked_up_as_they_know_it() -> None:
     view = view_of({f"n{number}": 1.0 for number in range(5)})
     steering = Steering("ring", b"secret")

@@ -85,3 +85,17 @@ def test_keys_are_read_as_the_policy_in_force_wants_them() -> None:
     assert (steering.keys.spec.text, steering.directive.version) == ("cookie.session", 1)
     steering.follow(Directive(version=3, policy="round-robin"))
     assert steering.keys.plain
+
+
+def test_no_directive_chooses_the_code_that_runs_here() -> None:
+    steering = Steering("two-choices", b"")
+    for call in ("os:getcwd", "nowhere:function"):
+        with pytest.raises(ConfigError, match="can be named only in the gateway's own setting"):
+            steering.follow(Directive(version=1, policy=f"score:call={call}"))
+    with pytest.raises(ConfigError, match="is no entry point"):
+        steering.follow(Directive(version=1, policy="score:call=not-installed"))
+    assert steering.policy.name == "two-choices"
+    own = Steering("score:call=os:getcwd", b"")
+    own.follow(Directive(version=1, policy="ring"))
+    assert own.follow(Directive(version=2, policy="score:call=os:getcwd,d=3"))
+    assert own.policy.name == "score"
