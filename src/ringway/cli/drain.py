@@ -40,7 +40,7 @@ def drain(
         str | None,
         typer.Option(
             metavar="DURATION",
-            help="Be done by then, such as 60s or 5m, at an even pace. Refused, with what would do, where it cannot be.",
+            help="Be done by then, such as 60s or 5m, at an even pace. Refused, saying what would do, if it cannot be.",
         ),
     ] = None,
     force: Annotated[

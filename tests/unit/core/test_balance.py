@@ -1,5 +1,7 @@
 """The planner of moves, by example; tests/property/test_balance.py has its laws."""
 
+import math
+
 import pytest
 
 from ringway.core.balance import BalanceConfig, Plan, Quota, Standing, fair_shares, plan_by_key, plan_by_load
@@ -10,9 +12,18 @@ CONFIG = BalanceConfig()
 A, B, C, D = (NodeName(letter) for letter in "abcd")
 
 
-def standing(name: str, load: int, *, weight: float = 1.0, movable: int | None = None, active: bool = True) -> Standing:
+def standing(
+    name: str,
+    load: int,
+    *,
+    weight: float = 1.0,
+    movable: int | None = None,
+    active: bool = True,
+    room: float = math.inf,
+    zone: str = "",
+) -> Standing:
     held = load if movable is None else movable
-    return Standing(name=NodeName(name), weight=weight, load=load, movable=held, active=active)
+    return Standing(NodeName(name), weight, load, held, active, room=room, zone=zone)
 
 
 def quotas(plan: Plan) -> list[tuple[str, str, int]]:
@@ -142,3 +153,94 @@ def test_misplaced_keys_become_quotas() -> None:
 
 def test_no_misplaced_keys_no_moves() -> None:
     assert plan_by_key({A: {}, B: {C: 0}}).quotas == ()
+
+
+# -- weights, limits
+
+
+def test_a_weight_of_zero_has_a_share_of_nothing() -> None:
+    nodes = [standing("a", 100), standing("b", 100), standing("c", 100, weight=0.0)]
+    assert quotas(plan_by_load(nodes, CONFIG)) == [("c", "a", 50), ("c", "b", 50)]
+    assert "no active node" in plan_by_load([standing("a", 100, weight=0.0)], CONFIG).reason
+
+
+def test_a_node_gets_no_more_than_it_may_hold_and_the_others_share_the_rest() -> None:
+    nodes = [standing("a", 600), standing("b", 0, room=100), standing("c", 0)]
+    plan = plan_by_load(nodes, CONFIG)
+    assert quotas(plan) == [("a", "c", 250), ("a", "b", 100)]
+    assert plan.fair == {"a": 250.0, "b": 100.0, "c": 250.0}
+
+
+def test_what_has_no_room_anywhere_stays_and_the_reason_says_so() -> None:
+    nodes = [standing("a", 500, active=False), standing("b", 0, room=120), standing("c", 0, room=80)]
+    plan = plan_by_load(nodes, CONFIG)
+    assert quotas(plan) == [("a", "b", 120), ("a", "c", 80)]
+    assert plan.reason == "a draining, 500 connections left; there is no room for 300"
+
+
+def test_who_may_take_nobody_is_no_target_but_may_give() -> None:
+    barred = standing("b", 500, room=0)
+    assert quotas(plan_by_load([standing("a", 100), barred], CONFIG)) == [("b", "a", 200)]
+    assert plan_by_load([standing("a", 500), standing("b", 100, room=0)], CONFIG).quotas == ()
+
+
+# -- where a balance ends
+
+
+def test_a_balance_ends_when_all_are_within_the_inner_band() -> None:
+    nodes = [standing("a", 1025), standing("b", 975)]
+    assert plan_by_load(nodes, CONFIG, until=CONFIG.stop_below).quotas == ()
+    nodes = [standing("a", 1035), standing("b", 965)]
+    plan = plan_by_load(nodes, CONFIG, until=CONFIG.stop_below)
+    assert quotas(plan) == [("a", "b", 35)]
+    assert plan.reason.endswith("balancing to within 3%")
+
+
+def test_a_plan_has_a_cause_where_it_moves_anybody() -> None:
+    assert plan_by_load([standing("a", 500), standing("b", 0)], CONFIG).cause == "imbalance"
+    assert plan_by_load([standing("a", 500, active=False), standing("b", 0)], CONFIG).cause == "drain"
+    assert plan_by_load([standing("a", 500), standing("b", 500)], CONFIG).cause == ""
+    assert plan_by_key({A: {B: 1}}).cause == "keys"
+    assert plan_by_key({}).cause == ""
+
+
+# -- zones
+
+
+def test_targets_in_the_donors_zone_come_first() -> None:
+    nodes = [
+        standing("a", 400, zone="east"), standing("b", 400, zone="west"),
+        standing("c", 0, zone="west"), standing("d", 0, zone="east"),
+    ]  # fmt: skip
+    assert quotas(plan_by_load(nodes, CONFIG)) == [("a", "d", 200), ("b", "c", 200)]
+
+
+def test_zones_are_crossed_only_for_what_lies_outside_the_tolerance() -> None:
+    """East has 4 nodes of 1,000, west one that is new: fair is 800, and 5 % off is good enough for staying."""
+    nodes = [standing(name, 1000, zone="east") for name in "abcd"] + [standing("e", 0, zone="west")]
+    plan = plan_by_load(nodes, CONFIG)
+    assert plan.moves == 760  # 800 less 5 % of 800
+    exact = plan_by_load(nodes, CONFIG, until=0.0)
+    assert exact.moves == 800
+
+
+def test_inside_the_tolerance_nobody_crosses() -> None:
+    nodes = [standing("a", 1045, zone="east"), standing("b", 955, zone="west")]
+    assert plan_by_load(nodes, CONFIG, until=CONFIG.stop_below).quotas == ()
+
+
+def test_a_drain_crosses_where_it_must() -> None:
+    nodes = [standing("a", 100, zone="east", active=False), standing("b", 100, zone="west")]
+    assert quotas(plan_by_load(nodes, CONFIG)) == [("a", "b", 100)]
+
+
+# -- keys and room
+
+
+def test_keys_are_moved_as_far_as_their_owners_have_room() -> None:
+    plan = plan_by_key({A: {C: 30}, B: {C: 10, A: 5}}, {C: 20, A: 100})
+    assert quotas(plan) == [("a", "c", 15), ("b", "a", 5), ("b", "c", 5)]
+    assert plan.reason == "45 connections hold keys of other nodes; the owners of 20 have no room"
+    nothing = plan_by_key({A: {C: 30}}, {C: 0})
+    assert (nothing.quotas, nothing.cause) == ((), "")
+    assert nothing.reason == "30 connections hold keys of other nodes; the owners of 30 have no room"

@@ -1,5 +1,7 @@
 """Orders in flight: counted as carried out, until the donor's report shows that they were."""
 
+import math
+
 from ringway.core.flight import Flight
 from ringway.core.load import LoadView
 from ringway.types import NodeName
@@ -68,3 +70,21 @@ def test_draining_nodes_are_not_active() -> None:
     nodes = view()
     nodes.reported(node_report("n1", 9, connections=100, draining=True), 0.0)
     assert [standing.active for standing in Flight().standings(nodes.nodes.values(), 0.0)] == [False, True]
+
+
+def test_room_is_what_a_node_may_hold_less_what_comes() -> None:
+    nodes = view()
+    nodes.reported(node_report("n2", 2, connections=40, connections_max=100, zone="east"), 0.0)
+    flight = Flight()
+    flight.ordered(N1, N2, 30, now=0.0)
+    standings = {standing.name: standing for standing in flight.standings(nodes.nodes.values(), 0.0)}
+    assert (standings[N2].room, standings[N2].zone) == (30, "east")
+    assert standings[N1].room == math.inf
+    assert flight.coming() == {N2: 30}
+
+
+def test_who_is_barred_has_no_room() -> None:
+    nodes = view()
+    nodes.set_gates({N2: "too hot"})
+    standings = {standing.name: standing for standing in Flight().standings(nodes.nodes.values(), 0.0)}
+    assert standings[N2].room == 0
