@@ -29,6 +29,7 @@ COMMANDS = (
     "pub",
     "sub",
     "bench",
+    "simulate",
     "config",
     "version",
 )

@@ -4,9 +4,12 @@ No history: members that learn of changes in different order agree. See `ring`, 
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from ringway.types import NodeName
+
+if TYPE_CHECKING:
+    from ringway.core.hashing.stream import Names, Numbers
 
 
 class Table(Protocol):
@@ -27,4 +30,8 @@ class Table(Protocol):
 
     def ranked(self, key: bytes) -> Iterator[NodeName]:
         """Yield all nodes for `key`, each once: its owner, then whom it falls to where that one can take nobody."""
+        ...
+
+    def owners(self, hashes: "Numbers") -> "Names":
+        """Return the owner of each key of which the hash is given (`stream.hash_keys`), all at once."""
         ...

@@ -1,0 +1,300 @@
+"""`ringway simulate`: what would happen, at any scale, in virtual time."""
+
+import inspect
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+import typer
+
+from ringway.cli.option import AsJson, ConfigFile, StateDir
+from ringway.errors import ConfigError
+from ringway.sim.scenario import SCENARIOS, Scenario, make_scenario, read_file
+
+if TYPE_CHECKING:
+    from ringway.sim.placement import Placement
+    from ringway.sim.summary import Summary
+
+PLACEMENT = "placement"
+
+Progress = Callable[[float], None]
+
+
+def takes_scenario(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the fields of `Scenario` as options; it receives what was given as `given`."""
+    described = {}
+    for field in msgspec.inspect.type_info(Scenario).fields:  # type: ignore[attr-defined]
+        about = field.type
+        if isinstance(about, msgspec.inspect.Metadata) and about.extra and "panel" in about.extra:
+            described[field.name] = (about, field.default)
+
+    @wraps(command)
+    def wrapped(**values: Any) -> None:
+        given = {name: values.pop(name) for name in described}
+        read = {name: _read_option(name, value) for name, value in given.items() if value is not None}
+        command(given=read, **values)
+
+    own = [parameter for parameter in inspect.signature(command).parameters.values() if parameter.name != "given"]
+    derived = [_parameter(name, about, default) for name, (about, default) in described.items()]
+    wrapped.__signature__ = inspect.Signature(own + derived)  # type: ignore[attr-defined]
+    wrapped.__annotations__ = {}
+    return wrapped
+
+
+def _parameter(name: str, about: msgspec.inspect.Metadata, default: Any) -> inspect.Parameter:
+    extra, schema = about.extra or {}, about.extra_json_schema or {}
+    listed = isinstance(default, tuple)
+    shown = ",".join(f"{part:g}" if isinstance(part, float) else part for part in default) if listed else f"{default:g}"
+    option = typer.Option(
+        f"--{name.replace('_', '-')}",
+        help=f"{schema.get('description', '')}" + (f" (default: {shown})" if shown else ""),
+        rich_help_panel=extra["panel"],
+        metavar="LIST" if listed else "NUMBER",
+        show_default=False,
+    )
+    return inspect.Parameter(
+        name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[str | None, option]
+    )
+
+
+def _read_option(name: str, text: str) -> Any:
+    """Return what `text` says; whether it is right is for the scenario to say, which names its bounds."""
+    words = text.split(",") if name in ("weights", "zones") else [text]
+    if name != "zones":
+        words = [_number(f"--{name.replace('_', '-')}", word) for word in words]  # type: ignore[misc]
+    return words if name in ("weights", "zones") else words[0]
+
+
+def _number(flag: str, text: str) -> float | int:
+    try:
+        number = float(text)
+    except ValueError:
+        raise ConfigError(f"{flag} {text}: give a number") from None
+    return int(number) if number.is_integer() else number
+
+
+@takes_scenario
+def simulate(
+    given: dict[str, Any],
+    what: Annotated[
+        str,
+        typer.Argument(
+            metavar="SCENARIO",
+            help=f"{', '.join(name for name in SCENARIOS if name != 'script')}; a TOML file; or placement, "
+            "for keys alone.",
+        ),
+    ] = "scale-out",
+    policy: Annotated[
+        list[str], typer.Option("--policy", metavar="POLICY", help="A policy. Give it once for each.")
+    ] = [],  # noqa: B006
+    baseline: Annotated[
+        list[str],
+        typer.Option(
+            "--baseline",
+            metavar="WAY",
+            help="A way without directed moves: modulo, reconnect-all, restart-all, shed; or all.",
+        ),
+    ] = [],  # noqa: B006
+    pace: Annotated[
+        list[float],
+        typer.Option(
+            "--moves-per-s", metavar="NUMBER", help="The most moves a second. Each policy runs at each that is given."
+        ),
+    ] = [],  # noqa: B006
+    balance: Annotated[
+        list[str],
+        typer.Option("--balance", metavar="NAME=VALUE", help="A setting of the balancer, such as stop_below=0."),
+    ] = [],  # noqa: B006
+    keys: Annotated[
+        str, typer.Option("--keys", metavar="NUMBER", help="For placement: how many keys, such as 1e8.")
+    ] = "1e7",
+    html: Annotated[
+        str | None, typer.Option("--html", metavar="FILE", help="Write a page with pictures, in one file.")
+    ] = None,
+    as_json: AsJson = False,
+    from_cluster: Annotated[
+        bool, typer.Option("--from-cluster", help="Begin with the running system: what if --add, --drain, --policy?")
+    ] = False,
+    drain: Annotated[
+        list[str],
+        typer.Option("--drain", metavar="NODE", help="With --from-cluster: a node to drain. Once for each."),
+    ] = [],  # noqa: B006
+    config_file: ConfigFile = None,
+    state: StateDir = None,
+) -> None:
+    """Simulate a cluster with the product's own placement and balancer, in virtual time, and compare.
+
+    Without options: 100,000 connections on 10 nodes, and one more joins. The table says what came of it; --html
+    writes a page with pictures. `--baseline all` shows what the same costs without directed moves.
+    """
+    asked = Asked(policy, baseline, pace, balance, html, as_json)
+    if drain and not from_cluster:
+        raise ConfigError("--drain needs --from-cluster; otherwise take the scenario scale-in, or a file with events")
+    if what == PLACEMENT:
+        _placement(asked, given, keys)
+    elif from_cluster:
+        from ringway.cli.whatif import scenario_of_cluster
+
+        _compare(asked, scenario_of_cluster(given, drain, config_file, state), what_if=True)
+    else:
+        _compare(asked, _values(what, given))
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """Who is compared, and how it is shown."""
+
+    policies: list[str]
+    baselines: list[str]
+    paces: list[float]
+    balance: list[str]
+    html: str | None
+    as_json: bool
+
+
+def _values(what: str, given: dict[str, Any]) -> dict[str, Any]:
+    if what.endswith(".toml"):
+        return {**read_file(what), **given}
+    return {"scenario": what, **_DEFAULTS.get(what, {}), **given}
+
+
+_DEFAULTS: dict[str, dict[str, Any]] = {
+    "hot-rooms": {"rooms": 2000},
+    "heterogeneous": {"weights": [1, 2, 4]},
+    "quiet": {"mean_life_s": 600, "seconds": 600},
+    "partition": {"mean_life_s": 600},
+}
+"""What a scenario's name means beside what happens."""
+
+
+def _compare(asked: Asked, values: dict[str, Any], *, what_if: bool = False) -> None:
+    from ringway.sim.contender import BASELINES, make_contenders
+    from ringway.sim.run import simulate as run
+    from ringway.sim.story import what_if_headline
+
+    settings = dict(setting.partition("=")[::2] for setting in asked.balance)
+    values = {**values, "balance": {**values.get("balance", {}), **_read(settings)}}
+    scenario = make_scenario(values)
+    baselines = list(BASELINES) if asked.baselines == ["all"] else asked.baselines
+    policies = asked.policies or [scenario.policy_before or ("rendezvous" if scenario.rooms else "two-choices")]
+    summaries = []
+    for contender in make_contenders(policies, baselines, asked.paces, scenario.balance):
+        with _progress(contender.name, asked, scenario.seconds or None) as progress:
+            summaries.append(run(scenario, contender, progress))
+    title = what_if_headline(scenario) if what_if else ""
+    if asked.as_json:
+        typer.echo(msgspec.json.encode([_without_course(summary) for summary in summaries]))
+    else:
+        _show(scenario, summaries, title)
+    if asked.html is not None:
+        from ringway.sim.page import page
+
+        _write(asked.html, page(scenario, summaries, title))
+
+
+def _show(scenario: "Scenario", summaries: "list[Summary]", title: str) -> None:
+    from rich.table import Table
+
+    from ringway.cli.table import make_console
+    from ringway.sim.story import COLUMNS, headline, row, sentences
+
+    console = make_console()
+    console.print(title or headline(scenario))
+    for sentence in sentences(summaries):
+        console.print(f"- {sentence[0].upper()}{sentence[1:]}", soft_wrap=True)
+    console.print()
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for index, (name, _) in enumerate(COLUMNS):
+        table.add_column(name, justify="right" if index else "left")
+    for summary in summaries:
+        table.add_row(*row(summary))
+    console.print(table)
+
+
+def _placement(asked: Asked, given: dict[str, Any], keys: str) -> None:
+    from ringway.sim.placement import place_keys
+    from ringway.types import NodeName
+
+    count = _number("--keys", keys)
+    if not 1 <= count <= 1e10 or asked.html:
+        raise ConfigError("placement takes --keys from 1 to 1e10, and writes no page; leave --html out")
+    scenario = make_scenario(given)
+    parts = scenario.weights
+    weights = {NodeName(f"node-{number + 1}"): parts[number % len(parts)] for number in range(scenario.nodes)}
+    specs = [*(asked.policies or ["rendezvous"]), *asked.baselines]
+    answers = []
+    for spec in specs:
+        with _progress(spec, asked, 1.0) as progress:
+            answers.append(place_keys(spec, int(count), weights, scenario.seed, progress))
+    if asked.as_json:
+        typer.echo(msgspec.json.encode(answers))
+    else:
+        _show_placement(answers)
+
+
+def _show_placement(answers: "list[Placement]") -> None:
+    from rich.table import Table
+
+    from ringway.cli.table import make_console
+
+    console = make_console()
+    console.print(f"{answers[0].keys:,} keys on {answers[0].nodes} nodes; then one joins, or one leaves.\n")
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in ("", "fullest", "furthest off", "move on join", "collateral", "move on leave", "collateral", "a key"):
+        table.add_column(name, justify="right" if name else "left")
+    for answer in answers:
+        table.add_row(
+            answer.name, f"{answer.max_over_avg:.4f}", f"{answer.worst_error:.2%}",
+            *_parts(answer.moved_on_join, answer.least_on_join, answer.collateral_on_join),
+            *_parts(answer.moved_on_leave, answer.least_on_leave, answer.collateral_on_leave),
+            f"{answer.ns_per_key / 1000:.2f} µs",
+        )  # fmt: skip
+    console.print(table)
+    for answer in answers:
+        if answer.sampled:
+            console.print(f"\n{answer.name} does not go by key: {answer.asked:,} connections were placed, as a sample.")
+
+
+def _parts(moved: float | None, least: float, collateral: float | None) -> tuple[str, str]:
+    if moved is None or collateral is None:
+        return "-", "-"
+    return f"{moved:.3%} = {moved / least:.3f} x least", f"{collateral:.3%}" if collateral else "0"
+
+
+@contextmanager
+def _progress(name: str, asked: Asked, total: float | None) -> Iterator[Progress]:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    shown = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[now]}"), TimeElapsedColumn()
+    hidden = asked.as_json or not sys.stderr.isatty()
+    with Progress(*shown, console=Console(stderr=True), transient=True, disable=hidden) as bars:
+        task = bars.add_task(name, total=total, now="")
+        unit = "{:.0%}" if total == 1.0 else "{:,.0f} s simulated"
+        yield lambda now: bars.update(task, completed=now, now=unit.format(now))
+
+
+def _without_course(summary: "Summary") -> dict[str, Any]:
+    fields = msgspec.to_builtins(summary)
+    assert isinstance(fields, dict)
+    return {name: value for name, value in fields.items() if name != "course"}
+
+
+def _read(settings: dict[str, str]) -> dict[str, float]:
+    return {name: _number(f"--balance {name}=", text) for name, text in settings.items()}
+
+
+def _write(path: str, text: str) -> None:
+    try:
+        Path(path).write_text(text)
+    except OSError as error:
+        raise ConfigError(f"the page cannot be written to {path}: {error.strerror}; name another file") from None
+    typer.echo(f"The page is in {path}", err=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to `app`."""
+    app.command()(simulate)

@@ -1,0 +1,123 @@
+"""The leading gateway's balancer: the product's `Term`, asked once a second, and what nodes do with its orders."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ringway.core.balance import Plan, Quota
+from ringway.core.hashing import Table, make_table
+from ringway.core.hashing.stream import hash_keys, table_secret
+from ringway.core.placement.keyed import room
+from ringway.core.term import Term
+from ringway.sim.calendar import Ids
+from ringway.sim.contender import SECRET
+from ringway.types import NodeName, NodeState
+
+if TYPE_CHECKING:
+    from ringway.sim.gateway import SimGateway
+    from ringway.sim.node import SimNode
+    from ringway.sim.world import World
+
+ROUND_S = 1.0
+NOBODY = -1
+
+
+class Leader:
+    """The balancer of the first gateway, which keeps the lease for the whole run."""
+
+    def __init__(self, world: "World", gateway: "SimGateway") -> None:
+        self.reason = ""
+        self._world = world
+        self._view = gateway.view
+        self._term = Term(world.contender.balance, gateway.view)
+        self.deed = Deed(gateway.policy.table, world.crowd.keys) if gateway.policy.table else None
+        self._c = getattr(gateway.policy, "c", 0.0)  # the bound on load, of policies by key
+        self._counted_version = -1
+        self._found: dict[tuple[NodeName, NodeName], Ids] = {}  # misplaced clients, by where they are and belong
+
+    def round(self) -> None:
+        """Plan, and order what is due."""
+        world, now = self._world, self._world.now
+        settling = self._term.settling(now)
+        plan = self._plan_by_key() if self.deed else self._term.plan(now)
+        frozen = self._term.frozen(now)
+        self.reason = frozen or plan.reason
+        if settling or frozen:
+            return
+        for quota in self._term.orders(plan, ROUND_S):
+            donor, target = world.by_name[quota.donor], world.by_name[quota.target]
+            if donor.alive and self._order(donor, target, quota, by_key=plan.by_key):
+                self._term.ordered(quota, now, by_key=plan.by_key)
+
+    def _plan_by_key(self) -> Plan:
+        """Have the nodes count misplaced keys, unless nothing has changed since all were where they can be."""
+        assert self.deed is not None
+        term, view, now = self._term, self._view, self._world.now
+        if self._counted_version == view.version or not view.eligible:
+            return term.plan_by_key({}, now)
+        version = view.version
+        self.deed.update({node.name: node.weight_own for node in view.eligible}, self._world.by_name)
+        plan = term.plan_by_key(self._count_misplaced(), now, room(view, self._c))
+        if not plan.quotas and not self._world.closing.waiting and not term.moves_under_way():
+            self._counted_version = version
+        return plan
+
+    def _count_misplaced(self) -> dict[NodeName, dict[NodeName, int]]:
+        """Find who is not where its key belongs and may be moved."""
+        assert self.deed is not None
+        crowd, nodes = self._world.crowd, self._world.nodes
+        owners = self.deed.owners
+        ids = np.flatnonzero((crowd.node >= 0) & (crowd.node != owners) & ~crowd.leaving)
+        cool_down_s = np.array([self._cool_down_s(node) for node in nodes])
+        ids = ids[crowd.moved_at[ids] + cool_down_s[crowd.node[ids]] <= self._world.now]
+        pairs = crowd.node[ids].astype(np.int64) * len(nodes) + owners[ids]
+        order = np.argsort(pairs, kind="stable")
+        starts = np.flatnonzero(np.diff(pairs[order], prepend=-1))
+        self._found = {}
+        counted: dict[NodeName, dict[NodeName, int]] = {}
+        for pair, those in zip(pairs[order][starts].tolist(), np.split(ids[order], starts[1:]), strict=len(ids) > 0):
+            donor, target = nodes[pair // len(nodes)].name, nodes[pair % len(nodes)].name
+            self._found[donor, target] = those
+            counted.setdefault(donor, {})[target] = len(those)
+        return counted
+
+    def _order(self, donor: "SimNode", target: "SimNode", quota: Quota, *, by_key: bool) -> int:
+        """Have `donor` choose clients and close them evenly within the round; return how many."""
+        world = self._world
+        if by_key:
+            chosen = self._found[quota.donor, quota.target]
+            if len(chosen) > quota.count:
+                chosen = world.dice.choice(chosen, quota.count, replace=False)
+        else:
+            before = world.now - self._cool_down_s(donor)
+            chosen = world.crowd.draw(donor.number, quota.count, donor.connections, before)
+        world.move(chosen, target)
+        world.closing.put(chosen, world.now, ROUND_S * np.arange(len(chosen)) / max(1, len(chosen)))
+        return len(chosen)
+
+    def _cool_down_s(self, node: "SimNode") -> float:
+        return 0.0 if node.state is NodeState.DRAINING else self._world.scenario.cool_down_s
+
+
+class Deed:
+    """Whose each client's key is, as numbers of nodes."""
+
+    def __init__(self, table: str, keys: Ids) -> None:
+        self._table: Table = make_table(table, SECRET)
+        distinct, self._which = np.unique(keys, return_inverse=True)
+        self._hashes = hash_keys([b"%d" % key for key in distinct.tolist()], table_secret(SECRET))
+        self._weights: dict[NodeName, float] = {}
+        self.owners: NDArray[np.int32] = np.full(len(keys), NOBODY, np.int32)
+        self.changed = 0  # clients whose keys have another owner since the first update
+
+    def update(self, weights: dict[NodeName, float], nodes: "dict[NodeName, SimNode]") -> None:
+        """Let `weights` say whose the keys are."""
+        if weights == self._weights:
+            return
+        self._weights = weights
+        self._table.update(weights)
+        numbers = {name: node.number for name, node in nodes.items()}
+        owners = [numbers[name] for name in self._table.owners(self._hashes).tolist()]
+        before, self.owners = self.owners, np.array(owners, np.int32)[self._which]
+        self.changed += int(((before != self.owners) & (before != NOBODY)).sum())

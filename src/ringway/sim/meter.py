@@ -1,0 +1,106 @@
+"""What is measured while the simulation runs: each second a row, and counts of the whole run."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ringway.sim.calendar import Ids
+from ringway.types import NodeState
+
+if TYPE_CHECKING:
+    from ringway.sim.node import SimNode
+    from ringway.sim.world import World
+
+Counts = NDArray[np.int64]
+
+
+class Meter:
+    """Counts for one world. Rows have a value for each node, in the order in which the nodes came up."""
+
+    def __init__(self, world: "World") -> None:
+        self._world = world
+        self.times: list[float] = []
+        self.connections: list[list[int]] = []
+        self.newcomers: list[list[int]] = []  # who arrived at each node without being moved there
+        self.movers: list[list[int]] = []  # who arrived there by an order
+        self.refusals: list[list[int]] = []
+        self.taking: list[list[bool]] = []  # whether each node is there and takes newcomers
+        self.moves: list[int] = []  # so far
+        self.away: list[int] = []  # clients without a connection
+        self.marks: list[tuple[float, str]] = []
+        self.turned_away = 0  # asked a gateway while no node could be had
+        self.in_vain = 0  # went to a node that was dead
+        self.refused_total = 0
+        self.moved_total = 0
+        self.collateral = 0
+        self.moves_most = 0  # of one client
+        self._disturbed = np.zeros(len(world.crowd), bool)
+        self._new: Counts = np.zeros(0, np.int64)
+        self._by_order: Counts = np.zeros(0, np.int64)
+        self._refused: Counts = np.zeros(0, np.int64)
+        self._second = 0
+
+    def mark(self, what: str) -> None:
+        """Note that something happens now: from the first mark on, results are judged."""
+        self.marks.append((self._world.now, what))
+
+    def moved(self, ids: Ids) -> None:
+        """Count clients that the system closes to have them elsewhere."""
+        self._world.crowd.moves[ids] += 1
+        self._disturbed[ids] = True
+        self.moved_total += len(ids)
+
+    def ended(self, ids: Ids) -> None:
+        """Forget clients that left by themselves; what was done to them stays counted."""
+        if len(ids):
+            self.moves_most = max(self.moves_most, int(self._world.crowd.moves[ids].max()))
+            self._disturbed[ids] = False
+
+    def offered(self, number: int, by_order: int, count: int) -> None:
+        """Count clients that arrive at a node, `by_order` of them with the ticket of another node."""
+        self._grow()
+        self._new[number] += count - by_order
+        self._by_order[number] += by_order
+
+    def refused(self, number: int, count: int) -> None:
+        """Count clients that a node refused."""
+        if count:
+            self._grow()
+            self._refused[number] += count
+            self.refused_total += count
+
+    def accepted(self, node: "SimNode", ids: Ids) -> None:
+        """Count clients whose handshakes are done; who was sent from an old node to an old one was so for nothing."""
+        disturbed = ids[self._disturbed[ids]]
+        if not len(disturbed):
+            return
+        self._disturbed[disturbed] = False
+        if not node.touched:
+            old = np.array([not other.touched for other in self._world.nodes])
+            self.collateral += int(old[self._world.crowd.came_from[disturbed]].sum())
+
+    def stepped(self) -> None:
+        """Write a row when a second has passed."""
+        world = self._world
+        if int(world.now + 1e-6) <= self._second:
+            return
+        self._second = int(world.now + 1e-6)
+        self._grow()
+        self.times.append(world.now)
+        self.connections.append([node.connections for node in world.nodes])
+        self.newcomers.append(self._new.tolist())
+        self.movers.append(self._by_order.tolist())
+        self.refusals.append(self._refused.tolist())
+        self.taking.append([node.alive and node.state is NodeState.ACTIVE for node in world.nodes])
+        self.moves.append(self.moved_total)
+        self.away.append(world.asking.waiting + world.dialling.waiting + sum(node.pending for node in world.nodes))
+        for counts in (self._new, self._by_order, self._refused):
+            counts[:] = 0
+
+    def _grow(self) -> None:
+        more = len(self._world.nodes) - len(self._new)
+        if more:
+            self._new = np.pad(self._new, (0, more))
+            self._by_order = np.pad(self._by_order, (0, more))
+            self._refused = np.pad(self._refused, (0, more))

@@ -1,0 +1,108 @@
+"""A simulated node: what its shell keeps beside the clients, and a queue of handshakes that takes time."""
+
+from collections import Counter, deque
+
+import numpy as np
+
+from ringway.core.reservation import Ledger
+from ringway.protocol.report import Report
+from ringway.sim.calendar import Ids
+from ringway.types import Incarnation, Issuer, NodeName, NodeState, Role
+
+QUEUE_S = 5.0
+"""A node refuses whom it could not serve within this time; clients would have given up."""
+
+HANDSHAKE_S = 0.002
+"""What a handshake takes where nobody waits."""
+
+
+class SimNode:
+    """One node. `number` is what the crowd's arrays call it; `now` is virtual time."""
+
+    def __init__(
+        self, number: int, name: NodeName, *, weight: float, handshakes_per_s: float, connections_max: int, zone: str
+    ) -> None:
+        self.number = number
+        self.name = name
+        self.weight = weight
+        self.zone = zone
+        self.handshakes_per_s = handshakes_per_s
+        self.connections_max = connections_max
+        self.alive = False
+        self.heard = True  # whether its reports come through
+        self.touched = False  # whether anything happened to it in this run: it joined, drained, or died
+        self.comes_back = False  # whether it is being restarted
+        self.connections = 0
+        self.cooling = 0
+        self.begin(Incarnation(""), 0, 0.0)
+
+    def begin(self, incarnation: Incarnation, issuer: int, now: float) -> None:
+        """Begin a life: empty, with nothing counted."""
+        self.incarnation = incarnation
+        self.issuer = issuer
+        self.state = NodeState.ACTIVE
+        self.drain_ends = 0.0
+        self.ledger = Ledger[NodeName]()
+        self.taken: Counter[Issuer] = Counter()
+        self.moved: Counter[NodeName] = Counter()
+        self.missed = 0
+        self.accepted = 0
+        self.seq = 0
+        self.report_due = now
+        self.waiting: deque[Ids] = deque()
+        self.pending = 0
+        self._allowance = 0.0
+
+    def report(self, now: float) -> Report:
+        """Return what it says of itself now."""
+        self.seq += 1
+        return Report(
+            name=self.name,
+            incarnation=self.incarnation,
+            role=Role.NODE,
+            seq=self.seq,
+            url=f"ws://{self.name}",
+            weight=self.weight,
+            zone=self.zone,
+            state=self.state,
+            connections=self.connections,
+            pending=self.pending,
+            connections_max=self.connections_max,
+            cooling=0 if self.state is NodeState.DRAINING else self.cooling,
+            drain_left_s=max(0.1, self.drain_ends - now) if self.drain_ends else 0.0,
+            accept_per_s=self.handshakes_per_s,
+            handshake_p99_s=HANDSHAKE_S + self.pending / self.handshakes_per_s,
+            accepted=self.accepted,
+            taken=dict(self.taken),
+            reserved=self.ledger.held(),
+            moved=dict(self.moved),
+            missed=self.missed,
+        )
+
+    def queue(self, ids: Ids) -> Ids:
+        """Let `ids` wait for their handshakes; return those that it refuses."""
+        room = int(QUEUE_S * self.handshakes_per_s) - self.pending
+        if self.connections_max:
+            room = min(room, self.connections_max - self.connections - self.pending)
+        taken = ids[: max(0, room)]
+        if len(taken):
+            self.waiting.append(taken)
+            self.pending += len(taken)
+        return ids[len(taken) :]
+
+    def serve(self, dt: float) -> Ids:
+        """Return whose handshakes are done within this step."""
+        self._allowance = min(self._allowance, 1.0) + self.handshakes_per_s * dt
+        served = []
+        while self.waiting and self._allowance >= 1.0:
+            batch = self.waiting.popleft()
+            count = int(self._allowance)
+            if len(batch) > count:
+                self.waiting.appendleft(batch[count:])
+                batch = batch[:count]
+            self._allowance -= len(batch)
+            self.pending -= len(batch)
+            served.append(batch)
+        if not served:
+            return np.empty(0, np.int64)
+        return served[0] if len(served) == 1 else np.concatenate(served)

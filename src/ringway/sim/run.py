@@ -1,0 +1,129 @@
+"""Runs one contender through a scenario: fills the cluster, plays the script, and measures."""
+
+import time
+from collections.abc import Callable
+from random import Random
+
+import numpy as np
+
+from ringway.core.load import LoadView
+from ringway.core.placement import parse_spec
+from ringway.protocol.report import Report
+from ringway.sim.baseline import Baseline
+from ringway.sim.calendar import Ids
+from ringway.sim.contender import Contender
+from ringway.sim.leader import ROUND_S, Deed, Leader
+from ringway.sim.scenario import Scenario
+from ringway.sim.script import FIRST_S, play
+from ringway.sim.summary import Summary, summarize
+from ringway.sim.world import STEP_S, World
+from ringway.types import Incarnation, Issuer, Role
+
+QUIET_S = 30.0
+"""A run without a set time ends when nothing was moved and nobody was away for so long."""
+
+LONGEST_S = 3600.0
+
+Progress = Callable[[float], None]
+
+
+def simulate(scenario: Scenario, contender: Contender, progress: Progress = lambda now: None) -> Summary:
+    """Run `contender` through `scenario` and return what came of it; `progress` is told the virtual time."""
+    began = time.perf_counter()
+    world = World(scenario, contender)
+    for number in range(scenario.nodes):
+        node = world.add_node()
+        if scenario.node and scenario.node[number].draining:
+            node.touched = True
+            world.drain(node)
+    for _ in range(scenario.gateways):
+        world.add_gateway(contender.make_policy())
+    fill(world)
+    leader = Leader(world, world.gateways[0]) if contender.directed else Baseline(world, world.gateways[0])
+    quiet_s = QUIET_S + 3 * scenario.report_delay_s
+    script = play(world)
+    waiting: Callable[[], bool] | None = next(script, None)
+    round_due = FIRST_S / 2
+    busy_at = 0.0
+    while True:
+        world.advance()
+        while waiting is not None and waiting():
+            waiting = next(script, None)
+            busy_at = world.now
+        if world.now >= round_due:
+            round_due += ROUND_S
+            moves = world.meter.moved_total
+            leader.round()
+            if world.closing.waiting or world.meter.moved_total > moves:
+                busy_at = world.now
+        if world.asking.waiting + world.dialling.waiting + world.coming.waiting and not scenario.mean_life_s:
+            busy_at = world.now
+        if world.step % round(1 / STEP_S) == 0:
+            progress(world.now)
+        if scenario.seconds:
+            if world.now >= scenario.seconds:
+                break
+        elif waiting is None and (world.now - busy_at > quiet_s or world.now > LONGEST_S):
+            break
+    return summarize(world, minimum=_minimum(world, leader), took_s=time.perf_counter() - began)
+
+
+def _minimum(world: World, leader: "Leader | Baseline") -> int | None:
+    """The least number of moves, where it does not follow from fair shares."""
+    if world.scenario.scenario == "rolling-restart":
+        return world.scenario.connections
+    if world.scenario.rooms and isinstance(leader, Leader) and leader.deed is not None:
+        return leader.deed.changed
+    return None
+
+
+def fill(world: World) -> None:
+    """Let those who are there at first be connected: as the scenario says, by their keys, or in fair shares."""
+    scenario, crowd, policy = world.scenario, world.crowd, world.gateways[0].policy
+    ids = np.arange(scenario.connections)
+    given = [node.connections for node in scenario.node]
+    if sum(given) and not (policy.table and parse_spec(scenario.policy_before).name == policy.name):
+        numbers = np.repeat(np.arange(len(given)), given)
+        world.dice.shuffle(numbers)
+    elif policy.table or world.contender.baseline == "modulo":
+        numbers = _placed_by_key(world)
+    else:
+        bounds = np.cumsum([node.weight for node in world.nodes])
+        numbers = np.searchsorted(bounds / bounds[-1], (ids + 0.5) / scenario.connections)
+        world.dice.shuffle(numbers)
+    crowd.node[ids] = numbers
+    for node, count in zip(world.nodes, crowd.count(len(world.nodes)).tolist(), strict=True):
+        node.connections = count
+
+
+def _placed_by_key(world: World) -> Ids:
+    """Place everybody one by one by the real policy, as if they had come over a long time: no node is short of breath.
+
+    Whoever was not placed first at its key's owner, because caps are small while few are connected, comes anew.
+    """
+    view = LoadView(Issuer("filling!"), ages=False)
+    for node in world.nodes:
+        view.reported(
+            Report(
+                name=node.name, incarnation=Incarnation("00000000"), role=Role.NODE, seq=1, url="",
+                weight=node.weight, connections_max=node.connections_max,
+            ),
+            0.0,
+        )  # fmt: skip
+    policy, rng = world.contender.make_policy(), Random(world.scenario.seed)
+    keys = [b"%d" % key for key in world.crowd.keys[: world.scenario.connections].tolist()]
+
+    def place(key: bytes) -> int:
+        view.wake(0.0)
+        chosen = policy.pick(view, key, rng, 1).nodes[0]
+        view.arrived(chosen)
+        return world.by_name[chosen.name].number
+
+    numbers = np.array([place(key) for key in keys], np.int64)
+    if policy.table:
+        deed = Deed(policy.table, world.crowd.keys)
+        deed.update({node.name: node.weight for node in world.nodes}, world.by_name)
+        for client in np.flatnonzero(numbers != deed.owners[: len(numbers)]).tolist():
+            view.departed(view.nodes[world.nodes[numbers[client]].name])
+            numbers[client] = place(keys[client])
+    return numbers

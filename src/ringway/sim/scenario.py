@@ -1,0 +1,176 @@
+"""What is simulated: the settings of a scenario, as flags or a TOML file give them.
+
+scenario = "scale-out"
+nodes = 20
+connections = 200000
+weights = [1, 1, 2]           # repeated over the nodes
+
+[balance]
+moves_per_s_max = 200
+
+[[event]]                     # with scenario = "script": what happens, in your words
+at_s = 10
+do = "drain"
+nodes = ["node-3"]
+"""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from ringway.core.balance import BalanceConfig
+from ringway.errors import ConfigError
+
+SCENARIOS = {
+    "scale-out": "nodes join",
+    "scale-in": "nodes are drained and leave",
+    "rolling-restart": "every node in turn is drained, restarts and comes back",
+    "crash": "nodes die without a word",
+    "flash-crowd": "as many clients again come within seconds",
+    "hot-rooms": "a few rooms hold most clients, and a node joins",
+    "heterogeneous": "nodes of different size, and a large one joins",
+    "partition": "half of the nodes cannot be heard for a while",
+    "quiet": "nothing happens but clients that come and go",
+    "script": "what the file's [[event]] tables say",
+}
+"""The scenarios there are, and what happens in each."""
+
+KINDS = ("obedient", "slow", "plain", "jitterless", "wayward")
+"""The kinds of clients (`crowd`)."""
+
+Weight = Annotated[float, msgspec.Meta(gt=0, le=1000)]
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One thing that happens at `at_s`."""
+
+    at_s: Annotated[float, msgspec.Meta(ge=0)]
+    do: Literal["join", "drain", "undrain", "kill", "crowd", "silence", "hear"]
+    nodes: tuple[str, ...] = ()
+    clients: Annotated[int, msgspec.Meta(ge=0)] = 0  # for "crowd"
+    over_s: Annotated[float, msgspec.Meta(ge=0)] = 10.0
+
+
+class NodeSetting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One node that is there at first, where not all are alike."""
+
+    name: str
+    weight: Annotated[float, msgspec.Meta(gt=0, le=1000)] = 1.0
+    zone: str = ""
+    handshakes_per_s: Annotated[float, msgspec.Meta(ge=0)] = 0.0  # 0: as the scenario says, by weight
+    connections_max: Annotated[int, msgspec.Meta(ge=0)] = 0
+    connections: Annotated[int, msgspec.Meta(ge=0)] = 0  # what it holds at first; where no node says it, fair shares
+    draining: bool = False
+
+
+CLUSTER, CLIENTS, TIME = "Cluster", "Clients", "Time and reports"
+
+
+def _about(description: str, panel: str, **bounds: Any) -> msgspec.Meta:
+    return msgspec.Meta(description=description, extra={"panel": panel}, **bounds)
+
+
+class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Everything that a run depends on, beside who contends in it. Fields with a panel are options as well."""
+
+    scenario: Literal[tuple(SCENARIOS)] = "scale-out"  # type: ignore[valid-type]  # the names are those of the table
+    nodes: Annotated[int, _about("Nodes at first.", CLUSTER, ge=1, le=1000)] = 10
+    gateways: Annotated[int, _about("Gateways.", CLUSTER, ge=1, le=64)] = 2
+    weights: Annotated[tuple[Weight, ...], _about("Weights of the nodes, repeated over them: 1,1,2.", CLUSTER)] = (1.0,)
+    zones: Annotated[tuple[str, ...], _about("Zones of the nodes, repeated over them: a,b.", CLUSTER)] = ("",)
+    handshakes_per_s: Annotated[
+        float, _about("Handshakes a second that a node of weight 1 takes.", CLUSTER, gt=0, le=1e6)
+    ] = 500.0
+    connections_max: Annotated[int, _about("The most that a node takes; 0: no maximum.", CLUSTER, ge=0)] = 0
+    add: Annotated[int, _about("How many nodes join.", CLUSTER, ge=0, le=1000)] = 1
+    remove: Annotated[int, _about("How many nodes leave, or crash.", CLUSTER, ge=0, le=1000)] = 1
+    restart_s: Annotated[float, _about("How long a node's restart takes.", CLUSTER, ge=0, le=3600)] = 3.0
+    cool_down_s: Annotated[float, _about("How long whoever was moved is left in peace.", CLUSTER, ge=0, le=86_400)] = (
+        1800.0
+    )
+    connections: Annotated[int, _about("Clients at first.", CLIENTS, ge=1, le=20_000_000)] = 100_000
+    mean_life_s: Annotated[
+        float, _about("How long connections last on average; 0: nobody comes or goes.", CLIENTS, ge=0)
+    ] = 0.0
+    slow: Annotated[float, _about("Part of the clients that take seconds to move.", CLIENTS, ge=0, le=1)] = 0.0
+    plain: Annotated[float, _about("Part that knows nothing of moves.", CLIENTS, ge=0, le=1)] = 0.0
+    jitterless: Annotated[float, _about("Part that comes back after exactly 1 s.", CLIENTS, ge=0, le=1)] = 0.0
+    wayward: Annotated[float, _about("Part that comes back when it pleases.", CLIENTS, ge=0, le=1)] = 0.0
+    rooms: Annotated[
+        int, _about("Rooms whose keys clients share; 0: each has its own.", CLIENTS, ge=0, le=10_000_000)
+    ] = 0
+    zipf: Annotated[float, _about("How unequal the rooms are.", CLIENTS, ge=0, le=5)] = 1.0
+    crowd: Annotated[
+        int, _about("How many come in a flash crowd; 0: as many as there are.", CLIENTS, ge=0, le=20_000_000)
+    ] = 0
+    crowd_over_s: Annotated[float, _about("Within how long they come.", CLIENTS, gt=0, le=3600)] = 20.0
+    seed: Annotated[int, _about("Everything follows from it.", TIME)] = 1
+    seconds: Annotated[
+        float, _about("How much time to simulate; 0: until nothing happens any more.", TIME, ge=0, le=86_400)
+    ] = 0.0
+    report_delay_s: Annotated[float, _about("How late reports are.", TIME, ge=0, le=60)] = 0.0
+    report_loss: Annotated[float, _about("Part of the reports that is lost.", TIME, ge=0, le=1)] = 0.0
+    silent_s: Annotated[float, _about("How long a partition lasts.", TIME, ge=0, le=3600)] = 20.0
+    balance: BalanceConfig = msgspec.field(default_factory=BalanceConfig)
+    event: tuple[Event, ...] = ()
+    node: tuple[NodeSetting, ...] = ()  # instead of `nodes`
+    policy_before: str = ""  # what placed those who are there at first, where `node` says how many each holds
+
+    def __post_init__(self) -> None:
+        problems = []
+        if sum(self.kinds.values()) > 1:
+            parts = ", ".join(f"{kind} {share:g}" for kind, share in self.kinds.items() if share)
+            problems.append(f"the kinds of clients are {parts}: more than all; the rest to 1 is obedient")
+        if not self.weights:
+            problems.append("weights are empty; give at least one number")
+        if self.scenario in ("scale-in", "crash") and not 0 < self.remove < self.nodes:
+            problems.append(f"remove = {self.remove} of {self.nodes} nodes; take away at least one, and leave one")
+        if self.scenario == "script" and not self.event:
+            problems.append("a script needs [[event]] tables in a file; or choose another scenario")
+        names = [node.name for node in self.node]
+        if len(set(names)) < len(names):
+            problems.append("two [[node]] tables have the same name; give each its own")
+        if problems:
+            raise ConfigError(*problems)
+
+    @property
+    def kinds(self) -> dict[str, float]:
+        """The shares of clients that are not obedient."""
+        return {kind: getattr(self, kind) for kind in KINDS[1:]}
+
+    @property
+    def clients_more(self) -> int:
+        """How many clients come beside those that are there at first."""
+        crowd = (self.crowd or self.connections) if self.scenario == "flash-crowd" else 0
+        return crowd + sum(event.clients for event in self.event)
+
+
+def read_file(path: str) -> dict[str, Any]:
+    """Return what the TOML file `path` says; raise `ConfigError` where it cannot be read."""
+    try:
+        return tomllib.loads(Path(path).read_text())
+    except OSError as error:
+        raise ConfigError(f"the scenario file {path} cannot be read: {error.strerror}; correct the path") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"the scenario file {path} is no TOML: {error}") from None
+
+
+def make_scenario(values: dict[str, Any]) -> Scenario:
+    """Return the scenario of `values`; raise `ConfigError` that names the wrong value, and what would be right."""
+    known = [field.name for field in msgspec.structs.fields(Scenario)]
+    unknown = sorted(set(values) - set(known))
+    if unknown:
+        raise ConfigError(f"unknown settings: {', '.join(unknown)}; there are {', '.join(known)}")
+    if values.get("node"):
+        held = sum(node.get("connections", 0) for node in values["node"])
+        values = {**values, "nodes": len(values["node"]), **({"connections": held} if held else {})}
+    name = values.get("scenario", "scale-out")
+    if name not in SCENARIOS:
+        raise ConfigError(f"the scenario {name!r} is unknown; choose one of {', '.join(SCENARIOS)}, or a TOML file")
+    try:
+        return msgspec.convert(values, Scenario)
+    except msgspec.ValidationError as error:
+        words, _, where = str(error).partition(" - at `$.")
+        raise ConfigError(f"{where.rstrip('`') or 'the scenario'}: {words}") from None

@@ -1,0 +1,166 @@
+"""What happens in each scenario: generators that act, and yield what to wait for."""
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ringway.errors import ConfigError
+from ringway.types import NodeName
+
+if TYPE_CHECKING:
+    from ringway.sim.node import SimNode
+    from ringway.sim.scenario import Event
+    from ringway.sim.world import World
+
+FIRST_S = 10.0
+"""When the first event happens: by then everybody has heard everybody, also late."""
+
+STEADY_S = 2.0
+"""How long the operator of a rolling restart waits between two nodes: less than the balancer does."""
+
+Wait = Callable[[], bool]
+Script = Iterator[Wait]
+
+
+def play(world: "World") -> Script:
+    """Play the scenario of `world`."""
+    yield from SCRIPTS[world.scenario.scenario](world)
+
+
+def _scale_out(world: "World") -> Script:
+    yield _at(world, FIRST_S + world.scenario.report_delay_s)
+    count = world.scenario.add
+    world.meter.mark(f"{count} more node{'s' * (count != 1)}")
+    largest = max(world.scenario.weights) if world.scenario.scenario == "heterogeneous" else None
+    for _ in range(count):
+        world.add_node(weight=largest).touched = True
+
+
+def _scale_in(world: "World") -> Script:
+    yield _at(world, FIRST_S + world.scenario.report_delay_s)
+    leaving = world.nodes[-world.scenario.remove :]
+    world.meter.mark(f"{', '.join(node.name for node in leaving)} drained" if len(leaving) < 4 else "nodes drained")
+    for node in leaving:
+        node.touched = True
+        world.drain(node)
+    for node in leaving:
+        yield _empty(world, node)
+        if node.alive:
+            world.end_node(node, withdraw=True)
+
+
+def _rolling_restart(world: "World") -> Script:
+    yield _at(world, FIRST_S + world.scenario.report_delay_s)
+    world.meter.mark("rolling restart")
+    for node in world.nodes[: world.scenario.nodes]:
+        node.touched = True
+        world.drain(node)
+        yield _empty(world, node)
+        if node.alive:
+            world.end_node(node, withdraw=True)
+        yield _after(world, world.scenario.restart_s)
+        if not node.alive:
+            world.add_node(node.name)
+        yield _after(world, STEADY_S + world.scenario.report_delay_s)
+    world.meter.mark("all restarted")
+
+
+def _crash(world: "World") -> Script:
+    yield _at(world, FIRST_S + world.scenario.report_delay_s)
+    dying = world.nodes[-world.scenario.remove :]
+    world.meter.mark(f"{len(dying)} node{'s' * (len(dying) != 1)} crash")
+    for node in dying:
+        node.touched = True
+        world.deaths += 1
+        world.end_node(node, withdraw=False)
+
+
+def _flash_crowd(world: "World") -> Script:
+    yield _at(world, FIRST_S + world.scenario.report_delay_s)
+    world.meter.mark(f"{world.scenario.clients_more:,} more clients")
+    _come(world, world.scenario.clients_more, world.scenario.crowd_over_s)
+
+
+def _partition(world: "World") -> Script:
+    yield _at(world, FIRST_S + world.scenario.report_delay_s)
+    silent = world.nodes[: (len(world.nodes) + 1) // 2]
+    world.meter.mark(f"{len(silent)} nodes not heard")
+    for node in silent:
+        node.heard = False
+    yield _after(world, world.scenario.silent_s)
+    world.meter.mark("heard again")
+    for node in silent:
+        node.heard = True
+    yield _after(world, 30.0)
+
+
+def _quiet(world: "World") -> Script:
+    yield _at(world, FIRST_S + world.scenario.report_delay_s)
+    world.meter.mark("")
+
+
+def _script(world: "World") -> Script:
+    for event in sorted(world.scenario.event, key=lambda event: event.at_s):
+        yield _at(world, event.at_s)
+        world.meter.mark(f"{event.do} {', '.join(event.nodes) or event.clients}")
+        if event.do == "crowd":
+            _come(world, event.clients, event.over_s)
+        for name in event.nodes or ([""] if event.do == "join" else []):
+            _happen(world, event, name)
+
+
+def _happen(world: "World", event: "Event", name: str) -> None:
+    if event.do == "join":
+        world.add_node(name).touched = True
+        return
+    node = world.by_name.get(NodeName(name))
+    if node is None or not node.alive:
+        known = ", ".join(node.name for node in world.nodes if node.alive)
+        raise ConfigError(f"the event {event.do!r} at {event.at_s:g} s names {name!r}, which does not run; {known} do")
+    node.touched = True
+    if event.do == "drain":
+        world.drain(node)
+    elif event.do == "undrain":
+        world.undrain(node)
+    elif event.do == "kill":
+        world.deaths += 1
+        world.end_node(node, withdraw=False)
+    else:
+        node.heard = event.do == "hear"
+
+
+def _come(world: "World", count: int, over_s: float) -> None:
+    """Let the next `count` clients come within `over_s`."""
+    first = world.come
+    ids = np.arange(first, first + count)
+    world.come += count
+    world.population += count
+    world.coming.put(ids, world.now, world.dice.uniform(0.1, max(over_s, 0.1), count))
+
+
+def _at(world: "World", seconds: float) -> Wait:
+    return lambda: world.now >= seconds
+
+
+def _after(world: "World", seconds: float) -> Wait:
+    return _at(world, world.now + seconds)
+
+
+def _empty(world: "World", node: "SimNode") -> Wait:
+    """Until the node is empty, or was ended by somebody else."""
+    return lambda: not node.alive or (not node.connections and not node.pending)
+
+
+SCRIPTS: dict[str, Callable[["World"], Script]] = {
+    "scale-out": _scale_out,
+    "scale-in": _scale_in,
+    "rolling-restart": _rolling_restart,
+    "crash": _crash,
+    "flash-crowd": _flash_crowd,
+    "hot-rooms": _scale_out,
+    "heterogeneous": _scale_out,
+    "partition": _partition,
+    "quiet": _quiet,
+    "script": _script,
+}

@@ -1,0 +1,324 @@
+"""The simulated cluster: virtual time in steps, and what happens in each.
+
+Nothing here decides anything about placement or balance. Gateways hold the product's `Membership`, `LoadView` and
+policy; nodes hold its `Ledger`; the leader runs its `Term`. The world carries reports, tickets, orders and clients
+between them, as the shells do, and lets time pass. What it adds is what the shells meet: reports that are late or lost,
+nodes that take only so many handshakes a second, and clients that do not do as they are told.
+
+Everything follows from the scenario and its seed.
+"""
+
+from collections import defaultdict
+from random import Random
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ringway.core.membership import TICK_S
+from ringway.errors import NoNode
+from ringway.protocol.report import Report
+from ringway.sim.calendar import Calendar, Ids
+from ringway.sim.crowd import AWAY, DIAL_S, OBEDIENT, SLOW, Crowd, draw_keys
+from ringway.sim.gateway import SimGateway
+from ringway.sim.meter import Meter
+from ringway.sim.node import SimNode
+from ringway.types import Incarnation, Issuer, NodeName, NodeState
+
+if TYPE_CHECKING:
+    from ringway.core.placement import Policy
+    from ringway.sim.contender import Contender
+    from ringway.sim.scenario import Scenario
+
+STEP_S = 0.1
+TICK_STEPS = max(1, round(TICK_S / STEP_S))
+TRAVEL_S = 0.005
+TICKET_S = 10.0
+
+
+class World:
+    """See the module. Use `ringway.sim.run`, which fills it, plays the scenario and measures."""
+
+    def __init__(self, scenario: "Scenario", contender: "Contender") -> None:
+        self.scenario = scenario
+        self.contender = contender
+        self.step = 0
+        self.now = 0.0
+        self.rng = Random(f"{scenario.seed}")
+        self.dice = np.random.default_rng(scenario.seed)
+        clients = scenario.connections + scenario.clients_more
+        keys = draw_keys(clients, scenario.rooms, scenario.zipf, self.dice)
+        self.crowd = Crowd(keys, scenario.kinds, self.dice)
+        self.population = scenario.connections  # of whom mean_life_s holds
+        self.come = scenario.connections  # the number of the next client that comes for the first time
+        self.deaths = 0
+        self.coming = Calendar(STEP_S)  # who will come for the first time
+        self.asking = Calendar(STEP_S)  # who will ask a gateway again
+        self.dialling = Calendar(STEP_S)  # who will be at its target
+        self.closing = Calendar(STEP_S)  # who will be told to move
+        self.nodes: list[SimNode] = []
+        self.by_name: dict[NodeName, SimNode] = {}
+        self.gateways: list[SimGateway] = []
+        self.issuers: list[Issuer] = []
+        self.issuer_numbers: dict[Issuer, int] = {}
+        self.issuer_nodes: dict[Issuer, SimNode] = {}
+        self.meter = Meter(self)
+        self._inbox: defaultdict[int, list[tuple[SimGateway, Report]]] = defaultdict(list)
+        self._told: defaultdict[int, list[Report]] = defaultdict(list)  # to nodes, of what they have been sent
+        self._of_nodes = np.zeros(64, bool)  # by issuer: whether it is a node, so that its tickets are of moves
+        self._last_second = -1
+
+    # members
+
+    def add_node(self, name: str = "", weight: float | None = None) -> SimNode:
+        """Start a node: the next of the scenario, or one of that name that is not running."""
+        node = self.by_name.get(NodeName(name))
+        if node is None:
+            node = self._new_node(name, weight)
+            self.nodes.append(node)
+            self.by_name[node.name] = node
+        node.alive = True
+        incarnation, issuer = self._new_life()
+        node.begin(incarnation, issuer, self.now)
+        self.issuer_nodes[Issuer(incarnation)] = node
+        if issuer >= len(self._of_nodes):
+            self._of_nodes = np.pad(self._of_nodes, (0, issuer))
+        self._of_nodes[issuer] = True
+        return node
+
+    def _new_node(self, name: str, weight: float | None) -> SimNode:
+        settings, number = self.scenario, len(self.nodes)
+        given = settings.node[number] if number < len(settings.node) else None
+        if given is not None:
+            name, weight = given.name, given.weight
+        weight = weight or settings.weights[number % len(settings.weights)]
+        free = (f"node-{count}" for count in range(number + 1, number + 1002))
+        name = name or next(name for name in free if name not in self.by_name)
+        return SimNode(
+            number,
+            NodeName(name),
+            weight=weight,
+            handshakes_per_s=(given and given.handshakes_per_s) or settings.handshakes_per_s * weight,
+            connections_max=given.connections_max if given else settings.connections_max,
+            zone=given.zone if given else settings.zones[number % len(settings.zones)] if settings.zones else "",
+        )
+
+    def add_gateway(self, policy: "Policy") -> SimGateway:
+        """Start a gateway."""
+        incarnation, issuer = self._new_life()
+        name = NodeName(f"gateway-{len(self.gateways) + 1}")
+        gateway = SimGateway(name, incarnation, issuer, policy, claims=self.contender.directed)
+        self.gateways.append(gateway)
+        return gateway
+
+    def end_node(self, node: SimNode, *, withdraw: bool) -> None:
+        """End a node, with a word to everybody or without. Its clients are cut off and come back by themselves."""
+        node.alive = False
+        if withdraw:
+            for gateway in self.gateways:
+                gateway.withdrawn(node.name, self.now)
+        self.cut_off(np.flatnonzero(self.crowd.node == node.number))
+        waiting = list(node.waiting)
+        node.waiting.clear()
+        node.pending = 0
+        for ids in waiting:
+            self.send_back(ids)
+
+    def drain(self, node: SimNode, within_s: float = 0.0) -> None:
+        """Let `node` take nobody, and be emptied by the leader."""
+        node.state = NodeState.DRAINING
+        node.drain_ends = self.now + within_s if within_s else 0.0
+        node.report_due = self.now
+
+    def undrain(self, node: SimNode) -> None:
+        """Let `node` take clients again."""
+        node.state = NodeState.ACTIVE
+        node.drain_ends = 0.0
+        node.report_due = self.now
+
+    # clients
+
+    def cut_off(self, ids: Ids) -> None:
+        """End the connections of `ids`; the clients notice, and come back as their kind does."""
+        self.disconnect(ids)
+        self.send_back(ids)
+
+    def disconnect(self, ids: Ids) -> None:
+        """End the connections of `ids`."""
+        crowd = self.crowd
+        left = np.bincount(crowd.node[ids], minlength=len(self.nodes))
+        for number in np.flatnonzero(left):
+            self.nodes[number].connections -= int(left[number])
+        crowd.came_from[ids] = crowd.node[ids]
+        crowd.node[ids] = AWAY
+        crowd.leaving[ids] = False
+
+    def send_back(self, ids: Ids) -> None:
+        """Let `ids` wait as long as their kind does after a failure, and ask a gateway again."""
+        if len(ids):
+            self.asking.put(ids, self.now, self.crowd.return_delays(ids))
+
+    def move(self, ids: Ids, target: SimNode) -> None:
+        """Let `ids` be told to go to `target` in the steps that `closing` has them in."""
+        self.crowd.leaving[ids] = True
+        self.crowd.target[ids] = target.number
+
+    # time
+
+    def advance(self) -> None:
+        """Let one step of time pass."""
+        self.step += 1
+        self.now = self.step * STEP_S
+        self._carry_reports()
+        self._members_act()
+        self._come_and_go()
+        self._close()
+        self._ask()
+        self._dial()
+        self._serve()
+        self.meter.stepped()
+
+    def _new_life(self) -> tuple[Incarnation, int]:
+        incarnation = Incarnation(f"{self.rng.getrandbits(32):08x}")
+        self.issuers.append(Issuer(incarnation))
+        self.issuer_numbers[Issuer(incarnation)] = len(self.issuers) - 1
+        return incarnation, len(self.issuers) - 1
+
+    def _carry_reports(self) -> None:
+        for gateway, report in self._inbox.pop(self.step, ()):
+            gateway.heard(report, self.now)
+        for report in self._told.pop(self.step, ()):
+            for issuer, total in report.taken.items():
+                node = self.issuer_nodes.get(issuer)
+                if node is not None and str(node.incarnation) == issuer:
+                    node.ledger.redeemed(report.name, report.incarnation, total)
+
+    def _members_act(self) -> None:
+        if int(self.now) > self._last_second:
+            self._last_second = int(self.now)
+            cooling = self.crowd.cooling(len(self.nodes), self.now - self.scenario.cool_down_s)
+            for node in self.nodes:
+                node.cooling = int(cooling[node.number])
+        for node in self.nodes:
+            if node.alive and self.now >= node.report_due:
+                node.report_due = self.now + self.rng.uniform(0.8, 1.2)
+                node.missed += node.ledger.expire(self.now) or 0
+                report = node.report(self.now)
+                if node.heard:
+                    self._tell(report)
+                    self._told[self._arrival()].append(report)
+        for gateway in self.gateways:
+            if self.step % TICK_STEPS == 0:
+                gateway.tick(self.now)
+            told = gateway.report(self.now, self.rng)
+            if told is not None:
+                self._tell(told)
+
+    def _tell(self, report: Report) -> None:
+        loss, at = self.scenario.report_loss, self._arrival()
+        for gateway in self.gateways:
+            if not loss or self.rng.random() >= loss:
+                self._inbox[at].append((gateway, report))
+
+    def _arrival(self) -> int:
+        return self.step + max(1, round((TRAVEL_S + self.scenario.report_delay_s) / STEP_S))
+
+    def _come_and_go(self) -> None:
+        """Some connections end by themselves, and as many newcomers arrive: their lives are exponential."""
+        if not self.scenario.mean_life_s:
+            return
+        count = int(self.dice.poisson(self.population * STEP_S / self.scenario.mean_life_s))
+        ids = np.unique(self.dice.integers(0, len(self.crowd), count))
+        ids = ids[self.crowd.node[ids] >= 0]
+        self.meter.ended(ids)
+        self.disconnect(ids)
+        self.crowd.came_from[ids] = AWAY
+        self.crowd.moved_at[ids] = -np.inf
+        self.crowd.moves[ids] = 0
+        self.dice.shuffle(ids)
+        self.coming.put(ids, self.now, 0.0)
+
+    def _close(self) -> None:
+        """Tell those who are due to move: hold their places, and let each go as its kind does."""
+        crowd = self.crowd
+        ids = self.closing.take(self.step)
+        ids = ids[crowd.leaving[ids] & (crowd.node[ids] >= 0)]
+        if not len(ids):
+            return
+        donors, targets = crowd.node[ids], crowd.target[ids]
+        self.meter.moved(ids)
+        for donor, target in zip(donors.tolist(), targets.tolist(), strict=True):
+            node = self.nodes[donor]
+            name = self.nodes[target].name
+            node.ledger.hold(name, self.now)
+            node.moved[name] += 1
+        crowd.issuer[ids] = np.array([node.issuer for node in self.nodes], np.int32)[donors]
+        crowd.ticket_ends[ids] = self.now + TICKET_S
+        self.disconnect(ids)
+        delays = crowd.move_delays(ids)
+        aware = np.isin(crowd.kind[ids], (OBEDIENT, SLOW))
+        self.dialling.put(ids[aware], self.now, np.maximum(delays[aware], STEP_S))
+        self.asking.put(ids[~aware], self.now, delays[~aware])
+
+    def _ask(self) -> None:
+        """Let those who are due ask a gateway, any of them."""
+        ids = np.concatenate([self.coming.take(self.step), self.asking.take(self.step)])
+        placed, turned_away = [], []
+        crowd, gateways = self.crowd, self.gateways
+        for client in ids.tolist():
+            gateway = gateways[(client + int(crowd.attempt[client])) % len(gateways)]
+            try:
+                name, issuer = gateway.place(b"%d" % crowd.keys[client], self.now, self.rng)
+            except NoNode:
+                turned_away.append(client)
+                continue
+            crowd.target[client] = self.by_name[name].number
+            crowd.issuer[client] = self.issuer_numbers[issuer]
+            placed.append(client)
+        crowd.ticket_ends[placed] = self.now + TICKET_S
+        self.dialling.put(np.array(placed, np.int64), self.now, max(DIAL_S, STEP_S))
+        if turned_away:
+            self.meter.turned_away += len(turned_away)
+            self.send_back(np.array(turned_away, np.int64))
+
+    def _dial(self) -> None:
+        """Let those who are due arrive at their nodes, and wait there for their handshakes."""
+        crowd = self.crowd
+        ids = self.dialling.take(self.step)
+        late = crowd.ticket_ends[ids] < self.now
+        if late.any():
+            self.asking.put(ids[late], self.now, STEP_S)
+            ids = ids[~late]
+        if not len(ids):
+            return
+        targets = crowd.target[ids]
+        for number in np.unique(targets).tolist():
+            node = self.nodes[number]
+            those = ids[targets == number]
+            if not node.alive:
+                self.meter.in_vain += len(those)
+                self.send_back(those)
+                continue
+            self.meter.offered(number, int(self._of_nodes[crowd.issuer[those]].sum()), len(those))
+            refused = node.queue(those)
+            self.meter.refused(number, len(refused))
+            self.send_back(refused)
+
+    def _serve(self) -> None:
+        crowd = self.crowd
+        for node in self.nodes:
+            if not node.pending:
+                continue
+            ids = node.serve(STEP_S)
+            if not len(ids):
+                continue
+            issuers = crowd.issuer[ids]
+            for issuer, count in zip(*np.unique(issuers, return_counts=True), strict=True):
+                node.taken[self.issuers[issuer]] += int(count)
+            from_nodes = self._of_nodes[issuers]
+            crowd.moved_at[ids] = np.where(from_nodes, self.now, -np.inf)
+            node.cooling += int(from_nodes.sum())
+            crowd.node[ids] = node.number
+            crowd.attempt[ids] = 0
+            node.connections += len(ids)
+            node.accepted += len(ids)
+            self.meter.accepted(node, ids)
