@@ -13,15 +13,20 @@ from ringway.core.load import LoadView
 from ringway.core.steering import Steering
 from ringway.engine.memory import MemoryEngine, MemoryHub
 from ringway.errors import EngineError, NoAnswer
+from ringway.protocol.directive import Directive
 from ringway.protocol.order import (
     BALANCER,
     CountMisplaced,
     Done,
+    Drain,
+    DrainAnswer,
     MoveOrder,
     NodeAnswer,
     PlanAnswer,
     Rebalance,
     Refused,
+    SetState,
+    decode_drain_answer,
     decode_node_request,
     decode_plan_answer,
     encode,
@@ -48,6 +53,8 @@ class Cluster:
         self.moved: dict[NodeName, dict[NodeName, int]] = {node: {} for node in connections}
         self.orders: list[tuple[float, NodeName, MoveOrder]] = []
         self.questions: list[CountMisplaced] = []
+        self.states: list[tuple[NodeName, SetState]] = []
+        self.drain_ends: dict[NodeName, float] = {}
         self.answer: Callable[[NodeName], NodeAnswer | None] = lambda _: None
         self.views: list[LoadView] = []
         self.seq = 0
@@ -66,6 +73,13 @@ class Cluster:
             if isinstance(request, CountMisplaced):
                 self.questions.append(request)
                 return encode(self.answer(node) or Done(misplaced=self.misplaced.get(node, {})))
+            if isinstance(request, SetState):
+                self.states.append((node, request))
+                answer = self.answer(node)
+                if answer is None:
+                    self.draining.add(node)
+                    self.drain_ends[node] = self.now + request.within_s
+                return encode(answer or Done())
             assert isinstance(request, MoveOrder)
             self.orders.append((self.now, node, request))
             answer = self.answer(node)
@@ -88,8 +102,9 @@ class Cluster:
         self.seq += 1
         for node, connections in self.connections.items():
             report = node_report(
-                node, self.seq, draining=node in self.draining, connections=connections, moved=dict(self.moved[node])
-            )
+                node, self.seq, draining=node in self.draining, connections=connections, moved=dict(self.moved[node]),
+                drain_left_s=max(0.0, self.drain_ends.get(node, 0.0) - self.now),
+            )  # fmt: skip
             for view in self.views:
                 view.reported(report, self.now)
 
@@ -110,6 +125,10 @@ class Cluster:
     async def ask(self, *, dry_run: bool) -> PlanAnswer:
         request = encode(Rebalance(dry_run=dry_run))
         return decode_plan_answer(await self.engine.bus.call(BALANCER, request, timeout_s=2.0))
+
+    async def drain(self, node: int, within_s: float, *, force: bool = False) -> DrainAnswer:
+        request = encode(Drain(node=name(node), within_s=within_s, force=force))
+        return decode_drain_answer(await self.engine.bus.call(BALANCER, request, timeout_s=2.0))
 
     def ordered(self) -> int:
         return sum(order.count for _, _, order in self.orders)
@@ -437,3 +456,226 @@ def test_by_key_it_asks_again_when_members_change_or_an_answer_is_missing() -> N
             assert set(cluster.questions[-1].owners.weights) == {"n2"}
 
     play({1: 100, 2: 100}, scene, keyed=True)
+
+
+# -- the journal, freezing, policies that are changed, drains by a deadline
+
+
+def outcomes(balancer: Balancer) -> list[tuple[str, str]]:
+    return [(decision.cause, decision.outcome) for decision in balancer.decisions(10)]
+
+
+def test_it_keeps_its_decisions_with_their_outcomes() -> None:
+    async def scene(cluster: Cluster) -> None:
+        balancer = cluster.balancer("g1")
+        async with running(cluster, balancer):
+            await until(lambda: outcomes(balancer) == [("imbalance", "under way")])
+            await until(lambda: outcomes(balancer) == [("imbalance", "done")])
+            [decision] = balancer.decisions(10)
+            assert decision.gateway == "g1"
+            assert decision.policy == "two-choices"
+            assert decision.load == {"n1": 300, "n2": 300, "n3": 0}
+            assert (decision.planned, decision.ordered) == (200, cluster.ordered())
+            assert decision.seconds == pytest.approx(balancer.stats.balance_s, abs=0.1)
+            await asyncio.sleep(20)
+            cluster.draining.add(name(3))
+            await until(lambda: outcomes(balancer)[0] == ("drain", "done"))
+            assert len(balancer.decisions(10)) == 2
+            assert set(balancer.stats.moves_ordered) == {"imbalance", "drain"}
+
+    play({1: 300, 2: 300, 3: 0}, scene)
+
+
+def test_a_change_of_members_supersedes_what_is_under_way() -> None:
+    async def scene(cluster: Cluster) -> None:
+        balancer = cluster.balancer("g1")
+        async with running(cluster, balancer):
+            await until(lambda: bool(cluster.orders))
+            cluster.draining.add(name(2))
+            await until(lambda: len(balancer.decisions(10)) == 2)
+            assert outcomes(balancer) == [("drain", "under way"), ("imbalance", "superseded")]
+
+    play({1: 3000, 2: 0, 3: 0}, scene)
+
+
+def test_frozen_it_orders_nothing_and_says_why_and_then_goes_on() -> None:
+    async def scene(cluster: Cluster) -> None:
+        balancer = cluster.balancer("g1")
+        async with running(cluster, balancer):
+            await until(lambda: bool(cluster.orders))
+            cluster.steering.follow(cluster.steering.directive.with_frozen("a deploy"))
+            await until(lambda: balancer.stats.frozen)
+            ordered = cluster.ordered()
+            await asyncio.sleep(20)
+            assert cluster.ordered() == ordered
+            assert balancer.stats.reason.startswith("frozen: an operator has frozen it: a deploy; n")
+            assert outcomes(balancer) == [("imbalance", "frozen: an operator has frozen it: a deploy")]
+            assert "moves are frozen: an operator" in (await cluster.ask(dry_run=True)).reason
+            assert (await cluster.drain(1, 500.0)).why == "moves are frozen: an operator has frozen it: a deploy"
+            assert not cluster.states
+            cluster.steering.follow(cluster.steering.directive.with_frozen(""))
+            await until(lambda: outcomes(balancer)[0] == ("imbalance", "done"))
+            assert not balancer.stats.frozen
+
+    play({1: 1000, 2: 0}, scene)
+
+
+def test_a_slow_engine_freezes_it() -> None:
+    async def scene(cluster: Cluster) -> None:
+        balancer = cluster.balancer("g1")
+        renew = balancer._engine.lease.renew
+
+        async def renew_slowly(*arguments: Any) -> bool:
+            await asyncio.sleep(0.7)
+            return await renew(*arguments)
+
+        async with running(cluster, balancer):
+            await until(lambda: bool(cluster.orders))
+            balancer._engine.lease.renew = renew_slowly  # type: ignore[method-assign]
+            await until(lambda: balancer.stats.frozen)
+            assert "the engine is slow: it took 0.7 s" in balancer.stats.reason
+            ordered = cluster.ordered()
+            await asyncio.sleep(20)
+            assert cluster.ordered() == ordered
+            balancer._engine.lease.renew = renew  # type: ignore[method-assign]
+            await until(lambda: cluster.ordered() > ordered)
+
+    play({1: 1000, 2: 0}, scene)
+
+
+def test_one_that_loses_the_lease_writes_that_down() -> None:
+    async def scene(cluster: Cluster) -> None:
+        balancer = cluster.balancer("g1")
+        async with running(cluster, balancer):
+            await until(lambda: bool(cluster.orders))
+            cut_off(balancer)
+            await until(lambda: not balancer.stats.leading)
+            assert outcomes(balancer) == [("imbalance", "leadership lost")]
+            assert balancer.stats.reason == "not leading"
+            assert balancer.stats.moves_planned == 0
+
+    play({1: 1000, 2: 0}, scene)
+
+
+def test_who_takes_over_in_a_calm_cluster_need_not_wait() -> None:
+    async def scene(cluster: Cluster) -> None:
+        one, other = cluster.balancer("g1"), cluster.balancer("g2")
+        async with running(cluster, one, other):
+            await until(lambda: one.stats.moves_ordered.total() > 0)
+            cut_off(one)
+            await until(lambda: other.leading)
+            took_over = cluster.now
+            await until(lambda: other.stats.moves_ordered.total() > 0)
+            assert cluster.now - took_over < CONFIG.settle_s
+
+    play({1: 3000, 2: 0}, scene)
+
+
+def test_a_new_policy_that_is_to_move_nobody_moves_nobody_until_asked() -> None:
+    async def scene(cluster: Cluster) -> None:
+        cluster.steering.follow(cluster.steering.directive.with_policy("round-robin", moving=False))
+        async with running(cluster, cluster.balancer("g1")):
+            await asyncio.sleep(20)
+            assert not cluster.orders
+            await cluster.ask(dry_run=True)
+            await asyncio.sleep(5)
+            assert not cluster.orders
+            await cluster.ask(dry_run=False)
+            assert cluster.steering.directive == Directive(version=2, policy="round-robin", moving=True)
+            await until(lambda: set(cluster.connections.values()) == {50})
+
+    play({1: 100, 2: 0}, scene)
+
+
+def test_by_key_a_new_policy_that_is_to_move_nobody_takes_the_owners_of_now_for_right() -> None:
+    async def scene(cluster: Cluster) -> None:
+        async with running(cluster, cluster.balancer("g1")):
+            await until(lambda: bool(cluster.questions))
+            assert cluster.questions[-1].owners.before is None
+            cluster.steering.follow(cluster.steering.directive.with_policy("rendezvous", moving=False))
+            await until(lambda: cluster.questions[-1].owners.table == "rendezvous")
+            assert cluster.questions[-1].owners.before == {"n1": 1.0, "n2": 1.0}
+            cluster.draining.add(name(2))
+            await until(lambda: set(cluster.questions[-1].owners.weights) == {"n1"})
+            assert cluster.questions[-1].owners.before == {"n1": 1.0, "n2": 1.0}
+            cluster.steering.follow(cluster.steering.directive.with_frozen("for a moment"))  # changes no owner
+            await asyncio.sleep(3)
+            assert cluster.questions[-1].owners.before == {"n1": 1.0, "n2": 1.0}
+            await cluster.ask(dry_run=False)
+            assert cluster.questions[-1].owners.before is None
+
+    play({1: 100, 2: 100}, scene, keyed=True)
+
+
+def test_by_key_it_rests_when_owners_have_no_room_and_says_so() -> None:
+    async def scene(cluster: Cluster) -> None:
+        cluster.misplaced = {name(1): {name(2): 60}}
+        balancer = cluster.balancer("g1")
+        async with running(cluster, balancer):
+            await asyncio.sleep(30)
+            assert cluster.ordered() == 26  # 1.25 x the fair share of 101, less the 101 that are there
+            asked = len(cluster.questions)
+            await asyncio.sleep(10)
+            assert len(cluster.questions) == asked
+            assert balancer.stats.reason == ("34 connections hold keys of other nodes; the owners of 34 have no room")
+
+    play({1: 101, 2: 101}, scene, keyed=True)
+
+
+def test_a_drain_by_a_deadline_is_refused_or_taken_and_met() -> None:
+    async def scene(cluster: Cluster) -> None:
+        async with running(cluster, cluster.balancer("g1")):
+            await until(lambda: BALANCER in cluster.hub.served)
+            refused = await cluster.drain(1, 20.0)
+            assert "600 connections cannot leave n1 within 20 s: 36 moves a second are safe" in refused.why
+            assert not cluster.states
+            assert "there is no node 'n7'; there are n1, n2" in (await cluster.drain(7, 20.0)).why
+            taken = await cluster.drain(1, 40.0)
+            assert taken.why == ""
+            assert (taken.connections, round(taken.moves_per_s, 1), taken.needs_s) == (600, 16.7, 36.0)
+            began = cluster.now
+            assert cluster.states == [(name(1), SetState(draining=True, within_s=40.0))]
+            await until(lambda: cluster.connections[name(1)] == 0)
+            assert 30.0 <= cluster.now - began <= 40.0
+            rates = [order.count for _, _, order in cluster.orders]
+            assert all(abs(rate - taken.moves_per_s) <= 0.1 * taken.moves_per_s + 1 for rate in rates[:-1])
+
+    play({1: 600, 2: 600}, scene)
+
+
+def test_a_deadline_outlives_the_leader() -> None:
+    async def scene(cluster: Cluster) -> None:
+        one, other = cluster.balancer("g1"), cluster.balancer("g2")
+        async with running(cluster, one, other):
+            await until(lambda: BALANCER in cluster.hub.served)
+            await cluster.drain(1, 60.0)
+            began = cluster.now
+            await until(lambda: cluster.connections[name(1)] < 400)
+            cut_off(one if one.leading else other)
+            await until(lambda: cluster.connections[name(1)] == 0)
+            assert 45.0 <= cluster.now - began <= 60.0
+
+    play({1: 600, 2: 600}, scene)
+
+
+def test_forced_it_leaves_the_safe_rate() -> None:
+    async def scene(cluster: Cluster) -> None:
+        async with running(cluster, cluster.balancer("g1")):
+            await until(lambda: BALANCER in cluster.hub.served)
+            taken = await cluster.drain(1, 10.0, force=True)
+            assert (taken.why, round(taken.moves_per_s)) == ("", 67)
+            began = cluster.now
+            await until(lambda: cluster.connections[name(1)] == 0)
+            assert cluster.now - began <= 10.0
+
+    play({1: 600, 2: 600}, scene)
+
+
+def test_a_node_that_will_not_drain_is_told_of() -> None:
+    async def scene(cluster: Cluster) -> None:
+        async with running(cluster, cluster.balancer("g1")):
+            await until(lambda: BALANCER in cluster.hub.served)
+            cluster.answer = lambda _: Refused(why="not now")
+            assert (await cluster.drain(1, 40.0)).why == "n1 refused: not now"
+
+    play({1: 600, 2: 600}, scene)
