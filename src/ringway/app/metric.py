@@ -4,7 +4,6 @@ The tables are complete by test: a counter that is added to a component without 
 docs/reference/metrics.md is generated from them.
 """
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from typing import Literal
@@ -60,6 +59,14 @@ GATEWAY: Table = {
 NODE: Table = {
     "connections": _gauge("node_connections", "Clients that are connected."),
     "pending": _gauge("node_pending", "Handshakes and connect commands under way."),
+    "handshake_p99_s": _gauge(
+        "node_handshake_p99_seconds", "From an accepted socket to its 101, 99th percentile of ten seconds; 0: none."
+    ),
+    "utilisation": _gauge(
+        "node_utilisation_ratio",
+        "How full the node is, as reported: 1 is as much as is healthy. By cpu, memory, files, loop_lag, egress.",
+        "resource",
+    ),
     "slow": _gauge("node_slow_connections", "Connections whose outbox is above its high-water mark."),
     "accepted": _counter("node_accepted_total", "Handshakes that were accepted."),
     "refused": _counter("node_handshakes_refused_total", "Handshakes that were refused, by HTTP status.", "status"),
@@ -77,6 +84,7 @@ NODE: Table = {
     "malformed": _counter("node_malformed_total", "Publications from the engine that were dropped as malformed."),
     "sent_bytes": _counter("node_sent_bytes_total", "Bytes of deliveries and replies, without headers of frames."),
     "moves": _counter("node_moves_total", "Connections closed with the order to move."),
+    "missed": _counter("node_moves_missed_total", "Connections sent to a place that they did not take in time."),
     "aged": _counter("node_aged_total", "Connections closed at the end of their life (`max_age_s`)."),
     "drained": _counter("node_drained_total", "Connections closed at the deadline of a drain, without a new place."),
 }
@@ -131,7 +139,7 @@ def read_stats(stats: GatewayStats | NodeStats | BalancerStats | CollectStats, t
     def read() -> Iterator[Sample]:
         for attribute, metric in table.items():
             value = getattr(stats, attribute)
-            if isinstance(value, Counter):
+            if isinstance(value, dict):  # a Counter is one
                 for label, count in list(value.items()):
                     yield Sample(metric, count, (str(label),))
             else:

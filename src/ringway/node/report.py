@@ -39,6 +39,7 @@ class Reporter:
         self._drain = drain
         self._vitals = vitals
         self._utilisation = Utilisation(read_limits(shared.config.egress_bytes_per_s_max), shared.clock())
+        shared.stats.utilisation = self._utilisation.shares
         self._incarnation = incarnation
         self._seq = 0
         self._last: Report | None = None
@@ -53,6 +54,8 @@ class Reporter:
         stats, now = shared.stats, shared.clock()
         stats.connections = shared.roster.connected
         stats.pending = shared.gate.opening + shared.roster.waiting
+        stats.handshake_p99_s = round(shared.gate.latency.p99(now), 6)
+        stats.missed = peers.missed
         return Report(
             name=shared.name,
             incarnation=self._incarnation,
@@ -72,8 +75,8 @@ class Reporter:
             cooling=shared.roster.cooling(now, shared.cool_down_s),
             drain_left_s=round(self._drain.left_s(now), 3),
             accept_per_s=round(self._vitals.accept_per_s, 1),
-            handshake_p99_s=round(shared.gate.latency.p99(now), 6),
-            utilisation={name: round(share, 4) for name, share in self._utilisation.shares.items()},
+            handshake_p99_s=stats.handshake_p99_s,
+            utilisation={name: round(share, 4) for name, share in stats.utilisation.items()},
             cpu=round(self._vitals.cpu, 4),
             memory_bytes=memory_bytes(),
             loop_lag_s=round(self._vitals.loop_lag_s, 6),
@@ -83,7 +86,7 @@ class Reporter:
             taken=dict(peers.taken),
             reserved=peers.ledger.held(),
             moved=dict(peers.moved),
-            missed=peers.missed,
+            missed=stats.missed,
         )
 
     def _sample(self) -> None:

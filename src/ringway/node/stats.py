@@ -4,7 +4,7 @@ from collections import Counter
 
 
 class Stats:
-    """Counters grow from the start of the process; `connections`, `pending` and `slow` are gauges.
+    """Counters grow from the start of the process, unless they are called gauges.
 
     `commands` is by method, `errors` by the code of a reply, `closed` by the close code that this node sent,
     `refused` by the HTTP status of a refused handshake.
@@ -21,7 +21,9 @@ class Stats:
         "drained",
         "errors",
         "frames_in",
+        "handshake_p99_s",
         "malformed",
+        "missed",
         "moves",
         "pending",
         "pings",
@@ -31,6 +33,7 @@ class Stats:
         "sent_bytes",
         "shed",
         "slow",
+        "utilisation",
         "writes",
     )
 
@@ -38,6 +41,8 @@ class Stats:
         self.connections = 0  # gauge: connected, and not being closed
         self.pending = 0  # gauge: handshakes and connect commands under way
         self.slow = 0  # gauge: connections whose outbox is above its high-water mark
+        self.handshake_p99_s = 0.0  # gauge: from an accepted socket to its 101
+        self.utilisation: dict[str, float] = {}  # gauge: by resource; 1 is as much as is healthy
         self.accepted = 0  # handshakes that ended in 101
         self.refused: Counter[int] = Counter()
         self.shed = 0  # connections cut when they were accepted: twice `pending_max` under way
@@ -54,5 +59,6 @@ class Stats:
         self.malformed = 0  # publications from the engine that were dropped: not one line
         self.sent_bytes = 0  # of deliveries and replies, without the headers of their frames
         self.moves = 0  # connections closed with a move
+        self.missed = 0  # of these, how many did not take their place in time
         self.aged = 0  # connections closed at the end of their life (`max_age_s`)
         self.drained = 0  # connections closed without a place elsewhere, at the deadline of a drain
