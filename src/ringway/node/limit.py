@@ -62,7 +62,7 @@ def _card_bytes_per_s(root: Path) -> float:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text()
+        return path.read_text(errors="replace")
     except OSError:
         return ""
 
