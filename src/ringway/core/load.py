@@ -24,6 +24,7 @@ from zlib import crc32
 
 from ringway.core.accept import AcceptCap
 from ringway.core.claim import CLAIM_TTL_S, Claims
+from ringway.core.holding import Holdings
 from ringway.core.reservation import Ledger
 from ringway.core.response import Response
 from ringway.protocol.report import Report
@@ -121,7 +122,7 @@ class LoadView:
         self._turn = 0.0  # virtual time: what a node's turn is that was always given its fair share
         self._finish = 0.0  # virtual time of those placements that were made while all were paced
         self._gateways: dict[NodeName, Report] = {}
-        self._reserved_by: dict[NodeName, Report] = {}  # members that hold places, by their last report
+        self._holdings = Holdings()
         self._claims = Claims()
         self._paced_by_share: list[tuple[float, NodeName]] = []  # heaps of who may be ready when
         self._paced_by_rate: list[tuple[float, NodeName]] = []
@@ -138,6 +139,8 @@ class LoadView:
         if node is None or fresh:
             node = self._replace(report, now)
         self.ledger.redeemed(report.name, report.incarnation, report.taken.get(self.issuer, 0))
+        if node.report is not None:  # a life that begins has redeemed nothing that was not told since
+            node.others += self._holdings.redeemed(report, node.report)
         changed = fresh or node.state is not report.state or node.weight_own != report.weight
         node.report = report
         node.state = report.state
@@ -155,10 +158,8 @@ class LoadView:
 
     def forgotten(self, report: Report) -> None:
         """Drop a member that has left."""
-        held = self._reserved_by.pop(report.name, None)
-        if held is not None:
-            for name, count in held.reserved.items():
-                self._add_others(name, -count)
+        for name, count in self._holdings.gone(report.name).items():
+            self._add_others(name, count)
         self._claims.forget(report)
         if report.role is not Role.NODE:
             self._gateways.pop(report.name, None)
@@ -252,7 +253,7 @@ class LoadView:
 
         See `core.claim`. Without one that can be used, return None.
         """
-        for issuer, target in self._claims.unclaimed(self._reserved_by.values()):
+        for issuer, target in self._claims.unclaimed(self._holdings.reports()):
             node = self.nodes.get(target)
             if node is not None and node.state is NodeState.ACTIVE:
                 self._claims.claim(issuer, target, now)
@@ -273,7 +274,7 @@ class LoadView:
         before = self.nodes.get(report.name)
         node = self.nodes[report.name] = NodeLoad(report.name, report.incarnation)
         node.joined_at = now
-        node.others = sum(member.reserved.get(report.name, 0) for member in self._reserved_by.values())
+        node.others = self._holdings.at(report.name)
         node.turn = self._turn + crc32(f"{self.issuer} {report.name}".encode()) / 2**32  # elsewhere at each gateway
         if before is not None:
             node.trim, node.gate = before.trim, before.gate
@@ -339,14 +340,8 @@ class LoadView:
     def _others_changed(self, report: Report) -> None:
         if str(report.incarnation) == self.issuer:  # our own: `own` counts these places
             return
-        held = self._reserved_by.get(report.name)
-        before = held.reserved if held is not None else {}
-        if report.reserved:
-            self._reserved_by[report.name] = report
-        elif held is not None:
-            del self._reserved_by[report.name]
-        for name in before | report.reserved:
-            self._add_others(name, report.reserved.get(name, 0) - before.get(name, 0))
+        for name, count in self._holdings.told(report).items():
+            self._add_others(name, count)
 
     def _add_others(self, name: NodeName, count: int) -> None:
         node = self.nodes.get(name)

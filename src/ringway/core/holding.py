@@ -1,0 +1,64 @@
+"""Places that other members hold at nodes, as far as reports tell.
+
+A gateway says what it holds; a node says whose tickets it has redeemed. Both speak at different times: when a node has
+counted an arrival as a connection, the gateway's last word still counts it as a place, for up to a period. A node would
+look as full as if everybody had come twice, to all gateways, and they would all avoid it and fill another. So what the
+node says it redeemed of a member's tickets since that member spoke is taken off what the member said.
+"""
+
+from collections.abc import Iterable
+
+from ringway.protocol.report import Report
+from ringway.types import Issuer, NodeName
+
+
+class Holdings:
+    """What each other member holds. The methods return by how much the places at each node have changed."""
+
+    __slots__ = ("_left", "_reports")
+
+    def __init__(self) -> None:
+        self._reports: dict[NodeName, Report] = {}  # of members that hold places, their last
+        self._left: dict[NodeName, dict[NodeName, int]] = {}  # of what they reported, what is not redeemed since
+
+    def reports(self) -> Iterable[Report]:
+        """The last reports of those that hold places."""
+        return self._reports.values()
+
+    def at(self, node: NodeName) -> int:
+        """How many places all of them hold at `node`."""
+        return sum(left.get(node, 0) for left in self._left.values())
+
+    def told(self, member: Report) -> dict[NodeName, int]:
+        """Take the word of a member: it counts instead of what was known of it."""
+        before = self._left.get(member.name, {})
+        changes = {node: member.reserved.get(node, 0) - before.get(node, 0) for node in before | member.reserved}
+        if member.reserved:
+            self._reports[member.name] = member
+            self._left[member.name] = dict(member.reserved)
+        else:
+            self._drop(member.name)
+        return changes
+
+    def redeemed(self, node: Report, before: Report) -> int:
+        """Take from the report of a node, and the one `before` in the same life, what was redeemed between them."""
+        change = 0
+        for name, left in self._left.items():
+            held = left.get(node.name)
+            if held:
+                issuer = Issuer(self._reports[name].incarnation)
+                grown = node.taken.get(issuer, 0) - before.taken.get(issuer, 0)
+                ended = min(held, max(0, grown))
+                left[node.name] = held - ended
+                change -= ended
+        return change
+
+    def gone(self, member: NodeName) -> dict[NodeName, int]:
+        """Drop a member that has left."""
+        changes = {node: -held for node, held in self._left.get(member, {}).items()}
+        self._drop(member)
+        return changes
+
+    def _drop(self, member: NodeName) -> None:
+        self._reports.pop(member, None)
+        self._left.pop(member, None)
