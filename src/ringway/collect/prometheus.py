@@ -37,7 +37,7 @@ def read_selector(selector: str) -> tuple[str, dict[str, str]]:
         samples = [sample for family in text_string_to_metric_families(f"{selector} 0\n") for sample in family.samples]
     except ValueError:
         samples = []
-    if len(samples) != 1 or "\n" in selector or not samples[0].name:
+    if len(samples) != 1 or samples[0].timestamp is not None or not samples[0].name:
         raise ConfigError(f'the metric {selector!r} is no selector; write name or name{{label="value"}}')
     return samples[0].name, dict(samples[0].labels)
 

@@ -20,7 +20,7 @@ HIDDEN = "(hidden)"
 
 _VARIABLE = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)")
 _PLAIN = re.compile(r'[^\s,"{}$]*')
-_CREDENTIALS = re.compile("//[^/]*@")
+_CREDENTIALS = re.compile("//[^/,]*@")
 
 S = TypeVar("S", bound=msgspec.Struct)
 
