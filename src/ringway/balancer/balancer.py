@@ -155,7 +155,7 @@ class Balancer:
             journal.end(f"frozen: {frozen}", now)
         elif self._begun_at != changes:
             journal.end(SUPERSEDED, now)
-        elif not plan.quotas and not self._term.moves_under_way():
+        elif not plan.quotas and not plan.waiting and not self._term.moves_under_way():
             journal.end(DONE, now)
         if plan.quotas and not settling and not frozen:
             journal.begin(plan, str(self._steering.spec), now, self._wall())

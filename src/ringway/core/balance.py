@@ -44,6 +44,7 @@ class Plan:
     by_key: bool = False  # each quota is of connections whose keys belong to its target
     cause: str = ""  # "drain", "imbalance", "keys" or "asked"; empty where there is nothing to do
     load: Mapping[NodeName, int] = field(default_factory=dict)  # what each node held, moves in flight arrived
+    waiting: int = 0  # who would be moved as well, were they not moved a short while ago
 
     @property
     def moves(self) -> int:
@@ -69,8 +70,11 @@ def plan_by_load(standings: Sequence[Standing], config: BalanceConfig, *, until:
     begins = bands > 1
     goes_on = until is not None and any(_is_off(node, shares[node.name], until) for node in active)
     excess = dict(leaving)
+    waiting = 0
     if begins or goes_on:
         excess |= {node.name: _surplus(node, shares[node.name]) for node in active}
+        too_much = {node.name: min(node.movable, node.load) - shares[node.name] for node in active}
+        waiting = _total(too_much) - _total({node.name: excess[node.name] for node in active})
     deficit = {node.name: shares[node.name] - node.load for node in active}
     tolerance = 0.0 if until == 0 else config.zone_tolerance
     zones = {node.name: node.zone for node in standings}
@@ -90,7 +94,7 @@ def plan_by_load(standings: Sequence[Standing], config: BalanceConfig, *, until:
     if homeless > 0 and (leaving or begins):
         reason += f"; there is no room for {homeless}"
     cause = "" if not quotas else "drain" if leaving else "imbalance"
-    return Plan(quotas, reason, imbalance, fair, cause=cause, load=load)
+    return Plan(quotas, reason, imbalance, fair, cause=cause, load=load, waiting=waiting)
 
 
 def plan_by_key(

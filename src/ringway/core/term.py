@@ -3,7 +3,8 @@
 Theory of operation
 - A leader waits until the members have been the same for a while (`core.settle`); draining nodes wait a second at most.
 - A balance is begun outside the dead band, and ends inside a smaller one. It also ends when as many were moved as it
-  planned at first: then something else moves clients as well, and chasing that would never end.
+  planned at first: then something else moves clients as well, and chasing that would never end. Where all who could
+  be moved were moved a short while ago, it waits for them.
 - With a hash policy the nodes find their misplaced keys. Connections without a key have no owner and are left alone,
   except by a draining node: when its keys are gone, or their owners have no room, the others go where there is room.
 - What was ordered counts as done (`core.flight`), so a round plans what is still missing.
@@ -80,10 +81,10 @@ class Term:
             return self._plan_drains(standings)
         plan = plan_by_load(standings, self._config)
         if plan.quotas:
-            self._unfinished = self._unfinished or plan.moves
+            self._unfinished = self._unfinished or plan.moves + plan.waiting
         elif self._unfinished:
             plan = plan_by_load(standings, self._config, until=0.0 if self._asked else self._config.stop_below)
-            if not plan.quotas and not self.moves_under_way():
+            if not plan.quotas and not plan.waiting and not self.moves_under_way():
                 self._unfinished = 0
                 self._asked = False
         return replace(plan, cause="asked") if self._asked and plan.cause == "imbalance" else plan
