@@ -78,6 +78,7 @@ class Control:
         self._refused = Directive()  # that one
         self._engine: Engine | None = None
         self._servings: list[Serving] = []
+        directory.directive = lambda: steering.directive if steering.directive.version else None
         directory.listen(self._on_event)
 
     async def serve(self, engine: Engine) -> None:
@@ -168,20 +169,23 @@ class Control:
                 return self.followed()
 
     def _change(self, directive: Directive) -> DirectiveAnswer:
-        self._steering.follow(directive)
-        self._tell()
+        if self._steering.follow(directive):
+            self._changed()
         return self.followed()
 
     def _follow(self, directive: Directive) -> DirectiveAnswer:
         """Follow what an operator has sent; where that is not possible, the answer says why."""
+        mine = self._steering.directive
+        if directive == mine:
+            return self.followed()
         try:
-            if not self._steering.follow(directive) and directive != self._steering.directive:
-                mine = self._steering.directive
-                problem = f"version {directive.version} is not newer than {mine.version}, which it follows; ask again"
-                return msgspec.structs.replace(self.followed(), problem=problem)
+            newer = self._steering.follow(directive)
         except ConfigError as error:
             return msgspec.structs.replace(self.followed(), problem=str(error))
-        self._tell()
+        if not newer:
+            problem = f"version {directive.version} is not newer than {mine.version}, which it follows; ask again"
+            return msgspec.structs.replace(self.followed(), problem=problem)
+        self._changed()
         return self.followed()
 
     def _on_event(self, event: Event) -> None:
@@ -191,18 +195,15 @@ class Control:
             return
         try:
             if self._steering.follow(heard):
-                self._tell()
+                self._changed()
         except ConfigError as error:
             self._refused = heard
             self._problem = f"it cannot follow version {heard.version}, which {event.report.name} follows: {error}"
             _log.error("a directive cannot be followed", directive=heard, heard_from=event.report.name, why=str(error))
 
-    def _tell(self) -> None:
-        """Let the next report carry what is followed now, and let it be sent soon."""
+    def _changed(self) -> None:
+        """Note that another directive is followed. The next report carries it, soon."""
         directive = self._steering.directive
-        if directive is self._directory.directive:
-            return
-        self._directory.directive = directive
         self._problem, self._refused = "", Directive()
         _log.info(
             "following a directive", version=directive.version, policy=str(self._steering.spec),

@@ -46,7 +46,7 @@ class Directory:
         self.view = LoadView(issuer)
         self.leading = False
         """Set by the balancer: whether it holds the lease. Goes out in the gateway's report."""
-        self.directive: Directive | None = None
+        self.directive: Callable[[], Directive | None] = lambda: None
         """Set by the control service: what this gateway follows. Goes out soon after it has changed."""
         self._clock = clock
         self._listeners: list[Listener] = []
@@ -156,17 +156,18 @@ class Directory:
         """Tick, and report when it is time: each second, or soon after what others must know has changed."""
         seq = 0
         told: dict[NodeName, int] = {}
-        told_directive = self.directive
+        told_directive = self.directive()
         due = self._clock()
         soonest = due
         while True:
             now = self._clock()
             self.tick()
             held = self.view.ledger.held()
-            changed = self.directive is not told_directive or _changed_much(told, held)
+            directive = self.directive()
+            changed = directive is not told_directive or _changed_much(told, held)
             if now >= due or (now >= soonest and changed):
                 seq += 1
-                told_directive = self.directive
+                told_directive = directive
                 await self._announce(seq, held)
                 told = held
                 due = now + REPORT_S * rng.uniform(0.8, 1.2)
@@ -182,7 +183,7 @@ class Directory:
             seq=seq,
             reserved=held,
             leading=self.leading,
-            directive=self.directive,
+            directive=self.directive(),
             engine_up=self._engine.up,
         )
         try:

@@ -142,6 +142,12 @@ async def test_it_outlives_whoever_was_told(hub, begin):
     await until(lambda: again.steering.directive == RING, "the new one to follow")
 
 
+async def test_what_the_balancer_itself_decides_is_told_on_as_well(begin):
+    first, second = await begin(Host(1)), await begin(Host(2))
+    first.steering.follow(RING)
+    await until(lambda: second.steering.directive == RING, "the other to follow")
+
+
 async def test_a_change_is_told_at_once_and_not_only_with_the_next_report(hub, begin):
     host = await begin(Host(1))
     told: list[bytes | None] = []
@@ -192,7 +198,7 @@ def test_reports_without_a_directive_and_of_who_leaves_change_nothing():
     host = Host(1)
     host.hear(gateway_report("gateway-2"))
     host.directory._heard(NodeName("gateway-2"), None)
-    assert (host.version, host.directory.directive) == (0, None)
+    assert (host.version, host.directory.directive()) == (0, None)
 
 
 def test_an_operator_changes_the_policy_and_freezes_step_by_step():
@@ -200,7 +206,7 @@ def test_an_operator_changes_the_policy_and_freezes_step_by_step():
     host.control._engine = MemoryHub().open()
     assert host.control.change_policy(" ring ", moving=False).policy == "ring"
     assert host.control.freeze("deploy").directive == Directive(version=2, policy="ring", moving=False, frozen="deploy")
-    assert host.directory.directive == host.steering.directive
+    assert host.directory.directive() == host.steering.directive
     assert host.control.freeze("").directive.frozen == ""
     assert host.control.change_policy("", moving=True).policy == "two-choices"
     with pytest.raises(ConfigError, match="'fastest' is unknown"):
