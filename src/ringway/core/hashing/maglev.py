@@ -1,18 +1,16 @@
 """Maglev hashing (Eisenbud et al., NSDI 2016), weighted: a table of `SIZE` places that nodes fill by turns.
 
 Each node prefers the places in an order of its own, from an offset on by a skip. By turns each takes the first in its
-order that is still free, until none is. A node of weight 2 has two turns while one of weight 1 has one: the k-th turn
-of a node comes at the time k / weight, so nodes have the same part of the places as of the weights, to one place. A
-key is hashed to a place.
+order that is still free, until none is. The k-th turn of a node comes at the time (k - 1/2) / weight (Sainte-Laguë
+1910), so that nodes have the same part of the places as of the weights, to a place or two. A key is hashed to a
+place; what its owner cannot take falls to the owner of the next place, and so on.
 
 Shares are as even as they can be. The price is collateral: when a node comes or goes, others shift, and 0.2 to 0.5 %
-of the keys move between two nodes that both stay. Maglev also builds the whole table for each change, which is not a
-matter of arrays: 45 ms with 100 nodes, against 4 ms of rendezvous. A lookup is 1 µs. When nine tenths of the places
-are taken, almost all that a node looks at is taken: so from then on each looks through the free ones alone, sorted by
-its preference.
+of the keys move between two nodes that both stay. And each change fills the whole table again, one turn after the
+other: 30 ms with any number of nodes up to a hundred. When nine tenths of the places are taken, almost all that a
+node looks at is taken; from then on each looks through the free ones alone, sorted by its preference.
 
-What is taken from one that cannot take it falls to the owner of the next place, and so on: each place has its own
-order.
+Measured with 100 nodes: 1 µs a lookup, 30 ms to build or to change anything, 1 MB.
 """
 
 from collections.abc import Iterator, Mapping
@@ -138,7 +136,7 @@ class Maglev:
         counts = np.minimum(counts, SIZE)
         numbers = np.repeat(np.arange(len(counts)), counts)
         turn = np.arange(len(numbers)) - np.repeat(np.cumsum(counts) - counts, counts) + 1
-        order = np.argsort(turn / self._rates[numbers], kind="stable")[:SIZE]
+        order = np.argsort((turn - 0.5) / self._rates[numbers], kind="stable")[:SIZE]
         turns: list[int] = numbers[order].tolist()
         return turns
 

@@ -66,7 +66,7 @@ def mix(states: Numbers) -> Numbers:
 
 def uniform(numbers: Numbers) -> Times:
     """Return a fraction between 0 and 1, and neither of them, for each of `numbers`."""
-    return (numbers >> np.uint64(11)).astype(np.float64) * 2.0**-53 + 2.0**-54
+    return (numbers >> np.uint64(12)).astype(np.float64) * 2.0**-52 + 2.0**-53
 
 
 def times(seeds: Numbers, weights: Times, at: Numbers) -> Times:

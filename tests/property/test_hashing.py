@@ -1,0 +1,278 @@
+"""Laws of the tables that say whose a key is, for any nodes and weights: one suite over ring, rendezvous and Maglev.
+
+Statistical bounds are at 4.5 standard deviations: less than one false alarm in 10^5 checks. They count what chance
+alone does to K keys; for the ring, whose points are few, that as well.
+"""
+
+import math
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from random import Random
+from uuid import UUID
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ringway.core.hashing import TABLES, Table, make_table
+from ringway.core.hashing.maglev import SIZE, Maglev
+from ringway.core.hashing.rendezvous import Rendezvous
+from ringway.core.hashing.ring import POINTS_PER_WEIGHT, HashRing
+from ringway.core.hashing.stream import Names, Numbers, hash_keys, table_secret
+from ringway.types import NodeName
+from sample import equal, name
+
+SECRET = b"secret"
+K = 200_000
+
+AnyTable = HashRing | Rendezvous | Maglev
+KINDS: dict[str, type[AnyTable]] = {"ring": HashRing, "rendezvous": Rendezvous, "maglev": Maglev}
+every_table = pytest.mark.parametrize("kind", TABLES)
+without_collateral = pytest.mark.parametrize("kind", ["ring", "rendezvous"])
+
+names = st.text("abcdefghij0123456789-._", min_size=1, max_size=12).map(NodeName)
+weights = st.floats(0.1, 8.0)
+clusters = st.dictionaries(names, weights, min_size=1, max_size=12)
+
+
+def made(kind: str, nodes: dict[NodeName, float] | dict[str, float]) -> AnyTable:
+    return KINDS[kind]({NodeName(node): weight for node, weight in nodes.items()}, SECRET)
+
+
+def hashes(keys: list[bytes]) -> Numbers:
+    return hash_keys(keys, table_secret(SECRET))
+
+
+KEYS = hashes([b"user:%d" % number for number in range(K)])
+SOME = KEYS[:50_000]
+FEW = [b"user:%d" % number for number in range(40)]
+
+
+def moved(before: Names, after: Names) -> set[tuple[NodeName, NodeName]]:
+    """Between whom keys have moved."""
+    changed = before != after
+    return set(zip(before[changed], after[changed], strict=True))
+
+
+def noise(kind: str, weight: float) -> float:
+    """The variance that the table itself adds to a node's share, relative to it."""
+    return 1 / (weight * POINTS_PER_WEIGHT) if kind == "ring" else 0.0
+
+
+def bound(kind: str, share: float, weight: float = 1.0, keys: int = K) -> float:
+    """4.5 standard deviations of a node's part of `keys`, relative to it."""
+    return 4.5 * math.sqrt((1 - share) / (share * keys) + noise(kind, weight))
+
+
+# Movement: what changes hands when members change.
+
+
+@without_collateral
+@given(clusters, names, weights)
+@settings(max_examples=8)
+def test_a_new_node_takes_keys_and_no_others_move(
+    kind: str, nodes: dict[NodeName, float], new: NodeName, weight: float
+) -> None:
+    nodes.pop(new, None)
+    if not nodes:
+        return
+    before, after = made(kind, nodes).owners(SOME), made(kind, {**nodes, new: weight}).owners(SOME)
+    assert all(now == new for _, now in moved(before, after))
+
+
+@without_collateral
+@given(clusters, st.data())
+@settings(max_examples=8)
+def test_a_node_that_leaves_gives_away_its_own_keys_alone(
+    kind: str, nodes: dict[NodeName, float], data: st.DataObject
+) -> None:
+    nodes[NodeName("stays")] = 1.0
+    gone = data.draw(st.sampled_from(sorted(nodes)))
+    nodes[NodeName("another")] = 2.0
+    table = made(kind, nodes)
+    before = table.owners(SOME)
+    table.update({node: weight for node, weight in table.weights.items() if node != gone})
+    assert all(was == gone for was, _ in moved(before, table.owners(SOME)))
+
+
+@without_collateral
+@given(clusters, weights, st.data())
+@settings(max_examples=8)
+def test_a_change_of_weight_moves_keys_only_to_or_from_that_node(
+    kind: str, nodes: dict[NodeName, float], weight: float, data: st.DataObject
+) -> None:
+    changed = data.draw(st.sampled_from(sorted(nodes)))
+    table = made(kind, nodes)
+    before = table.owners(SOME)
+    table.update({**nodes, changed: weight})
+    for was, now in moved(before, table.owners(SOME)):
+        assert (now if weight >= nodes[changed] else was) == changed
+
+
+@every_table
+@given(st.lists(clusters, min_size=2, max_size=4), st.randoms(use_true_random=False))
+@settings(max_examples=8)
+def test_a_table_that_was_changed_equals_one_made_anew(
+    kind: str, steps: list[dict[NodeName, float]], shuffled: Random
+) -> None:
+    """So members that learned of changes in another order agree; what was added and removed leaves nothing."""
+    table = made(kind, {})
+    for step in steps:
+        table.update(step)
+    last = list(steps[-1].items())
+    shuffled.shuffle(last)
+    anew = made(kind, dict(last))
+    assert not moved(table.owners(SOME), anew.owners(SOME))
+    for key in FEW:
+        assert list(table.ranked(key)) == list(anew.ranked(key))
+
+
+@every_table
+@given(clusters)
+@settings(max_examples=8)
+def test_all_ways_to_ask_agree(kind: str, nodes: dict[NodeName, float]) -> None:
+    table: Table = made(kind, nodes)
+    owners = made(kind, nodes).owners(hashes(FEW))
+    for key, owner in zip(FEW, owners, strict=True):
+        ranked = list(table.ranked(key))
+        assert ranked[0] == table.owner(key) == owner
+        assert sorted(ranked) == sorted(nodes)
+
+
+@without_collateral
+@pytest.mark.parametrize("count", [1, 2, 5, 10, 20, 50])
+def test_a_new_node_takes_its_part_within_five_percent(kind: str, count: int) -> None:
+    table = made(kind, equal(count))
+    before = table.owners(KEYS)
+    table.update(dict.fromkeys(map(name, range(count + 1)), 1.0))
+    after = table.owners(KEYS)
+    taken = int((before != after).sum())
+    assert taken == int((after == name(count)).sum())
+    assert taken == pytest.approx(K / (count + 1), rel=0.05)
+
+
+@pytest.mark.parametrize("count", [5, 10, 20, 50])
+def test_maglev_moves_little_between_nodes_that_stay(count: int) -> None:
+    """What the others never do: the price of its evenness."""
+    table = made("maglev", equal(count))
+    before = table.owners(KEYS)
+    table.update(dict.fromkeys(map(name, range(count + 1)), 1.0))
+    after = table.owners(KEYS)
+    collateral = int(((before != after) & (after != name(count))).sum())
+    assert 0 < collateral <= 0.006 * K
+
+
+def test_a_node_that_grows_takes_the_difference_and_no_more() -> None:
+    """From 2 of 26 to 3 of 27."""
+    nodes = {f"n{index}": weight for index, weight in enumerate([1.0, 1, 2, 2, 3, 4, 5, 8])}
+    table = made("rendezvous", nodes)
+    before = table.owners(KEYS)
+    table.update({NodeName(node): weight for node, weight in {**nodes, "n2": 3.0}.items()})
+    share = 3 / 27 - 2 / 26
+    taken = int((before != table.owners(KEYS)).sum())
+    assert abs(taken - K * share) <= 4.5 * math.sqrt(K * share * (1 - share))
+
+
+# Shares: how much each node gets.
+
+SHAPES: dict[str, Callable[[int], bytes]] = {
+    "numbers": lambda index: b"%d" % index,
+    "addresses": lambda index: f"10.{index >> 16}.{index >> 8 & 255}.{index & 255}".encode(),
+    "uuids": lambda index: str(UUID(int=Random(index).getrandbits(128), version=4)).encode(),
+    "rooms": lambda index: b"room/%d/messages" % index,
+    "long": lambda index: b"0" * 500 + b"%06d" % index,
+    "binary": lambda index: index.to_bytes(4, "little"),
+}
+LAST_LETTER = {f"node-{letter}": 1.0 for letter in "abcdefghij"}
+
+
+@every_table
+@pytest.mark.parametrize("shape", SHAPES)
+def test_names_that_differ_in_one_letter_share_keys_of_any_shape_evenly(kind: str, shape: str) -> None:
+    """Hashing key and name together by a simple hash, as some proxies do, gives one node twice the part of another."""
+    keys = 50_000
+    owners = made(kind, LAST_LETTER).owners(hashes([SHAPES[shape](index) for index in range(keys)]))
+    counts = [int((owners == node).sum()) for node in LAST_LETTER]
+    for count in counts:
+        assert abs(count / keys - 0.1) <= 0.1 * bound(kind, 0.1, keys=keys)
+    if kind != "ring":
+        assert sum((count - keys / 10) ** 2 / (keys / 10) for count in counts) < chi_square(9)
+
+
+def chi_square(freedom: int) -> float:
+    """What a sum of squares exceeds once in a million (Wilson and Hilferty 1931)."""
+    step = 2 / (9 * freedom)
+    return float(freedom * (1 - step + 4.753 * math.sqrt(step)) ** 3)
+
+
+@every_table
+@pytest.mark.parametrize("count", [2, 10, 50, 100])
+def test_equal_nodes_share_evenly(kind: str, count: int) -> None:
+    owners = made(kind, equal(count)).owners(KEYS)
+    shares = np.array([(owners == name(index)).sum() for index in range(count)]) * count / K
+    assert np.abs(shares - 1).max() <= bound(kind, 1 / count)
+
+
+@every_table
+@pytest.mark.parametrize(
+    "given_weights",
+    [[1, 1, 2, 2, 3, 4, 5, 8], [0.1, 1, 10, 100], [0.3, 0.7, 1.1, 2.9, math.pi], [0.001, 0.002]],
+    ids=["whole", "wide", "broken", "tiny"],
+)
+def test_shares_are_as_the_weights(kind: str, given_weights: list[float]) -> None:
+    """Within 2 %, or what chance does; a ring with few points by what these add."""
+    nodes = {f"n{index}": float(weight) for index, weight in enumerate(given_weights)}
+    owners = made(kind, nodes).owners(KEYS)
+    for node, weight in nodes.items():
+        share = weight / sum(given_weights)
+        error = float((owners == node).sum()) / (K * share) - 1
+        assert abs(error) <= max(0.02, bound(kind, share, weight)), node
+
+
+@given(clusters)
+@settings(max_examples=8)
+def test_maglev_is_even_to_few_places(nodes: dict[NodeName, float]) -> None:
+    table = Maglev(nodes)
+    places = np.bincount(np.array(table._places), minlength=len(nodes))
+    total = sum(nodes.values())
+    for node, held in zip(sorted(nodes), places.tolist(), strict=True):
+        assert abs(held - SIZE * nodes[node] / total) <= 2
+
+
+# The same everywhere.
+
+
+@every_table
+def test_another_process_with_another_hash_seed_agrees(kind: str) -> None:
+    script = (
+        "from ringway.core.hashing import make_table\n"
+        f"table = make_table({kind!r}, b'secret')\n"
+        "table.update({name: 1.0 for name in {'a', 'b', 'c', 'd', 'e'}})\n"
+        "print(''.join(''.join(table.ranked(b'%d' % key)) for key in range(100)))"
+    )
+    said = set()
+    for seed in ("0", "4242"):
+        environment = {**os.environ, "PYTHONHASHSEED": seed}
+        done = subprocess.run(
+            [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True, timeout=60
+        )
+        said.add(done.stdout)
+    here = make_table(kind, SECRET)
+    here.update({NodeName(letter): 1.0 for letter in "edcba"})
+    assert said == {"".join("".join(here.ranked(b"%d" % key)) for key in range(100)) + "\n"}
+
+
+@every_table
+def test_the_secret_decides_who_owns_what(kind: str) -> None:
+    one, other = KINDS[kind]({}, b"one"), KINDS[kind]({}, b"other")
+    for table in (one, other):
+        table.update(dict.fromkeys(map(name, range(10)), 1.0))
+    keys = [b"%d" % key for key in range(2000)]
+    same = sum(one.owner(key) == other.owner(key) for key in keys)
+    assert 120 < same < 280  # a tenth, by chance
+    assert (one.owners(KEYS) == other.owners(KEYS)).mean() == pytest.approx(
+        0.1, abs=0.01
+    )  # by the nodes' numbers alone
