@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ringway.core.balance import BalanceConfig, Plan, Quota, Standing, plan_by_key, plan_by_load
+from ringway.core.balance import BalanceConfig, Plan, Quota, Standing, fair_shares, plan_by_key, plan_by_load
 from ringway.core.load import LoadView
 from ringway.core.pace import Limits, Pacer, moves_per_s
 from ringway.core.placement import TwoChoices
@@ -145,6 +145,88 @@ def test_every_misplaced_key_is_planned_once(counted: dict[NodeName, dict[NodeNa
         for target, count in targets.items()
         if count and donor != target
     }
+
+
+# -- limits and zones
+
+
+@st.composite
+def limited(draw: st.DrawFn) -> list[Standing]:
+    """Nodes with rooms, zones, weights of zero, and clients that stay for now."""
+    nodes = draw(clusters(nodes_max=8, load_max=60))
+    return [
+        replace(
+            node,
+            weight=draw(st.sampled_from([0.0, node.weight, node.weight, node.weight / 3])),
+            room=draw(st.one_of(st.just(math.inf), st.integers(0, 30))),
+            zone=draw(st.sampled_from(["", "east", "west"])),
+            cooling=draw(st.integers(0, node.load)) if draw(st.booleans()) else 0,
+        )
+        for node in nodes
+    ]
+
+
+untils = st.sampled_from([None, 0.0, 0.03])
+
+
+@given(limited(), untils)
+def test_nobody_gives_more_than_may_move_or_gets_more_than_it_may_hold(nodes: list[Standing], until: float) -> None:
+    plan = plan_by_load(nodes, CONFIG, until=until)
+    given_, taken = Counter[NodeName](), Counter[NodeName]()
+    for quota in plan.quotas:
+        assert quota.count > 0
+        given_[quota.donor] += quota.count
+        taken[quota.target] += quota.count
+    for node in nodes:
+        assert given_[node.name] <= node.movable - node.cooling
+        assert taken[node.name] <= node.room
+        assert not (given_[node.name] and taken[node.name])
+        assert not taken[node.name] or (node.active and node.weight > 0)
+
+
+@given(limited())
+def test_whole_shares_add_up_and_nobody_has_more_than_it_may_hold(nodes: list[Standing]) -> None:
+    active = [node for node in nodes if node.active]
+    if not any(node.weight > 0 for node in active):
+        return
+    total = sum(node.load for node in nodes)
+    shares = fair_shares(active, total)
+    most = sum(node.most for node in active if node.weight > 0)
+    assert sum(shares.values()) == min(total, most)
+    for node in active:
+        assert 0 <= shares[node.name] <= (node.most if node.weight > 0 else 0)
+    level = max((shares[node.name] - 1) / node.weight for node in active if node.weight > 0)
+    for node in active:  # who has less than others, by weight, has all that it may
+        assert node.weight == 0 or shares[node.name] == node.most or (shares[node.name] + 1) / node.weight >= level
+
+
+@given(clusters(nodes_max=12), st.data())
+def test_zones_change_who_moves_where_but_not_how_many(nodes: list[Standing], data: st.DataObject) -> None:
+    zoned = [replace(node, zone=data.draw(st.sampled_from(["east", "west"]))) for node in nodes]
+    assert plan_by_load(zoned, CONFIG, until=0.0).moves == plan_by_load(nodes, CONFIG, until=0.0).moves
+    plan = plan_by_load(zoned, CONFIG, until=CONFIG.stop_below)
+    assert plan.moves <= plan_by_load(nodes, CONFIG, until=0.0).moves
+    if plan.quotas:
+        fair = shares(zoned)
+        for node in applied(zoned, plan):
+            off = abs(node.load - fair[node.name])
+            assert off <= CONFIG.zone_tolerance * fair[node.name] + 1 if node.active else node.load == 0
+
+
+@given(
+    st.dictionaries(st.sampled_from("abcde"), st.dictionaries(st.sampled_from("abcde"), st.integers(0, 50))),
+    st.dictionaries(st.sampled_from("abcde"), st.integers(0, 60)),
+)
+def test_keys_fill_the_room_of_their_owners_and_no_more(
+    counted: dict[NodeName, dict[NodeName, int]], room: dict[NodeName, int]
+) -> None:
+    taken = Counter[NodeName]()
+    for quota in plan_by_key(counted, room).quotas:
+        assert 0 < quota.count <= counted[quota.donor][quota.target]
+        taken[quota.target] += quota.count
+    for owner in "abcde":
+        wanted = sum(targets.get(NodeName(owner), 0) for donor, targets in counted.items() if donor != owner)
+        assert taken[NodeName(owner)] == min(wanted, room.get(NodeName(owner), wanted))
 
 
 # -- noise
