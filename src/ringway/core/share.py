@@ -67,7 +67,7 @@ def whole_shares(active: Sequence[Standing], exact: dict[NodeName, float]) -> di
     def first_served(node: Standing) -> tuple[bool, float, NodeName]:
         return node.load <= shares[node.name], shares[node.name] - exact[node.name], node.name
 
-    may_hold_more = [node for node in active if node.weight > 0 and shares[node.name] + 1 <= node.most]
-    for node in sorted(may_hold_more, key=first_served)[:rest]:
+    weighty = [node for node in active if node.weight > 0]  # who may hold no more has no fraction, so comes last
+    for node in sorted(weighty, key=first_served)[:rest]:
         shares[node.name] += 1
     return shares
