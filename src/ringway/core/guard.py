@@ -32,8 +32,8 @@ WINDOW_S = 60.0
 MOVED_MIN = 50
 """Of fewer moves within the window, the part that failed says nothing."""
 
-HANDSHAKE_MIN_S = 0.05
-"""Twice nothing is nothing: below this a handshake is quick."""
+HANDSHAKE_MIN_S = 0.1
+"""Twice nothing is nothing: who waits for less than this does not notice."""
 
 LEARN = 0.1
 """How fast the calm time of a node's handshakes follows what it reports while it gets no moves."""

@@ -152,7 +152,7 @@ def test_a_new_node_is_measured_by_what_is_usual() -> None:
     assert watched.look(LOOKS).startswith("handshakes of n2 take 500 ms")
 
 
-@pytest.mark.parametrize("p99", [0.049, 0.0])
+@pytest.mark.parametrize("p99", [0.099, 0.0])
 def test_quick_handshakes_freeze_nothing_however_much_quicker_they_were(p99: float) -> None:
     watched = Watched(nodes=2)
     watched.fields = {name(1): {"handshake_p99_s": 0.001}}
