@@ -60,7 +60,8 @@ NODE: Table = {
     "connections": _gauge("node_connections", "Clients that are connected."),
     "pending": _gauge("node_pending", "Handshakes and connect commands under way."),
     "handshake_p99_s": _gauge(
-        "node_handshake_p99_seconds", "From an accepted socket to its 101, 99th percentile of ten seconds; 0: none."
+        "node_handshake_p99_seconds",
+        "From an accepted socket to its 101, 99th percentile of the last seconds; 0: none.",
     ),
     "utilisation": _gauge(
         "node_utilisation_ratio",

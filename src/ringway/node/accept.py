@@ -44,7 +44,7 @@ class Gate:
     def __init__(self, pending_max: int, stats: "Stats", clock: Callable[[], float]) -> None:
         self._opening: dict[WSProtocol, float] = {}  # when each was accepted
         self._clock = clock
-        self.latency = Latency()  # from accepting a socket to answering 101
+        self.latency = Latency(clock())  # from accepting a socket to answering 101
         self._shed_above = 2 * pending_max
         self._stats = stats
 
@@ -70,7 +70,7 @@ class Gate:
         """Count it no more: its handshake was answered with 101."""
         began = self._opening.pop(protocol, None)
         if began is not None:
-            self.latency.add(began, now)
+            self.latency.add(now - began)
 
     def lost(self, protocol: WSProtocol) -> None:
         """Count it no more: its socket is closed, whatever became of the handshake."""
