@@ -1,6 +1,6 @@
 """Effective load after any sequence of events, against a model that keeps lists instead of sums."""
 
-from math import inf
+from math import inf, isclose
 from typing import Any
 
 from hypothesis import settings
@@ -29,6 +29,7 @@ class _Node:
         self.draining = False
         self.connections = 0
         self.pending = 0
+        self.weight = 1.0
         self.taken = 0
         self.told = 0
         self.places: list[float] = []  # when each ends
@@ -49,6 +50,7 @@ class LoadMachine(RuleBasedStateMachine):
     @rule(node=nodes, connections=st.integers(0, 99), pending=st.integers(0, 9), redeemed=st.integers(0, 5))
     def node_reports(self, node: NodeName, connections: int, pending: int, redeemed: int) -> None:
         model = self.model[node]
+        model.weight = 0.5 + connections % 3
         model.seq += 1
         model.connections, model.pending = connections, pending
         model.taken += redeemed
@@ -88,6 +90,12 @@ class LoadMachine(RuleBasedStateMachine):
     def another_gateway_leaves(self, other: str) -> None:
         self.view.forgotten(gateway_report(other, self.seq, reserved=self.reserved.pop(other, {})))
 
+    @rule(gated=st.sets(nodes), trims=st.dictionaries(nodes, st.sampled_from([0.5, 1.0, 2.0])))
+    def nodes_are_measured(self, gated: set[NodeName], trims: dict[NodeName, float]) -> None:
+        """By the collectors: some are closed to newcomers, and weights are trimmed."""
+        self.view.set_gates(dict.fromkeys(gated, "too hot"))
+        self.view.set_trims(trims)
+
     @rule(node=nodes, count=st.integers(1, 8))
     def places_are_held(self, node: NodeName, count: int) -> None:
         if self.model[node].known:
@@ -125,6 +133,20 @@ class LoadMachine(RuleBasedStateMachine):
             )
 
     @invariant()
+    def the_sums_are_those_over_who_is_eligible(self) -> None:
+        eligible = self.view.eligible
+        assert self.view.total == sum(node.load for node in eligible)
+        assert isclose(self.view.weights, sum(node.weight for node in eligible))
+        assert isclose(self.view.open, sum(node.weight for node in eligible if not node.barred))
+
+    @invariant()
+    def a_paced_node_is_woken_when_its_turn_comes(self) -> None:
+        self.view.wake(self.now)
+        for node in self.view.nodes.values():
+            accept = node.accept
+            assert accept.paced == (accept.share_ready() > self.view.placed or accept.time_ready() > self.now)
+
+    @invariant()
     def exactly_the_active_nodes_are_eligible(self) -> None:
         active = [node for node in NODES if self.model[node].known and not self.model[node].draining]
         assert [node.name for node in self.view.eligible] == active
@@ -147,7 +169,13 @@ class LoadMachine(RuleBasedStateMachine):
     def _report(self, node: NodeName) -> None:
         model = self.model[node]
         model.known = True
-        fields: dict[str, Any] = {"connections": model.connections, "pending": model.pending}
+        fields: dict[str, Any] = {
+            "connections": model.connections,
+            "pending": model.pending,
+            "weight": model.weight,
+            "connections_max": 60 if node == NODES[0] else 0,
+            "accept_per_s": 4.0 if node == NODES[1] else 0.0,
+        }
         report = node_report(
             node, model.seq, model.life, draining=model.draining, taken={GATEWAY: model.taken}, **fields
         )
@@ -156,4 +184,4 @@ class LoadMachine(RuleBasedStateMachine):
 
 
 TestLoad = LoadMachine.TestCase
-TestLoad.settings = settings(max_examples=60, stateful_step_count=40)
+TestLoad.settings = settings(max_examples=80, stateful_step_count=40)

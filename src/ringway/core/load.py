@@ -187,6 +187,8 @@ class LoadView:
         if here is not None:
             here.own = self.ledger.count(here.name)
             here.accept.untake()
+            if here.accept.paced:
+                self._pace(here, self.now)
             self.refresh(here)
 
     def arrived(self, node: NodeLoad) -> None:

@@ -217,3 +217,192 @@ def test_the_places_of_a_donor_that_is_gone_cannot_be_claimed(view: LoadView) ->
     view.reported(node_report("n2"), 0.0)
     view.forgotten(donor(1, moved=2, held=2))
     assert view.claim(0.0) is None
+
+
+# -- who may be given more
+
+
+def filled(view: LoadView, node: NodeLoad, count: int, now: float) -> None:
+    for _ in range(count):
+        view.place(node, now)
+
+
+def test_a_node_at_its_maximum_is_barred_until_somebody_leaves(view: LoadView) -> None:
+    view.reported(node_report("n1", connections=8, connections_max=10), 0.0)
+    node = view.nodes[N1]
+    filled(view, node, 2, 0.0)
+    assert node.barred == "holds 10 of at most 10"
+    assert not node.ready
+    assert not node.able(99.0)
+    view.unplace(node)
+    assert node.ready
+    view.reported(node_report("n1", 2, connections=12, connections_max=10), 1.0)
+    assert not node.ready
+    view.reported(node_report("n1", 3, connections=9, connections_max=11), 2.0)
+    assert node.ready
+
+
+def test_places_of_others_fill_a_node_too(view: LoadView) -> None:
+    view.reported(node_report("n1", connections_max=3), 0.0)
+    view.reported(gateway_report("g2", reserved={N1: 3}), 0.0)
+    assert view.nodes[N1].barred
+    view.reported(gateway_report("g2", 2, reserved={N1: 2}), 0.0)
+    assert view.nodes[N1].ready
+
+
+def test_a_gate_bars_a_node_until_it_opens_and_outlives_its_restart(view: LoadView) -> None:
+    view.reported(node_report("n1"), 0.0)
+    view.set_gates({N1: "cpu 97 of at most 90"})
+    assert view.nodes[N1].barred == "cpu 97 of at most 90"
+    view.reported(node_report("n1", life=2), 1.0)
+    assert not view.nodes[N1].ready
+    view.set_gates({})
+    assert view.nodes[N1].ready
+
+
+def test_trims_change_the_weight_of_load_but_not_that_of_keys(view: LoadView) -> None:
+    view.reported(node_report("n1", weight=2.0), 0.0)
+    version = view.version
+    view.set_trims({N1: 0.5})
+    node = view.nodes[N1]
+    assert (node.weight, node.weight_own, view.weights, view.version) == (1.0, 2.0, 1.0, version + 1)
+    view.set_trims({N1: 0.5})
+    assert view.version == version + 1
+    view.set_trims({})
+    assert node.weight == 2.0
+
+
+def test_a_place_at_a_node_that_is_gone_is_not_held(view: LoadView) -> None:
+    """A gateway tries an alternate that it was given a while ago."""
+    view.reported(node_report("n1"), 0.0)
+    view.reported(node_report("n2"), 0.0)
+    gone = view.nodes[N2]
+    view.forgotten(node_report("n2"))
+    view.place(gone, 0.0)
+    view.unplace(gone)
+    assert (view.total, view.ledger.held(), view.placed) == (0, {}, 0)
+
+
+def test_a_place_at_a_former_life_is_held_at_the_present_one(view: LoadView) -> None:
+    view.reported(node_report("n1", life=1), 0.0)
+    former = view.nodes[N1]
+    view.reported(node_report("n1", life=2), 1.0)
+    view.place(former, 1.0)
+    assert (view.nodes[N1].load, view.total) == (1, 1)
+    view.unplace(former)
+    assert (view.nodes[N1].load, view.total) == (0, 0)
+
+
+def test_a_place_at_a_draining_node_is_not_part_of_the_total(view: LoadView) -> None:
+    view.reported(node_report("n1", draining=True), 0.0)
+    view.place(view.nodes[N1], 0.0)
+    assert (view.nodes[N1].load, view.total) == (1, 0)
+
+
+# -- the pace
+
+
+def rated(view: LoadView, count: int, accept_per_s: float) -> list[NodeLoad]:
+    for index in range(count):
+        view.reported(node_report(f"n{index}", accept_per_s=accept_per_s), 0.0)
+    return view.eligible
+
+
+def test_a_node_that_has_had_its_share_waits_for_placements(view: LoadView) -> None:
+    """Ten nodes: one may have three tenths, and be five ahead."""
+    first, *others = rated(view, 10, 0.0)
+    filled(view, first, 5, 0.0)
+    assert first.ready
+    filled(view, first, 2, 0.0)
+    assert not first.ready
+    assert first.able(0.0)  # its share is spent, not its strength
+    for _ in range(4):
+        view.place(others[0], 0.0)
+        view.wake(0.0)
+    assert first.ready
+
+
+def test_a_node_that_has_had_what_it_can_take_waits_for_time(view: LoadView) -> None:
+    first, *_ = rated(view, 2, 20.0)
+    filled(view, first, 2, 0.0)
+    assert not first.ready
+    assert not first.able(0.0)
+    view.wake(0.09)
+    assert not first.ready
+    view.wake(0.11)
+    assert first.ready
+
+
+def test_a_place_that_was_given_up_gives_its_turn_back(view: LoadView) -> None:
+    first, *_ = rated(view, 2, 4.0)
+    filled(view, first, 2, 0.0)
+    assert not first.ready
+    view.unplace(first)
+    view.wake(0.0)
+    assert first.ready
+
+
+def test_each_gateway_gives_its_part_of_the_rate(view: LoadView) -> None:
+    for gateway in range(4):
+        view.reported(gateway_report(f"g{gateway}"), 0.0)
+    first, *_ = rated(view, 2, 80.0)
+    view.place(first, 0.0)
+    assert first.accept.interval_s == pytest.approx(0.1)
+    view.forgotten(gateway_report("g3"))
+    view.forgotten(gateway_report("g2"))
+    view.place(first, 0.0)
+    assert first.accept.interval_s == pytest.approx(0.05)
+
+
+def test_the_fair_share_is_that_among_those_who_take_anybody(view: LoadView) -> None:
+    first, *others = rated(view, 10, 0.0)
+    view.set_gates({node.name: "full" for node in others[1:]})
+    filled(view, first, 100, 0.0)
+    assert first.ready  # one of two: it may have more than half
+
+
+# -- the age of reports
+
+
+def test_an_old_report_counts_for_more_then_bars_its_node(view: LoadView) -> None:
+    for index in range(3):
+        view.reported(node_report(f"n{index}", connections=99), 0.0)
+    for index in range(1, 3):
+        view.reported(node_report(f"n{index}", 2, connections=99), 6.0)
+    silent = view.nodes[NodeName("n0")]
+    view.tick(3.0)
+    assert (silent.inflation, silent.full) == (1.0, 100.0)
+    view.tick(4.0)
+    assert silent.inflation == pytest.approx(1.4)
+    assert silent.full == pytest.approx(99 * 1.4 + 1)
+    view.tick(5.0)
+    assert silent.ready
+    assert view.suspects(5.0) == ["n0"]
+    view.tick(5.1)
+    assert silent.barred == "not heard for 5.1 s"
+    view.reported(node_report("n0", 2, connections=99), 6.0)
+    assert (silent.inflation, silent.barred, silent.full) == (1.0, "", 100.0)
+
+
+def test_when_most_are_silent_ages_are_ignored_but_maxima_and_drains_are_not(view: LoadView) -> None:
+    for index in range(5):
+        view.reported(node_report(f"n{index}", connections=9, connections_max=9 if index == 4 else 0), 0.0)
+    view.reported(node_report("n3", 2, draining=True), 0.0)
+    view.reported(node_report("n0", 2, connections=9), 6.0)
+    view.tick(6.0)
+    assert view.panic
+    assert [node.ready for node in view.eligible] == [True, True, True, False]
+    assert view.nodes[N1].inflation == 1.0
+    assert view.suspects(6.0) == ["n1", "n2", "n3", "n4"]  # no moves meanwhile: the balancer freezes
+    view.reported(node_report("n1", 2, connections=9), 6.0)
+    view.tick(6.1)
+    assert not view.panic
+    assert view.nodes[N2].barred
+
+
+def test_what_does_not_report_does_not_age() -> None:
+    view = LoadView(GATEWAY, ages=False)
+    view.reported(node_report("n1"), 0.0)
+    view.tick(1000.0)
+    assert view.nodes[N1].ready
+    assert view.suspects(1000.0) == []

@@ -54,3 +54,16 @@ def test_who_is_quicker_than_usual_stays_so() -> None:
 
 def test_a_clock_that_stands_still_divides_nothing_by_zero() -> None:
     assert observed((0.1, 1.0), (0.05, 1.0)).mean_s(0.01, 1.0) == 0.1
+
+
+def test_the_age_is_that_of_the_last_sample() -> None:
+    assert Response().age_s(5.0) == math.inf
+    assert observed((0.1, 1.0), (0.05, 3.0)).age_s(5.0) == 2.0
+
+
+def test_a_time_that_was_not_waited_for_counts_where_it_says_something() -> None:
+    response = observed((0.1, 0.0))
+    response.observe_at_least(0.05, 1.0)
+    assert response.seen_s == 0.1
+    response.observe_at_least(0.4, 1.0)
+    assert response.seen_s == 0.4
