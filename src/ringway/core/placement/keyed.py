@@ -68,6 +68,7 @@ class KeyedOptions(Options, frozen=True, kw_only=True):
 class Keyed:
     """See the module. `secret` keys the hash."""
 
+    name: ClassVar[str]
     options_type: ClassVar[type[Options]] = KeyedOptions
     rule: ClassVar[str] = "of the nodes in the key's order, the first that is below its cap"
     measure: ClassVar[str] = "load / cap"
