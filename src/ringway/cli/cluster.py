@@ -47,7 +47,9 @@ async def joined(flags: Layer, config_file: str | None, state: str | None) -> As
     # A command shows what it finds itself; of the engine's events only errors are worth a line between.
     configure_log(LogConfig(level="error", format=config.log.format))
     if not config.engine.url:
-        raise ConfigError("static backends have no engine to ask; look at the gateway's admin port: /v1/nodes")
+        raise ConfigError(
+            "static backends have no engine to ask; ask the gateway's admin port: /v1/nodes, /v1/explain, /v1/policy"
+        )
     # Somebody waits at the terminal: an engine that is not there is said at once.
     async with open_engine(msgspec.structs.replace(config.engine, wait_s=0), "command line") as engine:
         yield engine, await hear_members(engine)

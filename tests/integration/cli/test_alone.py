@@ -1,6 +1,7 @@
 """Commands without a system: what they need is named, and static backends need none."""
 
 import json
+import urllib.error
 import urllib.request
 
 import pytest
@@ -17,6 +18,11 @@ SECRET = "0123456789abcdef"
     ("arguments", "said"),
     [
         (("nodes",), "no system runs from"),
+        (("policy",), "no system runs from"),
+        (("explain",), "no system runs from"),
+        (("freeze",), "no system runs from"),
+        (("moves",), "no system runs from"),
+        (("policy", "set", "best"), "the policy 'best' is unknown"),
         (("node",), "start one with `ringway up`"),
         (("pub", "room", "x"), "name a gateway: --url"),
         (("node", "--engine", "redis://localhost"), "is of no known kind"),
@@ -29,6 +35,7 @@ SECRET = "0123456789abcdef"
         (("gateway", "--backend", "ws://127.0.0.1:1", "--policy", "best"), "the policy 'best' is unknown"),
         (("gateway", "--port", "x"), "gateway.port is 'x' (--port)"),
         (("up", "--policy", "best"), "the policy 'best' is unknown"),
+        (("up", "--policy", "two-choices:d=9"), "gateway.policy is 'two-choices:d=9' (--policy): the option d=9"),
         (("up", "--config", "none.toml"), "none.toml"),
     ],
 )
@@ -61,10 +68,30 @@ async def test_a_gateway_over_static_backends_needs_no_engine(tmp_path):
             assert (row["name"], row["weight"]) == ("echo", 2.0)
             health = json.loads(await _in_thread(_read, f"http://127.0.0.1:{admin_port}/healthz"))
             assert (health["engine"], health["ready"]) == ("none", True)
+            await _in_thread(_steer_without_engine, f"http://127.0.0.1:{admin_port}")
         finally:
             code, _, err = await _in_thread(end, gateway, 15)
         assert code == 0
         assert "Traceback" not in err
+
+
+def _steer_without_engine(admin: str) -> None:
+    """The policy is explained and changed as with an engine; moves there are none."""
+    said = json.loads(_read(f"{admin}/v1/explain?key=a"))
+    assert (said["chosen"], said["policy"]) == ("echo", "two-choices")
+    assert _change(f"{admin}/v1/policy", "PUT", {"policy": "rendezvous"})["policy"] == "rendezvous"
+    assert json.loads(_read(f"{admin}/v1/explain"))["policy"] == "rendezvous"
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        _change(f"{admin}/v1/freeze", "POST", {})
+    with refused.value as answer:
+        assert (answer.code, "static backends" in json.load(answer)["detail"]) == (400, True)
+
+
+def _change(url: str, method: str, body: dict[str, str]) -> dict[str, str]:
+    raw = json.dumps(body).encode()
+    request = urllib.request.Request(url, raw, {"Content-Type": "application/json"}, method=method)
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return json.load(answer)
 
 
 def _read(url: str) -> str:
@@ -76,3 +103,26 @@ async def _in_thread(call, *arguments):
     import asyncio
 
     return await asyncio.to_thread(call, *arguments)
+
+
+def test_a_wrong_policy_in_a_file_is_named_with_its_place(tmp_path):
+    file = tmp_path / "ringway.toml"
+    file.write_text('[gateway.policy]\nname = "two-choices"\nd = 9\n')
+    for command in (("config", "show"), ("up",), ("gateway", "--backend", "ws://127.0.0.1:1")):
+        done = run(tmp_path, *command, "--config", str(file))
+        assert done.returncode == 2
+        [line] = done.stderr.splitlines()
+        assert (
+            f"gateway.policy is 'two-choices:d=9' ({file}): the option d=9 of the policy two-choices is wrong" in line
+        )
+    file.write_text('[gateway.policy]\nname = "two-choices"\nd = 3\n')
+    assert 'policy = "two-choices:d=3"' in run(tmp_path, "config", "show", "--config", str(file)).stdout
+    assert "rendezvous" in run(tmp_path, "policy", "list").stdout
+    named = json.loads(run(tmp_path, "policy", "list", "--json").stdout)
+    assert [each["policy"] for each in named if each["default"]] == ["two-choices"]
+
+
+def test_with_static_backends_the_admin_port_is_named(tmp_path):
+    done = run(tmp_path, "explain", RINGWAY_STATIC_BACKENDS="ws://127.0.0.1:1")
+    assert done.returncode == 2
+    assert "/v1/explain" in done.stderr

@@ -153,7 +153,18 @@ def test_top_and_bench_show_what_the_nodes_do(system):
         (("node", "--name", "a b"), "the name 'a b' is not usable"),
         (("up",), "runs already"),
         (("pub", "room", "x", "--url", "http://127.0.0.1:1"), "no gateway can be reached"),
-        (("gateway", "--policy", "best"), "the policy 'best' is unknown; choose one of"),
+        (
+            ("gateway", "--policy", "best"),
+            "gateway.policy is 'best' (--policy): the policy 'best' is unknown; choose one",
+        ),
+        (("policy", "set", "best"), "the policy 'best' is unknown; choose one of"),
+        (("policy", "set", "two-choice"), "did you mean 'two-choices'?"),
+        (
+            ("policy", "set", "two-choices:d=9"),
+            "the option d=9 of the policy two-choices is wrong: give a whole number",
+        ),
+        (("policy", "set", "ring:bound=1"), "the policy ring has no option 'bound'"),
+        (("explain", "--gateway", "nobody"), "there is no gateway 'nobody'; there are gateway-1"),
     ],
 )
 def test_what_cannot_be_is_said_in_one_line_with_exit_code_2(system, arguments, said):
