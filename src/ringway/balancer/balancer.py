@@ -130,6 +130,7 @@ class Balancer:
         self._followed = followed
         if directive.moving:
             self._keys.move()
+            self._term.resume()
         else:
             self._keys.stay()
             self._term.rest()

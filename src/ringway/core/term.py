@@ -74,6 +74,10 @@ class Term:
         """Begin no balance until the members change, or an operator asks: a new policy alone moves nobody."""
         self._resting = self._settle.changes
 
+    def resume(self) -> None:
+        """Balance as usual."""
+        self._resting = -1
+
     def plan(self, now: float) -> Plan:
         """Return what is missing to the balance that was begun, or what begins one outside the dead band."""
         standings = self._look(now)
@@ -116,7 +120,7 @@ class Term:
         if begin:
             self._unfinished = plan.moves
             self._asked = bool(plan.moves)
-            self._resting = -1
+            self.resume()
         return plan
 
     def judge_drain(self, node: NodeName, within_s: float, now: float) -> DrainAnswer:

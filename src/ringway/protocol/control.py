@@ -90,7 +90,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     number: int
     gateway: NodeName = NodeName("")
     at: float  # Unix time
-    cause: str  # "joined", "left", "drain", "imbalance", "weights", "keys", "asked"
+    cause: str  # "drain", "imbalance", "keys", "asked" (by an operator)
     reason: str
     policy: str = ""
     load: dict[NodeName, int] = msgspec.field(default_factory=dict)  # what each node held, those under way arrived

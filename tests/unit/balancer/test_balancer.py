@@ -587,6 +587,18 @@ def test_a_new_policy_that_is_to_move_nobody_moves_nobody_until_asked() -> None:
     play({1: 100, 2: 0}, scene)
 
 
+def test_a_policy_that_was_to_move_nobody_may_move_them_later() -> None:
+    async def scene(cluster: Cluster) -> None:
+        cluster.steering.follow(cluster.steering.directive.with_policy("round-robin", moving=False))
+        async with running(cluster, cluster.balancer("g1")):
+            await asyncio.sleep(10)
+            assert not cluster.orders
+            cluster.steering.follow(cluster.steering.directive.with_policy("round-robin", moving=True))
+            await until(lambda: set(cluster.connections.values()) == {50})
+
+    play({1: 100, 2: 0}, scene)
+
+
 def test_by_key_a_new_policy_that_is_to_move_nobody_takes_the_owners_of_now_for_right() -> None:
     async def scene(cluster: Cluster) -> None:
         async with running(cluster, cluster.balancer("g1")):
