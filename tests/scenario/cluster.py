@@ -45,14 +45,19 @@ class Client:
 class Node:
     """What a node's shell keeps: its clients, the tickets it redeemed, the places it holds elsewhere."""
 
-    def __init__(self, world: "World", name: NodeName, weight: float, accept_per_s: float) -> None:
+    def __init__(
+        self, world: "World", name: NodeName, weight: float, accept_per_s: float, zone: str = "", most: int = 0
+    ) -> None:
         self.world = world
         self.name = name
         self.weight = weight
         self.accept_per_s = accept_per_s
         self.incarnation = Incarnation(f"{world.rng.getrandbits(32):08x}")
         self.alive = True
+        self.zone = zone
+        self.most = most  # how many it takes; 0: not said
         self.draining = False
+        self.drain_ends = 0.0
         self.clients: dict[int, Client] = {}
         self.leaving: set[int] = set()  # chosen for a move that was ordered
         self.ledger = Ledger[NodeName]()
@@ -72,8 +77,9 @@ class Node:
             Report(
                 name=self.name, incarnation=self.incarnation, role=Role.NODE, seq=self.seq, url=f"ws://{self.name}",
                 weight=self.weight, state=NodeState.DRAINING if self.draining else NodeState.ACTIVE,
-                connections=len(self.clients), accept_per_s=self.accept_per_s, taken=dict(self.taken),
-                reserved=self.ledger.held(), moved=dict(self.moved),
+                connections=len(self.clients), accept_per_s=self.accept_per_s, zone=self.zone,
+                connections_max=self.most, drain_left_s=max(0.0, self.drain_ends - self.world.now),
+                taken=dict(self.taken), reserved=self.ledger.held(), moved=dict(self.moved),
             )
         )  # fmt: skip
 

@@ -4,12 +4,13 @@ A script is a list of commands, each followed by its transcript, indented. `pyte
 transcripts anew: then read the diff. Lines that begin with `expect` are judged in any case.
 
     cluster policy=two-choices seed=1     begins; the seed decides every chance
-    node n1 weight=2 accept=100           starts a node (weight 1 and no accept limit, unless given)
+    node n1 weight=2 accept=100 zone=east max=500
+                                          starts a node (weight 1, no zone and no limits, unless given)
     gateway g1                            starts a gateway
     connect 1000 plain keyed over=5s      clients arrive: `aware` ones obey moves, `plain` ones do not; with keys or not
     tick 10s                              lets time pass and shows what members noticed and planned
     loads                                 shows where the connections are
-    kill n1 · withdraw n1 · drain n1 · undrain n1 · engine away · engine back
+    kill n1 · withdraw n1 · drain n1 within=60s · undrain n1 · engine away · engine back
     expect n3 = 5 · expect moves in 3..9 · expect moves n1>n2 = 0
                                           also of: spread, connections, claims, retries, members g1
 """
@@ -45,7 +46,8 @@ class Player:
     def do_node(self, words: list[str], settings: dict[str, str]) -> list[str]:
         name = NodeName(words[0])
         weight, accept = float(settings.get("weight", "1")), float(settings.get("accept", "0"))
-        self.world.nodes[name] = Node(self.world, name, weight, accept)
+        zone, most = settings.get("zone", ""), int(settings.get("max", "0"))
+        self.world.nodes[name] = Node(self.world, name, weight, accept, zone, most)
         return []
 
     def do_gateway(self, words: list[str], _: dict[str, str]) -> list[str]:
@@ -94,7 +96,9 @@ class Player:
         self.world.end(self.world.nodes[NodeName(words[0])], withdraw=True)
         return []
 
-    def do_drain(self, words: list[str], _: dict[str, str]) -> list[str]:
+    def do_drain(self, words: list[str], settings: dict[str, str]) -> list[str]:
+        within_s = float(settings.get("within", "0s").rstrip("s"))
+        self.world.nodes[NodeName(words[0])].drain_ends = self.world.now + within_s if within_s else 0.0
         self._set_draining(words[0], draining=True)
         return []
 
