@@ -88,13 +88,14 @@ def _pace(view: LoadView, node: NodeLoad, now: float) -> str:
 
 def _candidate(view: LoadView, policy: Policy, node: NodeLoad, pick: Pick, value: float, now: float) -> Candidate:
     reason = why_not(view, node, now)
+    taken = node in pick.nodes[:1]  # also one that is paced, where no other can be had or where turns and keys decide
     age_s = now - node.heard_at if view.ages else 0.0
     return Candidate(
         node=node.name,
         state=str(node.state),
-        eligible=not reason or node in pick.nodes,
-        why_not=reason,
-        note=_remark(policy, node, pick, age_s),
+        eligible=taken or not reason,
+        why_not="" if taken else reason,
+        note=_remark(policy, node, pick, reason, age_s),
         compared=node in pick.compared,
         value=None if value == inf else value,
         connections=node.connections,
@@ -109,9 +110,9 @@ def _candidate(view: LoadView, policy: Policy, node: NodeLoad, pick: Pick, value
     )
 
 
-def _remark(policy: Policy, node: NodeLoad, pick: Pick, age_s: float) -> str:
+def _remark(policy: Policy, node: NodeLoad, pick: Pick, reason: str, age_s: float) -> str:
     """What must be known of a node that may be chosen to understand why it was, or was not."""
-    remarks = []
+    remarks = [reason] if reason and node in pick.nodes[:1] else []
     if node.inflation > 1.0:
         remarks.append(f"its report is {age_s:.1f} s old: its load counts {node.inflation:.2f} times")
     if policy.table and pick.nodes and node.ready and node in pick.compared and node not in pick.nodes:
@@ -122,7 +123,7 @@ def _remark(policy: Policy, node: NodeLoad, pick: Pick, age_s: float) -> str:
 
 
 def _note(view: LoadView, pick: Pick) -> str:
-    if pick.nodes and not pick.nodes[0].ready:
+    if pick.nodes and not any(node.ready for node in view.eligible):
         return "every node that may take clients has had enough for the moment; the one whose turn comes first is taken"
     if view.panic:
         return "half of the nodes or more were not heard, so this gateway doubts its own ears: ages are ignored"

@@ -133,7 +133,22 @@ def test_where_all_are_paced_the_first_turn_is_taken_and_said() -> None:
     said = ask(view, now=0.0)
     assert said.chosen == "n1"
     assert of(said, "n1").eligible
+    assert of(said, "n1").why_not == ""
+    assert "a second by this gateway" in of(said, "n1").note
     assert "whose turn comes first" in said.note
+
+
+def test_a_policy_that_does_not_mind_the_share_is_not_said_to_have_no_choice() -> None:
+    view = view_of({f"n{number}": 1.0 for number in range(10)})
+    steering = Steering("ring:c=0", b"secret")
+    owner = view.nodes[explain(view, steering, "room", rng(), 0.0, ME).chosen]
+    while owner.ready:
+        view.place(owner, 0.0)
+    said = explain(view, steering, "room", rng(), 0.0, ME)
+    assert said.chosen == owner.name
+    assert of(said, owner.name).eligible
+    assert of(said, owner.name).note.startswith("paced: it has had 3 times its fair share")
+    assert said.note == ""
 
 
 @pytest.mark.parametrize("policy", ["ring", "least-connected"])
