@@ -23,7 +23,7 @@ TLS_HIGH_BYTES = 64 * 1024
 class Side(asyncio.Protocol):
     """See the module. `other` is where the bytes of this end go."""
 
-    __slots__ = ("carried", "ended", "lone", "lost", "other", "out", "tracker", "transport", "tunnel")
+    __slots__ = ("carried", "ended", "finished", "lone", "lost", "other", "out", "tracker", "transport", "tunnel")
 
     other: "Side"
     out: asyncio.Transport
@@ -35,6 +35,7 @@ class Side(asyncio.Protocol):
         self.lone = tracker.lone
         self.carried = 0  # bytes from here to the other end that were not yet counted
         self.ended = False  # its stream has come to its end
+        self.finished = False  # the end of the other's stream was passed on to it: nothing more can be written
         self.lost = False  # its connection is over
 
     def join(self, other: "Side") -> None:

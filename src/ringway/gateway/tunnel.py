@@ -89,6 +89,7 @@ class Tunnel:
         if not other.transport.is_closing():
             if other.transport.can_write_eof():
                 other.transport.write_eof()
+                other.finished = True
             else:
                 other.transport.close()
         both = self.client.tracker.closed and self.node.tracker.closed
@@ -138,12 +139,14 @@ class Tunnel:
         if not sent.at_boundary:
             transport.abort()
             return
-        transport.write(goodbye)
+        if not side.finished:
+            transport.write(goodbye)
         if side.ended or not transport.can_write_eof():
             transport.close()
             return
         transport.set_protocol(Discard(side))
-        transport.write_eof()
+        if not side.finished:
+            transport.write_eof()
         transport.resume_reading()
 
     def _deadline(self, delay_s: float) -> None:

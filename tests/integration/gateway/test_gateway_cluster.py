@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from cluster_kit import cluster, incarnation_of, node
-from gateway_kit import eventually, unused_port
+from gateway_kit import answer_101, eventually, handshake, raw_backend, read_head, unused_port
 from websockets.asyncio.client import connect as connect_patiently
 from websockets.exceptions import ConnectionClosed
 
@@ -126,6 +126,31 @@ async def test_relays_to_a_node_that_left_are_cut_with_1012(how):
         with pytest.raises(ConnectionClosed) as caught:
             await asyncio.wait_for(client.recv(), 10)
         assert (caught.value.rcvd.code, caught.value.rcvd.reason) == (1012, "node lost")
+        await eventually(lambda: made.gateway.stats.relays_open == 0)
+
+
+async def test_clients_that_do_not_answer_a_goodbye_hold_nobody_up():
+    async def serve(reader, writer):
+        head = await read_head(reader)
+        writer.write(answer_101(head))
+        if b"/told" in head:
+            writer.write(b"\x88\x02\x03\xe9")
+            writer.write_eof()
+        await reader.read()
+
+    async with cluster(farewell_s=0.2) as made, raw_backend(serve) as url:
+        await made.join("n1", url)
+        told = [await made.dial() for _ in range(4)]
+        for raw in told:
+            await raw.send(handshake("/told"))
+            assert (await raw.head())[0] == 101
+        client = await connect(made.url("/other"))
+        for raw in told:
+            assert await raw.rest() == b"\x88\x02\x03\xe9"
+        await made.withdraw("n1")
+        with pytest.raises(ConnectionClosed) as caught:
+            await asyncio.wait_for(client.recv(), 10)
+        assert caught.value.rcvd.code == 1012
         await eventually(lambda: made.gateway.stats.relays_open == 0)
 
 
