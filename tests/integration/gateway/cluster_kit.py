@@ -7,11 +7,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from hashlib import blake2b
 
-from gateway_kit import Raw, answer_101, eventually, raw_backend, read_head
+from gateway_kit import PATIENCE_S, Raw, answer_101, eventually, raw_backend, read_head
 
 from ringway.core.steering import Steering
 from ringway.engine.memory import MemoryHub
 from ringway.gateway import Directory, Gateway, GatewayConfig
+from ringway.node import ChannelNode, NodeConfig
+from ringway.protocol.order import CountMisplaced, Done, decode_node_answer, encode, node_address
 from ringway.protocol.report import Report, decode_report, encode_report
 from ringway.protocol.ticket import Mint
 from ringway.types import Incarnation, Issuer, NodeName, NodeState, Role
@@ -103,6 +105,13 @@ class Cluster:
         nonce = random.randbytes(8)
         return self.mint.issue(NodeName(target), Issuer("00000001"), nonce, time.time())
 
+    async def ask_node(self, name: str, request: CountMisplaced) -> Done:
+        """Return the answer of a channel node to what members ask of it."""
+        raw = await self.others.bus.call(node_address(NodeName(name)), encode(request), timeout_s=PATIENCE_S)
+        answer = decode_node_answer(raw)
+        assert isinstance(answer, Done)
+        return answer
+
     async def dial(self) -> Raw:
         """Open a raw connection, which `stop` closes."""
         raw = Raw(*await asyncio.open_connection("127.0.0.1", self.gateway.port))
@@ -143,3 +152,23 @@ async def node() -> AsyncIterator[tuple[str, list[str]]]:
 
     async with raw_backend(serve) as url:
         yield url, targets
+
+
+@asynccontextmanager
+async def channel_node(made: Cluster, name: str) -> AsyncIterator[ChannelNode]:
+    """A channel node of that cluster, which its gateway knows."""
+    mint = Mint(b"secret")
+    made_node = ChannelNode(
+        NodeConfig(port=0, stop_deadline_s=0.5),
+        NodeName(name),
+        incarnation_of(name),
+        made.hub.open(),
+        mint,
+        ring_secret=b"secret",
+    )
+    await made_node.start()
+    try:
+        await eventually(lambda: name in made.directory.view.nodes)
+        yield made_node
+    finally:
+        await made_node.stop()

@@ -4,8 +4,10 @@ from contextlib import AsyncExitStack
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from cluster_kit import Cluster, cluster, node
-from gateway_kit import answer_101, handshake, raw_backend, read_head
+from cluster_kit import Cluster, channel_node, cluster, node
+from gateway_kit import answer_101, handshake, masked, raw_backend, read_head
+
+from ringway.protocol.order import CountMisplaced, Owners
 
 NODES = 4
 
@@ -116,6 +118,25 @@ async def test_a_moved_client_keeps_its_derived_key() -> None:
         ticket = made.ticket(target)
         assert await proxied(made, nodes, f"/?room=7&node={target}&ticket={ticket}") == (target, key)
         assert await told(made, f"/?room=7&node={target}&ticket={ticket}") == (target, key)
+
+
+async def test_nodes_agree_with_the_policy_on_whose_a_key_is() -> None:
+    async with AsyncExitStack() as stack:
+        made = await stack.enter_async_context(cluster("rendezvous:key=cookie.room,c=0"))
+        running = [await stack.enter_async_context(channel_node(made, f"n{index}")) for index in range(NODES)]
+        for room in range(40):
+            raw = await made.dial()
+            await raw.send(handshake("/connection/websocket?key=forged", Cookie=f"room={room}"))
+            assert (await raw.head())[0] == 101
+            await raw.send(masked(0x81, b'{"id":1,"connect":{}}'))
+            await raw.frame()
+        assert sum(one.connections for one in running) == 40
+        owners = Owners(table="rendezvous", weights={one.name: 1.0 for one in running})
+        fewer = Owners(table="rendezvous", weights={one.name: 1.0 for one in running[1:]})
+        for one in running:
+            assert (await made.ask_node(one.name, CountMisplaced(owners=owners))).misplaced == {}
+        moved = (await made.ask_node(running[0].name, CountMisplaced(owners=fewer))).misplaced
+        assert sum(moved.values()) == running[0].connections > 0
 
 
 async def test_static_backends_get_the_request_as_it_came(start_rig) -> None:

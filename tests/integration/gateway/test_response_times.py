@@ -4,14 +4,12 @@ import asyncio
 import random
 from contextlib import AsyncExitStack
 
-from cluster_kit import cluster, incarnation_of
+from cluster_kit import channel_node, cluster
 from gateway_kit import answer_101, eventually, handshake, raw_backend, read_head, unused_port
 
 from ringway.core.response import FAILED_S
 from ringway.gateway import Checks, Directory, GatewayConfig, read_backends
-from ringway.node import ChannelNode, NodeConfig
 from ringway.protocol.directive import Directive
-from ringway.protocol.ticket import Mint
 from ringway.types import Issuer, NodeName
 
 SLOW_S = 0.5
@@ -74,22 +72,14 @@ async def test_a_node_that_hangs_counts_as_failed():
 
 
 async def test_a_channel_node_answers_probes_from_when_the_policy_wants_them():
-    async with cluster(probe_interval_s=0.1) as made:
-        config = NodeConfig(port=0)
-        node = ChannelNode(
-            config, NodeName("n1"), incarnation_of("n1"), made.hub.open(), Mint(b"secret"), ring_secret=b"secret"
-        )
-        await node.start()
-        try:
-            await eventually(lambda: "n1" in made.directory.view.nodes)
-            response = made.directory.view.nodes[NodeName("n1")].response
-            assert not response.known
-            made.steering.follow(Directive(version=1, policy="least-response-time"))
-            await eventually(lambda: response.known)
-            assert response.seen_s < FAILED_S
-            assert not node.stats.accepted
-        finally:
-            await node.stop()
+    async with cluster(probe_interval_s=0.1) as made, channel_node(made, "n1") as node:
+        response = made.directory.view.nodes[NodeName("n1")].response
+        assert not response.known
+        made.steering.follow(Directive(version=1, policy="least-response-time"))
+        await eventually(lambda: response.known)
+        assert response.seen_s < FAILED_S
+        assert not node.stats.accepted
+        assert not node.stats.refused
 
 
 async def test_checks_of_static_backends_are_timed():
