@@ -10,10 +10,8 @@ from litestar.params import FromQuery, JSONBody, QueryParameter
 
 from ringway.admin.guard import guard_changes
 from ringway.protocol.control import Decision, DirectiveAnswer, Explanation
+from ringway.protocol.directive import ASKED_FOR
 from ringway.types import NodeName
-
-ASKED_FOR = "asked for by an operator"
-"""Why moves are frozen, where no reason is given."""
 
 
 class Control(Protocol):

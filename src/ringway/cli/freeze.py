@@ -8,8 +8,7 @@ from ringway.app.config import Layer
 from ringway.cli.option import ConfigFile, StateDir, takes_settings
 from ringway.cli.process import run_async
 from ringway.cli.steer import gateways
-
-ASKED_FOR = "asked for by an operator"
+from ringway.protocol.directive import ASKED_FOR
 
 
 @takes_settings("engine")

@@ -4,13 +4,14 @@ The pick is the policy's own, over the same view; only no place is held. It is m
 being asked costs nobody a turn.
 """
 
+from collections.abc import Iterator
 from copy import copy
 from math import inf
 from typing import TYPE_CHECKING
 
 from ringway.core.accept import SHARE_MAX
 from ringway.core.load import LoadView, NodeLoad
-from ringway.core.placement import Pick, Policy
+from ringway.core.placement import Pick
 from ringway.core.steering import Steering
 from ringway.errors import NoNode
 from ringway.protocol.control import Candidate, Explanation
@@ -40,8 +41,7 @@ def explain(view: LoadView, steering: Steering, key: str, rng: "Random", now: fl
         pick = policy.pick(view, read, rng, NODES)
     except NoNode as error:
         problem = str(error)
-    compared = list(pick.compared)
-    others = sorted((node for node in view.nodes.values() if node not in compared), key=lambda node: node.name)
+    look = _Look(view, pick, values, now, by_key=bool(policy.table))
     return Explanation(
         gateway=gateway,
         policy=str(steering.spec),
@@ -50,11 +50,9 @@ def explain(view: LoadView, steering: Steering, key: str, rng: "Random", now: fl
         key=key,
         chosen=pick.nodes[0].name if pick.nodes else NodeName(""),
         alternates=tuple(node.name for node in pick.nodes[1:]),
-        candidates=tuple(
-            _candidate(view, policy, node, pick, values.get(node.name, inf), now) for node in (*compared, *others)
-        ),
+        candidates=tuple(look.candidates()),
         problem=problem,
-        note=_note(view, pick),
+        note=look.note(),
     )
 
 
@@ -86,45 +84,62 @@ def _pace(view: LoadView, node: NodeLoad, now: float) -> str:
     return "paced: its turn comes with the next client"
 
 
-def _candidate(view: LoadView, policy: Policy, node: NodeLoad, pick: Pick, value: float, now: float) -> Candidate:
-    reason = why_not(view, node, now)
-    taken = node in pick.nodes[:1]  # also one that is paced, where no other can be had or where turns and keys decide
-    age_s = now - node.heard_at if view.ages else 0.0
-    return Candidate(
-        node=node.name,
-        state=str(node.state),
-        eligible=taken or not reason,
-        why_not="" if taken else reason,
-        note=_remark(policy, node, pick, reason, age_s),
-        compared=node in pick.compared,
-        value=None if value == inf else value,
-        connections=node.connections,
-        pending=node.pending,
-        held_here=node.own,
-        held_elsewhere=node.others,
-        load=node.load,
-        weight=node.weight_own,
-        trim=node.trim,
-        connections_max=node.report.connections_max if node.report is not None else 0,
-        report_age_s=age_s,
-    )
+class _Look:
+    """What is said of each node after a pick."""
 
+    def __init__(self, view: LoadView, pick: Pick, values: dict[NodeName, float], now: float, *, by_key: bool) -> None:
+        self._view = view
+        self._chosen = pick.nodes[0] if pick.nodes else None
+        self._nodes = pick.nodes
+        self._order = {node: number for number, node in enumerate(pick.compared)}
+        self._values = values
+        self._now = now
+        self._by_key = by_key
 
-def _remark(policy: Policy, node: NodeLoad, pick: Pick, reason: str, age_s: float) -> str:
-    """What must be known of a node that may be chosen to understand why it was, or was not."""
-    remarks = [reason] if reason and node in pick.nodes[:1] else []
-    if node.inflation > 1.0:
-        remarks.append(f"its report is {age_s:.1f} s old: its load counts {node.inflation:.2f} times")
-    if policy.table and pick.nodes and node.ready and node in pick.compared and node not in pick.nodes:
-        compared = list(pick.compared)
-        earlier = compared.index(node) < compared.index(pick.nodes[0])
-        remarks.append("comes earlier in the key's order, but is at its cap" if earlier else "is at its cap")
-    return "; ".join(remarks)
+    def candidates(self) -> Iterator[Candidate]:
+        """Yield those whose value decided, in the order in which they were looked at; then the others by name."""
+        others = (node for node in self._view.nodes.values() if node not in self._order)
+        for node in (*self._order, *sorted(others, key=lambda node: node.name)):
+            yield self._candidate(node)
 
+    def note(self) -> str:
+        """What is special about the moment."""
+        if self._chosen is not None and not any(node.ready for node in self._view.eligible):
+            return "every node that may take clients has had enough for the moment; whose turn comes first is taken"
+        if self._view.panic:
+            return "half of the nodes or more were not heard, so this gateway doubts its own ears: ages are ignored"
+        return ""
 
-def _note(view: LoadView, pick: Pick) -> str:
-    if pick.nodes and not any(node.ready for node in view.eligible):
-        return "every node that may take clients has had enough for the moment; the one whose turn comes first is taken"
-    if view.panic:
-        return "half of the nodes or more were not heard, so this gateway doubts its own ears: ages are ignored"
-    return ""
+    def _candidate(self, node: NodeLoad) -> Candidate:
+        reason = why_not(self._view, node, self._now)
+        taken = node is self._chosen  # also one that is paced, where nobody else can be had, or turns and keys decide
+        value = self._values.get(node.name, inf)
+        age_s = self._now - node.heard_at if self._view.ages else 0.0
+        return Candidate(
+            node=node.name,
+            state=str(node.state),
+            eligible=taken or not reason,
+            why_not="" if taken else reason,
+            note="; ".join(self._remarks(node, reason, age_s)),
+            compared=node in self._order,
+            value=None if value == inf else value,
+            connections=node.connections,
+            pending=node.pending,
+            held_here=node.own,
+            held_elsewhere=node.others,
+            load=node.load,
+            weight=node.weight_own,
+            trim=node.trim,
+            connections_max=node.report.connections_max if node.report is not None else 0,
+            report_age_s=age_s,
+        )
+
+    def _remarks(self, node: NodeLoad, reason: str, age_s: float) -> Iterator[str]:
+        """Yield what must be known of a node that may be chosen to understand why it was, or was not."""
+        if node is self._chosen and reason:
+            yield reason
+        if node.inflation > 1.0:
+            yield f"its report is {age_s:.1f} s old: its load counts {node.inflation:.2f} times"
+        if self._by_key and node.ready and node in self._order and node not in self._nodes:
+            earlier = self._chosen in self._order and self._order[node] < self._order[self._chosen]
+            yield "comes earlier in the key's order, but is at its cap" if earlier else "is at its cap"

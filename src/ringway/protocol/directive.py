@@ -6,6 +6,9 @@ stored nowhere, and lives as long as one gateway that knows it.
 
 import msgspec
 
+ASKED_FOR = "asked for by an operator"
+"""Why moves are frozen, where no reason is given."""
+
 
 class Directive(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One decision of an operator. `version` grows by one with each; 0 is a gateway's own configuration."""

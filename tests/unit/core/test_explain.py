@@ -135,7 +135,7 @@ def test_where_all_are_paced_the_first_turn_is_taken_and_said() -> None:
     assert of(said, "n1").eligible
     assert of(said, "n1").why_not == ""
     assert "a second by this gateway" in of(said, "n1").note
-    assert "whose turn comes first" in said.note
+    assert "whose turn comes first is taken" in said.note
 
 
 def test_a_policy_that_does_not_mind_the_share_is_not_said_to_have_no_choice() -> None:
