@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from ringway.core.load import LoadView
 from ringway.core.placement import LeastConnected, Policy, TwoChoices, WeightedRoundRobin, make_policy
-from ringway.protocol.report import Report
-from ringway.types import Incarnation, Issuer, NodeName, Role
+from ringway.types import NodeName
 from sample import SPECS, equal, name, node_report, rng, view_of
 
 weights = st.floats(0.1, 100.0)
@@ -138,81 +137,3 @@ def test_round_robin_is_exact_in_every_cycle(drawn: list[int], seed: int) -> Non
     for _ in range(3):
         counts = Counter(policy.pick(view, None, chance, 1).nodes[0].name for _ in range(sum(drawn)))
         assert counts == nodes
-
-
-# -- herds
-
-
-class _Gateways:
-    """Four gateways that place on `nodes`, and hear of them and of each other only by reports."""
-
-    def __init__(self, made: str, nodes: int) -> None:
-        self.connections = {name(index): 0 for index in range(nodes)}
-        self.taken: dict[NodeName, Counter[Issuer]] = {node: Counter() for node in self.connections}
-        self.lives = [Issuer(f"0000000{index}") for index in range(4)]
-        self.views = [LoadView(life) for life in self.lives]
-        self.policies = [make_policy(made, b"s") for _ in range(4)]
-        self.seq = 0
-
-    def nodes_report(self, now: float) -> None:
-        self.seq += 1
-        for node, connections in self.connections.items():
-            report = node_report(node, self.seq, connections=connections, taken=dict(self.taken[node]))
-            for view in self.views:
-                view.reported(report, now)
-
-    def gateways_report(self, now: float) -> None:
-        self.seq += 1
-        for life, speaker in zip(self.lives, self.views, strict=True):
-            report = Report(
-                name=NodeName(f"g{life}"), incarnation=Incarnation(life), role=Role.GATEWAY, seq=self.seq, url="",
-                reserved=speaker.ledger.held(),
-            )  # fmt: skip
-            for view in self.views:
-                view.reported(report, now)
-
-    def arrive(self, count: int, now: float, chance: Random) -> Counter[NodeName]:
-        """Place `count` clients, each at once connected where it was sent."""
-        arrived: Counter[NodeName] = Counter()
-        for number in range(count):
-            index = number % 4
-            self.views[index].wake(now)
-            node = self.policies[index].pick(self.views[index], None, chance, 3).nodes[0]
-            self.views[index].place(node, now)
-            self.connections[node.name] += 1
-            self.taken[node.name][self.lives[index]] += 1
-            arrived[node.name] += 1
-        return arrived
-
-
-@pytest.mark.parametrize("made", ["two-choices", "least-connected", "round-robin"])
-@pytest.mark.parametrize(("shared", "peak_max", "spread_max"), [(True, 150, 50), (False, 300, 500)])
-def test_stale_reports_make_no_herd(made: str, shared: bool, peak_max: int, spread_max: int) -> None:
-    """4 gateways, 2,000 arrivals a second, 20 nodes whose reports come each 5 s; fair is 100 a second and node.
-
-    With the places that gateways hold, told each 0.2 s: at most 1.5 times fair in any second. Where gateways do not
-    hear of each other at all: at most 3 times. Without places it is 15 times (research: load-balancing 0.4).
-    """
-    gateways, chance = _Gateways(made, 20), rng(8)
-    for second in range(20):
-        if second % 5 == 0:
-            gateways.nodes_report(float(second))
-        arrived: Counter[NodeName] = Counter()
-        for fifth in range(5):
-            now = second + fifth / 5
-            if shared:
-                gateways.gateways_report(now)
-            arrived += gateways.arrive(400, now, chance)
-        assert max(arrived.values()) <= peak_max
-    assert max(gateways.connections.values()) - min(gateways.connections.values()) <= spread_max
-
-
-def test_without_places_there_would_be_a_herd() -> None:
-    """That the test above can fail: who goes by reports alone sends a second's arrivals to one node."""
-    gateways = _Gateways("least-connected", 20)
-    gateways.nodes_report(0.0)
-    arrived: Counter[NodeName] = Counter()
-    for number in range(2000):
-        nodes = gateways.views[number % 4].eligible
-        arrived[min(nodes, key=lambda node: (node.connections + 1) / node.weight).name] += 1
-    assert max(arrived.values()) == 2000

@@ -6,6 +6,7 @@ that would take long, because few are ready, they are looked for.
 """
 
 from bisect import bisect_right
+from collections.abc import Callable
 from itertools import accumulate
 from math import inf
 from typing import TYPE_CHECKING
@@ -28,8 +29,10 @@ class Draw:
         self._version = -1
         self._cumulated: list[float] = []
 
-    def draw(self, view: LoadView, count: int, rng: "Random", below: float = inf) -> list[NodeLoad]:
-        """Return up to `count` distinct nodes that are ready, less full than `below`; fewer where there are no more."""
+    def draw(
+        self, view: LoadView, count: int, rng: "Random", fits: Callable[[NodeLoad], bool] | None = None
+    ) -> list[NodeLoad]:
+        """Return up to `count` distinct nodes that are ready, and fit; fewer where there are no more."""
         nodes = view.eligible
         found: list[NodeLoad] = []
         if not nodes:
@@ -41,11 +44,11 @@ class Draw:
         total = cumulated[-1]
         for _ in range(_TRIES * count):
             node = nodes[bisect_right(cumulated, rng.random() * total, 0, last)]
-            if node.full < below and node not in found:
+            if node.full != inf and node not in found and (fits is None or fits(node)):
                 found.append(node)
                 if len(found) == count:
                     return found
-        rest = [node for node in nodes if node.full < below and node not in found]
+        rest = [node for node in nodes if node.ready and node not in found and (fits is None or fits(node))]
         while rest and len(found) < count:
             node = rng.choices(rest, [other.weight for other in rest])[0]
             rest.remove(node)

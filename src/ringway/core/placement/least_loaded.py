@@ -5,7 +5,6 @@ choose until the next report, but the best of `d`; and nodes within `SAME_WITHIN
 compared by connections.
 """
 
-from math import inf
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 import msgspec
@@ -13,7 +12,7 @@ import msgspec
 from ringway.core.load import LoadView, NodeLoad
 from ringway.core.placement.draw import Draw
 from ringway.core.placement.policy import Options, Pick, last_resort, with_alternates
-from ringway.core.placement.turn import best_of
+from ringway.core.placement.turn import best_of_alike
 from ringway.core.placement.usage import Usages
 
 if TYPE_CHECKING:
@@ -51,9 +50,7 @@ class LeastLoaded:
         drawn = self._draw.draw(view, self._d, rng)
         if not drawn:
             return last_resort(view, count)
-        used = [self._usages.expected(view, node) for node in drawn]
-        alike = min(used) * (1.0 + SAME_WITHIN)
-        best = best_of(drawn, [node.full if value <= alike else inf for node, value in zip(drawn, used, strict=True)])
+        best = best_of_alike(drawn, [self._usages.expected(view, node) for node in drawn], SAME_WITHIN)
         drawn[0], drawn[best] = drawn[best], drawn[0]
         return Pick(with_alternates(view, drawn, count, rng), drawn)
 

@@ -1,6 +1,10 @@
 """Least response time: of a few nodes drawn by weight the one that answers handshakes soonest (`core.response`).
 
-    cost = max(average time, 1 ms) · (1 + handshakes under way) / weight
+    cost = max(average time, 1 ms) · (1 + handshakes under way / weight)
+
+Weight counts in the draw already; dividing the time by it as well would count it twice. Nodes whose costs are within
+`SAME_WITHIN` of each other count as equal and are compared by connections, so nodes that are equally quick are filled
+by their weights.
 
 What is timed is a handshake or a probe, never a connection, and what is counted are handshakes, not open connections:
 a node does not look slow for holding somebody. The other side of that is that idle connections do not make it slow
@@ -17,12 +21,13 @@ from ringway.core.load import LoadView, NodeLoad
 from ringway.core.placement.draw import Draw
 from ringway.core.placement.median import Median
 from ringway.core.placement.policy import Options, Pick, last_resort, with_alternates
-from ringway.core.placement.turn import best_of
+from ringway.core.placement.turn import best_of_alike
 
 if TYPE_CHECKING:
     from random import Random
 
 GUARD = 1.25
+SAME_WITHIN = 0.05
 
 
 class LeastResponseTimeOptions(Options, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -36,7 +41,7 @@ class LeastResponseTime:
 
     name: ClassVar[str] = "least-response-time"
     options_type: ClassVar[type[Options]] = LeastResponseTimeOptions
-    measure: ClassVar[str] = "seconds to answer · (1 + handshakes under way) / weight"
+    measure: ClassVar[str] = "seconds to answer · (1 + handshakes under way / weight)"
     table = ""
 
     def __init__(self, options: LeastResponseTimeOptions | None = None, secret: bytes = b"") -> None:
@@ -54,15 +59,16 @@ class LeastResponseTime:
 
     def pick(self, view: LoadView, key: bytes | None, rng: "Random", count: int) -> Pick:
         """See `Policy.pick`."""
-        average = (view.total + len(view.eligible)) / view.weights if view.weights else 0.0
-        drawn = self._draw.draw(view, self._d, rng, GUARD * average) or self._draw.draw(view, self._d, rng)
+        most = GUARD * view.total / view.weights if view.weights else 0.0
+        drawn = self._draw.draw(view, self._d, rng, lambda node: node.load <= most * node.weight)
+        drawn = drawn or self._draw.draw(view, self._d, rng)
         if not drawn:
             return last_resort(view, count)
-        best = best_of(drawn, [self.value(view, node) for node in drawn])
+        best = best_of_alike(drawn, [self.value(view, node) for node in drawn], SAME_WITHIN)
         drawn[0], drawn[best] = drawn[best], drawn[0]
         return Pick(with_alternates(view, drawn, count, rng), drawn)
 
     def value(self, view: LoadView, node: NodeLoad) -> float:
         """See `Policy.value`."""
         mean_s = node.response.mean_s(self._usual.of(view), view.now)
-        return mean_s * (1 + node.response.opening) / node.weight
+        return mean_s * (1.0 + node.response.opening / node.weight)

@@ -6,6 +6,7 @@ their turns in proportion to their weights; never that of the first in a list.
 """
 
 from collections.abc import Sequence
+from math import inf
 
 from ringway.core.load import NodeLoad
 
@@ -21,3 +22,12 @@ def best_of(nodes: Sequence[NodeLoad], values: Sequence[float]) -> int:
         if better or (value - least <= SAME * abs(least) and nodes[index].turn < nodes[best].turn):
             best = index
     return best
+
+
+def best_of_alike(nodes: Sequence[NodeLoad], values: Sequence[float], within: float) -> int:
+    """Return the index of the least full node among those whose values are within a share of the smallest.
+
+    For measured numbers: that they differ by a little says nothing.
+    """
+    most = min(values) * (1.0 + within)
+    return best_of(nodes, [node.full if value <= most else inf for node, value in zip(nodes, values, strict=True)])

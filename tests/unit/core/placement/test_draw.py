@@ -24,7 +24,7 @@ def test_the_barred_and_the_full_are_not_drawn_and_the_rest_keeps_its_proportion
     assert set(counts) == {"a", "b", "c"}
     assert abs(counts["a"] - 1000) < 4.5 * (6000 / 6 * 5 / 6) ** 0.5
     assert abs(counts["c"] - 3000) < 4.5 * (6000 / 4) ** 0.5
-    below = Counter(draw.draw(view, 2, chance, below=50.0)[0].name for _ in range(600))
+    below = Counter(draw.draw(view, 2, chance, lambda node: node.load < 300)[0].name for _ in range(600))
     assert set(below) == {"a", "b"}
 
 

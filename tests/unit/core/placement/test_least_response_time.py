@@ -35,10 +35,12 @@ def test_handshakes_under_way_count_and_open_connections_do_not() -> None:
     assert chosen(view) == {"n1": 300}
 
 
-def test_weights_count() -> None:
+def test_a_heavy_node_may_have_more_handshakes_under_way() -> None:
     view = view_of({"n0": 1.0, "n1": 3.0}, loads={"n0": 100, "n1": 300})
     for node in view.eligible:
-        node.response.observe(0.01 * node.weight**0.5, 0.0)
+        node.response.observe(0.01, 0.0)
+    view.nodes[N0].response.opening = 1
+    view.nodes[N1].response.opening = 2
     assert chosen(view) == {"n1": 300}
 
 
