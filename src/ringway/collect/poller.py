@@ -118,7 +118,7 @@ class Poller:
             try:
                 async with asyncio.timeout(probe.timeout_s):
                     found = await probe.collector.collect(facts_of(node))
-                self._take(name, metric, found)
+                self._take(name, probe, found)
             except TimeoutError:
                 problem = f"no answer within {probe.timeout_s:g} s"
             except asyncio.CancelledError:
@@ -132,14 +132,14 @@ class Poller:
             self.stats.failures[metric] += 1
         return problem[:PROBLEM_MAX]
 
-    def _take(self, name: NodeName, metric: str, found: float | Words) -> None:
-        now = self._clock()
+    def _take(self, name: NodeName, probe: Probe, found: float | Words) -> None:
+        metric, now = probe.metric.name, self._clock()
         node = self._view.nodes.get(name)
         if node is None:
             return  # it left while it was asked
         if isinstance(found, Words):
             self.custom.told(name, metric, found, now)
-        elif isfinite(found):
-            self.custom.read(name, metric, found, node.load, now)
+        elif isfinite(found * probe.scale):
+            self.custom.read(name, metric, found * probe.scale, node.load, now)
         else:
             raise CollectFailed(f"the value is {found}, which is no number")

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import Literal
 
 import msgspec
@@ -31,6 +32,7 @@ class Probe:
     collector: Collector
     period_s: float
     timeout_s: float
+    scale: float = 1.0  # what is measured is multiplied by
 
 
 class Timing(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,6 +70,7 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
 class Measuring(Timing, frozen=True, kw_only=True):
     """What a measured value means: options of every source but agents."""
 
+    scale: float = 1.0
     threshold: float = 1.0
     low: float | None = None
     high: float | None = None
@@ -175,7 +178,9 @@ def _call(spec: Spec, sessions: dict[Credentials, SnmpSession]) -> Probe:
 
 def _probe(spec: Spec, options: Measuring, collector: Collector) -> Probe:
     options.check()
-    return Probe(options.define(spec.name), collector, options.period, options.timeout_s)
+    if not (isfinite(options.scale) and options.scale):
+        raise ConfigError(f"the scale is {options.scale:g}; it must be a number other than 0, such as 0.01")
+    return Probe(options.define(spec.name), collector, options.period, options.timeout_s, options.scale)
 
 
 SOURCES: dict[str, Callable[[Spec, dict[Credentials, SnmpSession]], Probe]] = {

@@ -30,16 +30,20 @@ CONFIG = f"""\
 rocommunity {COMMUNITY} 127.0.0.0/8
 createUser {USER} SHA-256 {AUTH_KEY} AES {PRIV_KEY}
 rouser {USER} priv
-pass .{OWN_OID} /bin/sh {{script}}
+pass_persist .{OWN_OID} /bin/sh {{script}}
 override .{TEXT_OID} octet_str "much"
 """
 
 SCRIPT = """\
-[ "$1" = -g ] || exit 0
-echo "$2"
-echo integer
-cat "{value}"
+while read -r asked; do
+  case "$asked" in
+    PING) echo PONG ;;
+    get) read -r oid; echo "$oid"; echo integer; cat "{value}" ;;
+    *) read -r oid; echo NONE ;;
+  esac
+done
 """
+"""Speaks `pass_persist` of snmpd.conf(5); what plain `pass` answers is kept for 30 s."""
 
 NODE = Facts(name=NodeName("n1"), url="ws://127.0.0.1:9000", host="127.0.0.1", port=9000)
 

@@ -65,6 +65,7 @@ def test_metrics_with_the_same_credentials_share_a_session():
         (f"{SNMP},period=2,timeout=1", "the timeout is 1 s; it must be below half of the period, 1 s"),
         (f"{SNMP},expire=9", "expire is 9 s; it must be two periods or more, 10 s"),
         (f"{SNMP},low=2", "the watermarks of the metric 'cpu' are low=2 and high=1; low must be below high"),
+        (f"{SNMP},scale=0", "the scale is 0; it must be a number other than 0"),
         (f"{SNMP},better=best", "the option better=best must be one of lower, higher"),
         (f"{SNMP},user=me", "give either community= (version 2c) or user= (version 3)"),
         ("cpu=snmp://{host}/cpu", "give either community="),
