@@ -6,6 +6,7 @@ policy loses nothing: load belongs to the view.
 
 from ringway.core.placement import Policy, Spec, make_policy, parse_spec
 from ringway.core.placement.key import DEFAULT_KEY, Keys
+from ringway.core.placement.keyed import Keyed
 from ringway.errors import ConfigError
 from ringway.protocol.directive import Directive
 
@@ -56,4 +57,4 @@ class Steering:
 
 def _keys(policy: Policy, secret: bytes) -> Keys:
     """How keys are read for `policy`: those without a table take the client's own, for whatever follows them."""
-    return Keys(getattr(policy, "key_text", DEFAULT_KEY), secret)
+    return Keys(policy.key_text if isinstance(policy, Keyed) else DEFAULT_KEY, secret)

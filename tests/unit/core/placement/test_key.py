@@ -2,6 +2,7 @@
 
 import base64
 import json
+from hashlib import blake2b
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from ringway.core.placement.key import KEY_BYTES_MAX, Asked, Keys, parse_key
 from ringway.core.steering import Steering
 from ringway.errors import ConfigError
+from ringway.protocol.directive import Directive
 
 
 def token(payload: bytes, *, head: str = "e30", signature: str = "c2ln") -> str:
@@ -240,10 +242,23 @@ def test_what_others_see_is_a_digest_that_all_gateways_of_a_secret_share() -> No
     assert Keys("cookie.none", b"secret").read(REQUEST) is None
 
 
+def test_the_digest_is_the_one_of_the_protocol() -> None:
+    """PROTOCOL.md P-3.3.1."""
+    secret = blake2b(b"secret", digest_size=32).digest()
+    digest = blake2b(b"s3cr3t", digest_size=8, key=secret, person=b"ringway key").hexdigest()
+    assert Keys("cookie.sid", b"secret").read(REQUEST) == digest.encode()
+
+
 def test_only_the_clients_own_key_is_shown_as_it_came() -> None:
     assert Keys("query.key", b"secret").read(Asked(query="key=lobby")) == b"lobby"
     assert Keys("{query.key}", b"secret").read(Asked(query="key=lobby")) not in (b"lobby", None)
 
 
 def test_keys_follow_the_policy_in_force() -> None:
-    assert Steering("two-choices", b"").keys.plain
+    steering = Steering("two-choices", b"")
+    assert steering.keys.plain
+    steering.follow(Directive(version=1, policy="rendezvous:key=cookie.sid"))
+    assert steering.keys.read(REQUEST) == Keys("cookie.sid", b"").read(REQUEST)
+    with pytest.raises(ConfigError, match=r"did you mean 'cookie\.sid'"):
+        steering.follow(Directive(version=2, policy="rendezvous:key=cookies.sid"))
+    assert not steering.keys.plain
