@@ -57,7 +57,7 @@ ORDERS_MAX = 4096
 """Orders of all nodes that are remembered: those of keys so busy that their first nodes are full."""
 
 _NUMBER = 0xFFFF
-_NOBODY = np.uint64(0x7FEF_FFFF_FFFF_FFFF)  # the largest float, and a number that no node has
+_NOBODY = np.float64(1e200).view(np.uint64) | np.uint64(_NUMBER)  # never, and a number that no node has
 _BLOCK = 1 << 15  # times that are worked on at once: they fit in a core's cache
 
 Entries = Numbers
@@ -179,14 +179,15 @@ class Rendezvous:
         for begin in range(0, SLOTS, _BLOCK):
             block = slice(begin, begin + _BLOCK)
             horizon = self._horizon[block]
-            fractions = uniform(mix(self._steps[block] + seed))
+            drawn = mix(self._steps[block] + seed)
             # -ln(u) is never less than 1 - u: where nodes are many, few slots need the logarithm.
-            near = np.flatnonzero((1.0 - fractions) / weight <= horizon.view(np.float64))
+            least = horizon.view(np.float64) * (-weight * 2.0**64) + 2.0**64 * (1 - 2.0**-40)
+            near = np.flatnonzero(drawn.astype(np.float64) >= least)
             if 4 * len(near) > _BLOCK:
-                entries = _entries(-np.log(fractions) / weight, number)
+                entries = _entries(-np.log(uniform(drawn)) / weight, number)
                 yield block, np.where(entries <= horizon, entries, _NOBODY)
             else:
-                entries = _entries(-np.log(fractions[near]) / weight, number)
+                entries = _entries(-np.log(uniform(drawn[near])) / weight, number)
                 before = entries <= horizon[near]
                 yield begin + near[before], entries[before]
 

@@ -22,6 +22,11 @@ POINTS_PER_WEIGHT = 4096
 POINTS_MAX = 524_288
 """Bound on one node's points, whatever its weight: above 128, weights are all the same."""
 
+_SECTORS = 1 << 16
+"""The circle is looked up by the first 16 bits of a hash, and only within such a sector by bisection."""
+
+_SECTOR_SHIFT = 48
+
 _WALK = 8
 """Points, for each node, that are looked at for the order of a key; nodes not met on the way are measured."""
 
@@ -38,6 +43,7 @@ class HashRing:
         self._whose = np.zeros(0, np.uint16)
         self._circle = self._points.data  # the same memory; gives plain integers
         self._numbers = self._whose.data
+        self._sectors = np.zeros(_SECTORS + 1, np.int64).data  # where in the points each begins
         self.update(weights)
 
     @property
@@ -56,12 +62,14 @@ class HashRing:
         if added:
             self._put_in({self._number(name): self._points_of(name) for name in added})
         self._circle, self._numbers = self._points.data, self._whose.data
+        held = np.bincount((self._points >> np.uint64(_SECTOR_SHIFT)).astype(np.intp), minlength=_SECTORS)
+        self._sectors = np.concatenate([[0], np.cumsum(held)]).data
 
     def owner(self, key: bytes) -> NodeName:
         """Return the node that owns `key`. Raises `LookupError` on an empty ring."""
         if not self._weights:
             raise LookupError("the ring is empty")
-        index = bisect_left(self._circle, hash_key(key, self._secret))
+        index = self._next(hash_key(key, self._secret))
         return self._names[self._numbers[index if index < len(self._circle) else 0]]
 
     def ranked(self, key: bytes) -> Iterator[NodeName]:
@@ -70,7 +78,7 @@ class HashRing:
             return
         place = hash_key(key, self._secret)
         numbers, size = self._numbers, len(self._numbers)
-        start = bisect_left(self._circle, place)
+        start = self._next(place)
         met: set[int] = set()
         for index in range(start, start + min(size, _WALK * len(self._weights))):
             number = numbers[index % size]
@@ -85,6 +93,11 @@ class HashRing:
         """Return the owner of each key of which the hash is given (`stream.hash_keys`), all at once."""
         index = np.searchsorted(self._points, hashes)
         return named(self._names, self._whose[np.where(index < len(self._points), index, 0)])
+
+    def _next(self, place: int) -> int:
+        """Return which point is the first at or after `place`; their count where none is."""
+        sector = place >> _SECTOR_SHIFT
+        return bisect_left(self._circle, place, self._sectors[sector], self._sectors[sector + 1])
 
     def _number(self, name: NodeName) -> int:
         """Give `name` a number that no other has."""
