@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from litestar import Litestar, Request, Response, get
 from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
 
 from ringway.admin.control import Control, control_routes
 from ringway.admin.member import Cluster, GatewayRow, NodeRow
@@ -63,7 +64,8 @@ def build_api(admin: Admin, version: str) -> Litestar:
     return Litestar(
         route_handlers=[healthz, readyz, metrics, nodes, gateways, *own],
         exception_handlers={ConfigError: _refuse},
-        openapi_config=OpenAPIConfig(title="Ringway admin", version=version),
+        # No pages to try it out: those load scripts of others, which could then steer the gateway.
+        openapi_config=OpenAPIConfig(title="Ringway admin", version=version, render_plugins=[JsonRenderPlugin()]),
         logging_config=None,
     )
 

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 
 async def ask(app: Any, method: str, target: str, body: Any = None, **headers: str) -> tuple[int, Any]:
-    """Return the status and the JSON of the answer. Names of `headers` are written with `_` for `-`."""
+    """Return the status and the answer, decoded where it is JSON. Names of `headers` are written with `_` for `-`."""
     path, _, query = target.partition("?")
     sent = {"host": "127.0.0.1:8001", **{name.replace("_", "-"): value for name, value in headers.items()}}
     if body is not None:
@@ -30,4 +30,5 @@ async def ask(app: Any, method: str, target: str, body: Any = None, **headers: s
             answer["body"] += message.get("body", b"")
 
     await app(scope, receive, send)
-    return answer["status"], json.loads(answer["body"]) if answer["body"] else None
+    text = answer["body"].decode()
+    return answer["status"], json.loads(text) if text.startswith(("{", "[")) else text

@@ -197,3 +197,9 @@ async def test_the_description_names_each_request(app):
     assert set(paths) >= {"/v1/explain", "/v1/policy", "/v1/moves", "/v1/freeze", "/v1/nodes"}
     assert set(paths["/v1/policy"]) == {"get", "put", "delete"}
     assert set(paths["/v1/freeze"]) == {"post", "delete"}
+
+
+@pytest.mark.parametrize("page", ["", "/swagger", "/redoc", "/elements", "/rapidoc", "/scalar"])
+async def test_no_page_loads_scripts_of_others(app, page):
+    _, answer = await ask(app, "GET", f"/schema{page}")
+    assert "<script" not in str(answer)
