@@ -1,7 +1,7 @@
 """Laws of the tables that say whose a key is, for any nodes and weights: one suite over ring, rendezvous and Maglev.
 
 Statistical bounds are at 4.5 standard deviations: less than one false alarm in 10^5 checks. They count what chance
-alone does to K keys; for the ring, whose points are few, that as well.
+does to K keys, and to the points or slots of a table.
 """
 
 import math
@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from ringway.core.hashing import TABLES, Table, make_table
 from ringway.core.hashing.maglev import SIZE, Maglev
-from ringway.core.hashing.rendezvous import Rendezvous
+from ringway.core.hashing.rendezvous import SLOTS, Rendezvous
 from ringway.core.hashing.ring import POINTS_PER_WEIGHT, HashRing
 from ringway.core.hashing.stream import Names, Numbers, hash_keys, table_secret
 from ringway.types import NodeName
@@ -57,14 +57,16 @@ def moved(before: Names, after: Names) -> set[tuple[NodeName, NodeName]]:
     return set(zip(before[changed], after[changed], strict=True))
 
 
-def noise(kind: str, weight: float) -> float:
+def noise(kind: str, share: float, weight: float) -> float:
     """The variance that the table itself adds to a node's share, relative to it."""
-    return 1 / (weight * POINTS_PER_WEIGHT) if kind == "ring" else 0.0
+    if kind == "ring":
+        return 1 / (weight * POINTS_PER_WEIGHT)
+    return (1 - share) / (share * SLOTS) if kind == "rendezvous" else 0.0
 
 
 def bound(kind: str, share: float, weight: float = 1.0, keys: int = K) -> float:
     """4.5 standard deviations of a node's part of `keys`, relative to it."""
-    return 4.5 * math.sqrt((1 - share) / (share * keys) + noise(kind, weight))
+    return 4.5 * math.sqrt((1 - share) / (share * keys) + noise(kind, share, weight))
 
 
 # Movement: what changes hands when members change.

@@ -70,7 +70,7 @@ class HashRing:
         if not self._weights:
             raise LookupError("the ring is empty")
         index = self._next(hash_key(key, self._secret))
-        return self._names[self._numbers[index if index < len(self._circle) else 0]]
+        return self._names[self._numbers[index]]
 
     def ranked(self, key: bytes) -> Iterator[NodeName]:
         """Yield all nodes for `key`, each once, in ring order: the owner, then its successors."""
@@ -95,9 +95,10 @@ class HashRing:
         return named(self._names, self._whose[np.where(index < len(self._points), index, 0)])
 
     def _next(self, place: int) -> int:
-        """Return which point is the first at or after `place`; their count where none is."""
+        """Return which point is the first at or after `place`: behind the last comes the first."""
         sector = place >> _SECTOR_SHIFT
-        return bisect_left(self._circle, place, self._sectors[sector], self._sectors[sector + 1])
+        index = bisect_left(self._circle, place, self._sectors[sector], self._sectors[sector + 1])
+        return index if index < len(self._circle) else 0
 
     def _number(self, name: NodeName) -> int:
         """Give `name` a number that no other has."""
