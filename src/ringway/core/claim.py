@@ -3,6 +3,9 @@
 A plain client that was told to move reconnects through the gateway like any newcomer. Giving it a place that is held
 for a move anyway keeps the plan exact: whoever comes, the counts come out as planned. A ticket in the donor's name
 makes the donor's ledger drop the place, and its next report ends the claim.
+
+Donors take turns. Gateways do not hear of each other's claims before that report, and if all of them gave the places of
+the first donor, these would be given twice and those of the last never.
 """
 
 from collections.abc import Iterable
@@ -20,10 +23,13 @@ class Claims:
 
     def __init__(self) -> None:
         self._claimed = Ledger[tuple[Issuer, NodeName]](CLAIM_TTL_S)
+        self._turn = 0
 
     def unclaimed(self, donors: Iterable[Report]) -> Iterable[tuple[Issuer, NodeName]]:
         """Yield who holds places, and where, of which some are not claimed yet."""
-        for report in donors:
+        reports = list(donors)
+        first = self._turn % max(1, len(reports))
+        for report in reports[first:] + reports[:first]:
             if report.role is Role.NODE:
                 issuer = Issuer(report.incarnation)
                 for target, held in report.reserved.items():
@@ -32,6 +38,7 @@ class Claims:
 
     def claim(self, issuer: Issuer, target: NodeName, now: float) -> None:
         """Count a place as given away."""
+        self._turn += 1
         self._claimed.hold((issuer, target), now)
 
     def settle(self, report: Report) -> None:
