@@ -12,6 +12,11 @@ from ringway.types import Incarnation, Issuer, NodeName, NodeState, Role
 QUEUE_S = 5.0
 """A node refuses whom it could not serve within this time; clients would have given up."""
 
+EARLY_S = 0.2
+CHANGED_MIN = 5
+CHANGED_SHARE = 0.01
+"""When a node reports early, as its shell does: so much must have changed, and so long have passed."""
+
 HANDSHAKE_S = 0.002
 """What a handshake takes where nobody waits."""
 
@@ -48,15 +53,31 @@ class SimNode:
         self.missed = 0
         self.accepted = 0
         self.seq = 0
-        self.report_due = now
+        self.last: Report | None = None
+        self._reported_at = now
+        self._report_due = now
         self.waiting: deque[Ids] = deque()
         self.pending = 0
         self._allowance = 0.0
 
-    def report(self, now: float) -> Report:
-        """Return what it says of itself now."""
+    def has_news(self, now: float) -> bool:
+        """Whether it is to report now: each second, and early when something changed that others decide by."""
+        last = self.last
+        if last is None or now >= self._report_due:
+            return True
+        if now - self._reported_at < EARLY_S - 1e-6:
+            return False
+        difference = abs(self.connections - last.connections)
+        changed = self.state is not last.state or self.moved != last.moved
+        return changed or difference >= max(CHANGED_MIN, CHANGED_SHARE * last.connections)
+
+    def report(self, now: float, pause_s: float) -> Report:
+        """Return what it says of itself now; the next time is after `pause_s` at the latest."""
+        self._reported_at = now
+        self._report_due = now + pause_s
+        self.missed += self.ledger.expire(now)
         self.seq += 1
-        return Report(
+        self.last = Report(
             name=self.name,
             incarnation=self.incarnation,
             role=Role.NODE,
@@ -78,6 +99,7 @@ class SimNode:
             moved=dict(self.moved),
             missed=self.missed,
         )
+        return self.last
 
     def queue(self, ids: Ids) -> Ids:
         """Let `ids` wait for their handshakes; return those that it refuses."""

@@ -50,7 +50,7 @@ def arrivals(summary: Summary, top: float, end: float) -> str:
     course = summary.course
 
     def draw(axes: "Axes") -> None:
-        values = np.array(course.arrivals, float) / np.array(course.handshakes_per_s)
+        values = course.arrivals() / np.array(course.handshakes_per_s)
         _nodes(axes, course, 100 * values, peaks=True)
         for level, text in ((50, "budget"), (100, "all it can take")):
             axes.axhline(level, color=COLOURS[3], linewidth=1, linestyle="--" if level == 50 else "-", alpha=0.8)

@@ -110,7 +110,8 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     seconds: Annotated[
         float, _about("How much time to simulate; 0: until nothing happens any more.", TIME, ge=0, le=86_400)
     ] = 0.0
-    report_delay_s: Annotated[float, _about("How late reports are.", TIME, ge=0, le=60)] = 0.0
+    report_delay_s: Annotated[float, _about("How late nodes' reports are.", TIME, ge=0, le=60)] = 0.0
+    gossip_delay_s: Annotated[float, _about("How late gateways' reports are.", TIME, ge=0, le=60)] = 0.0
     report_loss: Annotated[float, _about("Part of the reports that is lost.", TIME, ge=0, le=1)] = 0.0
     silent_s: Annotated[float, _about("How long a partition lasts.", TIME, ge=0, le=3600)] = 20.0
     balance: BalanceConfig = msgspec.field(default_factory=BalanceConfig)

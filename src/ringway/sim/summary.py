@@ -29,13 +29,18 @@ class Course(msgspec.Struct, frozen=True, kw_only=True):
     handshakes_per_s: list[float]
     times: list[float]
     connections: list[list[int]]
-    arrivals: list[list[int]]
+    newcomers: list[list[int]]  # who came to each node in that second by a placement
+    movers: list[list[int]]  # and who by an order to move
     refusals: list[list[int]]
     taking: list[list[bool]]
     moves: list[int]
     away: list[int]
     off: list[float]  # of the node furthest from its fair share: |held / fair - 1|
     marks: list[tuple[float, str]]
+
+    def arrivals(self) -> Rows:
+        """Who came to each node in each second, either way."""
+        return np.array(self.newcomers, float) + np.array(self.movers, float)
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,7 +106,8 @@ def summarize(world: "World", *, minimum: int | None, took_s: float) -> Summary:
         handshakes_per_s=capacity.tolist(),
         times=meter.times,
         connections=held.astype(int).tolist(),
-        arrivals=arrivals.astype(int).tolist(),
+        newcomers=_rows(meter.newcomers, width).astype(int).tolist(),
+        movers=_rows(meter.movers, width).astype(int).tolist(),
         refusals=_rows(meter.refusals, width).astype(int).tolist(),
         taking=taking.tolist(),
         moves=meter.moves,

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 STEP_S = 0.1
 TICK_STEPS = max(1, round(TICK_S / STEP_S))
-TRAVEL_S = 0.005
 TICKET_S = 10.0
 
 
@@ -127,13 +126,11 @@ class World:
         """Let `node` take nobody, and be emptied by the leader."""
         node.state = NodeState.DRAINING
         node.drain_ends = self.now + within_s if within_s else 0.0
-        node.report_due = self.now
 
     def undrain(self, node: SimNode) -> None:
         """Let `node` take clients again."""
         node.state = NodeState.ACTIVE
         node.drain_ends = 0.0
-        node.report_due = self.now
 
     # clients
 
@@ -187,10 +184,7 @@ class World:
         for gateway, report in self._inbox.pop(self.step, ()):
             gateway.heard(report, self.now)
         for report in self._told.pop(self.step, ()):
-            for issuer, total in report.taken.items():
-                node = self.issuer_nodes.get(issuer)
-                if node is not None and str(node.incarnation) == issuer:
-                    node.ledger.redeemed(report.name, report.incarnation, total)
+            self._redeem(report)
 
     def _members_act(self) -> None:
         if int(self.now) > self._last_second:
@@ -199,28 +193,39 @@ class World:
             for node in self.nodes:
                 node.cooling = int(cooling[node.number])
         for node in self.nodes:
-            if node.alive and self.now >= node.report_due:
-                node.report_due = self.now + self.rng.uniform(0.8, 1.2)
-                node.missed += node.ledger.expire(self.now) or 0
-                report = node.report(self.now)
+            if node.alive and node.has_news(self.now):
+                report = node.report(self.now, self.rng.uniform(0.8, 1.2))
                 if node.heard:
-                    self._tell(report)
-                    self._told[self._arrival()].append(report)
+                    self._tell(report, self.scenario.report_delay_s)
         for gateway in self.gateways:
             if self.step % TICK_STEPS == 0:
                 gateway.tick(self.now)
             told = gateway.report(self.now, self.rng)
             if told is not None:
-                self._tell(told)
+                self._tell(told, self.scenario.gossip_delay_s)
 
-    def _tell(self, report: Report) -> None:
-        loss, at = self.scenario.report_loss, self._arrival()
+    def _tell(self, report: Report, late_s: float) -> None:
+        """Carry a report to everybody: at once, which is a few milliseconds, or late."""
+        at = self.step + round(late_s / STEP_S)
+        loss = self.scenario.report_loss
         for gateway in self.gateways:
-            if not loss or self.rng.random() >= loss:
+            if loss and self.rng.random() < loss:
+                continue
+            if late_s:
                 self._inbox[at].append((gateway, report))
+            else:
+                gateway.heard(report, self.now)
+        if late_s:
+            self._told[at].append(report)
+        else:
+            self._redeem(report)
 
-    def _arrival(self) -> int:
-        return self.step + max(1, round((TRAVEL_S + self.scenario.report_delay_s) / STEP_S))
+    def _redeem(self, report: Report) -> None:
+        """Let the nodes hear whose tickets were redeemed."""
+        for issuer, total in report.taken.items():
+            node = self.issuer_nodes.get(issuer)
+            if node is not None and str(node.incarnation) == issuer:
+                node.ledger.redeemed(report.name, report.incarnation, total)
 
     def _come_and_go(self) -> None:
         """Some connections end by themselves, and as many newcomers arrive: their lives are exponential."""
