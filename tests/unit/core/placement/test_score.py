@@ -3,13 +3,15 @@
 from collections import Counter
 from importlib.metadata import EntryPoint, EntryPoints
 from math import inf, nan
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ringway.core.load import LoadView, NodeLoad
 from ringway.core.placement import Score, make_policy, score
 from ringway.errors import ConfigError
-from sample import equal, rng, view_of
+from sample import GATEWAY, equal, node_report, rng, view_of
 
 NOT_CALLABLE = 5
 BY_NAME = {"n0": 3.0, "n1": 1.0, "n2": 2.0}
@@ -87,6 +89,18 @@ def test_it_says_what_it_compares() -> None:
     assert policy.measure == "what unit.core.placement.test_score:by_name returns"
     view = view_of(equal(3))
     assert policy.value(view, view.eligible[2]) == 2.0
+
+
+def test_the_example_of_the_documents_works() -> None:
+    page = (Path(__file__).parents[4] / "docs" / "explain" / "placement.md").read_text()
+    block = page.partition("```python\n")[2].partition("```")[0]
+    names: dict[str, Any] = {}
+    exec(block, names)
+    view = LoadView(GATEWAY)
+    view.reported(node_report("near", zone="eu-1", connections=12), 0.0)
+    view.reported(node_report("far", zone="us-1", connections=10), 0.0)
+    score_of = names["near_and_empty"]
+    assert score_of(view.eligible[1], view) < score_of(view.eligible[0], view)
 
 
 def test_an_entry_point_can_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
