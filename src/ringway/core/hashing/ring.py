@@ -42,8 +42,8 @@ class HashRing:
         self._points: Numbers = np.zeros(0, np.uint64)  # sorted
         self._whose = np.zeros(0, np.uint16)
         self._circle = self._points.data  # the same memory; gives plain integers
-        self._numbers = self._whose.data
-        self._sectors = np.zeros(_SECTORS + 1, np.int64).data  # where in the points each begins
+        self._numbers = self._whose.data  # with the first one again behind the last
+        self._sectors: list[int] = []  # where in the points each begins
         self.update(weights)
 
     @property
@@ -61,24 +61,27 @@ class HashRing:
             self._take_out([self._names.index(name) for name in gone])
         if added:
             self._put_in({self._number(name): self._points_of(name) for name in added})
-        self._circle, self._numbers = self._points.data, self._whose.data
+        self._circle, self._numbers = self._points.data, np.append(self._whose, self._whose[:1]).data
         held = np.bincount((self._points >> np.uint64(_SECTOR_SHIFT)).astype(np.intp), minlength=_SECTORS)
-        self._sectors = np.concatenate([[0], np.cumsum(held)]).data
+        self._sectors = [0, *np.cumsum(held).tolist()]
 
     def owner(self, key: bytes) -> NodeName:
         """Return the node that owns `key`. Raises `LookupError` on an empty ring."""
         if not self._weights:
             raise LookupError("the ring is empty")
-        index = self._next(hash_key(key, self._secret))
-        return self._names[self._numbers[index]]
+        place = hash_key(key, self._secret)
+        sector = place >> _SECTOR_SHIFT
+        index = bisect_left(self._circle, place, self._sectors[sector], self._sectors[sector + 1])
+        number: int = self._numbers[index]
+        return self._names[number]
 
     def ranked(self, key: bytes) -> Iterator[NodeName]:
         """Yield all nodes for `key`, each once, in ring order: the owner, then its successors."""
         if not self._weights:
             return
         place = hash_key(key, self._secret)
-        numbers, size = self._numbers, len(self._numbers)
-        start = self._next(place)
+        numbers, size = self._numbers, len(self._circle)
+        start = bisect_left(self._circle, place)
         met: set[int] = set()
         for index in range(start, start + min(size, _WALK * len(self._weights))):
             number = numbers[index % size]
@@ -93,12 +96,6 @@ class HashRing:
         """Return the owner of each key of which the hash is given (`stream.hash_keys`), all at once."""
         index = np.searchsorted(self._points, hashes)
         return named(self._names, self._whose[np.where(index < len(self._points), index, 0)])
-
-    def _next(self, place: int) -> int:
-        """Return which point is the first at or after `place`: behind the last comes the first."""
-        sector = place >> _SECTOR_SHIFT
-        index = bisect_left(self._circle, place, self._sectors[sector], self._sectors[sector + 1])
-        return index if index < len(self._circle) else 0
 
     def _number(self, name: NodeName) -> int:
         """Give `name` a number that no other has."""
