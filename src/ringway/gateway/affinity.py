@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Collection
 
-from ringway.core.placement.key import Asked, query_value
+from ringway.core.placement.asked import Asked, query_value
 from ringway.core.steering import Steering
 from ringway.gateway.head import Head
 from ringway.gateway.query import Query

@@ -2,7 +2,7 @@
 
 from urllib.parse import quote, unquote_plus
 
-from ringway.core.placement.key import decode_value
+from ringway.core.placement.asked import QUERY_FIELDS_MAX, decode_value
 
 _OURS = ("key", "node", "ticket")
 
@@ -13,7 +13,10 @@ class Query:
     __slots__ = ("key", "node", "rest", "ticket")
 
     def __init__(self, query: str) -> None:
-        """Read `query`; of several parameters of one name the first counts, so that nobody can read another."""
+        """Read `query`; of several parameters of one name the first counts, so that nobody can read another.
+
+        Above `QUERY_FIELDS_MAX` parameters the others are passed on unread; a node refuses the request for them.
+        """
         self.key: bytes | None = None  # as the client gave it; the policy may take another (gateway/affinity.py)
         self.node = ""
         self.ticket = ""
@@ -22,7 +25,8 @@ class Query:
             return
         rest: list[str] = []
         found: dict[str, bytes] = {}
-        for item in query.split("&"):
+        items = query.split("&", QUERY_FIELDS_MAX)
+        for item in items[:QUERY_FIELDS_MAX]:
             name, _, value = item.partition("=")
             if "%" in name or "+" in name:
                 name = unquote_plus(name)
@@ -30,7 +34,7 @@ class Query:
                 found.setdefault(name, decode_value(value))
             elif item:
                 rest.append(item)
-        self.rest = "&".join(rest)
+        self.rest = "&".join(rest + items[QUERY_FIELDS_MAX:])
         self.key = found.get("key") or None
         self.node = found.get("node", b"").decode("latin-1")
         self.ticket = found.get("ticket", b"").decode("latin-1")

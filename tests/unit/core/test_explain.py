@@ -8,7 +8,8 @@ import pytest
 from ringway.core.explain import explain, why_not
 from ringway.core.load import LoadView
 from ringway.core.placement import POLICIES
-from ringway.core.placement.key import Asked, Keys
+from ringway.core.placement.asked import Asked
+from ringway.core.placement.key import Keys
 from ringway.core.steering import Steering
 from ringway.protocol.control import Candidate, Explanation
 from ringway.types import NodeName

@@ -2,6 +2,7 @@
 
 import pytest
 
+from ringway.core.placement.asked import QUERY_FIELDS_MAX
 from ringway.gateway.query import Query
 
 
@@ -31,3 +32,11 @@ def test_what_the_node_is_asked() -> None:
     assert Query("").for_node(None, "T") == "ticket=T"
     assert Query("a").for_node(None, "") == "a"
     assert Query("a&key=of-the-client").for_node(b"derived", "T") == "a&key=derived&ticket=T"
+
+
+def test_a_crowd_of_parameters_is_passed_on_unread() -> None:
+    crowd = "&".join(f"%61{index}=1" for index in range(QUERY_FIELDS_MAX))
+    read = Query(f"{crowd}&key=late&ticket=late")
+    assert (read.key, read.ticket) == (None, "")
+    assert read.rest == f"{crowd}&key=late&ticket=late"
+    assert Query(crowd[crowd.index("&") + 1 :] + "&key=last").key == b"last"

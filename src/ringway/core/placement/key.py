@@ -17,19 +17,14 @@ do there, and a forged one puts its bearer elsewhere, as any other client could 
 """
 
 import re
-from base64 import urlsafe_b64decode
 from collections.abc import Callable
 from difflib import get_close_matches
 from hashlib import blake2b
-from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import NamedTuple
-from urllib.parse import unquote_plus, unquote_to_bytes
 
-import msgspec
-
+from ringway.core.placement.asked import Asked, cookie, host_of, ip_port, network, query_value, raw, user
 from ringway.errors import ConfigError
 from ringway.protocol.forwarded import FORWARDED
-from ringway.protocol.upgrade import Headers, value_of
+from ringway.protocol.upgrade import value_of
 
 DEFAULT_KEY = "query.key"
 
@@ -37,6 +32,7 @@ KEY_BYTES_MAX = 1024
 """Longest key; nodes keep theirs as long as the connection."""
 
 SPEC_CHARS_MAX = 256
+PARTS_MAX = 8
 
 DIGEST_BYTES = 8
 
@@ -44,17 +40,6 @@ _NAME = re.compile(r"[A-Za-z0-9_.~$\[\]-]{1,64}")
 _FORMS = "ip, ip/24, ip/24/56, ip:port, host, path, query.NAME, header.NAME, cookie.NAME, user"
 _WHOLE = ("ip", "ip:port", "host", "path", "user")
 _NAMED = ("query", "header", "cookie")
-
-
-class Asked(NamedTuple):
-    """A request, as far as keys can be made of it. Texts hold bytes as Latin-1, as they came."""
-
-    ip: str = ""  # of the client: behind trusted proxies, what they say
-    port: int = 0  # 0 where it is not known
-    host: str = ""
-    path: str = ""
-    query: str = ""
-    headers: Headers = ()  # names in lower case
 
 
 Part = Callable[[Asked], bytes | None]
@@ -120,20 +105,6 @@ def parse_key(text: str) -> KeySpec:
     return KeySpec(text, (_parse_part(text),))
 
 
-def query_value(query: str, wanted: str) -> bytes:
-    """Return the value of the first parameter `wanted` of a query, decoded; empty where there is none."""
-    for item in query.split("&"):
-        name, _, value = item.partition("=")
-        if name == wanted or (("%" in name or "+" in name) and unquote_plus(name) == wanted):
-            return decode_value(value)
-    return b""
-
-
-def decode_value(value: str) -> bytes:
-    """Return the bytes that a parameter's value stands for."""
-    return unquote_to_bytes(_bytes(value).replace(b"+", b" "))
-
-
 def _parse_template(text: str) -> tuple[Part | bytes, ...]:
     literal, *rest = text.split("{")
     pieces: list[Part | bytes] = [_literal(literal, text)]
@@ -142,6 +113,8 @@ def _parse_template(text: str) -> tuple[Part | bytes, ...]:
         if not closed:
             raise ConfigError(f"the key {text!r} has a brace that is not closed; write it as {{host}}{{path}}")
         pieces += [_parse_part(name), _literal(literal, text)]
+    if len(rest) > PARTS_MAX:
+        raise ConfigError(f"the key {text!r} has {len(rest)} parts; {PARTS_MAX} are enough")
     return tuple(piece for piece in pieces if piece != b"")
 
 
@@ -182,7 +155,7 @@ def _parse_named(kind: str, name: str) -> Part:
         return lambda asked: query_value(asked.query, name)
     if kind == "cookie":
         wanted = name.encode()
-        return lambda asked: _cookie(asked.headers, wanted)
+        return lambda asked: cookie(asked.headers, wanted)
     header = name.lower()
     if header in FORWARDED:
         right = "host" if "host" in header else "ip"
@@ -190,7 +163,7 @@ def _parse_named(kind: str, name: str) -> Part:
             f"the key 'header.{name}' could be written by any client; "
             f"give {right}, and name your proxies in trusted_proxies"
         )
-    return lambda asked: _bytes(value_of(asked.headers, header) or "").strip()
+    return lambda asked: raw(value_of(asked.headers, header) or "").strip()
 
 
 def _parse_ip(text: str) -> Part:
@@ -202,76 +175,13 @@ def _parse_ip(text: str) -> Part:
             f"the key {text!r} must give the prefix of IPv4 (1 to 32), and may give that of IPv6 (1 to 128, 64 if "
             "left out); such as ip/24 or ip/24/56"
         )
-    return lambda asked: _network(asked.ip, v4, v6)
-
-
-def _network(text: str, v4: int, v6: int) -> bytes | None:
-    address = _address(text)
-    if address is None:
-        return None
-    bits = address.max_prefixlen - (v4 if isinstance(address, IPv4Address) else v6)
-    return str(type(address)(int(address) >> bits << bits)).encode()
-
-
-def _address(text: str) -> IPv4Address | IPv6Address | None:
-    try:
-        address = ip_address(text.partition("%")[0])  # a zone is the gateway's own matter
-    except ValueError:
-        return None
-    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
-    return mapped or address
-
-
-def _ip_port(asked: Asked) -> bytes | None:
-    address = _address(asked.ip)
-    return f"{address} {asked.port}".encode() if address is not None and asked.port else None
-
-
-def _host(asked: Asked) -> bytes:
-    """The host without its port; names are the same in upper and lower case."""
-    host = asked.host.strip().lower()
-    name, colon, port = host.rpartition(":")
-    return _bytes(name if colon and not port.endswith("]") else host)
-
-
-def _cookie(headers: Headers, wanted: bytes) -> bytes:
-    for header, line in headers:
-        if header == "cookie":
-            for item in _bytes(line).split(b";"):
-                name, _, value = item.partition(b"=")
-                if name.strip() == wanted:
-                    return value.strip().strip(b'"')
-    return b""
-
-
-class _Claims(msgspec.Struct):
-    sub: str = ""
-
-
-_claims = msgspec.json.Decoder(_Claims)
-
-
-def _user(asked: Asked) -> bytes | None:
-    """The subject of the bearer's token (RFC 7519); unverified, see the module."""
-    scheme, _, token = (value_of(asked.headers, "authorization") or "").strip().partition(" ")
-    given = _bytes(token).strip() if scheme.lower() == "bearer" else query_value(asked.query, "token")
-    parts = given.split(b".")
-    if len(parts) != 3:
-        return None
-    try:
-        return _claims.decode(urlsafe_b64decode(parts[1] + b"==")).sub.encode()
-    except (msgspec.MsgspecError, ValueError, RecursionError):
-        return None
-
-
-def _bytes(text: str) -> bytes:
-    return text.encode("latin-1", "replace")
+    return lambda asked: network(asked.ip, v4, v6)
 
 
 _READERS: dict[str, Part] = {
-    "ip": lambda asked: _network(asked.ip, 32, 64),
-    "ip:port": _ip_port,
-    "host": _host,
-    "path": lambda asked: _bytes(asked.path),
-    "user": _user,
+    "ip": lambda asked: network(asked.ip, 32, 64),
+    "ip:port": ip_port,
+    "host": host_of,
+    "path": lambda asked: raw(asked.path),
+    "user": user,
 }

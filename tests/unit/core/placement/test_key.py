@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ringway.core.placement.key import KEY_BYTES_MAX, Asked, Keys, parse_key
+from ringway.core.placement.asked import Asked
+from ringway.core.placement.key import KEY_BYTES_MAX, Keys, parse_key
 from ringway.core.steering import Steering
 from ringway.errors import ConfigError
 from ringway.protocol.directive import Directive
@@ -104,6 +105,8 @@ def test_hosts_without_their_port(host: str, key: bytes | None) -> None:
         ("room=\xff", b"\xff"),
         ("room", None),
         ("room=", None),
+        ("a&" * 63 + "room=64th", b"64th"),
+        ("a&" * 64 + "room=65th", None),
         ("rooms=x", None),
     ],
 )
@@ -183,6 +186,7 @@ def test_a_key_that_is_too_long_is_none() -> None:
         ("{host},{path}", "without commas"),
         ("{host}\n{path}", "printable"),
         ("{host}ä", "printable"),
+        ("{host}" * 9, "8 are enough"),
     ],
 )
 def test_what_is_no_key_is_refused_with_what_would_be(text: str, said: str) -> None:
