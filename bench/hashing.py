@@ -3,7 +3,7 @@
 Lookups and changes are timed with a hundred nodes (changes with ten as well), the best of several rounds, in turns.
 Shares and movement are counted over keys: the fullest of twenty nodes against the average; what moves when one more
 comes, against what must; and what of it moves between two that stay. Then a node becomes lighter and leaves: a lookup
-that fails, or names a node that has left, is counted (with uhashring 2.3 nearly half did).
+that fails, or names a node that has left, is counted (older uhashring: nearly half).
 
     scripts/bench hashing [--keys 100000] [--rounds 5]
 """
