@@ -42,6 +42,11 @@ GATEWAY: Table = {
         "wrong), status (the node refused), full, gone (the client left meanwhile).",
         "cause",
     ),
+    "probes": _counter(
+        "gateway_probes_total",
+        "Nodes asked how quickly they answer (policy least-response-time): answered, failed.",
+        "outcome",
+    ),
     "retries": _counter("gateway_handshake_retries_total", "Handshakes that went on to an alternate node."),
     "heads_pending": _gauge("gateway_heads_pending", "Connections without a complete head, or idle between requests."),
     "handshakes_pending": _gauge("gateway_handshakes_pending", "Upgrades being opened at a node."),

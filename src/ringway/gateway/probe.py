@@ -16,6 +16,7 @@ from ringway.core.load import LoadView, NodeLoad
 from ringway.core.steering import Steering
 from ringway.errors import UpgradeError
 from ringway.gateway.reach import Reach
+from ringway.gateway.stats import Stats
 
 if TYPE_CHECKING:
     from random import Random
@@ -34,6 +35,7 @@ class Probes:
         view: LoadView,
         steering: Steering,
         reach: Reach,
+        stats: Stats,
         rng: "Random",
         clock: Callable[[], float],
         interval_s: float,
@@ -41,6 +43,7 @@ class Probes:
         self._view = view
         self._steering = steering
         self._reach = reach
+        self._stats = stats
         self._rng = rng
         self._clock = clock
         self._interval_s = interval_s
@@ -69,8 +72,10 @@ class Probes:
                 request = f"GET / HTTP/1.1\r\nHost: {address.authority}\r\nConnection: close\r\n\r\n"
                 answer = await self._reach.ask(address, request.encode())
             except UpgradeError:
+                self._stats.probes["failed"] += 1
                 node.response.failed(self._clock())
                 return
+            self._stats.probes["answered"] += 1
             answer.transport.abort()
             now = self._clock()
             node.response.observe(now - begun, now)

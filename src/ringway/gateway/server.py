@@ -69,7 +69,7 @@ class Gateway:
         discovery = Discovery(placer, affinity, config.allowed_origins)
         self._door = Door(config, directory, discovery, self._relays, self.stats, clock)
         directory.listen(self._relays.on_event)
-        probes = Probes(directory.view, steering, reach, rng, clock, config.probe_interval_s)
+        probes = Probes(directory.view, steering, reach, self.stats, rng, clock, config.probe_interval_s)
         self._probes = probes if mint is not None else None
         self._server: asyncio.Server | None = None
         self._tasks: list[asyncio.Task[None]] = []

@@ -10,8 +10,9 @@ class Stats:
 
     `requests` is by kind (discovery, healthz, readyz, upgrade, other), `responses` by HTTP status, `refused` by the
     cause of a failed handshake: `client` (its request was wrong), `no_node`, `unreachable`, `timeout`, `answer` (the
-    node's answer was wrong), `status` (the node refused), `full`, `gone` (the client left meanwhile). `cut` counts
-    relays that the gateway ended, by cause: `node_lost`, `client_frame`, `node_frame`, `deadline`, `stop`.
+    node's answer was wrong), `status` (the node refused), `full`, `gone` (the client left meanwhile). `probes` of nodes
+    are by outcome: `answered`, `failed`. `cut` counts relays that the gateway ended, by cause: `node_lost`,
+    `client_frame`, `node_frame`, `deadline`, `stop`.
     """
 
     __slots__ = (
@@ -23,6 +24,7 @@ class Stats:
         "handshakes_pending",
         "heads_pending",
         "placements",
+        "probes",
         "refused",
         "relays_open",
         "relays_opened",
@@ -37,6 +39,7 @@ class Stats:
         self.requests: Counter[str] = Counter()
         self.responses: Counter[int] = Counter()
         self.placements: Counter[NodeName] = Counter()
+        self.probes: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
         self.retries = 0  # handshakes that went to an alternate
         self.heads_pending = 0

@@ -12,6 +12,7 @@ from ringway.core.response import FAILED_S
 from ringway.core.steering import Steering
 from ringway.gateway.probe import POLICY, PROBES_MAX, Probes
 from ringway.gateway.reach import Reach
+from ringway.gateway.stats import Stats
 from ringway.gateway.upstream import Unreachable
 from ringway.protocol.report import Report
 from ringway.types import Incarnation, Issuer, NodeName, NodeState, Role
@@ -27,6 +28,7 @@ class Bench:
         self.view = LoadView(Issuer("0badcafe"))
         for index in range(count):
             self.view.reported(report(index), self.now)
+        self.stats = Stats()
         self.asked: list[str] = []
         self.under_way = self.most_under_way = 0
         self.gate = asyncio.Event()
@@ -34,7 +36,13 @@ class Bench:
         self.down: set[str] = set()
         steering = cast(Steering, SimpleNamespace(policy=SimpleNamespace(name=policy)))
         self.probes = Probes(
-            self.view, steering, cast(Reach, self), random.Random(1), lambda: self.now, interval_s=INTERVAL_S
+            self.view,
+            steering,
+            cast(Reach, self),
+            self.stats,
+            random.Random(1),
+            lambda: self.now,
+            interval_s=INTERVAL_S,
         )
 
     def address(self, node: NodeLoad) -> Any:
@@ -76,6 +84,7 @@ async def test_an_answer_counts_by_its_time_and_none_as_a_failure() -> None:
     await bench.probes.round()
     assert bench.node(0).response.seen_s == pytest.approx(0.05)
     assert bench.node(1).response.seen_s == FAILED_S
+    assert bench.stats.probes == {"answered": 1, "failed": 1}
 
 
 async def test_who_was_measured_of_late_is_left_alone() -> None:
