@@ -127,7 +127,7 @@ class World:
 
     def _report(self) -> None:
         for node in self.nodes.values():
-            node.missed += node.ledger.expire(self.now) or 0
+            node.missed += node.ledger.expire(self.now)
             report = node.report(self.now, self._cooling(node))
             if self.rng.random() >= LOST:
                 travels = self.rng.randint(0, self.late) if self.uneven else self.late

@@ -63,6 +63,7 @@ class Node:
         self.ledger = Ledger[NodeName]()
         self.taken: Counter[Issuer] = Counter()
         self.moved: Counter[NodeName] = Counter()
+        self.missed = 0
         self.seq = 0
         self.report_on()
 
@@ -72,7 +73,7 @@ class Node:
 
     def report(self) -> None:
         self.seq += 1
-        self.ledger.expire(self.world.now)
+        self.missed += self.ledger.expire(self.world.now)
         self.world.tell(
             Report(
                 name=self.name, incarnation=self.incarnation, role=Role.NODE, seq=self.seq, url=f"ws://{self.name}",
@@ -80,6 +81,7 @@ class Node:
                 connections=len(self.clients), accept_per_s=self.accept_per_s, zone=self.zone,
                 connections_max=self.most, drain_left_s=max(0.0, self.drain_ends - self.world.now),
                 taken=dict(self.taken), reserved=self.ledger.held(), moved=dict(self.moved),
+                missed=self.missed,
             )
         )  # fmt: skip
 

@@ -1,8 +1,10 @@
 """Where keys belong, for policies that place by key: nodes are asked for those that others own now.
 
 They are asked in each round until no key is misplaced, or the owners of those that are have no room; then not again
-until the members change. Where an operator has changed the policy and wants nobody moved for it, the owners of that
-moment count as right: `before` holds them, and only keys whose owner changes from then on are misplaced.
+until the members change, or for a minute while some clients may not be moved yet: their keys are not counted.
+
+Where an operator has changed the policy and wants nobody moved for it, the owners of that moment count as right:
+`before` holds them, and only keys whose owner changes from then on are misplaced.
 """
 
 import asyncio
@@ -18,6 +20,8 @@ from ringway.ports import Engine
 from ringway.protocol.order import CountMisplaced, Owners
 from ringway.types import NodeName
 
+LOOK_AGAIN_S = 60.0
+
 
 class Keys:
     """The misplaced keys of one leadership."""
@@ -28,6 +32,7 @@ class Keys:
         self._engine = engine
         self._before: dict[NodeName, float] | None = None
         self._rests_at = -1  # the view's version at which nothing was left to do
+        self._rests_since = 0.0
         self._at_rest = ""  # what was the reason for that
 
     def stay(self) -> None:
@@ -51,7 +56,7 @@ class Keys:
     async def plan(self, term: Term, now: float) -> Plan:
         """Return how misplaced keys come to their owners, and how draining nodes are emptied."""
         version = self._view.version
-        if self._rests_at == version:
+        if self._rests_at == version and not self._may_have_thawed(now):
             plan = term.plan_by_key({}, now)
             return plan if plan.quotas else replace(plan, reason=self._at_rest)
         question = CountMisplaced(owners=self.owners())
@@ -60,8 +65,13 @@ class Keys:
         misplaced = {name: answer.misplaced for name, answer in zip(names, answers, strict=True) if answer is not None}
         plan = term.plan_by_key(misplaced, now, self._room())
         if len(misplaced) == len(names) and not (plan.by_key and plan.quotas) and not term.moves_under_way():
-            self._rests_at, self._at_rest = version, plan.reason
+            self._rests_at, self._rests_since, self._at_rest = version, now, plan.reason
         return plan
+
+    def _may_have_thawed(self, now: float) -> bool:
+        """Whether somebody who could not be moved at the last count might be moved now."""
+        cooling = any(node.report.cooling for node in self._view.nodes.values() if node.report)
+        return cooling and now - self._rests_since >= LOOK_AGAIN_S
 
     def _room(self) -> dict[NodeName, int] | None:
         policy = self._steering.policy

@@ -98,8 +98,8 @@ class BalanceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     freeze_success_below: Annotated[
         float,
         msgspec.Meta(
-            description="Make no moves while less than this part of the clients moved within the last minute came to "
-            "their place. 0: never for that.",
+            description="Make no moves while less than this part of the clients moved within the last minute came "
+            "back. 0: never for that.",
             ge=0,
             le=1,
         ),

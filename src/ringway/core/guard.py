@@ -7,7 +7,8 @@ otherwise leaves everything as it is ("fail static"), with a sentence that says 
 - few nodes are suspect: of a suspect node nobody knows what it holds, and where many are, we may be the ones cut off;
 - not many nodes went away together: the same, a moment later;
 - the engine is quick: orders that arrive late are carried out upon a picture of long ago;
-- moved clients come to their places: if they do not, moving is losing clients;
+- moved clients come back: if places stay empty and connections become fewer, moving is losing clients. Empty places
+  alone say nothing: a plain client may have been given another one;
 - targets take handshakes as quickly as in calm times: if not, moves are too many for them, whatever they say.
 
 Theory: a cause is over when it was not seen for `THAW_S` (hysteresis: at the edge of a bound, moving would begin and
@@ -126,15 +127,20 @@ class _Departures:
 
 
 class _Returns:
-    """Whether moved clients come to their places, by the donors' counters over the last minute."""
+    """Whether moved clients come back, by the donors' counters over the last minute.
+
+    Lost are as many as did not come to their places, but no more than there are connections less than before, when no
+    node held places. Who is under way counts as connected: a client to a place, though some may be back already.
+    """
 
     def __init__(self, success_min: float) -> None:
         self._success_min = success_min
         self._seen: dict[NodeName, tuple[Incarnation, int, int]] = {}
-        self._window: deque[tuple[float, int, int]] = deque()
+        self._window: deque[tuple[float, int, int]] = deque()  # when, moved, missed
+        self._calm: deque[tuple[float, int]] = deque()  # when, and how many were connected while no places were held
 
     def look(self, nodes: Iterable[NodeLoad], now: float) -> str:
-        moved = missed = 0
+        moved = missed = connected = held = 0
         seen: dict[NodeName, tuple[Incarnation, int, int]] = {}
         for node in nodes:
             if node.report is None:
@@ -145,15 +151,22 @@ class _Returns:
                 moved += max(0, sent - before[1])
                 missed += max(0, lost - before[2])
             seen[node.name] = (life, sent, lost)
+            connected += node.connections
+            held += sum(node.report.reserved.values())
         self._seen = seen
         self._window.append((now, moved, missed))
         while self._window[0][0] <= now - WINDOW_S:
             self._window.popleft()
-        missed = sum(entry[2] for entry in self._window)
-        moved = max(missed, sum(entry[1] for entry in self._window))
-        if moved < MOVED_MIN or missed <= (1 - self._success_min) * moved:
+        if not held:
+            self._calm.append((now, connected))
+        while len(self._calm) > 1 and self._calm[1][0] <= now - WINDOW_S:
+            self._calm.popleft()
+        less = self._calm[0][1] - connected - held if self._calm else 0
+        gone = min(less, sum(entry[2] for entry in self._window))
+        moved = max(gone, sum(entry[1] for entry in self._window))
+        if moved < MOVED_MIN or gone <= (1 - self._success_min) * moved:
             return ""
-        return f"{missed} of {moved} clients moved within the last minute did not come to their place"
+        return f"{gone} of {moved} clients moved within the last minute did not come back"
 
 
 class _Handshakes:

@@ -55,6 +55,7 @@ class Cluster:
         self.questions: list[CountMisplaced] = []
         self.states: list[tuple[NodeName, SetState]] = []
         self.drain_ends: dict[NodeName, float] = {}
+        self.cooling = 0
         self.answer: Callable[[NodeName], NodeAnswer | None] = lambda _: None
         self.views: list[LoadView] = []
         self.seq = 0
@@ -103,7 +104,7 @@ class Cluster:
         for node, connections in self.connections.items():
             report = node_report(
                 node, self.seq, draining=node in self.draining, connections=connections, moved=dict(self.moved[node]),
-                drain_left_s=max(0.0, self.drain_ends.get(node, 0.0) - self.now),
+                drain_left_s=max(0.0, self.drain_ends.get(node, 0.0) - self.now), cooling=self.cooling,
             )  # fmt: skip
             for view in self.views:
                 view.reported(report, self.now)
@@ -615,6 +616,25 @@ def test_by_key_a_new_policy_that_is_to_move_nobody_takes_the_owners_of_now_for_
             assert cluster.questions[-1].owners.before == {"n1": 1.0, "n2": 1.0}
             await cluster.ask(dry_run=False)
             assert cluster.questions[-1].owners.before is None
+
+    play({1: 100, 2: 100}, scene, keyed=True)
+
+
+def test_by_key_it_looks_again_once_a_minute_while_some_may_not_be_moved_yet() -> None:
+    async def scene(cluster: Cluster) -> None:
+        cluster.cooling = 10
+        async with running(cluster, cluster.balancer("g1")):
+            await asyncio.sleep(10)
+            asked = len(cluster.questions)
+            await asyncio.sleep(40)
+            assert len(cluster.questions) == asked
+            cluster.misplaced = {name(1): {name(2): 5}}
+            await until(lambda: cluster.ordered() == 5)
+            cluster.cooling = 0
+            await asyncio.sleep(5)
+            asked = len(cluster.questions)
+            await asyncio.sleep(120)
+            assert len(cluster.questions) == asked
 
     play({1: 100, 2: 100}, scene, keyed=True)
 

@@ -99,31 +99,64 @@ def test_a_slow_engine_freezes_when_it_is_slow_for_a_while() -> None:
     assert watched.look() == ""
 
 
-def test_clients_that_do_not_come_to_their_places_freeze() -> None:
+def moving(watched: Watched, moved: int, missed: int, connections: int, reserved: int = 0) -> None:
+    """What n0 reports while it moves clients to n1."""
+    places = {name(1): reserved} if reserved else {}
+    watched.fields = {
+        name(0): {"moved": {name(1): moved}, "missed": missed, "connections": connections, "reserved": places}
+    }
+
+
+def test_clients_that_do_not_come_back_freeze() -> None:
     watched = Watched(nodes=2)
-    watched.fields = {name(0): {"moved": {name(1): 0}}}
+    moving(watched, 0, 0, 1000)
     watched.look()
-    watched.fields = {name(0): {"moved": {name(1): 200}, "missed": 4}}
+    moving(watched, 200, 4, 996)
     assert watched.look() == ""  # 98 % came
-    watched.fields = {name(0): {"moved": {name(1): 300}, "missed": 9}}
-    assert watched.look() == "9 of 300 clients moved within the last minute did not come to their place"
+    moving(watched, 300, 9, 991)
+    assert watched.look() == "9 of 300 clients moved within the last minute did not come back"
     assert watched.look(WINDOW_S - 2) != ""
     assert watched.look(THAW_S + 2) == ""
 
 
+def test_clients_that_came_to_another_place_are_not_lost() -> None:
+    watched = Watched(nodes=2)
+    moving(watched, 0, 0, 1000)
+    watched.look()
+    moving(watched, 300, 50, 1001)
+    assert watched.look(30) == ""
+
+
+def test_clients_under_way_are_not_lost() -> None:
+    watched = Watched(nodes=2)
+    moving(watched, 0, 0, 1000)
+    watched.look()
+    moving(watched, 300, 50, 900, reserved=100)
+    assert watched.look(30) == ""
+
+
+def test_clients_that_end_by_themselves_are_not_lost() -> None:
+    watched = Watched(nodes=2)
+    moving(watched, 0, 0, 1000)
+    watched.look()
+    moving(watched, 300, 2, 700)
+    assert watched.look(30) == ""
+
+
 def test_a_few_lost_clients_say_nothing() -> None:
     watched = Watched(nodes=2)
-    watched.fields = {name(0): {"moved": {name(1): 0}}}
+    moving(watched, 0, 0, 1000)
     watched.look()
-    watched.fields = {name(0): {"moved": {name(1): 20}, "missed": 5}}
+    moving(watched, 20, 5, 995)
     assert watched.look(5) == ""
 
 
 def test_a_node_that_begins_anew_is_not_taken_for_losing_clients() -> None:
     watched = Watched(nodes=2)
-    watched.fields = {name(0): {"moved": {name(1): 900}, "missed": 500}}
+    moving(watched, 900, 500, 1000)
     watched.look(2)
-    watched.fields = {name(0): {"life": 2, "moved": {name(1): 100}, "missed": 0}}
+    moving(watched, 100, 0, 400)
+    watched.fields[name(0)]["life"] = 2
     assert watched.look(5) == ""
 
 
