@@ -174,6 +174,15 @@ def test_there_is_room_while_anybody_may_be_given_more(kind: str) -> None:
 
 
 @every_table
+def test_a_newcomer_is_not_flooded_for_the_sake_of_the_bound(kind: str) -> None:
+    """Three nodes are above their caps since a fourth came: it gets three times its fair share, they the rest."""
+    view, policy, chance = view_of(equal(4), loads={"n0": 1000, "n1": 1000, "n2": 1000}), keyed(kind), rng()
+    counts = Counter(place(policy, view, chance.randbytes(8), chance)[0] for _ in range(100))
+    assert 70 <= counts[NodeName("n3")] <= 81
+    assert max(counts[NodeName(name)] for name in ("n0", "n1", "n2")) <= 11
+
+
+@every_table
 def test_where_all_are_paced_the_first_to_be_ready_is_taken(kind: str) -> None:
     view, policy, chance = LoadView("aaaaaaaa"), keyed(kind), rng()  # type: ignore[arg-type]
     for name in equal(3):
