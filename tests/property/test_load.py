@@ -137,7 +137,7 @@ class LoadMachine(RuleBasedStateMachine):
         eligible = self.view.eligible
         assert self.view.total == sum(node.load for node in eligible)
         assert isclose(self.view.weights, sum(node.weight for node in eligible))
-        assert isclose(self.view.open, sum(node.weight for node in eligible if not node.barred))
+        assert self.view.takers() == [node for node in eligible if not node.barred]
 
     @invariant()
     def a_paced_node_is_woken_when_its_turn_comes(self) -> None:

@@ -103,7 +103,8 @@ class LoadView:
 
     Invariants: `eligible` holds exactly the active nodes of positive weight in the order of their names; `version`
     grows whenever `eligible` or a weight in it changes, so that policies know when to rebuild what they derive from it;
-    `total` and `weights` are the sums of load and of weight over `eligible`, `open` that of the weights not barred.
+    `total` and `weights` are the sums of load and of weight over `eligible`. `takers` are those of them not barred, and
+    `takers_version` grows whenever they change.
     """
 
     def __init__(self, issuer: Issuer, ledger: Ledger[NodeName] | None = None, *, ages: bool = True) -> None:
@@ -115,10 +116,13 @@ class LoadView:
         self.version = 0
         self.total = 0
         self.weights = 0.0
-        self.open = 0.0
+        self.takers_version = 0
         self.placed = 0  # placements made here
         self.now = 0.0  # of the last `wake` or `tick`
         self.panic = False
+        self._takers: list[NodeLoad] = []
+        self._takers_weight = 0.0
+        self._takers_changed = False
         self._turn = 0.0  # virtual time: what a node's turn is that was always given its fair share
         self._finish = 0.0  # virtual time of those placements that were made while all were paced
         self._gateways: dict[NodeName, Report] = {}
@@ -226,6 +230,14 @@ class LoadView:
                 node.own = own
                 self.refresh(node)
 
+    def takers(self) -> list[NodeLoad]:
+        """Return the eligible nodes that are not barred, in the order of their names; listed anew when that changed."""
+        if self._takers_changed:
+            self._takers_changed = False
+            self._takers = [node for node in self.eligible if not node.barred]
+            self._takers_weight = sum(node.weight for node in self._takers)
+        return self._takers
+
     def suspects(self, now: float) -> list[NodeName]:
         """The nodes whose last report is so old that something is wrong: with them, or with us."""
         if not self.ages:
@@ -269,7 +281,8 @@ class LoadView:
         if node.state is NodeState.ACTIVE and node.weight > 0:
             self.total += node.load - load
             if bool(barred) != bool(node.barred):
-                self.open = sum(other.weight for other in self.eligible if not other.barred)
+                self._takers_changed = True
+                self.takers_version += 1
 
     def _replace(self, report: Report, now: float) -> NodeLoad:
         """Begin anew with a node that was not known, or under another incarnation. What it took part in stays so."""
@@ -302,7 +315,8 @@ class LoadView:
 
     def _limit(self, node: NodeLoad) -> None:
         """Tell its limits: they follow who else may be given newcomers, and how many gateways give them."""
-        share = node.weight / max(self.open, node.weight)
+        self.takers()
+        share = node.weight / max(self._takers_weight, node.weight)
         node.accept.limit(share, node.report.accept_per_s if node.report else 0.0, max(1, len(self._gateways)))
 
     def _pace(self, node: NodeLoad, now: float) -> None:
@@ -359,8 +373,9 @@ class LoadView:
         self.eligible = [node for node in known if node.state is NodeState.ACTIVE and node.weight > 0]
         self.total = sum(node.load for node in self.eligible)
         self.weights = sum(node.weight for node in self.eligible)
-        self.open = sum(node.weight for node in self.eligible if not node.barred)
         self.version += 1
+        self.takers_version += 1
+        self._takers_changed = True
 
 
 __all__ = ["CLAIM_TTL_S", "DEAD", "PANIC_BELOW", "REPORT_S", "STALE", "LoadView", "NodeLoad"]

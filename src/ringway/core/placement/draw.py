@@ -21,7 +21,7 @@ _TRIES = 4
 
 
 class Draw:
-    """Keeps the weights of the eligible nodes cumulated."""
+    """Keeps the weights of the nodes cumulated that are not barred."""
 
     __slots__ = ("_cumulated", "_version")
 
@@ -33,13 +33,13 @@ class Draw:
         self, view: LoadView, count: int, rng: "Random", fits: Callable[[NodeLoad], bool] | None = None
     ) -> list[NodeLoad]:
         """Return up to `count` distinct nodes that are ready, and fit; fewer where there are no more."""
-        nodes = view.eligible
+        nodes = view.takers()
         found: list[NodeLoad] = []
         if not nodes:
             return found
-        if view.version != self._version:
+        if view.takers_version != self._version:
             self._cumulated = list(accumulate(node.weight for node in nodes))
-            self._version = view.version
+            self._version = view.takers_version
         cumulated, last = self._cumulated, len(nodes) - 1
         total = cumulated[-1]
         for _ in range(_TRIES * count):

@@ -35,7 +35,7 @@ class LeastConnected:
         best = None
         low = high = _FULLEST
         turn = inf
-        for node in view.eligible:
+        for node in view.takers():
             full = node.full
             if full <= high:
                 if full < low:
@@ -45,7 +45,7 @@ class LeastConnected:
                     best, turn = node, node.turn
         if best is None:
             return last_resort(view, count)
-        return Pick(with_alternates(view, [best], count, rng), view.eligible)
+        return Pick(with_alternates(view, [best], count, rng), view.takers())
 
     def value(self, view: LoadView, node: NodeLoad) -> float:
         """See `Policy.value`."""

@@ -66,13 +66,13 @@ def last_resort(view: LoadView, count: int) -> Pick:
     Raise `NoNode`, saying why each node may take nobody, where all are barred or none is there.
     """
     best = None
-    for node in view.eligible:
-        if not node.barred and (best is None or (node.accept.finish, node.turn) < (best.accept.finish, best.turn)):
+    takers = view.takers()
+    for node in takers:
+        if best is None or (node.accept.finish, node.turn) < (best.accept.finish, best.turn):
             best = node
     if best is None:
         raise no_node(view)
-    start = view.eligible.index(best)
-    return Pick([best, *_open_from(view.eligible, start, [best], count - 1)], view.eligible)
+    return Pick([best, *_around(takers, takers.index(best), [best], count - 1)], takers)
 
 
 def no_node(view: LoadView) -> NoNode:
@@ -95,18 +95,18 @@ def with_alternates(view: LoadView, ranked: Sequence[NodeLoad], count: int, rng:
     missing = count - len(ranked)
     if missing <= 0:
         return ranked[:count]
-    start = int(rng.random() * len(view.eligible))
-    return [*ranked, *_open_from(view.eligible, start, ranked, missing)]
+    takers = view.takers()
+    return [*ranked, *_around(takers, int(rng.random() * len(takers)), ranked, missing)]
 
 
-def _open_from(nodes: Sequence[NodeLoad], start: int, without: Sequence[NodeLoad], count: int) -> list[NodeLoad]:
-    """Return up to `count` nodes that are not barred, from the index `start` on and around."""
+def _around(nodes: Sequence[NodeLoad], start: int, without: Sequence[NodeLoad], count: int) -> list[NodeLoad]:
+    """Return up to `count` nodes, but those in `without`, from the index `start` on and around."""
     found: list[NodeLoad] = []
     size = len(nodes)
     for index in range(start, start + size):
         if len(found) >= count:
             break
         node = nodes[index - size if index >= size else index]
-        if not node.barred and node not in without:
+        if node not in without:
             found.append(node)
     return found

@@ -34,7 +34,8 @@ class RoundRobin:
     table = ""
 
     def __init__(self, options: Options | None = None, secret: bytes = b"") -> None:
-        self._version = -1
+        self._version = self._takers_version = -1
+        self._step = 0.0  # of virtual time, from pick to pick
         self._now = 0.0  # virtual time, in rounds
         self._nodes: list[NodeLoad] = []  # in an order of our own: ties must not follow names
         self._lasts: list[float] = []  # how long a turn of each lasts: 1 for an average share
@@ -50,6 +51,9 @@ class RoundRobin:
         """See `Policy.pick`. One pass over all nodes."""
         if view.version != self._version:
             self._members_changed(view, rng)
+        if view.takers_version != self._takers_version:
+            self._takers_version = view.takers_version
+            self._set_step()
         self.refresh(view)
         best = self._next(view)
         if best < 0:
@@ -72,6 +76,12 @@ class RoundRobin:
         """Let turns come in these proportions from the next ones on; in the order of `_nodes`."""
         average = sum(shares) / len(shares) if shares else 1.0
         self._lasts = [average / share for share in shares]
+        self._set_step()
+
+    def _set_step(self) -> None:
+        """Let virtual time go as fast as those use it up who may take anybody."""
+        rate = sum(1.0 / lasts for node, lasts in zip(self._nodes, self._lasts, strict=True) if not node.barred)
+        self._step = 1.0 / rate if rate else 0.0
 
     def _next(self, view: LoadView) -> int:
         """Return the index of the node whose turn it is, or -1 where nobody is able."""
@@ -81,11 +91,11 @@ class RoundRobin:
         for index, end in enumerate(self._ends):
             if end < earliest and end - lasts[index] <= begun:
                 node = nodes[index]
-                if node.full != inf or node.able(now):
+                if node.full != inf or (not node.barred and node.able(now)):
                     best, earliest = index, end - _SAME
         if best >= 0:
             return best
-        able = [index for index, node in enumerate(nodes) if node.able(now)]
+        able = [index for index, node in enumerate(nodes) if not node.barred and node.able(now)]
         if not able:
             return -1
         best = min(able, key=lambda index: self._ends[index] - lasts[index])
@@ -98,7 +108,7 @@ class RoundRobin:
         if end < self._now - lasts:  # it was away; what it missed is gone
             end = self._now
         self._ends[index] = end + lasts
-        self._now += 1.0 / len(self._ends)
+        self._now += self._step
         if self._now > _REBASE_AT:
             self._ends = [end - self._now for end in self._ends]
             self._now = 0.0
