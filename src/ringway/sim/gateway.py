@@ -58,7 +58,7 @@ class SimGateway:
         self._look_due = now + SOON_S
         held = self.view.ledger.held()
         changed = sum(abs(held.get(name, 0) - self._told.get(name, 0)) for name in held | self._told)
-        if now < self._report_due and changed < max(8, sum(self._told.values()) // 8):
+        if now < self._report_due and changed < max(8, sum(self._told.values()) // 32):
             return None
         self._told = held
         self._report_due = now + rng.uniform(0.8, 1.2)

@@ -51,6 +51,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     nodes: tuple[str, ...] = ()
     clients: Annotated[int, msgspec.Meta(ge=0)] = 0  # for "crowd"
     over_s: Annotated[float, msgspec.Meta(ge=0)] = 10.0
+    within_s: Annotated[float, msgspec.Meta(ge=0)] = 0.0  # for "drain": its deadline; 0: none
 
 
 class NodeSetting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -120,7 +120,7 @@ def _happen(world: "World", event: "Event", name: str) -> None:
         raise ConfigError(f"the event {event.do!r} at {event.at_s:g} s names {name!r}, which does not run; {known} do")
     node.touched = True
     if event.do == "drain":
-        world.drain(node)
+        world.drain(node, event.within_s)
     elif event.do == "undrain":
         world.undrain(node)
     elif event.do == "kill":

@@ -109,5 +109,5 @@ def test_when_places_have_changed_much() -> None:
     assert _changed_much({}, {names[0]: 8})
     assert _changed_much({names[0]: 8}, {names[1]: 8})
     many = {name: rng.randint(100, 200) for name in names}
-    assert not _changed_much(many, {**many, names[0]: many[names[0]] + 20})
+    assert not _changed_much(many, {**many, names[0]: many[names[0]] + 10})
     assert _changed_much(many, {})
