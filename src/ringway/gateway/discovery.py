@@ -76,6 +76,8 @@ class Discovery:
             told = b"key=%b" % quote_key(key).encode()
         elif query is not None and query.key is not None and not placer.tickets:  # a backend gets what came
             told = b"key=%b" % quote_key(query.key).encode()
+        if query is not None and "pin=1" in query.rest.split("&"):
+            told = told + b"&pin=1" if told else b"pin=1"
         if query is not None and query.node and query.ticket:
             node = placer.moved(query.node, query.ticket)
             if node is not None:  # its place is held by the donor of the move

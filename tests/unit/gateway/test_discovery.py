@@ -108,6 +108,13 @@ def test_alternates_carry_the_key_as_well() -> None:
         assert parse_qs(urlsplit(other).query)["key"] == ["ä"]
 
 
+def test_the_wish_not_to_be_moved_is_told_on() -> None:
+    _, _, body = Desk(node(1), node(2)).ask("pin=1&key=k")
+    assert all("key=k&pin=1" in url for url in (body["url"], body["alternates"][0]["url"]))
+    assert "?pin=1&ticket=" in Desk(node(1)).ask("pin=1")[2]["url"]
+    assert "pin" not in Desk(node(1)).ask("pin=0")[2]["url"]
+
+
 def test_other_keys_travel_as_digests() -> None:
     desk = Desk(*(node(index) for index in range(1, 6)), policy="ring:key=cookie.sid,c=0")
     first = desk.ask("key=forged", cookie="sid=s3cr3t")[2]
