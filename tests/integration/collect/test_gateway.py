@@ -111,3 +111,20 @@ async def test_a_busy_backend_gets_no_newcomers_until_it_has_calmed_down(tmp_pat
 
 async def _close(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     writer.close()
+
+
+def test_a_function_that_hangs_does_not_keep_a_gateway_from_its_end(tmp_path):
+    admin_port = free_port()
+    gateway = start(
+        tmp_path,
+        *("gateway", "--port", str(free_port()), "--admin-port", str(admin_port), "--backend", "ws://127.0.0.1:1"),
+        *("--collect", "slow=call:integration.collect.sample_calls:hang,period=0.2"),
+        PYTHONPATH=str(Path(__file__).parents[2]),
+    )
+    failed = 'ringway_collect_failures_total{metric="slow"}'
+    try:
+        wait_for(lambda: failed in read(f"http://127.0.0.1:{admin_port}/metrics"), "a call that hangs")
+    finally:
+        code, _, err = end(gateway, 15)
+    assert code == 0
+    assert "Traceback" not in err

@@ -12,13 +12,14 @@ import pytest
 from structlog.testing import capture_logs
 
 from integration.collect import sample_calls
-from integration.collect.kit import eventually
-from ringway.collect import CollectFailed, Facts, LoadConfig, Poller, Probe, poller, read_probes
+from integration.collect.kit import PATIENCE_S, eventually
+from ringway.collect import CollectFailed, Facts, LoadConfig, Poller, Probe, poller
+from ringway.collect.call import CallCollector
 from ringway.core.load import LoadView
 from ringway.core.score import Metric
 from sample import node_report, view_of
 
-GIVEN = "cpu=call:integration.collect.sample_calls:given,period=0.05,tau=0,threshold=0.8,expire={expire}"
+CALLS = "call:integration.collect.sample_calls:"
 
 Polling = Callable[..., AbstractAsyncContextManager[Poller]]
 
@@ -69,6 +70,12 @@ def probe(collector, *, period_s: float = 0.05, name: str = "slow") -> Probe:
     return Probe(Metric(name=name, expire_s=30), collector, period_s, 0.4 * period_s)
 
 
+def given(*, expire_s: float = 5.0, scale: float = 1.0) -> Probe:
+    """What `sample_calls.given` says, often, and with time enough for a busy machine."""
+    metric = Metric(name="cpu", threshold=0.8, tau_s=0.0, expire_s=expire_s)
+    return Probe(metric, CallCollector(f"{CALLS}given"), 0.05, PATIENCE_S, scale)
+
+
 def view(count: int = 3) -> LoadView:
     return view_of({f"n{index}": 1.0 for index in range(count)})
 
@@ -81,7 +88,7 @@ async def test_values_come_to_gates_and_back(polling):
     nodes = view()
     all_say(20)
     sample_calls.values["n0"] = 90
-    async with polling(read_probes([GIVEN.format(expire=5) + ",scale=0.01"]), nodes) as made:
+    async with polling([given(scale=0.01)], nodes) as made:
         await eventually(lambda: nodes.nodes["n0"].barred == "cpu is 0.9, above 0.8")
         assert [node.ready for node in nodes.eligible] == [False, True, True]
         sample_calls.values["n0"] = 70
@@ -109,7 +116,7 @@ async def test_a_node_that_lies_or_fails_is_ordinary_in_the_end_and_it_is_told_o
     all_say(0.2)
     sample_calls.values["n0"] = 0.9
     with capture_logs() as logs:
-        async with polling(read_probes([GIVEN.format(expire=0.2)]), nodes) as made:
+        async with polling([given(expire_s=0.5)], nodes) as made:
             await eventually(lambda: nodes.nodes["n0"].barred)
             sample_calls.values["n0"] = lie
             await eventually(lambda: nodes.nodes["n0"].ready)
@@ -129,7 +136,7 @@ async def test_a_node_that_lies_or_fails_is_ordinary_in_the_end_and_it_is_told_o
 async def test_who_hangs_takes_no_more_than_its_turns_and_holds_nobody_up(polling):
     slow = Slow()
     all_say(0.9, 40)
-    probes = [probe(slow), *read_probes([GIVEN.format(expire=5)])]
+    probes = [probe(slow), given()]
     with capture_logs() as logs:
         async with polling(probes, view(40), polls_max=4) as made:
             await eventually(lambda: len(made.custom.standings.get("n0", ((),))[0]) == 1)
@@ -173,7 +180,7 @@ async def test_polls_do_not_come_in_step(polling):
 
 async def test_nodes_that_come_are_asked_and_those_that_left_are_not(polling):
     slow, nodes = Slow(), view(1)
-    async with polling([probe(slow, period_s=30)], nodes) as made:
+    async with polling([probe(slow, period_s=100)], nodes) as made:
         await eventually(lambda: slow.now == 1)
         nodes.reported(node_report("new"), 0.0)
         await eventually(lambda: slow.now == 2)
@@ -187,10 +194,10 @@ async def test_nodes_that_come_are_asked_and_those_that_left_are_not(polling):
 async def test_a_function_that_hangs_holds_up_neither_the_loop_nor_the_end(polling, function):
     all_say(0.2)
     sample_calls.released.clear()
-    specs = [f"slow=call:integration.collect.sample_calls:{function},period=0.1", GIVEN.format(expire=5)]
+    probes = [probe(CallCollector(f"{CALLS}{function}"), period_s=0.1), given()]
     nodes = view()
     with capture_logs() as logs:
-        async with polling(read_probes(specs), nodes) as made:
+        async with polling(probes, nodes) as made:
             await eventually(lambda: made.stats.failures["slow"] >= 9)
             assert made.stats.polls["cpu"] > made.stats.polls["slow"]
             assert made.custom.standings["n0"].values.keys() == {"cpu"}

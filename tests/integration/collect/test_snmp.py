@@ -121,7 +121,7 @@ async def test_wrong_credentials_are_told(agent, options, problem):
 async def test_an_agent_that_was_restarted_is_heard_again_and_disturbs_no_other(tmp_path, options, anew):
     agents = [Snmpd(tmp_path / "one"), Snmpd(tmp_path / "two", host="127.0.0.2")]
     agents[1].port = agents[0].port
-    (probe,) = read_probes((f"m=snmp://{{host}}:{agents[0].port}/{OWN_OID},{options},timeout=0.4",))
+    (probe,) = read_probes((f"m=snmp://{{host}}:{agents[0].port}/{OWN_OID},{options},timeout=1",))
     nodes = [NODE, type(NODE)(name=NODE.name, url="", host="127.0.0.2", port=0)]
     try:
         for agent in agents:
