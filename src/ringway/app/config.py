@@ -25,11 +25,11 @@ from ringway.app.load import (
 )
 from ringway.app.log import LogConfig
 from ringway.app.member import MemberConfig
-from ringway.app.policy import POLICY, check_policy, shorten_policy
 from ringway.app.state import STATE_DIR_ENV, find_running, state_dir
 from ringway.app.supervise import UpConfig
 from ringway.collect.config import LoadConfig
 from ringway.core.balance import BalanceConfig
+from ringway.core.steering import Steering
 from ringway.errors import ConfigError
 from ringway.gateway.config import GatewayConfig
 from ringway.node.config import NodeConfig
@@ -63,6 +63,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     up: UpConfig
 
 
+POLICY = "gateway.policy"
+
 SECTIONS: dict[str, type[msgspec.Struct]] = typing.get_type_hints(Config)
 
 
@@ -85,7 +87,12 @@ class Loaded:
 
     def check_policy(self) -> None:
         """Raise `ConfigError` where the gateway's policy cannot be had. Only gateways need it, so only they ask."""
-        check_policy(self.config.gateway.policy, self.origin(POLICY))
+        policy = self.config.gateway.policy
+        try:
+            Steering(policy, b"")
+        except ConfigError as error:
+            where = f"{POLICY} is {policy!r} ({self.origin(POLICY)}): "
+            raise ConfigError(*(where + problem for problem in error.problems)) from None
 
 
 def load_config(
@@ -102,7 +109,7 @@ def load_config(
     fields = all_fields()
     given = combine(
         lambda: beneath or {},
-        lambda: shorten_policy(read_file(file, environ, fields)),
+        lambda: read_file(file, environ, fields),
         lambda: read_environment(environ, fields),
         lambda: flags or {},
     )

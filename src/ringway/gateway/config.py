@@ -1,10 +1,24 @@
 """What can be set on a gateway: each field with its unit, bound and reason."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import msgspec
 
-from ringway.core.placement import DEFAULT_POLICY
+from ringway.core.placement import DEFAULT_POLICY, parse_spec, spec_of_table
+from ringway.errors import ConfigError
+
+
+def short_policy(table: Mapping[str, Any]) -> str:
+    """Return the short form of a policy that is written as a table; raise `ConfigError` where it has none."""
+    spec = spec_of_table(table)
+    try:
+        same = parse_spec(str(spec)) == spec
+    except ConfigError:
+        same = False
+    if not same:
+        raise ConfigError(f"the policy {dict(table)} has a comma in a value; write its values without")
+    return str(spec)
 
 
 class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -31,7 +45,8 @@ class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         msgspec.Meta(
             description="How a node is chosen, with options: two-choices:d=3, or as a table in TOML. `ringway policy "
             "list` says which there are. Two choices stay good when reports are late. `ringway policy set` changes it "
-            "for all gateways while they run."
+            "for all gateways while they run.",
+            extra={"table": short_policy},
         ),
     ] = DEFAULT_POLICY
     allowed_origins: Annotated[
