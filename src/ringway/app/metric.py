@@ -12,6 +12,8 @@ from ringway.admin.metric import Metric, Sample, Source
 from ringway.balancer import BalancerStats
 from ringway.collect import CollectStats, Poller
 from ringway.core.load import LoadView
+from ringway.core.placement import Score
+from ringway.core.steering import Steering
 from ringway.gateway import Stats as GatewayStats
 from ringway.node import Stats as NodeStats
 from ringway.ports import Engine
@@ -125,6 +127,9 @@ ENGINE_UP = _gauge("engine_up", "1 while the engine can be reached.")
 INFO = _gauge("build_info", "Always 1; the labels say what runs.", "version", "role", "name")
 NODE_LOAD = _gauge("gateway_node_load", "Effective load of each node as this gateway sees it.", "node")
 NODE_CONNECTIONS = _gauge("gateway_node_connections", "Connections of each node, as it last reported.", "node")
+SCORE_FAILURES = _counter(
+    "gateway_score_failures_total", "Calls of the policy score's function that failed or returned no number."
+)
 
 COLLECT_VALUE = _gauge(
     "collect_value", "What was measured at each node, smoothed; absent once expired.", "node", "metric"
@@ -135,7 +140,7 @@ COLLECT_TRIM = _gauge("collect_trim_ratio", "What measurements make of the node'
 COLLECT_PANIC = _gauge("collect_panic", "1 while gates are ignored, because too much of the weight would be gated.")
 
 EVERY_PROCESS = (INFO, ENGINE_UP)
-VIEW = (NODE_LOAD, NODE_CONNECTIONS)
+VIEW = (NODE_LOAD, NODE_CONNECTIONS, SCORE_FAILURES)
 COLLECTED = (COLLECT_VALUE, COLLECT_SCORE, COLLECT_GATED, COLLECT_TRIM, COLLECT_PANIC)
 
 
@@ -172,6 +177,16 @@ def read_view(view: LoadView) -> Source:
         for node in list(view.nodes.values()):
             yield Sample(NODE_LOAD, node.load, (node.name,))
             yield Sample(NODE_CONNECTIONS, node.connections, (node.name,))
+
+    return read
+
+
+def read_policy(steering: Steering) -> Source:
+    """Return a source that says how the policy in force fares."""
+
+    def read() -> Iterator[Sample]:
+        if isinstance(steering.policy, Score):
+            yield Sample(SCORE_FAILURES, steering.policy.failures)
 
     return read
 

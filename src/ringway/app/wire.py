@@ -21,7 +21,17 @@ from ringway.app.config import Config
 from ringway.app.engine import open_engine, read_secret
 from ringway.app.limit import allow_many_files
 from ringway.app.member import free_name, take_name
-from ringway.app.metric import BALANCER, COLLECT, GATEWAY, NODE, read_collected, read_process, read_stats, read_view
+from ringway.app.metric import (
+    BALANCER,
+    COLLECT,
+    GATEWAY,
+    NODE,
+    read_collected,
+    read_policy,
+    read_process,
+    read_stats,
+    read_view,
+)
 from ringway.app.shutdown import Job, Step, run_until_stopped, watch
 from ringway.balancer import Balancer
 from ringway.collect import Poller, read_probes
@@ -82,6 +92,7 @@ async def run_gateway(config: Config) -> int:
             read_stats(gateway.stats, GATEWAY),
             read_stats(balancer.stats, BALANCER),
             read_view(directory.view),
+            read_policy(steering),
             *_read_poller(poller),
         ]
         measuring = Job("collectors", poller.run())
@@ -137,6 +148,7 @@ async def _run_static_gateway(config: Config) -> int:
             read_process("gateway", name, None),
             read_stats(gateway.stats, GATEWAY),
             read_view(directory.view),
+            read_policy(steering),
             *_read_poller(poller),
         ]
         asked = Admin(

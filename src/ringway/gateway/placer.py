@@ -5,7 +5,10 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+import structlog
+
 from ringway.core.load import LoadView, NodeLoad
+from ringway.core.placement import Score
 from ringway.core.steering import Steering
 from ringway.errors import TicketError
 from ringway.gateway.stats import Stats
@@ -14,6 +17,8 @@ from ringway.types import Issuer, NodeName
 
 if TYPE_CHECKING:
     from random import Random
+
+_log = structlog.get_logger()
 
 NONCE_BYTES = 8
 _POOL_BYTES = 512 * NONCE_BYTES
@@ -55,6 +60,7 @@ class Placer:
         self.clock = clock
         self._wall = wall
         self._rng = rng
+        self._blamed: Score | None = None  # said once
         self._pool = b""
         self._used = 0
 
@@ -71,6 +77,9 @@ class Placer:
                 others = [other for other in policy.pick(view, key, self._rng, CANDIDATES).nodes if other is not node]
                 return self._placed(node, donor, others, held=False)
         ranked = policy.pick(view, key, self._rng, CANDIDATES).nodes
+        if isinstance(policy, Score) and policy.failures and policy is not self._blamed:
+            self._blamed = policy
+            _log.error("the score fails; nodes for which it does are chosen last", problem=policy.failure)
         node = ranked[0]
         view.place(node, now)
         return self._placed(node, view.issuer, ranked[1:], held=True)

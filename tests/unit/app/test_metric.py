@@ -9,6 +9,7 @@ from ringway.app.metric import (
     NO_METRIC,
     NODE,
     VIEW,
+    read_policy,
     read_process,
     read_stats,
     read_view,
@@ -16,6 +17,8 @@ from ringway.app.metric import (
 from ringway.balancer import BalancerStats
 from ringway.collect import CollectStats
 from ringway.core.load import LoadView
+from ringway.core.placement import Score
+from ringway.core.steering import Steering
 from ringway.gateway import Stats as GatewayStats
 from ringway.node import Stats as NodeStats
 from ringway.types import Issuer
@@ -60,3 +63,11 @@ def test_a_process_without_an_engine_says_nothing_of_one():
 
 def test_an_empty_view_has_no_samples():
     assert list(read_view(LoadView(Issuer("0" * 8)))()) == []
+
+
+def test_a_policy_is_asked_how_it_fares() -> None:
+    assert list(read_policy(Steering("two-choices", b""))()) == []
+    steering = Steering("score:call=sample:fullness", b"")
+    assert isinstance(steering.policy, Score)
+    steering.policy.failures = 3
+    assert [sample.value for sample in read_policy(steering)()] == [3]
