@@ -51,16 +51,16 @@ class Desk:
 
     async def _rebalance(self, request: Rebalance) -> PlanAnswer:
         plan = await self._plan_exactly(not request.dry_run)
-        frozen = self._frozen()
         rows = tuple(QuotaRow(donor=quota.donor, target=quota.target, count=quota.count) for quota in plan.quotas)
         return PlanAnswer(
             quotas=rows,
-            reason=f"{plan.reason}; moves are frozen: {frozen}" if frozen else plan.reason,
+            reason=plan.reason,
             imbalance=plan.imbalance,
             moves_per_s=self._term.moves_per_s(),
             fair=dict(plan.fair),
             load={name: node.load for name, node in self._view.nodes.items()},
             reconnect_window_s=round(self._term.reconnect_window_s(), 1),
+            frozen=self._frozen(),
         )
 
     async def _drain(self, request: Drain) -> DrainAnswer:

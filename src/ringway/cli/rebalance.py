@@ -67,7 +67,10 @@ def _show(answer: PlanAnswer, *, dry_run: bool) -> None:
     moves = sum(quota.count for quota in answer.quotas)
     seconds = moves / answer.moves_per_s if answer.moves_per_s else 0.0
     pace = f"{moves:,} moves, {answer.moves_per_s:,.0f} a second: about {seconds:,.0f} s"
-    console.print(f"{pace}. Nothing was moved (--dry-run)." if dry_run else f"{pace}. The balancer has begun.")
+    begun = (
+        f"It begins when moves go on; they are frozen: {answer.frozen}" if answer.frozen else "The balancer has begun"
+    )
+    console.print(f"{pace}. {'Nothing was moved (--dry-run)' if dry_run else begun}.")
     window = f"{answer.reconnect_window_s:,.0f} s"
     console.print(f"If a node died now, its clients should take {window} to come back.", style="dim")
 

@@ -101,6 +101,7 @@ class PlanAnswer(msgspec.Struct, frozen=True, kw_only=True):
     fair: dict[NodeName, float]
     load: dict[NodeName, float]
     reconnect_window_s: float = 0.0  # how long the clients of a node that dies now should take to come back
+    frozen: str = ""  # why nobody is moved now; empty: they are
 
 
 _encoder = msgspec.json.Encoder()
