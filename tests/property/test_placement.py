@@ -130,6 +130,19 @@ def test_round_robin_is_never_two_turns_off(nodes: dict[NodeName, float], seed: 
         assert all(abs(counts[node] - picked * weight / total) < 2 for node, weight in nodes.items())
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_round_robin_is_never_two_turns_off_among_many(seed: int) -> None:
+    """Sixty nodes of any weight, and one with half of all: where plain deadlines are furthest off."""
+    chance = rng(seed)
+    nodes = {name(index): chance.uniform(0.1, 100.0) for index in range(1, 60)}
+    nodes[name(0)] = total = sum(nodes.values())
+    view, policy = view_of(nodes), WeightedRoundRobin()
+    counts: Counter[NodeName] = Counter()
+    for picked in range(1, 1001):
+        counts[policy.pick(view, None, chance, 1).nodes[0].name] += 1
+        assert all(abs(counts[node] - picked * weight / (2 * total)) < 2 for node, weight in nodes.items())
+
+
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=10), st.integers(0, 1000))
 def test_round_robin_is_exact_in_every_cycle(drawn: list[int], seed: int) -> None:
     nodes = {name(index): float(weight) for index, weight in enumerate(drawn)}

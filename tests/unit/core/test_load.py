@@ -406,3 +406,14 @@ def test_what_does_not_report_does_not_age() -> None:
     view.tick(1000.0)
     assert view.nodes[N1].ready
     assert view.suspects(1000.0) == []
+
+
+def test_who_has_arrived_is_not_counted_as_on_the_way_until_the_gateway_says_so(view: LoadView) -> None:
+    """The node speaks before the gateway whose clients it has taken: nobody counts twice in between."""
+    gateway = gateway_report("g2", reserved={N1: 5})
+    view.reported(node_report("n1", 1), 0.0)
+    view.reported(gateway, 0.0)
+    view.reported(node_report("n1", 2, connections=4, taken={issuer(gateway): 4}), 1.0)
+    assert (view.nodes[N1].others, view.nodes[N1].load) == (1, 5)
+    view.reported(gateway_report("g2", 2, reserved={N1: 1}), 1.1)
+    assert view.nodes[N1].load == 5
