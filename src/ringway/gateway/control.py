@@ -169,7 +169,9 @@ class Control:
                 return self.followed()
 
     def _change(self, directive: Directive) -> DirectiveAnswer:
-        if self._steering.follow(directive):
+        """Follow `directive` under a version that is newer than all that were heard, also of those not followed."""
+        version = max(self.versions().values()) + 1
+        if self._steering.follow(msgspec.structs.replace(directive, version=version)):
             self._changed()
         return self.followed()
 

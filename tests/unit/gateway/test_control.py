@@ -194,6 +194,14 @@ def test_what_another_gateway_follows_and_this_one_cannot_is_said_once(capsys):
     assert host.version == 5
 
 
+def test_a_change_made_here_is_newer_than_all_that_others_follow():
+    host = Host(1)
+    host.hear(gateway_report("gateway-2", directive=Directive(version=4, policy="of-tomorrow")))
+    assert host.version == 0
+    assert host.control.change_policy("ring", moving=False).directive.version == 5
+    assert host.control.followed().problem == ""
+
+
 def test_reports_without_a_directive_and_of_who_leaves_change_nothing():
     host = Host(1)
     host.hear(gateway_report("gateway-2"))
