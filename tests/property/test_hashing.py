@@ -178,6 +178,18 @@ def test_a_node_that_grows_takes_the_difference_and_no_more() -> None:
     assert abs(taken - K * share) <= 4.5 * math.sqrt(K * share * (1 - share))
 
 
+@every_table
+def test_a_node_that_was_made_lighter_and_then_left_is_named_no_more(kind: str) -> None:
+    """A table that forgets to take out what the heavier node had names it afterwards, or fails."""
+    stay = {name(1): 1.0, name(2): 1.0, name(3): 1.0}
+    table = made(kind, {**stay, name(4): 10.0})
+    for weight in (2.0, 0.1, 0.0):
+        table.update({**stay, name(4): weight})
+        assert set(table.owners(SOME)) == set(stay) | ({name(4)} if weight else set())
+    assert not moved(table.owners(KEYS), made(kind, stay).owners(KEYS))
+    assert sorted(table.ranked(b"key")) == sorted(stay)
+
+
 # Shares: how much each node gets.
 
 SHAPES: dict[str, Callable[[int], bytes]] = {
