@@ -190,6 +190,15 @@ def test_a_node_that_was_made_lighter_and_then_left_is_named_no_more(kind: str) 
     assert sorted(table.ranked(b"key")) == sorted(stay)
 
 
+@every_table
+def test_nodes_that_leave_together_and_return_in_another_order_are_told_apart(kind: str) -> None:
+    table = made(kind, equal(6))
+    for present in ("012", "0123", "012", "01235", "0125", "125", "0125", "3", "31", "315"):
+        nodes = {f"n{digit}": 1.0 for digit in present}
+        table.update({NodeName(node): weight for node, weight in nodes.items()})
+        assert not moved(table.owners(SOME), made(kind, nodes).owners(SOME))
+
+
 # Shares: how much each node gets.
 
 SHAPES: dict[str, Callable[[int], bytes]] = {

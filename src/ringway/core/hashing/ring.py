@@ -40,6 +40,7 @@ class HashRing:
         self._secret = table_secret(secret)
         self._weights: dict[NodeName, float] = {}
         self._names: list[NodeName] = []  # by number; those of nodes that left are given again
+        self._number_of: dict[NodeName, int] = {}  # the numbers, by name
         self._unused: list[int] = []
         self._points: Numbers = np.zeros(0, np.uint64)  # sorted
         self._whose = np.zeros(0, np.uint16)
@@ -58,9 +59,10 @@ class HashRing:
         wanted = {name: weight for name, weight in weights.items() if weight > 0}
         gone = [name for name, weight in self._weights.items() if wanted.get(name) != weight]
         added = sorted(name for name, weight in wanted.items() if self._weights.get(name) != weight)
+        if not gone and not added:
+            return
         self._weights = wanted
-        if gone:
-            self._take_out([self._names.index(name) for name in gone])
+        self._take_out([self._number_of.pop(name) for name in gone])
         if added:
             self._put_in({self._number(name): self._points_of(name) for name in added})
         self._circle, self._numbers = self._points.data, np.append(self._whose, self._whose[:1]).data
@@ -107,10 +109,13 @@ class HashRing:
         else:
             number = len(self._names)
             self._names.append(name)
+        self._number_of[name] = number
         return number
 
     def _take_out(self, numbers: list[int]) -> None:
         """Remove the points of the nodes with these numbers."""
+        if not numbers:
+            return
         stays = np.ones(len(self._names), np.bool_)
         stays[numbers] = False
         kept = stays[self._whose]
