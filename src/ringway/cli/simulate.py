@@ -164,6 +164,7 @@ def _values(what: str, given: dict[str, Any]) -> dict[str, Any]:
 _DEFAULTS: dict[str, dict[str, Any]] = {
     "hot-rooms": {"rooms": 2000},
     "heterogeneous": {"weights": [1, 2, 4]},
+    "rolling-restart": {"mean_life_s": 1800},
     "quiet": {"mean_life_s": 600, "seconds": 600},
     "partition": {"mean_life_s": 600},
 }

@@ -81,8 +81,7 @@ def _top(summaries: Sequence[Summary]) -> float:
 def _top_arrivals(summaries: Sequence[Summary]) -> float:
     """One scale for all; at least as much as a node can take, at most six times that."""
     most = max(
-        float((summary.course.arrivals() / np.array(summary.course.handshakes_per_s)).max())
-        for summary in summaries
+        float((summary.course.arrivals() / np.array(summary.course.handshakes_per_s)).max()) for summary in summaries
     )
     return min(6.0, max(1.1, 1.08 * most))
 

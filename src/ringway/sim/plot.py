@@ -24,9 +24,13 @@ INK = "#010203"  # stands for the page's own colour of text
 FAINT = "#040506"  # the same, faint
 OLD = "#64748b"
 COLOURS = ("#3b82f6", "#f59e0b", "#10b981", "#ef4444", "#a855f7", "#06b6d4", "#ec4899", "#84cc16")
-LINES_MAX = 6
+LONE = (COLOURS[0], COLOURS[2], COLOURS[4], COLOURS[1], COLOURS[5], COLOURS[6])
+LINES_MAX = len(LONE)
+ALL_MAX = 12
+"""So many nodes are drawn as a line each, beside others and where all of them came or went."""
+
 POINTS_MAX = 400
-SIZE = (4.8, 2.7)
+SIZE = (4.8, 2.9)
 
 Values = NDArray[np.float64]
 
@@ -118,19 +122,19 @@ def _nodes(axes: "Axes", course: Course, values: Values, *, peaks: bool = False)
     times = _times(course)
     taking = np.array(course.taking, bool)
     alone = [index for index, joined in enumerate(course.joined) if joined or not taking[:, index].all()]
-    if len(alone) > LINES_MAX or (len(alone) == values.shape[1] and len(alone) > 1):
-        others = [index for index in range(values.shape[1]) if index not in alone]
-        what = "nodes that came or went" if others else _count(len(alone), "")
-        groups, alone = [("old nodes", others, OLD), (what, alone, COLOURS[0])], []
-    else:
-        groups = [("", [index for index in range(values.shape[1]) if index not in alone], OLD)]
-    for name, members, colour in groups:
-        if members:
-            _band(axes, times, values[:, members], colour, name or _count(len(members), "other" if alone else ""))
-    for index, colour in zip(alone, (COLOURS[0], *COLOURS[2:3], *COLOURS[4:], *COLOURS[1:2]), strict=False):
-        axes.plot(times, _thin(values[:, index], peaks=peaks), color=colour, linewidth=1.6, label=course.nodes[index])
+    others = [index for index in range(values.shape[1]) if index not in alone]
+    if others:
+        _band(axes, times, values[:, others], OLD, _count(len(others), "other" if alone else ""))
+    if len(alone) > (LINES_MAX if others else ALL_MAX):
+        _band(axes, times, values[:, alone], COLOURS[0], "nodes that came or went" if others else _count(len(alone)))
+        alone = []
+    colours = LONE if others else COLOURS
+    for turn, index in enumerate(alone):
+        axes.plot(
+            times, _thin(values[:, index], peaks=peaks), color=colours[turn % len(colours)],
+            linewidth=1.6 if others else 1.1, label=course.nodes[index],
+        )  # fmt: skip
     _marks(axes, course)
-    axes.legend(loc="best", ncols=2)
 
 
 def _band(axes: "Axes", times: Values, values: Values, colour: str, name: str) -> None:
@@ -139,7 +143,7 @@ def _band(axes: "Axes", times: Values, values: Values, colour: str, name: str) -
     axes.plot(times, _thin(np.median(values, axis=1)), color=colour, linewidth=1.4, label=name)
 
 
-def _count(count: int, which: str) -> str:
+def _count(count: int, which: str = "") -> str:
     return " ".join(word for word in (str(count), which, "node" + "s" * (count != 1)) if word)
 
 
@@ -156,7 +160,6 @@ def _contenders(axes: "Axes", summaries: Sequence[Summary], values: Callable[[Co
             zorder=2 if dashed else 3, label=label(summary.name),
         )  # fmt: skip
     _marks(axes, max((summary.course for summary in summaries), key=lambda course: len(course.times)))
-    axes.legend(loc="best")
 
 
 def _marks(axes: "Axes", course: Course) -> None:
@@ -203,6 +206,7 @@ def _svg(name: str, draw: "Callable[[Axes], None]") -> str:
         axes = figure.add_subplot()
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}" if value >= 10 else f"{value:g}")
         draw(axes)
+        figure.legend(loc="outside lower left", ncols=3 if len(axes.get_legend_handles_labels()[0]) <= 6 else 5)
         text = io.StringIO()
         figure.savefig(text, format="svg", transparent=True, metadata={"Date": None})
     svg = text.getvalue()

@@ -17,11 +17,12 @@ from ringway.sim.scenario import Scenario
 from ringway.sim.script import FIRST_S, play
 from ringway.sim.summary import Summary, summarize
 from ringway.sim.world import STEP_S, World
-from ringway.types import Incarnation, Issuer, Role
+from ringway.types import Incarnation, Issuer, NodeState, Role
 
 QUIET_S = 30.0
 """A run without a set time ends when nothing was moved and nobody was away for so long."""
 
+FILLING_S = 300.0
 LONGEST_S = 3600.0
 
 Progress = Callable[[float], None]
@@ -40,7 +41,6 @@ def simulate(scenario: Scenario, contender: Contender, progress: Progress = lamb
         world.add_gateway(contender.make_policy())
     fill(world)
     leader = Leader(world, world.gateways[0]) if contender.directed else Baseline(world, world.gateways[0])
-    quiet_s = QUIET_S + 3 * scenario.report_delay_s
     script = play(world)
     waiting: Callable[[], bool] | None = next(script, None)
     round_due = FIRST_S / 2
@@ -63,13 +63,23 @@ def simulate(scenario: Scenario, contender: Contender, progress: Progress = lamb
         if scenario.seconds:
             if world.now >= scenario.seconds:
                 break
-        elif waiting is None and (world.now - busy_at > quiet_s or world.now > LONGEST_S):
+        elif waiting is None and (world.now - busy_at > _quiet_s(world) or world.now > LONGEST_S):
             break
     return summarize(world, minimum=_minimum(world, leader), took_s=time.perf_counter() - began)
 
 
+def _quiet_s(world: World) -> float:
+    """How long nothing must have been moved for a run to end: longer where newcomers still make loads even."""
+    nodes = [node for node in world.nodes if node.alive and node.state is NodeState.ACTIVE]
+    fullness = [node.connections / node.weight for node in nodes]
+    uneven = bool(fullness) and min(fullness) < 0.9 * sum(fullness) / len(fullness)
+    return (QUIET_S if not (uneven and world.scenario.mean_life_s) else FILLING_S) + 3 * world.scenario.report_delay_s
+
+
 def _minimum(world: World, leader: "Leader | Baseline") -> int | None:
     """The least number of moves, where it does not follow from fair shares."""
+    if world.scenario.scenario in ("crash", "partition", "flash-crowd", "quiet"):
+        return 0  # who was cut off or is new comes by itself
     if world.scenario.scenario == "rolling-restart":
         return world.scenario.connections
     if world.scenario.rooms and isinstance(leader, Leader) and leader.deed is not None:

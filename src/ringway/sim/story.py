@@ -64,7 +64,7 @@ def sentences(summaries: Sequence[Summary]) -> list[str]:
 
 def _sentence(summary: Summary) -> str:
     name = label(summary.name)
-    if summary.moves_per_minimum is not None:
+    if summary.moves and summary.moves_per_minimum is not None:
         share = summary.moves / max(1, summary.clients)
         said = f"{name} moved {summary.moves:,} connections ({share:.0%} of all, {summary.moves_per_minimum:.2f} times"
         said += " the least that is needed)"

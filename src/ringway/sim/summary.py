@@ -40,7 +40,7 @@ class Course(msgspec.Struct, frozen=True, kw_only=True):
 
     def arrivals(self) -> Rows:
         """Who came to each node in each second, either way."""
-        return np.array(self.newcomers, float) + np.array(self.movers, float)
+        return np.asarray(np.array(self.newcomers, float) + np.array(self.movers, float))
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
