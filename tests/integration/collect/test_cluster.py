@@ -43,7 +43,7 @@ def queues() -> Iterator[ThreadingHTTPServer]:
 def test_a_node_is_gated_by_what_is_measured_of_it(queues):
     spec = (
         f"jobs=http://127.0.0.1:{queues.server_address[1]}/{{name}},path=jobs.0.waiting,"
-        "threshold=100,period=0.2,tau=0,low=20"
+        "threshold=100,low=20,period=1,timeout=0.49,expire=60,tau=0"
     )
     with running_system(nodes=2, environ={"RINGWAY_LOAD_COLLECT": spec}) as system:
         busy, idle = sorted(system.nodes())

@@ -16,7 +16,7 @@ from ringway.testing.system import free_port, wait_for
 
 KEYS = {"AUTH_KEY": AUTH_KEY, "PRIV_KEY": PRIV_KEY, "COMMUNITY": COMMUNITY}
 
-MEANING = "scale=0.01,threshold=0.8,low=0.6,high=0.9,period=0.2,tau=0"
+MEANING = "scale=0.01,threshold=0.8,low=0.6,high=0.9,period=1,timeout=0.49,expire=60,tau=0"
 
 FLAG = f"cpu=snmp://{{{{host}}}}:{{port}}/{OWN_OID},community=$COMMUNITY,{MEANING}"
 
@@ -31,7 +31,9 @@ scale = 0.01
 threshold = 0.8
 low = 0.6
 high = 0.9
-period = 0.2
+period = 1
+timeout = 0.49
+expire = 60
 tau = 0
 """
 
