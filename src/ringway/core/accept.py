@@ -42,13 +42,18 @@ class _Bucket:
 
     def add(self, at: float) -> None:
         if self.interval:
-            left = max(0.0, self.level - (at - self.at) / self.interval)
-            self.level = min(left, self.burst) + 1.0  # what came beyond it, when all were paced, leaves no debt
+            left = self.level - (at - self.at) / self.interval
+            if left > self.burst:  # what came beyond it, when all were paced, leaves no debt
+                left = self.burst
+            self.level = left + 1.0 if left > 0.0 else 1.0
         self.at = at
 
     def ready(self) -> float:
         """From when on another may come."""
-        return self.at + max(0.0, self.level - self.burst) * self.interval if self.interval else -inf
+        if not self.interval:
+            return -inf
+        over = self.level - self.burst
+        return self.at + over * self.interval if over > 0.0 else self.at
 
 
 class AcceptCap:
