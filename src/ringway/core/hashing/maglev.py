@@ -23,6 +23,7 @@ from ringway.core.hashing.stream import (
     Names,
     Numbers,
     Times,
+    begin_hash,
     hash_key,
     mix,
     named,
@@ -49,6 +50,7 @@ class Maglev:
 
     def __init__(self, weights: Mapping[NodeName, float], secret: bytes = b"") -> None:
         self._secret = table_secret(secret)
+        self._begun = begin_hash(self._secret)
         self._weights: dict[NodeName, float] = {}
         self._names: list[NodeName] = []
         self._seeds: Numbers = np.zeros(0, np.uint64)
@@ -76,13 +78,13 @@ class Maglev:
         """Return the node that owns `key`. Raise `LookupError` on an empty table."""
         if not self._places:
             raise LookupError("the table is empty")
-        return self._names[self._places[hash_key(key, self._secret) % SIZE]]
+        return self._names[self._places[hash_key(key, self._begun) % SIZE]]
 
     def ranked(self, key: bytes) -> Iterator[NodeName]:
         """Yield all nodes for `key`, each once: the owner of its place, then those of the places after it."""
         if not self._places:
             return
-        place = hash_key(key, self._secret) % SIZE
+        place = hash_key(key, self._begun) % SIZE
         met: set[int] = set()
         for at in range(place, place + _WALK * len(self._names) + 1):
             number = self._places[at % SIZE]

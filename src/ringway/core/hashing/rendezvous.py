@@ -32,6 +32,7 @@ from ringway.core.hashing.stream import (
     Names,
     Numbers,
     Times,
+    begin_hash,
     hash_key,
     mix,
     named,
@@ -69,6 +70,7 @@ class Rendezvous:
 
     def __init__(self, weights: Mapping[NodeName, float], secret: bytes = b"") -> None:
         self._secret = table_secret(secret)
+        self._begun = begin_hash(self._secret)
         self._weights: dict[NodeName, float] = {}
         self._names: list[NodeName] = []  # by number; those of nodes that left are given again
         self._numbers: dict[NodeName, int] = {}
@@ -116,12 +118,12 @@ class Rendezvous:
         """Return the node that owns `key`. Raise `LookupError` on an empty table."""
         if not self._weights:
             raise LookupError("the table is empty")
-        number: int = self._rows[0][hash_key(key, self._secret) >> 64 - SLOT_BITS] & _NUMBER
+        number: int = self._rows[0][hash_key(key, self._begun) >> 64 - SLOT_BITS] & _NUMBER
         return self._names[number]
 
     def ranked(self, key: bytes) -> Iterator[NodeName]:
         """Yield all nodes for `key`, each once, in the order of their times."""
-        slot = hash_key(key, self._secret) >> 64 - SLOT_BITS
+        slot = hash_key(key, self._begun) >> 64 - SLOT_BITS
         if slot in self._orders:
             yield from self._orders[slot]
             return

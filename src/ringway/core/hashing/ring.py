@@ -15,7 +15,7 @@ from itertools import chain
 
 import numpy as np
 
-from ringway.core.hashing.stream import Names, Numbers, hash_key, mix, named, seed_of, steps, table_secret
+from ringway.core.hashing.stream import Names, Numbers, begin_hash, hash_key, mix, named, seed_of, steps, table_secret
 from ringway.types import NodeName
 
 POINTS_PER_WEIGHT = 4096
@@ -38,6 +38,7 @@ class HashRing:
 
     def __init__(self, weights: Mapping[NodeName, float], secret: bytes = b"") -> None:
         self._secret = table_secret(secret)
+        self._begun = begin_hash(self._secret)
         self._weights: dict[NodeName, float] = {}
         self._names: list[NodeName] = []  # by number; those of nodes that left are given again
         self._number_of: dict[NodeName, int] = {}  # the numbers, by name
@@ -72,14 +73,14 @@ class HashRing:
         """Return the node that owns `key`. Raises `LookupError` on an empty ring."""
         if not self._weights:
             raise LookupError("the ring is empty")
-        number: int = self._numbers[self._next(hash_key(key, self._secret))]
+        number: int = self._numbers[self._next(hash_key(key, self._begun))]
         return self._names[number]
 
     def ranked(self, key: bytes) -> Iterator[NodeName]:
         """Yield all nodes for `key`, each once, in ring order: the owner, then its successors."""
         if not self._weights:
             return
-        place = hash_key(key, self._secret)
+        place = hash_key(key, self._begun)
         start, size = self._next(place), len(self._circle)
         stop = start + min(size, _WALK * len(self._weights))
         met: set[int] = set()

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ringway.core.hashing.rendezvous import DEPTH, DEPTH_MIN, ORDERS_MAX, SLOT_BITS, SLOTS, Rendezvous
-from ringway.core.hashing.stream import Names, hash_key, named, seed_of, table_secret
+from ringway.core.hashing.stream import Names, begin_hash, hash_key, named, seed_of, table_secret
 from ringway.types import NodeName
 from sample import equal, name
 
@@ -33,7 +33,7 @@ def time_of(node: NodeName, weight: float, slot: int, secret: bytes) -> float:
 def direct(weights: dict[NodeName, float], key: bytes, secret: bytes = b"") -> list[NodeName]:
     """All nodes in the order of their times at the slot of `key`."""
     hashed = table_secret(secret)
-    slot = hash_key(key, hashed) >> 64 - SLOT_BITS
+    slot = hash_key(key, begin_hash(hashed)) >> 64 - SLOT_BITS
     present = [node for node, weight in weights.items() if weight > 0]
     return sorted(present, key=lambda node: time_of(node, weights[node], slot, hashed))
 
