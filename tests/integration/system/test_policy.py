@@ -145,10 +145,10 @@ async def test_frozen_moves_wait_until_they_are_let_go_on(system, operator, crow
     held = system.nodes()["node-1"]["connections"]
     assert held
 
-    def plan() -> str:
-        return str(operator.run("rebalance", "--dry-run"))
+    def frozen() -> str:
+        return str(operator.json("rebalance", "--dry-run")["frozen"])
 
-    await until(lambda: "a deploy" in plan(), "the balancer to say that it is frozen")
+    await until(lambda: "a deploy" in frozen(), "the balancer to say that it is frozen")
     assert system.nodes()["node-1"]["connections"] == held
     assert "Moves are frozen: a deploy" in await asyncio.to_thread(operator.run, "policy")
     status, after = operator.ask(operator.admins["gateway-2"], "DELETE", "/v1/freeze")
