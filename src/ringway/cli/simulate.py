@@ -174,7 +174,7 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
 def _compare(asked: Asked, values: dict[str, Any], *, what_if: bool = False) -> None:
     from ringway.sim.contender import BASELINES, make_contenders
     from ringway.sim.run import simulate as run
-    from ringway.sim.story import what_if_headline
+    from ringway.sim.story import what_if_headline, what_if_note
 
     settings = dict(setting.partition("=")[::2] for setting in asked.balance)
     values = {**values, "balance": {**values.get("balance", {}), **_read(settings)}}
@@ -182,30 +182,34 @@ def _compare(asked: Asked, values: dict[str, Any], *, what_if: bool = False) -> 
     baselines = list(BASELINES) if asked.baselines == ["all"] else asked.baselines
     policies = asked.policies or [scenario.policy_before or ("rendezvous" if scenario.rooms else "two-choices")]
     summaries = []
-    for contender in make_contenders(policies, baselines, asked.paces, scenario.balance):
+    contenders = make_contenders(policies, baselines, asked.paces, scenario.balance)
+    for contender in contenders:
         with _progress(contender.name, asked, scenario.seconds or None) as progress:
             summaries.append(run(scenario, contender, progress))
-    title = what_if_headline(scenario) if what_if else ""
+    title = note = ""
+    if what_if:
+        title = what_if_headline(scenario)
+        note = what_if_note([each.name for each in contenders if each.make_policy().table])
     if asked.as_json:
         typer.echo(msgspec.json.encode([_without_course(summary) for summary in summaries]))
     else:
-        _show(scenario, summaries, title)
+        _show(scenario, summaries, title, note)
     if asked.html is not None:
         from ringway.sim.page import page
 
-        _write(asked.html, page(scenario, summaries, title))
+        _write(asked.html, page(scenario, summaries, title, note))
 
 
-def _show(scenario: "Scenario", summaries: "list[Summary]", title: str) -> None:
+def _show(scenario: "Scenario", summaries: "list[Summary]", title: str, note: str) -> None:
     from rich.table import Table
 
     from ringway.cli.table import make_console
     from ringway.sim.story import COLUMNS, headline, row, sentences
 
     console = make_console()
-    console.print(title or headline(scenario))
+    console.print(title or headline(scenario), markup=False)
     for sentence in sentences(summaries):
-        console.print(f"- {sentence[0].upper()}{sentence[1:]}", soft_wrap=True)
+        console.print(f"- {sentence[0].upper()}{sentence[1:]}", soft_wrap=True, markup=False)
     console.print()
     table = Table(box=None, pad_edge=False, header_style="dim")
     for index, (name, _) in enumerate(COLUMNS):
@@ -213,6 +217,8 @@ def _show(scenario: "Scenario", summaries: "list[Summary]", title: str) -> None:
     for summary in summaries:
         table.add_row(*row(summary))
     console.print(table)
+    if note:
+        console.print(f"\n{note}", soft_wrap=True, markup=False)
 
 
 def _placement(asked: Asked, given: dict[str, Any], keys: str) -> None:

@@ -54,7 +54,7 @@ def make_contenders(
             if pace <= 0:
                 raise ConfigError(f"a pace of {pace:g} moves a second; give a number above 0")
             paced = msgspec.structs.replace(balance, moves_per_s_max=pace)
-            contenders.append(Contender(name=f"{policy}, {pace:g} moves/s", policy=policy, balance=paced))
+            contenders.append(Contender(name=f"{policy} at {pace:g} moves/s", policy=policy, balance=paced))
         if not paces:
             contenders.append(Contender(name=policy, policy=policy, balance=balance))
     contenders += [Contender(name=name, baseline=name, balance=balance) for name in baselines]

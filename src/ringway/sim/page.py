@@ -37,8 +37,8 @@ dt { font-weight: 600; } dd { margin: 0; }
 """
 
 
-def page(scenario: Scenario, summaries: Sequence[Summary], title: str = "") -> str:
-    """Return the whole page; `title` stands for what the scenario says of itself."""
+def page(scenario: Scenario, summaries: Sequence[Summary], title: str = "", note: str = "") -> str:
+    """Return the whole page; `title` stands for what the scenario says of itself, `note` below the table."""
     head = escape(title or headline(scenario))
     said = "".join(f"<li>{escape(sentence[0].upper() + sentence[1:])}</li>" for sentence in sentences(summaries))
     end = max(plot.ends(summary) for summary in summaries)
@@ -48,7 +48,8 @@ def page(scenario: Scenario, summaries: Sequence[Summary], title: str = "") -> s
         f"<title>Ringway: {escape(scenario.scenario)}</title><style>{_STYLE}</style></head><body>",
         f"<h1>{head}</h1><ul>{said}</ul>",
         _table(summaries),
-        "<h2>Side by side</h2>",
+        f'<p class="note">{escape(note)}</p>' if note else "",
+        f"<h2>{'Side by side' if len(summaries) > 1 else 'Over time'}</h2>",
         _pictures([plot.imbalance(summaries), plot.moves(summaries), plot.away(summaries)]),
         "<h2>Connections per node</h2>",
         _pictures([plot.connections(summary, _top(summaries), end) for summary in summaries]),

@@ -122,6 +122,8 @@ def _nodes(axes: "Axes", course: Course, values: Values, *, peaks: bool = False)
     times = _times(course)
     taking = np.array(course.taking, bool)
     alone = [index for index, joined in enumerate(course.joined) if joined or not taking[:, index].all()]
+    if values.shape[1] <= LINES_MAX:
+        alone = list(range(values.shape[1]))
     others = [index for index in range(values.shape[1]) if index not in alone]
     if others:
         _band(axes, times, values[:, others], OLD, _count(len(others), "other" if alone else ""))

@@ -38,6 +38,12 @@ def headline(scenario: Scenario) -> str:
     """Return what was simulated, in a sentence."""
     nodes = f"{scenario.nodes} node{'s' * (scenario.nodes != 1)}"
     what = SCENARIOS[scenario.scenario]
+    if scenario.event:
+        what = "; ".join(
+            f"{event.do} {', '.join(event.nodes) or (f'{event.clients:,}' if event.clients else 'one')} "
+            f"at {event.at_s:g} s"
+            for event in scenario.event
+        )
     count = {"scale-out": scenario.add, "scale-in": scenario.remove, "crash": scenario.remove}.get(scenario.scenario)
     if count is not None:
         what = what.replace("nodes", "one node" if count == 1 else f"{count} nodes")
@@ -55,6 +61,16 @@ def what_if_headline(scenario: Scenario) -> str:
     asked += [f"without {', '.join(drained)}"] if drained else []
     held = f"The running system holds {scenario.connections:,} connections on {scenario.nodes} nodes"
     return f"{held}; what if: {' and '.join(asked) or 'another policy'}?"
+
+
+def what_if_note(policies: Sequence[str]) -> str:
+    """Return what must be known of policies by key, where they are asked about a running system."""
+    if not policies:
+        return ""
+    return (
+        f"{', '.join(policies)}: as if told to move everybody to the owner of its key (`ringway policy set --move`). "
+        "Reports do not tell clients' keys, so each is given one of its own."
+    )
 
 
 def sentences(summaries: Sequence[Summary]) -> list[str]:

@@ -21,7 +21,7 @@ def test_it_prints_what_happened_and_a_table(capsys: pytest.CaptureFixture[str])
 def test_json_has_an_object_for_each_contender(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["simulate", *SMALL, "--policy", "ring", "--moves-per-s", "20", "--moves-per-s", "40", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert [each["name"] for each in found] == ["ring, 20 moves/s", "ring, 40 moves/s"]
+    assert [each["name"] for each in found] == ["ring at 20 moves/s", "ring at 40 moves/s"]
     assert found[0]["moves"] > 0
     assert "course" not in found[0]
 

@@ -51,8 +51,8 @@ def test_contenders_are_each_policy_at_each_pace_and_the_baselines() -> None:
     balance = make_scenario({}).balance
     made = make_contenders(["two-choices", "rendezvous:c=1.1"], ["modulo"], [50, 100], balance)
     assert [contender.name for contender in made] == [
-        "two-choices, 50 moves/s", "two-choices, 100 moves/s",
-        "rendezvous:c=1.1, 50 moves/s", "rendezvous:c=1.1, 100 moves/s", "modulo",
+        "two-choices at 50 moves/s", "two-choices at 100 moves/s",
+        "rendezvous:c=1.1 at 50 moves/s", "rendezvous:c=1.1 at 100 moves/s", "modulo",
     ]  # fmt: skip
     for wrong in ((["two"], [], []), ([], ["mod"], []), (["ring"], [], [0]), (["ring", "ring"], [], [])):
         with pytest.raises(ConfigError):
