@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ringway.core.balance import BalanceConfig, Plan, Quota, Standing, fair_shares, plan_by_key, plan_by_load
+from ringway.core.balance.config import BalanceConfig
+from ringway.core.balance.pace import Limits, Pacer, moves_per_s
+from ringway.core.balance.plan import Plan, Quota, Standing, fair_shares, plan_by_key, plan_by_load
 from ringway.core.load import LoadView
-from ringway.core.pace import Limits, Pacer, moves_per_s
 from ringway.core.placement import TwoChoices
 from ringway.types import NodeName
 from sample import equal, name, rng, view_of

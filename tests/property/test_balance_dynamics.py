@@ -10,11 +10,11 @@ from random import Random
 
 import pytest
 
-from ringway.core.balance import BalanceConfig
+from ringway.core.balance.config import BalanceConfig
+from ringway.core.balance.term import Term
 from ringway.core.load import LoadView
+from ringway.core.load.reservation import Ledger
 from ringway.core.placement import TwoChoices
-from ringway.core.reservation import Ledger
-from ringway.core.term import Term
 from ringway.protocol.report import Report
 from ringway.types import Incarnation, Issuer, NodeName, NodeState, Role
 from sample import GATEWAY, name

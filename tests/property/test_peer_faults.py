@@ -8,8 +8,8 @@ import pytest
 
 from property.crowd import BY_LOAD, Crowd, Server
 from ringway.core.load import LoadView, NodeLoad
+from ringway.core.load.response import TAU_S
 from ringway.core.placement import LeastConnected, LeastResponseTime, TwoChoices, make_policy
-from ringway.core.response import TAU_S
 from sample import equal, name, rng, view_of
 
 

@@ -11,15 +11,16 @@ from heapq import heappop, heappush
 from random import Random
 
 from ringway.core.backoff import next_delay_s
-from ringway.core.balance import BalanceConfig, Plan
+from ringway.core.balance.config import BalanceConfig
+from ringway.core.balance.plan import Plan
+from ringway.core.balance.settle import Settle
+from ringway.core.balance.term import Term
 from ringway.core.hashing.ring import HashRing
 from ringway.core.load import LoadView
+from ringway.core.load.reservation import Ledger
 from ringway.core.membership import TICK_S, Event, Joined, Left, Membership
 from ringway.core.placement import make_policy
 from ringway.core.placement.keyed import Keyed, room
-from ringway.core.reservation import Ledger
-from ringway.core.settle import Settle
-from ringway.core.term import Term
 from ringway.errors import NoNode
 from ringway.protocol.report import Report
 from ringway.types import Incarnation, Issuer, NodeName, NodeState, Role

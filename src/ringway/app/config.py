@@ -28,7 +28,7 @@ from ringway.app.member import MemberConfig
 from ringway.app.state import STATE_DIR_ENV, find_running, state_dir
 from ringway.app.supervise import UpConfig
 from ringway.collect.config import LoadConfig
-from ringway.core.balance import BalanceConfig
+from ringway.core.balance.config import BalanceConfig
 from ringway.core.steering import Steering
 from ringway.errors import ConfigError
 from ringway.gateway.config import GatewayConfig

@@ -1,4 +1,4 @@
-"""The balancer: runs in every gateway, one leads by the engine's lease; plans are `core.balance`'s."""
+"""The balancer: runs in every gateway, one leads by the engine's lease; plans are `core.balance.plan`'s."""
 
 from ringway.balancer.balancer import Balancer
 from ringway.balancer.stats import BalancerStats

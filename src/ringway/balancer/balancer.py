@@ -11,12 +11,13 @@ from ringway.balancer.keys import Keys
 from ringway.balancer.leadership import Leadership
 from ringway.balancer.nodes import ask_node
 from ringway.balancer.stats import BalancerStats
-from ringway.core.balance import BalanceConfig, Plan, Quota
-from ringway.core.journal import DONE, LEADERSHIP_LOST, SUPERSEDED, Journal
+from ringway.core.balance.config import BalanceConfig
+from ringway.core.balance.journal import DONE, LEADERSHIP_LOST, SUPERSEDED, Journal
+from ringway.core.balance.plan import Plan, Quota
+from ringway.core.balance.settle import Settle
+from ringway.core.balance.term import Term
 from ringway.core.load import LoadView
-from ringway.core.settle import Settle
 from ringway.core.steering import Steering
-from ringway.core.term import Term
 from ringway.errors import EngineError
 from ringway.ports import Engine, Serving
 from ringway.protocol.control import Decision

@@ -5,10 +5,10 @@ from collections.abc import Awaitable, Callable
 import msgspec
 
 from ringway.balancer.nodes import call_node
-from ringway.core.balance import Plan
-from ringway.core.drain import even_pace
+from ringway.core.balance.drain import even_pace
+from ringway.core.balance.plan import Plan
+from ringway.core.balance.term import Term
 from ringway.core.load import LoadView
-from ringway.core.term import Term
 from ringway.ports import Engine
 from ringway.protocol.order import (
     Drain,

@@ -11,11 +11,11 @@ import asyncio
 from dataclasses import replace
 
 from ringway.balancer.nodes import ask_node
-from ringway.core.balance import Plan
+from ringway.core.balance.plan import Plan
+from ringway.core.balance.term import Term
 from ringway.core.load import LoadView
 from ringway.core.placement.keyed import Keyed, room
 from ringway.core.steering import Steering
-from ringway.core.term import Term
 from ringway.ports import Engine
 from ringway.protocol.order import CountMisplaced, Owners
 from ringway.types import NodeName

@@ -89,26 +89,26 @@ def simulate(
         ),
     ] = "scale-out",
     policy: Annotated[
-        list[str], typer.Option("--policy", metavar="POLICY", help="A policy. Give it once for each.")
-    ] = [],  # noqa: B006
+        list[str] | None, typer.Option("--policy", metavar="POLICY", help="A policy. Give it once for each.")
+    ] = None,
     baseline: Annotated[
-        list[str],
+        list[str] | None,
         typer.Option(
             "--baseline",
             metavar="WAY",
             help="A way without directed moves: modulo, reconnect-all, restart-all, shed; or all.",
         ),
-    ] = [],  # noqa: B006
+    ] = None,
     pace: Annotated[
-        list[float],
+        list[float] | None,
         typer.Option(
             "--moves-per-s", metavar="NUMBER", help="The most moves a second. Each policy runs at each that is given."
         ),
-    ] = [],  # noqa: B006
+    ] = None,
     balance: Annotated[
-        list[str],
+        list[str] | None,
         typer.Option("--balance", metavar="NAME=VALUE", help="A setting of the balancer, such as stop_below=0."),
-    ] = [],  # noqa: B006
+    ] = None,
     keys: Annotated[
         str, typer.Option("--keys", metavar="NUMBER", help="For placement: how many keys, such as 1e8.")
     ] = "1e7",
@@ -120,9 +120,9 @@ def simulate(
         bool, typer.Option("--from-cluster", help="Begin with the running system: what if --add, --drain, --policy?")
     ] = False,
     drain: Annotated[
-        list[str],
+        list[str] | None,
         typer.Option("--drain", metavar="NODE", help="With --from-cluster: a node to drain. Once for each."),
-    ] = [],  # noqa: B006
+    ] = None,
     config_file: ConfigFile = None,
     state: StateDir = None,
 ) -> None:
@@ -131,7 +131,7 @@ def simulate(
     Without options: 100,000 connections on 10 nodes, and one more joins. The table says what came of it; --html
     writes a page with pictures. `--baseline all` shows what the same costs without directed moves.
     """
-    asked = Asked(policy, baseline, pace, balance, html, as_json)
+    asked = Asked(policy or [], baseline or [], pace or [], balance or [], html, as_json)
     if drain and not from_cluster:
         raise ConfigError("--drain needs --from-cluster; otherwise take the scenario scale-in, or a file with events")
     if what == PLACEMENT:
@@ -139,7 +139,7 @@ def simulate(
     elif from_cluster:
         from ringway.cli.whatif import scenario_of_cluster
 
-        _compare(asked, scenario_of_cluster(given, drain, config_file, state), what_if=True)
+        _compare(asked, scenario_of_cluster(given, drain or [], config_file, state), what_if=True)
     else:
         _compare(asked, _values(what, given))
 

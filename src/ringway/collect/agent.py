@@ -1,10 +1,10 @@
-"""HAProxy's agent check: one TCP connection, one line of words (`core.agent`). `agent://{host}:8888`"""
+"""HAProxy's agent check: one TCP connection, one line of words (`core.custom.agent`). `agent://{host}:8888`"""
 
 import asyncio
 from urllib.parse import urlsplit
 
 from ringway.collect.collector import CollectFailed, Facts, check_address, fill
-from ringway.core.agent import Words, parse_line
+from ringway.core.custom.agent import Words, parse_line
 
 LINE_BYTES_MAX = 1024
 

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from ringway.core.agent import Words
+from ringway.core.custom.agent import Words
 from ringway.core.load import NodeLoad
 from ringway.errors import ConfigError, RingwayError
 from ringway.types import NodeName

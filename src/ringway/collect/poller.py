@@ -1,4 +1,4 @@
-"""Asks for every metric of every node, in its period, and lets the view follow (`core.custom`).
+"""Asks for every metric of every node, in its period, and lets the view follow (`core.custom.load`).
 
 Each pair of node and metric is a task of its own. Polls are jittered, so that nothing comes in step; they have a
 deadline below half of the period; and no more than `polls_max` run at one time. Whoever fails is asked less often, up
@@ -18,8 +18,8 @@ import structlog
 from ringway.collect.collector import CollectFailed, facts_of
 from ringway.collect.config import LoadConfig
 from ringway.collect.sources import Probe
-from ringway.core.agent import Words
-from ringway.core.custom import CustomLoad
+from ringway.core.custom.agent import Words
+from ringway.core.custom.load import CustomLoad
 from ringway.core.load import LoadView
 from ringway.types import NodeName
 

@@ -15,7 +15,7 @@ from ringway.collect.document import DocumentCollector
 from ringway.collect.prometheus import PrometheusCollector
 from ringway.collect.snmp import Credentials, SnmpCollector, SnmpSession
 from ringway.collect.spec import Spec, hide_secrets, parse_spec, read_options
-from ringway.core.score import Metric
+from ringway.core.custom.score import Metric
 from ringway.errors import ConfigError
 
 PERIOD_S = 5.0

@@ -9,8 +9,8 @@ from copy import copy
 from math import inf
 from typing import TYPE_CHECKING
 
-from ringway.core.accept import SHARE_MAX
 from ringway.core.load import LoadView, NodeLoad
+from ringway.core.load.accept import SHARE_MAX
 from ringway.core.placement import Pick
 from ringway.core.steering import Steering
 from ringway.errors import NoNode

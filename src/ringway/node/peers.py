@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 
 import structlog
 
+from ringway.core.load.reservation import Ledger
 from ringway.core.membership import Event as MembershipEvent
 from ringway.core.membership import Joined, Left, Membership, Reported
-from ringway.core.reservation import Ledger
 from ringway.errors import ProtocolError
 from ringway.protocol.report import Report, decode_report
 from ringway.types import Incarnation, Issuer, NodeName, Role

@@ -16,8 +16,8 @@ import structlog
 from picows import WSListener, WSUpgradeRequest, WSUpgradeResponse, WSUpgradeResponseWithListener
 
 from ringway.core.hub import Hub
+from ringway.core.load.reservation import Ledger
 from ringway.core.membership import TICK_S
-from ringway.core.reservation import Ledger
 from ringway.errors import ConfigError, EngineError, UpgradeError
 from ringway.node.accept import Gate, listen
 from ringway.node.admission import Admission, refusal

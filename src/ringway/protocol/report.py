@@ -49,7 +49,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     deliveries: int = 0  # counter: publications times subscribers
     accepted: int = 0  # counter: connections
 
-    # the ledger of places (core.reservation)
+    # the ledger of places (core.load.reservation)
     taken: dict[Issuer, Count] = msgspec.field(default_factory=dict)  # counter: tickets redeemed here, by issuer
     reserved: dict[NodeName, Count] = msgspec.field(default_factory=dict)  # places held at others, not yet taken
     moved: dict[NodeName, Count] = msgspec.field(default_factory=dict)  # counter: connections sent there

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from ringway.core.balance import BalanceConfig
+from ringway.core.balance.config import BalanceConfig
 from ringway.core.placement import Policy, make_policy
 from ringway.errors import ConfigError
 from ringway.sim.placer import AtRandom, Modulo

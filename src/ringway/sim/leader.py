@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ringway.core.balance import Plan, Quota
+from ringway.core.balance.plan import Plan, Quota
+from ringway.core.balance.term import Term
 from ringway.core.hashing import Table, make_table
 from ringway.core.hashing.stream import hash_keys, table_secret
 from ringway.core.placement.keyed import room
-from ringway.core.term import Term
 from ringway.sim.calendar import Ids
 from ringway.sim.contender import SECRET
 from ringway.types import NodeName, NodeState
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 ROUND_S = 1.0
 NOBODY = -1
 
+LOOK_AGAIN_S = 60.0
+"""When keys are counted again though no member has changed: some clients could not be moved before."""
+
 
 class Leader:
     """The balancer of the first gateway, which keeps the lease for the whole run."""
@@ -33,15 +36,16 @@ class Leader:
         self._term = Term(world.contender.balance, gateway.view)
         self.deed = Deed(gateway.policy.table, world.crowd.keys) if gateway.policy.table else None
         self._c = getattr(gateway.policy, "c", 0.0)  # the bound on load, of policies by key
-        self._counted_version = -1
+        self._rests_at = -1  # the view's version at which nothing was left to do
+        self._rests_since = 0.0
         self._found: dict[tuple[NodeName, NodeName], Ids] = {}  # misplaced clients, by where they are and belong
 
     def round(self) -> None:
         """Plan, and order what is due."""
         world, now = self._world, self._world.now
         settling = self._term.settling(now)
-        plan = self._plan_by_key() if self.deed else self._term.plan(now)
         frozen = self._term.frozen(now)
+        plan = self._plan_by_key() if self.deed else self._term.plan(now)
         self.reason = frozen or plan.reason
         if settling or frozen:
             return
@@ -51,16 +55,18 @@ class Leader:
                 self._term.ordered(quota, now, by_key=plan.by_key)
 
     def _plan_by_key(self) -> Plan:
-        """Have the nodes count misplaced keys, unless nothing has changed since all were where they can be."""
+        """Have the nodes count misplaced keys, when the balancer's `Keys` would."""
         assert self.deed is not None
         term, view, now = self._term, self._view, self._world.now
-        if self._counted_version == view.version or not view.eligible:
+        cooling = any(node.report.cooling for node in view.nodes.values() if node.report)
+        thawed = cooling and now - self._rests_since >= LOOK_AGAIN_S
+        if not view.eligible or (self._rests_at == view.version and not thawed):
             return term.plan_by_key({}, now)
         version = view.version
         self.deed.update({node.name: node.weight_own for node in view.eligible}, self._world.by_name)
         plan = term.plan_by_key(self._count_misplaced(), now, room(view, self._c))
-        if not plan.quotas and not self._world.closing.waiting and not term.moves_under_way():
-            self._counted_version = version
+        if not (plan.by_key and plan.quotas) and not term.moves_under_way():
+            self._rests_at, self._rests_since = version, now
         return plan
 
     def _count_misplaced(self) -> dict[NodeName, dict[NodeName, int]]:

@@ -4,7 +4,7 @@ from collections import Counter, deque
 
 import numpy as np
 
-from ringway.core.reservation import Ledger
+from ringway.core.load.reservation import Ledger
 from ringway.protocol.report import Report
 from ringway.sim.calendar import Ids
 from ringway.types import Incarnation, Issuer, NodeName, NodeState, Role

@@ -20,7 +20,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from ringway.core.balance import BalanceConfig
+from ringway.core.balance.config import BalanceConfig
 from ringway.errors import ConfigError
 
 SCENARIOS = {

@@ -7,7 +7,7 @@ import pytest
 from integration.collect.kit import NODE, answering
 from ringway.collect import CollectFailed, read_probes
 from ringway.collect.http import BODY_BYTES_MAX
-from ringway.core.agent import Words
+from ringway.core.custom.agent import Words
 
 OK = b"HTTP/1.1 200 OK\r\n"
 JSON = b'{"load": [0.5, 7]}'

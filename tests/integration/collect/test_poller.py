@@ -15,8 +15,8 @@ from integration.collect import sample_calls
 from integration.collect.kit import PATIENCE_S, eventually
 from ringway.collect import CollectFailed, Facts, LoadConfig, Poller, Probe, poller
 from ringway.collect.call import CallCollector
+from ringway.core.custom.score import Metric
 from ringway.core.load import LoadView
-from ringway.core.score import Metric
 from sample import node_report, view_of
 
 CALLS = "call:integration.collect.sample_calls:"

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 from cluster_kit import channel_node, cluster
 from gateway_kit import answer_101, eventually, handshake, raw_backend, read_head, unused_port
 
-from ringway.core.response import FAILED_S
+from ringway.core.load.response import FAILED_S
 from ringway.gateway import Checks, Directory, GatewayConfig, read_backends
 from ringway.protocol.directive import Directive
 from ringway.types import Issuer, NodeName

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ringway.balancer import Balancer
-from ringway.core.balance import BalanceConfig
+from ringway.core.balance.config import BalanceConfig
 from ringway.core.load import LoadView
 from ringway.core.steering import Steering
 from ringway.engine.memory import MemoryEngine, MemoryHub

@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from ringway.core.load import LoadView, NodeLoad
-from ringway.core.response import FAILED_S, Response
+from ringway.core.load.response import FAILED_S, Response
 from ringway.core.steering import Steering
 from ringway.errors import UpgradeError
 from ringway.gateway.affinity import Affinity

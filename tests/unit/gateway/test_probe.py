@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from ringway.core.load import LoadView, NodeLoad
-from ringway.core.response import FAILED_S
+from ringway.core.load.response import FAILED_S
 from ringway.core.steering import Steering
 from ringway.gateway.probe import POLICY, PROBES_MAX, Probes
 from ringway.gateway.reach import Reach

@@ -1,6 +1,6 @@
 import pytest
 
-from ringway.core.reservation import Ledger
+from ringway.core.load.reservation import Ledger
 from ringway.node.peers import ISSUERS_MAX, TAKEN_KEEP_S, Peers
 from ringway.protocol.report import Report, encode_report
 from ringway.types import Incarnation, Issuer, NodeName

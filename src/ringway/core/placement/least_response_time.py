@@ -1,4 +1,4 @@
-"""Least response time: of a few nodes drawn by weight the one that answers handshakes soonest (`core.response`).
+"""Least response time: of a few nodes drawn by weight the one that answers handshakes soonest (`core.load.response`).
 
     cost = max(average time, 1 ms) · (1 + handshakes under way / weight)
 

@@ -1,0 +1,120 @@
+"""Draining by a deadline: whether it can be met, and the even pace that meets it.
+
+A drain that is begun too late is found out too late: the orchestrator kills the node with clients on it. So a deadline
+is judged before it is accepted,
+
+    needs = start + connections / safe rate / 0.9   <=   deadline
+
+and refused with the time, or the rate, that would do. The safe rate is the planner's own (`pace`): it is never
+left for a deadline, unless an operator forces it. What was accepted is paced evenly, to be done when 0.9 of the time
+is over; the rest is for clients that linger, and for a leader that changes. The node reports how long it has left, so
+whoever leads next knows; that the drain was forced it does not know, and keeps to the safe rate.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from ringway.core.balance.config import BalanceConfig
+from ringway.core.balance.pace import Limits
+from ringway.core.balance.plan import plan_by_load
+from ringway.core.balance.share import Standing
+from ringway.core.load import NodeLoad
+from ringway.protocol.order import DrainAnswer
+from ringway.types import Incarnation, NodeName, NodeState
+
+DONE_AT = 0.9
+"""A drain is paced to be done after this part of its time."""
+
+START_S = 2.0
+"""From the operator's word to the first order: the node's next report, and the leader's next round."""
+
+MOVED_S = 3.0
+"""A deadline that differs by more than this from the one known is another one."""
+
+
+class Deadlines:
+    """When the nodes that drain by a deadline are to be empty. `now` is monotonic."""
+
+    def __init__(self) -> None:
+        self._known: dict[NodeName, tuple[Incarnation, float, float]] = {}  # its life, its deadline, when to be done
+        self._forced: dict[NodeName, float] = {}  # until when
+
+    def look(self, nodes: Iterable[NodeLoad], now: float) -> None:
+        """Take the nodes' newest reports."""
+        before, self._known = self._known, {}
+        for node in nodes:
+            if node.state is not NodeState.DRAINING or node.report is None:
+                continue
+            left = node.report.drain_left_s
+            ends = node.heard_at + left
+            known = before.get(node.name)
+            if known is not None and known[0] != node.incarnation:
+                known = None
+            if left > 0 and (known is None or abs(known[1] - ends) > MOVED_S):
+                known = (node.incarnation, ends, now + DONE_AT * max(0.0, ends - now))
+            elif left == 0 and known is not None and known[1] > now + MOVED_S:
+                known = None  # the deadline was taken back
+            if known is not None:
+                self._known[node.name] = known
+        self._forced = {name: until for name, until in self._forced.items() if until > now}
+
+    def force(self, node: NodeName, until: float) -> None:
+        """Let the deadline of `node` go before all limits."""
+        self._forced[node] = until
+
+    @property
+    def forced(self) -> frozenset[NodeName]:
+        """The nodes whose deadlines go before all limits."""
+        return frozenset(self._forced)
+
+    def rates(self, standings: Iterable[Standing], now: float, dt: float) -> dict[NodeName, float]:
+        """The moves a second with which each of these nodes will be empty in time, even until then."""
+        return {
+            node.name: node.movable / max(self._known[node.name][2] - now, dt)
+            for node in standings
+            if node.name in self._known
+        }
+
+
+def judge_drain(
+    node: NodeName, within_s: float, standings: Sequence[Standing], limits: Limits, config: BalanceConfig
+) -> DrainAnswer:
+    """Say whether `node` can be emptied within `within_s` (0: no deadline) at the safe rate, and how fast it is."""
+    drained = [_as_drained(other) if other.name == node else other for other in standings]
+    count = sum(other.movable for other in drained if other.name == node)
+    if not count:
+        return DrainAnswer(why="", connections=0, moves_per_s=0.0, needs_s=0.0)
+    quotas = [quota for quota in plan_by_load(drained, config).quotas if quota.donor == node]
+    placed = sum(quota.count for quota in quotas)
+    if placed < count:
+        room = f"room for {placed:,} of" if placed else "no room for"
+        why = f"the other nodes have {room} the {count:,} connections of {node}; start another one with `ringway node`"
+        return DrainAnswer(why=why, connections=count, moves_per_s=0.0, needs_s=0.0)
+    # Each target gets its part of the moves, so the slowest one sets the pace of all.
+    by_target = min(limits.targets.get(quota.target, math.inf) * placed / quota.count for quota in quotas)
+    due = sum(rate for name, rate in limits.due.items() if name != node)
+    rate = max(0.0, min(limits.total - due, limits.donor, by_target))
+    needs_s = START_S + count / rate / DONE_AT if rate > 0 else 0.0
+    why = ""
+    if within_s and rate <= 0:
+        why = f"the other nodes are busy with clients that come by themselves, and take no moves from {node} now"
+    elif within_s and needs_s > within_s:
+        enough = math.ceil(count / max(within_s - START_S, 1.0) / DONE_AT)
+        why = (
+            f"{count:,} connections cannot leave {node} within {within_s:g} s: {rate:,.0f} moves a second are safe, "
+            f"which needs {math.ceil(needs_s)} s; allow that, or raise the limits to {enough:,} a second"
+        )
+    elif within_s:
+        rate, needs_s = even_pace(count, within_s)
+    return DrainAnswer(why=why, connections=count, moves_per_s=rate, needs_s=needs_s)
+
+
+def even_pace(count: int, within_s: float) -> tuple[float, float]:
+    """The moves a second of a drain by a deadline, and how long it takes."""
+    return count / (DONE_AT * within_s), DONE_AT * within_s
+
+
+def _as_drained(node: Standing) -> Standing:
+    """As it stands once it drains: who was moved there lately is moved on as well."""
+    return replace(node, active=False, cooling=0)

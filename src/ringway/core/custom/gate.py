@@ -1,0 +1,71 @@
+"""Which nodes get no newcomers for what external measures say, with hysteresis, and never too many of them.
+
+A node's gate **closes** when a metric passes its bad watermark, and **opens** when all that closed it are past their
+good watermark again; between the two nothing changes, so that a value about the threshold does not flap. Connections
+that are there stay: a gate says who comes next, nothing else.
+
+**Panic.** A gate helps while others can take what one is spared. When more than half of the weight would be gated,
+the measure is more likely wrong than all those nodes unfit, or the whole cluster is short, and then gating would heap
+everybody on the few: so nobody is gated, as with reports that are too old (`core.load`). Exactly half is still gated.
+What agents *say* (drain, maintenance, down: `agent`) is somebody's word and no measure. It is obeyed as long as
+it leaves any node at all, and the half is counted of those that it leaves.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from ringway.core.custom.score import Metric, Standing
+from ringway.types import NodeName
+
+GATED_MAX = 0.5
+"""Of the weight of those that could be given somebody."""
+
+
+class Gates:
+    """The gates of all nodes. `panic` says whether they are ignored at the moment."""
+
+    def __init__(self, metrics: Sequence[Metric]) -> None:
+        self._metrics = [metric for metric in metrics if metric.gate]
+        self._closed: dict[tuple[NodeName, str], str] = {}  # the reason, by node and metric
+        self.panic = False
+
+    def judge(
+        self, standings: Mapping[NodeName, Standing], weights: Mapping[NodeName, float], orders: Mapping[NodeName, str]
+    ) -> dict[NodeName, str]:
+        """Return the nodes that may not be given anybody, each with the reason.
+
+        `weights` holds the nodes that count: the active ones. `orders` are what agents say against nodes.
+        """
+        self._follow(standings)
+        measured: dict[NodeName, str] = {}
+        for (name, _), reason in self._closed.items():
+            measured.setdefault(name, reason)
+        obeyed = {} if weights and all(name in orders for name in weights) else orders
+        left = {name: weight for name, weight in weights.items() if name not in obeyed}
+        gated = sum(weight for name, weight in left.items() if name in measured)
+        heeded = gated <= GATED_MAX * sum(left.values())
+        self.panic = not heeded or len(obeyed) < len(orders)
+        return {**(measured if heeded else {}), **obeyed}
+
+    def _follow(self, standings: Mapping[NodeName, Standing]) -> None:
+        """Close and open gates by the values of the moment."""
+        closed: dict[tuple[NodeName, str], str] = {}
+        for metric in self._metrics:
+            low, high = metric.watermarks
+            rising = metric.better == "lower"
+            for name, standing in standings.items():
+                known = standing.values.get(metric.name)
+                if known is None:
+                    continue
+                value, key = known.value, (name, metric.name)
+                bad = value > high if rising else value < low
+                good = value < low if rising else value > high
+                if bad:
+                    closed[key] = _reason(metric, value, high if rising else low)
+                elif not good and key in self._closed:
+                    closed[key] = self._closed[key]
+        self._closed = closed
+
+
+def _reason(metric: Metric, value: float, mark: float) -> str:
+    side = "above" if metric.better == "lower" else "below"
+    return f"{metric.name} is {value:.3g}, {side} {mark:g}"

@@ -1,0 +1,99 @@
+"""Custom load: what external measures do to the view. It feeds a gate and a slow weight loop, never a pick.
+
+    collectors → values, words → `Board` (score) → `Gates` → LoadView.set_gates     who gets no newcomers
+                                                 → `Trims` → LoadView.set_trims     who gets a little more or less
+
+A measure is seconds old when it comes, and everybody reads the same one. Placing by it sends everybody to the node
+that was idle a moment ago; a gate and a slowly turned weight use the same knowledge without that (research:
+load-balancing §0, §6.4, §6.8).
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from ringway.core.custom.agent import Advice, Words
+from ringway.core.custom.gate import Gates
+from ringway.core.custom.score import Blend, Board, Metric, Standing
+from ringway.core.custom.trim import PERIOD_S, Part, Trims
+from ringway.core.load import LoadView
+from ringway.types import NodeName
+
+
+class _Heard(NamedTuple):
+    advice: Advice
+    until: float
+
+
+class CustomLoad:
+    """All that is known from outside, and what follows from it. `now` is monotonic.
+
+    `standings`, `gates` (with the reasons) and `trims` (with agents' shares) are what the last `tick` came to.
+    """
+
+    def __init__(self, metrics: Sequence[Metric], blend: Blend = "bottleneck") -> None:
+        self._expire_s = {metric.name: metric.expire_s for metric in metrics}
+        self._board = Board(metrics, blend)
+        self._judge = Gates(metrics)
+        self._slow = Trims()
+        self._step_at: float | None = None
+        self._heard: dict[tuple[NodeName, str], _Heard] = {}
+        self.standings: dict[NodeName, Standing] = {}
+        self.gates: dict[NodeName, str] = {}
+        self.trims: dict[NodeName, float] = {}
+
+    @property
+    def panic(self) -> bool:
+        """Whether gates are ignored, because too many would be closed."""
+        return self._judge.panic
+
+    def read(self, node: NodeName, metric: str, value: float, load: float, now: float) -> None:
+        """Take a value that was measured at `node` under `load` connections. It must be finite."""
+        self._board.read(node, metric, value, load, now)
+
+    def told(self, node: NodeName, metric: str, words: Words, now: float) -> None:
+        """Take what an agent says of `node`. An agent that falls silent says nothing against it any more."""
+        before = self._heard.get((node, metric))
+        advice = before.advice if before is not None and before.until >= now else Advice()
+        self._heard[node, metric] = _Heard(advice.follow(words), now + self._expire_s[metric])
+
+    def tick(self, view: LoadView, now: float) -> None:
+        """Let `view` follow what is known now. Call it about once a second."""
+        self._board.keep(view.nodes)
+        self._heard = {key: heard for key, heard in self._heard.items() if key[0] in view.nodes and heard.until >= now}
+        self.standings = self._board.judge({name: node.load for name, node in view.nodes.items()}, now)
+        self._set_gates(view)
+        if self._step_at is None:
+            self._step_at = now + PERIOD_S
+        elif now >= self._step_at:
+            self._step_at = now + PERIOD_S
+            self._slow.step(
+                {
+                    node.name: Part(standing.utilisation, standing.load, node.weight_own)
+                    for node in view.eligible
+                    if (standing := self.standings.get(node.name)) is not None
+                }
+            )
+        self._set_trims(view)
+
+    def _set_gates(self, view: LoadView) -> None:
+        orders: dict[NodeName, str] = {}
+        full: dict[NodeName, str] = {}
+        for (name, _), heard in self._heard.items():
+            most, load = heard.advice.connections_max, view.nodes[name].load
+            if heard.advice.against:
+                orders.setdefault(name, heard.advice.against)
+            if most and load >= most:
+                full[name] = f"holds {load} of at most {most} by its agent"
+        weights = {node.name: node.weight_own for node in view.eligible}
+        # A full node is full, whatever becomes of the others.
+        self.gates = {**self._judge.judge(self.standings, weights, orders), **full}
+        view.set_gates(self.gates)
+
+    def _set_trims(self, view: LoadView) -> None:
+        trims = {name: factor for name, factor in self._slow.factors.items() if name in view.nodes}
+        for (name, _), heard in self._heard.items():
+            factor = heard.advice.factor(view.nodes[name].weight_own)
+            if factor > 0:  # no weight at all is a matter of the gate: in a panic it must be undone
+                trims[name] = trims.get(name, 1.0) * factor
+        self.trims = trims
+        view.set_trims(trims)

@@ -1,0 +1,187 @@
+"""What external measures say of nodes: values, how much of what is healthy that is, and a score.
+
+A *metric* is measured outside of Ringway (SNMP, HTTP, ...), node by node. Its value is smoothed by an exponential
+average of time constant tau, and is divided by its *threshold*, as much as is healthy: that is the node's
+**utilisation** by this metric, 1 at the threshold whichever direction is the better one. The node's utilisation is its
+worst (*bottleneck*: one scarce thing is enough to make a node slow) or the weighted mean of all (*sum*). The score
+that people are shown is 1 - utilisation.
+
+A value that is missing or older than its expiry is replaced by the **median of the others**, never by zero: a node
+whose collector fails must look ordinary. Looking idle, it would draw everybody (gRPC's A58; the zero-score attraction
+of research: load-balancing P10). Where nobody has a value the metric says nothing.
+
+Beside each value stands the load under which it was measured, smoothed alike: `trim` needs to know what a node
+would be like at its fair share.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from math import exp, isfinite
+from typing import Literal, NamedTuple
+
+import msgspec
+
+from ringway.errors import ConfigError
+from ringway.types import NodeName
+
+UTILISATION_MAX = 10.0
+"""Of one metric. Beyond ten times what is healthy, more says nothing more; it keeps 1/0 finite as well."""
+
+Blend = Literal["bottleneck", "sum"]
+
+
+class Metric(msgspec.Struct, frozen=True, kw_only=True):
+    """One external measure; raises `ConfigError` where its numbers contradict each other."""
+
+    name: str
+    threshold: float = 1.0
+    """As much as is healthy; as little, where higher is better."""
+    low: float | None = None
+    high: float | None = None
+    """Watermarks of the gate (`gate`); by default the threshold, and 20 % on the good side of it."""
+    better: Literal["lower", "higher"] = "lower"
+    weight: float = 1.0
+    """In the weighted sum. 0: the metric gates, and counts for no score."""
+    gate: bool = True
+    tau_s: float = 10.0
+    expire_s: float = 30.0
+
+    def __post_init__(self) -> None:
+        problems = [
+            f"the {what} of the metric {self.name!r} is {value:g}; it must be {rule}"
+            for what, value, right, rule in (
+                ("threshold", self.threshold, isfinite(self.threshold) and self.threshold > 0, "a number above 0"),
+                ("weight", self.weight, isfinite(self.weight) and self.weight >= 0, "0 or more"),
+                ("tau", self.tau_s, isfinite(self.tau_s) and self.tau_s >= 0, "0 or more seconds"),
+                ("expire", self.expire_s, isfinite(self.expire_s) and self.expire_s > 0, "above 0 seconds"),
+            )
+            if not right
+        ]
+        low, high = self.watermarks
+        if not low < high:  # also where one of them is no number
+            problems.append(
+                f"the watermarks of the metric {self.name!r} are low={low:g} and high={high:g}; low must be below high"
+            )
+        if problems:
+            raise ConfigError(*problems)
+
+    @property
+    def watermarks(self) -> tuple[float, float]:
+        """The lower and the upper one, as given or by default."""
+        if self.better == "lower":
+            high = self.threshold if self.high is None else self.high
+            return (0.8 * high if self.low is None else self.low), high
+        low = self.threshold if self.low is None else self.low
+        return low, (1.25 * low if self.high is None else self.high)
+
+    def utilisation(self, value: float) -> float:
+        """Return how much `value` is of what is healthy: 1 at the threshold, more is worse."""
+        if self.better == "lower":
+            return min(max(value, 0.0) / self.threshold, UTILISATION_MAX)
+        return min(self.threshold / value, UTILISATION_MAX) if value > 0 else UTILISATION_MAX
+
+
+class Value(NamedTuple):
+    """What a node is judged by, for one metric."""
+
+    value: float
+    load: float  # connections under which it was measured
+    measured: bool  # False: the median of the others stands in
+
+
+class Standing(NamedTuple):
+    """What is known of one node."""
+
+    values: dict[str, Value]  # by metric; without those of which nobody has a value
+    utilisation: float | None  # None: nothing is known
+    load: float  # connections that go with that utilisation
+
+    @property
+    def score(self) -> float | None:
+        """1 - utilisation: what is left of a healthy node; None where nothing is known."""
+        return None if self.utilisation is None else 1.0 - self.utilisation
+
+
+class _Reading:
+    """The smoothed value of one metric at one node."""
+
+    __slots__ = ("at", "load", "value")
+
+    def __init__(self, value: float, load: float, at: float) -> None:
+        self.value = value
+        self.load = load
+        self.at = at
+
+    def take(self, value: float, load: float, tau_s: float, now: float) -> None:
+        keep = exp(-(now - self.at) / tau_s) if tau_s else 0.0
+        self.value = value + keep * (self.value - value)
+        self.load = load + keep * (self.load - load)
+        self.at = now
+
+
+class Board:
+    """The values of all metrics at all nodes. `now` is monotonic."""
+
+    def __init__(self, metrics: Sequence[Metric], blend: Blend = "bottleneck") -> None:
+        self._metrics = {metric.name: metric for metric in metrics}
+        self._blend = blend
+        self._readings: dict[str, dict[NodeName, _Reading]] = {metric.name: {} for metric in metrics}
+
+    def read(self, node: NodeName, metric: str, value: float, load: float, now: float) -> None:
+        """Take the `value` of `metric` that was measured at `node` under `load` connections. It must be finite."""
+        readings = self._readings[metric]
+        definition = self._metrics[metric]
+        reading = readings.get(node)
+        if reading is None or now - reading.at > definition.expire_s:
+            readings[node] = _Reading(value, load, now)
+        else:
+            reading.take(value, load, definition.tau_s, now)
+
+    def keep(self, nodes: Collection[NodeName]) -> None:
+        """Forget all nodes that are not among `nodes`."""
+        for readings in self._readings.values():
+            for name in [name for name in readings if name not in nodes]:
+                del readings[name]
+
+    def judge(self, loads: Mapping[NodeName, float], now: float) -> dict[NodeName, Standing]:
+        """Return the standing of each node in `loads`, which says what it holds now."""
+        values: dict[NodeName, dict[str, Value]] = {name: {} for name in loads}
+        for metric in self._metrics.values():
+            fresh = {
+                name: reading
+                for name, reading in self._readings[metric.name].items()
+                if name in loads and now - reading.at <= metric.expire_s
+            }
+            if not fresh:
+                continue
+            middle = _median(sorted(reading.value for reading in fresh.values()))
+            for name, load in loads.items():
+                reading = fresh.get(name)
+                values[name][metric.name] = (
+                    Value(middle, load, measured=False)
+                    if reading is None
+                    else Value(reading.value, reading.load, measured=True)
+                )
+        return {name: self._standing(values[name], load) for name, load in loads.items()}
+
+    def _standing(self, values: dict[str, Value], load: float) -> Standing:
+        counted = [
+            (self._metrics[name].utilisation(value.value), value.load, self._metrics[name].weight)
+            for name, value in values.items()
+            if self._metrics[name].weight
+        ]
+        if not counted:
+            return Standing(values, None, load)
+        if self._blend == "bottleneck":
+            utilisation, under, _ = max(counted)
+            return Standing(values, utilisation, under)
+        weights = sum(weight for _, _, weight in counted)
+        return Standing(
+            values,
+            sum(utilisation * weight for utilisation, _, weight in counted) / weights,
+            sum(under * weight for _, under, weight in counted) / weights,
+        )
+
+
+def _median(ordered: Sequence[float]) -> float:
+    middle = len(ordered) // 2
+    return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2

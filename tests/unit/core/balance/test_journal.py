@@ -1,0 +1,71 @@
+"""What is written down of each balance."""
+
+from dataclasses import replace
+
+from ringway.core.balance.journal import DONE, LEADERSHIP_LOST, SUPERSEDED, Journal
+from ringway.core.balance.plan import Plan, Quota
+from ringway.types import NodeName
+
+A, B, C = (NodeName(letter) for letter in "abc")
+PLAN = Plan(
+    (Quota(A, C, 50), Quota(B, C, 30)), "c holds 0 of a fair 100", fair={A: 100.0}, cause="imbalance", load={A: 150}
+)
+
+
+def test_an_entry_has_its_inputs_its_reasons_and_its_outcome() -> None:
+    journal = Journal("g1")
+    journal.begin(PLAN, "two-choices", 10.0, 1_000.0)
+    journal.ordered(30)
+    journal.ordered(50)
+    journal.end(DONE, 14.0)
+    [entry] = journal.decisions(10, 99.0)
+    assert (entry.number, entry.gateway, entry.at, entry.cause, entry.policy) == (
+        1, "g1", 1_000.0, "imbalance", "two-choices",
+    )  # fmt: skip
+    assert entry.reason == "c holds 0 of a fair 100"
+    assert [(row.donor, row.target, row.count) for row in entry.quotas] == [("a", "c", 50), ("b", "c", 30)]
+    assert (entry.load, entry.fair) == ({"a": 150}, {"a": 100.0})
+    assert (entry.planned, entry.ordered, entry.seconds, entry.outcome) == (80, 80, 4.0, "done")
+    assert journal.balance_s == 4.0
+
+
+def test_while_it_is_under_way_later_plans_begin_nothing() -> None:
+    journal = Journal("g1")
+    journal.begin(PLAN, "", 10.0, 0.0)
+    journal.begin(replace(PLAN, quotas=PLAN.quotas[:1]), "", 11.0, 0.0)
+    [entry] = journal.decisions(10, 12.5)
+    assert (entry.planned, entry.seconds, entry.outcome) == (80, 2.5, "under way")
+
+
+def test_another_cause_supersedes_it() -> None:
+    journal = Journal("g1")
+    journal.begin(PLAN, "", 10.0, 0.0)
+    journal.begin(replace(PLAN, cause="drain"), "", 11.0, 0.0)
+    assert [(entry.cause, entry.outcome) for entry in journal.decisions(10, 12.0)] == [
+        ("drain", "under way"),
+        ("imbalance", SUPERSEDED),
+    ]
+    assert journal.balance_s == 0.0
+
+
+def test_what_has_ended_stays_so_and_the_next_is_another() -> None:
+    journal = Journal("g1")
+    journal.begin(PLAN, "", 10.0, 0.0)
+    journal.end("frozen: a deploy", 11.0)
+    journal.end(LEADERSHIP_LOST, 12.0)
+    journal.ordered(5)
+    journal.begin(PLAN, "", 20.0, 0.0)
+    assert [(entry.number, entry.outcome, entry.ordered) for entry in journal.decisions(10, 21.0)] == [
+        (2, "under way", 0),
+        (1, "frozen: a deploy", 0),
+    ]
+
+
+def test_it_is_bounded_and_gives_the_newest_first() -> None:
+    journal = Journal("g1", entries_max=3)
+    for number in range(5):
+        journal.begin(PLAN, "", float(number), 0.0)
+        journal.end(DONE, number + 0.5)
+    assert [entry.number for entry in journal.decisions(10, 9.0)] == [5, 4, 3]
+    assert [entry.number for entry in journal.decisions(2, 9.0)] == [5, 4]
+    assert journal.decisions(0, 9.0) == ()

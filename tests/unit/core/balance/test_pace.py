@@ -1,0 +1,150 @@
+"""Pacing: what part of a plan to order now. Over time, for any plan: see tests/property/test_balance.py."""
+
+from collections import Counter
+from dataclasses import replace
+
+import pytest
+
+from ringway.core.balance.arrival import Arrivals
+from ringway.core.balance.config import BalanceConfig
+from ringway.core.balance.pace import Limits, Pacer, moves_per_s, safe_targets
+from ringway.core.balance.plan import Plan, Quota
+from ringway.core.load import LoadView
+from ringway.types import NodeName
+from sample import GATEWAY, name, node_report
+
+CONFIG = BalanceConfig(moves_share_per_s=0.02)
+A, B, C = (NodeName(letter) for letter in "abc")
+
+
+def limits(connections: int, accept: dict[NodeName, float] | None = None, config: BalanceConfig = CONFIG) -> Limits:
+    """What a cluster of so many connections allows, whose nodes say that they can take so many a second."""
+    targets = {target: config.target_share * rate for target, rate in (accept or {}).items()}
+    return Limits(total=moves_per_s(connections, config), targets=targets)
+
+
+def plan(*quotas: tuple[NodeName, NodeName, int]) -> Plan:
+    return Plan(tuple(Quota(*quota) for quota in quotas), "test")
+
+
+def total(orders: list[Quota]) -> int:
+    return sum(order.count for order in orders)
+
+
+@pytest.mark.parametrize(("connections", "expected"), [(0, 5), (100, 5), (1000, 20), (20_000, 400), (1_000_000, 500)])
+def test_the_budget_is_a_share_of_all_connections_within_bounds(connections: int, expected: float) -> None:
+    assert moves_per_s(connections, CONFIG) == expected
+
+
+def test_a_second_gets_a_seconds_budget() -> None:
+    assert Pacer().orders(plan((A, C, 1000)), limits(3000), 1.0) == [Quota(A, C, 60)]
+
+
+def test_the_end_of_a_plan_is_ordered_at_once() -> None:
+    assert Pacer().orders(plan((A, C, 7)), limits(3000), 1.0) == [Quota(A, C, 7)]
+
+
+def test_pairs_share_the_budget_in_proportion() -> None:
+    orders = Pacer().orders(plan((A, C, 300), (B, C, 100)), limits(4000), 1.0)
+    assert set(orders) == {Quota(A, C, 60), Quota(B, C, 20)}
+
+
+def test_slow_rates_are_exact_over_time() -> None:
+    pacer, slow = Pacer(), limits(1, config=BalanceConfig(moves_per_s_min=0.3))
+    ordered = [total(pacer.orders(plan((A, C, 1000)), slow, 1.0)) for _ in range(100)]
+    assert sum(ordered) == 30
+    assert max(ordered) == 1
+
+
+def test_a_target_gets_no_more_than_its_share_of_what_it_can_take() -> None:
+    orders = Pacer().orders(plan((A, C, 1000)), limits(100_000, {C: 40.0}), 1.0)
+    assert orders == [Quota(A, C, 20)]
+
+
+def test_a_slow_target_does_not_slow_the_others() -> None:
+    orders = Pacer().orders(plan((A, B, 1000), (A, C, 1000)), limits(5000, {C: 4.0}), 1.0)
+    assert set(orders) == {Quota(A, B, 50), Quota(A, C, 2)}
+
+
+def test_many_small_pairs_do_not_come_due_together() -> None:
+    """Fifty donors of which each may move 0.4 connections a second: all would reach 1 in the third second."""
+    pacer = Pacer()
+    fifty = plan(*((name(index), C, 20) for index in range(50)))
+    ordered = [total(pacer.orders(fifty, limits(1000), 1.0)) for _ in range(40)]
+    assert max(ordered) <= 21
+    assert sum(ordered) == pytest.approx(40 * 20, abs=50)
+
+
+def test_small_pairs_take_turns() -> None:
+    pacer, slow = Pacer(), limits(1, config=BalanceConfig(moves_per_s_min=1.0))
+    four = plan(*((name(index), C, 100) for index in range(4)))
+    given: Counter[NodeName] = Counter()
+    for _ in range(100):
+        for order in pacer.orders(four, slow, 1.0):
+            given[order.donor] += order.count
+    assert set(given.values()) <= {24, 25}
+
+
+def test_never_more_than_the_quota_is_ordered() -> None:
+    pacer = Pacer()
+    pacer.orders(plan((A, C, 1000)), limits(3000), 0.99)
+    assert pacer.orders(plan((A, C, 1)), limits(3000), 10.0) == [Quota(A, C, 1)]
+
+
+def test_an_empty_plan_orders_nothing_and_keeps_nothing_owed() -> None:
+    pacer, slow = Pacer(), limits(1, config=BalanceConfig(moves_per_s_min=0.9))
+    assert pacer.orders(plan((A, C, 10)), slow, 1.0) == []
+    assert pacer.orders(plan(), slow, 1.0) == []
+    assert pacer.orders(plan((A, C, 10)), slow, 1.0) == []
+
+
+def test_a_donor_gives_no_more_than_it_may() -> None:
+    bounds = Limits(total=100.0, donor=30.0)
+    ordered = Counter[NodeName]()
+    pacer = Pacer()
+    for _ in range(10):
+        for order in pacer.orders(plan((A, C, 900), (B, C, 100)), bounds, 1.0):
+            ordered[order.donor] += order.count
+    assert ordered == {A: 300, B: 100}
+
+
+def test_a_deadline_is_paced_evenly_and_comes_first() -> None:
+    """Of 50 moves a second, the donor that is due gets its 40; the others share the rest."""
+    bounds = Limits(total=50.0, due={A: 40.0})
+    assert set(Pacer().orders(plan((A, C, 1000), (B, C, 1000)), bounds, 1.0)) == {Quota(A, C, 40), Quota(B, C, 10)}
+
+
+def test_a_deadline_slows_a_drain_down_as_well() -> None:
+    assert Pacer().orders(plan((A, C, 1000)), Limits(total=50.0, due={A: 10.0}), 1.0) == [Quota(A, C, 10)]
+
+
+def test_a_deadline_does_not_leave_the_safe_rate_unless_forced() -> None:
+    bounds = Limits(total=50.0, donor=45.0, targets={C: 30.0}, due={A: 80.0})
+    assert Pacer().orders(plan((A, C, 1000)), bounds, 1.0) == [Quota(A, C, 30)]
+    forced = replace(bounds, forced=frozenset({A}))
+    assert Pacer().orders(plan((A, C, 1000), (B, C, 1000)), forced, 1.0) == [Quota(A, C, 80)]
+
+
+def test_two_deadlines_share_what_is_safe() -> None:
+    bounds = Limits(total=50.0, due={A: 60.0, B: 40.0})
+    assert set(Pacer().orders(plan((A, C, 1000), (B, C, 1000)), bounds, 1.0)) == {Quota(A, C, 30), Quota(B, C, 20)}
+
+
+def test_clients_that_come_by_themselves_are_left_their_part() -> None:
+    """C takes 100 a second, moves may use half of that; 30 a second come by themselves."""
+    view = LoadView(GATEWAY)
+    arrivals = Arrivals()
+    for seq in range(60):
+        view.reported(node_report("c", seq, accept_per_s=100.0, accepted=30 * seq), float(seq))
+        arrivals.look(view.nodes.values())
+    assert safe_targets(view.nodes.values(), arrivals, CONFIG) == {C: pytest.approx(20.0, abs=0.1)}
+
+
+def test_a_flooded_target_gets_no_moves() -> None:
+    view = LoadView(GATEWAY)
+    arrivals = Arrivals()
+    for seq in range(60):
+        view.reported(node_report("c", seq, accept_per_s=100.0, accepted=80 * seq), float(seq))
+        arrivals.look(view.nodes.values())
+    targets = safe_targets(view.nodes.values(), arrivals, CONFIG)
+    assert Pacer().orders(plan((A, C, 1000)), Limits(total=50.0, targets=targets), 1.0) == []
