@@ -25,7 +25,7 @@ def write(name: str, svg: str) -> None:
     """Write one picture."""
     path = FOLDER / f"{name}.svg"
     path.write_text(plot.standalone(svg))
-    print(f"{path}: {path.stat().st_size / 1024:.0f} KiB")  # noqa: T201
+    print(f"{path}: {path.stat().st_size / 1024:.0f} KiB")
 
 
 def top(summaries: list[Summary]) -> float:
