@@ -43,6 +43,14 @@ def test_moves_keep_to_half_of_what_a_node_can_take() -> None:
     assert 45 <= column(result.course.movers, 10).max() <= 51
 
 
+def test_moves_leave_room_for_newcomers_who_claim_places() -> None:
+    """A hundred newcomers a second claim places of clients that come as well; together they keep to the budget."""
+    result = run(scenario="scale-out", mean_life_s=200, handshakes_per_s=100, seconds=60)
+    both = column(result.course.newcomers, 10) + column(result.course.movers, 10)
+    assert both.max() <= 100
+    assert both[26:52].mean() <= 55
+
+
 def test_a_crowd_is_shared_by_what_nodes_can_take() -> None:
     result = run(scenario="flash-crowd", weights=[1, 2, 4])
     assert result.refused == 0

@@ -1,9 +1,13 @@
 """How many clients a second come to each node by themselves, read from the nodes' counters.
 
-    arrivals = connections accepted - tickets redeemed that other nodes issued
+    arrivals = connections accepted - tickets redeemed that other nodes issued, as many as they sent clients
 
-The second part are moves: a node that moves a client away issues its ticket. Both are counters of one report, so the
-difference is exact however late the report is. Moves may use what the arrivals leave of a node's handshakes.
+The second part are moves: a node that moves a client away issues its ticket. Moves may use what the arrivals leave of a
+node's handshakes.
+
+More tickets are redeemed than clients sent where newcomers claim places (`core.load.claim`) of clients that come as
+well, with tickets of their own. The newcomers are arrivals: without that, a new node got twice its budget. Donors'
+counters come in reports of their own, so a difference may be early or late; only the average is cut off at zero.
 """
 
 import math
@@ -22,6 +26,7 @@ TAU_S = 5.0
 class _Track:
     report: Report
     heard_at: float
+    moved: dict[Issuer, int]  # here, by whom
     per_s: float = 0.0
 
 
@@ -34,28 +39,28 @@ class Arrivals:
     def look(self, nodes: Iterable[NodeLoad]) -> None:
         """Take the nodes' newest reports."""
         reporting = {node.name: node for node in nodes if node.report is not None}
-        movers = {Issuer(node.incarnation) for node in reporting.values()}
+        sent = {Issuer(node.incarnation): node.report.moved for node in reporting.values() if node.report}
         self._tracks = {name: track for name, track in self._tracks.items() if name in reporting}
         for name, node in reporting.items():
             report = node.report
             assert report is not None
+            moved = {who: min(count, sent[who].get(name, 0)) for who, count in report.taken.items() if who in sent}
             track = self._tracks.get(name)
             if track is None or track.report.incarnation != report.incarnation:
-                self._tracks[name] = _Track(report, node.heard_at)
+                self._tracks[name] = _Track(report, node.heard_at, moved)
             elif report.seq > track.report.seq and node.heard_at > track.heard_at:
-                self._advance(track, report, node.heard_at, movers)
+                self._advance(track, report, node.heard_at, moved)
 
     def per_s(self, node: NodeName) -> float:
         """How many clients a second come to `node` by themselves."""
         track = self._tracks.get(node)
-        return track.per_s if track else 0.0
+        return max(0.0, track.per_s) if track else 0.0
 
     @staticmethod
-    def _advance(track: _Track, report: Report, heard_at: float, movers: set[Issuer]) -> None:
-        before = track.report
-        moved = sum(max(0, report.taken.get(issuer, 0) - before.taken.get(issuer, 0)) for issuer in movers)
+    def _advance(track: _Track, report: Report, heard_at: float, moved: dict[Issuer, int]) -> None:
+        by_order = sum(max(0, count - track.moved.get(who, 0)) for who, count in moved.items())
         elapsed = heard_at - track.heard_at
-        rate = max(0, report.accepted - before.accepted - moved) / elapsed
+        rate = (max(0, report.accepted - track.report.accepted) - by_order) / elapsed
         kept = math.exp(-elapsed / TAU_S)
-        track.report, track.heard_at = report, heard_at
+        track.report, track.heard_at, track.moved = report, heard_at, moved
         track.per_s = track.per_s * kept + rate * (1 - kept)

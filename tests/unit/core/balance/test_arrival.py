@@ -10,13 +10,14 @@ from sample import GATEWAY, name, node_report
 N1 = name(1)
 
 
-def rate_after(reports: list[tuple[float, int, dict[str, int]]]) -> float:
-    """Feed n1's reports (when, accepted, redeemed by issuer) beside a donor n0; return the rate of n1."""
+def rate_after(reports: list[tuple[float, int, dict[str, int]]], sent_per_s: int = 0) -> float:
+    """Feed n1's reports (when, accepted, redeemed by issuer) beside those of a donor n0; return the rate of n1."""
     view, arrivals = LoadView(GATEWAY), Arrivals()
     donor = node_report("n0")
     view.reported(donor, 0.0)
     for seq, (at, accepted, taken) in enumerate(reports):
         issuers = {Issuer(donor.incarnation if who == "donor" else who): count for who, count in taken.items()}
+        view.reported(node_report("n0", seq + 1, moved={N1: int(sent_per_s * at)}), at)
         view.reported(node_report("n1", seq, accepted=accepted, taken=issuers), at)
         arrivals.look(view.nodes.values())
     return arrivals.per_s(N1)
@@ -28,7 +29,13 @@ def test_a_steady_stream_is_measured() -> None:
 
 def test_moved_clients_do_not_count_but_those_of_gateways_do() -> None:
     reports = [(float(s), 50 * s, {"donor": 30 * s, "aaaaaaaa": 15 * s}) for s in range(60)]
-    assert rate_after(reports) == pytest.approx(20, rel=0.01)
+    assert rate_after(reports, sent_per_s=30) == pytest.approx(20, rel=0.01)
+
+
+def test_newcomers_that_claim_the_places_of_clients_that_come_as_well_do_count() -> None:
+    """Twenty clients a second were sent; of the forty tickets of the donor that come back, half are claims."""
+    reports = [(float(s), 50 * s, {"donor": 40 * s}) for s in range(60)]
+    assert rate_after(reports, sent_per_s=20) == pytest.approx(30, rel=0.01)
 
 
 def test_reports_that_are_lost_leave_no_trace() -> None:
