@@ -11,6 +11,10 @@ is more likely broken than all of them. They are held for `MASS_LEASE_S` before 
 again meanwhile was never gone (Eureka's self-preservation; but it ends, for half of a cluster can die). One of many, or
 the one of two, dies as ever. Only nodes are counted: gateways hold nothing that would be moved. And who says that it
 leaves was not silent.
+
+Where reports get lost on the way, silence says less: one in ten lost is two in a row, and so a false death, each minute
+or so. Gaps in the numbers of a member's reports tell. One may be an outage; after `LOSSES` of them the member has
+`LOSSY_LEASE_S` until a minute has passed without.
 """
 
 from collections import deque
@@ -27,6 +31,10 @@ MASS_LEASE_S = 6.0
 
 MASS_SHARE = 0.5
 MASS_NODES = 2
+
+LOSSY_LEASE_S = 5.0
+LOSSES = 2
+LOSSY_FOR_S = 60.0
 
 LATEST_S = 1.2
 """The longest time between two reports of a member that lives: from then on a report is overdue."""
@@ -71,6 +79,7 @@ class Membership:
         self._away = False
         self._ticked_late = False
         self._held_until = 0.0
+        self._gaps: dict[NodeName, deque[float]] = {}  # when reports were missing before one that came
         # Late reports of an incarnation that is over must not bring it back. Bounded: the oldest fall out.
         self._over: deque[Incarnation] = deque(maxlen=1024)
         # A withdrawal names no incarnation: a late one may hit a successor, who then lives on and reports on.
@@ -87,6 +96,8 @@ class Membership:
             if report.seq <= known.seq:
                 self._heard_at[report.name] = now
                 return []
+            if report.seq > known.seq + 1:
+                self._gaps.setdefault(report.name, deque(maxlen=LOSSES)).append(now)
             self._keep(report, now)
             return [Reported(report)]
         events = self._end(report.name, "replaced") if known is not None else []
@@ -110,7 +121,8 @@ class Membership:
         first_late, self._ticked_late = late and not self._ticked_late, late
         if first_late or self._away:
             return []
-        silent = [name for name, at in self._heard_at.items() if now - at > self._lease_s]
+        self._gaps = {name: gaps for name, gaps in self._gaps.items() if now - gaps[-1] < LOSSY_FOR_S}
+        silent = [name for name, at in self._heard_at.items() if now - at > self._lease_of(name)]
         if self._many_are_overdue(now):
             self._held_until = now + LATEST_S + TICK_S  # when it is over, each has the time for one report
         if now < self._held_until:
@@ -122,6 +134,11 @@ class Membership:
         if up and self._away:
             self._heard_at = dict.fromkeys(self._heard_at, now)
         self._away = not up
+
+    def _lease_of(self, name: NodeName) -> float:
+        """How long the member `name` may be silent."""
+        gaps = self._gaps.get(name, ())
+        return max(self._lease_s, LOSSY_LEASE_S) if len(gaps) == LOSSES else self._lease_s
 
     def _many_are_overdue(self, now: float) -> bool:
         """Whether so many nodes are silent that it may be us.

@@ -8,7 +8,7 @@ Donors take turns. Gateways do not hear of each other's claims before that repor
 the first donor, these would be given twice and those of the last never.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from ringway.core.load.reservation import Ledger
 from ringway.protocol.report import Report
@@ -25,15 +25,20 @@ class Claims:
         self._claimed = Ledger[tuple[Issuer, NodeName]](CLAIM_TTL_S)
         self._turn = 0
 
-    def unclaimed(self, donors: Iterable[Report]) -> Iterable[tuple[Issuer, NodeName]]:
-        """Yield who holds places, and where, of which some are not claimed yet."""
-        reports = list(donors)
-        first = self._turn % max(1, len(reports))
-        for report in reports[first:] + reports[:first]:
+    def unclaimed(self, donors: Iterable[tuple[Report, Mapping[NodeName, int]]]) -> Iterable[tuple[Issuer, NodeName]]:
+        """Yield who holds places, and where, of which some are not claimed yet.
+
+        `donors` are the last reports, each with what of the places in it has not been redeemed since. Who was redeemed
+        may have had a claim, or a ticket of its own.
+        """
+        told = list(donors)
+        first = self._turn % max(1, len(told))
+        for report, left in told[first:] + told[:first]:
             if report.role is Role.NODE:
                 issuer = Issuer(report.incarnation)
-                for target, held in report.reserved.items():
-                    if held > self._claimed.count((issuer, target)):
+                for target, held in left.items():
+                    redeemed = report.reserved[target] - held
+                    if held > max(0, self._claimed.count((issuer, target)) - redeemed):
                         yield issuer, target
 
     def claim(self, issuer: Issuer, target: NodeName, now: float) -> None:

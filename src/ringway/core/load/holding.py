@@ -6,7 +6,7 @@ look as full as if everybody had come twice, to all gateways, and they would all
 node says it redeemed of a member's tickets since that member spoke is taken off what the member said.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from ringway.protocol.report import Report
 from ringway.types import Issuer, NodeName
@@ -21,9 +21,9 @@ class Holdings:
         self._reports: dict[NodeName, Report] = {}  # of members that hold places, their last
         self._left: dict[NodeName, dict[NodeName, int]] = {}  # of what they reported, what is not redeemed since
 
-    def reports(self) -> Iterable[Report]:
-        """The last reports of those that hold places."""
-        return self._reports.values()
+    def told_by(self) -> Iterable[tuple[Report, Mapping[NodeName, int]]]:
+        """The last reports of those that hold places, and what of these has not been redeemed since, by node."""
+        return ((report, self._left[name]) for name, report in self._reports.items())
 
     def at(self, node: NodeName) -> int:
         """How many places all of them hold at `node`."""

@@ -267,7 +267,7 @@ class LoadView:
 
         See `claim`. Without one that can be used, return None.
         """
-        for issuer, target in self._claims.unclaimed(self._holdings.reports()):
+        for issuer, target in self._claims.unclaimed(self._holdings.told_by()):
             node = self.nodes.get(target)
             if node is not None and node.state is NodeState.ACTIVE:
                 self._claims.claim(issuer, target, now)

@@ -4,7 +4,7 @@ from collections import Counter
 
 from ringway.core.load.claim import Claims
 from ringway.protocol.report import Report
-from ringway.types import Incarnation, NodeName, Role
+from ringway.types import Incarnation, Issuer, NodeName, Role
 
 TARGET = NodeName("node-9")
 
@@ -17,7 +17,7 @@ def donor(number: int, held: int) -> Report:
 
 
 def take(claims: Claims, donors: list[Report]) -> str:
-    issuer, target = next(iter(claims.unclaimed(donors)))
+    issuer, target = next(iter(claims.unclaimed([(donor, donor.reserved) for donor in donors])))
     claims.claim(issuer, target, 0.0)
     return str(issuer)
 
@@ -34,4 +34,18 @@ def test_no_place_is_given_twice_by_one_gateway() -> None:
     claims = Claims()
     given = Counter(take(claims, donors) for _ in range(10))
     assert given == {donor.incarnation: donor.reserved[TARGET] for donor in donors if donor.reserved[TARGET]}
-    assert not list(claims.unclaimed(donors))
+    assert not list(claims.unclaimed([(donor, donor.reserved) for donor in donors]))
+
+
+def test_places_that_were_redeemed_since_are_not_given() -> None:
+    """Their clients have come, with tickets of their own; or whoever claimed them has."""
+    told, claims = donor(1, 3), Claims()
+    issuer = Issuer(told.incarnation)
+    assert list(claims.unclaimed([(told, {TARGET: 1})])) == [(issuer, TARGET)]
+    assert list(claims.unclaimed([(told, {TARGET: 0})])) == []
+    claims.claim(issuer, TARGET, 0.0)
+    claims.claim(issuer, TARGET, 0.0)
+    assert list(claims.unclaimed([(told, {TARGET: 1})])) == [(issuer, TARGET)]  # both claims have come
+    assert list(claims.unclaimed([(told, {TARGET: 2})])) == [(issuer, TARGET)]  # one has
+    claims.claim(issuer, TARGET, 0.0)
+    assert list(claims.unclaimed([(told, {TARGET: 2})])) == []

@@ -52,4 +52,4 @@ def test_nothing_remains_of_who_is_gone_or_holds_nothing() -> None:
     assert holdings.gone(NodeName("g2")) == {}
     holdings = told(n1=5)
     assert holdings.told(gateway_report("g2", 2)) == {N1: -5}
-    assert list(holdings.reports()) == []
+    assert list(holdings.told_by()) == []
