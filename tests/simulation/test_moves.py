@@ -55,6 +55,7 @@ def test_keys_go_to_the_new_node_alone(policy: str) -> None:
         ("least-connected", {}),
         ("round-robin", {}),
         ("rendezvous", {}),
+        ("rendezvous", {"report_delay_s": 5, "report_loss": 0.1}),
     ],
 )
 def test_in_equilibrium_nobody_is_moved_for_an_hour(policy: str, settings: dict[str, float]) -> None:

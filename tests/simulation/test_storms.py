@@ -47,7 +47,7 @@ def test_moves_leave_room_for_newcomers_who_claim_places() -> None:
     """A hundred newcomers a second claim places of clients that come as well; together they keep to the budget."""
     result = run(scenario="scale-out", mean_life_s=200, handshakes_per_s=100, seconds=60)
     both = column(result.course.newcomers, 10) + column(result.course.movers, 10)
-    assert both.max() <= 100
+    assert both.max() <= 80  # in the first seconds, until it shows how many claim places
     assert both[26:52].mean() <= 55
 
 

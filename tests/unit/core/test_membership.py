@@ -4,7 +4,19 @@ from collections.abc import Sequence
 
 import pytest
 
-from ringway.core.membership import LATEST_S, LEASE_S, MASS_LEASE_S, TICK_S, Event, Joined, Left, Membership, Reported
+from ringway.core.membership import (
+    LATEST_S,
+    LEASE_S,
+    LOSSY_FOR_S,
+    LOSSY_LEASE_S,
+    MASS_LEASE_S,
+    TICK_S,
+    Event,
+    Joined,
+    Left,
+    Membership,
+    Reported,
+)
 from ringway.types import NodeName
 from sample import gateway_report, node_report
 
@@ -52,6 +64,29 @@ def test_a_silent_member_is_gone_after_the_lease_and_one_tick() -> None:
     events = tick_until(membership, LEASE_S, LEASE_S + TICK_S)
     assert [(event.report.name, event.cause) for event in events if isinstance(event, Left)] == [("n1", "silent")]
     assert membership.members == {}
+
+
+@pytest.mark.parametrize(("lost", "lease_s"), [(0, LEASE_S), (1, LEASE_S), (2, LOSSY_LEASE_S), (5, LOSSY_LEASE_S)])
+def test_a_member_whose_reports_get_lost_has_more_time(lost: int, lease_s: float) -> None:
+    membership = Membership()
+    seq, now = 1, 0.0
+    membership.heard(node_report("n1", seq), now)
+    for gap in [True] * lost + [False] * 3:
+        seq, now = seq + (2 if gap else 1), now + 1.0
+        tick_until(membership, now - 1.0, now)
+        membership.heard(node_report("n1", seq), now)
+    assert kinds(tick_until(membership, now, now + lease_s)) == []
+    assert kinds(tick_until(membership, now + lease_s, now + lease_s + 2 * TICK_S)) == [Left]
+
+
+def test_losses_are_forgotten_after_a_while() -> None:
+    membership = Membership()
+    now, seq = 0.0, 1
+    for gap in [True, True] + [False] * int(LOSSY_FOR_S + 1):
+        membership.heard(node_report("n1", seq), now)
+        tick_until(membership, now, now + 1.0)
+        now, seq = now + 1.0, seq + (2 if gap else 1)
+    assert kinds(tick_until(membership, now, now + LEASE_S)) == [Left]
 
 
 def test_a_silent_member_may_come_back() -> None:
