@@ -39,7 +39,6 @@ def main() -> None:
 
     scale_out = runs(["two-choices"], ["reconnect-all", "restart-all", "modulo"], connections=100_000, seconds=70)
     write("scale-out-moves", plot.moves(scale_out))
-    write("scale-out-imbalance", plot.imbalance(scale_out))
     write("scale-out-away", plot.away(scale_out))
     for summary in scale_out[:2]:
         write(f"scale-out-{summary.name}", plot.connections(summary, top(scale_out), 60))
@@ -52,14 +51,12 @@ def main() -> None:
         balance={"start_above": 1.0, "moves_per_s_max": 0.001, "moves_per_s_min": 0.001},
     )  # fmt: skip
     write("policies-imbalance", plot.imbalance(newcomers))
-    for summary in newcomers[:2]:
-        write(f"policies-{summary.name}", plot.connections(summary, top(newcomers), 300))
 
     rooms = runs(
-        ["rendezvous", "rendezvous:c=1.1", "rendezvous:c=0"], [],
+        ["rendezvous", "rendezvous:c=0"], [],
         scenario="hot-rooms", rooms=2000, connections=100_000,
     )  # fmt: skip
-    for name, summary in zip(("bounded", "tight", "unbounded"), rooms, strict=True):
+    for name, summary in zip(("bounded", "unbounded"), rooms, strict=True):
         write(f"hot-rooms-{name}", plot.connections(summary, top(rooms), 70))
 
     (rolling,) = runs(["two-choices"], [], scenario="rolling-restart", connections=50_000, mean_life_s=1800)

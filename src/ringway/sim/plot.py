@@ -208,7 +208,8 @@ def _svg(name: str, draw: "Callable[[Axes], None]") -> str:
         axes = figure.add_subplot()
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.0f}" if value >= 10 else f"{value:g}")
         draw(axes)
-        figure.legend(loc="outside lower left", ncols=3 if len(axes.get_legend_handles_labels()[0]) <= 6 else 5)
+        labels = axes.get_legend_handles_labels()[1]
+        figure.legend(loc="outside lower left", ncols=5 if all(len(label) <= 10 for label in labels) else 3)
         text = io.StringIO()
         figure.savefig(text, format="svg", transparent=True, metadata={"Date": None})
     svg = text.getvalue()
