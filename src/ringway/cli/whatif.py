@@ -3,8 +3,10 @@
 from typing import Any
 
 from ringway.app.member import Members
-from ringway.cli.cluster import joined, need_node
+from ringway.cli.cluster import need_node
 from ringway.cli.process import run_async
+from ringway.cli.steer import gateways
+from ringway.core.placement import DEFAULT_POLICY
 from ringway.errors import ConfigError
 from ringway.protocol.report import Report
 from ringway.types import NodeState, Role
@@ -18,36 +20,31 @@ def scenario_of_cluster(
     """Return a scenario's values: the nodes of the running system, of which `drain` are drained, and more join."""
 
     async def ask() -> dict[str, Any]:
-        async with joined({}, config_file, state) as (_, members):
+        async with gateways({}, config_file, state) as found:
             for name in drain:
-                need_node(members, name)
-            return _scenario(members, given, drain)
+                need_node(found.members, name)
+            followed = await found.followed()
+            return _scenario(found.members, given, drain, followed[0].policy if followed else DEFAULT_POLICY)
 
     return run_async(ask())
 
 
-def _scenario(members: Members, given: dict[str, Any], drain: list[str]) -> dict[str, Any]:
+def _scenario(members: Members, given: dict[str, Any], drain: list[str], policy: str) -> dict[str, Any]:
     reports = list(members.live.values())
     nodes = [report for report in reports if report.role is Role.NODE]
-    gateways = [report for report in reports if report.role is Role.GATEWAY]
     if not any(node.connections for node in nodes):
         raise ConfigError("the running system holds no connections; simulate a scenario instead of --from-cluster")
     events: list[dict[str, Any]] = [{"at_s": AT_S, "do": "join"} for _ in range(given.pop("add", 0))]
     if drain:
         events.append({"at_s": AT_S, "do": "drain", "nodes": drain})
     return {
-        "gateways": max(1, len(gateways)),
-        "policy_before": _policy(gateways),
+        "gateways": max(1, len(reports) - len(nodes)),
+        "policy_before": policy,
         **given,
         "scenario": "script",
         "node": [_node(report) for report in sorted(nodes, key=lambda report: report.name)],
         "event": events or [{"at_s": AT_S, "do": "crowd"}],
     }
-
-
-def _policy(gateways: list[Report]) -> str:
-    """The policy in force, as far as the gateways' directive names it."""
-    return next((gateway.directive.policy for gateway in gateways if gateway.directive), "") or "two-choices"
 
 
 def _node(report: Report) -> dict[str, Any]:

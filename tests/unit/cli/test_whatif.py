@@ -6,7 +6,6 @@ import pytest
 
 from ringway.cli.whatif import _scenario
 from ringway.errors import ConfigError
-from ringway.protocol.directive import Directive
 from ringway.protocol.report import Report
 from ringway.sim.contender import make_contenders
 from ringway.sim.run import simulate
@@ -25,19 +24,15 @@ def members(*reports: Report) -> SimpleNamespace:
     return SimpleNamespace(live={report.name: report for report in reports})
 
 
-def gateway(policy: str) -> Report:
-    directive = Directive(version=1, policy=policy)
+def gateway() -> Report:
     return Report(
-        name=NodeName("gateway-1"), incarnation=Incarnation("000000aa"), role=Role.GATEWAY, seq=1, url="",
-        directive=directive,
+        name=NodeName("gateway-1"), incarnation=Incarnation("000000aa"), role=Role.GATEWAY, seq=1, url=""
     )  # fmt: skip
 
 
 def test_nodes_begin_with_what_they_hold() -> None:
-    live = members(
-        node(1, 3000, weight=2.0, zone="a"), node(2, 1000, state=NodeState.DRAINING), gateway("least-connected")
-    )
-    scenario = make_scenario(_scenario(live, {"add": 2, "seed": 5}, ["node-1"]))
+    live = members(node(1, 3000, weight=2.0, zone="a"), node(2, 1000, state=NodeState.DRAINING), gateway())
+    scenario = make_scenario(_scenario(live, {"add": 2, "seed": 5}, ["node-1"], "least-connected"))
     assert [(each.name, each.weight, each.connections, each.draining) for each in scenario.node] == [
         ("node-1", 2.0, 3000, False), ("node-2", 1.0, 1000, True),
     ]  # fmt: skip
@@ -54,4 +49,4 @@ def test_nodes_begin_with_what_they_hold() -> None:
 
 def test_an_empty_system_is_nothing_to_begin_with() -> None:
     with pytest.raises(ConfigError, match="holds no connections"):
-        _scenario(members(node(1, 0)), {}, [])
+        _scenario(members(node(1, 0)), {}, [], "two-choices")
