@@ -118,10 +118,6 @@ def _decide(
     _show(answers)
     if moving:
         typer.echo("Connections that it places elsewhere are moved, at the usual pace: `ringway moves` shows them.")
-    else:
-        typer.echo(
-            "Newcomers are placed by it. Nobody is moved; `ringway rebalance` moves those whom it places elsewhere."
-        )
 
 
 def _show(answers: Sequence[DirectiveAnswer]) -> None:
