@@ -1,8 +1,8 @@
 """What a balancer has decided: one entry for each balance that was begun, with its inputs, its reasons, its outcome.
 
 A plan is made anew each second, so an entry is not a plan but what became of one: it is begun by the first plan that
-moves anybody, and ended by the first that does not, by another cause, by a change of members, by the guard, or with the
-leadership. Bounded: the oldest entries fall out.
+moves anybody, and ended by the first that does not, by another cause or policy, by a change of members, by the guard, or
+with the leadership. Bounded: the oldest entries fall out.
 """
 
 from collections import deque
@@ -28,6 +28,7 @@ class _Entry:
     policy: str
     at: float  # Unix time
     began: float  # monotonic
+    planned: int
     ordered: int = 0
     ended: float | None = None
     outcome: str = UNDER_WAY
@@ -50,12 +51,14 @@ class Journal:
         return entry.plan.cause if entry else ""
 
     def begin(self, plan: Plan, policy: str, now: float, wall: float) -> None:
-        """Write down that a balance begins, unless one with the same cause is under way."""
-        if plan.cause == self.cause:
+        """Write down that a balance begins; where one of the same cause and policy is under way, `plan` is its rest."""
+        entry = self._current
+        if entry and (entry.plan.cause, entry.policy) == (plan.cause, policy):
+            entry.planned = max(entry.planned, entry.ordered + plan.moves)
             return
         self.end(SUPERSEDED, now)
         self._count += 1
-        self._entries.append(_Entry(self._count, plan, policy, wall, now))
+        self._entries.append(_Entry(self._count, plan, policy, wall, now, plan.moves))
 
     def ordered(self, count: int) -> None:
         """Count moves that were ordered for the balance under way."""
@@ -94,7 +97,7 @@ class Journal:
             load=dict(plan.load),
             fair={name: round(share, 1) for name, share in plan.fair.items()},
             quotas=tuple(QuotaRow(donor=one.donor, target=one.target, count=one.count) for one in plan.quotas),
-            planned=plan.moves,
+            planned=entry.planned,
             ordered=entry.ordered,
             seconds=round((now if entry.ended is None else entry.ended) - entry.began, 1),
             outcome=entry.outcome,

@@ -37,6 +37,25 @@ def test_while_it_is_under_way_later_plans_begin_nothing() -> None:
     assert (entry.planned, entry.seconds, entry.outcome) == (80, 2.5, "under way")
 
 
+def test_what_it_needs_may_grow_while_it_is_under_way() -> None:
+    journal = Journal("g1")
+    journal.begin(PLAN, "", 10.0, 0.0)
+    journal.ordered(60)
+    journal.begin(replace(PLAN, quotas=PLAN.quotas[:1]), "", 11.0, 0.0)
+    [entry] = journal.decisions(10, 12.0)
+    assert (entry.planned, entry.ordered) == (110, 60)
+
+
+def test_another_policy_supersedes_it() -> None:
+    journal = Journal("g1")
+    journal.begin(replace(PLAN, cause="keys"), "ring", 10.0, 0.0)
+    journal.begin(replace(PLAN, cause="keys"), "maglev", 11.0, 0.0)
+    assert [(entry.policy, entry.outcome) for entry in journal.decisions(10, 12.0)] == [
+        ("maglev", "under way"),
+        ("ring", SUPERSEDED),
+    ]
+
+
 def test_another_cause_supersedes_it() -> None:
     journal = Journal("g1")
     journal.begin(PLAN, "", 10.0, 0.0)
