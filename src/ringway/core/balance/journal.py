@@ -1,8 +1,8 @@
 """What a balancer has decided: one entry for each balance that was begun, with its inputs, its reasons, its outcome.
 
 A plan is made anew each second, so an entry is not a plan but what became of one: it is begun by the first plan that
-moves anybody, and ended by the first that does not, by another cause or policy, by a change of members, by the guard, or
-with the leadership. Bounded: the oldest entries fall out.
+moves anybody, and ended by the first that does not, by another cause or policy, by a change of members, by the guard,
+or with the leadership. Bounded: the oldest entries fall out.
 """
 
 from collections import deque
@@ -51,7 +51,7 @@ class Journal:
         return entry.plan.cause if entry else ""
 
     def begin(self, plan: Plan, policy: str, now: float, wall: float) -> None:
-        """Write down that a balance begins; where one of the same cause and policy is under way, `plan` is its rest."""
+        """Write down that a balance begins, or that one of the same cause and policy goes on with `plan`."""
         entry = self._current
         if entry and (entry.plan.cause, entry.policy) == (plan.cause, policy):
             entry.planned = max(entry.planned, entry.ordered + plan.moves)
