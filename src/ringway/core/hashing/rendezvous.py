@@ -28,6 +28,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
+from ringway.core.hashing.numbering import Numbering
 from ringway.core.hashing.stream import (
     Names,
     Numbers,
@@ -72,9 +73,8 @@ class Rendezvous:
         self._secret = table_secret(secret)
         self._begun = begin_hash(self._secret)
         self._weights: dict[NodeName, float] = {}
-        self._names: list[NodeName] = []  # by number; those of nodes that left are given again
-        self._numbers: dict[NodeName, int] = {}
-        self._unused: list[int] = []
+        self._numbers = Numbering()
+        self._names = self._numbers.names
         self._steps = _slot_steps()
         self._listed: Entries = np.full((DEPTH, SLOTS), _NOBODY)
         self._horizon: Entries = np.full(SLOTS, _NOBODY)
@@ -101,10 +101,10 @@ class Rendezvous:
         for name in gone:
             if not anew:
                 self._strike(name)
-            self._unused.append(self._numbers.pop(name))
+            self._numbers.take_back(name)
         self._weights = wanted
         for name in added:
-            self._number(name)
+            self._numbers.give(name)
             if not anew:
                 self._enter(name)
         self._orders.clear()
@@ -141,16 +141,6 @@ class Rendezvous:
         """Return the owner of each key of which the hash is given (`stream.hash_keys`), all at once."""
         slots = (hashes >> np.uint64(64 - SLOT_BITS)).astype(np.intp)
         return named(self._names, (self._listed[0, slots] & np.uint64(_NUMBER)).astype(np.intp))
-
-    def _number(self, name: NodeName) -> None:
-        """Give `name` a number that no other has."""
-        if self._unused:
-            number = self._unused.pop()
-            self._names[number] = name
-        else:
-            number = len(self._names)
-            self._names.append(name)
-        self._numbers[name] = number
 
     def _enter(self, name: NodeName) -> None:
         """List a node wherever it comes before the horizon: at each depth the earlier stays, and the later goes on."""

@@ -15,6 +15,7 @@ from itertools import chain
 
 import numpy as np
 
+from ringway.core.hashing.numbering import Numbering
 from ringway.core.hashing.stream import Names, Numbers, begin_hash, hash_key, mix, named, seed_of, steps, table_secret
 from ringway.types import NodeName
 
@@ -40,9 +41,8 @@ class HashRing:
         self._secret = table_secret(secret)
         self._begun = begin_hash(self._secret)
         self._weights: dict[NodeName, float] = {}
-        self._names: list[NodeName] = []  # by number; those of nodes that left are given again
-        self._number_of: dict[NodeName, int] = {}  # the numbers, by name
-        self._unused: list[int] = []
+        self._numbering = Numbering()
+        self._names = self._numbering.names
         self._points: Numbers = np.zeros(0, np.uint64)  # sorted
         self._whose = np.zeros(0, np.uint16)
         self._circle = self._points.data  # the same memory; gives plain integers
@@ -63,9 +63,9 @@ class HashRing:
         if not gone and not added:
             return
         self._weights = wanted
-        self._take_out([self._number_of.pop(name) for name in gone])
+        self._take_out([self._numbering.take_back(name) for name in gone])
         if added:
-            self._put_in({self._number(name): self._points_of(name) for name in added})
+            self._put_in({self._numbering.give(name): self._points_of(name) for name in added})
         self._circle, self._numbers = self._points.data, np.append(self._whose, self._whose[:1]).data
         self._sectors = [*np.searchsorted(self._points, _SECTOR_BOUNDS).tolist(), len(self._points)]
 
@@ -102,17 +102,6 @@ class HashRing:
         sector = place >> _SECTOR_SHIFT
         return bisect_left(self._circle, place, self._sectors[sector], self._sectors[sector + 1])
 
-    def _number(self, name: NodeName) -> int:
-        """Give `name` a number that no other has."""
-        if self._unused:
-            number = self._unused.pop()
-            self._names[number] = name
-        else:
-            number = len(self._names)
-            self._names.append(name)
-        self._number_of[name] = number
-        return number
-
     def _take_out(self, numbers: list[int]) -> None:
         """Remove the points of the nodes with these numbers."""
         if not numbers:
@@ -121,7 +110,6 @@ class HashRing:
         stays[numbers] = False
         kept = stays[self._whose]
         self._points, self._whose = self._points[kept], self._whose[kept]
-        self._unused += numbers
 
     def _put_in(self, points: dict[int, Numbers]) -> None:
         """Add points of nodes with these numbers: sort the new ones, then merge."""
