@@ -13,6 +13,7 @@ import msgspec
 import structlog
 
 from ringway.core.load import LoadView
+from ringway.core.load.view import REPORT_S
 from ringway.core.membership import TICK_S, Event, Joined, Left, Membership, Reported
 from ringway.errors import ProtocolError
 from ringway.ports import Engine
@@ -22,9 +23,6 @@ from ringway.types import Incarnation, Issuer, NodeName, Role
 
 if TYPE_CHECKING:
     from random import Random
-
-REPORT_S = 1.0
-"""How often a member reports itself, 20 % jittered (DESIGN.md 4)."""
 
 SOON_S = 0.2
 """How soon it reports when the places that it holds have changed much, or what it follows."""
@@ -170,7 +168,7 @@ class Directory:
                 told_directive = directive
                 await self._announce(seq, held)
                 told = held
-                due = now + REPORT_S * rng.uniform(0.8, 1.2)
+                due = now + REPORT_S * rng.uniform(0.8, 1.2)  # DESIGN.md 4
                 soonest = now + SOON_S
             await asyncio.sleep(min(TICK_S, SOON_S / 2))
 

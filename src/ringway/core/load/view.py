@@ -23,7 +23,7 @@ from math import inf
 from zlib import crc32
 
 from ringway.core.load.accept import AcceptCap
-from ringway.core.load.claim import CLAIM_TTL_S, Claims
+from ringway.core.load.claim import Claims
 from ringway.core.load.holding import Holdings
 from ringway.core.load.reservation import Ledger
 from ringway.core.load.response import Response
@@ -376,6 +376,3 @@ class LoadView:
         self.version += 1
         self.takers_version += 1
         self._takers_changed = True
-
-
-__all__ = ["CLAIM_TTL_S", "DEAD", "PANIC_BELOW", "REPORT_S", "STALE", "LoadView", "NodeLoad"]
