@@ -21,6 +21,7 @@ from ringway.protocol.order import (
     Done,
     MoveOrder,
     NodeAnswer,
+    Owners,
     Refused,
     SetState,
     decode_node_request,
@@ -113,7 +114,7 @@ class Mover:
         if order.owners is not None and order.owners.weights.get(order.target, 0.0) <= 0:
             return Refused(why=f"the order's target {order.target} owns no keys")
         if order.owners is not None and order.owners.table not in TABLES:
-            return Refused(why=f"the table {order.owners.table!r} is unknown; there are {', '.join(TABLES)}")
+            return _unknown_table(order.owners)
         if len(self._orders) >= ORDERS_MAX:
             return Refused(why=f"{ORDERS_MAX} orders are under way already; wait")
         self._fence = order.fence
@@ -157,5 +158,9 @@ class Mover:
         if not any(weight > 0 for weight in request.owners.weights.values()):
             return Refused(why="nobody owns keys; give at least one node of positive weight")
         if request.owners.table not in TABLES:
-            return Refused(why=f"the table {request.owners.table!r} is unknown; there are {', '.join(TABLES)}")
+            return _unknown_table(request.owners)
         return Done(misplaced=await self._picker.count(request.owners))
+
+
+def _unknown_table(owners: Owners) -> Refused:
+    return Refused(why=f"the table {owners.table!r} is unknown; there are {', '.join(TABLES)}")
