@@ -13,7 +13,7 @@ from ringway.engine import embedded, nats
 from ringway.engine.embedded import EmbeddedNats
 from ringway.engine.nats import NatsEngine, open_nats
 from ringway.engine.nats_url import read_url
-from ringway.engine.nats_wire import Wire
+from ringway.engine.nats_wire import SubjectTap, Wire
 from ringway.errors import EngineAway, EngineUnsuitable, Unconfirmed
 from ringway.types import Channel, NodeName
 
@@ -225,6 +225,46 @@ async def test_an_error_that_the_server_reports_is_survived() -> None:
         await until(lambda: len(lives) == 2 and wire.up)
         wire.send("subject", b"")
         await wire.outbox.taken()
+        await wire.close()
+
+
+async def test_after_a_return_it_is_up_when_the_server_knows_all_interest_and_not_before() -> None:
+    """A member that is up can be called; before that the server might say that nobody serves its addresses."""
+    lives: list[asyncio.StreamWriter] = []
+    asked = asyncio.Event()
+    answer = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        lives.append(writer)
+        writer.write(b'INFO {"server_id":"x","max_payload":1048576,"headers":true}\r\n')
+        interested = False
+        while line := await reader.readline():
+            interested = interested or line.startswith(b"SUB")
+            if line == b"PING\r\n":
+                if interested and len(lives) == 2:
+                    asked.set()
+                    await answer.wait()
+                writer.write(b"PONG\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as fake:
+        wire = Wire()
+        returns: list[bool] = []
+        wire.on_return = lambda: returns.append(wire.up)
+        port = fake.sockets[0].getsockname()[1]
+        await nats._connect(wire, read_url(f"127.0.0.1:{port}"), "test", "a")
+        wire.tap(SubjectTap("subject", lambda *_: None))
+        await wire.outbox.taken()
+        lives[0].close()
+        async with asyncio.timeout(PATIENCE_S):
+            await asked.wait()
+        assert wire.is_connected
+        assert not wire.up
+        with pytest.raises(EngineAway):
+            wire.send("subject", b"")
+        answer.set()
+        await until(lambda: wire.up)
+        assert returns == [True]
         await wire.close()
 
 

@@ -123,7 +123,7 @@ async def _connect(wire: Wire, where: NatsUrl, cluster: str, name: str) -> None:
 
     async def returned() -> None:
         _log.info("engine back", engine=str(where))
-        wire.on_return()
+        wire.returned()
 
     try:
         async with asyncio.timeout(2 * CONNECT_S):

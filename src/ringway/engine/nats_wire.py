@@ -181,15 +181,21 @@ class Wire(Client):
         """Called at the moment in which the connection is found to be lost."""
         self.on_return: Callable[[], None] = _nothing
         """Called after each reconnect, when all taps are known to the server again."""
+        self._settled = True
 
     @property
     def up(self) -> bool:
-        """Whether the connection stands."""
-        return bool(self.is_connected)
+        """Whether the connection stands, and the server knows all taps: it has confirmed them after a reconnect."""
+        return self._settled and bool(self.is_connected)
+
+    def returned(self) -> None:
+        """Say that the server has confirmed all taps after a reconnect; nats-py's `reconnected_cb`."""
+        self._settled = True
+        self.on_return()
 
     def require(self) -> None:
-        """Raise `EngineAway` where the connection does not stand."""
-        if not self.is_connected:
+        """Raise `EngineAway` where NATS is not up."""
+        if not self.up:
             raise EngineAway("NATS cannot be reached at the moment; retry")
 
     @property
@@ -248,6 +254,7 @@ class Wire(Client):
     async def _process_op_err(self, e: Exception) -> None:
         if self.is_connected:
             self._drop()
+            self._settled = False
             self.on_loss()
         await super()._process_op_err(e)
         self.outbox.lost()

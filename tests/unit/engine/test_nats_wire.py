@@ -52,12 +52,12 @@ def test_nats_py_has_what_the_wire_uses_and_calls_what_it_overrides() -> None:
     assert "self._io_writer" in inspect.getsource(TcpTransport)
 
 
-def test_nats_py_resubscribes_in_the_turn_in_which_it_is_connected_again() -> None:
-    """Nothing of ours may be written between: what is sent while `up` must find our subscriptions there."""
+def test_nats_py_tells_of_its_return_after_the_server_confirmed_the_subscriptions() -> None:
+    """Until then the wire is not `up`: who asks a member that is up must not hear that nobody serves."""
     source = inspect.getsource(Client._attempt_reconnect)
-    start = source.index("await self._process_connect_init()")
-    between = source[start + len("await") : source.index("for sid, sub in self._subs.items()")]
-    assert "await" not in between
+    steps = ["for sid, sub in self._subs.items()", "await self.flush()", "await self._reconnected_cb()"]
+    places = [source.index(step) for step in steps]
+    assert places == sorted(places)
 
 
 class Recorder:
