@@ -21,11 +21,13 @@ class Verdict:
     sums: Finding = field(default_factory=Finding)
     closes: Counter[int] = field(default_factory=Counter)
     closed_clients: int = 0
+    losers: int = 0
+    """Clients that lost something, told or not."""
     silences_s: list[float] = field(default_factory=list)
     published: dict[str, int] = field(default_factory=dict)
     divergent: int = 0
     victims: dict[str, list[str]] = field(default_factory=dict)
-    """Clients that something happened to that no setting allows, or that lost something: up to a few, with examples."""
+    """Clients that something happened to that no setting allows: up to a few, with examples."""
 
     def merge(self, other: "Verdict") -> None:
         """Add the verdict of another process over the same publications."""
@@ -33,6 +35,7 @@ class Verdict:
         self.sums.add(other.sums)
         self.closes += other.closes
         self.closed_clients += other.closed_clients
+        self.losers += other.losers
         self.silences_s += other.silences_s
         self.victims |= dict(list(other.victims.items())[: VICTIMS_MAX - len(self.victims)])
 
@@ -66,6 +69,7 @@ class Verdict:
             "divergent": self.divergent,
             "closes": {str(code): count for code, count in sorted(self.closes.items())},
             "closed_clients": self.closed_clients,
+            "losers": self.losers,
             "silence_ms": _spread_ms(self.silences_s),
             "back_ms": _spread_ms(back),
             "victims": self.victims,
@@ -111,9 +115,10 @@ def give_verdict(
             own.examples += finding.examples
         verdict.clients += 1
         verdict.closed_clients += bool(witness.closes)
+        verdict.losers += bool(own.lost)
         verdict.closes.update(code for _, code, _ in witness.closes)
         verdict.silences_s.append(own.silence_s)
-        if (own.is_bad or own.lost) and len(verdict.victims) < VICTIMS_MAX:
+        if own.is_bad and len(verdict.victims) < VICTIMS_MAX:
             verdict.victims[witness.name] = own.examples
         verdict.sums.add(own)
     return verdict

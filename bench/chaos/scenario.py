@@ -1,0 +1,140 @@
+"""What a scenario is: a size, a run on a system of its own, and what it claims of the outcome.
+
+A scenario is a module of `chaos.scenarios` with a docstring, `FULL` and `SMALL` (sizes) and `run(size, system)`.
+Given a running system, it uses that one, and leaves it as it was: healthy, with the nodes it had.
+"""
+
+import importlib
+import pkgutil
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict, dataclass, field, replace
+from random import Random
+from types import ModuleType
+from typing import Any
+
+from chaos import scenarios
+from chaos.fault import Faults
+from chaos.workload import Load, Report, Workload, running_load
+from report import Claim
+from ringway.testing.system import System, running_system
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Size:
+    """How large a run is; which of it a scenario uses, it says."""
+
+    clients: int
+    rate: float
+    kinds: tuple[str, ...] = ("proxy", "sdk", "socket")
+    channels: int = 20
+    nodes: int = 3
+    faults: int = 1
+    seconds: float = 5.0
+    processes: int = 1
+    seed: int = 1
+    history: bool = False
+    environ: dict[str, str] = field(default_factory=dict)
+
+    def load(self, **changes: Any) -> Load:
+        """The load of this size: the clients in equal parts of each kind."""
+        share, rest = divmod(self.clients, len(self.kinds))
+        kinds = {kind: share + (index < rest) for index, kind in enumerate(self.kinds)}
+        plain = Load(kinds=kinds, rate=self.rate, channels=self.channels, processes=self.processes, seed=self.seed)
+        return replace(plain, **changes)
+
+    def rng(self) -> Random:
+        """Chance, as the seed has it."""
+        return Random(self.seed)
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a run came to: the report, what was done, what else was measured, and what is claimed."""
+
+    scenario: str
+    size: Size
+    report: Report
+    faults: list[tuple[float, str]]
+    measured: dict[str, float] = field(default_factory=dict)
+    may_announce: bool = False
+    claims: list[Claim] = field(default_factory=list)
+
+    def against(self) -> list[str]:
+        """What speaks against the servers; empty where all is well."""
+        missed = [claim.sentence() for claim in self.claims if not claim.held]
+        return self.report.faults(may_announce=self.may_announce) + missed
+
+    @property
+    def back_s(self) -> list[float]:
+        """How long subscriptions were lost, of all kinds of clients, in order."""
+        return sorted(time_s for verdict in self.report.verdicts.values() for time_s in verdict.sums.back_s)
+
+    def claim_back(self, p50_s: float, p99_s: float) -> None:
+        """Claim that all came back soon, and with everything."""
+        back = self.back_s or [float("inf")]
+        self.claims += [
+            Claim("came back without recovery", self.total("unrecovered"), at_most=0),
+            Claim("back p50 s", back[len(back) // 2], at_most=p50_s),
+            Claim("back p99 s", back[int(0.99 * len(back))], at_most=p99_s),
+        ]
+
+    def claim_unnoticed(self, *kinds: str, silence_s: float) -> None:
+        """Claim that the applications of these kinds of clients noticed nothing."""
+        for kind in kinds:
+            verdict = self.report.verdicts.get(kind)
+            if verdict is not None:
+                ordered = sorted(verdict.silences_s)
+                self.claims += [
+                    Claim(f"{kind}: closes seen", sum(verdict.closes.values()), at_most=0),
+                    Claim(f"{kind}: longest silence p99 s", ordered[int(0.99 * len(ordered))], at_most=silence_s),
+                ]
+
+    def total(self, count: str) -> int:
+        """The sum of one count over all kinds of clients."""
+        return sum(int(getattr(verdict.sums, count)) for verdict in self.report.verdicts.values())
+
+    def as_json(self) -> dict[str, Any]:
+        """All of it, as plain values."""
+        return {
+            "scenario": self.scenario,
+            "seed": self.size.seed,
+            "size": asdict(self.size),
+            **self.report.as_json(),
+            "faults": self.faults,
+            "measured": self.measured,
+            "claims": [asdict(claim) | {"held": claim.held} for claim in self.claims],
+            "against": self.against(),
+        }
+
+
+@dataclass(slots=True)
+class Stage:
+    """A system under load, and the hand that does things to it."""
+
+    system: System
+    load: Workload
+    faults: Faults
+
+    def outcome(self, scenario: str, size: Size, **measured: float) -> Outcome:
+        """Heal, drain and judge."""
+        report = self.load.finish()
+        return Outcome(scenario, size, report, self.faults.log, measured, may_announce=not size.history)
+
+
+@contextmanager
+def stage(size: Size, system: System | None, load: Load | None = None, *gateways: str) -> Iterator[Stage]:
+    """Put the load on `system`, or on one of its own of the size's nodes and settings."""
+    own = running_system(nodes=size.nodes, environ=size.environ) if system is None else nullcontext(system)
+    with own as running, running_load(load or size.load(), [running.gateway_url, *gateways]) as workload:
+        yield Stage(running, workload, Faults(running, size.rng()))
+
+
+def names() -> list[str]:
+    """All scenarios."""
+    return [module.name for module in pkgutil.iter_modules(scenarios.__path__)]
+
+
+def load_scenario(name: str) -> ModuleType:
+    """The scenario called `name`."""
+    return importlib.import_module(f"chaos.scenarios.{name}")

@@ -1,0 +1,26 @@
+"""The engine is killed and comes back after 1 to 10 s: what was acknowledged is delivered, or its loss is announced.
+
+With file storage nothing may be lost that was acknowledged; with memory every subscription that missed something is
+told.
+"""
+
+import time
+
+from chaos.scenario import Outcome, Size, stage
+from ringway.testing.system import System
+
+FULL = Size(clients=1000, rate=200, channels=50, faults=10, seconds=10.0, processes=2)
+SMALL = Size(clients=60, rate=200, faults=1, seconds=2.0)
+CALM_S = 2.0
+
+
+def run(size: Size, system: System | None = None) -> Outcome:
+    """Take the engine away for up to `seconds`, give it back, and judge."""
+    with stage(size, system) as on:
+        for _ in range(size.faults):
+            time.sleep(CALM_S)
+            on.faults.engine_away(on.faults.rng.uniform(1.0, size.seconds))
+            on.load.wait(on.system.is_ready, "the gateway to have the engine again")
+            time.sleep(CALM_S)
+            on.load.wait(on.load.all_subscribed, "everybody to be there")
+        return on.outcome("nats_away", size)
