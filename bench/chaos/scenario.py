@@ -28,6 +28,7 @@ class Size:
     rate: float
     kinds: tuple[str, ...] = ("proxy", "sdk", "socket")
     channels: int = 20
+    publishers: int = 4
     nodes: int = 3
     faults: int = 1
     seconds: float = 5.0
@@ -40,7 +41,14 @@ class Size:
         """The load of this size: the clients in equal parts of each kind."""
         share, rest = divmod(self.clients, len(self.kinds))
         kinds = {kind: share + (index < rest) for index, kind in enumerate(self.kinds)}
-        plain = Load(kinds=kinds, rate=self.rate, channels=self.channels, processes=self.processes, seed=self.seed)
+        plain = Load(
+            kinds=kinds,
+            rate=self.rate,
+            channels=self.channels,
+            publishers=("sdk",) * self.publishers,
+            processes=self.processes,
+            seed=self.seed,
+        )
         return replace(plain, **changes)
 
     def rng(self) -> Random:

@@ -54,6 +54,8 @@ class Report:
             for kind, verdict in self.verdicts.items()
             for fault in verdict.faults(may_announce=may_announce)
         ]
+        if self.status.get("unanswered"):
+            found.append(f"publications without an answer: {self.status['unanswered']}")
         return found + [f"the harness itself: {trouble}" for trouble in self.status.get("troubles", [])]
 
     def as_json(self) -> dict[str, Any]:
@@ -171,6 +173,7 @@ class Workload:
         crowds = self.status()
         status |= {
             "publishers_closed": press["closes"],
+            "unanswered": press["pending"],
             "turns_skipped": press["skipped"],
             "publisher_late_s": round(press["late_s"], 3),
             "refusals": {text: count for each in crowds for text, count in each["refusals"].items()},
