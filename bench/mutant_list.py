@@ -37,7 +37,7 @@ MUTANTS = (
                 "frame = frame_of(encode_pushes(channel, publications[::-1]))",
             ),
         ),
-        {"channels": "1", "publishers": "1", "rate": "1000"},
+        {"channels": "1", "publishers": "sdk", "rate": "1000"},
     ),
     Mutant(
         "turn-cut",

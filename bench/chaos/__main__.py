@@ -14,8 +14,9 @@ from rich.table import Table
 from chaos.scenario import Outcome, Size, load_scenario, names
 from report import machine
 
-ROWS = ("clients", "delivered", "lost", "announced", "silent", "doubled", "reordered", "unexpected", "recovered",
-        "unrecovered", "away", "divergent", "losers", "closed_clients", "closes", "silence_ms", "back_ms")  # fmt: skip
+COUNTS = ("clients", "delivered", "lost", "announced", "silent", "doubled", "reordered", "unexpected", "unrecovered",
+          "away", "divergent", "closes")  # fmt: skip
+TIMES = ("silence_ms", "back_ms")
 
 
 def read_arguments() -> argparse.Namespace:
@@ -25,35 +26,40 @@ def read_arguments() -> argparse.Namespace:
     made.add_argument("--small", action="store_true", help="the size that the tests run")
     made.add_argument("--json", type=Path, metavar="FILE", help="write the verdict there as well")
     for each in fields(Size):
-        if each.name not in ("kinds", "environ"):
-            made.add_argument(f"--{each.name}", type=_flag if each.type is bool else each.type)
-    made.add_argument("--kinds", type=lambda text: tuple(text.split(",")), help="of proxy,sdk,socket")
+        if each.type in (int, float):
+            made.add_argument(f"--{each.name}", type=each.type)
+    made.add_argument("--kinds", type=_names, help="of proxy,sdk,follow,socket")
+    made.add_argument("--publishers", type=_names, help="the kinds of the publishers' connections")
+    made.add_argument("--prefixes", type=_names, help="room: (with history), plain: (without), or both")
     return made.parse_args()
 
 
-def _flag(text: str) -> bool:
-    return {"yes": True, "no": False}[text]
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(text.split(","))
 
 
 def show(outcome: Outcome) -> None:
     """Print the verdict as a table, and what speaks against it."""
-    console = Console(width=None if sys.stdout.isatty() else 140, highlight=False)
-    verdicts = {kind: verdict.as_json({}) for kind, verdict in outcome.report.verdicts.items()}
-    table = Table("", *verdicts, title=f"{outcome.scenario}, seed {outcome.size.seed}", title_justify="left")
-    for row in ROWS:
-        table.add_row(row, *(_cell(verdict[row]) for verdict in verdicts.values()))
+    console = Console(width=None if sys.stdout.isatty() else 170, highlight=False)
+    table = Table("", *COUNTS, *(f"{name} p50 / p99" for name in TIMES), title_justify="left")
+    table.title = f"{outcome.scenario}, seed {outcome.size.seed}"
+    for group, verdict in outcome.report.verdicts.items():
+        said = verdict.as_json({})
+        times = (said[name] for name in TIMES)
+        cells = [f"{spread['p50']:,.0f} / {spread['p99']:,.0f}" if spread else "" for spread in times]
+        table.add_row(group, *(_cell(said[name]) for name in COUNTS), *cells)
     console.print(table)
     for name, value in outcome.measured.items():
         console.print(f"{name}: {value:,.4g}")
     for claim in outcome.claims:
         console.print(claim.sentence(), style="green" if claim.held else "bold red")
-    for line in outcome.report.faults(may_announce=outcome.may_announce):
+    for line in outcome.report.faults(outcome.may_announce):
         console.print(line, style="bold red")
 
 
 def _cell(value: Any) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{key}: {count:,}" for key, count in value.items()) or "none"
+        return ", ".join(f"{key}: {count:,}" for key, count in value.items())
     return f"{value:,}"
 
 

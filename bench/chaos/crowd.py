@@ -20,8 +20,9 @@ OPENING_MAX = 100
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """So many clients of one kind, subscribed to `each` of `channels` in turn."""
+    """So many clients of one kind, subscribed to `each` of `channels` in turn; judged together under `name`."""
 
+    name: str
     kind: str
     count: int
     channels: Sequence[str]
@@ -36,18 +37,20 @@ def _mixed(groups: Sequence[Group]) -> Iterator[Group]:
 
 
 class Crowd(Errand):
-    """See the module. `name` tells its clients from those of other processes."""
+    """See the module. `name` tells its clients from those of other processes; the first has the channel `offset`."""
 
-    def __init__(self, name: str, groups: Sequence[Group], gateways: Sequence[str], seed: int) -> None:
+    def __init__(self, name: str, groups: Sequence[Group], gateways: Sequence[str], seed: int, offset: int = 0) -> None:
         super().__init__()
         rng = Random(seed)
+        placed: Counter[str] = Counter()
         self._talks: list[Talk] = []
         self._guests = []
         for group in _mixed(groups):
             index = len(self._talks)
-            first = index * group.each
+            first = placed[group.name] * group.each + offset
+            placed[group.name] += 1
             channels = [group.channels[(first + i) % len(group.channels)] for i in range(group.each)]
-            talk = Talk(f"{group.kind}-{name}-{index}", channels)
+            talk = Talk(f"{group.name} {name}-{index}", channels, group.name)
             self._talks.append(talk)
             own = Random(rng.getrandbits(64))
             self._guests.append(make_guest(group.kind, talk, gateways, own, self.spawn, small=group.small))
@@ -79,6 +82,7 @@ class Crowd(Errand):
             "clients": len(self._talks),
             "subscribed": sum(talk.subscribed for talk in self._talks),
             "delivered": sum(len(seen) for talk in self._talks for seen in talk.witness.seen),
+            "followed": sum(guest.follows for guest in self._guests),
             "closes": sum(len(talk.witness.closes) for talk in self._talks),
             "refusals": Counter(refusal for talk in self._talks for refusal in talk.refusals),
             "failures": Counter(failure for guest in self._guests for failure in guest.failures).most_common(5),
@@ -108,6 +112,13 @@ class Crowd(Errand):
         for guest in self._guests:
             guest.resume()
 
+    def seal(self) -> bool:
+        """End the run, if all are subscribed at this moment: note nothing more. Whether they were."""
+        subscribed = all(talk.subscribed for talk in self._talks)
+        for talk in self._talks:
+            talk.sealed = subscribed
+        return subscribed
+
     def order(self) -> Order:
         """What these clients know of the streams."""
         order = Order()
@@ -117,11 +128,11 @@ class Crowd(Errand):
         return order
 
     def judge(self, published: Published, order: Order, since: float) -> dict[str, Verdict]:
-        """Judge what was seen, by kind of client."""
-        kinds: dict[str, list[Talk]] = {}
+        """Judge what was seen, by group of clients."""
+        groups: dict[str, list[Talk]] = {}
         for talk in self._talks:
-            kinds.setdefault(talk.witness.name.partition("-")[0], []).append(talk)
+            groups.setdefault(talk.group, []).append(talk)
         return {
-            kind: give_verdict((talk.witness for talk in talks), published, order, since=since)
-            for kind, talks in kinds.items()
+            group: give_verdict((talk.witness for talk in talks), published, order, since=since)
+            for group, talks in groups.items()
         }

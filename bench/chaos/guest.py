@@ -4,6 +4,7 @@
 |---|---|---|---|
 | `proxy` | through the gateway | its gateway's business | as the SDKs do |
 | `sdk` | directly, by `GET /gateway` | sees 1012 | as the SDKs do: full jitter from 0.5 to 20 s |
+| `follow` | directly, by `GET /gateway` | goes on with its session (PROTOCOL.md P-7) | as the SDKs do |
 | `socket` | by `ringway.connect` | follows under the hood | as `ringway.connect` does |
 """
 
@@ -17,10 +18,13 @@ from urllib.parse import urlsplit
 import ringway
 from chaos.wire import Wire, open_wire
 from ringway.client.discovery import discover
+from ringway.client.reconnect import move_of
+from ringway.client.url import discovery_url, with_query
 from ringway.errors import ConnectionClosed, RingwayError
+from ringway.protocol.move import Move
 
 PATH = "/connection/websocket"
-KINDS = ("proxy", "sdk", "socket")
+KINDS = ("proxy", "sdk", "follow", "socket")
 BACKOFF_MIN_S, BACKOFF_MAX_S = 0.5, 20.0
 ATTEMPT_S = 10.0
 
@@ -51,7 +55,7 @@ def is_terminal(code: int) -> bool:
 
 
 class Guest:
-    """A client of the kind `proxy` or `sdk`. `spawn` owns its attempts to connect."""
+    """A client of the kind `proxy`, `sdk` or `follow`. `spawn` owns its attempts to connect."""
 
     def __init__(
         self,
@@ -60,19 +64,23 @@ class Guest:
         rng: Random,
         spawn: Spawn,
         *,
-        direct: bool,
+        kind: str,
         small: bool = False,
     ) -> None:
         self.conversation = conversation
         self.terminal = False
         self.attempts = 0
+        self.follows = 0
         self.failures: list[str] = []
         self._gateways = gateways
         self._rng = rng
         self._spawn = spawn
-        self._direct = direct
+        self._direct = kind != "proxy"
+        self._follows = kind == "follow"
         self._small = small
         self._wire: Wire | None = None
+        self._move: tuple[Move, int, str] | None = None  # being followed, and the close that told it
+        self._held: list[bytes] = []  # sent by the conversation meanwhile
         self._attempt = 0
         self._stopped = False
 
@@ -103,7 +111,11 @@ class Guest:
 
     def send(self, message: bytes) -> None:
         """Send a message, where connected."""
-        if message and self._wire is not None:
+        if not message:
+            return
+        if self._move is not None:
+            self._held.append(message)
+        elif self._wire is not None:
             self._wire.send(message)
 
     def check(self, now: float) -> None:
@@ -119,18 +131,49 @@ class Guest:
         self.attempts += 1
         try:
             if self._direct:
-                place = await discover(f"{gateway}/gateway", ATTEMPT_S)
-                target = urlsplit(place.url)
-                path = f"{target.path}?{target.query}"
+                place = await discover(discovery_url(gateway), ATTEMPT_S)
+                await self._open(*(with_query(url, moves="1") if self._follows else url for url in place.urls()))
             else:
-                target, path = urlsplit(gateway), PATH
-            host, port = target.hostname or "", target.port or 80
-            wire = await open_wire(self, host, port, path, ATTEMPT_S, small=self._small)
+                await self._open(gateway + PATH)
         except (OSError, RingwayError) as error:
             self._failed(repr(error))
+
+    async def _follow(self, move: Move) -> None:
+        gateway = self._gateways[self.attempts % len(self._gateways)]
+        try:
+            question = discovery_url(gateway, node=move.node, ticket=move.ticket)
+            place = await discover(question, ATTEMPT_S)
+            if place.node != move.node:
+                raise ConnectionError(f"the gateway leads to {place.node}")
+            await self._open(with_query(place.url, resume="1", moves="1"))
+        except (OSError, RingwayError) as error:
+            self._strand(repr(error))
+
+    async def _open(self, *urls: str) -> None:
+        """Connect to the first of `urls` that can be reached; raise the last one's `OSError`."""
+        failure: OSError | None = None
+        for url in urls:
+            parts = urlsplit(url)
+            host, port, target = parts.hostname or "", parts.port or 80, f"{parts.path}?{parts.query}"
+            try:
+                wire = await open_wire(self, host, port, target, ATTEMPT_S, small=self._small)
+            except OSError as error:
+                failure = error
+                continue
+            if self._stopped:
+                wire.cut()
             return
-        if self._stopped:
-            wire.cut()
+        raise failure or ConnectionError("the gateway named no node")
+
+    def _strand(self, why: str) -> None:
+        """A move could not be followed: the application sees the close that told it."""
+        if self._move is None:
+            return
+        _, code, reason = self._move
+        self._move = None
+        self._held.clear()
+        self.conversation.lost(time.monotonic(), code, reason)
+        self._failed(why)
 
     def _failed(self, why: str) -> None:
         if len(self.failures) < 20:
@@ -147,9 +190,16 @@ class Guest:
     # What the wire calls.
 
     def opened(self, wire: Wire) -> None:
-        """The handshake is done: say the first words."""
+        """The handshake is done: say the first words, or go on where the session was."""
         self._wire = wire
-        wire.send(self.conversation.hello(time.monotonic()))
+        if self._move is None:
+            wire.send(self.conversation.hello(time.monotonic()))
+            return
+        self.follows += 1
+        self._move = None
+        held, self._held = self._held, []
+        for message in held:
+            wire.send(message)
 
     def received(self, message: bytes) -> None:
         """Take a message, and answer."""
@@ -161,8 +211,16 @@ class Guest:
     def ended(self, code: int, reason: str, status: int) -> None:
         """The connection is over, or was refused with an HTTP `status`."""
         self._wire = None
+        if self._move is not None:
+            self._strand(f"{status}: {reason[:200]}")
+            return
         if status:
             self._failed(f"{status}: {reason[:200]}")
+            return
+        move = move_of(code, reason) if self._follows else None
+        if move is not None:
+            self._move = move, code, reason
+            self._spawn(self._follow(move))
             return
         self.conversation.lost(time.monotonic(), code, reason)
         self.terminal = is_terminal(code)
@@ -171,6 +229,8 @@ class Guest:
 
 class SocketGuest:
     """A client of the kind `socket`."""
+
+    follows = 0  # it does, under the hood
 
     def __init__(self, conversation: Conversation, gateways: Sequence[str], rng: Random, spawn: Spawn) -> None:
         self.conversation = conversation
@@ -238,4 +298,4 @@ def make_guest(
     """A client of `kind`, one of `KINDS`; `small` as for `open_wire`, which is not for sockets."""
     if kind == "socket":
         return SocketGuest(conversation, gateways, rng, spawn)
-    return Guest(conversation, gateways, rng, spawn, direct=kind == "sdk", small=small)
+    return Guest(conversation, gateways, rng, spawn, kind=kind, small=small)

@@ -18,7 +18,8 @@ PING_TOLERANCE_S = 10.0
 class Talk:
     """See the module. Every method returns what is to be sent."""
 
-    def __init__(self, name: str, channels: Sequence[str]) -> None:
+    def __init__(self, name: str, channels: Sequence[str], group: str = "") -> None:
+        self.group = group
         self.witness = Witness(name, seen=[Seen(channel) for channel in channels])
         self.node = ""
         self.nodes: list[str] = []
@@ -26,6 +27,8 @@ class Talk:
         self.patience_s = float("inf")
         self.connected = False
         self.refusals: list[str] = []
+        self.sealed = False
+        """Whether the run is over: what comes now is answered, and noted no more."""
         self._by_channel = {seen.channel: seen for seen in self.witness.seen}
         self._positions: dict[str, tuple[str, int]] = {}
         self._asked: dict[int, Seen] = {}
@@ -49,7 +52,7 @@ class Talk:
     def take(self, message: bytes, at: float) -> bytes:
         """Take one message; return the answer, empty where there is none."""
         self.heard_at = at
-        if message == b"{}":
+        if message == b"{}" or self.sealed:
             return b"{}" if self._pong else b""
         answers = []
         try:
@@ -74,6 +77,8 @@ class Talk:
 
     def lost(self, at: float, code: int, reason: str) -> None:
         """The connection is over, and the application is told."""
+        if self.sealed:
+            return
         if self.connected or self.node:
             self.witness.closes.append((at, code, reason))
         self.connected = False

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -18,14 +19,21 @@ QUIET_S = 1.0
 LOOK_S = 0.2
 
 
+KEPT, FORGOTTEN = "room:", "plain:"
+"""Channels with history, and without: what is published to these may be lost with a connection, but not silently."""
+
+HISTORY = {"RINGWAY_NODE_NAMESPACES": "room:history_size=10000,history_ttl_s=120"}
+"""What nodes are told of them; inside these bounds nothing that was acknowledged may be lost."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """How much load: `kinds` says how many clients of each kind; they share `channels` channels `prefix`0, 1, …"""
+    """How much load: `kinds` says how many clients of each kind, in equal parts on the channels of each prefix."""
 
     kinds: dict[str, int]
     rate: float
     channels: int = 20
-    prefix: str = "room:"
+    prefixes: tuple[str, ...] = (KEPT,)
     each: int = 1
     publishers: tuple[str, ...] = ("sdk", "sdk", "sdk", "sdk")
     filling: int = 64
@@ -35,8 +43,12 @@ class Load:
 
     @property
     def names(self) -> list[str]:
-        """The channels."""
-        return [f"{self.prefix}{number}" for number in range(self.channels)]
+        """All channels."""
+        return [name for prefix in self.prefixes for name in self.named(prefix)]
+
+    def named(self, prefix: str) -> list[str]:
+        """The channels of one prefix: `prefix`0, 1, …"""
+        return [f"{prefix}{number}" for number in range(self.channels // len(self.prefixes))]
 
 
 @dataclass(slots=True)
@@ -47,12 +59,15 @@ class Report:
     settings: dict[str, Any]
     status: dict[str, Any] = field(default_factory=dict)
 
-    def faults(self, *, may_announce: bool = False) -> list[str]:
-        """What speaks against the servers, or the harness, a line each."""
+    def faults(self, may_announce: tuple[str, ...] = ()) -> list[str]:
+        """What speaks against the servers, or the harness, a line each.
+
+        Losses that were announced do not, in groups whose name ends with one of `may_announce`.
+        """
         found = [
-            f"{kind}: {fault}"
-            for kind, verdict in self.verdicts.items()
-            for fault in verdict.faults(may_announce=may_announce)
+            f"{group}: {fault}"
+            for group, verdict in self.verdicts.items()
+            for fault in verdict.faults(may_announce=group.endswith(may_announce))
         ]
         if self.status.get("unanswered"):
             found.append(f"publications without an answer: {self.status['unanswered']}")
@@ -76,7 +91,7 @@ class Workload:
         self.load = load
         self.since = time.monotonic()
         self.crowds = [
-            Process(Crowd, f"{number}", self._groups(number), gateways, load.seed * 1000 + number)
+            Process(Crowd, f"{number}", self._groups(number), gateways, load.seed * 1000 + number, number)
             for number in range(load.processes)
         ]
         self.press = Process(
@@ -84,9 +99,16 @@ class Workload:
         )
 
     def _groups(self, number: int) -> list[Group]:
+        """The part of the process `number` in the clients."""
         load = self.load
-        share = {kind: (count + number) // load.processes for kind, count in load.kinds.items()}
-        return [Group(kind, count, load.names, load.each, load.small_buffers) for kind, count in share.items()]
+        parts = len(load.prefixes) * load.processes
+        groups = []
+        for kind, count in load.kinds.items():
+            for index, prefix in enumerate(load.prefixes):
+                share = (count + index * load.processes + number) // parts
+                name = f"{kind} {prefix.rstrip(':')}"
+                groups.append(Group(name, kind, share, load.named(prefix), load.each, load.small_buffers))
+        return groups
 
     def open(self) -> None:
         """Connect everybody, and begin to publish."""
@@ -140,9 +162,11 @@ class Workload:
         self.press.ask("halt")
         status: dict[str, Any] = {}
         try:
-            self.wait(self.all_subscribed, "all clients to be back", DRAIN_S)
             self.wait(lambda: not self.press.ask("status")["pending"], "answers to all publications", DRAIN_S)
+            self.wait(self.all_subscribed, "all clients to be back", DRAIN_S)
             self._wait_quiet()
+            for crowd in self.crowds:  # balancing goes on, and some may be on their way at any one moment
+                self.wait(lambda crowd=crowd: crowd.ask("seal"), "all clients to be there", DRAIN_S)
         except TimeoutError as error:
             status["not_drained"] = str(error)
         return self._judge(status, settings)
@@ -172,7 +196,9 @@ class Workload:
         press = self.press.ask("status")
         crowds = self.status()
         status |= {
-            "publishers_closed": press["closes"],
+            "published": {outcome.name.lower(): published.count(outcome) for outcome in Outcome},
+            "publishers_closed": dict(Counter(code for _, code, _ in press["closes"])),
+            "followed": sum(each["followed"] for each in crowds),
             "unanswered": press["pending"],
             "turns_skipped": press["skipped"],
             "publisher_late_s": round(press["late_s"], 3),

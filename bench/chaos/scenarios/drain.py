@@ -3,13 +3,13 @@
 import json
 import time
 
-from chaos.scenario import Outcome, Size, stage
+from chaos.scenario import FOLLOWING, HASTY, UNINTERRUPTED, Outcome, Size, stage
 from chaos.watch import Watch
 from report import Claim
 from ringway.testing.system import System
 
-FULL = Size(clients=3000, rate=200, channels=50, seconds=30.0, processes=2)
-SMALL = Size(clients=60, rate=200, seconds=8.0)
+FULL = Size(publishers=UNINTERRUPTED, clients=3000, rate=200, channels=50, seconds=30.0, processes=2)
+SMALL = Size(publishers=UNINTERRUPTED, clients=60, rate=200, seconds=8.0, environ=HASTY)
 
 
 def run(size: Size, system: System | None = None) -> Outcome:
@@ -42,5 +42,5 @@ def run(size: Size, system: System | None = None) -> Outcome:
             outcome.claims.append(
                 Claim(f"accept peak of {name} ÷ its budget", watch.accept_peak(name) / watch.budget(name), at_most=1.1)
             )
-    outcome.claim_unnoticed("proxy", "socket", silence_s=0.25)
+    outcome.claim_unnoticed(*FOLLOWING, silence_s=0.25)
     return outcome

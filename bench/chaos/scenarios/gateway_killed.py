@@ -2,18 +2,19 @@
 
 import time
 
-from chaos.scenario import Outcome, Size, stage
+from chaos.scenario import HASTY, Outcome, Size, stage
+from chaos.workload import HISTORY
 from ringway.testing.system import System, free_port, running_system, wait_for
 
 FULL = Size(clients=2000, rate=200, channels=50, faults=5, processes=2)
-SMALL = Size(clients=60, rate=200, faults=1)
+SMALL = Size(clients=60, rate=200, faults=1, environ=HASTY)
 CALM_S = 0.5
 
 
 def run(size: Size, system: System | None = None) -> Outcome:
     """Kill the first gateway, wait, and judge."""
     if system is None:
-        with running_system(nodes=size.nodes, environ=size.environ) as own:
+        with running_system(nodes=size.nodes, environ=HISTORY | size.environ) as own:
             return run(size, own)
     port = free_port()
     second = system.start("gateway", "--port", str(port), "--admin-port", str(free_port()))
@@ -31,8 +32,7 @@ def run(size: Size, system: System | None = None) -> Outcome:
     finally:
         second.terminate()
         second.wait(30)
-    if size.history:
-        outcome.claim_back(p50_s=1.0, p99_s=5.0)
+    outcome.claim_back(p50_s=1.0, p99_s=5.0)
     return outcome
 
 

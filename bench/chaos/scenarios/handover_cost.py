@@ -9,13 +9,23 @@ import time
 from pathlib import Path
 
 from chaos.order import order_moves
-from chaos.scenario import Outcome, Size, Stage, stage
+from chaos.scenario import FOLLOWING, UNINTERRUPTED, Outcome, Size, Stage, stage
 from report import Claim
 from ringway.testing.system import System
 
 FREE = {"RINGWAY_NODE_MOVE_COOL_DOWN_S": "0", "RINGWAY_BALANCE_SETTLE_S": "3600"}
-FULL = Size(clients=2000, rate=20, channels=50, kinds=("socket",), nodes=2, faults=4, processes=1, environ=FREE)
-SMALL = Size(clients=60, rate=50, kinds=("proxy", "socket"), nodes=2, faults=2, environ=FREE)
+FULL = Size(
+    publishers=UNINTERRUPTED,
+    clients=2000,
+    rate=20,
+    channels=50,
+    kinds=("follow",),
+    nodes=2,
+    faults=4,
+    processes=1,
+    environ=FREE,
+)
+SMALL = Size(publishers=UNINTERRUPTED, clients=60, rate=50, kinds=FOLLOWING, nodes=2, faults=2, environ=FREE)
 CALM_S = 2.0
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -47,7 +57,7 @@ def run(size: Size, system: System | None = None) -> Outcome:
         on.system.ringway("unfreeze")
         rate, cost_ms = moves / took_s, 1000 * used_s / moves
         outcome = on.outcome("handover_cost", size, moves=moves, moves_per_s=rate, cpu_ms_per_move=cost_ms)
-    outcome.claim_unnoticed("proxy", "socket", silence_s=5.0)
+    outcome.claim_unnoticed(*FOLLOWING, silence_s=5.0)
     if size.clients >= 1000:
         outcome.claims += [Claim("CPU ms per move", cost_ms, at_most=1.0), Claim("moves per s", rate, at_least=500)]
     return outcome
@@ -55,7 +65,7 @@ def run(size: Size, system: System | None = None) -> Outcome:
 
 def _move_all(on: Stage, donor: str, target: str) -> int:
     """Order all clients of `donor` to `target`, and return how many there were when they are there."""
-    count = on.load.nodes().get(donor, 0)
+    count = int(on.faults.nodes()[donor]["connections"])
     on.faults.note(f"move {count} from {donor} to {target}")
     order_moves(on.system, donor, target, count, 0.0)
 

@@ -5,11 +5,11 @@
 
 import time
 
-from chaos.scenario import Outcome, Size, stage
+from chaos.scenario import HASTY, Outcome, Size, stage
 from ringway.testing.system import System
 
 FULL = Size(clients=5000, rate=200, channels=50, faults=20, processes=2)
-SMALL = Size(clients=90, rate=200, faults=2)
+SMALL = Size(clients=90, rate=200, faults=2, environ=HASTY)
 CALM_S = 0.5
 
 
@@ -25,6 +25,5 @@ def run(size: Size, system: System | None = None) -> Outcome:
             on.load.wait(on.load.all_subscribed, "everybody to be back")
             on.faults.wait_reborn(victim, life)
         outcome = on.outcome("kill_node", size)
-    if size.history:
-        outcome.claim_back(p50_s=1.0, p99_s=5.0)
+    outcome.claim_back(p50_s=1.0, p99_s=5.0)
     return outcome

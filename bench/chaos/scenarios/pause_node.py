@@ -5,12 +5,12 @@ The clients of a node that stands still notice by its silence: here it pings eve
 
 import time
 
-from chaos.scenario import Outcome, Size, stage
+from chaos.scenario import HASTY, Outcome, Size, stage
 from ringway.testing.system import System
 
 PINGS = {"RINGWAY_NODE_PING_INTERVAL_S": "2", "RINGWAY_NODE_PONG_TIMEOUT_S": "1"}
 FULL = Size(clients=1000, rate=200, channels=50, faults=20, seconds=15.0, processes=2, environ=PINGS)
-SMALL = Size(clients=60, rate=200, faults=1, seconds=4.0)
+SMALL = Size(clients=60, rate=200, faults=1, seconds=4.0, environ=HASTY)
 CALM_S = 1.0
 
 

@@ -2,13 +2,13 @@
 
 import time
 
-from chaos.scenario import Outcome, Size, stage
+from chaos.scenario import FOLLOWING, HASTY, UNINTERRUPTED, Outcome, Size, stage
 from report import Claim
 from ringway.testing.system import System
 
 DRAIN = {"RINGWAY_NODE_DRAIN_WITHIN_S": "30"}
-FULL = Size(clients=3000, rate=200, channels=50, faults=5, processes=2, environ=DRAIN)
-SMALL = Size(clients=60, rate=200, faults=1, environ={"RINGWAY_NODE_DRAIN_WITHIN_S": "5"})
+FULL = Size(publishers=UNINTERRUPTED, clients=3000, rate=200, channels=50, faults=5, processes=2, environ=DRAIN)
+SMALL = Size(publishers=UNINTERRUPTED, clients=60, rate=200, faults=1, environ=HASTY)
 CALM_S = 0.5
 
 
@@ -24,7 +24,7 @@ def run(size: Size, system: System | None = None) -> Outcome:
                 on.faults.wait_reborn(name, life)
                 on.load.wait(on.load.all_subscribed, "everybody to be there")
         outcome = on.outcome("rolling_restart", size, restarts_s=time.monotonic() - began)
-    outcome.claim_unnoticed("proxy", "socket", silence_s=0.25)
+    outcome.claim_unnoticed(*FOLLOWING, silence_s=0.25)
     torn = sum(verdict.closes[1006] for verdict in outcome.report.verdicts.values())
     outcome.claims.append(Claim("connections torn (1006)", torn, at_most=0))
     return outcome

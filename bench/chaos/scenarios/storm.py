@@ -11,7 +11,7 @@ from report import Claim
 from ringway.testing.system import System
 
 FULL = Size(clients=10_000, rate=50, channels=100, kinds=("socket",), processes=2, seconds=30.0)
-SMALL = Size(clients=120, rate=100, kinds=("sdk", "socket"), nodes=2, seconds=25.0)
+SMALL = Size(clients=120, rate=100, kinds=("sdk", "follow", "socket"), nodes=2, seconds=25.0)
 CALM_S = 2.0
 
 
