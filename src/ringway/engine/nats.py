@@ -1,6 +1,7 @@
 """NATS as an engine: one connection for each process, kept up for ever. `open_nats` is the way in."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 
 import structlog
@@ -10,6 +11,7 @@ from nats.js.errors import APIError
 from ringway.engine.address import is_label
 from ringway.engine.nats_broker import NatsBroker
 from ringway.engine.nats_bus import NatsBus
+from ringway.engine.nats_history import NatsHistory
 from ringway.engine.nats_lease import NatsLease
 from ringway.engine.nats_registry import NatsRegistry
 from ringway.engine.nats_url import NatsUrl, read_url
@@ -35,7 +37,7 @@ _log = structlog.get_logger()
 
 
 class NatsEngine:
-    """The four ports over one connection to NATS; made by `open_nats`."""
+    """The five ports over one connection to NATS; made by `open_nats`."""
 
     def __init__(self, wire: Wire, cluster: str) -> None:
         self._wire = wire
@@ -44,13 +46,23 @@ class NatsEngine:
         self.registry = NatsRegistry(wire, prefix)
         self.bus = NatsBus(wire, prefix)
         self.lease = NatsLease(wire, cluster)
+        self.history = NatsHistory()
+        self.on_return: list[Callable[[], None]] = [self.registry.returned]
         wire.on_loss = self.lease.forget
-        wire.on_return = self.registry.returned
+        wire.on_return = self._returned
 
     @property
     def up(self) -> bool:
         """Whether NATS can be reached at the moment."""
         return self._wire.up
+
+    def _returned(self) -> None:
+        for returned in self.on_return:
+            try:
+                returned()
+            except Exception:
+                # It runs inside nats-py's reconnect, which one receiver's fault must not end.
+                _log.exception("a receiver of the engine's return failed")
 
     async def close(self) -> None:
         """End what is served, send what was accepted, and close the connection. Idempotent."""

@@ -22,7 +22,7 @@ class _ChannelTap(Tap):
 
     def take(self, subject: bytes, reply: bytes, header: bytes, payload: bytes) -> None:
         """Deliver the publication."""
-        self._broker.deliver(self.channel, payload)
+        self._broker.deliver(self.channel, payload, 0, 0)
 
 
 class NatsBroker:
@@ -82,5 +82,5 @@ class NatsBroker:
             self._wire.untap(sid)
 
 
-def _nobody(channel: Channel, payload: bytes) -> None:
+def _nobody(channel: Channel, payload: bytes, offset: int, previous: int) -> None:
     """Stands for `deliver` until it is attached."""
