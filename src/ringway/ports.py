@@ -3,11 +3,15 @@
 `ringway.testing.engine_contract` is the suite that proves an adapter. The words are those of no engine.
 """
 
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from ringway.errors import ConfigError
 from ringway.types import Channel, NodeName
+
+_LABEL = re.compile(r"[A-Za-z0-9_-]{1,32}")
 
 Deliver = Callable[[Channel, bytes, int, int], None]
 """Receives each publication in the event loop; must not block. Channel, payload, offset, previous.
@@ -61,6 +65,18 @@ class Retention:
     ttl_s: float
     """How long each is kept, in seconds; at least 1."""
 
+    def __post_init__(self) -> None:
+        """Raise `ConfigError` for what no engine can keep."""
+        if not _LABEL.fullmatch(self.namespace):
+            raise ConfigError(
+                f"the namespace {self.namespace!r} is not usable: give 1 to 32 letters, digits, '_' or '-'"
+            )
+        if self.size < 1 or self.ttl_s < 1:
+            raise ConfigError(
+                f"history of {self.size} publications for {self.ttl_s:g} s in {self.namespace!r} is not usable: "
+                "give at least 1 and 1 s"
+            )
+
 
 class Position(NamedTuple):
     """A place in the stream of a channel."""
@@ -76,7 +92,7 @@ class Page(NamedTuple):
 
     epoch: str
     offset: int
-    """Where who has got all publications of the channel stands now: see `Position`."""
+    """Where who has got all publications stands now (`Position`): behind those of the page, where no limit cut it."""
     publications: list[tuple[int, bytes]]
     """Offset and payload, in ascending order."""
     complete: bool
@@ -102,7 +118,8 @@ class History(Protocol):
         """Store `payload` and send it to the subscribers; return its place when the engine has stored it.
 
         Many may be under way: those of this process keep the order of the calls in their channel. The same `key` in a
-        channel again within two minutes stores and sends nothing, and returns the place of the first. Raise
+        channel again within two minutes (or `ttl_s`, where that is less) stores and sends nothing, and returns the
+        place of the first. Raise
         `EngineAway`: not stored; `Unconfirmed`, which is an `EngineAway` too: nobody knows, and with a `key` it is
         safe to try again.
         """

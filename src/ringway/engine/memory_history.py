@@ -16,7 +16,7 @@ from ringway.ports import Page, Position, Retention
 from ringway.types import Channel
 
 KEY_S = 120.0
-"""For how long a key of `append` is remembered."""
+"""For how long a key of `append` is remembered, where publications are kept as long."""
 
 KEYS_MAX = 100_000
 """How many keys of a namespace are remembered; beyond that the oldest is forgotten early."""
@@ -65,7 +65,7 @@ class Namespace:
         self._publications[self._newest] = now, channel, payload
         self._trim(channel)
         if key:
-            self._keys[channel, key] = now + KEY_S, self._newest
+            self._keys[channel, key] = now + min(KEY_S, self.retention.ttl_s), self._newest
         return self._newest, previous
 
     def newest(self, channel: Channel, now: float) -> int:

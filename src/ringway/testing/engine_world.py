@@ -30,8 +30,12 @@ class World(Protocol):
         """Make it reachable again, with what it had stored."""
         ...
 
+    async def lose_data(self) -> None:
+        """Lose all that is stored, while the engine is away."""
+        ...
+
     async def pass_time(self, seconds: float) -> None:
-        """Let time pass, as leases see it."""
+        """Let time pass, as leases and history see it."""
         ...
 
 

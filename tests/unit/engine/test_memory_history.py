@@ -71,7 +71,7 @@ def test_a_smaller_size_holds_at_once() -> None:
 
 
 def test_keys_are_each_channels_own_and_forgotten_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    chat = Namespace(CHAT)
+    chat = Namespace(Retention("chat", 3, 600))
     chat.store(A, b"", "k", 0)
     assert chat.find(A, "k", KEY_S - 1) == 1
     assert chat.find(B, "k", 0) is None
