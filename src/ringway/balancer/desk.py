@@ -76,7 +76,7 @@ class Desk:
             return judged
         if request.force and request.within_s and judged.why:
             self._term.force(request.node, request.within_s, self._clock())
-            rate, needs_s = even_pace(judged.connections, request.within_s)
+            rate, needs_s = even_pace(judged.connections, request.within_s, self._term.moves_per_s_min)
             judged = msgspec.structs.replace(judged, moves_per_s=rate, needs_s=needs_s)
         answer = await call_node(self._engine, request.node, SetState(draining=True, within_s=request.within_s))
         if isinstance(answer, Refused):

@@ -99,6 +99,10 @@ class Mover:
     def _set_state(self, request: SetState) -> NodeAnswer:
         if not request.within_s >= 0:
             return Refused(why=f"a drain within {request.within_s} s: give the seconds, or 0 for no deadline")
+        if self._drain.stopping:
+            return Refused(
+                why=f"{self._shared.name} was told to stop and drains for that; nothing else can be asked of it"
+            )
         self._drain.set(draining=request.draining, within_s=request.within_s, now=self._shared.clock())
         return Done()
 

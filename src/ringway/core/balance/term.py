@@ -164,6 +164,11 @@ class Term:
         budget = moves_per_s(self.connections(), self._config)
         return min(budget, sum(targets.values())) if len(targets) == len(nodes) else budget
 
+    @property
+    def moves_per_s_min(self) -> float:
+        """No drain by a deadline is slower than this."""
+        return self._config.moves_per_s_min
+
     def reconnect_window_s(self) -> float:
         """How long the clients of a node that dies now should take to come back (`window`)."""
         hosts = [
@@ -190,7 +195,7 @@ class Term:
             total=moves_per_s(self.connections(), self._config),
             donor=self._config.donor_per_s_max,
             targets=safe_targets(self._view.nodes.values(), self._arrivals, self._config),
-            due=self._deadlines.rates(standings, self._now, dt),
+            due=self._deadlines.rates(standings, self._now, dt, self._config.moves_per_s_min),
             forced=self._deadlines.forced,
         )
 
