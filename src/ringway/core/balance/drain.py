@@ -13,7 +13,7 @@ whoever leads next knows; that the drain was forced it does not know, and keeps 
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 from ringway.core.balance.config import BalanceConfig
@@ -79,10 +79,21 @@ class Deadlines:
 
 
 def judge_drain(
-    node: NodeName, within_s: float, standings: Sequence[Standing], limits: Limits, config: BalanceConfig
+    node: NodeName,
+    within_s: float,
+    standings: Sequence[Standing],
+    limits: Limits,
+    config: BalanceConfig,
+    avoid: Collection[NodeName] = (),
 ) -> DrainAnswer:
-    """Say whether `node` can be emptied within `within_s` (0: no deadline) at the safe rate, and how fast it is."""
-    drained = [_as_drained(other) if other.name == node else other for other in standings]
+    """Say whether `node` can be emptied within `within_s` (0: no deadline) at the safe rate, and how fast it is.
+
+    The nodes in `avoid` are drained next, and given as few as can be (`roll`).
+    """
+    drained = [
+        _as_drained(other) if other.name == node else replace(other, avoided=other.avoided or other.name in avoid)
+        for other in standings
+    ]
     count = sum(other.movable for other in drained if other.name == node)
     if not count:
         return DrainAnswer(why="", connections=0, moves_per_s=0.0, needs_s=0.0)
