@@ -67,7 +67,7 @@ class Node:
 
     async def publish(self, turn: int) -> None:
         for _ in range(turn):
-            self._deliver(CHANNEL, PAYLOAD)
+            self._deliver(CHANNEL, PAYLOAD, 0, 0)
         await asyncio.sleep(0)
 
     async def bare(self, turn: int) -> None:

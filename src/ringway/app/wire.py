@@ -195,7 +195,8 @@ async def run_node(config: Config) -> int:
             Step("leave the engine", engine.close),
             *_close_admin(admin),
         ]
-        return await run_until_stopped(jobs, steps, deadline_s=config.node.stop_deadline_s + SHUTDOWN_EXTRA_S)
+        deadline_s = config.node.stop_deadline_s + SHUTDOWN_EXTRA_S
+        return await run_until_stopped(jobs, steps, deadline_s=deadline_s, drain=node.drain)
 
 
 def _read_poller(poller: Poller) -> list[Source]:

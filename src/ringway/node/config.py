@@ -96,6 +96,17 @@ class NodeConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             extra={"unit": "s"},
         ),
     ] = 4.0
+    drain_within_s: Annotated[
+        float,
+        msgspec.Meta(
+            description="On SIGTERM, clients are moved to other nodes within this time, and who is left then is closed "
+            "with 1012. Whoever sends the signal should wait 15 s longer before it kills. 0: no drain; SIGINT never "
+            "drains.",
+            ge=0,
+            le=3600,
+            extra={"unit": "s"},
+        ),
+    ] = 30.0
     stop_deadline_s: Annotated[
         float,
         msgspec.Meta(

@@ -41,7 +41,7 @@ class Fanout:
         self._bytes = 0
         self._scheduled = False
 
-    def deliver(self, channel: Channel, payload: bytes) -> None:
+    def deliver(self, channel: Channel, payload: bytes, offset: int, previous: int) -> None:
         """Take one encoded publication from the engine (`ports.Deliver`)."""
         if channel not in self._hub:
             return

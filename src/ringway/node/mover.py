@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 WITHIN_S_MAX = 60.0
 """The longest time that an order may be spread over; the leader sends one a second."""
 
+AVOID_MAX = 1000
+"""Nodes that a drain may avoid: they stand in each report meanwhile."""
+
 ORDERS_MAX = 1000
 """Orders that may be under way at one time; more are refused."""
 
@@ -99,7 +102,14 @@ class Mover:
     def _set_state(self, request: SetState) -> NodeAnswer:
         if not request.within_s >= 0:
             return Refused(why=f"a drain within {request.within_s} s: give the seconds, or 0 for no deadline")
-        self._drain.set(draining=request.draining, within_s=request.within_s, now=self._shared.clock())
+        if self._drain.stopping:
+            return Refused(
+                why=f"{self._shared.name} was told to stop and drains for that; nothing else can be asked of it"
+            )
+        if len(request.avoid) > AVOID_MAX:
+            return Refused(why=f"{len(request.avoid)} nodes to avoid; name {AVOID_MAX} at most")
+        now = self._shared.clock()
+        self._drain.set(draining=request.draining, within_s=request.within_s, now=now, avoid=request.avoid)
         return Done()
 
     def _take(self, order: MoveOrder) -> NodeAnswer:

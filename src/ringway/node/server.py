@@ -23,6 +23,7 @@ from ringway.node.accept import Gate, listen
 from ringway.node.admission import Admission, refusal
 from ringway.node.config import NodeConfig
 from ringway.node.connection import Connection
+from ringway.node.departure import depart
 from ringway.node.drain import Drain
 from ringway.node.fanout import Fanout
 from ringway.node.interest import Interest
@@ -158,6 +159,11 @@ class ChannelNode:
         self._own(self._beat())
         self._own(self._reporter.run())
         _log.info("node started", name=self.name, url=self.url)
+
+    async def drain(self) -> None:
+        """Lead the clients to other nodes, within `drain_within_s`; go before `stop`. At once where that is 0."""
+        if self.config.drain_within_s:
+            await depart(self._shared, self.peers, self._drain, self._reporter)
 
     async def stop(self) -> None:
         """Leave in order: tell the members, take no more connections, say goodbye to the clients, close."""

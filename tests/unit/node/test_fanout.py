@@ -47,7 +47,7 @@ class Bench:
 
     def deliver(self, channel: Channel, *data: object) -> None:
         for one in data:
-            self.fanout.deliver(channel, json.dumps({"data": one}).encode())
+            self.fanout.deliver(channel, json.dumps({"data": one}).encode(), 0, 0)
 
 
 @pytest.fixture
@@ -117,7 +117,7 @@ async def test_what_is_gathered_is_bounded() -> None:
 @pytest.mark.parametrize("payload", [b"", b"x", b"[]", b'{"data":1}\n{"data":2}', b'{"data":\n1}'])
 async def test_what_is_not_one_object_on_one_line_is_dropped(bench: Bench, payload: bytes) -> None:
     sink = bench.join(Sink(), A)
-    bench.fanout.deliver(A, payload)
+    bench.fanout.deliver(A, payload, 0, 0)
     await asyncio.sleep(0)
     assert sink.frames == []
     assert bench.stats.malformed == 1
