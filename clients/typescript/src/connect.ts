@@ -17,7 +17,7 @@ export async function connect(settings: Settings, dial: Dial, signal: AbortSigna
   const patience = () => Math.min(settings.attemptTimeoutMs, endsAt - Date.now());
   const wait = async (askedMs: number, ownMs: number) => {
     if (askedMs > 0) endsAt += askedMs; // what servers ask for does not count
-    if (askedMs + ownMs > 0) await pause.sleep(askedMs + ownMs, signal);
+    await pause.sleep(askedMs + ownMs, signal);
     return !signal.aborted;
   };
   if (!(await wait(pause.due(gateways), 0))) return;
@@ -41,8 +41,9 @@ export async function connect(settings: Settings, dial: Dial, signal: AbortSigna
         if (signal.aborted) return;
       }
     }
+    if (signal.aborted || refused === gateways.length) return;
     const ownMs = pause.backoff(settings, attempt);
-    if (signal.aborted || refused === gateways.length || Date.now() + ownMs >= endsAt) return;
+    if (Date.now() + ownMs >= endsAt) return;
     const askedMs = pause.due(gateways);
     settings.onEvent({ type: "failed", retryInMs: askedMs + ownMs });
     if (!(await wait(askedMs, ownMs))) return;

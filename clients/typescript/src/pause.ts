@@ -72,6 +72,7 @@ export function shuffled<T>(items: T[], random: () => number): T[] {
 /** Wait for `ms`, or until `signal`. */
 export function sleep(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
+    if (!(ms > 0) || signal.aborted) return resolve(); // a timer of nothing takes a second in a hidden page
     const wake = () => {
       clearTimeout(timer);
       signal.removeEventListener("abort", wake);
@@ -79,7 +80,6 @@ export function sleep(ms: number, signal: AbortSignal): Promise<void> {
     };
     const timer = setTimeout(wake, ms);
     signal.addEventListener("abort", wake);
-    if (signal.aborted) wake();
   });
 }
 

@@ -99,6 +99,7 @@ export class Wire {
   readonly #dial: Dial = (place, query, timeoutMs) =>
     new Promise((resolve) => {
       const { signal } = this.#giveUp;
+      if (signal.aborted) return resolve(false);
       let socket: WebSocket;
       try {
         socket = new this.#settings.transport(withQuery(place.url, query), this.#protocols);

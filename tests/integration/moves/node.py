@@ -79,6 +79,7 @@ class Peer:
         self.writer = writer
         self.moves = ""
         self.move: Move | None = None  # the signal was given
+        self.closing = False  # a close frame was sent
         self.pongs: list[bytes] = []
 
     def send(self, message: str | bytes) -> None:
@@ -92,6 +93,7 @@ class Peer:
 
     def close(self, code: int, reason: str = "") -> None:
         """Begin to close."""
+        self.closing = True
         self.raw(frame(CLOSE, struct.pack(">H", code) + reason.encode()))
 
     def tell(self, move: Move) -> None:
@@ -190,6 +192,8 @@ class ScriptedNode:
         assert not peer.moves or peer.moves == "1" or MARK.fullmatch(peer.moves)
         expected = self.expected.pop(query.get("ticket", ""), None) if query.get("resume") == "1" else None
         status = self.refuse_next.pop(0) if self.refuse_next else 101
+        if path.startswith("/refuse"):
+            status = 403
         if query.get("resume") == "1" and (expected is None or expected.abandoned or self.refuse_resume):
             status = 410
         if status != 101:
@@ -252,8 +256,8 @@ class ScriptedNode:
         else:
             self.cluster.commit(peer.move, after_s=self.cluster.commit_after_s)
             peer.move = None
-        if peer.moves != "1" or session.over:
-            peer.raw(frame(CLOSE, payload))  # it closed first; the answer to our own close frame is the last word
+        if not peer.closing:
+            peer.raw(frame(CLOSE, payload))
 
     def _gone(self, peer: Peer) -> None:
         """A client that went without an answer takes its session with it."""

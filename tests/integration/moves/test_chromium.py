@@ -7,6 +7,7 @@ import pytest
 from integration.moves.chromium import has_chromium, running_chromium
 from integration.moves.cluster import Cluster, until
 from integration.moves.kit import CLIENT, PAGES, is_built, numbers
+from integration.moves.node import Session
 
 pytestmark = [
     pytest.mark.browser,
@@ -15,7 +16,11 @@ pytestmark = [
     pytest.mark.skipif(not is_built(), reason="needs the TypeScript client; scripts/test builds it"),
 ]
 
-MOVES = 150
+INTERFACE = (
+    *("constants", "refusedArguments", "fresh", "closedWhileConnecting", "refusedClose", "exchange"),
+    *("closedByTheServer", "cutByTheServer", "refused", "handlers"),
+)
+MOVES = 60
 MESSAGES_MIN = 5000
 
 
@@ -49,3 +54,29 @@ async def test_nothing_is_lost_doubled_or_reordered_while_a_page_is_moved() -> N
     assert (seen["closes"], seen["errors"]) == ([[3210, "done"]], 0)
     assert session.over == (3210, "done")
     assert len(cluster.sessions) == 1
+
+
+async def test_the_interface_is_the_browsers_own() -> None:
+    """Every check is run with the browser's class, with ours over a node's URL, and with ours over a gateway."""
+
+    def answer(session: Session, message: str | bytes) -> None:
+        assert session.peer is not None
+        if message == "close me":
+            session.peer.close(4321, "as you wish")
+        elif message == "cut me":
+            session.peer.writer.transport.abort()
+        else:
+            session.send(message)
+
+    async with Cluster("n1") as cluster, running_chromium() as chromium:
+        cluster.on_message = answer
+        cluster.gateway.files["/ringway.js"] = CLIENT
+        cluster.gateway.pages["/"] = (PAGES / "interface.html").read_text()
+        page = await chromium.open(f"{cluster.gateway.url}/?node={cluster.first.url}")
+        reporting = asyncio.create_task(cluster.gateway.reports.get())
+        await until(lambda: reporting.done() or page.errors, "the report")
+        assert not page.errors
+        report = await reporting
+    assert tuple(report) == INTERFACE
+    for check, (browsers, *ours) in report.items():
+        assert all(each == browsers for each in ours), check
