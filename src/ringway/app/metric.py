@@ -101,6 +101,11 @@ NODE: Table = {
     "notices_dropped": _counter("node_notices_dropped_total", "Joins and leaves that nobody was told."),
     "sent_bytes": _counter("node_sent_bytes_total", "Bytes of deliveries and replies, without headers of frames."),
     "moves": _counter("node_moves_total", "Connections closed with the order to move."),
+    "handovers": _counter("node_handovers_total", "Sessions that were handed over to another node."),
+    "handovers_failed": _counter(
+        "node_handovers_failed_total", "Sessions that were not: their clients stayed, or came back by themselves."
+    ),
+    "resumed": _counter("node_sessions_resumed_total", "Sessions of other nodes that went on here."),
     "missed": _counter("node_moves_missed_total", "Connections sent to a place that they did not take in time."),
     "aged": _counter("node_aged_total", "Connections closed at the end of their life (`max_age_s`)."),
     "drained": _counter("node_drained_total", "Connections closed at the deadline of a drain, without a new place."),

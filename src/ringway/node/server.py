@@ -21,10 +21,12 @@ from ringway.core.membership import TICK_S
 from ringway.errors import ConfigError, EngineError, UpgradeError
 from ringway.node.accept import Gate, listen
 from ringway.node.admission import Admission, refusal
+from ringway.node.arrival import Arrivals
 from ringway.node.config import NodeConfig
 from ringway.node.connection import Connection
 from ringway.node.departure import depart
 from ringway.node.drain import Drain
+from ringway.node.handover import Handovers
 from ringway.node.keepalive import Keepalive
 from ringway.node.mover import Mover
 from ringway.node.namespace import Namespaces
@@ -108,13 +110,17 @@ class ChannelNode:
             presence=Presence(engine, namespaces, self.hub, notices, config, self.peers.nodes_alive),
             origin=origin,
             workers=self._workers,
+            arrivals=Arrivals(mint, wall),
             connections_max=_connections_max(config),
             second=floor(clock()),
         )
         self._workers.shared = self._shared
+        self._shared.arrivals.shared = self._shared
+        self._shared.presence.guests.append(self._shared.arrivals.guests)
         self._drain = Drain(self._shared)
         self._reporter = Reporter(self._shared, self.peers, self._drain, self._vitals, incarnation)
-        self._mover = Mover(self._shared, self.peers, self._drain, mint, ring_secret, incarnation, wall)
+        self._handovers = Handovers(self._shared, self.peers, mint, incarnation, wall)
+        self._mover = Mover(self._shared, self._handovers, self._drain, ring_secret)
         self._admission = Admission(self._shared, self.peers, mint, wall)
         self._server: asyncio.Server | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -173,6 +179,7 @@ class ChannelNode:
         self._reporter.url = config.url or f"ws://{_reachable(config.host)}:{self.port}{config.path}"
         self._reporter.public_url = config.public_url
         await self._shared.presence.start()
+        await self._shared.arrivals.start()
         await self._mover.start()
         self._own(self._beat())
         self._own(self._reporter.run())
@@ -197,6 +204,8 @@ class ChannelNode:
             self._server.close()
         self._shared.gate.close()
         await self._mover.stop()
+        await self._handovers.stop(self.config.stop_deadline_s)
+        await self._shared.arrivals.stop()
         await self._say_goodbye()
         await self._workers.close()
         await self._shared.presence.stop()
@@ -247,6 +256,7 @@ class ChannelNode:
                 self.peers.tick(now, engine_up=self._engine.up)
                 shared.keepalive.tick(now)
                 self._drain.tick(now)
+                shared.arrivals.tick(now)
                 shared.outbox.check()
                 shared.streams.sweep()
                 self._reporter.poll()

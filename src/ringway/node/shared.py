@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from ringway.core.hub import Hub
     from ringway.node.accept import Gate
+    from ringway.node.arrival import Arrivals
     from ringway.node.config import NodeConfig
     from ringway.node.connection import Connection
     from ringway.node.keepalive import Keepalive
@@ -47,6 +48,7 @@ class Shared:
     presence: "Presence"
     origin: "Origin"
     workers: "Workers"
+    arrivals: "Arrivals"
     connections_max: int
     state: NodeState = NodeState.ACTIVE
     second: int = 0  # of `clock`, as of the last beat: one object for all connections that keep it

@@ -22,6 +22,8 @@ class Stats:
         "errors",
         "frames_in",
         "gaps",
+        "handovers",
+        "handovers_failed",
         "handshake_p99_s",
         "history_reads",
         "lost",
@@ -35,6 +37,7 @@ class Stats:
         "published",
         "recoveries",
         "refused",
+        "resumed",
         "sent_bytes",
         "shed",
         "slow",
@@ -70,5 +73,8 @@ class Stats:
         self.sent_bytes = 0  # of deliveries and replies, without the headers of their frames
         self.moves = 0  # connections closed with a move
         self.missed = 0  # of these, how many did not take their place in time
+        self.handovers = 0  # of the moves, sessions that their target took
+        self.handovers_failed = 0  # sessions whose target did not take them; before the cut their clients stay
+        self.resumed = 0  # sessions of other nodes that go on here
         self.aged = 0  # connections closed at the end of their life (`max_age_s`)
         self.drained = 0  # connections closed without a place elsewhere, at the deadline of a drain

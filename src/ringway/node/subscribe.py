@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from ringway.node.connection import Connection
     from ringway.node.shared import Shared
 
+NOT_DONE = b""
+"""The answer to a subscribe whose connection has begun to close meanwhile: it had no effect."""
+
 _ROOM_LOOK_S = 0.01
 
 
@@ -116,7 +119,7 @@ async def _subscribe_later(
             if request.recover and shared.namespaces.of(channel).recoverable:
                 missed = await streams.recover(channel, request.epoch, request.offset)
         if not connection.is_connected:
-            return b""
+            return NOT_DONE
         joined = missed is not None or not request.recover or not request.flag & REJECT_UNRECOVERED
         if joined:
             return _join(shared, connection, command_id, channel, request, missed)
