@@ -58,7 +58,21 @@ GATEWAY: Table = {
     "bytes_to_client": _counter("gateway_bytes_to_client_total", "Bytes carried to clients; added when a relay ends."),
     "cut": _counter(
         "gateway_relays_cut_total",
-        "Relays that the gateway ended: node_lost, client_frame or node_frame (not WebSocket), deadline, stop.",
+        "Relays that the gateway ended: node_lost, client_frame or node_frame (not WebSocket), deadline, stop, move "
+        "(it could not be carried on at another node; see moves_failed).",
+        "cause",
+    ),
+    "relays_moving": _gauge("gateway_relays_moving", "WebSockets between two nodes: their clients wait."),
+    "moved": _counter("gateway_relays_moved_total", "WebSockets that were carried on where a node had moved them."),
+    "reopened": _counter(
+        "gateway_relays_reopened_total", "WebSockets opened anew at another static backend (on-move=reopen)."
+    ),
+    "moves_failed": _counter(
+        "gateway_moves_failed_total",
+        "WebSockets that could not be carried on at another node, so that clients were told 1012: unknown (node or "
+        "ticket), refused, unreachable, answer (the node's was wrong), timeout, no_node, attempts (none was left), "
+        "message (one was half sent), client (it left meanwhile), or what cut the relay meanwhile: node_lost, "
+        "client_frame, node_frame, stop.",
         "cause",
     ),
 }

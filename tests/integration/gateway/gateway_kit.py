@@ -10,6 +10,7 @@ import struct
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 from ringway.core.steering import Steering
 from ringway.gateway import Directory, Gateway, GatewayConfig, read_backends
@@ -91,15 +92,17 @@ class Raw:
                     got += piece
         return bytes(got)
 
-    async def frame(self) -> tuple[int, bytes]:
+    async def frame(self, patience_s: float = PATIENCE_S) -> tuple[int, bytes]:
         """Read one unmasked or masked frame; return first byte and payload."""
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(patience_s):
             first, second = await self.reader.readexactly(2)
             length = second & 0x7F
             if length >= 126:
                 length = int.from_bytes(await self.reader.readexactly(2 if length == 126 else 8), "big")
             mask = await self.reader.readexactly(4) if second & 0x80 else b"\0\0\0\0"
             payload = await self.reader.readexactly(length)
+        if mask == b"\0\0\0\0":
+            return first, payload
         return first, bytes(byte ^ mask[i & 3] for i, byte in enumerate(payload))
 
     def reset(self) -> None:
@@ -205,6 +208,10 @@ async def settled(value: Callable[[], object], quiet_s: float = 0.3) -> None:
                 seen = value()
                 since = time.monotonic()
             await asyncio.sleep(0.01)
+
+
+def resident_bytes() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
 
 
 def unused_port() -> int:
