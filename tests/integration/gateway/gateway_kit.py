@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from ringway.core.steering import Steering
-from ringway.gateway import Directory, Gateway, GatewayConfig, read_backends
+from ringway.gateway import Directory, Gateway, GatewayConfig, OnMove, read_backends
 from ringway.protocol.upgrade import accept_for
 from ringway.types import Issuer, NodeState
 
@@ -29,7 +29,8 @@ class Rig:
         self.backends = read_backends(specs)
         self.directory = Directory(Issuer("0badcafe"))
         self._dialled: list[Raw] = []
-        self.gateway = Gateway(config, self.directory, Steering(config.policy, b""), None, rng)
+        reopen = {backend.name for backend in self.backends if backend.on_move is OnMove.REOPEN}
+        self.gateway = Gateway(config, self.directory, Steering(config.policy, b""), None, rng, reopen=reopen)
 
     async def start(self) -> None:
         for backend in self.backends:
@@ -38,12 +39,22 @@ class Rig:
 
     async def stop(self) -> None:
         await self.gateway.stop()
+        await self.hang_up()
+
+    async def hang_up(self) -> None:
+        """Close all raw connections that were opened."""
         for raw in self._dialled:
             await raw.close()
+        self._dialled.clear()
 
     @property
     def stats(self):
         return self.gateway.stats
+
+    def tell(self, name: str, seq: int, state: NodeState) -> None:
+        """Let a backend be up or out, as its checks would."""
+        backend = next(backend for backend in self.backends if backend.name == name)
+        self.directory.adopt(backend.report(seq, state, self.directory.view.nodes[backend.name].connections))
 
     def url(self, path: str = "/", scheme: str = "ws") -> str:
         return f"{scheme}://127.0.0.1:{self.gateway.port}{path}"

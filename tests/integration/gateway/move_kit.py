@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from urllib.parse import parse_qs, urlsplit
 
 from cluster_kit import Cluster, cluster
@@ -41,14 +41,15 @@ class Visit:
     async def send(self, *payloads: bytes) -> None:
         await self.raw.send(b"".join(server_frame(TEXT, payload) for payload in payloads))
 
-    async def run(self, *, hangs_up: bool) -> None:
+    async def run(self, node: "Node") -> None:
         """Note frames until the close frame, and then hang up, unless the node is one that does not."""
         try:
             while self.close is None:
                 await self._reads.wait()
                 first, payload = await self.raw.frame(SLOW_S)
                 self._take(first, payload)
-            if not hangs_up:
+            await self.raw.send(node.before_end)
+            if not node.hangs_up:
                 await self.raw.reader.read()
         finally:
             self.ended.set()
@@ -73,7 +74,7 @@ class Visit:
 
 
 class Node:
-    """A node of a cluster. `answer` makes the response to a handshake; None: it gives none."""
+    """A node of a cluster, or a static backend. `answer` makes the response to a handshake; None: it gives none."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -84,7 +85,12 @@ class Node:
         self.go = asyncio.Event()  # answers wait for this
         self.go.set()
         self.first = b""  # goes out in one piece with the answer
+        self.before_end = b""  # goes out when the client has closed
         self.hangs_up = True
+
+    def listen(self) -> AbstractAsyncContextManager[str]:
+        """Serve; yields the URL."""
+        return raw_backend(self.serve)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await read_head(reader)
@@ -99,7 +105,7 @@ class Node:
             return
         visit = Visit(Raw(reader, writer), head)
         self.visits.append(visit)
-        await visit.run(hangs_up=self.hangs_up)
+        await visit.run(self)
 
     async def visit(self, index: int = 0) -> Visit:
         await eventually(lambda: len(self.visits) > index, SLOW_S)
@@ -147,7 +153,7 @@ async def ring(count: int = 2, **settings: object) -> AsyncIterator[Ring]:
         made = await stack.enter_async_context(cluster(**settings))  # type: ignore[arg-type]
         nodes = [Node(f"n{index}") for index in range(count)]
         for index, node in enumerate(nodes):
-            node.url = await stack.enter_async_context(raw_backend(node.serve))
+            node.url = await stack.enter_async_context(node.listen())
             await made.join(node.name, node.url, weight=0.0 if index else 1.0)
         yield Ring(made, nodes)
         await made.hang_up()  # so that stopping has nobody to wait for
