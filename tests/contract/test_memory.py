@@ -24,6 +24,9 @@ class MemoryWorld:
     async def come_back(self) -> None:
         self._hub.away = False
 
+    async def lose_data(self) -> None:
+        self._hub.lose_data()
+
     async def pass_time(self, seconds: float) -> None:
         self._now += seconds
         await asyncio.sleep(0)

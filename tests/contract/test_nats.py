@@ -1,6 +1,7 @@
 """The contract of engines, over a real NATS server."""
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -14,8 +15,9 @@ from ringway.testing.engine_contract import EngineContract
 class NatsWorld:
     payload_bytes_max = 8 << 20
 
-    def __init__(self, server: EmbeddedNats) -> None:
+    def __init__(self, server: EmbeddedNats, store: Path) -> None:
         self._server = server
+        self._store = store
         self._opened = 0
 
     async def open(self) -> NatsEngine:
@@ -28,6 +30,9 @@ class NatsWorld:
     async def come_back(self) -> None:
         await self._server.start()
 
+    async def lose_data(self) -> None:
+        shutil.rmtree(self._store)
+
     async def pass_time(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
 
@@ -37,5 +42,5 @@ class TestNatsEngine(EngineContract):
     async def world(self, tmp_path: Path) -> AsyncIterator[NatsWorld]:
         server = EmbeddedNats(tmp_path)
         await server.start()
-        yield NatsWorld(server)
+        yield NatsWorld(server, tmp_path / "jetstream")
         await server.stop()

@@ -54,7 +54,7 @@ async def test_a_killed_server_is_away_and_its_return_restores_everything(
     a, b = pair
     got: list[tuple[Channel, bytes]] = []
     heard: list[tuple[NodeName, bytes | None]] = []
-    b.broker.attach(lambda channel, payload: got.append((channel, payload)))
+    b.broker.attach(lambda channel, payload, offset, previous: got.append((channel, payload)))
     for i in range(1000):
         await b.broker.subscribe(Channel(f"room{i}"))
     await b.registry.watch(lambda member, report: heard.append((member, report)))
@@ -134,7 +134,7 @@ async def test_publications_under_way_at_the_kill_are_confirmed_or_refused(
 ) -> None:
     a, b = pair
     got: list[bytes] = []
-    b.broker.attach(lambda channel, payload: got.append(payload))
+    b.broker.attach(lambda channel, payload, offset, previous: got.append(payload))
     await b.broker.subscribe(ROOM)
     confirmed: list[bytes] = []
     refused: list[bytes] = []
@@ -165,7 +165,7 @@ async def test_a_server_that_hangs_is_noticed_and_does_not_hang_us(
 ) -> None:
     a, b = pair
     got: list[bytes] = []
-    b.broker.attach(lambda channel, payload: got.append(payload))
+    b.broker.attach(lambda channel, payload, offset, previous: got.append(payload))
     await b.broker.subscribe(ROOM)
     end(server, signal.SIGSTOP)
     try:
@@ -188,7 +188,7 @@ async def test_a_server_that_hangs_is_left_for_another(server: EmbeddedNats, tmp
     (tmp_path / "other" / "identity.json").write_text((tmp_path / "identity.json").read_text())
     await other.start()
     engine = await open_nats(f"{server.url},127.0.0.1:{other.port}", name="a")
-    engine.broker.attach(lambda channel, payload: None)
+    engine.broker.attach(lambda channel, payload, offset, previous: None)
     current = next(each for each in (server, other) if engine._wire.connected_url.port == each.port)
     end(current, signal.SIGSTOP)
     try:
@@ -272,7 +272,7 @@ async def test_closing_leaves_nothing_behind_whether_nats_is_there_or_not(server
     before = asyncio.all_tasks()
     engines = [await open_nats(server.url, name=f"e{i}") for i in range(3)]
     for engine in engines:
-        engine.broker.attach(lambda channel, payload: None)
+        engine.broker.attach(lambda channel, payload, offset, previous: None)
         await engine.broker.subscribe(ROOM)
         await engine.lease.acquire(f"l-{id(engine)}", "x", 60)
     await engines[0].close()

@@ -1,7 +1,9 @@
 """The life of a process: its tasks, the signals that end it, and the steps of its end, in order.
 
 A process is whole or gone: where one task fails, the error is logged, the steps of the end are taken, and the exit
-code is 1. The first SIGTERM or SIGINT begins the end; a second one ends at once.
+code is 1. The first SIGTERM or SIGINT begins the end; a second one ends at once. Who sends SIGTERM (an orchestrator, a
+service manager) stops this process and means to keep the others, so a node leads its clients to them first. Who presses
+Ctrl-C waits at a terminal: SIGINT is quick.
 """
 
 import asyncio
@@ -79,22 +81,36 @@ async def watch(tasks: Sequence[asyncio.Task[None]]) -> None:
     await asyncio.Event().wait()
 
 
+class Stop(asyncio.Event):
+    """Set when the process is to end; `gentle` where there is time to lead clients away before."""
+
+    gentle = False
+
+
 async def run_until_stopped(
-    jobs: Sequence[Job], steps: Sequence[Step], *, deadline_s: float, stop: asyncio.Event | None = None
+    jobs: Sequence[Job],
+    steps: Sequence[Step],
+    *,
+    deadline_s: float,
+    stop: Stop | None = None,
+    drain: Callable[[], Awaitable[None]] | None = None,
 ) -> int:
     """Run `jobs` until a signal comes, then take `steps`; return the exit code: 0, or 1 where a job failed.
 
-    `stop` is given where the caller has taken the signals over already (`stop_signals`).
+    `drain` goes before the steps on SIGTERM, while the jobs still run; it bounds its time itself. `stop` is given where
+    the caller has taken the signals over already (`stop_signals`).
     """
     if stop is None:
         with stop_signals() as stop:
-            return await run_until_stopped(jobs, steps, deadline_s=deadline_s, stop=stop)
+            return await run_until_stopped(jobs, steps, deadline_s=deadline_s, stop=stop, drain=drain)
     code = 0
     try:
         async with asyncio.TaskGroup() as group:
             for job in jobs:
                 job.start(group)
             await stop.wait()
+            if stop.gentle and drain is not None:
+                await drain()
             _log.info("stopping")
             await shut_down(steps, deadline_s)
             for job in jobs:
@@ -123,17 +139,18 @@ async def unless_stopped(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T
 
 
 @contextmanager
-def stop_signals() -> Iterator[asyncio.Event]:
-    """Give an event that is set at the first SIGINT, SIGTERM or SIGHUP; a second ends the process at once."""
+def stop_signals() -> Iterator[Stop]:
+    """Give what is set at the first SIGINT, SIGTERM or SIGHUP; a second ends the process at once."""
     loop = asyncio.get_running_loop()
     signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     seen: list[int] = []
-    stop = asyncio.Event()
+    stop = Stop()
 
     def caught(number: int) -> None:
         seen.append(number)
         if len(seen) > 1:
             os._exit(128 + number)
+        stop.gentle = number == signal.SIGTERM
         stop.set()
 
     for number in signals:

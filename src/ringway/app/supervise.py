@@ -22,6 +22,10 @@ from ringway.engine.child import spawn
 from ringway.errors import ConfigError, RingwayError
 
 POLL_S = 0.1
+QUICKLY = signal.SIGINT
+"""How children are told to stop, and what the kernel sends them when this process ends. They all go: a node that got
+SIGTERM would lead its clients to others, which are about to end as well."""
+
 STABLE_S = 10.0
 """A child that lived this long begins anew with short pauses."""
 
@@ -76,7 +80,8 @@ class Child:
     def start(self, now: float) -> None:
         """Start the process."""
         self.logged = self.log.stat().st_size if self.log.exists() else 0
-        self.process = spawn([sys.executable, "-m", "ringway", *self.arguments], self.log, environ=self.environ)
+        command = [sys.executable, "-m", "ringway", *self.arguments]
+        self.process = spawn(command, self.log, environ=self.environ, ends_by=QUICKLY)
         self.started_at = now
         self.start_at = None
 
@@ -141,7 +146,7 @@ class Supervisor:
         """Stop the children whose name `names` accepts, together: in order, or by force after `deadline_s`."""
         chosen = [child for child in self._children if names(child.name)]
         self._children = [child for child in self._children if child not in chosen]
-        for last_word in (signal.SIGTERM, signal.SIGKILL):
+        for last_word in (QUICKLY, signal.SIGKILL):
             for child in chosen:
                 if child.process is not None and child.ended() is None:
                     child.process.send_signal(last_word)

@@ -68,7 +68,7 @@ class Desk:
         if request.node not in self._view.nodes:
             known = ", ".join(sorted(self._view.nodes)) or "none"
             return _refused(f"there is no node {request.node!r}; there are {known}")
-        judged = self._term.judge_drain(request.node, request.within_s, self._clock())
+        judged = self._term.judge_drain(request.node, request.within_s, self._clock(), request.avoid)
         frozen = self._frozen()
         if frozen and request.within_s and judged.connections:
             judged = msgspec.structs.replace(judged, why=f"moves are frozen: {frozen}")
@@ -76,9 +76,10 @@ class Desk:
             return judged
         if request.force and request.within_s and judged.why:
             self._term.force(request.node, request.within_s, self._clock())
-            rate, needs_s = even_pace(judged.connections, request.within_s)
+            rate, needs_s = even_pace(judged.connections, request.within_s, self._term.moves_per_s_min)
             judged = msgspec.structs.replace(judged, moves_per_s=rate, needs_s=needs_s)
-        answer = await call_node(self._engine, request.node, SetState(draining=True, within_s=request.within_s))
+        state = SetState(draining=True, within_s=request.within_s, avoid=request.avoid)
+        answer = await call_node(self._engine, request.node, state)
         if isinstance(answer, Refused):
             return _refused(f"{request.node} refused: {answer.why}")
         return msgspec.structs.replace(judged, why="")

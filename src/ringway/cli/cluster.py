@@ -1,6 +1,8 @@
 """How commands reach a running system: its engine, its members, and the URL of its gateway."""
 
+import asyncio
 import os
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
@@ -14,11 +16,16 @@ from ringway.app.log import LogConfig, configure_log
 from ringway.app.member import Members, hear_members
 from ringway.app.state import find_running, state_dir
 from ringway.client import Client, ClientConfig
+from ringway.core.membership import TICK_S
 from ringway.errors import ConfigError, NoAnswer, RingwayError
 from ringway.ports import Engine
 from ringway.protocol.order import (
+    BALANCER,
     Done,
+    Drain,
+    DrainAnswer,
     NodeRequest,
+    decode_drain_answer,
     decode_node_answer,
     encode,
     node_address,
@@ -72,6 +79,28 @@ async def ask_node(engine: Engine, name: NodeName, request: NodeRequest) -> Done
         raise RingwayError(f"{name} did not answer: {error}") from None
     if not isinstance(answer, Done):
         raise RingwayError(f"{name} refused: {answer.why}")
+    return answer
+
+
+async def ask_leader(engine: Engine, request: Drain, patience_s: float = 0.0) -> DrainAnswer:
+    """Return what the leading balancer says of a drain that it has begun. Raise `RingwayError` where it refuses.
+
+    Where none leads, another one does in a few seconds: it is asked again for `patience_s`.
+    """
+    deadline = time.monotonic() + patience_s
+    while True:
+        try:
+            answer = decode_drain_answer(await engine.bus.call(BALANCER, encode(request), timeout_s=ANSWER_S))
+            break
+        except NoAnswer:
+            if time.monotonic() >= deadline:
+                raise RingwayError(
+                    "no balancer answers: it runs in the gateways, and a new one leads a few seconds after its start; "
+                    "`ringway drain` without --within asks the node itself"
+                ) from None
+        await asyncio.sleep(TICK_S)
+    if answer.why:
+        raise RingwayError(f"{answer.why}, or use --force" if request.within_s and not request.force else answer.why)
     return answer
 
 

@@ -9,6 +9,11 @@ UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0}
 _FORM = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?")
 
 
+def read_pause(text: str) -> float:
+    """Return the seconds that `text` says; 0 is one of them. Raise `ConfigError` where it says none."""
+    return 0.0 if text.strip() in ("0", "0s") else read_duration(text)
+
+
 def read_duration(text: str) -> float:
     """Return the seconds that `text` says, above 0. Raise `ConfigError` where it says none."""
     found = _FORM.fullmatch(text.strip())

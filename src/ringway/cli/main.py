@@ -20,6 +20,7 @@ COMMANDS = (
     "top",
     "drain",
     "undrain",
+    "roll",
     "rebalance",
     "moves",
     "freeze",

@@ -1,6 +1,7 @@
 """Child processes that end with their parent, however the parent ends."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -13,26 +14,31 @@ ENDS_WITH_PARENT = sys.platform == "linux"
 # could meet a lock that another thread held at the fork. 1 is PR_SET_PDEATHSIG of <linux/prctl.h>: the
 # signal that a process gets when its parent ends. The parent may have ended before that line.
 _TIE_TO_PARENT = """
-import ctypes, os, signal, sys
-ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+import ctypes, os, sys
+ctypes.CDLL(None).prctl(1, int(sys.argv[2]))
 if os.getppid() == int(sys.argv[1]):
-    os.execv(sys.argv[2], sys.argv[2:])
+    os.execv(sys.argv[3], sys.argv[3:])
 """
 
 
 def spawn(
-    command: Sequence[str], output: Path, kept_fd: int | None = None, environ: Mapping[str, str] | None = None
+    command: Sequence[str],
+    output: Path,
+    kept_fd: int | None = None,
+    environ: Mapping[str, str] | None = None,
+    ends_by: signal.Signals = signal.SIGTERM,
 ) -> "subprocess.Popen[bytes]":
     """Start `command` in a session of its own, with its output appended to `output` and `kept_fd` left open.
 
-    `environ` is its whole environment; without it, it has this process's.
+    `environ` is its whole environment; without it, it has this process's. `ends_by` is the signal that it gets when the
+    parent ends.
 
     In a session of its own it does not get the terminal's Ctrl-C: the parent stops it in its order. The
     kernel ties a child to the *thread* that started it, so call this from one that lives on. Blocks for the
     milliseconds of fork and exec. `command` begins with the path of an executable file.
     """
     if ENDS_WITH_PARENT:
-        command = [sys.executable, "-I", "-S", "-c", _TIE_TO_PARENT, str(os.getpid()), *command]
+        command = [sys.executable, "-I", "-S", "-c", _TIE_TO_PARENT, str(os.getpid()), str(int(ends_by)), *command]
     descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     try:
         return subprocess.Popen(

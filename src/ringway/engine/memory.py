@@ -2,7 +2,7 @@
 
 Delivery is by `loop.call_soon`, in the order of publication; nothing else decides an order. Leases are
 judged by the clock that the hub is given. `hub.away = True` makes the engine unreachable for every member
-until it is set to False again.
+until it is set to False again, and `hub.lose_data()` makes it forget what it has stored.
 """
 
 import asyncio
@@ -11,6 +11,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from ringway.engine.memory_history import MemoryHistory, Namespace
 from ringway.engine.work import Work
 from ringway.errors import EngineAway, NoAnswer
 from ringway.ports import Deliver, Handler, Heard
@@ -49,6 +50,7 @@ class MemoryHub:
         self.served: dict[str, list[Work]] = {}
         self.leases: dict[str, _Held] = {}
         self.fence = 0
+        self.namespaces: dict[str, Namespace] = {}
         self._away = False
 
     def open(self) -> "MemoryEngine":
@@ -69,6 +71,13 @@ class MemoryHub:
         if returns:
             for member in self.members:
                 member.registry.announce_again()
+            for member in self.members:
+                for returned in member.on_return:
+                    returned()
+
+    def lose_data(self) -> None:
+        """Forget all history, as a server does that stores in memory and starts anew: epochs change."""
+        self.namespaces.clear()
 
     def require(self) -> None:
         """Raise `EngineAway` while the engine is away."""
@@ -91,15 +100,19 @@ class MemoryBroker:
     async def publish(self, channel: Channel, payload: bytes) -> None:
         """Hand `payload` to every subscribed member's next loop turn."""
         self._hub.require()
+        self.send(channel, payload, 0, 0)
+
+    def send(self, channel: Channel, payload: bytes, offset: int, previous: int) -> None:
+        """Hand a publication to every subscribed member's next loop turn, with its place where it is kept."""
         loop = asyncio.get_running_loop()
         for member in self._hub.members:
             if channel in member.broker._channels:
-                loop.call_soon(member.broker._arrived, channel, payload)
+                loop.call_soon(member.broker._arrived, channel, payload, offset, previous)
 
-    def _arrived(self, channel: Channel, payload: bytes) -> None:
+    def _arrived(self, channel: Channel, payload: bytes, offset: int, previous: int) -> None:
         # Asked again: it may have been unsubscribed since the publication set out.
         if channel in self._channels and self._deliver is not None:
-            self._deliver(channel, payload)
+            self._deliver(channel, payload, offset, previous)
 
     async def subscribe(self, channel: Channel) -> None:
         """Deliver what is published from now on."""
@@ -267,7 +280,9 @@ class MemoryEngine:
 
     def __init__(self, hub: MemoryHub) -> None:
         self._hub = hub
+        self.on_return: list[Callable[[], None]] = []
         self.broker = MemoryBroker(hub)
+        self.history = MemoryHistory(hub.namespaces, hub.now, hub.require, self.broker.send)
         self.registry = MemoryRegistry(hub)
         self.bus = MemoryBus(hub)
         self.lease = MemoryLease(hub)

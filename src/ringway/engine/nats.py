@@ -1,6 +1,7 @@
 """NATS as an engine: one connection for each process, kept up for ever. `open_nats` is the way in."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 
 import structlog
@@ -10,8 +11,10 @@ from nats.js.errors import APIError
 from ringway.engine.address import is_label
 from ringway.engine.nats_broker import NatsBroker
 from ringway.engine.nats_bus import NatsBus
+from ringway.engine.nats_history import NatsHistory
 from ringway.engine.nats_lease import NatsLease
 from ringway.engine.nats_registry import NatsRegistry
+from ringway.engine.nats_stream import HistorySettings
 from ringway.engine.nats_url import NatsUrl, read_url
 from ringway.engine.nats_wire import Wire
 from ringway.errors import ConfigError, EngineAway, EngineUnsuitable
@@ -31,30 +34,48 @@ POLL_S = 0.05
 JETSTREAM_STARTS = 10008
 """NATS's error code for JetStream that is on, and has no leader yet."""
 
+HISTORY = HistorySettings()
+"""How history is kept where nothing else is said."""
+
 _log = structlog.get_logger()
 
 
 class NatsEngine:
-    """The four ports over one connection to NATS; made by `open_nats`."""
+    """The five ports over one connection to NATS; made by `open_nats`."""
 
-    def __init__(self, wire: Wire, cluster: str) -> None:
+    def __init__(self, wire: Wire, cluster: str, history: HistorySettings) -> None:
         self._wire = wire
         prefix = f"rw.{cluster}"
         self.broker = NatsBroker(wire, prefix)
         self.registry = NatsRegistry(wire, prefix)
         self.bus = NatsBus(wire, prefix)
         self.lease = NatsLease(wire, cluster)
-        wire.on_loss = self.lease.forget
-        wire.on_return = self.registry.returned
+        self.history = NatsHistory(wire, cluster, prefix, history)
+        self.on_return: list[Callable[[], None]] = [self.registry.returned, self.history.returned]
+        wire.on_loss = self._lost
+        wire.on_return = self._returned
 
     @property
     def up(self) -> bool:
         """Whether NATS can be reached at the moment."""
         return self._wire.up
 
+    def _lost(self) -> None:
+        self.lease.forget()
+        self.history.lost()
+
+    def _returned(self) -> None:
+        for returned in self.on_return:
+            try:
+                returned()
+            except Exception:
+                # It runs inside nats-py's reconnect, which one receiver's fault must not end.
+                _log.exception("a receiver of the engine's return failed")
+
     async def close(self) -> None:
         """End what is served, send what was accepted, and close the connection. Idempotent."""
         await self.bus.close()
+        await self.history.close()
         if self._wire.up:
             with suppress(EngineAway):
                 await self._wire.outbox.taken()
@@ -63,10 +84,13 @@ class NatsEngine:
                 await self._wire.close()
 
 
-async def open_nats(url: str, *, cluster: str = "ringway", name: str, wait_s: float = 5.0) -> NatsEngine:
+async def open_nats(
+    url: str, *, cluster: str = "ringway", name: str, wait_s: float = 5.0, history: HistorySettings = HISTORY
+) -> NatsEngine:
     """Connect to the NATS server or cluster at `url` as `name`, and return it as an engine.
 
-    Members that shall find each other give the same `cluster`. Waits up to `wait_s` for a server that starts.
+    Members that shall find each other give the same `cluster`, and the same settings of `history`. Waits up to `wait_s`
+    for a server that starts.
     Raise `ConfigError` where `url` or `cluster` is wrong, `EngineAway` where no server can be reached, and
     `EngineUnsuitable` where one refuses us or has no JetStream. No message shows a password.
     """
@@ -82,7 +106,7 @@ async def open_nats(url: str, *, cluster: str = "ringway", name: str, wait_s: fl
     except BaseException:
         await wire.close()
         raise
-    return NatsEngine(wire, cluster)
+    return NatsEngine(wire, cluster, history)
 
 
 async def _listening(where: NatsUrl, deadline: float) -> None:

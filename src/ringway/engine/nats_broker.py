@@ -1,6 +1,7 @@
-"""Publications over core NATS; see `ports.Broker`."""
+"""Publications over core NATS; see `ports.Broker`. Those that are kept come from a stream (`nats_history`)."""
 
 from ringway.engine.address import token
+from ringway.engine.nats_header import place
 from ringway.engine.nats_wire import Tap, Wire
 from ringway.errors import EngineAway, EngineUnsuitable
 from ringway.ports import Deliver
@@ -21,8 +22,11 @@ class _ChannelTap(Tap):
         return self._broker.subject(self.channel)  # only read at a (re)subscribe: computed, not kept
 
     def take(self, subject: bytes, reply: bytes, header: bytes, payload: bytes) -> None:
-        """Deliver the publication."""
-        self._broker.deliver(self.channel, payload)
+        """Deliver the publication, with its place where a stream sent it on."""
+        if header:
+            self._broker.deliver(self.channel, payload, *place(header))
+        else:
+            self._broker.deliver(self.channel, payload, 0, 0)
 
 
 class NatsBroker:
@@ -82,5 +86,5 @@ class NatsBroker:
             self._wire.untap(sid)
 
 
-def _nobody(channel: Channel, payload: bytes) -> None:
+def _nobody(channel: Channel, payload: bytes, offset: int, previous: int) -> None:
     """Stands for `deliver` until it is attached."""

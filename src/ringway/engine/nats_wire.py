@@ -224,10 +224,16 @@ class Wire(Client):
             with suppress(EngineAway):
                 self.outbox.send(b"UNSUB %d\r\n" % sid)
 
-    def send(self, subject: str, payload: bytes, reply: str = "") -> None:
-        """Publish `payload`, at the end of this loop turn. Raise `EngineAway`."""
+    def send(self, subject: str, payload: bytes, reply: str = "", header: bytes = b"") -> None:
+        """Publish `payload`, with a whole `header` if any, at the end of this loop turn. Raise `EngineAway`."""
         self.require()
-        self.outbox.send(b"PUB %b %b %d\r\n%b\r\n" % (subject.encode(), reply.encode(), len(payload), payload))
+        where = (subject.encode(), reply.encode())
+        size = len(payload)
+        if header:
+            sizes = (len(header), len(header) + size)
+            self.outbox.send(b"HPUB %b %b %d %d\r\n%b%b\r\n" % (*where, *sizes, header, payload))
+        else:
+            self.outbox.send(b"PUB %b %b %d\r\n%b\r\n" % (*where, size, payload))
 
     def _write(self, data: bytes, pong: Callable[[], None] | None) -> None:
         if not self.is_connected or self._transport is None:

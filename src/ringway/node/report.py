@@ -74,6 +74,7 @@ class Reporter:
             connections_max=shared.connections_max,
             cooling=shared.roster.cooling(now, shared.cool_down_s),
             drain_left_s=round(self._drain.left_s(now), 3),
+            drain_avoid=self._drain.avoid,
             accept_per_s=round(self._vitals.accept_per_s, 1),
             handshake_p99_s=stats.handshake_p99_s,
             utilisation={name: round(share, 4) for name, share in stats.utilisation.items()},
@@ -112,6 +113,7 @@ class Reporter:
             difference >= max(_CHANGED_MIN, _CHANGED_SHARE * last.connections)
             or self._shared.state is not last.state
             or bool(self._drain.left_s(self._shared.clock())) is not bool(last.drain_left_s)
+            or self._drain.avoid != last.drain_avoid
             or self._shared.engine.up is not last.engine_up
             or self._peers.moved != last.moved
         ):

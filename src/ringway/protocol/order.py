@@ -37,6 +37,7 @@ class SetState(msgspec.Struct, frozen=True, kw_only=True, tag="state"):
 
     draining: bool
     within_s: float = 0.0  # 0: no deadline
+    avoid: tuple[NodeName, ...] = ()  # nodes that are to be drained next: to be given as few as can be
 
 
 NodeRequest = MoveOrder | CountMisplaced | SetState
@@ -69,6 +70,7 @@ class Drain(msgspec.Struct, frozen=True, kw_only=True, tag="drain"):
     node: NodeName
     within_s: float = 0.0
     force: bool = False
+    avoid: tuple[NodeName, ...] = ()  # as in `SetState`
 
 
 BalancerRequest = Rebalance | Drain

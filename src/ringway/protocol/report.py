@@ -37,6 +37,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     connections_max: Count = 0  # how many it takes; 0: not known
     cooling: Count = 0  # of the connections, those that it will not move now: moved here a short while ago, or pinned
     drain_left_s: float = 0.0  # while it drains by a deadline: how long is left
+    drain_avoid: tuple[NodeName, ...] = ()  # while it drains: who is to be given as few as can be, being next
     accept_per_s: float = 0.0  # handshakes a second that it can take, measured
     handshake_p99_s: float = 0.0  # from accepting a connection to answering its handshake; 0: none lately
     utilisation: dict[str, float] = msgspec.field(

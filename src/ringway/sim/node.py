@@ -47,6 +47,7 @@ class SimNode:
         self.issuer = issuer
         self.state = NodeState.ACTIVE
         self.drain_ends = 0.0
+        self.avoid: tuple[NodeName, ...] = ()
         self.ledger = Ledger[NodeName]()
         self.taken: Counter[Issuer] = Counter()
         self.moved: Counter[NodeName] = Counter()
@@ -91,6 +92,7 @@ class SimNode:
             connections_max=self.connections_max,
             cooling=0 if self.state is NodeState.DRAINING else self.cooling,
             drain_left_s=max(0.1, self.drain_ends - now) if self.drain_ends else 0.0,
+            drain_avoid=self.avoid,
             accept_per_s=self.handshakes_per_s,
             handshake_p99_s=HANDSHAKE_S + self.pending / self.handshakes_per_s,
             accepted=self.accepted,

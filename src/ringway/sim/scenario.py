@@ -88,6 +88,9 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     add: Annotated[int, _about("How many nodes join.", CLUSTER, ge=0, le=1000)] = 1
     remove: Annotated[int, _about("How many nodes leave, or crash.", CLUSTER, ge=0, le=1000)] = 1
     restart_s: Annotated[float, _about("How long a node's restart takes.", CLUSTER, ge=0, le=3600)] = 3.0
+    pause_s: Annotated[
+        float, _about("In a rolling restart: how long after a node is back the next one is drained.", CLUSTER, ge=0)
+    ] = 2.0
     cool_down_s: Annotated[float, _about("How long whoever was moved is left in peace.", CLUSTER, ge=0, le=86_400)] = (
         1800.0
     )

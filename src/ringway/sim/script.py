@@ -16,9 +16,6 @@ if TYPE_CHECKING:
 FIRST_S = 10.0
 """When the first event happens: by then everybody has heard everybody, also late."""
 
-STEADY_S = 2.0
-"""How long the operator of a rolling restart waits between two nodes: less than the balancer does."""
-
 Wait = Callable[[], bool]
 Script = Iterator[Wait]
 
@@ -53,16 +50,17 @@ def _scale_in(world: "World") -> Script:
 def _rolling_restart(world: "World") -> Script:
     yield _at(world, FIRST_S + world.scenario.report_delay_s)
     world.meter.mark("rolling restart")
-    for node in world.nodes[: world.scenario.nodes]:
+    restarted = world.nodes[: world.scenario.nodes]
+    for index, node in enumerate(restarted):
         node.touched = True
-        world.drain(node)
+        world.drain(node, avoid=tuple(each.name for each in restarted[index + 1 :]))
         yield _empty(world, node)
         if node.alive:
             world.end_node(node, withdraw=True)
         yield _after(world, world.scenario.restart_s)
         if not node.alive:
             world.add_node(node.name)
-        yield _after(world, STEADY_S + world.scenario.report_delay_s)
+        yield _after(world, world.scenario.pause_s + world.scenario.report_delay_s)
     world.meter.mark("all restarted")
 
 

@@ -122,15 +122,17 @@ class World:
         for ids in waiting:
             self.send_back(ids)
 
-    def drain(self, node: SimNode, within_s: float = 0.0) -> None:
-        """Let `node` take nobody, and be emptied by the leader."""
+    def drain(self, node: SimNode, within_s: float = 0.0, avoid: tuple[NodeName, ...] = ()) -> None:
+        """Let `node` take nobody, and be emptied by the leader; the nodes to `avoid` are drained next."""
         node.state = NodeState.DRAINING
+        node.avoid = avoid
         node.drain_ends = self.now + within_s if within_s else 0.0
 
     def undrain(self, node: SimNode) -> None:
         """Let `node` take clients again."""
         node.state = NodeState.ACTIVE
         node.drain_ends = 0.0
+        node.avoid = ()
 
     # clients
 

@@ -18,11 +18,21 @@ from ringway.testing.away_contract import AwayContract
 from ringway.testing.broker_contract import BrokerContract
 from ringway.testing.bus_contract import BusContract
 from ringway.testing.engine_world import World
+from ringway.testing.history_away_contract import HistoryAwayContract
+from ringway.testing.history_contract import HistoryContract
 from ringway.testing.lease_contract import LeaseContract
 from ringway.testing.registry_contract import RegistryContract
 
 __all__ = ["EngineContract", "World"]
 
 
-class EngineContract(BrokerContract, RegistryContract, BusContract, LeaseContract, AwayContract):
+class EngineContract(
+    BrokerContract,
+    HistoryContract,
+    RegistryContract,
+    BusContract,
+    LeaseContract,
+    AwayContract,
+    HistoryAwayContract,
+):
     """All that is asked of an engine. Subclass it and give the fixture `world`."""

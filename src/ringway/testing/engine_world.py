@@ -30,17 +30,26 @@ class World(Protocol):
         """Make it reachable again, with what it had stored."""
         ...
 
+    async def lose_data(self) -> None:
+        """Lose all that is stored, while the engine is away."""
+        ...
+
     async def pass_time(self, seconds: float) -> None:
-        """Let time pass, as leases see it."""
+        """Let time pass, as leases and history see it."""
         ...
 
 
 class Inbox:
-    """What arrived at one member, in order."""
+    """What arrived at one member, in order; `places` holds offset and previous of each."""
 
     def __init__(self, engine: Engine) -> None:
         self.got: list[tuple[Channel, bytes]] = []
-        engine.broker.attach(lambda channel, payload: self.got.append((channel, payload)))
+        self.places: list[tuple[int, int]] = []
+        engine.broker.attach(self._take)
+
+    def _take(self, channel: Channel, payload: bytes, offset: int, previous: int) -> None:
+        self.got.append((channel, payload))
+        self.places.append((offset, previous))
 
     async def count(self, count: int) -> list[tuple[Channel, bytes]]:
         """Return all that arrived, once it is at least `count` publications."""

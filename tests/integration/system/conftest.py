@@ -24,7 +24,7 @@ async def witnesses(system: System) -> AsyncIterator[Callable[[int], Awaitable[l
     """Opens so many clients of the system; they are closed after the test."""
     async with AsyncExitStack() as stack:
 
-        async def open_some(count: int, *, url: str = "", key: str | None = None) -> list[Witness]:
+        async def open_some(count: int, *, url: str | list[str] = "", key: str | None = None) -> list[Witness]:
             made = [Witness(url or system.gateway_url, key=key) for _ in range(count)]
             for witness in made:
                 await stack.enter_async_context(witness.client)

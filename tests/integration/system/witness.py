@@ -13,7 +13,7 @@ CHANNEL = "witness"
 class Witness:
     """Subscribed to one channel. `nodes` are those it was connected to, in order; `ends` the close codes it saw."""
 
-    def __init__(self, url: str, key: str | None = None) -> None:
+    def __init__(self, url: str | list[str], key: str | None = None) -> None:
         self.nodes: list[str] = []
         self.ends: list[tuple[int, str]] = []
         self.received: list[object] = []

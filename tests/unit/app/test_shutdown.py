@@ -49,6 +49,34 @@ async def test_a_signal_ends_the_process_in_order(number):
     assert diary.lines == ["leave", "close"]
 
 
+@pytest.mark.parametrize(
+    ("number", "lines"),
+    [(signal.SIGTERM, ["drain", "leave"]), (signal.SIGINT, ["leave"]), (signal.SIGHUP, ["leave"])],
+)
+async def test_only_sigterm_drains_and_it_does_so_before_the_steps(number, lines):
+    diary = Diary()
+    asyncio.get_running_loop().call_soon(os.kill, os.getpid(), number)
+    job = Job("work", _forever())
+    steps = [diary.step("leave"), Step("stop the work", job.stop)]
+    assert await run_until_stopped([job], steps, deadline_s=5, drain=diary.step("drain").take) == 0
+    assert diary.lines == lines
+
+
+async def test_a_job_that_fails_during_the_drain_ends_it():
+    diary = Diary()
+    loop = asyncio.get_running_loop()
+    loop.call_soon(os.kill, os.getpid(), signal.SIGTERM)
+
+    async def fail_later() -> None:
+        while not diary.lines:
+            await asyncio.sleep(0.01)
+        raise ValueError("broken")
+
+    drain = diary.step("drain", hangs=True).take
+    assert await run_until_stopped([Job("bad", fail_later())], [diary.step("leave")], deadline_s=5, drain=drain) == 1
+    assert diary.lines == ["drain", "leave"]
+
+
 async def test_a_failed_job_takes_the_steps_and_the_exit_code_is_1():
     diary = Diary()
     jobs = [Job("good", _forever()), Job("bad", _fail())]

@@ -10,8 +10,8 @@ async def test_publications_are_delivered_in_the_next_turn_in_order() -> None:
     hub = MemoryHub()
     a, b = hub.open(), hub.open()
     got: list[tuple[str, bytes]] = []
-    a.broker.attach(lambda channel, payload: got.append(("a", payload)))
-    b.broker.attach(lambda channel, payload: got.append(("b", payload)))
+    a.broker.attach(lambda channel, payload, offset, previous: got.append(("a", payload)))
+    b.broker.attach(lambda channel, payload, offset, previous: got.append(("b", payload)))
     for engine in (b, a):
         await engine.broker.subscribe(Channel("c"))
     await a.broker.publish(Channel("c"), b"1")
@@ -24,7 +24,7 @@ async def test_publications_are_delivered_in_the_next_turn_in_order() -> None:
 async def test_what_is_on_its_way_is_not_delivered_after_unsubscribing() -> None:
     engine = MemoryHub().open()
     got: list[bytes] = []
-    engine.broker.attach(lambda channel, payload: got.append(payload))
+    engine.broker.attach(lambda channel, payload, offset, previous: got.append(payload))
     await engine.broker.subscribe(Channel("c"))
     await engine.broker.publish(Channel("c"), b"1")
     await engine.broker.unsubscribe(Channel("c"))

@@ -88,3 +88,17 @@ def test_the_newest_word_counts(node: Node, drain: Drain) -> None:
     assert drain.left_s(START + 4) == 0.0
     drain.tick(START + 100.0)
     assert node.left() == 10
+
+
+def test_a_node_that_stops_keeps_an_earlier_deadline(node: Node, drain: Drain) -> None:
+    drain.stop(30.0, START)
+    assert drain.stopping
+    assert drain.left_s(START) == 30.0
+    other = Drain(node)  # type: ignore[arg-type]
+    other.set(draining=True, within_s=10.0, now=START)
+    other.stop(30.0, START + 5.0)
+    assert other.left_s(START + 5.0) == 5.0
+    late = Drain(node)  # type: ignore[arg-type]
+    late.set(draining=True, within_s=90.0, now=START)
+    late.stop(30.0, START)
+    assert late.left_s(START) == 30.0

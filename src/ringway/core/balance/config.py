@@ -35,6 +35,15 @@ class BalanceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             le=0.5,
         ),
     ] = 0.05
+    roll_above: Annotated[
+        float,
+        msgspec.Meta(
+            description="In a rolling restart, a node that has been restarted is filled up to this part above its fair "
+            "share before any client goes to a node that is still to be restarted, and so would be moved again.",
+            ge=0,
+            le=10,
+        ),
+    ] = 0.25
     moves_share_per_s: Annotated[
         float,
         msgspec.Meta(

@@ -7,12 +7,13 @@ is judged before it is accepted,
 
 and refused with the time, or the rate, that would do. The safe rate is the planner's own (`pace`): it is never
 left for a deadline, unless an operator forces it. What was accepted is paced evenly, to be done when 0.9 of the time
-is over; the rest is for clients that linger, and for a leader that changes. The node reports how long it has left, so
+is over; the rest is for clients that linger, and for a leader that changes. A few connections are not spread over
+minutes: no drain is slower than the smallest budget (`moves_per_s_min`). The node reports how long it has left, so
 whoever leads next knows; that the drain was forced it does not know, and keeps to the safe rate.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 from ringway.core.balance.config import BalanceConfig
@@ -68,20 +69,31 @@ class Deadlines:
         """The nodes whose deadlines go before all limits."""
         return frozenset(self._forced)
 
-    def rates(self, standings: Iterable[Standing], now: float, dt: float) -> dict[NodeName, float]:
-        """The moves a second with which each of these nodes will be empty in time, even until then."""
+    def rates(self, standings: Iterable[Standing], now: float, dt: float, least: float = 0.0) -> dict[NodeName, float]:
+        """The moves a second with which each of these nodes will be empty in time, even until then, or `least`."""
         return {
-            node.name: node.movable / max(self._known[node.name][2] - now, dt)
+            node.name: max(least, node.movable / max(self._known[node.name][2] - now, dt))
             for node in standings
             if node.name in self._known
         }
 
 
 def judge_drain(
-    node: NodeName, within_s: float, standings: Sequence[Standing], limits: Limits, config: BalanceConfig
+    node: NodeName,
+    within_s: float,
+    standings: Sequence[Standing],
+    limits: Limits,
+    config: BalanceConfig,
+    avoid: Collection[NodeName] = (),
 ) -> DrainAnswer:
-    """Say whether `node` can be emptied within `within_s` (0: no deadline) at the safe rate, and how fast it is."""
-    drained = [_as_drained(other) if other.name == node else other for other in standings]
+    """Say whether `node` can be emptied within `within_s` (0: no deadline) at the safe rate, and how fast it is.
+
+    The nodes in `avoid` are drained next, and given as few as can be (`roll`).
+    """
+    drained = [
+        _as_drained(other) if other.name == node else replace(other, avoided=other.avoided or other.name in avoid)
+        for other in standings
+    ]
     count = sum(other.movable for other in drained if other.name == node)
     if not count:
         return DrainAnswer(why="", connections=0, moves_per_s=0.0, needs_s=0.0)
@@ -106,13 +118,14 @@ def judge_drain(
             f"which needs {math.ceil(needs_s)} s; allow that, or raise the limits to {enough:,} a second"
         )
     elif within_s:
-        rate, needs_s = even_pace(count, within_s)
+        rate, needs_s = even_pace(count, within_s, config.moves_per_s_min)
     return DrainAnswer(why=why, connections=count, moves_per_s=rate, needs_s=needs_s)
 
 
-def even_pace(count: int, within_s: float) -> tuple[float, float]:
-    """The moves a second of a drain by a deadline, and how long it takes."""
-    return count / (DONE_AT * within_s), DONE_AT * within_s
+def even_pace(count: int, within_s: float, least: float) -> tuple[float, float]:
+    """The moves a second of a drain by a deadline, `least` at least, and how long it takes."""
+    rate = max(least, count / (DONE_AT * within_s))
+    return rate, count / rate
 
 
 def _as_drained(node: Standing) -> Standing:

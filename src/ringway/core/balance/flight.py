@@ -7,6 +7,7 @@ target (`core.load.reservation`), until the client has arrived. Between order an
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 
 from ringway.core.balance.share import Standing
 from ringway.core.load import NodeLoad
@@ -38,7 +39,9 @@ class Flight:
         coming = self.coming()
         for (donor, _), count in self._ledger.held().items():
             leaving[donor] = leaving.get(donor, 0) + count
-        return [_standing(node, leaving.get(node.name, 0), coming.get(node.name, 0)) for node in reporting]
+        avoided = {name for node in reporting if node.state is NodeState.DRAINING for name in _avoided_by(node)}
+        standings = [_standing(node, leaving.get(node.name, 0), coming.get(node.name, 0)) for node in reporting]
+        return [replace(node, avoided=True) if node.name in avoided else node for node in standings]
 
     def coming(self) -> dict[NodeName, int]:
         """Return how many are ordered to each node and were not sent yet, as of the last look."""
@@ -52,6 +55,10 @@ class Flight:
         for node in reporting:
             for target, total in node.report.moved.items() if node.report else ():
                 self._ledger.redeemed((node.name, target), node.incarnation, total)
+
+
+def _avoided_by(node: NodeLoad) -> tuple[NodeName, ...]:
+    return node.report.drain_avoid if node.report is not None else ()
 
 
 def _standing(node: NodeLoad, leaving: int, coming: int) -> Standing:

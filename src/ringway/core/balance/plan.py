@@ -14,6 +14,7 @@ Theory of operation
   target's report, and as a place in the donor's, which has not heard of it yet. Taking that for excess would send
   clients back.
 - A node gets only what it may hold. What finds no room stays where it is, and the reason says how many.
+- In a rolling restart (`roll`) nodes that have been restarted are filled first, and nobody but the draining gives.
 - Moves in flight are counted as arrived (`core.load.reservation`), by the caller: then acting on the whole difference
   at once is exact for any delay of the reports, and never overshoots (research §4.2.7).
 """
@@ -25,6 +26,7 @@ from typing import TypeVar
 
 from ringway.core.balance.config import BalanceConfig
 from ringway.core.balance.match import Quota, match
+from ringway.core.balance.roll import targets_in_roll
 from ringway.core.balance.share import Standing, exact_shares, fair_shares, whole_shares
 from ringway.types import NodeName
 
@@ -67,8 +69,9 @@ def plan_by_load(standings: Sequence[Standing], config: BalanceConfig, *, until:
     leaving = {node.name: node.movable - node.cooling for node in standings if not node.active}
     leaving = {name: count for name, count in leaving.items() if count > 0}
     bands, off = _furthest_off(active, fair, config, draining=bool(leaving))
-    begins = bands > 1
-    goes_on = until is not None and any(_is_off(node, shares[node.name], until) for node in active)
+    rolling = any(node.avoided for node in active)
+    begins = bands > 1 and not rolling
+    goes_on = not rolling and until is not None and any(_is_off(node, shares[node.name], until) for node in active)
     excess = dict(leaving)
     waiting = 0
     if begins or goes_on:
@@ -76,12 +79,16 @@ def plan_by_load(standings: Sequence[Standing], config: BalanceConfig, *, until:
         too_much = {node.name: min(node.movable, node.load) - shares[node.name] for node in active}
         waiting = _total(too_much) - _total({node.name: excess[node.name] for node in active})
     deficit = {node.name: shares[node.name] - node.load for node in active}
+    if rolling:
+        deficit = targets_in_roll(active, sum(leaving.values()), fair, config.roll_above)
     tolerance = 0.0 if until == 0 else config.zone_tolerance
     zones = {node.name: node.zone for node in standings}
     quotas = match(excess, deficit, zones, {name: int(tolerance * share) for name, share in shares.items()})
     imbalance = abs(off.load - fair[off.name]) / max(fair[off.name], 1.0)
     if leaving:
         reason = f"{', '.join(sorted(leaving))} draining, {sum(leaving.values())} connections left"
+    elif rolling:
+        reason = "a rolling restart is under way: the others stay where they are"
     elif begins:
         reason = f"{off.name} holds {off.load} of a fair {fair[off.name]:.0f}: {imbalance:.0%} off"
         reason += "" if quotas else "; " + _why_none(deficit)

@@ -26,6 +26,7 @@ class Standing:
     cooling: int = 0  # of these, how many stay for now: moved there a short while ago, or pinned
     room: float = math.inf  # how many more it may be given
     zone: str = ""
+    avoided: bool = False  # it is to be drained next, so it should be given as few as can be
 
     @property
     def most(self) -> float:

@@ -13,7 +13,7 @@ Theory of operation
 A term ends with the lease. Nothing of it is handed on: the next leader plans anew, from reports.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from ringway.core.balance.arrival import Arrivals
@@ -124,10 +124,10 @@ class Term:
             self.resume()
         return plan
 
-    def judge_drain(self, node: NodeName, within_s: float, now: float) -> DrainAnswer:
-        """Say whether `node` can be emptied within `within_s`; 0 is no deadline."""
+    def judge_drain(self, node: NodeName, within_s: float, now: float, avoid: Collection[NodeName] = ()) -> DrainAnswer:
+        """Say whether `node` can be emptied within `within_s`, 0 for no deadline; those in `avoid` are drained next."""
         standings = self._look(now)
-        return judge_drain(node, within_s, standings, self._limits(standings, 1.0), self._config)
+        return judge_drain(node, within_s, standings, self._limits(standings, 1.0), self._config, avoid)
 
     def force(self, node: NodeName, within_s: float, now: float) -> None:
         """Let the deadline of `node`, in `within_s`, go before all limits."""
@@ -164,6 +164,11 @@ class Term:
         budget = moves_per_s(self.connections(), self._config)
         return min(budget, sum(targets.values())) if len(targets) == len(nodes) else budget
 
+    @property
+    def moves_per_s_min(self) -> float:
+        """No drain by a deadline is slower than this."""
+        return self._config.moves_per_s_min
+
     def reconnect_window_s(self) -> float:
         """How long the clients of a node that dies now should take to come back (`window`)."""
         hosts = [
@@ -190,7 +195,7 @@ class Term:
             total=moves_per_s(self.connections(), self._config),
             donor=self._config.donor_per_s_max,
             targets=safe_targets(self._view.nodes.values(), self._arrivals, self._config),
-            due=self._deadlines.rates(standings, self._now, dt),
+            due=self._deadlines.rates(standings, self._now, dt, self._config.moves_per_s_min),
             forced=self._deadlines.forced,
         )
 

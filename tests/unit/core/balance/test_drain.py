@@ -49,6 +49,14 @@ def test_the_slowest_target_sets_the_pace() -> None:
     assert judge(0.0, Limits(total=50.0, donor=15.0)).moves_per_s == 15.0
 
 
+def test_a_few_are_not_spread_over_minutes() -> None:
+    judged = judge(60.0, Limits(total=50.0), nodes(50, 900))
+    assert (judged.moves_per_s, judged.needs_s) == (CONFIG.moves_per_s_min, 10.0)
+    deadlines = Deadlines()
+    deadlines.look(view_of_drain(60.0, now=0.0, connections=50).nodes.values(), 0.0)
+    assert deadlines.rates([Standing(N0, 1.0, 50, 50, active=False)], 0.0, 1.0, 5.0) == {N0: 5.0}
+
+
 def test_other_drains_take_their_part_of_the_rate() -> None:
     assert judge(0.0, Limits(total=50.0, due={N1: 20.0, N0: 40.0})).moves_per_s == 30.0
 

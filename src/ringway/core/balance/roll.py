@@ -1,0 +1,72 @@
+"""A rolling restart: where the clients of the node that goes next are sent, so that few of them are moved again.
+
+Theory: whoever goes to a node that has been restarted is moved once; whoever goes to one that is still to be restarted
+is moved again, with it. So the restarted ones are filled first, each to the same height for its weight ("water
+filling", and only upwards: nobody is taken away from them for that), but not without end: a node with twice its share
+would be the next outage. From `roll_above` its fair share on, the others get the rest.
+
+The first node's clients have nowhere else to go than to nodes that will be restarted, so they are moved twice; all
+others need not be: 1 + 1/n moves a client for n nodes.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from ringway.core.balance.share import Standing
+from ringway.types import NodeName
+
+
+def targets_in_roll(
+    active: Sequence[Standing], leaving: int, fair: Mapping[NodeName, float], above: float
+) -> dict[NodeName, int]:
+    """Return how many of `leaving` connections each of `active` is given; less than all of them where there is no room.
+
+    `fair` are the shares of all, `above` the part of it by which a node that has been restarted may exceed its own.
+    """
+    rested = [node for node in active if not node.avoided]
+    capped = [replace(node, room=min(node.room, (1.0 + above) * fair[node.name] - node.load)) for node in rested]
+    given = dict.fromkeys((node.name for node in active), 0)
+    for nodes in (capped, [node for node in active if node.avoided], rested):
+        filled = [replace(node, load=node.load + given[node.name], room=node.room - given[node.name]) for node in nodes]
+        for name, count in fill(filled, leaving - sum(given.values())).items():
+            given[name] += count
+    return given
+
+
+def fill(nodes: Sequence[Standing], count: int) -> dict[NodeName, int]:
+    """Share `count` newcomers among `nodes` so that the least full for their weight get them, each within its room.
+
+    Those that get none are left out.
+    """
+    rooms = {node.name: max(0, math.floor(min(node.room, count))) if node.weight > 0 else 0 for node in nodes}
+    count = min(count, sum(rooms.values()))
+    open_ = [node for node in nodes if rooms[node.name]]
+    level = _level(open_, rooms, count)
+    exact = {node.name: min(max(0.0, level * node.weight - node.load), float(rooms[node.name])) for node in open_}
+    given = {name: math.floor(part + 1e-9) for name, part in exact.items()}
+    rest = count - sum(given.values())
+    for name in sorted(given, key=lambda name: (given[name] - exact[name], name)):
+        if rest and given[name] < rooms[name]:
+            given[name] += 1
+            rest -= 1
+    return {name: newcomers for name, newcomers in given.items() if newcomers}
+
+
+def _level(nodes: Sequence[Standing], rooms: Mapping[NodeName, int], count: int) -> float:
+    """The load for each unit of weight to which `count` newcomers fill `nodes`.
+
+    From level to level at which a node begins or ends to be filled, as many come for each unit as are being filled.
+    """
+    turns = sorted(
+        [(node.load / node.weight, node.weight) for node in nodes]
+        + [((node.load + rooms[node.name]) / node.weight, -node.weight) for node in nodes]
+    )
+    left, slope, level = float(count), 0.0, turns[0][0] if turns else 0.0
+    for at, change in turns:
+        if slope * (at - level) >= left:
+            return level + left / slope if slope > 0 else level
+        left -= slope * (at - level)
+        level = at
+        slope += change
+    return level

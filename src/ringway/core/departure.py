@@ -1,0 +1,60 @@
+"""When a node that was told to stop, and drains, may go.
+
+Theory of operation
+- It goes when nobody is left and nobody is on the way to it: clients come with tickets from before for some seconds.
+  What gateways hold for them stands in their reports, so it waits until each gateway has reported since it heard.
+- It goes when its time is over. At the deadline the node closes whoever is left (`node.drain`), which takes a moment:
+  that is allowed for, and a client that does not answer is not waited for longer.
+- It goes at once where there is nothing to drain to: no other node that takes connections, or nobody to order moves.
+  Where all nodes of a cluster are told to stop, each sees the others drain within a second, and none waits for long.
+  One that restarts is away for a moment as well; so others may be missing for `NOWHERE_S`, once it has begun.
+"""
+
+import enum
+
+from ringway.core.membership import LATEST_S
+
+HEARD_S = LATEST_S + 0.3
+"""After this long every gateway has heard that the node drains, and has reported since."""
+
+NOWHERE_S = 3.0
+"""How long there may be nobody else before there is nothing to wait for."""
+
+
+class End(enum.StrEnum):
+    """Why a departure is over; completes the sentence "stopping: ..."."""
+
+    EMPTY = "all clients have left"
+    DEADLINE = "the time to drain is over"
+    NOWHERE = "no other node takes connections, so there is nowhere to drain to"
+    UNLED = "no gateway is there that could move the clients"
+
+
+class Departure:
+    """One drain before a stop, of `within_s` and `closing_s` to close who is left then. `now` is monotonic."""
+
+    def __init__(self, within_s: float, closing_s: float, now: float) -> None:
+        self._began_at = now
+        self._gone_at = now + within_s + closing_s
+        self._alone_since: float | None = None
+        self._looked = False
+
+    def look(self, now: float, *, left: int, coming: int, takers: int, gateways: int) -> End | None:
+        """Return why to go now, or None: not yet.
+
+        `left` are the open connections and handshakes, `coming` the places that others hold here, `takers` the other
+        nodes that take connections, `gateways` those that are alive.
+        """
+        if not left and not coming and (now >= self._began_at + HEARD_S or not gateways):
+            return End.EMPTY
+        if now >= self._gone_at:
+            return End.DEADLINE
+        first, self._looked = not self._looked, True
+        if not gateways and first:
+            return End.UNLED  # one that dies later is started again, or another leads: the deadline bounds the wait
+        if takers:
+            self._alone_since = None
+            return None
+        if self._alone_since is None:
+            self._alone_since = now
+        return End.NOWHERE if first or now >= self._alone_since + NOWHERE_S else None

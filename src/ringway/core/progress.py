@@ -1,0 +1,46 @@
+"""How far a drain is: how many are left, how fast they have left lately, and when the node will be empty.
+
+The rate is that of the last seconds, not since the beginning: a drain that stands still must show it.
+"""
+
+from collections import deque
+
+WINDOW_S = 6.0
+"""How far the rate looks back. Reports come each second, so that it holds six of them."""
+
+
+class Progress:
+    """Show it what is left, as often as it is heard. `now` is monotonic."""
+
+    def __init__(self, left: int, now: float) -> None:
+        self.left = left
+        self.most = left
+        """The most that was held at one time: what there is to do."""
+        self._looks: deque[tuple[float, int]] = deque([(now, left)])
+
+    def look(self, left: int, now: float) -> None:
+        """Take note of what is left now."""
+        self.left = left
+        self.most = max(self.most, left)
+        self._looks.append((now, left))
+        while len(self._looks) > 2 and self._looks[1][0] <= now - WINDOW_S:
+            self._looks.popleft()
+
+    @property
+    def gone(self) -> int:
+        """How many have left."""
+        return self.most - self.left
+
+    @property
+    def per_s(self) -> float:
+        """How many a second have left lately; 0 where nobody has."""
+        elapsed = self._looks[-1][0] - self._looks[0][0]
+        return max(0, self._looks[0][1] - self.left) / elapsed if elapsed > 0 else 0.0
+
+    @property
+    def eta_s(self) -> float | None:
+        """Seconds until nobody is left, at that rate; None where it cannot be said."""
+        if not self.left:
+            return 0.0
+        rate = self.per_s
+        return self.left / rate if rate > 0 else None

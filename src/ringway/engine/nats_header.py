@@ -1,0 +1,40 @@
+"""The headers that NATS gives to stored messages, read without building anything: this is on the hot path.
+
+A header is `NATS/1.0[ status]`, then a line `Name: value` for each entry, then an empty line, lines ended by CR LF.
+Values that come from elsewhere (`Nats-Msg-Id`) cannot hold a line's end, so a name after one is always a name.
+"""
+
+SEQUENCE = b"\r\nNats-Sequence: "
+LAST_SEQUENCE = b"\r\nNats-Last-Sequence: "
+PENDING = b"\r\nNats-Num-Pending: "
+
+END_OF_BATCH = b"NATS/1.0 204"
+NOT_FOUND = b"NATS/1.0 404"
+NO_RESPONDERS = b"NATS/1.0 503"
+_STATUS = b"NATS/1.0 "
+
+
+def number(header: bytes, name: bytes) -> int:
+    """Return the number that follows `name` (one of the names above), or 0 where it is absent."""
+    start = header.find(name)
+    if start < 0:
+        return 0
+    start += len(name)
+    return int(header[start : header.index(b"\r", start)])
+
+
+def place(header: bytes) -> tuple[int, int]:
+    """Return offset and previous (`ports.Deliver`) of a republished message; zeros for one that is not kept."""
+    start = header.find(SEQUENCE)
+    if start < 0:
+        return 0, 0
+    end = header.index(b"\r", start + 17)
+    last = header.index(LAST_SEQUENCE, end) + 22  # NATS writes it behind
+    return int(header[start + 17 : end]), int(header[last : header.index(b"\r", last)])
+
+
+def status(header: bytes) -> str:
+    """Return the status and its words where the header has one, such as `404 Message Not Found`, else nothing."""
+    if not header.startswith(_STATUS):
+        return ""
+    return header[len(_STATUS) : header.index(b"\r")].decode(errors="replace")

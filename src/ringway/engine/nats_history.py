@@ -1,0 +1,131 @@
+"""Publications that NATS keeps; see `ports.History`. Streams of JetStream, one for each namespace.
+
+    <prefix>.kept.<namespace>.<channel>   where kept publications are sent: the stream's subjects
+    <prefix>.ch.<channel>                 where the stream sends each on once it is stored (`nats_broker`)
+
+A subscriber needs the same interest for a channel with history and one without. What the stream sends on carries its
+sequence number and that of the message before it on its subject, so a gap shows without a question.
+"""
+
+import asyncio
+import hashlib
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from ringway.engine.address import token
+from ringway.engine.nats_append import Append, Appends
+from ringway.engine.nats_inquiry import Inquiry
+from ringway.engine.nats_keeper import Keeper
+from ringway.engine.nats_read import Reader
+from ringway.engine.nats_stream import HistorySettings, wanted_config
+from ringway.engine.nats_wire import Wire
+from ringway.errors import EngineAway
+from ringway.ports import Page, Position, Retention
+from ringway.types import Channel
+
+READ_S = 10.0
+"""How long a whole read may take, with all its steps."""
+
+CLOSE_S = 2.0
+"""How long closing waits for publications under way."""
+
+
+class NatsHistory:
+    """Appends to, reads from and looks after the streams of this cluster of members."""
+
+    def __init__(self, wire: Wire, cluster: str, prefix: str, settings: HistorySettings) -> None:
+        self._wire = wire
+        self._cluster = cluster
+        self._prefix = prefix
+        self._settings = settings
+        inbox = f"{prefix}.inbox.{secrets.token_hex(8)}"
+        self._appends = Appends(wire, f"{inbox}.stored")
+        self._inquiry = Inquiry(wire, f"{inbox}.said")
+        self._keepers: dict[str, Keeper] = {}
+
+    async def keep(self, retention: Retention) -> None:
+        """Make the namespace's stream, or adapt it. Waits `nats_keeper.MAKE_S` for JetStream to be ready."""
+        self._wire.require()
+        await self._keeper(retention).adapt(retention)
+
+    async def append(self, channel: Channel, payload: bytes, retention: Retention, key: str = "") -> Position:
+        """Return when the stream has stored `payload`, which is also sent to all who are subscribed.
+
+        Who does not want to wait for a round trip appends from several tasks.
+        """
+        header = b"NATS/1.0\r\nNats-Msg-Id: %b\r\n\r\n" % _message_id(channel, key) if key else b""
+        self._appends.check(header, payload)
+        keeper = self._keeper(retention)
+        append = Append(self._subject(channel, retention), header, payload, keeper)
+        keeper.append(append)
+        offset = await append.future
+        return Position(keeper.epoch, offset)
+
+    async def position(self, channel: Channel, retention: Retention) -> Position:
+        """Ask NATS: one round trip, and a look at the stream that all who ask at the same time share."""
+        async with self._reading(channel, retention) as reader:
+            return await reader.position()
+
+    async def read(
+        self, channel: Channel, retention: Retention, since: int | None, limit: int, reverse: bool = False
+    ) -> Page:
+        """Read in batches; see `nats_read`. Without `since`, or in reverse, all that is kept is read, then cut."""
+        async with self._reading(channel, retention) as reader:
+            if since is None or reverse:
+                return await reader.read_back(since, limit)
+            return await reader.read_on(since, limit)
+
+    def lost(self) -> None:
+        """The connection is gone, and with it the answers to all that was asked."""
+        for keeper in self._keepers.values():
+            keeper.close()
+        self._appends.lost()
+        self._inquiry.lost()
+
+    def returned(self) -> None:
+        """NATS is back: look at the streams, and make again those that it lost, before anything is appended."""
+        for keeper in self._keepers.values():
+            keeper.open()
+
+    async def close(self) -> None:
+        """Wait shortly for publications under way, and end all else."""
+        await self._appends.close(CLOSE_S)
+        self._inquiry.lost()
+        for keeper in self._keepers.values():
+            await keeper.end()
+
+    def _subject(self, channel: Channel, retention: Retention) -> str:
+        return f"{self._prefix}.kept.{retention.namespace}.{token(channel)}"
+
+    def _keeper(self, retention: Retention) -> Keeper:
+        keeper = self._keepers.get(retention.namespace)
+        if keeper is None:
+            # '=' is in no label, so no two clusters and namespaces share a name.
+            name = f"rw={self._cluster}={retention.namespace}"
+            keeper = Keeper(name, retention, self._want, self._inquiry, self._appends)
+            self._keepers[retention.namespace] = keeper
+        return keeper
+
+    def _want(self, retention: Retention) -> dict[str, Any]:
+        kept = f"{self._prefix}.kept.{retention.namespace}."
+        clustered = "cluster" in self._wire.server_info
+        name = self._keepers[retention.namespace].name
+        return wanted_config(name, kept, f"{self._prefix}.ch.", retention, self._settings, clustered)
+
+    @asynccontextmanager
+    async def _reading(self, channel: Channel, retention: Retention) -> AsyncIterator[Reader]:
+        self._wire.require()
+        keeper = self._keeper(retention)
+        try:
+            async with asyncio.timeout(READ_S):
+                await keeper.ready()
+                yield Reader(self._inquiry, keeper, self._subject(channel, retention))
+        except TimeoutError:
+            raise EngineAway(f"NATS did not answer for the history within {READ_S:g} s; retry") from None
+
+
+def _message_id(channel: Channel, key: str) -> bytes:
+    """Return what NATS knows a publication by: keys are a channel's own, and may hold anything."""
+    return hashlib.blake2b(f"{channel}\0{key}".encode(), digest_size=16).hexdigest().encode()

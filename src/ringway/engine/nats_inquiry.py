@@ -1,0 +1,167 @@
+"""Questions to JetStream over the wire's own subscriptions: the API in JSON, and direct reads in batches.
+
+nats-py has both, but one message a request, with a queue and general mail headers for each.
+"""
+
+import asyncio
+import itertools
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from ringway.engine.nats_header import (
+    END_OF_BATCH,
+    LAST_SEQUENCE,
+    NO_RESPONDERS,
+    NOT_FOUND,
+    PENDING,
+    SEQUENCE,
+    number,
+    status,
+)
+from ringway.engine.nats_stream import ApiError, Info, read_info
+from ringway.engine.nats_wire import SubjectTap, Wire
+from ringway.errors import EngineAway, EngineError, EngineUnsuitable
+
+ANSWER_S = 3.0
+"""How long JetStream may take for one step."""
+
+BATCH_MAX = 1000
+"""Messages of one direct read; NATS sends fewer where they are large, and says how many are left."""
+
+_AGAIN = (408, 429, 503)
+"""Classes of refusals that pass: no leader, too much to do, no quorum."""
+
+NOT_FOUND_CODE = 404
+
+_NO_PEERS = 10005
+"""Too few servers for the replicas: in a cluster that starts, not yet enough."""
+
+
+class _Message(msgspec.Struct):
+    seq: int
+
+
+class _Answer(msgspec.Struct):
+    message: _Message | None = None
+    error: ApiError | None = None
+
+
+_read_message = msgspec.json.Decoder(_Answer).decode
+
+
+class _Question:
+    """One request under way."""
+
+    __slots__ = ("answers", "many", "settled")
+
+    def __init__(self, many: bool) -> None:
+        self.many = many
+        self.answers: list[tuple[bytes, bytes]] = []
+        self.settled: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def take(self, header: bytes, payload: bytes) -> None:
+        self.answers.append((header, payload))
+        if (not self.many or status(header)) and not self.settled.done():
+            self.settled.set_result(None)
+
+
+class Inquiry:
+    """Asks JetStream. Every question has a deadline, and ends at once when the connection is lost."""
+
+    def __init__(self, wire: Wire, inbox: str) -> None:
+        self._wire = wire
+        self._inbox = inbox
+        self._numbers = itertools.count(1)
+        self._questions: dict[bytes, _Question] = {}
+        wire.tap(SubjectTap(f"{inbox}.*", self._answered))
+
+    async def api(self, request: str, body: Mapping[str, Any] | None = None) -> Info:
+        """Ask the API about a stream, such as `STREAM.INFO.<name>`; `error` of the answer is for the caller.
+
+        Raise `EngineAway` where JetStream does not answer, or cannot at the moment.
+        """
+        payload = await self._one(f"$JS.API.{request}", json.dumps(body).encode() if body else b"")
+        info = read_info(payload)
+        if info.error is not None and _passes(info.error):
+            raise refusal(info.error)
+        return info
+
+    async def newest(self, stream: str, subject: str) -> int:
+        """Return the sequence of the newest message on `subject`, 0 where none is kept. Any server may answer."""
+        body = json.dumps({"last_by_subj": subject}).encode()
+        header, _ = (await self._ask(f"$JS.API.DIRECT.GET.{stream}", body, many=False))[0]
+        return 0 if _is_end(header) else number(header, SEQUENCE)
+
+    async def ask_leader(self, stream: str, message: Mapping[str, Any]) -> int:
+        """Return the sequence of a `message` at the stream's leader, behind which other servers may lag; 0: none."""
+        answer = _read_message(await self._one(f"$JS.API.STREAM.MSG.GET.{stream}", json.dumps(message).encode()))
+        if answer.error is not None and answer.error.code != NOT_FOUND_CODE:
+            raise refusal(answer.error)
+        return answer.message.seq if answer.message else 0
+
+    async def batch(self, stream: str, subject: str, start: int, count: int) -> tuple[list[tuple[int, bytes]], int]:
+        """Return up to `count` messages of `subject` from sequence `start` on, and how many more there are."""
+        body = json.dumps({"seq": max(start, 1), "next_by_subj": subject, "batch": min(count, BATCH_MAX)})
+        *messages, (end, _) = await self._ask(f"$JS.API.DIRECT.GET.{stream}", body.encode(), many=True)
+        _is_end(end)
+        found: list[tuple[int, bytes]] = []
+        for header, payload in messages:
+            if found and number(header, LAST_SEQUENCE) != found[-1][0]:
+                raise EngineAway("NATS left a message out of an answer; retry")
+            found.append((number(header, SEQUENCE), payload))
+        return found, number(end, PENDING)
+
+    async def _one(self, subject: str, body: bytes) -> bytes:
+        header, payload = (await self._ask(subject, body, many=False))[0]
+        if header.startswith(NO_RESPONDERS):
+            raise EngineAway("JetStream does not answer at the moment; retry")
+        return payload
+
+    async def _ask(self, subject: str, body: bytes, *, many: bool) -> list[tuple[bytes, bytes]]:
+        question = _Question(many)
+        key = b"%d" % next(self._numbers)
+        self._questions[key] = question
+        try:
+            self._wire.send(subject, body, f"{self._inbox}.{key.decode()}")
+            async with asyncio.timeout(ANSWER_S):
+                await question.settled
+        except TimeoutError:
+            raise EngineAway(f"JetStream did not answer within {ANSWER_S:g} s") from None
+        finally:
+            del self._questions[key]
+        return question.answers
+
+    def _answered(self, subject: bytes, reply: bytes, header: bytes, payload: bytes) -> None:
+        question = self._questions.get(subject.rpartition(b".")[2])
+        if question is not None:
+            question.take(header, payload)
+
+    def lost(self) -> None:
+        """The connection is gone: nobody gets an answer any more."""
+        for question in self._questions.values():
+            if not question.settled.done():
+                question.settled.set_exception(EngineAway("NATS was lost before it answered; retry"))
+
+
+def refusal(error: ApiError) -> EngineError:
+    """Return JetStream's error as one of ours: away where it passes, unsuitable where an operator must act."""
+    if _passes(error):
+        return EngineAway(f"JetStream cannot do it at the moment ({error.description}); retry")
+    return EngineUnsuitable(f"JetStream refused: {error.description} (error {error.err_code})")
+
+
+def _passes(error: ApiError) -> bool:
+    return error.code in _AGAIN or error.err_code == _NO_PEERS
+
+
+def _is_end(header: bytes) -> bool:
+    """Whether the answer is no message, but says that there is none, or no more; raise where it says more than that."""
+    words = status(header)
+    if not words or header.startswith((END_OF_BATCH, NOT_FOUND)):
+        return bool(words)
+    if header.startswith(NO_RESPONDERS):
+        raise EngineAway("JetStream does not answer for the history at the moment; retry")
+    raise EngineUnsuitable(f"JetStream refused to read: {words}")

@@ -1,0 +1,102 @@
+"""Reads what a stream keeps of one channel, and says what of it is proven.
+
+Each answer ends with a look at the stream: it tells the epoch, which must be that of the beginning, and how far the
+stream's head had come, which proves what cannot have gone (`nats_stream.is_complete`).
+
+With replicas any server that has one may answer a direct read. It may lag behind the leader, and forget by age a
+moment earlier. So the leader is asked too: what is newest, and what comes first after `since`.
+"""
+
+import asyncio
+
+from ringway.engine.nats_inquiry import Inquiry
+from ringway.engine.nats_keeper import Keeper
+from ringway.engine.nats_stream import is_complete
+from ringway.ports import Page, Position
+
+Publications = list[tuple[int, bytes]]
+
+ALL = 1 << 62
+
+LAG_S = 0.02
+"""The pause before servers are asked again of which one lags behind the leader."""
+
+
+class Reader:
+    """Reads one channel, by its `subject`. The caller gives each call a deadline."""
+
+    def __init__(self, inquiry: Inquiry, keeper: Keeper, subject: str) -> None:
+        self._inquiry = inquiry
+        self._keeper = keeper
+        self._subject = subject
+
+    async def position(self) -> Position:
+        """Return the newest publication's place; where there is none, the stream's newest before that was seen."""
+        while True:
+            epoch = self._keeper.epoch
+            offset = await self._newest()
+            if not offset:
+                last = (await self._keeper.look()).state.last_seq
+                offset = await self._newest() or last
+            if (await self._keeper.look()).epoch == epoch:
+                return Position(epoch, offset)
+
+    async def read_back(self, before: int | None, limit: int) -> Page:
+        """Return the last `limit` publications before the offset `before`, or of all."""
+        while True:
+            epoch = self._keeper.epoch
+            found, _, offset = await self._fetch(1, ALL)
+            chosen = [one for one in found if before is None or one[0] < before]
+            if (await self._keeper.look()).epoch == epoch:
+                return Page(epoch, offset, chosen[max(len(chosen) - limit, 0) :], False)
+
+    async def read_on(self, since: int, limit: int) -> Page:
+        """Return the first `limit` publications after the offset `since`, and whether that is proven to be all."""
+        while True:
+            epoch = self._keeper.epoch
+            found, more, offset = await self._fetch(since, limit + 1)  # `since` itself may be there, and proves much
+            chosen = [one for one in found if one[0] > since]
+            cut = more or len(chosen) > limit
+            if cut:
+                offset = await self._newest()
+            led = cut or self._keeper.replicas == 1 or await self._leader_agrees(since, chosen, offset)
+            info = await self._keeper.look()
+            if info.epoch == epoch:
+                complete = not cut and led and is_complete(since, [place for place, _ in found], info)
+                return Page(epoch, offset, chosen[:limit], complete)
+
+    async def _fetch(self, start: int, count: int) -> tuple[Publications, bool, int]:
+        """Return up to `count` publications from `start` on, whether there are more, and where one stands behind them.
+
+        Where none is found, that is the stream's newest as it was before another look found none again.
+        """
+        found, more = await self._batches(start, count)
+        last = 0
+        if not found:
+            last = (await self._keeper.look()).state.last_seq
+            found, more = await self._batches(start, count)
+        return found, more, found[-1][0] if found else last
+
+    async def _batches(self, start: int, count: int) -> tuple[Publications, bool]:
+        newest = await self._newest() if self._keeper.replicas > 1 else 0
+        while True:
+            found: Publications = []
+            left = 1
+            while left and len(found) < count:
+                behind = found[-1][0] + 1 if found else start
+                some, left = await self._inquiry.batch(self._keeper.name, self._subject, behind, count - len(found))
+                found += some
+            if left or newest < start or (found and found[-1][0] >= newest):
+                return found, left > 0
+            await asyncio.sleep(LAG_S)
+
+    async def _newest(self) -> int:
+        if self._keeper.replicas > 1:
+            return await self._inquiry.ask_leader(self._keeper.name, {"last_by_subj": self._subject})
+        return await self._inquiry.newest(self._keeper.name, self._subject)
+
+    async def _leader_agrees(self, since: int, chosen: Publications, offset: int) -> bool:
+        """Whether what the leader has first after `since` is what was read, or came later than that."""
+        message = {"seq": since + 1, "next_by_subj": self._subject}
+        first = await self._inquiry.ask_leader(self._keeper.name, message)
+        return first == chosen[0][0] if chosen else not since < first <= offset

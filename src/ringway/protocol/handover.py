@@ -1,0 +1,57 @@
+"""What two nodes say to each other when a session moves (PROTOCOL.md P-11), over the bus, in MessagePack."""
+
+import msgspec
+
+from ringway.types import Incarnation, NodeName
+
+
+class Prepare(msgspec.Struct, frozen=True, array_like=True, tag="prepare"):
+    """Get ready for a session. `ticket` admits its client; its nonce names the hand-over from now on."""
+
+    ticket: str
+    donor: Incarnation
+    client: str
+    user: str
+    channels: tuple[str, ...]
+
+
+class Commit(msgspec.Struct, frozen=True, array_like=True, tag="commit"):
+    """The donor has stopped: this is the session (`core.session`), at its cut."""
+
+    ticket: str
+    session: bytes
+
+
+class Abandon(msgspec.Struct, frozen=True, array_like=True, tag="abandon"):
+    """Nobody will come: the client was lost, or could not be cut clean."""
+
+    ticket: str
+
+
+Request = Prepare | Commit | Abandon
+
+
+class Taken(msgspec.Struct, frozen=True, array_like=True, tag="taken"):
+    """The request was carried out."""
+
+
+class Refused(msgspec.Struct, frozen=True, array_like=True, tag="refused"):
+    """It was not; `why` names the value, the rule and the remedy."""
+
+    why: str
+
+
+Answer = Taken | Refused
+
+_encoder = msgspec.msgpack.Encoder()
+_request: msgspec.msgpack.Decoder[Request] = msgspec.msgpack.Decoder(Request)
+_answer: msgspec.msgpack.Decoder[Answer] = msgspec.msgpack.Decoder(Answer)
+
+encode = _encoder.encode
+decode_request = _request.decode
+decode_answer = _answer.decode
+
+
+def session_address(name: NodeName) -> str:
+    """The bus address at which the node `name` takes sessions."""
+    return f"session.{name}"

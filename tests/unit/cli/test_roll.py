@@ -1,0 +1,88 @@
+"""What `ringway roll` understands, and what it says before it begins."""
+
+import asyncio
+import sys
+
+import pytest
+
+from ringway.app.member import Members
+from ringway.cli.duration import read_pause
+from ringway.cli.roll import choose_nodes, read_command, run_command
+from ringway.errors import ConfigError, RingwayError
+from ringway.protocol.report import encode_report
+from sample import gateway_report, node_report
+
+
+def members(*names: str) -> Members:
+    heard = Members()
+    for name in names:
+        report = gateway_report(name) if name.startswith("gateway") else node_report(name)
+        heard.take(report.name, encode_report(report))
+    return heard
+
+
+def test_the_words_of_a_command_are_those_of_a_shell_without_one() -> None:
+    assert read_command("env A='b c' restart-{node} --x={node}") == ["env", "A=b c", "restart-{node}", "--x={node}"]
+    assert read_command("{node}/restart") == ["{node}/restart"], "which file it is shows later"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "the command is empty"),
+        ("systemctl 'restart", "close the quotes"),
+        ("env {name}", r"holds \{name\}; the only placeholder is \{node\}"),
+        ("env ${HOME}", "there is no shell"),
+        ("no-such-command-here {node}", "there is no command 'no-such-command-here'"),
+    ],
+)
+def test_a_command_that_cannot_be_run_is_refused_before_anything_is_done(text: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        read_command(text)
+
+
+def test_all_nodes_go_in_the_order_of_their_numbers() -> None:
+    heard = members("node-10", "node-9", "gateway-1", "node-1")
+    assert choose_nodes(None, heard) == ["node-1", "node-9", "node-10"]
+    assert choose_nodes("node-9, node-1", heard) == ["node-9", "node-1"]
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("node-1,node-7", "there is no node 'node-7'; there are node-1, node-2"),
+        ("node-1,", "there is no node ''"),
+        ("gateway-1", "there is no node 'gateway-1'"),
+        ("node-2,node-1,node-2", "node-2 stands twice"),
+    ],
+)
+def test_names_that_are_none_are_refused(given: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        choose_nodes(given, members("node-2", "node-1", "gateway-1"))
+
+
+def test_without_nodes_there_is_nothing_to_restart() -> None:
+    with pytest.raises(ConfigError, match="no node is running"):
+        choose_nodes(None, members("gateway-1"))
+
+
+def test_a_pause_may_be_none() -> None:
+    assert (read_pause("0"), read_pause("0s"), read_pause("2s")) == (0.0, 0.0, 2.0)
+    with pytest.raises(ConfigError, match="is no duration"):
+        read_pause("soon")
+
+
+async def test_a_command_that_fails_says_how() -> None:
+    await run_command([sys.executable, "-c", "pass"])
+    with pytest.raises(RingwayError, match=r"failed \(exit code 3\)"):
+        await run_command([sys.executable, "-c", "raise SystemExit(3)"])
+    with pytest.raises(RingwayError, match=r"failed \(signal 9\)"):
+        await run_command([sys.executable, "-c", "import os; os.kill(os.getpid(), 9)"])
+    with pytest.raises(RingwayError, match="cannot be run"):
+        await run_command(["/nowhere/at/all"])
+
+
+async def test_a_command_that_takes_too_long_is_killed() -> None:
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.2):
+            await run_command([sys.executable, "-c", "import time; time.sleep(60)"])
