@@ -13,6 +13,7 @@ import msgspec
 from picows import WSUpgradeRequest, WSUpgradeResponse, WSUpgradeResponseWithListener
 
 from ringway.errors import Overloaded, TicketError, UpgradeError
+from ringway.protocol.move import read_follows
 from ringway.protocol.origin import origin_allowed
 from ringway.protocol.ticket import Mint, Spent
 from ringway.protocol.upgrade import check_request, value_of
@@ -38,7 +39,7 @@ class Admitted:
     key: bytes = b""  # for affinity, byte for byte as the client gave it
     moved: bool = False  # its ticket was issued by another node: a move ends here
     pinned: bool = False  # it is not to be moved
-    follows: bool = False  # it obeys moves, and its session goes along
+    follows: str = ""  # how it is told of a move that its session goes along with (`protocol.move`); empty: not at all
     arrival: bytes | None = None  # the nonce of its ticket, where a session of another node goes on here
     protocol: str = ""  # the subprotocol to answer with
 
@@ -84,7 +85,7 @@ class Admission:
             key,
             moved,
             pinned=config.allow_pins and fields.get("pin") == ["1"],
-            follows=fields.get("moves") == ["1"],
+            follows=read_follows(fields.get("moves", [""])[0]),
             arrival=nonce if resumes else None,
             protocol=JSON_PROTOCOL if JSON_PROTOCOL in upgrade.protocols else "",
         )

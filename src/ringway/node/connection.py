@@ -7,6 +7,7 @@ What commands do is in `commands`, in what order in `worker`, deadlines in `keep
 `outbox`. Tens of thousands of these exist: slots, nothing that can be shared, and nothing for features that are idle.
 """
 
+import contextlib
 import enum
 from math import inf
 from typing import TYPE_CHECKING, cast
@@ -25,6 +26,7 @@ from ringway.node.worker import Backlog
 from ringway.protocol.close import (
     INTERNAL,
     REASON_BYTES_MAX,
+    SERVICE_RESTART,
     TOO_MANY_REQUESTS,
     UNSUPPORTED_DATA,
 )
@@ -33,6 +35,7 @@ from ringway.protocol.command import ClientInfo
 from ringway.protocol.frame import CLOSE, TEXT, read_close
 from ringway.protocol.frame import PING as PING_OPCODE
 from ringway.protocol.message import MessageAssembler, check_control, check_whole
+from ringway.protocol.move import BY_CLOSE, Move
 from ringway.types import Channel
 
 if TYPE_CHECKING:
@@ -93,7 +96,7 @@ class Connection(WSListener):
         self.client = ""
         self.channels: list[Channel] = []  # short, so that a list is smaller than a set and as fast
         self.backlog: Backlog | None = None  # only while a command awaits the engine
-        self.follows = admitted.follows  # it obeys moves, and its session goes along
+        self.follows = admitted.follows  # how it is told of a move that its session goes along with, if at all
         self.arrival = admitted.arrival  # the ticket's nonce, where a session of another node goes on here
         self.handover: Handover | None = None  # only while its session leaves
         self.send: Send = _nowhere
@@ -150,8 +153,8 @@ class Connection(WSListener):
         opcode = cast(int, frame.msg_type)  # an IntEnum, whatever its stub says
         if not self.is_usable:
             self._leaving(opcode, frame)
-            if opcode == CLOSE and self._transport is not None:
-                self._transport.disconnect()  # the answer to our close: RFC 6455, 7.1.1: the server closes TCP
+            if opcode == CLOSE:
+                self._say_goodbye(frame)
             return
         if transport.is_close_frame_sent:
             self.end()  # picows itself found the stream broken, and has said so
@@ -232,6 +235,19 @@ class Connection(WSListener):
         if self._transport is not None:
             self._transport.send_close(cast(WSCloseCode, code), _reason(reason))
 
+    def send_off(self, move: Move) -> None:
+        """Tell the client to go on elsewhere, in the way that it asked for: nothing is sent after that.
+
+        Its session goes along, so nobody is told that it leaves its channels.
+        """
+        if self.follows == BY_CLOSE:
+            self.close(SERVICE_RESTART, move.reason(), silently=True)
+        elif self.is_usable:
+            self.end(silently=True)
+            self._shared.stats.closed[SERVICE_RESTART] += 1
+            if self._transport is not None:
+                self._transport.send(cast(WSMsgType, TEXT), f"{self.follows} {move.reason()}".encode())
+
     def cut(self) -> None:
         """Close the socket without waiting for anybody."""
         if self._transport is not None:
@@ -284,8 +300,7 @@ class Connection(WSListener):
             return
         try:
             if opcode == CLOSE:
-                code, _ = read_close(frame.get_payload_as_bytes())
-                handover.answered(code)
+                handover.answered(*read_close(frame.get_payload_as_bytes()))
             elif opcode < CLOSE:
                 message = self._assemble(opcode, frame)
                 if message is not None and not handover.keep(message):
@@ -335,6 +350,15 @@ class Connection(WSListener):
             self._transport.send_pong(payload)
             if self.waiting_bytes() > self._shared.config.outbox_bytes_max:
                 self._shared.outbox.check()
+
+    def _say_goodbye(self, frame: WSFrame) -> None:
+        """The client has answered our close frame; or a message told it to go, and it closes first."""
+        if self._transport is None:
+            return
+        if not self._transport.is_close_frame_sent:
+            with contextlib.suppress(ProtocolError):  # what it says does not matter any more
+                self._answer_close(read_close(frame.get_payload_as_bytes())[0])
+        self._transport.disconnect()  # RFC 6455, 7.1.1: the server closes TCP
 
     def _answer_close(self, code: int) -> None:
         if self._transport is None:

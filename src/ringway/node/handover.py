@@ -1,6 +1,6 @@
 """Connections that leave for another node: with their session where the client follows moves, else by a plain close.
 
-A client that said `moves=1` is handed over (`core.handover`, PROTOCOL.md P-11): one coroutine for each takes it from
+A client that said `moves=` is handed over (`core.handover`, PROTOCOL.md P-11): one coroutine for each takes it from
 the question to the target to the commit, and the connection tells it what it sees meanwhile. Any other client is closed
 with the move, and comes back as it would from anywhere.
 
@@ -19,10 +19,10 @@ import structlog
 from ringway.core.handover import Deed, Donor, Seen, next_deed
 from ringway.core.session import VERSION, WATCHING, Held, Session, encode_session
 from ringway.errors import EngineError
-from ringway.protocol.close import SERVICE_RESTART
+from ringway.protocol.close import NORMAL, SERVICE_RESTART
 from ringway.protocol.codec import encode as encode_command
 from ringway.protocol.handover import Abandon, Commit, Prepare, Refused, Request, decode_answer, encode, session_address
-from ringway.protocol.move import Move
+from ringway.protocol.move import BY_CLOSE, Move
 from ringway.types import Channel, Issuer
 
 if TYPE_CHECKING:
@@ -89,9 +89,11 @@ class Handover:
         if self.state is Donor.PREPARING:
             self.see(Seen.LOST)
 
-    def answered(self, code: int) -> None:
-        """The client has sent a close frame: the answer to ours repeats its code, any other is a goodbye of its own."""
-        self.see(Seen.ANSWERED if code == SERVICE_RESTART else Seen.LOST)
+    def answered(self, code: int, reason: str) -> None:
+        """The client has sent a close frame: an answer repeats our code, or its own mark; any other is a goodbye."""
+        follows = self.connection.follows
+        is_answer = code == SERVICE_RESTART if follows == BY_CLOSE else (code, reason) == (NORMAL, follows)
+        self.see(Seen.ANSWERED if is_answer else Seen.LOST)
 
     def settled(self, left: "list[list[Command]] | None") -> None:
         """No command is under way. `left` are the frames whose commands nobody has begun, before all that are kept.
@@ -216,7 +218,7 @@ class Handovers:
         handover.ends_in_s = max(0.0, connection.ends_at - now)
         self._leave(connection, handover.target)
         settled = connection.backlog is None
-        connection.close(SERVICE_RESTART, Move(handover.target, handover.ticket).reason(), silently=True)
+        connection.send_off(Move(handover.target, handover.ticket))
         if settled:
             handover.settled([])
 

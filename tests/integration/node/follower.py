@@ -1,4 +1,4 @@
-"""A client that follows moves with its session, by hand (PROTOCOL.md P-7.7): for the node's tests."""
+"""A client that follows moves with its session, by hand (PROTOCOL.md P-7.7, P-7.10): for the node's tests."""
 
 import asyncio
 import json
@@ -11,26 +11,33 @@ from ringway.protocol.move import Move, read_move
 
 FOLLOWS = f"{PATH}?moves=1"
 
+MARK = "k3-J9x_2"
+"""What a follower may say in place of 1: it is told by a message that begins so, and answers with it."""
 
-def resuming(move: Move) -> str:
+
+def resuming(move: Move, moves: str = "1") -> str:
     """The path of the WebSocket that a session goes on with."""
-    return f"{PATH}?ticket={move.ticket}&resume=1&moves=1"
+    return f"{PATH}?ticket={move.ticket}&resume=1&moves={moves}"
 
 
 class Follower:
     """One session. `got` is all that its nodes sent, pings left out, in order."""
 
-    def __init__(self, peer: Peer, nodes: dict[str, ChannelNode]) -> None:
+    def __init__(self, peer: Peer, nodes: dict[str, ChannelNode], mark: str = "") -> None:
         self.peer = peer
         self.nodes = nodes
+        self.mark = mark
         self.got: list[dict[str, Any]] = []
         self.move: Move | None = None
         self._id = 0
 
     @classmethod
-    async def open(cls, node: ChannelNode, *others: ChannelNode, channels: tuple[str, ...] = ()) -> "Follower":
-        """Connect to `node` and subscribe; the session may go to `others`."""
-        follower = cls(await Peer.open(node.port, path=FOLLOWS), {each.name: each for each in (node, *others)})
+    async def open(
+        cls, node: ChannelNode, *others: ChannelNode, channels: tuple[str, ...] = (), mark: str = ""
+    ) -> "Follower":
+        """Connect to `node` and subscribe; the session may go to `others`. With `mark` it is told by messages."""
+        path = f"{PATH}?moves={mark}" if mark else FOLLOWS
+        follower = cls(await Peer.open(node.port, path=path), {each.name: each for each in (node, *others)}, mark)
         follower.send(connect={})
         await follower.reply(1)
         for channel in channels:
@@ -49,7 +56,10 @@ class Follower:
         opcode, payload = await self.peer.recv()
         if opcode == CLOSE:
             assert struct.unpack(">H", payload[:2])[0] == 1012, payload
-            self.move = read_move(payload[2:].decode())
+            self.move = None if self.mark else read_move(payload[2:].decode())
+            return
+        if self.mark and payload.startswith(self.mark.encode()):
+            self.move = read_move(payload.decode().removeprefix(f"{self.mark} "))
             return
         self.take(payload)
 
@@ -75,16 +85,17 @@ class Follower:
             await self.read()
         return self.move
 
-    def answer(self, code: int = 1012) -> None:
-        """Answer the close frame."""
-        self.peer.raw(frame(CLOSE, struct.pack(">H", code)))
+    def answer(self, code: int = 0) -> None:
+        """Answer the signal as is due, or say goodbye with `code`."""
+        due = struct.pack(">H", 1000) + self.mark.encode() if self.mark else struct.pack(">H", 1012)
+        self.peer.raw(frame(CLOSE, struct.pack(">H", code) if code else due))
 
     async def go_on(self) -> None:
         """Open the WebSocket that the session goes on with."""
         assert self.move is not None
         move, self.move = self.move, None
         self.peer.abort()
-        self.peer = await Peer.open(self.nodes[move.node].port, path=resuming(move))
+        self.peer = await Peer.open(self.nodes[move.node].port, path=resuming(move, self.mark or "1"))
 
     async def follow(self) -> None:
         """Do all that a move asks for."""

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from integration.node.conftest import Dial, StartNode
-from integration.node.follower import FOLLOWS, Follower, resuming
+from integration.node.follower import FOLLOWS, MARK, Follower, resuming
 from integration.node.kit import CLOSE, N1, N2, PATH, Peer, ask, eventually, frame, head, order
 from ringway.core.handover import Target
 from ringway.engine.memory import MemoryBroker, MemoryHub
@@ -27,14 +27,17 @@ NAMESPACES = {
 
 Follow = Callable[..., Awaitable[Follower]]
 
+either_way = pytest.mark.parametrize("follow", ["", MARK], indirect=True, ids=["by close", "by message"])
+"""Told of moves by the close frame (PROTOCOL.md P-7.7), or by a message (P-7.10)."""
+
 
 @pytest.fixture
-async def follow() -> AsyncIterator[Follow]:
-    """Open a session that follows moves; `follow(node, others..., channels=(...))`."""
+async def follow(request: pytest.FixtureRequest) -> AsyncIterator[Follow]:
+    """Open a session that follows moves; `follow(node, others..., channels=(...))`. Its parameter is the mark."""
     followers: list[Follower] = []
 
     async def open_follower(*nodes: ChannelNode, channels: tuple[str, ...] = ()) -> Follower:
-        followers.append(await Follower.open(*nodes, channels=channels))
+        followers.append(await Follower.open(*nodes, channels=channels, mark=getattr(request, "param", "")))
         return followers[-1]
 
     yield open_follower
@@ -70,6 +73,7 @@ async def held_back(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Callable[[
     go.set()
 
 
+@either_way
 @pytest.mark.parametrize("channel", [KEPT, PLAIN])
 async def test_what_is_published_during_a_move_arrives_once_and_in_order(
     pair: tuple[ChannelNode, ChannelNode], dial: Dial, follow: Follow, hub: MemoryHub, channel: str
@@ -112,6 +116,7 @@ async def test_the_session_is_the_same_at_the_target(
     await eventually(lambda: donor.connections == 1)
 
 
+@either_way
 async def test_commands_sent_in_the_moment_of_the_move_are_carried_out_once_and_answered(
     pair: tuple[ChannelNode, ChannelNode], dial: Dial, follow: Follow, hub: MemoryHub
 ) -> None:
@@ -129,6 +134,7 @@ async def test_commands_sent_in_the_moment_of_the_move_are_carried_out_once_and_
     assert await witness.run(PLAIN, 39) == list(range(40))
 
 
+@either_way
 async def test_a_command_under_way_at_the_cut_is_finished_by_the_donor_and_answered_by_the_target(
     pair: tuple[ChannelNode, ChannelNode], follow: Follow, hub: MemoryHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -204,6 +210,7 @@ async def test_without_the_engine_nobody_is_moved(
     hub.away = False
 
 
+@either_way
 @pytest.mark.parametrize("code", [1000, 1006])
 async def test_a_client_that_leaves_in_the_middle_is_given_up_by_both(
     pair: tuple[ChannelNode, ChannelNode], follow: Follow, hub: MemoryHub, code: int
@@ -224,6 +231,7 @@ async def test_a_client_that_leaves_in_the_middle_is_given_up_by_both(
     late.abort()
 
 
+@either_way
 async def test_a_client_that_does_not_answer_is_cut_and_given_up(
     start_node: StartNode, follow: Follow, hub: MemoryHub
 ) -> None:
@@ -285,6 +293,36 @@ async def test_a_session_is_resumed_once(pair: tuple[ChannelNode, ChannelNode], 
     assert status == 403
     for peer in (second, third):
         peer.abort()
+
+
+@pytest.mark.parametrize("follow", [MARK], indirect=True)
+async def test_a_client_that_was_told_by_a_message_is_answered_its_close(
+    pair: tuple[ChannelNode, ChannelNode], follow: Follow, hub: MemoryHub
+) -> None:
+    donor, target = pair
+    follower = await follow(donor, target)
+    await ask(hub, order(1))
+    await follower.told_to_move()
+    follower.answer()
+    assert await follower.peer.recv() == (CLOSE, struct.pack(">H", 1000))
+    await follower.peer.ended()
+    await follower.go_on()
+    await eventually(lambda: target.stats.resumed == 1)
+    assert donor.stats.closed[1012] == 1
+
+
+@pytest.mark.parametrize("moves", ["0", "true", "short-7", "x" * 33, "with%20blank"])
+async def test_what_is_no_mark_asks_for_a_plain_close(
+    pair: tuple[ChannelNode, ChannelNode], hub: MemoryHub, moves: str
+) -> None:
+    donor, _ = pair
+    peer = await Peer.open(donor.port, path=f"{PATH}?moves={moves}")
+    await peer.connect()
+    await ask(hub, order(1))
+    code, reason = await peer.closed()
+    assert (code, reason[:8]) == (1012, "move n2 ")
+    assert donor.stats.handovers == 0
+    peer.abort()
 
 
 @pytest.mark.parametrize(
