@@ -38,11 +38,17 @@ class ProtocolError(RingwayError):
 
 
 class UpgradeError(RingwayError):
-    """A WebSocket handshake was refused; `status` is the HTTP status that says so, `headers` go with it."""
+    """A WebSocket handshake was refused; `status` is the HTTP status that says so, `headers` go with it.
 
-    def __init__(self, status: int, message: str, headers: tuple[tuple[str, str], ...] = ()) -> None:
+    `wait_s` is how long a gateway asks to stay away, finer than `Retry-After` tells it; 0 where it does not.
+    """
+
+    def __init__(
+        self, status: int, message: str, headers: tuple[tuple[str, str], ...] = (), wait_s: float = 0.0
+    ) -> None:
         self.status = status
         self.headers = headers
+        self.wait_s = wait_s
         super().__init__(message)
 
 

@@ -41,7 +41,8 @@ class StaticConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     backends: Annotated[
         tuple[str, ...],
         msgspec.Meta(
-            description="A WebSocket server of any kind to carry clients to: URL[,weight=2][,name=x][,check=/healthz]. "
+            description="A WebSocket server of any kind to carry clients to: "
+            "URL[,weight=2][,name=x][,check=/healthz][,on-move=reopen]. "
             "With one or more, the gateway needs no engine and no nodes.",
             extra={"flag": "backend"},
         ),

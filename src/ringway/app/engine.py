@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 import msgspec
@@ -50,6 +50,31 @@ class EngineConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             extra={"unit": "s", "flag": "engine-wait-s"},
         ),
     ] = 5.0
+    history_storage: Annotated[
+        Literal["memory", "file"],
+        msgspec.Meta(
+            description="Where NATS keeps the history of channels. A file outlives the NATS server, memory does not; "
+            "both take about as many publications a second."
+        ),
+    ] = "file"
+    history_replicas: Annotated[
+        int,
+        msgspec.Meta(
+            description="On how many servers of a NATS cluster history is kept; a publication is confirmed when more "
+            "than half of them have it. 0: 3 in a cluster, 1 on a single server.",
+            ge=0,
+            le=5,
+        ),
+    ] = 0
+    history_bytes_max: Annotated[
+        int,
+        msgspec.Meta(
+            description="How much the history of a namespace may take on each NATS server; beyond it the oldest goes "
+            "before its time. 0: as much as the server allows, then publications are refused.",
+            ge=0,
+            extra={"unit": "bytes"},
+        ),
+    ] = 0
 
 
 def read_secret(config: EngineConfig) -> bytes:
@@ -104,8 +129,10 @@ async def open_engine(config: EngineConfig, name: str) -> AsyncIterator[Engine]:
         engine = MemoryHub().open()
     else:
         from ringway.engine.nats import open_nats
+        from ringway.engine.nats_stream import HistorySettings
 
-        engine = await open_nats(config.url, cluster=config.cluster, name=name, wait_s=config.wait_s)
+        history = HistorySettings(config.history_storage, config.history_replicas, config.history_bytes_max)
+        engine = await open_nats(config.url, cluster=config.cluster, name=name, wait_s=config.wait_s, history=history)
     try:
         yield engine
     finally:

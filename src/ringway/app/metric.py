@@ -58,7 +58,21 @@ GATEWAY: Table = {
     "bytes_to_client": _counter("gateway_bytes_to_client_total", "Bytes carried to clients; added when a relay ends."),
     "cut": _counter(
         "gateway_relays_cut_total",
-        "Relays that the gateway ended: node_lost, client_frame or node_frame (not WebSocket), deadline, stop.",
+        "Relays that the gateway ended: node_lost, client_frame or node_frame (not WebSocket), deadline, stop, move "
+        "(it could not be carried on at another node; see moves_failed).",
+        "cause",
+    ),
+    "relays_moving": _gauge("gateway_relays_moving", "WebSockets between two nodes: their clients wait."),
+    "moved": _counter("gateway_relays_moved_total", "WebSockets that were carried on where a node had moved them."),
+    "reopened": _counter(
+        "gateway_relays_reopened_total", "WebSockets opened anew at another static backend (on-move=reopen)."
+    ),
+    "moves_failed": _counter(
+        "gateway_moves_failed_total",
+        "WebSockets that could not be carried on at another node, so that clients were told 1012: unknown (node or "
+        "ticket), refused, unreachable, answer (the node's was wrong), timeout, no_node, attempts (none was left), "
+        "message (one was half sent), client (it left meanwhile), or what cut the relay meanwhile: node_lost, "
+        "client_frame, node_frame, stop.",
         "cause",
     ),
 }
@@ -90,8 +104,22 @@ NODE: Table = {
     "deliveries": _counter("node_deliveries_total", "Publications times subscribers."),
     "writes": _counter("node_delivered_frames_total", "WebSocket frames that carried deliveries."),
     "malformed": _counter("node_malformed_total", "Publications from the engine that were dropped as malformed."),
+    "gaps": _counter("node_gaps_total", "Publications that came before their predecessor: history was read then."),
+    "lost": _counter(
+        "node_positions_lost_total", "Channels in which publications are missing for good: 3010 was told."
+    ),
+    "history_reads": _counter("node_history_reads_total", "Questions to the engine about history."),
+    "recoveries": _counter(
+        "node_recoveries_total", "Channels that clients came back to: complete, incomplete.", "outcome"
+    ),
+    "notices_dropped": _counter("node_notices_dropped_total", "Joins and leaves that nobody was told."),
     "sent_bytes": _counter("node_sent_bytes_total", "Bytes of deliveries and replies, without headers of frames."),
     "moves": _counter("node_moves_total", "Connections closed with the order to move."),
+    "handovers": _counter("node_handovers_total", "Sessions that were handed over to another node."),
+    "handovers_failed": _counter(
+        "node_handovers_failed_total", "Sessions that were not: their clients stayed, or came back by themselves."
+    ),
+    "resumed": _counter("node_sessions_resumed_total", "Sessions of other nodes that went on here."),
     "missed": _counter("node_moves_missed_total", "Connections sent to a place that they did not take in time."),
     "aged": _counter("node_aged_total", "Connections closed at the end of their life (`max_age_s`)."),
     "drained": _counter("node_drained_total", "Connections closed at the deadline of a drain, without a new place."),

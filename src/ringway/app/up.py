@@ -23,7 +23,7 @@ from ringway.app.state import (
     process_started,
     write_running,
 )
-from ringway.app.supervise import Child, Supervisor
+from ringway.app.supervise import Child, Supervisor, UpConfig
 from ringway.engine.embedded import EmbeddedNats
 from ringway.errors import ConfigError, RingwayError
 
@@ -49,7 +49,7 @@ async def run_up(loaded: Loaded, directory: Path, config_file: str | None, *, sh
     _check_free("gateway", config.gateway.host, config.gateway.port, "--port")
     if config.admin.port:
         _check_free("admin", config.admin.host, config.admin.port, "--admin-port")
-    nats = None if config.engine.url else EmbeddedNats(directory / "nats", config.up.nats_port)
+    nats = None if config.engine.url else _embedded(config.up, directory)
     supervisor = Supervisor(tell)
     steps = _last_steps(directory, supervisor, nats, config.up.stop_s)
     deadline_s = 4 * config.up.stop_s
@@ -121,6 +121,10 @@ def _is_free(host: str, port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def _embedded(config: UpConfig, directory: Path) -> EmbeddedNats:
+    return EmbeddedNats(directory / "nats", config.nats_port, sync_always=config.nats_sync_always)
 
 
 def _engine(loaded: Loaded, directory: Path, nats: EmbeddedNats | None) -> EngineConfig:

@@ -38,7 +38,7 @@ from ringway.collect import Poller, read_probes
 from ringway.core.load import LoadView
 from ringway.core.steering import Steering
 from ringway.errors import ConfigError
-from ringway.gateway import Checks, Control, Directory, Gateway, read_backends
+from ringway.gateway import Checks, Control, Directory, Gateway, OnMove, read_backends
 from ringway.node import ChannelNode
 from ringway.ports import Engine
 from ringway.protocol.report import Report
@@ -134,7 +134,8 @@ async def _run_static_gateway(config: Config) -> int:
     probes = read_probes(config.load.collect)
     name = config.member.name or "gateway"
     directory = Directory(Issuer(_new_incarnation()))
-    gateway = Gateway(config.gateway, directory, steering, None, rng)
+    reopen = frozenset(backend.name for backend in backends if backend.on_move is OnMove.REOPEN)
+    gateway = Gateway(config.gateway, directory, steering, None, rng, reopen=reopen)
     checks = Checks(config.gateway, directory, backends, rng)
     poller = Poller(config.load, probes, directory.view, rng)
     control = Control(NodeName(name), directory, steering, rng)

@@ -3,7 +3,7 @@
 from ringway.client.client import Client
 from ringway.client.config import ClientConfig
 from ringway.client.connect import connect
-from ringway.client.event import Connected, Disconnected, Event, Failed
+from ringway.client.event import Connected, Disconnected, Event, Failed, Moved
 from ringway.client.socket import Socket
 from ringway.client.subscription import Publication, Subscription
 
@@ -13,6 +13,7 @@ __all__ = [
     "Publication",
     "Subscription",
     "Connected",
+    "Moved",
     "Disconnected",
     "Failed",
     "Event",

@@ -13,15 +13,17 @@ from typing import Any, Self
 
 from ringway.client.channels import Channels
 from ringway.client.config import ClientConfig
-from ringway.client.event import Connected, Disconnected, Event, Failed
+from ringway.client.event import Connected, Disconnected, Event, Failed, Moved
+from ringway.client.follow import Follow
 from ringway.client.link import Link, raw, result_of
-from ringway.client.reconnect import Again, Reconnect, is_final, is_final_close
-from ringway.client.route import Route
+from ringway.client.opener import Terms
+from ringway.client.reconnect import Again, Reconnect, deciding, is_final, is_final_close
+from ringway.client.route import Route, Way
 from ringway.client.subscription import OnPublication, Subscription
 from ringway.core.backoff import next_delay_s
 from ringway.errors import CommandError, ConnectionClosed, RingwayError
 from ringway.protocol.channel import check_channel
-from ringway.protocol.close import ABNORMAL, NORMAL
+from ringway.protocol.close import NORMAL
 from ringway.protocol.command import PublishRequest
 from ringway.protocol.move import Move
 from ringway.types import NodeName
@@ -56,8 +58,11 @@ class Client:
         self._config = config or ClientConfig()
         self._rng = rng or SystemRandom()  # no state of its own: clients are many, draws are few
         self._route = Route(url, via=via, key=key, path=PATH, ssl=ssl)
-        self._ssl = ssl
+        self._terms = Terms(
+            self._config.message_bytes_max, self._config.close_timeout_s, self._config.read_buffer_bytes, ssl=ssl
+        )
         self._on_event = on_event
+        self._follow: Follow | None = None
         self._channels = Channels(self._config, self._rng)
         self._reconnect = Reconnect(
             self._rng,
@@ -70,6 +75,7 @@ class Client:
         self._changed = asyncio.Event()  # set while connected, and for good when the client is over
         self._task: asyncio.Task[None] | None = None
         self._opening = False
+        self._open_limit: asyncio.Timeout | None = None
         self._last_error: Exception | None = None
         self._end: Exception | None = None
         self._moves = 0
@@ -101,7 +107,7 @@ class Client:
         self._opening = True
         self._task = asyncio.create_task(self._run(), name="ringway-client")
         try:
-            async with asyncio.timeout(self._config.open_timeout_s):
+            async with asyncio.timeout(self._config.open_timeout_s) as self._open_limit:
                 await self._connected()
         except TimeoutError:
             await self.close()
@@ -110,6 +116,7 @@ class Client:
             await self.close()
             raise
         self._opening = False
+        self._open_limit = None
         return self
 
     async def close(self) -> None:
@@ -216,27 +223,56 @@ class Client:
 
     async def _attempt(self, move: Move | None) -> Link:
         """Connect by way of one gateway after the other; return the link, or raise the last error."""
-        failure: Exception = ConnectionClosed(ABNORMAL, "no gateway was tried")
+        failures: list[Exception] = []
         for gateway in self._route.shuffled(self._rng):
             try:
-                urls = await self._route.resolve(gateway, move, self._config.attempt_timeout_s)
-                return await self._connect(urls)
+                way = await self._route.resolve(gateway, move, self._config.attempt_timeout_s)
+                await self._wait_slot(way.wait_s)
+                return await self._connect(way)
             except (OSError, RingwayError) as error:
-                failure = error
-        raise failure
+                failures.append(error)
+        raise deciding(failures)
 
-    async def _connect(self, urls: Sequence[str]) -> Link:
-        """Connect to the first of `urls` that can be reached; a refusal is not gone round."""
+    async def _wait_slot(self, wait_s: float) -> None:
+        """Wait as the gateway asks; opening may take that much longer."""
+        if wait_s > 0:
+            limit = self._open_limit
+            if limit is not None and (when := limit.when()) is not None and not limit.expired():
+                limit.reschedule(when + wait_s)
+            await asyncio.sleep(wait_s)
+
+    async def _connect(self, way: Way) -> Link:
+        """Connect to the first place on the way that can be reached; a refusal is not gone round."""
         failure: OSError = ConnectionError("the gateway named no node")
-        for url in urls:
-            link = Link(self._config, self._channels.pushed, self._lost)
+        for url in way.urls:
+            link = Link(self._config, self._channels.pushed, self._lost, self._followed)
             try:
-                await link.open(url, self._config.attempt_timeout_s / len(urls), self._ssl)
+                await link.open(url, self._terms, self._config.attempt_timeout_s / len(way.urls), self._follow_for(way))
             except OSError as error:
                 failure = error
             else:
                 return link
         raise failure
+
+    def _follow_for(self, way: Way) -> Follow | None:
+        """How links on `way` follow moves; made when it is needed first, and kept."""
+        if not way.follows:
+            return None
+        if self._follow is None:
+            config = self._config
+            self._follow = Follow(
+                self._route,
+                self._terms,
+                self._rng,
+                timeout_s=config.move_timeout_s,
+                held_bytes_max=config.held_bytes_max,
+            )
+        return self._follow
+
+    def _followed(self, before: NodeName, node: NodeName) -> None:
+        """The link went with its session: nothing above it changes."""
+        self._moves += 1
+        self._tell(Moved(before, node))
 
     def _joined(self, link: Link, *, moved: bool) -> None:
         if not link.is_open:
@@ -259,7 +295,7 @@ class Client:
         if self._end is None and is_final_close(code, reason):
             self._stop(ConnectionClosed(code, reason))
         lived_s = asyncio.get_running_loop().time() - link.opened_at
-        step = self._reconnect.after_close(code, reason, lived_s) if self._end is None else None
+        step = self._reconnect.after_close(code, reason, lived_s, self._route.window_s) if self._end is None else None
         target = step.move.node if step is not None and step.move is not None else None
         self._tell(Disconnected(link.node, code, reason, target, None if step is None else step.delay_s))
         return step

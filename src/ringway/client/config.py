@@ -4,6 +4,9 @@ from typing import Annotated
 
 import msgspec
 
+MOVE_TIMEOUT_S = 8.0
+HELD_BYTES_MAX = 1 << 20
+
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=3600)]
 
 
@@ -39,6 +42,14 @@ class ClientConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     retry_after_max_s: Annotated[Seconds, msgspec.Meta(description="a server's Retry-After is obeyed up to this")] = (
         60.0
     )
+    move_timeout_s: Annotated[
+        Seconds,
+        msgspec.Meta(description="from the signal of a move to the open connection; below a ticket's 10 s"),
+    ] = MOVE_TIMEOUT_S
+    held_bytes_max: Annotated[
+        int,
+        msgspec.Meta(ge=1024, le=1 << 30, description="what may be sent during a move; beyond, it is given up"),
+    ] = HELD_BYTES_MAX
     queue_max: Annotated[
         int,
         msgspec.Meta(ge=1, le=1_000_000, description="publications kept for one subscription; beyond, the oldest goes"),

@@ -8,12 +8,14 @@ from random import Random, SystemRandom
 from types import TracebackType
 from typing import Any
 
+from ringway.client.config import HELD_BYTES_MAX, MOVE_TIMEOUT_S
+from ringway.client.follow import Follow
 from ringway.client.handshake import HeadersLike, request_headers
-from ringway.client.reconnect import Again, Reconnect, is_final
-from ringway.client.route import Route
+from ringway.client.opener import Terms, open_wire
+from ringway.client.reconnect import Again, Reconnect, deciding, is_final
+from ringway.client.route import Route, Way
 from ringway.client.socket import Socket
 from ringway.client.url import shown
-from ringway.client.wire import open_wire
 from ringway.core.backoff import BASE_S, CAP_S
 from ringway.errors import ConfigError, RingwayError
 from ringway.protocol.move import Move
@@ -61,16 +63,21 @@ class connect:  # noqa: N801 - the name that users of `websockets` know
     ) -> None:
         if max_queue is not None and max_queue < 1:
             raise ConfigError(f"max_queue is {max_queue}; give 1 or more, or None for no bound")
-        self._headers = request_headers(origin, subprotocols, additional_headers)
-        self._subprotocols = tuple(subprotocols or ())
+        self._terms = Terms(
+            message_bytes_max=sys.maxsize if max_size is None else max_size,
+            close_timeout_s=_UNLIMITED_S if close_timeout is None else close_timeout,
+            headers=request_headers(origin, subprotocols, additional_headers),
+            subprotocols=tuple(subprotocols or ()),
+            ssl=ssl,
+        )
         self._route = Route(uri, via=None, key=key, path="", ssl=ssl)
-        self._ssl = ssl
         self._rng = rng or SystemRandom()
+        self._follow = Follow(
+            self._route, self._terms, self._rng, timeout_s=MOVE_TIMEOUT_S, held_bytes_max=HELD_BYTES_MAX
+        )
         self._open_timeout_s = _UNLIMITED_S if open_timeout is None else open_timeout
-        self._close_timeout_s = _UNLIMITED_S if close_timeout is None else close_timeout
         self._ping_interval_s = ping_interval
         self._ping_timeout_s = ping_timeout
-        self._message_bytes_max = sys.maxsize if max_size is None else max_size
         self._max_queue = max_queue
         self._socket: Socket | None = None
 
@@ -110,41 +117,37 @@ class connect:  # noqa: N801 - the name that users of `websockets` know
                 yield socket
             finally:
                 await socket.close()
-            step = reconnect.after_close(socket.close_code or 1006, socket.close_reason or "", loop.time() - opened_at)
+            code, reason = socket.close_code or 1006, socket.close_reason or ""
+            step = reconnect.after_close(code, reason, loop.time() - opened_at, self._route.window_s)
 
     async def _open(self, move: Move | None) -> Socket:
-        failure: Exception = ConnectionError("no URL was tried")
+        failures: list[Exception] = []
         limit_s = self._open_timeout_s
         try:
-            async with asyncio.timeout(limit_s):
+            async with asyncio.timeout(limit_s) as limit:
                 for gateway in self._route.shuffled(self._rng):
                     try:
-                        urls = await self._route.resolve(gateway, move, limit_s)
-                        return await self._first(urls)
+                        way = await self._route.resolve(gateway, move, limit_s)
+                        limit.reschedule((limit.when() or 0.0) + way.wait_s)  # what the gateway asks for does not count
+                        await asyncio.sleep(way.wait_s)
+                        return await self._first(way)
                     except (OSError, RingwayError) as error:
-                        failure = error
+                        failures.append(error)
         except TimeoutError:
             raise TimeoutError(f"{shown(gateway)} was not connected to within {limit_s:g} s") from None
-        raise failure
+        raise deciding(failures)
 
-    async def _first(self, urls: Sequence[str]) -> Socket:
-        """Connect to the first of `urls` that can be reached; a refusal is not gone round."""
+    async def _first(self, way: Way) -> Socket:
+        """Connect to the first place on the way that can be reached; a refusal is not gone round."""
         failure: OSError = ConnectionError("the gateway named no node")
-        for url in urls:
+        follow = self._follow if way.follows else None
+        for url in way.urls:
             socket = Socket(
                 max_queue=self._max_queue, ping_interval=self._ping_interval_s, ping_timeout=self._ping_timeout_s
             )
+            timeout_s = self._open_timeout_s / len(way.urls)
             try:
-                await open_wire(
-                    url,
-                    socket,
-                    timeout_s=self._open_timeout_s / len(urls),
-                    close_timeout_s=self._close_timeout_s,
-                    message_bytes_max=self._message_bytes_max,
-                    headers=self._headers,
-                    subprotocols=self._subprotocols,
-                    ssl=self._ssl,
-                )
+                await open_wire(url, socket, self._terms, timeout_s=timeout_s, follow=follow)
             except OSError as error:
                 failure = error
             else:

@@ -23,19 +23,33 @@ class Alternate(msgspec.Struct, frozen=True):
 
 
 class Placement(msgspec.Struct, frozen=True):
-    """A gateway's answer (PROTOCOL.md P-3.1): connect to `url` as it is, within `expires_in` seconds."""
+    """A gateway's answer (PROTOCOL.md P-3.1): connect to `url` as it is, after `wait_ms`, within `expires_in` seconds.
+
+    `ticket` is empty where the places are no nodes of Ringway, which neither take tickets nor move their clients.
+    `reconnect_window_ms` is over how long to spread the reconnect after the connection is lost.
+    """
 
     url: str
     node: str = ""
+    ticket: str = ""
     expires_in: float = 0.0
     alternates: tuple[Alternate, ...] = ()
+    wait_ms: float = 0.0
+    reconnect_window_ms: float = 0.0
 
     def urls(self) -> tuple[str, ...]:
         """Where to connect, in the order of preference."""
         return (self.url, *(alternate.url for alternate in self.alternates))
 
 
+class _Refusal(msgspec.Struct, frozen=True):
+    """What a gateway says beside its 503."""
+
+    wait_ms: float = 0.0
+
+
 _placement = msgspec.json.Decoder(Placement)
+_refusal = msgspec.json.Decoder(_Refusal)
 
 
 @functools.cache
@@ -57,7 +71,9 @@ async def discover(url: str, timeout_s: float, ssl: tls.SSLContext | None = None
     except TimeoutError:
         raise TimeoutError(f"{shown(url)} did not answer within {timeout_s:g} s") from None
     if answer.status != 200:
-        raise UpgradeError(answer.status, f"{shown(url)} answered {answer.status}", tuple(answer.headers))
+        raise UpgradeError(
+            answer.status, f"{shown(url)} answered {answer.status}", tuple(answer.headers), _wait_s(answer.body)
+        )
     try:
         placement = _placement.decode(answer.body)
         for place in placement.urls():
@@ -69,6 +85,14 @@ async def discover(url: str, timeout_s: float, ssl: tls.SSLContext | None = None
     if is_secure(url) and not all(is_secure(place) for place in placement.urls()):
         raise UpgradeError(502, f"{shown(url)} sent the client to an unencrypted node, which is refused")
     return placement
+
+
+def _wait_s(body: bytes) -> float:
+    """How long the body of a refusal asks to stay away; 0 where it does not, or is no JSON."""
+    try:
+        return max(0.0, _refusal.decode(body).wait_ms / 1000)
+    except msgspec.DecodeError:
+        return 0.0
 
 
 class _Answer:

@@ -7,7 +7,7 @@ from ringway.types import NodeName
 
 @dataclass(frozen=True, slots=True)
 class Connected:
-    """The client is connected to `node`, which calls it `client`; `moved` says that a move led it there."""
+    """The client is connected to `node`, which calls it `client`; `moved` says that a move led it there anew."""
 
     node: NodeName
     client: str
@@ -15,8 +15,16 @@ class Connected:
 
 
 @dataclass(frozen=True, slots=True)
+class Moved:
+    """The client was moved, with its session, from one `node` to another: nothing was lost, and nothing ended."""
+
+    before: NodeName
+    node: NodeName
+
+
+@dataclass(frozen=True, slots=True)
 class Disconnected:
-    """The connection to `node` ended. `move_to` is the node that a move leads to.
+    """The connection to `node` ended. `move_to` is the node that a move leads to, to connect there anew.
 
     `retry_in_s` is the pause before the next attempt, None where there will be none.
     """
@@ -36,4 +44,4 @@ class Failed:
     retry_in_s: float
 
 
-Event = Connected | Disconnected | Failed
+Event = Connected | Moved | Disconnected | Failed

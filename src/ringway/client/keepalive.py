@@ -75,6 +75,14 @@ class Keepalive:
             if ping == payload:
                 return
 
+    def repeat(self) -> None:
+        """Send the unanswered pings once more, in their order: they went to somebody who answers no more."""
+        for payload in self._pings:
+            self._send(payload)
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._await_pong()
+
     def hold(self, held: bool) -> None:
         """Stop the clock of the deadline while nobody reads; it starts from the beginning after that."""
         self._held = held

@@ -8,21 +8,24 @@ a tolerance, the link is cut, so that a dead server costs no more than that.
 import asyncio
 import functools
 import importlib.metadata
-import ssl as tls
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from ringway.client.config import ClientConfig
+from ringway.client.opener import Terms, open_wire
 from ringway.client.url import shown
-from ringway.client.wire import Wire, open_wire
+from ringway.client.wire import Wire
 from ringway.errors import CommandError, ConnectionClosed, Overloaded, ProtocolError
 from ringway.protocol.close import ABNORMAL, BAD_REQUEST, NORMAL, UNSUPPORTED_DATA
 from ringway.protocol.codec import PING, decode_replies, encode
 from ringway.protocol.command import Command, ConnectRequest, ConnectResult, Push, Reply
 from ringway.protocol.frame import TEXT
 from ringway.types import NodeName
+
+if TYPE_CHECKING:
+    from ringway.client.follow import Follow
 
 FRAME_BYTES_MAX = 32 * 1024
 """Commands sent together share a frame up to this, half of what a node takes by default."""
@@ -37,10 +40,16 @@ def _version() -> str:
 
 
 class Link:
-    """See the module. `on_push` and `on_closed` are called in the event loop; `on_closed` once, and not before open."""
+    """See the module. Callbacks are called in the event loop: `on_closed` once, and not before open; `on_moved` with
+    the node before and the node now, when the link goes on elsewhere.
+    """
 
     def __init__(
-        self, config: ClientConfig, on_push: Callable[[Push], None], on_closed: Callable[["Link"], None]
+        self,
+        config: ClientConfig,
+        on_push: Callable[[Push], None],
+        on_closed: Callable[["Link"], None],
+        on_moved: Callable[[NodeName, NodeName], None],
     ) -> None:
         self.node = NodeName("")
         self.client = ""
@@ -51,6 +60,7 @@ class Link:
         self._config = config
         self._on_push = on_push
         self._on_closed = on_closed
+        self._on_moved = on_moved
         self._loop = asyncio.get_running_loop()
         self._wire: Wire | None = None
         self._ids = 0
@@ -65,21 +75,12 @@ class Link:
         """Whether commands may be sent."""
         return self._wire is not None and self._wire.is_open
 
-    async def open(self, url: str, timeout_s: float, ssl: tls.SSLContext | None) -> None:
-        """Connect to the node at `url` and introduce the client; each within `timeout_s`.
+    async def open(self, url: str, terms: Terms, timeout_s: float, follow: "Follow | None") -> None:
+        """Connect to the node at `url` and introduce the client; each within `timeout_s`. With `follow` obey moves.
 
         Raise what `open_wire` raises, `CommandError` where the node refuses the client, and `ConnectionClosed`.
         """
-        config = self._config
-        wire = await open_wire(
-            url,
-            self,
-            timeout_s=timeout_s,
-            close_timeout_s=config.close_timeout_s,
-            message_bytes_max=config.message_bytes_max,
-            read_buffer_bytes=config.read_buffer_bytes,
-            ssl=ssl,
-        )
+        wire = await open_wire(url, self, terms, timeout_s=timeout_s, follow=follow)
         try:
             async with asyncio.timeout(timeout_s):
                 reply = await self.call(connect=ConnectRequest(name=NAME, version=_version()))
@@ -209,6 +210,12 @@ class Link:
     def ponged(self, payload: bytes) -> None:
         """Take a pong, which is a sign of life."""
         self._heard = self._loop.time()
+
+    def moved(self, node: NodeName) -> None:
+        """Go on at `node`: the session is there, what is unanswered will be answered, and the silence begins anew."""
+        before, self.node = self.node, node
+        self._heard = self._loop.time()
+        self._on_moved(before, node)
 
     def closed(self, code: int, reason: str) -> None:
         """Fail what is unanswered; tell the owner."""

@@ -1,9 +1,10 @@
 """What a client does after a connection ended or an attempt failed: go where a move leads, or pause. Pure."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ringway.core.backoff import next_delay_s
+from ringway.core.backoff import longest_delay_s
 from ringway.errors import CommandError, ConfigError, ConnectionClosed, UpgradeError
 from ringway.protocol.close import SERVICE_RESTART, Retry, retry_of
 from ringway.protocol.move import Move, read_move
@@ -58,28 +59,44 @@ class Reconnect:
         self._retry_after_max_s = retry_after_max_s
         self._attempt = 0
 
-    def _pause_s(self) -> float:
-        delay = next_delay_s(self._attempt, self._rng, base_s=self._base_s, cap_s=self._cap_s)
+    def _pause_s(self, window_s: float = 0.0) -> float:
+        attempt = self._attempt
         self._attempt += 1
-        return delay
+        longest_s = longest_delay_s(attempt, base_s=self._base_s, cap_s=self._cap_s)
+        return self._rng.uniform(0.0, max(window_s, longest_s))
 
-    def after_close(self, code: int, reason: str, lived_s: float) -> Again:
+    def after_close(self, code: int, reason: str, lived_s: float, window_s: float = 0.0) -> Again:
         """The step after a connection that lived `lived_s` was closed with `code` and `reason`.
 
-        A move is obeyed without a pause, unless connections keep being moved or lost before they are stable.
+        A move is obeyed without a pause, unless connections keep being moved or lost before they are stable. Any other
+        loss is spread over `window_s`, which the gateway told when there was no need yet.
         """
         if lived_s >= self._stable_s:
             self._attempt = 0
         move = move_of(code, reason)
-        if move is not None and self._attempt == 0:
+        if move is None:
+            return Again(self._pause_s(window_s))
+        if self._attempt == 0:
             self._attempt = 1
             return Again(0.0, move)
         return Again(self._pause_s(), move)
 
     def after_failure(self, error: BaseException) -> Again:
         """The step after an attempt failed with `error`. Where it followed a move, the move is forgotten."""
-        wait_s = 0.0
-        if isinstance(error, UpgradeError):
-            said = value_of(error.headers, "retry-after") or ""
-            wait_s = min(float(said), self._retry_after_max_s) if said.isascii() and said.isdecimal() else 0.0
-        return Again(wait_s + self._pause_s())
+        return Again(min(asked_wait_s(error), self._retry_after_max_s) + self._pause_s())
+
+
+def deciding(failures: Sequence[Exception]) -> Exception:
+    """Of what the gateways answered in one round, that by which the next is decided.
+
+    One that time may heal goes before one that is final; then the longest wait that was asked for counts.
+    """
+    return max(reversed(failures), key=lambda error: (not is_final(error), asked_wait_s(error)))
+
+
+def asked_wait_s(error: BaseException) -> float:
+    """How long whoever refused an attempt asks to stay away; 0 where it does not."""
+    if not isinstance(error, UpgradeError):
+        return 0.0
+    said = value_of(error.headers, "retry-after") or ""
+    return error.wait_s or (float(said) if said.isascii() and said.isdecimal() else 0.0)

@@ -16,6 +16,7 @@ from ringway.client.wire import Wire
 from ringway.errors import ConfigError, ConnectionClosed, ProtocolError
 from ringway.protocol.close import NORMAL, REASON_BYTES_MAX, may_travel
 from ringway.protocol.frame import BINARY, PING, TEXT
+from ringway.types import NodeName
 
 Data = str | bytes | bytearray | memoryview
 
@@ -27,6 +28,8 @@ class Socket:
     """An open WebSocket. Made by `connect`; one task may receive at a time, any may send."""
 
     def __init__(self, *, max_queue: int | None, ping_interval: float | None, ping_timeout: float | None) -> None:
+        self.moves = 0
+        """How many moves have led this socket to another node, without anybody's noticing."""
         self._wire: Wire | None = None
         self._loop = asyncio.get_running_loop()
         self._queue: deque[str | bytes] = deque()
@@ -178,6 +181,11 @@ class Socket:
     def ponged(self, payload: bytes) -> None:
         """Match a pong with its ping."""
         self._keepalive.pong(payload)
+
+    def moved(self, node: NodeName) -> None:
+        """Ask again who was asked for a pong: the node before did not answer any more."""
+        self.moves += 1
+        self._keepalive.repeat()
 
     def closed(self, code: int, reason: str) -> None:
         """Wake the reader; what waits can still be read."""

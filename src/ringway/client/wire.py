@@ -2,25 +2,28 @@
 
 picows splits the stream into frames and masks what is sent; messages, control frames and the close handshake are
 judged here, by `protocol.message` and `protocol.frame`. The protocols above (`Socket`, `Link`) are receivers.
+
+A wire that follows moves outlives its connection: between two of them it is open, and holds what it is to send.
 """
 
 import asyncio
-import ssl as tls
-from collections.abc import Sequence
-from http import HTTPStatus
-from socket import socket
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 import picows
 
-from ringway.client.dial import dial, hang_up
-from ringway.client.discovery import default_tls
-from ringway.client.handshake import check_answer
-from ringway.client.url import is_secure, shown
+from ringway.client.reconnect import move_of
 from ringway.errors import ConnectionClosed, ProtocolError, UpgradeError
-from ringway.protocol.close import ABNORMAL, PROTOCOL_ERROR
+from ringway.protocol.close import ABNORMAL, PROTOCOL_ERROR, SERVICE_RESTART
 from ringway.protocol.frame import BINARY, CLOSE, PING, PONG, close_payload, read_close
 from ringway.protocol.message import MessageAssembler
+from ringway.protocol.move import Move
+from ringway.types import NodeName
+
+if TYPE_CHECKING:
+    from ringway.client.follow import Follow
+
+HELD_BYTES_HIGH = 64 * 1024
+"""Above this `drain` waits for the end of a move: what a transport likes to hold."""
 
 
 class Receiver(Protocol):
@@ -38,24 +41,44 @@ class Receiver(Protocol):
         """Take the payload of a pong."""
         ...
 
+    def moved(self, node: NodeName) -> None:
+        """The connection goes on at `node`; pings that were unanswered stay so."""
+        ...
+
     def closed(self, code: int, reason: str) -> None:
         """The connection is over. Called once, after the last message, for every wire that was opened."""
         ...
 
 
+class _Passage:
+    """A move under way: what waits to be sent, and the task that connects."""
+
+    __slots__ = ("closing", "held", "move", "size", "task")
+
+    def __init__(self, move: Move, task: "asyncio.Task[None]") -> None:
+        self.move = move
+        self.task = task
+        self.held: list[tuple[int, bytes]] = []
+        self.size = 0
+        self.closing: bytes | None = None  # the close frame that ends it all, once the rest is sent
+
+
 class Wire(picows.WSListener):
-    """See the module. `open_wire` makes one; `finish` or `cut` ends it.
+    """See the module. `opener.open_wire` makes one; `finish` or `cut` ends it. With `follow` it obeys moves.
 
     `closed` is called as soon as a close frame is answered: the TCP connection ends right behind it.
     """
 
-    def __init__(self, receiver: Receiver, message_bytes_max: int, close_timeout_s: float) -> None:
+    def __init__(
+        self, receiver: Receiver, message_bytes_max: int, close_timeout_s: float, follow: "Follow | None" = None
+    ) -> None:
         self.close_code: int | None = None
         self.close_reason = ""
         self.failure: BaseException | None = None
         """What went wrong on this side, where the end was not the peer's doing."""
         self.subprotocol: str | None = None
         self._receiver = receiver
+        self._message_bytes_max = message_bytes_max
         self._assembler = MessageAssembler(message_bytes_max)
         self._close_timeout_s = close_timeout_s
         self._loop = asyncio.get_running_loop()
@@ -65,17 +88,25 @@ class Wire(picows.WSListener):
         self._farewell: asyncio.Task[None] | None = None
         self._gone: asyncio.Future[None] = self._loop.create_future()
         self._room: asyncio.Future[None] | None = None
+        self._reading = True
+        self._follow = follow
+        self._passage: _Passage | None = None
 
     @property
     def is_open(self) -> bool:
         """Whether messages may be sent."""
+        if self._passage is not None:
+            return self._passage.closing is None
         return self._transport is not None and self.close_code is None and not self._close_sent
 
     def send(self, opcode: int, payload: bytes) -> None:
-        """Send one message or ping in one frame; raise `ConnectionClosed` where that is too late."""
-        if not self.is_open or self._transport is None:
+        """Send one message or ping in one frame, or hold it; raise `ConnectionClosed` where that is too late."""
+        if not self.is_open:
             raise ConnectionClosed(self.close_code or ABNORMAL, self.close_reason) from self.failure
-        self._transport.send(picows.WSMsgType(opcode), payload)
+        if self._passage is not None:
+            self._hold(self._passage, opcode, payload)
+        elif self._transport is not None:
+            self._transport.send(picows.WSMsgType(opcode), payload)
 
     async def drain(self) -> None:
         """Wait while more is unsent than the transport likes to hold: this is what slows a writer down."""
@@ -84,6 +115,7 @@ class Wire(picows.WSListener):
 
     def read(self, wanted: bool) -> None:
         """Read on, or leave what comes in the kernel, which stops the peer in the end."""
+        self._reading = wanted
         if self._transport is None or self._transport.is_disconnected:
             return
         transport = self._transport.underlying_transport
@@ -94,15 +126,21 @@ class Wire(picows.WSListener):
 
     def finish(self, code: int, reason: str = "") -> None:
         """Begin the close handshake; after the close timeout the connection is cut. Idempotent."""
-        if self._transport is None or not self.is_open:
+        if not self.is_open:
             return
-        self._send_close(close_payload(code, reason))
+        if self._passage is not None:
+            self._passage.closing = close_payload(code, reason)
+        else:
+            self._send_close(close_payload(code, reason))
         self._ending = self._loop.call_later(self._close_timeout_s, self.cut)
         self.read(True)  # else the answer would never be seen
 
     def fail(self, error: ProtocolError) -> None:
         """End the connection because the peer broke the protocol; it is told how."""
-        if self._transport is None or self.failure is not None:
+        if self._transport is None:
+            self.cut()
+            return
+        if self.failure is not None:
             return
         self.failure = error
         self._send_close(close_payload(error.close_code, str(error)))
@@ -112,41 +150,107 @@ class Wire(picows.WSListener):
         """End the connection at once, without a word."""
         if self._transport is not None:
             self._transport.disconnect(graceful=False)
+        elif self._passage is not None:
+            self._passage.task.cancel()
+            self._end(ABNORMAL, "")
 
     async def wait_gone(self) -> None:
         """Return when the TCP connection is over."""
         await asyncio.shield(self._gone)
 
     def _end(self, code: int, reason: str) -> None:
-        if self.close_code is not None or self._transport is None:
+        if self.close_code is not None or (self._transport is None and self._passage is None):
             return
         self.close_code = code
         self.close_reason = reason
-        if self._ending is None:
-            self._ending = self._loop.call_later(self._close_timeout_s, self.cut)
-        if not self._transport.is_disconnected:
-            self._transport.disconnect()
-        if self._room is not None:
-            self._room.set_result(None)
-            self._room = None
+        self._passage = None
+        if self._transport is None:
+            self._over()
+        else:
+            if self._ending is None:
+                self._ending = self._loop.call_later(self._close_timeout_s, self.cut)
+            if not self._transport.is_disconnected:
+                self._transport.disconnect()
+        self._make_room()
         self._receiver.closed(code, reason)
+
+    def _over(self) -> None:
+        if self._ending is not None:
+            self._ending.cancel()
+        self._gone.set_result(None)
 
     def _send_close(self, payload: bytes) -> None:
         if self._transport is not None and not self._close_sent:
             self._close_sent = True
             self._transport.send(picows.WSMsgType.CLOSE, payload)
 
+    # A move, from the close frame that tells it to the connection that it ends with.
+
+    def _leave(self, move: Move, follow: "Follow") -> None:
+        """Let the answered connection go, and connect to where `move` leads."""
+        transport, self._transport = self._transport, None
+        self._close_sent = False
+        self._passage = _Passage(move, self._loop.create_task(self._go(move, follow)))
+        if transport is not None and not transport.is_disconnected:
+            transport.disconnect()
+            self._loop.call_later(self._close_timeout_s, transport.disconnect, False)
+
+    async def _go(self, move: Move, follow: "Follow") -> None:
+        try:
+            await follow.go(self, move)
+        except Exception as error:
+            self.failure = error
+        finally:  # also where too much was held
+            if self._passage is not None and self._passage.move is move:
+                self._end(SERVICE_RESTART, "")  # as if it had been closed with 1012 alone
+
+    def _hold(self, passage: _Passage, opcode: int, payload: bytes) -> None:
+        if opcode == PING:
+            return  # the receiver repeats those that are unanswered
+        passage.size += len(payload)
+        if self._follow is not None and passage.size > self._follow.held_bytes_max:
+            passage.task.cancel()  # the end comes in a turn of its own, and what else is sent before it is lost with it
+            return
+        passage.held.append((opcode, payload))
+        if passage.size > HELD_BYTES_HIGH:
+            self.pause_writing()
+
+    def _arrive(self, passage: _Passage, transport: picows.WSTransport) -> None:
+        """Go on: what was held comes first."""
+        self._passage = None
+        self._assembler = MessageAssembler(self._message_bytes_max)
+        self._make_room()
+        for opcode, payload in passage.held:
+            transport.send(picows.WSMsgType(opcode), payload)
+        if passage.closing is not None:
+            self._send_close(passage.closing)
+        if not self._reading:
+            self.read(False)
+        self._receiver.moved(passage.move.node)
+
+    def agree(self, subprotocol: str | None) -> None:
+        """Take the subprotocol of the connection; raise `UpgradeError` where it is not that of the one before."""
+        if self._passage is not None and subprotocol != self.subprotocol:
+            raise UpgradeError(502, f"the node speaks {subprotocol}, where the one before spoke {self.subprotocol}")
+        self.subprotocol = subprotocol
+
     # What picows calls.
 
     def on_ws_connected(self, transport: picows.WSTransport) -> None:
         """Keep the transport; from here on messages flow."""
+        if self.close_code is not None:
+            transport.disconnect(graceful=False)  # it was cut in the turn in which it arrived
+            return
         self._transport = transport
-        self._receiver.opened(self)
+        if self._passage is not None:
+            self._arrive(self._passage, transport)
+        else:
+            self._receiver.opened(self)
 
     def on_ws_frame(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
         """Judge one frame."""
-        if self.close_code is not None or transport.is_close_frame_sent:
-            return  # over; or picows itself found a fault, and has sent its own close frame
+        if self.close_code is not None or transport is not self._transport or transport.is_close_frame_sent:
+            return  # over, or left; or picows itself found a fault, and has sent its own close frame
         opcode = cast(int, frame.msg_type)
         payload = frame.get_payload_as_bytes()
         reserved = bool(frame.rsv1 or frame.rsv2 or frame.rsv3)
@@ -169,11 +273,19 @@ class Wire(picows.WSListener):
             self._receiver.ponged(payload)
         elif opcode == CLOSE:
             code, reason = read_close(payload)
+            move = move_of(code, reason) if self._follow is not None and not self._close_sent else None
             self._send_close(payload)
-            self._end(code, reason)
+            if move is not None and self._follow is not None:
+                self._leave(move, self._follow)
+            else:
+                self._end(code, reason)
 
     def on_ws_disconnected(self, transport: picows.WSTransport) -> None:
         """Collect picows' own error, if any: nobody else would, and asyncio complains of errors that are left."""
+        if transport is not self._transport:
+            if self._follow is not None:
+                self._follow.see_off(transport)
+            return
         self._farewell = self._loop.create_task(transport.wait_disconnected())
         self._farewell.add_done_callback(self._disconnected)
 
@@ -183,10 +295,8 @@ class Wire(picows.WSListener):
             fault = ProtocolError(int(fault.code), str(fault))
         self.failure = self.failure or fault
         self._end(ABNORMAL, "")
-        if self._ending is not None:
-            self._ending.cancel()
         self._transport = self._farewell = None  # parts the circle of wire and transport, for the memory's sake
-        self._gone.set_result(None)
+        self._over()
 
     def pause_writing(self) -> None:
         """Make `drain` wait."""
@@ -194,74 +304,11 @@ class Wire(picows.WSListener):
             self._room = self._loop.create_future()
 
     def resume_writing(self) -> None:
-        """Let `drain` go on."""
+        """Let `drain` go on, unless what a move holds is too much still."""
+        if self._passage is None:
+            self._make_room()
+
+    def _make_room(self) -> None:
         if self._room is not None:
             self._room.set_result(None)
             self._room = None
-
-
-async def open_wire(
-    url: str,
-    receiver: Receiver,
-    *,
-    timeout_s: float,
-    close_timeout_s: float,
-    message_bytes_max: int,
-    read_buffer_bytes: int = 2048,
-    headers: Sequence[tuple[str, str]] = (),
-    subprotocols: Sequence[str] = (),
-    ssl: tls.SSLContext | None = None,
-) -> Wire:
-    """Connect to `url`, a `ws(s)://` URL, and return the open wire; all within `timeout_s`.
-
-    `headers` must name `subprotocols` already (see `handshake.request_headers`). Raise `OSError` (of which
-    `TimeoutError` is one) where the server is not reached, `UpgradeError` where it refuses or answers wrongly.
-    When cancelled, nothing stays open.
-    """
-    sock: socket | None = None
-    wire = Wire(receiver, message_bytes_max, close_timeout_s)
-
-    async def dialled(parsed: object) -> socket:
-        nonlocal sock
-        target = cast("picows.url.WSParsedURL", parsed)
-        sock = await dial(target.host, target.port, timeout_s)
-        return sock
-
-    def accept(request: picows.WSUpgradeRequest, response: picows.WSUpgradeResponse) -> Wire:
-        answer = [(name.lower(), value) for name, value in response.headers.items()]
-        wire.subprotocol = check_answer(request.headers["Sec-WebSocket-Key"], subprotocols, answer)
-        return wire
-
-    try:
-        async with asyncio.timeout(timeout_s):
-            _, listener = await picows.ws_connect(
-                accept,
-                url,
-                ssl_context=(ssl or default_tls()) if is_secure(url) else None,
-                websocket_handshake_timeout=None,
-                enable_auto_pong=False,
-                max_frame_size=message_bytes_max,
-                extra_headers=headers,
-                max_redirects=0,
-                read_buffer_init_size=read_buffer_bytes,
-                socket_factory=dialled,
-                use_aiofastnet=False,
-            )
-    except BaseException as error:
-        hang_up(sock)
-        if isinstance(error, picows.WSHandshakeError):
-            raise _refusal(url, error) from None
-        if isinstance(error, TimeoutError):
-            raise TimeoutError(f"{shown(url)} did not complete the handshake within {timeout_s:g} s") from None
-        raise
-    if listener is not wire:
-        raise ConnectionResetError(f"{shown(url)} closed the connection before it answered the handshake")
-    return wire
-
-
-def _refusal(url: str, error: picows.WSHandshakeError) -> UpgradeError:
-    if isinstance(error, picows.WSInvalidStatusError) and error.response is not None:
-        headers = tuple((name.lower(), value) for name, value in error.response.headers.items())
-        phrase = HTTPStatus(error.response.status).phrase
-        return UpgradeError(int(error.response.status), f"{shown(url)} answered {phrase} to the handshake", headers)
-    return UpgradeError(502, f"{shown(url)} does not answer the handshake rightly: {error}")

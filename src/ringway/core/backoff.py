@@ -13,6 +13,11 @@ BASE_S = 0.5
 CAP_S = 20.0
 
 
+def longest_delay_s(attempt: int, *, base_s: float = BASE_S, cap_s: float = CAP_S) -> float:
+    """Return what the pause before retry number `attempt` (0 is the first) is drawn up to."""
+    return min(cap_s, base_s * 2.0 ** min(attempt, 32))
+
+
 def next_delay_s(attempt: int, rng: "Random", *, base_s: float = BASE_S, cap_s: float = CAP_S) -> float:
-    """Return the pause before retry number `attempt` (0 is the first), uniform in 0 to `base_s * 2**attempt`."""
-    return rng.uniform(0.0, min(cap_s, base_s * 2 ** min(attempt, 32)))
+    """Return the pause before retry number `attempt`, uniform in 0 to `longest_delay_s`."""
+    return rng.uniform(0.0, longest_delay_s(attempt, base_s=base_s, cap_s=cap_s))

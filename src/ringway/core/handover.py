@@ -46,7 +46,7 @@ class Seen(enum.Enum):
     ANSWERED = enum.auto()  # the client answered the close frame
     SETTLED = enum.auto()  # no command of the session is under way any more
     LOST = enum.auto()  # the client's socket is closed
-    LATE = enum.auto()  # a command under way did not end in time
+    LATE = enum.auto()  # a command under way did not end in time, or failed
     TOLD = enum.auto()  # the target has taken the commit, has refused it, or did not answer
 
 
@@ -74,6 +74,7 @@ DONOR: dict[tuple[Donor, Seen], tuple[Donor, Deed]] = {
     (Donor.ANSWERED, Seen.LATE): (Donor.OVER, Deed.ABANDON),
     (Donor.SETTLED, Seen.ANSWERED): (Donor.COMMITTING, Deed.COMMIT),
     (Donor.SETTLED, Seen.LOST): (Donor.OVER, Deed.ABANDON),
+    (Donor.SETTLED, Seen.LATE): (Donor.OVER, Deed.ABANDON),
     (Donor.COMMITTING, Seen.LOST): (Donor.COMMITTING, Deed.NOTHING),
     (Donor.COMMITTING, Seen.TOLD): (Donor.OVER, Deed.END),
 }

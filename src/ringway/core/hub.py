@@ -47,6 +47,10 @@ class Hub(Generic[Who, Reach]):
         del self._channels[channel]
         return True
 
+    def has(self, channel: Channel, who: Who) -> bool:
+        """Whether `who` is a subscriber of `channel`."""
+        return who in self._channels.get(channel, ())
+
     def subscribers(self, channel: Channel) -> ItemsView[Who, Reach] | None:
         """The subscribers of `channel` with their reach, as a live view; None where it has none."""
         subscribers = self._channels.get(channel)

@@ -13,6 +13,9 @@ from ringway.protocol.close import BAD_REQUEST
 VERSION = 1
 """Of the form below. A node takes this one alone: in a rolling upgrade to another, moves are plain closes."""
 
+WATCHING = 1
+"""The client is told of joins and leaves."""
+
 
 class Held(msgspec.Struct, frozen=True, array_like=True):
     """One subscription, and what its client has been sent of the channel.
@@ -22,18 +25,18 @@ class Held(msgspec.Struct, frozen=True, array_like=True):
     """
 
     channel: str
-    flags: int  # the subscription's options (`core.subscription.Flag`)
+    flags: int  # the subscription's options, `WATCHING` or 0
     epoch: str
     offset: int
     heard: dict[str, int]
 
 
 class Session(msgspec.Struct, frozen=True, array_like=True):
-    """See the module. `ping_in_s` and `ends_in_s` are from the cut on; 0 where there is no such moment."""
+    """See the module. `ping_in_s` and `ends_in_s` are from the cut on; a connection without an age never ends (inf)."""
 
     version: int
     client: str
-    user: str
+    user: str  # empty, as long as nodes verify nobody
     key: bytes  # for affinity
     ping_in_s: float
     ends_in_s: float

@@ -48,6 +48,12 @@ class Wheel(Generic[Key]):
         """Let `key`, which lies in `slot`, not fire. Dropping what has fired does nothing."""
         self._slots[slot].discard(key)
 
+    def due_in_s(self, slot: int, now: float) -> float:
+        """Return how long it is until the keys in `slot` fire; 0 where they are overdue."""
+        size = len(self._slots)
+        second = self._second + 1 + (slot - self._second - 1) % size
+        return max(0.0, second - now)
+
     def tick(self, now: float) -> list[Key]:
         """Return the keys whose second has come since the last call, earliest second first."""
         due: list[Key] = []

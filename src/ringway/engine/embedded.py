@@ -35,6 +35,9 @@ READY_S = 10.0
 STOP_S = 5.0
 """How long the server may take to stop before it is killed, and a predecessor to go away."""
 
+SYNC_S = 10
+"""How long what is stored may wait to be written through to the disk. NATS's own default is two minutes."""
+
 POLL_S = 0.01
 
 _CONFIG = """\
@@ -42,7 +45,7 @@ _CONFIG = """\
 server_name: {name}
 listen: {listen}
 authorization {{ user: {user}, password: {password} }}
-jetstream {{ store_dir: {store} }}
+jetstream {{ store_dir: {store}, sync_interval: {sync} }}
 log_file: {log}
 logfile_size_limit: 10MB
 logfile_max_num: 2
@@ -68,11 +71,13 @@ class EmbeddedNats:
     """A nats-server that lives as long as this process; `url` connects to it once `start` has returned.
 
     `directory` is made where it is missing. Without a `port` the one of the last start is taken again where
-    it is free, so that members find the server where it was, or else any free one.
+    it is free, so that members find the server where it was, or else any free one. What is stored in files is written
+    through to the disk at most `SYNC_S` later; with `sync_always` before it is confirmed.
     """
 
-    def __init__(self, directory: Path, port: int | None = None) -> None:
+    def __init__(self, directory: Path, port: int | None = None, *, sync_always: bool = False) -> None:
         self._directory = directory
+        self._sync_always = sync_always
         self._wanted_port = port
         self._identity = _Identity("", "", port or 0)
         self._process: subprocess.Popen[bytes] | None = None
@@ -184,6 +189,7 @@ class EmbeddedNats:
             password=json.dumps(self._identity.password),
             store=json.dumps(str(self._directory / "jetstream"), ensure_ascii=False),
             log=json.dumps(str(self.log_path), ensure_ascii=False),
+            sync="always" if self._sync_always else f"{SYNC_S}s",
         )
         _write_private(path, text)
         return path

@@ -35,7 +35,6 @@ JETSTREAM_STARTS = 10008
 """NATS's error code for JetStream that is on, and has no leader yet."""
 
 HISTORY = HistorySettings()
-"""How history is kept where nothing else is said."""
 
 _log = structlog.get_logger()
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from ringway.engine.address import token
 from ringway.engine.nats_append import Append, Appends
-from ringway.engine.nats_inquiry import Inquiry
+from ringway.engine.nats_inquiry import Inquiry, StreamAway
 from ringway.engine.nats_keeper import Keeper
 from ringway.engine.nats_read import Reader
 from ringway.engine.nats_stream import HistorySettings, wanted_config
@@ -122,6 +122,9 @@ class NatsHistory:
             async with asyncio.timeout(READ_S):
                 await keeper.ready()
                 yield Reader(self._inquiry, keeper, self._subject(channel, retention))
+        except StreamAway:
+            keeper.missing()
+            raise
         except TimeoutError:
             raise EngineAway(f"NATS did not answer for the history within {READ_S:g} s; retry") from None
 

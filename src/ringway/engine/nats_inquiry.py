@@ -29,7 +29,10 @@ ANSWER_S = 3.0
 """How long JetStream may take for one step."""
 
 BATCH_MAX = 1000
-"""Messages of one direct read; NATS sends fewer where they are large, and says how many are left."""
+"""Messages of one direct read; NATS says how many are left."""
+
+BATCH_BYTES_MAX = 4 << 20
+"""Bytes of one direct read, or one message more: NATS cuts off who takes 64 MB too slowly, everything else included."""
 
 _AGAIN = (408, 429, 503)
 """Classes of refusals that pass: no leader, too much to do, no quorum."""
@@ -38,6 +41,10 @@ NOT_FOUND_CODE = 404
 
 _NO_PEERS = 10005
 """Too few servers for the replicas: in a cluster that starts, not yet enough."""
+
+
+class StreamAway(EngineAway):
+    """No server answers for the stream: it was removed, or its servers are away."""
 
 
 class _Message(msgspec.Struct):
@@ -104,8 +111,13 @@ class Inquiry:
 
     async def batch(self, stream: str, subject: str, start: int, count: int) -> tuple[list[tuple[int, bytes]], int]:
         """Return up to `count` messages of `subject` from sequence `start` on, and how many more there are."""
-        body = json.dumps({"seq": max(start, 1), "next_by_subj": subject, "batch": min(count, BATCH_MAX)})
-        *messages, (end, _) = await self._ask(f"$JS.API.DIRECT.GET.{stream}", body.encode(), many=True)
+        wanted = {
+            "seq": max(start, 1),
+            "next_by_subj": subject,
+            "batch": min(count, BATCH_MAX),
+            "max_bytes": BATCH_BYTES_MAX,
+        }
+        *messages, (end, _) = await self._ask(f"$JS.API.DIRECT.GET.{stream}", json.dumps(wanted).encode(), many=True)
         _is_end(end)
         found: list[tuple[int, bytes]] = []
         for header, payload in messages:
@@ -163,5 +175,5 @@ def _is_end(header: bytes) -> bool:
     if not words or header.startswith((END_OF_BATCH, NOT_FOUND)):
         return bool(words)
     if header.startswith(NO_RESPONDERS):
-        raise EngineAway("JetStream does not answer for the history at the moment; retry")
+        raise StreamAway("the stream of this history is not there at the moment; retry")
     raise EngineUnsuitable(f"JetStream refused to read: {words}")

@@ -201,8 +201,10 @@ class Keeper:
             await self.ready()
             newest = self._newest  # what is stored while the question travels need not be in the answer
             info = await self._inquiry.api(f"STREAM.INFO.{self.name}")
-            if info.error is not None:
+            if info.error is not None:  # somebody removed it: it is made again
                 self.close()
+                await self.ready()
+                newest, info = 0, await self._inquiry.api(f"STREAM.INFO.{self.name}")
             return await self._judge(info, newest)
         except EngineError as error:
             return error

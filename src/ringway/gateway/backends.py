@@ -1,5 +1,6 @@
-"""Static backends: what `--backend URL[,weight=2][,name=x][,check=/healthz]` says."""
+"""Static backends: what `--backend URL[,weight=2][,name=x][,check=/healthz][,on-move=reopen]` says."""
 
+import enum
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,11 +15,21 @@ from ringway.types import Incarnation, NodeName, NodeState, Role
 
 WEIGHT_MAX = 1000.0
 
+_OPTIONS = ("weight", "name", "check", "on-move")
+
 _CREDENTIALS = re.compile("//[^/]*@")
 """What must not be repeated in messages."""
 
 G = TypeVar("G")
 T = TypeVar("T")
+
+
+class OnMove(enum.StrEnum):
+    """What becomes of a WebSocket when the server behind it is lost or restarts."""
+
+    CLOSE = "close"  # its client is told
+    REOPEN = "reopen"  # it is opened anew at another backend, and the client is told nothing
+    FOLLOW = "follow"  # nodes of ours say where its session goes on; no backend can ask for this
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +57,7 @@ class Backend:
     address: Address
     weight: float = 1.0
     check: str = ""  # path of the HTTP check; empty: a TCP connection is enough
+    on_move: OnMove = OnMove.CLOSE
 
     @property
     def incarnation(self) -> Incarnation:
@@ -95,10 +107,9 @@ def read_backend(spec: str) -> Backend:
     given: dict[str, str] = {}
     for option in options:
         key, equals, value = option.partition("=")
-        if key not in ("weight", "name", "check") or not equals:
-            problems.append(
-                f"the option {option!r} of backend {shown!r} is unknown; there are weight=, name= and check="
-            )
+        if key not in _OPTIONS or not equals:
+            known = "=, ".join(_OPTIONS) + "="
+            problems.append(f"the option {option!r} of backend {shown!r} is unknown; there are {known}")
         elif key in given:
             problems.append(f"the option {key} of backend {shown!r} is given twice; give it once")
         else:
@@ -109,9 +120,12 @@ def read_backend(spec: str) -> Backend:
     check = given.get("check", "")
     if check and (not check.startswith("/") or any(ord(char) <= 32 or ord(char) >= 127 for char in check)):
         problems.append(f"the check {check!r} of backend {shown!r} must be a path such as /healthz")
+    on_move = given.get("on-move", OnMove.CLOSE)
+    if on_move not in (OnMove.CLOSE, OnMove.REOPEN):
+        problems.append(f"on-move={on_move} of backend {shown!r} must be close or reopen")
     if problems or address is None or name is None or weight is None:
         raise ConfigError(*problems)
-    return Backend(name, url, address, weight, check)
+    return Backend(name, url, address, weight, check, OnMove(on_move))
 
 
 def read_backends(specs: Sequence[str]) -> tuple[Backend, ...]:

@@ -179,6 +179,46 @@ class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         ),
     ] = 5.0
 
+    move_deadline_s: Annotated[
+        float,
+        msgspec.Meta(
+            description="A node closes a proxied connection with a move: the next must have taken it over after this "
+            "time, else the client is told 1012. Meanwhile nothing is carried; below the life of a ticket (10 s).",
+            gt=0,
+            le=60,
+            extra={"unit": "s"},
+        ),
+    ] = 8.0
+    reopen_window_s: Annotated[
+        float,
+        msgspec.Meta(
+            description="Static backends with on-move=reopen: each WebSocket of a backend that is lost waits a random "
+            "part of this time before it is opened elsewhere, so that they do not come in one instant.",
+            ge=0,
+            le=60,
+            extra={"unit": "s"},
+        ),
+    ] = 2.0
+    reopen_attempts: Annotated[
+        int,
+        msgspec.Meta(
+            description="Static backends with on-move=reopen: how often that is tried, with such a pause before each. "
+            "Losses within half a minute count together, so that a backend that falls over each client is not fed "
+            "for ever.",
+            ge=1,
+            le=100,
+        ),
+    ] = 5
+    reopen_deadline_s: Annotated[
+        float,
+        msgspec.Meta(
+            description="Static backends with on-move=reopen: all attempts together; then the client is told 1012.",
+            gt=0,
+            le=120,
+            extra={"unit": "s"},
+        ),
+    ] = 10.0
+
     probe_interval_s: Annotated[
         float,
         msgspec.Meta(

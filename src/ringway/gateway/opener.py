@@ -5,22 +5,21 @@ a WebSocket that lives for an hour is not an answer that took one.
 """
 
 import asyncio
-from typing import NamedTuple
+from collections.abc import Collection
 
 import structlog
 
+from ringway.core.load import NodeLoad
 from ringway.errors import UpgradeError
-from ringway.gateway.affinity import Affinity
-from ringway.gateway.backends import Address
-from ringway.gateway.head import Head
+from ringway.gateway.backends import OnMove
 from ringway.gateway.placer import Place, Placer
-from ringway.gateway.query import Query
 from ringway.gateway.reach import Reach
-from ringway.gateway.rewrite import refusal_headers, upgrade_request
+from ringway.gateway.rewrite import refusal_headers
 from ringway.gateway.stats import Stats
 from ringway.gateway.upstream import Answer, Unreachable
-from ringway.protocol.forwarded import is_trusted, read_client
+from ringway.gateway.wish import Wish
 from ringway.protocol.upgrade import Upgrade, check_response
+from ringway.types import NodeName
 
 _log = structlog.get_logger()
 
@@ -33,29 +32,27 @@ class Refusal(UpgradeError):
         self.body = answer.body
 
 
-class _Wish(NamedTuple):
-    """What a client wants opened."""
-
-    client: asyncio.Transport
-    head: Head
-    upgrade: Upgrade
-    query: Query
-    key: bytes | None
-
-
 class Opener:
-    """See the module. What it returns is checked: a valid WebSocket, or nothing (DESIGN.md 12)."""
+    """See the module. What it returns is checked: a valid WebSocket, or nothing (DESIGN.md 12).
 
-    def __init__(self, placer: Placer, affinity: Affinity, reach: Reach, stats: Stats) -> None:
+    `reopen` names the static backends whose WebSockets may go on elsewhere.
+    """
+
+    def __init__(self, placer: Placer, reach: Reach, stats: Stats, reopen: Collection[NodeName] = ()) -> None:
         self._placer = placer
-        self._affinity = affinity
         self._reach = reach
         self._stats = stats
+        self._reopen = reopen
 
-    async def open(self, client: asyncio.Transport, head: Head, upgrade: Upgrade) -> tuple[Place, Answer]:
+    def on_move(self, node: NodeLoad) -> OnMove:
+        """Return what becomes of a WebSocket that is open at `node` when that restarts or is lost."""
+        if self._placer.tickets:
+            return OnMove.FOLLOW
+        return OnMove.REOPEN if node.name in self._reopen else OnMove.CLOSE
+
+    async def open(self, wish: Wish) -> tuple[Place, Answer]:
         """Return a place and the good answer of its node, trying alternates where nodes fail."""
-        query = Query(head.query)
-        wish = _Wish(client, head, upgrade, query, self._affinity.key(client, head, query))
+        query = wish.query
         moved = self._placer.moved(query.node, query.ticket) if query.node and query.ticket else None
         if moved is not None:
             place = Place(moved, query.ticket, (), held=False)
@@ -66,7 +63,24 @@ class Opener:
             except Refusal as error:
                 if error.status != 403:  # a used ticket must not shut its bearer out
                     raise
+        return await self._try_each(wish, self._placer.place(wish.key))
+
+    async def reopen(self, wish: Wish, lost: NodeLoad) -> tuple[Place, Answer]:
+        """Return the same for a WebSocket that was open at `lost`, which comes last of those that may be tried."""
         place = self._placer.place(wish.key)
+        if place.node is lost and place.alternates:
+            self._placer.give_up(place)
+            place = self._placer.place_at(place.alternates[0], (*place.alternates[1:], lost))
+        return await self._try_each(wish, place)
+
+    async def follow(self, wish: Wish, node: NodeLoad, ticket: str) -> Answer:
+        """Return the good answer of `node`, where the session goes on for which `ticket` stands. It is asked once.
+
+        How long that takes is not measured: the node may wait for the last that its donor has to tell.
+        """
+        return await self._ask(wish, Place(node, ticket, (), held=False), resume=True)
+
+    async def _try_each(self, wish: Wish, place: Place) -> tuple[Place, Answer]:
         while True:
             try:
                 return place, await self._try(wish, place)
@@ -76,7 +90,7 @@ class Opener:
             self._stats.retries += 1
             place = self._placer.place_at(place.alternates[0], place.alternates[1:])
 
-    async def _try(self, wish: _Wish, place: Place) -> Answer:
+    async def _try(self, wish: Wish, place: Place) -> Answer:
         """Return the answer of the node at `place` if it opens the WebSocket; else give the place up and raise."""
         response = place.node.response
         begun = self._placer.clock()
@@ -99,12 +113,20 @@ class Opener:
         response.observe(now - begun, now)
         return answer
 
-    async def _ask(self, wish: _Wish, place: Place) -> Answer:
+    async def _ask(self, wish: Wish, place: Place, *, resume: bool = False) -> Answer:
         address = self._reach.address(place.node)
-        answer = await self._reach.ask(address, self._request(wish, address, place))
+        # What may go on elsewhere is opened without extensions: what a compressor remembers would stay behind.
+        extensions = self.on_move(place.node) is OnMove.CLOSE and wish.agreed is None
+        asked = wish.upgrade if extensions else Upgrade(wish.upgrade.key, wish.upgrade.protocols, ())
+        if self._placer.tickets:
+            path, query = wish.path, wish.query.for_node(wish.key, place.ticket, resume=resume)
+        else:  # only static backends have a path of their own: a node serves the path that its clients ask for
+            path, query = address.prefix + wish.path, wish.asked
+        answer = await self._reach.ask(address, wish.request(path, query, extensions=extensions))
         try:
             self._check_status(answer)
-            check_response(wish.upgrade, answer.status, answer.version, answer.headers)
+            check_response(asked, answer.status, answer.version, answer.headers)
+            wish.agree(answer.headers)
         except UpgradeError:
             answer.transport.abort()
             raise
@@ -119,15 +141,3 @@ class Opener:
             raise Unreachable(503, "the node takes no more now", (("Retry-After", self._placer.retry_after()),))
         if status >= 500:
             raise Unreachable(502, f"the node answered {status} to a WebSocket handshake")
-
-    def _request(self, wish: _Wish, address: Address, place: Place) -> bytes:
-        head = wish.head
-        peer = wish.client.get_extra_info("peername")
-        peer_ip = peer[0] if peer else ""
-        # Only static backends have a path of their own: a node serves the path that its clients ask for.
-        path = head.path if self._placer.tickets else address.prefix + head.path
-        asked = wish.query.for_node(wish.key, place.ticket) if self._placer.tickets else head.query
-        target = f"{path}?{asked}" if asked else path
-        trusted = self._affinity.trusted
-        who = read_client(peer_ip, head.headers, trusted)
-        return upgrade_request(target, head.headers, who, trust_peer=is_trusted(peer_ip, trusted))

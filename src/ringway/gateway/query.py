@@ -1,10 +1,11 @@
-"""The query parameters that concern the gateway: `key`, `node` and `ticket` (PROTOCOL.md P-3)."""
+"""The query parameters that concern the gateway: `key`, `node`, `ticket`, `moves`, `resume` (PROTOCOL.md P-3, P-7)."""
 
 from urllib.parse import quote, unquote_plus
 
 from ringway.core.placement.asked import QUERY_FIELDS_MAX, decode_value
 
-_OURS = ("key", "node", "ticket")
+_OURS = ("key", "node", "ticket", "moves", "resume")
+"""Nodes are told these by the gateway alone: it is the one that follows moves, and resumes what it has followed."""
 
 
 class Query:
@@ -39,13 +40,19 @@ class Query:
         self.node = found.get("node", b"").decode("latin-1")
         self.ticket = found.get("ticket", b"").decode("latin-1")
 
-    def for_node(self, key: bytes | None, ticket: str) -> str:
-        """Return the query of the request to a node: the client's own, `key`, and `ticket`."""
+    def for_node(self, key: bytes | None, ticket: str, *, resume: bool = False) -> str:
+        """Return the query of the request to a node of ours: the client's own, `key`, `ticket`, and what we can do.
+
+        With `resume`, the ticket stands for a session that was moved there.
+        """
         parts = [self.rest] if self.rest else []
         if key is not None:
             parts.append("key=" + quote_key(key))
         if ticket:
             parts.append("ticket=" + ticket)
+        if resume:
+            parts.append("resume=1")
+        parts.append("moves=1")
         return "&".join(parts)
 
 

@@ -2,11 +2,15 @@
 
 import asyncio
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import structlog
 
 from ringway.core.membership import Event, Left
 from ringway.errors import NoNode, UpgradeError
+from ringway.gateway.affinity import Affinity
+from ringway.gateway.backends import OnMove
+from ringway.gateway.berth import Berths
 from ringway.gateway.config import GatewayConfig
 from ringway.gateway.farewell import farewell
 from ringway.gateway.head import Head
@@ -15,11 +19,16 @@ from ringway.gateway.placer import Place, Placer
 from ringway.gateway.response import error_response, no_node, response
 from ringway.gateway.rewrite import upgrade_response
 from ringway.gateway.stats import Stats
+from ringway.gateway.transfer import Transfers
 from ringway.gateway.tunnel import Tunnel
 from ringway.gateway.upstream import Answer, Unreachable
+from ringway.gateway.wish import Wish
 from ringway.protocol.close import SERVICE_RESTART
 from ringway.protocol.upgrade import Upgrade, check_request, tokens_of
-from ringway.types import Incarnation
+from ringway.types import Incarnation, NodeState
+
+if TYPE_CHECKING:
+    from random import Random
 
 ABORT_DEADLINE_S = 1.0
 """How long aborted relays may take to vanish: their transports need a turn of the loop or two."""
@@ -32,16 +41,28 @@ _SHED = (("Retry-After", "2"),)
 class Relays:
     """All proxied WebSockets of a gateway. Owns a task for each that is being opened, and every open tunnel."""
 
-    def __init__(self, config: GatewayConfig, placer: Placer, opener: Opener, stats: Stats, relays_max: int) -> None:
+    def __init__(
+        self,
+        config: GatewayConfig,
+        placer: Placer,
+        affinity: Affinity,
+        opener: Opener,
+        stats: Stats,
+        relays_max: int,
+        rng: "Random",
+    ) -> None:
         self._config = config
         self._placer = placer
+        self._affinity = affinity
         self._stats = stats
         self._relays_max = relays_max
         self._opener = opener
+        self._rng = rng
+        self._berths = Berths(placer.view, counts=not placer.tickets)
+        self._transfers = Transfers(config, placer, opener, self._berths, stats, rng)
         self._opening: set[asyncio.Task[None]] = set()
-        self._tunnels: dict[Incarnation, set[Tunnel]] = {}
         self._farewells: dict[Incarnation, asyncio.TimerHandle] = {}
-        self._empty = asyncio.Event()
+        self._leaving: dict[Tunnel, asyncio.TimerHandle] = {}
 
     def admit(self, client: asyncio.Transport, head: Head, early: bytes) -> None:
         """Take over the connection `client`, whose reading is paused, and open the WebSocket that `head` asks for.
@@ -62,43 +83,44 @@ class Relays:
         task.add_done_callback(self._opened)
 
     def on_event(self, event: Event) -> None:
-        """Cut the relays to a node that is gone; one that left in order may say goodbye itself first."""
-        if not isinstance(event, Left) or event.report.incarnation not in self._tunnels:
-            return
-        if event.cause == "withdrawn":
-            self._cut_later(event.report.incarnation)
-        else:
-            self._cut(event.report.incarnation)
+        """Cut the relays to a node that is gone; one that left in order may say goodbye itself first.
+
+        Those of a static backend that is gone or out, and may be reopened, are led away to others.
+        """
+        incarnation = event.report.incarnation
+        if isinstance(event, Left):
+            if event.cause != "withdrawn":
+                self._cut(incarnation)
+            elif self._berths.at(incarnation):
+                self._cut_later(incarnation)
+        elif not self._placer.tickets and event.report.state is NodeState.DRAINING:
+            for tunnel in self._berths.at(incarnation):
+                self._leave_soon(tunnel)
 
     def tally(self) -> None:
         """Bring the byte counters up to date; call it now and then."""
-        for tunnels in self._tunnels.values():
-            for tunnel in tunnels:
-                tunnel.count()
+        for tunnel in self._berths:
+            tunnel.count()
 
     async def stop(self) -> None:
         """Tell every client 1012, and return when all relays are over: at `stop_deadline_s` the rest is aborted."""
         for task in self._opening:
             task.cancel()
         await asyncio.gather(*self._opening, return_exceptions=True)
-        for handle in self._farewells.values():
+        for handle in (*self._farewells.values(), *self._leaving.values()):
             handle.cancel()
-        for tunnel in self._all():
+        for tunnel in self._berths:
             tunnel.cut(SERVICE_RESTART, "the gateway is stopping", "stop")
+        await self._transfers.stop()
         await self._none_left(self._config.stop_deadline_s)
-        for tunnel in self._all():
+        for tunnel in self._berths:
             tunnel.abort()
         await self._none_left(ABORT_DEADLINE_S)
 
     async def _none_left(self, deadline_s: float) -> None:
         """Wait until no tunnel is left, or for `deadline_s`."""
-        self._empty.clear()
-        if self._tunnels:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._empty.wait(), deadline_s)
-
-    def _all(self) -> list[Tunnel]:
-        return [tunnel for tunnels in self._tunnels.values() for tunnel in tunnels]
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._berths.empty.wait(), deadline_s)
 
     def _cut_later(self, incarnation: Incarnation) -> None:
         def cut() -> None:
@@ -108,8 +130,27 @@ class Relays:
         self._farewells[incarnation] = asyncio.get_running_loop().call_later(self._config.farewell_s, cut)
 
     def _cut(self, incarnation: Incarnation) -> None:
-        for tunnel in list(self._tunnels.get(incarnation, ())):
-            tunnel.cut(SERVICE_RESTART, "node lost", "node_lost")
+        for tunnel in self._berths.at(incarnation):
+            if tunnel.on_move is OnMove.REOPEN:
+                self._leave_soon(tunnel)
+            else:
+                tunnel.cut(SERVICE_RESTART, "node lost", "node_lost")
+
+    def _leave_soon(self, tunnel: Tunnel) -> None:
+        """Let `tunnel` leave its backend within the window in which those of a lost one are opened elsewhere."""
+        node = self._berths.of(tunnel)
+        if tunnel.on_move is not OnMove.REOPEN or tunnel in self._leaving or node is None:
+            return
+
+        def leave() -> None:
+            del self._leaving[tunnel]
+            view = self._placer.view
+            is_out = node.state is NodeState.DRAINING or view.nodes.get(node.name) is not node
+            if is_out and view.eligible and self._berths.of(tunnel) is node:
+                tunnel.leave()
+
+        delay_s = self._rng.uniform(0.0, self._config.reopen_window_s)
+        self._leaving[tunnel] = asyncio.get_running_loop().call_later(delay_s, leave)
 
     def _opened(self, task: asyncio.Task[None]) -> None:
         self._opening.discard(task)
@@ -119,8 +160,9 @@ class Relays:
         """Open one relay, or answer why not and close the connection."""
         stats = self._stats
         try:
+            wish = Wish(client, head, upgrade, self._affinity)
             async with asyncio.timeout(self._config.handshake_deadline_s):
-                place, answer = await self._opener.open(client, head, upgrade)
+                place, answer = await self._opener.open(wish)
         except Refusal as error:
             stats.refused["status"] += 1
             body = error.body
@@ -142,9 +184,9 @@ class Relays:
             _log.exception("a handshake failed by a fault of the gateway")
             client.abort()
         else:
-            self._begin(client, place, answer, early)
+            self._begin(client, wish, place, answer, early)
 
-    def _begin(self, client: asyncio.Transport, place: Place, answer: Answer, early: bytes) -> None:
+    def _begin(self, client: asyncio.Transport, wish: Wish, place: Place, answer: Answer, early: bytes) -> None:
         stats = self._stats
         if client.is_closing():
             stats.refused["gone"] += 1
@@ -154,26 +196,14 @@ class Relays:
         stats.relays_open += 1
         stats.relays_opened += 1
         stats.responses[101] += 1
-        node = place.node
-        if not self._placer.tickets:
-            self._placer.view.arrived(node)
         extensions = bool(tokens_of(answer.headers, "sec-websocket-extensions"))
-        tunnel = Tunnel(node, self._config, stats, self._over, extensions)
-        self._tunnels.setdefault(node.incarnation, set()).add(tunnel)
+        on_move = self._opener.on_move(place.node)
+        kept = wish if on_move is not OnMove.CLOSE else None
+        tunnel = Tunnel(on_move, kept, self._config, stats, self._transfers, extensions=extensions)
+        tunnel.opened_at = self._placer.clock()
+        self._berths.enter(tunnel, place.node)
         client.write(upgrade_response(answer.headers))
         tunnel.open(client, answer.transport, early, answer.rest)
-
-    def _over(self, tunnel: Tunnel) -> None:
-        self._stats.relays_open -= 1
-        node = tunnel.load
-        if not self._placer.tickets:
-            self._placer.view.departed(node)
-        tunnels = self._tunnels[node.incarnation]
-        tunnels.discard(tunnel)
-        if not tunnels:
-            del self._tunnels[node.incarnation]
-            if not self._tunnels:
-                self._empty.set()
 
     def _refuse(self, client: asyncio.Transport, status: int, whole: bytes) -> None:
         self._stats.responses[status] += 1

@@ -26,18 +26,18 @@ _REFUSAL_KEPT = frozenset({"content-type", "retry-after", "www-authenticate", "s
 """What is passed on of a node's refusal."""
 
 
-def upgrade_request(target: str, headers: Headers, client: Client, *, trust_peer: bool) -> bytes:
-    """Return the head that asks a node for the WebSocket that the client asked for.
+def upgrade_headers(headers: Headers, client: Client, *, trust_peer: bool) -> tuple[bytes, bytes]:
+    """Return the lines that ask a node for the WebSocket that the client asked for; apart, those that offer extensions.
 
     Host and every end-to-end header pass as they came. What a client could claim of itself in forwarding headers
     is replaced by what is known; a trusted proxy's own `Forwarded`, `X-Real-Ip` and `X-Forwarded-Port` pass.
     """
-    replaced = _REPLACED if trust_peer else FORWARDED
-    lines = [f"GET {target} HTTP/1.1\r\n"]
-    lines += _passed(headers, replaced)
+    passed = list(_passed(headers, _REPLACED if trust_peer else FORWARDED))
+    lines = [line for line in passed if not line.startswith(_EXTENSIONS)]
     lines += [f"{name}: {value}\r\n" for name, value in forwarded_headers(client)]
-    lines.append("Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
-    return "".join(lines).encode("latin-1")
+    lines.append("Connection: Upgrade\r\nUpgrade: websocket\r\n")
+    offers = [line for line in passed if line.startswith(_EXTENSIONS)]
+    return "".join(lines).encode("latin-1"), "".join(offers).encode("latin-1")
 
 
 def upgrade_response(headers: Headers) -> bytes:
@@ -51,6 +51,8 @@ def refusal_headers(headers: Headers) -> tuple[tuple[str, str], ...]:
     """What is passed on of the headers of a node's refusal."""
     return tuple((name, value) for name, value in headers if name in _REFUSAL_KEPT)
 
+
+_EXTENSIONS = "sec-websocket-extensions:"
 
 _REPLACED = frozenset({"x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"})
 

@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 import structlog
@@ -25,6 +25,7 @@ from ringway.gateway.stats import Stats
 from ringway.gateway.visitor import Visitor
 from ringway.protocol.forwarded import read_networks
 from ringway.protocol.ticket import Mint
+from ringway.types import NodeName
 
 if TYPE_CHECKING:
     from random import Random
@@ -45,6 +46,7 @@ class Gateway:
     """A gateway over `directory`, which its owner feeds: `Directory.join` an engine, or `Checks` of backends.
 
     `mint` issues the tickets; None for static backends, which take none. `clock` is monotonic, `wall` is Unix time.
+    `reopen` names the static backends whose WebSockets go on elsewhere when they are lost.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class Gateway:
         stats: Stats | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
+        reopen: Collection[NodeName] = (),
     ) -> None:
         self.stats = stats or Stats()
         self._config = config
@@ -64,8 +67,8 @@ class Gateway:
         placer = Placer(directory.view, steering, mint, self.stats, clock, rng, wall)
         affinity = Affinity(steering, read_networks(config.trusted_proxies))
         reach = Reach(config)
-        opener = Opener(placer, affinity, reach, self.stats)
-        self._relays = Relays(config, placer, opener, self.stats, relays_max)
+        opener = Opener(placer, reach, self.stats, reopen)
+        self._relays = Relays(config, placer, affinity, opener, self.stats, relays_max, rng)
         discovery = Discovery(placer, affinity, config.allowed_origins)
         self._door = Door(config, directory, discovery, self._relays, self.stats, clock)
         directory.listen(self._relays.on_event)

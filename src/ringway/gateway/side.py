@@ -21,9 +21,12 @@ TLS_HIGH_BYTES = 64 * 1024
 
 
 class Side(asyncio.Protocol):
-    """See the module. `other` is where the bytes of this end go."""
+    """See the module. `other` is where the bytes of this end go; a close frame goes to the tunnel, once it is whole."""
 
-    __slots__ = ("carried", "ended", "finished", "lone", "lost", "other", "out", "tracker", "transport", "tunnel")
+    __slots__ = (
+        "carried", "closed", "ended", "finished", "lone", "lost", "other", "out", "stopped", "tracker", "transport",
+        "tunnel",
+    )  # fmt: skip
 
     other: "Side"
     out: asyncio.Transport
@@ -34,14 +37,17 @@ class Side(asyncio.Protocol):
         self.tracker = tracker
         self.lone = tracker.lone
         self.carried = 0  # bytes from here to the other end that were not yet counted
+        self.closed = False  # its close frame was passed on to the other
         self.ended = False  # its stream has come to its end
         self.finished = False  # the end of the other's stream was passed on to it: nothing more can be written
-        self.lost = False  # its connection is over
+        self.lost = False  # its connection is over, or is the tunnel's no more
+        self.stopped = False  # it is not read, whatever the other end takes
 
     def join(self, other: "Side") -> None:
         """Make `other` the end that the bytes of this one go to, and take the transport over."""
         self.other = other
         self.out = other.transport
+        self.lone = self.tracker.lone
         transport = self.transport
         transport.set_protocol(self)
         secure = transport.get_extra_info("sslcontext") is not None
@@ -61,15 +67,33 @@ class Side(asyncio.Protocol):
     def _follow(self, data: bytes) -> None:
         tracker = self.tracker
         try:
-            tracker.feed(data)
+            size = tracker.feed(data)
         except ProtocolError as error:
             self.tunnel.framing_broken(self, error)
             return
         self.lone = tracker.lone
-        self.carried += len(data)
-        self.out.write(data)
-        if tracker.closed:
-            self.tunnel.close_passed()
+        if size:
+            self.carried += size
+            self.out.write(data if size == len(data) else data[:size])
+        if tracker.closed and not self.closed:
+            self.tunnel.closed(self)
+
+    def finish_message(self, data: bytes) -> int:
+        """Relay of `data` what belongs to the message under way, and return how much that was.
+
+        Raises `ProtocolError`, with nothing relayed, where `data` is no WebSocket.
+        """
+        size = self.tracker.feed_message(data)
+        if size:
+            self.carried += size
+            self.out.write(data[:size])
+        return size
+
+    def stop(self) -> None:
+        """Read no more, whatever the other end takes."""
+        self.stopped = True
+        if not self.transport.is_closing():
+            self.transport.pause_reading()
 
     def pause_writing(self) -> None:
         """Stop reading from the other side: this one takes no more."""
@@ -79,9 +103,9 @@ class Side(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         """Go on reading from the other side."""
-        other = self.other.transport
-        if not other.is_closing():
-            other.resume_reading()
+        other = self.other
+        if not (other.stopped or other.transport.is_closing()):
+            other.transport.resume_reading()
 
     def eof_received(self) -> bool:
         """Take the end of the peer's stream."""

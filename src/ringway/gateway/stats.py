@@ -6,13 +6,18 @@ from ringway.types import NodeName
 
 
 class Stats:
-    """Counters grow from the start of the process; `relays_open`, `heads_pending` and `handshakes_pending` are gauges.
+    """Counters grow from the start of the process; `relays_open`, `relays_moving`, `heads_pending` and
+    `handshakes_pending` are gauges.
 
     `requests` is by kind (discovery, healthz, readyz, upgrade, other), `responses` by HTTP status, `refused` by the
     cause of a failed handshake: `client` (its request was wrong), `no_node`, `unreachable`, `timeout`, `answer` (the
     node's answer was wrong), `status` (the node refused), `full`, `gone` (the client left meanwhile). `probes` of nodes
     are by outcome: `answered`, `failed`. `cut` counts relays that the gateway ended, by cause: `node_lost`,
-    `client_frame`, `node_frame`, `deadline`, `stop`.
+    `client_frame`, `node_frame`, `deadline`, `stop`, `move` (it could not be carried on at another node). For the last,
+    and for relays that were cut between two nodes, `moves_failed` says why: `unknown` (the gateway knows no such node,
+    or the ticket is not good), `refused`, `unreachable`, `answer` (the node's was wrong, or agreed to something else
+    than the client was told), `timeout`, `no_node`, `attempts` (none was left), `message` (one was half sent), `client`
+    (it left meanwhile), or as in `cut`.
     """
 
     __slots__ = (
@@ -23,11 +28,15 @@ class Stats:
         "evicted",
         "handshakes_pending",
         "heads_pending",
+        "moved",
+        "moves_failed",
         "placements",
         "probes",
         "refused",
+        "relays_moving",
         "relays_open",
         "relays_opened",
+        "reopened",
         "requests",
         "responses",
         "retries",
@@ -49,3 +58,7 @@ class Stats:
         self.bytes_to_node = 0  # brought up to date every two seconds, and when a relay ends
         self.bytes_to_client = 0
         self.cut: Counter[str] = Counter()
+        self.relays_moving = 0  # between two nodes
+        self.moved = 0  # relays that followed a node's move to another node
+        self.reopened = 0  # relays that were opened anew at another static backend
+        self.moves_failed: Counter[str] = Counter()

@@ -1,6 +1,8 @@
-"""The open relay: two transports, two frame trackers, and how it ends.
+"""The open relay: two transports, two frame trackers, and how it ends, or goes on at another node.
 
-Bytes pass as they come, in one call from reading to writing (`gateway.side`): no task, no queue of ours, no copy.
+Bytes pass as they come, in one call from reading to writing (`gateway.side`): no task, no queue of ours, no copy. Close
+frames come here first. One that says where the session goes on, or that a backend restarts whose WebSockets may be
+reopened, begins a crossing (`gateway.crossing`); all others are passed on.
 
 How a relay ends, by what is seen first:
 
@@ -10,54 +12,110 @@ How a relay ends, by what is seen first:
     client breaks the framing  the client is told 1002, the node is cut off
     node breaks the framing    the client is told 1012, the node is cut off
     node left, gateway stops   the client is told 1012, the node is cut off (on a stop it is told 1001)
+    a crossing fails           the client is told 1012, or is answered, where it has closed meanwhile
 
 A close frame of ours can only go where no frame is half sent; else the connection is aborted, which every client
 takes for what it is.
 """
 
 import asyncio
-from collections.abc import Callable
+from typing import Protocol
 
-from ringway.core.load import NodeLoad
+import structlog
+
 from ringway.errors import ProtocolError
+from ringway.gateway.backends import OnMove
 from ringway.gateway.config import GatewayConfig
+from ringway.gateway.crossing import GOING_AWAY, Crossing
 from ringway.gateway.side import Discard, Side
 from ringway.gateway.stats import Stats
+from ringway.gateway.transit import Event, State
+from ringway.gateway.upstream import Answer
+from ringway.gateway.wish import Wish
 from ringway.protocol.close import PROTOCOL_ERROR, SERVICE_RESTART
-from ringway.protocol.frame import CLOSE, FrameTracker, client_frame, close_payload, server_frame
+from ringway.protocol.frame import (
+    CLOSE,
+    FrameTracker,
+    client_frame,
+    close_answer,
+    close_of,
+    close_payload,
+    server_frame,
+)
+from ringway.protocol.move import Move, read_move
 
-GOING_AWAY = 1001
+_log = structlog.get_logger()
+
+
+class Keeper(Protocol):
+    """Who keeps the tunnels: what they ask of it."""
+
+    def depart(self, tunnel: "Tunnel", move: Move | None, *, planned: bool) -> None:
+        """Have the next node asked for the WebSocket of `tunnel`, and tell it `opened`, or `fail`."""
+
+    def part(self, transport: asyncio.Transport, last: bytes) -> None:
+        """Take the connection to a node over that was left, and send it `last`."""
+
+    def over(self, tunnel: "Tunnel") -> None:
+        """Forget `tunnel`: both of its connections are over."""
 
 
 class Tunnel:
-    """One proxied WebSocket, from the 101 until both connections are over; then `on_over` is called, once."""
+    """One proxied WebSocket, from the 101 until both connections are over; then its keeper is told, once.
 
-    __slots__ = ("_config", "_cut", "_extensions", "_on_over", "_timer", "client", "load", "node", "stats")
+    `on_move` says what becomes of it when its node restarts or is lost, and `wish` what to ask another one for.
+    """
+
+    __slots__ = (
+        "_config", "_cut", "_extensions", "_keeper", "_over", "_timer", "client", "crossing", "node", "on_move",
+        "opened_at", "reopenings", "stats", "wish",
+    )  # fmt: skip
 
     def __init__(
-        self, load: NodeLoad, config: GatewayConfig, stats: Stats, on_over: Callable[["Tunnel"], None], extensions: bool
+        self,
+        on_move: OnMove,
+        wish: Wish | None,
+        config: GatewayConfig,
+        stats: Stats,
+        keeper: Keeper,
+        *,
+        extensions: bool,
     ) -> None:
-        self.load = load
+        self.on_move = on_move
+        self.wish = wish
         self.stats = stats
+        self.crossing: Crossing | None = None
+        self.opened_at = 0.0  # at its present node, on the keeper's clock
+        self.reopenings = 0  # attempts of late
         self._config = config
-        self._on_over = on_over
+        self._keeper = keeper
         self._timer: asyncio.TimerHandle | None = None
         self._cut = False
+        self._over = False
         self._extensions = extensions
+
+    @property
+    def is_opening(self) -> bool:
+        """Whether it waits for the next node."""
+        return self.crossing is not None and self.crossing.state is State.OPENING
 
     def open(self, client: asyncio.Transport, node: asyncio.Transport, early: bytes, rest: bytes) -> None:
         """Relay between the two from now on; `early` came from the client, `rest` from the node, with their heads."""
         self.client = Side(self, client, FrameTracker(masked=True, extensions=self._extensions))
-        self.node = Side(self, node, FrameTracker(masked=False, extensions=self._extensions))
-        self.client.join(self.node)
-        self.node.join(self.client)
-        if rest:
-            self.node.data_received(rest)
-        if early and not self._cut:
-            self.client.data_received(early)
-        for side in (self.client, self.node):
+        self._join(node, early, rest)
+
+    def _join(self, transport: asyncio.Transport, early: bytes, rest: bytes) -> None:
+        client = self.client
+        node = self.node = Side(self, transport, FrameTracker(masked=False, extensions=self._extensions))
+        client.join(node)
+        node.join(client)
+        if early:
+            client.data_received(early)
+        if rest and not self._cut:
+            node.data_received(rest)
+        for side in (client, node):
             waits = side.other.transport.get_write_buffer_size() > 0  # then reading goes on when it is written
-            if not (self._cut or waits or side.transport.is_closing()):
+            if not (self._cut or waits or side.stopped or side.lost or side.transport.is_closing()):
                 side.transport.resume_reading()
 
     def count(self) -> None:
@@ -66,6 +124,8 @@ class Tunnel:
         self.stats.bytes_to_client += self.node.carried
         self.client.carried = self.node.carried = 0
 
+    # What the sides tell.
+
     def framing_broken(self, side: Side, error: ProtocolError) -> None:
         """End the relay because `side` sent what is no WebSocket."""
         if side is self.client:
@@ -73,18 +133,26 @@ class Tunnel:
         else:
             self.cut(SERVICE_RESTART, "the node broke the protocol", "node_frame")
 
+    def closed(self, side: Side) -> None:
+        """Take a whole close frame of `side`, which was held back: pass it on, unless it leads to another node."""
+        if self.crossing is not None and self.crossing.closed(side):
+            return
+        if side is self.client or self.client.closed or self.client.ended or not self._leads_on():
+            self._pass_close(side)
+
     def side_ended(self, side: Side) -> None:
         """Pass the end of one side's stream on to the other."""
-        if self._cut:
+        if self._cut or (self.crossing is not None and self.crossing.ended(side)):
             return
         other = side.other
-        if side is self.node and not self.node.tracker.closed and not self.client.tracker.closed and not other.ended:
-            self.cut(SERVICE_RESTART, "node lost", "node_lost")
+        if side is self.node and not self.node.closed and not self.client.closed and not other.ended:
+            if not self._reopens():
+                self.cut(SERVICE_RESTART, "node lost", "node_lost")
             return
         if other.ended or side.lost:
             side.transport.close()
             other.transport.close()  # after what it has still to write
-            self._deadline(self._config.linger_s)
+            self.deadline(self._config.linger_s)
             return
         if not other.transport.is_closing():
             if other.transport.can_write_eof():
@@ -92,39 +160,154 @@ class Tunnel:
                 other.finished = True
             else:
                 other.transport.close()
-        both = self.client.tracker.closed and self.node.tracker.closed
-        self._deadline(self._config.linger_s if both else self._config.close_answer_s)
+        self._bound_end()
 
     def side_lost(self) -> None:
         """Take note that a connection is over; when both are, so is the tunnel."""
-        if not (self.client.lost and self.node.lost):
+        if self._over or not (self.client.lost and self.node.lost):
             return
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._over = True
+        self._end_timer()
         self.count()
-        self._on_over(self)
+        self._keeper.over(self)
 
-    def close_passed(self) -> None:
-        """Bound the time that is left, after a close frame has passed in one direction or both."""
-        both = self.client.tracker.closed and self.node.tracker.closed
-        self._deadline(self._config.linger_s if both else self._config.close_answer_s)
+    def _pass_close(self, side: Side) -> None:
+        """Pass on the close frame of `side`, and bound the time that is left."""
+        frame = side.tracker.close
+        assert frame is not None
+        side.closed = True
+        side.carried += len(frame)
+        side.out.write(frame)
+        self._bound_end()
 
-    def cut(self, code: int, reason: str, cause: str) -> None:
-        """End the relay now: tell the client why, and cut off the node."""
+    def _bound_end(self) -> None:
+        both = self.client.closed and self.node.closed
+        self.deadline(self._config.linger_s if both else self._config.close_answer_s)
+
+    # From node to node.
+
+    def leave(self) -> None:
+        """Go on at another backend, since this one is to be left; where that cannot be, nothing happens."""
+        ending = self._cut or self.client.closed or self.client.ended or self.node.closed
+        if self.on_move is OnMove.REOPEN and self.crossing is None and not ending:
+            self._cross(Event.LEAVE)
+
+    def opened(self, answer: Answer) -> None:
+        """Go on at the node that has given this good `answer`; only while `is_opening`."""
+        assert self.crossing is not None
+        self.crossing.opened(answer)
+
+    def failed(self, why: str) -> None:
+        """Take note that no next node was had; only while `is_opening`."""
+        assert self.crossing is not None
+        self.crossing.on(Event.FAILED, why)
+
+    def _leads_on(self) -> bool:
+        """Go on at another node if the close frame of this one says so; return whether that is settled."""
+        frame = self.node.tracker.close
+        assert frame is not None
+        try:
+            code, reason = close_of(frame)
+        except ProtocolError:
+            return False
+        if code != SERVICE_RESTART:
+            return False
+        if self.on_move is not OnMove.FOLLOW:
+            return self._reopens()
+        move = read_move(reason)
+        if move is None:
+            return False
+        if self.node.tracker.between_messages:
+            self._cross(Event.MOVED, move)
+        else:
+            self.fail("message")
+        return True
+
+    def _reopens(self) -> bool:
+        """Go on at another backend, if that is wanted here, after this one was lost; return whether that is settled."""
+        if self.on_move is not OnMove.REOPEN:
+            return False
+        if self.client.tracker.between_messages and self.node.tracker.between_messages:
+            self._cross(Event.NODE_OVER)
+        else:
+            self.fail("message")
+        return True
+
+    def _cross(self, event: Event, move: Move | None = None) -> None:
+        self.stats.relays_moving += 1
+        self.crossing = Crossing(self, self._config, move)
+        self.client.transport.set_protocol(self.crossing)
+        self.crossing.on(event)
+
+    def _end_crossing(self) -> Crossing | None:
+        crossing, self.crossing = self.crossing, None
+        if crossing is not None:
+            crossing.state = State.OVER
+            self.stats.relays_moving -= 1
+            self._end_timer()
+        return crossing
+
+    # What a crossing does.
+
+    def part(self, last: bytes, move: Move | None, *, planned: bool = False) -> None:
+        """Leave the node, telling it `last`, and have the next one asked."""
+        self.count()
+        node = self.node
+        ended, node.ended, node.finished, node.lost = node.ended, True, True, True
+        if ended:
+            node.transport.abort()
+        else:
+            self._keeper.part(node.transport, last)
+        self._keeper.depart(self, move, planned=planned)
+
+    def join_next(self, answer: Answer, held: bytes) -> None:
+        """Relay on, between the client and the node that gave `answer`; `held` goes there first."""
+        self._end_crossing()
+        self.client.stopped = False
+        self._join(answer.transport, held, answer.rest)
+
+    def stay(self) -> None:
+        """Relay on as before."""
+        self._end_crossing()
+        self.client.join(self.node)
+
+    def close_with_client(self) -> None:
+        """Take the client's close frame for the answer to the node's, and answer it in the node's place."""
+        self._end_crossing()
+        self.stats.moves_failed["client"] += 1
+        self.client.join(self.node)
+        frame = self.client.tracker.close
+        assert frame is not None
+        self.client.transport.write(server_frame(CLOSE, close_answer(frame)))
+        self.node.closed = True
+        self._pass_close(self.client)
+
+    def fail(self, why: str) -> None:
+        """End the relay because it cannot be carried on at another node."""
+        _log.info("a websocket could not be carried on at another node", cause=why)
+        self.cut(SERVICE_RESTART, "node lost", "move", why)
+
+    # Ending it.
+
+    def cut(self, code: int, reason: str, cause: str, why: str = "") -> None:
+        """End the relay now: tell the client why, and cut off the node. `why` a crossing has failed, if it has."""
         if self._cut:
             return
         self._cut = True
         self.stats.cut[cause] += 1
-        if cause == "stop" and not self.client.tracker.closed:
+        goodbye = server_frame(CLOSE, close_payload(code, reason))
+        crossing = self._end_crossing()
+        if crossing is not None or why:
+            self.stats.moves_failed[why or cause] += 1
+        if crossing is not None:
+            said = crossing.held_close()
+            goodbye = server_frame(CLOSE, close_answer(said)) if said is not None else goodbye
+        if cause == "stop" and not self.client.closed and not self.node.lost:
             self._tell(self.node, self.client.tracker, client_frame(CLOSE, close_payload(GOING_AWAY)))
-        else:
+        elif not self.node.lost:
             self.node.transport.abort()
-        if self.node.tracker.closed:
-            self._tell(self.client, self.node.tracker, b"")
-        else:
-            self._tell(self.client, self.node.tracker, server_frame(CLOSE, close_payload(code, reason)))
-        self._deadline(self._config.linger_s)
+        self._tell(self.client, self.node.tracker, b"" if self.node.closed else goodbye)
+        self.deadline(self._config.linger_s)
 
     def abort(self) -> None:
         """End both connections at once."""
@@ -149,14 +332,22 @@ class Tunnel:
             transport.write_eof()
         transport.resume_reading()
 
-    def _deadline(self, delay_s: float) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
+    def deadline(self, delay_s: float) -> None:
+        """Let the present state of things last for `delay_s` more and no longer."""
+        self._end_timer()
         self._timer = asyncio.get_running_loop().call_later(delay_s, self._expire)
 
+    def _end_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
     def _expire(self) -> None:
+        self._timer = None
+        if self.crossing is not None:
+            self.crossing.expired()
+            return
         if not self._cut:
             self._cut = True
             self.stats.cut["deadline"] += 1
-        self._timer = None
         self.abort()

@@ -13,6 +13,7 @@ import msgspec
 from picows import WSUpgradeRequest, WSUpgradeResponse, WSUpgradeResponseWithListener
 
 from ringway.errors import Overloaded, TicketError, UpgradeError
+from ringway.protocol.move import read_follows
 from ringway.protocol.origin import origin_allowed
 from ringway.protocol.ticket import Mint, Spent
 from ringway.protocol.upgrade import check_request, value_of
@@ -38,6 +39,8 @@ class Admitted:
     key: bytes = b""  # for affinity, byte for byte as the client gave it
     moved: bool = False  # its ticket was issued by another node: a move ends here
     pinned: bool = False  # it is not to be moved
+    follows: str = ""  # how it is told of a move that its session goes along with (`protocol.move`); empty: not at all
+    arrival: bytes | None = None  # the nonce of its ticket, where a session of another node goes on here
     protocol: str = ""  # the subprotocol to answer with
 
 
@@ -73,10 +76,19 @@ class Admission:
         ticket = _single(fields, "ticket")
         self._check_bounds(has_ticket=bool(ticket))
         self._check_origin(headers)
-        moved = bool(ticket) and self._redeem(ticket)
+        resumes = fields.get("resume") == ["1"]
+        if resumes and not ticket:
+            raise UpgradeError(400, "resume=1 stands without a ticket; it goes with the one of the move")
+        moved, nonce = self._redeem(ticket, resumes=resumes) if ticket else (False, b"")
         request.headers["Connection"] = "upgrade"
-        pinned = config.allow_pins and fields.get("pin") == ["1"]
-        return Admitted(key, moved, pinned, JSON_PROTOCOL if JSON_PROTOCOL in upgrade.protocols else "")
+        return Admitted(
+            key,
+            moved,
+            pinned=config.allow_pins and fields.get("pin") == ["1"],
+            follows=read_follows(fields.get("moves", [""])[0]),
+            arrival=nonce if resumes else None,
+            protocol=JSON_PROTOCOL if JSON_PROTOCOL in upgrade.protocols else "",
+        )
 
     def _check_bounds(self, *, has_ticket: bool) -> None:
         shared = self._shared
@@ -88,18 +100,23 @@ class Admission:
         if shared.state is NodeState.DRAINING and not has_ticket:
             raise UpgradeError(503, "the node is draining; connect through the gateway", later)
 
-    def _redeem(self, ticket: str) -> bool:
-        """Take a place that was reserved; return whether a node reserved it, to move a connection here."""
+    def _redeem(self, ticket: str, *, resumes: bool) -> tuple[bool, bytes]:
+        """Take a place that was reserved; return whether a node reserved it, to move a connection here, and the nonce.
+
+        A session that is not expected here is refused before its ticket is spent.
+        """
         now = self._wall()
         try:
             issuer, nonce = self._mint.check(ticket, self._shared.name, now)
+            if resumes and not self._shared.arrivals.expects(nonce):
+                raise UpgradeError(410, "the session is not here, or no more; connect anew")
             self._spent.spend(nonce, now)
         except TicketError as error:
             raise UpgradeError(403, str(error)) from error
         except Overloaded as error:
             raise UpgradeError(503, str(error), (("Retry-After", str(self._shared.config.retry_after_s)),)) from error
         self._peers.redeemed(issuer, self._shared.clock())
-        return self._peers.is_node(issuer)
+        return self._peers.is_node(issuer), nonce
 
     def _check_origin(self, headers: list[tuple[str, str]]) -> None:
         """Refuse pages of other sites. A ticket is no excuse: any site can get one, and hand it to its pages."""

@@ -7,6 +7,7 @@ What commands do is in `commands`, in what order in `worker`, deadlines in `keep
 `outbox`. Tens of thousands of these exist: slots, nothing that can be shared, and nothing for features that are idle.
 """
 
+import contextlib
 import enum
 from math import inf
 from typing import TYPE_CHECKING, cast
@@ -15,27 +16,34 @@ import structlog
 from multidict import CIMultiDict
 from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
 
+from ringway.core.handover import Donor
 from ringway.core.rate import TokenBucket
 from ringway.core.victim import PINNED
 from ringway.errors import ProtocolError
 from ringway.node.keepalive import Beat
+from ringway.node.subscribe import leave
+from ringway.node.worker import Backlog
 from ringway.protocol.close import (
     INTERNAL,
     REASON_BYTES_MAX,
+    SERVICE_RESTART,
     TOO_MANY_REQUESTS,
     UNSUPPORTED_DATA,
 )
 from ringway.protocol.codec import PING, decode_commands
+from ringway.protocol.command import ClientInfo
 from ringway.protocol.frame import CLOSE, TEXT, read_close
 from ringway.protocol.frame import PING as PING_OPCODE
 from ringway.protocol.message import MessageAssembler, check_control, check_whole
+from ringway.protocol.move import BY_CLOSE, Move
 from ringway.types import Channel
 
 if TYPE_CHECKING:
+    from ringway.core.session import Session
     from ringway.node.admission import Admitted
+    from ringway.node.handover import Handover
     from ringway.node.outbox import Send
     from ringway.node.shared import Shared
-    from ringway.node.worker import Backlog
 
 _log = structlog.get_logger()
 
@@ -59,11 +67,14 @@ class Connection(WSListener):
         "_shared",
         "_state",
         "_transport",
+        "arrival",
         "backlog",
         "beat",
         "channels",
         "client",
         "ends_at",
+        "follows",
+        "handover",
         "heard_at",
         "key",
         "moved_at",
@@ -85,6 +96,9 @@ class Connection(WSListener):
         self.client = ""
         self.channels: list[Channel] = []  # short, so that a list is smaller than a set and as fast
         self.backlog: Backlog | None = None  # only while a command awaits the engine
+        self.follows = admitted.follows  # how it is told of a move that its session goes along with, if at all
+        self.arrival = admitted.arrival  # the ticket's nonce, where a session of another node goes on here
+        self.handover: Handover | None = None  # only while its session leaves
         self.send: Send = _nowhere
         self.slot = -1  # in the keepalive's wheel
         self.beat = Beat.EXPECTED
@@ -95,6 +109,11 @@ class Connection(WSListener):
         return self._state is State.CONNECTED
 
     @property
+    def may_leave(self) -> bool:
+        """Whether it can be moved to another node: it is connected, and is not being moved."""
+        return self._state is State.CONNECTED and self.handover is None
+
+    @property
     def is_closing(self) -> bool:
         """Whether a close has begun, and the socket is still open."""
         return self._state is State.CLOSING
@@ -103,6 +122,11 @@ class Connection(WSListener):
     def is_usable(self) -> bool:
         """Whether commands are taken and replies sent."""
         return self._state is State.CONNECTED or self._state is State.WAITING
+
+    @property
+    def info(self) -> ClientInfo:
+        """Who this is, as others are told."""
+        return ClientInfo(user="", client=self.client)
 
     # what picows calls
 
@@ -119,14 +143,18 @@ class Connection(WSListener):
         shared.roster.arrived(self)
         shared.stats.accepted += 1
         shared.keepalive.arrived(self, now)
+        if self.arrival is not None:
+            self.backlog = Backlog()  # what the client sends waits until its session is here
+            shared.arrivals.came(self.arrival, self)
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         """Take one frame. Whatever goes wrong costs this connection, and no other."""
         self._shared.stats.frames_in += 1
         opcode = cast(int, frame.msg_type)  # an IntEnum, whatever its stub says
         if not self.is_usable:
-            if opcode == CLOSE and self._transport is not None:
-                self._transport.disconnect()  # the answer to our close: RFC 6455, 7.1.1: the server closes TCP
+            self._leaving(opcode, frame)
+            if opcode == CLOSE:
+                self._say_goodbye(frame)
             return
         if transport.is_close_frame_sent:
             self.end()  # picows itself found the stream broken, and has said so
@@ -155,6 +183,8 @@ class Connection(WSListener):
         self._shared.roster.gone(self)
         self._transport = None
         self.send = _nowhere
+        if self.handover is not None:
+            self.handover.lost()
 
     def pause_writing(self) -> None:
         """Take note that the client reads slower than it is sent to."""
@@ -173,19 +203,50 @@ class Connection(WSListener):
         self._shared.roster.welcomed(self)
         self._shared.keepalive.connected(self, self._shared.clock())
 
+    def resume(self, session: "Session") -> None:
+        """Become connected, as the client of a session that was another node's."""
+        now = self._shared.clock()
+        self.arrival = None
+        self.client = session.client
+        self.ends_at = now + session.ends_in_s
+        self._state = State.CONNECTED
+        self._shared.roster.welcomed(self)
+        self._shared.keepalive.resumed(self, session.ping_in_s, now)
+
     def reply(self, replies: list[bytes]) -> None:
         """Send what answers one frame, in one frame."""
-        if replies and self.is_usable:
-            self._shared.outbox.send(self, replies[0] if len(replies) == 1 else b"\n".join(replies))
+        if not replies:
+            return
+        message = replies[0] if len(replies) == 1 else b"\n".join(replies)
+        if self.is_usable:
+            self._shared.outbox.send(self, message)
+        elif self.handover is not None:
+            self.handover.reply(message)
 
-    def close(self, code: int, reason: str = "") -> None:
-        """Close with `code`: leave all channels at once, and the socket when the client has answered."""
+    def close(self, code: int, reason: str = "", *, silently: bool = False) -> None:
+        """Close with `code`: leave all channels at once, and the socket when the client has answered.
+
+        `silently`: nobody is told that the client leaves its channels, for its session goes on elsewhere.
+        """
         if not self.is_usable:
             return
-        self.end()
+        self.end(silently=silently)
         self._shared.stats.closed[code] += 1
         if self._transport is not None:
             self._transport.send_close(cast(WSCloseCode, code), _reason(reason))
+
+    def send_off(self, move: Move) -> None:
+        """Tell the client to go on elsewhere, in the way that it asked for: nothing is sent after that.
+
+        Its session goes along, so nobody is told that it leaves its channels.
+        """
+        if self.follows == BY_CLOSE:
+            self.close(SERVICE_RESTART, move.reason(), silently=True)
+        elif self.is_usable:
+            self.end(silently=True)
+            self._shared.stats.closed[SERVICE_RESTART] += 1
+            if self._transport is not None:
+                self._transport.send(cast(WSMsgType, TEXT), f"{self.follows} {move.reason()}".encode())
 
     def cut(self) -> None:
         """Close the socket without waiting for anybody."""
@@ -193,19 +254,22 @@ class Connection(WSListener):
             self._shared.stats.cut += 1
             self._transport.disconnect(graceful=False)
 
-    def end(self) -> None:
+    def end(self, *, silently: bool = False) -> None:
         """Take no more part: leave all channels, forget what waits, and expect the socket's end. Idempotent."""
         if not self.is_usable:
             return
         shared = self._shared
         shared.roster.closing(self, was_connected=self._state is State.CONNECTED)
         self._state = State.CLOSING
-        for channel in self.channels:
-            if shared.hub.remove(channel, self):
-                shared.interest.release(channel)
-        self.channels.clear()
-        self._assembler = None
+        for channel in list(self.channels):
+            leave(shared, self, channel, silently=silently)
+        if self.handover is None:
+            self._assembler = None
+        else:
+            self.handover.closing()
         shared.keepalive.closing(self, shared.clock())
+        if self.arrival is not None:
+            shared.arrivals.lost(self.arrival)
 
     def waiting_bytes(self) -> int:
         """How much was sent to this client and is not in the kernel's hands yet."""
@@ -229,6 +293,23 @@ class Connection(WSListener):
         else:
             self._shared.workers.refuse(self, commands)
 
+    def _leaving(self, opcode: int, frame: WSFrame) -> None:
+        """Keep what the client sends between the cut and its answer for the node that its session goes to."""
+        handover = self.handover
+        if handover is None or handover.state is Donor.OVER:
+            return
+        try:
+            if opcode == CLOSE:
+                handover.answered(*read_close(frame.get_payload_as_bytes()))
+            elif opcode < CLOSE:
+                message = self._assemble(opcode, frame)
+                if message is not None and not handover.keep(message):
+                    handover.lost()
+                    self.cut()
+        except ProtocolError:
+            handover.lost()
+            self.cut()
+
     def _take_tokens(self, count: int) -> bool:
         """Whether `count` commands are within the rate; close where the client goes on regardless."""
         if self._bucket.take(self._shared.clock(), count):
@@ -240,17 +321,23 @@ class Connection(WSListener):
         return False
 
     def _fragment(self, opcode: int, frame: WSFrame) -> None:
+        message = self._assemble(opcode, frame)
+        if message is not None:
+            self._text(message)
+
+    def _assemble(self, opcode: int, frame: WSFrame) -> bytes | None:
+        """Take one data frame; return the text message that it completes, if it does."""
         config = self._shared.config
         if self._assembler is None:
             self._assembler = MessageAssembler(config.message_bytes_max, config.fragments_max)
         fin = bool(frame.fin)
         message = self._assembler.feed(opcode, frame.get_payload_as_bytes(), fin=fin, rsv=_rsv(frame))
         if message is None:
-            return
+            return None
         self._assembler = None
         if message[0] != TEXT:
             raise ProtocolError(UNSUPPORTED_DATA, "a binary message; this protocol is text, JSON")
-        self._text(message[1])
+        return message[1]
 
     def _control(self, opcode: int, frame: WSFrame) -> None:
         payload = frame.get_payload_as_bytes()
@@ -263,6 +350,15 @@ class Connection(WSListener):
             self._transport.send_pong(payload)
             if self.waiting_bytes() > self._shared.config.outbox_bytes_max:
                 self._shared.outbox.check()
+
+    def _say_goodbye(self, frame: WSFrame) -> None:
+        """The client has answered our close frame; or a message told it to go, and it closes first."""
+        if self._transport is None:
+            return
+        if not self._transport.is_close_frame_sent:
+            with contextlib.suppress(ProtocolError):  # what it says does not matter any more
+                self._answer_close(read_close(frame.get_payload_as_bytes())[0])
+        self._transport.disconnect()  # RFC 6455, 7.1.1: the server closes TCP
 
     def _answer_close(self, code: int) -> None:
         if self._transport is None:

@@ -67,6 +67,18 @@ class Keepalive:
             connection.ends_at = now + self._lives.draw(now, self._rng)
         self._rest(connection, self._rng.uniform(0.0, self._config.ping_interval_s), now)
 
+    def resumed(self, connection: "Connection", ping_in_s: float, now: float) -> None:
+        """Go on to ping when another node would have: the client counts on its pings."""
+        self.forget(connection)
+        self._rest(connection, min(ping_in_s, self._config.ping_interval_s), now)
+
+    def ping_in_s(self, connection: "Connection", now: float) -> float:
+        """How long it is until a connected client is pinged; 0 where it has not answered yet: it is asked anew."""
+        if connection.slot < 0 or connection.beat is Beat.PINGED:
+            return 0.0
+        rest_s = self._config.ping_interval_s - self._config.pong_timeout_s if connection.beat is Beat.ANSWERED else 0.0
+        return self._wheel.due_in_s(connection.slot, now) + rest_s
+
     def closing(self, connection: "Connection", now: float) -> None:
         """Expect the answer to a close frame."""
         self.forget(connection)

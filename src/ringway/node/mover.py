@@ -1,12 +1,10 @@
 """Carries out what members ask of this node: moves, counting misplaced keys, draining (PROTOCOL.md P-7, P-9).
 
-A move is told to the client in the close frame: 1012 with `move <node> <ticket>`. The place at the target is held in
-this node's own ledger from that moment until the target says that it was taken. Moves of an order are spread evenly
-over its time, and of two leaders only the newer one is obeyed, by its fencing number.
+Moves of an order are spread evenly over its time, and of two leaders only the newer one is obeyed, by its fencing
+number. How one connection leaves is in `handover`.
 """
 
 import asyncio
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -14,8 +12,6 @@ import structlog
 
 from ringway.core.hashing import TABLES
 from ringway.node.picker import Picker
-from ringway.protocol.close import SERVICE_RESTART
-from ringway.protocol.move import Move
 from ringway.protocol.order import (
     CountMisplaced,
     Done,
@@ -28,13 +24,11 @@ from ringway.protocol.order import (
     encode,
     node_address,
 )
-from ringway.protocol.ticket import Mint
-from ringway.types import Incarnation, Issuer, NodeName
 
 if TYPE_CHECKING:
     from ringway.node.connection import Connection
     from ringway.node.drain import Drain
-    from ringway.node.peers import Peers
+    from ringway.node.handover import Handovers
     from ringway.node.shared import Shared
     from ringway.ports import Serving
 
@@ -53,22 +47,10 @@ _log = structlog.get_logger()
 class Mover:
     """Serves the node's bus address, and owns the orders under way."""
 
-    def __init__(
-        self,
-        shared: "Shared",
-        peers: "Peers",
-        drain: "Drain",
-        mint: Mint,
-        ring_secret: bytes,
-        incarnation: Incarnation,
-        wall: Callable[[], float],
-    ) -> None:
+    def __init__(self, shared: "Shared", handovers: "Handovers", drain: "Drain", ring_secret: bytes) -> None:
         self._shared = shared
-        self._peers = peers
+        self._handovers = handovers
         self._drain = drain
-        self._mint = mint
-        self._issuer = Issuer(incarnation)
-        self._wall = wall
         self._picker = Picker(shared, ring_secret)
         self._fence = 0
         self._orders: set[asyncio.Task[None]] = set()
@@ -147,22 +129,14 @@ class Mover:
                     await asyncio.sleep(wait_s)
                 if order.fence < self._fence:
                     break  # a newer leader plans from what it sees now
-                if connection.is_connected:
-                    self._move(connection, order.target)
+                if connection.may_leave:
+                    await self._handovers.send_off(connection, order.target)
                     moved += 1
         except Exception:
             _log.exception("an order failed", target=order.target)
         finally:
             self._picker.release(victims)
         _log.info("moved connections", target=order.target, ordered=order.count, moved=moved)
-
-    def _move(self, connection: "Connection", target: NodeName) -> None:
-        nonce = self._shared.rng.randbytes(8)
-        ticket = self._mint.issue(target, self._issuer, nonce, self._wall())
-        self._peers.ledger.hold(target, self._shared.clock())
-        self._peers.moved[target] = self._peers.moved.get(target, 0) + 1
-        self._shared.stats.moves += 1
-        connection.close(SERVICE_RESTART, Move(target, ticket).reason())
 
     async def _count(self, request: CountMisplaced) -> NodeAnswer:
         if not any(weight > 0 for weight in request.owners.weights.values()):

@@ -47,7 +47,7 @@ class Picker:
         search = await self._search(order.owners)
         chosen = search.take(
             order.count,
-            lambda connection: connection.is_connected and connection not in self._chosen,
+            lambda connection: connection.may_leave and connection not in self._chosen,
             owner=None if order.owners is None else order.target,
             oldest_first=self._shared.config.move_first == "oldest",
         )

@@ -21,15 +21,23 @@ class Stats:
         "drained",
         "errors",
         "frames_in",
+        "gaps",
+        "handovers",
+        "handovers_failed",
         "handshake_p99_s",
+        "history_reads",
+        "lost",
         "malformed",
         "missed",
         "moves",
+        "notices_dropped",
         "pending",
         "pings",
         "publications",
         "published",
+        "recoveries",
         "refused",
+        "resumed",
         "sent_bytes",
         "shed",
         "slow",
@@ -57,8 +65,16 @@ class Stats:
         self.deliveries = 0  # publications times subscribers
         self.writes = 0  # frames that carried them
         self.malformed = 0  # publications from the engine that were dropped: not one line
+        self.gaps = 0  # times that a publication came whose predecessor had not come
+        self.lost = 0  # times that history could not fill a gap, or was not the same after an outage
+        self.history_reads = 0  # questions to the engine about history
+        self.recoveries: Counter[str] = Counter()  # of clients that came back to a channel: complete, incomplete
+        self.notices_dropped = 0  # joins and leaves that nobody was told
         self.sent_bytes = 0  # of deliveries and replies, without the headers of their frames
         self.moves = 0  # connections closed with a move
         self.missed = 0  # of these, how many did not take their place in time
+        self.handovers = 0  # of the moves, sessions that their target took
+        self.handovers_failed = 0  # sessions whose target did not take them; before the cut their clients stay
+        self.resumed = 0  # sessions of other nodes that go on here
         self.aged = 0  # connections closed at the end of their life (`max_age_s`)
         self.drained = 0  # connections closed without a place elsewhere, at the deadline of a drain

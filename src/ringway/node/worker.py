@@ -3,6 +3,7 @@
 Most need nobody and are carried out at once, in the call that read them. One that awaits the engine makes a task for
 its connection; until that is done, further frames wait behind it. Publications that follow each other in a frame are
 begun together, in order: engines keep the order in which `publish` was called, and confirm many at the price of one.
+Subscribes that follow each other are made ready together, and then carried out in order, which awaits nothing more.
 
 All replies to a frame leave in one frame; only a subscribe reply that is ready goes ahead of an await, since
 publications may follow it from then on.
@@ -12,18 +13,23 @@ Overflow rule: more than `commands_pending_max` waiting commands close the conne
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from ringway.errors import ProtocolError
 from ringway.node.commands import execute, refuse_rate, waits
+from ringway.node.subscribe import NOT_DONE, prepare, subscribe_waits
 from ringway.protocol.close import INTERNAL, TOO_MANY_REQUESTS
-from ringway.protocol.command import Command
+from ringway.protocol.command import Command, SubscribeRequest
 
 if TYPE_CHECKING:
     from ringway.node.connection import Connection
     from ringway.node.shared import Shared
+
+PREPARED_MAX = 128
+"""Subscribes of one client that the engine is asked about at one time."""
 
 _log = structlog.get_logger()
 
@@ -89,24 +95,35 @@ class Workers:
     async def _work(self, connection: "Connection", commands: list[Command], index: int, replies: list[bytes]) -> None:
         backlog = connection.backlog
         assert backlog is not None
+        left: list[Command] | None = None
         try:
-            await self._frame(connection, commands, index, replies)
+            left = await self._frame(connection, commands, index, replies)
             while backlog.frames and connection.is_usable:
                 commands = backlog.frames.popleft()
                 backlog.count -= len(commands)
-                await self._frame(connection, commands, 0, [])
+                left = await self._frame(connection, commands, 0, [])
         except ProtocolError as error:
+            left = None
             connection.close(error.close_code, str(error))
         except Exception:
+            left = None
             _log.exception("a command was not handled", client=connection.client)
             connection.close(INTERNAL, "internal server error")
         finally:
             connection.backlog = None
+            if connection.handover is not None and not connection.is_usable:
+                connection.handover.settled(None if left is None else [left, *backlog.frames])
 
-    async def _frame(self, connection: "Connection", commands: list[Command], index: int, replies: list[bytes]) -> None:
-        """Carry out `commands` from `index` on; `replies` are those to the commands before."""
+    async def _frame(
+        self, connection: "Connection", commands: list[Command], index: int, replies: list[bytes]
+    ) -> list[Command]:
+        """Carry out `commands` from `index` on; `replies` are those to the commands before.
+
+        Return those that were not begun, because the connection has begun to close.
+        """
         shared = self.shared
         joined = any(command.subscribe is not None for command in commands[:index])
+        prepared = 0
         while index < len(commands) and connection.is_usable:
             command = commands[index]
             if joined and waits(shared, command):
@@ -116,10 +133,31 @@ class Workers:
             if command.publish is not None:
                 while end < len(commands) and commands[end].publish is not None:
                     end += 1
-            replies += await self._run(connection, commands[index:end])
+            elif command.subscribe is not None and index >= prepared and waits(shared, command):
+                prepared = await self._prepare(connection, commands, index)
+                if not connection.is_usable:
+                    break
+            answers = await self._run(connection, commands[index:end])
+            if answers == [NOT_DONE]:
+                break
+            replies += answers
             joined = joined or command.subscribe is not None
             index = end
         connection.reply(replies)
+        return commands[index:]
+
+    async def _prepare(self, connection: "Connection", commands: list[Command], index: int) -> int:
+        """Make the subscribes that follow each other ready together; return the index behind them."""
+        requests: list[SubscribeRequest] = []
+        room = min(PREPARED_MAX, self.shared.config.subscriptions_max - len(connection.channels))
+        for command in commands[index : index + room]:
+            if command.subscribe is None:
+                break
+            requests.append(command.subscribe)
+        waiting = [request for request in requests if subscribe_waits(self.shared, request)]
+        if len(waiting) > 1:
+            await prepare(self.shared, waiting)
+        return index + len(requests)
 
     async def _run(self, connection: "Connection", commands: list[Command]) -> list[bytes]:
         """The replies to one command, or to publications that follow each other."""
@@ -128,13 +166,16 @@ class Workers:
             if answer is None:
                 return []
             return [answer] if isinstance(answer, bytes) else [await answer]
-        replies = await asyncio.gather(*(self._publish(connection, command) for command in commands))
-        return [reply for reply in replies if reply is not None]
-
-    async def _publish(self, connection: "Connection", command: Command) -> bytes | None:
-        try:
-            answer = execute(self.shared, connection, command)
-        except ProtocolError as error:  # kept from `gather`, which would go on with the others unobserved
-            connection.close(error.close_code, str(error))
-            return None
-        return answer if isinstance(answer, bytes) or answer is None else await answer
+        publishing: list[Coroutine[Any, Any, bytes]] = []
+        replies: list[bytes] = []
+        for command in commands:
+            try:
+                answer = execute(self.shared, connection, command)
+            except ProtocolError as error:  # those before it are under way
+                connection.close(error.close_code, str(error))
+                break
+            if isinstance(answer, bytes):
+                replies.append(answer)
+            elif answer is not None:
+                publishing.append(answer)
+        return [*replies, *await asyncio.gather(*publishing)]

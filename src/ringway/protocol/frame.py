@@ -80,6 +80,9 @@ class FrameTracker:
     `masked` is what every frame must be: True from a client, False from a server. A violation raises `ProtocolError`
     and leaves the tracker as it was: the piece that holds it must not be relayed, nor anything after it.
 
+    A close frame is held back from its first byte on: `feed` says how much of a piece comes before it. Who relays
+    passes `close` on once it is whole, or does something else about it; so it never stands half sent.
+
     A relay may pass pieces without asking that change nothing here: those for which `is_lone(piece, tracker.lone)` is
     true. That is the common case, a short whole message in one piece, while no message, frame or close is under way.
 
@@ -107,32 +110,58 @@ class FrameTracker:
 
     @property
     def at_boundary(self) -> bool:
-        """Whether a control frame may be put in here: no frame is half sent."""
-        return not self._left and not self._head
+        """Whether a control frame may be put in here: no frame is half passed on."""
+        if self._close is not None:
+            return True
+        return self._head[0] & 0x0F == CLOSE if self._head else not self._left
+
+    @property
+    def between_messages(self) -> bool:
+        """Whether another stream may go on from here: no frame and no message is half passed on."""
+        return not self._fragmented and self.at_boundary
 
     @property
     def close(self) -> bytes | None:
         """The close frame that has passed, header and mask included, once it is whole; else None."""
         return self._close if self.closed else None
 
-    def feed(self, data: bytes) -> None:
-        """Follow `data`, the next bytes of the stream."""
-        if len(data) < self._left and self._close is None:
-            self._left -= len(data)
-        elif not is_lone(data, self.lone):
-            self._follow(data)
+    def feed(self, data: bytes) -> int:
+        """Follow `data`, the next bytes of the stream; return how many of them come before a close frame."""
+        size = len(data)
+        if size < self._left and self._close is None:
+            self._left -= size
+            return size
+        return size if is_lone(data, self.lone) else self._follow(data)
 
-    def _follow(self, data: bytes) -> None:
-        """Follow `data` frame by frame in local names, and keep the state only at the end."""
+    def feed_message(self, data: bytes) -> int:
+        """Follow `data` up to the end of the message that is half passed on; return how many bytes that is.
+
+        What follows there was not looked at. Where `between_messages` does not hold afterwards, the message goes on,
+        and all of `data` was followed: what is returned are its bytes before a close frame.
+        """
+        return 0 if self.between_messages else self._follow(data, one=True)
+
+    def _follow(self, data: bytes, one: bool = False) -> int:
+        """Follow `data` frame by frame in local names, and keep the state only at the end.
+
+        With `one`, no further than the end of the message under way: where it is not fragmented, that of its frame.
+        """
         pos = self._left
-        if self._head:
+        kept = len(self._head)
+        if kept:
             data = self._head + data
         size = len(data)
         close = self._close
+        held = size  # from where on bytes belong to the close frame
         if close is not None:
+            held = 0
             close += data[: min(pos, size)]
         fragmented = self._fragmented
         while pos < size:
+            if one and pos and not fragmented:
+                data = data[:pos]
+                held = size = pos
+                break
             end = self._frame(data, pos, size)
             if end < 0:
                 break
@@ -142,7 +171,7 @@ class FrameTracker:
             if fragmented or (first != 0x81 and first != 0x82):
                 fragmented = self._check_first(first, end, data, pos, fragmented)
                 if first & 0x0F == CLOSE:
-                    close = data[pos:end]
+                    close, held = data[pos:end], pos
             pos = end
         self._left = pos - size if pos > size else 0
         self._head = data[pos:]
@@ -150,6 +179,9 @@ class FrameTracker:
         self._close = close
         self.closed = close is not None and not self._left
         self.lone = LONE_NEVER if fragmented or self._left or self._head or close is not None else self._lone
+        if close is None and self._head and self._head[0] & 0x0F == CLOSE:
+            held = pos
+        return max(0, held - kept)
 
     def _frame(self, data: bytes, pos: int, size: int) -> int:
         """Return where the frame whose header is at `pos` ends, or -1 where that header is not whole yet."""
@@ -193,8 +225,22 @@ class FrameTracker:
 
 
 def close_of(frame: bytes) -> tuple[int, str]:
-    """Return code and reason of a whole close frame, masked or not (see `FrameTracker.close`)."""
+    """Return code and reason of a whole close frame, masked or not (see `FrameTracker.close`), as `read_close` does."""
+    return read_close(_payload_of(frame))
+
+
+def close_answer(frame: bytes) -> bytes:
+    """Return the payload of what answers the close frame `frame`: the same, or 1002 where that is wrong."""
+    payload = _payload_of(frame)
+    try:
+        read_close(payload)
+    except ProtocolError as error:
+        return close_payload(error.close_code)
+    return payload
+
+
+def _payload_of(frame: bytes) -> bytes:
     if not frame[1] & 0x80:
-        return read_close(frame[2:])
+        return frame[2:]
     mask = frame[2:6]
-    return read_close(bytes(byte ^ mask[i & 3] for i, byte in enumerate(frame[6:])))
+    return bytes(byte ^ mask[i & 3] for i, byte in enumerate(frame[6:]))

@@ -1,4 +1,8 @@
-"""The move signal: close code 1012 with the reason `move <node> <ticket>` (PROTOCOL.md P-7)."""
+"""The move signal, and who asks for which form of it (PROTOCOL.md P-7).
+
+It is close code 1012 with the reason `move <node> <ticket>`; or, for a client that cannot tell what it had sent when a
+close frame came, the message `<mark> move <node> <ticket>`, with a mark of its own.
+"""
 
 import re
 from dataclasses import dataclass
@@ -6,6 +10,10 @@ from dataclasses import dataclass
 from ringway.protocol.ticket import TICKET_LENGTH
 from ringway.types import NodeName
 
+BY_CLOSE = "1"
+"""What `moves=` is of a client that is told by the close frame; any other is a mark (`read_follows`)."""
+
+_MARK = re.compile(r"[A-Za-z0-9_-]{8,32}")
 _REASON = re.compile(rf"move ([A-Za-z0-9][A-Za-z0-9._-]{{0,62}}) ([A-Za-z0-9_=-]{{{TICKET_LENGTH}}})")
 
 
@@ -25,3 +33,8 @@ def read_move(reason: str) -> Move | None:
     """Return the move that a close reason carries, or None where it carries none."""
     match = _REASON.fullmatch(reason)
     return Move(NodeName(match[1]), match[2]) if match else None
+
+
+def read_follows(moves: str) -> str:
+    """Return `moves` of a query where it is `BY_CLOSE` or a mark, else nothing: then no session goes along."""
+    return moves if moves == BY_CLOSE or _MARK.fullmatch(moves) else ""

@@ -65,8 +65,7 @@ class Cluster:
         await asyncio.gather(self._keeper, return_exceptions=True)
         await self.directory.leave()
         await self.gateway.stop()
-        for raw in self._dialled:
-            await raw.close()
+        await self.hang_up()
         await self.engine.close()
         await self.others.close()
 
@@ -117,6 +116,12 @@ class Cluster:
         raw = Raw(*await asyncio.open_connection("127.0.0.1", self.gateway.port))
         self._dialled.append(raw)
         return raw
+
+    async def hang_up(self) -> None:
+        """Close all raw connections that were opened."""
+        for raw in self._dialled:
+            await raw.close()
+        self._dialled.clear()
 
     async def get(self, path: str, *headers: str) -> tuple[int, dict]:
         raw = Raw(*await asyncio.open_connection("127.0.0.1", self.gateway.port))

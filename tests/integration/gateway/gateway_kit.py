@@ -10,9 +10,10 @@ import struct
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 from ringway.core.steering import Steering
-from ringway.gateway import Directory, Gateway, GatewayConfig, read_backends
+from ringway.gateway import Directory, Gateway, GatewayConfig, OnMove, read_backends
 from ringway.protocol.upgrade import accept_for
 from ringway.types import Issuer, NodeState
 
@@ -28,7 +29,8 @@ class Rig:
         self.backends = read_backends(specs)
         self.directory = Directory(Issuer("0badcafe"))
         self._dialled: list[Raw] = []
-        self.gateway = Gateway(config, self.directory, Steering(config.policy, b""), None, rng)
+        reopen = {backend.name for backend in self.backends if backend.on_move is OnMove.REOPEN}
+        self.gateway = Gateway(config, self.directory, Steering(config.policy, b""), None, rng, reopen=reopen)
 
     async def start(self) -> None:
         for backend in self.backends:
@@ -37,12 +39,22 @@ class Rig:
 
     async def stop(self) -> None:
         await self.gateway.stop()
+        await self.hang_up()
+
+    async def hang_up(self) -> None:
+        """Close all raw connections that were opened."""
         for raw in self._dialled:
             await raw.close()
+        self._dialled.clear()
 
     @property
     def stats(self):
         return self.gateway.stats
+
+    def tell(self, name: str, seq: int, state: NodeState) -> None:
+        """Let a backend be up or out, as its checks would."""
+        backend = next(backend for backend in self.backends if backend.name == name)
+        self.directory.adopt(backend.report(seq, state, self.directory.view.nodes[backend.name].connections))
 
     def url(self, path: str = "/", scheme: str = "ws") -> str:
         return f"{scheme}://127.0.0.1:{self.gateway.port}{path}"
@@ -91,15 +103,17 @@ class Raw:
                     got += piece
         return bytes(got)
 
-    async def frame(self) -> tuple[int, bytes]:
+    async def frame(self, patience_s: float = PATIENCE_S) -> tuple[int, bytes]:
         """Read one unmasked or masked frame; return first byte and payload."""
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(patience_s):
             first, second = await self.reader.readexactly(2)
             length = second & 0x7F
             if length >= 126:
                 length = int.from_bytes(await self.reader.readexactly(2 if length == 126 else 8), "big")
             mask = await self.reader.readexactly(4) if second & 0x80 else b"\0\0\0\0"
             payload = await self.reader.readexactly(length)
+        if mask == b"\0\0\0\0":
+            return first, payload
         return first, bytes(byte ^ mask[i & 3] for i, byte in enumerate(payload))
 
     def reset(self) -> None:
@@ -205,6 +219,10 @@ async def settled(value: Callable[[], object], quiet_s: float = 0.3) -> None:
                 seen = value()
                 since = time.monotonic()
             await asyncio.sleep(0.01)
+
+
+def resident_bytes() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
 
 
 def unused_port() -> int:

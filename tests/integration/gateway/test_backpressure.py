@@ -2,18 +2,13 @@
 
 import asyncio
 import socket
-from pathlib import Path
 
 import pytest
-from gateway_kit import answer_101, handshake, masked, raw_backend, read_head, settled
+from gateway_kit import answer_101, handshake, masked, raw_backend, read_head, resident_bytes, settled
 
 CHUNK = masked(0x82, b"\0" * 60_000) * 16
 PLAIN = (b"\x82\x7e" + (60_000).to_bytes(2, "big") + b"\0" * 60_000) * 16
 MIB = 1 << 20
-
-
-def resident_bytes() -> int:
-    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
 
 
 class Pump:

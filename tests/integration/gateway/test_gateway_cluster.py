@@ -63,7 +63,7 @@ async def test_a_proxied_client_carries_a_ticket_of_ours():
             target = urlsplit(targets[0])
             assert target.path == "/connection/websocket"
             query = parse_qs(target.query)
-            assert set(query) == {"a", "key", "ticket"}
+            assert set(query) == {"a", "key", "ticket", "moves"}
             assert made.mint.check(query["ticket"][0], NodeName("n1"), time.time())[0] == ME
             assert made.directory.view.nodes["n1"].own == 1
 
@@ -75,7 +75,7 @@ async def test_a_moved_client_goes_to_its_node_with_its_ticket():
         for name, targets in (("n1", at_one), ("n2", at_two)):
             ticket = made.mint.issue(NodeName(name), Issuer("00000001"), name.encode() * 4, time.time())
             async with connect(made.url(f"/x?node={name}&ticket={ticket}")):
-                assert targets[-1] == f"/x?ticket={ticket}"
+                assert targets[-1] == f"/x?ticket={ticket}&moves=1"
             status, body = await made.get(f"/gateway?node={name}&ticket={ticket}")
             assert (status, body["node"], body["ticket"]) == (200, name, ticket)
         assert made.directory.view.nodes["n1"].own == made.directory.view.nodes["n2"].own == 0

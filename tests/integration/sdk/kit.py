@@ -10,6 +10,7 @@ from typing import Any
 HERE = Path(__file__).parent
 INSTALL_S = 120
 EXCHANGE_S = 30
+MOVES_S = 90
 
 
 def has_node() -> bool:
@@ -33,6 +34,12 @@ async def exchange_javascript(url: str, channel: str, count: int) -> dict[str, A
 async def exchange_python(url: str, channel: str, count: int) -> dict[str, Any]:
     """Let two clients of PyPI's `centrifuge-python` exchange `count` publications; return what each received."""
     return json.loads(await _run(EXCHANGE_S, sys.executable, "exchange.py", url, channel, str(count)))  # type: ignore[no-any-return]
+
+
+async def run_library(library: str, gateway: str, count: int) -> dict[str, Any]:
+    """Let `library` send and receive `count` numbers over RingwaySocket; return what it received and saw."""
+    found = await _run(MOVES_S, "node", "libraries.mjs", library, gateway, str(count))
+    return json.loads(found)  # type: ignore[no-any-return]
 
 
 def check_exchange(seen: dict[str, Any], count: int) -> None:

@@ -32,6 +32,18 @@ def test_what_was_dropped_does_not_fire() -> None:
     wheel.drop("b", slot)
 
 
+def test_it_tells_how_long_a_deadline_still_is() -> None:
+    wheel: Wheel[str] = Wheel(30, now=100.0)
+    for delay, now in ((8, 100.0), (1, 100.9), (30, 100.5)):
+        slot = wheel.put("a", delay, now)
+        due = wheel.due_in_s(slot, now)
+        assert delay - 1 < due <= max(delay, 1)
+        wheel.drop("a", slot)
+    slot = wheel.put("a", 3, now=100.0)
+    assert wheel.due_in_s(slot, 102.25) == 0.75
+    assert wheel.due_in_s(slot, 104.0) == 0.0
+
+
 def test_late_ticks_fire_everything_that_was_due_earliest_second_first() -> None:
     wheel: Wheel[int] = Wheel(30, now=0.0)
     for delay in (9, 3, 6, 30):

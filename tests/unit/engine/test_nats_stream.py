@@ -107,6 +107,7 @@ def test_the_anchor_proves_it_and_so_does_a_head_that_has_not_passed() -> None:
     assert not is_complete(10, [], info(first=2, last=9))
     assert not is_complete(5, [7, 8, 9], info(size=3, first=2, last=9))
     assert is_complete(5, [5, 8, 9], info(size=3, first=2, last=9))
+    assert not is_complete(2, [2, 5, 6, 7], info(size=3, first=1, last=7))  # 3 and 4 were trimmed after 2 was read
     assert not is_complete(5, [7, 8, 9], info(size=10, first=2, last=9, ringway_size_least="3"))
 
 
@@ -169,11 +170,11 @@ def test_complete_is_never_said_of_what_misses_anything(
         assert [offset for offset in found if offset > since] == published
 
 
-@given(before=steps, after=moves, channel=st.sampled_from("ab"), back=st.integers(0, 6))
+@given(before=steps, after=moves, channel=st.sampled_from("ab"), back=st.integers(0, 6), pace=st.integers(1, 5))
 def test_complete_is_not_said_either_when_the_stream_moves_on_while_it_is_read(
-    before: list[Callable[[Stream], None]], after: list[Callable[[Stream], None]], channel: str, back: int
+    before: list[Callable[[Stream], None]], after: list[Callable[[Stream], None]], channel: str, back: int, pace: int
 ) -> None:
-    """One message is read before each step, and to the end when no more steps come."""
+    """One message is read before each `pace` steps, and to the end when no more steps come."""
     stream = Stream()
     for step in before:
         step(stream)
@@ -183,7 +184,7 @@ def test_complete_is_not_said_either_when_the_stream_moves_on_while_it_is_read(
     moving = list(after)
     while rest := stream.since(channel, found[-1] + 1 if found else since, stream.kept):
         found.append(rest[0])
-        if moving:
+        for _ in range(min(pace, len(moving))):
             moving.pop(0)(stream)
     if is_complete(since, found, stream.info()):
         wanted = stream.since(channel, since + 1, stream.all[:published])

@@ -3,7 +3,7 @@
 import pytest
 
 from ringway.errors import ConfigError
-from ringway.gateway.backends import Address, read_address, read_backend, read_backends
+from ringway.gateway.backends import Address, OnMove, read_address, read_backend, read_backends
 from ringway.protocol.name import check_name
 from ringway.types import NodeState
 
@@ -24,9 +24,15 @@ def test_a_plain_backend() -> None:
 
 
 def test_all_options() -> None:
-    backend = read_backend("wss://chat.example/app/,weight=2.5,name=blue,check=/healthz?deep=1")
+    backend = read_backend("wss://chat.example/app/,weight=2.5,name=blue,check=/healthz?deep=1,on-move=reopen")
     assert backend.address == Address("chat.example", 443, True, "/app")
     assert (backend.name, backend.weight, backend.check) == ("blue", 2.5, "/healthz?deep=1")
+    assert backend.on_move is OnMove.REOPEN
+
+
+def test_a_lost_backend_closes_its_websockets_unless_told_otherwise() -> None:
+    assert read_backend("ws://h:1").on_move is OnMove.CLOSE
+    assert read_backend("ws://h:1,on-move=close").on_move is OnMove.CLOSE
 
 
 @pytest.mark.parametrize(
@@ -67,6 +73,8 @@ def test_names_made_from_urls_are_legal(url: str) -> None:
         ("ws://h:1,weight=1,weight=2", "given twice"),
         ("ws://h:1,name=a b", "not usable"),
         ("ws://h:1,check=healthz", "must be a path"),
+        ("ws://h:1,on-move=stay", "must be close or reopen"),
+        ("ws://h:1,on-move=follow", "must be close or reopen"),
     ],
 )
 def test_problems_are_named(spec: str, says: str) -> None:

@@ -18,6 +18,7 @@ from ringway.gateway.placer import Placer
 from ringway.gateway.reach import Reach
 from ringway.gateway.stats import Stats
 from ringway.gateway.upstream import Answer, Unreachable
+from ringway.gateway.wish import Wish
 from ringway.protocol.report import Report
 from ringway.protocol.upgrade import Upgrade, accept_for
 from ringway.types import Incarnation, Issuer, NodeName, Role
@@ -47,7 +48,8 @@ class Bench:
         self.node = view.nodes[NodeName("n1")]
         steering = Steering("two-choices", b"")
         placer = Placer(view, steering, None, Stats(), lambda: self.now, random.Random(1))
-        self.opener = Opener(placer, Affinity(steering, ()), cast(Reach, self), Stats())
+        self.affinity = Affinity(steering, ())
+        self.opener = Opener(placer, cast(Reach, self), Stats())
 
     @property
     def response(self) -> Response:
@@ -66,7 +68,7 @@ class Bench:
     async def open(self) -> None:
         client = Transport({"peername": ("192.0.2.7", 40000)})
         head = Head("GET", "/", "", "1.1", [("host", "x")], True)
-        await self.opener.open(client, head, Upgrade(KEY, (), ()))
+        await self.opener.open(Wish(client, head, Upgrade(KEY, (), ()), self.affinity))
 
 
 def answer(status: int, headers: list[tuple[str, str]]) -> Answer:

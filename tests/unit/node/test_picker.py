@@ -25,6 +25,10 @@ class Client:
     heard_at: float = 0.0
     channels: tuple[str, ...] = ()
 
+    @property
+    def may_leave(self) -> bool:
+        return self.is_connected
+
 
 @dataclass
 class Node:

@@ -117,13 +117,50 @@ def test_a_close_frame_is_kept_whole(masked_stream: bool) -> None:
     frame = masked(0x88, close_payload(4001, "ä")) if masked_stream else server_frame(CLOSE, close_payload(4001, "ä"))
     for cut in range(1, len(frame)):
         tracker = FrameTracker(masked=masked_stream)
-        tracker.feed(frame[:cut])
+        assert tracker.feed(frame[:cut]) == 0
         assert tracker.close is None
         assert not tracker.closed
-        tracker.feed(frame[cut:])
+        assert tracker.at_boundary
+        assert tracker.feed(frame[cut:]) == 0
         assert tracker.closed
+        assert tracker.between_messages
         assert tracker.close == frame
         assert close_of(frame) == (4001, "ä")
+
+
+def test_what_comes_before_a_close_frame_is_passed_on() -> None:
+    tracker = FrameTracker(masked=False)
+    message = server_frame(TEXT, b"last words")
+    assert tracker.feed(message[:5]) == 5
+    assert not tracker.at_boundary
+    assert tracker.feed(message[5:] + b"\x88") == len(message) - 5
+    assert tracker.at_boundary
+    assert tracker.feed(b"\x00") == 0
+    assert tracker.close == b"\x88\x00"
+
+
+def test_a_close_frame_within_a_message_leaves_it_half_sent() -> None:
+    tracker = FrameTracker(masked=False)
+    assert tracker.feed(b"\x01\x01a" + b"\x88\x00") == 3
+    assert tracker.closed
+    assert tracker.at_boundary
+    assert not tracker.between_messages
+
+
+def test_a_stream_is_followed_to_the_end_of_the_message_under_way() -> None:
+    begun, ping, end = masked(0x01, b"be"), masked(0x89, b"?"), masked(0x80, b"gun")
+    tracker = FrameTracker(masked=True)
+    assert tracker.feed_message(begun) == 0
+    tracker.feed(begun[:-1])
+    assert tracker.feed_message(begun[-1:] + ping) == 1 + len(ping)
+    assert not tracker.between_messages
+    assert tracker.feed_message(ping + end + begun + begun) == len(ping + end)
+    assert tracker.between_messages
+    assert tracker.feed_message(b"") == 0
+    tracker.feed(ping[:1])
+    assert not tracker.between_messages
+    assert tracker.feed_message(ping[1:] + end) == len(ping) - 1
+    assert tracker.lone is FrameTracker(masked=True).lone
 
 
 def test_only_short_whole_messages_are_lone() -> None:

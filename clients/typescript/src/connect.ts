@@ -1,0 +1,88 @@
+/** How a connection comes about: by one of the gateways, and by it to a node; or to where a move leads. */
+import { type Place, ask, isAsked } from "./gateway.js";
+import type { Settings } from "./options.js";
+import * as pause from "./pause.js";
+
+/** Opens a WebSocket; true when it is open. `query` goes behind the query of the place. */
+export type Dial = (place: Place, query: Record<string, string>, timeoutMs: number) => Promise<boolean>;
+
+/**
+ * One connecting phase: the gateways in random order, and again after a pause, until `signal` or until the settings'
+ * time is up. Return the gateway that led to an open connection, or nothing.
+ */
+export async function connect(settings: Settings, dial: Dial, signal: AbortSignal): Promise<string | undefined> {
+  const { gateways } = settings;
+  if (gateways.length === 1 && !isAsked(gateways[0]!)) return connectAsItIs(settings, gateways[0]!, dial);
+  let endsAt = Date.now() + settings.connectTimeoutMs;
+  const patience = () => Math.min(settings.attemptTimeoutMs, endsAt - Date.now());
+  const wait = async (askedMs: number, ownMs: number) => {
+    if (askedMs > 0) endsAt += askedMs; // what servers ask for does not count
+    await pause.sleep(askedMs + ownMs, signal);
+    return !signal.aborted;
+  };
+  if (!(await wait(pause.due(gateways), 0))) return;
+  for (let attempt = 0; ; attempt++) {
+    let refused = 0;
+    for (const gateway of pause.shuffled(gateways, settings.random)) {
+      const found = pause.take(settings, gateway) ?? (await ask(settings, gateway, {}, patience(), signal));
+      if ("forGood" in found) {
+        pause.stayAway(gateway, found.waitMs);
+        refused += Number(found.forGood);
+        continue;
+      }
+      pause.learn(gateway, found.windowMs);
+      if (!(await wait(found.dueAt - Date.now(), 0))) {
+        pause.leave(settings, gateway, found);
+        return;
+      }
+      for (const place of found.places) {
+        const opened = await dial(place, found.ticket ? { moves: newMark() } : {}, patience() / found.places.length);
+        if (opened) return gateway;
+        if (signal.aborted) return;
+      }
+    }
+    if (signal.aborted || refused === gateways.length) return;
+    const ownMs = pause.backoff(settings, attempt);
+    if (Date.now() + ownMs >= endsAt) return;
+    const askedMs = pause.due(gateways);
+    settings.onEvent({ type: "failed", retryInMs: askedMs + ownMs });
+    if (!(await wait(askedMs, ownMs))) return;
+  }
+}
+
+/** A WebSocket's own URL is used as a browser uses it: once. */
+async function connectAsItIs(settings: Settings, url: string, dial: Dial): Promise<string | undefined> {
+  const found = await ask(settings, url, {}, 0, new AbortController().signal);
+  if (!("places" in found)) return;
+  return (await dial(found.places[0]!, {}, settings.connectTimeoutMs)) ? url : undefined;
+}
+
+/**
+ * Go to where a move leads: ask the gateways for the node's URL, `first` before the others, and connect to it once, for a
+ * session is resumed once. True when it is.
+ */
+export async function follow(
+  settings: Settings,
+  first: string,
+  move: { node: string; ticket: string },
+  dial: Dial,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const others = settings.gateways.filter((gateway) => gateway !== first && isAsked(gateway));
+  for (const gateway of [first, ...pause.shuffled(others, settings.random)]) {
+    const found = await ask(settings, gateway, move, settings.attemptTimeoutMs, signal);
+    if (signal.aborted) return false;
+    if ("forGood" in found) continue;
+    pause.learn(gateway, found.windowMs);
+    const place = found.places[0]!;
+    if (place.node !== move.node || found.ticket !== move.ticket) return false; // placed anew: the ticket is not good
+    await pause.sleep(found.dueAt - Date.now(), signal);
+    return !signal.aborted && dial(place, { resume: "1", moves: newMark() }, settings.attemptTimeoutMs);
+  }
+  return false;
+}
+
+/** What a node's own messages begin with on one connection: nobody else can know it. */
+function newMark(): string {
+  return Array.from(crypto.getRandomValues(new Uint8Array(10)), (byte) => (byte % 36).toString(36)).join("");
+}

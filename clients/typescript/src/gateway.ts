@@ -1,0 +1,98 @@
+/** Asking a gateway for a node: `GET /gateway` (PROTOCOL.md P-3). */
+import { type Settings, WAIT_MAX_MS } from "./options.js";
+
+/** A node to connect to. `url` is used as it is. */
+export interface Place {
+  url: string;
+  node: string;
+}
+
+/** An answer: the places to try, best first, not before `dueAt` and within `validMs` of it. */
+export interface Placement {
+  places: Place[];
+  /** Empty where the places are no nodes of Ringway, which neither take tickets nor move their clients. */
+  ticket: string;
+  dueAt: number;
+  validMs: number;
+  windowMs: number;
+}
+
+/** No answer that leads on: `forGood`, or until `waitMs` are over. */
+export interface Refusal {
+  forGood: boolean;
+  waitMs: number;
+}
+
+const UNREACHED: Refusal = { forGood: false, waitMs: 0 };
+
+/** Refusals that another attempt may not meet. */
+const TEMPORARY_4XX = [403, 408, 425, 429];
+
+const WINDOW_MAX_MS = 600_000;
+
+/** Whether `url` names a gateway that is asked for a node, rather than a WebSocket. */
+export const isAsked = (url: string): boolean => url.startsWith("http");
+
+/** `url` with `items` of a query behind its own; empty ones are left out. What stands there is not touched. */
+export function withQuery(url: string, items: Record<string, string>): string {
+  const query = Object.entries(items)
+    .filter(([, value]) => value)
+    .map(([name, value]) => `${name}=${encodeURIComponent(value)}`);
+  return query.length ? url + (url.includes("?") ? "&" : "?") + query.join("&") : url;
+}
+
+/** Ask `gateway` within `timeoutMs`; `query` names the node and ticket of a move. `signal` gives the question up. */
+export async function ask(
+  settings: Settings,
+  gateway: string,
+  query: Record<string, string>,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<Placement | Refusal> {
+  const { key } = settings;
+  const keyed = (url: string) => (/[?&]key=/.test(url) ? url : withQuery(url, { key }));
+  if (!isAsked(gateway)) {
+    const places = [{ url: keyed(gateway), node: "" }];
+    return { places, ticket: "", dueAt: 0, validMs: 0, windowMs: 0 };
+  }
+  const [base = "", own] = gateway.split("?");
+  const url = withQuery(base.replace(/\/*$/, "/gateway") + (own ? `?${own}` : ""), { key, ...query });
+  const control = new AbortController();
+  const stop = () => control.abort();
+  const timer = setTimeout(stop, timeoutMs);
+  signal.addEventListener("abort", stop);
+  try {
+    const answer = await settings.fetch(url, { signal: control.signal, cache: "no-store" });
+    if (!answer.ok) return await refusal(answer);
+    const body = await answer.json();
+    const secure = gateway.startsWith("https:") ? /^wss:/ : /^wss?:/;
+    const places: Place[] = [body, ...(body.alternates ?? [])].map((place) => ({
+      url: keyed(String(place.url)),
+      node: String(place.node ?? ""),
+    }));
+    if (!places.every((place) => secure.test(place.url))) return UNREACHED;
+    return {
+      places,
+      ticket: String(body.ticket ?? ""),
+      dueAt: Date.now() + atMost(WAIT_MAX_MS, body.wait_ms),
+      validMs: (Number(body.expires_in) || 0) * 1000,
+      windowMs: atMost(WINDOW_MAX_MS, body.reconnect_window_ms),
+    };
+  } catch {
+    return UNREACHED; // not reached, not in time, or no answer that makes sense
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", stop);
+  }
+}
+
+async function refusal(answer: Response): Promise<Refusal> {
+  const { status, headers } = answer;
+  const body = await answer.json().catch(() => null); // it may be a proxy's page
+  const seconds = headers.get("retry-after") ?? ""; // which a page of another origin may not see
+  const waitMs = body?.wait_ms ?? (/^\d+$/.test(seconds) ? Number(seconds) * 1000 : 0);
+  return { forGood: status < 500 && !TEMPORARY_4XX.includes(status), waitMs: atMost(WAIT_MAX_MS, waitMs) };
+}
+
+/** `ms` where it is a time, and no longer than `most`. */
+const atMost = (most: number, ms: unknown): number => (Number(ms) > 0 ? Math.min(Number(ms), most) : 0);

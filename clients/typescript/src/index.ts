@@ -1,0 +1,2 @@
+export { RingwaySocket } from "./socket.js";
+export type { Options, RingwayEvent } from "./options.js";

@@ -1,0 +1,198 @@
+/**
+ * One connection as its user sees it, over as many WebSockets as it takes: each move puts another in the place of the
+ * one before (PROTOCOL.md P-7.7 to P-7.11).
+ *
+ * A browser answers a close frame by itself, in another process, and drops what a page sends from that moment on: neither
+ * `readyState` nor `bufferedAmount` tells what has left. So the node says `<mark> move <node> <ticket>` in a message, its
+ * last, and the page closes: what it sent before `close()` is certain to arrive before the close frame.
+ */
+import { type Dial, connect, follow } from "./connect.js";
+import { withQuery } from "./gateway.js";
+import type { Settings } from "./options.js";
+import * as pause from "./pause.js";
+
+export type Data = string | Blob | BufferSource;
+
+/** What stands above a wire. */
+export interface Face {
+  opened(): void;
+  received(event: MessageEvent): void;
+  erred(): void;
+  /** The connection is over. Called once. */
+  closed(code: number, reason: string, wasClean: boolean): void;
+}
+
+interface Move {
+  from: string;
+  beganAt: number;
+  held: Data[];
+  bytes: number;
+}
+
+const MOVE = /^ move ([A-Za-z0-9][A-Za-z0-9._-]{0,62}) ([A-Za-z0-9_=-]{44})$/;
+const NORMAL = 1000;
+const ABNORMAL = 1006;
+const RESTART = 1012;
+
+export class Wire {
+  node = "";
+  #socket: WebSocket | undefined;
+  #binaryType: BinaryType = "blob";
+  #gateway = ""; // the one that led here
+  #mark = ""; // empty where the other side moves nobody
+  #move: Move | undefined; // only while one is under way
+  #closing: [code: number | undefined, reason: string | undefined] | undefined; // what the user asked for
+  #giveUp = new AbortController();
+  readonly #face: Face;
+  readonly #settings: Settings;
+  readonly #protocols: string[];
+
+  constructor(face: Face, settings: Settings, protocols: string[]) {
+    this.#face = face;
+    this.#settings = settings;
+    this.#protocols = protocols;
+  }
+
+  get protocol(): string {
+    return this.#socket?.protocol ?? "";
+  }
+
+  get extensions(): string {
+    return this.#socket?.extensions ?? "";
+  }
+
+  get bufferedAmount(): number {
+    return (this.#socket?.bufferedAmount ?? 0) + (this.#move?.bytes ?? 0);
+  }
+
+  set binaryType(type: BinaryType) {
+    this.#binaryType = type;
+    if (this.#socket) this.#socket.binaryType = type;
+  }
+
+  /** Connect; the face is told how that ends. */
+  async open(): Promise<void> {
+    const gateway = await connect(this.#settings, this.#dial, this.#giveUp.signal);
+    if (gateway !== undefined) this.#gateway = gateway;
+    else {
+      this.#face.erred();
+      this.#face.closed(ABNORMAL, "", false);
+    }
+  }
+
+  /** Send; during a move hold, and give the move up where that is too much. */
+  send(data: Data): void {
+    const move = this.#move;
+    if (!move) return this.#socket?.send(data);
+    move.bytes += sizeOf(data);
+    if (move.bytes > this.#settings.heldBytesMax) this.#giveUp.abort();
+    else move.held.push(copyOf(data));
+  }
+
+  /** Begin to close. What was sent before still goes out, also during a move. */
+  close(code?: number, reason?: string): void {
+    this.#closing = [code, reason];
+    if (!this.#socket) this.#giveUp.abort();
+    else if (!this.#move) closeWith(this.#socket, this.#closing);
+  }
+
+  readonly #dial: Dial = (place, query, timeoutMs) =>
+    new Promise((resolve) => {
+      const { signal } = this.#giveUp;
+      if (signal.aborted) return resolve(false);
+      let socket: WebSocket;
+      try {
+        socket = new this.#settings.transport(withQuery(place.url, query), this.#protocols);
+      } catch {
+        return resolve(false); // a page that came by https may not connect to ws
+      }
+      const done = (opened: boolean) => {
+        clearTimeout(timer);
+        signal.removeEventListener("abort", fail);
+        if (!opened) letGo(socket).close();
+        resolve(opened);
+      };
+      const fail = () => done(false);
+      const timer = setTimeout(fail, timeoutMs);
+      signal.addEventListener("abort", fail);
+      socket.binaryType = this.#binaryType;
+      socket.onerror = () => {}; // the close that follows tells as much
+      socket.onclose = fail;
+      // Nothing may come between: the first message, or a send of the user's, must find all in its place.
+      socket.onopen = () => done(this.#adopt(socket, place.node, query["moves"] ?? ""));
+    });
+
+  /** Take `socket`, which is open, as the present one. */
+  #adopt(socket: WebSocket, node: string, mark: string): boolean {
+    const move = this.#move;
+    if (move && socket.protocol !== this.protocol) return false; // not what the user speaks
+    this.#socket = socket;
+    this.#mark = mark;
+    this.node = node;
+    socket.onmessage = (event) => this.#received(event);
+    socket.onerror = () => this.#face.erred();
+    socket.onclose = ({ code, reason, wasClean }) => this.#end(code, reason, wasClean);
+    if (!move) {
+      this.#settings.onEvent({ type: "connected", node });
+      this.#face.opened();
+      return true;
+    }
+    this.#move = undefined;
+    for (const data of move.held) socket.send(data);
+    if (this.#closing) closeWith(socket, this.#closing);
+    const { from, beganAt, bytes: heldBytes } = move;
+    this.#settings.onEvent({ type: "moved", from, to: node, tookMs: Date.now() - beganAt, heldBytes });
+    return true;
+  }
+
+  #received(event: MessageEvent): void {
+    const { data } = event;
+    if (this.#closing) return;
+    if (this.#mark && typeof data === "string" && data.startsWith(this.#mark)) {
+      const [, node, ticket] = MOVE.exec(data.slice(this.#mark.length)) ?? [];
+      if (node && ticket) return void this.#follow(node, ticket);
+    }
+    this.#face.received(event);
+  }
+
+  async #follow(node: string, ticket: string): Promise<void> {
+    const { signal } = this.#giveUp;
+    this.#move = { from: this.node, beganAt: Date.now(), held: [], bytes: 0 };
+    letGo(this.#socket!).close(NORMAL, this.#mark);
+    const timer = setTimeout(() => this.#giveUp.abort(), this.#settings.moveTimeoutMs);
+    const resumed = await follow(this.#settings, this.#gateway, { node, ticket }, this.#dial, signal);
+    clearTimeout(timer);
+    if (!resumed) this.#end(RESTART, "", true);
+  }
+
+  #end(code: number, reason: string, wasClean: boolean): void {
+    if (!this.#closing && pause.mayReturn(code)) pause.lost(this.#settings, this.#gateway);
+    this.#settings.onEvent({ type: "disconnected", node: this.node, code, reason });
+    this.#face.closed(code, reason, wasClean);
+  }
+}
+
+/** Hear nothing more of `socket`. */
+function letGo(socket: WebSocket): WebSocket {
+  socket.onopen = socket.onmessage = socket.onclose = null;
+  socket.onerror = () => {}; // npm's ws throws an error that nobody listens to
+  return socket;
+}
+
+function closeWith(socket: WebSocket, [code, reason]: [number | undefined, string | undefined]): void {
+  if (code === undefined && reason === undefined) socket.close();
+  else socket.close(code ?? NORMAL, reason);
+}
+
+/** `data` as it is now: its owner may write over a buffer once it has sent it. */
+function copyOf(data: Data): Data {
+  if (data instanceof ArrayBuffer) return data.slice(0);
+  if (ArrayBuffer.isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice();
+  return data;
+}
+
+/** How many bytes `data` has on the wire. */
+export function sizeOf(data: Data): number {
+  if (typeof data === "string") return new TextEncoder().encode(data).length;
+  return data instanceof Blob ? data.size : data.byteLength;
+}

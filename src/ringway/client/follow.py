@@ -1,0 +1,59 @@
+"""Following moves with a session, so that nobody above notices (PROTOCOL.md P-7.7, P-7.8).
+
+The node's close frame is the cut: all that it sent before has come, and all that was sent before the answer is carried
+out by it or by the node that the session goes to. From the answer on a wire holds what it is given to send, and sends
+it first on the new connection. Overflow rule: a writer that waits (`Wire.drain`) is stopped at `wire.HELD_BYTES_HIGH`;
+above `held_bytes_max` the move is given up, and the wire closed with 1012.
+"""
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import picows
+
+from ringway.client.opener import Terms, join
+from ringway.protocol.move import Move
+
+if TYPE_CHECKING:
+    from random import Random
+
+    from ringway.client.route import Route
+    from ringway.client.wire import Wire
+
+
+class Follow:
+    """How the wires of one client follow moves; one for all of them. It owns what is left of the connections before."""
+
+    def __init__(
+        self,
+        route: "Route",
+        terms: Terms,
+        rng: "Random",
+        *,
+        timeout_s: float,
+        held_bytes_max: int,
+    ) -> None:
+        self.held_bytes_max = held_bytes_max
+        self._route = route
+        self._terms = terms
+        self._rng = rng
+        self._timeout_s = timeout_s
+        self._farewells: set[asyncio.Task[None]] = set()
+
+    async def go(self, wire: "Wire", move: Move) -> None:
+        """Connect `wire` to where `move` leads. Raise `OSError` or `UpgradeError` where that fails: then it is lost."""
+        async with asyncio.timeout(self._timeout_s):
+            way = await self._route.resume(move, self._rng, self._timeout_s)
+            await asyncio.sleep(way.wait_s)
+            await join(way.urls[0], wire, self._terms, timeout_s=self._timeout_s)
+
+    def see_off(self, transport: picows.WSTransport) -> None:
+        """Collect what picows says of a connection that was left: nobody else would."""
+        task = asyncio.get_running_loop().create_task(transport.wait_disconnected())
+        self._farewells.add(task)
+        task.add_done_callback(self._seen_off)
+
+    def _seen_off(self, task: "asyncio.Task[None]") -> None:
+        self._farewells.discard(task)
+        if not task.cancelled():
+            task.exception()  # whatever it was: the session goes on elsewhere

@@ -1,0 +1,98 @@
+"""Opening the TCP connection and the WebSocket of a wire: the first, and each that a move puts in its place."""
+
+import asyncio
+import ssl as tls
+from collections.abc import Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from socket import socket
+from typing import TYPE_CHECKING, cast
+
+import picows
+
+from ringway.client.dial import dial, hang_up
+from ringway.client.discovery import default_tls
+from ringway.client.handshake import check_answer
+from ringway.client.url import is_secure, shown
+from ringway.client.wire import Receiver, Wire
+from ringway.errors import UpgradeError
+
+if TYPE_CHECKING:
+    from ringway.client.follow import Follow
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What all wires of a client have in common. `headers` name `subprotocols` already (`request_headers`)."""
+
+    message_bytes_max: int
+    close_timeout_s: float
+    read_buffer_bytes: int = 2048
+    headers: Sequence[tuple[str, str]] = ()
+    subprotocols: Sequence[str] = ()
+    ssl: tls.SSLContext | None = None
+
+
+async def open_wire(
+    url: str, receiver: Receiver, terms: Terms, *, timeout_s: float, follow: "Follow | None" = None
+) -> Wire:
+    """Connect to `url`, a `ws(s)://` URL, and return the open wire; all within `timeout_s`.
+
+    With `follow` the wire obeys moves. Raise `OSError` (of which `TimeoutError` is one) where the server is not
+    reached, `UpgradeError` where it refuses or answers wrongly. When cancelled, nothing stays open.
+    """
+    wire = Wire(receiver, terms.message_bytes_max, terms.close_timeout_s, follow)
+    await join(url, wire, terms, timeout_s=timeout_s)
+    return wire
+
+
+async def join(url: str, wire: Wire, terms: Terms, *, timeout_s: float) -> None:
+    """Connect `wire` to `url`, for the first time or once more. Errors are those of `open_wire`.
+
+    Where the wire has a subprotocol already, a server that answers another is refused.
+    """
+    sock: socket | None = None
+
+    async def dialled(parsed: object) -> socket:
+        nonlocal sock
+        target = cast("picows.url.WSParsedURL", parsed)
+        sock = await dial(target.host, target.port, timeout_s)
+        return sock
+
+    def accept(request: picows.WSUpgradeRequest, response: picows.WSUpgradeResponse) -> Wire:
+        answer = [(name.lower(), value) for name, value in response.headers.items()]
+        wire.agree(check_answer(request.headers["Sec-WebSocket-Key"], terms.subprotocols, answer))
+        return wire
+
+    try:
+        async with asyncio.timeout(timeout_s):
+            _, listener = await picows.ws_connect(
+                accept,
+                url,
+                ssl_context=(terms.ssl or default_tls()) if is_secure(url) else None,
+                websocket_handshake_timeout=None,
+                enable_auto_pong=False,
+                max_frame_size=terms.message_bytes_max,
+                extra_headers=terms.headers,
+                max_redirects=0,
+                read_buffer_init_size=terms.read_buffer_bytes,
+                socket_factory=dialled,
+                use_aiofastnet=False,
+            )
+    except BaseException as error:
+        hang_up(sock)
+        if isinstance(error, picows.WSHandshakeError):
+            raise _refusal(url, error) from None
+        if isinstance(error, TimeoutError):
+            raise TimeoutError(f"{shown(url)} did not complete the handshake within {timeout_s:g} s") from None
+        raise
+    if listener is not wire:
+        raise ConnectionResetError(f"{shown(url)} closed the connection before it answered the handshake")
+
+
+def _refusal(url: str, error: picows.WSHandshakeError) -> UpgradeError:
+    if isinstance(error, picows.WSInvalidStatusError) and error.response is not None:
+        headers = tuple((name.lower(), value) for name, value in error.response.headers.items())
+        phrase = HTTPStatus(error.response.status).phrase
+        return UpgradeError(int(error.response.status), f"{shown(url)} answered {phrase} to the handshake", headers)
+    return UpgradeError(502, f"{shown(url)} does not answer the handshake rightly: {error}")

@@ -1,0 +1,98 @@
+"""The way of a tunnel from one node to another while its client notices nothing, as a table (PROTOCOL.md P-3.7, P-3.8).
+
+    RELAYING ──node moves the session──▶ CLOSING ──client between two messages──┐
+       │ │                                                                      │ the node's close is answered
+       │ └──backend lost or restarting──────────────────────────────────────────┤
+       │                                                                        ▼
+       └──backend to be left──▶ LEAVING ──client between two messages──▶ PARTING ──backend has ended──▶ OPENING
+                                                                                                           │
+    RELAYING ◀──────────────────────────────────────────────────the next node has answered 101────────────┘
+
+    CLOSING   The node's close frame is kept here. What the client sends still goes to the node, up to the end of the
+              message under way: a message cannot be continued elsewhere. There the close is answered, so that the node
+              knows to the byte what is its own to process.
+    LEAVING   The same, while the node goes on as ever.
+    PARTING   A close frame of ours was sent. What the node sends still goes to the client.
+    OPENING   The node is left to itself; another is asked for the WebSocket.
+
+In PARTING and OPENING the client is not read. What was read beyond the boundary is held, and goes to the next node
+first: the rest of one read, no more. Everything else that can happen ends the tunnel, with 1012 to the client, unless
+the node was to be left without need: then it stays.
+
+What the table does not name cannot happen: a node that was left is heard no more, a client that is held neither, and
+nobody tells of a next node that was not asked for.
+"""
+
+import enum
+
+
+class State(enum.Enum):
+    """See the module; `OVER` is when this has no part in the tunnel any more."""
+
+    RELAYING = enum.auto()
+    CLOSING = enum.auto()
+    LEAVING = enum.auto()
+    PARTING = enum.auto()
+    OPENING = enum.auto()
+    OVER = enum.auto()
+
+
+class Event(enum.Enum):
+    """What can happen."""
+
+    MOVED = enum.auto()  # the node's close frame says where the session goes on
+    LEAVE = enum.auto()  # the node is to be left
+    BOUNDARY = enum.auto()  # the client is between two messages
+    NODE_OVER = enum.auto()  # the node has closed, or its connection is over; it was between two messages
+    NODE_BROKEN = enum.auto()  # the same, within a message
+    CLIENT_CLOSED = enum.auto()  # the client's close frame came within a message
+    CLIENT_ENDED = enum.auto()  # its stream is at its end, or its connection lost
+    EXPIRED = enum.auto()  # the deadline of this state has passed
+    OPENED = enum.auto()  # the next node has taken the WebSocket
+    FAILED = enum.auto()  # it has not
+
+
+class Action(enum.Enum):
+    """What is done about it."""
+
+    BRAKE = enum.auto()  # let the client come to a boundary
+    ANSWER = enum.auto()  # answer the node's close, hold the client, and have the next node asked
+    PART = enum.auto()  # hold the client and tell the node goodbye
+    OPEN = enum.auto()  # hold the client and have the next node asked
+    JOIN = enum.auto()  # relay on, at the next node
+    STAY = enum.auto()  # relay on, at the same node: there the event is judged
+    ECHO = enum.auto()  # close with the client, as the node would
+    FAIL = enum.auto()  # tell the client 1012
+
+
+TABLE: dict[tuple[State, Event], tuple[Action, State]] = {
+    (State.RELAYING, Event.MOVED): (Action.BRAKE, State.CLOSING),
+    (State.RELAYING, Event.NODE_OVER): (Action.OPEN, State.OPENING),
+    (State.RELAYING, Event.LEAVE): (Action.BRAKE, State.LEAVING),
+    (State.CLOSING, Event.BOUNDARY): (Action.ANSWER, State.OPENING),
+    (State.CLOSING, Event.NODE_OVER): (Action.FAIL, State.OVER),
+    (State.CLOSING, Event.CLIENT_CLOSED): (Action.ECHO, State.OVER),
+    (State.CLOSING, Event.CLIENT_ENDED): (Action.FAIL, State.OVER),
+    (State.CLOSING, Event.EXPIRED): (Action.FAIL, State.OVER),
+    (State.LEAVING, Event.BOUNDARY): (Action.PART, State.PARTING),
+    (State.LEAVING, Event.NODE_OVER): (Action.STAY, State.OVER),
+    (State.LEAVING, Event.NODE_BROKEN): (Action.STAY, State.OVER),
+    (State.LEAVING, Event.CLIENT_CLOSED): (Action.STAY, State.OVER),
+    (State.LEAVING, Event.CLIENT_ENDED): (Action.STAY, State.OVER),
+    (State.LEAVING, Event.EXPIRED): (Action.STAY, State.OVER),
+    (State.PARTING, Event.NODE_OVER): (Action.OPEN, State.OPENING),
+    (State.PARTING, Event.NODE_BROKEN): (Action.FAIL, State.OVER),
+    (State.PARTING, Event.CLIENT_ENDED): (Action.FAIL, State.OVER),
+    (State.OPENING, Event.OPENED): (Action.JOIN, State.OVER),
+    (State.OPENING, Event.FAILED): (Action.FAIL, State.OVER),
+    (State.OPENING, Event.CLIENT_ENDED): (Action.FAIL, State.OVER),
+    (State.OPENING, Event.EXPIRED): (Action.FAIL, State.OVER),
+}
+
+WHY = {
+    Event.NODE_OVER: "node_lost",
+    Event.NODE_BROKEN: "message",
+    Event.CLIENT_ENDED: "client",
+    Event.EXPIRED: "timeout",
+}
+"""Why it failed, in the words of `Stats.moves_failed`; the next node's failure brings its own."""

@@ -1,0 +1,48 @@
+"""What a client wants opened, in a form in which nodes can be asked for it, once or again.
+
+It is kept as long as the WebSocket where that may be carried on at another node, so it is small: the head as bytes,
+without its first line.
+"""
+
+import asyncio
+
+from ringway.errors import UpgradeError
+from ringway.gateway.affinity import Affinity
+from ringway.gateway.head import Head
+from ringway.gateway.query import Query
+from ringway.gateway.rewrite import upgrade_headers
+from ringway.protocol.forwarded import is_trusted, read_client
+from ringway.protocol.upgrade import Headers, Upgrade, tokens_of
+
+
+class Wish:
+    """See the module. `key` is the affinity key by the policy that was in force when the client came."""
+
+    __slots__ = ("_lines", "_offers", "agreed", "asked", "key", "path", "query", "upgrade")
+
+    def __init__(self, client: asyncio.Transport, head: Head, upgrade: Upgrade, affinity: Affinity) -> None:
+        self.upgrade = upgrade
+        self.path = head.path
+        self.asked = head.query  # as it came
+        self.query = Query(head.query)
+        self.key = affinity.key(client, head, self.query)
+        peer = client.get_extra_info("peername")
+        peer_ip = peer[0] if peer else ""
+        who = read_client(peer_ip, head.headers, affinity.trusted)
+        trust_peer = is_trusted(peer_ip, affinity.trusted)
+        self._lines, self._offers = upgrade_headers(head.headers, who, trust_peer=trust_peer)
+        self.agreed: list[str] | None = None  # the subprotocol that the client was told, once it was; empty: none
+
+    def request(self, path: str, query: str, *, extensions: bool) -> bytes:
+        """Return the head that asks for `path` and `query`; the client's offer of extensions is in it or left out."""
+        target = f"{path}?{query}" if query else path
+        offers = self._offers if extensions else b""
+        return b"GET %b HTTP/1.1\r\n%b%b\r\n" % (target.encode("latin-1"), self._lines, offers)
+
+    def agree(self, headers: Headers) -> None:
+        """Take the good answer of a node; raise `UpgradeError` 502 where the client was told something else before."""
+        chosen = tokens_of(headers, "sec-websocket-protocol")
+        if self.agreed is None:
+            self.agreed = chosen
+        elif self.agreed != chosen:
+            raise UpgradeError(502, "the node chose another subprotocol than was agreed with the client")
