@@ -15,7 +15,7 @@ from chaos.scenario import Outcome, Size, load_scenario, names
 from report import machine
 
 COUNTS = ("clients", "delivered", "lost", "announced", "silent", "doubled", "reordered", "unexpected", "unrecovered",
-          "away", "divergent", "closes")  # fmt: skip
+          "away", "divergent", "reasons")  # fmt: skip
 TIMES = ("silence_ms", "back_ms")
 
 
@@ -51,7 +51,7 @@ def show(outcome: Outcome) -> None:
     console.print(table)
     for name, value in outcome.measured.items():
         console.print(f"{name}: {value:,.4g}")
-    for claim in outcome.claims:
+    for claim in (*outcome.claims, *outcome.paces):
         console.print(claim.sentence(), style="green" if claim.held else "bold red")
     for line in outcome.report.faults(outcome.may_announce):
         console.print(line, style="bold red")

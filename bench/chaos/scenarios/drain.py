@@ -28,18 +28,16 @@ def run(size: Size, system: System | None = None) -> Outcome:
         on.load.wait(on.load.all_subscribed, "everybody to be there")
         on.system.ringway("undrain", victim)
         outcome = on.outcome("drain", size, connections=there, drained_s=took_s)
-    outcome.claims += [
-        Claim("connections left", told["connections"], at_most=0),
-        Claim("seconds to empty ÷ the deadline", took_s / size.seconds, at_most=1.0),
-    ]
+    outcome.claims.append(Claim("connections left", told["connections"], at_most=0))
+    outcome.paces.append(Claim("seconds to empty ÷ the deadline", took_s / size.seconds, at_most=1.0))
     leaving = [(at, count) for at, count in watch.series(victim, "connections") if at <= began + took_s and count > 0]
     if there >= 200:  # of fewer, whole seconds of reports make no rate
         plan = there / (0.9 * size.seconds)
         (begin, high), (end, low) = next(point for point in leaving if point[1] < 0.95 * there), leaving[-1]
-        outcome.claims.append(Claim("rate ÷ plan", (high - low) / (end - begin) / plan, at_most=1.1, at_least=0.9))
+        outcome.paces.append(Claim("rate ÷ plan", (high - low) / (end - begin) / plan, at_most=1.1, at_least=0.9))
     for name in watch.names():
         if name != victim:
-            outcome.claims.append(
+            outcome.paces.append(
                 Claim(f"accept peak of {name} ÷ its budget", watch.accept_peak(name) / watch.budget(name), at_most=1.1)
             )
     outcome.claim_unnoticed(*FOLLOWING, silence_s=0.25)

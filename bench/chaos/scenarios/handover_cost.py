@@ -59,7 +59,7 @@ def run(size: Size, system: System | None = None) -> Outcome:
         outcome = on.outcome("handover_cost", size, moves=moves, moves_per_s=rate, cpu_ms_per_move=cost_ms)
     outcome.claim_unnoticed(*FOLLOWING, silence_s=5.0)
     if size.clients >= 1000:
-        outcome.claims += [Claim("CPU ms per move", cost_ms, at_most=1.0), Claim("moves per s", rate, at_least=500)]
+        outcome.paces += [Claim("CPU ms per move", cost_ms, at_most=1.0), Claim("moves per s", rate, at_least=500)]
     return outcome
 
 

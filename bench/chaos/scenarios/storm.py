@@ -26,11 +26,11 @@ def run(size: Size, system: System | None = None) -> Outcome:
             on.faults.note("all are back")
             time.sleep(CALM_S)
         outcome = on.outcome("storm", size, all_back_s=took_s, loop_lag_p99_s=watch.lag_p99_s())
-    outcome.claims += [
+    outcome.paces += [
         Claim("all back, s", took_s, at_most=size.seconds),
         Claim("loop lag p99 s", watch.lag_p99_s(), at_most=0.25),
     ]
     for name in watch.names():
         ratio = watch.accept_peak(name) / max(watch.budget(name), 1e-9)
-        outcome.claims.append(Claim(f"accept peak of {name} ÷ its budget", ratio, at_most=1.1))
+        outcome.paces.append(Claim(f"accept peak of {name} ÷ its budget", ratio, at_most=1.1))
     return outcome

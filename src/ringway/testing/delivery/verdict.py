@@ -20,6 +20,8 @@ class Verdict:
     clients: int = 0
     sums: Finding = field(default_factory=Finding)
     closes: Counter[int] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
+    """Closes by their code and the first word of their reason."""
     closed_clients: int = 0
     losers: int = 0
     """Clients that lost something, told or not."""
@@ -34,6 +36,7 @@ class Verdict:
         self.clients += other.clients
         self.sums.add(other.sums)
         self.closes += other.closes
+        self.reasons += other.reasons
         self.closed_clients += other.closed_clients
         self.losers += other.losers
         self.silences_s += other.silences_s
@@ -68,6 +71,7 @@ class Verdict:
             **sums,
             "divergent": self.divergent,
             "closes": {str(code): count for code, count in sorted(self.closes.items())},
+            "reasons": dict(sorted(self.reasons.items())),
             "closed_clients": self.closed_clients,
             "losers": self.losers,
             "silence_ms": _spread_ms(self.silences_s),
@@ -117,6 +121,7 @@ def give_verdict(
         verdict.closed_clients += bool(witness.closes)
         verdict.losers += bool(own.lost)
         verdict.closes.update(code for _, code, _ in witness.closes)
+        verdict.reasons.update(f"{code} {reason.partition(' ')[0]}".strip() for _, code, reason in witness.closes)
         verdict.silences_s.append(own.silence_s)
         if own.is_bad and len(verdict.victims) < VICTIMS_MAX:
             verdict.victims[witness.name] = own.examples
