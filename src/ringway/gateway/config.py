@@ -56,6 +56,13 @@ class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             "`*` for all. Same-origin pages need no entry. Origins of WebSockets are judged by the nodes."
         ),
     ] = ()
+    pages: Annotated[
+        str,
+        msgspec.Meta(
+            description="Directory of files to serve at the public port, read at the start: a demo, or a page of your "
+            "own that then needs no entry in `allowed_origins`. Empty: none."
+        ),
+    ] = ""
     trusted_proxies: Annotated[
         tuple[str, ...],
         msgspec.Meta(

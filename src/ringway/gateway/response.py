@@ -2,6 +2,7 @@
 
 import http
 import json
+from collections.abc import Iterable
 
 from ringway.errors import NoNode, UpgradeError
 
@@ -10,7 +11,16 @@ _REASONS = {status.value: status.phrase for status in http.HTTPStatus}
 
 def response(status: int, body: bytes, *headers: tuple[str, str], close: bool = False) -> bytes:
     """Return a whole JSON response; `close` announces that the connection ends with it."""
-    lines = [f"HTTP/1.1 {status} {_REASONS.get(status, 'Status')}\r\nContent-Type: application/json\r\n"]
+    return _whole(status, "application/json", body, headers, close)
+
+
+def content(kind: str, body: bytes, *headers: tuple[str, str], close: bool = False) -> bytes:
+    """Return a whole response that holds `body`, which is of the media type `kind`."""
+    return _whole(200, kind, body, headers, close)
+
+
+def _whole(status: int, kind: str, body: bytes, headers: Iterable[tuple[str, str]], close: bool) -> bytes:
+    lines = [f"HTTP/1.1 {status} {_REASONS.get(status, 'Status')}\r\nContent-Type: {kind}\r\n"]
     lines += [f"{name}: {value}\r\n" for name, value in headers]
     if close:
         lines.append("Connection: close\r\n")

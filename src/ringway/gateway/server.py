@@ -17,6 +17,7 @@ from ringway.gateway.directory import Directory
 from ringway.gateway.discovery import Discovery
 from ringway.gateway.door import Door
 from ringway.gateway.opener import Opener
+from ringway.gateway.pages import Pages
 from ringway.gateway.placer import Placer
 from ringway.gateway.probe import Probes
 from ringway.gateway.reach import Reach
@@ -70,7 +71,8 @@ class Gateway:
         opener = Opener(placer, reach, self.stats, reopen)
         self._relays = Relays(config, placer, affinity, opener, self.stats, relays_max, rng)
         discovery = Discovery(placer, affinity, config.allowed_origins)
-        self._door = Door(config, directory, discovery, self._relays, self.stats, clock)
+        pages = Pages(config.pages)
+        self._door = Door(config, directory, discovery, self._relays, pages, self.stats, clock)
         directory.listen(self._relays.on_event)
         probes = Probes(directory.view, steering, reach, self.stats, rng, clock, config.probe_interval_s)
         self._probes = probes if mint is not None else None
