@@ -16,6 +16,7 @@ from ringway.gateway.head import Head
 from ringway.gateway.placer import Place, Placer
 from ringway.gateway.query import Query
 from ringway.gateway.reach import Reach
+from ringway.gateway.response import retry_after
 from ringway.gateway.rewrite import refusal_headers, upgrade_request
 from ringway.gateway.stats import Stats
 from ringway.gateway.upstream import Answer, Unreachable
@@ -66,7 +67,9 @@ class Opener:
             except Refusal as error:
                 if error.status != 403:  # a used ticket must not shut its bearer out
                     raise
-        place = self._placer.place(wish.key)
+        place = self._placer.place(wish.key, held=True)
+        if place.wait_s:
+            await asyncio.sleep(place.wait_s)
         while True:
             try:
                 return place, await self._try(wish, place)
@@ -116,7 +119,8 @@ class Opener:
         if 400 <= status < 500:
             raise Refusal(answer)
         if status == 503:
-            raise Unreachable(503, "the node takes no more now", (("Retry-After", self._placer.retry_after()),))
+            pause = retry_after(self._placer.pause_s())
+            raise Unreachable(503, "the node takes no more now", (("Retry-After", pause),))
         if status >= 500:
             raise Unreachable(502, f"the node answered {status} to a WebSocket handshake")
 
