@@ -6,6 +6,7 @@ read since at each line on standard input. Pings of the server are answered.
 """
 
 import os
+import re
 import select
 import socket
 import sys
@@ -32,18 +33,19 @@ def open_one(port: int, channel: str | None) -> socket.socket:
         f"GET {PATH} HTTP/1.1\r\nHost: bench\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
     )
-    wait_for(sock, b"\r\n\r\n")
+    wait_for(sock, rb"\r\n\r\n")
     if channel is not None:
         commands = b'{"id":1,"connect":{}}\n{"id":2,"subscribe":{"channel":"%s"}}' % channel.encode()
         sock.sendall(text(commands))
-        wait_for(sock, b'{"id":2,"subscribe":{}}')
+        wait_for(sock, rb'\{"id":2,"subscribe":\{.*\}\}')
     sock.setblocking(False)
     return sock
 
 
 def wait_for(sock: socket.socket, end: bytes) -> None:
+    """Read until what has come ends with the pattern `end`."""
     data = b""
-    while not data.endswith(end):
+    while not re.search(end + rb"\Z", data):
         part = sock.recv(65536)
         if not part:
             raise ConnectionError(f"the server closed: {data!r}")

@@ -27,13 +27,18 @@ import uvloop
 from ringway.engine.memory import MemoryHub
 from ringway.node import ChannelNode, NodeConfig
 from ringway.protocol.codec import encode_pushes
+from ringway.protocol.envelope import PUBLICATION, Origin, body_of
 from ringway.protocol.frame import TEXT, server_frame
 from ringway.protocol.ticket import Mint
 from ringway.types import Channel, Incarnation, NodeName
 
 CHANNEL = Channel("bench")
-PAYLOAD = b'{"data":"' + b"x" * 128 + b'"}'
-MESSAGE = encode_pushes(CHANNEL, [PAYLOAD])
+ORIGIN = Origin(Incarnation("0000000a"))
+BODY = b'{"data":"' + b"x" * 128 + b'"}'
+FIRST = 1_000_000_000
+"""The offset that publications begin after: all have as many digits, so that what arrives can be counted in bytes."""
+
+MESSAGE = encode_pushes(CHANNEL, [body_of(ORIGIN.seal(PUBLICATION, BODY), FIRST)])
 PAUSE_S = 0.002
 """Between two turns: readers must catch up, or what is measured is a full buffer."""
 
@@ -52,13 +57,14 @@ class Node:
 
     async def start(self) -> int:
         engine = MemoryHub().open()
-        config = NodeConfig(ping_interval_s=3600)
+        config = NodeConfig(ping_interval_s=3600, namespaces=("default:history_size=100",))
         mint = Mint(b"bench")
         self._node = ChannelNode(config, NodeName("n1"), Incarnation("00000001"), engine, mint, rng=Latest())
         await self._node.start()
         deliver = engine.broker._deliver
         assert deliver is not None
         self._deliver = deliver
+        self._newest = 0  # the channel is empty
         self._bare: list[Callable[[bytes], int]] = []
         return self._node.port
 
@@ -67,7 +73,9 @@ class Node:
 
     async def publish(self, turn: int) -> None:
         for _ in range(turn):
-            self._deliver(CHANNEL, PAYLOAD, 0, 0)
+            offset = max(self._newest, FIRST) + 1
+            self._deliver(CHANNEL, ORIGIN.seal(PUBLICATION, BODY), offset, self._newest)
+            self._newest = offset
         await asyncio.sleep(0)
 
     async def bare(self, turn: int) -> None:

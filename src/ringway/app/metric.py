@@ -90,6 +90,15 @@ NODE: Table = {
     "deliveries": _counter("node_deliveries_total", "Publications times subscribers."),
     "writes": _counter("node_delivered_frames_total", "WebSocket frames that carried deliveries."),
     "malformed": _counter("node_malformed_total", "Publications from the engine that were dropped as malformed."),
+    "gaps": _counter("node_gaps_total", "Publications that came before their predecessor: history was read then."),
+    "lost": _counter(
+        "node_positions_lost_total", "Channels in which publications are missing for good: 3010 was told."
+    ),
+    "history_reads": _counter("node_history_reads_total", "Questions to the engine about history."),
+    "recoveries": _counter(
+        "node_recoveries_total", "Channels that clients came back to: complete, incomplete.", "outcome"
+    ),
+    "notices_dropped": _counter("node_notices_dropped_total", "Joins and leaves that nobody was told."),
     "sent_bytes": _counter("node_sent_bytes_total", "Bytes of deliveries and replies, without headers of frames."),
     "moves": _counter("node_moves_total", "Connections closed with the order to move."),
     "missed": _counter("node_moves_missed_total", "Connections sent to a place that they did not take in time."),

@@ -3,10 +3,13 @@
 `python -m ringway.cli.reference` writes them to docs/reference/.
 """
 
+from collections.abc import Iterable
+
 from ringway.admin.metric import Metric
 from ringway.app.config import SECTIONS, all_fields
-from ringway.app.field import Field, show_value
+from ringway.app.field import Field, fields_of, show_value
 from ringway.app.metric import BALANCER, COLLECT, COLLECTED, EVERY_PROCESS, GATEWAY, NODE, VIEW
+from ringway.node.namespace import ChannelOptions
 from ringway.protocol import close, errorcode
 
 MADE = "<!-- Made by `python -m ringway.cli.reference`; change the source and run that again. -->\n"
@@ -27,6 +30,14 @@ Every setting can be given in four ways; the later wins:
 exit code 2. Commands on the machine where `ringway up` runs find engine and secret in its state directory: `--state`,
 `RINGWAY_STATE_DIR`, else `$XDG_STATE_HOME/ringway` or `~/.local/state/ringway`.
 """
+
+_NAMESPACES = """
+### Options of a namespace
+
+Each namespace begins with these; see [Namespaces and recovery](../howto/channel-history.md).
+
+| option | default | what it does |
+|---|---|---|"""
 
 _METRICS = """\
 # Metrics
@@ -57,7 +68,9 @@ def configuration() -> str:
         about = (struct.__doc__ or "").strip().splitlines()[0]
         lines += [f"## {section}\n", f"{about}\n", "| setting | default | what it does |", "|---|---|---|"]
         fields = [field for field in all_fields().values() if field.section == section]
-        lines += [f"| `{field.name}` | {_default(field)} | {_cell(_described(field))} |" for field in fields]
+        lines += _rows(fields)
+        if section == "node":
+            lines += [_NAMESPACES, *_rows(fields_of("namespaces", ChannelOptions))]
         lines.append("")
     return "\n".join(lines)
 
@@ -90,6 +103,10 @@ def codes() -> str:
     lines += [f"| {code} | {message} | {'yes' if temporary else 'no'} |" for code, (message, temporary) in errors]
     lines += ["\nError 100 comes without `temporary` where the engine was lost before it confirmed a publication.", ""]
     return "\n".join(lines)
+
+
+def _rows(fields: Iterable[Field]) -> list[str]:
+    return [f"| `{field.name}` | {_default(field)} | {_cell(_described(field))} |" for field in fields]
 
 
 def _default(field: Field) -> str:

@@ -4,36 +4,19 @@ A function returns its reply, encoded; a coroutine that returns it where the eng
 command has no reply. Refusals are raised as `CommandError` and become error replies here.
 """
 
-import asyncio
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
-from ringway.errors import CommandError, EngineAway, EngineError, ProtocolError, Unconfirmed
+from ringway.errors import CommandError, ProtocolError
+from ringway.node.ask import history, presence, presence_stats
+from ringway.node.publish import publish
+from ringway.node.refusal import refuse
+from ringway.node.subscribe import leave, subscribe, subscribe_waits
 from ringway.protocol.channel import check_channel
 from ringway.protocol.close import BAD_REQUEST, INVALID_TOKEN
-from ringway.protocol.codec import EMPTY, encode, encode_error
-from ringway.protocol.command import (
-    ClientInfo,
-    Command,
-    ConnectRequest,
-    ConnectResult,
-    Publication,
-    PublishRequest,
-    Reply,
-    SubscribeRequest,
-    SubscribeResult,
-    UnsubscribeRequest,
-)
-from ringway.protocol.errorcode import (
-    ALREADY_SUBSCRIBED,
-    INTERNAL,
-    LIMIT_EXCEEDED,
-    NOT_AVAILABLE,
-    TOO_MANY_REQUESTS,
-    command_error,
-)
-from ringway.protocol.errorcode import BAD_REQUEST as BAD_REQUEST_ERROR
-from ringway.types import Channel
+from ringway.protocol.codec import EMPTY, encode
+from ringway.protocol.command import Command, ConnectRequest, ConnectResult, Reply, UnsubscribeRequest
+from ringway.protocol.errorcode import NOT_AVAILABLE, TOO_MANY_REQUESTS, command_error
 
 if TYPE_CHECKING:
     from ringway.node.connection import Connection
@@ -66,15 +49,9 @@ def execute(shared: "Shared", connection: "Connection", command: Command) -> Ans
 
 def waits(shared: "Shared", command: Command) -> bool:
     """Whether `execute` would have to await the engine."""
-    if command.publish is not None:
-        return True
-    return command.subscribe is not None and not shared.interest.holds(Channel(command.subscribe.channel))
-
-
-def refuse(shared: "Shared", command_id: int, error: CommandError) -> bytes:
-    """Return the reply that refuses a command."""
-    shared.stats.errors[error.code] += 1
-    return encode_error(command_id, error)
+    if command.subscribe is not None:
+        return subscribe_waits(shared, command.subscribe)
+    return any(getattr(command, method) is not None for method in _ENGINE)
 
 
 def refuse_rate(shared: "Shared", command: Command) -> bytes | None:
@@ -104,63 +81,11 @@ def _connect(shared: "Shared", connection: "Connection", command_id: int, reques
     return encode(Reply(id=command_id, connect=result))
 
 
-def _subscribe(shared: "Shared", connection: "Connection", command_id: int, request: SubscribeRequest) -> Answer:
-    channel = check_channel(request.channel, shared.config.channel_bytes_max)
-    if request.token:
-        raise command_error(NOT_AVAILABLE, "a subscription token was sent, and this node checks none")
-    if channel in connection.channels:
-        raise command_error(ALREADY_SUBSCRIBED, f"to {channel}")
-    if len(connection.channels) >= shared.config.subscriptions_max:
-        raise command_error(LIMIT_EXCEEDED, f"{shared.config.subscriptions_max} subscriptions a connection")
-    if shared.interest.claim(channel):
-        return _join(shared, connection, command_id, channel)
-    return _subscribe_later(shared, connection, command_id, channel)
-
-
-async def _subscribe_later(shared: "Shared", connection: "Connection", command_id: int, channel: Channel) -> bytes:
-    try:
-        async with asyncio.timeout(shared.config.engine_deadline_s):
-            await shared.interest.obtain(channel)
-    except (EngineError, TimeoutError) as error:
-        return refuse(shared, command_id, _engine_failed(error))
-    if not connection.is_connected:
-        if channel not in shared.hub:
-            shared.interest.release(channel)
-        return b""
-    return _join(shared, connection, command_id, channel)
-
-
-def _join(shared: "Shared", connection: "Connection", command_id: int, channel: Channel) -> bytes:
-    shared.hub.add(channel, connection, connection.send)
-    connection.channels.append(channel)
-    return encode(Reply(id=command_id, subscribe=SubscribeResult()))
-
-
 def _unsubscribe(shared: "Shared", connection: "Connection", command_id: int, request: UnsubscribeRequest) -> bytes:
     channel = check_channel(request.channel, shared.config.channel_bytes_max)
     if channel in connection.channels:
-        connection.channels.remove(channel)
-        if shared.hub.remove(channel, connection):
-            shared.interest.release(channel)
+        leave(shared, connection, channel)
     return encode(Reply(id=command_id, unsubscribe=EMPTY))
-
-
-async def _publish(shared: "Shared", connection: "Connection", command_id: int, request: PublishRequest) -> bytes:
-    try:
-        channel = check_channel(request.channel, shared.config.channel_bytes_max)
-        if not bytes(request.data):
-            raise command_error(BAD_REQUEST_ERROR, "data is missing; it may be any JSON")
-        payload = encode(Publication(data=request.data, info=ClientInfo(user="", client=connection.client)))
-        async with asyncio.timeout(shared.config.engine_deadline_s):
-            await shared.engine.broker.publish(channel, payload)
-    except CommandError as error:
-        return refuse(shared, command_id, error)
-    except (Unconfirmed, TimeoutError):  # asking the client to try again could double the publication
-        return refuse(shared, command_id, CommandError(INTERNAL, "the engine did not confirm; it may be published"))
-    except EngineError as error:
-        return refuse(shared, command_id, _engine_failed(error))
-    shared.stats.published += 1
-    return encode(Reply(id=command_id, publish=EMPTY))
 
 
 def _ping(shared: "Shared", connection: "Connection", command_id: int, request: object) -> bytes:
@@ -171,18 +96,16 @@ def _not_available(shared: "Shared", connection: "Connection", command_id: int, 
     raise command_error(NOT_AVAILABLE, "this node does not offer that")
 
 
-def _engine_failed(error: EngineError | TimeoutError) -> CommandError:
-    if isinstance(error, TimeoutError):
-        return command_error(INTERNAL, "the engine did not answer in time")
-    if isinstance(error, EngineAway):
-        return command_error(INTERNAL, "the engine is away")
-    return command_error(LIMIT_EXCEEDED, str(error))
-
+_ENGINE = ("publish", "history", "presence", "presence_stats")
+"""The methods that always ask the engine."""
 
 _HANDLERS: dict[str, Callable[["Shared", "Connection", int, Any], Answer]] = {
     "connect": _connect,
-    "subscribe": _subscribe,
+    "subscribe": subscribe,
     "unsubscribe": _unsubscribe,
-    "publish": _publish,
+    "publish": publish,
+    "history": history,
+    "presence": presence,
+    "presence_stats": presence_stats,
     "ping": _ping,
 }

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from ringway.errors import ConfigError
+from ringway.node.namespace import read_namespaces, short_namespaces
 from ringway.protocol.channel import NAME_BYTES_MAX
 
 
@@ -139,6 +140,68 @@ class NodeConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             description="Channels that one connection may be subscribed to, else error 106.", ge=1, le=100_000
         ),
     ] = 128
+    namespaces: Annotated[
+        tuple[str, ...],
+        msgspec.Meta(
+            description="Options of channels by namespace, as chat:history_size=50,presence=false for those named "
+            "chat:...; `default` stands for all others. In TOML a table: [node.namespaces.chat]. All nodes are given "
+            "the same. The options are below.",
+            extra={"flag": "namespace", "table": short_namespaces},
+        ),
+    ] = ()
+    recovery_publications_max: Annotated[
+        int,
+        msgspec.Meta(
+            description="Publications that one client is given of a channel when it comes back, and that one `history` "
+            "answers; who missed more is told that something is missing.",
+            ge=1,
+            le=100_000,
+        ),
+    ] = 1000
+    recovery_bytes_max: Annotated[
+        int,
+        msgspec.Meta(
+            description="The same in bytes; never more than half of `outbox_bytes_max`, through which it must go.",
+            ge=1024,
+            le=1024 * 1024 * 1024,
+            extra={"unit": "bytes"},
+        ),
+    ] = 512 * 1024
+    tail_bytes_max: Annotated[
+        int,
+        msgspec.Meta(
+            description="Of one channel, what is kept of its newest messages while clients come back or sessions are "
+            "on their way; and what is held back while history is read. Then history is read again.",
+            ge=1024,
+            le=1024 * 1024 * 1024,
+            extra={"unit": "bytes"},
+        ),
+    ] = 1024 * 1024
+    history_reads_max: Annotated[
+        int,
+        msgspec.Meta(
+            description="Questions about history that this node has at the engine at one time; more wait.",
+            ge=1,
+            le=10_000,
+        ),
+    ] = 32
+    presence_clients_max: Annotated[
+        int,
+        msgspec.Meta(
+            description="Clients that `presence` names at most, else error 106; `presence_stats` counts any number.",
+            ge=1,
+            le=100_000,
+        ),
+    ] = 2000
+    presence_deadline_s: Annotated[
+        float,
+        msgspec.Meta(
+            description="How long nodes that are asked for presence have to answer; who does not is left out.",
+            gt=0,
+            le=60,
+            extra={"unit": "s"},
+        ),
+    ] = 1.0
     outbox_bytes_max: Annotated[
         int,
         msgspec.Meta(
@@ -302,3 +365,9 @@ class NodeConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
                 f"pong_timeout_s is {self.pong_timeout_s}, ping_interval_s is {self.ping_interval_s}: a ping must be "
                 "answered before the next one; lower pong_timeout_s"
             )
+        read_namespaces(self.namespaces)
+
+    @property
+    def answer_bytes_max(self) -> int:
+        """What one answer may hold of a channel's history, with room in the outbox for what comes meanwhile."""
+        return min(self.recovery_bytes_max, self.outbox_bytes_max // 2)

@@ -19,6 +19,7 @@ from ringway.core.rate import TokenBucket
 from ringway.core.victim import PINNED
 from ringway.errors import ProtocolError
 from ringway.node.keepalive import Beat
+from ringway.node.subscribe import leave
 from ringway.protocol.close import (
     INTERNAL,
     REASON_BYTES_MAX,
@@ -26,6 +27,7 @@ from ringway.protocol.close import (
     UNSUPPORTED_DATA,
 )
 from ringway.protocol.codec import PING, decode_commands
+from ringway.protocol.command import ClientInfo
 from ringway.protocol.frame import CLOSE, TEXT, read_close
 from ringway.protocol.frame import PING as PING_OPCODE
 from ringway.protocol.message import MessageAssembler, check_control, check_whole
@@ -104,6 +106,11 @@ class Connection(WSListener):
         """Whether commands are taken and replies sent."""
         return self._state is State.CONNECTED or self._state is State.WAITING
 
+    @property
+    def info(self) -> ClientInfo:
+        """Who this is, as others are told."""
+        return ClientInfo(user="", client=self.client)
+
     # what picows calls
 
     def on_ws_connected(self, transport: WSTransport) -> None:
@@ -178,11 +185,14 @@ class Connection(WSListener):
         if replies and self.is_usable:
             self._shared.outbox.send(self, replies[0] if len(replies) == 1 else b"\n".join(replies))
 
-    def close(self, code: int, reason: str = "") -> None:
-        """Close with `code`: leave all channels at once, and the socket when the client has answered."""
+    def close(self, code: int, reason: str = "", *, silently: bool = False) -> None:
+        """Close with `code`: leave all channels at once, and the socket when the client has answered.
+
+        `silently`: nobody is told that the client leaves its channels, for its session goes on elsewhere.
+        """
         if not self.is_usable:
             return
-        self.end()
+        self.end(silently=silently)
         self._shared.stats.closed[code] += 1
         if self._transport is not None:
             self._transport.send_close(cast(WSCloseCode, code), _reason(reason))
@@ -193,17 +203,15 @@ class Connection(WSListener):
             self._shared.stats.cut += 1
             self._transport.disconnect(graceful=False)
 
-    def end(self) -> None:
+    def end(self, *, silently: bool = False) -> None:
         """Take no more part: leave all channels, forget what waits, and expect the socket's end. Idempotent."""
         if not self.is_usable:
             return
         shared = self._shared
         shared.roster.closing(self, was_connected=self._state is State.CONNECTED)
         self._state = State.CLOSING
-        for channel in self.channels:
-            if shared.hub.remove(channel, self):
-                shared.interest.release(channel)
-        self.channels.clear()
+        for channel in list(self.channels):
+            leave(shared, self, channel, silently=silently)
         self._assembler = None
         shared.keepalive.closing(self, shared.clock())
 

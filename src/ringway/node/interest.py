@@ -6,23 +6,48 @@ outlives its last subscriber by `linger_s`, so that a page that is reloaded cost
     absent ──obtain──▶ coming ──▶ held ◀──claim/release──▶ lingering ──sweep──▶ going ──▶ absent
 
 A channel comes as lingering, and `claim` takes it: so nothing is held for ever if those who waited have gone.
+
+What is done with what arrives is the business of a `Follower`: it is told before a channel comes, is given the time to
+learn where the channel stands, and is told when the channel goes.
 """
 
 import asyncio
 from collections.abc import Callable
+from typing import Protocol
 
 from ringway.errors import EngineError
 from ringway.ports import Broker
 from ringway.types import Channel
 
 
+class Follower(Protocol):
+    """Follows the channels that are held."""
+
+    def begin(self, channel: Channel) -> None:
+        """Expect publications of `channel`."""
+        ...
+
+    async def ready(self, channel: Channel) -> None:
+        """Return when it is known where `channel` stands; raise `EngineError` where that cannot be learned."""
+        ...
+
+    def needs(self, channel: Channel) -> bool:
+        """Whether somebody needs `channel` now, whoever has released it."""
+        ...
+
+    def end(self, channel: Channel) -> None:
+        """Expect no more of it."""
+        ...
+
+
 class Interest:
     """Holds channels at the engine. `clock` is monotonic, in seconds."""
 
-    __slots__ = ("_broker", "_clock", "_flights", "_held", "_linger_s", "_lingering")
+    __slots__ = ("_broker", "_clock", "_flights", "_follower", "_held", "_linger_s", "_lingering")
 
-    def __init__(self, broker: Broker, linger_s: float, clock: Callable[[], float]) -> None:
+    def __init__(self, broker: Broker, follower: Follower, linger_s: float, clock: Callable[[], float]) -> None:
         self._broker = broker
+        self._follower = follower
         self._linger_s = linger_s
         self._clock = clock
         self._held: set[Channel] = set()
@@ -70,11 +95,14 @@ class Interest:
             if until > now:
                 break
             ending.append(channel)
+        for channel in ending:
+            del self._lingering[channel]
+        ending = [channel for channel in ending if not self._follower.needs(channel)]
         if ending:
             flight = asyncio.create_task(self._unsubscribe(ending))
             for channel in ending:
-                del self._lingering[channel]
                 self._held.discard(channel)
+                self._follower.end(channel)
                 self._flights[channel] = flight
 
     async def close(self) -> None:
@@ -85,9 +113,16 @@ class Interest:
         await asyncio.gather(*flights, return_exceptions=True)
 
     async def _subscribe(self, channel: Channel) -> EngineError | None:
+        self._follower.begin(channel)
         try:
             await self._broker.subscribe(channel)
+            try:
+                await self._follower.ready(channel)
+            except BaseException:
+                await self._broker.unsubscribe(channel)
+                raise
         except EngineError as error:
+            self._follower.end(channel)
             return error
         finally:
             del self._flights[channel]

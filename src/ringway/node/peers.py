@@ -74,6 +74,10 @@ class Peers:
         """Whether `issuer` is a node: its tickets are moves."""
         return Incarnation(issuer) in self._nodes
 
+    def nodes_alive(self) -> int:
+        """How many nodes are heard, this one included once its own report has come back."""
+        return sum(report.role is Role.NODE for report in self.membership.members.values())
+
     def _apply(self, events: list[MembershipEvent], now: float) -> None:
         for event in events:
             report = event.report

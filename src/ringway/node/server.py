@@ -24,20 +24,23 @@ from ringway.node.admission import Admission, refusal
 from ringway.node.config import NodeConfig
 from ringway.node.connection import Connection
 from ringway.node.drain import Drain
-from ringway.node.fanout import Fanout
-from ringway.node.interest import Interest
 from ringway.node.keepalive import Keepalive
 from ringway.node.mover import Mover
+from ringway.node.namespace import Namespaces
+from ringway.node.notice import Notices
 from ringway.node.outbox import Outbox, Send
 from ringway.node.peers import Peers
+from ringway.node.presence import Presence
 from ringway.node.report import Reporter
 from ringway.node.roster import Roster
 from ringway.node.shared import Shared
 from ringway.node.stats import Stats
+from ringway.node.streams import Streams
 from ringway.node.vitals import Vitals
 from ringway.node.worker import Workers
 from ringway.ports import Engine
 from ringway.protocol.close import SHUTDOWN
+from ringway.protocol.envelope import Origin
 from ringway.protocol.report import Report
 from ringway.protocol.ticket import Mint
 from ringway.types import Incarnation, NodeName, NodeState
@@ -80,6 +83,11 @@ class ChannelNode:
         self._vitals = Vitals(clock)
         self._workers = Workers()
         rng = rng or random.Random()
+        outbox = Outbox(config.outbox_bytes_max, self.stats)
+        namespaces = Namespaces(config.namespaces)
+        origin = Origin(incarnation)
+        watchers: Hub[Connection, Send] = Hub()
+        notices = Notices(engine.broker, origin, self.stats, config.engine_deadline_s)
         self._shared = Shared(
             name=name,
             version=version("ringway"),
@@ -89,11 +97,15 @@ class ChannelNode:
             rng=rng,
             stats=self.stats,
             hub=self.hub,
-            outbox=Outbox(config.outbox_bytes_max, self.stats),
+            watchers=watchers,
+            outbox=outbox,
             roster=Roster(),
             gate=Gate(config.pending_max, self.stats, clock),
             keepalive=Keepalive(config, rng, self.stats, clock()),
-            interest=Interest(engine.broker, config.linger_s, clock),
+            namespaces=namespaces,
+            streams=Streams(engine, namespaces, self.hub, watchers, outbox, config, self.stats, clock),
+            presence=Presence(engine, namespaces, self.hub, notices, config, self.peers.nodes_alive),
+            origin=origin,
             workers=self._workers,
             connections_max=_connections_max(config),
             second=floor(clock()),
@@ -140,10 +152,15 @@ class ChannelNode:
         return self._reporter.build()
 
     async def start(self) -> None:
-        """Take connections, and tell the other members. Raise `ConfigError` where the port is not to be had."""
+        """Take connections, and tell the other members.
+
+        Raise `ConfigError` where the port is not to be had, `EngineError` where the engine keeps no history for us.
+        """
         config = self.config
-        fanout = Fanout(self.hub, self._shared.outbox, self.stats, config.turn_bytes_max)
-        self._engine.broker.attach(fanout.deliver)
+        for retention in self._shared.namespaces.retentions():
+            await self._engine.history.keep(retention)
+        self._engine.broker.attach(self._shared.streams.fanout.deliver)
+        self._engine.on_return.append(self._shared.streams.returned)
         await self._engine.registry.watch(lambda name, raw: self.peers.heard(name, raw, self._clock()))
         try:
             self._server = await listen(config, self._shared.gate, self._welcome)
@@ -154,6 +171,7 @@ class ChannelNode:
             ) from error
         self._reporter.url = config.url or f"ws://{_reachable(config.host)}:{self.port}{config.path}"
         self._reporter.public_url = config.public_url
+        await self._shared.presence.start()
         await self._mover.start()
         self._own(self._beat())
         self._own(self._reporter.run())
@@ -175,7 +193,10 @@ class ChannelNode:
         await self._mover.stop()
         await self._say_goodbye()
         await self._workers.close()
-        await self._shared.interest.close()
+        await self._shared.presence.stop()
+        with suppress(ValueError):  # stopped before it had started, or again
+            self._engine.on_return.remove(self._shared.streams.returned)
+        await self._shared.streams.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -221,7 +242,7 @@ class ChannelNode:
                 shared.keepalive.tick(now)
                 self._drain.tick(now)
                 shared.outbox.check()
-                shared.interest.sweep()
+                shared.streams.sweep()
                 self._reporter.poll()
             except Exception:
                 _log.exception("a beat failed")

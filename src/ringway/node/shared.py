@@ -13,13 +13,16 @@ if TYPE_CHECKING:
     from ringway.node.accept import Gate
     from ringway.node.config import NodeConfig
     from ringway.node.connection import Connection
-    from ringway.node.interest import Interest
     from ringway.node.keepalive import Keepalive
+    from ringway.node.namespace import Namespaces
     from ringway.node.outbox import Outbox, Send
+    from ringway.node.presence import Presence
     from ringway.node.roster import Roster
     from ringway.node.stats import Stats
+    from ringway.node.streams import Streams
     from ringway.node.worker import Workers
     from ringway.ports import Engine
+    from ringway.protocol.envelope import Origin
 
 
 @dataclass(slots=True)
@@ -34,11 +37,15 @@ class Shared:
     rng: "Random"
     stats: "Stats"
     hub: "Hub[Connection, Send]"
+    watchers: "Hub[Connection, Send]"  # of joins and leaves
     outbox: "Outbox"
     roster: "Roster"
     gate: "Gate"
     keepalive: "Keepalive"
-    interest: "Interest"
+    namespaces: "Namespaces"
+    streams: "Streams"
+    presence: "Presence"
+    origin: "Origin"
     workers: "Workers"
     connections_max: int
     state: NodeState = NodeState.ACTIVE

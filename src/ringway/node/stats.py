@@ -21,14 +21,19 @@ class Stats:
         "drained",
         "errors",
         "frames_in",
+        "gaps",
         "handshake_p99_s",
+        "history_reads",
+        "lost",
         "malformed",
         "missed",
         "moves",
+        "notices_dropped",
         "pending",
         "pings",
         "publications",
         "published",
+        "recoveries",
         "refused",
         "sent_bytes",
         "shed",
@@ -57,6 +62,11 @@ class Stats:
         self.deliveries = 0  # publications times subscribers
         self.writes = 0  # frames that carried them
         self.malformed = 0  # publications from the engine that were dropped: not one line
+        self.gaps = 0  # times that a publication came whose predecessor had not come
+        self.lost = 0  # times that history could not fill a gap, or was not the same after an outage
+        self.history_reads = 0  # questions to the engine about history
+        self.recoveries: Counter[str] = Counter()  # of clients that came back to a channel: complete, incomplete
+        self.notices_dropped = 0  # joins and leaves that nobody was told
         self.sent_bytes = 0  # of deliveries and replies, without the headers of their frames
         self.moves = 0  # connections closed with a move
         self.missed = 0  # of these, how many did not take their place in time

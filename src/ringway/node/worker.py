@@ -3,6 +3,7 @@
 Most need nobody and are carried out at once, in the call that read them. One that awaits the engine makes a task for
 its connection; until that is done, further frames wait behind it. Publications that follow each other in a frame are
 begun together, in order: engines keep the order in which `publish` was called, and confirm many at the price of one.
+Subscribes that follow each other are made ready together, and then carried out in order, which awaits nothing more.
 
 All replies to a frame leave in one frame; only a subscribe reply that is ready goes ahead of an await, since
 publications may follow it from then on.
@@ -18,12 +19,16 @@ import structlog
 
 from ringway.errors import ProtocolError
 from ringway.node.commands import execute, refuse_rate, waits
+from ringway.node.subscribe import prepare, subscribe_waits
 from ringway.protocol.close import INTERNAL, TOO_MANY_REQUESTS
-from ringway.protocol.command import Command
+from ringway.protocol.command import Command, SubscribeRequest
 
 if TYPE_CHECKING:
     from ringway.node.connection import Connection
     from ringway.node.shared import Shared
+
+PREPARED_MAX = 128
+"""Subscribes of one client that the engine is asked about at one time."""
 
 _log = structlog.get_logger()
 
@@ -107,6 +112,7 @@ class Workers:
         """Carry out `commands` from `index` on; `replies` are those to the commands before."""
         shared = self.shared
         joined = any(command.subscribe is not None for command in commands[:index])
+        prepared = 0
         while index < len(commands) and connection.is_usable:
             command = commands[index]
             if joined and waits(shared, command):
@@ -116,10 +122,25 @@ class Workers:
             if command.publish is not None:
                 while end < len(commands) and commands[end].publish is not None:
                     end += 1
+            elif command.subscribe is not None and index >= prepared and waits(shared, command):
+                prepared = await self._prepare(connection, commands, index)
             replies += await self._run(connection, commands[index:end])
             joined = joined or command.subscribe is not None
             index = end
         connection.reply(replies)
+
+    async def _prepare(self, connection: "Connection", commands: list[Command], index: int) -> int:
+        """Make the subscribes that follow each other ready together; return the index behind them."""
+        requests: list[SubscribeRequest] = []
+        room = min(PREPARED_MAX, self.shared.config.subscriptions_max - len(connection.channels))
+        for command in commands[index : index + room]:
+            if command.subscribe is None:
+                break
+            requests.append(command.subscribe)
+        waiting = [request for request in requests if subscribe_waits(self.shared, request)]
+        if len(waiting) > 1:
+            await prepare(self.shared, waiting)
+        return index + len(requests)
 
     async def _run(self, connection: "Connection", commands: list[Command]) -> list[bytes]:
         """The replies to one command, or to publications that follow each other."""

@@ -43,6 +43,9 @@ _ROWS = (
     CloseCode(3001, "shutdown", Retry.BACKOFF, "node", "the node is shutting down"),
     CloseCode(3004, "internal server error", Retry.BACKOFF, "node", "a fault of the node's own"),
     CloseCode(3008, "slow", Retry.BACKOFF, "node", "the client reads slower than it is sent to: outbox full"),
+    CloseCode(
+        3010, "insufficient state", Retry.BACKOFF, "node", "publications of a channel are missing; recover, or learn it"
+    ),
     CloseCode(3012, "no pong", Retry.BACKOFF, "node", "a ping was not answered in time"),
     CloseCode(3013, "too many requests", Retry.BACKOFF, "node", "more commands a second than allowed"),
     CloseCode(3500, "invalid token", Retry.NEVER, "node", "a token was sent, and this node checks none"),
@@ -63,6 +66,7 @@ TRY_AGAIN_LATER = 1013
 SHUTDOWN = 3001
 INTERNAL = 3004
 SLOW = 3008
+INSUFFICIENT_STATE = 3010
 NO_PONG = 3012
 TOO_MANY_REQUESTS = 3013
 INVALID_TOKEN = 3500

@@ -5,6 +5,7 @@ import msgspec
 from ringway.errors import CommandError, ProtocolError
 from ringway.protocol.close import BAD_REQUEST
 from ringway.protocol.command import Command, Empty, Reply, ReplyError
+from ringway.protocol.envelope import JOIN, PUBLICATION
 
 PING = b"{}"
 """What the server sends as a ping, and the client as a pong."""
@@ -55,3 +56,11 @@ def encode_pushes(channel: str, publications: list[bytes]) -> bytes:
     if len(publications) == 1:
         return head + publications[0] + PUSH_TAIL
     return head + (PUSH_TAIL + b"\n" + head).join(publications) + PUSH_TAIL
+
+
+def encode_push(channel: str, kind: int, body: bytes) -> bytes:
+    """Return the push of one message of any kind, as it stands in a frame; `body` is its object."""
+    if kind == PUBLICATION:
+        return push_head(channel) + body + PUSH_TAIL
+    name = b"join" if kind == JOIN else b"leave"
+    return b'{"push":{"channel":' + _encoder.encode(channel) + b',"' + name + b'":{"info":' + body + b"}}}"

@@ -4,11 +4,14 @@ Field names are the wire's. `data` stays raw JSON from end to end: nothing in be
 Fields that nobody here reads are left out of the structs and skipped by the decoder.
 """
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 Raw = msgspec.Raw
+
+Offset = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+"""A position in a channel's history."""
 
 
 class ConnectRequest(msgspec.Struct, omit_defaults=True):
@@ -22,10 +25,17 @@ class ConnectRequest(msgspec.Struct, omit_defaults=True):
 
 
 class SubscribeRequest(msgspec.Struct, omit_defaults=True):
-    """Receive the publications of a channel."""
+    """Receive the publications of a channel. With `recover` also those after `offset` of `epoch`."""
 
     channel: str = ""
     token: str = ""
+    recover: bool = False
+    epoch: str = ""
+    offset: Offset = 0
+    positioned: bool = False
+    recoverable: bool = False
+    join_leave: bool = False
+    flag: int = 0
 
 
 class UnsubscribeRequest(msgspec.Struct, omit_defaults=True):
@@ -35,10 +45,33 @@ class UnsubscribeRequest(msgspec.Struct, omit_defaults=True):
 
 
 class PublishRequest(msgspec.Struct, omit_defaults=True):
-    """Send `data` to all subscribers of a channel."""
+    """Send `data` to all subscribers of a channel; once, however often it is repeated with one `idempotency_key`."""
 
     channel: str = ""
     data: Raw = Raw()
+    idempotency_key: str = ""  # ours: other servers skip it
+
+
+class StreamPosition(msgspec.Struct, omit_defaults=True):
+    """A place in a channel's history."""
+
+    offset: Offset = 0
+    epoch: str = ""
+
+
+class HistoryRequest(msgspec.Struct, omit_defaults=True):
+    """Read what is kept of a channel: `limit` publications after `since`, or before it; none and the position for 0."""
+
+    channel: str = ""
+    limit: int = 0  # below 0: as many as the node gives
+    since: StreamPosition | None = None
+    reverse: bool = False
+
+
+class PresenceRequest(msgspec.Struct, omit_defaults=True):
+    """Ask who is subscribed to a channel, or how many."""
+
+    channel: str = ""
 
 
 class Empty(msgspec.Struct):
@@ -55,9 +88,9 @@ class Command(msgspec.Struct, omit_defaults=True):
     publish: PublishRequest | None = None
     ping: Empty | None = None
     send: Empty | None = None
-    presence: Empty | None = None
-    presence_stats: Empty | None = None
-    history: Empty | None = None
+    presence: PresenceRequest | None = None
+    presence_stats: PresenceRequest | None = None
+    history: HistoryRequest | None = None
     rpc: Empty | None = None
     refresh: Empty | None = None
     sub_refresh: Empty | None = None
@@ -67,6 +100,9 @@ class Command(msgspec.Struct, omit_defaults=True):
         found = [name for name in METHODS if getattr(self, name) is not None]
         return found[0] if len(found) == 1 else None
 
+
+REJECT_UNRECOVERED = 2
+"""The bit of a subscribe request's `flag` that asks for error 112 where something is missing."""
 
 METHODS = tuple(field for field in Command.__struct_fields__ if field != "id")
 
@@ -79,18 +115,54 @@ class ClientInfo(msgspec.Struct, omit_defaults=True):
 
 
 class Publication(msgspec.Struct, omit_defaults=True):
-    """A message in a channel. Encoded once, by the publisher's node; that is what crosses the engine."""
+    """A message in a channel. Encoded once, by the publisher's node; that is what crosses the engine.
+
+    `offset` is 0 where the channel keeps no history. `time` is Unix time in milliseconds; this server leaves it out.
+    """
 
     data: Raw
     info: ClientInfo | None = None
+    offset: int = 0
+    time: int = 0
 
 
 class SubscribeResult(msgspec.Struct, omit_defaults=True):
-    """The answer to a subscribe request."""
+    """The answer to a subscribe request. `publications` are what was missed, as they travel."""
 
     recoverable: bool = False
     epoch: str = ""
     offset: int = 0
+    publications: list[Raw] = []
+    recovered: bool = False
+    was_recovering: bool = False
+    positioned: bool = False
+
+
+class HistoryResult(msgspec.Struct, omit_defaults=True):
+    """The answer to a history request; `epoch` and `offset` are where the channel stands now."""
+
+    publications: list[Raw] = []
+    epoch: str = ""
+    offset: int = 0
+
+
+class PresenceResult(msgspec.Struct):
+    """Who is subscribed, by the id of the connection."""
+
+    presence: dict[str, ClientInfo] = {}
+
+
+class PresenceStatsResult(msgspec.Struct):
+    """How many connections and users are subscribed."""
+
+    num_clients: int = 0
+    num_users: int = 0
+
+
+class Note(msgspec.Struct):
+    """Who came, or went."""
+
+    info: ClientInfo
 
 
 class ConnectResult(msgspec.Struct, omit_defaults=True):
@@ -117,6 +189,8 @@ class Push(msgspec.Struct, omit_defaults=True):
 
     channel: str = ""
     pub: Publication | None = None
+    join: Note | None = None
+    leave: Note | None = None
     unsubscribe: "UnsubscribePush | None" = None
 
 
@@ -136,5 +210,8 @@ class Reply(msgspec.Struct, omit_defaults=True):
     subscribe: SubscribeResult | None = None
     unsubscribe: Empty | None = None
     publish: Empty | None = None
+    history: HistoryResult | None = None
+    presence: PresenceResult | None = None
+    presence_stats: PresenceStatsResult | None = None
     ping: Empty | None = None
     push: Push | None = None

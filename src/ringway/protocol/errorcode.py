@@ -9,6 +9,7 @@ LIMIT_EXCEEDED = 106
 BAD_REQUEST = 107
 NOT_AVAILABLE = 108
 TOO_MANY_REQUESTS = 111
+UNRECOVERABLE_POSITION = 112
 
 CODES: dict[int, tuple[str, bool]] = {
     INTERNAL: ("internal server error", True),
@@ -18,6 +19,7 @@ CODES: dict[int, tuple[str, bool]] = {
     BAD_REQUEST: ("bad request", False),
     NOT_AVAILABLE: ("not available", False),
     TOO_MANY_REQUESTS: ("too many requests", True),
+    UNRECOVERABLE_POSITION: ("unrecoverable position", False),
 }
 
 

@@ -225,7 +225,8 @@ async def test_what_is_not_the_protocol_ends_the_connection_and_only_that(frame:
 async def test_what_is_not_known_is_skipped() -> None:
     async with ScriptedNode() as node, client_of(node) as client, client.subscribe("room") as room:
         for frame in (
-            '{"push": {"channel": "room", "join": {"info": {}}}}',
+            '{"push": {"channel": "room", "message": {"data": {}}}}',
+            '{"push": {"channel": "room", "join": {"info": {"user": "", "client": "c", "conn_info": {}}}}}',
             '{"id": 999, "publish": {}}',
             '{"new": 1}',
         ):

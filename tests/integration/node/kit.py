@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ringway.engine.memory import MemoryHub
+from ringway.protocol.envelope import PUBLICATION, Origin
 from ringway.protocol.order import (
     MoveOrder,
     NodeAnswer,
@@ -19,7 +20,7 @@ from ringway.protocol.order import (
     node_address,
 )
 from ringway.protocol.ticket import Mint
-from ringway.types import NodeName
+from ringway.types import Incarnation, NodeName
 
 PATIENCE_S = 10.0
 PATH = "/connection/websocket"
@@ -28,6 +29,14 @@ MINT = Mint(b"a secret of tests")
 N1, N2 = NodeName("n1"), NodeName("n2")
 
 TEXT, BINARY, CLOSE, PING, PONG = 0x1, 0x2, 0x8, 0x9, 0xA
+
+
+_foreign = Origin(Incarnation("0f0f0f0f"))
+
+
+def sealed(body: bytes) -> bytes:
+    """A publication as another node sends it through the engine."""
+    return _foreign.seal(PUBLICATION, body)
 
 
 async def eventually(condition: Callable[[], bool], patience_s: float = PATIENCE_S) -> None:

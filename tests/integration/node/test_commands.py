@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from integration.node.conftest import Dial, StartNode
-from integration.node.kit import TEXT, Peer, eventually, frame
+from integration.node.kit import TEXT, Peer, eventually, frame, sealed
 from ringway.engine.memory import MemoryHub
 
 
@@ -79,6 +79,9 @@ async def test_what_cannot_be_read_ends_the_connection(
         ({"presence": {"channel": "c"}}, 108),
         ({"presence_stats": {"channel": "c"}}, 108),
         ({"history": {"channel": "c"}}, 108),
+        ({"publish": {"channel": "c", "data": 1, "idempotency_key": "k"}}, 108),
+        ({"publish": {"channel": "kept:c", "data": 1, "idempotency_key": "k" * 129}}, 107),
+        ({"publish": {"channel": "kept:c", "data": 1, "idempotency_key": "grün"}}, 107),
         ({"rpc": {"method": "m"}}, 108),
         ({"refresh": {"token": "t"}}, 108),
         ({"sub_refresh": {"channel": "c", "token": "t"}}, 108),
@@ -87,7 +90,8 @@ async def test_what_cannot_be_read_ends_the_connection(
 async def test_what_cannot_be_done_is_refused(
     start_node: StartNode, dial: Dial, request_: dict[str, Any], code: int
 ) -> None:
-    node = await start_node(channel_bytes_max=64)
+    namespaces = ("default:history_size=0,presence=false", "kept:history_size=1")
+    node = await start_node(channel_bytes_max=64, namespaces=namespaces)
     peer = await dial(node, connect=True)
     error = (await peer.ask(**request_))["error"]
     assert error["code"] == code
@@ -216,7 +220,7 @@ async def test_no_push_overtakes_the_subscribe_reply(
     await first.subscribe("c")
     peer.send({"id": 11, "subscribe": {"channel": "c"}}, {"id": 12, "publish": {"channel": "c", "data": 1}})
     await eventually(lambda: node.hub.count("c") == 2)  # type: ignore[arg-type]
-    await hub.open().broker.publish("c", b'{"data":0}')  # type: ignore[arg-type]
+    await hub.open().broker.publish("c", sealed(b'{"data":0}'))  # type: ignore[arg-type]
     assert (await first.push())["pub"]["data"] == 0
     gate.set()
     assert [set(await peer.line()) for _ in range(2)] == [{"id", "subscribe"}, {"push"}]
@@ -354,7 +358,7 @@ async def test_a_malformed_publication_from_the_engine_is_dropped(
     peer = await dial(node, connect=True)
     await peer.subscribe("c")
     foreign = hub.open().broker
-    for payload in (b"", b"x", b'{"data":1}\n{"data":2}', b'{"data":3}'):
+    for payload in (b"", b"x", sealed(b"{}"), sealed(b'{"data":1}\n{"data":2}'), sealed(b'{"data":3}')):
         await foreign.publish("c", payload)  # type: ignore[arg-type]
     assert await peer.push() == {"channel": "c", "pub": {"data": 3}}
-    assert node.stats.malformed == 3
+    assert node.stats.malformed == 4

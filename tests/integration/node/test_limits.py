@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from integration.node.conftest import Dial, StartNode
-from integration.node.kit import PING, TEXT, eventually, frame
+from integration.node.kit import PING, TEXT, eventually, frame, sealed
 from ringway.engine.memory import MemoryHub
 
 
@@ -101,7 +101,7 @@ async def test_a_slow_consumer_is_closed_and_others_are_unharmed(
     for peer in [slow, *quick]:
         await peer.subscribe("c")
     engine = hub.open().broker
-    payload = b'{"data":"' + b"x" * 8000 + b'"}'
+    payload = sealed(b'{"data":"' + b"x" * 8000 + b'"}')
     received = [0, 0, 0]
     sent = 0
 
@@ -133,7 +133,7 @@ async def test_a_client_that_reads_late_loses_nothing_below_the_bound(
     await late.subscribe("c")
     engine = hub.open().broker
     for n in range(1000):
-        await engine.publish("c", b'{"data":[%d,"%s"]}' % (n, b"x" * 8000))  # type: ignore[arg-type]
+        await engine.publish("c", sealed(b'{"data":[%d,"%s"]}' % (n, b"x" * 8000)))  # type: ignore[arg-type]
         if n % 10 == 0:
             await asyncio.sleep(0)
     await eventually(lambda: node.stats.deliveries == 1000)
@@ -158,6 +158,6 @@ async def test_one_turn_is_bounded(start_node: StartNode, dial: Dial, hub: Memor
     await peer.subscribe("c")
     engine = hub.open().broker
     for n in range(40):
-        await engine.publish("c", b'{"data":[%d,"%s"]}' % (n, b"x" * 500))  # type: ignore[arg-type]
+        await engine.publish("c", sealed(b'{"data":[%d,"%s"]}' % (n, b"x" * 500)))  # type: ignore[arg-type]
     assert [(await peer.push())["pub"]["data"][0] for _ in range(40)] == list(range(40))
     assert node.stats.writes >= 4

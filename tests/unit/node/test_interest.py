@@ -36,6 +36,29 @@ class Broker:
         await self.gate.wait()
 
 
+class Follower:
+    """Learns at once where channels stand, unless it is told to refuse; `needed` channels are kept."""
+
+    def __init__(self) -> None:
+        self.log: list[str] = []
+        self.needed: set[Channel] = set()
+        self.refuses = False
+
+    def begin(self, channel: Channel) -> None:
+        self.log.append(f"begin {channel}")
+
+    async def ready(self, channel: Channel) -> None:
+        self.log.append(f"ready {channel}")
+        if self.refuses:
+            raise EngineAway("away")
+
+    def needs(self, channel: Channel) -> bool:
+        return channel in self.needed
+
+    def end(self, channel: Channel) -> None:
+        self.log.append(f"end {channel}")
+
+
 class Time:
     def __init__(self) -> None:
         self.now = 100.0
@@ -55,8 +78,13 @@ def time() -> Time:
 
 
 @pytest.fixture
-def interest(broker: Broker, time: Time) -> Interest:
-    return Interest(broker, 3.0, time)
+def follower() -> Follower:
+    return Follower()
+
+
+@pytest.fixture
+def interest(broker: Broker, follower: Follower, time: Time) -> Interest:
+    return Interest(broker, follower, 3.0, time)
 
 
 async def settle() -> None:
@@ -154,6 +182,46 @@ async def test_what_comes_for_nobody_goes_again(interest: Interest, broker: Brok
     await settle()
     assert broker.log == ["+a", "-a"]
     assert len(interest) == 0
+
+
+async def test_a_channel_is_followed_from_before_it_comes_until_it_goes(
+    interest: Interest, follower: Follower, time: Time
+) -> None:
+    await interest.obtain(A)
+    assert follower.log == ["begin a", "ready a"]
+    interest.release(A)
+    time.now += 4
+    interest.sweep()
+    assert follower.log == ["begin a", "ready a", "end a"]
+    await settle()
+
+
+async def test_a_channel_of_which_is_not_known_where_it_stands_is_not_held(
+    interest: Interest, follower: Follower, broker: Broker
+) -> None:
+    follower.refuses = True
+    with pytest.raises(EngineAway):
+        await interest.obtain(A)
+    assert not interest.holds(A)
+    assert broker.log == ["+a", "-a"]
+    assert follower.log[-1] == "end a"
+
+
+async def test_what_somebody_needs_stays(interest: Interest, follower: Follower, broker: Broker, time: Time) -> None:
+    await interest.obtain(A)
+    interest.release(A)
+    follower.needed.add(A)
+    time.now += 4
+    interest.sweep()
+    assert interest.holds(A)
+    follower.needed.clear()
+    interest.sweep()
+    assert interest.holds(A)  # whoever needed it says when he is done
+    interest.release(A)
+    time.now += 4
+    interest.sweep()
+    await settle()
+    assert broker.log == ["+a", "-a"]
 
 
 async def test_closing_ends_what_is_under_way(interest: Interest, broker: Broker) -> None:

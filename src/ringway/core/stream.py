@@ -1,0 +1,189 @@
+"""One channel as one node follows it: what has been delivered here, and what must be read from history first.
+
+Theory. The engine tells with each publication its `offset` and the offset of the publication before it in the channel
+(`previous`). A node that has delivered everything up to `position` may deliver one whose predecessor it has: `previous
+<= position`. (A `previous` of 0 says that nothing before it is kept: what was delivered last has expired meanwhile.
+And a position may be greater than any offset in the channel: where who joined an empty channel stands.) Otherwise
+publications are missing between; the stream is *behind*: what arrives is held back until history has told the rest.
+
+While live publications arrive, their offsets grow. One that is not greater than `position` is a duplicate only where
+history was ahead of the engine's delivery; anywhere else the row of offsets has begun anew, and the stream is behind.
+
+    unknown ──begin──▶ following ──gap, doubt──▶ behind ──caught_up──▶ following
+                           ▲                        │
+                           └────────begin───────────┘ nothing proves the rest: whoever was following is told
+
+What a channel without history delivers has no offsets: `heard` keeps the newest sequence number of each origin, which
+says the same of what one publisher's node has sent.
+
+Invariants: offsets are delivered in ascending order, each once. Between two that are delivered without a `begin`
+between them nothing is missing that was in the channel.
+Overflow rules: what is held back is bounded by `held_bytes_max`; beyond that the newest is let go and read later.
+`heard` knows `HEARD_MAX` origins; beyond that the one first heard of is forgotten.
+"""
+
+import enum
+from collections.abc import Sequence
+
+import msgspec
+
+from ringway.core.tail import Tail
+
+UNKNOWN = -1
+"""The `expected` of a stream that may not deliver: no publication has this for its predecessor."""
+
+HEARD_MAX = 1024
+"""How many origins of a channel are remembered."""
+
+Offered = tuple[int, bytes]
+"""Offset and payload of a publication that may be delivered now."""
+
+
+class Cut(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What has been delivered of a channel on one node: what a session takes along to another."""
+
+    epoch: str = ""
+    offset: int = 0
+    heard: dict[str, int] = {}
+    """Of messages without an offset: the newest sequence number, by origin in hexadecimal digits."""
+
+
+class Verdict(enum.Enum):
+    """What is to be done with a publication that arrived."""
+
+    DELIVER = enum.auto()
+    DROP = enum.auto()  # it was delivered before
+    HELD = enum.auto()  # the stream is behind: read history since `position`
+
+
+class Stream:
+    """See the module. `kept` says whether the channel has history; one without is never behind."""
+
+    __slots__ = (
+        "_ahead",
+        "_held",
+        "_held_bytes",
+        "_seen",
+        "_spilt",
+        "epoch",
+        "expected",
+        "heard",
+        "kept",
+        "position",
+        "proven",
+        "tail",
+    )
+
+    def __init__(self, *, kept: bool) -> None:
+        self.kept = kept
+        self.epoch = ""  # until the stream has begun
+        self.position = 0  # everything up to this offset has been delivered
+        self.proven = 0  # up to here the engine has said that there is nothing more; `position` may be greater
+        self.expected = UNKNOWN  # `position`, while publications are followed
+        self.heard: dict[bytes, bytes] = {}  # of messages without an offset: newest sequence number, by origin
+        self.tail: Tail | None = None  # only while somebody needs it
+        self._ahead = 0  # up to here history was ahead of what has arrived: duplicates may follow
+        self._seen = 0  # of these, the last that arrived
+        self._held: list[tuple[int, int, bytes]] = []
+        self._held_bytes = 0
+        self._spilt = False  # more arrived than may be held
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether history must be read before anything is delivered."""
+        return self.expected == UNKNOWN and bool(self.epoch)
+
+    def follow(self, offset: int) -> None:
+        """Note that the publication at `offset`, whose `previous` was `expected`, is delivered."""
+        self.position = self.expected = offset
+
+    def take(self, offset: int, previous: int, payload: bytes, held_bytes_max: int) -> Verdict:
+        """Judge a publication that arrived. `HELD` ones come back from `begin` or `caught_up`."""
+        if not self.kept:
+            return Verdict.DELIVER
+        if self.expected == UNKNOWN:
+            return self._hold(offset, previous, payload, held_bytes_max)
+        if offset <= self.position:
+            if self._seen < offset <= self._ahead:
+                self._seen = offset
+                return Verdict.DROP
+            self.doubt()  # offsets do not go back: they have begun anew
+            return self._hold(offset, previous, payload, held_bytes_max)
+        if previous <= self.position:
+            self.follow(offset)
+            return Verdict.DELIVER
+        self.doubt()
+        return self._hold(offset, previous, payload, held_bytes_max)
+
+    def doubt(self) -> None:
+        """Deliver nothing before history was asked: there is a gap, or the engine has been away."""
+        self.expected = UNKNOWN
+
+    def hear(self, origin: bytes, seq: bytes) -> None:
+        """Note the newest message of `origin` that has no offset."""
+        heard = self.heard
+        heard[origin] = seq
+        if len(heard) > HEARD_MAX:
+            del heard[next(iter(heard))]
+
+    def cut(self) -> Cut:
+        """What has been delivered until now."""
+        heard = {origin.hex(): int.from_bytes(seq, "big") for origin, seq in self.heard.items()}
+        return Cut(self.epoch, self.position, heard)
+
+    def begin(self, epoch: str, offset: int) -> list[Offered]:
+        """Stand at `offset` of `epoch`, whatever was before; return what may be delivered of what was held."""
+        if self.epoch not in ("", epoch) and self._held:
+            self._held.clear()  # of one epoch or the other: it will be read
+            self._spilt = True
+        self.epoch = epoch
+        self.position = self.proven = offset
+        self._seen = 0
+        return self._go_on([])
+
+    def caught_up(
+        self, epoch: str, offset: int, publications: Sequence[Offered], *, complete: bool
+    ) -> list[Offered] | None:
+        """Take what history has since `position`, as `ports.Page` says it; return what may be delivered.
+
+        None where it does not prove that nothing is missing: `begin` anew, and tell those who followed. The stream
+        may still be behind afterwards, if more arrived than could be held, or a gap is among what was held.
+        """
+        if epoch != self.epoch or not complete:
+            return None
+        found = [(at, payload) for at, payload in publications if at > self.position]
+        if found:
+            self.position = found[-1][0]
+        self.proven = max(self.proven, offset)
+        return self._go_on(found)
+
+    def _go_on(self, offered: list[Offered]) -> list[Offered]:
+        """Follow from `position` on, beginning with what was held."""
+        held, spilt = self._held, self._spilt
+        self._held, self._held_bytes, self._spilt = [], 0, False
+        self._ahead = self.position
+        self.expected = self.position
+        for at, previous, payload in held:
+            if self.expected == UNKNOWN:  # a second gap
+                self._held.append((at, previous, payload))
+                self._held_bytes += len(payload)
+            elif at <= self.position:
+                self._seen = max(self._seen, at)
+            elif previous <= self.position:
+                self.follow(at)
+                offered.append((at, payload))
+            else:
+                self.doubt()
+                self._held.append((at, previous, payload))
+                self._held_bytes += len(payload)
+        if spilt:
+            self.doubt()
+        return offered
+
+    def _hold(self, offset: int, previous: int, payload: bytes, held_bytes_max: int) -> Verdict:
+        if self._spilt or self._held_bytes + len(payload) > held_bytes_max:
+            self._spilt = True
+        else:
+            self._held.append((offset, previous, payload))
+            self._held_bytes += len(payload)
+        return Verdict.HELD

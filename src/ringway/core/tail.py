@@ -1,0 +1,102 @@
+"""The newest messages of a channel that were delivered here, for those who are about to need them.
+
+Theory. A tail is kept only while somebody holds it: a recovery under way, a session that is prepared to come. It covers
+what was delivered after `floor`: who has everything up to an offset that is not below it can be given the rest from
+here. What history tells of the time before can be put in front (`extend`), which lowers the floor: then all others who
+come back with an older offset are served from here too, and the engine is asked once.
+
+Messages without an offset are told apart by origin and sequence number; for them a holder's own beginning counts.
+
+Overflow rule: beyond `bytes_max` the oldest message goes, and the floor rises; a holder whose beginning went is told
+(None). What an entry takes beyond its body is counted with `ENTRY_BYTES`.
+"""
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from ringway.protocol.envelope import body_of, is_sound
+
+ENTRY_BYTES = 300
+
+
+class Entry(NamedTuple):
+    """One message as it was delivered; `body` is the object that travels to clients."""
+
+    offset: int  # 0: it has none
+    origin: bytes
+    seq: bytes
+    kind: int
+    body: bytes
+
+
+class Tail:
+    """See the module. `floor` is the position of the channel when the tail begins."""
+
+    __slots__ = ("_bytes_max", "_entries", "_first", "bytes", "floor", "holders")
+
+    def __init__(self, floor: int, bytes_max: int) -> None:
+        self.floor = floor
+        self.bytes = 0
+        self.holders = 0  # counted by whoever hands it out
+        self._bytes_max = bytes_max
+        self._entries: deque[Entry] = deque()
+        self._first = 0  # number of the first entry; grows and falls as entries go and come in front
+
+    @property
+    def end(self) -> int:
+        """The number of the next message: where a holder begins that comes now."""
+        return self._first + len(self._entries)
+
+    def add(self, entry: Entry) -> None:
+        """Take a message that is delivered now."""
+        self._entries.append(entry)
+        self.bytes += len(entry.body) + ENTRY_BYTES
+        while self.bytes > self._bytes_max:
+            gone = self._entries.popleft()
+            self._first += 1
+            self.bytes -= len(gone.body) + ENTRY_BYTES
+            self.floor = max(self.floor, gone.offset)
+
+    def extend(self, since: int, publications: Sequence[tuple[int, bytes]]) -> None:
+        """Put in front what history has after the offset `since`: offset and payload, ascending, nothing missing.
+
+        It must reach up to the floor at least. Of what does not fit the newest is taken.
+        """
+        for offset, payload in reversed(publications):
+            if offset > self.floor or not is_sound(payload):
+                continue  # delivered here since, or about to be; or what nobody is sent
+            body = body_of(payload, offset)
+            if self.bytes + len(body) + ENTRY_BYTES > self._bytes_max:
+                self.floor = offset
+                return
+            self._entries.appendleft(Entry(offset, payload[1:5], payload[5:13], payload[0], body))
+            self._first -= 1
+            self.bytes += len(body) + ENTRY_BYTES
+        self.floor = min(self.floor, since)
+
+    def since(self, offset: int) -> list[Entry] | None:
+        """The publications after `offset`, ascending; None where that is not all here."""
+        if offset < self.floor:
+            return None
+        found: list[Entry] = []
+        for entry in reversed(self._entries):
+            if entry.offset > offset:
+                found.append(entry)
+            elif entry.offset:
+                break
+        found.reverse()
+        return found
+
+    def unheard(self, heard: Mapping[bytes, bytes], start: int) -> list[Entry] | None:
+        """The messages without an offset that are newer than `heard` says, from number `start` on.
+
+        In the order in which they were delivered; None where one of them is gone.
+        """
+        if start < self._first:
+            return None
+        found: list[Entry] = []
+        for number, entry in enumerate(self._entries, self._first):
+            if number >= start and not entry.offset and entry.seq > heard.get(entry.origin, b""):
+                found.append(entry)
+        return found

@@ -1,0 +1,96 @@
+"""What a client may ask about a channel: its history, and who is subscribed (PROTOCOL.md P-4.14, P-4.15)."""
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from ringway.errors import CommandError, EngineError
+from ringway.node.refusal import engine_failed, refuse
+from ringway.ports import Page
+from ringway.protocol.channel import check_channel
+from ringway.protocol.codec import encode
+from ringway.protocol.command import HistoryRequest, HistoryResult, PresenceRequest, Reply
+from ringway.protocol.envelope import body_of, is_sound
+from ringway.protocol.errorcode import NOT_AVAILABLE, UNRECOVERABLE_POSITION, command_error
+from ringway.types import Channel
+
+if TYPE_CHECKING:
+    from ringway.node.connection import Connection
+    from ringway.node.shared import Shared
+
+
+async def history(shared: "Shared", connection: "Connection", command_id: int, request: HistoryRequest) -> bytes:
+    """Answer with what is kept, in a bounded number and size."""
+    try:
+        page = await _read(shared, request)
+    except CommandError as error:
+        return refuse(shared, command_id, error)
+    except (EngineError, TimeoutError) as error:
+        return refuse(shared, command_id, engine_failed(error))
+    since = request.since
+    if since is not None and since.epoch and since.epoch != page.epoch:
+        return refuse(shared, command_id, command_error(UNRECOVERABLE_POSITION, f"the epoch is {page.epoch} now"))
+    return encode(Reply(id=command_id, history=_result(shared, page, reverse=request.reverse)))
+
+
+async def presence(shared: "Shared", connection: "Connection", command_id: int, request: PresenceRequest) -> bytes:
+    """Answer with who is subscribed."""
+    try:
+        found = await shared.presence.clients(_present(shared, request))
+    except CommandError as error:
+        return refuse(shared, command_id, error)
+    except EngineError as error:
+        return refuse(shared, command_id, engine_failed(error))
+    return encode(Reply(id=command_id, presence=found))
+
+
+async def presence_stats(
+    shared: "Shared", connection: "Connection", command_id: int, request: PresenceRequest
+) -> bytes:
+    """Answer with how many are subscribed."""
+    try:
+        found = await shared.presence.stats(_present(shared, request))
+    except CommandError as error:
+        return refuse(shared, command_id, error)
+    except EngineError as error:
+        return refuse(shared, command_id, engine_failed(error))
+    return encode(Reply(id=command_id, presence_stats=found))
+
+
+async def _read(shared: "Shared", request: HistoryRequest) -> Page:
+    channel = check_channel(request.channel, shared.config.channel_bytes_max)
+    retention = shared.namespaces.of(channel).retention
+    if retention is None:
+        raise command_error(NOT_AVAILABLE, "the channel keeps no history")
+    most = shared.config.recovery_publications_max
+    limit = most if request.limit < 0 else min(request.limit, most)
+    since = request.since.offset if request.since is not None else None if request.reverse else 0
+    async with asyncio.timeout(shared.config.engine_deadline_s):
+        if limit == 0:
+            epoch, offset = await shared.streams.reader.position(channel, retention)
+            return Page(epoch, offset, [], complete=False)
+        return await shared.streams.reader.read(channel, retention, since, limit, reverse=request.reverse)
+
+
+def _result(shared: "Shared", page: Page, *, reverse: bool) -> HistoryResult:
+    """The page as it travels: in the order that was asked for, as much as fits into the outbox."""
+    publications = reversed(page.publications) if reverse else page.publications
+    result = HistoryResult(epoch=page.epoch, offset=page.offset, publications=[])
+    size = 0
+    for offset, payload in publications:
+        if not is_sound(payload):
+            continue
+        body = body_of(payload, offset)
+        size += len(body)
+        if size > shared.config.answer_bytes_max and result.publications:
+            break
+        result.publications.append(msgspec.Raw(body))
+    return result
+
+
+def _present(shared: "Shared", request: PresenceRequest) -> Channel:
+    channel = check_channel(request.channel, shared.config.channel_bytes_max)
+    if not shared.namespaces.of(channel).presence:
+        raise command_error(NOT_AVAILABLE, "presence is off in this namespace")
+    return channel

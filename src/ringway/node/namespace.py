@@ -1,0 +1,168 @@
+"""What holds for the channels of a namespace: `chat:room-1` is of the namespace `chat`, where that has settings.
+
+All other names, with a colon or without, are of the namespace `default`. In TOML each namespace is a table,
+`[node.namespaces.chat]`; elsewhere it has a short form, `chat:history_size=50,presence=false`.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import msgspec
+
+from ringway.errors import ConfigError
+from ringway.ports import Retention
+from ringway.types import Channel
+
+DEFAULT = "default"
+
+_NAME = re.compile("[A-Za-z0-9_-]{1,32}")
+
+
+class ChannelOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The options of one namespace."""
+
+    history_size: Annotated[
+        int,
+        msgspec.Meta(
+            description="Publications that the engine keeps of each channel. 0: none; then publications are sent and "
+            "forgotten, and whoever is not connected misses them.",
+            ge=0,
+            le=100_000,
+        ),
+    ] = 0
+    history_ttl_s: Annotated[
+        float,
+        msgspec.Meta(description="How long each publication is kept.", ge=1, le=31_536_000, extra={"unit": "s"}),
+    ] = 300.0
+    recovery: Annotated[
+        bool,
+        msgspec.Meta(
+            description="Whether clients that come back are given what they missed, or are told that something is "
+            "missing. Needs history; off without it."
+        ),
+    ] = True
+    positioning: Annotated[
+        bool,
+        msgspec.Meta(
+            description="Whether clients are closed with 3010 where the node missed something that history cannot "
+            "tell. Needs history; `recovery` includes it."
+        ),
+    ] = True
+    presence: Annotated[
+        bool,
+        msgspec.Meta(description="Whether clients may ask who is subscribed. It costs nothing until somebody asks."),
+    ] = True
+    join_leave: Annotated[
+        bool,
+        msgspec.Meta(
+            description="Whether clients that ask for it are told who comes and goes: a message through the engine for "
+            "each, whether anybody asked or not."
+        ),
+    ] = False
+
+
+@dataclass(frozen=True, slots=True)
+class Namespace:
+    """The options of a namespace as a node uses them."""
+
+    name: str
+    retention: Retention | None  # None: no history
+    recoverable: bool
+    positioned: bool
+    presence: bool
+    join_leave: bool
+
+
+class Namespaces:
+    """All namespaces of a node; `of` says which one a channel belongs to. Raise `ConfigError` as `read_namespaces`."""
+
+    __slots__ = ("_default", "_named")
+
+    def __init__(self, specs: Iterable[str] = ()) -> None:
+        self._named = read_namespaces(specs)
+        self._default = self._named.setdefault(DEFAULT, _namespace(DEFAULT, ChannelOptions()))
+
+    def of(self, channel: Channel) -> Namespace:
+        """Return the namespace of `channel`."""
+        name, colon, _ = channel.partition(":")
+        return self._named.get(name, self._default) if colon else self._default
+
+    def retentions(self) -> list[Retention]:
+        """What the engine is to keep."""
+        return [space.retention for space in self._named.values() if space.retention is not None]
+
+
+def read_namespaces(specs: Iterable[str]) -> dict[str, Namespace]:
+    """Return what the short forms `specs` say, by name; raise one `ConfigError` with all that is wrong."""
+    found: dict[str, Namespace] = {}
+    problems: list[str] = []
+    for spec in specs:
+        try:
+            namespace = _read(spec)
+        except ConfigError as error:
+            problems += error.problems
+            continue
+        if namespace.name in found:
+            problems.append(f"the namespace {namespace.name} is given twice; give it once, with all its options")
+        found[namespace.name] = namespace
+    if problems:
+        raise ConfigError(*problems)
+    return found
+
+
+def short_namespaces(tables: Mapping[str, Any]) -> list[str]:
+    """Return the short forms of `[node.namespaces.NAME]` tables; raise `ConfigError` where one is no table."""
+    for name, table in tables.items():
+        if not isinstance(table, Mapping):
+            raise ConfigError(f"{name} = {table!r} stands where a namespace belongs; write [node.namespaces.{name}]")
+    return [
+        f"{name}:" + ",".join(f"{option}={_text(value)}" for option, value in table.items())
+        for name, table in tables.items()
+    ]
+
+
+def _read(spec: str) -> Namespace:
+    name, _, rest = spec.partition(":")
+    if not _NAME.fullmatch(name):
+        raise ConfigError(f"the namespace {name!r} has no usable name; give 1 to 32 letters, digits, '_' or '-'")
+    fields = {field.name: field for field in msgspec.structs.fields(ChannelOptions)}
+    values: dict[str, Any] = {}
+    problems: list[str] = []
+    for item in filter(None, rest.split(",")):
+        option, _, text = item.partition("=")
+        if option not in fields:
+            problems.append(f"the namespace {name} has no option {option!r}; there are {', '.join(fields)}")
+            continue
+        try:
+            values[option] = msgspec.convert(text, fields[option].type, strict=False)
+        except msgspec.ValidationError as error:
+            problems.append(f"the option {item} of the namespace {name} is wrong: {_rule(error)}")
+    if problems:
+        raise ConfigError(*problems)
+    return _namespace(name, ChannelOptions(**values))
+
+
+def _namespace(name: str, options: ChannelOptions) -> Namespace:
+    kept = options.history_size > 0
+    return Namespace(
+        name=name,
+        retention=Retention(name, options.history_size, options.history_ttl_s) if kept else None,
+        recoverable=kept and options.recovery,
+        positioned=kept and (options.positioning or options.recovery),
+        presence=options.presence,
+        join_leave=options.join_leave,
+    )
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _rule(error: msgspec.ValidationError) -> str:
+    """msgspec's words, in ours."""
+    words = str(error).partition(" - at ")[0].replace("Expected", "give")
+    for theirs, ours in (("`int`", "a whole number"), ("`float`", "a number"), ("`bool`", "true or false")):
+        words = words.replace(theirs, ours)
+    return words

@@ -1,0 +1,151 @@
+"""What a client missed of a channel: from the tail, and where that begins too late from history, read once for all.
+
+Theory. Whoever recovers holds the channel's tail from then on. Where the tail does not reach back to his offset,
+history is read since the lowest offset that anybody waits for, and put in front of the tail: now it reaches back for
+all of them, and for those who come in the next seconds. A read under way may have been answered before a newcomer's
+tail began; he waits for the next one, with all who came meanwhile. So a crowd costs a read or two, whatever its size.
+
+Where the lowest offset cannot be served (trimmed, expired, or too far back), the others are by what is there: in a row
+of publications that misses none, each proves that nothing after it is missing.
+
+The answer is complete, or None; nothing in between.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from ringway.core.stream import Stream
+from ringway.core.tail import Entry, Tail
+from ringway.errors import EngineError
+from ringway.node.catchup import CatchUp
+from ringway.node.history import HistoryReader
+from ringway.ports import Page, Retention
+from ringway.types import Channel
+
+if TYPE_CHECKING:
+    from ringway.node.config import NodeConfig
+    from ringway.node.namespace import Namespaces
+
+ROUNDS_MAX = 4
+"""How many reads one client waits for. The first serves nearly all; laggards of different ages may need more."""
+
+
+class _Round:
+    """One read for all who wait: of the lowest offset that was asked for until it began."""
+
+    __slots__ = ("lowest", "settled", "task")
+
+    task: "asyncio.Task[EngineError | None]"
+
+    def __init__(self, lowest: int) -> None:
+        self.lowest = lowest
+        self.settled = -1  # offsets up to this one that the tail does not cover now cannot be served at all
+
+
+class Recovery:
+    """See the module."""
+
+    def __init__(
+        self,
+        streams: Mapping[Channel, Stream],
+        catch_up: CatchUp,
+        reader: HistoryReader,
+        namespaces: "Namespaces",
+        config: "NodeConfig",
+    ) -> None:
+        self._streams = streams
+        self._catch_up = catch_up
+        self._reader = reader
+        self._namespaces = namespaces
+        self._limit = config.recovery_publications_max
+        self._bytes_max = config.answer_bytes_max
+        self._gathering: dict[Channel, _Round] = {}
+        self._reading: dict[Channel, asyncio.Task[EngineError | None]] = {}
+
+    async def missed(self, channel: Channel, epoch: str, offset: int, tail: Tail) -> list[Entry] | None:
+        """Return the publications after `offset` that were delivered here until now, ascending; None: not provable.
+
+        `tail` is held by the caller. Nothing is delivered between the return and the caller's next line, if it awaits
+        this directly. Raise `EngineError` where the engine does not tell.
+        """
+        stream = self._streams.get(channel)
+        if stream is None or stream.epoch != epoch:
+            return None
+        if offset > max(stream.position, stream.proven):  # whoever told the client was ahead of us
+            await self._catch_up.ask(channel)
+        for _ in range(ROUNDS_MAX):
+            if stream.tail is not tail or stream.epoch != epoch or offset > max(stream.position, stream.proven):
+                return None
+            found = tail.since(offset)
+            if found is not None:
+                return self._within_bounds(found)
+            one = self._join(channel, offset)
+            error = await asyncio.shield(one.task)
+            if error is not None:
+                raise error
+            if offset <= one.settled and tail.since(offset) is None:
+                return None
+        return None
+
+    async def close(self) -> None:
+        """Give up what is under way."""
+        tasks = {*self._reading.values(), *(one.task for one in self._gathering.values())}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _within_bounds(self, found: list[Entry]) -> list[Entry] | None:
+        if len(found) > self._limit or sum(len(entry.body) for entry in found) > self._bytes_max:
+            return None
+        return found
+
+    def _join(self, channel: Channel, offset: int) -> _Round:
+        one = self._gathering.get(channel)
+        if one is None:
+            one = self._gathering[channel] = _Round(offset)
+            one.task = asyncio.get_running_loop().create_task(self._run(channel, one, self._reading.get(channel)))
+        one.lowest = min(one.lowest, offset)
+        return one
+
+    async def _run(
+        self, channel: Channel, one: _Round, before: "asyncio.Task[EngineError | None] | None"
+    ) -> EngineError | None:
+        """Read, after the read before; an error is returned, for those who wait may all have gone."""
+        await (asyncio.wait([before]) if before is not None else asyncio.sleep(0))
+        del self._gathering[channel]
+        self._reading[channel] = one.task
+        retention = self._namespaces.of(channel).retention
+        assert retention is not None  # nobody recovers what is not kept
+        try:
+            page = await self._reader.read(channel, retention, one.lowest, self._limit)
+            one.settled = await self._take(channel, retention, one.lowest, page)
+        except EngineError as error:
+            return error
+        finally:
+            if self._reading.get(channel) is one.task:
+                del self._reading[channel]
+        return None
+
+    async def _take(self, channel: Channel, retention: Retention, since: int, page: Page) -> int:
+        """Put a page in front of the tail; return up to which offset that settles the matter."""
+        if page.complete:
+            return self._extend(channel, page, since, since, page.publications)
+        if len(page.publications) >= self._limit:  # of too many, the last
+            page = await self._reader.read(channel, retention, None, self._limit)
+            since = page.publications[0][0] if page.publications else since
+        if not page.publications:
+            return since
+        first = page.publications[0][0]  # proves nothing of what was before it, and all of what comes after
+        return self._extend(channel, page, since, first, page.publications[1:])
+
+    def _extend(
+        self, channel: Channel, page: Page, settled: int, since: int, publications: Sequence[tuple[int, bytes]]
+    ) -> int:
+        stream = self._streams.get(channel)
+        if stream is None or stream.tail is None or page.epoch != stream.epoch:
+            return settled
+        if page.offset < stream.tail.floor:
+            return -1  # a replica of the engine answered that has not heard of it all yet: ask again
+        stream.tail.extend(since, publications)
+        return max(settled, stream.tail.floor - 1) if stream.tail.floor > since else settled

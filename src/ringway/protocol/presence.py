@@ -1,0 +1,35 @@
+"""What nodes ask each other about who is subscribed to a channel (PROTOCOL.md P-9.5)."""
+
+import msgspec
+
+from ringway.protocol.command import ClientInfo
+from ringway.types import Channel
+
+PRESENCE = "presence"
+"""The bus address that every node serves."""
+
+
+class PresenceQuestion(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Who is subscribed to `channel` at your place? With `clients_max` 0 only how many."""
+
+    channel: Channel
+    clients_max: int = 0
+
+
+class PresenceAnswer(msgspec.Struct, omit_defaults=True):
+    """`clients` are left out where they are more than was asked for; `count` and `users` are always there."""
+
+    count: int = 0
+    clients: dict[str, ClientInfo] = {}
+    users: list[str] = []
+    """Who they belong to, each once; at most `USERS_MAX`, beyond that any of them."""
+
+
+USERS_MAX = 10_000
+
+_question = msgspec.json.Decoder(PresenceQuestion)
+_answer = msgspec.json.Decoder(PresenceAnswer)
+
+encode = msgspec.json.Encoder().encode
+decode_question = _question.decode
+decode_answer = _answer.decode
