@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from integration.node.conftest import Dial, StartNode
-from integration.node.kit import Peer, eventually
+from integration.node.kit import Peer, eventually, sealed
 from ringway.engine.memory import MemoryEngine, MemoryHub
 from ringway.node import ChannelNode
+from ringway.node.subscribe import enter
 from ringway.types import Channel
 
 NAMESPACES = ("default:history_size=50", "short:history_size=3", "loose:history_size=3,recovery=false", "plain:")
@@ -78,6 +79,22 @@ async def test_who_missed_nothing_is_told_so_without_a_question_to_the_engine(
         "was_recovering": True,
     }
     assert node.stats.history_reads == 0
+
+
+@pytest.mark.parametrize("channel", ["c", "plain:c"])
+async def test_who_joins_is_not_given_what_was_delivered_before(
+    start_node: StartNode, dial: Dial, channel: str
+) -> None:
+    node = await start_node(namespaces=NAMESPACES)
+    first, second = await dial(node, connect=True), await dial(node, connect=True)
+    await subscribe(first, channel)
+    [connection] = [one for one in node._shared.roster if not one.channels]
+    offset = 1 if channel == C else 0
+    node._shared.streams.fanout.deliver(Channel(channel), sealed(b'{"data":1}'), offset, 0)
+    enter(node._shared, connection, Channel(channel))
+    node._shared.streams.fanout.deliver(Channel(channel), sealed(b'{"data":2}'), 2 * offset, offset)
+    assert [(await first.push())["pub"]["data"] for _ in range(2)] == [1, 2]
+    assert (await second.push())["pub"]["data"] == 2
 
 
 @pytest.mark.parametrize("flag", [0, 1, 2, 3])
