@@ -33,7 +33,9 @@ async def start_node(hub: MemoryHub) -> AsyncIterator[StartNode]:
     async def start(name: str = "n1", **settings: object) -> ChannelNode:
         config = NodeConfig(**{"stop_deadline_s": 1.0, **settings})  # type: ignore[arg-type]
         incarnation = Incarnation(f"{len(nodes) + 1:08x}")
-        node = ChannelNode(config, NodeName(name), incarnation, hub.open(), MINT, ring_secret=b"ring", rng=Random(1))
+        node = ChannelNode(
+            config, NodeName(name), incarnation, hub.open(), MINT, ring_secret=b"ring", rng=Random(len(nodes))
+        )
         await node.start()
         nodes.append(node)
         return node
