@@ -49,6 +49,15 @@ GATEWAY: Table = {
         "Nodes asked how quickly they answer (policy least-response-time): answered, failed.",
         "outcome",
     ),
+    "slots": _counter("gateway_slots_total", "Clients that were told to wait for their slot, or held until it."),
+    "turned_away": _counter(
+        "gateway_turned_away_total", "Clients that were told to ask again later: their slot was too far away."
+    ),
+    "slot_wait_s": _gauge("gateway_slot_wait_seconds", "How long the next client would wait for its slot."),
+    "reconnect_window_s": _gauge(
+        "gateway_reconnect_window_seconds",
+        "Over how long clients are advised to spread their return if their node dies; 0: nothing is advised.",
+    ),
     "retries": _counter("gateway_handshake_retries_total", "Handshakes that went on to an alternate node."),
     "heads_pending": _gauge("gateway_heads_pending", "Connections without a complete head, or idle between requests."),
     "handshakes_pending": _gauge("gateway_handshakes_pending", "Upgrades being opened at a node."),

@@ -65,7 +65,7 @@ class Gateway:
         self.stats = stats or Stats()
         self._config = config
         relays_max = config.relays_max or _relays_by_files()
-        placer = Placer(directory.view, steering, mint, self.stats, clock, rng, wall)
+        placer = Placer(directory.view, steering, mint, self.stats, clock, rng, wall, config)
         affinity = Affinity(steering, read_networks(config.trusted_proxies))
         reach = Reach(config)
         opener = Opener(placer, reach, self.stats, reopen)

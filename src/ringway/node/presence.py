@@ -102,7 +102,10 @@ class Presence:
         """Return how many are subscribed, on all nodes. Raise `EngineError`."""
         answers = await self._gather(PresenceQuestion(channel))
         users = {user for answer in answers for user in answer.users}
-        return PresenceStatsResult(num_clients=sum(answer.count for answer in answers), num_users=len(users))
+        coming = {client for answer in answers for client in answer.coming}
+        leaving = {client for answer in answers for client in answer.leaving}  # they are counted where they still are
+        count = sum(answer.count for answer in answers) + len(coming - leaving)
+        return PresenceStatsResult(num_clients=count, num_users=len(users))
 
     async def handle(self, raw: bytes) -> bytes:
         """Answer another node, or this one (`ports.Handler`)."""
@@ -117,11 +120,13 @@ class Presence:
         """Return who is subscribed here."""
         subscribers = self._hub.subscribers(question.channel)
         infos = {who.client: who.info for who, _ in subscribers or ()}
-        for guests in self.guests:
-            infos.update((info.client, info) for info in guests(question.channel))
+        count = len(infos)
+        leaving = [who.client for who, _ in subscribers or () if who.handover is not None]
+        coming = [info for guests in self.guests for info in guests(question.channel) if info.client not in infos]
+        infos.update((info.client, info) for info in coming)
         users = list({info.user for info in infos.values()})[:USERS_MAX]
         named = infos if len(infos) <= question.clients_max else {}
-        return PresenceAnswer(len(infos), named, users)
+        return PresenceAnswer(count, named, users, [info.client for info in coming], leaving)
 
     async def _gather(self, question: PresenceQuestion) -> list[PresenceAnswer]:
         nodes = self._nodes()

@@ -17,12 +17,16 @@ class PresenceQuestion(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class PresenceAnswer(msgspec.Struct, omit_defaults=True):
-    """`clients` are left out where they are more than was asked for; `count` and `users` are always there."""
+    """`clients` are left out where they are more than was asked for; all else is always there."""
 
-    count: int = 0
+    count: int = 0  # of connections; a session on its way here is among `coming`
     clients: dict[str, ClientInfo] = {}
     users: list[str] = []
     """Who they belong to, each once; at most `USERS_MAX`, beyond that any of them."""
+    coming: list[str] = []
+    """Clients whose sessions are on their way to this node."""
+    leaving: list[str] = []
+    """Clients counted here whose sessions may be on their way to another node."""
 
 
 USERS_MAX = 10_000

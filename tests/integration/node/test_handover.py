@@ -19,10 +19,7 @@ from ringway.types import Channel, NodeName
 KEPT, PLAIN = "kept:room", "plain:room"
 """A channel with history and one without, by `NAMESPACES`."""
 
-NAMESPACES = {
-    "kept": {"history_size": 1000, "history_ttl_s": 300.0},
-    "plain": {"history_size": 0},
-}
+NAMESPACES = ("live:join_leave=true", "kept:history_size=1000", "plain:history_size=0")
 
 
 Follow = Callable[..., Awaitable[Follower]]
@@ -178,6 +175,57 @@ async def test_many_sessions_are_moved_at_once(
     for follower in followers:
         assert await follower.run(PLAIN, 99) == list(range(100))
     assert donor.stats.handovers == target.stats.resumed == 60
+
+
+async def test_nobody_leaves_or_joins_by_a_move_and_who_watches_goes_on_to(
+    pair: tuple[ChannelNode, ChannelNode], dial: Dial, follow: Follow, hub: MemoryHub
+) -> None:
+    donor, target = pair
+    asker = await dial(target, connect=True, path=f"{PATH}?pin=1")
+    follower = await follow(donor, target)
+    number = follower.send(subscribe={"channel": "live:room", "join_leave": True})
+    await follower.reply(number)
+    counts: list[tuple[int, int]] = []
+
+    async def count() -> None:
+        present = (await asker.ask(presence={"channel": "live:room"}))["presence"]["presence"]
+        stats = (await asker.ask(presence_stats={"channel": "live:room"}))["presence_stats"]
+        counts.append((len(present), stats["num_clients"]))
+
+    await count()
+    await ask(hub, order(1))
+    await follower.told_to_move()
+    await count()
+    follower.answer()
+    await count()
+    await follower.go_on()
+    await eventually(lambda: target.stats.resumed == 1)
+    await count()
+    assert counts == [(1, 1)] * 4
+    other = await follow(target)
+    await other.reply(other.send(subscribe={"channel": "live:room"}))
+    while len([line for line in follower.got if "push" in line]) < 2:
+        await follower.read()
+    told = [line["push"] for line in follower.got if "push" in line]
+    clients = [each.got[0]["connect"]["client"] for each in (follower, other)]
+    assert [push["join"]["info"]["client"] for push in told] == clients
+
+
+async def test_others_see_a_client_leave_that_is_lost_in_its_move(
+    pair: tuple[ChannelNode, ChannelNode], follow: Follow, hub: MemoryHub
+) -> None:
+    donor, target = pair
+    watcher = await follow(target)
+    await watcher.reply(watcher.send(subscribe={"channel": "live:room", "join_leave": True}))
+    follower = await follow(donor, target)
+    await follower.reply(follower.send(subscribe={"channel": "live:room"}))
+    client = follower.got[0]["connect"]["client"]
+    await ask(hub, order(1))
+    await follower.told_to_move()
+    follower.peer.abort()
+    while not (left := [line["push"]["leave"] for line in watcher.got if "leave" in line.get("push", {})]):
+        await watcher.read()
+    assert [each["info"]["client"] for each in left] == [client]
 
 
 async def test_a_target_that_refuses_leaves_the_client_where_it_is(

@@ -1,0 +1,138 @@
+"""A process full of clients: subscribes them, remembers what each saw, and judges it at the end."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+from chaos.errand import Errand
+from chaos.guest import make_guest
+from chaos.talk import Talk
+from ringway.testing.delivery import Order, Published, Verdict, give_verdict
+
+CHECK_S = 0.5
+OPENING_MAX = 100
+"""Clients that are on their way in at one time, at the beginning."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """So many clients of one kind, subscribed to `each` of `channels` in turn; judged together under `name`."""
+
+    name: str
+    kind: str
+    count: int
+    channels: Sequence[str]
+    each: int = 1
+    small: bool = False
+
+
+def _mixed(groups: Sequence[Group]) -> Iterator[Group]:
+    """The group of each client: one of each kind in turn, so that no kind is older than the others."""
+    for number in range(max((group.count for group in groups), default=0)):
+        yield from (group for group in groups if number < group.count)
+
+
+class Crowd(Errand):
+    """See the module. `name` tells its clients from those of other processes; the first has the channel `offset`."""
+
+    def __init__(self, name: str, groups: Sequence[Group], gateways: Sequence[str], seed: int, offset: int = 0) -> None:
+        super().__init__()
+        rng = Random(seed)
+        placed: Counter[str] = Counter()
+        self._talks: list[Talk] = []
+        self._guests = []
+        for group in _mixed(groups):
+            index = len(self._talks)
+            first = placed[group.name] * group.each + offset
+            placed[group.name] += 1
+            channels = [group.channels[(first + i) % len(group.channels)] for i in range(group.each)]
+            talk = Talk(f"{group.name} {name}-{index}", channels, group.name)
+            self._talks.append(talk)
+            own = Random(rng.getrandbits(64))
+            self._guests.append(make_guest(group.kind, talk, gateways, own, self.spawn, small=group.small))
+
+    def begin(self) -> None:
+        """Start all clients; `status` tells how far they are."""
+        self.spawn(self._open())
+        self.spawn(self._look_after())
+
+    async def _open(self) -> None:
+        started = 0
+        while started < len(self._guests):
+            waiting = started - sum(talk.subscribed for talk in self._talks[:started])
+            for guest in self._guests[started : started + max(0, OPENING_MAX - waiting)]:
+                guest.start()
+                started += 1
+            await asyncio.sleep(0.02)
+
+    async def _look_after(self) -> None:
+        while True:
+            await asyncio.sleep(CHECK_S)
+            now = time.monotonic()
+            for guest in self._guests:
+                guest.check(now)
+
+    def status(self) -> dict[str, Any]:
+        """Numbers of this moment."""
+        return {
+            "clients": len(self._talks),
+            "subscribed": sum(talk.subscribed for talk in self._talks),
+            "delivered": sum(len(seen) for talk in self._talks for seen in talk.witness.seen),
+            "followed": sum(guest.follows for guest in self._guests),
+            "closes": sum(len(talk.witness.closes) for talk in self._talks),
+            "refusals": Counter(refusal for talk in self._talks for refusal in talk.refusals),
+            "failures": Counter(failure for guest in self._guests for failure in guest.failures).most_common(5),
+            "troubles": self.troubles,
+        }
+
+    def nodes(self) -> Counter[str]:
+        """How many clients each node has."""
+        return Counter(talk.node for talk in self._talks)
+
+    def drop(self, share: float) -> int:
+        """Cut the connections of the first `share` of the clients, in one instant; return how many."""
+        chosen = self._guests[: round(share * len(self._guests))]
+        for guest in chosen:
+            guest.drop()
+        return len(chosen)
+
+    def pause(self, share: float) -> int:
+        """Let the first `share` of the clients read no more; return how many."""
+        chosen = self._guests[: round(share * len(self._guests))]
+        for guest in chosen:
+            guest.pause()
+        return len(chosen)
+
+    def resume(self) -> None:
+        """Let all read on."""
+        for guest in self._guests:
+            guest.resume()
+
+    def seal(self) -> bool:
+        """End the run, if all are subscribed at this moment: note nothing more. Whether they were."""
+        subscribed = all(talk.subscribed for talk in self._talks)
+        for talk in self._talks:
+            talk.sealed = subscribed
+        return subscribed
+
+    def order(self) -> Order:
+        """What these clients know of the streams."""
+        order = Order()
+        for talk in self._talks:
+            for seen in talk.witness.seen:
+                order.learn(seen)
+        return order
+
+    def judge(self, published: Published, order: Order, since: float) -> dict[str, Verdict]:
+        """Judge what was seen, by group of clients."""
+        groups: dict[str, list[Talk]] = {}
+        for talk in self._talks:
+            groups.setdefault(talk.group, []).append(talk)
+        return {
+            group: give_verdict((talk.witness for talk in talks), published, order, since=since)
+            for group, talks in groups.items()
+        }

@@ -1,0 +1,36 @@
+"""All clients lose their connection in one instant, and come back: through slots and windows, or without them.
+
+`seconds` is the time until all are back. `RINGWAY_…` settings in `environ` switch slots and windows off for comparison.
+"""
+
+import time
+
+from chaos.scenario import Outcome, Size, stage
+from chaos.watch import Watch
+from report import Claim
+from ringway.testing.system import System
+
+FULL = Size(clients=10_000, rate=50, channels=100, kinds=("socket",), processes=2, seconds=30.0)
+SMALL = Size(clients=120, rate=100, kinds=("sdk", "follow", "socket"), nodes=2, seconds=25.0)
+CALM_S = 2.0
+
+
+def run(size: Size, system: System | None = None) -> Outcome:
+    """Drop everybody, wait until they are back, and judge."""
+    with stage(size, system) as on:
+        time.sleep(CALM_S)
+        with Watch(on.system) as watch:
+            dropped = sum(crowd.ask("drop", 1.0) for crowd in on.load.crowds)
+            on.faults.note(f"{dropped} connections cut")
+            took_s = on.load.wait(on.load.all_subscribed, "everybody to be back", 120.0)
+            on.faults.note("all are back")
+            time.sleep(CALM_S)
+        outcome = on.outcome("storm", size, all_back_s=took_s, loop_lag_p99_s=watch.lag_p99_s())
+    outcome.paces += [
+        Claim("all back, s", took_s, at_most=size.seconds),
+        Claim("loop lag p99 s", watch.lag_p99_s(), at_most=0.25),
+    ]
+    for name in watch.names():
+        ratio = watch.accept_peak(name) / max(watch.budget(name), 1e-9)
+        outcome.paces.append(Claim(f"accept peak of {name} ÷ its budget", ratio, at_most=1.1))
+    return outcome

@@ -1,0 +1,35 @@
+"""Every scenario of `bench/chaos`, scaled down: the same code that `scripts/bench chaos` runs at full size."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from chaos.scenario import HASTY, load_scenario, names
+from chaos.workload import HISTORY
+from ringway.testing.system import System, running_system
+
+pytestmark = pytest.mark.timeout(300)
+
+APART = {"scale_out", "nats_away_memory", "slow_consumer", "handover_cost"}
+"""Scenarios that need a system with other settings, or change it for good."""
+
+
+@pytest.fixture(scope="module")
+def system() -> Iterator[System]:
+    """Three nodes in haste, for all scenarios that leave a system as it was."""
+    with running_system(nodes=3, environ=HISTORY | HASTY) as running:
+        yield running
+
+
+@pytest.mark.parametrize("name", sorted(set(names()) - APART))
+def test_on_a_system_that_was_through_the_others(name: str, system: System) -> None:
+    scenario = load_scenario(name)
+    outcome = scenario.run(scenario.SMALL, system)
+    assert outcome.wrongs() == [], f"{outcome.faults}\n{outcome.report}"
+
+
+@pytest.mark.parametrize("name", sorted(APART))
+def test_on_a_system_of_its_own(name: str) -> None:
+    scenario = load_scenario(name)
+    outcome = scenario.run(scenario.SMALL)
+    assert outcome.wrongs() == [], f"{outcome.faults}\n{outcome.report}"
