@@ -133,7 +133,9 @@ def running_system(*flags: str, nodes: int = 2, environ: Mapping[str, str] = NOT
         output = Path(directory) / "up.out"
         command = [*RINGWAY, "up", "--nodes", str(nodes), "--port", str(port), "--admin-port", str(admin_port), *flags]
         with output.open("wb") as log:
-            system.up = subprocess.Popen(command, env=system.environ, stdout=log, stderr=subprocess.STDOUT)
+            # Ports of this system's own: another one that starts now would look for free ones in the same place.
+            own = {"RINGWAY_NODE_PORT": str(free_port())}
+            system.up = subprocess.Popen(command, env=own | system.environ, stdout=log, stderr=subprocess.STDOUT)
         try:
             up = system.up
             started = Path(directory) / "up.json"
