@@ -92,7 +92,7 @@ class Reporter:
 
     def _sample(self) -> None:
         shared, vitals = self._shared, self._vitals
-        vitals.sample(shared.stats.accepted)
+        vitals.sample(shared.stats.accepted, shared.gate.opened)
         self._utilisation.sample(
             shared.clock(),
             cpu=vitals.cpu,

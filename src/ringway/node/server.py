@@ -103,7 +103,7 @@ class ChannelNode:
         self._drain = Drain(self._shared)
         self._reporter = Reporter(self._shared, self.peers, self._drain, self._vitals, incarnation)
         self._mover = Mover(self._shared, self.peers, self._drain, mint, ring_secret, incarnation, wall)
-        self._admission = Admission(self._shared, self.peers, mint, wall)
+        self._admission = Admission(self._shared, self.peers, mint, wall, lambda: self._vitals.accept_per_s)
         self._server: asyncio.Server | None = None
         self._tasks: list[asyncio.Task[None]] = []
 

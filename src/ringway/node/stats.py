@@ -33,6 +33,7 @@ class Stats:
         "sent_bytes",
         "shed",
         "slow",
+        "turned_away",
         "utilisation",
         "writes",
     )
@@ -45,7 +46,8 @@ class Stats:
         self.utilisation: dict[str, float] = {}  # gauge: by resource; 1 is as much as is healthy
         self.accepted = 0  # handshakes that ended in 101
         self.refused: Counter[int] = Counter()
-        self.shed = 0  # connections cut when they were accepted: twice `pending_max` under way
+        self.turned_away = 0  # of those refused: more came than the node could take
+        self.shed = 0  # connections told 503 as they were accepted, unread: twice `pending_max` under way
         self.closed: Counter[int] = Counter()
         self.cut = 0  # connections that did not answer a close frame in time
         self.frames_in = 0
