@@ -34,6 +34,7 @@ async def report(hub: MemoryHub, count: int, gateway: Issuer, directory: Directo
                 seq=seq,
                 url=f"ws://10.0.0.{index + 1}:9101/connection/websocket",
                 connections=1000 + index,
+                accept_per_s=20_000.0,  # slots and window are reckoned with, and nobody waits
                 taken={gateway: placed[name]},
             )
             await registry.announce(name, encode_report(said))

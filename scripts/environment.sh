@@ -16,6 +16,25 @@ need_debian() {
   as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
 }
 
+# npm_install DIRECTORY: what its package-lock.json names, unless that is there.
+npm_install() {
+  (cd "$1" && { [ node_modules -nt package-lock.json ] || { npm ci --silent --no-audit --no-fund --ignore-scripts && touch node_modules; }; })
+}
+
+# npm_build DIRECTORY SOURCE...: install and build it, unless nothing below the sources has changed since.
+npm_build() {
+  local directory=$1 wanted
+  shift
+  npm_install "$directory" || return
+  wanted=$(cd "$directory" && find package-lock.json package.json "$@" -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum)
+  [ "$(cat "$directory/dist/.built" 2>/dev/null)" = "$wanted" ] && return
+  say "building $directory"
+  (cd "$directory" && npm run --silent build && printf '%s' "$wanted" >dist/.built)
+}
+
+build_client() { npm_build clients/typescript src tsconfig.json; }
+build_demo() { npm_build examples/chat src ../../clients/typescript/src; }
+
 find_python() {
   local candidate
   for candidate in python3 python3.13 python3.12 python3.11; do

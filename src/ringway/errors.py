@@ -84,7 +84,11 @@ class Overloaded(RingwayError):
 
 
 class NoNode(RingwayError):
-    """No node may take a connection now. Temporary: retry after a pause."""
+    """No node may take a connection now. Temporary: retry after `wait_s`, or after a pause where that is 0."""
+
+    def __init__(self, message: str, wait_s: float = 0.0) -> None:
+        self.wait_s = wait_s
+        super().__init__(message)
 
 
 class EngineError(RingwayError):

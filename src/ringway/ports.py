@@ -238,7 +238,8 @@ class Engine(Protocol):
     def on_return(self) -> list[Callable[[], None]]:
         """Add what is to be called each time the engine is up again: all interest is known to it by then.
 
-        What was published in between is lost to this process, but for what history keeps. Must not block.
+        What was published in between is lost to this process, but for what history keeps. Also called when the engine
+        was up, and may yet have left something out. Must not block.
         """
         ...
 

@@ -148,7 +148,8 @@ class Timeline:
             for task in self._tasks:
                 task.cancel()
             self.loop.settle()
-            self.loop.run_until_complete(self.loop.shutdown_asyncgens())
+            self.loop.create_task(self.loop.shutdown_asyncgens())
+            self.loop.let_pass(60.0)  # sockets that are left close, which nobody answers
             self.loop.close()
 
     def note(self, action: str, value: Any) -> None:

@@ -1,5 +1,5 @@
 /**
- * When the next attempt is due (PROTOCOL.md P-7.11).
+ * When the next attempt is due (PROTOCOL.md P-7.12).
  *
  * Libraries make a new socket for each attempt of theirs. So what a gateway said outlives the socket: over how long to
  * spread a reconnect, how long to stay away, and the slot that was being waited for.

@@ -1,6 +1,6 @@
 /**
  * One connection as its user sees it, over as many WebSockets as it takes: each move puts another in the place of the
- * one before (PROTOCOL.md P-7.7 to P-7.11).
+ * one before (PROTOCOL.md P-7.7 to P-7.12).
  *
  * A browser answers a close frame by itself, in another process, and drops what a page sends from that moment on: neither
  * `readyState` nor `bufferedAmount` tells what has left. So the node says `<mark> move <node> <ticket>` in a message, its

@@ -22,7 +22,11 @@ ws.onopen = () => { for (const command of [
 
 
 @takes_settings(
-    "up", "engine", "log", own=("up", "gateway"), only=("gateway.host", "gateway.port", "gateway.policy", "admin.port")
+    "up",
+    "engine",
+    "log",
+    own=("up", "gateway"),
+    only=("gateway.host", "gateway.port", "gateway.policy", "gateway.pages", "admin.port"),
 )
 def up(flags: Layer, config_file: ConfigFile = None, state: StateDir = None) -> None:
     """Start NATS, a gateway and nodes as separate processes, and keep them running until Ctrl-C.
@@ -38,7 +42,9 @@ def up(flags: Layer, config_file: ConfigFile = None, state: StateDir = None) -> 
         from ringway.app.up import run_up
 
         def show(running: Running, cluster: Cluster) -> None:
-            _show(running, cluster, f" --state {directory}" if state else "")
+            _show(
+                running, cluster, f" --state {directory}" if state else "", has_pages=bool(loaded.config.gateway.pages)
+            )
 
         code = run_async(run_up(loaded, directory, config_file, show=show, tell=_tell))
     raise typer.Exit(code)
@@ -48,7 +54,7 @@ def _tell(line: str) -> None:
     typer.echo(f"{datetime.now().astimezone():%H:%M:%S} {line}")
 
 
-def _show(running: Running, cluster: Cluster, option: str) -> None:
+def _show(running: Running, cluster: Cluster, option: str, *, has_pages: bool) -> None:
     """Print what runs and what to try. Without frames at the sides: the middle is there to be copied."""
     from rich.console import Console
     from rich.rule import Rule
@@ -58,6 +64,8 @@ def _show(running: Running, cluster: Cluster, option: str) -> None:
     console = Console(highlight=False)
     facts = Table.grid(padding=(0, 2))
     facts.add_row("Gateway", Text(running.gateway_url, "bold"))
+    if has_pages:
+        facts.add_row("Page", Text(f"{running.gateway_url}/", "bold"))
     facts.add_row("Nodes", "\n".join(f"{node.name}  {node.url}" for node in cluster.nodes) or "none yet")
     facts.add_row("Metrics", f"{running.admin_url}/metrics")
     facts.add_row("Logs", running.logs)
@@ -72,9 +80,10 @@ def _show(running: Running, cluster: Cluster, option: str) -> None:
         hints.add_row(Text(command + option, "bold"), what)
     console.print(Rule("Ringway is up", style="green"))
     console.print(facts, soft_wrap=True)
-    page = f"{running.gateway_url}/healthz"
-    console.print(f"\nTry it in a browser: open {page}, press F12, and paste into the console:\n", soft_wrap=True)
-    console.print(Text(SNIPPET, "cyan"), soft_wrap=True)
+    if not has_pages:
+        page = f"{running.gateway_url}/healthz"
+        console.print(f"\nTry it in a browser: open {page}, press F12, and paste into the console:\n", soft_wrap=True)
+        console.print(Text(SNIPPET, "cyan"), soft_wrap=True)
     console.print("\nIn other terminals:\n")
     console.print(hints, soft_wrap=True)
     console.print(Rule("Ctrl-C stops everything", style="green"))

@@ -1,21 +1,28 @@
 """The Python client: channels by `Client`, bare WebSockets by `connect`."""
 
+from ringway.client.answer import History, PresenceStats, StreamPosition
 from ringway.client.client import Client
 from ringway.client.config import ClientConfig
 from ringway.client.connect import connect
-from ringway.client.event import Connected, Disconnected, Event, Failed, Moved
+from ringway.client.event import Connected, Disconnected, Event, Failed, Gap, Moved
 from ringway.client.socket import Socket
-from ringway.client.subscription import Publication, Subscription
+from ringway.client.subscription import Joined, Left, Publication, Subscription
 
 __all__ = [
     "Client",
     "ClientConfig",
     "Publication",
     "Subscription",
+    "Joined",
+    "Left",
+    "History",
+    "PresenceStats",
+    "StreamPosition",
     "Connected",
     "Moved",
     "Disconnected",
     "Failed",
+    "Gap",
     "Event",
     "connect",
     "Socket",

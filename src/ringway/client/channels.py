@@ -1,20 +1,36 @@
 """The channels that a client is subscribed to, across connections.
 
 Theory of operation. However many subscriptions a program makes to a channel, one goes over the wire. A new connection
-subscribes to all of them anew (`attach`). A subscribe that is refused for a time is tried again after a jittered pause;
-one that is refused for good ends its subscriptions; one that is not answered ends the connection.
+subscribes to all of them anew (`attach`), and where a channel is recoverable from the position that was reached: what
+was missed comes with the answer, and goes before what comes live. An offset that was seen is not delivered again. Where
+the server cannot tell all that was missed, the subscriptions are told (`Subscription.miss`).
+
+A subscribe that is refused for a time is tried again after a jittered pause; one that is refused for good ends its
+subscriptions; one that is not answered ends the connection.
 """
 
 import asyncio
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from ringway.client.config import ClientConfig
 from ringway.client.link import Link, result_of
-from ringway.client.subscription import Publication, Subscription
+from ringway.client.subscription import Joined, Left, Subscription
+from ringway.client.subscription import Publication as Delivered
 from ringway.core.backoff import next_delay_s
 from ringway.errors import CommandError, ConnectionClosed
-from ringway.protocol.command import Push, Reply, SubscribeRequest, UnsubscribePush, UnsubscribeRequest
+from ringway.protocol.command import (
+    Publication,
+    Push,
+    Reply,
+    SubscribeRequest,
+    SubscribeResult,
+    UnsubscribePush,
+    UnsubscribeRequest,
+)
 from ringway.types import Channel
 
 if TYPE_CHECKING:
@@ -23,11 +39,25 @@ if TYPE_CHECKING:
 RESUBSCRIBE_FROM = 2500
 """From this code on an unsubscribe push asks the client to subscribe again."""
 
+_decode = msgspec.json.Decoder(Publication).decode
+
 
 class _Entry:
-    """One channel: who wants it, and how far its subscribe has come on the present connection."""
+    """One channel: who wants it, how far its subscribe has come on the present connection, what was seen of it."""
 
-    __slots__ = ("attempt", "channel", "confirmed", "subscriptions", "timer")
+    __slots__ = (
+        "answer",
+        "attempt",
+        "channel",
+        "confirmed",
+        "early",
+        "epoch",
+        "offset",
+        "recoverable",
+        "subscriptions",
+        "timer",
+        "watching",
+    )
 
     def __init__(self, channel: Channel) -> None:
         self.channel = channel
@@ -35,6 +65,20 @@ class _Entry:
         self.confirmed = False
         self.attempt = 0
         self.timer: asyncio.TimerHandle | None = None  # the deadline of the answer, or the pause before a retry
+        self.watching = False  # joins and leaves were asked for
+        self.answer: asyncio.Future[Reply] | None = None  # to the subscribe under way, until it was taken
+        self.early: list[Push] = []  # came behind the answer in the same loop turn, before that was taken
+        self.recoverable = False
+        self.epoch = ""
+        self.offset = 0
+
+    def request(self) -> SubscribeRequest:
+        """The subscribe command that goes on where this channel stands."""
+        self.watching = any(subscription.watches for subscription in self.subscriptions)
+        request = SubscribeRequest(self.channel, join_leave=self.watching)
+        if self.recoverable:
+            request.recover, request.epoch, request.offset = True, self.epoch, self.offset
+        return request
 
     def stop_timer(self) -> None:
         if self.timer is not None:
@@ -44,29 +88,50 @@ class _Entry:
     def confirm(self, confirmed: bool) -> None:
         self.confirmed = confirmed
         for subscription in self.subscriptions:
+            subscription.recoverable = self.recoverable
             subscription.confirm(confirmed)
+
+    def publish(self, publication: Publication) -> None:
+        """Deliver `publication`, unless it was delivered before."""
+        offset = publication.offset
+        if offset and self.epoch:
+            if offset <= self.offset:
+                return
+            self.offset = offset
+        info = publication.info
+        delivered = Delivered(self.channel, publication.data, info.client if info else "", offset)
+        for subscription in tuple(self.subscriptions):
+            subscription.deliver(delivered)
+
+    def note(self, note: Joined | Left) -> None:
+        for subscription in tuple(self.subscriptions):
+            subscription.note(note)
 
 
 class Channels:
-    """See the module."""
+    """See the module. `missed` is called with each channel of which publications may be missing."""
 
-    def __init__(self, config: ClientConfig, rng: "Random") -> None:
+    def __init__(self, config: ClientConfig, rng: "Random", missed: Callable[[Channel], None]) -> None:
         self._config = config
         self._rng = rng
+        self._missed = missed
         self._entries: dict[str, _Entry] = {}
         self._link: Link | None = None
 
     def add(self, subscription: Subscription) -> None:
         """Begin to deliver to `subscription`."""
         entry = self._entries.get(subscription.channel)
-        if entry is not None:
+        if entry is None:
+            entry = self._entries[subscription.channel] = _Entry(subscription.channel)
             entry.subscriptions.append(subscription)
-            if entry.confirmed:
-                subscription.confirm(True)
+            self._subscribe([entry])
             return
-        entry = self._entries[subscription.channel] = _Entry(subscription.channel)
         entry.subscriptions.append(subscription)
-        self._subscribe([entry])
+        if subscription.watches and not entry.watching and (entry.confirmed or entry.answer is not None):
+            self._resubscribe(entry)
+        elif entry.confirmed:
+            subscription.recoverable = entry.recoverable
+            subscription.confirm(True)
 
     def remove(self, subscription: Subscription) -> None:
         """Deliver to `subscription` no more; the last one of a channel takes it off the wire."""
@@ -89,6 +154,8 @@ class Channels:
         self._link = None
         for entry in self._entries.values():
             entry.stop_timer()
+            entry.answer = None
+            entry.early.clear()  # it will be recovered
             entry.confirm(False)
 
     def end(self, error: Exception | None) -> None:
@@ -101,31 +168,41 @@ class Channels:
         entry = self._entries.get(push.channel)
         if entry is None:
             return
-        if push.pub is not None:
-            info = push.pub.info
-            publication = Publication(entry.channel, push.pub.data, info.client if info else "")
-            for subscription in tuple(entry.subscriptions):
-                subscription.deliver(publication)
-        elif push.unsubscribe is not None:
-            self._unsubscribed(entry, push.unsubscribe)
+        if entry.answer is not None:
+            entry.early.append(push)
+        else:
+            self._hand(entry, push)
 
     def _subscribe(self, entries: list[_Entry]) -> None:
         link = self._link
         if link is None or not link.is_open or not entries:
             return
         deadline_s = self._config.command_timeout_s
-        requests = [{"subscribe": SubscribeRequest(entry.channel)} for entry in entries]
+        requests = [{"subscribe": entry.request()} for entry in entries]
         for entry, answer in zip(entries, link.call_all(requests), strict=True):
             entry.stop_timer()
+            entry.answer = answer
+            entry.early.clear()
             entry.timer = asyncio.get_running_loop().call_later(deadline_s, link.cut)
-            answer.add_done_callback(partial(self._answered, entry))
+            answer.add_done_callback(partial(self._answered, entry, link))
 
-    def _answered(self, entry: _Entry, answer: "asyncio.Future[Reply]") -> None:
-        if self._entries.get(entry.channel) is not entry or isinstance(answer.exception(), ConnectionClosed):
+    def _resubscribe(self, entry: _Entry) -> None:
+        """Subscribe with other wishes: the node takes both commands one after the other, and recovers in between."""
+        if self._link is not None:
+            self._link.tell(unsubscribe=UnsubscribeRequest(entry.channel))
+            entry.confirm(False)
+            self._subscribe([entry])
+
+    def _answered(self, entry: _Entry, link: Link, answer: "asyncio.Future[Reply]") -> None:
+        if isinstance(answer.exception(), ConnectionClosed) or entry.answer is not answer:
             return
         entry.stop_timer()
+        entry.answer = None
         try:
-            result_of(answer.result())
+            result = result_of(answer.result()).subscribe or SubscribeResult()
+            missed = [_decode(raw) for raw in result.publications]
+        except msgspec.DecodeError:
+            link.cut()  # the next connection asks again
         except CommandError as error:
             if error.temporary or error.code < 100:
                 self._retry(entry)
@@ -133,7 +210,37 @@ class Channels:
                 self._end(entry, error)
         else:
             entry.attempt = 0
-            entry.confirm(True)
+            self._take(entry, result, missed)
+
+    def _take(self, entry: _Entry, result: SubscribeResult, missed: list[Publication]) -> None:
+        """Go on where the server says: first with what was missed, then with what came behind the answer."""
+        lost = result.was_recovering and not result.recovered
+        entry.recoverable = result.recoverable
+        if lost or result.epoch != entry.epoch or not result.was_recovering:
+            entry.epoch, entry.offset = result.epoch, result.offset
+        if lost:
+            for subscription in entry.subscriptions:
+                subscription.miss()
+            self._missed(entry.channel)
+        entry.confirm(True)
+        for publication in missed:
+            entry.publish(publication)
+        if result.recovered:
+            entry.offset = max(entry.offset, result.offset)
+        early, entry.early = entry.early, []
+        for push in early:
+            self._hand(entry, push)
+
+    def _hand(self, entry: _Entry, push: Push) -> None:
+        """Deliver one push to the subscriptions of its channel."""
+        if push.pub is not None:
+            entry.publish(push.pub)
+        elif push.join is not None:
+            entry.note(Joined(entry.channel, push.join.info.client, push.join.info.user))
+        elif push.leave is not None:
+            entry.note(Left(entry.channel, push.leave.info.client, push.leave.info.user))
+        elif push.unsubscribe is not None:
+            self._unsubscribed(entry, push.unsubscribe)
 
     def _unsubscribed(self, entry: _Entry, push: UnsubscribePush) -> None:
         entry.confirm(False)
@@ -151,6 +258,7 @@ class Channels:
 
     def _drop(self, entry: _Entry) -> None:
         entry.stop_timer()
+        entry.answer = None
         del self._entries[entry.channel]
 
     def _end(self, entry: _Entry, error: Exception | None) -> None:

@@ -11,20 +11,31 @@ from random import Random, SystemRandom
 from types import TracebackType
 from typing import Any, Self
 
+from ringway.client.answer import History, PresenceStats, StreamPosition, read_history, read_stats
 from ringway.client.channels import Channels
 from ringway.client.config import ClientConfig
-from ringway.client.event import Connected, Disconnected, Event, Failed, Moved
+from ringway.client.event import Connected, Disconnected, Event, Failed, Gap, Moved
 from ringway.client.follow import Follow
 from ringway.client.link import Link, raw, result_of
 from ringway.client.opener import Terms
 from ringway.client.reconnect import Again, Reconnect, deciding, is_final, is_final_close
 from ringway.client.route import Route, Way
-from ringway.client.subscription import OnPublication, Subscription
+from ringway.client.subscription import OnPresence, OnPublication, Subscription
 from ringway.core.backoff import next_delay_s
 from ringway.errors import CommandError, ConnectionClosed, RingwayError
 from ringway.protocol.channel import check_channel
 from ringway.protocol.close import NORMAL
-from ringway.protocol.command import PublishRequest
+from ringway.protocol.command import (
+    ClientInfo,
+    HistoryRequest,
+    HistoryResult,
+    PresenceRequest,
+    PresenceResult,
+    PresenceStatsResult,
+    PublishRequest,
+    Reply,
+)
+from ringway.protocol.command import StreamPosition as Since
 from ringway.protocol.move import Move
 from ringway.types import NodeName
 
@@ -63,7 +74,7 @@ class Client:
         )
         self._on_event = on_event
         self._follow: Follow | None = None
-        self._channels = Channels(self._config, self._rng)
+        self._channels = Channels(self._config, self._rng, lambda channel: self._tell(Gap(channel)))
         self._reconnect = Reconnect(
             self._rng,
             base_s=self._config.backoff_base_s,
@@ -141,33 +152,44 @@ class Client:
     ) -> None:
         await self.close()
 
-    def subscribe(self, channel: str, *, on_publication: OnPublication | None = None) -> Subscription:
+    def subscribe(
+        self, channel: str, *, on_publication: OnPublication | None = None, on_presence: OnPresence | None = None
+    ) -> Subscription:
         """Subscribe to `channel`, now and after every reconnect, until the subscription is left.
 
         Iterate over the result or enter it (see `Subscription`). With `on_publication` each publication is handed to
         that function in the event loop instead of being queued: the cheapest way for very many subscriptions.
+        `on_presence` is called with each `Joined` and `Left`, where the channel's namespace tells them.
         Raise `CommandError` 107 for an illegal name, and what ended the client where it is over.
         """
         if self._end is not None:
             raise self._end
         config = self._config
         subscription = Subscription(
-            check_channel(channel), config.queue_max, config.command_timeout_s, self._channels.remove, on_publication
+            check_channel(channel),
+            config.queue_max,
+            config.command_timeout_s,
+            self._channels.remove,
+            on_publication,
+            on_presence,
         )
         self._channels.add(subscription)
         return subscription
 
-    async def publish(self, channel: str, data: Any, *, timeout_s: float | None = None) -> None:
+    async def publish(
+        self, channel: str, data: Any, *, idempotency_key: str = "", timeout_s: float | None = None
+    ) -> None:
         """Publish `data` (anything that has a JSON form) to `channel`; return when the engine has taken it.
 
         A refusal that the server calls temporary is repeated with jittered pauses for `timeout_s` (default
         `command_timeout_s`), and so is the wait for a connection: in both cases nothing was published. Then, and
         for any other refusal, `CommandError` is raised; `TimeoutError` where nothing was heard. Where the
         connection ends before the answer, `ConnectionClosed` is raised: the publication may have been made, so a
-        repetition, which could double it, is the caller's decision. Raise `Overloaded` where `pending_max`
+        repetition, which could double it, is the caller's decision. With an `idempotency_key`, of which the channel
+        takes one publication in two minutes, the client repeats it then too. Raise `Overloaded` where `pending_max`
         publishes are unanswered, `TypeError` where `data` has no JSON form.
         """
-        request = PublishRequest(check_channel(channel), raw(data))
+        request = PublishRequest(check_channel(channel), raw(data), idempotency_key)
         refusal: CommandError | None = None
         attempt = 0
         try:
@@ -180,12 +202,69 @@ class Client:
                         if not error.temporary:
                             raise
                         refusal = error
+                    except ConnectionClosed:
+                        if not idempotency_key or self._end is not None:
+                            raise
                     else:
                         return
                     await asyncio.sleep(next_delay_s(attempt, self._rng, base_s=self._config.backoff_base_s))
                     attempt += 1
         except TimeoutError:
             raise refusal or TimeoutError(f"no answer to a publish to {channel!r} in time") from None
+
+    async def history(
+        self,
+        channel: str,
+        *,
+        limit: int = 100,
+        since: StreamPosition | None = None,
+        reverse: bool = False,
+    ) -> History:
+        """Return up to `limit` publications that the server keeps of `channel`, and where it stands.
+
+        The oldest ones, or those after `since`; with `reverse` the newest first, or those before `since`. A server
+        gives no more than it is set to. Raise `CommandError` 108 where the channel keeps no history, 112 where `since`
+        is of another epoch; else as `publish` does, but that nothing is lost by a repetition: the client repeats it.
+        """
+        place = Since(offset=since.offset, epoch=since.epoch) if since is not None else None
+        name = check_channel(channel)
+        reply = await self._ask(history=HistoryRequest(name, limit, place, reverse))
+        return read_history(name, reply.history or HistoryResult())
+
+    async def presence(self, channel: str) -> dict[str, ClientInfo]:
+        """Return who is subscribed to `channel`, by the id of the connection.
+
+        Raise `CommandError` 108 where the namespace does not tell, 106 where there are too many to name.
+        """
+        reply = await self._ask(presence=PresenceRequest(check_channel(channel)))
+        return (reply.presence or PresenceResult()).presence
+
+    async def presence_stats(self, channel: str) -> PresenceStats:
+        """Return how many are subscribed to `channel`. Raise `CommandError` 108 where the namespace does not tell."""
+        reply = await self._ask(presence_stats=PresenceRequest(check_channel(channel)))
+        return read_stats(reply.presence_stats or PresenceStatsResult())
+
+    async def _ask(self, **request: Any) -> Reply:
+        """Return the reply to a question, which may be repeated as long as `command_timeout_s` lasts."""
+        refusal: Exception | None = None
+        attempt = 0
+        try:
+            async with asyncio.timeout(self._config.command_timeout_s):
+                while True:
+                    link = await self._connected()
+                    try:
+                        return result_of(await link.call(**request))
+                    except CommandError as error:
+                        if not error.temporary:
+                            raise
+                        refusal = error
+                    except ConnectionClosed:
+                        if self._end is not None:
+                            raise
+                    await asyncio.sleep(next_delay_s(attempt, self._rng, base_s=self._config.backoff_base_s))
+                    attempt += 1
+        except TimeoutError:
+            raise refusal or TimeoutError("no answer to a question in time") from None
 
     async def wait_closed(self) -> None:
         """Return when the client is over: closed, or stopped by the server for good, which raises its reason."""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ringway.types import NodeName
+from ringway.types import Channel, NodeName
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,4 +44,14 @@ class Failed:
     retry_in_s: float
 
 
-Event = Connected | Moved | Disconnected | Failed
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Publications of `channel` may be missing: the client came back, and the server could not tell all it missed.
+
+    What must be complete has to be loaded anew. The next publication has `after_gap`.
+    """
+
+    channel: Channel
+
+
+Event = Connected | Moved | Disconnected | Failed | Gap

@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
@@ -16,14 +17,26 @@ _decode = msgspec.json.Decoder().decode
 
 
 class Publication:
-    """A message in a channel. `client` is the id of the connection that published it, where a client did."""
+    """A message in a channel. `client` is the id of the connection that published it, where a client did.
 
-    __slots__ = ("_raw", "channel", "client")
+    `offset` is its place in the channel's history, 0 where it keeps none. `after_gap` says that others may be missing
+    before it: the server could not tell all that was missed, or the reader was too slow (`Subscription.dropped`).
+    """
 
-    def __init__(self, channel: Channel, raw: msgspec.Raw, client: str = "") -> None:
+    __slots__ = ("_raw", "after_gap", "channel", "client", "offset")
+
+    def __init__(
+        self, channel: Channel, raw: msgspec.Raw, client: str = "", offset: int = 0, *, after_gap: bool = False
+    ) -> None:
         self.channel = channel
         self.client = client
+        self.offset = offset
+        self.after_gap = after_gap
         self._raw = raw
+
+    def after_a_gap(self) -> "Publication":
+        """Return the same with `after_gap` set."""
+        return Publication(self.channel, self._raw, self.client, self.offset, after_gap=True)
 
     @property
     def data(self) -> Any:
@@ -39,7 +52,27 @@ class Publication:
         return f"Publication(channel={self.channel!r}, data={self.data!r}, client={self.client!r})"
 
 
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """The connection `client` of `user` subscribed to `channel`."""
+
+    channel: Channel
+    client: str
+    user: str
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """The connection `client` of `user` left `channel`."""
+
+    channel: Channel
+    client: str
+    user: str
+
+
 OnPublication = Callable[[Publication], None]
+
+OnPresence = Callable[[Joined | Left], None]
 
 
 class Subscription:
@@ -50,6 +83,10 @@ class Subscription:
 
     At most `queue_max` publications wait for the reader; beyond that the oldest is dropped and counted in
     `dropped`, so that a slow reader sees the present and other subscriptions are not held up.
+
+    Where the channel keeps history (`recoverable`), what is missed while the connection is away comes first when it is
+    back, in order and each once; where the server cannot tell all of it, `gaps` counts that, and the next publication
+    has `after_gap`.
     """
 
     def __init__(
@@ -59,20 +96,30 @@ class Subscription:
         confirm_timeout_s: float,
         leave: Callable[["Subscription"], None],
         on_publication: OnPublication | None,
+        on_presence: OnPresence | None = None,
     ) -> None:
         self.channel = channel
         self.dropped = 0
+        self.gaps = 0
+        self.recoverable = False  # until the server has said so
+        self._gap = False
         self._queue: deque[Publication] = deque()
         self._queue_max = queue_max
         self._confirm_timeout_s = confirm_timeout_s
         self._leave = leave
         self._on_publication = on_publication
+        self._on_presence = on_presence
         self._loop = asyncio.get_running_loop()
         self._confirmed = False
         self._ended = False
         self._error: Exception | None = None
         self._entered = False
         self._waiters: list[asyncio.Future[None]] = []
+
+    @property
+    def watches(self) -> bool:
+        """Whether it wants to know who comes and goes."""
+        return self._on_presence is not None
 
     @property
     def confirmed(self) -> bool:
@@ -160,19 +207,35 @@ class Subscription:
 
     def deliver(self, publication: Publication) -> None:
         """Hand over one publication."""
+        if self._gap:
+            publication, self._gap = publication.after_a_gap(), False
         if self._on_publication is not None:
-            try:
-                self._on_publication(publication)
-            except Exception as error:  # the program's own; the connection and other subscriptions go on
-                context = {"message": f"on_publication of {self.channel!r} failed", "exception": error}
-                self._loop.call_exception_handler(context)
+            self._call("on_publication", self._on_publication, publication)
             return
-        if len(self._queue) >= self._queue_max:
+        self._queue.append(publication)
+        if len(self._queue) > self._queue_max:
             self._queue.popleft()
             self.dropped += 1
-        self._queue.append(publication)
+            self._queue[0] = self._queue[0].after_a_gap()
         if self._waiters:
             self._wake()
+
+    def note(self, note: Joined | Left) -> None:
+        """Hand over who came or went."""
+        if self._on_presence is not None:
+            self._call("on_presence", self._on_presence, note)
+
+    def miss(self) -> None:
+        """Take note that publications may be missing from here on."""
+        self.gaps += 1
+        self._gap = True
+
+    def _call(self, name: str, function: Callable[[Any], None], argument: object) -> None:
+        try:
+            function(argument)
+        except Exception as error:  # the program's own; the connection and other subscriptions go on
+            context = {"message": f"{name} of {self.channel!r} failed", "exception": error}
+            self._loop.call_exception_handler(context)
 
     def confirm(self, confirmed: bool) -> None:
         """Note whether publications arrive now."""

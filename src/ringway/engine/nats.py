@@ -50,7 +50,8 @@ class NatsEngine:
         self.bus = NatsBus(wire, prefix)
         self.lease = NatsLease(wire, cluster)
         self.history = NatsHistory(wire, cluster, prefix, history)
-        self.on_return: list[Callable[[], None]] = [self.registry.returned, self.history.returned]
+        self.on_return: list[Callable[[], None]] = []
+        self.history.on_doubt = self._tell
         wire.on_loss = self._lost
         wire.on_return = self._returned
 
@@ -64,6 +65,11 @@ class NatsEngine:
         self.history.lost()
 
     def _returned(self) -> None:
+        self.registry.returned()
+        self.history.returned()
+        self._tell()
+
+    def _tell(self) -> None:
         for returned in self.on_return:
             try:
                 returned()

@@ -10,7 +10,7 @@ sequence number and that of the message before it on its subject, so a gap shows
 import asyncio
 import hashlib
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -20,13 +20,19 @@ from ringway.engine.nats_inquiry import Inquiry, StreamAway
 from ringway.engine.nats_keeper import Keeper
 from ringway.engine.nats_read import Reader
 from ringway.engine.nats_stream import HistorySettings, wanted_config
-from ringway.engine.nats_wire import Wire
-from ringway.errors import EngineAway
+from ringway.engine.nats_wire import SubjectTap, Wire
+from ringway.errors import EngineAway, EngineUnsuitable
 from ringway.ports import Page, Position, Retention
 from ringway.types import Channel
 
 READ_S = 10.0
 """How long a whole read may take, with all its steps."""
+
+VERSION_MIN = (2, 11)
+"""The first NATS with direct reads in batches."""
+
+LEADER_ELECTED = "$JS.EVENT.ADVISORY.STREAM.LEADER_ELECTED"
+"""Where NATS tells of streams with replicas."""
 
 CLOSE_S = 2.0
 """How long closing waits for publications under way."""
@@ -44,6 +50,10 @@ class NatsHistory:
         self._appends = Appends(wire, f"{inbox}.stored")
         self._inquiry = Inquiry(wire, f"{inbox}.said")
         self._keepers: dict[str, Keeper] = {}
+        self.on_doubt: Callable[[], None] = _nothing
+        """Called when subscribers may have missed what is stored, although the connection stood."""
+        # The leader sends on what was stored. One that dies may not have done so, and its successor does not know.
+        wire.tap(SubjectTap(f"{LEADER_ELECTED}.*", self._led))
 
     async def keep(self, retention: Retention) -> None:
         """Make the namespace's stream, or adapt it. Waits `nats_keeper.MAKE_S` for JetStream to be ready."""
@@ -96,17 +106,30 @@ class NatsHistory:
         for keeper in self._keepers.values():
             await keeper.end()
 
+    def _led(self, subject: bytes, reply: bytes, header: bytes, payload: bytes) -> None:
+        """A stream has a new leader; of ours, this is what it was asked for by whoever made it, or a death."""
+        if subject.startswith(f"{LEADER_ELECTED}.rw={self._cluster}=".encode()):
+            self.on_doubt()
+
     def _subject(self, channel: Channel, retention: Retention) -> str:
         return f"{self._prefix}.kept.{retention.namespace}.{token(channel)}"
 
     def _keeper(self, retention: Retention) -> Keeper:
         keeper = self._keepers.get(retention.namespace)
         if keeper is None:
+            self._check_version()
             # '=' is in no label, so no two clusters and namespaces share a name.
             name = f"rw={self._cluster}={retention.namespace}"
             keeper = Keeper(name, retention, self._want, self._inquiry, self._appends)
             self._keepers[retention.namespace] = keeper
         return keeper
+
+    def _check_version(self) -> None:
+        version = str(self._wire.server_info.get("version", ""))
+        numbers = tuple(int(part) for part in version.split("-")[0].split(".")[:2] if part.isdigit())
+        if numbers < VERSION_MIN:
+            wanted = ".".join(map(str, VERSION_MIN))
+            raise EngineUnsuitable(f"NATS {version} cannot keep history as it is read here; use {wanted} or newer")
 
     def _want(self, retention: Retention) -> dict[str, Any]:
         kept = f"{self._prefix}.kept.{retention.namespace}."
@@ -127,6 +150,10 @@ class NatsHistory:
             raise
         except TimeoutError:
             raise EngineAway(f"NATS did not answer for the history within {READ_S:g} s; retry") from None
+
+
+def _nothing() -> None:
+    """Stands for `on_doubt` until it is set."""
 
 
 def _message_id(channel: Channel, key: str) -> bytes:

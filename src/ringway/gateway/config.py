@@ -7,6 +7,7 @@ import msgspec
 
 from ringway.core.placement import DEFAULT_POLICY, parse_spec, spec_of_table
 from ringway.errors import ConfigError
+from ringway.protocol.ticket import TICKET_WAIT_S_MAX
 
 
 def short_policy(table: Mapping[str, Any]) -> str:
@@ -56,6 +57,13 @@ class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             "`*` for all. Same-origin pages need no entry. Origins of WebSockets are judged by the nodes."
         ),
     ] = ()
+    pages: Annotated[
+        str,
+        msgspec.Meta(
+            description="Directory of files to serve at the public port, read at the start: a demo, or a page of your "
+            "own that then needs no entry in `allowed_origins`. Empty: none."
+        ),
+    ] = ""
     trusted_proxies: Annotated[
         tuple[str, ...],
         msgspec.Meta(
@@ -100,6 +108,34 @@ class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             le=100_000,
         ),
     ] = 1024
+    slot_wait_s: Annotated[
+        float,
+        msgspec.Meta(
+            description="Clients that ask where to connect come one after the other, as fast as nodes say that they "
+            "can take them: each is told how long to wait, up to this; further ones get 503 and when to ask again. "
+            "0: nobody waits.",
+            ge=0,
+            le=TICKET_WAIT_S_MAX,
+            extra={"unit": "s"},
+        ),
+    ] = 30.0
+    slot_hold_s: Annotated[
+        float,
+        msgspec.Meta(
+            description="A WebSocket that is to be proxied waits its turn in the same queue with its connection open, "
+            "up to this; further ones get 503. Below `handshake_deadline_s`.",
+            ge=0,
+            le=60,
+            extra={"unit": "s"},
+        ),
+    ] = 2.0
+    reconnect_window: Annotated[
+        bool,
+        msgspec.Meta(
+            description="Tell clients, with each answer, over how long to spread their return if their node dies, so "
+            "that the others can take them."
+        ),
+    ] = True
     relays_max: Annotated[
         int,
         msgspec.Meta(
@@ -250,3 +286,11 @@ class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         int,
         msgspec.Meta(description="Static backends: passed checks in a row that take it back.", ge=1, le=100),
     ] = 1
+
+    def __post_init__(self) -> None:
+        """Raise `ConfigError` where two settings do not go together."""
+        if self.slot_hold_s >= self.handshake_deadline_s:
+            raise ConfigError(
+                f"slot_hold_s is {self.slot_hold_s:g}, handshake_deadline_s is {self.handshake_deadline_s:g}: who is "
+                "held that long is out of time; lower slot_hold_s"
+            )

@@ -51,6 +51,7 @@ class Crossing(asyncio.Protocol):
                 tunnel.client.stop()
                 tunnel.deadline(config.linger_s)
                 tunnel.node.transport.write(_GOODBYE)
+                tunnel.node.finished = True
             case Action.OPEN:
                 tunnel.client.stop()
                 tunnel.deadline(config.reopen_deadline_s)

@@ -1,9 +1,10 @@
 """`GET /gateway`: where to connect to, and a ticket that reserves a place there (PROTOCOL.md P-3).
 
-    {"url": "ws://10.0.0.7:9101/connection/websocket?ticket=T", "ticket": "T", "expires_in": 10, "node": "n7",
-     "alternates": [{"node": "n2", "url": "ws://10.0.0.2:9101/connection/websocket"}]}
+    {"url": "ws://10.0.0.7:9101/connection/websocket?ticket=T", "ticket": "T", "expires_in": 13, "wait_ms": 2140,
+     "reconnect_window_ms": 8000, "node": "n7", "alternates": [{"node": "n2", "url": "ws://10.0.0.2:9101/..."}]}
 
-`url` can be connected to as it is. Alternates carry no ticket: a node admits clients without one, and no place is held
+`url` can be connected to as it is, after `wait_ms` (absent: at once). `reconnect_window_ms` is for later, when the
+connection is lost without a move. Alternates carry no ticket: a node admits clients without one, and no place is held
 there. All carry the client's affinity key, by which a node finds out later whether it should be elsewhere. Static
 backends know no tickets: `ticket` is empty, `expires_in` is 0, and `url` is the backend's own.
 
@@ -12,6 +13,7 @@ This path is hot in a reconnect storm, so what depends on a node alone is encode
 
 import asyncio
 from collections.abc import Collection
+from math import ceil
 
 import msgspec
 
@@ -55,6 +57,8 @@ class Discovery:
         self._affinity = affinity
         self._origins = frozenset(origin.lower().rstrip("/") for origin in allowed_origins)
         self._known: dict[NodeName, _Known] = {}
+        self._advised_ms = 0
+        self._advised = b""
 
     def answer(self, client: asyncio.BaseTransport, head: Head) -> tuple[int, bytes]:
         """Return status and response to a GET of `/gateway` that came from `client`."""
@@ -64,7 +68,8 @@ class Discovery:
         try:
             body = self._body(client, head)
         except NoNode as error:
-            return 503, no_node(error, placer.retry_after(), close=close).replace(b"\r\n", b"\r\n" + cors, 1)
+            whole = no_node(error, placer.pause_s(error), placer.pace.window_ms, close=close)
+            return 503, whole.replace(b"\r\n", b"\r\n" + cors, 1)
         return 200, _HEAD % (cors, _CLOSE if close else b"", len(body)) + body
 
     def _body(self, client: asyncio.BaseTransport, head: Head) -> bytes:
@@ -84,22 +89,34 @@ class Discovery:
                 return self._format(node, query.ticket, told, b"")
         place = placer.place(key)
         others = b",".join([self._alternate(other, told) for other in place.alternates])
-        return self._format(place.node, place.ticket, told, others)
+        return self._format(place.node, place.ticket, told, others, place.wait_s)
 
     def _alternate(self, node: NodeLoad, key: bytes) -> bytes:
         known = self._of(node)
         return b'{"node":%b,"url":%b%b"}' % (known.name, known.url_open, key) if key else known.alternate
 
-    def _format(self, node: NodeLoad, ticket: str, key: bytes, others: bytes) -> bytes:
+    def _format(self, node: NodeLoad, ticket: str, key: bytes, others: bytes, wait_s: float = 0.0) -> bytes:
         known = self._of(node)
         if ticket:
             shown = ticket.encode()
             asked = b"%b&ticket=%b" % (key, shown) if key else b"ticket=" + shown
-            return b'{"url":%b%b","ticket":"%b","expires_in":%d,"node":%b,"alternates":[%b]}' % (
-                known.url_open, asked, shown, TICKET_TTL_S, known.name, others,
+            expires_in, when = TICKET_TTL_S, self._advice()
+            if wait_s:
+                expires_in += ceil(wait_s)
+                when = b'"wait_ms":%d,%b' % (ceil(1000 * wait_s), when)
+            return b'{"url":%b%b","ticket":"%b","expires_in":%d,%b"node":%b,"alternates":[%b]}' % (
+                known.url_open, asked, shown, expires_in, when, known.name, others,
             )  # fmt: skip
         url = known.url_open + key if key else known.url_open[:-1]
         return b'{"url":%b","ticket":"","expires_in":0,"node":%b,"alternates":[%b]}' % (url, known.name, others)
+
+    def _advice(self) -> bytes:
+        """The window to spread over, as a member of the answer; empty where none is advised."""
+        window_ms = self._placer.pace.window_ms
+        if window_ms != self._advised_ms:
+            self._advised_ms = window_ms
+            self._advised = b'"reconnect_window_ms":%d,' % window_ms if window_ms else b""
+        return self._advised
 
     def _of(self, node: NodeLoad) -> _Known:
         known = self._known.get(node.name)

@@ -9,6 +9,7 @@ from ringway.gateway.config import GatewayConfig
 from ringway.gateway.directory import Directory
 from ringway.gateway.discovery import Discovery
 from ringway.gateway.head import Head
+from ringway.gateway.pages import Pages
 from ringway.gateway.relay import Relays
 from ringway.gateway.response import error_body, response
 from ringway.gateway.stats import Stats
@@ -30,6 +31,7 @@ class Door:
         directory: Directory,
         discovery: Discovery,
         relays: Relays,
+        pages: Pages,
         stats: Stats,
         clock: Callable[[], float],
     ) -> None:
@@ -38,6 +40,7 @@ class Door:
         self._directory = directory
         self._discovery = discovery
         self._relays = relays
+        self._pages = pages
         self._stats = stats
         self._clock = clock
         self._visitors: dict[Visitor, None] = {}
@@ -86,6 +89,10 @@ class Door:
         path = head.path
         if path not in _OWN:
             stats.requests["other"] += 1
+            page = self._pages.get(path, close=not head.keep_alive) if head.method == "GET" else None
+            if page is not None:
+                stats.responses[200] += 1
+                return page
             raise UpgradeError(404, "there is nothing at this path but WebSockets; see /gateway, /healthz and /readyz")
         if head.method != "GET":
             stats.requests["other"] += 1

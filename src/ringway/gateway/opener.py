@@ -14,6 +14,7 @@ from ringway.errors import UpgradeError
 from ringway.gateway.backends import OnMove
 from ringway.gateway.placer import Place, Placer
 from ringway.gateway.reach import Reach
+from ringway.gateway.response import retry_after
 from ringway.gateway.rewrite import refusal_headers
 from ringway.gateway.stats import Stats
 from ringway.gateway.upstream import Answer, Unreachable
@@ -63,11 +64,11 @@ class Opener:
             except Refusal as error:
                 if error.status != 403:  # a used ticket must not shut its bearer out
                     raise
-        return await self._try_each(wish, self._placer.place(wish.key))
+        return await self._try_each(wish, await self._place(wish))
 
     async def reopen(self, wish: Wish, lost: NodeLoad) -> tuple[Place, Answer]:
         """Return the same for a WebSocket that was open at `lost`, which comes last of those that may be tried."""
-        place = self._placer.place(wish.key)
+        place = await self._place(wish)
         if place.node is lost and place.alternates:
             self._placer.give_up(place)
             place = self._placer.place_at(place.alternates[0], (*place.alternates[1:], lost))
@@ -79,6 +80,13 @@ class Opener:
         How long that takes is not measured: the node may wait for the last that its donor has to tell.
         """
         return await self._ask(wish, Place(node, ticket, (), held=False), resume=True)
+
+    async def _place(self, wish: Wish) -> Place:
+        """Return a place for the client when its slot has come."""
+        place = self._placer.place(wish.key, held=True)
+        if place.wait_s:
+            await asyncio.sleep(place.wait_s)
+        return place
 
     async def _try_each(self, wish: Wish, place: Place) -> tuple[Place, Answer]:
         while True:
@@ -138,6 +146,7 @@ class Opener:
         if 400 <= status < 500:
             raise Refusal(answer)
         if status == 503:
-            raise Unreachable(503, "the node takes no more now", (("Retry-After", self._placer.retry_after()),))
+            pause = retry_after(self._placer.pause_s())
+            raise Unreachable(503, "the node takes no more now", (("Retry-After", pause),))
         if status >= 500:
             raise Unreachable(502, f"the node answered {status} to a WebSocket handshake")

@@ -10,7 +10,9 @@ import structlog
 from ringway.core.load import LoadView, NodeLoad
 from ringway.core.placement import Score
 from ringway.core.steering import Steering
-from ringway.errors import TicketError
+from ringway.errors import NoNode, TicketError
+from ringway.gateway.config import GatewayConfig
+from ringway.gateway.pace import Pace
 from ringway.gateway.stats import Stats
 from ringway.protocol.ticket import TICKET_TTL_S, Mint
 from ringway.types import Issuer, NodeName
@@ -28,15 +30,21 @@ CANDIDATES = 3
 
 
 class Place:
-    """Where one client goes: the node, the ticket that admits it (empty where nodes take none), and other nodes."""
+    """Where one client goes: the node, the ticket that admits it (empty where nodes take none), and other nodes.
 
-    __slots__ = ("alternates", "held", "node", "ticket")
+    It may come in `wait_s`; the time of its ticket and of its place begins then.
+    """
 
-    def __init__(self, node: NodeLoad, ticket: str, alternates: Sequence[NodeLoad], held: bool) -> None:
+    __slots__ = ("alternates", "held", "node", "ticket", "wait_s")
+
+    def __init__(
+        self, node: NodeLoad, ticket: str, alternates: Sequence[NodeLoad], held: bool, wait_s: float = 0.0
+    ) -> None:
         self.node = node
         self.ticket = ticket
         self.alternates = alternates
         self.held = held  # in our own ledger; else by the donor of a move
+        self.wait_s = wait_s
 
 
 class Placer:
@@ -51,8 +59,10 @@ class Placer:
         clock: Callable[[], float],
         rng: "Random",
         wall: Callable[[], float] = time.time,
+        config: GatewayConfig | None = None,
     ) -> None:
         self.view = view
+        self.pace = Pace(view, config or GatewayConfig(), stats)
         self.tickets = mint is not None
         self._steering = steering
         self._mint = mint
@@ -64,12 +74,17 @@ class Placer:
         self._pool = b""
         self._used = 0
 
-    def place(self, key: bytes | None) -> Place:
-        """Return a place for a client that came without a ticket of its own; raise `NoNode` where there is none."""
+    def place(self, key: bytes | None, *, held: bool = False) -> Place:
+        """Return a place for a client that came without a ticket of its own; raise `NoNode` where there is none.
+
+        Whoever is given the place of a moved client needs no slot: moves are paced already, by the balancer. `held` are
+        clients whose connection waits for the slot.
+        """
         now = self.clock()
         view = self.view
         policy = self._steering.policy
         view.wake(now)
+        self.pace.look(now)
         if not policy.table and self.tickets:
             claimed = view.claim(now)
             if claimed is not None:
@@ -80,9 +95,10 @@ class Placer:
         if isinstance(policy, Score) and policy.failures and policy is not self._blamed:
             self._blamed = policy
             _log.error("the score fails; nodes for which it does are chosen last", problem=policy.failure)
+        wait_s = self.pace.take(now, held=held)
         node = ranked[0]
-        view.place(node, now)
-        return self._placed(node, view.issuer, ranked[1:], held=True)
+        view.place(node, now, wait_s)
+        return self._placed(node, view.issuer, ranked[1:], held=True, wait_s=wait_s)
 
     def place_at(self, node: NodeLoad, alternates: Sequence[NodeLoad]) -> Place:
         """Return a place at `node`: an alternate, after another node has failed."""
@@ -91,6 +107,7 @@ class Placer:
 
     def moved(self, name: str, ticket: str) -> NodeLoad | None:
         """Return the node of a moved client that shows a good ticket for it; None for any other."""
+        self.pace.look(self.clock())
         node = self.view.nodes.get(NodeName(name))
         if node is None or self._mint is None:
             return None
@@ -106,16 +123,18 @@ class Placer:
             place.held = False
             self.view.unplace(place.node)
 
-    def retry_after(self) -> str:
-        """Return seconds to wait for who finds no node: jittered, so that those who wait do not come together."""
-        return str(self._rng.randint(1, 5))
+    def pause_s(self, error: NoNode | None = None) -> float:
+        """Return how long to wait for who finds no node: jittered, so that those who wait do not come together."""
+        return error.wait_s if error is not None and error.wait_s else self._rng.uniform(0.5, 4.0)
 
-    def _placed(self, node: NodeLoad, issuer: Issuer, alternates: Sequence[NodeLoad], *, held: bool) -> Place:
+    def _placed(
+        self, node: NodeLoad, issuer: Issuer, alternates: Sequence[NodeLoad], *, held: bool, wait_s: float = 0.0
+    ) -> Place:
         self._stats.placements[node.name] += 1
         if self._mint is None:
-            return Place(node, "", alternates, held)
-        ticket = self._mint.issue(node.name, issuer, self._nonce(), self._wall())
-        return Place(node, ticket, alternates, held)
+            return Place(node, "", alternates, held, wait_s)
+        ticket = self._mint.issue(node.name, issuer, self._nonce(), self._wall() + wait_s)
+        return Place(node, ticket, alternates, held, wait_s)
 
     def _nonce(self) -> bytes:
         """Return 8 random bytes. The system is asked for many at a time: a call each would cost more than the MAC."""

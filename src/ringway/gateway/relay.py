@@ -169,7 +169,7 @@ class Relays:
             self._refuse(client, error.status, response(error.status, body, *error.headers, close=True))
         except NoNode as error:
             stats.refused["no_node"] += 1
-            self._refuse(client, 503, no_node(error, self._placer.retry_after(), close=True))
+            self._refuse(client, 503, no_node(error, self._placer.pause_s(error), close=True))
         except UpgradeError as error:
             stats.refused[_cause(error)] += 1
             self._refuse(client, error.status, error_response(error, close=True))

@@ -2,6 +2,8 @@
 
 import http
 import json
+import math
+from collections.abc import Iterable
 
 from ringway.errors import NoNode, UpgradeError
 
@@ -10,7 +12,16 @@ _REASONS = {status.value: status.phrase for status in http.HTTPStatus}
 
 def response(status: int, body: bytes, *headers: tuple[str, str], close: bool = False) -> bytes:
     """Return a whole JSON response; `close` announces that the connection ends with it."""
-    lines = [f"HTTP/1.1 {status} {_REASONS.get(status, 'Status')}\r\nContent-Type: application/json\r\n"]
+    return _whole(status, "application/json", body, headers, close)
+
+
+def content(kind: str, body: bytes, *headers: tuple[str, str], close: bool = False) -> bytes:
+    """Return a whole response that holds `body`, which is of the media type `kind`."""
+    return _whole(200, kind, body, headers, close)
+
+
+def _whole(status: int, kind: str, body: bytes, headers: Iterable[tuple[str, str]], close: bool) -> bytes:
+    lines = [f"HTTP/1.1 {status} {_REASONS.get(status, 'Status')}\r\nContent-Type: {kind}\r\n"]
     lines += [f"{name}: {value}\r\n" for name, value in headers]
     if close:
         lines.append("Connection: close\r\n")
@@ -28,7 +39,15 @@ def error_body(message: str) -> bytes:
     return json.dumps({"error": message}).encode()
 
 
-def no_node(error: NoNode, retry_after: str, *, close: bool) -> bytes:
-    """Return the 503 that says when to come again."""
-    headers = (("Retry-After", retry_after), ("Cache-Control", "no-store"))
-    return response(503, error_body(str(error)), *headers, close=close)
+def retry_after(pause_s: float) -> str:
+    """Return the header's value: whole seconds, never earlier than said."""
+    return str(max(1, math.ceil(pause_s)))
+
+
+def no_node(error: NoNode, pause_s: float, window_ms: int = 0, *, close: bool) -> bytes:
+    """Return the 503 that says when to come again, and the window to spread over (0: none is advised)."""
+    said: dict[str, str | int] = {"error": str(error), "wait_ms": math.ceil(1000 * pause_s)}
+    if window_ms:
+        said["reconnect_window_ms"] = window_ms
+    headers = (("Retry-After", retry_after(pause_s)), ("Cache-Control", "no-store"))
+    return response(503, json.dumps(said).encode(), *headers, close=close)

@@ -17,6 +17,7 @@ from ringway.gateway.directory import Directory
 from ringway.gateway.discovery import Discovery
 from ringway.gateway.door import Door
 from ringway.gateway.opener import Opener
+from ringway.gateway.pages import Pages
 from ringway.gateway.placer import Placer
 from ringway.gateway.probe import Probes
 from ringway.gateway.reach import Reach
@@ -64,13 +65,14 @@ class Gateway:
         self.stats = stats or Stats()
         self._config = config
         relays_max = config.relays_max or _relays_by_files()
-        placer = Placer(directory.view, steering, mint, self.stats, clock, rng, wall)
+        placer = Placer(directory.view, steering, mint, self.stats, clock, rng, wall, config)
         affinity = Affinity(steering, read_networks(config.trusted_proxies))
         reach = Reach(config)
         opener = Opener(placer, reach, self.stats, reopen)
         self._relays = Relays(config, placer, affinity, opener, self.stats, relays_max, rng)
         discovery = Discovery(placer, affinity, config.allowed_origins)
-        self._door = Door(config, directory, discovery, self._relays, self.stats, clock)
+        pages = Pages(config.pages)
+        self._door = Door(config, directory, discovery, self._relays, pages, self.stats, clock)
         directory.listen(self._relays.on_event)
         probes = Probes(directory.view, steering, reach, self.stats, rng, clock, config.probe_interval_s)
         self._probes = probes if mint is not None else None

@@ -39,7 +39,7 @@ class Side(asyncio.Protocol):
         self.carried = 0  # bytes from here to the other end that were not yet counted
         self.closed = False  # its close frame was passed on to the other
         self.ended = False  # its stream has come to its end
-        self.finished = False  # the end of the other's stream was passed on to it: nothing more can be written
+        self.finished = False  # it was sent the end of the other's stream, or a close frame of ours: nothing may follow
         self.lost = False  # its connection is over, or is the tunnel's no more
         self.stopped = False  # it is not read, whatever the other end takes
 
@@ -72,9 +72,12 @@ class Side(asyncio.Protocol):
             self.tunnel.framing_broken(self, error)
             return
         self.lone = tracker.lone
+        self.carried += size
+        if size == len(data):
+            self.out.write(data)
+            return
         if size:
-            self.carried += size
-            self.out.write(data if size == len(data) else data[:size])
+            self.out.write(data[:size])
         if tracker.closed and not self.closed:
             self.tunnel.closed(self)
 

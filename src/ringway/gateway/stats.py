@@ -7,7 +7,7 @@ from ringway.types import NodeName
 
 class Stats:
     """Counters grow from the start of the process; `relays_open`, `relays_moving`, `heads_pending` and
-    `handshakes_pending` are gauges.
+    `handshakes_pending` are gauges, as are those that say so.
 
     `requests` is by kind (discovery, healthz, readyz, upgrade, other), `responses` by HTTP status, `refused` by the
     cause of a failed handshake: `client` (its request was wrong), `no_node`, `unreachable`, `timeout`, `answer` (the
@@ -32,6 +32,7 @@ class Stats:
         "moves_failed",
         "placements",
         "probes",
+        "reconnect_window_s",
         "refused",
         "relays_moving",
         "relays_open",
@@ -40,6 +41,9 @@ class Stats:
         "requests",
         "responses",
         "retries",
+        "slot_wait_s",
+        "slots",
+        "turned_away",
     )
 
     def __init__(self) -> None:
@@ -50,6 +54,10 @@ class Stats:
         self.placements: Counter[NodeName] = Counter()
         self.probes: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
+        self.slots = 0  # clients that were told to wait, or held
+        self.turned_away = 0  # clients for whom the wait would have been too long
+        self.slot_wait_s = 0.0  # gauge: what the next one waits, as of the last look
+        self.reconnect_window_s = 0.0  # gauge: what is advised
         self.retries = 0  # handshakes that went to an alternate
         self.heads_pending = 0
         self.handshakes_pending = 0

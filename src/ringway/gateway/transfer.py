@@ -5,7 +5,6 @@ so each waits a random part of `reopen_window_s` before it is opened elsewhere, 
 """
 
 import asyncio
-from collections.abc import Coroutine
 from typing import TYPE_CHECKING
 
 import structlog
@@ -16,7 +15,7 @@ from ringway.gateway.berth import Berths
 from ringway.gateway.config import GatewayConfig
 from ringway.gateway.opener import Opener, Refusal
 from ringway.gateway.parting import Partings
-from ringway.gateway.placer import Placer
+from ringway.gateway.placer import Place, Placer
 from ringway.gateway.stats import Stats
 from ringway.gateway.tunnel import Tunnel
 from ringway.gateway.upstream import Answer, Unreachable
@@ -63,14 +62,10 @@ class Transfers:
         """Have the next node asked; `planned`: the old one was left on purpose, at its own moment."""
         left = self._berths.leave(tunnel)
         assert left is not None
-        if move is None:
-            work = self._reopen(tunnel, left, planned=planned)
-        else:
-            target = self._placer.moved(move.node, move.ticket)
-            if target is not None:
-                self._berths.enter(tunnel, target)
-            work = self._follow(tunnel, left, move, target)
-        task = asyncio.get_running_loop().create_task(self._guarded(tunnel, work))
+        target = self._placer.moved(move.node, move.ticket) if move is not None else None
+        if target is not None:
+            self._berths.enter(tunnel, target)
+        task = asyncio.get_running_loop().create_task(self._carry_on(tunnel, left, move, target, planned=planned))
         self._tasks[tunnel] = task
 
         def done(_: asyncio.Task[None]) -> None:
@@ -93,30 +88,37 @@ class Transfers:
 
     # The tasks.
 
-    async def _guarded(self, tunnel: Tunnel, work: Coroutine[None, None, None]) -> None:
+    async def _carry_on(
+        self, tunnel: Tunnel, left: NodeLoad, move: Move | None, target: NodeLoad | None, *, planned: bool
+    ) -> None:
         try:
-            await work
+            if move is not None:
+                await self._follow(tunnel, move, target)
+            else:
+                await self._reopen(tunnel, left, planned=planned)
         except Exception:
             _log.exception("a websocket was lost by a fault of the gateway")
             tunnel.abort()
 
-    async def _follow(self, tunnel: Tunnel, left: NodeLoad, move: Move, target: NodeLoad | None) -> None:
+    async def _follow(self, tunnel: Tunnel, move: Move, target: NodeLoad | None) -> None:
         """Open the WebSocket of `tunnel` where its session goes on."""
         wish = tunnel.wish
         assert wish is not None
-        if target is None:
-            self._failed(tunnel, left, "unknown", f"{move.node} is not known, or its ticket is not good")
-            return
-        try:
-            answer = await self._opener.follow(wish, target, move.ticket)
-        except UpgradeError as error:
-            self._failed(tunnel, left, _cause(error), f"{move.node}: {error}")
-            return
-        if not tunnel.is_opening:
-            answer.transport.abort()
-            return
-        self._stats.moved += 1
-        self._opened(tunnel, left, target, answer)
+        cause, problem = "unknown", "it is not known, or its ticket is not good"
+        if target is not None:
+            try:
+                answer = await self._opener.follow(wish, target, move.ticket)
+            except UpgradeError as error:
+                cause, problem = _cause(error), str(error)
+            else:
+                if tunnel.is_opening:
+                    self._stats.moved += 1
+                    self._opened(tunnel, target, answer)
+                else:
+                    answer.transport.abort()
+                return
+        _log.info("a node did not take a moved websocket over", node=move.node, error=problem)
+        self._failed(tunnel, cause)
 
     async def _reopen(self, tunnel: Tunnel, left: NodeLoad, *, planned: bool) -> None:
         """Open the WebSocket of `tunnel` at another backend than the one that it has `left`, if there is one."""
@@ -124,39 +126,41 @@ class Transfers:
         assert wish is not None
         if self._placer.clock() - tunnel.opened_at >= CALM_S:
             tunnel.reopenings = 0
-        cause, problem = "attempts", "it was opened anew too often of late"
-        while tunnel.reopenings < self._config.reopen_attempts:
-            tunnel.reopenings += 1
+        cause = "attempts"
+        while tunnel.is_opening and (planned or tunnel.reopenings < self._config.reopen_attempts):
             if not planned:
+                tunnel.reopenings += 1
                 await asyncio.sleep(self._rng.uniform(0.0, self._config.reopen_window_s))
             planned = False
             try:
                 place, answer = await self._opener.reopen(wish, left)
             except (Unreachable, NoNode) as error:
-                cause, problem = _cause(error), str(error)
+                cause = _cause(error)
             except UpgradeError as error:
-                cause, problem = _cause(error), str(error)
+                cause = _cause(error)
                 break
             else:
-                if tunnel.is_opening:
-                    self._stats.reopened += 1
-                    self._berths.enter(tunnel, place.node)
-                    tunnel.on_move = self._opener.on_move(place.node)
-                    self._opened(tunnel, left, place.node, answer)
-                else:
-                    self._placer.give_up(place)
-                    answer.transport.abort()
+                self._reopened(tunnel, place, answer)
                 return
-        self._failed(tunnel, left, cause, problem)
+        self._failed(tunnel, cause)
 
-    def _opened(self, tunnel: Tunnel, left: NodeLoad, node: NodeLoad, answer: Answer) -> None:
-        _log.debug("a websocket goes on at another node", left=left.name, node=node.name)
+    def _reopened(self, tunnel: Tunnel, place: Place, answer: Answer) -> None:
+        if not tunnel.is_opening:
+            self._placer.give_up(place)
+            answer.transport.abort()
+            return
+        self._stats.reopened += 1
+        self._berths.enter(tunnel, place.node)
+        tunnel.on_move = self._opener.on_move(place.node)
+        self._opened(tunnel, place.node, answer)
+
+    def _opened(self, tunnel: Tunnel, node: NodeLoad, answer: Answer) -> None:
+        _log.debug("a websocket goes on at another node", node=node.name)
         tunnel.opened_at = self._placer.clock()
         tunnel.opened(answer)
 
-    def _failed(self, tunnel: Tunnel, left: NodeLoad, cause: str, problem: str) -> None:
+    def _failed(self, tunnel: Tunnel, cause: str) -> None:
         if tunnel.is_opening:
-            _log.info("no other node took a websocket over", left=left.name, cause=cause, problem=problem)
             tunnel.failed(cause)
 
 

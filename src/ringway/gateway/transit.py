@@ -1,4 +1,4 @@
-"""The way of a tunnel from one node to another while its client notices nothing, as a table (PROTOCOL.md P-3.7, P-3.8).
+"""The way of a tunnel from node to node while its client notices nothing, as a table (PROTOCOL.md P-3.11, P-3.12).
 
     RELAYING ──node moves the session──▶ CLOSING ──client between two messages──┐
        │ │                                                                      │ the node's close is answered

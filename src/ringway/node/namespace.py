@@ -31,7 +31,7 @@ class ChannelOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
             ge=0,
             le=100_000,
         ),
-    ] = 0
+    ] = 100
     history_ttl_s: Annotated[
         float,
         msgspec.Meta(description="How long each publication is kept.", ge=1, le=31_536_000, extra={"unit": "s"}),

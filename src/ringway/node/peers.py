@@ -23,6 +23,9 @@ ISSUERS_MAX = 4096
 
 _log = structlog.get_logger()
 
+_LOOPBACK = {"127.0.0.1": "localhost", "localhost": "127.0.0.1"}
+"""Names of the machine itself: who types either is shown the same page."""
+
 _SCHEMES = {"ws": "http", "wss": "https", "http": "http", "https": "https"}
 
 
@@ -101,12 +104,16 @@ class Peers:
     def _gateways_changed(self) -> None:
         """Pages that a gateway serves, or that were loaded from its address, may connect to nodes directly."""
         gateways = [report for report in self.membership.members.values() if report.role is Role.GATEWAY]
-        origins = {origin for report in gateways for url in (report.url, report.public_url) if (origin := _origin(url))}
+        origins = {origin for report in gateways for url in (report.url, report.public_url) for origin in _origins(url)}
         self.gateway_origins = tuple(sorted(origins))
 
 
-def _origin(url: str) -> str:
-    """The origin of pages at `url`; empty where it has none."""
+def _origins(url: str) -> list[str]:
+    """The origins of pages at `url`: none where it has none, and two where the machine itself has two names."""
     parts = urlsplit(url)
     scheme = _SCHEMES.get(parts.scheme)
-    return f"{scheme}://{parts.netloc.rpartition('@')[2]}" if scheme and parts.netloc else ""
+    if not scheme or not parts.netloc:
+        return []
+    origin = f"{scheme}://{parts.netloc.rpartition('@')[2]}"
+    other = _LOOPBACK.get(parts.hostname or "")
+    return [origin, origin.replace(str(parts.hostname), other, 1)] if other else [origin]

@@ -5,8 +5,9 @@ history is read since the lowest offset that anybody waits for, and put in front
 all of them, and for those who come in the next seconds. A read under way may have been answered before a newcomer's
 tail began; he waits for the next one, with all who came meanwhile. So a crowd costs a read or two, whatever its size.
 
-Where the lowest offset cannot be served (trimmed, expired, or too far back), the others are by what is there: in a row
-of publications that misses none, each proves that nothing after it is missing.
+Where the lowest offset cannot be served since publications are gone, the others are by what is there: in a row of
+publications that misses none, each proves that nothing after it is missing. Where it cannot since too much was missed,
+those who are left ask again, from the middle of their offsets: laggards are few, and do not spoil it for the others.
 
 The answer is complete, or None; nothing in between.
 """
@@ -20,27 +21,32 @@ from ringway.core.tail import Entry, Tail
 from ringway.errors import EngineError
 from ringway.node.catchup import CatchUp
 from ringway.node.history import HistoryReader
-from ringway.ports import Page, Retention
+from ringway.ports import Page
 from ringway.types import Channel
 
 if TYPE_CHECKING:
     from ringway.node.config import NodeConfig
     from ringway.node.namespace import Namespaces
 
-ROUNDS_MAX = 4
-"""How many reads one client waits for. The first serves nearly all; laggards of different ages may need more."""
+ROUNDS_MAX = 8
+"""How many reads one client waits for. The first serves nearly all; who is left when this is used up is told (None)."""
 
 
 class _Round:
-    """One read for all who wait: of the lowest offset that was asked for until it began."""
+    """One read for all who wait; begun with those who asked until then."""
 
-    __slots__ = ("lowest", "settled", "task")
+    __slots__ = ("again", "offsets", "settled", "task")
 
     task: "asyncio.Task[EngineError | None]"
 
-    def __init__(self, lowest: int) -> None:
-        self.lowest = lowest
+    def __init__(self) -> None:
+        self.offsets: list[int] = []
+        self.again = False  # some of them were not served by the read before
         self.settled = -1  # offsets up to this one that the tail does not cover now cannot be served at all
+
+    def since(self) -> int:
+        """The offset to read from: the lowest serves all, and the middle one half of those whom that did not."""
+        return sorted(self.offsets)[len(self.offsets) // 2] if self.again else min(self.offsets)
 
 
 class Recovery:
@@ -74,13 +80,13 @@ class Recovery:
             return None
         if offset > max(stream.position, stream.proven):  # whoever told the client was ahead of us
             await self._catch_up.ask(channel)
-        for _ in range(ROUNDS_MAX):
+        for attempt in range(ROUNDS_MAX):
             if stream.tail is not tail or stream.epoch != epoch or offset > max(stream.position, stream.proven):
                 return None
             found = tail.since(offset)
             if found is not None:
                 return self._within_bounds(found)
-            one = self._join(channel, offset)
+            one = self._join(channel, offset, again=attempt > 0)
             error = await asyncio.shield(one.task)
             if error is not None:
                 raise error
@@ -100,12 +106,13 @@ class Recovery:
             return None
         return found
 
-    def _join(self, channel: Channel, offset: int) -> _Round:
+    def _join(self, channel: Channel, offset: int, *, again: bool) -> _Round:
         one = self._gathering.get(channel)
         if one is None:
-            one = self._gathering[channel] = _Round(offset)
+            one = self._gathering[channel] = _Round()
             one.task = asyncio.get_running_loop().create_task(self._run(channel, one, self._reading.get(channel)))
-        one.lowest = min(one.lowest, offset)
+        one.offsets.append(offset)
+        one.again = one.again or again
         return one
 
     async def _run(
@@ -118,8 +125,8 @@ class Recovery:
         retention = self._namespaces.of(channel).retention
         assert retention is not None  # nobody recovers what is not kept
         try:
-            page = await self._reader.read(channel, retention, one.lowest, self._limit)
-            one.settled = await self._take(channel, retention, one.lowest, page)
+            since = one.since()
+            one.settled = self._take(channel, since, await self._reader.read(channel, retention, since, self._limit))
         except EngineError as error:
             return error
         finally:
@@ -127,15 +134,12 @@ class Recovery:
                 del self._reading[channel]
         return None
 
-    async def _take(self, channel: Channel, retention: Retention, since: int, page: Page) -> int:
+    def _take(self, channel: Channel, since: int, page: Page) -> int:
         """Put a page in front of the tail; return up to which offset that settles the matter."""
         if page.complete:
             return self._extend(channel, page, since, since, page.publications)
-        if len(page.publications) >= self._limit:  # of too many, the last
-            page = await self._reader.read(channel, retention, None, self._limit)
-            since = page.publications[0][0] if page.publications else since
-        if not page.publications:
-            return since
+        if len(page.publications) >= self._limit or not page.publications:
+            return since  # too many, also for those with a lower offset; or nothing is left that proves anything
         first = page.publications[0][0]  # proves nothing of what was before it, and all of what comes after
         return self._extend(channel, page, since, first, page.publications[1:])
 

@@ -24,6 +24,9 @@ from ringway.types import Issuer, NodeName
 TICKET_TTL_S = 10.0
 """How long a place is kept (research: load-balancing §8b)."""
 
+TICKET_WAIT_S_MAX = 60.0
+"""How long a client may have been told to wait before it comes; its ticket's time begins after that."""
+
 CLOCK_SKEW_S = 5.0
 """By how much the wall clocks of two members may differ before tickets are refused."""
 
@@ -52,7 +55,9 @@ class Mint:
         head = _HEAD.pack(_VERSION, bytes.fromhex(issuer), nonce, int(now + ttl_s) & 0xFFFFFFFF)
         return base64.urlsafe_b64encode(head + self._mac(head, node)).decode()
 
-    def check(self, ticket: str, node: NodeName, now: float, ttl_max_s: float = TICKET_TTL_S) -> tuple[Issuer, bytes]:
+    def check(
+        self, ticket: str, node: NodeName, now: float, ttl_max_s: float = TICKET_TTL_S + TICKET_WAIT_S_MAX
+    ) -> tuple[Issuer, bytes]:
         """Return issuer and nonce of a genuine, timely ticket for `node`; raise `TicketError` for any other."""
         try:
             raw = base64.b64decode(ticket.encode("ascii"), altchars=b"-_", validate=True)
@@ -70,16 +75,19 @@ class Mint:
         return Issuer(issuer.hex()), nonce
 
 
+_KEEP_S = TICKET_TTL_S + TICKET_WAIT_S_MAX + 2 * CLOCK_SKEW_S + 1.0
+
+
 class Spent:
     """The nonces that were used and could come again. `now` is the clock that tickets are checked by.
 
-    A ticket is good from `TICKET_TTL_S + CLOCK_SKEW_S` before its expiry to `CLOCK_SKEW_S` after it; a nonce is kept
-    for a second more than that, so that rounding opens no gap.
+    A ticket is good from `TICKET_TTL_S + TICKET_WAIT_S_MAX + CLOCK_SKEW_S` before its expiry to `CLOCK_SKEW_S` after
+    it; a nonce is kept for a second more than that, so that rounding opens no gap.
     """
 
     __slots__ = ("_keep_s", "_nonces", "_order", "_size_max")
 
-    def __init__(self, keep_s: float = TICKET_TTL_S + 2 * CLOCK_SKEW_S + 1.0, size_max: int = 200_000) -> None:
+    def __init__(self, keep_s: float = _KEEP_S, size_max: int = 200_000) -> None:
         self._keep_s = keep_s
         self._size_max = size_max
         self._nonces: set[bytes] = set()

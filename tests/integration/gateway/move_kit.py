@@ -26,6 +26,7 @@ class Visit:
         self.got: list[bytes] = []  # whole messages
         self.pings: list[bytes] = []
         self.close: tuple[int, str] | None = None  # what the client, or the gateway in its place, closed with
+        self.beyond = b""  # what came after that
         self.ended = asyncio.Event()
         self._parts: list[bytes] = []
         self._reads = asyncio.Event()
@@ -50,7 +51,7 @@ class Visit:
                 self._take(first, payload)
             await self.raw.send(node.before_end)
             if not node.hangs_up:
-                await self.raw.reader.read()
+                self.beyond = await self.raw.reader.read()
         finally:
             self.ended.set()
 

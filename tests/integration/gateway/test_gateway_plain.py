@@ -27,6 +27,19 @@ async def test_health_and_readiness(start_rig):
     assert (await client.response())[0] == 200
 
 
+async def test_pages_stand_beside_the_gateways_own_answers(start_rig, tmp_path):
+    (tmp_path / "index.html").write_text('"a page"')
+    (tmp_path / "gateway").write_text('"not this"')
+    rig = await start_rig("ws://127.0.0.1:9", pages=str(tmp_path))
+    client = await rig.dial()
+    await client.send(get("/") + get("/none") + get("/", method="POST") + get("/gateway"))
+    status, headers, body = await client.response()
+    assert (status, headers["content-type"], body) == (200, "text/html; charset=utf-8", "a page")
+    assert [(await client.response())[0] for _ in range(2)] == [404, 404]
+    assert "url" in (await client.response())[2]
+    assert rig.stats.responses[200] == 2
+
+
 async def test_discovery_over_one_connection_pipelined(start_rig):
     rig = await start_rig("ws://10.0.0.1:9000/app,name=a", "ws://10.0.0.2:9000/app,name=b")
     client = await rig.dial()

@@ -1,4 +1,4 @@
-"""A node moves a client that came through the gateway: the gateway follows, and the client notices nothing (P-3.7)."""
+"""A node moves a client that came through the gateway: the gateway follows, and the client notices nothing (P-3.11)."""
 
 import asyncio
 from functools import partial
@@ -381,6 +381,22 @@ async def test_stopping_tells_who_is_on_the_way():
         await stopping
         await made.idle()
         two.go.set()
+
+
+async def test_a_fault_of_our_own_costs_that_connection_only():
+    async with ring() as made:
+        one, _ = made.nodes
+
+        async def follow(*_: object) -> None:
+            raise RuntimeError("a fault")
+
+        client, other = await made.dial(), await made.dial()
+        made.made.gateway._relays._opener.follow = follow
+        await made.move(await one.visit(), made.nodes[1])
+        assert await client.rest() == b""
+        await (await one.visit(1)).send(b"here")
+        assert await other.frame() == (0x81, b"here")
+        assert made.stats.moves_failed == {"client": 1}
 
 
 async def test_two_hundred_at_once():

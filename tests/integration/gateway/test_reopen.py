@@ -1,4 +1,4 @@
-"""Backends with on-move=reopen: when one is lost, restarts or is out, its WebSockets go on at another (P-3.8)."""
+"""Backends with on-move=reopen: when one is lost, restarts or is out, its WebSockets go on at another (P-3.12)."""
 
 import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -422,12 +422,42 @@ async def test_stopping_the_gateway_ends_who_waits_for_a_backend(backends):
         client = await made.dial()
         (await made.nodes[0].visit()).raw.reset()
         await eventually(lambda: made.stats.relays_moving == 1)
+        assert made.loads == [0, 0]
         stopping = asyncio.create_task(made.rig.gateway.stop())
         assert await told(client) == (1012, "the gateway is stopping")
         await client.close()
         await stopping
         await made.rig.idle()
         assert made.loads == [0, 0]
+
+
+async def test_a_backend_is_told_goodbye_once(backends):
+    async with backends(linger_s=20.0) as made:
+        one, _ = made.nodes
+        one.hangs_up = False
+        client = await made.dial()
+        visit = await one.visit()
+        made.rig.tell("b0", 2, NodeState.DRAINING)
+        await eventually(lambda: visit.close == (1001, ""))
+        stopping = asyncio.create_task(made.rig.gateway.stop())
+        assert await told(client) == (1012, "the gateway is stopping")
+        await client.close()
+        visit.raw.writer.close()
+        await stopping
+        assert visit.beyond == b""
+
+
+async def test_leaving_in_good_order_uses_up_no_attempts(backends):
+    async with backends(reopen_attempts=1) as made:
+        client = await made.dial()
+        for turn in range(1, 5):
+            left, found = ("b0", "b1") if turn % 2 else ("b1", "b0")
+            made.rig.tell(found, turn * 2, NodeState.ACTIVE)
+            made.rig.tell(left, turn * 2 + 1, NodeState.DRAINING)
+            await eventually(lambda: made.stats.reopened == turn)  # noqa: B023
+        await client.send(text(b"still here"))
+        await eventually(lambda: made.nodes[0].visits[-1].got == [b"still here"])
+        assert not made.stats.moves_failed
 
 
 async def test_a_port_where_nobody_listens_counts_as_a_try(start_rig):

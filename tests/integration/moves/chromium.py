@@ -111,6 +111,7 @@ class Chromium:
         await page.call("Runtime.enable")
         await page.call("Page.enable")
         await page.call("Page.navigate", url=url)
+        await page.until("location.href != 'about:blank' && document.readyState == 'complete'")
         return page
 
 

@@ -25,7 +25,7 @@ MESSAGES_MIN = 5000
 
 
 async def test_nothing_is_lost_doubled_or_reordered_while_a_page_is_moved() -> None:
-    """PROTOCOL.md P-7.8."""
+    """PROTOCOL.md P-7.10."""
     async with Cluster("n1", "n2", "n3") as cluster, running_chromium() as chromium:
         cluster.gateway.files["/ringway.js"] = CLIENT
         cluster.gateway.pages["/"] = (PAGES / "stress.html").read_text()

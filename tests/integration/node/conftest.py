@@ -12,6 +12,8 @@ from ringway.engine.memory import MemoryHub
 from ringway.node import ChannelNode, NodeConfig
 from ringway.types import Incarnation, NodeName
 
+PLAIN = ("default:history_size=0",)
+
 StartNode = Callable[..., Awaitable[ChannelNode]]
 Dial = Callable[..., Awaitable[Peer]]
 
@@ -27,11 +29,14 @@ def hub() -> MemoryHub:
 
 @pytest.fixture
 async def start_node(hub: MemoryHub) -> AsyncIterator[StartNode]:
-    """Start a node; `start("n1", **config)`. Nodes of one test share a memory engine."""
+    """Start a node; `start("n1", **config)`. Nodes of one test share a memory engine.
+
+    Channels keep no history here, unless the test says so (see test_recovery): most look at what is below that.
+    """
     nodes: list[ChannelNode] = []
 
     async def start(name: str = "n1", **settings: object) -> ChannelNode:
-        config = NodeConfig(**{"stop_deadline_s": 1.0, **settings})  # type: ignore[arg-type]
+        config = NodeConfig(**{"stop_deadline_s": 1.0, "namespaces": PLAIN, **settings})  # type: ignore[arg-type]
         incarnation = Incarnation(f"{len(nodes) + 1:08x}")
         node = ChannelNode(
             config, NodeName(name), incarnation, hub.open(), MINT, ring_secret=b"ring", rng=Random(len(nodes))

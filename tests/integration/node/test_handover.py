@@ -19,11 +19,7 @@ from ringway.types import Channel, NodeName
 KEPT, PLAIN = "kept:room", "plain:room"
 """A channel with history and one without, by `NAMESPACES`."""
 
-NAMESPACES = {
-    "live": {"join_leave": True},
-    "kept": {"history_size": 1000, "history_ttl_s": 300.0},
-    "plain": {"history_size": 0},
-}
+NAMESPACES = ("live:join_leave=true", "kept:history_size=1000", "plain:history_size=0")
 
 
 Follow = Callable[..., Awaitable[Follower]]

@@ -13,7 +13,12 @@ from ringway.node import ChannelNode
 from ringway.node.subscribe import enter
 from ringway.types import Channel
 
-NAMESPACES = ("default:history_size=50", "short:history_size=3", "loose:history_size=3,recovery=false", "plain:")
+NAMESPACES = (
+    "default:history_size=50",
+    "short:history_size=3",
+    "loose:history_size=3,recovery=false",
+    "plain:history_size=0",
+)
 C = Channel("c")
 
 

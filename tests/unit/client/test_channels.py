@@ -1,7 +1,7 @@
 """The channels of a client against a link that the test plays."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from random import Random
 from typing import Any
 
@@ -10,14 +10,16 @@ import pytest
 
 from ringway.client.channels import Channels
 from ringway.client.config import ClientConfig
-from ringway.client.subscription import Subscription
+from ringway.client.subscription import Joined, Left, Subscription
 from ringway.errors import CommandError, ConnectionClosed
 from ringway.protocol.command import (
     ClientInfo,
+    Note,
     Publication,
     Push,
     Reply,
     ReplyError,
+    SubscribeRequest,
     SubscribeResult,
     UnsubscribePush,
 )
@@ -31,6 +33,7 @@ class Link:
         self.is_open = True
         self.is_cut = False
         self.sent: list[str] = []
+        self.requests: list[SubscribeRequest] = []
         self.answers: dict[str, asyncio.Future[Reply]] = {}
 
     def call_all(self, requests: Iterable[dict[str, Any]]) -> list[asyncio.Future[Reply]]:
@@ -38,6 +41,7 @@ class Link:
         for request in requests:
             channel = request["subscribe"].channel
             self.sent.append(f"subscribe {channel}")
+            self.requests.append(request["subscribe"])
             self.answers[channel] = asyncio.get_running_loop().create_future()
             futures.append(self.answers[channel])
         return futures
@@ -48,9 +52,14 @@ class Link:
     def cut(self) -> None:
         self.is_cut = True
 
-    async def accept(self, channel: str) -> None:
-        self.answers[channel].set_result(Reply(id=1, subscribe=SubscribeResult()))
+    async def accept(self, channel: str, **result: Any) -> None:
+        self.answer(channel, **result)
         await asyncio.sleep(0)
+
+    def answer(self, channel: str, *, missed: tuple[int, ...] = (), **result: Any) -> None:
+        """Answer a subscribe; publications are as the offsets in `missed`. It is taken in the next loop turn."""
+        raw = [msgspec.Raw(msgspec.json.encode({"offset": offset, "data": offset})) for offset in missed]
+        self.answers[channel].set_result(Reply(id=1, subscribe=SubscribeResult(publications=raw, **result)))
 
     async def refuse(self, channel: str, code: int, *, temporary: bool = False) -> None:
         self.answers[channel].set_result(Reply(id=1, error=ReplyError(code, "no", temporary=temporary)))
@@ -60,11 +69,12 @@ class Link:
 class World:
     def __init__(self) -> None:
         self.config = ClientConfig(backoff_base_s=0.000_001, backoff_cap_s=0.000_001)
-        self.channels = Channels(self.config, Random(1))
+        self.missed: list[Channel] = []
+        self.channels = Channels(self.config, Random(1), self.missed.append)
         self.link = Link()
 
-    def subscribe(self, name: str) -> Subscription:
-        subscription = Subscription(Channel(name), 8, 5.0, self.channels.remove, None)
+    def subscribe(self, name: str, on_presence: Callable[[Joined | Left], None] | None = None) -> Subscription:
+        subscription = Subscription(Channel(name), 8, 5.0, self.channels.remove, None, on_presence)
         self.channels.add(subscription)
         return subscription
 
@@ -73,9 +83,9 @@ class World:
         self.channels.attach(self.link)  # type: ignore[arg-type]
         return self.link
 
-    def push(self, channel: str, data: object) -> None:
+    def push(self, channel: str, data: object, offset: int = 0) -> None:
         raw = msgspec.Raw(msgspec.json.encode(data))
-        self.channels.pushed(Push(channel=channel, pub=Publication(raw, ClientInfo("", "c9"))))
+        self.channels.pushed(Push(channel=channel, pub=Publication(raw, ClientInfo("", "c9"), offset)))
 
 
 async def until(condition: Any) -> None:
@@ -188,7 +198,7 @@ async def test_the_end_of_a_connection_is_no_refusal() -> None:
 async def test_an_answer_that_does_not_come_ends_the_connection() -> None:
     world = World()
     world.config = ClientConfig(command_timeout_s=0.000_001)
-    world.channels = Channels(world.config, Random(1))
+    world.channels = Channels(world.config, Random(1), world.missed.append)
     link = world.attach()
     world.subscribe("room")
     await until(lambda: link.is_cut)
@@ -203,8 +213,9 @@ async def test_what_nobody_wants_any_more_is_dropped() -> None:
 
 async def test_subscriptions_may_leave_while_a_publication_is_delivered() -> None:
     world = World()
-    world.attach()
+    link = world.attach()
     second = world.subscribe("room")
+    await link.accept("room")
     leaver = Subscription(Channel("room"), 8, 5.0, world.channels.remove, lambda _: second.close())
     world.channels.add(leaver)
     world.push("room", 1)
@@ -212,3 +223,144 @@ async def test_subscriptions_may_leave_while_a_publication_is_delivered() -> Non
     assert (await second.receive()).data == 1
     with pytest.raises(ConnectionClosed):
         await second.receive()
+
+
+HISTORY: dict[str, Any] = {"recoverable": True, "positioned": True, "epoch": "e"}
+
+
+def waiting(subscription: Subscription) -> list[tuple[Any, bool]]:
+    """Data of what waits for the reader, and whether something may be missing before it."""
+    return [(publication.data, publication.after_gap) for publication in subscription._queue]
+
+
+async def test_a_new_connection_goes_on_where_the_last_one_ended() -> None:
+    world = World()
+    link = world.attach()
+    room = world.subscribe("room")
+    assert not link.requests[0].recover
+    await link.accept("room", offset=5, **HISTORY)
+    assert room.recoverable
+    world.push("room", 6, 6)
+    world.push("room", 9, 9)
+    world.channels.detach()
+    link = world.attach()
+    [request] = link.requests
+    assert (request.recover, request.epoch, request.offset) == (True, "e", 9)
+    await link.accept("room", offset=9, recovered=True, was_recovering=True, missed=(11, 12), **HISTORY)
+    world.push("room", 12, 12)  # a duplicate
+    world.push("room", 13, 13)
+    assert waiting(room) == [(offset, False) for offset in (6, 9, 11, 12, 13)]
+    assert (room.gaps, world.missed) == (0, [])
+    world.channels.detach()
+    assert world.attach().requests[0].offset == 13
+
+
+async def test_what_comes_behind_the_answer_waits_until_what_was_missed_is_delivered() -> None:
+    world = World()
+    link = world.attach()
+    room = world.subscribe("room")
+    await link.accept("room", offset=5, **HISTORY)
+    world.channels.detach()
+    link = world.attach()
+    link.answer("room", offset=5, recovered=True, was_recovering=True, missed=(6, 7), **HISTORY)
+    world.push("room", 8, 8)  # in the same frame as the answer
+    await asyncio.sleep(0)
+    assert waiting(room) == [(6, False), (7, False), (8, False)]
+
+
+async def test_nothing_missed_moves_the_position_on() -> None:
+    world = World()
+    link = world.attach()
+    world.subscribe("room")
+    await link.accept("room", offset=5, **HISTORY)
+    world.channels.detach()
+    link = world.attach()
+    await link.accept("room", offset=9, recovered=True, was_recovering=True, **HISTORY)
+    world.channels.detach()
+    assert world.attach().requests[0].offset == 9
+
+
+async def test_a_recovery_that_failed_is_told_to_every_subscription() -> None:
+    world = World()
+    link = world.attach()
+    rooms = world.subscribe("room"), world.subscribe("room")
+    await link.accept("room", offset=5, **HISTORY)
+    world.channels.detach()
+    link = world.attach()
+    await link.accept("room", offset=2, was_recovering=True, **HISTORY | {"epoch": "f"})
+    world.push("room", 3, 3)
+    world.push("room", 4, 4)
+    for room in rooms:
+        assert room.gaps == 1
+        assert waiting(room) == [(3, True), (4, False)]
+    assert world.missed == ["room"]
+    world.channels.detach()
+    [request] = world.attach().requests
+    assert (request.epoch, request.offset) == ("f", 4)
+
+
+async def test_a_channel_without_history_is_subscribed_anew_and_keeps_everything() -> None:
+    world = World()
+    link = world.attach()
+    room = world.subscribe("room")
+    await link.accept("room")
+    assert not room.recoverable
+    world.push("room", 1)
+    world.push("room", 1)
+    assert waiting(room) == [(1, False)] * 2
+    world.channels.detach()
+    assert not world.attach().requests[0].recover
+
+
+async def test_a_channel_that_is_recovered_no_more_is_not_asked_for() -> None:
+    world = World()
+    link = world.attach()
+    world.subscribe("room")
+    await link.accept("room", offset=5, **HISTORY)
+    world.channels.detach()
+    link = world.attach()
+    await link.accept("room", was_recovering=True)
+    assert world.missed == ["room"]
+    world.channels.detach()
+    assert not world.attach().requests[0].recover
+
+
+async def test_an_answer_that_cannot_be_read_ends_the_connection() -> None:
+    world = World()
+    link = world.attach()
+    world.subscribe("room")
+    result = SubscribeResult(publications=[msgspec.Raw(b"{}")])
+    link.answers["room"].set_result(Reply(id=1, subscribe=result))
+    await asyncio.sleep(0)
+    assert link.is_cut
+
+
+async def test_who_comes_and_goes_is_told_to_those_who_want_to_know() -> None:
+    world = World()
+    link = world.attach()
+    notes: list[Joined | Left] = []
+    world.subscribe("room")
+    await link.accept("room", offset=5, **HISTORY)
+    assert not link.requests[0].join_leave
+    world.subscribe("room", notes.append)
+    assert link.sent == ["subscribe room", "unsubscribe room", "subscribe room"]
+    assert (link.requests[1].join_leave, link.requests[1].recover, link.requests[1].offset) == (True, True, 5)
+    await link.accept("room", offset=5, recovered=True, was_recovering=True, **HISTORY)
+    world.channels.pushed(Push(channel="room", join=Note(ClientInfo("u", "c1"))))
+    world.channels.pushed(Push(channel="room", leave=Note(ClientInfo("u", "c1"))))
+    assert notes == [Joined(Channel("room"), "c1", "u"), Left(Channel("room"), "c1", "u")]
+    world.subscribe("room", notes.append)
+    assert len(link.sent) == 3
+
+
+async def test_the_answer_to_earlier_wishes_says_nothing_about_later_ones() -> None:
+    world = World()
+    link = world.attach()
+    first = world.subscribe("room")
+    earlier = link.answers["room"]
+    world.subscribe("room", lambda note: None)
+    earlier.set_result(Reply(id=1, subscribe=SubscribeResult()))
+    await asyncio.sleep(0)
+    assert not first.confirmed
+    await link.accept("room")
+    assert first.confirmed

@@ -45,7 +45,8 @@ async def test_beyond_its_bound_the_oldest_goes_and_is_counted() -> None:
     for number in range(10):
         subscription.deliver(publication(number))
     subscription.end(None)
-    assert await read(subscription) == [7, 8, 9]
+    found = [(item.data, item.after_gap) async for item in subscription]
+    assert found == [(7, True), (8, False), (9, False)]
     assert subscription.dropped == 7
 
 
@@ -146,3 +147,14 @@ def test_data_is_any_json() -> None:
         item = publication(data)
         assert item.data == data
         assert msgspec.json.decode(item.raw) == data
+
+
+async def test_a_gap_is_told_with_the_next_publication_also_to_callbacks() -> None:
+    seen: list[tuple[int, bool]] = []
+    subscription = Owner().subscribe(call=lambda item: seen.append((item.data, item.after_gap)))
+    subscription.deliver(publication(1))
+    subscription.miss()
+    subscription.deliver(publication(2))
+    subscription.deliver(publication(3))
+    assert seen == [(1, False), (2, True), (3, False)]
+    assert subscription.gaps == 1

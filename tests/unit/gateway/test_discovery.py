@@ -157,7 +157,53 @@ def test_nowhere_to_go(reports: tuple[Report, ...]) -> None:
     assert status == 503
     assert 1 <= int(headers["Retry-After"]) <= 5
     assert headers["Cache-Control"] == "no-store"
-    assert set(body) == {"error"}
+    assert set(body) == {"error", "wait_ms"}
+    assert int(headers["Retry-After"]) - 1 < body["wait_ms"] / 1000 <= int(headers["Retry-After"])
+
+
+def test_a_crowd_is_told_to_come_one_after_the_other() -> None:
+    """Ten newcomers a second may come to each of two; places and tickets last from when their bearers come."""
+    desk = Desk(*(node(index, accept_per_s=20.0, connections=100) for index in (1, 2)))
+    answers = [desk.ask()[2] for _ in range(101)]
+    assert "wait_ms" not in answers[0]
+    last = answers[-1]
+    assert last["wait_ms"] == 4800
+    assert last["expires_in"] == 15
+    assert last["reconnect_window_ms"] == 12_000
+    desk.mint.check(last["ticket"], NodeName(last["node"]), NOW + 4.8 + 10.0)
+    desk.view.tick(12.0)
+    assert 0 < sum(load.own for load in desk.view.nodes.values()) < 101
+    desk.view.tick(14.9)
+    assert sum(load.own for load in desk.view.nodes.values()) == 0
+
+
+def test_beyond_the_longest_wait_the_answer_is_503_and_says_when() -> None:
+    desk = Desk(node(1, accept_per_s=20.0, connections=100))
+    answers = [desk.ask() for _ in range(310)]
+    status, headers, body = answers[-1]
+    assert status == 503
+    assert set(body) == {"error", "wait_ms", "reconnect_window_ms"}
+    assert 15_000 <= body["wait_ms"] <= 17_000
+    assert int(headers["Retry-After"]) in (16, 17)
+    held = sum(load.own for load in desk.view.nodes.values())
+    assert held == sum(answer[0] == 200 for answer in answers), "no place is held for who is turned away"
+
+
+def test_a_moved_client_waits_for_nobody() -> None:
+    desk = Desk(node(1, accept_per_s=20.0), node(2, accept_per_s=20.0, reserved={NodeName("n1"): 1}))
+    for _ in range(200):
+        desk.ask()
+    ticket = desk.mint.issue(NodeName("n2"), Issuer("00000001"), b"8 bytes.", NOW)
+    assert "wait_ms" not in desk.ask(f"node=n2&ticket={ticket}")[2]
+
+
+def test_whoever_takes_the_place_of_a_move_needs_no_slot() -> None:
+    desk = Desk(node(1, accept_per_s=20.0), node(2, accept_per_s=20.0))
+    for _ in range(200):
+        desk.ask()
+    desk.view.reported(node(3, accept_per_s=20.0, reserved={NodeName("n1"): 1}), 0.0)
+    assert "wait_ms" not in desk.ask()[2]
+    assert "wait_ms" in desk.ask()[2]
 
 
 def test_a_moved_client_keeps_its_ticket() -> None:

@@ -68,18 +68,21 @@ def test_issuers_are_bounded(peers: Peers) -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "origin"),
+    ("url", "origins"),
     [
-        ("https://ring.example", "https://ring.example"),
-        ("wss://ring.example:8443/path", "https://ring.example:8443"),
-        ("http://user:secret@10.0.0.1:8000", "http://10.0.0.1:8000"),
-        ("ftp://x", None),
-        ("", None),
+        ("https://ring.example", ("https://ring.example",)),
+        ("wss://ring.example:8443/path", ("https://ring.example:8443",)),
+        ("http://user:secret@10.0.0.1:8000", ("http://10.0.0.1:8000",)),
+        ("http://127.0.0.1:8000", ("http://127.0.0.1:8000", "http://localhost:8000")),
+        ("http://localhost", ("http://127.0.0.1", "http://localhost")),
+        ("http://[::1]:8000", ("http://[::1]:8000",)),
+        ("ftp://x", ()),
+        ("", ()),
     ],
 )
-def test_origins_of_gateways(peers: Peers, url: str, origin: str | None) -> None:
+def test_origins_of_gateways(peers: Peers, url: str, origins: tuple[str, ...]) -> None:
     hear(peers, gateway_report("g1", public_url=url))
-    assert peers.gateway_origins == ((origin,) if origin else ())
+    assert peers.gateway_origins == origins
     peers.heard(NodeName("g1"), None, 1.0)
     assert peers.gateway_origins == ()
 

@@ -246,6 +246,22 @@ async def test_laggards_do_not_spoil_the_recovery_of_others(donor: Side) -> None
     assert donor.stats.history_reads <= 3
 
 
+async def test_who_missed_too_much_does_not_spoil_it_for_those_who_did_not(hub: MemoryHub) -> None:
+    side = Side(hub, recovery_publications_max=5)
+    await side.join(KEPT)
+    start = side.streams.cut(KEPT)
+    await side.publish(KEPT, *range(60))
+    await settle(70)
+    offsets = [start.offset, *(offset for offset, _ in (await side.history(KEPT)).publications)]
+    late, early = offsets[:8], offsets[-21:]  # of these the last 6 missed 5 or fewer
+    answers = await asyncio.gather(
+        *(side.streams.recover(KEPT, start.epoch, offset) for offset in (*late, *early) for _ in range(3))
+    )
+    served = [None if found is None else len(found) for found in answers][::3]
+    assert served == [None] * 23 + [5, 4, 3, 2, 1, 0]
+    assert side.stats.history_reads <= 8
+
+
 async def test_an_engine_that_does_not_tell_is_an_error_and_not_a_loss(donor: Side, hub: MemoryHub) -> None:
     await donor.join(KEPT)
     start = donor.streams.cut(KEPT)

@@ -30,15 +30,18 @@ def reconnect_window_s(hosts: Sequence[Host], rho: float) -> float:
     Nodes that do not say what they can take are not counted on. Where there is but one node, it has to take its
     own clients back.
     """
-    return max((_window_s(hosts, lost, rho) for lost in range(len(hosts))), default=WINDOW_MIN_S)
+    accepting = sum(host.accept_per_s for host in hosts)
+    arriving = sum(host.arrivals_per_s for host in hosts)
+    return max(
+        (_window_s(lost, accepting, arriving, rho, alone=len(hosts) == 1) for lost in hosts), default=WINDOW_MIN_S
+    )
 
 
-def _window_s(hosts: Sequence[Host], lost: int, rho: float) -> float:
-    others = [host for index, host in enumerate(hosts) if index != lost] or [hosts[lost]]
-    arrivals = sum(host.arrivals_per_s for host in hosts)
-    free = rho * sum(host.accept_per_s for host in others) - arrivals
-    if hosts[lost].connections == 0:
+def _window_s(lost: Host, accepting: float, arriving: float, rho: float, *, alone: bool) -> float:
+    if lost.connections == 0:
         return WINDOW_MIN_S
+    others = accepting if alone else accepting - lost.accept_per_s
+    free = rho * others - arriving
     if free <= 0:
         return WINDOW_MAX_S
-    return min(WINDOW_MAX_S, max(WINDOW_MIN_S, SPARE * hosts[lost].connections / free))
+    return min(WINDOW_MAX_S, max(WINDOW_MIN_S, SPARE * lost.connections / free))

@@ -15,7 +15,12 @@ can take, and nobody is refused: each node has a finish time that moves on by th
 earliest is next (start-time fair queueing). No debt is left of that: who was swamped for an hour is not shunned then.
 """
 
+from collections.abc import Iterable
 from math import inf
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ringway.core.load.view import NodeLoad
 
 SHARE_MAX = 3.0
 """Times the fair share; two choices give an empty node two."""
@@ -27,6 +32,19 @@ RATE_SHARE = 0.5
 """Of the measured handshake capacity; the other half is for moves, and for clients that come directly."""
 
 RATE_BURST_S = 0.1
+
+
+def newcomers_per_s(takers: "Iterable[NodeLoad]", gateways: int) -> float:
+    """How many newcomers a second one of so many gateways may send to `takers` together.
+
+    0 where there is none, or where one of them does not say what it can take: then it is not known.
+    """
+    total = 0.0
+    for node in takers:
+        if node.report is None or not node.report.accept_per_s:
+            return 0.0
+        total += node.report.accept_per_s
+    return RATE_SHARE * total / gateways
 
 
 class _Bucket:

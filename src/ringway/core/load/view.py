@@ -171,12 +171,17 @@ class LoadView:
             self.ledger.forget(report.name)
             self._rebuild()
 
-    def place(self, node: NodeLoad, now: float) -> None:
-        """Hold a place at `node` for a client that is being sent there; none where the node has gone meanwhile."""
+    @property
+    def gateways(self) -> int:
+        """How many gateways place clients, this one included."""
+        return max(1, len(self._gateways))
+
+    def place(self, node: NodeLoad, now: float, wait_s: float = 0.0) -> None:
+        """Hold a place at `node` for a client that comes there in `wait_s`; none where the node has gone meanwhile."""
         here = self.nodes.get(node.name)
         if here is None:
             return
-        self.ledger.hold(here.name, now)
+        self.ledger.hold(here.name, now + wait_s)
         here.own += 1
         self.placed += 1
         if here.weight > 0:
@@ -317,7 +322,7 @@ class LoadView:
         """Tell its limits: they follow who else may be given newcomers, and how many gateways give them."""
         self.takers()
         share = node.weight / max(self._takers_weight, node.weight)
-        node.accept.limit(share, node.report.accept_per_s if node.report else 0.0, max(1, len(self._gateways)))
+        node.accept.limit(share, node.report.accept_per_s if node.report else 0.0, self.gateways)
 
     def _pace(self, node: NodeLoad, now: float) -> None:
         """Decide whether `node` waits, and until when."""

@@ -1,0 +1,47 @@
+"""What a client is told when it asks about a channel: its history, and who is subscribed."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import msgspec
+
+from ringway.client.subscription import Publication
+from ringway.protocol.command import HistoryResult, PresenceStatsResult
+from ringway.protocol.command import Publication as Wire
+from ringway.types import Channel
+
+_decode = msgspec.json.Decoder(Wire).decode
+
+
+class StreamPosition(NamedTuple):
+    """A place in a channel's history. Offsets of different epochs have nothing to do with each other."""
+
+    epoch: str
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What the server keeps of a channel, in the order that was asked for; `position` is where the channel stands."""
+
+    publications: tuple[Publication, ...]
+    position: StreamPosition
+
+
+class PresenceStats(NamedTuple):
+    """How many connections are subscribed to a channel, and of how many users."""
+
+    clients: int
+    users: int
+
+
+def read_history(channel: Channel, result: HistoryResult) -> History:
+    """Return the history as programs see it."""
+    found = (_decode(raw) for raw in result.publications)
+    publications = (Publication(channel, pub.data, pub.info.client if pub.info else "", pub.offset) for pub in found)
+    return History(tuple(publications), StreamPosition(result.epoch, result.offset))
+
+
+def read_stats(result: PresenceStatsResult) -> PresenceStats:
+    """Return the counts as programs see them."""
+    return PresenceStats(result.num_clients, result.num_users)

@@ -1,0 +1,68 @@
+"""How fast this gateway lets clients come: their slots, and the window over which to come back after a crash.
+
+Both follow from what nodes report: the handshakes a second that they can take. Nodes that do not say switch the
+pacing off: nobody is made to wait for a guess.
+"""
+
+from ringway.core.balance.arrival import Arrivals
+from ringway.core.balance.window import Host, reconnect_window_s
+from ringway.core.load import LoadView
+from ringway.core.load.accept import RATE_SHARE, newcomers_per_s
+from ringway.core.slot import Slots
+from ringway.errors import NoNode
+from ringway.gateway.config import GatewayConfig
+from ringway.gateway.stats import Stats
+
+LOOK_S = 0.5
+"""How often the nodes' capacity is looked at: reports come each second."""
+
+
+class Pace:
+    """The pace of one gateway. `now` is monotonic."""
+
+    def __init__(self, view: LoadView, config: GatewayConfig, stats: Stats) -> None:
+        self.window_ms = 0
+        """Over how long clients of a node that dies now should spread their return; 0: nothing is advised."""
+        self._view = view
+        self._horizon_s = config.slot_wait_s
+        self._hold_s = min(config.slot_hold_s, config.slot_wait_s)
+        self._advises = config.reconnect_window
+        self._stats = stats
+        self._slots = Slots()
+        self._arrivals = Arrivals()
+        self._look_at = 0.0
+
+    def look(self, now: float) -> None:
+        """Take what the nodes can take from their newest reports; cheap where that was done a moment ago."""
+        if now < self._look_at:
+            return
+        self._look_at = now + LOOK_S
+        self._slots.per_s = newcomers_per_s(self._view.takers(), self._view.gateways) if self._horizon_s else 0.0
+        self._arrivals.look(self._view.nodes.values())
+        self.window_ms = round(1000 * self._window_s()) if self._advises else 0
+        self._stats.slot_wait_s = self._slots.wait_s(now)
+        self._stats.reconnect_window_s = self.window_ms / 1000
+
+    def take(self, now: float, *, held: bool) -> float:
+        """Return in how many seconds a client may come; raise `NoNode` where that is too far away.
+
+        A client that is `held` until then, with its connection open, is not held for long.
+        """
+        horizon_s = self._hold_s if held else self._horizon_s
+        wait_s = self._slots.take(now, horizon_s)
+        if wait_s is None:
+            self._stats.turned_away += 1
+            away_s = self._slots.turn_away(now, horizon_s)
+            raise NoNode("the nodes have as many newcomers as they can take; come again later", away_s)
+        if wait_s > 0:
+            self._stats.slots += 1
+        return wait_s
+
+    def _window_s(self) -> float:
+        """See `core.balance.window`; 0 where a node does not say what it can take."""
+        hosts = []
+        for node in self._view.nodes.values():
+            if node.report is None or not node.report.accept_per_s:
+                return 0.0
+            hosts.append(Host(node.connections, node.report.accept_per_s, self._arrivals.per_s(node.name)))
+        return reconnect_window_s(hosts, RATE_SHARE) if hosts else 0.0

@@ -1,0 +1,72 @@
+"""Files that a gateway serves at its public port beside everything else: a page that uses it, of the same origin.
+
+They are read once, at the start, and answered from memory: no request waits for a disk, none can name a file that was
+not there, and a gateway that serves none costs nothing.
+"""
+
+from pathlib import Path
+
+from ringway.errors import ConfigError
+from ringway.gateway.response import content
+
+FILES_MAX = 256
+BYTES_MAX = 16 << 20
+"""This is for a page or two; a web server is better at more."""
+
+_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".json": "application/json",
+    ".svg": "image/svg+xml",
+    ".png": "image/png",
+    ".ico": "image/x-icon",
+    ".woff2": "font/woff2",
+    ".txt": "text/plain; charset=utf-8",
+}
+
+# A browser takes each for what it is said to be, and asks whether it has changed: a demo is built anew.
+_HEADERS = (("X-Content-Type-Options", "nosniff"), ("Cache-Control", "no-cache"))
+
+
+class Pages:
+    """The files below `directory`, by path; none where it is empty. Raise `ConfigError` where they cannot be had."""
+
+    def __init__(self, directory: str) -> None:
+        self._open: dict[str, bytes] = {}
+        self._last: dict[str, bytes] = {}
+        size = 0
+        for path, file in _files(directory) if directory else ():
+            try:
+                body = file.read_bytes()
+            except OSError as error:
+                raise ConfigError(f"gateway.pages: {file} cannot be read ({error.strerror})") from error
+            size += len(body)
+            if size > BYTES_MAX:
+                raise ConfigError(
+                    f"gateway.pages is {directory}, which holds more than {BYTES_MAX >> 20} MiB; serve it elsewhere"
+                )
+            kind = _TYPES.get(file.suffix, "application/octet-stream")
+            for where in (path, path.removesuffix("index.html")):
+                self._open[where] = content(kind, body, *_HEADERS)
+                self._last[where] = content(kind, body, *_HEADERS, close=True)
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def get(self, path: str, *, close: bool) -> bytes | None:
+        """Return the whole response to a GET of `path`, None where there is no such file."""
+        return (self._last if close else self._open).get(path)
+
+
+def _files(directory: str) -> list[tuple[str, Path]]:
+    """Each file below `directory` with its path as a page asks for it; those whose name begins with a dot are left."""
+    root = Path(directory)
+    if not root.is_dir():
+        raise ConfigError(f"gateway.pages is {directory!r}, which is no directory; give one that holds an index.html")
+    files = sorted(file for file in root.rglob("*") if file.is_file())
+    named = [(file.relative_to(root), file) for file in files]
+    shown = [(f"/{name.as_posix()}", file) for name, file in named if not any(p.startswith(".") for p in name.parts)]
+    if len(shown) > FILES_MAX:
+        raise ConfigError(f"gateway.pages is {directory}, which holds {len(shown)} files; serve at most {FILES_MAX}")
+    return shown

@@ -1,0 +1,71 @@
+"""Real nodes and a real gateway in this process, over the memory engine, whose clients are moved at will."""
+
+import random
+
+from integration.moves.cluster import until
+from ringway.core.steering import Steering
+from ringway.engine.memory import MemoryEngine, MemoryHub
+from ringway.gateway import Directory, Gateway, GatewayConfig
+from ringway.node import ChannelNode, NodeConfig
+from ringway.protocol.report import Report
+from ringway.protocol.ticket import Mint
+from ringway.types import Incarnation, Issuer, NodeName, Role
+
+SECRET = b"of this test"
+
+
+class RealCluster:
+    """`async with RealCluster("n1", "n2", pages=directory) as cluster`."""
+
+    def __init__(self, *names: str, pages: str = "") -> None:
+        self.hub = MemoryHub()
+        self.engine: MemoryEngine = self.hub.open()
+        self.directory = Directory(Issuer("00000000"))
+        config = GatewayConfig(port=0, linger_s=0.5, pages=pages)
+        policy = Steering("least-connected", SECRET)
+        self.gateway = Gateway(config, self.directory, policy, Mint(SECRET), random.Random(1))
+        settings = NodeConfig(move_cool_down_s=0.0, commands_per_s=100_000, commands_burst=100_000)
+        self.nodes = {
+            name: ChannelNode(
+                settings,
+                NodeName(name),
+                Incarnation(f"{number:08x}"),
+                self.hub.open(),
+                Mint(SECRET),
+                ring_secret=SECRET,
+            )
+            for number, name in enumerate(names, 1)
+        }
+
+    async def __aenter__(self) -> "RealCluster":
+        await self.gateway.start()
+        url = f"http://127.0.0.1:{self.gateway.port}"
+        me = Report(name=NodeName("g1"), incarnation=Incarnation("00000000"), role=Role.GATEWAY, seq=0, url=url)
+        await self.directory.join(self.engine, me, random.Random(2))
+        for node in self.nodes.values():
+            await node.start()
+        await until(lambda: len(self.directory.view.nodes) == len(self.nodes), "the nodes at the gateway")
+        for node in self.nodes.values():
+            await until(lambda node=node: len(node.peers.membership.members) > len(self.nodes) - 1, "all members")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for node in self.nodes.values():
+            await node.stop()
+        await self.gateway.stop()
+        await self.directory.leave()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.gateway.port}"
+
+    async def move_all(self) -> None:
+        """Move whoever is connected to the next node, however lately it came; return when all are served there."""
+        names = list(self.nodes)
+        donor = next(node for node in self.nodes.values() if node.connections)
+        target = self.nodes[names[(names.index(donor.name) + 1) % len(names)]]
+        connections = [connection for connection in donor._shared.roster if connection.may_leave]
+        expected = target.stats.resumed + len(connections)
+        for connection in connections:
+            await donor._handovers.send_off(connection, NodeName(target.name))
+        await until(lambda: target.stats.resumed == expected, "the moves")

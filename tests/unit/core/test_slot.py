@@ -1,0 +1,72 @@
+"""Slots: who asks when is told to come when."""
+
+import pytest
+
+from ringway.core.slot import AWAY_S_MAX, BURST_S, Slots
+
+HORIZON_S = 30.0
+
+
+def slots(per_s: float) -> Slots:
+    made = Slots()
+    made.per_s = per_s
+    return made
+
+
+def test_where_nobody_is_ahead_nobody_waits() -> None:
+    queue = slots(10.0)
+    assert [queue.take(float(second), HORIZON_S) for second in range(20)] == [0.0] * 20
+    assert queue.wait_s(20.0) == 0.0
+
+
+def test_a_crowd_comes_as_fast_as_it_can_be_taken() -> None:
+    queue = slots(100.0)
+    waits = [queue.take(50.0, HORIZON_S) for _ in range(1000)]
+    burst = round(BURST_S * 100)
+    assert waits[: burst + 1] == [0.0] * (burst + 1)
+    assert waits[burst + 1] == pytest.approx(0.01)
+    assert waits[-1] == pytest.approx((1000 - 1 - burst) / 100)
+    assert queue.wait_s(50.0) == pytest.approx((1000 - burst) / 100)
+    assert queue.wait_s(55.0) == pytest.approx((1000 - burst) / 100 - 5.0)
+
+
+def test_beyond_the_horizon_there_are_none() -> None:
+    queue = slots(10.0)
+    given = [wait for _ in range(1000) if (wait := queue.take(0.0, HORIZON_S)) is not None]
+    assert len(given) == pytest.approx((HORIZON_S + BURST_S) * 10, abs=1)
+    assert max(given) <= HORIZON_S
+    assert queue.take(1.0, HORIZON_S) is not None, "a second later there are ten more"
+
+
+def test_who_is_turned_away_comes_back_in_turn_and_then_gets_a_slot() -> None:
+    queue = slots(10.0)
+    while queue.take(0.0, HORIZON_S) is not None:
+        pass
+    aways = [queue.turn_away(0.0, HORIZON_S) for _ in range(300)]
+    assert aways == sorted(aways)
+    assert aways[0] == pytest.approx(HORIZON_S / 2, abs=0.2)
+    assert aways[-1] - aways[0] == pytest.approx(29.9, abs=0.2)
+    waits = [queue.take(away, HORIZON_S) for away in aways]
+    assert all(wait is not None and wait <= HORIZON_S / 2 + 0.5 for wait in waits)
+
+
+def test_nobody_is_sent_away_for_ever() -> None:
+    queue = slots(1.0)
+    while queue.take(0.0, HORIZON_S) is not None:
+        pass
+    assert max(queue.turn_away(0.0, HORIZON_S) for _ in range(10_000)) <= AWAY_S_MAX
+
+
+def test_without_a_rate_nobody_waits() -> None:
+    queue = slots(0.0)
+    assert (queue.take(0.0, HORIZON_S), queue.wait_s(0.0), queue.per_s) == (0.0, 0.0, 0.0)
+
+
+def test_a_rate_that_changes_counts_for_those_to_come() -> None:
+    queue = slots(10.0)
+    for _ in range(100):
+        queue.take(0.0, HORIZON_S)
+    before = queue.wait_s(0.0)
+    queue.per_s = 1000.0
+    assert queue.take(0.0, HORIZON_S) == before
+    assert queue.wait_s(0.0) == pytest.approx(before + 0.001)
