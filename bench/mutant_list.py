@@ -103,7 +103,6 @@ MUTANTS = (
                 "        return\n",
             ),
         ),
-        {"faults": "4", "seconds": "1"},
     ),
     Mutant(
         "no-proof-asked",

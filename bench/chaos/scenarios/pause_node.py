@@ -20,7 +20,8 @@ def run(size: Size, system: System | None = None) -> Outcome:
         for _ in range(size.faults):
             time.sleep(CALM_S)
             victim = on.faults.some_node()
-            on.faults.pause(victim, size.seconds)
+            with on.faults.paused(victim):
+                time.sleep(size.seconds)
             on.load.wait(on.load.all_subscribed, "everybody to be back")
             on.load.wait(lambda name=victim: name in on.faults.nodes(), f"{victim} to be heard again")
         return on.outcome("pause_node", size)
