@@ -3,6 +3,7 @@
 from ringway.client import (
     Client,
     ClientConfig,
+    ClientInfo,
     Connected,
     Disconnected,
     Event,
@@ -29,6 +30,7 @@ __all__ = [
     "Left",
     "History",
     "PresenceStats",
+    "ClientInfo",
     "StreamPosition",
     "Connected",
     "Disconnected",
