@@ -8,6 +8,7 @@ import pytest
 
 import ringway
 from integration.moves.chromium import has_chromium, running_chromium
+from integration.moves.cluster import until
 from integration.moves.kit import CLIENT, PAGES, is_built
 from integration.moves.real import RealCluster
 
