@@ -19,7 +19,8 @@ from ringway.types import Incarnation, NodeName
 
 async def serve(url: str) -> None:
     engine = await open_nats(url, name="n1")
-    node = ChannelNode(NodeConfig(), NodeName("n1"), Incarnation("00000001"), engine, Mint(b"bench"))
+    config = NodeConfig(shed_handshakes=False)
+    node = ChannelNode(config, NodeName("n1"), Incarnation("00000001"), engine, Mint(b"bench"))
     await node.start()
     gc.collect()
     print(node.port, flush=True)

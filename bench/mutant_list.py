@@ -24,76 +24,290 @@ class Mutant:
     size: dict[str, str] = field(default_factory=dict)
 
 
+LOST, DOUBLED, REORDERED, UNEXPECTED = ("lost silently",), ("doubled",), ("reordered",), ("unexpected",)
+UNANSWERED = ("without an answer", "was not answered")
+
+BUSY = {"rate": "800", "channels": "4", "clients": "30", "kinds": "follow"}
+"""Moves while much is published."""
+
+FROM_FAR = BUSY | {"publishers": "far,far,far,far"}
+FROM_PROXIED = BUSY | {"rate": "200", "publishers": "proxy,proxy,proxy,proxy", "filling": "30000", "clients": "6"}
+
 MUTANTS = (
+    # fan-out and publishing
     Mutant(
         "turn-reversed",
         "publications of one loop turn leave in the wrong order",
         "calm",
-        ("reordered",),
+        REORDERED,
         (
             Edit(
-                "node/fanout.py",
-                "frame = frame_of(encode_pushes(channel, publications))",
-                "frame = frame_of(encode_pushes(channel, publications[::-1]))",
+                "protocol/codec.py",
+                '(PUSH_TAIL + b"\\n" + head).join(publications) + PUSH_TAIL',
+                '(PUSH_TAIL + b"\\n" + head).join(publications[::-1]) + PUSH_TAIL',
             ),
         ),
-        {"channels": "1", "publishers": "sdk", "rate": "1000"},
+        {"channels": "2", "publishers": "sdk", "rate": "1000"},
     ),
     Mutant(
         "turn-cut",
         "of many publications in one loop turn only the first leaves",
         "calm",
-        ("lost silently",),
+        LOST,
         (
             Edit(
-                "node/fanout.py",
-                "frame = frame_of(encode_pushes(channel, publications))",
-                "frame = frame_of(encode_pushes(channel, publications[:1]))",
+                "protocol/codec.py",
+                '(PUSH_TAIL + b"\\n" + head).join(publications) + PUSH_TAIL',
+                "publications[0] + PUSH_TAIL",
             ),
         ),
-        {"channels": "1"},
+        {"channels": "2"},
     ),
     Mutant(
         "turn-kept",
-        "what was sent in one loop turn is sent again when the bound of a turn is reached",
+        "what was sent in one loop turn is sent again in the next",
         "calm",
-        ("doubled",),
-        (Edit("node/fanout.py", "turn, self._turn = self._turn, {}", "turn = self._turn"),),
-    ),
-    Mutant(
-        "subscribe-answered-early",
-        "a subscribe is answered before the engine's interest holds",
-        "calm",
-        ("lost silently",),
-        (
-            Edit(
-                "node/commands.py",
-                "            await shared.interest.obtain(channel)\n",
-                "            asyncio.get_running_loop().call_later(0.5, lambda: asyncio.ensure_future("
-                "shared.interest.obtain(channel)))\n",
-            ),
-        ),
-        {"channels": "60"},
+        DOUBLED,
+        (Edit("node/fanout.py", "turn, self._turn = self._turn, {}", "turn = dict(self._turn)"),),
+        {"rate": "50"},
     ),
     Mutant(
         "ack-before-engine",
         "a publish is answered before the engine has it",
         "nats_away",
-        ("lost silently",),
+        LOST,
         (
             Edit(
-                "node/commands.py",
-                "            await shared.engine.broker.publish(channel, payload)\n",
-                "            asyncio.ensure_future(shared.engine.broker.publish(channel, payload))\n",
+                "node/publish.py",
+                "                await shared.engine.history.append(channel, payload, retention, key)\n",
+                "                asyncio.ensure_future("
+                "shared.engine.history.append(channel, payload, retention, key))\n",
+            ),
+        ),
+    ),
+    # what a node knows of a channel
+    Mutant(
+        "no-gap-check",
+        "a publication is delivered although the one before it was not, and nothing is asked after an outage",
+        "nats_away",
+        LOST,
+        (
+            Edit(
+                "core/stream.py",
+                "        if previous <= self.position:\n            self.follow(offset)\n",
+                "        if previous >= 0:\n            self.follow(offset)\n",
+            ),
+            Edit(
+                "node/streams.py",
+                "        self._catch_up.check_all(first=self._hub.__contains__)\n",
+                "        return\n",
+            ),
+        ),
+        {"faults": "4", "seconds": "1"},
+    ),
+    Mutant(
+        "no-proof-asked",
+        "what history cannot prove complete is taken for complete, whatever its epoch",
+        "nats_away_memory",
+        LOST,
+        (Edit("core/stream.py", "if epoch != self.epoch or not complete:", "if self is None:"),),
+    ),
+    Mutant(
+        "recovered-whatever",
+        "a recovery that cannot be proved complete is called complete",
+        "nats_away_memory",
+        LOST + UNEXPECTED,
+        (
+            Edit(
+                "node/subscribe.py",
+                "                missed = await streams.recover(channel, request.epoch, request.offset)\n",
+                "                missed = await streams.recover(channel, request.epoch, request.offset) or []\n",
             ),
         ),
     ),
     Mutant(
-        "moved-commands-dropped",
-        "what a client sends behind a command that waits is forgotten",
-        "calm",
-        ("without an answer",),
-        (Edit("node/worker.py", "            backlog.frames.append(commands)\n", ""),),
-        {"channels": "1"},
+        "recovery-cut-short",
+        "a recovery is cut to its bound, and still called complete",
+        "kill_node",
+        LOST,
+        (
+            Edit(
+                "node/recovery.py",
+                "            return None\n        return found\n",
+                "            return found[-self._limit :]\n        return found\n",
+            ),
+        ),
+        {"environ": "RINGWAY_NODE_RECOVERY_PUBLICATIONS_MAX=3", "channels": "4"},
+    ),
+    Mutant(
+        "recovery-one-too-many",
+        "a recovery begins with the publication that the client has already",
+        "kill_node",
+        DOUBLED,
+        (Edit("core/tail.py", "            if entry.offset > offset:\n", "            if entry.offset >= offset:\n"),),
+    ),
+    Mutant(
+        "no-dedup-of-held",
+        "what was held back is delivered although history has told it already",
+        "nats_away",
+        DOUBLED + REORDERED,
+        (
+            Edit(
+                "core/stream.py",
+                "                self._seen = max(self._seen, at)\n",
+                "                offered.append((at, payload))\n",
+            ),
+        ),
+        {"faults": "4", "seconds": "1", "rate": "800"},
+    ),
+    # hand-over: the donor
+    Mutant(
+        "cut-before-prepare",
+        "the positions of a session are those before the target was asked",
+        "handover_cost",
+        DOUBLED,
+        (
+            Edit(
+                "node/handover.py",
+                "        try:\n            why = await self._ask(handover, prepare)\n",
+                "        try:\n"
+                "            handover.held = tuple(self._held(connection, each) for each in connection.channels)\n"
+                "            why = await self._ask(handover, prepare)\n",
+            ),
+            Edit(
+                "node/handover.py",
+                "        handover.held = tuple(self._held(connection, channel) for channel in connection.channels)\n"
+                "        now = shared.clock()\n",
+                "        now = shared.clock()\n",
+            ),
+        ),
+        BUSY,
+    ),
+    Mutant(
+        "commit-before-close-answer",
+        "the donor commits before the client has answered the close frame",
+        "handover_cost",
+        UNANSWERED,
+        (
+            Edit(
+                "core/handover.py",
+                "(Donor.CLOSING, Seen.SETTLED): (Donor.SETTLED, Deed.NOTHING)",
+                "(Donor.CLOSING, Seen.SETTLED): (Donor.COMMITTING, Deed.COMMIT)",
+            ),
+        ),
+        FROM_FAR,
+    ),
+    Mutant(
+        "commands-dropped",
+        "what a client sent and the donor did not carry out is forgotten",
+        "handover_cost",
+        UNANSWERED,
+        (Edit("node/handover.py", "        self.commands.append(frame)\n", ""),),
+        FROM_FAR,
+    ),
+    Mutant(
+        "replies-dropped",
+        "answers that the donor could not send any more are forgotten",
+        "handover_cost",
+        UNANSWERED,
+        (Edit("node/handover.py", "        self.replies.append(frame)\n", "        return\n"),),
+        FROM_FAR,
+    ),
+    # hand-over: the target
+    Mutant(
+        "tail-not-replayed",
+        "what came between the donor's cut and the client's arrival is not sent",
+        "handover_cost",
+        LOST,
+        (Edit("node/arrival.py", "            connection.reply(missed)\n", ""),),
+        BUSY,
+    ),
+    Mutant(
+        "heard-ignored",
+        "without history, everything since the target was asked is sent, whatever the donor has sent of it",
+        "handover_cost",
+        DOUBLED,
+        (
+            Edit(
+                "node/arrival.py",
+                "cut = Cut(held.epoch, held.offset, held.heard)",
+                "cut = Cut(held.epoch, held.offset, {})",
+            ),
+        ),
+        BUSY,
+    ),
+    Mutant(
+        "joined-before-the-cut",
+        "the target lets a session take part in its channels before it looks where the donor stopped",
+        "handover_cost",
+        DOUBLED + REORDERED,
+        (
+            Edit(
+                "node/arrival.py",
+                "                connection.resume(session)\n",
+                "                connection.resume(session)\n"
+                "                for held in session.held:\n"
+                "                    where = Channel(held.channel)\n"
+                "                    enter(self.shared, connection, where, watching=False, silently=True)\n"
+                "                await asyncio.sleep(0.05)\n",
+            ),
+        ),
+        BUSY,
+    ),
+    Mutant(
+        "ticket-taken-twice",
+        "a session goes on at whoever brings its ticket, also a second time: nothing fences the first off",
+        "handover_cost",
+        DOUBLED,
+        (
+            Edit(
+                "node/admission.py",
+                "            self._spent.spend(nonce, now)\n",
+                "            if not resumes:\n                self._spent.spend(nonce, now)\n",
+            ),
+            Edit(
+                "core/handover.py",
+                "    (Target.WAITING, Heard.COMMIT): (Target.SERVED, Step.SERVE),\n",
+                "    (Target.WAITING, Heard.COMMIT): (Target.SERVED, Step.SERVE),\n"
+                "    (Target.SERVED, Heard.CLIENT): (Target.SERVED, Step.SERVE),\n"
+                "    (Target.SERVED, Heard.EXPIRED): (Target.OVER, Step.RELEASE),\n",
+            ),
+            Edit(
+                "node/arrival.py",
+                "        finally:\n            del self._expected[nonce]\n            arrival.release()\n\n"
+                "    async def _join",
+                "        finally:\n            pass\n\n    async def _join",
+            ),
+        ),
+        BUSY | {"kinds": "twin"},
+    ),
+    # the gateway
+    Mutant(
+        "held-bytes-dropped",
+        "what the gateway had read of its client when a session moved does not reach the next node",
+        "handover_cost",
+        UNANSWERED,
+        (
+            Edit(
+                "gateway/crossing.py",
+                "            self.held += data  # the pause takes effect a moment later on some transports\n",
+                "",
+            ),
+            Edit(
+                "gateway/crossing.py",
+                "tunnel.join_next(self._answer, self.held)",
+                'tunnel.join_next(self._answer, b"")',
+            ),
+        ),
+        FROM_PROXIED,
+    ),
+    # the client
+    Mutant(
+        "held-messages-dropped",
+        "what a program sends while its socket follows a move is forgotten",
+        "handover_cost",
+        UNANSWERED,
+        (Edit("client/wire.py", "        passage.held.append((opcode, payload))\n", ""),),
+        BUSY | {"publishers": "socket,socket,socket,socket"},
     ),
 )

@@ -84,7 +84,7 @@ def run(mutant: Mutant) -> Trial:
         except subprocess.TimeoutExpired:
             return Trial(mutant, False, [f"no verdict within {RUN_S:g} s"])
         if not verdict.exists():
-            return Trial(mutant, False, ["no verdict", *output.splitlines()[-5:]])
+            return Trial(mutant, False, [f"no verdict: {output.strip().rpartition(chr(10))[2]}"])
         against = json.loads(verdict.read_text())["against"]
         caught = any(word in line for line in against for word in mutant.finds)
         return Trial(mutant, caught, against)

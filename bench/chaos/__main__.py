@@ -29,9 +29,16 @@ def read_arguments() -> argparse.Namespace:
         if each.type in (int, float):
             made.add_argument(f"--{each.name}", type=each.type)
     made.add_argument("--kinds", type=_names, help="of proxy,sdk,follow,socket")
+    made.add_argument(
+        "--environ", type=_settings, metavar="NAME=VALUE,…", help="settings of the system, beside the size's"
+    )
     made.add_argument("--publishers", type=_names, help="the kinds of the publishers' connections")
     made.add_argument("--prefixes", type=_names, help="room: (with history), plain: (without), or both")
     return made.parse_args()
+
+
+def _settings(text: str) -> dict[str, str]:
+    return dict(pair.split("=", 1) for pair in text.split(","))
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -73,6 +80,8 @@ def main() -> int:
     scenario = load_scenario(arguments.name)
     size = scenario.SMALL if arguments.small else scenario.FULL
     given = {each.name: getattr(arguments, each.name, None) for each in fields(Size)}
+    if given["environ"] is not None:
+        given["environ"] = size.environ | given["environ"]
     size = replace(size, **{name: value for name, value in given.items() if value is not None})
     print(f"{arguments.name}: seed {size.seed}", flush=True)
     outcome = scenario.run(size)

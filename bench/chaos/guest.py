@@ -5,6 +5,8 @@
 | `proxy` | through the gateway | its gateway's business | as the SDKs do |
 | `sdk` | directly, by `GET /gateway` | sees 1012 | as the SDKs do: full jitter from 0.5 to 20 s |
 | `follow` | directly, by `GET /gateway` | goes on with its session (PROTOCOL.md P-7) | as the SDKs do |
+| `far` | as `follow` | the same, and hears everything 30 ms later | as the SDKs do |
+| `twin` | as `follow` | the same, and opens it a second time with the same ticket | as the SDKs do |
 | `socket` | by `ringway.connect` | follows under the hood | as `ringway.connect` does |
 """
 
@@ -24,7 +26,8 @@ from ringway.errors import ConnectionClosed, RingwayError
 from ringway.protocol.move import Move
 
 PATH = "/connection/websocket"
-KINDS = ("proxy", "sdk", "follow", "socket")
+KINDS = ("proxy", "sdk", "follow", "far", "twin", "socket")
+AWAY_S = 0.03
 BACKOFF_MIN_S, BACKOFF_MAX_S = 0.5, 20.0
 ATTEMPT_S = 10.0
 
@@ -55,7 +58,7 @@ def is_terminal(code: int) -> bool:
 
 
 class Guest:
-    """A client of the kind `proxy`, `sdk` or `follow`. `spawn` owns its attempts to connect."""
+    """A client of any kind but `socket`. `spawn` owns its attempts to connect."""
 
     def __init__(
         self,
@@ -76,7 +79,9 @@ class Guest:
         self._rng = rng
         self._spawn = spawn
         self._direct = kind != "proxy"
-        self._follows = kind == "follow"
+        self._follows = kind in ("follow", "far", "twin")
+        self._away_s = AWAY_S if kind == "far" else 0.0
+        self._twin = kind == "twin"
         self._small = small
         self._wire: Wire | None = None
         self._move: tuple[Move, int, str] | None = None  # being followed, and the close that told it
@@ -145,9 +150,23 @@ class Guest:
             place = await discover(question, ATTEMPT_S)
             if place.node != move.node:
                 raise ConnectionError(f"the gateway leads to {place.node}")
-            await self._open(with_query(place.url, resume="1", moves="1"))
+            url = with_query(place.url, resume="1", moves="1")
+            if self._twin:
+                self._spawn(self._double(url))
+            await self._open(url)
         except (OSError, RingwayError) as error:
             self._strand(repr(error))
+
+    async def _double(self, url: str) -> None:
+        """Try to have the session a second time; what that brings counts as received."""
+        parts = urlsplit(url)
+        try:
+            await asyncio.sleep(0.001)  # behind the one that may have it
+            shadow = Shadow(self.conversation)
+            target = f"{parts.path}?{parts.query}"
+            await open_wire(shadow, parts.hostname or "", parts.port or 80, target, ATTEMPT_S)
+        except OSError:
+            return  # refused, as it should be
 
     async def _open(self, *urls: str) -> None:
         """Connect to the first of `urls` that can be reached; raise the last one's `OSError`."""
@@ -156,7 +175,7 @@ class Guest:
             parts = urlsplit(url)
             host, port, target = parts.hostname or "", parts.port or 80, f"{parts.path}?{parts.query}"
             try:
-                wire = await open_wire(self, host, port, target, ATTEMPT_S, small=self._small)
+                wire = await open_wire(self, host, port, target, ATTEMPT_S, small=self._small, away_s=self._away_s)
             except OSError as error:
                 failure = error
                 continue
@@ -225,6 +244,23 @@ class Guest:
         self.conversation.lost(time.monotonic(), code, reason)
         self.terminal = is_terminal(code)
         self._come_back()
+
+
+class Shadow:
+    """A connection that its client should never have got: it only listens."""
+
+    def __init__(self, conversation: Conversation) -> None:
+        self._conversation = conversation
+
+    def opened(self, wire: Wire) -> None:
+        """It was let in; that alone does no harm."""
+
+    def received(self, message: bytes) -> None:
+        """The application sees this as well."""
+        self._conversation.take(message, time.monotonic())
+
+    def ended(self, code: int, reason: str, status: int) -> None:
+        """Refused, or over."""
 
 
 class SocketGuest:

@@ -20,12 +20,14 @@ from report import Claim
 from ringway.testing.system import System, running_system
 
 BOTH = (KEPT, FORGOTTEN)
-FOLLOWING = ("proxy", "follow", "socket")
+FOLLOWING = ("proxy", "follow", "far", "socket")
 """The kinds of clients whose applications see nothing of a planned move."""
 
 ALL = (*FOLLOWING, "sdk")
-UNINTERRUPTED = ("follow", "follow", "proxy", "proxy")
+UNINTERRUPTED = ("follow", "far", "proxy", "proxy")
 """Publishers that are answered whatever is planned."""
+
+PATIENT = {"RINGWAY_UP_READY_S": "60"}
 
 HASTY = {
     "RINGWAY_BALANCE_SETTLE_S": "1",
@@ -45,6 +47,7 @@ class Size:
     rate: float
     kinds: tuple[str, ...] = ALL
     channels: int = 20
+    filling: int = 64
     publishers: tuple[str, ...] = ("sdk", "sdk", "follow", "proxy")
     nodes: int = 3
     faults: int = 1
@@ -63,6 +66,7 @@ class Size:
             rate=self.rate,
             channels=self.channels,
             prefixes=self.prefixes,
+            filling=self.filling,
             publishers=self.publishers,
             processes=self.processes,
             seed=self.seed,
@@ -161,7 +165,11 @@ class Stage:
 @contextmanager
 def stage(size: Size, system: System | None, load: Load | None = None, *gateways: str) -> Iterator[Stage]:
     """Put the load on `system`, or on one of its own of the size's nodes and settings."""
-    own = running_system(nodes=size.nodes, environ=HISTORY | size.environ) if system is None else nullcontext(system)
+    own = (
+        running_system(nodes=size.nodes, environ=HISTORY | PATIENT | size.environ)
+        if system is None
+        else nullcontext(system)
+    )
     with own as running, running_load(load or size.load(), [running.gateway_url, *gateways]) as workload:
         yield Stage(running, workload, Faults(running, size.rng()))
 

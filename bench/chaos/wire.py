@@ -42,8 +42,8 @@ class Wire(asyncio.Protocol):
 
     __slots__ = (
         "_above",
+        "_away_s",
         "_buffer",
-        "_closing",
         "_head",
         "_open",
         "_parts",
@@ -53,8 +53,9 @@ class Wire(asyncio.Protocol):
         "code",
     )
 
-    def __init__(self, above: Above, host: str, target: str) -> None:
+    def __init__(self, above: Above, host: str, target: str, away_s: float) -> None:
         self._above: Above | None = above
+        self._away_s = away_s
         self._request = (
             f"GET {target} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
@@ -72,6 +73,14 @@ class Wire(asyncio.Protocol):
         transport.write(self._request)  # type: ignore[attr-defined]
 
     def data_received(self, data: bytes) -> None:
+        if self._away_s:
+            asyncio.get_running_loop().call_later(self._away_s, self._arrived, data)
+        else:
+            self._arrived(data)
+
+    def _arrived(self, data: bytes) -> None:
+        if self._above is None:
+            return
         if not self._open:
             data = self._handshake(data)
             if not self._open:
@@ -95,7 +104,10 @@ class Wire(asyncio.Protocol):
         self._buffer = data[at:]
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._end(self.code, self._reason, 0)
+        if self._away_s:  # behind what is still on its way
+            asyncio.get_running_loop().call_later(self._away_s, self._end, self.code, self._reason, 0)
+        else:
+            self._end(self.code, self._reason, 0)
 
     def send(self, message: bytes) -> None:
         """Send a text message; nothing where that is too late."""
@@ -166,10 +178,13 @@ class Wire(asyncio.Protocol):
             above.ended(code, reason, status)
 
 
-async def open_wire(above: Above, host: str, port: int, target: str, timeout_s: float, *, small: bool = False) -> Wire:
+async def open_wire(
+    above: Above, host: str, port: int, target: str, timeout_s: float, *, small: bool = False, away_s: float = 0.0
+) -> Wire:
     """Connect, and return the wire, whose handshake is under way. Raise `OSError` where nobody is there.
 
-    A `small` one has so little buffer in the kernel that who reads no more is noticed soon.
+    A `small` one has so little buffer in the kernel that who reads no more is noticed soon. One that is far `away_s`
+    hears everything so much later.
     """
     loop = asyncio.get_running_loop()
     sock = socket.socket()
@@ -179,7 +194,7 @@ async def open_wire(above: Above, host: str, port: int, target: str, timeout_s: 
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL_BYTES)
         async with asyncio.timeout(timeout_s):
             await loop.sock_connect(sock, (host, port))
-            _, wire = await loop.create_connection(lambda: Wire(above, f"{host}:{port}", target), sock=sock)
+            _, wire = await loop.create_connection(lambda: Wire(above, f"{host}:{port}", target, away_s), sock=sock)
     except BaseException:
         sock.close()
         raise

@@ -49,6 +49,10 @@ def end(server: EmbeddedNats, how: signal.Signals) -> None:
     os.kill(server.pid, how)
 
 
+def state_of(server: EmbeddedNats) -> str:
+    return Path(f"/proc/{server.pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
 @pytest.mark.parametrize("sync_always", [False, True])
 async def test_a_killed_server_keeps_in_its_files_all_that_it_confirmed(tmp_path: Path, sync_always: bool) -> None:
     server = EmbeddedNats(tmp_path, sync_always=sync_always)
@@ -117,6 +121,7 @@ async def test_files_that_lost_their_end_are_a_new_epoch(
 async def test_a_server_that_hangs_does_not_confirm(server: EmbeddedNats, engine: NatsEngine) -> None:
     await engine.history.keep(CHAT)
     end(server, signal.SIGSTOP)
+    await until(lambda: state_of(server) == "T")
     try:
         async with asyncio.timeout(PATIENCE_S):
             results = await asyncio.gather(
@@ -182,6 +187,32 @@ async def test_a_storage_that_cannot_be_changed_is_said_with_a_remedy(server: Em
         await replicated.history.keep(CHAT)
     for engine in (memory, file, replicated):
         await engine.close()
+
+
+async def test_memory_does_not_outlive_the_server_and_says_so(server: EmbeddedNats) -> None:
+    engine = await open_nats(server.url, name="a", history=HistorySettings("memory"))
+    before = await engine.history.append(ROOM, b"1", CHAT)
+    end(server, signal.SIGKILL)
+    await until(lambda: not engine.up)
+    await server.stop()
+    await server.start()
+    await until(lambda: engine.up)
+    after = await engine.history.position(ROOM, CHAT)
+    assert after.epoch != before.epoch
+    assert (await engine.history.read(ROOM, CHAT, 0, 10)).publications == []
+    await engine.close()
+
+
+@pytest.mark.parametrize(("version", "suits"), [
+    ("2.10.27", False), ("2.9.0", False), ("", False), ("2.11.0", True), ("2.15.1-beta.1", True), ("3.0.0", True),
+])  # fmt: skip
+async def test_a_server_too_old_to_be_read_is_unsuitable(engine: NatsEngine, version: str, suits: bool) -> None:
+    engine._wire._server_info["version"] = version
+    if suits:
+        await engine.history.append(ROOM, b"", CHAT)
+    else:
+        with pytest.raises(EngineUnsuitable, match=r"use 2\.11 or newer"):
+            await engine.history.append(ROOM, b"", CHAT)
 
 
 async def test_closing_leaves_nothing_behind(server: EmbeddedNats) -> None:

@@ -101,7 +101,11 @@ NODE: Table = {
     "slow": _gauge("node_slow_connections", "Connections whose outbox is above its high-water mark."),
     "accepted": _counter("node_accepted_total", "Handshakes that were accepted."),
     "refused": _counter("node_handshakes_refused_total", "Handshakes that were refused, by HTTP status.", "status"),
-    "shed": _counter("node_shed_total", "Connections cut when they were accepted: too many handshakes under way."),
+    "turned_away": _counter(
+        "node_turned_away_total",
+        "Of the refused handshakes, those above the rate that the node can take, as it has measured.",
+    ),
+    "shed": _counter("node_shed_total", "Connections told 503 as they were accepted, unread: too many under way."),
     "closed": _counter("node_closed_total", "Connections that the node closed, by close code.", "code"),
     "cut": _counter("node_cut_total", "Connections that did not answer a close frame in time."),
     "frames_in": _counter("node_received_frames_total", "WebSocket frames received."),
@@ -131,6 +135,9 @@ NODE: Table = {
     "resumed": _counter("node_sessions_resumed_total", "Sessions of other nodes that went on here."),
     "missed": _counter("node_moves_missed_total", "Connections sent to a place that they did not take in time."),
     "aged": _counter("node_aged_total", "Connections closed at the end of their life (`max_age_s`)."),
+    "fenced": _counter(
+        "node_fenced_total", "Connections closed since the node had been stopped, and the others had given it up."
+    ),
     "drained": _counter("node_drained_total", "Connections closed at the deadline of a drain, without a new place."),
 }
 

@@ -21,12 +21,15 @@ from ringway.engine.nats_keeper import Keeper
 from ringway.engine.nats_read import Reader
 from ringway.engine.nats_stream import HistorySettings, wanted_config
 from ringway.engine.nats_wire import SubjectTap, Wire
-from ringway.errors import EngineAway
+from ringway.errors import EngineAway, EngineUnsuitable
 from ringway.ports import Page, Position, Retention
 from ringway.types import Channel
 
 READ_S = 10.0
 """How long a whole read may take, with all its steps."""
+
+VERSION_MIN = (2, 11)
+"""The first NATS with direct reads in batches."""
 
 LEADER_ELECTED = "$JS.EVENT.ADVISORY.STREAM.LEADER_ELECTED"
 """Where NATS tells of streams with replicas."""
@@ -114,11 +117,19 @@ class NatsHistory:
     def _keeper(self, retention: Retention) -> Keeper:
         keeper = self._keepers.get(retention.namespace)
         if keeper is None:
+            self._check_version()
             # '=' is in no label, so no two clusters and namespaces share a name.
             name = f"rw={self._cluster}={retention.namespace}"
             keeper = Keeper(name, retention, self._want, self._inquiry, self._appends)
             self._keepers[retention.namespace] = keeper
         return keeper
+
+    def _check_version(self) -> None:
+        version = str(self._wire.server_info.get("version", ""))
+        numbers = tuple(int(part) for part in version.split("-")[0].split(".")[:2] if part.isdigit())
+        if numbers < VERSION_MIN:
+            wanted = ".".join(map(str, VERSION_MIN))
+            raise EngineUnsuitable(f"NATS {version} cannot keep history as it is read here; use {wanted} or newer")
 
     def _want(self, retention: Retention) -> dict[str, Any]:
         kept = f"{self._prefix}.kept.{retention.namespace}."

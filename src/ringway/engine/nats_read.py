@@ -86,7 +86,8 @@ class Reader:
                 behind = found[-1][0] + 1 if found else start
                 some, left = await self._inquiry.batch(self._keeper.name, self._subject, behind, count - len(found))
                 found += some
-            if left or newest < start or (found and found[-1][0] >= newest):
+            reached = found[-1][0] if found else max(start - 1, 0)
+            if left or reached >= newest:
                 return found, left > 0
             await asyncio.sleep(LAG_S)
 

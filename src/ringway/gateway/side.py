@@ -72,9 +72,12 @@ class Side(asyncio.Protocol):
             self.tunnel.framing_broken(self, error)
             return
         self.lone = tracker.lone
+        self.carried += size
+        if size == len(data):
+            self.out.write(data)
+            return
         if size:
-            self.carried += size
-            self.out.write(data if size == len(data) else data[:size])
+            self.out.write(data[:size])
         if tracker.closed and not self.closed:
             self.tunnel.closed(self)
 

@@ -26,6 +26,20 @@ Welcome = Callable[[WSUpgradeRequest], WSListener | WSUpgradeResponseWithListene
 READ_BUFFER_BYTES = 2048
 """picows' minimum; it grows with what comes, and most clients send little."""
 
+FAREWELLS_MAX = 16_384
+"""Sockets without room that are being told so at one time."""
+
+FAREWELL_S = 2.0
+"""How long one of them may take to hear it."""
+
+_BODY = b'{"error":"too many handshakes are under way; come again later"}'
+_NO_ROOM = [
+    b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nCache-Control: no-store\r\n"
+    b"Retry-After: %d\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%b" % (pause_s, len(_BODY), _BODY)
+    for pause_s in range(2, 12)
+]
+"""With different pauses, so that those who are told do not come back at one moment."""
+
 # An adapter, not a logger: picows would make a child logger for each connection. Its own remarks are for debugging;
 # what matters of them is counted and logged by the node.
 _picows_log = logging.LoggerAdapter(logging.getLogger("ringway.node.picows"), {})
@@ -36,22 +50,27 @@ class Gate:
     """Counts the sockets whose handshake is under way, and sheds what is far too much.
 
     Overflow rule: above `pending_max` handshakes are refused with 503 when their request has come (`admission`);
-    above twice of it sockets are cut as they are accepted, since silent ones never send a request.
+    above twice of it sockets are told 503 as they are accepted, since silent ones never send a request, and closed when
+    they have taken it (`farewell`). Above `FAREWELLS_MAX` of these they are cut without a word.
     """
 
-    __slots__ = ("_clock", "_opening", "_shed_above", "_stats", "latency")
+    __slots__ = ("_clock", "_farewells", "_opening", "_shed_above", "_stats", "latency", "opened")
 
     def __init__(self, pending_max: int, stats: "Stats", clock: Callable[[], float]) -> None:
         self._opening: dict[WSProtocol, float] = {}  # when each was accepted
         self._clock = clock
         self.latency = Latency(clock())  # from accepting a socket to answering 101
+        self.opened = 0  # sockets so far
+        self._farewells: set[_Farewell] = set()
         self._shed_above = 2 * pending_max
         self._stats = stats
 
     def close(self) -> None:
-        """Cut all handshakes that are under way."""
+        """Cut all handshakes that are under way, and who is being told that there is no room."""
         for protocol in list(self._opening):
             protocol.transport.disconnect(False)
+        for farewell in list(self._farewells):
+            farewell.transport.abort()
 
     @property
     def opening(self) -> int:
@@ -59,12 +78,24 @@ class Gate:
         return len(self._opening)
 
     def accepted(self, protocol: WSProtocol) -> bool:
-        """Count a new socket; False where it must be cut."""
+        """Count a new socket; False where there is no room for it."""
+        self.opened += 1
         if len(self._opening) >= self._shed_above:
             self._stats.shed += 1
             return False
         self._opening[protocol] = self._clock()
         return True
+
+    def turn_away(self, transport: asyncio.Transport) -> None:
+        """Tell a socket for which there is no room to come again."""
+        if len(self._farewells) >= FAREWELLS_MAX:
+            transport.abort()
+            return
+        farewell = _Farewell(transport, self._farewells)
+        transport.set_protocol(farewell)
+        transport.write(_NO_ROOM[self._stats.shed % len(_NO_ROOM)])
+        if transport.can_write_eof():
+            transport.write_eof()
 
     def answered(self, protocol: WSProtocol, now: float) -> None:
         """Count it no more: its handshake was answered with 101."""
@@ -77,6 +108,30 @@ class Gate:
         self._opening.pop(protocol, None)
 
 
+class _Farewell(asyncio.Protocol):
+    """Takes what a socket still sends after it was told 503: closing with unread input would reset it."""
+
+    __slots__ = ("_all", "_timer", "transport")
+
+    def __init__(self, transport: asyncio.Transport, all_: "set[_Farewell]") -> None:
+        self.transport = transport
+        self._all = all_
+        self._all.add(self)
+        self._timer = asyncio.get_running_loop().call_later(FAREWELL_S, transport.abort)
+
+    def data_received(self, data: bytes) -> None:
+        """Drop it."""
+
+    def eof_received(self) -> bool:
+        """Take the end of the peer's stream."""
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget it."""
+        self._timer.cancel()
+        self._all.discard(self)
+
+
 class _Protocol(WSProtocol):  # type: ignore[misc]
     """picows' protocol, which tells the gate of its beginning and end."""
 
@@ -87,9 +142,10 @@ class _Protocol(WSProtocol):  # type: ignore[misc]
         self._gate = gate
 
     def connection_made(self, transport: asyncio.Transport) -> None:
-        super().connection_made(transport)
-        if not self._gate.accepted(self):
-            transport.abort()
+        if self._gate.accepted(self):
+            super().connection_made(transport)
+        else:
+            self._gate.turn_away(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._gate.lost(self)

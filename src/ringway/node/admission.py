@@ -1,17 +1,20 @@
 """Who may open a connection: decided on the request, before 101 (PROTOCOL.md P-2, P-5).
 
-In this order: path, handshake rules, bounds, origin, ticket. The ticket comes last, so that none is spent on a
-refusal.
+In this order: bounds and rate, path, handshake rules, origin, ticket. In a flood most are refused for the first, so
+that is judged before anything is read; with a ticket the rate is judged once the ticket has proved good. It is spent
+last, so that none is spent on a refusal.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import ceil
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
 import msgspec
 from picows import WSUpgradeRequest, WSUpgradeResponse, WSUpgradeResponseWithListener
 
+from ringway.core.intake import Intake
 from ringway.errors import Overloaded, TicketError, UpgradeError
 from ringway.protocol.move import read_follows
 from ringway.protocol.origin import origin_allowed
@@ -47,14 +50,18 @@ class Admitted:
 class Admission:
     """Judges handshake requests. `wall` is Unix time, for tickets."""
 
-    __slots__ = ("_mint", "_peers", "_shared", "_spent", "_wall")
+    __slots__ = ("_intake", "_mint", "_peers", "_per_s", "_shared", "_spent", "_wall")
 
-    def __init__(self, shared: "Shared", peers: "Peers", mint: Mint, wall: Callable[[], float]) -> None:
+    def __init__(
+        self, shared: "Shared", peers: "Peers", mint: Mint, wall: Callable[[], float], per_s: Callable[[], float]
+    ) -> None:
         self._shared = shared
         self._peers = peers
         self._mint = mint
         self._wall = wall
         self._spent = Spent()
+        self._intake = Intake(shared.clock())
+        self._per_s = per_s
 
     def admit(self, request: WSUpgradeRequest) -> Admitted:
         """Return what an admissible request brings along; raise `UpgradeError` for any other.
@@ -62,6 +69,10 @@ class Admission:
         Makes the request fit for picows, which wants `Connection: upgrade` alone (Firefox also sends keep-alive).
         """
         config = self._shared.config
+        plain = b"ticket=" not in request.path
+        if plain and "upgrade" in request.headers:
+            self._check_bounds(has_ticket=False)
+            self._take_in(ticket=False)
         path, _, query = request.path.decode("ascii", "replace").partition("?")
         if path != config.path:
             raise UpgradeError(404, f"there is nothing here; the WebSocket is at {config.path}")
@@ -74,7 +85,10 @@ class Admission:
         if len(key) > KEY_BYTES_MAX:
             raise UpgradeError(400, f"the key is longer than {KEY_BYTES_MAX} bytes")
         ticket = _single(fields, "ticket")
-        self._check_bounds(has_ticket=bool(ticket))
+        if not plain:
+            self._check_bounds(has_ticket=bool(ticket))
+            if not ticket:
+                self._take_in(ticket=False)
         self._check_origin(headers)
         resumes = fields.get("resume") == ["1"]
         if resumes and not ticket:
@@ -90,10 +104,23 @@ class Admission:
             protocol=JSON_PROTOCOL if JSON_PROTOCOL in upgrade.protocols else "",
         )
 
+    def _take_in(self, *, ticket: bool) -> None:
+        """Count a handshake; refuse it where more come than the node can take."""
+        shared = self._shared
+        now, per_s = shared.clock(), self._per_s()
+        if not shared.config.shed_handshakes or self._intake.take(now, per_s, ticket=ticket):
+            return
+        shared.stats.turned_away += 1
+        pause = str(ceil(self._intake.pause_s(now, per_s)) + 1)
+        raise UpgradeError(
+            503, f"more handshakes come than the {per_s:.0f} a second that the node can take", (("Retry-After", pause),)
+        )
+
     def _check_bounds(self, *, has_ticket: bool) -> None:
         shared = self._shared
         later = (("Retry-After", str(shared.config.retry_after_s)),)
-        if shared.gate.opening + shared.roster.waiting > shared.config.pending_max:
+        pending_max = shared.config.pending_max * (2 if has_ticket else 1)
+        if shared.gate.opening + shared.roster.waiting > pending_max:
             raise UpgradeError(503, f"{shared.config.pending_max} handshakes are under way; try again later", later)
         if len(shared.roster) >= shared.connections_max:
             raise UpgradeError(503, f"the node holds {shared.connections_max} connections, its maximum", later)
@@ -110,6 +137,7 @@ class Admission:
             issuer, nonce = self._mint.check(ticket, self._shared.name, now)
             if resumes and not self._shared.arrivals.expects(nonce):
                 raise UpgradeError(410, "the session is not here, or no more; connect anew")
+            self._take_in(ticket=True)
             self._spent.spend(nonce, now)
         except TicketError as error:
             raise UpgradeError(403, str(error)) from error

@@ -258,11 +258,18 @@ class NodeConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         int,
         msgspec.Meta(
             description="Handshakes and connect commands under way at one time. Above it handshakes get 503 and a "
-            "pause to keep; above twice of it connections are cut when they are accepted.",
+            "pause to keep, with a ticket above twice of it; there connections are told so as they are accepted.",
             ge=1,
             le=1_000_000,
         ),
     ] = 2000
+    shed_handshakes: Annotated[
+        bool,
+        msgspec.Meta(
+            description="Refuse handshakes above the rate that the node has measured it can take, with 503 and a pause "
+            "to keep, before anything else; those with a ticket are let in first. Off: all are taken, however late."
+        ),
+    ] = True
     connections_max: Annotated[
         int,
         msgspec.Meta(

@@ -20,6 +20,7 @@ class Stats:
         "deliveries",
         "drained",
         "errors",
+        "fenced",
         "frames_in",
         "gaps",
         "handovers",
@@ -41,6 +42,7 @@ class Stats:
         "sent_bytes",
         "shed",
         "slow",
+        "turned_away",
         "utilisation",
         "writes",
     )
@@ -53,7 +55,8 @@ class Stats:
         self.utilisation: dict[str, float] = {}  # gauge: by resource; 1 is as much as is healthy
         self.accepted = 0  # handshakes that ended in 101
         self.refused: Counter[int] = Counter()
-        self.shed = 0  # connections cut when they were accepted: twice `pending_max` under way
+        self.turned_away = 0  # of those refused: more came than the node could take
+        self.shed = 0  # connections told 503 as they were accepted, unread: twice `pending_max` under way
         self.closed: Counter[int] = Counter()
         self.cut = 0  # connections that did not answer a close frame in time
         self.frames_in = 0
@@ -77,4 +80,5 @@ class Stats:
         self.handovers_failed = 0  # sessions whose target did not take them; before the cut their clients stay
         self.resumed = 0  # sessions of other nodes that go on here
         self.aged = 0  # connections closed at the end of their life (`max_age_s`)
+        self.fenced = 0  # connections closed since the node had been stopped for longer than its lease
         self.drained = 0  # connections closed without a place elsewhere, at the deadline of a drain

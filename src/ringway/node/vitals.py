@@ -10,15 +10,31 @@ ACCEPT_PER_S_START = 500.0
 _ACCEPT_PER_S_MIN = 20.0
 _ACCEPT_PER_S_MAX = 20_000.0
 _CPU_FOR_ACCEPTS = 0.5  # share of the idle core that newcomers may use
+_START_S = _CPU_FOR_ACCEPTS / ACCEPT_PER_S_START
 _HANDSHAKES_MIN = 20  # in one period, to be worth measuring
-_WEIGHT = 0.3  # of the newest value in moving averages
+_CROWD = 2.0  # times as many as usual are a crowd
+_WEIGHT = 0.3  # of the newest value in moving averages; of a cost that a hundred handshakes tell
+_WEIGHT_MAX = 0.7
+_DRIFT = 0.0012  # a period: a high cost that is not measured again is halved in ten minutes
+_WEIGHT_OF_CROWD = 0.02  # of a crowd, in what is usual: one that lasts for minutes is
+_STRAYS = 0.1  # of those accepted
+_STRAYS_MIN = 5
 
 
 class Vitals:
     """Samples the process. `clock` is monotonic, `cpu_clock` the CPU time used by this process, both in seconds.
 
-    The cost of a handshake is the CPU time of a period with handshakes, less that of periods without, divided by their
-    number. What else happened in the period counts as well: the rate is rather too low than too high.
+    The cost of a handshake is what a crowd costs more than usual, for each that comes more than usual:
+
+        cost = (CPU of a crowded period - usual CPU) / (handshakes of it - usual handshakes)
+
+    So what the node does all the time is not counted, even where clients always come; a burst of publications in that
+    period is, and the rate is rather too low than too high. A period with many sockets that came and were not accepted
+    within it (refused, or not answered yet) says nothing: in a flood refusals would count, the rate would fall, and
+    more be refused.
+
+    A cost above the usual start is forgotten slowly where none is measured: a node that few are sent to, because it was
+    slow once, could not prove that it is not any more.
     """
 
     def __init__(
@@ -29,7 +45,9 @@ class Vitals:
         self._at = clock()
         self._cpu_at = cpu_clock()
         self._accepted = 0
-        self._base_cpu = 0.0
+        self._opened = 0
+        self._usual_cpu = 0.0
+        self._usual_per_s = 0.0
         self._handshake_s = 0.0
         self._expected_at: float | None = None
         self._lag_s = 0.0
@@ -45,30 +63,47 @@ class Vitals:
         if self._expected_at is not None:
             self._lag_s = max(self._lag_s, self._clock() - self._expected_at)
 
-    def sample(self, accepted: int) -> None:
-        """End a period: `accepted` is the count of all handshakes so far."""
+    def sample(self, accepted: int, opened: int) -> None:
+        """End a period: `accepted` and `opened` count the handshakes and the sockets so far."""
         now, cpu_now = self._clock(), self._cpu_clock()
         period = now - self._at
         if period <= 0:
             return
         used = cpu_now - self._cpu_at
-        fresh = accepted - self._accepted
+        fresh, strays = accepted - self._accepted, abs(opened - self._opened - (accepted - self._accepted))
         self.cpu = min(1.0, used / period)
         self.loop_lag_s, self._lag_s = max(0.0, self._lag_s), 0.0
-        if fresh >= _HANDSHAKES_MIN:
-            cost = max(used - self._base_cpu * period, 0.1 * used) / fresh
-            self._handshake_s += _WEIGHT * (cost - self._handshake_s) if self._handshake_s else cost
-        elif fresh == 0:
-            self._base_cpu += _WEIGHT * (self.cpu - self._base_cpu)
-        self._at, self._cpu_at, self._accepted = now, cpu_now, accepted
+        self._at, self._cpu_at, self._accepted, self._opened = now, cpu_now, accepted, opened
+        if strays > max(_STRAYS_MIN, _STRAYS * fresh):
+            return
+        crowd = fresh >= _HANDSHAKES_MIN and fresh > _CROWD * self._usual_per_s * period
+        if crowd:
+            more = fresh - self._usual_per_s * period
+            cost = max(used - self._usual_cpu * period, 0.1 * used) / more
+            weight = min(_WEIGHT_MAX, _WEIGHT * more / 100) if self._handshake_s else 1.0
+            self._handshake_s += weight * (cost - self._handshake_s)
+        elif self._handshake_s > _START_S:
+            self._handshake_s = max(_START_S, (1 - _DRIFT) * self._handshake_s)
+        weight = _WEIGHT_OF_CROWD if crowd else _WEIGHT
+        self._usual_cpu += weight * (self.cpu - self._usual_cpu)
+        self._usual_per_s += weight * (fresh / period - self._usual_per_s)
 
     @property
     def accept_per_s(self) -> float:
         """Handshakes a second that the process can take."""
         if not self._handshake_s:
             return ACCEPT_PER_S_START
-        idle = max(0.1, 1.0 - self._base_cpu)
+        idle = max(0.1, 1.0 - self._usual_cpu)
         return min(_ACCEPT_PER_S_MAX, max(_ACCEPT_PER_S_MIN, _CPU_FOR_ACCEPTS * idle / self._handshake_s))
+
+
+def queued_s() -> float:
+    """How long this process was ready to run and did not, for others had the processor; 0 where it is not told."""
+    try:
+        with open("/proc/self/schedstat", "rb") as schedstat:
+            return int(schedstat.read().split()[1]) / 1e9
+    except (OSError, ValueError, IndexError):
+        return 0.0
 
 
 def open_files() -> int:

@@ -152,15 +152,14 @@ class FrameTracker:
             data = self._head + data
         size = len(data)
         close = self._close
-        held = size  # from where on bytes belong to the close frame
+        held = 0  # from where on bytes belong to the close frame
         if close is not None:
-            held = 0
             close += data[: min(pos, size)]
         fragmented = self._fragmented
         while pos < size:
             if one and pos and not fragmented:
                 data = data[:pos]
-                held = size = pos
+                size = pos
                 break
             end = self._frame(data, pos, size)
             if end < 0:
@@ -173,15 +172,18 @@ class FrameTracker:
                 if first & 0x0F == CLOSE:
                     close, held = data[pos:end], pos
             pos = end
-        self._left = pos - size if pos > size else 0
-        self._head = data[pos:]
+        left = self._left = pos - size if pos > size else 0
+        head = self._head = data[pos:]
         self._fragmented = fragmented
-        self._close = close
-        self.closed = close is not None and not self._left
-        self.lone = LONE_NEVER if fragmented or self._left or self._head or close is not None else self._lone
-        if close is None and self._head and self._head[0] & 0x0F == CLOSE:
-            held = pos
-        return max(0, held - kept)
+        if close is not None:
+            self._close = close
+            self.closed = not left
+            self.lone = LONE_NEVER
+            return max(0, held - kept)
+        self.lone = LONE_NEVER if fragmented or left or head else self._lone
+        if head and head[0] & 0x0F == CLOSE:
+            return max(0, pos - kept)
+        return size - kept
 
     def _frame(self, data: bytes, pos: int, size: int) -> int:
         """Return where the frame whose header is at `pos` ends, or -1 where that header is not whole yet."""

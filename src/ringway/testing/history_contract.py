@@ -172,6 +172,9 @@ class ReadContract:
         async with members(world, 2) as (a, b):
             for _ in range(3):
                 await a.history.append(OTHER, b"not of this channel", CHAT)
+            for _ in range(2):
+                page = await b.history.read(ROOM, CHAT, 0, 10)
+                assert (page.publications, page.complete) == ([], True)
             start = await b.history.position(ROOM, CHAT)
             page = await b.history.read(ROOM, CHAT, start.offset, 10)
             assert (page.epoch, page.publications, page.complete) == (start.epoch, [], True)

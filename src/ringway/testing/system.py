@@ -132,8 +132,10 @@ def running_system(*flags: str, nodes: int = 2, environ: Mapping[str, str] = NOT
         system = System(Path(directory), port, admin_port, environ)
         output = Path(directory) / "up.out"
         command = [*RINGWAY, "up", "--nodes", str(nodes), "--port", str(port), "--admin-port", str(admin_port), *flags]
+        # Nodes take ports from here on: two systems that start at one moment must not want the same ones.
+        ports = {"RINGWAY_NODE_PORT": str(free_port()), **system.environ}
         with output.open("wb") as log:
-            system.up = subprocess.Popen(command, env=system.environ, stdout=log, stderr=subprocess.STDOUT)
+            system.up = subprocess.Popen(command, env=ports, stdout=log, stderr=subprocess.STDOUT)
         try:
             up = system.up
             started = Path(directory) / "up.json"

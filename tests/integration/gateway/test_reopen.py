@@ -422,6 +422,7 @@ async def test_stopping_the_gateway_ends_who_waits_for_a_backend(backends):
         client = await made.dial()
         (await made.nodes[0].visit()).raw.reset()
         await eventually(lambda: made.stats.relays_moving == 1)
+        assert made.loads == [0, 0]
         stopping = asyncio.create_task(made.rig.gateway.stop())
         assert await told(client) == (1012, "the gateway is stopping")
         await client.close()

@@ -1,0 +1,44 @@
+"""How many handshakes a node takes: as fast as it has measured that it can, and those with a ticket first.
+
+More than it can take would make all of them late, those that are connected too; whoever is refused at once costs
+little, and comes again. What comes with a ticket was paced already, by a gateway's slots or by the balancer; it is
+let in ahead of clients that just come.
+
+Theory: a leaky bucket, filled by each handshake with the time that it takes (1 / rate), leaking a second per second.
+Without a ticket a handshake is taken while less than `BURST_S` is in, with one while less than `TICKETS_S` more is. In
+any t seconds at most `rate (t + BURST_S) + 1` come without a ticket, and `rate (t + BURST_S + TICKETS_S) + 1` in all.
+
+Those that are refused are told times at which to come again: one after the other, as fast as they could be taken.
+"""
+
+from ringway.core.slot import Slots
+
+BURST_S = 1.0
+"""What a node may be given at once, in seconds of its rate: a page that opens fifty sockets is no flood."""
+
+TICKETS_S = 1.0
+
+
+class Intake:
+    """One node's handshakes. `per_s` is the rate at the time, `now` monotonic."""
+
+    __slots__ = ("_at", "_level_s", "_returns")
+
+    def __init__(self, now: float) -> None:
+        self._at = now
+        self._level_s = 0.0
+        self._returns = Slots()
+
+    def take(self, now: float, per_s: float, *, ticket: bool) -> bool:
+        """Take one handshake in, or return False: it is to be refused."""
+        self._level_s = max(0.0, self._level_s - (now - self._at))
+        self._at = now
+        if self._level_s >= (BURST_S + TICKETS_S if ticket else BURST_S):
+            return False
+        self._level_s += 1.0 / per_s
+        return True
+
+    def pause_s(self, now: float, per_s: float) -> float:
+        """Return how long whoever was refused should wait."""
+        self._returns.per_s = per_s
+        return self._returns.turn_away(now, 0.0)
