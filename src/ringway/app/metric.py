@@ -107,6 +107,9 @@ NODE: Table = {
     "moves": _counter("node_moves_total", "Connections closed with the order to move."),
     "missed": _counter("node_moves_missed_total", "Connections sent to a place that they did not take in time."),
     "aged": _counter("node_aged_total", "Connections closed at the end of their life (`max_age_s`)."),
+    "fenced": _counter(
+        "node_fenced_total", "Connections closed since the node had been stopped, and the others had given it up."
+    ),
     "drained": _counter("node_drained_total", "Connections closed at the deadline of a drain, without a new place."),
 }
 

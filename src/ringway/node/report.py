@@ -41,7 +41,8 @@ class Reporter:
         self._utilisation = Utilisation(read_limits(shared.config.egress_bytes_per_s_max), shared.clock())
         shared.stats.utilisation = self._utilisation.shares
         self._incarnation = incarnation
-        self._seq = 0
+        self.seq = 0
+        """The number of the last report."""
         self._last: Report | None = None
         self._changed = asyncio.Event()
         self.url = ""
@@ -60,7 +61,7 @@ class Reporter:
             name=shared.name,
             incarnation=self._incarnation,
             role=Role.NODE,
-            seq=self._seq,
+            seq=self.seq,
             url=self.url,
             public_url=self.public_url,
             version=shared.version,
@@ -121,7 +122,7 @@ class Reporter:
 
     async def announce(self) -> None:
         """Send one report. Quiet while the engine is away: the next one follows."""
-        self._seq += 1
+        self.seq += 1
         self._last = self.build()
         try:
             async with asyncio.timeout(_ANNOUNCE_S):

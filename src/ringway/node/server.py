@@ -26,6 +26,7 @@ from ringway.node.connection import Connection
 from ringway.node.departure import depart
 from ringway.node.drain import Drain
 from ringway.node.fanout import Fanout
+from ringway.node.fencing import Fencing
 from ringway.node.interest import Interest
 from ringway.node.keepalive import Keepalive
 from ringway.node.mover import Mover
@@ -103,6 +104,7 @@ class ChannelNode:
         self._drain = Drain(self._shared)
         self._reporter = Reporter(self._shared, self.peers, self._drain, self._vitals, incarnation)
         self._mover = Mover(self._shared, self.peers, self._drain, mint, ring_secret, incarnation, wall)
+        self._fencing = Fencing(self._shared)
         self._admission = Admission(self._shared, self.peers, mint, wall, lambda: self._vitals.accept_per_s)
         self._server: asyncio.Server | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -220,6 +222,7 @@ class ChannelNode:
             self._vitals.pulse()
             try:
                 now = self._clock()
+                self._fencing.tick(self._reporter.seq)
                 if floor(now) != shared.second:
                     shared.second = floor(now)
                     shared.roster.sweep(now, self.config.move_cool_down_s)

@@ -20,6 +20,7 @@ class Stats:
         "deliveries",
         "drained",
         "errors",
+        "fenced",
         "frames_in",
         "handshake_p99_s",
         "malformed",
@@ -63,4 +64,5 @@ class Stats:
         self.moves = 0  # connections closed with a move
         self.missed = 0  # of these, how many did not take their place in time
         self.aged = 0  # connections closed at the end of their life (`max_age_s`)
+        self.fenced = 0  # connections closed since the node had been stopped for longer than its lease
         self.drained = 0  # connections closed without a place elsewhere, at the deadline of a drain

@@ -97,6 +97,15 @@ class Vitals:
         return min(_ACCEPT_PER_S_MAX, max(_ACCEPT_PER_S_MIN, _CPU_FOR_ACCEPTS * idle / self._handshake_s))
 
 
+def queued_s() -> float:
+    """How long this process was ready to run and did not, for others had the processor; 0 where it is not told."""
+    try:
+        with open("/proc/self/schedstat", "rb") as schedstat:
+            return int(schedstat.read().split()[1]) / 1e9
+    except (OSError, ValueError, IndexError):
+        return 0.0
+
+
 def open_files() -> int:
     """How many files this process has open; 0 where the system does not tell in one call (Linux before 6.2)."""
     try:
