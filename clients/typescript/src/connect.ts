@@ -57,10 +57,10 @@ async function connectAsItIs(settings: Settings, url: string, dial: Dial): Promi
   return (await dial(found.places[0]!, {}, settings.connectTimeoutMs)) ? url : undefined;
 }
 
-/**
- * Go to where a move leads: ask the gateways for the node's URL, `first` before the others, and connect to it once, for a
- * session is resumed once. True when it is.
- */
+/** How often a session is tried to be resumed: a node that has too much to do refuses, and a page cannot see why. */
+const RESUMES_MAX = 3;
+
+/** Go to where a move leads: ask the gateways for the node's URL, `first` before the others. True when the session is there. */
 export async function follow(
   settings: Settings,
   first: string,
@@ -77,7 +77,11 @@ export async function follow(
     const place = found.places[0]!;
     if (place.node !== move.node || found.ticket !== move.ticket) return false; // placed anew: the ticket is not good
     await pause.sleep(found.dueAt - Date.now(), signal);
-    return !signal.aborted && dial(place, { resume: "1", moves: newMark() }, settings.attemptTimeoutMs);
+    for (let attempt = 0; attempt < RESUMES_MAX && !signal.aborted; attempt++) {
+      if (attempt) await pause.sleep(pause.backoff(settings, attempt - 1), signal);
+      if (await dial(place, { resume: "1", moves: newMark() }, settings.attemptTimeoutMs)) return true;
+    }
+    return false;
   }
   return false;
 }

@@ -125,7 +125,10 @@ export class Wire {
   /** Take `socket`, which is open, as the present one. */
   #adopt(socket: WebSocket, node: string, mark: string): boolean {
     const move = this.#move;
-    if (move && socket.protocol !== this.protocol) return false; // not what the user speaks
+    if (move && socket.protocol !== this.protocol) {
+      this.#giveUp.abort(); // not what the user speaks
+      return false;
+    }
     this.#socket = socket;
     this.#mark = mark;
     this.node = node;

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import picows
 
 from ringway.client.opener import Terms, join
+from ringway.core.backoff import next_delay_s
+from ringway.errors import UpgradeError
 from ringway.protocol.move import Move
 
 if TYPE_CHECKING:
@@ -19,6 +21,13 @@ if TYPE_CHECKING:
 
     from ringway.client.route import Route
     from ringway.client.wire import Wire
+
+
+RESUMES_MAX = 3
+"""How often a session is tried to be resumed."""
+
+TOO_MUCH = 503
+"""How a node refuses that has too much to do. It spends no ticket then; other refusals are final."""
 
 
 class Follow:
@@ -45,7 +54,15 @@ class Follow:
         async with asyncio.timeout(self._timeout_s):
             way = await self._route.resume(move, self._rng, self._timeout_s)
             await asyncio.sleep(way.wait_s)
-            await join(way.urls[0], wire, self._terms, timeout_s=self._timeout_s)
+            for attempt in range(RESUMES_MAX):
+                try:
+                    await join(way.urls[0], wire, self._terms, timeout_s=self._timeout_s)
+                except (OSError, UpgradeError) as error:
+                    if attempt == RESUMES_MAX - 1 or (isinstance(error, UpgradeError) and error.status != TOO_MUCH):
+                        raise
+                    await asyncio.sleep(next_delay_s(attempt, self._rng))
+                else:
+                    return
 
     def see_off(self, transport: picows.WSTransport) -> None:
         """Collect what picows says of a connection that was left: nobody else would."""

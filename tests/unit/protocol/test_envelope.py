@@ -4,7 +4,7 @@ from ringway.protocol.envelope import HEAD_BYTES, JOIN, LEAVE, PUBLICATION, Orig
 from ringway.types import Incarnation
 
 
-def test_a_head_is_kind_origin_and_a_growing_number():  # P-4.17
+def test_a_head_is_kind_origin_and_a_growing_number():  # P-10.1
     origin = Origin(Incarnation("0a0b0c0d"))
     sealed = [origin.seal(kind, b'{"data":1}') for kind in (PUBLICATION, JOIN, LEAVE)]
     assert [payload[:1] for payload in sealed] == [b"p", b"j", b"l"]
