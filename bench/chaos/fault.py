@@ -34,8 +34,10 @@ class Faults:
             return {}
 
     def some_node(self) -> str:
-        """The name of a node, by chance."""
-        return self.rng.choice(sorted(wait_for(self.nodes, "nodes", BACK_S)))
+        """The name of a node, by chance: of those with at least half of what each would have of all connections."""
+        nodes = wait_for(self.nodes, "nodes", BACK_S)
+        fair = sum(node["connections"] for node in nodes.values()) / len(nodes)
+        return self.rng.choice(sorted(name for name, node in nodes.items() if node["connections"] >= fair / 2))
 
     def kill(self, name: str) -> None:
         """Kill a member, or the engine ("nats"), as a power cut would."""
