@@ -103,7 +103,6 @@ MUTANTS = (
                 "        return\n",
             ),
         ),
-        {"faults": "4", "seconds": "1"},
     ),
     Mutant(
         "no-proof-asked",
@@ -280,6 +279,19 @@ MUTANTS = (
             ),
         ),
         BUSY | {"kinds": "twin"},
+    ),
+    Mutant(
+        "no-fencing",
+        "a node that was stopped past its lease goes on to serve whoever it served",
+        "pause_node",
+        ("clients that were closed",),
+        (
+            Edit(
+                "node/fencing.py",
+                "        if self._fence.beat(self._clock(), time.process_time(), queued_s(), reports):\n",
+                "        if self._fence.beat(self._clock(), time.process_time(), queued_s(), reports) is None:\n",
+            ),
+        ),
     ),
     # the gateway
     Mutant(

@@ -3,6 +3,8 @@
 import os
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from random import Random
 from typing import Any
 
@@ -45,15 +47,16 @@ class Faults:
         self.note(f"stop {name}")
         self._system.kill(name, signal.SIGTERM)
 
-    def pause(self, name: str, seconds: float) -> None:
-        """Let a member stand still for a while."""
-        self.note(f"pause {name} for {seconds:g} s")
+    @contextmanager
+    def paused(self, name: str) -> Iterator[None]:
+        """Let a member stand still for the time of the block."""
+        self.note(f"pause {name}")
         pid = self._system.kill(name, signal.SIGSTOP)
         try:
-            time.sleep(seconds)
+            yield
         finally:
             os.kill(pid, signal.SIGCONT)
-        self.note(f"continue {name}")
+            self.note(f"continue {name}")
 
     def engine_away(self, seconds: float) -> None:
         """Kill the engine; let it be started again after a while. The supervisor stands still meanwhile."""
