@@ -24,4 +24,6 @@ def test_the_offset_is_put_in_where_there_is_one():
     [(b'{"data":1}', True), (b"{}", False), (b"", False), (b"[1]", False), (b'{"data":\n1}', False)],
 )
 def test_what_would_break_a_frame_is_not_sound(body, sound):
-    assert is_sound(Origin(Incarnation("0a0a0a0a")).seal(PUBLICATION, body)) is sound
+    payload = Origin(Incarnation("0a0a0a0a")).seal(PUBLICATION, body)
+    assert is_sound(payload) is sound
+    assert not is_sound(b"?" + payload[1:])
