@@ -1,4 +1,4 @@
-"""All nodes are restarted, one after the other, `faults` times: each is told to stop, and moves its clients first.
+"""The first `nodes` nodes are restarted, one after the other, `faults` times: each moves its clients first.
 
 With `seconds` it leaves that to SIGTERM, which takes the whole time of its deadline; without, it is drained before.
 """
@@ -13,7 +13,7 @@ DRAIN = {"RINGWAY_NODE_DRAIN_WITHIN_S": "30"}
 FULL = Size(
     seconds=30, publishers=UNINTERRUPTED, clients=3000, rate=200, channels=50, faults=5, processes=2, environ=DRAIN
 )
-SMALL = Size(seconds=0, publishers=UNINTERRUPTED, clients=60, rate=200, faults=1, environ=HASTY)
+SMALL = Size(nodes=2, seconds=0, publishers=UNINTERRUPTED, clients=60, rate=200, faults=1, environ=HASTY)
 CALM_S = 0.5
 
 
@@ -22,7 +22,7 @@ def run(size: Size, system: System | None = None) -> Outcome:
     with stage(size, system) as on:
         began = time.monotonic()
         for _ in range(size.faults):
-            for name in sorted(on.faults.nodes()):
+            for name in sorted(on.faults.nodes())[: size.nodes]:
                 time.sleep(CALM_S)
                 life = on.faults.incarnation(name)
                 if not size.seconds:
