@@ -58,7 +58,7 @@ class Crowd:
 
     def _client(self, index: int) -> ringway.Client:
         def note(event: ringway.client.Event) -> None:
-            if isinstance(event, ringway.client.Connected):
+            if isinstance(event, ringway.Connected | ringway.Moved):
                 self.visited[index].append(event.node)
 
         return ringway.Client(self.url, on_event=note)

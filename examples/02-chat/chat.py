@@ -14,6 +14,8 @@ def tell(event: ringway.Event) -> None:
     """Say what happens to the connection; the chat goes on by itself."""
     if isinstance(event, ringway.Connected):
         print(f"* {'moved to' if event.moved else 'connected to'} {event.node}", flush=True)
+    elif isinstance(event, ringway.Moved):
+        print(f"* moved to {event.node}", flush=True)
     elif isinstance(event, ringway.Disconnected) and event.retry_in_s and event.move_to is None:
         print(f"* lost {event.node}, trying again", flush=True)
 

@@ -9,7 +9,7 @@ import typer
 from ringway.cli.cluster import GatewayUrl, connected, gateway_url
 from ringway.cli.option import AsJson, StateDir
 from ringway.cli.process import run_async
-from ringway.client import Connected, Disconnected, Event, Publication
+from ringway.client import Connected, Disconnected, Event, Moved, Publication
 from ringway.protocol.close import NORMAL
 
 
@@ -67,6 +67,8 @@ def _line(publication: Publication, *, named: bool, as_json: bool) -> str:
 def _tell(event: Event) -> None:
     if isinstance(event, Connected):
         typer.echo(f"moved to {event.node}" if event.moved else f"connected to {event.node}", err=True)
+    elif isinstance(event, Moved):
+        typer.echo(f"moved to {event.node}", err=True)
     elif isinstance(event, Disconnected) and event.move_to is None and event.code != NORMAL:
         typer.echo(f"disconnected from {event.node}: {event.code} {event.reason}".rstrip(), err=True)
 

@@ -5,13 +5,13 @@ import time
 from collections.abc import Callable
 
 import ringway
-from ringway.client import Connected, Disconnected, Event
+from ringway.client import Connected, Disconnected, Event, Moved
 
 CHANNEL = "witness"
 
 
 class Witness:
-    """Subscribed to one channel. `nodes` are those it was connected to, in order; `ends` the close codes it saw."""
+    """Subscribed to one channel. `nodes` are those it was on, in order; `ends` the close codes it saw: no moves."""
 
     def __init__(self, url: str | list[str], key: str | None = None) -> None:
         self.nodes: list[str] = []
@@ -33,7 +33,7 @@ class Witness:
         return self._subscription is not None and self._subscription.confirmed
 
     def _note(self, event: Event) -> None:
-        if isinstance(event, Connected):
+        if isinstance(event, Connected | Moved):
             self.nodes.append(event.node)
         elif isinstance(event, Disconnected):
             self.ends.append((event.code, event.reason))
