@@ -3,6 +3,8 @@
 import os
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from random import Random
 from typing import Any
 
@@ -32,8 +34,10 @@ class Faults:
             return {}
 
     def some_node(self) -> str:
-        """The name of a node, by chance."""
-        return self.rng.choice(sorted(wait_for(self.nodes, "nodes", BACK_S)))
+        """The name of a node, by chance: of those with at least half of what each would have of all connections."""
+        nodes = wait_for(self.nodes, "nodes", BACK_S)
+        fair = sum(node["connections"] for node in nodes.values()) / len(nodes)
+        return self.rng.choice(sorted(name for name, node in nodes.items() if node["connections"] >= fair / 2))
 
     def kill(self, name: str) -> None:
         """Kill a member, or the engine ("nats"), as a power cut would."""
@@ -45,15 +49,16 @@ class Faults:
         self.note(f"stop {name}")
         self._system.kill(name, signal.SIGTERM)
 
-    def pause(self, name: str, seconds: float) -> None:
-        """Let a member stand still for a while."""
-        self.note(f"pause {name} for {seconds:g} s")
+    @contextmanager
+    def paused(self, name: str) -> Iterator[None]:
+        """Let a member stand still for the time of the block."""
+        self.note(f"pause {name}")
         pid = self._system.kill(name, signal.SIGSTOP)
         try:
-            time.sleep(seconds)
+            yield
         finally:
             os.kill(pid, signal.SIGCONT)
-        self.note(f"continue {name}")
+            self.note(f"continue {name}")
 
     def engine_away(self, seconds: float) -> None:
         """Kill the engine; let it be started again after a while. The supervisor stands still meanwhile."""

@@ -58,8 +58,9 @@ class Watch:
         return peak
 
     def budget(self, name: str) -> float:
-        """What the node said that it can take, connections a second: the highest it ever said."""
-        return max((value for _, value in self.series(name, "accept_per_s")), default=0.0)
+        """What the node said that it can take, connections a second: the median of what it said."""
+        said = sorted(value for _, value in self.series(name, "accept_per_s"))
+        return said[len(said) // 2] if said else 0.0
 
     def lag_p99_s(self) -> float:
         """The 99th percentile of the nodes' loop lag, over all reports."""

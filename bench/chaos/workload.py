@@ -22,7 +22,7 @@ LOOK_S = 0.2
 KEPT, FORGOTTEN = "room:", "plain:"
 """Channels with history, and without: what is published to these may be lost with a connection, but not silently."""
 
-HISTORY = {"RINGWAY_NODE_NAMESPACES": "room:history_size=10000,history_ttl_s=120"}
+HISTORY = {"RINGWAY_NODE_NAMESPACES": "room:history_size=10000,history_ttl_s=120 plain:history_size=0"}
 """What nodes are told of them; inside these bounds nothing that was acknowledged may be lost."""
 
 

@@ -3,6 +3,7 @@
 from ringway.client import (
     Client,
     ClientConfig,
+    ClientInfo,
     Connected,
     Disconnected,
     Event,
@@ -30,6 +31,7 @@ __all__ = [
     "Left",
     "History",
     "PresenceStats",
+    "ClientInfo",
     "StreamPosition",
     "Connected",
     "Moved",

@@ -23,6 +23,7 @@ def run(size: Size, system: System | None = None) -> Outcome:
             on.faults.kill(victim)
             on.load.wait(lambda: not on.load.all_subscribed(), "the kill to be noticed")
             on.load.wait(on.load.all_subscribed, "everybody to be back")
+            on.faults.note("all are back")
             on.faults.wait_reborn(victim, life)
         outcome = on.outcome("kill_node", size)
     outcome.claim_back(p50_s=1.0, p99_s=5.0)

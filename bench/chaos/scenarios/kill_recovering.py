@@ -28,6 +28,7 @@ def run(size: Size, system: System | None = None) -> Outcome:
             on.faults.kill(second)
             on.load.wait(lambda: not on.load.all_subscribed(), "the kills to be noticed")
             on.load.wait(on.load.all_subscribed, "everybody to be back")
+            on.faults.note("all are back")
             for name in (first, second):
                 on.faults.wait_reborn(name, lives[name])
         outcome = on.outcome("kill_recovering", size)

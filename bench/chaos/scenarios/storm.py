@@ -1,6 +1,6 @@
-"""All clients lose their connection in one instant, and come back: through slots and windows, or without them.
+"""All clients lose their connection in one instant, and come back one after the other, in slots and a window.
 
-`seconds` is the time until all are back. `RINGWAY_…` settings in `environ` switch slots and windows off for comparison.
+`seconds` is the time in which all are to be back. `storm_unshaped` is the same without slots and window.
 """
 
 import time
@@ -15,7 +15,7 @@ SMALL = Size(clients=120, rate=100, kinds=("sdk", "follow", "socket"), nodes=2, 
 CALM_S = 2.0
 
 
-def run(size: Size, system: System | None = None) -> Outcome:
+def run(size: Size, system: System | None = None, name: str = "storm") -> Outcome:
     """Drop everybody, wait until they are back, and judge."""
     with stage(size, system) as on:
         time.sleep(CALM_S)
@@ -25,12 +25,12 @@ def run(size: Size, system: System | None = None) -> Outcome:
             took_s = on.load.wait(on.load.all_subscribed, "everybody to be back", 120.0)
             on.faults.note("all are back")
             time.sleep(CALM_S)
-        outcome = on.outcome("storm", size, all_back_s=took_s, loop_lag_p99_s=watch.lag_p99_s())
+        outcome = on.outcome(name, size)
     outcome.paces += [
         Claim("all back, s", took_s, at_most=size.seconds),
         Claim("loop lag p99 s", watch.lag_p99_s(), at_most=0.25),
     ]
-    for name in watch.names():
-        ratio = watch.accept_peak(name) / max(watch.budget(name), 1e-9)
-        outcome.paces.append(Claim(f"accept peak of {name} ÷ its budget", ratio, at_most=1.1))
+    for node in watch.names():
+        ratio = watch.accept_peak(node) / max(watch.budget(node), 1e-9)
+        outcome.paces.append(Claim(f"accept peak of {node} ÷ its budget", ratio, at_most=1.1))
     return outcome

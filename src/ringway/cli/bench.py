@@ -4,14 +4,14 @@ import asyncio
 import secrets
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import Annotated
 
 import msgspec
 import typer
 
-from ringway.cli.cluster import GatewayUrl, connected, gateway_url
+from ringway.cli.cluster import GatewayUrl, connected, gateway_urls
 from ringway.cli.option import AsJson, StateDir
 from ringway.cli.process import run_async
 from ringway.client import Client, Publication
@@ -54,8 +54,8 @@ def bench(
     It shows how long a publication takes to each subscriber, and whether all arrived. All clients are in this one
     process and share the machine with the system: it is a first impression, no benchmark of what it can take.
     """
-    address = gateway_url(url, state)
-    measured = run_async(_measure(address, clients, rate, seconds, size, quiet=as_json))
+    addresses = gateway_urls(url, state)
+    measured = run_async(_measure(addresses, clients, rate, seconds, size, quiet=as_json))
     if as_json:
         typer.echo(msgspec.json.encode(measured))
     else:
@@ -64,7 +64,7 @@ def bench(
         raise typer.Exit(1)
 
 
-async def _measure(url: str, count: int, rate: float, seconds: float, size: int, *, quiet: bool) -> Measured:
+async def _measure(urls: Sequence[str], count: int, rate: float, seconds: float, size: int, *, quiet: bool) -> Measured:
     from rich.console import Console
     from rich.progress import Progress
 
@@ -72,7 +72,7 @@ async def _measure(url: str, count: int, rate: float, seconds: float, size: int,
     with Progress(console=Console(stderr=True), transient=True, disable=quiet or not sys.stderr.isatty()) as progress:
         async with AsyncExitStack() as stack:
             opening = progress.add_task("connecting", total=count)
-            crowd = await _open(stack, url, count, lambda: progress.update(opening, advance=1))
+            crowd = await _open(stack, urls, count, lambda: progress.update(opening, advance=1))
             subscriptions = [client.subscribe(tally.channel, on_publication=tally.deliver) for client in crowd]
             for subscription in subscriptions:
                 await subscription.wait_confirmed()
@@ -89,12 +89,12 @@ async def _measure(url: str, count: int, rate: float, seconds: float, size: int,
             return tally.summary(count, len({client.node for client in crowd}), took)
 
 
-async def _open(stack: AsyncExitStack, url: str, count: int, opened: Callable[[], None]) -> list[Client]:
+async def _open(stack: AsyncExitStack, urls: Sequence[str], count: int, opened: Callable[[], None]) -> list[Client]:
     room = asyncio.Semaphore(OPENING_MAX)
 
     async def one() -> Client:
         async with room:
-            client = await stack.enter_async_context(connected(url))
+            client = await stack.enter_async_context(connected(urls))
             opened()
             return client
 

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
@@ -40,9 +40,9 @@ GatewayUrl = Annotated[
     str | None,
     typer.Option(
         "--url",
-        metavar="URL",
-        help="The gateway: http://host:port (asks it for a node) or ws://host:port (goes through it). "
-        f"Also {URL_ENV}. Without it: the one that `ringway up` runs on this machine.",
+        metavar="URL[,URL...]",
+        help="The gateway: http://host:port (asks it for a node) or ws://host:port (goes through it); of several, one "
+        f"that can be reached. Also {URL_ENV}. Without it: the one that `ringway up` runs on this machine.",
     ),
 ]
 
@@ -105,29 +105,31 @@ async def ask_leader(engine: Engine, request: Drain, patience_s: float = 0.0) ->
 
 
 @asynccontextmanager
-async def connected(url: str, **options: Any) -> AsyncIterator[Client]:
-    """Connect a client to the gateway at `url`; raise `ConfigError` where nobody is there."""
-    client = Client(url, config=ClientConfig(open_timeout_s=ANSWER_S), **options)
+async def connected(urls: Sequence[str], **options: Any) -> AsyncIterator[Client]:
+    """Connect a client to one of the gateways at `urls`; raise `ConfigError` where none can be reached."""
+    client = Client(urls, config=ClientConfig(open_timeout_s=ANSWER_S), **options)
     try:
         await client.open()
     except OSError as error:
         why = error.strerror or str(error) or "no answer in time"
-        raise ConfigError(f"no gateway can be reached at {url} ({why}); start one, or correct --url") from None
+        raise ConfigError(
+            f"no gateway can be reached at {' or '.join(urls)} ({why}); start one, or correct --url"
+        ) from None
     try:
         yield client
     finally:
         await client.close()
 
 
-def gateway_url(given: str | None, state: str | None) -> str:
-    """Return the URL of the gateway: `given`, `RINGWAY_URL`, or the one of the system that runs here."""
-    url = given or os.environ.get(URL_ENV)
-    if url:
-        return url
+def gateway_urls(given: str | None, state: str | None) -> list[str]:
+    """Return the URLs of the gateways: `given`, `RINGWAY_URL`, or the one of the system that runs here."""
+    urls = (given or os.environ.get(URL_ENV) or "").replace(",", " ").split()
+    if urls:
+        return urls
     directory = state_dir(state)
     running = find_running(directory)
     if running is None:
         raise ConfigError(
             f"no system runs from {directory}; start one with `ringway up`, or name a gateway: --url http://host:8000"
         )
-    return running.gateway_url
+    return [running.gateway_url]

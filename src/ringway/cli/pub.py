@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from ringway.cli.cluster import GatewayUrl, connected, gateway_url
+from ringway.cli.cluster import GatewayUrl, connected, gateway_urls
 from ringway.cli.option import StateDir
 from ringway.cli.process import run_async
 
@@ -20,10 +20,10 @@ def pub(
 
     Example: ringway pub room hello, or ringway pub room '{"text": "hello"}'
     """
-    address = gateway_url(url, state)
+    addresses = gateway_urls(url, state)
 
     async def work() -> None:
-        async with connected(address) as client:
+        async with connected(addresses) as client:
             await client.publish(channel, read_data(data))
 
     run_async(work())

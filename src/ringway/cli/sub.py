@@ -6,7 +6,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-from ringway.cli.cluster import GatewayUrl, connected, gateway_url
+from ringway.cli.cluster import GatewayUrl, connected, gateway_urls
 from ringway.cli.option import AsJson, StateDir
 from ringway.cli.process import run_async
 from ringway.client import Connected, Disconnected, Event, Moved, Publication
@@ -25,7 +25,7 @@ def sub(
     What happens to the connection, such as a move to another node, is told on stderr. With --json each line is an
     object with channel and data.
     """
-    address = gateway_url(url, state)
+    addresses = gateway_urls(url, state)
 
     async def work() -> None:
         done = asyncio.Event()
@@ -39,7 +39,7 @@ def sub(
             if seen == count:
                 done.set()
 
-        async with connected(address, on_event=_tell) as client:
+        async with connected(addresses, on_event=_tell) as client:
             subscriptions = [client.subscribe(channel, on_publication=show) for channel in channels]
             for subscription in subscriptions:
                 await subscription.wait_confirmed()

@@ -7,6 +7,7 @@ from ringway.client.connect import connect
 from ringway.client.event import Connected, Disconnected, Event, Failed, Gap, Moved
 from ringway.client.socket import Socket
 from ringway.client.subscription import Joined, Left, Publication, Subscription
+from ringway.protocol.command import ClientInfo
 
 __all__ = [
     "Client",
@@ -17,6 +18,7 @@ __all__ = [
     "Left",
     "History",
     "PresenceStats",
+    "ClientInfo",
     "StreamPosition",
     "Connected",
     "Moved",

@@ -28,9 +28,11 @@ CHECKS_AT_ONCE = 16
 ROUNDS_MAX = 20
 """Reads in a row after each of which more is missing; then nobody is kept waiting any longer."""
 
-ATTEMPTS_MAX = 4
-PAUSE_S = 0.5
-"""A read that fails although the engine is there is tried so often, with this pause."""
+ATTEMPTS_MAX = 30
+PAUSE_S = 0.1
+PAUSE_MAX_S = 2.0
+"""A read that fails although the engine is there (it elects a leader, say) is tried so often: for about a minute, with
+pauses that double up to the longest. Nobody would be helped by a 3010 before that: they could not recover either."""
 
 _log = structlog.get_logger()
 
@@ -141,13 +143,14 @@ class CatchUp:
 
     async def _read(self, channel: Channel, retention: Retention, stream: Stream) -> Page | None:
         """What history has since the position; None where it cannot be asked."""
-        for _ in range(ATTEMPTS_MAX):
+        for attempt in range(ATTEMPTS_MAX):
             try:
                 return await self._reader.read(channel, retention, stream.position, self._limit)
             except EngineError as error:
                 if isinstance(error, EngineAway) and not self._engine.up:
                     return None  # all is asked for again when it is back
-                _log.warning("history was not told", channel=channel, error=str(error))
-            await asyncio.sleep(PAUSE_S)
+                if not attempt:
+                    _log.warning("history was not told", channel=channel, error=str(error))
+            await asyncio.sleep(min(PAUSE_S * 2**attempt, PAUSE_MAX_S))
         self._lose(channel)
         return None

@@ -92,8 +92,6 @@ class Fanout:
                     if verdict is Verdict.HELD:
                         self.behind(channel)
                     return
-        else:
-            stream.hear(payload[1:5], payload[5:13])
         self.send(channel, stream, payload, offset)
 
     def send(self, channel: Channel, stream: Stream, payload: bytes, offset: int) -> None:
@@ -103,6 +101,8 @@ class Fanout:
             return
         body = body_of(payload, offset)
         kind = payload[0]
+        if not offset:
+            stream.hear(payload[1:5], payload[5:13])
         if stream.tail is not None:
             stream.tail.add(Entry(offset, payload[1:5], payload[5:13], kind, body))
         if kind == PUBLICATION:

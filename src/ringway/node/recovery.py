@@ -137,7 +137,7 @@ class Recovery:
     def _take(self, channel: Channel, since: int, page: Page) -> int:
         """Put a page in front of the tail; return up to which offset that settles the matter."""
         if page.complete:
-            return self._extend(channel, page, since, since, page.publications)
+            return self._extend(channel, page, -1, since, page.publications)  # serves all but lower offsets
         if len(page.publications) >= self._limit or not page.publications:
             return since  # too many, also for those with a lower offset; or nothing is left that proves anything
         first = page.publications[0][0]  # proves nothing of what was before it, and all of what comes after

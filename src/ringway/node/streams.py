@@ -63,7 +63,6 @@ class Streams:
         stats: "Stats",
         clock: Callable[[], float],
     ) -> None:
-        self._engine = engine
         self._namespaces = namespaces
         self._hub = hub
         self._stats = stats
@@ -173,7 +172,7 @@ class Streams:
     def _pushes(self, channel: Channel, found: list[Entry], cut: Cut, hold: Hold, watching: bool) -> list[bytes] | None:
         self.fanout.settle(channel)
         others: list[Entry] | None = []
-        if watching or not self._streams[channel].kept:
+        if watching or not self._streams[channel].kept:  # all else has an offset there
             heard = {bytes.fromhex(origin): seq.to_bytes(8, "big") for origin, seq in cut.heard.items()}
             others = hold.tail.unheard(heard, hold.start)
         if others is None:

@@ -1,4 +1,4 @@
-"""Subscribing, with the recovery of what was missed; and what it is to be in a channel (PROTOCOL.md P-4.5, P-4.12).
+"""Subscribing, with the recovery of what was missed; and what it is to be in a channel (PROTOCOL.md P-4.5, P-4.13).
 
 The reply and the place in the hub belong to one loop turn: it says up to where the client has everything, and
 everything after that is delivered to it.

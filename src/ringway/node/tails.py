@@ -51,14 +51,15 @@ class Tails:
         self._bytes_max = bytes_max
         self._clock = clock
         self._unneeded = unneeded
-        self._lingering: dict[Channel, tuple[float, Tail]] = {}
+        self._lingering: dict[Channel, tuple[float, Tail]] = {}  # in the order of their ends
+        self._bytes = 0  # of those, as they were at the last sweep or when they came
 
     def hold(self, channel: Channel) -> Hold:
         """Keep what is delivered of `channel` from now on; raise `KeyError` where it is not followed."""
         stream = self._streams[channel]
         if stream.tail is None:
             stream.tail = Tail(stream.position, self._bytes_max)
-        self._lingering.pop(channel, None)
+        self._take_back(channel)
         stream.tail.holders += 1
         return Hold(self, channel, stream.tail)
 
@@ -73,18 +74,19 @@ class Tails:
             self._drop(channel)
             return
         self._lingering[channel] = self._clock() + LINGER_S, tail
+        self._bytes += tail.bytes
         self._unneeded(channel)
-        size = sum(tail.bytes for _, tail in self._lingering.values())
-        while len(self._lingering) > LINGERING_MAX or size > LINGERING_BYTES_MAX:
+        while len(self._lingering) > LINGERING_MAX or (self._bytes > LINGERING_BYTES_MAX and self._lingering):
             oldest = next(iter(self._lingering))
-            size -= self._lingering.pop(oldest)[1].bytes
+            self._take_back(oldest)
             self._drop(oldest)
 
     def forget(self, channel: Channel) -> None:
         """Begin a new tail at the next `hold`: the present one is over, and its holders are told when they ask."""
-        stream = self._streams[channel]
-        stream.tail = None
-        self._lingering.pop(channel, None)
+        self._take_back(channel)
+        stream = self._streams.get(channel)
+        if stream is not None:
+            stream.tail = None
 
     def sweep(self) -> None:
         """Let those go that have lingered long enough."""
@@ -92,9 +94,15 @@ class Tails:
         while self._lingering:
             channel, (until, _) = next(iter(self._lingering.items()))
             if until > now:
-                return
+                break
             del self._lingering[channel]
             self._drop(channel)
+        self._bytes = sum(tail.bytes for _, tail in self._lingering.values())
+
+    def _take_back(self, channel: Channel) -> None:
+        lingering = self._lingering.pop(channel, None)
+        if lingering is not None:
+            self._bytes -= lingering[1].bytes
 
     def _drop(self, channel: Channel) -> None:
         stream = self._streams.get(channel)

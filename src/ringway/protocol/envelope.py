@@ -1,4 +1,4 @@
-"""What crosses the engine on a channel: a head of 13 bytes, and one JSON object (PROTOCOL.md P-4.17).
+"""What crosses the engine on a channel: a head of 13 bytes, and one JSON object (PROTOCOL.md P-10.1).
 
     kind    1 byte    `p` a publication, `j` a join, `l` a leave
     origin  4 bytes   the incarnation of the node that sent it
@@ -37,8 +37,10 @@ class Origin:
 
 
 def is_sound(payload: bytes) -> bool:
-    """Whether there is an object with something in it behind the head, on one line: else it would break its frame."""
-    return payload[HEAD_BYTES : HEAD_BYTES + 2] == _FIRST and payload.find(b"\n", HEAD_BYTES) < 0
+    """Whether it is of a known kind, with an object behind the head on one line: else it would break its frame."""
+    return (
+        payload[HEAD_BYTES : HEAD_BYTES + 2] == _FIRST and payload.find(b"\n", HEAD_BYTES) < 0 and payload[0] in _NAMES
+    )
 
 
 def body_of(payload: bytes, offset: int) -> bytes:

@@ -298,6 +298,26 @@ async def test_what_is_recovered_is_bounded(start_node: StartNode, dial: Dial) -
     assert "recovered" not in result, "more bytes than may be recovered"
 
 
+async def test_who_recovers_many_channels_is_not_taken_for_slow(start_node: StartNode, dial: Dial) -> None:
+    node = await start_node(namespaces=NAMESPACES, commands_per_s=10_000)
+    writer = await dial(node, connect=True)
+    channels = [f"c{n}" for n in range(20)]
+    before = [await subscribe(writer, channel) for channel in channels]
+    for channel in channels:
+        await writer.ask(unsubscribe={"channel": channel})
+        for n in range(50):
+            await writer.publish(channel, f"{n}:" + "x" * 8000)
+    again = await dial(node, connect=True, receive_buffer_bytes=4096)
+    requests = [
+        {"channel": channel, "recover": True, "epoch": position["epoch"], "offset": position.get("offset", 0)}
+        for channel, position in zip(channels, before, strict=True)
+    ]
+    again.send(*({"id": 10 + n, "subscribe": request} for n, request in enumerate(requests)))
+    for n in range(20):
+        assert len((await again.reply(10 + n))["subscribe"]["publications"]) == 50
+    assert not node.stats.closed
+
+
 async def test_a_publication_with_a_key_is_stored_once(start_node: StartNode, dial: Dial) -> None:
     node = await start_node(namespaces=NAMESPACES)
     peer = await dial(node, connect=True)

@@ -53,6 +53,58 @@ def check_exchange(seen: dict[str, Any], count: int) -> None:
     assert publishers[count] != publishers[0]
 
 
+class Follower:
+    """A client of an SDK in a process of its own that stays subscribed: `async with` until it is subscribed."""
+
+    def __init__(self, *command: str) -> None:
+        self._command = command
+
+    @classmethod
+    def javascript(cls, url: str, channel: str) -> "Follower":
+        """A client of npm's `centrifuge`."""
+        return cls("node", "recover.mjs", url, channel)
+
+    @classmethod
+    def python(cls, url: str, channel: str) -> "Follower":
+        """A client of PyPI's `centrifuge-python`."""
+        return cls(sys.executable, "recover.py", url, channel)
+
+    async def __aenter__(self) -> "Follower":
+        self._process = await asyncio.create_subprocess_exec(
+            *self._command, cwd=HERE, stdout=asyncio.subprocess.PIPE, limit=2**20
+        )
+        assert (await self._line())["ready"]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._process.returncode is None:
+            self._process.kill()
+        await self._process.wait()
+
+    async def seen(self) -> dict[str, Any]:
+        """What it has seen when the publication "end" has come to it."""
+        return await self._line()
+
+    async def _line(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        async with asyncio.timeout(EXCHANGE_S):
+            return json.loads(await self._process.stdout.readline())  # type: ignore[no-any-return]
+
+
+def check_recovered(seen: dict[str, Any], count: int) -> None:
+    """Assert that everything came, in order and once, and that the SDK was told that nothing is missing."""
+    assert [publication["data"] for publication in seen["received"]] == [*range(count), "end"]
+    offsets = [publication["offset"] for publication in seen["received"]]
+    assert offsets == sorted(set(offsets))
+    first, *later = seen["subscribed"]
+    assert not first["wasRecovering"]
+    assert later
+    assert all(one["wasRecovering"] and one["recovered"] for one in later)
+    assert all(one["recoverable"] and one["positioned"] for one in seen["subscribed"])
+    assert seen["unsubscribed"] == []
+    assert seen["history"] == ["end"]
+
+
 async def _run(deadline_s: float, *command: str) -> str:
     process = await asyncio.create_subprocess_exec(
         *command, cwd=HERE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE

@@ -48,6 +48,13 @@ def test_what_others_wait_for_is_the_report_not_the_beat() -> None:
     assert node.gap(LEASE_S - 0.5)
 
 
+def test_the_silence_begins_with_the_report_not_with_the_beat_after_it() -> None:
+    """It reported just after a beat: by the next one a quarter of a second of the others' patience is over."""
+    node = Node()
+    node.gap(TICK_S, reported=True)
+    assert node.gap(LEASE_S - 0.2)
+
+
 def test_a_short_stop_is_no_matter() -> None:
     node = Node()
     assert not node.gap(1.0)

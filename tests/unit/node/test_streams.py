@@ -351,6 +351,7 @@ async def test_a_channel_in_which_something_arrives_does_not_wait_for_its_turn(
 
 async def test_a_read_that_fails_is_tried_again_and_then_told(donor: Side, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ringway.node.catchup.PAUSE_S", 0.001)
+    monkeypatch.setattr("ringway.node.catchup.PAUSE_MAX_S", 0.001)
     sink = await donor.join(KEPT)
     fails = [2]
     read = donor.engine.history.read

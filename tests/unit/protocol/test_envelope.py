@@ -4,7 +4,7 @@ from ringway.protocol.envelope import HEAD_BYTES, JOIN, LEAVE, PUBLICATION, Orig
 from ringway.types import Incarnation
 
 
-def test_a_head_is_kind_origin_and_a_growing_number():  # P-4.17
+def test_a_head_is_kind_origin_and_a_growing_number():  # P-10.1
     origin = Origin(Incarnation("0a0b0c0d"))
     sealed = [origin.seal(kind, b'{"data":1}') for kind in (PUBLICATION, JOIN, LEAVE)]
     assert [payload[:1] for payload in sealed] == [b"p", b"j", b"l"]
@@ -24,4 +24,6 @@ def test_the_offset_is_put_in_where_there_is_one():
     [(b'{"data":1}', True), (b"{}", False), (b"", False), (b"[1]", False), (b'{"data":\n1}', False)],
 )
 def test_what_would_break_a_frame_is_not_sound(body, sound):
-    assert is_sound(Origin(Incarnation("0a0a0a0a")).seal(PUBLICATION, body)) is sound
+    payload = Origin(Incarnation("0a0a0a0a")).seal(PUBLICATION, body)
+    assert is_sound(payload) is sound
+    assert not is_sound(b"?" + payload[1:])
