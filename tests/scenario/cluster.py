@@ -59,6 +59,7 @@ class Node:
         self.most = most  # how many it takes; 0: not said
         self.draining = False
         self.drain_ends = 0.0
+        self.drain_avoid: tuple[NodeName, ...] = ()  # who is drained next
         self.clients: dict[int, Client] = {}
         self.leaving: set[int] = set()  # chosen for a move that was ordered
         self.ledger = Ledger[NodeName]()
@@ -81,6 +82,7 @@ class Node:
                 weight=self.weight, state=NodeState.DRAINING if self.draining else NodeState.ACTIVE,
                 connections=len(self.clients), accept_per_s=self.accept_per_s, zone=self.zone,
                 connections_max=self.most, drain_left_s=max(0.0, self.drain_ends - self.world.now),
+                drain_avoid=self.drain_avoid,
                 taken=dict(self.taken), reserved=self.ledger.held(), moved=dict(self.moved),
                 missed=self.missed,
             )

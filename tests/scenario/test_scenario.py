@@ -10,7 +10,7 @@ transcripts anew: then read the diff. Lines that begin with `expect` are judged 
     connect 1000 plain keyed over=5s      clients arrive: `aware` ones obey moves, `plain` ones do not; with keys or not
     tick 10s                              lets time pass and shows what members noticed and planned
     loads                                 shows where the connections are
-    kill n1 · withdraw n1 · drain n1 within=60s · undrain n1 · engine away · engine back
+    kill n1 · withdraw n1 · drain n1 within=60s avoid=n2,n3 · undrain n1 · engine away · engine back
     expect n3 = 5 · expect moves in 3..9 · expect moves n1>n2 = 0
                                           also of: spread, connections, claims, retries, members g1
 """
@@ -99,6 +99,8 @@ class Player:
     def do_drain(self, words: list[str], settings: dict[str, str]) -> list[str]:
         within_s = float(settings.get("within", "0s").rstrip("s"))
         self.world.nodes[NodeName(words[0])].drain_ends = self.world.now + within_s if within_s else 0.0
+        avoid = settings.get("avoid", "")
+        self.world.nodes[NodeName(words[0])].drain_avoid = tuple(NodeName(name) for name in avoid.split(",") if name)
         self._set_draining(words[0], draining=True)
         return []
 

@@ -121,6 +121,19 @@ async def test_at_the_deadline_who_is_left_is_closed(system, witnesses):
     assert [witness.ends[0] for witness in pinned] == [(1012, "drained")] * 3
 
 
+async def test_while_it_drains_it_takes_no_other_word_and_a_second_signal_ends_it_at_once(system, witnesses):
+    node = Beside(system, "node", "--name", "seventh")
+    await until(lambda: "seventh" in system.nodes(), "the node")
+    url = system.nodes()["seventh"]["url"]
+    await witnesses(1, url=f"{url}?pin=1")
+    node.process.send_signal(signal.SIGTERM)
+    await until(lambda: system.nodes()["seventh"]["state"] == "draining", "the drain")
+    with pytest.raises(RuntimeError, match="seventh was told to stop"):
+        await asyncio.to_thread(system.ringway, "undrain", "seventh")
+    node.process.send_signal(signal.SIGTERM)
+    assert await asyncio.to_thread(node.process.wait, 10) == 128 + signal.SIGTERM
+
+
 async def test_sigint_is_quick_and_so_is_a_setting_of_0(system):
     for arguments, number in (((), signal.SIGINT), (("--drain-within-s", "0"), signal.SIGTERM)):
         node = Beside(system, "node", "--name", "sixth", *arguments)
