@@ -78,7 +78,6 @@ class Wire(picows.WSListener):
         """What went wrong on this side, where the end was not the peer's doing."""
         self.subprotocol: str | None = None
         self._receiver = receiver
-        self._message_bytes_max = message_bytes_max
         self._assembler = MessageAssembler(message_bytes_max)
         self._close_timeout_s = close_timeout_s
         self._loop = asyncio.get_running_loop()
@@ -218,7 +217,6 @@ class Wire(picows.WSListener):
     def _arrive(self, passage: _Passage, transport: picows.WSTransport) -> None:
         """Go on: what was held comes first."""
         self._passage = None
-        self._assembler = MessageAssembler(self._message_bytes_max)
         self._make_room()
         for opcode, payload in passage.held:
             transport.send(picows.WSMsgType(opcode), payload)
