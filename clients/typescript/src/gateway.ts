@@ -7,13 +7,13 @@ export interface Place {
   node: string;
 }
 
-/** An answer: the places to try, best first, not before `dueAt` and within `validMs` of it. */
+/** An answer: the places to try, best first, from `dueAt` on and before `endsAt`. */
 export interface Placement {
   places: Place[];
   /** Empty where the places are no nodes of Ringway, which neither take tickets nor move their clients. */
   ticket: string;
   dueAt: number;
-  validMs: number;
+  endsAt: number;
   windowMs: number;
 }
 
@@ -53,7 +53,7 @@ export async function ask(
   const keyed = (url: string) => (/[?&]key=/.test(url) ? url : withQuery(url, { key }));
   if (!isAsked(gateway)) {
     const places = [{ url: keyed(gateway), node: "" }];
-    return { places, ticket: "", dueAt: 0, validMs: 0, windowMs: 0 };
+    return { places, ticket: "", dueAt: 0, endsAt: 0, windowMs: 0 };
   }
   const [base = "", own] = gateway.split("?");
   const url = withQuery(base.replace(/\/*$/, "/gateway") + (own ? `?${own}` : ""), { key, ...query });
@@ -75,7 +75,7 @@ export async function ask(
       places,
       ticket: String(body.ticket ?? ""),
       dueAt: Date.now() + atMost(WAIT_MAX_MS, body.wait_ms),
-      validMs: (Number(body.expires_in) || 0) * 1000,
+      endsAt: Date.now() + (Number(body.expires_in) || 0) * 1000, // which counts the wait in
       windowMs: atMost(WINDOW_MAX_MS, body.reconnect_window_ms),
     };
   } catch {

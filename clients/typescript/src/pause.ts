@@ -54,7 +54,7 @@ export function take(settings: Settings, gateway: string): Placement | undefined
   const name = `${gateway} ${settings.key}`;
   const slot = slots.get(name);
   slots.delete(name);
-  return slot && slot.dueAt + slot.validMs > Date.now() ? slot : undefined;
+  return slot && slot.endsAt > Date.now() ? slot : undefined;
 }
 
 /** The pause after attempt number `attempt` (0 is the first): exponential, with full jitter. */

@@ -25,7 +25,7 @@ test("a slot that a library gave up waiting for is the next socket's", async () 
   const { RingwaySocket } = await load();
   const timeline = new Timeline({ gateways: ["http://g1"], steps: [
     { open: true, then: [{ ask: "http://g1/gateway" }] },
-    { respond: answer({ wait_ms: 9000 }), then: [] },
+    { respond: answer({ wait_ms: 9000, expires_in: 19 }), then: [] },
     { pass_ms: 5000, then: [] },
     { shut: [undefined, undefined], then: [{ failed: true }] },
     { open: true, then: [] },
@@ -39,9 +39,9 @@ test("a slot that a library gave up waiting for is the next socket's", async () 
 test("a slot whose ticket has expired is asked for anew", () =>
   play([
     { open: true, then: [{ ask: "http://g1/gateway" }] },
-    { respond: answer({ wait_ms: 1000 }), then: [] },
+    { respond: answer({ wait_ms: 1000, expires_in: 11 }), then: [] },
     { shut: [undefined, undefined], then: [{ failed: true }] },
-    { pass_ms: 11_001, then: [] },
+    { pass_ms: 11_000, then: [] },
     { open: true, then: [{ ask: "http://g1/gateway" }] },
   ]));
 

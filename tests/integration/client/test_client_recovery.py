@@ -167,6 +167,7 @@ async def test_questions_are_repeated_over_a_lost_connection(nodes: Nodes) -> No
         async def and_die(*arguments: Any, **more: Any) -> Any:
             reader.read = read  # type: ignore[method-assign]
             nodes.cut(client)
+            await until(lambda: client.node is None)
             return await read(*arguments, **more)
 
         reader.read = and_die  # type: ignore[method-assign]

@@ -151,6 +151,23 @@ async def test_leaves_are_sent_before_a_node_is_gone(start_node: StartNode, dial
     assert [set(await watcher.push()) for _ in range(3)] == [{"channel", "leave"}] * 3
 
 
+async def test_a_node_waits_for_its_last_words(
+    start_node: StartNode, dial: Dial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = await start_node(namespaces=NAMESPACES)
+    await come(dial, node, "live:c")
+    await eventually(lambda: node._shared.presence._notices._task is None)
+    said: list[bytes] = []
+
+    async def slowly(channel: Channel, payload: bytes) -> None:
+        await asyncio.sleep(0.2)
+        said.append(payload[:1])
+
+    monkeypatch.setattr(node._engine.broker, "publish", slowly)
+    await node.stop()
+    assert said == [b"l"]
+
+
 async def test_joins_that_cannot_be_sent_keep_nobody_waiting(start_node: StartNode, dial: Dial, hub: MemoryHub) -> None:
     node = await start_node(namespaces=NAMESPACES)
     watcher, _ = await come(dial, node, "live:c", join_leave=True)

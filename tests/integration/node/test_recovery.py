@@ -9,6 +9,7 @@ import pytest
 from integration.node.conftest import Dial, StartNode
 from integration.node.kit import Peer, eventually, sealed
 from ringway.engine.memory import MemoryEngine, MemoryHub
+from ringway.errors import Unconfirmed
 from ringway.node import ChannelNode
 from ringway.node.subscribe import enter
 from ringway.types import Channel
@@ -327,6 +328,27 @@ async def test_a_publication_with_a_key_is_stored_once(start_node: StartNode, di
         assert await peer.ask(publish=request) == {"publish": {}}
     await peer.publish(C, 3)
     assert [(await peer.push())["pub"]["data"] for _ in range(2)] == [1, 3]
+
+
+async def test_an_unconfirmed_publication_may_be_repeated_where_it_has_a_key(
+    start_node: StartNode, dial: Dial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = await start_node(namespaces=NAMESPACES)
+    peer = await dial(node, connect=True)
+
+    async def unconfirmed(*_: object) -> None:
+        raise Unconfirmed("lost")
+
+    monkeypatch.setattr(engine_of(node).history, "append", unconfirmed)
+    for key, temporary in (("", False), ("k", True)):
+        error = (await peer.ask(publish={"channel": C, "data": 1, "idempotency_key": key}))["error"]
+        assert (error["code"], error.get("temporary", False)) == (100, temporary)
+
+
+async def test_a_node_makes_what_its_namespaces_need_when_it_starts(start_node: StartNode, hub: MemoryHub) -> None:
+    await start_node(namespaces=NAMESPACES)
+    kept = {name: space.retention.size for name, space in hub.namespaces.items()}
+    assert kept == {"default": 50, "short": 3, "loose": 3}
 
 
 async def test_history_can_be_read(start_node: StartNode, dial: Dial) -> None:
