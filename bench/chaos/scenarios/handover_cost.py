@@ -8,7 +8,7 @@ import os
 import time
 from pathlib import Path
 
-from chaos.order import order_moves
+from chaos.order import Orders
 from chaos.scenario import FOLLOWING, UNINTERRUPTED, Outcome, Size, Stage, stage
 from report import Claim
 from ringway.testing.system import System
@@ -38,10 +38,10 @@ def cpu_s(pids: list[int]) -> float:
 
 def run(size: Size, system: System | None = None) -> Outcome:
     """Move everybody to and fro, and judge."""
-    with stage(size, system) as on:
+    with stage(size, system) as on, Orders(on.system) as orders:
         on.system.ringway("freeze")
         donor, target = sorted(on.faults.nodes())[:2]
-        _move_all(on, donor, target)
+        _move_all(on, orders, donor, target)
         pids = [on.system.pid_of(name) for name in (donor, target)]
         moves, took_s, used_s = 0, 0.0, 0.0
         for _ in range(size.faults):
@@ -50,7 +50,7 @@ def run(size: Size, system: System | None = None) -> Outcome:
             time.sleep(CALM_S)
             calm_share = (cpu_s(pids) - before) / CALM_S
             before, began = cpu_s(pids), time.monotonic()
-            moves += _move_all(on, donor, target)
+            moves += _move_all(on, orders, donor, target)
             duration_s = time.monotonic() - began
             used_s += cpu_s(pids) - before - calm_share * duration_s
             took_s += duration_s
@@ -63,11 +63,11 @@ def run(size: Size, system: System | None = None) -> Outcome:
     return outcome
 
 
-def _move_all(on: Stage, donor: str, target: str) -> int:
+def _move_all(on: Stage, orders: Orders, donor: str, target: str) -> int:
     """Order all clients of `donor` to `target`, and return how many there were when they are there."""
     count = int(on.faults.nodes()[donor]["connections"])
     on.faults.note(f"move {count} from {donor} to {target}")
-    order_moves(on.system, donor, target, count, 0.0)
+    orders.move(donor, target, count, 0.0)
 
     def arrived() -> bool:
         nodes = on.faults.nodes()

@@ -10,7 +10,7 @@ from ringway.testing.system import System, running_system
 
 pytestmark = pytest.mark.timeout(300)
 
-APART = {"scale_out", "nats_away_memory", "slow_consumer", "handover_cost"}
+APART = {"kill_moving", "scale_out", "nats_away_memory", "slow_consumer", "handover_cost"}
 """Scenarios that need a system with other settings, or change it for good."""
 
 
