@@ -5,7 +5,7 @@ pacing off: nobody is made to wait for a guess.
 """
 
 from ringway.core.balance.arrival import Arrivals
-from ringway.core.balance.window import Host, reconnect_window_s
+from ringway.core.balance.window import hosts_of, reconnect_window_s
 from ringway.core.load import LoadView
 from ringway.core.load.accept import RATE_SHARE, newcomers_per_s
 from ringway.core.slot import Slots
@@ -60,9 +60,7 @@ class Pace:
 
     def _window_s(self) -> float:
         """See `core.balance.window`; 0 where a node does not say what it can take."""
-        hosts = []
-        for node in self._view.nodes.values():
-            if node.report is None or not node.report.accept_per_s:
-                return 0.0
-            hosts.append(Host(node.connections, node.report.accept_per_s, self._arrivals.per_s(node.name)))
-        return reconnect_window_s(hosts, RATE_SHARE) if hosts else 0.0
+        nodes = self._view.nodes.values()
+        if not nodes or not all(node.report is not None and node.report.accept_per_s for node in nodes):
+            return 0.0
+        return reconnect_window_s(hosts_of(nodes, self._arrivals), RATE_SHARE)

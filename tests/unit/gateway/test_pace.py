@@ -103,6 +103,12 @@ def test_the_window_is_what_the_others_need_for_the_clients_of_one() -> None:
     assert pace_over(LoadView(GATEWAY)).window_ms == 0
 
 
+def test_a_node_that_drains_takes_nobody_back() -> None:
+    view = two_nodes()
+    view.reported(node_report("n2", accept_per_s=20.0, draining=True, connections=100), 0.0)
+    assert pace_over(view).window_ms == 12_000, "for the clients of n0 there is n1 alone"
+
+
 def test_who_is_held_longer_than_a_handshake_may_take_would_be_late() -> None:
     with pytest.raises(ConfigError, match="slot_hold_s is 8, handshake_deadline_s is 8"):
         GatewayConfig(slot_hold_s=8.0)

@@ -25,7 +25,7 @@ from ringway.core.balance.pace import Limits, Pacer, moves_per_s, safe_targets
 from ringway.core.balance.plan import Plan, Quota, plan_by_key, plan_by_load
 from ringway.core.balance.settle import Settle
 from ringway.core.balance.share import Standing
-from ringway.core.balance.window import Host, reconnect_window_s
+from ringway.core.balance.window import hosts_of, reconnect_window_s
 from ringway.core.load import LoadView
 from ringway.protocol.directive import Directive
 from ringway.protocol.order import DrainAnswer
@@ -171,12 +171,7 @@ class Term:
 
     def reconnect_window_s(self) -> float:
         """How long the clients of a node that dies now should take to come back (`window`)."""
-        hosts = [
-            Host(node.connections, node.report.accept_per_s, self._arrivals.per_s(node.name))
-            for node in self._view.nodes.values()
-            if node.report is not None
-        ]
-        return reconnect_window_s(hosts, self._config.target_share)
+        return reconnect_window_s(hosts_of(self._view.nodes.values(), self._arrivals), self._config.target_share)
 
     def _look(self, now: float) -> list[Standing]:
         self._now = now

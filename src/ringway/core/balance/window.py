@@ -7,8 +7,12 @@ be used, `lambda` the clients that come by themselves. A client that draws its r
 stay below that part: c clients then come at c/W a second, with a sixth to spare for chance.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+
+from ringway.core.balance.arrival import Arrivals
+from ringway.core.load import NodeLoad
+from ringway.types import NodeState
 
 SPARE = 1.2
 WINDOW_MIN_S = 1.0
@@ -22,6 +26,19 @@ class Host:
     connections: int
     accept_per_s: float
     arrivals_per_s: float = 0.0
+
+
+def hosts_of(nodes: Iterable[NodeLoad], arrivals: Arrivals) -> list[Host]:
+    """Return the nodes as hosts; one that takes nobody (it drains, or wants none) holds clients and can take none."""
+    return [
+        Host(
+            node.connections,
+            node.report.accept_per_s if node.state is NodeState.ACTIVE and node.weight > 0 else 0.0,
+            arrivals.per_s(node.name),
+        )
+        for node in nodes
+        if node.report is not None
+    ]
 
 
 def reconnect_window_s(hosts: Sequence[Host], rho: float) -> float:
