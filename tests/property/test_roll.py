@@ -64,6 +64,15 @@ def test_who_is_still_to_go_gets_none_while_another_is_below_its_cap(nodes: list
 
 
 @given(clusters())
+def test_who_was_restarted_takes_more_than_its_cap_only_where_the_others_are_full(nodes: list[Standing]) -> None:
+    nodes = [replace(nodes[0], avoided=True), *nodes[1:]]
+    given_to, _, fair = shares_of(nodes)
+    rested = [node for node in nodes if node.active and not node.avoided and given_to[node.name]]
+    if any(node.load + given_to[node.name] > (1 + CONFIG.roll_above) * fair[node.name] for node in rested):
+        assert all(given_to[other.name] == other.room for other in nodes if other.active and other.avoided)
+
+
+@given(clusters())
 def test_where_nobody_is_still_to_go_the_plan_is_that_of_any_drain(nodes: list[Standing]) -> None:
     plain = [replace(node, avoided=False) for node in nodes]
     marked = [*plain[:-1], replace(plain[-1], avoided=True)]  # the draining one itself says nothing

@@ -208,8 +208,14 @@ async def test_silent_sockets_are_shed_at_twice_the_bound(start_node: StartNode)
     silent = [await Peer.tcp(node.port) for _ in range(4)]
     await eventually(lambda: node.report().pending == 4)
     fifth = await Peer.tcp(node.port)
+    status, fields, _ = await fifth.handshake(b"")  # it is told before it has sent a word
+    assert (status, fields["connection"]) == (503, "close")
+    assert int(fields["retry-after"]) >= 2
+    fifth.raw(head())  # and what it sends all the same resets nothing
+    fifth.writer.write_eof()
     await fifth.ended()
     assert node.stats.shed == 1
+    await eventually(lambda: not node._shared.gate._farewells)
     for peer in [*silent, fifth]:
         peer.abort()
     await eventually(lambda: node.report().pending == 0)

@@ -155,6 +155,18 @@ async def test_the_state_is_told_at_once(start_node: StartNode, hub: MemoryHub) 
     await eventually(lambda: heard[-1].state is NodeState.ACTIVE, 1.5)
 
 
+async def test_who_is_drained_next_is_reported_while_it_drains(start_node: StartNode, hub: MemoryHub) -> None:
+    node = await start_node()
+    await ask(hub, SetState(draining=True, within_s=60.0, avoid=(N2, NodeName("n3"))))
+    assert node.report().drain_avoid == (N2, "n3")
+    await ask(hub, SetState(draining=True, within_s=60.0))
+    assert node.report().drain_avoid == ()
+    await ask(hub, SetState(draining=False, avoid=(N2,)))
+    assert node.report().drain_avoid == ()
+    too_many = tuple(NodeName(f"n{index}") for index in range(1001))
+    assert isinstance(await ask(hub, SetState(draining=True, avoid=too_many)), Refused)
+
+
 async def test_a_crowd_is_reported_early(start_node: StartNode, dial: Dial, hub: MemoryHub) -> None:
     node = await start_node(report_interval_s=2.0)
     heard: list[Report] = []

@@ -54,6 +54,7 @@ class Cluster:
         self.orders: list[tuple[float, NodeName, MoveOrder]] = []
         self.questions: list[CountMisplaced] = []
         self.states: list[tuple[NodeName, SetState]] = []
+        self.avoid: dict[NodeName, tuple[NodeName, ...]] = {}
         self.drain_ends: dict[NodeName, float] = {}
         self.cooling = 0
         self.answer: Callable[[NodeName], NodeAnswer | None] = lambda _: None
@@ -79,6 +80,7 @@ class Cluster:
                 answer = self.answer(node)
                 if answer is None:
                     self.draining.add(node)
+                    self.avoid[node] = request.avoid
                     self.drain_ends[node] = self.now + request.within_s
                 return encode(answer or Done())
             assert isinstance(request, MoveOrder)
@@ -105,6 +107,7 @@ class Cluster:
             report = node_report(
                 node, self.seq, draining=node in self.draining, connections=connections, moved=dict(self.moved[node]),
                 drain_left_s=max(0.0, self.drain_ends.get(node, 0.0) - self.now), cooling=self.cooling,
+                drain_avoid=self.avoid.get(node, ()),
             )  # fmt: skip
             for view in self.views:
                 view.reported(report, self.now)
@@ -127,8 +130,10 @@ class Cluster:
         request = encode(Rebalance(dry_run=dry_run))
         return decode_plan_answer(await self.engine.bus.call(BALANCER, request, timeout_s=2.0))
 
-    async def drain(self, node: int, within_s: float, *, force: bool = False) -> DrainAnswer:
-        request = encode(Drain(node=name(node), within_s=within_s, force=force))
+    async def drain(
+        self, node: int, within_s: float, *, force: bool = False, avoid: tuple[NodeName, ...] = ()
+    ) -> DrainAnswer:
+        request = encode(Drain(node=name(node), within_s=within_s, force=force, avoid=avoid))
         return decode_drain_answer(await self.engine.bus.call(BALANCER, request, timeout_s=2.0))
 
     def ordered(self) -> int:
@@ -688,6 +693,22 @@ def test_a_deadline_outlives_the_leader() -> None:
             assert 45.0 <= cluster.now - began <= 60.0
 
     play({1: 600, 2: 600}, scene)
+
+
+def test_who_is_next_in_a_rolling_restart_is_given_few_also_by_the_next_leader() -> None:
+    async def scene(cluster: Cluster) -> None:
+        one, other = cluster.balancer("g1"), cluster.balancer("g2")
+        async with running(cluster, one, other):
+            await until(lambda: BALANCER in cluster.hub.served)
+            taken = await cluster.drain(1, 60.0, avoid=(name(3),))
+            assert taken.why == ""
+            assert cluster.states == [(name(1), SetState(draining=True, within_s=60.0, avoid=(name(3),)))]
+            await until(lambda: cluster.connections[name(1)] < 400)
+            cut_off(one if one.leading else other)
+            await until(lambda: cluster.connections[name(1)] == 0)
+            assert cluster.connections == {name(1): 0, name(2): 600, name(3): 600}
+
+    play({1: 600, 2: 0, 3: 600}, scene)
 
 
 def test_forced_it_leaves_the_safe_rate() -> None:

@@ -170,7 +170,7 @@ def test_a_crowd_is_told_to_come_one_after_the_other() -> None:
     assert last["wait_ms"] == 4800
     assert last["expires_in"] == 15
     assert last["reconnect_window_ms"] == 12_000
-    desk.mint.check(last["ticket"], NodeName(last["node"]), NOW + 4.8 + 10.0)
+    desk.mint.check(last["ticket"], NodeName(last["node"]), NOW + 4.8 + 10.0 + 4.0)
     desk.view.tick(12.0)
     assert 0 < sum(load.own for load in desk.view.nodes.values()) < 101
     desk.view.tick(14.9)
