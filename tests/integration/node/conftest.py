@@ -31,12 +31,13 @@ def hub() -> MemoryHub:
 async def start_node(hub: MemoryHub) -> AsyncIterator[StartNode]:
     """Start a node; `start("n1", **config)`. Nodes of one test share a memory engine.
 
-    Channels keep no history here, unless the test says so (see test_recovery): most look at what is below that.
+    Channels keep no history here, and crowds are not shed, unless the test says so: most look at what is below that.
     """
     nodes: list[ChannelNode] = []
 
     async def start(name: str = "n1", **settings: object) -> ChannelNode:
-        config = NodeConfig(**{"stop_deadline_s": 1.0, "namespaces": PLAIN, **settings})  # type: ignore[arg-type]
+        given = {"stop_deadline_s": 1.0, "namespaces": PLAIN, "shed_handshakes": False, **settings}
+        config = NodeConfig(**given)  # type: ignore[arg-type]
         incarnation = Incarnation(f"{len(nodes) + 1:08x}")
         node = ChannelNode(
             config, NodeName(name), incarnation, hub.open(), MINT, ring_secret=b"ring", rng=Random(len(nodes))
