@@ -16,6 +16,7 @@ from ringway.core.progress import Progress
 from ringway.errors import RingwayError
 from ringway.ports import Engine
 from ringway.protocol.order import DrainAnswer
+from ringway.types import NodeState
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -36,19 +37,29 @@ class Drained(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def watch_until_empty(engine: Engine, members: Members, node: str, *, quiet: bool) -> Drained:
-    """Return when `node` is empty, showing how far it is. Raise `RingwayError` where it goes away before."""
+    """Return when `node`, which was told to drain, does and is empty, showing how far it is.
+
+    Raise `RingwayError` where it goes away before, or is taken back.
+    """
     began = time.monotonic()
     progress = Progress(need_node(members, node).connections, began)
+    drains = False
     with _Shown(node, progress, quiet=quiet) as shown:
-        while progress.left:
-            await asyncio.sleep(TICK_S)
-            members.tick(engine.up)
+        while True:
             report = members.node(node)
             if report is None:
                 raise RingwayError(f"{node} has gone, with {progress.left:,} connections on it at its last report")
             now = time.monotonic()
             progress.look(report.connections, now)
             shown.update(report.drain_left_s, now)
+            if report.state is NodeState.DRAINING:
+                drains = True
+                if not report.connections:
+                    break
+            elif drains:
+                raise RingwayError(f"{node} was taken back meanwhile, with {progress.left:,} connections on it")
+            await asyncio.sleep(TICK_S)
+            members.tick(engine.up)
     return Drained(node=node, connections=0, moved=progress.most, seconds=round(time.monotonic() - began, 1))
 
 
