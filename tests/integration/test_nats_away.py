@@ -1,15 +1,15 @@
 """A NATS server that is killed, hangs, and comes back: members keep running, and nobody has to do a thing."""
 
 import asyncio
-import os
 import re
 import shutil
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
+from integration.nats_kit import PATIENCE_S, end, until
 from ringway.engine import embedded, nats
 from ringway.engine.embedded import EmbeddedNats
 from ringway.engine.nats import NatsEngine, open_nats
@@ -18,16 +18,7 @@ from ringway.engine.nats_wire import SubjectTap, Wire
 from ringway.errors import EngineAway, EngineUnsuitable, Unconfirmed
 from ringway.types import Channel, NodeName
 
-PATIENCE_S = 30
 ROOM = Channel("room")
-
-
-@pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[EmbeddedNats]:
-    server = EmbeddedNats(tmp_path)
-    await server.start()
-    yield server
-    await server.stop()
 
 
 @pytest.fixture
@@ -36,17 +27,6 @@ async def pair(server: EmbeddedNats) -> AsyncIterator[tuple[NatsEngine, NatsEngi
     yield engines
     for engine in engines:
         await engine.close()
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(PATIENCE_S):
-        while not condition():
-            await asyncio.sleep(0.01)
-
-
-def end(server: EmbeddedNats, how: signal.Signals) -> None:
-    assert server.pid is not None
-    os.kill(server.pid, how)
 
 
 async def test_a_killed_server_is_away_and_its_return_restores_everything(

@@ -1,14 +1,14 @@
 """History on a NATS server that is killed, hangs, forgets, and is tampered with."""
 
 import asyncio
-import os
 import shutil
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
+from integration.nats_kit import PATIENCE_S, end, until
 from ringway.engine.embedded import EmbeddedNats
 from ringway.engine.nats import NatsEngine, open_nats
 from ringway.engine.nats_stream import HistorySettings
@@ -17,18 +17,9 @@ from ringway.ports import Retention
 from ringway.testing.engine_world import Inbox
 from ringway.types import Channel
 
-PATIENCE_S = 30
 ROOM = Channel("chat:room")
 CHAT = Retention("chat", 10_000, 600)
 STREAM = "rw=ringway=chat"
-
-
-@pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[EmbeddedNats]:
-    server = EmbeddedNats(tmp_path)
-    await server.start()
-    yield server
-    await server.stop()
 
 
 @pytest.fixture
@@ -36,17 +27,6 @@ async def engine(server: EmbeddedNats) -> AsyncIterator[NatsEngine]:
     engine = await open_nats(server.url, name="a")
     yield engine
     await engine.close()
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(PATIENCE_S):
-        while not condition():
-            await asyncio.sleep(0.01)
-
-
-def end(server: EmbeddedNats, how: signal.Signals) -> None:
-    assert server.pid is not None
-    os.kill(server.pid, how)
 
 
 def state_of(server: EmbeddedNats) -> str:

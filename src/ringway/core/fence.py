@@ -33,9 +33,8 @@ class Fence:
         """
         silent_s = now - self._reported_at
         stopped_s = (now - self._at - TICK_S) - (cpu_s - self._cpu_s) - (queued_s - self._queued_s)
-        if (
-            reports != self._reports
-        ):  # since the last beat; maybe only now, when it goes on: that ends no silence before
+        if reports != self._reports:
+            # Since the last beat; maybe only now, when it goes on: that ends no silence before.
             self._reports, self._reported_at = reports, self._at
         self._at, self._cpu_s, self._queued_s = now, cpu_s, queued_s
         return silent_s > LEASE_S and stopped_s > LEASE_S - LATEST_S

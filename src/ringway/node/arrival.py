@@ -25,7 +25,6 @@ from ringway.protocol.close import SERVICE_RESTART
 from ringway.protocol.codec import PING, decode_commands
 from ringway.protocol.command import ClientInfo
 from ringway.protocol.handover import (
-    Abandon,
     Answer,
     Commit,
     Prepare,
@@ -76,6 +75,11 @@ class Arrival:
         self.holds: dict[Channel, Hold] = {}  # what comes to its channels is kept
         self.session: Session | None = None
         self.connection: Connection | None = None
+
+    @property
+    def info(self) -> ClientInfo:
+        """Whose session it is, as others are told."""
+        return ClientInfo(user=self.prepare.user, client=self.prepare.client)
 
     def release(self) -> None:
         """Keep nothing more for it."""
@@ -134,7 +138,8 @@ class Arrivals:
             return encode(await self._prepare(nonce, request))
         if isinstance(request, Commit):
             return encode(self._commit(nonce, request))
-        return encode(self._abandon(nonce, request))
+        self._hear(nonce, Heard.ABANDONED)
+        return encode(Taken())
 
     def expects(self, nonce: bytes) -> bool:
         """Whether the bearer of this ticket is expected, and has not come yet."""
@@ -163,11 +168,7 @@ class Arrivals:
 
     def guests(self, channel: Channel) -> list[ClientInfo]:
         """Whose sessions are on their way and subscribed to `channel` (`presence.Guests`)."""
-        return [
-            ClientInfo(user=arrival.prepare.user, client=arrival.prepare.client)
-            for arrival in self._expected.values()
-            if channel in arrival.holds
-        ]
+        return [arrival.info for arrival in self._expected.values() if channel in arrival.holds]
 
     async def _prepare(self, nonce: bytes, prepare: Prepare) -> Answer:
         shared = self.shared
@@ -208,10 +209,6 @@ class Arrivals:
             return Refused("the session was committed before")
         return Taken()
 
-    def _abandon(self, nonce: bytes, abandon: Abandon) -> Answer:
-        self._hear(nonce, Heard.ABANDONED)
-        return Taken()
-
     def _hear(self, nonce: bytes, heard: Heard) -> Step | None:
         arrival = self._expected.get(nonce)
         step = arrival.hear(heard) if arrival is not None else None
@@ -231,9 +228,8 @@ class Arrivals:
         return step
 
     def _tell_gone(self, arrival: Arrival) -> None:
-        info = ClientInfo(user=arrival.prepare.user, client=arrival.prepare.client)
         for channel in arrival.holds:
-            self.shared.presence.depart(channel, info)
+            self.shared.presence.depart(channel, arrival.info)
 
     async def _serve(self, nonce: bytes, arrival: Arrival) -> None:
         """Let the session go on: nothing is sent to the client before everything that must go before it."""

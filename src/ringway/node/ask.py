@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from ringway.errors import CommandError, EngineError
-from ringway.node.refusal import engine_failed, refuse
+from ringway.node.refusal import or_refusal
 from ringway.ports import Page
 from ringway.protocol.channel import check_channel
 from ringway.protocol.codec import encode
@@ -22,40 +21,35 @@ if TYPE_CHECKING:
 
 async def history(shared: "Shared", connection: "Connection", command_id: int, request: HistoryRequest) -> bytes:
     """Answer with what is kept, in a bounded number and size."""
-    try:
-        page = await _read(shared, request)
-    except CommandError as error:
-        return refuse(shared, command_id, error)
-    except (EngineError, TimeoutError) as error:
-        return refuse(shared, command_id, engine_failed(error))
-    since = request.since
-    if since is not None and since.epoch and since.epoch != page.epoch:
-        return refuse(shared, command_id, command_error(UNRECOVERABLE_POSITION, f"the epoch is {page.epoch} now"))
-    return encode(Reply(id=command_id, history=_result(shared, page, reverse=request.reverse)))
+    return await or_refusal(shared, command_id, _history(shared, command_id, request))
 
 
 async def presence(shared: "Shared", connection: "Connection", command_id: int, request: PresenceRequest) -> bytes:
     """Answer with who is subscribed."""
-    try:
-        found = await shared.presence.clients(_present(shared, request))
-    except CommandError as error:
-        return refuse(shared, command_id, error)
-    except EngineError as error:
-        return refuse(shared, command_id, engine_failed(error))
-    return encode(Reply(id=command_id, presence=found))
+    return await or_refusal(shared, command_id, _presence(shared, command_id, request))
 
 
 async def presence_stats(
     shared: "Shared", connection: "Connection", command_id: int, request: PresenceRequest
 ) -> bytes:
     """Answer with how many are subscribed."""
-    try:
-        found = await shared.presence.stats(_present(shared, request))
-    except CommandError as error:
-        return refuse(shared, command_id, error)
-    except EngineError as error:
-        return refuse(shared, command_id, engine_failed(error))
-    return encode(Reply(id=command_id, presence_stats=found))
+    return await or_refusal(shared, command_id, _presence_stats(shared, command_id, request))
+
+
+async def _history(shared: "Shared", command_id: int, request: HistoryRequest) -> bytes:
+    page = await _read(shared, request)
+    since = request.since
+    if since is not None and since.epoch and since.epoch != page.epoch:
+        raise command_error(UNRECOVERABLE_POSITION, f"the epoch is {page.epoch} now")
+    return encode(Reply(id=command_id, history=_result(shared, page, reverse=request.reverse)))
+
+
+async def _presence(shared: "Shared", command_id: int, request: PresenceRequest) -> bytes:
+    return encode(Reply(id=command_id, presence=await shared.presence.clients(_present(shared, request))))
+
+
+async def _presence_stats(shared: "Shared", command_id: int, request: PresenceRequest) -> bytes:
+    return encode(Reply(id=command_id, presence_stats=await shared.presence.stats(_present(shared, request))))
 
 
 async def _read(shared: "Shared", request: HistoryRequest) -> Page:

@@ -198,20 +198,21 @@ class Connection(WSListener):
 
     def welcome(self, client: str) -> None:
         """Become connected, as `client`."""
-        self.client = client
-        self._state = State.CONNECTED
-        self._shared.roster.welcomed(self)
+        self._connected(client)
         self._shared.keepalive.connected(self, self._shared.clock())
 
     def resume(self, session: "Session") -> None:
         """Become connected, as the client of a session that was another node's."""
         now = self._shared.clock()
         self.arrival = None
-        self.client = session.client
         self.ends_at = now + session.ends_in_s
+        self._connected(session.client)
+        self._shared.keepalive.resumed(self, session.ping_in_s, now)
+
+    def _connected(self, client: str) -> None:
+        self.client = client
         self._state = State.CONNECTED
         self._shared.roster.welcomed(self)
-        self._shared.keepalive.resumed(self, session.ping_in_s, now)
 
     def reply(self, replies: list[bytes]) -> None:
         """Send what answers one frame, in one frame."""

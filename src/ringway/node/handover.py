@@ -130,7 +130,7 @@ class Handovers:
         self._shared = shared
         self._peers = peers
         self._mint = mint
-        self._incarnation = incarnation
+        self._issuer = Issuer(incarnation)
         self._wall = wall
         self._under_way: set[asyncio.Task[None]] = set()
         self._room = asyncio.Semaphore(HANDOVERS_MAX)
@@ -138,7 +138,7 @@ class Handovers:
     async def send_off(self, connection: "Connection", target: "NodeName") -> None:
         """Begin to move `connection` to `target`; waits while too many are under way."""
         if not connection.follows:
-            self._leave(connection, target)
+            self._count(target)
             connection.close(SERVICE_RESTART, Move(target, self._ticket(target)).reason())
             return
         await self._room.acquire()
@@ -163,9 +163,9 @@ class Handovers:
         self._room.release()
 
     def _ticket(self, target: "NodeName") -> str:
-        return self._mint.issue(target, Issuer(self._incarnation), self._shared.rng.randbytes(8), self._wall())
+        return self._mint.issue(target, self._issuer, self._shared.rng.randbytes(8), self._wall())
 
-    def _leave(self, connection: "Connection", target: "NodeName") -> None:
+    def _count(self, target: "NodeName") -> None:
         """Count a connection that is sent to `target`, and hold a place for it there."""
         self._peers.ledger.hold(target, self._shared.clock())
         self._peers.moved[target] = self._peers.moved.get(target, 0) + 1
@@ -173,7 +173,7 @@ class Handovers:
 
     async def _hand_over(self, handover: Handover) -> None:
         config, connection = self._shared.config, handover.connection
-        prepare = Prepare(handover.ticket, self._incarnation, connection.client, "", tuple(connection.channels))
+        prepare = Prepare(handover.ticket, connection.client, "", tuple(connection.channels))
         try:
             why = await self._ask(handover, prepare)
             deed = handover.see(Seen.REFUSED if why else Seen.PREPARED)
@@ -216,7 +216,7 @@ class Handovers:
         now = shared.clock()
         handover.ping_in_s = shared.keepalive.ping_in_s(connection, now)
         handover.ends_in_s = max(0.0, connection.ends_at - now)
-        self._leave(connection, handover.target)
+        self._count(handover.target)
         settled = connection.backlog is None
         connection.send_off(Move(handover.target, handover.ticket))
         if settled:

@@ -1,5 +1,6 @@
 """Replies that refuse a command."""
 
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING
 
 from ringway.errors import CommandError, EngineAway, EngineError
@@ -14,6 +15,16 @@ def refuse(shared: "Shared", command_id: int, error: CommandError) -> bytes:
     """Return the reply that refuses a command, and count it."""
     shared.stats.errors[error.code] += 1
     return encode_error(command_id, error)
+
+
+async def or_refusal(shared: "Shared", command_id: int, work: Awaitable[bytes]) -> bytes:
+    """Return the reply that `work` makes, or the one that refuses the command for what it raises."""
+    try:
+        return await work
+    except CommandError as error:
+        return refuse(shared, command_id, error)
+    except (EngineError, TimeoutError) as error:
+        return refuse(shared, command_id, engine_failed(error))
 
 
 def engine_failed(error: EngineError | TimeoutError) -> CommandError:

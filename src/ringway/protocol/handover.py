@@ -2,14 +2,13 @@
 
 import msgspec
 
-from ringway.types import Incarnation, NodeName
+from ringway.types import NodeName
 
 
 class Prepare(msgspec.Struct, frozen=True, array_like=True, tag="prepare"):
     """Get ready for a session. `ticket` admits its client; its nonce names the hand-over from now on."""
 
     ticket: str
-    donor: Incarnation
     client: str
     user: str
     channels: tuple[str, ...]

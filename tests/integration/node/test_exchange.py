@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from pathlib import Path
 from random import Random
 
 import pytest
@@ -36,14 +35,6 @@ async def exchange(one: ChannelNode, two: ChannelNode, dial: Dial) -> None:
 
 async def test_over_memory(start_node: StartNode, dial: Dial) -> None:
     await exchange(await start_node("n1"), await start_node("n2"), dial)
-
-
-@pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[EmbeddedNats]:
-    server = EmbeddedNats(tmp_path)
-    await server.start()
-    yield server
-    await server.stop()
 
 
 @pytest.fixture

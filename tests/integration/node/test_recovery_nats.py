@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
-from pathlib import Path
 from random import Random
 from typing import Any, Literal
 
@@ -22,14 +21,6 @@ CROWD = 1000
 
 Pair = tuple[ChannelNode, ChannelNode]
 StartPair = Callable[..., Awaitable[Pair]]
-
-
-@pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[EmbeddedNats]:
-    server = EmbeddedNats(tmp_path)
-    await server.start()
-    yield server
-    await server.stop()
 
 
 @pytest.fixture
