@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import signal
 import subprocess
 import urllib.error
@@ -52,12 +53,17 @@ class Beside:
         return [event for event in events(self.log) if event["event"].startswith("stopping:")]
 
 
-async def node_with_clients(system: System, name: str, crowd: list[Witness], least: int) -> Beside:
-    """Start a node, and return when it has been given its part of `crowd`."""
+async def node_with_clients(system: System, name: str, crowd: list[Witness]) -> tuple[Beside, int]:
+    """Start a third node, and return it when it has been given its part of `crowd`; also the least that this may be.
+
+    Where a busy machine makes the lease change hands meanwhile, the next leader begins nothing inside the dead band.
+    """
     beside = Beside(system, "node", "--name", name)
+    share = len(crowd) / 3
+    least = math.ceil(share - (1 + math.sqrt(2 * math.log(3))) * math.sqrt(share))
     await until(lambda: system.nodes().get(name, {}).get("connections", 0) >= least, f"{name} to get its share")
     await until(lambda: all(witness.listening for witness in crowd), "everybody to be back")
-    return beside
+    return beside, least
 
 
 def moves(crowd: list[Witness]) -> int:
@@ -65,8 +71,8 @@ def moves(crowd: list[Witness]) -> int:
 
 
 async def test_sigterm_moves_everybody_before_the_end(system, witnesses):
-    crowd = await witnesses(30)
-    node = await node_with_clients(system, "third", crowd, 8)
+    crowd = await witnesses(60)
+    node, least = await node_with_clients(system, "third", crowd)
     before = moves(crowd)
     url, admin = system.nodes()["third"]["url"], system.nodes()["third"]["admin_url"]
     node.process.send_signal(signal.SIGTERM)
@@ -80,7 +86,7 @@ async def test_sigterm_moves_everybody_before_the_end(system, witnesses):
     assert await asyncio.to_thread(node.process.wait, 60) == 0
     assert [event["event"] for event in node.stopping()] == ["stopping: all clients have left"]
     assert not any(witness.ends for witness in crowd), "nobody was cut off, and nobody noticed"
-    assert moves(crowd) - before >= 8
+    assert moves(crowd) - before >= least
     await until(lambda: all(witness.listening for witness in crowd), "everybody to be back")
     await reaches_all(crowd, "after the stop")
 
@@ -89,8 +95,8 @@ async def test_a_drain_survives_the_death_of_the_gateway_that_leads(system, witn
     port, admin_port = free_port(), free_port()
     second = Beside(system, "gateway", "--port", str(port), "--admin-port", str(admin_port))
     await until(lambda: len(ask(f"{system.admin_url}/v1/gateways")[1]) == 2, "the second gateway")
-    crowd = await witnesses(45, url=[system.gateway_url, f"http://127.0.0.1:{port}"])
-    node = await node_with_clients(system, "fourth", crowd, 12)
+    crowd = await witnesses(90, url=[system.gateway_url, f"http://127.0.0.1:{port}"])
+    node, _ = await node_with_clients(system, "fourth", crowd)
     before = moves(crowd)
     node.process.send_signal(signal.SIGTERM)
     await until(lambda: moves(crowd) >= before + 3, "the moves to begin")
