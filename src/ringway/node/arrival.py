@@ -72,7 +72,7 @@ class Arrival:
         self.prepare = prepare
         self.ends_at = ends_at
         self.state = Target.PREPARED
-        self.holds: dict[Channel, Hold] = {}  # what comes to its channels is kept
+        self.holds: dict[Channel, Hold] = {}  # what comes to its channels is kept, until the client has joined them
         self.session: Session | None = None
         self.connection: Connection | None = None
 
@@ -80,6 +80,12 @@ class Arrival:
     def info(self) -> ClientInfo:
         """Whose session it is, as others are told."""
         return ClientInfo(user=self.prepare.user, client=self.prepare.client)
+
+    @property
+    def awaited(self) -> list[Channel]:
+        """Where others take it for subscribed, on this node's word alone."""
+        held = self.holds if self.session is None else [Channel(held.channel) for held in self.session.held]
+        return [channel for channel in held if channel in self.holds]
 
     def release(self) -> None:
         """Keep nothing more for it."""
@@ -228,7 +234,7 @@ class Arrivals:
         return step
 
     def _tell_gone(self, arrival: Arrival) -> None:
-        for channel in arrival.holds:
+        for channel in arrival.awaited:
             self.shared.presence.depart(channel, arrival.info)
 
     async def _serve(self, nonce: bytes, arrival: Arrival) -> None:
@@ -241,7 +247,7 @@ class Arrivals:
                 connection.resume(session)
                 connection.reply(list(session.replies))
                 for held in session.held:
-                    await self._join(connection, held, arrival.holds[Channel(held.channel)])
+                    await self._join(connection, held, arrival)
                 self.shared.stats.resumed += 1
                 self._go_on(connection, session)
         except (EngineError, TimeoutError, _Unknown) as error:
@@ -252,19 +258,21 @@ class Arrivals:
             connection.close(SERVICE_RESTART)
         finally:
             del self._expected[nonce]
+            self._tell_gone(arrival)  # of all channels that the client was lost before
             arrival.release()
 
-    async def _join(self, connection: "Connection", held: Held, hold: "Hold") -> None:
+    async def _join(self, connection: "Connection", held: Held, arrival: Arrival) -> None:
         """Send what was missed of one channel, and join it in the same turn. Raise where it cannot be told what was."""
         channel, watching = Channel(held.channel), bool(held.flags & WATCHING)
         cut = Cut(held.epoch, held.offset, held.heard)
         async with asyncio.timeout(self.shared.config.engine_deadline_s):
-            missed = await self.shared.streams.since(channel, cut, hold, watching=watching)
+            missed = await self.shared.streams.since(channel, cut, arrival.holds[channel], watching=watching)
         if missed is None:
             raise _Unknown(f"what came to {channel} since the cut is not all known")
         if connection.is_usable:
             connection.reply(missed)
             enter(self.shared, connection, channel, watching=watching, silently=True)
+            arrival.holds.pop(channel).release()
 
     def _go_on(self, connection: "Connection", session: Session) -> None:
         """Carry out what the donor left, then what has come meanwhile, in order."""

@@ -4,6 +4,7 @@ import asyncio
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
@@ -226,6 +227,37 @@ async def test_others_see_a_client_leave_that_is_lost_in_its_move(
     while not (left := [line["push"]["leave"] for line in watcher.got if "leave" in line.get("push", {})]):
         await watcher.read()
     assert [each["info"]["client"] for each in left] == [client]
+
+
+async def test_others_see_a_client_leave_all_channels_when_it_is_lost_while_it_joins_them(
+    pair: tuple[ChannelNode, ChannelNode], follow: Follow, hub: MemoryHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    donor, target = pair
+    channels = ("live:first", "live:second")
+    watcher, follower = await follow(target), await follow(donor, target)
+    for channel in channels:
+        await watcher.reply(watcher.send(subscribe={"channel": channel, "join_leave": True}))
+        await follower.reply(follower.send(subscribe={"channel": channel}))
+    lost, since = asyncio.Event(), target._shared.streams.since
+
+    async def second_waits(channel: Channel, *arguments: Any, **options: Any) -> Any:
+        if channel == channels[1]:
+            await lost.wait()
+        return await since(channel, *arguments, **options)
+
+    monkeypatch.setattr(target._shared.streams, "since", second_waits)
+    await ask(hub, order(1))
+    await follower.follow()
+    await eventually(lambda: any(who.channels == [channels[0]] for who in target._shared.roster))
+    follower.peer.abort()
+    await eventually(lambda: target.connections == 1)
+    lost.set()
+    while len(left := [line["push"] for line in watcher.got if "leave" in line.get("push", {})]) < 2:
+        await watcher.read()
+    assert {(push["channel"], push["leave"]["info"]["client"]) for push in left} == {
+        (channel, follower.got[0]["connect"]["client"]) for channel in channels
+    }
+    assert len(target._shared.arrivals) == 0
 
 
 async def test_a_target_that_refuses_leaves_the_client_where_it_is(
