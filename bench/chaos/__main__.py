@@ -56,6 +56,8 @@ def show(outcome: Outcome) -> None:
         cells = [f"{spread['p50']:,.0f} / {spread['p99']:,.0f}" if spread else "" for spread in times]
         table.add_row(group, *(_cell(said[name]) for name in COUNTS), *cells)
     console.print(table)
+    late = outcome.report.status["clients_late_s"]
+    console.print(f"the clients' own processes were late by {late['p99']:g} s at p99, {late['max']:g} s at most")
     for name, value in outcome.measured.items():
         console.print(f"{name}: {value:,.4g}")
     for claim in (*outcome.claims, *outcome.paces):

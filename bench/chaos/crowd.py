@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from random import Random
 from typing import Any
 
@@ -14,6 +15,8 @@ from chaos.talk import Talk
 from ringway.testing.delivery import Order, Published, Verdict, give_verdict
 
 CHECK_S = 0.5
+LATE_EVERY_S = 0.05
+ABSENT_MAX = 5
 OPENING_MAX = 100
 """Clients that are on their way in at one time, at the beginning."""
 
@@ -45,6 +48,7 @@ class Crowd(Errand):
         placed: Counter[str] = Counter()
         self._talks: list[Talk] = []
         self._guests = []
+        self._late_s: list[float] = []
         for group in _mixed(groups):
             index = len(self._talks)
             first = placed[group.name] * group.each + offset
@@ -59,6 +63,7 @@ class Crowd(Errand):
         """Start all clients; `status` tells how far they are."""
         self.spawn(self._open())
         self.spawn(self._look_after())
+        self.spawn(self._measure_itself())
 
     async def _open(self) -> None:
         started = 0
@@ -76,18 +81,38 @@ class Crowd(Errand):
             for guest in self._guests:
                 guest.check(now)
 
+    async def _measure_itself(self) -> None:
+        """How late this process is: what it adds to every silence that it notes."""
+        while True:
+            due = time.monotonic() + LATE_EVERY_S
+            await asyncio.sleep(LATE_EVERY_S)
+            self._late_s.append(time.monotonic() - due)
+
     def status(self) -> dict[str, Any]:
         """Numbers of this moment."""
+        late = sorted(self._late_s) or [0.0]
         return {
+            "late_s": {"p99": late[int(0.99 * len(late))], "max": late[-1]},
             "clients": len(self._talks),
             "subscribed": sum(talk.subscribed for talk in self._talks),
             "delivered": sum(len(seen) for talk in self._talks for seen in talk.witness.seen),
             "followed": sum(guest.follows for guest in self._guests),
             "closes": sum(len(talk.witness.closes) for talk in self._talks),
             "refusals": Counter(refusal for talk in self._talks for refusal in talk.refusals),
+            "absent": list(islice(self._absent(), ABSENT_MAX)),
             "failures": Counter(failure for guest in self._guests for failure in guest.failures).most_common(5),
             "troubles": self.troubles,
         }
+
+    def _absent(self) -> Iterator[str]:
+        """Who is not subscribed, and how far it has come."""
+        for talk, guest in zip(self._talks, self._guests, strict=True):
+            if not talk.subscribed:
+                wire = "a WebSocket" if guest.reaches else "no WebSocket"
+                on = f"connected to {talk.node}" if talk.connected else "not connected"
+                heard_s = time.monotonic() - talk.heard_at
+                failures = "; ".join(guest.failures[-3:])
+                yield f"{talk.witness.name}: {wire}, {on}, {heard_s:.1f} s, {guest.attempts} attempts [{failures}]"
 
     def nodes(self) -> Counter[str]:
         """How many clients each node has."""

@@ -89,6 +89,11 @@ class Guest:
         self._attempt = 0
         self._stopped = False
 
+    @property
+    def reaches(self) -> bool:
+        """Whether it has a WebSocket."""
+        return self._wire is not None
+
     def start(self) -> None:
         """Connect, and keep connected."""
         self._spawn(self._connect())
@@ -278,6 +283,11 @@ class SocketGuest:
         self._spawn = spawn
         self._socket: Any = None
         self._stopped = False
+
+    @property
+    def reaches(self) -> bool:
+        """Whether it has a WebSocket."""
+        return self._socket is not None
 
     def start(self) -> None:
         """Connect, and keep connected."""

@@ -133,6 +133,10 @@ class Workload:
         """Whether every client is subscribed to all its channels."""
         return all(status["subscribed"] == status["clients"] for status in self.status())
 
+    def closes(self) -> int:
+        """How many connections the clients' applications have seen end."""
+        return sum(status["closes"] for status in self.status())
+
     def all_connected(self) -> bool:
         """Whether every publisher is connected."""
         status = self.press.ask("status")
@@ -202,6 +206,7 @@ class Workload:
             "unanswered": press["pending"],
             "turns_skipped": press["skipped"],
             "publisher_late_s": round(press["late_s"], 3),
+            "clients_late_s": {at: round(max(each["late_s"][at] for each in crowds), 3) for at in ("p99", "max")},
             "refusals": {text: count for each in crowds for text, count in each["refusals"].items()},
             "failed_attempts": [list(pair) for each in crowds for pair in each["failures"]],
             "troubles": self.troubles(),

@@ -5,6 +5,10 @@
 `c` is what the node held, `C - C_i` the handshakes a second that the others can take, `rho` the part of them that may
 be used, `lambda` the clients that come by themselves. A client that draws its return from `U(0, W)` helps the others to
 stay below that part: c clients then come at c/W a second, with a sixth to spare for chance.
+
+The window is kept until the client's connection ends, which may be hours later. So `lambda` counts for half of that
+part at most: a flood of this moment, such as the return of a dead node's clients, is over by then. Those who come in it
+would be told the longest window otherwise, for no reason but their own coming.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,6 +21,12 @@ from ringway.types import NodeState
 SPARE = 1.2
 WINDOW_MIN_S = 1.0
 WINDOW_MAX_S = 300.0
+
+ARRIVING_SHARE_MAX = 0.5
+"""How much of what may be used is left to clients that come by themselves, at most."""
+
+ROUNDING = 1e-9
+"""What sums of rates may be off by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,21 +54,20 @@ def hosts_of(nodes: Iterable[NodeLoad], arrivals: Arrivals) -> list[Host]:
 def reconnect_window_s(hosts: Sequence[Host], rho: float) -> float:
     """Return the longest window that the death of any one of `hosts` asks for.
 
-    Nodes that do not say what they can take are not counted on. Where there is but one node, it has to take its
-    own clients back.
+    Nodes that do not say what they can take are not counted on. Where no other takes clients, a node has to take its
+    own back.
     """
     accepting = sum(host.accept_per_s for host in hosts)
     arriving = sum(host.arrivals_per_s for host in hosts)
-    return max(
-        (_window_s(lost, accepting, arriving, rho, alone=len(hosts) == 1) for lost in hosts), default=WINDOW_MIN_S
-    )
+    return max((_window_s(lost, accepting, arriving, rho) for lost in hosts), default=WINDOW_MIN_S)
 
 
-def _window_s(lost: Host, accepting: float, arriving: float, rho: float, *, alone: bool) -> float:
+def _window_s(lost: Host, accepting: float, arriving: float, rho: float) -> float:
     if lost.connections == 0:
         return WINDOW_MIN_S
-    others = accepting if alone else accepting - lost.accept_per_s
-    free = rho * others - arriving
-    if free <= 0:
+    others = accepting - lost.accept_per_s
+    usable = rho * (others if others > ROUNDING else accepting)
+    if usable <= 0:
         return WINDOW_MAX_S
+    free = usable - min(arriving, ARRIVING_SHARE_MAX * usable)
     return min(WINDOW_MAX_S, max(WINDOW_MIN_S, SPARE * lost.connections / free))
