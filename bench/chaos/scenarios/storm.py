@@ -10,7 +10,7 @@ from chaos.watch import Watch
 from report import Claim
 from ringway.testing.system import System
 
-FULL = Size(clients=10_000, rate=50, channels=100, kinds=("socket",), processes=2, seconds=30.0)
+FULL = Size(clients=10_000, rate=200, channels=400, kinds=("socket",), processes=2, seconds=30.0)
 SMALL = Size(clients=120, rate=100, kinds=("sdk", "follow", "socket"), nodes=2, seconds=25.0)
 CALM_S = 2.0
 

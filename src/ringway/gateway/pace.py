@@ -4,7 +4,7 @@ Both follow from what nodes report: the handshakes a second that they can take. 
 pacing off: nobody is made to wait for a guess.
 """
 
-from ringway.core.balance.arrival import Arrivals
+from ringway.core.balance.arrival import STEADY_S, Arrivals
 from ringway.core.balance.window import hosts_of, reconnect_window_s
 from ringway.core.load import LoadView
 from ringway.core.load.accept import RATE_SHARE, newcomers_per_s
@@ -29,7 +29,7 @@ class Pace:
         self._advises = config.reconnect_window
         self._stats = stats
         self._slots = Slots()
-        self._arrivals = Arrivals()
+        self._arrivals = Arrivals(STEADY_S)
         self._look_at = 0.0
 
     def look(self, now: float) -> None:

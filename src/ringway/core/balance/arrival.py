@@ -21,6 +21,9 @@ from ringway.types import Issuer, NodeName
 TAU_S = 5.0
 """How far the estimate looks back: a flood is seen within seconds, a single burst passes."""
 
+STEADY_S = 60.0
+"""The same where it is of what comes day in, day out: a flood that is over in seconds hardly counts."""
+
 
 @dataclass(slots=True)
 class _Track:
@@ -33,7 +36,8 @@ class _Track:
 class Arrivals:
     """The rates of all nodes. Feed it the nodes about once a second; `NodeLoad.heard_at` is its clock."""
 
-    def __init__(self) -> None:
+    def __init__(self, tau_s: float = TAU_S) -> None:
+        self._tau_s = tau_s
         self._tracks: dict[NodeName, _Track] = {}
 
     def look(self, nodes: Iterable[NodeLoad]) -> None:
@@ -56,11 +60,10 @@ class Arrivals:
         track = self._tracks.get(node)
         return max(0.0, track.per_s) if track else 0.0
 
-    @staticmethod
-    def _advance(track: _Track, report: Report, heard_at: float, moved: dict[Issuer, int]) -> None:
+    def _advance(self, track: _Track, report: Report, heard_at: float, moved: dict[Issuer, int]) -> None:
         by_order = sum(max(0, count - track.moved.get(who, 0)) for who, count in moved.items())
         elapsed = heard_at - track.heard_at
         rate = (max(0, report.accepted - track.report.accepted) - by_order) / elapsed
-        kept = math.exp(-elapsed / TAU_S)
+        kept = math.exp(-elapsed / self._tau_s)
         track.report, track.heard_at, track.moved = report, heard_at, moved
         track.per_s = track.per_s * kept + rate * (1 - kept)

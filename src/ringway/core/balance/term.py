@@ -16,7 +16,7 @@ A term ends with the lease. Nothing of it is handed on: the next leader plans an
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 
-from ringway.core.balance.arrival import Arrivals
+from ringway.core.balance.arrival import STEADY_S, Arrivals
 from ringway.core.balance.config import BalanceConfig
 from ringway.core.balance.drain import Deadlines, judge_drain
 from ringway.core.balance.flight import Flight
@@ -47,6 +47,7 @@ class Term:
         self._guard = Guard(config)
         self._pacer = Pacer()
         self._arrivals = Arrivals()
+        self._steady = Arrivals(STEADY_S)
         self._deadlines = Deadlines()
         self._flight = Flight()
         self._key_flight = Flight()
@@ -171,12 +172,13 @@ class Term:
 
     def reconnect_window_s(self) -> float:
         """How long the clients of a node that dies now should take to come back (`window`)."""
-        return reconnect_window_s(hosts_of(self._view.nodes.values(), self._arrivals), self._config.target_share)
+        return reconnect_window_s(hosts_of(self._view.nodes.values(), self._steady), self._config.target_share)
 
     def _look(self, now: float) -> list[Standing]:
         self._now = now
         nodes = self._view.nodes.values()
         self._arrivals.look(nodes)
+        self._steady.look(nodes)
         self._deadlines.look(nodes, now)
         return self._flight.standings(nodes, now)
 

@@ -6,9 +6,10 @@
 be used, `lambda` the clients that come by themselves. A client that draws its return from `U(0, W)` helps the others to
 stay below that part: c clients then come at c/W a second, with a sixth to spare for chance.
 
-The window is kept until the client's connection ends, which may be hours later. So `lambda` counts for half of that
-part at most: a flood of this moment, such as the return of a dead node's clients, is over by then. Those who come in it
-would be told the longest window otherwise, for no reason but their own coming.
+The window is kept until the client's connection ends, which may be hours later. So `lambda` is that of the last minute
+(`arrival.STEADY_S`), and counts for half of that part at most: a flood of this moment, such as the return of a dead
+node's clients, is over by then. Those who come in it would be told the longest window otherwise, for no reason but
+their own coming.
 """
 
 from collections.abc import Iterable, Sequence

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ringway.core.balance.arrival import Arrivals
+from ringway.core.balance.arrival import STEADY_S, TAU_S, Arrivals
 from ringway.core.load import LoadView
 from ringway.types import Issuer
 from sample import GATEWAY, name, node_report
@@ -10,9 +10,9 @@ from sample import GATEWAY, name, node_report
 N1 = name(1)
 
 
-def rate_after(reports: list[tuple[float, int, dict[str, int]]], sent_per_s: int = 0) -> float:
+def rate_after(reports: list[tuple[float, int, dict[str, int]]], sent_per_s: int = 0, tau_s: float = TAU_S) -> float:
     """Feed n1's reports (when, accepted, redeemed by issuer) beside those of a donor n0; return the rate of n1."""
-    view, arrivals = LoadView(GATEWAY), Arrivals()
+    view, arrivals = LoadView(GATEWAY), Arrivals(tau_s)
     donor = node_report("n0")
     view.reported(donor, 0.0)
     for seq, (at, accepted, taken) in enumerate(reports):
@@ -47,6 +47,13 @@ def test_what_was_there_at_first_is_no_flood_and_an_end_is_seen() -> None:
     assert rate_after([(0.0, 100_000, {}), (1.0, 100_000, {})]) == 0.0
     reports = [(float(second), 50 * min(second, 30), {}) for second in range(60)]
     assert rate_after(reports) < 1.0
+
+
+def test_over_a_minute_a_flood_of_seconds_hardly_counts_and_a_steady_stream_does() -> None:
+    flood = [(float(second), 50 * second + 400 * min(second, 3), {}) for second in range(6)]
+    assert rate_after(flood) > 150
+    assert rate_after(flood, tau_s=STEADY_S) < 30
+    assert rate_after([(float(second), 50 * second, {}) for second in range(300)], tau_s=STEADY_S) > 49
 
 
 def test_nothing_is_known_of_who_is_not_there() -> None:
