@@ -273,10 +273,12 @@ MUTANTS = (
             ),
             Edit(
                 "node/arrival.py",
-                "        finally:\n            del self._expected[nonce]\n            arrival.release()\n\n"
-                "    async def _join",
-                "        finally:\n            pass\n\n    async def _join",
+                "        finally:\n            del self._expected[nonce]\n"
+                "            self._tell_gone(arrival)  # of all channels that the client was lost before\n"
+                "            arrival.release()\n",
+                "        finally:\n            pass\n",
             ),
+            Edit("node/arrival.py", "            arrival.holds.pop(channel).release()\n", ""),
         ),
         BUSY | {"kinds": "twin"},
     ),

@@ -111,8 +111,8 @@ class Wire(asyncio.Protocol):
 
     def send(self, message: bytes) -> None:
         """Send a text message; nothing where that is too late."""
-        if self._transport is not None and self._open:
-            self._transport.write(frame(TEXT, message))
+        if self._open:
+            self._write(frame(TEXT, message))
 
     def pause(self) -> None:
         """Read no more: a slow consumer."""
@@ -132,7 +132,7 @@ class Wire(asyncio.Protocol):
     def finish(self) -> None:
         """Say goodbye, and do not wait for the answer."""
         if self._transport is not None and self._open:
-            self._transport.write(frame(CLOSE, close_payload(1000)))
+            self._write(frame(CLOSE, close_payload(1000)))
             self._above = None
             self._transport.close()
 
@@ -165,11 +165,15 @@ class Wire(asyncio.Protocol):
                     self._above.received(whole)
         elif opcode == CLOSE and self._transport is not None:
             self.code, self._reason = read_close(payload)
-            self._transport.write(frame(CLOSE, payload))
+            self._write(frame(CLOSE, payload))
             self._end(self.code, self._reason, 0)
             self._transport.close()
-        elif opcode == PING and self._transport is not None:
-            self._transport.write(frame(PONG, payload))
+        elif opcode == PING:
+            self._write(frame(PONG, payload))
+
+    def _write(self, data: bytes) -> None:
+        if self._transport is not None and not self._transport.is_closing():  # far ones hear late that it is over
+            self._transport.write(data)
 
     def _end(self, code: int, reason: str, status: int) -> None:
         above, self._above = self._above, None
