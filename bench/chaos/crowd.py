@@ -12,6 +12,7 @@ from typing import Any
 from chaos.errand import Errand
 from chaos.guest import make_guest
 from chaos.talk import Talk
+from report import percentile
 from ringway.testing.delivery import Order, Published, Verdict, give_verdict
 
 CHECK_S = 0.5
@@ -92,7 +93,7 @@ class Crowd(Errand):
         """Numbers of this moment."""
         late = sorted(self._late_s) or [0.0]
         return {
-            "late_s": {"p99": late[int(0.99 * len(late))], "max": late[-1]},
+            "late_s": {"p99": percentile(late, 0.99), "max": late[-1]},
             "clients": len(self._talks),
             "subscribed": sum(talk.subscribed for talk in self._talks),
             "delivered": sum(len(seen) for talk in self._talks for seen in talk.witness.seen),

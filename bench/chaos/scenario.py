@@ -16,7 +16,7 @@ from typing import Any
 from chaos import scenarios
 from chaos.fault import Faults
 from chaos.workload import FORGOTTEN, HISTORY, KEPT, Load, Report, Workload, running_load
-from report import Claim
+from report import Claim, percentile
 from ringway.testing.system import System, running_system
 
 BOTH = (KEPT, FORGOTTEN)
@@ -114,8 +114,8 @@ class Outcome:
             Claim("came back without recovery", sum(verdict.sums.unrecovered for verdict in kept), at_most=0)
         )
         self.paces += [
-            Claim("back p50 s", back[len(back) // 2], at_most=p50_s),
-            Claim("back p99 s", back[int(0.99 * len(back))], at_most=p99_s),
+            Claim("back p50 s", percentile(back, 0.5), at_most=p50_s),
+            Claim("back p99 s", percentile(back, 0.99), at_most=p99_s),
         ]
 
     def claim_unnoticed(self, *kinds: str, silence_s: float) -> None:
@@ -129,7 +129,7 @@ class Outcome:
             ordered = sorted(silence for verdict in verdicts for silence in verdict.silences_s)
             if ordered:
                 closes = sum(sum(verdict.closes.values()) for verdict in verdicts)
-                silence = ordered[int(0.99 * len(ordered))]
+                silence = percentile(ordered, 0.99)
                 self.claims.append(Claim(f"{kind}: closes seen", closes, at_most=0))
                 self.paces.append(Claim(f"{kind}: longest silence p99 s", silence, at_most=silence_s))
 

@@ -6,6 +6,7 @@ import time
 from types import TracebackType
 from typing import Any, Self
 
+from report import percentile
 from ringway.testing.system import System
 
 PERIOD_S = 0.5
@@ -65,4 +66,4 @@ class Watch:
     def lag_p99_s(self) -> float:
         """The 99th percentile of the nodes' loop lag, over all reports."""
         lags = sorted(node.get("loop_lag_s", 0.0) for _, nodes in self.samples for node in nodes.values())
-        return lags[min(len(lags) - 1, int(0.99 * len(lags)))] if lags else 0.0
+        return percentile(lags, 0.99) if lags else 0.0

@@ -16,6 +16,7 @@ import pytest
 from integration.node.kit import PATH, Peer, head
 from integration.system.conftest import SOON
 from integration.system.witness import Witness, reaches_all, until
+from ringway.core.balance.plan import BalanceConfig, dead_band
 from ringway.testing.system import System, free_port, running_system
 
 DRAIN_S = 20
@@ -60,7 +61,7 @@ async def node_with_clients(system: System, name: str, crowd: list[Witness]) -> 
     """
     beside = Beside(system, "node", "--name", name)
     share = len(crowd) / 3
-    least = math.ceil(share - (1 + math.sqrt(2 * math.log(3))) * math.sqrt(share))
+    least = math.ceil(share - dead_band(share, 3, BalanceConfig()))
     await until(lambda: system.nodes().get(name, {}).get("connections", 0) >= least, f"{name} to get its share")
     await until(lambda: all(witness.listening for witness in crowd), "everybody to be back")
     return beside, least

@@ -30,7 +30,7 @@ from ringway.core.balance.roll import targets_in_roll
 from ringway.core.balance.share import Standing, exact_shares, fair_shares, whole_shares
 from ringway.types import NodeName
 
-__all__ = ["BalanceConfig", "Plan", "Quota", "Standing", "fair_shares", "plan_by_key", "plan_by_load"]
+__all__ = ["BalanceConfig", "Plan", "Quota", "Standing", "dead_band", "fair_shares", "plan_by_key", "plan_by_load"]
 
 Share = TypeVar("Share", int, float)
 
@@ -165,6 +165,12 @@ def _why_none(deficit: Mapping[NodeName, int]) -> str:
     return "no other node has room"
 
 
+def dead_band(share: float, nodes: int, config: BalanceConfig) -> float:
+    """How many connections one of `nodes` may be off its `share` before a balance is begun."""
+    deviations = 1 + math.sqrt(2 * math.log(max(nodes, 2)))
+    return max(config.start_above * share, deviations * math.sqrt(share))
+
+
 def _furthest_off(
     active: Sequence[Standing], fair: Mapping[NodeName, float], config: BalanceConfig, *, draining: bool
 ) -> tuple[float, Standing]:
@@ -173,12 +179,11 @@ def _furthest_off(
     The band of a small share is wide, that of a large one is narrow: what counts is how far outside its own each is.
     While others drain, holding less than the share is no fault: that is being filled.
     """
-    deviations = 1 + math.sqrt(2 * math.log(max(len(active), 2)))
 
     def bands(node: Standing) -> float:
         share = fair[node.name]
         difference = _surplus(node, share) if draining else max(_surplus(node, share), share - node.load)
-        return difference / max(config.start_above * share, deviations * math.sqrt(share), 1e-9)
+        return difference / max(dead_band(share, len(active), config), 1e-9)
 
     worst = max(active, key=bands)
     return bands(worst), worst

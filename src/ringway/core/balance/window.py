@@ -26,9 +26,6 @@ WINDOW_MAX_S = 300.0
 ARRIVING_SHARE_MAX = 0.5
 """How much of what may be used is left to clients that come by themselves, at most."""
 
-ROUNDING = 1e-9
-"""What sums of rates may be off by."""
-
 
 @dataclass(frozen=True, slots=True)
 class Host:
@@ -66,8 +63,7 @@ def reconnect_window_s(hosts: Sequence[Host], rho: float) -> float:
 def _window_s(lost: Host, accepting: float, arriving: float, rho: float) -> float:
     if lost.connections == 0:
         return WINDOW_MIN_S
-    others = accepting - lost.accept_per_s
-    usable = rho * (others if others > ROUNDING else accepting)
+    usable = rho * ((accepting - lost.accept_per_s) or accepting)
     if usable <= 0:
         return WINDOW_MAX_S
     free = usable - min(arriving, ARRIVING_SHARE_MAX * usable)
