@@ -43,14 +43,14 @@ class NatsServer:
         self, directory: Path, name: str, *, host: str = "127.0.0.1", route_port: int = 0, routes: Sequence[int] = ()
     ) -> None:
         self.name = name
-        self.address = f"{host}:{free_port()}"
+        self.port = free_port()
         self._monitor = f"{host}:{free_port()}"
         self._directory = directory
         self._process: subprocess.Popen[bytes] | None = None
         text = _CONFIG.format(
             name=name,
             host=host,
-            port=self.address.rpartition(":")[2],
+            port=self.port,
             monitor_port=self._monitor.rpartition(":")[2],
             store=directory / "data",
         )

@@ -2,6 +2,7 @@
 
     this namespace: `near` ──── veth pair ──── `far`: what is run by `enter`
 
+From inside all addresses of this machine are reached, `near` of another namespace as well.
 Packets are dropped inside, by nftables, at the ports that are given and at no others: so a process can be cut from its
 engine, and still be reached by its clients. Everything is named by the process id, and gone with the block.
 """
@@ -71,6 +72,7 @@ class Namespace:
         _run("ip", "-n", self.name, "address", "add", f"{self.far}/30", "dev", self._far_device)
         _run("ip", "-n", self.name, "link", "set", self._far_device, "up")
         _run("ip", "-n", self.name, "link", "set", "lo", "up")
+        _run("ip", "-n", self.name, "route", "add", "default", "via", self.near)
 
     def remove(self) -> None:
         """Remove what is there of it, the pair of devices included."""

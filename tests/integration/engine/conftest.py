@@ -1,20 +1,21 @@
 """The fleets that tests of failing servers run on, and how long they do."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pytest
 
 from integration.engine.trial import Hands
 from ringway.testing.fleet import make_fleet
 
-SECONDS_ENV = "RINGWAY_FAULTS_S"
+LONG_S = float(os.environ.get("RINGWAY_FAULTS_S", "0"))
+"""For how long leaders are killed, on all fleets; 0: as short and on as few as it proves anything."""
 
 
-@pytest.fixture(scope="session")
-def long_s() -> float:
-    """For how long leaders are killed; 0: as short as it proves anything. `RINGWAY_FAULTS_S=60` for a minute."""
-    return float(os.environ.get(SECONDS_ENV, "0"))
+def chosen(*short: Any, long: Sequence[Any]) -> list[Any]:
+    """The parameters of a test: `short` always, and the `long` ones where there is time."""
+    return [*short, *(long if LONG_S else ())]
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,8 @@
 """A member that uses all of an engine: publishes, follows channels, wants the lease, announces itself.
 
-As a program it is a member in a process of its own, `python -m integration.engine.member SETTINGS`: it prints a line
-when it has begun, publishes no more when it reads one, and then prints its record, as it is at every further line.
+As a program, `python -m integration.engine.member SETTINGS`, it is one in a process of its own (`far`): it prints a
+line when it has begun; reading "halt" it publishes nothing new, reading "record" it prints its record; it ends with its
+input.
 """
 
 import asyncio
@@ -12,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 import msgspec
+import structlog
 
 from integration.engine.record import Heard, Held, Record, Sent
 from integration.engine.subscriber import Subscriber
@@ -178,6 +180,7 @@ async def _insist(do: Callable[[], Awaitable[None]]) -> None:
 
 
 async def _main(settings: Settings) -> None:
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     lines = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
     config = EngineConfig(url=settings.url, wait_s=BEGIN_S)
@@ -186,9 +189,11 @@ async def _main(settings: Settings) -> None:
         await member.begin()
         work = group.create_task(member.run())
         _say("begun")
-        while await lines.readline() and not work.done():
-            member.halt()
-            _say(msgspec.json.encode(member.record).decode())
+        while (word := await lines.readline()) and not work.done():
+            if word == b"halt\n":
+                member.halt()
+            else:
+                _say(msgspec.json.encode(member.record).decode())
         member.end()
 
 

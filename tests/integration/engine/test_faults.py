@@ -5,15 +5,15 @@ import time
 
 import pytest
 
+from integration.engine.conftest import LONG_S, chosen
 from integration.engine.trial import Hands, Trial, settings_of, trial
 
-FLEETS = ["nats3", "nats"]
 KILLS = 2
 EVERY_S = 5.0
 CALM_S = 1.0
 AWAY_S = 1.0
 
-pytestmark = [pytest.mark.parametrize("hands", FLEETS, indirect=True), pytest.mark.timeout(600)]
+pytestmark = pytest.mark.timeout(600)
 
 
 async def _kill_leader(hands: Hands, running: Trial) -> None:
@@ -25,18 +25,20 @@ async def _kill_leader(hands: Hands, running: Trial) -> None:
     await running.await_members(max(back_at, time.monotonic() - 1.0))
 
 
-async def test_leaders_are_killed_and_nothing_is_lost_silently(hands: Hands, long_s: float) -> None:
+@pytest.mark.parametrize("hands", chosen("nats3", long=("nats",)), indirect=True)
+async def test_leaders_are_killed_and_nothing_is_lost_silently(hands: Hands) -> None:
     async with trial(settings_of(hands.fleet.url)) as running:
         began = time.monotonic()
         kills = 0
-        while kills < KILLS or time.monotonic() - began < long_s:
-            await asyncio.sleep(CALM_S if not long_s else max(CALM_S, kills * EVERY_S - (time.monotonic() - began)))
+        while kills < KILLS or time.monotonic() - began < LONG_S:
+            await asyncio.sleep(CALM_S if not LONG_S else max(CALM_S, kills * EVERY_S - (time.monotonic() - began)))
             await _kill_leader(hands, running)
             kills += 1
         kept = hands.fleet.outlives_leader
         await running.finish(all_kept=kept, exclusive=kept)
 
 
+@pytest.mark.parametrize("hands", chosen("nats3", long=("nats",)), indirect=True)
 @pytest.mark.parametrize("lose", [False, True], ids=["with data", "without data"])
 async def test_all_servers_are_killed_and_come_back(hands: Hands, lose: bool) -> None:
     async with trial(settings_of(hands.fleet.url)) as running:

@@ -3,13 +3,14 @@
 import asyncio
 import itertools
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, TypeVar
 
 import structlog
 
+from integration.engine.far import FarMember
 from integration.engine.judge import judge_delivery, judge_leases, membership_s, problems_of, silence_s
 from integration.engine.member import Member, Settings
 from integration.engine.record import Record
@@ -53,22 +54,21 @@ class Hands:
 
 
 class Trial:
-    """See the module; made by `trial`. `others` returns the records of members that are processes of their own."""
+    """See the module; made by `trial`."""
 
-    def __init__(self, members: list[Member], others: Callable[[], list[Record]]) -> None:
+    def __init__(self, members: list[Member], far: Sequence[FarMember]) -> None:
         self._members = members
-        self._others = others
+        self._far = far
         self.membership_s: list[float] = []
         """How long membership took after each fault."""
 
-    @property
-    def records(self) -> list[Record]:
+    async def records(self) -> list[Record]:
         """What all members have written down."""
-        return [*(member.record for member in self._members), *self._others()]
+        return [*(member.record for member in self._members), *[await each.record() for each in self._far]]
 
     async def await_members(self, since: float, within_s: float = MEMBERSHIP_S) -> None:
         """Return when all have heard all since the moment `since`; fail where that takes too long."""
-        while (found := membership_s(self.records, since)) is None:
+        while (found := membership_s(await self.records(), since)) is None:
             assert time.monotonic() - since < 4 * within_s, f"after {4 * within_s:g} s not all members are heard"
             await asyncio.sleep(LOOK_S)
         self.membership_s.append(round(found, 2))
@@ -76,22 +76,20 @@ class Trial:
 
     async def finish(self, *, all_kept: bool, exclusive: bool) -> None:
         """Publish no more, wait until all is delivered, and judge."""
-        for member in self._members:
+        for member in (*self._members, *self._far):
             member.halt()
         began = time.monotonic()
-        while wrongs := judge_delivery(self.records, all_kept=all_kept):
+        while wrongs := judge_delivery(records := await self.records(), all_kept=all_kept):
             if time.monotonic() - began > SETTLE_S:
                 break
             await asyncio.sleep(LOOK_S)
-        records = self.records
-        _log.info("trial", **self.measured())
+        _log.info("trial", **self._measured(records))
         wrongs = [*problems_of(records), *wrongs, *judge_leases(records, exclusive=exclusive)]
         assert not wrongs, "\n".join(wrongs)
         assert any(record.held for record in records), "nobody ever held the lease"
 
-    def measured(self) -> dict[str, Any]:
+    def _measured(self, records: Sequence[Record]) -> dict[str, Any]:
         """What is said of a trial in the log (`pytest -s`)."""
-        records = self.records
         sent = [each for record in records for each in record.sent]
         beginnings = sum(not seen.payload for record in records for seen in record.seen)
         return {
@@ -113,8 +111,11 @@ def settings_of(url: str, count: int = MEMBERS) -> list[Settings]:
 
 
 @asynccontextmanager
-async def trial(settings: list[Settings], others: Callable[[], list[Record]] = list) -> AsyncIterator[Trial]:
-    """Open members in this process, each with a connection of its own, and let them do all they do for the block."""
+async def trial(settings: list[Settings], far: Sequence[FarMember] = ()) -> AsyncIterator[Trial]:
+    """Open members in this process, each with a connection of its own, and let them do all they do for the block.
+
+    `far` are further ones, which have begun.
+    """
     async with AsyncExitStack() as stack:
         members = []
         for each in settings:
@@ -126,7 +127,7 @@ async def trial(settings: list[Settings], others: Callable[[], list[Record]] = l
             for member in members:
                 group.create_task(member.run())
             try:
-                yield Trial(members, others)
+                yield Trial(members, far)
             finally:
                 for member in members:
                     member.end()

@@ -11,6 +11,11 @@ class Server(Protocol):
     """One server. It keeps its address through every stop and start."""
 
     @property
+    def port(self) -> int:
+        """Where members connect."""
+        ...
+
+    @property
     def running(self) -> bool:
         """Whether its process lives."""
         ...
@@ -47,6 +52,11 @@ class Fleet(ABC):
         """Whether what was confirmed is still there when all servers were killed at once and are back."""
         self.kills = 0
         """How many leaders were killed; a fleet in which several matter takes them in turn."""
+
+    @property
+    def ports(self) -> list[int]:
+        """All ports to which members connect."""
+        return [server.port for server in self.servers.values()]
 
     @abstractmethod
     def leader(self) -> str:

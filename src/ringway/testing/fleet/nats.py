@@ -33,7 +33,7 @@ class NatsFleet(Fleet):
             )
             for number in range(count)
         }
-        url = "nats://" + ",".join(server.address for server in self._nodes.values())
+        url = "nats://" + ",".join(f"{host}:{server.port}" for server in self._nodes.values())
         super().__init__(url, self._nodes, outlives_leader=True, outlives_all=True)
 
     def start(self) -> None:

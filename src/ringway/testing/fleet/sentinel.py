@@ -49,6 +49,11 @@ class SentinelFleet(Fleet):
         url = f"redis+sentinel://{where}/{NAME}"
         super().__init__(url, self._redis, outlives_leader=False, outlives_all=False)
 
+    @property
+    def ports(self) -> list[int]:
+        """Those of the servers and of the sentinels."""
+        return [server.port for server in (*self._redis.values(), *self.sentinels)]
+
     def start(self) -> None:
         """Start all, and return when the sentinels know each other, the master and its replicas."""
         for server in (*self._redis.values(), *self.sentinels):
