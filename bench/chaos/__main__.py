@@ -13,6 +13,7 @@ from rich.table import Table
 
 from chaos.scenario import Outcome, Size, load_scenario, names
 from report import machine
+from ringway.testing.fleet import FLEETS
 
 COUNTS = ("clients", "delivered", "lost", "announced", "silent", "doubled", "reordered", "unexpected", "unrecovered",
           "away", "divergent", "reasons")  # fmt: skip
@@ -28,6 +29,7 @@ def read_arguments() -> argparse.Namespace:
     for each in fields(Size):
         if each.type in (int, float):
             made.add_argument(f"--{each.name}", type=each.type)
+    made.add_argument("--engine", choices=FLEETS, help="the servers of the engine; else NATS, as `ringway up` runs it")
     made.add_argument("--kinds", type=_names, help="of proxy,sdk,follow,socket")
     made.add_argument(
         "--environ", type=_settings, metavar="NAME=VALUE,…", help="settings of the system, beside the size's"

@@ -7,9 +7,11 @@ Given a running system, it uses that one, and leaves it as it was: healthy, with
 import importlib
 import pkgutil
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 from types import ModuleType
 from typing import Any
 
@@ -17,6 +19,7 @@ from chaos import scenarios
 from chaos.fault import Faults
 from chaos.workload import FORGOTTEN, HISTORY, KEPT, Load, Report, Workload, running_load
 from report import Claim, percentile
+from ringway.testing.fleet import make_fleet
 from ringway.testing.system import System, running_system
 
 BOTH = (KEPT, FORGOTTEN)
@@ -56,6 +59,8 @@ class Size:
     seed: int = 1
     prefixes: tuple[str, ...] = BOTH
     environ: dict[str, str] = field(default_factory=dict)
+    engine: str = ""
+    """The servers of the engine, by their name among `ringway.testing.fleet.FLEETS`; empty: NATS by `ringway up`."""
 
     def load(self, **changes: Any) -> Load:
         """The load of this size: the clients in equal parts of each kind."""
@@ -163,13 +168,23 @@ class Stage:
 
 
 @contextmanager
+def own_system(size: Size, host: str = "127.0.0.1") -> Iterator[System]:
+    """Start a system as `size` has it; the servers of its engine, where it says which, listen at `host`."""
+    environ = HISTORY | PATIENT | size.environ
+    with ExitStack() as stack:
+        fleet = None
+        if size.engine:
+            directory = stack.enter_context(TemporaryDirectory(prefix="ringway-engine-"))
+            fleet = make_fleet(size.engine, Path(directory), host)
+            stack.callback(fleet.stop)
+            fleet.start()
+        yield stack.enter_context(running_system(nodes=size.nodes, environ=environ, fleet=fleet))
+
+
+@contextmanager
 def stage(size: Size, system: System | None, load: Load | None = None, *gateways: str) -> Iterator[Stage]:
     """Put the load on `system`, or on one of its own of the size's nodes and settings."""
-    own = (
-        running_system(nodes=size.nodes, environ=HISTORY | PATIENT | size.environ)
-        if system is None
-        else nullcontext(system)
-    )
+    own = own_system(size) if system is None else nullcontext(system)
     with own as running, running_load(load or size.load(), [running.gateway_url, *gateways]) as workload:
         yield Stage(running, workload, Faults(running, size.rng()))
 

@@ -2,9 +2,8 @@
 
 import time
 
-from chaos.scenario import HASTY, Outcome, Size, stage
-from chaos.workload import HISTORY
-from ringway.testing.system import System, free_port, running_system, wait_for
+from chaos.scenario import HASTY, Outcome, Size, own_system, stage
+from ringway.testing.system import System, free_port, wait_for
 
 FULL = Size(clients=2000, rate=200, channels=50, faults=5, processes=2)
 SMALL = Size(clients=60, rate=200, faults=1, environ=HASTY)
@@ -14,7 +13,7 @@ CALM_S = 0.5
 def run(size: Size, system: System | None = None) -> Outcome:
     """Kill the first gateway, wait, and judge."""
     if system is None:
-        with running_system(nodes=size.nodes, environ=HISTORY | size.environ) as own:
+        with own_system(size) as own:
             return run(size, own)
     port = free_port()
     second = system.start("gateway", "--port", str(port), "--admin-port", str(free_port()))

@@ -15,9 +15,12 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ringway.testing.fleet import Fleet
 
 RINGWAY = (sys.executable, "-m", "ringway")
 
@@ -49,10 +52,16 @@ def wait_for(condition: Callable[[], Any], what: str, deadline_s: float = 30.0) 
 
 
 class System:
-    """A running system. `gateway_url` is where clients begin; `state` its state directory."""
+    """A running system. `gateway_url` is where clients begin; `state` its state directory.
 
-    def __init__(self, state: Path, port: int, admin_port: int, environ: Mapping[str, str]) -> None:
+    `fleet` are the servers of its engine, where that is not the one of `ringway up`.
+    """
+
+    def __init__(
+        self, state: Path, port: int, admin_port: int, environ: Mapping[str, str], fleet: "Fleet | None" = None
+    ) -> None:
         self.state = state
+        self.fleet = fleet
         self.gateway_url = f"http://127.0.0.1:{port}"
         self.admin_url = f"http://127.0.0.1:{admin_port}"
         self.environ = {**os.environ, **environ, "RINGWAY_STATE_DIR": str(state)}
@@ -68,18 +77,25 @@ class System:
             raise RuntimeError(f"ringway {' '.join(arguments)}: {done.stderr.strip() or done.stdout.strip()}")
         return done.stdout
 
-    def start(self, *arguments: str) -> "subprocess.Popen[bytes]":
-        """Start a command that keeps running, such as `node`; it is ended with the system."""
+    def start(self, *arguments: str, within: Sequence[str] = ()) -> "subprocess.Popen[bytes]":
+        """Start a command that keeps running, such as `node`; it is ended with the system.
+
+        `within` is the command that runs it, where that is another one (`netns.Namespace.enter`).
+        """
         log = (self.state / f"{arguments[0]}-beside-{len(self._beside)}.log").open("wb")
         with log:
-            process = subprocess.Popen([*RINGWAY, *arguments], env=self.environ, stdout=log, stderr=log)
+            process = subprocess.Popen([*within, *RINGWAY, *arguments], env=self.environ, stdout=log, stderr=log)
         self._beside.append(process)
         return process
 
     def nodes(self) -> dict[str, dict[str, Any]]:
         """Return the nodes by name, as the first gateway's admin port lists them (`ringway nodes --json`)."""
-        with urllib.request.urlopen(f"{self.admin_url}/v1/nodes", timeout=10) as answer:
-            return {node["name"]: node for node in json.load(answer)}
+        return {node["name"]: node for node in self.ask("nodes")}
+
+    def ask(self, what: str) -> Any:
+        """Return what the first gateway's admin port answers for /v1/`what`."""
+        with urllib.request.urlopen(f"{self.admin_url}/v1/{what}", timeout=10) as answer:
+            return json.load(answer)
 
     def is_ready(self) -> bool:
         """Whether the gateway would place a client."""
@@ -121,17 +137,20 @@ class System:
 
 
 @contextlib.contextmanager
-def running_system(*flags: str, nodes: int = 2, environ: Mapping[str, str] = NOTHING) -> Iterator[System]:
+def running_system(
+    *flags: str, nodes: int = 2, environ: Mapping[str, str] = NOTHING, fleet: "Fleet | None" = None
+) -> Iterator[System]:
     """Start a system with `nodes` nodes, wait until it is ready, and end it with the block.
 
-    `flags` go to `ringway up`, `environ` to all its processes: settings that have no flag there. Raise `RuntimeError`
-    with the output of `up` where it does not start.
+    `flags` go to `ringway up`, `environ` to all its processes: settings that have no flag there. With a `fleet`, which
+    must run, that is the engine. Raise `RuntimeError` with the output of `up` where it does not start.
     """
     port, admin_port = free_port(), free_port()
     with tempfile.TemporaryDirectory(prefix="ringway-") as directory:
-        system = System(Path(directory), port, admin_port, environ)
+        system = System(Path(directory), port, admin_port, environ, fleet)
         output = Path(directory) / "up.out"
         command = [*RINGWAY, "up", "--nodes", str(nodes), "--port", str(port), "--admin-port", str(admin_port), *flags]
+        command += ["--engine", fleet.url] if fleet is not None else []
         # Nodes take ports from here on: two systems that start at one moment must not want the same ones.
         ports = {"RINGWAY_NODE_PORT": str(free_port()), **system.environ}
         with output.open("wb") as log:

@@ -1,0 +1,108 @@
+"""What scenarios share that do things to the servers of the engine: when all is calm, and what a fault has cost."""
+
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from chaos.scenario import Outcome, Size, Stage
+from report import Claim
+from ringway.testing.fleet import Fleet
+from ringway.testing.system import System, wait_for
+
+MEMBERSHIP_S = 5.0
+"""How long after a fault is over every member must have been heard again."""
+
+CALM_S = 3.0
+CALM_WITHIN_S = 120.0
+LOOK_S = 0.1
+BACK_S = 60.0
+
+
+@dataclass(slots=True)
+class Aftermath:
+    """Watches what a fault of the engine does to the members; begin it when all is calm, and call `over` after each."""
+
+    on: Stage
+    membership_s: list[float] = field(default_factory=list)
+    _moves: int = 0
+    _lives: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def begin(cls, on: Stage) -> "Aftermath":
+        """Wait until the balancer rests, and note how things are."""
+        await_calm(on.system)
+        return cls(on, _moves=moves_ordered(on.system), _lives=_lives(on.system))
+
+    def over(self) -> None:
+        """The fault is over now: wait until every node is heard anew, and clients are all there."""
+        began = time.monotonic()
+        stale = self.on.faults.nodes()
+        self.on.faults.note("the fault is over")
+
+        def heard() -> bool:
+            nodes = self.on.faults.nodes()
+            return nodes.keys() >= self._lives.keys() and all(
+                node["engine_up"] and node != stale.get(name) for name, node in nodes.items()
+            )
+
+        while not heard():
+            if time.monotonic() - began > BACK_S:
+                raise TimeoutError(f"after {BACK_S:g} s not all nodes are heard again: {self.on.faults.nodes()}")
+            time.sleep(LOOK_S)
+        self.membership_s.append(round(time.monotonic() - began, 2))
+        self.on.load.wait(self.on.system.is_ready, "the gateway to have the engine again")
+        self.on.load.wait(self.on.load.all_subscribed, "everybody to be there")
+
+    def outcome(self, name: str, size: Size, *, kept: bool) -> Outcome:
+        """Judge: with `kept` nothing may be lost, else what is lost must be told."""
+        time.sleep(CALM_S)  # what the balancer does about it, it does soon
+        moves = moves_ordered(self.on.system) - self._moves
+        changed = sum(_lives(self.on.system).get(node) != life for node, life in self._lives.items())
+        outcome = self.on.outcome(name, size, moves=moves, membership_s=max(self.membership_s))
+        outcome.may_announce = () if kept else ("",)
+        closes = sum(sum(verdict.closes.values()) for verdict in outcome.report.verdicts.values())
+        outcome.claims += [
+            Claim("nodes that others took for new ones", changed, at_most=0),
+            Claim("moves ordered, of clients that nothing had closed", moves, at_most=closes),
+        ]
+        if kept:
+            outcome.claims.append(Claim("connections closed", closes, at_most=0))
+        outcome.paces.append(Claim("all nodes heard again after s", max(self.membership_s), at_most=MEMBERSHIP_S))
+        return outcome
+
+
+def fleet_of(on: Stage) -> Fleet:
+    """The engine's servers."""
+    if on.system.fleet is None:
+        raise LookupError("this scenario needs an engine of servers that it can do things to: --engine nats3")
+    return on.system.fleet
+
+
+def moves_ordered(system: System) -> int:
+    """How many moves the balancer has ordered since the gateway began."""
+    return sum(decision["ordered"] for decision in _decisions(system))
+
+
+def await_calm(system: System) -> None:
+    """Return when the balancer has ordered nothing for a while, and has nothing under way."""
+    seen, since = -1, time.monotonic()
+
+    def calm() -> bool:
+        nonlocal seen, since
+        ordered = moves_ordered(system)
+        if ordered != seen or any(each["outcome"] == "under way" for each in _decisions(system)):
+            seen, since = ordered, time.monotonic()
+        return time.monotonic() - since > CALM_S
+
+    wait_for(calm, "the balancer to rest", CALM_WITHIN_S)
+
+
+def _decisions(system: System) -> list[dict[str, Any]]:
+    with suppress(OSError):
+        return list(system.ask("moves?count=1000"))
+    return []
+
+
+def _lives(system: System) -> dict[str, str]:
+    return {name: node["incarnation"] for name, node in system.nodes().items()}
