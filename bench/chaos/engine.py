@@ -54,20 +54,25 @@ class Aftermath:
         self.on.load.wait(self.on.system.is_ready, "the gateway to have the engine again")
         self.on.load.wait(self.on.load.all_subscribed, "everybody to be there")
 
-    def outcome(self, name: str, size: Size, *, kept: bool) -> Outcome:
-        """Judge: with `kept` nothing may be lost, else what is lost must be told."""
+    def outcome(self, name: str, size: Size, *, kept: bool, closed: tuple[str, ...] = ()) -> Outcome:
+        """Judge: with `kept` nothing may be lost, and only clients of the kinds `closed` may lose their connection.
+
+        Else what is lost must be told.
+        """
         time.sleep(CALM_S)  # what the balancer does about it, it does soon
         moves = moves_ordered(self.on.system) - self._moves
         changed = sum(_lives(self.on.system).get(node) != life for node, life in self._lives.items())
         outcome = self.on.outcome(name, size, moves=moves, membership_s=max(self.membership_s))
         outcome.may_announce = () if kept else ("",)
-        closes = sum(sum(verdict.closes.values()) for verdict in outcome.report.verdicts.values())
+        verdicts = outcome.report.verdicts
+        closes = sum(sum(verdict.closes.values()) for verdict in verdicts.values())
         outcome.claims += [
             Claim("nodes that others took for new ones", changed, at_most=0),
             Claim("moves ordered, of clients that nothing had closed", moves, at_most=closes),
         ]
         if kept:
-            outcome.claims.append(Claim("connections closed", closes, at_most=0))
+            wrong = sum(sum(each.closes.values()) for kind, each in verdicts.items() if not kind.startswith(closed))
+            outcome.claims.append(Claim("connections closed that need not be", wrong, at_most=0))
         outcome.paces.append(Claim("all nodes heard again after s", max(self.membership_s), at_most=MEMBERSHIP_S))
         return outcome
 

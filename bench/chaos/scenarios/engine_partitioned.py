@@ -17,6 +17,8 @@ FULL = Size(
 )
 SMALL = Size(engine="nats", prefixes=(KEPT,), clients=60, rate=200, nodes=1, faults=1, seconds=5.0, environ=HASTY)
 FAR = "node-far"
+RELAYED = ("proxy",)
+"""The gateway hears no more of the node, and leads those that it relays to another: they recover there."""
 
 
 def run(size: Size, system: System | None = None) -> Outcome:
@@ -39,4 +41,4 @@ def _run(size: Size, system: System, place: Namespace) -> Outcome:
             with place.cut(direction, ports):
                 time.sleep(size.seconds)
             after.over()
-        return after.outcome("engine_partitioned", size, kept=True)
+        return after.outcome("engine_partitioned", size, kept=True, closed=RELAYED)

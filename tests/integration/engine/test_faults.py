@@ -8,6 +8,9 @@ import pytest
 from integration.engine.conftest import LONG_S, chosen
 from integration.engine.trial import Hands, Trial, settings_of, trial
 
+LATER = ("nats", "redis-memory", "sentinel-memory", "redis-cluster-memory", "redis-cluster-replicas")
+"""Fleets for which there is time in long runs alone."""
+
 KILLS = 2
 EVERY_S = 5.0
 CALM_S = 1.0
@@ -16,29 +19,32 @@ AWAY_S = 1.0
 pytestmark = pytest.mark.timeout(600)
 
 
-async def _kill_leader(hands: Hands, running: Trial) -> None:
-    """Kill the leader, leave it dead for a moment, and start it again: then all must be as before."""
+async def _kill_leader(hands: Hands, running: Trial, *, at_once: bool) -> None:
+    """Kill the leader, and start it again: after a while, when another has taken over where one can, or at once."""
     which = await hands.do(hands.fleet.kill_leader)
-    await asyncio.sleep(AWAY_S)
+    if not at_once:
+        await asyncio.sleep(AWAY_S)
+        await hands.do(hands.fleet.await_served)
     back_at = time.monotonic()
     await hands.do(lambda: hands.fleet.restart(which))
     await running.await_members(max(back_at, time.monotonic() - 1.0))
 
 
-@pytest.mark.parametrize("hands", chosen("nats3", long=("nats",)), indirect=True)
-async def test_leaders_are_killed_and_nothing_is_lost_silently(hands: Hands) -> None:
+@pytest.mark.parametrize("hands", chosen("nats3", "sentinel", "redis-cluster", long=("redis", *LATER)), indirect=True)
+@pytest.mark.parametrize("at_once", chosen(False, long=(True,)), ids=lambda at_once: "at once" if at_once else "later")
+async def test_leaders_are_killed_and_nothing_is_lost_silently(hands: Hands, at_once: bool) -> None:
     async with trial(settings_of(hands.fleet.url)) as running:
         began = time.monotonic()
         kills = 0
         while kills < KILLS or time.monotonic() - began < LONG_S:
             await asyncio.sleep(CALM_S if not LONG_S else max(CALM_S, kills * EVERY_S - (time.monotonic() - began)))
-            await _kill_leader(hands, running)
+            await _kill_leader(hands, running, at_once=at_once)
             kills += 1
         kept = hands.fleet.outlives_leader
         await running.finish(all_kept=kept, exclusive=kept)
 
 
-@pytest.mark.parametrize("hands", chosen("nats3", long=("nats",)), indirect=True)
+@pytest.mark.parametrize("hands", chosen("nats3", "redis", long=("sentinel", "redis-cluster", *LATER)), indirect=True)
 @pytest.mark.parametrize("lose", [False, True], ids=["with data", "without data"])
 async def test_all_servers_are_killed_and_come_back(hands: Hands, lose: bool) -> None:
     async with trial(settings_of(hands.fleet.url)) as running:

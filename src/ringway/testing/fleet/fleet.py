@@ -66,6 +66,10 @@ class Fleet(ABC):
     def await_ready(self) -> None:
         """Return when all servers run and are one engine; raise `TimeoutError` where they do not get there."""
 
+    @abstractmethod
+    def await_served(self) -> None:
+        """Return when those that are left have taken over from one that was killed; at once where none can."""
+
     def start(self) -> None:
         """Start all servers, and return when the engine can be used."""
         for server in self.servers.values():

@@ -18,6 +18,7 @@ FLEETS: dict[str, Make] = {
     "redis": lambda directory, host: RedisFleet(directory, appendonly=True, host=host),
     "redis-memory": lambda directory, host: RedisFleet(directory, appendonly=False, host=host),
     "sentinel": lambda directory, host: SentinelFleet(directory, host=host),
+    "sentinel-memory": lambda directory, host: SentinelFleet(directory, appendonly=False, host=host),
     "redis-cluster": lambda directory, host: RedisClusterFleet(directory, host=host),
     "redis-cluster-memory": lambda directory, host: RedisClusterFleet(directory, appendonly=False, host=host),
     "redis-cluster-replicas": lambda directory, host: RedisClusterFleet(directory, replicas=1, host=host),

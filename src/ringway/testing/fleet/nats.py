@@ -51,11 +51,18 @@ class NatsFleet(Fleet):
             server.await_well()
         wait_for(self.leader, "NATS to have a leader", READY_S)
 
+    def await_served(self) -> None:
+        """Return when another leads what the one that was killed led."""
+        if len(self._nodes) > 1:
+            wait_for(lambda: all(map(self._leader_of, self._streams)), "NATS to have leaders", READY_S)
+
     def leader(self) -> str:
         """Ask any server who leads."""
         if len(self._nodes) == 1:
             return next(iter(self._nodes))
-        stream = self._streams[self.kills % len(self._streams)]
+        return self._leader_of(self._streams[self.kills % len(self._streams)])
+
+    def _leader_of(self, stream: str) -> str:
         for server in self._nodes.values():
             if server.running:
                 with suppress(OSError):

@@ -26,3 +26,6 @@ class RedisFleet(Fleet):
 
     def await_ready(self) -> None:
         """It was ready when it was started."""
+
+    def await_served(self) -> None:
+        """There is no other."""

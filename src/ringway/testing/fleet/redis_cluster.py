@@ -47,6 +47,11 @@ class RedisClusterFleet(Fleet):
             self._meet()
         wait_for(self._is_whole, "the cluster to be whole", READY_S)
 
+    def await_served(self) -> None:
+        """Return when every slot is served; where there are no replicas, at once."""
+        if len(self._redis) > MASTERS:
+            wait_for(self._is_served, "a replica to take over", READY_S)
+
     def leader(self) -> str:
         """The next of the masters that run, in the order of their names."""
         masters = [name for name, server in self._redis.items() if server.running and self._is_master(server)]
@@ -80,6 +85,17 @@ class RedisClusterFleet(Fleet):
         lines = _text(server.command("CLUSTER", "NODES")).splitlines()
         mine = next((line.split() for line in lines if "myself" in line), [])
         return len(mine) > 8 and "master" in mine[2]
+
+    def _is_served(self) -> bool:
+        running = [server for server in self._redis.values() if server.running]
+        return (
+            all(
+                f"cluster_slots_ok:{SLOTS}\r" in (said := server.command("CLUSTER", "INFO"))
+                and "cluster_slots_pfail:0\r" in said
+                for server in running
+            )
+            and sum(map(self._is_master, running)) == MASTERS
+        )
 
     def _is_whole(self) -> bool:
         return all(

@@ -82,6 +82,10 @@ class SentinelFleet(Fleet):
         """Return when one is the master for all, and the others follow it."""
         wait_for(self._is_whole, "the sentinels to know a master and its replicas", READY_S)
 
+    def await_served(self) -> None:
+        """Return when another is the master."""
+        wait_for(self.leader, "the sentinels to make another the master", READY_S)
+
     def _is_whole(self) -> bool:
         name = self.leader()
         if not name:
