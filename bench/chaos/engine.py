@@ -7,13 +7,16 @@ from typing import Any
 
 from chaos.scenario import Outcome, Size, Stage
 from report import Claim
+from ringway.core.balance.config import BalanceConfig
 from ringway.testing.fleet import Fleet
 from ringway.testing.system import System, wait_for
 
 MEMBERSHIP_S = 5.0
 """How long after a fault is over every member must have been heard again."""
 
-CALM_S = 3.0
+CALM_S = 2.0
+"""Beyond the time that the balancer waits after a change: it looks once a second."""
+
 CALM_WITHIN_S = 120.0
 LOOK_S = 0.1
 BACK_S = 60.0
@@ -24,15 +27,17 @@ class Aftermath:
     """Watches what a fault of the engine does to the members; begin it when all is calm, and call `over` after each."""
 
     on: Stage
+    calm_s: float
     membership_s: list[float] = field(default_factory=list)
     _moves: int = 0
     _lives: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    def begin(cls, on: Stage) -> "Aftermath":
+    def begin(cls, on: Stage, size: Size) -> "Aftermath":
         """Wait until the balancer rests, and note how things are."""
-        await_calm(on.system)
-        return cls(on, _moves=moves_ordered(on.system), _lives=_lives(on.system))
+        calm_s = float(size.environ.get("RINGWAY_BALANCE_SETTLE_S", BalanceConfig().settle_s)) + CALM_S
+        await_calm(on.system, calm_s)
+        return cls(on, calm_s, _moves=moves_ordered(on.system), _lives=_lives(on.system))
 
     def over(self) -> None:
         """The fault is over now: wait until every node is heard anew, and clients are all there."""
@@ -59,7 +64,7 @@ class Aftermath:
 
         Else what is lost must be told.
         """
-        time.sleep(CALM_S)  # what the balancer does about it, it does soon
+        time.sleep(self.calm_s)  # what the balancer does about it, it does soon
         moves = moves_ordered(self.on.system) - self._moves
         changed = sum(_lives(self.on.system).get(node) != life for node, life in self._lives.items())
         outcome = self.on.outcome(name, size, moves=moves, membership_s=max(self.membership_s))
@@ -89,7 +94,7 @@ def moves_ordered(system: System) -> int:
     return sum(decision["ordered"] for decision in _decisions(system))
 
 
-def await_calm(system: System) -> None:
+def await_calm(system: System, calm_s: float) -> None:
     """Return when the balancer has ordered nothing for a while, and has nothing under way."""
     seen, since = -1, time.monotonic()
 
@@ -98,7 +103,7 @@ def await_calm(system: System) -> None:
         ordered = moves_ordered(system)
         if ordered != seen or any(each["outcome"] == "under way" for each in _decisions(system)):
             seen, since = ordered, time.monotonic()
-        return time.monotonic() - since > CALM_S
+        return time.monotonic() - since > calm_s
 
     wait_for(calm, "the balancer to rest", CALM_WITHIN_S)
 

@@ -15,14 +15,16 @@ SMALL = Size(engine="nats3", prefixes=(KEPT,), clients=60, rate=200, faults=1, s
 
 
 def run(size: Size, system: System | None = None) -> Outcome:
-    """Kill who leads, start it again after `seconds`, and judge."""
+    """Kill who leads, start it again after `seconds` or when another leads, and judge."""
     with stage(size, system) as on:
         fleet = fleet_of(on)
-        after = Aftermath.begin(on)
+        after = Aftermath.begin(on, size)
         for _ in range(size.faults):
             which = fleet.kill_leader()
             on.faults.note(f"kill {which}")
             time.sleep(size.seconds)
+            fleet.await_served()
+            on.faults.note("others have taken over, where any can")
             fleet.restart(which)
             after.over()
         return after.outcome("engine_leader_killed", size, kept=fleet.outlives_leader)

@@ -15,7 +15,7 @@ from ringway.testing.system import System, wait_for
 FULL = Size(
     engine="nats3", prefixes=(KEPT,), clients=1000, rate=200, channels=50, faults=6, seconds=15.0, nodes=2, processes=2
 )
-SMALL = Size(engine="nats", prefixes=(KEPT,), clients=60, rate=200, nodes=1, faults=1, seconds=5.0, environ=HASTY)
+SMALL = Size(engine="nats", prefixes=(KEPT,), clients=60, rate=200, nodes=1, faults=1, seconds=3.5, environ=HASTY)
 FAR = "node-far"
 RELAYED = ("proxy",)
 """The gateway hears no more of the node, and leads those that it relays to another: they recover there."""
@@ -34,7 +34,7 @@ def run(size: Size, system: System | None = None) -> Outcome:
 def _run(size: Size, system: System, place: Namespace) -> Outcome:
     with stage(size, system) as on:
         ports = fleet_of(on).ports
-        after = Aftermath.begin(on)
+        after = Aftermath.begin(on, size)
         for number in range(size.faults):
             direction = DIRECTIONS[::-1][number % len(DIRECTIONS)]
             on.faults.note(f"cut {FAR}: {direction}")

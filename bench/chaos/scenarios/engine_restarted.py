@@ -17,7 +17,7 @@ def run(
     """Kill all, start them again after up to `seconds`, and judge."""
     with stage(size, system) as on:
         fleet = fleet_of(on)
-        after = Aftermath.begin(on)
+        after = Aftermath.begin(on, size)
         for _ in range(size.faults):
             on.faults.note("kill the engine")
             fleet.kill_all()

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, ExitStack
 
 import pytest
 
-from integration.engine.conftest import chosen
+from integration.engine.conftest import LONG_S, chosen
 from integration.engine.far import far_member
 from integration.engine.record import Record
 from integration.engine.trial import Hands, settings_of, trial
@@ -37,8 +37,10 @@ def near_hands(
     hands.close()
 
 
-@pytest.mark.parametrize("near_hands", chosen("nats", long=("nats3",)), indirect=True)
-@pytest.mark.parametrize("seconds", chosen(5.0, long=(15.0,)))
+@pytest.mark.parametrize(
+    "near_hands", chosen("nats", long=("nats3", "redis", "sentinel", "redis-cluster")), indirect=True
+)
+@pytest.mark.parametrize("seconds", [5.0, 15.0] if LONG_S else [4.0])
 async def test_a_member_that_was_cut_off_loses_nothing_silently_and_is_back_soon(
     near_hands: Hands, places: list[Namespace], seconds: float
 ) -> None:
