@@ -18,6 +18,8 @@ class Subscriber:
 
     def __init__(self, engine: Engine, retention: Retention, record: Record) -> None:
         self.streams: dict[Channel, Stream] = {}
+        self.is_deaf = False
+        """While it is, what arrives is lost, and it does not know."""
         self._engine = engine
         self._retention = retention
         self._record = record
@@ -50,7 +52,7 @@ class Subscriber:
 
     def _take(self, channel: Channel, payload: bytes, offset: int, previous: int) -> None:
         stream = self.streams.get(channel)
-        if stream is None:
+        if stream is None or self.is_deaf:
             return
         if not offset:
             self._record.problems.append(f"{channel} delivered {payload!r} without an offset")

@@ -21,6 +21,7 @@ CHANNELS = 20
 RATE = 100.0
 MEMBERS = 3
 LOOK_S = 0.1
+DEAF_S = 0.4
 SETTLE_S = 30.0
 """How long it may take until all is confirmed and delivered, once nothing is done to the servers any more."""
 
@@ -73,6 +74,17 @@ class Trial:
             await asyncio.sleep(LOOK_S)
         self.membership_s.append(round(found, 2))
         assert found <= within_s
+
+    @asynccontextmanager
+    async def one_deaf(self) -> AsyncIterator[None]:
+        """Let one member miss what was published shortly before the block and in it."""
+        subscriber = self._members[-1].subscriber
+        subscriber.is_deaf = True
+        await asyncio.sleep(DEAF_S)
+        try:
+            yield
+        finally:
+            subscriber.is_deaf = False
 
     async def finish(self, *, all_kept: bool, exclusive: bool) -> None:
         """Publish no more, wait until all is delivered, and judge."""
