@@ -23,7 +23,7 @@ class RedisWorld:
         self._numbers = itertools.count(1)
 
     async def open(self) -> RedisEngine:
-        return await open_redis(self._fleet.url, cluster=self._cluster, name=f"member-{next(self._numbers)}")
+        return await open_redis(self._fleet.url, cluster=self._cluster, name=f"member {next(self._numbers)}")
 
     async def go_away(self) -> None:
         self._fleet.stop_all()
