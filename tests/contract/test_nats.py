@@ -22,7 +22,7 @@ class NatsWorld:
 
     async def open(self) -> NatsEngine:
         self._opened += 1
-        return await open_nats(self._server.url, cluster="contract", name=f"member-{self._opened}")
+        return await open_nats(self._server.url, cluster="contract", name=f"member {self._opened}")
 
     async def go_away(self) -> None:
         await self._server.stop()

@@ -1,13 +1,12 @@
 """Redis or Valkey as an engine: single, behind Sentinel, or as a Redis Cluster. `open_redis` is the way in."""
 
 import asyncio
-import re
 from collections.abc import Callable
 from contextlib import suppress
 
 import structlog
 
-from ringway.engine.address import is_label
+from ringway.engine.address import is_label, token
 from ringway.engine.redis_broker import RedisBroker
 from ringway.engine.redis_bus import RedisBus
 from ringway.engine.redis_history import RedisHistory
@@ -22,9 +21,6 @@ from ringway.errors import ConfigError, EngineAway
 
 POLL_S = 0.05
 """The pause between looks at a server that starts."""
-
-_UNSHOWN = re.compile(r"[^!-~]")
-"""What Redis takes in no name of a client."""
 
 _log = structlog.get_logger()
 
@@ -73,7 +69,7 @@ async def open_redis(url: str, *, cluster: str = "ringway", name: str, wait_s: f
     if not is_label(cluster):
         raise ConfigError(f"the cluster name {cluster!r} is not usable: give 1 to 32 letters, digits, '_' or '-'")
     names = Names(where.prefix, cluster)
-    reach = Reach(f"ringway-{_UNSHOWN.sub('-', name)}", where.login, where.tls_context(), where.database)
+    reach = Reach(token(f"ringway {name}"), where.login, where.tls_context(), where.database)
     loop = asyncio.get_running_loop()
     deadline = loop.time() + wait_s
     while True:

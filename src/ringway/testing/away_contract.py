@@ -1,6 +1,8 @@
 """What any engine must do while it is away; part of `ringway.testing.engine_contract`."""
 # ruff: noqa: D102 - the names of the tests are sentences
 
+import asyncio
+
 from ringway.errors import EngineAway
 from ringway.testing.engine_world import PATIENCE_S, Inbox, World, echo, listen, members, raises, until
 from ringway.types import Channel, NodeName
@@ -47,6 +49,18 @@ class AwayContract:
                 await a.broker.publish(Channel(name), b"after")
             await inbox.count(2)
             assert sorted(inbox.got) == [("kept", b"after"), ("new", b"after")]
+
+    async def test_a_thousand_subscriptions_are_known_again_when_it_is_up(self, world: World) -> None:
+        channels = [Channel(f"room:{i}") for i in range(1000)]
+        async with members(world, 2) as (a, b):
+            inbox = Inbox(b)
+            await asyncio.gather(*(b.broker.subscribe(channel) for channel in channels))
+            await world.go_away()
+            await until(lambda: not a.up and not b.up)
+            await world.come_back()
+            await until(lambda: a.up and b.up)
+            await asyncio.gather(*(a.broker.publish(channel, b"") for channel in channels))
+            assert sorted(await inbox.count(1000)) == sorted((channel, b"") for channel in channels)
 
     async def test_members_are_heard_again_without_a_word_of_theirs(self, world: World) -> None:
         async with members(world, 2) as (a, b):

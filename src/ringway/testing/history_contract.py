@@ -38,6 +38,22 @@ class AppendContract:
             assert inbox.places == list(zip(offsets, [0, *offsets], strict=False))
             assert len({position.epoch for position in positions}) == 1
 
+    async def test_who_missed_something_sees_it_by_the_next(self, world: World) -> None:
+        async with members(world, 2) as (a, b):
+            inbox = Inbox(b)
+            await b.broker.subscribe(ROOM)
+            seen = await a.history.append(ROOM, b"seen", CHAT)
+            await inbox.count(1)
+            await b.broker.unsubscribe(ROOM)
+            missed = [await a.history.append(ROOM, b"missed %d" % i, CHAT) for i in range(3)]
+            await b.broker.subscribe(ROOM)
+            last = await a.history.append(ROOM, b"last", CHAT)
+            assert (await inbox.count(2))[1] == (ROOM, b"last")
+            assert inbox.places[1] == (last.offset, missed[-1].offset)
+            assert inbox.places[1][1] != seen.offset
+            page = await b.history.read(ROOM, CHAT, seen.offset, 10)
+            assert (payloads(page), page.complete) == ([b"missed 0", b"missed 1", b"missed 2", b"last"], True)
+
     async def test_plain_publications_have_no_place_and_are_not_kept(self, world: World) -> None:
         async with members(world, 1) as (a,):
             inbox = Inbox(a)
@@ -88,6 +104,19 @@ class AppendContract:
                 await a.history.append(ROOM, payload, CHAT)
             assert [payload for _, payload in await inbox.count(len(sent))] == sent
             assert payloads(await b.history.read(ROOM, CHAT, 0, 10)) == sent
+
+    async def test_a_flood_of_large_ones_arrives_or_is_told(self, world: World) -> None:
+        """No engine may drop in silence what a member cannot take in time."""
+        async with members(world, 2) as (a, b):
+            inbox = Inbox(b)
+            told: list[bool] = []
+            b.on_return.append(lambda: told.append(True))
+            await b.broker.subscribe(ROOM)
+            positions = await asyncio.gather(*(a.history.append(ROOM, bytes([i]) * (1 << 20), CHAT) for i in range(60)))
+            offsets = [position.offset for position in positions]
+            await until(lambda: bool(told) or (bool(inbox.places) and inbox.places[-1][0] == offsets[-1]))
+            if not told:
+                assert inbox.places == list(zip(offsets, [0, *offsets], strict=False))
 
     async def test_many_large_ones_are_read_whole(self, world: World) -> None:
         async with members(world, 2) as (a, b):

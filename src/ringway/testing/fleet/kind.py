@@ -5,6 +5,7 @@ from pathlib import Path
 
 from ringway.testing.fleet.fleet import Fleet
 from ringway.testing.fleet.nats import NatsFleet
+from ringway.testing.fleet.package import oldest_redis, valkey
 from ringway.testing.fleet.redis import RedisFleet
 from ringway.testing.fleet.redis_cluster import RedisClusterFleet
 from ringway.testing.fleet.sentinel import SentinelFleet
@@ -16,6 +17,8 @@ FLEETS: dict[str, Make] = {
     "nats": lambda directory, host: NatsFleet(directory, count=1, host=host),
     "nats3": lambda directory, host: NatsFleet(directory, host=host),
     "redis": lambda directory, host: RedisFleet(directory, appendonly=True, host=host),
+    "redis-6.2": lambda directory, host: RedisFleet(directory, appendonly=True, host=host, binary=oldest_redis()),
+    "valkey": lambda directory, host: RedisFleet(directory, appendonly=True, host=host, binary=valkey()),
     "redis-memory": lambda directory, host: RedisFleet(directory, appendonly=False, host=host),
     "sentinel": lambda directory, host: SentinelFleet(directory, host=host),
     "sentinel-memory": lambda directory, host: SentinelFleet(directory, appendonly=False, host=host),

@@ -16,8 +16,10 @@ def kept(*, appendonly: bool) -> tuple[str, ...]:
 class RedisFleet(Fleet):
     """A server in `directory`: a fleet of one."""
 
-    def __init__(self, directory: Path, *, appendonly: bool, host: str = "127.0.0.1") -> None:
-        server = RedisServer(directory / THE_ONE, *kept(appendonly=appendonly), host=host)
+    def __init__(
+        self, directory: Path, *, appendonly: bool, host: str = "127.0.0.1", binary: str = "redis-server"
+    ) -> None:
+        server = RedisServer(directory / THE_ONE, *kept(appendonly=appendonly), host=host, binary=binary)
         super().__init__(server.url, {THE_ONE: server}, outlives_leader=appendonly, outlives_all=appendonly)
 
     def leader(self) -> str:
