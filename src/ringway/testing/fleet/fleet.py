@@ -77,14 +77,18 @@ class Fleet(ABC):
                 server.start()
         self.await_ready()
 
-    start_all = start
+    def start_all(self) -> None:
+        """As `start`: after `kill_all` or `stop_all`."""
+        self.start()
 
     def stop(self) -> None:
         """End all servers in order."""
         for server in self.servers.values():
             server.stop()
 
-    stop_all = stop
+    def stop_all(self) -> None:
+        """As `stop`."""
+        self.stop()
 
     def kill_all(self) -> None:
         """Kill all servers."""

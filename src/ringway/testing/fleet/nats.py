@@ -43,8 +43,6 @@ class NatsFleet(Fleet):
                 server.launch()  # none is well before others are there
         self.await_ready()
 
-    start_all = start
-
     def await_ready(self) -> None:
         """Return when all servers are well, and one leads."""
         for server in self._nodes.values():

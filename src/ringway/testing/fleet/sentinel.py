@@ -61,14 +61,10 @@ class SentinelFleet(Fleet):
                 server.start()
         self.await_ready()
 
-    start_all = start
-
     def stop(self) -> None:
         """End all, the sentinels first."""
         for server in (*self.sentinels, *self._redis.values()):
             server.stop()
-
-    stop_all = stop
 
     def leader(self) -> str:
         """The master, as more than half of the sentinels say, where it says so too."""
