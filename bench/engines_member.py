@@ -10,12 +10,13 @@ Prints a JSON line when it is ready, then obeys JSON lines on standard input, an
 
 The last argument is where history is kept ("on" where the engine knows but one place), or "off" for publications that
 are not kept. Publications are sent open-loop, a task each: each turn sends what is due, however many are under way, up
-to `IN_FLIGHT_MAX`. CPU time is that of the whole process, the load's own included; what the memory engine takes
-is little else. With "both", publisher and subscriber are members of one memory engine in one process.
+to `IN_FLIGHT_MAX`. CPU time is that of the whole process, the load's own included; what the memory engine takes is
+little else. With "both", publisher and subscriber are members of one memory engine in one process.
 """
 
 import array
 import asyncio
+import gc
 import json
 import struct
 import sys
@@ -176,6 +177,8 @@ async def serve(role: str, url: str, storage: str) -> None:
     async with opened(role, url, storage) as (publisher, subscriber):
         if role != "publisher":
             await subscriber.subscribe()
+        gc.collect()
+        gc.freeze()  # else full collections go through all that was imported, and stop everything for 20 ms and more
         say({})
         while line := await reader.readline():
             match json.loads(line):
