@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from relay_systems import cpu_ns
+from ringway.app.engine import hide_credentials
 from ringway.engine.embedded import EmbeddedNats
 from ringway.testing.redis_server import RedisServer
 
@@ -51,6 +52,7 @@ class Member:
     """A process of `engines_member.py`; what it says beside its answers goes to `log`."""
 
     def __init__(self, role: str, url: str, storage: str, log: Path) -> None:
+        self._name = f"the {role} at {hide_credentials(url)}, history {storage},"
         self._log = log
         command = [sys.executable, str(HERE / "engines_member.py"), role, url, storage]
         with log.open("w") as said:
@@ -74,7 +76,7 @@ class Member:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
-            raise RuntimeError(f"{self._process.args!r} ended: {self._log.read_text()[-1000:].strip()}")
+            raise RuntimeError(f"{self._name} ended: {self._log.read_text()[-1000:].strip()}")
         answer: dict[str, Any] = json.loads(line)
         return answer
 
