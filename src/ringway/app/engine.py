@@ -11,7 +11,8 @@ import msgspec
 from ringway.errors import ConfigError
 from ringway.ports import Engine
 
-SCHEMES = ("nats", "tls", "memory")
+REDIS_SCHEMES = tuple(f"redis{tls}{kind}" for tls in ("", "s") for kind in ("", "+sentinel", "+cluster"))
+SCHEMES = ("nats", "tls", "memory", *REDIS_SCHEMES)
 SECRET_BYTES_MIN = 16
 
 
@@ -21,8 +22,10 @@ class EngineConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     url: Annotated[
         str,
         msgspec.Meta(
-            description="The engine: nats://[user:password@]host:4222[,host:4222...], tls://... for NATS with TLS, or "
-            "memory:// for a single process. Empty: the system that `ringway up` runs on this machine.",
+            description="The engine: nats://[user:password@]host:4222[,host:4222...], tls://... for NATS with TLS; "
+            "redis://[user:password@]host:6379, redis+sentinel://host:26379[,host:26379...]/name, "
+            "redis+cluster://host:6379[,host:6379...], rediss... for Redis with TLS; or memory:// for a single "
+            "process. Empty: the system that `ringway up` runs on this machine.",
             extra={"flag": "engine", "secret": True},
         ),
     ] = ""
@@ -99,6 +102,7 @@ def read_secret(config: EngineConfig) -> bytes:
 def hide_credentials(url: str) -> str:
     """Return `url` as it may be shown: without user, password or token."""
     scheme, separator, rest = url.partition("://")
+    rest = rest.partition("?")[0]  # options may hold a password
     return scheme + separator + ",".join(part.rpartition("@")[2] for part in rest.split(","))
 
 
@@ -110,8 +114,8 @@ def check_scheme(url: str) -> str:
         scheme = ""
     if scheme not in SCHEMES:
         raise ConfigError(
-            f"the engine {hide_credentials(url)!r} is of no known kind; give nats://host:4222, tls://host:4222 "
-            "or memory:// (redis:// is not supported yet)"
+            f"the engine {hide_credentials(url)!r} is of no known kind; give nats://host:4222, tls://host:4222, "
+            "redis://host:6379, redis+sentinel://host:26379/name, redis+cluster://host:6379 (rediss with TLS), or memory://"
         )
     return scheme
 
@@ -123,10 +127,15 @@ async def open_engine(config: EngineConfig, name: str) -> AsyncIterator[Engine]:
     Raise `ConfigError` where the URL is wrong, `EngineError` where the engine cannot be used.
     """
     engine: Engine
-    if check_scheme(config.url) == "memory":
+    scheme = check_scheme(config.url)
+    if scheme == "memory":
         from ringway.engine.memory import MemoryHub
 
         engine = MemoryHub().open()
+    elif scheme in REDIS_SCHEMES:
+        from ringway.engine.redis import open_redis
+
+        engine = await open_redis(config.url, cluster=config.cluster, name=name, wait_s=config.wait_s)
     else:
         from ringway.engine.nats import open_nats
         from ringway.engine.nats_stream import HistorySettings

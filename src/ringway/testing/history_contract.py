@@ -246,8 +246,9 @@ class ReadContract:
             for i in range(6, 9):
                 await b.history.append(ROOM, b"%d" % i, larger)
             assert payloads(await a.history.read(ROOM, larger, 0, 10)) == [b"%d" % i for i in range(2, 9)]
-            await a.history.keep(Retention(FEW.namespace, 2, FEW.ttl_s))
-            assert payloads(await b.history.read(ROOM, larger, 0, 10)) == [b"7", b"8"]
+            smaller = Retention(FEW.namespace, 2, FEW.ttl_s)
+            await a.history.keep(smaller)
+            assert payloads(await b.history.read(ROOM, smaller, 0, 10)) == [b"7", b"8"]
 
     async def test_a_reader_and_a_subscriber_together_get_everything_once(self, world: World) -> None:
         """The way a node takes: interest first, then a page, then what is delivered beyond it."""

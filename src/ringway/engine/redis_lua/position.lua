@@ -1,0 +1,3 @@
+-- Returns the epoch and the newest offset.
+
+return {epoch, digits(newest)}

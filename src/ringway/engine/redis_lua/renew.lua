@@ -1,0 +1,5 @@
+-- Keeps a lease for ARGV[2] ms more, or frees it where that is 0. Returns 1, or 0 where ARGV[1] does not hold it.
+
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+if ARGV[2] == '0' then return redis.call('DEL', KEYS[1]) end
+return redis.call('PEXPIRE', KEYS[1], ARGV[2])

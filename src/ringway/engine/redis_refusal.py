@@ -1,0 +1,39 @@
+"""What Redis says no with, as errors of ours: whether a retry can help, and who must act."""
+
+from ringway.errors import EngineAway, EngineError, EngineUnsuitable
+
+ELSEWHERE = ("MOVED", "ASK", "READONLY", "CLUSTERDOWN", "TRYAGAIN", "MASTERDOWN", "LOADING", "NOSCRIPT", "UNBLOCKED")
+"""Refusals of a server that is not the one to ask, or not yet: which servers there are must be looked at again."""
+
+_PASSES = (*ELSEWHERE, "BUSY", "NOREPLICAS")
+
+_REMEDIES = {
+    "NOPERM": "the user of the engine URL lacks a permission; `ringway` needs all of its keys and channels",
+    "NOAUTH": "it wants a password; give it in the engine URL, as in redis://user:password@host",
+    "WRONGPASS": "check user and password in the engine URL",
+    "OOM": "its memory is full; raise maxmemory, or keep less history",
+    "MISCONF": "it cannot write its data to disk; see its log",
+}
+
+
+def code_of(text: str) -> str:
+    """Return the code with which a refusal begins; of one that came out of a script, the code of its cause."""
+    code = text.partition(" ")[0]
+    if code in ("ERR", "@user_script") or not code.isupper():
+        return next((known for known in (*_PASSES, *_REMEDIES) if known in text), "ERR")
+    return code
+
+
+def refusal(text: str) -> EngineError:
+    """Return the error that a refusal means; nothing was done in any case."""
+    code = code_of(text)
+    if code in _PASSES:
+        return EngineAway(f"Redis cannot do it at the moment ({text}); nothing was done, retry")
+    if code in ("ERR", "WRONGTYPE") or code not in _REMEDIES:
+        return EngineUnsuitable(f"Redis refused: {text}")
+    return EngineUnsuitable(f"Redis refused: {text}; {_REMEDIES[code]}")
+
+
+def is_elsewhere(text: str) -> bool:
+    """Whether the refusal says that another server is the one to ask."""
+    return code_of(text) in ELSEWHERE

@@ -1,0 +1,19 @@
+"""The slots of a Redis Cluster: which of its parts a name belongs to.
+
+Source: the Redis Cluster specification. The slot of a name is the CRC16 (XMODEM) of what stands in its first pair of
+braces, or of all of it, modulo 16384. Names that must share a slot get the same text in braces.
+"""
+
+import binascii
+
+SLOTS = 16_384
+
+
+def slot_of(name: bytes) -> int:
+    """Return the slot of `name`, from 0 to 16383."""
+    opened = name.find(b"{")
+    if opened >= 0:
+        closed = name.find(b"}", opened + 1)
+        if closed > opened + 1:
+            name = name[opened + 1 : closed]
+    return binascii.crc_hqx(name, 0) % SLOTS

@@ -1,0 +1,29 @@
+"""The fleets by name, as tests and benchmarks choose them."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from ringway.testing.fleet.fleet import Fleet
+from ringway.testing.fleet.nats import NatsFleet
+from ringway.testing.fleet.redis import RedisFleet
+from ringway.testing.fleet.redis_cluster import RedisClusterFleet
+from ringway.testing.fleet.sentinel import SentinelFleet
+
+Make = Callable[[Path, str], Fleet]
+"""Makes a fleet in a directory, whose servers listen at a host."""
+
+FLEETS: dict[str, Make] = {
+    "nats": lambda directory, host: NatsFleet(directory, count=1, host=host),
+    "nats3": lambda directory, host: NatsFleet(directory, host=host),
+    "redis": lambda directory, host: RedisFleet(directory, appendonly=True, host=host),
+    "redis-memory": lambda directory, host: RedisFleet(directory, appendonly=False, host=host),
+    "sentinel": lambda directory, host: SentinelFleet(directory, host=host),
+    "redis-cluster": lambda directory, host: RedisClusterFleet(directory, host=host),
+    "redis-cluster-memory": lambda directory, host: RedisClusterFleet(directory, appendonly=False, host=host),
+    "redis-cluster-replicas": lambda directory, host: RedisClusterFleet(directory, replicas=1, host=host),
+}
+
+
+def make_fleet(name: str, directory: Path, host: str = "127.0.0.1") -> Fleet:
+    """Return the fleet called `name`, not yet started."""
+    return FLEETS[name](directory, host)

@@ -1,0 +1,27 @@
+"""The fleets that tests of failing servers run on, and how long they do."""
+
+import os
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pytest
+
+from integration.engine.trial import Hands
+from ringway.testing.fleet import make_fleet
+
+LONG_S = float(os.environ.get("RINGWAY_FAULTS_S", "0"))
+"""For how long leaders are killed, on all fleets; 0: as short and on as few as it proves anything."""
+
+
+def chosen(*short: Any, long: Sequence[Any]) -> list[Any]:
+    """The parameters of a test: `short` always, and the `long` ones where there is time."""
+    return [*short, *(long if LONG_S else ())]
+
+
+@pytest.fixture(scope="module")
+def hands(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hands]:
+    """The fleet that the test is parametrised with, running."""
+    hands = Hands(make_fleet(request.param, tmp_path_factory.mktemp(request.param)))
+    hands.do_now(hands.fleet.start)
+    yield hands
+    hands.close()
