@@ -146,7 +146,7 @@ def contenders(engines: Sequence[str], directory: Path) -> Iterator[list[Contend
         if "redis" in engines:
             for name, settings in (
                 ("Redis", ()),
-                ("Redis, appendonly", ("appendonly yes", "appendfsync everysec")),
+                ("Redis, AOF", ("appendonly yes", "appendfsync everysec")),
             ):
                 redis = RedisServer(directory / f"redis-{len(settings)}", *settings)
                 redis.start()
