@@ -8,7 +8,6 @@ Beside it, in the same run: an echo through a bare TCP socket, which is two hops
 """
 
 import asyncio
-import sys
 import time
 
 import uvloop
@@ -17,6 +16,7 @@ from rich.progress import Progress
 import ringway
 from report import Claim, Result, parser, percentile, publish
 from ringway.testing.system import running_system
+from tcp_echo import echo
 
 
 async def client_on(url: str, node: str) -> ringway.Client:
@@ -62,27 +62,6 @@ async def measure(urls: dict[str, str], rate: float, seconds: float) -> list[flo
     await subscriber.close()
     warm = delays[len(delays) // 10 :]  # the first tenth warms caches and connections
     return sorted(delay * 1e3 for delay in warm)
-
-
-async def echo(rounds: int) -> list[float]:
-    """The machine's own two hops: round trips in ms to another process over a bare TCP socket, sorted."""
-    server = (
-        "import socket\ns = socket.create_server(('127.0.0.1', 0))\nprint(s.getsockname()[1], flush=True)\n"
-        "c, _ = s.accept()\nc.setsockopt(6, 1, 1)\nwhile d := c.recv(4096): c.sendall(d)\n"
-    )
-    process = await asyncio.create_subprocess_exec(sys.executable, "-c", server, stdout=asyncio.subprocess.PIPE)
-    assert process.stdout is not None
-    reader, writer = await asyncio.open_connection("127.0.0.1", int(await process.stdout.readline()))
-    delays = []
-    for _ in range(rounds):
-        began = time.perf_counter()
-        writer.write(b"x" * 128)
-        await reader.readexactly(128)
-        delays.append((time.perf_counter() - began) * 1e3)
-        await asyncio.sleep(0.001)
-    writer.close()
-    await process.wait()
-    return sorted(delays)
 
 
 def main() -> None:

@@ -74,7 +74,7 @@ class Listener(Link):
         """Subscribe to `name` at the end of this loop turn; return who waits for that. Raise `EngineAway`."""
         self.require()
         if not self._joining:
-            self._loop.call_soon(self._send_joining)
+            self._loop.call_soon(self._flush)
         return self._joining.setdefault(name, [])
 
     def dropped(self, name: bytes) -> bool:
@@ -97,6 +97,10 @@ class Listener(Link):
         """Return a future that is done when the server has done all that was asked of this connection before."""
         self._send_joining()
         return self.ask(pack("PING"))
+
+    def _flush(self) -> None:
+        self._send_joining()
+        super()._flush()
 
     def _send_joining(self) -> None:
         joining, self._joining = self._joining, {}

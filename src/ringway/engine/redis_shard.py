@@ -57,7 +57,8 @@ class Shard:
         Raise `EngineAway` where it cannot be reached or takes no writes now, `EngineUnsuitable` where it never will do.
         """
         try:
-            await asyncio.gather(reach(self.address, self.commands), reach(self.address, self.listener))
+            await reach(self.address, self.commands)
+            await reach(self.address, self.listener)
             self.facts = read_facts(await self.commands.ask(pack("INFO")))
             check(self.facts, self._kind, show(self.address))
             await asyncio.gather(*(self.commands.ask(script.load) for script in redis_script.ALL))

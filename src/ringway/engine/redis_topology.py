@@ -97,9 +97,11 @@ class Asker:
         try:
             async with asyncio.timeout(ANSWER_S):
                 return await link.ask(command)
-        except TimeoutError:
+        except BaseException as error:
             link.abort()
-            raise EngineAway(f"Redis at {show(self.at)} did not answer within {ANSWER_S:g} s; retry") from None
+            if isinstance(error, TimeoutError):
+                raise EngineAway(f"Redis did not answer within {ANSWER_S:g} s; retry") from None
+            raise
 
     def close(self) -> None:
         """End the connection."""

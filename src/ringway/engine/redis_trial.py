@@ -4,6 +4,7 @@ import asyncio
 import secrets
 
 from ringway.engine import redis_script
+from ringway.engine.redis_broker import PLAIN
 from ringway.engine.redis_link import pack
 from ringway.engine.redis_name import Names
 from ringway.engine.redis_wire import Wire
@@ -18,16 +19,34 @@ async def try_out(wire: Wire, names: Names) -> None:
     tag = secrets.token_hex(8)
     channel = names.of("trial", tag)
     came = asyncio.Event()
-    keys = names.of("trial-stream", tag), names.of("trial-known", tag), channel, names.of("trial-key", tag)
+    key, stream, known = names.of("trial-key", tag), names.of("trial-stream", tag), names.of("trial-known", tag)
     line = wire.shard_of(channel).line
     publish = b"SPUBLISH" if wire.sharded else b"PUBLISH"
+    # What the scripts do, one by one: of a script Redis does not say which command it refuses.
+    commands = (
+        pack("SET", key, tag, "NX", "PX", KEPT_MS),
+        pack("GET", key),
+        pack("PEXPIRE", key, KEPT_MS),
+        pack("HSET", known, "e", tag),
+        pack("HMGET", known, "e", "l"),
+        pack("XADD", stream, "1-0", "d", tag),
+        pack("XTRIM", stream, "MINID", 1),
+        pack("XLEN", stream),
+        pack("XRANGE", stream, "-", "+"),
+        pack("XREVRANGE", stream, "+", "-"),
+        pack("DEL", key, stream, known),
+        pack("TIME"),
+        pack("PUBSUB", "SHARDNUMSUB" if wire.sharded else "NUMSUB", channel),
+        pack(publish, channel, PLAIN),
+        redis_script.append((stream, known, channel, key), line, tag, 1, KEPT_MS, b"", publish, KEPT_MS),
+        pack("DEL", key, stream, known),
+    )
     try:
         async with asyncio.timeout(TRIAL_S):
             await wire.subscribe(channel, lambda _: came.set())
-            await wire.ask(channel, redis_script.append(keys, line, tag, 1, KEPT_MS, b"", publish, KEPT_MS))
-            await wire.ask(channel, redis_script.read(keys[:2], line, tag, 1, KEPT_MS, "", 1, 1, 1))
+            for command in commands:
+                await wire.ask(channel, command)
             await came.wait()
-            await wire.ask(channel, pack("DEL", *keys))
     except TimeoutError:
         raise EngineAway(f"Redis did not carry a message within {TRIAL_S:g} s; retry") from None
     except EngineUnsuitable as error:

@@ -1,3 +1,4 @@
 -- Returns the epoch and the newest offset.
 
+expire()
 return {epoch, digits(newest)}

@@ -5,6 +5,7 @@
 -- Returns the epoch, the newest offset, 1 where nothing is missing right behind the offset to read from (else 0), and
 -- the offsets and payloads in the order of reading.
 
+expire()
 redis.call('XTRIM', KEYS[1], 'MAXLEN', ARGV[3])
 local since, left, back, bytes_max = ARGV[5], tonumber(ARGV[6]), ARGV[7] == '1', tonumber(ARGV[8])
 

@@ -7,6 +7,9 @@
 -- A hash knows of the stream: e its epoch, l the line in which that began, n its newest offset.
 -- Offsets are the server's clock in steps of 1/4096 ms since 2020, and grow in any case: what is lost with a server is
 -- not counted again, and what has expired can be told by its offset.
+--
+-- A server whose memory is full refuses the first command of a script that needs more, and none after another write: so
+-- such a one comes first.
 
 local STEP, YEAR_2020, KNOWN_MS = 4096, 1577836800000, 86400000
 local clock = redis.call('TIME')
@@ -25,8 +28,11 @@ local known = redis.call('HMGET', KEYS[2], 'e', 'l', 'n')
 local epoch, newest = known[1], tonumber(known[3] or '0')
 if not epoch or known[2] ~= ARGV[1] then
   epoch, newest = ARGV[2], 0
-  redis.call('DEL', KEYS[1])
   redis.call('HSET', KEYS[2], 'e', epoch, 'l', ARGV[1], 'n', '0')
+  redis.call('DEL', KEYS[1])
 end
-redis.call('PEXPIRE', KEYS[2], KNOWN_MS + ttl)
-redis.call('XTRIM', KEYS[1], 'MINID', digits(offset_at(now - ttl)))
+
+local function expire()
+  redis.call('PEXPIRE', KEYS[2], KNOWN_MS + ttl)
+  redis.call('XTRIM', KEYS[1], 'MINID', digits(offset_at(now - ttl)))
+end
