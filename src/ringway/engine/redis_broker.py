@@ -35,6 +35,7 @@ class _ChannelTap:
         """Deliver the publication, with its place where it is kept."""
         if data[0]:
             _, offset, previous = _PLACE.unpack_from(data)
+            self._broker.tell_missed()
             self._broker.deliver(self._channel, data[_PLACE.size :], offset, previous)
         else:
             self._broker.deliver(self._channel, data[1:], 0, 0)
@@ -44,6 +45,7 @@ class RedisBroker:
     """Carries publications; Redis knows this process's interest, and sends nothing else."""
 
     def __init__(self, wire: Wire, names: Names) -> None:
+        self.tell_missed = wire.tell_missed
         self._wire = wire
         self._names = names
         self._command = b"SPUBLISH" if wire.sharded else b"PUBLISH"

@@ -49,7 +49,10 @@ class Wire:
         self.on_loss: Callable[[], None] = _nothing
         """Called when a server was lost."""
         self.on_return: Callable[[], None] = _nothing
-        """Called when all servers are there, and know all interest, after something was lost or in doubt."""
+        """Called when all servers are there, and know all interest, after something was lost or in doubt.
+
+        Before that as well, where one is back already and sends something (`tell_missed`).
+        """
         self._url = url
         self._reach = reach
         self._line_name = line_name
@@ -59,6 +62,8 @@ class Wire:
         self._table: list[Shard | None] = [None] * (SLOTS if self.sharded else 1)
         self._taps: dict[bytes, Take] = {}
         self._settled = False
+        self._missed = False
+        """Whether something may have been missed that `on_return` has not told yet."""
         self._look = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -123,6 +128,16 @@ class Wire:
             with suppress(EngineAway):
                 self.shard_of(name).listener.leave(name)
 
+    def tell_missed(self) -> None:
+        """Call `on_return` now, where it is due: before anything kept is passed on.
+
+        A server that is back sends messages at once, maybe long before the others are back. If it has lost its data,
+        they do not show that others were before them.
+        """
+        if self._missed:
+            self._missed = False
+            self.on_return()
+
     async def confirmed(self, name: bytes) -> None:
         """Return when the server of `name` knows what is tapped and what no more; quiet where it is away."""
         with suppress(EngineError):
@@ -164,7 +179,8 @@ class Wire:
             else:
                 if was_away:
                     _log.info("engine back", engine=str(self._url))
-                self.on_return()
+                self._missed = True
+                self.tell_missed()
             await asyncio.sleep(AGAIN_S)
 
     async def _establish(self) -> None:
@@ -230,6 +246,7 @@ class Wire:
             shard = self._table[slot]
             if shard is not None and shard.up and (shard is not before[slot] or shard.listener.dropped(name)):
                 waiting.append(shard.listener.join(name))
+        self._missed = self._missed or bool(waiting)
         return waiting
 
     async def _tick(self) -> None:

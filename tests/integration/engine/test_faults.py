@@ -9,7 +9,11 @@ import time
 import pytest
 
 from integration.engine.conftest import LONG_S, chosen
+from integration.engine.member import RETENTION
 from integration.engine.trial import Hands, Trial, settings_of, trial
+from ringway.app.engine import EngineConfig, open_engine
+from ringway.testing.engine_world import until
+from ringway.types import Channel
 
 LATER = ("nats", "redis-memory", "sentinel-memory", "redis-cluster-memory", "redis-cluster-replicas")
 """Fleets for which there is time in long runs alone."""
@@ -62,3 +66,30 @@ async def test_all_servers_are_killed_and_come_back(hands: Hands, lose: bool) ->
         await asyncio.sleep(CALM_S)
         kept = hands.fleet.outlives_all and not lose
         await running.finish(all_kept=kept, exclusive=kept)
+
+
+@pytest.mark.parametrize("hands", ["redis-cluster"], indirect=True)
+async def test_a_server_that_is_back_before_the_others_delivers_nothing_before_its_absence_is_told(
+    hands: Hands,
+) -> None:
+    """Were its data lost, the first publication would look as if nothing had been before it."""
+    config = EngineConfig(url=hands.fleet.url, cluster="order")
+    channels = [Channel(f"room:{number}") for number in range(20)]
+    async with open_engine(config, "speaker") as speaker, open_engine(config, "listener") as listener:
+        seen: list[str] = []
+        listener.broker.attach(lambda *_: seen.append("delivered"))
+        listener.on_return.append(lambda: seen.append("told"))
+        for channel in channels:
+            await listener.broker.subscribe(channel)
+        await hands.do(hands.fleet.kill_all)
+        await until(lambda: not listener.up and not speaker.up)
+        first, second, _ = hands.fleet.servers
+        await hands.do(lambda: [hands.fleet.restart(which) for which in (first, second)])
+        while "delivered" not in seen:
+            some = [speaker.history.append(channel, b"", RETENTION) for channel in channels]
+            await asyncio.gather(*some, return_exceptions=True)
+            await asyncio.sleep(0.05)
+        assert not listener.up
+        assert seen[0] == "told"
+        await hands.do(hands.fleet.start_all)
+        await until(lambda: listener.up)
