@@ -73,7 +73,7 @@ class Aftermath:
         closes = sum(sum(verdict.closes.values()) for verdict in verdicts.values())
         outcome.claims += [
             Claim("nodes that others took for new ones", changed, at_most=0),
-            Claim("moves ordered, of clients that nothing had closed", moves, at_most=closes),
+            Claim(f"moves ordered, where {closes} connections were closed", moves, at_most=closes),
         ]
         if kept:
             wrong = sum(sum(each.closes.values()) for kind, each in verdicts.items() if not kind.startswith(closed))
