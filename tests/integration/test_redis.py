@@ -341,3 +341,21 @@ async def test_a_lease_that_was_lost_with_its_server_is_left_alone_for_its_time(
         while (third := await b.lease.acquire("leader", "b", 2)) is None:
             await asyncio.sleep(0.1)
     assert third > second
+
+
+async def test_interest_that_stands_outlives_a_subscribe_that_fails(start: Start, member: Open) -> None:
+    server = start()
+    engine = await member(server.url)
+    inbox = Inbox(engine)
+    await engine.broker.subscribe(ROOM)
+    server.pause()
+    again = asyncio.ensure_future(engine.broker.subscribe(ROOM))
+    await asyncio.sleep(0)
+    server.kill()
+    with pytest.raises(EngineAway):
+        await again
+    await until(lambda: not engine.up)
+    server.start()
+    await until(lambda: engine.up)
+    await engine.broker.publish(ROOM, b"1")
+    assert await inbox.count(1) == [(ROOM, b"1")]
