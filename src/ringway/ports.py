@@ -169,7 +169,7 @@ class Serving(Protocol):
 
 
 class Bus(Protocol):
-    """Calls between members. An address is dot-separated letters, digits, '_' and '-'."""
+    """Calls between members. An address is dot-separated letters, digits, '_' and '-'; a process serves it once."""
 
     async def serve(self, address: str, handler: Handler) -> Serving:
         """Answer requests to `address` with `handler` until the returned `Serving` is closed."""

@@ -300,3 +300,62 @@ def _move_slot(cluster: Fleet, name: str) -> None:
     assert answer.startswith("+OK"), answer
     for server in (servers[target], servers[source], *servers):
         server.command("CLUSTER", "SETSLOT", slot, "NODE", ids[target])
+
+
+@pytest.mark.parametrize(("settings", "proven"), [(("appendfsync always",), True), (("appendfsync everysec",), False)])
+async def test_after_a_crash_what_is_kept_is_read_and_called_complete_only_where_that_is_certain(
+    start: Start, member: Open, settings: tuple[str, ...], proven: bool
+) -> None:
+    server = start("appendonly yes", *settings)
+    engine = await member(server.url)
+    first, last = [await engine.history.append(ROOM, b"%d" % number, KEPT) for number in range(2)]
+    server.kill()
+    await until(lambda: not engine.up)
+    server.start()
+    await until(lambda: engine.up)
+    page = await engine.history.read(ROOM, KEPT, first.offset, 10)
+    assert [payload for _, payload in page.publications] == [b"1"]
+    assert (page.epoch == last.epoch, page.complete) == (proven, proven)
+    following = await engine.history.append(ROOM, b"2", KEPT)
+    page = await engine.history.read(ROOM, KEPT, last.offset, 10)
+    assert (page.epoch, page.publications) == (following.epoch, [(following.offset, b"2")])
+
+
+async def test_a_lease_that_was_lost_with_its_server_is_left_alone_for_its_time(start: Start, member: Open) -> None:
+    server = start()
+    a, b = [await member(server.url) for _ in range(2)]
+    first = await a.lease.acquire("leader", "a", 2)
+    assert first is not None
+    assert await b.lease.acquire("leader", "b", 2) is None
+    server.kill()
+    await until(lambda: not a.up and not b.up)
+    server.start()
+    await until(lambda: a.up and b.up)
+    assert await b.lease.acquire("leader", "b", 2) is None
+    assert not await a.lease.renew("leader", "a", 2)
+    second = await a.lease.acquire("leader", "a", 2)
+    assert second is not None
+    assert second > first
+    await a.lease.release("leader", "a")
+    async with asyncio.timeout(PATIENCE_S):
+        while (third := await b.lease.acquire("leader", "b", 2)) is None:
+            await asyncio.sleep(0.1)
+    assert third > second
+
+
+async def test_interest_that_stands_outlives_a_subscribe_that_fails(start: Start, member: Open) -> None:
+    server = start()
+    engine = await member(server.url)
+    inbox = Inbox(engine)
+    await engine.broker.subscribe(ROOM)
+    server.pause()
+    again = asyncio.ensure_future(engine.broker.subscribe(ROOM))
+    await asyncio.sleep(0)
+    server.kill()
+    with pytest.raises(EngineAway):
+        await again
+    await until(lambda: not engine.up)
+    server.start()
+    await until(lambda: engine.up)
+    await engine.broker.publish(ROOM, b"1")
+    assert await inbox.count(1) == [(ROOM, b"1")]

@@ -29,20 +29,25 @@ class Facts:
     run: str
     """Names this run of the server; each start is another."""
     keeps: bool
-    """Whether it has after a start all that it had acknowledged: it logs each write, and succeeds nobody."""
+    """Whether it has after a crash all that it had acknowledged: it logs each write first, and succeeds nobody."""
     mode: str
     evicts: bool
     """Whether it throws keys away when its memory is full."""
 
 
-def read_facts(info: bytes) -> Facts:
-    """Return what `info` says."""
+def read_facts(info: bytes, appendfsync: bytes) -> Facts:
+    """Return what INFO says, and that setting (empty where it is not known).
+
+    With "everysec" Redis may acknowledge what it has not written yet: while it waits for the disk, for up to 2 s.
+    """
     lines = (line.partition(":") for line in info.decode(errors="replace").splitlines())
     said = {name: value for name, _, value in lines}
     return Facts(
         version=said.get("redis_version", "0"),
         run=said.get("run_id", ""),
-        keeps=said.get("aof_enabled") == "1" and said.get("master_replid2") == _NO_PREDECESSOR,
+        keeps=said.get("aof_enabled") == "1"
+        and appendfsync in (b"always", b"no")
+        and said.get("master_replid2") == _NO_PREDECESSOR,
         mode=said.get("redis_mode") or said.get("server_mode") or "standalone",
         evicts=said.get("maxmemory", "0") != "0" and said.get("maxmemory_policy") != "noeviction",
     )

@@ -5,9 +5,9 @@
     <prefix>:<cluster>:key:<namespace>:<hash>:{<channel>}  the offset that was stored with an idempotency key
 
 Each channel has an epoch of its own. It changes when the server that is asked may lack what was acknowledged: when it
-began without its data, or was made the master in place of another (`redis_lua/line.lua`). Nothing runs by itself: what
-is too old or too much goes when the channel is next touched, and all of it when nothing has come for `ttl_s`; what is
-known of the channel goes a day later.
+began anew without all of it, or was made the master in place of another (`redis_lua/line.lua`). Nothing runs by itself:
+what is too old or too much goes when the channel is next touched, and all of it when nothing has come for `ttl_s`; what
+is known of the channel goes a day later.
 """
 
 import asyncio

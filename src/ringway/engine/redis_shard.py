@@ -5,6 +5,7 @@ Two connections lead there: one asks, one listens. Both stand, or the shard is l
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,7 @@ from ringway.engine.redis_link import Link, ignore, pack
 from ringway.engine.redis_listener import Listener, Receive
 from ringway.engine.redis_reach import Reach
 from ringway.engine.redis_url import Address, Kind, show
-from ringway.errors import EngineAway
+from ringway.errors import EngineAway, EngineUnsuitable
 
 _log = structlog.get_logger()
 
@@ -59,13 +60,19 @@ class Shard:
         try:
             await reach(self.address, self.commands)
             await reach(self.address, self.listener)
-            self.facts = read_facts(await self.commands.ask(pack("INFO")))
+            self.facts = read_facts(await self.commands.ask(pack("INFO")), await self._appendfsync())
             check(self.facts, self._kind, show(self.address))
             await asyncio.gather(*(self.commands.ask(script.load) for script in redis_script.ALL))
             self._check_role(await self.commands.ask(pack("ROLE")))
         except BaseException:
             self.end()
             raise
+
+    async def _appendfsync(self) -> bytes:
+        with suppress(EngineUnsuitable):  # not everybody may ask that
+            answer = await self.commands.ask(pack("CONFIG", "GET", "appendfsync"))
+            return bytes(answer[1]) if answer else b""
+        return b""
 
     def _check_role(self, role: Any) -> None:
         if role[0] != b"master":

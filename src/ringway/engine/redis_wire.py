@@ -112,12 +112,17 @@ class Wire:
             self.shard_of(name).listener.add(name)
 
     async def subscribe(self, name: bytes, take: Take) -> None:
-        """Tap `name`, and return when its server has confirmed that. Raise `EngineAway`: then it is not tapped."""
+        """Tap `name`, and return when its server has confirmed that. Raise `EngineAway`.
+
+        Idempotent: the first `take` stays. Where the first subscribe fails, the name is not tapped.
+        """
         listener = self.shard_of(name).listener
-        fresh = name not in self._taps
+        if name in self._taps:
+            await listener.settled()  # an earlier subscribe may still be under way
+            return
         self._taps[name] = take
         try:
-            await (listener.join(name) if fresh else listener.settled())
+            await listener.join(name)
         except EngineError:
             self.untap(name)
             raise

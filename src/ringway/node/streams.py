@@ -186,7 +186,7 @@ class Streams:
     async def _hear(self, stream: Stream, cut: Cut) -> None:
         """Wait for what the old node has delivered and is on its way to this one: else it would be delivered again.
 
-        On one NATS server it has always arrived by now; between those of a cluster one way may be longer.
+        Over one connection to one server it has always arrived by now; else one way may be longer than the other.
         """
         expected = {bytes.fromhex(origin): seq.to_bytes(8, "big") for origin, seq in cut.heard.items()}
         for _ in range(round(HEARD_WITHIN_S / _LOOK_S)):

@@ -20,18 +20,21 @@ master_replid2:0000000000000000000000000000000000000000\r
 
 
 def test_reads_what_matters_of_info() -> None:
-    assert read_facts(INFO) == Facts("7.0.15", "0123", keeps=True, mode="standalone", evicts=False)
+    assert read_facts(INFO, b"always") == Facts("7.0.15", "0123", keeps=True, mode="standalone", evicts=False)
 
 
 def test_without_a_log_or_as_a_successor_a_server_keeps_nothing_for_certain() -> None:
-    assert not read_facts(INFO.replace(b"aof_enabled:1", b"aof_enabled:0")).keeps
-    assert not read_facts(INFO.replace(b"replid2:0", b"replid2:1")).keeps
+    assert read_facts(INFO, b"no").keeps
+    assert not read_facts(INFO.replace(b"aof_enabled:1", b"aof_enabled:0"), b"always").keeps
+    assert not read_facts(INFO.replace(b"replid2:0", b"replid2:1"), b"always").keeps
+    assert not read_facts(INFO, b"everysec").keeps
+    assert not read_facts(INFO, b"").keeps
 
 
 def test_a_bound_on_memory_evicts_unless_the_policy_says_otherwise() -> None:
     bound = INFO.replace(b"maxmemory:0", b"maxmemory:1000")
-    assert read_facts(bound).evicts
-    assert not read_facts(bound.replace(b"allkeys-lru", b"noeviction")).evicts
+    assert read_facts(bound, b"").evicts
+    assert not read_facts(bound.replace(b"allkeys-lru", b"noeviction"), b"").evicts
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ local since, left, back, bytes_max = ARGV[5], tonumber(ARGV[6]), ARGV[7] == '1',
 local function proven()
   -- A place that exists: the newest, the one before the first that is kept, or one that is kept.
   if since == digits(newest) then return 1 end
+  if tonumber(since) < before then return 0 end
   local first = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1]
   if first and first[2][2] == since then return 1 end
   return #redis.call('XRANGE', KEYS[1], since .. '-0', since .. '-0')

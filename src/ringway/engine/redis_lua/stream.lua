@@ -4,7 +4,8 @@
 -- ARGV  1 the line of this server's data (line.lua), 2 an epoch, should a new one begin, 3 how many publications are
 --       kept, 4 for how many ms
 --
--- A hash knows of the stream: e its epoch, l the line in which that began, n its newest offset.
+-- A hash knows of the stream: e its epoch, l the line in which that began, n its newest offset, b the newest offset
+-- before the epoch. What was kept in an epoch before can still be read; that it is complete is not said.
 -- Offsets are the server's clock in steps of 1/4096 ms since 2020, and grow in any case: what is lost with a server is
 -- not counted again, and what has expired can be told by its offset.
 --
@@ -24,12 +25,11 @@ local function offset_at(ms)
   return math.max(ms - YEAR_2020, 0) * STEP
 end
 
-local known = redis.call('HMGET', KEYS[2], 'e', 'l', 'n')
-local epoch, newest = known[1], tonumber(known[3] or '0')
+local known = redis.call('HMGET', KEYS[2], 'e', 'l', 'n', 'b')
+local epoch, newest, before = known[1], tonumber(known[3] or '0'), tonumber(known[4] or '0')
 if not epoch or known[2] ~= ARGV[1] then
-  epoch, newest = ARGV[2], 0
-  redis.call('HSET', KEYS[2], 'e', epoch, 'l', ARGV[1], 'n', '0')
-  redis.call('DEL', KEYS[1])
+  epoch, before = ARGV[2], newest
+  redis.call('HSET', KEYS[2], 'e', epoch, 'l', ARGV[1], 'n', digits(newest), 'b', digits(before))
 end
 
 local function expire()

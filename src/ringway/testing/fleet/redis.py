@@ -10,7 +10,7 @@ THE_ONE = "redis"
 
 def kept(*, appendonly: bool) -> tuple[str, ...]:
     """The settings of a server that keeps its data on disk, or does not."""
-    return ("appendonly yes", "appendfsync everysec") if appendonly else ()
+    return ("appendonly yes", "appendfsync always") if appendonly else ()
 
 
 class RedisFleet(Fleet):
