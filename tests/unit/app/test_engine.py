@@ -4,7 +4,7 @@ from ringway.app.engine import EngineConfig, check_scheme, hide_credentials, ope
 from ringway.errors import ConfigError
 
 
-@pytest.mark.parametrize("url", ["redis://a", "http://a", "127.0.0.1:4222", "nats", "//[", ""])
+@pytest.mark.parametrize("url", ["rediss+ring://a", "http://a", "127.0.0.1:4222", "nats", "//[", ""])
 def test_a_url_of_an_unknown_kind_says_which_there_are(url):
     with pytest.raises(ConfigError, match="nats://host:4222"):
         check_scheme(url)
@@ -12,9 +12,15 @@ def test_a_url_of_an_unknown_kind_says_which_there_are(url):
 
 def test_a_refused_url_is_shown_without_its_credentials():
     with pytest.raises(ConfigError) as raised:
-        check_scheme("redis://user:hunter2@host:6379")
+        check_scheme("mqtt://user:hunter2@host:6379?password=hunter2")
     assert "hunter2" not in str(raised.value)
     assert "host:6379" in str(raised.value)
+
+
+@pytest.mark.parametrize("tls", ["", "s"])
+@pytest.mark.parametrize("kind", ["", "+sentinel", "+cluster"])
+def test_redis_is_known_in_all_its_forms(tls, kind):
+    assert check_scheme(f"redis{tls}{kind}://a") == f"redis{tls}{kind}"
 
 
 @pytest.mark.parametrize(
@@ -23,6 +29,7 @@ def test_a_refused_url_is_shown_without_its_credentials():
         ("nats://u:p@a:1,b:2", "nats://a:1,b:2"),
         ("nats://a:1,u:p@b:2", "nats://a:1,b:2"),
         ("nats://token@a", "nats://a"),
+        ("redis+sentinel://u:p@a:1,b:2/m?sentinel_password=p", "redis+sentinel://a:1,b:2/m"),
         ("memory://", "memory://"),
     ],
 )
