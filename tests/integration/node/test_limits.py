@@ -58,7 +58,9 @@ async def test_the_rate_recovers(start_node: StartNode, dial: Dial) -> None:
     assert await peer.ask(ping={}) == {"ping": {}}
 
 
-@pytest.mark.parametrize("flood", [frame(TEXT, b"{}"), frame(PING), frame(TEXT, b"{}\n" * 50)])
+@pytest.mark.parametrize(
+    "flood", [frame(TEXT, b"{}"), frame(PING), frame(TEXT, b"{}\n" * 50)], ids=["pongs", "pings", "many pongs at once"]
+)
 async def test_pongs_and_control_frames_count_as_commands(start_node: StartNode, dial: Dial, flood: bytes) -> None:
     node = await start_node(commands_per_s=1, commands_burst=10)
     peer = await dial(node, connect=True)
