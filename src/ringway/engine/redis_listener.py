@@ -8,7 +8,7 @@ A cluster unsubscribes by itself where a slot moves to another server: that rais
 """
 
 import asyncio
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -29,10 +29,11 @@ NAMES_MAX = 1000
 class _Batch:
     """Channels of one command, and who waits for them to be subscribed."""
 
-    __slots__ = ("left", "waiting")
+    __slots__ = ("left", "names", "waiting")
 
-    def __init__(self, left: int, waiting: list[asyncio.Future[None]]) -> None:
-        self.left = left
+    def __init__(self, names: list[bytes], waiting: list[asyncio.Future[None]]) -> None:
+        self.names = names
+        self.left = len(names)
         self.waiting = waiting
 
     def settle(self, error: EngineError | None) -> None:
@@ -57,8 +58,8 @@ class Listener(Link):
             (b"SSUBSCRIBE", b"SUNSUBSCRIBE") if sharded else (b"SUBSCRIBE", b"UNSUBSCRIBE")
         )
         self._joining: dict[bytes, list[asyncio.Future[None]]] = {}
-        self._batches: deque[_Batch] = deque()
-        self._leaving: Counter[bytes] = Counter()
+        self._sent: deque[_Batch | bytes] = deque()
+        """What Redis has not answered yet: channels that it shall send, and one that it shall send no more."""
         self._dropped: set[bytes] = set()
 
     def join(self, name: bytes) -> asyncio.Future[None]:
@@ -78,7 +79,7 @@ class Listener(Link):
         return self._joining.setdefault(name, [])
 
     def dropped(self, name: bytes) -> bool:
-        """Whether the server has unsubscribed `name` by itself; says so once."""
+        """Whether the server has refused `name`, or unsubscribed it by itself; says so once."""
         if name in self._dropped:
             self._dropped.remove(name)
             return True
@@ -90,7 +91,7 @@ class Listener(Link):
             return
         self._send_joining()
         self._dropped.discard(name)
-        self._leaving[name] += 1
+        self._sent.append(name)
         self.write(pack(self._unsubscribe, name))
 
     def settled(self) -> asyncio.Future[Any]:
@@ -105,9 +106,9 @@ class Listener(Link):
     def _send_joining(self) -> None:
         joining, self._joining = self._joining, {}
         for names in self._commands(joining):
-            batch = _Batch(len(names), [future for name in names for future in joining[name]])
+            batch = _Batch(names, [future for name in names for future in joining[name]])
             if self.up:
-                self._batches.append(batch)
+                self._sent.append(batch)
                 self.write(pack(self._subscribe, *names))
             else:
                 batch.settle(Unconfirmed("the connection to Redis was lost before it confirmed a subscription"))
@@ -134,31 +135,38 @@ class Listener(Link):
             super().take(answer)  # of the handshake, or a PONG
 
     def _confirmed(self) -> None:
-        batch = self._batches[0]
+        batch = self._sent[0] if self._sent else None
+        if not isinstance(batch, _Batch):
+            self.abort()  # we have lost count
+            return
         batch.left -= 1
         if not batch.left:
-            self._batches.popleft().settle(None)
+            self._sent.popleft()
+            batch.settle(None)
 
     def _left(self, name: bytes) -> None:
-        if self._leaving[name] > 1:
-            self._leaving[name] -= 1
-        elif not self._leaving.pop(name, 0):
+        if self._sent and self._sent[0] == name:
+            self._sent.popleft()
+        else:
             self._dropped.add(name)
             self.on_doubt()
 
     def _refused(self, text: str) -> None:
-        if not self._batches:
+        if not self._sent:
             super().take(hiredis.ReplyError(text))  # of the handshake: a PING is never refused
             return
         if is_elsewhere(text):
             self.on_doubt()
-        self._batches.popleft().settle(refusal(text))
+        refused = self._sent.popleft()
+        if isinstance(refused, _Batch):
+            self._dropped.update(refused.names)
+            refused.settle(refusal(text))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The connection is gone: nothing more is confirmed."""
-        batches, self._batches = self._batches, deque()
+        sent, self._sent = self._sent, deque()
         error = Unconfirmed("the connection to Redis was lost before it confirmed a subscription")
-        for batch in batches:
-            batch.settle(error)
-        self._leaving.clear()
+        for each in sent:
+            if isinstance(each, _Batch):
+                each.settle(error)
         super().connection_lost(exc)

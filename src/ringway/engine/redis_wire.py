@@ -173,20 +173,27 @@ class Wire:
     async def _keep(self) -> None:
         while True:
             await self._look.wait()
-            was_away = not self._settled
+            self._look.clear()
             try:
-                self._look.clear()
-                await self._establish()
+                await self._renew()
             except EngineError as error:
                 _log.debug("redis connection problem", error=str(error))
                 self._unsettle()
                 self._look.set()
-            else:
-                if was_away:
-                    _log.info("engine back", engine=str(self._url))
-                self._missed = True
-                self.tell_missed()
+            except Exception:
+                # Whatever it was, this task must go on: without it nothing comes back.
+                _log.exception("connecting to redis failed", engine=str(self._url))
+                self._unsettle()
+                self._look.set()
             await asyncio.sleep(AGAIN_S)
+
+    async def _renew(self) -> None:
+        was_away = not self._settled
+        await self._establish()
+        if was_away:
+            _log.info("engine back", engine=str(self._url))
+        self._missed = True
+        self.tell_missed()
 
     async def _establish(self) -> None:
         """Have all servers that take writes now, with all interest known to them."""
@@ -205,6 +212,8 @@ class Wire:
             async with asyncio.timeout(CONFIRM_S):
                 await asyncio.gather(*self._interest(before))
         except TimeoutError:
+            for shard in shards:
+                shard.abort()
             raise EngineAway(f"Redis did not confirm all interest within {CONFIRM_S:g} s; retry") from None
         if problems:
             raise problems[0]
@@ -259,10 +268,14 @@ class Wire:
         while True:
             await asyncio.sleep(TICK_S)
             ticks += 1
-            for shard in list(self._shards.values()):
-                shard.tick()
-            if ticks % LOOK_TICKS == 0 and await self._topology.changed(list(self._shards)):
-                self._look.set()
+            try:
+                for shard in list(self._shards.values()):
+                    shard.tick()
+                if ticks % LOOK_TICKS == 0 and await self._topology.changed(list(self._shards)):
+                    self._look.set()
+            except Exception:
+                # Without this task a server that is dead without a word would stay unnoticed.
+                _log.exception("asking redis failed", engine=str(self._url))
 
     async def close(self) -> None:
         """Wait shortly for the answers that are due, and end all connections."""

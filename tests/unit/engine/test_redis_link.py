@@ -164,6 +164,7 @@ async def test_sharded_channels_are_subscribed_by_slot_in_one_write() -> None:
     for moved in (waits[0], waits[2]):
         with pytest.raises(EngineAway, match="MOVED"):
             await moved
+    assert [made.dropped(name) for name in (b"{a}1", b"{a}2", b"{b}1")] == [True, True, False]
 
 
 async def test_what_is_left_is_left_after_it_was_joined() -> None:
@@ -212,3 +213,23 @@ async def test_pongs_of_a_listener_are_told_apart_from_messages() -> None:
     made.data_received(said(b"subscribe", b"a", 1) + said(b"pong", b""))
     await joined
     assert heard.messages == []
+
+
+async def test_refused_goodbyes_and_joins_are_told_apart() -> None:
+    made, _, heard = listener(sharded=True)
+    joined = made.join(b"a")
+    await turn()
+    made.data_received(said(b"ssubscribe", b"a", 1))
+    made.leave(b"a")
+    other = made.join(b"b")
+    await turn()
+    made.data_received(b"-MOVED 15495 h:1\r\n" + said(b"ssubscribe", b"b", 1))
+    await asyncio.gather(joined, other)
+    assert heard.doubts == 1
+    assert made.up
+
+
+async def test_who_confirms_what_nobody_asked_for_is_left() -> None:
+    made, paper, _ = listener()
+    made.data_received(said(b"subscribe", b"a", 1))
+    assert paper.aborted
