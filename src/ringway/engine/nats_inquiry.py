@@ -23,7 +23,7 @@ from ringway.engine.nats_header import (
 )
 from ringway.engine.nats_stream import ApiError, Info, read_info
 from ringway.engine.nats_wire import SubjectTap, Wire
-from ringway.errors import EngineAway, EngineError, EngineUnsuitable
+from ringway.errors import EngineAway, EngineError, EngineUnsuitable, Unconfirmed
 
 ANSWER_S = 3.0
 """How long JetStream may take for one step."""
@@ -38,6 +38,9 @@ _AGAIN = (408, 429, 503)
 """Classes of refusals that pass: no leader, too much to do, no quorum."""
 
 NOT_FOUND_CODE = 404
+
+_DUPLICATE_UNDER_WAY = 10158
+"""A publication with the same key waits for replicas."""
 
 _NO_PEERS = 10005
 """Too few servers for the replicas: in a cluster that starts, not yet enough."""
@@ -160,6 +163,8 @@ class Inquiry:
 
 def refusal(error: ApiError) -> EngineError:
     """Return JetStream's error as one of ours: away where it passes, unsuitable where an operator must act."""
+    if error.err_code == _DUPLICATE_UNDER_WAY:
+        return Unconfirmed("NATS does not know yet whether the publication with this key is stored; try again")
     if _passes(error):
         return EngineAway(f"JetStream cannot do it at the moment ({error.description}); retry")
     return EngineUnsuitable(f"JetStream refused: {error.description} (error {error.err_code})")

@@ -100,6 +100,14 @@ async def test_refusals_say_who_must_act(
     assert bench.stream.told == told
 
 
+async def test_a_publication_whose_key_is_still_under_way_is_unconfirmed(bench: Bench) -> None:
+    one = bench.send(b"1")
+    bench.wire.answer(0, b'{"error":{"code":409,"err_code":10158,"description":"duplicate in process"},"seq":0}')
+    with pytest.raises(Unconfirmed, match="try again"):
+        await one
+    assert bench.stream.told == []
+
+
 async def test_what_is_under_way_when_the_connection_is_lost_is_unconfirmed(bench: Bench) -> None:
     one = bench.send(b"1")
     bench.appends.lost()
