@@ -22,6 +22,7 @@ from nats.aio.client import Client, Srv
 from nats.errors import Error, ProtocolError
 from nats.protocol.parser import Parser
 
+from ringway.engine.cut import cut
 from ringway.engine.nats_outbox import Outbox
 from ringway.errors import EngineAway
 
@@ -273,7 +274,7 @@ class Wire(Client):
         # nats-py would wait until all that is buffered is sent, which a server that hangs never allows.
         writer = getattr(self._transport, "_io_writer", None)
         if writer is not None:
-            writer.transport.abort()
+            cut(writer.transport)
 
     async def _close(self, status: int, do_cbs: bool = True) -> None:
         await super()._close(status, do_cbs)

@@ -17,6 +17,7 @@ from typing import Any, cast
 
 import hiredis
 
+from ringway.engine.cut import cut
 from ringway.engine.redis_refusal import is_elsewhere, refusal
 from ringway.errors import EngineAway, EngineError, Unconfirmed
 
@@ -144,9 +145,9 @@ class Link(asyncio.Protocol):
         self.write(command)
 
     def abort(self) -> None:
-        """End the connection at once, without what is not sent yet."""
+        """End the connection at once; what is not sent yet never arrives."""
         if self._transport is not None:
-            self._transport.abort()
+            cut(self._transport)
             self.connection_lost(None)
 
     async def close(self, within_s: float) -> None:
