@@ -1,6 +1,6 @@
 """Ends a connection so that nothing that was written to it arrives any more.
 
-A socket that is closed goes on sending what the kernel holds of it, for minutes if nobody answers. Where the network was
+A closed socket goes on sending what the kernel holds of it, for minutes if nobody answers. Where the network was
 away and comes back, a server would get that behind what was sent over the next connection: publications out of order,
 and some of which their publishers were told long ago that nobody knows.
 """
