@@ -14,7 +14,9 @@ _AT_ONCE = pack("ii", 1, 0)  # struct linger: on, for no time. See socket(7), SO
 
 
 def cut(transport: asyncio.WriteTransport) -> None:
-    """Abort `transport`, and let the kernel forget what it has not sent. Any number of times."""
+    """Abort `transport`, and let the kernel forget what it has not sent. Nothing is done to one that is closed."""
+    if transport.is_closing():
+        return  # its number may be another socket's by now
     sock = transport.get_extra_info("socket")
     if sock is not None:
         with suppress(OSError):

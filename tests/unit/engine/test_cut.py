@@ -35,7 +35,31 @@ def received(peer: socket.socket) -> int:
     raise AssertionError(f"after {count} bytes the connection ended in order")
 
 
-@pytest.mark.parametrize("loop_factory", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+async def cut_when_the_peer_has_closed() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        reader, writer = await asyncio.open_connection(*server.getsockname())
+        server.accept()[0].close()
+        await reader.read()
+        writer.transport.abort()
+        await asyncio.sleep(0.05)
+        with socket.socket() as other:  # takes the number that the connection had
+            before = other.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, 8)
+            cut(writer.transport)
+            assert other.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, 8) == before
+
+
+LOOPS = pytest.mark.parametrize(
+    "loop_factory", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"]
+)
+
+
+@LOOPS
 def test_what_is_not_sent_yet_never_arrives(loop_factory):
     with asyncio.Runner(loop_factory=loop_factory) as runner:
         assert runner.run(arrived_after_a_cut()) < SIZE
+
+
+@LOOPS
+def test_a_connection_that_is_closed_is_let_alone(loop_factory):
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        runner.run(cut_when_the_peer_has_closed())

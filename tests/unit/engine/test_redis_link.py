@@ -24,6 +24,9 @@ class Paper:
     def get_write_buffer_size(self) -> int:
         return self.untaken
 
+    def is_closing(self) -> bool:
+        return self.aborted
+
     def get_extra_info(self, name: str) -> None:
         return None
 
