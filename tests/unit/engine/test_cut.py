@@ -38,6 +38,7 @@ def received(peer: socket.socket) -> int:
 async def cut_when_the_peer_has_closed() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         reader, writer = await asyncio.open_connection(*server.getsockname())
+        writer.get_extra_info("socket")  # uvloop keeps what it gave, its number too
         server.accept()[0].close()
         await reader.read()
         writer.transport.abort()
