@@ -1,21 +1,26 @@
 """How long a publication takes from a client of one node to a client of another.
 
-One process holds both clients, so one clock reads both ends; the two nodes, NATS and the gateway are processes of
-their own. What is measured is the whole way: client, node, NATS, node, client, which is four hops between processes.
+One process holds both clients, so one clock reads both ends; the two nodes, the engine and the gateway are processes of
+their own. What is measured is the whole way: client, node, engine, node, client, which is four hops between processes.
 Beside it, in the same run: an echo through a bare TCP socket, which is two hops and nothing else.
 
-    scripts/bench latency [--rate 1000] [--seconds 20]
+    scripts/bench latency [--rate 1000] [--seconds 20] [--engines nats,redis]
 """
 
 import asyncio
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import uvloop
 from rich.progress import Progress
 
 import ringway
 from report import Claim, Result, parser, percentile, publish
-from ringway.testing.system import running_system
+from ringway.testing.fleet import make_fleet
+from ringway.testing.system import System, running_system
 from tcp_echo import echo
 
 
@@ -64,26 +69,44 @@ async def measure(urls: dict[str, str], rate: float, seconds: float) -> list[flo
     return sorted(delay * 1e3 for delay in warm)
 
 
+@contextmanager
+def two_nodes(engine: str) -> Iterator[System]:
+    """A system of two nodes on servers of its own."""
+    with TemporaryDirectory(prefix="ringway-engine-") as directory:
+        fleet = make_fleet(engine, Path(directory))
+        try:
+            fleet.start()
+            with running_system(nodes=2, fleet=fleet) as system:
+                yield system
+        finally:
+            fleet.stop()
+
+
 def main() -> None:
     """Run the benchmark."""
     flags = parser("Delay from a client of one node to a client of another.")
     flags.add_argument("--rate", type=float, default=1000, help="publications a second")
     flags.add_argument("--seconds", type=float, default=20, help="how long to publish")
+    flags.add_argument("--engines", default="nats,redis", help="the engines, by the names of `bench/chaos`")
     arguments = flags.parse_args()
     seconds = 3 if arguments.quick else arguments.seconds
-    with running_system(nodes=2) as system:
-        urls = {name: node["url"] for name, node in system.nodes().items()}
-        delays = uvloop.run(measure(urls, arguments.rate, seconds))
+    delays = {}
+    for engine in arguments.engines.split(","):
+        with two_nodes(engine) as system:
+            urls = {name: node["url"] for name, node in system.nodes().items()}
+            delays[engine] = uvloop.run(measure(urls, arguments.rate, seconds))
     bare = uvloop.run(echo(500 if arguments.quick else 3000))
     columns = ["way", "messages", "p50 ms", "p99 ms", "max ms"]
     result = Result("latency: publish on one node, delivered on another", columns)
-    for name, values in (("node to node", delays), ("bare TCP echo", bare)):
+    ways = {f"node to node, {engine}": values for engine, values in delays.items()}
+    for name, values in (ways | {"bare TCP echo": bare}).items():
         row = [percentile(values, 0.5), percentile(values, 0.99), values[-1]]
         result.rows.append([name, len(values), *(f"{value:.3f}" for value in row)])
-    result.claims = [
-        Claim("p50 ms", percentile(delays, 0.5), at_most=0.5),
-        Claim("p99 ms", percentile(delays, 0.99), at_most=3.0),
-    ]
+    for name, values in ways.items():
+        result.claims += [
+            Claim(f"{name}: p50 ms", percentile(values, 0.5), at_most=0.5),
+            Claim(f"{name}: p99 ms", percentile(values, 0.99), at_most=3.0),
+        ]
     result.settings = {"rate": arguments.rate, "seconds": seconds, "payload_bytes": 100}
     publish(result, arguments.json)
 
