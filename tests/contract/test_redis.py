@@ -44,9 +44,11 @@ def fleet(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         fleet = make_fleet(request.cls.kind, tmp_path_factory.mktemp(request.cls.kind))
     except ModuleNotFoundError as error:
         pytest.skip(f"no server of this kind: the package {error.name} is not made for this Python or processor")
-    fleet.start()
-    yield fleet
-    fleet.kill_all()
+    try:
+        fleet.start()
+        yield fleet
+    finally:
+        fleet.kill_all()
 
 
 class RedisContract(EngineContract):

@@ -265,9 +265,11 @@ async def test_a_reader_that_redis_cuts_off_is_told_and_misses_nothing_that_is_k
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[Fleet]:
     fleet = make_fleet("redis-cluster", tmp_path)
-    fleet.start()
-    yield fleet
-    fleet.kill_all()
+    try:
+        fleet.start()
+        yield fleet
+    finally:
+        fleet.kill_all()
 
 
 async def test_a_slot_that_moves_takes_its_interest_and_history_along(cluster: Fleet, member: Open) -> None:

@@ -30,12 +30,28 @@ STOP_S = 30.0
 NOTHING: Mapping[str, str] = {}
 
 
-def free_port() -> int:
-    """Return a port that was free a moment ago, below those that outgoing connections are given (32768 and up)."""
+PORTS = range(20_000, 32_000)
+"""Below those that outgoing connections are given (32768 and up)."""
+
+NODE_PORTS = range(10_000, 20_000, 20)
+"""Where the nodes of a system begin; each has as many as that to itself."""
+
+_reserved: list[socket.socket] = []
+
+
+def free_port(among: range = PORTS) -> int:
+    """Return a port that nobody listens on, and that no other process gets from here while this one lives."""
     while True:
-        port = random.randrange(20_000, 32_000)
-        with contextlib.suppress(OSError), socket.socket() as probe:
-            probe.bind(("127.0.0.1", port))
+        port = random.choice(among)
+        reservation = socket.socket(socket.AF_UNIX)
+        try:
+            reservation.bind(f"\0ringway-port-{port}")  # a name in the kernel (unix(7), abstract), gone with its holder
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", port))
+        except OSError:
+            reservation.close()
+        else:
+            _reserved.append(reservation)
             return port
 
 
@@ -152,7 +168,7 @@ def running_system(
         command = [*RINGWAY, "up", "--nodes", str(nodes), "--port", str(port), "--admin-port", str(admin_port), *flags]
         command += ["--engine", fleet.url] if fleet is not None else []
         # Nodes take ports from here on: two systems that start at one moment must not want the same ones.
-        ports = {"RINGWAY_NODE_PORT": str(free_port()), **system.environ}
+        ports = {"RINGWAY_NODE_PORT": str(free_port(NODE_PORTS)), **system.environ}
         with output.open("wb") as log:
             system.up = subprocess.Popen(command, env=ports, stdout=log, stderr=subprocess.STDOUT)
         try:

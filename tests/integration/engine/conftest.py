@@ -22,6 +22,8 @@ def chosen(*short: Any, long: Sequence[Any]) -> list[Any]:
 def hands(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hands]:
     """The fleet that the test is parametrised with, running."""
     hands = Hands(make_fleet(request.param, tmp_path_factory.mktemp(request.param)))
-    hands.do_now(hands.fleet.start)
-    yield hands
-    hands.close()
+    try:
+        hands.do_now(hands.fleet.start)
+        yield hands
+    finally:
+        hands.close()

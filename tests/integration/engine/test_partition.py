@@ -32,9 +32,11 @@ def near_hands(
 ) -> Iterator[Hands]:
     """A fleet that listens where all of them reach it."""
     hands = Hands(make_fleet(request.param, tmp_path_factory.mktemp(request.param), places[0].near))
-    hands.do_now(hands.fleet.start)
-    yield hands
-    hands.close()
+    try:
+        hands.do_now(hands.fleet.start)
+        yield hands
+    finally:
+        hands.close()
 
 
 @pytest.mark.parametrize(
