@@ -4,7 +4,7 @@ One process holds both clients, so one clock reads both ends; the two nodes, the
 their own. What is measured is the whole way: client, node, engine, node, client, which is four hops between processes.
 Beside it, in the same run: an echo through a bare TCP socket, which is two hops and nothing else.
 
-    scripts/bench latency [--rate 1000] [--seconds 20] [--engines nats,redis]
+    scripts/bench latency [--rate 1000] [--seconds 20] [--engines nats,redis-memory]
 """
 
 import asyncio
@@ -87,7 +87,7 @@ def main() -> None:
     flags = parser("Delay from a client of one node to a client of another.")
     flags.add_argument("--rate", type=float, default=1000, help="publications a second")
     flags.add_argument("--seconds", type=float, default=20, help="how long to publish")
-    flags.add_argument("--engines", default="nats,redis", help="the engines, by the names of `bench/chaos`")
+    flags.add_argument("--engines", default="nats,redis-memory", help="the engines, by the names of `bench/chaos`")
     arguments = flags.parse_args()
     seconds = 3 if arguments.quick else arguments.seconds
     delays = {}
