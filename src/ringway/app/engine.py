@@ -102,8 +102,13 @@ def read_secret(config: EngineConfig) -> bytes:
 def hide_credentials(url: str) -> str:
     """Return `url` as it may be shown: without user, password or token."""
     scheme, separator, rest = url.partition("://")
-    rest = rest.partition("?")[0]  # options may hold a password
-    return scheme + separator + ",".join(part.rpartition("@")[2] for part in rest.split(","))
+    shown = []
+    for part in rest.split(","):
+        host, option, _ = part.rpartition("@")[2].partition("?")
+        shown.append(host)
+        if option:
+            break  # what follows are options, which may hold a password
+    return scheme + separator + ",".join(shown)
 
 
 def check_scheme(url: str) -> str:

@@ -101,8 +101,8 @@ def read_url(url: str) -> RedisUrl:
         kind = None
     if plain not in ("redis", "rediss") or kind is None:
         raise ConfigError(f"the engine URL begins with {scheme!r}; {_FORM}")
+    credentials, _, rest = rest.rpartition("@")  # first: a password may hold any other sign
     rest, _, query = rest.partition("?")
-    credentials, _, rest = rest.rpartition("@")
     hosts, _, path = rest.partition("/")
     options = _options(query)
     if kind is not Kind.SINGLE and "," in credentials:

@@ -30,6 +30,8 @@ def test_redis_is_known_in_all_its_forms(tls, kind):
         ("nats://a:1,u:p@b:2", "nats://a:1,b:2"),
         ("nats://token@a", "nats://a"),
         ("redis+sentinel://u:p@a:1,b:2/m?sentinel_password=p", "redis+sentinel://a:1,b:2/m"),
+        ("redis+sentinel://a/m?sentinel_password=x,y", "redis+sentinel://a/m"),
+        ("redis://u:p?q@a:1?prefix=x", "redis://a:1"),
         ("memory://", "memory://"),
     ],
 )

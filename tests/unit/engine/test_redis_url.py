@@ -13,6 +13,7 @@ from ringway.errors import ConfigError
         ("redis://a:7/", RedisUrl(kind=Kind.SINGLE, addresses=(("a", 7),))),
         ("redis://[::1]:7/3", RedisUrl(kind=Kind.SINGLE, addresses=(("::1", 7),), database=3)),
         ("redis://:p%40ss@a", RedisUrl(kind=Kind.SINGLE, addresses=(("a", 6379),), login=Login("", "p@ss"))),
+        ("redis://u:p?q/r@a", RedisUrl(kind=Kind.SINGLE, addresses=(("a", 6379),), login=Login("u", "p?q/r"))),
         ("redis://secret@a", RedisUrl(kind=Kind.SINGLE, addresses=(("a", 6379),), login=Login("", "secret"))),
         (
             "redis://u:p@a?prefix=x:",
