@@ -6,7 +6,6 @@ nothing: what is lost on the way shows by the offsets, or is never seen.
 
 from struct import Struct
 
-from ringway.engine.redis_link import pack
 from ringway.engine.redis_name import Names
 from ringway.engine.redis_wire import Wire
 from ringway.errors import EngineUnsuitable
@@ -48,7 +47,6 @@ class RedisBroker:
         self.tell_missed = wire.tell_missed
         self._wire = wire
         self._names = names
-        self._command = b"SPUBLISH" if wire.sharded else b"PUBLISH"
         self.deliver: Deliver = _nobody
 
     def attach(self, deliver: Deliver) -> None:
@@ -63,8 +61,7 @@ class RedisBroker:
         lost before it answered, and `EngineUnsuitable` where `payload` is too large.
         """
         check_size(payload)
-        name = self._names.of("ch", channel)
-        await self._wire.ask(name, pack(self._command, name, PLAIN + payload))
+        await self._wire.publish(self._names.of("ch", channel), PLAIN + payload)
 
     async def subscribe(self, channel: Channel) -> None:
         """Return when the server has confirmed the interest. Subscribes of one loop turn share one round trip.

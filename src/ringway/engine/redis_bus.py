@@ -17,7 +17,7 @@ from contextlib import suppress
 from typing import Any
 
 from ringway.engine import redis_script
-from ringway.engine.redis_link import ignore, pack
+from ringway.engine.redis_link import pack
 from ringway.engine.redis_name import Names
 from ringway.engine.redis_wire import Wire
 from ringway.engine.work import Work
@@ -68,7 +68,6 @@ class RedisServing:
         self._wire = wire
         self._names = names
         self._address = address
-        self._command = b"SPUBLISH" if wire.sharded else b"PUBLISH"
         self._work = Work(address, handler)
         self.name = names.of("serve", address)
         self._open = True
@@ -78,9 +77,8 @@ class RedisServing:
         number, inbox, request = message[1:].split(b"\n", 2)
 
         def answer(answered: bool, data: bytes) -> None:
-            said = b"%b\n%b%b" % (number, ANSWERED if answered else FAILED, data)
-            with suppress(EngineAway):  # the asker has a deadline
-                self._wire.send(inbox, pack(self._command, inbox, said), ignore)
+            # The asker has a deadline, should this not arrive.
+            self._wire.say(inbox, b"%b\n%b%b" % (number, ANSWERED if answered else FAILED, data))
 
         if message[0] != SHARED:
             self._work.take(request, answer)
@@ -111,7 +109,6 @@ class RedisBus:
         self._wire = wire
         self._names = names
         self._inbox = names.of("inbox", secrets.token_hex(8))
-        self._command, self._count = (b"SPUBLISH", b"SHARDNUMSUB") if wire.sharded else (b"PUBLISH", b"NUMSUB")
         self._numbers = itertools.count(1)
         self._questions: dict[bytes, _Question] = {}
         self._servings: set[RedisServing] = set()
@@ -155,7 +152,7 @@ class RedisBus:
         try:
             async with asyncio.timeout(timeout_s):
                 servers = await self._wire.ask(
-                    name, redis_script.ask((name,), message, self._command, self._count, int(one))
+                    name, redis_script.ask((name,), message, self._wire.publish_word, self._wire.count_word, int(one))
                 )
                 if servers:
                     question.limit(servers)

@@ -13,11 +13,14 @@ is known of the channel goes a day later.
 import asyncio
 import hashlib
 import secrets
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from ringway.engine import redis_script
 from ringway.engine.redis_broker import check_size
+from ringway.engine.redis_link import Word
 from ringway.engine.redis_name import Names
+from ringway.engine.redis_script import Script
 from ringway.engine.redis_wire import Wire
 from ringway.errors import EngineAway, Unconfirmed
 from ringway.ports import Page, Position, Retention
@@ -51,7 +54,6 @@ class RedisHistory:
     def __init__(self, wire: Wire, names: Names) -> None:
         self._wire = wire
         self._names = names
-        self._publish = b"SPUBLISH" if wire.sharded else b"PUBLISH"
         self._pending = 0
 
     async def keep(self, retention: Retention) -> None:
@@ -71,10 +73,10 @@ class RedisHistory:
             digest = hashlib.blake2b(key.encode(), digest_size=16).hexdigest()
             keys.append(self._names.of(f"key:{retention.namespace}:{digest}", channel))
         remember_ms = int(min(KEY_S, retention.ttl_s) * 1000)
-        command = redis_script.append(tuple(keys), *self._about(keys, retention), payload, self._publish, remember_ms)
+        answer = self._run(redis_script.append, keys, retention, payload, self._wire.publish_word, remember_ms)
         self._pending += 1
         try:
-            epoch, offset = await self._wire.ask(keys[0], command)
+            epoch, offset = await answer
         finally:
             self._pending -= 1
         return Position(epoch.decode(), int(offset))
@@ -82,7 +84,7 @@ class RedisHistory:
     async def position(self, channel: Channel, retention: Retention) -> Position:
         """Ask the server: one round trip."""
         keys = self._keys(channel, retention)
-        epoch, offset = await self._wire.ask(keys[0], redis_script.position(keys, *self._about(keys, retention)))
+        epoch, offset = await self._run(redis_script.position, keys, retention)
         return Position(epoch.decode(), int(offset))
 
     async def read(
@@ -124,8 +126,8 @@ class RedisHistory:
     ) -> _Part:
         keys = self._keys(channel, retention)
         at = "" if since is None else since
-        command = redis_script.read(keys, *self._about(keys, retention), at, limit, int(back), READ_BYTES)
-        epoch, newest, proven, entries = await self._wire.ask(keys[0], command)
+        answer = self._run(redis_script.read, keys, retention, at, limit, int(back), READ_BYTES)
+        epoch, newest, proven, entries = await answer
         found = list(zip(map(int, entries[::2]), entries[1::2], strict=True))
         return _Part(epoch.decode(), int(newest), bool(proven), found)
 
@@ -135,7 +137,10 @@ class RedisHistory:
             self._names.of(f"known:{retention.namespace}", channel),
         )
 
-    def _about(self, keys: Any, retention: Retention) -> tuple[bytes, str, int, int]:
-        """What every script about a stream begins with; see stream.lua."""
-        line = self._wire.shard_of(keys[0]).line
-        return line, secrets.token_hex(4), retention.size, int(retention.ttl_s * 1000)
+    def _run(
+        self, script: Script, keys: Sequence[bytes], retention: Retention, *arguments: Word
+    ) -> asyncio.Future[Any]:
+        """Run a script about a stream at its server; what all of these begin with is told in stream.lua."""
+        shard = self._wire.shard_of(keys[0])
+        about = shard.line, secrets.token_hex(4), retention.size, int(retention.ttl_s * 1000)
+        return shard.commands.ask(script(keys, *about, *arguments))

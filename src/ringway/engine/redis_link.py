@@ -38,7 +38,7 @@ def pack(*words: Word) -> bytes:
 
 
 class Link(asyncio.Protocol):
-    """A connection that asks; made by `loop.create_connection`."""
+    """A connection that asks; `Reach` connects it."""
 
     def __init__(self, on_loss: Callable[[], None], on_doubt: Callable[[], None]) -> None:
         self._on_loss = on_loss

@@ -11,10 +11,9 @@ asker alone: when Redis returns, all members ask at once, and answers to everybo
 import secrets
 from contextlib import suppress
 
-from ringway.engine.redis_link import ignore, pack
 from ringway.engine.redis_name import Names
 from ringway.engine.redis_wire import Wire
-from ringway.errors import EngineAway, EngineError
+from ringway.errors import EngineError
 from ringway.ports import Heard
 from ringway.types import NodeName
 
@@ -26,7 +25,6 @@ class RedisRegistry:
 
     def __init__(self, wire: Wire, names: Names) -> None:
         self._wire = wire
-        self._command = b"SPUBLISH" if wire.sharded else b"PUBLISH"
         self._report = names.of("report", "all")
         self._question = names.of("ask", "all")
         self._tell = names.of("tell", secrets.token_hex(8))
@@ -40,13 +38,13 @@ class RedisRegistry:
         if not self._answers:
             self._answers = True
             self._wire.tap(self._question, self._asked)
-        self._say(self._report, HERE, member, report)
+        self._wire.say(self._report, _message(HERE, member, report))
 
     async def withdraw(self, member: NodeName) -> None:
         """Publish that `member` leaves, and return when Redis has passed that on."""
         if self._mine.pop(member, None) is not None:
             with suppress(EngineError):
-                await self._wire.ask(self._report, pack(self._command, self._report, _message(GONE, member, b"")))
+                await self._wire.publish(self._report, _message(GONE, member, b""))
 
     async def watch(self, heard: Heard) -> None:
         """Hear reports from now on; return when the question to all members is out."""
@@ -56,23 +54,18 @@ class RedisRegistry:
         await self._wire.confirmed(self._report)
         await self._wire.confirmed(self._tell)
         with suppress(EngineError):
-            await self._wire.ask(self._question, pack(self._command, self._question, self._tell))
+            await self._wire.publish(self._question, self._tell)
 
     def returned(self) -> None:
         """Redis is back: tell everybody, and ask who is there."""
         for member, report in self._mine.items():
-            self._say(self._report, HERE, member, report)
+            self._wire.say(self._report, _message(HERE, member, report))
         if self._heard is not None:
-            with suppress(EngineAway):
-                self._wire.send(self._question, pack(self._command, self._question, self._tell), ignore)
-
-    def _say(self, to: bytes, what: bytes, member: NodeName, report: bytes) -> None:
-        with suppress(EngineAway):  # by contract quiet: `returned` says it again
-            self._wire.send(to, pack(self._command, to, _message(what, member, report)), ignore)
+            self._wire.say(self._question, self._tell)
 
     def _asked(self, asker: bytes) -> None:
         for member, report in self._mine.items():
-            self._say(asker, HERE, member, report)
+            self._wire.say(asker, _message(HERE, member, report))
 
     def _told(self, message: bytes) -> None:
         if self._heard is not None:

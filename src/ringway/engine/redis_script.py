@@ -1,6 +1,7 @@
 """The scripts that run inside Redis, each atomically. Their texts are in `redis_lua/`."""
 
 import hashlib
+from collections.abc import Sequence
 from importlib import resources
 
 from ringway.engine.redis_link import Word, pack
@@ -16,7 +17,7 @@ class Script:
         """The command that loads it."""
         self._sha1 = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest().encode()
 
-    def __call__(self, keys: tuple[bytes, ...], *arguments: Word) -> bytes:
+    def __call__(self, keys: Sequence[bytes], *arguments: Word) -> bytes:
         """Return the command; all `keys` must be of one slot."""
         return pack(b"EVALSHA", self._sha1, len(keys), *keys, *arguments)
 

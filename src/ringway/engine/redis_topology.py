@@ -33,7 +33,7 @@ class Topology(Protocol):
         ...
 
     async def changed(self, known: Sequence[Address]) -> bool:
-        """Whether others than `known` take writes, as far as is told unasked by these themselves."""
+        """Whether others than `known` take writes now, where those would not say so themselves."""
         ...
 
     def close(self) -> None:

@@ -21,7 +21,7 @@ async def try_out(wire: Wire, names: Names) -> None:
     came = asyncio.Event()
     key, stream, known = names.of("trial-key", tag), names.of("trial-stream", tag), names.of("trial-known", tag)
     line = wire.shard_of(channel).line
-    publish = b"SPUBLISH" if wire.sharded else b"PUBLISH"
+    publish = wire.publish_word
     # What the scripts do, one by one: of a script Redis does not say which command it refuses.
     commands = (
         pack("SET", key, tag, "NX", "PX", KEPT_MS),
@@ -36,7 +36,7 @@ async def try_out(wire: Wire, names: Names) -> None:
         pack("XREVRANGE", stream, "+", "-"),
         pack("DEL", key, stream, known),
         pack("TIME"),
-        pack("PUBSUB", "SHARDNUMSUB" if wire.sharded else "NUMSUB", channel),
+        pack("PUBSUB", wire.count_word, channel),
         pack(publish, channel, PLAIN),
         redis_script.append((stream, known, channel, key), line, tag, 1, KEPT_MS, b"", publish, KEPT_MS),
         pack("DEL", key, stream, known),

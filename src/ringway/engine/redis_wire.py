@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 
-from ringway.engine.redis_link import Then
+from ringway.engine.redis_link import Then, ignore, pack
 from ringway.engine.redis_reach import Reach
 from ringway.engine.redis_shard import Shard, Told
 from ringway.engine.redis_slot import SLOTS, slot_of
@@ -46,6 +46,8 @@ class Wire:
 
     def __init__(self, url: RedisUrl, reach: Reach, line_name: bytes) -> None:
         self.sharded = url.kind is Kind.CLUSTER
+        self.publish_word, self.count_word = (b"SPUBLISH", b"SHARDNUMSUB") if self.sharded else (b"PUBLISH", b"NUMSUB")
+        """What Redis calls publishing here, and asking PUBSUB how many are subscribed."""
         self.on_loss: Callable[[], None] = _nothing
         """Called when a server was lost."""
         self.on_return: Callable[[], None] = _nothing
@@ -104,6 +106,15 @@ class Wire:
     def send(self, name: bytes, command: bytes, then: Then) -> None:
         """Send `command`, which is about `name`; `then` gets the answer. Raise `EngineAway`."""
         self.shard_of(name).commands.send(command, then)
+
+    def publish(self, name: bytes, message: bytes) -> asyncio.Future[Any]:
+        """Publish `message` on `name`; the future is done when the server has sent it to all who are subscribed."""
+        return self.ask(name, pack(self.publish_word, name, message))
+
+    def say(self, name: bytes, message: bytes) -> None:
+        """Publish `message` on `name`, and never mind what becomes of it."""
+        with suppress(EngineAway):
+            self.send(name, pack(self.publish_word, name, message), ignore)
 
     def tap(self, name: bytes, take: Take) -> None:
         """Let `take` have what is published on `name`, from now on or from when the server is there."""
@@ -176,13 +187,12 @@ class Wire:
             self._look.clear()
             try:
                 await self._renew()
-            except EngineError as error:
-                _log.debug("redis connection problem", error=str(error))
-                self._unsettle()
-                self._look.set()
-            except Exception:
+            except Exception as error:
                 # Whatever it was, this task must go on: without it nothing comes back.
-                _log.exception("connecting to redis failed", engine=str(self._url))
+                if isinstance(error, EngineError):
+                    _log.debug("redis connection problem", error=str(error))
+                else:
+                    _log.exception("connecting to redis failed", engine=str(self._url))
                 self._unsettle()
                 self._look.set()
             await asyncio.sleep(AGAIN_S)
