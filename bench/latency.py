@@ -9,18 +9,14 @@ Beside it, in the same run: an echo through a bare TCP socket, which is two hops
 
 import asyncio
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import uvloop
 from rich.progress import Progress
 
 import ringway
 from report import Claim, Result, parser, percentile, publish
-from ringway.testing.fleet import make_fleet
-from ringway.testing.system import System, running_system
+from ringway.testing.fleet import running_fleet
+from ringway.testing.system import running_system
 from tcp_echo import echo
 
 
@@ -69,19 +65,6 @@ async def measure(urls: dict[str, str], rate: float, seconds: float) -> list[flo
     return sorted(delay * 1e3 for delay in warm)
 
 
-@contextmanager
-def two_nodes(engine: str) -> Iterator[System]:
-    """A system of two nodes on servers of its own."""
-    with TemporaryDirectory(prefix="ringway-engine-") as directory:
-        fleet = make_fleet(engine, Path(directory))
-        try:
-            fleet.start()
-            with running_system(nodes=2, fleet=fleet) as system:
-                yield system
-        finally:
-            fleet.stop()
-
-
 def main() -> None:
     """Run the benchmark."""
     flags = parser("Delay from a client of one node to a client of another.")
@@ -92,7 +75,7 @@ def main() -> None:
     seconds = 3 if arguments.quick else arguments.seconds
     delays = {}
     for engine in arguments.engines.split(","):
-        with two_nodes(engine) as system:
+        with running_fleet(engine) as fleet, running_system(nodes=2, fleet=fleet) as system:
             urls = {name: node["url"] for name, node in system.nodes().items()}
             delays[engine] = uvloop.run(measure(urls, arguments.rate, seconds))
     bare = uvloop.run(echo(500 if arguments.quick else 3000))

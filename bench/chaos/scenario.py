@@ -7,11 +7,9 @@ Given a running system, it uses that one, and leaves it as it was: healthy, with
 import importlib
 import pkgutil
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
 from random import Random
-from tempfile import TemporaryDirectory
 from types import ModuleType
 from typing import Any
 
@@ -19,7 +17,7 @@ from chaos import scenarios
 from chaos.fault import Faults
 from chaos.workload import FORGOTTEN, HISTORY, KEPT, Load, Report, Workload, running_load
 from report import Claim, percentile
-from ringway.testing.fleet import make_fleet
+from ringway.testing.fleet import running_fleet
 from ringway.testing.system import System, running_system
 
 BOTH = (KEPT, FORGOTTEN)
@@ -171,14 +169,9 @@ class Stage:
 def own_system(size: Size, host: str = "127.0.0.1") -> Iterator[System]:
     """Start a system as `size` has it; the servers of its engine, where it says which, listen at `host`."""
     environ = HISTORY | PATIENT | size.environ
-    with ExitStack() as stack:
-        fleet = None
-        if size.engine:
-            directory = stack.enter_context(TemporaryDirectory(prefix="ringway-engine-"))
-            fleet = make_fleet(size.engine, Path(directory), host)
-            stack.callback(fleet.stop)
-            fleet.start()
-        yield stack.enter_context(running_system(nodes=size.nodes, environ=environ, fleet=fleet))
+    engine = running_fleet(size.engine, host) if size.engine else nullcontext()
+    with engine as fleet, running_system(nodes=size.nodes, environ=environ, fleet=fleet) as system:
+        yield system
 
 
 @contextmanager

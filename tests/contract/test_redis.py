@@ -26,10 +26,10 @@ class RedisWorld:
         return await open_redis(self._fleet.url, cluster=self._cluster, name=f"member {next(self._numbers)}")
 
     async def go_away(self) -> None:
-        self._fleet.stop_all()
+        self._fleet.stop()
 
     async def come_back(self) -> None:
-        self._fleet.start_all()
+        self._fleet.start()
 
     async def lose_data(self) -> None:
         self._fleet.lose_data()
@@ -59,7 +59,7 @@ class RedisContract(EngineContract):
     @pytest.fixture
     def world(self, fleet: Fleet) -> Iterator[RedisWorld]:
         yield RedisWorld(fleet)
-        fleet.start_all()
+        fleet.start()
 
 
 class TestRedis(RedisContract):

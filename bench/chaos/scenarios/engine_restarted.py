@@ -24,6 +24,6 @@ def run(
             if without_data:
                 fleet.lose_data()
             time.sleep(on.faults.rng.uniform(1.0, size.seconds))
-            fleet.start_all()
+            fleet.start()
             after.over()
         return after.outcome(name, size, kept=fleet.outlives_all and not without_data)

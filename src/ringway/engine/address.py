@@ -9,6 +9,8 @@ itself is always escaped and escapes have one spelling, the mapping is injective
 import re
 from urllib.parse import quote, unquote
 
+from ringway.errors import ConfigError
+
 _KEPT = "!#$&'()+,/:;=@^"
 _PLAIN = re.compile(r"[A-Za-z0-9_~!#$&'()+,/:;=@^-]+")
 _LABEL = re.compile(r"[A-Za-z0-9_-]{1,32}")
@@ -29,3 +31,9 @@ def name_of(token: str) -> str:
 def is_label(text: str) -> bool:
     """Whether `text` may name a cluster: 1 to 32 letters, digits, '_' or '-', safe in every address as it is."""
     return _LABEL.fullmatch(text) is not None
+
+
+def check_cluster(name: str) -> None:
+    """Raise `ConfigError` where `name` may not name a cluster."""
+    if not is_label(name):
+        raise ConfigError(f"the cluster name {name!r} is not usable: give 1 to 32 letters, digits, '_' or '-'")

@@ -8,7 +8,7 @@ import structlog
 from nats.errors import Error as NatsError
 from nats.js.errors import APIError
 
-from ringway.engine.address import is_label
+from ringway.engine.address import check_cluster
 from ringway.engine.nats_broker import NatsBroker
 from ringway.engine.nats_bus import NatsBus
 from ringway.engine.nats_history import NatsHistory
@@ -17,7 +17,8 @@ from ringway.engine.nats_registry import NatsRegistry
 from ringway.engine.nats_stream import HistorySettings
 from ringway.engine.nats_url import NatsUrl, read_url
 from ringway.engine.nats_wire import Wire
-from ringway.errors import ConfigError, EngineAway, EngineUnsuitable
+from ringway.engine.receiver import call_each
+from ringway.errors import EngineAway, EngineUnsuitable
 
 RECONNECT_S = 0.2
 """The pause between attempts to reconnect to the same server."""
@@ -70,12 +71,7 @@ class NatsEngine:
         self._tell()
 
     def _tell(self) -> None:
-        for returned in self.on_return:
-            try:
-                returned()
-            except Exception:
-                # It runs inside nats-py's reconnect, which one receiver's fault must not end.
-                _log.exception("a receiver of the engine's return failed")
+        call_each(self.on_return)
 
     async def close(self) -> None:
         """End what is served, send what was accepted, and close the connection. Idempotent."""
@@ -100,8 +96,7 @@ async def open_nats(
     `EngineUnsuitable` where one refuses us or has no JetStream. No message shows a password.
     """
     where = read_url(url)
-    if not is_label(cluster):
-        raise ConfigError(f"the cluster name {cluster!r} is not usable: give 1 to 32 letters, digits, '_' or '-'")
+    check_cluster(cluster)
     deadline = asyncio.get_running_loop().time() + wait_s
     await _listening(where, deadline)
     wire = Wire()

@@ -4,9 +4,8 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 
-import structlog
-
-from ringway.engine.address import is_label, token
+from ringway.engine.address import check_cluster, token
+from ringway.engine.receiver import call_each
 from ringway.engine.redis_broker import RedisBroker
 from ringway.engine.redis_bus import RedisBus
 from ringway.engine.redis_history import RedisHistory
@@ -17,12 +16,10 @@ from ringway.engine.redis_registry import RedisRegistry
 from ringway.engine.redis_trial import try_out
 from ringway.engine.redis_url import read_url
 from ringway.engine.redis_wire import Wire
-from ringway.errors import ConfigError, EngineAway
+from ringway.errors import EngineAway
 
 POLL_S = 0.05
 """The pause between looks at a server that starts."""
-
-_log = structlog.get_logger()
 
 
 class RedisEngine:
@@ -45,12 +42,7 @@ class RedisEngine:
 
     def _returned(self) -> None:
         self.registry.returned()
-        for returned in self.on_return:
-            try:
-                returned()
-            except Exception:
-                # It runs inside the task that keeps the connections, which one receiver's fault must not end.
-                _log.exception("a receiver of the engine's return failed")
+        call_each(self.on_return)
 
     async def close(self) -> None:
         """End what is served, wait for the answers that are due, and close the connections. Idempotent."""
@@ -66,8 +58,7 @@ async def open_redis(url: str, *, cluster: str = "ringway", name: str, wait_s: f
     `EngineUnsuitable` where it refuses us or is too old. No message shows a password.
     """
     where = read_url(url)
-    if not is_label(cluster):
-        raise ConfigError(f"the cluster name {cluster!r} is not usable: give 1 to 32 letters, digits, '_' or '-'")
+    check_cluster(cluster)
     names = Names(where.prefix, cluster)
     reach = Reach(token(f"ringway {name}"), where.login, where.tls_context(), where.database)
     loop = asyncio.get_running_loop()

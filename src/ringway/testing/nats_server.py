@@ -3,20 +3,16 @@
 import json
 import shutil
 import signal
-import subprocess
-import time
 import urllib.request
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ringway.engine.child import spawn
 from ringway.engine.embedded import find_server
+from ringway.testing.server_process import ServerProcess
 from ringway.testing.system import free_port, wait_for
 
 READY_S = 30.0
-STOP_S = 10.0
 
 _CONFIG = """\
 server_name: {name}
@@ -46,7 +42,7 @@ class NatsServer:
         self.port = free_port()
         self._monitor = f"{host}:{free_port()}"
         self._directory = directory
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process = ServerProcess(directory / "nats.log")
         text = _CONFIG.format(
             name=name,
             host=host,
@@ -63,11 +59,11 @@ class NatsServer:
     @property
     def running(self) -> bool:
         """Whether its process lives."""
-        return self._process is not None and self._process.poll() is None
+        return self._process.running
 
     def launch(self) -> None:
         """Start its process, and do not wait: one of a cluster is well only with others."""
-        self._process = spawn([find_server(), "-c", str(self._directory / "nats.conf")], self._directory / "nats.log")
+        self._process.launch([find_server(), "-c", str(self._directory / "nats.conf")])
 
     def start(self) -> None:
         """Start it, and return when it is well, with all that it keeps up to date."""
@@ -78,15 +74,15 @@ class NatsServer:
         """Return when it says that it is well."""
         wait_for(self._well_or_ended, f"NATS {self.name} to be well", READY_S)
         if not self.running:
-            raise RuntimeError(f"nats-server ended: {(self._directory / 'nats.log').read_text()[-2000:]}")
+            raise RuntimeError(f"nats-server ended: {self._process.last_words()}")
 
     def stop(self) -> None:
         """End it in order."""
-        self._end(signal.SIGTERM)
+        self._process.end(signal.SIGTERM)
 
     def kill(self) -> None:
         """End it as a power cut would that spares the disk's cache."""
-        self._end(signal.SIGKILL)
+        self._process.end(signal.SIGKILL)
 
     def lose_data(self) -> None:
         """Remove what it has on disk; it must not be running."""
@@ -99,15 +95,3 @@ class NatsServer:
 
     def _well_or_ended(self) -> bool:
         return not self.running or bool(self.monitor("healthz")["status"] == "ok")
-
-    def _end(self, how: signal.Signals) -> None:
-        if self._process is None:
-            return
-        deadline = time.monotonic() + STOP_S
-        while self._process.poll() is None:
-            if time.monotonic() > deadline:
-                how = signal.SIGKILL
-            self._process.send_signal(how)
-            with suppress(subprocess.TimeoutExpired):
-                self._process.wait(STOP_S)
-        self._process = None

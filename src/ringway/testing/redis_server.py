@@ -4,16 +4,13 @@ import os
 import shutil
 import signal
 import socket
-import subprocess
-import time
 from contextlib import suppress
 from pathlib import Path
 
-from ringway.engine.child import spawn
+from ringway.testing.server_process import ServerProcess
 from ringway.testing.system import free_port, wait_for
 
 READY_S = 30.0
-STOP_S = 10.0
 
 
 class RedisServer:
@@ -39,7 +36,7 @@ class RedisServer:
         # The system's goes before what a package brought into a virtual environment.
         self._binary = shutil.which(binary, path=f"/usr/local/bin:/usr/bin:{os.environ.get('PATH', '')}") or binary
         self._sentinel = sentinel
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process = ServerProcess(directory / "redis.log")
 
     @property
     def url(self) -> str:
@@ -49,13 +46,12 @@ class RedisServer:
     @property
     def pid(self) -> int:
         """The id of its process, which must have been started."""
-        assert self._process is not None
         return self._process.pid
 
     @property
     def running(self) -> bool:
         """Whether its process lives."""
-        return self._process is not None and self._process.poll() is None
+        return self._process.running
 
     def start(self) -> None:
         """Start it, and return when it answers, with its data loaded."""
@@ -70,18 +66,18 @@ class RedisServer:
                 lines[4:4] = ['save ""', "appendonly no"]
             config.write_text("\n".join(lines) + "\n")
         command = [self._binary, str(config), *(["--sentinel"] if self._sentinel else [])]
-        self._process = spawn(command, self._directory / "redis.log")
+        self._process.launch(command)
         wait_for(self._answers_or_ended, f"{self._binary} to answer", READY_S)
         if not self.running:
-            raise RuntimeError(f"{self._binary} ended: {(self._directory / 'redis.log').read_text()[-2000:]}")
+            raise RuntimeError(f"{self._binary} ended: {self._process.last_words()}")
 
     def stop(self) -> None:
         """End it in order: what it keeps on disk is complete."""
-        self._end(signal.SIGTERM)
+        self._process.end(signal.SIGTERM)
 
     def kill(self) -> None:
         """End it as a power cut would."""
-        self._end(signal.SIGKILL)
+        self._process.end(signal.SIGKILL)
 
     def pause(self) -> None:
         """Let it stand still, until `resume`."""
@@ -105,15 +101,3 @@ class RedisServer:
 
     def _answers_or_ended(self) -> bool:
         return not self.running or self.command("PING", timeout_s=0.5).startswith(("+PONG", "-NOAUTH"))
-
-    def _end(self, how: signal.Signals) -> None:
-        if self._process is None:
-            return
-        deadline = time.monotonic() + STOP_S
-        while self._process.poll() is None:
-            if how == signal.SIGKILL or time.monotonic() > deadline:
-                how = signal.SIGKILL
-            self._process.send_signal(how)
-            with suppress(subprocess.TimeoutExpired):
-                self._process.wait(STOP_S)
-        self._process = None

@@ -69,7 +69,7 @@ async def test_all_servers_are_killed_and_come_back(hands: Hands, lose: bool) ->
             await hands.do(hands.fleet.kill_all)
         if lose:
             await hands.do(hands.fleet.lose_data)
-        await hands.do(hands.fleet.start_all)
+        await hands.do(hands.fleet.start)
         await running.await_members(time.monotonic())
         await asyncio.sleep(CALM_S)
         kept = hands.fleet.outlives_all and not lose
@@ -99,5 +99,5 @@ async def test_a_server_that_is_back_before_the_others_delivers_nothing_before_i
             await asyncio.sleep(0.05)
         assert not listener.up
         assert seen[0] == "told"
-        await hands.do(hands.fleet.start_all)
+        await hands.do(hands.fleet.start)
         await until(lambda: listener.up)

@@ -71,24 +71,16 @@ class Fleet(ABC):
         """Return when those that are left have taken over from one that was killed; at once where none can."""
 
     def start(self) -> None:
-        """Start all servers, and return when the engine can be used."""
+        """Start all servers that do not run, and return when the engine can be used."""
         for server in self.servers.values():
             if not server.running:
                 server.start()
         self.await_ready()
 
-    def start_all(self) -> None:
-        """As `start`: after `kill_all` or `stop_all`."""
-        self.start()
-
     def stop(self) -> None:
         """End all servers in order."""
         for server in self.servers.values():
             server.stop()
-
-    def stop_all(self) -> None:
-        """As `stop`."""
-        self.stop()
 
     def kill_all(self) -> None:
         """Kill all servers."""

@@ -1,7 +1,9 @@
 """The fleets by name, as tests and benchmarks choose them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from ringway.testing.fleet.fleet import Fleet
 from ringway.testing.fleet.nats import NatsFleet
@@ -31,3 +33,15 @@ FLEETS: dict[str, Make] = {
 def make_fleet(name: str, directory: Path, host: str = "127.0.0.1") -> Fleet:
     """Return the fleet called `name`, not yet started."""
     return FLEETS[name](directory, host)
+
+
+@contextmanager
+def running_fleet(name: str, host: str = "127.0.0.1") -> Iterator[Fleet]:
+    """Start the fleet called `name` in a directory of its own, and end it with the block."""
+    with TemporaryDirectory(prefix="ringway-engine-") as directory:
+        fleet = make_fleet(name, Path(directory), host)
+        try:
+            fleet.start()
+            yield fleet
+        finally:
+            fleet.stop()
