@@ -10,7 +10,7 @@ from ringway.app.config import SECTIONS, all_fields
 from ringway.app.field import Field, fields_of, show_value
 from ringway.app.metric import BALANCER, COLLECT, COLLECTED, EVERY_PROCESS, GATEWAY, NODE, VIEW
 from ringway.node.namespace import ChannelOptions
-from ringway.protocol import close, errorcode
+from ringway.protocol import close, closing, errorcode
 
 MADE = "<!-- Made by `python -m ringway.cli.reference`; change the source and run that again. -->\n"
 
@@ -60,6 +60,12 @@ the codes of backends unchanged. An error code refuses one command, and the conn
 gateway, or go where the reason leads ([PROTOCOL.md](../../PROTOCOL.md), P-7); `never`, somebody must act first.
 """
 
+_ENDINGS = """## How a WebSocket ends
+
+For one connection, as the end that reads it sees it: a column for each state, a row for each event; what is done, and
+the state after it. Gateways, nodes and clients follow it (`src/ringway/protocol/closing.py` says what each word means).
+"""
+
 
 def configuration() -> str:
     """Return docs/reference/configuration.md."""
@@ -102,7 +108,18 @@ def codes() -> str:
     errors = errorcode.CODES.items()
     lines += [f"| {code} | {message} | {'yes' if temporary else 'no'} |" for code, (message, temporary) in errors]
     lines += ["\nError 100 comes without `temporary` where the engine was lost before it confirmed a publication.", ""]
-    return "\n".join(lines)
+    return "\n".join([*lines, *_endings()])
+
+
+def _endings() -> list[str]:
+    """Return the table of a WebSocket's end, a row for each event and a column for each state."""
+    states = [state.name for state in closing.State]
+    lines = [_ENDINGS, f"| | {' | '.join(states)} |", "|---" * (1 + len(states)) + "|"]
+    for event in closing.Event:
+        steps = [closing.TABLE.get((state, event)) for state in closing.State]
+        cells = [f"{step[0].name.lower()} → {step[1].name}" if step else "" for step in steps]
+        lines.append(f"| {event.name.lower()} | {' | '.join(cells)} |")
+    return [*lines, ""]
 
 
 def _rows(fields: Iterable[Field]) -> list[str]:
