@@ -1,9 +1,8 @@
 """How the balancer speaks to nodes: one question, one answer, within a deadline."""
 
-import msgspec
 import structlog
 
-from ringway.errors import EngineError
+from ringway.errors import EngineError, ProtocolError
 from ringway.ports import Engine
 from ringway.protocol.order import Done, NodeAnswer, NodeRequest, Refused, decode_node_answer, encode, node_address
 from ringway.types import NodeName
@@ -18,7 +17,7 @@ async def call_node(engine: Engine, node: NodeName, request: NodeRequest) -> Nod
     try:
         raw = await engine.bus.call(node_address(node), encode(request), timeout_s=ANSWER_S)
         answer: NodeAnswer = decode_node_answer(raw)
-    except (EngineError, msgspec.DecodeError) as error:
+    except (EngineError, ProtocolError) as error:
         return Refused(why=f"it did not answer: {error}")
     return answer
 

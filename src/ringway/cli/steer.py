@@ -6,12 +6,10 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-import msgspec
-
 from ringway.app.config import Layer
 from ringway.app.member import Members
 from ringway.cli.cluster import ANSWER_S, joined
-from ringway.errors import ConfigError, RingwayError
+from ringway.errors import ConfigError, ProtocolError, RingwayError
 from ringway.ports import Engine
 from ringway.protocol.control import (
     GATEWAYS,
@@ -103,8 +101,8 @@ async def gateways(flags: Layer, config_file: str | None, state: str | None) -> 
             raise ConfigError("no gateway is running, so nobody can be asked; start one with `ringway gateway`")
         try:
             yield found
-        except msgspec.DecodeError as error:
-            raise RingwayError(f"a gateway's answer cannot be read ({error}): it is of another version") from None
+        except ProtocolError as error:
+            raise RingwayError(f"{error}; it is of another version") from None
 
 
 def newest_of(answers: Sequence[DirectiveAnswer]) -> Directive:

@@ -8,9 +8,10 @@ import msgspec
 from ringway.client.subscription import Publication
 from ringway.protocol.command import HistoryResult, PresenceStatsResult
 from ringway.protocol.command import Publication as Wire
+from ringway.protocol.decoding import reader
 from ringway.types import Channel
 
-_decode = msgspec.json.Decoder(Wire).decode
+_decode = reader(msgspec.json.Decoder(Wire).decode, "a publication")
 
 
 class StreamPosition(NamedTuple):

@@ -21,7 +21,7 @@ from ringway.client.link import Link, result_of
 from ringway.client.subscription import Joined, Left, Subscription
 from ringway.client.subscription import Publication as Delivered
 from ringway.core.backoff import next_delay_s
-from ringway.errors import CommandError, ConnectionClosed
+from ringway.errors import CommandError, ConnectionClosed, ProtocolError
 from ringway.protocol.command import (
     Publication,
     Push,
@@ -31,6 +31,7 @@ from ringway.protocol.command import (
     UnsubscribePush,
     UnsubscribeRequest,
 )
+from ringway.protocol.decoding import reader
 from ringway.types import Channel
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 RESUBSCRIBE_FROM = 2500
 """From this code on an unsubscribe push asks the client to subscribe again."""
 
-_decode = msgspec.json.Decoder(Publication).decode
+_decode = reader(msgspec.json.Decoder(Publication).decode, "a publication")
 
 
 class _Entry:
@@ -201,7 +202,7 @@ class Channels:
         try:
             result = result_of(answer.result()).subscribe or SubscribeResult()
             missed = [_decode(raw) for raw in result.publications]
-        except msgspec.DecodeError:
+        except ProtocolError:
             link.cut()  # the next connection asks again
         except CommandError as error:
             if error.temporary or error.code < 100:

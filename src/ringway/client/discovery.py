@@ -9,7 +9,8 @@ import msgspec
 
 from ringway.client.dial import dial
 from ringway.client.url import address_of, check_url, is_http, is_secure, shown
-from ringway.errors import ConfigError, UpgradeError
+from ringway.errors import ConfigError, ProtocolError, UpgradeError
+from ringway.protocol.decoding import reader
 
 ANSWER_BYTES_MAX = 64 * 1024
 """An answer is a few hundred bytes; a peer that sends more than this is no gateway."""
@@ -48,8 +49,8 @@ class _Refusal(msgspec.Struct, frozen=True):
     wait_ms: float = 0.0
 
 
-_placement = msgspec.json.Decoder(Placement)
-_refusal = msgspec.json.Decoder(_Refusal)
+_read_placement = reader(msgspec.json.Decoder(Placement).decode, "a placement")
+_read_refusal = reader(msgspec.json.Decoder(_Refusal).decode, "a refusal")
 
 
 @functools.cache
@@ -75,12 +76,12 @@ async def discover(url: str, timeout_s: float, ssl: tls.SSLContext | None = None
             answer.status, f"{shown(url)} answered {answer.status}", tuple(answer.headers), _wait_s(answer.body)
         )
     try:
-        placement = _placement.decode(answer.body)
+        placement = _read_placement(answer.body)
         for place in placement.urls():
             check_url(place)
             if is_http(place):
                 raise ConfigError(f"{shown(place)} is no WebSocket URL")  # noqa: TRY301
-    except (msgspec.DecodeError, ConfigError) as error:
+    except (ProtocolError, ConfigError) as error:
         raise UpgradeError(502, f"the answer of {shown(url)} is no placement: {error}") from None
     if is_secure(url) and not all(is_secure(place) for place in placement.urls()):
         raise UpgradeError(502, f"{shown(url)} sent the client to an unencrypted node, which is refused")
@@ -90,8 +91,8 @@ async def discover(url: str, timeout_s: float, ssl: tls.SSLContext | None = None
 def _wait_s(body: bytes) -> float:
     """How long the body of a refusal asks to stay away; 0 where it does not, or is no JSON."""
     try:
-        return max(0.0, _refusal.decode(body).wait_ms / 1000)
-    except msgspec.DecodeError:
+        return max(0.0, _read_refusal(body).wait_ms / 1000)
+    except ProtocolError:
         return 0.0
 
 

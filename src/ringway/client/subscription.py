@@ -1,6 +1,7 @@
 """What a program holds of a channel: publications as they come, until it leaves."""
 
 import asyncio
+import json
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -11,9 +12,12 @@ import msgspec
 
 from ringway.errors import ConnectionClosed
 from ringway.protocol.close import NORMAL
+from ringway.protocol.decoding import UNREADABLE, reader
 from ringway.types import Channel
 
 _decode = msgspec.json.Decoder().decode
+_decode_halves = reader(json.loads, "the data of a publication")
+"""Also takes halves of surrogate pairs, which JSON allows (RFC 8259 8.2) and browsers send."""
 
 
 class Publication:
@@ -40,8 +44,14 @@ class Publication:
 
     @property
     def data(self) -> Any:
-        """What was published; decoded anew at each access, so that who only counts pays nothing."""
-        return _decode(self._raw)
+        """What was published; decoded anew at each access, so that who only counts pays nothing.
+
+        Raise `ProtocolError` where Python cannot hold it, such as lists in lists thousands deep.
+        """
+        try:
+            return _decode(self._raw)
+        except UNREADABLE:
+            return _decode_halves(self.raw)
 
     @property
     def raw(self) -> bytes:

@@ -6,6 +6,10 @@ import msgspec
 
 from ringway.collect.collector import CollectFailed, Facts, check_address, fill
 from ringway.collect.http import fetch
+from ringway.errors import ProtocolError
+from ringway.protocol.decoding import reader
+
+_read_document = reader(msgspec.json.Decoder().decode, "the JSON of the answer")
 
 
 class DocumentCollector:
@@ -24,9 +28,9 @@ class DocumentCollector:
         """Return the number."""
         body = await fetch(fill(self._url, node), self._headers, self._tls)
         try:
-            document = msgspec.json.decode(body)
-        except msgspec.DecodeError as error:
-            raise CollectFailed(f"the answer is not JSON: {error}") from None
+            document = _read_document(body)
+        except ProtocolError as error:
+            raise CollectFailed(str(error)) from None
         return number_at(document, self._path)
 
     async def close(self) -> None:
@@ -46,7 +50,10 @@ def number_at(document: object, path: tuple[str, ...]) -> float:
     if isinstance(found, bool) or not isinstance(found, (int, float)):
         where = ".".join(path) or "document"
         raise CollectFailed(f"the value at {where!r} is no number but {_kind(found)}")
-    return float(found)
+    try:
+        return float(found)
+    except OverflowError:
+        raise CollectFailed(f"the value at {'.'.join(path) or 'document'!r} is too large for a number") from None
 
 
 def _kind(found: object) -> str:

@@ -5,10 +5,13 @@ subscriptions with the same options, at the positions where the donor stopped. I
 behind its version, so that a node refuses one that it does not understand, and its client reconnects as ever.
 """
 
+import math
+
 import msgspec
 
 from ringway.errors import ProtocolError
 from ringway.protocol.close import BAD_REQUEST
+from ringway.protocol.decoding import reader
 
 VERSION = 1
 """Of the form below. A node takes this one alone: in a rolling upgrade to another, moves are plain closes."""
@@ -46,8 +49,9 @@ class Session(msgspec.Struct, frozen=True, array_like=True):
 
 
 _encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(Session)
-_version = msgspec.msgpack.Decoder(list[msgspec.Raw])
+_read_session = reader(msgspec.msgpack.Decoder(Session).decode, "a session")
+_read_parts = reader(msgspec.msgpack.Decoder(list[msgspec.Raw]).decode, "a session")
+_read_version = reader(msgspec.msgpack.Decoder().decode, "a session's version")
 
 
 def encode_session(session: Session) -> bytes:
@@ -57,11 +61,12 @@ def encode_session(session: Session) -> bytes:
 
 def decode_session(raw: bytes) -> Session:
     """Return the session in `raw`; raise `ProtocolError` where it is none, or of another version."""
-    try:
-        parts = _version.decode(raw)
-        version = msgspec.msgpack.decode(parts[0]) if parts else None
-        if version != VERSION:
-            raise ProtocolError(BAD_REQUEST, f"the session has version {version!r}, this node knows {VERSION}")
-        return _decoder.decode(raw)
-    except msgspec.DecodeError as error:
-        raise ProtocolError(BAD_REQUEST, f"a session cannot be read: {error}") from error
+    parts = _read_parts(raw)
+    version = _read_version(parts[0]) if parts else None
+    if version != VERSION:
+        raise ProtocolError(BAD_REQUEST, f"the session has version {version!r}, this node knows {VERSION}")
+    session = _read_session(raw)
+    if not (math.isfinite(session.ping_in_s) and session.ends_in_s >= 0):  # MessagePack has NaN, which is neither
+        times = f"its next ping in {session.ping_in_s} s and its end in {session.ends_in_s} s"
+        raise ProtocolError(BAD_REQUEST, f"a session cannot be read: it has {times}; they must be times")
+    return session

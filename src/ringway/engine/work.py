@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
+from ringway.errors import ProtocolError
 from ringway.ports import Handler
 
 Reply = Callable[[bool, bytes], None]
@@ -40,6 +41,8 @@ class Work:
         answer: Awaitable[bytes] = self._handler(request)
         try:
             reply(True, await answer)
+        except ProtocolError as error:
+            reply(False, str(error).encode(errors="replace"))  # the caller's fault, and told to it alone
         except Exception as error:
             # A handler's fault must not take the engine down: it is logged here, and told to the caller.
             _log.exception("bus handler failed", address=self._address)

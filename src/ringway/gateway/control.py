@@ -15,7 +15,7 @@ import structlog
 from ringway.core.explain import explain
 from ringway.core.placement import parse_spec
 from ringway.core.steering import Steering
-from ringway.errors import ConfigError, EngineError
+from ringway.errors import ConfigError, EngineError, ProtocolError
 from ringway.gateway.directory import Directory, Event, Left
 from ringway.ports import Engine, Serving
 from ringway.protocol.control import (
@@ -153,7 +153,7 @@ class Control:
         """Serve the bus."""
         try:
             request = decode_gateway_request(raw)
-        except msgspec.DecodeError as error:
+        except ProtocolError as error:
             return encode(Refused(why=f"{self.name} does not understand the request: {error}"))
         return encode(self._reply(request))
 
@@ -217,7 +217,7 @@ def _read_decisions(raw: bytes) -> tuple[Decision, ...]:
     """The decisions in the answer of a gateway; none where it speaks another version's language."""
     try:
         answer = decode_gateway_answer(raw)
-    except msgspec.DecodeError as error:
+    except ProtocolError as error:
         _log.warning("a gateway's decisions were not understood", error=str(error))
         return ()
     return answer.decisions if isinstance(answer, Decisions) else ()

@@ -13,7 +13,6 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-import msgspec
 import structlog
 
 from ringway.core.handover import Heard, Step, Target, next_step
@@ -134,8 +133,8 @@ class Arrivals:
         """Answer one request of a donor (`ports.Handler`)."""
         try:
             request = decode_request(raw)
-        except msgspec.DecodeError as error:
-            return encode(Refused(f"the request cannot be read: {error}"))
+        except ProtocolError as error:
+            return encode(Refused(str(error)))
         try:
             _, nonce = self._mint.check(request.ticket, self.shared.name, self._wall())
         except TicketError as error:
@@ -250,7 +249,7 @@ class Arrivals:
                     await self._join(connection, held, arrival)
                 self.shared.stats.resumed += 1
                 self._go_on(connection, session)
-        except (EngineError, TimeoutError, _Unknown) as error:
+        except (EngineError, ProtocolError, TimeoutError, _Unknown) as error:
             _log.info("a session was not resumed", client=session.client, why=str(error))
             connection.close(SERVICE_RESTART)
         except Exception:

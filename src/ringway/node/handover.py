@@ -13,12 +13,11 @@ from collections.abc import Callable
 from math import inf
 from typing import TYPE_CHECKING
 
-import msgspec
 import structlog
 
 from ringway.core.handover import Deed, Donor, Seen, next_deed
 from ringway.core.session import VERSION, WATCHING, Held, Session, encode_session
-from ringway.errors import EngineError
+from ringway.errors import EngineError, ProtocolError
 from ringway.protocol.close import NORMAL, SERVICE_RESTART
 from ringway.protocol.codec import encode as encode_command
 from ringway.protocol.handover import Abandon, Commit, Prepare, Refused, Request, decode_answer, encode, session_address
@@ -205,7 +204,7 @@ class Handovers:
         bus = self._shared.engine.bus
         try:
             answer = decode_answer(await bus.call(session_address(handover.target), encode(request), timeout_s=ASK_S))
-        except (EngineError, msgspec.DecodeError) as error:
+        except (EngineError, ProtocolError) as error:
             return str(error)
         return answer.why if isinstance(answer, Refused) else ""
 

@@ -7,10 +7,10 @@ number. How one connection leaves is in `handover`.
 import asyncio
 from typing import TYPE_CHECKING
 
-import msgspec
 import structlog
 
 from ringway.core.hashing import TABLES
+from ringway.errors import ProtocolError
 from ringway.node.picker import Picker
 from ringway.protocol.order import (
     CountMisplaced,
@@ -73,8 +73,8 @@ class Mover:
         """Answer one request (`ports.Handler`)."""
         try:
             request = decode_node_request(raw)
-        except msgspec.DecodeError as error:
-            return encode(Refused(why=f"the request cannot be read: {error}"))
+        except ProtocolError as error:
+            return encode(Refused(why=str(error)))
         if isinstance(request, MoveOrder):
             return encode(self._take(request))
         if isinstance(request, CountMisplaced):

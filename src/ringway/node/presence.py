@@ -11,9 +11,9 @@ in the order of the events at this node. Moves are not told. A node that dies te
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-import msgspec
 import structlog
 
+from ringway.errors import ProtocolError
 from ringway.node.notice import Notices
 from ringway.protocol.command import ClientInfo, PresenceResult, PresenceStatsResult
 from ringway.protocol.envelope import JOIN, LEAVE
@@ -111,7 +111,7 @@ class Presence:
         """Answer another node, or this one (`ports.Handler`)."""
         try:
             question = decode_question(raw)
-        except msgspec.DecodeError as error:
+        except ProtocolError as error:
             _log.warning("a question about presence was not understood", error=str(error))
             return encode(PresenceAnswer())
         return encode(self.answer(question))
@@ -138,6 +138,6 @@ class Presence:
         for answer in raw:
             try:
                 answers.append(decode_answer(answer))
-            except msgspec.DecodeError as error:
+            except ProtocolError as error:
                 _log.warning("an answer about presence was not understood", error=str(error))
         return answers

@@ -5,6 +5,7 @@ import msgspec
 from ringway.errors import CommandError, ProtocolError
 from ringway.protocol.close import BAD_REQUEST
 from ringway.protocol.command import Command, Empty, Reply, ReplyError
+from ringway.protocol.decoding import reader
 from ringway.protocol.envelope import JOIN, PUBLICATION
 
 PING = b"{}"
@@ -12,7 +13,7 @@ PING = b"{}"
 
 _encoder = msgspec.json.Encoder()
 _commands = msgspec.json.Decoder(Command)
-_replies = msgspec.json.Decoder(Reply)
+_read_reply = reader(msgspec.json.Decoder(Reply).decode, "a reply")
 
 encode = _encoder.encode
 """Return any message struct as JSON."""
@@ -30,10 +31,7 @@ def decode_commands(frame: bytes) -> list[Command]:
 
 def decode_replies(frame: bytes) -> list[Reply]:
     """Return the replies and pushes in one frame, in order; raise `ProtocolError` for what cannot be read."""
-    try:
-        return [_replies.decode(line) for line in frame.split(b"\n") if line]
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise ProtocolError(BAD_REQUEST, f"a reply cannot be read: {error}") from error
+    return [_read_reply(line) for line in frame.split(b"\n") if line]
 
 
 def encode_error(command_id: int, error: CommandError) -> bytes:

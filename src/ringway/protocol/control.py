@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from ringway.protocol.decoding import reader
 from ringway.protocol.directive import Directive
 from ringway.protocol.order import QuotaRow, Refused
 from ringway.types import NodeName
@@ -114,8 +115,8 @@ GatewayAnswer = Explanation | DirectiveAnswer | Decisions | Refused
 encode = msgspec.json.Encoder().encode
 _gateway_request: msgspec.json.Decoder[GatewayRequest] = msgspec.json.Decoder(GatewayRequest)
 _gateway_answer: msgspec.json.Decoder[GatewayAnswer] = msgspec.json.Decoder(GatewayAnswer)
-decode_gateway_request = _gateway_request.decode
-decode_gateway_answer = _gateway_answer.decode
+decode_gateway_request = reader(_gateway_request.decode, "a request to a gateway")
+decode_gateway_answer = reader(_gateway_answer.decode, "a gateway's answer")
 
 
 def gateway_address(name: NodeName) -> str:

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from ringway.protocol.decoding import reader
 from ringway.types import NodeName
 
 
@@ -47,8 +48,8 @@ _request: msgspec.msgpack.Decoder[Request] = msgspec.msgpack.Decoder(Request)
 _answer: msgspec.msgpack.Decoder[Answer] = msgspec.msgpack.Decoder(Answer)
 
 encode = _encoder.encode
-decode_request = _request.decode
-decode_answer = _answer.decode
+decode_request = reader(_request.decode, "a request to take a session")
+decode_answer = reader(_answer.decode, "an answer about a session")
 
 
 def session_address(name: NodeName) -> str:

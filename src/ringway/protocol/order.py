@@ -2,6 +2,7 @@
 
 import msgspec
 
+from ringway.protocol.decoding import reader
 from ringway.types import NodeName
 
 BALANCER = "balancer"
@@ -114,11 +115,11 @@ _drain_answer = msgspec.json.Decoder(DrainAnswer)
 _plan_answer = msgspec.json.Decoder(PlanAnswer)
 
 encode = _encoder.encode
-decode_node_request = _node_request.decode
-decode_node_answer = _node_answer.decode
-decode_balancer_request = _balancer_request.decode
-decode_drain_answer = _drain_answer.decode
-decode_plan_answer = _plan_answer.decode
+decode_node_request = reader(_node_request.decode, "a request to a node")
+decode_node_answer = reader(_node_answer.decode, "a node's answer")
+decode_balancer_request = reader(_balancer_request.decode, "a request to the balancer")
+decode_drain_answer = reader(_drain_answer.decode, "the balancer's answer")
+decode_plan_answer = reader(_plan_answer.decode, "the balancer's answer")
 
 
 def node_address(name: NodeName) -> str:

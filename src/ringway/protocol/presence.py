@@ -3,6 +3,7 @@
 import msgspec
 
 from ringway.protocol.command import ClientInfo
+from ringway.protocol.decoding import reader
 from ringway.types import Channel
 
 PRESENCE = "presence"
@@ -31,9 +32,6 @@ class PresenceAnswer(msgspec.Struct, omit_defaults=True):
 
 USERS_MAX = 10_000
 
-_question = msgspec.json.Decoder(PresenceQuestion)
-_answer = msgspec.json.Decoder(PresenceAnswer)
-
 encode = msgspec.json.Encoder().encode
-decode_question = _question.decode
-decode_answer = _answer.decode
+decode_question = reader(msgspec.json.Decoder(PresenceQuestion).decode, "a question about presence")
+decode_answer = reader(msgspec.json.Decoder(PresenceAnswer).decode, "an answer about presence")

@@ -7,12 +7,11 @@ from typing import Annotated
 
 import msgspec
 
-from ringway.errors import ProtocolError
-from ringway.protocol.close import BAD_REQUEST
+from ringway.protocol.decoding import reader
 from ringway.protocol.directive import Directive
 from ringway.types import Incarnation, Issuer, NodeName, NodeState, Role
 
-Count = Annotated[int, msgspec.Meta(ge=0)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -44,11 +43,11 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         default_factory=dict
     )  # of cpu, memory, ...: 1 is as much as is healthy
     cpu: float = 0.0  # share of one core, 0 to 1
-    memory_bytes: int = 0
+    memory_bytes: Count = 0
     loop_lag_s: float = 0.0
-    publications: int = 0  # counter: received from the engine
-    deliveries: int = 0  # counter: publications times subscribers
-    accepted: int = 0  # counter: connections
+    publications: Count = 0  # counter: received from the engine
+    deliveries: Count = 0  # counter: publications times subscribers
+    accepted: Count = 0  # counter: connections
 
     # the ledger of places (core.load.reservation)
     taken: dict[Issuer, Count] = msgspec.field(default_factory=dict)  # counter: tickets redeemed here, by issuer
@@ -62,7 +61,6 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 _encoder = msgspec.json.Encoder()
-_decoder = msgspec.json.Decoder(Report)
 
 
 def encode_report(report: Report) -> bytes:
@@ -70,9 +68,5 @@ def encode_report(report: Report) -> bytes:
     return _encoder.encode(report)
 
 
-def decode_report(raw: bytes) -> Report:
-    """Return the report in `raw`; raise `ProtocolError` where it is none."""
-    try:
-        return _decoder.decode(raw)
-    except msgspec.DecodeError as error:
-        raise ProtocolError(BAD_REQUEST, f"a report cannot be read: {error}") from error
+decode_report = reader(msgspec.json.Decoder(Report).decode, "a report")
+"""Return the report in the bytes given; raise `ProtocolError` where it is none."""

@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from ringway.errors import ProtocolError
 from ringway.protocol import order
 from ringway.types import NodeName
 
@@ -56,7 +57,7 @@ def test_the_words_are_those_of_the_protocol() -> None:
 
 @pytest.mark.parametrize("raw", [b"", b"{}", b'{"type":"explode"}', b'{"type":"done"}', b'{"type":"move","fence":1}'])
 def test_what_is_no_request_is_refused(raw: bytes) -> None:
-    with pytest.raises(msgspec.DecodeError):
+    with pytest.raises(ProtocolError):
         order.decode_node_request(raw)
 
 

@@ -1,0 +1,28 @@
+"""Decoding of what comes from outside: one way for every decoder, one error for everything that it cannot read."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from ringway.errors import ProtocolError
+from ringway.protocol.close import BAD_REQUEST
+
+T = TypeVar("T")
+
+UNREADABLE = (ValueError, RecursionError, OverflowError)
+"""What the decoders raise: `ValueError` for wrong types and broken JSON (`msgspec.DecodeError`) and for bytes that are
+no UTF-8 (`UnicodeDecodeError`), `RecursionError` for values that are nested too deep, `OverflowError` for numbers."""
+
+
+def reader(decode: Callable[[bytes], T], what: str) -> Callable[[bytes], T]:
+    """Return a function that decodes bytes as `decode` does, and raises `ProtocolError` 3501 for all it cannot read.
+
+    `what` names the message with its article: "a report". It begins the sentence that the error says.
+    """
+
+    def read(raw: bytes) -> T:
+        try:
+            return decode(raw)
+        except UNREADABLE as error:
+            raise ProtocolError(BAD_REQUEST, f"{what} cannot be read: {error}") from error
+
+    return read
