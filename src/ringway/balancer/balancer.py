@@ -9,7 +9,7 @@ import structlog
 from ringway.balancer.desk import Desk
 from ringway.balancer.keys import Keys
 from ringway.balancer.leadership import Leadership
-from ringway.balancer.nodes import ask_node
+from ringway.balancer.nodes import Nodes
 from ringway.balancer.stats import BalancerStats
 from ringway.core.balance.config import BalanceConfig
 from ringway.core.balance.journal import DONE, LEADERSHIP_LOST, SUPERSEDED, Journal
@@ -47,6 +47,7 @@ class Balancer:
         self._view = view
         self._steering = steering
         self._engine = engine
+        self._nodes = Nodes(engine)
         self._clock = clock
         self._wall = wall
         self._leadership = Leadership(engine.lease, name, config.lease_s, clock)
@@ -57,7 +58,7 @@ class Balancer:
 
     def _begin_term(self) -> None:
         self._term = Term(self._config, self._view, self._settle)
-        self._keys = Keys(self._view, self._steering, self._engine)
+        self._keys = Keys(self._view, self._steering, self._nodes)
         self._followed = ("", True)  # policy and moving of the directive that was followed last
         self._frozen = ""  # why nobody is moved, as of the last round
         self._begun_at = 0  # how often members had changed when the balance under way was begun
@@ -111,7 +112,10 @@ class Balancer:
         self._follow()
         settling = self._term.settling(now)
         frozen = self._frozen = self._term.frozen(now, self._steering.directive, self._leadership.lag_s)
-        plan = await self._keys.plan(self._term, now) if self._steering.policy.table else self._term.plan(now)
+        if self._steering.policy.table:
+            plan = await self._keys.plan(self._term, now, held=settling or bool(frozen))
+        else:
+            plan = self._term.plan(now)
         self._tell(plan, frozen=frozen, settling=settling)
         self._note(plan, now, frozen=frozen, settling=settling)
         if settling or frozen:
@@ -166,7 +170,7 @@ class Balancer:
 
     async def _order(self, quota: Quota, plan: Plan, fence: int, owners: Owners | None, now: float) -> None:
         order = MoveOrder(fence=fence, target=quota.target, count=quota.count, within_s=PERIOD_S, owners=owners)
-        if await ask_node(self._engine, quota.donor, order) is None:
+        if await self._nodes.ask(quota.donor, order) is None:
             self.stats.orders_failed += 1
             return
         self._term.ordered(quota, now, by_key=owners is not None)

@@ -1,7 +1,8 @@
-"""Where keys belong, for policies that place by key: nodes are asked for those that others own now.
+"""Misplaced keys, for policies that place by key: nodes are asked for those that others own now.
 
 They are asked in each round until no key is misplaced, or the owners of those that are have no room; then not again
-until the members change, or for a minute while some clients may not be moved yet: their keys are not counted.
+until the members change, or for a minute while some clients may not be moved yet: their keys are not counted. While
+moves are frozen, or the members have changed a moment ago, nobody is asked: nothing could be done about the answer.
 
 Where an operator has changed the policy and wants nobody moved for it, the owners of that moment count as right:
 `before` holds them, and only keys whose owner changes from then on are misplaced.
@@ -10,13 +11,12 @@ Where an operator has changed the policy and wants nobody moved for it, the owne
 import asyncio
 from dataclasses import replace
 
-from ringway.balancer.nodes import ask_node
+from ringway.balancer.nodes import Nodes
 from ringway.core.balance.plan import Plan
 from ringway.core.balance.term import Term
 from ringway.core.load import LoadView
 from ringway.core.placement.keyed import Keyed, room
 from ringway.core.steering import Steering
-from ringway.ports import Engine
 from ringway.protocol.order import CountMisplaced, Owners
 from ringway.types import NodeName
 
@@ -26,10 +26,10 @@ LOOK_AGAIN_S = 60.0
 class Keys:
     """The misplaced keys of one leadership."""
 
-    def __init__(self, view: LoadView, steering: Steering, engine: Engine) -> None:
+    def __init__(self, view: LoadView, steering: Steering, nodes: Nodes) -> None:
         self._view = view
         self._steering = steering
-        self._engine = engine
+        self._nodes = nodes
         self._before: dict[NodeName, float] | None = None
         self._rests_at = -1  # the view's version at which nothing was left to do
         self._rests_since = 0.0
@@ -53,15 +53,21 @@ class Keys:
         """Whose a key is now."""
         return Owners(table=self._steering.policy.table, weights=self._weights(), before=self._before)
 
-    async def plan(self, term: Term, now: float) -> Plan:
-        """Return how misplaced keys come to their owners, and how draining nodes are emptied."""
+    async def plan(self, term: Term, now: float, *, held: bool = False) -> Plan:
+        """Return how misplaced keys come to their owners, and how draining nodes are emptied.
+
+        With `held`, nobody may be moved now: no node is asked, and no key counts as misplaced.
+        """
+        if held:
+            plan = term.plan_by_key({}, now)
+            return plan if plan.quotas else replace(plan, reason="nodes are not asked for misplaced keys meanwhile")
         version = self._view.version
         if self._rests_at == version and not self._may_have_thawed(now):
             plan = term.plan_by_key({}, now)
             return plan if plan.quotas else replace(plan, reason=self._at_rest)
         question = CountMisplaced(owners=self.owners())
         names = list(self._view.nodes)
-        answers = await asyncio.gather(*(ask_node(self._engine, name, question) for name in names))
+        answers = await asyncio.gather(*(self._nodes.ask(name, question) for name in names))
         misplaced = {name: answer.misplaced for name, answer in zip(names, answers, strict=True) if answer is not None}
         plan = term.plan_by_key(misplaced, now, self._room())
         if len(misplaced) == len(names) and not (plan.by_key and plan.quotas) and not term.moves_under_way():

@@ -1,7 +1,8 @@
-"""How the balancer speaks to nodes: one question, one answer, within a deadline."""
+"""Questions of the balancer to nodes: one question, one answer, within a deadline."""
 
 import structlog
 
+from ringway.core.recent import Recent
 from ringway.errors import EngineError, ProtocolError
 from ringway.ports import Engine
 from ringway.protocol.order import Done, NodeAnswer, NodeRequest, Refused, decode_node_answer, encode, node_address
@@ -22,10 +23,20 @@ async def call_node(engine: Engine, node: NodeName, request: NodeRequest) -> Nod
     return answer
 
 
-async def ask_node(engine: Engine, node: NodeName, request: NodeRequest) -> Done | None:
-    """Return the node's consent, or None: one that refuses or is silent is asked again in the next round."""
-    answer = await call_node(engine, node, request)
-    if isinstance(answer, Done):
-        return answer
-    _log.warning("a node refused", node=node, why=answer.why)
-    return None
+class Nodes:
+    """The nodes, as a leader asks them round by round. What a node refuses is told once, until it consents again."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._refused: Recent[NodeName, str] = Recent()
+
+    async def ask(self, node: NodeName, request: NodeRequest) -> Done | None:
+        """Return the node's consent, or None: one that refuses or is silent is asked again in the next round."""
+        answer = await call_node(self._engine, node, request)
+        if isinstance(answer, Done):
+            self._refused.pop(node)
+            return answer
+        if self._refused.get(node) != answer.why:
+            self._refused.add(node, answer.why)
+            _log.warning("a node refused", node=node, why=answer.why)
+        return None

@@ -1,4 +1,4 @@
-"""Who is alive, judged by what was heard (DESIGN.md 4).
+"""Members that are alive, judged by what was heard of them.
 
 A member reports each second; it is gone when nothing was heard of it for `lease_s` on this process's monotonic
 clock, or when it says so. Nothing is stored anywhere, so nothing can be stale after a crash.
@@ -20,6 +20,7 @@ or so. Gaps in the numbers of a member's reports tell. One may be an outage; aft
 from collections import deque
 from dataclasses import dataclass
 
+from ringway.core.recent import Recent
 from ringway.protocol.report import Report
 from ringway.types import Incarnation, NodeName, Role
 
@@ -80,12 +81,12 @@ class Membership:
         self._ticked_late = False
         self._held_until = 0.0
         self._gaps: dict[NodeName, deque[float]] = {}  # when reports were missing before one that came
-        # Late reports of an incarnation that is over must not bring it back. Bounded: the oldest fall out.
-        self._over: deque[Incarnation] = deque(maxlen=1024)
+        # Late reports of an incarnation that is over must not bring it back.
+        self._over: Recent[Incarnation, None] = Recent()
         # A withdrawal names no incarnation: a late one may hit a successor, who then lives on and reports on.
-        self._withdrawn: deque[tuple[Incarnation, int]] = deque(maxlen=1024)
+        self._withdrawn: Recent[Incarnation, int] = Recent()  # and the number of the last report before it
         # A silent member may only have been slow, and may come back until another takes its name.
-        self._silent: deque[tuple[NodeName, Incarnation]] = deque(maxlen=1024)
+        self._silent: Recent[NodeName, Incarnation] = Recent()
 
     def heard(self, report: Report, now: float) -> list[Event]:
         """Take one report; `now` is monotonic."""
@@ -162,20 +163,20 @@ class Membership:
         report = self.members.pop(name)
         del self._heard_at[name]
         if cause == "silent":
-            self._silent.append((name, report.incarnation))
+            self._silent.add(name, report.incarnation)
         elif cause == "withdrawn":
-            self._withdrawn.append((report.incarnation, report.seq))
+            self._withdrawn.add(report.incarnation, report.seq)
         else:
-            self._over.append(report.incarnation)
+            self._over.add(report.incarnation, None)
         return [Left(report, cause)]
 
     def _is_late(self, report: Report) -> bool:
         """Whether `report` was under way when its member withdrew: one may have been. Who sends more is alive."""
-        return any(life == report.incarnation and report.seq <= seq + 1 for life, seq in self._withdrawn)
+        seq = self._withdrawn.get(report.incarnation)
+        return seq is not None and report.seq <= seq + 1
 
     def _succeed(self, report: Report) -> None:
         """Whoever had the name before and fell silent is over now, unless it is the same come back."""
-        for name, incarnation in [life for life in self._silent if life[0] == report.name]:
-            self._silent.remove((name, incarnation))
-            if incarnation != report.incarnation:
-                self._over.append(incarnation)
+        before = self._silent.pop(report.name)
+        if before is not None and before != report.incarnation:
+            self._over.add(before, None)

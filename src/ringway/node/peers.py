@@ -3,7 +3,6 @@
 The node hears every report (`ports.Registry`), as the gateways do; it keeps no load view, since it places nobody.
 """
 
-from collections import deque
 from urllib.parse import urlsplit
 
 import structlog
@@ -11,6 +10,7 @@ import structlog
 from ringway.core.load.reservation import Ledger
 from ringway.core.membership import Event as MembershipEvent
 from ringway.core.membership import Joined, Left, Membership, Reported
+from ringway.core.recent import Recent
 from ringway.errors import ProtocolError
 from ringway.protocol.report import Report, decode_report
 from ringway.types import Incarnation, Issuer, NodeName, Role
@@ -41,7 +41,8 @@ class Peers:
         self.gateway_origins: tuple[str, ...] = ()
         self._own = own
         self._heard_at: dict[Issuer, float] = {}
-        self._nodes: deque[Incarnation] = deque(maxlen=1024)  # incarnations of nodes, also of those that have left
+        self._nodes: set[Incarnation] = set()  # incarnations of nodes that live
+        self._former_nodes: Recent[Incarnation, None] = Recent()  # and of those that have left
 
     def heard(self, name: NodeName, raw: bytes | None, now: float) -> None:
         """Take one report or withdrawal from the registry."""
@@ -74,8 +75,9 @@ class Peers:
         self._heard_at[issuer] = now
 
     def is_node(self, issuer: Issuer) -> bool:
-        """Whether `issuer` is a node: its tickets are moves."""
-        return Incarnation(issuer) in self._nodes
+        """Whether `issuer` is a node, or was one of late: its tickets are moves."""
+        incarnation = Incarnation(issuer)
+        return incarnation in self._nodes or incarnation in self._former_nodes
 
     def nodes_alive(self) -> int:
         """How many nodes are heard, this one included once its own report has come back."""
@@ -85,14 +87,20 @@ class Peers:
         for event in events:
             report = event.report
             if isinstance(event, Left):
-                self.ledger.forget(report.name)
-                self.moved.pop(report.name, None)
+                self._left(report)
             else:
                 self._reported(report, now)
             if report.role is Role.GATEWAY and not isinstance(event, Reported):
                 self._gateways_changed()
             if isinstance(event, Joined) and report.role is Role.NODE:
-                self._nodes.append(report.incarnation)
+                self._nodes.add(report.incarnation)
+
+    def _left(self, report: Report) -> None:
+        self.ledger.forget(report.name)
+        self.moved.pop(report.name, None)
+        if report.role is Role.NODE:
+            self._nodes.discard(report.incarnation)
+            self._former_nodes.add(report.incarnation, None)
 
     def _reported(self, report: Report, now: float) -> None:
         issuer = Issuer(report.incarnation)

@@ -1,11 +1,12 @@
 """The balancer over the memory engine, in fake time: a round a second, nodes that answer as they are told to."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from ringway.balancer import Balancer
 from ringway.core.balance.config import BalanceConfig
@@ -462,6 +463,46 @@ def test_by_key_it_asks_again_when_members_change_or_an_answer_is_missing() -> N
             assert set(cluster.questions[-1].owners.weights) == {"n2"}
 
     play({1: 100, 2: 100}, scene, keyed=True)
+
+
+def test_by_key_nobody_is_asked_while_moves_are_frozen_but_for_a_dry_run() -> None:
+    async def scene(cluster: Cluster) -> None:
+        cluster.misplaced = {name(1): {name(2): 20}}
+        cluster.steering.follow(cluster.steering.directive.with_frozen("a deploy"))
+        balancer = cluster.balancer("g1")
+        async with running(cluster, balancer):
+            await until(lambda: balancer.stats.frozen)
+            await asyncio.sleep(20)
+            assert not cluster.questions
+            plan = await cluster.ask(dry_run=True)
+            assert [(row.donor, row.target, row.count) for row in plan.quotas] == [("n1", "n2", 20)]
+            cluster.steering.follow(cluster.steering.directive.with_frozen(""))
+            await until(lambda: cluster.ordered() == 20)
+
+    play({1: 100, 2: 100}, scene, keyed=True)
+
+
+def test_a_node_that_does_not_answer_is_told_once_until_it_consents() -> None:
+    async def scene(cluster: Cluster) -> None:
+        cluster.misplaced = {name(1): {name(2): 1000}}
+        silent = True
+        cluster.answer = lambda node: Refused(why="starting") if silent and node == "n2" else None
+        with capture_logs() as logs:
+            async with running(cluster, cluster.balancer("g1")):
+                await asyncio.sleep(20)
+                assert refusals(logs) == [("n2", "starting")]
+                silent = False
+                await asyncio.sleep(5)
+                silent = True
+                cluster.draining.add(name(1))  # so that nodes are asked again
+                await asyncio.sleep(5)
+                assert refusals(logs) == [("n2", "starting")] * 2
+
+    play({1: 5000, 2: 100}, scene, keyed=True)
+
+
+def refusals(logs: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    return [(line["node"], line["why"]) for line in logs if line["event"] == "a node refused"]
 
 
 # -- the journal, freezing, policies that are changed, drains by a deadline

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import msgspec
 import pytest
 
 from ringway.core.membership import (
@@ -110,6 +111,35 @@ def test_a_withdrawn_member_is_not_brought_back_by_a_late_report() -> None:
     membership.withdrawn(N1)
     assert membership.heard(node_report("n1", 2), 0.1) == []
     assert membership.members == {}
+
+
+class Compared(str):
+    """An incarnation that counts how often any is compared with another."""
+
+    __slots__ = ()
+    __hash__ = str.__hash__
+    times = 0
+
+    def __eq__(self, other: object) -> bool:
+        Compared.times += 1
+        return str.__eq__(self, str(other))
+
+
+def test_a_report_costs_the_same_however_many_members_have_left() -> None:
+    membership = Membership()
+
+    def heard(name: str, life: int, seq: int) -> None:
+        report = node_report(name, seq, life)
+        membership.heard(msgspec.structs.replace(report, incarnation=Compared(report.incarnation)), 0.0)
+
+    for life in range(1000):
+        heard("replaced", life, 1)
+        heard(f"withdrawn{life}", 2000 + life, 1)
+        membership.withdrawn(NodeName(f"withdrawn{life}"))
+    heard("n1", 5000, 1)
+    Compared.times = 0
+    heard("n1", 5000, 2)
+    assert Compared.times <= 10
 
 
 def test_a_late_withdrawal_of_a_former_life_does_not_end_its_living_successor() -> None:

@@ -47,6 +47,18 @@ def test_tickets_of_nodes_are_moves_also_when_the_node_has_left(peers: Peers) ->
     assert not peers.is_node(Issuer(gateway.incarnation))
 
 
+def test_a_node_that_lives_is_known_however_many_others_have_come_and_gone(peers: Peers) -> None:
+    living = node_report("n2", life=9999)
+    hear(peers, living)
+    for life in range(2000):
+        other = node_report("n3", life=life)
+        hear(peers, other)
+        peers.heard(other.name, None, 1.0)
+    assert peers.is_node(Issuer(living.incarnation))
+    peers.heard(N2, None, 2.0)
+    assert peers.is_node(Issuer(living.incarnation))
+
+
 def test_taken_is_told_while_the_issuer_lives_and_some_time_after(peers: Peers) -> None:
     gateway = gateway_report("g1")
     issuer = Issuer(gateway.incarnation)

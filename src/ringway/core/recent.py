@@ -1,0 +1,42 @@
+"""Memory of the newest entries: a mapping with a maximum, whose oldest entry gives way to a new one.
+
+For what must be remembered for a while after it is over, such as members that have left. Every operation takes the same
+time, however much is remembered.
+"""
+
+from collections.abc import Hashable
+from typing import Generic, TypeVar
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+
+class Recent(Generic[K, V]):
+    """The newest `entries_max` entries by the time they were added last."""
+
+    __slots__ = ("_entries", "_entries_max")
+
+    def __init__(self, entries_max: int = 1024) -> None:
+        self._entries: dict[K, V] = {}
+        self._entries_max = entries_max
+
+    def __contains__(self, key: K) -> bool:
+        return key in self._entries
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def add(self, key: K, value: V) -> None:
+        """Remember `value` under `key`, as the newest entry; above the maximum, forget the oldest."""
+        self._entries.pop(key, None)
+        self._entries[key] = value
+        if len(self._entries) > self._entries_max:
+            del self._entries[next(iter(self._entries))]
+
+    def get(self, key: K) -> V | None:
+        """Return what is remembered under `key`; None if nothing is."""
+        return self._entries.get(key)
+
+    def pop(self, key: K) -> V | None:
+        """Forget `key`, and return what was remembered under it; None if nothing was."""
+        return self._entries.pop(key, None)
