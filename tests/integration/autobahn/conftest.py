@@ -1,0 +1,14 @@
+"""The suite for the tests of this directory, which are skipped where it cannot be had."""
+
+import pytest
+
+from integration.autobahn.kit import Absent, command
+
+
+@pytest.fixture(scope="session")
+def wstest() -> list[str]:
+    """The command that runs the suite."""
+    try:
+        return command()
+    except Absent as absent:
+        pytest.skip(str(absent))
