@@ -15,7 +15,16 @@ from ringway.node.subscribe import leave, subscribe, subscribe_waits
 from ringway.protocol.channel import check_channel
 from ringway.protocol.close import BAD_REQUEST, INVALID_TOKEN
 from ringway.protocol.codec import EMPTY, encode
-from ringway.protocol.command import Command, ConnectRequest, ConnectResult, Reply, UnsubscribeRequest
+from ringway.protocol.command import (
+    COMMAND_ID_MAX,
+    Command,
+    ConnectRequest,
+    ConnectResult,
+    Reply,
+    Unreadable,
+    UnsubscribeRequest,
+)
+from ringway.protocol.errorcode import BAD_REQUEST as UNREADABLE
 from ringway.protocol.errorcode import NOT_AVAILABLE, TOO_MANY_REQUESTS, command_error
 
 if TYPE_CHECKING:
@@ -28,6 +37,8 @@ Answer = bytes | Coroutine[Any, Any, bytes] | None
 def execute(shared: "Shared", connection: "Connection", command: Command) -> Answer:
     """Carry out one command. Raise `ProtocolError` for one that must end the connection."""
     method = command.method()
+    if isinstance(command, Unreadable):
+        return _refuse_unreadable(shared, connection, command)
     if method is None:
         if command.id == 0:
             return None  # a pong among other lines
@@ -38,8 +49,8 @@ def execute(shared: "Shared", connection: "Connection", command: Command) -> Ans
         raise ProtocolError(BAD_REQUEST, f"{rule}; connect comes first, and once")
     if command.send is not None:
         return None  # nobody here listens to messages outside channels, and there is no reply to say so in
-    if not 0 < command.id <= _ID_MAX:
-        raise ProtocolError(BAD_REQUEST, f"the id of a command is {command.id}; ids are 1 to {_ID_MAX}")
+    if not 0 < command.id <= COMMAND_ID_MAX:
+        raise ProtocolError(BAD_REQUEST, f"the id of a command is {command.id}; ids are 1 to {COMMAND_ID_MAX}")
     handler = _HANDLERS.get(method, _not_available)
     try:
         return handler(shared, connection, command.id, getattr(command, method))
@@ -62,7 +73,11 @@ def refuse_rate(shared: "Shared", command: Command) -> bytes | None:
     return refuse(shared, command.id, command_error(TOO_MANY_REQUESTS, f"{limit:g} commands a second are allowed"))
 
 
-_ID_MAX = 2**32 - 1  # uint32 in the protocol's definition
+def _refuse_unreadable(shared: "Shared", connection: "Connection", command: Unreadable) -> bytes:
+    """Refuse a command that cannot be read: alone, if the connection is there and the command's id is known."""
+    if not connection.is_connected or command.id == 0:
+        raise ProtocolError(BAD_REQUEST, command.why)
+    return refuse(shared, command.id, command_error(UNREADABLE, command.why))
 
 
 def _connect(shared: "Shared", connection: "Connection", command_id: int, request: ConnectRequest) -> bytes:

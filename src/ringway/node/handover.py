@@ -19,7 +19,7 @@ from ringway.core.handover import Deed, Donor, Seen, next_deed
 from ringway.core.session import VERSION, WATCHING, Held, Session, encode_session
 from ringway.errors import EngineError, ProtocolError
 from ringway.protocol.close import NORMAL, SERVICE_RESTART
-from ringway.protocol.codec import encode as encode_command
+from ringway.protocol.codec import encode_commands
 from ringway.protocol.handover import Abandon, Commit, Prepare, Refused, Request, decode_answer, encode, session_address
 from ringway.protocol.move import BY_CLOSE, Move
 from ringway.types import Channel, Issuer
@@ -102,7 +102,7 @@ class Handover:
         if left is None:
             self.see(Seen.LATE)
             return
-        self.commands[:0] = [b"\n".join(map(encode_command, commands)) for commands in left if commands]
+        self.commands[:0] = [encode_commands(commands) for commands in left if commands]
         self.see(Seen.SETTLED)
 
     def lost(self) -> None:

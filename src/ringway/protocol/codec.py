@@ -1,10 +1,12 @@
 """Frames to commands and replies, and back. A frame carries JSON objects, one a line (PROTOCOL.md P-4.2)."""
 
+import json
+from collections.abc import Iterable
+
 import msgspec
 
-from ringway.errors import CommandError, ProtocolError
-from ringway.protocol.close import BAD_REQUEST
-from ringway.protocol.command import Command, Empty, Reply, ReplyError
+from ringway.errors import CommandError
+from ringway.protocol.command import COMMAND_ID_MAX, Command, Empty, Reply, ReplyError, Unreadable
 from ringway.protocol.decoding import reader
 from ringway.protocol.envelope import JOIN, PUBLICATION
 
@@ -22,11 +24,44 @@ EMPTY = Empty()
 
 
 def decode_commands(frame: bytes) -> list[Command]:
-    """Return the commands in one frame, in order; raise `ProtocolError` 3501 for what cannot be read."""
+    """Return the commands in one frame, in order.
+
+    Where a line cannot be read, an `Unreadable` stands in its place: with the command's id if the line is an object
+    of JSON that has one, so that this command alone can be refused; else with the id 0.
+    """
+    return [_decode_command(line) for line in frame.split(b"\n") if line]
+
+
+def _decode_command(line: bytes) -> Command:
     try:
-        return [_commands.decode(line) for line in frame.split(b"\n") if line]
+        return _commands.decode(line)
     except (msgspec.DecodeError, RecursionError) as error:  # the latter for JSON that is nested too deep
-        raise ProtocolError(BAD_REQUEST, f"a command cannot be read: {error}") from error
+        return _unreadable(line, str(error))
+
+
+def _unreadable(line: bytes, why: str) -> Unreadable:
+    """Find the id of a command that breaks a rule of ours, but none of JSON (RFC 8259)."""
+    command_id = 0
+    try:
+        command = json.loads(line, parse_constant=_refuse_constant)
+        found = command.get("id") if isinstance(command, dict) else None
+        if type(found) is int and 0 < found <= COMMAND_ID_MAX:
+            command_id = found
+        json.dumps(command, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        why = "a text has half of a surrogate pair (\\ud800 to \\udfff); send both halves, or none"
+    except (ValueError, RecursionError):
+        pass  # it is no JSON, as `why` says
+    return Unreadable(id=command_id, line=line, why=f"a command cannot be read: {why}")
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def encode_commands(commands: Iterable[Command]) -> bytes:
+    """Return the frame that `commands` came in, as `decode_commands` reads it."""
+    return b"\n".join(line.line if isinstance(line, Unreadable) else _encoder.encode(line) for line in commands)
 
 
 def decode_replies(frame: bytes) -> list[Reply]:

@@ -101,6 +101,17 @@ class Command(msgspec.Struct, omit_defaults=True):
         return found[0] if len(found) == 1 else None
 
 
+COMMAND_ID_MAX = 2**32 - 1
+"""The highest id of a command: uint32 in the protocol's definition."""
+
+
+class Unreadable(Command):
+    """A line that could not be read as a command; `why` says what is wrong with it. It holds no request."""
+
+    line: bytes = b""
+    why: str = ""
+
+
 REJECT_UNRECOVERED = 2
 """The bit of a subscribe request's `flag` that asks for error 112 where something is missing."""
 

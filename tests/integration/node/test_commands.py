@@ -65,6 +65,40 @@ async def test_what_cannot_be_read_ends_the_connection(
 
 
 @pytest.mark.parametrize(
+    "lines",
+    [b"hello", b'{"id":4', b'{"publish":{"channel":1}}', b'{"id":4,"publish":{"channel":"c","data":NaN}}'],
+    ids=["no JSON", "cut short", "no id", "NaN"],
+)
+async def test_what_stands_before_a_line_that_cannot_be_read_is_carried_out(
+    start_node: StartNode, dial: Dial, lines: bytes
+) -> None:
+    node = await start_node()
+    reader = await dial(node, connect=True)
+    await reader.subscribe("c")
+    peer = await dial(node, connect=True)
+    peer.raw(frame(TEXT, b'{"id":2,"publish":{"channel":"c","data":1}}\n{"id":3,"ping":{}}\n' + lines))
+    assert (await peer.closed())[0] == 3501
+    assert (await reader.push())["pub"]["data"] == 1
+
+
+@pytest.mark.parametrize("text", [r"hi \ud83d", r"\ude00 back to front \ud83d"], ids=["one half", "swapped halves"])
+async def test_a_command_that_cannot_be_read_is_refused_alone(start_node: StartNode, dial: Dial, text: str) -> None:
+    """Browsers send an emoji cut in two (RFC 8259, 8.2)."""
+    node = await start_node()
+    peer = await dial(node, connect=True)
+    cut = b'{"id":3,"publish":{"channel":"c","data":{"text":"' + text.encode() + b'"}}}'
+    peer.raw(frame(TEXT, b'{"id":2,"ping":{}}\n' + cut + b'\n{"id":4,"ping":{}}'))
+    before, refused, behind = [await peer.reply(command_id) for command_id in (2, 3, 4)]
+    assert "error" not in before
+    assert "error" not in behind
+    assert refused["error"]["code"] == 107
+    assert "surrogate" in refused["error"]["message"]
+    peer.raw(frame(TEXT, b'{"id":5,"subscribe":{"channel":5}}'))
+    assert (await peer.reply(5))["error"]["code"] == 107
+    assert node.connections == 1
+
+
+@pytest.mark.parametrize(
     ("request_", "code"),
     [
         ({"subscribe": {"channel": ""}}, 107),

@@ -4,8 +4,16 @@ import msgspec
 import pytest
 
 from ringway.errors import CommandError, ProtocolError
-from ringway.protocol.codec import EMPTY, decode_commands, decode_replies, encode, encode_error, encode_pushes
-from ringway.protocol.command import ClientInfo, ConnectResult, Publication, Reply
+from ringway.protocol.codec import (
+    EMPTY,
+    decode_commands,
+    decode_replies,
+    encode,
+    encode_commands,
+    encode_error,
+    encode_pushes,
+)
+from ringway.protocol.command import ClientInfo, ConnectResult, Publication, Reply, Unreadable
 
 
 def test_a_frame_holds_commands_line_by_line() -> None:
@@ -20,24 +28,61 @@ def test_a_frame_holds_commands_line_by_line() -> None:
     [
         b"x",
         b"{",
+        b"[]",
         b'{"id":1}{"id":2}',
         b'{"id":"1"}',
         b'{"id":1.5}',
-        b'{"id":1,"publish":{"channel":1}}',
+        b'{"id":true,"publish":{"channel":1}}',
+        b'{"id":0,"publish":{"channel":1}}',
+        b'{"id":4294967296,"publish":{"channel":1}}',
+        b'{"id":' + b"9" * 5000 + b"}",
         b'{"id":1,"publish":{"channel":"c","data":tru}}',
         b'{"id":1,"publish":{"channel":"c","data":"\\x"}}',
         b'{"id":1,"publish":{"channel":"c","data":NaN}}',
         b'{"id":1,"publish":{"channel":"c","data":' + b"[" * 30_000 + b"]" * 30_000 + b"}}",
     ],
+    ids=lambda raw: raw[:32].decode(),
 )
-def test_what_cannot_be_read_ends_the_connection(raw: bytes) -> None:
-    with pytest.raises(ProtocolError) as caught:
-        decode_commands(raw)
-    assert caught.value.close_code == 3501
+def test_a_line_that_is_no_json_or_has_no_id_is_unreadable_without_an_id(raw: bytes) -> None:
+    before, unreadable, behind = decode_commands(b'{"id":7,"ping":{}}\n' + raw + b'\n{"id":8,"ping":{}}')
+    assert isinstance(unreadable, Unreadable)
+    assert unreadable.id == 0
+    assert unreadable.why.startswith("a command cannot be read: ")
+    assert (before.id, behind.id) == (7, 8)
+
+
+@pytest.mark.parametrize(
+    ("raw", "why"),
+    [
+        (b'{"id":3,"publish":{"channel":1}}', "Expected `str`, got `int` - at `$.publish.channel`"),
+        (b'{"id":3,"subscribe":[]}', "Expected `object | null`, got `array` - at `$.subscribe`"),
+        (b'{"id":3,"publish":{"channel":"room","data":{"text":"hi \\ud83d"}}}', "half of a surrogate pair"),
+        (b'{"id":3,"publish":{"channel":"room","data":"\\ude00 \\ud83d\\ude00"}}', "half of a surrogate pair"),
+        (b'{"id":3,"publish":{"channel":"\\udfff"}}', "half of a surrogate pair"),
+        (b'{"id":3,"x":{"\\ud800":1}}', "half of a surrogate pair"),
+    ],
+    ids=lambda value: value.decode() if isinstance(value, bytes) else "",
+)
+def test_a_line_of_json_that_breaks_a_rule_keeps_its_id(raw: bytes, why: str) -> None:
+    [unreadable] = decode_commands(raw)
+    assert isinstance(unreadable, Unreadable)
+    assert unreadable.id == 3
+    assert unreadable.method() is None
+    assert why in unreadable.why
+    assert unreadable.why.encode()
+    assert encode_commands(decode_commands(b'{"id":4,"ping":{}}\n' + raw)) == b'{"id":4,"ping":{}}\n' + raw
+
+
+def test_text_in_any_language_is_read() -> None:
+    raw = b'{"id":3,"publish":{"channel":"c","data":"\\ud83d\\ude00 \\u0000 \xf0\x9f\x98\x80"}}'
+    [command] = decode_commands(raw)
+    assert command.publish is not None
+
+
+@pytest.mark.parametrize("raw", [b'{"id":[]}', b'{"x":' * 30_000], ids=["id", "deep"])
+def test_a_reply_that_cannot_be_read_breaks_the_protocol(raw: bytes) -> None:
     with pytest.raises(ProtocolError):
-        decode_replies(b'{"id":[]}')
-    with pytest.raises(ProtocolError):
-        decode_replies(b'{"x":' * 30_000)
+        decode_replies(raw)
 
 
 def test_errors_travel_with_their_message_and_whether_to_retry() -> None:
