@@ -72,10 +72,12 @@ class Recovery:
     async def missed(self, channel: Channel, epoch: str, offset: int, tail: Tail) -> list[Entry] | None:
         """Return the publications after `offset` that were delivered here until now, ascending; None: not provable.
 
+        An empty `epoch` is the present one.
         `tail` is held by the caller. Nothing is delivered between the return and the caller's next line, if it awaits
         this directly. Raise `EngineError` where the engine does not tell.
         """
         stream = self._streams.get(channel)
+        epoch = epoch or (stream.epoch if stream is not None else "")
         if stream is None or stream.epoch != epoch:
             return None
         if offset > max(stream.position, stream.proven):  # whoever told the client was ahead of us

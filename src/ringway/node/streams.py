@@ -94,11 +94,11 @@ class Streams:
     # for those who subscribe
 
     def ready_now(self, channel: Channel, epoch: str, offset: int) -> bool:
-        """Whether who has everything up to `offset` may join now, without a question to the engine."""
+        """Whether a client that has everything up to `offset` of `epoch` (empty: any) may join without the engine."""
         stream = self._streams.get(channel)
-        return (
-            stream is not None and self.interest.holds(channel) and (stream.epoch, stream.position) == (epoch, offset)
-        )
+        if stream is None or not self.interest.holds(channel):
+            return False
+        return (stream.epoch, stream.position) == (epoch or stream.epoch, offset)
 
     async def obtain(self, channel: Channel) -> None:
         """Return when publications reach this node, and with history where the channel stands; claimed for the caller.
@@ -118,9 +118,10 @@ class Streams:
         return self._streams[channel]
 
     async def recover(self, channel: Channel, epoch: str, offset: int) -> list[Entry] | None:
-        """Return what who has everything up to `offset` missed until now; None where that cannot be proved complete.
+        """Return the publications after `offset` of `epoch`; None if completeness cannot be proved.
 
-        Nothing is delivered between the return and the next line. Raise `EngineError` where the engine does not tell.
+        An empty `epoch` is the present one; the offset 0 is before all. Nothing is delivered between the return and the
+        next line. Raise `EngineError` where the engine does not tell.
         """
         hold = self._tails.hold(channel)
         try:

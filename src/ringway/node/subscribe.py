@@ -74,8 +74,7 @@ def subscribe(
 ) -> bytes | Coroutine[Any, Any, bytes]:
     """Carry out one subscribe command."""
     channel = check_channel(request.channel, shared.config.channel_bytes_max)
-    if request.token:
-        raise command_error(NOT_AVAILABLE, "a subscription token was sent, and this node checks none")
+    _check_served(request)
     if channel in connection.channels:
         raise command_error(ALREADY_SUBSCRIBED, f"to {channel}")
     if len(connection.channels) >= shared.config.subscriptions_max:
@@ -83,6 +82,16 @@ def subscribe(
     if not subscribe_waits(shared, request) and shared.streams.interest.claim(channel):
         return _join(shared, connection, command_id, channel, request, [])
     return _subscribe_later(shared, connection, command_id, channel, request)
+
+
+def _check_served(request: SubscribeRequest) -> None:
+    """Refuse what would change which publications come, if it is not served: silence would be a promise."""
+    if request.token:
+        raise command_error(NOT_AVAILABLE, "a subscription token was sent, and this node checks none")
+    if request.type not in (None, 0):
+        raise command_error(NOT_AVAILABLE, f"a subscription of the type {request.type!r:.20}; streams (0) are served")
+    if request.tf is not None:
+        raise command_error(NOT_AVAILABLE, "a filter by tags (tf) is not served; subscribe without, and filter there")
 
 
 async def prepare(shared: "Shared", requests: list[SubscribeRequest]) -> None:

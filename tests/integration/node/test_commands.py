@@ -81,6 +81,18 @@ async def test_what_stands_before_a_line_that_cannot_be_read_is_carried_out(
     assert (await reader.push())["pub"]["data"] == 1
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [{"type": 0}, {"type": None, "tf": None}, {"delta": "fossil"}, {"data": {"a": 1}}, {"unheard": [1]}],
+    ids=lambda fields: ",".join(fields),
+)
+async def test_fields_that_change_nothing_are_skipped(
+    start_node: StartNode, dial: Dial, fields: dict[str, Any]
+) -> None:
+    peer = await dial(await start_node(), connect=True)
+    assert "subscribe" in await peer.ask(subscribe={"channel": "c", **fields})
+
+
 @pytest.mark.parametrize("text", [r"hi \ud83d", r"\ude00 back to front \ud83d"], ids=["one half", "swapped halves"])
 async def test_a_command_that_cannot_be_read_is_refused_alone(start_node: StartNode, dial: Dial, text: str) -> None:
     """Browsers send an emoji cut in two (RFC 8259, 8.2)."""
@@ -107,6 +119,10 @@ async def test_a_command_that_cannot_be_read_is_refused_alone(start_node: StartN
         ({"subscribe": {"channel": "c" * 65}}, 107),
         ({"subscribe": {"channel": "€" * 22}}, 107),
         ({"subscribe": {"channel": "c", "token": "t"}}, 108),
+        ({"subscribe": {"channel": "c", "type": 1}}, 108),
+        ({"subscribe": {"channel": "c", "type": "map"}}, 108),
+        ({"subscribe": {"channel": "c", "tf": {"op": "eq", "key": "a", "val": "b"}}}, 108),
+        ({"subscribe": {"channel": "c", "tf": {}}}, 108),
         ({"unsubscribe": {"channel": "\x00"}}, 107),
         ({"publish": {"channel": "", "data": 1}}, 107),
         ({"publish": {"channel": "c"}}, 107),

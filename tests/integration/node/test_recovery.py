@@ -74,6 +74,53 @@ async def test_who_comes_back_is_given_what_he_missed(start_node: StartNode, dia
     assert (await again.push())["pub"]["data"] == 5
 
 
+@pytest.mark.parametrize("epoch", ["", None], ids=["of any epoch", "of the present epoch"])
+@pytest.mark.parametrize("joined", [True, False], ids=["where the channel is held", "where it is not"])
+async def test_from_the_offset_0_everything_that_is_kept_is_recovered(
+    start_node: StartNode, dial: Dial, epoch: str | None, joined: bool
+) -> None:
+    one, two = await start_node("n1", namespaces=NAMESPACES), await start_node("n2", namespaces=NAMESPACES)
+    writer = await dial(one, connect=True)
+    present = (await subscribe(writer))["epoch"]
+    for n in range(4):
+        await writer.publish(C, n)
+    peer = await dial(one if joined else two, connect=True)
+    result = await subscribe(peer, recover=True, epoch=present if epoch is None else epoch, flag=2)
+    assert (result["recovered"], result["was_recovering"], result["epoch"]) == (True, True, present)
+    assert data_of(result["publications"]) == [0, 1, 2, 3]
+    await writer.publish(C, 4)
+    assert (await peer.push())["pub"]["data"] == 4
+
+
+@pytest.mark.parametrize("epoch", ["", None], ids=["of any epoch", "of the present epoch"])
+async def test_from_the_offset_0_a_channel_that_had_more_than_is_kept_is_not_recovered(
+    start_node: StartNode, dial: Dial, epoch: str | None
+) -> None:
+    node = await start_node(namespaces=NAMESPACES)
+    writer = await dial(node, connect=True)
+    present = (await subscribe(writer, "short:c"))["epoch"]
+    for n in range(5):
+        await writer.publish("short:c", n)
+    peer = await dial(node, connect=True)
+    request = {"channel": "short:c", "recover": True, "epoch": present if epoch is None else epoch}
+    assert (await peer.ask(subscribe=request | {"flag": 2}))["error"]["code"] == 112
+    result = (await peer.ask(subscribe=request))["subscribe"]
+    assert result["was_recovering"]
+    assert "recovered" not in result
+    assert "publications" not in result
+
+
+async def test_an_empty_epoch_is_the_present_one_also_for_who_missed_nothing(start_node: StartNode, dial: Dial) -> None:
+    node = await start_node(namespaces=NAMESPACES)
+    writer, peer = await dial(node, connect=True), await dial(node, connect=True)
+    await subscribe(writer)
+    await writer.publish(C, 0)
+    offset = (await writer.push())["pub"]["offset"]
+    result = await subscribe(peer, recover=True, epoch="", offset=offset)
+    assert (result["recovered"], result["offset"]) == (True, offset)
+    assert node.stats.history_reads == 0
+
+
 async def test_who_missed_nothing_is_told_so_without_a_question_to_the_engine(
     start_node: StartNode, dial: Dial
 ) -> None:

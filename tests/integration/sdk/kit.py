@@ -36,6 +36,11 @@ async def exchange_python(url: str, channel: str, count: int) -> dict[str, Any]:
     return json.loads(await _run(EXCHANGE_S, sys.executable, "exchange.py", url, channel, str(count)))  # type: ignore[no-any-return]
 
 
+async def subscribe_since_the_beginning(url: str, channel: str, epoch: str, count: int) -> dict[str, Any]:
+    """Let a client of npm's `centrifuge` subscribe since the offset 0; return what it was told and received."""
+    return json.loads(await _run(EXCHANGE_S, "node", "since.mjs", url, channel, epoch, str(count)))  # type: ignore[no-any-return]
+
+
 async def run_library(library: str, gateway: str, count: int) -> dict[str, Any]:
     """Let `library` send and receive `count` numbers over RingwaySocket; return what it received and saw."""
     found = await _run(MOVES_S, "node", "libraries.mjs", library, gateway, str(count))

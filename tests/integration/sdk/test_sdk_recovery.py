@@ -7,7 +7,13 @@ from random import Random
 import pytest
 
 import ringway
-from integration.sdk.kit import Follower, check_recovered, has_node, install_javascript
+from integration.sdk.kit import (
+    Follower,
+    check_recovered,
+    has_node,
+    install_javascript,
+    subscribe_since_the_beginning,
+)
 from ringway.engine.memory import MemoryHub
 from ringway.node import ChannelNode, NodeConfig
 from ringway.protocol.ticket import Mint
@@ -117,3 +123,14 @@ async def test_a_gap_that_history_fills_is_not_noticed(node: ChannelNode, make: 
     assert [publication["data"] for publication in seen["received"]] == [0, 1, 2, 3, "end"]
     assert len(seen["subscribed"]) == 1
     assert node.stats.gaps == 1
+
+
+@pytest.mark.skipif(not has_node(), reason="needs Node.js and npm")
+async def test_since_the_offset_0_of_any_epoch_everything_that_is_kept_comes(system: System) -> None:
+    await install_javascript()
+    async with ringway.Client(system.gateway_url) as writer:
+        for n in range(3):
+            await writer.publish("since", n)
+    url = system.gateway_url.replace("http://", "ws://") + "/connection/websocket"
+    seen = await subscribe_since_the_beginning(url, "since", "", 3)
+    assert seen == {"told": {"wasRecovering": True, "recovered": True}, "received": [0, 1, 2]}
