@@ -1,0 +1,71 @@
+"""Sockets that owe us something (a request, a first command), and which of them goes when there is no room.
+
+Real clients send it within milliseconds. So nobody new is turned away for those that say nothing: one of these is
+given up instead, the one that has waited longest among those of the address that holds most. If that one has only just
+come (a gateway that opens hundreds at once), it is the one that has waited longest of all.
+"""
+
+from collections.abc import Iterator
+from typing import Generic, TypeVar
+
+from ringway.core.address import AddressShares
+
+Item = TypeVar("Item")
+
+SILENT_AFTER_S = 0.5
+"""Younger ones are not called silent yet: their request may be in the kernel already."""
+
+
+class Pending(Generic[Item]):
+    """Items with their addresses, in the order of their coming. `now` is monotonic."""
+
+    __slots__ = ("_of", "_since", "shares")
+
+    def __init__(self) -> None:
+        self.shares = AddressShares()
+        self._since: dict[Item, tuple[float, str]] = {}
+        self._of: dict[str, dict[Item, None]] = {}
+
+    def __len__(self) -> int:
+        return len(self._since)
+
+    def __iter__(self) -> Iterator[Item]:
+        """Over a copy: items may go meanwhile."""
+        return iter(list(self._since))
+
+    def add(self, item: Item, address: str, now: float) -> None:
+        """Add an item that has come now."""
+        self._since[item] = (now, address)
+        self._of.setdefault(address, {})[item] = None
+        self.shares.add(address)
+
+    def remove(self, item: Item) -> float | None:
+        """Forget an item, and return since when it was here; None where it was not."""
+        entry = self._since.pop(item, None)
+        if entry is None:
+            return None
+        since, address = entry
+        mine = self._of[address]
+        del mine[item]
+        if not mine:
+            del self._of[address]
+        self.shares.remove(address)
+        return since
+
+    def renew(self, item: Item, now: float) -> None:
+        """Count an item as one that has come now: it has sent what it owed, and may owe the next."""
+        entry = self._since.get(item)
+        if entry is not None:
+            self.remove(item)
+            self.add(item, entry[1], now)
+
+    def victim(self, now: float) -> Item | None:
+        """Return the item that is to go first; None where there is none."""
+        if not self._since:
+            return None
+        oldest = next(iter(self._since))
+        mine = self._of.get(self.shares.most())
+        if mine is None:
+            return oldest
+        first = next(iter(mine))
+        return first if self._since[first][0] <= now - SILENT_AFTER_S else oldest
