@@ -49,6 +49,12 @@ GATEWAY: Table = {
         "Nodes asked how quickly they answer (policy least-response-time): answered, failed.",
         "outcome",
     ),
+    "address_refused": _counter(
+        "gateway_address_refused_total",
+        "What addresses were refused that had as much as one may have: asks (GET /gateway), handshakes, relays, places "
+        "(tickets that were not used).",
+        "bound",
+    ),
     "slots": _counter("gateway_slots_total", "Clients that were told to wait for their slot, or held until it."),
     "turned_away": _counter(
         "gateway_turned_away_total", "Clients that were told to ask again later: their slot was too far away."

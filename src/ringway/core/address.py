@@ -83,12 +83,14 @@ class AddressShares:
         return next(iter(self._levels[self._most])) if self._most else EXEMPT
 
     def is_small(self, address: str) -> bool:
-        """Whether `address` holds nothing, or less than the mean of all that hold something."""
+        """Whether `address` holds nothing, or less than the mean of all that hold something. `EXEMPT` never is."""
+        if address == EXEMPT:
+            return False
         count = self._counts.get(address, 0)
         return count * len(self._counts) < self.total or not count
 
     def has_room(self, address: str, capacity: float, share: float, count_max: int = 0) -> bool:
-        """Whether `address` may take one more of `capacity`: by the rule of the module, and `count_max` if it is set."""
+        """Whether `address` may take one more of `capacity`: by the rule of the module, and by `count_max` if set."""
         free = capacity - self.total
         if free <= 0:
             return False

@@ -72,11 +72,56 @@ class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         ),
     ] = ()
 
+    address_share: Annotated[
+        float,
+        msgspec.Meta(
+            description="Part of each bounded thing (handshakes under way, relays, places at nodes) that one address "
+            "can have alone; the rest is kept for others, and the more take, the less each gets. An address is an IPv4 "
+            "address or an IPv6 /64. Refused is only who would take more while that much is taken. 1: no bound.",
+            gt=0,
+            le=1,
+        ),
+    ] = 0.75
+    address_relays_max: Annotated[
+        int,
+        msgspec.Meta(
+            description="Proxied WebSockets of one address; further ones get 503. 0: by `address_share` alone, since "
+            "an office has one address.",
+            ge=0,
+            le=10_000_000,
+        ),
+    ] = 0
+    address_places_max: Annotated[
+        int,
+        msgspec.Meta(
+            description="Places (tickets) that one address was promised and has not taken; then `GET /gateway` answers "
+            "it 503. 0: by `address_share` alone.",
+            ge=0,
+            le=10_000_000,
+        ),
+    ] = 0
+    address_asks_per_s: Annotated[
+        float,
+        msgspec.Meta(
+            description="`GET /gateway` of one address, on average; more get 429 and when to ask again. 0: no bound, "
+            "as for a load test.",
+            ge=0,
+            le=1_000_000,
+            extra={"unit": "1/s"},
+        ),
+    ] = 1000.0
+    address_asks_burst: Annotated[
+        int,
+        msgspec.Meta(
+            description="The same at once: all of an office may come back in one moment.", ge=1, le=10_000_000
+        ),
+    ] = 10_000
+
     head_deadline_s: Annotated[
         float,
         msgspec.Meta(
-            description="A request head must be complete this long after its connection opened or its first byte "
-            "came; further bytes do not extend it (slowloris).",
+            description="A request head must be complete this long after its connection opened, or its first byte came "
+            "after an earlier request; further bytes do not extend it (slowloris).",
             gt=0,
             le=300,
             extra={"unit": "s"},
@@ -94,8 +139,9 @@ class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     heads_pending_max: Annotated[
         int,
         msgspec.Meta(
-            description="Connections without a complete head, or idle between requests. At the bound the oldest is "
-            "closed: real clients finish in milliseconds, so the ones that wait longest are worth least.",
+            description="Connections without a complete head, or idle between requests; fewer where open files are "
+            "few. At the bound the oldest is closed of the address that has most: real clients finish in milliseconds, "
+            "so the ones that wait longest are worth least.",
             ge=1,
             le=1_000_000,
         ),

@@ -23,7 +23,7 @@ from ringway.gateway.affinity import Affinity
 from ringway.gateway.head import Head
 from ringway.gateway.placer import TICKET_TTL_S, Placer
 from ringway.gateway.query import Query, quote_key
-from ringway.gateway.response import no_node
+from ringway.gateway.response import come_again, no_node
 from ringway.protocol.upgrade import value_of
 from ringway.types import NodeName
 
@@ -65,14 +65,19 @@ class Discovery:
         placer = self._placer
         cors = self._cors(head) if self._origins else b""
         close = not head.keep_alive
+        limits = placer.pace.limits
+        address = limits.client(client, head.headers)
+        wait_s = limits.ask(address)
+        if wait_s:
+            error = limits.too_often(address, wait_s)
+            return 429, _with(cors, come_again(429, error, wait_s, placer.pace.window_ms, close=close))
         try:
-            body = self._body(client, head)
+            body = self._body(client, head, address)
         except NoNode as error:
-            whole = no_node(error, placer.pause_s(error), placer.pace.window_ms, close=close)
-            return 503, whole.replace(b"\r\n", b"\r\n" + cors, 1)
+            return 503, _with(cors, no_node(error, placer.pause_s(error), placer.pace.window_ms, close=close))
         return 200, _HEAD % (cors, _CLOSE if close else b"", len(body)) + body
 
-    def _body(self, client: asyncio.BaseTransport, head: Head) -> bytes:
+    def _body(self, client: asyncio.BaseTransport, head: Head, address: str) -> bytes:
         placer = self._placer
         query = Query(head.query) if head.query else None
         key = self._affinity.key(client, head, query)
@@ -87,7 +92,7 @@ class Discovery:
             node = placer.moved(query.node, query.ticket)
             if node is not None:  # its place is held by the donor of the move
                 return self._format(node, query.ticket, told, b"")
-        place = placer.place(key)
+        place = placer.place(key, address)
         others = b",".join([self._alternate(other, told) for other in place.alternates])
         return self._format(place.node, place.ticket, told, others, place.wait_s)
 
@@ -133,3 +138,8 @@ class Discovery:
         if origin is None or not ("*" in self._origins or origin.lower() in self._origins):
             return b"Vary: Origin\r\n"
         return b"Vary: Origin\r\nAccess-Control-Allow-Origin: %b\r\n" % origin.encode("latin-1")
+
+
+def _with(cors: bytes, whole: bytes) -> bytes:
+    """Return the response with a header more."""
+    return whole.replace(b"\r\n", b"\r\n" + cors, 1)

@@ -4,11 +4,15 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from ringway.core.files import FileBudget
+from ringway.core.pending import Pending
 from ringway.errors import UpgradeError
 from ringway.gateway.config import GatewayConfig
 from ringway.gateway.directory import Directory
 from ringway.gateway.discovery import Discovery
+from ringway.gateway.farewell import Farewells
 from ringway.gateway.head import Head
+from ringway.gateway.limit import AddressLimits
 from ringway.gateway.pages import Pages
 from ringway.gateway.relay import Relays
 from ringway.gateway.response import error_body, response
@@ -21,9 +25,12 @@ _OWN = frozenset({"/gateway", "/healthz", "/readyz"})
 _HEALTHY = response(200, b'{"status":"ok"}', ("Cache-Control", "no-store"))
 _HEALTHY_CLOSE = response(200, b'{"status":"ok"}', ("Cache-Control", "no-store"), close=True)
 
+EVICTIONS_MAX = 2
+"""For each connection that comes: enough to make up for room that became less meanwhile."""
+
 
 class Door:
-    """See the module. Visitors are kept in the order of their coming: for want of room, the first ones go."""
+    """See the module. For want of room the visitors go that have waited longest, of the address that has most."""
 
     def __init__(
         self,
@@ -34,8 +41,13 @@ class Door:
         pages: Pages,
         stats: Stats,
         clock: Callable[[], float],
+        limits: AddressLimits,
+        files: FileBudget,
+        farewells: Farewells,
     ) -> None:
-        self.linger_s = config.linger_s
+        self.farewells = farewells
+        self._limits = limits
+        self._files = files
         self._config = config
         self._directory = directory
         self._discovery = discovery
@@ -43,23 +55,39 @@ class Door:
         self._pages = pages
         self._stats = stats
         self._clock = clock
-        self._visitors: dict[Visitor, None] = {}
+        self._visitors: Pending[Visitor] = Pending()
 
     def enter(self, visitor: "Visitor") -> None:
-        """Let a new connection in; the one that has waited longest goes where there is no room."""
-        self._stats.connections += 1
-        if len(self._visitors) >= self._config.heads_pending_max:
-            oldest = next(iter(self._visitors))
-            self.exit(oldest)
-            self._stats.evicted += 1
-            oldest.transport.abort()
-        self._visitors[visitor] = None
-        visitor.deadline = self._clock() + self._config.head_deadline_s
-        self._stats.heads_pending = len(self._visitors)
+        """Let a new connection in; another goes where there is no room."""
+        stats, now = self._stats, self._clock()
+        stats.connections += 1
+        room = self._files.pending_max(self._relays.files, self._config.heads_pending_max)
+        for _ in range(EVICTIONS_MAX):
+            if len(self._visitors) + len(self.farewells) < room or not self._evict(now, room):
+                break
+        self._visitors.add(visitor, self._limits.peer(visitor.transport), now)
+        visitor.deadline = now + self._config.head_deadline_s
+        stats.heads_pending = len(self._visitors)
+
+    def _evict(self, now: float, room: int) -> bool:
+        """Close one connection, so that another can come; return whether there was one."""
+        if 2 * len(self.farewells) > room and self.farewells.cut_oldest():
+            return True
+        victim = self._visitors.victim(now)
+        if victim is None:
+            return self.farewells.cut_oldest()
+        self.exit(victim)
+        self._stats.evicted += 1
+        victim.transport.abort()
+        return True
+
+    def answered(self, visitor: "Visitor") -> None:
+        """Take note that a connection has sent a whole request: of those that idle it is the last to go."""
+        self._visitors.renew(visitor, self._clock())
 
     def exit(self, visitor: "Visitor") -> None:
         """Forget a connection that speaks no HTTP any more. Idempotent."""
-        self._visitors.pop(visitor, None)
+        self._visitors.remove(visitor)
         self._stats.heads_pending = len(self._visitors)
 
     def deadline(self, *, waiting: bool) -> float:
@@ -72,12 +100,14 @@ class Door:
         for visitor in [visitor for visitor in self._visitors if visitor.deadline <= now]:
             self._stats.evicted += 1
             visitor.expire()
+        self._limits.tell()
 
     def close(self) -> None:
         """End every connection that still speaks HTTP."""
-        for visitor in list(self._visitors):
+        for visitor in self._visitors:
             self.exit(visitor)
             visitor.transport.abort()
+        self.farewells.close()
 
     def count(self, status: int) -> None:
         """Count a response that was made elsewhere."""

@@ -46,7 +46,7 @@ class HeadReader:
     `rest` holds the bytes that followed the head of an upgrade: they are not HTTP.
     """
 
-    __slots__ = ("_fed", "_headers", "_heads", "_parser", "_size", "_url", "partial", "problem", "rest")
+    __slots__ = ("_fed", "_headers", "_heads", "_parser", "_size", "_url", "partial", "problem", "rest", "served")
 
     def __init__(self) -> None:
         self._parser = httptools.HttpRequestParser(self)
@@ -56,6 +56,7 @@ class HeadReader:
         self._size = 0  # bytes of the current head that were parsed
         self._fed = 0  # bytes that came since the last whole head
         self.partial = False  # a head has begun and is not whole
+        self.served = False  # a head was whole
         self.problem: UpgradeError | None = None
         self.rest: bytes | None = None
 
@@ -142,4 +143,5 @@ class HeadReader:
         keep_alive = version == "1.1" and parser.should_keep_alive()
         self._heads.append(Head(parser.get_method().decode(), path, query, version, self._headers, keep_alive))
         self.partial = False
+        self.served = True
         self._fed = 0

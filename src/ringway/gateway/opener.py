@@ -83,7 +83,7 @@ class Opener:
 
     async def _place(self, wish: Wish) -> Place:
         """Return a place for the client when its slot has come."""
-        place = self._placer.place(wish.key, held=True)
+        place = self._placer.place(wish.key, wish.address, held=True)
         if place.wait_s:
             await asyncio.sleep(place.wait_s)
         return place

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from ringway.core.address import EXEMPT
 from ringway.core.load import LoadView, NodeLoad
 from ringway.core.placement import Score
 from ringway.core.steering import Steering
 from ringway.errors import NoNode, TicketError
 from ringway.gateway.config import GatewayConfig
+from ringway.gateway.limit import AddressLimits
 from ringway.gateway.pace import Pace
 from ringway.gateway.stats import Stats
 from ringway.protocol.ticket import TICKET_TTL_S, Mint
@@ -60,9 +62,10 @@ class Placer:
         rng: "Random",
         wall: Callable[[], float] = time.time,
         config: GatewayConfig | None = None,
+        limits: AddressLimits | None = None,
     ) -> None:
         self.view = view
-        self.pace = Pace(view, config or GatewayConfig(), stats)
+        self.pace = Pace(view, config or GatewayConfig(), stats, limits)
         self.tickets = mint is not None
         self._steering = steering
         self._mint = mint
@@ -74,11 +77,12 @@ class Placer:
         self._pool = b""
         self._used = 0
 
-    def place(self, key: bytes | None, *, held: bool = False) -> Place:
+    def place(self, key: bytes | None, address: str = EXEMPT, *, held: bool = False) -> Place:
         """Return a place for a client that came without a ticket of its own; raise `NoNode` where there is none.
 
         Whoever is given the place of a moved client needs no slot: moves are paced already, by the balancer. `held` are
-        clients whose connection waits for the slot.
+        clients whose connection waits for the slot; others are charged for the place, by their `address`, until they
+        have come.
         """
         now = self.clock()
         view = self.view
@@ -95,9 +99,11 @@ class Placer:
         if isinstance(policy, Score) and policy.failures and policy is not self._blamed:
             self._blamed = policy
             _log.error("the score fails; nodes for which it does are chosen last", problem=policy.failure)
-        wait_s = self.pace.take(now, held=held)
+        wait_s = self.pace.take(now, address, held=held)
         node = ranked[0]
         view.place(node, now, wait_s)
+        if not held and self.tickets:
+            self.pace.limits.outstanding.issue(address, now + wait_s + TICKET_TTL_S)
         return self._placed(node, view.issuer, ranked[1:], held=True, wait_s=wait_s)
 
     def place_at(self, node: NodeLoad, alternates: Sequence[NodeLoad]) -> Place:

@@ -12,8 +12,9 @@ from ringway.gateway.affinity import Affinity
 from ringway.gateway.backends import OnMove
 from ringway.gateway.berth import Berths
 from ringway.gateway.config import GatewayConfig
-from ringway.gateway.farewell import farewell
+from ringway.gateway.farewell import Farewells
 from ringway.gateway.head import Head
+from ringway.gateway.limit import AddressLimits
 from ringway.gateway.opener import Opener, Refusal
 from ringway.gateway.placer import Place, Placer
 from ringway.gateway.response import error_response, no_node, response
@@ -50,6 +51,8 @@ class Relays:
         stats: Stats,
         relays_max: int,
         rng: "Random",
+        limits: AddressLimits,
+        farewells: Farewells,
     ) -> None:
         self._config = config
         self._placer = placer
@@ -58,8 +61,10 @@ class Relays:
         self._relays_max = relays_max
         self._opener = opener
         self._rng = rng
+        self._limits = limits
+        self._farewells_of_clients = farewells
         self._berths = Berths(placer.view, counts=not placer.tickets)
-        self._transfers = Transfers(config, placer, opener, self._berths, stats, rng)
+        self._transfers = Transfers(config, placer, opener, self._berths, stats, rng, limits)
         self._opening: set[asyncio.Task[None]] = set()
         self._farewells: dict[Incarnation, asyncio.TimerHandle] = {}
         self._leaving: dict[Tunnel, asyncio.TimerHandle] = {}
@@ -77,7 +82,13 @@ class Relays:
         if stats.relays_open + len(self._opening) >= self._relays_max:
             stats.refused["full"] += 1
             raise UpgradeError(503, f"this gateway carries {self._relays_max} WebSockets, its bound; come again", _SHED)
-        task = asyncio.get_running_loop().create_task(self._open(client, head, upgrade, early))
+        address = self._limits.client(client, head.headers)
+        try:
+            self._limits.begin(address, self._relays_max)
+        except UpgradeError:
+            stats.refused["full"] += 1
+            raise
+        task = asyncio.get_running_loop().create_task(self._open(client, head, upgrade, early, address))
         self._opening.add(task)
         stats.handshakes_pending = len(self._opening)
         task.add_done_callback(self._opened)
@@ -96,6 +107,12 @@ class Relays:
         elif not self._placer.tickets and event.report.state is NodeState.DRAINING:
             for tunnel in self._berths.at(incarnation):
                 self._leave_soon(tunnel)
+
+    @property
+    def files(self) -> int:
+        """How many descriptors are taken, or will be: two for each WebSocket, three while it is between two nodes."""
+        stats = self._stats
+        return 2 * (stats.relays_open + len(self._opening)) + stats.relays_moving
 
     def tally(self) -> None:
         """Bring the byte counters up to date; call it now and then."""
@@ -156,11 +173,12 @@ class Relays:
         self._opening.discard(task)
         self._stats.handshakes_pending = len(self._opening)
 
-    async def _open(self, client: asyncio.Transport, head: Head, upgrade: Upgrade, early: bytes) -> None:
+    async def _open(self, client: asyncio.Transport, head: Head, upgrade: Upgrade, early: bytes, address: str) -> None:
         """Open one relay, or answer why not and close the connection."""
         stats = self._stats
+        came = False
         try:
-            wish = Wish(client, head, upgrade, self._affinity)
+            wish = Wish(client, head, upgrade, self._affinity, address)
             async with asyncio.timeout(self._config.handshake_deadline_s):
                 place, answer = await self._opener.open(wish)
         except Refusal as error:
@@ -184,32 +202,36 @@ class Relays:
             _log.exception("a handshake failed by a fault of the gateway")
             client.abort()
         else:
-            self._begin(client, wish, place, answer, early)
+            came = self._begin(client, wish, place, answer, early)
+        finally:
+            self._limits.opened(address, came=came)
 
-    def _begin(self, client: asyncio.Transport, wish: Wish, place: Place, answer: Answer, early: bytes) -> None:
+    def _begin(self, client: asyncio.Transport, wish: Wish, place: Place, answer: Answer, early: bytes) -> bool:
+        """Carry the WebSocket from now on; return False where its client has left meanwhile."""
         stats = self._stats
         if client.is_closing():
             stats.refused["gone"] += 1
             self._placer.give_up(place)
             answer.transport.abort()
-            return
+            return False
         stats.relays_open += 1
         stats.relays_opened += 1
         stats.responses[101] += 1
         extensions = bool(tokens_of(answer.headers, "sec-websocket-extensions"))
         on_move = self._opener.on_move(place.node)
         kept = wish if on_move is not OnMove.CLOSE else None
-        tunnel = Tunnel(on_move, kept, self._config, stats, self._transfers, extensions=extensions)
+        tunnel = Tunnel(on_move, kept, self._config, stats, self._transfers, wish.address, extensions=extensions)
         tunnel.opened_at = self._placer.clock()
         self._berths.enter(tunnel, place.node)
         client.write(upgrade_response(answer.headers))
         tunnel.open(client, answer.transport, early, answer.rest)
+        return True
 
     def _refuse(self, client: asyncio.Transport, status: int, whole: bytes) -> None:
         self._stats.responses[status] += 1
         if client.is_closing():
             return
-        farewell(client, whole, self._config.linger_s)
+        self._farewells_of_clients.say(client, whole)
 
 
 def _cause(error: UpgradeError) -> str:

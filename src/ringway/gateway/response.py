@@ -46,8 +46,13 @@ def retry_after(pause_s: float) -> str:
 
 def no_node(error: NoNode, pause_s: float, window_ms: int = 0, *, close: bool) -> bytes:
     """Return the 503 that says when to come again, and the window to spread over (0: none is advised)."""
-    said: dict[str, str | int] = {"error": str(error), "wait_ms": math.ceil(1000 * pause_s)}
+    return come_again(503, str(error), pause_s, window_ms, close=close)
+
+
+def come_again(status: int, message: str, pause_s: float, window_ms: int = 0, *, close: bool) -> bytes:
+    """Return a refusal that says when to come again."""
+    said: dict[str, str | int] = {"error": message, "wait_ms": math.ceil(1000 * pause_s)}
     if window_ms:
         said["reconnect_window_ms"] = window_ms
     headers = (("Retry-After", retry_after(pause_s)), ("Cache-Control", "no-store"))
-    return response(503, json.dumps(said).encode(), *headers, close=close)
+    return response(status, json.dumps(said).encode(), *headers, close=close)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from ringway.core.files import UNLIMITED, plan_files
 from ringway.core.steering import Steering
 from ringway.errors import ConfigError
 from ringway.gateway.affinity import Affinity
@@ -16,6 +17,8 @@ from ringway.gateway.config import GatewayConfig
 from ringway.gateway.directory import Directory
 from ringway.gateway.discovery import Discovery
 from ringway.gateway.door import Door
+from ringway.gateway.farewell import Farewells
+from ringway.gateway.limit import AddressLimits
 from ringway.gateway.opener import Opener
 from ringway.gateway.pages import Pages
 from ringway.gateway.placer import Placer
@@ -36,9 +39,6 @@ SWEEP_S = 0.25
 
 TALLY_SWEEPS = 8
 """Every how many sweeps the byte counters of open relays are read: often enough for a scrape every few seconds."""
-
-FILES_RESERVED = 256
-"""Descriptors kept free of relays: the engine, the admin port, health checks, discovery."""
 
 _log = structlog.get_logger()
 
@@ -64,15 +64,21 @@ class Gateway:
     ) -> None:
         self.stats = stats or Stats()
         self._config = config
-        relays_max = config.relays_max or _relays_by_files()
-        placer = Placer(directory.view, steering, mint, self.stats, clock, rng, wall, config)
-        affinity = Affinity(steering, read_networks(config.trusted_proxies))
+        files = plan_files(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+        relays_max = min(config.relays_max or UNLIMITED, max(1, files.stay // 2))
+        trusted = read_networks(config.trusted_proxies)
+        limits = AddressLimits(config, trusted, self.stats, clock)
+        farewells = Farewells(config.linger_s)
+        placer = Placer(directory.view, steering, mint, self.stats, clock, rng, wall, config, limits)
+        affinity = Affinity(steering, trusted)
         reach = Reach(config)
         opener = Opener(placer, reach, self.stats, reopen)
-        self._relays = Relays(config, placer, affinity, opener, self.stats, relays_max, rng)
+        self._relays = Relays(config, placer, affinity, opener, self.stats, relays_max, rng, limits, farewells)
         discovery = Discovery(placer, affinity, config.allowed_origins)
         pages = Pages(config.pages)
-        self._door = Door(config, directory, discovery, self._relays, pages, self.stats, clock)
+        self._door = Door(
+            config, directory, discovery, self._relays, pages, self.stats, clock, limits, files, farewells
+        )
         directory.listen(self._relays.on_event)
         probes = Probes(directory.view, steering, reach, self.stats, rng, clock, config.probe_interval_s)
         self._probes = probes if mint is not None else None
@@ -127,9 +133,3 @@ class Gateway:
             self._door.sweep()
             if turn % TALLY_SWEEPS == 0:
                 self._relays.tally()
-
-
-def _relays_by_files() -> int:
-    """How many relays the open-file limit allows, at two descriptors each."""
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return max(16, (soft - FILES_RESERVED) // 2) if soft > 0 else 1_000_000

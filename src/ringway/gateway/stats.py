@@ -12,15 +12,17 @@ class Stats:
     `requests` is by kind (discovery, healthz, readyz, upgrade, other), `responses` by HTTP status, `refused` by the
     cause of a failed handshake: `client` (its request was wrong), `no_node`, `unreachable`, `timeout`, `answer` (the
     node's answer was wrong), `status` (the node refused), `full`, `gone` (the client left meanwhile). `probes` of nodes
-    are by outcome: `answered`, `failed`. `cut` counts relays that the gateway ended, by cause: `node_lost`,
-    `client_frame`, `node_frame`, `deadline`, `stop`, `move` (it could not be carried on at another node). For the last,
-    and for relays that were cut between two nodes, `moves_failed` says why: `unknown` (the gateway knows no such node,
-    or the ticket is not good), `refused`, `unreachable`, `answer` (the node's was wrong, or agreed to something else
-    than the client was told), `timeout`, `no_node`, `attempts` (none was left), `message` (one was half sent), `client`
-    (it left meanwhile), or as in `cut`.
+    are by outcome: `answered`, `failed`. `address_refused` counts what one address was refused, by the bound that
+    it had reached: `asks`, `handshakes`, `relays`, `places`. `cut` counts relays that the gateway ended, by cause:
+    `node_lost`, `client_frame`, `node_frame`, `deadline`, `stop`, `move` (it could not be carried on at another node).
+    For the last, and for relays that were cut between two nodes, `moves_failed` says why: `unknown` (the gateway knows
+    no such node, or the ticket is not good), `refused`, `unreachable`, `answer` (the node's was wrong, or agreed to
+    something else than the client was told), `timeout`, `no_node`, `attempts` (none was left), `message` (one was half
+    sent), `client` (it left meanwhile), or as in `cut`.
     """
 
     __slots__ = (
+        "address_refused",
         "bytes_to_client",
         "bytes_to_node",
         "connections",
@@ -54,6 +56,7 @@ class Stats:
         self.placements: Counter[NodeName] = Counter()
         self.probes: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
+        self.address_refused: Counter[str] = Counter()
         self.slots = 0  # clients that were told to wait, or held
         self.turned_away = 0  # clients for whom the wait would have been too long
         self.slot_wait_s = 0.0  # gauge: what the next one waits, as of the last look

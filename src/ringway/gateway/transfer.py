@@ -13,6 +13,7 @@ from ringway.core.load import NodeLoad
 from ringway.errors import NoNode, UpgradeError
 from ringway.gateway.berth import Berths
 from ringway.gateway.config import GatewayConfig
+from ringway.gateway.limit import AddressLimits
 from ringway.gateway.opener import Opener, Refusal
 from ringway.gateway.parting import Partings
 from ringway.gateway.placer import Place, Placer
@@ -37,8 +38,16 @@ class Transfers:
     """
 
     def __init__(
-        self, config: GatewayConfig, placer: Placer, opener: Opener, berths: Berths, stats: Stats, rng: "Random"
+        self,
+        config: GatewayConfig,
+        placer: Placer,
+        opener: Opener,
+        berths: Berths,
+        stats: Stats,
+        rng: "Random",
+        limits: AddressLimits,
     ) -> None:
+        self._limits = limits
         self._config = config
         self._placer = placer
         self._opener = opener
@@ -85,6 +94,7 @@ class Transfers:
         if task is not None:
             task.cancel()
         self._stats.relays_open -= 1
+        self._limits.over(tunnel.address)
 
     # The tasks.
 

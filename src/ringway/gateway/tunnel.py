@@ -23,6 +23,7 @@ from typing import Protocol
 
 import structlog
 
+from ringway.core.address import EXEMPT
 from ringway.errors import ProtocolError
 from ringway.gateway.backends import OnMove
 from ringway.gateway.config import GatewayConfig
@@ -67,8 +68,8 @@ class Tunnel:
     """
 
     __slots__ = (
-        "_config", "_cut", "_extensions", "_keeper", "_over", "_timer", "client", "crossing", "node", "on_move",
-        "opened_at", "reopenings", "stats", "wish",
+        "_config", "_cut", "_extensions", "_keeper", "_over", "_timer", "address", "client", "crossing", "node",
+        "on_move", "opened_at", "reopenings", "stats", "wish",
     )  # fmt: skip
 
     def __init__(
@@ -78,9 +79,11 @@ class Tunnel:
         config: GatewayConfig,
         stats: Stats,
         keeper: Keeper,
+        address: str = EXEMPT,
         *,
         extensions: bool,
     ) -> None:
+        self.address = address  # of its client, as it is counted
         self.on_move = on_move
         self.wish = wish
         self.stats = stats

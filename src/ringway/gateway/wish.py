@@ -6,6 +6,7 @@ without its first line.
 
 import asyncio
 
+from ringway.core.address import EXEMPT
 from ringway.errors import UpgradeError
 from ringway.gateway.affinity import Affinity
 from ringway.gateway.head import Head
@@ -18,9 +19,12 @@ from ringway.protocol.upgrade import Headers, Upgrade, tokens_of
 class Wish:
     """See the module. `key` is the affinity key by the policy that was in force when the client came."""
 
-    __slots__ = ("_lines", "_offers", "agreed", "asked", "key", "path", "query", "upgrade")
+    __slots__ = ("_lines", "_offers", "address", "agreed", "asked", "key", "path", "query", "upgrade")
 
-    def __init__(self, client: asyncio.Transport, head: Head, upgrade: Upgrade, affinity: Affinity) -> None:
+    def __init__(
+        self, client: asyncio.Transport, head: Head, upgrade: Upgrade, affinity: Affinity, address: str = EXEMPT
+    ) -> None:
+        self.address = address  # of the client, as it is counted (core.address)
         self.upgrade = upgrade
         self.path = head.path
         self.asked = head.query  # as it came

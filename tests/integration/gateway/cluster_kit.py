@@ -111,9 +111,9 @@ class Cluster:
         assert isinstance(answer, Done)
         return answer
 
-    async def dial(self) -> Raw:
-        """Open a raw connection, which `stop` closes."""
-        raw = Raw(*await asyncio.open_connection("127.0.0.1", self.gateway.port))
+    async def dial(self, source: str = "127.0.0.1") -> Raw:
+        """Open a raw connection from the address `source`, which `stop` closes."""
+        raw = Raw(*await asyncio.open_connection("127.0.0.1", self.gateway.port, local_addr=(source, 0)))
         self._dialled.append(raw)
         return raw
 

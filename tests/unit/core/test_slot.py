@@ -70,3 +70,41 @@ def test_a_rate_that_changes_counts_for_those_to_come() -> None:
     queue.per_s = 1000.0
     assert queue.take(0.0, HORIZON_S) == before
     assert queue.wait_s(0.0) == pytest.approx(before + 0.001)
+
+
+def test_whoever_holds_little_does_not_wait_behind_a_crowd() -> None:
+    slots = Slots()
+    slots.per_s = 10.0
+    while slots.take(0.0, HORIZON_S) is not None:
+        pass
+    waits = [slots.take(0.0, 2.0, small=True) for _ in range(30)]
+    assert waits[:20] == pytest.approx([number / 10 for number in range(20)])
+    assert waits[-1] is None, "nor are those promised more than can be kept"
+    assert slots.take(1.0, 2.0, small=True) == pytest.approx(1.0)
+
+
+def test_in_the_long_run_newcomers_make_no_more_of_it() -> None:
+    slots = Slots()
+    slots.per_s = 10.0
+    given = 0
+    for tick in range(1000):
+        now = tick / 10
+        given += slots.take(now, HORIZON_S, small=tick % 2 == 0) is not None
+        given += slots.take(now, HORIZON_S) is not None
+    assert given <= 10 * (100 + HORIZON_S + BURST_S) + 10
+
+
+def test_slots_that_nobody_used_come_back() -> None:
+    slots = Slots()
+    slots.per_s = 10.0
+    while slots.take(0.0, HORIZON_S) is not None:
+        pass
+    before = slots.wait_s(0.0)
+    slots.give_back(0.0, 20)
+    assert slots.wait_s(0.0) == pytest.approx(before - 2.0)
+    slots.give_back(0.0, 1e9)
+    assert slots.wait_s(0.0) == 0.0
+    given = 0
+    while slots.take(0.0, 0.0) is not None:
+        given += 1
+    assert given <= BURST_S * 10 + 1, "no more at once than ever"

@@ -22,10 +22,12 @@ Where = TypeVar("Where", bound=Hashable)
 class Ledger(Generic[Where]):
     """Places held by one issuer: at nodes, or on the way from one node to another. `now` is monotonic, in seconds."""
 
-    __slots__ = ("_held", "_seen", "ttl_s")
+    __slots__ = ("_held", "_seen", "ended", "taken", "ttl_s")
 
     def __init__(self, ttl_s: float = 10.0) -> None:
         self.ttl_s = ttl_s
+        self.taken = 0  # tickets that were redeemed so far, as all nodes say
+        self.ended = 0  # places that nobody took in time, so far
         self._held: dict[Where, deque[float]] = {}
         self._seen: dict[Where, tuple[Incarnation, int]] = {}
 
@@ -54,6 +56,7 @@ class Ledger(Generic[Where]):
         if before != incarnation or total < seen:
             seen = 0
         self._seen[node] = (incarnation, total)
+        self.taken += total - seen
         held = self._held.get(node)
         for _ in range(min(total - seen, len(held) if held else 0)):
             held.popleft()  # type: ignore[union-attr]  # the range is empty without it
@@ -70,6 +73,7 @@ class Ledger(Generic[Where]):
             while held and held[0] <= now:
                 held.popleft()
                 ended += 1
+        self.ended += ended
         return ended
 
     def count(self, node: Where) -> int:

@@ -1,0 +1,37 @@
+"""File descriptors: how many connections a process may hold, so that it can always accept one more and answer it.
+
+A process that has none left cannot even refuse: the kernel's queue fills, or newcomers are cut without a word. So of
+the limit some are kept for what the process needs itself (engine, log, admin port, checks), and some for those that
+come new; only the rest is for connections that stay. Sockets that owe a request use what is free of all that, and go
+first.
+"""
+
+from dataclasses import dataclass
+
+UNLIMITED = 1 << 30
+"""Stands for no limit."""
+
+FEW = 1024
+"""Below this limit a process holds little, and its operator should know."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileBudget:
+    """What the descriptors of one process are for."""
+
+    files: int  # the limit
+    own: int  # for the process itself
+    new: int  # for sockets that owe a request: there is always room for so many of these
+    stay: int  # for connections that stay
+
+    def pending_max(self, staying: int, bound: int) -> int:
+        """Return how many sockets may owe a request while `staying` descriptors are taken: up to `bound`."""
+        return max(min(self.new, bound), min(bound, self.files - self.own - staying))
+
+
+def plan_files(limit: int) -> FileBudget:
+    """Return the budget of a process that may have `limit` open files; 0 or less: no limit."""
+    files = limit if 0 < limit < UNLIMITED else UNLIMITED
+    own = min(256, max(24, files // 4))
+    new = min(256, max(8, files // 8))
+    return FileBudget(files, own, new, max(1, files - own - new))

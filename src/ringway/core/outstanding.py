@@ -1,0 +1,55 @@
+"""Places that clients were promised and have not taken yet, by the address that asked.
+
+Asking costs nothing, so what was asked for is charged to the asker until it is used or over. A node says how many
+tickets were redeemed, not which: those that end first are taken to be them, as in `core.load.reservation`. A client
+whose WebSocket a gateway opens itself is charged until that is done, and what its node tells of it is left out.
+"""
+
+from heapq import heappop, heappush
+
+from ringway.core.address import AddressShares
+
+TICKETS_MAX = 200_000
+"""Above it those that end first are forgotten: some 20 MiB."""
+
+
+class Outstanding:
+    """What each address was promised and has not taken. `now` is monotonic."""
+
+    __slots__ = ("_carried", "_tickets", "shares")
+
+    def __init__(self) -> None:
+        self.shares = AddressShares()
+        self._tickets: list[tuple[float, str]] = []  # a heap, by the time at which each ends
+        self._carried = 0  # came through a gateway, and were not told by their node yet
+
+    def issue(self, address: str, ends_at: float) -> None:
+        """Charge `address` for a ticket."""
+        heappush(self._tickets, (ends_at, address))
+        self.shares.add(address)
+        if len(self._tickets) > TICKETS_MAX:
+            self._drop()
+
+    def begin(self, address: str) -> None:
+        """Charge `address` for a WebSocket that is being opened for it."""
+        self.shares.add(address)
+
+    def finish(self, address: str, *, came: bool) -> None:
+        """Charge it no more: the WebSocket is open, or will not be. `came`: with a ticket, which its node will tell."""
+        self.shares.remove(address)
+        self._carried += came
+
+    def redeemed(self, count: int) -> None:
+        """Take note that so many tickets more were redeemed."""
+        carried = min(count, self._carried)
+        self._carried -= carried
+        for _ in range(min(count - carried, len(self._tickets))):
+            self._drop()
+
+    def expire(self, now: float) -> None:
+        """Forget the tickets whose time has passed."""
+        while self._tickets and self._tickets[0][0] <= now:
+            self._drop()
+
+    def _drop(self) -> None:
+        self.shares.remove(heappop(self._tickets)[1])
