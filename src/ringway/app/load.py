@@ -18,7 +18,10 @@ from ringway.errors import ConfigError
 
 CONFIG_FILE_ENV = "RINGWAY_CONFIG"
 
-OTHER_ENV = (CONFIG_FILE_ENV, "RINGWAY_STATE_DIR", "RINGWAY_URL")
+TRACEBACK_ENV = "RINGWAY_TRACEBACK"
+"""Where it is set, commands print the traceback of a fault of their own."""
+
+OTHER_ENV = (CONFIG_FILE_ENV, TRACEBACK_ENV, "RINGWAY_STATE_DIR", "RINGWAY_URL")
 """Variables of ours that are no settings."""
 
 ENV_CUTOFF = 0.85

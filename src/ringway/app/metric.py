@@ -9,6 +9,7 @@ from importlib.metadata import version
 from typing import Literal
 
 from ringway.admin.metric import Metric, Sample, Source
+from ringway.app.log_writer import LogWriter
 from ringway.balancer import BalancerStats
 from ringway.collect import CollectStats, Poller
 from ringway.core.load import LoadView
@@ -174,6 +175,10 @@ NO_METRIC = {"reason"}
 """Attributes of statistics that are no numbers."""
 
 ENGINE_UP = _gauge("engine_up", "1 while the engine can be reached.")
+LOG_LINES = _counter("log_lines_total", "Lines of the log, without those that only repeated others.")
+LOG_DROPPED = _counter(
+    "log_dropped_total", "Lines of the log that were lost: what they are written to was full, gone or too slow."
+)
 INFO = _gauge("build_info", "Always 1; the labels say what runs.", "version", "role", "name")
 NODE_LOAD = _gauge("gateway_node_load", "Effective load of each node as this gateway sees it.", "node")
 NODE_CONNECTIONS = _gauge("gateway_node_connections", "Connections of each node, as it last reported.", "node")
@@ -189,7 +194,7 @@ COLLECT_GATED = _gauge("collect_gated", "1 while measurements keep newcomers fro
 COLLECT_TRIM = _gauge("collect_trim_ratio", "What measurements make of the node's weight, per weight.", "node")
 COLLECT_PANIC = _gauge("collect_panic", "1 while gates are ignored, because too much of the weight would be gated.")
 
-EVERY_PROCESS = (INFO, ENGINE_UP)
+EVERY_PROCESS = (INFO, ENGINE_UP, LOG_LINES, LOG_DROPPED)
 VIEW = (NODE_LOAD, NODE_CONNECTIONS, SCORE_FAILURES)
 COLLECTED = (COLLECT_VALUE, COLLECT_SCORE, COLLECT_GATED, COLLECT_TRIM, COLLECT_PANIC)
 
@@ -209,13 +214,15 @@ def read_stats(stats: GatewayStats | NodeStats | BalancerStats | CollectStats, t
     return read
 
 
-def read_process(role: Literal["gateway", "node"], name: str, engine: Engine | None) -> Source:
-    """Return a source that says what runs, and whether its engine is there."""
+def read_process(role: Literal["gateway", "node"], name: str, engine: Engine | None, log: LogWriter) -> Source:
+    """Return a source that says what runs, whether its engine is there, and how its log fares."""
 
     def read() -> Iterator[Sample]:
         yield Sample(INFO, 1, (version("ringway"), role, name))
         if engine is not None:
             yield Sample(ENGINE_UP, engine.up)
+        yield Sample(LOG_LINES, log.lines)
+        yield Sample(LOG_DROPPED, log.dropped)
 
     return read
 

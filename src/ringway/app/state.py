@@ -2,13 +2,15 @@
 
 import os
 import secrets
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 
-from ringway.errors import ConfigError
+from ringway.app.engine import SECRET_BYTES_MIN
+from ringway.engine.private_file import write_private
+from ringway.errors import ConfigError, ProtocolError
+from ringway.protocol.decoding import reader
 
 STATE_DIR_ENV = "RINGWAY_STATE_DIR"
 
@@ -26,13 +28,25 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
     logs: str
 
 
+_read_running = reader(msgspec.json.Decoder(Running).decode, "up.json")
+
+
 def state_dir(given: str | None = None, environ: Mapping[str, str] = os.environ) -> Path:
-    """Return the state directory: `given`, `RINGWAY_STATE_DIR`, or the user's usual place. Not made here."""
-    if given or environ.get(STATE_DIR_ENV):
-        return Path(given or environ[STATE_DIR_ENV]).expanduser().absolute()
+    """Return the state directory: `given`, `RINGWAY_STATE_DIR`, or the user's usual place. Not made here.
+
+    Raise `ConfigError` where that is in a home directory and there is none.
+    """
+    chosen = given or environ.get(STATE_DIR_ENV)
     base = environ.get("XDG_STATE_HOME", "")
-    # The XDG specification says that a relative path there is to be ignored.
-    return (Path(base) if os.path.isabs(base) else Path.home() / ".local" / "state") / "ringway"
+    try:
+        if chosen:
+            return Path(chosen).expanduser().absolute()
+        # The XDG specification says that a relative path there is to be ignored.
+        return (Path(base) if os.path.isabs(base) else Path.home() / ".local" / "state") / "ringway"
+    except (RuntimeError, OSError) as error:
+        raise ConfigError(
+            f"the state directory cannot be found ({str(error).rstrip('.')}); give one with --state or {STATE_DIR_ENV}"
+        ) from None
 
 
 def prepare(directory: Path) -> None:
@@ -42,28 +56,38 @@ def prepare(directory: Path) -> None:
         if not os.access(directory, os.W_OK | os.X_OK):
             raise PermissionError("no permission to write")
     except OSError as error:
-        raise ConfigError(f"the state directory {directory} cannot be used ({error}); give another: --state") from None
+        raise unusable(directory, error) from None
+
+
+def unusable(directory: Path, error: OSError) -> ConfigError:
+    """Return what to raise where something in the state directory cannot be written or read."""
+    return ConfigError(
+        f"the state directory {directory} cannot be used ({error}); make room there, or give another: --state"
+    )
+
+
+def open_private(directory: Path, name: str) -> int:
+    """Return a descriptor that writes the file `name` of the state directory anew; raise `ConfigError`."""
+    prepare(directory)
+    try:
+        return os.open(directory / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise unusable(directory, error) from None
 
 
 def find_running(directory: Path) -> Running | None:
     """Return the system that runs from `directory`; None where there is none, or only what a dead one left."""
     try:
-        running = msgspec.json.decode((directory / "up.json").read_bytes(), type=Running)
-    except (OSError, msgspec.DecodeError):
+        running = _read_running((directory / "up.json").read_bytes())
+    except (OSError, ProtocolError):
         return None
     return running if process_started(running.pid) == running.started else None
 
 
 def write_running(directory: Path, running: Running) -> None:
     """Let every command find `running`; readers see the old file or the new one, never a part."""
-    handle, name = tempfile.mkstemp(dir=directory, prefix=".up-")  # made with mode 0600
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(msgspec.json.format(msgspec.json.encode(running)))
-        os.replace(name, directory / "up.json")
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    text = msgspec.json.format(msgspec.json.encode(running)).decode()
+    write_private(directory / "up.json", text)
 
 
 def forget_running(directory: Path) -> None:
@@ -78,13 +102,30 @@ def keep_secret(directory: Path) -> str:
     """
     path = directory / "secret"
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        kept = _read_secret(path)
+        if not kept:
+            kept = secrets.token_hex(32)
+            # One that is empty, as a crash can leave it, was never in use.
+            write_private(path, kept, replace=path.exists())
     except FileExistsError:
-        return path.read_text().strip()
-    with open(descriptor, "w") as file:
-        secret = secrets.token_hex(32)
-        file.write(secret)
-    return secret
+        kept = _read_secret(path)  # another process has made it meanwhile
+    except OSError as error:
+        raise unusable(directory, error) from None
+    return kept
+
+
+def _read_secret(path: Path) -> str:
+    """Return the secret that is kept; empty where there is none. Raise `ConfigError` where it is damaged."""
+    try:
+        kept = path.read_bytes().strip(b"\0 \t\r\n")
+    except FileNotFoundError:
+        return ""
+    if kept and not (len(kept) >= SECRET_BYTES_MIN and kept.isascii() and kept.decode("ascii").isprintable()):
+        raise ConfigError(
+            f"the secret in {path} is damaged; restore the file, or remove it and a new one is made: then nodes and "
+            "gateways that run with the old one are strangers, and hashing policies put keys elsewhere"
+        )
+    return kept.decode("ascii")
 
 
 def process_started(pid: int) -> str | None:

@@ -20,6 +20,7 @@ from ringway.admin.server import AdminServer
 from ringway.app.config import Config
 from ringway.app.engine import open_engine, read_secret
 from ringway.app.limit import allow_many_files
+from ringway.app.log_writer import LogWriter
 from ringway.app.member import free_name, take_name
 from ringway.app.metric import (
     BALANCER,
@@ -59,11 +60,11 @@ STATIC_SECRET = b"static backends"
 """Keys the hashes of policies where there is no engine and so no secret: several gateways then agree on owners."""
 
 
-async def run_gateway(config: Config) -> int:
+async def run_gateway(config: Config, log: LogWriter) -> int:
     """Run a gateway until it is told to stop; return the exit code. Raise `ConfigError`, or `EngineError`."""
     allow_many_files()
     if config.static.backends:
-        return await _run_static_gateway(config)
+        return await _run_static_gateway(config, log)
     rng = Random()
     incarnation = _new_incarnation()
     secret = read_secret(config.engine)
@@ -88,7 +89,7 @@ async def run_gateway(config: Config) -> int:
         await control.serve(engine)
         await directory.join(engine, _introduction(config, name, incarnation, gateway.port, admin), rng)
         sources = [
-            read_process("gateway", name, engine),
+            read_process("gateway", name, engine, log),
             read_stats(gateway.stats, GATEWAY),
             read_stats(balancer.stats, BALANCER),
             read_view(directory.view),
@@ -125,7 +126,7 @@ async def run_gateway(config: Config) -> int:
         return await run_until_stopped(jobs, steps, deadline_s=config.gateway.stop_deadline_s + SHUTDOWN_EXTRA_S)
 
 
-async def _run_static_gateway(config: Config) -> int:
+async def _run_static_gateway(config: Config, log: LogWriter) -> int:
     """Run a gateway over static backends: no engine, no registry, no balancer."""
     rng = Random()
     backends = read_backends(config.static.backends)
@@ -146,7 +147,7 @@ async def _run_static_gateway(config: Config) -> int:
     jobs = [measuring, Job("watch", watch([*gateway.tasks, *checks.tasks]))]
     if admin:
         sources = [
-            read_process("gateway", name, None),
+            read_process("gateway", name, None, log),
             read_stats(gateway.stats, GATEWAY),
             read_view(directory.view),
             read_policy(steering),
@@ -168,7 +169,7 @@ async def _run_static_gateway(config: Config) -> int:
     return await run_until_stopped(jobs, steps, deadline_s=config.gateway.stop_deadline_s + SHUTDOWN_EXTRA_S)
 
 
-async def run_node(config: Config) -> int:
+async def run_node(config: Config, log: LogWriter) -> int:
     """Run a channel node until it is told to stop; return the exit code. Raise `ConfigError`, or `EngineError`."""
     allow_many_files()
     incarnation = _new_incarnation()
@@ -182,7 +183,7 @@ async def run_node(config: Config) -> int:
         await node.start()
         jobs = [Job("watch", watch(node.tasks)), Job("name", _free_name(engine, name, incarnation))]
         if admin:
-            sources = [read_process("node", name, engine), read_stats(node.stats, NODE)]
+            sources = [read_process("node", name, engine, log), read_stats(node.stats, NODE)]
             members = node.peers.membership.members
             asked = Admin(
                 lambda: _health(name, Role.NODE, engine, "draining" if node.state is NodeState.DRAINING else ""),

@@ -14,6 +14,7 @@ import typer
 from ringway.cli.cluster import GatewayUrl, connected, gateway_urls
 from ringway.cli.option import AsJson, StateDir
 from ringway.cli.process import run_async
+from ringway.cli.terminal import say_json
 from ringway.client import Client, Publication
 from ringway.errors import RingwayError
 
@@ -57,7 +58,7 @@ def bench(
     addresses = gateway_urls(url, state)
     measured = run_async(_measure(addresses, clients, rate, seconds, size, quiet=as_json))
     if as_json:
-        typer.echo(msgspec.json.encode(measured))
+        say_json(measured)
     else:
         _show(measured)
     if measured.delivered < measured.expected:

@@ -12,7 +12,7 @@ import typer
 
 from ringway.app.config import Layer, load_joined
 from ringway.app.engine import open_engine
-from ringway.app.log import LogConfig, configure_log
+from ringway.app.log import open_log
 from ringway.app.member import Members, hear_members
 from ringway.app.state import find_running, state_dir
 from ringway.client import Client, ClientConfig
@@ -52,14 +52,15 @@ async def joined(flags: Layer, config_file: str | None, state: str | None) -> As
     """Connect to the engine of the running system, and hear its members."""
     config = load_joined(flags=flags, file=config_file, state=state).config
     # A command shows what it finds itself; of the engine's events only errors are worth a line between.
-    configure_log(LogConfig(level="error", format=config.log.format))
+    log = msgspec.structs.replace(config.log, level="error")
     if not config.engine.url:
         raise ConfigError(
             "static backends have no engine to ask; ask the gateway's admin port: /v1/nodes, /v1/explain, /v1/policy"
         )
     # Somebody waits at the terminal: an engine that is not there is said at once.
-    async with open_engine(msgspec.structs.replace(config.engine, wait_s=0), "command line") as engine:
-        yield engine, await hear_members(engine)
+    with open_log(log):
+        async with open_engine(msgspec.structs.replace(config.engine, wait_s=0), "command line") as engine:
+            yield engine, await hear_members(engine)
 
 
 def need_node(members: Members, name: str) -> Report:

@@ -9,6 +9,7 @@ from ringway.app.config import Loaded, all_fields, load_config
 from ringway.app.engine import hide_credentials
 from ringway.app.field import Field, show_value
 from ringway.cli.option import AsJson, ConfigFile
+from ringway.cli.terminal import say, say_json
 
 HIDDEN = "(hidden)"
 
@@ -25,16 +26,16 @@ def show(
     loaded = load_config(file=config_file)
     loaded.check_policy()
     if as_json:
-        typer.echo(msgspec.json.encode(_as_json(loaded, origin=origin)))
+        say_json(_as_json(loaded, origin=origin))
         return
     section = ""
     for field in all_fields().values():
         if field.section != section:
-            typer.echo(("\n" if section else "") + f"[{field.section}]")
+            say(("\n" if section else "") + f"[{field.section}]")
             section = field.section
         value = shown(field, value_of(loaded, field))
         line = f"# {field.name} is not set" if value is None else f"{field.name} = {as_toml(value)}"
-        typer.echo(f"{line:<44}  # {loaded.origin(field.path)}" if origin else line)
+        say(f"{line:<44}  # {loaded.origin(field.path)}" if origin else line)
 
 
 def value_of(loaded: Loaded, field: Field) -> Any:

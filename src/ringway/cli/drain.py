@@ -2,7 +2,6 @@
 
 from typing import Annotated
 
-import msgspec
 import typer
 
 from ringway.app.config import Layer
@@ -11,6 +10,7 @@ from ringway.cli.cluster import ask_leader, ask_node, joined, need_node
 from ringway.cli.duration import read_duration
 from ringway.cli.option import AsJson, ConfigFile, StateDir, takes_settings
 from ringway.cli.process import run_async
+from ringway.cli.terminal import say, say_json
 from ringway.cli.watch import Drained, leaving, watch_until_empty
 from ringway.errors import ConfigError
 from ringway.protocol.order import Drain, SetState
@@ -55,7 +55,7 @@ def drain(
             if within_s:
                 judged = await ask_leader(engine, Drain(node=report.name, within_s=within_s, force=force))
                 if not as_json and judged.connections:
-                    typer.echo(leaving(node, judged))
+                    say(leaving(node, judged))
             else:
                 await ask_node(engine, report.name, SetState(draining=True))
             if not wait:
@@ -64,11 +64,11 @@ def drain(
 
     done = run_async(work())
     if as_json:
-        typer.echo(msgspec.json.encode(done))
+        say_json(done)
     elif wait:
-        typer.echo(f"{node} is empty: {done.moved:,} connections left it in {done.seconds:.0f} s")
+        say(f"{node} is empty: {done.moved:,} connections left it in {done.seconds:.0f} s")
     else:
-        typer.echo(f"{node} drains: {done.connections:,} connections to move; `ringway top` shows it")
+        say(f"{node} drains: {done.connections:,} connections to move; `ringway top` shows it")
 
 
 def _need_another(members: Members, node: str) -> None:

@@ -2,13 +2,13 @@
 
 from typing import TYPE_CHECKING, Annotated
 
-import msgspec
 import typer
 
 from ringway.app.config import Layer
 from ringway.cli.option import AsJson, ConfigFile, StateDir, takes_settings
 from ringway.cli.process import run_async
 from ringway.cli.steer import Gateways, gateways
+from ringway.cli.terminal import say_json
 from ringway.errors import ConfigError
 from ringway.protocol.control import Candidate, Explain, Explanation
 from ringway.types import NodeName
@@ -43,7 +43,7 @@ def explain(
 
     said = run_async(ask())
     if as_json:
-        typer.echo(msgspec.json.encode(said))
+        say_json(said)
     else:
         _show(said)
     if said.problem:
@@ -62,17 +62,17 @@ def _choose(found: Gateways, wanted: str) -> NodeName:
 def _show(said: Explanation) -> None:
     from rich.text import Text
 
-    from ringway.cli.table import make_console
+    from ringway.cli.table import make_console, words
 
     console = make_console()
     who = f"A client with the key {said.key!r}" if said.key else "A client without a key"
     if said.problem:
-        console.print(Text(f"{who} cannot be placed: {said.problem}.", "red"))
+        console.print(words(f"{who} cannot be placed: {said.problem}.", "red"))
     else:
         console.print(Text.assemble(f"{who} goes to ", (said.chosen, "bold green"), "."))
-    console.print(Text(f"{said.gateway} places by {said.policy}: {said.rule}.", "dim"))
+    console.print(words(f"{said.gateway} places by {said.policy}: {said.rule}.", "dim"))
     if said.note:
-        console.print(Text(f"Note: {said.note}.", "yellow"))
+        console.print(words(f"Note: {said.note}.", "yellow"))
     if said.candidates:
         console.print()
         console.print(_table(said))
@@ -80,7 +80,8 @@ def _show(said: Explanation) -> None:
 
 def _table(said: Explanation) -> "RenderableType":
     from rich.table import Table
-    from rich.text import Text
+
+    from ringway.cli.table import words
 
     parts = [part for part in _PARTS if any(getattr(each, part) for each in said.candidates)]
     weighted = any(each.weight != 1 or each.trim != 1 for each in said.candidates)
@@ -92,12 +93,12 @@ def _table(said: Explanation) -> "RenderableType":
         chosen = each.node == said.chosen
         table.add_row(
             "▶" if chosen else "",
-            Text(each.node, "bold" if chosen else ""),
+            words(each.node, "bold" if chosen else ""),
             _value(each),
             f"{each.load:,}",
             *(f"{getattr(each, part):,}" for part in parts),
             *([_weight(each)] if weighted else []),
-            Text(_why(said, each), "" if each.eligible else "yellow"),
+            words(_why(said, each), "" if each.eligible else "yellow"),
             style="green" if chosen else "" if each.compared else "dim",
         )
     return table

@@ -8,6 +8,7 @@ from ringway.app.config import Layer
 from ringway.cli.option import ConfigFile, StateDir, takes_settings
 from ringway.cli.process import run_async
 from ringway.cli.steer import gateways
+from ringway.cli.terminal import say
 from ringway.protocol.directive import ASKED_FOR
 
 
@@ -28,7 +29,7 @@ def freeze(
             await found.decide(lambda newest: newest.with_frozen(why.strip() or ASKED_FOR))
 
     run_async(decide())
-    typer.echo(f"No connection is moved any more: {why.strip() or ASKED_FOR}. `ringway unfreeze` lets moves go on.")
+    say(f"No connection is moved any more: {why.strip() or ASKED_FOR}. `ringway unfreeze` lets moves go on.")
 
 
 def register(app: typer.Typer) -> None:

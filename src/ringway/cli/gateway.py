@@ -3,9 +3,8 @@
 import typer
 
 from ringway.app.config import Layer, load_joined
-from ringway.app.log import configure_log
 from ringway.cli.option import ConfigFile, StateDir, takes_settings
-from ringway.cli.process import run_async
+from ringway.cli.process import run_process
 
 
 @takes_settings(
@@ -22,10 +21,9 @@ def gateway(flags: Layer, config_file: ConfigFile = None, state: StateDir = None
     loaded = load_joined(flags=flags, file=config_file, state=state)
     loaded.check_policy()
     config = loaded.config
-    configure_log(config.log)
     from ringway.app.wire import run_gateway
 
-    raise typer.Exit(run_async(run_gateway(config)))
+    run_process(config.log, lambda log: run_gateway(config, log))
 
 
 def register(app: typer.Typer) -> None:

@@ -1,15 +1,19 @@
 """The entry point: finds the command, and turns errors into one clear line each and an exit code.
 
 Exit codes: 0 done; 1 it failed; 2 a setting is wrong or what is needed is not there, and the caller must act;
-130 ended by Ctrl-C.
+130 ended by Ctrl-C; 141 whoever read the output is gone.
 """
 
 import importlib
+import os
 import sys
+import traceback
 from collections.abc import Sequence
 
 import typer
 
+from ringway.app.load import TRACEBACK_ENV
+from ringway.cli.terminal import READER_GONE_CODE, OutputFailed, open_streams, tell
 from ringway.errors import ConfigError, EngineError, RingwayError
 
 COMMANDS = (
@@ -60,12 +64,20 @@ def build(words: Sequence[str] = ()) -> typer.Typer:
 
 def main() -> None:
     """Run the command that the process's arguments name, and exit."""
-    sys.exit(run(sys.argv[1:]))
+    open_streams()
+    code = run(sys.argv[1:])
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OutputFailed as error:
+        code = _output_failed(error)
+    sys.exit(code)
 
 
 def run(words: Sequence[str]) -> int:
     """Run the command that `words` name; return the exit code."""
     try:
+        _check_words(words)
         build(words)(args=list(words), prog_name="ringway")
     except SystemExit as exit_:
         return exit_.code if isinstance(exit_.code, int) else 0 if exit_.code is None else 1
@@ -73,17 +85,48 @@ def run(words: Sequence[str]) -> int:
         return _fail(error.problems, 2)
     except EngineError as error:
         return _fail([str(error)], 2)
+    except OutputFailed as error:
+        return _output_failed(error)
     except RingwayError as error:
         return _fail([str(error)], 1)
     except KeyboardInterrupt:
         return 130
+    except Exception as error:
+        return _fault(error)
     return 0
+
+
+def _check_words(words: Sequence[str]) -> None:
+    """Raise `ConfigError` for an argument that is no text: Python holds bytes that are no UTF-8 as halves of pairs."""
+    for word in words:
+        try:
+            word.encode()
+        except UnicodeEncodeError:
+            shown = repr(os.fsencode(word))[1:]
+            raise ConfigError(f"the argument {shown} is not UTF-8; write it in that encoding") from None
 
 
 def _fail(lines: Sequence[str], code: int) -> int:
     for line in lines:
-        sys.stderr.write(f"ringway: {line}\n")
+        tell(f"ringway: {line}")
     return code
+
+
+def _output_failed(error: OutputFailed) -> int:
+    return READER_GONE_CODE if error.reader_gone else _fail([str(error)], 1)
+
+
+def _fault(error: Exception) -> int:
+    """Tell of what should not happen: of the system in its own words, of a fault of ours with the place."""
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{error.filename}: " if error.filename else ""
+        return _fail([f"{where}{error.strerror}"], 1)
+    if os.environ.get(TRACEBACK_ENV):
+        traceback.print_exception(error)
+    at = traceback.extract_tb(error.__traceback__)[-1]
+    place = f"{os.path.basename(at.filename)}:{at.lineno}"
+    remedy = f"set {TRACEBACK_ENV}=1 to see how it came to that, and report it"
+    return _fail([f"a fault of ringway itself: {type(error).__name__}: {error} ({place}); {remedy}"], 1)
 
 
 def _root() -> None:

@@ -4,13 +4,13 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
-import msgspec
 import typer
 
 from ringway.app.config import Layer
 from ringway.cli.option import AsJson, ConfigFile, StateDir, takes_settings
 from ringway.cli.process import run_async
 from ringway.cli.steer import gateways
+from ringway.cli.terminal import say_json
 from ringway.protocol.control import Decision, Decisions, ListDecisions, newest
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def moves(
 
     decisions = run_async(ask())
     if as_json:
-        typer.echo(msgspec.json.encode(decisions))
+        say_json(decisions)
         return
     from ringway.cli.table import make_console
 
@@ -53,7 +53,8 @@ def moves(
 
 def _table(decisions: Sequence[Decision]) -> "RenderableType":
     from rich.table import Table
-    from rich.text import Text
+
+    from ringway.cli.table import words
 
     table = Table(box=None, pad_edge=False, header_style="dim")
     numbers = ("ordered", "seconds")
@@ -63,12 +64,12 @@ def _table(decisions: Sequence[Decision]) -> "RenderableType":
         table.add_row(
             _when(each.at),
             each.gateway,
-            Text(each.cause, "bold"),
+            words(each.cause, "bold"),
             _pairs(each),
             f"{each.ordered:,} of {each.planned:,}",
             f"{each.seconds:,.0f}",
-            Text(each.outcome, _STYLES.get(each.outcome.partition(":")[0], "yellow")),
-            Text(each.reason, "dim"),
+            words(each.outcome, _STYLES.get(each.outcome.partition(":")[0], "yellow")),
+            words(each.reason, "dim"),
         )
     return table
 

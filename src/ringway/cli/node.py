@@ -3,9 +3,8 @@
 import typer
 
 from ringway.app.config import Layer, load_joined
-from ringway.app.log import configure_log
 from ringway.cli.option import ConfigFile, StateDir, takes_settings
-from ringway.cli.process import run_async
+from ringway.cli.process import run_process
 
 
 @takes_settings("node", "member", "engine", "admin", "log", own=("node",))
@@ -16,10 +15,9 @@ def node(flags: Layer, config_file: ConfigFile = None, state: StateDir = None) -
     where they are not given. The balancer then moves to it what is its fair share, and no connection more.
     """
     config = load_joined(flags=flags, file=config_file, state=state).config
-    configure_log(config.log)
     from ringway.app.wire import run_node
 
-    raise typer.Exit(run_async(run_node(config)))
+    run_process(config.log, lambda log: run_node(config, log))
 
 
 def register(app: typer.Typer) -> None:

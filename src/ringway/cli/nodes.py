@@ -1,6 +1,5 @@
 """`ringway nodes`: who is there."""
 
-import msgspec
 import typer
 
 from ringway.admin.member import Cluster, describe
@@ -8,6 +7,7 @@ from ringway.app.config import Layer
 from ringway.cli.cluster import joined
 from ringway.cli.option import AsJson, ConfigFile, StateDir, takes_settings
 from ringway.cli.process import run_async
+from ringway.cli.terminal import say_json
 
 
 @takes_settings("engine")
@@ -23,7 +23,7 @@ def nodes(flags: Layer, as_json: AsJson = False, config_file: ConfigFile = None,
 
     cluster = run_async(ask())
     if as_json:
-        typer.echo(msgspec.json.encode(cluster.nodes))
+        say_json(cluster.nodes)
         return
     from ringway.cli.table import gateways_table, make_console, nodes_table
 

@@ -5,7 +5,6 @@ import sys
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-import msgspec
 import typer
 
 from ringway.app.config import Layer
@@ -13,6 +12,7 @@ from ringway.app.field import Field, fields_of, show_value
 from ringway.cli.option import AsJson, ConfigFile, StateDir, takes_settings
 from ringway.cli.process import run_async
 from ringway.cli.steer import gateways, newest_of
+from ringway.cli.terminal import say, say_json
 from ringway.core.placement import DEFAULT_POLICY, POLICIES, Spec, parse_spec
 from ringway.core.placement.spec import read_options
 from ringway.core.steering import Steering
@@ -45,7 +45,7 @@ def show(
 
     answers = run_async(ask())
     if as_json:
-        typer.echo(msgspec.json.encode(answers))
+        say_json(answers)
     else:
         _show(answers)
 
@@ -82,23 +82,22 @@ def reset(
 def list_policies(as_json: AsJson = False) -> None:
     """List the policies, how each chooses a node, and its options."""
     if as_json:
-        typer.echo(msgspec.json.encode([_as_json(name) for name in POLICIES]))
+        say_json([_as_json(name) for name in POLICIES])
         return
     from rich.table import Table
-    from rich.text import Text
 
-    from ringway.cli.table import make_console
+    from ringway.cli.table import make_console, words
 
     table = Table(box=None, pad_edge=False, header_style="dim")
     table.add_column("policy", no_wrap=True)
     table.add_column("option", no_wrap=True)
     table.add_column("what it does")
     for name in POLICIES:
-        table.add_row(Text(name, "bold"), "", _summary(name))
+        table.add_row(words(name, "bold"), "", _summary(name))
         for option in _options(name):
             shown = f"{option.name}={show_value(option.default)}" if option.default != "" else f"{option.name}=..."
             rule = f" ({option.rule})" if option.rule != "a text" else ""
-            table.add_row("", shown, Text(option.description + rule, "dim"))
+            table.add_row("", shown, words(option.description + rule, "dim"))
     console = make_console()
     console.print(table)
     console.print("\nGive options after a colon: ringway policy set two-choices:d=3", highlight=False)
@@ -113,18 +112,18 @@ def _decide(
 
     answers = run_async(decide())
     if as_json:
-        typer.echo(msgspec.json.encode(answers))
+        say_json(answers)
         return
     _show(answers)
     if moving:
-        typer.echo("Connections that it places elsewhere are moved, at the usual pace: `ringway moves` shows them.")
+        say("Connections that it places elsewhere are moved, at the usual pace: `ringway moves` shows them.")
 
 
 def _show(answers: Sequence[DirectiveAnswer]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from ringway.cli.table import make_console
+    from ringway.cli.table import make_console, words
 
     console = make_console()
     newest = newest_of(answers)
@@ -133,13 +132,13 @@ def _show(answers: Sequence[DirectiveAnswer]) -> None:
         table.add_column(name, overflow="fold")
     for answer in answers:
         behind = newest.newer_than(answer.directive)
-        version = Text(f"{answer.directive.version}, not {newest.version}" if behind else f"{newest.version}")
+        version = words(f"{answer.directive.version}, not {newest.version}" if behind else f"{newest.version}")
         version.stylize("red" if behind else "")
-        table.add_row(Text(answer.gateway, "bold"), answer.policy, version, Text(answer.configured, "dim"))
+        table.add_row(words(answer.gateway, "bold"), answer.policy, version, words(answer.configured, "dim"))
     console.print(table)
     for answer in answers:
         if answer.problem:
-            console.print(Text(f"{answer.gateway}: {answer.problem}", "red"))
+            console.print(words(f"{answer.gateway}: {answer.problem}", "red"))
     if not newest.moving:
         console.print(
             Text(
@@ -147,7 +146,7 @@ def _show(answers: Sequence[DirectiveAnswer]) -> None:
             )
         )
     if newest.frozen:
-        console.print(Text(f"Moves are frozen: {newest.frozen}. `ringway unfreeze` lets them go on.", "yellow"))
+        console.print(words(f"Moves are frozen: {newest.frozen}. `ringway unfreeze` lets them go on.", "yellow"))
 
 
 def _checked(text: str) -> Spec:

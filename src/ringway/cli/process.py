@@ -1,11 +1,16 @@
-"""Runs what commands do: a coroutine in an event loop, quiet on Ctrl-C."""
+"""Runs what commands do: a coroutine in an event loop, quiet on Ctrl-C; and the processes that log."""
 
 import asyncio
 import sys
-from collections.abc import Coroutine
-from typing import Any, TypeVar
+from collections.abc import Callable, Coroutine
+from typing import Any, NoReturn, TypeVar
 
 import typer
+
+from ringway.app.log import LogConfig, open_log
+from ringway.app.log_writer import LogWriter
+from ringway.cli.terminal import say
+from ringway.errors import RingwayError
 
 T = TypeVar("T")
 
@@ -18,6 +23,23 @@ def run_async(coroutine: Coroutine[Any, Any, T]) -> T:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(coroutine)
     except KeyboardInterrupt:
-        if sys.stdout.isatty():
-            typer.echo()  # the terminal's own ^C stands alone on its line
+        if sys.stdout is not None and sys.stdout.isatty():
+            say("")  # the terminal's own ^C stands alone on its line
         raise typer.Exit(130) from None
+
+
+def run_process(
+    config: LogConfig, work: Callable[[LogWriter], Coroutine[Any, Any, int]], descriptor: int | None = None
+) -> NoReturn:
+    """Run `work` with its log open, on stderr or `descriptor`, and exit with its code; 1 where it fails by a fault."""
+    import structlog
+
+    with open_log(config, descriptor) as log:
+        try:
+            code = run_async(work(log))
+        except (RingwayError, typer.Exit):
+            raise
+        except Exception:
+            structlog.get_logger().exception("the process ends by a fault of its own")
+            code = 1
+    raise typer.Exit(code)

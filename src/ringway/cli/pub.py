@@ -1,5 +1,6 @@
 """`ringway pub`: publishes one message."""
 
+import json
 from typing import Annotated, Any
 
 import msgspec
@@ -8,6 +9,7 @@ import typer
 from ringway.cli.cluster import GatewayUrl, connected, gateway_urls
 from ringway.cli.option import StateDir
 from ringway.cli.process import run_async
+from ringway.errors import ConfigError
 
 
 def pub(
@@ -30,11 +32,22 @@ def pub(
 
 
 def read_data(text: str) -> Any:
-    """Return the JSON value that `text` is, or `text` itself where it is none."""
+    """Return the JSON value that `text` is, or `text` where it is none; raise `ConfigError` for too deep a one."""
     try:
         return msgspec.json.decode(text)
     except msgspec.DecodeError:
+        pass
+    except RecursionError:
+        raise ConfigError("the data is nested too deep; publish it as a text, in quotes, or less deep") from None
+    try:
+        json.loads(text, parse_constant=_refuse)
+    except (ValueError, RecursionError):
         return text
+    return msgspec.Raw(text.encode())  # it holds half a surrogate pair, which JSON may and msgspec does not
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")
 
 
 def register(app: typer.Typer) -> None:

@@ -2,13 +2,13 @@
 
 from typing import Annotated
 
-import msgspec
 import typer
 
 from ringway.app.config import Layer
 from ringway.cli.cluster import ANSWER_S, joined
 from ringway.cli.option import AsJson, ConfigFile, StateDir, takes_settings
 from ringway.cli.process import run_async
+from ringway.cli.terminal import say_json
 from ringway.errors import NoAnswer, RingwayError
 from ringway.protocol.order import BALANCER, PlanAnswer, Rebalance, decode_plan_answer, encode
 
@@ -39,7 +39,7 @@ def rebalance(
 
     answer = run_async(ask())
     if as_json:
-        typer.echo(msgspec.json.encode(answer))
+        say_json(answer)
     else:
         _show(answer, dry_run=dry_run)
 

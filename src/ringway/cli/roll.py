@@ -17,6 +17,7 @@ from ringway.cli.duration import read_duration, read_pause
 from ringway.cli.forecast import forecast
 from ringway.cli.option import ConfigFile, StateDir, takes_settings
 from ringway.cli.process import run_async
+from ringway.cli.terminal import say, tell
 from ringway.cli.watch import leaving, watch_until_empty
 from ringway.core.membership import TICK_S
 from ringway.errors import ConfigError, RingwayError
@@ -87,8 +88,8 @@ def roll(
             names = choose_nodes(nodes, members)
             if dry_run:
                 balance = load_joined(flags=flags, file=config_file, state=state).config.balance
-                typer.echo(await forecast(engine, members, names, balance, within_s))
-                typer.echo(f"Nothing was done. Each would be restarted by: {shlex.join(words)}")
+                say(await forecast(engine, members, names, balance, within_s))
+                say(f"Nothing was done. Each would be restarted by: {shlex.join(words)}")
                 return
             await Roll(engine, members, names, words, within_s, force, ready_s).run(pause_s)
 
@@ -125,11 +126,11 @@ class Roll:
             except RingwayError as error:
                 raise RingwayError(f"{error}. {self._standing(index)}") from None
             except asyncio.CancelledError:
-                typer.echo(f"ringway: interrupted. {self._standing(index)}", err=True)
+                tell(f"ringway: interrupted. {self._standing(index)}")
                 raise
             if index + 1 < len(self._names):
                 await self._pause(pause_s)
-        typer.echo(f"{len(self._names)} nodes were restarted, with {moved:,} moves")
+        say(f"{len(self._names)} nodes were restarted, with {moved:,} moves")
 
     async def _restart(self, name: NodeName, later: Sequence[NodeName], step: str) -> int:
         """Drain, restart and wait for one node; return how many connections left it."""
@@ -137,10 +138,10 @@ class Roll:
         request = Drain(node=name, within_s=self._within_s, force=self._force, avoid=tuple(later))
         judged = await ask_leader(self._engine, request, LEADER_S)
         if judged.connections:
-            typer.echo(f"{step}: {leaving(name, judged)}")
+            say(f"{step}: {leaving(name, judged)}")
         drained = await watch_until_empty(self._engine, self._members, name, quiet=False)
         words = [word.replace(NODE, name) for word in self._words]
-        typer.echo(f"{step}: empty after {drained.seconds:.0f} s; running {shlex.join(words)}")
+        say(f"{step}: empty after {drained.seconds:.0f} s; running {shlex.join(words)}")
         began = time.monotonic()
         try:
             async with asyncio.timeout(self._ready_s):
@@ -148,7 +149,7 @@ class Roll:
                 await self._returned(name, life)
         except TimeoutError:
             raise RingwayError(self._why_not_back(name, life)) from None
-        typer.echo(f"{step}: back after {time.monotonic() - began:.0f} s")
+        say(f"{step}: back after {time.monotonic() - began:.0f} s")
         return drained.moved
 
     async def _returned(self, name: NodeName, life: Incarnation) -> None:

@@ -12,6 +12,7 @@ import msgspec
 import typer
 
 from ringway.cli.option import AsJson, ConfigFile, StateDir
+from ringway.cli.terminal import say_json, tell
 from ringway.errors import ConfigError
 from ringway.sim.scenario import SCENARIOS, Scenario, make_scenario, read_file
 
@@ -191,7 +192,7 @@ def _compare(asked: Asked, values: dict[str, Any], *, what_if: bool = False) -> 
         title = what_if_headline(scenario)
         note = what_if_note([each.name for each in contenders if each.make_policy().table])
     if asked.as_json:
-        typer.echo(msgspec.json.encode([_without_course(summary) for summary in summaries]))
+        say_json([_without_course(summary) for summary in summaries])
     else:
         _show(scenario, summaries, title, note)
     if asked.html is not None:
@@ -237,7 +238,7 @@ def _placement(asked: Asked, given: dict[str, Any], keys: str) -> None:
         with _progress(spec, asked, 1.0) as progress:
             answers.append(place_keys(spec, int(count), weights, scenario.seed, progress))
     if asked.as_json:
-        typer.echo(msgspec.json.encode(answers))
+        say_json(answers)
     else:
         _show_placement(answers)
 
@@ -299,7 +300,7 @@ def _write(path: str, text: str) -> None:
         Path(path).write_text(text)
     except OSError as error:
         raise ConfigError(f"the page cannot be written to {path}: {error.strerror}; name another file") from None
-    typer.echo(f"The page is in {path}", err=True)
+    tell(f"The page is in {path}")
 
 
 def register(app: typer.Typer) -> None:

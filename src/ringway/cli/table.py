@@ -1,10 +1,15 @@
 """The members as tables."""
 
-from rich.console import Console, RenderableType
+from collections.abc import Iterator
+from typing import Any
+
+from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderableType, RenderHook
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
 from ringway.admin.member import Cluster, NodeRow
+from ringway.app.visible import visible
 from ringway.types import NodeState
 
 WIDE = 160
@@ -15,8 +20,34 @@ _EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 def make_console() -> Console:
     """Return a console for tables: as wide as the terminal, or wide enough where there is none."""
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=WIDE)
+    plain: dict[str, Any] = {"highlight": False, "markup": False, "emoji": False}
+    console = Console(**plain)
+    if not console.is_terminal:
+        console = Console(**plain, width=WIDE)
+    console.push_render_hook(_Visible())
+    return console
+
+
+class _Visible(RenderHook):
+    """Makes visible what would steer the terminal, in whatever is printed: much of it was chosen by others."""
+
+    def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
+        """Return `renderables` with all their text made visible."""
+        return [_Shown(each) for each in renderables]
+
+
+class _Shown:
+    def __init__(self, inner: ConsoleRenderable) -> None:
+        self._inner = inner
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
+        for text, style, control in console.render(self._inner, options):
+            yield Segment(text if control else visible(text, keep="\n"), style, control)
+
+
+def words(text: str, style: str = "") -> Text:
+    """Return a text that others chose, as a cell of a table: on one line, and nothing in it means anything."""
+    return Text(visible(text), style)
 
 
 def nodes_table(cluster: Cluster) -> RenderableType:
@@ -28,14 +59,14 @@ def nodes_table(cluster: Cluster) -> RenderableType:
         table.add_column(name, justify="right" if name in numbers else "left", overflow="fold")
     for node in cluster.nodes:
         table.add_row(
-            Text(node.name, "bold"),
+            words(node.name, "bold"),
             state_text(node),
             f"{node.connections:,}",
             f"{node.fair:,.0f}",
             *([f"{node.weight:g}"] if weighted else []),
             f"{node.cpu:.0%}",
             f"{node.memory_bytes / 2**20:,.0f} MiB",
-            node.public_url or node.url,
+            words(node.public_url or node.url),
         )
     return table
 
@@ -47,7 +78,8 @@ def gateways_table(cluster: Cluster) -> RenderableType:
         table.add_column(name)
     for gateway in cluster.gateways:
         role = Text("leads", "green") if gateway.leading else Text("stands by", "dim")
-        table.add_row(Text(gateway.name, "bold"), gateway.public_url or gateway.url, gateway.admin_url, role)
+        url = words(gateway.public_url or gateway.url)
+        table.add_row(words(gateway.name, "bold"), url, words(gateway.admin_url), role)
     return table
 
 

@@ -12,6 +12,7 @@ from ringway.app.config import Layer
 from ringway.cli.cluster import joined
 from ringway.cli.option import AsJson, ConfigFile, StateDir, takes_settings
 from ringway.cli.process import run_async
+from ringway.cli.terminal import say_json
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -102,7 +103,7 @@ async def _watch(flags: Layer, config_file: str | None, state: str | None, *, on
 def _print(cluster: Cluster, rates: dict[str, Rates], *, as_json: bool) -> None:
     if as_json:
         rows = [msgspec.to_builtins(node) | msgspec.to_builtins(rates[node.name]) for node in cluster.nodes]
-        typer.echo(msgspec.json.encode(rows))
+        say_json(rows)
         return
     from ringway.cli.table import make_console
 
@@ -115,7 +116,7 @@ def _screen(cluster: Cluster, rates: dict[str, Rates], *, engine_up: bool, width
     from rich.table import Table
     from rich.text import Text
 
-    from ringway.cli.table import bar, gateways_table, state_text
+    from ringway.cli.table import bar, gateways_table, state_text, words
 
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name in ("node", "state", "conns", "", "fair", "new/s", "pub/s", "deliv/s", "moves/s", "cpu", "lag"):
@@ -125,7 +126,7 @@ def _screen(cluster: Cluster, rates: dict[str, Rates], *, engine_up: bool, width
     for node in cluster.nodes:
         rate = rates[node.name]
         table.add_row(
-            Text(node.name, "bold"),
+            words(node.name, "bold"),
             state_text(node),
             f"{node.connections:,}",
             bar(node.connections, node.fair, largest, room),

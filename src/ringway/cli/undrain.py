@@ -7,6 +7,7 @@ from ringway.cli.cluster import ask_node, joined, need_node
 from ringway.cli.drain import NodeArgument
 from ringway.cli.option import ConfigFile, StateDir, takes_settings
 from ringway.cli.process import run_async
+from ringway.cli.terminal import say
 from ringway.protocol.order import SetState
 
 
@@ -19,7 +20,7 @@ def undrain(flags: Layer, node: NodeArgument, config_file: ConfigFile = None, st
             await ask_node(engine, need_node(members, node).name, SetState(draining=False))
 
     run_async(work())
-    typer.echo(f"{node} takes connections again")
+    say(f"{node} takes connections again")
 
 
 def register(app: typer.Typer) -> None:

@@ -6,6 +6,7 @@ from ringway.app.config import Layer
 from ringway.cli.option import ConfigFile, StateDir, takes_settings
 from ringway.cli.process import run_async
 from ringway.cli.steer import gateways
+from ringway.cli.terminal import say
 
 
 @takes_settings("engine")
@@ -17,7 +18,7 @@ def unfreeze(flags: Layer, config_file: ConfigFile = None, state: StateDir = Non
             await found.decide(lambda newest: newest.with_frozen(""))
 
     run_async(decide())
-    typer.echo("The balancer moves connections again where that is worth it: `ringway rebalance --dry-run` says where.")
+    say("The balancer moves connections again where that is worth it: `ringway rebalance --dry-run` says where.")
 
 
 def register(app: typer.Typer) -> None:

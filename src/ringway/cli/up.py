@@ -1,15 +1,26 @@
 """`ringway up`: a whole system on this machine, with one command."""
 
+import sys
 from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from ringway.admin.member import Cluster
-from ringway.app.config import Layer, load_config
-from ringway.app.log import configure_log
-from ringway.app.state import Running, prepare, state_dir
+from ringway.app.config import Layer, Loaded, load_config
+from ringway.app.log import stream_descriptor
+from ringway.app.log_writer import LogWriter
+from ringway.app.state import Running, open_private, state_dir
+from ringway.app.visible import visible
 from ringway.cli.option import ConfigFile, StateDir, takes_settings
-from ringway.cli.process import run_async
+from ringway.cli.process import run_process
+
+if TYPE_CHECKING:
+    from ringway.app.up import Show, Tell
+
+SCREEN_BYTES_MAX = 1 << 20
+"""How much may wait for the terminal; beyond it lines are lost, and it is told how many."""
 
 SNIPPET = """\
 ws = new WebSocket(`ws://${location.host}/connection/websocket`)
@@ -36,32 +47,44 @@ def up(flags: Layer, config_file: ConfigFile = None, state: StateDir = None) -> 
     """
     loaded = load_config(flags=flags, file=config_file)
     directory = state_dir(state)
-    prepare(directory)
-    with (directory / "up.log").open("w") as log:
-        configure_log(loaded.config.log, log)
-        from ringway.app.up import run_up
+    option = f" --state {directory}" if state else ""
+    log = open_private(directory, "up.log")
+    # The terminal may be stopped (Ctrl-S), or a pipe that nobody reads: what runs must not wait for it.
+    screen = LogWriter(
+        stream_descriptor(sys.stdout),
+        SCREEN_BYTES_MAX,
+        lambda count: f"{count} lines were lost here",
+        encoding=getattr(sys.stdout, "encoding", "utf-8"),
+        errors=getattr(sys.stdout, "errors", "replace"),
+    )
 
-        def show(running: Running, cluster: Cluster) -> None:
-            _show(
-                running, cluster, f" --state {directory}" if state else "", has_pages=bool(loaded.config.gateway.pages)
-            )
+    def show(running: Running, cluster: Cluster) -> None:
+        screen.write(_page(running, cluster, option, has_pages=bool(loaded.config.gateway.pages)))
 
-        code = run_async(run_up(loaded, directory, config_file, show=show, tell=_tell))
-    raise typer.Exit(code)
+    def tell(line: str) -> None:
+        screen.write(f"{datetime.now().astimezone():%H:%M:%S} {visible(line)}")
+
+    try:
+        run_process(loaded.config.log, lambda _: _run(loaded, directory, config_file, show, tell), log)
+    finally:
+        screen.close(loaded.config.log.flush_s)
 
 
-def _tell(line: str) -> None:
-    typer.echo(f"{datetime.now().astimezone():%H:%M:%S} {line}")
+async def _run(loaded: Loaded, directory: Path, config_file: str | None, show: "Show", tell: "Tell") -> int:
+    from ringway.app.up import run_up
+
+    return await run_up(loaded, directory, config_file, show=show, tell=tell)
 
 
-def _show(running: Running, cluster: Cluster, option: str, *, has_pages: bool) -> None:
-    """Print what runs and what to try. Without frames at the sides: the middle is there to be copied."""
-    from rich.console import Console
+def _page(running: Running, cluster: Cluster, option: str, *, has_pages: bool) -> str:
+    """Return what runs and what to try. Without frames at the sides: the middle is there to be copied."""
     from rich.rule import Rule
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(highlight=False)
+    from ringway.cli.table import make_console
+
+    console = make_console()
     facts = Table.grid(padding=(0, 2))
     facts.add_row("Gateway", Text(running.gateway_url, "bold"))
     if has_pages:
@@ -78,15 +101,19 @@ def _show(running: Running, cluster: Cluster, option: str, *, has_pages: bool) -
         ("ringway drain node-1", "empty a node"),
     ):
         hints.add_row(Text(command + option, "bold"), what)
-    console.print(Rule("Ringway is up", style="green"))
-    console.print(facts, soft_wrap=True)
-    if not has_pages:
-        page = f"{running.gateway_url}/healthz"
-        console.print(f"\nTry it in a browser: open {page}, press F12, and paste into the console:\n", soft_wrap=True)
-        console.print(Text(SNIPPET, "cyan"), soft_wrap=True)
-    console.print("\nIn other terminals:\n")
-    console.print(hints, soft_wrap=True)
-    console.print(Rule("Ctrl-C stops everything", style="green"))
+    with console.capture() as captured:
+        console.print(Rule("Ringway is up", style="green"))
+        console.print(facts, soft_wrap=True)
+        if not has_pages:
+            url = f"{running.gateway_url}/healthz"
+            console.print(
+                f"\nTry it in a browser: open {url}, press F12, and paste into the console:\n", soft_wrap=True
+            )
+            console.print(Text(SNIPPET, "cyan"), soft_wrap=True)
+        console.print("\nIn other terminals:\n")
+        console.print(hints, soft_wrap=True)
+        console.print(Rule("Ctrl-C stops everything", style="green"))
+    return captured.get().rstrip("\n")
 
 
 def register(app: typer.Typer) -> None:

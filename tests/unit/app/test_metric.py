@@ -1,5 +1,6 @@
 import pytest
 
+from ringway.app.log_writer import LogWriter
 from ringway.app.metric import (
     BALANCER,
     COLLECT,
@@ -57,8 +58,9 @@ def test_plain_counters_are_read_when_asked():
 
 
 def test_a_process_without_an_engine_says_nothing_of_one():
-    names = [sample.metric.name for sample in read_process("gateway", "g", None)()]
-    assert names == ["ringway_build_info"]
+    log = LogWriter(None, 1024, str)
+    names = [sample.metric.name for sample in read_process("gateway", "g", None, log)()]
+    assert names == ["ringway_build_info", "ringway_log_lines_total", "ringway_log_dropped_total"]
 
 
 def test_an_empty_view_has_no_samples():
