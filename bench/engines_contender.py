@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from relay_systems import cpu_ns
-from ringway.app.engine import hide_credentials
 from ringway.engine.embedded import EmbeddedNats
+from ringway.engine.url import mask
 from ringway.testing.redis_server import RedisServer
 
 HERE = Path(__file__).parent
@@ -52,7 +52,7 @@ class Member:
     """A process of `engines_member.py`; what it says beside its answers goes to `log`."""
 
     def __init__(self, role: str, url: str, storage: str, log: Path) -> None:
-        self._name = f"the {role} at {hide_credentials(url)}, history {storage},"
+        self._name = f"the {role} at {mask(url)}, history {storage},"
         self._log = log
         command = [sys.executable, str(HERE / "engines_member.py"), role, url, storage]
         with log.open("w") as said:

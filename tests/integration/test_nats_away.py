@@ -11,6 +11,7 @@ import pytest
 
 from integration.nats_kit import PATIENCE_S, end, until
 from ringway.engine import embedded, nats
+from ringway.engine.condition import Condition
 from ringway.engine.embedded import EmbeddedNats
 from ringway.engine.nats import NatsEngine, open_nats
 from ringway.engine.nats_url import read_url
@@ -201,7 +202,8 @@ async def test_an_error_that_the_server_reports_is_survived() -> None:
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as fake:
         wire = Wire()
         port = fake.sockets[0].getsockname()[1]
-        await nats._connect(wire, read_url(f"127.0.0.1:{port}"), "test", "a")
+        url = f"nats://127.0.0.1:{port}"
+        await nats._connect_first(wire, [url], read_url(url), {}, Condition(url))
         wire.send("subject", b"")
         await until(lambda: len(lives) == 2 and wire.up)
         wire.send("subject", b"")
@@ -233,7 +235,8 @@ async def test_after_a_return_it_is_up_when_the_server_knows_all_interest_and_no
         returns: list[bool] = []
         wire.on_return = lambda: returns.append(wire.up)
         port = fake.sockets[0].getsockname()[1]
-        await nats._connect(wire, read_url(f"127.0.0.1:{port}"), "test", "a")
+        url = f"nats://127.0.0.1:{port}"
+        await nats._connect_first(wire, [url], read_url(url), {}, Condition(url))
         wire.tap(SubjectTap("subject", lambda *_: None))
         await wire.outbox.taken()
         lives[0].close()

@@ -10,7 +10,7 @@ from typing import Annotated
 import msgspec
 
 from ringway.admin.config import AdminConfig
-from ringway.app.engine import EngineConfig, check_scheme
+from ringway.app.engine import EngineConfig, check_scheme, settled
 from ringway.app.field import Field, fields_of
 from ringway.app.load import (
     CONFIG_FILE_ENV,
@@ -143,7 +143,9 @@ def load_joined(*, flags: Layer | None = None, file: str | None = None, state: s
     }
     # What says "empty" explicitly must not hide the system that was found.
     flags = {path: given for path, given in (flags or {}).items() if path != "engine.url"}
-    return load_config(flags=flags, file=file, beneath=beneath)
+    joined = load_config(flags=flags, file=file, beneath=beneath)
+    engine = settled(joined.config.engine, joined.config.engine.url)  # that system's URL says how to connect to it
+    return Loaded(msgspec.structs.replace(joined.config, engine=engine), joined.given)
 
 
 __all__ = [

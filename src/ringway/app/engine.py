@@ -4,16 +4,26 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
 import msgspec
 
+from ringway.engine.url import has_login, mask, split_url, with_options
 from ringway.errors import ConfigError
 from ringway.ports import Engine
 
 REDIS_SCHEMES = tuple(f"redis{tls}{kind}" for tls in ("", "s") for kind in ("", "+sentinel", "+cluster"))
 SCHEMES = ("nats", "tls", "memory", *REDIS_SCHEMES)
 SECRET_BYTES_MIN = 16
+
+TLS_SETTINGS = ("ca_file", "cert_file", "key_file", "tls_first")
+LOGIN_SETTINGS = ("user", "password_file", "creds_file", "nkey_file")
+LOGIN_OPTIONS = (*LOGIN_SETTINGS, "password", "token", "nkey")
+"""Options of a URL that say who we are."""
+
+_FORM = (
+    "give nats://host:4222, tls://host:4222, redis://host:6379, redis+sentinel://host:26379/name, "
+    "redis+cluster://host:6379 (rediss with TLS), or memory://"
+)
 
 
 class EngineConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -29,6 +39,38 @@ class EngineConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             extra={"flag": "engine", "secret": True},
         ),
     ] = ""
+    user: Annotated[
+        str,
+        msgspec.Meta(description="Who we are to the engine, where its URL does not say it; with `password_file`."),
+    ] = ""
+    password_file: Annotated[
+        str,
+        msgspec.Meta(
+            description="A file that holds the engine's password as it is, without any encoding; without a user, the "
+            "token of NATS. Read at each connect."
+        ),
+    ] = ""
+    creds_file: Annotated[
+        str, msgspec.Meta(description="A `.creds` file for NATS: a JWT and its seed. Read at each connect.")
+    ] = ""
+    nkey_file: Annotated[str, msgspec.Meta(description="A file that holds the seed of an nkey for NATS.")] = ""
+    ca_file: Annotated[
+        str,
+        msgspec.Meta(
+            description="A PEM file with the certificates that prove the engine over TLS. Empty: those that the system "
+            "trusts, or that the variable SSL_CERT_FILE names."
+        ),
+    ] = ""
+    cert_file: Annotated[
+        str, msgspec.Meta(description="A PEM file with the certificate that proves us to the engine.")
+    ] = ""
+    key_file: Annotated[
+        str, msgspec.Meta(description="The key of `cert_file`, without a passphrase, where it is not in that file.")
+    ] = ""
+    tls_first: Annotated[
+        bool,
+        msgspec.Meta(description="Begin TLS with NATS before it says anything: its setting `handshake_first`."),
+    ] = False
     cluster: Annotated[
         str,
         msgspec.Meta(description="Members find each other where this name is the same; one engine can serve several."),
@@ -99,30 +141,29 @@ def read_secret(config: EngineConfig) -> bytes:
     return text.encode()
 
 
-def hide_credentials(url: str) -> str:
-    """Return `url` as it may be shown: without user, password or token."""
-    scheme, separator, rest = url.partition("://")
-    shown = []
-    for part in rest.split(","):
-        host, option, _ = part.rpartition("@")[2].partition("?")
-        shown.append(host)
-        if option:
-            break  # what follows are options, which may hold a password
-    return scheme + separator + ",".join(shown)
-
-
 def check_scheme(url: str) -> str:
     """Return the scheme of an engine's URL; raise `ConfigError` that says which ones there are."""
-    try:
-        scheme = urlsplit(url).scheme
-    except ValueError:
-        scheme = ""
+    scheme = split_url(url, _FORM).scheme
     if scheme not in SCHEMES:
-        raise ConfigError(
-            f"the engine {hide_credentials(url)!r} is of no known kind; give nats://host:4222, tls://host:4222, "
-            "redis://host:6379, redis+sentinel://host:26379/name, redis+cluster://host:6379 (rediss with TLS), or memory://"
-        )
+        raise ConfigError(f"the engine {mask(url)!r} is of no known kind; {_FORM}")
     return scheme
+
+
+def whole_url(config: EngineConfig) -> str:
+    """Return the URL with what other settings say of TLS and of us; what the URL itself says goes before."""
+    if check_scheme(config.url) == "memory":
+        return config.url
+    names = TLS_SETTINGS if has_login(config.url, LOGIN_OPTIONS) else (*TLS_SETTINGS, *LOGIN_SETTINGS)
+    given = {name: getattr(config, name) for name in names}
+    return with_options(
+        config.url, {name: str(value).lower() if value is True else value for name, value in given.items() if value}
+    )
+
+
+def settled(config: EngineConfig, url: str) -> EngineConfig:
+    """Return `config` with `url`, which says all that is needed to connect."""
+    bare = dict.fromkeys((*TLS_SETTINGS, *LOGIN_SETTINGS), "") | {"tls_first": False}
+    return msgspec.structs.replace(config, url=url, **bare)
 
 
 @asynccontextmanager
@@ -132,7 +173,7 @@ async def open_engine(config: EngineConfig, name: str) -> AsyncIterator[Engine]:
     Raise `ConfigError` where the URL is wrong, `EngineError` where the engine cannot be used.
     """
     engine: Engine
-    scheme = check_scheme(config.url)
+    scheme, url = check_scheme(config.url), whole_url(config)
     if scheme == "memory":
         from ringway.engine.memory import MemoryHub
 
@@ -140,13 +181,13 @@ async def open_engine(config: EngineConfig, name: str) -> AsyncIterator[Engine]:
     elif scheme in REDIS_SCHEMES:
         from ringway.engine.redis import open_redis
 
-        engine = await open_redis(config.url, cluster=config.cluster, name=name, wait_s=config.wait_s)
+        engine = await open_redis(url, cluster=config.cluster, name=name, wait_s=config.wait_s)
     else:
         from ringway.engine.nats import open_nats
         from ringway.engine.nats_stream import HistorySettings
 
         history = HistorySettings(config.history_storage, config.history_replicas, config.history_bytes_max)
-        engine = await open_nats(config.url, cluster=config.cluster, name=name, wait_s=config.wait_s, history=history)
+        engine = await open_nats(url, cluster=config.cluster, name=name, wait_s=config.wait_s, history=history)
     try:
         yield engine
     finally:

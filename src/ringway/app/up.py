@@ -10,7 +10,15 @@ import msgspec
 
 from ringway.admin.member import Cluster, describe
 from ringway.app.config import CONFIG_FILE_ENV, STATE_DIR_ENV, Loaded, all_fields
-from ringway.app.engine import EngineConfig, open_engine, read_secret
+from ringway.app.engine import (
+    LOGIN_SETTINGS,
+    TLS_SETTINGS,
+    EngineConfig,
+    open_engine,
+    read_secret,
+    settled,
+    whole_url,
+)
 from ringway.app.load import as_environment
 from ringway.app.member import Members
 from ringway.app.shutdown import Job, Step, run_until_stopped, shut_down, stop_signals, unless_stopped
@@ -132,8 +140,8 @@ def _engine(loaded: Loaded, directory: Path, nats: EmbeddedNats | None) -> Engin
     given = loaded.config.engine
     chosen = given.secret or given.secret_file
     secret = read_secret(given).decode() if chosen else keep_secret(directory)
-    url = nats.url if nats is not None else given.url
-    return msgspec.structs.replace(given, url=url, secret=secret, secret_file="")
+    url = nats.url if nats is not None else whole_url(given)
+    return msgspec.structs.replace(settled(given, url), secret=secret, secret_file="")
 
 
 def _environ(loaded: Loaded, directory: Path, config_file: str | None, engine: EngineConfig) -> dict[str, str]:
@@ -143,7 +151,8 @@ def _environ(loaded: Loaded, directory: Path, config_file: str | None, engine: E
     environ = {**os.environ, **as_environment(flags, fields), STATE_DIR_ENV: str(directory)}
     if config_file:
         environ[CONFIG_FILE_ENV] = str(Path(config_file).absolute())
-    own = {"engine.url": engine.url, "engine.secret": engine.secret, "engine.secret_file": ""}
+    own = {f"engine.{name}": "" for name in (*TLS_SETTINGS, *LOGIN_SETTINGS)} | {"engine.tls_first": "false"}
+    own |= {"engine.url": engine.url, "engine.secret": engine.secret, "engine.secret_file": ""}
     return environ | {fields[path].env: value for path, value in own.items()}
 
 

@@ -6,12 +6,12 @@ import msgspec
 import typer
 
 from ringway.app.config import Loaded, all_fields, load_config
-from ringway.app.engine import hide_credentials
 from ringway.app.field import Field, show_value
 from ringway.cli.option import AsJson, ConfigFile
 from ringway.cli.terminal import say, say_json
+from ringway.engine.url import HIDDEN, mask
 
-HIDDEN = "(hidden)"
+ENGINE_URL = "engine.url"
 
 
 def show(
@@ -48,7 +48,7 @@ def shown(field: Field, value: Any) -> Any:
     value = field.showable(value)
     if not field.secret or not value:
         return value
-    return hide_credentials(value) if "://" in value else HIDDEN
+    return mask(value) if field.path == ENGINE_URL else HIDDEN
 
 
 def as_toml(value: Any) -> str:

@@ -1,33 +1,37 @@
 """NATS as an engine: one connection for each process, kept up for ever. `open_nats` is the way in."""
 
 import asyncio
-from collections.abc import Callable
+import random
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from typing import Any
 
-import structlog
 from nats.errors import Error as NatsError
 from nats.js.errors import APIError
 
 from ringway.engine.address import check_cluster
+from ringway.engine.condition import Condition
 from ringway.engine.nats_broker import NatsBroker
 from ringway.engine.nats_bus import NatsBus
+from ringway.engine.nats_failure import explain
 from ringway.engine.nats_history import NatsHistory
 from ringway.engine.nats_lease import NatsLease
+from ringway.engine.nats_login import login_options
 from ringway.engine.nats_registry import NatsRegistry
 from ringway.engine.nats_stream import HistorySettings
 from ringway.engine.nats_url import NatsUrl, read_url
 from ringway.engine.nats_wire import Wire
 from ringway.engine.receiver import call_each
-from ringway.errors import EngineAway, EngineUnsuitable
-
-RECONNECT_S = 0.2
-"""The pause between attempts to reconnect to the same server."""
+from ringway.errors import EngineAway, EngineError, EngineUnsuitable
 
 CONNECT_S = 2.0
 """How long one attempt to connect may take."""
 
 PING_S = 2.0
 """How often the connection is tested; one that is dead without a word is noticed after three of these."""
+
+RECONNECT_S = 0.2
+"""The least pause between attempts to reconnect to the same server."""
 
 POLL_S = 0.05
 """The pause between looks at a server that starts."""
@@ -37,14 +41,13 @@ JETSTREAM_STARTS = 10008
 
 HISTORY = HistorySettings()
 
-_log = structlog.get_logger()
-
 
 class NatsEngine:
     """The five ports over one connection to NATS; made by `open_nats`."""
 
-    def __init__(self, wire: Wire, cluster: str, history: HistorySettings) -> None:
+    def __init__(self, wire: Wire, condition: Condition, cluster: str, history: HistorySettings) -> None:
         self._wire = wire
+        self._condition = condition
         prefix = f"rw.{cluster}"
         self.broker = NatsBroker(wire, prefix)
         self.registry = NatsRegistry(wire, prefix)
@@ -60,6 +63,11 @@ class NatsEngine:
     def up(self) -> bool:
         """Whether NATS can be reached at the moment."""
         return self._wire.up
+
+    @property
+    def problem(self) -> str:
+        """What is wrong with NATS, with the remedy; empty where nothing is known to be."""
+        return self._condition.problem
 
     def _lost(self) -> None:
         self.lease.forget()
@@ -97,24 +105,33 @@ async def open_nats(
     """
     where = read_url(url)
     check_cluster(cluster)
-    deadline = asyncio.get_running_loop().time() + wait_s
-    await _listening(where, deadline)
-    wire = Wire()
-    try:
-        await _connect(wire, where, cluster, name)
-        await _check(wire, where, deadline)
-    except BaseException:
-        await wire.close()
-        raise
-    return NatsEngine(wire, cluster, history)
+    options = {"tls": where.tls_context(), "tls_handshake_first": where.tls_first, **login_options(where)}
+    options |= {"name": name, "inbox_prefix": f"rw.{cluster}.inbox"}
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + wait_s
+    condition = Condition(str(where))
+    while True:
+        try:
+            wire = await _connect(where, await _listening(where, deadline), options, condition, deadline)
+            try:
+                await _check(wire, where, deadline)
+            except BaseException:
+                await wire.abandon()
+                raise
+        except EngineAway:
+            if loop.time() >= deadline:
+                raise
+        else:
+            return NatsEngine(wire, condition, cluster, history)
+        await asyncio.sleep(POLL_S)
 
 
-async def _listening(where: NatsUrl, deadline: float) -> None:
-    """Return when one of the servers accepts connections: nats-py's own first attempts are seconds apart."""
+async def _listening(where: NatsUrl, deadline: float) -> list[str]:
+    """Return the servers that accept connections, when one does: nats-py's own first attempts are seconds apart."""
     while True:
         problems = [await _knock(host, port) for host, port in where.addresses]
         if "" in problems:
-            return
+            return [server for server, problem in zip(where.servers, problems, strict=True) if not problem]
         if asyncio.get_running_loop().time() >= deadline:
             raise EngineAway(f"no NATS server can be reached at {where} ({problems[0]}); start one, or correct the URL")
         await asyncio.sleep(POLL_S)
@@ -133,50 +150,63 @@ async def _knock(host: str, port: int) -> str:
     return ""
 
 
-async def _connect(wire: Wire, where: NatsUrl, cluster: str, name: str) -> None:
-    problems: list[str] = []
+async def _connect(
+    where: NatsUrl, listening: list[str], options: Mapping[str, Any], condition: Condition, deadline: float
+) -> Wire:
+    """Return a connection to the first of the servers that takes us; raise what the last one said where none does."""
+    random.shuffle(listening)
+    problem: EngineError = EngineAway(f"NATS at {where} cannot be reached; retry")
+    for server in listening:
+        wire = Wire(tls_only=where.tls)
+        others = [other for other in where.servers if other != server]
+        try:
+            async with asyncio.timeout(min(CONNECT_S, max(1.0, deadline - asyncio.get_running_loop().time()))):
+                await _connect_first(wire, [server, *others], where, options, condition)
+        except (NatsError, OSError, TimeoutError) as error:
+            await wire.abandon()
+            problem = explain(error, where)
+        except BaseException:
+            await wire.abandon()
+            raise
+        else:
+            return wire
+    raise problem
+
+
+async def _connect_first(
+    wire: Wire, servers: list[str], where: NatsUrl, options: Mapping[str, Any], condition: Condition
+) -> None:
+    """Connect `wire` to the first of `servers`, and let it keep that connection, or one to another of them."""
 
     async def failed(error: Exception) -> None:
-        problems.append(str(error) or type(error).__name__)
-        _log.debug("nats connection problem", error=problems[-1])
-        del problems[:-8]
+        if wire.options["allow_reconnect"]:  # else it is raised
+            condition.failed(explain(error, where))
 
     async def lost() -> None:
         if not wire.is_closed:
-            _log.warning("engine away", engine=str(where))
+            condition.lost()
 
     async def returned() -> None:
-        _log.info("engine back", engine=str(where))
+        condition.returned()
         wire.returned()
 
-    try:
-        async with asyncio.timeout(2 * CONNECT_S):
-            await wire.connect(
-                list(where.servers),
-                name=name,
-                user=where.user,
-                password=where.password,
-                token=where.token,
-                inbox_prefix=f"rw.{cluster}.inbox",
-                error_cb=failed,
-                disconnected_cb=lost,
-                reconnected_cb=returned,
-                connect_timeout=CONNECT_S,  # type: ignore[arg-type]
-                reconnect_time_wait=RECONNECT_S,  # type: ignore[arg-type]
-                max_reconnect_attempts=-1,
-                ping_interval=PING_S,  # type: ignore[arg-type]
-                pending_size=0,
-                allow_reconnect=False,  # the first refusal is an answer; from then on a connection is kept
-            )
-    except TimeoutError:
-        reason = problems[-1] if problems else "timed out"
-        raise EngineAway(f"NATS at {where} does not answer ({reason})") from None
-    except NatsError as error:
-        remedy = "check user and password" if "uthoriz" in str(error) else "is it a NATS server?"
-        raise EngineUnsuitable(f"{where} refused the connection ({error}); {remedy}") from None
-    except OSError as error:
-        raise EngineAway(f"NATS at {where} cannot be reached ({error})") from None
-    wire.options["allow_reconnect"] = True
+    await wire.connect(
+        servers,
+        **options,
+        error_cb=failed,
+        disconnected_cb=lost,
+        reconnected_cb=returned,
+        connect_timeout=CONNECT_S,  # type: ignore[arg-type]
+        reconnect_time_wait=RECONNECT_S,  # type: ignore[arg-type]
+        max_reconnect_attempts=-1,
+        ping_interval=PING_S,  # type: ignore[arg-type]
+        pending_size=0,
+        allow_reconnect=False,  # the first refusal is an answer
+        dont_randomize=True,
+    )
+    condition.returned()
+    wire.pause_s = condition.pause_s
+    wire.options |= {"allow_reconnect": True, "dont_randomize": False}
 
 
 async def _check(wire: Wire, where: NatsUrl, deadline: float) -> None:

@@ -1,12 +1,19 @@
-"""Reads the URL of a NATS server or cluster."""
+"""The URL of a NATS server or cluster: where it is, who we are there, and how both are proven."""
 
+import ssl
 from dataclasses import dataclass
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
+from ringway.engine.tls import make_context
+from ringway.engine.url import check_options, read_address, split_url
 from ringway.errors import ConfigError
 
+PORT = 4222
+TLS_OPTIONS = ("ca_file", "cert_file", "key_file", "tls_first")
+LOGIN_OPTIONS = ("user", "password", "password_file", "token", "creds_file", "nkey", "nkey_file")
+
 _SCHEMES = ("nats", "tls")
-_FORM = "give nats://[user:password@]host[:port][,host[:port]...]"
+_FORM = "give nats://[user:password@]host[:port][,host[:port]...], or tls://... with TLS"
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,46 +25,82 @@ class NatsUrl:
     user: str | None = None
     password: str | None = None
     token: str | None = None
+    creds_file: str = ""
+    password_file: str = ""
+    """Holds the password; of one who has no name, the token. Read at each connect."""
+    nkey: str = ""
+    """The seed of a user's nkey."""
+    nkey_file: str = ""
+    ca_file: str = ""
+    cert_file: str = ""
+    key_file: str = ""
+    tls_first: bool = False
+    """Whether the server waits for the TLS handshake before it says anything (`handshake_first` there)."""
 
     def __str__(self) -> str:
         return ",".join(self.servers)
+
+    def __repr__(self) -> str:
+        return f"NatsUrl({self})"
+
+    @property
+    def tls(self) -> bool:
+        """Whether nothing may travel without TLS. A server may demand it without that."""
+        return self.servers[0].startswith("tls://")
+
+    def tls_context(self) -> ssl.SSLContext | None:
+        """Return what TLS needs; None without `tls://`. Raise `ConfigError` where a file cannot be used."""
+        return make_context(self.ca_file, self.cert_file, self.key_file) if self.tls else None
 
 
 def read_url(url: str) -> NatsUrl:
     """Return what `url` says; raise `ConfigError`, which never repeats a password.
 
     `nats://user:password@a:4222,b:4222` names two servers with the same credentials; `tls://` demands TLS;
-    `nats://token@host` gives a token. User, password and token may be percent-encoded.
+    `nats://token@host` gives a token. All may be percent-encoded. Options follow a `?`: `TLS_OPTIONS`, `LOGIN_OPTIONS`.
     """
-    scheme, separator, rest = url.partition("://")
-    if not separator:
-        scheme, rest = "nats", url
-    if scheme not in _SCHEMES:
-        raise ConfigError(f"the engine URL begins with {scheme!r}; {_FORM}, or tls://...")
-    credentials = ""
-    addresses = []
-    for part in rest.rstrip("/").split(","):
-        found, at, host = part.strip().rpartition("@")
-        if at and not credentials:
-            credentials = found.removeprefix(f"{scheme}://")
-        addresses.append(_address(host.removeprefix(f"{scheme}://")))
-    user, colon, password = credentials.partition(":")
+    parts = split_url(url, _FORM)
+    if parts.scheme not in _SCHEMES:
+        raise ConfigError(f"the engine URL begins with {parts.scheme!r}; {_FORM}")
+    if parts.path:
+        raise ConfigError(f"the engine URL has a path, which NATS has no use for; {_FORM}")
+    check_options(parts.options, (*TLS_OPTIONS, *LOGIN_OPTIONS))
+    addresses = tuple(read_address(host, at, PORT, _FORM) for at, host in enumerate(parts.hosts, 1))
     servers = tuple(
-        f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}" for host, port in addresses
+        f"{parts.scheme}://[{host}]:{port}" if ":" in host else f"{parts.scheme}://{host}:{port}"
+        for host, port in addresses
     )
-    if credentials and not colon:
-        return NatsUrl(servers, tuple(addresses), token=unquote(user))
-    if credentials:
-        return NatsUrl(servers, tuple(addresses), unquote(user), unquote(password))
-    return NatsUrl(servers, tuple(addresses))
+    options = dict(parts.options)
+    tls_first = _switch(options.pop("tls_first", "false"))
+    asking = [name for name in TLS_OPTIONS if name in parts.options]
+    if asking and parts.scheme != "tls":
+        raise ConfigError(f"the engine URL gives {', '.join(asking)}, and asks for no TLS; begin it with tls://")
+    return NatsUrl(servers, addresses, tls_first=tls_first, **_login(parts.login(_FORM), options))
 
 
-def _address(text: str) -> tuple[str, int]:
-    try:
-        parts = urlsplit(f"//{text}")
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        host, port = None, None
-    if not host or port == 0 or text != (parts.netloc or text):
-        raise ConfigError(f"{text!r} in the engine URL is not host:port; {_FORM}")
-    return host, port or 4222
+def _login(credentials: str, options: dict[str, str]) -> dict[str, str]:
+    """Return `options` with what the credentials say; raise where there is more than one login."""
+    user, colon, password = credentials.partition(":")
+    if colon:
+        given = {"user": unquote(user), "password": unquote(password)}
+    elif credentials:
+        given = {"user" if "password_file" in options else "token": unquote(user)}
+    else:
+        given = {}
+    if twice := given.keys() & options.keys():
+        raise ConfigError(f"the engine URL gives {', '.join(sorted(twice))} before the host and as an option; give one")
+    login = given | options
+    ways = [way for way in ("password", "password_file", "token", "creds_file", "nkey", "nkey_file") if way in login]
+    if len(ways) > 1:
+        raise ConfigError(f"the engine URL gives {' and '.join(ways)}; give one of them")
+    if "user" in login and not login.keys() & {"password", "password_file"}:
+        raise ConfigError("the engine URL gives a user without a password; give password or password_file")
+    if "password" in login and "user" not in login:
+        raise ConfigError("the engine URL gives a password without a user; give the user, or a token")
+    return login
+
+
+def _switch(text: str) -> bool:
+    if text.lower() not in ("true", "false", "1", "0"):
+        raise ConfigError("tls_first in the engine URL is neither true nor false")
+    return text.lower() in ("true", "1")

@@ -9,20 +9,26 @@ queueing, so it takes messages where nats-py's parser finds them:
 - `DirectParser` finds MSG and HMSG by slices where nats-py matches regular expressions for each line,
   gives a tap's messages to the tap, and leaves everything else to nats-py.
 - `Wire` is nats-py's client with both; it writes through an `Outbox`, and reconnects where nats-py gives up.
+- `Transport` is nats-py's with the end of a stream told as an error, and TLS that its reader knows of.
 
 What stays nats-py's: handshake, TLS, credentials, server pool, reconnects, keep-alive, and JetStream.
 """
 
+import asyncio
+import ssl
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
+from urllib.parse import ParseResult
 
 import structlog
 from nats.aio.client import Client, Srv
+from nats.aio.transport import TcpTransport
 from nats.errors import Error, ProtocolError
 from nats.protocol.parser import Parser
 
 from ringway.engine.cut import cut
+from ringway.engine.nats_failure import OffersNoTls
 from ringway.engine.nats_outbox import Outbox
 from ringway.errors import EngineAway
 
@@ -171,13 +177,51 @@ class _Pong:
         self._then()
 
 
-class Wire(Client):
-    """A connection to NATS that is kept up for ever, with taps in place of queues."""
+class Transport(TcpTransport):
+    """Bytes to and from a server, over TCP or TLS."""
 
-    def __init__(self) -> None:
+    def __bool__(self) -> bool:
+        return True  # else nats-py puts its own in place of one that is not connected yet
+
+    async def readline(self) -> bytes:
+        """Return a line of the greeting; raise `ConnectionError` where the server has hung up."""
+        line: bytes = await super().readline()  # type: ignore[no-untyped-call]
+        if not line:
+            raise ConnectionResetError("it hung up")
+        return line
+
+    async def connect_tls(
+        self, uri: str | ParseResult, ssl_context: ssl.SSLContext, buffer_size: int, connect_timeout: int
+    ) -> None:
+        """Go on in TLS over the TCP connection that stands."""
+        loop = asyncio.get_running_loop()
+        reader = asyncio.StreamReader(limit=buffer_size)
+        protocol = asyncio.StreamReaderProtocol(reader)
+        name = uri if isinstance(uri, str) else uri.hostname
+        assert self._io_writer is not None
+        async with asyncio.timeout(connect_timeout):
+            transport = await loop.start_tls(self._io_writer.transport, protocol, ssl_context, server_hostname=name)
+        assert transport is not None
+        # Which `start_tls` does not do. The protocol then knows that TLS has no half-closed streams: else the loop
+        # warns at each end of a connection.
+        protocol.connection_made(transport)
+        self._io_reader = reader
+        self._io_writer = asyncio.StreamWriter(transport, protocol, reader, loop)
+
+
+class Wire(Client):
+    """A connection to NATS that is kept up for ever, with taps in place of queues.
+
+    With `tls_only` nothing is sent to a server before TLS stands, whatever the server says.
+    """
+
+    def __init__(self, *, tls_only: bool = False) -> None:
         super().__init__()
         self._ps = DirectParser(self)
+        self._tls_only = tls_only
         self.outbox = Outbox(self._write)
+        self.pause_s: Callable[[], float] = float
+        """Says how long to wait before each attempt to reconnect."""
         self.on_loss: Callable[[], None] = _nothing
         """Called at the moment in which the connection is found to be lost."""
         self.on_return: Callable[[], None] = _nothing
@@ -268,7 +312,23 @@ class Wire(Client):
 
     async def _connect_to_server(self, s: Srv) -> None:
         self._drop()  # of an attempt that failed during the handshake, nats-py leaves the socket open
+        await asyncio.sleep(self.pause_s())
+        self._transport = Transport()  # type: ignore[no-untyped-call]
         await super()._connect_to_server(s)
+
+    async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:
+        # nats-py follows the server where that asks for no TLS: who sits between the two could ask so too.
+        if initial_connection and self._tls_only and not self.options["tls_handshake_first"]:
+            if not info.get("tls_required") and not info.get("tls_available"):
+                raise OffersNoTls
+            info["tls_required"] = True
+        await super()._process_info(info, initial_connection=initial_connection)
+
+    async def abandon(self) -> None:
+        """End a connection that was never had; waiting for its end, as `close` does, could last for ever."""
+        self._drop()
+        self._transport = None
+        await self.close()
 
     def _drop(self) -> None:
         # nats-py would wait until all that is buffered is sent, which a server that hangs never allows.

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from ringway.engine.address import check_cluster, token
+from ringway.engine.condition import Condition
 from ringway.engine.receiver import call_each
 from ringway.engine.redis_broker import RedisBroker
 from ringway.engine.redis_bus import RedisBus
@@ -40,6 +41,11 @@ class RedisEngine:
         """Whether all servers of Redis can be reached at the moment."""
         return self._wire.up
 
+    @property
+    def problem(self) -> str:
+        """What is wrong with Redis, with the remedy; empty where nothing is known to be."""
+        return self._wire.condition.problem
+
     def _returned(self) -> None:
         self.registry.returned()
         call_each(self.on_return)
@@ -64,7 +70,7 @@ async def open_redis(url: str, *, cluster: str = "ringway", name: str, wait_s: f
     loop = asyncio.get_running_loop()
     deadline = loop.time() + wait_s
     while True:
-        wire = Wire(where, reach, names.start("line"))
+        wire = Wire(where, reach, names.start("line"), Condition(str(where)))
         try:
             await wire.open()
             await try_out(wire, names)

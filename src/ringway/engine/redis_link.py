@@ -51,6 +51,8 @@ class Link(asyncio.Protocol):
         self._outbox_bytes = 0
         self._asked: deque[Then] = deque()
         self._silent_ticks = 0
+        self.lost_by: Exception | None = None
+        """What ended the connection, where that is known: TLS refuses a certificate after its handshake."""
 
     @property
     def up(self) -> bool:
@@ -164,6 +166,7 @@ class Link(asyncio.Protocol):
         if self._transport is None:
             return
         self._transport = None
+        self.lost_by = exc
         self._outbox = []
         self._outbox_bytes = 0
         asked, self._asked = self._asked, deque()

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 
 from ringway.engine.redis_link import Link, pack
 from ringway.engine.redis_url import NOBODY, Address, Login, show
-from ringway.errors import EngineAway, EngineError, EngineUnsuitable
+from ringway.engine.tls import failure
+from ringway.errors import ConfigError, EngineAway, EngineError, EngineUnsuitable, Unconfirmed
 
 CONNECT_S = 2.0
 """How long one attempt to connect may take."""
@@ -32,31 +33,47 @@ class Reach:
         Raise `EngineAway` where it cannot be reached, `EngineUnsuitable` where it refuses us.
         """
         loop = asyncio.get_running_loop()
+        at = f"Redis at {show(address)}"
         try:
             async with asyncio.timeout(CONNECT_S):
                 await loop.create_connection(lambda: link, *address, ssl=self.tls)
                 await asyncio.gather(*(link.ask(command) for command in self._greeting()))
+        except ConfigError as error:  # the password's file
+            link.abort()
+            raise EngineUnsuitable(f"{at}: {error}") from None
         except ssl.SSLError as error:
             link.abort()
-            raise EngineUnsuitable(
-                f"TLS with Redis at {show(address)} failed ({error}); check the certificates"
-            ) from None
-        except (OSError, TimeoutError) as error:
+            raise failure(error, at, "redis://") from None
+        except TimeoutError:
             link.abort()
-            problem = str(error) or "timed out"
-            raise EngineAway(
-                f"Redis at {show(address)} cannot be reached ({problem}); start it, or correct the URL"
-            ) from None
+            raise self._silent(at) from None
+        except OSError as error:
+            link.abort()
+            raise EngineAway(f"{at} cannot be reached ({error}); start it, or correct the URL") from None
         except EngineError as error:
             link.abort()
-            raise type(error)(f"Redis at {show(address)}: {error}") from None
+            if isinstance(link.lost_by, ssl.SSLError):
+                raise failure(link.lost_by, at, "redis://") from None
+            if isinstance(error, Unconfirmed):
+                raise EngineAway(f"{at} ended the connection during the greeting; {self._hung_up()}") from None
+            raise type(error)(f"{at}: {error}") from None
+
+    def _silent(self, at: str) -> EngineAway:
+        hint = "it hangs, or has no TLS there (redis://)" if self.tls else "it hangs, or is no Redis server"
+        return EngineAway(f"{at} does not answer within {CONNECT_S:g} s: {hint}")
+
+    def _hung_up(self) -> str:
+        if self.tls is None:
+            return "it stops, or wants TLS (rediss://)"
+        return "it stops, or wants a certificate of ours that it trusts (cert_file and key_file)"
 
     def _greeting(self) -> list[bytes]:
         commands = []
+        password = self.login.secret()
         if self.login.user:
-            commands.append(pack("AUTH", self.login.user, self.login.password))
-        elif self.login.password:
-            commands.append(pack("AUTH", self.login.password))
+            commands.append(pack("AUTH", self.login.user, password))
+        elif password:
+            commands.append(pack("AUTH", password))
         commands.append(pack("CLIENT", "SETNAME", self.name))
         if self.database:
             commands.append(pack("SELECT", self.database))

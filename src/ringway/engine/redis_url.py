@@ -2,10 +2,14 @@
 
 import re
 import ssl
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import Enum
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import unquote
 
+from ringway.engine.password import read_password
+from ringway.engine.tls import make_context
+from ringway.engine.url import UrlParts, check_options, read_address, split_url
 from ringway.errors import ConfigError
 
 Address = tuple[str, int]
@@ -21,7 +25,9 @@ _FORM = (
     "give redis://[user:password@]host[:port][/database], redis+sentinel://host:port,host:port/name or "
     "redis+cluster://host:port,host:port (rediss with TLS)"
 )
-_OPTIONS = ("prefix", "ca_file", "cert_file", "key_file", "sentinel_user", "sentinel_password")
+TLS_OPTIONS = ("ca_file", "cert_file", "key_file")
+LOGIN_OPTIONS = ("user", "password", "password_file")
+_OPTIONS = ("prefix", *TLS_OPTIONS, *LOGIN_OPTIONS, "sentinel_user", "sentinel_password")
 
 
 class Kind(Enum):
@@ -37,7 +43,13 @@ class Login:
     """Who we are: a user of an access control list, or only the password of a server without one."""
 
     user: str = ""
-    password: str = ""
+    password: str = field(default="", repr=False)
+    password_file: str = ""
+    """Holds the password; read at each connect."""
+
+    def secret(self) -> str:
+        """Return the password. Raise `ConfigError` where its file cannot be read."""
+        return read_password(self.password_file) if self.password_file else self.password
 
 
 NOBODY = Login()
@@ -67,17 +79,8 @@ class RedisUrl:
         return f"redis{'s' if self.tls else ''}{self.kind.value}://{where}" + (f"/{self.master}" if self.master else "")
 
     def tls_context(self) -> ssl.SSLContext | None:
-        """What TLS needs; None without TLS. Raise `ConfigError` where a file cannot be used."""
-        if not self.tls:
-            return None
-        try:
-            context = ssl.create_default_context(cafile=self.ca_file or None)
-            if self.cert_file:
-                context.load_cert_chain(self.cert_file, self.key_file or None)
-        except (OSError, ssl.SSLError) as error:
-            named = ", ".join(name for name in (self.ca_file, self.cert_file, self.key_file) if name)
-            raise ConfigError(f"a certificate of the engine URL cannot be used ({named}: {error})") from None
-        return context
+        """Return what TLS needs; None without TLS. Raise `ConfigError` where a file cannot be used."""
+        return make_context(self.ca_file, self.cert_file, self.key_file) if self.tls else None
 
 
 def show(address: Address) -> str:
@@ -90,69 +93,61 @@ def read_url(url: str) -> RedisUrl:
     """Return what `url` says; raise `ConfigError`, which never repeats a password.
 
     User, password and options may be percent-encoded. Options follow a `?`: `prefix` begins all keys and channels,
-    `ca_file` proves the server, `cert_file` and `key_file` prove us to it, `sentinel_user` and `sentinel_password` are
-    for the sentinels, which else are asked without.
+    `ca_file` proves the server, `cert_file` and `key_file` prove us to it, `user`, `password` and `password_file` say
+    who we are where that does not stand before the host, `sentinel_user` and `sentinel_password` are for the sentinels,
+    which else are asked without.
     """
-    scheme, _, rest = url.partition("://")
-    plain, plus, kind_text = scheme.partition("+")
+    parts = split_url(url, _FORM)
+    plain, plus, kind_text = parts.scheme.partition("+")
     try:
         kind = Kind(plus + kind_text)
     except ValueError:
         kind = None
     if plain not in ("redis", "rediss") or kind is None:
-        raise ConfigError(f"the engine URL begins with {scheme!r}; {_FORM}")
-    credentials, _, rest = rest.rpartition("@")  # first: a password may hold any other sign
-    rest, _, query = rest.partition("?")
-    hosts, _, path = rest.partition("/")
-    options = _options(query)
-    if kind is not Kind.SINGLE and "," in credentials:
+        raise ConfigError(f"the engine URL begins with {parts.scheme!r}; {_FORM}")
+    if len(parts.credentials) > 1:
         raise ConfigError("the engine URL gives credentials for more than one host; give them once, before the first")
+    options = parts.options
+    check_options(options, _OPTIONS)
     return RedisUrl(
         kind=kind,
-        addresses=_addresses(hosts, kind),
-        login=_login(credentials),
+        addresses=_addresses(parts.hosts, kind),
+        login=_login(parts),
         sentinel_login=Login(options.get("sentinel_user", ""), options.get("sentinel_password", "")),
-        master=_master(path) if kind is Kind.SENTINEL else "",
-        database=0 if kind is Kind.SENTINEL else _database(path, kind),
+        master=_master(parts.path) if kind is Kind.SENTINEL else "",
+        database=0 if kind is Kind.SENTINEL else _database(parts.path, kind),
         prefix=_prefix(options.get("prefix", PREFIX)),
         tls=plain == "rediss",
         **_files(options, plain == "rediss"),
     )
 
 
-def _options(query: str) -> dict[str, str]:
-    given = parse_qsl(query, keep_blank_values=True)
-    for name, _ in given:
-        if name not in _OPTIONS:
-            raise ConfigError(f"the engine URL has the option {name!r}; there are {', '.join(_OPTIONS)}")
-    return dict(given)
+def _login(parts: UrlParts) -> Login:
+    given = {name: parts.options[name] for name in LOGIN_OPTIONS if name in parts.options}
+    user, colon, password = parts.login(_FORM).partition(":")
+    if colon or (user and "password_file" in given):
+        before = {"user": unquote(user), **({"password": unquote(password)} if colon else {})}
+    else:
+        # redis://secret@host is what other clients read as a user without a password; that is of no use to anybody.
+        before = {"password": unquote(user)} if user else {}
+    if twice := before.keys() & given.keys():
+        raise ConfigError(f"the engine URL gives {', '.join(sorted(twice))} before the host and as an option; give one")
+    login = Login(**before, **given)
+    if login.password and login.password_file:
+        raise ConfigError("the engine URL gives password and password_file; give one of them")
+    if login.user and not colon and not (login.password or login.password_file):
+        raise ConfigError("the engine URL gives a user without a password; give password or password_file")
+    return login
 
 
-def _login(credentials: str) -> Login:
-    user, colon, password = credentials.partition(":")
-    # redis://secret@host is what other clients read as a user without a password; that is of no use to anybody.
-    return Login(unquote(user), unquote(password)) if colon else Login("", unquote(user))
-
-
-def _addresses(hosts: str, kind: Kind) -> tuple[Address, ...]:
-    parts = hosts.split(",")
-    if kind is Kind.SINGLE and len(parts) > 1:
+def _addresses(hosts: Sequence[str], kind: Kind) -> tuple[Address, ...]:
+    if kind is Kind.SINGLE and len(hosts) > 1:
         raise ConfigError(
-            f"the engine URL names {len(parts)} servers; a single one is redis://host:port, "
+            f"the engine URL names {len(hosts)} servers; a single one is redis://host:port, "
             "several are a cluster (redis+cluster://) or sentinels (redis+sentinel://)"
         )
-    return tuple(_address(part.strip(), SENTINEL_PORT if kind is Kind.SENTINEL else PORT) for part in parts)
-
-
-def _address(text: str, port_else: int) -> Address:
-    try:
-        parts = urlsplit(f"//{text}")
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        host, port = None, None
-    if not host or port == 0 or text != parts.netloc:
-        raise ConfigError(f"{text!r} in the engine URL is not host:port; {_FORM}")
-    return host, port or port_else
+    port = SENTINEL_PORT if kind is Kind.SENTINEL else PORT
+    return tuple(read_address(host, at, port, _FORM) for at, host in enumerate(hosts, 1))
 
 
 def _master(path: str) -> str:
@@ -168,7 +163,7 @@ def _master(path: str) -> str:
 def _database(path: str, kind: Kind) -> int:
     text = path.strip("/") or "0"
     if not text.isdecimal() or int(text) > DATABASE_MAX:
-        raise ConfigError(f"the database {text!r} in the engine URL is not a number from 0 to {DATABASE_MAX}")
+        raise ConfigError(f"the database at the end of the engine URL is not a number from 0 to {DATABASE_MAX}")
     if int(text) and kind is Kind.CLUSTER:
         raise ConfigError(f"the engine URL asks for database {text}; a Redis Cluster has only database 0")
     return int(text)
@@ -183,8 +178,8 @@ def _prefix(prefix: str) -> str:
     return prefix
 
 
-def _files(options: dict[str, str], tls: bool) -> dict[str, str]:
-    files: dict[str, str] = {name: options[name] for name in ("ca_file", "cert_file", "key_file") if name in options}
+def _files(options: Mapping[str, str], tls: bool) -> dict[str, str]:
+    files = {name: options[name] for name in TLS_OPTIONS if name in options}
     if files and not tls:
         raise ConfigError(f"the engine URL gives {', '.join(files)}, and asks for no TLS; begin it with rediss")
     return files

@@ -12,6 +12,7 @@ from typing import Any
 
 import structlog
 
+from ringway.engine.condition import Condition
 from ringway.engine.redis_link import Then, ignore, pack
 from ringway.engine.redis_reach import Reach
 from ringway.engine.redis_shard import Shard, Told
@@ -21,7 +22,7 @@ from ringway.engine.redis_url import Address, Kind, RedisUrl
 from ringway.errors import EngineAway, EngineError
 
 AGAIN_S = 0.2
-"""The pause between attempts to have all servers again."""
+"""The least pause between attempts to have all servers again."""
 
 TICK_S = 1.0
 """How often each server is asked whether it is there; three times without an answer, and it is lost."""
@@ -44,7 +45,7 @@ _log = structlog.get_logger()
 class Wire:
     """The connections of one process. Names are Redis keys and channels, with all that must share a slot in braces."""
 
-    def __init__(self, url: RedisUrl, reach: Reach, line_name: bytes) -> None:
+    def __init__(self, url: RedisUrl, reach: Reach, line_name: bytes, condition: Condition) -> None:
         self.sharded = url.kind is Kind.CLUSTER
         self.publish_word, self.count_word = (b"SPUBLISH", b"SHARDNUMSUB") if self.sharded else (b"PUBLISH", b"NUMSUB")
         """What Redis calls publishing here, and asking PUBSUB how many are subscribed."""
@@ -55,6 +56,7 @@ class Wire:
 
         Before that as well, where one is back already and sends something (`tell_missed`).
         """
+        self.condition = condition
         self._url = url
         self._reach = reach
         self._line_name = line_name
@@ -178,7 +180,7 @@ class Wire:
     def _unsettle(self) -> None:
         if self._settled:
             self._settled = False
-            _log.warning("engine away", engine=str(self._url))
+            self.condition.lost()
             self.on_loss()
 
     async def _keep(self) -> None:
@@ -189,19 +191,19 @@ class Wire:
                 await self._renew()
             except Exception as error:
                 # Whatever it was, this task must go on: without it nothing comes back.
+                self._unsettle()
                 if isinstance(error, EngineError):
-                    _log.debug("redis connection problem", error=str(error))
+                    self.condition.failed(error)
                 else:
                     _log.exception("connecting to redis failed", engine=str(self._url))
-                self._unsettle()
                 self._look.set()
-            await asyncio.sleep(AGAIN_S)
+            await asyncio.sleep(max(AGAIN_S, self.condition.pause_s()))
 
     async def _renew(self) -> None:
         was_away = not self._settled
         await self._establish()
         if was_away:
-            _log.info("engine back", engine=str(self._url))
+            self.condition.returned()
         self._missed = True
         self.tell_missed()
 

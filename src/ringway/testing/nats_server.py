@@ -1,6 +1,7 @@
 """A real NATS server of one's own, for tests and benchmarks: alone or one of a cluster, killed, and started again."""
 
 import json
+import os
 import shutil
 import signal
 import urllib.request
@@ -18,7 +19,7 @@ _CONFIG = """\
 server_name: {name}
 listen: "{host}:{port}"
 http: "{host}:{monitor_port}"
-jetstream {{ store_dir: "{store}", sync_interval: 10s }}
+jetstream {{ store_dir: "{store}", sync_interval: 10s, {jetstream} }}
 max_payload: 8MB
 max_pending: 64MB
 """
@@ -31,12 +32,21 @@ cluster {{ name: fleet, listen: "{host}:{route_port}", routes: [{routes}] }}
 class NatsServer:
     """The server called `name`, with JetStream, in `directory`; `routes` are the cluster ports of all, its own too.
 
+    `settings` are further lines of its configuration; `jetstream` goes into its part about JetStream.
     It keeps its addresses through every stop and start, and its data in `directory`/data. It ends with the thread that
     started it, however that ends.
     """
 
     def __init__(
-        self, directory: Path, name: str, *, host: str = "127.0.0.1", route_port: int = 0, routes: Sequence[int] = ()
+        self,
+        directory: Path,
+        name: str,
+        *,
+        host: str = "127.0.0.1",
+        route_port: int = 0,
+        routes: Sequence[int] = (),
+        settings: str = "",
+        jetstream: str = "",
     ) -> None:
         self.name = name
         self.port = free_port()
@@ -49,12 +59,14 @@ class NatsServer:
             port=self.port,
             monitor_port=self._monitor.rpartition(":")[2],
             store=directory / "data",
+            jetstream=jetstream,
         )
         if routes:
             addresses = ", ".join(f'"nats://{host}:{port}"' for port in routes)
             text += _CLUSTER.format(host=host, route_port=route_port, routes=addresses)
         directory.mkdir(parents=True, exist_ok=True)
-        (directory / "nats.conf").write_text(text)
+        self._text = text
+        self._write(settings)
 
     @property
     def running(self) -> bool:
@@ -76,6 +88,11 @@ class NatsServer:
         if not self.running:
             raise RuntimeError(f"nats-server ended: {self._process.last_words()}")
 
+    def reload(self, settings: str) -> None:
+        """Let it read `settings` in place of those that it has; it does so soon after."""
+        self._write(settings)
+        os.kill(self._process.pid, signal.SIGHUP)
+
     def stop(self) -> None:
         """End it in order."""
         self._process.end(signal.SIGTERM)
@@ -92,6 +109,9 @@ class NatsServer:
         """Return what it says of itself at `path` of its monitoring port. Raise `OSError` where it does not."""
         with urllib.request.urlopen(f"http://{self._monitor}/{path}", timeout=5) as answer:
             return json.load(answer)
+
+    def _write(self, settings: str) -> None:
+        (self._directory / "nats.conf").write_text(f"{self._text}{settings}\n")
 
     def _well_or_ended(self) -> bool:
         return not self.running or bool(self.monitor("healthz")["status"] == "ok")

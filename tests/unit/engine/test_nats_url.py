@@ -8,7 +8,7 @@ from ringway.errors import ConfigError
     ("url", "expected"),
     [
         ("nats://a", NatsUrl(("nats://a:4222",), (("a", 4222),))),
-        ("a:5222", NatsUrl(("nats://a:5222",), (("a", 5222),))),
+        ("nats://a:5222", NatsUrl(("nats://a:5222",), (("a", 5222),))),
         ("tls://a/", NatsUrl(("tls://a:4222",), (("a", 4222),))),
         (
             "nats://u:p%40ss@a:1,b:2",
@@ -20,6 +20,25 @@ from ringway.errors import ConfigError
         ),
         ("nats://t%3Aken@a", NatsUrl(("nats://a:4222",), (("a", 4222),), token="t:ken")),
         ("nats://[::1]:7", NatsUrl(("nats://[::1]:7",), (("::1", 7),))),
+        ("NATS://a:1", NatsUrl(("nats://a:1",), (("a", 1),))),
+        ("nats://u:p@a?", NatsUrl(("nats://a:4222",), (("a", 4222),), "u", "p")),
+        ("nats://u:p/w?x#y@z@a", NatsUrl(("nats://a:4222",), (("a", 4222),), "u", "p/w?x#y@z")),
+        ("nats://u@a?password_file=/p", NatsUrl(("nats://a:4222",), (("a", 4222),), "u", password_file="/p")),
+        ("nats://a?user=u&password=%26%2B+", NatsUrl(("nats://a:4222",), (("a", 4222),), "u", "&++")),
+        ("nats://a?creds_file=/c", NatsUrl(("nats://a:4222",), (("a", 4222),), creds_file="/c")),
+        ("nats://a,b?nkey=SU1", NatsUrl(("nats://a:4222", "nats://b:4222"), (("a", 4222), ("b", 4222)), nkey="SU1")),
+        (
+            "tls://a?ca_file=/ca&cert_file=/c&key_file=/k&tls_first=true&nkey_file=/n",
+            NatsUrl(
+                ("tls://a:4222",),
+                (("a", 4222),),
+                nkey_file="/n",
+                ca_file="/ca",
+                cert_file="/c",
+                key_file="/k",
+                tls_first=True,
+            ),
+        ),
     ],
 )
 def test_reads_servers_and_credentials(url: str, expected: NatsUrl) -> None:
@@ -30,6 +49,7 @@ def test_reads_servers_and_credentials(url: str, expected: NatsUrl) -> None:
     "url",
     [
         "",
+        "a:5222",
         "nats://",
         "redis://a",
         "nats://a:b",
@@ -43,6 +63,29 @@ def test_reads_servers_and_credentials(url: str, expected: NatsUrl) -> None:
 def test_a_wrong_url_is_a_config_error(url: str) -> None:
     with pytest.raises(ConfigError, match="give nats://"):
         read_url(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("nats://a?tls_first=true", "tls://"),
+        ("nats://a?ca_file=/c", "tls://"),
+        ("tls://a?tls_first=maybe", "neither true nor false"),
+        ("nats://a?colour=red", "option 'colour'"),
+        ("nats://u:p@a?token=t", "password and token"),
+        ("nats://a?creds_file=/c&nkey_file=/n", "creds_file and nkey_file"),
+        ("nats://u:p@a?password=q", "before the host and as an option"),
+        ("nats://a?password=q", "without a user"),
+        ("nats://a?user=q", "without a password"),
+        ("nats://a:1,u:p@b:2", "%2C"),
+        ("nats://u:p@a,v:q@b", "different credentials"),
+    ],
+    ids=str,
+)
+def test_what_does_not_fit_together_is_named(url: str, says: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read_url(url)
+    assert says in str(caught.value)
 
 
 @pytest.mark.parametrize("url", ["nats://user:secret@a:b", "redis://user:secret@a", "nats://user:secret@"])

@@ -1,0 +1,72 @@
+"""TLS with an engine: what proves both sides to each other, and what a failure means, with its remedy."""
+
+import os
+import ssl
+from pathlib import Path
+
+from ringway.errors import ConfigError, EngineUnsuitable
+
+_EXPIRED, _NOT_YET = 10, 9
+_WRONG_NAME = (62, 64)
+"""Codes of X509_verify_cert(3): another host name, another address."""
+
+TRUST = (
+    "give the certificate of the authority that signed it as ca_file (?ca_file=/path behind the engine URL, or "
+    "engine.ca_file), or as SSL_CERT_FILE"
+)
+SHOW_OURS = "it wants a certificate of ours that it trusts: give cert_file and key_file"
+
+
+def make_context(ca_file: str = "", cert_file: str = "", key_file: str = "") -> ssl.SSLContext:
+    """Return what TLS needs: whom we trust, and who we are. Raise `ConfigError` where a file cannot be used.
+
+    Without `ca_file` those are trusted that the system trusts, or that SSL_CERT_FILE and SSL_CERT_DIR name.
+    """
+    if key_file and not cert_file:
+        raise ConfigError("the engine is given key_file without cert_file; give both")
+    given = os.environ.get("SSL_CERT_FILE", "")
+    if given and not ca_file and not Path(given).is_file():
+        raise ConfigError(f"SSL_CERT_FILE is {given!r}, which is no file; correct it, or give ca_file")
+    used = ca_file
+    try:
+        context = ssl.create_default_context(cafile=ca_file or None)
+        if cert_file:
+            used = ", ".join(filter(None, (cert_file, key_file)))
+            # Without an answer to give, OpenSSL would ask for a passphrase on the terminal.
+            context.load_cert_chain(cert_file, key_file or None, password=lambda: "")
+    except (OSError, ssl.SSLError, ValueError) as error:
+        raise ConfigError(
+            f"a certificate for the engine cannot be used ({used}: {error}); "
+            "give PEM files that this user can read, and a key without a passphrase"
+        ) from None
+    return context
+
+
+def failure(error: ssl.SSLError, where: str, plain_form: str) -> EngineUnsuitable:
+    """Return what a failed TLS handshake with `where` means; `plain_form` is how a URL without TLS begins."""
+    return EngineUnsuitable(f"TLS with {where} failed ({_words(error)}); {_remedy(error, plain_form)}")
+
+
+def _words(error: ssl.SSLError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"certificate verify failed: {error.verify_message}"
+    return error.reason or str(error) or type(error).__name__
+
+
+def _remedy(error: ssl.SSLError, plain_form: str) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        if error.verify_code == _EXPIRED:
+            return "renew the server's certificate, or set this machine's clock"
+        if error.verify_code == _NOT_YET:
+            return "the server's certificate is not valid yet: set the clocks right"
+        if error.verify_code in _WRONG_NAME:
+            return "name the server in the engine URL as its certificate does, or have that name added to it"
+        return TRUST
+    reason = (error.reason or str(error)).upper().replace(" ", "_")
+    if "ALERT" in reason or "CERTIFICATE_REQUIRED" in reason:
+        if "PROTOCOL_VERSION" in reason:
+            return "allow the server TLS 1.2 or newer"
+        return SHOW_OURS
+    if any(word in reason for word in ("WRONG_VERSION_NUMBER", "RECORD_LAYER", "UNKNOWN_PROTOCOL", "PACKET_LENGTH")):
+        return f"that is no TLS: give its port for TLS, or begin the engine URL with {plain_form} where it has none"
+    return "check the certificates, and that this is its port for TLS"
