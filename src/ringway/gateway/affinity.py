@@ -5,9 +5,9 @@ from collections.abc import Collection
 
 from ringway.core.placement.asked import Asked, query_value
 from ringway.core.steering import Steering
-from ringway.gateway.head import Head
 from ringway.gateway.query import Query
 from ringway.protocol.forwarded import Network, read_client
+from ringway.protocol.head import Head
 
 DISCOVERY_PATH = "/gateway"
 
@@ -36,4 +36,4 @@ class Affinity:
         path = head.path
         if path == DISCOVERY_PATH:  # it asks for another path, on which the WebSocket will be opened
             path = query_value(head.query, "path").decode("latin-1")
-        return Asked(who.ip, port if who.ip == ip else 0, who.host, path, head.query, head.headers)
+        return Asked(who.ip, port if len(who.chain) == 1 else who.port, who.host, path, head.query, head.headers)

@@ -7,7 +7,11 @@ import msgspec
 
 from ringway.core.placement import DEFAULT_POLICY, parse_spec, spec_of_table
 from ringway.errors import ConfigError
+from ringway.protocol.forwarded import read_networks
+from ringway.protocol.host import read_hosts
+from ringway.protocol.origin import read_origins
 from ringway.protocol.ticket import TICKET_WAIT_S_MAX
+from ringway.protocol.upgrade import HEAD_BYTES_MAX, HEADERS_MAX
 
 
 def short_policy(table: Mapping[str, Any]) -> str:
@@ -53,8 +57,11 @@ class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     allowed_origins: Annotated[
         tuple[str, ...],
         msgspec.Meta(
-            description="Pages of other origins that may read `GET /gateway` (CORS), such as https://app.example; "
-            "`*` for all. Same-origin pages need no entry. Origins of WebSockets are judged by the nodes."
+            description="Pages of other origins that may read `GET /gateway` (CORS): https://app.example, "
+            "https://*.app.example for all below a name, http://localhost:* for all ports, those of apps "
+            "(capacitor://localhost, chrome-extension://...), null for pages without an origin, `*` for all. "
+            "Same-origin pages need no entry. What could never match is refused at the start. Origins of WebSockets "
+            "are judged by the nodes."
         ),
     ] = ()
     pages: Annotated[
@@ -67,8 +74,17 @@ class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     trusted_proxies: Annotated[
         tuple[str, ...],
         msgspec.Meta(
-            description="Networks (CIDR) of proxies before the gateway whose X-Forwarded-* headers are believed. "
-            "None, because anybody can write such headers."
+            description="Networks (CIDR) of proxies before the gateway whose X-Forwarded-* and Forwarded headers are "
+            "believed. None, because anybody can write such headers."
+        ),
+    ] = ()
+    allowed_hosts: Annotated[
+        tuple[str, ...],
+        msgspec.Meta(
+            description="Names by which a gateway that listens on loopback may be reached, beside localhost, addresses "
+            "and `public_url`: app.example, *.app.example, `*` for any. A browser that comes under any other name was "
+            "led here by the name's owner (DNS rebinding) and is refused; so is a proxy on this machine that is not in "
+            "`trusted_proxies`."
         ),
     ] = ()
 
@@ -117,6 +133,24 @@ class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         ),
     ] = 10_000
 
+    head_bytes_max: Annotated[
+        int,
+        msgspec.Meta(
+            description="Longest request head, else 431; and of a node's or backend's answer, else 502. Cookies and "
+            "tokens of single sign-on may need more.",
+            ge=1024,
+            le=1024 * 1024,
+            extra={"unit": "bytes"},
+        ),
+    ] = HEAD_BYTES_MAX
+    headers_max: Annotated[
+        int,
+        msgspec.Meta(
+            description="Headers in a request, else 431, or in an answer, else 502. Each proxy on the way adds some.",
+            ge=8,
+            le=1000,
+        ),
+    ] = HEADERS_MAX
     head_deadline_s: Annotated[
         float,
         msgspec.Meta(
@@ -214,6 +248,15 @@ class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             extra={"unit": "s"},
         ),
     ] = 5.0
+    refusal_bytes_max: Annotated[
+        int,
+        msgspec.Meta(
+            description="How much of the body of a node's or backend's refusal is carried to the client.",
+            ge=0,
+            le=1024 * 1024,
+            extra={"unit": "bytes"},
+        ),
+    ] = 64 * 1024
     handshake_deadline_s: Annotated[
         float,
         msgspec.Meta(
@@ -334,7 +377,10 @@ class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     ] = 1
 
     def __post_init__(self) -> None:
-        """Raise `ConfigError` where two settings do not go together."""
+        """Raise `ConfigError` where a list holds what cannot be meant, or two settings do not go together."""
+        read_origins(self.allowed_origins)
+        read_hosts(self.allowed_hosts)
+        read_networks(self.trusted_proxies)
         if self.slot_hold_s >= self.handshake_deadline_s:
             raise ConfigError(
                 f"slot_hold_s is {self.slot_hold_s:g}, handshake_deadline_s is {self.handshake_deadline_s:g}: who is "

@@ -20,16 +20,18 @@ import msgspec
 from ringway.core.load import NodeLoad
 from ringway.errors import NoNode
 from ringway.gateway.affinity import Affinity
-from ringway.gateway.head import Head
 from ringway.gateway.placer import TICKET_TTL_S, Placer
 from ringway.gateway.query import Query, quote_key
-from ringway.gateway.response import come_again, no_node
+from ringway.protocol.head import Head
+from ringway.protocol.origin import read_origins
+from ringway.protocol.response import come_again, no_node
 from ringway.protocol.upgrade import value_of
 from ringway.types import NodeName
 
 _HEAD = (
     b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nCache-Control: no-store\r\n%b%bContent-Length: %d\r\n\r\n"
 )
+_LOOK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nCache-Control: no-store\r\n%b%b\r\n"
 _CLOSE = b"Connection: close\r\n"
 _encode = msgspec.json.encode
 
@@ -55,7 +57,7 @@ class Discovery:
     def __init__(self, placer: Placer, affinity: Affinity, allowed_origins: Collection[str]) -> None:
         self._placer = placer
         self._affinity = affinity
-        self._origins = frozenset(origin.lower().rstrip("/") for origin in allowed_origins)
+        self._origins = read_origins(allowed_origins)
         self._known: dict[NodeName, _Known] = {}
         self._advised_ms = 0
         self._advised = b""
@@ -71,11 +73,20 @@ class Discovery:
         if wait_s:
             error = limits.too_often(address, wait_s)
             return 429, _with(cors, come_again(429, error, wait_s, placer.pace.window_ms, close=close))
+        if head.method == "HEAD":  # asked without wanting a place, so none is held
+            return self._look(cors, close=close)
         try:
             body = self._body(client, head, address)
         except NoNode as error:
             return 503, _with(cors, no_node(error, placer.pause_s(error), placer.pace.window_ms, close=close))
         return 200, _HEAD % (cors, _CLOSE if close else b"", len(body)) + body
+
+    def _look(self, cors: bytes, *, close: bool) -> tuple[int, bytes]:
+        """Return what HEAD is answered: whether a node can be had, without choosing one."""
+        if self._placer.view.takers():
+            return 200, _LOOK % (cors, _CLOSE if close else b"")
+        error = NoNode("no node takes connections")
+        return 503, _with(cors, no_node(error, self._placer.pause_s(error), close=close))
 
     def _body(self, client: asyncio.BaseTransport, head: Head, address: str) -> bytes:
         placer = self._placer
@@ -135,7 +146,7 @@ class Discovery:
     def _cors(self, head: Head) -> bytes:
         """The header that lets a page of an allowed origin read the answer; caches must tell origins apart."""
         origin = value_of(head.headers, "origin")
-        if origin is None or not ("*" in self._origins or origin.lower() in self._origins):
+        if origin is None or not self._origins.lists(origin):
             return b"Vary: Origin\r\n"
         return b"Vary: Origin\r\nAccess-Control-Allow-Origin: %b\r\n" % origin.encode("latin-1")
 

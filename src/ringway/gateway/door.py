@@ -11,12 +11,15 @@ from ringway.gateway.config import GatewayConfig
 from ringway.gateway.directory import Directory
 from ringway.gateway.discovery import Discovery
 from ringway.gateway.farewell import Farewells
-from ringway.gateway.head import Head
 from ringway.gateway.limit import AddressLimits
 from ringway.gateway.pages import Pages
 from ringway.gateway.relay import Relays
-from ringway.gateway.response import error_body, response
 from ringway.gateway.stats import Stats
+from ringway.protocol.forwarded import is_trusted, read_networks
+from ringway.protocol.head import ALLOWED, Head, HeadReader
+from ringway.protocol.host import host_at, host_known, read_hosts, unknown_host
+from ringway.protocol.response import error_body, response
+from ringway.protocol.upgrade import value_of
 
 if TYPE_CHECKING:
     from ringway.gateway.visitor import Visitor
@@ -56,6 +59,14 @@ class Door:
         self._stats = stats
         self._clock = clock
         self._visitors: Pending[Visitor] = Pending()
+        self._trusted = read_networks(config.trusted_proxies)
+        self._hosts = read_hosts(config.allowed_hosts).union(host_at(config.public_url))
+        self.on_loopback = False
+        """Whether only this machine can connect; then nobody must have been led here under another name."""
+
+    def reader(self) -> HeadReader:
+        """Return what reads the heads of a new connection."""
+        return HeadReader(self._config.head_bytes_max, self._config.headers_max)
 
     def enter(self, visitor: "Visitor") -> None:
         """Let a new connection in; another goes where there is no room."""
@@ -113,20 +124,32 @@ class Door:
         """Count a response that was made elsewhere."""
         self._stats.responses[status] += 1
 
+    def check_host(self, client: asyncio.BaseTransport, head: Head) -> None:
+        """Raise `UpgradeError` where a name has led a browser to this machine that is not known (`protocol.host`)."""
+        if not self.on_loopback:
+            return
+        host = value_of(head.headers, "host") or ""
+        if host_known(host, self._hosts):
+            return
+        peer = client.get_extra_info("peername")
+        if not is_trusted(peer[0] if isinstance(peer, tuple) else "", self._trusted):
+            raise UpgradeError(403, unknown_host(host))
+
     def answer(self, client: asyncio.BaseTransport, head: Head) -> bytes:
         """Return the response to a plain request; raise `UpgradeError` with its status where there is no answer."""
+        self.check_host(client, head)
         stats = self._stats
         path = head.path
         if path not in _OWN:
             stats.requests["other"] += 1
-            page = self._pages.get(path, close=not head.keep_alive) if head.method == "GET" else None
+            page = self._pages.get(path, close=not head.keep_alive) if head.method in ("GET", "HEAD") else None
             if page is not None:
                 stats.responses[200] += 1
                 return page
             raise UpgradeError(404, "there is nothing at this path but WebSockets; see /gateway, /healthz and /readyz")
-        if head.method != "GET":
+        if head.method not in ("GET", "HEAD"):
             stats.requests["other"] += 1
-            raise UpgradeError(405, f"{path} answers GET only", (("Allow", "GET"),))
+            raise UpgradeError(405, f"{path} answers GET and HEAD only", ALLOWED)
         stats.requests[path[1:]] += 1
         if path == "/gateway":
             status, whole = self._discovery.answer(client, head)
@@ -140,6 +163,7 @@ class Door:
     def upgrade(self, transport: asyncio.Transport, head: Head, early: bytes) -> None:
         """Hand a connection over to be proxied; raise `UpgradeError` where it is not to be."""
         self._stats.requests["upgrade"] += 1
+        self.check_host(transport, head)
         if head.path in _OWN:
             raise UpgradeError(400, f"{head.path} is answered by the gateway itself; it takes no upgrade")
         self._relays.admit(transport, head, early)

@@ -16,9 +16,9 @@ from ringway.core.outstanding import Outstanding
 from ringway.core.rate import AddressRates
 from ringway.errors import UpgradeError
 from ringway.gateway.config import GatewayConfig
-from ringway.gateway.response import retry_after
 from ringway.gateway.stats import Stats
 from ringway.protocol.forwarded import Network, is_trusted, read_client
+from ringway.protocol.response import retry_after
 from ringway.protocol.upgrade import Headers
 
 LOG_S = 1.0

@@ -5,7 +5,8 @@ a WebSocket that lives for an hour is not an answer that took one.
 """
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
 
 import structlog
 
@@ -14,36 +15,48 @@ from ringway.errors import UpgradeError
 from ringway.gateway.backends import OnMove
 from ringway.gateway.placer import Place, Placer
 from ringway.gateway.reach import Reach
-from ringway.gateway.response import retry_after
 from ringway.gateway.rewrite import refusal_headers
 from ringway.gateway.stats import Stats
 from ringway.gateway.upstream import Answer, Unreachable
 from ringway.gateway.wish import Wish
-from ringway.protocol.upgrade import Upgrade, check_response
+from ringway.protocol.response import retry_after
+from ringway.protocol.upgrade import Upgrade, check_response, value_of
 from ringway.types import NodeName
 
 _log = structlog.get_logger()
 
 
 class Refusal(UpgradeError):
-    """A node refused the handshake with a status that its client should see."""
+    """A node refused the handshake, or led elsewhere, with an answer that its client should see."""
 
     def __init__(self, answer: Answer) -> None:
-        super().__init__(answer.status, f"the node refused with {answer.status}", refusal_headers(answer.headers))
+        headers = refusal_headers(answer.headers)
+        if answer.cut and value_of(headers, "content-encoding") is not None:  # a part of it is of no use to anybody
+            headers = tuple((name, value) for name, value in headers if not name.startswith("content-"))
+            answer.body = b""
+        super().__init__(answer.status, f"the node refused with {answer.status}", headers)
         self.body = answer.body
 
 
 class Opener:
     """See the module. What it returns is checked: a valid WebSocket, or nothing (DESIGN.md 12).
 
-    `reopen` names the static backends whose WebSockets may go on elsewhere.
+    `reopen` names the static backends whose WebSockets may go on elsewhere, `hosts` what some are asked for as Host.
     """
 
-    def __init__(self, placer: Placer, reach: Reach, stats: Stats, reopen: Collection[NodeName] = ()) -> None:
+    def __init__(
+        self,
+        placer: Placer,
+        reach: Reach,
+        stats: Stats,
+        reopen: Collection[NodeName] = (),
+        hosts: Mapping[NodeName, str] = MappingProxyType({}),
+    ) -> None:
         self._placer = placer
         self._reach = reach
         self._stats = stats
         self._reopen = reopen
+        self._hosts = hosts
 
     def on_move(self, node: NodeLoad) -> OnMove:
         """Return what becomes of a WebSocket that is open at `node` when that restarts or is lost."""
@@ -127,10 +140,13 @@ class Opener:
         extensions = self.on_move(place.node) is OnMove.CLOSE and wish.agreed is None
         asked = wish.upgrade if extensions else Upgrade(wish.upgrade.key, wish.upgrade.protocols, ())
         if self._placer.tickets:
-            path, query = wish.path, wish.query.for_node(wish.key, place.ticket, resume=resume)
+            query = wish.query.for_node(wish.key, place.ticket, resume=resume)
+            proof = self._placer.prove(place.ticket, wish.told)
+            request = wish.request(wish.path, query, extensions=extensions, proof=proof)
         else:  # only static backends have a path of their own: a node serves the path that its clients ask for
-            path, query = address.prefix + wish.path, wish.asked
-        answer = await self._reach.ask(address, wish.request(path, query, extensions=extensions))
+            host = self._hosts.get(place.node.name, "")
+            request = wish.request(address.prefix + wish.path, wish.asked, extensions=extensions, host=host)
+        answer = await self._reach.ask(address, request)
         try:
             self._check_status(answer)
             check_response(asked, answer.status, answer.version, answer.headers)
@@ -141,12 +157,12 @@ class Opener:
         return answer
 
     def _check_status(self, answer: Answer) -> None:
-        """Tell refusals apart: those that the client must see, and those after which another node may do better."""
+        """Tell answers apart: those that the client must see, and those after which another node may do better."""
         status = answer.status
-        if 400 <= status < 500:
+        if 300 <= status < 500:  # a redirect is the client's to follow, where it may
             raise Refusal(answer)
         if status == 503:
-            pause = retry_after(self._placer.pause_s())
+            pause = value_of(answer.headers, "retry-after") or retry_after(self._placer.pause_s())
             raise Unreachable(503, "the node takes no more now", (("Retry-After", pause),))
         if status >= 500:
             raise Unreachable(502, f"the node answered {status} to a WebSocket handshake")

@@ -7,7 +7,7 @@ not there, and a gateway that serves none costs nothing.
 from pathlib import Path
 
 from ringway.errors import ConfigError
-from ringway.gateway.response import content
+from ringway.protocol.response import content
 
 FILES_MAX = 256
 BYTES_MAX = 16 << 20

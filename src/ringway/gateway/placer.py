@@ -123,6 +123,10 @@ class Placer:
             return None
         return node
 
+    def prove(self, ticket: str, told: bytes) -> str:
+        """Return what proves to the node of `ticket` that a gateway has `told` this of its client."""
+        return self._mint.prove(ticket, told) if self._mint is not None else ""
+
     def give_up(self, place: Place) -> None:
         """Drop the place: its client could not be sent there."""
         if place.held:

@@ -6,7 +6,7 @@ from ringway.core.load import NodeLoad
 from ringway.errors import ConfigError
 from ringway.gateway.backends import Address, read_address
 from ringway.gateway.config import GatewayConfig
-from ringway.gateway.upstream import Answer, Unreachable, ask
+from ringway.gateway.upstream import Answer, Limits, Unreachable, ask
 
 ADDRESSES_MAX = 4096
 """Addresses that are kept, read: nodes come and go, with ever new ports. Above it all are read anew."""
@@ -16,7 +16,13 @@ class Reach:
     """See the module."""
 
     def __init__(self, config: GatewayConfig) -> None:
-        self._config = config
+        self._limits = Limits(
+            config.connect_deadline_s,
+            config.answer_deadline_s,
+            config.head_bytes_max,
+            config.headers_max,
+            config.refusal_bytes_max,
+        )
         self._addresses: dict[str, Address] = {}
         self._tls: ssl.SSLContext | None = None
 
@@ -36,9 +42,8 @@ class Reach:
 
     async def ask(self, address: Address, request: bytes) -> Answer:
         """Send `request` there and return the answer, as `upstream.ask` does."""
-        config = self._config
         tls = self._tls_context() if address.tls else None
-        return await ask(address, request, tls, config.connect_deadline_s, config.answer_deadline_s)
+        return await ask(address, request, tls, self._limits)
 
     def _tls_context(self) -> ssl.SSLContext:
         if self._tls is None:

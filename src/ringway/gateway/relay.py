@@ -13,11 +13,9 @@ from ringway.gateway.backends import OnMove
 from ringway.gateway.berth import Berths
 from ringway.gateway.config import GatewayConfig
 from ringway.gateway.farewell import Farewells
-from ringway.gateway.head import Head
 from ringway.gateway.limit import AddressLimits
 from ringway.gateway.opener import Opener, Refusal
 from ringway.gateway.placer import Place, Placer
-from ringway.gateway.response import error_response, no_node, response
 from ringway.gateway.rewrite import upgrade_response
 from ringway.gateway.stats import Stats
 from ringway.gateway.transfer import Transfers
@@ -25,6 +23,8 @@ from ringway.gateway.tunnel import Tunnel
 from ringway.gateway.upstream import Answer, Unreachable
 from ringway.gateway.wish import Wish
 from ringway.protocol.close import SERVICE_RESTART
+from ringway.protocol.head import Head
+from ringway.protocol.response import carried, error_response, no_node
 from ringway.protocol.upgrade import Upgrade, check_request, tokens_of
 from ringway.types import Incarnation, NodeState
 
@@ -183,8 +183,7 @@ class Relays:
                 place, answer = await self._opener.open(wish)
         except Refusal as error:
             stats.refused["status"] += 1
-            body = error.body
-            self._refuse(client, error.status, response(error.status, body, *error.headers, close=True))
+            self._refuse(client, error.status, carried(error.status, error.body, *error.headers))
         except NoNode as error:
             stats.refused["no_node"] += 1
             self._refuse(client, 503, no_node(error, self._placer.pause_s(error), close=True))

@@ -1,8 +1,9 @@
 """Builds the heads that cross the gateway from parsed fields: nothing is passed on unseen (RFC 9110, 7.6.1)."""
 
+import re
 from collections.abc import Collection, Iterable
 
-from ringway.protocol.forwarded import FORWARDED, Client, forwarded_headers
+from ringway.protocol.forwarded import FORWARDED, PROOF, Client, forwarded_headers
 from ringway.protocol.upgrade import Headers, tokens_of
 
 _HOP_BY_HOP = frozenset(
@@ -22,49 +23,68 @@ _HOP_BY_HOP = frozenset(
     }
 )
 
-_REFUSAL_KEPT = frozenset({"content-type", "retry-after", "www-authenticate", "sec-websocket-version"})
-"""What is passed on of a node's refusal."""
+_NAME = re.compile(r"[a-z0-9-]+")
+"""Names that pass to nodes, as with nginx. What is made of others differs: CGI and WSGI take `_` for `-`, so that
+`X_Forwarded_For` would stand for the header that a client must not write."""
 
 
 def upgrade_headers(headers: Headers, client: Client, *, trust_peer: bool) -> tuple[bytes, bytes]:
     """Return the lines that ask a node for the WebSocket that the client asked for; apart, those that offer extensions.
 
-    Host and every end-to-end header pass as they came. What a client could claim of itself in forwarding headers
-    is replaced by what is known; a trusted proxy's own `Forwarded`, `X-Real-Ip` and `X-Forwarded-Port` pass.
+    Host is left out: it is written for each node. Every other end-to-end header passes as it came. What a client could
+    claim of itself in forwarding headers is replaced by what is known; a trusted proxy's own `Forwarded`, `X-Real-Ip`
+    and `X-Forwarded-Port` pass.
     """
-    passed = list(_passed(headers, _REPLACED if trust_peer else FORWARDED))
-    lines = [line for line in passed if not line.startswith(_EXTENSIONS)]
+    dropped = _REPLACED if trust_peer else _REPLACED | FORWARDED
+    # The Connection header of a trusted proxy is for us alone; whatever else it named would be its client's word.
+    passed = _passed(headers, dropped, all_named=trust_peer)
+    fields = [(name, f"{name}: {value}\r\n") for name, value in passed if _NAME.fullmatch(name)]
+    lines = [line for name, line in fields if name != _EXTENSIONS]
     lines += [f"{name}: {value}\r\n" for name, value in forwarded_headers(client)]
     lines.append("Connection: Upgrade\r\nUpgrade: websocket\r\n")
-    offers = [line for line in passed if line.startswith(_EXTENSIONS)]
+    offers = [line for name, line in fields if name == _EXTENSIONS]
     return "".join(lines).encode("latin-1"), "".join(offers).encode("latin-1")
 
 
 def upgrade_response(headers: Headers) -> bytes:
     """Return the head that tells the client that its WebSocket is open."""
     lines = ["HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"]
-    lines += _passed(headers, frozenset())
+    lines += [f"{name}: {value}\r\n" for name, value in _passed(headers, frozenset())]
     return ("".join(lines) + "\r\n").encode("latin-1")
 
 
 def refusal_headers(headers: Headers) -> tuple[tuple[str, str], ...]:
-    """What is passed on of the headers of a node's refusal."""
-    return tuple((name, value) for name, value in headers if name in _REFUSAL_KEPT)
+    """Return what is passed on of the headers of a node's refusal: all that is not of that one connection."""
+    return tuple(_passed(headers, _OF_A_101))
 
 
-_EXTENSIONS = "sec-websocket-extensions:"
+_EXTENSIONS = "sec-websocket-extensions"
 
-_REPLACED = frozenset({"x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"})
+_REPLACED = frozenset({"host", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", PROOF})
+
+_OF_A_101 = frozenset({"sec-websocket-accept", "sec-websocket-extensions", "sec-websocket-protocol"})
 
 
-def _passed(headers: Headers, dropped: Collection[str]) -> Iterable[str]:
-    named = {item.lower() for item in tokens_of(headers, "connection")}
+def _passed(headers: Headers, dropped: Collection[str], *, all_named: bool = False) -> Iterable[tuple[str, str]]:
+    """Yield the headers that are not of one connection; with `all_named` also those that Connection names."""
+    named = set() if all_named else {item.lower() for item in tokens_of(headers, "connection")}
     for name, value in headers:
-        if name not in _HOP_BY_HOP and name not in dropped and (name not in named or name in _NEVER_NAMED):
-            yield f"{name}: {value}\r\n"
+        if name not in _HOP_BY_HOP and name not in dropped and (name not in named or _is_kept(name)):
+            yield name, value
 
 
-_NEVER_NAMED = frozenset(
-    {"host", "sec-websocket-key", "sec-websocket-version", "sec-websocket-accept", "sec-websocket-protocol"}
-)
-"""Without these there is no handshake: naming them in Connection must not take them away."""
+def _is_kept(name: str) -> bool:
+    """Return whether naming the header in Connection must not take it away.
+
+    A client may leave a header of its own out, but one that a proxy before us has set, or that the node judges its
+    client by, is not the client's to have removed on the way (RFC 9110, 7.6.1).
+    """
+    return name.startswith(_KEPT_PREFIXES) or name in _KEPT
+
+
+_KEPT_PREFIXES = ("sec-", "x-forwarded-", "cf-", "true-client-", "x-real-")
+
+_KEPT = FORWARDED | {
+    "authorization", "cache-control", "content-type", "cookie", "host", "origin", "referer", "set-cookie", "user-agent",
+    "via", "www-authenticate",
+}  # fmt: skip

@@ -28,6 +28,7 @@ from ringway.gateway.relay import Relays
 from ringway.gateway.stats import Stats
 from ringway.gateway.visitor import Visitor
 from ringway.protocol.forwarded import read_networks
+from ringway.protocol.host import is_loopback
 from ringway.protocol.ticket import Mint
 from ringway.types import NodeName
 
@@ -109,6 +110,7 @@ class Gateway:
                 f"the gateway cannot listen on {host}:{port} ({error.strerror or error}); "
                 "stop what does, or choose another with --port"
             ) from error
+        self._door.on_loopback = all(is_loopback(sock.getsockname()[0]) for sock in self._server.sockets)
         self._tasks.append(asyncio.create_task(self._sweep(), name="gateway sweeper"))
         if self._probes is not None:
             self._tasks.append(asyncio.create_task(self._probes.run(), name="gateway probes"))

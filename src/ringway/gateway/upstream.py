@@ -3,16 +3,22 @@
 import asyncio
 import ssl
 from dataclasses import dataclass, field
-from typing import cast
+from typing import NamedTuple, cast
 
 import httptools
 
 from ringway.errors import UpgradeError
 from ringway.gateway.backends import Address
-from ringway.protocol.upgrade import HEAD_BYTES_MAX, HEADERS_MAX
 
-BODY_BYTES_MAX = 4096
-"""How much of a refusal's body is passed on."""
+
+class Limits(NamedTuple):
+    """How long a node may take for its answer, and how large that may be."""
+
+    connect_deadline_s: float
+    answer_deadline_s: float
+    head_bytes_max: int  # of all heads together, those before the final one included
+    headers_max: int
+    body_bytes_max: int  # of a refusal; what exceeds it is cut
 
 
 @dataclass(slots=True)
@@ -24,6 +30,7 @@ class Answer:
     version: str = ""
     headers: list[tuple[str, str]] = field(default_factory=list)
     body: bytes = b""
+    cut: bool = False  # the body is longer than what was kept of it
     rest: bytes = b""
 
 
@@ -32,12 +39,16 @@ class Unreachable(UpgradeError):
 
 
 class _Handshake(asyncio.Protocol):
-    """Reads the head of the answer, and the body where it is a refusal."""
+    """Reads the head of the answer, and the body where it is a refusal.
 
-    __slots__ = ("_head_size", "_parser", "_size", "answer", "done", "head_done")
+    Interim answers (100, 102, 103) may come before it and are skipped (RFC 9110, 15.2).
+    """
 
-    def __init__(self, done: "asyncio.Future[Answer]") -> None:
+    __slots__ = ("_head_size", "_limits", "_parser", "_size", "answer", "done", "head_done")
+
+    def __init__(self, done: "asyncio.Future[Answer]", limits: Limits) -> None:
         self.done = done
+        self._limits = limits
         self.answer: Answer | None = None
         self._parser = httptools.HttpResponseParser(self)
         self._size = 0
@@ -65,9 +76,9 @@ class _Handshake(asyncio.Protocol):
         except httptools.HttpParserError as error:
             self._fail(UpgradeError(502, f"the node's answer is malformed: {error}"))
         else:
-            if not self.head_done and self._size > HEAD_BYTES_MAX:
-                self._fail(UpgradeError(502, "the head of the node's answer is too large"))
-            elif self.head_done and not 400 <= answer.status < 500:  # only a refusal's body is passed on
+            if not self.head_done and self._size > self._limits.head_bytes_max:
+                self._fail(_too_large())
+            elif self.head_done and not 300 <= answer.status < 500:  # only a refusal's body is passed on
                 self._finish()
 
     def eof_received(self) -> bool:
@@ -100,8 +111,8 @@ class _Handshake(asyncio.Protocol):
         if self.head_done:
             return  # a trailer
         self._head_size += len(name) + len(value) + 4
-        if len(headers) >= HEADERS_MAX or self._head_size > HEAD_BYTES_MAX:
-            self._fail(UpgradeError(502, "the head of the node's answer is too large"))
+        if len(headers) >= self._limits.headers_max or self._head_size > self._limits.head_bytes_max:
+            self._fail(_too_large())
         headers.append((name.lower().decode("latin-1"), value.decode("latin-1")))
 
     def on_headers_complete(self) -> None:
@@ -110,27 +121,35 @@ class _Handshake(asyncio.Protocol):
         if self.head_done:
             self._fail(UpgradeError(502, "the node answered twice"))
             return
+        status = self._parser.get_status_code()
+        if 100 <= status < 200 and status != 101:
+            self.answer.headers.clear()
+            return
         self.head_done = True
-        self.answer.status = self._parser.get_status_code()
+        self.answer.status = status
         self.answer.version = self._parser.get_http_version()
 
     def on_body(self, body: bytes) -> None:
         """Keep the beginning of a refusal's body."""
         assert self.answer is not None
-        self.answer.body += body[: BODY_BYTES_MAX - len(self.answer.body)]
-        if len(self.answer.body) >= BODY_BYTES_MAX:
+        room = self._limits.body_bytes_max - len(self.answer.body)
+        self.answer.body += body[:room]
+        if len(body) > room:
+            self.answer.cut = True
             self._finish()
 
     def on_message_complete(self) -> None:
         """The answer is whole."""
         assert self.answer is not None
-        if self.answer.status != 101:
+        if self.head_done and self.answer.status != 101:
             self._finish()
 
 
-async def ask(
-    address: Address, request: bytes, tls: ssl.SSLContext | None, connect_deadline_s: float, answer_deadline_s: float
-) -> Answer:
+def _too_large() -> UpgradeError:
+    return UpgradeError(502, "the head of the node's answer is too large (head_bytes_max, headers_max)")
+
+
+async def ask(address: Address, request: bytes, tls: ssl.SSLContext | None, limits: Limits) -> Answer:
     """Send the handshake `request` to `address` and return the answer, whatever its status.
 
     Raises `Unreachable` where there was none, and `UpgradeError` 502 or 504 where it was malformed or late. The
@@ -140,23 +159,24 @@ async def ask(
     done: asyncio.Future[Answer] = loop.create_future()
     name = address.host if tls is not None else None
     try:
-        async with asyncio.timeout(connect_deadline_s):
+        async with asyncio.timeout(limits.connect_deadline_s):
             transport, shake = await loop.create_connection(
-                lambda: _Handshake(done), address.host, address.port, ssl=tls, server_hostname=name
+                lambda: _Handshake(done, limits), address.host, address.port, ssl=tls, server_hostname=name
             )
     except TimeoutError:
-        raise Unreachable(504, f"the node did not accept a connection within {connect_deadline_s:g} s") from None
+        raise Unreachable(504, f"the node did not accept a connection within {limits.connect_deadline_s:g} s") from None
     except (OSError, ssl.SSLError) as error:
         raise Unreachable(502, "the node does not accept connections") from error
     try:
         transport.write(request)
-        async with asyncio.timeout(answer_deadline_s):
+        async with asyncio.timeout(limits.answer_deadline_s):
             return await done
     except TimeoutError:
         if shake.head_done and shake.answer is not None:  # a refusal whose body does not end
+            shake.answer.cut = True
             return shake.answer
         transport.abort()
-        raise Unreachable(504, f"the node did not answer the handshake within {answer_deadline_s:g} s") from None
+        raise Unreachable(504, f"the node did not answer the handshake within {limits.answer_deadline_s:g} s") from None
     except BaseException:
         transport.abort()
         raise

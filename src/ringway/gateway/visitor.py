@@ -4,8 +4,8 @@ import asyncio
 from typing import TYPE_CHECKING, cast
 
 from ringway.errors import UpgradeError
-from ringway.gateway.head import Head, HeadReader
-from ringway.gateway.response import error_response
+from ringway.protocol.head import Head, HeadReader
+from ringway.protocol.response import answer_to, error_response
 from ringway.protocol.upgrade import wants_upgrade
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class Visitor(asyncio.Protocol):
 
     def __init__(self, door: "Door") -> None:
         self._door = door
-        self._reader: HeadReader | None = HeadReader()
+        self._reader: HeadReader | None = door.reader()
         self._waiting: list[Head] = []  # requests that came and are not answered yet
         self._full = False  # answers wait for the client to read
         self.deadline = 0.0
@@ -55,7 +55,7 @@ class Visitor(asyncio.Protocol):
             self._waiting += heads
             self._answer(reader)
         elif reader.problem is not None:
-            self.refuse(reader.problem)
+            self.refuse(reader.problem, reader.method)
         elif reader.partial and not waited:
             self.deadline = self._door.deadline(waiting=True)
 
@@ -73,7 +73,7 @@ class Visitor(asyncio.Protocol):
                 self.transport.pause_reading()
             asyncio.get_running_loop().call_soon(self._go_on)
         elif reader.problem is not None:
-            self.refuse(reader.problem)
+            self.refuse(reader.problem, reader.method)
 
     def _go_on(self) -> None:
         """Answer more of what came in one piece."""
@@ -93,11 +93,11 @@ class Visitor(asyncio.Protocol):
             answer = self._door.answer(self.transport, head)
         except UpgradeError as error:
             if not head.keep_alive:
-                self.refuse(error)
+                self.refuse(error, head.method)
                 return False
             self._door.count(error.status)
             answer = error_response(error, close=False)
-        self.transport.write(answer)
+        self.transport.write(answer_to(head.method, answer))
         if not head.keep_alive:
             self._leave()
             self._door.farewells.say(self.transport, b"")
@@ -108,15 +108,15 @@ class Visitor(asyncio.Protocol):
             self.transport.pause_reading()
             self._door.upgrade(self.transport, head, reader.rest or b"")
         except UpgradeError as error:
-            self.refuse(error)
+            self.refuse(error, head.method)
         else:
             self._leave()
 
-    def refuse(self, error: UpgradeError) -> None:
-        """Answer with `error` and end the connection: nothing that follows can be trusted."""
+    def refuse(self, error: UpgradeError, method: str = "") -> None:
+        """Answer a request of `method` with `error` and end the connection: nothing that follows can be trusted."""
         self._door.count(error.status)
         self._leave()
-        self._door.farewells.say(self.transport, error_response(error, close=True))
+        self._door.farewells.say(self.transport, answer_to(method, error_response(error, close=True)))
 
     def expire(self) -> None:
         """End the connection because its time has passed: with an answer where a head had begun."""

@@ -9,17 +9,19 @@ import asyncio
 from ringway.core.address import EXEMPT
 from ringway.errors import UpgradeError
 from ringway.gateway.affinity import Affinity
-from ringway.gateway.head import Head
 from ringway.gateway.query import Query
 from ringway.gateway.rewrite import upgrade_headers
-from ringway.protocol.forwarded import is_trusted, read_client
-from ringway.protocol.upgrade import Headers, Upgrade, tokens_of
+from ringway.protocol.forwarded import PROOF, forwarded_headers, is_trusted, read_client, told_of
+from ringway.protocol.head import Head
+from ringway.protocol.upgrade import Headers, Upgrade, tokens_of, value_of
 
 
 class Wish:
     """See the module. `key` is the affinity key by the policy that was in force when the client came."""
 
-    __slots__ = ("_lines", "_offers", "address", "agreed", "asked", "key", "path", "query", "upgrade")
+    __slots__ = (
+        "_lines", "_offers", "address", "agreed", "asked", "host", "key", "path", "query", "told", "upgrade",
+    )  # fmt: skip
 
     def __init__(
         self, client: asyncio.Transport, head: Head, upgrade: Upgrade, affinity: Affinity, address: str = EXEMPT
@@ -34,14 +36,21 @@ class Wish:
         peer_ip = peer[0] if peer else ""
         who = read_client(peer_ip, head.headers, affinity.trusted)
         trust_peer = is_trusted(peer_ip, affinity.trusted)
+        self.host = value_of(head.headers, "host") or ""
+        self.told = told_of([(name.lower(), value) for name, value in forwarded_headers(who)])
         self._lines, self._offers = upgrade_headers(head.headers, who, trust_peer=trust_peer)
         self.agreed: list[str] | None = None  # the subprotocol that the client was told, once it was; empty: none
 
-    def request(self, path: str, query: str, *, extensions: bool) -> bytes:
-        """Return the head that asks for `path` and `query`; the client's offer of extensions is in it or left out."""
+    def request(self, path: str, query: str, *, extensions: bool, host: str = "", proof: str = "") -> bytes:
+        """Return the head that asks for `path` and `query`; the client's offer of extensions is in it or left out.
+
+        `host` stands in place of the client's own, `proof` proves to a node what the head tells of its client.
+        """
         target = f"{path}?{query}" if query else path
-        offers = self._offers if extensions else b""
-        return b"GET %b HTTP/1.1\r\n%b%b\r\n" % (target.encode("latin-1"), self._lines, offers)
+        first = f"GET {target} HTTP/1.1\r\nHost: {host or self.host}\r\n"
+        if proof:
+            first += f"{PROOF}: {proof}\r\n"
+        return b"%b%b%b\r\n" % (first.encode("latin-1"), self._lines, self._offers if extensions else b"")
 
     def agree(self, headers: Headers) -> None:
         """Take the good answer of a node; raise `UpgradeError` 502 where the client was told something else before."""

@@ -1,33 +1,30 @@
 """Accepting sockets, counting those whose handshake is under way, and timing it.
 
-picows counts nothing before a whole request has come, and a crowd of silent sockets must be bounded before that. So
-its protocol class is extended here by the two moments that matter; everything in between stays compiled code.
-Constructing it by keyword is the one place that knows more of picows than its documented API (2.3), and does what
-`ws_create_server` does.
+A crowd of silent sockets must be bounded before any of them has sent a request. So each begins as a `Handshake`, which
+the gate counts, and becomes one of picows when its request was admitted. Constructing picows' protocol by keyword is
+the one place that knows more of it than its documented API (2.3), and does what `ws_create_server` does.
 """
 
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from picows import WSAutoPingStrategy, WSListener, WSUpgradeRequest, WSUpgradeResponseWithListener
+from picows import WSAutoPingStrategy, WSUpgradeRequest, WSUpgradeResponseWithListener
 from picows.picows import WSProtocol  # type: ignore[attr-defined]
 
+from ringway.node.handshake import Handshake, Welcome
 from ringway.node.latency import Latency
 
 if TYPE_CHECKING:
     from ringway.node.config import NodeConfig
     from ringway.node.stats import Stats
 
-Welcome = Callable[[WSUpgradeRequest], WSListener | WSUpgradeResponseWithListener]
-"""Answers one handshake request: with a listener, or with a refusal."""
-
 READ_BUFFER_BYTES = 2048
 """picows' minimum; it grows with what comes, and most clients send little."""
 
 FAREWELLS_MAX = 16_384
-"""Sockets without room that are being told so at one time."""
+"""Sockets that are being told at one time why they are refused."""
 
 FAREWELL_S = 2.0
 """How long one of them may take to hear it."""
@@ -57,7 +54,7 @@ class Gate:
     __slots__ = ("_clock", "_farewells", "_opening", "_shed_above", "_stats", "latency", "opened")
 
     def __init__(self, pending_max: int, stats: "Stats", clock: Callable[[], float]) -> None:
-        self._opening: dict[WSProtocol, float] = {}  # when each was accepted
+        self._opening: dict[_Opening, float] = {}  # when each was accepted
         self._clock = clock
         self.latency = Latency(clock())  # from accepting a socket to answering 101
         self.opened = 0  # sockets so far
@@ -68,7 +65,7 @@ class Gate:
     def close(self) -> None:
         """Cut all handshakes that are under way, and who is being told that there is no room."""
         for protocol in list(self._opening):
-            protocol.transport.disconnect(False)
+            protocol.abort()
         for farewell in list(self._farewells):
             farewell.transport.abort()
 
@@ -77,7 +74,7 @@ class Gate:
         """How many handshakes are under way."""
         return len(self._opening)
 
-    def accepted(self, protocol: WSProtocol) -> bool:
+    def accepted(self, protocol: Handshake) -> bool:
         """Count a new socket; False where there is no room for it."""
         self.opened += 1
         if len(self._opening) >= self._shed_above:
@@ -88,14 +85,24 @@ class Gate:
 
     def turn_away(self, transport: asyncio.Transport) -> None:
         """Tell a socket for which there is no room to come again."""
+        self.refuse(transport, _NO_ROOM[self._stats.shed % len(_NO_ROOM)])
+
+    def refuse(self, transport: asyncio.Transport, answer: bytes) -> None:
+        """Send a socket its last `answer`; it is closed when it has heard it."""
         if len(self._farewells) >= FAREWELLS_MAX:
             transport.abort()
             return
         farewell = _Farewell(transport, self._farewells)
         transport.set_protocol(farewell)
-        transport.write(_NO_ROOM[self._stats.shed % len(_NO_ROOM)])
+        transport.write(answer)
         if transport.can_write_eof():
             transport.write_eof()
+
+    def handed_over(self, handshake: Handshake, protocol: WSProtocol) -> None:
+        """Count `protocol` from now on in place of `handshake`, whose connection it takes over."""
+        began = self._opening.pop(handshake, None)
+        if began is not None:
+            self._opening[protocol] = began
 
     def answered(self, protocol: WSProtocol, now: float) -> None:
         """Count it no more: its handshake was answered with 101."""
@@ -103,13 +110,16 @@ class Gate:
         if began is not None:
             self.latency.add(now - began)
 
-    def lost(self, protocol: WSProtocol) -> None:
+    def lost(self, protocol: "_Opening") -> None:
         """Count it no more: its socket is closed, whatever became of the handshake."""
         self._opening.pop(protocol, None)
 
 
+_Opening: TypeAlias = Handshake | WSProtocol
+
+
 class _Farewell(asyncio.Protocol):
-    """Takes what a socket still sends after it was told 503: closing with unread input would reset it."""
+    """Takes what a socket still sends after it was refused: closing with unread input would reset it."""
 
     __slots__ = ("_all", "_timer", "transport")
 
@@ -133,7 +143,7 @@ class _Farewell(asyncio.Protocol):
 
 
 class _Protocol(WSProtocol):  # type: ignore[misc]
-    """picows' protocol, which tells the gate of its beginning and end."""
+    """picows' protocol, which tells the gate of its end."""
 
     __slots__ = ("_gate",)
 
@@ -141,30 +151,27 @@ class _Protocol(WSProtocol):  # type: ignore[misc]
         super().__init__(**settings)
         self._gate = gate
 
-    def connection_made(self, transport: asyncio.Transport) -> None:
-        if self._gate.accepted(self):
-            super().connection_made(transport)
-        else:
-            self._gate.turn_away(transport)
-
     def connection_lost(self, exc: Exception | None) -> None:
         self._gate.lost(self)
         super().connection_lost(exc)
 
+    def abort(self) -> None:
+        self.transport.disconnect(False)
+
 
 async def listen(config: "NodeConfig", gate: Gate, welcome: Welcome) -> asyncio.Server:
-    """Listen on the node's port; `welcome` answers each handshake. Raise `OSError` where the port is not to be had."""
+    """Listen on the node's port; `welcome` judges each request. Raise `OSError` where the port is not to be had."""
 
-    def protocol() -> _Protocol:
+    def take_over(answer: Callable[[WSUpgradeRequest], WSUpgradeResponseWithListener]) -> _Protocol:
         return _Protocol(
             gate,
             host_port=None,
             ws_path=None,
             is_client_side=False,
-            ws_listener_factory=welcome,
+            ws_listener_factory=answer,
             logger=_picows_log,
             disconnect_on_exception=True,
-            websocket_handshake_timeout=config.handshake_deadline_s,
+            websocket_handshake_timeout=None,  # the head was whole before
             enable_auto_ping=False,  # the keepalive pings, in the clients' own protocol
             auto_ping_idle_timeout=0,
             auto_ping_reply_timeout=0,
@@ -176,4 +183,10 @@ async def listen(config: "NodeConfig", gate: Gate, welcome: Welcome) -> asyncio.
         )
 
     loop = asyncio.get_running_loop()
-    return await loop.create_server(protocol, config.host, config.port, backlog=config.backlog, reuse_address=True)
+    return await loop.create_server(
+        lambda: Handshake(config, gate, welcome, take_over),
+        config.host,
+        config.port,
+        backlog=config.backlog,
+        reuse_address=True,
+    )

@@ -11,18 +11,19 @@ from math import ceil
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
-import msgspec
-from picows import WSUpgradeRequest, WSUpgradeResponse, WSUpgradeResponseWithListener
-
 from ringway.core.intake import Intake
 from ringway.errors import Overloaded, TicketError, UpgradeError
+from ringway.protocol.forwarded import PROOF, Client, is_trusted, read_client, read_networks, read_told, told_of
+from ringway.protocol.head import Head
+from ringway.protocol.host import host_at, host_known, read_hosts, unknown_host
 from ringway.protocol.move import read_follows
-from ringway.protocol.origin import origin_allowed
+from ringway.protocol.origin import origins_at, read_origins
 from ringway.protocol.ticket import Mint, Spent
-from ringway.protocol.upgrade import check_request, value_of
+from ringway.protocol.upgrade import Headers, check_request, value_of, wants_upgrade
 from ringway.types import NodeState
 
 if TYPE_CHECKING:
+    from ringway.node.handshake import Peer
     from ringway.node.peers import Peers
     from ringway.node.shared import Shared
 
@@ -50,7 +51,10 @@ class Admitted:
 class Admission:
     """Judges handshake requests. `wall` is Unix time, for tickets."""
 
-    __slots__ = ("_intake", "_mint", "_peers", "_per_s", "_shared", "_spent", "_wall")
+    __slots__ = (
+        "_gateways", "_hosts", "_intake", "_mint", "_origins", "_own_hosts", "_own_origins", "_peers", "_per_s",
+        "_shared", "_spent", "_trusted", "_wall", "on_loopback",
+    )  # fmt: skip
 
     def __init__(
         self, shared: "Shared", peers: "Peers", mint: Mint, wall: Callable[[], float], per_s: Callable[[], float]
@@ -62,39 +66,46 @@ class Admission:
         self._spent = Spent()
         self._intake = Intake(shared.clock())
         self._per_s = per_s
+        config = shared.config
+        urls = (config.url, config.public_url)
+        self.on_loopback = False
+        """Whether only this machine can connect; then pages must not have been led here under another name."""
+        self._trusted = read_networks(config.trusted_proxies)
+        self._own_hosts = read_hosts(config.allowed_hosts).union(name for url in urls for name in host_at(url))
+        self._own_origins = read_origins(config.allowed_origins).joined(
+            [origin for url in urls for origin in origins_at(url)]
+        )
+        self._gateways: tuple[str, ...] | None = None
+        self._follow_gateways(peers.gateway_origins)
 
-    def admit(self, request: WSUpgradeRequest) -> Admitted:
-        """Return what an admissible request brings along; raise `UpgradeError` for any other.
-
-        Makes the request fit for picows, which wants `Connection: upgrade` alone (Firefox also sends keep-alive).
-        """
+    def admit(self, head: Head, peer: "Peer") -> Admitted:
+        """Return what an admissible request brings along; raise `UpgradeError` for any other."""
         config = self._shared.config
-        plain = b"ticket=" not in request.path
-        if plain and "upgrade" in request.headers:
+        headers = head.headers
+        plain = "ticket=" not in head.query
+        if plain and wants_upgrade(headers):
             self._check_bounds(has_ticket=False)
             self._take_in(ticket=False)
-        path, _, query = request.path.decode("ascii", "replace").partition("?")
-        if path != config.path:
+        if head.path != config.path:
             raise UpgradeError(404, f"there is nothing here; the WebSocket is at {config.path}")
-        headers = [(name.lower(), value) for name, value in request.headers.items()]
-        upgrade = check_request(request.method.decode("ascii", "replace"), request.version.decode()[5:], headers)
+        upgrade = check_request(head.method, head.version, headers)
         if PROTOBUF_PROTOCOL in upgrade.protocols and JSON_PROTOCOL not in upgrade.protocols:
             raise UpgradeError(400, "this node speaks the JSON form of the protocol; leave centrifuge-protobuf out")
-        fields = _fields(query)
+        fields = _fields(head.query)
         key = _single(fields, "key").encode("utf-8", "surrogateescape")
         if len(key) > KEY_BYTES_MAX:
             raise UpgradeError(400, f"the key is longer than {KEY_BYTES_MAX} bytes")
         ticket = _single(fields, "ticket")
+        client = self._client(headers, peer, ticket)
         if not plain:
             self._check_bounds(has_ticket=bool(ticket))
             if not ticket:
                 self._take_in(ticket=False)
-        self._check_origin(headers)
+        self._check_origin(headers, client)
         resumes = fields.get("resume") == ["1"]
         if resumes and not ticket:
             raise UpgradeError(400, "resume=1 stands without a ticket; it goes with the one of the move")
         moved, nonce = self._redeem(ticket, resumes=resumes) if ticket else (False, b"")
-        request.headers["Connection"] = "upgrade"
         return Admitted(
             key,
             moved,
@@ -146,25 +157,44 @@ class Admission:
         self._peers.redeemed(issuer, self._shared.clock())
         return self._peers.is_node(issuer), nonce
 
-    def _check_origin(self, headers: list[tuple[str, str]]) -> None:
+    def _client(self, headers: Headers, peer: "Peer", ticket: str) -> Client:
+        """Return who is behind the request, as a gateway has proved it, or trusted proxies say.
+
+        Raise `UpgradeError` where a name has led it to this machine that is not known here (`protocol.host`).
+        """
+        proof = value_of(headers, PROOF)
+        if proof is not None and ticket and self._mint.proves(proof, ticket, told_of(headers)):
+            return read_told(peer.ip, headers, peer.scheme)
+        client = read_client(peer.ip, headers, self._trusted, peer.scheme)
+        if self.on_loopback and not is_trusted(peer.ip, self._trusted):
+            self._follow_gateways(self._peers.gateway_origins)
+            if not host_known(client.host, self._hosts):
+                raise UpgradeError(403, unknown_host(client.host))
+        return client
+
+    def _check_origin(self, headers: Headers, client: Client) -> None:
         """Refuse pages of other sites. A ticket is no excuse: any site can get one, and hand it to its pages."""
         origin = value_of(headers, "origin")
-        host = value_of(headers, "host") or ""
-        allowed = (*self._shared.config.allowed_origins, *self._peers.gateway_origins)
-        if not origin_allowed(origin, host, allowed):
-            raise UpgradeError(403, f"pages of {origin} may not connect; see allowed_origins")
+        if origin is None:
+            return
+        self._follow_gateways(self._peers.gateway_origins)
+        if not self._origins.allows(origin, client.scheme, client.host):
+            raise UpgradeError(
+                403, f"pages of {origin} may not connect to {client.scheme}://{client.host}; see allowed_origins"
+            )
 
-
-def refusal(error: UpgradeError) -> WSUpgradeResponseWithListener:
-    """The HTTP response that tells `error`, as small JSON."""
-    body = msgspec.json.encode({"error": str(error)})
-    headers = [("Content-Type", "application/json"), ("Cache-Control", "no-store"), *error.headers]
-    return WSUpgradeResponseWithListener(WSUpgradeResponse.create_error_response(error.status, body, headers), None)
+    def _follow_gateways(self, origins: tuple[str, ...]) -> None:
+        """Let pages of the gateways connect, and hosts by which gateways are known lead here."""
+        if self._gateways is not origins:
+            self._gateways = origins
+            self._origins = self._own_origins.joined(origins)
+            self._hosts = self._own_hosts.union(name for origin in origins for name in host_at(origin))
 
 
 def _fields(query: str) -> dict[str, list[str]]:
     try:
-        return parse_qs(query, errors="surrogateescape", max_num_fields=QUERY_FIELDS_MAX)
+        text = query.encode("latin-1").decode("utf-8", "surrogateescape")
+        return parse_qs(text, errors="surrogateescape", max_num_fields=QUERY_FIELDS_MAX)
     except ValueError as error:
         raise UpgradeError(400, f"the query has more than {QUERY_FIELDS_MAX} fields") from error
 

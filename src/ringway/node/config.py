@@ -5,42 +5,14 @@ from typing import Annotated, Literal
 import msgspec
 
 from ringway.errors import ConfigError
+from ringway.node.listener import ListenerConfig
 from ringway.node.namespace import read_namespaces, short_namespaces
 from ringway.protocol.channel import NAME_BYTES_MAX
 
 
-class NodeConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class NodeConfig(ListenerConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The settings of one channel node."""
 
-    host: Annotated[
-        str,
-        msgspec.Meta(description="Address that the node listens on. Loopback, so that opening it is a decision."),
-    ] = "127.0.0.1"
-    port: Annotated[
-        int,
-        msgspec.Meta(
-            description="Port that the node listens on. 0 takes a free one: members learn it by report.", ge=0, le=65535
-        ),
-    ] = 0
-    url: Annotated[
-        str,
-        msgspec.Meta(
-            description="Where members (the gateways' proxies) reach this node, as a ws:// URL with its path. "
-            "Empty: made from host, port and path."
-        ),
-    ] = ""
-    public_url: Annotated[
-        str,
-        msgspec.Meta(
-            description="Where clients reach this node directly, as ws:// or wss:// URL. Empty: the same as `url`."
-        ),
-    ] = ""
-    path: Annotated[
-        str,
-        msgspec.Meta(
-            description="Path of the WebSocket; the one that Centrifuge clients use by convention.", pattern="^/"
-        ),
-    ] = "/connection/websocket"
     weight: Annotated[
         float,
         msgspec.Meta(
@@ -51,24 +23,6 @@ class NodeConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         ),
     ] = 1.0
     zone: Annotated[str, msgspec.Meta(description="Failure domain of the node, told in its report.")] = ""
-    allowed_origins: Annotated[
-        tuple[str, ...],
-        msgspec.Meta(
-            description="Pages of other origins that may connect without a ticket, such as https://app.example; `*` "
-            "for all. The node's own host and the origins of the known gateways need no entry."
-        ),
-    ] = ()
-
-    handshake_deadline_s: Annotated[
-        float,
-        msgspec.Meta(
-            description="The request head must be complete this long after its connection opened; further bytes do not "
-            "extend it (slowloris).",
-            gt=0,
-            le=300,
-            extra={"unit": "s"},
-        ),
-    ] = 5.0
     connect_deadline_s: Annotated[
         float,
         msgspec.Meta(
@@ -282,11 +236,6 @@ class NodeConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         int,
         msgspec.Meta(description="Pause that a 503 asks for.", ge=1, le=3600, extra={"unit": "s"}),
     ] = 2
-    backlog: Annotated[
-        int,
-        msgspec.Meta(description="Connections that the kernel may hold for us to accept, in a storm.", ge=1, le=65535),
-    ] = 4096
-
     ping_interval_s: Annotated[
         int,
         msgspec.Meta(
@@ -384,6 +333,7 @@ class NodeConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
                 "answered before the next one; lower pong_timeout_s"
             )
         read_namespaces(self.namespaces)
+        self.check_lists()
 
     @property
     def answer_bytes_max(self) -> int:

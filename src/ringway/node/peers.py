@@ -3,8 +3,6 @@
 The node hears every report (`ports.Registry`), as the gateways do; it keeps no load view, since it places nobody.
 """
 
-from urllib.parse import urlsplit
-
 import structlog
 
 from ringway.core.load.reservation import Ledger
@@ -12,6 +10,7 @@ from ringway.core.membership import Event as MembershipEvent
 from ringway.core.membership import Joined, Left, Membership, Reported
 from ringway.core.recent import Recent
 from ringway.errors import ProtocolError
+from ringway.protocol.origin import origins_at
 from ringway.protocol.report import Report, decode_report
 from ringway.types import Incarnation, Issuer, NodeName, Role
 
@@ -22,11 +21,6 @@ ISSUERS_MAX = 4096
 """Issuers that are counted at one time; the one heard longest ago is dropped for a new one."""
 
 _log = structlog.get_logger()
-
-_LOOPBACK = {"127.0.0.1": "localhost", "localhost": "127.0.0.1"}
-"""Names of the machine itself: who types either is shown the same page."""
-
-_SCHEMES = {"ws": "http", "wss": "https", "http": "http", "https": "https"}
 
 
 class Peers:
@@ -112,16 +106,7 @@ class Peers:
     def _gateways_changed(self) -> None:
         """Pages that a gateway serves, or that were loaded from its address, may connect to nodes directly."""
         gateways = [report for report in self.membership.members.values() if report.role is Role.GATEWAY]
-        origins = {origin for report in gateways for url in (report.url, report.public_url) for origin in _origins(url)}
+        origins = {
+            origin for report in gateways for url in (report.url, report.public_url) for origin in origins_at(url)
+        }
         self.gateway_origins = tuple(sorted(origins))
-
-
-def _origins(url: str) -> list[str]:
-    """The origins of pages at `url`: none where it has none, and two where the machine itself has two names."""
-    parts = urlsplit(url)
-    scheme = _SCHEMES.get(parts.scheme)
-    if not scheme or not parts.netloc:
-        return []
-    origin = f"{scheme}://{parts.netloc.rpartition('@')[2]}"
-    other = _LOOPBACK.get(parts.hostname or "")
-    return [origin, origin.replace(str(parts.hostname), other, 1)] if other else [origin]

@@ -13,14 +13,13 @@ from math import floor
 from typing import Any
 
 import structlog
-from picows import WSListener, WSUpgradeRequest, WSUpgradeResponse, WSUpgradeResponseWithListener
 
 from ringway.core.hub import Hub
 from ringway.core.load.reservation import Ledger
 from ringway.core.membership import TICK_S
 from ringway.errors import ConfigError, EngineError, UpgradeError
 from ringway.node.accept import Gate, listen
-from ringway.node.admission import Admission, refusal
+from ringway.node.admission import Admission
 from ringway.node.arrival import Arrivals
 from ringway.node.config import NodeConfig
 from ringway.node.connection import Connection
@@ -28,6 +27,7 @@ from ringway.node.departure import depart
 from ringway.node.drain import Drain
 from ringway.node.fencing import Fencing
 from ringway.node.handover import Handovers
+from ringway.node.handshake import Accepted, Peer
 from ringway.node.keepalive import Keepalive
 from ringway.node.mover import Mover
 from ringway.node.namespace import Namespaces
@@ -45,8 +45,11 @@ from ringway.node.worker import Workers
 from ringway.ports import Engine
 from ringway.protocol.close import SHUTDOWN
 from ringway.protocol.envelope import Origin
+from ringway.protocol.head import Head
+from ringway.protocol.host import is_loopback
 from ringway.protocol.report import Report
 from ringway.protocol.ticket import Mint
+from ringway.protocol.upgrade import wants_upgrade
 from ringway.types import Incarnation, NodeName, NodeState
 
 _FILES_KEPT = 200
@@ -178,6 +181,7 @@ class ChannelNode:
                 f"the node cannot listen on {config.host}:{config.port} ({error.strerror or error}); "
                 "choose another port, or 0 for a free one"
             ) from error
+        self._admission.on_loopback = all(is_loopback(sock.getsockname()[0]) for sock in self._server.sockets)
         self._reporter.url = config.url or f"ws://{_reachable(config.host)}:{self.port}{config.path}"
         self._reporter.public_url = config.public_url
         await self._shared.presence.start()
@@ -223,23 +227,19 @@ class ChannelNode:
     def _own(self, work: Coroutine[Any, Any, None]) -> None:
         self._tasks.append(asyncio.get_running_loop().create_task(work))
 
-    def _welcome(self, request: WSUpgradeRequest) -> WSListener | WSUpgradeResponseWithListener:
-        """Answer one handshake (`accept.Welcome`)."""
+    def _welcome(self, head: Head, peer: Peer) -> Accepted:
+        """Judge one request (`handshake.Welcome`)."""
         try:
-            admitted = self._admission.admit(request)
+            admitted = self._admission.admit(head, peer)
         except UpgradeError as error:
-            if "upgrade" in request.headers:  # else it is no handshake: a gateway asks how quickly it is refused
+            if wants_upgrade(head.headers):  # else it is no handshake: a gateway asks how quickly it is refused
                 self.stats.refused[error.status] += 1
-            return refusal(error)
+            raise
         except Exception:
             _log.exception("a handshake was not handled")
             self.stats.refused[500] += 1
-            return refusal(UpgradeError(500, "internal server error"))
-        connection = Connection(self._shared, admitted, self._clock())
-        if not admitted.protocol:
-            return connection
-        response = WSUpgradeResponse.create_101_response([("Sec-WebSocket-Protocol", admitted.protocol)])
-        return WSUpgradeResponseWithListener(response, connection)
+            raise UpgradeError(500, "internal server error") from None
+        return Accepted(Connection(self._shared, admitted, self._clock()), admitted.protocol)
 
     async def _beat(self) -> None:
         """Let time pass for all parts of the node."""

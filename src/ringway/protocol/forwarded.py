@@ -1,10 +1,16 @@
-"""The `X-Forwarded-*` headers: whom to believe, what to pass on (PROTOCOL.md P-3.4)."""
+"""Who is behind a request: `X-Forwarded-*` and `Forwarded` headers, whom to believe, what to pass on (P-3.4).
+
+Proxies append what they saw to the right, so lists are read from there. An entry is believed only where the one who
+wrote it is trusted; whatever stands left of the first stranger could have been written by anybody.
+"""
 
 import ipaddress
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
 from ringway.errors import ConfigError
+from ringway.protocol.host import split_host
 from ringway.protocol.upgrade import Headers, tokens_of, value_of
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -13,6 +19,17 @@ FORWARDED = frozenset(
     {"forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-port", "x-forwarded-proto", "x-real-ip"}
 )
 """Headers in which a client could lie about itself; dropped unless a trusted proxy sent them."""
+
+PROOF = "ringway-proof"
+"""The header by which a gateway proves to a node what it tells of its client."""
+
+_TOLD = ("x-forwarded-for", "x-forwarded-host", "x-forwarded-proto")
+
+_SCHEMES = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
+
+_WITH_PORT = re.compile(r"(?P<v4>[0-9.]+):(?P<v4port>[0-9]{1,5})|\[(?P<v6>[^\]]+)\](?::(?P<v6port>[0-9]{1,5}))?")
+
+_PAIR = re.compile(r'\s*([!#$%&\'*+.^_`|~0-9A-Za-z-]+)=("(?:[^"\\]|\\.)*"|[^";,\s]*)\s*(?:;|$)')
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,24 +40,47 @@ class Client:
     host: str
     scheme: str
     chain: tuple[str, ...]  # addresses to pass on in X-Forwarded-For, the client's first
+    port: int = 0  # of the client, where a proxy told it; else 0
 
 
 def read_client(peer_ip: str, headers: Headers, trusted: Collection[Network], scheme: str = "http") -> Client:
     """Return the client behind a request: the peer itself, unless it is a trusted proxy.
 
-    Behind trusted proxies the client is the right-most address of X-Forwarded-For that is not trusted itself:
-    whatever stands left of it could have been written by anybody.
+    Behind trusted proxies the client is the right-most address that is not trusted itself. `unknown`, `_hidden` and
+    whatever else is no address ends the search: the client is then the proxy that wrote it.
     """
     host = value_of(headers, "host") or ""
+    peer_ip = _plain(peer_ip)
     if not is_trusted(peer_ip, trusted):
         return Client(peer_ip, host, scheme, (peer_ip,))
-    hops = [*tokens_of(headers, "x-forwarded-for"), peer_ip]
-    first = len(hops) - 1
-    while first > 0 and is_trusted(hops[first], trusted) and _is_address(hops[first - 1]):
-        first -= 1
-    host = value_of(headers, "x-forwarded-host") or host
-    proto = value_of(headers, "x-forwarded-proto")
-    return Client(hops[first], host, proto if proto in ("http", "https") else scheme, tuple(hops[first:]))
+    return _behind(peer_ip, headers, trusted, host, scheme)
+
+
+def read_told(peer_ip: str, headers: Headers, scheme: str = "http") -> Client:
+    """Return the client that a gateway of the cluster tells of: everything that its headers say is believed."""
+    return _behind(_plain(peer_ip), headers, _EVERYBODY, value_of(headers, "host") or "", scheme)
+
+
+def _behind(peer_ip: str, headers: Headers, trusted: Collection[Network], host: str, scheme: str) -> Client:
+    given, hosts, schemes = _told(headers)
+    hops: list[tuple[str, int]] = [(peer_ip, 0)]
+    proxies = 1  # that are trusted; each has written an entry of a list, or has put its own in place of the list
+    for text in reversed(given):
+        hop = read_hop(text)
+        if hop is None:
+            break
+        hops.append(hop)
+        if not is_trusted(hop[0], trusted):
+            break
+        proxies += 1
+    hops.reverse()
+    told = _written_first(hosts, proxies)
+    if told is not None and split_host(told) is not None:
+        host = told
+    proto = _written_first(schemes, proxies)
+    scheme = _SCHEMES.get((proto or "").lower(), scheme)
+    ip, port = hops[0]
+    return Client(ip, host, scheme, tuple(hop for hop, _ in hops), port)
 
 
 def forwarded_headers(client: Client) -> list[tuple[str, str]]:
@@ -52,12 +92,29 @@ def forwarded_headers(client: Client) -> list[tuple[str, str]]:
     ]
 
 
-def _is_address(text: str) -> bool:
+def told_of(headers: Headers) -> bytes:
+    """Return what `forwarded_headers` say, as one text: what a gateway proves to a node (`ticket.Mint.prove`)."""
+    return "\n".join(value_of(headers, name) or "" for name in _TOLD).encode("latin-1")
+
+
+def read_hop(text: str) -> tuple[str, int] | None:
+    """Return address and port (0: none) of one entry of a list; None where it is no address.
+
+    Written are `192.0.2.1`, `192.0.2.1:4711`, `2001:db8::7`, `[2001:db8::7]`, `[2001:db8::7]:443`, each also in quotes
+    (RFC 7239, 4 and 6).
+    """
+    text = _unquoted(text.strip())
+    port = ""
+    found = _WITH_PORT.fullmatch(text)
+    if found is not None:
+        text = found["v4"] or found["v6"]
+        port = found["v4port"] or found["v6port"] or ""
     try:
-        ipaddress.ip_address(text)
+        address = ipaddress.ip_address(text)
     except ValueError:
-        return False
-    return True
+        return None
+    number = int(port or 0)
+    return (_plain(str(address)), number) if number <= 65535 else None
 
 
 def is_trusted(text: str, trusted: Collection[Network]) -> bool:
@@ -65,11 +122,9 @@ def is_trusted(text: str, trusted: Collection[Network]) -> bool:
     if not trusted:
         return False
     try:
-        address = ipaddress.ip_address(text)
+        address = ipaddress.ip_address(_plain(text))
     except ValueError:
         return False
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped  # how a socket for both families names an IPv4 peer
     return any(address in network for network in trusted)
 
 
@@ -87,3 +142,74 @@ def read_networks(texts: Collection[str]) -> tuple[Network, ...]:
     if problems:
         raise ConfigError(*problems)
     return tuple(networks)
+
+
+_EVERYBODY: tuple[Network, ...] = (ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0"))
+
+
+def _told(headers: Headers) -> tuple[list[str], list[str], list[str]]:
+    """Return what proxies have written of addresses, hosts and schemes; RFC 7239 where nothing else says it."""
+    addresses = tokens_of(headers, "x-forwarded-for")
+    hosts = tokens_of(headers, "x-forwarded-host")
+    schemes = tokens_of(headers, "x-forwarded-proto")
+    if addresses or hosts or schemes:
+        return addresses, hosts, schemes
+    elements = [read_pairs(text) for key, value in headers if key == "forwarded" for text in _elements(value)]
+    return (
+        [pairs.get("for", "unknown") for pairs in elements],
+        [pairs["host"] for pairs in elements if "host" in pairs],
+        [pairs["proto"] for pairs in elements if "proto" in pairs],
+    )
+
+
+def read_pairs(element: str) -> dict[str, str]:
+    """Return the parameters of one element of `Forwarded`, names in lower case; none where it is malformed."""
+    pairs: dict[str, str] = {}
+    at = 0
+    while at < len(element):
+        found = _PAIR.match(element, at)
+        if found is None or found[1].lower() in pairs:
+            return {}
+        pairs[found[1].lower()] = _unquoted(found[2])
+        at = found.end()
+    return pairs
+
+
+def _elements(value: str) -> list[str]:
+    """Split at the commas that stand in no quotes."""
+    found: list[str] = []
+    begin, quoted, escaped = 0, False, False
+    for at, char in enumerate(value):
+        if escaped:
+            escaped = False
+        elif quoted and char == "\\":
+            escaped = True
+        elif char == '"':
+            quoted = not quoted
+        elif char == "," and not quoted:
+            found.append(value[begin:at])
+            begin = at + 1
+    return [element for element in (*found, value[begin:]) if element.strip()]
+
+
+def _written_first(items: list[str], proxies: int) -> str | None:
+    """Return the item of the proxy that is next to the client, of the last `proxies` that each have written one."""
+    return items[max(0, len(items) - proxies)] if items else None
+
+
+def _unquoted(text: str) -> str:
+    if len(text) >= 2 and text[0] == text[-1] == '"':
+        return re.sub(r"\\(.)", r"\1", text[1:-1])
+    return text
+
+
+def _plain(text: str) -> str:
+    """Return an IPv4 address as such where a socket for both families names it as one of IPv6."""
+    if not text.lower().startswith("::ffff:"):
+        return text
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return text
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return str(mapped) if mapped is not None else text

@@ -40,10 +40,11 @@ _MAC_BYTES = 16
 class Mint:
     """Issues and checks tickets under one secret. `now` is wall-clock time in Unix seconds."""
 
-    __slots__ = ("_keyed",)
+    __slots__ = ("_keyed", "_telling")
 
     def __init__(self, secret: bytes) -> None:
         self._keyed = hmac.new(secret, b"ringway ticket\0", hashlib.sha256)
+        self._telling = hmac.new(secret, b"ringway forwarded\0", hashlib.sha256)
 
     def _mac(self, head: bytes, node: NodeName) -> bytes:
         mac = self._keyed.copy()
@@ -73,6 +74,20 @@ class Mint:
         if expiry > now + ttl_max_s + CLOCK_SKEW_S:
             raise TicketError("the ticket is from the future; set the clocks of the cluster's machines")
         return Issuer(issuer.hex()), nonce
+
+    def prove(self, ticket: str, told: bytes) -> str:
+        """Return what proves that a gateway has `told` this of the client that brings `ticket` (PROTOCOL.md P-3.4)."""
+        mac = self._telling.copy()
+        mac.update(ticket.encode() + b"\n" + told)
+        return _cut(mac.digest())
+
+    def proves(self, proof: str, ticket: str, told: bytes) -> bool:
+        """Return whether `proof` is genuine."""
+        return hmac.compare_digest(proof.encode("latin-1", "replace"), self.prove(ticket, told).encode())
+
+
+def _cut(mac: bytes) -> str:
+    return base64.urlsafe_b64encode(mac[:_MAC_BYTES]).decode().rstrip("=")
 
 
 _KEEP_S = TICKET_TTL_S + TICKET_WAIT_S_MAX + 2 * CLOCK_SKEW_S + 1.0

@@ -17,7 +17,10 @@ GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 """RFC 6455, 1.3."""
 
 HEAD_BYTES_MAX = 16 * 1024
+"""The default bound of a head, as of nginx's and Node.js's."""
+
 HEADERS_MAX = 64
+"""The default bound of the headers in it."""
 
 Headers = Sequence[tuple[str, str]]
 
@@ -53,8 +56,13 @@ def accept_for(key: str) -> str:
 
 
 def wants_upgrade(headers: Headers) -> bool:
-    """Whether a request speaks of upgrading at all, rightly or wrongly."""
-    return value_of(headers, "upgrade") is not None or value_of(headers, "sec-websocket-key") is not None
+    """Return whether a request means to open a WebSocket, rightly or wrongly.
+
+    A wish for another protocol, such as h2c, is no such request: it is ignored (RFC 9110, 7.8).
+    """
+    if value_of(headers, "sec-websocket-key") is not None:
+        return True
+    return any(item.lower().partition("/")[0] == "websocket" for item in tokens_of(headers, "upgrade"))
 
 
 def check_request(method: str, version: str, headers: Headers) -> Upgrade:
@@ -118,8 +126,6 @@ def _is_key(key: str) -> bool:
 
 
 def _check_once(headers: Headers, status: int) -> None:
-    if len(headers) > HEADERS_MAX:
-        raise UpgradeError(431 if status == 400 else status, f"more than {HEADERS_MAX} headers")
     seen: set[str] = set()
     for name, _ in headers:
         if name in _ONCE and name in seen:

@@ -46,7 +46,7 @@ class Cluster:
         self.others = self.hub.open()
         self.mint = Mint(b"secret")
         self.directory = Directory(Issuer(self.incarnation))
-        config = GatewayConfig(**{"port": 0, "linger_s": 0.5, **settings})  # type: ignore[arg-type]
+        config = GatewayConfig(**{"port": 0, "linger_s": 0.5, "allowed_hosts": ("*",), **settings})  # type: ignore[arg-type]
         self.steering = Steering(policy, b"secret")
         self.gateway = Gateway(config, self.directory, self.steering, self.mint, random.Random(5))
         self.told: list[Report] = []

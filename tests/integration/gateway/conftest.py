@@ -25,7 +25,9 @@ async def start_rig() -> AsyncIterator[StartRig]:
     rigs: list[Rig] = []
 
     async def start(*specs: str, **settings: object) -> Rig:
-        config = GatewayConfig(**{"port": 0, "linger_s": 0.5, "close_answer_s": 2.0, **settings})  # type: ignore[arg-type]
+        config = GatewayConfig(
+            **{"port": 0, "linger_s": 0.5, "close_answer_s": 2.0, "allowed_hosts": ("*",), **settings}
+        )  # type: ignore[arg-type]
         rig = Rig(config, specs, random.Random(7))
         rigs.append(rig)
         await rig.start()

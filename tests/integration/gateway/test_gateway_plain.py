@@ -65,6 +65,8 @@ async def test_discovery_over_one_connection_pipelined(start_rig):
         (get("/healthz", method="DELETE"), 405, True),
         (get("/readyz", method="OPTIONS"), 405, True),
         (get("/gateway", "Content-Length: 3"), 400, False),
+        (get("/gateway", "Content-Length: 3", method="POST"), 405, False),
+        (get("/any", "Transfer-Encoding: chunked", method="PUT"), 405, False),
         (get("/gateway", "Connection: close"), 200, False),
         (get("/nothing", "Connection: close"), 404, False),
     ],
@@ -78,7 +80,7 @@ async def test_refusals(start_rig, request_, status, stays):
     assert headers.get("connection") == (None if stays else "close")
     if status != 200:
         assert set(body) == {"error"}
-    assert headers.get("allow") == ("GET" if status == 405 else None)
+    assert headers.get("allow") == ("GET, HEAD" if status == 405 else None)
     if stays:
         await client.send(get("/healthz"))
         assert (await client.response())[0] == 200

@@ -31,8 +31,9 @@ ANSWERS = {
     "body announced": (502, RIGHT + "Content-Length: 5\r\n\r\n"),
     "chunked": (502, RIGHT + "Transfer-Encoding: chunked\r\n\r\n"),
     "two accepts": (502, RIGHT + "Sec-WebSocket-Accept: {accept}\r\n\r\n"),
-    "100 first": (502, "HTTP/1.1 100 Continue\r\n\r\n" + RIGHT + "\r\n"),
-    "redirect": (502, "HTTP/1.1 302 Found\r\nLocation: http://169.254.169.254/\r\nContent-Length: 0\r\n\r\n"),
+    "100 for ever": (502, "HTTP/1.1 100 Continue\r\n\r\n" * 2000),
+    "103 and no end": (504, "HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n"),
+    "redirect": (302, "HTTP/1.1 302 Found\r\nLocation: http://169.254.169.254/\r\nContent-Length: 0\r\n\r\n"),
     "500": (502, "HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n"),
     "503": (503, "HTTP/1.1 503 Full\r\nContent-Length: 0\r\n\r\n"),
     "426": (

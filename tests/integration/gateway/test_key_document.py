@@ -9,7 +9,7 @@ import pytest
 from ringway.core.placement import make_policy, parse_spec, spec_of_table
 from ringway.core.placement.asked import Asked
 from ringway.core.placement.key import parse_key
-from ringway.gateway.head import HeadReader
+from ringway.protocol.head import HeadReader
 
 PAGE = (Path(__file__).parents[3] / "docs" / "howto" / "key-affinity.md").read_text()
 

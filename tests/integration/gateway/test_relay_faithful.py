@@ -210,7 +210,9 @@ async def test_a_refusal_passes_as_it_is(start_rig):
         await read_head(reader)
         writer.write(
             b"HTTP/1.1 403 Forbidden\r\nContent-Type: text/plain\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            b"Set-Cookie: a=b\r\nContent-Length: 4\r\n\r\nnope"
+            b"Set-Cookie: a=b\r\nSet-Cookie: c=d; Path=/\r\nCache-Control: no-store\r\nRetry-After: 7\r\n"
+            b"WWW-Authenticate: Bearer\r\nX-Hop: 1\r\nConnection: X-Hop\r\nKeep-Alive: timeout=5\r\n"
+            b"Sec-WebSocket-Accept: x\r\nX-Reason: quota\r\nContent-Length: 4\r\n\r\nnope"
         )
         await reader.read()
 
@@ -218,14 +220,118 @@ async def test_a_refusal_passes_as_it_is(start_rig):
         rig = await start_rig(url)
         client = await rig.dial()
         await client.send(handshake())
-        status, headers = await client.head()
-        assert status == 403
-        assert not {"upgrade", "set-cookie"} & set(headers)
-        assert headers["connection"] == "close"
-        assert headers["content-type"] == "text/plain"
-        assert await client.rest() == b"nope"
+        head, _, body = (await client.rest()).partition(b"\r\n\r\n")
+        lines = head.decode().split("\r\n")
+        assert lines[0] == "HTTP/1.1 403 Forbidden"
+        assert sorted(lines[1:], key=str.lower) == [
+            "cache-control: no-store",
+            "Connection: close",
+            "Content-Length: 4",
+            "content-type: text/plain",
+            "retry-after: 7",
+            "set-cookie: a=b",
+            "set-cookie: c=d; Path=/",
+            "www-authenticate: Bearer",
+            "x-reason: quota",
+        ]
+        assert body == b"nope"
         assert rig.stats.refused == {"status": 1}
         await eventually(lambda: rig.directory.view.nodes[rig.backends[0].name].load == 0)
+
+
+@pytest.mark.parametrize(
+    ("answer", "passed"),
+    [
+        (
+            b"307 Temporary Redirect\r\nLocation: https://other.test/room?x=1\r\nContent-Length: 0",
+            b"307 Temporary Redirect",
+        ),
+        (b"401 No\r\nWWW-Authenticate: Basic\r\nContent-Length: 0", b"401 Unauthorized"),
+        (b"429 Slow\r\nRetry-After: 9\r\nTransfer-Encoding: chunked", b"429 Too Many Requests"),
+        (b"404 None", b"404 Not Found"),
+    ],
+    ids=["redirect", "401", "chunked", "until the end"],
+)
+async def test_what_a_client_must_see_reaches_it(start_rig, answer, passed):
+    async def refuse(reader, writer):
+        await read_head(reader)
+        chunked = b"Transfer-Encoding" in answer
+        writer.write(b"HTTP/1.1 " + answer + b"\r\n\r\n")
+        if b"Content-Length" not in answer:
+            writer.write(b"4\r\nnope\r\n0\r\n\r\n" if chunked else b"nope")
+
+    async with raw_backend(refuse) as url:
+        rig = await start_rig(url, url.replace("127.0.0.1", "localhost"))
+        client = await rig.dial()
+        await client.send(handshake())
+        head, _, body = (await client.rest()).partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 " + passed + b"\r\n")
+        for line in answer.split(b"\r\n")[1:]:
+            name = line.partition(b":")[0].lower()
+            assert (name + b": " in head) == (name not in (b"transfer-encoding", b"content-length"))
+        assert b"content-type" not in head.lower()
+        assert body == (b"" if b"Content-Length" in answer else b"nope")
+        assert rig.stats.retries == 0
+
+
+async def test_of_a_long_refusal_a_part_passes_unless_it_is_encoded(start_rig):
+    async def refuse(reader, writer):
+        head = await read_head(reader)
+        kind = b"Content-Encoding: gzip\r\n" if b"/zip" in head else b""
+        writer.write(b"HTTP/1.1 403 No\r\nContent-Type: text/html\r\n" + kind + b"\r\n" + b"x" * 5000)
+
+    async with raw_backend(refuse) as url:
+        rig = await start_rig(url, refusal_bytes_max=4000)
+        for path, size in (("/", 4000), ("/zip", 0)):
+            client = await rig.dial()
+            await client.send(handshake(path))
+            head, _, body = (await client.rest()).partition(b"\r\n\r\n")
+            assert len(body) == size
+            assert (b"content-type: text/html" in head) == (size > 0)
+            assert b"content-encoding" not in head
+
+
+async def test_a_busy_backends_own_pause_is_told(start_rig):
+    async def refuse(reader, writer):
+        await read_head(reader)
+        writer.write(b"HTTP/1.1 503 Full\r\nRetry-After: 77\r\nContent-Length: 0\r\n\r\n")
+
+    async with raw_backend(refuse) as url:
+        rig = await start_rig(url)
+        client = await rig.dial()
+        await client.send(handshake())
+        status, headers, _ = await client.response()
+        assert (status, headers["retry-after"]) == (503, "77")
+
+
+@pytest.mark.parametrize(
+    "hints",
+    [
+        b"HTTP/1.1 100 Continue\r\n\r\n",
+        b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\nSet-Cookie: early=1\r\n\r\n",
+        b"HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n",
+    ],
+    ids=["100", "103", "three"],
+)
+@pytest.mark.parametrize("piece", [1 << 16, 5], ids=["whole", "in pieces"])
+async def test_interim_answers_are_skipped(start_rig, hints, piece):
+    async def hint(reader, writer):
+        whole = hints + answer_101(await read_head(reader)) + b"\x81\x02ok"
+        for start in range(0, len(whole), piece):
+            writer.write(whole[start : start + piece])
+            await writer.drain()
+            await asyncio.sleep(0)
+        await reader.read()
+
+    async with raw_backend(hint) as url:
+        rig = await start_rig(url)
+        client = await rig.dial()
+        await client.send(handshake())
+        status, headers = await client.head()
+        assert status == 101
+        assert not {"link", "set-cookie"} & set(headers)
+        assert await client.frame() == (0x81, b"ok")
+        await client.close()
 
 
 async def test_half_closes_pass_after_what_is_pending(start_rig):

@@ -36,7 +36,13 @@ async def start_node(hub: MemoryHub) -> AsyncIterator[StartNode]:
     nodes: list[ChannelNode] = []
 
     async def start(name: str = "n1", **settings: object) -> ChannelNode:
-        given = {"stop_deadline_s": 1.0, "namespaces": PLAIN, "shed_handshakes": False, **settings}
+        given = {
+            "stop_deadline_s": 1.0,
+            "namespaces": PLAIN,
+            "shed_handshakes": False,
+            "allowed_hosts": ("*",),
+            **settings,
+        }
         config = NodeConfig(**given)  # type: ignore[arg-type]
         incarnation = Incarnation(f"{len(nodes) + 1:08x}")
         node = ChannelNode(

@@ -129,7 +129,8 @@ class Peer:
         raw = await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), PATIENCE_S)
         lines = raw.decode("latin-1").split("\r\n")
         headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines[1:] if line)}
-        body = await asyncio.wait_for(self.reader.readexactly(int(headers.get("content-length", "0"))), PATIENCE_S)
+        size = 0 if request.startswith(b"HEAD ") else int(headers.get("content-length", "0"))
+        body = await asyncio.wait_for(self.reader.readexactly(size), PATIENCE_S)
         return int(lines[0].split()[1]), headers, body
 
     def send(self, *commands: dict[str, Any]) -> None:

@@ -9,9 +9,9 @@ import pytest
 from ringway.core.placement.key import DEFAULT_KEY, Keys
 from ringway.core.steering import Steering
 from ringway.gateway.affinity import Affinity
-from ringway.gateway.head import Head
 from ringway.gateway.query import Query
 from ringway.protocol.forwarded import read_networks
+from ringway.protocol.head import Head
 
 SECRET = b"secret"
 PROXY = "10.0.0.9"

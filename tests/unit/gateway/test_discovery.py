@@ -13,10 +13,10 @@ from ringway.core.load import LoadView
 from ringway.core.steering import Steering
 from ringway.gateway.affinity import Affinity
 from ringway.gateway.discovery import Discovery
-from ringway.gateway.head import Head
 from ringway.gateway.placer import Placer
 from ringway.gateway.stats import Stats
 from ringway.protocol.directive import Directive
+from ringway.protocol.head import Head
 from ringway.protocol.report import Report
 from ringway.protocol.ticket import Mint
 from ringway.types import Incarnation, Issuer, NodeName, NodeState, Role

@@ -12,13 +12,13 @@ from ringway.core.load.response import FAILED_S, Response
 from ringway.core.steering import Steering
 from ringway.errors import UpgradeError
 from ringway.gateway.affinity import Affinity
-from ringway.gateway.head import Head
 from ringway.gateway.opener import Opener, Refusal
 from ringway.gateway.placer import Placer
 from ringway.gateway.reach import Reach
 from ringway.gateway.stats import Stats
 from ringway.gateway.upstream import Answer, Unreachable
 from ringway.gateway.wish import Wish
+from ringway.protocol.head import Head
 from ringway.protocol.report import Report
 from ringway.protocol.upgrade import Upgrade, accept_for
 from ringway.types import Incarnation, Issuer, NodeName, Role

@@ -7,8 +7,8 @@ import pytest
 from ringway.core.steering import Steering
 from ringway.errors import UpgradeError
 from ringway.gateway.affinity import Affinity
-from ringway.gateway.head import Head
 from ringway.gateway.wish import Wish
+from ringway.protocol.head import Head
 from ringway.protocol.upgrade import Upgrade
 
 HEADERS = [

@@ -4,7 +4,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from ringway.protocol.forwarded import Client, forwarded_headers, is_trusted, read_client
+from ringway.protocol.forwarded import Client, forwarded_headers, is_trusted, read_client, read_told
 
 TRUSTED = (ip_network("10.0.0.0/8"), ip_network("2001:db8::/32"))
 
@@ -30,7 +30,22 @@ def test_a_stranger_is_not_believed() -> None:
         ("6.6.6.6, 192.0.2.1, 10.9.9.9", "192.0.2.1", ("192.0.2.1", "10.9.9.9", "10.0.0.1")),
         ("10.2.2.2, 10.9.9.9", "10.2.2.2", ("10.2.2.2", "10.9.9.9", "10.0.0.1")),
         ("unknown", "10.0.0.1", ("10.0.0.1",)),
-        ("192.0.2.1:4711", "10.0.0.1", ("10.0.0.1",)),
+        ("_hidden", "10.0.0.1", ("10.0.0.1",)),
+        ("192.0.2.1, unknown", "10.0.0.1", ("10.0.0.1",)),
+        ("192.0.2.1, unknown, 10.9.9.9", "10.9.9.9", ("10.9.9.9", "10.0.0.1")),
+        ("192.0.2.1:4711", "192.0.2.1", ("192.0.2.1", "10.0.0.1")),
+        (' "192.0.2.1:4711" ', "192.0.2.1", ("192.0.2.1", "10.0.0.1")),
+        ("192.0.2.1:99999", "10.0.0.1", ("10.0.0.1",)),
+        ("192.0.2.1:", "10.0.0.1", ("10.0.0.1",)),
+        ("192.0.2.256", "10.0.0.1", ("10.0.0.1",)),
+        ("[2001:dead::1]:443", "2001:dead::1", ("2001:dead::1", "10.0.0.1")),
+        ("[2001:dead::1]", "2001:dead::1", ("2001:dead::1", "10.0.0.1")),
+        ('"[2001:DEAD::1]:443"', "2001:dead::1", ("2001:dead::1", "10.0.0.1")),
+        ("2001:dead::1", "2001:dead::1", ("2001:dead::1", "10.0.0.1")),
+        ("::ffff:192.0.2.1", "192.0.2.1", ("192.0.2.1", "10.0.0.1")),
+        ("[::ffff:192.0.2.1]:5", "192.0.2.1", ("192.0.2.1", "10.0.0.1")),
+        ("6.6.6.6:1, 192.0.2.1:2,10.9.9.9:3", "192.0.2.1", ("192.0.2.1", "10.9.9.9", "10.0.0.1")),
+        (",, 192.0.2.1 ,", "192.0.2.1", ("192.0.2.1", "10.0.0.1")),
         ("2001:db8::7", "2001:db8::7", ("2001:db8::7", "10.0.0.1")),
         ("2001:dead::7", "2001:dead::7", ("2001:dead::7", "10.0.0.1")),
     ],
@@ -38,6 +53,72 @@ def test_a_stranger_is_not_believed() -> None:
 def test_the_right_most_stranger_is_the_client(xff: str, ip: str, chain: tuple[str, ...]) -> None:
     client = read_client("10.0.0.1", headers(xff), TRUSTED)
     assert (client.ip, client.chain) == (ip, chain)
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "ip", "host", "scheme"),
+    [
+        ("for=192.0.2.1", "192.0.2.1", "app.example", "http"),
+        ('For="192.0.2.1:4711";Proto=https;Host=public.example', "192.0.2.1", "public.example", "https"),
+        ('for="[2001:dead::1]:4711"; proto=https', "2001:dead::1", "app.example", "https"),
+        ("for=6.6.6.6;proto=gopher, for=192.0.2.1;proto=https;by=10.0.0.1", "192.0.2.1", "app.example", "https"),
+        (
+            'for=192.0.2.1;proto=https;host="public.example:8443", for=10.9.9.9;proto=http;host=inner',
+            "192.0.2.1",
+            "public.example:8443",
+            "https",
+        ),
+        ("for=unknown;proto=https", "10.0.0.1", "app.example", "https"),
+        ("for=_gazonk", "10.0.0.1", "app.example", "http"),
+        ("proto=https", "10.0.0.1", "app.example", "https"),
+        ('for="192.0.2.1, for=6.6.6.6', "10.0.0.1", "app.example", "http"),
+        ("for=192.0.2.1;for=6.6.6.6", "10.0.0.1", "app.example", "http"),
+        ("nonsense", "10.0.0.1", "app.example", "http"),
+        ('for="a\\"b,c", for=192.0.2.1', "192.0.2.1", "app.example", "http"),
+    ],
+)
+def test_the_standard_header_is_read_as_well(forwarded: str, ip: str, host: str, scheme: str) -> None:
+    client = read_client("10.0.0.1", [*headers(), ("forwarded", forwarded)], TRUSTED)
+    assert (client.ip, client.host, client.scheme) == (ip, host, scheme)
+    stranger = read_client("192.0.2.9", [*headers(), ("forwarded", forwarded)], TRUSTED)
+    assert stranger == Client("192.0.2.9", "app.example", "http", ("192.0.2.9",))
+
+
+def test_where_both_headers_stand_the_common_one_counts() -> None:
+    found = [*headers("192.0.2.1"), ("forwarded", "for=6.6.6.6;host=evil.example;proto=https")]
+    client = read_client("10.0.0.1", found, TRUSTED)
+    assert (client.ip, client.host, client.scheme) == ("192.0.2.1", "app.example", "http")
+
+
+@pytest.mark.parametrize(
+    ("xff", "proto", "scheme"),
+    [
+        ("192.0.2.1", "https", "https"),
+        ("192.0.2.1", "HTTPS", "https"),
+        ("192.0.2.1", "wss", "https"),
+        ("192.0.2.1", "ws", "http"),
+        ("192.0.2.1", "http, https", "https"),  # what stands left was written by the client
+        ("192.0.2.1, 10.9.9.9", "https, http", "https"),  # one entry of each proxy
+        ("192.0.2.1, 10.9.9.9", "https", "https"),
+        ("192.0.2.1, 10.9.9.9", "gopher, https, http", "https"),
+        ("192.0.2.1", "", "http"),
+    ],
+)
+def test_of_several_schemes_that_of_the_clients_own_connection_counts(xff: str, proto: str, scheme: str) -> None:
+    assert read_client("10.0.0.1", headers(xff, proto=proto), TRUSTED).scheme == scheme
+
+
+def test_a_host_that_is_none_is_not_believed() -> None:
+    assert read_client("10.0.0.1", headers("192.0.2.1", host="evil/../x"), TRUSTED).host == "app.example"
+
+
+def test_the_port_that_a_proxy_tells_is_known() -> None:
+    assert read_client("10.0.0.1", headers("192.0.2.1:4711"), TRUSTED).port == 4711
+
+
+def test_what_a_gateway_has_proved_is_believed_whole() -> None:
+    client = read_told("10.7.7.7", headers("192.0.2.1, 172.16.0.1", host="public.example", proto="https"))
+    assert (client.ip, client.host, client.scheme) == ("192.0.2.1", "public.example", "https")
 
 
 def test_several_headers_are_one_list() -> None:

@@ -1,4 +1,4 @@
-"""The plain HTTP responses of the public port, as bytes."""
+"""Responses of HTTP/1.1 that gateway and node give themselves, as bytes."""
 
 import http
 import json
@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from ringway.errors import NoNode, UpgradeError
 
 _REASONS = {status.value: status.phrase for status in http.HTTPStatus}
+
+_NO_STORE = ("Cache-Control", "no-store")
 
 
 def response(status: int, body: bytes, *headers: tuple[str, str], close: bool = False) -> bytes:
@@ -20,8 +22,15 @@ def content(kind: str, body: bytes, *headers: tuple[str, str], close: bool = Fal
     return _whole(200, kind, body, headers, close)
 
 
+def carried(status: int, body: bytes, *headers: tuple[str, str]) -> bytes:
+    """Return a response of another server, to be passed on with its own `headers`; the connection ends with it."""
+    return _whole(status, "", body, headers, close=True)
+
+
 def _whole(status: int, kind: str, body: bytes, headers: Iterable[tuple[str, str]], close: bool) -> bytes:
-    lines = [f"HTTP/1.1 {status} {_REASONS.get(status, 'Status')}\r\nContent-Type: {kind}\r\n"]
+    lines = [f"HTTP/1.1 {status} {_REASONS.get(status, 'Status')}\r\n"]
+    if kind:
+        lines.append(f"Content-Type: {kind}\r\n")
     lines += [f"{name}: {value}\r\n" for name, value in headers]
     if close:
         lines.append("Connection: close\r\n")
@@ -29,9 +38,14 @@ def _whole(status: int, kind: str, body: bytes, headers: Iterable[tuple[str, str
     return "".join(lines).encode("latin-1") + body
 
 
+def answer_to(method: str, whole: bytes) -> bytes:
+    """Return of the response `whole` what a request with `method` is answered: HEAD gets no body (RFC 9110, 9.3.2)."""
+    return whole[: whole.index(b"\r\n\r\n") + 4] if method == "HEAD" else whole
+
+
 def error_response(error: UpgradeError, *, close: bool) -> bytes:
-    """Return the response that tells a client why its request was refused."""
-    return response(error.status, error_body(str(error)), *error.headers, close=close)
+    """Return the response that tells a client why its request was refused; nobody may keep it for others."""
+    return response(error.status, error_body(str(error)), _NO_STORE, *error.headers, close=close)
 
 
 def error_body(message: str) -> bytes:
@@ -54,5 +68,5 @@ def come_again(status: int, message: str, pause_s: float, window_ms: int = 0, *,
     said: dict[str, str | int] = {"error": message, "wait_ms": math.ceil(1000 * pause_s)}
     if window_ms:
         said["reconnect_window_ms"] = window_ms
-    headers = (("Retry-After", retry_after(pause_s)), ("Cache-Control", "no-store"))
+    headers = (("Retry-After", retry_after(pause_s)), _NO_STORE)
     return response(status, json.dumps(said).encode(), *headers, close=close)

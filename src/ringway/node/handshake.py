@@ -1,0 +1,148 @@
+"""A connection from its accept to the answer of its handshake: the head is read and judged here, before picows.
+
+picows reads heads too, but with bounds and answers of its own. So it is given the connection only when its request
+was admitted, with a head of a few lines in place of the client's: frames are then read by compiled code, and nothing of
+the client's head stays in memory.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from picows import WSListener, WSUpgradeRequest, WSUpgradeResponse, WSUpgradeResponseWithListener
+from picows.picows import WSProtocol  # type: ignore[attr-defined]
+
+from ringway.errors import UpgradeError
+from ringway.protocol.head import Head, HeadReader
+from ringway.protocol.response import answer_to, error_response
+from ringway.protocol.upgrade import value_of
+
+if TYPE_CHECKING:
+    from ringway.node.accept import Gate
+    from ringway.node.config import NodeConfig
+
+FEED_BYTES = 1024
+"""How much of what came behind the head picows is given at a time: its first buffer holds 2 KiB."""
+
+
+class Peer(NamedTuple):
+    """Who is at the other end of the socket, and how it was reached."""
+
+    ip: str
+    scheme: str = "http"
+
+
+class Accepted(NamedTuple):
+    """What an admitted request is answered with: what takes the frames, and the subprotocol (empty: none)."""
+
+    listener: WSListener
+    protocol: str
+
+
+Welcome = Callable[[Head, Peer], Accepted]
+"""Judges one request; raises `UpgradeError` for one that is not admitted."""
+
+TakeOver = Callable[[Callable[[WSUpgradeRequest], WSUpgradeResponseWithListener]], WSProtocol]
+"""Makes the protocol of picows that goes on with a connection, of what answers its request."""
+
+
+class Handshake(asyncio.Protocol):
+    """One connection until its request is answered. The gate counts it from its accept on."""
+
+    __slots__ = ("_config", "_gate", "_reader", "_take_over", "_timer", "_welcome", "transport")
+
+    transport: asyncio.Transport
+
+    def __init__(self, config: "NodeConfig", gate: "Gate", welcome: Welcome, take_over: TakeOver) -> None:
+        self._config = config
+        self._gate = gate
+        self._welcome = welcome
+        self._take_over = take_over
+        self._reader = HeadReader(config.head_bytes_max, config.headers_max)
+        self._timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin, where there is room."""
+        self.transport = cast(asyncio.Transport, transport)
+        if not self._gate.accepted(self):
+            self._gate.turn_away(self.transport)
+            return
+        self._timer = asyncio.get_running_loop().call_later(self._config.handshake_deadline_s, self._expire)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Take note that the connection is over."""
+        self._leave()
+
+    def data_received(self, data: bytes) -> None:
+        """Take the next bytes of the head."""
+        reader = self._reader
+        heads = reader.feed(data)
+        if heads:
+            self._answer(heads[0], reader.rest or b"")
+        elif reader.problem is not None:
+            self._refuse(reader.problem, reader.method)
+
+    def abort(self) -> None:
+        """End the connection at once."""
+        self.transport.abort()
+
+    def _answer(self, head: Head, rest: bytes) -> None:
+        peer = self.transport.get_extra_info("peername")
+        try:
+            accepted = self._welcome(head, Peer(peer[0] if isinstance(peer, tuple) else ""))
+        except UpgradeError as error:
+            self._refuse(error, head.method)
+            return
+        self._end_timer()
+        transport = self.transport
+        transport.pause_reading()
+
+        def answer(_: WSUpgradeRequest) -> WSUpgradeResponseWithListener:
+            headers = [("Sec-WebSocket-Protocol", accepted.protocol)] if accepted.protocol else None
+            return WSUpgradeResponseWithListener(WSUpgradeResponse.create_101_response(headers), accepted.listener)
+
+        protocol = self._take_over(answer)
+        self._gate.handed_over(self, protocol)
+        protocol.connection_made(transport)
+        transport.set_protocol(protocol)
+        _feed(protocol, _HEAD % (value_of(head.headers, "sec-websocket-key") or "").encode("latin-1"))
+        for start in range(0, len(rest), FEED_BYTES):
+            if transport.is_closing():
+                return
+            _feed(protocol, rest[start : start + FEED_BYTES])
+        if not transport.is_closing():
+            transport.resume_reading()
+
+    def _refuse(self, error: UpgradeError, method: str = "") -> None:
+        self._leave()
+        self._gate.refuse(self.transport, answer_to(method, error_response(error, close=True)))
+
+    def _expire(self) -> None:
+        """End the connection because its time has passed: with an answer where a head had begun."""
+        self._timer = None
+        if self._reader.partial:
+            self._refuse(UpgradeError(408, "the request head was not complete in time (handshake_deadline_s)"))
+        else:
+            self._leave()
+            self.transport.abort()
+
+    def _leave(self) -> None:
+        self._end_timer()
+        self._gate.lost(self)
+
+    def _end_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+_HEAD = (
+    b"GET / HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    b"Sec-WebSocket-Key: %b\r\n\r\n"
+)
+"""All that picows needs to know of an admitted request."""
+
+
+def _feed(protocol: Any, data: bytes) -> None:
+    protocol.get_buffer(-1)[: len(data)] = data
+    protocol.buffer_updated(len(data))

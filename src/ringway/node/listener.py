@@ -1,0 +1,102 @@
+"""Settings of the port that a node listens on: where it is, whose requests it takes, and how large they may be."""
+
+from typing import Annotated
+
+import msgspec
+
+from ringway.protocol.forwarded import read_networks
+from ringway.protocol.host import read_hosts
+from ringway.protocol.origin import read_origins
+from ringway.protocol.upgrade import HEAD_BYTES_MAX, HEADERS_MAX
+
+
+class ListenerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The part of a node's settings that its port is opened by."""
+
+    host: Annotated[
+        str,
+        msgspec.Meta(description="Address that the node listens on. Loopback, so that opening it is a decision."),
+    ] = "127.0.0.1"
+    port: Annotated[
+        int,
+        msgspec.Meta(
+            description="Port that the node listens on. 0 takes a free one: members learn it by report.", ge=0, le=65535
+        ),
+    ] = 0
+    url: Annotated[
+        str,
+        msgspec.Meta(
+            description="Where members (the gateways' proxies) reach this node, as a ws:// URL with its path. "
+            "Empty: made from host, port and path."
+        ),
+    ] = ""
+    public_url: Annotated[
+        str,
+        msgspec.Meta(
+            description="Where clients reach this node directly, as ws:// or wss:// URL. Empty: the same as `url`."
+        ),
+    ] = ""
+    path: Annotated[
+        str,
+        msgspec.Meta(
+            description="Path of the WebSocket; the one that Centrifuge clients use by convention.", pattern="^/"
+        ),
+    ] = "/connection/websocket"
+    allowed_origins: Annotated[
+        tuple[str, ...],
+        msgspec.Meta(
+            description="Pages of other origins that may connect: https://app.example, https://*.app.example for all "
+            "below a name, http://localhost:* for all ports, those of apps (capacitor://localhost, "
+            "chrome-extension://...), null for pages without an origin, `*` for all. The node's own origin and those "
+            "of the known gateways need no entry. What could never match is refused at the start."
+        ),
+    ] = ()
+    allowed_hosts: Annotated[
+        tuple[str, ...],
+        msgspec.Meta(
+            description="Names by which browsers may reach a node that listens on loopback, beside localhost, "
+            "addresses, `url`, `public_url` and the gateways: app.example, *.app.example, `*` for any. A page of any "
+            "other name was led here by the name's owner (DNS rebinding) and is refused."
+        ),
+    ] = ()
+    trusted_proxies: Annotated[
+        tuple[str, ...],
+        msgspec.Meta(
+            description="Networks (CIDR) of proxies before the node whose X-Forwarded-* and Forwarded headers are "
+            "believed. Gateways need no entry: they prove what they tell."
+        ),
+    ] = ()
+
+    handshake_deadline_s: Annotated[
+        float,
+        msgspec.Meta(
+            description="The request head must be complete this long after its connection opened; further bytes do not "
+            "extend it (slowloris).",
+            gt=0,
+            le=300,
+            extra={"unit": "s"},
+        ),
+    ] = 5.0
+    head_bytes_max: Annotated[
+        int,
+        msgspec.Meta(
+            description="Longest request head, else 431. Cookies and tokens of single sign-on may need more.",
+            ge=1024,
+            le=1024 * 1024,
+            extra={"unit": "bytes"},
+        ),
+    ] = HEAD_BYTES_MAX
+    headers_max: Annotated[
+        int,
+        msgspec.Meta(description="Headers in a request, else 431. Each proxy on the way adds some.", ge=8, le=1000),
+    ] = HEADERS_MAX
+    backlog: Annotated[
+        int,
+        msgspec.Meta(description="Connections that the kernel may hold for us to accept, in a storm.", ge=1, le=65535),
+    ] = 4096
+
+    def check_lists(self) -> None:
+        """Raise `ConfigError` where a list holds what could never match."""
+        read_origins(self.allowed_origins)
+        read_hosts(self.allowed_hosts)
+        read_networks(self.trusted_proxies)

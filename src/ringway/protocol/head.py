@@ -1,0 +1,206 @@
+"""Heads of HTTP/1.1 requests, read from the bytes of a public connection: bounded, strict, without a body.
+
+Gateway and node read what strangers send with this one reader. httptools (llhttp in its strict mode) refuses bare LF,
+folded headers, spaces before a colon, control characters and contradicting lengths by itself;
+`test_hostile_client.py` holds it to that. What it leaves open is decided here: sizes, duplicate critical headers,
+bodies, the form of the target, and upgrades that nobody wants.
+"""
+
+import re
+
+import httptools
+
+from ringway.errors import UpgradeError
+from ringway.protocol.host import split_host
+from ringway.protocol.upgrade import HEAD_BYTES_MAX, HEADERS_MAX, wants_upgrade
+
+_ONCE = frozenset(
+    {
+        b"host",
+        b"content-length",
+        b"transfer-encoding",
+        b"upgrade",
+        b"origin",
+        b"sec-websocket-key",
+        b"sec-websocket-version",
+    }
+)
+
+_ABSOLUTE = re.compile(rb"(?:https?|wss?)://([^/?#@\\]+)(/[^#]*|\?[^#]*|)", re.IGNORECASE)
+"""A target with the server's name in it (RFC 9112, 3.2.2)."""
+
+ALLOWED = (("Allow", "GET, HEAD"),)
+
+
+class Head:
+    """One request head. Header names are in lower case; values are Latin-1 text, as on the wire.
+
+    Where the target named the server, `headers` hold that as `host` (RFC 9112, 3.2.2).
+    """
+
+    __slots__ = ("headers", "keep_alive", "method", "path", "query", "version")
+
+    def __init__(
+        self, method: str, path: str, query: str, version: str, headers: list[tuple[str, str]], keep_alive: bool
+    ) -> None:
+        self.method = method
+        self.path = path
+        self.query = query
+        self.version = version
+        self.headers = headers
+        self.keep_alive = keep_alive
+
+
+class HeadReader:
+    """Turns bytes into heads. After `problem` is set or `rest` is not None, feed it no more.
+
+    `problem` says why what came after the returned heads cannot be trusted; answer it and close the connection.
+    `rest` holds the bytes that followed the head of a WebSocket handshake: they are not HTTP.
+    """
+
+    __slots__ = (
+        "_bytes_max", "_fed", "_headers", "_headers_max", "_heads", "_parser", "_size", "_url", "partial", "problem",
+        "rest", "served",
+    )  # fmt: skip
+
+    def __init__(self, head_bytes_max: int = HEAD_BYTES_MAX, headers_max: int = HEADERS_MAX) -> None:
+        self._parser = httptools.HttpRequestParser(self)
+        self._bytes_max = head_bytes_max
+        self._headers_max = headers_max
+        self._heads: list[Head] = []
+        self._headers: list[tuple[str, str]] = []
+        self._url = b""
+        self._size = 0  # bytes of the current head that were parsed
+        self._fed = 0  # bytes that came since the last whole head
+        self.partial = False  # a head has begun and is not whole
+        self.served = False  # a head was whole
+        self.problem: UpgradeError | None = None
+        self.rest: bytes | None = None
+
+    @property
+    def method(self) -> str:
+        """The method of the request under way, as far as it is known; empty where none is."""
+        return self._parser.get_method().decode("latin-1") if self.partial and self._url else ""
+
+    def feed(self, data: bytes) -> list[Head]:
+        """Return the heads that `data` completes, in order."""
+        self._fed += len(data)
+        try:
+            self._parse(data)
+        except httptools.HttpParserError as error:
+            self._refuse(error)
+        if self._fed > self._bytes_max and self.problem is None and self.rest is None:
+            self.problem = self._too_large()
+        heads = self._heads
+        if heads:
+            self._heads = []
+        return heads
+
+    def _parse(self, data: bytes) -> None:
+        while data:
+            try:
+                self._parser.feed_data(data)
+            except httptools.HttpParserUpgrade as upgrade:
+                data = data[upgrade.args[0] :]
+            else:
+                return
+            if wants_upgrade(self._heads[-1].headers):
+                self.rest = data
+                return
+            self._parser = httptools.HttpRequestParser(self)  # the wish is ignored: HTTP goes on
+
+    def _refuse(self, error: httptools.HttpParserError) -> None:
+        if self.problem is not None:  # one of ours, raised in a callback
+            return
+        if isinstance(error, httptools.HttpParserInvalidMethodError):
+            self.problem = UpgradeError(400, "the request does not begin with a method of HTTP")
+        elif self._parser.get_http_version() not in ("0.0", "0.9", "1.0", "1.1"):
+            self.problem = UpgradeError(505, "this server speaks HTTP/1.1")
+        else:
+            self.problem = UpgradeError(400, f"the request head is malformed: {error}")
+
+    def _fail(self, status: int, message: str, headers: tuple[tuple[str, str], ...] = ()) -> None:
+        self.problem = UpgradeError(status, message, headers)
+        raise self.problem
+
+    def _too_large(self) -> UpgradeError:
+        return UpgradeError(431, f"a request head may have {self._bytes_max} bytes (head_bytes_max)")
+
+    # Called by the parser.
+
+    def on_message_begin(self) -> None:
+        """A head begins."""
+        self.partial = True
+        self._url = b""
+        self._headers = []
+        self._size = 0
+
+    def on_url(self, url: bytes) -> None:
+        """Take a piece of the target."""
+        self._url += url
+        self._grow(len(url))
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take one header, whole."""
+        name = name.lower()
+        self._grow(len(name) + len(value) + 4)
+        if len(self._headers) >= self._headers_max:
+            self._fail(431, f"a request may have {self._headers_max} headers (headers_max)")
+        text = name.decode("latin-1")
+        if name in _ONCE and any(text == known for known, _ in self._headers):
+            self._fail(400, f"the header {text} stands twice")
+        self._headers.append((text, value.decode("latin-1")))
+
+    def on_headers_complete(self) -> None:
+        """Check what stands only when all headers are known."""
+        version = self._parser.get_http_version()
+        if version not in ("1.1", "1.0"):
+            self._fail(505, f"this server speaks HTTP/1.1, not HTTP/{version}")
+        host: str | None = None
+        for name, value in self._headers:
+            if name == "host":
+                host = value
+            elif name == "transfer-encoding" or (name == "content-length" and value.strip("0")):
+                self._refuse_body()
+        if host is None and version == "1.1":
+            self._fail(400, "the Host header is missing")
+        if host and split_host(host) is None:
+            self._fail(400, "the Host header is no name[:port]")
+        if self._url[:1] != b"/":
+            self._read_absolute()
+        elif b"#" in self._url:
+            self._fail(400, "the request target has a fragment; those are for the client alone")
+
+    def on_message_complete(self) -> None:
+        """Hand the head out."""
+        parser = self._parser
+        path, _, query = self._url.decode("latin-1").partition("?")
+        version = parser.get_http_version()
+        keep_alive = version == "1.1" and parser.should_keep_alive()
+        self._heads.append(Head(parser.get_method().decode(), path, query, version, self._headers, keep_alive))
+        self.partial = False
+        self.served = True
+        self._fed = 0
+
+    def _grow(self, size: int) -> None:
+        self._size += size
+        if self._size > self._bytes_max:
+            self.problem = self._too_large()
+            raise self.problem
+
+    def _refuse_body(self) -> None:
+        method = self._parser.get_method().decode("latin-1")
+        if method not in ("GET", "HEAD"):
+            self._fail(405, f"nothing here takes {method}; ask with GET or HEAD", ALLOWED)
+        self._fail(400, "a request with a body is not taken here")
+
+    def _read_absolute(self) -> None:
+        """Take the server's name out of the target; what the Host header says counts no more."""
+        found = _ABSOLUTE.fullmatch(self._url)
+        host = found[1].decode("latin-1") if found is not None else ""
+        if found is None or split_host(host) is None:
+            self._fail(400, "the request target must be a path that begins with /, or http://host/path")
+            return
+        self._url = found[2] if found[2].startswith(b"/") else b"/" + found[2]
+        self._headers = [(name, value) for name, value in self._headers if name != "host"]
+        self._headers.insert(0, ("host", host))

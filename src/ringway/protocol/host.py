@@ -1,0 +1,102 @@
+"""Hosts as requests and settings name them (`name[:port]`), and which of them mean this machine itself.
+
+A browser on this machine can be led to a loopback address under any name: the name's owner points it here (DNS
+rebinding), and then the page and the server have one origin. What cannot be pointed here are names of the machine
+itself and addresses, so these are known; other names must be listed.
+"""
+
+import ipaddress
+import re
+from collections.abc import Collection
+from urllib.parse import urlsplit
+
+from ringway.errors import ConfigError
+
+ANY = "*"
+
+_HOST = re.compile(r"(?:\[(?P<v6>[0-9a-f:.]+)\]|(?P<name>[a-z0-9._~!$&'()*+,;=%-]+))(?::(?P<port>[0-9]{0,5}))?")
+_NAME = re.compile(r"(?:\*\.)?[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?")
+
+
+def split_host(text: str) -> tuple[str, str] | None:
+    """Return name and port of `name[:port]`, the name in lower case and without brackets; None where it is neither.
+
+    The port is empty where none is given (RFC 9110, 7.2).
+    """
+    found = _HOST.fullmatch(text.lower())
+    if found is None:
+        return None
+    v6 = found["v6"]
+    if v6 is not None and _address(v6) is None:
+        return None
+    return v6 or found["name"], found["port"] or ""
+
+
+def is_loopback(name: str) -> bool:
+    """Return whether the name or address means this machine itself (RFC 6761, 6.3)."""
+    address = _address(name)
+    if address is not None:
+        return address.is_loopback
+    name = name.lower().removesuffix(".")
+    return name == "localhost" or name.endswith(".localhost")
+
+
+def host_known(host: str, known: Collection[str]) -> bool:
+    """Return whether a request may name its server `host` (`name[:port]`) where that listens on loopback.
+
+    Known are addresses, localhost, and the names in `known` (`read_hosts`). No host at all is known: browsers send one.
+    """
+    if not host or ANY in known:
+        return True
+    split = split_host(host)
+    if split is None:
+        return False
+    name = split[0].removesuffix(".")
+    if _address(name) is not None or is_loopback(name) or name in known:
+        return True
+    parent = name.partition(".")[2]
+    while parent:
+        if f"*.{parent}" in known:
+            return True
+        parent = parent.partition(".")[2]
+    return False
+
+
+def unknown_host(host: str) -> str:
+    """Return what to answer to a request for a `host` that is not known."""
+    return (
+        f"this server listens on loopback and is not known as {host}; open it by its address or as localhost, or list "
+        "the name in allowed_hosts; a proxy before it belongs in trusted_proxies"
+    )
+
+
+def host_at(url: str) -> list[str]:
+    """Return the name of the host in `url`, in a list; an empty one where there is none."""
+    name = urlsplit(url).hostname
+    return [name.removesuffix(".")] if name else []
+
+
+def read_hosts(texts: Collection[str], setting: str = "allowed_hosts") -> frozenset[str]:
+    """Return the names in `texts` in their plain form; raise `ConfigError` that names those that are none."""
+    hosts: set[str] = set()
+    problems: list[str] = []
+    for text in texts:
+        name = text.lower()
+        if name != ANY and not _NAME.fullmatch(name):
+            problems.append(
+                f"{setting}: {text!r} is no name of a host; write it without scheme, port and path, as app.example, "
+                "*.app.example for all below it, or * for any"
+            )
+        hosts.add(name.removesuffix("."))
+    if problems:
+        raise ConfigError(*problems)
+    return frozenset(hosts)
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return mapped or address
