@@ -1,6 +1,6 @@
 """The admin API: health, metrics and members over HTTP; of a gateway, what steers it as well."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 
 from ringway.admin.control import Control, control_routes
+from ringway.admin.guard import host_guard
 from ringway.admin.member import Cluster, GatewayRow, NodeRow
 from ringway.admin.metric import CONTENT_TYPE, Metrics
 from ringway.errors import ConfigError
@@ -36,8 +37,11 @@ class Admin:
     control: Control | None = None  # a gateway has one
 
 
-def build_api(admin: Admin, version: str) -> Litestar:
-    """Return the ASGI application of the admin port."""
+def build_api(admin: Admin, version: str, hosts: Collection[str] | None = ()) -> Litestar:
+    """Return the ASGI application of the admin port.
+
+    `hosts` are the names by which a port on loopback is known (`guard.host_guard`); None for any other port.
+    """
 
     @get("/healthz", sync_to_thread=False, summary="How the process is; 200 while it runs at all")
     def healthz() -> Health:
@@ -63,6 +67,7 @@ def build_api(admin: Admin, version: str) -> Litestar:
     own = control_routes(admin.control) if admin.control is not None else ()
     return Litestar(
         route_handlers=[healthz, readyz, metrics, nodes, gateways, *own],
+        guards=[] if hosts is None else [host_guard(hosts)],
         exception_handlers={ConfigError: _refuse},
         # No pages to try it out: those load scripts of others, which could then steer the gateway.
         openapi_config=OpenAPIConfig(title="Ringway admin", version=version, render_plugins=[JsonRenderPlugin()]),

@@ -4,6 +4,8 @@ from typing import Annotated
 
 import msgspec
 
+from ringway.protocol.host import read_hosts
+
 
 class AdminConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The settings of the admin port: metrics, health, members."""
@@ -24,3 +26,15 @@ class AdminConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             "where that is free, and a node any free one."
         ),
     ] = None
+    allowed_hosts: Annotated[
+        tuple[str, ...],
+        msgspec.Meta(
+            description="Names by which an admin port on loopback may be asked, beside localhost and addresses: "
+            "ops.example, *.ops.example, `*` for any. Under any other name a browser was led here by the name's owner "
+            "(DNS rebinding) and is refused."
+        ),
+    ] = ()
+
+    def __post_init__(self) -> None:
+        """Raise `ConfigError` where a name is none."""
+        read_hosts(self.allowed_hosts)

@@ -1,4 +1,4 @@
-"""Keeps pages of other sites from changing anything through the browser of somebody who can reach the admin port.
+"""Keeps pages of other sites from the admin port, through the browser of somebody who can reach it.
 
 The port asks nobody who they are: it is on loopback, or on a network of operators. A browser on that machine reaches it
 too, for any page that it shows. Such a page can send simple requests (a form's POST) without being asked, so:
@@ -7,9 +7,12 @@ too, for any page that it shows. Such a page can send simple requests (a form's 
   site may send it, and gets no consent here;
 - a request with an `Origin`, which browsers add, must come from the very host that it goes to;
 - and that host must be an address, or localhost: a name could be one of the attacker's own, made to lead here (DNS
-  rebinding), and then it is its own origin.
+  rebinding), and then it is its own origin;
+- a port on loopback is not even read under a name that is not known (`protocol.host`): such a page sends no `Origin`
+  with what it reads.
 """
 
+from collections.abc import Collection
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,9 +20,26 @@ from urllib.parse import urlsplit
 from litestar.connection import ASGIConnection
 from litestar.exceptions import HTTPException, PermissionDeniedException
 from litestar.handlers import BaseRouteHandler
+from litestar.types import Guard
+
+from ringway.protocol.host import host_known
 
 JSON = "application/json"
 WITH_BODY = ("POST", "PUT", "PATCH")
+
+
+def host_guard(known: Collection[str]) -> Guard:
+    """Return what refuses every request whose `Host` is not known on loopback: no address, localhost or in `known`."""
+
+    def guard_host(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+        host = connection.headers.get("host", "")
+        if not host_known(host, known):
+            raise PermissionDeniedException(
+                f"the admin port listens on loopback and is not known as {host}, which could belong to anybody; open "
+                "it by its address, or list the name in admin.allowed_hosts"
+            )
+
+    return guard_host
 
 
 def guard_changes(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import uvicorn
 
 from ringway.errors import ConfigError
+from ringway.protocol.host import is_loopback
 
 BACKLOG = 64
 STOP_S = 1
@@ -35,6 +36,11 @@ class AdminServer:
         """Where the admin port is."""
         host, port = self._socket.getsockname()[:2]
         return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    @property
+    def on_loopback(self) -> bool:
+        """Whether only this machine can reach it."""
+        return is_loopback(self._socket.getsockname()[0])
 
     async def run(self, app: Any) -> None:
         """Serve the ASGI application `app` until `close`, then wait to be cancelled."""

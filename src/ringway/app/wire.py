@@ -42,6 +42,7 @@ from ringway.errors import ConfigError
 from ringway.gateway import Checks, Control, Directory, Gateway, OnMove, read_backends
 from ringway.node import ChannelNode
 from ringway.ports import Engine
+from ringway.protocol.host import read_hosts
 from ringway.protocol.report import Report
 from ringway.protocol.ticket import Mint
 from ringway.types import Incarnation, Issuer, NodeName, NodeState, Role
@@ -112,7 +113,7 @@ async def run_gateway(config: Config, log: LogWriter) -> int:
                 Metrics(sources),
                 control,
             )
-            jobs.append(_serve_admin(admin, asked))
+            jobs.append(_serve_admin(admin, asked, config.admin))
         steps = [
             Step("leave the registry", directory.leave),
             Step("end the measurements", measuring.stop),
@@ -159,7 +160,7 @@ async def _run_static_gateway(config: Config, log: LogWriter) -> int:
             Metrics(sources),
             control,
         )
-        jobs.append(_serve_admin(admin, asked))
+        jobs.append(_serve_admin(admin, asked, config.admin))
     steps = [
         Step("stop listening and end the relays", gateway.stop),
         Step("end the measurements", measuring.stop),
@@ -190,7 +191,7 @@ async def run_node(config: Config, log: LogWriter) -> int:
                 lambda: describe(members.values()),
                 Metrics(sources),
             )
-            jobs.append(_serve_admin(admin, asked))
+            jobs.append(_serve_admin(admin, asked, config.admin))
         steps = [
             Step("leave the registry, stop listening and close the clients", node.stop),
             Step("free the name", lambda: free_name(engine.lease, name, incarnation)),
@@ -269,8 +270,9 @@ def _open_admin(config: AdminConfig, beside: int | None = None) -> AdminServer |
     return AdminServer(config.host, 0)
 
 
-def _serve_admin(server: AdminServer, admin: Admin) -> Job:
-    return Job("admin port", server.run(build_api(admin, VERSION)))
+def _serve_admin(server: AdminServer, admin: Admin, config: AdminConfig) -> Job:
+    hosts = read_hosts(config.allowed_hosts) if server.on_loopback else None
+    return Job("admin port", server.run(build_api(admin, VERSION, hosts)))
 
 
 def _close_admin(server: AdminServer | None) -> list[Step]:

@@ -5,6 +5,9 @@ not there, and a gateway that serves none costs nothing.
 """
 
 from pathlib import Path
+from urllib.parse import quote, unquote_to_bytes
+
+import structlog
 
 from ringway.errors import ConfigError
 from ringway.protocol.response import content
@@ -24,6 +27,8 @@ _TYPES = {
     ".woff2": "font/woff2",
     ".txt": "text/plain; charset=utf-8",
 }
+
+_log = structlog.get_logger()
 
 # A browser takes each for what it is said to be, and asks whether it has changed: a demo is built anew.
 _HEADERS = (("X-Content-Type-Options", "nosniff"), ("Cache-Control", "no-cache"))
@@ -56,17 +61,39 @@ class Pages:
 
     def get(self, path: str, *, close: bool) -> bytes | None:
         """Return the whole response to a GET of `path`, None where there is no such file."""
+        if "%" in path or not path.isascii():  # browsers and programs differ in what they encode
+            path = _quoted(unquote_to_bytes(path.encode("latin-1")))
         return (self._last if close else self._open).get(path)
 
 
 def _files(directory: str) -> list[tuple[str, Path]]:
-    """Each file below `directory` with its path as a page asks for it; those whose name begins with a dot are left."""
+    """Each file below `directory` with its path as a page asks for it.
+
+    Left are those whose name begins with a dot, and links that lead out of the directory or to such a name: what they
+    show was not put there to be served.
+    """
     root = Path(directory)
     if not root.is_dir():
         raise ConfigError(f"gateway.pages is {directory!r}, which is no directory; give one that holds an index.html")
-    files = sorted(file for file in root.rglob("*") if file.is_file())
-    named = [(file.relative_to(root), file) for file in files]
-    shown = [(f"/{name.as_posix()}", file) for name, file in named if not any(p.startswith(".") for p in name.parts)]
+    inside = root.resolve()
+    shown: list[tuple[str, Path]] = []
+    for file in sorted(root.rglob("*")):
+        if not file.is_file():
+            continue
+        name = file.relative_to(root)
+        real = file.resolve()
+        if not real.is_relative_to(inside):
+            _log.warning("a link leads out of the pages and is not served", link=str(file), target=str(real))
+        elif not _is_hidden(name) and not _is_hidden(real.relative_to(inside)):
+            shown.append((f"/{_quoted(bytes(name))}", real))
     if len(shown) > FILES_MAX:
         raise ConfigError(f"gateway.pages is {directory}, which holds {len(shown)} files; serve at most {FILES_MAX}")
     return shown
+
+
+def _is_hidden(name: Path) -> bool:
+    return any(part.startswith(".") for part in name.parts)
+
+
+def _quoted(path: bytes) -> str:
+    return quote(path, safe="/~!$&'()*+,;=:@")

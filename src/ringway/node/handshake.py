@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from ringway.node.accept import Gate
     from ringway.node.config import NodeConfig
 
-FEED_BYTES = 1024
-"""How much of what came behind the head picows is given at a time: its first buffer holds 2 KiB."""
-
 
 class Peer(NamedTuple):
     """Who is at the other end of the socket, and how it was reached."""
@@ -105,11 +102,8 @@ class Handshake(asyncio.Protocol):
         self._gate.handed_over(self, protocol)
         protocol.connection_made(transport)
         transport.set_protocol(protocol)
-        _feed(protocol, _HEAD % (value_of(head.headers, "sec-websocket-key") or "").encode("latin-1"))
-        for start in range(0, len(rest), FEED_BYTES):
-            if transport.is_closing():
-                return
-            _feed(protocol, rest[start : start + FEED_BYTES])
+        _feed(transport, protocol, _HEAD % (value_of(head.headers, "sec-websocket-key") or "").encode("latin-1"))
+        _feed(transport, protocol, rest)
         if not transport.is_closing():
             transport.resume_reading()
 
@@ -143,6 +137,11 @@ _HEAD = (
 """All that picows needs to know of an admitted request."""
 
 
-def _feed(protocol: Any, data: bytes) -> None:
-    protocol.get_buffer(-1)[: len(data)] = data
-    protocol.buffer_updated(len(data))
+def _feed(transport: asyncio.Transport, protocol: Any, data: bytes) -> None:
+    """Give `data` to `protocol` as a transport does: as much at a time as it has room for, until it closes."""
+    while data and not transport.is_closing():
+        room = protocol.get_buffer(-1)
+        size = min(len(room), len(data))
+        room[:size] = data[:size]
+        protocol.buffer_updated(size)
+        data = data[size:]

@@ -3,7 +3,7 @@
 import http
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from ringway.errors import NoNode, UpgradeError
 
@@ -27,13 +27,14 @@ def carried(status: int, body: bytes, *headers: tuple[str, str]) -> bytes:
     return _whole(status, "", body, headers, close=True)
 
 
-def _whole(status: int, kind: str, body: bytes, headers: Iterable[tuple[str, str]], close: bool) -> bytes:
+def _whole(status: int, kind: str, body: bytes, headers: Sequence[tuple[str, str]], close: bool) -> bytes:
     lines = [f"HTTP/1.1 {status} {_REASONS.get(status, 'Status')}\r\n"]
     if kind:
         lines.append(f"Content-Type: {kind}\r\n")
     lines += [f"{name}: {value}\r\n" for name, value in headers]
+    upgrade = any(name == "Upgrade" for name, _ in headers)  # which belongs to the connection (RFC 9110, 7.8)
     if close:
-        lines.append("Connection: close\r\n")
+        lines.append("Connection: Upgrade, close\r\n" if upgrade else "Connection: close\r\n")
     lines.append(f"Content-Length: {len(body)}\r\n\r\n")
     return "".join(lines).encode("latin-1") + body
 

@@ -75,6 +75,8 @@ def check_request(method: str, version: str, headers: Headers) -> Upgrade:
     if version != "1.1":
         raise UpgradeError(505, f"a WebSocket handshake needs HTTP/1.1, not HTTP/{version}")
     _check_once(headers, 400)
+    if not wants_upgrade(headers):
+        raise UpgradeError(426, "there is nothing here but a WebSocket", (("Upgrade", "websocket"),))
     if (value_of(headers, "upgrade") or "").lower() != "websocket":
         raise UpgradeError(400, "the Upgrade header must say websocket, and nothing else")
     if "upgrade" not in (item.lower() for item in tokens_of(headers, "connection")):

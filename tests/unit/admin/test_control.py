@@ -52,11 +52,15 @@ def control() -> Fake:
     return Fake()
 
 
-def app_of(control: Fake | None) -> Litestar:
+def app_admin(control: Fake | None) -> Admin:
     def health() -> Health:
         return Health(name="x", role="gateway", version="0", engine="up", ready=True)
 
-    return build_api(Admin(health, lambda: describe([]), Metrics([]), control), "0")
+    return Admin(health, lambda: describe([]), Metrics([]), control)
+
+
+def app_of(control: Fake | None) -> Litestar:
+    return build_api(app_admin(control), "0")
 
 
 @pytest.fixture
@@ -203,3 +207,19 @@ async def test_the_description_names_each_request(app):
 async def test_no_page_loads_scripts_of_others(app, page):
     _, answer = await ask(app, "GET", f"/schema{page}")
     assert "<script" not in str(answer)
+
+
+@pytest.mark.parametrize(
+    "target", ["/v1/policy", "/v1/nodes", "/metrics", "/healthz", "/schema/openapi.json", "/v1/explain"]
+)
+async def test_a_name_that_could_be_anybodys_reads_nothing_on_loopback(control: Fake, target: str) -> None:
+    app = app_of(control)
+    assert (await ask(app, "GET", target))[0] == 200
+    for host in ("localhost:8001", "[::1]:8001", "127.0.0.1", "x.localhost"):
+        assert (await ask(app, "GET", target, host=host))[0] == 200
+    for host in ("evil.example:8001", "evil", "localhost.evil.example", "127.0.0.1.evil.example"):
+        assert (await ask(app, "GET", target, host=host))[0] == 403
+    elsewhere = build_api(app_admin(control), "0", None)
+    assert (await ask(elsewhere, "GET", target, host="ops.example"))[0] == 200
+    listed = build_api(app_admin(control), "0", {"ops.example"})
+    assert (await ask(listed, "GET", target, host="ops.example"))[0] == 200

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -40,9 +41,65 @@ def test_the_last_answer_of_a_connection_says_so(directory: Path) -> None:
     assert b"Connection" not in (served.get("/", close=False) or b"")
 
 
-@pytest.mark.parametrize("path", ["/.secret", "/.git/config", "/sub", "/none", "", "/../index.html"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/.secret",
+        "/.git/config",
+        "/sub",
+        "/none",
+        "",
+        "/../index.html",
+        "/sub/../index.html",
+        "/%2e%2e/index.html",
+        "/%2Esecret",
+        "/sub%2f..%2findex.html",
+        "//index.html",
+        "/index.html%00",
+        "/sub/%2e%2e/%2e%2e/etc/passwd",
+        "/./index.html",
+        "/sub\\page.js",
+        "/%",
+        "/%zz",
+    ],
+)
 def test_nothing_else_is_served(directory: Path, path: str) -> None:
     assert Pages(str(directory)).get(path, close=False) is None
+
+
+def test_links_lead_nowhere_else(directory: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    outside = tmp_path_factory.mktemp("outside")
+    (outside / "key.pem").write_text("secret")
+    (directory / "key.pem").symlink_to(outside / "key.pem")
+    (directory / "up.pem").symlink_to(Path("..") / outside.name / "key.pem")
+    (directory / "chain.pem").symlink_to("key.pem")
+    (directory / "away").symlink_to(outside)
+    (directory / "hidden.txt").symlink_to(".secret")
+    (directory / "git.txt").symlink_to(".git/config")
+    (directory / "loop").symlink_to("loop")
+    (directory / "nothing").symlink_to("none")
+    (directory / "inside.js").symlink_to("sub/page.js")
+    (directory / "twin").symlink_to("sub")
+    os.mkfifo(directory / "fifo")
+    served = Pages(str(directory))
+    for path in ("/key.pem", "/up.pem", "/chain.pem", "/away/key.pem", "/hidden.txt", "/git.txt", "/loop", "/nothing",
+                 "/fifo", "/away", "/away/"):  # fmt: skip
+        assert served.get(path, close=False) is None, path
+    assert (served.get("/inside.js", close=False) or b"").endswith(b"\r\n\r\n1")
+
+
+def test_a_directory_may_be_a_link_itself(directory: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    link = tmp_path_factory.mktemp("links") / "current"
+    link.symlink_to(directory)
+    assert Pages(str(link)).get("/index.html", close=False)
+
+
+def test_names_are_found_however_they_are_encoded(directory: Path) -> None:
+    (directory / "a b.html").write_text("spaced")
+    (directory / "\u00fc.html").write_text("umlaut")
+    served = Pages(str(directory))
+    for path in ("/a%20b.html", "/%61%20b.html", "/%C3%BC.html", "/%c3%bc.html", "/\u00c3\u00bc.html", "/%69ndex.html"):
+        assert served.get(path, close=False), path
 
 
 def test_without_a_directory_there_is_nothing() -> None:

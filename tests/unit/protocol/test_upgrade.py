@@ -83,6 +83,13 @@ def test_bad_requests(name: str) -> None:
         assert caught.value.headers == (("Sec-WebSocket-Version", "13"),)
 
 
+def test_a_plain_request_is_told_what_to_upgrade_to() -> None:
+    for headers in ((("host", "x"),), (("host", "x"), ("upgrade", "h2c"), ("connection", "Upgrade"))):
+        with pytest.raises(UpgradeError) as caught:
+            check_request("GET", "1.1", headers)
+        assert (caught.value.status, caught.value.headers) == (426, (("Upgrade", "websocket"),))
+
+
 def test_only_get_over_http_1_1() -> None:
     with pytest.raises(UpgradeError) as caught:
         check_request("POST", "1.1", REQUEST)
