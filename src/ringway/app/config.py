@@ -32,6 +32,7 @@ from ringway.core.balance.config import BalanceConfig
 from ringway.core.steering import Steering
 from ringway.errors import ConfigError
 from ringway.gateway.config import GatewayConfig
+from ringway.net import NamesConfig
 from ringway.node.config import NodeConfig
 
 
@@ -60,6 +61,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     node: NodeConfig
     balance: BalanceConfig
     admin: AdminConfig
+    names: NamesConfig
     log: LogConfig
     up: UpConfig
 

@@ -40,6 +40,7 @@ from ringway.core.load import LoadView
 from ringway.core.steering import Steering
 from ringway.errors import ConfigError
 from ringway.gateway import Checks, Control, Directory, Gateway, OnMove, read_backends
+from ringway.net import configure
 from ringway.node import ChannelNode
 from ringway.ports import Engine
 from ringway.protocol.host import read_hosts
@@ -64,6 +65,7 @@ STATIC_SECRET = b"static backends"
 async def run_gateway(config: Config, log: LogWriter) -> int:
     """Run a gateway until it is told to stop; return the exit code. Raise `ConfigError`, or `EngineError`."""
     allow_many_files()
+    configure(config.names)
     if config.static.backends:
         return await _run_static_gateway(config, log)
     rng = Random()
@@ -173,6 +175,7 @@ async def _run_static_gateway(config: Config, log: LogWriter) -> int:
 async def run_node(config: Config, log: LogWriter) -> int:
     """Run a channel node until it is told to stop; return the exit code. Raise `ConfigError`, or `EngineError`."""
     allow_many_files()
+    configure(config.names)
     incarnation = _new_incarnation()
     secret = read_secret(config.engine)
     async with open_engine(config.engine, f"node {incarnation}") as engine:

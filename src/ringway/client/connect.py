@@ -15,9 +15,9 @@ from ringway.client.opener import Terms, open_wire
 from ringway.client.reconnect import Again, Reconnect, deciding, is_final
 from ringway.client.route import Route, Way
 from ringway.client.socket import Socket
-from ringway.client.url import shown
 from ringway.core.backoff import BASE_S, CAP_S
 from ringway.errors import ConfigError, RingwayError
+from ringway.protocol.address import shown
 from ringway.protocol.move import Move
 
 STABLE_S = 5.0

@@ -7,9 +7,10 @@ import ssl as tls
 import httptools
 import msgspec
 
-from ringway.client.dial import dial
-from ringway.client.url import address_of, check_url, is_http, is_secure, shown
+from ringway.client.url import address_of, check_url, is_http, is_secure
 from ringway.errors import ConfigError, ProtocolError, UpgradeError
+from ringway.net import connector
+from ringway.protocol.address import shown
 from ringway.protocol.decoding import reader
 
 ANSWER_BYTES_MAX = 64 * 1024
@@ -124,14 +125,8 @@ async def _get(url: str, timeout_s: float, ssl: tls.SSLContext | None) -> _Answe
     target = "/" + url.split("/", 3)[3]
     authority = url.split("/", 3)[2]
     secure = is_secure(url)
-    sock = await dial(host, port, timeout_s)
-    try:
-        reader, writer = await asyncio.open_connection(
-            sock=sock, ssl=(ssl or default_tls()) if secure else None, server_hostname=host if secure else None
-        )
-    except BaseException:
-        sock.close()
-        raise
+    context = (ssl or default_tls()) if secure else None
+    reader, writer = await connector().streams(host, port, timeout_s, ssl=context)
     try:
         writer.write(f"GET {target} HTTP/1.1\r\nHost: {authority}\r\nAccept: application/json\r\n".encode())
         writer.write(b"Connection: close\r\n\r\n")

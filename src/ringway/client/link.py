@@ -15,9 +15,9 @@ import msgspec
 
 from ringway.client.config import ClientConfig
 from ringway.client.opener import Terms, open_wire
-from ringway.client.url import shown
 from ringway.client.wire import Wire
 from ringway.errors import CommandError, ConnectionClosed, Overloaded, ProtocolError
+from ringway.protocol.address import shown
 from ringway.protocol.close import ABNORMAL, BAD_REQUEST, NORMAL, UNSUPPORTED_DATA
 from ringway.protocol.codec import PING, decode_replies, encode
 from ringway.protocol.command import Command, ConnectRequest, ConnectResult, Push, Reply

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, cast
 
 import picows
 
-from ringway.client.dial import dial, hang_up
 from ringway.client.discovery import default_tls
 from ringway.client.handshake import check_answer
-from ringway.client.url import is_secure, shown
+from ringway.client.url import is_secure
 from ringway.client.wire import Receiver, Wire
 from ringway.errors import UpgradeError
+from ringway.net import connector
+from ringway.net.connector import hang_up
+from ringway.protocol.address import shown
 
 if TYPE_CHECKING:
     from ringway.client.follow import Follow
@@ -56,7 +58,7 @@ async def join(url: str, wire: Wire, terms: Terms, *, timeout_s: float) -> None:
     async def dialled(parsed: object) -> socket:
         nonlocal sock
         target = cast("picows.url.WSParsedURL", parsed)
-        sock = await dial(target.host, target.port, timeout_s)
+        sock = await connector().connect(target.host, target.port, timeout_s)
         return sock
 
     def accept(request: picows.WSUpgradeRequest, response: picows.WSUpgradeResponse) -> Wire:

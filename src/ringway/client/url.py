@@ -6,38 +6,17 @@ travel in the query, so messages show URLs without it.
 
 from urllib.parse import SplitResult, unquote_plus, urlencode, urlsplit, urlunsplit
 
-from ringway.errors import ConfigError
+from ringway.protocol.address import read_url
 
 _SOCKET_SCHEME = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
 _HTTP_SCHEME = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
-_DEFAULT_PORT = {"http": 80, "ws": 80, "https": 443, "wss": 443}
-
-
-def shown(url: str) -> str:
-    """Return `url` as messages may show it: without query, fragment and credentials."""
-    parts = urlsplit(url)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+_USUAL_PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
+_FORM = "give one like http://127.0.0.1:8000"
 
 
 def check_url(url: str) -> str:
     """Return `url` where a client can use it; raise `ConfigError` that says what is wrong with it."""
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError as error:
-        raise ConfigError(f"the URL cannot be read ({error}); give one like http://127.0.0.1:8000") from None
-    if parts.scheme not in _SOCKET_SCHEME:
-        raise ConfigError(f"the URL {shown(url)!r} must begin with http://, https://, ws:// or wss://")
-    if not parts.hostname or port == 0:
-        raise ConfigError(f"the URL {shown(url)!r} names no host or no port; give one like http://127.0.0.1:8000")
-    if ":" not in parts.hostname and any(not 0 < len(label) < 64 for label in parts.hostname.rstrip(".").split(".")):
-        raise ConfigError(f"the URL {shown(url)!r} names a host that cannot exist: parts have 1 to 63 characters")
-    if parts.username is not None or parts.password is not None:
-        raise ConfigError(f"the URL {shown(url)!r} carries credentials, which are not sent; use additional_headers")
-    if parts.fragment:
-        raise ConfigError(f"the URL {shown(url)!r} has a fragment, which has no meaning here; leave out '#' and after")
-    if not url.isascii() or any(character <= " " or character == "\x7f" for character in url):
-        raise ConfigError(f"the URL {shown(url)!r} holds blanks or non-ASCII characters; percent-encode them")
+    read_url(url, _USUAL_PORTS, _FORM, "use additional_headers")
     return url
 
 
@@ -53,8 +32,8 @@ def is_secure(url: str) -> bool:
 
 def address_of(url: str) -> tuple[str, int]:
     """Host and port that `url` names, explicitly or by its scheme."""
-    parts = urlsplit(url)
-    return parts.hostname or "", parts.port or _DEFAULT_PORT[parts.scheme]
+    parts = read_url(url, _USUAL_PORTS, _FORM)
+    return parts.host, parts.port
 
 
 def discovery_url(base: str, **query: str | None) -> str:

@@ -1,25 +1,26 @@
 """HAProxy's agent check: one TCP connection, one line of words (`core.custom.agent`). `agent://{host}:8888`"""
 
-import asyncio
-from urllib.parse import urlsplit
-
-from ringway.collect.collector import CollectFailed, Facts, check_address, fill
+from ringway.collect.collector import CollectFailed, Facts, check_address, fill, read_source
 from ringway.core.custom.agent import Words, parse_line
+from ringway.net import connector
 
 LINE_BYTES_MAX = 1024
+
+PORTS = {"agent": None}
+"""There is no usual one."""
 
 
 class AgentCollector:
     """Asks the agent of each node. `send` is written to it first, as a line (HAProxy's `agent-send`)."""
 
     def __init__(self, url: str, send: str) -> None:
-        self._url = check_address(url, "agent")
+        self._url = check_address(url, PORTS)
         self._send = send
 
     async def collect(self, node: Facts) -> Words:
         """Return the agent's words."""
-        parts = urlsplit(fill(self._url, node))
-        reader, writer = await asyncio.open_connection(parts.hostname, parts.port, limit=LINE_BYTES_MAX)
+        asked = read_source(fill(self._url, node), PORTS)
+        reader, writer = await connector().streams(asked.host, asked.port, None, limit=LINE_BYTES_MAX)
         try:
             if self._send:
                 writer.write(f"{self._send}\n".encode())

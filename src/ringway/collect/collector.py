@@ -1,14 +1,17 @@
 """What a collector is: it asks one place about one node, once, and says what it was told."""
 
+from collections.abc import Mapping
 from typing import Protocol
-from urllib.parse import urlsplit
 
 import msgspec
 
 from ringway.core.custom.agent import Words
 from ringway.core.load import NodeLoad
 from ringway.errors import ConfigError, RingwayError
+from ringway.protocol.address import Url, bracketed, read_url
 from ringway.types import NodeName
+
+NODE_PORTS = {"ws": 80, "wss": 443}
 
 PLACEHOLDERS = ("{host}", "{port}", "{name}")
 
@@ -42,14 +45,17 @@ class Collector(Protocol):
 
 
 def facts_of(node: NodeLoad) -> Facts:
-    """Return what collectors are told of `node`."""
+    """Return what collectors are told of `node`; the host is empty where it reports none."""
     url = node.report.url if node.report is not None else ""
-    parts = urlsplit(url)
+    try:
+        parts = read_url(url, NODE_PORTS, "")
+    except ConfigError:  # nobody is connected to such a node either
+        parts = Url("ws", "", 0, "", "")
     return Facts(
         name=node.name,
         url=url,
-        host=parts.hostname or "",
-        port=parts.port or (443 if parts.scheme == "wss" else 80),
+        host=parts.host,
+        port=parts.port,
         zone=node.report.zone if node.report is not None else "",
         weight=node.weight_own,
         load=node.load,
@@ -58,8 +64,9 @@ def facts_of(node: NodeLoad) -> Facts:
 
 def fill(template: str, node: Facts) -> str:
     """Return the URL `template` with the node's facts in place of `{host}`, `{port}` and `{name}`."""
-    host = f"[{node.host}]" if ":" in node.host else node.host
-    return template.replace("{host}", host).replace("{port}", str(node.port)).replace("{name}", node.name)
+    return (
+        template.replace("{host}", bracketed(node.host)).replace("{port}", str(node.port)).replace("{name}", node.name)
+    )
 
 
 def check_template(template: str) -> str:
@@ -70,25 +77,22 @@ def check_template(template: str) -> str:
     return sample
 
 
-def check_address(template: str, *schemes: str, port: int | None = None) -> str:
-    """Return `template`, checked to be a URL of one of `schemes` with a host and, unless `port` is usual, a port.
+def check_address(template: str, usual_ports: Mapping[str, int | None]) -> str:
+    """Return `template`, checked to be a URL as `read_url` takes it, for some node.
 
     Raise `ConfigError` that says what is wrong with it.
     """
-    sample = check_template(template)
-    try:
-        parts = urlsplit(sample)
-        given = parts.port
-    except ValueError as error:
-        raise ConfigError(
-            f"the source {template!r} cannot be read ({error}); write {schemes[0]}://{{host}}:port"
-        ) from None
-    if parts.scheme not in schemes or not parts.hostname:
-        raise ConfigError(f"the source {template!r} names no host; write {schemes[0]}://{{host}}:port")
-    if parts.username is not None or parts.password is not None:
-        raise ConfigError(
-            f"the source at {parts.hostname!r} holds credentials; give them as options, such as bearer=$TOKEN"
-        )
-    if given is None and port is None:
-        raise ConfigError(f"the source {template!r} names no port; write {schemes[0]}://{{host}}:port")
+    read_url(check_template(template), usual_ports, _form(usual_ports), "give them as options, such as bearer=$TOKEN")
     return template
+
+
+def read_source(url: str, usual_ports: Mapping[str, int | None]) -> Url:
+    """Return the parts of a template that was filled; raise `CollectFailed` where it is no URL."""
+    try:
+        return read_url(url, usual_ports, _form(usual_ports))
+    except ConfigError as error:
+        raise CollectFailed(str(error)) from None
+
+
+def _form(usual_ports: Mapping[str, int | None]) -> str:
+    return f"write {next(iter(usual_ports))}://{{host}}:port"

@@ -5,7 +5,7 @@ import ssl
 import msgspec
 
 from ringway.collect.collector import CollectFailed, Facts, check_address, fill
-from ringway.collect.http import fetch
+from ringway.collect.http import PORTS, fetch
 from ringway.errors import ProtocolError
 from ringway.protocol.decoding import reader
 
@@ -19,7 +19,7 @@ class DocumentCollector:
     """
 
     def __init__(self, url: str, path: str, bearer: str) -> None:
-        self._url = check_address(url, "http", "https", port=80)
+        self._url = check_address(url, PORTS)
         self._path = tuple(path.split(".")) if path else ()
         self._headers = {"Accept": "application/json", **({"Authorization": f"Bearer {bearer}"} if bearer else {})}
         self._tls = ssl.create_default_context() if url.startswith("https:") else None

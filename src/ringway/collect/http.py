@@ -6,11 +6,12 @@ HTTP/1.1 with `Connection: close`, no redirects, no compression. Deadlines are t
 import asyncio
 import ssl
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from httptools import HttpParserError, HttpResponseParser
 
-from ringway.collect.collector import CollectFailed
+from ringway.collect.collector import CollectFailed, read_source
+from ringway.net import connector
+from ringway.protocol.address import authority
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,6 +20,8 @@ BODY_BYTES_MAX = 1 << 20
 """Of an answer with its head. A page of Prometheus metrics has some 100 KiB."""
 
 _READ_BYTES = 65536
+
+PORTS = {"http": 80, "https": 443}
 
 
 class _Answer:
@@ -41,14 +44,14 @@ class _Answer:
 
 async def fetch(url: str, headers: "Mapping[str, str]", tls: ssl.SSLContext | None) -> bytes:
     """Return the body at `url`; raise `CollectFailed`, or `OSError` where there is no connection."""
-    parts = urlsplit(url)
-    secure = parts.scheme == "https"
-    reader, writer = await asyncio.open_connection(
-        parts.hostname, parts.port or (443 if secure else 80), ssl=tls if secure else None
+    asked = read_source(url, PORTS)
+    reader, writer = await connector().streams(
+        asked.host, asked.port, None, ssl=tls if asked.scheme == "https" else None
     )
     try:
-        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        lines = [f"GET {path} HTTP/1.1", f"Host: {parts.netloc}", "Connection: close", "User-Agent: ringway"]
+        path = (asked.path or "/") + (f"?{asked.query}" if asked.query else "")
+        host = authority(asked.host, asked.port, PORTS[asked.scheme])
+        lines = [f"GET {path} HTTP/1.1", f"Host: {host}", "Connection: close", "User-Agent: ringway"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
         writer.write(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"))
         return await _read(reader)

@@ -9,7 +9,7 @@ import ssl
 from prometheus_client.parser import text_string_to_metric_families
 
 from ringway.collect.collector import CollectFailed, Facts, check_address, fill
-from ringway.collect.http import fetch
+from ringway.collect.http import PORTS, fetch
 from ringway.errors import ConfigError
 
 
@@ -17,7 +17,7 @@ class PrometheusCollector:
     """Gets the page at `url` and takes the one sample that `selector` names, `name` or `name{label="value"}`."""
 
     def __init__(self, url: str, selector: str, bearer: str) -> None:
-        self._url = check_address(url, "http", "https", port=80)
+        self._url = check_address(url, PORTS)
         self._name, self._labels = read_selector(selector)
         self._headers = {"Accept": "text/plain", **({"Authorization": f"Bearer {bearer}"} if bearer else {})}
         self._tls = ssl.create_default_context() if url.startswith("https:") else None

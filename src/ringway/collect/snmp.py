@@ -14,12 +14,11 @@ replaced, which must not disturb the others.
 
 import asyncio
 import re
-import socket
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import urlsplit
 
-from ringway.collect.collector import CollectFailed, Facts, check_address, fill
+from ringway.collect.collector import CollectFailed, Facts, check_address, check_template, fill, read_source
 from ringway.errors import ConfigError
+from ringway.net import connector
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -168,11 +167,11 @@ class SnmpSession:
             self._engines.pop(key).inner.close_dispatcher()
 
     async def _target(self, address: Address, timeout_s: float) -> Any:
-        loop = asyncio.get_running_loop()
-        family, _, _, _, place = (await loop.getaddrinfo(*address, type=socket.SOCK_DGRAM))[0]
-        transport = self._api.Udp6TransportTarget if family == socket.AF_INET6 else self._api.UdpTransportTarget
+        host, port = address
+        ip = await connector().address(host)
+        transport = self._api.Udp6TransportTarget if ":" in ip else self._api.UdpTransportTarget
         # Two tries, a little within the caller's deadline: datagrams get lost.
-        return await transport.create(place[:2], timeout=0.45 * timeout_s, retries=1)
+        return await transport.create((ip, port), timeout=0.45 * timeout_s, retries=1)
 
     def _identity(self) -> Any:
         api, who = self._api, self._credentials
@@ -191,17 +190,17 @@ class SnmpCollector:
     """Asks the agents at `url` for what its path names."""
 
     def __init__(self, url: str, session: SnmpSession, timeout_s: float) -> None:
-        self._url = check_address(url, "snmp", port=PORT)
+        self._url = check_address(url, {"snmp": PORT})
         self._session = session
         self._timeout_s = timeout_s
-        self._what = urlsplit(url).path.strip("/")
+        self._what = read_source(check_template(url), {"snmp": PORT}).path.strip("/")
         if self._what not in ("cpu", "memory", "load") and not _OID.fullmatch(self._what):
             raise ConfigError(f"the source {url!r} must end in /cpu, /memory, /load or an OID such as /{LOAD}")
 
     async def collect(self, node: Facts) -> float:
         """Return the number."""
-        parts = urlsplit(fill(self._url, node))
-        address = (parts.hostname or "", parts.port or PORT)
+        asked = read_source(fill(self._url, node), {"snmp": PORT})
+        address = (asked.host, asked.port)
         if self._what == "cpu":
             return await self._cpu(address)
         if self._what == "memory":

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -23,6 +23,7 @@ from ringway.engine.nats_url import NatsUrl, read_url
 from ringway.engine.nats_wire import Wire
 from ringway.engine.receiver import call_each
 from ringway.errors import EngineAway, EngineError, EngineUnsuitable
+from ringway.net import connector
 
 CONNECT_S = 2.0
 """How long one attempt to connect may take."""
@@ -129,7 +130,7 @@ async def open_nats(
 async def _listening(where: NatsUrl, deadline: float) -> list[str]:
     """Return the servers that accept connections, when one does: nats-py's own first attempts are seconds apart."""
     while True:
-        problems = [await _knock(host, port) for host, port in where.addresses]
+        problems = await _knock_at_each(where.addresses)
         if "" in problems:
             return [server for server, problem in zip(where.servers, problems, strict=True) if not problem]
         if asyncio.get_running_loop().time() >= deadline:
@@ -137,12 +138,34 @@ async def _listening(where: NatsUrl, deadline: float) -> list[str]:
         await asyncio.sleep(POLL_S)
 
 
+async def _knock_at_each(addresses: Sequence[tuple[str, int]]) -> list[str]:
+    """Return what keeps each of `addresses` from accepting connections. Where one accepts, the others are not waited for.
+
+    They get as long as that one took, and a little more: members are to spread over all servers.
+    """
+    problems = ["is not waited for"] * len(addresses)
+
+    async def knock(place: int) -> None:
+        problems[place] = await _knock(*addresses[place])
+
+    tasks = {asyncio.create_task(knock(place)) for place in range(len(addresses))}
+    try:
+        while tasks and "" not in problems:
+            _, tasks = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        if tasks:
+            _, tasks = await asyncio.wait(tasks, timeout=POLL_S)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    return problems
+
+
 async def _knock(host: str, port: int) -> str:
     """Return what keeps a connection from being accepted, or nothing where it is."""
     try:
-        async with asyncio.timeout(CONNECT_S):
-            _, writer = await asyncio.open_connection(host, port)
-    except (OSError, TimeoutError) as error:
+        _, writer = await connector().streams(host, port, CONNECT_S)
+    except OSError as error:  # a timeout is one
         return str(error) or "timed out"
     writer.close()
     with suppress(OSError):

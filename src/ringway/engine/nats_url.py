@@ -7,6 +7,7 @@ from urllib.parse import unquote
 from ringway.engine.tls import make_context
 from ringway.engine.url import check_options, read_address, split_url
 from ringway.errors import ConfigError
+from ringway.protocol.address import show_host_port
 
 PORT = 4222
 TLS_OPTIONS = ("ca_file", "cert_file", "key_file", "tls_first")
@@ -66,10 +67,7 @@ def read_url(url: str) -> NatsUrl:
         raise ConfigError(f"the engine URL has a path, which NATS has no use for; {_FORM}")
     check_options(parts.options, (*TLS_OPTIONS, *LOGIN_OPTIONS))
     addresses = tuple(read_address(host, at, PORT, _FORM) for at, host in enumerate(parts.hosts, 1))
-    servers = tuple(
-        f"{parts.scheme}://[{host}]:{port}" if ":" in host else f"{parts.scheme}://{host}:{port}"
-        for host, port in addresses
-    )
+    servers = tuple(f"{parts.scheme}://{show_host_port(*address)}" for address in addresses)
     options = dict(parts.options)
     tls_first = _switch(options.pop("tls_first", "false"))
     asking = [name for name in TLS_OPTIONS if name in parts.options]

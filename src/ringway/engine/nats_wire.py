@@ -30,7 +30,10 @@ from nats.protocol.parser import Parser
 from ringway.engine.cut import cut
 from ringway.engine.nats_failure import OffersNoTls
 from ringway.engine.nats_outbox import Outbox
+from ringway.engine.nats_url import PORT
 from ringway.errors import EngineAway
+from ringway.net import connector
+from ringway.protocol.address import server_hostname
 
 Receive = Callable[[bytes, bytes, bytes, bytes], None]
 """Receives a message: subject, reply subject, header, payload."""
@@ -183,6 +186,13 @@ class Transport(TcpTransport):
     def __bool__(self) -> bool:
         return True  # else nats-py puts its own in place of one that is not connected yet
 
+    async def connect(self, uri: ParseResult, buffer_size: int, connect_timeout: int) -> None:
+        """Connect to host and port of `uri`, as all of Ringway connects."""
+        host, port = str(uri.hostname), uri.port or PORT
+        reader, writer = await connector().streams(host, port, connect_timeout, limit=buffer_size)
+        self._bare_io_reader = self._io_reader = reader
+        self._bare_io_writer = self._io_writer = writer
+
     async def readline(self) -> bytes:
         """Return a line of the greeting; raise `ConnectionError` where the server has hung up."""
         line: bytes = await super().readline()  # type: ignore[no-untyped-call]
@@ -197,7 +207,7 @@ class Transport(TcpTransport):
         loop = asyncio.get_running_loop()
         reader = asyncio.StreamReader(limit=buffer_size)
         protocol = asyncio.StreamReaderProtocol(reader)
-        name = uri if isinstance(uri, str) else uri.hostname
+        name = server_hostname(uri if isinstance(uri, str) else str(uri.hostname))
         assert self._io_writer is not None
         async with asyncio.timeout(connect_timeout):
             transport = await loop.start_tls(self._io_writer.transport, protocol, ssl_context, server_hostname=name)

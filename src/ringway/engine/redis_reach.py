@@ -8,6 +8,7 @@ from ringway.engine.redis_link import Link, pack
 from ringway.engine.redis_url import NOBODY, Address, Login, show
 from ringway.engine.tls import failure
 from ringway.errors import ConfigError, EngineAway, EngineError, EngineUnsuitable, Unconfirmed
+from ringway.net import connector
 
 CONNECT_S = 2.0
 """How long one attempt to connect may take."""
@@ -32,11 +33,10 @@ class Reach:
 
         Raise `EngineAway` where it cannot be reached, `EngineUnsuitable` where it refuses us.
         """
-        loop = asyncio.get_running_loop()
         at = f"Redis at {show(address)}"
         try:
+            await connector().open(lambda: link, *address, CONNECT_S, ssl=self.tls)
             async with asyncio.timeout(CONNECT_S):
-                await loop.create_connection(lambda: link, *address, ssl=self.tls)
                 await asyncio.gather(*(link.ask(command) for command in self._greeting()))
         except ConfigError as error:  # the password's file
             link.abort()

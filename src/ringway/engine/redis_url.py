@@ -11,6 +11,7 @@ from ringway.engine.password import read_password
 from ringway.engine.tls import make_context
 from ringway.engine.url import UrlParts, check_options, read_address, split_url
 from ringway.errors import ConfigError
+from ringway.protocol.address import show_host_port
 
 Address = tuple[str, int]
 
@@ -85,8 +86,7 @@ class RedisUrl:
 
 def show(address: Address) -> str:
     """Return `address` as host:port."""
-    host, port = address
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return show_host_port(*address)
 
 
 def read_url(url: str) -> RedisUrl:

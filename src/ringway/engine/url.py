@@ -10,9 +10,10 @@ refused, with the way to write it. No message repeats a part of the URL that cou
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, unquote
 
 from ringway.errors import ConfigError
+from ringway.protocol.address import BadAddress, read_host_port
 
 HIDDEN = "(hidden)"
 
@@ -90,13 +91,11 @@ def mask(url: str) -> str:
 def read_address(text: str, number: int, port_else: int, form: str) -> tuple[str, int]:
     """Return host and port of `text`, the host number `number` of the URL, which is not repeated in the message."""
     try:
-        parts = urlsplit(f"//{text}")
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        host, port = None, None
-    if not host or port == 0 or text != parts.netloc or any(sign.isspace() for sign in text):
-        raise ConfigError(f"host {number} in the engine URL is not host:port; {form}; {ENCODING}")
-    return host, port or port_else
+        return read_host_port(text, port_else)
+    except BadAddress as error:
+        raise ConfigError(
+            f"host {number} in the engine URL is not host:port ({error.rule}); {form}; {ENCODING}"
+        ) from None
 
 
 def check_options(given: Mapping[str, str], known: Sequence[str]) -> None:

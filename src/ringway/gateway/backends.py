@@ -1,14 +1,13 @@
 """Static backends: what `--backend URL[,weight=2][,name=x][,check=/healthz][,on-move=reopen]` says."""
 
 import enum
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TypeVar
-from urllib.parse import urlsplit
 
 from ringway.errors import ConfigError
+from ringway.protocol.address import authority, read_url, shown
 from ringway.protocol.name import check_name
 from ringway.protocol.report import Report
 from ringway.types import Incarnation, NodeName, NodeState, Role
@@ -17,9 +16,7 @@ WEIGHT_MAX = 1000.0
 
 _OPTIONS = ("weight", "name", "check", "on-move")
 
-_CREDENTIALS = re.compile("//[^/]*@")
-"""What must not be repeated in messages."""
-
+PORTS = {"ws": 80, "wss": 443}
 G = TypeVar("G")
 T = TypeVar("T")
 
@@ -44,8 +41,7 @@ class Address:
     @property
     def authority(self) -> str:
         """Host and port as a Host header writes them."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == (443 if self.tls else 80) else f"{host}:{self.port}"
+        return authority(self.host, self.port, PORTS["wss" if self.tls else "ws"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,38 +76,25 @@ class Backend:
 
 def read_address(url: str) -> Address:
     """Return the address in a ws:// or wss:// URL; raise `ConfigError` that says what is wrong with it."""
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError as error:
-        raise ConfigError(f"the URL {url!r} cannot be read ({error}); write ws://host:port/path") from None
-    if parts.scheme not in ("ws", "wss"):
-        raise ConfigError(f"the URL {url!r} must begin with ws:// or wss://")
-    if not parts.hostname:
-        raise ConfigError(f"the URL {url!r} names no host; write ws://host:port/path")
-    if parts.username is not None or parts.password is not None:
-        raise ConfigError(f"the URL of {parts.hostname!r} holds credentials; backends are reached without any")
-    if parts.query or parts.fragment:
-        raise ConfigError(f"the URL {url!r} holds a query or fragment; give scheme, host, port and path only")
-    if any(ord(char) <= 32 or ord(char) >= 127 for char in url):
-        raise ConfigError(f"the URL {url!r} holds a character that must be percent-encoded")
-    tls = parts.scheme == "wss"
-    return Address(parts.hostname, port or (443 if tls else 80), tls, parts.path.rstrip("/"))
+    parts = read_url(url, PORTS, "write ws://host:port/path", "backends are reached without any")
+    if "?" in url:
+        raise ConfigError(f"the URL {shown(url)!r} holds a query or fragment; give scheme, host, port and path only")
+    return Address(parts.host, parts.port, parts.scheme == "wss", parts.path.rstrip("/"))
 
 
 def read_backend(spec: str) -> Backend:
     """Return the backend that `spec` describes; raise `ConfigError` that names every problem in it."""
     url, *options = spec.split(",")
-    shown = _CREDENTIALS.sub("//", url)
+    name_shown = shown(url)
     problems: list[str] = []
     given: dict[str, str] = {}
     for option in options:
         key, equals, value = option.partition("=")
         if key not in _OPTIONS or not equals:
             known = "=, ".join(_OPTIONS) + "="
-            problems.append(f"the option {option!r} of backend {shown!r} is unknown; there are {known}")
+            problems.append(f"the option {option!r} of backend {name_shown!r} is unknown; there are {known}")
         elif key in given:
-            problems.append(f"the option {key} of backend {shown!r} is given twice; give it once")
+            problems.append(f"the option {key} of backend {name_shown!r} is given twice; give it once")
         else:
             given[key] = value
     address = _try(problems, read_address, url)
@@ -119,10 +102,10 @@ def read_backend(spec: str) -> Backend:
     name = _try(problems, check_name, given.get("name") or _name_for(address))
     check = given.get("check", "")
     if check and (not check.startswith("/") or any(ord(char) <= 32 or ord(char) >= 127 for char in check)):
-        problems.append(f"the check {check!r} of backend {shown!r} must be a path such as /healthz")
+        problems.append(f"the check {check!r} of backend {name_shown!r} must be a path such as /healthz")
     on_move = given.get("on-move", OnMove.CLOSE)
     if on_move not in (OnMove.CLOSE, OnMove.REOPEN):
-        problems.append(f"on-move={on_move} of backend {shown!r} must be close or reopen")
+        problems.append(f"on-move={on_move} of backend {name_shown!r} must be close or reopen")
     if problems or address is None or name is None or weight is None:
         raise ConfigError(*problems)
     return Backend(name, url, address, weight, check, OnMove(on_move))

@@ -14,6 +14,7 @@ import structlog
 from ringway.gateway.backends import Backend
 from ringway.gateway.config import GatewayConfig
 from ringway.gateway.directory import Directory
+from ringway.net import connector
 from ringway.types import NodeState
 
 if TYPE_CHECKING:
@@ -128,8 +129,7 @@ class Checks:
     async def _check(self, backend: Backend) -> str:
         """Check `backend` once; return what is wrong, or nothing."""
         try:
-            async with asyncio.timeout(self._config.health_timeout_s):
-                return await self._probe(backend)
+            return await self._probe(backend)
         except TimeoutError:
             return f"no answer within {self._config.health_timeout_s:g} s"
         except (OSError, ssl.SSLError, ValueError) as error:
@@ -138,7 +138,9 @@ class Checks:
     async def _probe(self, backend: Backend) -> str:
         address = backend.address
         tls = self._tls if address.tls else None
-        reader, writer = await asyncio.open_connection(address.host, address.port, ssl=tls, limit=_STATUS_BYTES_MAX)
+        reader, writer = await connector().streams(
+            address.host, address.port, self._config.health_timeout_s, ssl=tls, limit=_STATUS_BYTES_MAX
+        )
         try:
             if not backend.check:
                 return ""
@@ -146,7 +148,8 @@ class Checks:
                 f"GET {backend.check} HTTP/1.1\r\nHost: {address.authority}\r\nConnection: close\r\n"
                 "User-Agent: ringway\r\n\r\n".encode()
             )
-            return _judge(await reader.readline())
+            async with asyncio.timeout(self._config.health_timeout_s):
+                return _judge(await reader.readline())
         finally:
             writer.transport.abort()
 

@@ -1,6 +1,7 @@
 """Opens one WebSocket at a node: connects, sends the handshake, and reads the answer's head."""
 
 import asyncio
+import socket
 import ssl
 from dataclasses import dataclass, field
 from typing import NamedTuple, cast
@@ -9,6 +10,7 @@ import httptools
 
 from ringway.errors import UpgradeError
 from ringway.gateway.backends import Address
+from ringway.net import connector
 
 
 class Limits(NamedTuple):
@@ -155,16 +157,15 @@ async def ask(address: Address, request: bytes, tls: ssl.SSLContext | None, limi
     Raises `Unreachable` where there was none, and `UpgradeError` 502 or 504 where it was malformed or late. The
     caller owns the answer's transport; in every other case it is closed here, also when cancelled.
     """
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[Answer] = loop.create_future()
-    name = address.host if tls is not None else None
+    done: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
     try:
-        async with asyncio.timeout(limits.connect_deadline_s):
-            transport, shake = await loop.create_connection(
-                lambda: _Handshake(done, limits), address.host, address.port, ssl=tls, server_hostname=name
-            )
+        transport, shake = await connector().open(
+            lambda: _Handshake(done, limits), address.host, address.port, limits.connect_deadline_s, ssl=tls
+        )
     except TimeoutError:
         raise Unreachable(504, f"the node did not accept a connection within {limits.connect_deadline_s:g} s") from None
+    except socket.gaierror as error:
+        raise Unreachable(502, "the name of the node cannot be looked up") from error
     except (OSError, ssl.SSLError) as error:
         raise Unreachable(502, "the node does not accept connections") from error
     try:

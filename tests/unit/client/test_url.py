@@ -7,11 +7,11 @@ from ringway.client.url import (
     has_query,
     is_http,
     is_secure,
-    shown,
     socket_url,
     with_query,
 )
 from ringway.errors import ConfigError
+from ringway.protocol.address import shown
 
 TICKET = "A" * 44
 
@@ -22,9 +22,16 @@ TICKET = "A" * 44
         ("127.0.0.1:8000", "must begin with"),
         ("ftp://host", "must begin with"),
         ("http://", "names no host"),
-        ("http://host:0", "names no host or no port"),
+        ("http://host:0", "the port '0' is not a number"),
         ("http://host:99999", "cannot be read"),
         ("http://[::1", "cannot be read"),
+        ("wss://host:", "the port ''"),
+        ("wss://host:65536", "the port '65536'"),
+        ("ws://::1:8000", "must stand in brackets"),
+        ("http://[fe80::1%]:8000", "cannot be read"),
+        ("http://1.2.3", "no IPv4 address"),
+        (" http://host", "must begin with"),
+        ("http://ho\tst", "percent-encode"),
         ("http://a..b", "cannot exist"),
         (f"http://{'a' * 64}.example", "cannot exist"),
         ("http://me:secret@host", "credentials"),

@@ -58,6 +58,13 @@ def test_reads_servers_and_credentials(url: str, expected: NatsUrl) -> None:
         "nats://a,",
         "nats://a/b",
         "nats://[::1",
+        "nats://::1:4222",
+        "nats://a:",
+        "nats://a:0,b:4222",
+        "nats://b:4222,a:-1",
+        "nats://a b",
+        "nats://a:4222?x",
+        "nats://300.1.1.1:4222",
     ],
 )
 def test_a_wrong_url_is_a_config_error(url: str) -> None:

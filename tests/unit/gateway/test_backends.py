@@ -47,7 +47,7 @@ def test_authorities(url: str, authority: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["ws://[::1]:9000", "ws://host/a/b c".replace(" ", "%20"), "ws://_x_:1", f"ws://{'h' * 80}/"]
+    "url", ["ws://[::1]:9000", "ws://host/a/b c".replace(" ", "%20"), "ws://_x_:1", f"ws://{'h' * 60}.{'h' * 60}/"]
 )
 def test_names_made_from_urls_are_legal(url: str) -> None:
     assert check_name(read_backend(url).name)
@@ -63,6 +63,22 @@ def test_names_made_from_urls_are_legal(url: str) -> None:
         ("ws://h:x", "cannot be read"),
         ("ws://[::1", "cannot be read"),
         ("ws://u:p@h:1", "holds credentials"),
+        ("ws://@h:1", "holds credentials"),
+        ("ws://h:0", "the port '0' is not a number from 1 to 65535"),
+        ("wss://h:00", "the port '00'"),
+        ("ws://h:65536", "the port '65536'"),
+        ("ws://h:-1", "the port '-1'"),
+        ("ws://h:", "the port ''"),
+        ("ws://h: 1", "percent-encoded"),
+        ("ws://h:1\n", "percent-encoded"),
+        ("ws://:9000", "names no host"),
+        ("ws:///path", "names no host"),
+        ("ws://::1:9000", "must stand in brackets"),
+        ("ws://[::1]9000", "brackets"),
+        ("ws://[1.2.3.4]:1", "cannot be read"),
+        ("ws://256.1.1.1:1", "no IPv4 address"),
+        ("ws://a..b:1", "cannot exist"),
+        ("ws://h:1/#f", "fragment"),
         ("ws://h:1/?a=b", "query or fragment"),
         ("ws://h:1/a b", "percent-encoded"),
         ("ws://h:1,weight=0", "above 0"),

@@ -1,0 +1,8 @@
+"""Names and connections: how every part of Ringway finds and reaches the servers it is told of."""
+
+from ringway.net.config import NamesConfig
+from ringway.net.connector import Connector
+from ringway.net.process import configure, connector
+from ringway.net.resolver import Resolver
+
+__all__ = ["Connector", "NamesConfig", "Resolver", "configure", "connector"]

@@ -1,0 +1,23 @@
+"""The connector of this process: one, so that all its parts share lookups and what they know of names.
+
+It is made when it is first needed, with the defaults; a server process says at its start, by `configure`, otherwise. It
+stands here, and not in the composition root, because the client has none (docs/adr/0012).
+"""
+
+from ringway.net.config import NamesConfig
+from ringway.net.connector import Connector
+
+_made: list[Connector] = []
+
+
+def connector() -> Connector:
+    """Return the connector of this process."""
+    if not _made:
+        _made.append(Connector())
+    return _made[0]
+
+
+def configure(config: NamesConfig) -> Connector:
+    """Make the connector of this process anew, by `config`; return it. What is connected stays so."""
+    _made[:] = [Connector(config)]
+    return _made[0]

@@ -1,0 +1,173 @@
+"""Addresses as users write them: `host`, `host:port`, `[::1]:port`, and URLs. All that reads one reads it here. Pure.
+
+What an address may be: a name of parts with 1 to 63 letters, digits, `-` and `_` (RFC 1123, and `_`, which Docker and
+Kubernetes users have), an IPv4 address of four numbers, or an IPv6 address, in brackets, whose zone may follow a `%`
+(RFC 4007; `%25` as well, as RFC 6874 writes it in URLs). Ports are 1 to 65535: nobody can be reached at port 0.
+
+`urlsplit` alone is not enough: it leaves out blanks, tabs and line feeds in silence, and takes an empty port for none.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address
+from urllib.parse import urlsplit
+
+from ringway.errors import ConfigError
+
+PORT_MAX = 65535
+HOST_LENGTH_MAX = 253  # RFC 1035, 2.3.4, as text
+LABEL_LENGTH_MAX = 63
+
+_NAME = re.compile(r"[A-Za-z0-9_.-]+")
+_CREDENTIALS = re.compile(r"//[^/?#]*@")
+_BARE = re.compile(r"[!-~]*")
+
+
+class BadAddress(ValueError):
+    """An address that cannot be used; the text says why in half a sentence, without a full stop.
+
+    `rule` says the same without repeating what was given, which may be part of a password.
+    """
+
+    def __init__(self, text: str, rule: str = "") -> None:
+        super().__init__(text)
+        self.rule = rule or text
+
+
+def read_host_port(text: str, usual_port: int | None = None) -> tuple[str, int]:
+    """Return host and port of `text`; an IPv6 address comes without its brackets.
+
+    Raise `BadAddress` where one of them is wrong, or no port is given and there is no `usual_port`.
+    """
+    if text.startswith("["):
+        inner, closed, rest = text[1:].partition("]")
+        if not closed or (rest and not rest.startswith(":")):
+            raise BadAddress("the brackets of an IPv6 address do not match")
+        host, colon, port = _ipv6(inner), rest[:1], rest[1:]
+    else:
+        if text.count(":") > 1:
+            raise BadAddress("an IPv6 address must stand in brackets, as in [::1]:8000")
+        name, colon, port = text.partition(":")
+        host = check_host(name)
+    if colon:
+        return host, read_port(port)
+    if usual_port is None:
+        raise BadAddress("no port is given")
+    return host, usual_port
+
+
+def read_port(text: str) -> int:
+    """Return the port that `text` names; raise `BadAddress`."""
+    if not (text.isascii() and text.isdigit() and len(text) <= 5 and 1 <= int(text) <= PORT_MAX):
+        raise BadAddress(f"the port {text!r} is not a number from 1 to {PORT_MAX}", f"a port is 1 to {PORT_MAX}")
+    return int(text)
+
+
+def check_host(host: str) -> str:
+    """Return `host`, a name or an IPv4 address; raise `BadAddress` where it can be neither."""
+    if not host:
+        raise BadAddress("it names no host")
+    if not host.isascii():
+        raise BadAddress(f"the host {host!r} is not ASCII; write it as its registry does, with xn--", "a host is ASCII")
+    if not _NAME.fullmatch(host):
+        rule = "a host has letters, digits, '.', '-' and '_'"
+        raise BadAddress(f"{host!r} is no host; {rule}", rule)
+    labels = host.removesuffix(".").split(".")
+    if len(host) > HOST_LENGTH_MAX or not all(0 < len(label) <= LABEL_LENGTH_MAX for label in labels):
+        rule = f"parts have 1 to {LABEL_LENGTH_MAX} characters"
+        raise BadAddress(f"the host {host!r} cannot exist: its {rule}", f"a host's {rule}")
+    if all(label.isdigit() for label in labels) and not _is_ip(IPv4Address, host):
+        rule = "an IPv4 address has four numbers from 0 to 255"
+        raise BadAddress(f"the host {host!r} is no IPv4 address: {rule}", rule)
+    return host
+
+
+def _ipv6(text: str) -> str:
+    address, percent, zone = text.partition("%")
+    zone = zone.removeprefix("25")
+    if not _is_ip(IPv6Address, address) or (percent and not _NAME.fullmatch(zone)):
+        raise BadAddress(f"[{text}] is no IPv6 address", "brackets hold an IPv6 address")
+    return address + percent + zone
+
+
+def _is_ip(kind: type[IPv4Address] | type[IPv6Address], text: str) -> bool:
+    try:
+        kind(text)
+    except ValueError:
+        return False
+    return True
+
+
+@lru_cache(maxsize=4096)
+def is_literal(host: str) -> bool:
+    """Whether `host` is an IP address, for which nobody has to be asked."""
+    return _is_ip(IPv4Address, host) or _is_ip(IPv6Address, host)
+
+
+def show_host_port(host: str, port: int) -> str:
+    """Return `host:port`, an IPv6 address in brackets."""
+    return f"{bracketed(host)}:{port}"
+
+
+def bracketed(host: str) -> str:
+    """Return `host` as it stands before a port: an IPv6 address in brackets."""
+    return f"[{host}]" if ":" in host else host
+
+
+def authority(host: str, port: int, usual_port: int) -> str:
+    """Return what a Host header says: without the usual port, and without a zone, which only this machine knows."""
+    bare = bracketed(host.partition("%")[0])
+    return bare if port == usual_port else f"{bare}:{port}"
+
+
+def server_hostname(host: str) -> str:
+    """Return the name that the certificate of `host` is for: without a zone, and without the dot of a whole name."""
+    return host.partition("%")[0].removesuffix(".")
+
+
+@dataclass(frozen=True, slots=True)
+class Url:
+    """A URL in its parts. `port` is the given or the usual one; `path` begins with a slash, or is empty."""
+
+    scheme: str
+    host: str
+    port: int
+    path: str
+    query: str
+
+
+def read_url(url: str, usual_ports: Mapping[str, int | None], form: str, instead: str = "leave them out") -> Url:
+    """Return the parts of `url`, whose scheme must be one of `usual_ports`; None there means that a port must be given.
+
+    Raise `ConfigError`, which says what is wrong, to write `form`, and what to do `instead` of credentials. It shows no
+    credentials, query or fragment.
+    """
+    scheme, separator, _ = url.partition("://")
+    if not separator or scheme.lower() not in usual_ports:
+        *others, last = (f"{known}://" for known in usual_ports)
+        listed = f"{', '.join(others)} or {last}" if others else last
+        raise ConfigError(f"the URL {shown(url)!r} must begin with {listed}")
+    if not _BARE.fullmatch(url):
+        raise ConfigError(f"the URL {shown(url)!r} holds blanks or other characters that must be percent-encoded")
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise ConfigError(f"the URL {shown(url)!r} cannot be read ({error}); {form}") from None
+    if "@" in parts.netloc:
+        raise ConfigError(f"the URL {shown(url)!r} holds credentials; {instead}")
+    if "#" in url:
+        raise ConfigError(f"the URL {shown(url)!r} has a fragment, which has no meaning here; leave out '#' and after")
+    if not parts.netloc:
+        raise ConfigError(f"the URL {shown(url)!r} names no host; {form}")
+    try:
+        host, port = read_host_port(parts.netloc, usual_ports[parts.scheme])
+    except BadAddress as error:
+        raise ConfigError(f"the URL {shown(url)!r} cannot be read ({error}); {form}") from None
+    return Url(parts.scheme, host.lower(), port, parts.path, parts.query)
+
+
+def shown(url: str) -> str:
+    """Return `url` as messages may show it: without credentials, query and fragment, whatever it is."""
+    return _CREDENTIALS.sub("//", url).partition("#")[0].partition("?")[0]
