@@ -139,9 +139,9 @@ async def _listening(where: NatsUrl, deadline: float) -> list[str]:
 
 
 async def _knock_at_each(addresses: Sequence[tuple[str, int]]) -> list[str]:
-    """Return what keeps each of `addresses` from accepting connections. Where one accepts, the others are not waited for.
+    """Return what keeps each of `addresses` from accepting connections.
 
-    They get as long as that one took, and a little more: members are to spread over all servers.
+    When one accepts, the others have `POLL_S` more: members are to spread over all servers that are there.
     """
     problems = ["is not waited for"] * len(addresses)
 

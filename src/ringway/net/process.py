@@ -1,7 +1,7 @@
 """The connector of this process: one, so that all its parts share lookups and what they know of names.
 
 It is made when it is first needed, with the defaults; a server process says at its start, by `configure`, otherwise. It
-stands here, and not in the composition root, because the client has none (docs/adr/0012).
+stands here, and not in the composition root, because the client has none (docs/adr/0013).
 """
 
 from ringway.net.config import NamesConfig

@@ -1,7 +1,7 @@
 """Lookups of names: one for a name at a time, shared by all who wait, and the last good answer kept.
 
 The C library answers (`getaddrinfo`): only it reads /etc/hosts, nsswitch.conf, search domains and `ndots` as the other
-programs of this machine do (docs/adr/0012). It cannot be interrupted, and takes half a minute where a name server does
+programs of this machine do (docs/adr/0013). It cannot be interrupted, and takes half a minute where a name server does
 not answer. So each lookup has a thread of its own, which delays no other name:
 
 - An answer is fresh for `fresh_s`. Then the next caller starts a lookup, and all callers wait for that one.

@@ -63,7 +63,6 @@ def test_reads_servers_and_credentials(url: str, expected: NatsUrl) -> None:
         "nats://a:0,b:4222",
         "nats://b:4222,a:-1",
         "nats://a b",
-        "nats://a:4222?x",
         "nats://300.1.1.1:4222",
     ],
 )
