@@ -11,8 +11,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from picows import WSAutoPingStrategy, WSUpgradeRequest, WSUpgradeResponseWithListener
-from picows.picows import WSProtocol  # type: ignore[attr-defined]
 
+from ringway.framing import FramingProtocol
 from ringway.node.handshake import Handshake, Welcome
 from ringway.node.latency import Latency
 
@@ -98,13 +98,13 @@ class Gate:
         if transport.can_write_eof():
             transport.write_eof()
 
-    def handed_over(self, handshake: Handshake, protocol: WSProtocol) -> None:
+    def handed_over(self, handshake: Handshake, protocol: FramingProtocol) -> None:
         """Count `protocol` from now on in place of `handshake`, whose connection it takes over."""
         began = self._opening.pop(handshake, None)
         if began is not None:
             self._opening[protocol] = began
 
-    def answered(self, protocol: WSProtocol, now: float) -> None:
+    def answered(self, protocol: FramingProtocol, now: float) -> None:
         """Count it no more: its handshake was answered with 101."""
         began = self._opening.pop(protocol, None)
         if began is not None:
@@ -115,7 +115,7 @@ class Gate:
         self._opening.pop(protocol, None)
 
 
-_Opening: TypeAlias = Handshake | WSProtocol
+_Opening: TypeAlias = Handshake | FramingProtocol
 
 
 class _Farewell(asyncio.Protocol):
@@ -142,7 +142,7 @@ class _Farewell(asyncio.Protocol):
         self._all.discard(self)
 
 
-class _Protocol(WSProtocol):  # type: ignore[misc]
+class _Protocol(FramingProtocol):
     """picows' protocol, which tells the gate of its end."""
 
     __slots__ = ("_gate",)
@@ -154,9 +154,6 @@ class _Protocol(WSProtocol):  # type: ignore[misc]
     def connection_lost(self, exc: Exception | None) -> None:
         self._gate.lost(self)
         super().connection_lost(exc)
-
-    def abort(self) -> None:
-        self.transport.disconnect(False)
 
 
 async def listen(config: "NodeConfig", gate: Gate, welcome: Welcome) -> asyncio.Server:

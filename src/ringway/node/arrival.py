@@ -242,13 +242,14 @@ class Arrivals:
         assert connection is not None
         assert session is not None
         try:
+            connection.client = session.client
             if connection.is_usable:
                 connection.resume(session)
                 connection.reply(list(session.replies))
                 for held in session.held:
                     await self._join(connection, held, arrival)
                 self.shared.stats.resumed += 1
-                self._go_on(connection, session)
+            self._go_on(connection, session)
         except (EngineError, ProtocolError, TimeoutError, _Unknown) as error:
             _log.info("a session was not resumed", client=session.client, why=str(error))
             connection.close(SERVICE_RESTART)
@@ -274,11 +275,14 @@ class Arrivals:
             arrival.holds.pop(channel).release()
 
     def _go_on(self, connection: "Connection", session: Session) -> None:
-        """Carry out what the donor left, then what has come meanwhile, in order."""
+        """Carry out what the donor left, then what has come meanwhile, in order; at last close, if the client did."""
         backlog, connection.backlog = connection.backlog, None
         frames = [decode_commands(frame) for frame in session.commands if frame != PING]
         if backlog is not None:
             frames.extend(backlog.frames)
-        for commands in frames:
-            if connection.is_usable:
-                self.shared.workers.take(connection, commands)
+        while frames and connection.is_usable:
+            self.shared.workers.take(connection, frames.pop(0))
+        if frames:
+            self.shared.workers.publish_left(connection, frames)
+        elif backlog is not None and backlog.goodbye is not None:
+            self.shared.workers.take_goodbye(connection, backlog.goodbye)

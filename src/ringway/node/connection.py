@@ -1,35 +1,40 @@
 """One client's connection: its states, the frames that come in, and its end.
 
-    WAITING ──connect──▶ CONNECTED ──close()──▶ CLOSING ──socket closed──▶ GONE
-       └───────────────────close()──────────────▶┘
+    WAITING ──connect──▶ CONNECTED ──end()──▶ OVER
+       └──────────────────end()───────────────▶┘
+
+Beside that, how far the WebSocket has come to its end is a state of `protocol.closing`. The two meet where the client
+closes, or breaks the protocol, while commands of it wait for the engine: the WebSocket is CLOSE_DUE then, and the
+connection stays what it is until they are carried out (`worker.Backlog.goodbye`).
 
 What commands do is in `commands`, in what order in `worker`, deadlines in `keepalive`, what waits to be sent in
 `outbox`. Tens of thousands of these exist: slots, nothing that can be shared, and nothing for features that are idle.
 """
 
-import contextlib
 import enum
 from math import inf
 from typing import TYPE_CHECKING, cast
 
 import structlog
-from multidict import CIMultiDict
-from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
+from picows import WSFrame, WSMsgType, WSTransport
 
 from ringway.core.handover import Donor
 from ringway.core.rate import TokenBucket
 from ringway.core.victim import PINNED
 from ringway.errors import ProtocolError
+from ringway.framing import FramingProtocol, free_heads
+from ringway.node.ending import EndingSocket
 from ringway.node.keepalive import Beat
 from ringway.node.subscribe import leave
-from ringway.node.worker import Backlog
+from ringway.node.worker import Backlog, Goodbye
+from ringway.protocol import closing
 from ringway.protocol.close import (
     INTERNAL,
-    REASON_BYTES_MAX,
     SERVICE_RESTART,
     TOO_MANY_REQUESTS,
     UNSUPPORTED_DATA,
 )
+from ringway.protocol.closing import Action, Event
 from ringway.protocol.codec import PING, decode_commands
 from ringway.protocol.command import ClientInfo
 from ringway.protocol.frame import CLOSE, TEXT, read_close
@@ -49,15 +54,14 @@ _log = structlog.get_logger()
 
 
 class State(enum.Enum):
-    """What may happen next to a connection."""
+    """What the client of a connection may do."""
 
     WAITING = enum.auto()  # upgraded; the connect command must come first
     CONNECTED = enum.auto()
-    CLOSING = enum.auto()  # a close frame was sent or is being answered; nothing else is read or sent
-    GONE = enum.auto()  # the socket is closed
+    OVER = enum.auto()  # it has left all channels; no command is answered any more
 
 
-class Connection(WSListener):
+class Connection(EndingSocket):
     """A client's connection; made when its handshake is admitted, used by picows from then on."""
 
     __slots__ = (
@@ -66,7 +70,6 @@ class Connection(WSListener):
         "_refused",
         "_shared",
         "_state",
-        "_transport",
         "arrival",
         "backlog",
         "beat",
@@ -83,9 +86,9 @@ class Connection(WSListener):
     )
 
     def __init__(self, shared: "Shared", admitted: "Admitted", now: float) -> None:
+        super().__init__()
         self._shared = shared
         self._state = State.WAITING
-        self._transport: WSTransport | None = None
         self._assembler: MessageAssembler | None = None  # only while a fragmented message is on its way
         self._bucket = TokenBucket(shared.config.commands_per_s, shared.config.commands_burst, now)
         self._refused = 0  # commands over the rate, since one was within it
@@ -105,23 +108,23 @@ class Connection(WSListener):
 
     @property
     def is_connected(self) -> bool:
-        """Whether the connect command was accepted, and no close has begun."""
+        """Whether the connect command was accepted, and the connection is not over."""
         return self._state is State.CONNECTED
 
     @property
     def may_leave(self) -> bool:
-        """Whether it can be moved to another node: it is connected, and is not being moved."""
-        return self._state is State.CONNECTED and self.handover is None
+        """Whether it can be moved to another node: it is connected, stays so, and is not being moved."""
+        return self._state is State.CONNECTED and self.handover is None and not self.is_closing
 
     @property
     def is_closing(self) -> bool:
-        """Whether a close has begun, and the socket is still open."""
-        return self._state is State.CLOSING
+        """Whether its end has begun, by whomever."""
+        return self._state is State.OVER or self._closing is not closing.State.OPEN
 
     @property
     def is_usable(self) -> bool:
-        """Whether commands are taken and replies sent."""
-        return self._state is State.CONNECTED or self._state is State.WAITING
+        """Whether commands are carried out and replies sent."""
+        return self._state is not State.OVER
 
     @property
     def info(self) -> ClientInfo:
@@ -135,11 +138,11 @@ class Connection(WSListener):
         shared = self._shared
         self._transport = transport
         self.send = cast("Send", transport.send_reuse_external_bytearray)
-        _free_heads(transport)
+        free_heads(transport)
         underlying = transport.underlying_transport
         underlying.set_write_buffer_limits(high=shared.outbox.high_water_bytes)
         now = shared.clock()
-        shared.gate.answered(underlying.get_protocol(), now)
+        shared.gate.answered(cast("FramingProtocol", underlying.get_protocol()), now)
         shared.roster.arrived(self)
         shared.stats.accepted += 1
         shared.keepalive.arrived(self, now)
@@ -151,13 +154,8 @@ class Connection(WSListener):
         """Take one frame. Whatever goes wrong costs this connection, and no other."""
         self._shared.stats.frames_in += 1
         opcode = cast(int, frame.msg_type)  # an IntEnum, whatever its stub says
-        if not self.is_usable:
-            self._leaving(opcode, frame)
-            if opcode == CLOSE:
-                self._say_goodbye(frame)
-            return
-        if transport.is_close_frame_sent:
-            self.end()  # picows itself found the stream broken, and has said so
+        if self._state is State.OVER or self._closing is not closing.State.OPEN:
+            self._late(opcode, frame)
             return
         try:
             if opcode == TEXT and frame.fin and self._assembler is None and not _rsv(frame):
@@ -169,15 +167,32 @@ class Connection(WSListener):
             else:
                 self._fragment(opcode, frame)
         except ProtocolError as error:
-            self.close(error.close_code, str(error))
+            self.on_ws_breach(error)
         except Exception:
             _log.exception("a frame was not handled", client=self.client)
             self.close(INTERNAL, "internal server error")
 
+    def on_ws_close(self, payload: bytes) -> None:
+        """Answer the client's close frame, after what it sent before; or take it for the answer to ours."""
+        try:
+            code, reason = read_close(payload)
+        except ProtocolError as error:
+            self.on_ws_breach(error)
+            return
+        if self.handover is not None and not self.is_usable:
+            self.handover.answered(code, reason)
+        self._take_end(Event.CLOSE, Goodbye(code))
+
+    def on_ws_breach(self, error: ProtocolError) -> None:
+        """Close because the client broke the protocol, after what it sent before."""
+        if self.handover is not None and not self.is_usable:
+            self.handover.lost()
+        self._take_end(Event.BREACH, Goodbye(error.close_code, str(error), is_answer=False))
+
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         """End: the socket is closed, and nothing may be sent to its descriptor, which can be another's from now on."""
+        self._step(Event.LOST)
         self.end()
-        self._state = State.GONE
         self._shared.keepalive.forget(self)
         self._shared.outbox.resumed(self)
         self._shared.roster.gone(self)
@@ -207,7 +222,8 @@ class Connection(WSListener):
         self.arrival = None
         self.ends_at = now + session.ends_in_s
         self._connected(session.client)
-        self._shared.keepalive.resumed(self, session.ping_in_s, now)
+        if not self.is_closing:
+            self._shared.keepalive.resumed(self, session.ping_in_s, now)
 
     def _connected(self, client: str) -> None:
         self.client = client
@@ -233,8 +249,15 @@ class Connection(WSListener):
             return
         self.end(silently=silently)
         self._shared.stats.closed[code] += 1
-        if self._transport is not None:
-            self._transport.send_close(cast(WSCloseCode, code), _reason(reason))
+        self._send_close(code, reason)
+
+    def depart(self, goodbye: "Goodbye") -> None:
+        """End as the client wished, or deserved: everything that it had sent before was carried out."""
+        if goodbye.is_answer:
+            self.end()
+            self._send_close(goodbye.code)
+        else:
+            self.close(goodbye.code, goodbye.reason)
 
     def send_off(self, move: Move) -> None:
         """Tell the client to go on elsewhere, in the way that it asked for: nothing is sent after that.
@@ -261,7 +284,7 @@ class Connection(WSListener):
             return
         shared = self._shared
         shared.roster.closing(self, was_connected=self._state is State.CONNECTED)
-        self._state = State.CLOSING
+        self._state = State.OVER
         for channel in list(self.channels):
             leave(shared, self, channel, silently=silently)
         if self.handover is None:
@@ -271,10 +294,6 @@ class Connection(WSListener):
         shared.keepalive.closing(self, shared.clock())
         if self.arrival is not None:
             shared.arrivals.lost(self.arrival)
-
-    def waiting_bytes(self) -> int:
-        """How much was sent to this client and is not in the kernel's hands yet."""
-        return 0 if self._transport is None else self._transport.underlying_transport.get_write_buffer_size()
 
     # frames
 
@@ -294,15 +313,13 @@ class Connection(WSListener):
         else:
             self._shared.workers.refuse(self, commands)
 
-    def _leaving(self, opcode: int, frame: WSFrame) -> None:
+    def _late(self, opcode: int, frame: WSFrame) -> None:
         """Keep what the client sends between the cut and its answer for the node that its session goes to."""
         handover = self.handover
-        if handover is None or handover.state is Donor.OVER:
+        if self._step(Event.FRAME) is Action.IGNORE or handover is None or handover.state is Donor.OVER:
             return
         try:
-            if opcode == CLOSE:
-                handover.answered(*read_close(frame.get_payload_as_bytes()))
-            elif opcode < CLOSE:
+            if opcode < CLOSE:
                 message = self._assemble(opcode, frame)
                 if message is not None and not handover.keep(message):
                     handover.lost()
@@ -343,50 +360,32 @@ class Connection(WSListener):
     def _control(self, opcode: int, frame: WSFrame) -> None:
         payload = frame.get_payload_as_bytes()
         check_control(opcode, payload, fin=bool(frame.fin), rsv=_rsv(frame))
-        if opcode == CLOSE:
-            code, _ = read_close(payload)
-            self.end()
-            self._answer_close(code)
-        elif self._take_tokens(1) and opcode == PING_OPCODE and self._transport is not None:
+        if self._take_tokens(1) and opcode == PING_OPCODE and self._transport is not None:
             self._transport.send_pong(payload)
             if self.waiting_bytes() > self._shared.config.outbox_bytes_max:
                 self._shared.outbox.check()
 
-    def _say_goodbye(self, frame: WSFrame) -> None:
-        """The client has answered our close frame; or a message told it to go, and it closes first."""
-        if self._transport is None:
-            return
-        if not self._transport.is_close_frame_sent:
-            with contextlib.suppress(ProtocolError):  # what it says does not matter any more
-                self._answer_close(read_close(frame.get_payload_as_bytes())[0])
-        self._transport.disconnect()  # RFC 6455, 7.1.1: the server closes TCP
+    # the end (see `protocol.closing`)
 
-    def _answer_close(self, code: int) -> None:
-        if self._transport is None:
+    def _take_end(self, event: Event, goodbye: Goodbye) -> None:
+        """The client's half is over, by a close frame or a breach: nothing that it sends counts any more."""
+        action = self._step(event)
+        if action is Action.END_TCP:
+            self._end_stream()
+        elif action not in (Action.REPLY, Action.FAIL):
             return
-        if code == 1005:
-            self._transport.send(cast(WSMsgType, CLOSE), None)  # an empty one, as it came
+        elif not self.is_usable:
+            self._send_close(goodbye.code, goodbye.reason)  # a message told it to go, and it closes first
         else:
-            self._transport.send_close(cast(WSCloseCode, code))
-        self._transport.disconnect()
+            if self.backlog is not None:
+                self._shared.keepalive.closing(self, self._shared.clock())
+            if self.handover is not None:
+                self.handover.closing()
+            self._shared.workers.take_goodbye(self, goodbye)
 
 
 def _rsv(frame: WSFrame) -> bool:
     return bool(frame.rsv1 or frame.rsv2 or frame.rsv3)
-
-
-def _reason(text: str) -> bytes:
-    """`text` as a close reason; cut at a character where it is too long."""
-    return text.encode(errors="replace")[:REASON_BYTES_MAX].decode(errors="ignore").encode()
-
-
-def _free_heads(transport: WSTransport) -> None:
-    """Drop the heads of the handshake, which picows would keep as long as the connection: 1 KiB and more."""
-    transport.request.headers = transport.response.headers = _NO_HEADERS
-    transport.request.path = b""
-
-
-_NO_HEADERS: CIMultiDict[str] = CIMultiDict()
 
 
 def _nowhere(opcode: WSMsgType, payload: bytearray, offset: int) -> None:

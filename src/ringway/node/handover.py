@@ -19,7 +19,7 @@ from ringway.core.handover import Deed, Donor, Seen, next_deed
 from ringway.core.session import VERSION, WATCHING, Held, Session, encode_session
 from ringway.errors import EngineError, ProtocolError
 from ringway.protocol.close import NORMAL, SERVICE_RESTART
-from ringway.protocol.codec import encode_commands
+from ringway.protocol.codec import decode_commands, encode_commands
 from ringway.protocol.handover import Abandon, Commit, Prepare, Refused, Request, decode_answer, encode, session_address
 from ringway.protocol.move import BY_CLOSE, Move
 from ringway.types import Channel, Issuer
@@ -186,6 +186,7 @@ class Handovers:
                 why = why or "the client was lost, or a command did not end in time"
                 self._tell_gone(handover)
                 await self._ask(handover, Abandon(handover.ticket))
+                self._publish_left(handover)
         except Exception:
             _log.exception("a session was not handed over", client=connection.client, target=handover.target)
             why = "a fault of this node"
@@ -225,6 +226,14 @@ class Handovers:
         cut = self._shared.streams.cut(channel)
         watching = WATCHING if self._shared.watchers.has(channel, connection) else 0
         return Held(channel, watching, cut.epoch, cut.offset, cut.heard)
+
+    def _publish_left(self, handover: Handover) -> None:
+        """Make the publications that the client sent before it was lost, and that no node will carry out."""
+        try:
+            frames = [decode_commands(frame) for frame in handover.commands]
+        except ProtocolError:
+            return
+        self._shared.workers.publish_left(handover.connection, frames)
 
     def _tell_gone(self, handover: Handover) -> None:
         """Tell that a client is gone of which the cut told nothing."""

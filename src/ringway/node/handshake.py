@@ -10,9 +10,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from picows import WSListener, WSUpgradeRequest, WSUpgradeResponse, WSUpgradeResponseWithListener
-from picows.picows import WSProtocol  # type: ignore[attr-defined]
 
 from ringway.errors import UpgradeError
+from ringway.framing import FramingProtocol
 from ringway.protocol.head import Head, HeadReader
 from ringway.protocol.response import answer_to, error_response
 from ringway.protocol.upgrade import value_of
@@ -39,7 +39,7 @@ class Accepted(NamedTuple):
 Welcome = Callable[[Head, Peer], Accepted]
 """Judges one request; raises `UpgradeError` for one that is not admitted."""
 
-TakeOver = Callable[[Callable[[WSUpgradeRequest], WSUpgradeResponseWithListener]], WSProtocol]
+TakeOver = Callable[[Callable[[WSUpgradeRequest], WSUpgradeResponseWithListener]], FramingProtocol]
 """Makes the protocol of picows that goes on with a connection, of what answers its request."""
 
 

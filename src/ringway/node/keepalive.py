@@ -99,10 +99,10 @@ class Keepalive:
             connection.slot = -1
             if stalled and connection.beat is not Beat.QUIET:
                 self._put(connection, _STALL_S, now)  # its answer may lie in the socket
-            elif connection.is_connected:
-                self._beat(connection, now)
             elif connection.is_closing:
                 connection.cut()
+            elif connection.is_connected:
+                self._beat(connection, now)
             else:
                 connection.close(STALE, f"no connect command within {self._config.connect_deadline_s:g} s")
 

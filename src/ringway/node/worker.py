@@ -8,18 +8,24 @@ Subscribes that follow each other are made ready together, and then carried out 
 All replies to a frame leave in one frame; only a subscribe reply that is ready goes ahead of an await, since
 publications may follow it from then on.
 
-Overflow rule: more than `commands_pending_max` waiting commands close the connection with 3013.
+What a client sent before it closed, broke the protocol, or was lost is carried out (PROTOCOL.md P-2.8): its close is
+answered behind the commands that wait; of a client that hears no answer any more only the publications are made, all
+at once, so that they take no longer than one.
+
+Overflow rule: more than `commands_pending_max` waiting commands close the connection with 3013, and are dropped.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Coroutine
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from ringway.errors import ProtocolError
 from ringway.node.commands import execute, refuse_rate, waits
+from ringway.node.publish import publish
 from ringway.node.subscribe import NOT_DONE, prepare, subscribe_waits
 from ringway.protocol.close import INTERNAL, TOO_MANY_REQUESTS
 from ringway.protocol.command import Command, SubscribeRequest
@@ -34,14 +40,24 @@ PREPARED_MAX = 128
 _log = structlog.get_logger()
 
 
-class Backlog:
-    """The frames of one connection that wait while a command awaits the engine."""
+@dataclass(frozen=True, slots=True)
+class Goodbye:
+    """How a connection is to be closed; `is_answer`: its client has closed it with that code."""
 
-    __slots__ = ("count", "frames")
+    code: int
+    reason: str = ""
+    is_answer: bool = True
+
+
+class Backlog:
+    """The frames of one connection that wait while a command awaits the engine, and what comes after them."""
+
+    __slots__ = ("count", "frames", "goodbye")
 
     def __init__(self) -> None:
         self.frames: deque[list[Command]] = deque()
         self.count = 0
+        self.goodbye: Goodbye | None = None
 
 
 class Workers:
@@ -60,6 +76,7 @@ class Workers:
         if backlog is not None:
             limit = self.shared.config.commands_pending_max
             if backlog.count + len(commands) > limit:
+                backlog.frames.clear()
                 connection.close(TOO_MANY_REQUESTS, f"more than {limit} commands wait")
                 return
             backlog.frames.append(commands)
@@ -67,18 +84,29 @@ class Workers:
             return
         shared = self.shared
         replies: list[bytes] = []
-        for index, command in enumerate(commands):
-            if waits(shared, command):
-                self._begin(connection, commands, index, replies)
-                return
-            reply = execute(shared, connection, command)
-            if isinstance(reply, bytes):
-                replies.append(reply)
+        try:
+            for index, command in enumerate(commands):
+                if waits(shared, command):
+                    self._begin(connection, commands, index, replies)
+                    return
+                reply = execute(shared, connection, command)
+                if isinstance(reply, bytes):
+                    replies.append(reply)
+        except ProtocolError:
+            connection.reply(replies)
+            raise
         connection.reply(replies)
 
     def refuse(self, connection: "Connection", commands: list[Command]) -> None:
         """Refuse the commands of a frame that came over the rate."""
         connection.reply([reply for command in commands if (reply := refuse_rate(self.shared, command)) is not None])
+
+    def take_goodbye(self, connection: "Connection", goodbye: Goodbye) -> None:
+        """End a connection when the commands that came before are carried out."""
+        if connection.backlog is None:
+            connection.depart(goodbye)
+        else:
+            connection.backlog.goodbye = goodbye
 
     async def close(self) -> None:
         """Give up what is under way."""
@@ -88,7 +116,10 @@ class Workers:
 
     def _begin(self, connection: "Connection", commands: list[Command], index: int, replies: list[bytes]) -> None:
         connection.backlog = Backlog()
-        task = asyncio.get_running_loop().create_task(self._work(connection, commands, index, replies))
+        self._spawn(self._work(connection, commands, index, replies))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -111,8 +142,29 @@ class Workers:
             connection.close(INTERNAL, "internal server error")
         finally:
             connection.backlog = None
+            undone = None if left is None else [left, *backlog.frames]
             if connection.handover is not None and not connection.is_usable:
-                connection.handover.settled(None if left is None else [left, *backlog.frames])
+                connection.handover.settled(undone)
+                undone = None
+        if connection.is_usable:
+            if backlog.goodbye is not None:
+                connection.depart(backlog.goodbye)
+        elif undone is not None:
+            await self._publish(connection, undone)
+
+    def publish_left(self, connection: "Connection", frames: list[list[Command]]) -> None:
+        """Make the publications in the last frames of a client that is gone, after those that wait."""
+        if connection.backlog is None:
+            self._spawn(self._publish(connection, frames))
+        else:
+            connection.backlog.frames.extend(frames)
+
+    async def _publish(self, connection: "Connection", frames: list[list[Command]]) -> None:
+        left = [command for commands in frames for command in commands if command.publish is not None]
+        if connection.client:
+            await asyncio.gather(
+                *(publish(self.shared, connection, one.id, one.publish) for one in left if one.publish)
+            )
 
     async def _frame(
         self, connection: "Connection", commands: list[Command], index: int, replies: list[bytes]
@@ -137,7 +189,11 @@ class Workers:
                 prepared = await self._prepare(connection, commands, index)
                 if not connection.is_usable:
                     break
-            answers = await self._run(connection, commands[index:end])
+            try:
+                answers = await self._run(connection, commands[index:end])
+            except ProtocolError:
+                connection.reply(replies)
+                raise
             if answers == [NOT_DONE]:
                 break
             replies += answers

@@ -3,7 +3,7 @@
 import struct
 
 from ringway.errors import ProtocolError
-from ringway.protocol.close import PROTOCOL_ERROR, REASON_BYTES_MAX, may_travel
+from ringway.protocol.close import INVALID_PAYLOAD, PROTOCOL_ERROR, REASON_BYTES_MAX, may_travel
 
 CONTINUATION = 0x0
 TEXT = 0x1
@@ -13,6 +13,10 @@ PING = 0x9
 PONG = 0xA
 
 _OPCODES = frozenset({CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG})
+
+
+NO_CODE = 1005
+"""Reported where a close frame names no code; never sent (RFC 6455, 7.4.1)."""
 
 
 def server_frame(opcode: int, payload: bytes) -> bytes:
@@ -45,7 +49,7 @@ def read_close(payload: bytes) -> tuple[int, str]:
     Raise `ProtocolError` for a single byte, a code that may not travel, or a reason that is not UTF-8.
     """
     if not payload:
-        return 1005, ""
+        return NO_CODE, ""
     if len(payload) == 1:
         raise ProtocolError(PROTOCOL_ERROR, "a close frame holds half a code")
     code = int.from_bytes(payload[:2], "big")
@@ -54,7 +58,7 @@ def read_close(payload: bytes) -> tuple[int, str]:
     try:
         return code, payload[2:].decode()
     except UnicodeDecodeError:
-        raise ProtocolError(PROTOCOL_ERROR, "a close reason is not UTF-8") from None
+        raise ProtocolError(INVALID_PAYLOAD, "a close reason is not UTF-8") from None
 
 
 LONE_MASKED = (-1,) * 128 + tuple(range(6, 132)) + (-1, -1)
@@ -69,7 +73,7 @@ WHOLE_MESSAGES = frozenset({0x80 | TEXT, 0x80 | BINARY})
 """First bytes of frames that are messages by themselves."""
 
 
-def is_lone(piece: bytes, lone: tuple[int, ...]) -> bool:
+def is_lone(piece: bytes | memoryview, lone: tuple[int, ...]) -> bool:
     """Whether `piece` is one short whole message, by the table `lone`. (`gateway.side` writes this out: it is hot.)"""
     return len(piece) > 1 and lone[piece[1]] == len(piece) and piece[0] in WHOLE_MESSAGES
 

@@ -133,6 +133,54 @@ async def test_commands_sent_in_the_moment_of_the_move_are_carried_out_once_and_
 
 
 @either_way
+async def test_what_a_client_sends_before_it_closes_is_carried_out_though_its_session_is_not_there_yet(
+    pair: tuple[ChannelNode, ChannelNode], follow: Follow, hub: MemoryHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P-2.8: it publishes and closes at the target while a command of it is under way at the donor."""
+    donor, target = pair
+    witness = await follow(target, channels=(PLAIN,))
+    follower = await follow(donor, target)
+    async with held_back(monkeypatch) as confirm:
+        follower.send(publish={"channel": PLAIN, "data": 1})
+        follower.send(publish={"channel": PLAIN, "data": 2})
+        await eventually(lambda: any(c.backlog and c.backlog.frames for c in donor._shared.roster))
+        await ask(hub, order(1))
+        await follower.told_to_move()
+        follower.answer()
+        await follower.go_on()
+        follower.send(publish={"channel": PLAIN, "data": 3})
+        follower.peer.raw(frame(CLOSE, struct.pack(">H", 1000)))
+        await eventually(lambda: any(c.backlog and c.backlog.goodbye for c in target._shared.roster))
+        confirm()
+        assert await witness.run(PLAIN, 3) == [1, 2, 3]
+    assert await follower.peer.closed(answer=False) == (1000, "")
+    assert {line["id"] for line in follower.got if "publish" in line} <= {2, 3, 4}
+
+
+@either_way
+async def test_what_a_client_had_sent_is_published_though_it_is_lost_in_the_middle_of_a_move(
+    pair: tuple[ChannelNode, ChannelNode], follow: Follow, hub: MemoryHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P-2.8: no node goes on with the session."""
+    donor, target = pair
+    witness = await follow(target, channels=(PLAIN,))
+    follower = await follow(donor, target)
+    async with held_back(monkeypatch) as confirm:
+        for number in range(3):
+            follower.send(publish={"channel": PLAIN, "data": number})
+        await eventually(lambda: any(c.backlog and c.backlog.count == 2 for c in donor._shared.roster))
+        await ask(hub, order(1))
+        await follower.told_to_move()
+        follower.send(publish={"channel": PLAIN, "data": 3})
+        (connection,) = donor._shared.roster
+        await eventually(lambda: bool(connection.handover and connection.handover.commands))
+        follower.peer.abort()
+        await eventually(lambda: not len(donor._shared.roster))
+        confirm()
+        assert await witness.run(PLAIN, 3) == [0, 1, 2, 3]
+
+
+@either_way
 async def test_a_command_under_way_at_the_cut_is_finished_by_the_donor_and_answered_by_the_target(
     pair: tuple[ChannelNode, ChannelNode], follow: Follow, hub: MemoryHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -41,6 +41,11 @@ async def subscribe_since_the_beginning(url: str, channel: str, epoch: str, coun
     return json.loads(await _run(EXCHANGE_S, "node", "since.mjs", url, channel, epoch, str(count)))  # type: ignore[no-any-return]
 
 
+async def farewell(*program: str, url: str, channel: str, count: int) -> None:
+    """Let `count` clients of an SDK publish their number to `channel`, and disconnect at once."""
+    await _run(EXCHANGE_S, *program, url, channel, str(count))
+
+
 async def run_library(library: str, gateway: str, count: int) -> dict[str, Any]:
     """Let `library` send and receive `count` numbers over RingwaySocket; return what it received and saw."""
     found = await _run(MOVES_S, "node", "libraries.mjs", library, gateway, str(count))

@@ -1,14 +1,26 @@
 """The official SDKs, unmodified, against a node directly."""
 
+import sys
+
 import pytest
 
-from integration.sdk.kit import check_exchange, exchange_javascript, exchange_python, has_node, install_javascript
+from integration.node.kit import Peer, eventually
+from integration.sdk.kit import (
+    check_exchange,
+    exchange_javascript,
+    exchange_python,
+    farewell,
+    has_node,
+    install_javascript,
+)
 from ringway.engine.memory import MemoryHub
 from ringway.node import ChannelNode, NodeConfig
 from ringway.protocol.ticket import Mint
 from ringway.types import Incarnation, NodeName
 
 COUNT = 20
+
+needs_node = pytest.mark.skipif(not has_node(), reason="needs Node.js and npm")
 
 
 async def start() -> ChannelNode:
@@ -26,10 +38,35 @@ async def test_python() -> None:
     await node.stop()
 
 
-@pytest.mark.skipif(not has_node(), reason="needs Node.js and npm")
+@needs_node
 async def test_javascript() -> None:
     await install_javascript()
     node = await start()
     check_exchange(await exchange_javascript(node.url, "room:ü", COUNT), COUNT)
     assert not node.stats.closed
+    await node.stop()
+
+
+FAREWELLS = 100
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        pytest.param((sys.executable, "farewell.py"), id="python"),
+        pytest.param(("node", "farewell.mjs"), id="javascript", marks=needs_node),
+    ],
+)
+async def test_what_is_published_right_before_a_disconnect_is_published(program: tuple[str, ...]) -> None:
+    """PROTOCOL.md P-2.8."""
+    if program[0] == "node":
+        await install_javascript()
+    node = await start()
+    peer = await Peer.open(node.port)
+    await peer.connect()
+    await peer.subscribe("room")
+    await farewell(*program, url=node.url, channel="room", count=FAREWELLS)
+    assert [(await peer.push())["pub"]["data"] for _ in range(FAREWELLS)] == list(range(FAREWELLS))
+    peer.abort()
+    await eventually(lambda: not node.connections)
     await node.stop()
