@@ -4,6 +4,7 @@ from typing import Annotated
 
 import msgspec
 
+from ringway.errors import ConfigError
 from ringway.protocol.host import read_hosts
 
 
@@ -36,5 +37,7 @@ class AdminConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     ] = ()
 
     def __post_init__(self) -> None:
-        """Raise `ConfigError` where a name is none."""
+        """Raise `ConfigError` where a name is none, and for a host that would mean all of them unnoticed."""
+        if not self.host:
+            raise ConfigError("host is empty, which is no address; give one, 127.0.0.1 for this machine alone")
         read_hosts(self.allowed_hosts)

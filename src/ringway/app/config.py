@@ -2,7 +2,7 @@
 
 import os
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Annotated
@@ -22,11 +22,13 @@ from ringway.app.load import (
     combine,
     read_environment,
     read_file,
+    service_links,
 )
 from ringway.app.log import LogConfig
 from ringway.app.member import MemberConfig
 from ringway.app.state import STATE_DIR_ENV, find_running, state_dir
 from ringway.app.supervise import UpConfig
+from ringway.app.together import settle
 from ringway.collect.config import LoadConfig
 from ringway.core.balance.config import BalanceConfig
 from ringway.core.steering import Steering
@@ -83,6 +85,7 @@ class Loaded:
 
     config: Config
     given: Layer
+    service_links: Sequence[str] = ()  # variables that look like settings and come from Kubernetes
 
     def origin(self, path: str) -> str:
         """Where the value of the setting `path` came from."""
@@ -116,18 +119,22 @@ def load_config(
         lambda: read_environment(environ, fields),
         lambda: flags or {},
     )
+    given = settle(given, fields)
     sections = build(SECTIONS, check(given, fields))
-    return Loaded(Config(**sections), given)  # type: ignore[arg-type]  # `build` keeps the sections' types
+    config = Config(**sections)  # type: ignore[arg-type]  # `build` keeps the sections' types
+    return Loaded(config, given, service_links(environ))
 
 
 def load_joined(*, flags: Layer | None = None, file: str | None = None, state: str | None = None) -> Loaded:
     """Return the settings of a process that joins a system: the one of `engine.url`, else the one that runs here.
 
-    Raise `ConfigError` as `load_config` does, and where neither is found.
+    Raise `ConfigError` as `load_config` does, and where neither is found, or both are named.
     """
     loaded = load_config(flags=flags, file=file)
     if loaded.config.static.backends:
         return loaded
+    if loaded.config.engine.url and state and loaded.origin("engine.url").startswith("--"):
+        raise ConfigError(f"{loaded.origin('engine.url')} and --state {state} name a system each; give one of them")
     if loaded.config.engine.url:
         check_scheme(loaded.config.engine.url)
         return loaded
@@ -147,7 +154,7 @@ def load_joined(*, flags: Layer | None = None, file: str | None = None, state: s
     flags = {path: given for path, given in (flags or {}).items() if path != "engine.url"}
     joined = load_config(flags=flags, file=file, beneath=beneath)
     engine = settled(joined.config.engine, joined.config.engine.url)  # that system's URL says how to connect to it
-    return Loaded(msgspec.structs.replace(joined.config, engine=engine), joined.given)
+    return Loaded(msgspec.structs.replace(joined.config, engine=engine), joined.given, joined.service_links)
 
 
 __all__ = [

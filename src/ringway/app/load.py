@@ -3,6 +3,7 @@
 Every setting is checked by itself, so that all problems can be told at once, each with the place it came from.
 """
 
+import math
 import tomllib
 import typing
 from collections.abc import Iterable, Mapping
@@ -14,6 +15,7 @@ from typing import Any
 import msgspec
 
 from ringway.app.field import ENV_PREFIX, Field, show_value
+from ringway.app.service_link import is_service_link
 from ringway.errors import ConfigError
 
 CONFIG_FILE_ENV = "RINGWAY_CONFIG"
@@ -24,9 +26,11 @@ TRACEBACK_ENV = "RINGWAY_TRACEBACK"
 OTHER_ENV = (CONFIG_FILE_ENV, TRACEBACK_ENV, "RINGWAY_STATE_DIR", "RINGWAY_URL")
 """Variables of ours that are no settings."""
 
+PREFIX = f"{ENV_PREFIX}_"
+
 ENV_CUTOFF = 0.85
 """How alike an unknown variable must be to a setting to count as a slip of the pen. Others with our prefix are let
-pass: Kubernetes makes some (`RINGWAY_SERVICE_HOST`) for a service called ringway."""
+pass: they may belong to something that stands beside us."""
 
 DEFAULT_ORIGIN = "default"
 
@@ -78,16 +82,26 @@ def read_file(path: str | None, environ: Mapping[str, str], fields: Mapping[str,
     return layer
 
 
+def service_links(environ: Mapping[str, str]) -> list[str]:
+    """Return the names of variables with our prefix that Kubernetes has made for its Services."""
+    return sorted(name for name, text in environ.items() if name.startswith(PREFIX) and is_service_link(name, text))
+
+
 def read_environment(environ: Mapping[str, str], fields: Mapping[str, Field]) -> Layer:
-    """Return what the `RINGWAY_<SECTION>_<FIELD>` variables set; several values are separated by white space."""
+    """Return what the `RINGWAY_<SECTION>_<FIELD>` variables set; several values are separated by white space.
+
+    An empty one sets nothing: templates of deployments leave variables empty for "as usual".
+    """
     names = {field.env: field for field in fields.values()}
     layer: Layer = {}
     problems: list[str] = []
     for name, text in environ.items():
-        if not name.startswith(f"{ENV_PREFIX}_") or name in OTHER_ENV:
+        if not name.startswith(PREFIX) or name in OTHER_ENV or not text.strip() or is_service_link(name, text):
             continue
         field = names.get(name)
-        if field is not None:
+        if field is not None and not _is_text(text):
+            problems.append(f"the environment variable {name} is not UTF-8; write it in that encoding")
+        elif field is not None:
             layer[field.path] = Given(text.split() if field.repeated else text, f"environment {name}")
         elif get_close_matches(name, names, n=1, cutoff=ENV_CUTOFF):
             problems.append(f"the environment variable {name} sets nothing{_nearest(name, names)}")
@@ -118,7 +132,9 @@ def check(layer: Layer, fields: Mapping[str, Field]) -> dict[str, Any]:
         field = fields[path]
         try:
             values[path] = msgspec.convert(given.value, field.type, strict=not isinstance(given.value, str))
-        except msgspec.ValidationError:
+            if isinstance(values[path], float) and not math.isfinite(values[path]):
+                raise ValueError(f"{values[path]} is no number to compare with")  # noqa: TRY301
+        except ValueError:  # msgspec's own is one
             shown = "(hidden)" if field.secret or field.hide else repr(given.value)
             problems.append(f"{path} is {shown} ({given.origin}); it must be {field.rule}")
     if problems:
@@ -146,9 +162,18 @@ def build(structs: Mapping[str, type[msgspec.Struct]], values: Mapping[str, Any]
 def as_environment(layer: Layer, fields: Mapping[str, Field]) -> dict[str, str]:
     """Return `layer` as environment variables, for a child process; the inverse of `read_environment`."""
     return {
-        fields[path].env: " ".join(given.value) if isinstance(given.value, (list, tuple)) else show_value(given.value)
+        fields[path].env: " ".join(given.value) if isinstance(given.value, (list, tuple)) else _written(given.value)
         for path, given in layer.items()
     }
+
+
+def _written(value: Any) -> str:
+    return value if isinstance(value, str) else show_value(value)
+
+
+def _is_text(text: str) -> bool:
+    """Whether `text` came as UTF-8: Python holds other bytes as halves of surrogate pairs (PEP 383)."""
+    return not any("\ud800" <= char <= "\udfff" for char in text)
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:

@@ -51,6 +51,7 @@ async def run_up(loaded: Loaded, directory: Path, config_file: str | None, *, sh
     started has been stopped again.
     """
     config = loaded.config
+    _check_settings(loaded)
     prepare(directory)
     _check_alone(directory)
     loaded.check_policy()
@@ -103,6 +104,22 @@ def _last_steps(directory: Path, supervisor: Supervisor, nats: EmbeddedNats | No
         Step("stop the gateway", lambda: supervisor.stop(lambda name: name == GATEWAY, stop_s)),
     ]
     return [*steps, Step("stop NATS", nats.stop)] if nats is not None else steps
+
+
+def _check_settings(loaded: Loaded) -> None:
+    """Raise `ConfigError` for what cannot have effect here."""
+    config = loaded.config
+    if config.static.backends:
+        origin = loaded.origin("static.backends")
+        raise ConfigError(
+            f"static.backends ({origin}) is for gateways without nodes: leave it out, or `ringway gateway`"
+        )
+    if config.engine.url and (config.up.nats_port or config.up.nats_sync_always):
+        name = "up.nats_port" if config.up.nats_port else "up.nats_sync_always"
+        raise ConfigError(
+            f"{name} ({loaded.origin(name)}) is for the embedded NATS server, which is not started where engine.url "
+            f"({loaded.origin('engine.url')}) names an engine; give one of them"
+        )
 
 
 def _check_alone(directory: Path) -> None:

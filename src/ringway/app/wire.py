@@ -58,6 +58,8 @@ HEARD_S = 2.0
 SHUTDOWN_EXTRA_S = 5.0
 """What a shutdown may take beyond the time that clients are given to end."""
 
+_log = structlog.get_logger()
+
 STATIC_SECRET = b"static backends"
 """Keys the hashes of policies where there is no engine and so no secret: several gateways then agree on owners."""
 
@@ -133,7 +135,7 @@ async def _run_static_gateway(config: Config, log: LogWriter) -> int:
     """Run a gateway over static backends: no engine, no registry, no balancer."""
     rng = Random()
     backends = read_backends(config.static.backends)
-    secret = config.engine.secret.encode() or STATIC_SECRET
+    secret = read_secret(config.engine) if config.engine.secret or config.engine.secret_file else STATIC_SECRET
     steering = Steering(config.gateway.policy, secret)
     probes = read_probes(config.load.collect)
     name = config.member.name or "gateway"
@@ -274,6 +276,12 @@ def _open_admin(config: AdminConfig, beside: int | None = None) -> AdminServer |
 
 
 def _serve_admin(server: AdminServer, admin: Admin, config: AdminConfig) -> Job:
+    if not server.on_loopback:
+        _log.warning(
+            "the admin port can be reached from elsewhere, and asks nobody who they are",
+            url=server.url,
+            remedy="let a firewall keep others away, or leave --admin-host out",
+        )
     hosts = read_hosts(config.allowed_hosts) if server.on_loopback else None
     return Job("admin port", server.run(build_api(admin, VERSION, hosts)))
 

@@ -124,7 +124,9 @@ async def connected(urls: Sequence[str], **options: Any) -> AsyncIterator[Client
 
 def gateway_urls(given: str | None, state: str | None) -> list[str]:
     """Return the URLs of the gateways: `given`, `RINGWAY_URL`, or the one of the system that runs here."""
-    urls = (given or os.environ.get(URL_ENV) or "").replace(",", " ").split()
+    if given and state:
+        raise ConfigError(f"--url {given} and --state {state} name a gateway each; give one of them")
+    urls = (given or ("" if state else os.environ.get(URL_ENV)) or "").replace(",", " ").split()
     if urls:
         return urls
     directory = state_dir(state)

@@ -23,7 +23,7 @@ def gateway(flags: Layer, config_file: ConfigFile = None, state: StateDir = None
     config = loaded.config
     from ringway.app.wire import run_gateway
 
-    run_process(config.log, lambda log: run_gateway(config, log))
+    run_process(loaded, lambda log: run_gateway(config, log))
 
 
 def register(app: typer.Typer) -> None:

@@ -5,6 +5,7 @@ import typer
 from ringway.app.config import Layer, load_joined
 from ringway.cli.option import ConfigFile, StateDir, takes_settings
 from ringway.cli.process import run_process
+from ringway.errors import ConfigError
 
 
 @takes_settings("node", "member", "engine", "admin", "log", own=("node",))
@@ -14,10 +15,14 @@ def node(flags: Layer, config_file: ConfigFile = None, state: StateDir = None) -
     It joins the system that `ringway up` runs on this machine, or the one at --engine; name and port are chosen
     where they are not given. The balancer then moves to it what is its fair share, and no connection more.
     """
-    config = load_joined(flags=flags, file=config_file, state=state).config
+    loaded = load_joined(flags=flags, file=config_file, state=state)
+    config = loaded.config
+    if config.static.backends:
+        origin = loaded.origin("static.backends")
+        raise ConfigError(f"static.backends ({origin}) is for gateways without nodes; leave it out where a node starts")
     from ringway.app.wire import run_node
 
-    run_process(config.log, lambda log: run_node(config, log))
+    run_process(loaded, lambda log: run_node(config, log))
 
 
 def register(app: typer.Typer) -> None:

@@ -7,7 +7,8 @@ from typing import Any, NoReturn, TypeVar
 
 import typer
 
-from ringway.app.log import LogConfig, open_log
+from ringway.app.config import Loaded
+from ringway.app.log import open_log
 from ringway.app.log_writer import LogWriter
 from ringway.cli.terminal import say
 from ringway.errors import RingwayError
@@ -29,12 +30,15 @@ def run_async(coroutine: Coroutine[Any, Any, T]) -> T:
 
 
 def run_process(
-    config: LogConfig, work: Callable[[LogWriter], Coroutine[Any, Any, int]], descriptor: int | None = None
+    loaded: Loaded, work: Callable[[LogWriter], Coroutine[Any, Any, int]], descriptor: int | None = None
 ) -> NoReturn:
     """Run `work` with its log open, on stderr or `descriptor`, and exit with its code; 1 where it fails by a fault."""
     import structlog
 
-    with open_log(config, descriptor) as log:
+    with open_log(loaded.config.log, descriptor) as log:
+        if loaded.service_links:
+            links = " ".join(loaded.service_links)
+            structlog.get_logger().info("variables that Kubernetes makes for its Services set nothing", names=links)
         try:
             code = run_async(work(log))
         except (RingwayError, typer.Exit):

@@ -65,7 +65,7 @@ def up(flags: Layer, config_file: ConfigFile = None, state: StateDir = None) -> 
         screen.write(f"{datetime.now().astimezone():%H:%M:%S} {visible(line)}")
 
     try:
-        run_process(loaded.config.log, lambda _: _run(loaded, directory, config_file, show, tell), log)
+        run_process(loaded, lambda _: _run(loaded, directory, config_file, show, tell), log)
     finally:
         screen.close(loaded.config.log.flush_s)
 

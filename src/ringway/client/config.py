@@ -4,6 +4,8 @@ from typing import Annotated
 
 import msgspec
 
+from ringway.errors import ConfigError
+
 MOVE_TIMEOUT_S = 8.0
 HELD_BYTES_MAX = 1 << 20
 
@@ -66,3 +68,11 @@ class ClientConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         int,
         msgspec.Meta(ge=2048, le=1 << 20, description="read buffer a connection begins with; it grows on demand"),
     ] = 2048
+
+    def __post_init__(self) -> None:
+        """Raise `ConfigError` where two settings do not go together."""
+        if self.backoff_base_s > self.backoff_cap_s:
+            raise ConfigError(
+                f"backoff_base_s is {self.backoff_base_s:g}, backoff_cap_s is {self.backoff_cap_s:g}: no pause is "
+                "as long as the first; lower backoff_base_s"
+            )

@@ -381,8 +381,21 @@ class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         read_origins(self.allowed_origins)
         read_hosts(self.allowed_hosts)
         read_networks(self.trusted_proxies)
+        problems = []
         if self.slot_hold_s >= self.handshake_deadline_s:
-            raise ConfigError(
+            problems.append(
                 f"slot_hold_s is {self.slot_hold_s:g}, handshake_deadline_s is {self.handshake_deadline_s:g}: who is "
                 "held that long is out of time; lower slot_hold_s"
             )
+        if self.reopen_window_s > self.reopen_deadline_s:
+            problems.append(
+                f"reopen_window_s is {self.reopen_window_s:g}, reopen_deadline_s is {self.reopen_deadline_s:g}: who "
+                "waits that long is given up; lower reopen_window_s"
+            )
+        if 0 < self.relays_max < self.address_relays_max:
+            problems.append(
+                f"address_relays_max is {self.address_relays_max}, relays_max is {self.relays_max}: no address gets as "
+                "far as that; lower address_relays_max, or give 0"
+            )
+        if problems:
+            raise ConfigError(*problems)

@@ -327,11 +327,19 @@ class NodeConfig(ListenerConfig, frozen=True, kw_only=True, forbid_unknown_field
 
     def __post_init__(self) -> None:
         """Raise `ConfigError` where two settings do not go together."""
+        problems = []
         if self.pong_timeout_s >= self.ping_interval_s:
-            raise ConfigError(
+            problems.append(
                 f"pong_timeout_s is {self.pong_timeout_s}, ping_interval_s is {self.ping_interval_s}: a ping must be "
                 "answered before the next one; lower pong_timeout_s"
             )
+        if self.message_bytes_max > self.outbox_bytes_max:
+            problems.append(
+                f"message_bytes_max is {self.message_bytes_max}, outbox_bytes_max is {self.outbox_bytes_max}: so "
+                "long a message closes each of its subscribers; lower message_bytes_max, or raise outbox_bytes_max"
+            )
+        if problems:
+            raise ConfigError(*problems)
         read_namespaces(self.namespaces)
         self.check_lists()
 

@@ -4,6 +4,8 @@ from typing import Annotated
 
 import msgspec
 
+from ringway.errors import ConfigError
+
 
 class BalanceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """When the balancer acts, how fast, and what makes it stop."""
@@ -121,3 +123,19 @@ class BalanceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             gt=1,
         ),
     ] = 2.0
+
+    def __post_init__(self) -> None:
+        """Raise `ConfigError` where two settings do not go together."""
+        problems = []
+        if self.stop_below >= self.start_above:
+            problems.append(
+                f"stop_below is {self.stop_below:g}, start_above is {self.start_above:g}: a balance would "
+                "begin again as soon as it ends; lower stop_below"
+            )
+        if self.moves_per_s_min > self.moves_per_s_max:
+            problems.append(
+                f"moves_per_s_min is {self.moves_per_s_min:g}, moves_per_s_max is {self.moves_per_s_max:g}: lower the "
+                "least, or raise the most"
+            )
+        if problems:
+            raise ConfigError(*problems)
