@@ -3,7 +3,8 @@
 A process is whole or gone: where one task fails, the error is logged, the steps of the end are taken, and the exit
 code is 1. The first SIGTERM or SIGINT begins the end; a second one ends at once. Who sends SIGTERM (an orchestrator, a
 service manager) stops this process and means to keep the others, so a node leads its clients to them first. Who presses
-Ctrl-C waits at a terminal: SIGINT is quick.
+Ctrl-C waits at a terminal: SIGINT is quick. SIGHUP, which comes from log rotation or a terminal that closes, ends
+nothing. SIGQUIT is the system's: it ends the process on the spot.
 """
 
 import asyncio
@@ -140,9 +141,12 @@ async def unless_stopped(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T
 
 @contextmanager
 def stop_signals() -> Iterator[Stop]:
-    """Give what is set at the first SIGINT, SIGTERM or SIGHUP; a second ends the process at once."""
+    """Give what is set at the first SIGINT or SIGTERM; a second ends the process at once. SIGHUP is only logged.
+
+    One that is ignored from the start on, as by `nohup`, stays so.
+    """
     loop = asyncio.get_running_loop()
-    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    signals = [signal.SIGINT, signal.SIGTERM]
     seen: list[int] = []
     stop = Stop()
 
@@ -155,6 +159,9 @@ def stop_signals() -> Iterator[Stop]:
 
     for number in signals:
         loop.add_signal_handler(number, caught, number)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        loop.add_signal_handler(signal.SIGHUP, _log.info, "SIGHUP changes nothing; settings are read at the start")
+        signals.append(signal.SIGHUP)
     try:
         yield stop
     finally:

@@ -79,6 +79,7 @@ class Child:
     arguments: Sequence[str]
     environ: Mapping[str, str]
     log: Path
+    make_way: Callable[[], bool] = lambda: False  # gives it another port where its own was taken; whether it did
     process: "subprocess.Popen[bytes] | None" = None
     logged: int = 0  # where in the log this life begins
     started_at: float = 0.0
@@ -125,6 +126,10 @@ class Supervisor:
             code = child.ended()
             if code is None:
                 continue
+            if code == CONFIG_EXIT_CODE and child.make_way():
+                self._tell(f"{child.name} takes another port: somebody else took its own meanwhile")
+                child.start(asyncio.get_running_loop().time())
+                continue
             if code == CONFIG_EXIT_CODE:
                 raise ConfigError(child.last_words())
             raise RingwayError(f"{child.name} ended at its start ({_ending(code)}); its log is {child.log}")
@@ -140,6 +145,8 @@ class Supervisor:
     def _look_after(self, child: Child, now: float) -> None:
         if child.start_at is not None:
             if now >= child.start_at:
+                if child.make_way():
+                    self._tell(f"{child.name} takes another port: somebody else took its own meanwhile")
                 child.start(now)
             return
         code = child.ended()

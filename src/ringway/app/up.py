@@ -4,6 +4,7 @@ import asyncio
 import os
 import socket
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -29,6 +30,7 @@ from ringway.app.state import (
     keep_secret,
     prepare,
     process_started,
+    unusable,
     write_running,
 )
 from ringway.app.supervise import Child, Supervisor, UpConfig
@@ -36,6 +38,7 @@ from ringway.engine.embedded import EmbeddedNats
 from ringway.errors import ConfigError, RingwayError
 
 FIRST_NODE_PORT = 9101
+NODE_PORT = "RINGWAY_NODE_PORT"
 LOOK_S = 0.05
 NATS_LOOK_S = 0.2
 GATEWAY = "gateway-1"
@@ -65,6 +68,9 @@ async def run_up(loaded: Loaded, directory: Path, config_file: str | None, *, sh
     with stop_signals() as stop:
         try:
             begun = await unless_stopped(stop, _begin(loaded, directory, config_file, supervisor, nats))
+        except OSError as error:
+            await shut_down(steps, deadline_s)
+            raise unusable(directory, error) from None
         except BaseException:
             await shut_down(steps, deadline_s)
             raise
@@ -179,22 +185,44 @@ def _start_children(loaded: Loaded, supervisor: Supervisor, directory: Path, env
     logs = directory / "logs"
     logs.mkdir(mode=0o700, exist_ok=True)
     names = [GATEWAY, *(f"node-{number}" for number in range(1, config.up.nodes + 1))]
-    port = (config.node.port or FIRST_NODE_PORT) - 1
+    ports = NodePorts(config.node.host, config.node.port or FIRST_NODE_PORT)
     for name in names:
         log = logs / f"{name}.log"
         if log.exists():
             log.replace(log.with_suffix(".log.1"))
-        own = {"RINGWAY_MEMBER_NAME": name}
-        if name != GATEWAY:
-            port = _next_free(config.node.host, port + 1)
-            own |= {"RINGWAY_NODE_PORT": str(port), "RINGWAY_ADMIN_PORT": "0"}
-        supervisor.start(Child(name, ["gateway" if name == GATEWAY else "node"], {**environ, **own}, log))
+        own = {**environ, "RINGWAY_MEMBER_NAME": name}
+        if name == GATEWAY:
+            supervisor.start(Child(name, ["gateway"], own, log))
+            continue
+        own |= {NODE_PORT: str(ports.take()), "RINGWAY_ADMIN_PORT": "0"}
+        supervisor.start(Child(name, ["node"], own, log, partial(ports.make_way, own)))
     return names
 
 
-def _next_free(host: str, port: int) -> int:
-    """The first free port from `port` on; 0, which lets the node take any, where none is near."""
-    return next((candidate for candidate in range(port, min(port + 200, 65536)) if _is_free(host, candidate)), 0)
+class NodePorts:
+    """Ports of the nodes, one after the other from `first` on, as far as they are free."""
+
+    def __init__(self, host: str, first: int) -> None:
+        self._host = host
+        self._next = first
+
+    def take(self) -> int:
+        """Return the next free port; 0, which lets the node take any, where none is near."""
+        near = range(self._next, min(self._next + 200, 65536))
+        port = next((candidate for candidate in near if _is_free(self._host, candidate)), 0)
+        self._next = port + 1 if port else self._next
+        return port
+
+    def make_way(self, environ: dict[str, str]) -> bool:
+        """Give the node with `environ` another port where somebody else has taken its own; whether that was so.
+
+        A port is looked for before the node listens there, and another process can be quicker.
+        """
+        port = int(environ[NODE_PORT])
+        if not port or _is_free(self._host, port):
+            return False
+        environ[NODE_PORT] = str(self.take())
+        return True
 
 
 async def _wait_ready(engine: EngineConfig, supervisor: Supervisor, names: list[str], ready_s: float) -> Cluster:

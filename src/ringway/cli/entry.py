@@ -15,4 +15,6 @@ def main() -> None:
             "install them: pip install 'ringway[server]'\n"
         )
         sys.exit(2)
+    except KeyboardInterrupt:  # while all that was still being loaded
+        sys.exit(130)
     run()

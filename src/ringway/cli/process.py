@@ -1,6 +1,7 @@
 """Runs what commands do: a coroutine in an event loop, quiet on Ctrl-C; and the processes that log."""
 
 import asyncio
+import signal
 import sys
 from collections.abc import Callable, Coroutine
 from typing import Any, NoReturn, TypeVar
@@ -17,16 +18,41 @@ T = TypeVar("T")
 
 
 def run_async(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Run `coroutine` in a uvloop and return its result. Ctrl-C ends the program with code 130 and no words."""
+    """Run `coroutine` in a uvloop and return its result.
+
+    Ctrl-C ends the program with code 130, SIGTERM with 143, both after the coroutine has cleaned up, with no words.
+    """
     import uvloop
 
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(coroutine)
+            return runner.run(_unless_told(coroutine))
     except KeyboardInterrupt:
         if sys.stdout is not None and sys.stdout.isatty():
             say("")  # the terminal's own ^C stands alone on its line
         raise typer.Exit(130) from None
+
+
+async def _unless_told(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Return what `coroutine` does; on SIGTERM cancel it and exit. A process takes the signal over when it is ready."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None
+    told = False
+
+    def tell_it() -> None:
+        nonlocal told
+        told = True
+        task.cancel()
+
+    loop.add_signal_handler(signal.SIGTERM, tell_it)
+    try:
+        return await coroutine
+    except asyncio.CancelledError:
+        if told:
+            raise typer.Exit(128 + signal.SIGTERM) from None
+        raise
+    finally:
+        loop.remove_signal_handler(signal.SIGTERM)
 
 
 def run_process(
@@ -35,6 +61,8 @@ def run_process(
     """Run `work` with its log open, on stderr or `descriptor`, and exit with its code; 1 where it fails by a fault."""
     import structlog
 
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+        signal.signal(signal.SIGHUP, lambda *_: None)  # until it is logged (`app.shutdown`)
     with open_log(loaded.config.log, descriptor) as log:
         if loaded.service_links:
             links = " ".join(loaded.service_links)

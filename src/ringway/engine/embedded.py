@@ -41,6 +41,9 @@ SYNC_S = 10
 
 POLL_S = 0.01
 
+PORTS_TRIED = 3
+"""Ports that are tried where none is given: each was free when it was chosen."""
+
 _CONFIG = """\
 # Written at each start of the embedded server; changes here are lost.
 server_name: {name}
@@ -115,6 +118,19 @@ class EmbeddedNats:
         if self.running:
             return
         binary = find_server()
+        for _ in range(PORTS_TRIED):
+            try:
+                await self._start(binary)
+                break
+            except EngineUnsuitable:
+                # The port was free a moment ago; another process may have been quicker.
+                if self._wanted_port is not None or _is_free(self.port):
+                    raise
+        else:
+            raise EngineUnsuitable(f"nats-server found no port in {PORTS_TRIED} tries; give one that stays free")
+        _log.info("nats started", port=self.port, pid=self.pid, ends_with_parent=ENDS_WITH_PARENT)
+
+    async def _start(self, binary: str) -> None:
         lock = await self._lock()
         try:
             self._identity = self._choose_identity()
@@ -131,7 +147,6 @@ class EmbeddedNats:
         except BaseException:
             await self.stop()
             raise
-        _log.info("nats started", port=self.port, pid=self.pid, ends_with_parent=ENDS_WITH_PARENT)
 
     async def stop(self) -> None:
         """Stop the server in order, or by force where it takes too long. Idempotent."""

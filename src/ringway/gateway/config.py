@@ -389,13 +389,11 @@ class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             )
         if self.reopen_window_s > self.reopen_deadline_s:
             problems.append(
-                f"reopen_window_s is {self.reopen_window_s:g}, reopen_deadline_s is {self.reopen_deadline_s:g}: who "
-                "waits that long is given up; lower reopen_window_s"
+                f"reopen_window_s is {self.reopen_window_s:g}, reopen_deadline_s {self.reopen_deadline_s:g}; lower it"
             )
         if 0 < self.relays_max < self.address_relays_max:
             problems.append(
-                f"address_relays_max is {self.address_relays_max}, relays_max is {self.relays_max}: no address gets as "
-                "far as that; lower address_relays_max, or give 0"
+                f"address_relays_max is {self.address_relays_max}, relays_max {self.relays_max}; lower it, or give 0"
             )
         if problems:
             raise ConfigError(*problems)

@@ -39,7 +39,7 @@ async def test_steps_are_taken_in_order_whatever_happens_in_one(monkeypatch):
     assert diary.lines == ["first", "second", "third"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_a_signal_ends_the_process_in_order(number):
     diary = Diary()
     asyncio.get_running_loop().call_soon(os.kill, os.getpid(), number)
@@ -51,7 +51,7 @@ async def test_a_signal_ends_the_process_in_order(number):
 
 @pytest.mark.parametrize(
     ("number", "lines"),
-    [(signal.SIGTERM, ["drain", "leave"]), (signal.SIGINT, ["leave"]), (signal.SIGHUP, ["leave"])],
+    [(signal.SIGTERM, ["drain", "leave"]), (signal.SIGINT, ["leave"])],
 )
 async def test_only_sigterm_drains_and_it_does_so_before_the_steps(number, lines):
     diary = Diary()

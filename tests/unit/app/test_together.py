@@ -68,7 +68,9 @@ def test_of_two_secrets_the_one_from_the_later_source_holds():
 def test_a_file_that_config_show_has_written_can_be_read(tmp_path):
     """It writes all settings out, the defaults among them."""
     file = tmp_path / "ringway.toml"
-    file.write_text('[engine]\nurl = "redis://h:1"\nhistory_replicas = 0\nsecret_file = ""\n[load]\nscore = "bottleneck"\n')
+    file.write_text(
+        '[engine]\nurl = "redis://h:1"\nhistory_replicas = 0\nsecret_file = ""\n[load]\nscore = "bottleneck"\n'
+    )
     assert load_config(file=str(file), environ={}).config.engine.url == "redis://h:1"
 
 
