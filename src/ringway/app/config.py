@@ -45,7 +45,7 @@ class StaticConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         tuple[str, ...],
         msgspec.Meta(
             description="A WebSocket server of any kind to carry clients to: "
-            "URL[,weight=2][,name=x][,check=/healthz][,on-move=reopen]. "
+            "URL[,weight=2][,name=x][,check=/healthz][,check-host=app.example][,host=app.example][,on-move=reopen]. "
             "With one or more, the gateway needs no engine and no nodes.",
             extra={"flag": "backend"},
         ),

@@ -103,7 +103,7 @@ class Field:
         return {int: "NUMBER", float: "NUMBER"}.get(bare, "TEXT")
 
 
-_IN_UNIT = {"s": "of seconds", "bytes": "of bytes", "1/s": "per second"}
+_IN_UNIT = {"s": "of seconds", "bytes": "of bytes", "1/s": "per second", "%": "of per cent"}
 
 
 def show_value(value: Any) -> str:

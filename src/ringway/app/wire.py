@@ -36,7 +36,7 @@ from ringway.app.metric import (
 from ringway.app.shutdown import Job, Step, run_until_stopped, watch
 from ringway.balancer import Balancer
 from ringway.collect import Poller, read_probes
-from ringway.core.load import LoadView
+from ringway.core.placement import why_none
 from ringway.core.steering import Steering
 from ringway.errors import ConfigError
 from ringway.gateway import Checks, Control, Directory, Gateway, OnMove, read_backends
@@ -112,7 +112,7 @@ async def run_gateway(config: Config, log: LogWriter) -> int:
         ]
         if admin:
             asked = Admin(
-                lambda: _health(name, Role.GATEWAY, engine, _no_node(directory.view)),
+                lambda: _health(name, Role.GATEWAY, engine, why_none(directory.view)),
                 lambda: describe(directory.membership.members.values()),
                 Metrics(sources),
                 control,
@@ -141,7 +141,8 @@ async def _run_static_gateway(config: Config, log: LogWriter) -> int:
     name = config.member.name or "gateway"
     directory = Directory(Issuer(_new_incarnation()))
     reopen = frozenset(backend.name for backend in backends if backend.on_move is OnMove.REOPEN)
-    gateway = Gateway(config.gateway, directory, steering, None, rng, reopen=reopen)
+    hosts = {backend.name: backend.host for backend in backends if backend.host}
+    gateway = Gateway(config.gateway, directory, steering, None, rng, reopen=reopen, hosts=hosts)
     checks = Checks(config.gateway, directory, backends, rng)
     poller = Poller(config.load, probes, directory.view, rng)
     control = Control(NodeName(name), directory, steering, rng)
@@ -159,7 +160,7 @@ async def _run_static_gateway(config: Config, log: LogWriter) -> int:
             *_read_poller(poller),
         ]
         asked = Admin(
-            lambda: _health(name, Role.GATEWAY, None, _no_node(directory.view)),
+            lambda: _health(name, Role.GATEWAY, None, why_none(directory.view)),
             lambda: describe(node.report for node in directory.view.nodes.values() if node.report),
             Metrics(sources),
             control,
@@ -288,13 +289,6 @@ def _serve_admin(server: AdminServer, admin: Admin, config: AdminConfig) -> Job:
 
 def _close_admin(server: AdminServer | None) -> list[Step]:
     return [Step("close the admin port", server.close)] if server else []
-
-
-def _no_node(view: LoadView) -> str:
-    """Why the gateway can place nobody; empty where it can."""
-    if view.eligible:
-        return ""
-    return f"none of {len(view.nodes)} nodes takes connections" if view.nodes else "no node is known"
 
 
 def _health(name: str, role: Role, engine: Engine | None, problem: str) -> Health:

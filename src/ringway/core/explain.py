@@ -59,6 +59,8 @@ def explain(view: LoadView, steering: Steering, key: str, rng: "Random", now: fl
 def why_not(view: LoadView, node: NodeLoad, now: float) -> str:
     """Return why `node` is not given anybody now; empty where it may be."""
     if node.state is not NodeState.ACTIVE:
+        if node.problem:
+            return f"{node.state}: {node.problem}"
         left = node.report.drain_left_s if node.report is not None else 0.0
         return f"{node.state}, for {left:,.0f} s more" if left else str(node.state)
     if node.weight_own <= 0:

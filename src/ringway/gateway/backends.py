@@ -1,4 +1,4 @@
-"""Static backends: what `--backend URL[,weight=2][,name=x][,check=/healthz][,on-move=reopen]` says."""
+"""Static backends: what `--backend URL[,weight=2][,name=x][,check=/healthz][,host=app.example]...` says."""
 
 import enum
 from collections.abc import Callable, Sequence
@@ -8,13 +8,14 @@ from typing import TypeVar
 
 from ringway.errors import ConfigError
 from ringway.protocol.address import authority, read_url, shown
+from ringway.protocol.host import split_host
 from ringway.protocol.name import check_name
 from ringway.protocol.report import Report
 from ringway.types import Incarnation, NodeName, NodeState, Role
 
 WEIGHT_MAX = 1000.0
 
-_OPTIONS = ("weight", "name", "check", "on-move")
+_OPTIONS = ("weight", "name", "check", "check-host", "host", "on-move")
 
 PORTS = {"ws": 80, "wss": 443}
 G = TypeVar("G")
@@ -53,7 +54,14 @@ class Backend:
     address: Address
     weight: float = 1.0
     check: str = ""  # path of the HTTP check; empty: a TCP connection is enough
+    check_host: str = ""  # what the check gives as Host; empty: as clients do by `host`, else the address
+    host: str = ""  # what clients' handshakes give as Host; empty: their own
     on_move: OnMove = OnMove.CLOSE
+
+    @property
+    def checked_as(self) -> str:
+        """The Host of its checks."""
+        return self.check_host or self.host or self.address.authority
 
     @property
     def incarnation(self) -> Incarnation:
@@ -103,12 +111,19 @@ def read_backend(spec: str) -> Backend:
     check = given.get("check", "")
     if check and (not check.startswith("/") or any(ord(char) <= 32 or ord(char) >= 127 for char in check)):
         problems.append(f"the check {check!r} of backend {name_shown!r} must be a path such as /healthz")
+    problems += (
+        f"{option}={given[option]} of backend {name_shown!r} must be a host, as app.example or app.example:8443"
+        for option in ("check-host", "host")
+        if option in given and split_host(given[option]) is None
+    )
     on_move = given.get("on-move", OnMove.CLOSE)
     if on_move not in (OnMove.CLOSE, OnMove.REOPEN):
         problems.append(f"on-move={on_move} of backend {name_shown!r} must be close or reopen")
     if problems or address is None or name is None or weight is None:
         raise ConfigError(*problems)
-    return Backend(name, url, address, weight, check, OnMove(on_move))
+    return Backend(
+        name, url, address, weight, check, given.get("check-host", ""), given.get("host", ""), OnMove(on_move)
+    )
 
 
 def read_backends(specs: Sequence[str]) -> tuple[Backend, ...]:

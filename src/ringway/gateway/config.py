@@ -367,6 +367,17 @@ class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         float,
         msgspec.Meta(description="Static backends: a check must pass in this time.", gt=0, le=60, extra={"unit": "s"}),
     ] = 1.0
+    health_panic_threshold: Annotated[
+        float,
+        msgspec.Meta(
+            description="Static backends: when less than this part of their weight passes its check, all are used as "
+            "if they did (the panic threshold of Envoy, whose default is 50). 0: never; who is refused comes back, "
+            "and a check that fails is how a backend is taken out on purpose. 1: when none passes.",
+            ge=0,
+            le=100,
+            extra={"unit": "%"},
+        ),
+    ] = 0.0
     health_fall: Annotated[
         int,
         msgspec.Meta(description="Static backends: failed checks in a row that take a backend out.", ge=1, le=100),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ringway.core.files import FileBudget
 from ringway.core.pending import Pending
+from ringway.core.placement import why_none
 from ringway.errors import UpgradeError
 from ringway.gateway.config import GatewayConfig
 from ringway.gateway.directory import Directory
@@ -181,6 +182,4 @@ class Door:
         view = self._directory.view
         if not self._directory.engine_up:
             return "the engine cannot be reached"
-        if view.eligible:
-            return ""
-        return f"none of {len(view.nodes)} nodes takes connections" if view.nodes else "no node is known"
+        return why_none(view)

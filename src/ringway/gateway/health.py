@@ -4,6 +4,7 @@ They are timed as well: where no handshake of late has told how quickly a backen
 """
 
 import asyncio
+import socket
 import ssl
 import time
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from ringway.gateway.backends import Backend
 from ringway.gateway.config import GatewayConfig
 from ringway.gateway.directory import Directory
 from ringway.net import connector
-from ringway.types import NodeState
+from ringway.types import NodeName, NodeState
 
 if TYPE_CHECKING:
     from random import Random
@@ -49,6 +50,15 @@ class Health:
         return True
 
 
+def is_panic(weights_up: float, weights: float, threshold: float) -> bool:
+    """Return whether too few pass for checks to be believed: less than `threshold` per cent of all `weights`.
+
+    This is Envoy's panic threshold: that nearly all fail is more often the fault of the checks, or of a network
+    between, than of all backends at once.
+    """
+    return 100.0 * weights_up < threshold * weights
+
+
 class Checks:
     """Checks all backends, each by itself, and keeps `directory` informed. Existing relays live on by themselves."""
 
@@ -66,6 +76,9 @@ class Checks:
         self._rng = rng
         self._clock = clock
         self._task: asyncio.Task[None] | None = None
+        self._failing: dict[NodeName, str] = {}  # what is wrong with those that are down
+        self._told: dict[NodeName, tuple[int, NodeState]] = {}  # the last report of each
+        self._panic = False
         self._tls = ssl.create_default_context() if any(backend.address.tls for backend in backends) else None
 
     @property
@@ -75,8 +88,7 @@ class Checks:
 
     async def start(self) -> None:
         """Make the backends known, and check them from now on."""
-        for backend in self._backends:
-            self._tell(backend, 1, up=True)
+        self._tell()
         self._task = asyncio.create_task(self._run(), name="health checks")
 
     async def stop(self) -> None:
@@ -100,15 +112,21 @@ class Checks:
     async def _watch(self, backend: Backend) -> None:
         config = self._config
         health = Health(config.health_fall, config.health_rise)
-        seq = 1
         while True:
             begun = self._clock()
-            problem = await self._check(backend)
+            problem, detail = await self._check(backend)
             self._measure(backend, begun, failed=bool(problem))
             if health.checked(not problem):
-                seq += 1
-                self._tell(backend, seq, up=health.up)
-                _log.warning("backend is " + ("up" if health.up else "down"), backend=backend.name, problem=problem)
+                _log.warning(
+                    "backend is " + ("up" if health.up else "down"), backend=backend.name, problem=problem,
+                    detail=detail, checked_as=backend.checked_as,
+                )  # fmt: skip
+                self._failing.pop(backend.name, None)
+                if not health.up:
+                    self._failing[backend.name] = problem
+                self._tell()
+            elif problem and not health.up:
+                self._failing[backend.name] = self._directory.view.nodes[backend.name].problem = problem
             await asyncio.sleep(config.health_interval_s * self._rng.uniform(0.8, 1.2))
 
     def _measure(self, backend: Backend, begun: float, *, failed: bool) -> None:
@@ -120,20 +138,42 @@ class Checks:
             else:
                 node.response.observe(now - begun, now)
 
-    def _tell(self, backend: Backend, seq: int, *, up: bool) -> None:
-        node = self._directory.view.nodes.get(backend.name)
-        connections = node.connections if node is not None else 0
-        state = NodeState.ACTIVE if up else NodeState.DRAINING
-        self._directory.adopt(backend.report(seq, state, connections))
+    def _tell(self) -> None:
+        """Make known of each backend what has changed: whether it is up, or used although its check fails."""
+        weights = sum(backend.weight for backend in self._backends)
+        up = sum(backend.weight for backend in self._backends if backend.name not in self._failing)
+        panic = is_panic(up, weights, self._config.health_panic_threshold)
+        if panic != self._panic:
+            self._panic = panic
+            _log.error("nearly no backend passes its check, so all are used" if panic else "checks count again")
+        elif not up and not panic:
+            _log.error(
+                "no backend passes its check, so nobody is let in; correct the check (check=, check-host=), or have "
+                "all used then (health_panic_threshold)"
+            )
+        view = self._directory.view
+        for backend in self._backends:
+            name = backend.name
+            state = NodeState.DOWN if name in self._failing and not panic else NodeState.ACTIVE
+            seq, before = self._told.get(name, (0, None))
+            if state is not before:
+                self._told[name] = seq + 1, state
+                connections = view.nodes[name].connections if name in view.nodes else 0
+                self._directory.adopt(backend.report(seq + 1, state, connections))
+            view.nodes[name].problem = self._failing.get(name, "")
 
-    async def _check(self, backend: Backend) -> str:
-        """Check `backend` once; return what is wrong, or nothing."""
+    async def _check(self, backend: Backend) -> tuple[str, str]:
+        """Check `backend` once; return what is wrong, in words that anybody may read and in full, or nothing."""
         try:
-            return await self._probe(backend)
+            return await self._probe(backend), ""
         except TimeoutError:
-            return f"no answer within {self._config.health_timeout_s:g} s"
-        except (OSError, ssl.SSLError, ValueError) as error:
-            return str(error) or type(error).__name__
+            return f"no answer within {self._config.health_timeout_s:g} s", ""
+        except socket.gaierror as error:
+            return "its name cannot be looked up", str(error)
+        except ssl.SSLError as error:
+            return "it cannot be reached by TLS", str(error)
+        except (OSError, ValueError) as error:
+            return "it does not accept connections", str(error) or type(error).__name__
 
     async def _probe(self, backend: Backend) -> str:
         address = backend.address
@@ -145,7 +185,7 @@ class Checks:
             if not backend.check:
                 return ""
             writer.write(
-                f"GET {backend.check} HTTP/1.1\r\nHost: {address.authority}\r\nConnection: close\r\n"
+                f"GET {backend.check} HTTP/1.1\r\nHost: {backend.checked_as}\r\nConnection: close\r\n"
                 "User-Agent: ringway\r\n\r\n".encode()
             )
             async with asyncio.timeout(self._config.health_timeout_s):

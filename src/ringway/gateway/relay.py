@@ -104,7 +104,7 @@ class Relays:
                 self._cut(incarnation)
             elif self._berths.at(incarnation):
                 self._cut_later(incarnation)
-        elif not self._placer.tickets and event.report.state is NodeState.DRAINING:
+        elif not self._placer.tickets and event.report.state is not NodeState.ACTIVE:
             for tunnel in self._berths.at(incarnation):
                 self._leave_soon(tunnel)
 
@@ -162,7 +162,7 @@ class Relays:
         def leave() -> None:
             del self._leaving[tunnel]
             view = self._placer.view
-            is_out = node.state is NodeState.DRAINING or view.nodes.get(node.name) is not node
+            is_out = node.state is not NodeState.ACTIVE or view.nodes.get(node.name) is not node
             if is_out and view.eligible and self._berths.of(tunnel) is node:
                 tunnel.leave()
 

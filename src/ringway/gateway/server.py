@@ -4,7 +4,8 @@ import asyncio
 import itertools
 import resource
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import structlog
@@ -48,7 +49,8 @@ class Gateway:
     """A gateway over `directory`, which its owner feeds: `Directory.join` an engine, or `Checks` of backends.
 
     `mint` issues the tickets; None for static backends, which take none. `clock` is monotonic, `wall` is Unix time.
-    `reopen` names the static backends whose WebSockets go on elsewhere when they are lost.
+    `reopen` names the static backends whose WebSockets go on elsewhere when they are lost, `hosts` what some are asked
+    for in place of the host that the client named.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Gateway:
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
         reopen: Collection[NodeName] = (),
+        hosts: Mapping[NodeName, str] = MappingProxyType({}),
     ) -> None:
         self.stats = stats or Stats()
         self._config = config
@@ -73,7 +76,7 @@ class Gateway:
         placer = Placer(directory.view, steering, mint, self.stats, clock, rng, wall, config, limits)
         affinity = Affinity(steering, trusted)
         reach = Reach(config)
-        opener = Opener(placer, reach, self.stats, reopen)
+        opener = Opener(placer, reach, self.stats, reopen, hosts)
         self._relays = Relays(config, placer, affinity, opener, self.stats, relays_max, rng, limits, farewells)
         discovery = Discovery(placer, affinity, config.allowed_origins)
         pages = Pages(config.pages)

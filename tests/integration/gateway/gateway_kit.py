@@ -29,8 +29,11 @@ class Rig:
         self.backends = read_backends(specs)
         self.directory = Directory(Issuer("0badcafe"))
         self._dialled: list[Raw] = []
+        hosts = {backend.name: backend.host for backend in self.backends if backend.host}
         reopen = {backend.name for backend in self.backends if backend.on_move is OnMove.REOPEN}
-        self.gateway = Gateway(config, self.directory, Steering(config.policy, b""), None, rng, reopen=reopen)
+        self.gateway = Gateway(
+            config, self.directory, Steering(config.policy, b""), None, rng, reopen=reopen, hosts=hosts
+        )
 
     async def start(self) -> None:
         for backend in self.backends:

@@ -3,11 +3,12 @@
 import asyncio
 import random
 import ssl
+import time
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
-from gateway_kit import answer_101, eventually, raw_backend, read_head, unused_port
+from gateway_kit import answer_101, eventually, handshake, raw_backend, read_head, unused_port
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import serve
 from websockets.exceptions import InvalidStatus
@@ -90,6 +91,84 @@ async def test_http_checks_want_a_2xx():
         assert asked["good"].startswith(b"GET /live?x=1 HTTP/1.1\r\nHost: 127.0.0.1:")
         answers["bad"] = answers["good"]
         await eventually(lambda: checked.up == ["bad", "good"])
+
+
+async def picky(reader, writer):
+    """A backend as Django with ALLOWED_HOSTS: 400 to any other name."""
+    head = await read_head(reader)
+    known = b"\r\nhost: app.example\r\n" in head.lower()
+    if b"/healthz" in head or not known:
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n" if known else b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+        return
+    writer.write(answer_101(head) + b"\x81\x02ok")
+    await reader.read()
+
+
+async def test_a_check_can_say_a_host():
+    async with (
+        raw_backend(picky) as url,
+        Checked(
+            f"{url},name=a,check=/healthz,check-host=app.example,weight=2",
+            f"{url},name=b,check=/healthz,host=app.example",
+        ) as checked,
+    ):
+        told = checked.directory.view.nodes
+        await eventually(lambda: all(node.response.age_s(time.monotonic()) < 100 for node in told.values()))
+        assert checked.up == ["a", "b"]
+
+
+async def test_a_backend_can_be_asked_by_another_host(start_rig):
+    async with raw_backend(picky) as url:
+        rig = await start_rig(f"{url},host=app.example")
+        async with connect(rig.url()) as client:
+            assert await client.recv() == "ok"
+
+
+async def test_where_all_fail_their_check_the_answer_says_what_is_wrong(start_rig):
+    async with raw_backend(picky) as url:
+        specs = (f"{url},name=a,check=/healthz", f"ws://127.0.0.1:{unused_port()},name=b")
+        rig = await start_rig(*specs)
+        config = GatewayConfig(health_interval_s=0.05, health_timeout_s=5.0)
+        checks = Checks(config, rig.directory, rig.backends, random.Random(1))
+        await checks.start()
+        try:
+            await eventually(lambda: not rig.directory.view.eligible)
+            client = await rig.dial()
+            for path in ("/gateway", "/readyz"):
+                await client.send(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+                status, _, body = await client.response()
+                assert status == 503
+                assert "all 2 backends fail their check" in body["error"]
+                assert "a: the check answered 400" in body["error"]
+                assert "b: it does not accept connections" in body["error"]
+                assert "drain" not in body["error"]
+                assert "127.0.0.1" not in body["error"]
+            await client.send(handshake())
+            status, headers, body = await client.response()
+            assert (status, "retry-after" in headers) == (503, True)
+            assert "the check answered 400" in body["error"]
+        finally:
+            await checks.stop()
+
+
+async def test_all_backends_can_be_used_where_too_few_pass_their_check():
+    async with AsyncExitStack() as stack:
+        good = await stack.enter_async_context(raw_backend(accept))
+        bad = [f"ws://127.0.0.1:{unused_port()},name=bad{index}" for index in range(3)]
+        checked = await stack.enter_async_context(Checked(f"{good},name=good", *bad, health_panic_threshold=20))
+        await eventually(lambda: checked.up == ["good"])  # 25 %
+        below = await stack.enter_async_context(Checked(*bad[:2], health_panic_threshold=1))
+        await eventually(lambda: len(below.checks._failing) == 2)
+        assert below.up == ["bad0", "bad1"]
+        nodes = below.directory.view.nodes
+        assert [node.problem for node in nodes.values()] == ["it does not accept connections"] * 2
+
+
+async def test_what_is_down_is_not_called_draining():
+    async with Checked(f"ws://127.0.0.1:{unused_port()},name=a") as checked:
+        node = checked.directory.view.nodes["a"]
+        assert node.state is NodeState.ACTIVE
+        await eventually(lambda: node.state is NodeState.DOWN)
 
 
 async def test_relays_live_on_when_checks_fail(start_rig):

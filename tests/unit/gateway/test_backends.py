@@ -36,6 +36,21 @@ def test_a_lost_backend_closes_its_websockets_unless_told_otherwise() -> None:
 
 
 @pytest.mark.parametrize(
+    ("options", "checked_as", "host"),
+    [
+        ("", "10.0.0.1:9000", ""),
+        (",host=app.example", "app.example", "app.example"),
+        (",check-host=app.example:8443", "app.example:8443", ""),
+        (",host=a.example,check-host=b.example", "b.example", "a.example"),
+    ],
+    ids=["neither", "host", "check-host", "both"],
+)
+def test_what_a_backend_is_addressed_as(options: str, checked_as: str, host: str) -> None:
+    backend = read_backend("ws://10.0.0.1:9000,check=/healthz" + options)
+    assert (backend.checked_as, backend.host) == (checked_as, host)
+
+
+@pytest.mark.parametrize(
     ("url", "authority"),
     [
         ("ws://h", "h"), ("ws://h:80", "h"), ("ws://h:443", "h:443"), ("wss://h:443", "h"), ("wss://h:80", "h:80"),
@@ -89,6 +104,9 @@ def test_names_made_from_urls_are_legal(url: str) -> None:
         ("ws://h:1,weight=1,weight=2", "given twice"),
         ("ws://h:1,name=a b", "not usable"),
         ("ws://h:1,check=healthz", "must be a path"),
+        ("ws://h:1,check-host=a b", "must be a host"),
+        ("ws://h:1,check-host=", "must be a host"),
+        ("ws://h:1,host=http://a", "must be a host"),
         ("ws://h:1,on-move=stay", "must be close or reopen"),
         ("ws://h:1,on-move=follow", "must be close or reopen"),
     ],

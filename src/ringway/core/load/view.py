@@ -44,7 +44,7 @@ class NodeLoad:
 
     __slots__ = (
         "accept", "barred", "connections", "full", "gate", "heard_at", "incarnation", "inflation", "joined_at", "load",
-        "name", "others", "own", "pending", "report", "response", "stale", "state", "trim", "turn", "weight",
+        "name", "others", "own", "pending", "problem", "report", "response", "stale", "state", "trim", "turn", "weight",
         "weight_own",
     )  # fmt: skip
 
@@ -63,6 +63,7 @@ class NodeLoad:
         self.full = 1.0 / weight if weight else inf  # with one more; the +1 lets weights count on idle nodes as well
         self.barred = ""  # why it may take nobody; empty: it may
         self.gate = ""  # what an external measure says against it; empty: nothing
+        self.problem = ""  # what its check says against it, of a static backend that is down
         self.stale = ""  # why it is barred for the age of its report
         self.inflation = 1.0
         self.joined_at = 0.0

@@ -9,7 +9,7 @@ from ringway.core.placement.least_connected import LeastConnected
 from ringway.core.placement.least_loaded import LeastLoaded
 from ringway.core.placement.least_response_time import LeastResponseTime
 from ringway.core.placement.maglev import Maglev
-from ringway.core.placement.policy import Options, Pick, Policy
+from ringway.core.placement.policy import Options, Pick, Policy, why_none
 from ringway.core.placement.rendezvous import Rendezvous
 from ringway.core.placement.ring import Ring
 from ringway.core.placement.round_robin import RoundRobin
@@ -44,5 +44,5 @@ def make_policy(spec: Spec | str, secret: bytes) -> Policy:
 __all__ = [
     "DEFAULT_POLICY", "POLICIES", "LeastConnected", "LeastLoaded", "LeastResponseTime", "Maglev", "Options", "Pick",
     "Policy", "Rendezvous", "Ring", "RoundRobin", "Score", "Spec", "TwoChoices", "WeightedRoundRobin", "make_policy",
-    "parse_spec", "spec_of_table",
+    "parse_spec", "spec_of_table", "why_none",
 ]  # fmt: skip

@@ -7,6 +7,7 @@ import msgspec
 
 from ringway.core.load import LoadView, NodeLoad
 from ringway.errors import NoNode
+from ringway.types import NodeState
 
 if TYPE_CHECKING:
     from random import Random
@@ -77,13 +78,43 @@ def last_resort(view: LoadView, count: int) -> Pick:
 
 def no_node(view: LoadView) -> NoNode:
     """The error that says why nobody can be placed."""
+    more = "start another with `ringway node`" if view.ages else "add another with --backend"
     if not view.nodes:
         return NoNode("no node is known; start one with `ringway node`")
     if not view.eligible:
-        return NoNode(f"all {len(view.nodes)} nodes are draining; take one back with `ringway undrain`")
+        return NoNode(why_none(view))
     first = view.eligible[0]
     others = f", and {len(view.eligible) - 1} more take nobody either" if len(view.eligible) > 1 else ""
-    return NoNode(f"{first.name} {first.barred}{others}; start another with `ringway node`")
+    return NoNode(f"{first.name} {first.barred}{others}; {more}")
+
+
+def why_none(view: LoadView) -> str:
+    """Return why none of the nodes is eligible, each reason with what can be done about it; empty where one is."""
+    if view.eligible:
+        return ""
+    nodes = view.nodes.values()
+    if not nodes:
+        return "no node is known"
+    reasons = [_why_down([node for node in nodes if node.state is NodeState.DOWN])]
+    draining = sum(node.state is NodeState.DRAINING for node in nodes)
+    if draining:
+        reasons.append(f"{draining} nodes are draining; take one back with `ringway undrain`")
+    idle = sum(node.state is NodeState.ACTIVE for node in nodes)
+    if idle:
+        reasons.append(f"{idle} nodes have a weight of 0; raise the weight of one")
+    said = [reason for reason in reasons if reason]
+    return f"all {said[0]}" if len(said) == 1 else "nobody can be placed: " + "; ".join(said)
+
+
+SHOWN_MAX = 3
+"""Backends that are named with what is wrong with them."""
+
+
+def _why_down(nodes: Sequence[NodeLoad]) -> str:
+    if not nodes:
+        return ""
+    told = ", ".join(f"{node.name}: {node.problem or 'its check fails'}" for node in nodes[:SHOWN_MAX])
+    return f"{len(nodes)} backends fail their check ({told}{', ...' if len(nodes) > SHOWN_MAX else ''})"
 
 
 def with_alternates(view: LoadView, ranked: Sequence[NodeLoad], count: int, rng: "Random") -> Sequence[NodeLoad]:

@@ -3,9 +3,11 @@
 import pytest
 
 from ringway.core.load import LoadView
-from ringway.core.placement import DEFAULT_POLICY, POLICIES, Policy, make_policy
+from ringway.core.placement import DEFAULT_POLICY, POLICIES, Policy, make_policy, why_none
 from ringway.core.placement.policy import with_alternates
 from ringway.errors import ConfigError, NoNode
+from ringway.protocol.report import Report
+from ringway.types import Incarnation, NodeName, NodeState, Role
 from sample import GATEWAY, SPECS, equal, name, node_report, rng, view_of
 
 
@@ -104,3 +106,28 @@ def test_alternates_begin_anywhere_and_leave_the_chosen_out() -> None:
     chance = rng()
     seen = {tuple(node.name for node in with_alternates(view, [chosen], 3, chance)[1:]) for _ in range(200)}
     assert seen == {(name(0), name(2)), (name(2), name(3)), (name(3), name(0))}
+
+
+def test_the_reason_why_nobody_is_placed_is_the_true_one() -> None:
+    def reason(*nodes: tuple[str, NodeState, float, str]) -> str:
+        view = LoadView(GATEWAY, ages=False)
+        for index, (called, state, weight, problem) in enumerate(nodes):
+            me, life = NodeName(called), Incarnation(f"{index:08x}")
+            view.reported(
+                Report(name=me, incarnation=life, role=Role.NODE, seq=1, state=state, weight=weight, url="ws://h"), 0.0
+            )
+            view.nodes[me].problem = problem
+        return why_none(view)
+
+    active, draining, down = NodeState.ACTIVE, NodeState.DRAINING, NodeState.DOWN
+    assert reason() == "no node is known"
+    assert reason(("a", active, 1.0, "")) == ""
+    assert reason(("a", down, 1.0, "the check answered 400"), ("b", down, 1.0, "")) == (
+        "all 2 backends fail their check (a: the check answered 400, b: its check fails)"
+    )
+    many = reason(*((f"b{index}", down, 1.0, "x") for index in range(9)))
+    assert many == "all 9 backends fail their check (b0: x, b1: x, b2: x, ...)"
+    assert reason(("a", draining, 1.0, "")) == "all 1 nodes are draining; take one back with `ringway undrain`"
+    assert reason(("a", active, 0.0, "")) == "all 1 nodes have a weight of 0; raise the weight of one"
+    mixed = reason(("a", draining, 1.0, ""), ("b", active, 0.0, ""))
+    assert mixed.startswith("nobody can be placed: 1 nodes are draining")
