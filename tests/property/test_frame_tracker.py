@@ -1,11 +1,10 @@
-"""However a stream of frames is cut into pieces, a tracker sees the same; and no bytes make it fail otherwise."""
+"""However a stream of frames is cut into pieces, a tracker sees the same; and no bytes make it fail."""
 
 from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ringway.errors import ProtocolError
 from ringway.protocol.frame import FrameTracker, is_lone, server_frame
 
 SIZES = st.one_of(st.integers(0, 130), st.sampled_from([125, 126, 127, 65535, 65536, 70000]))
@@ -38,27 +37,25 @@ def pieces_of(data: bytes, cuts: list[int]) -> list[bytes]:
 def follow(data: list[bytes], masked: bool, *, short_cut: bool) -> tuple[object, ...]:
     """What a tracker says of a stream, in the end; by the short cut of a relay, or without."""
     tracker = FrameTracker(masked=masked)
-    passed = 0
-    try:
-        for piece in data:
-            if short_cut and is_lone(piece, tracker.lone):
-                passed += len(piece)
-            else:
-                passed += tracker.feed(piece)
-    except ProtocolError:
-        return ("violation",)
-    return tracker.at_boundary, tracker.between_messages, passed, tracker.closed, tracker.close
+    passed = b""
+    for piece in data:
+        passed += piece if short_cut and is_lone(piece, tracker.lone) else tracker.feed(piece)
+    return told(tracker, passed)
+
+
+def told(tracker: FrameTracker, passed: bytes) -> tuple[object, ...]:
+    """What a tracker says, and what it has passed on."""
+    assert tracker.over == (tracker.breach is not None or tracker.close is not None)
+    return tracker.at_boundary, tracker.between_messages, passed, tracker.breach is not None, tracker.close
 
 
 class Model:
-    """Follows the stream byte by byte, with no regard for speed."""
+    """Follows the stream frame by frame, with no regard for speed."""
 
     def __init__(self, masked: bool) -> None:
         self.masked = masked
-        self.begun = b""
         self.fragmented = False
-        self.close: bytes | None = None
-        self.passed = 0  # bytes before the close frame
+        self.passed = b""  # all whole headers, and what has come of their frames, before a close frame or a violation
         self.ends: list[int] = []  # where another stream may go on
 
     def whole(self, frame: bytes) -> int:
@@ -75,41 +72,32 @@ class Model:
         """Whether the frame may begin so."""
         opcode = frame[0] & 15
         legal = opcode in (0, 1, 2, 8, 9, 10) and not frame[0] & 0x70 and bool(frame[1] & 0x80) == self.masked
-        legal &= self.close is None
         if opcode & 8:
             return legal and bool(frame[0] & 0x80) and frame[1] & 0x7F < 126
         legal &= (opcode == 0) == self.fragmented
-        self.fragmented = not frame[0] & 0x80
+        if legal:
+            self.fragmented = not frame[0] & 0x80
         return legal
 
     def run(self, data: bytes) -> tuple[object, ...]:
         """What a tracker must say when it has followed `data`."""
         while True:
-            if not self.fragmented and self.close is None:
-                self.ends.append(self.passed)
-            if not data:
-                return self.told(True)
+            if not self.fragmented:
+                self.ends.append(len(self.passed))
             size = self.whole(data)
-            closes = data[0] & 15 == 8
             if not size:
-                legal = len(data) < 2 or bool(data[1] & 0x80) == self.masked
-                boundary = closes or self.close is not None
-                self.passed += 0 if boundary else len(data)
-                return self.told(boundary) if legal else ("violation",)
+                return self.told(breach=len(data) > 1 and bool(data[1] & 0x80) != self.masked)
             if not self.check(data):
-                return ("violation",)
-            if closes:
-                self.close = data[:size]
-            else:
-                self.passed += min(size, len(data))
+                return self.told(breach=True)
+            if data[0] & 15 == 8:
+                return self.told(close=data[:size] if len(data) >= size else None)
+            self.passed += data[:size]
             if len(data) < size:
-                return self.told(closes, whole=not closes)
+                return self.told(boundary=False)
             data = data[size:]
 
-    def told(self, boundary: bool, whole: bool = True) -> tuple[object, ...]:
-        between = boundary and not self.fragmented
-        closed = self.close is not None and whole
-        return boundary, between, self.passed, closed, self.close if closed else None
+    def told(self, *, breach: bool = False, boundary: bool = True, close: bytes | None = None) -> tuple[object, ...]:
+        return boundary, boundary and not self.fragmented, self.passed, breach, close
 
 
 @given(
@@ -156,20 +144,20 @@ def test_a_stream_is_split_at_the_first_message_boundary(
     model = Model(masked=True)
     expected = model.run(data)
     tracker = FrameTracker(masked=True)
-    passed = 0
+    passed = b""
     for piece in pieces_of(data[:begin], cuts):
-        passed += len(piece) if short_cut and is_lone(piece, tracker.lone) else tracker.feed(piece)
-    end = next((end for end in model.ends if end >= passed), None)
+        passed += piece if short_cut and is_lone(piece, tracker.lone) else tracker.feed(piece)
+    end = next((end for end in model.ends if end >= len(passed)), None)
     rest = pieces_of(data[begin:], cuts)
-    while rest and not tracker.between_messages:
-        piece = rest.pop(0)
-        used = tracker.feed_message(piece)
+    while rest and not (tracker.between_messages or tracker.over):
+        used, behind = tracker.feed_message(rest.pop(0))
         passed += used
-        if tracker.between_messages:
-            rest.insert(0, piece[used:])
+        if behind:
+            rest.insert(0, behind)
     assert tracker.between_messages == (end is not None)
-    assert passed == (model.passed if end is None else end)
-    if tracker.between_messages:
-        assert tracker.feed_message(b"what comes then is not looked at") == 0
-    passed += sum(tracker.feed(piece) for piece in rest if piece)
-    assert (tracker.at_boundary, tracker.between_messages, passed, tracker.closed, tracker.close) == expected
+    if end is not None:
+        assert len(passed) == end
+        assert tracker.feed_message(b"what comes then is not looked at")[0] == b""
+    for piece in rest:
+        passed += tracker.feed(piece)
+    assert told(tracker, passed) == expected

@@ -3,19 +3,17 @@
 import asyncio
 from typing import TYPE_CHECKING
 
-from ringway.errors import ProtocolError
 from ringway.gateway.config import GatewayConfig
 from ringway.gateway.side import Side
 from ringway.gateway.transit import TABLE, WHY, Action, Event, State
 from ringway.gateway.upstream import Answer
-from ringway.protocol.close import SERVICE_RESTART
+from ringway.protocol.close import GOING_AWAY, SERVICE_RESTART
+from ringway.protocol.closing import Event as Ending
 from ringway.protocol.frame import CLOSE, client_frame, close_payload
 from ringway.protocol.move import Move
 
 if TYPE_CHECKING:
     from ringway.gateway.tunnel import Tunnel
-
-GOING_AWAY = 1001
 
 _ANSWER = client_frame(CLOSE, close_payload(SERVICE_RESTART))
 _GOODBYE = client_frame(CLOSE, close_payload(GOING_AWAY))
@@ -50,13 +48,13 @@ class Crossing(asyncio.Protocol):
             case Action.PART:
                 tunnel.client.stop()
                 tunnel.deadline(config.linger_s)
+                tunnel.node.on(Ending.CLOSE_HERE)
                 tunnel.node.transport.write(_GOODBYE)
-                tunnel.node.finished = True
             case Action.OPEN:
                 tunnel.client.stop()
                 tunnel.deadline(config.reopen_deadline_s)
                 told = before is State.PARTING
-                answers = tunnel.node.tracker.closed and not told
+                answers = tunnel.node.tracker.close is not None and not told
                 tunnel.part(_ANSWER if answers else b"", None, planned=told)
             case Action.JOIN:
                 assert self._answer is not None
@@ -82,6 +80,12 @@ class Crossing(asyncio.Protocol):
         """Take the end of the stream of `side`; return whether that is settled."""
         return self.on(Event.CLIENT_ENDED if side is self._tunnel.client else self._node_over())
 
+    def broken(self, side: Side) -> bool:
+        """Take it that `side` has broken a rule; return whether that is settled."""
+        if side is self._tunnel.client:
+            return self.state is State.LEAVING and self.on(Event.CLIENT_CLOSED)
+        return self.state is State.PARTING and self.on(self._node_over())
+
     def expired(self) -> None:
         """Take note that the time for this state is up. A node that was told goodbye is left as it is."""
         self.on(self._node_over() if self.state is State.PARTING else Event.EXPIRED)
@@ -89,10 +93,7 @@ class Crossing(asyncio.Protocol):
     def held_close(self) -> bytes | None:
         """Return the client's close frame, where one was held; to be asked once, when the rest is given up."""
         tracker = self._tunnel.client.tracker
-        try:
-            tracker.feed(self.held)
-        except ProtocolError:
-            return None
+        tracker.feed(self.held)
         return tracker.close
 
     def _node_over(self) -> Event:
@@ -108,16 +109,12 @@ class Crossing(asyncio.Protocol):
         if self.state is State.PARTING or self.state is State.OPENING:
             self.held += data  # the pause takes effect a moment later on some transports
             return
-        try:
-            size = tunnel.client.finish_message(data)
-        except ProtocolError as error:
-            tunnel.framing_broken(tunnel.client, error)
-            return
-        if tunnel.client.tracker.between_messages:
-            self.held = data[size:]
+        rest = tunnel.client.finish_message(data)
+        if tunnel.client.tracker.over:
+            tunnel.over(tunnel.client)
+        elif tunnel.client.tracker.between_messages:
+            self.held = rest
             self.on(Event.BOUNDARY)
-        elif tunnel.client.tracker.closed:
-            tunnel.closed(tunnel.client)
 
     def pause_writing(self) -> None:
         """Stop reading from the node: the client takes no more."""

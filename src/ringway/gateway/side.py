@@ -10,7 +10,7 @@ to the rest of one read, since its writer is stopped as soon as anything waits.
 import asyncio
 from typing import TYPE_CHECKING
 
-from ringway.errors import ProtocolError
+from ringway.protocol.closing import TABLE, Action, Event, State
 from ringway.protocol.frame import WHOLE_MESSAGES, FrameTracker
 
 if TYPE_CHECKING:
@@ -21,11 +21,13 @@ TLS_HIGH_BYTES = 64 * 1024
 
 
 class Side(asyncio.Protocol):
-    """See the module. `other` is where the bytes of this end go; a close frame goes to the tunnel, once it is whole."""
+    """See the module. `other` is where the bytes of this end go; how its stream is over is told to the tunnel.
+
+    `state` is that of its connection by the table of `protocol.closing`: this gateway is the end that reads it.
+    """
 
     __slots__ = (
-        "carried", "closed", "ended", "finished", "lone", "lost", "other", "out", "stopped", "tracker", "transport",
-        "tunnel",
+        "carried", "ended", "finished", "lone", "other", "out", "state", "stopped", "tracker", "transport", "tunnel",
     )  # fmt: skip
 
     other: "Side"
@@ -36,12 +38,21 @@ class Side(asyncio.Protocol):
         self.transport = transport
         self.tracker = tracker
         self.lone = tracker.lone
+        self.state = State.OPEN
         self.carried = 0  # bytes from here to the other end that were not yet counted
-        self.closed = False  # its close frame was passed on to the other
         self.ended = False  # its stream has come to its end
-        self.finished = False  # it was sent the end of the other's stream, or a close frame of ours: nothing may follow
-        self.lost = False  # its connection is over, or is the tunnel's no more
+        self.finished = False  # it was sent the end of the other's stream: nothing may follow
         self.stopped = False  # it is not read, whatever the other end takes
+
+    @property
+    def lost(self) -> bool:
+        """Whether its connection is over, or is the tunnel's no more."""
+        return self.state is State.GONE
+
+    def on(self, event: Event) -> Action:
+        """Return what the table says about `event`, and be in the state after it."""
+        action, self.state = TABLE[self.state, event]
+        return action
 
     def join(self, other: "Side") -> None:
         """Make `other` the end that the bytes of this one go to, and take the transport over."""
@@ -66,31 +77,23 @@ class Side(asyncio.Protocol):
 
     def _follow(self, data: bytes) -> None:
         tracker = self.tracker
-        try:
-            size = tracker.feed(data)
-        except ProtocolError as error:
-            self.tunnel.framing_broken(self, error)
+        if tracker.over:
             return
+        passed = tracker.feed(data)
         self.lone = tracker.lone
-        self.carried += size
-        if size == len(data):
-            self.out.write(data)
-            return
-        if size:
-            self.out.write(data[:size])
-        if tracker.closed and not self.closed:
-            self.tunnel.closed(self)
+        if passed:
+            self.carried += len(passed)
+            self.out.write(passed)
+        if tracker.over:
+            self.tunnel.over(self)
 
-    def finish_message(self, data: bytes) -> int:
-        """Relay of `data` what belongs to the message under way, and return how much that was.
-
-        Raises `ProtocolError`, with nothing relayed, where `data` is no WebSocket.
-        """
-        size = self.tracker.feed_message(data)
-        if size:
-            self.carried += size
-            self.out.write(data[:size])
-        return size
+    def finish_message(self, data: bytes) -> bytes:
+        """Relay of `data` what belongs to the message under way, and return the rest."""
+        passed, rest = self.tracker.feed_message(data)
+        if passed:
+            self.carried += len(passed)
+            self.out.write(passed)
+        return rest
 
     def stop(self) -> None:
         """Read no more, whatever the other end takes."""
@@ -114,15 +117,19 @@ class Side(asyncio.Protocol):
         """Take the end of the peer's stream."""
         if not self.ended:
             self.ended = True
-            self.tunnel.side_ended(self)
+            self.tunnel.ended(self, self.on(Event.END))
         return not self.lost and self.transport.can_write_eof()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Take note that the connection is over."""
-        self.lost = True
-        if not self.ended:
-            self.ended = True
-            self.tunnel.side_ended(self)
+        if self.lost:
+            return  # the tunnel has left it
+        before, self.ended = self.ended, True
+        action = self.on(Event.LOST)
+        if before:
+            self.tunnel.lost(self)
+        else:
+            self.tunnel.ended(self, action)
         self.tunnel.side_lost()
 
 
@@ -143,5 +150,5 @@ class Discard(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Take note that the connection is over."""
-        self._side.lost = True
+        self._side.on(Event.LOST)
         self._side.tunnel.side_lost()

@@ -4,18 +4,19 @@ Bytes pass as they come, in one call from reading to writing (`gateway.side`): n
 frames come here first. One that says where the session goes on, or that a backend restarts whose WebSockets may be
 reopened, begins a crossing (`gateway.crossing`); all others are passed on.
 
-How a relay ends, by what is seen first:
+Each of the two connections comes to its end by the table of `protocol.closing`: what its peer sent before is passed on,
+what comes after a close frame is dropped, none is sent two close frames. How a relay ends, by what is seen first:
 
     client's end of stream     passed on; the node has `close_answer_s` to come to its end
     node's end of stream       passed on after a close frame, else the client is told 1012 "node lost"
+    a connection is lost       the other one is ended, after what is still to be written to it
     close frames both ways     TCP must end within `linger_s`
-    client breaks the framing  the client is told 1002, the node is cut off
-    node breaks the framing    the client is told 1012, the node is cut off
-    node left, gateway stops   the client is told 1012, the node is cut off (on a stop it is told 1001)
+    client breaks the framing  the node is told 1002; when it has answered, or after `linger_s`, so is the client
+    node breaks the framing    the client is told 1012, the node 1002
+    node left, gateway stops   the client is told 1012, the node 1001
     a crossing fails           the client is told 1012, or is answered, where it has closed meanwhile
 
-A close frame of ours can only go where no frame is half sent; else the connection is aborted, which every client
-takes for what it is.
+A close frame of ours can only go where no frame is half sent; elsewhere the stream ends without one.
 """
 
 import asyncio
@@ -27,13 +28,16 @@ from ringway.core.address import EXEMPT
 from ringway.errors import ProtocolError
 from ringway.gateway.backends import OnMove
 from ringway.gateway.config import GatewayConfig
-from ringway.gateway.crossing import GOING_AWAY, Crossing
+from ringway.gateway.crossing import Crossing
 from ringway.gateway.side import Discard, Side
 from ringway.gateway.stats import Stats
-from ringway.gateway.transit import Event, State
+from ringway.gateway.transit import Event as Passed
+from ringway.gateway.transit import State as Stage
+from ringway.gateway.unsent import unsent_bytes
 from ringway.gateway.upstream import Answer
 from ringway.gateway.wish import Wish
-from ringway.protocol.close import PROTOCOL_ERROR, SERVICE_RESTART
+from ringway.protocol.close import GOING_AWAY, PROTOCOL_ERROR, SERVICE_RESTART
+from ringway.protocol.closing import Action, Event, State
 from ringway.protocol.frame import (
     CLOSE,
     FrameTracker,
@@ -46,6 +50,15 @@ from ringway.protocol.frame import (
 from ringway.protocol.move import Move, read_move
 
 _log = structlog.get_logger()
+
+_TO_NODE = {
+    "stop": client_frame(CLOSE, close_payload(GOING_AWAY)),
+    "node_lost": client_frame(CLOSE, close_payload(GOING_AWAY)),
+    "node_frame": client_frame(CLOSE, close_payload(PROTOCOL_ERROR)),
+    "client_frame": client_frame(CLOSE, close_payload(PROTOCOL_ERROR)),
+    "move": b"",  # it has closed itself, and would take this for its client's answer
+}
+"""What a node is told when the relay is cut, by cause, unless it was sent a close frame before."""
 
 
 class Keeper(Protocol):
@@ -68,8 +81,8 @@ class Tunnel:
     """
 
     __slots__ = (
-        "_config", "_cut", "_extensions", "_keeper", "_over", "_timer", "address", "client", "crossing", "node",
-        "on_move", "opened_at", "reopenings", "stats", "wish",
+        "_breach", "_config", "_cut", "_extensions", "_keeper", "_over", "_timer", "_unsent", "address", "client",
+        "crossing", "node", "on_move", "opened_at", "reopenings", "stats", "wish",
     )  # fmt: skip
 
     def __init__(
@@ -93,6 +106,8 @@ class Tunnel:
         self._config = config
         self._keeper = keeper
         self._timer: asyncio.TimerHandle | None = None
+        self._unsent = -1  # bytes that were under way when the deadline last passed
+        self._breach: ProtocolError | None = None  # of the client, which is told when the node has answered
         self._cut = False
         self._over = False
         self._extensions = extensions
@@ -100,7 +115,7 @@ class Tunnel:
     @property
     def is_opening(self) -> bool:
         """Whether it waits for the next node."""
-        return self.crossing is not None and self.crossing.state is State.OPENING
+        return self.crossing is not None and self.crossing.state is Stage.OPENING
 
     def open(self, client: asyncio.Transport, node: asyncio.Transport, early: bytes, rest: bytes) -> None:
         """Relay between the two from now on; `early` came from the client, `rest` from the node, with their heads."""
@@ -129,33 +144,27 @@ class Tunnel:
 
     # What the sides tell.
 
-    def framing_broken(self, side: Side, error: ProtocolError) -> None:
-        """End the relay because `side` sent what is no WebSocket."""
-        if side is self.client:
-            self.cut(PROTOCOL_ERROR, str(error), "client_frame")
+    def over(self, side: Side) -> None:
+        """Take note that the stream of `side` says nothing more: a close frame has come, or a rule was broken."""
+        if side.tracker.breach is None:
+            self._closed(side)
         else:
-            self.cut(SERVICE_RESTART, "the node broke the protocol", "node_frame")
+            self._broken(side, side.tracker.breach)
 
-    def closed(self, side: Side) -> None:
-        """Take a whole close frame of `side`, which was held back: pass it on, unless it leads to another node."""
-        if self.crossing is not None and self.crossing.closed(side):
-            return
-        if side is self.client or self.client.closed or self.client.ended or not self._leads_on():
-            self._pass_close(side)
-
-    def side_ended(self, side: Side) -> None:
-        """Pass the end of one side's stream on to the other."""
+    def ended(self, side: Side, action: Action) -> None:
+        """Pass the end of one side's stream on to the other. `action` is what the table says about it."""
         if self._cut or (self.crossing is not None and self.crossing.ended(side)):
             return
         other = side.other
-        if side is self.node and not self.node.closed and not self.client.closed and not other.ended:
+        if self._breach is not None and (side is self.node or side.lost):
+            self._tell_breach(self._breach)
+            return
+        if side is self.node and action is Action.REPORT_LOSS and other.state is State.OPEN:
             if not self._reopens():
                 self.cut(SERVICE_RESTART, "node lost", "node_lost")
             return
         if other.ended or side.lost:
-            side.transport.close()
-            other.transport.close()  # after what it has still to write
-            self.deadline(self._config.linger_s)
+            self._wind_up()
             return
         if not other.transport.is_closing():
             if other.transport.can_write_eof():
@@ -164,6 +173,15 @@ class Tunnel:
             else:
                 other.transport.close()
         self._bound_end()
+
+    def lost(self, side: Side) -> None:
+        """End the other connection: `side`, whose stream had ended before, is lost."""
+        if self._cut:
+            return
+        if self._breach is not None:
+            self._tell_breach(self._breach)
+        else:
+            self._wind_up()
 
     def side_lost(self) -> None:
         """Take note that a connection is over; when both are, so is the tunnel."""
@@ -174,26 +192,53 @@ class Tunnel:
         self.count()
         self._keeper.over(self)
 
+    def _closed(self, side: Side) -> None:
+        """Take a whole close frame of `side`, which was held back: pass it on, unless it leads to another node."""
+        side.on(Event.CLOSE)
+        if self.crossing is not None and self.crossing.closed(side):
+            return
+        if self._breach is not None:
+            self._tell_breach(self._breach)
+        elif side is self.client or self.client.state is not State.OPEN or not self._leads_on():
+            self._pass_close(side)
+
+    def _broken(self, side: Side, error: ProtocolError) -> None:
+        """End the relay because `side` sent what is no WebSocket."""
+        action = side.on(Event.BREACH)
+        if self.crossing is not None and self.crossing.broken(side):
+            return
+        if side is self.node:
+            self.cut(SERVICE_RESTART, "the node broke the protocol", "node_frame")
+        elif action is Action.FAIL and self.crossing is None and self.node.on(Event.CLOSE_HERE) is Action.SEND_CLOSE:
+            self._breach = error  # the client may still be owed answers to what it sent before
+            self.node.transport.write(client_frame(CLOSE, close_payload(PROTOCOL_ERROR, str(error))))
+            self.deadline(self._config.linger_s)
+        else:
+            self._tell_breach(error)
+
+    def _tell_breach(self, error: ProtocolError) -> None:
+        self.cut(PROTOCOL_ERROR, str(error), "client_frame")
+
     def _pass_close(self, side: Side) -> None:
         """Pass on the close frame of `side`, and bound the time that is left."""
         frame = side.tracker.close
         assert frame is not None
-        side.closed = True
-        side.carried += len(frame)
-        side.out.write(frame)
+        if side.other.on(Event.CLOSE_HERE) is Action.SEND_CLOSE:
+            side.carried += len(frame)
+            side.out.write(frame)
         self._bound_end()
 
     def _bound_end(self) -> None:
-        both = self.client.closed and self.node.closed
+        both = self.client.state is State.CLOSED and self.node.state is State.CLOSED
         self.deadline(self._config.linger_s if both else self._config.close_answer_s)
 
     # From node to node.
 
     def leave(self) -> None:
         """Go on at another backend, since this one is to be left; where that cannot be, nothing happens."""
-        ending = self._cut or self.client.closed or self.client.ended or self.node.closed
+        ending = self._cut or self.client.state is not State.OPEN or self.node.state is not State.OPEN
         if self.on_move is OnMove.REOPEN and self.crossing is None and not ending:
-            self._cross(Event.LEAVE)
+            self._cross(Passed.LEAVE)
 
     def opened(self, answer: Answer) -> None:
         """Go on at the node that has given this good `answer`; only while `is_opening`."""
@@ -203,7 +248,7 @@ class Tunnel:
     def failed(self, why: str) -> None:
         """Take note that no next node was had; only while `is_opening`."""
         assert self.crossing is not None
-        self.crossing.on(Event.FAILED, why)
+        self.crossing.on(Passed.FAILED, why)
 
     def _leads_on(self) -> bool:
         """Go on at another node if the close frame of this one says so; return whether that is settled."""
@@ -221,7 +266,7 @@ class Tunnel:
         if move is None:
             return False
         if self.node.tracker.between_messages:
-            self._cross(Event.MOVED, move)
+            self._cross(Passed.MOVED, move)
         else:
             self.fail("message")
         return True
@@ -231,12 +276,12 @@ class Tunnel:
         if self.on_move is not OnMove.REOPEN:
             return False
         if self.client.tracker.between_messages and self.node.tracker.between_messages:
-            self._cross(Event.NODE_OVER)
+            self._cross(Passed.NODE_OVER)
         else:
             self.fail("message")
         return True
 
-    def _cross(self, event: Event, move: Move | None = None) -> None:
+    def _cross(self, event: Passed, move: Move | None = None) -> None:
         self.stats.relays_moving += 1
         self.crossing = Crossing(self, self._config, move)
         self.client.transport.set_protocol(self.crossing)
@@ -245,7 +290,7 @@ class Tunnel:
     def _end_crossing(self) -> Crossing | None:
         crossing, self.crossing = self.crossing, None
         if crossing is not None:
-            crossing.state = State.OVER
+            crossing.state = Stage.OVER
             self.stats.relays_moving -= 1
             self._end_timer()
         return crossing
@@ -256,7 +301,7 @@ class Tunnel:
         """Leave the node, telling it `last`, and have the next one asked."""
         self.count()
         node = self.node
-        ended, node.ended, node.finished, node.lost = node.ended, True, True, True
+        ended, node.ended, node.finished, node.state = node.ended, True, True, State.GONE
         if ended:
             node.transport.abort()
         else:
@@ -281,8 +326,8 @@ class Tunnel:
         self.client.join(self.node)
         frame = self.client.tracker.close
         assert frame is not None
-        self.client.transport.write(server_frame(CLOSE, close_answer(frame)))
-        self.node.closed = True
+        if self.client.on(Event.CLOSE_HERE) is Action.SEND_CLOSE:
+            self.client.transport.write(server_frame(CLOSE, close_answer(frame)))
         self._pass_close(self.client)
 
     def fail(self, why: str) -> None:
@@ -305,11 +350,15 @@ class Tunnel:
         if crossing is not None:
             said = crossing.held_close()
             goodbye = server_frame(CLOSE, close_answer(said)) if said is not None else goodbye
-        if cause == "stop" and not self.client.closed and not self.node.lost:
-            self._tell(self.node, self.client.tracker, client_frame(CLOSE, close_payload(GOING_AWAY)))
-        elif not self.node.lost:
-            self.node.transport.abort()
-        self._tell(self.client, self.node.tracker, b"" if self.node.closed else goodbye)
+        self._tell(self.node, self.client.tracker, _TO_NODE[cause])
+        self._tell(self.client, self.node.tracker, goodbye)
+        self.deadline(self._config.linger_s)
+
+    def _wind_up(self) -> None:
+        """End both connections, after what is still to be written to them: there is nothing more to be said."""
+        self._cut = True
+        self._tell(self.node, self.client.tracker, b"")
+        self._tell(self.client, self.node.tracker, b"")
         self.deadline(self._config.linger_s)
 
     def abort(self) -> None:
@@ -318,37 +367,45 @@ class Tunnel:
         self.node.transport.abort()
 
     def _tell(self, side: Side, sent: FrameTracker, goodbye: bytes) -> None:
-        """Write `goodbye` and the end of the stream to `side`, if no frame is half `sent` there; else abort it."""
+        """Write the end of the stream to `side`; before it `goodbye`, if that is due and no frame is half `sent`."""
         transport = side.transport
-        if transport.is_closing():
+        if side.lost or transport.is_closing():
             return
-        if not sent.at_boundary:
-            transport.abort()
-            return
-        if not side.finished:
+        if goodbye and sent.at_boundary and not side.finished and side.on(Event.CLOSE_HERE) is Action.SEND_CLOSE:
             transport.write(goodbye)
-        if side.ended or not transport.can_write_eof():
+        done = side.finished and not unsent_bytes(transport)  # it has everything: a reset takes nothing from it
+        if side.ended or done or not transport.can_write_eof():
             transport.close()
             return
         transport.set_protocol(Discard(side))
         if not side.finished:
+            side.finished = True
             transport.write_eof()
         transport.resume_reading()
 
     def deadline(self, delay_s: float) -> None:
-        """Let the present state of things last for `delay_s` more and no longer."""
+        """Let the present state of things last for `delay_s` more, and as long as what was sent still arrives."""
         self._end_timer()
-        self._timer = asyncio.get_running_loop().call_later(delay_s, self._expire)
+        self._unsent = -1
+        self._timer = asyncio.get_running_loop().call_later(delay_s, self._expire, delay_s)
 
     def _end_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    def _expire(self) -> None:
+    def _expire(self, delay_s: float) -> None:
         self._timer = None
         if self.crossing is not None:
             self.crossing.expired()
+            return
+        unsent = unsent_bytes(self.client.transport) + unsent_bytes(self.node.transport)
+        if unsent and (unsent < self._unsent or self._unsent < 0):
+            self._unsent = unsent
+            self._timer = asyncio.get_running_loop().call_later(delay_s, self._expire, delay_s)
+            return
+        if self._breach is not None and not self._cut:
+            self._tell_breach(self._breach)
             return
         if not self._cut:
             self._cut = True

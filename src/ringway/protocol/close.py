@@ -63,6 +63,7 @@ _ROWS = (
 CODES: dict[int, CloseCode] = {row.code: row for row in _ROWS}
 
 NORMAL = 1000
+GOING_AWAY = 1001
 PROTOCOL_ERROR = 1002
 UNSUPPORTED_DATA = 1003
 INVALID_PAYLOAD = 1007

@@ -81,21 +81,21 @@ def is_lone(piece: bytes | memoryview, lone: tuple[int, ...]) -> bool:
 class FrameTracker:
     """Follows frame boundaries in one direction of a relayed stream; looks at headers, never at payloads.
 
-    `masked` is what every frame must be: True from a client, False from a server. A violation raises `ProtocolError`
-    and leaves the tracker as it was: the piece that holds it must not be relayed, nor anything after it.
-
-    A close frame is held back from its first byte on: `feed` says how much of a piece comes before it. Who relays
-    passes `close` on once it is whole, or does something else about it; so it never stands half sent.
+    `masked` is what every frame must be: True from a client, False from a server. `feed` returns what is to be passed
+    on of a piece. Held back are a header that is not whole, so that a bad one is never begun, and a close frame from
+    its first byte on: who relays passes `close` on once it is whole, or does something else about it. Behind a close
+    frame, and from a violation on, the stream is `over`: what comes before is passed on, the rest is dropped
+    (`protocol.closing`).
 
     A relay may pass pieces without asking that change nothing here: those for which `is_lone(piece, tracker.lone)` is
     true. That is the common case, a short whole message in one piece, while no message, frame or close is under way.
 
-    Invariant: between calls either `_left` payload bytes of a frame are outstanding and `_head` is empty, or
-    `_head` holds the beginning of the next frame's header.
+    Invariant: between calls either `_left` payload bytes of a frame are outstanding and `_held` is empty, or
+    `_held` holds the beginning of the next frame.
     """
 
     __slots__ = (
-        "_close", "_fragmented", "_head", "_left", "_lone", "_mask_bit", "_mask_bytes", "_rsv", "closed", "lone",
+        "_fragmented", "_held", "_left", "_lone", "_mask_bit", "_mask_bytes", "_rsv", "breach", "close", "lone", "over",
     )  # fmt: skip
 
     def __init__(self, *, masked: bool, extensions: bool = False) -> None:
@@ -103,91 +103,86 @@ class FrameTracker:
         self._mask_bytes = 4 if masked else 0
         self._rsv = 0 if extensions else 0x70  # reserved bits belong to extensions
         self._left = 0
-        self._head = b""
+        self._held = b""
         self._fragmented = False
-        self._close: bytes | None = None
         self._lone = LONE_MASKED if masked else LONE_PLAIN
         self.lone = self._lone
         """By second byte, the size of a lone frame that changes nothing here; -1 where there is none."""
-        self.closed = False
-        """Whether a whole close frame has passed: nothing may follow it."""
+        self.close: bytes | None = None
+        """The close frame that has come, header and mask included, once it is whole."""
+        self.breach: ProtocolError | None = None
+        """The rule that was broken, if one was."""
+        self.over = False
+        """Whether a whole close frame has come, or a rule was broken: nothing that follows counts."""
 
     @property
     def at_boundary(self) -> bool:
         """Whether a control frame may be put in here: no frame is half passed on."""
-        if self._close is not None:
-            return True
-        return self._head[0] & 0x0F == CLOSE if self._head else not self._left
+        return not self._left
 
     @property
     def between_messages(self) -> bool:
         """Whether another stream may go on from here: no frame and no message is half passed on."""
-        return not self._fragmented and self.at_boundary
+        return not (self._fragmented or self._left)
 
-    @property
-    def close(self) -> bytes | None:
-        """The close frame that has passed, header and mask included, once it is whole; else None."""
-        return self._close if self.closed else None
-
-    def feed(self, data: bytes) -> int:
-        """Follow `data`, the next bytes of the stream; return how many of them come before a close frame."""
+    def feed(self, data: bytes) -> bytes:
+        """Follow `data`, the next bytes of the stream; return what is to be passed on now."""
         size = len(data)
-        if size < self._left and self._close is None:
+        if size < self._left:
             self._left -= size
-            return size
-        return size if is_lone(data, self.lone) else self._follow(data)
+            return data
+        return data if is_lone(data, self.lone) else self._follow(data)
 
-    def feed_message(self, data: bytes) -> int:
-        """Follow `data` up to the end of the message that is half passed on; return how many bytes that is.
+    def feed_message(self, data: bytes) -> tuple[bytes, bytes]:
+        """Follow `data` up to the end of the message that is half passed on; return these bytes, and those behind.
 
-        What follows there was not looked at. Where `between_messages` does not hold afterwards, the message goes on,
-        and all of `data` was followed: what is returned are its bytes before a close frame.
+        What is behind was not looked at. Where `between_messages` does not hold afterwards, the message goes on, and
+        all of `data` was followed as `feed` does.
         """
-        return 0 if self.between_messages else self._follow(data, one=True)
+        if self.between_messages:
+            return b"", data
+        passed = self._follow(data, one=True)
+        if not self.between_messages or self.over:
+            return passed, b""
+        behind, self._held, self.lone = self._held, b"", self._lone
+        return passed, behind
 
-    def _follow(self, data: bytes, one: bool = False) -> int:
+    def _follow(self, data: bytes, one: bool = False) -> bytes:
         """Follow `data` frame by frame in local names, and keep the state only at the end.
 
-        With `one`, no further than the end of the message under way: where it is not fragmented, that of its frame.
+        With `one`, no further than the end of the message under way, and hold the rest; where that message is not
+        fragmented, it ends with its frame.
         """
+        if self.over:
+            return b""
+        if self._held:
+            data = self._held + data
         pos = self._left
-        kept = len(self._head)
-        if kept:
-            data = self._head + data
         size = len(data)
-        close = self._close
-        held = 0  # from where on bytes belong to the close frame
-        if close is not None:
-            close += data[: min(pos, size)]
         fragmented = self._fragmented
-        while pos < size:
-            if one and pos and not fragmented:
-                data = data[:pos]
-                size = pos
-                break
-            end = self._frame(data, pos, size)
-            if end < 0:
-                break
-            first = data[pos]
-            if close is not None:
-                raise ProtocolError(PROTOCOL_ERROR, "a frame follows the close frame")
-            if fragmented or (first != 0x81 and first != 0x82):
-                fragmented = self._check_first(first, end, data, pos, fragmented)
-                if first & 0x0F == CLOSE:
-                    close, held = data[pos:end], pos
-            pos = end
-        left = self._left = pos - size if pos > size else 0
-        head = self._head = data[pos:]
+        try:
+            while pos < size and not (one and pos and not fragmented):
+                end = self._frame(data, pos, size)
+                if end < 0:
+                    break
+                first = data[pos]
+                if fragmented or (first != 0x81 and first != 0x82):
+                    fragmented = self._check_first(first, end, data, pos, fragmented)
+                    if first & 0x0F == CLOSE:
+                        if end <= size:
+                            self.close = data[pos:end]
+                        break
+                pos = end
+        except ProtocolError as error:
+            self.breach = error
         self._fragmented = fragmented
-        if close is not None:
-            self._close = close
-            self.closed = not left
-            self.lone = LONE_NEVER
-            return max(0, held - kept)
-        self.lone = LONE_NEVER if fragmented or left or head else self._lone
-        if head and head[0] & 0x0F == CLOSE:
-            return max(0, pos - kept)
-        return size - kept
+        if self.close is not None or self.breach is not None:
+            self._left, self._held, self.lone, self.over = 0, b"", LONE_NEVER, True
+            return data[:pos]
+        left = self._left = pos - size if pos > size else 0
+        held = self._held = data[pos:]
+        self.lone = LONE_NEVER if fragmented or left or held else self._lone
+        return data[:pos] if held else data
 
     def _frame(self, data: bytes, pos: int, size: int) -> int:
         """Return where the frame whose header is at `pos` ends, or -1 where that header is not whole yet."""

@@ -136,7 +136,7 @@ async def test_what_was_held_and_is_no_websocket_is_told_when_it_is_looked_at():
         await client.close()
         await made.idle()
         assert made.stats.cut == {"client_frame": 1}
-        assert two.visits[0].got == []
+        assert two.visits[0].got == [b"good"]
 
 
 @pytest.mark.parametrize("reset", [False, True])

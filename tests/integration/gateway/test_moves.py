@@ -63,7 +63,23 @@ async def test_a_message_in_fragments_is_finished_at_the_old_node():
         assert (donor.pings, target.pings) == ([b"still there?"], [b"and now?"])
 
 
-@pytest.mark.parametrize("cut", [1, 5, 14, 600_000, 1_000_013])
+@pytest.mark.parametrize("cut", [1, 5, 13])
+async def test_a_message_whose_header_is_not_whole_goes_to_the_next_node(cut):
+    large = masked(0x82, b"x" * 1_000_000)
+    async with ring() as made:
+        one, two = made.nodes
+        client = await made.dial()
+        donor = await one.visit()
+        await client.send(large[:cut])
+        await made.move(donor, two)
+        target = await two.visit()
+        await client.send(large[cut:] + text(b"next"))
+        await eventually(lambda: target.got[1:] == [b"next"], SLOW_S)
+        assert (donor.got, donor.close) == ([], (1012, ""))
+        assert len(target.got[0]) == 1_000_000
+
+
+@pytest.mark.parametrize("cut", [14, 600_000, 1_000_013])
 async def test_a_large_message_is_cut_nowhere(cut):
     large = masked(0x82, b"x" * 1_000_000)
     async with ring() as made:

@@ -48,7 +48,7 @@ def test_a_tracker_knows_where_frames_end() -> None:
     frame = masked(0x81, b"x" * 300)
     for cut in range(1, len(frame)):
         tracker.feed(frame[:cut])
-        assert not tracker.at_boundary, cut
+        assert tracker.at_boundary == (cut < 8), cut  # a header is held back until it is whole
         tracker.feed(frame[cut:])
         assert tracker.at_boundary, cut
 
@@ -78,7 +78,6 @@ HARD = {
     "continues nothing": masked(0x80, b""),
     "message within a message": masked(0x01, b"a") + masked(0x81, b"b"),
     "length with the highest bit": b"\x82\xff\x80" + b"\0" * 7 + b"mask",
-    "a frame after the close": masked(0x88, b"\x03\xe8") + masked(0x81, b"x"),
     "HTTP": b"GET /internal HTTP/1.1\r\nHost: x\r\n\r\n",
 }
 
@@ -88,28 +87,68 @@ def test_what_breaks_the_framing_is_refused_however_it_is_cut(name: str) -> None
     data = HARD[name]
     for cut in range(len(data)):
         tracker = FrameTracker(masked=True)
-        with pytest.raises(ProtocolError) as caught:
-            feed_all(tracker, data[:cut], data[cut:])
-        assert caught.value.close_code == 1002, cut
+        feed_all(tracker, data[:cut], data[cut:])
+        assert tracker.breach is not None
+        assert tracker.breach.close_code == 1002, cut
+        assert tracker.over
 
 
-def test_a_violation_leaves_the_tracker_where_it_stood() -> None:
-    tracker = FrameTracker(masked=False)
-    tracker.feed(b"\x01\x02ab")
-    with pytest.raises(ProtocolError):
-        tracker.feed(b"\x00\x01c\x81\x01d")
-    assert tracker.at_boundary
-    tracker.feed(b"\x80\x01c")
-    assert tracker.lone is FrameTracker(masked=False).lone
+def test_what_comes_before_a_violation_is_passed_on_and_nothing_after_it() -> None:
+    good = b"\x01\x02ab" + b"\x00\x01c"
+    bad = b"\x81\x01d" + b"\x80\x01e"
+    for cut in range(1, len(good + bad)):
+        tracker = FrameTracker(masked=False)
+        pieces = (good + bad)[:cut], (good + bad)[cut:]
+        assert b"".join(tracker.feed(piece) for piece in pieces) == good, cut
+        assert tracker.breach is not None
+        assert tracker.at_boundary
+        assert tracker.feed(b"\x80\x01c") == b""
+        assert tracker.close is None
+
+
+def test_a_header_is_passed_on_whole() -> None:
+    frames = {6: masked(0x82, b"x"), 8: masked(0x82, b"x" * 300), 10: server_frame(BINARY, b"x" * 70000)}
+    for size, frame in frames.items():
+        for cut in range(1, size):
+            tracker = FrameTracker(masked=bool(frame[1] & 0x80))
+            assert tracker.feed(frame[:cut]) == b""
+            assert tracker.between_messages
+            assert not is_lone(masked(0x81, b"x"), tracker.lone)
+            assert tracker.feed(frame[cut:]) == frame
+            assert tracker.lone is FrameTracker(masked=bool(frame[1] & 0x80)).lone
 
 
 def test_a_server_must_not_mask() -> None:
-    with pytest.raises(ProtocolError):
-        FrameTracker(masked=False).feed(masked(0x81, b"x"))
+    tracker = FrameTracker(masked=False)
+    assert tracker.feed(masked(0x81, b"x")) == b""
+    assert tracker.breach is not None
 
 
 def test_extensions_may_use_the_reserved_bits() -> None:
-    FrameTracker(masked=True, extensions=True).feed(masked(0xC1, b"x"))
+    tracker = FrameTracker(masked=True, extensions=True)
+    assert tracker.feed(masked(0xC1, b"x")) == masked(0xC1, b"x")
+
+
+BEHIND_A_CLOSE = {
+    "ping": masked(0x89, b"?"),
+    "pong": masked(0x8A, b""),
+    "message": masked(0x81, b"x"),
+    "a second close": masked(0x88, b"\x03\xe9"),
+    "half a header": b"\x81",
+    "no frame at all": b"GET / HTTP/1.1\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("name", BEHIND_A_CLOSE)
+def test_what_follows_a_close_frame_is_dropped_whatever_it_is(name: str) -> None:
+    before, close = masked(0x81, b"last"), masked(0x88, b"\x03\xe8")
+    data = before + close + BEHIND_A_CLOSE[name]
+    for cut in range(1, len(data) + 1):
+        tracker = FrameTracker(masked=True)
+        assert b"".join(tracker.feed(piece) for piece in (data[:cut], data[cut:]) if piece) == before, cut
+        assert tracker.close == close
+        assert tracker.breach is None
+        assert tracker.over
 
 
 @pytest.mark.parametrize("masked_stream", [True, False])
@@ -117,12 +156,12 @@ def test_a_close_frame_is_kept_whole(masked_stream: bool) -> None:
     frame = masked(0x88, close_payload(4001, "ä")) if masked_stream else server_frame(CLOSE, close_payload(4001, "ä"))
     for cut in range(1, len(frame)):
         tracker = FrameTracker(masked=masked_stream)
-        assert tracker.feed(frame[:cut]) == 0
+        assert tracker.feed(frame[:cut]) == b""
         assert tracker.close is None
-        assert not tracker.closed
+        assert not tracker.over
         assert tracker.at_boundary
-        assert tracker.feed(frame[cut:]) == 0
-        assert tracker.closed
+        assert tracker.feed(frame[cut:]) == b""
+        assert tracker.over
         assert tracker.between_messages
         assert tracker.close == frame
         assert close_of(frame) == (4001, "ä")
@@ -131,18 +170,18 @@ def test_a_close_frame_is_kept_whole(masked_stream: bool) -> None:
 def test_what_comes_before_a_close_frame_is_passed_on() -> None:
     tracker = FrameTracker(masked=False)
     message = server_frame(TEXT, b"last words")
-    assert tracker.feed(message[:5]) == 5
+    assert tracker.feed(message[:5]) == message[:5]
     assert not tracker.at_boundary
-    assert tracker.feed(message[5:] + b"\x88") == len(message) - 5
+    assert tracker.feed(message[5:] + b"\x88") == message[5:]
     assert tracker.at_boundary
-    assert tracker.feed(b"\x00") == 0
+    assert tracker.feed(b"\x00") == b""
     assert tracker.close == b"\x88\x00"
 
 
 def test_a_close_frame_within_a_message_leaves_it_half_sent() -> None:
     tracker = FrameTracker(masked=False)
-    assert tracker.feed(b"\x01\x01a" + b"\x88\x00") == 3
-    assert tracker.closed
+    assert tracker.feed(b"\x01\x01a" + b"\x88\x00") == b"\x01\x01a"
+    assert tracker.over
     assert tracker.at_boundary
     assert not tracker.between_messages
 
@@ -150,16 +189,16 @@ def test_a_close_frame_within_a_message_leaves_it_half_sent() -> None:
 def test_a_stream_is_followed_to_the_end_of_the_message_under_way() -> None:
     begun, ping, end = masked(0x01, b"be"), masked(0x89, b"?"), masked(0x80, b"gun")
     tracker = FrameTracker(masked=True)
-    assert tracker.feed_message(begun) == 0
+    assert tracker.feed_message(begun) == (b"", begun)
     tracker.feed(begun[:-1])
-    assert tracker.feed_message(begun[-1:] + ping) == 1 + len(ping)
+    assert tracker.feed_message(begun[-1:] + ping) == (begun[-1:] + ping, b"")
     assert not tracker.between_messages
-    assert tracker.feed_message(ping + end + begun + begun) == len(ping + end)
+    assert tracker.feed_message(ping + end + begun + begun) == (ping + end, begun + begun)
     assert tracker.between_messages
-    assert tracker.feed_message(b"") == 0
-    tracker.feed(ping[:1])
+    assert tracker.feed_message(b"") == (b"", b"")
+    tracker.feed(ping[:-1])
     assert not tracker.between_messages
-    assert tracker.feed_message(ping[1:] + end) == len(ping) - 1
+    assert tracker.feed_message(ping[-1:] + end) == (ping[-1:], end)
     assert tracker.lone is FrameTracker(masked=True).lone
 
 
