@@ -4,6 +4,7 @@
 """
 
 import re
+import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
@@ -96,7 +97,7 @@ class Page(NamedTuple):
     publications: list[tuple[int, bytes]]
     """Offset and payload, in ascending order."""
     complete: bool
-    """Proven: these are all that followed `since`; none was trimmed, expired, lost, or left out for the limit."""
+    """Proven: these are all that followed `since`; none was trimmed, expired, lost, or left out for a limit."""
 
 
 class History(Protocol):
@@ -134,12 +135,19 @@ class History(Protocol):
         ...
 
     async def read(
-        self, channel: Channel, retention: Retention, since: int | None, limit: int, reverse: bool = False
+        self,
+        channel: Channel,
+        retention: Retention,
+        since: int | None,
+        limit: int,
+        reverse: bool = False,
+        bytes_max: int = sys.maxsize,
     ) -> Page:
         """Return up to `limit` publications: the first ones after the offset `since`, 0 being before all.
 
         With `since` None the newest ones; with `reverse` the last ones before `since`. Both say nothing about
-        completeness: there `complete` is False.
+        completeness: there `complete` is False. The page ends before the publication whose payload would take it
+        over `bytes_max`, but holds one at least; nor does the adapter gather much more than that to find them.
         """
         ...
 

@@ -25,12 +25,32 @@ class TokenBucket:
 
     def take(self, now: float, count: float = 1.0) -> bool:
         """Take `count` tokens, or none and return False."""
-        self._tokens = min(self.burst, self._tokens + max(0.0, now - self._at) * self.rate_per_s)
-        self._at = now
+        self._refill(now)
         if self._tokens < count:
             return False
         self._tokens -= count
         return True
+
+    def take_some(self, now: float, count: int) -> int:
+        """Take as many whole tokens as there are, `count` at most; return how many."""
+        self._refill(now)
+        taken = min(count, max(0, int(self._tokens)))
+        self._tokens -= taken
+        return taken
+
+    def charge(self, now: float, count: float) -> None:
+        """Take `count` tokens for what is done already, also those that are not there yet."""
+        self._refill(now)
+        self._tokens -= count
+
+    def debt_s(self, now: float) -> float:
+        """How long it is until all that was charged is paid, in seconds; 0 where it is."""
+        self._refill(now)
+        return max(0.0, -self._tokens / self.rate_per_s)
+
+    def _refill(self, now: float) -> None:
+        self._tokens = min(self.burst, self._tokens + max(0.0, now - self._at) * self.rate_per_s)
+        self._at = now
 
 
 class AddressRates:

@@ -8,10 +8,12 @@ Nothing runs by itself: what has expired goes when the namespace is next touched
 """
 
 import secrets
+import sys
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from ringway.engine.page import newest_within, within
 from ringway.ports import Page, Position, Retention
 from ringway.types import Channel
 
@@ -74,15 +76,17 @@ class Namespace:
         kept = self._channels.get(channel)
         return kept.offsets[-1] if kept else self._newest
 
-    def read(self, channel: Channel, since: int | None, limit: int, reverse: bool, now: float) -> Page:
+    def read(
+        self, channel: Channel, since: int | None, limit: int, reverse: bool, now: float, bytes_max: int = sys.maxsize
+    ) -> Page:
         """See `ports.History.read`."""
         newest = self.newest(channel, now)
         kept = self._channels.get(channel, _Kept(self._gone))
         chosen = [offset for offset in kept.offsets if since is None or (offset < since if reverse else offset > since)]
-        complete = since is not None and not reverse and kept.gone <= since <= self._newest and len(chosen) <= limit
-        if limit < len(chosen):
-            chosen = chosen[len(chosen) - limit :] if reverse or since is None else chosen[:limit]
-        return Page(self.epoch, newest, [(offset, self._publications[offset][2]) for offset in chosen], complete)
+        found = [(offset, self._publications[offset][2]) for offset in chosen]
+        page = newest_within(found, limit, bytes_max) if reverse or since is None else within(found, limit, bytes_max)
+        complete = since is not None and not reverse and kept.gone <= since <= self._newest and len(page) == len(found)
+        return Page(self.epoch, newest, page, complete)
 
     def _expire(self, now: float) -> None:
         until = now - self.retention.ttl_s
@@ -141,10 +145,16 @@ class MemoryHistory:
         return Position(namespace.epoch, namespace.newest(channel, self._now()))
 
     async def read(
-        self, channel: Channel, retention: Retention, since: int | None, limit: int, reverse: bool = False
+        self,
+        channel: Channel,
+        retention: Retention,
+        since: int | None,
+        limit: int,
+        reverse: bool = False,
+        bytes_max: int = sys.maxsize,
     ) -> Page:
         """Return what is kept."""
-        return self._open(retention).read(channel, since, limit, reverse, self._now())
+        return self._open(retention).read(channel, since, limit, reverse, self._now(), bytes_max)
 
     def _open(self, retention: Retention) -> Namespace:
         self._require()

@@ -10,6 +10,7 @@ sequence number and that of the message before it on its subject, so a gap shows
 import asyncio
 import hashlib
 import secrets
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -79,13 +80,19 @@ class NatsHistory:
             return await reader.position()
 
     async def read(
-        self, channel: Channel, retention: Retention, since: int | None, limit: int, reverse: bool = False
+        self,
+        channel: Channel,
+        retention: Retention,
+        since: int | None,
+        limit: int,
+        reverse: bool = False,
+        bytes_max: int = sys.maxsize,
     ) -> Page:
-        """Read in batches; see `nats_read`. Without `since`, or in reverse, all that is kept is read, then cut."""
+        """Read in batches; see `nats_read`. Without `since`, or in reverse, all that is kept passes by."""
         async with self._reading(channel, retention) as reader:
             if since is None or reverse:
-                return await reader.read_back(since, limit)
-            return await reader.read_on(since, limit)
+                return await reader.read_back(since, limit, bytes_max)
+            return await reader.read_on(since, limit, bytes_max)
 
     def lost(self) -> None:
         """The connection is gone, and with it the answers to all that was asked."""

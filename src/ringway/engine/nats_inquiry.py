@@ -31,8 +31,8 @@ ANSWER_S = 3.0
 BATCH_MAX = 1000
 """Messages of one direct read; NATS says how many are left."""
 
-BATCH_BYTES_MAX = 4 << 20
-"""Bytes of one direct read, or one message more: NATS cuts off who takes 64 MB too slowly, everything else included."""
+BATCH_BYTES_MAX = 1 << 20
+"""Bytes of one direct read, or one message more: all of them wait here until the last has come."""
 
 _AGAIN = (408, 429, 503)
 """Classes of refusals that pass: no leader, too much to do, no quorum."""
@@ -112,13 +112,18 @@ class Inquiry:
             raise refusal(answer.error)
         return answer.message.seq if answer.message else 0
 
-    async def batch(self, stream: str, subject: str, start: int, count: int) -> tuple[list[tuple[int, bytes]], int]:
-        """Return up to `count` messages of `subject` from sequence `start` on, and how many more there are."""
+    async def batch(
+        self, stream: str, subject: str, start: int, count: int, bytes_max: int
+    ) -> tuple[list[tuple[int, bytes]], int]:
+        """Return up to `count` messages of `subject` from sequence `start` on, and how many more there are.
+
+        They end behind the message that takes them over `bytes_max`, by NATS's count.
+        """
         wanted = {
             "seq": max(start, 1),
             "next_by_subj": subject,
             "batch": min(count, BATCH_MAX),
-            "max_bytes": BATCH_BYTES_MAX,
+            "max_bytes": min(bytes_max, BATCH_BYTES_MAX),
         }
         *messages, (end, _) = await self._ask(f"$JS.API.DIRECT.GET.{stream}", json.dumps(wanted).encode(), many=True)
         _is_end(end)

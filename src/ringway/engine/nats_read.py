@@ -12,9 +12,8 @@ import asyncio
 from ringway.engine.nats_inquiry import Inquiry
 from ringway.engine.nats_keeper import Keeper
 from ringway.engine.nats_stream import is_complete
+from ringway.engine.page import Publications, Window, within
 from ringway.ports import Page, Position
-
-Publications = list[tuple[int, bytes]]
 
 ALL = 1 << 62
 
@@ -41,55 +40,88 @@ class Reader:
             if (await self._keeper.look()).epoch == epoch:
                 return Position(epoch, offset)
 
-    async def read_back(self, before: int | None, limit: int) -> Page:
-        """Return the last `limit` publications before the offset `before`, or of all."""
+    async def read_back(self, before: int | None, limit: int, bytes_max: int) -> Page:
+        """Return the last publications before the offset `before`, or of all, up to `limit` and `bytes_max`."""
         while True:
             epoch = self._keeper.epoch
-            found, _, offset = await self._fetch(1, ALL)
-            chosen = [one for one in found if before is None or one[0] < before]
+            window = Window(limit, bytes_max)
+            offset = await self._walk(window, before)
             if (await self._keeper.look()).epoch == epoch:
-                return Page(epoch, offset, chosen[max(len(chosen) - limit, 0) :], False)
+                return Page(epoch, offset, window.publications(), False)
 
-    async def read_on(self, since: int, limit: int) -> Page:
-        """Return the first `limit` publications after the offset `since`, and whether that is proven to be all."""
+    async def read_on(self, since: int, limit: int, bytes_max: int) -> Page:
+        """Return the first publications after the offset `since`, up to `limit` and `bytes_max`.
+
+        Say too whether that is proven to be all.
+        """
         while True:
             epoch = self._keeper.epoch
-            found, more, offset = await self._fetch(since, limit + 1)  # `since` itself may be there, and proves much
-            chosen = [one for one in found if one[0] > since]
-            cut = more or len(chosen) > limit
+            # `since` itself may be there, and proves much
+            found, more, offset = await self._fetch(since, limit + 1, bytes_max)
+            all_of_them = [one for one in found if one[0] > since]
+            chosen = within(all_of_them, limit, bytes_max)
+            cut = more or len(chosen) < len(all_of_them)
             if cut:
                 offset = await self._newest()
             led = cut or self._keeper.replicas == 1 or await self._leader_agrees(since, chosen, offset)
             info = await self._keeper.look()
             if info.epoch == epoch:
                 complete = not cut and led and is_complete(since, [place for place, _ in found], info)
-                return Page(epoch, offset, chosen[:limit], complete)
+                return Page(epoch, offset, chosen, complete)
 
-    async def _fetch(self, start: int, count: int) -> tuple[Publications, bool, int]:
+    async def _fetch(self, start: int, count: int, bytes_max: int) -> tuple[Publications, bool, int]:
         """Return up to `count` publications from `start` on, whether there are more, and where one stands behind them.
 
-        Where none is found, that is the stream's newest as it was before another look found none again.
+        They end with the one after `start` that takes them over `bytes_max`. Where none is found, the place is the
+        stream's newest as it was before another look found none again.
         """
-        found, more = await self._batches(start, count)
+        found, more = await self._batches(start, count, bytes_max)
         last = 0
         if not found:
             last = (await self._keeper.look()).state.last_seq
-            found, more = await self._batches(start, count)
+            found, more = await self._batches(start, count, bytes_max)
         return found, more, found[-1][0] if found else last
 
-    async def _batches(self, start: int, count: int) -> tuple[Publications, bool]:
+    async def _batches(self, start: int, count: int, bytes_max: int) -> tuple[Publications, bool]:
         newest = await self._newest() if self._keeper.replicas > 1 else 0
         while True:
             found: Publications = []
-            left = 1
-            while left and len(found) < count:
+            left, room = 1, bytes_max
+            while left and len(found) < count and room > 0:
                 behind = found[-1][0] + 1 if found else start
-                some, left = await self._inquiry.batch(self._keeper.name, self._subject, behind, count - len(found))
+                some, left = await self._batch(behind, count - len(found), room)
                 found += some
+                room -= sum(len(payload) for offset, payload in some if offset > start)
             reached = found[-1][0] if found else max(start - 1, 0)
             if left or reached >= newest:
                 return found, left > 0
             await asyncio.sleep(LAG_S)
+
+    async def _walk(self, window: Window, before: int | None) -> int:
+        """Let all publications pass through `window`, those before `before` alone; return where one stands behind all.
+
+        A batch at a time: a channel may keep more than is wanted of it. Where nothing is kept, as in `_fetch`.
+        """
+        reached = await self._pass(window, before)
+        if reached:
+            return reached
+        last = (await self._keeper.look()).state.last_seq
+        return await self._pass(window, before) or last
+
+    async def _pass(self, window: Window, before: int | None) -> int:
+        newest = await self._newest() if self._keeper.replicas > 1 else 0
+        reached = 0
+        while True:
+            some, left = await self._batch(reached + 1, ALL, ALL)
+            window.add(some, before)
+            reached = some[-1][0] if some else reached
+            if not left:
+                if reached >= newest:
+                    return reached
+                await asyncio.sleep(LAG_S)
+
+    async def _batch(self, start: int, count: int, bytes_max: int) -> tuple[Publications, int]:
+        return await self._inquiry.batch(self._keeper.name, self._subject, start, count, bytes_max)
 
     async def _newest(self) -> int:
         if self._keeper.replicas > 1:

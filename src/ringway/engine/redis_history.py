@@ -13,10 +13,12 @@ is known of the channel goes a day later.
 import asyncio
 import hashlib
 import secrets
+import sys
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from ringway.engine import redis_script
+from ringway.engine.page import within
 from ringway.engine.redis_broker import check_size
 from ringway.engine.redis_link import Word
 from ringway.engine.redis_name import Names
@@ -88,45 +90,64 @@ class RedisHistory:
         return Position(epoch.decode(), int(offset))
 
     async def read(
-        self, channel: Channel, retention: Retention, since: int | None, limit: int, reverse: bool = False
+        self,
+        channel: Channel,
+        retention: Retention,
+        since: int | None,
+        limit: int,
+        reverse: bool = False,
+        bytes_max: int = sys.maxsize,
     ) -> Page:
         """Read in steps of some MiB, each atomic; what comes in between is read too."""
         try:
             async with asyncio.timeout(READ_S):
                 if since is None or reverse:
-                    return await self._read_back(channel, retention, since, limit)
-                return await self._read_on(channel, retention, since, limit)
+                    return await self._read_back(channel, retention, since, limit, bytes_max)
+                return await self._read_on(channel, retention, since, limit, bytes_max)
         except TimeoutError:
             raise EngineAway(f"Redis did not answer for the history within {READ_S:g} s; retry") from None
         except Unconfirmed as error:
             raise EngineAway(str(error)) from None  # reading does nothing: it is safe to retry
 
-    async def _read_back(self, channel: Channel, retention: Retention, since: int | None, limit: int) -> Page:
-        part = await self._part(channel, retention, since, limit, back=True)
+    async def _read_back(
+        self, channel: Channel, retention: Retention, since: int | None, limit: int, bytes_max: int
+    ) -> Page:
+        part = await self._part(channel, retention, since, limit, bytes_max, back=True)
         found = part.publications
-        while part.publications and len(found) < limit:
-            part = await self._part(channel, retention, found[-1][0], limit - len(found), back=True)
+        while part.publications and len(found) < limit and (left := bytes_max - _size(found)) > 0:
+            part = await self._part(channel, retention, found[-1][0], limit - len(found), left, back=True)
             found += part.publications
-        return Page(part.epoch, part.newest, found[::-1], complete=False)
+        return Page(part.epoch, part.newest, within(found, limit, bytes_max)[::-1], complete=False)
 
-    async def _read_on(self, channel: Channel, retention: Retention, since: int, limit: int) -> Page:
-        first = part = await self._part(channel, retention, since, limit)
+    async def _read_on(self, channel: Channel, retention: Retention, since: int, limit: int, bytes_max: int) -> Page:
+        first = part = await self._part(channel, retention, since, limit, bytes_max)
         found, complete = part.publications, part.proven
         while part.publications and len(found) < limit and found[-1][0] < part.newest:
-            part = await self._part(channel, retention, found[-1][0], limit - len(found))
+            left = bytes_max - _size(found)
+            if left <= 0:
+                break
+            part = await self._part(channel, retention, found[-1][0], limit - len(found), left)
             if part.epoch != first.epoch:
                 raise EngineAway("the history began anew while it was read; retry")
             found += part.publications
             complete = complete and part.proven
+        found = within(found, limit, bytes_max)
         reached = found[-1][0] if found else since
         return Page(part.epoch, part.newest, found, complete and reached == part.newest)
 
     async def _part(
-        self, channel: Channel, retention: Retention, since: int | None, limit: int, *, back: bool = False
+        self,
+        channel: Channel,
+        retention: Retention,
+        since: int | None,
+        limit: int,
+        bytes_max: int,
+        *,
+        back: bool = False,
     ) -> _Part:
         keys = self._keys(channel, retention)
         at = "" if since is None else since
-        answer = self._run(redis_script.read, keys, retention, at, limit, int(back), READ_BYTES)
+        answer = self._run(redis_script.read, keys, retention, at, limit, int(back), min(bytes_max, READ_BYTES))
         epoch, newest, proven, entries = await answer
         found = list(zip(map(int, entries[::2]), entries[1::2], strict=True))
         return _Part(epoch.decode(), int(newest), bool(proven), found)
@@ -144,3 +165,7 @@ class RedisHistory:
         shard = self._wire.shard_of(keys[0])
         about = shard.line, secrets.token_hex(4), retention.size, int(retention.ttl_s * 1000)
         return shard.commands.ask(script(keys, *about, *arguments))
+
+
+def _size(publications: list[tuple[int, bytes]]) -> int:
+    return sum(len(payload) for _, payload in publications)

@@ -7,6 +7,7 @@ the one place that knows more of it than its documented API (2.3), and does what
 
 import asyncio
 import logging
+import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -19,6 +20,9 @@ from ringway.node.latency import Latency
 if TYPE_CHECKING:
     from ringway.node.config import NodeConfig
     from ringway.node.stats import Stats
+
+UNSENT_BYTES_MAX: int | None = getattr(socket, "TCP_NOTSENT_LOWAT", None)
+"""The option that bounds what the kernel holds of a connection and has not sent (tcp(7)); Linux and macOS have it."""
 
 READ_BUFFER_BYTES = 2048
 """picows' minimum; it grows with what comes, and most clients send little."""
@@ -180,10 +184,17 @@ async def listen(config: "NodeConfig", gate: Gate, welcome: Welcome) -> asyncio.
         )
 
     loop = asyncio.get_running_loop()
-    return await loop.create_server(
+    server = await loop.create_server(
         lambda: Handshake(config, gate, welcome, take_over),
         config.host,
         config.port,
         backlog=config.backlog,
         reuse_address=True,
+        start_serving=False,
     )
+    for sock in server.sockets:  # what is accepted has the same
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, config.receive_buffer_bytes)
+        if UNSENT_BYTES_MAX is not None:
+            sock.setsockopt(socket.IPPROTO_TCP, UNSENT_BYTES_MAX, config.unsent_bytes_max)
+    await server.start_serving()
+    return server

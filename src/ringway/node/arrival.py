@@ -19,9 +19,10 @@ from ringway.core.handover import Heard, Step, Target, next_step
 from ringway.core.session import WATCHING, Held, Session, decode_session
 from ringway.core.stream import Cut
 from ringway.errors import EngineError, ProtocolError, TicketError
+from ringway.node.allowance import Pause
 from ringway.node.subscribe import enter
 from ringway.protocol.close import SERVICE_RESTART
-from ringway.protocol.codec import PING, decode_commands
+from ringway.protocol.codec import PING
 from ringway.protocol.command import ClientInfo
 from ringway.protocol.handover import (
     Answer,
@@ -277,9 +278,10 @@ class Arrivals:
     def _go_on(self, connection: "Connection", session: Session) -> None:
         """Carry out what the donor left, then what has come meanwhile, in order; at last close, if the client did."""
         backlog, connection.backlog = connection.backlog, None
-        frames = [decode_commands(frame) for frame in session.commands if frame != PING]
+        frames = [frame for frame in session.commands if frame != PING]
         if backlog is not None:
             frames.extend(backlog.frames)
+        connection.resume_reading(Pause.BACKLOG)
         while frames and connection.is_usable:
             self.shared.workers.take(connection, frames.pop(0))
         if frames:

@@ -19,37 +19,49 @@ if TYPE_CHECKING:
     from ringway.node.shared import Shared
 
 
+CLIENT_BYTES = 100
+"""What a client costs in an answer about presence, also where it is only counted: about what its name takes."""
+
+
 async def history(shared: "Shared", connection: "Connection", command_id: int, request: HistoryRequest) -> bytes:
     """Answer with what is kept, in a bounded number and size."""
-    return await or_refusal(shared, command_id, _history(shared, command_id, request))
+    return await or_refusal(shared, command_id, _history(shared, connection, command_id, request))
 
 
 async def presence(shared: "Shared", connection: "Connection", command_id: int, request: PresenceRequest) -> bytes:
     """Answer with who is subscribed."""
-    return await or_refusal(shared, command_id, _presence(shared, command_id, request))
+    return await or_refusal(shared, command_id, _presence(shared, connection, command_id, request))
 
 
 async def presence_stats(
     shared: "Shared", connection: "Connection", command_id: int, request: PresenceRequest
 ) -> bytes:
     """Answer with how many are subscribed."""
-    return await or_refusal(shared, command_id, _presence_stats(shared, command_id, request))
+    return await or_refusal(shared, command_id, _presence_stats(shared, connection, command_id, request))
 
 
-async def _history(shared: "Shared", command_id: int, request: HistoryRequest) -> bytes:
-    page = await _read(shared, request)
-    since = request.since
-    if since is not None and since.epoch and since.epoch != page.epoch:
-        raise command_error(UNRECOVERABLE_POSITION, f"the epoch is {page.epoch} now")
-    return encode(Reply(id=command_id, history=_result(shared, page, reverse=request.reverse)))
+async def _history(shared: "Shared", connection: "Connection", command_id: int, request: HistoryRequest) -> bytes:
+    async with shared.streams.reader.answering:
+        page = await _read(shared, request)
+        connection.allowance.answer(shared.clock(), _read_bytes(shared, request, page))
+        since = request.since
+        if since is not None and since.epoch and since.epoch != page.epoch:
+            raise command_error(UNRECOVERABLE_POSITION, f"the epoch is {page.epoch} now")
+        return encode(Reply(id=command_id, history=_result(shared, page, reverse=request.reverse)))
 
 
-async def _presence(shared: "Shared", command_id: int, request: PresenceRequest) -> bytes:
-    return encode(Reply(id=command_id, presence=await shared.presence.clients(_present(shared, request))))
+async def _presence(shared: "Shared", connection: "Connection", command_id: int, request: PresenceRequest) -> bytes:
+    found = await shared.presence.clients(_present(shared, request))
+    connection.allowance.answer(shared.clock(), len(found.presence) * CLIENT_BYTES)
+    return encode(Reply(id=command_id, presence=found))
 
 
-async def _presence_stats(shared: "Shared", command_id: int, request: PresenceRequest) -> bytes:
-    return encode(Reply(id=command_id, presence_stats=await shared.presence.stats(_present(shared, request))))
+async def _presence_stats(
+    shared: "Shared", connection: "Connection", command_id: int, request: PresenceRequest
+) -> bytes:
+    found = await shared.presence.stats(_present(shared, request))
+    connection.allowance.answer(shared.clock(), found.num_clients * CLIENT_BYTES)
+    return encode(Reply(id=command_id, presence_stats=found))
 
 
 async def _read(shared: "Shared", request: HistoryRequest) -> Page:
@@ -64,7 +76,19 @@ async def _read(shared: "Shared", request: HistoryRequest) -> Page:
         if limit == 0:
             epoch, offset = await shared.streams.reader.position(channel, retention)
             return Page(epoch, offset, [], complete=False)
-        return await shared.streams.reader.read(channel, retention, since, limit, reverse=request.reverse)
+        bytes_max = shared.config.answer_bytes_max
+        return await shared.streams.reader.read(
+            channel, retention, since, limit, reverse=request.reverse, bytes_max=bytes_max
+        )
+
+
+def _read_bytes(shared: "Shared", request: HistoryRequest, page: Page) -> int:
+    """What the engine may have had to read for `page`: to find the newest, all that the channel keeps (NATS has to)."""
+    size = sum(len(payload) for _, payload in page.publications)
+    retention = shared.namespaces.of(Channel(request.channel)).retention
+    if not request.reverse or retention is None or not page.publications:
+        return size
+    return size * max(1, retention.size // len(page.publications))
 
 
 def _result(shared: "Shared", page: Page, *, reverse: bool) -> HistoryResult:

@@ -65,6 +65,13 @@ def waits(shared: "Shared", command: Command) -> bool:
     return any(getattr(command, method) is not None for method in _ENGINE)
 
 
+def asks_for_much(command: Command) -> bool:
+    """Whether the answer to `command` may be long, or long to make: it is paid for, and made when there is room."""
+    if command.subscribe is not None:
+        return command.subscribe.recover
+    return command.history is not None or command.presence is not None or command.presence_stats is not None
+
+
 def refuse_rate(shared: "Shared", command: Command) -> bytes | None:
     """Return the reply to a command that came over the rate."""
     if command.id <= 0:

@@ -5,12 +5,11 @@ from typing import Annotated, Literal
 import msgspec
 
 from ringway.errors import ConfigError
-from ringway.node.listener import ListenerConfig
+from ringway.node.bounds import ClientBounds
 from ringway.node.namespace import read_namespaces, short_namespaces
-from ringway.protocol.channel import NAME_BYTES_MAX
 
 
-class NodeConfig(ListenerConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class NodeConfig(ClientBounds, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The settings of one channel node."""
 
     weight: Annotated[
@@ -72,39 +71,6 @@ class NodeConfig(ListenerConfig, frozen=True, kw_only=True, forbid_unknown_field
         ),
     ] = 5.0
 
-    message_bytes_max: Annotated[
-        int,
-        msgspec.Meta(
-            description="Longest frame and message of a client, else close 1009.",
-            ge=1024,
-            le=16 * 1024 * 1024,
-            extra={"unit": "bytes"},
-        ),
-    ] = 64 * 1024
-    fragments_max: Annotated[
-        int,
-        msgspec.Meta(
-            description="Frames that one message may come in, else close 1009: tiny fragments cost far more than "
-            "their bytes.",
-            ge=1,
-            le=1_000_000,
-        ),
-    ] = 1024
-    channel_bytes_max: Annotated[
-        int,
-        msgspec.Meta(
-            description="Longest channel name, in UTF-8; engines have names of their own to bound.",
-            ge=1,
-            le=NAME_BYTES_MAX,
-            extra={"unit": "bytes"},
-        ),
-    ] = NAME_BYTES_MAX
-    subscriptions_max: Annotated[
-        int,
-        msgspec.Meta(
-            description="Channels that one connection may be subscribed to, else error 106.", ge=1, le=100_000
-        ),
-    ] = 128
     namespaces: Annotated[
         tuple[str, ...],
         msgspec.Meta(
@@ -114,24 +80,6 @@ class NodeConfig(ListenerConfig, frozen=True, kw_only=True, forbid_unknown_field
             extra={"flag": "namespace", "table": short_namespaces},
         ),
     ] = ()
-    recovery_publications_max: Annotated[
-        int,
-        msgspec.Meta(
-            description="Publications that one client is given of a channel when it comes back, and that one `history` "
-            "answers; who missed more is told that something is missing.",
-            ge=1,
-            le=100_000,
-        ),
-    ] = 1000
-    recovery_bytes_max: Annotated[
-        int,
-        msgspec.Meta(
-            description="The same in bytes; never more than half of `outbox_bytes_max`, through which it must go.",
-            ge=1024,
-            le=1024 * 1024 * 1024,
-            extra={"unit": "bytes"},
-        ),
-    ] = 512 * 1024
     tail_bytes_max: Annotated[
         int,
         msgspec.Meta(
@@ -150,14 +98,15 @@ class NodeConfig(ListenerConfig, frozen=True, kw_only=True, forbid_unknown_field
             le=10_000,
         ),
     ] = 32
-    presence_clients_max: Annotated[
+    history_answers_max: Annotated[
         int,
         msgspec.Meta(
-            description="Clients that `presence` names at most, else error 106; `presence_stats` counts any number.",
+            description="Answers to `history` that are made at one time, each of them up to recovery_bytes_max; more "
+            "wait.",
             ge=1,
-            le=100_000,
+            le=10_000,
         ),
-    ] = 2000
+    ] = 8
     presence_deadline_s: Annotated[
         float,
         msgspec.Meta(
@@ -167,15 +116,6 @@ class NodeConfig(ListenerConfig, frozen=True, kw_only=True, forbid_unknown_field
             extra={"unit": "s"},
         ),
     ] = 1.0
-    outbox_bytes_max: Annotated[
-        int,
-        msgspec.Meta(
-            description="Bytes that may wait for a client that reads too slowly, else close 3008; others are unharmed.",
-            ge=4096,
-            le=1024 * 1024 * 1024,
-            extra={"unit": "bytes"},
-        ),
-    ] = 1024 * 1024
     turn_bytes_max: Annotated[
         int,
         msgspec.Meta(
@@ -186,28 +126,6 @@ class NodeConfig(ListenerConfig, frozen=True, kw_only=True, forbid_unknown_field
             extra={"unit": "bytes"},
         ),
     ] = 128 * 1024
-    commands_per_s: Annotated[
-        float,
-        msgspec.Meta(
-            description="Commands (and pongs and control frames) that one connection may send on average; more are "
-            "refused with error 111, and further `commands_burst` refusals in a row close it with 3013.",
-            gt=0,
-            le=1_000_000,
-            extra={"unit": "1/s"},
-        ),
-    ] = 1000.0
-    commands_burst: Annotated[
-        int,
-        msgspec.Meta(description="Commands that one connection may send at once.", ge=1, le=1_000_000),
-    ] = 2000
-    commands_pending_max: Annotated[
-        int,
-        msgspec.Meta(
-            description="Commands of one connection that may wait for the engine; more close it with 3013.",
-            ge=1,
-            le=1_000_000,
-        ),
-    ] = 4000
     pending_max: Annotated[
         int,
         msgspec.Meta(
@@ -342,8 +260,3 @@ class NodeConfig(ListenerConfig, frozen=True, kw_only=True, forbid_unknown_field
             raise ConfigError(*problems)
         read_namespaces(self.namespaces)
         self.check_lists()
-
-    @property
-    def answer_bytes_max(self) -> int:
-        """What one answer may hold of a channel's history, with room in the outbox for what comes meanwhile."""
-        return min(self.recovery_bytes_max, self.outbox_bytes_max // 2)

@@ -19,10 +19,10 @@ import structlog
 from picows import WSFrame, WSMsgType, WSTransport
 
 from ringway.core.handover import Donor
-from ringway.core.rate import TokenBucket
 from ringway.core.victim import PINNED
 from ringway.errors import ProtocolError
 from ringway.framing import FramingProtocol, free_heads
+from ringway.node.allowance import Allowance, Pause
 from ringway.node.ending import EndingSocket
 from ringway.node.keepalive import Beat
 from ringway.node.subscribe import leave
@@ -31,11 +31,9 @@ from ringway.protocol import closing
 from ringway.protocol.close import (
     INTERNAL,
     SERVICE_RESTART,
-    TOO_MANY_REQUESTS,
     UNSUPPORTED_DATA,
 )
 from ringway.protocol.closing import Action, Event
-from ringway.protocol.codec import PING, decode_commands
 from ringway.protocol.command import ClientInfo
 from ringway.protocol.frame import CLOSE, TEXT, read_close
 from ringway.protocol.frame import PING as PING_OPCODE
@@ -66,10 +64,10 @@ class Connection(EndingSocket):
 
     __slots__ = (
         "_assembler",
-        "_bucket",
-        "_refused",
+        "_holds",
         "_shared",
         "_state",
+        "allowance",
         "arrival",
         "backlog",
         "beat",
@@ -90,8 +88,8 @@ class Connection(EndingSocket):
         self._shared = shared
         self._state = State.WAITING
         self._assembler: MessageAssembler | None = None  # only while a fragmented message is on its way
-        self._bucket = TokenBucket(shared.config.commands_per_s, shared.config.commands_burst, now)
-        self._refused = 0  # commands over the rate, since one was within it
+        self._holds = 0  # why nothing is read from it at the moment, as bits
+        self.allowance = Allowance(shared.config, now)
         self.key = admitted.key
         self.moved_at = PINNED if admitted.pinned else shared.second + 1 if admitted.moved else None
         self.heard_at = shared.second  # when the last frame with commands came
@@ -125,6 +123,15 @@ class Connection(EndingSocket):
     def is_usable(self) -> bool:
         """Whether commands are carried out and replies sent."""
         return self._state is not State.OVER
+
+    @property
+    def is_held(self) -> bool:
+        """Whether nothing is read from it at the moment, so that it cannot answer."""
+        return self._holds != 0
+
+    def is_paused_for(self, why: Pause) -> bool:
+        """Whether nothing is read from it for this reason, beside others."""
+        return bool(self._holds & why)
 
     @property
     def info(self) -> ClientInfo:
@@ -161,7 +168,7 @@ class Connection(EndingSocket):
             if opcode == TEXT and frame.fin and self._assembler is None and not _rsv(frame):
                 payload = frame.get_payload_as_bytes()
                 check_whole(TEXT, payload, self._shared.config.message_bytes_max)
-                self._text(payload)
+                self._shared.intake.take(self, payload)
             elif opcode >= CLOSE:
                 self._control(opcode, frame)
             else:
@@ -200,6 +207,21 @@ class Connection(EndingSocket):
         self.send = _nowhere
         if self.handover is not None:
             self.handover.lost()
+
+    def pause_reading(self, why: Pause) -> None:
+        """Read nothing more from the client until `resume_reading` for this reason, and any other. Idempotent."""
+        if self._transport is not None and self.is_usable:
+            self._holds |= why
+            self._transport.underlying_transport.pause_reading()
+
+    def resume_reading(self, why: Pause) -> None:
+        """Read on, where there is no other reason not to. Idempotent."""
+        if not self._holds:
+            return
+        self._holds &= ~why
+        transport = None if self._transport is None else self._transport.underlying_transport
+        if not self._holds and transport is not None and not transport.is_closing():
+            transport.resume_reading()
 
     def pause_writing(self) -> None:
         """Take note that the client reads slower than it is sent to."""
@@ -292,31 +314,19 @@ class Connection(EndingSocket):
         else:
             self.handover.closing()
         shared.keepalive.closing(self, shared.clock())
+        self.allowance.refused = 0
+        shared.outbox.awake(self)
+        self.resume_reading(Pause.ANY)  # else its answer is not seen
         if self.arrival is not None:
             shared.arrivals.lost(self.arrival)
 
     # frames
 
-    def _text(self, payload: bytes) -> None:
-        lines = payload.count(b"\n") + 1
-        allowed = self._take_tokens(lines)
-        if payload == PING:
-            if self.beat is Beat.PINGED:
-                self.beat = Beat.ANSWERED
-            return
-        if not self.is_usable:
-            return
-        self.heard_at = self._shared.second
-        commands = decode_commands(payload)
-        if allowed:
-            self._shared.workers.take(self, commands)
-        else:
-            self._shared.workers.refuse(self, commands)
-
     def _late(self, opcode: int, frame: WSFrame) -> None:
         """Keep what the client sends between the cut and its answer for the node that its session goes to."""
         handover = self.handover
         if self._step(Event.FRAME) is Action.IGNORE or handover is None or handover.state is Donor.OVER:
+            self._shared.intake.ignore(self, frame.payload_size)
             return
         try:
             if opcode < CLOSE:
@@ -328,20 +338,11 @@ class Connection(EndingSocket):
             handover.lost()
             self.cut()
 
-    def _take_tokens(self, count: int) -> bool:
-        """Whether `count` commands are within the rate; close where the client goes on regardless."""
-        if self._bucket.take(self._shared.clock(), count):
-            self._refused = 0
-            return True
-        self._refused += count
-        if self._refused > self._shared.config.commands_burst:
-            self.close(TOO_MANY_REQUESTS, f"more than {self._shared.config.commands_per_s:g} commands a second")
-        return False
-
     def _fragment(self, opcode: int, frame: WSFrame) -> None:
-        message = self._assemble(opcode, frame)
+        self._shared.intake.admit(self, 1)
+        message = self._assemble(opcode, frame) if self.is_usable else None
         if message is not None:
-            self._text(message)
+            self._shared.intake.take(self, message)
 
     def _assemble(self, opcode: int, frame: WSFrame) -> bytes | None:
         """Take one data frame; return the text message that it completes, if it does."""
@@ -360,7 +361,7 @@ class Connection(EndingSocket):
     def _control(self, opcode: int, frame: WSFrame) -> None:
         payload = frame.get_payload_as_bytes()
         check_control(opcode, payload, fin=bool(frame.fin), rsv=_rsv(frame))
-        if self._take_tokens(1) and opcode == PING_OPCODE and self._transport is not None:
+        if self._shared.intake.admit(self, 1) and opcode == PING_OPCODE and self._transport is not None:
             self._transport.send_pong(payload)
             if self.waiting_bytes() > self._shared.config.outbox_bytes_max:
                 self._shared.outbox.check()

@@ -19,7 +19,6 @@ from ringway.core.handover import Deed, Donor, Seen, next_deed
 from ringway.core.session import VERSION, WATCHING, Held, Session, encode_session
 from ringway.errors import EngineError, ProtocolError
 from ringway.protocol.close import NORMAL, SERVICE_RESTART
-from ringway.protocol.codec import decode_commands, encode_commands
 from ringway.protocol.handover import Abandon, Commit, Prepare, Refused, Request, decode_answer, encode, session_address
 from ringway.protocol.move import BY_CLOSE, Move
 from ringway.types import Channel, Issuer
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from ringway.node.connection import Connection
     from ringway.node.peers import Peers
     from ringway.node.shared import Shared
-    from ringway.protocol.command import Command
     from ringway.protocol.ticket import Mint
     from ringway.types import Incarnation, NodeName
 
@@ -94,7 +92,7 @@ class Handover:
         is_answer = code == SERVICE_RESTART if follows == BY_CLOSE else (code, reason) == (NORMAL, follows)
         self.see(Seen.ANSWERED if is_answer else Seen.LOST)
 
-    def settled(self, left: "list[list[Command]] | None") -> None:
+    def settled(self, left: list[bytes] | None) -> None:
         """No command is under way. `left` are the frames whose commands nobody has begun, before all that are kept.
 
         None where a command failed in a way that had to end the connection.
@@ -102,7 +100,7 @@ class Handover:
         if left is None:
             self.see(Seen.LATE)
             return
-        self.commands[:0] = [encode_commands(commands) for commands in left if commands]
+        self.commands[:0] = filter(None, left)
         self.see(Seen.SETTLED)
 
     def lost(self) -> None:
@@ -229,11 +227,7 @@ class Handovers:
 
     def _publish_left(self, handover: Handover) -> None:
         """Make the publications that the client sent before it was lost, and that no node will carry out."""
-        try:
-            frames = [decode_commands(frame) for frame in handover.commands]
-        except ProtocolError:
-            return
-        self._shared.workers.publish_left(handover.connection, frames)
+        self._shared.workers.publish_left(handover.connection, handover.commands)
 
     def _tell_gone(self, handover: Handover) -> None:
         """Tell that a client is gone of which the cut told nothing."""

@@ -5,6 +5,7 @@ their turn, in the order in which they came; the engine never has more than `his
 """
 
 import asyncio
+import sys
 from typing import TYPE_CHECKING
 
 from ringway.errors import EngineAway
@@ -24,6 +25,8 @@ class HistoryReader:
         self._deadline_s = config.engine_deadline_s
         self._stats = stats
         self._turn = asyncio.Semaphore(config.history_reads_max)
+        self.answering = asyncio.Semaphore(config.history_answers_max)
+        """Held by those who make an answer to a client of what they read: what is being made is bounded."""
 
     async def position(self, channel: Channel, retention: Retention) -> Position:
         """See `ports.History.position`. Raise `EngineError`, `EngineAway` also where no answer came in time."""
@@ -37,14 +40,21 @@ class HistoryReader:
                 ) from None
 
     async def read(
-        self, channel: Channel, retention: Retention, since: int | None, limit: int, *, reverse: bool = False
+        self,
+        channel: Channel,
+        retention: Retention,
+        since: int | None,
+        limit: int,
+        *,
+        reverse: bool = False,
+        bytes_max: int = sys.maxsize,
     ) -> Page:
         """See `ports.History.read`. Raise `EngineError`, `EngineAway` also where no answer came in time."""
         async with self._turn:
             self._stats.history_reads += 1
             try:
                 async with asyncio.timeout(self._deadline_s):
-                    return await self._history.read(channel, retention, since, limit, reverse)
+                    return await self._history.read(channel, retention, since, limit, reverse, bytes_max)
             except TimeoutError:
                 raise EngineAway(
                     f"the engine did not tell the history of {channel} within {self._deadline_s:g} s"

@@ -4,6 +4,7 @@ At any time a connection waits for exactly one of them, so it has one place in o
 
     waiting ──(connect_deadline_s)──▶ close 3502
     connected ──(first ping jittered)──▶ ping ──(pong_timeout_s)──▶ answered? next ping : close 3012
+                     while nothing is read from it: takes it what waits for it? another pong_timeout_s : close 3008
     closing ──(close_deadline_s)──▶ cut
 
 Where connections have a bounded age (`core.age`), its end is seen when the next ping would be due, which is brought
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING
 from ringway.core.age import Lives
 from ringway.core.wheel import Wheel
 from ringway.node.outbox import HEADROOM, TEXT, frame_of
-from ringway.protocol.close import NO_PONG, SERVICE_RESTART, STALE
+from ringway.protocol.close import NO_PONG, SERVICE_RESTART, SLOW, STALE
 from ringway.protocol.codec import PING
 
 if TYPE_CHECKING:
@@ -107,7 +108,9 @@ class Keepalive:
                 connection.close(STALE, f"no connect command within {self._config.connect_deadline_s:g} s")
 
     def _beat(self, connection: "Connection", now: float) -> None:
-        if connection.beat is Beat.PINGED:
+        if connection.beat is Beat.PINGED and connection.is_held:
+            self._judge_held(connection, now)
+        elif connection.beat is Beat.PINGED:
             connection.close(NO_PONG, f"no pong within {self._config.pong_timeout_s} s")
             connection.cut()  # who does not answer a ping will not answer a close
         elif connection.ends_at <= now:
@@ -120,6 +123,18 @@ class Keepalive:
             connection.send(TEXT, _PING, HEADROOM)
             self._stats.pings += 1
             self._put(connection, self._config.pong_timeout_s, now)
+
+    def _judge_held(self, connection: "Connection", now: float) -> None:
+        """Wait on for a client that nothing is read from, its pong included, unless it takes nothing of what waits."""
+        backlog = connection.backlog
+        waiting = connection.waiting_bytes()
+        if backlog is not None and 0 < backlog.unsent_bytes <= waiting:
+            connection.close(SLOW, f"{waiting} bytes wait to be read, and none were in {self._config.pong_timeout_s} s")
+            connection.cut()
+            return
+        if backlog is not None:
+            backlog.unsent_bytes = waiting
+        self._put(connection, self._config.pong_timeout_s, now)
 
     def _rest(self, connection: "Connection", delay_s: float, now: float) -> None:
         """Wait for the next ping, or for the end of the connection's life."""

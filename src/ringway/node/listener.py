@@ -90,6 +90,26 @@ class ListenerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         int,
         msgspec.Meta(description="Headers in a request, else 431. Each proxy on the way adds some.", ge=8, le=1000),
     ] = HEADERS_MAX
+    receive_buffer_bytes: Annotated[
+        int,
+        msgspec.Meta(
+            description="Bytes of a client that the kernel holds for the node to read (SO_RCVBUF; Linux doubles it): "
+            "how much a client may send in a round trip, and how much of one is read at once.",
+            ge=4096,
+            le=1024 * 1024 * 1024,
+            extra={"unit": "bytes"},
+        ),
+    ] = 64 * 1024
+    unsent_bytes_max: Annotated[
+        int,
+        msgspec.Meta(
+            description="Bytes for a client that the kernel takes without having sent them (TCP_NOTSENT_LOWAT); what "
+            "is more waits in the node, where outbox_bytes_max bounds it.",
+            ge=4096,
+            le=1024 * 1024 * 1024,
+            extra={"unit": "bytes"},
+        ),
+    ] = 128 * 1024
     backlog: Annotated[
         int,
         msgspec.Meta(description="Connections that the kernel may hold for us to accept, in a storm.", ge=1, le=65535),

@@ -6,6 +6,7 @@ connection is "slow", and only slow ones are asked. Overflow rule: a connection 
 waiting is closed with 3008. What is measured is at most `_CHECK_SHARE` of the bound old, plus one frame.
 """
 
+import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
@@ -39,12 +40,13 @@ def frame_of(payload: bytes) -> bytearray:
 class Outbox:
     """Bounds what waits for each connection of a node."""
 
-    __slots__ = ("_bytes_max", "_slow", "_stats", "_unchecked", "high_water_bytes")
+    __slots__ = ("_awaited", "_bytes_max", "_slow", "_stats", "_unchecked", "high_water_bytes")
 
     def __init__(self, bytes_max: int, stats: "Stats") -> None:
         self._bytes_max = bytes_max
         self._stats = stats
         self._slow: set[Connection] = set()
+        self._awaited: dict[Connection, asyncio.Event] = {}  # slow ones that somebody wants to send more to
         self._unchecked = 0
         self.high_water_bytes = min(_HIGH_WATER_BYTES_MAX, bytes_max // 2)
 
@@ -54,6 +56,21 @@ class Outbox:
         self._stats.sent_bytes += len(payload)
         if connection in self._slow:
             self._check(connection)
+
+    async def room(self, connection: "Connection") -> None:
+        """Return when no more waits for `connection` than its high-water mark, or when it begins to close.
+
+        The client decides when that is; the keepalive closes it where it takes nothing (`node.keepalive`).
+        """
+        while connection in self._slow and connection.is_usable:
+            event = self._awaited.setdefault(connection, asyncio.Event())
+            await event.wait()
+
+    def awake(self, connection: "Connection") -> None:
+        """Let those who wait for room look again."""
+        event = self._awaited.pop(connection, None)
+        if event is not None:
+            event.set()
 
     def written(self, size: int) -> None:
         """Take note that slow connections may each have `size` bytes more to wait for."""
@@ -77,6 +94,7 @@ class Outbox:
         """Watch it no more: its buffer has drained, or it is gone."""
         self._slow.discard(connection)
         self._stats.slow = len(self._slow)
+        self.awake(connection)
 
     def _check(self, connection: "Connection") -> None:
         waiting = connection.waiting_bytes()

@@ -9,7 +9,7 @@ from ringway.protocol.channel import check_channel
 from ringway.protocol.codec import EMPTY, encode
 from ringway.protocol.command import Publication, PublishRequest, Reply
 from ringway.protocol.envelope import PUBLICATION
-from ringway.protocol.errorcode import BAD_REQUEST, INTERNAL, NOT_AVAILABLE, command_error
+from ringway.protocol.errorcode import BAD_REQUEST, INTERNAL, NOT_AVAILABLE, TOO_MANY_REQUESTS, command_error
 
 if TYPE_CHECKING:
     from ringway.node.connection import Connection
@@ -31,6 +31,9 @@ async def publish(shared: "Shared", connection: "Connection", command_id: int, r
             raise command_error(BAD_REQUEST, "data is missing; it may be any JSON")
         retention = shared.namespaces.of(channel).retention
         _check_key(key, kept=retention is not None)
+        if not connection.allowance.publish(shared.clock(), channel):
+            limit = shared.config.new_channels_per_s
+            raise command_error(TOO_MANY_REQUESTS, f"a client may publish to {limit:g} channels a second that are new")
         body = encode(Publication(data=request.data, info=connection.info))
         async with asyncio.timeout(shared.config.engine_deadline_s):
             payload = shared.origin.seal(PUBLICATION, body)

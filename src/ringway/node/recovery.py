@@ -66,6 +66,7 @@ class Recovery:
         self._namespaces = namespaces
         self._limit = config.recovery_publications_max
         self._bytes_max = config.answer_bytes_max
+        self._tail_bytes_max = config.tail_bytes_max
         self._gathering: dict[Channel, _Round] = {}
         self._reading: dict[Channel, asyncio.Task[EngineError | None]] = {}
 
@@ -128,7 +129,8 @@ class Recovery:
         assert retention is not None  # nobody recovers what is not kept
         try:
             since = one.since()
-            one.settled = self._take(channel, since, await self._reader.read(channel, retention, since, self._limit))
+            page = await self._reader.read(channel, retention, since, self._limit, bytes_max=self._tail_bytes_max)
+            one.settled = self._take(channel, since, page)
         except EngineError as error:
             return error
         finally:
@@ -140,7 +142,7 @@ class Recovery:
         """Put a page in front of the tail; return up to which offset that settles the matter."""
         if page.complete:
             return self._extend(channel, page, -1, since, page.publications)  # serves all but lower offsets
-        if len(page.publications) >= self._limit or not page.publications:
+        if not page.publications or page.publications[-1][0] < page.offset or len(page.publications) >= self._limit:
             return since  # too many, also for those with a lower offset; or nothing is left that proves anything
         first = page.publications[0][0]  # proves nothing of what was before it, and all of what comes after
         return self._extend(channel, page, since, first, page.publications[1:])

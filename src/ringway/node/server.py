@@ -28,6 +28,7 @@ from ringway.node.drain import Drain
 from ringway.node.fencing import Fencing
 from ringway.node.handover import Handovers
 from ringway.node.handshake import Accepted, Peer
+from ringway.node.intake import Intake
 from ringway.node.keepalive import Keepalive
 from ringway.node.mover import Mover
 from ringway.node.namespace import Namespaces
@@ -114,11 +115,12 @@ class ChannelNode:
             presence=Presence(engine, namespaces, self.hub, notices, config, self.peers.nodes_alive),
             origin=origin,
             workers=self._workers,
+            intake=Intake(),
             arrivals=Arrivals(mint, wall),
             connections_max=_connections_max(config),
             second=floor(clock()),
         )
-        self._workers.shared = self._shared
+        self._workers.shared = self._shared.intake.shared = self._shared
         self._shared.arrivals.shared = self._shared
         self._shared.presence.guests.append(self._shared.arrivals.guests)
         self._drain = Drain(self._shared)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from ringway.node.arrival import Arrivals
     from ringway.node.config import NodeConfig
     from ringway.node.connection import Connection
+    from ringway.node.intake import Intake
     from ringway.node.keepalive import Keepalive
     from ringway.node.namespace import Namespaces
     from ringway.node.outbox import Outbox, Send
@@ -48,6 +49,7 @@ class Shared:
     presence: "Presence"
     origin: "Origin"
     workers: "Workers"
+    intake: "Intake"
     arrivals: "Arrivals"
     connections_max: int
     state: NodeState = NodeState.ACTIVE

@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 NOT_DONE = b""
 """The answer to a subscribe whose connection has begun to close meanwhile: it had no effect."""
 
-_ROOM_LOOK_S = 0.01
-
 
 def enter(
     shared: "Shared", connection: "Connection", channel: Channel, *, watching: bool = False, silently: bool = False
@@ -121,8 +119,6 @@ async def _subscribe_later(
     obtained = joined = False
     try:
         async with asyncio.timeout(shared.config.engine_deadline_s):
-            if request.recover:
-                await _room(shared, connection)
             await streams.obtain(channel)
             obtained = True
             if request.recover and shared.namespaces.of(channel).recoverable:
@@ -139,15 +135,6 @@ async def _subscribe_later(
     finally:
         if obtained and not joined:
             streams.release(channel)
-
-
-async def _room(shared: "Shared", connection: "Connection") -> None:
-    """Wait until what is recovered fits into the outbox beside what waits there: of channels before this one."""
-    config = shared.config
-    for _ in range(round(config.engine_deadline_s / _ROOM_LOOK_S)):
-        if connection.waiting_bytes() + config.answer_bytes_max <= config.outbox_bytes_max:
-            return
-        await asyncio.sleep(_ROOM_LOOK_S)  # no event says so: the high-water mark is another, and read elsewhere
 
 
 def _join(
@@ -171,4 +158,7 @@ def _join(
         if result.recovered and missed:
             result.offset = request.offset  # publications lead on from there, one after the other
             result.publications = [msgspec.Raw(entry.body) for entry in missed]
-    return encode(Reply(id=command_id, subscribe=result))
+    reply = encode(Reply(id=command_id, subscribe=result))
+    if request.recover:
+        connection.allowance.answer(shared.clock(), len(reply))
+    return reply

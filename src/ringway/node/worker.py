@@ -5,14 +5,16 @@ its connection; until that is done, further frames wait behind it. Publications 
 begun together, in order: engines keep the order in which `publish` was called, and confirm many at the price of one.
 Subscribes that follow each other are made ready together, and then carried out in order, which awaits nothing more.
 
-All replies to a frame leave in one frame; only a subscribe reply that is ready goes ahead of an await, since
-publications may follow it from then on.
+The replies to a frame leave in one frame, or several where they are long; a subscribe reply that is ready goes ahead of
+an await, since publications may follow it from then on. Before the engine is asked for what may be much (history,
+presence, what was missed) the client must have taken what was sent to it: nothing is gathered without room for it.
 
 What a client sent before it closed, broke the protocol, or was lost is carried out (PROTOCOL.md P-2.8): its close is
 answered behind the commands that wait; of a client that hears no answer any more only the publications are made, all
 at once, so that they take no longer than one.
 
-Overflow rule: more than `commands_pending_max` waiting commands close the connection with 3013, and are dropped.
+Overflow rules: while more than `commands_pending_bytes_max` wait, nothing more is read from the client; what it had
+sent already may be more than `commands_pending_max` commands: they are dropped, and the connection is closed with 3013.
 """
 
 import asyncio
@@ -24,10 +26,12 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from ringway.errors import ProtocolError
-from ringway.node.commands import execute, refuse_rate, waits
+from ringway.node.allowance import Pause
+from ringway.node.commands import asks_for_much, execute, refuse_rate, waits
 from ringway.node.publish import publish
 from ringway.node.subscribe import NOT_DONE, prepare, subscribe_waits
 from ringway.protocol.close import INTERNAL, TOO_MANY_REQUESTS
+from ringway.protocol.codec import decode_commands, encode_commands
 from ringway.protocol.command import Command, SubscribeRequest
 
 if TYPE_CHECKING:
@@ -36,6 +40,18 @@ if TYPE_CHECKING:
 
 PREPARED_MAX = 128
 """Subscribes of one client that the engine is asked about at one time."""
+
+RECOVERED_MAX = 8
+"""Those among them that recover: each may hold as much as a channel's tail."""
+
+PUBLISHED_MAX = 128
+"""Publications of one client that are under way at one time."""
+
+TURN_COMMANDS = 200
+"""Commands of one client that its task carries out in one turn of the event loop; then others have theirs."""
+
+REPLIES_BYTES = 32 * 1024
+"""Replies are sent when there are as many bytes of them, whatever else the frame asks for."""
 
 _log = structlog.get_logger()
 
@@ -50,14 +66,34 @@ class Goodbye:
 
 
 class Backlog:
-    """The frames of one connection that wait while a command awaits the engine, and what comes after them."""
+    """The messages of one connection that wait while a command awaits the engine, and what comes after them."""
 
-    __slots__ = ("count", "frames", "goodbye")
+    __slots__ = ("bytes", "count", "frames", "goodbye", "unsent_bytes")
 
     def __init__(self) -> None:
-        self.frames: deque[list[Command]] = deque()
-        self.count = 0
+        self.frames: deque[bytes] = deque()  # as they came
+        self.count = 0  # lines, which are commands
+        self.bytes = 0
         self.goodbye: Goodbye | None = None
+        self.unsent_bytes = 0  # of the connection's outbox, when the keepalive looked last
+
+    def add(self, frame: bytes) -> None:
+        """Let `frame` wait behind the others."""
+        self.frames.append(frame)
+        self.bytes += len(frame)
+        self.count += _lines(frame)
+
+    def drop(self) -> None:
+        """Let nothing wait any more."""
+        self.frames.clear()
+        self.bytes = self.count = 0
+
+    def pop(self) -> bytes:
+        """Return the frame that has waited longest."""
+        frame = self.frames.popleft()
+        self.bytes -= len(frame)
+        self.count -= _lines(frame)
+        return frame
 
 
 class Workers:
@@ -70,19 +106,14 @@ class Workers:
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def take(self, connection: "Connection", commands: list[Command]) -> None:
-        """Carry out the commands of one frame, now or after those before them."""
+    def take(self, connection: "Connection", frame: bytes) -> None:
+        """Carry out the commands of one frame, now or after those before them. Raise `ProtocolError`."""
         backlog = connection.backlog
         if backlog is not None:
-            limit = self.shared.config.commands_pending_max
-            if backlog.count + len(commands) > limit:
-                backlog.frames.clear()
-                connection.close(TOO_MANY_REQUESTS, f"more than {limit} commands wait")
-                return
-            backlog.frames.append(commands)
-            backlog.count += len(commands)
+            self._put(connection, backlog, frame)
             return
         shared = self.shared
+        commands = decode_commands(frame)
         replies: list[bytes] = []
         try:
             for index, command in enumerate(commands):
@@ -97,8 +128,9 @@ class Workers:
             raise
         connection.reply(replies)
 
-    def refuse(self, connection: "Connection", commands: list[Command]) -> None:
-        """Refuse the commands of a frame that came over the rate."""
+    def refuse(self, connection: "Connection", frame: bytes) -> None:
+        """Refuse the commands of `frame`, which came over the rate."""
+        commands = decode_commands(frame)
         connection.reply([reply for command in commands if (reply := refuse_rate(self.shared, command)) is not None])
 
     def take_goodbye(self, connection: "Connection", goodbye: Goodbye) -> None:
@@ -107,6 +139,15 @@ class Workers:
             connection.depart(goodbye)
         else:
             connection.backlog.goodbye = goodbye
+
+    def _put(self, connection: "Connection", backlog: Backlog, frame: bytes) -> None:
+        config = self.shared.config
+        backlog.add(frame)
+        if backlog.count > config.commands_pending_max:
+            backlog.drop()
+            connection.close(TOO_MANY_REQUESTS, f"more than {config.commands_pending_max} commands wait")
+        elif backlog.bytes > config.commands_pending_bytes_max:
+            connection.pause_reading(Pause.BACKLOG)
 
     async def close(self) -> None:
         """Give up what is under way."""
@@ -130,8 +171,9 @@ class Workers:
         try:
             left = await self._frame(connection, commands, index, replies)
             while backlog.frames and connection.is_usable:
-                commands = backlog.frames.popleft()
-                backlog.count -= len(commands)
+                commands = decode_commands(backlog.pop())
+                if backlog.bytes <= self.shared.config.commands_pending_bytes_max // 2:
+                    connection.resume_reading(Pause.BACKLOG)
                 left = await self._frame(connection, commands, 0, [])
         except ProtocolError as error:
             left = None
@@ -142,7 +184,8 @@ class Workers:
             connection.close(INTERNAL, "internal server error")
         finally:
             connection.backlog = None
-            undone = None if left is None else [left, *backlog.frames]
+            connection.resume_reading(Pause.BACKLOG)
+            undone = None if left is None else [encode_commands(left), *backlog.frames]
             if connection.handover is not None and not connection.is_usable:
                 connection.handover.settled(undone)
                 undone = None
@@ -152,15 +195,16 @@ class Workers:
         elif undone is not None:
             await self._publish(connection, undone)
 
-    def publish_left(self, connection: "Connection", frames: list[list[Command]]) -> None:
+    def publish_left(self, connection: "Connection", frames: list[bytes]) -> None:
         """Make the publications in the last frames of a client that is gone, after those that wait."""
         if connection.backlog is None:
             self._spawn(self._publish(connection, frames))
         else:
-            connection.backlog.frames.extend(frames)
+            for frame in frames:
+                connection.backlog.add(frame)
 
-    async def _publish(self, connection: "Connection", frames: list[list[Command]]) -> None:
-        left = [command for commands in frames for command in commands if command.publish is not None]
+    async def _publish(self, connection: "Connection", frames: list[bytes]) -> None:
+        left = [command for frame in frames for command in decode_commands(frame) if command.publish is not None]
         if connection.client:
             await asyncio.gather(
                 *(publish(self.shared, connection, one.id, one.publish) for one in left if one.publish)
@@ -175,15 +219,21 @@ class Workers:
         """
         shared = self.shared
         joined = any(command.subscribe is not None for command in commands[:index])
-        prepared = 0
+        prepared, began, size = 0, index, sum(map(len, replies))
         while index < len(commands) and connection.is_usable:
             command = commands[index]
-            if joined and waits(shared, command):
+            turn_over = asks_for_much(command) or index - began >= TURN_COMMANDS
+            if size > REPLIES_BYTES or (joined and (turn_over or waits(shared, command))):
                 connection.reply(replies)
-                replies, joined = [], False
+                replies, joined, size = [], False, 0
+            if turn_over:
+                began = index
+                await self._turn(connection, command)
+                if not connection.is_usable:
+                    break
             end = index + 1
             if command.publish is not None:
-                while end < len(commands) and commands[end].publish is not None:
+                while end < min(len(commands), index + PUBLISHED_MAX) and commands[end].publish is not None:
                     end += 1
             elif command.subscribe is not None and index >= prepared and waits(shared, command):
                 prepared = await self._prepare(connection, commands, index)
@@ -197,17 +247,30 @@ class Workers:
             if answers == [NOT_DONE]:
                 break
             replies += answers
+            size += sum(map(len, answers))
             joined = joined or command.subscribe is not None
             index = end
         connection.reply(replies)
         return commands[index:]
 
+    async def _turn(self, connection: "Connection", command: Command) -> None:
+        """Let others have their turn, and a client that asks for much pay for what it was answered, and take it."""
+        if not asks_for_much(command):
+            await asyncio.sleep(0)
+            return
+        await asyncio.sleep(connection.allowance.answer_due_s(self.shared.clock()))
+        await self.shared.outbox.room(connection)
+
     async def _prepare(self, connection: "Connection", commands: list[Command], index: int) -> int:
         """Make the subscribes that follow each other ready together; return the index behind them."""
         requests: list[SubscribeRequest] = []
         room = min(PREPARED_MAX, self.shared.config.subscriptions_max - len(connection.channels))
+        recovering = 0
         for command in commands[index : index + room]:
             if command.subscribe is None:
+                break
+            recovering += command.subscribe.recover
+            if recovering > RECOVERED_MAX:
                 break
             requests.append(command.subscribe)
         waiting = [request for request in requests if subscribe_waits(self.shared, request)]
@@ -235,3 +298,7 @@ class Workers:
             elif answer is not None:
                 publishing.append(answer)
         return [*replies, *await asyncio.gather(*publishing)]
+
+
+def _lines(frame: bytes) -> int:
+    return frame.count(b"\n") + 1

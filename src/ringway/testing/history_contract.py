@@ -2,6 +2,7 @@
 # ruff: noqa: D102 - the names of the tests are sentences
 
 import asyncio
+import tracemalloc
 
 from ringway.ports import Page, Retention
 from ringway.testing.broker_contract import HOSTILE_NAMES
@@ -305,5 +306,39 @@ class ReadContract:
             assert payloads(page) + later == sent
 
 
-class HistoryContract(AppendContract, ReadContract):
+class BoundContract:
+    """What is asked of a history that keeps more of a channel than its reader has room for."""
+
+    async def test_a_page_ends_before_the_publication_that_would_take_it_over_its_bytes(self, world: World) -> None:
+        async with members(world, 2) as (a, b):
+            wide = Retention("wide", 1000, 600)
+            start = await a.history.position(ROOM, wide)
+            sent = [b"%03d" % i + b"x" * 997 for i in range(40)]
+            stored = [await a.history.append(ROOM, payload, wide) for payload in sent]
+            for bytes_max, count in ((1, 1), (1000, 1), (2500, 2), (39_999, 39)):
+                page = await b.history.read(ROOM, wide, start.offset, 1000, bytes_max=bytes_max)
+                assert (payloads(page), page.complete, page.offset) == (sent[:count], False, stored[-1].offset)
+                page = await b.history.read(ROOM, wide, None, 1000, True, bytes_max=bytes_max)
+                assert (payloads(page), page.offset) == (sent[-count:], stored[-1].offset)
+                page = await b.history.read(ROOM, wide, stored[39].offset, 1000, True, bytes_max=bytes_max)
+                assert payloads(page) == sent[39 - count : 39]
+            assert payloads(await b.history.read(ROOM, wide, stored[7].offset, 5, bytes_max=3000)) == sent[8:11]
+            page = await b.history.read(ROOM, wide, start.offset, 1000, bytes_max=40_000)
+            assert (payloads(page), page.complete) == (sent, True)
+
+    async def test_what_is_left_out_of_a_page_is_not_fetched(self, world: World) -> None:
+        async with members(world, 1) as (a,):
+            wide = Retention("wide", 1000, 600)
+            sent = [b"%03d" % i + b"x" * 60_000 for i in range(100)]
+            await asyncio.gather(*(a.history.append(ROOM, payload, wide) for payload in sent))
+            for since, reverse, expected in ((0, False, sent[:8]), (None, True, sent[-8:])):
+                tracemalloc.start()
+                page = await a.history.read(ROOM, wide, since, 1000, reverse, bytes_max=500_000)
+                _, peak_bytes = tracemalloc.get_traced_memory()
+                tracemalloc.stop()
+                assert payloads(page) == expected
+                assert peak_bytes < 4_000_000, "6 MB are kept"
+
+
+class HistoryContract(AppendContract, ReadContract, BoundContract):
     """All that is asked of a history while the engine is there."""

@@ -13,6 +13,7 @@ import pytest
 from ringway.node.config import NodeConfig
 from ringway.node.keepalive import Beat, Keepalive
 from ringway.node.stats import Stats
+from ringway.node.worker import Backlog
 
 CONFIG = NodeConfig(ping_interval_s=25, pong_timeout_s=8, connect_deadline_s=10, close_deadline_s=2)
 START = 1000.0
@@ -27,6 +28,9 @@ class Fake:
         self.ends_at = inf
         self.is_connected = False
         self.is_closing = False
+        self.is_held = False
+        self.backlog: Backlog | None = None
+        self.waiting = 0
         self.log: list[tuple[float, str]] = []
         self._now = now
 
@@ -37,6 +41,9 @@ class Fake:
     def close(self, code: int, reason: str) -> None:
         self.log.append((self._now[0], f"{code} age" if reason == "age" else str(code)))
         self.is_connected = False
+
+    def waiting_bytes(self) -> int:
+        return self.waiting
 
     def cut(self) -> None:
         self.log.append((self._now[0], "cut"))
@@ -175,3 +182,28 @@ def test_an_age_shorter_than_the_pause_between_pings_is_held() -> None:
             if fake.beat is Beat.PINGED:
                 fake.beat = Beat.ANSWERED
     assert sum(fake.log[-1][1] == "1012 age" for fake in fakes if fake.log) >= 35, "all that were not being pinged"
+
+
+def test_a_client_that_nothing_is_read_from_is_judged_by_what_it_takes() -> None:
+    bench = Bench()
+    fake = bench.connection()
+    fake.is_held, fake.backlog, fake.waiting = True, Backlog(), 900_000
+    for _ in bench.until(START + 200):
+        fake.waiting -= 1000
+    assert [what for _, what in fake.log] == ["ping"], "it reads, and its pong is not read"
+    for _ in bench.until(START + 220):
+        pass
+    assert [what for _, what in fake.log] == ["ping", "3008", "cut"]
+
+
+def test_a_client_that_waits_for_the_engine_and_was_sent_all_is_not_closed() -> None:
+    bench = Bench()
+    fake = bench.connection()
+    fake.is_held, fake.backlog = True, Backlog()
+    for _ in bench.until(START + 100):
+        pass
+    assert [what for _, what in fake.log] == ["ping"]
+    fake.is_held, fake.backlog, fake.beat = False, None, Beat.ANSWERED
+    for _ in bench.until(START + 130):
+        pass
+    assert [what for _, what in fake.log][:2] == ["ping", "ping"]

@@ -34,6 +34,7 @@ while left > 0 and bytes < bytes_max do
     found[#found + 1] = entry[2][4]
     bytes = bytes + #entry[2][4]
     from = '(' .. entry[1]
+    if bytes >= bytes_max then break end
   end
   left = left - #part
   if #part < count then break end
