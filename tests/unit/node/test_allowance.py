@@ -30,8 +30,8 @@ def test_small_messages_are_not_counted_in_bytes() -> None:
 
 
 def test_a_message_as_long_as_may_be_fits_into_the_burst() -> None:
-    allowance = Allowance(NodeConfig(message_bytes_max=8 * MIB, bytes_burst=KIB), 0.0)
-    assert not allowance.receive(0.0, 8 * MIB)
+    allowance = Allowance(NodeConfig(message_bytes_max=MIB, bytes_burst=KIB), 0.0)
+    assert not allowance.receive(0.0, MIB)
 
 
 def test_the_next_answer_waits_until_those_before_are_paid_for() -> None:
