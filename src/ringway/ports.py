@@ -243,6 +243,11 @@ class Engine(Protocol):
         ...
 
     @property
+    def problem(self) -> str:
+        """What is wrong with the engine, with the remedy: why it is away, or what it refuses; else nothing."""
+        ...
+
+    @property
     def on_return(self) -> list[Callable[[], None]]:
         """Add what is to be called each time the engine is up again: all interest is known to it by then.
 

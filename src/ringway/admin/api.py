@@ -24,6 +24,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     engine: str  # "up", "away", or "none" where there is none to need
     ready: bool  # whether new clients are welcome
+    degraded: bool = False  # whether the engine is away, or refuses something
     problems: tuple[str, ...] = ()
 
 

@@ -175,6 +175,11 @@ NO_METRIC = {"reason"}
 """Attributes of statistics that are no numbers."""
 
 ENGINE_UP = _gauge("engine_up", "1 while the engine can be reached.")
+DEGRADED = _gauge(
+    "degraded",
+    "1 while the engine is away, or refuses something (storage that is full, a right that is missing); /healthz of the "
+    "admin port says what, with the remedy.",
+)
 LOG_LINES = _counter("log_lines_total", "Lines of the log, without those that only repeated others.")
 LOG_DROPPED = _counter(
     "log_dropped_total", "Lines of the log that were lost: what they are written to was full, gone or too slow."
@@ -194,7 +199,7 @@ COLLECT_GATED = _gauge("collect_gated", "1 while measurements keep newcomers fro
 COLLECT_TRIM = _gauge("collect_trim_ratio", "What measurements make of the node's weight, per weight.", "node")
 COLLECT_PANIC = _gauge("collect_panic", "1 while gates are ignored, because too much of the weight would be gated.")
 
-EVERY_PROCESS = (INFO, ENGINE_UP, LOG_LINES, LOG_DROPPED)
+EVERY_PROCESS = (INFO, ENGINE_UP, DEGRADED, LOG_LINES, LOG_DROPPED)
 VIEW = (NODE_LOAD, NODE_CONNECTIONS, SCORE_FAILURES)
 COLLECTED = (COLLECT_VALUE, COLLECT_SCORE, COLLECT_GATED, COLLECT_TRIM, COLLECT_PANIC)
 
@@ -221,6 +226,7 @@ def read_process(role: Literal["gateway", "node"], name: str, engine: Engine | N
         yield Sample(INFO, 1, (version("ringway"), role, name))
         if engine is not None:
             yield Sample(ENGINE_UP, engine.up)
+            yield Sample(DEGRADED, not engine.up or bool(engine.problem))
         yield Sample(LOG_LINES, log.lines)
         yield Sample(LOG_DROPPED, log.dropped)
 

@@ -292,8 +292,21 @@ def _close_admin(server: AdminServer | None) -> list[Step]:
 
 
 def _health(name: str, role: Role, engine: Engine | None, problem: str) -> Health:
-    problems = [problem] if problem else []
-    if engine is not None and not engine.up:
-        problems.append("the engine is away")
-    state = "none" if engine is None else "up" if engine.up else "away"
-    return Health(name=name, role=role, version=VERSION, engine=state, ready=not problems, problems=tuple(problems))
+    """How the process is. Without the engine it stays ready for what it can do: else all members would go at once."""
+    wrong = _wrong(engine)
+    return Health(
+        name=name,
+        role=role,
+        version=VERSION,
+        engine="none" if engine is None else "up" if engine.up else "away",
+        ready=not problem,
+        degraded=bool(wrong),
+        problems=tuple(filter(None, (problem, wrong))),
+    )
+
+
+def _wrong(engine: Engine | None) -> str:
+    """What is wrong with the engine; nothing where there is none."""
+    if engine is None or (engine.up and not engine.problem):
+        return ""
+    return engine.problem if engine.up else f"the engine is away: {engine.problem or 'it is being connected to'}"

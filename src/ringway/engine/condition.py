@@ -7,6 +7,7 @@ members which lost it together do not return together.
 
 import asyncio
 import random
+from types import TracebackType
 
 import structlog
 
@@ -44,7 +45,7 @@ class Condition:
     def problem(self) -> str:
         """What is wrong, with its remedy; empty where nothing is known to be."""
         if self._away_since is not None:
-            return self._cause
+            return self._cause or "the engine cannot be reached"
         oldest = self._loop.time() - REFUSED_S
         return "; ".join(why for why, at in self._refusals.values() if at > oldest)
 
@@ -94,6 +95,10 @@ class Condition:
             self._told = {told for told in self._told if not told.startswith(f"{what} ")}
             _log.info("the engine serves again", engine=self._engine, what=what)
 
+    def watch(self, what: str) -> "Watch":
+        """Return what notes, around something that is asked of the engine, whether it was refused or done."""
+        return Watch(self, what)
+
     def pause_s(self) -> float:
         """Return how long to wait before the next attempt."""
         longest = PAUSE_REFUSED_S if self._refused else PAUSE_AWAY_S
@@ -104,3 +109,25 @@ class Condition:
             return False
         self._told.add(text)
         return True
+
+
+class Watch:
+    """Notes, as a context, whether `what` was refused (`EngineUnsuitable`) or done; other errors say neither."""
+
+    __slots__ = ("_condition", "_what")
+
+    def __init__(self, condition: Condition, what: str) -> None:
+        self._condition = condition
+        self._what = what
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            if self._condition.refuses:
+                self._condition.served(self._what)
+        elif isinstance(error, EngineUnsuitable):
+            self._condition.refused(self._what, error)

@@ -288,6 +288,11 @@ class MemoryEngine:
         self.lease = MemoryLease(hub)
 
     @property
+    def problem(self) -> str:
+        """What is wrong; only that the engine was closed can be."""
+        return "" if self.up else "the engine cannot be reached"
+
+    @property
     def up(self) -> bool:
         """Whether this member is open, and the hub not away."""
         return self in self._hub.members and not self._hub.away

@@ -13,7 +13,7 @@ from ringway.engine.address import check_cluster
 from ringway.engine.condition import Condition
 from ringway.engine.nats_broker import NatsBroker
 from ringway.engine.nats_bus import NatsBus
-from ringway.engine.nats_failure import explain
+from ringway.engine.nats_failure import explain, lacks_right
 from ringway.engine.nats_history import NatsHistory
 from ringway.engine.nats_lease import NatsLease
 from ringway.engine.nats_login import login_options
@@ -229,6 +229,7 @@ async def _connect_first(
     )
     condition.returned()
     wire.pause_s = condition.pause_s
+    wire.on_refusal = lambda text: condition.refused(text, lacks_right(text, where))
     wire.options |= {"allow_reconnect": True, "dont_randomize": False}
 
 

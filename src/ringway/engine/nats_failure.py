@@ -38,6 +38,14 @@ def explain(error: Exception, where: NatsUrl) -> EngineError:
     return EngineAway(f"{at} cannot be reached ({error or type(error).__name__}); start one, or correct the URL")
 
 
+def lacks_right(text: str, where: NatsUrl) -> EngineUnsuitable:
+    """Return what it means that NATS says `text` of something that we sent or want to hear."""
+    return EngineUnsuitable(
+        f"NATS at {where} refuses us something ({text}); its user needs the rights to publish and to subscribe to "
+        "rw.>, $JS.API.>, $KV.> and $JS.EVENT.ADVISORY.>"
+    )
+
+
 def _said(text: str, at: str) -> EngineError:
     lower = text.lower()
     if any(word in lower for word in _CROWDED):

@@ -236,6 +236,8 @@ class Wire(Client):
         """Called at the moment in which the connection is found to be lost."""
         self.on_return: Callable[[], None] = _nothing
         """Called after each reconnect, when all taps are known to the server again."""
+        self.on_refusal: Callable[[str], None] = _ignore
+        """Called with what the server says where a right is missing."""
         self._settled = True
 
     @property
@@ -308,8 +310,10 @@ class Wire(Client):
 
     async def _process_err(self, err_msg: str) -> None:
         # nats-py closes for good on most errors. An expired login or a server that is being changed passes.
-        _log.warning("nats reported an error", error=err_msg)
-        if "permissions violation" not in err_msg:
+        if "permissions violation" in err_msg:
+            self.on_refusal(err_msg)
+        else:
+            _log.warning("nats reported an error", error=err_msg)
             await self._process_op_err(Error(err_msg))
 
     async def _process_op_err(self, e: Exception) -> None:
@@ -353,3 +357,7 @@ class Wire(Client):
 
 def _nothing() -> None:
     """Stands for `on_loss` and `on_return` until they are set."""
+
+
+def _ignore(_: str) -> None:
+    """Stands for `on_refusal` until it is set."""

@@ -57,6 +57,7 @@ class RedisHistory:
         self._wire = wire
         self._names = names
         self._pending = 0
+        self._watch = wire.condition.watch("history")
 
     async def keep(self, retention: Retention) -> None:
         """Nothing needs to be made; each request says what is to be kept. Raise `EngineAway`."""
@@ -78,7 +79,8 @@ class RedisHistory:
         answer = self._run(redis_script.append, keys, retention, payload, self._wire.publish_word, remember_ms)
         self._pending += 1
         try:
-            epoch, offset = await answer
+            with self._watch:
+                epoch, offset = await answer
         finally:
             self._pending -= 1
         return Position(epoch.decode(), int(offset))

@@ -80,8 +80,9 @@ class RedisLease:
 
     async def _ask(self, key: bytes, command: bytes) -> Any:
         try:
-            async with asyncio.timeout(ANSWER_S):
-                return await self._wire.ask(key, command)
+            with self._wire.condition.watch("leases"):
+                async with asyncio.timeout(ANSWER_S):
+                    return await self._wire.ask(key, command)
         except TimeoutError:
             raise EngineAway(f"Redis did not answer for the leases within {ANSWER_S:g} s") from None
 

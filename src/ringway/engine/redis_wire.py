@@ -10,16 +10,18 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
+import hiredis
 import structlog
 
 from ringway.engine.condition import Condition
-from ringway.engine.redis_link import Then, ignore, pack
+from ringway.engine.redis_link import Then, pack
 from ringway.engine.redis_reach import Reach
+from ringway.engine.redis_refusal import refusal
 from ringway.engine.redis_shard import Shard, Told
 from ringway.engine.redis_slot import SLOTS, slot_of
 from ringway.engine.redis_topology import Part, Topology, topology_of
 from ringway.engine.redis_url import Address, Kind, RedisUrl
-from ringway.errors import EngineAway, EngineError
+from ringway.errors import EngineAway, EngineError, EngineUnsuitable
 
 AGAIN_S = 0.2
 """The least pause between attempts to have all servers again."""
@@ -32,6 +34,9 @@ LOOK_TICKS = 2
 
 CONFIRM_S = 30.0
 """How long servers may take to confirm all interest."""
+
+REPORTS = "reports"
+"""What `say` carries, as the condition of the engine names it."""
 
 CLOSE_S = 2.0
 """How long closing waits for answers that are due."""
@@ -116,7 +121,15 @@ class Wire:
     def say(self, name: bytes, message: bytes) -> None:
         """Publish `message` on `name`, and never mind what becomes of it."""
         with suppress(EngineAway):
-            self.send(name, pack(self.publish_word, name, message), ignore)
+            self.send(name, pack(self.publish_word, name, message), self._said)
+
+    def _said(self, answer: Any) -> None:
+        if isinstance(answer, hiredis.ReplyError):
+            error = refusal(str(answer))
+            if isinstance(error, EngineUnsuitable):
+                self.condition.refused(REPORTS, error)
+        elif self.condition.refuses and not isinstance(answer, EngineError):
+            self.condition.served(REPORTS)
 
     def tap(self, name: bytes, take: Take) -> None:
         """Let `take` have what is published on `name`, from now on or from when the server is there."""

@@ -59,6 +59,11 @@ class Directory:
         return self._engine is None or self._engine.up
 
     @property
+    def engine_problem(self) -> str:
+        """What is wrong with the engine (`ports.Engine.problem`); nothing where there is none."""
+        return "" if self._engine is None else self._engine.problem
+
+    @property
     def tasks(self) -> tuple[asyncio.Task[None], ...]:
         """What must not end while this runs; the owner of the process watches over it."""
         return (self._task,) if self._task is not None else ()

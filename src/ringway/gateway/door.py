@@ -171,15 +171,23 @@ class Door:
 
     def _ready(self, *, close: bool) -> bytes:
         problem = self._problem()
-        nodes = len(self._directory.view.eligible)
         status = 503 if problem else 200
         self._stats.responses[status] += 1
-        body = error_body(problem) if problem else b'{"status":"ready","nodes":%d}' % nodes
+        body = error_body(problem) if problem else self._readiness()
         return response(status, body, ("Cache-Control", "no-store"), close=close)
 
     def _problem(self) -> str:
         """Why this gateway should be sent no clients now; empty where it should."""
-        view = self._directory.view
+        problem = why_none(self._directory.view)
+        if problem and not self._directory.engine_up:
+            return f"{problem}; the engine cannot be reached"
+        return problem  # none without the engine, where a node can be had: else all gateways would leave together
+
+    def _readiness(self) -> bytes:
+        """Say how ready: the admin port and the log know why the engine is not well; here anybody may ask."""
+        nodes = len(self._directory.view.eligible)
         if not self._directory.engine_up:
-            return "the engine cannot be reached"
-        return why_none(view)
+            return b'{"status":"degraded","nodes":%d,"problem":"the engine cannot be reached"}' % nodes
+        if self._directory.engine_problem:
+            return b'{"status":"degraded","nodes":%d,"problem":"the engine refuses something"}' % nodes
+        return b'{"status":"ready","nodes":%d}' % nodes
