@@ -177,7 +177,7 @@ async def test_clusters_prefixes_and_databases_keep_systems_apart(start: Start, 
 async def test_a_server_that_will_not_do_is_named(start: Start, tmp_path: Path) -> None:
     master = start()
     replica = start(f"replicaof 127.0.0.1 {master.port}")
-    clustered = start("cluster-enabled yes")
+    clustered = start("cluster-enabled yes", f"cluster-port {free_port()}")
     sentinel = RedisServer(tmp_path / "sentinel", sentinel=True)
     sentinel.start()
     try:

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -15,7 +16,8 @@ from ringway.engine.nats_broker import NatsBroker
 from ringway.engine.nats_bus import NatsBus
 from ringway.engine.nats_failure import explain, lacks_right
 from ringway.engine.nats_history import NatsHistory
-from ringway.engine.nats_lease import NatsLease
+from ringway.engine.nats_inquiry import Inquiry
+from ringway.engine.nats_lease import NatsLease, Storage
 from ringway.engine.nats_login import login_options
 from ringway.engine.nats_registry import NatsRegistry
 from ringway.engine.nats_stream import HistorySettings
@@ -53,8 +55,10 @@ class NatsEngine:
         self.broker = NatsBroker(wire, prefix)
         self.registry = NatsRegistry(wire, prefix)
         self.bus = NatsBus(wire, prefix)
-        self.lease = NatsLease(wire, cluster)
-        self.history = NatsHistory(wire, cluster, prefix, history)
+        self.history = NatsHistory(wire, cluster, prefix, history, condition)
+        self._lease_inquiry = Inquiry(wire, f"{prefix}.inbox.{secrets.token_hex(8)}.lease")
+        elsewhere: Storage = "memory" if history.storage == "file" else "file"
+        self.lease = NatsLease(wire, cluster, self._lease_inquiry, condition, elsewhere)
         self.on_return: list[Callable[[], None]] = []
         self.history.on_doubt = self._tell
         wire.on_loss = self._lost
@@ -72,6 +76,7 @@ class NatsEngine:
 
     def _lost(self) -> None:
         self.lease.forget()
+        self._lease_inquiry.lost()
         self.history.lost()
 
     def _returned(self) -> None:

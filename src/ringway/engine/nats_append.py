@@ -50,6 +50,10 @@ class _Answer(msgspec.Struct):
 _read_answer = msgspec.json.Decoder(_Answer).decode
 
 
+class Overdue(Unconfirmed):
+    """NATS answers, and does not say what became of a publication: so it does where its disk is full or fails."""
+
+
 class Append:
     """One publication: what to send, and the future that gets its sequence number, or an `EngineError`."""
 
@@ -132,7 +136,12 @@ class Appends:
                 self._watch = self._loop.call_later(LOOK_S, self._look)
                 return
             del self._pending[number]
-            append.fail(Unconfirmed(f"NATS did not say within {STORED_S:g} s that it stored the publication"))
+            append.fail(
+                Overdue(
+                    f"NATS did not say within {STORED_S:g} s that it stored the publication; if that lasts, its disk "
+                    "is full or fails: see its log, make room, and restart it"
+                )
+            )
 
     def lost(self) -> None:
         """The connection is gone: nobody knows of those under way."""

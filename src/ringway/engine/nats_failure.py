@@ -2,6 +2,7 @@
 
 import ssl
 
+from nats.errors import AuthorizationError
 from nats.errors import Error as NatsError
 
 from ringway.engine.nats_url import NatsUrl
@@ -31,8 +32,10 @@ def explain(error: Exception, where: NatsUrl) -> EngineError:
         )
     if isinstance(error, TimeoutError):
         return EngineAway(f"{at} does not answer: {_silence(where)}")
-    if isinstance(error, NatsError):
+    if isinstance(error, AuthorizationError) or type(error) is NatsError:  # what the server said
         return _said(str(error).removeprefix("nats: "), at)
+    if isinstance(error, NatsError):
+        return EngineAway(f"the connection to {at} ended ({str(error).removeprefix('nats: ')}); retry")
     if isinstance(error, ConnectionError):
         return EngineAway(f"{at} ended the connection during the greeting ({error}); {_hung_up(where)}")
     return EngineAway(f"{at} cannot be reached ({error or type(error).__name__}); start one, or correct the URL")

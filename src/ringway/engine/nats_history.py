@@ -16,7 +16,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from ringway.engine.address import token
-from ringway.engine.nats_append import Append, Appends
+from ringway.engine.condition import Condition
+from ringway.engine.nats_append import Append, Appends, Overdue
 from ringway.engine.nats_inquiry import Inquiry, StreamAway
 from ringway.engine.nats_keeper import Keeper
 from ringway.engine.nats_read import Reader
@@ -35,6 +36,9 @@ VERSION_MIN = (2, 11)
 LEADER_ELECTED = "$JS.EVENT.ADVISORY.STREAM.LEADER_ELECTED"
 """Where NATS tells of streams with replicas."""
 
+HISTORY = "history"
+"""What appends are called in the condition of the engine."""
+
 CLOSE_S = 2.0
 """How long closing waits for publications under way."""
 
@@ -42,11 +46,13 @@ CLOSE_S = 2.0
 class NatsHistory:
     """Appends to, reads from and looks after the streams of this cluster of members."""
 
-    def __init__(self, wire: Wire, cluster: str, prefix: str, settings: HistorySettings) -> None:
+    def __init__(self, wire: Wire, cluster: str, prefix: str, settings: HistorySettings, condition: Condition) -> None:
         self._wire = wire
         self._cluster = cluster
         self._prefix = prefix
         self._settings = settings
+        self._condition = condition
+        self._watch = condition.watch(HISTORY)
         inbox = f"{prefix}.inbox.{secrets.token_hex(8)}"
         self._appends = Appends(wire, f"{inbox}.stored")
         self._inquiry = Inquiry(wire, f"{inbox}.said")
@@ -71,7 +77,12 @@ class NatsHistory:
         keeper = self._keeper(retention)
         append = Append(self._subject(channel, retention), header, payload, keeper)
         keeper.append(append)
-        offset = await append.future
+        try:
+            with self._watch:
+                offset = await append.future
+        except Overdue as error:
+            self._condition.refused(HISTORY, error)
+            raise
         return Position(keeper.epoch, offset)
 
     async def position(self, channel: Channel, retention: Retention) -> Position:

@@ -37,6 +37,20 @@ BATCH_BYTES_MAX = 1 << 20
 _AGAIN = (408, 429, 503)
 """Classes of refusals that pass: no leader, too much to do, no quorum."""
 
+_FULL = (10002, 10023, 10028, 10047)
+"""No room: in the account, on the server, in its memory, on its disk."""
+
+_STORE_FAILED = 10077
+"""The stream could not write it; its words say why."""
+
+_FULL_WORDS = ("maximum", "no space", "exceed", "quota")
+
+_OFF = (10039, 10076)
+"""JetStream is off: for the account, for the server."""
+
+_WANTS_BYTES = 10113
+"""The account lets no stream be without a bound in bytes."""
+
 NOT_FOUND_CODE = 404
 
 _DUPLICATE_UNDER_WAY = 10158
@@ -170,13 +184,31 @@ def refusal(error: ApiError) -> EngineError:
     """Return JetStream's error as one of ours: away where it passes, unsuitable where an operator must act."""
     if error.err_code == _DUPLICATE_UNDER_WAY:
         return Unconfirmed("NATS does not know yet whether the publication with this key is stored; try again")
+    if _is_full(error):
+        return EngineUnsuitable(
+            f"NATS has no room left for what it stores ({error.description}); make room on its disk, raise "
+            "max_file_store or max_memory_store there or the limits of the account, or keep less (history_size, "
+            "history_ttl_s, engine.history_bytes_max)"
+        )
+    if error.err_code in _OFF:
+        return EngineUnsuitable(
+            f"JetStream is off ({error.description}); enable it for the account. A server whose disk failed or was "
+            "full turns it off: make room, and restart the server"
+        )
+    if error.err_code == _WANTS_BYTES:
+        return EngineUnsuitable(f"JetStream refused: {error.description}; set engine.history_bytes_max")
     if _passes(error):
         return EngineAway(f"JetStream cannot do it at the moment ({error.description}); retry")
     return EngineUnsuitable(f"JetStream refused: {error.description} (error {error.err_code})")
 
 
+def _is_full(error: ApiError) -> bool:
+    words = error.description.lower()
+    return error.err_code in _FULL or (error.err_code == _STORE_FAILED and any(word in words for word in _FULL_WORDS))
+
+
 def _passes(error: ApiError) -> bool:
-    return error.code in _AGAIN or error.err_code == _NO_PEERS
+    return (error.code in _AGAIN or error.err_code == _NO_PEERS) and not _is_full(error) and error.err_code not in _OFF
 
 
 def _is_end(header: bytes) -> bool:

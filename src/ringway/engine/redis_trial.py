@@ -10,6 +10,9 @@ from ringway.engine.redis_name import Names
 from ringway.engine.redis_wire import Wire
 from ringway.errors import EngineAway, EngineUnsuitable
 
+FULL = ("OOM", "MISCONF")
+"""Refusals of a server that lets us, and has no room at the moment: it is full of history, say."""
+
 TRIAL_S = 5.0
 KEPT_MS = 1000
 
@@ -45,7 +48,7 @@ async def try_out(wire: Wire, names: Names) -> None:
         async with asyncio.timeout(TRIAL_S):
             await wire.subscribe(channel, lambda _: came.set())
             for command in commands:
-                await wire.ask(channel, command)
+                await _allowed(wire, channel, command)
             await came.wait()
     except TimeoutError:
         raise EngineAway(f"Redis did not carry a message within {TRIAL_S:g} s; retry") from None
@@ -57,3 +60,13 @@ async def try_out(wire: Wire, names: Names) -> None:
         ) from None
     finally:
         wire.untap(channel)
+
+
+async def _allowed(wire: Wire, channel: bytes, command: bytes) -> None:
+    """Carry out `command`. That there is no room for it is no reason not to start: what needs none goes on."""
+    try:
+        await wire.ask(channel, command)
+    except EngineUnsuitable as error:
+        if not any(code in str(error) for code in FULL):
+            raise
+        wire.condition.refused("history", error)

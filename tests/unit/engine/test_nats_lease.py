@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 from nats.errors import TimeoutError as NatsTimeout
-from nats.js.api import KeyValueConfig
+from nats.js.api import KeyValueConfig, StorageType
 from nats.js.errors import APIError, BadRequestError, KeyNotFoundError, KeyWrongLastSequenceError
 
+from ringway.engine.condition import Condition
 from ringway.engine.nats_lease import NatsLease
+from ringway.engine.nats_stream import Info, State
 from ringway.errors import EngineAway, EngineUnsuitable
 
 
@@ -24,6 +26,9 @@ class Store:
         self.configs: list[KeyValueConfig] = []
         self.lose_answers = 0
         self.create_error: Exception | None = None
+        self.full: set[StorageType | None] = set()
+        self.pace_s = 1.0
+        self.clock = datetime.datetime(2030, 1, 1, tzinfo=datetime.UTC)
         self.make_anew()
 
     def make_anew(self) -> None:
@@ -33,6 +38,8 @@ class Store:
 
     async def create_key_value(self, config: KeyValueConfig) -> "Store":
         self.configs.append(config)
+        if config.storage in self.full:
+            raise APIError(code=500, err_code=10028, description="insufficient memory resources available")
         if self.create_error is not None:
             raise self.create_error
         return self
@@ -40,9 +47,11 @@ class Store:
     async def key_value(self, name: str) -> "Store":
         return self
 
-    async def stream_info(self, name: str) -> Any:
-        created = datetime.datetime(2030, 1, 1, 0, 0, self.made, tzinfo=datetime.UTC)
-        return SimpleNamespace(created=created)
+    async def api(self, request: str) -> Info:
+        assert request == "STREAM.INFO.KV_rw-test-leases"
+        self.clock += datetime.timedelta(seconds=self.pace_s)
+        created = f"2030-01-01T00:00:{self.made:02}Z"
+        return Info(created=created, ts=self.clock.isoformat(), state=State(last_seq=self.revision))
 
     async def get(self, key: str, *, validate_keys: bool) -> Any:
         if key not in self.keys:
@@ -63,12 +72,6 @@ class Store:
             raise NatsTimeout
         return self.revision
 
-    async def delete(self, key: str, *, last: int, validate_keys: bool) -> None:
-        assert not validate_keys  # names with escapes are no legal keys by themselves
-        if self.keys.get(key, (0, b""))[0] != last:
-            raise BadRequestError(code=400, err_code=10071)
-        del self.keys[key]
-
 
 class Members:
     """Makes members of one store; `now` is the monotonic clock that they share."""
@@ -87,7 +90,8 @@ class Members:
             raise EngineAway("played")
 
     def member(self) -> NatsLease:
-        return NatsLease(self, "test", now=lambda: self.now)  # type: ignore[arg-type]
+        condition = Condition("played")
+        return NatsLease(self, "test", self.store, condition, now=lambda: self.now)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -148,11 +152,57 @@ async def test_the_fence_grows_though_revisions_begin_anew(members: Members) -> 
     holder = members.member()
     fences = [await holder.acquire("leader", "a", 5.0) for _ in range(5)]
     members.store.make_anew()
-    assert not await holder.renew("leader", "a", 5.0)
+    members.store.pace_s = -60.0  # and though the next server's clock is behind
+    assert await holder.renew("leader", "a", 5.0)
     fences += [await holder.acquire("leader", "a", 5.0) for _ in range(2)]
     assert None not in fences
     assert all(one < other for one, other in pairwise(fences))  # type: ignore[operator]
     assert all(0 < fence < 2**63 for fence in fences if fence is not None)
+
+
+async def test_the_fence_grows_where_nobody_knows_the_last_one(members: Members) -> None:
+    first = await members.member().acquire("leader", "a", 5.0)
+    members.store.make_anew()
+    second = await members.member().acquire("leader", "b", 5.0)
+    assert first is not None
+    assert second is not None
+    assert second > first
+
+
+async def test_a_lease_that_was_lost_with_its_bucket_is_left_to_its_holder_for_its_time(members: Members) -> None:
+    holder, other = members.member(), members.member()
+    await holder.acquire("leader", "a", 5.0)
+    assert await other.acquire("leader", "b", 5.0) is None
+    members.store.make_anew()
+    for member in (holder, other):
+        member.forget()
+    assert await other.acquire("leader", "b", 5.0) is None
+    assert await holder.renew("leader", "a", 5.0)
+    members.store.make_anew()
+    for member in (holder, other):
+        member.forget()
+    assert await other.acquire("leader", "b", 5.0) is None
+    members.now += 5.0
+    assert await other.acquire("leader", "b", 5.0) is not None  # the holder died meanwhile
+    assert not await holder.renew("leader", "a", 5.0)
+
+
+async def test_a_loss_without_a_lost_connection_is_found_at_the_next_look(members: Members) -> None:
+    holder, other = members.member(), members.member()
+    await holder.acquire("leader", "a", 5.0)
+    assert await other.acquire("leader", "b", 5.0) is None
+    members.store.make_anew()
+    assert await other.acquire("leader", "b", 5.0) is None
+    assert await holder.renew("leader", "a", 5.0)
+
+
+async def test_a_lease_that_was_deleted_is_free(members: Members) -> None:
+    holder, other = members.member(), members.member()
+    await holder.acquire("leader", "a", 5.0)
+    assert await other.acquire("leader", "b", 5.0) is None
+    del members.store.keys["leader"]
+    assert await other.acquire("leader", "b", 5.0) is not None
+    assert not await holder.renew("leader", "a", 5.0)
 
 
 async def test_only_the_holder_releases(members: Members) -> None:
@@ -198,5 +248,12 @@ async def test_errors_say_who_must_act(members: Members, ask: Callable[[NatsLeas
 
 
 async def test_the_value_tells_an_operator_who_leads(members: Members) -> None:
-    await members.member().acquire("leader", "gateway-1", 5.0)
-    assert json.loads(members.store.keys["leader"][1]) == {"holder": "gateway-1", "ttl_s": 5.0}
+    fence = await members.member().acquire("leader", "gateway-1", 5.0)
+    value = {"holder": "gateway-1", "ttl_s": 5.0, "fence": fence}
+    assert json.loads(members.store.keys["leader"][1]) == value
+
+
+async def test_a_bucket_is_made_where_there_is_room_for_one(members: Members) -> None:
+    members.store.full = {StorageType.MEMORY}
+    assert await members.member().acquire("leader", "a", 5.0) is not None
+    assert [config.storage for config in members.store.configs] == [StorageType.MEMORY, StorageType.FILE]

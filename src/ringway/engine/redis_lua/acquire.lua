@@ -3,6 +3,11 @@
 -- KEYS  1 the lease, 2 its last fencing number
 -- ARGV  1 the holder, 2 for how many ms
 -- The number is the server's clock, so that it grows also where the last one was lost with a server.
+--
+-- A server whose memory is full refuses a script's first command that needs more, and none after another write. What
+-- history has filled must not keep anybody from leading: so a write comes first that needs nothing, and changes nothing.
+
+redis.call('PERSIST', KEYS[2])
 
 if not redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) then
   if redis.call('GET', KEYS[1]) ~= ARGV[1] then return false end

@@ -9,6 +9,7 @@ local known = redis.call('HMGET', KEYS[1], 'l', 'r')
 local line = known[1]
 if known[2] ~= ARGV[1] then
   if not line or ARGV[2] ~= '1' then line = ARGV[1] end
+  redis.call('PERSIST', KEYS[1])  -- changes nothing; see acquire.lua
   redis.call('HSET', KEYS[1], 'l', line, 'r', ARGV[1])
 end
 return line
