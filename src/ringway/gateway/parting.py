@@ -5,6 +5,8 @@ They still may have bytes to write: what a client sent before it was moved on is
 
 import asyncio
 
+from ringway.gateway.deadline import Deadline
+
 
 class Partings:
     """See the module. Owns the connections from `part` on."""
@@ -17,7 +19,7 @@ class Partings:
         return len(self._parted)
 
     def part(self, transport: asyncio.Transport, last: bytes) -> None:
-        """Write `last`, and wait for the peer's end, for as long as the deadline allows."""
+        """Write `last`, and wait for the peer's end as long as the deadline allows, or it takes what it was sent."""
         if transport.is_closing():
             return
         transport.set_protocol(_Parted(transport, self._parted, self._deadline_s))
@@ -40,7 +42,7 @@ class _Parted(asyncio.Protocol):
     def __init__(self, transport: asyncio.Transport, parted: set[asyncio.Transport], deadline_s: float) -> None:
         self._transport = transport
         self._parted = parted
-        self._timer = asyncio.get_running_loop().call_later(deadline_s, transport.abort)
+        self._timer = Deadline(deadline_s, (transport,), transport.abort)
         parted.add(transport)
 
     def data_received(self, data: bytes) -> None:

@@ -10,6 +10,7 @@ to the rest of one read, since its writer is stopped as soon as anything waits.
 import asyncio
 from typing import TYPE_CHECKING
 
+from ringway.gateway.deadline import unsent_bytes
 from ringway.protocol.closing import TABLE, Action, Event, State
 from ringway.protocol.frame import WHOLE_MESSAGES, FrameTracker
 
@@ -94,6 +95,27 @@ class Side(asyncio.Protocol):
             self.carried += len(passed)
             self.out.write(passed)
         return rest
+
+    def see_off(self, goodbye: bytes) -> None:
+        """Write the end of the stream; before it `goodbye`, if that is due and no frame is half written. Read no more.
+
+        What its peer still sends is dropped, until the end of its stream.
+        """
+        transport = self.transport
+        if self.lost or transport.is_closing():
+            return
+        whole = self.other.tracker.at_boundary and not self.finished
+        if goodbye and whole and self.on(Event.CLOSE_HERE) is Action.SEND_CLOSE:
+            transport.write(goodbye)
+        done = self.finished and not unsent_bytes(transport)  # it has everything: a reset takes nothing from it
+        if self.ended or done or not transport.can_write_eof():
+            transport.close()
+            return
+        transport.set_protocol(Discard(self))
+        if not self.finished:
+            self.finished = True
+            transport.write_eof()
+        transport.resume_reading()
 
     def stop(self) -> None:
         """Read no more, whatever the other end takes."""

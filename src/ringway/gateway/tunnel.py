@@ -29,11 +29,11 @@ from ringway.errors import ProtocolError
 from ringway.gateway.backends import OnMove
 from ringway.gateway.config import GatewayConfig
 from ringway.gateway.crossing import Crossing
-from ringway.gateway.side import Discard, Side
+from ringway.gateway.deadline import Deadline
+from ringway.gateway.side import Side
 from ringway.gateway.stats import Stats
 from ringway.gateway.transit import Event as Passed
 from ringway.gateway.transit import State as Stage
-from ringway.gateway.unsent import unsent_bytes
 from ringway.gateway.upstream import Answer
 from ringway.gateway.wish import Wish
 from ringway.protocol.close import GOING_AWAY, PROTOCOL_ERROR, SERVICE_RESTART
@@ -81,8 +81,8 @@ class Tunnel:
     """
 
     __slots__ = (
-        "_breach", "_config", "_cut", "_extensions", "_keeper", "_over", "_timer", "_unsent", "address", "client",
-        "crossing", "node", "on_move", "opened_at", "reopenings", "stats", "wish",
+        "_breach", "_config", "_cut", "_extensions", "_keeper", "_over", "_timer", "address", "client", "crossing",
+        "node", "on_move", "opened_at", "reopenings", "stats", "wish",
     )  # fmt: skip
 
     def __init__(
@@ -105,8 +105,7 @@ class Tunnel:
         self.reopenings = 0  # attempts of late
         self._config = config
         self._keeper = keeper
-        self._timer: asyncio.TimerHandle | None = None
-        self._unsent = -1  # bytes that were under way when the deadline last passed
+        self._timer: Deadline | None = None
         self._breach: ProtocolError | None = None  # of the client, which is told when the node has answered
         self._cut = False
         self._over = False
@@ -350,15 +349,15 @@ class Tunnel:
         if crossing is not None:
             said = crossing.held_close()
             goodbye = server_frame(CLOSE, close_answer(said)) if said is not None else goodbye
-        self._tell(self.node, self.client.tracker, _TO_NODE[cause])
-        self._tell(self.client, self.node.tracker, goodbye)
+        self.node.see_off(_TO_NODE[cause])
+        self.client.see_off(goodbye)
         self.deadline(self._config.linger_s)
 
     def _wind_up(self) -> None:
         """End both connections, after what is still to be written to them: there is nothing more to be said."""
         self._cut = True
-        self._tell(self.node, self.client.tracker, b"")
-        self._tell(self.client, self.node.tracker, b"")
+        self.node.see_off(b"")
+        self.client.see_off(b"")
         self.deadline(self._config.linger_s)
 
     def abort(self) -> None:
@@ -366,43 +365,21 @@ class Tunnel:
         self.client.transport.abort()
         self.node.transport.abort()
 
-    def _tell(self, side: Side, sent: FrameTracker, goodbye: bytes) -> None:
-        """Write the end of the stream to `side`; before it `goodbye`, if that is due and no frame is half `sent`."""
-        transport = side.transport
-        if side.lost or transport.is_closing():
-            return
-        if goodbye and sent.at_boundary and not side.finished and side.on(Event.CLOSE_HERE) is Action.SEND_CLOSE:
-            transport.write(goodbye)
-        done = side.finished and not unsent_bytes(transport)  # it has everything: a reset takes nothing from it
-        if side.ended or done or not transport.can_write_eof():
-            transport.close()
-            return
-        transport.set_protocol(Discard(side))
-        if not side.finished:
-            side.finished = True
-            transport.write_eof()
-        transport.resume_reading()
-
     def deadline(self, delay_s: float) -> None:
-        """Let the present state of things last for `delay_s` more, and as long as what was sent still arrives."""
+        """Let the present state of things last for `delay_s` more; an end, while what was sent still arrives."""
         self._end_timer()
-        self._unsent = -1
-        self._timer = asyncio.get_running_loop().call_later(delay_s, self._expire, delay_s)
+        ends = () if self.crossing is not None else (self.client.transport, self.node.transport)
+        self._timer = Deadline(delay_s, ends, self._expire)
 
     def _end_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    def _expire(self, delay_s: float) -> None:
+    def _expire(self) -> None:
         self._timer = None
         if self.crossing is not None:
             self.crossing.expired()
-            return
-        unsent = unsent_bytes(self.client.transport) + unsent_bytes(self.node.transport)
-        if unsent and (unsent < self._unsent or self._unsent < 0):
-            self._unsent = unsent
-            self._timer = asyncio.get_running_loop().call_later(delay_s, self._expire, delay_s)
             return
         if self._breach is not None and not self._cut:
             self._tell_breach(self._breach)
