@@ -20,6 +20,35 @@ class AdminConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             description="Address that the admin port listens on. Loopback, because it asks nobody who they are."
         ),
     ] = "127.0.0.1"
+    request_deadline_s: Annotated[
+        float,
+        msgspec.Meta(
+            description="A request must be complete this long after its connection opened, or after the answer before "
+            "it; then the connection is closed, whatever has come.",
+            gt=0,
+            le=300,
+            extra={"unit": "s"},
+        ),
+    ] = 10.0
+    connections_max: Annotated[
+        int,
+        msgspec.Meta(
+            description="Connections at one time; fewer where open files are few. At the bound one that owes a request "
+            "makes room: the oldest of the address that has most.",
+            ge=1,
+            le=100_000,
+        ),
+    ] = 64
+    tcp_keepalive_s: Annotated[
+        int,
+        msgspec.Meta(
+            description="A peer that is silent for this long is probed (TCP keepalive); one whose network is gone is "
+            "given up after twice of it, also while it is being sent to. 0: as the system does, which may be never.",
+            ge=0,
+            le=3600,
+            extra={"unit": "s"},
+        ),
+    ] = 30
     port: Annotated[
         Annotated[int, msgspec.Meta(ge=0, le=65535)] | None,
         msgspec.Meta(

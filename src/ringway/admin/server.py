@@ -2,16 +2,24 @@
 
 import asyncio
 import contextlib
+import resource
 import socket
 from collections.abc import Iterator
 from typing import Any
 
 import uvicorn
 
+from ringway.admin.config import AdminConfig
+from ringway.admin.listener import AdminConnections, protocol_of
+from ringway.core.files import plan_files
 from ringway.errors import ConfigError
+from ringway.net.liveness import watch_peers_of
 from ringway.protocol.host import is_loopback
 
-BACKLOG = 64
+BACKLOG = 512
+FILES_SHARE = 4
+"""Of the descriptors that a process keeps for itself, one in so many is for the admin port."""
+
 STOP_S = 1
 
 
@@ -26,8 +34,14 @@ class _Server(uvicorn.Server):
 class AdminServer:
     """The admin port. It is bound when this is made, so that `url` is known and a port in use is told at once."""
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, config: AdminConfig | None = None) -> None:
+        config = config or AdminConfig()
         self._socket = _bind(host, port)
+        watch_peers_of([self._socket], config.tcp_keepalive_s)
+        files = plan_files(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+        self._connections = AdminConnections(
+            min(config.connections_max, files.own // FILES_SHARE), config.request_deadline_s
+        )
         self._server: _Server | None = None
         self._finished = asyncio.Event()
 
@@ -47,7 +61,7 @@ class AdminServer:
         config = uvicorn.Config(
             app,
             loop="none",
-            http="httptools",
+            http=protocol_of(self._connections),
             ws="none",
             lifespan="on",
             log_config=None,

@@ -4,6 +4,8 @@ import resource
 
 import structlog
 
+from ringway.core.files import FEW, plan_files
+
 FILES_WANTED = 1_048_576
 
 _log = structlog.get_logger()
@@ -16,9 +18,26 @@ def allow_many_files() -> None:
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = FILES_WANTED if hard == resource.RLIM_INFINITY else min(hard, FILES_WANTED)
-    if soft == resource.RLIM_INFINITY or soft >= wanted:
+    if soft == resource.RLIM_INFINITY:
         return
-    try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-    except (OSError, ValueError) as error:
-        _log.warning("the limit of open files stays as it is", limit=soft, error=str(error))
+    if soft < wanted:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        except (OSError, ValueError) as error:
+            _log.warning("the limit of open files stays as it is", limit=soft, error=str(error))
+        else:
+            soft = wanted
+    _tell_if_few(soft)
+
+
+def _tell_if_few(limit: int) -> None:
+    """Warn where the limit allows little: nobody would look for it when the first client is refused."""
+    if limit < FEW:
+        stay = plan_files(limit).stay
+        _log.warning(
+            "this process may have few open files: it holds no more connections than that allows; raise the limit "
+            "(ulimit -n, LimitNOFILE=, --ulimit nofile=)",
+            limit=limit,
+            connections=stay,
+            proxied_websockets=stay // 2,
+        )

@@ -74,8 +74,8 @@ GATEWAY: Table = {
     "bytes_to_client": _counter("gateway_bytes_to_client_total", "Bytes carried to clients; added when a relay ends."),
     "cut": _counter(
         "gateway_relays_cut_total",
-        "Relays that the gateway ended: node_lost, client_frame or node_frame (not WebSocket), deadline, stop, move "
-        "(it could not be carried on at another node; see moves_failed).",
+        "Relays that the gateway ended: node_lost, client_frame or node_frame (not WebSocket), deadline, idle, stop, "
+        "move (it could not be carried on at another node; see moves_failed).",
         "cause",
     ),
     "relays_moving": _gauge("gateway_relays_moving", "WebSockets between two nodes: their clients wait."),
@@ -112,7 +112,15 @@ NODE: Table = {
         "node_turned_away_total",
         "Of the refused handshakes, those above the rate that the node can take, as it has measured.",
     ),
-    "shed": _counter("node_shed_total", "Connections told 503 as they were accepted, unread: too many under way."),
+    "shed": _counter("node_shed_total", "Connections told 503 as they were accepted, unread: a crowd was under way."),
+    "evicted": _counter(
+        "node_evicted_total", "Connections that had sent no request, or no command, and were closed to make room."
+    ),
+    "address_refused": _counter(
+        "node_address_refused_total",
+        "Handshakes of addresses that had as much as one may have: connections, handshakes (without a ticket).",
+        "bound",
+    ),
     "closed": _counter("node_closed_total", "Connections that the node closed, by close code.", "code"),
     "cut": _counter("node_cut_total", "Connections that did not answer a close frame in time."),
     "frames_in": _counter("node_received_frames_total", "WebSocket frames received."),

@@ -267,13 +267,13 @@ def _open_admin(config: AdminConfig, beside: int | None = None) -> AdminServer |
     if not config.enabled:
         return None
     if config.port is not None:
-        return AdminServer(config.host, config.port)
+        return AdminServer(config.host, config.port, config)
     if beside is not None and beside < 65535:
         try:
-            return AdminServer(config.host, beside + 1)
+            return AdminServer(config.host, beside + 1, config)
         except ConfigError:
             pass
-    return AdminServer(config.host, 0)
+    return AdminServer(config.host, 0, config)
 
 
 def _serve_admin(server: AdminServer, admin: Admin, config: AdminConfig) -> Job:

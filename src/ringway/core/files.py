@@ -11,7 +11,7 @@ from dataclasses import dataclass
 UNLIMITED = 1 << 30
 """Stands for no limit."""
 
-FEW = 1024
+FEW = 4096
 """Below this limit a process holds little, and its operator should know."""
 
 

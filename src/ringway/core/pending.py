@@ -2,13 +2,15 @@
 
 Real clients send it within milliseconds. So nobody new is turned away for those that say nothing: one of these is
 given up instead, the one that has waited longest among those of the address that holds most. If that one has only just
-come (a gateway that opens hundreds at once), it is the one that has waited longest of all.
+come (a gateway that opens hundreds at once), it is the one that has waited longest of all. If that has only just come
+too, nobody is silent: there is a crowd. Then one of the address that holds more than half of it makes room for others,
+and who comes from that address itself, or where there is none such, has to come again.
 """
 
 from collections.abc import Iterator
 from typing import Generic, TypeVar
 
-from ringway.core.address import AddressShares
+from ringway.core.address import EXEMPT, AddressShares
 
 Item = TypeVar("Item")
 
@@ -59,13 +61,21 @@ class Pending(Generic[Item]):
             self.remove(item)
             self.add(item, entry[1], now)
 
-    def victim(self, now: float) -> Item | None:
-        """Return the item that is to go first; None where there is none."""
+    def oldest(self) -> Item | None:
+        """Return the item that has waited longest."""
+        return next(iter(self._since), None)
+
+    def victim(self, now: float, newcomer: str) -> Item | None:
+        """Return the item that is to go for one of the address `newcomer`; None where none is."""
         if not self._since:
             return None
+        silent_at = now - SILENT_AFTER_S
+        most = self.shares.most()
+        first = next(iter(self._of[most])) if most != EXEMPT else next(iter(self._since))
+        if self._since[first][0] <= silent_at:
+            return first
         oldest = next(iter(self._since))
-        mine = self._of.get(self.shares.most())
-        if mine is None:
+        if self._since[oldest][0] <= silent_at:
             return oldest
-        first = next(iter(mine))
-        return first if self._since[first][0] <= now - SILENT_AFTER_S else oldest
+        greedy = most not in (EXEMPT, newcomer) and 2 * self.shares.count(most) > self.shares.total
+        return first if greedy else None

@@ -7,6 +7,7 @@ import msgspec
 
 from ringway.core.placement import DEFAULT_POLICY, parse_spec, spec_of_table
 from ringway.errors import ConfigError
+from ringway.gateway.edge_config import GatewayEdgeConfig
 from ringway.protocol.forwarded import read_networks
 from ringway.protocol.host import read_hosts
 from ringway.protocol.origin import read_origins
@@ -26,7 +27,7 @@ def short_policy(table: Mapping[str, Any]) -> str:
     return str(spec)
 
 
-class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class GatewayConfig(GatewayEdgeConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The settings of one gateway."""
 
     host: Annotated[
@@ -88,51 +89,6 @@ class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         ),
     ] = ()
 
-    address_share: Annotated[
-        float,
-        msgspec.Meta(
-            description="Part of each bounded thing (handshakes under way, relays, places at nodes) that one address "
-            "can have alone; the rest is kept for others, and the more take, the less each gets. An address is an IPv4 "
-            "address or an IPv6 /64. Refused is only who would take more while that much is taken. 1: no bound.",
-            gt=0,
-            le=1,
-        ),
-    ] = 0.75
-    address_relays_max: Annotated[
-        int,
-        msgspec.Meta(
-            description="Proxied WebSockets of one address; further ones get 503. 0: by `address_share` alone, since "
-            "an office has one address.",
-            ge=0,
-            le=10_000_000,
-        ),
-    ] = 0
-    address_places_max: Annotated[
-        int,
-        msgspec.Meta(
-            description="Places (tickets) that one address was promised and has not taken; then `GET /gateway` answers "
-            "it 503. 0: by `address_share` alone.",
-            ge=0,
-            le=10_000_000,
-        ),
-    ] = 0
-    address_asks_per_s: Annotated[
-        float,
-        msgspec.Meta(
-            description="`GET /gateway` of one address, on average; more get 429 and when to ask again. 0: no bound, "
-            "as for a load test.",
-            ge=0,
-            le=1_000_000,
-            extra={"unit": "1/s"},
-        ),
-    ] = 1000.0
-    address_asks_burst: Annotated[
-        int,
-        msgspec.Meta(
-            description="The same at once: all of an office may come back in one moment.", ge=1, le=10_000_000
-        ),
-    ] = 10_000
-
     head_bytes_max: Annotated[
         int,
         msgspec.Meta(
@@ -151,43 +107,6 @@ class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             le=1000,
         ),
     ] = HEADERS_MAX
-    head_deadline_s: Annotated[
-        float,
-        msgspec.Meta(
-            description="A request head must be complete this long after its connection opened, or its first byte came "
-            "after an earlier request; further bytes do not extend it (slowloris).",
-            gt=0,
-            le=300,
-            extra={"unit": "s"},
-        ),
-    ] = 5.0
-    keepalive_idle_s: Annotated[
-        float,
-        msgspec.Meta(
-            description="How long a connection may idle between two plain requests. Short: it costs a descriptor.",
-            gt=0,
-            le=3600,
-            extra={"unit": "s"},
-        ),
-    ] = 15.0
-    heads_pending_max: Annotated[
-        int,
-        msgspec.Meta(
-            description="Connections without a complete head, or idle between requests; fewer where open files are "
-            "few. At the bound the oldest is closed of the address that has most: real clients finish in milliseconds, "
-            "so the ones that wait longest are worth least.",
-            ge=1,
-            le=1_000_000,
-        ),
-    ] = 4096
-    handshakes_pending_max: Annotated[
-        int,
-        msgspec.Meta(
-            description="Upgrades that are being opened at a node at one time; further ones get 503 and a pause.",
-            ge=1,
-            le=100_000,
-        ),
-    ] = 1024
     slot_wait_s: Annotated[
         float,
         msgspec.Meta(
@@ -216,20 +135,6 @@ class GatewayConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
             "that the others can take them."
         ),
     ] = True
-    relays_max: Annotated[
-        int,
-        msgspec.Meta(
-            description="Proxied WebSockets at one time (two descriptors each); further ones get 503. "
-            "0: as many as the open-file limit of the process allows.",
-            ge=0,
-            le=10_000_000,
-        ),
-    ] = 0
-    backlog: Annotated[
-        int,
-        msgspec.Meta(description="Connections that the kernel may hold for us to accept, in a storm.", ge=1, le=65535),
-    ] = 4096
-
     connect_deadline_s: Annotated[
         float,
         msgspec.Meta(

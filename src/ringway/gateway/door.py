@@ -74,18 +74,19 @@ class Door:
         stats, now = self._stats, self._clock()
         stats.connections += 1
         room = self._files.pending_max(self._relays.files, self._config.heads_pending_max)
+        address = self._limits.peer(visitor.transport)
         for _ in range(EVICTIONS_MAX):
-            if len(self._visitors) + len(self.farewells) < room or not self._evict(now, room):
+            if len(self._visitors) + len(self.farewells) < room or not self._evict(now, room, address):
                 break
-        self._visitors.add(visitor, self._limits.peer(visitor.transport), now)
+        self._visitors.add(visitor, address, now)
         visitor.deadline = now + self._config.head_deadline_s
         stats.heads_pending = len(self._visitors)
 
-    def _evict(self, now: float, room: int) -> bool:
+    def _evict(self, now: float, room: int, newcomer: str) -> bool:
         """Close one connection, so that another can come; return whether there was one."""
         if 2 * len(self.farewells) > room and self.farewells.cut_oldest():
             return True
-        victim = self._visitors.victim(now)
+        victim = self._visitors.victim(now, newcomer) or self._visitors.oldest()
         if victim is None:
             return self.farewells.cut_oldest()
         self.exit(victim)

@@ -6,7 +6,6 @@ clients would be taken for one. See `core.address` for the rule by which what is
 
 import asyncio
 import time
-from collections import Counter
 from collections.abc import Callable, Collection
 
 import structlog
@@ -14,15 +13,13 @@ import structlog
 from ringway.core.address import EXEMPT, AddressShares, address_of
 from ringway.core.outstanding import Outstanding
 from ringway.core.rate import AddressRates
+from ringway.core.refusals import Refusals
 from ringway.errors import UpgradeError
 from ringway.gateway.config import GatewayConfig
 from ringway.gateway.stats import Stats
 from ringway.protocol.forwarded import Network, is_trusted, read_client
 from ringway.protocol.response import retry_after
 from ringway.protocol.upgrade import Headers
-
-LOG_S = 1.0
-"""What was refused is told in one line at most so often."""
 
 _PAUSE_S = 2.0
 
@@ -47,9 +44,7 @@ class AddressLimits:
         self._asks = AddressRates()
         self._handshakes = AddressShares()
         self._relays = AddressShares()
-        self._refused: Counter[str] = Counter()  # since the last line of the log
-        self._last = EXEMPT  # who was refused last
-        self._logged_at = -LOG_S
+        self._refusals = Refusals()
 
     def peer(self, transport: asyncio.BaseTransport) -> str:
         """Return the address of a connection that has said nothing yet; `EXEMPT` for that of a trusted proxy."""
@@ -113,11 +108,10 @@ class AddressLimits:
 
     def tell(self) -> None:
         """Log what was refused since the last line; call it a few times a second."""
-        now = self._clock()
-        if self._refused and now - self._logged_at >= LOG_S:
-            self._logged_at = now
-            _log.warning("an address has as much as it may; it was refused more", address=self._last, **self._refused)
-            self._refused.clear()
+        due = self._refusals.due(self._clock())
+        if due is not None:
+            address, counts = due
+            _log.warning("an address has as much as it may; it was refused more", address=address, **counts)
 
     def _refusal(self, address: str, bound: str, held: AddressShares, whole: str) -> UpgradeError:
         self._count(address, bound)
@@ -130,5 +124,4 @@ class AddressLimits:
 
     def _count(self, address: str, bound: str) -> None:
         self._stats.address_refused[bound] += 1
-        self._refused[bound] += 1
-        self._last = address
+        self._refusals.add(address, bound)

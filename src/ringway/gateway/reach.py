@@ -7,6 +7,7 @@ from ringway.errors import ConfigError
 from ringway.gateway.backends import Address, read_address
 from ringway.gateway.config import GatewayConfig
 from ringway.gateway.upstream import Answer, Limits, Unreachable, ask
+from ringway.net.liveness import watch_peer
 
 ADDRESSES_MAX = 4096
 """Addresses that are kept, read: nodes come and go, with ever new ports. Above it all are read anew."""
@@ -23,6 +24,7 @@ class Reach:
             config.headers_max,
             config.refusal_bytes_max,
         )
+        self._tcp_keepalive_s = config.tcp_keepalive_s
         self._addresses: dict[str, Address] = {}
         self._tls: ssl.SSLContext | None = None
 
@@ -43,7 +45,11 @@ class Reach:
     async def ask(self, address: Address, request: bytes) -> Answer:
         """Send `request` there and return the answer, as `upstream.ask` does."""
         tls = self._tls_context() if address.tls else None
-        return await ask(address, request, tls, self._limits)
+        answer = await ask(address, request, tls, self._limits)
+        if answer.status == 101:
+            sock = answer.transport.get_extra_info("socket")
+            watch_peer(sock.fileno(), self._tcp_keepalive_s)
+        return answer
 
     def _tls_context(self) -> ssl.SSLContext:
         if self._tls is None:

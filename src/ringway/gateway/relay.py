@@ -22,7 +22,7 @@ from ringway.gateway.transfer import Transfers
 from ringway.gateway.tunnel import Tunnel
 from ringway.gateway.upstream import Answer, Unreachable
 from ringway.gateway.wish import Wish
-from ringway.protocol.close import SERVICE_RESTART
+from ringway.protocol.close import GOING_AWAY, SERVICE_RESTART
 from ringway.protocol.head import Head
 from ringway.protocol.response import carried, error_response, no_node
 from ringway.protocol.upgrade import Upgrade, check_request, tokens_of
@@ -115,9 +115,13 @@ class Relays:
         return 2 * (stats.relays_open + len(self._opening)) + stats.relays_moving
 
     def tally(self) -> None:
-        """Bring the byte counters up to date; call it now and then."""
+        """Bring the byte counters up to date, and end the relays that idle too long; call it now and then."""
+        now, idle_s = self._placer.clock(), self._config.relay_idle_s
         for tunnel in self._berths:
-            tunnel.count()
+            if tunnel.count():
+                tunnel.heard_at = now
+            elif idle_s and now - max(tunnel.heard_at, tunnel.opened_at) > idle_s:
+                tunnel.cut(GOING_AWAY, f"nothing was carried for {idle_s:g} s", "idle")
 
     async def stop(self) -> None:
         """Tell every client 1012, and return when all relays are over: at `stop_deadline_s` the rest is aborted."""

@@ -28,6 +28,7 @@ from ringway.gateway.reach import Reach
 from ringway.gateway.relay import Relays
 from ringway.gateway.stats import Stats
 from ringway.gateway.visitor import Visitor
+from ringway.net.liveness import watch_peers_of
 from ringway.protocol.forwarded import read_networks
 from ringway.protocol.host import is_loopback
 from ringway.protocol.ticket import Mint
@@ -114,6 +115,7 @@ class Gateway:
                 "stop what does, or choose another with --port"
             ) from error
         self._door.on_loopback = all(is_loopback(sock.getsockname()[0]) for sock in self._server.sockets)
+        watch_peers_of(self._server.sockets, self._config.tcp_keepalive_s)
         self._tasks.append(asyncio.create_task(self._sweep(), name="gateway sweeper"))
         if self._probes is not None:
             self._tasks.append(asyncio.create_task(self._probes.run(), name="gateway probes"))

@@ -14,11 +14,11 @@ class Stats:
     node's answer was wrong), `status` (the node refused), `full`, `gone` (the client left meanwhile). `probes` of nodes
     are by outcome: `answered`, `failed`. `address_refused` counts what one address was refused, by the bound that
     it had reached: `asks`, `handshakes`, `relays`, `places`. `cut` counts relays that the gateway ended, by cause:
-    `node_lost`, `client_frame`, `node_frame`, `deadline`, `stop`, `move` (it could not be carried on at another node).
-    For the last, and for relays that were cut between two nodes, `moves_failed` says why: `unknown` (the gateway knows
-    no such node, or the ticket is not good), `refused`, `unreachable`, `answer` (the node's was wrong, or agreed to
-    something else than the client was told), `timeout`, `no_node`, `attempts` (none was left), `message` (one was half
-    sent), `client` (it left meanwhile), or as in `cut`.
+    `node_lost`, `client_frame`, `node_frame`, `deadline`, `idle`, `stop`, `move` (it could not be carried on at
+    another node). For the last, and for relays that were cut between two nodes, `moves_failed` says why: `unknown` (the
+    gateway knows no such node, or the ticket is not good), `refused`, `unreachable`, `answer` (the node's was wrong, or
+    agreed to something else than the client was told), `timeout`, `no_node`, `attempts` (none was left), `message` (one
+    was half sent), `client` (it left meanwhile), or as in `cut`.
     """
 
     __slots__ = (

@@ -53,6 +53,7 @@ _log = structlog.get_logger()
 
 _TO_NODE = {
     "stop": client_frame(CLOSE, close_payload(GOING_AWAY)),
+    "idle": client_frame(CLOSE, close_payload(GOING_AWAY)),
     "node_lost": client_frame(CLOSE, close_payload(GOING_AWAY)),
     "node_frame": client_frame(CLOSE, close_payload(PROTOCOL_ERROR)),
     "client_frame": client_frame(CLOSE, close_payload(PROTOCOL_ERROR)),
@@ -82,7 +83,7 @@ class Tunnel:
 
     __slots__ = (
         "_breach", "_config", "_cut", "_extensions", "_keeper", "_over", "_timer", "address", "client", "crossing",
-        "node", "on_move", "opened_at", "reopenings", "stats", "wish",
+        "heard_at", "node", "on_move", "opened_at", "reopenings", "stats", "wish",
     )  # fmt: skip
 
     def __init__(
@@ -102,6 +103,7 @@ class Tunnel:
         self.stats = stats
         self.crossing: Crossing | None = None
         self.opened_at = 0.0  # at its present node, on the keeper's clock
+        self.heard_at = 0.0  # when something was carried, on the same: as of the last count
         self.reopenings = 0  # attempts of late
         self._config = config
         self._keeper = keeper
@@ -135,11 +137,13 @@ class Tunnel:
             if not (self._cut or waits or side.stopped or side.lost or side.transport.is_closing()):
                 side.transport.resume_reading()
 
-    def count(self) -> None:
-        """Add what was carried since the last count to the statistics."""
+    def count(self) -> bool:
+        """Add what was carried since the last count to the statistics; return whether it was anything."""
+        moved = self.client.carried + self.node.carried > 0
         self.stats.bytes_to_node += self.client.carried
         self.stats.bytes_to_client += self.node.carried
         self.client.carried = self.node.carried = 0
+        return moved
 
     # What the sides tell.
 

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from picows import WSAutoPingStrategy, WSUpgradeRequest, WSUpgradeResponseWithListener
 
+from ringway.core.files import FileBudget
+from ringway.core.pending import Pending
 from ringway.framing import FramingProtocol
 from ringway.node.handshake import Handshake, Welcome
 from ringway.node.latency import Latency
@@ -27,8 +29,8 @@ UNSENT_BYTES_MAX: int | None = getattr(socket, "TCP_NOTSENT_LOWAT", None)
 READ_BUFFER_BYTES = 2048
 """picows' minimum; it grows with what comes, and most clients send little."""
 
-FAREWELLS_MAX = 16_384
-"""Sockets that are being told at one time why they are refused."""
+FAREWELLS_MAX = 4096
+"""Sockets that are being told at one time why they are refused; fewer where open files are few."""
 
 FAREWELL_S = 2.0
 """How long one of them may take to hear it."""
@@ -48,27 +50,49 @@ _picows_log.logger.setLevel(logging.CRITICAL)
 
 
 class Gate:
-    """Counts the sockets whose handshake is under way, and sheds what is far too much.
+    """Counts the sockets whose handshake is under way, and makes room for those that come new.
 
-    Overflow rule: above `pending_max` handshakes are refused with 503 when their request has come (`admission`);
-    above twice of it sockets are told 503 as they are accepted, since silent ones never send a request, and closed when
-    they have taken it (`farewell`). Above `FAREWELLS_MAX` of these they are cut without a word.
+    Overflow rule: above twice `pending_max`, or above what open files allow, a socket that has said nothing is closed
+    for each that is accepted (`core.pending` says which). Where none has had the time to, there is a crowd: those of
+    the address that makes it are told 503 as they are accepted, and closed when they have taken it (`_Farewell`).
+    Of these there are only so many; for want of room the one is cut that was told first.
     """
 
-    __slots__ = ("_clock", "_farewells", "_opening", "_shed_above", "_stats", "latency", "opened")
+    __slots__ = (
+        "_answering",
+        "_clock",
+        "_farewells",
+        "_files",
+        "_opening",
+        "_opening_max",
+        "_stats",
+        "_staying",
+        "latency",
+        "opened",
+    )  # fmt: skip
 
-    def __init__(self, pending_max: int, stats: "Stats", clock: Callable[[], float]) -> None:
-        self._opening: dict[_Opening, float] = {}  # when each was accepted
+    def __init__(
+        self,
+        pending_max: int,
+        stats: "Stats",
+        clock: Callable[[], float],
+        files: FileBudget,
+        staying: Callable[[], int],
+    ) -> None:
+        self._opening: Pending[Handshake] = Pending()
+        self._answering: dict[_Opening, float] = {}  # whose request has come, and since when each was here
         self._clock = clock
         self.latency = Latency(clock())  # from accepting a socket to answering 101
         self.opened = 0  # sockets so far
-        self._farewells: set[_Farewell] = set()
-        self._shed_above = 2 * pending_max
+        self._farewells: dict[_Farewell, None] = {}
+        self._opening_max = 2 * pending_max
+        self._files = files
+        self._staying = staying
         self._stats = stats
 
     def close(self) -> None:
         """Cut all handshakes that are under way, and who is being told that there is no room."""
-        for protocol in list(self._opening):
+        for protocol in (*self._opening, *self._answering):
             protocol.abort()
         for farewell in list(self._farewells):
             farewell.transport.abort()
@@ -76,16 +100,33 @@ class Gate:
     @property
     def opening(self) -> int:
         """How many handshakes are under way."""
-        return len(self._opening)
+        return len(self._opening) + len(self._answering)
 
-    def accepted(self, protocol: Handshake) -> bool:
+    def accepted(self, handshake: Handshake, address: str) -> bool:
         """Count a new socket; False where there is no room for it."""
         self.opened += 1
-        if len(self._opening) >= self._shed_above:
+        files = self._staying() + len(self._farewells)
+        if self.opening >= self._files.pending_max(files, self._opening_max) and not self.make_room(address):
             self._stats.shed += 1
             return False
-        self._opening[protocol] = self._clock()
+        self._opening.add(handshake, address, self._clock())
         return True
+
+    def make_room(self, newcomer: str) -> bool:
+        """Close a socket that has said nothing, for one of the address `newcomer`; return whether there was one."""
+        victim = self._opening.victim(self._clock(), newcomer)
+        if victim is None:
+            return False
+        self._stats.evicted += 1
+        self.lost(victim)
+        victim.abort()
+        return True
+
+    def heard(self, handshake: Handshake) -> None:
+        """Take note that its request has come: it is no silent one any more."""
+        began = self._opening.remove(handshake)
+        if began is not None:
+            self._answering[handshake] = began
 
     def turn_away(self, transport: asyncio.Transport) -> None:
         """Tell a socket for which there is no room to come again."""
@@ -93,9 +134,9 @@ class Gate:
 
     def refuse(self, transport: asyncio.Transport, answer: bytes) -> None:
         """Send a socket its last `answer`; it is closed when it has heard it."""
-        if len(self._farewells) >= FAREWELLS_MAX:
-            transport.abort()
-            return
+        files = self._files
+        if len(self._farewells) >= min(FAREWELLS_MAX, max(files.new // 2, files.stay - self._staying())):
+            next(iter(self._farewells)).cut()
         farewell = _Farewell(transport, self._farewells)
         transport.set_protocol(farewell)
         transport.write(answer)
@@ -104,19 +145,20 @@ class Gate:
 
     def handed_over(self, handshake: Handshake, protocol: FramingProtocol) -> None:
         """Count `protocol` from now on in place of `handshake`, whose connection it takes over."""
-        began = self._opening.pop(handshake, None)
+        began = self._answering.pop(handshake, None)
         if began is not None:
-            self._opening[protocol] = began
+            self._answering[protocol] = began
 
     def answered(self, protocol: FramingProtocol, now: float) -> None:
         """Count it no more: its handshake was answered with 101."""
-        began = self._opening.pop(protocol, None)
+        began = self._answering.pop(protocol, None)
         if began is not None:
             self.latency.add(now - began)
 
     def lost(self, protocol: "_Opening") -> None:
         """Count it no more: its socket is closed, whatever became of the handshake."""
-        self._opening.pop(protocol, None)
+        if self._answering.pop(protocol, None) is None and isinstance(protocol, Handshake):
+            self._opening.remove(protocol)
 
 
 _Opening: TypeAlias = Handshake | FramingProtocol
@@ -127,10 +169,10 @@ class _Farewell(asyncio.Protocol):
 
     __slots__ = ("_all", "_timer", "transport")
 
-    def __init__(self, transport: asyncio.Transport, all_: "set[_Farewell]") -> None:
+    def __init__(self, transport: asyncio.Transport, all_: "dict[_Farewell, None]") -> None:
         self.transport = transport
         self._all = all_
-        self._all.add(self)
+        all_[self] = None
         self._timer = asyncio.get_running_loop().call_later(FAREWELL_S, transport.abort)
 
     def data_received(self, data: bytes) -> None:
@@ -140,10 +182,15 @@ class _Farewell(asyncio.Protocol):
         """Take the end of the peer's stream."""
         return False
 
+    def cut(self) -> None:
+        """End it now."""
+        self._all.pop(self, None)
+        self.transport.abort()
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget it."""
         self._timer.cancel()
-        self._all.discard(self)
+        self._all.pop(self, None)
 
 
 class _Protocol(FramingProtocol):

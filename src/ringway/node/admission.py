@@ -5,14 +5,18 @@ that is judged before anything is read; with a ticket the rate is judged once th
 last, so that none is spent on a refusal.
 """
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
+from ringway.core.address import EXEMPT, address_of
 from ringway.core.intake import Intake
+from ringway.core.refusals import Refusals
 from ringway.errors import Overloaded, TicketError, UpgradeError
+from ringway.protocol.close import CLOSED
 from ringway.protocol.forwarded import PROOF, Client, is_trusted, read_client, read_networks, read_told, told_of
 from ringway.protocol.head import Head
 from ringway.protocol.host import host_at, host_known, read_hosts, unknown_host
@@ -46,6 +50,7 @@ class Admitted:
     follows: str = ""  # how it is told of a move that its session goes along with (`protocol.move`); empty: not at all
     arrival: bytes | None = None  # the nonce of its ticket, where a session of another node goes on here
     protocol: str = ""  # the subprotocol to answer with
+    address: str = EXEMPT  # as the client is counted; one object for all that share it
 
 
 class Admission:
@@ -53,7 +58,7 @@ class Admission:
 
     __slots__ = (
         "_gateways", "_hosts", "_intake", "_mint", "_origins", "_own_hosts", "_own_origins", "_peers", "_per_s",
-        "_shared", "_spent", "_trusted", "_wall", "on_loopback",
+        "_shared", "_spent", "_trusted", "_wall", "on_loopback", "refusals",
     )  # fmt: skip
 
     def __init__(
@@ -65,6 +70,7 @@ class Admission:
         self._wall = wall
         self._spent = Spent()
         self._intake = Intake(shared.clock())
+        self.refusals = Refusals()
         self._per_s = per_s
         config = shared.config
         urls = (config.url, config.public_url)
@@ -84,8 +90,9 @@ class Admission:
         headers = head.headers
         plain = "ticket=" not in head.query
         if plain and wants_upgrade(headers):
-            self._check_bounds(has_ticket=False)
-            self._take_in(ticket=False)
+            address = self._address_at(headers, peer)
+            self._check_bounds(address, has_ticket=False)
+            self._take_in(address, ticket=False)
         if head.path != config.path:
             raise UpgradeError(404, f"there is nothing here; the WebSocket is at {config.path}")
         upgrade = check_request(head.method, head.version, headers)
@@ -97,15 +104,16 @@ class Admission:
             raise UpgradeError(400, f"the key is longer than {KEY_BYTES_MAX} bytes")
         ticket = _single(fields, "ticket")
         client = self._client(headers, peer, ticket)
+        address = self._counted(client.ip)
         if not plain:
-            self._check_bounds(has_ticket=bool(ticket))
+            self._check_bounds(address, has_ticket=bool(ticket))
             if not ticket:
-                self._take_in(ticket=False)
+                self._take_in(address, ticket=False)
         self._check_origin(headers, client)
         resumes = fields.get("resume") == ["1"]
         if resumes and not ticket:
             raise UpgradeError(400, "resume=1 stands without a ticket; it goes with the one of the move")
-        moved, nonce = self._redeem(ticket, resumes=resumes) if ticket else (False, b"")
+        moved, nonce = self._redeem(ticket, address, resumes=resumes) if ticket else (False, b"")
         return Admitted(
             key,
             moved,
@@ -113,13 +121,16 @@ class Admission:
             follows=read_follows(fields.get("moves", [""])[0]),
             arrival=nonce if resumes else None,
             protocol=JSON_PROTOCOL if JSON_PROTOCOL in upgrade.protocols else "",
+            address=sys.intern(address),
         )
 
-    def _take_in(self, *, ticket: bool) -> None:
-        """Count a handshake; refuse it where more come than the node can take."""
+    def _take_in(self, address: str, *, ticket: bool) -> None:
+        """Count a handshake; refuse it where more come than the node can take, or most of them from this address."""
         shared = self._shared
-        now, per_s = shared.clock(), self._per_s()
-        if not shared.config.shed_handshakes or self._intake.take(now, per_s, ticket=ticket):
+        now, per_s, share = shared.clock(), self._per_s(), shared.config.address_share
+        if not shared.config.shed_handshakes or self._intake.take(
+            now, per_s, ticket=ticket, address=address, share=share
+        ):
             return
         shared.stats.turned_away += 1
         pause = str(ceil(self._intake.pause_s(now, per_s)) + 1)
@@ -127,18 +138,49 @@ class Admission:
             503, f"more handshakes come than the {per_s:.0f} a second that the node can take", (("Retry-After", pause),)
         )
 
-    def _check_bounds(self, *, has_ticket: bool) -> None:
-        shared = self._shared
-        later = (("Retry-After", str(shared.config.retry_after_s)),)
-        pending_max = shared.config.pending_max * (2 if has_ticket else 1)
-        if shared.gate.opening + shared.roster.waiting > pending_max:
-            raise UpgradeError(503, f"{shared.config.pending_max} handshakes are under way; try again later", later)
+    def _check_bounds(self, address: str, *, has_ticket: bool) -> None:
+        shared, config = self._shared, self._shared.config
+        later = (("Retry-After", str(config.retry_after_s)),)
+        pending_max = config.pending_max * (2 if has_ticket else 1)
+        if shared.gate.opening + shared.roster.waiting > pending_max and not self._make_room(address):
+            raise UpgradeError(503, f"{config.pending_max} handshakes are under way; try again later", later)
         if len(shared.roster) >= shared.connections_max:
             raise UpgradeError(503, f"the node holds {shared.connections_max} connections, its maximum", later)
+        shares, most = shared.roster.shares, config.address_connections_max
+        if not shares.has_room(address, shared.connections_max, config.address_share, most):
+            shared.stats.address_refused["connections"] += 1
+            self.refusals.add(address, "connections")
+            raise UpgradeError(
+                503,
+                f"{address} has {shares.count(address)} of {shared.connections_max} connections and may have no more "
+                "now; close some, or come again later (address_share, address_connections_max)",
+                later,
+            )
         if shared.state is NodeState.DRAINING and not has_ticket:
             raise UpgradeError(503, "the node is draining; connect through the gateway", later)
 
-    def _redeem(self, ticket: str, *, resumes: bool) -> tuple[bool, bytes]:
+    def _make_room(self, address: str) -> bool:
+        """Close a connection that owes a request or its first command, for one of `address`, if one is to go."""
+        shared = self._shared
+        if shared.gate.opening >= shared.roster.waiting and shared.gate.make_room(address):
+            return True
+        victim = shared.roster.victim(shared.clock(), address)
+        if victim is None:
+            return shared.gate.make_room(address)
+        shared.stats.evicted += 1
+        victim.close(CLOSED, "no connect command yet, and others come")
+        victim.cut()
+        return True
+
+    def _address_at(self, headers: Headers, peer: "Peer") -> str:
+        """Return the address for which a request without a ticket came."""
+        return self._counted(read_client(peer.ip, headers, self._trusted).ip if self._trusted else peer.ip)
+
+    def _counted(self, ip: str) -> str:
+        """Return how a client at `ip` is counted; `EXEMPT` for a trusted proxy, which has not told for whom it asks."""
+        return EXEMPT if self._trusted and is_trusted(ip, self._trusted) else address_of(ip)
+
+    def _redeem(self, ticket: str, address: str, *, resumes: bool) -> tuple[bool, bytes]:
         """Take a place that was reserved; return whether a node reserved it, to move a connection here, and the nonce.
 
         A session that is not expected here is refused before its ticket is spent.
@@ -148,7 +190,7 @@ class Admission:
             issuer, nonce = self._mint.check(ticket, self._shared.name, now)
             if resumes and not self._shared.arrivals.expects(nonce):
                 raise UpgradeError(410, "the session is not here, or no more; connect anew")
-            self._take_in(ticket=True)
+            self._take_in(address, ticket=True)
             self._spent.spend(nonce, now)
         except TicketError as error:
             raise UpgradeError(403, str(error)) from error

@@ -5,11 +5,11 @@ from typing import Annotated, Literal
 import msgspec
 
 from ringway.errors import ConfigError
-from ringway.node.bounds import ClientBounds
+from ringway.node.edge_config import NodeEdgeConfig
 from ringway.node.namespace import read_namespaces, short_namespaces
 
 
-class NodeConfig(ClientBounds, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class NodeConfig(NodeEdgeConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The settings of one channel node."""
 
     weight: Annotated[
@@ -126,34 +126,6 @@ class NodeConfig(ClientBounds, frozen=True, kw_only=True, forbid_unknown_fields=
             extra={"unit": "bytes"},
         ),
     ] = 128 * 1024
-    pending_max: Annotated[
-        int,
-        msgspec.Meta(
-            description="Handshakes and connect commands under way at one time. Above it handshakes get 503 and a "
-            "pause to keep, with a ticket above twice of it; there connections are told so as they are accepted.",
-            ge=1,
-            le=1_000_000,
-        ),
-    ] = 2000
-    shed_handshakes: Annotated[
-        bool,
-        msgspec.Meta(
-            description="Refuse handshakes above the rate that the node has measured it can take, with 503 and a pause "
-            "to keep, before anything else; those with a ticket are let in first. Off: all are taken, however late."
-        ),
-    ] = True
-    connections_max: Annotated[
-        int,
-        msgspec.Meta(
-            description="Connections at one time; more get 503. 0: as many as the process may have open files.",
-            ge=0,
-            le=10_000_000,
-        ),
-    ] = 0
-    retry_after_s: Annotated[
-        int,
-        msgspec.Meta(description="Pause that a 503 asks for.", ge=1, le=3600, extra={"unit": "s"}),
-    ] = 2
     ping_interval_s: Annotated[
         int,
         msgspec.Meta(

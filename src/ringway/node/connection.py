@@ -67,6 +67,7 @@ class Connection(EndingSocket):
         "_holds",
         "_shared",
         "_state",
+        "address",
         "allowance",
         "arrival",
         "backlog",
@@ -90,6 +91,7 @@ class Connection(EndingSocket):
         self._assembler: MessageAssembler | None = None  # only while a fragmented message is on its way
         self._holds = 0  # why nothing is read from it at the moment, as bits
         self.allowance = Allowance(shared.config, now)
+        self.address = admitted.address  # as it is counted (core.address)
         self.key = admitted.key
         self.moved_at = PINNED if admitted.pinned else shared.second + 1 if admitted.moved else None
         self.heard_at = shared.second  # when the last frame with commands came
@@ -150,7 +152,7 @@ class Connection(EndingSocket):
         underlying.set_write_buffer_limits(high=shared.outbox.high_water_bytes)
         now = shared.clock()
         shared.gate.answered(cast("FramingProtocol", underlying.get_protocol()), now)
-        shared.roster.arrived(self)
+        shared.roster.arrived(self, now)
         shared.stats.accepted += 1
         shared.keepalive.arrived(self, now)
         if self.arrival is not None:

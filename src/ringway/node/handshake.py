@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from picows import WSListener, WSUpgradeRequest, WSUpgradeResponse, WSUpgradeResponseWithListener
 
+from ringway.core.address import address_of
 from ringway.errors import UpgradeError
 from ringway.framing import FramingProtocol
 from ringway.protocol.head import Head, HeadReader
@@ -46,7 +47,7 @@ TakeOver = Callable[[Callable[[WSUpgradeRequest], WSUpgradeResponseWithListener]
 class Handshake(asyncio.Protocol):
     """One connection until its request is answered. The gate counts it from its accept on."""
 
-    __slots__ = ("_config", "_gate", "_reader", "_take_over", "_timer", "_welcome", "transport")
+    __slots__ = ("_config", "_gate", "_ip", "_reader", "_take_over", "_timer", "_welcome", "transport")
 
     transport: asyncio.Transport
 
@@ -57,11 +58,14 @@ class Handshake(asyncio.Protocol):
         self._take_over = take_over
         self._reader = HeadReader(config.head_bytes_max, config.headers_max)
         self._timer: asyncio.TimerHandle | None = None
+        self._ip = ""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin, where there is room."""
         self.transport = cast(asyncio.Transport, transport)
-        if not self._gate.accepted(self):
+        peer = transport.get_extra_info("peername")
+        self._ip = peer[0] if isinstance(peer, tuple) else ""
+        if not self._gate.accepted(self, address_of(self._ip)):
             self._gate.turn_away(self.transport)
             return
         self._timer = asyncio.get_running_loop().call_later(self._config.handshake_deadline_s, self._expire)
@@ -84,9 +88,9 @@ class Handshake(asyncio.Protocol):
         self.transport.abort()
 
     def _answer(self, head: Head, rest: bytes) -> None:
-        peer = self.transport.get_extra_info("peername")
+        self._gate.heard(self)
         try:
-            accepted = self._welcome(head, Peer(peer[0] if isinstance(peer, tuple) else ""))
+            accepted = self._welcome(head, Peer(self._ip))
         except UpgradeError as error:
             self._refuse(error, head.method)
             return

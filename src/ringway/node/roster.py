@@ -5,6 +5,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from ringway.core.address import AddressShares
+from ringway.core.pending import Pending
 from ringway.core.victim import is_cooling
 
 if TYPE_CHECKING:
@@ -14,14 +16,15 @@ if TYPE_CHECKING:
 class Roster:
     """Every connection from its handshake to its end. A connection tells each change of its own state, once."""
 
-    __slots__ = ("_emptied", "_open", "_stay", "connected", "waiting")
+    __slots__ = ("_emptied", "_open", "_stay", "_waiting", "connected", "shares")
 
     def __init__(self) -> None:
         self._open: dict[Connection, None] = {}  # keeps the order, and is no larger than a set
         self._stay: Counter[float] = Counter()  # how many of those connected were moved here in each second
         self._emptied = asyncio.Event()
         self._emptied.set()
-        self.waiting = 0  # upgraded, no connect command yet
+        self._waiting: Pending[Connection] = Pending()  # upgraded, no connect command yet
+        self.shares = AddressShares()  # what each address holds of all that are open
         self.connected = 0  # connected, and not being closed
 
     def __len__(self) -> int:
@@ -31,15 +34,25 @@ class Roster:
         """Over a copy: connections may close meanwhile."""
         return iter(list(self._open))
 
-    def arrived(self, connection: "Connection") -> None:
+    @property
+    def waiting(self) -> int:
+        """How many were upgraded and have sent no connect command yet."""
+        return len(self._waiting)
+
+    def arrived(self, connection: "Connection", now: float) -> None:
         """Count a connection that was upgraded."""
         self._open[connection] = None
         self._emptied.clear()
-        self.waiting += 1
+        self._waiting.add(connection, connection.address, now)
+        self.shares.add(connection.address)
+
+    def victim(self, now: float, newcomer: str) -> "Connection | None":
+        """Return a connection that has sent no connect command, to go for one of the address `newcomer`, if any is."""
+        return self._waiting.victim(now, newcomer)
 
     def welcomed(self, connection: "Connection") -> None:
         """Count a connect command that was accepted."""
-        self.waiting -= 1
+        self._waiting.remove(connection)
         self.connected += 1
         if connection.moved_at is not None:
             self._stay[connection.moved_at] += 1
@@ -52,11 +65,13 @@ class Roster:
             if moved_at is not None and moved_at in self._stay:
                 self._stay[moved_at] -= 1
         else:
-            self.waiting -= 1
+            self._waiting.remove(connection)
 
     def gone(self, connection: "Connection") -> None:
         """Forget a connection whose socket is closed."""
-        self._open.pop(connection, None)
+        if connection in self._open:
+            del self._open[connection]
+            self.shares.remove(connection.address)
         if not self._open:
             self._emptied.set()
 

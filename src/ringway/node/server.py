@@ -4,7 +4,6 @@ import asyncio
 import random
 import resource
 import socket
-import sys
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
@@ -14,10 +13,12 @@ from typing import Any
 
 import structlog
 
+from ringway.core.files import UNLIMITED, plan_files
 from ringway.core.hub import Hub
 from ringway.core.load.reservation import Ledger
 from ringway.core.membership import TICK_S
 from ringway.errors import ConfigError, EngineError, UpgradeError
+from ringway.net.liveness import watch_peers_of
 from ringway.node.accept import Gate, listen
 from ringway.node.admission import Admission
 from ringway.node.arrival import Arrivals
@@ -52,9 +53,6 @@ from ringway.protocol.report import Report
 from ringway.protocol.ticket import Mint
 from ringway.protocol.upgrade import wants_upgrade
 from ringway.types import Incarnation, NodeName, NodeState
-
-_FILES_KEPT = 200
-"""Open files that are not connections: engine, logs, the admin port."""
 
 _STOP_BATCHES = 20
 
@@ -95,6 +93,8 @@ class ChannelNode:
         namespaces = Namespaces(config.namespaces)
         origin = Origin(incarnation)
         watchers: Hub[Connection, Send] = Hub()
+        files = plan_files(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+        roster = Roster()
         notices = Notices(engine.broker, origin, self.stats, config.engine_deadline_s)
         self._shared = Shared(
             name=name,
@@ -107,8 +107,8 @@ class ChannelNode:
             hub=self.hub,
             watchers=watchers,
             outbox=outbox,
-            roster=Roster(),
-            gate=Gate(config.pending_max, self.stats, clock),
+            roster=roster,
+            gate=Gate(config.pending_max, self.stats, clock, files, lambda: len(roster)),
             keepalive=Keepalive(config, rng, self.stats, clock()),
             namespaces=namespaces,
             streams=Streams(engine, namespaces, self.hub, watchers, outbox, config, self.stats, clock),
@@ -117,7 +117,7 @@ class ChannelNode:
             workers=self._workers,
             intake=Intake(),
             arrivals=Arrivals(mint, wall),
-            connections_max=_connections_max(config),
+            connections_max=min(config.connections_max or UNLIMITED, files.stay),
             second=floor(clock()),
         )
         self._workers.shared = self._shared.intake.shared = self._shared
@@ -184,6 +184,7 @@ class ChannelNode:
                 "choose another port, or 0 for a free one"
             ) from error
         self._admission.on_loopback = all(is_loopback(sock.getsockname()[0]) for sock in self._server.sockets)
+        watch_peers_of(self._server.sockets, config.tcp_keepalive_s)
         self._reporter.url = config.url or f"ws://{_reachable(config.host)}:{self.port}{config.path}"
         self._reporter.public_url = config.public_url
         await self._shared.presence.start()
@@ -263,10 +264,17 @@ class ChannelNode:
                 self._drain.tick(now)
                 shared.arrivals.tick(now)
                 shared.outbox.check()
+                self._tell_refusals(now)
                 shared.streams.sweep()
                 self._reporter.poll()
             except Exception:
                 _log.exception("a beat failed")
+
+    def _tell_refusals(self, now: float) -> None:
+        due = self._admission.refusals.due(now)
+        if due is not None:
+            address, counts = due
+            _log.warning("an address has as much as it may; it was refused more", address=address, **counts)
 
     async def _say_goodbye(self) -> None:
         """Close all clients with 3001, in batches, so that they do not come back in one crowd; then cut the rest."""
@@ -284,13 +292,6 @@ class ChannelNode:
         for connection in shared.roster:
             connection.cut()
         await shared.roster.emptied()
-
-
-def _connections_max(config: NodeConfig) -> int:
-    if config.connections_max:
-        return config.connections_max
-    files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    return sys.maxsize if files == resource.RLIM_INFINITY else max(1, files - _FILES_KEPT)
 
 
 def _reachable(host: str) -> str:

@@ -12,6 +12,7 @@ class Stats:
 
     __slots__ = (
         "accepted",
+        "address_refused",
         "aged",
         "closed",
         "commands",
@@ -20,6 +21,7 @@ class Stats:
         "deliveries",
         "drained",
         "errors",
+        "evicted",
         "fenced",
         "frames_in",
         "gaps",
@@ -56,7 +58,9 @@ class Stats:
         self.accepted = 0  # handshakes that ended in 101
         self.refused: Counter[int] = Counter()
         self.turned_away = 0  # of those refused: more came than the node could take
-        self.shed = 0  # connections told 503 as they were accepted, unread: twice `pending_max` under way
+        self.shed = 0  # connections told 503 as they were accepted, unread: a crowd was under way
+        self.evicted = 0  # connections that had said nothing, closed to make room
+        self.address_refused: Counter[str] = Counter()  # by the bound that the address had reached
         self.closed: Counter[int] = Counter()
         self.cut = 0  # connections that did not answer a close frame in time
         self.frames_in = 0

@@ -6,7 +6,7 @@ import socket
 from contextlib import closing
 
 import pytest
-from cluster_kit import Cluster, cluster, node
+from cluster_kit import Cluster, channel_node, cluster, node
 from gateway_kit import Rig, answer_101, eventually, handshake, raw_backend, read_head
 
 GREEDY, OTHER = "127.0.0.2", "127.0.0.3"
@@ -86,8 +86,10 @@ async def test_whoever_asks_too_often_is_told_when_to_ask_again_and_others_are_a
 
 async def test_asking_takes_no_slots_from_others_and_what_is_not_used_comes_back():
     async with cluster(slot_hold_s=2.0) as made, node() as (url, targets):
-        await made.join("n1", url, accept_per_s=40.0)
-        waits = [(await asked(made, GREEDY))[2].get("wait_ms", 0) for _ in range(200)]
+        await made.join("n1", url, accept_per_s=20.0)
+        greedy = await made.dial(GREEDY)
+        await greedy.send(ASK * 200)
+        waits = [(await greedy.response())[2].get("wait_ms", 0) for _ in range(200)]
         assert max(waits) > 5000, "the queue is long for the one that asks"
         for number in range(5):
             _, _, body = await asked(made, f"127.0.1.{number + 1}")
@@ -169,3 +171,15 @@ async def test_who_sends_thousands_of_requests_in_one_piece_does_not_hold_others
         while got < 1000:
             got += (await loop.sock_recv(many, 1 << 20)).count(b"HTTP/1.1 200 OK")
         await eventually(lambda: rig.stats.requests["healthz"] == 1001)
+
+
+async def test_nodes_count_those_behind_a_gateway_by_their_own_addresses():
+    async with cluster() as made, channel_node(made, "n1") as held:
+        peers = []
+        for source, count in ((GREEDY, 3), (OTHER, 1)):
+            for _ in range(count):
+                peers.append(await made.dial(source))
+                await peers[-1].send(handshake("/connection/websocket"))
+                assert (await peers[-1].head())[0] == 101
+        shares = held._shared.roster.shares
+        assert (shares.count(GREEDY), shares.count(OTHER), len(shares)) == (3, 1, 2)

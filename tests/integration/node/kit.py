@@ -106,10 +106,11 @@ class Peer:
         self._id = 0
 
     @classmethod
-    async def tcp(cls, port: int, receive_buffer_bytes: int = 0) -> "Peer":
-        """Open the socket only."""
+    async def tcp(cls, port: int, receive_buffer_bytes: int = 0, source: str = "127.0.0.1") -> "Peer":
+        """Open the socket only, from the address `source`."""
         sock = socket.socket()
         sock.setblocking(False)
+        sock.bind((source, 0))
         if receive_buffer_bytes:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_bytes)
         await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", port))

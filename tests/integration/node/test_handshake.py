@@ -9,6 +9,7 @@ import pytest
 
 from integration.node.conftest import Dial, StartNode
 from integration.node.kit import MINT, PATH, Peer, eventually, head
+from ringway.core import pending
 from ringway.engine.memory import MemoryHub
 from ringway.protocol.order import SetState, encode, node_address
 from ringway.protocol.report import Report, encode_report
@@ -206,7 +207,10 @@ async def test_a_head_that_does_not_end_is_cut(start_node: StartNode) -> None:
     peer.abort()
 
 
-async def test_pending_handshakes_are_bounded(start_node: StartNode, dial: Dial) -> None:
+async def test_pending_handshakes_are_bounded(
+    start_node: StartNode, dial: Dial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pending, "SILENT_AFTER_S", 60.0)  # all have only just come
     node = await start_node(pending_max=3, retry_after_s=7)
     waiting = [await dial(node) for _ in range(2)]  # upgraded, no connect command
     silent = await Peer.tcp(node.port)
@@ -219,7 +223,10 @@ async def test_pending_handshakes_are_bounded(start_node: StartNode, dial: Dial)
     silent.abort()
 
 
-async def test_silent_sockets_are_shed_at_twice_the_bound(start_node: StartNode) -> None:
+async def test_where_all_have_only_just_come_more_are_shed_at_twice_the_bound(
+    start_node: StartNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pending, "SILENT_AFTER_S", 60.0)
     node = await start_node(pending_max=2, handshake_deadline_s=60.0)
     silent = [await Peer.tcp(node.port) for _ in range(4)]
     await eventually(lambda: node.report().pending == 4)
