@@ -8,6 +8,7 @@ from ringway.core.steering import Steering
 from ringway.gateway.query import Query
 from ringway.protocol.forwarded import Network, read_client
 from ringway.protocol.head import Head
+from ringway.protocol.proxy_header import peer_of
 
 DISCOVERY_PATH = "/gateway"
 
@@ -30,10 +31,9 @@ class Affinity:
         return keys.read(self._asked(client, head))
 
     def _asked(self, client: asyncio.BaseTransport, head: Head) -> Asked:
-        peer = client.get_extra_info("peername")
-        ip, port = (peer[0], peer[1]) if isinstance(peer, tuple) else ("", 0)
-        who = read_client(ip, head.headers, self.trusted)
+        peer = peer_of(head.source, client.get_extra_info("peername"))
+        who = read_client(peer.ip, head.headers, self.trusted, peer.scheme)
         path = head.path
         if path == DISCOVERY_PATH:  # it asks for another path, on which the WebSocket will be opened
             path = query_value(head.query, "path").decode("latin-1")
-        return Asked(who.ip, port if len(who.chain) == 1 else who.port, who.host, path, head.query, head.headers)
+        return Asked(who.ip, peer.port if len(who.chain) == 1 else who.port, who.host, path, head.query, head.headers)

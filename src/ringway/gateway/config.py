@@ -8,11 +8,7 @@ import msgspec
 from ringway.core.placement import DEFAULT_POLICY, parse_spec, spec_of_table
 from ringway.errors import ConfigError
 from ringway.gateway.edge_config import GatewayEdgeConfig
-from ringway.protocol.forwarded import read_networks
-from ringway.protocol.host import read_hosts
-from ringway.protocol.origin import read_origins
 from ringway.protocol.ticket import TICKET_WAIT_S_MAX
-from ringway.protocol.upgrade import HEAD_BYTES_MAX, HEADERS_MAX
 
 
 def short_policy(table: Mapping[str, Any]) -> str:
@@ -30,22 +26,6 @@ def short_policy(table: Mapping[str, Any]) -> str:
 class GatewayConfig(GatewayEdgeConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The settings of one gateway."""
 
-    host: Annotated[
-        str,
-        msgspec.Meta(
-            description="Address that the public port listens on. Loopback, so that opening it is a decision."
-        ),
-    ] = "127.0.0.1"
-    port: Annotated[
-        int,
-        msgspec.Meta(
-            description="Public port: discovery, health and proxied WebSockets. 0 takes a free one.", ge=0, le=65535
-        ),
-    ] = 8000
-    public_url: Annotated[
-        str,
-        msgspec.Meta(description="Where clients reach this gateway, for reports. Empty: made from host and port."),
-    ] = ""
     policy: Annotated[
         str,
         msgspec.Meta(
@@ -55,58 +35,7 @@ class GatewayConfig(GatewayEdgeConfig, frozen=True, kw_only=True, forbid_unknown
             extra={"table": short_policy},
         ),
     ] = DEFAULT_POLICY
-    allowed_origins: Annotated[
-        tuple[str, ...],
-        msgspec.Meta(
-            description="Pages of other origins that may read `GET /gateway` (CORS): https://app.example, "
-            "https://*.app.example for all below a name, http://localhost:* for all ports, those of apps "
-            "(capacitor://localhost, chrome-extension://...), null for pages without an origin, `*` for all. "
-            "Same-origin pages need no entry. What could never match is refused at the start. Origins of WebSockets "
-            "are judged by the nodes."
-        ),
-    ] = ()
-    pages: Annotated[
-        str,
-        msgspec.Meta(
-            description="Directory of files to serve at the public port, read at the start: a demo, or a page of your "
-            "own that then needs no entry in `allowed_origins`. Empty: none."
-        ),
-    ] = ""
-    trusted_proxies: Annotated[
-        tuple[str, ...],
-        msgspec.Meta(
-            description="Networks (CIDR) of proxies before the gateway whose X-Forwarded-* and Forwarded headers are "
-            "believed. None, because anybody can write such headers."
-        ),
-    ] = ()
-    allowed_hosts: Annotated[
-        tuple[str, ...],
-        msgspec.Meta(
-            description="Names by which a gateway that listens on loopback may be reached, beside localhost, addresses "
-            "and `public_url`: app.example, *.app.example, `*` for any. A browser that comes under any other name was "
-            "led here by the name's owner (DNS rebinding) and is refused; so is a proxy on this machine that is not in "
-            "`trusted_proxies`."
-        ),
-    ] = ()
 
-    head_bytes_max: Annotated[
-        int,
-        msgspec.Meta(
-            description="Longest request head, else 431; and of a node's or backend's answer, else 502. Cookies and "
-            "tokens of single sign-on may need more.",
-            ge=1024,
-            le=1024 * 1024,
-            extra={"unit": "bytes"},
-        ),
-    ] = HEAD_BYTES_MAX
-    headers_max: Annotated[
-        int,
-        msgspec.Meta(
-            description="Headers in a request, else 431, or in an answer, else 502. Each proxy on the way adds some.",
-            ge=8,
-            le=1000,
-        ),
-    ] = HEADERS_MAX
     slot_wait_s: Annotated[
         float,
         msgspec.Meta(
@@ -294,9 +223,7 @@ class GatewayConfig(GatewayEdgeConfig, frozen=True, kw_only=True, forbid_unknown
 
     def __post_init__(self) -> None:
         """Raise `ConfigError` where a list holds what cannot be meant, or two settings do not go together."""
-        read_origins(self.allowed_origins)
-        read_hosts(self.allowed_hosts)
-        read_networks(self.trusted_proxies)
+        self.check_lists()
         problems = []
         if self.slot_hold_s >= self.handshake_deadline_s:
             problems.append(

@@ -68,7 +68,7 @@ class Discovery:
         cors = self._cors(head) if self._origins else b""
         close = not head.keep_alive
         limits = placer.pace.limits
-        address = limits.client(client, head.headers)
+        address = limits.client(client, head)
         wait_s = limits.ask(address)
         if wait_s:
             error = limits.too_often(address, wait_s)

@@ -19,6 +19,7 @@ from ringway.gateway.stats import Stats
 from ringway.protocol.forwarded import is_trusted, read_networks
 from ringway.protocol.head import ALLOWED, Head, HeadReader
 from ringway.protocol.host import host_at, host_known, read_hosts, unknown_host
+from ringway.protocol.proxy_header import peer_of
 from ringway.protocol.response import error_body, response
 from ringway.protocol.upgrade import value_of
 
@@ -65,9 +66,13 @@ class Door:
         self.on_loopback = False
         """Whether only this machine can connect; then nobody must have been led here under another name."""
 
-    def reader(self) -> HeadReader:
-        """Return what reads the heads of a new connection."""
-        return HeadReader(self._config.head_bytes_max, self._config.headers_max)
+    def reader(self, transport: asyncio.BaseTransport) -> HeadReader:
+        """Return what reads the heads of a new connection, and a PROXY header before them where it is to come."""
+        config = self._config
+        proxied = config.proxy_protocol and is_trusted(
+            peer_of(None, transport.get_extra_info("peername")).ip, self._trusted
+        )
+        return HeadReader(config.head_bytes_max, config.headers_max, proxied=proxied)
 
     def enter(self, visitor: "Visitor") -> None:
         """Let a new connection in; another goes where there is no room."""
@@ -133,8 +138,8 @@ class Door:
         host = value_of(head.headers, "host") or ""
         if host_known(host, self._hosts):
             return
-        peer = client.get_extra_info("peername")
-        if not is_trusted(peer[0] if isinstance(peer, tuple) else "", self._trusted):
+        peer = peer_of(head.source, client.get_extra_info("peername"))
+        if not is_trusted(peer.ip, self._trusted):
             raise UpgradeError(403, unknown_host(host))
 
     def answer(self, client: asyncio.BaseTransport, head: Head) -> bytes:

@@ -4,8 +4,10 @@ from typing import Annotated
 
 import msgspec
 
+from ringway.gateway.listener import GatewayListenerConfig
 
-class GatewayEdgeConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+
+class GatewayEdgeConfig(GatewayListenerConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The settings of how connections come in; a part of `GatewayConfig`."""
 
     address_share: Annotated[

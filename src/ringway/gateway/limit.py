@@ -18,8 +18,9 @@ from ringway.errors import UpgradeError
 from ringway.gateway.config import GatewayConfig
 from ringway.gateway.stats import Stats
 from ringway.protocol.forwarded import Network, is_trusted, read_client
+from ringway.protocol.head import Head
+from ringway.protocol.proxy_header import peer_of
 from ringway.protocol.response import retry_after
-from ringway.protocol.upgrade import Headers
 
 _PAUSE_S = 2.0
 
@@ -52,12 +53,12 @@ class AddressLimits:
         ip = peer[0] if isinstance(peer, tuple) else ""
         return EXEMPT if self._trusted and is_trusted(ip, self._trusted) else address_of(ip)
 
-    def client(self, transport: asyncio.BaseTransport, headers: Headers) -> str:
+    def client(self, transport: asyncio.BaseTransport, head: Head) -> str:
         """Return the address for which a request came; `EXEMPT` where a trusted proxy does not tell it."""
         if not self._trusted:
             return self.peer(transport)
-        peer = transport.get_extra_info("peername")
-        who = read_client(peer[0] if isinstance(peer, tuple) else "", headers, self._trusted)
+        peer = peer_of(head.source, transport.get_extra_info("peername"))
+        who = read_client(peer.ip, head.headers, self._trusted)
         return EXEMPT if is_trusted(who.ip, self._trusted) else address_of(who.ip)
 
     def ask(self, address: str) -> float:

@@ -82,7 +82,7 @@ class Relays:
         if stats.relays_open + len(self._opening) >= self._relays_max:
             stats.refused["full"] += 1
             raise UpgradeError(503, f"this gateway carries {self._relays_max} WebSockets, its bound; come again", _SHED)
-        address = self._limits.client(client, head.headers)
+        address = self._limits.client(client, head)
         try:
             self._limits.begin(address, self._relays_max)
         except UpgradeError:

@@ -29,7 +29,7 @@ class Visitor(asyncio.Protocol):
 
     def __init__(self, door: "Door") -> None:
         self._door = door
-        self._reader: HeadReader | None = door.reader()
+        self._reader: HeadReader | None = None
         self._waiting: list[Head] = []  # requests that came and are not answered yet
         self._full = False  # answers wait for the client to read
         self.deadline = 0.0
@@ -37,6 +37,7 @@ class Visitor(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
         self.transport = cast(asyncio.Transport, transport)
+        self._reader = self._door.reader(transport)
         self._door.enter(self)
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -13,6 +13,7 @@ from ringway.gateway.query import Query
 from ringway.gateway.rewrite import upgrade_headers
 from ringway.protocol.forwarded import PROOF, forwarded_headers, is_trusted, read_client, told_of
 from ringway.protocol.head import Head
+from ringway.protocol.proxy_header import peer_of
 from ringway.protocol.upgrade import Headers, Upgrade, tokens_of, value_of
 
 
@@ -32,10 +33,9 @@ class Wish:
         self.asked = head.query  # as it came
         self.query = Query(head.query)
         self.key = affinity.key(client, head, self.query)
-        peer = client.get_extra_info("peername")
-        peer_ip = peer[0] if peer else ""
-        who = read_client(peer_ip, head.headers, affinity.trusted)
-        trust_peer = is_trusted(peer_ip, affinity.trusted)
+        peer = peer_of(head.source, client.get_extra_info("peername"))
+        who = read_client(peer.ip, head.headers, affinity.trusted, peer.scheme)
+        trust_peer = is_trusted(peer.ip, affinity.trusted)
         self.host = value_of(head.headers, "host") or ""
         self.told = told_of([(name.lower(), value) for name, value in forwarded_headers(who)])
         self._lines, self._offers = upgrade_headers(head.headers, who, trust_peer=trust_peer)

@@ -18,6 +18,7 @@ from ringway.core.pending import Pending
 from ringway.framing import FramingProtocol
 from ringway.node.handshake import Handshake, Welcome
 from ringway.node.latency import Latency
+from ringway.protocol.forwarded import read_networks
 
 if TYPE_CHECKING:
     from ringway.node.config import NodeConfig
@@ -230,9 +231,10 @@ async def listen(config: "NodeConfig", gate: Gate, welcome: Welcome) -> asyncio.
             read_buffer_init_size=READ_BUFFER_BYTES,
         )
 
+    trusted = read_networks(config.trusted_proxies)
     loop = asyncio.get_running_loop()
     server = await loop.create_server(
-        lambda: Handshake(config, gate, welcome, take_over),
+        lambda: Handshake(config, gate, welcome, take_over, trusted),
         config.host,
         config.port,
         backlog=config.backlog,

@@ -22,12 +22,12 @@ from ringway.protocol.head import Head
 from ringway.protocol.host import host_at, host_known, read_hosts, unknown_host
 from ringway.protocol.move import read_follows
 from ringway.protocol.origin import origins_at, read_origins
+from ringway.protocol.proxy_header import Peer
 from ringway.protocol.ticket import Mint, Spent
 from ringway.protocol.upgrade import Headers, check_request, value_of, wants_upgrade
 from ringway.types import NodeState
 
 if TYPE_CHECKING:
-    from ringway.node.handshake import Peer
     from ringway.node.peers import Peers
     from ringway.node.shared import Shared
 
@@ -84,7 +84,7 @@ class Admission:
         self._gateways: tuple[str, ...] | None = None
         self._follow_gateways(peers.gateway_origins)
 
-    def admit(self, head: Head, peer: "Peer") -> Admitted:
+    def admit(self, head: Head, peer: Peer) -> Admitted:
         """Return what an admissible request brings along; raise `UpgradeError` for any other."""
         config = self._shared.config
         headers = head.headers
@@ -199,7 +199,7 @@ class Admission:
         self._peers.redeemed(issuer, self._shared.clock())
         return self._peers.is_node(issuer), nonce
 
-    def _client(self, headers: Headers, peer: "Peer", ticket: str) -> Client:
+    def _client(self, headers: Headers, peer: Peer, ticket: str) -> Client:
         """Return who is behind the request, as a gateway has proved it, or trusted proxies say.
 
         Raise `UpgradeError` where a name has led it to this machine that is not known here (`protocol.host`).

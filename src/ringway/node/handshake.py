@@ -11,23 +11,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from picows import WSListener, WSUpgradeRequest, WSUpgradeResponse, WSUpgradeResponseWithListener
 
-from ringway.core.address import address_of
+from ringway.core.address import EXEMPT, address_of
 from ringway.errors import UpgradeError
 from ringway.framing import FramingProtocol
+from ringway.protocol.forwarded import Network, is_trusted
 from ringway.protocol.head import Head, HeadReader
+from ringway.protocol.proxy_header import Peer, peer_of
 from ringway.protocol.response import answer_to, error_response
 from ringway.protocol.upgrade import value_of
 
 if TYPE_CHECKING:
     from ringway.node.accept import Gate
     from ringway.node.config import NodeConfig
-
-
-class Peer(NamedTuple):
-    """Who is at the other end of the socket, and how it was reached."""
-
-    ip: str
-    scheme: str = "http"
 
 
 class Accepted(NamedTuple):
@@ -47,27 +42,40 @@ TakeOver = Callable[[Callable[[WSUpgradeRequest], WSUpgradeResponseWithListener]
 class Handshake(asyncio.Protocol):
     """One connection until its request is answered. The gate counts it from its accept on."""
 
-    __slots__ = ("_config", "_gate", "_ip", "_reader", "_take_over", "_timer", "_welcome", "transport")
+    __slots__ = (
+        "_config", "_gate", "_peer", "_reader", "_take_over", "_timer", "_trusted", "_welcome", "transport",
+    )  # fmt: skip
 
     transport: asyncio.Transport
 
-    def __init__(self, config: "NodeConfig", gate: "Gate", welcome: Welcome, take_over: TakeOver) -> None:
+    def __init__(
+        self,
+        config: "NodeConfig",
+        gate: "Gate",
+        welcome: Welcome,
+        take_over: TakeOver,
+        trusted: tuple[Network, ...] = (),
+    ) -> None:
+        self._trusted = trusted
         self._config = config
         self._gate = gate
         self._welcome = welcome
         self._take_over = take_over
-        self._reader = HeadReader(config.head_bytes_max, config.headers_max)
         self._timer: asyncio.TimerHandle | None = None
-        self._ip = ""
+        self._peer: object = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin, where there is room."""
         self.transport = cast(asyncio.Transport, transport)
-        peer = transport.get_extra_info("peername")
-        self._ip = peer[0] if isinstance(peer, tuple) else ""
-        if not self._gate.accepted(self, address_of(self._ip)):
+        self._peer = transport.get_extra_info("peername")
+        ip = peer_of(None, self._peer).ip
+        trusted = is_trusted(ip, self._trusted)
+        if not self._gate.accepted(self, EXEMPT if trusted else address_of(ip)):
             self._gate.turn_away(self.transport)
             return
+        config = self._config
+        proxied = trusted and config.proxy_protocol
+        self._reader = HeadReader(config.head_bytes_max, config.headers_max, proxied=proxied)
         self._timer = asyncio.get_running_loop().call_later(self._config.handshake_deadline_s, self._expire)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -90,7 +98,7 @@ class Handshake(asyncio.Protocol):
     def _answer(self, head: Head, rest: bytes) -> None:
         self._gate.heard(self)
         try:
-            accepted = self._welcome(head, Peer(self._ip))
+            accepted = self._welcome(head, peer_of(head.source, self._peer))
         except UpgradeError as error:
             self._refuse(error, head.method)
             return

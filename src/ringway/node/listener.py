@@ -4,6 +4,7 @@ from typing import Annotated
 
 import msgspec
 
+from ringway.errors import ConfigError
 from ringway.protocol.forwarded import read_networks
 from ringway.protocol.host import read_hosts
 from ringway.protocol.origin import read_origins
@@ -66,6 +67,14 @@ class ListenerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
             "believed. Gateways need no entry: they prove what they tell."
         ),
     ] = ()
+    proxy_protocol: Annotated[
+        bool,
+        msgspec.Meta(
+            description="Connections of `trusted_proxies` begin with a PROXY header, version 1 or 2, which says where "
+            "they come from: of HAProxy (`send-proxy`, `send-proxy-v2-ssl`), AWS and other balancers of layer 4. Then "
+            "theirs without one are refused, and from anybody else none is taken. Gateways send none: do not list them."
+        ),
+    ] = False
 
     handshake_deadline_s: Annotated[
         float,
@@ -116,7 +125,9 @@ class ListenerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     ] = 4096
 
     def check_lists(self) -> None:
-        """Raise `ConfigError` where a list holds what could never match."""
+        """Raise `ConfigError` where a list holds what could never match, or one is missing."""
         read_origins(self.allowed_origins)
         read_hosts(self.allowed_hosts)
         read_networks(self.trusted_proxies)
+        if self.proxy_protocol and not self.trusted_proxies:
+            raise ConfigError("proxy_protocol is on and trusted_proxies names nobody; name the balancers that send it")

@@ -28,7 +28,7 @@ from ringway.node.departure import depart
 from ringway.node.drain import Drain
 from ringway.node.fencing import Fencing
 from ringway.node.handover import Handovers
-from ringway.node.handshake import Accepted, Peer
+from ringway.node.handshake import Accepted
 from ringway.node.intake import Intake
 from ringway.node.keepalive import Keepalive
 from ringway.node.mover import Mover
@@ -49,6 +49,7 @@ from ringway.protocol.close import SHUTDOWN
 from ringway.protocol.envelope import Origin
 from ringway.protocol.head import Head
 from ringway.protocol.host import is_loopback
+from ringway.protocol.proxy_header import Peer
 from ringway.protocol.report import Report
 from ringway.protocol.ticket import Mint
 from ringway.protocol.upgrade import wants_upgrade

@@ -12,6 +12,7 @@ import httptools
 
 from ringway.errors import UpgradeError
 from ringway.protocol.host import split_host
+from ringway.protocol.proxy_header import ProxyHeaderReader, Source
 from ringway.protocol.upgrade import HEAD_BYTES_MAX, HEADERS_MAX, wants_upgrade
 
 _ONCE = frozenset(
@@ -35,13 +36,21 @@ ALLOWED = (("Allow", "GET, HEAD"),)
 class Head:
     """One request head. Header names are in lower case; values are Latin-1 text, as on the wire.
 
-    Where the target named the server, `headers` hold that as `host` (RFC 9112, 3.2.2).
+    Where the target named the server, `headers` hold that as `host` (RFC 9112, 3.2.2). `source` is what a PROXY header
+    told of the connection; None where there was none.
     """
 
-    __slots__ = ("headers", "keep_alive", "method", "path", "query", "version")
+    __slots__ = ("headers", "keep_alive", "method", "path", "query", "source", "version")
 
     def __init__(
-        self, method: str, path: str, query: str, version: str, headers: list[tuple[str, str]], keep_alive: bool
+        self,
+        method: str,
+        path: str,
+        query: str,
+        version: str,
+        headers: list[tuple[str, str]],
+        keep_alive: bool,
+        source: Source | None = None,
     ) -> None:
         self.method = method
         self.path = path
@@ -49,21 +58,27 @@ class Head:
         self.version = version
         self.headers = headers
         self.keep_alive = keep_alive
+        self.source = source
 
 
 class HeadReader:
     """Turns bytes into heads. After `problem` is set or `rest` is not None, feed it no more.
 
     `problem` says why what came after the returned heads cannot be trusted; answer it and close the connection.
-    `rest` holds the bytes that followed the head of a WebSocket handshake: they are not HTTP.
+    `rest` holds the bytes that followed the head of a WebSocket handshake: they are not HTTP. With `proxied`, a PROXY
+    header comes before the first head.
     """
 
     __slots__ = (
-        "_bytes_max", "_fed", "_headers", "_headers_max", "_heads", "_parser", "_size", "_url", "partial", "problem",
-        "rest", "served",
+        "_bytes_max", "_fed", "_headers", "_headers_max", "_heads", "_parser", "_proxy", "_size", "_source", "_url",
+        "partial", "problem", "rest", "served",
     )  # fmt: skip
 
-    def __init__(self, head_bytes_max: int = HEAD_BYTES_MAX, headers_max: int = HEADERS_MAX) -> None:
+    def __init__(
+        self, head_bytes_max: int = HEAD_BYTES_MAX, headers_max: int = HEADERS_MAX, *, proxied: bool = False
+    ) -> None:
+        self._proxy = ProxyHeaderReader(head_bytes_max) if proxied else None
+        self._source: Source | None = None
         self._parser = httptools.HttpRequestParser(self)
         self._bytes_max = head_bytes_max
         self._headers_max = headers_max
@@ -84,6 +99,8 @@ class HeadReader:
 
     def feed(self, data: bytes) -> list[Head]:
         """Return the heads that `data` completes, in order."""
+        if self._proxy is not None:
+            data = self._read_proxy(self._proxy, data)
         self._fed += len(data)
         try:
             self._parse(data)
@@ -95,6 +112,18 @@ class HeadReader:
         if heads:
             self._heads = []
         return heads
+
+    def _read_proxy(self, proxy: ProxyHeaderReader, data: bytes) -> bytes:
+        """Return what follows the PROXY header; nothing before it is whole, or where it is none."""
+        try:
+            self._source = proxy.feed(data)
+        except UpgradeError as error:
+            self.problem = error
+            return b""
+        if self._source is None:
+            return b""
+        self._proxy = None
+        return proxy.rest
 
     def _parse(self, data: bytes) -> None:
         while data:
@@ -177,7 +206,9 @@ class HeadReader:
         path, _, query = self._url.decode("latin-1").partition("?")
         version = parser.get_http_version()
         keep_alive = version == "1.1" and parser.should_keep_alive()
-        self._heads.append(Head(parser.get_method().decode(), path, query, version, self._headers, keep_alive))
+        self._heads.append(
+            Head(parser.get_method().decode(), path, query, version, self._headers, keep_alive, self._source)
+        )
         self.partial = False
         self.served = True
         self._fed = 0

@@ -276,3 +276,77 @@ def test_lists_are_checked_at_the_start(field: str) -> None:
         GatewayConfig(**{field: ("https://app.example/path", "a b")})
     assert len(caught.value.problems) == 2
     assert all(field in problem for problem in caught.value.problems)
+
+
+V1 = b"PROXY TCP4 203.0.113.7 10.0.0.1 50007 443\r\n"
+V2 = (
+    b"\r\n\r\n\x00\r\nQUIT\n\x21\x11\x00\x14" + bytes((203, 0, 113, 7, 10, 0, 0, 1)) + b"\xc3\x57\x01\xbb"
+    b"\x20\x00\x05\x01\x00\x00\x00\x00"
+)
+LOCAL = b"\r\n\r\n\x00\r\nQUIT\n\x20\x00\x00\x00"
+BALANCER = {"proxy_protocol": True, "trusted_proxies": ("127.0.0.0/8",)}
+
+
+@pytest.mark.parametrize(
+    ("header", "chain", "scheme"),
+    [
+        (V1, "203.0.113.7", "http"),
+        (V2, "203.0.113.7", "https"),
+        (LOCAL, "127.0.0.1", "http"),
+        (b"PROXY UNKNOWN\r\n", "127.0.0.1", "http"),
+    ],
+    ids=["v1", "v2 with TLS", "local", "unknown"],
+)
+@pytest.mark.parametrize("piece", [1 << 16, 3], ids=["whole", "in pieces"])
+async def test_a_balancer_tells_where_a_connection_comes_from(start_rig, noting, header, chain, scheme, piece):
+    url, heads = noting
+    rig = await start_rig(url, **BALANCER)
+    client = await rig.dial()
+    whole = header + ask("/healthz") + handshake(X_Forwarded_For="6.6.6.6" if chain[0] == "2" else None)
+    for start in range(0, len(whole), piece):
+        await client.send(whole[start : start + piece])
+        await asyncio.sleep(0)
+    assert (await client.response())[0] == 200
+    assert (await client.head())[0] == 101
+    head = await heads.get()
+    assert head["x-forwarded-for"] == [chain]  # whom the balancer names is a stranger
+    assert head["x-forwarded-proto"] == [scheme]
+    await client.close()
+
+
+@pytest.mark.parametrize("first", [b"", b"PROXY TCP4 x\r\n", V2[:12] + b"\xff" * 4], ids=["none", "bad v1", "bad v2"])
+async def test_where_a_header_is_asked_for_none_is_guessed(start_rig, first):
+    rig = await start_rig("ws://127.0.0.1:9", **BALANCER)
+    client = await rig.dial()
+    await client.send(first + ask("/healthz"))
+    status, headers, body = await client.response()
+    assert (status, headers["connection"]) == (400, "close")
+    assert "PROXY" in body["error"]
+
+
+@pytest.mark.parametrize("header", [V1, V2], ids=["v1", "v2"])
+@pytest.mark.parametrize(
+    "settings", [{}, {"proxy_protocol": True, "trusted_proxies": ("192.0.2.0/24",)}], ids=["off", "of a stranger"]
+)
+async def test_nobody_else_can_claim_an_address(start_rig, header, settings):
+    rig = await start_rig("ws://127.0.0.1:9", **settings)
+    client = await rig.dial()
+    await client.send(header + ask("/healthz"))
+    assert (await client.response())[0] == 400
+    if settings:  # and others are served as ever
+        client = await rig.dial()
+        await client.send(ask("/healthz"))
+        assert (await client.response())[0] == 200
+
+
+async def test_a_header_that_does_not_come_is_waited_for_no_longer_than_a_head(start_rig):
+    rig = await start_rig("ws://127.0.0.1:9", head_deadline_s=0.2, **BALANCER)
+    for first in (b"", V1[:20], V2[:20], V1 + b"GET"):
+        client = await rig.dial()
+        await client.send(first)
+        assert (b"408" in await client.rest()) == (first == V1 + b"GET")
+
+
+async def test_the_setting_needs_somebody_to_believe(start_rig):
+    with pytest.raises(ConfigError, match="trusted_proxies"):
+        GatewayConfig(proxy_protocol=True)

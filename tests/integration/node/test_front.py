@@ -167,3 +167,32 @@ async def test_a_wish_for_http2_is_no_handshake(start_node: StartNode) -> None:
     status, fields, _ = await answer(node.port, request)
     assert (status, fields["upgrade"], fields["connection"]) == (426, "websocket", "Upgrade, close")
     assert (await answer(node.port, head("/", upgrade="h2c", sec_websocket_key=None)))[0] == 404
+
+
+V2_TLS = (
+    b"\r\n\r\n\x00\r\nQUIT\n\x21\x11\x00\x14" + bytes((203, 0, 113, 7, 10, 0, 0, 1)) + b"\xc3\x57\x01\xbb"
+    b"\x20\x00\x05\x01\x00\x00\x00\x00"
+)
+
+
+async def test_a_balancer_tells_where_a_connection_comes_from(start_node: StartNode) -> None:
+    node = await start_node(proxy_protocol=True, trusted_proxies=TRUSTED)
+    v1 = b"PROXY TCP4 203.0.113.7 10.0.0.1 50007 443\r\n"
+    page = head(origin="https://node.example")
+    assert (await answer(node.port, V2_TLS + page))[0] == 101  # the client spoke TLS with the balancer
+    assert (await answer(node.port, v1 + page))[0] == 403
+    assert (await answer(node.port, v1 + head(origin="https://node.example", x_forwarded_proto="https")))[0] == 403
+    assert (await answer(node.port, v1 + head()))[0] == 101
+    for wrong in (b"", b"PROXY TCP4 x\r\n", V2_TLS[:12] + b"\xff" * 4):
+        status, _, body = await answer(node.port, wrong + head())
+        assert status == 400
+        assert b"PROXY" in body
+
+
+async def test_nobody_else_can_claim_an_address(start_node: StartNode) -> None:
+    for node in (
+        await start_node("n1"),
+        await start_node("n2", proxy_protocol=True, trusted_proxies=("192.0.2.0/24",)),
+    ):
+        assert (await answer(node.port, V2_TLS + head()))[0] == 400
+        assert (await answer(node.port, head()))[0] == 101
