@@ -7,7 +7,7 @@ import msgspec
 
 from ringway.errors import CommandError
 from ringway.protocol.command import COMMAND_ID_MAX, Command, Empty, Reply, ReplyError, Unreadable
-from ringway.protocol.decoding import reader
+from ringway.protocol.decoding import UNREADABLE, reader
 from ringway.protocol.envelope import JOIN, PUBLICATION
 
 PING = b"{}"
@@ -35,7 +35,7 @@ def decode_commands(frame: bytes) -> list[Command]:
 def _decode_command(line: bytes) -> Command:
     try:
         return _commands.decode(line)
-    except (msgspec.DecodeError, RecursionError) as error:  # the latter for JSON that is nested too deep
+    except UNREADABLE as error:
         return _unreadable(line, str(error))
 
 
@@ -50,7 +50,7 @@ def _unreadable(line: bytes, why: str) -> Unreadable:
         json.dumps(command, ensure_ascii=False).encode()
     except UnicodeEncodeError:
         why = "a text has half of a surrogate pair (\\ud800 to \\udfff); send both halves, or none"
-    except (ValueError, RecursionError):
+    except UNREADABLE:
         pass  # it is no JSON, as `why` says
     return Unreadable(id=command_id, line=line, why=f"a command cannot be read: {why}")
 

@@ -1,0 +1,1 @@
+"""Fuzzing: every parser that reads what a stranger sends (`scripts/fuzz`)."""

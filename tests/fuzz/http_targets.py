@@ -1,0 +1,142 @@
+"""Parsers of HTTP: requests at the gateway, answers of nodes, keys, and what collectors read."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+
+from ringway.collect.collector import CollectFailed
+from ringway.collect.document import _read_document, number_at
+from ringway.collect.prometheus import sample_in
+from ringway.core.custom.agent import Advice, parse_line
+from ringway.core.placement.asked import Asked
+from ringway.core.placement.key import KEY_BYTES_MAX, Keys
+from ringway.errors import ProtocolError, UpgradeError
+from ringway.gateway.head import Head, HeadReader
+from ringway.gateway.query import Query
+from ringway.gateway.upstream import Answer, _Handshake
+from ringway.protocol.forwarded import forwarded_headers, read_client, read_networks
+from ringway.protocol.origin import origin_allowed
+from ringway.protocol.upgrade import check_request
+
+TRUSTED = read_networks(["127.0.0.0/8", "::1"])
+ALLOWED = ("https://app.example", "https://*.wild.example")
+KEYS = [
+    Keys(text, b"a secret of tests")
+    for text in ("ip", "ip/24/56", "ip:port", "host", "path", "query.room", "header.x-room", "cookie.room", "user")
+]
+
+
+def requests(data: bytes) -> None:
+    """A stream of request heads: the same heads, however they are cut into reads; and all that is read of one."""
+    if not data:
+        return
+    cut, stream = data[0], data[1:]
+    at = cut % (len(stream) + 1)
+    whole, pieces = _heads([stream]), _heads([stream[:at], stream[at:]])
+    for one, other in zip(whole, pieces, strict=False):
+        assert _parts(one) == _parts(other)
+    for head in whole:
+        _read(head)
+
+
+def _heads(pieces: list[bytes]) -> list[Head]:
+    reader = HeadReader()
+    heads: list[Head] = []
+    for piece in pieces:
+        if piece and reader.problem is None and reader.rest is None:
+            heads += reader.feed(piece)
+    if reader.problem is not None:
+        assert 400 <= reader.problem.status < 600
+        str(reader.problem).encode()
+    return heads
+
+
+def _parts(head: Head) -> tuple[object, ...]:
+    return head.method, head.path, head.query, head.version, head.headers
+
+
+def _read(head: Head) -> None:
+    try:
+        check_request(head.method, head.version, head.headers)
+    except UpgradeError as error:
+        known = range(400, 600)
+        if error.status not in known:
+            raise AssertionError(error.status) from error
+    client = read_client("127.0.0.1", head.headers, TRUSTED)
+    for _, value in forwarded_headers(client):
+        assert "\r" not in value
+        assert "\n" not in value
+    origin = next((value for name, value in head.headers if name == "origin"), None)
+    origin_allowed(origin, client.host, ALLOWED)
+    query = Query(head.query)
+    query.for_node(query.key, query.ticket)
+    asked = Asked(client.ip, 1, client.host, head.path, head.query, head.headers)
+    for keys in KEYS:
+        key = keys.read(asked)
+        assert key is None or len(key) <= KEY_BYTES_MAX
+
+
+class _Transport(asyncio.Transport):
+    """A transport that nothing happens to."""
+
+    def pause_reading(self) -> None:
+        """Do nothing."""
+
+    def abort(self) -> None:
+        """Do nothing."""
+
+    def is_closing(self) -> bool:
+        return False
+
+
+def answers(data: bytes) -> None:
+    """A node's answer to a handshake, cut into two reads: an answer, a refusal, or none yet; never anything else."""
+    if not data:
+        return
+    cut, stream = data[0], data[1:]
+    at = cut % (len(stream) + 1)
+    loop = asyncio.new_event_loop()
+    try:
+        done: asyncio.Future[Answer] = loop.create_future()
+        handshake = _Handshake(done)
+        handshake.connection_made(_Transport())
+        for piece in (stream[:at], stream[at:]):
+            if piece:
+                handshake.data_received(piece)
+        if not done.done():
+            handshake.eof_received()
+        handshake.connection_lost(None)
+        error = done.exception()
+        assert error is None or isinstance(error, UpgradeError)
+        if error is None:
+            assert 100 <= done.result().status <= 999
+    finally:
+        loop.close()
+
+
+def agents(data: bytes) -> None:
+    """The line of an HAProxy agent, and a page of Prometheus."""
+    text = data.decode("utf-8", "replace")
+    with suppress(ValueError):
+        assert Advice().follow(parse_line(text)).factor(1.0) >= 0
+    with suppress(CollectFailed):
+        sample_in(text, "load", {})
+
+
+def documents(data: bytes) -> None:
+    """A JSON document that a measure is taken from."""
+    try:
+        document = _read_document(data)
+    except ProtocolError:
+        return
+    for path in ((), ("a",), ("a", "0")):
+        with suppress(CollectFailed):
+            number_at(document, path)
+
+
+TARGETS: dict[str, Callable[[bytes], None]] = {
+    "requests": requests,
+    "answers": answers,
+    "agents": agents,
+    "documents": documents,
+}

@@ -1,0 +1,183 @@
+"""Parsers of `protocol/`: frames, messages, commands, tickets, and what members send each other."""
+
+from collections.abc import Callable
+from contextlib import suppress
+
+import msgspec
+
+from ringway.core.session import decode_session
+from ringway.errors import CommandError, ProtocolError, TicketError
+from ringway.protocol.channel import check_channel
+from ringway.protocol.codec import decode_commands, decode_replies, encode_commands
+from ringway.protocol.command import COMMAND_ID_MAX, Unreadable
+from ringway.protocol.control import decode_gateway_answer, decode_gateway_request
+from ringway.protocol.envelope import body_of, is_sound
+from ringway.protocol.frame import FrameTracker, close_payload, read_close
+from ringway.protocol.handover import decode_answer as decode_session_answer
+from ringway.protocol.handover import decode_request as decode_session_request
+from ringway.protocol.message import MessageAssembler, check_control
+from ringway.protocol.move import read_follows, read_move
+from ringway.protocol.order import (
+    decode_balancer_request,
+    decode_drain_answer,
+    decode_node_answer,
+    decode_node_request,
+    decode_plan_answer,
+)
+from ringway.protocol.presence import decode_answer as decode_presence_answer
+from ringway.protocol.presence import decode_question
+from ringway.protocol.report import decode_report
+from ringway.protocol.ticket import Mint
+from ringway.types import NodeName
+
+MESSAGE_BYTES_MAX = 1024
+NOW = 1_800_000_000.0
+NODE = NodeName("node-1")
+MINT = Mint(b"a secret of tests")
+
+MEMBERS: tuple[Callable[[bytes], object], ...] = (
+    decode_report,
+    decode_node_request,
+    decode_node_answer,
+    decode_balancer_request,
+    decode_drain_answer,
+    decode_plan_answer,
+    decode_gateway_request,
+    decode_gateway_answer,
+    decode_question,
+    decode_presence_answer,
+    decode_session_request,
+    decode_session_answer,
+    decode_session,
+)
+
+
+def frames(data: bytes) -> None:
+    """A byte stream of frames: the same bytes pass, however they are cut into reads."""
+    if len(data) < 2:
+        return
+    flags, cut, stream = data[0], data[1], data[2:]
+    masked, extensions = bool(flags & 1), bool(flags & 2)
+    whole = _passed(FrameTracker(masked=masked, extensions=extensions), [stream])
+    at = cut % (len(stream) + 1)
+    pieces = _passed(FrameTracker(masked=masked, extensions=extensions), [stream[:at], stream[at:]])
+    if whole[1] is None:
+        assert pieces == whole, (whole, pieces)
+    else:  # where the stream breaks is found in the piece in which it does; what came before may have passed
+        assert pieces[1] == whole[1], (whole, pieces)
+
+
+def _passed(tracker: FrameTracker, pieces: list[bytes]) -> tuple[int, str | None]:
+    """How many bytes passed before a close frame or a breach, and the breach."""
+    passed = 0
+    for piece in pieces:
+        if not piece or tracker.closed:
+            continue
+        try:
+            passed += tracker.feed(piece)
+        except ProtocolError as error:
+            return passed, str(error)
+    return passed, None
+
+
+def messages(data: bytes) -> None:
+    """Frames to messages: no message is larger than allowed, and text is UTF-8."""
+    assembler = MessageAssembler(MESSAGE_BYTES_MAX, 16)
+    while len(data) >= 2:
+        first, size = data[0], data[1]
+        payload, data = data[2 : 2 + size], data[2 + size :]
+        opcode, fin, rsv = first & 0x0F, bool(first & 0x80), bool(first & 0x40)
+        try:
+            if opcode >= 0x8:
+                check_control(opcode, payload, fin=fin, rsv=rsv)
+                continue
+            message = assembler.feed(opcode, payload, fin=fin, rsv=rsv)
+        except ProtocolError:
+            return
+        if message is not None:
+            assert len(message[1]) <= MESSAGE_BYTES_MAX
+            if message[0] == 0x1:
+                message[1].decode()
+
+
+def closes(data: bytes) -> None:
+    """The payload of a close frame: what is read can be said again."""
+    try:
+        code, reason = read_close(data)
+    except ProtocolError:
+        return
+    assert read_move(reason) is None or reason.startswith("move ")
+    if data and len(data) <= 125:
+        assert close_payload(code, reason) == data
+
+
+def commands(data: bytes) -> None:
+    """A frame of commands: each line is a command, or is known to be unreadable; a frame can be written again."""
+    found = decode_commands(data)
+    assert len(found) == sum(bool(line) for line in data.split(b"\n"))
+    for command in found:
+        if isinstance(command, Unreadable):
+            assert 0 <= command.id <= COMMAND_ID_MAX
+            command.why.encode()
+            assert command.method() is None
+    again = decode_commands(encode_commands(found))
+    assert again == found
+    for command in found:
+        request = command.subscribe or command.publish or command.history or command.unsubscribe
+        if request is not None:
+            with suppress(CommandError):
+                check_channel(request.channel, 255)
+
+
+def replies(data: bytes) -> None:
+    """A frame of replies, as the Python client reads it."""
+    try:
+        decode_replies(data)
+    except ProtocolError as error:
+        str(error).encode()
+
+
+def members(data: bytes) -> None:
+    """What members send each other."""
+    for decode in MEMBERS:
+        try:
+            found = decode(data)
+        except ProtocolError as error:
+            str(error).encode(errors="surrogateescape")
+        else:
+            assert isinstance(found, msgspec.Struct | tuple)
+
+
+def tickets(data: bytes) -> None:
+    """A ticket, and a move that carries one: nothing that was not issued is admitted."""
+    text = data.decode("latin-1")
+    try:
+        MINT.check(text, NODE, NOW)
+    except TicketError:
+        pass
+    else:
+        raise AssertionError("a ticket that nobody issued was admitted")
+    move = read_move(text)
+    assert move is None or move.reason() == text
+    assert read_follows(text) in ("", text)
+
+
+def envelopes(data: bytes) -> None:
+    """A payload from the engine: what is sound stays one line, with and without an offset."""
+    if is_sound(data):
+        for offset in (0, 7):
+            body = body_of(data, offset)
+            assert body.startswith(b"{")
+            assert b"\n" not in body
+
+
+TARGETS: dict[str, Callable[[bytes], None]] = {
+    "frames": frames,
+    "messages": messages,
+    "closes": closes,
+    "commands": commands,
+    "replies": replies,
+    "members": members,
+    "tickets": tickets,
+    "envelopes": envelopes,
+}
