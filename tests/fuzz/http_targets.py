@@ -1,9 +1,11 @@
 """Parsers of HTTP: requests at the gateway, answers of nodes, keys, and what collectors read."""
 
 import asyncio
+import json
 from collections.abc import Callable
 from contextlib import suppress
 
+from ringway.app.visible import visible, visible_json
 from ringway.collect.collector import CollectFailed
 from ringway.collect.document import _read_document, number_at
 from ringway.collect.prometheus import sample_in
@@ -11,15 +13,18 @@ from ringway.core.custom.agent import Advice, parse_line
 from ringway.core.placement.asked import Asked
 from ringway.core.placement.key import KEY_BYTES_MAX, Keys
 from ringway.errors import ProtocolError, UpgradeError
-from ringway.gateway.head import Head, HeadReader
 from ringway.gateway.query import Query
-from ringway.gateway.upstream import Answer, _Handshake
-from ringway.protocol.forwarded import forwarded_headers, read_client, read_networks
-from ringway.protocol.origin import origin_allowed
+from ringway.gateway.upstream import Answer, Limits, _Handshake
+from ringway.protocol.forwarded import forwarded_headers, is_trusted, read_client, read_networks, read_told, told_of
+from ringway.protocol.head import Head, HeadReader
+from ringway.protocol.host import host_known, read_hosts
+from ringway.protocol.origin import origins_at, read_origins
 from ringway.protocol.upgrade import check_request
 
 TRUSTED = read_networks(["127.0.0.0/8", "::1"])
-ALLOWED = ("https://app.example", "https://*.wild.example")
+ALLOWED = read_origins(["https://app.example", "https://*.wild.example", "capacitor://localhost", "null"])
+HOSTS = read_hosts(["app.example", "*.wild.example"])
+LIMITS = Limits(connect_deadline_s=1, answer_deadline_s=1, head_bytes_max=2048, headers_max=16, body_bytes_max=256)
 KEYS = [
     Keys(text, b"a secret of tests")
     for text in ("ip", "ip/24/56", "ip:port", "host", "path", "query.room", "header.x-room", "cookie.room", "user")
@@ -63,11 +68,15 @@ def _read(head: Head) -> None:
         if error.status not in known:
             raise AssertionError(error.status) from error
     client = read_client("127.0.0.1", head.headers, TRUSTED)
-    for _, value in forwarded_headers(client):
-        assert "\r" not in value
-        assert "\n" not in value
+    assert client.chain[0] == client.ip
+    for _, value in (*forwarded_headers(client), *forwarded_headers(read_told("127.0.0.1", head.headers))):
+        assert not set("\r\n") & set(value)
+    is_trusted(client.ip, TRUSTED)
+    told_of(head.headers)
+    host_known(client.host, HOSTS)
     origin = next((value for name, value in head.headers if name == "origin"), None)
-    origin_allowed(origin, client.host, ALLOWED)
+    ALLOWED.allows(origin, client.scheme, client.host)
+    origins_at(origin or "")
     query = Query(head.query)
     query.for_node(query.key, query.ticket)
     asked = Asked(client.ip, 1, client.host, head.path, head.query, head.headers)
@@ -98,7 +107,7 @@ def answers(data: bytes) -> None:
     loop = asyncio.new_event_loop()
     try:
         done: asyncio.Future[Answer] = loop.create_future()
-        handshake = _Handshake(done)
+        handshake = _Handshake(done, LIMITS)
         handshake.connection_made(_Transport())
         for piece in (stream[:at], stream[at:]):
             if piece:
@@ -109,7 +118,7 @@ def answers(data: bytes) -> None:
         error = done.exception()
         assert error is None or isinstance(error, UpgradeError)
         if error is None:
-            assert 100 <= done.result().status <= 999
+            assert 100 <= done.result().status <= 599
     finally:
         loop.close()
 
@@ -121,6 +130,25 @@ def agents(data: bytes) -> None:
         assert Advice().follow(parse_line(text)).factor(1.0) >= 0
     with suppress(CollectFailed):
         sample_in(text, "load", {})
+
+
+def texts(data: bytes) -> None:
+    """A text of a stranger on an operator's terminal: nothing of it steers the terminal, and JSON stays the same."""
+    text = data.decode("utf-8", "surrogatepass") if data[:1] == b"\x00" and _is_text(data) else data.decode("latin-1")
+    shown = visible(text)
+    assert visible(shown) == shown
+    assert shown.isprintable() or not set(shown) & set("\x1b\x07\x9b\r\n")
+    shown.encode()
+    written = json.dumps(text, ensure_ascii=False)
+    assert json.loads(visible_json(written)) == text
+
+
+def _is_text(data: bytes) -> bool:
+    try:
+        data.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def documents(data: bytes) -> None:
@@ -139,4 +167,5 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "answers": answers,
     "agents": agents,
     "documents": documents,
+    "texts": texts,
 }

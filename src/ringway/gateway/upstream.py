@@ -124,6 +124,9 @@ class _Handshake(asyncio.Protocol):
             self._fail(UpgradeError(502, "the node answered twice"))
             return
         status = self._parser.get_status_code()
+        if not 100 <= status <= 599:  # RFC 9110, 15
+            self._fail(UpgradeError(502, f"the node's answer is malformed: it has the status {status}"))
+            return
         if 100 <= status < 200 and status != 101:
             self.answer.headers.clear()
             return
