@@ -15,14 +15,13 @@ too, for any page that it shows. Such a page can send simple requests (a form's 
 from collections.abc import Collection
 from ipaddress import ip_address
 from typing import Any
-from urllib.parse import urlsplit
 
 from litestar.connection import ASGIConnection
 from litestar.exceptions import HTTPException, PermissionDeniedException
 from litestar.handlers import BaseRouteHandler
 from litestar.types import Guard
 
-from ringway.protocol.host import host_known
+from ringway.protocol.host import host_known, split_host
 
 JSON = "application/json"
 WITH_BODY = ("POST", "PUT", "PATCH")
@@ -53,7 +52,7 @@ def guard_changes(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHa
     if origin is None:
         return
     host = connection.headers.get("host", "")
-    if urlsplit(origin).netloc.lower() != host.lower():
+    if origin.lower().partition("://")[2] != host.lower():
         raise PermissionDeniedException(f"the request comes from a page of {origin}; pages of other sites may not ask")
     if not _is_address(host):
         raise PermissionDeniedException(
@@ -62,11 +61,12 @@ def guard_changes(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHa
 
 
 def _is_address(host: str) -> bool:
-    name = urlsplit(f"//{host}").hostname or ""
-    if name == "localhost":
-        return True
-    try:
-        ip_address(name)
-    except ValueError:
+    """Return whether `host` (`name[:port]`) names the machine by an address, or as localhost."""
+    split = split_host(host)
+    if split is None:
         return False
+    try:
+        ip_address(split[0])
+    except ValueError:
+        return split[0] == "localhost"
     return True

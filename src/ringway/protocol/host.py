@@ -72,7 +72,10 @@ def unknown_host(host: str) -> str:
 
 def host_at(url: str) -> list[str]:
     """Return the name of the host in `url`, in a list; an empty one where there is none."""
-    name = urlsplit(url).hostname
+    try:
+        name = urlsplit(url).hostname
+    except ValueError:  # such as a bracket that is not closed
+        return []
     return [name.removesuffix(".")] if name else []
 
 

@@ -96,7 +96,10 @@ def origins_at(url: str) -> list[str]:
 
     `ws` and `wss` stand for pages at the same host: `http` and `https`.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # such as a bracket that is not closed
+        return []
     scheme = {**_NEVER, "http": "http", "https": "https"}.get(parts.scheme)
     origin = origin_of(scheme, parts.netloc.rpartition("@")[2]) if scheme else None
     if origin is None:

@@ -150,6 +150,8 @@ CHANGES = [("PUT", "/v1/policy", {"policy": "ring"}), ("POST", "/v1/freeze", {"w
     [
         ({"origin": "https://evil.example"}, "pages of other sites"),
         ({"origin": "null"}, "pages of other sites"),
+        ({"origin": "http://["}, "pages of other sites"),
+        ({"origin": "http://[", "host": "["}, "could belong to anybody"),
         ({"origin": "http://127.0.0.1:8000"}, "pages of other sites"),
         ({"origin": ""}, ""),  # an empty header is not sent by the helper: a control
         ({"origin": "http://evil.example:8001", "host": "evil.example:8001"}, "could belong to anybody"),

@@ -3,7 +3,7 @@
 import pytest
 
 from ringway.errors import ConfigError
-from ringway.protocol.host import host_known, is_loopback, read_hosts, split_host
+from ringway.protocol.host import host_at, host_known, is_loopback, read_hosts, split_host
 
 
 @pytest.mark.parametrize(
@@ -74,3 +74,9 @@ def test_names_that_are_none_are_refused() -> None:
     with pytest.raises(ConfigError) as caught:
         read_hosts(["fine.example", "https://a.example", "a.example:80", "a b", "a.*.example", ""])
     assert len(caught.value.problems) == 5
+
+
+def test_the_host_of_a_url() -> None:
+    assert host_at("wss://ring.example:8000/x") == ["ring.example"]
+    assert host_at("/x") == []
+    assert host_at("http://[") == []

@@ -144,3 +144,5 @@ def test_the_origins_of_a_url() -> None:
     assert origins_at("ws://u:p@h:80/") == ["http://h"]
     assert origins_at("") == []
     assert origins_at("ftp://h") == []
+    assert origins_at("http://[") == []
+    assert origins_at("ws://[::1") == []
