@@ -12,7 +12,7 @@ from ringway.protocol.codec import decode_commands, decode_replies, encode_comma
 from ringway.protocol.command import COMMAND_ID_MAX, Unreadable
 from ringway.protocol.control import decode_gateway_answer, decode_gateway_request
 from ringway.protocol.envelope import body_of, is_sound
-from ringway.protocol.frame import FrameTracker, close_payload, read_close
+from ringway.protocol.frame import FrameTracker, close_answer, close_of, close_payload, read_close
 from ringway.protocol.handover import decode_answer as decode_session_answer
 from ringway.protocol.handover import decode_request as decode_session_request
 from ringway.protocol.message import MessageAssembler, check_control
@@ -53,31 +53,26 @@ MEMBERS: tuple[Callable[[bytes], object], ...] = (
 
 
 def frames(data: bytes) -> None:
-    """A byte stream of frames: the same bytes pass, however they are cut into reads."""
+    """A byte stream of frames: the same passes and the same ends it, however it is cut into reads."""
     if len(data) < 2:
         return
     flags, cut, stream = data[0], data[1], data[2:]
-    masked, extensions = bool(flags & 1), bool(flags & 2)
-    whole = _passed(FrameTracker(masked=masked, extensions=extensions), [stream])
     at = cut % (len(stream) + 1)
-    pieces = _passed(FrameTracker(masked=masked, extensions=extensions), [stream[:at], stream[at:]])
-    if whole[1] is None:
-        assert pieces == whole, (whole, pieces)
-    else:  # where the stream breaks is found in the piece in which it does; what came before may have passed
-        assert pieces[1] == whole[1], (whole, pieces)
+    masked, extensions = bool(flags & 1), bool(flags & 2)
+    whole = _followed(FrameTracker(masked=masked, extensions=extensions), [stream])
+    pieces = _followed(FrameTracker(masked=masked, extensions=extensions), [stream[:at], stream[at:]])
+    assert pieces == whole, (whole, pieces)
+    assert stream.startswith(whole[0])
 
 
-def _passed(tracker: FrameTracker, pieces: list[bytes]) -> tuple[int, str | None]:
-    """How many bytes passed before a close frame or a breach, and the breach."""
-    passed = 0
-    for piece in pieces:
-        if not piece or tracker.closed:
-            continue
-        try:
-            passed += tracker.feed(piece)
-        except ProtocolError as error:
-            return passed, str(error)
-    return passed, None
+def _followed(tracker: FrameTracker, pieces: list[bytes]) -> tuple[bytes, bytes | None, str]:
+    """What passed of a stream, the close frame that ended it, and the breach that did."""
+    passed = b"".join(tracker.feed(piece) for piece in pieces)
+    if tracker.close is not None:
+        with suppress(ProtocolError):
+            close_of(tracker.close)
+        close_answer(tracker.close)
+    return passed, tracker.close, str(tracker.breach or "")
 
 
 def messages(data: bytes) -> None:
