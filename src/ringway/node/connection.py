@@ -23,7 +23,7 @@ from ringway.core.victim import PINNED
 from ringway.errors import ProtocolError
 from ringway.framing import FramingProtocol, free_heads
 from ringway.node.allowance import Allowance, Pause
-from ringway.node.ending import EndingSocket
+from ringway.node.flow import FlowingSocket, nowhere
 from ringway.node.keepalive import Beat
 from ringway.node.subscribe import leave
 from ringway.node.worker import Backlog, Goodbye
@@ -31,6 +31,7 @@ from ringway.protocol import closing
 from ringway.protocol.close import (
     INTERNAL,
     SERVICE_RESTART,
+    SLOW,
     UNSUPPORTED_DATA,
 )
 from ringway.protocol.closing import Action, Event
@@ -59,12 +60,11 @@ class State(enum.Enum):
     OVER = enum.auto()  # it has left all channels; no command is answered any more
 
 
-class Connection(EndingSocket):
+class Connection(FlowingSocket):
     """A client's connection; made when its handshake is admitted, used by picows from then on."""
 
     __slots__ = (
         "_assembler",
-        "_holds",
         "_shared",
         "_state",
         "address",
@@ -80,7 +80,6 @@ class Connection(EndingSocket):
         "heard_at",
         "key",
         "moved_at",
-        "send",
         "slot",
     )
 
@@ -89,7 +88,6 @@ class Connection(EndingSocket):
         self._shared = shared
         self._state = State.WAITING
         self._assembler: MessageAssembler | None = None  # only while a fragmented message is on its way
-        self._holds = 0  # why nothing is read from it at the moment, as bits
         self.allowance = Allowance(shared.config, now)
         self.address = admitted.address  # as it is counted (core.address)
         self.key = admitted.key
@@ -102,7 +100,6 @@ class Connection(EndingSocket):
         self.follows = admitted.follows  # how it is told of a move that its session goes along with, if at all
         self.arrival = admitted.arrival  # the ticket's nonce, where a session of another node goes on here
         self.handover: Handover | None = None  # only while its session leaves
-        self.send: Send = _nowhere
         self.slot = -1  # in the keepalive's wheel
         self.beat = Beat.EXPECTED
 
@@ -127,15 +124,6 @@ class Connection(EndingSocket):
         return self._state is not State.OVER
 
     @property
-    def is_held(self) -> bool:
-        """Whether nothing is read from it at the moment, so that it cannot answer."""
-        return self._holds != 0
-
-    def is_paused_for(self, why: Pause) -> bool:
-        """Whether nothing is read from it for this reason, beside others."""
-        return bool(self._holds & why)
-
-    @property
     def info(self) -> ClientInfo:
         """Who this is, as others are told."""
         return ClientInfo(user="", client=self.client)
@@ -146,7 +134,7 @@ class Connection(EndingSocket):
         """Begin: the handshake was answered."""
         shared = self._shared
         self._transport = transport
-        self.send = cast("Send", transport.send_reuse_external_bytearray)
+        self.send = self._direct()
         free_heads(transport)
         underlying = transport.underlying_transport
         underlying.set_write_buffer_limits(high=shared.outbox.high_water_bytes)
@@ -201,37 +189,26 @@ class Connection(EndingSocket):
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         """End: the socket is closed, and nothing may be sent to its descriptor, which can be another's from now on."""
         self._step(Event.LOST)
+        self.stop_waiting(drop=True)
         self.end()
         self._shared.keepalive.forget(self)
         self._shared.outbox.resumed(self)
         self._shared.roster.gone(self)
         self._transport = None
-        self.send = _nowhere
+        self.send = nowhere
         if self.handover is not None:
             self.handover.lost()
 
-    def pause_reading(self, why: Pause) -> None:
-        """Read nothing more from the client until `resume_reading` for this reason, and any other. Idempotent."""
-        if self._transport is not None and self.is_usable:
-            self._holds |= why
-            self._transport.underlying_transport.pause_reading()
-
-    def resume_reading(self, why: Pause) -> None:
-        """Read on, where there is no other reason not to. Idempotent."""
-        if not self._holds:
-            return
-        self._holds &= ~why
-        transport = None if self._transport is None else self._transport.underlying_transport
-        if not self._holds and transport is not None and not transport.is_closing():
-            transport.resume_reading()
-
     def pause_writing(self) -> None:
         """Take note that the client reads slower than it is sent to."""
+        if self.is_usable:
+            self.let_wait()
         self._shared.outbox.paused(self)
 
     def resume_writing(self) -> None:
-        """Take note that it has caught up."""
-        self._shared.outbox.resumed(self)
+        """Take note that it catches up."""
+        if self.pass_on(self._shared.outbox.high_water_bytes):
+            self._shared.outbox.resumed(self)
 
     # what the node calls
 
@@ -271,6 +248,8 @@ class Connection(EndingSocket):
         """
         if not self.is_usable:
             return
+        if code == SLOW:
+            self.stop_waiting(drop=True)
         self.end(silently=silently)
         self._shared.stats.closed[code] += 1
         self._send_close(code, reason)
@@ -311,6 +290,7 @@ class Connection(EndingSocket):
         self._state = State.OVER
         for channel in list(self.channels):
             leave(shared, self, channel, silently=silently)
+        self.stop_waiting()
         if self.handover is None:
             self._assembler = None
         else:
@@ -321,6 +301,13 @@ class Connection(EndingSocket):
         self.resume_reading(Pause.ANY)  # else its answer is not seen
         if self.arrival is not None:
             shared.arrivals.lost(self.arrival)
+
+    def _send_by(self, send: "Send") -> None:
+        self.send = send
+        for channel in self.channels:
+            self._shared.hub.add(channel, self, send)
+            if self._shared.watchers.has(channel, self):
+                self._shared.watchers.add(channel, self, send)
 
     # frames
 
@@ -389,7 +376,3 @@ class Connection(EndingSocket):
 
 def _rsv(frame: WSFrame) -> bool:
     return bool(frame.rsv1 or frame.rsv2 or frame.rsv3)
-
-
-def _nowhere(opcode: WSMsgType, payload: bytearray, offset: int) -> None:
-    """Stands for `send` before the handshake is answered and after the socket is closed."""

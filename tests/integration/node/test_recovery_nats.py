@@ -34,7 +34,9 @@ async def start_pair(server: EmbeddedNats) -> AsyncIterator[StartPair]:
                 engine = await open_nats(server.url, name=f"n{number}", history=HistorySettings(storage))
                 stack.push_async_callback(engine.close)
                 incarnation, name = Incarnation(f"{number:08x}"), NodeName(f"n{number}")
-                config = NodeConfig(**{"stop_deadline_s": 2.0, "shed_handshakes": False, **settings})
+                config = NodeConfig(
+                    **{"stop_deadline_s": 2.0, "shed_handshakes": False, "allowed_hosts": ("*",), **settings}
+                )
                 node = ChannelNode(config, name, incarnation, engine, MINT, rng=Random(number))
                 stack.push_async_callback(node.stop)
                 await node.start()
