@@ -184,7 +184,7 @@ def refusal(error: ApiError) -> EngineError:
     """Return JetStream's error as one of ours: away where it passes, unsuitable where an operator must act."""
     if error.err_code == _DUPLICATE_UNDER_WAY:
         return Unconfirmed("NATS does not know yet whether the publication with this key is stored; try again")
-    if _is_full(error):
+    if is_full(error):
         return EngineUnsuitable(
             f"NATS has no room left for what it stores ({error.description}); make room on its disk, raise "
             "max_file_store or max_memory_store there or the limits of the account, or keep less (history_size, "
@@ -202,13 +202,14 @@ def refusal(error: ApiError) -> EngineError:
     return EngineUnsuitable(f"JetStream refused: {error.description} (error {error.err_code})")
 
 
-def _is_full(error: ApiError) -> bool:
+def is_full(error: ApiError) -> bool:
+    """Whether JetStream lacks the room for what was asked."""
     words = error.description.lower()
     return error.err_code in _FULL or (error.err_code == _STORE_FAILED and any(word in words for word in _FULL_WORDS))
 
 
 def _passes(error: ApiError) -> bool:
-    return (error.code in _AGAIN or error.err_code == _NO_PEERS) and not _is_full(error) and error.err_code not in _OFF
+    return (error.code in _AGAIN or error.err_code == _NO_PEERS) and not is_full(error) and error.err_code not in _OFF
 
 
 def _is_end(header: bytes) -> bool:

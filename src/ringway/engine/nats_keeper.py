@@ -15,7 +15,7 @@ from typing import Any
 import structlog
 
 from ringway.engine.nats_append import Append, Appends
-from ringway.engine.nats_inquiry import Inquiry, refusal
+from ringway.engine.nats_inquiry import Inquiry, is_full, refusal
 from ringway.engine.nats_outbox import UNTAKEN_BYTES_MAX
 from ringway.engine.nats_stream import STREAM_EXISTS, STREAM_NOT_FOUND, Info, adapted_config, with_new_life
 from ringway.errors import EngineAway, EngineError, EngineUnsuitable
@@ -32,6 +32,9 @@ LOOKS = 5
 
 WAITING_BYTES_MAX = UNTAKEN_BYTES_MAX
 """How much may wait for the stream to open; more is refused."""
+
+BYTES_LEAST = 1 << 20
+"""A stream is not asked for with fewer bytes than these: where there is no room for them, that is told."""
 
 NEW_S = 60.0
 """A stream that holds nothing so long after it was made may have lost what it had: it is given a new life."""
@@ -168,7 +171,7 @@ class Keeper:
         if info.error is None:
             info = await self._adapted(info, wanted)
         elif info.error.err_code == STREAM_NOT_FOUND:
-            info = await self._inquiry.api(f"STREAM.CREATE.{self.name}", wanted)
+            info = await self._ask_for_room("CREATE", wanted)
             if info.error is not None and info.error.err_code == STREAM_EXISTS:
                 raise EngineAway("another member makes the stream, with other settings")
         await self._judge(info, newest)
@@ -186,7 +189,19 @@ class Keeper:
         changed = adapted_config(info.config, wanted)
         if info.clustered and not info.state.last_seq and info.age_s > NEW_S:
             changed = with_new_life(changed or info.config)
-        return info if changed is None else await self._inquiry.api(f"STREAM.UPDATE.{self.name}", changed)
+        return info if changed is None else await self._ask_for_room("UPDATE", changed)
+
+    async def _ask_for_room(self, request: str, config: dict[str, Any]) -> Info:
+        """Make or change the stream; with less in bytes where NATS cannot set so many aside (it does at once)."""
+        wanted = config["max_bytes"]
+        while True:
+            info = await self._inquiry.api(f"STREAM.{request}.{self.name}", config)
+            if info.error is None or not is_full(info.error) or config["max_bytes"] // 2 < BYTES_LEAST:
+                break
+            config = {**config, "max_bytes": config["max_bytes"] // 2}
+        if info.error is None and config["max_bytes"] != wanted:
+            _log.info("NATS sets less aside for history", stream=self.name, bytes=config["max_bytes"], wanted=wanted)
+        return info
 
     def _look_soon(self) -> "asyncio.Task[Info | EngineError]":
         if self._next_look is None:

@@ -89,6 +89,25 @@ async def all_but_history(engine: Engine, newcomer: Engine) -> None:
     await until(lambda: "a" in heard and b"plain" in got)
 
 
+async def test_a_bound_that_nats_cannot_set_aside_is_halved_until_it_can(start: Start, tmp_path: Path) -> None:
+    server = start(NatsServer(tmp_path, "n", jetstream="max_file_store: 40MB"))
+    settings = HistorySettings("file", bytes_max=100_000_000)
+    engine = await open_nats(f"nats://localhost:{server.port}", name="a", history=settings)
+    try:
+        await engine.history.keep(KEPT)
+        block = secrets.token_bytes(200_000)
+        first = await engine.history.append(ROOM, block, KEPT)
+        for _ in range(15):
+            await asyncio.gather(*(engine.history.append(ROOM, block, KEPT) for _ in range(10)))
+        page = await engine.history.read(ROOM, KEPT, first.offset, 1)
+        assert page.publications, "newer ones are stored"
+        assert page.publications[0][0] > first.offset + 1, (
+            "of 30 MB, 25 MB are kept: nothing was refused, the oldest went"
+        )
+    finally:
+        await engine.close()
+
+
 ACCOUNT = """
 accounts {
   RING: {
