@@ -41,7 +41,7 @@ class Namespace:
         # A /30 network of 10.213.0.0/16 for each process and number: few run at one time on one machine.
         place = ((os.getpid() * 8 + number) % 16384) * 4
         self.near, self.far = (f"10.213.{place >> 8}.{(place & 255) + end}" for end in (1, 2))
-        self._near_device, self._far_device = f"rwn{os.getpid()}-{number}", f"rwf{os.getpid()}-{number}"
+        self._near_device, self.far_device = f"rwn{os.getpid()}-{number}", f"rwf{os.getpid()}-{number}"
 
     def enter(self, *command: str) -> list[str]:
         """Return the command that runs `command` inside."""
@@ -66,11 +66,11 @@ class Namespace:
     def make(self) -> None:
         """Make the namespace and its devices."""
         _run("ip", "netns", "add", self.name)
-        _run("ip", "link", "add", self._near_device, "type", "veth", "peer", self._far_device, "netns", self.name)
+        _run("ip", "link", "add", self._near_device, "type", "veth", "peer", self.far_device, "netns", self.name)
         _run("ip", "address", "add", f"{self.near}/30", "dev", self._near_device)
         _run("ip", "link", "set", self._near_device, "up")
-        _run("ip", "-n", self.name, "address", "add", f"{self.far}/30", "dev", self._far_device)
-        _run("ip", "-n", self.name, "link", "set", self._far_device, "up")
+        _run("ip", "-n", self.name, "address", "add", f"{self.far}/30", "dev", self.far_device)
+        _run("ip", "-n", self.name, "link", "set", self.far_device, "up")
         _run("ip", "-n", self.name, "link", "set", "lo", "up")
         _run("ip", "-n", self.name, "route", "add", "default", "via", self.near)
 

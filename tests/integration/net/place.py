@@ -4,6 +4,7 @@ import asyncio
 import os
 import shutil
 import socket
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -80,3 +81,19 @@ def silent_name_server(ip: str) -> Iterator[None]:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as deaf:
         deaf.bind((ip, 53))
         yield
+
+
+def lose_ipv6(place: Place, ip: str) -> None:
+    """Give the namespace an IPv6 network of which `ip` is a part, and drop what is sent there."""
+    name = place.inside.name
+    device = place.inside.far_device
+    rule = f"table ip6 lost {{ chain output {{ type filter hook output priority 0; ip6 daddr {ip} drop; }}; }}"
+    for words in (
+        ("ip", "-n", name, "address", "add", f"{ip}0/64", "dev", device, "nodad"),
+        tuple(place.inside.enter("nft", rule)),
+    ):
+        subprocess.run(words, env=_environ(), check=True, capture_output=True)
+
+
+def _environ() -> dict[str, str]:
+    return {**os.environ, "PATH": f"{os.environ.get('PATH', '')}:/usr/local/sbin:/usr/sbin:/sbin"}

@@ -12,7 +12,8 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, serve
 
-from integration.net.place import PATIENCE_S, Place, place
+from integration.net.place import PATIENCE_S, Place, lose_ipv6, place
+from ringway.testing.nats_server import NatsServer
 from ringway.testing.netns import why_not
 from ringway.testing.system import free_port
 
@@ -85,6 +86,21 @@ async def gateway(there: Place, *backends: str) -> AsyncIterator[tuple[str, str]
         yield base, f"http://{there.inside.far}:{admin}"
 
 
+async def engine(admin: str) -> str:
+    """Return whether a member has its engine, by its admin port; empty where that does not answer."""
+
+    def ask() -> str:
+        try:
+            with urllib.request.urlopen(f"{admin}/healthz", timeout=5) as answer:
+                return str(json.load(answer)["engine"])
+        except urllib.error.HTTPError as refusal:
+            return str(json.load(refusal)["engine"])
+        except OSError:
+            return ""
+
+    return await asyncio.to_thread(ask)
+
+
 async def test_backends_whose_names_nobody_answers_shut_nobody_out(there: Place) -> None:
     """Three dead names; the C library has each wait for ten seconds, and an event loop's own lookups would all wait."""
     there.know({"good.test": [there.inside.near]})
@@ -102,3 +118,38 @@ async def test_backends_whose_names_nobody_answers_shut_nobody_out(there: Place)
             opened = await asyncio.gather(*(let_in(f"ws://{base}/") for _ in range(CLIENTS)))
             assert opened == [True] * CLIENTS
             assert (await states(admin))["good"] == "active"
+
+
+async def test_an_address_that_is_silent_does_not_hide_another_of_the_same_name(there: Place) -> None:
+    there.know({"both.test": ["fd77::1", there.inside.near]})
+    lose_ipv6(there, "fd77::1")
+    async with serve(echo, there.inside.near, 0) as backend:
+        port = backend.sockets[0].getsockname()[1]
+        async with gateway(there, f"ws://both.test:{port},name=both") as (base, admin):
+            opened = await asyncio.gather(*(let_in(f"ws://{base}/") for _ in range(CLIENTS)))
+            assert opened == [True] * CLIENTS
+            assert (await states(admin))["both"] == "active"
+
+
+async def test_nats_is_back_after_its_restart_beside_names_that_nobody_answers(there: Place, tmp_path: Path) -> None:
+    server = NatsServer(tmp_path / "nats", "n", host=there.inside.near)
+    there.know({"nats.test": [there.inside.near]})
+    servers = f"dead1.test,nats.test:{server.port},dead2.test"
+    admin = free_port()
+    url = f"http://{there.inside.far}:{admin}"
+    options = ["--host", "127.0.0.1", "--admin-host", "0.0.0.0", "--admin-port", str(admin)]
+    server.start()
+    try:
+        async with there.ringway("node", "--engine", f"nats://{servers}", "--secret", SECRET, *options):
+            for goal in ("up", "away", "up"):
+                if goal == "away":
+                    server.stop()
+                elif not server.running:
+                    server.start()
+
+                async def reached(goal: str = goal) -> bool:
+                    return await engine(url) == goal
+
+                await eventually(reached)
+    finally:
+        server.stop()
