@@ -44,6 +44,16 @@ class NamesConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             extra={"unit": "s"},
         ),
     ] = 0.2
+    silent_s: Annotated[
+        float,
+        msgspec.Meta(
+            description="How long a lookup may take before those who ask for the name then, and for which no answer is "
+            "kept, are told at once that it is not answered, so that they try another.",
+            ge=0,
+            le=60,
+            extra={"unit": "s"},
+        ),
+    ] = 2.0
     retry_s: Annotated[
         float,
         msgspec.Meta(

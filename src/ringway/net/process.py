@@ -17,7 +17,11 @@ def connector() -> Connector:
     return _made[0]
 
 
-def configure(config: NamesConfig) -> Connector:
-    """Make the connector of this process anew, by `config`; return it. What is connected stays so."""
-    _made[:] = [Connector(config)]
-    return _made[0]
+def configure(config: NamesConfig) -> None:
+    """Make the connector of this process anew, by `config`. What is connected stays so."""
+    use(Connector(config))
+
+
+def use(connector: Connector) -> None:
+    """Let `connector` be that of this process from now on."""
+    _made[:] = [connector]

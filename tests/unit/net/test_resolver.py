@@ -149,6 +149,19 @@ async def test_the_last_good_answer_is_used_while_the_next_is_late(names: Names,
         await waiting
 
 
+async def test_who_comes_when_a_lookup_is_silent_is_told_at_once(names: Names, clock: Clock) -> None:
+    resolver = Resolver(NamesConfig(silent_s=2), names, clock)
+    first = asyncio.create_task(resolver.find("a"))
+    await until(lambda: names.under_way == 1)
+    clock.now += 2
+    with pytest.raises(socket.gaierror, match=r"the name 'a' has been looked up for 2\.0 s: no name server answers"):
+        await resolver.find("a")
+    names.released.set()
+    with pytest.raises(socket.gaierror, match="Temporary failure"):
+        await first
+    assert names.asked == ["a"]
+
+
 async def test_the_last_good_answer_is_used_while_lookups_fail(names: Names, clock: Clock) -> None:
     resolver = Resolver(NamesConfig(late_s=60), names, clock)
     names.answers["a"] = found("10.0.0.1")
