@@ -17,7 +17,8 @@ class AdminConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     host: Annotated[
         str,
         msgspec.Meta(
-            description="Address that the admin port listens on. Loopback, because it asks nobody who they are."
+            description="Address that the admin port listens on: * or :: for all there are, 0.0.0.0 for IPv4 alone. "
+            "Loopback, because it asks nobody who they are."
         ),
     ] = "127.0.0.1"
     request_deadline_s: Annotated[

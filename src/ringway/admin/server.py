@@ -13,7 +13,9 @@ from ringway.admin.config import AdminConfig
 from ringway.admin.listener import AdminConnections, protocol_of
 from ringway.core.files import plan_files
 from ringway.errors import ConfigError
+from ringway.net.listening import bind
 from ringway.net.liveness import watch_peers_of
+from ringway.protocol.address import show_host_port
 from ringway.protocol.host import is_loopback
 
 BACKLOG = 512
@@ -36,8 +38,8 @@ class AdminServer:
 
     def __init__(self, host: str, port: int, config: AdminConfig | None = None) -> None:
         config = config or AdminConfig()
-        self._socket = _bind(host, port)
-        watch_peers_of([self._socket], config.tcp_keepalive_s)
+        self._sockets = _bind(host, port)
+        watch_peers_of(self._sockets, config.tcp_keepalive_s)
         files = plan_files(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
         self._connections = AdminConnections(
             min(config.connections_max, files.own // FILES_SHARE), config.request_deadline_s
@@ -48,13 +50,12 @@ class AdminServer:
     @property
     def url(self) -> str:
         """Where the admin port is."""
-        host, port = self._socket.getsockname()[:2]
-        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        return f"http://{show_host_port(*self._sockets[0].getsockname()[:2])}"
 
     @property
     def on_loopback(self) -> bool:
         """Whether only this machine can reach it."""
-        return is_loopback(self._socket.getsockname()[0])
+        return all(is_loopback(each.getsockname()[0]) for each in self._sockets)
 
     async def run(self, app: Any) -> None:
         """Serve the ASGI application `app` until `close`, then wait to be cancelled."""
@@ -72,7 +73,7 @@ class AdminServer:
         )
         self._server = _Server(config)
         try:
-            await self._server.serve(sockets=[self._socket])
+            await self._server.serve(sockets=self._sockets)
         finally:
             self._finished.set()
         await asyncio.Event().wait()
@@ -80,24 +81,24 @@ class AdminServer:
     async def close(self) -> None:
         """Stop serving; requests under way are answered. Idempotent."""
         if self._server is None:
-            self._socket.close()
+            for each in self._sockets:
+                each.close()
             return
         self._server.should_exit = True
         await self._finished.wait()
 
 
-def _bind(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+def _bind(host: str, port: int) -> list[socket.socket]:
+    sockets: list[socket.socket] = []
     try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((host, port))
-        listener.listen(BACKLOG)
+        sockets = bind(host, port)
+        for listener in sockets:
+            listener.listen(BACKLOG)
     except OSError as error:
-        listener.close()
+        for listener in sockets:
+            listener.close()
         raise ConfigError(
-            f"the admin port {host}:{port} cannot be opened ({error.strerror}); "
+            f"the admin port {host}:{port} cannot be opened ({error.strerror or error}); "
             "give another one with --admin-port, or 0 for any free one"
         ) from None
-    listener.setblocking(False)
-    return listener
+    return sockets

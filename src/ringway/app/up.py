@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import socket
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -36,6 +35,7 @@ from ringway.app.state import (
 from ringway.app.supervise import Child, Supervisor, UpConfig
 from ringway.engine.embedded import EmbeddedNats
 from ringway.errors import ConfigError, RingwayError
+from ringway.net.listening import is_free
 
 FIRST_NODE_PORT = 9101
 NODE_PORT = "RINGWAY_NODE_PORT"
@@ -138,20 +138,8 @@ def _check_alone(directory: Path) -> None:
 
 
 def _check_free(what: str, host: str, port: int, flag: str) -> None:
-    if port and not _is_free(host, port):
+    if port and not is_free(host, port):
         raise ConfigError(f"the {what} port {host}:{port} is in use; stop who uses it, or give another with {flag}")
-
-
-def _is_free(host: str, port: int) -> bool:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-            probe.listen(1)
-        except OSError:
-            return False
-    return True
 
 
 def _embedded(config: UpConfig, directory: Path) -> EmbeddedNats:
@@ -209,7 +197,7 @@ class NodePorts:
     def take(self) -> int:
         """Return the next free port; 0, which lets the node take any, where none is near."""
         near = range(self._next, min(self._next + 200, 65536))
-        port = next((candidate for candidate in near if _is_free(self._host, candidate)), 0)
+        port = next((candidate for candidate in near if is_free(self._host, candidate)), 0)
         self._next = port + 1 if port else self._next
         return port
 
@@ -219,7 +207,7 @@ class NodePorts:
         A port is looked for before the node listens there, and another process can be quicker.
         """
         port = int(environ[NODE_PORT])
-        if not port or _is_free(self._host, port):
+        if not port or is_free(self._host, port):
             return False
         environ[NODE_PORT] = str(self.take())
         return True

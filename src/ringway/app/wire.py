@@ -5,7 +5,6 @@ Read it from top to bottom to see who knows whom. Every part is given what it ne
 
 import asyncio
 import secrets
-import socket
 import time
 from importlib.metadata import version
 from random import Random
@@ -41,6 +40,7 @@ from ringway.core.steering import Steering
 from ringway.errors import ConfigError
 from ringway.gateway import Checks, Control, Directory, Gateway, OnMove, read_backends
 from ringway.net import configure
+from ringway.net.listening import reachable
 from ringway.node import ChannelNode
 from ringway.ports import Engine
 from ringway.protocol.host import read_hosts
@@ -238,18 +238,11 @@ async def _tell_leading(balancer: Balancer, directory: Directory) -> None:
         await asyncio.sleep(LEADING_LOOK_S)
 
 
-def _reachable(host: str) -> str:
-    """The host that others are told: a wildcard address means this machine by its name."""
-    if host in ("0.0.0.0", "::", ""):
-        return socket.gethostname()
-    return f"[{host}]" if ":" in host else host
-
-
 def _introduction(
     config: Config, name: NodeName, incarnation: Incarnation, port: int, admin: AdminServer | None
 ) -> Report:
     """What a gateway's reports say all its life."""
-    url = f"http://{_reachable(config.gateway.host)}:{port}"
+    url = f"http://{reachable(config.gateway.host)}:{port}"
     return Report(
         name=name,
         incarnation=incarnation,

@@ -17,7 +17,8 @@ class GatewayListenerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_un
     host: Annotated[
         str,
         msgspec.Meta(
-            description="Address that the public port listens on. Loopback, so that opening it is a decision."
+            description="Address that the public port listens on: * or :: for all there are, 0.0.0.0 for IPv4 alone. "
+            "Loopback, so that opening it is a decision."
         ),
     ] = "127.0.0.1"
     port: Annotated[

@@ -28,6 +28,7 @@ from ringway.gateway.reach import Reach
 from ringway.gateway.relay import Relays
 from ringway.gateway.stats import Stats
 from ringway.gateway.visitor import Visitor
+from ringway.net.listening import Listening, listen
 from ringway.net.liveness import watch_peers_of
 from ringway.protocol.forwarded import read_networks
 from ringway.protocol.host import is_loopback
@@ -87,14 +88,14 @@ class Gateway:
         directory.listen(self._relays.on_event)
         probes = Probes(directory.view, steering, reach, self.stats, rng, clock, config.probe_interval_s)
         self._probes = probes if mint is not None else None
-        self._server: asyncio.Server | None = None
+        self._server: Listening | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
     def port(self) -> int:
         """The port that is listened on, after `start`."""
         assert self._server is not None
-        return int(self._server.sockets[0].getsockname()[1])
+        return self._server.port
 
     @property
     def tasks(self) -> tuple[asyncio.Task[None], ...]:
@@ -104,11 +105,8 @@ class Gateway:
     async def start(self) -> None:
         """Listen. Raise `ConfigError` where the address cannot be had."""
         host, port = self._config.host, self._config.port
-        loop = asyncio.get_running_loop()
         try:
-            self._server = await loop.create_server(
-                lambda: Visitor(self._door), host, port, backlog=self._config.backlog, reuse_address=True
-            )
+            self._server = await listen(lambda: Visitor(self._door), host, port, self._config.backlog)
         except OSError as error:
             raise ConfigError(
                 f"the gateway cannot listen on {host}:{port} ({error.strerror or error}); "

@@ -7,7 +7,7 @@ not answer. So each lookup has a thread of its own, which delays no other name:
 - An answer is fresh for `fresh_s`. Then the next caller starts a lookup, and all callers wait for that one.
 - Where it takes longer than `late_s`, or fails, the last good answer is used for up to `kept_s`; for `gone_s` where the
   name servers say that the name does not exist.
-- Without an answer that is kept, who asks when the lookup has taken `silent_s` gets an error at once, and may try another.
+- Without an answer that is kept, who asks when the lookup has taken `silent_s` gets an error at once.
 - After a failure there is a pause of `retry_s`. Without an answer that is kept, who asks meanwhile gets the same error.
 - Overflow rule: at most `lookups_max` lookups are under way, and half of these places are for names whose last lookup
   succeeded. The others wait in the order in which they were first asked for, until their callers give up.

@@ -16,6 +16,7 @@ from picows import WSAutoPingStrategy, WSUpgradeRequest, WSUpgradeResponseWithLi
 from ringway.core.files import FileBudget
 from ringway.core.pending import Pending
 from ringway.framing import FramingProtocol
+from ringway.net import listening
 from ringway.node.handshake import Handshake, Welcome
 from ringway.node.latency import Latency
 from ringway.protocol.forwarded import read_networks
@@ -208,7 +209,7 @@ class _Protocol(FramingProtocol):
         super().connection_lost(exc)
 
 
-async def listen(config: "NodeConfig", gate: Gate, welcome: Welcome) -> asyncio.Server:
+async def listen(config: "NodeConfig", gate: Gate, welcome: Welcome) -> listening.Listening:
     """Listen on the node's port; `welcome` judges each request. Raise `OSError` where the port is not to be had."""
 
     def take_over(answer: Callable[[WSUpgradeRequest], WSUpgradeResponseWithListener]) -> _Protocol:
@@ -232,18 +233,12 @@ async def listen(config: "NodeConfig", gate: Gate, welcome: Welcome) -> asyncio.
         )
 
     trusted = read_networks(config.trusted_proxies)
-    loop = asyncio.get_running_loop()
-    server = await loop.create_server(
-        lambda: Handshake(config, gate, welcome, take_over, trusted),
-        config.host,
-        config.port,
-        backlog=config.backlog,
-        reuse_address=True,
-        start_serving=False,
-    )
-    for sock in server.sockets:  # what is accepted has the same
+
+    def prepare(sock: socket.socket) -> None:  # what is accepted has the same
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, config.receive_buffer_bytes)
         if UNSENT_BYTES_MAX is not None:
             sock.setsockopt(socket.IPPROTO_TCP, UNSENT_BYTES_MAX, config.unsent_bytes_max)
-    await server.start_serving()
-    return server
+
+    return await listening.listen(
+        lambda: Handshake(config, gate, welcome, take_over, trusted), config.host, config.port, config.backlog, prepare
+    )

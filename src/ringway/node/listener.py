@@ -16,7 +16,10 @@ class ListenerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
     host: Annotated[
         str,
-        msgspec.Meta(description="Address that the node listens on. Loopback, so that opening it is a decision."),
+        msgspec.Meta(
+            description="Address that the node listens on: * or :: for all there are, 0.0.0.0 for IPv4 alone. "
+            "Loopback, so that opening it is a decision."
+        ),
     ] = "127.0.0.1"
     port: Annotated[
         int,

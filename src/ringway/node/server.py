@@ -3,7 +3,6 @@
 import asyncio
 import random
 import resource
-import socket
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
@@ -18,6 +17,7 @@ from ringway.core.hub import Hub
 from ringway.core.load.reservation import Ledger
 from ringway.core.membership import TICK_S
 from ringway.errors import ConfigError, EngineError, UpgradeError
+from ringway.net.listening import Listening, reachable
 from ringway.net.liveness import watch_peers_of
 from ringway.node.accept import Gate, listen
 from ringway.node.admission import Admission
@@ -130,13 +130,13 @@ class ChannelNode:
         self._mover = Mover(self._shared, self._handovers, self._drain, ring_secret)
         self._fencing = Fencing(self._shared)
         self._admission = Admission(self._shared, self.peers, mint, wall, lambda: self._vitals.accept_per_s)
-        self._server: asyncio.Server | None = None
+        self._server: Listening | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
     def port(self) -> int:
         """The port that the node listens on; 0 before `start`."""
-        return self._server.sockets[0].getsockname()[1] if self._server is not None and self._server.sockets else 0
+        return self._server.port if self._server is not None else 0
 
     @property
     def url(self) -> str:
@@ -186,7 +186,7 @@ class ChannelNode:
             ) from error
         self._admission.on_loopback = all(is_loopback(sock.getsockname()[0]) for sock in self._server.sockets)
         watch_peers_of(self._server.sockets, config.tcp_keepalive_s)
-        self._reporter.url = config.url or f"ws://{_reachable(config.host)}:{self.port}{config.path}"
+        self._reporter.url = config.url or f"ws://{reachable(config.host)}:{self.port}{config.path}"
         self._reporter.public_url = config.public_url
         await self._shared.presence.start()
         await self._shared.arrivals.start()
@@ -293,10 +293,3 @@ class ChannelNode:
         for connection in shared.roster:
             connection.cut()
         await shared.roster.emptied()
-
-
-def _reachable(host: str) -> str:
-    """`host` as others can use it in a URL."""
-    if host in ("", "0.0.0.0", "::"):
-        return socket.gethostname()
-    return f"[{host}]" if ":" in host else host

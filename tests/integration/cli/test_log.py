@@ -14,8 +14,8 @@ import pytest
 from integration.cli.kit import RINGWAY, environ_of
 from ringway.testing.system import free_port, wait_for
 
-REFUSED = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
-REFUSED += b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+REFUSED = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+REFUSED += b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
 
 
 @contextmanager
@@ -52,7 +52,7 @@ def metric(admin, name):
 
 def answers(port) -> bool:
     with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
-        client.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        client.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
         return client.recv(100).startswith(b"HTTP/1.1 200")
 
 

@@ -1,0 +1,154 @@
+"""Listening: which addresses a `--host` means, and sockets for all of them at one port.
+
+`*` and `::` mean every address of this machine, IPv4 and IPv6; `0.0.0.0` every IPv4 address. A name means all its
+addresses. Each family has a socket of its own: over one for both, clients by IPv4 would come from `::ffff:192.0.2.7`,
+which is in no list of networks that anybody writes.
+"""
+
+import asyncio
+import errno
+import socket
+from collections.abc import Callable, Sequence
+
+from ringway.errors import ConfigError
+from ringway.protocol.address import bracketed
+
+ANYWHERE = ("*", "::", "[::]", "0.0.0.0")
+
+_ANY_V4, _ANY_V6 = "0.0.0.0", "::"
+
+PORT_TRIES = 32
+"""How often a free port is looked for that is free at every address."""
+
+Place = tuple[socket.AddressFamily, str]
+
+
+class Listening:
+    """Sockets that take connections, until `close`."""
+
+    def __init__(self, servers: Sequence[asyncio.Server]) -> None:
+        self._servers = servers
+
+    @property
+    def sockets(self) -> tuple[socket.socket, ...]:
+        """The sockets; none after `close`."""
+        return tuple(sock for server in self._servers for sock in server.sockets)
+
+    @property
+    def port(self) -> int:
+        """The port, the same at all addresses; 0 after `close`."""
+        return int(self.sockets[0].getsockname()[1]) if self.sockets else 0
+
+    def close(self) -> None:
+        """Take no more connections. Those that were taken live on."""
+        for server in self._servers:
+            server.close()
+
+
+async def listen(
+    factory: Callable[[], asyncio.BaseProtocol],
+    host: str,
+    port: int,
+    backlog: int,
+    prepare: Callable[[socket.socket], None] | None = None,
+) -> Listening:
+    """Take connections at `port` of `host`; 0 is any free one. `factory` makes the protocol of each.
+
+    `prepare` gets each socket before it listens: options that are set there hold for what is accepted.
+    Raise `OSError` where an address is not to be had, `ConfigError` where `host` is none.
+    """
+    loop = asyncio.get_running_loop()
+    servers: list[asyncio.Server] = []
+    sockets = bind(host, port)
+    try:
+        for sock in sockets:
+            if prepare is not None:
+                prepare(sock)
+            servers += [await loop.create_server(factory, sock=sock, backlog=backlog)]
+    except BaseException:
+        Listening(servers).close()
+        for sock in sockets:
+            sock.close()
+        raise
+    return Listening(servers)
+
+
+def bind(host: str, port: int) -> list[socket.socket]:
+    """Return sockets that are bound to `port` at all addresses of `host`, and do not listen yet. Blocks for a name.
+
+    Raise `OSError` where an address is not to be had, `ConfigError` where `host` is none.
+    """
+    places = _places(host)
+    for _ in range(PORT_TRIES if port == 0 else 1):
+        try:
+            return _bind_all(places, port)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            problem = error
+    raise problem
+
+
+def is_free(host: str, port: int) -> bool:
+    """Whether `port` of `host` could be listened at."""
+    try:
+        sockets = bind(host, port)
+    except OSError:
+        return False
+    try:
+        for sock in sockets:
+            sock.listen(1)
+    except OSError:
+        return False
+    finally:
+        for sock in sockets:
+            sock.close()
+    return True
+
+
+def reachable(host: str) -> str:
+    """Return what others put in a URL for what listens at `host`: every address is this machine by its name."""
+    return socket.gethostname() if host in ANYWHERE else bracketed(host.strip("[]"))
+
+
+def _places(host: str) -> list[Place]:
+    if not host:
+        raise ConfigError("the host to listen at is empty; write * for all addresses, or leave it out for loopback")
+    if host in ("*", "::", "[::]"):
+        families = {socket.AF_INET: _ANY_V4, socket.AF_INET6: _ANY_V6}
+        return [(family, address) for family, address in families.items() if _has(family, address)]
+    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    try:
+        found = socket.getaddrinfo(bare, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except UnicodeError:
+        raise OSError(f"{host!r} is no name of a host") from None
+    return list(dict.fromkeys((family, str(address[0])) for family, _, _, _, address in found))
+
+
+def _has(family: socket.AddressFamily, address: str) -> bool:
+    """Whether this machine has the protocol at all: containers often have no IPv6."""
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as sock:
+            sock.bind((address, 0))
+    except OSError:
+        return False
+    return True
+
+
+def _bind_all(places: Sequence[Place], port: int) -> list[socket.socket]:
+    sockets: list[socket.socket] = []
+    try:
+        for family, address in places:
+            sock = socket.socket(family, socket.SOCK_STREAM)
+            sockets.append(sock)
+            sock.setblocking(False)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            sock.bind((address, port))
+            port = sock.getsockname()[1]
+    except BaseException:
+        for sock in sockets:
+            sock.close()
+        raise
+    return sockets
