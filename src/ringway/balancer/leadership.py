@@ -25,6 +25,7 @@ class Leadership:
         self._clock = clock
         self._fence: int | None = None
         self._until = 0.0
+        self._problem = ""
         self.lag_s = 0.0
         """How long the engine took to answer the last time it was asked for the lease."""
 
@@ -45,10 +46,13 @@ class Leadership:
                 _log.warning("lost the balancer's lease", fence=self._fence)
                 self._fence = None
         except EngineError as error:
-            _log.warning("the balancer's lease cannot be kept", error=str(error))
+            if str(error) != self._problem:  # it is asked each second
+                self._problem = str(error)
+                _log.warning("the balancer's lease cannot be kept", error=self._problem)
             if self.fence is None:
                 self._fence = None
             return self.fence
+        self._problem = ""
         self.lag_s = self._clock() - asked_at
         if self._fence is not None:
             self._until = asked_at + self._ttl_s

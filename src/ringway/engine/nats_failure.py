@@ -36,7 +36,7 @@ def explain(error: Exception, where: NatsUrl) -> EngineError:
         return _said(str(error).removeprefix("nats: "), at)
     if isinstance(error, NatsError):
         return EngineAway(f"the connection to {at} ended ({str(error).removeprefix('nats: ')}); retry")
-    if isinstance(error, ConnectionError):
+    if isinstance(error, (ConnectionResetError, ConnectionAbortedError, BrokenPipeError)):
         return EngineAway(f"{at} ended the connection during the greeting ({error}); {_hung_up(where)}")
     return EngineAway(f"{at} cannot be reached ({error or type(error).__name__}); start one, or correct the URL")
 

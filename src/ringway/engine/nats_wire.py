@@ -194,8 +194,11 @@ class Transport(TcpTransport):
         self._bare_io_writer = self._io_writer = writer
 
     async def readline(self) -> bytes:
-        """Return a line of the greeting; raise `ConnectionError` where the server has hung up."""
-        line: bytes = await super().readline()  # type: ignore[no-untyped-call]
+        """Return a line of the greeting; raise `ConnectionError` where the server has hung up, `Error` for no line."""
+        try:
+            line: bytes = await super().readline()  # type: ignore[no-untyped-call]
+        except ValueError:  # which would end nats-py's reconnecting for good
+            raise Error("its greeting has no end") from None
         if not line:
             raise ConnectionResetError("it hung up")
         return line

@@ -52,7 +52,7 @@ class Link(asyncio.Protocol):
         self._asked: deque[Then] = deque()
         self._silent_ticks = 0
         self.lost_by: Exception | None = None
-        """What ended the connection, where that is known: TLS refuses a certificate after its handshake."""
+        """What ended the connection, where that is known: TLS after its handshake, or words that are not Redis's."""
 
     @property
     def up(self) -> bool:
@@ -121,8 +121,9 @@ class Link(asyncio.Protocol):
             reader.feed(data)
             while (answer := reader.gets()) is not False:
                 self.take(answer)
-        except hiredis.ProtocolError:
+        except hiredis.ProtocolError as error:
             self.abort()
+            self.lost_by = error
 
     def take(self, answer: Any) -> None:
         """Take one answer."""

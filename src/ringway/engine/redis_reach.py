@@ -4,6 +4,8 @@ import asyncio
 import ssl
 from dataclasses import dataclass, replace
 
+import hiredis
+
 from ringway.engine.redis_link import Link, pack
 from ringway.engine.redis_url import NOBODY, Address, Login, show
 from ringway.engine.tls import failure
@@ -54,6 +56,8 @@ class Reach:
             link.abort()
             if isinstance(link.lost_by, ssl.SSLError):
                 raise failure(link.lost_by, at, "redis://") from None
+            if isinstance(link.lost_by, hiredis.ProtocolError):
+                raise EngineUnsuitable(f"{at} says what Redis never says; is it a Redis server?") from None
             if isinstance(error, Unconfirmed):
                 raise EngineAway(f"{at} ended the connection during the greeting; {self._hung_up()}") from None
             raise type(error)(f"{at}: {error}") from None

@@ -50,7 +50,8 @@ def failure(error: ssl.SSLError, where: str, plain_form: str) -> EngineUnsuitabl
 def _words(error: ssl.SSLError) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"certificate verify failed: {error.verify_message}"
-    return error.reason or str(error) or type(error).__name__
+    # An error that OpenSSL did not make itself has no reason.
+    return getattr(error, "reason", None) or str(error) or type(error).__name__
 
 
 def _remedy(error: ssl.SSLError, plain_form: str) -> str:
@@ -62,7 +63,7 @@ def _remedy(error: ssl.SSLError, plain_form: str) -> str:
         if error.verify_code in _WRONG_NAME:
             return "name the server in the engine URL as its certificate does, or have that name added to it"
         return TRUST
-    reason = (error.reason or str(error)).upper().replace(" ", "_")
+    reason = _words(error).upper().replace(" ", "_")
     if "ALERT" in reason or "CERTIFICATE_REQUIRED" in reason:
         if "PROTOCOL_VERSION" in reason:
             return "allow the server TLS 1.2 or newer"

@@ -1,5 +1,7 @@
 """Leadership: the lease, and knowing when it may have been lost."""
 
+from structlog.testing import capture_logs
+
 from ringway.balancer.leadership import Leadership
 from ringway.engine.memory import MemoryHub
 
@@ -93,3 +95,17 @@ async def test_resigning_while_the_engine_is_away_is_quiet() -> None:
     hub.away = True
     await one.resign()
     assert one.fence is None
+
+
+async def test_why_the_lease_cannot_be_kept_is_told_once_each_time() -> None:
+    clock, hub, one, _ = pair()
+    with capture_logs() as logs:
+        for _ in range(2):
+            await one.keep()
+            hub.away = True
+            for _ in range(10):
+                clock.now += 1.0
+                await one.keep()
+            hub.away = False
+    told = [log for log in logs if log["event"] == "the balancer's lease cannot be kept"]
+    assert len(told) == 2
