@@ -60,7 +60,7 @@ class AdminServer:
     async def run(self, app: Any) -> None:
         """Serve the ASGI application `app` until `close`, then wait to be cancelled."""
         config = uvicorn.Config(
-            app,
+            _with_head(app),
             loop="none",
             http=protocol_of(self._connections),
             ws="none",
@@ -86,6 +86,15 @@ class AdminServer:
             return
         self._server.should_exit = True
         await self._finished.wait()
+
+
+def _with_head(app: Any) -> Any:
+    """Return `app` with HEAD answered as GET is (RFC 9110, 9.3.2); uvicorn leaves the body out."""
+
+    async def answer(scope: Any, receive: Any, send: Any) -> None:
+        await app({**scope, "method": "GET"} if scope.get("method") == "HEAD" else scope, receive, send)
+
+    return answer
 
 
 def _bind(host: str, port: int) -> list[socket.socket]:

@@ -92,9 +92,18 @@ class GatewayListenerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_un
     ] = HEADERS_MAX
 
     def check_lists(self) -> None:
-        """Raise `ConfigError` where a list holds what could never match, or one is missing."""
-        read_origins(self.allowed_origins)
-        read_hosts(self.allowed_hosts)
-        read_networks(self.trusted_proxies)
+        """Raise `ConfigError` with every entry of a list that could never match, and where a list is missing."""
+        problems: list[str] = []
+        for read, texts in (
+            (read_origins, self.allowed_origins),
+            (read_hosts, self.allowed_hosts),
+            (read_networks, self.trusted_proxies),
+        ):
+            try:
+                read(texts)
+            except ConfigError as error:
+                problems += error.problems
         if self.proxy_protocol and not self.trusted_proxies:
-            raise ConfigError("proxy_protocol is on and trusted_proxies names nobody; name the balancers that send it")
+            problems.append("proxy_protocol is on and trusted_proxies names nobody; name the balancers that send it")
+        if problems:
+            raise ConfigError(*problems)

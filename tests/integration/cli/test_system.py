@@ -1,11 +1,14 @@
 """A system that `ringway up` runs, and the commands that find it by itself."""
 
 import asyncio
+import http.client
 import json
 import subprocess
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import closing
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -85,6 +88,29 @@ def test_the_admin_ports_tell_health_and_metrics(system):
         assert ask(f"{url}/readyz")[0] == 200
         assert "ringway_engine_up 1.0" in ask(f"{url}/metrics")[1]
     wait_for(lambda: json.loads(ask(f"{system.admin_url}/v1/gateways")[1])[0]["leading"], "a leading balancer")
+
+
+def test_no_port_of_the_system_is_read_under_a_name_that_could_be_anybodys(system):
+    nodes = [node["admin_url"] for node in system.nodes().values()]
+    for url in (system.admin_url, *nodes, system.gateway_url):
+        path = "/healthz" if url == system.gateway_url else "/metrics"
+        answers = {}
+        for host in ("127.0.0.1:1", "localhost", "evil.example", "evil.example:8001"):
+            connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=10)
+            with closing(connection):
+                connection.request("GET", path, headers={"Host": host})
+                answers[host] = connection.getresponse().status
+        assert list(answers.values()) == [200, 200, 403, 403], url
+
+
+def test_head_is_answered_as_get_is_without_a_body(system):
+    connection = http.client.HTTPConnection(urlsplit(system.admin_url).netloc, timeout=10)
+    with closing(connection):
+        for method in ("HEAD", "GET", "HEAD", "GET"):  # on one connection
+            connection.request(method, "/healthz")
+            answer = connection.getresponse()
+            body = answer.read()
+            assert (answer.status, bool(body)) == (200, method == "GET")
 
 
 def test_what_is_published_arrives_whatever_its_kind(system):

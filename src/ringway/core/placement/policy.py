@@ -95,7 +95,8 @@ def why_none(view: LoadView) -> str:
     nodes = view.nodes.values()
     if not nodes:
         return "no node is known"
-    reasons = [_why_down([node for node in nodes if node.state is NodeState.DOWN])]
+    nodes_down = [node for node in nodes if node.state is NodeState.DOWN]
+    reasons = [_why_down(nodes_down)]
     draining = sum(node.state is NodeState.DRAINING for node in nodes)
     if draining:
         reasons.append(f"{draining} nodes are draining; take one back with `ringway undrain`")
@@ -103,6 +104,8 @@ def why_none(view: LoadView) -> str:
     if idle:
         reasons.append(f"{idle} nodes have a weight of 0; raise the weight of one")
     said = [reason for reason in reasons if reason]
+    if len(nodes) == 1 and nodes_down:
+        return f"the {said[0]}"
     return f"all {said[0]}" if len(said) == 1 else "nobody can be placed: " + "; ".join(said)
 
 
@@ -114,6 +117,8 @@ def _why_down(nodes: Sequence[NodeLoad]) -> str:
     if not nodes:
         return ""
     told = ", ".join(f"{node.name}: {node.problem or 'its check fails'}" for node in nodes[:SHOWN_MAX])
+    if len(nodes) == 1:
+        return f"one backend fails its check ({told})"
     return f"{len(nodes)} backends fail their check ({told}{', ...' if len(nodes) > SHOWN_MAX else ''})"
 
 

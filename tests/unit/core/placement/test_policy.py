@@ -125,6 +125,7 @@ def test_the_reason_why_nobody_is_placed_is_the_true_one() -> None:
     assert reason(("a", down, 1.0, "the check answered 400"), ("b", down, 1.0, "")) == (
         "all 2 backends fail their check (a: the check answered 400, b: its check fails)"
     )
+    assert reason(("a", down, 1.0, "x")) == "the one backend fails its check (a: x)"
     many = reason(*((f"b{index}", down, 1.0, "x") for index in range(9)))
     assert many == "all 9 backends fail their check (b0: x, b1: x, b2: x, ...)"
     assert reason(("a", draining, 1.0, "")) == "all 1 nodes are draining; take one back with `ringway undrain`"
