@@ -69,7 +69,7 @@ def _show(said: Explanation) -> None:
     if said.problem:
         console.print(words(f"{who} cannot be placed: {said.problem}.", "red"))
     else:
-        console.print(Text.assemble(f"{who} goes to ", (said.chosen, "bold green"), "."))
+        console.print(Text.assemble(f"{who} goes to ", words(said.chosen, "bold green"), "."))
     console.print(words(f"{said.gateway} places by {said.policy}: {said.rule}.", "dim"))
     if said.note:
         console.print(words(f"Note: {said.note}.", "yellow"))

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 
 from ringway.app.member import Members
+from ringway.app.visible import visible
 from ringway.cli.cluster import ANSWER_S
 from ringway.core.balance.config import BalanceConfig
 from ringway.core.balance.drain import START_S, even_pace
@@ -61,11 +62,11 @@ def _seconds(step: Restart, within_s: float, moves_per_s: float, balance: Balanc
 
 def _line(index: int, step: Restart, seconds: float) -> str:
     largest = sorted(step.targets.items(), key=lambda item: (-item[1], item[0]))
-    targets = [f"{count:,} to {name}" for name, count in largest[:TARGETS_SHOWN]]
+    targets = [f"{count:,} to {visible(name)}" for name, count in largest[:TARGETS_SHOWN]]
     if len(largest) > TARGETS_SHOWN:
         rest = sum(count for _, count in largest[TARGETS_SHOWN:])
         targets.append(f"{rest:,} to {len(largest) - TARGETS_SHOWN} others")
     if step.homeless:
         targets.append(f"no room for {step.homeless:,}: start another node")
     where = f" ({', '.join(targets)})" if targets else ""
-    return f"{index}. {step.node}: {step.connections:,} connections leave it in about {seconds:,.0f} s{where}"
+    return f"{index}. {visible(step.node)}: {step.connections:,} connections leave it in about {seconds:,.0f} s{where}"

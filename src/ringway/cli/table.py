@@ -18,12 +18,12 @@ WIDE = 160
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 
-def make_console() -> Console:
-    """Return a console for tables: as wide as the terminal, or wide enough where there is none."""
+def make_console(wide: int = WIDE) -> Console:
+    """Return a console for tables: as wide as the terminal, or `wide` columns where there is none."""
     plain: dict[str, Any] = {"highlight": False, "markup": False, "emoji": False}
     console = Console(**plain)
     if not console.is_terminal:
-        console = Console(**plain, width=WIDE)
+        console = Console(**plain, width=wide)
     console.push_render_hook(_Visible())
     return console
 

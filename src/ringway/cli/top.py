@@ -1,6 +1,7 @@
 """`ringway top`: the nodes, live."""
 
 import asyncio
+import sys
 import time
 from typing import TYPE_CHECKING, Annotated
 
@@ -70,9 +71,11 @@ def top(
 ) -> None:
     """Watch the nodes: connections against fair shares, rates, moves. Ctrl-C ends it.
 
-    The mark in each bar is the node's fair share. With --json it prints one object and ends, as with --once.
+    The mark in each bar is the node's fair share. With --json it prints one object and ends, as with --once, and so it
+    does where the output is no terminal.
     """
-    run_async(_watch(flags, config_file, state, once=once or as_json, as_json=as_json))
+    once = once or as_json or sys.stdout is None or not sys.stdout.isatty()
+    run_async(_watch(flags, config_file, state, once=once, as_json=as_json))
 
 
 async def _watch(flags: Layer, config_file: str | None, state: str | None, *, once: bool, as_json: bool) -> None:

@@ -19,6 +19,9 @@ from ringway.cli.process import run_process
 if TYPE_CHECKING:
     from ringway.app.up import Show, Tell
 
+PAGE_WIDE = 80
+"""Columns of what is shown at the start, where there is no terminal."""
+
 SCREEN_BYTES_MAX = 1 << 20
 """How much may wait for the terminal; beyond it lines are lost, and it is told how many."""
 
@@ -84,7 +87,7 @@ def _page(running: Running, cluster: Cluster, option: str, *, has_pages: bool) -
 
     from ringway.cli.table import make_console
 
-    console = make_console()
+    console = make_console(PAGE_WIDE)
     facts = Table.grid(padding=(0, 2))
     facts.add_row("Gateway", Text(running.gateway_url, "bold"))
     if has_pages:
