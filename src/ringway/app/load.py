@@ -56,6 +56,8 @@ def read_file(path: str | None, environ: Mapping[str, str], fields: Mapping[str,
         tables = tomllib.loads(Path(path).read_text())
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"the configuration file {path} cannot be read ({error}); correct --config") from None
+    except RecursionError:
+        raise ConfigError(f"the configuration file {path} is nested too deep; write it flatter") from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"the configuration file {path} is not TOML: {error}") from None
     layer: Layer = {}

@@ -22,13 +22,16 @@ Every setting can be given in four ways; the later wins:
 
 1. its default, as in the tables below;
 2. a TOML file: `--config FILE`, or `RINGWAY_CONFIG`. Each section below is a table: `[gateway]`, then `port = 8000`;
-3. the environment: `RINGWAY_<SECTION>_<SETTING>`, such as `RINGWAY_GATEWAY_PORT=8000`. Lists are separated by spaces;
+3. the environment: `RINGWAY_<SECTION>_<SETTING>`, such as `RINGWAY_GATEWAY_PORT=8000`. Lists are separated by spaces.
+   An empty variable sets nothing, and those that Kubernetes makes for its Services are ignored
+   ([more](../howto/run-processes.md#kubernetes));
 4. flags of `ringway gateway`, `ringway node` and `ringway up`: the setting with dashes, such as `--ping-interval-s`.
    Settings of another section than the command's own carry its name before them: `ringway gateway --log-level debug`.
 
 `ringway config show --origin` prints what holds, and where each value came from. All problems are told at once, with
-exit code 2. Commands on the machine where `ringway up` runs find engine and secret in its state directory: `--state`,
-`RINGWAY_STATE_DIR`, else `$XDG_STATE_HOME/ringway` or `~/.local/state/ringway`.
+exit code 2; settings that cannot have effect together, such as an engine and static backends, are among them. Commands
+on the machine where `ringway up` runs find engine and secret in its state directory: `--state`, `RINGWAY_STATE_DIR`,
+else `$XDG_STATE_HOME/ringway` or `~/.local/state/ringway`.
 """
 
 _NAMESPACES = """

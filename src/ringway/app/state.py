@@ -117,10 +117,12 @@ def keep_secret(directory: Path) -> str:
 def _read_secret(path: Path) -> str:
     """Return the secret that is kept; empty where there is none. Raise `ConfigError` where it is damaged."""
     try:
-        kept = path.read_bytes().strip(b"\0 \t\r\n")
+        kept = path.read_bytes().strip()
     except FileNotFoundError:
         return ""
-    if kept and not (len(kept) >= SECRET_BYTES_MIN and kept.isascii() and kept.decode("ascii").isprintable()):
+    if not kept.strip(b"\0"):  # some file systems leave zeros where a write was lost
+        return ""
+    if not (len(kept) >= SECRET_BYTES_MIN and kept.isascii() and kept.decode("ascii").isprintable()):
         raise ConfigError(
             f"the secret in {path} is damaged; restore the file, or remove it and a new one is made: then nodes and "
             "gateways that run with the old one are strangers, and hashing policies put keys elsewhere"

@@ -23,10 +23,11 @@ def pub(
     Example: ringway pub room hello, or ringway pub room '{"text": "hello"}'
     """
     addresses = gateway_urls(url, state)
+    value = read_data(data)
 
     async def work() -> None:
         async with connected(addresses) as client:
-            await client.publish(channel, read_data(data))
+            await client.publish(channel, value)
 
     run_async(work())
 

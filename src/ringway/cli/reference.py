@@ -16,7 +16,9 @@ _CLI = """\
 
 {made}
 `ringway COMMAND --help` shows the same on the terminal, with all settings. Exit codes: 0 done; 1 it failed; 2 a setting
-is wrong or what is needed is not there, and one line on stderr says what to do; 130 ended by Ctrl-C.
+is wrong or what is needed is not there, and one line on stderr says what to do; 130 ended by Ctrl-C; 141 whoever read
+the output is gone; 143 ended by SIGTERM ([signals](../howto/run-processes.md#signals)). Characters that would steer the
+terminal are shown as `\\x1b` and the like; with `--json` they are JSON's own escapes.
 """
 
 _PANEL = "Settings: "

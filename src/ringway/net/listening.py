@@ -120,7 +120,7 @@ def _places(host: str) -> list[Place]:
     bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
     try:
         found = socket.getaddrinfo(bare, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    except UnicodeError:
+    except ValueError:  # no name in IDNA, or one with a NUL
         raise OSError(f"{host!r} is no name of a host") from None
     return list(dict.fromkeys((family, str(address[0])) for family, _, _, _, address in found))
 

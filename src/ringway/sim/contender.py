@@ -1,5 +1,7 @@
 """What is compared: a policy of the product with its balancer, or one of the ways that people use without one."""
 
+import math
+
 import msgspec
 
 from ringway.core.balance.config import BalanceConfig
@@ -51,7 +53,7 @@ def make_contenders(
     for policy in policies:
         make_policy(policy, SECRET)  # a wrong one is said now
         for pace in paces:
-            if pace <= 0:
+            if not 0 < pace < math.inf:
                 raise ConfigError(f"a pace of {pace:g} moves a second; give a number above 0")
             paced = msgspec.structs.replace(balance, moves_per_s_max=pace)
             contenders.append(Contender(name=f"{policy} at {pace:g} moves/s", policy=policy, balance=paced))

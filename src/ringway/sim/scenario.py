@@ -110,7 +110,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         int, _about("How many come in a flash crowd; 0: as many as there are.", CLIENTS, ge=0, le=20_000_000)
     ] = 0
     crowd_over_s: Annotated[float, _about("Within how long they come.", CLIENTS, gt=0, le=3600)] = 20.0
-    seed: Annotated[int, _about("Everything follows from it.", TIME)] = 1
+    seed: Annotated[int, _about("Everything follows from it.", TIME, ge=0, le=2**63 - 1)] = 1
     seconds: Annotated[
         float, _about("How much time to simulate; 0: until nothing happens any more.", TIME, ge=0, le=86_400)
     ] = 0.0
@@ -158,7 +158,9 @@ def read_file(path: str) -> dict[str, Any]:
         return tomllib.loads(Path(path).read_text())
     except OSError as error:
         raise ConfigError(f"the scenario file {path} cannot be read: {error.strerror}; correct the path") from None
-    except tomllib.TOMLDecodeError as error:
+    except RecursionError:
+        raise ConfigError(f"the scenario file {path} is nested too deep; write it flatter") from None
+    except ValueError as error:  # no TOML, or no UTF-8
         raise ConfigError(f"the scenario file {path} is no TOML: {error}") from None
 
 

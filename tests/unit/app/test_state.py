@@ -1,4 +1,5 @@
 import os
+import resource
 import stat
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from ringway.app.state import (
     state_dir,
     write_running,
 )
+from ringway.engine.private_file import write_private
 from ringway.errors import ConfigError
 
 
@@ -124,3 +126,57 @@ class TestJoining:
     def test_static_backends_need_no_system(self, tmp_path, monkeypatch):
         monkeypatch.setenv("RINGWAY_STATIC_BACKENDS", "ws://127.0.0.1:1")
         assert load_joined(state=str(tmp_path)).config.engine.url == ""
+
+
+class TestSecret:
+    def test_it_is_made_once_for_its_owner_alone_and_found_again(self, tmp_path):
+        secret = keep_secret(tmp_path)
+        assert len(secret) == 64
+        assert stat.S_IMODE((tmp_path / "secret").stat().st_mode) == 0o600
+        assert keep_secret(tmp_path) == secret
+        assert [path.name for path in tmp_path.iterdir()] == ["secret"]
+
+    @pytest.mark.parametrize("left", [b"", b"\n", b"\0" * 64], ids=["empty", "blank", "zeros"])
+    def test_one_that_a_crash_left_empty_is_made_anew(self, tmp_path, left):
+        (tmp_path / "secret").write_bytes(left)
+        secret = keep_secret(tmp_path)
+        assert len(secret) == 64
+        assert keep_secret(tmp_path) == secret
+
+    @pytest.mark.parametrize("left", [b"short", b"\xff" * 32, b"a" * 20 + b"\0" * 12], ids=["cut", "bytes", "torn"])
+    def test_one_that_is_damaged_is_told_with_the_remedy_and_left(self, tmp_path, left):
+        (tmp_path / "secret").write_bytes(left)
+        with pytest.raises(ConfigError, match=r"secret is damaged; restore the file, or remove it"):
+            keep_secret(tmp_path)
+        assert (tmp_path / "secret").read_bytes() == left
+
+    def test_what_cannot_be_read_is_told(self, tmp_path):
+        (tmp_path / "secret").mkdir()
+        with pytest.raises(ConfigError, match="cannot be used"):
+            keep_secret(tmp_path)
+
+
+def test_a_full_disk_leaves_the_old_file_whole(tmp_path):
+    """The limit on the size of files stands for the disk: both fail in the midst of a write."""
+    write_private(tmp_path / "up.json", "old")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1024, before[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            write_private(tmp_path / "up.json", "n" * 100_000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert (tmp_path / "up.json").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["up.json"]
+
+
+def test_no_home_directory_is_told(monkeypatch):
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr("pwd.getpwuid", lambda _: {}[0])
+    with pytest.raises(ConfigError, match=r"cannot be found .*; give one with --state"):
+        state_dir(None, {})
+
+
+def test_a_home_that_is_not_there_is_told():
+    with pytest.raises(ConfigError, match="give one with --state"):
+        state_dir("~nobody-of-that-name/x", {})
