@@ -93,3 +93,16 @@ def test_every_error_code_is_in_its_table() -> None:
         error = errorcode.command_error(code, "why")
         assert (error.code, error.temporary) == (code, temporary)
         assert str(error) == f"{code}: {message}: why"
+
+
+CONNECTING = {"create_connection", "open_connection", "getaddrinfo", "gethostbyname", "sock_connect", "create_server"}
+OWN_SERVER = "src/ringway/engine/embedded.py"  # looks whether the server that it has started on loopback listens
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=relative)
+def test_names_are_looked_up_and_connections_made_in_one_room(path: Path) -> None:
+    """`net/`: there a name that nobody answers delays no other, and each address has its time."""
+    if path.is_relative_to(SOURCE / "net") or path.is_relative_to(SOURCE / "testing") or relative(path) == OWN_SERVER:
+        return
+    called = {node.attr for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute)}
+    assert not called & CONNECTING, f"{called & CONNECTING}: use ringway.net"

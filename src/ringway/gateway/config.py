@@ -8,6 +8,7 @@ import msgspec
 from ringway.core.placement import DEFAULT_POLICY, parse_spec, spec_of_table
 from ringway.errors import ConfigError
 from ringway.gateway.edge_config import GatewayEdgeConfig
+from ringway.protocol.address import url_problems
 from ringway.protocol.ticket import TICKET_WAIT_S_MAX
 
 
@@ -222,9 +223,10 @@ class GatewayConfig(GatewayEdgeConfig, frozen=True, kw_only=True, forbid_unknown
     ] = 1
 
     def __post_init__(self) -> None:
-        """Raise `ConfigError` where a list holds what cannot be meant, or two settings do not go together."""
+        """Raise `ConfigError` where a list or URL holds what cannot be meant, or two settings do not go together."""
         self.check_lists()
-        problems = []
+        ports = {"http": 80, "https": 443, "ws": 80, "wss": 443}
+        problems = url_problems("public_url", self.public_url, ports, "write https://host:port")
         if self.slot_hold_s >= self.handshake_deadline_s:
             problems.append(
                 f"slot_hold_s is {self.slot_hold_s:g}, handshake_deadline_s is {self.handshake_deadline_s:g}: who is "

@@ -7,6 +7,7 @@ import msgspec
 from ringway.errors import ConfigError
 from ringway.node.edge_config import NodeEdgeConfig
 from ringway.node.namespace import read_namespaces, short_namespaces
+from ringway.protocol.address import url_problems
 
 
 class NodeConfig(NodeEdgeConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -216,8 +217,10 @@ class NodeConfig(NodeEdgeConfig, frozen=True, kw_only=True, forbid_unknown_field
     ] = 0.0
 
     def __post_init__(self) -> None:
-        """Raise `ConfigError` where two settings do not go together."""
-        problems = []
+        """Raise `ConfigError` where a URL is none, or two settings do not go together."""
+        form = "write ws://host:port/path"
+        problems = url_problems("url", self.url, {"ws": 80, "wss": 443}, form)
+        problems += url_problems("public_url", self.public_url, {"ws": 80, "wss": 443}, form)
         if self.pong_timeout_s >= self.ping_interval_s:
             problems.append(
                 f"pong_timeout_s is {self.pong_timeout_s}, ping_interval_s is {self.ping_interval_s}: a ping must be "

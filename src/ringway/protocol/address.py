@@ -168,6 +168,16 @@ def read_url(url: str, usual_ports: Mapping[str, int | None], form: str, instead
     return Url(parts.scheme, host.lower(), port, parts.path, parts.query)
 
 
+def url_problems(setting: str, url: str, usual_ports: Mapping[str, int | None], form: str) -> list[str]:
+    """Return what is wrong with the URL of a setting: nothing where it is empty, which means that none is given."""
+    try:
+        if url:
+            read_url(url, usual_ports, form)
+    except ConfigError as error:
+        return [f"{setting}: {problem}" for problem in error.problems]
+    return []
+
+
 def shown(url: str) -> str:
     """Return `url` as messages may show it: without credentials, query and fragment, whatever it is."""
     return _CREDENTIALS.sub("//", url).partition("#")[0].partition("?")[0]

@@ -29,7 +29,7 @@ def test_without_anything_given_all_is_default():
 
 
 def test_flags_win_over_environment_over_file_over_what_lies_beneath(write):
-    file = write('[gateway]\nport = 2\npolicy = "ring"\nhost = "1.1.1.1"\npublic_url = "file"\n')
+    file = write('[gateway]\nport = 2\npolicy = "ring"\nhost = "1.1.1.1"\npublic_url = "https://file.example"\n')
     environ = {"RINGWAY_GATEWAY_PORT": "3", "RINGWAY_GATEWAY_POLICY": "round-robin"}
     flags = {"gateway.port": Given("4", "--port")}
     beneath = {"gateway.host": Given("0.0.0.0", "beneath"), "gateway.backlog": Given(7, "beneath")}
