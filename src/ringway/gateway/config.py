@@ -149,6 +149,28 @@ class GatewayConfig(GatewayEdgeConfig, frozen=True, kw_only=True, forbid_unknown
             extra={"unit": "s"},
         ),
     ] = 8.0
+    leave_quiet_s: Annotated[
+        float,
+        msgspec.Meta(
+            description="Static backends with on-move=reopen: a backend that is out is left at a quiet moment, so that "
+            "no answer is lost that is under way: after silence of both sides for this time, five times as long where "
+            "the client spoke last. Longer than your server takes to answer.",
+            gt=0,
+            le=60,
+            extra={"unit": "s"},
+        ),
+    ] = 0.5
+    leave_deadline_s: Annotated[
+        float,
+        msgspec.Meta(
+            description="Static backends with on-move=reopen: how long a quiet moment is waited for. In the last "
+            "two thirds, less is enough: that the client is silent, then that the backend spoke last. After it the "
+            "backend is left at the end of any message. 0: that at once.",
+            ge=0,
+            le=3600,
+            extra={"unit": "s"},
+        ),
+    ] = 30.0
     reopen_window_s: Annotated[
         float,
         msgspec.Meta(

@@ -1,12 +1,14 @@
 """A tunnel on its way from one node to another: does what `gateway.transit` says, in place of the client's end."""
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ringway.gateway.config import GatewayConfig
 from ringway.gateway.side import Side
 from ringway.gateway.transit import TABLE, WHY, Action, Event, State
 from ringway.gateway.upstream import Answer
+from ringway.gateway.watch import Watch
 from ringway.protocol.close import GOING_AWAY, SERVICE_RESTART
 from ringway.protocol.closing import Event as Ending
 from ringway.protocol.frame import CLOSE, client_frame, close_payload
@@ -20,24 +22,38 @@ _GOODBYE = client_frame(CLOSE, close_payload(GOING_AWAY))
 
 
 class Crossing(asyncio.Protocol):
-    """See the module. `move` is what the node's close frame said; None where there is no session to follow."""
+    """See the module. `move` is what the node's close frame said; None where there is no session to follow.
 
-    __slots__ = ("_answer", "_config", "_tunnel", "held", "move", "state")
+    `still` says whether a node that was to be left is to be left still.
+    """
 
-    def __init__(self, tunnel: "Tunnel", config: GatewayConfig, move: Move | None = None) -> None:
+    __slots__ = ("_answer", "_config", "_still", "_tunnel", "_watch", "held", "move", "state")
+
+    def __init__(
+        self,
+        tunnel: "Tunnel",
+        config: GatewayConfig,
+        move: Move | None = None,
+        still: Callable[[], bool] | None = None,
+    ) -> None:
         self.state = State.RELAYING
         self.move = move
         self.held = b""  # came from the client, and is for the next node
         self._tunnel = tunnel
         self._config = config
         self._answer: Answer | None = None
+        self._still = still
+        self._watch: Watch | None = None
 
     def on(self, event: Event, why: str = "") -> bool:
         """Do what `TABLE` says; return whether that settles it. `why` is what made the next node fail."""
         before = self.state
         action, self.state = TABLE[before, event]
+        self._unwatch()
         tunnel, config = self._tunnel, self._config
         match action:
+            case Action.WAIT:
+                self._wait(tunnel, config)
             case Action.BRAKE:
                 tunnel.deadline(config.move_deadline_s if event is Event.MOVED else config.close_answer_s)
                 if tunnel.client.tracker.between_messages:
@@ -83,18 +99,44 @@ class Crossing(asyncio.Protocol):
     def broken(self, side: Side) -> bool:
         """Take it that `side` has broken a rule; return whether that is settled."""
         if side is self._tunnel.client:
-            return self.state is State.LEAVING and self.on(Event.CLIENT_CLOSED)
+            return self.state in (State.WAITING, State.LEAVING) and self.on(Event.CLIENT_CLOSED)
         return self.state is State.PARTING and self.on(self._node_over())
 
     def expired(self) -> None:
         """Take note that the time for this state is up. A node that was told goodbye is left as it is."""
-        self.on(self._node_over() if self.state is State.PARTING else Event.EXPIRED)
+        if self.state is State.WAITING:
+            self._leave(Event.EXPIRED)
+        else:
+            self.on(self._node_over() if self.state is State.PARTING else Event.EXPIRED)
 
     def held_close(self) -> bytes | None:
         """Return the client's close frame, where one was held; to be asked once, when the rest is given up."""
         tracker = self._tunnel.client.tracker
         tracker.feed(self.held)
         return tracker.close
+
+    def end(self) -> None:
+        """Have no part in the tunnel any more."""
+        self.state = State.OVER
+        self._unwatch()
+
+    def _wait(self, tunnel: "Tunnel", config: GatewayConfig) -> None:
+        """Let both ends go on until it is quiet."""
+        if not config.leave_deadline_s:
+            self._leave(Event.EXPIRED)
+            return
+        tunnel.deadline(config.leave_deadline_s)
+        self._watch = Watch(
+            tunnel.node, config.leave_quiet_s, config.leave_deadline_s, lambda: self._leave(Event.QUIET)
+        )
+
+    def _leave(self, event: Event) -> None:
+        self.on(event if self._still is None or self._still() else Event.REMAIN)
+
+    def _unwatch(self) -> None:
+        if self._watch is not None:
+            self._watch.end()
+            self._watch = None
 
     def _node_over(self) -> Event:
         return Event.NODE_OVER if self._tunnel.node.tracker.between_messages else Event.NODE_BROKEN
@@ -106,6 +148,10 @@ class Crossing(asyncio.Protocol):
         if self.state is State.OVER:
             return
         tunnel = self._tunnel
+        if self._watch is not None:
+            self._watch.client_spoke(data)
+            tunnel.client.data_received(data)
+            return
         if self.state is State.PARTING or self.state is State.OPENING:
             self.held += data  # the pause takes effect a moment later on some transports
             return

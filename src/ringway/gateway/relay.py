@@ -163,12 +163,15 @@ class Relays:
         if tunnel.on_move is not OnMove.REOPEN or tunnel in self._leaving or node is None:
             return
 
+        def is_out() -> bool:
+            view = self._placer.view
+            out = node.state is not NodeState.ACTIVE or view.nodes.get(node.name) is not node
+            return out and bool(view.eligible) and self._berths.of(tunnel) is node
+
         def leave() -> None:
             del self._leaving[tunnel]
-            view = self._placer.view
-            is_out = node.state is not NodeState.ACTIVE or view.nodes.get(node.name) is not node
-            if is_out and view.eligible and self._berths.of(tunnel) is node:
-                tunnel.leave()
+            if is_out():
+                tunnel.leave(is_out)
 
         delay_s = self._rng.uniform(0.0, self._config.reopen_window_s)
         self._leaving[tunnel] = asyncio.get_running_loop().call_later(delay_s, leave)

@@ -3,15 +3,18 @@
     RELAYING ──node moves the session──▶ CLOSING ──client between two messages──┐
        │ │                                                                      │ the node's close is answered
        │ └──backend lost or restarting──────────────────────────────────────────┤
-       │                                                                        ▼
-       └──backend to be left──▶ LEAVING ──client between two messages──▶ PARTING ──backend has ended──▶ OPENING
-                                                                                                           │
-    RELAYING ◀──────────────────────────────────────────────────the next node has answered 101────────────┘
+       │                                                                        │
+       └──backend to be left──▶ WAITING ──quiet moment──▶ PARTING ──has ended───┤
+                                   │                         ▲                  ▼
+                                   └──too late──▶ LEAVING ───┘               OPENING
+                                                    client between messages     │
+    RELAYING ◀──────────────────────────────────the next node has answered 101──┘
 
     CLOSING   The node's close frame is kept here. What the client sends still goes to the node, up to the end of the
               message under way: a message cannot be continued elsewhere. There the close is answered, so that the node
               knows to the byte what is its own to process.
-    LEAVING   The same, while the node goes on as ever.
+    WAITING   Both go on as ever, until no answer is under way (`core.quiet`), or that has taken too long.
+    LEAVING   As CLOSING, while the node goes on as ever.
     PARTING   A close frame of ours was sent. What the node sends still goes to the client.
     OPENING   The node is left to itself; another is asked for the WebSocket.
 
@@ -31,6 +34,7 @@ class State(enum.Enum):
 
     RELAYING = enum.auto()
     CLOSING = enum.auto()
+    WAITING = enum.auto()
     LEAVING = enum.auto()
     PARTING = enum.auto()
     OPENING = enum.auto()
@@ -42,10 +46,12 @@ class Event(enum.Enum):
 
     MOVED = enum.auto()  # the node's close frame says where the session goes on
     LEAVE = enum.auto()  # the node is to be left
+    REMAIN = enum.auto()  # it is not to be left any more
+    QUIET = enum.auto()  # no answer is under way, and both are between two messages
     BOUNDARY = enum.auto()  # the client is between two messages
     NODE_OVER = enum.auto()  # the node has closed, or its connection is over; it was between two messages
     NODE_BROKEN = enum.auto()  # the same, within a message
-    CLIENT_CLOSED = enum.auto()  # the client's close frame came within a message
+    CLIENT_CLOSED = enum.auto()  # the client's close frame came, where it is awaited within a message
     CLIENT_ENDED = enum.auto()  # its stream is at its end, or its connection lost
     EXPIRED = enum.auto()  # the deadline of this state has passed
     OPENED = enum.auto()  # the next node has taken the WebSocket
@@ -55,6 +61,7 @@ class Event(enum.Enum):
 class Action(enum.Enum):
     """What is done about it."""
 
+    WAIT = enum.auto()  # let both go on until it is quiet
     BRAKE = enum.auto()  # let the client come to a boundary
     ANSWER = enum.auto()  # answer the node's close, hold the client, and have the next node asked
     PART = enum.auto()  # hold the client and tell the node goodbye
@@ -68,12 +75,19 @@ class Action(enum.Enum):
 TABLE: dict[tuple[State, Event], tuple[Action, State]] = {
     (State.RELAYING, Event.MOVED): (Action.BRAKE, State.CLOSING),
     (State.RELAYING, Event.NODE_OVER): (Action.OPEN, State.OPENING),
-    (State.RELAYING, Event.LEAVE): (Action.BRAKE, State.LEAVING),
+    (State.RELAYING, Event.LEAVE): (Action.WAIT, State.WAITING),
     (State.CLOSING, Event.BOUNDARY): (Action.ANSWER, State.OPENING),
     (State.CLOSING, Event.NODE_OVER): (Action.FAIL, State.OVER),
     (State.CLOSING, Event.CLIENT_CLOSED): (Action.ECHO, State.OVER),
     (State.CLOSING, Event.CLIENT_ENDED): (Action.FAIL, State.OVER),
     (State.CLOSING, Event.EXPIRED): (Action.FAIL, State.OVER),
+    (State.WAITING, Event.QUIET): (Action.PART, State.PARTING),
+    (State.WAITING, Event.EXPIRED): (Action.BRAKE, State.LEAVING),
+    (State.WAITING, Event.REMAIN): (Action.STAY, State.OVER),
+    (State.WAITING, Event.NODE_OVER): (Action.STAY, State.OVER),
+    (State.WAITING, Event.NODE_BROKEN): (Action.STAY, State.OVER),
+    (State.WAITING, Event.CLIENT_CLOSED): (Action.STAY, State.OVER),
+    (State.WAITING, Event.CLIENT_ENDED): (Action.STAY, State.OVER),
     (State.LEAVING, Event.BOUNDARY): (Action.PART, State.PARTING),
     (State.LEAVING, Event.NODE_OVER): (Action.STAY, State.OVER),
     (State.LEAVING, Event.NODE_BROKEN): (Action.STAY, State.OVER),

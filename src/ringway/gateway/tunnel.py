@@ -20,6 +20,7 @@ A close frame of ours can only go where no frame is half sent; elsewhere the str
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Protocol
 
 import structlog
@@ -237,11 +238,14 @@ class Tunnel:
 
     # From node to node.
 
-    def leave(self) -> None:
-        """Go on at another backend, since this one is to be left; where that cannot be, nothing happens."""
+    def leave(self, still: Callable[[], bool] | None = None) -> None:
+        """Go on at another backend at a quiet moment, since this one is to be left: `still` says whether it is then.
+
+        Nothing happens where that cannot be.
+        """
         ending = self._cut or self.client.state is not State.OPEN or self.node.state is not State.OPEN
         if self.on_move is OnMove.REOPEN and self.crossing is None and not ending:
-            self._cross(Passed.LEAVE)
+            self._cross(Passed.LEAVE, still=still)
 
     def opened(self, answer: Answer) -> None:
         """Go on at the node that has given this good `answer`; only while `is_opening`."""
@@ -284,16 +288,16 @@ class Tunnel:
             self.fail("message")
         return True
 
-    def _cross(self, event: Passed, move: Move | None = None) -> None:
+    def _cross(self, event: Passed, move: Move | None = None, still: Callable[[], bool] | None = None) -> None:
         self.stats.relays_moving += 1
-        self.crossing = Crossing(self, self._config, move)
+        self.crossing = Crossing(self, self._config, move, still)
         self.client.transport.set_protocol(self.crossing)
         self.crossing.on(event)
 
     def _end_crossing(self) -> Crossing | None:
         crossing, self.crossing = self.crossing, None
         if crossing is not None:
-            crossing.state = Stage.OVER
+            crossing.end()
             self.stats.relays_moving -= 1
             self._end_timer()
         return crossing

@@ -78,6 +78,13 @@ def is_lone(piece: bytes | memoryview, lone: tuple[int, ...]) -> bool:
     return len(piece) > 1 and lone[piece[1]] == len(piece) and piece[0] in WHOLE_MESSAGES
 
 
+def is_control(piece: bytes) -> bool:
+    """Whether `piece` is one whole control frame, masked or not."""
+    if len(piece) < 2 or not piece[0] & 0x8:
+        return False
+    return len(piece) == (piece[1] & 0x7F) + (6 if piece[1] & 0x80 else 2)
+
+
 class FrameTracker:
     """Follows frame boundaries in one direction of a relayed stream; looks at headers, never at payloads.
 

@@ -48,7 +48,7 @@ async def backends(start_rig):
             for index, node in enumerate(nodes):
                 node.url = await stack.enter_async_context(node.listen())
                 specs.append(f"{node.url}/app{index},name={node.name},weight={10 ** (3 - index)},{options}")
-            settings = {"policy": "least-connected", "reopen_window_s": 0.02, **settings}
+            settings = {"policy": "least-connected", "reopen_window_s": 0.02, "leave_deadline_s": 0.0, **settings}
             made = Backends(await start_rig(*specs, **settings), nodes)
             yield made
             await made.rig.hang_up()  # so that stopping has nobody to wait for

@@ -13,6 +13,9 @@ CANNOT_HAPPEN = {
     (State.OPENING, Event.NODE_BROKEN),
     # Its close, whatever it says, is one of a backend.
     (State.LEAVING, Event.MOVED),
+    (State.WAITING, Event.MOVED),
+    # Boundaries are asked for where the client is braked.
+    (State.WAITING, Event.BOUNDARY),
     (State.PARTING, Event.MOVED),
     # The client is held, and was between two messages.
     *((state, event) for state in (State.PARTING, State.OPENING) for event in (Event.BOUNDARY, Event.CLIENT_CLOSED)),
@@ -20,6 +23,8 @@ CANNOT_HAPPEN = {
     (State.PARTING, Event.EXPIRED),
     # Who is on the way is not led away once more.
     *((state, Event.LEAVE) for state in State if state is not State.RELAYING),
+    # A quiet moment is waited for in one state, and there alone it is asked whether the node is still to be left.
+    *((state, event) for state in State if state is not State.WAITING for event in (Event.QUIET, Event.REMAIN)),
     # No next node was asked.
     *((state, event) for state in State if state is not State.OPENING for event in (Event.OPENED, Event.FAILED)),
     # It is over.
@@ -38,6 +43,7 @@ def test_every_state_can_be_reached_and_ends_by_itself() -> None:
     assert reached == set(State)
     for state in (State.CLOSING, State.LEAVING, State.OPENING):
         assert TABLE[state, Event.EXPIRED][1] is State.OVER
+    assert TABLE[State.WAITING, Event.EXPIRED][1] is State.LEAVING
     for event in (Event.NODE_OVER, Event.NODE_BROKEN):  # what stands for the deadline there
         assert TABLE[State.PARTING, event]
 

@@ -1,0 +1,62 @@
+"""The quiet moment at which a connection may be cut as planned, so that no answer is lost that was under way.
+
+A relay knows no protocol: it sees who speaks when. A client that has spoken last may be owed an answer; after an answer
+there is a gap. So a moment is quiet after silence on both sides: for `quiet_s` where the node spoke last, for
+`UNANSWERED` times as long where the client did, or where it is not known. Not every connection is ever silent; the
+longer it takes, the less is asked for, in three parts of the time that is allowed:
+
+    first     silence of both sides
+    second    or: the client has been silent for `quiet_s`, and the node has spoken since (it sends on and on)
+    third     or: the node has spoken last (question follows answer without a pause: cut behind an answer)
+
+When all of it has passed, the moment is not waited for any more. Times are in seconds of any one clock.
+"""
+
+UNANSWERED = 5
+"""A message that is not answered after so many times `quiet_s` of silence wants no answer."""
+
+
+class Quiet:
+    """Follows who speaks on one connection from `now` on. Pings and pongs are not speech."""
+
+    __slots__ = ("_began", "_client_at", "_node_at", "_node_last", "_part_s", "_quiet_s")
+
+    def __init__(self, now: float, quiet_s: float, deadline_s: float) -> None:
+        self._began = now
+        self._client_at = now
+        self._node_at = now
+        self._node_last = False
+        self._quiet_s = quiet_s
+        self._part_s = deadline_s / 3
+
+    def client_spoke(self, now: float) -> None:
+        """Take note that the client has sent something."""
+        self._client_at = now
+        self._node_last = False
+
+    def node_spoke(self, now: float) -> None:
+        """Take note that the node has sent something."""
+        self._node_at = now
+        self._node_last = True
+
+    def is_quiet(self, now: float) -> bool:
+        """Whether the connection may be cut now."""
+        if now - max(self._client_at, self._node_at) >= self._silence_s:
+            return True
+        if not self._node_last:
+            return False
+        waited = now - self._began
+        if waited >= 2 * self._part_s:
+            return True
+        return waited >= self._part_s and now - self._client_at >= self._quiet_s
+
+    def next_s(self, now: float) -> float:
+        """Return after what time it may be quiet if nobody speaks; more than 0. Whoever hears the node asks at once."""
+        ends = [max(self._client_at, self._node_at) + self._silence_s]
+        if self._node_last:
+            ends += [self._began + self._part_s, self._began + 2 * self._part_s, self._client_at + self._quiet_s]
+        return max(0.001, min((end - now for end in ends if end > now), default=self._quiet_s))
+
+    @property
+    def _silence_s(self) -> float:
+        return self._quiet_s if self._node_last else UNANSWERED * self._quiet_s
