@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from ringway.gateway.side import Side
 
 
+CONFIRM_S = 0.005
+"""Between two looks that must agree, so that the loop reads its sockets in between."""
+
+
 class Watch(asyncio.Protocol):
     """See the module. Calls `found` at a quiet moment, in which both ends are between two messages; `end` ends it."""
 
@@ -43,16 +47,22 @@ class Watch(asyncio.Protocol):
         self._timer = self._loop.call_later(self._quiet.next_s(self._loop.time()), self._look)
 
     def _look(self) -> None:
-        self._judge()
-        if not self._over:
+        """Look once more after the loop has read what has come: it may have stood still, and nobody been silent."""
+        if self._is_quiet():
+            self._timer = self._loop.call_later(CONFIRM_S, self._look_again)
+        else:
             self._wait()
 
-    def _judge(self) -> None:
-        if self._over or not self._quiet.is_quiet(self._loop.time()):
-            return
-        ends = (self._node, self._node.other)
-        if all(end.tracker.between_messages and not end.transport.get_write_buffer_size() for end in ends):
+    def _look_again(self) -> None:
+        if self._is_quiet():
             self._found()
+        else:
+            self._wait()
+
+    def _is_quiet(self) -> bool:
+        ends = (self._node, self._node.other)
+        at_rest = all(end.tracker.between_messages and not end.transport.get_write_buffer_size() for end in ends)
+        return at_rest and self._quiet.is_quiet(self._loop.time())
 
     # In place of the node's end.
 
@@ -61,7 +71,8 @@ class Watch(asyncio.Protocol):
         self._node.data_received(data)
         if not is_control(data):
             self._quiet.node_spoke(self._loop.time())
-            self._judge()
+            if not self._over and self._is_quiet():
+                self._found()
 
     def pause_writing(self) -> None:
         """Stop reading from the client: the node takes no more."""
