@@ -1,7 +1,12 @@
 """Settings that all tests share. Hypothesis draws the same examples each time: a red build means a fault, not luck."""
 
+import signal
+
 import pytest
 from hypothesis import HealthCheck, settings
+
+# A job in the background of a shell, or under nohup, ignores Ctrl-C; so would every process that a test starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 pytest.register_assert_rewrite("ringway.testing")  # so that a failed contract shows its values
 

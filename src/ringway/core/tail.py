@@ -30,6 +30,11 @@ class Entry(NamedTuple):
     body: bytes
 
 
+def entry_of(offset: int, payload: bytes) -> Entry:
+    """Return a sound payload of history as it is delivered."""
+    return Entry(offset, payload[1:5], payload[5:13], payload[0], body_of(payload, offset))
+
+
 class Tail:
     """See the module. `floor` is the position of the channel when the tail begins."""
 
@@ -66,13 +71,13 @@ class Tail:
         for offset, payload in reversed(publications):
             if offset > self.floor or not is_sound(payload):
                 continue  # delivered here since, or about to be; or what nobody is sent
-            body = body_of(payload, offset)
-            if self.bytes + len(body) + ENTRY_BYTES > self._bytes_max:
+            entry = entry_of(offset, payload)
+            if self.bytes + len(entry.body) + ENTRY_BYTES > self._bytes_max:
                 self.floor = offset
                 return
-            self._entries.appendleft(Entry(offset, payload[1:5], payload[5:13], payload[0], body))
+            self._entries.appendleft(entry)
             self._first -= 1
-            self.bytes += len(body) + ENTRY_BYTES
+            self.bytes += len(entry.body) + ENTRY_BYTES
         self.floor = min(self.floor, since)
 
     def since(self, offset: int) -> list[Entry] | None:

@@ -9,7 +9,9 @@ Where the lowest offset cannot be served since publications are gone, the others
 publications that misses none, each proves that nothing after it is missing. Where it cannot since too much was missed,
 those who are left ask again, from the middle of their offsets: laggards are few, and do not spoil it for the others.
 
-The answer is complete, or None; nothing in between.
+The answer is complete, or None; nothing in between. A client that knows no place in the channel (the offset 0 of no
+epoch) has seen nothing, and so asks for all that is kept: what has expired is not missing to it, what the size of the
+namespace has cut off is.
 """
 
 import asyncio
@@ -17,11 +19,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ringway.core.stream import Stream
-from ringway.core.tail import Entry, Tail
+from ringway.core.tail import Entry, Tail, entry_of
 from ringway.errors import EngineError
 from ringway.node.catchup import CatchUp
 from ringway.node.history import HistoryReader
 from ringway.ports import Page
+from ringway.protocol.envelope import is_sound
 from ringway.types import Channel
 
 if TYPE_CHECKING:
@@ -35,12 +38,13 @@ ROUNDS_MAX = 8
 class _Round:
     """One read for all who wait; begun with those who asked until then."""
 
-    __slots__ = ("again", "offsets", "settled", "task")
+    __slots__ = ("again", "kept", "offsets", "settled", "task")
 
     task: "asyncio.Task[EngineError | None]"
 
     def __init__(self) -> None:
         self.offsets: list[int] = []
+        self.kept: Page | None = None  # all that is kept, if that was read, up to its first publication
         self.again = False  # some of them were not served by the read before
         self.settled = -1  # offsets up to this one that the tail does not cover now cannot be served at all
 
@@ -73,11 +77,12 @@ class Recovery:
     async def missed(self, channel: Channel, epoch: str, offset: int, tail: Tail) -> list[Entry] | None:
         """Return the publications after `offset` that were delivered here until now, ascending; None: not provable.
 
-        An empty `epoch` is the present one.
-        `tail` is held by the caller. Nothing is delivered between the return and the caller's next line, if it awaits
-        this directly. Raise `EngineError` where the engine does not tell.
+        An empty `epoch` is the present one; with the offset 0 it asks for everything that is kept. `tail` is held by
+        the caller. Nothing is delivered between the return and its next line, if it awaits this directly. Raise
+        `EngineError` where the engine does not tell.
         """
         stream = self._streams.get(channel)
+        knows_no_place = not epoch and not offset
         epoch = epoch or (stream.epoch if stream is not None else "")
         if stream is None or stream.epoch != epoch:
             return None
@@ -94,7 +99,7 @@ class Recovery:
             if error is not None:
                 raise error
             if offset <= one.settled and tail.since(offset) is None:
-                return None
+                return self._all_kept(one.kept, tail) if knows_no_place and one.kept is not None else None
         return None
 
     async def close(self) -> None:
@@ -103,6 +108,16 @@ class Recovery:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _all_kept(self, page: Page, tail: Tail) -> list[Entry] | None:
+        """Return everything that is kept, from the tail, in front of which all but the first of `page` were put."""
+        first = [entry_of(*publication) for publication in page.publications[:1] if is_sound(publication[1])]
+        if not first or first[0].offset > tail.floor:
+            found = tail.since(tail.floor)
+        else:
+            found = tail.since(first[0].offset)
+            found = None if found is None else first + found
+        return None if found is None else self._within_bounds(found)
 
     def _within_bounds(self, found: list[Entry]) -> list[Entry] | None:
         if len(found) > self._limit or sum(len(entry.body) for entry in found) > self._bytes_max:
@@ -131,6 +146,8 @@ class Recovery:
             since = one.since()
             page = await self._reader.read(channel, retention, since, self._limit, bytes_max=self._tail_bytes_max)
             one.settled = self._take(channel, since, page)
+            if not since and self._is_all(page) and len(page.publications) < retention.size:
+                one.kept = page._replace(publications=page.publications[:1])
         except EngineError as error:
             return error
         finally:
@@ -142,10 +159,15 @@ class Recovery:
         """Put a page in front of the tail; return up to which offset that settles the matter."""
         if page.complete:
             return self._extend(channel, page, -1, since, page.publications)  # serves all but lower offsets
-        if not page.publications or page.publications[-1][0] < page.offset or len(page.publications) >= self._limit:
+        if not page.publications or not self._is_all(page):
             return since  # too many, also for those with a lower offset; or nothing is left that proves anything
         first = page.publications[0][0]  # proves nothing of what was before it, and all of what comes after
         return self._extend(channel, page, since, first, page.publications[1:])
+
+    def _is_all(self, page: Page) -> bool:
+        """Whether no limit has cut the end of `page` off."""
+        publications = page.publications
+        return not publications or (publications[-1][0] >= page.offset and len(publications) < self._limit)
 
     def _extend(
         self, channel: Channel, page: Page, settled: int, since: int, publications: Sequence[tuple[int, bytes]]

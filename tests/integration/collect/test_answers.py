@@ -72,7 +72,7 @@ async def test_a_sample_of_a_page():
         (OK, "the answer"),
         (sized(JSON, b"HTTP/1.1 503 Busy\r\n"), "the answer has the status 503; it must be 200"),
         (b"HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 0\r\n\r\n", "the status 302"),
-        (sized(b"much"), "the answer is not JSON"),
+        (sized(b"much"), "the JSON of the answer cannot be read"),
         (sized(b'{"load": ["0.5"]}'), "the value at 'load.0' is no number but a text"),
         (sized(b'{"load": []}'), "the document has no 'load.0'"),
         (OK + b"\r\n" + b" " * (BODY_BYTES_MAX + 1), f"more than {BODY_BYTES_MAX} bytes"),

@@ -1,10 +1,12 @@
 """Streams of one or two nodes over a memory engine: cuts and tails, recovery, gaps, outages."""
 
 import asyncio
+import json
 
 import pytest
 
 from ringway.core.stream import Cut
+from ringway.core.tail import Entry
 from ringway.engine.memory import MemoryHub
 from ringway.errors import EngineAway
 from ringway.ports import Page
@@ -423,3 +425,37 @@ async def test_a_position_that_nobody_can_have_is_not_recovered(donor: Side) -> 
     await donor.join(KEPT)
     assert await donor.streams.recover(KEPT, donor.streams.cut(KEPT).epoch, 1_000_000) is None
     assert donor.stats.history_reads == 1
+
+
+async def test_who_knows_no_place_is_given_all_that_is_kept_though_older_ones_have_expired() -> None:
+    now = 0.0
+    hub = MemoryHub(now=lambda: now)
+    writer, reader = Side(hub, 1), Side(hub, 2)
+    await writer.publish(KEPT, 1, 2)
+    now += 200
+    await writer.publish(KEPT, 3, 4)
+    now += 200  # the first two were kept for 300 s
+    await reader.streams.obtain(KEPT)
+    epoch = reader.streams.cut(KEPT).epoch
+    assert await reader.streams.recover(KEPT, epoch, 0) is None
+    assert data_of_entries(await reader.streams.recover(KEPT, "", 0)) == [3, 4]
+    hold = reader.streams.keep_tail(KEPT)
+    await writer.publish(KEPT, 5)
+    await settle()
+    assert data_of_entries(await reader.streams.recover(KEPT, "", 0)) == [3, 4, 5]
+    hold.release()
+    now += 400
+    other = Side(hub, 3)
+    await other.streams.obtain(KEPT)
+    assert data_of_entries(await other.streams.recover(KEPT, "", 0)) == []
+
+
+async def test_who_knows_no_place_is_told_where_the_size_has_cut_publications_off(donor: Side, target: Side) -> None:
+    await donor.publish(SHORT, 1, 2, 3, 4)
+    await target.streams.obtain(SHORT)
+    assert await target.streams.recover(SHORT, "", 0) is None
+
+
+def data_of_entries(entries: list[Entry] | None) -> list[object]:
+    assert entries is not None
+    return [json.loads(entry.body)["data"] for entry in entries]
