@@ -138,6 +138,7 @@ async def test_nats_dies_and_forgets_and_everybody_is_told(
     await eventually(lambda: not (one.report().engine_up or two.report().engine_up))
     await server.start()
     assert (await reader.closed())[0] == 3010
+    await eventually(lambda: two.report().engine_up, 20.0)
     again = await dial(two, connect=True)
     result = await subscribe(again, recover=True, epoch=before["epoch"], offset=seen)
     assert result["was_recovering"]
