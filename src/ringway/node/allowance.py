@@ -38,18 +38,19 @@ class Pause(enum.IntFlag):
 class Allowance(TokenBucket):
     """The allowances of one connection; as a bucket it is that of commands and frames. `now` is monotonic."""
 
-    __slots__ = ("_bounds", "_large", "refused")
+    __slots__ = ("_bounds", "_large", "ignored", "refused")
 
     def __init__(self, bounds: "ClientBounds", now: float) -> None:
         super().__init__(bounds.commands_per_s, bounds.commands_burst, now)
         self._bounds = bounds
         self._large: _Large | None = None
-        self.refused = 0  # commands and frames over the rate, since one was within it
+        self.ignored = 0  # frames that came after its end; what is as large as several counts as that many
+        self.refused = 0  # commands and frames over the rate, less those within it since
 
     def admit(self, now: float, count: int) -> int:
         """Take tokens for `count` commands or frames; return for how many of them there were any."""
         admitted = self.take_some(now, count)
-        self.refused = 0 if admitted == count else self.refused + count - admitted
+        self.refused = max(0, self.refused - admitted) + count - admitted
         return admitted
 
     def receive(self, now: float, size: int) -> bool:

@@ -83,7 +83,7 @@ class ClientBounds(ListenerConfig, frozen=True, kw_only=True, forbid_unknown_fie
         float,
         msgspec.Meta(
             description="Commands, and frames beyond one a message, that one connection may send on average; more are "
-            "refused with error 111, and further `commands_burst` refusals in a row close it with 3013.",
+            "refused with error 111, and a client that goes on for `commands_burst` refusals is closed with 3013.",
             gt=0,
             le=1_000_000,
             extra={"unit": "1/s"},

@@ -24,6 +24,7 @@ from ringway.errors import ProtocolError
 from ringway.framing import FramingProtocol, free_heads
 from ringway.node.allowance import Allowance, Pause
 from ringway.node.flow import FlowingSocket, nowhere
+from ringway.node.intake import IGNORED_MAX
 from ringway.node.keepalive import Beat
 from ringway.node.subscribe import leave
 from ringway.node.worker import Backlog, Goodbye
@@ -149,6 +150,8 @@ class Connection(FlowingSocket):
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         """Take one frame. Whatever goes wrong costs this connection, and no other."""
+        if self.allowance.ignored > IGNORED_MAX:
+            return  # it is cut; what was read before that still comes
         self._shared.stats.frames_in += 1
         opcode = cast(int, frame.msg_type)  # an IntEnum, whatever its stub says
         if self._state is State.OVER or self._closing is not closing.State.OPEN:
@@ -296,7 +299,6 @@ class Connection(FlowingSocket):
         else:
             self.handover.closing()
         shared.keepalive.closing(self, shared.clock())
-        self.allowance.refused = 0
         shared.outbox.awake(self)
         self.resume_reading(Pause.ANY)  # else its answer is not seen
         if self.arrival is not None:

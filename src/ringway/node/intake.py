@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ringway.node.shared import Shared
 
 IGNORED_MAX = 8192
-"""Frames that are read and dropped after a close, each KiB counted as one more."""
+"""Frames that are read and dropped after a close, each 16 KiB counted as one more; then the connection is cut."""
 
 
 class Intake:
@@ -64,8 +64,8 @@ class Intake:
 
     def ignore(self, connection: "Connection", size: int) -> None:
         """Drop a frame of `size` bytes that came after the end; cut a client that hardly awaits our close frame."""
-        connection.allowance.refused += 1 + size // 1024
-        if connection.allowance.refused > IGNORED_MAX:
+        ignored = connection.allowance.ignored = connection.allowance.ignored + 1 + size // 16384
+        if ignored > IGNORED_MAX:
             connection.cut()
 
     def _pace(self, connection: "Connection") -> None:

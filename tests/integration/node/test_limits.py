@@ -163,3 +163,75 @@ async def test_one_turn_is_bounded(start_node: StartNode, dial: Dial, hub: Memor
         await engine.publish("c", sealed(b'{"data":[%d,"%s"]}' % (n, b"x" * 500)))  # type: ignore[arg-type]
     assert [(await peer.push())["pub"]["data"][0] for _ in range(40)] == list(range(40))
     assert node.stats.writes >= 4
+
+
+async def test_a_frame_that_is_partly_over_the_rate_is_refused_for_that_part(start_node: StartNode, dial: Dial) -> None:
+    node = await start_node(commands_per_s=0.01, commands_burst=5)
+    peer = await dial(node, connect=True)
+    peer.send(*({"id": 10 + n, "ping": {}} for n in range(8)))
+    replies = [await peer.reply(10 + n) for n in range(8)]
+    assert ["ping" in reply for reply in replies] == [True] * 4 + [False] * 4
+    assert {reply["error"]["code"] for reply in replies[4:]} == {111}
+    assert node.connections == 1
+
+
+async def test_who_comes_back_to_all_that_he_may_subscribe_to_is_refused_for_a_while_and_not_closed(
+    start_node: StartNode, dial: Dial
+) -> None:
+    node = await start_node(subscriptions_max=3000, commands_burst=500, commands_per_s=4000)
+    peer = await dial(node, connect=True)
+    left = list(range(1, 2001))
+    async with asyncio.timeout(30):
+        while left:
+            for start in range(0, len(left), 500):
+                some = left[start : start + 500]
+                peer.send(*({"id": 10 + n, "subscribe": {"channel": f"c{n}"}} for n in some))
+            replies = {n: await peer.reply(10 + n) for n in left}
+            left = [n for n, reply in replies.items() if "error" in reply]
+            assert {replies[n]["error"]["code"] for n in left} <= {111}
+            await asyncio.sleep(0.2)
+    assert len(node.hub) == 2000
+
+
+async def test_nothing_is_read_from_a_client_while_enough_of_it_waits(
+    start_node: StartNode, dial: Dial, hub: MemoryHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = await start_node()
+    gate = asyncio.Event()
+    taken: list[bytes] = []
+
+    async def hang(channel: Any, payload: bytes) -> None:
+        await gate.wait()
+        taken.append(payload)
+
+    monkeypatch.setattr(hub.members[0].broker, "publish", hang)
+    peer = await dial(node, connect=True)
+    (connection,) = node._shared.roster
+    one = frame(TEXT, b'{"id":7,"publish":{"channel":"c","data":"' + b"x" * 10_000 + b'"}}')
+    peer.raw(one * 150)  # below what it may send at once
+    await eventually(lambda: connection.is_held)
+    await asyncio.sleep(0.1)
+    assert connection.backlog is not None
+    assert connection.backlog.bytes < 400_000, "the bound, and what had been read already"
+    assert node.stats.frames_in < 100
+    gate.set()
+    await eventually(lambda: len(taken) == 150)
+    await eventually(lambda: not connection.is_held)
+    assert await peer.ask(ping={}) == {"ping": {}}
+
+
+async def test_the_kernel_takes_little_for_a_client_that_reads_nothing(
+    start_node: StartNode, dial: Dial, hub: MemoryHub
+) -> None:
+    node = await start_node(outbox_bytes_max=16 * 1024 * 1024)
+    peer = await dial(node, connect=True, receive_buffer_bytes=4096)
+    await peer.subscribe("c")
+    (connection,) = node._shared.roster
+    engine = hub.open().broker
+    for n in range(500):
+        await engine.publish("c", sealed(b'{"data":[%d,"%s"]}' % (n, b"x" * 8000)))  # type: ignore[arg-type]
+        if n % 10 == 0:
+            await asyncio.sleep(0)
+    await eventually(lambda: node.stats.deliveries == 500)
+    assert connection.waiting_bytes() > 500 * 8000 - 1_000_000, "4 MB without the bound"
+    assert [(await peer.push())["pub"]["data"][0] for _ in range(500)] == list(range(500))

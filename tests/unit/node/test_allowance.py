@@ -13,7 +13,14 @@ def test_as_many_commands_of_a_frame_are_let_in_as_there_are_tokens() -> None:
     assert [allowance.admit(0.0, 15), allowance.admit(0.0, 15), allowance.admit(0.0, 15)] == [15, 5, 0]
     assert allowance.refused == 25
     assert allowance.admit(1.0, 10) == 10
-    assert allowance.refused == 0
+    assert allowance.refused == 15
+
+
+def test_a_flood_is_counted_although_a_command_of_it_is_within_the_rate_now_and_then() -> None:
+    allowance = Allowance(CONFIG, 0.0)
+    admitted = sum(allowance.admit(n / 100, 1) for n in range(500))
+    assert admitted in (68, 69, 70)
+    assert allowance.refused > 300
 
 
 def test_bytes_above_the_burst_are_paid_for_in_time() -> None:
