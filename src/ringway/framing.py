@@ -5,17 +5,24 @@ lie at the beginning of the buffer which it offers next: this is all that is kno
 """
 
 import asyncio
+import logging
 import sys
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from multidict import CIMultiDict
-from picows import WSListener, WSTransport
+from picows import WSAutoPingStrategy, WSListener, WSTransport
 from picows.picows import WSProtocol  # type: ignore[attr-defined]
 
 from ringway.errors import ProtocolError
 from ringway.protocol.inflow import Inflow
 
 _HEAD_END = b"\r\n\r\n"
+
+# An adapter, not a logger: picows would make a child logger for each connection. Its own remarks are for debugging;
+# what matters of them is told by the listeners.
+_picows_log = logging.LoggerAdapter(logging.getLogger("ringway.picows"), {})
+_picows_log.logger.setLevel(logging.CRITICAL)
 
 if TYPE_CHECKING:
 
@@ -54,9 +61,35 @@ class FramingProtocol(_PicowsProtocol):
 
     __slots__ = ("_inflow", "_tail")
 
-    def __init__(self, *, is_client_side: bool, max_frame_size: int, **settings: Any) -> None:
-        super().__init__(is_client_side=is_client_side, max_frame_size=sys.maxsize, **settings)
-        self._inflow = Inflow(masked=not is_client_side, payload_bytes_max=max_frame_size)
+    def __init__(
+        self,
+        listener_factory: Callable[..., Any],
+        *,
+        is_client_side: bool,
+        message_bytes_max: int,
+        read_buffer_bytes: int,
+        host_port: str | None = None,
+        path: str | None = None,
+        headers: Sequence[tuple[str, str]] = (),
+    ) -> None:
+        super().__init__(
+            host_port=host_port,
+            ws_path=path,
+            is_client_side=is_client_side,
+            ws_listener_factory=listener_factory,
+            logger=_picows_log,
+            disconnect_on_exception=True,
+            websocket_handshake_timeout=None,  # whoever opens a connection has a deadline of its own
+            enable_auto_ping=False,
+            auto_ping_idle_timeout=0,
+            auto_ping_reply_timeout=0,
+            auto_ping_strategy=WSAutoPingStrategy.PING_WHEN_IDLE,
+            enable_auto_pong=False,  # pings are judged and counted above
+            max_frame_size=sys.maxsize,  # judged by the inflow
+            extra_headers=headers,
+            read_buffer_init_size=read_buffer_bytes,
+        )
+        self._inflow = Inflow(masked=not is_client_side, payload_bytes_max=message_bytes_max)
         self._tail = b""  # the last bytes of the handshake's head, as long as that is not whole
 
     def buffer_updated(self, nbytes: int) -> None:

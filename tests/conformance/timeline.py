@@ -111,6 +111,9 @@ class Transport:
 
     resume_reading = pause_reading
 
+    def can_write_eof(self) -> bool:
+        return False
+
     async def wait_disconnected(self) -> None:
         return
 
@@ -129,7 +132,7 @@ class Timeline:
         self._transport: Any = None
         self._tasks: list[asyncio.Task[Any]] = []
         monkeypatch.setattr(discovery, "_get", self._get)
-        monkeypatch.setattr(picows, "ws_connect", self._ws_connect)
+        monkeypatch.setattr(opener, "_upgrade", self._upgrade)
         monkeypatch.setattr(opener, "check_answer", lambda key, offered, headers: dict(headers).get("protocol") or None)
         monkeypatch.setattr(handshake, "check_answer", None)
 
@@ -163,7 +166,7 @@ class Timeline:
         self._questions.append(question)
         return await question
 
-    async def _ws_connect(self, accept: Callable[..., Any], url: str, **_: Any) -> Any:
+    async def _upgrade(self, url: str, accept: Callable[..., Any], *_: Any) -> Any:
         self.note("connect", url.replace("moves=1", "moves=*"))
         handshake = self.loop.create_future()
         self._handshakes.append(handshake)
@@ -171,7 +174,7 @@ class Timeline:
         self._listener = accept(_Request(), _Response({"protocol": protocol}))
         self._transport = Transport(self.note, self._listener.on_ws_disconnected)
         self._listener.on_ws_connected(self._transport)
-        return self._transport, self._listener
+        return self._listener
 
     # events
 
@@ -235,11 +238,11 @@ class Timeline:
 
     def signal(self, move: dict[str, str]) -> None:
         self._transport.told = "signal"
-        self._frame(CLOSE, close_payload(1012, Move(NodeName(move["node"]), move["ticket"]).reason()))
+        self._close(1012, Move(NodeName(move["node"]), move["ticket"]).reason())
 
     def hang_up(self, end: list[Any]) -> None:
         self._transport.told = "close"
-        self._frame(CLOSE, close_payload(*end))
+        self._close(*end)
 
     def lose(self, _: bool) -> None:
         self.loop.call_soon(self._transport.disconnect)
@@ -257,6 +260,10 @@ class Timeline:
 
     def pass_ms(self, ms: float) -> None:
         self.loop.let_pass(ms / 1000)
+
+    def _close(self, code: int, reason: str = "") -> None:
+        listener = self._listener
+        self.loop.call_soon(lambda: listener.on_ws_close(close_payload(code, reason)))
 
     def _frame(self, opcode: int, payload: bytes) -> None:
         self.loop.call_soon(self._listener.on_ws_frame, self._transport, Frame(opcode, payload))

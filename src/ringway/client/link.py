@@ -205,7 +205,7 @@ class Link:
 
     def _answer_ping(self) -> None:
         if self._pong and self._wire is not None and self._wire.is_open:
-            self._wire.send(TEXT, PING)
+            self._wire.send_newest(TEXT, PING)
 
     def ponged(self, payload: bytes) -> None:
         """Take a pong, which is a sign of life."""

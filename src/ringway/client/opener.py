@@ -2,21 +2,21 @@
 
 import asyncio
 import ssl as tls
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from socket import socket
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import picows
+from picows.url import parse_url
 
 from ringway.client.discovery import default_tls
 from ringway.client.handshake import check_answer
 from ringway.client.url import is_secure
 from ringway.client.wire import Receiver, Wire
 from ringway.errors import UpgradeError
+from ringway.framing import FramingProtocol
 from ringway.net import connector
-from ringway.net.connector import hang_up
 from ringway.protocol.address import shown
 
 if TYPE_CHECKING:
@@ -53,13 +53,6 @@ async def join(url: str, wire: Wire, terms: Terms, *, timeout_s: float) -> None:
 
     Where the wire has a subprotocol already, a server that answers another is refused.
     """
-    sock: socket | None = None
-
-    async def dialled(parsed: object) -> socket:
-        nonlocal sock
-        target = cast("picows.url.WSParsedURL", parsed)
-        sock = await connector().connect(target.host, target.port, timeout_s)
-        return sock
 
     def accept(request: picows.WSUpgradeRequest, response: picows.WSUpgradeResponse) -> Wire:
         answer = [(name.lower(), value) for name, value in response.headers.items()]
@@ -68,28 +61,38 @@ async def join(url: str, wire: Wire, terms: Terms, *, timeout_s: float) -> None:
 
     try:
         async with asyncio.timeout(timeout_s):
-            _, listener = await picows.ws_connect(
-                accept,
-                url,
-                ssl_context=(terms.ssl or default_tls()) if is_secure(url) else None,
-                websocket_handshake_timeout=None,
-                enable_auto_pong=False,
-                max_frame_size=terms.message_bytes_max,
-                extra_headers=terms.headers,
-                max_redirects=0,
-                read_buffer_init_size=terms.read_buffer_bytes,
-                socket_factory=dialled,
-                use_aiofastnet=False,
-            )
-    except BaseException as error:
-        hang_up(sock)
-        if isinstance(error, picows.WSHandshakeError):
-            raise _refusal(url, error) from None
-        if isinstance(error, TimeoutError):
-            raise TimeoutError(f"{shown(url)} did not complete the handshake within {timeout_s:g} s") from None
-        raise
+            listener = await _upgrade(url, accept, terms, timeout_s)
+    except picows.WSHandshakeError as error:
+        raise _refusal(url, error) from None
+    except TimeoutError:
+        raise TimeoutError(f"{shown(url)} did not complete the handshake within {timeout_s:g} s") from None
     if listener is not wire:
         raise ConnectionResetError(f"{shown(url)} closed the connection before it answered the handshake")
+
+
+async def _upgrade(url: str, accept: Callable[..., Wire], terms: Terms, timeout_s: float) -> object:
+    """Connect to `url`, and return what `accept` made of the answer to the handshake; None where there was none."""
+    target = parse_url(url)
+
+    def protocol() -> FramingProtocol:
+        return FramingProtocol(
+            accept,
+            is_client_side=True,
+            message_bytes_max=terms.message_bytes_max,
+            read_buffer_bytes=terms.read_buffer_bytes,
+            host_port=target.netloc,
+            path=target.resource_name,
+            headers=terms.headers,
+        )
+
+    ssl = (terms.ssl or default_tls()) if is_secure(url) else None
+    transport, opened = await connector().open(protocol, target.host, target.port, timeout_s, ssl=ssl)
+    try:
+        await opened.wait_until_handshake_complete()
+    except BaseException:
+        transport.abort()
+        raise
+    return opened.listener
 
 
 def _refusal(url: str, error: picows.WSHandshakeError) -> UpgradeError:

@@ -1,7 +1,7 @@
 """One WebSocket connection as a client holds it: messages in and out, and an orderly end.
 
-picows splits the stream into frames and masks what is sent; messages, control frames and the close handshake are
-judged here, by `protocol.message` and `protocol.frame`. The protocols above (`Socket`, `Link`) are receivers.
+picows splits the stream into frames and masks what is sent (`framing`); messages, control frames and the close handshake
+are judged here, by `protocol.message` and `protocol.closing`. The protocols above (`Socket`, `Link`) are receivers.
 
 A wire that follows moves outlives its connection: between two of them it is open, and holds what it is to send.
 """
@@ -13,8 +13,11 @@ import picows
 
 from ringway.client.reconnect import move_of
 from ringway.errors import ConnectionClosed, ProtocolError, UpgradeError
-from ringway.protocol.close import ABNORMAL, PROTOCOL_ERROR, SERVICE_RESTART
-from ringway.protocol.frame import BINARY, CLOSE, PING, PONG, close_payload, read_close
+from ringway.framing import EndListener
+from ringway.protocol import closing
+from ringway.protocol.close import ABNORMAL, SERVICE_RESTART
+from ringway.protocol.closing import Action, Event, State
+from ringway.protocol.frame import BINARY, PING, PONG, close_payload, read_close
 from ringway.protocol.message import MessageAssembler
 from ringway.protocol.move import Move
 from ringway.types import NodeName
@@ -63,10 +66,10 @@ class _Passage:
         self.closing: bytes | None = None  # the close frame that ends it all, once the rest is sent
 
 
-class Wire(picows.WSListener):
+class Wire(EndListener):
     """See the module. `opener.open_wire` makes one; `finish` or `cut` ends it. With `follow` it obeys moves.
 
-    `closed` is called as soon as a close frame is answered: the TCP connection ends right behind it.
+    `closed` is called as soon as a close frame is answered: the server ends the TCP connection right behind it.
     """
 
     def __init__(
@@ -82,11 +85,13 @@ class Wire(picows.WSListener):
         self._close_timeout_s = close_timeout_s
         self._loop = asyncio.get_running_loop()
         self._transport: picows.WSTransport | None = None
-        self._close_sent = False
+        self._state = State.OPEN  # of the present connection
         self._ending: asyncio.TimerHandle | None = None
         self._farewell: asyncio.Task[None] | None = None
         self._gone: asyncio.Future[None] = self._loop.create_future()
         self._room: asyncio.Future[None] | None = None
+        self._congested = False  # the transport holds more than it likes to
+        self._newest: dict[int, bytes] = {}  # by opcode, what is to be sent when it does no more
         self._reading = True
         self._follow = follow
         self._passage: _Passage | None = None
@@ -96,7 +101,7 @@ class Wire(picows.WSListener):
         """Whether messages may be sent."""
         if self._passage is not None:
             return self._passage.closing is None
-        return self._transport is not None and self.close_code is None and not self._close_sent
+        return self._transport is not None and self.close_code is None and self._state is State.OPEN
 
     def send(self, opcode: int, payload: bytes) -> None:
         """Send one message or ping in one frame, or hold it; raise `ConnectionClosed` where that is too late."""
@@ -104,6 +109,16 @@ class Wire(picows.WSListener):
             raise ConnectionClosed(self.close_code or ABNORMAL, self.close_reason) from self.failure
         if self._passage is not None:
             self._hold(self._passage, opcode, payload)
+        elif self._transport is not None:
+            self._transport.send(picows.WSMsgType(opcode), payload)
+
+    def send_newest(self, opcode: int, payload: bytes) -> None:
+        """Send an answer of which only the newest matters; while the peer does not read, the one before is dropped.
+
+        So what a peer asks for costs no memory (RFC 6455, 5.5.3, of pongs).
+        """
+        if self._congested:
+            self._newest[opcode] = payload
         elif self._transport is not None:
             self._transport.send(picows.WSMsgType(opcode), payload)
 
@@ -124,18 +139,21 @@ class Wire(picows.WSListener):
             transport.pause_reading()
 
     def finish(self, code: int, reason: str = "") -> None:
-        """Begin the close handshake; after the close timeout the connection is cut. Idempotent."""
+        """Begin the close handshake, behind all that was sent; during a move, at its end. Idempotent.
+
+        Where the server has not answered within the close timeout, the connection is cut.
+        """
         if not self.is_open:
             return
         if self._passage is not None:
             self._passage.closing = close_payload(code, reason)
-        else:
-            self._send_close(close_payload(code, reason))
-        self._ending = self._loop.call_later(self._close_timeout_s, self.cut)
+            return
+        self._send_close(close_payload(code, reason))
+        self._expire_later()
         self.read(True)  # else the answer would never be seen
 
     def fail(self, error: ProtocolError) -> None:
-        """End the connection because the peer broke the protocol; it is told how."""
+        """End the connection because the peer broke the protocol, or does not answer; it is told how."""
         if self._transport is None:
             self.cut()
             return
@@ -166,21 +184,40 @@ class Wire(picows.WSListener):
         if self._transport is None:
             self._over()
         else:
-            if self._ending is None:
-                self._ending = self._loop.call_later(self._close_timeout_s, self.cut)
-            if not self._transport.is_disconnected:
-                self._transport.disconnect()
+            self._expire_later()
+            self._end_stream(self._transport)
         self._make_room()
         self._receiver.closed(code, reason)
+
+    def _expire_later(self) -> None:
+        if self._ending is None:
+            self._ending = self._loop.call_later(self._close_timeout_s, self.cut)
+
+    def _end_stream(self, transport: picows.WSTransport) -> None:
+        """Say that nothing more is sent, and let the server end TCP: it may not have read everything yet.
+
+        Ending it here would answer what the server still sends with a reset, which destroys what it has not read.
+        """
+        if transport.is_disconnected:
+            return
+        if transport.underlying_transport.can_write_eof():
+            transport.underlying_transport.resume_reading()
+            transport.underlying_transport.write_eof()
+        else:
+            transport.disconnect()
 
     def _over(self) -> None:
         if self._ending is not None:
             self._ending.cancel()
-        self._gone.set_result(None)
+        if not self._gone.done():
+            self._gone.set_result(None)
+
+    def _step(self, event: Event) -> Action:
+        action, self._state = closing.step(self._state, event)
+        return action
 
     def _send_close(self, payload: bytes) -> None:
-        if self._transport is not None and not self._close_sent:
-            self._close_sent = True
+        if self._transport is not None and self._step(Event.CLOSE_HERE) is Action.SEND_CLOSE:
             self._transport.send(picows.WSMsgType.CLOSE, payload)
 
     # A move, from the close frame that tells it to the connection that it ends with.
@@ -188,10 +225,12 @@ class Wire(picows.WSListener):
     def _leave(self, move: Move, follow: "Follow") -> None:
         """Let the answered connection go, and connect to where `move` leads."""
         transport, self._transport = self._transport, None
-        self._close_sent = False
+        self._state = State.OPEN
+        self._congested = False
+        self._newest.clear()
         self._passage = _Passage(move, self._loop.create_task(self._go(move, follow)))
-        if transport is not None and not transport.is_disconnected:
-            transport.disconnect()
+        if transport is not None:
+            self._end_stream(transport)
             self._loop.call_later(self._close_timeout_s, transport.disconnect, False)
 
     async def _go(self, move: Move, follow: "Follow") -> None:
@@ -212,7 +251,7 @@ class Wire(picows.WSListener):
             return
         passage.held.append((opcode, payload))
         if passage.size > HELD_BYTES_HIGH:
-            self.pause_writing()
+            self._lose_room()
 
     def _arrive(self, passage: _Passage, transport: picows.WSTransport) -> None:
         """Go on: what was held comes first."""
@@ -222,6 +261,8 @@ class Wire(picows.WSListener):
             transport.send(picows.WSMsgType(opcode), payload)
         if passage.closing is not None:
             self._send_close(passage.closing)
+            self._expire_later()
+            self._reading = True
         if not self._reading:
             self.read(False)
         self._receiver.moved(passage.move.node)
@@ -247,36 +288,49 @@ class Wire(picows.WSListener):
 
     def on_ws_frame(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
         """Judge one frame."""
-        if self.close_code is not None or transport is not self._transport or transport.is_close_frame_sent:
-            return  # over, or left; or picows itself found a fault, and has sent its own close frame
+        if self.close_code is not None or transport is not self._transport:
+            return  # over, or left
+        if self._state is not State.OPEN and self._step(Event.FRAME) is not Action.DELIVER:
+            return
         opcode = cast(int, frame.msg_type)
         payload = frame.get_payload_as_bytes()
-        reserved = bool(frame.rsv1 or frame.rsv2 or frame.rsv3)
         try:
             if opcode <= BINARY:
-                message = self._assembler.feed(opcode, payload, fin=bool(frame.fin), rsv=reserved)
+                message = self._assembler.feed(
+                    opcode, payload, fin=bool(frame.fin), rsv=bool(frame.rsv1 or frame.rsv2 or frame.rsv3)
+                )
                 if message is not None:
                     self._receiver.received(*message)
-            else:
-                self._control(opcode, payload, reserved)
+            elif opcode == PONG:
+                self._receiver.ponged(payload)
+            elif self._state is State.OPEN:
+                self.send_newest(PONG, payload)
         except ProtocolError as error:
-            self.fail(error)
+            self.on_ws_breach(error)
 
-    def _control(self, opcode: int, payload: bytes, reserved: bool) -> None:
-        if reserved:
-            raise ProtocolError(PROTOCOL_ERROR, "a reserved bit is set in a control frame")
-        if opcode == PING and not self._close_sent and self._transport is not None:
-            self._transport.send_pong(payload)
-        elif opcode == PONG:
-            self._receiver.ponged(payload)
-        elif opcode == CLOSE:
+    def on_ws_close(self, payload: bytes) -> None:
+        """Answer the server's close frame, and follow the move that it may tell; or take it for the answer to ours."""
+        try:
             code, reason = read_close(payload)
-            move = move_of(code, reason) if self._follow is not None and not self._close_sent else None
+        except ProtocolError as error:
+            self.on_ws_breach(error)
+            return
+        action = self._step(Event.CLOSE)
+        if action is Action.IGNORE:
+            return
+        move = None
+        if action is Action.REPLY:
+            move = move_of(code, reason) if self._follow is not None else None
             self._send_close(payload)
-            if move is not None and self._follow is not None:
-                self._leave(move, self._follow)
-            else:
-                self._end(code, reason)
+        if move is not None and self._follow is not None:
+            self._leave(move, self._follow)
+        else:
+            self._end(code, reason)
+
+    def on_ws_breach(self, error: ProtocolError) -> None:
+        """End the connection: everything that came before the breach was received."""
+        if self._step(Event.BREACH) is not Action.IGNORE:
+            self.fail(error)
 
     def on_ws_disconnected(self, transport: picows.WSTransport) -> None:
         """Collect picows' own error, if any: nobody else would, and asyncio complains of errors that are left."""
@@ -292,19 +346,29 @@ class Wire(picows.WSListener):
         if isinstance(fault, picows.WSProtocolError):
             fault = ProtocolError(int(fault.code), str(fault))
         self.failure = self.failure or fault
+        self._step(Event.LOST)
         self._end(ABNORMAL, "")
         self._transport = self._farewell = None  # parts the circle of wire and transport, for the memory's sake
         self._over()
 
     def pause_writing(self) -> None:
-        """Make `drain` wait."""
-        if self._room is None and self.close_code is None:
-            self._room = self._loop.create_future()
+        """Make `drain` wait, and keep answers back."""
+        self._congested = True
+        self._lose_room()
 
     def resume_writing(self) -> None:
-        """Let `drain` go on, unless what a move holds is too much still."""
+        """Let `drain` go on, unless what a move holds is too much still; and send what was kept back."""
+        self._congested = False
+        newest, self._newest = self._newest, {}
         if self._passage is None:
             self._make_room()
+            if self.is_open:
+                for opcode, payload in newest.items():
+                    self.send_newest(opcode, payload)
+
+    def _lose_room(self) -> None:
+        if self._room is None and self.close_code is None:
+            self._room = self._loop.create_future()
 
     def _make_room(self) -> None:
         if self._room is not None:

@@ -6,12 +6,11 @@ the one place that knows more of it than its documented API (2.3), and does what
 """
 
 import asyncio
-import logging
 import socket
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from picows import WSAutoPingStrategy, WSUpgradeRequest, WSUpgradeResponseWithListener
+from picows import WSUpgradeRequest, WSUpgradeResponseWithListener
 
 from ringway.core.files import FileBudget
 from ringway.core.pending import Pending
@@ -44,11 +43,6 @@ _NO_ROOM = [
     for pause_s in range(2, 12)
 ]
 """With different pauses, so that those who are told do not come back at one moment."""
-
-# An adapter, not a logger: picows would make a child logger for each connection. Its own remarks are for debugging;
-# what matters of them is counted and logged by the node.
-_picows_log = logging.LoggerAdapter(logging.getLogger("ringway.node.picows"), {})
-_picows_log.logger.setLevel(logging.CRITICAL)
 
 
 class Gate:
@@ -200,8 +194,8 @@ class _Protocol(FramingProtocol):
 
     __slots__ = ("_gate",)
 
-    def __init__(self, gate: Gate, **settings: Any) -> None:
-        super().__init__(**settings)
+    def __init__(self, gate: Gate, answer: Callable[..., Any], **settings: Any) -> None:
+        super().__init__(answer, **settings)
         self._gate = gate
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -215,21 +209,10 @@ async def listen(config: "NodeConfig", gate: Gate, welcome: Welcome) -> listenin
     def take_over(answer: Callable[[WSUpgradeRequest], WSUpgradeResponseWithListener]) -> _Protocol:
         return _Protocol(
             gate,
-            host_port=None,
-            ws_path=None,
+            answer,
             is_client_side=False,
-            ws_listener_factory=answer,
-            logger=_picows_log,
-            disconnect_on_exception=True,
-            websocket_handshake_timeout=None,  # the head was whole before
-            enable_auto_ping=False,  # the keepalive pings, in the clients' own protocol
-            auto_ping_idle_timeout=0,
-            auto_ping_reply_timeout=0,
-            auto_ping_strategy=WSAutoPingStrategy.PING_WHEN_IDLE,
-            enable_auto_pong=False,  # pings count as commands, and their reserved bits are checked
-            max_frame_size=config.message_bytes_max,
-            extra_headers=None,
-            read_buffer_init_size=READ_BUFFER_BYTES,
+            message_bytes_max=config.message_bytes_max,
+            read_buffer_bytes=READ_BUFFER_BYTES,
         )
 
     trusted = read_networks(config.trusted_proxies)
