@@ -6,22 +6,22 @@ was missed comes with the answer, and goes before what comes live. An offset tha
 the server cannot tell all that was missed, the subscriptions are told (`Subscription.miss`).
 
 A subscribe that is refused for a time is tried again after a jittered pause; one that is refused for good ends its
-subscriptions; one that is not answered ends the connection.
+subscriptions. How fast subscribes leave is decided in `queue`.
 """
 
 import asyncio
 from collections.abc import Callable
-from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from ringway.client.config import ClientConfig
 from ringway.client.link import Link, result_of
+from ringway.client.queue import CommandQueue, Order
 from ringway.client.subscription import Joined, Left, Subscription
 from ringway.client.subscription import Publication as Delivered
 from ringway.core.backoff import next_delay_s
-from ringway.errors import CommandError, ConnectionClosed, ProtocolError
+from ringway.errors import CommandError, ProtocolError
 from ringway.protocol.command import (
     Publication,
     Push,
@@ -43,11 +43,12 @@ RESUBSCRIBE_FROM = 2500
 _decode = reader(msgspec.json.Decoder(Publication).decode, "a publication")
 
 
-class _Entry:
+class Entry:
     """One channel: who wants it, how far its subscribe has come on the present connection, what was seen of it."""
 
     __slots__ = (
         "answer",
+        "asked",
         "attempt",
         "channel",
         "confirmed",
@@ -65,7 +66,8 @@ class _Entry:
         self.subscriptions: list[Subscription] = []
         self.confirmed = False
         self.attempt = 0
-        self.timer: asyncio.TimerHandle | None = None  # the deadline of the answer, or the pause before a retry
+        self.timer: asyncio.TimerHandle | None = None  # the pause before a retry
+        self.asked = False  # a subscribe was sent on the present connection
         self.watching = False  # joins and leaves were asked for
         self.answer: asyncio.Future[Reply] | None = None  # to the subscribe under way, until it was taken
         self.early: list[Push] = []  # came behind the answer in the same loop turn, before that was taken
@@ -82,11 +84,13 @@ class _Entry:
         return request
 
     def stop_timer(self) -> None:
+        """Do not retry."""
         if self.timer is not None:
             self.timer.cancel()
             self.timer = None
 
     def confirm(self, confirmed: bool) -> None:
+        """Note, and tell the subscriptions, whether publications arrive now."""
         self.confirmed = confirmed
         for subscription in self.subscriptions:
             subscription.recoverable = self.recoverable
@@ -105,6 +109,7 @@ class _Entry:
             subscription.deliver(delivered)
 
     def note(self, note: Joined | Left) -> None:
+        """Tell the subscriptions who came or went."""
         for subscription in tuple(self.subscriptions):
             subscription.note(note)
 
@@ -116,14 +121,14 @@ class Channels:
         self._config = config
         self._rng = rng
         self._missed = missed
-        self._entries: dict[str, _Entry] = {}
-        self._link: Link | None = None
+        self._entries: dict[str, Entry] = {}
+        self._queue = CommandQueue(config, rng, self._request, self._sent, self._answered)
 
     def add(self, subscription: Subscription) -> None:
         """Begin to deliver to `subscription`."""
         entry = self._entries.get(subscription.channel)
         if entry is None:
-            entry = self._entries[subscription.channel] = _Entry(subscription.channel)
+            entry = self._entries[subscription.channel] = Entry(subscription.channel)
             entry.subscriptions.append(subscription)
             self._subscribe([entry])
             return
@@ -142,20 +147,21 @@ class Channels:
         entry.subscriptions.remove(subscription)
         if not entry.subscriptions:
             self._drop(entry)
-            if self._link is not None:
-                self._link.tell(unsubscribe=UnsubscribeRequest(entry.channel))
+            if entry.asked:
+                self._queue.put(Order(entry.channel, None))
 
     def attach(self, link: Link) -> None:
         """Subscribe to everything over `link`."""
-        self._link = link
+        self._queue.reset(link)
         self._subscribe(list(self._entries.values()))
 
     def detach(self) -> None:
         """The connection is over; what is subscribed is kept for the next."""
-        self._link = None
+        self._queue.reset(None)
         for entry in self._entries.values():
             entry.stop_timer()
             entry.answer = None
+            entry.asked = False
             entry.early.clear()  # it will be recovered
             entry.confirm(False)
 
@@ -174,30 +180,36 @@ class Channels:
         else:
             self._hand(entry, push)
 
-    def _subscribe(self, entries: list[_Entry]) -> None:
-        link = self._link
-        if link is None or not link.is_open or not entries:
-            return
-        deadline_s = self._config.command_timeout_s
-        requests = [{"subscribe": entry.request()} for entry in entries]
-        for entry, answer in zip(entries, link.call_all(requests), strict=True):
+    def _subscribe(self, entries: list[Entry]) -> None:
+        self._queue.put(*(Order(entry.channel, entry) for entry in entries))
+
+    def _resubscribe(self, entry: Entry) -> None:
+        """Subscribe with other wishes: the node takes both commands one after the other, and recovers in between."""
+        self._queue.put(Order(entry.channel, None), Order(entry.channel, entry))
+
+    # What the queue asks and tells.
+
+    def _request(self, order: Order) -> dict[str, Any] | None:
+        entry = order.entry
+        present = self._entries.get(order.channel)
+        if entry is not None:
+            return {"subscribe": entry.request()} if present is entry else None
+        if present is not None:
+            present.confirm(False)
+        return {"unsubscribe": UnsubscribeRequest(order.channel)}
+
+    def _sent(self, order: Order, link: Link, answer: "asyncio.Future[Reply]") -> None:
+        entry = order.entry
+        if entry is not None:
             entry.stop_timer()
+            entry.asked = True
             entry.answer = answer
             entry.early.clear()
-            entry.timer = asyncio.get_running_loop().call_later(deadline_s, link.cut)
-            answer.add_done_callback(partial(self._answered, entry, link))
 
-    def _resubscribe(self, entry: _Entry) -> None:
-        """Subscribe with other wishes: the node takes both commands one after the other, and recovers in between."""
-        if self._link is not None:
-            self._link.tell(unsubscribe=UnsubscribeRequest(entry.channel))
-            entry.confirm(False)
-            self._subscribe([entry])
-
-    def _answered(self, entry: _Entry, link: Link, answer: "asyncio.Future[Reply]") -> None:
-        if isinstance(answer.exception(), ConnectionClosed) or entry.answer is not answer:
+    def _answered(self, order: Order, link: Link, answer: "asyncio.Future[Reply]") -> None:
+        entry = order.entry
+        if entry is None or entry.answer is not answer:
             return
-        entry.stop_timer()
         entry.answer = None
         try:
             result = result_of(answer.result()).subscribe or SubscribeResult()
@@ -213,7 +225,7 @@ class Channels:
             entry.attempt = 0
             self._take(entry, result, missed)
 
-    def _take(self, entry: _Entry, result: SubscribeResult, missed: list[Publication]) -> None:
+    def _take(self, entry: Entry, result: SubscribeResult, missed: list[Publication]) -> None:
         """Go on where the server says: first with what was missed, then with what came behind the answer."""
         lost = result.was_recovering and not result.recovered
         entry.recoverable = result.recoverable
@@ -232,7 +244,7 @@ class Channels:
         for push in early:
             self._hand(entry, push)
 
-    def _hand(self, entry: _Entry, push: Push) -> None:
+    def _hand(self, entry: Entry, push: Push) -> None:
         """Deliver one push to the subscriptions of its channel."""
         if push.pub is not None:
             entry.publish(push.pub)
@@ -243,26 +255,26 @@ class Channels:
         elif push.unsubscribe is not None:
             self._unsubscribed(entry, push.unsubscribe)
 
-    def _unsubscribed(self, entry: _Entry, push: UnsubscribePush) -> None:
+    def _unsubscribed(self, entry: Entry, push: UnsubscribePush) -> None:
         entry.confirm(False)
         if push.code >= RESUBSCRIBE_FROM:
             self._retry(entry)
         else:
             self._end(entry, CommandError(push.code, push.reason or "the server ended the subscription"))
 
-    def _retry(self, entry: _Entry) -> None:
+    def _retry(self, entry: Entry) -> None:
         config = self._config
         pause_s = next_delay_s(entry.attempt, self._rng, base_s=config.backoff_base_s, cap_s=config.backoff_cap_s)
         entry.attempt += 1
         entry.stop_timer()
         entry.timer = asyncio.get_running_loop().call_later(pause_s, self._subscribe, [entry])
 
-    def _drop(self, entry: _Entry) -> None:
+    def _drop(self, entry: Entry) -> None:
         entry.stop_timer()
         entry.answer = None
         del self._entries[entry.channel]
 
-    def _end(self, entry: _Entry, error: Exception | None) -> None:
+    def _end(self, entry: Entry, error: Exception | None) -> None:
         self._drop(entry)
         for subscription in entry.subscriptions:
             subscription.end(error)

@@ -139,6 +139,10 @@ class Client:
             if link is not None:
                 link.finish()
                 await link.wait_gone()
+        except asyncio.CancelledError:
+            if link is not None:
+                link.cut()
+            raise
         finally:
             if self._task is not None:
                 self._task.cancel()
@@ -293,7 +297,7 @@ class Client:
                     step = self._failed(error)
                     continue
                 self._joined(link, moved=step.move is not None and step.move.node == link.node)
-                await link.ended
+                await asyncio.shield(link.ended)
                 step = self._left(link)
         except Exception as error:  # a fault of ours: whoever waits learns of it, and `wait_closed` raises it
             self._stop(error)
@@ -345,6 +349,7 @@ class Client:
                 self._rng,
                 timeout_s=config.move_timeout_s,
                 held_bytes_max=config.held_bytes_max,
+                moves_burst=config.moves_burst,
             )
         return self._follow
 

@@ -8,6 +8,7 @@ from ringway.errors import ConfigError
 
 MOVE_TIMEOUT_S = 8.0
 HELD_BYTES_MAX = 1 << 20
+MOVES_BURST = 8
 
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=3600)]
 
@@ -52,6 +53,23 @@ class ClientConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         int,
         msgspec.Meta(ge=1024, le=1 << 30, description="what may be sent during a move; beyond, it is given up"),
     ] = HELD_BYTES_MAX
+    moves_burst: Annotated[
+        int,
+        msgspec.Meta(
+            ge=1,
+            le=1000,
+            description="moves that are followed at once, one more each 5 s; beyond, after growing pauses, and in the "
+            "end the client reconnects instead",
+        ),
+    ] = MOVES_BURST
+    subscribes_max: Annotated[
+        int,
+        msgspec.Meta(
+            ge=1,
+            le=10_000,
+            description="subscribes and unsubscribes that may be unanswered; further ones leave when answers came",
+        ),
+    ] = 128
     queue_max: Annotated[
         int,
         msgspec.Meta(ge=1, le=1_000_000, description="publications kept for one subscription; beyond, the oldest goes"),

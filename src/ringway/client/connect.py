@@ -8,7 +8,7 @@ from random import Random, SystemRandom
 from types import TracebackType
 from typing import Any
 
-from ringway.client.config import HELD_BYTES_MAX, MOVE_TIMEOUT_S
+from ringway.client.config import HELD_BYTES_MAX, MOVE_TIMEOUT_S, MOVES_BURST
 from ringway.client.follow import Follow
 from ringway.client.handshake import HeadersLike, request_headers
 from ringway.client.opener import Terms, open_wire
@@ -38,7 +38,9 @@ class connect:  # noqa: N801 - the name that users of `websockets` know
 
     `ws(s)://` is connected to as it is; `http(s)://` names a gateway, which is asked for a node. Several URLs are tried
     in random order. `key` is the affinity key. `max_size` bounds a message in bytes, `max_queue` the messages
-    that wait to be received; None lifts a bound. Timeouts and `ping_interval` are in seconds; None switches them off.
+    that wait to be received; None lifts a bound. `moves_burst` moves are followed at once, one more each 5 s; beyond,
+    after growing pauses, and in the end the socket is closed with 1012. Timeouts and `ping_interval` are in seconds;
+    None switches them off.
 
     Raise `ConfigError` for arguments that cannot work; when connecting `OSError` (not reached; `TimeoutError` is
     one) and `UpgradeError` (refused, with the HTTP status; 503 where no node is free). Redirects are not followed.
@@ -58,9 +60,12 @@ class connect:  # noqa: N801 - the name that users of `websockets` know
         close_timeout: float | None = 10,
         max_size: int | None = 2**20,
         max_queue: int | None = 16,
+        moves_burst: int = MOVES_BURST,
         ssl: tls.SSLContext | None = None,
         rng: Random | None = None,
     ) -> None:
+        if moves_burst < 1:
+            raise ConfigError(f"moves_burst is {moves_burst}; give 1 or more")
         if max_queue is not None and max_queue < 1:
             raise ConfigError(f"max_queue is {max_queue}; give 1 or more, or None for no bound")
         self._terms = Terms(
@@ -72,9 +77,8 @@ class connect:  # noqa: N801 - the name that users of `websockets` know
         )
         self._route = Route(uri, via=None, key=key, path="", ssl=ssl)
         self._rng = rng or SystemRandom()
-        self._follow = Follow(
-            self._route, self._terms, self._rng, timeout_s=MOVE_TIMEOUT_S, held_bytes_max=HELD_BYTES_MAX
-        )
+        self._moves_burst = moves_burst
+        self._follow: Follow | None = None
         self._open_timeout_s = _UNLIMITED_S if open_timeout is None else open_timeout
         self._ping_interval_s = ping_interval
         self._ping_timeout_s = ping_timeout
@@ -112,13 +116,12 @@ class connect:  # noqa: N801 - the name that users of `websockets` know
                     raise
                 step = reconnect.after_failure(error)
                 continue
-            opened_at = loop.time()
             try:
                 yield socket
             finally:
                 await socket.close()
             code, reason = socket.close_code or 1006, socket.close_reason or ""
-            step = reconnect.after_close(code, reason, loop.time() - opened_at, self._route.window_s)
+            step = reconnect.after_close(code, reason, loop.time() - socket.opened_at, self._route.window_s)
 
     async def _open(self, move: Move | None) -> Socket:
         failures: list[Exception] = []
@@ -137,10 +140,23 @@ class connect:  # noqa: N801 - the name that users of `websockets` know
             raise TimeoutError(f"{shown(gateway)} was not connected to within {limit_s:g} s") from None
         raise deciding(failures)
 
+    def _follower(self) -> Follow:
+        """How its sockets follow moves; made when it is needed first."""
+        if self._follow is None:
+            self._follow = Follow(
+                self._route,
+                self._terms,
+                self._rng,
+                timeout_s=MOVE_TIMEOUT_S,
+                held_bytes_max=HELD_BYTES_MAX,
+                moves_burst=self._moves_burst,
+            )
+        return self._follow
+
     async def _first(self, way: Way) -> Socket:
         """Connect to the first place on the way that can be reached; a refusal is not gone round."""
         failure: OSError = ConnectionError("the gateway named no node")
-        follow = self._follow if way.follows else None
+        follow = self._follower() if way.follows else None
         for url in way.urls:
             socket = Socket(
                 max_queue=self._max_queue, ping_interval=self._ping_interval_s, ping_timeout=self._ping_timeout_s

@@ -3,10 +3,12 @@
 import asyncio
 import functools
 import ssl as tls
+import time
 
 import httptools
 import msgspec
 
+from ringway.client.retry import retry_after_s
 from ringway.client.url import address_of, check_url, is_http, is_secure
 from ringway.errors import ConfigError, ProtocolError, UpgradeError
 from ringway.net import connector
@@ -73,9 +75,9 @@ async def discover(url: str, timeout_s: float, ssl: tls.SSLContext | None = None
     except TimeoutError:
         raise TimeoutError(f"{shown(url)} did not answer within {timeout_s:g} s") from None
     if answer.status != 200:
-        raise UpgradeError(
-            answer.status, f"{shown(url)} answered {answer.status}", tuple(answer.headers), _wait_s(answer.body)
-        )
+        headers = tuple(answer.headers)
+        wait_s = _wait_s(answer.body) or retry_after_s(headers, time.time())
+        raise UpgradeError(answer.status, f"{shown(url)} answered {answer.status}", headers, wait_s)
     try:
         placement = _read_placement(answer.body)
         for place in placement.urls():

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import picows
 
 from ringway.client.opener import Terms, join
+from ringway.client.pace import MovePace
 from ringway.core.backoff import next_delay_s
 from ringway.errors import UpgradeError
 from ringway.protocol.move import Move
@@ -41,8 +42,10 @@ class Follow:
         *,
         timeout_s: float,
         held_bytes_max: int,
+        moves_burst: int,
     ) -> None:
         self.held_bytes_max = held_bytes_max
+        self._pace = MovePace(moves_burst, asyncio.get_running_loop().time())
         self._route = route
         self._terms = terms
         self._rng = rng
@@ -50,8 +53,15 @@ class Follow:
         self._farewells: set[asyncio.Task[None]] = set()
 
     async def go(self, wire: "Wire", move: Move) -> None:
-        """Connect `wire` to where `move` leads. Raise `OSError` or `UpgradeError` where that fails: then it is lost."""
+        """Connect `wire` to where `move` leads. Raise `OSError` or `UpgradeError` where that fails: then it is lost.
+
+        So it is where the client is moved faster than its pace allows.
+        """
         async with asyncio.timeout(self._timeout_s):
+            pause_s = self._pace.next_pause_s(asyncio.get_running_loop().time(), self._rng)
+            if pause_s is None:
+                raise ConnectionError(f"the move to {move.node} was not followed: there were too many in a short time")
+            await asyncio.sleep(pause_s)
             way = await self._route.resume(move, self._rng, self._timeout_s)
             await asyncio.sleep(way.wait_s)
             for attempt in range(RESUMES_MAX):

@@ -55,7 +55,7 @@ class Link:
         self.client = ""
         self.close_code = ABNORMAL
         self.close_reason = ""
-        self.opened_at = 0.0
+        self.opened_at = 0.0  # when it was welcomed, or moved the last time
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._config = config
         self._on_push = on_push
@@ -214,7 +214,7 @@ class Link:
     def moved(self, node: NodeName) -> None:
         """Go on at `node`: the session is there, what is unanswered will be answered, and the silence begins anew."""
         before, self.node = self.node, node
-        self._heard = self._loop.time()
+        self._heard = self.opened_at = self._loop.time()
         self._on_moved(before, node)
 
     def closed(self, code: int, reason: str) -> None:
@@ -228,7 +228,8 @@ class Link:
             if not future.done():
                 future.set_exception(ConnectionClosed(code, self.close_reason))
                 future.exception()  # a command that nobody waits for any more is no news to the event loop
-        self.ended.set_result(None)
+        if not self.ended.done():
+            self.ended.set_result(None)
         self._on_closed(self)
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl as tls
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -12,6 +13,7 @@ from picows.url import parse_url
 
 from ringway.client.discovery import default_tls
 from ringway.client.handshake import check_answer
+from ringway.client.retry import retry_after_s
 from ringway.client.url import is_secure
 from ringway.client.wire import Receiver, Wire
 from ringway.errors import UpgradeError
@@ -99,5 +101,6 @@ def _refusal(url: str, error: picows.WSHandshakeError) -> UpgradeError:
     if isinstance(error, picows.WSInvalidStatusError) and error.response is not None:
         headers = tuple((name.lower(), value) for name, value in error.response.headers.items())
         phrase = HTTPStatus(error.response.status).phrase
-        return UpgradeError(int(error.response.status), f"{shown(url)} answered {phrase} to the handshake", headers)
+        text = f"{shown(url)} answered {phrase} to the handshake"
+        return UpgradeError(int(error.response.status), text, headers, retry_after_s(headers, time.time()))
     return UpgradeError(502, f"{shown(url)} does not answer the handshake rightly: {error}")

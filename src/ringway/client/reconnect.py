@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ringway.client.retry import retry_after_s
 from ringway.core.backoff import longest_delay_s
 from ringway.errors import CommandError, ConfigError, ConnectionClosed, UpgradeError
 from ringway.protocol.close import SERVICE_RESTART, Retry, retry_of
 from ringway.protocol.move import Move, read_move
-from ringway.protocol.upgrade import value_of
 
 if TYPE_CHECKING:
     from random import Random
@@ -98,5 +98,4 @@ def asked_wait_s(error: BaseException) -> float:
     """How long whoever refused an attempt asks to stay away; 0 where it does not."""
     if not isinstance(error, UpgradeError):
         return 0.0
-    said = value_of(error.headers, "retry-after") or ""
-    return error.wait_s or (float(said) if said.isascii() and said.isdecimal() else 0.0)
+    return error.wait_s or retry_after_s(error.headers)

@@ -32,6 +32,8 @@ class Socket:
         """How many moves have led this socket to another node, without anybody's noticing."""
         self._wire: Wire | None = None
         self._loop = asyncio.get_running_loop()
+        self.opened_at = self._loop.time()
+        """When it was opened, or moved the last time, by the event loop's clock."""
         self._queue: deque[str | bytes] = deque()
         self._high = max_queue
         self._low = (max_queue or 0) // 4
@@ -185,6 +187,7 @@ class Socket:
     def moved(self, node: NodeName) -> None:
         """Ask again who was asked for a pong: the node before did not answer any more."""
         self.moves += 1
+        self.opened_at = self._loop.time()
         self._keepalive.repeat()
 
     def closed(self, code: int, reason: str) -> None:

@@ -1,7 +1,8 @@
 """One WebSocket connection as a client holds it: messages in and out, and an orderly end.
 
-picows splits the stream into frames and masks what is sent (`framing`); messages, control frames and the close handshake
-are judged here, by `protocol.message` and `protocol.closing`. The protocols above (`Socket`, `Link`) are receivers.
+picows splits the stream into frames and masks what is sent (`framing`); messages, control frames and the close
+handshake are judged here, by `protocol.message` and `protocol.closing`. The protocols above (`Socket`, `Link`) are
+receivers.
 
 A wire that follows moves outlives its connection: between two of them it is open, and holds what it is to send.
 """

@@ -39,15 +39,16 @@ class Link:
     def call_all(self, requests: Iterable[dict[str, Any]]) -> list[asyncio.Future[Reply]]:
         futures = []
         for request in requests:
+            if "unsubscribe" in request:
+                self.sent.append(f"unsubscribe {request['unsubscribe'].channel}")
+                futures.append(asyncio.get_running_loop().create_future())
+                continue
             channel = request["subscribe"].channel
             self.sent.append(f"subscribe {channel}")
             self.requests.append(request["subscribe"])
             self.answers[channel] = asyncio.get_running_loop().create_future()
             futures.append(self.answers[channel])
         return futures
-
-    def tell(self, **request: Any) -> None:
-        self.sent.append(f"unsubscribe {request['unsubscribe'].channel}")
 
     def cut(self) -> None:
         self.is_cut = True

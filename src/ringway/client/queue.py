@@ -1,0 +1,131 @@
+"""Queue of the commands by which a client enters and leaves channels: sent as fast as the server answers, no faster.
+
+A client of thousands of channels would spend its rate in one moment, be refused, ask again at once, and be
+disconnected. So at most `subscribes_max` commands are unanswered. If the server refuses one because there were too many
+(error 111), the whole queue rests for a pause with full jitter, which doubles until another command is taken.
+
+The queue is as long as the client has channels. Commands about one channel keep their order: one that comes behind a
+refused one is repeated behind it. What is not answered in time ends the connection.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ringway.core.backoff import next_delay_s
+from ringway.protocol.errorcode import TOO_MANY_REQUESTS
+from ringway.types import Channel
+
+if TYPE_CHECKING:
+    from random import Random
+
+    from ringway.client.channels import Entry
+    from ringway.client.config import ClientConfig
+    from ringway.client.link import Link
+    from ringway.protocol.command import Reply
+
+    Answer = asyncio.Future[Reply]
+
+
+class Order(NamedTuple):
+    """What is to be sent about a channel: a subscribe of `entry`, or an unsubscribe where that is None."""
+
+    channel: Channel
+    entry: "Entry | None"
+
+
+class CommandQueue:
+    """See the module.
+
+    `request` makes the command of an order in the moment of sending, or None where it is not wanted any more; `sent`
+    and `answered` are called with each order, the link that it went over, and the future of its answer.
+    """
+
+    def __init__(
+        self,
+        config: "ClientConfig",
+        rng: "Random",
+        request: Callable[[Order], dict[str, Any] | None],
+        sent: "Callable[[Order, Link, Answer], None]",
+        answered: "Callable[[Order, Link, Answer], None]",
+    ) -> None:
+        self._config = config
+        self._rng = rng
+        self._request = request
+        self._sent = sent
+        self._told = answered
+        self._link: Link | None = None
+        self._orders: deque[Order] = deque()
+        self._refused: list[Order] = []  # they come first after the rest
+        self._in_flight: dict[Answer, asyncio.TimerHandle] = {}  # each with its deadline
+        self._rests = 0  # in a row
+        self._rest: asyncio.TimerHandle | None = None
+
+    def reset(self, link: "Link | None") -> None:
+        """Forget everything, and send over `link` from now on."""
+        self._link = link
+        self._orders.clear()
+        self._refused.clear()
+        for timer in self._in_flight.values():
+            timer.cancel()
+        self._in_flight.clear()
+        self._rests = 0
+        if self._rest is not None:
+            self._rest.cancel()
+            self._rest = None
+
+    def put(self, *orders: Order) -> None:
+        """Send `orders` in this order, behind those that wait; do nothing where there is no connection."""
+        if self._link is not None:
+            self._orders.extend(orders)
+            self._pump()
+
+    def _pump(self) -> None:
+        """Send what may be sent: half of what may be in flight at least, so that frames carry many commands."""
+        link, room = self._link, self._config.subscribes_max - len(self._in_flight)
+        if link is None or not link.is_open or self._rest is not None or 2 * room < self._config.subscribes_max:
+            return
+        orders: list[Order] = []
+        requests: list[dict[str, Any]] = []
+        while self._orders and len(orders) < room:
+            order = self._orders.popleft()
+            request = self._request(order)
+            if request is not None:
+                orders.append(order)
+                requests.append(request)
+        loop = asyncio.get_running_loop()
+        for order, answer in zip(orders, link.call_all(requests), strict=True):
+            self._in_flight[answer] = loop.call_later(self._config.command_timeout_s, link.cut)
+            self._sent(order, link, answer)
+            answer.add_done_callback(partial(self._answered, order, link))
+
+    def _answered(self, order: Order, link: "Link", answer: "Answer") -> None:
+        deadline = self._in_flight.pop(answer, None)
+        if deadline is None or answer.exception() is not None:
+            return  # of a connection before this, or of one that has ended
+        deadline.cancel()
+        error = answer.result().error
+        if error is not None and error.code == TOO_MANY_REQUESTS:
+            self._refused.append(order)
+            self._take_rest()
+        elif any(refused.channel == order.channel for refused in self._refused):
+            self._refused.append(order)
+        else:
+            self._rests = 0 if error is None else self._rests
+            self._told(order, link, answer)
+        self._pump()
+
+    def _take_rest(self) -> None:
+        if self._rest is None:
+            config = self._config
+            pause_s = next_delay_s(self._rests, self._rng, base_s=config.backoff_base_s, cap_s=config.backoff_cap_s)
+            self._rests += 1
+            self._rest = asyncio.get_running_loop().call_later(pause_s, self._go_on)
+
+    def _go_on(self) -> None:
+        self._rest = None
+        self._orders.extendleft(reversed(self._refused))
+        self._refused.clear()
+        self._pump()
