@@ -130,6 +130,7 @@ class Timeline:
         self._handshakes: deque[asyncio.Future[Any]] = deque()
         self._listener: Any = None
         self._transport: Any = None
+        self._behind: Move | None = None  # what comes right behind the answer to a handshake
         self._tasks: list[asyncio.Task[Any]] = []
         monkeypatch.setattr(discovery, "_get", self._get)
         monkeypatch.setattr(opener, "_upgrade", self._upgrade)
@@ -174,6 +175,10 @@ class Timeline:
         self._listener = accept(_Request(), _Response({"protocol": protocol}))
         self._transport = Transport(self.note, self._listener.on_ws_disconnected)
         self._listener.on_ws_connected(self._transport)
+        if self._behind is not None:
+            move, self._behind = self._behind, None
+            self._transport.told = "signal"
+            self.loop.call_soon(self._listener.on_ws_close, close_payload(1012, move.reason()))
         return self._listener
 
     # events
@@ -228,6 +233,10 @@ class Timeline:
 
     def accept(self, protocol: str) -> None:
         self._handshakes.popleft().set_result(protocol)
+
+    def accept_moving(self, told: dict[str, str]) -> None:
+        self._behind = Move(NodeName(told["node"]), told["ticket"])
+        self.accept(told["protocol"])
 
     def refuse(self, status: int | None) -> None:
         error = ConnectionRefusedError() if status is None else ringway.UpgradeError(status, "refused")

@@ -3,14 +3,14 @@ import { type Place, ask, isAsked } from "./gateway.js";
 import type { Settings } from "./options.js";
 import * as pause from "./pause.js";
 
-/** Opens a WebSocket; true when it is open. `query` goes behind the query of the place. */
-export type Dial = (place: Place, query: Record<string, string>, timeoutMs: number) => Promise<boolean>;
+/** Opens a WebSocket to where `gateway` leads; true when it is open. `query` goes behind the query of the place. */
+export type Dial = (gateway: string, place: Place, query: Record<string, string>, timeoutMs: number) => Promise<boolean>;
 
 /**
  * One connecting phase: the gateways in random order, and again after a pause, until `signal` or until the settings'
- * time is up. Return the gateway that led to an open connection, or nothing.
+ * time is up. True when a connection is open.
  */
-export async function connect(settings: Settings, dial: Dial, signal: AbortSignal): Promise<string | undefined> {
+export async function connect(settings: Settings, dial: Dial, signal: AbortSignal): Promise<boolean> {
   const { gateways } = settings;
   if (gateways.length === 1 && !isAsked(gateways[0]!)) return connectAsItIs(settings, gateways[0]!, dial);
   let endsAt = Date.now() + settings.connectTimeoutMs;
@@ -20,7 +20,7 @@ export async function connect(settings: Settings, dial: Dial, signal: AbortSigna
     await pause.sleep(askedMs + ownMs, signal);
     return !signal.aborted;
   };
-  if (!(await wait(pause.due(gateways), 0))) return;
+  if (!(await wait(pause.due(gateways), 0))) return false;
   for (let attempt = 0; ; attempt++) {
     let refused = 0;
     for (const gateway of pause.shuffled(gateways, settings.random)) {
@@ -33,28 +33,27 @@ export async function connect(settings: Settings, dial: Dial, signal: AbortSigna
       pause.learn(gateway, found.windowMs);
       if (!(await wait(found.dueAt - Date.now(), 0))) {
         pause.leave(settings, gateway, found);
-        return;
+        return false;
       }
       for (const place of found.places) {
-        const opened = await dial(place, found.ticket ? { moves: newMark() } : {}, patience() / found.places.length);
-        if (opened) return gateway;
-        if (signal.aborted) return;
+        const query: Record<string, string> = found.ticket ? { moves: newMark() } : {};
+        if (await dial(gateway, place, query, patience() / found.places.length)) return true;
+        if (signal.aborted) return false;
       }
     }
-    if (signal.aborted || refused === gateways.length) return;
+    if (signal.aborted || refused === gateways.length) return false;
     const ownMs = pause.backoff(settings, attempt);
-    if (Date.now() + ownMs >= endsAt) return;
+    if (Date.now() + ownMs >= endsAt) return false;
     const askedMs = pause.due(gateways);
     settings.onEvent({ type: "failed", retryInMs: askedMs + ownMs });
-    if (!(await wait(askedMs, ownMs))) return;
+    if (!(await wait(askedMs, ownMs))) return false;
   }
 }
 
 /** A WebSocket's own URL is used as a browser uses it: once. */
-async function connectAsItIs(settings: Settings, url: string, dial: Dial): Promise<string | undefined> {
+async function connectAsItIs(settings: Settings, url: string, dial: Dial): Promise<boolean> {
   const found = await ask(settings, url, {}, 0, new AbortController().signal);
-  if (!("places" in found)) return;
-  return (await dial(found.places[0]!, {}, settings.connectTimeoutMs)) ? url : undefined;
+  return "places" in found && dial(url, found.places[0]!, {}, settings.connectTimeoutMs);
 }
 
 /** How often a session is tried to be resumed: a node that has too much to do refuses, and a page cannot see why. */
@@ -79,7 +78,7 @@ export async function follow(
     await pause.sleep(found.dueAt - Date.now(), signal);
     for (let attempt = 0; attempt < RESUMES_MAX && !signal.aborted; attempt++) {
       if (attempt) await pause.sleep(pause.backoff(settings, attempt - 1), signal);
-      if (await dial(place, { resume: "1", moves: newMark() }, settings.attemptTimeoutMs)) return true;
+      if (await dial(gateway, place, { resume: "1", moves: newMark() }, settings.attemptTimeoutMs)) return true;
     }
     return false;
   }

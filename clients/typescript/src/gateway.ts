@@ -89,10 +89,21 @@ export async function ask(
 async function refusal(answer: Response): Promise<Refusal> {
   const { status, headers } = answer;
   const body = await answer.json().catch(() => null); // it may be a proxy's page
-  const seconds = headers.get("retry-after") ?? ""; // which a page of another origin may not see
-  const waitMs = body?.wait_ms ?? (/^\d+$/.test(seconds) ? Number(seconds) * 1000 : 0);
+  const waitMs = body?.wait_ms || retryAfterMs(headers);
   return { forGood: status < 500 && !TEMPORARY_4XX.includes(status), waitMs: atMost(WAIT_MAX_MS, waitMs) };
 }
 
 /** `ms` where it is a time, and no longer than `most`. */
 const atMost = (most: number, ms: unknown): number => (Number(ms) > 0 ? Math.min(Number(ms), most) : 0);
+
+/** What `Retry-After` asks for, in seconds or as a date; a page of another origin may not see it. */
+function retryAfterMs(headers: Headers): number {
+  const said = headers.get("retry-after") ?? "";
+  if (/^\d+$/.test(said)) return Number(said) * 1000;
+  const now = dateOf(headers.get("date") ?? ""); // clocks differ: the server's own counts
+  return dateOf(said) - (now || Date.now());
+}
+
+/** An HTTP date in any of its three forms, or NaN; one form does not say that it is in GMT. */
+const dateOf = (text: string): number =>
+  /^[A-Z][a-z]+,? /.test(text) ? Date.parse(/\d{4}$/.test(text) ? `${text} GMT` : text) : NaN;

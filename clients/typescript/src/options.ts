@@ -27,6 +27,8 @@ export interface Options {
   moveTimeoutMs?: number;
   /** What may be sent during a move; beyond, the socket is closed with 1012. A move takes milliseconds. */
   heldBytesMax?: number;
+  /** Moves that are followed at once; one more each 5 s. Beyond, after growing pauses, and in the end the socket is closed with 1012. */
+  movesBurst?: number;
   /** The first pause between attempts is drawn from 0 to this; doubled with each. */
   backoffBaseMs?: number;
   /** No pause is drawn from beyond this. */
@@ -60,6 +62,7 @@ export function complete(options: Options, url: string): Settings {
     attemptTimeoutMs: 10_000,
     moveTimeoutMs: 8_000,
     heldBytesMax: 1 << 20,
+    movesBurst: 8,
     backoffBaseMs: 500,
     backoffCapMs: 20_000,
     onEvent: () => {},

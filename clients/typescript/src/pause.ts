@@ -58,8 +58,43 @@ export function take(settings: Settings, gateway: string): Placement | undefined
 }
 
 /** The pause after attempt number `attempt` (0 is the first): exponential, with full jitter. */
-export function backoff(settings: Settings, attempt: number): number {
-  return settings.random() * Math.min(settings.backoffCapMs, settings.backoffBaseMs * 2 ** attempt);
+export function backoff(settings: Settings, attempt: number, capMs = settings.backoffCapMs): number {
+  return settings.random() * Math.min(capMs, settings.backoffBaseMs * 2 ** attempt);
+}
+
+/** Moves that are followed after a pause, in a row: the next is not. */
+const PAUSES_MAX = 4;
+
+/** No pause before a move is drawn from beyond this: the ticket must be good after it. */
+const MOVE_PAUSE_MAX_MS = 4_000;
+
+/** How long it takes until one more move may be followed at once. */
+const EARN_MS = 5_000;
+
+/** How soon a socket follows its next move: a server that moves it again and again does not set the speed. */
+export class Pace {
+  readonly #settings: Settings;
+  #free: number;
+  #at = Date.now();
+  #paused = 0;
+
+  constructor(settings: Settings) {
+    this.#settings = settings;
+    this.#free = settings.movesBurst;
+  }
+
+  /** How long to pause before the next move is followed; nothing where it is not to be. */
+  next(): number | undefined {
+    const now = Date.now();
+    this.#free = Math.min(this.#settings.movesBurst, this.#free + Math.max(0, now - this.#at) / EARN_MS);
+    this.#at = now;
+    if (this.#free >= 1) {
+      this.#free--;
+      this.#paused = 0;
+      return 0;
+    }
+    return this.#paused === PAUSES_MAX ? undefined : backoff(this.#settings, this.#paused++, MOVE_PAUSE_MAX_MS);
+  }
 }
 
 /** `items` in random order. One alone costs no draw. */

@@ -43,6 +43,7 @@ export class Wire {
   #move: Move | undefined; // only while one is under way
   #closing: [code: number | undefined, reason: string | undefined] | undefined; // what the user asked for
   #giveUp = new AbortController();
+  readonly #pace: pause.Pace;
   readonly #face: Face;
   readonly #settings: Settings;
   readonly #protocols: string[];
@@ -50,6 +51,7 @@ export class Wire {
   constructor(face: Face, settings: Settings, protocols: string[]) {
     this.#face = face;
     this.#settings = settings;
+    this.#pace = new pause.Pace(settings);
     this.#protocols = protocols;
   }
 
@@ -72,12 +74,9 @@ export class Wire {
 
   /** Connect; the face is told how that ends. */
   async open(): Promise<void> {
-    const gateway = await connect(this.#settings, this.#dial, this.#giveUp.signal);
-    if (gateway !== undefined) this.#gateway = gateway;
-    else {
-      this.#face.erred();
-      this.#face.closed(ABNORMAL, "", false);
-    }
+    if (await connect(this.#settings, this.#dial, this.#giveUp.signal)) return;
+    this.#face.erred();
+    this.#face.closed(ABNORMAL, "", false);
   }
 
   /** Send; during a move hold, and give the move up where that is too much. */
@@ -96,7 +95,7 @@ export class Wire {
     else if (!this.#move) closeWith(this.#socket, this.#closing);
   }
 
-  readonly #dial: Dial = (place, query, timeoutMs) =>
+  readonly #dial: Dial = (gateway, place, query, timeoutMs) =>
     new Promise((resolve) => {
       const { signal } = this.#giveUp;
       if (signal.aborted) return resolve(false);
@@ -119,17 +118,18 @@ export class Wire {
       socket.onerror = () => {}; // the close that follows tells as much
       socket.onclose = fail;
       // Nothing may come between: the first message, or a send of the user's, must find all in its place.
-      socket.onopen = () => done(this.#adopt(socket, place.node, query["moves"] ?? ""));
+      socket.onopen = () => done(this.#adopt(socket, gateway, place.node, query["moves"] ?? ""));
     });
 
   /** Take `socket`, which is open, as the present one. */
-  #adopt(socket: WebSocket, node: string, mark: string): boolean {
+  #adopt(socket: WebSocket, gateway: string, node: string, mark: string): boolean {
     const move = this.#move;
     if (move && socket.protocol !== this.protocol) {
       this.#giveUp.abort(); // not what the user speaks
       return false;
     }
     this.#socket = socket;
+    this.#gateway = gateway; // a move may be told in this very turn
     this.#mark = mark;
     this.node = node;
     socket.onmessage = (event) => this.#received(event);
@@ -162,8 +162,12 @@ export class Wire {
     const { signal } = this.#giveUp;
     this.#move = { from: this.node, beganAt: Date.now(), held: [], bytes: 0 };
     letGo(this.#socket!).close(NORMAL, this.#mark);
+    const pauseMs = this.#pace.next();
+    if (pauseMs === undefined) return this.#end(RESTART, "", true);
     const timer = setTimeout(() => this.#giveUp.abort(), this.#settings.moveTimeoutMs);
-    const resumed = await follow(this.#settings, this.#gateway, { node, ticket }, this.#dial, signal);
+    await pause.sleep(pauseMs, signal);
+    const resumed =
+      !signal.aborted && (await follow(this.#settings, this.#gateway, { node, ticket }, this.#dial, signal));
     clearTimeout(timer);
     if (!resumed) this.#end(RESTART, "", true);
   }

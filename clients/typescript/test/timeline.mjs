@@ -153,6 +153,11 @@ export class Timeline {
     transport.onopen?.();
   }
 
+  accept_moving({ protocol, node, ticket }) {
+    this.accept(protocol);
+    this.signal({ node, ticket });
+  }
+
   refuse() {
     const transport = this.handshakes.shift();
     transport.onerror?.();

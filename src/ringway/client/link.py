@@ -75,6 +75,11 @@ class Link:
         """Whether commands may be sent."""
         return self._wire is not None and self._wire.is_open
 
+    @property
+    def failure(self) -> BaseException | None:
+        """What went wrong on this side, where the end was not the server's doing."""
+        return self._wire.failure if self._wire is not None else None
+
     async def open(self, url: str, terms: Terms, timeout_s: float, follow: "Follow | None") -> None:
         """Connect to the node at `url` and introduce the client; each within `timeout_s`. With `follow` obey moves.
 
