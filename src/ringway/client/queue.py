@@ -1,8 +1,11 @@
 """Queue of the commands by which a client enters and leaves channels: sent as fast as the server answers, no faster.
 
 A client of thousands of channels would spend its rate in one moment, be refused, ask again at once, and be
-disconnected. So at most `subscribes_max` commands are unanswered. If the server refuses one because there were too many
-(error 111), the whole queue rests for a pause with full jitter, which doubles until another command is taken.
+disconnected. So at most a window of commands is unanswered, as with TCP's segments (RFC 5681): `subscribes_max` at
+first. Where the server refuses a command because there were too many (error 111), the window is halved, and the whole
+queue rests for a pause with full jitter, which doubles until another command is taken. From then on the window grows by
+one for each that is answered in full. It outlives the connection; if commands are unanswered at the end of one, that
+halves it too, for a server ends connections that ask too much (close 3013).
 
 The queue is as long as the client has channels. Commands about one channel keep their order: one that comes behind a
 refused one is repeated behind it. What is not answered in time ends the connection.
@@ -60,12 +63,15 @@ class CommandQueue:
         self._orders: deque[Order] = deque()
         self._refused: list[Order] = []  # they come first after the rest
         self._in_flight: dict[Answer, asyncio.TimerHandle] = {}  # each with its deadline
+        self._window = float(config.subscribes_max)
         self._rests = 0  # in a row
         self._rest: asyncio.TimerHandle | None = None
 
     def reset(self, link: "Link | None") -> None:
         """Forget everything, and send over `link` from now on."""
         self._link = link
+        if self._in_flight:
+            self._window = max(1.0, self._window / 2)
         self._orders.clear()
         self._refused.clear()
         for timer in self._in_flight.values():
@@ -83,9 +89,8 @@ class CommandQueue:
             self._pump()
 
     def _pump(self) -> None:
-        """Send what may be sent: half of what may be in flight at least, so that frames carry many commands."""
-        link, room = self._link, self._config.subscribes_max - len(self._in_flight)
-        if link is None or not link.is_open or self._rest is not None or 2 * room < self._config.subscribes_max:
+        link, room = self._link, int(self._window) - len(self._in_flight)
+        if link is None or not link.is_open or self._rest is not None:
             return
         orders: list[Order] = []
         requests: list[dict[str, Any]] = []
@@ -113,15 +118,18 @@ class CommandQueue:
         elif any(refused.channel == order.channel for refused in self._refused):
             self._refused.append(order)
         else:
-            self._rests = 0 if error is None else self._rests
+            self._rests = 0
+            self._window = min(self._config.subscribes_max, self._window + 1 / self._window)
             self._told(order, link, answer)
-        self._pump()
+        if 2 * len(self._in_flight) <= self._window:
+            self._pump()  # not for each answer: frames are to carry many commands
 
     def _take_rest(self) -> None:
         if self._rest is None:
             config = self._config
             pause_s = next_delay_s(self._rests, self._rng, base_s=config.backoff_base_s, cap_s=config.backoff_cap_s)
             self._rests += 1
+            self._window = max(1.0, self._window / 2)
             self._rest = asyncio.get_running_loop().call_later(pause_s, self._go_on)
 
     def _go_on(self) -> None:

@@ -142,12 +142,15 @@ class Wire(EndListener):
     def finish(self, code: int, reason: str = "") -> None:
         """Begin the close handshake, behind all that was sent; during a move, at its end. Idempotent.
 
-        Where the server has not answered within the close timeout, the connection is cut.
+        If the server has not answered within the close timeout, the connection is cut. If messages are held, the
+        timeout begins at the end of the move, which has a deadline of its own.
         """
         if not self.is_open:
             return
         if self._passage is not None:
             self._passage.closing = close_payload(code, reason)
+            if not self._passage.held:
+                self._expire_later()
             return
         self._send_close(close_payload(code, reason))
         self._expire_later()

@@ -29,14 +29,14 @@ QUICK = ringway.ClientConfig(
 """Pauses that a test can wait for."""
 
 
-async def until(condition: Callable[[], Any], what: str = "the condition") -> None:
+async def until(condition: Callable[[], Any], what: str = "the condition", patience_s: float = PATIENCE_S) -> None:
     """Wait until `condition` holds."""
     try:
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(patience_s):
             while not condition():
                 await asyncio.sleep(0.002)
     except TimeoutError:
-        raise AssertionError(f"{what} did not come about in {PATIENCE_S:g} s") from None
+        raise AssertionError(f"{what} did not come about in {patience_s:g} s") from None
 
 
 class ScriptedNode:

@@ -17,7 +17,7 @@ MOVES = 200
 
 
 async def test_nothing_is_lost_doubled_or_reordered_while_a_socket_is_moved() -> None:
-    async with Cluster("n1", "n2", "n3") as cluster, ringway.connect(cluster.gateway.url) as ws:
+    async with Cluster("n1", "n2", "n3") as cluster, ringway.connect(cluster.gateway.url, moves_burst=MOVES) as ws:
         over = False
 
         async def send() -> int:
@@ -201,6 +201,23 @@ async def test_a_close_during_a_move_takes_no_longer_than_any_other() -> None:
         await until(lambda: cluster.nodes["n2"].paths, "the second handshake")
         await ws.close()
         assert ws.close_code == 1006
+
+
+async def test_a_close_during_a_move_waits_for_it_where_messages_are_held() -> None:
+    async with Cluster("n1", "n2") as cluster:
+        ws = await ringway.connect(cluster.gateway.url, close_timeout=0.1)
+        session = cluster.session
+        cluster.nodes["n2"].hold_handshake = True
+        cluster.move(session)
+        await until(lambda: cluster.nodes["n2"].paths, "the second handshake")
+        await ws.send("last words")
+        closing = asyncio.create_task(ws.close(3210, "done"))
+        await asyncio.sleep(0.3)  # more than the close timeout
+        cluster.nodes["n2"].hold_handshake = False
+        await closing
+        assert session.received == ["last words"]
+        assert session.over == (3210, "done")
+        assert ws.close_code == 3210
 
 
 async def test_pings_that_the_donor_did_not_answer_are_answered_by_the_target() -> None:

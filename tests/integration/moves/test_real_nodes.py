@@ -19,7 +19,11 @@ MOVES = 20
 
 async def test_a_python_client_is_moved_and_loses_nothing() -> None:
     events: list[ringway.Event] = []
-    async with RealCluster("n1", "n2") as cluster, ringway.Client(cluster.url, on_event=events.append) as client:
+    config = ringway.ClientConfig(moves_burst=MOVES)
+    async with (
+        RealCluster("n1", "n2") as cluster,
+        ringway.Client(cluster.url, config=config, on_event=events.append) as client,
+    ):
         over = False
 
         async def publish() -> int:

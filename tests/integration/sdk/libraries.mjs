@@ -10,6 +10,7 @@ const [library, gateway, countText] = process.argv.slice(2);
 const count = Number(countText);
 const moves = [];
 const Socket = RingwaySocket.with({
+  movesBurst: 1000,
   gateways: gateway,
   transport: WebSocket,
   onEvent: (event) => event.type === 'moved' && moves.push(event),

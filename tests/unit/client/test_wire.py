@@ -1,0 +1,83 @@
+"""What a wire sends while its peer does not read, over a transport that the test plays."""
+
+from typing import Any
+
+import pytest
+
+from ringway.client.wire import Wire
+from ringway.errors import ConnectionClosed
+from ringway.protocol.frame import PING, PONG, TEXT
+
+
+class Frame:
+    rsv1 = rsv2 = rsv3 = False
+    fin = True
+
+    def __init__(self, opcode: int, payload: bytes) -> None:
+        self.msg_type = opcode
+        self._payload = payload
+
+    def get_payload_as_bytes(self) -> bytes:
+        return self._payload
+
+
+class Transport:
+    is_disconnected = False
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[int, bytes]] = []
+
+    def send(self, opcode: int, payload: bytes) -> None:
+        self.sent.append((int(opcode), payload))
+
+
+class Receiver:
+    def opened(self, wire: Wire) -> None:
+        """Nothing is done with it."""
+
+    def received(self, opcode: int, payload: bytes) -> None:
+        """Nothing is done with it."""
+
+
+@pytest.fixture
+async def wire() -> Wire:
+    made = Wire(Receiver(), 1 << 20, 1.0)  # type: ignore[arg-type]
+    made.on_ws_connected(Transport())  # type: ignore[arg-type]
+    return made
+
+
+def transport_of(wire: Wire) -> Any:
+    return wire._transport
+
+
+def ping(wire: Wire, payload: bytes) -> None:
+    wire.on_ws_frame(transport_of(wire), Frame(PING, payload))  # type: ignore[arg-type]
+
+
+async def test_pings_are_answered_each_as_long_as_pongs_are_read(wire: Wire) -> None:
+    ping(wire, b"1")
+    ping(wire, b"2")
+    assert transport_of(wire).sent == [(PONG, b"1"), (PONG, b"2")]
+
+
+async def test_of_pings_whose_pongs_are_not_read_the_newest_alone_is_answered(wire: Wire) -> None:
+    """RFC 6455, 5.5.3."""
+    wire.pause_writing()
+    for number in range(1000):
+        ping(wire, b"%d" % number)
+        wire.send_newest(TEXT, b"{}")
+    assert transport_of(wire).sent == []
+    wire.resume_writing()
+    assert sorted(transport_of(wire).sent) == [(TEXT, b"{}"), (PONG, b"999")]
+    ping(wire, b"more")
+    assert transport_of(wire).sent[-1] == (PONG, b"more")
+
+
+async def test_nothing_that_was_kept_back_is_sent_behind_a_close(wire: Wire) -> None:
+    wire.pause_writing()
+    ping(wire, b"1")
+    wire._send_close(b"")
+    wire.resume_writing()
+    assert [opcode for opcode, _ in transport_of(wire).sent] == [8]
+    with pytest.raises(ConnectionClosed):
+        wire.send(TEXT, b"late")
