@@ -46,7 +46,13 @@ async def main(port: int, count: int, policy: str) -> None:
     issuer = Issuer("0badcafe")
     rng = random.Random(1)
     directory = Directory(issuer)
-    gateway = Gateway(GatewayConfig(port=port), directory, Steering(policy, b"bench"), Mint(b"bench"), rng)
+    gateway = Gateway(
+        GatewayConfig(port=port, address_asks_per_s=0.0, address_share=1.0),
+        directory,
+        Steering(policy, b"bench"),
+        Mint(b"bench"),
+        rng,
+    )
     await gateway.start()
     me = Report(name=NodeName("gw"), incarnation=Incarnation(issuer), role=Role.GATEWAY, seq=0, url="http://gw")
     await directory.join(hub.open(), me, rng)

@@ -131,7 +131,8 @@ class Gate:
     def refuse(self, transport: asyncio.Transport, answer: bytes) -> None:
         """Send a socket its last `answer`; it is closed when it has heard it."""
         files = self._files
-        if len(self._farewells) >= min(FAREWELLS_MAX, max(files.new // 2, files.stay - self._staying())):
+        free = files.files - files.own - self._staying() - self.opening
+        if len(self._farewells) >= min(FAREWELLS_MAX, max(files.new // 2, free)):
             next(iter(self._farewells)).cut()
         farewell = _Farewell(transport, self._farewells)
         transport.set_protocol(farewell)

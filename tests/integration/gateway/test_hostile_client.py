@@ -194,6 +194,7 @@ async def test_pipelined_requests_without_reading_are_stopped(start_rig):
                 await loop.sock_sendall(sock, PLAIN * 1000)
 
         asking = asyncio.create_task(ask_on_and_on())
+        await eventually(lambda: rig.stats.requests["healthz"] > 1000)
         await settled(lambda: rig.stats.requests["healthz"])
         asking.cancel()
         await asyncio.gather(asking, return_exceptions=True)

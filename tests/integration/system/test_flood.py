@@ -36,7 +36,7 @@ def metrics(system: System, name: str) -> dict[str, float]:
 
 async def knock(port: int, path: str) -> tuple[int, dict[str, str], Any, Peer]:
     peer = await Peer.tcp(port)
-    status, headers, body = await peer.handshake(head(path))
+    status, headers, body = await peer.handshake(head(path, host="127.0.0.1"))
     return status, headers, json.loads(body) if body else None, peer
 
 
