@@ -135,7 +135,7 @@ def handshake(path: str = "/", key: str | None = None, **headers: str | None) ->
     """Return a client's handshake. Headers replace (`Upgrade=...`) or, when None, remove the usual ones."""
     key = key or base64.b64encode(os.urandom(16)).decode()
     usual: dict[str, str | None] = {
-        "Host": "gateway.test",
+        "Host": "localhost",
         "Upgrade": "websocket",
         "Connection": "Upgrade",
         "Sec_WebSocket_Version": "13",

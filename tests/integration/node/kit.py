@@ -64,7 +64,7 @@ def ring(weights: dict[NodeName, float], before: dict[NodeName, float] | None = 
 def head(path: str = PATH, method: str = "GET", version: str = "1.1", **headers: str | None) -> bytes:
     """A handshake request; headers are given as `sec_websocket_key="..."`, None leaves one out."""
     fields: dict[str, str | None] = {
-        "host": "node.example",
+        "host": "localhost",
         "connection": "Upgrade",
         "upgrade": "websocket",
         "sec_websocket_version": "13",

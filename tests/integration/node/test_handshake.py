@@ -67,8 +67,8 @@ def ticket(node: str = "n1", *, nonce: bytes = b"nonce-01", now: float | None = 
         ({f"x_{i}": "1" for i in range(70)}, 431),
         ({f"x_{i}": "1" for i in range(140)}, 431),
         ({"cookie": "c" * 17_000}, 431),
-        ({"path": "http://node.example" + PATH}, 101),
-        ({"path": "ftp://node.example" + PATH}, 400),
+        ({"path": "http://localhost" + PATH}, 101),
+        ({"path": "ftp://localhost" + PATH}, 400),
         ({"x_a": "a\0b"}, 400),
         ({"host": "two hosts"}, 400),
     ],
@@ -98,9 +98,9 @@ async def test_the_json_subprotocol_is_answered(start_node: StartNode) -> None:
     ("origin", "status"),
     [
         (None, 101),
-        ("http://node.example", 101),
-        ("http://node.example:80", 101),
-        ("HTTP://NODE.example", 101),
+        ("http://localhost", 101),
+        ("http://localhost:80", 101),
+        ("HTTP://LOCALhost", 101),
         ("https://app.example", 101),  # allowed by configuration
         ("https://app.example:444", 403),
         ("http://app.example", 403),
@@ -110,7 +110,7 @@ async def test_the_json_subprotocol_is_answered(start_node: StartNode) -> None:
         ("https://evilapp.example", 403),
         ("https://app.example@evil.example", 403),
         ("file://", 403),
-        ("http://node.example:8080", 403),
+        ("http://localhost:8080", 403),
         ("", 403),
     ],
 )
