@@ -10,7 +10,12 @@ from ringway.testing.system import free_port
 
 def test_a_host_that_cannot_be_one_is_one_line_and_exit_code_2(tmp_path):
     gateway = ("gateway", "--backend", "ws://127.0.0.1:1", "--port", "0")
-    for words, why in (((*gateway, "--host"), "cannot listen on"), ((*gateway, "--admin-host"), "cannot be opened")):
+    refused = {
+        (*gateway, "--host"): "cannot listen on",
+        (*gateway, "--admin-host"): "cannot be opened",
+        ("up", "--host"): "the gateway port",
+    }
+    for words, why in refused.items():
         done = run(tmp_path, *words, "a" * 70)
         assert done.returncode == 2, done.stderr
         [line] = [line for line in done.stderr.splitlines() if not line.startswith("{")]

@@ -14,7 +14,6 @@ REFUSED = {
     "option that is no text": (("explain", "--key", HALF), "is not UTF-8"),
     "command that is no text": ((HALF,), "is not UTF-8"),
     "deep data": (("pub", "room", DEEP, "--url", "ws://127.0.0.1:1"), "nested too deep"),
-    "no host for up": (("up", "--host", "a" * 70), "the gateway port"),
     "negative seed": (("simulate", "--seed", "-5"), "seed: Expected `int` >= 0"),
     "pace of nothing": (("simulate", "--moves-per-s", "nan"), "give a number above 0"),
     "engine and backend": (("gateway", "--engine", "nats://h", "--backend", "ws://h"), "exclude each other"),
