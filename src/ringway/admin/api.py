@@ -69,7 +69,7 @@ def build_api(admin: Admin, version: str, hosts: Collection[str] | None = ()) ->
     return Litestar(
         route_handlers=[healthz, readyz, metrics, nodes, gateways, *own],
         guards=[] if hosts is None else [host_guard(hosts)],
-        exception_handlers={ConfigError: _refuse},
+        exception_handlers={ConfigError: _refuse, UnicodeDecodeError: _unreadable, RecursionError: _unreadable},
         # No pages to try it out: those load scripts of others, which could then steer the gateway.
         openapi_config=OpenAPIConfig(title="Ringway admin", version=version, render_plugins=[JsonRenderPlugin()]),
         logging_config=None,
@@ -79,3 +79,8 @@ def build_api(admin: Admin, version: str, hosts: Collection[str] | None = ()) ->
 def _refuse(_: Request[Any, Any, Any], error: ConfigError) -> Response[dict[str, Any]]:
     """Answer who asked for what cannot be."""
     return Response({"status_code": 400, "detail": str(error)}, status_code=400)
+
+
+def _unreadable(_: Request[Any, Any, Any], error: UnicodeDecodeError | RecursionError) -> Response[dict[str, Any]]:
+    """Answer who sent what no decoder can read: text that is no UTF-8, values that are nested too deep."""
+    return Response({"status_code": 400, "detail": f"the request cannot be read: {error}"}, status_code=400)

@@ -186,7 +186,9 @@ class _Handler(logging.Handler):
         try:
             self._write(self.format(record))
         except Exception as error:  # a library's own call was wrong; the log must not fail by it
-            self._write(f"{record.name}: {record.msg!r} cannot be written as a line: {error!r}")
+            record.msg = f"{record.msg!r} does not go with {record.args!r}: {error!r}"
+            record.args = record.exc_info = record.exc_text = record.stack_info = None
+            self._write(self.format(record))
 
 
 @contextmanager

@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import urllib.request
 from contextlib import contextmanager, suppress
@@ -148,3 +149,49 @@ def test_refusals_are_summed_up_each_second(tmp_path):
     assert len(refusals) < 200
     told = sum(event.get("repeated", 1) for event in refusals)
     assert told == 1000
+
+
+LAST_RESORTS = """
+import asyncio, logging, threading, warnings
+from ringway.app.log import LogConfig, open_log
+
+class Broken:
+    def __del__(self):
+        raise ValueError("in a finaliser")
+
+async def main():
+    asyncio.get_running_loop().call_soon(lambda: 1 / 0)
+    await asyncio.sleep(0)
+
+with open_log(LogConfig(format="json")):
+    warnings.warn("a warning")
+    thread = threading.Thread(target=lambda: {}["in a thread"])
+    thread.start()
+    thread.join()
+    Broken()
+    asyncio.run(main())
+    logging.getLogger("library").error("%d", "no number")
+    logging.getLogger("library").error("a text with half a pair \\ud83d")
+"""
+
+
+def test_what_python_would_print_goes_the_same_way(tmp_path):
+    done = subprocess.run([sys.executable, "-c", LAST_RESORTS], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0
+    lines = done.stderr.splitlines()
+    for word in ("a warning", "in a thread", "in a finaliser", "ZeroDivisionError", "no number", "half a pair \\ud83d"):
+        [line] = [line for line in lines if word in line]
+        assert json.loads(line)["level"] in ("warning", "error")
+
+
+def test_a_terminal_that_is_stopped_stops_neither_the_start_nor_the_end_of_up(tmp_path, nobody_reads):
+    _, writing = nobody_reads
+    words = ("up", "--nodes", "0", "--port", str(free_port()), "--admin-port", "0")
+    up = subprocess.Popen([*RINGWAY, *words], env=environ_of(tmp_path), stdout=writing, stderr=writing)
+    try:
+        wait_for((tmp_path / "up.json").exists, "up to be ready", 60)
+        up.send_signal(signal.SIGTERM)
+        assert up.wait(30) == 0
+    finally:
+        up.kill()
+        up.wait()

@@ -225,3 +225,17 @@ async def test_a_name_that_could_be_anybodys_reads_nothing_on_loopback(control: 
     assert (await ask(elsewhere, "GET", target, host="ops.example"))[0] == 200
     listed = build_api(app_admin(control), "0", {"ops.example"})
     assert (await ask(listed, "GET", target, host="ops.example"))[0] == 200
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b'{"policy":"\xff"}', b"[" * 100_000, b'{"policy":"\\ud83d"}', b"\xff"],
+    ids=["no UTF-8", "deep", "half", "byte"],
+)
+@pytest.mark.parametrize(("method", "path"), [("PUT", "/v1/policy"), ("POST", "/v1/freeze")], ids=["policy", "freeze"])
+async def test_a_body_that_cannot_be_read_is_the_senders_fault(
+    control: Fake, method: str, path: str, body: bytes
+) -> None:
+    status, answer = await ask(build_api(app_admin(control), "0"), method, path, body)
+    assert status == 400
+    assert answer["detail"]
