@@ -120,6 +120,8 @@ def _check_settings(loaded: Loaded) -> None:
         raise ConfigError(
             f"static.backends ({origin}) is for gateways without nodes: leave it out, or `ringway gateway`"
         )
+    if config.engine.url.startswith("memory:"):
+        raise ConfigError("the engine memory:// is for one process, and here several are started; leave --engine out")
     if config.engine.url and (config.up.nats_port or config.up.nats_sync_always):
         name = "up.nats_port" if config.up.nats_port else "up.nats_sync_always"
         raise ConfigError(

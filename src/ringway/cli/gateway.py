@@ -5,6 +5,7 @@ import typer
 from ringway.app.config import Layer, load_joined
 from ringway.cli.option import ConfigFile, StateDir, takes_settings
 from ringway.cli.process import run_process
+from ringway.errors import ConfigError
 
 
 @takes_settings(
@@ -19,6 +20,9 @@ def gateway(flags: Layer, config_file: ConfigFile = None, state: StateDir = None
     Example: ringway gateway --port 8000 --backend ws://127.0.0.1:9001 --backend ws://127.0.0.1:9002,weight=2
     """
     loaded = load_joined(flags=flags, file=config_file, state=state)
+    if loaded.config.static.backends and state:
+        origin = loaded.origin("static.backends")
+        raise ConfigError(f"--state {state} names a system to join, and static.backends ({origin}) need none; give one")
     loaded.check_policy()
     config = loaded.config
     from ringway.app.wire import run_gateway

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ringway.sim.summary import Summary
 
 PLACEMENT = "placement"
+DEFAULT_SCENARIO = "scale-out"
 
 Progress = Callable[[float], None]
 
@@ -88,7 +89,7 @@ def simulate(
             help=f"{', '.join(name for name in SCENARIOS if name != 'script')}; a TOML file; or placement, "
             "for keys alone.",
         ),
-    ] = "scale-out",
+    ] = DEFAULT_SCENARIO,
     policy: Annotated[
         list[str] | None, typer.Option("--policy", metavar="POLICY", help="A policy. Give it once for each.")
     ] = None,
@@ -135,6 +136,12 @@ def simulate(
     asked = Asked(policy or [], baseline or [], pace or [], balance or [], html, as_json)
     if drain and not from_cluster:
         raise ConfigError("--drain needs --from-cluster; otherwise take the scenario scale-in, or a file with events")
+    if (config_file or state) and not from_cluster:
+        raise ConfigError("--config and --state say with what --from-cluster begins; give that as well")
+    if from_cluster and what != DEFAULT_SCENARIO:
+        raise ConfigError(f"--from-cluster begins with the running system, not with {what}; give one of them")
+    if what == PLACEMENT and (pace or balance):
+        raise ConfigError("placement moves nobody: leave --moves-per-s and --balance out")
     if what == PLACEMENT:
         _placement(asked, given, keys)
     elif from_cluster:

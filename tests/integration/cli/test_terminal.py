@@ -129,3 +129,9 @@ def test_an_output_that_takes_nothing_is_told_in_one_line(system, words):
     assert done.returncode == 1
     [line] = done.stderr.splitlines()
     assert line.startswith("ringway: the output cannot be written (No space left on device)")
+
+
+def test_a_secret_file_is_used_where_a_system_runs(system):
+    done = run(system.state, "node", "--secret-file", "/nonexistent")
+    assert done.returncode == 2
+    assert "the secret file /nonexistent cannot be read" in done.stderr
