@@ -19,7 +19,7 @@ from ringway.client.follow import Follow
 from ringway.client.link import Link, raw, result_of
 from ringway.client.opener import Terms
 from ringway.client.reconnect import Again, Reconnect, deciding, is_final, is_final_close
-from ringway.client.route import Route, Way
+from ringway.client.route import CHANNELS_PATH, Route, Way
 from ringway.client.subscription import OnPresence, OnPublication, Subscription
 from ringway.core.backoff import next_delay_s
 from ringway.errors import CommandError, ConnectionClosed, RingwayError
@@ -38,9 +38,6 @@ from ringway.protocol.command import (
 from ringway.protocol.command import StreamPosition as Since
 from ringway.protocol.move import Move
 from ringway.types import NodeName
-
-PATH = "/connection/websocket"
-"""Where nodes serve channels."""
 
 
 class Client:
@@ -68,7 +65,7 @@ class Client:
     ) -> None:
         self._config = config or ClientConfig()
         self._rng = rng or SystemRandom()  # no state of its own: clients are many, draws are few
-        self._route = Route(url, via=via, key=key, path=PATH, ssl=ssl)
+        self._route = Route(url, via=via, key=key, path=CHANNELS_PATH, ssl=ssl)
         self._terms = Terms(
             self._config.message_bytes_max, self._config.close_timeout_s, self._config.read_buffer_bytes, ssl=ssl
         )
@@ -139,11 +136,9 @@ class Client:
             if link is not None:
                 link.finish()
                 await link.wait_gone()
-        except asyncio.CancelledError:
+        finally:
             if link is not None:
                 link.cut()
-            raise
-        finally:
             if self._task is not None:
                 self._task.cancel()
                 await asyncio.gather(self._task, return_exceptions=True)

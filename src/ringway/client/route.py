@@ -13,6 +13,9 @@ from ringway.protocol.move import Move
 if TYPE_CHECKING:
     from random import Random
 
+CHANNELS_PATH = "/connection/websocket"
+"""Where nodes serve channels."""
+
 WAIT_S_MAX = 60.0
 """A slot is waited for up to this."""
 
