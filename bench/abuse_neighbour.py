@@ -13,8 +13,8 @@ import uvloop
 
 from abuse_peer import Peer, commands
 
-RATE = 200
-SUBSCRIBERS = 10
+RATE = 100
+SUBSCRIBERS = 5
 
 
 async def follow(peer: Peer, delays: list[float]) -> None:

@@ -76,6 +76,16 @@ class GatewayEdgeConfig(GatewayListenerConfig, frozen=True, kw_only=True, forbid
             extra={"unit": "s"},
         ),
     ] = 15.0
+    unsent_bytes_max: Annotated[
+        int,
+        msgspec.Meta(
+            description="Bytes for a client that the kernel takes without having sent them (TCP_NOTSENT_LOWAT): what a "
+            "client that does not read holds there.",
+            ge=4096,
+            le=1024 * 1024 * 1024,
+            extra={"unit": "bytes"},
+        ),
+    ] = 128 * 1024
     tcp_keepalive_s: Annotated[
         int,
         msgspec.Meta(

@@ -30,6 +30,7 @@ from ringway.gateway.stats import Stats
 from ringway.gateway.visitor import Visitor
 from ringway.net.listening import Listening, listen
 from ringway.net.liveness import watch_peers_of
+from ringway.net.unsent import bound_unsent
 from ringway.protocol.forwarded import read_networks
 from ringway.protocol.host import is_loopback
 from ringway.protocol.ticket import Mint
@@ -106,7 +107,13 @@ class Gateway:
         """Listen. Raise `ConfigError` where the address cannot be had."""
         host, port = self._config.host, self._config.port
         try:
-            self._server = await listen(lambda: Visitor(self._door), host, port, self._config.backlog)
+            self._server = await listen(
+                lambda: Visitor(self._door),
+                host,
+                port,
+                self._config.backlog,
+                lambda sock: bound_unsent(sock, self._config.unsent_bytes_max),
+            )
         except OSError as error:
             raise ConfigError(
                 f"the gateway cannot listen on {host}:{port} ({error.strerror or error}); "

@@ -16,6 +16,7 @@ from ringway.core.files import FileBudget
 from ringway.core.pending import Pending
 from ringway.framing import FramingProtocol
 from ringway.net import listening
+from ringway.net.unsent import bound_unsent
 from ringway.node.handshake import Handshake, Welcome
 from ringway.node.latency import Latency
 from ringway.protocol.forwarded import read_networks
@@ -23,9 +24,6 @@ from ringway.protocol.forwarded import read_networks
 if TYPE_CHECKING:
     from ringway.node.config import NodeConfig
     from ringway.node.stats import Stats
-
-UNSENT_BYTES_MAX: int | None = getattr(socket, "TCP_NOTSENT_LOWAT", None)
-"""The option that bounds what the kernel holds of a connection and has not sent (tcp(7)); Linux and macOS have it."""
 
 READ_BUFFER_BYTES = 2048
 """picows' minimum; it grows with what comes, and most clients send little."""
@@ -220,8 +218,7 @@ async def listen(config: "NodeConfig", gate: Gate, welcome: Welcome) -> listenin
 
     def prepare(sock: socket.socket) -> None:  # what is accepted has the same
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, config.receive_buffer_bytes)
-        if UNSENT_BYTES_MAX is not None:
-            sock.setsockopt(socket.IPPROTO_TCP, UNSENT_BYTES_MAX, config.unsent_bytes_max)
+        bound_unsent(sock, config.unsent_bytes_max)
 
     return await listening.listen(
         lambda: Handshake(config, gate, welcome, take_over, trusted), config.host, config.port, config.backlog, prepare
