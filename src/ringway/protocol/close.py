@@ -53,7 +53,7 @@ _ROWS = (
         3010, "insufficient state", Retry.BACKOFF, "node", "publications of a channel are missing; recover, or learn it"
     ),
     CloseCode(3012, "no pong", Retry.BACKOFF, "node", "a ping was not answered in time"),
-    CloseCode(3013, "too many requests", Retry.BACKOFF, "node", "more commands a second than allowed"),
+    CloseCode(3013, "too many requests", Retry.BACKOFF, "node", "more commands or frames a second than allowed"),
     CloseCode(3500, "invalid token", Retry.NEVER, "node", "a token was sent, and this node checks none"),
     CloseCode(3501, "bad request", Retry.NEVER, "node", "a command that cannot be read, or out of order"),
     CloseCode(3502, "stale", Retry.NEVER, "node", "no connect command in time"),
