@@ -128,7 +128,7 @@ class GatewayEdgeConfig(GatewayListenerConfig, frozen=True, kw_only=True, forbid
         int,
         msgspec.Meta(
             description="Proxied WebSockets at one time (two descriptors each); further ones get 503. "
-            "0: as many as the open-file limit of the process allows.",
+            "0: as many as open files allow, which is the most in any case.",
             ge=0,
             le=10_000_000,
         ),

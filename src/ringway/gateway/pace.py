@@ -71,7 +71,8 @@ class Pace:
                 self._slots.turn_away(now, self._horizon_s),
             )
         horizon_s = self._hold_s if held else self._horizon_s
-        wait_s = self._slots.take(now, horizon_s, small=self.limits.outstanding.shares.is_small(address))
+        small = self._slots.wait_s(now) > 0 and self.limits.outstanding.shares.is_small(address)
+        wait_s = self._slots.take(now, horizon_s, small=small)
         if wait_s is None:
             self._stats.turned_away += 1
             away_s = self._slots.turn_away(now, horizon_s)

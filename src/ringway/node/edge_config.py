@@ -31,7 +31,7 @@ class NodeEdgeConfig(ClientBounds, frozen=True, kw_only=True, forbid_unknown_fie
         int,
         msgspec.Meta(
             description="Connections at one time; more get 503. 0: as many as open files allow, less what is kept for "
-            "the process itself and for newcomers.",
+            "the process itself and for newcomers; that is the most in any case.",
             ge=0,
             le=10_000_000,
         ),
