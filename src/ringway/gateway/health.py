@@ -178,8 +178,10 @@ class Checks:
     async def _probe(self, backend: Backend) -> str:
         address = backend.address
         tls = self._tls if address.tls else None
+        within_s = self._config.health_timeout_s
+        deadline = asyncio.get_running_loop().time() + within_s
         reader, writer = await connector().streams(
-            address.host, address.port, self._config.health_timeout_s, ssl=tls, limit=_STATUS_BYTES_MAX
+            address.host, address.port, within_s, ssl=tls, limit=_STATUS_BYTES_MAX
         )
         try:
             if not backend.check:
@@ -188,7 +190,7 @@ class Checks:
                 f"GET {backend.check} HTTP/1.1\r\nHost: {backend.checked_as}\r\nConnection: close\r\n"
                 "User-Agent: ringway\r\n\r\n".encode()
             )
-            async with asyncio.timeout(self._config.health_timeout_s):
+            async with asyncio.timeout_at(deadline):
                 return _judge(await reader.readline())
         finally:
             writer.transport.abort()
