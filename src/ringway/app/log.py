@@ -181,7 +181,7 @@ class _Handler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         about = {"event": record.msg, "level": record.levelname.lower(), "logger": record.name}
-        if not self._repeats.admits(about):
+        if not self._repeats.admits(about, f"{record.pathname}:{record.lineno}"):
             return
         try:
             self._write(self.format(record))

@@ -10,7 +10,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 KINDS_MAX = 1024
-"""Kinds that are counted in one second. Those beyond are counted by their event alone."""
+"""Kinds that are counted in one second. Those beyond are counted as one."""
+
+BEYOND = ("kinds beyond the bound",)
 
 WINDOW_S = 1.0
 
@@ -37,15 +39,18 @@ class Repeats:
         """Whether lines were counted that no summary has told yet."""
         return bool(self._last)
 
-    def admits(self, event: Mapping[str, Any]) -> bool:
-        """Whether the line of `event` is to be written; else it is counted for the summary."""
-        key = (str(event.get("event")), *(str(event.get(name)) for name in ABOUT))
+    def admits(self, event: Mapping[str, Any], origin: str = "") -> bool:
+        """Whether the line of `event` is to be written; else it is counted for the summary.
+
+        `origin` tells its kind where the text of the event does not: libraries put addresses and ids into it.
+        """
+        key = (origin or str(event.get("event")), *(str(event.get(name)) for name in ABOUT))
         with self._lock:
             now = self._clock()
             if now >= self._ends_at and not self._last:
                 self._begin(now)
             if key not in self._seen and len(self._seen) >= KINDS_MAX:
-                key = key[:1]
+                key = BEYOND
             self._seen[key] = self._seen.get(key, 0) + 1
             if self._seen[key] <= self._per_s_max:
                 return True

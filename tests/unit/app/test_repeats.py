@@ -51,6 +51,17 @@ def test_what_is_left_at_the_end_is_told_at_once():
     assert repeats.summaries(at_once=True) == [{"event": "x", "repeated": 1}]
 
 
+def test_texts_that_differ_each_time_are_one_kind_where_they_come_from_one_place():
+    repeats = Repeats(5, Clock())
+    told = [{"event": f"Exception in callback <Handle at {number:#x}>"} for number in range(100)]
+    assert sum(repeats.admits(event, "asyncio/base_events.py:1785") for event in told) == 5
+
+
+def test_events_without_number_are_bounded_as_well():
+    repeats = Repeats(1, Clock())
+    assert sum(repeats.admits({"event": f"event {number}"}) for number in range(10 * KINDS_MAX)) == KINDS_MAX + 1
+
+
 def test_kinds_are_bounded():
     repeats = Repeats(1, Clock())
     admitted = sum(repeats.admits({"event": "a report", "member": str(number)}) for number in range(10 * KINDS_MAX))
