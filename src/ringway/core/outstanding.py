@@ -5,6 +5,7 @@ tickets were redeemed, not which: those that end first are taken to be them, as 
 whose WebSocket a gateway opens itself is charged until that is done, and what its node tells of it is left out.
 """
 
+from collections import deque
 from heapq import heappop, heappush
 
 from ringway.core.address import AddressShares
@@ -21,7 +22,7 @@ class Outstanding:
     def __init__(self) -> None:
         self.shares = AddressShares()
         self._tickets: list[tuple[float, str]] = []  # a heap, by the time at which each ends
-        self._carried = 0  # came through a gateway, and were not told by their node yet
+        self._carried: deque[float] = deque()  # until when the node of each may still tell of it
 
     def issue(self, address: str, ends_at: float) -> None:
         """Charge `address` for a ticket."""
@@ -34,20 +35,27 @@ class Outstanding:
         """Charge `address` for a WebSocket that is being opened for it."""
         self.shares.add(address)
 
-    def finish(self, address: str, *, came: bool) -> None:
-        """Charge it no more: the WebSocket is open, or will not be. `came`: with a ticket, which its node will tell."""
+    def finish(self, address: str, told_until: float | None = None) -> None:
+        """Charge it no more: the WebSocket is open, or will not be.
+
+        `told_until`: it came with a ticket of ours, of which its node tells until then, if it lives.
+        """
         self.shares.remove(address)
-        self._carried += came
+        if told_until is not None:
+            self._carried.append(told_until)
 
     def redeemed(self, count: int) -> None:
         """Take note that so many tickets more were redeemed."""
-        carried = min(count, self._carried)
-        self._carried -= carried
+        carried = min(count, len(self._carried))
+        for _ in range(carried):
+            self._carried.popleft()
         for _ in range(min(count - carried, len(self._tickets))):
             self._drop()
 
     def expire(self, now: float) -> None:
-        """Forget the tickets whose time has passed."""
+        """Forget the tickets whose time has passed, and what no node will tell any more."""
+        while self._carried and self._carried[0] <= now:
+            self._carried.popleft()
         while self._tickets and self._tickets[0][0] <= now:
             self._drop()
 

@@ -22,6 +22,9 @@ from ringway.protocol.head import Head
 from ringway.protocol.proxy_header import peer_of
 from ringway.protocol.response import retry_after
 
+TOLD_S = 3.0
+"""A node that redeemed a ticket has said so by then: it reports each second."""
+
 _PAUSE_S = 2.0
 
 _log = structlog.get_logger()
@@ -96,10 +99,13 @@ class AddressLimits:
         self._relays.add(address)
         self.outstanding.begin(address)
 
-    def opened(self, address: str, *, came: bool) -> None:
-        """Count a handshake no more that `begin` counted. `came`: the WebSocket is open; `over` ends it."""
+    def opened(self, address: str, *, came: bool, ours: bool) -> None:
+        """Count a handshake no more that `begin` counted.
+
+        `came`: the WebSocket is open; `over` ends it. `ours`: with a ticket of this gateway, which its node redeemed.
+        """
         self._handshakes.remove(address)
-        self.outstanding.finish(address, came=came)
+        self.outstanding.finish(address, self._clock() + TOLD_S if ours else None)
         if not came:
             self._relays.remove(address)
 

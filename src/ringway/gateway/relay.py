@@ -183,7 +183,7 @@ class Relays:
     async def _open(self, client: asyncio.Transport, head: Head, upgrade: Upgrade, early: bytes, address: str) -> None:
         """Open one relay, or answer why not and close the connection."""
         stats = self._stats
-        came = False
+        came = ours = False
         try:
             wish = Wish(client, head, upgrade, self._affinity, address)
             async with asyncio.timeout(self._config.handshake_deadline_s):
@@ -208,9 +208,10 @@ class Relays:
             _log.exception("a handshake failed by a fault of the gateway")
             client.abort()
         else:
+            ours = place.held and self._placer.tickets
             came = self._begin(client, wish, place, answer, early)
         finally:
-            self._limits.opened(address, came=came)
+            self._limits.opened(address, came=came, ours=ours)
 
     def _begin(self, client: asyncio.Transport, wish: Wish, place: Place, answer: Answer, early: bytes) -> bool:
         """Carry the WebSocket from now on; return False where its client has left meanwhile."""

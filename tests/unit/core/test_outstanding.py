@@ -32,8 +32,8 @@ def test_what_a_gateway_opened_itself_is_charged_meanwhile_and_told_once() -> No
     made.begin("b")
     made.begin("c")
     assert made.shares.total == 3
-    made.finish("b", came=True)
-    made.finish("c", came=False)
+    made.finish("b", told_until=5.0)
+    made.finish("c")
     made.redeemed(1)
     assert (made.shares.count("a"), made.shares.total) == (1, 1), "the one redeemed was b's"
     made.redeemed(1)
@@ -46,3 +46,13 @@ def test_it_is_bounded(monkeypatch) -> None:
     for number in range(100):
         made.issue("a", float(number))
     assert made.shares.count("a") == 10
+
+
+def test_of_what_no_node_told_in_time_nothing_is_left_out_later() -> None:
+    made = Outstanding()
+    made.begin("b")
+    made.finish("b", told_until=5.0)
+    made.issue("a", 100.0)
+    made.expire(5.0)
+    made.redeemed(1)
+    assert made.shares.total == 0
