@@ -112,7 +112,7 @@ async def test_a_server_that_hangs_does_not_confirm(server: EmbeddedNats, engine
             )
     finally:
         end(server, signal.SIGCONT)
-    assert type(results[0]) is Unconfirmed
+    assert isinstance(results[0], Unconfirmed)
     assert {type(result) for result in results[1:]} == {EngineAway}
     await until(lambda: engine.up)
     await engine.history.append(ROOM, b"2", CHAT)

@@ -115,7 +115,7 @@ class EngineConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         int,
         msgspec.Meta(
             description="How much the history of a namespace may take on each NATS server; beyond it the oldest goes "
-            "before its time. NATS sets as much aside, or half or a quarter of it where its own limits allow no more. "
+            "before its time. NATS sets as much aside, or a part of it where its own limits allow no more. "
             "0: as much as the server allows, then publications are refused.",
             ge=0,
             extra={"unit": "bytes"},

@@ -189,18 +189,29 @@ class Keeper:
         changed = adapted_config(info.config, wanted)
         if info.clustered and not info.state.last_seq and info.age_s > NEW_S:
             changed = with_new_life(changed or info.config)
-        return info if changed is None else await self._ask_for_room("UPDATE", changed)
+        had = info.config.get("max_bytes", -1)
+        had = had if 0 < had < wanted["max_bytes"] else 0
+        return info if changed is None else await self._ask_for_room("UPDATE", changed, had)
 
-    async def _ask_for_room(self, request: str, config: dict[str, Any]) -> Info:
-        """Make or change the stream; with less in bytes where NATS cannot set so many aside (it does at once)."""
+    async def _ask_for_room(self, request: str, config: dict[str, Any], had: int = 0) -> Info:
+        """Make or change the stream; with less in bytes where NATS cannot set so many aside (it does at once).
+
+        A stream that `had` less than is wanted now gets all of it, or keeps what it had.
+        """
         wanted = config["max_bytes"]
         while True:
             info = await self._inquiry.api(f"STREAM.{request}.{self.name}", config)
-            if info.error is None or not is_full(info.error) or config["max_bytes"] // 2 < BYTES_LEAST:
+            less = had or config["max_bytes"] // 2
+            if info.error is None or not is_full(info.error) or not (had or BYTES_LEAST) <= less < config["max_bytes"]:
                 break
-            config = {**config, "max_bytes": config["max_bytes"] // 2}
-        if info.error is None and config["max_bytes"] != wanted:
-            _log.info("NATS sets less aside for history", stream=self.name, bytes=config["max_bytes"], wanted=wanted)
+            config = {**config, "max_bytes": less}
+        taken = config["max_bytes"]
+        if info.error is None and taken not in (wanted, had):
+            if request == "CREATE":
+                # It may be all that there is, and other namespaces want some too.
+                taken = max(taken // 2, BYTES_LEAST)
+                info = await self._inquiry.api(f"STREAM.UPDATE.{self.name}", {**config, "max_bytes": taken})
+            _log.info("NATS sets less aside for history", stream=self.name, bytes=taken, wanted=wanted)
         return info
 
     def _look_soon(self) -> "asyncio.Task[Info | EngineError]":

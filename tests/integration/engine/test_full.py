@@ -178,6 +178,30 @@ async def test_a_bound_of_ones_own_never_fills_the_server(start: Start, tmp_path
         await engine.close()
 
 
+async def test_a_small_server_has_room_for_several_namespaces_and_they_keep_it(start: Start, tmp_path: Path) -> None:
+    server = start(NatsServer(tmp_path, "n", jetstream="max_file_store: 8MB"))
+    assert isinstance(server, NatsServer)
+    namespaces = [Retention(name, 100, 600) for name in ("one", "two", "three")]
+
+    async def sizes() -> list[int]:
+        """Have the streams, and return how much is set aside for each."""
+        settings = HistorySettings("file", bytes_max=1 << 30)
+        engine = await open_nats(f"nats://localhost:{server.port}", name="a", history=settings)
+        try:
+            for retention in namespaces:
+                await engine.history.keep(retention)
+            stream = engine._wire.jetstream()
+            infos = [await stream.stream_info(f"rw=ringway={retention.namespace}") for retention in namespaces]
+            return [info.config.max_bytes or 0 for info in infos]
+        finally:
+            await engine.close()
+
+    first = await sizes()
+    assert min(first) >= 1 << 20
+    assert sum(first) <= 8 << 20
+    assert await sizes() == first
+
+
 async def test_members_lead_on_after_nats_lost_what_it_had_in_memory(start: Start, tmp_path: Path) -> None:
     server = start(NatsServer(tmp_path, "n"))
     assert isinstance(server, NatsServer)
