@@ -236,7 +236,7 @@ async def test_a_client_that_ends_and_then_resets_is_known_at_once_to_be_lost(re
 
 async def test_no_deadline_ends_a_connection_that_still_takes_what_it_was_sent(start_rig, backend):
     made, url = backend
-    rig, client, node = await made.relay(start_rig, url, close_answer_s=0.4, linger_s=0.4)
+    rig, client, node = await made.relay(start_rig, url, close_answer_s=0.8, linger_s=0.8)
     client.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
     sent = server_frame(0x2, b"x" * 60_000) * 60 + server_frame(CLOSE, DONE)
     sending = asyncio.create_task(node.send(sent))
@@ -247,7 +247,8 @@ async def test_no_deadline_ends_a_connection_that_still_takes_what_it_was_sent(s
         got += piece
         with suppress(ConnectionError):
             await client.send(masked(0x89, b"?"))  # which a connection that was cut off answers with a reset
-        await asyncio.sleep(0.05)
+        if len(got) < len(sent) - 400_000:  # the rest is in the buffers of this end
+            await asyncio.sleep(0.05)
     assert got == sent
     await sending
     await client.close()
