@@ -36,7 +36,7 @@ class Caller(asyncio.Protocol):
 
 
 async def main(port: int, connections: int, seconds: float, path: str) -> None:
-    request = f"GET {path} HTTP/1.1\r\nHost: bench.test\r\n\r\n".encode()
+    request = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
     loop = asyncio.get_running_loop()
     callers = [
         (await loop.create_connection(lambda: Caller(request), "127.0.0.1", port))[1] for _ in range(connections)

@@ -44,7 +44,7 @@ def find(binary: str) -> str | None:
 def _ringway(directory: Path, port: int, backend_port: int) -> list[str]:
     return [
         PYTHON, "-m", "ringway", "gateway", "--port", str(port), "--backend", f"ws://127.0.0.1:{backend_port}",
-        "--health-interval-s", "3600", "--state", str(directory),
+        "--health-interval-s", "3600",
     ]  # fmt: skip
 
 
