@@ -57,7 +57,9 @@ class Node:
 
     async def start(self) -> int:
         engine = MemoryHub().open()
-        config = NodeConfig(ping_interval_s=3600, shed_handshakes=False, namespaces=("default:history_size=100",))
+        config = NodeConfig(
+            ping_interval_s=3600, shed_handshakes=False, allowed_hosts=("*",), namespaces=("default:history_size=100",)
+        )
         mint = Mint(b"bench")
         self._node = ChannelNode(config, NodeName("n1"), Incarnation("00000001"), engine, mint, rng=Latest())
         await self._node.start()

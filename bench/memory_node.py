@@ -19,7 +19,7 @@ from ringway.types import Incarnation, NodeName
 
 async def serve(url: str) -> None:
     engine = await open_nats(url, name="n1")
-    config = NodeConfig(shed_handshakes=False)
+    config = NodeConfig(shed_handshakes=False, allowed_hosts=("*",))
     node = ChannelNode(config, NodeName("n1"), Incarnation("00000001"), engine, Mint(b"bench"))
     await node.start()
     gc.collect()

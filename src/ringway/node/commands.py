@@ -14,7 +14,7 @@ from ringway.node.refusal import refuse
 from ringway.node.subscribe import leave, subscribe, subscribe_waits
 from ringway.protocol.channel import check_channel
 from ringway.protocol.close import BAD_REQUEST, INVALID_TOKEN
-from ringway.protocol.codec import EMPTY, encode
+from ringway.protocol.codec import EMPTY, encode, encode_error
 from ringway.protocol.command import (
     COMMAND_ID_MAX,
     Command,
@@ -72,12 +72,14 @@ def asks_for_much(command: Command) -> bool:
     return command.history is not None or command.presence is not None or command.presence_stats is not None
 
 
-def refuse_rate(shared: "Shared", command: Command) -> bytes | None:
-    """Return the reply to a command that came over the rate."""
-    if command.id <= 0:
-        return None
+def refuse_rate(shared: "Shared", commands: list[Command]) -> list[bytes]:
+    """Return the replies to `commands`, which came over the rate: all alike, so that a flood of them costs little."""
     limit = shared.config.commands_per_s
-    return refuse(shared, command.id, command_error(TOO_MANY_REQUESTS, f"{limit:g} commands a second are allowed"))
+    error = command_error(TOO_MANY_REQUESTS, f"{limit:g} commands a second are allowed")
+    tail = encode_error(1, error).removeprefix(b'{"id":1')
+    replies = [b'{"id":%d%b' % (command.id, tail) for command in commands if command.id > 0]
+    shared.stats.errors[TOO_MANY_REQUESTS] += len(replies)
+    return replies
 
 
 def _refuse_unreadable(shared: "Shared", connection: "Connection", command: Unreadable) -> bytes:

@@ -24,7 +24,6 @@ from ringway.errors import ProtocolError
 from ringway.framing import FramingProtocol, free_heads
 from ringway.node.allowance import Allowance, Pause
 from ringway.node.flow import FlowingSocket, nowhere
-from ringway.node.intake import IGNORED_MAX
 from ringway.node.keepalive import Beat
 from ringway.node.subscribe import leave
 from ringway.node.worker import Backlog, Goodbye
@@ -150,8 +149,9 @@ class Connection(FlowingSocket):
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         """Take one frame. Whatever goes wrong costs this connection, and no other."""
-        if self.allowance.ignored > IGNORED_MAX:
-            return  # it is cut; what was read before that still comes
+        if self._state is State.OVER and self.handover is None:
+            self._shared.intake.ignore(self, frame.payload_size)
+            return
         self._shared.stats.frames_in += 1
         opcode = cast(int, frame.msg_type)  # an IntEnum, whatever its stub says
         if self._state is State.OVER or self._closing is not closing.State.OPEN:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ringway.node.connection import Connection
     from ringway.node.shared import Shared
 
-IGNORED_MAX = 8192
+IGNORED_MAX = 4096
 """Frames that are read and dropped after a close, each 16 KiB counted as one more; then the connection is cut."""
 
 
@@ -64,8 +64,11 @@ class Intake:
 
     def ignore(self, connection: "Connection", size: int) -> None:
         """Drop a frame of `size` bytes that came after the end; cut a client that hardly awaits our close frame."""
-        ignored = connection.allowance.ignored = connection.allowance.ignored + 1 + size // 16384
-        if ignored > IGNORED_MAX:
+        allowance = connection.allowance
+        if allowance.ignored > IGNORED_MAX:
+            return  # it is cut; what was read before that still comes
+        allowance.ignored += 1 + size // 16384
+        if allowance.ignored > IGNORED_MAX:
             connection.cut()
 
     def _pace(self, connection: "Connection") -> None:

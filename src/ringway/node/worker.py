@@ -130,8 +130,7 @@ class Workers:
 
     def refuse(self, connection: "Connection", frame: bytes) -> None:
         """Refuse the commands of `frame`, which came over the rate."""
-        commands = decode_commands(frame)
-        connection.reply([reply for command in commands if (reply := refuse_rate(self.shared, command)) is not None])
+        connection.reply(refuse_rate(self.shared, decode_commands(frame)))
 
     def take_goodbye(self, connection: "Connection", goodbye: Goodbye) -> None:
         """End a connection when the commands that came before are carried out."""
