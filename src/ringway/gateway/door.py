@@ -30,6 +30,9 @@ _OWN = frozenset({"/gateway", "/healthz", "/readyz"})
 _HEALTHY = response(200, b'{"status":"ok"}', ("Cache-Control", "no-store"))
 _HEALTHY_CLOSE = response(200, b'{"status":"ok"}', ("Cache-Control", "no-store"), close=True)
 
+FAREWELLS_MAX = 4096
+"""Connections that are being told at one time why they are refused; fewer where open files are few."""
+
 EVICTIONS_MAX = 2
 """For each connection that comes: enough to make up for room that became less meanwhile."""
 
@@ -61,6 +64,7 @@ class Door:
         self._stats = stats
         self._clock = clock
         self._visitors: Pending[Visitor] = Pending()
+        self._spoken: dict[Visitor, None] = {}  # those that something was read from, the longest ago first
         self._trusted = read_networks(config.trusted_proxies)
         self._hosts = read_hosts(config.allowed_hosts).union(host_at(config.public_url))
         self.on_loopback = False
@@ -81,8 +85,11 @@ class Door:
         room = self._files.pending_max(self._relays.files, self._config.heads_pending_max)
         address = self._limits.peer(visitor.transport)
         for _ in range(EVICTIONS_MAX):
-            if len(self._visitors) + len(self.farewells) < room or not self._evict(now, room, address):
+            if len(self._visitors) + len(self.farewells) < room:
                 break
+            if not self._evict(now, room, address):
+                self._turn_away(visitor)
+                return
         self._visitors.add(visitor, address, now)
         visitor.deadline = now + self._config.head_deadline_s
         stats.heads_pending = len(self._visitors)
@@ -91,21 +98,40 @@ class Door:
         """Close one connection, so that another can come; return whether there was one."""
         if 2 * len(self.farewells) > room and self.farewells.cut_oldest():
             return True
-        victim = self._visitors.victim(now, newcomer) or self._visitors.oldest()
+        victim = self._visitors.victim(now, newcomer) or next(iter(self._spoken), None)
         if victim is None:
-            return self.farewells.cut_oldest()
+            return False
         self.exit(victim)
         self._stats.evicted += 1
         victim.transport.abort()
         return True
 
+    def _turn_away(self, visitor: "Visitor") -> None:
+        """Tell a connection to come again: all others have only just come, and their requests may be here already."""
+        self._stats.evicted += 1
+        files = self._files
+        spare = files.files - files.own - self._relays.files - len(self._visitors)
+        if len(self.farewells) >= max(files.new // 2, min(FAREWELLS_MAX, spare)):
+            self.farewells.cut_oldest()
+        pause_s = str(2 + self._stats.evicted % 8)  # not all at one moment
+        visitor.refuse(
+            UpgradeError(503, "too many connections come at once; come again later", (("Retry-After", pause_s),))
+        )
+
+    def begun(self, visitor: "Visitor") -> None:
+        """Take note that a connection has sent a part of a request."""
+        self._spoken[visitor] = None
+
     def answered(self, visitor: "Visitor") -> None:
         """Take note that a connection has sent a whole request: of those that idle it is the last to go."""
         self._visitors.renew(visitor, self._clock())
+        self._spoken.pop(visitor, None)
+        self._spoken[visitor] = None
 
     def exit(self, visitor: "Visitor") -> None:
         """Forget a connection that speaks no HTTP any more. Idempotent."""
         self._visitors.remove(visitor)
+        self._spoken.pop(visitor, None)
         self._stats.heads_pending = len(self._visitors)
 
     def deadline(self, *, waiting: bool) -> float:

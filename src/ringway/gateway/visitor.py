@@ -57,8 +57,10 @@ class Visitor(asyncio.Protocol):
             self._answer(reader)
         elif reader.problem is not None:
             self.refuse(reader.problem, reader.method)
-        elif reader.partial and not waited:
-            self.deadline = self._door.deadline(waiting=True)
+        elif reader.partial:
+            self._door.begun(self)
+            if not waited:
+                self.deadline = self._door.deadline(waiting=True)
 
     def _answer(self, reader: HeadReader) -> None:
         """Answer what has come, as much as one turn of the loop may be used for."""

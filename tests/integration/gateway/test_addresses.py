@@ -9,6 +9,8 @@ import pytest
 from cluster_kit import Cluster, channel_node, cluster, node
 from gateway_kit import Rig, answer_101, eventually, handshake, raw_backend, read_head
 
+from ringway.core import pending
+
 GREEDY, OTHER = "127.0.0.2", "127.0.0.3"
 ASK = b"GET /gateway HTTP/1.1\r\nHost: x\r\n\r\n"
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -29,14 +31,28 @@ async def test_silent_sockets_of_one_address_go_before_slow_ones_of_others(start
     await slow.send(HEALTH[:10])
     silent = [await rig.dial(GREEDY) for _ in range(60)]
     await eventually(lambda: rig.stats.evicted >= 30 and rig.stats.heads_pending <= 20)
-    assert [await raw.rest() for raw in silent[:10]] == [b""] * 10
     await asyncio.sleep(0.6)  # until those that are left are called silent
     more = [await rig.dial(GREEDY) for _ in range(60)]
     await eventually(lambda: rig.stats.connections == 121)
+    assert await silent[0].rest() == b""
     newcomer = await rig.dial(OTHER)
     await newcomer.send(HEALTH)
     assert (await newcomer.response())[0] == 200
     assert len(more) == 60
+
+
+async def test_in_a_crowd_of_one_address_everybody_has_an_answer(start_rig, monkeypatch):
+    monkeypatch.setattr(pending, "SILENT_AFTER_S", 60.0)  # all have only just come
+    rig = await start_rig(heads_pending_max=20)
+    crowd = [await rig.dial(GREEDY) for _ in range(50)]
+    for raw in crowd:
+        await raw.send(HEALTH)
+    answers = [await raw.response() for raw in crowd]
+    assert {status for status, _, _ in answers} == {200, 503}
+    assert all("retry-after" in headers for status, headers, _ in answers if status == 503)
+    other = await rig.dial(OTHER)
+    await other.send(HEALTH)
+    assert (await other.response())[0] == 200
 
 
 @pytest.mark.parametrize("request_", [b"", HEALTH], ids=["the first", "a later one"])
