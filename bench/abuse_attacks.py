@@ -91,14 +91,11 @@ async def presence_stats(peer: Peer) -> None:
 
 
 async def recover(peer: Peer) -> None:
-    epochs = [
-        (await peer.ask({"history": {"channel": f"kept{n}", "limit": 0}}))[0]["history"]["epoch"] for n in range(16)
-    ]
     rounds = [
         request
         for n in range(16)
         for request in (
-            {"subscribe": {"channel": f"kept{n}", "recover": True, "epoch": epochs[n], "offset": 0}},
+            {"subscribe": {"channel": f"kept{n}", "recover": True, "epoch": "", "offset": 0}},
             {"unsubscribe": {"channel": f"kept{n}"}},
         )
     ]
