@@ -17,7 +17,8 @@ from ringway.engine import embedded
 from ringway.engine.embedded import EmbeddedNats
 from ringway.engine.nats import open_nats
 from ringway.errors import ConfigError, EngineUnsuitable
-from ringway.ports import Engine
+from ringway.ports import Engine, Retention
+from ringway.types import Channel
 
 PATIENCE_S = 20
 
@@ -47,6 +48,17 @@ async def lease_of(server: EmbeddedNats, holder: str) -> int | None:
     engine: Engine = await open_nats(server.url, name="test")
     try:
         return await engine.lease.acquire("leader", holder, 60)
+    finally:
+        await engine.close()
+
+
+async def history_of(server: EmbeddedNats, payload: bytes) -> list[bytes]:
+    """Store `payload`, and return what is kept then."""
+    kept, room = Retention("default", 10, 600), Channel("room")
+    engine: Engine = await open_nats(server.url, name="test")
+    try:
+        await engine.history.append(room, payload, kept)
+        return [found for _, found in (await engine.history.read(room, kept, 0, 10)).publications]
     finally:
         await engine.close()
 
@@ -82,14 +94,16 @@ async def test_it_listens_on_loopback_only_and_wants_the_password(server: Embedd
 
 
 async def test_it_comes_back_where_it_was_with_what_it_stored(server: EmbeddedNats) -> None:
+    """History is in files. The lease is not, so that it is to be had where they are full, but its numbers grow."""
     first = await lease_of(server, "a")
+    stored = await history_of(server, b"before")
     port, url = server.port, server.url
     assert server.pid is not None
     os.kill(server.pid, signal.SIGKILL)
     await until(lambda: not server.running)
     await server.start()
     assert (server.port, server.url) == (port, url)
-    assert await lease_of(server, "b") is None
+    assert await history_of(server, b"after") == [*stored, b"after"]
     again = await lease_of(server, "a")
     assert first is not None
     assert again is not None
