@@ -64,6 +64,9 @@ class Door:
         self._stats = stats
         self._clock = clock
         self._visitors: Pending[Visitor] = Pending()
+        self._sweeps = (clock(), clock())
+        """When the last two were. Who is silent is judged as of the one before the last: a process that was busy has
+        not listened since."""
         self._spoken: dict[Visitor, None] = {}  # those that something was read from, the longest ago first
         self._trusted = read_networks(config.trusted_proxies)
         self._hosts = read_hosts(config.allowed_hosts).union(host_at(config.public_url))
@@ -87,18 +90,18 @@ class Door:
         for _ in range(EVICTIONS_MAX):
             if len(self._visitors) + len(self.farewells) < room:
                 break
-            if not self._evict(now, room, address):
+            if not self._evict(room, address):
                 self._turn_away(visitor)
                 return
         self._visitors.add(visitor, address, now)
         visitor.deadline = now + self._config.head_deadline_s
         stats.heads_pending = len(self._visitors)
 
-    def _evict(self, now: float, room: int, newcomer: str) -> bool:
+    def _evict(self, room: int, newcomer: str) -> bool:
         """Close one connection, so that another can come; return whether there was one."""
         if 2 * len(self.farewells) > room and self.farewells.cut_oldest():
             return True
-        victim = self._visitors.victim(now, newcomer) or next(iter(self._spoken), None)
+        victim = self._visitors.victim(self._sweeps[0], newcomer) or next(iter(self._spoken), None)
         if victim is None:
             return False
         self.exit(victim)
@@ -141,6 +144,7 @@ class Door:
     def sweep(self) -> None:
         """Close connections whose time has passed; call it a few times a second."""
         now = self._clock()
+        self._sweeps = (self._sweeps[1], now)
         for visitor in [visitor for visitor in self._visitors if visitor.deadline <= now]:
             self._stats.evicted += 1
             visitor.expire()

@@ -61,6 +61,7 @@ class Gate:
         "_opening_max",
         "_stats",
         "_staying",
+        "_ticks",
         "latency",
         "opened",
     )  # fmt: skip
@@ -83,6 +84,14 @@ class Gate:
         self._files = files
         self._staying = staying
         self._stats = stats
+        self._ticks = (clock(), clock())  # when the last two were
+
+    def tick(self) -> None:
+        """Let time pass; call it several times a second.
+
+        Who is silent is judged as of the tick before the last: a process that was busy has not listened since.
+        """
+        self._ticks = (self._ticks[1], self._clock())
 
     def close(self) -> None:
         """Cut all handshakes that are under way, and who is being told that there is no room."""
@@ -108,7 +117,7 @@ class Gate:
 
     def make_room(self, newcomer: str) -> bool:
         """Close a socket that has said nothing, for one of the address `newcomer`; return whether there was one."""
-        victim = self._opening.victim(self._clock(), newcomer)
+        victim = self._opening.victim(self._ticks[0], newcomer)
         if victim is None:
             return False
         self._stats.evicted += 1

@@ -265,6 +265,7 @@ class ChannelNode:
                 self._drain.tick(now)
                 shared.arrivals.tick(now)
                 shared.outbox.check()
+                shared.gate.tick()
                 self._tell_refusals(now)
                 shared.streams.sweep()
                 self._reporter.poll()

