@@ -60,6 +60,17 @@ class Output(io.TextIOWrapper):
         return OutputFailed(error)
 
 
+class Closed(io.TextIOBase):
+    """Standard output that the caller has closed: whoever writes there is told, and no library drops it in silence."""
+
+    encoding = "utf-8"
+    errors = "strict"
+
+    def write(self, text: str) -> int:
+        """Raise `OutputFailed`."""
+        raise OutputFailed(None)
+
+
 class Errors(io.TextIOWrapper):
     """Standard error, where what cannot be written is lost: there is no other place to say so."""
 
@@ -84,7 +95,9 @@ def open_streams() -> None:
             # Else the first file or socket of this process would get its number, and what is meant for stderr.
             os.open(os.devnull, os.O_RDWR)
     codecs.register_error("ringway.plainer", _plainer)
-    if isinstance(sys.stdout, io.TextIOWrapper) and not isinstance(sys.stdout, Output):
+    if sys.stdout is None:
+        sys.stdout = Closed()
+    elif isinstance(sys.stdout, io.TextIOWrapper) and not isinstance(sys.stdout, Output):
         encoding, terminal = sys.stdout.encoding, sys.stdout.isatty()
         sys.stdout = Output(sys.stdout.detach(), encoding, "ringway.plainer", line_buffering=terminal)
     if isinstance(sys.stderr, io.TextIOWrapper) and not isinstance(sys.stderr, Errors):

@@ -31,6 +31,16 @@ def test_closed_streams_do_no_harm(tmp_path, closed):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("words", ["version", "--help", "nodes --help"], ids=["text", "help", "help of a command"])
+def test_closed_standard_output_is_told_whatever_would_write_there(tmp_path, words):
+    command = f"{' '.join(RINGWAY)} {words} >&-"
+    done = subprocess.run(["sh", "-c", command], env=environ_of(tmp_path), capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        "ringway: the output cannot be written (it is closed); give standard output a place that takes it"
+    ]
+
+
 LEFT = {
     "the log a directory": ("up.log/", "cannot be used"),
     "the data of NATS a file": ("nats", "cannot be written"),
