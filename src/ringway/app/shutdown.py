@@ -109,6 +109,7 @@ async def run_until_stopped(
         async with asyncio.TaskGroup() as group:
             for job in jobs:
                 job.start(group)
+            await _heed_earlier(stop)
             await stop.wait()
             if stop.gentle and drain is not None:
                 await drain()
@@ -124,6 +125,17 @@ async def run_until_stopped(
         await shut_down(steps, deadline_s)
     _log.info("stopped", exit_code=code)
     return code
+
+
+async def _heed_earlier(stop: Stop) -> None:
+    """Set `stop` where Ctrl-C came before its signal was taken over: asyncio then cancels the task at its next wait."""
+    task = asyncio.current_task()
+    assert task is not None
+    try:
+        await asyncio.sleep(0)
+    except asyncio.CancelledError:
+        task.uncancel()
+        stop.set()
 
 
 async def unless_stopped(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:

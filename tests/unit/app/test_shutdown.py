@@ -49,6 +49,16 @@ async def test_a_signal_ends_the_process_in_order(number):
     assert diary.lines == ["leave", "close"]
 
 
+async def test_a_ctrl_c_that_came_before_the_signals_were_taken_over_ends_the_process_in_order_too():
+    diary = Diary()
+    job = Job("work", _forever())
+    steps = [diary.step("leave"), Step("stop the work", job.stop), diary.step("close")]
+    asyncio.current_task().cancel()  # as `asyncio.Runner` does it on SIGINT
+    assert await run_until_stopped([job], steps, deadline_s=5) == 0
+    assert diary.lines == ["leave", "close"]
+    assert asyncio.current_task().cancelling() == 0
+
+
 @pytest.mark.parametrize(
     ("number", "lines"),
     [(signal.SIGTERM, ["drain", "leave"]), (signal.SIGINT, ["leave"])],
