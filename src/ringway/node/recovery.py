@@ -15,7 +15,7 @@ namespace has cut off is.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ringway.core.stream import Stream
@@ -34,16 +34,20 @@ if TYPE_CHECKING:
 ROUNDS_MAX = 8
 """How many reads one client waits for. The first serves nearly all; who is left when this is used up is told (None)."""
 
+Pay = Callable[[int], None]
+"""Told how many bytes of history were read for one who recovers, and do not reach him."""
+
 
 class _Round:
     """One read for all who wait; begun with those who asked until then."""
 
-    __slots__ = ("again", "kept", "offsets", "settled", "task")
+    __slots__ = ("again", "bytes", "kept", "offsets", "settled", "task")
 
     task: "asyncio.Task[EngineError | None]"
 
     def __init__(self) -> None:
         self.offsets: list[int] = []
+        self.bytes = 0  # that were read
         self.kept: Page | None = None  # all that is kept, if that was read, up to its first publication
         self.again = False  # some of them were not served by the read before
         self.settled = -1  # offsets up to this one that the tail does not cover now cannot be served at all
@@ -74,13 +78,25 @@ class Recovery:
         self._gathering: dict[Channel, _Round] = {}
         self._reading: dict[Channel, asyncio.Task[EngineError | None]] = {}
 
-    async def missed(self, channel: Channel, epoch: str, offset: int, tail: Tail) -> list[Entry] | None:
+    async def missed(
+        self, channel: Channel, epoch: str, offset: int, tail: Tail, pay: Pay | None = None
+    ) -> list[Entry] | None:
         """Return the publications after `offset` that were delivered here until now, ascending; None: not provable.
 
         An empty `epoch` is the present one; with the offset 0 it asks for everything that is kept. `tail` is held by
         the caller. Nothing is delivered between the return and its next line, if it awaits this directly. Raise
-        `EngineError` where the engine does not tell.
+        `EngineError` where the engine does not tell. `pay` is told what was read in vain.
         """
+        begun: list[_Round] = []
+        found = await self._find(channel, epoch, offset, tail, begun)
+        if found is None and pay is not None:
+            pay(sum(one.bytes for one in begun))
+        return found
+
+    async def _find(
+        self, channel: Channel, epoch: str, offset: int, tail: Tail, begun: list[_Round]
+    ) -> list[Entry] | None:
+        """As `missed`; the reads that would not have been but for this call are added to `begun`."""
         stream = self._streams.get(channel)
         knows_no_place = not epoch and not offset
         epoch = epoch or (stream.epoch if stream is not None else "")
@@ -94,6 +110,8 @@ class Recovery:
             found = tail.since(offset)
             if found is not None:
                 return self._within_bounds(found)
+            if channel not in self._gathering:
+                begun.append(self._gather(channel))
             one = self._join(channel, offset, again=attempt > 0)
             error = await asyncio.shield(one.task)
             if error is not None:
@@ -124,11 +142,13 @@ class Recovery:
             return None
         return found
 
+    def _gather(self, channel: Channel) -> _Round:
+        one = self._gathering[channel] = _Round()
+        one.task = asyncio.get_running_loop().create_task(self._run(channel, one, self._reading.get(channel)))
+        return one
+
     def _join(self, channel: Channel, offset: int, *, again: bool) -> _Round:
-        one = self._gathering.get(channel)
-        if one is None:
-            one = self._gathering[channel] = _Round()
-            one.task = asyncio.get_running_loop().create_task(self._run(channel, one, self._reading.get(channel)))
+        one = self._gathering[channel]
         one.offsets.append(offset)
         one.again = one.again or again
         return one
@@ -145,6 +165,7 @@ class Recovery:
         try:
             since = one.since()
             page = await self._reader.read(channel, retention, since, self._limit, bytes_max=self._tail_bytes_max)
+            one.bytes = sum(len(payload) for _, payload in page.publications)
             one.settled = self._take(channel, since, page)
             if not since and self._is_all(page) and len(page.publications) < retention.size:
                 one.kept = page._replace(publications=page.publications[:1])

@@ -27,7 +27,7 @@ from ringway.node.catchup import CatchUp
 from ringway.node.fanout import Fanout
 from ringway.node.history import HistoryReader
 from ringway.node.interest import Interest
-from ringway.node.recovery import Recovery
+from ringway.node.recovery import Pay, Recovery
 from ringway.node.tails import Hold, Tails
 from ringway.protocol.close import INSUFFICIENT_STATE
 from ringway.protocol.codec import encode_push
@@ -117,15 +117,15 @@ class Streams:
         self.fanout.settle(channel)
         return self._streams[channel]
 
-    async def recover(self, channel: Channel, epoch: str, offset: int) -> list[Entry] | None:
+    async def recover(self, channel: Channel, epoch: str, offset: int, pay: Pay | None = None) -> list[Entry] | None:
         """Return the publications after `offset` of `epoch`; None if completeness cannot be proved.
 
         An empty `epoch` is the present one; the offset 0 is before all. Nothing is delivered between the return and the
-        next line. Raise `EngineError` where the engine does not tell.
+        next line. Raise `EngineError` where the engine does not tell. `pay` is told what was read in vain.
         """
         hold = self._tails.hold(channel)
         try:
-            return await self._recovery.missed(channel, epoch, offset, hold.tail)
+            return await self._recovery.missed(channel, epoch, offset, hold.tail, pay)
         finally:
             hold.release()
 

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from ringway.node.connection import Connection
     from ringway.node.shared import Shared
 
+_NOTHING = (b"", b"null")
+"""What stands in JSON where there is no value."""
+
 NOT_DONE = b""
 """The answer to a subscribe whose connection has begun to close meanwhile: it had no effect."""
 
@@ -86,29 +89,41 @@ def _check_served(request: SubscribeRequest) -> None:
     """Refuse what would change which publications come, if it is not served: silence would be a promise."""
     if request.token:
         raise command_error(NOT_AVAILABLE, "a subscription token was sent, and this node checks none")
-    if request.type not in (None, 0):
-        raise command_error(NOT_AVAILABLE, f"a subscription of the type {request.type!r:.20}; streams (0) are served")
-    if request.tf is not None:
+    if bytes(request.type) not in (*_NOTHING, b"0"):
+        kind = bytes(request.type)[:20].decode(errors="replace")
+        raise command_error(NOT_AVAILABLE, f"a subscription of the type {kind}; streams (0) are served")
+    if bytes(request.tf) not in _NOTHING:
         raise command_error(NOT_AVAILABLE, "a filter by tags (tf) is not served; subscribe without, and filter there")
 
 
-async def prepare(shared: "Shared", requests: list[SubscribeRequest]) -> None:
+async def prepare(shared: "Shared", connection: "Connection", requests: list[SubscribeRequest]) -> None:
     """Make ready at one time what `subscribe` would await one after the other: for a client of many channels.
 
     Errors are left to `subscribe`, which meets them again.
     """
-    await asyncio.gather(*(_prepare_one(shared, request) for request in requests), return_exceptions=True)
+    await asyncio.gather(*(_prepare_one(shared, connection, request) for request in requests), return_exceptions=True)
 
 
-async def _prepare_one(shared: "Shared", request: SubscribeRequest) -> None:
+async def _prepare_one(shared: "Shared", connection: "Connection", request: SubscribeRequest) -> None:
     channel = check_channel(request.channel, shared.config.channel_bytes_max)
     async with asyncio.timeout(shared.config.engine_deadline_s):
         await shared.streams.obtain(channel)
         try:
             if request.recover and shared.namespaces.of(channel).recoverable:
-                await shared.streams.recover(channel, request.epoch, request.offset)
+                await _recover(shared, connection, channel, request)
         finally:
             shared.streams.release(channel)
+
+
+async def _recover(
+    shared: "Shared", connection: "Connection", channel: Channel, request: SubscribeRequest
+) -> list[Entry] | None:
+    """Return what the client missed, or None; it pays for what was read in vain as for an answer."""
+
+    def pay(size: int) -> None:
+        connection.allowance.answer(shared.clock(), size)
+
+    return await shared.streams.recover(channel, request.epoch, request.offset, pay)
 
 
 async def _subscribe_later(
@@ -122,7 +137,7 @@ async def _subscribe_later(
             await streams.obtain(channel)
             obtained = True
             if request.recover and shared.namespaces.of(channel).recoverable:
-                missed = await streams.recover(channel, request.epoch, request.offset)
+                missed = await _recover(shared, connection, channel, request)
         if not connection.is_connected:
             return NOT_DONE
         joined = missed is not None or not request.recover or not request.flag & REJECT_UNRECOVERED

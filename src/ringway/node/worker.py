@@ -274,7 +274,7 @@ class Workers:
             requests.append(command.subscribe)
         waiting = [request for request in requests if subscribe_waits(self.shared, request)]
         if len(waiting) > 1:
-            await prepare(self.shared, waiting)
+            await prepare(self.shared, connection, waiting)
         return index + len(requests)
 
     async def _run(self, connection: "Connection", commands: list[Command]) -> list[bytes]:

@@ -36,8 +36,8 @@ class SubscribeRequest(msgspec.Struct, omit_defaults=True):
     recoverable: bool = False
     join_leave: bool = False
     flag: int = 0
-    type: Any = None  # of subscription; 0 is a stream, the others are not served
-    tf: Any = None  # a filter by tags; not served
+    type: Raw = Raw()  # of subscription; 0 is a stream, the others are not served
+    tf: Raw = Raw()  # a filter by tags; not served
 
 
 class UnsubscribeRequest(msgspec.Struct, omit_defaults=True):

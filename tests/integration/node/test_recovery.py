@@ -419,3 +419,24 @@ async def test_history_can_be_read(start_node: StartNode, dial: Dial) -> None:
     assert data_of((await read(limit=-1))["publications"]) == list(range(20))
     other = await peer.ask(history={"channel": C, "limit": 1, "since": since | {"epoch": "other"}})
     assert other["error"]["code"] == 112
+
+
+async def test_history_that_is_read_in_vain_for_a_client_is_paid_for(start_node: StartNode, dial: Dial) -> None:
+    node = await start_node(
+        namespaces=NAMESPACES,
+        answer_bytes_per_s=1024.0,
+        answer_bytes_burst=1024 * 1024,
+        recovery_bytes_max=1024,
+        tail_bytes_max=128 * 1024,
+    )
+    peer = await dial(node, connect=True)
+    before = await subscribe(peer)
+    for n in range(40):
+        await peer.publish(C, f"{n}" * 4000)
+    await peer.ask(unsubscribe={"channel": C})
+    again = {"channel": C, "recover": True, "epoch": before["epoch"], "offset": 1, "flag": 1}
+    for n in range(60):
+        peer.send({"id": 1000 + n, "subscribe": again}, {"id": 2000 + n, "unsubscribe": {"channel": C}})
+    (connection,) = node._shared.roster
+    await eventually(lambda: connection.allowance.answer_due_s(node._shared.clock()) > 0)
+    assert node.stats.history_reads < 20

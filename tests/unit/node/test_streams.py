@@ -264,6 +264,24 @@ async def test_who_missed_too_much_does_not_spoil_it_for_those_who_did_not(hub: 
     assert side.stats.history_reads <= 8
 
 
+async def test_who_has_history_read_in_vain_pays_for_it_and_nobody_else(hub: MemoryHub) -> None:
+    side = Side(hub, recovery_publications_max=20)
+    sink = await side.join(KEPT)
+    start = side.streams.cut(KEPT)
+    await side.publish(KEPT, *range(40))
+    await settle(20)
+    assert len(sink.seen) == 40
+    paid: list[list[int]] = [[], [], []]
+    asked = [start.offset, start.offset, start.offset + 30]
+    found = await asyncio.gather(
+        *(side.streams.recover(KEPT, start.epoch, offset, paid[n].append) for n, offset in enumerate(asked))
+    )
+    assert [None if one is None else len(one) for one in found] == [None, None, 10]
+    read = sum(len(payload) for _, payload in (await side.history(KEPT)).publications[:20])
+    assert paid[0][0] >= read
+    assert paid[1:] == [[0], []]
+
+
 async def test_an_engine_that_does_not_tell_is_an_error_and_not_a_loss(donor: Side, hub: MemoryHub) -> None:
     await donor.join(KEPT)
     start = donor.streams.cut(KEPT)
