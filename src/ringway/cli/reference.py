@@ -98,7 +98,7 @@ def _spelling(param: Any) -> str:
 
 def _cell(param: Any) -> str:
     default = param.default
-    said = "" if default in (None, False, True, ()) or param.required else f" Default: {default}."
+    said = "" if default in (None, False, True, (), "") or param.required else f" Default: {default}."
     return (param.help or "").replace("|", "\\|") + said
 
 

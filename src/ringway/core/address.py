@@ -101,6 +101,10 @@ class AddressShares:
             return False
         return count * (1.0 - share) < share * free
 
+    def setting_met(self, address: str, count_max: int, setting: str) -> str:
+        """Return the setting that stops `address`: `setting`, whose value is `count_max`, or the share."""
+        return setting if count_max and self.count(address) >= count_max else "address_share"
+
     def _shift(self, address: str, before: int, after: int) -> None:
         levels = self._levels
         if before:

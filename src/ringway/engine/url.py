@@ -45,7 +45,7 @@ class UrlParts:
     def login(self, one_form: str) -> str:
         """Return the credentials, which are given once or the same for each host; `one_form` shows how."""
         if len(set(self.credentials)) > 1:
-            raise ConfigError(f"the engine URL gives different credentials for its hosts; give {one_form}; {ENCODING}")
+            raise ConfigError(f"the engine URL gives different credentials for its hosts; {one_form}; {ENCODING}")
         return self.credentials[0] if self.credentials else ""
 
 

@@ -116,6 +116,8 @@ def read_backend(spec: str) -> Backend:
         for option in ("check-host", "host")
         if option in given and split_host(given[option]) is None
     )
+    if "check-host" in given and not check:
+        problems.append(f"check-host= of backend {name_shown!r} has no effect without a check; add check=/healthz, say")
     on_move = given.get("on-move", OnMove.CLOSE)
     if on_move not in (OnMove.CLOSE, OnMove.REOPEN):
         problems.append(f"on-move={on_move} of backend {name_shown!r} must be close or reopen")

@@ -88,13 +88,23 @@ class AddressLimits:
         self._count(address, "places")
         return False
 
+    def too_many_places(self, address: str) -> str:
+        """Return what a client is told whose address may be promised no more places."""
+        setting = self.outstanding.shares.setting_met(address, self._config.address_places_max, "address_places_max")
+        return (
+            f"{address} was promised as many places as it may have, and has not taken them; take them, or come "
+            f"again later ({setting})"
+        )
+
     def begin(self, address: str, relays_max: int) -> None:
         """Count a WebSocket that is being opened; raise `UpgradeError` where the address has as many as it may."""
         config = self._config
         if not self._handshakes.has_room(address, config.handshakes_pending_max, config.address_share):
-            raise self._refusal(address, "handshakes", self._handshakes, f"{config.handshakes_pending_max} handshakes")
+            whole = f"{config.handshakes_pending_max} handshakes"
+            raise self._refusal(address, "handshakes", self._handshakes, whole, "address_share")
         if not self._relays.has_room(address, relays_max, config.address_share, config.address_relays_max):
-            raise self._refusal(address, "relays", self._relays, f"{relays_max} WebSockets")
+            setting = self._relays.setting_met(address, config.address_relays_max, "address_relays_max")
+            raise self._refusal(address, "relays", self._relays, f"{relays_max} WebSockets", setting)
         self._handshakes.add(address)
         self._relays.add(address)
         self.outstanding.begin(address)
@@ -120,12 +130,12 @@ class AddressLimits:
             address, counts = due
             _log.warning("an address has as much as it may; it was refused more", address=address, **counts)
 
-    def _refusal(self, address: str, bound: str, held: AddressShares, whole: str) -> UpgradeError:
+    def _refusal(self, address: str, bound: str, held: AddressShares, whole: str, setting: str) -> UpgradeError:
         self._count(address, bound)
         return UpgradeError(
             503,
             f"{address} has {held.count(address)} of {whole} and may have no more now; close some, or come again later "
-            f"(address_share)",
+            f"({setting})",
             (("Retry-After", retry_after(_PAUSE_S)),),
         )
 

@@ -65,11 +65,7 @@ class Pace:
         """
         if not self.limits.may_have_place(address, self._free):
             self._stats.turned_away += 1
-            raise NoNode(
-                f"{address} was promised as many places as it may have, and has not taken them; take them, or come "
-                "again later (address_share)",
-                self._slots.turn_away(now, self._horizon_s),
-            )
+            raise NoNode(self.limits.too_many_places(address), self._slots.turn_away(now, self._horizon_s))
         horizon_s = self._hold_s if held else self._horizon_s
         small = self._slots.wait_s(now) > 0 and self.limits.outstanding.shares.is_small(address)
         wait_s = self._slots.take(now, horizon_s, small=small)

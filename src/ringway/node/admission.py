@@ -150,10 +150,11 @@ class Admission:
         if not shares.has_room(address, shared.connections_max, config.address_share, most):
             shared.stats.address_refused["connections"] += 1
             self.refusals.add(address, "connections")
+            setting = shares.setting_met(address, most, "address_connections_max")
             raise UpgradeError(
                 503,
                 f"{address} has {shares.count(address)} of {shared.connections_max} connections and may have no more "
-                "now; close some, or come again later (address_share, address_connections_max)",
+                f"now; close some, or come again later ({setting})",
                 later,
             )
         if shared.state is NodeState.DRAINING and not has_ticket:

@@ -182,7 +182,7 @@ class ChannelNode:
         except OSError as error:
             raise ConfigError(
                 f"the node cannot listen on {config.host}:{config.port} ({error.strerror or error}); "
-                "choose another port, or 0 for a free one"
+                "choose another with --port, or 0 for a free one"
             ) from error
         self._admission.on_loopback = all(is_loopback(sock.getsockname()[0]) for sock in self._server.sockets)
         watch_peers_of(self._server.sockets, config.tcp_keepalive_s)

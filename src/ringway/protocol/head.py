@@ -12,7 +12,7 @@ import httptools
 
 from ringway.errors import UpgradeError
 from ringway.protocol.host import split_host
-from ringway.protocol.proxy_header import ProxyHeaderReader, Source
+from ringway.protocol.proxy_header import SIGNATURE, ProxyHeaderReader, Source
 from ringway.protocol.upgrade import HEAD_BYTES_MAX, HEADERS_MAX, wants_upgrade
 
 _ONCE = frozenset(
@@ -105,7 +105,7 @@ class HeadReader:
         try:
             self._parse(data)
         except httptools.HttpParserError as error:
-            self._refuse(error)
+            self._refuse(error, data)
         if self._fed > self._bytes_max and self.problem is None and self.rest is None:
             self.problem = self._too_large()
         heads = self._heads
@@ -138,10 +138,16 @@ class HeadReader:
                 return
             self._parser = httptools.HttpRequestParser(self)  # the wish is ignored: HTTP goes on
 
-    def _refuse(self, error: httptools.HttpParserError) -> None:
+    def _refuse(self, error: httptools.HttpParserError, data: bytes) -> None:
         if self.problem is not None:  # one of ours, raised in a callback
             return
-        if isinstance(error, httptools.HttpParserInvalidMethodError):
+        if data.startswith((b"PROXY ", SIGNATURE)) and not self.served and self._source is None:
+            self.problem = UpgradeError(
+                400,
+                "a PROXY header came from an address that none is taken from; "
+                "set proxy_protocol, and list the address in trusted_proxies",
+            )
+        elif isinstance(error, httptools.HttpParserInvalidMethodError):
             self.problem = UpgradeError(400, "the request does not begin with a method of HTTP")
         elif self._parser.get_http_version() not in ("0.0", "0.9", "1.0", "1.1"):
             self.problem = UpgradeError(505, "this server speaks HTTP/1.1")

@@ -160,6 +160,28 @@ async def test_relays_of_one_address_leave_room_for_others(start_rig):
         assert (await again.head())[0] == 101, "what is over is not charged"
 
 
+async def test_a_refusal_names_the_number_that_was_set(start_rig):
+    async def serve(reader, writer):
+        writer.write(answer_101(await read_head(reader)))
+        await reader.read()
+
+    async with raw_backend(serve) as url:
+        rig = await start_rig(url, address_relays_max=1)
+        first, second = await rig.dial(GREEDY), await rig.dial(GREEDY)
+        await first.send(handshake())
+        assert (await first.head())[0] == 101
+        await second.send(handshake())
+        status, _, body = await second.response()
+        assert status == 503
+        assert body["error"].endswith("come again later (address_relays_max)")
+    async with cluster(slot_wait_s=0.0, address_places_max=1) as made:
+        await made.join("n1", "ws://10.0.0.1:1/connection/websocket", connections_max=100)
+        assert (await asked(made, GREEDY))[0] == 200
+        status, _, body = await asked(made, GREEDY)
+        assert status == 503
+        assert "come again later (address_places_max)" in body["error"]
+
+
 async def test_trusted_proxies_tell_for_whom_they_ask_and_are_not_bounded_themselves():
     async with cluster(address_asks_per_s=1.0, address_asks_burst=2, trusted_proxies=("127.0.0.0/24",)) as made:
         await made.join("n1", "ws://10.0.0.1:1/connection/websocket")

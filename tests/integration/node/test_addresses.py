@@ -94,6 +94,7 @@ async def test_a_number_for_each_address_and_no_bound(start_node: StartNode) -> 
     for node, room in ((few, 2), (all_, 12)):
         answers = [await knock(node.port, GREEDY) for _ in range(13)]
         assert [status for status, *_ in answers] == [101] * room + [503] * (13 - room)
+        assert (b"(address_connections_max)" in answers[-1][2]) is (node is few)
         for *_, peer in answers:
             peer.abort()
 

@@ -84,7 +84,7 @@ def test_a_wrong_url_is_a_config_error(url: str) -> None:
         ("nats://a?password=q", "without a user"),
         ("nats://a?user=q", "without a password"),
         ("nats://a:1,u:p@b:2", "%2C"),
-        ("nats://u:p@a,v:q@b", "different credentials"),
+        ("nats://u:p@a,v:q@b", "different credentials for its hosts; give nats://"),
     ],
     ids=str,
 )

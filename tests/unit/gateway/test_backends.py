@@ -106,6 +106,7 @@ def test_names_made_from_urls_are_legal(url: str) -> None:
         ("ws://h:1,check=healthz", "must be a path"),
         ("ws://h:1,check-host=a b", "must be a host"),
         ("ws://h:1,check-host=", "must be a host"),
+        ("ws://h:1,check-host=app.example", "no effect without a check"),
         ("ws://h:1,host=http://a", "must be a host"),
         ("ws://h:1,on-move=stay", "must be close or reopen"),
         ("ws://h:1,on-move=follow", "must be close or reopen"),

@@ -3,6 +3,7 @@
 import pytest
 
 from ringway.protocol.head import HeadReader
+from ringway.protocol.proxy_header import SIGNATURE
 
 ONE = b"GET /gateway?key=a HTTP/1.1\r\nHost: x\r\nX-A: 1\r\n\r\n"
 
@@ -142,3 +143,20 @@ def test_many_small_heads_have_no_bound_together() -> None:
     reader = HeadReader()
     assert len(reader.feed(ONE * 1000)) == 1000
     assert reader.problem is None
+
+
+@pytest.mark.parametrize(
+    "header", [b"PROXY TCP4 203.0.113.9 192.0.2.1 5000 80\r\n", SIGNATURE + b"\x20\x00\x00\x00"], ids=["v1", "v2"]
+)
+def test_a_proxy_header_that_is_not_asked_for_is_called_so(header: bytes) -> None:
+    reader = HeadReader()
+    assert reader.feed(header + ONE) == []
+    assert reader.problem is not None
+    assert reader.problem.status == 400
+    assert "list the address in trusted_proxies" in str(reader.problem)
+
+
+def test_a_second_proxy_header_is_no_request() -> None:
+    reader = HeadReader(proxied=True)
+    assert reader.feed(b"PROXY UNKNOWN\r\n" * 2 + ONE) == []
+    assert "does not begin with a method of HTTP" in str(reader.problem)
