@@ -169,7 +169,7 @@ class Door:
         if host_known(host, self._hosts):
             return
         peer = peer_of(head.source, client.get_extra_info("peername"))
-        if not is_trusted(peer.ip, self._trusted):
+        if not (peer.carried or is_trusted(peer.ip, self._trusted)):
             raise UpgradeError(403, unknown_host(host))
 
     def answer(self, client: asyncio.BaseTransport, head: Head) -> bytes:

@@ -209,7 +209,7 @@ class Admission:
         if proof is not None and ticket and self._mint.proves(proof, ticket, told_of(headers)):
             return read_told(peer.ip, headers, peer.scheme)
         client = read_client(peer.ip, headers, self._trusted, peer.scheme)
-        if self.on_loopback and not is_trusted(peer.ip, self._trusted):
+        if self.on_loopback and not (peer.carried or is_trusted(peer.ip, self._trusted)):
             self._follow_gateways(self._peers.gateway_origins)
             if not host_known(client.host, self._hosts):
                 raise UpgradeError(403, unknown_host(client.host))

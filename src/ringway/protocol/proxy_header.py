@@ -40,16 +40,18 @@ class Peer(NamedTuple):
     ip: str
     port: int = 0  # 0: not known
     scheme: str = "http"
+    carried: bool = False  # by a trusted balancer, which said so in a PROXY header
 
 
 def peer_of(source: Source | None, peername: object) -> Peer:
     """Return who is at the other end: by the PROXY header, else by the socket's `peername`."""
+    carried = source is not None
     scheme = "https" if source is not None and source.tls else "http"
     if source is not None and source.ip:
-        return Peer(source.ip, source.port, scheme)
+        return Peer(source.ip, source.port, scheme, carried)
     if isinstance(peername, tuple):
-        return Peer(str(peername[0]), int(peername[1]), scheme)
-    return Peer("", 0, scheme)
+        return Peer(str(peername[0]), int(peername[1]), scheme, carried)
+    return Peer("", 0, scheme, carried)
 
 
 class ProxyHeaderReader:

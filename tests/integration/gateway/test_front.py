@@ -314,6 +314,15 @@ async def test_a_balancer_tells_where_a_connection_comes_from(start_rig, noting,
     await client.close()
 
 
+@pytest.mark.parametrize("header", [V1, V2, LOCAL], ids=["v1", "v2", "local"])
+async def test_what_a_balancer_carries_to_loopback_may_have_any_name(start_rig, header):
+    """P-2.6.2: the connection is the balancer's, whoever its client is."""
+    rig = await start_rig("ws://127.0.0.1:9", **BALANCER)
+    client = await rig.dial()
+    await client.send(header + ask("/healthz", host="app.example"))
+    assert (await client.response())[0] == 200
+
+
 @pytest.mark.parametrize("first", [b"", b"PROXY TCP4 x\r\n", V2[:12] + b"\xff" * 4], ids=["none", "bad v1", "bad v2"])
 async def test_where_a_header_is_asked_for_none_is_guessed(start_rig, first):
     rig = await start_rig("ws://127.0.0.1:9", **BALANCER)

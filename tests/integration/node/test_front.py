@@ -183,6 +183,7 @@ async def test_a_balancer_tells_where_a_connection_comes_from(start_node: StartN
     assert (await answer(node.port, v1 + page))[0] == 403
     assert (await answer(node.port, v1 + head(origin="https://localhost", x_forwarded_proto="https")))[0] == 403
     assert (await answer(node.port, v1 + head()))[0] == 101
+    assert (await answer(node.port, v1 + head(host="app.example")))[0] == 101  # P-2.6.2: it comes from the balancer
     for wrong in (b"", b"PROXY TCP4 x\r\n", V2_TLS[:12] + b"\xff" * 4):
         status, _, body = await answer(node.port, wrong + head())
         assert status == 400

@@ -105,5 +105,7 @@ def test_what_is_no_header_is_refused(name: str) -> None:
 def test_who_is_at_the_other_end() -> None:
     assert peer_of(None, ("10.0.0.1", 7)) == Peer("10.0.0.1", 7, "http")
     assert peer_of(None, "") == Peer("")
-    assert peer_of(Source(), ("10.0.0.1", 7)) == Peer("10.0.0.1", 7)
-    assert peer_of(Source("203.0.113.7", 50007, tls=True), ("10.0.0.1", 7)) == Peer("203.0.113.7", 50007, "https")
+    assert peer_of(Source(), ("10.0.0.1", 7)) == Peer("10.0.0.1", 7, carried=True)
+    assert peer_of(Source("203.0.113.7", 50007, tls=True), ("10.0.0.1", 7)) == Peer(
+        "203.0.113.7", 50007, "https", carried=True
+    )
