@@ -7,7 +7,7 @@ the client's head stays in memory.
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from picows import WSListener, WSUpgradeRequest, WSUpgradeResponse, WSUpgradeResponseWithListener
 
@@ -25,11 +25,22 @@ if TYPE_CHECKING:
     from ringway.node.config import NodeConfig
 
 
-class Accepted(NamedTuple):
-    """What an admitted request is answered with: what takes the frames, and the subprotocol (empty: none)."""
+class Accepted:
+    """What an admitted request is answered with: what takes the frames, and the subprotocol (empty: none).
 
-    listener: WSListener
-    protocol: str
+    picows keeps it as long as the connection, so it is small: no closure, no tuple.
+    """
+
+    __slots__ = ("_listener", "_protocol")
+
+    def __init__(self, listener: WSListener, protocol: str) -> None:
+        self._listener = listener
+        self._protocol = protocol
+
+    def __call__(self, _: WSUpgradeRequest) -> WSUpgradeResponseWithListener:
+        """Answer the request, as picows asks for it."""
+        headers = [("Sec-WebSocket-Protocol", self._protocol)] if self._protocol else None
+        return WSUpgradeResponseWithListener(WSUpgradeResponse.create_101_response(headers), self._listener)
 
 
 Welcome = Callable[[Head, Peer], Accepted]
@@ -103,16 +114,13 @@ class Handshake(asyncio.Protocol):
             self._refuse(error, head.method)
             return
         self._end_timer()
+        self._reader.close()
         transport = self.transport
         transport.pause_reading()
-
-        def answer(_: WSUpgradeRequest) -> WSUpgradeResponseWithListener:
-            headers = [("Sec-WebSocket-Protocol", accepted.protocol)] if accepted.protocol else None
-            return WSUpgradeResponseWithListener(WSUpgradeResponse.create_101_response(headers), accepted.listener)
-
-        protocol = self._take_over(answer)
+        protocol = self._take_over(accepted)
         self._gate.handed_over(self, protocol)
         protocol.connection_made(transport)
+        transport.set_protocol(_NOBODY)
         transport.set_protocol(protocol)
         _feed(transport, protocol, _HEAD % (value_of(head.headers, "sec-websocket-key") or "").encode("latin-1"))
         _feed(transport, protocol, rest)
@@ -141,6 +149,10 @@ class Handshake(asyncio.Protocol):
             self._timer.cancel()
             self._timer = None
 
+
+_NOBODY = asyncio.Protocol()
+"""uvloop's transports keep `data_received` of the last protocol that had one, which picows' has not: so not that of a
+handshake, which would stay in memory as long as the connection."""
 
 _HEAD = (
     b"GET / HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"

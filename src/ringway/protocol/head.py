@@ -125,6 +125,10 @@ class HeadReader:
         self._proxy = None
         return proxy.rest
 
+    def close(self) -> None:
+        """Free the parser at once, which otherwise waits for the garbage collector; feed it no more."""
+        del self._parser
+
     def _parse(self, data: bytes) -> None:
         while data:
             try:

@@ -1,6 +1,7 @@
 """Who is let in: handshake rules, bounds, tickets and origins, over real sockets."""
 
 import asyncio
+import gc
 import json
 import time
 from collections.abc import Callable
@@ -11,6 +12,8 @@ from integration.node.conftest import Dial, StartNode
 from integration.node.kit import MINT, PATH, Peer, eventually, head
 from ringway.core import pending
 from ringway.engine.memory import MemoryHub
+from ringway.node.handshake import Handshake
+from ringway.protocol.head import HeadReader
 from ringway.protocol.order import SetState, encode, node_address
 from ringway.protocol.report import Report, encode_report
 from ringway.protocol.ticket import Mint
@@ -263,3 +266,11 @@ async def test_a_draining_node_takes_tickets_only(start_node: StartNode, hub: Me
     await hub.open().bus.call(node_address(node.name), encode(SetState(draining=True)), timeout_s=5)
     assert (await answer(node.port, head()))[0] == 503
     assert (await answer(node.port, head(f"{PATH}?ticket={ticket()}")))[0] == 101
+
+
+async def test_nothing_of_a_handshake_stays_in_memory(start_node: StartNode, dial: Dial) -> None:
+    node = await start_node()
+    peers = [await dial(node, connect=True) for _ in range(5)]
+    gc.collect()
+    kept = [each for each in gc.get_objects() if isinstance(each, Handshake | HeadReader)]
+    assert len(kept) < len(peers)
