@@ -53,10 +53,10 @@ export interface Settings extends Required<Omit<Options, "gateways" | "key" | "o
 /** Nothing that a server asks for is waited longer than this. */
 export const WAIT_MAX_MS = 60_000;
 
-/** Fill `options` up; the gateways are those of `options`, or `url`. */
+/** Fill `options` up; the gateways are those of `options`, or `url`. Throw a `TypeError` where there is no transport. */
 export function complete(options: Options, url: string): Settings {
   const { gateways = url, ...rest } = options;
-  return {
+  const settings: Settings = {
     key: "",
     connectTimeoutMs: 15_000,
     attemptTimeoutMs: 10_000,
@@ -72,4 +72,7 @@ export function complete(options: Options, url: string): Settings {
     ...rest,
     gateways: typeof gateways === "string" ? [gateways] : [...gateways],
   };
+  // Node.js before 22 has no WebSocket: without this, each attempt would fail until the socket is closed
+  if (!settings.transport) throw new TypeError("there is no WebSocket here; give the option transport, such as npm's ws");
+  return settings;
 }

@@ -131,3 +131,9 @@ test("the class keeps what it was made with, and so do those made of it", async 
   assert.deepEqual([Two.CONNECTING, Two.OPEN, Two.CLOSING, Two.CLOSED], [0, 1, 2, 3]);
   assert.deepEqual(RingwaySocket.options, {});
 });
+
+test("where there is no WebSocket, as in Node.js 20, the option that gives one is named", async () => {
+  const { RingwaySocket } = await load();
+  const Socket = RingwaySocket.with({ transport: undefined });
+  assert.throws(() => new Socket("http://g1"), { name: "TypeError", message: /the option transport/ });
+});
