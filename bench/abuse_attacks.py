@@ -95,7 +95,7 @@ async def recover(peer: Peer) -> None:
         request
         for n in range(16)
         for request in (
-            {"subscribe": {"channel": f"kept{n}", "recover": True, "epoch": "", "offset": 0}},
+            {"subscribe": {"channel": f"kept{n}", "recover": True, "offset": 0}},  # of any epoch
             {"unsubscribe": {"channel": f"kept{n}"}},
         )
     ]
@@ -126,6 +126,19 @@ async def subscribe_loop(peer: Peer) -> None:
     for n in itertools.count():
         channel = {"channel": f"{start}-{n}"}
         await peer.send(commands({"subscribe": channel}, {"unsubscribe": channel}))
+
+
+async def subscribe_and_go(peer: Peer) -> None:
+    start = secrets.token_hex(100)
+    await peer.send(commands(*[{"subscribe": {"channel": f"{start}-{n}"}} for n in range(128)]))
+    await asyncio.sleep(0.02)
+    peer.close()
+
+
+async def recover_in_vain(peer: Peer) -> None:
+    again = {"channel": "kept", "recover": True, "offset": 1}
+    while True:
+        await peer.send(commands({"subscribe": again}, {"unsubscribe": {"channel": "kept"}}))
 
 
 async def fragments(peer: Peer) -> None:
@@ -179,6 +192,15 @@ ATTACKS = [
     Attack("new-channels", "publishes of 60 kB to ever new channels", new_channels),
     Attack("new-channels-small", "publishes of one byte to ever new channels", new_channels_small),
     Attack("subscribe-loop", "subscribes to ever new channels, and leaves", subscribe_loop),
+    Attack(
+        "subscribe-and-go",
+        "subscribes to 128 new channels, and is gone, again and again",
+        subscribe_and_go,
+        connections=5,
+    ),
+    Attack(
+        "recover-in-vain", "subscribes with recovery of 6 MB, which is too much, and leaves", recover_in_vain, fill_one
+    ),
     Attack("fragments", "messages of 1,024 frames of one byte", fragments),
     Attack("empty-frames", "empty text frames", empty_frames),
     Attack("empty-fragments", "messages with empty fragments, never ended", empty_fragments),

@@ -99,14 +99,18 @@ def _check_served(request: SubscribeRequest) -> None:
 async def prepare(shared: "Shared", connection: "Connection", requests: list[SubscribeRequest]) -> None:
     """Make ready at one time what `subscribe` would await one after the other: for a client of many channels.
 
-    Errors are left to `subscribe`, which meets them again.
+    Errors are left to `subscribe`, which meets them again. Of all clients together `worker.PREPARING_MAX` are under
+    way at most, and those of a client that is gone by its turn are left out: whoever comes and goes again and again
+    would leave ever more behind.
     """
     await asyncio.gather(*(_prepare_one(shared, connection, request) for request in requests), return_exceptions=True)
 
 
 async def _prepare_one(shared: "Shared", connection: "Connection", request: SubscribeRequest) -> None:
     channel = check_channel(request.channel, shared.config.channel_bytes_max)
-    async with asyncio.timeout(shared.config.engine_deadline_s):
+    async with asyncio.timeout(shared.config.engine_deadline_s), shared.workers.preparing:
+        if not connection.is_usable:
+            return
         await shared.streams.obtain(channel)
         try:
             if request.recover and shared.namespaces.of(channel).recoverable:

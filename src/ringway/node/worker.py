@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 PREPARED_MAX = 128
 """Subscribes of one client that the engine is asked about at one time."""
 
+PREPARING_MAX = 256
+"""The same of all clients together."""
+
 RECOVERED_MAX = 8
 """Those among them that recover: each may hold as much as a channel's tail."""
 
@@ -99,11 +102,12 @@ class Backlog:
 class Workers:
     """Carries out commands, and owns the tasks of those that await the engine."""
 
-    __slots__ = ("_tasks", "shared")
+    __slots__ = ("_tasks", "preparing", "shared")
 
     shared: "Shared"  # set once by the server: the two know each other
 
     def __init__(self) -> None:
+        self.preparing = asyncio.Semaphore(PREPARING_MAX)
         self._tasks: set[asyncio.Task[None]] = set()
 
     def take(self, connection: "Connection", frame: bytes) -> None:

@@ -94,6 +94,32 @@ async def test_commands_that_wait_for_the_engine_are_bounded(
     assert len(asked) == 1, "what waited is not carried out any more"
 
 
+async def test_subscribes_of_clients_that_are_gone_are_not_begun(
+    start_node: StartNode, dial: Dial, hub: MemoryHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = await start_node(engine_deadline_s=60.0)
+    gate = asyncio.Event()
+    asked: list[Any] = []
+
+    async def hang(channel: Any) -> None:
+        asked.append(channel)
+        await gate.wait()
+
+    monkeypatch.setattr(hub.members[0].broker, "subscribe", hang)
+    for n in range(4):
+        peer = await dial(node, connect=True)
+        peer.send(*({"id": 10 + k, "subscribe": {"channel": f"{n}-{k}"}} for k in range(128)))
+        await eventually(lambda n=n: len(asked) == min(256, 128 * (n + 1)))  # type: ignore[misc]
+        await eventually(lambda: any(connection.backlog for connection in node._shared.roster))
+        peer.abort()
+        await eventually(lambda: node.connections == 0)
+    gate.set()
+    await eventually(lambda: not node._shared.workers._tasks)
+    assert len(asked) == 256
+    other = await dial(node, connect=True)
+    await other.subscribe("3-1")
+
+
 async def test_a_slow_consumer_is_closed_and_others_are_unharmed(
     start_node: StartNode, dial: Dial, hub: MemoryHub
 ) -> None:
