@@ -317,7 +317,7 @@ async def test_a_balancer_tells_where_a_connection_comes_from(start_rig, noting,
 @pytest.mark.parametrize("header", [V1, V2, LOCAL], ids=["v1", "v2", "local"])
 async def test_what_a_balancer_carries_to_loopback_may_have_any_name(start_rig, header):
     """P-2.6.2: the connection is the balancer's, whoever its client is."""
-    rig = await start_rig("ws://127.0.0.1:9", **BALANCER)
+    rig = await start_rig("ws://127.0.0.1:9", allowed_hosts=(), **BALANCER)
     client = await rig.dial()
     await client.send(header + ask("/healthz", host="app.example"))
     assert (await client.response())[0] == 200

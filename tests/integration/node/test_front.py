@@ -176,7 +176,7 @@ V2_TLS = (
 
 
 async def test_a_balancer_tells_where_a_connection_comes_from(start_node: StartNode) -> None:
-    node = await start_node(proxy_protocol=True, trusted_proxies=TRUSTED)
+    node = await start_node(proxy_protocol=True, trusted_proxies=TRUSTED, allowed_hosts=())
     v1 = b"PROXY TCP4 203.0.113.7 10.0.0.1 50007 443\r\n"
     page = head(origin="https://localhost")
     assert (await answer(node.port, V2_TLS + page))[0] == 101  # the client spoke TLS with the balancer
