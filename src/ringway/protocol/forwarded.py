@@ -134,7 +134,7 @@ def read_networks(texts: Collection[str]) -> tuple[Network, ...]:
     problems: list[str] = []
     for text in texts:
         try:
-            networks.append(ipaddress.ip_network(text, strict=False))
+            networks.append(_plain_network(ipaddress.ip_network(text, strict=False)))
         except ValueError as error:
             problems.append(
                 f"trusted_proxies: {text!r} is no network ({error}); write it as 10.0.0.0/8 or 2001:db8::/32"
@@ -142,6 +142,14 @@ def read_networks(texts: Collection[str]) -> tuple[Network, ...]:
     if problems:
         raise ConfigError(*problems)
     return tuple(networks)
+
+
+def _plain_network(network: Network) -> Network:
+    """Return a network of IPv4 as such where it is written as one of IPv6: addresses are compared in that form."""
+    mapped = network.network_address.ipv4_mapped if isinstance(network, ipaddress.IPv6Network) else None
+    if mapped is None or network.prefixlen < 96:
+        return network
+    return ipaddress.ip_network(f"{mapped}/{network.prefixlen - 96}")
 
 
 _EVERYBODY: tuple[Network, ...] = (ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0"))

@@ -4,7 +4,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from ringway.protocol.forwarded import Client, forwarded_headers, is_trusted, read_client, read_told
+from ringway.protocol.forwarded import Client, forwarded_headers, is_trusted, read_client, read_networks, read_told
 
 TRUSTED = (ip_network("10.0.0.0/8"), ip_network("2001:db8::/32"))
 
@@ -142,3 +142,12 @@ def test_an_ipv4_peer_of_a_dual_socket_is_the_same_peer() -> None:
     assert not is_trusted("::ffff:192.0.2.1", TRUSTED)
     assert not is_trusted("10.1.2.3", ())
     assert not is_trusted("", TRUSTED)
+
+
+def test_networks_of_ipv4_may_be_written_as_ipv6() -> None:
+    mapped = read_networks(["::ffff:10.0.0.0/104", "::ffff:192.0.2.7"])
+    for trusted in ("10.1.2.3", "::ffff:10.1.2.3", "192.0.2.7"):
+        assert is_trusted(trusted, mapped)
+    for stranger in ("11.1.2.3", "192.0.2.8", "::1"):
+        assert not is_trusted(stranger, mapped)
+    assert is_trusted("::1", read_networks(["::/0"]))
