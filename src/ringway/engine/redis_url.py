@@ -181,5 +181,5 @@ def _prefix(prefix: str) -> str:
 def _files(options: Mapping[str, str], tls: bool) -> dict[str, str]:
     files = {name: options[name] for name in TLS_OPTIONS if name in options}
     if files and not tls:
-        raise ConfigError(f"the engine URL gives {', '.join(files)}, and asks for no TLS; begin it with rediss")
+        raise ConfigError(f"the engine URL gives {', '.join(files)}, and asks for no TLS; write rediss for redis")
     return files

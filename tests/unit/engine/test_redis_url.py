@@ -66,7 +66,7 @@ def test_reads_servers_and_credentials(url: str, expected: RedisUrl) -> None:
         ("redis://a?prefix=", "prefix ''"),
         ("redis://a?prefix={x}", "prefix '{x}'"),
         ("redis://a?colour=red", "option 'colour'"),
-        ("redis://a?ca_file=/ca", "rediss"),
+        ("redis://a?ca_file=/ca", "write rediss for redis"),
     ],
 )
 def test_says_what_is_wrong_and_no_password(url: str, says: str) -> None:
