@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any, cast
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from ringway.core.address import EXEMPT, address_of
@@ -73,14 +74,58 @@ class AdminConnections:
         self._served.discard(connection)
 
 
+class PlainParser:
+    """A parser of requests that ignores a wish for another protocol, such as h2c (RFC 9110, 7.8).
+
+    httptools takes such a request to be without a body, and leaves what follows to its caller. So the head is read
+    again without the wish, by a new parser. `again` gives it.
+    """
+
+    def __init__(self, connection: "AdminConnection", again: Callable[[], bytes]) -> None:
+        self._connection = connection
+        self._again = again
+        self._inner = self._new()
+
+    def feed_data(self, data: bytes) -> None:
+        """Take the next bytes of the stream."""
+        while True:
+            try:
+                self._inner.feed_data(data)
+            except httptools.HttpParserUpgrade as upgrade:
+                if not self.wishes:
+                    raise
+                data = self._again() + data[upgrade.args[0] :]
+                self._inner = self._new()
+            else:
+                return
+
+    @property
+    def wishes(self) -> bool:
+        """Whether the request under way wishes for another protocol. CONNECT wishes for a tunnel, which is not this."""
+        return bool(self._inner.should_upgrade()) and self._inner.get_method() != b"CONNECT"
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def _new(self) -> httptools.HttpRequestParser:
+        inner = httptools.HttpRequestParser(self._connection)
+        inner.set_dangerous_leniencies(
+            lenient_data_after_close=True
+        )  # as uvicorn does: what is asked first is answered
+        return inner
+
+
 class AdminConnection(HttpToolsProtocol):
     """One connection, as uvicorn serves it, with its deadline."""
+
+    parser: PlainParser  # type: ignore[assignment]
 
     def __init__(self, all_: AdminConnections, **given: Any) -> None:
         super().__init__(**given)
         self._all = all_
         self._timer: asyncio.TimerHandle | None = None
         self._begun = False  # a part of a request has come
+        self.parser = PlainParser(self, self._plain_head)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin, or refuse."""
@@ -102,8 +147,15 @@ class AdminConnection(HttpToolsProtocol):
         self._begun = True
         super().on_message_begin()
 
+    def on_headers_complete(self) -> None:
+        """A head is whole."""
+        if not self.parser.wishes:
+            super().on_headers_complete()
+
     def on_message_complete(self) -> None:
         """A request is whole: from now on it is ours to be late."""
+        if self.parser.wishes:
+            return  # its head is read again
         self._end_timer()
         self._begun = False
         self._all.asked(self)
@@ -115,6 +167,12 @@ class AdminConnection(HttpToolsProtocol):
         if not self.transport.is_closing() and not self.pipeline:
             self._all.owes(self)
             self._expect()
+
+    def _plain_head(self) -> bytes:
+        """Return the head of the request under way without its wish for another protocol."""
+        first = b"%b %b HTTP/%b\r\n" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())
+        lines = [b"%b: %b\r\n" % header for header in self.headers if header[0] != b"upgrade"]
+        return b"%b%b\r\n" % (first, b"".join(lines))
 
     def _expect(self) -> None:
         self._end_timer()

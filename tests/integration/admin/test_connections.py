@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
+import pytest
+
 from ringway.admin.config import AdminConfig
 from ringway.admin.server import AdminServer
 
@@ -24,10 +26,14 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
         return
     if scope["path"] == "/slow":
         await asyncio.Event().wait()
-    while (await receive()).get("more_body"):
-        pass
-    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
-    await send({"type": "http.response.body", "body": b"ok"})
+    body, more = b"", True
+    while more:
+        message = await receive()
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+    body = body or b"ok"
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(body))]})
+    await send({"type": "http.response.body", "body": body})
 
 
 @asynccontextmanager
@@ -117,3 +123,39 @@ async def test_where_all_are_being_answered_the_next_is_told_to_come_again() -> 
         assert b"connections_max" in body
         for _, writer in slow:
             writer.close()
+
+
+WISH = b"Host: 127.0.0.1\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n"
+BODIES = {
+    "of a length": b"Content-Length: 9\r\n\r\n[1, 2, 3]",
+    "in chunks": b"Transfer-Encoding: chunked\r\n\r\n4\r\n[1, \r\n5\r\n2, 3]\r\n0\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
+@pytest.mark.parametrize("piece", [1 << 16, 7], ids=["whole", "in pieces"])
+async def test_a_wish_for_http2_is_ignored_and_costs_nothing_of_what_follows(body: bytes, piece: int) -> None:
+    async with admin_port() as port:
+        reader, writer = await dial(port)
+        asked = b"PUT /a HTTP/1.1\r\n" + WISH + body
+        asked += (b"GET /b HTTP/1.1\r\n" + WISH + b"\r\n") * 3
+        asked += b"GET /c HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
+        for start in range(0, len(asked), piece):
+            writer.write(asked[start : start + piece])
+            await asyncio.sleep(0)
+        answers = (await rest(reader)).split(b"HTTP/1.1 200 OK")[1:]
+        assert [answer.partition(b"\r\n\r\n")[2] for answer in answers] == [b"[1, 2, 3]", *[b"ok"] * 4]
+        writer.close()
+
+
+async def test_a_tunnel_is_refused_and_the_port_goes_on() -> None:
+    async with admin_port() as port:
+        for request in (
+            b"CONNECT 127.0.0.1:80 HTTP/1.1\r\nHost: x\r\n\r\n",
+            b"CONNECT / HTTP/1.1\r\nHost: x\r\n" + WISH[17:],
+        ):
+            _, writer = await dial(port, request)
+            writer.close()
+        reader, writer = await dial(port, REQUEST)
+        assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+        writer.close()
