@@ -2,10 +2,9 @@
 
 import ssl
 from dataclasses import dataclass
-from urllib.parse import unquote
 
 from ringway.engine.tls import make_context
-from ringway.engine.url import check_options, read_address, split_url
+from ringway.engine.url import check_options, decoded, read_address, split_url
 from ringway.errors import ConfigError
 from ringway.protocol.address import show_host_port
 
@@ -80,9 +79,9 @@ def _login(credentials: str, options: dict[str, str]) -> dict[str, str]:
     """Return `options` with what the credentials say; raise where there is more than one login."""
     user, colon, password = credentials.partition(":")
     if colon:
-        given = {"user": unquote(user), "password": unquote(password)}
+        given = {"user": decoded(user), "password": decoded(password)}
     elif credentials:
-        given = {"user" if "password_file" in options else "token": unquote(user)}
+        given = {"user" if "password_file" in options else "token": decoded(user)}
     else:
         given = {}
     if twice := given.keys() & options.keys():

@@ -5,11 +5,10 @@ import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from urllib.parse import unquote
 
 from ringway.engine.password import read_password
 from ringway.engine.tls import make_context
-from ringway.engine.url import UrlParts, check_options, read_address, split_url
+from ringway.engine.url import UrlParts, check_options, decoded, read_address, split_url
 from ringway.errors import ConfigError
 from ringway.protocol.address import show_host_port
 
@@ -126,10 +125,10 @@ def _login(parts: UrlParts) -> Login:
     given = {name: parts.options[name] for name in LOGIN_OPTIONS if name in parts.options}
     user, colon, password = parts.login(_FORM).partition(":")
     if colon or (user and "password_file" in given):
-        before = {"user": unquote(user), **({"password": unquote(password)} if colon else {})}
+        before = {"user": decoded(user), **({"password": decoded(password)} if colon else {})}
     else:
         # redis://secret@host is what other clients read as a user without a password; that is of no use to anybody.
-        before = {"password": unquote(user)} if user else {}
+        before = {"password": decoded(user)} if user else {}
     if twice := before.keys() & given.keys():
         raise ConfigError(f"the engine URL gives {', '.join(sorted(twice))} before the host and as an option; give one")
     login = Login(**before, **given)
@@ -151,7 +150,7 @@ def _addresses(hosts: Sequence[str], kind: Kind) -> tuple[Address, ...]:
 
 
 def _master(path: str) -> str:
-    name = unquote(path).strip("/")
+    name = decoded(path).strip("/")
     if not name:
         raise ConfigError(
             "the engine URL does not say which server the sentinels watch; "

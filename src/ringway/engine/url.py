@@ -133,8 +133,18 @@ def _options(query: str) -> dict[str, str]:
         name, equals, value = part.partition("=")
         if not equals:
             raise ConfigError(f"the engine URL has something behind its '?' that is not option=value; {ENCODING}")
-        given[unquote(name)] = unquote(value)
+        given[decoded(name)] = decoded(value)
     return given
+
+
+def decoded(text: str) -> str:
+    """Return a part of an engine's URL without its percent-encoding; raise `ConfigError` where it is no UTF-8."""
+    try:
+        return unquote(text, errors="strict")
+    except UnicodeDecodeError:
+        raise ConfigError(
+            "the engine URL has percent-encoded bytes that are no UTF-8; encode the text's UTF-8"
+        ) from None
 
 
 def _without_scheme(parts: Sequence[str], scheme: str) -> tuple[str, ...]:

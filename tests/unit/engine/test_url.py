@@ -152,3 +152,11 @@ def test_who_we_are_may_stand_before_a_host_or_in_an_option() -> None:
     assert has_login("nats://u:p@a", ())
     assert has_login("nats://a?nkey=SU", ("nkey",))
     assert not has_login("nats://a?ca_file=/x", ("nkey",))
+
+
+@pytest.mark.parametrize("url", ["redis://:%ff@h", "redis://h?password=%ff", "nats://u:%ff@h", "nats://h?token=%c3"])
+def test_bytes_that_are_no_utf_8_are_refused(url: str) -> None:
+    read = nats_url.read_url if url.startswith("nats") else redis_url.read_url
+    with pytest.raises(ConfigError, match="no UTF-8") as caught:
+        read(url)
+    assert "%" not in str(caught.value)
