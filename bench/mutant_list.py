@@ -119,8 +119,8 @@ MUTANTS = (
         (
             Edit(
                 "node/subscribe.py",
-                "                missed = await streams.recover(channel, request.epoch, request.offset)\n",
-                "                missed = await streams.recover(channel, request.epoch, request.offset) or []\n",
+                "    return await shared.streams.recover(channel, request.epoch, request.offset, pay)\n",
+                "    return await shared.streams.recover(channel, request.epoch, request.offset, pay) or []\n",
             ),
         ),
     ),

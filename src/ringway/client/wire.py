@@ -15,6 +15,7 @@ import picows
 from ringway.client.reconnect import move_of
 from ringway.errors import ConnectionClosed, ProtocolError, UpgradeError
 from ringway.framing import EndListener
+from ringway.net.half_close import end_stream
 from ringway.protocol import closing
 from ringway.protocol.close import ABNORMAL, SERVICE_RESTART
 from ringway.protocol.closing import Action, Event, State
@@ -204,10 +205,10 @@ class Wire(EndListener):
         """
         if transport.is_disconnected:
             return
-        if transport.underlying_transport.can_write_eof():
-            transport.underlying_transport.resume_reading()
-            transport.underlying_transport.write_eof()
-        else:
+        underlying = transport.underlying_transport
+        if underlying.can_write_eof():
+            underlying.resume_reading()
+        if not end_stream(underlying):
             transport.disconnect()
 
     def _over(self) -> None:

@@ -2,6 +2,8 @@
 
 import asyncio
 
+from ringway.net.half_close import end_stream
+
 
 class Farewells:
     """Connections that were told their last, each until its peer ends it, or for `linger_s`. Bounded by its owner."""
@@ -22,9 +24,9 @@ class Farewells:
         farewell = _Farewell(transport, self._open, self._linger_s)
         transport.set_protocol(farewell)
         transport.write(last)
-        if transport.can_write_eof():
-            transport.write_eof()
-            transport.resume_reading()
+        if end_stream(transport):
+            if not transport.is_closing():
+                transport.resume_reading()
         else:
             transport.close()
 

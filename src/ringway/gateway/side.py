@@ -11,6 +11,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from ringway.gateway.deadline import unsent_bytes
+from ringway.net.half_close import end_stream
 from ringway.protocol.closing import TABLE, Action, Event, State
 from ringway.protocol.frame import WHOLE_MESSAGES, FrameTracker
 
@@ -114,8 +115,9 @@ class Side(asyncio.Protocol):
         transport.set_protocol(Discard(self))
         if not self.finished:
             self.finished = True
-            transport.write_eof()
-        transport.resume_reading()
+            end_stream(transport)
+        if not transport.is_closing():
+            transport.resume_reading()
 
     def stop(self) -> None:
         """Read no more, whatever the other end takes."""

@@ -37,6 +37,7 @@ from ringway.gateway.transit import Event as Passed
 from ringway.gateway.transit import State as Stage
 from ringway.gateway.upstream import Answer
 from ringway.gateway.wish import Wish
+from ringway.net.half_close import end_stream
 from ringway.protocol.close import GOING_AWAY, PROTOCOL_ERROR, SERVICE_RESTART
 from ringway.protocol.closing import Action, Event, State
 from ringway.protocol.frame import (
@@ -171,8 +172,7 @@ class Tunnel:
             self._wind_up()
             return
         if not other.transport.is_closing():
-            if other.transport.can_write_eof():
-                other.transport.write_eof()
+            if end_stream(other.transport):
                 other.finished = True
             else:
                 other.transport.close()

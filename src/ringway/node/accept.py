@@ -16,6 +16,7 @@ from ringway.core.files import FileBudget
 from ringway.core.pending import Pending
 from ringway.framing import FramingProtocol
 from ringway.net import listening
+from ringway.net.half_close import end_stream
 from ringway.net.unsent import bound_unsent
 from ringway.node.handshake import Handshake, Welcome
 from ringway.node.latency import Latency
@@ -144,8 +145,7 @@ class Gate:
         farewell = _Farewell(transport, self._farewells)
         transport.set_protocol(farewell)
         transport.write(answer)
-        if transport.can_write_eof():
-            transport.write_eof()
+        end_stream(transport)
 
     def handed_over(self, handshake: Handshake, protocol: FramingProtocol) -> None:
         """Count `protocol` from now on in place of `handshake`, whose connection it takes over."""

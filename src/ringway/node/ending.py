@@ -5,6 +5,7 @@ from typing import cast
 from picows import WSCloseCode, WSMsgType, WSTransport
 
 from ringway.framing import EndListener
+from ringway.net.half_close import end_stream
 from ringway.protocol import closing
 from ringway.protocol.close import REASON_BYTES_MAX
 from ringway.protocol.closing import Action, Event
@@ -46,7 +47,7 @@ class EndingSocket(EndListener):
         Closing both would answer what the client still sends with a reset, which destroys what it has not read.
         """
         if self._transport is not None:
-            self._transport.underlying_transport.write_eof()
+            end_stream(self._transport.underlying_transport)
 
 
 def _reason(text: str) -> bytes:

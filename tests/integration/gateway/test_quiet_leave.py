@@ -75,6 +75,7 @@ async def two_servers(start_rig, *, ticks=False, **settings):
             f"ws://127.0.0.1:{ports[1]},name=two,weight=1,on-move=reopen",
             policy="least-connected",
             reopen_window_s=0.1,
+            connect_deadline_s=10.0,  # both ends share this loop, which may stand still on a busy machine
             **settings,
         )
         yield rig, one, two
