@@ -120,11 +120,13 @@ class Crowd(Errand):
         return Counter(talk.node for talk in self._talks)
 
     def drop(self, share: float) -> int:
-        """Cut the connections of the first `share` of the clients, in one instant; return how many."""
+        """Cut the connections of the first `share` of the clients, in one instant; return how many there were."""
         chosen = self._guests[: round(share * len(self._guests))]
-        for guest in chosen:
-            guest.drop()
-        return len(chosen)
+        return sum([guest.drop() for guest in chosen])
+
+    def noticed_drop(self) -> bool:
+        """Whether every client whose connection `drop` cut knows of it."""
+        return all(guest.noticed_drop for guest in self._guests)
 
     def pause(self, share: float) -> int:
         """Let the first `share` of the clients read no more; return how many."""

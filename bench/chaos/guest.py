@@ -84,6 +84,7 @@ class Guest:
         self._twin = kind == "twin"
         self._small = small
         self._wire: Wire | None = None
+        self._dropped: Wire | None = None
         self._move: tuple[Move, int, str] | None = None  # being followed, and the close that told it
         self._held: list[bytes] = []  # sent by the conversation meanwhile
         self._attempt = 0
@@ -104,10 +105,18 @@ class Guest:
         if self._wire is not None:
             self._wire.finish()
 
-    def drop(self) -> None:
-        """Lose the connection, as when a cable is pulled."""
-        if self._wire is not None:
-            self._wire.cut()
+    def drop(self) -> bool:
+        """Lose the connection, as when a cable is pulled. False without a connection: on the way to one, or moving."""
+        if self._wire is None:
+            return False
+        self._dropped = self._wire
+        self._wire.cut()
+        return True
+
+    @property
+    def noticed_drop(self) -> bool:
+        """True unless the connection that `drop` cut is still the one in use."""
+        return self._wire is None or self._wire is not self._dropped
 
     def pause(self) -> None:
         """Read no more."""
@@ -282,6 +291,7 @@ class SocketGuest:
         self._rng = rng
         self._spawn = spawn
         self._socket: Any = None
+        self._dropped: Any = None
         self._stopped = False
 
     @property
@@ -299,10 +309,18 @@ class SocketGuest:
         if self._socket is not None:
             self._spawn(self._socket.close())
 
-    def drop(self) -> None:
-        """Lose the connection."""
-        if self._socket is not None and self._socket._wire is not None:
-            self._socket._wire.cut()
+    def drop(self) -> bool:
+        """Lose the connection, also in the middle of a move. False without a connection."""
+        if self._socket is None or self._socket._wire is None:
+            return False
+        self._dropped = self._socket
+        self._socket._wire.cut()
+        return True
+
+    @property
+    def noticed_drop(self) -> bool:
+        """True unless the connection that `drop` cut is still the one in use."""
+        return self._socket is None or self._socket is not self._dropped
 
     def send(self, message: bytes) -> None:
         """Send a message, where connected."""

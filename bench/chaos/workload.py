@@ -133,10 +133,6 @@ class Workload:
         """Whether every client is subscribed to all its channels."""
         return all(status["subscribed"] == status["clients"] for status in self.status())
 
-    def closes(self) -> int:
-        """How many connections the clients' applications have seen end."""
-        return sum(status["closes"] for status in self.status())
-
     def all_connected(self) -> bool:
         """Whether every publisher is connected."""
         status = self.press.ask("status")
