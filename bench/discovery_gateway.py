@@ -12,7 +12,7 @@ import sys
 import uvloop
 
 from ringway.core.steering import Steering
-from ringway.engine.memory import MemoryHub
+from ringway.engine.memory.engine import MemoryHub
 from ringway.gateway import Directory, Gateway, GatewayConfig
 from ringway.protocol.report import Report, encode_report
 from ringway.protocol.ticket import Mint

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from relay_systems import cpu_ns
-from ringway.engine.embedded import EmbeddedNats
+from ringway.engine.nats.embedded import EmbeddedNats
 from ringway.engine.url import mask
 from ringway.testing.redis_server import RedisServer
 

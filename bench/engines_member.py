@@ -30,7 +30,7 @@ import uvloop
 
 from report import percentile
 from ringway.app.engine import EngineConfig, open_engine
-from ringway.engine.memory import MemoryHub
+from ringway.engine.memory.engine import MemoryHub
 from ringway.errors import EngineAway
 from ringway.ports import Engine, Retention
 from ringway.types import Channel

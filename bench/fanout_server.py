@@ -24,7 +24,7 @@ from typing import Any
 import structlog
 import uvloop
 
-from ringway.engine.memory import MemoryHub
+from ringway.engine.memory.engine import MemoryHub
 from ringway.node import ChannelNode, NodeConfig
 from ringway.protocol.codec import encode_pushes
 from ringway.protocol.envelope import PUBLICATION, Origin, body_of

@@ -17,7 +17,7 @@ from pathlib import Path
 from rich.progress import Progress
 
 from report import Claim, Result, parser, publish
-from ringway.engine.embedded import EmbeddedNats
+from ringway.engine.nats.embedded import EmbeddedNats
 
 HERE = Path(__file__).parent
 CLIENTS = 4

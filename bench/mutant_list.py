@@ -68,7 +68,7 @@ MUTANTS = (
         "what was sent in one loop turn is sent again in the next",
         "calm",
         DOUBLED,
-        (Edit("node/fanout.py", "turn, self._turn = self._turn, {}", "turn = dict(self._turn)"),),
+        (Edit("node/channels/fanout.py", "turn, self._turn = self._turn, {}", "turn = dict(self._turn)"),),
         {"rate": "50"},
     ),
     Mutant(
@@ -78,7 +78,7 @@ MUTANTS = (
         LOST,
         (
             Edit(
-                "node/publish.py",
+                "node/commands/publish.py",
                 "                await shared.engine.history.append(channel, payload, retention, key)\n",
                 "                asyncio.ensure_future("
                 "shared.engine.history.append(channel, payload, retention, key))\n",
@@ -98,7 +98,7 @@ MUTANTS = (
                 "        if previous >= 0:\n            self.follow(offset)\n",
             ),
             Edit(
-                "node/streams.py",
+                "node/channels/streams.py",
                 "        self._catch_up.check_all(first=self._hub.__contains__)\n",
                 "        return\n",
             ),
@@ -118,7 +118,7 @@ MUTANTS = (
         LOST + UNEXPECTED,
         (
             Edit(
-                "node/subscribe.py",
+                "node/commands/subscribe.py",
                 "    return await shared.streams.recover(channel, request.epoch, request.offset, pay)\n",
                 "    return await shared.streams.recover(channel, request.epoch, request.offset, pay) or []\n",
             ),
@@ -131,7 +131,7 @@ MUTANTS = (
         LOST,
         (
             Edit(
-                "node/recovery.py",
+                "node/channels/recovery.py",
                 "            return None\n        return found\n",
                 "            return found[-self._limit :]\n        return found\n",
             ),
@@ -143,7 +143,13 @@ MUTANTS = (
         "a recovery begins with the publication that the client has already",
         "kill_node",
         DOUBLED,
-        (Edit("core/tail.py", "            if entry.offset > offset:\n", "            if entry.offset >= offset:\n"),),
+        (
+            Edit(
+                "core/replay_buffer.py",
+                "            if entry.offset > offset:\n",
+                "            if entry.offset >= offset:\n",
+            ),
+        ),
     ),
     Mutant(
         "no-dedup-of-held",
@@ -167,14 +173,14 @@ MUTANTS = (
         DOUBLED,
         (
             Edit(
-                "node/handover.py",
+                "node/sessions/donor.py",
                 "        try:\n            why = await self._ask(handover, prepare)\n",
                 "        try:\n"
                 "            handover.held = tuple(self._held(connection, each) for each in connection.channels)\n"
                 "            why = await self._ask(handover, prepare)\n",
             ),
             Edit(
-                "node/handover.py",
+                "node/sessions/donor.py",
                 "        handover.held = tuple(self._held(connection, channel) for channel in connection.channels)\n"
                 "        now = shared.clock()\n",
                 "        now = shared.clock()\n",
@@ -201,7 +207,7 @@ MUTANTS = (
         "what a client sent and the donor did not carry out is forgotten",
         "handover_cost",
         UNANSWERED,
-        (Edit("node/handover.py", "        self.commands.append(frame)\n", ""),),
+        (Edit("node/sessions/donor.py", "        self.commands.append(frame)\n", ""),),
         FROM_FAR,
     ),
     Mutant(
@@ -209,7 +215,7 @@ MUTANTS = (
         "answers that the donor could not send any more are forgotten",
         "handover_cost",
         UNANSWERED,
-        (Edit("node/handover.py", "        self.replies.append(frame)\n", "        return\n"),),
+        (Edit("node/sessions/donor.py", "        self.replies.append(frame)\n", "        return\n"),),
         FROM_FAR,
     ),
     # hand-over: the target
@@ -218,7 +224,7 @@ MUTANTS = (
         "what came between the donor's cut and the client's arrival is not sent",
         "handover_cost",
         LOST,
-        (Edit("node/arrival.py", "            connection.reply(missed)\n", ""),),
+        (Edit("node/sessions/target.py", "            connection.reply(missed)\n", ""),),
         BUSY,
     ),
     Mutant(
@@ -228,7 +234,7 @@ MUTANTS = (
         DOUBLED,
         (
             Edit(
-                "node/arrival.py",
+                "node/sessions/target.py",
                 "cut = Cut(held.epoch, held.offset, held.heard)",
                 "cut = Cut(held.epoch, held.offset, {})",
             ),
@@ -242,7 +248,7 @@ MUTANTS = (
         DOUBLED + REORDERED,
         (
             Edit(
-                "node/arrival.py",
+                "node/sessions/target.py",
                 "                connection.resume(session)\n",
                 "                connection.resume(session)\n"
                 "                for held in session.held:\n"
@@ -272,13 +278,13 @@ MUTANTS = (
                 "    (Target.SERVED, Heard.EXPIRED): (Target.OVER, Step.RELEASE),\n",
             ),
             Edit(
-                "node/arrival.py",
+                "node/sessions/target.py",
                 "        finally:\n            del self._expected[nonce]\n"
                 "            self._tell_gone(arrival)  # of all channels that the client was lost before\n"
                 "            arrival.release()\n",
                 "        finally:\n            pass\n",
             ),
-            Edit("node/arrival.py", "            arrival.holds.pop(channel).release()\n", ""),
+            Edit("node/sessions/target.py", "            arrival.holds.pop(channel).release()\n", ""),
         ),
         BUSY | {"kinds": "twin"},
     ),
@@ -303,12 +309,12 @@ MUTANTS = (
         UNANSWERED,
         (
             Edit(
-                "gateway/crossing.py",
+                "gateway/proxy/migration.py",
                 "            case Action.ANSWER:\n                tunnel.client.stop()\n",
                 "            case Action.ANSWER:\n",
             ),
             Edit(
-                "gateway/crossing.py",
+                "gateway/proxy/migration.py",
                 "tunnel.join_next(self._answer, self.held)",
                 'tunnel.join_next(self._answer, b"")',
             ),

@@ -96,7 +96,7 @@ def test_every_error_code_is_in_its_table() -> None:
 
 
 CONNECTING = {"create_connection", "open_connection", "getaddrinfo", "gethostbyname", "sock_connect", "create_server"}
-OWN_SERVER = "src/ringway/engine/embedded.py"  # looks whether the server that it has started on loopback listens
+OWN_SERVER = "src/ringway/engine/nats/embedded.py"  # looks whether the server that it has started on loopback listens
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=relative)

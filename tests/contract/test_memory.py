@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from ringway.engine.memory import MemoryEngine, MemoryHub
+from ringway.engine.memory.engine import MemoryEngine, MemoryHub
 from ringway.testing.engine_contract import EngineContract
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ringway.engine.embedded import EmbeddedNats
-from ringway.engine.nats import NatsEngine, open_nats
+from ringway.engine.nats.embedded import EmbeddedNats
+from ringway.engine.nats.engine import NatsEngine, open_nats
 from ringway.testing.engine_contract import EngineContract
 
 

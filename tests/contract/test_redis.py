@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from ringway.engine.redis import RedisEngine, open_redis
+from ringway.engine.redis.engine import RedisEngine, open_redis
 from ringway.testing.engine_contract import EngineContract
 from ringway.testing.fleet import Fleet, make_fleet
 

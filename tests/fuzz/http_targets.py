@@ -13,8 +13,8 @@ from ringway.core.custom.agent import Advice, parse_line
 from ringway.core.placement.asked import Asked
 from ringway.core.placement.key import KEY_BYTES_MAX, Keys
 from ringway.errors import ProtocolError, UpgradeError
-from ringway.gateway.query import Query
-from ringway.gateway.upstream import Answer, Limits, _Handshake
+from ringway.gateway.placement.query import Query
+from ringway.gateway.proxy.upstream import Answer, Limits, _Handshake
 from ringway.protocol.forwarded import forwarded_headers, is_trusted, read_client, read_networks, read_told, told_of
 from ringway.protocol.head import Head, HeadReader
 from ringway.protocol.host import host_known, read_hosts

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ringway.engine.embedded import EmbeddedNats
+from ringway.engine.nats.embedded import EmbeddedNats
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import os
 import signal
 from collections.abc import Callable
 
-from ringway.engine.embedded import EmbeddedNats
+from ringway.engine.nats.embedded import EmbeddedNats
 
 PATIENCE_S = 30
 

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from ringway.engine import embedded
-from ringway.engine.embedded import EmbeddedNats
-from ringway.engine.nats import open_nats
+from ringway.engine.nats import embedded
+from ringway.engine.nats.embedded import EmbeddedNats
+from ringway.engine.nats.engine import open_nats
 from ringway.errors import ConfigError, EngineUnsuitable
 from ringway.ports import Engine, Retention
 from ringway.types import Channel
@@ -156,7 +156,7 @@ async def test_a_server_that_dies_at_its_start_has_the_last_word(tmp_path: Path)
 async def test_it_goes_when_its_parent_is_killed(tmp_path: Path, loop: str) -> None:
     program = textwrap.dedent(f"""
         import asyncio, {loop}, pathlib, sys
-        from ringway.engine.embedded import EmbeddedNats
+        from ringway.engine.nats.embedded import EmbeddedNats
 
         async def main():
             server = EmbeddedNats(pathlib.Path(sys.argv[1]))

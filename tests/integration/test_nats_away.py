@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 
 from integration.nats_kit import PATIENCE_S, end, until
-from ringway.engine import embedded, nats
 from ringway.engine.condition import Condition
-from ringway.engine.embedded import EmbeddedNats
-from ringway.engine.nats import NatsEngine, open_nats
-from ringway.engine.nats_url import read_url
-from ringway.engine.nats_wire import SubjectTap, Wire
+from ringway.engine.nats import embedded
+from ringway.engine.nats import engine as nats
+from ringway.engine.nats.connection import SubjectTap, Wire
+from ringway.engine.nats.embedded import EmbeddedNats
+from ringway.engine.nats.engine import NatsEngine, open_nats
+from ringway.engine.nats.url import read_url
 from ringway.errors import EngineAway, EngineUnsuitable, Unconfirmed
 from ringway.types import Channel, NodeName
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from ringway.engine.embedded import find_server
-from ringway.engine.nats import NatsEngine, open_nats
-from ringway.engine.nats_stream import HistorySettings
+from ringway.engine.nats.embedded import find_server
+from ringway.engine.nats.engine import NatsEngine, open_nats
+from ringway.engine.nats.stream import HistorySettings
 from ringway.errors import EngineAway, EngineError
 from ringway.ports import Position, Retention
 from ringway.testing.engine_world import Inbox

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from integration.nats_kit import PATIENCE_S, end, until
-from ringway.engine.embedded import EmbeddedNats
-from ringway.engine.nats import NatsEngine, open_nats
-from ringway.engine.nats_stream import HistorySettings
+from ringway.engine.nats.embedded import EmbeddedNats
+from ringway.engine.nats.engine import NatsEngine, open_nats
+from ringway.engine.nats.stream import HistorySettings
 from ringway.errors import EngineAway, EngineUnsuitable, Unconfirmed
 from ringway.ports import Retention
 from ringway.testing.engine_world import Inbox

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from ringway.engine.redis import RedisEngine, open_redis
+from ringway.engine.redis.engine import RedisEngine, open_redis
 from ringway.errors import EngineAway, EngineUnsuitable, NoAnswer
 from ringway.ports import Retention
 from ringway.testing.engine_world import Inbox, echo, until

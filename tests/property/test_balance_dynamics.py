@@ -11,7 +11,7 @@ from random import Random
 import pytest
 
 from ringway.core.balance.config import BalanceConfig
-from ringway.core.balance.term import Term
+from ringway.core.balance.leader_round import Term
 from ringway.core.load import LoadView
 from ringway.core.load.reservation import Ledger
 from ringway.core.placement import TwoChoices

@@ -6,11 +6,11 @@ from typing import Any, cast
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ringway.gateway.backends import OnMove
-from ringway.gateway.config import GatewayConfig
+from ringway.gateway.cluster.backends import OnMove
+from ringway.gateway.config.gateway import GatewayConfig
+from ringway.gateway.proxy.relay import Tunnel
+from ringway.gateway.proxy.upstream import Answer
 from ringway.gateway.stats import Stats
-from ringway.gateway.tunnel import Tunnel
-from ringway.gateway.upstream import Answer
 from ringway.protocol.frame import CLOSE, FrameTracker, client_frame, close_payload, server_frame
 from ringway.protocol.move import Move
 from ringway.types import NodeName

@@ -12,9 +12,9 @@ from random import Random
 
 from ringway.core.backoff import next_delay_s
 from ringway.core.balance.config import BalanceConfig
+from ringway.core.balance.leader_round import Term
 from ringway.core.balance.plan import Plan
-from ringway.core.balance.settle import Settle
-from ringway.core.balance.term import Term
+from ringway.core.balance.stabilisation import Settle
 from ringway.core.hashing.ring import HashRing
 from ringway.core.load import LoadView
 from ringway.core.load.reservation import Ledger

@@ -33,9 +33,9 @@ from ringway.collect.config import LoadConfig
 from ringway.core.balance.config import BalanceConfig
 from ringway.core.steering import Steering
 from ringway.errors import ConfigError
-from ringway.gateway.config import GatewayConfig
+from ringway.gateway.config.gateway import GatewayConfig
 from ringway.net import NamesConfig
-from ringway.node.config import NodeConfig
+from ringway.node.config.node import NodeConfig
 
 
 class StaticConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

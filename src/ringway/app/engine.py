@@ -176,16 +176,16 @@ async def open_engine(config: EngineConfig, name: str) -> AsyncIterator[Engine]:
     engine: Engine
     scheme, url = check_scheme(config.url), whole_url(config)
     if scheme == "memory":
-        from ringway.engine.memory import MemoryHub
+        from ringway.engine.memory.engine import MemoryHub
 
         engine = MemoryHub().open()
     elif scheme in REDIS_SCHEMES:
-        from ringway.engine.redis import open_redis
+        from ringway.engine.redis.engine import open_redis
 
         engine = await open_redis(url, cluster=config.cluster, name=name, wait_s=config.wait_s)
     else:
-        from ringway.engine.nats import open_nats
-        from ringway.engine.nats_stream import HistorySettings
+        from ringway.engine.nats.engine import open_nats
+        from ringway.engine.nats.stream import HistorySettings
 
         history = HistorySettings(config.history_storage, config.history_replicas, config.history_bytes_max)
         engine = await open_nats(url, cluster=config.cluster, name=name, wait_s=config.wait_s, history=history)

@@ -1,7 +1,7 @@
 """The children of `ringway up`: each a process of its own, started again when it dies, stopped in order.
 
 Their output goes to files in the state directory. The kernel ends them with this process, however that ends
-(`engine.child`), so nothing is left behind after a `kill -9`.
+(`engine.subprocess`), so nothing is left behind after a `kill -9`.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from typing import Annotated
 import msgspec
 
 from ringway.core.backoff import next_delay_s
-from ringway.engine.child import spawn
+from ringway.engine.subprocess import spawn
 from ringway.errors import ConfigError, RingwayError
 
 POLL_S = 0.1

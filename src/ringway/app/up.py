@@ -33,7 +33,7 @@ from ringway.app.state import (
     write_running,
 )
 from ringway.app.supervise import Child, Supervisor, UpConfig
-from ringway.engine.embedded import EmbeddedNats
+from ringway.engine.nats.embedded import EmbeddedNats
 from ringway.errors import ConfigError, RingwayError
 from ringway.net.listening import is_free
 

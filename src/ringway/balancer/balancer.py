@@ -6,16 +6,16 @@ from collections.abc import Callable
 
 import structlog
 
-from ringway.balancer.desk import Desk
 from ringway.balancer.keys import Keys
 from ringway.balancer.leadership import Leadership
 from ringway.balancer.nodes import Nodes
+from ringway.balancer.operator_api import Desk
 from ringway.balancer.stats import BalancerStats
 from ringway.core.balance.config import BalanceConfig
 from ringway.core.balance.journal import DONE, LEADERSHIP_LOST, SUPERSEDED, Journal
+from ringway.core.balance.leader_round import Term
 from ringway.core.balance.plan import Plan, Quota
-from ringway.core.balance.settle import Settle
-from ringway.core.balance.term import Term
+from ringway.core.balance.stabilisation import Settle
 from ringway.core.load import LoadView
 from ringway.core.steering import Steering
 from ringway.errors import EngineError

@@ -12,8 +12,8 @@ import asyncio
 from dataclasses import replace
 
 from ringway.balancer.nodes import Nodes
+from ringway.core.balance.leader_round import Term
 from ringway.core.balance.plan import Plan
-from ringway.core.balance.term import Term
 from ringway.core.load import LoadView
 from ringway.core.placement.keyed import Keyed, room
 from ringway.core.steering import Steering

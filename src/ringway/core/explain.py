@@ -10,7 +10,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from ringway.core.load import LoadView, NodeLoad
-from ringway.core.load.accept import SHARE_MAX
+from ringway.core.load.slow_start import SHARE_MAX
 from ringway.core.placement import Pick
 from ringway.core.steering import Steering
 from ringway.errors import NoNode

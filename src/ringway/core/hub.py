@@ -2,7 +2,7 @@
 
 Theory: a table of channels, each a table of its subscribers with what is needed to reach them. A fan-out walks one
 inner table and does nothing else. The first subscriber of a channel and the end of the last one are told to the
-caller: only then does the node's interest in the channel change (see `node.interest`).
+caller: only then does the node's interest in the channel change (see `node.channels.interest`).
 
 Invariant: no channel without a subscriber is kept.
 """

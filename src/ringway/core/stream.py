@@ -27,7 +27,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from ringway.core.tail import Tail
+from ringway.core.replay_buffer import Tail
 
 UNKNOWN = -1
 """The `expected` of a stream that may not deliver: no publication has this for its predecessor."""

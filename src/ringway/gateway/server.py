@@ -13,21 +13,21 @@ import structlog
 from ringway.core.files import UNLIMITED, plan_files
 from ringway.core.steering import Steering
 from ringway.errors import ConfigError
-from ringway.gateway.affinity import Affinity
-from ringway.gateway.config import GatewayConfig
-from ringway.gateway.directory import Directory
-from ringway.gateway.discovery import Discovery
-from ringway.gateway.door import Door
-from ringway.gateway.farewell import Farewells
-from ringway.gateway.limit import AddressLimits
-from ringway.gateway.opener import Opener
-from ringway.gateway.pages import Pages
-from ringway.gateway.placer import Placer
-from ringway.gateway.probe import Probes
-from ringway.gateway.reach import Reach
-from ringway.gateway.relay import Relays
+from ringway.gateway.cluster.directory import Directory
+from ringway.gateway.cluster.probe import Probes
+from ringway.gateway.config.gateway import GatewayConfig
+from ringway.gateway.http.address_limits import AddressLimits
+from ringway.gateway.http.connection import Visitor
+from ringway.gateway.http.lingering_close import Farewells
+from ringway.gateway.http.router import Door
+from ringway.gateway.http.static import Pages
+from ringway.gateway.placement.affinity import Affinity
+from ringway.gateway.placement.discovery import Discovery
+from ringway.gateway.placement.placer import Placer
+from ringway.gateway.proxy.addresses import Reach
+from ringway.gateway.proxy.opener import Opener
+from ringway.gateway.proxy.relays import Relays
 from ringway.gateway.stats import Stats
-from ringway.gateway.visitor import Visitor
 from ringway.net.listening import Listening, listen
 from ringway.net.liveness import watch_peers_of
 from ringway.net.unsent import bound_unsent

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
 from ringway.core.address import EXEMPT, address_of
-from ringway.core.intake import Intake
+from ringway.core.handshake_limiter import Intake
 from ringway.core.refusals import Refusals
 from ringway.errors import Overloaded, TicketError, UpgradeError
 from ringway.protocol.close import CLOSED

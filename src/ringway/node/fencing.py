@@ -17,7 +17,7 @@ from ringway.node.vitals import queued_s
 from ringway.protocol.close import SERVICE_RESTART
 
 if TYPE_CHECKING:
-    from ringway.node.connection import Connection
+    from ringway.node.connection.connection import Connection
     from ringway.node.shared import Shared
 
 SPREAD_S = 1.0

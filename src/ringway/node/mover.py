@@ -26,9 +26,9 @@ from ringway.protocol.order import (
 )
 
 if TYPE_CHECKING:
-    from ringway.node.connection import Connection
+    from ringway.node.connection.connection import Connection
     from ringway.node.drain import Drain
-    from ringway.node.handover import Handovers
+    from ringway.node.sessions.donor import Handovers
     from ringway.node.shared import Shared
     from ringway.ports import Serving
 

@@ -9,10 +9,10 @@ import asyncio
 from typing import TYPE_CHECKING, NamedTuple
 
 from ringway.core.hashing import Table, make_table
-from ringway.core.victim import Deed, Search
+from ringway.core.move_candidates import Deed, Search
 
 if TYPE_CHECKING:
-    from ringway.node.connection import Connection
+    from ringway.node.connection.connection import Connection
     from ringway.node.shared import Shared
     from ringway.protocol.order import MoveOrder, Owners
     from ringway.types import NodeName

@@ -19,31 +19,31 @@ from ringway.core.membership import TICK_S
 from ringway.errors import ConfigError, EngineError, UpgradeError
 from ringway.net.listening import Listening, reachable
 from ringway.net.liveness import watch_peers_of
-from ringway.node.accept import Gate, listen
 from ringway.node.admission import Admission
-from ringway.node.arrival import Arrivals
-from ringway.node.config import NodeConfig
-from ringway.node.connection import Connection
+from ringway.node.channels.join_leave import Notices
+from ringway.node.channels.namespace import Namespaces
+from ringway.node.channels.presence import Presence
+from ringway.node.channels.streams import Streams
+from ringway.node.commands.queue import Workers
+from ringway.node.config.node import NodeConfig
+from ringway.node.connection.connection import Connection
+from ringway.node.connection.handshake import Accepted
+from ringway.node.connection.intake import Intake
+from ringway.node.connection.keepalive import Keepalive
+from ringway.node.connection.listener import Gate, listen
+from ringway.node.connection.outbox import Outbox, Send
+from ringway.node.connection.registry import Roster
 from ringway.node.departure import depart
 from ringway.node.drain import Drain
 from ringway.node.fencing import Fencing
-from ringway.node.handover import Handovers
-from ringway.node.handshake import Accepted
-from ringway.node.intake import Intake
-from ringway.node.keepalive import Keepalive
 from ringway.node.mover import Mover
-from ringway.node.namespace import Namespaces
-from ringway.node.notice import Notices
-from ringway.node.outbox import Outbox, Send
 from ringway.node.peers import Peers
-from ringway.node.presence import Presence
 from ringway.node.report import Reporter
-from ringway.node.roster import Roster
+from ringway.node.sessions.donor import Handovers
+from ringway.node.sessions.target import Arrivals
 from ringway.node.shared import Shared
 from ringway.node.stats import Stats
-from ringway.node.streams import Streams
 from ringway.node.vitals import Vitals
-from ringway.node.worker import Workers
 from ringway.ports import Engine
 from ringway.protocol.close import SHUTDOWN
 from ringway.protocol.envelope import Origin

@@ -10,19 +10,19 @@ if TYPE_CHECKING:
     from random import Random
 
     from ringway.core.hub import Hub
-    from ringway.node.accept import Gate
-    from ringway.node.arrival import Arrivals
-    from ringway.node.config import NodeConfig
-    from ringway.node.connection import Connection
-    from ringway.node.intake import Intake
-    from ringway.node.keepalive import Keepalive
-    from ringway.node.namespace import Namespaces
-    from ringway.node.outbox import Outbox, Send
-    from ringway.node.presence import Presence
-    from ringway.node.roster import Roster
+    from ringway.node.channels.namespace import Namespaces
+    from ringway.node.channels.presence import Presence
+    from ringway.node.channels.streams import Streams
+    from ringway.node.commands.queue import Workers
+    from ringway.node.config.node import NodeConfig
+    from ringway.node.connection.connection import Connection
+    from ringway.node.connection.intake import Intake
+    from ringway.node.connection.keepalive import Keepalive
+    from ringway.node.connection.listener import Gate
+    from ringway.node.connection.outbox import Outbox, Send
+    from ringway.node.connection.registry import Roster
+    from ringway.node.sessions.target import Arrivals
     from ringway.node.stats import Stats
-    from ringway.node.streams import Streams
-    from ringway.node.worker import Workers
     from ringway.ports import Engine
     from ringway.protocol.envelope import Origin
 

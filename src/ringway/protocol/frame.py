@@ -74,7 +74,7 @@ WHOLE_MESSAGES = frozenset({0x80 | TEXT, 0x80 | BINARY})
 
 
 def is_lone(piece: bytes | memoryview, lone: tuple[int, ...]) -> bool:
-    """Whether `piece` is one short whole message, by the table `lone`. (`gateway.side` writes this out: it is hot.)"""
+    """Whether `piece` is one short whole message, by the table `lone`. (`relay_end` writes this out: it is hot.)"""
     return len(piece) > 1 and lone[piece[1]] == len(piece) and piece[0] in WHOLE_MESSAGES
 
 

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ringway.core.balance.leader_round import Term
 from ringway.core.balance.plan import Plan, Quota
-from ringway.core.balance.term import Term
 from ringway.core.hashing import Table, make_table
 from ringway.core.hashing.stream import hash_keys, table_secret
 from ringway.core.placement.keyed import room

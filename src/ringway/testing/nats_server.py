@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ringway.engine.embedded import find_server
+from ringway.engine.nats.embedded import find_server
 from ringway.testing.server_process import ServerProcess
 from ringway.testing.system import free_port, wait_for
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from ringway.engine.child import spawn
+from ringway.engine.subprocess import spawn
 
 STOP_S = 10.0
 """How long it may take to end in order before it is killed."""

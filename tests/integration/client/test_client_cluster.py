@@ -10,7 +10,7 @@ from client_kit import QUICK, until
 
 import ringway
 from ringway.core.steering import Steering
-from ringway.engine.memory import MemoryEngine, MemoryHub
+from ringway.engine.memory.engine import MemoryEngine, MemoryHub
 from ringway.gateway import Directory, Gateway, GatewayConfig
 from ringway.node import ChannelNode, NodeConfig
 from ringway.protocol.order import MoveOrder, SetState, encode, node_address

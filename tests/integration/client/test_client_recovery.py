@@ -10,7 +10,7 @@ from client_kit import QUICK, until
 
 import ringway
 from ringway.client import Event
-from ringway.engine.memory import MemoryHub
+from ringway.engine.memory.engine import MemoryHub
 from ringway.errors import CommandError
 from ringway.node import ChannelNode, NodeConfig
 from ringway.protocol.envelope import PUBLICATION

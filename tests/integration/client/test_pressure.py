@@ -10,7 +10,7 @@ from client_kit import TICKET, ScriptedGateway, ScriptedNode, http, refusal, unt
 from websockets.asyncio.server import ServerConnection, serve
 
 import ringway
-from ringway.engine.memory import MemoryHub
+from ringway.engine.memory.engine import MemoryHub
 from ringway.node import ChannelNode, NodeConfig
 from ringway.protocol.ticket import Mint
 from ringway.types import Incarnation, NodeName

@@ -1,13 +1,13 @@
-"""Follows channels as a node does, with the node's own parts: `core.stream` judges, `node.catchup` reads history."""
+"""Follows channels as a node does, with the node's own parts: `core.stream` judges, `catchup` reads history."""
 
 import time
 from types import SimpleNamespace
 
 from integration.engine.record import Record, Seen
 from ringway.core.stream import Offered, Stream, Verdict
-from ringway.node.catchup import CatchUp
-from ringway.node.config import NodeConfig
-from ringway.node.history import HistoryReader
+from ringway.node.channels.catchup import CatchUp
+from ringway.node.channels.history import HistoryReader
+from ringway.node.config.node import NodeConfig
 from ringway.node.stats import Stats
 from ringway.ports import Engine, Retention
 from ringway.types import Channel

@@ -9,9 +9,9 @@ from typing import Literal
 
 import pytest
 
-from ringway.engine.nats import NatsEngine, open_nats
-from ringway.engine.nats_stream import HistorySettings
-from ringway.engine.redis import open_redis
+from ringway.engine.nats.engine import NatsEngine, open_nats
+from ringway.engine.nats.stream import HistorySettings
+from ringway.engine.redis.engine import open_redis
 from ringway.errors import EngineUnsuitable
 from ringway.ports import Engine, Retention
 from ringway.testing.engine_world import until

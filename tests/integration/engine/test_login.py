@@ -11,8 +11,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from integration.engine.nats_jwt import Operator, Signer
-from ringway.engine.nats import open_nats
-from ringway.engine.redis import open_redis
+from ringway.engine.nats.engine import open_nats
+from ringway.engine.redis.engine import open_redis
 from ringway.errors import ConfigError, EngineAway, EngineUnsuitable
 from ringway.ports import Engine
 from ringway.testing.engine_world import until

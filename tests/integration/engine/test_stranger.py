@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ringway.engine.nats import open_nats
-from ringway.engine.redis import open_redis
+from ringway.engine.nats.engine import open_nats
+from ringway.engine.redis.engine import open_redis
 from ringway.errors import EngineError
 from ringway.testing.engine_world import until
 from ringway.testing.nats_server import NatsServer

@@ -10,7 +10,7 @@ from hashlib import blake2b
 from gateway_kit import PATIENCE_S, Raw, answer_101, eventually, raw_backend, read_head
 
 from ringway.core.steering import Steering
-from ringway.engine.memory import MemoryHub
+from ringway.engine.memory.engine import MemoryHub
 from ringway.gateway import Directory, Gateway, GatewayConfig
 from ringway.node import ChannelNode, NodeConfig
 from ringway.protocol.order import CountMisplaced, Done, decode_node_answer, encode, node_address

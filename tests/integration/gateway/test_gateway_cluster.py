@@ -12,7 +12,7 @@ from gateway_kit import answer_101, eventually, handshake, raw_backend, read_hea
 from websockets.asyncio.client import connect as connect_patiently
 from websockets.exceptions import ConnectionClosed
 
-from ringway.engine.memory import MemoryHub
+from ringway.engine.memory.engine import MemoryHub
 from ringway.gateway import Directory
 from ringway.protocol.report import Report, encode_report
 from ringway.types import Incarnation, Issuer, NodeName, NodeState, Role

@@ -4,7 +4,7 @@ import random
 
 from integration.moves.cluster import until
 from ringway.core.steering import Steering
-from ringway.engine.memory import MemoryEngine, MemoryHub
+from ringway.engine.memory.engine import MemoryEngine, MemoryHub
 from ringway.gateway import Directory, Gateway, GatewayConfig
 from ringway.node import ChannelNode, NodeConfig
 from ringway.protocol.report import Report

@@ -8,7 +8,7 @@ import pytest
 import uvloop
 
 from integration.node.kit import MINT, Peer
-from ringway.engine.memory import MemoryHub
+from ringway.engine.memory.engine import MemoryHub
 from ringway.node import ChannelNode, NodeConfig
 from ringway.types import Incarnation, NodeName
 

@@ -8,7 +8,7 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
-from ringway.engine.memory import MemoryHub
+from ringway.engine.memory.engine import MemoryHub
 from ringway.protocol.envelope import PUBLICATION, Origin
 from ringway.protocol.order import (
     MoveOrder,

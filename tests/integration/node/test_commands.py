@@ -8,7 +8,7 @@ import pytest
 
 from integration.node.conftest import Dial, StartNode
 from integration.node.kit import TEXT, Peer, eventually, frame, sealed
-from ringway.engine.memory import MemoryHub
+from ringway.engine.memory.engine import MemoryHub
 
 
 async def test_connect_tells_how_to_go_on(start_node: StartNode, dial: Dial) -> None:

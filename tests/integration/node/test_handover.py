@@ -12,8 +12,9 @@ from integration.node.conftest import Dial, StartNode
 from integration.node.follower import FOLLOWS, MARK, Follower, resuming
 from integration.node.kit import CLOSE, N1, N2, PATH, Peer, ask, eventually, frame, head, order
 from ringway.core.handover import Target
-from ringway.engine.memory import MemoryBroker, MemoryHub
-from ringway.node import ChannelNode, arrival
+from ringway.engine.memory.engine import MemoryBroker, MemoryHub
+from ringway.node import ChannelNode
+from ringway.node.sessions import target as arrival
 from ringway.protocol.order import Done, MoveOrder, SetState
 from ringway.types import Channel, NodeName
 

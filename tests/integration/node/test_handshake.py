@@ -11,8 +11,8 @@ import pytest
 from integration.node.conftest import Dial, StartNode
 from integration.node.kit import MINT, PATH, Peer, eventually, head
 from ringway.core import pending
-from ringway.engine.memory import MemoryHub
-from ringway.node.handshake import Handshake
+from ringway.engine.memory.engine import MemoryHub
+from ringway.node.connection.handshake import Handshake
 from ringway.protocol.head import HeadReader
 from ringway.protocol.order import SetState, encode, node_address
 from ringway.protocol.report import Report, encode_report

@@ -8,7 +8,7 @@ import pytest
 
 from integration.node.conftest import Dial, StartNode
 from integration.node.kit import PING, TEXT, eventually, frame, sealed
-from ringway.engine.memory import MemoryHub
+from ringway.engine.memory.engine import MemoryHub
 
 
 async def test_the_connect_command_has_a_deadline(start_node: StartNode, dial: Dial) -> None:

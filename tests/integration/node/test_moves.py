@@ -9,7 +9,7 @@ import pytest
 from integration.node.conftest import Dial, StartNode
 from integration.node.kit import N1, N2, PATH, ask, eventually, order, ring
 from ringway.core.hashing.ring import HashRing
-from ringway.engine.memory import MemoryHub
+from ringway.engine.memory.engine import MemoryHub
 from ringway.node import ChannelNode
 from ringway.protocol.move import read_move
 from ringway.protocol.order import (

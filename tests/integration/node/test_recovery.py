@@ -8,10 +8,10 @@ import pytest
 
 from integration.node.conftest import Dial, StartNode
 from integration.node.kit import Peer, eventually, sealed
-from ringway.engine.memory import MemoryEngine, MemoryHub
+from ringway.engine.memory.engine import MemoryEngine, MemoryHub
 from ringway.errors import Unconfirmed
 from ringway.node import ChannelNode
-from ringway.node.subscribe import enter
+from ringway.node.commands.subscribe import enter
 from ringway.types import Channel
 
 NAMESPACES = (

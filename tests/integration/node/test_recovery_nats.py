@@ -10,9 +10,9 @@ import pytest
 
 from integration.node.conftest import Dial
 from integration.node.kit import MINT, Peer, eventually
-from ringway.engine.embedded import EmbeddedNats
-from ringway.engine.nats import NatsEngine, open_nats
-from ringway.engine.nats_stream import HistorySettings
+from ringway.engine.nats.embedded import EmbeddedNats
+from ringway.engine.nats.engine import NatsEngine, open_nats
+from ringway.engine.nats.stream import HistorySettings
 from ringway.node import ChannelNode, NodeConfig
 from ringway.types import Channel, Incarnation, NodeName
 

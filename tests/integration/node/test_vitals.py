@@ -9,7 +9,7 @@ from integration.node.conftest import Dial, StartNode
 from integration.node.kit import N1, N2, PATH, Peer, ask, eventually, head, order, ring
 from ringway.core.hashing.ring import HashRing
 from ringway.core.load import LoadView
-from ringway.engine.memory import MemoryHub
+from ringway.engine.memory.engine import MemoryHub
 from ringway.node import ChannelNode
 from ringway.protocol.order import CountMisplaced, Done, SetState
 from ringway.protocol.report import Report, decode_report, encode_report

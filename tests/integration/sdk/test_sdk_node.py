@@ -14,7 +14,7 @@ from integration.sdk.kit import (
     has_node,
     install_javascript,
 )
-from ringway.engine.memory import MemoryHub
+from ringway.engine.memory.engine import MemoryHub
 from ringway.node import ChannelNode, NodeConfig
 from ringway.protocol.ticket import Mint
 from ringway.types import Incarnation, NodeName

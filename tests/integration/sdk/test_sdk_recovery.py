@@ -14,7 +14,7 @@ from integration.sdk.kit import (
     install_javascript,
     subscribe_since_the_beginning,
 )
-from ringway.engine.memory import MemoryHub
+from ringway.engine.memory.engine import MemoryHub
 from ringway.node import ChannelNode, NodeConfig
 from ringway.protocol.ticket import Mint
 from ringway.testing.system import System, running_system, wait_for

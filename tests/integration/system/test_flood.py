@@ -13,7 +13,7 @@ import pytest
 from integration.node.kit import PATH, Peer, head
 from integration.system.conftest import SOON
 from integration.system.witness import reaches_all, until
-from ringway.core.intake import BURST_S
+from ringway.core.handshake_limiter import BURST_S
 from ringway.testing.system import System, running_system
 
 SOCKETS = 1800

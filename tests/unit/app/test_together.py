@@ -6,8 +6,8 @@ from ringway.app.config import Given, load_config
 from ringway.client import ClientConfig
 from ringway.core.balance.config import BalanceConfig
 from ringway.errors import ConfigError
-from ringway.gateway.config import GatewayConfig
-from ringway.node.config import NodeConfig
+from ringway.gateway.config.gateway import GatewayConfig
+from ringway.node.config.node import NodeConfig
 
 SECRET = "s" * 32
 

@@ -12,7 +12,7 @@ from ringway.balancer import Balancer
 from ringway.core.balance.config import BalanceConfig
 from ringway.core.load import LoadView
 from ringway.core.steering import Steering
-from ringway.engine.memory import MemoryEngine, MemoryHub
+from ringway.engine.memory.engine import MemoryEngine, MemoryHub
 from ringway.errors import EngineError, NoAnswer
 from ringway.protocol.directive import Directive
 from ringway.protocol.order import (

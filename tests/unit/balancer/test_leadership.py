@@ -3,7 +3,7 @@
 from structlog.testing import capture_logs
 
 from ringway.balancer.leadership import Leadership
-from ringway.engine.memory import MemoryHub
+from ringway.engine.memory.engine import MemoryHub
 
 TTL_S = 4.0
 

@@ -9,7 +9,7 @@ from ringway.app.member import Members
 from ringway.cli import steer
 from ringway.cli.steer import Gateways, newest_of
 from ringway.core.steering import Steering
-from ringway.engine.memory import MemoryHub
+from ringway.engine.memory.engine import MemoryHub
 from ringway.errors import RingwayError
 from ringway.gateway import Control, Directory
 from ringway.protocol.control import DirectiveAnswer, Explain, Explanation

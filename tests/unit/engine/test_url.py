@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ringway.engine import nats_url, redis_url
+from ringway.engine.nats import url as nats_url
+from ringway.engine.redis import url as redis_url
 from ringway.engine.url import HIDDEN, has_login, mask, split_url, with_options
 from ringway.errors import ConfigError
 

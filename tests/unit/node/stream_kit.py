@@ -4,12 +4,12 @@ import json
 from typing import Any
 
 from ringway.core.hub import Hub
-from ringway.engine.memory import MemoryEngine, MemoryHub
-from ringway.node.config import NodeConfig
-from ringway.node.namespace import Namespaces
-from ringway.node.outbox import HEADROOM, Outbox
+from ringway.engine.memory.engine import MemoryEngine, MemoryHub
+from ringway.node.channels.namespace import Namespaces
+from ringway.node.channels.streams import Streams
+from ringway.node.config.node import NodeConfig
+from ringway.node.connection.outbox import HEADROOM, Outbox
 from ringway.node.stats import Stats
-from ringway.node.streams import Streams
 from ringway.ports import Page
 from ringway.protocol.envelope import JOIN, PUBLICATION, Origin
 from ringway.types import Channel, Incarnation

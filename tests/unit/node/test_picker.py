@@ -8,7 +8,7 @@ import pytest
 
 import ringway.node.picker as module
 from ringway.core.hashing.ring import HashRing
-from ringway.node.config import NodeConfig
+from ringway.node.config.node import NodeConfig
 from ringway.node.picker import Picker
 from ringway.protocol.order import MoveOrder, Owners
 from ringway.types import NodeName

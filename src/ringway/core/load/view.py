@@ -22,11 +22,11 @@ from heapq import heappop, heappush
 from math import inf
 from zlib import crc32
 
-from ringway.core.load.accept import AcceptCap
 from ringway.core.load.claim import Claims
 from ringway.core.load.holding import Holdings
 from ringway.core.load.reservation import Ledger
 from ringway.core.load.response import Response
+from ringway.core.load.slow_start import AcceptCap
 from ringway.protocol.report import Report
 from ringway.types import Incarnation, Issuer, NodeName, NodeState, Role
 

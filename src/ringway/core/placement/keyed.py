@@ -9,12 +9,12 @@ Load is bounded (Mirrokni, Thorup and Zadimoghaddam, SODA 2018): no node is give
 so that a busy key cannot fill its node. A key goes to the first node of its order that is ready and below its cap:
 one key spills to the same few nodes, always in the same order. All caps together exceed the load for any c >= 1, so
 there is always a node below its cap. Where all of these may take nobody now (they are barred, or paced, which goes
-before the bound: `core.load.accept`), the caps are those that the ready nodes have among themselves.
+before the bound: `core.load.slow_start`), the caps are those that the ready nodes have among themselves.
 
 A small c keeps loads even, a large one keeps keys together: with uniform keys c = 1.25 places 99.9 % at their owner;
 with rooms of very different size a room is on 1.2 nodes on average. While few are connected caps are small numbers,
 and clients with the same key are spread. With c = 0 there is no cap: the owner takes the key unless it may take
-nobody, and neither its load nor its pace (`core.load.accept`) matters.
+nobody, and neither its load nor its pace (`core.load.slow_start`) matters.
 
 Keys are placed by the nodes' own weights: the slow weight loop must not move keys around. A client without a key gets
 a random one.

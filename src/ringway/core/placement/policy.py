@@ -62,7 +62,7 @@ class Policy(Protocol):
 
 
 def last_resort(view: LoadView, count: int) -> Pick:
-    """Choose where nobody is open: among the paced nodes in proportion to what they can take (`core.load.accept`).
+    """Choose where nobody is open: among the paced nodes in proportion to what they can take (`core.load.slow_start`).
 
     Raise `NoNode`, saying why each node may take nobody, where all are barred or none is there.
     """

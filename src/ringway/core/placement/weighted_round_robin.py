@@ -10,7 +10,7 @@ from typing import Annotated, ClassVar
 import msgspec
 
 from ringway.core.load import LoadView, NodeLoad
-from ringway.core.load.accept import SHARE_MAX
+from ringway.core.load.slow_start import SHARE_MAX
 from ringway.core.placement.policy import Options
 from ringway.core.placement.round_robin import RoundRobin
 

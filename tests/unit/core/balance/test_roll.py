@@ -6,11 +6,11 @@ from dataclasses import replace
 import pytest
 
 from ringway.core.balance.config import BalanceConfig
+from ringway.core.balance.leader_round import Term
 from ringway.core.balance.plan import plan_by_load
 from ringway.core.balance.restart import foresee, moves_per_client
 from ringway.core.balance.roll import fill
 from ringway.core.balance.share import Standing
-from ringway.core.balance.term import Term
 from ringway.core.load import LoadView
 from ringway.types import NodeName
 from sample import GATEWAY, name, node_report

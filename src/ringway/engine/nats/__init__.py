@@ -1,0 +1,1 @@
+"""NATS as an engine; begin at `engine`."""

@@ -1,0 +1,158 @@
+"""Publications on their way into streams, and NATS's word that they are stored.
+
+Each carries a reply subject of ours; the answer comes there, with the sequence number, once the stream has the message
+on as many servers as it is kept on. Any number may be under way: they leave with everything else in one write a loop
+turn (`nats_outbox`), and NATS answers in their order.
+
+Overflow rule: at most `PENDING_MAX` are under way; further ones are refused with `EngineAway`.
+"""
+
+import asyncio
+import itertools
+from typing import Protocol
+
+import msgspec
+
+from ringway.engine.nats.connection import SubjectTap, Wire
+from ringway.engine.nats.header import NO_RESPONDERS
+from ringway.engine.nats.jetstream_request import refusal
+from ringway.engine.nats.stream import ApiError
+from ringway.errors import EngineAway, EngineError, EngineUnsuitable, Unconfirmed
+
+STORED_S = 5.0
+"""How long NATS may take to store a publication before its publisher is told that nobody knows."""
+
+LOOK_S = 0.5
+"""How often is looked for publications that are overdue."""
+
+PENDING_MAX = 16_384
+"""How many publications may be under way; more than NATS itself lets wait for one stream (10,000)."""
+
+
+class Stream(Protocol):
+    """Is told what becomes of its publications, in the order of NATS's answers."""
+
+    def stored(self, offset: int) -> None:
+        """A publication was stored."""
+        ...
+
+    def missing(self) -> None:
+        """One was not, because the stream is not there."""
+        ...
+
+
+class _Answer(msgspec.Struct):
+    seq: int = 0
+    duplicate: bool = False
+    error: ApiError | None = None
+
+
+_read_answer = msgspec.json.Decoder(_Answer).decode
+
+
+class Overdue(Unconfirmed):
+    """NATS answers, and does not say what became of a publication: so it does where its disk is full or fails."""
+
+
+class Append:
+    """One publication: what to send, and the future that gets its sequence number, or an `EngineError`."""
+
+    __slots__ = ("future", "header", "overdue_at", "payload", "stream", "subject")
+
+    def __init__(self, subject: str, header: bytes, payload: bytes, stream: Stream) -> None:
+        self.subject = subject
+        self.header = header
+        self.payload = payload
+        self.future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        self.stream = stream
+        self.overdue_at = 0.0
+
+    def fail(self, error: EngineError) -> None:
+        """Tell the publisher."""
+        if not self.future.done():
+            self.future.set_exception(error)
+
+
+class Appends:
+    """Sends appends, and gives them NATS's answers."""
+
+    def __init__(self, wire: Wire, inbox: str) -> None:
+        self._wire = wire
+        self._inbox = f"{inbox}."
+        self._loop = asyncio.get_running_loop()
+        self._numbers = itertools.count(1)
+        self._pending: dict[bytes, Append] = {}
+        self._watch: asyncio.TimerHandle | None = None
+        wire.tap(SubjectTap(f"{inbox}.*", self._answered))
+
+    def check(self, header: bytes, payload: bytes) -> None:
+        """Raise where an append cannot be sent now: `EngineAway`, or `EngineUnsuitable` where it is too large."""
+        self._wire.require()
+        size = len(header) + len(payload)
+        if size > self._wire.payload_bytes_max:
+            raise EngineUnsuitable(
+                f"a publication of {size} bytes; this NATS takes {self._wire.payload_bytes_max} at most: "
+                "raise its max_payload, or publish less"
+            )
+
+    def send(self, append: Append) -> None:
+        """Send `append` at the end of this loop turn; its future is settled in `STORED_S` at the latest."""
+        if len(self._pending) >= PENDING_MAX:
+            append.fail(EngineAway(f"NATS does not keep up: {PENDING_MAX} publications are on their way already"))
+            return
+        number = b"%d" % next(self._numbers)
+        try:
+            self._wire.send(append.subject, append.payload, self._inbox + number.decode(), append.header)
+        except EngineAway as error:
+            append.fail(error)
+            return
+        append.overdue_at = self._loop.time() + STORED_S
+        self._pending[number] = append
+        if self._watch is None:
+            self._watch = self._loop.call_later(LOOK_S, self._look)
+
+    def _answered(self, subject: bytes, reply: bytes, header: bytes, payload: bytes) -> None:
+        append = self._pending.pop(subject[subject.rindex(b".") + 1 :], None)
+        if append is None:
+            return
+        if header.startswith(NO_RESPONDERS):
+            append.stream.missing()
+            append.fail(EngineAway("the stream of this history is not there at the moment; nothing was stored, retry"))
+            return
+        answer = _read_answer(payload)
+        if answer.error is not None:
+            append.fail(refusal(answer.error))
+            return
+        if not answer.duplicate:
+            append.stream.stored(answer.seq)
+        if not append.future.done():
+            append.future.set_result(answer.seq)
+
+    def _look(self) -> None:
+        now = self._loop.time()
+        self._watch = None
+        for number, append in list(self._pending.items()):
+            if append.overdue_at > now:
+                self._watch = self._loop.call_later(LOOK_S, self._look)
+                return
+            del self._pending[number]
+            append.fail(
+                Overdue(
+                    f"NATS did not say within {STORED_S:g} s that it stored the publication; if that lasts, its disk "
+                    "is full or fails: see its log, make room, and restart it"
+                )
+            )
+
+    def lost(self) -> None:
+        """The connection is gone: nobody knows of those under way."""
+        pending, self._pending = self._pending, {}
+        for append in pending.values():
+            append.fail(Unconfirmed("the connection to NATS was lost before it said that the publication is stored"))
+
+    async def close(self, within_s: float) -> None:
+        """Wait for the answers to those under way; give them up after `within_s`."""
+        if self._pending and self._wire.up:
+            await asyncio.wait([append.future for append in self._pending.values()], timeout=within_s)
+        self.lost()
+        if self._watch is not None:
+            self._watch.cancel()

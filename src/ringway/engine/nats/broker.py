@@ -1,0 +1,90 @@
+"""Publications over core NATS; see `ports.Broker`. Those that are kept come from a stream (`nats_history`)."""
+
+from ringway.engine.address import token
+from ringway.engine.nats.connection import Tap, Wire
+from ringway.engine.nats.header import place
+from ringway.errors import EngineAway, EngineUnsuitable
+from ringway.ports import Deliver
+from ringway.types import Channel
+
+
+class _ChannelTap(Tap):
+    """The interest in one channel: some 250 bytes with its place in both tables."""
+
+    __slots__ = ("_broker", "channel")
+
+    def __init__(self, broker: "NatsBroker", channel: Channel) -> None:
+        self._broker = broker
+        self.channel = channel
+
+    @property
+    def _subject(self) -> str:
+        return self._broker.subject(self.channel)  # only read at a (re)subscribe: computed, not kept
+
+    def take(self, subject: bytes, reply: bytes, header: bytes, payload: bytes) -> None:
+        """Deliver the publication, with its place where a stream sent it on."""
+        if header:
+            self._broker.deliver(self.channel, payload, *place(header))
+        else:
+            self._broker.deliver(self.channel, payload, 0, 0)
+
+
+class NatsBroker:
+    """Carries publications; NATS knows this process's interest, and sends nothing else."""
+
+    def __init__(self, wire: Wire, prefix: str) -> None:
+        self._wire = wire
+        self._prefix = f"{prefix}.ch."
+        self._sids: dict[Channel, int] = {}
+        self.deliver: Deliver = _nobody
+
+    def subject(self, channel: Channel) -> str:
+        """The NATS subject of `channel`."""
+        return self._prefix + token(channel)
+
+    def attach(self, deliver: Deliver) -> None:
+        """Deliver to `deliver`, in the call stack of the read: nothing is queued, so nothing is dropped here."""
+        self.deliver = deliver
+
+    async def publish(self, channel: Channel, payload: bytes) -> None:
+        """Return when the server has processed `payload`: sent it on to all who were subscribed.
+
+        The publications of one loop turn leave in one write and share one confirmation; who does not want to
+        wait for a round trip publishes from several tasks. Raise `EngineAway` at once where the server cannot
+        be reached (nothing was sent), or later where the connection broke before the confirmation (it may
+        have been sent), and `EngineUnsuitable` where `payload` is larger than the server takes.
+        """
+        if len(payload) > self._wire.payload_bytes_max:
+            raise EngineUnsuitable(
+                f"a publication of {len(payload)} bytes; this NATS takes {self._wire.payload_bytes_max} at most: "
+                "raise its max_payload, or publish less"
+            )
+        self._wire.send(self.subject(channel), payload)
+        await self._wire.outbox.taken()
+
+    async def subscribe(self, channel: Channel) -> None:
+        """Return when the server knows of the interest. Subscribes of one loop turn share one round trip.
+
+        Cancelled, it may leave the interest behind; `unsubscribe` ends it.
+        """
+        self._wire.require()
+        if channel in self._sids:
+            await self._wire.outbox.taken()  # an earlier subscribe may still be under way
+            return
+        sid = self._sids[channel] = self._wire.tap(_ChannelTap(self, channel))
+        try:
+            await self._wire.outbox.taken()
+        except EngineAway:
+            if self._sids.get(channel) == sid:
+                await self.unsubscribe(channel)
+            raise
+
+    async def unsubscribe(self, channel: Channel) -> None:
+        """Stop delivery at once; the server is told at the end of this loop turn."""
+        sid = self._sids.pop(channel, None)
+        if sid is not None:
+            self._wire.untap(sid)
+
+
+def _nobody(channel: Channel, payload: bytes, offset: int, previous: int) -> None:
+    """Stands for `deliver` until it is attached."""

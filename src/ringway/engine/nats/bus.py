@@ -1,0 +1,140 @@
+"""Calls over core NATS; see `ports.Bus`.
+
+<prefix>.call.<address>           a request to one of its servers (they share a queue group)
+<prefix>.gather.<address>         a request to all of its servers
+<prefix>.inbox.<caller>.<number>  an answer; its first byte is `+`, or `-` where the handler failed
+"""
+
+import asyncio
+import itertools
+import secrets
+from contextlib import suppress
+
+from ringway.engine.address import token
+from ringway.engine.nats.connection import ShareTap, SubjectTap, Wire
+from ringway.engine.request_handler import Work
+from ringway.errors import EngineAway, NoAnswer
+from ringway.ports import Handler
+
+ANSWERED, FAILED = b"+", b"-"
+
+_NOBODY = b"NATS/1.0 503"
+"""The header with which NATS itself answers a request that no one subscribes to."""
+
+
+class _Question:
+    """One request under way, and the answers to it so far."""
+
+    __slots__ = ("_expected", "answers", "failures", "settled")
+
+    def __init__(self, expected: int) -> None:
+        self._expected = expected
+        self.answers: list[bytes] = []
+        self.failures: list[str] = []
+        self.settled = asyncio.get_running_loop().create_future()
+
+    def take(self, header: bytes, payload: bytes) -> None:
+        """Take one answer, or NATS's word that nobody serves the address."""
+        if header.startswith(_NOBODY):
+            self.failures.append("nobody serves it")
+            self.settle()
+            return
+        if payload[:1] == ANSWERED:
+            self.answers.append(payload[1:])
+        else:
+            self.failures.append(payload[1:].decode(errors="replace"))
+        if self._expected and len(self.answers) + len(self.failures) >= self._expected:
+            self.settle()
+
+    def settle(self) -> None:
+        """Wait for no more answers."""
+        if not self.settled.done():
+            self.settled.set_result(None)
+
+
+class NatsServing:
+    """An address served over NATS; see `ports.Serving`."""
+
+    def __init__(self, wire: Wire, prefix: str, address: str, handler: Handler) -> None:
+        self._wire = wire
+        self._work = Work(address, handler)
+        self._sids = [
+            wire.tap(ShareTap(f"{prefix}.call.{token(address)}", self._asked)),
+            wire.tap(SubjectTap(f"{prefix}.gather.{token(address)}", self._asked)),
+        ]
+
+    def _asked(self, subject: bytes, reply: bytes, header: bytes, payload: bytes) -> None:
+        asker = reply.decode()
+
+        def answer(answered: bool, data: bytes) -> None:
+            with suppress(EngineAway):  # the asker has a deadline
+                self._wire.send(asker, (ANSWERED if answered else FAILED) + data)
+
+        self._work.take(payload, answer)
+
+    async def close(self) -> None:
+        """Serve the address no more; requests in work are waited for."""
+        sids, self._sids = self._sids, []
+        for sid in sids:
+            self._wire.untap(sid)
+        if sids and self._wire.up:
+            with suppress(EngineAway):
+                await self._wire.outbox.taken()  # from then on a caller is told that nobody serves
+        await self._work.close()
+
+
+class NatsBus:
+    """Asks and answers over NATS. One subscription takes the answers to all questions of this process."""
+
+    def __init__(self, wire: Wire, prefix: str) -> None:
+        self._wire = wire
+        self._prefix = prefix
+        self._inbox = f"{prefix}.inbox.{secrets.token_hex(8)}"
+        self._numbers = itertools.count(1)
+        self._questions: dict[bytes, _Question] = {}
+        self._servings: set[NatsServing] = set()
+        wire.tap(SubjectTap(f"{self._inbox}.*", self._answered))
+
+    async def serve(self, address: str, handler: Handler) -> NatsServing:
+        """Answer requests, at once or, where NATS is away, from its return on."""
+        serving = NatsServing(self._wire, self._prefix, address, handler)
+        self._servings.add(serving)
+        if self._wire.up:
+            with suppress(EngineAway):
+                await self._wire.outbox.taken()
+        return serving
+
+    async def call(self, address: str, request: bytes, *, timeout_s: float) -> bytes:
+        """Return one server's answer. Raise `NoAnswer`, at once where nobody serves, or `EngineAway`."""
+        question = await self._ask(f"{self._prefix}.call.{token(address)}", request, timeout_s, 1)
+        if question.answers:
+            return question.answers[0]
+        reason = question.failures[0] if question.failures else f"no answer within {timeout_s} s"
+        raise NoAnswer(f"call to {address}: {reason}")
+
+    async def gather(self, address: str, request: bytes, *, timeout_s: float, expected: int = 0) -> list[bytes]:
+        """Return the answers that came. With `expected` 0 only the deadline ends it, or that nobody serves."""
+        question = await self._ask(f"{self._prefix}.gather.{token(address)}", request, timeout_s, expected)
+        return question.answers
+
+    async def _ask(self, subject: str, request: bytes, timeout_s: float, expected: int) -> _Question:
+        question = _Question(expected)
+        number = b"%d" % next(self._numbers)
+        self._questions[number] = question
+        try:
+            self._wire.send(subject, request, f"{self._inbox}.{number.decode()}")
+            with suppress(TimeoutError):
+                await asyncio.wait_for(question.settled, timeout_s)
+        finally:
+            del self._questions[number]
+        return question
+
+    def _answered(self, subject: bytes, reply: bytes, header: bytes, payload: bytes) -> None:
+        question = self._questions.get(subject.rpartition(b".")[2])
+        if question is not None:
+            question.take(header, payload)
+
+    async def close(self) -> None:
+        """Serve nothing more."""
+        await asyncio.gather(*(serving.close() for serving in self._servings))
+        self._servings.clear()

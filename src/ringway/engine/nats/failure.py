@@ -1,0 +1,77 @@
+"""What it means that NATS could not be connected to, or says no: an error of ours, with the remedy."""
+
+import ssl
+
+from nats.errors import AuthorizationError
+from nats.errors import Error as NatsError
+
+from ringway.engine.nats.url import NatsUrl
+from ringway.engine.tls import failure
+from ringway.errors import EngineAway, EngineError, EngineUnsuitable
+
+_LOGIN = ("authorization", "authentication", "user revoked", "nkey", "jwt")
+_CROWDED = ("connections exceeded", "connections limit")
+
+
+class OffersNoTls(NatsError):
+    """TLS was asked for, and the server has none."""
+
+
+def explain(error: Exception, where: NatsUrl) -> EngineError:
+    """Return what `error` of an attempt to connect means: whether it passes, and who must act."""
+    at = f"NATS at {where}"
+    if isinstance(error, EngineError):
+        return error
+    if isinstance(error, ssl.SSLError):
+        if where.tls_first and "WRONG_VERSION" in str(error):
+            return EngineUnsuitable(f"{at} speaks before the TLS handshake; leave tls_first out of the engine URL")
+        return failure(error, at, "nats://")
+    if isinstance(error, OffersNoTls):
+        return EngineUnsuitable(
+            f"{at} offers no TLS; give it a certificate (`tls` in its configuration), or begin the engine URL with nats://"
+        )
+    if isinstance(error, TimeoutError):
+        return EngineAway(f"{at} does not answer: {_silence(where)}")
+    if isinstance(error, AuthorizationError) or type(error) is NatsError:  # what the server said
+        return _said(str(error).removeprefix("nats: "), at)
+    if isinstance(error, NatsError):
+        return EngineAway(f"the connection to {at} ended ({str(error).removeprefix('nats: ')}); retry")
+    if isinstance(error, (ConnectionResetError, ConnectionAbortedError, BrokenPipeError)):
+        return EngineAway(f"{at} ended the connection during the greeting ({error}); {_hung_up(where)}")
+    return EngineAway(f"{at} cannot be reached ({error or type(error).__name__}); start one, or correct the URL")
+
+
+def lacks_right(text: str, where: NatsUrl) -> EngineUnsuitable:
+    """Return what it means that NATS says `text` of something that we sent or want to hear."""
+    return EngineUnsuitable(
+        f"NATS at {where} refuses us something ({text}); its user needs the rights to publish and to subscribe to "
+        "rw.>, $JS.API.>, $KV.> and $JS.EVENT.ADVISORY.>"
+    )
+
+
+def _said(text: str, at: str) -> EngineError:
+    lower = text.lower()
+    if any(word in lower for word in _CROWDED):
+        return EngineAway(f"{at} takes no more connections ({text}); raise max_connections there")
+    if any(word in lower for word in _LOGIN):
+        return EngineUnsuitable(
+            f"{at} refused us ({text}); check user and password, token, creds or nkey in the engine URL, "
+            "and that the account is still valid"
+        )
+    return EngineUnsuitable(f"{at} refused the connection ({text}); is it a NATS server?")
+
+
+def _silence(where: NatsUrl) -> str:
+    if not where.tls:
+        return "it hangs, is no NATS server, or waits for TLS first (tls://...?tls_first=true)"
+    if not where.tls_first:
+        return "it hangs, or waits for TLS first (?tls_first=true)"
+    return "it hangs, has no TLS, or speaks before it (then leave tls_first out of the engine URL)"
+
+
+def _hung_up(where: NatsUrl) -> str:
+    if where.tls and not where.cert_file:
+        return "it stops, or wants a certificate of ours (cert_file and key_file)"
+    if not where.tls:
+        return "it stops, or wants TLS (tls://)"
+    return "it stops, or does not take our certificate"

@@ -1,0 +1,135 @@
+"""Reads what a stream keeps of one channel, and says what of it is proven.
+
+Each answer ends with a look at the stream: it tells the epoch, which must be that of the beginning, and how far the
+stream's head had come, which proves what cannot have gone (`nats_stream.is_complete`).
+
+With replicas any server that has one may answer a direct read. It may lag behind the leader, and forget by age a
+moment earlier. So the leader is asked too: what is newest, and what comes first after `since`.
+"""
+
+import asyncio
+
+from ringway.engine.nats.jetstream_request import Inquiry
+from ringway.engine.nats.stream import is_complete
+from ringway.engine.nats.stream_owner import Keeper
+from ringway.engine.page import Publications, Window, within
+from ringway.ports import Page, Position
+
+ALL = 1 << 62
+
+LAG_S = 0.02
+"""The pause before servers are asked again of which one lags behind the leader."""
+
+
+class Reader:
+    """Reads one channel, by its `subject`. The caller gives each call a deadline."""
+
+    def __init__(self, inquiry: Inquiry, keeper: Keeper, subject: str) -> None:
+        self._inquiry = inquiry
+        self._keeper = keeper
+        self._subject = subject
+
+    async def position(self) -> Position:
+        """Return the newest publication's place; where there is none, the stream's newest before that was seen."""
+        while True:
+            epoch = self._keeper.epoch
+            offset = await self._newest()
+            if not offset:
+                last = (await self._keeper.look()).state.last_seq
+                offset = await self._newest() or last
+            if (await self._keeper.look()).epoch == epoch:
+                return Position(epoch, offset)
+
+    async def read_back(self, before: int | None, limit: int, bytes_max: int) -> Page:
+        """Return the last publications before the offset `before`, or of all, up to `limit` and `bytes_max`."""
+        while True:
+            epoch = self._keeper.epoch
+            window = Window(limit, bytes_max)
+            offset = await self._walk(window, before)
+            if (await self._keeper.look()).epoch == epoch:
+                return Page(epoch, offset, window.publications(), False)
+
+    async def read_on(self, since: int, limit: int, bytes_max: int) -> Page:
+        """Return the first publications after the offset `since`, up to `limit` and `bytes_max`.
+
+        Say too whether that is proven to be all.
+        """
+        while True:
+            epoch = self._keeper.epoch
+            # `since` itself may be there, and proves much
+            found, more, offset = await self._fetch(since, limit + 1, bytes_max)
+            all_of_them = [one for one in found if one[0] > since]
+            chosen = within(all_of_them, limit, bytes_max)
+            cut = more or len(chosen) < len(all_of_them)
+            if cut:
+                offset = await self._newest()
+            led = cut or self._keeper.replicas == 1 or await self._leader_agrees(since, chosen, offset)
+            info = await self._keeper.look()
+            if info.epoch == epoch:
+                complete = not cut and led and is_complete(since, [place for place, _ in found], info)
+                return Page(epoch, offset, chosen, complete)
+
+    async def _fetch(self, start: int, count: int, bytes_max: int) -> tuple[Publications, bool, int]:
+        """Return up to `count` publications from `start` on, whether there are more, and where one stands behind them.
+
+        They end with the one after `start` that takes them over `bytes_max`. Where none is found, the place is the
+        stream's newest as it was before another look found none again.
+        """
+        found, more = await self._batches(start, count, bytes_max)
+        last = 0
+        if not found:
+            last = (await self._keeper.look()).state.last_seq
+            found, more = await self._batches(start, count, bytes_max)
+        return found, more, found[-1][0] if found else last
+
+    async def _batches(self, start: int, count: int, bytes_max: int) -> tuple[Publications, bool]:
+        newest = await self._newest() if self._keeper.replicas > 1 else 0
+        while True:
+            found: Publications = []
+            left, room = 1, bytes_max
+            while left and len(found) < count and room > 0:
+                behind = found[-1][0] + 1 if found else start
+                some, left = await self._batch(behind, count - len(found), room)
+                found += some
+                room -= sum(len(payload) for offset, payload in some if offset > start)
+            reached = found[-1][0] if found else max(start - 1, 0)
+            if left or reached >= newest:
+                return found, left > 0
+            await asyncio.sleep(LAG_S)
+
+    async def _walk(self, window: Window, before: int | None) -> int:
+        """Let all publications pass through `window`, those before `before` alone; return where one stands behind all.
+
+        A batch at a time: a channel may keep more than is wanted of it. Where nothing is kept, as in `_fetch`.
+        """
+        reached = await self._pass(window, before)
+        if reached:
+            return reached
+        last = (await self._keeper.look()).state.last_seq
+        return await self._pass(window, before) or last
+
+    async def _pass(self, window: Window, before: int | None) -> int:
+        newest = await self._newest() if self._keeper.replicas > 1 else 0
+        reached = 0
+        while True:
+            some, left = await self._batch(reached + 1, ALL, ALL)
+            window.add(some, before)
+            reached = some[-1][0] if some else reached
+            if not left:
+                if reached >= newest:
+                    return reached
+                await asyncio.sleep(LAG_S)
+
+    async def _batch(self, start: int, count: int, bytes_max: int) -> tuple[Publications, int]:
+        return await self._inquiry.batch(self._keeper.name, self._subject, start, count, bytes_max)
+
+    async def _newest(self) -> int:
+        if self._keeper.replicas > 1:
+            return await self._inquiry.ask_leader(self._keeper.name, {"last_by_subj": self._subject})
+        return await self._inquiry.newest(self._keeper.name, self._subject)
+
+    async def _leader_agrees(self, since: int, chosen: Publications, offset: int) -> bool:
+        """Whether what the leader has first after `since` is what was read, or came later than that."""
+        message = {"seq": since + 1, "next_by_subj": self._subject}
+        first = await self._inquiry.ask_leader(self._keeper.name, message)
+        return first == chosen[0][0] if chosen else not since < first <= offset

@@ -1,0 +1,270 @@
+"""Looks after the stream of one namespace: makes it, adapts it, and notices when what it stored was lost.
+
+    closed ──make──▶ open ──connection lost, stream not there, retention changed──▶ closed
+
+While it is closed, appends wait in a line (bounded) and leave in their order when it opens: nothing is appended before
+the stream has been looked at. The newest offset that is known to have been stored must be there at each look; is it
+not, publications were lost, and a new life is written into the stream's metadata: a new epoch for every member.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+
+from ringway.engine.nats.append import Append, Appends
+from ringway.engine.nats.jetstream_request import Inquiry, is_full, refusal
+from ringway.engine.nats.outbox import UNTAKEN_BYTES_MAX
+from ringway.engine.nats.stream import STREAM_EXISTS, STREAM_NOT_FOUND, Info, adapted_config, with_new_life
+from ringway.errors import EngineAway, EngineError, EngineUnsuitable
+from ringway.ports import Retention
+
+MAKE_S = 10.0
+"""How long JetStream may take to have the stream ready: a cluster that starts elects leaders first."""
+
+AGAIN_S = 0.1
+"""The pause between attempts and between looks that must agree, with up to as much jitter."""
+
+LOOKS = 5
+"""So many looks in a row must say that publications are gone: a leader that takes over may lag behind."""
+
+WAITING_BYTES_MAX = UNTAKEN_BYTES_MAX
+"""How much may wait for the stream to open; more is refused."""
+
+BYTES_LEAST = 1 << 20
+"""A stream is not asked for with fewer bytes than these: where there is no room for them, that is told."""
+
+NEW_S = 60.0
+"""A stream that holds nothing so long after it was made may have lost what it had: it is given a new life."""
+
+_log = structlog.get_logger()
+
+
+class Keeper:
+    """The stream called `name`, which is to be as `want` says for the retention."""
+
+    def __init__(
+        self,
+        name: str,
+        retention: Retention,
+        want: Callable[[Retention], dict[str, Any]],
+        inquiry: Inquiry,
+        appends: Appends,
+    ) -> None:
+        self.name = name
+        self.epoch = ""
+        """As it was last heard of."""
+        self.replicas = 1
+        """On how many servers the stream is kept, as it was last heard of."""
+        self._retention = retention
+        self._want = want
+        self._inquiry = inquiry
+        self._appends = appends
+        self._is_open = False
+        self._closings = 0
+        self._confirmed = 0  # the newest offset that NATS confirmed to us
+        self._newest = 0  # the newest that is known to have been stored
+        self._waiting: list[Append] = []
+        self._waiting_bytes = 0
+        self._making: asyncio.Task[EngineError | None] | None = None
+        self._looking: asyncio.Task[Info | EngineError] | None = None
+        self._next_look: asyncio.Task[Info | EngineError] | None = None
+
+    def append(self, append: Append) -> None:
+        """Send `append` behind all that came before it."""
+        if self._is_open:
+            self._appends.send(append)
+        elif self._waiting_bytes + len(append.payload) > WAITING_BYTES_MAX:
+            append.fail(EngineAway(f"{WAITING_BYTES_MAX} bytes wait already for the history to be ready; retry"))
+        else:
+            self._waiting.append(append)
+            self._waiting_bytes += len(append.payload)
+            self.open()
+
+    async def ready(self) -> None:
+        """Return when the stream is open. Raise `EngineAway`, or `EngineUnsuitable` where it cannot be had."""
+        while not self._is_open:
+            error = await asyncio.shield(self.open())
+            if error is not None:
+                raise error
+
+    async def adapt(self, retention: Retention) -> None:
+        """Return when the stream is open, and as `retention` says."""
+        if retention != self._retention:
+            self._retention = retention
+            self.close()
+        await self.ready()
+
+    async def look(self) -> Info:
+        """Return what NATS says of the stream after this call. Who asks while a look is under way shares the next."""
+        found = await asyncio.shield(self._look_soon())
+        if isinstance(found, EngineError):
+            raise found
+        return found
+
+    def stored(self, offset: int) -> None:
+        """NATS has stored a publication of ours (`nats_append.Stream`)."""
+        if offset <= self._confirmed:  # confirmations come in the order of offsets: the stream began again
+            self._look_soon()
+        self._confirmed = offset
+        self._newest = max(self._newest, offset)
+
+    def missing(self) -> None:
+        """The stream was not there for a publication of ours (`nats_append.Stream`)."""
+        self.close()
+
+    def close(self) -> None:
+        """Let nothing pass until the stream has been looked at."""
+        self._is_open = False
+        self._closings += 1
+
+    def open(self) -> "asyncio.Task[EngineError | None]":
+        """Begin to make the stream ready, where nobody has; the task tells what keeps it from being opened."""
+        if self._making is None:
+            self._making = asyncio.create_task(self._make())
+        return self._making
+
+    async def end(self) -> None:
+        """End all that is under way."""
+        tasks = [task for task in (self._making, self._looking, self._next_look) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._refuse(EngineAway("this process leaves the engine"))
+
+    async def _make(self) -> EngineError | None:
+        try:
+            await self._made()
+        except EngineError as error:
+            self._refuse(error)
+            return error
+        finally:
+            self._making = None
+        self._is_open = True
+        waiting, self._waiting, self._waiting_bytes = self._waiting, [], 0
+        for append in waiting:
+            if not append.future.done():
+                self._appends.send(append)
+        return None
+
+    async def _made(self) -> None:
+        """Try until the stream is as it shall be, and was not closed meanwhile."""
+        deadline = asyncio.get_running_loop().time() + MAKE_S
+        while True:
+            closings = self._closings
+            try:
+                await self._find_or_create()
+            except EngineAway:
+                if asyncio.get_running_loop().time() >= deadline:
+                    raise
+                await _pause()
+            else:
+                if closings == self._closings:
+                    return
+
+    async def _find_or_create(self) -> None:
+        newest = self._newest
+        wanted = self._want(self._retention)
+        info = await self._inquiry.api(f"STREAM.INFO.{self.name}")
+        if info.error is None:
+            info = await self._adapted(info, wanted)
+        elif info.error.err_code == STREAM_NOT_FOUND:
+            info = await self._ask_for_room("CREATE", wanted)
+            if info.error is not None and info.error.err_code == STREAM_EXISTS:
+                raise EngineAway("another member makes the stream, with other settings")
+        await self._judge(info, newest)
+
+    async def _adapted(self, info: Info, wanted: dict[str, Any]) -> Info:
+        storage = info.config.get("storage")
+        if storage != wanted["storage"]:
+            problem = f"the stream {self.name} is stored in {storage}, and the setting is {wanted['storage']}"
+            if storage == "memory":
+                raise EngineUnsuitable(
+                    f"{problem}, which NATS cannot change: set engine.history_storage to {storage}, or remove the "
+                    f"stream and what it holds (`nats stream rm {self.name}`)"
+                )
+            _log.warning("history is stored in a file", stream=self.name, wanted=wanted["storage"])
+        changed = adapted_config(info.config, wanted)
+        if info.clustered and not info.state.last_seq and info.age_s > NEW_S:
+            changed = with_new_life(changed or info.config)
+        had = info.config.get("max_bytes", -1)
+        had = had if 0 < had < wanted["max_bytes"] else 0
+        return info if changed is None else await self._ask_for_room("UPDATE", changed, had)
+
+    async def _ask_for_room(self, request: str, config: dict[str, Any], had: int = 0) -> Info:
+        """Make or change the stream; with less in bytes where NATS cannot set so many aside (it does at once).
+
+        A stream that `had` less than is wanted now gets all of it, or keeps what it had.
+        """
+        wanted = config["max_bytes"]
+        while True:
+            info = await self._inquiry.api(f"STREAM.{request}.{self.name}", config)
+            less = had or config["max_bytes"] // 2
+            if info.error is None or not is_full(info.error) or not (had or BYTES_LEAST) <= less < config["max_bytes"]:
+                break
+            config = {**config, "max_bytes": less}
+        taken = config["max_bytes"]
+        if info.error is None and taken not in (wanted, had):
+            if request == "CREATE":
+                # It may be all that there is, and other namespaces want some too.
+                taken = max(taken // 2, BYTES_LEAST)
+                info = await self._inquiry.api(f"STREAM.UPDATE.{self.name}", {**config, "max_bytes": taken})
+            _log.info("NATS sets less aside for history", stream=self.name, bytes=taken, wanted=wanted)
+        return info
+
+    def _look_soon(self) -> "asyncio.Task[Info | EngineError]":
+        if self._next_look is None:
+            self._next_look = asyncio.create_task(self._look(self._looking))
+        return self._next_look
+
+    async def _look(self, before: "asyncio.Task[Info | EngineError] | None") -> Info | EngineError:
+        if before is not None:
+            await asyncio.wait([before])
+        self._looking, self._next_look = self._next_look, None  # who comes from here on needs a later one
+        try:
+            await self.ready()
+            newest = self._newest  # what is stored while the question travels need not be in the answer
+            info = await self._inquiry.api(f"STREAM.INFO.{self.name}")
+            if info.error is not None:  # somebody removed it: it is made again
+                self.close()
+                await self.ready()
+                newest, info = 0, await self._inquiry.api(f"STREAM.INFO.{self.name}")
+            return await self._judge(info, newest)
+        except EngineError as error:
+            return error
+        finally:
+            self._looking = None
+
+    async def _judge(self, info: Info, newest: int) -> Info:
+        """Return `info` where `newest` is in the stream or the life is a new one; else give it a new life."""
+        looks = 1
+        while self._told(info).epoch == self.epoch and info.state.last_seq < newest:
+            if looks < LOOKS:
+                looks += 1
+                await _pause()
+                info = await self._inquiry.api(f"STREAM.INFO.{self.name}")
+                continue
+            _log.error("publications are lost", stream=self.name, stored=newest, found=info.state.last_seq)
+            info = await self._inquiry.api(f"STREAM.UPDATE.{self.name}", with_new_life(info.config))
+        if info.epoch != self.epoch:
+            self.epoch = info.epoch
+            self._confirmed = self._newest = 0
+        self.replicas = info.replicas
+        self._newest = max(self._newest, info.state.last_seq)
+        return info
+
+    def _told(self, info: Info) -> Info:
+        if info.error is not None:
+            raise refusal(info.error)
+        return info
+
+    def _refuse(self, error: EngineError) -> None:
+        waiting, self._waiting, self._waiting_bytes = self._waiting, [], 0
+        for append in waiting:
+            append.fail(error)
+
+
+async def _pause() -> None:
+    await asyncio.sleep(AGAIN_S * (1 + random.random()))

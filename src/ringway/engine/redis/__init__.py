@@ -1,0 +1,1 @@
+"""Redis and Valkey as an engine; begin at `engine`."""

@@ -1,0 +1,1 @@
+"""What a gateway knows of the cluster, and what operators ask of it."""

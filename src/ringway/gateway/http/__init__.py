@@ -1,0 +1,1 @@
+"""The public port as long as a connection speaks HTTP."""

@@ -1,0 +1,144 @@
+"""Bounds per address at a gateway: how often one may ask, and what it may hold of handshakes, relays and places.
+
+An address is what a trusted proxy tells, or the peer's own. A trusted proxy that tells none is not bounded: all of its
+clients would be taken for one. See `core.address` for the rule by which what is bounded is shared.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Collection
+
+import structlog
+
+from ringway.core.address import EXEMPT, AddressShares, address_of
+from ringway.core.outstanding import Outstanding
+from ringway.core.rate import AddressRates
+from ringway.core.refusals import Refusals
+from ringway.errors import UpgradeError
+from ringway.gateway.config.gateway import GatewayConfig
+from ringway.gateway.stats import Stats
+from ringway.protocol.forwarded import Network, is_trusted, read_client
+from ringway.protocol.head import Head
+from ringway.protocol.proxy_header import peer_of
+from ringway.protocol.response import retry_after
+
+TOLD_S = 3.0
+"""A node that redeemed a ticket has said so by then: it reports each second."""
+
+_PAUSE_S = 2.0
+
+_log = structlog.get_logger()
+
+
+class AddressLimits:
+    """What each address does at one gateway. `clock` is monotonic."""
+
+    def __init__(
+        self,
+        config: GatewayConfig,
+        trusted: Collection[Network],
+        stats: Stats,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.outstanding = Outstanding()
+        self._config = config
+        self._trusted = trusted
+        self._stats = stats
+        self._clock = clock
+        self._asks = AddressRates()
+        self._handshakes = AddressShares()
+        self._relays = AddressShares()
+        self._refusals = Refusals()
+
+    def peer(self, transport: asyncio.BaseTransport) -> str:
+        """Return the address of a connection that has said nothing yet; `EXEMPT` for that of a trusted proxy."""
+        peer = transport.get_extra_info("peername")
+        ip = peer[0] if isinstance(peer, tuple) else ""
+        return EXEMPT if self._trusted and is_trusted(ip, self._trusted) else address_of(ip)
+
+    def client(self, transport: asyncio.BaseTransport, head: Head) -> str:
+        """Return the address for which a request came; `EXEMPT` where a trusted proxy does not tell it."""
+        if not self._trusted:
+            return self.peer(transport)
+        peer = peer_of(head.source, transport.get_extra_info("peername"))
+        who = read_client(peer.ip, head.headers, self._trusted)
+        return EXEMPT if is_trusted(who.ip, self._trusted) else address_of(who.ip)
+
+    def ask(self, address: str) -> float:
+        """Count a `GET /gateway`; return 0, or in how many seconds `address` may ask again."""
+        per_s = self._config.address_asks_per_s
+        if not per_s or address == EXEMPT:
+            return 0.0
+        wait_s = self._asks.take(address, self._clock(), 1.0 / per_s, self._config.address_asks_burst / per_s)
+        if wait_s:
+            self._count(address, "asks")
+        return wait_s
+
+    def too_often(self, address: str, wait_s: float) -> str:
+        """Return what a client is told that asks too often."""
+        per_s = self._config.address_asks_per_s
+        return f"{address} asks more than {per_s:g} times a second (address_asks_per_s); ask again in {wait_s:.3f} s"
+
+    def may_have_place(self, address: str, free: float) -> bool:
+        """Whether `address` may be promised one more place, while nodes have so many `free`."""
+        shares, config = self.outstanding.shares, self._config
+        room = shares.total + free
+        if free <= 0 or shares.has_room(address, room, config.address_share, config.address_places_max):
+            return True  # where no node has room, that is the reason to give
+        self._count(address, "places")
+        return False
+
+    def too_many_places(self, address: str) -> str:
+        """Return what a client is told whose address may be promised no more places."""
+        setting = self.outstanding.shares.setting_met(address, self._config.address_places_max, "address_places_max")
+        return (
+            f"{address} was promised as many places as it may have, and has not taken them; take them, or come "
+            f"again later ({setting})"
+        )
+
+    def begin(self, address: str, relays_max: int) -> None:
+        """Count a WebSocket that is being opened; raise `UpgradeError` where the address has as many as it may."""
+        config = self._config
+        if not self._handshakes.has_room(address, config.handshakes_pending_max, config.address_share):
+            whole = f"{config.handshakes_pending_max} handshakes"
+            raise self._refusal(address, "handshakes", self._handshakes, whole, "address_share")
+        if not self._relays.has_room(address, relays_max, config.address_share, config.address_relays_max):
+            setting = self._relays.setting_met(address, config.address_relays_max, "address_relays_max")
+            raise self._refusal(address, "relays", self._relays, f"{relays_max} WebSockets", setting)
+        self._handshakes.add(address)
+        self._relays.add(address)
+        self.outstanding.begin(address)
+
+    def opened(self, address: str, *, came: bool, ours: bool) -> None:
+        """Count a handshake no more that `begin` counted.
+
+        `came`: the WebSocket is open; `over` ends it. `ours`: with a ticket of this gateway, which its node redeemed.
+        """
+        self._handshakes.remove(address)
+        self.outstanding.finish(address, self._clock() + TOLD_S if ours else None)
+        if not came:
+            self._relays.remove(address)
+
+    def over(self, address: str) -> None:
+        """Count a WebSocket no more."""
+        self._relays.remove(address)
+
+    def tell(self) -> None:
+        """Log what was refused since the last line; call it a few times a second."""
+        due = self._refusals.due(self._clock())
+        if due is not None:
+            address, counts = due
+            _log.warning("an address has as much as it may; it was refused more", address=address, **counts)
+
+    def _refusal(self, address: str, bound: str, held: AddressShares, whole: str, setting: str) -> UpgradeError:
+        self._count(address, bound)
+        return UpgradeError(
+            503,
+            f"{address} has {held.count(address)} of {whole} and may have no more now; close some, or come again later "
+            f"({setting})",
+            (("Retry-After", retry_after(_PAUSE_S)),),
+        )
+
+    def _count(self, address: str, bound: str) -> None:
+        self._stats.address_refused[bound] += 1
+        self._refusals.add(address, bound)

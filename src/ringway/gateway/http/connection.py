@@ -1,0 +1,151 @@
+"""One public connection while it speaks HTTP: plain requests one after another, until an upgrade takes it away."""
+
+import asyncio
+from typing import TYPE_CHECKING, cast
+
+from ringway.errors import UpgradeError
+from ringway.protocol.head import Head, HeadReader
+from ringway.protocol.response import answer_to, error_response
+from ringway.protocol.upgrade import wants_upgrade
+
+if TYPE_CHECKING:
+    from ringway.gateway.http.router import Door
+
+
+REQUESTS_PER_TURN = 16
+"""Requests of one connection that are answered before others have their turn, however many came in one piece."""
+
+
+class Visitor(asyncio.Protocol):
+    """See the module. `deadline` is when the door closes it: a fixed time for each head, whatever comes.
+
+    For the first head it is counted from the connection's beginning; empty lines before a head are no part of one, and
+    extend nothing.
+    """
+
+    __slots__ = ("_door", "_full", "_reader", "_waiting", "deadline", "transport")
+
+    transport: asyncio.Transport
+
+    def __init__(self, door: "Door") -> None:
+        self._door = door
+        self._reader: HeadReader | None = None
+        self._waiting: list[Head] = []  # requests that came and are not answered yet
+        self._full = False  # answers wait for the client to read
+        self.deadline = 0.0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin."""
+        self.transport = cast(asyncio.Transport, transport)
+        self._reader = self._door.reader(transport)
+        self._door.enter(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Take note that the connection is over."""
+        self._reader = None
+        self._door.exit(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Take the next bytes of the stream."""
+        reader = self._reader
+        if reader is None:
+            return
+        waited = reader.partial or not reader.served
+        heads = reader.feed(data)
+        if heads:
+            self._waiting += heads
+            self._answer(reader)
+        elif reader.problem is not None:
+            self.refuse(reader.problem, reader.method)
+        elif reader.partial:
+            self._door.begun(self)
+            if not waited:
+                self.deadline = self._door.deadline(waiting=True)
+
+    def _answer(self, reader: HeadReader) -> None:
+        """Answer what has come, as much as one turn of the loop may be used for."""
+        turn, self._waiting = self._waiting[:REQUESTS_PER_TURN], self._waiting[REQUESTS_PER_TURN:]
+        for head in turn:
+            if not self._serve(head, reader):
+                self._waiting.clear()
+                return
+        self.deadline = self._door.deadline(waiting=reader.partial)
+        self._door.answered(self)
+        if self._waiting:
+            if not self.transport.is_closing():
+                self.transport.pause_reading()
+            asyncio.get_running_loop().call_soon(self._go_on)
+        elif reader.problem is not None:
+            self.refuse(reader.problem, reader.method)
+
+    def _go_on(self) -> None:
+        """Answer more of what came in one piece."""
+        reader = self._reader
+        if reader is None or self.transport.is_closing():
+            return
+        self._answer(reader)
+        if self._reader is not None and not self._waiting:
+            self._read_on()
+
+    def _serve(self, head: Head, reader: HeadReader) -> bool:
+        """Answer one request; return whether the connection goes on with the next."""
+        if wants_upgrade(head.headers):
+            self._upgrade(head, reader)
+            return False
+        try:
+            answer = self._door.answer(self.transport, head)
+        except UpgradeError as error:
+            if not head.keep_alive:
+                self.refuse(error, head.method)
+                return False
+            self._door.count(error.status)
+            answer = error_response(error, close=False)
+        self.transport.write(answer_to(head.method, answer))
+        if not head.keep_alive:
+            self._leave()
+            self._door.farewells.say(self.transport, b"")
+        return head.keep_alive
+
+    def _upgrade(self, head: Head, reader: HeadReader) -> None:
+        try:
+            self.transport.pause_reading()
+            self._door.upgrade(self.transport, head, reader.rest or b"")
+        except UpgradeError as error:
+            self.refuse(error, head.method)
+        else:
+            self._leave()
+
+    def refuse(self, error: UpgradeError, method: str = "") -> None:
+        """Answer a request of `method` with `error` and end the connection: nothing that follows can be trusted."""
+        self._door.count(error.status)
+        self._leave()
+        self._door.farewells.say(self.transport, answer_to(method, error_response(error, close=True)))
+
+    def expire(self) -> None:
+        """End the connection because its time has passed: with an answer where a head had begun."""
+        reader = self._reader
+        if reader is not None and reader.partial:
+            self.refuse(UpgradeError(408, "the request head was not complete in time"))
+        else:
+            self._door.exit(self)
+            self.transport.abort()
+
+    def _leave(self) -> None:
+        self._reader = None
+        self._door.exit(self)
+
+    def pause_writing(self) -> None:
+        """Stop a client that asks on and on without reading the answers."""
+        self._full = True
+        if not self.transport.is_closing():
+            self.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """Go on with a client that has read its answers."""
+        self._full = False
+        if self._reader is not None and not self._waiting:
+            self._read_on()
+
+    def _read_on(self) -> None:
+        if not (self._full or self.transport.is_closing()):
+            self.transport.resume_reading()

@@ -1,0 +1,1 @@
+"""Placement of clients: which node, at what pace, and with which ticket."""

@@ -1,0 +1,39 @@
+"""Which key a client has, by the policy in force (PROTOCOL.md P-3.3)."""
+
+import asyncio
+from collections.abc import Collection
+
+from ringway.core.placement.asked import Asked, query_value
+from ringway.core.steering import Steering
+from ringway.gateway.placement.query import Query
+from ringway.protocol.forwarded import Network, read_client
+from ringway.protocol.head import Head
+from ringway.protocol.proxy_header import peer_of
+
+DISCOVERY_PATH = "/gateway"
+
+
+class Affinity:
+    """Finds keys in requests. Addresses and hosts are those that `trusted` proxies tell, or the peer's own."""
+
+    def __init__(self, steering: Steering, trusted: Collection[Network]) -> None:
+        self.trusted = trusted
+        self._steering = steering
+
+    def key(self, client: asyncio.BaseTransport, head: Head, query: Query | None) -> bytes | None:
+        """Return the key of a request of `client`, in the form that nodes may know; None where it has none.
+
+        `query` is the head's, read; None where it is empty.
+        """
+        keys = self._steering.keys
+        if keys.plain:
+            return query.key if query is not None else None
+        return keys.read(self._asked(client, head))
+
+    def _asked(self, client: asyncio.BaseTransport, head: Head) -> Asked:
+        peer = peer_of(head.source, client.get_extra_info("peername"))
+        who = read_client(peer.ip, head.headers, self.trusted, peer.scheme)
+        path = head.path
+        if path == DISCOVERY_PATH:  # it asks for another path, on which the WebSocket will be opened
+            path = query_value(head.query, "path").decode("latin-1")
+        return Asked(who.ip, peer.port if len(who.chain) == 1 else who.port, who.host, path, head.query, head.headers)

@@ -1,0 +1,156 @@
+"""`GET /gateway`: where to connect to, and a ticket that reserves a place there (PROTOCOL.md P-3).
+
+    {"url": "ws://10.0.0.7:9101/connection/websocket?ticket=T", "ticket": "T", "expires_in": 13, "wait_ms": 2140,
+     "reconnect_window_ms": 8000, "node": "n7", "alternates": [{"node": "n2", "url": "ws://10.0.0.2:9101/..."}]}
+
+`url` can be connected to as it is, after `wait_ms` (absent: at once). `reconnect_window_ms` is for later, when the
+connection is lost without a move. Alternates carry no ticket: a node admits clients without one, and no place is held
+there. All carry the client's affinity key, by which a node finds out later whether it should be elsewhere. Static
+backends know no tickets: `ticket` is empty, `expires_in` is 0, and `url` is the backend's own.
+
+This path is hot in a reconnect storm, so what depends on a node alone is encoded once and kept.
+"""
+
+import asyncio
+from collections.abc import Collection
+from math import ceil
+
+import msgspec
+
+from ringway.core.load import NodeLoad
+from ringway.errors import NoNode
+from ringway.gateway.placement.affinity import Affinity
+from ringway.gateway.placement.placer import TICKET_TTL_S, Placer
+from ringway.gateway.placement.query import Query, quote_key
+from ringway.protocol.head import Head
+from ringway.protocol.origin import read_origins
+from ringway.protocol.response import come_again, no_node
+from ringway.protocol.upgrade import value_of
+from ringway.types import NodeName
+
+_HEAD = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nCache-Control: no-store\r\n%b%bContent-Length: %d\r\n\r\n"
+)
+_LOOK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nCache-Control: no-store\r\n%b%b\r\n"
+_CLOSE = b"Connection: close\r\n"
+_encode = msgspec.json.encode
+
+
+class _Known:
+    """What answers say of one node, encoded."""
+
+    __slots__ = ("alternate", "name", "public_url", "url", "url_open")
+
+    def __init__(self, node: NodeLoad) -> None:
+        report = node.report
+        self.url = report.url if report else ""
+        self.public_url = report.public_url if report else ""
+        shown = self.public_url or self.url
+        self.name = _encode(node.name)
+        self.url_open = _encode(shown + ("&" if "?" in shown else "?"))[:-1]
+        self.alternate = b'{"node":%b,"url":%b}' % (self.name, _encode(shown))
+
+
+class Discovery:
+    """Answers discovery requests. `allowed_origins` are the pages that may read the answers."""
+
+    def __init__(self, placer: Placer, affinity: Affinity, allowed_origins: Collection[str]) -> None:
+        self._placer = placer
+        self._affinity = affinity
+        self._origins = read_origins(allowed_origins)
+        self._known: dict[NodeName, _Known] = {}
+        self._advised_ms = 0
+        self._advised = b""
+
+    def answer(self, client: asyncio.BaseTransport, head: Head) -> tuple[int, bytes]:
+        """Return status and response to a GET of `/gateway` that came from `client`."""
+        placer = self._placer
+        cors = self._cors(head) if self._origins else b""
+        close = not head.keep_alive
+        limits = placer.pace.limits
+        address = limits.client(client, head)
+        wait_s = limits.ask(address)
+        if wait_s:
+            error = limits.too_often(address, wait_s)
+            return 429, _with(cors, come_again(429, error, wait_s, placer.pace.window_ms, close=close))
+        if head.method == "HEAD":  # asked without wanting a place, so none is held
+            return self._look(cors, close=close)
+        try:
+            body = self._body(client, head, address)
+        except NoNode as error:
+            return 503, _with(cors, no_node(error, placer.pause_s(error), placer.pace.window_ms, close=close))
+        return 200, _HEAD % (cors, _CLOSE if close else b"", len(body)) + body
+
+    def _look(self, cors: bytes, *, close: bool) -> tuple[int, bytes]:
+        """Return what HEAD is answered: whether a node can be had, without choosing one."""
+        if self._placer.view.takers():
+            return 200, _LOOK % (cors, _CLOSE if close else b"")
+        error = NoNode("no node takes connections")
+        return 503, _with(cors, no_node(error, self._placer.pause_s(error), close=close))
+
+    def _body(self, client: asyncio.BaseTransport, head: Head, address: str) -> bytes:
+        placer = self._placer
+        query = Query(head.query) if head.query else None
+        key = self._affinity.key(client, head, query)
+        told = b""
+        if key is not None and placer.tickets:
+            told = b"key=%b" % quote_key(key).encode()
+        elif query is not None and query.key is not None and not placer.tickets:  # a backend gets what came
+            told = b"key=%b" % quote_key(query.key).encode()
+        if query is not None and "pin=1" in query.rest.split("&"):
+            told = told + b"&pin=1" if told else b"pin=1"
+        if query is not None and query.node and query.ticket:
+            node = placer.moved(query.node, query.ticket)
+            if node is not None:  # its place is held by the donor of the move
+                return self._format(node, query.ticket, told, b"")
+        place = placer.place(key, address)
+        others = b",".join([self._alternate(other, told) for other in place.alternates])
+        return self._format(place.node, place.ticket, told, others, place.wait_s)
+
+    def _alternate(self, node: NodeLoad, key: bytes) -> bytes:
+        known = self._of(node)
+        return b'{"node":%b,"url":%b%b"}' % (known.name, known.url_open, key) if key else known.alternate
+
+    def _format(self, node: NodeLoad, ticket: str, key: bytes, others: bytes, wait_s: float = 0.0) -> bytes:
+        known = self._of(node)
+        if ticket:
+            shown = ticket.encode()
+            asked = b"%b&ticket=%b" % (key, shown) if key else b"ticket=" + shown
+            expires_in, when = TICKET_TTL_S, self._advice()
+            if wait_s:
+                expires_in += ceil(wait_s)
+                when = b'"wait_ms":%d,%b' % (ceil(1000 * wait_s), when)
+            return b'{"url":%b%b","ticket":"%b","expires_in":%d,%b"node":%b,"alternates":[%b]}' % (
+                known.url_open, asked, shown, expires_in, when, known.name, others,
+            )  # fmt: skip
+        url = known.url_open + key if key else known.url_open[:-1]
+        return b'{"url":%b","ticket":"","expires_in":0,"node":%b,"alternates":[%b]}' % (url, known.name, others)
+
+    def _advice(self) -> bytes:
+        """The window to spread over, as a member of the answer; empty where none is advised."""
+        window_ms = self._placer.pace.window_ms
+        if window_ms != self._advised_ms:
+            self._advised_ms = window_ms
+            self._advised = b'"reconnect_window_ms":%d,' % window_ms if window_ms else b""
+        return self._advised
+
+    def _of(self, node: NodeLoad) -> _Known:
+        known = self._known.get(node.name)
+        report = node.report
+        if known is None or (report and (known.url != report.url or known.public_url != report.public_url)):
+            if len(self._known) > 2 * len(self._placer.view.nodes) + 16:
+                self._known.clear()  # nodes that are gone must not gather
+            known = self._known[node.name] = _Known(node)
+        return known
+
+    def _cors(self, head: Head) -> bytes:
+        """The header that lets a page of an allowed origin read the answer; caches must tell origins apart."""
+        origin = value_of(head.headers, "origin")
+        if origin is None or not self._origins.lists(origin):
+            return b"Vary: Origin\r\n"
+        return b"Vary: Origin\r\nAccess-Control-Allow-Origin: %b\r\n" % origin.encode("latin-1")
+
+
+def _with(cors: bytes, whole: bytes) -> bytes:
+    """Return the response with a header more."""
+    return whole.replace(b"\r\n", b"\r\n" + cors, 1)

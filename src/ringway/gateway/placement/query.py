@@ -1,0 +1,61 @@
+"""The query parameters that concern the gateway: `key`, `node`, `ticket`, `moves`, `resume` (PROTOCOL.md P-3, P-7)."""
+
+from urllib.parse import quote, unquote_plus
+
+from ringway.core.placement.asked import QUERY_FIELDS_MAX, decode_value
+
+_OURS = ("key", "node", "ticket", "moves", "resume")
+"""Nodes are told these by the gateway alone: it is the one that follows moves, and resumes what it has followed."""
+
+
+class Query:
+    """What a client's query asks of the gateway, and the rest of it, as it came."""
+
+    __slots__ = ("key", "node", "rest", "ticket")
+
+    def __init__(self, query: str) -> None:
+        """Read `query`; of several parameters of one name the first counts, so that nobody can read another.
+
+        Above `QUERY_FIELDS_MAX` parameters the others are passed on unread; a node refuses the request for them.
+        """
+        self.key: bytes | None = None  # as the client gave it; the policy may take another (`affinity`)
+        self.node = ""
+        self.ticket = ""
+        self.rest = query
+        if not query:
+            return
+        rest: list[str] = []
+        found: dict[str, bytes] = {}
+        items = query.split("&", QUERY_FIELDS_MAX)
+        for item in items[:QUERY_FIELDS_MAX]:
+            name, _, value = item.partition("=")
+            if "%" in name or "+" in name:
+                name = unquote_plus(name)
+            if name in _OURS:
+                found.setdefault(name, decode_value(value))
+            elif item:
+                rest.append(item)
+        self.rest = "&".join(rest + items[QUERY_FIELDS_MAX:])
+        self.key = found.get("key") or None
+        self.node = found.get("node", b"").decode("latin-1")
+        self.ticket = found.get("ticket", b"").decode("latin-1")
+
+    def for_node(self, key: bytes | None, ticket: str, *, resume: bool = False) -> str:
+        """Return the query of the request to a node of ours: the client's own, `key`, `ticket`, and what we can do.
+
+        With `resume`, the ticket stands for a session that was moved there.
+        """
+        parts = [self.rest] if self.rest else []
+        if key is not None:
+            parts.append("key=" + quote_key(key))
+        if ticket:
+            parts.append("ticket=" + ticket)
+        if resume:
+            parts.append("resume=1")
+        parts.append("moves=1")
+        return "&".join(parts)
+
+
+def quote_key(key: bytes) -> str:
+    """Return `key` percent-encoded, byte for byte."""
+    return quote(key, safe="")

@@ -1,0 +1,1 @@
+"""WebSockets carried to nodes, and their migration from node to node."""

@@ -1,0 +1,58 @@
+"""How nodes are reached: the addresses that they report, TLS, and deadlines."""
+
+import ssl
+
+from ringway.core.load import NodeLoad
+from ringway.errors import ConfigError
+from ringway.gateway.cluster.backends import Address, read_address
+from ringway.gateway.config.gateway import GatewayConfig
+from ringway.gateway.proxy.upstream import Answer, Limits, Unreachable, ask
+from ringway.net.liveness import watch_peer
+
+ADDRESSES_MAX = 4096
+"""Addresses that are kept, read: nodes come and go, with ever new ports. Above it all are read anew."""
+
+
+class Reach:
+    """See the module."""
+
+    def __init__(self, config: GatewayConfig) -> None:
+        self._limits = Limits(
+            config.connect_deadline_s,
+            config.answer_deadline_s,
+            config.head_bytes_max,
+            config.headers_max,
+            config.refusal_bytes_max,
+        )
+        self._tcp_keepalive_s = config.tcp_keepalive_s
+        self._addresses: dict[str, Address] = {}
+        self._tls: ssl.SSLContext | None = None
+
+    def address(self, node: NodeLoad) -> Address:
+        """Return where `node` listens; raise `Unreachable` where what it reports is no address."""
+        url = node.report.url if node.report is not None else ""
+        address = self._addresses.get(url)
+        if address is None:
+            try:
+                address = read_address(url)
+            except ConfigError as error:
+                raise Unreachable(502, f"the node {node.name} reports a URL that cannot be used") from error
+            if len(self._addresses) >= ADDRESSES_MAX:
+                self._addresses.clear()
+            self._addresses[url] = address
+        return address
+
+    async def ask(self, address: Address, request: bytes) -> Answer:
+        """Send `request` there and return the answer, as `upstream.ask` does."""
+        tls = self._tls_context() if address.tls else None
+        answer = await ask(address, request, tls, self._limits)
+        if answer.status == 101:
+            sock = answer.transport.get_extra_info("socket")
+            watch_peer(sock.fileno(), self._tcp_keepalive_s)
+        return answer
+
+    def _tls_context(self) -> ssl.SSLContext:
+        if self._tls is None:
+            self._tls = ssl.create_default_context()
+            self._tls.set_alpn_protocols(["http/1.1"])
+        return self._tls

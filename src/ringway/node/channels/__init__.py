@@ -1,0 +1,1 @@
+"""Channels at a node: what is delivered of them, to whom, and what was missed."""

@@ -1,0 +1,206 @@
+"""From the engine to the subscribers: the hot path of a node (DESIGN.md 11).
+
+A publication that follows what its channel has delivered is passed on; any other is the matter of the channel's stream
+(`core.stream`), and of history. Publications of one loop turn are gathered and leave together when the turn ends: one
+text frame for each subscriber, one push a line, encoded once and shared. Where several channels had publications in the
+turn, a subscriber of several of them still gets one frame; frames are shared between subscribers of the same channels.
+Joins and leaves go to those who asked for them, in the same way, in frames of their own.
+
+Order: messages of one channel arrive at every subscriber in the order in which they were delivered.
+Overflow rule: what is gathered is bounded by `turn_bytes_max`; then it is sent before the turn ends.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+import structlog
+
+from ringway.core.replay_buffer import Entry
+from ringway.core.stream import Stream, Verdict
+from ringway.node.connection.outbox import HEADROOM, TEXT, frame_of
+from ringway.protocol.codec import encode_push, encode_pushes
+from ringway.protocol.envelope import PUBLICATION, body_of, is_sound
+from ringway.types import Channel
+
+if TYPE_CHECKING:
+    from ringway.core.hub import Hub
+    from ringway.node.connection.connection import Connection
+    from ringway.node.connection.outbox import Outbox, Send
+    from ringway.node.stats import Stats
+
+_log = structlog.get_logger()
+
+
+class Fanout:
+    """Delivers messages to the subscribers of their channels; `deliver` is given to the engine.
+
+    `watchers` are those who asked for joins and leaves. `behind` is called for a channel that must be read first.
+    """
+
+    __slots__ = (
+        "_bytes",
+        "_bytes_max",
+        "_held_bytes_max",
+        "_hub",
+        "_notes",
+        "_outbox",
+        "_scheduled",
+        "_stats",
+        "_streams",
+        "_turn",
+        "_watchers",
+        "behind",
+    )
+
+    behind: Callable[[Channel], object]  # set once by the streams: the two know each other
+
+    def __init__(
+        self,
+        streams: Mapping[Channel, Stream],
+        hub: "Hub[Connection, Send]",
+        watchers: "Hub[Connection, Send]",
+        outbox: "Outbox",
+        stats: "Stats",
+        *,
+        turn_bytes_max: int,
+        held_bytes_max: int,
+    ) -> None:
+        self._streams = streams
+        self._hub = hub
+        self._watchers = watchers
+        self._outbox = outbox
+        self._stats = stats
+        self._bytes_max = turn_bytes_max
+        self._held_bytes_max = held_bytes_max
+        self._turn: dict[Channel, list[bytes]] = {}
+        self._notes: dict[Channel, list[bytes]] = {}
+        self._bytes = 0
+        self._scheduled = False
+
+    def deliver(self, channel: Channel, payload: bytes, offset: int, previous: int) -> None:
+        """Take one message from the engine (`ports.Deliver`)."""
+        stream = self._streams.get(channel)
+        if stream is None:
+            return
+        if offset:
+            if previous == stream.expected:
+                stream.position = stream.expected = offset  # `Stream.follow`, without the call
+            else:
+                verdict = stream.take(offset, previous, payload, self._held_bytes_max)
+                if verdict is not Verdict.DELIVER:
+                    if verdict is Verdict.HELD:
+                        self.behind(channel)
+                    return
+        self.send(channel, stream, payload, offset)
+
+    def send(self, channel: Channel, stream: Stream, payload: bytes, offset: int) -> None:
+        """Gather one message that is delivered now."""
+        if not is_sound(payload):  # would break the framing of everything around it
+            self._stats.malformed += 1
+            return
+        body = body_of(payload, offset)
+        kind = payload[0]
+        if not offset:
+            stream.hear(payload[1:5], payload[5:13])
+        if stream.tail is not None:
+            stream.tail.add(Entry(offset, payload[1:5], payload[5:13], kind, body))
+        if kind == PUBLICATION:
+            if channel not in self._hub:
+                return
+            self._stats.publications += 1
+            gathering, other = self._turn, self._notes
+        else:
+            if channel not in self._watchers:
+                return
+            gathering, other = self._notes, self._turn
+            body = encode_push(channel, kind, body)
+        if other and channel in other:
+            self.flush()  # in their order, although they go to different subscribers
+            gathering = self._turn if kind == PUBLICATION else self._notes
+        gathered = gathering.get(channel)
+        if gathered is None:
+            gathering[channel] = [body]
+        else:
+            gathered.append(body)
+        self._bytes += len(body)
+        if self._bytes > self._bytes_max:
+            self.flush()
+        elif not self._scheduled:
+            self._scheduled = True
+            asyncio.get_running_loop().call_soon(self._turn_ended)
+
+    def settle(self, channel: Channel) -> None:
+        """Send what was gathered of `channel`: whoever joins or leaves it now has nothing to do with that."""
+        if channel in self._turn or channel in self._notes:
+            self.flush()
+
+    def flush(self) -> None:
+        """Send what was gathered."""
+        turn, self._turn = self._turn, {}
+        notes, self._notes = self._notes, {}
+        size, self._bytes = self._bytes, 0
+        if len(turn) == 1:
+            for channel, publications in turn.items():
+                self._send_all(self._hub, channel, encode_pushes(channel, publications), len(publications))
+        elif turn:
+            self._send_channels(turn)
+        for channel, pushes in notes.items():
+            self._send_all(self._watchers, channel, b"\n".join(pushes), len(pushes))
+        self._outbox.written(size)
+
+    def _turn_ended(self) -> None:
+        self._scheduled = False
+        self.flush()
+
+    def _send_all(self, hub: "Hub[Connection, Send]", channel: Channel, message: bytes, pushes: int) -> None:
+        subscribers = hub.subscribers(channel)
+        if subscribers is None:
+            return
+        frame = frame_of(message)
+        sends = [send for _, send in subscribers]
+        self._count(len(sends), pushes, len(message))
+        walk = iter(sends)
+        while True:
+            try:
+                for send in walk:
+                    send(TEXT, frame, HEADROOM)
+            except Exception:
+                _log.exception("a delivery failed")  # that connection's fault: the walk goes on behind it
+            else:
+                return
+
+    def _send_channels(self, turn: dict[Channel, list[bytes]]) -> None:
+        """Send to each subscriber once, whatever number of these channels it has."""
+        messages: dict[Connection, bytes] = {}
+        joined: dict[tuple[bytes, bytes], bytes] = {}
+        for channel, publications in turn.items():
+            subscribers = self._hub.subscribers(channel)
+            if subscribers is None:
+                continue
+            message = encode_pushes(channel, publications)
+            self._count(len(subscribers), len(publications), len(message))
+            for who, _ in subscribers:
+                earlier = messages.get(who)
+                if earlier is None:
+                    messages[who] = message
+                    continue
+                both = joined.get((earlier, message))
+                if both is None:
+                    both = joined[earlier, message] = earlier + b"\n" + message
+                messages[who] = both
+                self._stats.writes -= 1
+        frames: dict[bytes, bytearray] = {}
+        for who, message in messages.items():
+            frame = frames.get(message)
+            if frame is None:
+                frame = frames[message] = frame_of(message)
+            try:
+                who.send(TEXT, frame, HEADROOM)
+            except Exception:
+                _log.exception("a delivery failed")
+
+    def _count(self, subscribers: int, pushes: int, message_bytes: int) -> None:
+        self._stats.deliveries += subscribers * pushes
+        self._stats.writes += subscribers
+        self._stats.sent_bytes += subscribers * message_bytes

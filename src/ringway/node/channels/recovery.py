@@ -1,0 +1,202 @@
+"""What a client missed of a channel: from the tail, and where that begins too late from history, read once for all.
+
+Theory. Whoever recovers holds the channel's tail from then on. Where the tail does not reach back to his offset,
+history is read since the lowest offset that anybody waits for, and put in front of the tail: now it reaches back for
+all of them, and for those who come in the next seconds. A read under way may have been answered before a newcomer's
+tail began; he waits for the next one, with all who came meanwhile. So a crowd costs a read or two, whatever its size.
+
+Where the lowest offset cannot be served since publications are gone, the others are by what is there: in a row of
+publications that misses none, each proves that nothing after it is missing. Where it cannot since too much was missed,
+those who are left ask again, from the middle of their offsets: laggards are few, and do not spoil it for the others.
+
+The answer is complete, or None; nothing in between. A client that knows no place in the channel (the offset 0 of no
+epoch) has seen nothing, and so asks for all that is kept: what has expired is not missing to it, what the size of the
+namespace has cut off is.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from ringway.core.replay_buffer import Entry, Tail, entry_of
+from ringway.core.stream import Stream
+from ringway.errors import EngineError
+from ringway.node.channels.catchup import CatchUp
+from ringway.node.channels.history import HistoryReader
+from ringway.ports import Page
+from ringway.protocol.envelope import is_sound
+from ringway.types import Channel
+
+if TYPE_CHECKING:
+    from ringway.node.channels.namespace import Namespaces
+    from ringway.node.config.node import NodeConfig
+
+ROUNDS_MAX = 8
+"""How many reads one client waits for. The first serves nearly all; who is left when this is used up is told (None)."""
+
+Pay = Callable[[int], None]
+"""Told how many bytes of history were read for one who recovers, and do not reach him."""
+
+
+class _Round:
+    """One read for all who wait; begun with those who asked until then."""
+
+    __slots__ = ("again", "bytes", "kept", "offsets", "settled", "task")
+
+    task: "asyncio.Task[EngineError | None]"
+
+    def __init__(self) -> None:
+        self.offsets: list[int] = []
+        self.bytes = 0  # that were read
+        self.kept: Page | None = None  # all that is kept, if that was read, up to its first publication
+        self.again = False  # some of them were not served by the read before
+        self.settled = -1  # offsets up to this one that the tail does not cover now cannot be served at all
+
+    def since(self) -> int:
+        """The offset to read from: the lowest serves all, and the middle one half of those whom that did not."""
+        return sorted(self.offsets)[len(self.offsets) // 2] if self.again else min(self.offsets)
+
+
+class Recovery:
+    """See the module."""
+
+    def __init__(
+        self,
+        streams: Mapping[Channel, Stream],
+        catch_up: CatchUp,
+        reader: HistoryReader,
+        namespaces: "Namespaces",
+        config: "NodeConfig",
+    ) -> None:
+        self._streams = streams
+        self._catch_up = catch_up
+        self._reader = reader
+        self._namespaces = namespaces
+        self._limit = config.recovery_publications_max
+        self._bytes_max = config.answer_bytes_max
+        self._tail_bytes_max = config.tail_bytes_max
+        self._gathering: dict[Channel, _Round] = {}
+        self._reading: dict[Channel, asyncio.Task[EngineError | None]] = {}
+
+    async def missed(
+        self, channel: Channel, epoch: str, offset: int, tail: Tail, pay: Pay | None = None
+    ) -> list[Entry] | None:
+        """Return the publications after `offset` that were delivered here until now, ascending; None: not provable.
+
+        An empty `epoch` is the present one; with the offset 0 it asks for everything that is kept. `tail` is held by
+        the caller. Nothing is delivered between the return and its next line, if it awaits this directly. Raise
+        `EngineError` where the engine does not tell. `pay` is told what was read in vain.
+        """
+        begun: list[_Round] = []
+        found = await self._find(channel, epoch, offset, tail, begun)
+        if found is None and pay is not None:
+            pay(sum(one.bytes for one in begun))
+        return found
+
+    async def _find(
+        self, channel: Channel, epoch: str, offset: int, tail: Tail, begun: list[_Round]
+    ) -> list[Entry] | None:
+        """As `missed`; the reads that would not have been but for this call are added to `begun`."""
+        stream = self._streams.get(channel)
+        knows_no_place = not epoch and not offset
+        epoch = epoch or (stream.epoch if stream is not None else "")
+        if stream is None or stream.epoch != epoch:
+            return None
+        if offset > max(stream.position, stream.proven):  # whoever told the client was ahead of us
+            await self._catch_up.ask(channel)
+        for attempt in range(ROUNDS_MAX):
+            if stream.tail is not tail or stream.epoch != epoch or offset > max(stream.position, stream.proven):
+                return None
+            found = tail.since(offset)
+            if found is not None:
+                return self._within_bounds(found)
+            if channel not in self._gathering:
+                begun.append(self._gather(channel))
+            one = self._join(channel, offset, again=attempt > 0)
+            error = await asyncio.shield(one.task)
+            if error is not None:
+                raise error
+            if offset <= one.settled and tail.since(offset) is None:
+                return self._all_kept(one.kept, tail) if knows_no_place and one.kept is not None else None
+        return None
+
+    async def close(self) -> None:
+        """Give up what is under way."""
+        tasks = {*self._reading.values(), *(one.task for one in self._gathering.values())}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _all_kept(self, page: Page, tail: Tail) -> list[Entry] | None:
+        """Return everything that is kept, from the tail, in front of which all but the first of `page` were put."""
+        first = [entry_of(*publication) for publication in page.publications[:1] if is_sound(publication[1])]
+        if not first or first[0].offset > tail.floor:
+            found = tail.since(tail.floor)
+        else:
+            found = tail.since(first[0].offset)
+            found = None if found is None else first + found
+        return None if found is None else self._within_bounds(found)
+
+    def _within_bounds(self, found: list[Entry]) -> list[Entry] | None:
+        if len(found) > self._limit or sum(len(entry.body) for entry in found) > self._bytes_max:
+            return None
+        return found
+
+    def _gather(self, channel: Channel) -> _Round:
+        one = self._gathering[channel] = _Round()
+        one.task = asyncio.get_running_loop().create_task(self._run(channel, one, self._reading.get(channel)))
+        return one
+
+    def _join(self, channel: Channel, offset: int, *, again: bool) -> _Round:
+        one = self._gathering[channel]
+        one.offsets.append(offset)
+        one.again = one.again or again
+        return one
+
+    async def _run(
+        self, channel: Channel, one: _Round, before: "asyncio.Task[EngineError | None] | None"
+    ) -> EngineError | None:
+        """Read, after the read before; an error is returned, for those who wait may all have gone."""
+        await (asyncio.wait([before]) if before is not None else asyncio.sleep(0))
+        del self._gathering[channel]
+        self._reading[channel] = one.task
+        retention = self._namespaces.of(channel).retention
+        assert retention is not None  # nobody recovers what is not kept
+        try:
+            since = one.since()
+            page = await self._reader.read(channel, retention, since, self._limit, bytes_max=self._tail_bytes_max)
+            one.bytes = sum(len(payload) for _, payload in page.publications)
+            one.settled = self._take(channel, since, page)
+            if not since and self._is_all(page) and len(page.publications) < retention.size:
+                one.kept = page._replace(publications=page.publications[:1])
+        except EngineError as error:
+            return error
+        finally:
+            if self._reading.get(channel) is one.task:
+                del self._reading[channel]
+        return None
+
+    def _take(self, channel: Channel, since: int, page: Page) -> int:
+        """Put a page in front of the tail; return up to which offset that settles the matter."""
+        if page.complete:
+            return self._extend(channel, page, -1, since, page.publications)  # serves all but lower offsets
+        if not page.publications or not self._is_all(page):
+            return since  # too many, also for those with a lower offset; or nothing is left that proves anything
+        first = page.publications[0][0]  # proves nothing of what was before it, and all of what comes after
+        return self._extend(channel, page, since, first, page.publications[1:])
+
+    def _is_all(self, page: Page) -> bool:
+        """Whether no limit has cut the end of `page` off."""
+        publications = page.publications
+        return not publications or (publications[-1][0] >= page.offset and len(publications) < self._limit)
+
+    def _extend(
+        self, channel: Channel, page: Page, settled: int, since: int, publications: Sequence[tuple[int, bytes]]
+    ) -> int:
+        stream = self._streams.get(channel)
+        if stream is None or stream.tail is None or page.epoch != stream.epoch:
+            return settled
+        if page.offset < stream.tail.floor:
+            return -1  # a replica of the engine answered that has not heard of it all yet: ask again
+        stream.tail.extend(since, publications)
+        return max(settled, stream.tail.floor - 1) if stream.tail.floor > since else settled

@@ -1,0 +1,1 @@
+"""Commands of clients: their order, what each does, and its replies."""

@@ -1,0 +1,5 @@
+"""Settings of a channel node."""
+
+from ringway.node.config.node import NodeConfig
+
+__all__ = ["NodeConfig"]

@@ -1,0 +1,1 @@
+"""Connections of clients: accepting, the handshake, reading, sending, and the end."""

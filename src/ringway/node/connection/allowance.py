@@ -1,0 +1,104 @@
+"""Allowances: what one client may still send and ask for, in commands, frames and bytes (`node.config.client`).
+
+    commands and frames   over the rate they are refused; a client that goes on regardless is closed
+    bytes received        over the rate nothing more is read until they are paid for
+    bytes answered        over the rate the next question waits until they are paid for
+    new channels          over the rate publications to them are refused
+
+Most clients send little and ask for little, so all but the first is made when it is first needed.
+"""
+
+import enum
+from typing import TYPE_CHECKING
+
+from ringway.core.rate import TokenBucket
+
+if TYPE_CHECKING:
+    from ringway.node.config.client import ClientBounds
+    from ringway.types import Channel
+
+SMALL_BYTES = 1024
+"""Messages up to this size are bounded by the rate of commands alone."""
+
+QUESTION_BYTES = 4096
+"""What a question to the engine costs at least, however short the answer is."""
+
+CHANNELS_KNOWN = 1024
+"""How many channels that a client has published to are no news for it; as many as it may subscribe to, if more."""
+
+
+class Pause(enum.IntFlag):
+    """Why nothing is read from a connection for a while."""
+
+    BACKLOG = 1  # enough of its commands wait
+    RATE = 2  # it has sent more bytes than it may
+    ANY = 3
+
+
+class Allowance(TokenBucket):
+    """The allowances of one connection; as a bucket it is that of commands and frames. `now` is monotonic."""
+
+    __slots__ = ("_bounds", "_large", "ignored", "refused")
+
+    def __init__(self, bounds: "ClientBounds", now: float) -> None:
+        super().__init__(bounds.commands_per_s, bounds.commands_burst, now)
+        self._bounds = bounds
+        self._large: _Large | None = None
+        self.ignored = 0  # frames that came after its end; what is as large as several counts as that many
+        self.refused = 0  # commands and frames over the rate, less those within it since
+
+    def admit(self, now: float, count: int) -> int:
+        """Take tokens for `count` commands or frames; return for how many of them there were any."""
+        admitted = self.take_some(now, count)
+        self.refused = max(0, self.refused - admitted) + count - admitted
+        return admitted
+
+    def receive(self, now: float, size: int) -> bool:
+        """Charge a message of `size` bytes; return whether nothing more may be read until that is paid for."""
+        if size <= SMALL_BYTES:
+            return False
+        self._of_large(now).received.charge(now, size)
+        return self.received_due_s(now) > 0
+
+    def received_due_s(self, now: float) -> float:
+        """How long nothing more may be read, in seconds."""
+        return self._large.received.debt_s(now) if self._large is not None else 0.0
+
+    def answer(self, now: float, size: int) -> None:
+        """Charge an answer that took `size` bytes of the engine or the node to make."""
+        answered = self._of_large(now).answered
+        answered.charge(now, min(max(size, QUESTION_BYTES), answered.burst))
+
+    def answer_due_s(self, now: float) -> float:
+        """How long the next answer that may be long must wait, in seconds."""
+        return self._large.answered.debt_s(now) if self._large is not None else 0.0
+
+    def publish(self, now: float, channel: "Channel") -> bool:
+        """Whether the client may publish to `channel`: it has of late, or may to so many that are new to it."""
+        large = self._of_large(now)
+        known = large.known
+        if channel in known:
+            return True
+        if not large.channels.take(now):
+            return False
+        if len(known) >= max(CHANNELS_KNOWN, self._bounds.subscriptions_max):
+            del known[next(iter(known))]
+        known[channel] = None
+        return True
+
+    def _of_large(self, now: float) -> "_Large":
+        if self._large is None:
+            self._large = _Large(self._bounds, now)
+        return self._large
+
+
+class _Large:
+    """What a connection needs that has sent or asked for much."""
+
+    __slots__ = ("answered", "channels", "known", "received")
+
+    def __init__(self, bounds: "ClientBounds", now: float) -> None:
+        self.received = TokenBucket(bounds.bytes_per_s, max(bounds.bytes_burst, bounds.message_bytes_max), now)
+        self.answered = TokenBucket(bounds.answer_bytes_per_s, bounds.answer_bytes_burst, now)
+        self.channels = TokenBucket(bounds.new_channels_per_s, bounds.new_channels_burst, now)
+        self.known: dict[Channel, None] = {}

@@ -1,0 +1,124 @@
+"""Flow control of one WebSocket at a node, in both directions.
+
+Reading stops while there is a reason for it (`allowance.Pause`). What is sent to a client that does not take it
+waits here once its transport holds enough: the very frames that all other subscribers are sent, by reference, so that
+a thousand slow readers of a channel hold its publications once. A transport would copy them for each.
+"""
+
+from collections import deque
+from typing import TYPE_CHECKING, cast
+
+from ringway.node.connection.allowance import Pause
+from ringway.node.connection.ending import EndingSocket
+from ringway.node.connection.outbox import HEADROOM
+
+if TYPE_CHECKING:
+    from picows import WSMsgType
+
+    from ringway.node.connection.outbox import Send
+
+
+class WaitingFrames:
+    """Frames for one client, in their order; `outbox` bounds how many bytes they may be."""
+
+    __slots__ = ("_frames", "bytes")
+
+    def __init__(self) -> None:
+        self._frames: deque[tuple[WSMsgType, bytearray]] = deque()
+        self.bytes = 0
+
+    def put(self, opcode: "WSMsgType", frame: bytearray, offset: int) -> None:
+        """Take one more (`outbox.Send`)."""
+        self._frames.append((opcode, frame))
+        self.bytes += len(frame)
+
+    def pass_on(self, send: "Send") -> bool:
+        """Give the first one to `send`; return whether there was one."""
+        if not self._frames:
+            return False
+        opcode, frame = self._frames.popleft()
+        self.bytes -= len(frame)
+        send(opcode, frame, HEADROOM)
+        return True
+
+
+class FlowingSocket(EndingSocket):
+    """What a connection is made on: see the module."""
+
+    __slots__ = ("_holds", "_waiting", "send")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._holds = 0  # why nothing is read at the moment, as bits
+        self._waiting: WaitingFrames | None = None  # only while its transport holds enough
+        self.send: Send = nowhere
+
+    @property
+    def is_held(self) -> bool:
+        """Whether nothing is read from it at the moment, so that it cannot answer."""
+        return self._holds != 0
+
+    def is_paused_for(self, why: Pause) -> bool:
+        """Whether nothing is read from it for this reason, beside others."""
+        return bool(self._holds & why)
+
+    def pause_reading(self, why: Pause) -> None:
+        """Read nothing more from the client until `resume_reading` for this reason, and any other. Idempotent."""
+        if self._transport is not None:
+            self._holds |= why
+            self._transport.underlying_transport.pause_reading()
+
+    def resume_reading(self, why: Pause) -> None:
+        """Read on, where there is no other reason not to. Idempotent."""
+        if not self._holds:
+            return
+        self._holds &= ~why
+        transport = None if self._transport is None else self._transport.underlying_transport
+        if not self._holds and transport is not None and not transport.is_closing():
+            transport.resume_reading()
+
+    def waiting_bytes(self) -> int:
+        """How much was sent to this client and is not in the kernel's hands yet."""
+        return super().waiting_bytes() + (self._waiting.bytes if self._waiting is not None else 0)
+
+    def let_wait(self) -> None:
+        """Let what is sent from now on wait here."""
+        if self._waiting is None:
+            self._waiting = WaitingFrames()
+            self._send_by(self._waiting.put)
+
+    def pass_on(self, high_water_bytes: int) -> bool:
+        """Give the transport what waits, until it holds enough again; return whether nothing waits any more."""
+        if self._waiting is None or self._transport is None:
+            return True
+        transport = self._transport.underlying_transport
+        send = self._direct()
+        while transport.get_write_buffer_size() <= high_water_bytes:
+            if not self._waiting.pass_on(send):
+                self._waiting = None
+                self._send_by(send)
+                return True
+        return False
+
+    def stop_waiting(self, *, drop: bool = False) -> None:
+        """Give the transport all that waits, or forget it: what comes next must not overtake it."""
+        waiting, self._waiting = self._waiting, None
+        if waiting is None or self._transport is None:
+            return
+        send = self._direct()
+        while not drop and waiting.pass_on(send):
+            pass
+        self._send_by(send)
+
+    def _direct(self) -> "Send":
+        """What gives a frame to the transport."""
+        assert self._transport is not None
+        return cast("Send", self._transport.send_reuse_external_bytearray)
+
+    def _send_by(self, send: "Send") -> None:
+        """Reach the client by `send` from now on."""
+        self.send = send
+
+
+def nowhere(opcode: "WSMsgType", payload: bytearray, offset: int) -> None:
+    """Stands for `send` before the handshake is answered and after the socket is closed."""

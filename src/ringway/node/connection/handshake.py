@@ -1,0 +1,171 @@
+"""A connection from its accept to the answer of its handshake: the head is read and judged here, before picows.
+
+picows reads heads too, but with bounds and answers of its own. So it is given the connection only when its request
+was admitted, with a head of a few lines in place of the client's: frames are then read by compiled code, and nothing of
+the client's head stays in memory.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, cast
+
+from picows import WSListener, WSUpgradeRequest, WSUpgradeResponse, WSUpgradeResponseWithListener
+
+from ringway.core.address import EXEMPT, address_of
+from ringway.errors import UpgradeError
+from ringway.framing import FramingProtocol
+from ringway.protocol.forwarded import Network, is_trusted
+from ringway.protocol.head import Head, HeadReader
+from ringway.protocol.proxy_header import Peer, peer_of
+from ringway.protocol.response import answer_to, error_response
+from ringway.protocol.upgrade import value_of
+
+if TYPE_CHECKING:
+    from ringway.node.config.node import NodeConfig
+    from ringway.node.connection.listener import Gate
+
+
+class Accepted:
+    """What an admitted request is answered with: what takes the frames, and the subprotocol (empty: none).
+
+    picows keeps it as long as the connection, so it is small: no closure, no tuple.
+    """
+
+    __slots__ = ("_listener", "_protocol")
+
+    def __init__(self, listener: WSListener, protocol: str) -> None:
+        self._listener = listener
+        self._protocol = protocol
+
+    def __call__(self, _: WSUpgradeRequest) -> WSUpgradeResponseWithListener:
+        """Answer the request, as picows asks for it."""
+        headers = [("Sec-WebSocket-Protocol", self._protocol)] if self._protocol else None
+        return WSUpgradeResponseWithListener(WSUpgradeResponse.create_101_response(headers), self._listener)
+
+
+Welcome = Callable[[Head, Peer], Accepted]
+"""Judges one request; raises `UpgradeError` for one that is not admitted."""
+
+TakeOver = Callable[[Callable[[WSUpgradeRequest], WSUpgradeResponseWithListener]], FramingProtocol]
+"""Makes the protocol of picows that goes on with a connection, of what answers its request."""
+
+
+class Handshake(asyncio.Protocol):
+    """One connection until its request is answered. The gate counts it from its accept on."""
+
+    __slots__ = (
+        "_config", "_gate", "_peer", "_reader", "_take_over", "_timer", "_trusted", "_welcome", "transport",
+    )  # fmt: skip
+
+    transport: asyncio.Transport
+
+    def __init__(
+        self,
+        config: "NodeConfig",
+        gate: "Gate",
+        welcome: Welcome,
+        take_over: TakeOver,
+        trusted: tuple[Network, ...] = (),
+    ) -> None:
+        self._trusted = trusted
+        self._config = config
+        self._gate = gate
+        self._welcome = welcome
+        self._take_over = take_over
+        self._timer: asyncio.TimerHandle | None = None
+        self._peer: object = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin, where there is room."""
+        self.transport = cast(asyncio.Transport, transport)
+        self._peer = transport.get_extra_info("peername")
+        ip = peer_of(None, self._peer).ip
+        trusted = is_trusted(ip, self._trusted)
+        if not self._gate.accepted(self, EXEMPT if trusted else address_of(ip)):
+            self._gate.turn_away(self.transport)
+            return
+        config = self._config
+        proxied = trusted and config.proxy_protocol
+        self._reader = HeadReader(config.head_bytes_max, config.headers_max, proxied=proxied)
+        self._timer = asyncio.get_running_loop().call_later(self._config.handshake_deadline_s, self._expire)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Take note that the connection is over."""
+        self._leave()
+
+    def data_received(self, data: bytes) -> None:
+        """Take the next bytes of the head."""
+        reader = self._reader
+        heads = reader.feed(data)
+        if heads:
+            self._answer(heads[0], reader.rest or b"")
+        elif reader.problem is not None:
+            self._refuse(reader.problem, reader.method)
+
+    def abort(self) -> None:
+        """End the connection at once."""
+        self.transport.abort()
+
+    def _answer(self, head: Head, rest: bytes) -> None:
+        self._gate.heard(self)
+        try:
+            accepted = self._welcome(head, peer_of(head.source, self._peer))
+        except UpgradeError as error:
+            self._refuse(error, head.method)
+            return
+        self._end_timer()
+        self._reader.close()
+        transport = self.transport
+        transport.pause_reading()
+        protocol = self._take_over(accepted)
+        self._gate.handed_over(self, protocol)
+        protocol.connection_made(transport)
+        transport.set_protocol(_NOBODY)
+        transport.set_protocol(protocol)
+        _feed(transport, protocol, _HEAD % (value_of(head.headers, "sec-websocket-key") or "").encode("latin-1"))
+        _feed(transport, protocol, rest)
+        if not transport.is_closing():
+            transport.resume_reading()
+
+    def _refuse(self, error: UpgradeError, method: str = "") -> None:
+        self._leave()
+        self._gate.refuse(self.transport, answer_to(method, error_response(error, close=True)))
+
+    def _expire(self) -> None:
+        """End the connection because its time has passed: with an answer where a head had begun."""
+        self._timer = None
+        if self._reader.partial:
+            self._refuse(UpgradeError(408, "the request head was not complete in time (handshake_deadline_s)"))
+        else:
+            self._leave()
+            self.transport.abort()
+
+    def _leave(self) -> None:
+        self._end_timer()
+        self._gate.lost(self)
+
+    def _end_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+_NOBODY = asyncio.Protocol()
+"""uvloop's transports keep `data_received` of the last protocol that had one, which picows' has not: so not that of a
+handshake, which would stay in memory as long as the connection."""
+
+_HEAD = (
+    b"GET / HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    b"Sec-WebSocket-Key: %b\r\n\r\n"
+)
+"""All that picows needs to know of an admitted request."""
+
+
+def _feed(transport: asyncio.Transport, protocol: Any, data: bytes) -> None:
+    """Give `data` to `protocol` as a transport does: as much at a time as it has room for, until it closes."""
+    while data and not transport.is_closing():
+        room = protocol.get_buffer(-1)
+        size = min(len(room), len(data))
+        room[:size] = data[:size]
+        protocol.buffer_updated(size)
+        data = data[size:]

@@ -1,0 +1,1 @@
+"""Sessions that move: `donor` gives them away, `target` receives them."""

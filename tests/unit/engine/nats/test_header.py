@@ -1,0 +1,40 @@
+"""Headers of NATS, as nats-server 2.15 writes them."""
+
+import pytest
+
+from ringway.engine.nats.header import LAST_SEQUENCE, PENDING, SEQUENCE, number, place, status
+
+REPUBLISHED = (
+    b"NATS/1.0\r\nNats-Stream: rw=c=chat\r\nNats-Subject: rw.c.kept.chat.a\r\nNats-Sequence: 42\r\n"
+    b"Nats-Time-Stamp: 2026-11-25T02:35:54.996639309Z\r\nNats-Last-Sequence: 7\r\n\r\n"
+)
+
+
+def test_a_republished_message_has_its_place_and_the_one_before() -> None:
+    assert place(REPUBLISHED) == (42, 7)
+    first = REPUBLISHED.replace(b"Last-Sequence: 7", b"Last-Sequence: 0")
+    assert place(first) == (42, 0)
+
+
+@pytest.mark.parametrize("header", [b"", b"NATS/1.0\r\n\r\n", b"NATS/1.0\r\nA: Nats-Sequence: 5\r\n\r\n"])
+def test_what_is_not_kept_has_no_place(header: bytes) -> None:
+    assert place(header) == (0, 0)
+
+
+def test_the_publishers_own_entries_do_not_confuse() -> None:
+    keyed = REPUBLISHED.replace(b"NATS/1.0\r\n", b"NATS/1.0\r\nNats-Msg-Id: Nats-Sequence: 9 Nats-Last-Sequence: 8\r\n")
+    assert place(keyed) == (42, 7)
+
+
+def test_numbers_and_statuses_are_found_or_absent() -> None:
+    end = b"NATS/1.0 204 EOB\r\nNats-Num-Pending: 12\r\nNats-Last-Sequence: 42\r\n\r\n"
+    assert (number(end, PENDING), number(end, LAST_SEQUENCE), number(end, SEQUENCE)) == (12, 42, 0)
+    assert status(end) == "204 EOB"
+    assert status(b"NATS/1.0 404 Message Not Found\r\n\r\n") == "404 Message Not Found"
+    assert status(REPUBLISHED) == ""
+    assert status(b"") == ""
+
+
+def test_a_place_without_the_one_before_is_an_error() -> None:
+    with pytest.raises(ValueError, match="not found"):
+        place(b"NATS/1.0\r\nNats-Sequence: 42\r\n\r\n")

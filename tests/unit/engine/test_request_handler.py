@@ -1,0 +1,55 @@
+import asyncio
+
+import pytest
+
+from ringway.engine import request_handler as work
+from ringway.engine.request_handler import Work
+
+
+async def test_requests_beyond_the_bound_are_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(work, "RUNNING_MAX", 2)
+    release = asyncio.Event()
+    replies: list[tuple[bool, bytes]] = []
+
+    async def handler(request: bytes) -> bytes:
+        await release.wait()
+        return request
+
+    desk = Work("node.a", handler)
+    for i in range(3):
+        desk.take(b"%d" % i, lambda *reply: replies.append(reply))
+    assert replies == [(False, b"2 requests to node.a are in work already")]
+    release.set()
+    await desk.close()
+    assert replies[1:] == [(True, b"0"), (True, b"1")]
+
+
+async def test_closing_cancels_what_takes_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(work, "CLOSE_S", 0.01)
+    cancelled = asyncio.Event()
+
+    async def handler(request: bytes) -> bytes:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.set()
+        return b""
+
+    desk = Work("node.a", handler)
+    desk.take(b"", lambda *reply: None)
+    await asyncio.sleep(0)
+    await desk.close()
+    assert cancelled.is_set()
+
+
+async def test_a_handler_may_close_its_own_address() -> None:
+    replies: list[tuple[bool, bytes]] = []
+
+    async def handler(request: bytes) -> bytes:
+        await desk.close()
+        return b"closed"
+
+    desk = Work("node.a", handler)
+    desk.take(b"", lambda *reply: replies.append(reply))
+    await desk.close()
+    assert replies == [(True, b"closed")]

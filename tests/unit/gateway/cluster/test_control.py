@@ -1,0 +1,250 @@
+"""What a gateway answers operators, and how a directive comes to all gateways."""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+
+from ringway.core.steering import Steering
+from ringway.engine.memory.engine import MemoryHub
+from ringway.errors import ConfigError
+from ringway.gateway.cluster.control import Control
+from ringway.gateway.cluster.directory import Directory
+from ringway.protocol.control import (
+    GATEWAYS,
+    Decision,
+    Decisions,
+    DirectiveAnswer,
+    Explain,
+    Explanation,
+    GatewayAnswer,
+    GetDirective,
+    ListDecisions,
+    SetDirective,
+    decode_gateway_answer,
+    encode,
+    gateway_address,
+)
+from ringway.protocol.directive import Directive
+from ringway.protocol.order import Refused
+from ringway.protocol.report import Report, encode_report
+from ringway.types import Incarnation, Issuer, NodeName, Role
+from sample import gateway_report, node_report
+
+RING = Directive(version=1, policy="ring", moving=False)
+
+
+class Host:
+    """One gateway, as far as this is concerned."""
+
+    def __init__(self, number: int, decisions: list[Decision] | None = None, policy: str = "two-choices") -> None:
+        self.name = NodeName(f"gateway-{number}")
+        self.incarnation = Incarnation(f"{number:08x}")
+        self.directory = Directory(Issuer(self.incarnation))
+        self.steering = Steering(policy, b"secret")
+        decided = decisions or []
+        self.control = Control(
+            self.name, self.directory, self.steering, random.Random(number), lambda count: tuple(decided[:count])
+        )
+
+    def hear(self, report: Report) -> None:
+        self.directory._heard(report.name, encode_report(report))
+
+    @property
+    def version(self) -> int:
+        return self.steering.directive.version
+
+
+@pytest.fixture
+async def hub() -> MemoryHub:
+    return MemoryHub()
+
+
+@pytest.fixture
+async def begin(hub: MemoryHub) -> AsyncIterator[Callable[[Host], Awaitable[Host]]]:
+    """Lets a gateway take part, until the end of the test."""
+    begun: list[Host] = []
+
+    async def begin(host: Host) -> Host:
+        engine = hub.open()
+        me = Report(name=host.name, incarnation=host.incarnation, role=Role.GATEWAY, seq=0, url="")
+        await host.directory.join(engine, me, random.Random(1))
+        await host.control.serve(engine)
+        begun.append(host)
+        return host
+
+    yield begin
+    for host in begun:
+        await host.control.stop()
+        await host.directory.leave()
+
+
+async def ask(hub: MemoryHub, address: str, request: object) -> GatewayAnswer:
+    return decode_gateway_answer(await hub.open().bus.call(address, encode(request), timeout_s=5))
+
+
+async def until(condition: Callable[[], object], what: str) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline, f"waited for {what}"
+        await asyncio.sleep(0.01)
+
+
+async def test_a_gateway_answers_at_its_own_address_and_at_that_of_all(hub, begin):
+    for number in (1, 2):
+        await begin(Host(number))
+    answer = await ask(hub, gateway_address(NodeName("gateway-2")), GetDirective())
+    assert answer == DirectiveAnswer(
+        gateway=NodeName("gateway-2"), policy="two-choices", configured="two-choices", directive=Directive()
+    )
+    raw = await hub.open().bus.gather(GATEWAYS, encode(GetDirective()), timeout_s=5)
+    assert {decode_gateway_answer(each).gateway for each in raw} == {"gateway-1", "gateway-2"}
+
+
+async def test_it_explains_with_its_own_view(hub, begin):
+    host = await begin(Host(1))
+    host.hear(node_report("node-1", connections=3))
+    answer = await ask(hub, gateway_address(host.name), Explain(key="room"))
+    assert isinstance(answer, Explanation)
+    assert (answer.gateway, answer.chosen, answer.key) == ("gateway-1", "node-1", "room")
+    assert answer.candidates[0].connections == 3
+
+
+async def test_what_it_does_not_understand_is_refused_in_words(hub, begin):
+    host = await begin(Host(1))
+    for raw in (b"", b"{", b'{"type":"dance"}', b'{"type":"set","directive":{"version":"new"}}', b"\xff"):
+        answer = decode_gateway_answer(await hub.open().bus.call(GATEWAYS, raw, timeout_s=5))
+        assert isinstance(answer, Refused)
+        assert "gateway-1 does not understand the request" in answer.why
+    assert host.version == 0
+
+
+async def test_a_directive_sent_to_one_is_followed_by_all_and_by_who_comes_later(hub, begin):
+    first, second = await begin(Host(1)), await begin(Host(2))
+    answer = await ask(hub, gateway_address(first.name), SetDirective(directive=RING))
+    assert (answer.policy, answer.directive, answer.problem) == ("ring", RING, "")
+    await until(lambda: second.steering.directive == RING, "the other to follow")
+    assert second.steering.policy.name == "ring"
+    third = await begin(Host(3))
+    await until(lambda: third.steering.directive == RING, "the third to follow")
+    await until(lambda: first.control.versions() == {f"gateway-{n}": 1 for n in (1, 2, 3)}, "all to be heard of")
+
+
+async def test_it_outlives_whoever_was_told(hub, begin):
+    first, second = await begin(Host(1)), await begin(Host(2))
+    await ask(hub, gateway_address(first.name), SetDirective(directive=RING))
+    await until(lambda: second.version == 1, "the other to follow")
+    await first.control.stop()
+    await first.directory.leave()
+    again = await begin(Host(1))
+    await until(lambda: again.steering.directive == RING, "the new one to follow")
+
+
+async def test_what_the_balancer_itself_decides_is_told_on_as_well(begin):
+    first, second = await begin(Host(1)), await begin(Host(2))
+    first.steering.follow(RING)
+    await until(lambda: second.steering.directive == RING, "the other to follow")
+
+
+async def test_a_change_is_told_at_once_and_not_only_with_the_next_report(hub, begin):
+    host = await begin(Host(1))
+    told: list[bytes | None] = []
+    await hub.open().registry.watch(lambda name, raw: told.append(raw))
+    await until(lambda: told, "a first report")
+    for _ in range(3):
+        host.control.freeze("deploy")
+        reports = len(told)
+        began = time.monotonic()
+        await until(lambda seen=reports: len(told) > seen, "a report")
+        if time.monotonic() - began < 0.6:
+            return
+    pytest.fail("three times it took as long as an ordinary report")
+
+
+async def test_what_is_not_newer_is_refused_and_the_same_again_is_not(hub, begin):
+    host = await begin(Host(1))
+    for _ in range(2):
+        answer = await ask(hub, GATEWAYS, SetDirective(directive=RING))
+        assert (answer.problem, answer.directive) == ("", RING)
+    answer = await ask(hub, GATEWAYS, SetDirective(directive=Directive(version=1, policy="")))
+    assert "version 1 is not newer than 1" in answer.problem
+    assert host.steering.directive == answer.directive == RING
+
+
+async def test_a_policy_that_there_is_not_is_answered_with_those_there_are(hub, begin):
+    host = await begin(Host(1))
+    answer = await ask(hub, GATEWAYS, SetDirective(directive=Directive(version=1, policy="fastest")))
+    assert "'fastest' is unknown" in answer.problem
+    assert (host.version, host.steering.policy.name) == (0, "two-choices")
+
+
+def test_what_another_gateway_follows_and_this_one_cannot_is_said_once(capsys):
+    host = Host(1)
+    strange = Directive(version=4, policy="of-tomorrow")
+    for seq in range(1, 5):
+        host.hear(gateway_report("gateway-2", seq, directive=strange))
+    assert capsys.readouterr().out.count("a directive cannot be followed") == 1
+    said = host.control.followed()
+    assert said.directive.version == 0
+    assert "cannot follow version 4, which gateway-2 follows: the policy 'of-tomorrow' is unknown" in said.problem
+    host.hear(gateway_report("gateway-2", 5, directive=strange.with_policy("ring", moving=True)))
+    assert host.control.followed().problem == ""
+    assert host.version == 5
+
+
+def test_a_change_made_here_is_newer_than_all_that_others_follow():
+    host = Host(1)
+    host.hear(gateway_report("gateway-2", directive=Directive(version=4, policy="of-tomorrow")))
+    assert host.version == 0
+    assert host.control.change_policy("ring", moving=False).directive.version == 5
+    assert host.control.followed().problem == ""
+
+
+def test_reports_without_a_directive_and_of_who_leaves_change_nothing():
+    host = Host(1)
+    host.hear(gateway_report("gateway-2"))
+    host.directory._heard(NodeName("gateway-2"), None)
+    assert (host.version, host.directory.directive()) == (0, None)
+
+
+def test_an_operator_changes_the_policy_and_freezes_step_by_step():
+    host = Host(1)
+    host.control._engine = MemoryHub().open()
+    assert host.control.change_policy(" ring ", moving=False).policy == "ring"
+    assert host.control.freeze("deploy").directive == Directive(version=2, policy="ring", moving=False, frozen="deploy")
+    assert host.directory.directive() == host.steering.directive
+    assert host.control.freeze("").directive.frozen == ""
+    assert host.control.change_policy("", moving=True).policy == "two-choices"
+    with pytest.raises(ConfigError, match="'fastest' is unknown"):
+        host.control.change_policy("fastest", moving=False)
+    assert host.version == 4
+
+
+async def test_without_an_engine_there_is_nothing_to_freeze_and_no_decision():
+    host = Host(1)
+    assert host.control.change_policy("round-robin", moving=False).policy == "round-robin"
+    with pytest.raises(ConfigError, match="nothing to freeze"):
+        host.control.freeze("x")
+    with pytest.raises(ConfigError, match="no balancer"):
+        await host.control.decisions(3)
+
+
+def decision(number: int, at: float) -> Decision:
+    return Decision(number=number, at=at, cause="joined", reason="because")
+
+
+async def test_decisions_of_all_gateways_come_together_the_newest_first(hub, begin):
+    first = await begin(Host(1, [decision(2, 30.0), decision(1, 10.0)]))
+    await begin(Host(2, [decision(1, 20.0)]))
+    await until(lambda: len(first.control.versions()) == 2, "the gateways to hear each other")
+    found = await first.control.decisions(10)
+    assert [(each.gateway, each.number) for each in found] == [("gateway-1", 2), ("gateway-2", 1), ("gateway-1", 1)]
+    assert [each.at for each in await first.control.decisions(1)] == [30.0]
+    answer = await ask(hub, gateway_address(first.name), ListDecisions(count=1))
+    assert isinstance(answer, Decisions)
+    assert [each.number for each in answer.decisions] == [2]
+    hub.away = True
+    assert {each.gateway for each in await first.control.decisions(10)} == {"gateway-1"}
+    hub.away = False

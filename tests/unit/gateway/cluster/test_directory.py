@@ -1,0 +1,116 @@
+"""What the directory makes of reports, and what it tells those who listen."""
+
+import random
+
+from structlog.testing import capture_logs
+
+from ringway.core.membership import Event, Joined, Left, Reported
+from ringway.gateway.cluster.directory import Directory, _changed_much
+from ringway.protocol.report import Report, encode_report
+from ringway.types import Incarnation, Issuer, NodeName, Role
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Away:
+    """An engine that is not there; only whether it is up is asked here."""
+
+    up = True
+
+
+def directory() -> tuple[Directory, list[Event], Clock]:
+    clock = Clock()
+    made = Directory(Issuer("0badcafe"), clock)
+    events: list[Event] = []
+    made.listen(events.append)
+    return made, events, clock
+
+
+def report(seq: int = 1, incarnation: str = "00000001", name: str = "n1", **fields: object) -> Report:
+    return Report(
+        name=NodeName(name), incarnation=Incarnation(incarnation), role=Role.NODE, seq=seq, url="ws://n1:1", **fields
+    )  # type: ignore[arg-type]
+
+
+def hear(made: Directory, said: Report) -> None:
+    made._heard(said.name, encode_report(said))
+
+
+def test_a_node_joins_reports_and_leaves() -> None:
+    made, events, _ = directory()
+    hear(made, report(1, connections=5))
+    hear(made, report(2, connections=6))
+    assert made.view.nodes[NodeName("n1")].load == 6
+    made._heard(NodeName("n1"), None)
+    assert [type(event) for event in events] == [Joined, Reported, Left]
+    assert not made.view.nodes
+    assert not made.membership.members
+
+
+def test_nonsense_is_not_heard() -> None:
+    made, events, _ = directory()
+    made._heard(NodeName("n1"), b"{}")
+    made._heard(NodeName("n1"), b"\xff")
+    made._heard(NodeName("other"), encode_report(report()))
+    made._heard(NodeName("n1"), None)
+    assert not events
+
+
+def test_silence_is_a_leave_unless_the_engine_is_away() -> None:
+    made, events, clock = directory()
+    engine = Away()
+    made._engine = engine  # type: ignore[assignment]
+    hear(made, report())
+
+    def pass_time(seconds: float) -> None:
+        for _ in range(int(seconds / 0.25)):
+            clock.now += 0.25
+            made.tick()
+
+    engine.up = False
+    assert not made.engine_up
+    pass_time(30)
+    assert len(events) == 1
+    engine.up = True
+    pass_time(2)
+    assert len(events) == 1
+    pass_time(1)
+    assert isinstance(events[-1], Left)
+    assert events[-1].cause == "silent"
+
+
+def test_static_backends_have_no_lease() -> None:
+    made, events, clock = directory()
+    made.adopt(report())
+    clock.now += 1000
+    made.tick()
+    assert len(events) == 1
+    assert made.engine_up
+
+
+def test_two_members_with_one_name_are_told_of_once() -> None:
+    made, events, _ = directory()
+    with capture_logs() as logs:
+        hear(made, report(1, "00000001"))
+        hear(made, report(1, "00000002"))
+        for seq in range(2, 6):
+            hear(made, report(seq, "00000001"))
+    assert [type(event) for event in events] == [Joined, Left, Joined]
+    assert made.membership.members[NodeName("n1")].incarnation == "00000002"
+    assert sum(line["event"].startswith("two members use one name") for line in logs) == 1
+
+
+def test_when_places_have_changed_much() -> None:
+    rng = random.Random(3)
+    names = [NodeName(f"n{index}") for index in range(4)]
+    assert not _changed_much({}, {names[0]: 7})
+    assert _changed_much({}, {names[0]: 8})
+    assert _changed_much({names[0]: 8}, {names[1]: 8})
+    many = {name: rng.randint(100, 200) for name in names}
+    assert not _changed_much(many, {**many, names[0]: many[names[0]] + 10})
+    assert _changed_much(many, {})

@@ -1,0 +1,36 @@
+"""When a checked backend falls and rises."""
+
+import pytest
+
+from ringway.gateway.cluster.health import Health, _judge, is_panic
+
+
+def test_it_falls_and_rises_by_runs() -> None:
+    health = Health(fall=2, rise=3)
+    assert [health.checked(passed) for passed in (False, True, False, False)] == [False, False, False, True]
+    assert not health.up
+    assert [health.checked(passed) for passed in (True, True, False, True, True, True)] == [False] * 5 + [True]
+    assert health.up
+
+
+def test_any_2xx_is_well() -> None:
+    assert _judge(b"HTTP/1.1 200 OK\r\n") == ""
+    assert _judge(b"HTTP/1.0 204\r\n") == ""
+    for line in (b"HTTP/1.1 503 Down\r\n", b"HTTP/1.1 301 Moved\r\n", b"", b"SSH-2.0\r\n", b"HTTP/1.1 2000 x\r\n"):
+        assert _judge(line)
+
+
+@pytest.mark.parametrize(
+    ("up", "threshold", "panic"),
+    [
+        (0.0, 0.0, False),
+        (0.0, 1.0, True),
+        (0.1, 1.0, False),
+        (4.9, 50.0, True),
+        (5.0, 50.0, False),
+        (9.9, 100.0, True),
+        (10.0, 100.0, False),
+    ],
+)
+def test_too_few_that_pass_are_a_panic(up: float, threshold: float, panic: bool) -> None:
+    assert is_panic(up, 10.0, threshold) is panic

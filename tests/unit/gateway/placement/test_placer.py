@@ -1,0 +1,29 @@
+"""Placing a client: what the shell adds to a policy's choice."""
+
+import random
+
+from structlog.testing import capture_logs
+
+from ringway.core.load import LoadView, NodeLoad
+from ringway.core.steering import Steering
+from ringway.gateway.placement.placer import Placer
+from ringway.gateway.stats import Stats
+from sample import equal, view_of
+
+
+def broken(node: NodeLoad, view: LoadView) -> float:
+    raise KeyError("rack")
+
+
+def test_a_score_that_fails_stops_nobody_and_is_told_once() -> None:
+    view = view_of(equal(3))
+    steering = Steering("score:call=unit.gateway.placement.test_placer:broken", b"")
+    placer = Placer(view, steering, None, Stats(), lambda: 0.0, random.Random(1))
+    with capture_logs() as logs:
+        for _ in range(30):
+            placer.place(None)
+    assert [node.load for node in view.eligible] == [10, 10, 10]
+    assert [(entry["event"], entry["log_level"]) for entry in logs] == [
+        ("the score fails; nodes for which it does are chosen last", "error")
+    ]
+    assert "KeyError" in logs[0]["problem"]
