@@ -266,7 +266,7 @@ MUTANTS = (
         DOUBLED,
         (
             Edit(
-                "node/admission.py",
+                "member/admission.py",
                 "            self._spent.spend(nonce, now)\n",
                 "            if not resumes:\n                self._spent.spend(nonce, now)\n",
             ),
@@ -295,7 +295,7 @@ MUTANTS = (
         ("clients that were closed",),
         (
             Edit(
-                "node/fencing.py",
+                "member/fencing.py",
                 "        if self._fence.beat(self._clock(), time.process_time(), queued_s(), reports):\n",
                 "        if self._fence.beat(self._clock(), time.process_time(), queued_s(), reports) is None:\n",
             ),

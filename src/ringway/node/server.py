@@ -17,9 +17,16 @@ from ringway.core.hub import Hub
 from ringway.core.load.reservation import Ledger
 from ringway.core.membership import TICK_S
 from ringway.errors import ConfigError, EngineError, UpgradeError
+from ringway.member.admission import Admission
+from ringway.member.drain import Drain
+from ringway.member.feed import Peers
+from ringway.member.fencing import Fencing
+from ringway.member.orders import Mover
+from ringway.member.process import Vitals
+from ringway.member.reporter import Reporter
+from ringway.member.shutdown import depart
 from ringway.net.listening import Listening, reachable
 from ringway.net.liveness import watch_peers_of
-from ringway.node.admission import Admission
 from ringway.node.channels.join_leave import Notices
 from ringway.node.channels.namespace import Namespaces
 from ringway.node.channels.presence import Presence
@@ -33,17 +40,10 @@ from ringway.node.connection.keepalive import Keepalive
 from ringway.node.connection.listener import Gate, listen
 from ringway.node.connection.outbox import Outbox, Send
 from ringway.node.connection.registry import Roster
-from ringway.node.departure import depart
-from ringway.node.drain import Drain
-from ringway.node.fencing import Fencing
-from ringway.node.mover import Mover
-from ringway.node.peers import Peers
-from ringway.node.report import Reporter
 from ringway.node.sessions.donor import Handovers
 from ringway.node.sessions.target import Arrivals
 from ringway.node.shared import Shared
 from ringway.node.stats import Stats
-from ringway.node.vitals import Vitals
 from ringway.ports import Engine
 from ringway.protocol.close import SHUTDOWN
 from ringway.protocol.envelope import Origin

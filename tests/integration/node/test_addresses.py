@@ -9,7 +9,7 @@ import pytest
 from integration.node.conftest import StartNode
 from integration.node.kit import MINT, PATH, Peer, eventually, head
 from ringway.core import pending
-from ringway.node import vitals
+from ringway.member import process
 from ringway.types import Issuer, NodeName
 
 GREEDY, OTHER = "127.0.0.2", "127.0.0.3"
@@ -102,7 +102,7 @@ async def test_a_number_for_each_address_and_no_bound(start_node: StartNode) -> 
 async def test_handshakes_without_a_ticket_leave_room_for_others(
     start_node: StartNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(vitals, "ACCEPT_PER_S_START", 20.0)
+    monkeypatch.setattr(process, "ACCEPT_PER_S_START", 20.0)
     node = await start_node(shed_handshakes=True)
     flood = []
     while not any(status == 503 for status, *_ in flood):

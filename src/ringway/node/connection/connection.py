@@ -44,7 +44,7 @@ from ringway.types import Channel
 
 if TYPE_CHECKING:
     from ringway.core.session import Session
-    from ringway.node.admission import Admitted
+    from ringway.member.admission import Admitted
     from ringway.node.connection.outbox import Send
     from ringway.node.sessions.donor import Handover
     from ringway.node.shared import Shared

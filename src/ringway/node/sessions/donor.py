@@ -24,8 +24,8 @@ from ringway.protocol.move import BY_CLOSE, Move
 from ringway.types import Channel, Issuer
 
 if TYPE_CHECKING:
+    from ringway.member.feed import Peers
     from ringway.node.connection.connection import Connection
-    from ringway.node.peers import Peers
     from ringway.node.shared import Shared
     from ringway.protocol.ticket import Mint
     from ringway.types import Incarnation, NodeName

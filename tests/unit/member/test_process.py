@@ -1,6 +1,6 @@
 import pytest
 
-from ringway.node.vitals import ACCEPT_PER_S_START, Vitals, memory_bytes
+from ringway.member.process import ACCEPT_PER_S_START, Vitals, memory_bytes
 
 
 class Machine:

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-import ringway.node.picker as module
+import ringway.member.selection as module
 from ringway.core.hashing.ring import HashRing
+from ringway.member.selection import Picker
 from ringway.node.config.node import NodeConfig
-from ringway.node.picker import Picker
 from ringway.protocol.order import MoveOrder, Owners
 from ringway.types import NodeName
 

@@ -28,7 +28,7 @@ from ringway.protocol.upgrade import Headers, check_request, value_of, wants_upg
 from ringway.types import NodeState
 
 if TYPE_CHECKING:
-    from ringway.node.peers import Peers
+    from ringway.member.feed import Peers
     from ringway.node.shared import Shared
 
 KEY_BYTES_MAX = 1024

@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from ringway.node.fencing import Fencing
+from ringway.member.fencing import Fencing
+from ringway.member.process import queued_s
 from ringway.node.stats import Stats
-from ringway.node.vitals import queued_s
 
 
 @dataclass(eq=False)

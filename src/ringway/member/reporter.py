@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 import structlog
 
 from ringway.errors import EngineError
-from ringway.node.limit import read_limits
-from ringway.node.utilisation import Utilisation
-from ringway.node.vitals import Vitals, memory_bytes, open_files
+from ringway.member.limits import read_limits
+from ringway.member.process import Vitals, memory_bytes, open_files
+from ringway.member.utilisation import Utilisation
 from ringway.protocol.report import Report, encode_report
 from ringway.types import Incarnation, Role
 
 if TYPE_CHECKING:
-    from ringway.node.drain import Drain
-    from ringway.node.peers import Peers
+    from ringway.member.drain import Drain
+    from ringway.member.feed import Peers
     from ringway.node.shared import Shared
 
 EARLY_S = 0.2

@@ -13,7 +13,7 @@ import structlog
 
 from ringway.core.fence import Fence
 from ringway.core.membership import TICK_S
-from ringway.node.vitals import queued_s
+from ringway.member.process import queued_s
 from ringway.protocol.close import SERVICE_RESTART
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ringway.node.drain import SPREAD_S, Drain
+from ringway.member.drain import SPREAD_S, Drain
 from ringway.node.stats import Stats
 from ringway.types import NodeState
 

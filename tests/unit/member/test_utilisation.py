@@ -1,7 +1,7 @@
 import pytest
 
-from ringway.node.limit import Limits
-from ringway.node.utilisation import Utilisation
+from ringway.member.limits import Limits
+from ringway.member.utilisation import Utilisation
 
 HEALTHY = {"cpu": 0.7, "loop_lag_s": 0.05, "memory_bytes": 800, "files": 500, "sent_bytes": 100}
 

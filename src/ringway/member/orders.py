@@ -11,7 +11,7 @@ import structlog
 
 from ringway.core.hashing import TABLES
 from ringway.errors import ProtocolError
-from ringway.node.picker import Picker
+from ringway.member.selection import Picker
 from ringway.protocol.order import (
     CountMisplaced,
     Done,
@@ -26,8 +26,8 @@ from ringway.protocol.order import (
 )
 
 if TYPE_CHECKING:
+    from ringway.member.drain import Drain
     from ringway.node.connection.connection import Connection
-    from ringway.node.drain import Drain
     from ringway.node.sessions.donor import Handovers
     from ringway.node.shared import Shared
     from ringway.ports import Serving

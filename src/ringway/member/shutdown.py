@@ -12,13 +12,13 @@ import structlog
 from ringway.core.departure import Departure, End
 from ringway.core.membership import TICK_S
 from ringway.core.progress import Progress
-from ringway.node.drain import SPREAD_S
+from ringway.member.drain import SPREAD_S
 from ringway.types import NodeState, Role
 
 if TYPE_CHECKING:
-    from ringway.node.drain import Drain
-    from ringway.node.peers import Peers
-    from ringway.node.report import Reporter
+    from ringway.member.drain import Drain
+    from ringway.member.feed import Peers
+    from ringway.member.reporter import Reporter
     from ringway.node.shared import Shared
 
 TOLD_S = 5.0

@@ -1,7 +1,7 @@
 import pytest
 
 from ringway.core.load.reservation import Ledger
-from ringway.node.peers import ISSUERS_MAX, TAKEN_KEEP_S, Peers
+from ringway.member.feed import ISSUERS_MAX, TAKEN_KEEP_S, Peers
 from ringway.protocol.report import Report, encode_report
 from ringway.types import Incarnation, Issuer, NodeName
 from sample import gateway_report, node_report

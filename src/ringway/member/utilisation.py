@@ -5,7 +5,7 @@ Each is the share of a limit that leaves room for what comes at once: above 70 %
 reports: policies compare nodes by it, and a single garbage collection must not turn a crowd away.
 """
 
-from ringway.node.limit import Limits
+from ringway.member.limits import Limits
 
 CPU_HEALTHY = 0.7
 MEMORY_HEALTHY = 0.8

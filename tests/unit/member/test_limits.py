@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ringway.node.limit import read_limits
+from ringway.member.limits import read_limits
 
 GIB = 1 << 30
 MACHINE = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
