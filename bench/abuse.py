@@ -20,7 +20,7 @@ from rich.progress import Progress
 
 from abuse_attacks import ATTACKS, Attack
 from report import Claim, Result, parser, percentile, publish
-from ringway.testing.system import System, running_system
+from support.system import System, running_system
 
 HERE = Path(__file__).parent
 MIB = 2**20

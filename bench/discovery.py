@@ -20,7 +20,7 @@ from rich.progress import Progress
 from relay_systems import HERE, PYTHON, cpu_ns, find, start, stop, wait_listening
 from report import Claim, Result, parser, publish
 from ringway.core.placement import POLICIES
-from ringway.testing.system import free_port
+from support.system import free_port
 
 
 def load(wrk: str | None, core: int, port: int, connections: int, seconds: float, path: str) -> float:

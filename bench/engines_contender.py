@@ -17,7 +17,7 @@ from typing import Any
 from relay_systems import cpu_ns
 from ringway.engine.nats.embedded import EmbeddedNats
 from ringway.engine.url import mask
-from ringway.testing.redis_server import RedisServer
+from support.redis_server import RedisServer
 
 HERE = Path(__file__).parent
 ENGINES = ("memory", "nats", "redis")

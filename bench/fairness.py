@@ -25,7 +25,7 @@ from urllib.parse import urlsplit
 from rich.console import Console
 
 from report import Claim, Result, parser, publish
-from ringway.testing.system import System, running_system
+from support.system import System, running_system
 
 ATTACKER = Path(__file__).with_name("fairness_attacker.py")
 GREEDY = "127.0.0.2"

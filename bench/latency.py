@@ -15,8 +15,8 @@ from rich.progress import Progress
 
 import ringway
 from report import Claim, Result, parser, percentile, publish
-from ringway.testing.fleet import running_fleet
-from ringway.testing.system import running_system
+from support.fleet import running_fleet
+from support.system import running_system
 from tcp_echo import echo
 
 
@@ -70,7 +70,7 @@ def main() -> None:
     flags = parser("Delay from a client of one node to a client of another.")
     flags.add_argument("--rate", type=float, default=1000, help="publications a second")
     flags.add_argument("--seconds", type=float, default=20, help="how long to publish")
-    flags.add_argument("--engines", default="nats,redis-memory", help="the engines, by the names of `bench/chaos`")
+    flags.add_argument("--engines", default="nats,redis-memory", help="the engines, by the names of `tests/chaos`")
     arguments = flags.parse_args()
     seconds = 3 if arguments.quick else arguments.seconds
     delays = {}

@@ -75,7 +75,7 @@ def run(mutant: Mutant) -> Trial:
         mutate(mutant, copy / "ringway")
         command = [sys.executable, "-m", "chaos", mutant.scenario, "--small", "--json", str(verdict)]
         command += [text for name, value in mutant.size.items() for text in (f"--{name}", value)]
-        environ = os.environ | {"PYTHONPATH": f"{copy}{os.pathsep}{ROOT / 'bench'}"}
+        environ = os.environ | {"PYTHONPATH": f"{copy}{os.pathsep}{ROOT / 'bench'}{os.pathsep}{ROOT / 'tests'}"}
         try:
             done = subprocess.run(
                 command, env=environ, capture_output=True, text=True, timeout=RUN_S, check=False, cwd=directory

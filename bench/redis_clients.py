@@ -27,7 +27,7 @@ from redis_clients_feeder import PAYLOAD
 from redis_clients_publish import PUBLISHING, Publish
 from redis_clients_receive import RECEIVING, Receive
 from report import Result, parser, publish
-from ringway.testing.redis_server import RedisServer
+from support.redis_server import RedisServer
 
 BATCHES = {1: 2_000, 10: 10_000, 100: 20_000}
 """Sizes of batches, and how many commands a round has of each."""

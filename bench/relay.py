@@ -32,7 +32,7 @@ from relay_systems import (
     wait_listening,
 )
 from report import Claim, Result, parser, publish
-from ringway.testing.system import free_port
+from support.system import free_port
 
 PEERS = str(HERE / "relay_peers.py")
 REFERENCE = "haproxy"

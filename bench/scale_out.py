@@ -20,7 +20,7 @@ from rich.progress import Progress
 
 import ringway
 from report import Claim, Result, parser, publish
-from ringway.testing.system import System, running_system
+from support.system import System, running_system
 
 CHANNELS = 100
 SETTLED_S = 8.0

@@ -8,7 +8,7 @@ import pytest
 
 from ringway.engine.redis.engine import RedisEngine, open_redis
 from ringway.testing.engine_contract import EngineContract
-from ringway.testing.fleet import Fleet, make_fleet
+from support.fleet import Fleet, make_fleet
 
 worlds = itertools.count(1)
 

@@ -14,8 +14,8 @@ from ringway.engine.nats.stream import HistorySettings
 from ringway.errors import EngineAway, EngineError
 from ringway.ports import Position, Retention
 from ringway.testing.engine_world import Inbox
-from ringway.testing.system import free_port
 from ringway.types import Channel
+from support.system import free_port
 
 PATIENCE_S = 60
 ROOM, OTHER = Channel("chat:room"), Channel("chat:other")

@@ -18,10 +18,10 @@ from ringway.engine.redis.engine import RedisEngine, open_redis
 from ringway.errors import EngineAway, EngineUnsuitable, NoAnswer
 from ringway.ports import Retention
 from ringway.testing.engine_world import Inbox, echo, until
-from ringway.testing.fleet import Fleet, make_fleet
-from ringway.testing.redis_server import RedisServer
-from ringway.testing.system import free_port
 from ringway.types import Channel, NodeName
+from support.fleet import Fleet, make_fleet
+from support.redis_server import RedisServer
+from support.system import free_port
 
 ROOM = Channel("room")
 KEPT = Retention("chat", 100, 600)

@@ -18,7 +18,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from ringway.testing.system import free_port
+from support.system import free_port
 
 HERE = Path(__file__).parent
 INSTALL_S = 300

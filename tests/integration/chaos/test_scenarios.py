@@ -1,4 +1,4 @@
-"""Every scenario of `bench/chaos`, scaled down: the same code that `scripts/bench chaos` runs at full size."""
+"""Every scenario of `tests/chaos`, scaled down: the same code that `scripts/bench chaos` runs at full size."""
 
 from collections.abc import Iterator
 
@@ -6,8 +6,8 @@ import pytest
 
 from chaos.scenario import HASTY, load_scenario, names
 from chaos.workload import HISTORY
-from ringway.testing.netns import why_not
-from ringway.testing.system import System, running_system
+from support.netns import why_not
+from support.system import System, running_system
 
 pytestmark = pytest.mark.timeout(300)
 

@@ -9,7 +9,7 @@ from websockets.asyncio.client import connect
 from websockets.asyncio.server import serve
 
 from integration.cli.kit import end, run, start
-from ringway.testing.system import free_port, wait_for
+from support.system import free_port, wait_for
 
 SECRET = "0123456789abcdef"
 

@@ -7,7 +7,7 @@ import socket
 
 from integration.cli.kit import end, processes_of, run, start
 from ringway.app.state import find_running
-from ringway.testing.system import free_port, running_system, wait_for
+from support.system import free_port, running_system, wait_for
 
 
 def nobody_left(state) -> bool:

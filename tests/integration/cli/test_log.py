@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 import pytest
 
 from integration.cli.kit import RINGWAY, environ_of
-from ringway.testing.system import free_port, wait_for
+from support.system import free_port, wait_for
 
 REFUSED = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
 REFUSED += b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"

@@ -12,7 +12,7 @@ import pytest
 
 from integration.cli.kit import RINGWAY, end, environ_of, start
 from ringway.app.state import find_running
-from ringway.testing.system import NODE_PORTS, free_port, running_system, wait_for
+from support.system import NODE_PORTS, free_port, running_system, wait_for
 
 GATEWAY = ("gateway", "--backend", "ws://127.0.0.1:1", "--port", "0")
 

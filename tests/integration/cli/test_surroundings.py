@@ -5,7 +5,7 @@ import subprocess
 import pytest
 
 from integration.cli.kit import RINGWAY, environ_of, run
-from ringway.testing.system import free_port
+from support.system import free_port
 
 
 def test_a_host_that_cannot_be_one_is_one_line_and_exit_code_2(tmp_path):

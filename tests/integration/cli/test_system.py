@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from integration.cli.kit import end, processes_of, run, start
-from ringway.testing.system import System, running_system, wait_for
+from support.system import System, running_system, wait_for
 
 
 @pytest.fixture(scope="module")

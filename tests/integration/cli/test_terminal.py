@@ -12,8 +12,8 @@ from integration.cli.kit import RINGWAY, environ_of, run, start
 from ringway.app.engine import EngineConfig, open_engine
 from ringway.app.state import find_running
 from ringway.protocol.report import Report, encode_report
-from ringway.testing.system import NODE_PORTS, free_port, running_system, wait_for
 from ringway.types import Incarnation, NodeName, Role
+from support.system import NODE_PORTS, free_port, running_system, wait_for
 
 STEERS = "\x1b]0;X\x07"
 STRANGERS = {f"evil{STEERS}[red]\u202e": "ws://h\x9b31m[bold]/", "node-v6": "ws://[fd77::3]:9101/connection/websocket"}

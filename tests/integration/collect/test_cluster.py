@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from integration.collect.test_gateway import read
-from ringway.testing.system import running_system, wait_for
+from support.system import running_system, wait_for
 
 
 class Queues(BaseHTTPRequestHandler):

@@ -12,7 +12,7 @@ import pytest
 
 from integration.cli.kit import end, start
 from integration.collect.kit import AUTH_KEY, COMMUNITY, OWN_OID, PRIV_KEY, USER, Snmpd
-from ringway.testing.system import free_port, wait_for
+from support.system import free_port, wait_for
 
 KEYS = {"AUTH_KEY": AUTH_KEY, "PRIV_KEY": PRIV_KEY, "COMMUNITY": COMMUNITY}
 

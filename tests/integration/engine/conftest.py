@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from integration.engine.trial import Hands
-from ringway.testing.fleet import make_fleet
+from support.fleet import make_fleet
 
 LONG_S = float(os.environ.get("RINGWAY_FAULTS_S", "0"))
 """For how long leaders are killed, on all fleets; 0: as short and on as few as it proves anything."""

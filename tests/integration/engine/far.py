@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from integration.engine.record import Record
-from ringway.testing.netns import Namespace
+from support.netns import Namespace
 
 BEGIN_S = 30.0
 ANSWER_S = 10.0

@@ -15,10 +15,10 @@ from ringway.engine.redis.engine import open_redis
 from ringway.errors import EngineUnsuitable
 from ringway.ports import Engine, Retention
 from ringway.testing.engine_world import until
-from ringway.testing.fleet.package import oldest_redis, valkey
-from ringway.testing.nats_server import NatsServer
-from ringway.testing.redis_server import RedisServer
 from ringway.types import Channel, NodeName
+from support.fleet.package import oldest_redis, valkey
+from support.nats_server import NatsServer
+from support.redis_server import RedisServer
 
 PATIENCE_S = 20.0
 ROOM = Channel("room")

@@ -16,8 +16,8 @@ from ringway.app.engine import EngineConfig, open_engine
 from ringway.errors import CommandError
 from ringway.ports import Engine
 from ringway.testing.engine_world import until
-from ringway.testing.nats_server import NatsServer
-from ringway.testing.system import System, running_system
+from support.nats_server import NatsServer
+from support.system import System, running_system
 
 PATIENCE_S = 30.0
 LEASE_S = 2.0

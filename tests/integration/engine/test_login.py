@@ -16,9 +16,9 @@ from ringway.engine.redis.engine import open_redis
 from ringway.errors import ConfigError, EngineAway, EngineUnsuitable
 from ringway.ports import Engine
 from ringway.testing.engine_world import until
-from ringway.testing.nats_server import NatsServer
-from ringway.testing.redis_server import RedisServer
 from ringway.types import Channel, NodeName
+from support.nats_server import NatsServer
+from support.redis_server import RedisServer
 
 PATIENCE_S = 20.0
 ROOM = Channel("room")

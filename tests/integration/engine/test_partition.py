@@ -11,8 +11,8 @@ from integration.engine.conftest import LONG_S, chosen
 from integration.engine.far import far_member
 from integration.engine.record import Record
 from integration.engine.trial import Hands, settings_of, trial
-from ringway.testing.fleet import make_fleet
-from ringway.testing.netns import DIRECTIONS, Namespace, namespace, why_not
+from support.fleet import make_fleet
+from support.netns import DIRECTIONS, Namespace, namespace, why_not
 
 CALM_S = 0.5
 

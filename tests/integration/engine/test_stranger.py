@@ -11,8 +11,8 @@ from ringway.engine.nats.engine import open_nats
 from ringway.engine.redis.engine import open_redis
 from ringway.errors import EngineError
 from ringway.testing.engine_world import until
-from ringway.testing.nats_server import NatsServer
-from ringway.testing.redis_server import RedisServer
+from support.nats_server import NatsServer
+from support.redis_server import RedisServer
 
 PATIENCE_S = 30.0
 

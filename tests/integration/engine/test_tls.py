@@ -16,10 +16,10 @@ from ringway.engine.redis.engine import open_redis
 from ringway.errors import ConfigError, EngineAway, EngineError, EngineUnsuitable
 from ringway.ports import Engine
 from ringway.testing.engine_world import until
-from ringway.testing.nats_server import NatsServer
-from ringway.testing.redis_server import RedisServer
-from ringway.testing.system import free_port
 from ringway.types import Channel
+from support.nats_server import NatsServer
+from support.redis_server import RedisServer
+from support.system import free_port
 
 PATIENCE_S = 20.0
 ROOM = Channel("room")

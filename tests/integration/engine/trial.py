@@ -15,7 +15,7 @@ from integration.engine.judge import judge_delivery, judge_leases, membership_s,
 from integration.engine.member import Member, Settings
 from integration.engine.record import Record
 from ringway.app.engine import EngineConfig, open_engine
-from ringway.testing.fleet import Fleet
+from support.fleet import Fleet
 
 CHANNELS = 20
 RATE = 100.0

@@ -8,7 +8,7 @@ from asyncio.subprocess import PIPE
 import pytest
 from gateway_kit import PATIENCE_S, answer_101, eventually, handshake, raw_backend, read_head
 
-from ringway.testing.netns import namespace, why_not
+from support.netns import namespace, why_not
 
 CLIENTS = 20
 

@@ -7,7 +7,7 @@ import pytest
 
 from integration.moves.chromium import Chromium, Page, has_chromium, running_chromium
 from integration.moves.kit import ROOT
-from ringway.testing.system import System, running_system
+from support.system import System, running_system
 
 DEMO = ROOT / "examples" / "chat" / "dist"
 

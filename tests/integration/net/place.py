@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
-from ringway.testing.netns import Namespace, namespace
+from support.netns import Namespace, namespace
 
 PATIENCE_S = 30.0
 _FILES = Path("/etc/netns")

@@ -13,9 +13,9 @@ from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, serve
 
 from integration.net.place import PATIENCE_S, Place, lose_ipv6, place
-from ringway.testing.nats_server import NatsServer
-from ringway.testing.netns import why_not
-from ringway.testing.system import free_port
+from support.nats_server import NatsServer
+from support.netns import why_not
+from support.system import free_port
 
 CLIENTS = 12
 SECRET = "0123456789abcdef"

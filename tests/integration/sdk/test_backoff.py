@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from chaos.guest import sdk_pause_s
+from chaos.client import sdk_pause_s
 from integration.sdk.kit import HERE, has_node, install_javascript
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from integration.sdk.kit import check_exchange, exchange_javascript, exchange_python, has_node, install_javascript
-from ringway.testing.system import System, running_system
+from support.system import System, running_system
 
 COUNT = 20
 

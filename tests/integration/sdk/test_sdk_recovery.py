@@ -17,8 +17,8 @@ from integration.sdk.kit import (
 from ringway.engine.memory.engine import MemoryHub
 from ringway.node import ChannelNode, NodeConfig
 from ringway.protocol.ticket import Mint
-from ringway.testing.system import System, running_system, wait_for
 from ringway.types import Channel, Incarnation, NodeName
+from support.system import System, running_system, wait_for
 
 COUNT = 120
 

@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 import pytest
 
 from integration.system.witness import Witness
-from ringway.testing.system import System, running_system
+from support.system import System, running_system
 
 SOON = {"RINGWAY_BALANCE_SETTLE_S": "2"}
 """The balancer waits no longer after a change: that is proven elsewhere, in fake time."""

@@ -16,7 +16,7 @@ import pytest
 
 from integration.node.kit import PING, TEXT, Peer, frame
 from integration.system.test_flood import metrics
-from ringway.testing.system import System, running_system
+from support.system import System, running_system
 
 MIB = 2**20
 PEAK_BYTES_MAX = 32 * MIB

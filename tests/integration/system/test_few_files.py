@@ -7,7 +7,7 @@ from contextlib import closing, suppress
 
 import pytest
 
-from ringway.testing.system import System, free_port, running_system, wait_for
+from support.system import System, free_port, running_system, wait_for
 
 LIMITED = ("prlimit", "--nofile=300:300")
 SILENT = 400

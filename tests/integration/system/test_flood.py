@@ -14,7 +14,7 @@ from integration.node.kit import PATH, Peer, head
 from integration.system.conftest import SOON
 from integration.system.witness import reaches_all, until
 from ringway.core.handshake_limiter import BURST_S
-from ringway.testing.system import System, running_system
+from support.system import System, running_system
 
 SOCKETS = 1800
 """Below `pending_max`, so that the rate alone refuses."""

@@ -10,7 +10,7 @@ import pytest
 
 from integration.system.witness import CHANNEL, Witness, reaches_all, until
 from ringway.errors import CommandError
-from ringway.testing.system import System, free_port
+from support.system import System, free_port
 
 
 async def test_clients_of_a_killed_node_are_back_elsewhere_and_the_node_returns(system, witnesses):

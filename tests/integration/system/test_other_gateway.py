@@ -11,7 +11,7 @@ from typing import IO
 
 from integration.cli.kit import run, start
 from integration.system.witness import CHANNEL, reaches_all, until
-from ringway.testing.system import free_port
+from support.system import free_port
 
 
 async def second_gateway(system) -> "tuple[subprocess.Popen[bytes], str]":

@@ -11,7 +11,7 @@ from centrifuge.contexts import ConnectedContext, ConnectingContext
 
 from integration.system.conftest import SOON
 from integration.system.witness import until
-from ringway.testing.system import running_system
+from support.system import running_system
 
 CLIENTS = 45
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from integration.system.witness import Witness, reaches_all, until
-from ringway.testing.system import System, free_port, wait_for
+from support.system import System, free_port, wait_for
 
 KEYS = [f"room-{number}" for number in range(24)]
 

@@ -12,7 +12,7 @@ import pytest
 from integration.cli.kit import run
 from integration.system.conftest import SOON
 from integration.system.witness import reaches_all, until
-from ringway.testing.system import System, running_system
+from support.system import System, running_system
 
 CLIENTS = 24
 

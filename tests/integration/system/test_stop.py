@@ -17,7 +17,7 @@ from integration.node.kit import PATH, Peer, head
 from integration.system.conftest import SOON
 from integration.system.witness import Witness, reaches_all, until
 from ringway.core.balance.plan import BalanceConfig, dead_band
-from ringway.testing.system import System, free_port, running_system
+from support.system import System, free_port, running_system
 
 DRAIN_S = 20
 

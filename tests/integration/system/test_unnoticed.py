@@ -15,7 +15,7 @@ import websockets
 from integration.system.conftest import SOON
 from integration.system.test_roll import RESTART
 from integration.system.witness import until
-from ringway.testing.system import System, running_system
+from support.system import System, running_system
 
 CLIENTS = 12
 PAUSE_S = 0.01

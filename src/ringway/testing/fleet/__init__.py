@@ -1,6 +1,0 @@
-"""Fleets of real engine servers, for tests and benchmarks of what happens when servers fail."""
-
-from ringway.testing.fleet.fleet import Fleet, Server
-from ringway.testing.fleet.kind import FLEETS, make_fleet, running_fleet
-
-__all__ = ["FLEETS", "Fleet", "Server", "make_fleet", "running_fleet"]

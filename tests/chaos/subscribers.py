@@ -1,0 +1,166 @@
+"""A process full of clients: subscribes them, remembers what each saw, and judges it at the end."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from random import Random
+from typing import Any
+
+from chaos.client import make_client
+from chaos.subscriber_protocol import SubscriberProtocol
+from chaos.worker import Worker
+from report import percentile
+from ringway.testing.delivery import Order, Published, Verdict, give_verdict
+
+CHECK_S = 0.5
+LATE_EVERY_S = 0.05
+ABSENT_MAX = 5
+OPENING_MAX = 100
+"""Clients that are on their way in at one time, at the beginning."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """So many clients of one kind, subscribed to `each` of `channels` in turn; judged together under `name`."""
+
+    name: str
+    kind: str
+    count: int
+    channels: Sequence[str]
+    each: int = 1
+    small: bool = False
+
+
+def _mixed(groups: Sequence[Group]) -> Iterator[Group]:
+    """The group of each client: one of each kind in turn, so that no kind is older than the others."""
+    for number in range(max((group.count for group in groups), default=0)):
+        yield from (group for group in groups if number < group.count)
+
+
+class Subscribers(Worker):
+    """See the module. `name` tells its clients from those of other processes; the first has the channel `offset`."""
+
+    def __init__(self, name: str, groups: Sequence[Group], gateways: Sequence[str], seed: int, offset: int = 0) -> None:
+        super().__init__()
+        rng = Random(seed)
+        placed: Counter[str] = Counter()
+        self._protocols: list[SubscriberProtocol] = []
+        self._clients = []
+        self._late_s: list[float] = []
+        for group in _mixed(groups):
+            index = len(self._protocols)
+            first = placed[group.name] * group.each + offset
+            placed[group.name] += 1
+            channels = [group.channels[(first + i) % len(group.channels)] for i in range(group.each)]
+            protocol = SubscriberProtocol(f"{group.name} {name}-{index}", channels, group.name)
+            self._protocols.append(protocol)
+            own = Random(rng.getrandbits(64))
+            self._clients.append(make_client(group.kind, protocol, gateways, own, self.spawn, small=group.small))
+
+    def begin(self) -> None:
+        """Start all clients; `status` tells how far they are."""
+        self.spawn(self._open())
+        self.spawn(self._look_after())
+        self.spawn(self._measure_itself())
+
+    async def _open(self) -> None:
+        started = 0
+        while started < len(self._clients):
+            waiting = started - sum(protocol.subscribed for protocol in self._protocols[:started])
+            for client in self._clients[started : started + max(0, OPENING_MAX - waiting)]:
+                client.start()
+                started += 1
+            await asyncio.sleep(0.02)
+
+    async def _look_after(self) -> None:
+        while True:
+            await asyncio.sleep(CHECK_S)
+            now = time.monotonic()
+            for client in self._clients:
+                client.check(now)
+
+    async def _measure_itself(self) -> None:
+        """How late this process is: what it adds to every silence that it notes."""
+        while True:
+            due = time.monotonic() + LATE_EVERY_S
+            await asyncio.sleep(LATE_EVERY_S)
+            self._late_s.append(time.monotonic() - due)
+
+    def status(self) -> dict[str, Any]:
+        """Numbers of this moment."""
+        late = sorted(self._late_s) or [0.0]
+        return {
+            "late_s": {"p99": percentile(late, 0.99), "max": late[-1]},
+            "clients": len(self._protocols),
+            "subscribed": sum(protocol.subscribed for protocol in self._protocols),
+            "delivered": sum(len(seen) for protocol in self._protocols for seen in protocol.witness.seen),
+            "followed": sum(client.follows for client in self._clients),
+            "closes": sum(len(protocol.witness.closes) for protocol in self._protocols),
+            "refusals": Counter(refusal for protocol in self._protocols for refusal in protocol.refusals),
+            "absent": list(islice(self._absent(), ABSENT_MAX)),
+            "failures": Counter(failure for client in self._clients for failure in client.failures).most_common(5),
+            "troubles": self.troubles,
+        }
+
+    def _absent(self) -> Iterator[str]:
+        """Who is not subscribed, and how far it has come."""
+        for protocol, client in zip(self._protocols, self._clients, strict=True):
+            if not protocol.subscribed:
+                wire = "a WebSocket" if client.reaches else "no WebSocket"
+                on = f"connected to {protocol.node}" if protocol.connected else "not connected"
+                heard_s = time.monotonic() - protocol.heard_at
+                failures = "; ".join(client.failures[-3:])
+                yield f"{protocol.witness.name}: {wire}, {on}, {heard_s:.1f} s, {client.attempts} attempts [{failures}]"
+
+    def nodes(self) -> Counter[str]:
+        """How many clients each node has."""
+        return Counter(protocol.node for protocol in self._protocols)
+
+    def drop(self, share: float) -> int:
+        """Cut the connections of the first `share` of the clients, in one instant; return how many there were."""
+        chosen = self._clients[: round(share * len(self._clients))]
+        return sum([client.drop() for client in chosen])
+
+    def noticed_drop(self) -> bool:
+        """Whether every client whose connection `drop` cut knows of it."""
+        return all(client.noticed_drop for client in self._clients)
+
+    def pause(self, share: float) -> int:
+        """Let the first `share` of the clients read no more; return how many."""
+        chosen = self._clients[: round(share * len(self._clients))]
+        for client in chosen:
+            client.pause()
+        return len(chosen)
+
+    def resume(self) -> None:
+        """Let all read on."""
+        for client in self._clients:
+            client.resume()
+
+    def seal(self) -> bool:
+        """End the run, if all are subscribed at this moment: note nothing more. Whether they were."""
+        subscribed = all(protocol.subscribed for protocol in self._protocols)
+        for protocol in self._protocols:
+            protocol.sealed = subscribed
+        return subscribed
+
+    def order(self) -> Order:
+        """What these clients know of the streams."""
+        order = Order()
+        for protocol in self._protocols:
+            for seen in protocol.witness.seen:
+                order.learn(seen)
+        return order
+
+    def judge(self, published: Published, order: Order, since: float) -> dict[str, Verdict]:
+        """Judge what was seen, by group of clients."""
+        groups: dict[str, list[SubscriberProtocol]] = {}
+        for protocol in self._protocols:
+            groups.setdefault(protocol.group, []).append(protocol)
+        return {
+            group: give_verdict((protocol.witness for protocol in protocols), published, order, since=since)
+            for group, protocols in groups.items()
+        }
