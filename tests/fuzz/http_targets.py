@@ -16,7 +16,7 @@ from ringway.errors import ProtocolError, UpgradeError
 from ringway.gateway.placement.query import Query
 from ringway.gateway.proxy.upstream import Answer, Limits, _Handshake
 from ringway.protocol.forwarded import forwarded_headers, is_trusted, read_client, read_networks, read_told, told_of
-from ringway.protocol.head import Head, HeadReader
+from ringway.protocol.head import HeadReader, RequestHead
 from ringway.protocol.host import host_known, read_hosts
 from ringway.protocol.origin import origins_at, read_origins
 from ringway.protocol.upgrade import check_request
@@ -44,9 +44,9 @@ def requests(data: bytes) -> None:
         _read(head)
 
 
-def _heads(pieces: list[bytes]) -> list[Head]:
+def _heads(pieces: list[bytes]) -> list[RequestHead]:
     reader = HeadReader()
-    heads: list[Head] = []
+    heads: list[RequestHead] = []
     for piece in pieces:
         if piece and reader.problem is None and reader.rest is None:
             heads += reader.feed(piece)
@@ -56,11 +56,11 @@ def _heads(pieces: list[bytes]) -> list[Head]:
     return heads
 
 
-def _parts(head: Head) -> tuple[object, ...]:
+def _parts(head: RequestHead) -> tuple[object, ...]:
     return head.method, head.path, head.query, head.version, head.headers
 
 
-def _read(head: Head) -> None:
+def _read(head: RequestHead) -> None:
     try:
         check_request(head.method, head.version, head.headers)
     except UpgradeError as error:

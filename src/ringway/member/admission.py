@@ -18,7 +18,7 @@ from ringway.core.refusals import Refusals
 from ringway.errors import Overloaded, TicketError, UpgradeError
 from ringway.protocol.close import CLOSED
 from ringway.protocol.forwarded import PROOF, Client, is_trusted, read_client, read_networks, read_told, told_of
-from ringway.protocol.head import Head
+from ringway.protocol.head import RequestHead
 from ringway.protocol.host import host_at, host_known, read_hosts, unknown_host
 from ringway.protocol.move import read_follows
 from ringway.protocol.origin import origins_at, read_origins
@@ -84,7 +84,7 @@ class Admission:
         self._gateways: tuple[str, ...] | None = None
         self._follow_gateways(peers.gateway_origins)
 
-    def admit(self, head: Head, peer: Peer) -> Admitted:
+    def admit(self, head: RequestHead, peer: Peer) -> Admitted:
         """Return what an admissible request brings along; raise `UpgradeError` for any other."""
         config = self._shared.config
         headers = head.headers

@@ -47,7 +47,7 @@ from ringway.node.stats import Stats
 from ringway.ports import Engine
 from ringway.protocol.close import SHUTDOWN
 from ringway.protocol.envelope import Origin
-from ringway.protocol.head import Head
+from ringway.protocol.head import RequestHead
 from ringway.protocol.host import is_loopback
 from ringway.protocol.proxy_header import Peer
 from ringway.protocol.report import Report
@@ -231,7 +231,7 @@ class ChannelNode:
     def _own(self, work: Coroutine[Any, Any, None]) -> None:
         self._tasks.append(asyncio.get_running_loop().create_task(work))
 
-    def _welcome(self, head: Head, peer: Peer) -> Accepted:
+    def _welcome(self, head: RequestHead, peer: Peer) -> Accepted:
         """Judge one request (`handshake.Welcome`)."""
         try:
             admitted = self._admission.admit(head, peer)

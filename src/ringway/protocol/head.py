@@ -33,7 +33,7 @@ _ABSOLUTE = re.compile(rb"(?:https?|wss?)://([^/?#@\\]+)(/[^#]*|\?[^#]*|)", re.I
 ALLOWED = (("Allow", "GET, HEAD"),)
 
 
-class Head:
+class RequestHead:
     """One request head. Header names are in lower case; values are Latin-1 text, as on the wire.
 
     Where the target named the server, `headers` hold that as `host` (RFC 9112, 3.2.2). `source` is what a PROXY header
@@ -82,7 +82,7 @@ class HeadReader:
         self._parser = httptools.HttpRequestParser(self)
         self._bytes_max = head_bytes_max
         self._headers_max = headers_max
-        self._heads: list[Head] = []
+        self._heads: list[RequestHead] = []
         self._headers: list[tuple[str, str]] = []
         self._url = b""
         self._size = 0  # bytes of the current head that were parsed
@@ -97,7 +97,7 @@ class HeadReader:
         """The method of the request under way, as far as it is known; empty where none is."""
         return self._parser.get_method().decode("latin-1") if self.partial and self._url else ""
 
-    def feed(self, data: bytes) -> list[Head]:
+    def feed(self, data: bytes) -> list[RequestHead]:
         """Return the heads that `data` completes, in order."""
         if self._proxy is not None:
             data = self._read_proxy(self._proxy, data)
@@ -217,7 +217,7 @@ class HeadReader:
         version = parser.get_http_version()
         keep_alive = version == "1.1" and parser.should_keep_alive()
         self._heads.append(
-            Head(parser.get_method().decode(), path, query, version, self._headers, keep_alive, self._source)
+            RequestHead(parser.get_method().decode(), path, query, version, self._headers, keep_alive, self._source)
         )
         self.partial = False
         self.served = True

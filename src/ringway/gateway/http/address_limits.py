@@ -18,7 +18,7 @@ from ringway.errors import UpgradeError
 from ringway.gateway.config.gateway import GatewayConfig
 from ringway.gateway.stats import Stats
 from ringway.protocol.forwarded import Network, is_trusted, read_client
-from ringway.protocol.head import Head
+from ringway.protocol.head import RequestHead
 from ringway.protocol.proxy_header import peer_of
 from ringway.protocol.response import retry_after
 
@@ -56,7 +56,7 @@ class AddressLimits:
         ip = peer[0] if isinstance(peer, tuple) else ""
         return EXEMPT if self._trusted and is_trusted(ip, self._trusted) else address_of(ip)
 
-    def client(self, transport: asyncio.BaseTransport, head: Head) -> str:
+    def client(self, transport: asyncio.BaseTransport, head: RequestHead) -> str:
         """Return the address for which a request came; `EXEMPT` where a trusted proxy does not tell it."""
         if not self._trusted:
             return self.peer(transport)

@@ -4,7 +4,7 @@ import asyncio
 from typing import TYPE_CHECKING, cast
 
 from ringway.errors import UpgradeError
-from ringway.protocol.head import Head, HeadReader
+from ringway.protocol.head import HeadReader, RequestHead
 from ringway.protocol.response import answer_to, error_response
 from ringway.protocol.upgrade import wants_upgrade
 
@@ -30,7 +30,7 @@ class Visitor(asyncio.Protocol):
     def __init__(self, door: "Door") -> None:
         self._door = door
         self._reader: HeadReader | None = None
-        self._waiting: list[Head] = []  # requests that came and are not answered yet
+        self._waiting: list[RequestHead] = []  # requests that came and are not answered yet
         self._full = False  # answers wait for the client to read
         self.deadline = 0.0
 
@@ -87,7 +87,7 @@ class Visitor(asyncio.Protocol):
         if self._reader is not None and not self._waiting:
             self._read_on()
 
-    def _serve(self, head: Head, reader: HeadReader) -> bool:
+    def _serve(self, head: RequestHead, reader: HeadReader) -> bool:
         """Answer one request; return whether the connection goes on with the next."""
         if wants_upgrade(head.headers):
             self._upgrade(head, reader)
@@ -106,7 +106,7 @@ class Visitor(asyncio.Protocol):
             self._door.farewells.say(self.transport, b"")
         return head.keep_alive
 
-    def _upgrade(self, head: Head, reader: HeadReader) -> None:
+    def _upgrade(self, head: RequestHead, reader: HeadReader) -> None:
         try:
             self.transport.pause_reading()
             self._door.upgrade(self.transport, head, reader.rest or b"")

@@ -17,7 +17,7 @@ from ringway.gateway.placement.discovery import Discovery
 from ringway.gateway.proxy.relays import Relays
 from ringway.gateway.stats import Stats
 from ringway.protocol.forwarded import is_trusted, read_networks
-from ringway.protocol.head import ALLOWED, Head, HeadReader
+from ringway.protocol.head import ALLOWED, HeadReader, RequestHead
 from ringway.protocol.host import host_at, host_known, read_hosts, unknown_host
 from ringway.protocol.proxy_header import peer_of
 from ringway.protocol.response import error_body, response
@@ -161,7 +161,7 @@ class Door:
         """Count a response that was made elsewhere."""
         self._stats.responses[status] += 1
 
-    def check_host(self, client: asyncio.BaseTransport, head: Head) -> None:
+    def check_host(self, client: asyncio.BaseTransport, head: RequestHead) -> None:
         """Raise `UpgradeError` where a name has led a browser to this machine that is not known (`protocol.host`)."""
         if not self.on_loopback:
             return
@@ -172,7 +172,7 @@ class Door:
         if not (peer.carried or is_trusted(peer.ip, self._trusted)):
             raise UpgradeError(403, unknown_host(host))
 
-    def answer(self, client: asyncio.BaseTransport, head: Head) -> bytes:
+    def answer(self, client: asyncio.BaseTransport, head: RequestHead) -> bytes:
         """Return the response to a plain request; raise `UpgradeError` with its status where there is no answer."""
         self.check_host(client, head)
         stats = self._stats
@@ -197,7 +197,7 @@ class Door:
             return _HEALTHY if head.keep_alive else _HEALTHY_CLOSE
         return self._ready(close=not head.keep_alive)
 
-    def upgrade(self, transport: asyncio.Transport, head: Head, early: bytes) -> None:
+    def upgrade(self, transport: asyncio.Transport, head: RequestHead, early: bytes) -> None:
         """Hand a connection over to be proxied; raise `UpgradeError` where it is not to be."""
         self._stats.requests["upgrade"] += 1
         self.check_host(transport, head)

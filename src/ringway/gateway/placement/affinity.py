@@ -7,7 +7,7 @@ from ringway.core.placement.asked import Asked, query_value
 from ringway.core.steering import Steering
 from ringway.gateway.placement.query import Query
 from ringway.protocol.forwarded import Network, read_client
-from ringway.protocol.head import Head
+from ringway.protocol.head import RequestHead
 from ringway.protocol.proxy_header import peer_of
 
 DISCOVERY_PATH = "/gateway"
@@ -20,7 +20,7 @@ class Affinity:
         self.trusted = trusted
         self._steering = steering
 
-    def key(self, client: asyncio.BaseTransport, head: Head, query: Query | None) -> bytes | None:
+    def key(self, client: asyncio.BaseTransport, head: RequestHead, query: Query | None) -> bytes | None:
         """Return the key of a request of `client`, in the form that nodes may know; None where it has none.
 
         `query` is the head's, read; None where it is empty.
@@ -30,7 +30,7 @@ class Affinity:
             return query.key if query is not None else None
         return keys.read(self._asked(client, head))
 
-    def _asked(self, client: asyncio.BaseTransport, head: Head) -> Asked:
+    def _asked(self, client: asyncio.BaseTransport, head: RequestHead) -> Asked:
         peer = peer_of(head.source, client.get_extra_info("peername"))
         who = read_client(peer.ip, head.headers, self.trusted, peer.scheme)
         path = head.path

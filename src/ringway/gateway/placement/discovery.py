@@ -22,7 +22,7 @@ from ringway.errors import NoNode
 from ringway.gateway.placement.affinity import Affinity
 from ringway.gateway.placement.placer import TICKET_TTL_S, Placer
 from ringway.gateway.placement.query import Query, quote_key
-from ringway.protocol.head import Head
+from ringway.protocol.head import RequestHead
 from ringway.protocol.origin import read_origins
 from ringway.protocol.response import come_again, no_node
 from ringway.protocol.upgrade import value_of
@@ -62,7 +62,7 @@ class Discovery:
         self._advised_ms = 0
         self._advised = b""
 
-    def answer(self, client: asyncio.BaseTransport, head: Head) -> tuple[int, bytes]:
+    def answer(self, client: asyncio.BaseTransport, head: RequestHead) -> tuple[int, bytes]:
         """Return status and response to a GET of `/gateway` that came from `client`."""
         placer = self._placer
         cors = self._cors(head) if self._origins else b""
@@ -88,7 +88,7 @@ class Discovery:
         error = NoNode("no node takes connections")
         return 503, _with(cors, no_node(error, self._placer.pause_s(error), close=close))
 
-    def _body(self, client: asyncio.BaseTransport, head: Head, address: str) -> bytes:
+    def _body(self, client: asyncio.BaseTransport, head: RequestHead, address: str) -> bytes:
         placer = self._placer
         query = Query(head.query) if head.query else None
         key = self._affinity.key(client, head, query)
@@ -143,7 +143,7 @@ class Discovery:
             known = self._known[node.name] = _Known(node)
         return known
 
-    def _cors(self, head: Head) -> bytes:
+    def _cors(self, head: RequestHead) -> bytes:
         """The header that lets a page of an allowed origin read the answer; caches must tell origins apart."""
         origin = value_of(head.headers, "origin")
         if origin is None or not self._origins.lists(origin):

@@ -23,7 +23,7 @@ from ringway.gateway.proxy.upgrade_request import Wish
 from ringway.gateway.proxy.upstream import Answer, Unreachable
 from ringway.gateway.stats import Stats
 from ringway.protocol.close import GOING_AWAY, SERVICE_RESTART
-from ringway.protocol.head import Head
+from ringway.protocol.head import RequestHead
 from ringway.protocol.response import carried, error_response, no_node
 from ringway.protocol.upgrade import Upgrade, check_request, tokens_of
 from ringway.types import Incarnation, NodeState
@@ -69,7 +69,7 @@ class Relays:
         self._farewells: dict[Incarnation, asyncio.TimerHandle] = {}
         self._leaving: dict[Tunnel, asyncio.TimerHandle] = {}
 
-    def admit(self, client: asyncio.Transport, head: Head, early: bytes) -> None:
+    def admit(self, client: asyncio.Transport, head: RequestHead, early: bytes) -> None:
         """Take over the connection `client`, whose reading is paused, and open the WebSocket that `head` asks for.
 
         Raises `UpgradeError`, without having touched the connection, where the request is not to be served.
@@ -180,7 +180,9 @@ class Relays:
         self._opening.discard(task)
         self._stats.handshakes_pending = len(self._opening)
 
-    async def _open(self, client: asyncio.Transport, head: Head, upgrade: Upgrade, early: bytes, address: str) -> None:
+    async def _open(
+        self, client: asyncio.Transport, head: RequestHead, upgrade: Upgrade, early: bytes, address: str
+    ) -> None:
         """Open one relay, or answer why not and close the connection."""
         stats = self._stats
         came = ours = False

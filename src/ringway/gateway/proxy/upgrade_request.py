@@ -12,7 +12,7 @@ from ringway.gateway.placement.affinity import Affinity
 from ringway.gateway.placement.query import Query
 from ringway.gateway.proxy.rewrite import upgrade_headers
 from ringway.protocol.forwarded import PROOF, forwarded_headers, is_trusted, read_client, told_of
-from ringway.protocol.head import Head
+from ringway.protocol.head import RequestHead
 from ringway.protocol.proxy_header import peer_of
 from ringway.protocol.upgrade import Headers, Upgrade, tokens_of, value_of
 
@@ -25,7 +25,7 @@ class Wish:
     )  # fmt: skip
 
     def __init__(
-        self, client: asyncio.Transport, head: Head, upgrade: Upgrade, affinity: Affinity, address: str = EXEMPT
+        self, client: asyncio.Transport, head: RequestHead, upgrade: Upgrade, affinity: Affinity, address: str = EXEMPT
     ) -> None:
         self.address = address  # of the client, as it is counted (core.address)
         self.upgrade = upgrade

@@ -15,7 +15,7 @@ from ringway.core.address import EXEMPT, address_of
 from ringway.errors import UpgradeError
 from ringway.framing import FramingProtocol
 from ringway.protocol.forwarded import Network, is_trusted
-from ringway.protocol.head import Head, HeadReader
+from ringway.protocol.head import HeadReader, RequestHead
 from ringway.protocol.proxy_header import Peer, peer_of
 from ringway.protocol.response import answer_to, error_response
 from ringway.protocol.upgrade import value_of
@@ -43,7 +43,7 @@ class Accepted:
         return WSUpgradeResponseWithListener(WSUpgradeResponse.create_101_response(headers), self._listener)
 
 
-Welcome = Callable[[Head, Peer], Accepted]
+Welcome = Callable[[RequestHead, Peer], Accepted]
 """Judges one request; raises `UpgradeError` for one that is not admitted."""
 
 TakeOver = Callable[[Callable[[WSUpgradeRequest], WSUpgradeResponseWithListener]], FramingProtocol]
@@ -106,7 +106,7 @@ class Handshake(asyncio.Protocol):
         """End the connection at once."""
         self.transport.abort()
 
-    def _answer(self, head: Head, rest: bytes) -> None:
+    def _answer(self, head: RequestHead, rest: bytes) -> None:
         self._gate.heard(self)
         try:
             accepted = self._welcome(head, peer_of(head.source, self._peer))

@@ -11,7 +11,7 @@ from ringway.core.steering import Steering
 from ringway.gateway.placement.affinity import Affinity
 from ringway.gateway.placement.query import Query
 from ringway.protocol.forwarded import read_networks
-from ringway.protocol.head import Head
+from ringway.protocol.head import RequestHead
 
 SECRET = b"secret"
 PROXY = "10.0.0.9"
@@ -26,7 +26,7 @@ def found(who: Affinity, target: str = "/", peer: Any = ("192.0.2.7", 40000), **
     path, _, query = target.partition("?")
     named = [("host", "x"), *((name.replace("_", "-"), value) for name, value in headers.items())]
     client = asyncio.BaseTransport({"peername": peer})
-    return who.key(client, Head("GET", path, query, "1.1", named, True), Query(query) if query else None)
+    return who.key(client, RequestHead("GET", path, query, "1.1", named, True), Query(query) if query else None)
 
 
 def shown(text: str, value: bytes) -> bytes:

@@ -16,7 +16,7 @@ from ringway.gateway.placement.discovery import Discovery
 from ringway.gateway.placement.placer import Placer
 from ringway.gateway.stats import Stats
 from ringway.protocol.directive import Directive
-from ringway.protocol.head import Head
+from ringway.protocol.head import RequestHead
 from ringway.protocol.report import Report
 from ringway.protocol.ticket import Mint
 from ringway.types import Incarnation, Issuer, NodeName, NodeState, Role
@@ -54,7 +54,7 @@ class Desk:
         headers = [("host", "x")]
         headers += [("origin", origin)] if origin else []
         headers += [("cookie", cookie)] if cookie else []
-        status, raw = self.discovery.answer(CLIENT, Head("GET", "/gateway", query, "1.1", headers, True))
+        status, raw = self.discovery.answer(CLIENT, RequestHead("GET", "/gateway", query, "1.1", headers, True))
         head, body = raw.split(b"\r\n\r\n")
         lines = head.decode().split("\r\n")
         found = dict(line.split(": ", 1) for line in lines[1:])

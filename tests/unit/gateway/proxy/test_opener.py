@@ -18,7 +18,7 @@ from ringway.gateway.proxy.opener import Opener, Refusal
 from ringway.gateway.proxy.upgrade_request import Wish
 from ringway.gateway.proxy.upstream import Answer, Unreachable
 from ringway.gateway.stats import Stats
-from ringway.protocol.head import Head
+from ringway.protocol.head import RequestHead
 from ringway.protocol.report import Report
 from ringway.protocol.upgrade import Upgrade, accept_for
 from ringway.types import Incarnation, Issuer, NodeName, Role
@@ -67,7 +67,7 @@ class Bench:
 
     async def open(self) -> None:
         client = Transport({"peername": ("192.0.2.7", 40000)})
-        head = Head("GET", "/", "", "1.1", [("host", "x")], True)
+        head = RequestHead("GET", "/", "", "1.1", [("host", "x")], True)
         await self.opener.open(Wish(client, head, Upgrade(KEY, (), ()), self.affinity))
 
 

@@ -8,7 +8,7 @@ from ringway.core.steering import Steering
 from ringway.errors import UpgradeError
 from ringway.gateway.placement.affinity import Affinity
 from ringway.gateway.proxy.upgrade_request import Wish
-from ringway.protocol.head import Head
+from ringway.protocol.head import RequestHead
 from ringway.protocol.upgrade import Upgrade
 
 HEADERS = [
@@ -25,7 +25,7 @@ HEADERS = [
 def wish() -> Wish:
     client = asyncio.Transport({"peername": ("192.0.2.7", 40000)})
     upgrade = Upgrade("dGhlIHNhbXBsZSBub25jZQ==", ("v1", "v2"), ())
-    head = Head("GET", "/r\xf6om", "key=k&a=1", "1.1", HEADERS, True)
+    head = RequestHead("GET", "/r\xf6om", "key=k&a=1", "1.1", HEADERS, True)
     return Wish(client, head, upgrade, Affinity(Steering("two-choices", b""), ()))
 
 
