@@ -1,8 +1,8 @@
-"""Ends a connection so that nothing that was written to it arrives any more.
+"""Abortive close of a connection: nothing that was written and is not sent yet arrives any more.
 
-A closed socket goes on sending what the kernel holds of it, for minutes if nobody answers. Where the network was
-away and comes back, a server would get that behind what was sent over the next connection: publications out of order,
-and some of which their publishers were told long ago that nobody knows.
+After a normal close the kernel goes on sending what it holds, for minutes if the peer does not answer. When a network
+comes back after an outage, the server would receive that data after the data of the next connection: publications out
+of order, and publications whose publishers were told long ago that their outcome is unknown.
 """
 
 import asyncio
@@ -10,13 +10,13 @@ import socket
 from contextlib import suppress
 from struct import pack
 
-_AT_ONCE = pack("ii", 1, 0)  # struct linger: on, for no time. See socket(7), SO_LINGER.
+_AT_ONCE = pack("ii", 1, 0)  # struct linger: on, for 0 s. See socket(7), SO_LINGER.
 
 
-def cut(transport: asyncio.WriteTransport) -> None:
-    """Abort `transport`, and let the kernel forget what it has not sent. Nothing is done to one that is closed."""
+def abort_transport(transport: asyncio.WriteTransport) -> None:
+    """Abort `transport`, and have the kernel drop its unsent bytes. Does nothing if `transport` is closed already."""
     if transport.is_closing():
-        return  # its number may be another socket's by now
+        return  # its file descriptor may belong to another socket by now
     sock = transport.get_extra_info("socket")
     if sock is not None:
         with suppress(OSError):

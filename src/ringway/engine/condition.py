@@ -1,8 +1,8 @@
-"""The condition of an engine as this process finds it: away, refusing something, or well; for log and health alike.
+"""Condition of an engine as this process sees it: away, refusing something, or well; for the log and the health page.
 
-A cause is logged once, when it is new: not at every attempt. Attempts to have an engine back come at random within a
-window that doubles up to a bound (full jitter: "Exponential Backoff And Jitter", AWS Architecture Blog, 2015), so that
-members which lost it together do not return together.
+A cause is logged once, when it is new, and not at every attempt. Attempts to reach the engine again come at random
+within a window that doubles up to a bound (full jitter: "Exponential Backoff And Jitter", AWS Architecture Blog, 2015),
+so that members that lost it together do not return together.
 """
 
 import asyncio
@@ -18,18 +18,19 @@ PAUSE_AWAY_S = 1.0
 """The longest window between attempts while the engine cannot be reached."""
 
 PAUSE_REFUSED_S = 5.0
-"""The longest window while it was reached and refuses us: its operator must act first."""
+"""The longest window while the engine is reached and refuses us: its operator must act first."""
 
 REFUSED_S = 60.0
-"""For how long after the last refusal something counts as refused, where nothing is known of it since."""
+"""How long after its last refusal a service counts as refused, if nothing newer is known about it."""
 
-TOLD_MAX = 16
+LOGGED_MAX = 16
+"""Different causes that are logged as warnings until the engine is back; further causes are logged for debugging."""
 
 _log = structlog.get_logger()
 
 
 class Condition:
-    """What is wrong with the engine shown as `engine`; `problem` says it in words."""
+    """What is wrong with the engine whose URL is shown as `engine`; `problem` says it in words."""
 
     def __init__(self, engine: str) -> None:
         self._engine = engine
@@ -39,11 +40,11 @@ class Condition:
         self._attempts = 0
         self._refused = False
         self._refusals: dict[str, tuple[str, float]] = {}
-        self._told: set[str] = set()
+        self._logged: set[str] = set()
 
     @property
     def problem(self) -> str:
-        """What is wrong, with its remedy; empty where nothing is known to be."""
+        """What is wrong, with its remedy; empty if nothing is known to be wrong."""
         if self._away_since is not None:
             return self._cause or "the engine cannot be reached"
         oldest = self._loop.time() - REFUSED_S
@@ -51,17 +52,17 @@ class Condition:
 
     @property
     def refuses(self) -> bool:
-        """Whether something was refused, and is not known to be served again."""
+        """True if a service was refused, and has not been given since."""
         return bool(self._refusals)
 
-    def lost(self) -> None:
-        """The engine was there and is away."""
+    def on_lost(self) -> None:
+        """Note that the engine was there and is away now."""
         if self._away_since is None:
             self._away_since = self._loop.time()
             _log.warning("engine away", engine=self._engine)
 
-    def failed(self, error: EngineError) -> None:
-        """An attempt to have it back failed."""
+    def on_attempt_failed(self, error: EngineError) -> None:
+        """Note that an attempt to reach the engine again failed with `error`."""
         self._attempts += 1
         self._refused = isinstance(error, EngineUnsuitable)
         self._cause = str(error)
@@ -70,8 +71,8 @@ class Condition:
         else:
             _log.debug("engine connection problem", engine=self._engine, why=self._cause)
 
-    def returned(self) -> None:
-        """It is back."""
+    def on_returned(self) -> None:
+        """Note that the engine is back."""
         if self._away_since is not None:
             away_s = self._loop.time() - self._away_since
             _log.info("engine back", engine=self._engine, away_s=round(away_s, 1), attempts=self._attempts + 1)
@@ -80,45 +81,45 @@ class Condition:
         self._attempts = 0
         self._refused = False
         self._refusals.clear()
-        self._told.clear()
+        self._logged.clear()
 
-    def refused(self, what: str, error: EngineError) -> None:
-        """It is there, and refuses `what`: a word such as "history"."""
+    def on_refused(self, service: str, error: EngineError) -> None:
+        """Note that the engine is there and refuses `service`: a word such as "history"."""
         why = str(error)
-        self._refusals[what] = why, self._loop.time()
-        if self._is_new(f"{what} {why}"):
-            _log.warning("the engine refuses something", engine=self._engine, what=what, why=why)
+        self._refusals[service] = why, self._loop.time()
+        if self._is_new(f"{service} {why}"):
+            _log.warning("the engine refuses something", engine=self._engine, what=service, why=why)
 
-    def served(self, what: str) -> None:
-        """It does `what` again."""
-        if self._refusals.pop(what, None) is not None:
-            self._told = {told for told in self._told if not told.startswith(f"{what} ")}
-            _log.info("the engine serves again", engine=self._engine, what=what)
+    def on_served(self, service: str) -> None:
+        """Note that the engine gives `service` again."""
+        if self._refusals.pop(service, None) is not None:
+            self._logged = {text for text in self._logged if not text.startswith(f"{service} ")}
+            _log.info("the engine serves again", engine=self._engine, what=service)
 
-    def watch(self, what: str) -> "Watch":
-        """Return what notes, around something that is asked of the engine, whether it was refused or done."""
-        return Watch(self, what)
+    def watch_service(self, service: str) -> "ServiceWatch":
+        """Return a context for requests to `service`, which notes if they were refused or done."""
+        return ServiceWatch(self, service)
 
     def pause_s(self) -> float:
-        """Return how long to wait before the next attempt."""
+        """Return the pause before the next attempt, in seconds."""
         longest = PAUSE_REFUSED_S if self._refused else PAUSE_AWAY_S
         return random.uniform(0, min(longest, PAUSE_FIRST_S * 2 ** min(self._attempts, 16)))
 
     def _is_new(self, text: str) -> bool:
-        if text in self._told or len(self._told) >= TOLD_MAX:
+        if text in self._logged or len(self._logged) >= LOGGED_MAX:
             return False
-        self._told.add(text)
+        self._logged.add(text)
         return True
 
 
-class Watch:
-    """Notes, as a context, whether `what` was refused (`EngineUnsuitable`) or done; other errors say neither."""
+class ServiceWatch:
+    """A context that notes if `service` was refused (`EngineUnsuitable`) or done. Other errors say neither."""
 
-    __slots__ = ("_condition", "_what")
+    __slots__ = ("_condition", "_service")
 
-    def __init__(self, condition: Condition, what: str) -> None:
+    def __init__(self, condition: Condition, service: str) -> None:
         self._condition = condition
-        self._what = what
+        self._service = service
 
     def __enter__(self) -> None:
         pass
@@ -128,6 +129,6 @@ class Watch:
     ) -> None:
         if error is None:
             if self._condition.refuses:
-                self._condition.served(self._what)
+                self._condition.on_served(self._service)
         elif isinstance(error, EngineUnsuitable):
-            self._condition.refused(self._what, error)
+            self._condition.on_refused(self._service, error)

@@ -1,4 +1,4 @@
-"""The password of an engine in a file, so that it stands neither in a URL nor in the environment."""
+"""Password files of engines: a password in a file is neither in a URL nor in the environment."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from ringway.errors import ConfigError
 
 
 def read_password(path: str) -> str:
-    """Return what `path` holds, without the line's end. Raise `ConfigError` where that cannot be a password."""
+    """Return the content of `path` without the line end. Raise `ConfigError` if it cannot be a password."""
     try:
         text = Path(path).read_text().rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
@@ -19,5 +19,5 @@ def read_password(path: str) -> str:
 
 
 def _why(error: Exception) -> str:
-    # A UnicodeDecodeError shows bytes of the file.
+    # The text of a UnicodeDecodeError contains bytes of the file, so it is not used.
     return error.strerror or "it cannot be opened" if isinstance(error, OSError) else "it is not text in UTF-8"

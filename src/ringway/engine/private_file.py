@@ -1,4 +1,4 @@
-"""Files that hold secrets: readable by their owner alone, and written whole or not at all."""
+"""Files with secrets: readable by their owner alone, and written whole or not at all."""
 
 import os
 import tempfile
@@ -6,9 +6,9 @@ from pathlib import Path
 
 
 def write_private(path: Path, text: str, *, replace: bool = True) -> None:
-    """Write `text` to `path`, mode 0600. After a crash or on a full disk there is the old file or the new one, no part.
+    """Write `text` to `path`, mode 0600. After a crash or on a full disk `path` is the old file or the new one, whole.
 
-    Raise `OSError`: `FileExistsError` where there is a file and `replace` is not set.
+    Raise `OSError`: `FileExistsError` if the file exists and `replace` is False.
     """
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")  # made with mode 0600
     temporary = Path(name)
@@ -27,7 +27,7 @@ def write_private(path: Path, text: str, *, replace: bool = True) -> None:
 
 
 def _sync_directory(directory: Path) -> None:
-    """Have the new name outlive a failure of power (fsync(2): syncing a file does not sync its name)."""
+    """Make the new name survive a power failure (fsync(2): syncing a file does not sync its name)."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

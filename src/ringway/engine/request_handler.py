@@ -1,18 +1,18 @@
-"""Runs the handler of one served address: bounded, with no task left behind."""
+"""Requests to a served address: handled in tasks, bounded in number, and none is left when the address closes."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 
 import structlog
 
 from ringway.errors import ProtocolError
 from ringway.ports import Handler
+from ringway.tasks import Tasks
 
 Reply = Callable[[bool, bytes], None]
-"""Takes an answer: True and the handler's bytes, or False and why there is none."""
+"""Receives an answer: True and the handler's bytes, or False and the reason of the failure."""
 
 RUNNING_MAX = 1024
-"""How many requests of one address may be in work at once; further ones are refused at once."""
+"""Requests of an address in work at the same time; further requests are refused at once."""
 
 CLOSE_S = 5.0
 """How long closing waits for requests in work before it cancels them."""
@@ -20,40 +20,33 @@ CLOSE_S = 5.0
 _log = structlog.get_logger()
 
 
-class Work:
-    """Answers each request with the handler in a task of its own, which `close` awaits."""
+class RequestHandler:
+    """Runs `handler` for each request to `address`, in a task of its own; `close` awaits the tasks."""
 
     def __init__(self, address: str, handler: Handler) -> None:
         self._address = address
         self._handler = handler
-        self._running: set[asyncio.Task[None]] = set()
+        self._task_name = f"request to {address}"
+        self._tasks = Tasks()
 
-    def take(self, request: bytes, reply: Reply) -> None:
-        """Begin to work on `request`; `reply` is called once, unless closing cancels the work."""
-        if len(self._running) >= RUNNING_MAX:
+    def start_request(self, request: bytes, reply: Reply) -> None:
+        """Start the work on `request`; `reply` is called once, unless closing cancels the work."""
+        if len(self._tasks) >= RUNNING_MAX:
             reply(False, f"{RUNNING_MAX} requests to {self._address} are in work already".encode())
             return
-        task = asyncio.get_running_loop().create_task(self._run(request, reply))
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
+        self._tasks.spawn(self._run(request, reply), name=self._task_name)
 
     async def _run(self, request: bytes, reply: Reply) -> None:
         answer: Awaitable[bytes] = self._handler(request)
         try:
             reply(True, await answer)
         except ProtocolError as error:
-            reply(False, str(error).encode(errors="replace"))  # the caller's fault, and told to it alone
+            reply(False, str(error).encode(errors="replace"))  # the caller's fault, so only the caller is informed
         except Exception as error:
-            # A handler's fault must not take the engine down: it is logged here, and told to the caller.
+            # A fault of the handler must not end the engine: it is logged here, and reported to the caller.
             _log.exception("bus handler failed", address=self._address)
             reply(False, f"{type(error).__name__}: {error}".encode())
 
     async def close(self) -> None:
-        """Wait for the requests in work, then cancel what is left. A handler may close its own address."""
-        others = self._running - {asyncio.current_task()}
-        if not others:
-            return
-        _, late = await asyncio.wait(others, timeout=CLOSE_S)
-        for task in late:
-            task.cancel()
-        await asyncio.gather(*late, return_exceptions=True)
+        """Wait up to `CLOSE_S` for the requests in work, then cancel the rest. A handler may close its own address."""
+        await self._tasks.aclose(CLOSE_S)

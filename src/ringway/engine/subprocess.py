@@ -1,4 +1,4 @@
-"""Child processes that end with their parent, however the parent ends."""
+"""Child processes that end with their parent, in whatever way the parent ends."""
 
 import os
 import signal
@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 ENDS_WITH_PARENT = sys.platform == "linux"
-"""Whether this system can end a child whose parent was killed; elsewhere only an orderly stop does."""
+"""True if this system can end a child whose parent was killed; elsewhere only an orderly stop ends it."""
 
-# Run by a Python of its own, which then becomes the command: code between fork and exec in this process
-# could meet a lock that another thread held at the fork. 1 is PR_SET_PDEATHSIG of <linux/prctl.h>: the
-# signal that a process gets when its parent ends. The parent may have ended before that line.
+# A separate Python runs this, and then becomes the command: code between fork and exec in this process could meet a
+# lock that another thread held at the fork. 1 is PR_SET_PDEATHSIG of <linux/prctl.h>: the signal that a process gets
+# when its parent ends. The parent may have ended before that line, so its id is checked afterwards.
 _TIE_TO_PARENT = """
 import ctypes, os, sys
 ctypes.CDLL(None).prctl(1, int(sys.argv[2]))
@@ -30,12 +30,12 @@ def spawn(
 ) -> "subprocess.Popen[bytes]":
     """Start `command` in a session of its own, with its output appended to `output` and `kept_fd` left open.
 
-    `environ` is its whole environment; without it, it has this process's. `ends_by` is the signal that it gets when the
-    parent ends.
+    `command` begins with the path of an executable file. `environ` is its whole environment; None means this process's
+    environment. `ends_by` is the signal that the child gets when the parent ends.
 
-    In a session of its own it does not get the terminal's Ctrl-C: the parent stops it in its order. The
-    kernel ties a child to the *thread* that started it, so call this from one that lives on. Blocks for the
-    milliseconds of fork and exec. `command` begins with the path of an executable file.
+    In its own session the child does not get the terminal's Ctrl-C: the parent stops its children in an order. The
+    kernel ties a child to the *thread* that started it, so call this from a thread that lives on. Blocks for the
+    milliseconds of fork and exec.
     """
     if ENDS_WITH_PARENT:
         command = [sys.executable, "-I", "-S", "-c", _TIE_TO_PARENT, str(os.getpid()), str(int(ends_by)), *command]

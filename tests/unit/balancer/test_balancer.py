@@ -239,7 +239,7 @@ def test_it_keeps_to_its_pace() -> None:
 
 def test_orders_carry_the_fencing_number() -> None:
     async def scene(cluster: Cluster) -> None:
-        cluster.hub.fence = 41
+        cluster.hub.leases.fence = 41
         async with running(cluster, cluster.balancer("g1")):
             await until(lambda: len(cluster.orders) >= 2)
         assert {order.fence for _, _, order in cluster.orders} == {42}

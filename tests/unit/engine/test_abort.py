@@ -4,7 +4,7 @@ import socket
 import pytest
 import uvloop
 
-from ringway.engine.abort import cut
+from ringway.engine.abort import abort_transport
 
 SIZE = 4 << 20
 
@@ -16,8 +16,8 @@ async def arrived_after_a_cut() -> int:
         peer, _ = server.accept()
         writer.write(b"x" * SIZE)
         await asyncio.sleep(0.05)
-        cut(writer.transport)
-        cut(writer.transport)
+        abort_transport(writer.transport)
+        abort_transport(writer.transport)
         await asyncio.sleep(0.05)
         with peer:
             return received(peer)
@@ -45,7 +45,7 @@ async def cut_when_the_peer_has_closed() -> None:
         await asyncio.sleep(0.05)
         with socket.socket() as other:  # takes the number that the connection had
             before = other.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, 8)
-            cut(writer.transport)
+            abort_transport(writer.transport)
             assert other.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, 8) == before
 
 

@@ -22,7 +22,7 @@ def windows(found: Condition, monkeypatch: pytest.MonkeyPatch, error: EngineAway
     monkeypatch.setattr(random, "uniform", draw)
     for _ in range(10):
         found.pause_s()
-        found.failed(error)
+        found.on_attempt_failed(error)
     return drawn
 
 
@@ -37,30 +37,30 @@ async def test_attempts_are_drawn_from_a_window_that_grows_to_a_bound(monkeypatc
 async def test_after_a_return_attempts_are_quick_again(monkeypatch: pytest.MonkeyPatch) -> None:
     found = Condition("e")
     first = windows(found, monkeypatch, REFUSED)
-    found.returned()
+    found.on_returned()
     assert windows(found, monkeypatch, REFUSED) == first
 
 
 async def test_a_cause_is_told_once_until_it_is_over() -> None:
     found = Condition("e")
     with capture_logs() as logs:
-        found.lost()
+        found.on_lost()
         for _ in range(100):
-            found.failed(REFUSED)
+            found.on_attempt_failed(REFUSED)
         assert found.problem == str(REFUSED)
-        found.returned()
+        found.on_returned()
         assert found.problem == ""
-        found.lost()
-        found.failed(REFUSED)
+        found.on_lost()
+        found.on_attempt_failed(REFUSED)
     told = [log["event"] for log in logs if log["log_level"] != "debug"]
     assert told == ["engine away", "the engine refuses us", "engine back", "engine away", "the engine refuses us"]
 
 
 async def test_an_engine_that_is_merely_away_says_why_to_who_asks() -> None:
     found = Condition("e")
-    found.lost()
+    found.on_lost()
     assert found.problem
-    found.failed(EngineAway("nobody listens"))
+    found.on_attempt_failed(EngineAway("nobody listens"))
     assert found.problem == "nobody listens"
 
 
@@ -68,11 +68,11 @@ async def test_what_is_refused_counts_until_it_is_served_or_long_ago(monkeypatch
     found = Condition("e")
     with capture_logs() as logs:
         for _ in range(3):
-            found.refused("history", EngineUnsuitable("full"))
-        found.refused("leases", EngineUnsuitable("full too"))
+            found.on_refused("history", EngineUnsuitable("full"))
+        found.on_refused("leases", EngineUnsuitable("full too"))
         assert found.problem == "full; full too"
-        found.served("history")
-        found.served("history")
+        found.on_served("history")
+        found.on_served("history")
         assert found.problem == "full too"
         monkeypatch.setattr(condition, "REFUSED_S", 0.0)
         assert found.problem == ""

@@ -16,12 +16,12 @@ def test_a_page_is_cut_at_whichever_bound_comes_first(limit: int, bytes_max: int
     assert within(FIVE, limit, bytes_max) == FIVE[:count]
     assert newest_within(FIVE, limit, bytes_max) == FIVE[5 - count :]
     window = Window(limit, bytes_max)
-    window.add(FIVE[:2], None)
-    window.add(FIVE[2:], None)
+    window.add_publications(FIVE[:2], None)
+    window.add_publications(FIVE[2:], None)
     assert window.publications() == FIVE[5 - count :]
 
 
 def test_a_window_lets_later_ones_pass_by() -> None:
     window = Window(2, 100)
-    window.add(FIVE, before=4)
+    window.add_publications(FIVE, before=4)
     assert window.publications() == FIVE[1:3]

@@ -1,1 +1,1 @@
-"""The engine of one process; begin at `engine`."""
+"""Engine of one process; begin at `engine`."""

@@ -1,10 +1,11 @@
-"""History of the memory engine: a store that its members share, and the port over it (`ports.History`).
+"""History of the memory engine: the store of a namespace, and the port over it (`ports.History`).
 
-As in the engines that it stands for, the channels of a namespace share one row of offsets, so those of a channel
-have gaps. Unlike them it remembers for each channel up to where something is gone, so what it says of completeness is
-exact while the channel holds anything; of channels that have become empty it remembers the newest offset of all.
+As in the other engines, the channels of a namespace share one sequence of offsets, so the offsets of a channel have
+gaps. Unlike the other engines, the store remembers for each channel up to which offset publications are gone. So its
+answer about completeness is exact while the channel holds publications. Of the channels that have become empty it
+remembers only the greatest offset of all.
 
-Nothing runs by itself: what has expired goes when the namespace is next touched, by the hub's clock.
+There is no background task: expired publications are removed at the next use of the namespace, by the engine's clock.
 """
 
 import secrets
@@ -13,52 +14,58 @@ from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from ringway.engine.memory.connection import MemoryConnection
 from ringway.engine.page import newest_within, within
 from ringway.ports import Page, Position, Retention
 from ringway.types import Channel
 
 KEY_S = 120.0
-"""For how long a key of `append` is remembered, where publications are kept as long."""
+"""How long a key of `append` is remembered; less if publications are kept for less."""
 
 KEYS_MAX = 100_000
-"""How many keys of a namespace are remembered; beyond that the oldest is forgotten early."""
+"""Keys of a namespace that are remembered; beyond this the oldest is forgotten early."""
 
 
 @dataclass(slots=True)
 class _Kept:
-    """What is kept of one channel: offsets, ascending, and up to which offset something is gone."""
+    """The offsets of a channel's kept publications, ascending, and the offset up to which publications are gone."""
 
     gone: int
     offsets: deque[int] = field(default_factory=deque)
 
 
-class Namespace:
+class StoredNamespace:
     """The kept publications of the channels of a namespace, under one `retention`. `now` is in seconds."""
 
     def __init__(self, retention: Retention) -> None:
         self.retention = retention
         self.epoch = secrets.token_hex(4)
         self._newest = 0
-        self._gone = 0  # of channels that are empty
+        self._gone = 0  # of the channels that are empty
         self._publications: OrderedDict[int, tuple[float, Channel, bytes]] = OrderedDict()
         self._channels: dict[Channel, _Kept] = {}
         self._keys: OrderedDict[tuple[Channel, str], tuple[float, int]] = OrderedDict()
 
-    def adapt(self, retention: Retention) -> None:
-        """Keep from now on as much as `retention` says; what is more goes at once."""
+    @property
+    def channels(self) -> frozenset[Channel]:
+        """The channels of which publications are kept."""
+        return frozenset(self._channels)
+
+    def change_retention(self, retention: Retention) -> None:
+        """Keep as much as `retention` says from now on; publications beyond its size are removed at once."""
         self.retention = retention
         for channel in list(self._channels):
             self._trim(channel)
 
-    def find(self, channel: Channel, key: str, now: float) -> int | None:
-        """The offset of the publication that was stored with `key`, where that is remembered."""
+    def find_key(self, channel: Channel, key: str, now: float) -> int | None:
+        """Return the offset of the publication that was stored with `key`; None if the key is not remembered."""
         while self._keys and (len(self._keys) > KEYS_MAX or next(iter(self._keys.values()))[0] <= now):
             self._keys.popitem(last=False)
         found = self._keys.get((channel, key)) if key else None
         return found[1] if found else None
 
     def store(self, channel: Channel, payload: bytes, key: str, now: float) -> tuple[int, int]:
-        """Keep `payload`; return its offset, and that of the publication before it (0: none is kept)."""
+        """Keep `payload`; return its offset, and the offset of the publication before it (0: none is kept)."""
         self._expire(now)
         self._newest += 1
         kept = self._channels.setdefault(channel, _Kept(self._gone))
@@ -70,17 +77,17 @@ class Namespace:
             self._keys[channel, key] = now + min(KEY_S, self.retention.ttl_s), self._newest
         return self._newest, previous
 
-    def newest(self, channel: Channel, now: float) -> int:
-        """The offset at which who has everything of `channel` stands."""
+    def newest_offset(self, channel: Channel, now: float) -> int:
+        """Return the position of a subscriber that has received all publications of `channel`."""
         self._expire(now)
         kept = self._channels.get(channel)
         return kept.offsets[-1] if kept else self._newest
 
-    def read(
+    def read_page(
         self, channel: Channel, since: int | None, limit: int, reverse: bool, now: float, bytes_max: int = sys.maxsize
     ) -> Page:
-        """See `ports.History.read`."""
-        newest = self.newest(channel, now)
+        """Return the page that `ports.History.read` describes."""
+        newest = self.newest_offset(channel, now)
         kept = self._channels.get(channel, _Kept(self._gone))
         chosen = [offset for offset in kept.offsets if since is None or (offset < since if reverse else offset > since)]
         found = [(offset, self._publications[offset][2]) for offset in chosen]
@@ -110,39 +117,38 @@ class Namespace:
 
 
 class MemoryHistory:
-    """The history of a hub, as one of its members uses it; see `ports.History`."""
+    """A member's history; see `ports.History`. `namespaces` are shared by all members."""
 
     def __init__(
         self,
-        namespaces: dict[str, Namespace],
-        now: Callable[[], float],
-        require: Callable[[], None],
+        connection: MemoryConnection,
+        namespaces: dict[str, StoredNamespace],
         send: Callable[[Channel, bytes, int, int], None],
     ) -> None:
+        self._connection = connection
         self._namespaces = namespaces
-        self._now = now
-        self._require = require
         self._send = send
 
     async def keep(self, retention: Retention) -> None:
         """Keep what `retention` says from now on."""
         namespace = self._open(retention)
         if namespace.retention != retention:
-            namespace.adapt(retention)
+            namespace.change_retention(retention)
 
     async def append(self, channel: Channel, payload: bytes, retention: Retention, key: str = "") -> Position:
-        """Store `payload`, and hand it to every subscribed member's next loop turn."""
+        """Store `payload`, and give it to each subscribed member in the next turn of its loop."""
         namespace = self._open(retention)
-        offset = namespace.find(channel, key, self._now())
+        now = self._connection.now()
+        offset = namespace.find_key(channel, key, now)
         if offset is None:
-            offset, previous = namespace.store(channel, payload, key, self._now())
+            offset, previous = namespace.store(channel, payload, key, now)
             self._send(channel, payload, offset, previous)
         return Position(namespace.epoch, offset)
 
     async def position(self, channel: Channel, retention: Retention) -> Position:
-        """Return where who has everything of `channel` stands."""
+        """Return the position of a subscriber that has received all publications of `channel`."""
         namespace = self._open(retention)
-        return Position(namespace.epoch, namespace.newest(channel, self._now()))
+        return Position(namespace.epoch, namespace.newest_offset(channel, self._connection.now()))
 
     async def read(
         self,
@@ -153,12 +159,12 @@ class MemoryHistory:
         reverse: bool = False,
         bytes_max: int = sys.maxsize,
     ) -> Page:
-        """Return what is kept."""
-        return self._open(retention).read(channel, since, limit, reverse, self._now(), bytes_max)
+        """Return the page from the store."""
+        return self._open(retention).read_page(channel, since, limit, reverse, self._connection.now(), bytes_max)
 
-    def _open(self, retention: Retention) -> Namespace:
-        self._require()
+    def _open(self, retention: Retention) -> StoredNamespace:
+        self._connection.require()
         namespace = self._namespaces.get(retention.namespace)
         if namespace is None:
-            namespace = self._namespaces[retention.namespace] = Namespace(retention)
+            namespace = self._namespaces[retention.namespace] = StoredNamespace(retention)
         return namespace

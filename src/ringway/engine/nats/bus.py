@@ -12,7 +12,7 @@ from contextlib import suppress
 
 from ringway.engine.address import token
 from ringway.engine.nats.connection import ShareTap, SubjectTap, Wire
-from ringway.engine.request_handler import Work
+from ringway.engine.request_handler import RequestHandler
 from ringway.errors import EngineAway, NoAnswer
 from ringway.ports import Handler
 
@@ -57,7 +57,7 @@ class NatsServing:
 
     def __init__(self, wire: Wire, prefix: str, address: str, handler: Handler) -> None:
         self._wire = wire
-        self._work = Work(address, handler)
+        self._handler = RequestHandler(address, handler)
         self._sids = [
             wire.tap(ShareTap(f"{prefix}.call.{token(address)}", self._asked)),
             wire.tap(SubjectTap(f"{prefix}.gather.{token(address)}", self._asked)),
@@ -70,7 +70,7 @@ class NatsServing:
             with suppress(EngineAway):  # the asker has a deadline
                 self._wire.send(asker, (ANSWERED if answered else FAILED) + data)
 
-        self._work.take(payload, answer)
+        self._handler.start_request(payload, answer)
 
     async def close(self) -> None:
         """Serve the address no more; requests in work are waited for."""
@@ -80,7 +80,7 @@ class NatsServing:
         if sids and self._wire.up:
             with suppress(EngineAway):
                 await self._wire.outbox.taken()  # from then on a caller is told that nobody serves
-        await self._work.close()
+        await self._handler.close()
 
 
 class NatsBus:

@@ -27,7 +27,7 @@ from nats.aio.transport import TcpTransport
 from nats.errors import Error, ProtocolError
 from nats.protocol.parser import Parser
 
-from ringway.engine.abort import cut
+from ringway.engine.abort import abort_transport
 from ringway.engine.nats.failure import OffersNoTls
 from ringway.engine.nats.outbox import Outbox
 from ringway.engine.nats.url import PORT
@@ -351,7 +351,7 @@ class Wire(Client):
         # nats-py would wait until all that is buffered is sent, which a server that hangs never allows.
         writer = getattr(self._transport, "_io_writer", None)
         if writer is not None:
-            cut(writer.transport)
+            abort_transport(writer.transport)
 
     async def _close(self, status: int, do_cbs: bool = True) -> None:
         await super()._close(status, do_cbs)

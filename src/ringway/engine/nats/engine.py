@@ -12,6 +12,7 @@ from nats.js.errors import APIError
 
 from ringway.engine.address import check_cluster
 from ringway.engine.condition import Condition
+from ringway.engine.listeners import call_listeners
 from ringway.engine.nats.broker import NatsBroker
 from ringway.engine.nats.bus import NatsBus
 from ringway.engine.nats.connection import Wire
@@ -23,7 +24,6 @@ from ringway.engine.nats.login import login_options
 from ringway.engine.nats.registry import NatsRegistry
 from ringway.engine.nats.stream import HistorySettings
 from ringway.engine.nats.url import NatsUrl, read_url
-from ringway.engine.receiver import call_each
 from ringway.errors import EngineAway, EngineError, EngineUnsuitable
 from ringway.net import connector
 
@@ -85,7 +85,7 @@ class NatsEngine:
         self._tell()
 
     def _tell(self) -> None:
-        call_each(self.on_return)
+        call_listeners(self.on_return)
 
     async def close(self) -> None:
         """End what is served, send what was accepted, and close the connection. Idempotent."""
@@ -208,14 +208,14 @@ async def _connect_first(
 
     async def failed(error: Exception) -> None:
         if wire.options["allow_reconnect"]:  # else it is raised
-            condition.failed(explain(error, where))
+            condition.on_attempt_failed(explain(error, where))
 
     async def lost() -> None:
         if not wire.is_closed:
-            condition.lost()
+            condition.on_lost()
 
     async def returned() -> None:
-        condition.returned()
+        condition.on_returned()
         wire.returned()
 
     await wire.connect(
@@ -232,9 +232,9 @@ async def _connect_first(
         allow_reconnect=False,  # the first refusal is an answer
         dont_randomize=True,
     )
-    condition.returned()
+    condition.on_returned()
     wire.pause_s = condition.pause_s
-    wire.on_refusal = lambda text: condition.refused(text, lacks_right(text, where))
+    wire.on_refusal = lambda text: condition.on_refused(text, lacks_right(text, where))
     wire.options |= {"allow_reconnect": True, "dont_randomize": False}
 
 

@@ -52,7 +52,7 @@ class NatsHistory:
         self._prefix = prefix
         self._settings = settings
         self._condition = condition
-        self._watch = condition.watch(HISTORY)
+        self._watch = condition.watch_service(HISTORY)
         inbox = f"{prefix}.inbox.{secrets.token_hex(8)}"
         self._appends = Appends(wire, f"{inbox}.stored")
         self._inquiry = Inquiry(wire, f"{inbox}.said")
@@ -81,7 +81,7 @@ class NatsHistory:
             with self._watch:
                 offset = await append.future
         except Overdue as error:
-            self._condition.refused(HISTORY, error)
+            self._condition.on_refused(HISTORY, error)
             raise
         return Position(keeper.epoch, offset)
 

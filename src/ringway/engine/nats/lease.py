@@ -216,7 +216,7 @@ class NatsLease:
     async def _asking(self) -> AsyncIterator[KeyValue]:
         """Give the bucket, made where it is missing, and turn what NATS raises into our errors."""
         self._wire.require()
-        with self._condition.watch("leases"):
+        with self._condition.watch_service("leases"):
             try:
                 async with asyncio.timeout(3 * ANSWER_S):
                     if self._bucket is None:

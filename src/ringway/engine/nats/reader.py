@@ -113,7 +113,7 @@ class Reader:
         reached = 0
         while True:
             some, left = await self._batch(reached + 1, ALL, ALL)
-            window.add(some, before)
+            window.add_publications(some, before)
             reached = some[-1][0] if some else reached
             if not left:
                 if reached >= newest:

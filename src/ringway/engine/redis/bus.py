@@ -20,7 +20,7 @@ from ringway.engine.redis import script
 from ringway.engine.redis.command_connection import pack
 from ringway.engine.redis.connection import Wire
 from ringway.engine.redis.names import Names
-from ringway.engine.request_handler import Work
+from ringway.engine.request_handler import RequestHandler
 from ringway.errors import EngineAway, NoAnswer
 from ringway.ports import Handler
 
@@ -68,7 +68,7 @@ class RedisServing:
         self._wire = wire
         self._names = names
         self._address = address
-        self._work = Work(address, handler)
+        self._handler = RequestHandler(address, handler)
         self.name = names.of("serve", address)
         self._open = True
         wire.tap(self.name, self._asked)
@@ -81,14 +81,14 @@ class RedisServing:
             self._wire.say(inbox, b"%b\n%b%b" % (number, ANSWERED if answered else FAILED, data))
 
         if message[0] != SHARED:
-            self._work.take(request, answer)
+            self._handler.start_request(request, answer)
             return
         caller = inbox[inbox.index(b"{") + 1 : -1].decode()
         claim = self._names.of(f"claim:{caller}:{number.decode()}", self._address)
 
         def claimed(said: Any) -> None:
             if said == b"OK" and self._open:
-                self._work.take(request, answer)
+                self._handler.start_request(request, answer)
 
         with suppress(EngineAway):
             self._wire.send(claim, pack("SET", claim, 1, "NX", "PX", CLAIM_MS), claimed)
@@ -99,7 +99,7 @@ class RedisServing:
             self._open = False
             self._wire.untap(self.name)
             await self._wire.confirmed(self.name)  # from then on a caller is told that nobody serves
-        await self._work.close()
+        await self._handler.close()
 
 
 class RedisBus:

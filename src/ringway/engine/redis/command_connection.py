@@ -17,7 +17,7 @@ from typing import Any, cast
 
 import hiredis
 
-from ringway.engine.abort import cut
+from ringway.engine.abort import abort_transport
 from ringway.engine.redis.errors import is_elsewhere, refusal
 from ringway.errors import EngineAway, EngineError, Unconfirmed
 
@@ -150,7 +150,7 @@ class Link(asyncio.Protocol):
     def abort(self) -> None:
         """End the connection at once; what is not sent yet never arrives."""
         if self._transport is not None:
-            cut(self._transport)
+            abort_transport(self._transport)
             self.connection_lost(None)
 
     async def close(self, within_s: float) -> None:

@@ -127,9 +127,9 @@ class Wire:
         if isinstance(answer, hiredis.ReplyError):
             error = refusal(str(answer))
             if isinstance(error, EngineUnsuitable):
-                self.condition.refused(REPORTS, error)
+                self.condition.on_refused(REPORTS, error)
         elif self.condition.refuses and not isinstance(answer, EngineError):
-            self.condition.served(REPORTS)
+            self.condition.on_served(REPORTS)
 
     def tap(self, name: bytes, take: Take) -> None:
         """Let `take` have what is published on `name`, from now on or from when the server is there."""
@@ -193,7 +193,7 @@ class Wire:
     def _unsettle(self) -> None:
         if self._settled:
             self._settled = False
-            self.condition.lost()
+            self.condition.on_lost()
             self.on_loss()
 
     async def _keep(self) -> None:
@@ -206,7 +206,7 @@ class Wire:
                 # Whatever it was, this task must go on: without it nothing comes back.
                 self._unsettle()
                 if isinstance(error, EngineError):
-                    self.condition.failed(error)
+                    self.condition.on_attempt_failed(error)
                 else:
                     _log.exception("connecting to redis failed", engine=str(self._url))
                 self._look.set()
@@ -216,7 +216,7 @@ class Wire:
         was_away = not self._settled
         await self._establish()
         if was_away:
-            self.condition.returned()
+            self.condition.on_returned()
         self._missed = True
         self.tell_missed()
 

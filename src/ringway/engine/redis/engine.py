@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from ringway.engine.address import check_cluster, token
 from ringway.engine.condition import Condition
-from ringway.engine.receiver import call_each
+from ringway.engine.listeners import call_listeners
 from ringway.engine.redis.broker import RedisBroker
 from ringway.engine.redis.bus import RedisBus
 from ringway.engine.redis.connection import Wire
@@ -48,7 +48,7 @@ class RedisEngine:
 
     def _returned(self) -> None:
         self.registry.returned()
-        call_each(self.on_return)
+        call_listeners(self.on_return)
 
     async def close(self) -> None:
         """End what is served, wait for the answers that are due, and close the connections. Idempotent."""

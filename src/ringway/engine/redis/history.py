@@ -57,7 +57,7 @@ class RedisHistory:
         self._wire = wire
         self._names = names
         self._pending = 0
-        self._watch = wire.condition.watch("history")
+        self._watch = wire.condition.watch_service("history")
 
     async def keep(self, retention: Retention) -> None:
         """Nothing needs to be made; each request says what is to be kept. Raise `EngineAway`."""

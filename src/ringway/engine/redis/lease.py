@@ -80,7 +80,7 @@ class RedisLease:
 
     async def _ask(self, key: bytes, command: bytes) -> Any:
         try:
-            with self._wire.condition.watch("leases"):
+            with self._wire.condition.watch_service("leases"):
                 async with asyncio.timeout(ANSWER_S):
                     return await self._wire.ask(key, command)
         except TimeoutError:

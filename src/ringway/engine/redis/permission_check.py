@@ -69,4 +69,4 @@ async def _allowed(wire: Wire, channel: bytes, command: bytes) -> None:
     except EngineUnsuitable as error:
         if not any(code in str(error) for code in FULL):
             raise
-        wire.condition.refused("history", error)
+        wire.condition.on_refused("history", error)

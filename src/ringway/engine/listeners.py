@@ -1,0 +1,16 @@
+"""Listeners of an engine's return, called so that a fault in a listener has no effect on the others."""
+
+from collections.abc import Callable, Iterable
+
+import structlog
+
+_log = structlog.get_logger()
+
+
+def call_listeners(listeners: Iterable[Callable[[], None]]) -> None:
+    """Call each of `listeners`. An exception in a listener is logged, and reaches neither the others nor the caller."""
+    for listener in listeners:
+        try:
+            listener()
+        except Exception:
+            _log.exception("a listener of the engine's return failed")
