@@ -18,7 +18,6 @@ from ringway.gateway.cluster.probe import Probes
 from ringway.gateway.config.gateway import GatewayConfig
 from ringway.gateway.http.address_limits import AddressLimits
 from ringway.gateway.http.connection import Visitor
-from ringway.gateway.http.lingering_close import Farewells
 from ringway.gateway.http.router import Door
 from ringway.gateway.http.static import Pages
 from ringway.gateway.placement.affinity import Affinity
@@ -28,6 +27,7 @@ from ringway.gateway.proxy.addresses import Reach
 from ringway.gateway.proxy.opener import Opener
 from ringway.gateway.proxy.relays import Relays
 from ringway.gateway.stats import Stats
+from ringway.net.lingering_close import LingeringCloses
 from ringway.net.listening import Listening, listen
 from ringway.net.liveness import watch_peers_of
 from ringway.net.unsent import bound_unsent
@@ -75,16 +75,16 @@ class Gateway:
         relays_max = min(config.relays_max or UNLIMITED, max(1, files.stay // 2))
         trusted = read_networks(config.trusted_proxies)
         limits = AddressLimits(config, trusted, self.stats, clock)
-        farewells = Farewells(config.linger_s)
+        lingering = LingeringCloses(config.linger_s)
         placer = Placer(directory.view, steering, mint, self.stats, clock, rng, wall, config, limits)
         affinity = Affinity(steering, trusted)
         reach = Reach(config)
         opener = Opener(placer, reach, self.stats, reopen, hosts)
-        self._relays = Relays(config, placer, affinity, opener, self.stats, relays_max, rng, limits, farewells)
+        self._relays = Relays(config, placer, affinity, opener, self.stats, relays_max, rng, limits, lingering)
         discovery = Discovery(placer, affinity, config.allowed_origins)
         pages = Pages(config.pages)
         self._door = Door(
-            config, directory, discovery, self._relays, pages, self.stats, clock, limits, files, farewells
+            config, directory, discovery, self._relays, pages, self.stats, clock, limits, files, lingering
         )
         directory.listen(self._relays.on_event)
         probes = Probes(directory.view, steering, reach, self.stats, rng, clock, config.probe_interval_s)

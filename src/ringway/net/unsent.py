@@ -1,11 +1,16 @@
-"""Unsent bytes of TCP sockets: how many the kernel takes beside those that are on their way to the peer.
+"""Unsent bytes of TCP sockets: how many there are, and how many of them the kernel takes.
 
-Without a bound it takes megabytes for a peer that does not read (`tcp_wmem`), beside what a program counts. With one
-(`TCP_NOTSENT_LOWAT`, tcp(7)) it takes little more than it can send, and a quick peer is sent to as fast as ever. Linux
-and macOS have it. Sockets that are accepted inherit it from the one that listens.
+Without a bound the kernel takes megabytes for a peer that does not read (`tcp_wmem`), beside what a program counts.
+With a bound (`TCP_NOTSENT_LOWAT`, tcp(7)) it takes little more than it can send, and a quick peer is sent to as fast as
+ever. Linux and macOS have it. Sockets that are accepted inherit it from the one that listens.
 """
 
+import array
+import asyncio
+import fcntl
 import socket
+import sys
+import termios
 from typing import Any
 
 _OPTION: int | None = getattr(socket, "TCP_NOTSENT_LOWAT", None)
@@ -16,3 +21,21 @@ def bound_unsent(sock: Any, bytes_max: int) -> None:
     loop's view of one. Where the system knows no such bound, nothing is done."""
     if _OPTION is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
         sock.setsockopt(socket.IPPROTO_TCP, _OPTION, bytes_max)
+
+
+def unsent_bytes(transport: asyncio.Transport) -> int:
+    """Return how many bytes were written to `transport` and are not known to have arrived.
+
+    They are in the transport's buffer, and in the kernel's until the peer acknowledges them. The second number is known
+    on Linux alone (SIOCOUTQ, tcp(7)), while the transport is open; elsewhere only the transport's buffer counts.
+    """
+    waiting = transport.get_write_buffer_size()
+    sock = transport.get_extra_info("socket")
+    if sock is None or transport.is_closing() or not sys.platform.startswith("linux"):
+        return waiting
+    size = array.array("i", [0])
+    try:
+        fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, size)
+    except OSError:
+        return waiting
+    return waiting + size[0]

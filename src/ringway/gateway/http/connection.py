@@ -103,7 +103,7 @@ class Visitor(asyncio.Protocol):
         self.transport.write(answer_to(head.method, answer))
         if not head.keep_alive:
             self._leave()
-            self._door.farewells.say(self.transport, b"")
+            self._door.lingering.close_after(self.transport, b"")
         return head.keep_alive
 
     def _upgrade(self, head: RequestHead, reader: HeadReader) -> None:
@@ -119,7 +119,7 @@ class Visitor(asyncio.Protocol):
         """Answer a request of `method` with `error` and end the connection: nothing that follows can be trusted."""
         self._door.count(error.status)
         self._leave()
-        self._door.farewells.say(self.transport, answer_to(method, error_response(error, close=True)))
+        self._door.lingering.close_after(self.transport, answer_to(method, error_response(error, close=True)))
 
     def expire(self) -> None:
         """End the connection because its time has passed: with an answer where a head had begun."""

@@ -11,11 +11,11 @@ from ringway.errors import UpgradeError
 from ringway.gateway.cluster.directory import Directory
 from ringway.gateway.config.gateway import GatewayConfig
 from ringway.gateway.http.address_limits import AddressLimits
-from ringway.gateway.http.lingering_close import Farewells
 from ringway.gateway.http.static import Pages
 from ringway.gateway.placement.discovery import Discovery
 from ringway.gateway.proxy.relays import Relays
 from ringway.gateway.stats import Stats
+from ringway.net.lingering_close import LingeringCloses
 from ringway.protocol.forwarded import is_trusted, read_networks
 from ringway.protocol.head import ALLOWED, HeadReader, RequestHead
 from ringway.protocol.host import host_at, host_known, read_hosts, unknown_host
@@ -30,7 +30,7 @@ _OWN = frozenset({"/gateway", "/healthz", "/readyz"})
 _HEALTHY = response(200, b'{"status":"ok"}', ("Cache-Control", "no-store"))
 _HEALTHY_CLOSE = response(200, b'{"status":"ok"}', ("Cache-Control", "no-store"), close=True)
 
-FAREWELLS_MAX = 4096
+LINGERING_MAX = 4096
 """Connections that are being told at one time why they are refused; fewer where open files are few."""
 
 EVICTIONS_MAX = 2
@@ -51,9 +51,9 @@ class Door:
         clock: Callable[[], float],
         limits: AddressLimits,
         files: FileBudget,
-        farewells: Farewells,
+        lingering: LingeringCloses,
     ) -> None:
-        self.farewells = farewells
+        self.lingering = lingering
         self._limits = limits
         self._files = files
         self._config = config
@@ -88,7 +88,7 @@ class Door:
         room = self._files.pending_max(self._relays.files, self._config.heads_pending_max)
         address = self._limits.peer(visitor.transport)
         for _ in range(EVICTIONS_MAX):
-            if len(self._visitors) + len(self.farewells) < room:
+            if len(self._visitors) + len(self.lingering) < room:
                 break
             if not self._evict(room, address):
                 self._turn_away(visitor)
@@ -99,7 +99,7 @@ class Door:
 
     def _evict(self, room: int, newcomer: str) -> bool:
         """Close one connection, so that another can come; return whether there was one."""
-        if 2 * len(self.farewells) > room and self.farewells.cut_oldest():
+        if 2 * len(self.lingering) > room and self.lingering.cut_oldest():
             return True
         victim = self._visitors.victim(self._sweeps[0], newcomer) or next(iter(self._spoken), None)
         if victim is None:
@@ -114,8 +114,8 @@ class Door:
         self._stats.evicted += 1
         files = self._files
         spare = files.files - files.own - self._relays.files - len(self._visitors)
-        if len(self.farewells) >= max(files.new // 2, min(FAREWELLS_MAX, spare)):
-            self.farewells.cut_oldest()
+        if len(self.lingering) >= max(files.new // 2, min(LINGERING_MAX, spare)):
+            self.lingering.cut_oldest()
         pause_s = str(2 + self._stats.evicted % 8)  # not all at one moment
         visitor.refuse(
             UpgradeError(503, "too many connections come at once; come again later", (("Retry-After", pause_s),))
@@ -155,7 +155,7 @@ class Door:
         for visitor in self._visitors:
             self.exit(visitor)
             visitor.transport.abort()
-        self.farewells.close()
+        self.lingering.abort()
 
     def count(self, status: int) -> None:
         """Count a response that was made elsewhere."""

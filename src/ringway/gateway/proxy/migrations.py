@@ -15,11 +15,11 @@ from ringway.gateway.config.gateway import GatewayConfig
 from ringway.gateway.http.address_limits import AddressLimits
 from ringway.gateway.placement.placer import Place, Placer
 from ringway.gateway.proxy.opener import Opener, Refusal
-from ringway.gateway.proxy.parting import Partings
 from ringway.gateway.proxy.relay import Tunnel
 from ringway.gateway.proxy.table import Berths
 from ringway.gateway.proxy.upstream import Answer, Unreachable
 from ringway.gateway.stats import Stats
+from ringway.net.lingering_close import LingeringCloses
 from ringway.protocol.move import Move
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Transfers:
         self._berths = berths
         self._stats = stats
         self._rng = rng
-        self._partings = Partings(config.move_deadline_s)
+        self._left = LingeringCloses(config.move_deadline_s, extends=True)  # connections to nodes
         self._tasks: dict[Tunnel, asyncio.Task[None]] = {}
 
     async def stop(self) -> None:
@@ -63,7 +63,7 @@ class Transfers:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        self._partings.abort()
+        self._left.abort()
 
     # The keeper of tunnels.
 
@@ -85,7 +85,7 @@ class Transfers:
 
     def part(self, transport: asyncio.Transport, last: bytes) -> None:
         """Take a connection over whose node was left."""
-        self._partings.part(transport, last)
+        self._left.close_after(transport, last, end=False)
 
     def over(self, tunnel: Tunnel) -> None:
         """Forget a tunnel that has ended."""

@@ -31,12 +31,12 @@ from ringway.core.migration import State as Stage
 from ringway.errors import ProtocolError
 from ringway.gateway.cluster.backends import OnMove
 from ringway.gateway.config.gateway import GatewayConfig
-from ringway.gateway.deadline import Deadline
 from ringway.gateway.proxy.migration import Crossing
 from ringway.gateway.proxy.relay_end import Side
 from ringway.gateway.proxy.upgrade_request import Wish
 from ringway.gateway.proxy.upstream import Answer
 from ringway.gateway.stats import Stats
+from ringway.net.deadline import Deadline
 from ringway.net.half_close import end_stream
 from ringway.protocol.close import GOING_AWAY, PROTOCOL_ERROR, SERVICE_RESTART
 from ringway.protocol.closing import Action, Event, State

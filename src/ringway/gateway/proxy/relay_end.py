@@ -10,8 +10,9 @@ to the rest of one read, since its writer is stopped as soon as anything waits.
 import asyncio
 from typing import TYPE_CHECKING
 
-from ringway.gateway.deadline import unsent_bytes
 from ringway.net.half_close import end_stream
+from ringway.net.lingering_close import LingeringClose
+from ringway.net.unsent import unsent_bytes
 from ringway.protocol.closing import TABLE, Action, Event, State
 from ringway.protocol.frame import WHOLE_MESSAGES, FrameTracker
 
@@ -112,7 +113,7 @@ class Side(asyncio.Protocol):
         if self.ended or done or not transport.can_write_eof():
             transport.close()
             return
-        transport.set_protocol(Discard(self))
+        LingeringClose(transport, self._lingered)
         if not self.finished:
             self.finished = True
             end_stream(transport)
@@ -156,23 +157,7 @@ class Side(asyncio.Protocol):
             self.tunnel.ended(self, action)
         self.tunnel.side_lost()
 
-
-class Discard(asyncio.Protocol):
-    """Takes over a side that was told goodbye: what still comes is dropped, and its end is waited for."""
-
-    __slots__ = ("_side",)
-
-    def __init__(self, side: Side) -> None:
-        self._side = side
-
-    def data_received(self, data: bytes) -> None:
-        """Drop it."""
-
-    def eof_received(self) -> bool:
-        """Close the transport, after what is left to be written."""
-        return False
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Take note that the connection is over."""
-        self._side.on(Event.LOST)
-        self._side.tunnel.side_lost()
+    def _lingered(self, closing: LingeringClose) -> None:
+        """Take note that the connection is over, after it was told goodbye."""
+        self.on(Event.LOST)
+        self.tunnel.side_lost()

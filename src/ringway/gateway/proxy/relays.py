@@ -11,7 +11,6 @@ from ringway.errors import NoNode, UpgradeError
 from ringway.gateway.cluster.backends import OnMove
 from ringway.gateway.config.gateway import GatewayConfig
 from ringway.gateway.http.address_limits import AddressLimits
-from ringway.gateway.http.lingering_close import Farewells
 from ringway.gateway.placement.affinity import Affinity
 from ringway.gateway.placement.placer import Place, Placer
 from ringway.gateway.proxy.migrations import Transfers
@@ -22,6 +21,7 @@ from ringway.gateway.proxy.table import Berths
 from ringway.gateway.proxy.upgrade_request import Wish
 from ringway.gateway.proxy.upstream import Answer, Unreachable
 from ringway.gateway.stats import Stats
+from ringway.net.lingering_close import LingeringCloses
 from ringway.protocol.close import GOING_AWAY, SERVICE_RESTART
 from ringway.protocol.head import RequestHead
 from ringway.protocol.response import carried, error_response, no_node
@@ -52,7 +52,7 @@ class Relays:
         relays_max: int,
         rng: "Random",
         limits: AddressLimits,
-        farewells: Farewells,
+        lingering: LingeringCloses,
     ) -> None:
         self._config = config
         self._placer = placer
@@ -62,7 +62,7 @@ class Relays:
         self._opener = opener
         self._rng = rng
         self._limits = limits
-        self._farewells_of_clients = farewells
+        self._lingering = lingering
         self._berths = Berths(placer.view, counts=not placer.tickets)
         self._transfers = Transfers(config, placer, opener, self._berths, stats, rng, limits)
         self._opening: set[asyncio.Task[None]] = set()
@@ -240,7 +240,7 @@ class Relays:
         self._stats.responses[status] += 1
         if client.is_closing():
             return
-        self._farewells_of_clients.say(client, whole)
+        self._lingering.close_after(client, whole)
 
 
 def _cause(error: UpgradeError) -> str:

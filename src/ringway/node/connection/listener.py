@@ -16,7 +16,7 @@ from ringway.core.files import FileBudget
 from ringway.core.pending import Pending
 from ringway.framing import FramingProtocol
 from ringway.net import listening
-from ringway.net.half_close import end_stream
+from ringway.net.lingering_close import LingeringCloses
 from ringway.net.unsent import bound_unsent
 from ringway.node.connection.handshake import Handshake, Welcome
 from ringway.node.connection.latency import Latency
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 READ_BUFFER_BYTES = 2048
 """picows' minimum; it grows with what comes, and most clients send little."""
 
-FAREWELLS_MAX = 4096
+LINGERING_MAX = 4096
 """Sockets that are being told at one time why they are refused; fewer where open files are few."""
 
-FAREWELL_S = 2.0
+LINGER_S = 2.0
 """How long one of them may take to hear it."""
 
 _BODY = b'{"error":"too many handshakes are under way; come again later"}'
@@ -49,14 +49,13 @@ class Gate:
 
     Overflow rule: above twice `pending_max`, or above what open files allow, a socket that has said nothing is closed
     for each that is accepted (`core.pending` says which). Where none has had the time to, there is a crowd: those of
-    the address that makes it are told 503 as they are accepted, and closed when they have taken it (`_Farewell`).
+    the address that makes it are told 503 as they are accepted, and closed by `net.lingering_close`.
     Of these there are only so many; for want of room the one is cut that was told first.
     """
 
     __slots__ = (
         "_answering",
         "_clock",
-        "_farewells",
         "_files",
         "_opening",
         "_opening_max",
@@ -64,6 +63,7 @@ class Gate:
         "_staying",
         "_ticks",
         "latency",
+        "lingering",
         "opened",
     )  # fmt: skip
 
@@ -80,7 +80,7 @@ class Gate:
         self._clock = clock
         self.latency = Latency(clock())  # from accepting a socket to answering 101
         self.opened = 0  # sockets so far
-        self._farewells: dict[_Farewell, None] = {}
+        self.lingering = LingeringCloses(LINGER_S)
         self._opening_max = 2 * pending_max
         self._files = files
         self._staying = staying
@@ -98,8 +98,7 @@ class Gate:
         """Cut all handshakes that are under way, and who is being told that there is no room."""
         for protocol in (*self._opening, *self._answering):
             protocol.abort()
-        for farewell in list(self._farewells):
-            farewell.transport.abort()
+        self.lingering.abort()
 
     @property
     def opening(self) -> int:
@@ -109,7 +108,7 @@ class Gate:
     def accepted(self, handshake: Handshake, address: str) -> bool:
         """Count a new socket; False where there is no room for it."""
         self.opened += 1
-        files = self._staying() + len(self._farewells)
+        files = self._staying() + len(self.lingering)
         if self.opening >= self._files.pending_max(files, self._opening_max) and not self.make_room(address):
             self._stats.shed += 1
             return False
@@ -140,12 +139,9 @@ class Gate:
         """Send a socket its last `answer`; it is closed when it has heard it."""
         files = self._files
         free = files.files - files.own - self._staying() - self.opening
-        if len(self._farewells) >= min(FAREWELLS_MAX, max(files.new // 2, free)):
-            next(iter(self._farewells)).cut()
-        farewell = _Farewell(transport, self._farewells)
-        transport.set_protocol(farewell)
-        transport.write(answer)
-        end_stream(transport)
+        if len(self.lingering) >= min(LINGERING_MAX, max(files.new // 2, free)):
+            self.lingering.cut_oldest()
+        self.lingering.close_after(transport, answer)
 
     def handed_over(self, handshake: Handshake, protocol: FramingProtocol) -> None:
         """Count `protocol` from now on in place of `handshake`, whose connection it takes over."""
@@ -166,35 +162,6 @@ class Gate:
 
 
 _Opening: TypeAlias = Handshake | FramingProtocol
-
-
-class _Farewell(asyncio.Protocol):
-    """Takes what a socket still sends after it was refused: closing with unread input would reset it."""
-
-    __slots__ = ("_all", "_timer", "transport")
-
-    def __init__(self, transport: asyncio.Transport, all_: "dict[_Farewell, None]") -> None:
-        self.transport = transport
-        self._all = all_
-        all_[self] = None
-        self._timer = asyncio.get_running_loop().call_later(FAREWELL_S, transport.abort)
-
-    def data_received(self, data: bytes) -> None:
-        """Drop it."""
-
-    def eof_received(self) -> bool:
-        """Take the end of the peer's stream."""
-        return False
-
-    def cut(self) -> None:
-        """End it now."""
-        self._all.pop(self, None)
-        self.transport.abort()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Forget it."""
-        self._timer.cancel()
-        self._all.pop(self, None)
 
 
 class _Protocol(FramingProtocol):

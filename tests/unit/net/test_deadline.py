@@ -3,7 +3,8 @@
 import asyncio
 from typing import cast
 
-from ringway.gateway.deadline import Deadline, unsent_bytes
+from ringway.net.deadline import Deadline
+from ringway.net.unsent import unsent_bytes
 
 
 class Line:
