@@ -15,7 +15,7 @@ from ringway.core.steering import Steering
 from ringway.engine.memory.engine import MemoryHub
 from ringway.gateway import Directory, Gateway, GatewayConfig
 from ringway.protocol.report import Report, encode_report
-from ringway.protocol.ticket import Mint
+from ringway.protocol.ticket import TicketSigner
 from ringway.types import Incarnation, Issuer, NodeName, Role
 
 
@@ -50,7 +50,7 @@ async def main(port: int, count: int, policy: str) -> None:
         GatewayConfig(port=port, address_asks_per_s=0.0, address_share=1.0),
         directory,
         Steering(policy, b"bench"),
-        Mint(b"bench"),
+        TicketSigner(b"bench"),
         rng,
     )
     await gateway.start()

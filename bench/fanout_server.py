@@ -29,7 +29,7 @@ from ringway.node import ChannelNode, NodeConfig
 from ringway.protocol.codec import encode_pushes
 from ringway.protocol.envelope import PUBLICATION, Origin, body_of
 from ringway.protocol.frame import TEXT, server_frame
-from ringway.protocol.ticket import Mint
+from ringway.protocol.ticket import TicketSigner
 from ringway.types import Channel, Incarnation, NodeName
 
 CHANNEL = Channel("bench")
@@ -60,8 +60,8 @@ class Node:
         config = NodeConfig(
             ping_interval_s=3600, shed_handshakes=False, allowed_hosts=("*",), namespaces=("default:history_size=100",)
         )
-        mint = Mint(b"bench")
-        self._node = ChannelNode(config, NodeName("n1"), Incarnation("00000001"), engine, mint, rng=Latest())
+        signer = TicketSigner(b"bench")
+        self._node = ChannelNode(config, NodeName("n1"), Incarnation("00000001"), engine, signer, rng=Latest())
         await self._node.start()
         deliver = engine.broker._deliver
         assert deliver is not None

@@ -13,14 +13,14 @@ import uvloop
 
 from ringway.engine.nats.engine import open_nats
 from ringway.node import ChannelNode, NodeConfig
-from ringway.protocol.ticket import Mint
+from ringway.protocol.ticket import TicketSigner
 from ringway.types import Incarnation, NodeName
 
 
 async def serve(url: str) -> None:
     engine = await open_nats(url, name="n1")
     config = NodeConfig(shed_handshakes=False, allowed_hosts=("*",))
-    node = ChannelNode(config, NodeName("n1"), Incarnation("00000001"), engine, Mint(b"bench"))
+    node = ChannelNode(config, NodeName("n1"), Incarnation("00000001"), engine, TicketSigner(b"bench"))
     await node.start()
     gc.collect()
     print(node.port, flush=True)

@@ -196,8 +196,8 @@ MUTANTS = (
         (
             Edit(
                 "core/handover.py",
-                "(Donor.CLOSING, Seen.SETTLED): (Donor.SETTLED, Deed.NOTHING)",
-                "(Donor.CLOSING, Seen.SETTLED): (Donor.COMMITTING, Deed.COMMIT)",
+                "(DonorState.CLOSING, DonorEvent.SETTLED): (DonorState.SETTLED, DonorAction.NOTHING)",
+                "(DonorState.CLOSING, DonorEvent.SETTLED): (DonorState.COMMITTING, DonorAction.COMMIT)",
             ),
         ),
         FROM_FAR,
@@ -267,15 +267,15 @@ MUTANTS = (
         (
             Edit(
                 "member/admission.py",
-                "            self._spent.spend(nonce, now)\n",
-                "            if not resumes:\n                self._spent.spend(nonce, now)\n",
+                "            self._nonces.spend(nonce, now)\n",
+                "            if not resumes:\n                self._nonces.spend(nonce, now)\n",
             ),
             Edit(
                 "core/handover.py",
-                "    (Target.WAITING, Heard.COMMIT): (Target.SERVED, Step.SERVE),\n",
-                "    (Target.WAITING, Heard.COMMIT): (Target.SERVED, Step.SERVE),\n"
-                "    (Target.SERVED, Heard.CLIENT): (Target.SERVED, Step.SERVE),\n"
-                "    (Target.SERVED, Heard.EXPIRED): (Target.OVER, Step.RELEASE),\n",
+                "    (TargetState.WAITING, TargetEvent.COMMIT): (TargetState.SERVED, TargetAction.SERVE),\n",
+                "    (TargetState.WAITING, TargetEvent.COMMIT): (TargetState.SERVED, TargetAction.SERVE),\n"
+                "    (TargetState.SERVED, TargetEvent.CLIENT): (TargetState.SERVED, TargetAction.SERVE),\n"
+                "    (TargetState.SERVED, TargetEvent.EXPIRED): (TargetState.OVER, TargetAction.RELEASE),\n",
             ),
             Edit(
                 "node/sessions/target.py",
@@ -310,8 +310,8 @@ MUTANTS = (
         (
             Edit(
                 "gateway/proxy/migration.py",
-                "            case Action.ANSWER:\n                tunnel.client.stop()\n",
-                "            case Action.ANSWER:\n",
+                "            case MigrationAction.ANSWER:\n                tunnel.client.stop()\n",
+                "            case MigrationAction.ANSWER:\n",
             ),
             Edit(
                 "gateway/proxy/migration.py",

@@ -9,7 +9,7 @@ from typing import Self
 from ringway.app.engine import EngineConfig, open_engine
 from ringway.app.state import find_running
 from ringway.ports import Engine
-from ringway.protocol.order import Done, MoveOrder, decode_node_answer, encode, node_address
+from ringway.protocol.order import MoveOrder, NodeConsent, decode_node_answer, encode, node_address
 from ringway.types import NodeName
 from support.system import System
 
@@ -47,5 +47,5 @@ class Orders:
         request = encode(MoveOrder(fence=FENCE, target=NodeName(target), count=count, within_s=within_s))
         raw = await self._engine.bus.call(node_address(NodeName(donor)), request, timeout_s=10)
         answer = decode_node_answer(raw)
-        if not isinstance(answer, Done):
+        if not isinstance(answer, NodeConsent):
             raise RuntimeError(f"{donor} refused to move {count} to {target}: {answer.why}")  # noqa: TRY004

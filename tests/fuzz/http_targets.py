@@ -10,8 +10,8 @@ from ringway.collect.collector import CollectFailed
 from ringway.collect.document import _read_document, number_at
 from ringway.collect.prometheus import sample_in
 from ringway.core.custom.agent import Advice, parse_line
-from ringway.core.placement.asked import Asked
-from ringway.core.placement.key import KEY_BYTES_MAX, Keys
+from ringway.core.placement.key import KEY_BYTES_MAX, KeyReader
+from ringway.core.placement.key_source import KeySource
 from ringway.errors import ProtocolError, UpgradeError
 from ringway.gateway.placement.query import Query
 from ringway.gateway.proxy.upstream import Answer, Limits, _Handshake
@@ -26,7 +26,7 @@ ALLOWED = read_origins(["https://app.example", "https://*.wild.example", "capaci
 HOSTS = read_hosts(["app.example", "*.wild.example"])
 LIMITS = Limits(connect_deadline_s=1, answer_deadline_s=1, head_bytes_max=2048, headers_max=16, body_bytes_max=256)
 KEYS = [
-    Keys(text, b"a secret of tests")
+    KeyReader(text, b"a secret of tests")
     for text in ("ip", "ip/24/56", "ip:port", "host", "path", "query.room", "header.x-room", "cookie.room", "user")
 ]
 
@@ -79,7 +79,7 @@ def _read(head: RequestHead) -> None:
     origins_at(origin or "")
     query = Query(head.query)
     query.for_node(query.key, query.ticket)
-    asked = Asked(client.ip, 1, client.host, head.path, head.query, head.headers)
+    asked = KeySource(client.ip, 1, client.host, head.path, head.query, head.headers)
     for keys in KEYS:
         key = keys.read(asked)
         assert key is None or len(key) <= KEY_BYTES_MAX

@@ -27,13 +27,13 @@ from ringway.protocol.order import (
 from ringway.protocol.presence import decode_answer as decode_presence_answer
 from ringway.protocol.presence import decode_question
 from ringway.protocol.report import decode_report
-from ringway.protocol.ticket import Mint
+from ringway.protocol.ticket import TicketSigner
 from ringway.types import NodeName
 
 MESSAGE_BYTES_MAX = 1024
 NOW = 1_800_000_000.0
 NODE = NodeName("node-1")
-MINT = Mint(b"a secret of tests")
+SIGNER = TicketSigner(b"a secret of tests")
 
 MEMBERS: tuple[Callable[[bytes], object], ...] = (
     decode_report,
@@ -147,7 +147,7 @@ def tickets(data: bytes) -> None:
     """A ticket, and a move that carries one: nothing that was not issued is admitted."""
     text = data.decode("latin-1")
     try:
-        MINT.check(text, NODE, NOW)
+        SIGNER.check(text, NODE, NOW)
     except TicketError:
         pass
     else:

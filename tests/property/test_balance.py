@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ringway.core.balance.config import BalanceConfig
-from ringway.core.balance.pace import Limits, Pacer, moves_per_s
-from ringway.core.balance.plan import Plan, Quota, Standing, fair_shares, plan_by_key, plan_by_load
+from ringway.core.balance.pace import MoveLimits, Pacer, moves_per_s
+from ringway.core.balance.plan import NodeSnapshot, Plan, Quota, fair_shares, plan_by_key, plan_by_load
 from ringway.core.load import LoadView
 from ringway.core.placement import TwoChoices
 from ringway.types import NodeName
@@ -23,14 +23,14 @@ CONFIG = BalanceConfig()
 
 
 @st.composite
-def clusters(draw: st.DrawFn, nodes_max: int = 6, load_max: int = 400) -> list[Standing]:
+def clusters(draw: st.DrawFn, nodes_max: int = 6, load_max: int = 400) -> list[NodeSnapshot]:
     """Some nodes, of which the first is active; places and handshakes may make a load more than can be moved."""
     count = draw(st.integers(1, nodes_max))
     nodes = []
     for index in range(count):
         load = draw(st.integers(0, load_max))
         nodes.append(
-            Standing(
+            NodeSnapshot(
                 name=name(index),
                 weight=float(draw(st.integers(1, 8))),
                 load=load,
@@ -41,7 +41,7 @@ def clusters(draw: st.DrawFn, nodes_max: int = 6, load_max: int = 400) -> list[S
     return nodes
 
 
-def applied(nodes: Sequence[Standing], plan: Plan) -> list[Standing]:
+def applied(nodes: Sequence[NodeSnapshot], plan: Plan) -> list[NodeSnapshot]:
     """The nodes after every move of `plan`."""
     change: Counter[NodeName] = Counter()
     for quota in plan.quotas:
@@ -52,13 +52,13 @@ def applied(nodes: Sequence[Standing], plan: Plan) -> list[Standing]:
     ]
 
 
-def shares(nodes: Sequence[Standing]) -> dict[NodeName, Fraction]:
+def shares(nodes: Sequence[NodeSnapshot]) -> dict[NodeName, Fraction]:
     total = sum(node.load for node in nodes)
     weight = sum(int(node.weight) for node in nodes if node.active)
     return {node.name: Fraction(total * int(node.weight), weight) if node.active else Fraction(0) for node in nodes}
 
 
-def fewest_moves(nodes: Sequence[Standing]) -> int:
+def fewest_moves(nodes: Sequence[NodeSnapshot]) -> int:
     """Try every way to round the shares; count what is above them. Slow, and nothing like the planner."""
     total = sum(node.load for node in nodes)
     options = [
@@ -73,19 +73,19 @@ def fewest_moves(nodes: Sequence[Standing]) -> int:
 
 
 @given(clusters())
-def test_a_plan_is_the_fewest_moves_that_balance(nodes: list[Standing]) -> None:
+def test_a_plan_is_the_fewest_moves_that_balance(nodes: list[NodeSnapshot]) -> None:
     assert plan_by_load(nodes, CONFIG, until=0.0).moves == fewest_moves(nodes)
 
 
 @given(clusters(nodes_max=30))
-def test_after_a_plan_every_node_is_within_one_connection_of_its_share(nodes: list[Standing]) -> None:
+def test_after_a_plan_every_node_is_within_one_connection_of_its_share(nodes: list[NodeSnapshot]) -> None:
     fair = shares(nodes)
     for node in applied(nodes, plan_by_load(nodes, CONFIG, until=0.0)):
         assert abs(node.load - fair[node.name]) <= 1 if node.active else node.load == 0
 
 
 @given(clusters(nodes_max=30), st.booleans())
-def test_no_node_both_gives_and_takes_and_pairs_are_few(nodes: list[Standing], within_band: bool) -> None:
+def test_no_node_both_gives_and_takes_and_pairs_are_few(nodes: list[NodeSnapshot], within_band: bool) -> None:
     plan = plan_by_load(nodes, CONFIG, until=0.0 if within_band else None)
     donors = {quota.donor for quota in plan.quotas}
     targets = {quota.target for quota in plan.quotas}
@@ -97,7 +97,7 @@ def test_no_node_both_gives_and_takes_and_pairs_are_few(nodes: list[Standing], w
 
 
 @given(clusters(nodes_max=30), st.booleans())
-def test_a_plan_carried_out_leaves_nothing_to_plan(nodes: list[Standing], within_band: bool) -> None:
+def test_a_plan_carried_out_leaves_nothing_to_plan(nodes: list[NodeSnapshot], within_band: bool) -> None:
     after = applied(nodes, plan_by_load(nodes, CONFIG, until=0.0 if within_band else None))
     if within_band:
         assert plan_by_load(after, CONFIG, until=0.0).quotas == ()
@@ -105,7 +105,7 @@ def test_a_plan_carried_out_leaves_nothing_to_plan(nodes: list[Standing], within
 
 
 @given(clusters(nodes_max=10), st.data())
-def test_a_plan_carried_out_in_part_never_overshoots(nodes: list[Standing], data: st.DataObject) -> None:
+def test_a_plan_carried_out_in_part_never_overshoots(nodes: list[NodeSnapshot], data: st.DataObject) -> None:
     """What is planned next goes on in the same direction: no target of before gives, no donor takes."""
     plan = plan_by_load(nodes, CONFIG, until=0.0)
     done = [replace(quota, count=data.draw(st.integers(0, quota.count))) for quota in plan.quotas]
@@ -116,7 +116,7 @@ def test_a_plan_carried_out_in_part_never_overshoots(nodes: list[Standing], data
 
 
 @given(clusters(nodes_max=10), st.data())
-def test_places_counted_twice_send_nobody_back(nodes: list[Standing], data: st.DataObject) -> None:
+def test_places_counted_twice_send_nobody_back(nodes: list[NodeSnapshot], data: st.DataObject) -> None:
     """Loads above what a node holds (arrivals whose donor has not heard of them) never make it a donor."""
     balanced = applied(nodes, plan_by_load(nodes, CONFIG, until=0.0))
     seen = [replace(node, load=node.load + data.draw(st.integers(0, 200))) for node in balanced]
@@ -133,7 +133,7 @@ def test_nothing_is_planned_inside_the_dead_band(count: int, fair: int, data: st
     loads.append(fair * count - sum(loads))  # the last one makes the average right, if it can
     if not abs(loads[-1] - fair) <= off:
         return
-    nodes = [Standing(name(index), 1.0, load, load, True) for index, load in enumerate(loads)]
+    nodes = [NodeSnapshot(name(index), 1.0, load, load, True) for index, load in enumerate(loads)]
     assert plan_by_load(nodes, CONFIG).quotas == ()
 
 
@@ -152,7 +152,7 @@ def test_every_misplaced_key_is_planned_once(counted: dict[NodeName, dict[NodeNa
 
 
 @st.composite
-def limited(draw: st.DrawFn) -> list[Standing]:
+def limited(draw: st.DrawFn) -> list[NodeSnapshot]:
     """Nodes with rooms, zones, weights of zero, and clients that stay for now."""
     nodes = draw(clusters(nodes_max=8, load_max=60))
     return [
@@ -171,7 +171,7 @@ untils = st.sampled_from([None, 0.0, 0.03])
 
 
 @given(limited(), untils)
-def test_nobody_gives_more_than_may_move_or_gets_more_than_it_may_hold(nodes: list[Standing], until: float) -> None:
+def test_nobody_gives_more_than_may_move_or_gets_more_than_it_may_hold(nodes: list[NodeSnapshot], until: float) -> None:
     plan = plan_by_load(nodes, CONFIG, until=until)
     given_, taken = Counter[NodeName](), Counter[NodeName]()
     for quota in plan.quotas:
@@ -186,7 +186,7 @@ def test_nobody_gives_more_than_may_move_or_gets_more_than_it_may_hold(nodes: li
 
 
 @given(limited())
-def test_whole_shares_add_up_and_nobody_has_more_than_it_may_hold(nodes: list[Standing]) -> None:
+def test_whole_shares_add_up_and_nobody_has_more_than_it_may_hold(nodes: list[NodeSnapshot]) -> None:
     active = [node for node in nodes if node.active]
     if not any(node.weight > 0 for node in active):
         return
@@ -202,7 +202,7 @@ def test_whole_shares_add_up_and_nobody_has_more_than_it_may_hold(nodes: list[St
 
 
 @given(clusters(nodes_max=12), st.data())
-def test_zones_change_who_moves_where_but_not_how_many(nodes: list[Standing], data: st.DataObject) -> None:
+def test_zones_change_who_moves_where_but_not_how_many(nodes: list[NodeSnapshot], data: st.DataObject) -> None:
     zoned = [replace(node, zone=data.draw(st.sampled_from(["east", "west"]))) for node in nodes]
     assert plan_by_load(zoned, CONFIG, until=0.0).moves == plan_by_load(nodes, CONFIG, until=0.0).moves
     plan = plan_by_load(zoned, CONFIG, until=CONFIG.stop_below)
@@ -244,7 +244,7 @@ def test_random_placement_alone_hardly_ever_starts_a_balance(nodes: int, fair: i
     draws = 300 if nodes * fair > 5000 else 1000
     for _ in range(draws):
         loads = Counter(chance.choices(range(nodes), k=nodes * fair))
-        standings = [Standing(name(index), 1.0, loads[index], loads[index], True) for index in range(nodes)]
+        standings = [NodeSnapshot(name(index), 1.0, loads[index], loads[index], True) for index in range(nodes)]
         started += bool(plan_by_load(standings, CONFIG).quotas)
     assert started <= 0.015 * draws
 
@@ -264,7 +264,7 @@ def test_churn_at_equilibrium_moves_nobody() -> None:
             chosen = policy.pick(view, None, chance, 1).nodes[0]
             chosen.connections += 1
             chosen.refresh()
-        standings = [Standing(node.name, 1.0, node.load, node.connections, True) for node in nodes]
+        standings = [NodeSnapshot(node.name, 1.0, node.load, node.connections, True) for node in nodes]
         assert plan_by_load(standings, CONFIG).quotas == ()
 
 
@@ -287,7 +287,7 @@ def test_orders_keep_budget_and_limits_in_every_window(
 ) -> None:
     """A plan carried out to its end: in any window the budget and each target's limit are kept, but for a fraction."""
     left = {(name(donor), name(target)): count for donor, target, count in drawn}
-    bounds = Limits(
+    bounds = MoveLimits(
         moves_per_s(connections, CONFIG), targets={name: CONFIG.target_share * at for name, at in accept.items()}
     )
     pacer = Pacer()
@@ -316,6 +316,6 @@ def test_the_budget_is_used_and_fractions_are_not_lost(
 ) -> None:
     """While there is enough to move, 100 intervals move 100 budgets, but for less than one connection a pair."""
     plan = Plan(tuple(Quota(name(donor), name(target), 100_000) for donor, target, _ in drawn), "test")
-    pacer, bounds = Pacer(), Limits(moves_per_s(connections, CONFIG))
+    pacer, bounds = Pacer(), MoveLimits(moves_per_s(connections, CONFIG))
     ordered = sum(order.count for _ in range(100) for order in pacer.orders(plan, bounds, dt))
     assert ordered == pytest.approx(100 * moves_per_s(connections, CONFIG) * dt, abs=len(drawn) + 1)

@@ -1,4 +1,4 @@
-"""The balancer over minutes and hours: a leader's `Term` over nodes whose reports come late, or not at all.
+"""The balancer over minutes and hours: a leader's `LeaderRound` over nodes whose reports come late, or not at all.
 
 The bounds are those of research/load-balancing §7 (P13 to P15). Time goes in seconds; in each, clients come and go,
 nodes report, and the leader plans. The seed decides every chance.
@@ -11,7 +11,7 @@ from random import Random
 import pytest
 
 from ringway.core.balance.config import BalanceConfig
-from ringway.core.balance.leader_round import Term
+from ringway.core.balance.leader_round import LeaderRound
 from ringway.core.load import LoadView
 from ringway.core.load.reservation import Ledger
 from ringway.core.placement import TwoChoices
@@ -62,7 +62,7 @@ class World:
         self.now = 0.0
         self.nodes = {name(index): Node(name(index), 1) for index in range(nodes)}
         self.view = LoadView(GATEWAY)
-        self.term = Term(BalanceConfig(), self.view)
+        self.term = LeaderRound(BalanceConfig(), self.view)
         self.policy = TwoChoices()
         self.moves: list[tuple[float, int]] = []  # when, who
         self.moved_at: dict[int, float] = {}

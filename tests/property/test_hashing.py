@@ -18,8 +18,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ringway.core.hashing import TABLES, Table, make_table
-from ringway.core.hashing.maglev import SIZE, Maglev
-from ringway.core.hashing.rendezvous import SLOTS, Rendezvous
+from ringway.core.hashing.maglev import SIZE, MaglevTable
+from ringway.core.hashing.rendezvous import SLOTS, RendezvousTable
 from ringway.core.hashing.ring import POINTS_PER_WEIGHT, HashRing
 from ringway.core.hashing.stream import Names, Numbers, hash_keys, table_secret
 from ringway.types import NodeName
@@ -28,8 +28,8 @@ from sample import equal, name
 SECRET = b"secret"
 K = 200_000
 
-AnyTable = HashRing | Rendezvous | Maglev
-KINDS: dict[str, type[AnyTable]] = {"ring": HashRing, "rendezvous": Rendezvous, "maglev": Maglev}
+AnyTable = HashRing | RendezvousTable | MaglevTable
+KINDS: dict[str, type[AnyTable]] = {"ring": HashRing, "rendezvous": RendezvousTable, "maglev": MaglevTable}
 every_table = pytest.mark.parametrize("kind", TABLES)
 without_collateral = pytest.mark.parametrize("kind", ["ring", "rendezvous"])
 
@@ -258,7 +258,7 @@ def test_shares_are_as_the_weights(kind: str, given_weights: list[float]) -> Non
 @given(clusters)
 @settings(max_examples=8)
 def test_maglev_is_even_to_few_places(nodes: dict[NodeName, float]) -> None:
-    table = Maglev(nodes)
+    table = MaglevTable(nodes)
     places = np.bincount(np.array(table._places), minlength=len(nodes))
     total = sum(nodes.values())
     for node, held in zip(sorted(nodes), places.tolist(), strict=True):

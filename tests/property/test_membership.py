@@ -12,7 +12,7 @@ from random import Random
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from ringway.core.membership import LEASE_S, MASS_LEASE_S, TICK_S, Event, Joined, Left, Membership
+from ringway.core.membership import LEASE_S, MASS_LEASE_S, TICK_S, MemberJoined, MemberLeft, Membership, MembershipEvent
 from ringway.protocol.report import Report
 from sample import name, node_report
 
@@ -44,10 +44,10 @@ class World:
 
 def observe(
     world: World, *, stopped: tuple[float, float] = (-1.0, -1.0), away: tuple[float, float] = (-1.0, -1.0)
-) -> tuple[Membership, list[tuple[float, Event]]]:
+) -> tuple[Membership, list[tuple[float, MembershipEvent]]]:
     """Play the world; what comes while the observer is stopped waits, what comes while the engine is away is lost."""
     membership = Membership()
-    events: list[tuple[float, Event]] = []
+    events: list[tuple[float, MembershipEvent]] = []
     queue = sorted(world.arrivals, key=lambda arrival: arrival[0])
     now = 0.0
     while now < LENGTH_S:
@@ -67,8 +67,8 @@ def observe(
     return membership, events
 
 
-def lost(events: list[tuple[float, Event]]) -> list[tuple[float, str, str]]:
-    return [(at, event.report.name, event.cause) for at, event in events if isinstance(event, Left)]
+def lost(events: list[tuple[float, MembershipEvent]]) -> list[tuple[float, str, str]]:
+    return [(at, event.report.name, event.cause) for at, event in events if isinstance(event, MemberLeft)]
 
 
 seeds = st.integers(0, 10_000)
@@ -86,7 +86,7 @@ def test_no_living_member_is_ever_lost(seed: int, lossy: bool, span: tuple[float
     membership, events = observe(world, **faults)
     assert lost(events) == []
     assert len(membership.members) == 6
-    assert sum(isinstance(event, Joined) for _, event in events) == 6
+    assert sum(isinstance(event, MemberJoined) for _, event in events) == 6
 
 
 @given(seeds, st.sampled_from(["punctual", "slow", "lossy"]), st.floats(3.0, 20.0))
@@ -145,7 +145,7 @@ def test_late_reports_of_a_former_life_do_not_harm_the_present_one(seed: int, di
     assert len(lost(events)) == 1
     present = node_report("n0", life=2).incarnation
     assert [report.incarnation for report in membership.members.values()] == [present]
-    assert [event.report.incarnation for _, event in events if isinstance(event, Joined)] == [
+    assert [event.report.incarnation for _, event in events if isinstance(event, MemberJoined)] == [
         former.incarnation,
         present,
     ]

@@ -10,7 +10,7 @@ from ringway.core.balance.config import BalanceConfig
 from ringway.core.balance.plan import plan_by_load
 from ringway.core.balance.restart import foresee, moves_per_client
 from ringway.core.balance.roll import fill
-from ringway.core.balance.share import Standing, exact_shares
+from ringway.core.balance.share import NodeSnapshot, exact_shares
 from ringway.types import NodeName
 from sample import name
 
@@ -18,7 +18,7 @@ CONFIG = BalanceConfig()
 
 
 @st.composite
-def clusters(draw: st.DrawFn, nodes_max: int = 8) -> list[Standing]:
+def clusters(draw: st.DrawFn, nodes_max: int = 8) -> list[NodeSnapshot]:
     """Nodes of which the last drains, and some are still to go."""
     count = draw(st.integers(2, nodes_max))
     nodes = []
@@ -26,11 +26,13 @@ def clusters(draw: st.DrawFn, nodes_max: int = 8) -> list[Standing]:
         load = draw(st.integers(0, 400))
         room = draw(st.one_of(st.just(math.inf), st.integers(0, 300)))
         weight, avoided = float(draw(st.integers(1, 8))), draw(st.booleans())
-        nodes.append(Standing(name(index), weight, load, load, active=index < count - 1, room=room, avoided=avoided))
+        nodes.append(
+            NodeSnapshot(name(index), weight, load, load, active=index < count - 1, room=room, avoided=avoided)
+        )
     return nodes
 
 
-def shares_of(nodes: list[Standing]) -> tuple[dict[NodeName, int], int, dict[NodeName, float]]:
+def shares_of(nodes: list[NodeSnapshot]) -> tuple[dict[NodeName, int], int, dict[NodeName, float]]:
     """What each node is given, how many leave, and the fair shares."""
     plan = plan_by_load(nodes, CONFIG)
     total = sum(node.load for node in nodes)
@@ -42,7 +44,7 @@ def shares_of(nodes: list[Standing]) -> tuple[dict[NodeName, int], int, dict[Nod
 
 
 @given(clusters())
-def test_everybody_finds_a_place_where_there_is_room_and_no_room_is_exceeded(nodes: list[Standing]) -> None:
+def test_everybody_finds_a_place_where_there_is_room_and_no_room_is_exceeded(nodes: list[NodeSnapshot]) -> None:
     nodes = [replace(nodes[0], avoided=True), *nodes[1:]]
     given_to, leaving, _ = shares_of(nodes)
     rooms = {node.name: node.room for node in nodes}
@@ -52,7 +54,7 @@ def test_everybody_finds_a_place_where_there_is_room_and_no_room_is_exceeded(nod
 
 
 @given(clusters())
-def test_who_is_still_to_go_gets_none_while_another_is_below_its_cap(nodes: list[Standing]) -> None:
+def test_who_is_still_to_go_gets_none_while_another_is_below_its_cap(nodes: list[NodeSnapshot]) -> None:
     nodes = [replace(nodes[0], avoided=True), *nodes[1:]]
     given_to, _, fair = shares_of(nodes)
     if any(given_to[node.name] for node in nodes if node.active and node.avoided):
@@ -64,7 +66,7 @@ def test_who_is_still_to_go_gets_none_while_another_is_below_its_cap(nodes: list
 
 
 @given(clusters())
-def test_who_was_restarted_takes_more_than_its_cap_only_where_the_others_are_full(nodes: list[Standing]) -> None:
+def test_who_was_restarted_takes_more_than_its_cap_only_where_the_others_are_full(nodes: list[NodeSnapshot]) -> None:
     nodes = [replace(nodes[0], avoided=True), *nodes[1:]]
     given_to, _, fair = shares_of(nodes)
     rested = [node for node in nodes if node.active and not node.avoided and given_to[node.name]]
@@ -73,14 +75,14 @@ def test_who_was_restarted_takes_more_than_its_cap_only_where_the_others_are_ful
 
 
 @given(clusters())
-def test_where_nobody_is_still_to_go_the_plan_is_that_of_any_drain(nodes: list[Standing]) -> None:
+def test_where_nobody_is_still_to_go_the_plan_is_that_of_any_drain(nodes: list[NodeSnapshot]) -> None:
     plain = [replace(node, avoided=False) for node in nodes]
     marked = [*plain[:-1], replace(plain[-1], avoided=True)]  # the draining one itself says nothing
     assert plan_by_load(marked, CONFIG) == plan_by_load(plain, CONFIG)
 
 
 @given(clusters(), st.integers(0, 2000))
-def test_filling_leaves_nobody_lower_than_one_who_was_filled(nodes: list[Standing], count: int) -> None:
+def test_filling_leaves_nobody_lower_than_one_who_was_filled(nodes: list[NodeSnapshot], count: int) -> None:
     filled = fill(nodes, count)
     rooms = {node.name: math.floor(min(node.room, count)) for node in nodes}
     assert sum(filled.values()) == min(count, sum(rooms.values()))
@@ -93,7 +95,7 @@ def test_filling_leaves_nobody_lower_than_one_who_was_filled(nodes: list[Standin
 
 
 @given(clusters())
-def test_carried_out_in_part_it_goes_on_to_the_same_end(nodes: list[Standing]) -> None:
+def test_carried_out_in_part_it_goes_on_to_the_same_end(nodes: list[NodeSnapshot]) -> None:
     nodes = [replace(nodes[0], avoided=True), *nodes[1:]]
     plan = plan_by_load(nodes, CONFIG)
     half = {quota.target: quota.count // 2 for quota in plan.quotas}
@@ -111,7 +113,7 @@ def test_carried_out_in_part_it_goes_on_to_the_same_end(nodes: list[Standing]) -
 
 @given(st.integers(2, 12), st.integers(50, 500))
 def test_in_a_restart_of_all_only_the_first_ones_clients_are_moved_twice(count: int, each: int) -> None:
-    nodes = [Standing(name(index), 1.0, each, each, active=True) for index in range(count)]
+    nodes = [NodeSnapshot(name(index), 1.0, each, each, active=True) for index in range(count)]
     steps = foresee(nodes, [node.name for node in nodes], CONFIG)
     assert moves_per_client(steps, nodes) <= 1 + 1 / count + 0.02
     assert not any(step.homeless for step in steps)

@@ -11,7 +11,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from ringway.core.stream import Offered, Stream, Verdict
+from ringway.core.stream import ChannelStream, Offered, StreamVerdict
 
 HELD_BYTES_MAX = 30
 
@@ -47,7 +47,7 @@ class StreamMachine(RuleBasedStateMachine):
         self.wire: list[tuple[int, int, bytes]] = []
         self.faulty = False  # something was lost on the wire, and nobody was told
         self.answer: Snapshot | None = None
-        self.stream = Stream(kept=True)
+        self.stream = ChannelStream(kept=True)
         self.told: list[Told] = []
 
     @property
@@ -168,7 +168,7 @@ class StreamMachine(RuleBasedStateMachine):
         self.nothing_is_missing_doubled_or_reordered()
 
     def _deliver(self, offset: int, previous: int, payload: bytes) -> None:
-        if self.stream.take(offset, previous, payload, HELD_BYTES_MAX) is Verdict.DELIVER:
+        if self.stream.take(offset, previous, payload, HELD_BYTES_MAX) is StreamVerdict.DELIVER:
             self._sent([(offset, payload)])
 
     def _begin(self, epoch: str, offset: int) -> None:

@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 
 from ringway.errors import TicketError
 from ringway.protocol.move import Move, read_move
-from ringway.protocol.ticket import CLOCK_SKEW_S, TICKET_LENGTH, TICKET_TTL_S, Mint, Spent
+from ringway.protocol.ticket import CLOCK_SKEW_S, TICKET_LENGTH, TICKET_TTL_S, NonceCache, TicketSigner
 from ringway.types import Issuer, NodeName
 
 NODE = NodeName("node-1")
 NOW = 1_700_000_000.0
-MINT = Mint(b"secret")
+SIGNER = TicketSigner(b"secret")
 
 nodes = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", fullmatch=True).map(NodeName)
 issuers = st.binary(min_size=4, max_size=4).map(lambda raw: Issuer(raw.hex()))
@@ -25,64 +25,64 @@ times = st.floats(1_000_000_000, 4_000_000_000)
 def test_a_ticket_says_who_issued_it_wherever_it_has_been(
     node: NodeName, issuer: Issuer, nonce: bytes, now: float
 ) -> None:
-    ticket = MINT.issue(node, issuer, nonce, now)
+    ticket = SIGNER.issue(node, issuer, nonce, now)
     assert len(ticket) == TICKET_LENGTH
-    assert MINT.check(ticket, node, now) == (issuer, nonce)
+    assert SIGNER.check(ticket, node, now) == (issuer, nonce)
     move = read_move(Move(node, ticket).reason())
     assert move is not None
-    assert MINT.check(move.ticket, move.node, now) == (issuer, nonce)
+    assert SIGNER.check(move.ticket, move.node, now) == (issuer, nonce)
 
 
 @pytest.mark.parametrize("bit", range(33 * 8))
 def test_no_ticket_with_a_flipped_bit_admits(bit: int) -> None:
-    raw = bytearray(urlsafe_b64decode(MINT.issue(NODE, Issuer("0badcafe"), bytes(8), NOW)))
+    raw = bytearray(urlsafe_b64decode(SIGNER.issue(NODE, Issuer("0badcafe"), bytes(8), NOW)))
     raw[bit // 8] ^= 1 << bit % 8
     with pytest.raises(TicketError):
-        MINT.check(urlsafe_b64encode(raw).decode(), NODE, NOW)
+        SIGNER.check(urlsafe_b64encode(raw).decode(), NODE, NOW)
 
 
 @given(st.text(max_size=60))
 def test_no_text_admits(text: str) -> None:
     with pytest.raises(TicketError):
-        MINT.check(text, NODE, NOW)
+        SIGNER.check(text, NODE, NOW)
 
 
 @given(st.integers(0, 43), st.characters(codec="ascii"))
 def test_no_ticket_with_another_character_admits(position: int, character: str) -> None:
-    ticket = MINT.issue(NODE, Issuer("0badcafe"), bytes(range(8)), NOW)
+    ticket = SIGNER.issue(NODE, Issuer("0badcafe"), bytes(range(8)), NOW)
     if ticket[position] == character:
         return
     with pytest.raises(TicketError):
-        MINT.check(ticket[:position] + character + ticket[position + 1 :], NODE, NOW)
+        SIGNER.check(ticket[:position] + character + ticket[position + 1 :], NODE, NOW)
 
 
 @given(nodes, nodes, issuers, nonces)
 def test_only_the_named_node_admits(node: NodeName, other: NodeName, issuer: Issuer, nonce: bytes) -> None:
     if node != other:
         with pytest.raises(TicketError):
-            MINT.check(MINT.issue(node, issuer, nonce, NOW), other, NOW)
+            SIGNER.check(SIGNER.issue(node, issuer, nonce, NOW), other, NOW)
 
 
 @given(st.floats(-1e6, 1e6))
 def test_only_a_timely_ticket_admits(late_s: float) -> None:
-    ticket = MINT.issue(NODE, Issuer("0badcafe"), bytes(8), NOW)
+    ticket = SIGNER.issue(NODE, Issuer("0badcafe"), bytes(8), NOW)
     if -CLOCK_SKEW_S <= late_s <= TICKET_TTL_S + CLOCK_SKEW_S:
-        MINT.check(ticket, NODE, NOW + late_s)
+        SIGNER.check(ticket, NODE, NOW + late_s)
     else:
         with pytest.raises(TicketError):
-            MINT.check(ticket, NODE, NOW + late_s)
+            SIGNER.check(ticket, NODE, NOW + late_s)
 
 
 @given(st.floats(0, 1), st.lists(st.floats(-2, 22), min_size=2, max_size=12).map(sorted))
 def test_it_admits_once_whenever_it_is_shown(issued_at: float, shown_at: list[float]) -> None:
     """At any times, by a node whose clock differs as far as is allowed."""
     base = NOW + issued_at - CLOCK_SKEW_S
-    ticket = MINT.issue(NODE, Issuer("0badcafe"), bytes(8), NOW + issued_at)
-    spent, admitted = Spent(), 0
+    ticket = SIGNER.issue(NODE, Issuer("0badcafe"), bytes(8), NOW + issued_at)
+    nonces, admitted = NonceCache(), 0
     for after_s in shown_at:
         now = base + after_s
         try:
-            spent.spend(MINT.check(ticket, NODE, now)[1], now)
+            nonces.spend(SIGNER.check(ticket, NODE, now)[1], now)
         except TicketError:
             continue
         admitted += 1

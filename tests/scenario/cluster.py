@@ -1,7 +1,7 @@
 """A cluster of the pure core, on fake time: nodes, gateways and clients that say and do what the shells would.
 
-Nothing here decides anything. Gateways hold a `Membership`, a `LoadView`, a policy and a `Term`; nodes a `Ledger`; the
-world carries reports, tickets and orders between them, each with a delay, and lets time pass.
+Nothing here decides anything. Gateways hold a `Membership`, a `LoadView`, a policy and a `LeaderRound`; nodes a
+`Ledger`; the world carries reports, tickets and orders between them, each with a delay, and lets time pass.
 """
 
 from collections import Counter
@@ -12,13 +12,13 @@ from random import Random
 
 from ringway.core.backoff import next_delay_s
 from ringway.core.balance.config import BalanceConfig
-from ringway.core.balance.leader_round import Term
+from ringway.core.balance.leader_round import LeaderRound
 from ringway.core.balance.plan import Plan
-from ringway.core.balance.stabilisation import Settle
+from ringway.core.balance.stabilisation import Stabilisation
 from ringway.core.hashing.ring import HashRing
 from ringway.core.load import LoadView
 from ringway.core.load.reservation import Ledger
-from ringway.core.membership import TICK_S, Event, Joined, Left, Membership
+from ringway.core.membership import TICK_S, MemberJoined, MemberLeft, Membership, MembershipEvent
 from ringway.core.placement import make_policy
 from ringway.core.placement.keyed import Keyed, room
 from ringway.errors import NoNode
@@ -139,8 +139,8 @@ class Gateway:
         self.membership = Membership()
         self.view = LoadView(Issuer(self.incarnation))
         self.policy = make_policy(world.policy, SECRET)
-        self.settle = Settle()
-        self.term: Term | None = None
+        self.settle = Stabilisation()
+        self.term: LeaderRound | None = None
         self.moving = False
         self.frozen = ""
         self.seq = 0
@@ -181,14 +181,14 @@ class Gateway:
     def withdrawn(self, name: NodeName) -> None:
         self._take(self.membership.withdrawn(name))
 
-    def _take(self, events: list[Event]) -> None:
+    def _take(self, events: list[MembershipEvent]) -> None:
         for event in events:
-            if isinstance(event, Left):
+            if isinstance(event, MemberLeft):
                 self.view.forgotten(event.report)
                 self.world.say(f"{self.name}: {event.report.name} left ({event.cause})")
                 continue
             self.view.reported(event.report, self.world.now)
-            if isinstance(event, Joined):
+            if isinstance(event, MemberJoined):
                 self.world.say(f"{self.name}: {event.report.name} joined")
 
     def place(self, client: Client) -> tuple[NodeName, Issuer]:
@@ -205,7 +205,7 @@ class Gateway:
         """One round of the balancer (see `ringway.balancer`)."""
         now = self.world.now
         if self.term is None:
-            self.term = Term(self.world.config, self.view, self.settle)
+            self.term = LeaderRound(self.world.config, self.view, self.settle)
             self.world.say(f"{self.name}: leads")
         settling = self.term.settling(now)
         ring = HashRing({node.name: node.weight for node in self.view.eligible}, SECRET) if self.policy.table else None

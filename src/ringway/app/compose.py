@@ -45,7 +45,7 @@ from ringway.node import ChannelNode
 from ringway.ports import Engine
 from ringway.protocol.host import read_hosts
 from ringway.protocol.report import Report
-from ringway.protocol.ticket import Mint
+from ringway.protocol.ticket import TicketSigner
 from ringway.types import Incarnation, Issuer, NodeName, NodeState, Role
 
 VERSION = version("ringway")
@@ -78,7 +78,7 @@ async def run_gateway(config: Config, log: LogWriter) -> int:
     async with open_engine(config.engine, f"gateway {incarnation}") as engine:
         name = await _take_name(config, engine, Role.GATEWAY, incarnation)
         directory = Directory(Issuer(incarnation))
-        gateway = Gateway(config.gateway, directory, steering, Mint(secret), rng)
+        gateway = Gateway(config.gateway, directory, steering, TicketSigner(secret), rng)
         balancer = Balancer(
             config.balance,
             name=name,
@@ -183,7 +183,7 @@ async def run_node(config: Config, log: LogWriter) -> int:
     secret = read_secret(config.engine)
     async with open_engine(config.engine, f"node {incarnation}") as engine:
         name = await _take_name(config, engine, Role.NODE, incarnation)
-        node = ChannelNode(config.node, name, incarnation, engine, Mint(secret), ring_secret=secret)
+        node = ChannelNode(config.node, name, incarnation, engine, TicketSigner(secret), ring_secret=secret)
         admin = _open_admin(config.admin)
         if admin:
             node.set_admin_url(admin.url)

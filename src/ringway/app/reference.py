@@ -116,10 +116,10 @@ def codes() -> str:
 
 def _endings() -> list[str]:
     """Return the table of a WebSocket's end, a row for each event and a column for each state."""
-    states = [state.name for state in closing.State]
+    states = [state.name for state in closing.ClosingState]
     lines = [_ENDINGS, f"| | {' | '.join(states)} |", "|---" * (1 + len(states)) + "|"]
-    for event in closing.Event:
-        steps = [closing.TABLE.get((state, event)) for state in closing.State]
+    for event in closing.ClosingEvent:
+        steps = [closing.TABLE.get((state, event)) for state in closing.ClosingState]
         cells = [f"{step[0].name.lower()} → {step[1].name}" if step else "" for step in steps]
         lines.append(f"| {event.name.lower()} | {' | '.join(cells)} |")
     return [*lines, ""]

@@ -6,16 +6,16 @@ from collections.abc import Callable
 
 import structlog
 
-from ringway.balancer.keys import Keys
+from ringway.balancer.keys import MisplacedKeys
 from ringway.balancer.leadership import Leadership
 from ringway.balancer.nodes import Nodes
-from ringway.balancer.operator_api import Desk
+from ringway.balancer.operator_api import OperatorApi
 from ringway.balancer.stats import BalancerStats
 from ringway.core.balance.config import BalanceConfig
 from ringway.core.balance.journal import DONE, LEADERSHIP_LOST, SUPERSEDED, Journal
-from ringway.core.balance.leader_round import Term
+from ringway.core.balance.leader_round import LeaderRound
 from ringway.core.balance.plan import Plan, Quota
-from ringway.core.balance.stabilisation import Settle
+from ringway.core.balance.stabilisation import Stabilisation
 from ringway.core.load import LoadView
 from ringway.core.steering import Steering
 from ringway.errors import EngineError
@@ -52,13 +52,13 @@ class Balancer:
         self._wall = wall
         self._leadership = Leadership(engine.lease, name, config.lease_s, clock)
         self._journal = Journal(name)
-        self._settle = Settle()
+        self._settle = Stabilisation()
         self._serving: Serving | None = None
         self._begin_term()
 
     def _begin_term(self) -> None:
-        self._term = Term(self._config, self._view, self._settle)
-        self._keys = Keys(self._view, self._steering, self._nodes)
+        self._term = LeaderRound(self._config, self._view, self._settle)
+        self._keys = MisplacedKeys(self._view, self._steering, self._nodes)
         self._followed = ("", True)  # policy and moving of the directive that was followed last
         self._frozen = ""  # why nobody is moved, as of the last round
         self._begun_at = 0  # how often members had changed when the balance under way was begun
@@ -177,8 +177,8 @@ class Balancer:
         self._journal.ordered(quota.count)
         self.stats.moves_ordered[plan.cause] += quota.count
 
-    def _desk(self) -> Desk:
-        return Desk(self._term, self._view, self._engine, self._clock, self._plan_exactly, lambda: self._frozen)
+    def _desk(self) -> OperatorApi:
+        return OperatorApi(self._term, self._view, self._engine, self._clock, self._plan_exactly, lambda: self._frozen)
 
     async def _plan_exactly(self, begin: bool) -> Plan:
         """Return the plan that would balance exactly; with `begin`, the next rounds carry it out."""

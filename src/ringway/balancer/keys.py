@@ -12,7 +12,7 @@ import asyncio
 from dataclasses import replace
 
 from ringway.balancer.nodes import Nodes
-from ringway.core.balance.leader_round import Term
+from ringway.core.balance.leader_round import LeaderRound
 from ringway.core.balance.plan import Plan
 from ringway.core.load import LoadView
 from ringway.core.placement.keyed import Keyed, room
@@ -23,7 +23,7 @@ from ringway.types import NodeName
 LOOK_AGAIN_S = 60.0
 
 
-class Keys:
+class MisplacedKeys:
     """The misplaced keys of one leadership."""
 
     def __init__(self, view: LoadView, steering: Steering, nodes: Nodes) -> None:
@@ -53,7 +53,7 @@ class Keys:
         """Whose a key is now."""
         return Owners(table=self._steering.policy.table, weights=self._weights(), before=self._before)
 
-    async def plan(self, term: Term, now: float, *, held: bool = False) -> Plan:
+    async def plan(self, term: LeaderRound, now: float, *, held: bool = False) -> Plan:
         """Return how misplaced keys come to their owners, and how draining nodes are emptied.
 
         With `held`, nobody may be moved now: no node is asked, and no key counts as misplaced.

@@ -5,7 +5,15 @@ import structlog
 from ringway.core.recent import Recent
 from ringway.errors import EngineError, ProtocolError
 from ringway.ports import Engine
-from ringway.protocol.order import Done, NodeAnswer, NodeRequest, Refused, decode_node_answer, encode, node_address
+from ringway.protocol.order import (
+    NodeAnswer,
+    NodeConsent,
+    NodeRefusal,
+    NodeRequest,
+    decode_node_answer,
+    encode,
+    node_address,
+)
 from ringway.types import NodeName
 
 ANSWER_S = 2.0
@@ -19,7 +27,7 @@ async def call_node(engine: Engine, node: NodeName, request: NodeRequest) -> Nod
         raw = await engine.bus.call(node_address(node), encode(request), timeout_s=ANSWER_S)
         answer: NodeAnswer = decode_node_answer(raw)
     except (EngineError, ProtocolError) as error:
-        return Refused(why=f"it did not answer: {error}")
+        return NodeRefusal(why=f"it did not answer: {error}")
     return answer
 
 
@@ -30,10 +38,10 @@ class Nodes:
         self._engine = engine
         self._refused: Recent[NodeName, str] = Recent()
 
-    async def ask(self, node: NodeName, request: NodeRequest) -> Done | None:
+    async def ask(self, node: NodeName, request: NodeRequest) -> NodeConsent | None:
         """Return the node's consent, or None: one that refuses or is silent is asked again in the next round."""
         answer = await call_node(self._engine, node, request)
-        if isinstance(answer, Done):
+        if isinstance(answer, NodeConsent):
             self._refused.pop(node)
             return answer
         if self._refused.get(node) != answer.why:

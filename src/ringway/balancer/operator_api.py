@@ -6,29 +6,29 @@ import msgspec
 
 from ringway.balancer.nodes import call_node
 from ringway.core.balance.drain import even_pace
-from ringway.core.balance.leader_round import Term
+from ringway.core.balance.leader_round import LeaderRound
 from ringway.core.balance.plan import Plan
 from ringway.core.load import LoadView
 from ringway.ports import Engine
 from ringway.protocol.order import (
-    Drain,
     DrainAnswer,
+    DrainRequest,
+    NodeRefusal,
     PlanAnswer,
     QuotaRow,
     Rebalance,
-    Refused,
     SetState,
     decode_balancer_request,
     encode,
 )
 
 
-class Desk:
+class OperatorApi:
     """Answers for one leadership. `plan_exactly` returns what would balance, and begins to do it where told to."""
 
     def __init__(
         self,
-        term: Term,
+        term: LeaderRound,
         view: LoadView,
         engine: Engine,
         clock: Callable[[], float],
@@ -45,7 +45,7 @@ class Desk:
     async def answer(self, raw: bytes) -> bytes:
         """Answer one request (`ports.Handler`)."""
         request = decode_balancer_request(raw)
-        if isinstance(request, Drain):
+        if isinstance(request, DrainRequest):
             return encode(await self._drain(request))
         return encode(await self._rebalance(request))
 
@@ -63,7 +63,7 @@ class Desk:
             frozen=self._frozen(),
         )
 
-    async def _drain(self, request: Drain) -> DrainAnswer:
+    async def _drain(self, request: DrainRequest) -> DrainAnswer:
         """Judge the deadline, and tell the node to drain where it can be met, or must be tried."""
         if request.node not in self._view.nodes:
             known = ", ".join(sorted(self._view.nodes)) or "none"
@@ -80,7 +80,7 @@ class Desk:
             judged = msgspec.structs.replace(judged, moves_per_s=rate, needs_s=needs_s)
         state = SetState(draining=True, within_s=request.within_s, avoid=request.avoid)
         answer = await call_node(self._engine, request.node, state)
-        if isinstance(answer, Refused):
+        if isinstance(answer, NodeRefusal):
             return _refused(f"{request.node} refused: {answer.why}")
         return msgspec.structs.replace(judged, why="")
 

@@ -21,9 +21,9 @@ from ringway.errors import ConfigError, NoAnswer, RingwayError
 from ringway.ports import Engine
 from ringway.protocol.order import (
     BALANCER,
-    Done,
-    Drain,
     DrainAnswer,
+    DrainRequest,
+    NodeConsent,
     NodeRequest,
     decode_drain_answer,
     decode_node_answer,
@@ -72,18 +72,18 @@ def need_node(members: Members, name: str) -> Report:
     return report
 
 
-async def ask_node(engine: Engine, name: NodeName, request: NodeRequest) -> Done:
+async def ask_node(engine: Engine, name: NodeName, request: NodeRequest) -> NodeConsent:
     """Return the consent of the node `name`; raise `RingwayError` where it refuses or does not answer."""
     try:
         answer = decode_node_answer(await engine.bus.call(node_address(name), encode(request), timeout_s=ANSWER_S))
     except NoAnswer as error:
         raise RingwayError(f"{name} did not answer: {error}") from None
-    if not isinstance(answer, Done):
+    if not isinstance(answer, NodeConsent):
         raise RingwayError(f"{name} refused: {answer.why}")
     return answer
 
 
-async def ask_leader(engine: Engine, request: Drain, patience_s: float = 0.0) -> DrainAnswer:
+async def ask_leader(engine: Engine, request: DrainRequest, patience_s: float = 0.0) -> DrainAnswer:
     """Return what the leading balancer says of a drain that it has begun. Raise `RingwayError` where it refuses.
 
     Where none leads, another one does in a few seconds: it is asked again for `patience_s`.

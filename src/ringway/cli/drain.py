@@ -13,7 +13,7 @@ from ringway.cli.process import run_async
 from ringway.cli.terminal import say, say_json
 from ringway.cli.watch import Drained, leaving, watch_until_empty
 from ringway.errors import ConfigError
-from ringway.protocol.order import Drain, SetState
+from ringway.protocol.order import DrainRequest, SetState
 from ringway.types import NodeState, Role
 
 NodeArgument = Annotated[str, typer.Argument(metavar="NODE", help="The node's name, as `ringway nodes` lists it.")]
@@ -53,7 +53,7 @@ def drain(
             if wait and report.connections:
                 _need_another(members, node)
             if within_s:
-                judged = await ask_leader(engine, Drain(node=report.name, within_s=within_s, force=force))
+                judged = await ask_leader(engine, DrainRequest(node=report.name, within_s=within_s, force=force))
                 if not as_json and judged.connections:
                     say(leaving(node, judged))
             else:

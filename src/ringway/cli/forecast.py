@@ -9,7 +9,7 @@ from ringway.cli.cluster import ANSWER_S
 from ringway.core.balance.config import BalanceConfig
 from ringway.core.balance.drain import START_S, even_pace
 from ringway.core.balance.restart import Restart, foresee, moves_per_client
-from ringway.core.balance.share import Standing
+from ringway.core.balance.share import NodeSnapshot
 from ringway.errors import NoAnswer, RingwayError
 from ringway.ports import Engine
 from ringway.protocol.order import BALANCER, Rebalance, decode_plan_answer, encode
@@ -38,9 +38,9 @@ async def forecast(
     return "\n".join(lines)
 
 
-def _standing(report: Report) -> Standing:
+def _standing(report: Report) -> NodeSnapshot:
     room = report.connections_max - report.connections if report.connections_max else math.inf
-    return Standing(
+    return NodeSnapshot(
         name=report.name,
         weight=report.weight,
         load=report.connections,

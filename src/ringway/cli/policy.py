@@ -13,7 +13,7 @@ from ringway.cli.option import AsJson, ConfigFile, StateDir, takes_settings
 from ringway.cli.process import run_async
 from ringway.cli.steer import gateways, newest_of
 from ringway.cli.terminal import say, say_json
-from ringway.core.placement import DEFAULT_POLICY, POLICIES, Spec, parse_spec
+from ringway.core.placement import DEFAULT_POLICY, POLICIES, PolicySpec, parse_spec
 from ringway.core.placement.spec import read_options
 from ringway.core.steering import Steering
 from ringway.protocol.control import DirectiveAnswer
@@ -149,7 +149,7 @@ def _show(answers: Sequence[DirectiveAnswer]) -> None:
         console.print(words(f"Moves are frozen: {newest.frozen}. `ringway unfreeze` lets them go on.", "yellow"))
 
 
-def _checked(text: str) -> Spec:
+def _checked(text: str) -> PolicySpec:
     """Return the policy that `text` names; raise `ConfigError` before anybody is asked where it is a wrong one."""
     spec = parse_spec(text)
     if spec.name == "score":

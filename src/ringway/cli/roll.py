@@ -22,7 +22,7 @@ from ringway.cli.watch import leaving, watch_until_empty
 from ringway.core.membership import TICK_S
 from ringway.errors import ConfigError, RingwayError
 from ringway.ports import Engine
-from ringway.protocol.order import Drain
+from ringway.protocol.order import DrainRequest
 from ringway.types import Incarnation, NodeName, NodeState
 
 NODE = "{node}"
@@ -135,7 +135,7 @@ class Roll:
     async def _restart(self, name: NodeName, later: Sequence[NodeName], step: str) -> int:
         """Drain, restart and wait for one node; return how many connections left it."""
         life = need_node(self._members, name).incarnation
-        request = Drain(node=name, within_s=self._within_s, force=self._force, avoid=tuple(later))
+        request = DrainRequest(node=name, within_s=self._within_s, force=self._force, avoid=tuple(later))
         judged = await ask_leader(self._engine, request, LEADER_S)
         if judged.connections:
             say(f"{step}: {leaving(name, judged)}")

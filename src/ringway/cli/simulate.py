@@ -17,7 +17,7 @@ from ringway.errors import ConfigError
 from ringway.sim.scenario import SCENARIOS, Scenario, make_scenario, read_file
 
 if TYPE_CHECKING:
-    from ringway.sim.placement import Placement
+    from ringway.sim.placement import KeySpread
     from ringway.sim.summary import Summary
 
 PLACEMENT = "placement"
@@ -250,7 +250,7 @@ def _placement(asked: Asked, given: dict[str, Any], keys: str) -> None:
         _show_placement(answers)
 
 
-def _show_placement(answers: "list[Placement]") -> None:
+def _show_placement(answers: "list[KeySpread]") -> None:
     from rich.table import Table
 
     from ringway.cli.table import make_console

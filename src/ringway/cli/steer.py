@@ -23,7 +23,7 @@ from ringway.protocol.control import (
     gateway_address,
 )
 from ringway.protocol.directive import Directive
-from ringway.protocol.order import Refused
+from ringway.protocol.order import NodeRefusal
 from ringway.types import NodeName, Role
 
 FOLLOW_S = 8.0
@@ -49,7 +49,7 @@ class Gateways:
         """Return the answer of one gateway; raise `RingwayError` where it does not understand."""
         raw = await self.engine.bus.call(gateway_address(name), encode(request), timeout_s=ANSWER_S)
         answer = decode_gateway_answer(raw)
-        if isinstance(answer, Refused):
+        if isinstance(answer, NodeRefusal):
             raise RingwayError(answer.why)
         return answer
 

@@ -6,12 +6,11 @@ from typing import NamedTuple
 import msgspec
 
 from ringway.client.subscription import Publication
-from ringway.protocol.command import HistoryResult, PresenceStatsResult
-from ringway.protocol.command import Publication as Wire
+from ringway.protocol.command import HistoryResult, PresenceStatsResult, RawPublication
 from ringway.protocol.decoding import reader
 from ringway.types import Channel
 
-_decode = reader(msgspec.json.Decoder(Wire).decode, "a publication")
+_decode = reader(msgspec.json.Decoder(RawPublication).decode, "a publication")
 
 
 class StreamPosition(NamedTuple):

@@ -16,15 +16,14 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ringway.client.config import ClientConfig
-from ringway.client.link import Link, result_of
-from ringway.client.queue import CommandQueue, Order
-from ringway.client.subscription import Joined, Left, Subscription
-from ringway.client.subscription import Publication as Delivered
+from ringway.client.link import ChannelLink, result_of
+from ringway.client.queue import ChannelCommand, CommandQueue
+from ringway.client.subscription import Joined, Left, Publication, Subscription
 from ringway.core.backoff import next_delay_s
 from ringway.errors import CommandError, ProtocolError
 from ringway.protocol.command import (
-    Publication,
     Push,
+    RawPublication,
     Reply,
     SubscribeRequest,
     SubscribeResult,
@@ -40,10 +39,10 @@ if TYPE_CHECKING:
 RESUBSCRIBE_FROM = 2500
 """From this code on an unsubscribe push asks the client to subscribe again."""
 
-_decode = reader(msgspec.json.Decoder(Publication).decode, "a publication")
+_decode = reader(msgspec.json.Decoder(RawPublication).decode, "a publication")
 
 
-class Entry:
+class ChannelEntry:
     """One channel: who wants it, how far its subscribe has come on the present connection, what was seen of it."""
 
     __slots__ = (
@@ -96,7 +95,7 @@ class Entry:
             subscription.recoverable = self.recoverable
             subscription.confirm(confirmed)
 
-    def publish(self, publication: Publication) -> None:
+    def publish(self, publication: RawPublication) -> None:
         """Deliver `publication`, unless it was delivered before."""
         offset = publication.offset
         if offset and self.epoch:
@@ -104,7 +103,7 @@ class Entry:
                 return
             self.offset = offset
         info = publication.info
-        delivered = Delivered(self.channel, publication.data, info.client if info else "", offset)
+        delivered = Publication(self.channel, publication.data, info.client if info else "", offset)
         for subscription in tuple(self.subscriptions):
             subscription.deliver(delivered)
 
@@ -121,14 +120,14 @@ class Channels:
         self._config = config
         self._rng = rng
         self._missed = missed
-        self._entries: dict[str, Entry] = {}
+        self._entries: dict[str, ChannelEntry] = {}
         self._queue = CommandQueue(config, rng, self._request, self._sent, self._answered)
 
     def add(self, subscription: Subscription) -> None:
         """Begin to deliver to `subscription`."""
         entry = self._entries.get(subscription.channel)
         if entry is None:
-            entry = self._entries[subscription.channel] = Entry(subscription.channel)
+            entry = self._entries[subscription.channel] = ChannelEntry(subscription.channel)
             entry.subscriptions.append(subscription)
             self._subscribe([entry])
             return
@@ -148,9 +147,9 @@ class Channels:
         if not entry.subscriptions:
             self._drop(entry)
             if entry.asked:
-                self._queue.put(Order(entry.channel, None))
+                self._queue.put(ChannelCommand(entry.channel, None))
 
-    def attach(self, link: Link) -> None:
+    def attach(self, link: ChannelLink) -> None:
         """Subscribe to everything over `link`."""
         self._queue.reset(link)
         self._subscribe(list(self._entries.values()))
@@ -180,16 +179,16 @@ class Channels:
         else:
             self._hand(entry, push)
 
-    def _subscribe(self, entries: list[Entry]) -> None:
-        self._queue.put(*(Order(entry.channel, entry) for entry in entries))
+    def _subscribe(self, entries: list[ChannelEntry]) -> None:
+        self._queue.put(*(ChannelCommand(entry.channel, entry) for entry in entries))
 
-    def _resubscribe(self, entry: Entry) -> None:
+    def _resubscribe(self, entry: ChannelEntry) -> None:
         """Subscribe with other wishes: the node takes both commands one after the other, and recovers in between."""
-        self._queue.put(Order(entry.channel, None), Order(entry.channel, entry))
+        self._queue.put(ChannelCommand(entry.channel, None), ChannelCommand(entry.channel, entry))
 
     # What the queue asks and tells.
 
-    def _request(self, order: Order) -> dict[str, Any] | None:
+    def _request(self, order: ChannelCommand) -> dict[str, Any] | None:
         entry = order.entry
         present = self._entries.get(order.channel)
         if entry is not None:
@@ -198,7 +197,7 @@ class Channels:
             present.confirm(False)
         return {"unsubscribe": UnsubscribeRequest(order.channel)}
 
-    def _sent(self, order: Order, link: Link, answer: "asyncio.Future[Reply]") -> None:
+    def _sent(self, order: ChannelCommand, link: ChannelLink, answer: "asyncio.Future[Reply]") -> None:
         entry = order.entry
         if entry is not None:
             entry.stop_timer()
@@ -206,7 +205,7 @@ class Channels:
             entry.answer = answer
             entry.early.clear()
 
-    def _answered(self, order: Order, link: Link, answer: "asyncio.Future[Reply]") -> None:
+    def _answered(self, order: ChannelCommand, link: ChannelLink, answer: "asyncio.Future[Reply]") -> None:
         entry = order.entry
         if entry is None or entry.answer is not answer:
             return
@@ -225,7 +224,7 @@ class Channels:
             entry.attempt = 0
             self._take(entry, result, missed)
 
-    def _take(self, entry: Entry, result: SubscribeResult, missed: list[Publication]) -> None:
+    def _take(self, entry: ChannelEntry, result: SubscribeResult, missed: list[RawPublication]) -> None:
         """Go on where the server says: first with what was missed, then with what came behind the answer."""
         lost = result.was_recovering and not result.recovered
         entry.recoverable = result.recoverable
@@ -244,7 +243,7 @@ class Channels:
         for push in early:
             self._hand(entry, push)
 
-    def _hand(self, entry: Entry, push: Push) -> None:
+    def _hand(self, entry: ChannelEntry, push: Push) -> None:
         """Deliver one push to the subscriptions of its channel."""
         if push.pub is not None:
             entry.publish(push.pub)
@@ -255,26 +254,26 @@ class Channels:
         elif push.unsubscribe is not None:
             self._unsubscribed(entry, push.unsubscribe)
 
-    def _unsubscribed(self, entry: Entry, push: UnsubscribePush) -> None:
+    def _unsubscribed(self, entry: ChannelEntry, push: UnsubscribePush) -> None:
         entry.confirm(False)
         if push.code >= RESUBSCRIBE_FROM:
             self._retry(entry)
         else:
             self._end(entry, CommandError(push.code, push.reason or "the server ended the subscription"))
 
-    def _retry(self, entry: Entry) -> None:
+    def _retry(self, entry: ChannelEntry) -> None:
         config = self._config
         pause_s = next_delay_s(entry.attempt, self._rng, base_s=config.backoff_base_s, cap_s=config.backoff_cap_s)
         entry.attempt += 1
         entry.stop_timer()
         entry.timer = asyncio.get_running_loop().call_later(pause_s, self._subscribe, [entry])
 
-    def _drop(self, entry: Entry) -> None:
+    def _drop(self, entry: ChannelEntry) -> None:
         entry.stop_timer()
         entry.answer = None
         del self._entries[entry.channel]
 
-    def _end(self, entry: Entry, error: Exception | None) -> None:
+    def _end(self, entry: ChannelEntry, error: Exception | None) -> None:
         self._drop(entry)
         for subscription in entry.subscriptions:
             subscription.end(error)

@@ -16,7 +16,7 @@ from ringway.client.channels import Channels
 from ringway.client.config import ClientConfig
 from ringway.client.event import Connected, Disconnected, Event, Failed, Gap, Moved
 from ringway.client.follow import Follow
-from ringway.client.link import Link, raw, result_of
+from ringway.client.link import ChannelLink, raw, result_of
 from ringway.client.opener import Terms
 from ringway.client.reconnect import Again, Reconnect, deciding, is_final, is_final_close
 from ringway.client.route import CHANNELS_PATH, Route, Way
@@ -29,13 +29,13 @@ from ringway.protocol.command import (
     ClientInfo,
     HistoryRequest,
     HistoryResult,
+    HistorySince,
     PresenceRequest,
     PresenceResult,
     PresenceStatsResult,
     PublishRequest,
     Reply,
 )
-from ringway.protocol.command import StreamPosition as Since
 from ringway.protocol.move import Move
 from ringway.types import NodeName
 
@@ -79,7 +79,7 @@ class Client:
             stable_s=self._config.stable_s,
             retry_after_max_s=self._config.retry_after_max_s,
         )
-        self._link: Link | None = None
+        self._link: ChannelLink | None = None
         self._changed = asyncio.Event()  # set while connected, and for good when the client is over
         self._task: asyncio.Task[None] | None = None
         self._opening = False
@@ -225,7 +225,7 @@ class Client:
         gives no more than it is set to. Raise `CommandError` 108 where the channel keeps no history, 112 where `since`
         is of another epoch; else as `publish` does, but that nothing is lost by a repetition: the client repeats it.
         """
-        place = Since(offset=since.offset, epoch=since.epoch) if since is not None else None
+        place = HistorySince(offset=since.offset, epoch=since.epoch) if since is not None else None
         name = check_channel(channel)
         reply = await self._ask(history=HistoryRequest(name, limit, place, reverse))
         return read_history(name, reply.history or HistoryResult())
@@ -274,7 +274,7 @@ class Client:
         if self._end is not None:
             raise self._end
 
-    async def _connected(self) -> Link:
+    async def _connected(self) -> ChannelLink:
         while self._link is None:
             if self._end is not None:
                 raise self._end
@@ -299,7 +299,7 @@ class Client:
             if self._link is not None:
                 self._link.cut()
 
-    async def _attempt(self, move: Move | None) -> Link:
+    async def _attempt(self, move: Move | None) -> ChannelLink:
         """Connect by way of one gateway after the other; return the link, or raise the last error."""
         failures: list[Exception] = []
         for gateway in self._route.shuffled(self._rng):
@@ -319,11 +319,11 @@ class Client:
                 limit.reschedule(when + wait_s)
             await asyncio.sleep(wait_s)
 
-    async def _connect(self, way: Way) -> Link:
+    async def _connect(self, way: Way) -> ChannelLink:
         """Connect to the first place on the way that can be reached; a refusal is not gone round."""
         failure: OSError = ConnectionError("the gateway named no node")
         for url in way.urls:
-            link = Link(self._config, self._channels.pushed, self._lost, self._followed)
+            link = ChannelLink(self._config, self._channels.pushed, self._lost, self._followed)
             try:
                 await link.open(url, self._terms, self._config.attempt_timeout_s / len(way.urls), self._follow_for(way))
             except OSError as error:
@@ -353,7 +353,7 @@ class Client:
         self._moves += 1
         self._tell(Moved(before, node))
 
-    def _joined(self, link: Link, *, moved: bool) -> None:
+    def _joined(self, link: ChannelLink, *, moved: bool) -> None:
         if not link.is_open:
             return  # it ended in the same turn; `_left` follows
         self._link = link
@@ -362,14 +362,14 @@ class Client:
         self._channels.attach(link)
         self._tell(Connected(link.node, link.client, moved))
 
-    def _lost(self, link: Link) -> None:
+    def _lost(self, link: ChannelLink) -> None:
         if self._link is link:
             self._link = None
             if self._end is None:
                 self._changed.clear()
             self._channels.detach()
 
-    def _left(self, link: Link) -> Again | None:
+    def _left(self, link: ChannelLink) -> Again | None:
         code, reason = link.close_code, link.close_reason
         if self._end is None and is_final_close(code, reason):
             self._stop(ConnectionClosed(code, reason))

@@ -26,7 +26,7 @@ class Alternate(msgspec.Struct, frozen=True):
     node: str = ""
 
 
-class Placement(msgspec.Struct, frozen=True):
+class GatewayAnswer(msgspec.Struct, frozen=True):
     """A gateway's answer (PROTOCOL.md P-3.1): connect to `url` as it is, after `wait_ms`, within `expires_in` seconds.
 
     `ticket` is empty where the places are no nodes of Ringway, which neither take tickets nor move their clients.
@@ -52,7 +52,7 @@ class _Refusal(msgspec.Struct, frozen=True):
     wait_ms: float = 0.0
 
 
-_read_placement = reader(msgspec.json.Decoder(Placement).decode, "a placement")
+_read_placement = reader(msgspec.json.Decoder(GatewayAnswer).decode, "a placement")
 _read_refusal = reader(msgspec.json.Decoder(_Refusal).decode, "a refusal")
 
 
@@ -62,7 +62,7 @@ def default_tls() -> tls.SSLContext:
     return tls.create_default_context()
 
 
-async def discover(url: str, timeout_s: float, ssl: tls.SSLContext | None = None) -> Placement:
+async def discover(url: str, timeout_s: float, ssl: tls.SSLContext | None = None) -> GatewayAnswer:
     """Ask `url` (see `url.discovery_url`) for a node, within `timeout_s`.
 
     Raise `OSError` or `TimeoutError` where the gateway is not reached, `UpgradeError` where it answers anything

@@ -11,7 +11,7 @@ PINGS_MAX = 1024
 """Pings that may be unanswered at a time; beyond, `Overloaded`."""
 
 
-class Keepalive:
+class ClientKeepalive:
     """Sends a ping every `interval_s` and calls `give_up` where its pong is not there after `timeout_s`.
 
     None switches either off. While `hold` is on nobody reads, so that a missing pong means nothing; and whoever sends

@@ -39,7 +39,7 @@ def _version() -> str:
     return importlib.metadata.version("ringway")
 
 
-class Link:
+class ChannelLink:
     """See the module. Callbacks are called in the event loop: `on_closed` once, and not before open; `on_moved` with
     the node before and the node now, when the link goes on elsewhere.
     """
@@ -48,7 +48,7 @@ class Link:
         self,
         config: ClientConfig,
         on_push: Callable[[Push], None],
-        on_closed: Callable[["Link"], None],
+        on_closed: Callable[["ChannelLink"], None],
         on_moved: Callable[[NodeName, NodeName], None],
     ) -> None:
         self.node = NodeName("")

@@ -24,19 +24,19 @@ from ringway.types import Channel
 if TYPE_CHECKING:
     from random import Random
 
-    from ringway.client.channels import Entry
+    from ringway.client.channels import ChannelEntry
     from ringway.client.config import ClientConfig
-    from ringway.client.link import Link
+    from ringway.client.link import ChannelLink
     from ringway.protocol.command import Reply
 
     Answer = asyncio.Future[Reply]
 
 
-class Order(NamedTuple):
+class ChannelCommand(NamedTuple):
     """What is to be sent about a channel: a subscribe of `entry`, or an unsubscribe where that is None."""
 
     channel: Channel
-    entry: "Entry | None"
+    entry: "ChannelEntry | None"
 
 
 class CommandQueue:
@@ -50,24 +50,24 @@ class CommandQueue:
         self,
         config: "ClientConfig",
         rng: "Random",
-        request: Callable[[Order], dict[str, Any] | None],
-        sent: "Callable[[Order, Link, Answer], None]",
-        answered: "Callable[[Order, Link, Answer], None]",
+        request: Callable[[ChannelCommand], dict[str, Any] | None],
+        sent: "Callable[[ChannelCommand, ChannelLink, Answer], None]",
+        answered: "Callable[[ChannelCommand, ChannelLink, Answer], None]",
     ) -> None:
         self._config = config
         self._rng = rng
         self._request = request
         self._sent = sent
         self._told = answered
-        self._link: Link | None = None
-        self._orders: deque[Order] = deque()
-        self._refused: list[Order] = []  # they come first after the rest
+        self._link: ChannelLink | None = None
+        self._orders: deque[ChannelCommand] = deque()
+        self._refused: list[ChannelCommand] = []  # they come first after the rest
         self._in_flight: dict[Answer, asyncio.TimerHandle] = {}  # each with its deadline
         self._window = float(config.subscribes_max)
         self._rests = 0  # in a row
         self._rest: asyncio.TimerHandle | None = None
 
-    def reset(self, link: "Link | None") -> None:
+    def reset(self, link: "ChannelLink | None") -> None:
         """Forget everything, and send over `link` from now on."""
         self._link = link
         if self._in_flight:
@@ -82,7 +82,7 @@ class CommandQueue:
             self._rest.cancel()
             self._rest = None
 
-    def put(self, *orders: Order) -> None:
+    def put(self, *orders: ChannelCommand) -> None:
         """Send `orders` in this order, behind those that wait; do nothing where there is no connection."""
         if self._link is not None:
             self._orders.extend(orders)
@@ -92,7 +92,7 @@ class CommandQueue:
         link, room = self._link, int(self._window) - len(self._in_flight)
         if link is None or not link.is_open or self._rest is not None:
             return
-        orders: list[Order] = []
+        orders: list[ChannelCommand] = []
         requests: list[dict[str, Any]] = []
         while self._orders and len(orders) < room:
             order = self._orders.popleft()
@@ -106,7 +106,7 @@ class CommandQueue:
             self._sent(order, link, answer)
             answer.add_done_callback(partial(self._answered, order, link))
 
-    def _answered(self, order: Order, link: "Link", answer: "Answer") -> None:
+    def _answered(self, order: ChannelCommand, link: "ChannelLink", answer: "Answer") -> None:
         deadline = self._in_flight.pop(answer, None)
         if deadline is None or answer.exception() is not None:
             return  # of a connection before this, or of one that has ended

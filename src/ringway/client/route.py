@@ -5,7 +5,7 @@ import ssl as tls
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from ringway.client.discovery import Placement, discover
+from ringway.client.discovery import GatewayAnswer, discover
 from ringway.client.url import check_url, discovery_url, has_query, is_http, socket_url, with_query
 from ringway.errors import ConfigError, UpgradeError
 from ringway.protocol.move import Move
@@ -108,7 +108,7 @@ class Route:
     def _is_asked(self, gateway: str) -> bool:
         return self._via is Via.DIRECT or (self._via is None and is_http(gateway))
 
-    async def _ask(self, gateway: str, move: Move | None, timeout_s: float) -> Placement:
+    async def _ask(self, gateway: str, move: Move | None, timeout_s: float) -> GatewayAnswer:
         question = discovery_url(gateway, key=self._key, **_query(move))
         placement = await discover(question, timeout_s, self._ssl)
         self._last = gateway

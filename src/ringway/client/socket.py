@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable
 from types import TracebackType
 from typing import Self
 
-from ringway.client.keepalive import Keepalive
+from ringway.client.keepalive import ClientKeepalive
 from ringway.client.wire import Wire
 from ringway.errors import ConfigError, ConnectionClosed, ProtocolError
 from ringway.protocol.close import NORMAL, REASON_BYTES_MAX, may_travel
@@ -40,7 +40,7 @@ class Socket:
         self._reading = True
         self._reader: asyncio.Future[None] | None = None
         self._over = False
-        self._keepalive = Keepalive(ping_interval, ping_timeout, self._ping, self._silent)
+        self._keepalive = ClientKeepalive(ping_interval, ping_timeout, self._ping, self._silent)
 
     @property
     def subprotocol(self) -> str | None:

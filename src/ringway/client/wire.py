@@ -18,7 +18,7 @@ from ringway.framing import EndListener
 from ringway.net.half_close import end_stream
 from ringway.protocol import closing
 from ringway.protocol.close import ABNORMAL, SERVICE_RESTART
-from ringway.protocol.closing import Action, Event, State
+from ringway.protocol.closing import ClosingAction, ClosingEvent, ClosingState
 from ringway.protocol.frame import BINARY, PING, PONG, close_payload, read_close
 from ringway.protocol.message import MessageAssembler
 from ringway.protocol.move import Move
@@ -87,7 +87,7 @@ class Wire(EndListener):
         self._close_timeout_s = close_timeout_s
         self._loop = asyncio.get_running_loop()
         self._transport: picows.WSTransport | None = None
-        self._state = State.OPEN  # of the present connection
+        self._state = ClosingState.OPEN  # of the present connection
         self._ending: asyncio.TimerHandle | None = None
         self._farewell: asyncio.Task[None] | None = None
         self._gone: asyncio.Future[None] = self._loop.create_future()
@@ -103,7 +103,7 @@ class Wire(EndListener):
         """Whether messages may be sent."""
         if self._passage is not None:
             return self._passage.closing is None
-        return self._transport is not None and self.close_code is None and self._state is State.OPEN
+        return self._transport is not None and self.close_code is None and self._state is ClosingState.OPEN
 
     def send(self, opcode: int, payload: bytes) -> None:
         """Send one message or ping in one frame, or hold it; raise `ConnectionClosed` where that is too late."""
@@ -217,12 +217,12 @@ class Wire(EndListener):
         if not self._gone.done():
             self._gone.set_result(None)
 
-    def _step(self, event: Event) -> Action:
+    def _step(self, event: ClosingEvent) -> ClosingAction:
         action, self._state = closing.step(self._state, event)
         return action
 
     def _send_close(self, payload: bytes) -> None:
-        if self._transport is not None and self._step(Event.CLOSE_HERE) is Action.SEND_CLOSE:
+        if self._transport is not None and self._step(ClosingEvent.CLOSE_HERE) is ClosingAction.SEND_CLOSE:
             self._transport.send(picows.WSMsgType.CLOSE, payload)
 
     # A move, from the close frame that tells it to the connection that it ends with.
@@ -230,7 +230,7 @@ class Wire(EndListener):
     def _leave(self, move: Move, follow: "Follow") -> None:
         """Let the answered connection go, and connect to where `move` leads."""
         transport, self._transport = self._transport, None
-        self._state = State.OPEN
+        self._state = ClosingState.OPEN
         self._congested = False
         self._newest.clear()
         self._passage = _Passage(move, self._loop.create_task(self._go(move, follow)))
@@ -295,7 +295,7 @@ class Wire(EndListener):
         """Judge one frame."""
         if self.close_code is not None or transport is not self._transport:
             return  # over, or left
-        if self._state is not State.OPEN and self._step(Event.FRAME) is not Action.DELIVER:
+        if self._state is not ClosingState.OPEN and self._step(ClosingEvent.FRAME) is not ClosingAction.DELIVER:
             return
         opcode = cast(int, frame.msg_type)
         payload = frame.get_payload_as_bytes()
@@ -308,7 +308,7 @@ class Wire(EndListener):
                     self._receiver.received(*message)
             elif opcode == PONG:
                 self._receiver.ponged(payload)
-            elif self._state is State.OPEN:
+            elif self._state is ClosingState.OPEN:
                 self.send_newest(PONG, payload)
         except ProtocolError as error:
             self.on_ws_breach(error)
@@ -320,11 +320,11 @@ class Wire(EndListener):
         except ProtocolError as error:
             self.on_ws_breach(error)
             return
-        action = self._step(Event.CLOSE)
-        if action is Action.IGNORE:
+        action = self._step(ClosingEvent.CLOSE)
+        if action is ClosingAction.IGNORE:
             return
         move = None
-        if action is Action.REPLY:
+        if action is ClosingAction.REPLY:
             move = move_of(code, reason) if self._follow is not None else None
             self._send_close(payload)
         if move is not None and self._follow is not None:
@@ -334,7 +334,7 @@ class Wire(EndListener):
 
     def on_ws_breach(self, error: ProtocolError) -> None:
         """End the connection: everything that came before the breach was received."""
-        if self._step(Event.BREACH) is not Action.IGNORE:
+        if self._step(ClosingEvent.BREACH) is not ClosingAction.IGNORE:
             self.fail(error)
 
     def on_ws_disconnected(self, transport: picows.WSTransport) -> None:
@@ -351,7 +351,7 @@ class Wire(EndListener):
         if isinstance(fault, picows.WSProtocolError):
             fault = ProtocolError(int(fault.code), str(fault))
         self.failure = self.failure or fault
-        self._step(Event.LOST)
+        self._step(ClosingEvent.LOST)
         self._end(ABNORMAL, "")
         self._transport = self._farewell = None  # parts the circle of wire and transport, for the memory's sake
         self._over()

@@ -15,7 +15,7 @@ from ringway.collect.document import DocumentCollector
 from ringway.collect.prometheus import PrometheusCollector
 from ringway.collect.snmp import Credentials, SnmpCollector, SnmpSession
 from ringway.collect.spec import Spec, hide_secrets, parse_spec, read_options
-from ringway.core.custom.score import Metric
+from ringway.core.custom.score import ExternalMetric
 from ringway.errors import ConfigError
 
 PERIOD_S = 5.0
@@ -28,7 +28,7 @@ TIMEOUT_MAX_S = 2.0
 class Probe:
     """One metric, and how it is measured."""
 
-    metric: Metric
+    metric: ExternalMetric
     collector: Collector
     period_s: float
     timeout_s: float
@@ -79,9 +79,9 @@ class Measuring(Timing, frozen=True, kw_only=True):
     gate: bool = True
     tau: float = 10.0
 
-    def define(self, name: str) -> Metric:
+    def define(self, name: str) -> ExternalMetric:
         """Return the metric; raise `ConfigError` where the numbers contradict each other."""
-        return Metric(
+        return ExternalMetric(
             name=name, threshold=self.threshold, low=self.low, high=self.high, better=self.better,
             weight=self.weight, gate=self.gate, tau_s=self.tau, expire_s=self.expire_s,
         )  # fmt: skip
@@ -168,7 +168,7 @@ def _http(spec: Spec, sessions: dict[Credentials, SnmpSession]) -> Probe:
 def _agent(spec: Spec, sessions: dict[Credentials, SnmpSession]) -> Probe:
     options = read_options(spec, AgentOptions)
     options.check()
-    metric = Metric(name=spec.name, expire_s=options.expire_s)
+    metric = ExternalMetric(name=spec.name, expire_s=options.expire_s)
     return Probe(metric, AgentCollector(spec.source, options.send), options.period, options.timeout_s)
 
 

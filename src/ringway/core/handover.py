@@ -27,7 +27,7 @@ is refused: it comes late, twice, or from nobody.
 import enum
 
 
-class Donor(enum.Enum):
+class DonorState(enum.Enum):
     """How far the donor of a session has come."""
 
     PREPARING = enum.auto()  # the target was asked; the client is served as ever
@@ -38,7 +38,7 @@ class Donor(enum.Enum):
     OVER = enum.auto()
 
 
-class Seen(enum.Enum):
+class DonorEvent(enum.Enum):
     """What the donor of a session sees happen."""
 
     PREPARED = enum.auto()  # the target has agreed
@@ -50,7 +50,7 @@ class Seen(enum.Enum):
     TOLD = enum.auto()  # the target has taken the commit, has refused it, or did not answer
 
 
-class Deed(enum.Enum):
+class DonorAction(enum.Enum):
     """What the donor of a session does."""
 
     NOTHING = enum.auto()
@@ -61,27 +61,30 @@ class Deed(enum.Enum):
     END = enum.auto()  # forget the session
 
 
-DONOR: dict[tuple[Donor, Seen], tuple[Donor, Deed]] = {
-    (Donor.PREPARING, Seen.PREPARED): (Donor.CLOSING, Deed.CUT),
-    (Donor.PREPARING, Seen.REFUSED): (Donor.OVER, Deed.KEEP),
-    (Donor.PREPARING, Seen.LOST): (Donor.OVER, Deed.ABANDON),
-    (Donor.CLOSING, Seen.ANSWERED): (Donor.ANSWERED, Deed.NOTHING),
-    (Donor.CLOSING, Seen.SETTLED): (Donor.SETTLED, Deed.NOTHING),
-    (Donor.CLOSING, Seen.LOST): (Donor.OVER, Deed.ABANDON),
-    (Donor.CLOSING, Seen.LATE): (Donor.OVER, Deed.ABANDON),
-    (Donor.ANSWERED, Seen.SETTLED): (Donor.COMMITTING, Deed.COMMIT),
-    (Donor.ANSWERED, Seen.LOST): (Donor.ANSWERED, Deed.NOTHING),  # it had answered: its socket is meant to end
-    (Donor.ANSWERED, Seen.LATE): (Donor.OVER, Deed.ABANDON),
-    (Donor.SETTLED, Seen.ANSWERED): (Donor.COMMITTING, Deed.COMMIT),
-    (Donor.SETTLED, Seen.LOST): (Donor.OVER, Deed.ABANDON),
-    (Donor.SETTLED, Seen.LATE): (Donor.OVER, Deed.ABANDON),
-    (Donor.COMMITTING, Seen.LOST): (Donor.COMMITTING, Deed.NOTHING),
-    (Donor.COMMITTING, Seen.TOLD): (Donor.OVER, Deed.END),
+DONOR_TABLE: dict[tuple[DonorState, DonorEvent], tuple[DonorState, DonorAction]] = {
+    (DonorState.PREPARING, DonorEvent.PREPARED): (DonorState.CLOSING, DonorAction.CUT),
+    (DonorState.PREPARING, DonorEvent.REFUSED): (DonorState.OVER, DonorAction.KEEP),
+    (DonorState.PREPARING, DonorEvent.LOST): (DonorState.OVER, DonorAction.ABANDON),
+    (DonorState.CLOSING, DonorEvent.ANSWERED): (DonorState.ANSWERED, DonorAction.NOTHING),
+    (DonorState.CLOSING, DonorEvent.SETTLED): (DonorState.SETTLED, DonorAction.NOTHING),
+    (DonorState.CLOSING, DonorEvent.LOST): (DonorState.OVER, DonorAction.ABANDON),
+    (DonorState.CLOSING, DonorEvent.LATE): (DonorState.OVER, DonorAction.ABANDON),
+    (DonorState.ANSWERED, DonorEvent.SETTLED): (DonorState.COMMITTING, DonorAction.COMMIT),
+    (DonorState.ANSWERED, DonorEvent.LOST): (
+        DonorState.ANSWERED,
+        DonorAction.NOTHING,
+    ),  # it had answered: its socket is meant to end
+    (DonorState.ANSWERED, DonorEvent.LATE): (DonorState.OVER, DonorAction.ABANDON),
+    (DonorState.SETTLED, DonorEvent.ANSWERED): (DonorState.COMMITTING, DonorAction.COMMIT),
+    (DonorState.SETTLED, DonorEvent.LOST): (DonorState.OVER, DonorAction.ABANDON),
+    (DonorState.SETTLED, DonorEvent.LATE): (DonorState.OVER, DonorAction.ABANDON),
+    (DonorState.COMMITTING, DonorEvent.LOST): (DonorState.COMMITTING, DonorAction.NOTHING),
+    (DonorState.COMMITTING, DonorEvent.TOLD): (DonorState.OVER, DonorAction.END),
 }
 """By state and event, the next state and what is done."""
 
 
-class Target(enum.Enum):
+class TargetState(enum.Enum):
     """How far the target of a session has come."""
 
     PREPARED = enum.auto()  # subscribed ahead; neither the commit nor the client is here
@@ -91,7 +94,7 @@ class Target(enum.Enum):
     OVER = enum.auto()
 
 
-class Heard(enum.Enum):
+class TargetEvent(enum.Enum):
     """What the target of a session sees happen."""
 
     COMMIT = enum.auto()
@@ -101,7 +104,7 @@ class Heard(enum.Enum):
     LOST = enum.auto()  # the client that waited is gone
 
 
-class Step(enum.Enum):
+class TargetAction(enum.Enum):
     """What the target of a session does."""
 
     NOTHING = enum.auto()
@@ -110,26 +113,26 @@ class Step(enum.Enum):
     REFUSE = enum.auto()  # the same, and close the client that waits
 
 
-TARGET: dict[tuple[Target, Heard], tuple[Target, Step]] = {
-    (Target.PREPARED, Heard.COMMIT): (Target.COMMITTED, Step.NOTHING),
-    (Target.PREPARED, Heard.CLIENT): (Target.WAITING, Step.NOTHING),
-    (Target.PREPARED, Heard.ABANDONED): (Target.OVER, Step.RELEASE),
-    (Target.PREPARED, Heard.EXPIRED): (Target.OVER, Step.RELEASE),
-    (Target.COMMITTED, Heard.CLIENT): (Target.SERVED, Step.SERVE),
-    (Target.COMMITTED, Heard.EXPIRED): (Target.OVER, Step.RELEASE),
-    (Target.WAITING, Heard.COMMIT): (Target.SERVED, Step.SERVE),
-    (Target.WAITING, Heard.ABANDONED): (Target.OVER, Step.REFUSE),
-    (Target.WAITING, Heard.EXPIRED): (Target.OVER, Step.REFUSE),
-    (Target.WAITING, Heard.LOST): (Target.OVER, Step.RELEASE),
+TARGET_TABLE: dict[tuple[TargetState, TargetEvent], tuple[TargetState, TargetAction]] = {
+    (TargetState.PREPARED, TargetEvent.COMMIT): (TargetState.COMMITTED, TargetAction.NOTHING),
+    (TargetState.PREPARED, TargetEvent.CLIENT): (TargetState.WAITING, TargetAction.NOTHING),
+    (TargetState.PREPARED, TargetEvent.ABANDONED): (TargetState.OVER, TargetAction.RELEASE),
+    (TargetState.PREPARED, TargetEvent.EXPIRED): (TargetState.OVER, TargetAction.RELEASE),
+    (TargetState.COMMITTED, TargetEvent.CLIENT): (TargetState.SERVED, TargetAction.SERVE),
+    (TargetState.COMMITTED, TargetEvent.EXPIRED): (TargetState.OVER, TargetAction.RELEASE),
+    (TargetState.WAITING, TargetEvent.COMMIT): (TargetState.SERVED, TargetAction.SERVE),
+    (TargetState.WAITING, TargetEvent.ABANDONED): (TargetState.OVER, TargetAction.REFUSE),
+    (TargetState.WAITING, TargetEvent.EXPIRED): (TargetState.OVER, TargetAction.REFUSE),
+    (TargetState.WAITING, TargetEvent.LOST): (TargetState.OVER, TargetAction.RELEASE),
 }
 """By state and event, the next state and what is done."""
 
 
-def next_deed(state: Donor, seen: Seen) -> tuple[Donor, Deed] | None:
+def step_donor(state: DonorState, seen: DonorEvent) -> tuple[DonorState, DonorAction] | None:
     """Return the donor's next state and what it does; None for an event that means nothing in `state`."""
-    return DONOR.get((state, seen))
+    return DONOR_TABLE.get((state, seen))
 
 
-def next_step(state: Target, heard: Heard) -> tuple[Target, Step] | None:
+def step_target(state: TargetState, heard: TargetEvent) -> tuple[TargetState, TargetAction] | None:
     """Return the target's next state and what it does; None for an event that is to be refused in `state`."""
-    return TARGET.get((state, heard))
+    return TARGET_TABLE.get((state, heard))

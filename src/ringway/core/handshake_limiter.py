@@ -19,8 +19,8 @@ Those that are refused are told times at which to come again: one after the othe
 from math import inf
 
 from ringway.core.address import EXEMPT
+from ringway.core.admission_slots import AdmissionSlots
 from ringway.core.rate import AddressRates
-from ringway.core.slot import Slots
 
 BURST_S = 1.0
 """What a node may be given at once, in seconds of its rate: a page that opens fifty sockets is no flood."""
@@ -28,7 +28,7 @@ BURST_S = 1.0
 TICKETS_S = 1.0
 
 
-class Intake:
+class HandshakeLimiter:
     """One node's handshakes. `per_s` is the rate at the time, `now` monotonic."""
 
     __slots__ = ("_at", "_level_s", "_of", "_returns")
@@ -37,7 +37,7 @@ class Intake:
         self._at = now
         self._level_s = 0.0
         self._of = AddressRates()
-        self._returns = Slots()
+        self._returns = AdmissionSlots()
 
     def take(self, now: float, per_s: float, *, ticket: bool, address: str = EXEMPT, share: float = 1.0) -> bool:
         """Take one handshake in, or return False: it is to be refused."""

@@ -45,28 +45,28 @@ TICK_S = 0.25
 
 
 @dataclass(frozen=True, slots=True)
-class Joined:
+class MemberJoined:
     """A member was heard for the first time, or anew under another incarnation."""
 
     report: Report
 
 
 @dataclass(frozen=True, slots=True)
-class Reported:
+class MemberReported:
     """A known member was heard again."""
 
     report: Report
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
+class MemberLeft:
     """A member is gone; `cause` is "withdrawn", "silent" or "replaced"."""
 
     report: Report
     cause: str
 
 
-Event = Joined | Reported | Left
+MembershipEvent = MemberJoined | MemberReported | MemberLeft
 
 
 class Membership:
@@ -88,7 +88,7 @@ class Membership:
         # A silent member may only have been slow, and may come back until another takes its name.
         self._silent: Recent[NodeName, Incarnation] = Recent()
 
-    def heard(self, report: Report, now: float) -> list[Event]:
+    def heard(self, report: Report, now: float) -> list[MembershipEvent]:
         """Take one report; `now` is monotonic."""
         if report.incarnation in self._over or self._is_late(report):
             return []
@@ -100,17 +100,17 @@ class Membership:
             if report.seq > known.seq + 1:
                 self._gaps.setdefault(report.name, deque(maxlen=LOSSES)).append(now)
             self._keep(report, now)
-            return [Reported(report)]
+            return [MemberReported(report)]
         events = self._end(report.name, "replaced") if known is not None else []
         self._succeed(report)
         self._keep(report, now)
-        return [*events, Joined(report)]
+        return [*events, MemberJoined(report)]
 
-    def withdrawn(self, name: NodeName) -> list[Event]:
+    def withdrawn(self, name: NodeName) -> list[MembershipEvent]:
         """Take the word of a member that it leaves."""
         return self._end(name, "withdrawn") if name in self.members else []
 
-    def tick(self, now: float) -> list[Event]:
+    def tick(self, now: float) -> list[MembershipEvent]:
         """Let time pass; call it every `TICK_S`."""
         gap = now - self._ticked_at - TICK_S if self._ticked_at is not None else 0.0
         self._ticked_at = now
@@ -159,7 +159,7 @@ class Membership:
         self.members[report.name] = report
         self._heard_at[report.name] = now
 
-    def _end(self, name: NodeName, cause: str) -> list[Event]:
+    def _end(self, name: NodeName, cause: str) -> list[MembershipEvent]:
         report = self.members.pop(name)
         del self._heard_at[name]
         if cause == "silent":
@@ -168,7 +168,7 @@ class Membership:
             self._withdrawn.add(report.incarnation, report.seq)
         else:
             self._over.add(report.incarnation, None)
-        return [Left(report, cause)]
+        return [MemberLeft(report, cause)]
 
     def _is_late(self, report: Report) -> bool:
         """Whether `report` was under way when its member withdrew: one may have been. Who sends more is alive."""

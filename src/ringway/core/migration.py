@@ -29,7 +29,7 @@ nobody tells of a next node that was not asked for.
 import enum
 
 
-class State(enum.Enum):
+class MigrationState(enum.Enum):
     """See the module; `OVER` is when this has no part in the tunnel any more."""
 
     RELAYING = enum.auto()
@@ -41,7 +41,7 @@ class State(enum.Enum):
     OVER = enum.auto()
 
 
-class Event(enum.Enum):
+class MigrationEvent(enum.Enum):
     """What can happen."""
 
     MOVED = enum.auto()  # the node's close frame says where the session goes on
@@ -58,7 +58,7 @@ class Event(enum.Enum):
     FAILED = enum.auto()  # it has not
 
 
-class Action(enum.Enum):
+class MigrationAction(enum.Enum):
     """What is done about it."""
 
     WAIT = enum.auto()  # let both go on until it is quiet
@@ -72,41 +72,41 @@ class Action(enum.Enum):
     FAIL = enum.auto()  # tell the client 1012
 
 
-TABLE: dict[tuple[State, Event], tuple[Action, State]] = {
-    (State.RELAYING, Event.MOVED): (Action.BRAKE, State.CLOSING),
-    (State.RELAYING, Event.NODE_OVER): (Action.OPEN, State.OPENING),
-    (State.RELAYING, Event.LEAVE): (Action.WAIT, State.WAITING),
-    (State.CLOSING, Event.BOUNDARY): (Action.ANSWER, State.OPENING),
-    (State.CLOSING, Event.NODE_OVER): (Action.FAIL, State.OVER),
-    (State.CLOSING, Event.CLIENT_CLOSED): (Action.ECHO, State.OVER),
-    (State.CLOSING, Event.CLIENT_ENDED): (Action.FAIL, State.OVER),
-    (State.CLOSING, Event.EXPIRED): (Action.FAIL, State.OVER),
-    (State.WAITING, Event.QUIET): (Action.PART, State.PARTING),
-    (State.WAITING, Event.EXPIRED): (Action.BRAKE, State.LEAVING),
-    (State.WAITING, Event.REMAIN): (Action.STAY, State.OVER),
-    (State.WAITING, Event.NODE_OVER): (Action.STAY, State.OVER),
-    (State.WAITING, Event.NODE_BROKEN): (Action.STAY, State.OVER),
-    (State.WAITING, Event.CLIENT_CLOSED): (Action.STAY, State.OVER),
-    (State.WAITING, Event.CLIENT_ENDED): (Action.STAY, State.OVER),
-    (State.LEAVING, Event.BOUNDARY): (Action.PART, State.PARTING),
-    (State.LEAVING, Event.NODE_OVER): (Action.STAY, State.OVER),
-    (State.LEAVING, Event.NODE_BROKEN): (Action.STAY, State.OVER),
-    (State.LEAVING, Event.CLIENT_CLOSED): (Action.STAY, State.OVER),
-    (State.LEAVING, Event.CLIENT_ENDED): (Action.STAY, State.OVER),
-    (State.LEAVING, Event.EXPIRED): (Action.STAY, State.OVER),
-    (State.PARTING, Event.NODE_OVER): (Action.OPEN, State.OPENING),
-    (State.PARTING, Event.NODE_BROKEN): (Action.FAIL, State.OVER),
-    (State.PARTING, Event.CLIENT_ENDED): (Action.FAIL, State.OVER),
-    (State.OPENING, Event.OPENED): (Action.JOIN, State.OVER),
-    (State.OPENING, Event.FAILED): (Action.FAIL, State.OVER),
-    (State.OPENING, Event.CLIENT_ENDED): (Action.FAIL, State.OVER),
-    (State.OPENING, Event.EXPIRED): (Action.FAIL, State.OVER),
+TABLE: dict[tuple[MigrationState, MigrationEvent], tuple[MigrationAction, MigrationState]] = {
+    (MigrationState.RELAYING, MigrationEvent.MOVED): (MigrationAction.BRAKE, MigrationState.CLOSING),
+    (MigrationState.RELAYING, MigrationEvent.NODE_OVER): (MigrationAction.OPEN, MigrationState.OPENING),
+    (MigrationState.RELAYING, MigrationEvent.LEAVE): (MigrationAction.WAIT, MigrationState.WAITING),
+    (MigrationState.CLOSING, MigrationEvent.BOUNDARY): (MigrationAction.ANSWER, MigrationState.OPENING),
+    (MigrationState.CLOSING, MigrationEvent.NODE_OVER): (MigrationAction.FAIL, MigrationState.OVER),
+    (MigrationState.CLOSING, MigrationEvent.CLIENT_CLOSED): (MigrationAction.ECHO, MigrationState.OVER),
+    (MigrationState.CLOSING, MigrationEvent.CLIENT_ENDED): (MigrationAction.FAIL, MigrationState.OVER),
+    (MigrationState.CLOSING, MigrationEvent.EXPIRED): (MigrationAction.FAIL, MigrationState.OVER),
+    (MigrationState.WAITING, MigrationEvent.QUIET): (MigrationAction.PART, MigrationState.PARTING),
+    (MigrationState.WAITING, MigrationEvent.EXPIRED): (MigrationAction.BRAKE, MigrationState.LEAVING),
+    (MigrationState.WAITING, MigrationEvent.REMAIN): (MigrationAction.STAY, MigrationState.OVER),
+    (MigrationState.WAITING, MigrationEvent.NODE_OVER): (MigrationAction.STAY, MigrationState.OVER),
+    (MigrationState.WAITING, MigrationEvent.NODE_BROKEN): (MigrationAction.STAY, MigrationState.OVER),
+    (MigrationState.WAITING, MigrationEvent.CLIENT_CLOSED): (MigrationAction.STAY, MigrationState.OVER),
+    (MigrationState.WAITING, MigrationEvent.CLIENT_ENDED): (MigrationAction.STAY, MigrationState.OVER),
+    (MigrationState.LEAVING, MigrationEvent.BOUNDARY): (MigrationAction.PART, MigrationState.PARTING),
+    (MigrationState.LEAVING, MigrationEvent.NODE_OVER): (MigrationAction.STAY, MigrationState.OVER),
+    (MigrationState.LEAVING, MigrationEvent.NODE_BROKEN): (MigrationAction.STAY, MigrationState.OVER),
+    (MigrationState.LEAVING, MigrationEvent.CLIENT_CLOSED): (MigrationAction.STAY, MigrationState.OVER),
+    (MigrationState.LEAVING, MigrationEvent.CLIENT_ENDED): (MigrationAction.STAY, MigrationState.OVER),
+    (MigrationState.LEAVING, MigrationEvent.EXPIRED): (MigrationAction.STAY, MigrationState.OVER),
+    (MigrationState.PARTING, MigrationEvent.NODE_OVER): (MigrationAction.OPEN, MigrationState.OPENING),
+    (MigrationState.PARTING, MigrationEvent.NODE_BROKEN): (MigrationAction.FAIL, MigrationState.OVER),
+    (MigrationState.PARTING, MigrationEvent.CLIENT_ENDED): (MigrationAction.FAIL, MigrationState.OVER),
+    (MigrationState.OPENING, MigrationEvent.OPENED): (MigrationAction.JOIN, MigrationState.OVER),
+    (MigrationState.OPENING, MigrationEvent.FAILED): (MigrationAction.FAIL, MigrationState.OVER),
+    (MigrationState.OPENING, MigrationEvent.CLIENT_ENDED): (MigrationAction.FAIL, MigrationState.OVER),
+    (MigrationState.OPENING, MigrationEvent.EXPIRED): (MigrationAction.FAIL, MigrationState.OVER),
 }
 
 WHY = {
-    Event.NODE_OVER: "node_lost",
-    Event.NODE_BROKEN: "message",
-    Event.CLIENT_ENDED: "client",
-    Event.EXPIRED: "timeout",
+    MigrationEvent.NODE_OVER: "node_lost",
+    MigrationEvent.NODE_BROKEN: "message",
+    MigrationEvent.CLIENT_ENDED: "client",
+    MigrationEvent.EXPIRED: "timeout",
 }
 """Why it failed, in the words of `Stats.moves_failed`; the next node's failure brings its own."""

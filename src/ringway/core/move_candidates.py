@@ -57,7 +57,7 @@ Client = TypeVar("Client", bound=Movable)
 
 
 @dataclass(frozen=True, slots=True)
-class Deed:
+class KeyOwners:
     """Whose a key is now, and whose it was."""
 
     table: Table
@@ -82,7 +82,7 @@ class Search(Generic[Client]):
     `cool_down_s` is 0 for a node that drains. Who was heard less than `idle_after_s` ago is busy.
     """
 
-    def __init__(self, *, now: float, cool_down_s: float, idle_after_s: float, deed: Deed | None = None) -> None:
+    def __init__(self, *, now: float, cool_down_s: float, idle_after_s: float, deed: KeyOwners | None = None) -> None:
         self._now = now
         self._cool_down_s = cool_down_s
         self._busy_from = now - idle_after_s

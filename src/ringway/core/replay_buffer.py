@@ -20,7 +20,7 @@ from ringway.protocol.envelope import body_of, is_sound
 ENTRY_BYTES = 300
 
 
-class Entry(NamedTuple):
+class ReplayEntry(NamedTuple):
     """One message as it was delivered; `body` is the object that travels to clients."""
 
     offset: int  # 0: it has none
@@ -30,12 +30,12 @@ class Entry(NamedTuple):
     body: bytes
 
 
-def entry_of(offset: int, payload: bytes) -> Entry:
+def entry_of(offset: int, payload: bytes) -> ReplayEntry:
     """Return a sound payload of history as it is delivered."""
-    return Entry(offset, payload[1:5], payload[5:13], payload[0], body_of(payload, offset))
+    return ReplayEntry(offset, payload[1:5], payload[5:13], payload[0], body_of(payload, offset))
 
 
-class Tail:
+class ReplayBuffer:
     """See the module. `floor` is the position of the channel when the tail begins."""
 
     __slots__ = ("_bytes_max", "_entries", "_first", "bytes", "floor", "holders")
@@ -45,7 +45,7 @@ class Tail:
         self.bytes = 0
         self.holders = 0  # counted by whoever hands it out
         self._bytes_max = bytes_max
-        self._entries: deque[Entry] = deque()
+        self._entries: deque[ReplayEntry] = deque()
         self._first = 0  # number of the first entry; grows and falls as entries go and come in front
 
     @property
@@ -53,7 +53,7 @@ class Tail:
         """The number of the next message: where a holder begins that comes now."""
         return self._first + len(self._entries)
 
-    def add(self, entry: Entry) -> None:
+    def add(self, entry: ReplayEntry) -> None:
         """Take a message that is delivered now."""
         self._entries.append(entry)
         self.bytes += len(entry.body) + ENTRY_BYTES
@@ -80,11 +80,11 @@ class Tail:
             self.bytes += len(entry.body) + ENTRY_BYTES
         self.floor = min(self.floor, since)
 
-    def since(self, offset: int) -> list[Entry] | None:
+    def since(self, offset: int) -> list[ReplayEntry] | None:
         """The publications after `offset`, ascending; None where that is not all here."""
         if offset < self.floor:
             return None
-        found: list[Entry] = []
+        found: list[ReplayEntry] = []
         for entry in reversed(self._entries):
             if entry.offset > offset:
                 found.append(entry)
@@ -93,14 +93,14 @@ class Tail:
         found.reverse()
         return found
 
-    def unheard(self, heard: Mapping[bytes, bytes], start: int) -> list[Entry] | None:
+    def unheard(self, heard: Mapping[bytes, bytes], start: int) -> list[ReplayEntry] | None:
         """The messages without an offset that are newer than `heard` says, from number `start` on.
 
         In the order in which they were delivered; None where one of them is gone.
         """
         if start < self._first:
             return None
-        found: list[Entry] = []
+        found: list[ReplayEntry] = []
         for number, entry in enumerate(self._entries, self._first):
             if number >= start and not entry.offset and entry.seq > heard.get(entry.origin, b""):
                 found.append(entry)

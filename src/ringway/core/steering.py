@@ -4,8 +4,8 @@ The gateway's placer and its balancer share one instance, so that they never wor
 policy loses nothing: load belongs to the view.
 """
 
-from ringway.core.placement import Policy, Spec, make_policy, parse_spec
-from ringway.core.placement.key import DEFAULT_KEY, Keys
+from ringway.core.placement import Policy, PolicySpec, make_policy, parse_spec
+from ringway.core.placement.key import DEFAULT_KEY, KeyReader
 from ringway.core.placement.keyed import Keyed
 from ringway.errors import ConfigError
 from ringway.protocol.directive import Directive
@@ -18,7 +18,7 @@ class Steering:
     """
 
     def __init__(self, configured: str, secret: bytes) -> None:
-        self.configured: Spec = parse_spec(configured)
+        self.configured: PolicySpec = parse_spec(configured)
         self._secret = secret
         self.directive = Directive()
         self.spec = self.configured
@@ -42,7 +42,7 @@ class Steering:
         self.directive = directive
         return True
 
-    def _check_call(self, spec: Spec) -> None:
+    def _check_call(self, spec: PolicySpec) -> None:
         """Let nobody who can send a directive choose what code runs here: only who starts or installs it can.
 
         Raise `ConfigError` for a function named by its module, unless the gateway's own setting names it.
@@ -55,6 +55,6 @@ class Steering:
             )
 
 
-def _keys(policy: Policy, secret: bytes) -> Keys:
+def _keys(policy: Policy, secret: bytes) -> KeyReader:
     """How keys are read for `policy`: those without a table take the client's own, for whatever follows them."""
-    return Keys(policy.key_text if isinstance(policy, Keyed) else DEFAULT_KEY, secret)
+    return KeyReader(policy.key_text if isinstance(policy, Keyed) else DEFAULT_KEY, secret)

@@ -27,7 +27,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from ringway.core.replay_buffer import Tail
+from ringway.core.replay_buffer import ReplayBuffer
 
 UNKNOWN = -1
 """The `expected` of a stream that may not deliver: no publication has this for its predecessor."""
@@ -48,7 +48,7 @@ class Cut(msgspec.Struct, frozen=True, omit_defaults=True):
     """Of messages without an offset: the newest sequence number, by origin in hexadecimal digits."""
 
 
-class Verdict(enum.Enum):
+class StreamVerdict(enum.Enum):
     """What is to be done with a publication that arrived."""
 
     DELIVER = enum.auto()
@@ -56,7 +56,7 @@ class Verdict(enum.Enum):
     HELD = enum.auto()  # the stream is behind: read history since `position`
 
 
-class Stream:
+class ChannelStream:
     """See the module. `kept` says whether the channel has history; one without is never behind."""
 
     __slots__ = (
@@ -81,7 +81,7 @@ class Stream:
         self.proven = 0  # up to here the engine has said that there is nothing more; `position` may be greater
         self.expected = UNKNOWN  # `position`, while publications are followed
         self.heard: dict[bytes, bytes] = {}  # of messages without an offset: newest sequence number, by origin
-        self.tail: Tail | None = None  # only while somebody needs it
+        self.tail: ReplayBuffer | None = None  # only while somebody needs it
         self._ahead = 0  # up to here history was ahead of what has arrived: duplicates may follow
         self._seen = 0  # of these, the last that arrived
         self._held: list[tuple[int, int, bytes]] = []
@@ -97,21 +97,21 @@ class Stream:
         """Note that the publication at `offset`, whose `previous` was `expected`, is delivered."""
         self.position = self.expected = offset
 
-    def take(self, offset: int, previous: int, payload: bytes, held_bytes_max: int) -> Verdict:
+    def take(self, offset: int, previous: int, payload: bytes, held_bytes_max: int) -> StreamVerdict:
         """Judge a publication that arrived. `HELD` ones come back from `begin` or `caught_up`."""
         if not self.kept:
-            return Verdict.DELIVER
+            return StreamVerdict.DELIVER
         if self.expected == UNKNOWN:
             return self._hold(offset, previous, payload, held_bytes_max)
         if offset <= self.position:
             if self._seen < offset <= self._ahead:
                 self._seen = offset
-                return Verdict.DROP
+                return StreamVerdict.DROP
             self.doubt()  # offsets do not go back: they have begun anew
             return self._hold(offset, previous, payload, held_bytes_max)
         if previous <= self.position:
             self.follow(offset)
-            return Verdict.DELIVER
+            return StreamVerdict.DELIVER
         self.doubt()
         return self._hold(offset, previous, payload, held_bytes_max)
 
@@ -180,10 +180,10 @@ class Stream:
             self.doubt()
         return offered
 
-    def _hold(self, offset: int, previous: int, payload: bytes, held_bytes_max: int) -> Verdict:
+    def _hold(self, offset: int, previous: int, payload: bytes, held_bytes_max: int) -> StreamVerdict:
         if self._spilt or self._held_bytes + len(payload) > held_bytes_max:
             self._spilt = True
         else:
             self._held.append((offset, previous, payload))
             self._held_bytes += len(payload)
-        return Verdict.HELD
+        return StreamVerdict.HELD

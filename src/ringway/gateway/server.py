@@ -33,7 +33,7 @@ from ringway.net.liveness import watch_peers_of
 from ringway.net.unsent import bound_unsent
 from ringway.protocol.forwarded import read_networks
 from ringway.protocol.host import is_loopback
-from ringway.protocol.ticket import Mint
+from ringway.protocol.ticket import TicketSigner
 from ringway.types import NodeName
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ _log = structlog.get_logger()
 class Gateway:
     """A gateway over `directory`, which its owner feeds: `Directory.join` an engine, or `Checks` of backends.
 
-    `mint` issues the tickets; None for static backends, which take none. `clock` is monotonic, `wall` is Unix time.
+    `signer` issues the tickets; None for static backends, which take none. `clock` is monotonic, `wall` is Unix time.
     `reopen` names the static backends whose WebSockets go on elsewhere when they are lost, `hosts` what some are asked
     for in place of the host that the client named.
     """
@@ -61,7 +61,7 @@ class Gateway:
         config: GatewayConfig,
         directory: Directory,
         steering: Steering,
-        mint: Mint | None,
+        signer: TicketSigner | None,
         rng: "Random",
         stats: Stats | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -76,7 +76,7 @@ class Gateway:
         trusted = read_networks(config.trusted_proxies)
         limits = AddressLimits(config, trusted, self.stats, clock)
         lingering = LingeringCloses(config.linger_s)
-        placer = Placer(directory.view, steering, mint, self.stats, clock, rng, wall, config, limits)
+        placer = Placer(directory.view, steering, signer, self.stats, clock, rng, wall, config, limits)
         affinity = Affinity(steering, trusted)
         reach = Reach(config)
         opener = Opener(placer, reach, self.stats, reopen, hosts)
@@ -88,7 +88,7 @@ class Gateway:
         )
         directory.listen(self._relays.on_event)
         probes = Probes(directory.view, steering, reach, self.stats, rng, clock, config.probe_interval_s)
-        self._probes = probes if mint is not None else None
+        self._probes = probes if signer is not None else None
         self._server: Listening | None = None
         self._tasks: list[asyncio.Task[None]] = []
 

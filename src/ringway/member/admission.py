@@ -13,17 +13,25 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
 from ringway.core.address import EXEMPT, address_of
-from ringway.core.handshake_limiter import Intake
+from ringway.core.handshake_limiter import HandshakeLimiter
 from ringway.core.refusals import Refusals
 from ringway.errors import Overloaded, TicketError, UpgradeError
 from ringway.protocol.close import CLOSED
-from ringway.protocol.forwarded import PROOF, Client, is_trusted, read_client, read_networks, read_told, told_of
+from ringway.protocol.forwarded import (
+    PROOF,
+    ForwardedClient,
+    is_trusted,
+    read_client,
+    read_networks,
+    read_told,
+    told_of,
+)
 from ringway.protocol.head import RequestHead
 from ringway.protocol.host import host_at, host_known, read_hosts, unknown_host
 from ringway.protocol.move import read_follows
 from ringway.protocol.origin import origins_at, read_origins
 from ringway.protocol.proxy_header import Peer
-from ringway.protocol.ticket import Mint, Spent
+from ringway.protocol.ticket import NonceCache, TicketSigner
 from ringway.protocol.upgrade import Headers, check_request, value_of, wants_upgrade
 from ringway.types import NodeState
 
@@ -57,19 +65,37 @@ class Admission:
     """Judges handshake requests. `wall` is Unix time, for tickets."""
 
     __slots__ = (
-        "_gateways", "_hosts", "_intake", "_mint", "_origins", "_own_hosts", "_own_origins", "_peers", "_per_s",
-        "_shared", "_spent", "_trusted", "_wall", "on_loopback", "refusals",
+        "_gateways",
+        "_hosts",
+        "_intake",
+        "_nonces",
+        "_origins",
+        "_own_hosts",
+        "_own_origins",
+        "_peers",
+        "_per_s",
+        "_shared",
+        "_signer",
+        "_trusted",
+        "_wall",
+        "on_loopback",
+        "refusals",
     )  # fmt: skip
 
     def __init__(
-        self, shared: "Shared", peers: "Peers", mint: Mint, wall: Callable[[], float], per_s: Callable[[], float]
+        self,
+        shared: "Shared",
+        peers: "Peers",
+        signer: TicketSigner,
+        wall: Callable[[], float],
+        per_s: Callable[[], float],
     ) -> None:
         self._shared = shared
         self._peers = peers
-        self._mint = mint
+        self._signer = signer
         self._wall = wall
-        self._spent = Spent()
-        self._intake = Intake(shared.clock())
+        self._nonces = NonceCache()
+        self._intake = HandshakeLimiter(shared.clock())
         self.refusals = Refusals()
         self._per_s = per_s
         config = shared.config
@@ -188,11 +214,11 @@ class Admission:
         """
         now = self._wall()
         try:
-            issuer, nonce = self._mint.check(ticket, self._shared.name, now)
+            issuer, nonce = self._signer.check(ticket, self._shared.name, now)
             if resumes and not self._shared.arrivals.expects(nonce):
                 raise UpgradeError(410, "the session is not here, or no more; connect anew")
             self._take_in(address, ticket=True)
-            self._spent.spend(nonce, now)
+            self._nonces.spend(nonce, now)
         except TicketError as error:
             raise UpgradeError(403, str(error)) from error
         except Overloaded as error:
@@ -200,13 +226,13 @@ class Admission:
         self._peers.redeemed(issuer, self._shared.clock())
         return self._peers.is_node(issuer), nonce
 
-    def _client(self, headers: Headers, peer: Peer, ticket: str) -> Client:
+    def _client(self, headers: Headers, peer: Peer, ticket: str) -> ForwardedClient:
         """Return who is behind the request, as a gateway has proved it, or trusted proxies say.
 
         Raise `UpgradeError` where a name has led it to this machine that is not known here (`protocol.host`).
         """
         proof = value_of(headers, PROOF)
-        if proof is not None and ticket and self._mint.proves(proof, ticket, told_of(headers)):
+        if proof is not None and ticket and self._signer.proves(proof, ticket, told_of(headers)):
             return read_told(peer.ip, headers, peer.scheme)
         client = read_client(peer.ip, headers, self._trusted, peer.scheme)
         if self.on_loopback and not (peer.carried or is_trusted(peer.ip, self._trusted)):
@@ -215,7 +241,7 @@ class Admission:
                 raise UpgradeError(403, unknown_host(client.host))
         return client
 
-    def _check_origin(self, headers: Headers, client: Client) -> None:
+    def _check_origin(self, headers: Headers, client: ForwardedClient) -> None:
         """Refuse pages of other sites. A ticket is no excuse: any site can get one, and hand it to its pages."""
         origin = value_of(headers, "origin")
         if origin is None:

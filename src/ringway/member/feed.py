@@ -6,8 +6,7 @@ The node hears every report (`ports.Registry`), as the gateways do; it keeps no 
 import structlog
 
 from ringway.core.load.reservation import Ledger
-from ringway.core.membership import Event as MembershipEvent
-from ringway.core.membership import Joined, Left, Membership, Reported
+from ringway.core.membership import MemberJoined, MemberLeft, MemberReported, Membership, MembershipEvent
 from ringway.core.recent import Recent
 from ringway.errors import ProtocolError
 from ringway.protocol.origin import origins_at
@@ -80,13 +79,13 @@ class Peers:
     def _apply(self, events: list[MembershipEvent], now: float) -> None:
         for event in events:
             report = event.report
-            if isinstance(event, Left):
+            if isinstance(event, MemberLeft):
                 self._left(report)
             else:
                 self._reported(report, now)
-            if report.role is Role.GATEWAY and not isinstance(event, Reported):
+            if report.role is Role.GATEWAY and not isinstance(event, MemberReported):
                 self._gateways_changed()
-            if isinstance(event, Joined) and report.role is Role.NODE:
+            if isinstance(event, MemberJoined) and report.role is Role.NODE:
                 self._nodes.add(report.incarnation)
 
     def _left(self, report: Report) -> None:

@@ -14,11 +14,11 @@ from ringway.errors import ProtocolError
 from ringway.member.selection import Picker
 from ringway.protocol.order import (
     CountMisplaced,
-    Done,
     MoveOrder,
     NodeAnswer,
+    NodeConsent,
+    NodeRefusal,
     Owners,
-    Refused,
     SetState,
     decode_node_request,
     encode,
@@ -74,7 +74,7 @@ class Mover:
         try:
             request = decode_node_request(raw)
         except ProtocolError as error:
-            return encode(Refused(why=str(error)))
+            return encode(NodeRefusal(why=str(error)))
         if isinstance(request, MoveOrder):
             return encode(self._take(request))
         if isinstance(request, CountMisplaced):
@@ -83,37 +83,37 @@ class Mover:
 
     def _set_state(self, request: SetState) -> NodeAnswer:
         if not request.within_s >= 0:
-            return Refused(why=f"a drain within {request.within_s} s: give the seconds, or 0 for no deadline")
+            return NodeRefusal(why=f"a drain within {request.within_s} s: give the seconds, or 0 for no deadline")
         if self._drain.stopping:
-            return Refused(
+            return NodeRefusal(
                 why=f"{self._shared.name} was told to stop and drains for that; nothing else can be asked of it"
             )
         if len(request.avoid) > AVOID_MAX:
-            return Refused(why=f"{len(request.avoid)} nodes to avoid; name {AVOID_MAX} at most")
+            return NodeRefusal(why=f"{len(request.avoid)} nodes to avoid; name {AVOID_MAX} at most")
         now = self._shared.clock()
         self._drain.set(draining=request.draining, within_s=request.within_s, now=now, avoid=request.avoid)
-        return Done()
+        return NodeConsent()
 
     def _take(self, order: MoveOrder) -> NodeAnswer:
         if order.fence < self._fence:
-            return Refused(why=f"the order has fencing number {order.fence}, a newer leader's is {self._fence}")
+            return NodeRefusal(why=f"the order has fencing number {order.fence}, a newer leader's is {self._fence}")
         if order.target == self._shared.name:
-            return Refused(why=f"the order's target {order.target} is this node itself")
+            return NodeRefusal(why=f"the order's target {order.target} is this node itself")
         if not 0 <= order.within_s <= WITHIN_S_MAX or order.count < 0:
-            return Refused(
+            return NodeRefusal(
                 why=f"{order.count} moves within {order.within_s} s: give 0 or more within 0 to {WITHIN_S_MAX:g} s"
             )
         if order.owners is not None and order.owners.weights.get(order.target, 0.0) <= 0:
-            return Refused(why=f"the order's target {order.target} owns no keys")
+            return NodeRefusal(why=f"the order's target {order.target} owns no keys")
         if order.owners is not None and order.owners.table not in TABLES:
             return _unknown_table(order.owners)
         if len(self._orders) >= ORDERS_MAX:
-            return Refused(why=f"{ORDERS_MAX} orders are under way already; wait")
+            return NodeRefusal(why=f"{ORDERS_MAX} orders are under way already; wait")
         self._fence = order.fence
         task = asyncio.get_running_loop().create_task(self._carry_out(order))
         self._orders.add(task)
         task.add_done_callback(self._orders.discard)
-        return Done()
+        return NodeConsent()
 
     async def _carry_out(self, order: MoveOrder) -> None:
         ends_at = self._shared.clock() + order.within_s
@@ -140,11 +140,11 @@ class Mover:
 
     async def _count(self, request: CountMisplaced) -> NodeAnswer:
         if not any(weight > 0 for weight in request.owners.weights.values()):
-            return Refused(why="nobody owns keys; give at least one node of positive weight")
+            return NodeRefusal(why="nobody owns keys; give at least one node of positive weight")
         if request.owners.table not in TABLES:
             return _unknown_table(request.owners)
-        return Done(misplaced=await self._picker.count(request.owners))
+        return NodeConsent(misplaced=await self._picker.count(request.owners))
 
 
-def _unknown_table(owners: Owners) -> Refused:
-    return Refused(why=f"the table {owners.table!r} is unknown; there are {', '.join(TABLES)}")
+def _unknown_table(owners: Owners) -> NodeRefusal:
+    return NodeRefusal(why=f"the table {owners.table!r} is unknown; there are {', '.join(TABLES)}")

@@ -9,7 +9,7 @@ import asyncio
 from typing import TYPE_CHECKING, NamedTuple
 
 from ringway.core.hashing import Table, make_table
-from ringway.core.move_candidates import Deed, Search
+from ringway.core.move_candidates import KeyOwners, Search
 
 if TYPE_CHECKING:
     from ringway.node.connection.connection import Connection
@@ -94,9 +94,9 @@ class Picker:
             self._kept = _Kept(owners, cool_down_s, search, timer)
             return search
 
-    def _deed(self, owners: "Owners") -> Deed:
+    def _deed(self, owners: "Owners") -> KeyOwners:
         before = owners.before if owners.before and any(owners.before.values()) else None
-        return Deed(
+        return KeyOwners(
             self._table(owners.table, owners.weights, before=False),
             None if before is None else self._table(owners.table, before, before=True),
         )

@@ -51,7 +51,7 @@ from ringway.protocol.head import RequestHead
 from ringway.protocol.host import is_loopback
 from ringway.protocol.proxy_header import Peer
 from ringway.protocol.report import Report
-from ringway.protocol.ticket import Mint
+from ringway.protocol.ticket import TicketSigner
 from ringway.protocol.upgrade import wants_upgrade
 from ringway.types import Incarnation, NodeName, NodeState
 
@@ -72,7 +72,7 @@ class ChannelNode:
         name: NodeName,
         incarnation: Incarnation,
         engine: Engine,
-        mint: Mint,
+        signer: TicketSigner,
         *,
         ring_secret: bytes = b"",
         clock: Callable[[], float] = time.monotonic,
@@ -117,7 +117,7 @@ class ChannelNode:
             origin=origin,
             workers=self._workers,
             intake=Intake(),
-            arrivals=Arrivals(mint, wall),
+            arrivals=Arrivals(signer, wall),
             connections_max=min(config.connections_max or UNLIMITED, files.stay),
             second=floor(clock()),
         )
@@ -126,10 +126,10 @@ class ChannelNode:
         self._shared.presence.guests.append(self._shared.arrivals.guests)
         self._drain = Drain(self._shared)
         self._reporter = Reporter(self._shared, self.peers, self._drain, self._vitals, incarnation)
-        self._handovers = Handovers(self._shared, self.peers, mint, incarnation, wall)
+        self._handovers = Handovers(self._shared, self.peers, signer, incarnation, wall)
         self._mover = Mover(self._shared, self._handovers, self._drain, ring_secret)
         self._fencing = Fencing(self._shared)
-        self._admission = Admission(self._shared, self.peers, mint, wall, lambda: self._vitals.accept_per_s)
+        self._admission = Admission(self._shared, self.peers, signer, wall, lambda: self._vitals.accept_per_s)
         self._server: Listening | None = None
         self._tasks: list[asyncio.Task[None]] = []
 

@@ -35,7 +35,7 @@ object a connection: keep the state, and call `step`.
 import enum
 
 
-class State(enum.Enum):
+class ClosingState(enum.Enum):
     """How far the end of one connection has come; see the module."""
 
     OPEN = enum.auto()
@@ -46,7 +46,7 @@ class State(enum.Enum):
     GONE = enum.auto()
 
 
-class Event(enum.Enum):
+class ClosingEvent(enum.Enum):
     """What can happen on one connection."""
 
     FRAME = enum.auto()  # a frame of the peer that is whole, legal, and no close frame
@@ -58,7 +58,7 @@ class Event(enum.Enum):
     EXPIRED = enum.auto()  # the time for this state is up
 
 
-class Action(enum.Enum):
+class ClosingAction(enum.Enum):
     """What this end does about it."""
 
     DELIVER = enum.auto()  # the frame counts; after a close of this end it depends on why that was sent
@@ -71,49 +71,49 @@ class Action(enum.Enum):
     ABORT = enum.auto()  # end TCP at once
 
 
-TABLE: dict[tuple[State, Event], tuple[Action, State]] = {
-    (State.OPEN, Event.FRAME): (Action.DELIVER, State.OPEN),
-    (State.OPEN, Event.CLOSE): (Action.REPLY, State.CLOSE_DUE),
-    (State.OPEN, Event.BREACH): (Action.FAIL, State.CLOSE_DUE),
-    (State.OPEN, Event.END): (Action.REPORT_LOSS, State.ENDED),
-    (State.OPEN, Event.LOST): (Action.REPORT_LOSS, State.GONE),
-    (State.OPEN, Event.CLOSE_HERE): (Action.SEND_CLOSE, State.CLOSE_SENT),
-    (State.OPEN, Event.EXPIRED): (Action.ABORT, State.GONE),
-    (State.CLOSE_SENT, Event.FRAME): (Action.DELIVER, State.CLOSE_SENT),
-    (State.CLOSE_SENT, Event.CLOSE): (Action.END_TCP, State.CLOSED),
-    (State.CLOSE_SENT, Event.BREACH): (Action.END_TCP, State.CLOSED),
-    (State.CLOSE_SENT, Event.END): (Action.REPORT_LOSS, State.CLOSED),
-    (State.CLOSE_SENT, Event.LOST): (Action.REPORT_LOSS, State.GONE),
-    (State.CLOSE_SENT, Event.CLOSE_HERE): (Action.IGNORE, State.CLOSE_SENT),
-    (State.CLOSE_SENT, Event.EXPIRED): (Action.ABORT, State.GONE),
-    (State.CLOSE_DUE, Event.FRAME): (Action.IGNORE, State.CLOSE_DUE),
-    (State.CLOSE_DUE, Event.CLOSE): (Action.IGNORE, State.CLOSE_DUE),
-    (State.CLOSE_DUE, Event.BREACH): (Action.IGNORE, State.CLOSE_DUE),
-    (State.CLOSE_DUE, Event.END): (Action.IGNORE, State.CLOSE_DUE),
-    (State.CLOSE_DUE, Event.LOST): (Action.IGNORE, State.GONE),
-    (State.CLOSE_DUE, Event.CLOSE_HERE): (Action.SEND_CLOSE, State.CLOSED),
-    (State.CLOSE_DUE, Event.EXPIRED): (Action.ABORT, State.GONE),
-    (State.ENDED, Event.LOST): (Action.IGNORE, State.GONE),
-    (State.ENDED, Event.CLOSE_HERE): (Action.SEND_CLOSE, State.CLOSED),
-    (State.ENDED, Event.EXPIRED): (Action.ABORT, State.GONE),
-    (State.CLOSED, Event.FRAME): (Action.IGNORE, State.CLOSED),
-    (State.CLOSED, Event.CLOSE): (Action.IGNORE, State.CLOSED),
-    (State.CLOSED, Event.BREACH): (Action.IGNORE, State.CLOSED),
-    (State.CLOSED, Event.END): (Action.END_TCP, State.CLOSED),
-    (State.CLOSED, Event.LOST): (Action.IGNORE, State.GONE),
-    (State.CLOSED, Event.CLOSE_HERE): (Action.IGNORE, State.CLOSED),
-    (State.CLOSED, Event.EXPIRED): (Action.ABORT, State.GONE),
-    (State.GONE, Event.FRAME): (Action.IGNORE, State.GONE),
-    (State.GONE, Event.CLOSE): (Action.IGNORE, State.GONE),
-    (State.GONE, Event.BREACH): (Action.IGNORE, State.GONE),
-    (State.GONE, Event.END): (Action.IGNORE, State.GONE),
-    (State.GONE, Event.LOST): (Action.IGNORE, State.GONE),
-    (State.GONE, Event.CLOSE_HERE): (Action.IGNORE, State.GONE),
-    (State.GONE, Event.EXPIRED): (Action.IGNORE, State.GONE),
+TABLE: dict[tuple[ClosingState, ClosingEvent], tuple[ClosingAction, ClosingState]] = {
+    (ClosingState.OPEN, ClosingEvent.FRAME): (ClosingAction.DELIVER, ClosingState.OPEN),
+    (ClosingState.OPEN, ClosingEvent.CLOSE): (ClosingAction.REPLY, ClosingState.CLOSE_DUE),
+    (ClosingState.OPEN, ClosingEvent.BREACH): (ClosingAction.FAIL, ClosingState.CLOSE_DUE),
+    (ClosingState.OPEN, ClosingEvent.END): (ClosingAction.REPORT_LOSS, ClosingState.ENDED),
+    (ClosingState.OPEN, ClosingEvent.LOST): (ClosingAction.REPORT_LOSS, ClosingState.GONE),
+    (ClosingState.OPEN, ClosingEvent.CLOSE_HERE): (ClosingAction.SEND_CLOSE, ClosingState.CLOSE_SENT),
+    (ClosingState.OPEN, ClosingEvent.EXPIRED): (ClosingAction.ABORT, ClosingState.GONE),
+    (ClosingState.CLOSE_SENT, ClosingEvent.FRAME): (ClosingAction.DELIVER, ClosingState.CLOSE_SENT),
+    (ClosingState.CLOSE_SENT, ClosingEvent.CLOSE): (ClosingAction.END_TCP, ClosingState.CLOSED),
+    (ClosingState.CLOSE_SENT, ClosingEvent.BREACH): (ClosingAction.END_TCP, ClosingState.CLOSED),
+    (ClosingState.CLOSE_SENT, ClosingEvent.END): (ClosingAction.REPORT_LOSS, ClosingState.CLOSED),
+    (ClosingState.CLOSE_SENT, ClosingEvent.LOST): (ClosingAction.REPORT_LOSS, ClosingState.GONE),
+    (ClosingState.CLOSE_SENT, ClosingEvent.CLOSE_HERE): (ClosingAction.IGNORE, ClosingState.CLOSE_SENT),
+    (ClosingState.CLOSE_SENT, ClosingEvent.EXPIRED): (ClosingAction.ABORT, ClosingState.GONE),
+    (ClosingState.CLOSE_DUE, ClosingEvent.FRAME): (ClosingAction.IGNORE, ClosingState.CLOSE_DUE),
+    (ClosingState.CLOSE_DUE, ClosingEvent.CLOSE): (ClosingAction.IGNORE, ClosingState.CLOSE_DUE),
+    (ClosingState.CLOSE_DUE, ClosingEvent.BREACH): (ClosingAction.IGNORE, ClosingState.CLOSE_DUE),
+    (ClosingState.CLOSE_DUE, ClosingEvent.END): (ClosingAction.IGNORE, ClosingState.CLOSE_DUE),
+    (ClosingState.CLOSE_DUE, ClosingEvent.LOST): (ClosingAction.IGNORE, ClosingState.GONE),
+    (ClosingState.CLOSE_DUE, ClosingEvent.CLOSE_HERE): (ClosingAction.SEND_CLOSE, ClosingState.CLOSED),
+    (ClosingState.CLOSE_DUE, ClosingEvent.EXPIRED): (ClosingAction.ABORT, ClosingState.GONE),
+    (ClosingState.ENDED, ClosingEvent.LOST): (ClosingAction.IGNORE, ClosingState.GONE),
+    (ClosingState.ENDED, ClosingEvent.CLOSE_HERE): (ClosingAction.SEND_CLOSE, ClosingState.CLOSED),
+    (ClosingState.ENDED, ClosingEvent.EXPIRED): (ClosingAction.ABORT, ClosingState.GONE),
+    (ClosingState.CLOSED, ClosingEvent.FRAME): (ClosingAction.IGNORE, ClosingState.CLOSED),
+    (ClosingState.CLOSED, ClosingEvent.CLOSE): (ClosingAction.IGNORE, ClosingState.CLOSED),
+    (ClosingState.CLOSED, ClosingEvent.BREACH): (ClosingAction.IGNORE, ClosingState.CLOSED),
+    (ClosingState.CLOSED, ClosingEvent.END): (ClosingAction.END_TCP, ClosingState.CLOSED),
+    (ClosingState.CLOSED, ClosingEvent.LOST): (ClosingAction.IGNORE, ClosingState.GONE),
+    (ClosingState.CLOSED, ClosingEvent.CLOSE_HERE): (ClosingAction.IGNORE, ClosingState.CLOSED),
+    (ClosingState.CLOSED, ClosingEvent.EXPIRED): (ClosingAction.ABORT, ClosingState.GONE),
+    (ClosingState.GONE, ClosingEvent.FRAME): (ClosingAction.IGNORE, ClosingState.GONE),
+    (ClosingState.GONE, ClosingEvent.CLOSE): (ClosingAction.IGNORE, ClosingState.GONE),
+    (ClosingState.GONE, ClosingEvent.BREACH): (ClosingAction.IGNORE, ClosingState.GONE),
+    (ClosingState.GONE, ClosingEvent.END): (ClosingAction.IGNORE, ClosingState.GONE),
+    (ClosingState.GONE, ClosingEvent.LOST): (ClosingAction.IGNORE, ClosingState.GONE),
+    (ClosingState.GONE, ClosingEvent.CLOSE_HERE): (ClosingAction.IGNORE, ClosingState.GONE),
+    (ClosingState.GONE, ClosingEvent.EXPIRED): (ClosingAction.IGNORE, ClosingState.GONE),
 }
 """What the table does not name cannot happen: a stream that has ended brings nothing more."""
 
 
-def step(state: State, event: Event) -> tuple[Action, State]:
+def step(state: ClosingState, event: ClosingEvent) -> tuple[ClosingAction, ClosingState]:
     """Return what to do about `event`, and the state after it. A `KeyError` is a fault of the caller."""
     return TABLE[state, event]

@@ -54,7 +54,7 @@ class PublishRequest(msgspec.Struct, omit_defaults=True):
     idempotency_key: str = ""  # ours: other servers skip it
 
 
-class StreamPosition(msgspec.Struct, omit_defaults=True):
+class HistorySince(msgspec.Struct, omit_defaults=True):
     """A place in a channel's history."""
 
     offset: Offset = 0
@@ -66,7 +66,7 @@ class HistoryRequest(msgspec.Struct, omit_defaults=True):
 
     channel: str = ""
     limit: int = 0  # below 0: as many as the node gives
-    since: StreamPosition | None = None
+    since: HistorySince | None = None
     reverse: bool = False
 
 
@@ -127,7 +127,7 @@ class ClientInfo(msgspec.Struct, omit_defaults=True):
     client: str
 
 
-class Publication(msgspec.Struct, omit_defaults=True):
+class RawPublication(msgspec.Struct, omit_defaults=True):
     """A message in a channel. Encoded once, by the publisher's node; that is what crosses the engine.
 
     `offset` is 0 where the channel keeps no history. `time` is Unix time in milliseconds; this server leaves it out.
@@ -201,7 +201,7 @@ class Push(msgspec.Struct, omit_defaults=True):
     """Something that the server sends unasked."""
 
     channel: str = ""
-    pub: Publication | None = None
+    pub: RawPublication | None = None
     join: Note | None = None
     leave: Note | None = None
     unsubscribe: "UnsubscribePush | None" = None

@@ -7,7 +7,7 @@ import msgspec
 
 from ringway.protocol.decoding import reader
 from ringway.protocol.directive import Directive
-from ringway.protocol.order import QuotaRow, Refused
+from ringway.protocol.order import NodeRefusal, QuotaRow
 from ringway.types import NodeName
 
 GATEWAYS = "gateways"
@@ -109,8 +109,8 @@ class Decisions(msgspec.Struct, frozen=True, kw_only=True, tag="decisions"):
     decisions: tuple[Decision, ...] = ()
 
 
-GatewayAnswer = Explanation | DirectiveAnswer | Decisions | Refused
-"""`Refused`: the request was not understood."""
+GatewayAnswer = Explanation | DirectiveAnswer | Decisions | NodeRefusal
+"""`NodeRefusal`: the request was not understood."""
 
 encode = msgspec.json.Encoder().encode
 _gateway_request: msgspec.json.Decoder[GatewayRequest] = msgspec.json.Decoder(GatewayRequest)

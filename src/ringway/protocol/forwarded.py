@@ -33,7 +33,7 @@ _PAIR = re.compile(r'\s*([!#$%&\'*+.^_`|~0-9A-Za-z-]+)=("(?:[^"\\]|\\.)*"|[^";,\
 
 
 @dataclass(frozen=True, slots=True)
-class Client:
+class ForwardedClient:
     """Who is at the other end, as far as can be believed."""
 
     ip: str
@@ -43,7 +43,7 @@ class Client:
     port: int = 0  # of the client, where a proxy told it; else 0
 
 
-def read_client(peer_ip: str, headers: Headers, trusted: Collection[Network], scheme: str = "http") -> Client:
+def read_client(peer_ip: str, headers: Headers, trusted: Collection[Network], scheme: str = "http") -> ForwardedClient:
     """Return the client behind a request: the peer itself, unless it is a trusted proxy.
 
     Behind trusted proxies the client is the right-most address that is not trusted itself. `unknown`, `_hidden` and
@@ -52,16 +52,16 @@ def read_client(peer_ip: str, headers: Headers, trusted: Collection[Network], sc
     host = value_of(headers, "host") or ""
     peer_ip = _plain(peer_ip)
     if not is_trusted(peer_ip, trusted):
-        return Client(peer_ip, host, scheme, (peer_ip,))
+        return ForwardedClient(peer_ip, host, scheme, (peer_ip,))
     return _behind(peer_ip, headers, trusted, host, scheme)
 
 
-def read_told(peer_ip: str, headers: Headers, scheme: str = "http") -> Client:
+def read_told(peer_ip: str, headers: Headers, scheme: str = "http") -> ForwardedClient:
     """Return the client that a gateway of the cluster tells of: everything that its headers say is believed."""
     return _behind(_plain(peer_ip), headers, _EVERYBODY, value_of(headers, "host") or "", scheme)
 
 
-def _behind(peer_ip: str, headers: Headers, trusted: Collection[Network], host: str, scheme: str) -> Client:
+def _behind(peer_ip: str, headers: Headers, trusted: Collection[Network], host: str, scheme: str) -> ForwardedClient:
     given, hosts, schemes = _told(headers)
     hops: list[tuple[str, int]] = [(peer_ip, 0)]
     proxies = 1  # that are trusted; each has written an entry of a list, or has put its own in place of the list
@@ -80,10 +80,10 @@ def _behind(peer_ip: str, headers: Headers, trusted: Collection[Network], host: 
     proto = _written_first(schemes, proxies)
     scheme = _SCHEMES.get((proto or "").lower(), scheme)
     ip, port = hops[0]
-    return Client(ip, host, scheme, tuple(hop for hop, _ in hops), port)
+    return ForwardedClient(ip, host, scheme, tuple(hop for hop, _ in hops), port)
 
 
-def forwarded_headers(client: Client) -> list[tuple[str, str]]:
+def forwarded_headers(client: ForwardedClient) -> list[tuple[str, str]]:
     """The headers that tell the next server about `client`."""
     return [
         ("X-Forwarded-For", ", ".join(client.chain)),
@@ -93,7 +93,7 @@ def forwarded_headers(client: Client) -> list[tuple[str, str]]:
 
 
 def told_of(headers: Headers) -> bytes:
-    """Return what `forwarded_headers` say, as one text: what a gateway proves to a node (`ticket.Mint.prove`)."""
+    """Return what `forwarded_headers` say, as one text: a gateway proves it to a node (`TicketSigner.prove`)."""
     return "\n".join(value_of(headers, name) or "" for name in _TOLD).encode("latin-1")
 
 

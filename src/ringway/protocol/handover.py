@@ -31,17 +31,17 @@ class Abandon(msgspec.Struct, frozen=True, array_like=True, tag="abandon"):
 Request = Prepare | Commit | Abandon
 
 
-class Taken(msgspec.Struct, frozen=True, array_like=True, tag="taken"):
+class SessionTaken(msgspec.Struct, frozen=True, array_like=True, tag="taken"):
     """The request was carried out."""
 
 
-class Refused(msgspec.Struct, frozen=True, array_like=True, tag="refused"):
+class SessionRefused(msgspec.Struct, frozen=True, array_like=True, tag="refused"):
     """It was not; `why` names the value, the rule and the remedy."""
 
     why: str
 
 
-Answer = Taken | Refused
+Answer = SessionTaken | SessionRefused
 
 _encoder = msgspec.msgpack.Encoder()
 _request: msgspec.msgpack.Decoder[Request] = msgspec.msgpack.Decoder(Request)

@@ -44,19 +44,19 @@ class SetState(msgspec.Struct, frozen=True, kw_only=True, tag="state"):
 NodeRequest = MoveOrder | CountMisplaced | SetState
 
 
-class Done(msgspec.Struct, frozen=True, kw_only=True, tag="done"):
+class NodeConsent(msgspec.Struct, frozen=True, kw_only=True, tag="done"):
     """The request was taken."""
 
     misplaced: dict[NodeName, int] = msgspec.field(default_factory=dict)
 
 
-class Refused(msgspec.Struct, frozen=True, kw_only=True, tag="refused"):
+class NodeRefusal(msgspec.Struct, frozen=True, kw_only=True, tag="refused"):
     """The request was not taken; `why` names the value, the rule and the remedy."""
 
     why: str
 
 
-NodeAnswer = Done | Refused
+NodeAnswer = NodeConsent | NodeRefusal
 
 
 class Rebalance(msgspec.Struct, frozen=True, kw_only=True, tag="rebalance"):
@@ -65,7 +65,7 @@ class Rebalance(msgspec.Struct, frozen=True, kw_only=True, tag="rebalance"):
     dry_run: bool = False
 
 
-class Drain(msgspec.Struct, frozen=True, kw_only=True, tag="drain"):
+class DrainRequest(msgspec.Struct, frozen=True, kw_only=True, tag="drain"):
     """Drain `node`, within `within_s` if that is above 0. Refused where the deadline cannot be met, unless `force`."""
 
     node: NodeName
@@ -74,7 +74,7 @@ class Drain(msgspec.Struct, frozen=True, kw_only=True, tag="drain"):
     avoid: tuple[NodeName, ...] = ()  # as in `SetState`
 
 
-BalancerRequest = Rebalance | Drain
+BalancerRequest = Rebalance | DrainRequest
 
 
 class DrainAnswer(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ The MAC is HMAC-SHA256 under the cluster's secret, cut to 128 bits, over the fir
 The name itself is not in the ticket: a node checks with its own, so a ticket for another node is simply forged.
 That keeps `move <node> <ticket>` below the 123 bytes of a close reason for names of up to 63 characters.
 
-Use-once is the node's part: it remembers the nonces of unexpired tickets (`Spent`).
+Use-once is the node's part: it remembers the nonces of unexpired tickets (`NonceCache`).
 """
 
 import base64
@@ -37,7 +37,7 @@ _HEAD = struct.Struct(">B4s8sI")
 _MAC_BYTES = 16
 
 
-class Mint:
+class TicketSigner:
     """Issues and checks tickets under one secret. `now` is wall-clock time in Unix seconds."""
 
     __slots__ = ("_keyed", "_telling")
@@ -93,7 +93,7 @@ def _cut(mac: bytes) -> str:
 _KEEP_S = TICKET_TTL_S + TICKET_WAIT_S_MAX + 2 * CLOCK_SKEW_S + 1.0
 
 
-class Spent:
+class NonceCache:
     """The nonces that were used and could come again. `now` is the clock that tickets are checked by.
 
     A ticket is good from `TICKET_TTL_S + TICKET_WAIT_S_MAX + CLOCK_SKEW_S` before its expiry to `CLOCK_SKEW_S` after

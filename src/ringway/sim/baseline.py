@@ -11,7 +11,7 @@ from ringway.types import NodeState
 
 if TYPE_CHECKING:
     from ringway.sim.gateway import SimGateway
-    from ringway.sim.world import World
+    from ringway.sim.world import SimWorld
 
 SHED_ABOVE = 1.02
 """Times the average; a node above it sheds."""
@@ -25,7 +25,7 @@ RESTART_S = 3.0
 class Baseline:
     """Stands in for the balancer; `round` is called once a second."""
 
-    def __init__(self, world: "World", gateway: "SimGateway") -> None:
+    def __init__(self, world: "SimWorld", gateway: "SimGateway") -> None:
         self.reason = ""
         self._world = world
         self._view = gateway.view

@@ -3,7 +3,7 @@
 from random import Random
 
 from ringway.core.load import LoadView
-from ringway.core.membership import Event, Left, Membership
+from ringway.core.membership import MemberLeft, Membership, MembershipEvent
 from ringway.core.placement import Policy
 from ringway.protocol.report import Report
 from ringway.types import Incarnation, Issuer, NodeName, Role
@@ -43,9 +43,9 @@ class SimGateway:
         self._take(self.membership.tick(now), now)
         self.view.tick(now)
 
-    def _take(self, events: list[Event], now: float) -> None:
+    def _take(self, events: list[MembershipEvent], now: float) -> None:
         for event in events:
-            if isinstance(event, Left):
+            if isinstance(event, MemberLeft):
                 self.deaths += event.cause == "silent"
                 self.view.forgotten(event.report)
             else:

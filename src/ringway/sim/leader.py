@@ -1,11 +1,11 @@
-"""The leading gateway's balancer: the product's `Term`, asked once a second, and what nodes do with its orders."""
+"""The leading gateway's balancer: the product's `LeaderRound`, asked each second, and what nodes do with its orders."""
 
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ringway.core.balance.leader_round import Term
+from ringway.core.balance.leader_round import LeaderRound
 from ringway.core.balance.plan import Plan, Quota
 from ringway.core.hashing import Table, make_table
 from ringway.core.hashing.stream import hash_keys, table_secret
@@ -17,7 +17,7 @@ from ringway.types import NodeName, NodeState
 if TYPE_CHECKING:
     from ringway.sim.gateway import SimGateway
     from ringway.sim.node import SimNode
-    from ringway.sim.world import World
+    from ringway.sim.world import SimWorld
 
 ROUND_S = 1.0
 NOBODY = -1
@@ -29,12 +29,12 @@ LOOK_AGAIN_S = 60.0
 class Leader:
     """The balancer of the first gateway, which keeps the lease for the whole run."""
 
-    def __init__(self, world: "World", gateway: "SimGateway") -> None:
+    def __init__(self, world: "SimWorld", gateway: "SimGateway") -> None:
         self.reason = ""
         self._world = world
         self._view = gateway.view
-        self._term = Term(world.contender.balance, gateway.view)
-        self.deed = Deed(gateway.policy.table, world.crowd.keys) if gateway.policy.table else None
+        self._term = LeaderRound(world.contender.balance, gateway.view)
+        self.deed = CrowdOwners(gateway.policy.table, world.crowd.keys) if gateway.policy.table else None
         self._c = getattr(gateway.policy, "c", 0.0)  # the bound on load, of policies by key
         self._rests_at = -1  # the view's version at which nothing was left to do
         self._rests_since = 0.0
@@ -106,7 +106,7 @@ class Leader:
         return 0.0 if node.state is NodeState.DRAINING else self._world.scenario.cool_down_s
 
 
-class Deed:
+class CrowdOwners:
     """Whose each client's key is, as numbers of nodes."""
 
     def __init__(self, table: str, keys: Ids) -> None:

@@ -10,15 +10,15 @@ from ringway.types import NodeState
 
 if TYPE_CHECKING:
     from ringway.sim.node import SimNode
-    from ringway.sim.world import World
+    from ringway.sim.world import SimWorld
 
 Counts = NDArray[np.int64]
 
 
-class Meter:
+class SimMeter:
     """Counts for one world. Rows have a value for each node, in the order in which the nodes came up."""
 
-    def __init__(self, world: "World") -> None:
+    def __init__(self, world: "SimWorld") -> None:
         self._world = world
         self.times: list[float] = []
         self.connections: list[list[int]] = []

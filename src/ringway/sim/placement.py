@@ -27,7 +27,7 @@ Progress = Callable[[float], None]
 Numbers = NDArray[np.int32]
 
 
-class Placement(msgspec.Struct, frozen=True, kw_only=True):
+class KeySpread(msgspec.Struct, frozen=True, kw_only=True):
     """How one policy places keys. Parts are of all keys; None where the policy does not go by key."""
 
     name: str
@@ -53,7 +53,7 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True):
 
 def place_keys(
     spec: str, keys: int, weights: dict[NodeName, float], seed: int, progress: Progress = lambda done: None
-) -> Placement:
+) -> KeySpread:
     """Place `keys` keys on nodes of these `weights` by the policy `spec`, or by "modulo"."""
     if spec == "modulo":
         return _by_owner(spec, keys, weights, seed, progress, _modulo)
@@ -91,7 +91,7 @@ def _total_of(members: dict[NodeName, float]) -> int:
 
 def _by_owner(
     spec: str, keys: int, weights: dict[NodeName, float], seed: int, progress: Progress, owners: Owners
-) -> Placement:
+) -> KeySpread:
     began = time.perf_counter()
     dice = np.random.default_rng(seed)
     count = len(weights)
@@ -115,7 +115,7 @@ def _by_owner(
                 collateral[what] += int((changed & (before != touched) & (after != touched)).sum())
         progress(min(keys, done + CHUNK) / keys)
     ratio = _ratios(held[:count], weights)
-    return Placement(
+    return KeySpread(
         name=spec, keys=keys, asked=keys, nodes=count,
         max_over_avg=round(float(ratio.max()), 5), worst_error=round(float(abs(ratio - 1).max()), 5),
         moved_on_join=moved["join"] / keys, least_on_join=more[_NEW] / sum(more.values()),
@@ -128,7 +128,7 @@ def _by_owner(
 
 def _one_by_one(
     spec: str, policy: Policy, keys: int, weights: dict[NodeName, float], seed: int, progress: Progress
-) -> Placement:
+) -> KeySpread:
     began = time.perf_counter()
     rng = Random(seed)
     view = LoadView(Issuer("placing!"), ages=False)
@@ -144,7 +144,7 @@ def _one_by_one(
             progress(number / asked)
     took_s = time.perf_counter() - began
     ratio = _ratios(np.array([view.nodes[name].connections for name in weights]), weights)
-    return Placement(
+    return KeySpread(
         name=spec, keys=keys, asked=asked, nodes=len(weights),
         max_over_avg=round(float(ratio.max()), 5), worst_error=round(float(abs(ratio - 1).max()), 5),
         moved_on_join=None, least_on_join=1 / (len(weights) + 1), collateral_on_join=None,

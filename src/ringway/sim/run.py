@@ -12,11 +12,11 @@ from ringway.protocol.report import Report
 from ringway.sim.baseline import Baseline
 from ringway.sim.calendar import Ids
 from ringway.sim.contender import Contender
-from ringway.sim.leader import ROUND_S, Deed, Leader
+from ringway.sim.leader import ROUND_S, CrowdOwners, Leader
 from ringway.sim.scenario import Scenario
 from ringway.sim.script import FIRST_S, play
 from ringway.sim.summary import Summary, summarize
-from ringway.sim.world import STEP_S, World
+from ringway.sim.world import STEP_S, SimWorld
 from ringway.types import Incarnation, Issuer, NodeState, Role
 
 QUIET_S = 30.0
@@ -31,7 +31,7 @@ Progress = Callable[[float], None]
 def simulate(scenario: Scenario, contender: Contender, progress: Progress = lambda now: None) -> Summary:
     """Run `contender` through `scenario` and return what came of it; `progress` is told the virtual time."""
     began = time.perf_counter()
-    world = World(scenario, contender)
+    world = SimWorld(scenario, contender)
     for number in range(scenario.nodes):
         node = world.add_node()
         if scenario.node and scenario.node[number].draining:
@@ -68,7 +68,7 @@ def simulate(scenario: Scenario, contender: Contender, progress: Progress = lamb
     return summarize(world, minimum=_minimum(world, leader), took_s=time.perf_counter() - began)
 
 
-def _quiet_s(world: World) -> float:
+def _quiet_s(world: SimWorld) -> float:
     """How long nothing must have been moved for a run to end: longer where newcomers still make loads even."""
     nodes = [node for node in world.nodes if node.alive and node.state is NodeState.ACTIVE]
     fullness = [node.connections / node.weight for node in nodes]
@@ -76,7 +76,7 @@ def _quiet_s(world: World) -> float:
     return (QUIET_S if not (uneven and world.scenario.mean_life_s) else FILLING_S) + 3 * world.scenario.report_delay_s
 
 
-def _minimum(world: World, leader: "Leader | Baseline") -> int | None:
+def _minimum(world: SimWorld, leader: "Leader | Baseline") -> int | None:
     """The least number of moves, where it does not follow from fair shares."""
     if world.scenario.scenario in ("crash", "partition", "flash-crowd", "quiet"):
         return 0  # who was cut off or is new comes by itself
@@ -87,7 +87,7 @@ def _minimum(world: World, leader: "Leader | Baseline") -> int | None:
     return None
 
 
-def fill(world: World) -> None:
+def fill(world: SimWorld) -> None:
     """Let those who are there at first be connected: as the scenario says, by their keys, or in fair shares."""
     scenario, crowd, policy = world.scenario, world.crowd, world.gateways[0].policy
     ids = np.arange(scenario.connections)
@@ -106,7 +106,7 @@ def fill(world: World) -> None:
         node.connections = count
 
 
-def _placed_by_key(world: World) -> Ids:
+def _placed_by_key(world: SimWorld) -> Ids:
     """Place everybody one by one by the real policy, as if they had come over a long time: no node is short of breath.
 
     Whoever was not placed first at its key's owner, because caps are small while few are connected, comes anew.
@@ -131,7 +131,7 @@ def _placed_by_key(world: World) -> Ids:
 
     numbers = np.array([place(key) for key in keys], np.int64)
     if policy.table:
-        deed = Deed(policy.table, world.crowd.keys)
+        deed = CrowdOwners(policy.table, world.crowd.keys)
         deed.update({node.name: node.weight for node in world.nodes}, world.by_name)
         for client in np.flatnonzero(numbers != deed.owners[: len(numbers)]).tolist():
             view.departed(view.nodes[world.nodes[numbers[client]].name])

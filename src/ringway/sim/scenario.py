@@ -43,7 +43,7 @@ KINDS = ("obedient", "slow", "plain", "jitterless", "wayward")
 Weight = Annotated[float, msgspec.Meta(gt=0, le=1000)]
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ScenarioEvent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One thing that happens at `at_s`."""
 
     at_s: Annotated[float, msgspec.Meta(ge=0)]
@@ -119,7 +119,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     report_loss: Annotated[float, _about("Part of the reports that is lost.", TIME, ge=0, le=1)] = 0.0
     silent_s: Annotated[float, _about("How long a partition lasts.", TIME, ge=0, le=3600)] = 20.0
     balance: BalanceConfig = msgspec.field(default_factory=BalanceConfig)
-    event: tuple[Event, ...] = ()
+    event: tuple[ScenarioEvent, ...] = ()
     node: tuple[NodeSetting, ...] = ()  # instead of `nodes`
     policy_before: str = ""  # what placed those who are there at first, where `node` says how many each holds
 

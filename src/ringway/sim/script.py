@@ -10,8 +10,8 @@ from ringway.types import NodeName
 
 if TYPE_CHECKING:
     from ringway.sim.node import SimNode
-    from ringway.sim.scenario import Event
-    from ringway.sim.world import World
+    from ringway.sim.scenario import ScenarioEvent
+    from ringway.sim.world import SimWorld
 
 FIRST_S = 10.0
 """When the first event happens: by then everybody has heard everybody, also late."""
@@ -20,12 +20,12 @@ Wait = Callable[[], bool]
 Script = Iterator[Wait]
 
 
-def play(world: "World") -> Script:
+def play(world: "SimWorld") -> Script:
     """Play the scenario of `world`."""
     yield from SCRIPTS[world.scenario.scenario](world)
 
 
-def _scale_out(world: "World") -> Script:
+def _scale_out(world: "SimWorld") -> Script:
     yield _at(world, FIRST_S + world.scenario.report_delay_s)
     count = world.scenario.add
     world.meter.mark(f"{count} more node{'s' * (count != 1)}")
@@ -34,7 +34,7 @@ def _scale_out(world: "World") -> Script:
         world.add_node(weight=largest).touched = True
 
 
-def _scale_in(world: "World") -> Script:
+def _scale_in(world: "SimWorld") -> Script:
     yield _at(world, FIRST_S + world.scenario.report_delay_s)
     leaving = world.nodes[-world.scenario.remove :]
     world.meter.mark(f"{', '.join(node.name for node in leaving)} drained" if len(leaving) < 4 else "nodes drained")
@@ -47,7 +47,7 @@ def _scale_in(world: "World") -> Script:
             world.end_node(node, withdraw=True)
 
 
-def _rolling_restart(world: "World") -> Script:
+def _rolling_restart(world: "SimWorld") -> Script:
     yield _at(world, FIRST_S + world.scenario.report_delay_s)
     world.meter.mark("rolling restart")
     restarted = world.nodes[: world.scenario.nodes]
@@ -64,7 +64,7 @@ def _rolling_restart(world: "World") -> Script:
     world.meter.mark("all restarted")
 
 
-def _crash(world: "World") -> Script:
+def _crash(world: "SimWorld") -> Script:
     yield _at(world, FIRST_S + world.scenario.report_delay_s)
     dying = world.nodes[-world.scenario.remove :]
     world.meter.mark(f"{len(dying)} node{'s' * (len(dying) != 1)} crash")
@@ -74,13 +74,13 @@ def _crash(world: "World") -> Script:
         world.end_node(node, withdraw=False)
 
 
-def _flash_crowd(world: "World") -> Script:
+def _flash_crowd(world: "SimWorld") -> Script:
     yield _at(world, FIRST_S + world.scenario.report_delay_s)
     world.meter.mark(f"{world.scenario.clients_more:,} more clients")
     _come(world, world.scenario.clients_more, world.scenario.crowd_over_s)
 
 
-def _partition(world: "World") -> Script:
+def _partition(world: "SimWorld") -> Script:
     yield _at(world, FIRST_S + world.scenario.report_delay_s)
     silent = world.nodes[: (len(world.nodes) + 1) // 2]
     world.meter.mark(f"{len(silent)} nodes not heard")
@@ -93,12 +93,12 @@ def _partition(world: "World") -> Script:
     yield _after(world, 30.0)
 
 
-def _quiet(world: "World") -> Script:
+def _quiet(world: "SimWorld") -> Script:
     yield _at(world, FIRST_S + world.scenario.report_delay_s)
     world.meter.mark("")
 
 
-def _script(world: "World") -> Script:
+def _script(world: "SimWorld") -> Script:
     for event in sorted(world.scenario.event, key=lambda event: event.at_s):
         yield _at(world, event.at_s)
         world.meter.mark(f"{event.do} {', '.join(event.nodes) or event.clients}")
@@ -108,7 +108,7 @@ def _script(world: "World") -> Script:
             _happen(world, event, name)
 
 
-def _happen(world: "World", event: "Event", name: str) -> None:
+def _happen(world: "SimWorld", event: "ScenarioEvent", name: str) -> None:
     if event.do == "join":
         world.add_node(name).touched = True
         return
@@ -128,7 +128,7 @@ def _happen(world: "World", event: "Event", name: str) -> None:
         node.heard = event.do == "hear"
 
 
-def _come(world: "World", count: int, over_s: float) -> None:
+def _come(world: "SimWorld", count: int, over_s: float) -> None:
     """Let the next `count` clients come within `over_s`."""
     first = world.come
     ids = np.arange(first, first + count)
@@ -137,20 +137,20 @@ def _come(world: "World", count: int, over_s: float) -> None:
     world.coming.put(ids, world.now, world.dice.uniform(0.1, max(over_s, 0.1), count))
 
 
-def _at(world: "World", seconds: float) -> Wait:
+def _at(world: "SimWorld", seconds: float) -> Wait:
     return lambda: world.now >= seconds
 
 
-def _after(world: "World", seconds: float) -> Wait:
+def _after(world: "SimWorld", seconds: float) -> Wait:
     return _at(world, world.now + seconds)
 
 
-def _empty(world: "World", node: "SimNode") -> Wait:
+def _empty(world: "SimWorld", node: "SimNode") -> Wait:
     """Until the node is empty, or was ended by somebody else."""
     return lambda: not node.alive or (not node.connections and not node.pending)
 
 
-SCRIPTS: dict[str, Callable[["World"], Script]] = {
+SCRIPTS: dict[str, Callable[["SimWorld"], Script]] = {
     "scale-out": _scale_out,
     "scale-in": _scale_in,
     "rolling-restart": _rolling_restart,

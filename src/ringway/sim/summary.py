@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from ringway.sim.world import World
+    from ringway.sim.world import SimWorld
 
 WITHIN = 0.05
 Rows = NDArray[np.float64]
@@ -74,7 +74,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     course: Course
 
 
-def summarize(world: "World", *, minimum: int | None, took_s: float) -> Summary:
+def summarize(world: "SimWorld", *, minimum: int | None, took_s: float) -> Summary:
     """Return what the meter of `world` has counted."""
     meter = world.meter
     width = len(world.nodes)

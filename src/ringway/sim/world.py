@@ -20,7 +20,7 @@ from ringway.protocol.report import Report
 from ringway.sim.calendar import Calendar, Ids
 from ringway.sim.crowd import AWAY, DIAL_S, OBEDIENT, SLOW, Crowd, draw_keys
 from ringway.sim.gateway import SimGateway
-from ringway.sim.meter import Meter
+from ringway.sim.meter import SimMeter
 from ringway.sim.node import SimNode
 from ringway.types import Incarnation, Issuer, NodeName, NodeState
 
@@ -34,7 +34,7 @@ TICK_STEPS = max(1, round(TICK_S / STEP_S))
 TICKET_S = 10.0
 
 
-class World:
+class SimWorld:
     """See the module. Use `ringway.sim.run`, which fills it, plays the scenario and measures."""
 
     def __init__(self, scenario: "Scenario", contender: "Contender") -> None:
@@ -60,7 +60,7 @@ class World:
         self.issuers: list[Issuer] = []
         self.issuer_numbers: dict[Issuer, int] = {}
         self.issuer_nodes: dict[Issuer, SimNode] = {}
-        self.meter = Meter(self)
+        self.meter = SimMeter(self)
         self._inbox: defaultdict[int, list[tuple[SimGateway, Report]]] = defaultdict(list)
         self._told: defaultdict[int, list[Report]] = defaultdict(list)  # to nodes, of what they have been sent
         self._of_nodes = np.zeros(64, bool)  # by issuer: whether it is a node, so that its tickets are of moves

@@ -15,7 +15,7 @@ from ringway.gateway import Directory, Gateway, GatewayConfig
 from ringway.node import ChannelNode, NodeConfig
 from ringway.protocol.order import MoveOrder, SetState, encode, node_address
 from ringway.protocol.report import Report
-from ringway.protocol.ticket import Mint
+from ringway.protocol.ticket import TicketSigner
 from ringway.types import Incarnation, Issuer, NodeName, Role
 
 pytestmark = pytest.mark.timeout(60)
@@ -31,7 +31,7 @@ class Cluster:
         self.directory = Directory(Issuer("00000000"))
         policy = Steering("least-connected", SECRET)
         config = GatewayConfig(port=0, linger_s=0.5)
-        self.gateway = Gateway(config, self.directory, policy, Mint(SECRET), random.Random(1))
+        self.gateway = Gateway(config, self.directory, policy, TicketSigner(SECRET), random.Random(1))
 
     async def start(self) -> None:
         await self.gateway.start()
@@ -47,7 +47,9 @@ class Cluster:
     async def add(self, name: str) -> ChannelNode:
         incarnation = Incarnation(f"{len(self.nodes) + 1:08x}")
         config = NodeConfig(ping_interval_s=2, pong_timeout_s=1)
-        node = ChannelNode(config, NodeName(name), incarnation, self.hub.open(), Mint(SECRET), ring_secret=SECRET)
+        node = ChannelNode(
+            config, NodeName(name), incarnation, self.hub.open(), TicketSigner(SECRET), ring_secret=SECRET
+        )
         await node.start()
         self.nodes[name] = node
         await until(lambda: NodeName(name) in self.directory.view.nodes, f"{name} at the gateway")

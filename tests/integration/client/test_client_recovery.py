@@ -14,7 +14,7 @@ from ringway.engine.memory.engine import MemoryHub
 from ringway.errors import CommandError
 from ringway.node import ChannelNode, NodeConfig
 from ringway.protocol.envelope import PUBLICATION
-from ringway.protocol.ticket import Mint
+from ringway.protocol.ticket import TicketSigner
 from ringway.types import Channel, Incarnation, NodeName
 
 pytestmark = pytest.mark.timeout(60)
@@ -34,7 +34,7 @@ class Nodes:
         config = NodeConfig(ping_interval_s=2, pong_timeout_s=1, namespaces=NAMESPACES)
         engine, rng = self.hub.open(), Random(number)
         incarnation = Incarnation(f"{number:08x}")
-        return ChannelNode(config, NodeName(f"n{number}"), incarnation, engine, Mint(b"of this test"), rng=rng)
+        return ChannelNode(config, NodeName(f"n{number}"), incarnation, engine, TicketSigner(b"of this test"), rng=rng)
 
     def client(self, *numbers: int) -> ringway.Client:
         urls = [self.nodes[number - 1].url for number in numbers or (1, 2)]

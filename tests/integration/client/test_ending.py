@@ -14,7 +14,7 @@ from websockets.frames import Frame, Opcode
 from websockets.server import ServerProtocol
 
 import ringway
-from ringway.client.link import Link
+from ringway.client.link import ChannelLink
 from ringway.client.opener import Terms
 from ringway.errors import ConnectionClosed
 
@@ -265,7 +265,7 @@ async def test_all_tasks_cancelled_at_once_are_quiet(caplog: pytest.LogCaptureFi
 
 async def test_a_link_whose_end_nobody_awaits_any_more_ends_all_the_same() -> None:
     async with ScriptedNode() as node:
-        link = Link(QUICK, lambda push: None, lambda link: None, lambda before, node: None)
+        link = ChannelLink(QUICK, lambda push: None, lambda link: None, lambda before, node: None)
         await link.open(node.url, Terms(1 << 20, 0.5), 5.0, None)
         link.ended.cancel()
         link.finish()

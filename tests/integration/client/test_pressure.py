@@ -12,7 +12,7 @@ from websockets.asyncio.server import ServerConnection, serve
 import ringway
 from ringway.engine.memory.engine import MemoryHub
 from ringway.node import ChannelNode, NodeConfig
-from ringway.protocol.ticket import Mint
+from ringway.protocol.ticket import TicketSigner
 from ringway.types import Incarnation, NodeName
 
 pytestmark = pytest.mark.timeout(60)
@@ -24,7 +24,7 @@ PATIENT = ringway.ClientConfig(close_timeout_s=0.5, backoff_base_s=0.4, backoff_
 async def node(**settings: object) -> AsyncIterator[ChannelNode]:
     given = {"stop_deadline_s": 1.0, "namespaces": ("default:history_size=0",), **settings}
     config = NodeConfig(**given)  # type: ignore[arg-type]
-    made = ChannelNode(config, NodeName("n1"), Incarnation("00000001"), MemoryHub().open(), Mint(b"secret"))
+    made = ChannelNode(config, NodeName("n1"), Incarnation("00000001"), MemoryHub().open(), TicketSigner(b"secret"))
     await made.start()
     try:
         yield made

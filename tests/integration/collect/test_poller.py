@@ -15,7 +15,7 @@ from integration.collect import sample_calls
 from integration.collect.kit import PATIENCE_S, eventually
 from ringway.collect import CollectFailed, Facts, LoadConfig, Poller, Probe, poller
 from ringway.collect.call import CallCollector
-from ringway.core.custom.score import Metric
+from ringway.core.custom.score import ExternalMetric
 from ringway.core.load import LoadView
 from sample import node_report, view_of
 
@@ -67,12 +67,12 @@ class Slow:
 
 
 def probe(collector, *, period_s: float = 0.05, name: str = "slow") -> Probe:
-    return Probe(Metric(name=name, expire_s=30), collector, period_s, 0.4 * period_s)
+    return Probe(ExternalMetric(name=name, expire_s=30), collector, period_s, 0.4 * period_s)
 
 
 def given(*, expire_s: float = 5.0, scale: float = 1.0) -> Probe:
     """What `sample_calls.given` says, often, and with time enough for a busy machine."""
-    metric = Metric(name="cpu", threshold=0.8, tau_s=0.0, expire_s=expire_s)
+    metric = ExternalMetric(name="cpu", threshold=0.8, tau_s=0.0, expire_s=expire_s)
     return Probe(metric, CallCollector(f"{CALLS}given"), 0.05, PATIENCE_S, scale)
 
 

@@ -4,7 +4,7 @@ import time
 from types import SimpleNamespace
 
 from integration.engine.record import Record, Seen
-from ringway.core.stream import Offered, Stream, Verdict
+from ringway.core.stream import ChannelStream, Offered, StreamVerdict
 from ringway.node.channels.catchup import CatchUp
 from ringway.node.channels.history import HistoryReader
 from ringway.node.config.node import NodeConfig
@@ -17,7 +17,7 @@ class Subscriber:
     """Writes down what is delivered of each channel, and each time when something may be missing."""
 
     def __init__(self, engine: Engine, retention: Retention, record: Record) -> None:
-        self.streams: dict[Channel, Stream] = {}
+        self.streams: dict[Channel, ChannelStream] = {}
         self.is_deaf = False
         """While it is, what arrives is lost, and it does not know."""
         self._engine = engine
@@ -39,7 +39,7 @@ class Subscriber:
 
     async def subscribe(self, channel: Channel) -> None:
         """Follow `channel` from now on."""
-        stream = self.streams[channel] = Stream(kept=True)
+        stream = self.streams[channel] = ChannelStream(kept=True)
         await self._engine.broker.subscribe(channel)
         epoch, offset = await self._reader.position(channel, self._retention)
         self._record.seen.append(Seen(time.monotonic(), channel, epoch, offset))
@@ -58,12 +58,12 @@ class Subscriber:
             self._record.problems.append(f"{channel} delivered {payload!r} without an offset")
             return
         verdict = stream.take(offset, previous, payload, self._config.tail_bytes_max)
-        if verdict is Verdict.DELIVER:
+        if verdict is StreamVerdict.DELIVER:
             self._deliver(channel, stream, [(offset, payload)])
-        elif verdict is Verdict.HELD:
+        elif verdict is StreamVerdict.HELD:
             self._catch_up.begin(channel)
 
-    def _deliver(self, channel: Channel, stream: Stream, offered: list[Offered]) -> None:
+    def _deliver(self, channel: Channel, stream: ChannelStream, offered: list[Offered]) -> None:
         now = time.monotonic()
         seen = self._record.seen
         seen.extend(Seen(now, channel, stream.epoch, offset, payload.decode()) for offset, payload in offered)

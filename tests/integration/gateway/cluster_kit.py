@@ -13,9 +13,9 @@ from ringway.core.steering import Steering
 from ringway.engine.memory.engine import MemoryHub
 from ringway.gateway import Directory, Gateway, GatewayConfig
 from ringway.node import ChannelNode, NodeConfig
-from ringway.protocol.order import CountMisplaced, Done, decode_node_answer, encode, node_address
+from ringway.protocol.order import CountMisplaced, NodeConsent, decode_node_answer, encode, node_address
 from ringway.protocol.report import Report, decode_report, encode_report
-from ringway.protocol.ticket import Mint
+from ringway.protocol.ticket import TicketSigner
 from ringway.types import Incarnation, Issuer, NodeName, NodeState, Role
 
 
@@ -44,11 +44,11 @@ class Cluster:
         self.incarnation = incarnation_of(name)
         self.engine = self.hub.open()
         self.others = self.hub.open()
-        self.mint = Mint(b"secret")
+        self.signer = TicketSigner(b"secret")
         self.directory = Directory(Issuer(self.incarnation))
         config = GatewayConfig(**{"port": 0, "linger_s": 0.5, "allowed_hosts": ("*",), **settings})  # type: ignore[arg-type]
         self.steering = Steering(policy, b"secret")
-        self.gateway = Gateway(config, self.directory, self.steering, self.mint, random.Random(5))
+        self.gateway = Gateway(config, self.directory, self.steering, self.signer, random.Random(5))
         self.told: list[Report] = []
         self._dialled: list[Raw] = []
         self._keeping: dict[str, Report] = {}
@@ -102,13 +102,13 @@ class Cluster:
     def ticket(self, target: str) -> str:
         """A ticket for `target`, as a node issues one for a client that it moves there."""
         nonce = random.randbytes(8)
-        return self.mint.issue(NodeName(target), Issuer("00000001"), nonce, time.time())
+        return self.signer.issue(NodeName(target), Issuer("00000001"), nonce, time.time())
 
-    async def ask_node(self, name: str, request: CountMisplaced) -> Done:
+    async def ask_node(self, name: str, request: CountMisplaced) -> NodeConsent:
         """Return the answer of a channel node to what members ask of it."""
         raw = await self.others.bus.call(node_address(NodeName(name)), encode(request), timeout_s=PATIENCE_S)
         answer = decode_node_answer(raw)
-        assert isinstance(answer, Done)
+        assert isinstance(answer, NodeConsent)
         return answer
 
     async def dial(self, source: str = "127.0.0.1") -> Raw:
@@ -162,13 +162,13 @@ async def node() -> AsyncIterator[tuple[str, list[str]]]:
 @asynccontextmanager
 async def channel_node(made: Cluster, name: str) -> AsyncIterator[ChannelNode]:
     """A channel node of that cluster, which its gateway knows."""
-    mint = Mint(b"secret")
+    signer = TicketSigner(b"secret")
     made_node = ChannelNode(
         NodeConfig(port=0, stop_deadline_s=0.5),
         NodeName(name),
         incarnation_of(name),
         made.hub.open(),
-        mint,
+        signer,
         ring_secret=b"secret",
     )
     await made_node.start()

@@ -64,7 +64,7 @@ async def test_a_proxied_client_carries_a_ticket_of_ours():
             assert target.path == "/connection/websocket"
             query = parse_qs(target.query)
             assert set(query) == {"a", "key", "ticket", "moves"}
-            assert made.mint.check(query["ticket"][0], NodeName("n1"), time.time())[0] == ME
+            assert made.signer.check(query["ticket"][0], NodeName("n1"), time.time())[0] == ME
             assert made.directory.view.nodes["n1"].own == 1
 
 
@@ -73,7 +73,7 @@ async def test_a_moved_client_goes_to_its_node_with_its_ticket():
         await made.join("n1", one)
         await made.join("n2", two)
         for name, targets in (("n1", at_one), ("n2", at_two)):
-            ticket = made.mint.issue(NodeName(name), Issuer("00000001"), name.encode() * 4, time.time())
+            ticket = made.signer.issue(NodeName(name), Issuer("00000001"), name.encode() * 4, time.time())
             async with connect(made.url(f"/x?node={name}&ticket={ticket}")):
                 assert targets[-1] == f"/x?ticket={ticket}&moves=1"
             status, body = await made.get(f"/gateway?node={name}&ticket={ticket}")
@@ -85,7 +85,7 @@ async def test_a_moved_client_whose_node_is_gone_is_placed_anew():
     async with cluster() as made, node() as (two, at_two):
         await made.join("n1", f"ws://127.0.0.1:{unused_port()}")
         await made.join("n2", two)
-        ticket = made.mint.issue(NodeName("n1"), Issuer("00000001"), b"n1n1n1n1", time.time())
+        ticket = made.signer.issue(NodeName("n1"), Issuer("00000001"), b"n1n1n1n1", time.time())
         async with connect(made.url(f"/x?node=n1&ticket={ticket}")):
             assert ticket not in at_two[-1]
 

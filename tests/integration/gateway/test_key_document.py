@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from ringway.core.placement import make_policy, parse_spec, spec_of_table
-from ringway.core.placement.asked import Asked
 from ringway.core.placement.key import parse_key
+from ringway.core.placement.key_source import KeySource
 from ringway.protocol.head import HeadReader
 
 PAGE = (Path(__file__).parents[3] / "docs" / "howto" / "key-affinity.md").read_text()
@@ -29,7 +29,7 @@ def block(language: str) -> str:
 def test_the_table_is_true(text: str, key: str) -> None:
     [head] = HeadReader().feed(block("http").replace("\n", "\r\n").encode() + b"\r\n")
     host = dict(head.headers)["host"]
-    asked = Asked("10.1.2.3", 40312, host, head.path, head.query, head.headers)
+    asked = KeySource("10.1.2.3", 40312, host, head.path, head.query, head.headers)
     assert parse_key(text).read(asked) == (key.encode() or None)
 
 

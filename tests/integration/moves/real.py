@@ -8,7 +8,7 @@ from ringway.engine.memory.engine import MemoryEngine, MemoryHub
 from ringway.gateway import Directory, Gateway, GatewayConfig
 from ringway.node import ChannelNode, NodeConfig
 from ringway.protocol.report import Report
-from ringway.protocol.ticket import Mint
+from ringway.protocol.ticket import TicketSigner
 from ringway.types import Incarnation, Issuer, NodeName, Role
 
 SECRET = b"of this test"
@@ -23,7 +23,7 @@ class RealCluster:
         self.directory = Directory(Issuer("00000000"))
         config = GatewayConfig(port=0, linger_s=0.5, pages=pages)
         policy = Steering("least-connected", SECRET)
-        self.gateway = Gateway(config, self.directory, policy, Mint(SECRET), random.Random(1))
+        self.gateway = Gateway(config, self.directory, policy, TicketSigner(SECRET), random.Random(1))
         settings = NodeConfig(move_cool_down_s=0.0, commands_per_s=100_000, commands_burst=100_000)
         self.nodes = {
             name: ChannelNode(
@@ -31,7 +31,7 @@ class RealCluster:
                 NodeName(name),
                 Incarnation(f"{number:08x}"),
                 self.hub.open(),
-                Mint(SECRET),
+                TicketSigner(SECRET),
                 ring_secret=SECRET,
             )
             for number, name in enumerate(names, 1)

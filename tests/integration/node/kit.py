@@ -19,13 +19,13 @@ from ringway.protocol.order import (
     encode,
     node_address,
 )
-from ringway.protocol.ticket import Mint
+from ringway.protocol.ticket import TicketSigner
 from ringway.types import Incarnation, NodeName
 
 PATIENCE_S = 10.0
 PATH = "/connection/websocket"
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
-MINT = Mint(b"a secret of tests")
+SIGNER = TicketSigner(b"a secret of tests")
 N1, N2 = NodeName("n1"), NodeName("n2")
 
 TEXT, BINARY, CLOSE, PING, PONG = 0x1, 0x2, 0x8, 0x9, 0xA

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from integration.node.conftest import StartNode
-from integration.node.kit import MINT, PATH, Peer, eventually, head
+from integration.node.kit import PATH, SIGNER, Peer, eventually, head
 from ringway.core import pending
 from ringway.member import process
 from ringway.types import Issuer, NodeName
@@ -17,7 +17,7 @@ GATEWAY = Issuer("0badcafe")
 
 
 def ticketed(nonce: bytes) -> str:
-    return f"{PATH}?ticket={MINT.issue(NodeName('n1'), GATEWAY, nonce, time.time())}"
+    return f"{PATH}?ticket={SIGNER.issue(NodeName('n1'), GATEWAY, nonce, time.time())}"
 
 
 async def knock(port: int, source: str, path: str = PATH) -> tuple[int, dict[str, str], bytes, Peer]:

@@ -7,7 +7,7 @@ from random import Random
 import pytest
 
 from integration.node.conftest import Dial, StartNode
-from integration.node.kit import MINT, eventually
+from integration.node.kit import SIGNER, eventually
 from ringway.engine.nats.embedded import EmbeddedNats
 from ringway.engine.nats.engine import open_nats
 from ringway.node import ChannelNode, NodeConfig
@@ -42,7 +42,7 @@ async def pair(server: EmbeddedNats) -> AsyncIterator[tuple[ChannelNode, Channel
     engines = [await open_nats(server.url, name=name) for name in ("n1", "n2")]
     config = NodeConfig(allowed_hosts=("*",))
     nodes = [
-        ChannelNode(config, NodeName(f"n{i + 1}"), Incarnation(f"{i:08x}"), engine, MINT, rng=Random(i))
+        ChannelNode(config, NodeName(f"n{i + 1}"), Incarnation(f"{i:08x}"), engine, SIGNER, rng=Random(i))
         for i, engine in enumerate(engines)
     ]
     for node in nodes:

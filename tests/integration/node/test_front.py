@@ -3,21 +3,21 @@
 import pytest
 
 from integration.node.conftest import StartNode
-from integration.node.kit import MINT, PATH, TEXT, Peer, frame, head
+from integration.node.kit import PATH, SIGNER, TEXT, Peer, frame, head
 from integration.node.test_handshake import answer, ticket
 from ringway.errors import ConfigError
 from ringway.node import NodeConfig
 from ringway.protocol.forwarded import told_of
-from ringway.protocol.ticket import Mint
+from ringway.protocol.ticket import TicketSigner
 
 TRUSTED = ("127.0.0.0/8",)
 TOLD = {"x_forwarded_for": "192.0.2.1", "x_forwarded_host": "app.example", "x_forwarded_proto": "https"}
 
 
-def proved(made: str, mint: Mint = MINT, **told: str) -> dict[str, str]:
+def proved(made: str, signer: TicketSigner = SIGNER, **told: str) -> dict[str, str]:
     """The headers of a gateway that tells `told` of the client with the ticket `made`."""
     fields = [(name.replace("_", "-"), value) for name, value in told.items()]
-    return {**told, "ringway_proof": mint.prove(made, told_of(fields))}
+    return {**told, "ringway_proof": signer.prove(made, told_of(fields))}
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ async def test_a_gateway_is_believed_by_its_proof(start_node: StartNode) -> None
     page = {"origin": "https://app.example", "host": "inner.example"}
     for wrong in (
         proved(ticket(nonce=b"nonce-02"), **TOLD),  # of another client
-        proved(made, Mint(b"another secret"), **TOLD),
+        proved(made, TicketSigner(b"another secret"), **TOLD),
         {**told, "x_forwarded_host": "evil.example"},
         {**told, "x_forwarded_proto": "http"},
         {**told, "ringway_proof": told["ringway_proof"] + "="},

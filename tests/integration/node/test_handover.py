@@ -11,11 +11,11 @@ import pytest
 from integration.node.conftest import Dial, StartNode
 from integration.node.follower import FOLLOWS, MARK, Follower, resuming
 from integration.node.kit import CLOSE, N1, N2, PATH, Peer, ask, eventually, frame, head, order
-from ringway.core.handover import Target
+from ringway.core.handover import TargetState
 from ringway.engine.memory.engine import MemoryBroker, MemoryHub
 from ringway.node import ChannelNode
 from ringway.node.sessions import target as arrival
-from ringway.protocol.order import Done, MoveOrder, SetState
+from ringway.protocol.order import MoveOrder, NodeConsent, SetState
 from ringway.types import Channel, NodeName
 
 KEPT, PLAIN = "kept:room", "plain:room"
@@ -85,7 +85,7 @@ async def test_what_is_published_during_a_move_arrives_once_and_in_order(
         await publisher.publish(channel, number)
         if number % 200 == 100:
             on = N1 if donor.connections else N2
-            assert await ask(hub, order(1) if on is N1 else back(1), on) == Done()
+            assert await ask(hub, order(1) if on is N1 else back(1), on) == NodeConsent()
         await asyncio.sleep(0)
     assert await reading == list(range(600))
     assert donor.stats.handovers + target.stats.handovers >= 1
@@ -197,7 +197,7 @@ async def test_a_command_under_way_at_the_cut_is_finished_by_the_donor_and_answe
         third = follower.send(publish={"channel": PLAIN, "data": 3})
         follower.answer()
         await follower.go_on()  # the client is there before the commit
-        assert [each.state for each in target._shared.arrivals._expected.values()] == [Target.WAITING]
+        assert [each.state for each in target._shared.arrivals._expected.values()] == [TargetState.WAITING]
         fourth = follower.send(publish={"channel": PLAIN, "data": 4})
         confirm()
         for number in (first, second, third, fourth):

@@ -9,14 +9,14 @@ from collections.abc import Callable
 import pytest
 
 from integration.node.conftest import Dial, StartNode
-from integration.node.kit import MINT, PATH, Peer, eventually, head
+from integration.node.kit import PATH, SIGNER, Peer, eventually, head
 from ringway.core import pending
 from ringway.engine.memory.engine import MemoryHub
 from ringway.node.connection.handshake import Handshake
 from ringway.protocol.head import HeadReader
 from ringway.protocol.order import SetState, encode, node_address
 from ringway.protocol.report import Report, encode_report
-from ringway.protocol.ticket import Mint
+from ringway.protocol.ticket import TicketSigner
 from ringway.types import Incarnation, Issuer, NodeName, Role
 
 GATEWAY = Issuer("0badcafe")
@@ -30,8 +30,10 @@ async def answer(port: int, request: bytes) -> tuple[int, dict[str, str], bytes]
         peer.abort()
 
 
-def ticket(node: str = "n1", *, nonce: bytes = b"nonce-01", now: float | None = None, mint: Mint = MINT) -> str:
-    return mint.issue(NodeName(node), GATEWAY, nonce, time.time() if now is None else now)
+def ticket(
+    node: str = "n1", *, nonce: bytes = b"nonce-01", now: float | None = None, signer: TicketSigner = SIGNER
+) -> str:
+    return signer.issue(NodeName(node), GATEWAY, nonce, time.time() if now is None else now)
 
 
 @pytest.mark.parametrize(
@@ -167,7 +169,7 @@ async def test_a_ticket_is_no_excuse_for_a_page_of_another_site_and_is_not_spent
         (lambda: "x", b"cannot be read"),
         (lambda: "A" * 44, b"forged"),
         (lambda: ticket("n2"), b"another node"),
-        (lambda: ticket(mint=Mint(b"another secret")), b"forged"),
+        (lambda: ticket(signer=TicketSigner(b"another secret")), b"forged"),
         (lambda: ticket(now=time.time() - 60), b"expired"),
         (lambda: ticket(now=time.time() + 3600), b"future"),
     ],

@@ -14,11 +14,11 @@ from ringway.node import ChannelNode
 from ringway.protocol.move import read_move
 from ringway.protocol.order import (
     CountMisplaced,
-    Done,
     MoveOrder,
+    NodeConsent,
+    NodeRefusal,
     NodeRequest,
     Owners,
-    Refused,
     SetState,
     decode_node_answer,
     encode,
@@ -33,7 +33,7 @@ async def test_a_moved_client_gets_in_at_the_target_with_its_ticket(
     donor, target = await start_node("n1"), await start_node("n2")
     await eventually(lambda: N2 in donor.peers.membership.members and N1 in target.peers.membership.members)
     peers = [await dial(donor, connect=True) for _ in range(10)]
-    assert await ask(hub, order(4)) == Done()
+    assert await ask(hub, order(4)) == NodeConsent()
     await eventually(lambda: donor.connections == 6)
     report = donor.report()
     assert (report.connections, report.reserved, report.moved) == (6, {N2: 4}, {N2: 4})
@@ -53,7 +53,7 @@ async def test_a_moved_client_gets_in_at_the_target_with_its_ticket(
     assert target.report().taken == {donor.incarnation: 4}
     # what has just been moved stays, unless the target drains
     back = MoveOrder(fence=2, target=N1, count=4, within_s=0.0)
-    assert await ask(hub, back, N2) == Done()
+    assert await ask(hub, back, N2) == NodeConsent()
     await asyncio.sleep(0.1)
     assert target.connections == 4
     await ask(hub, SetState(draining=True), N2)
@@ -82,8 +82,8 @@ async def test_an_older_leader_is_refused(start_node: StartNode, dial: Dial, hub
         await dial(node, connect=True)
     await ask(hub, order(4, fence=5, within_s=1.2))  # one at once, the others later
     await eventually(lambda: node.connections == 3)
-    assert isinstance(await ask(hub, order(1, fence=4)), Refused)
-    assert await ask(hub, order(0, fence=6)) == Done()
+    assert isinstance(await ask(hub, order(1, fence=4)), NodeRefusal)
+    assert await ask(hub, order(0, fence=6)) == NodeConsent()
     await asyncio.sleep(0.7)
     assert node.connections == 3
 
@@ -106,14 +106,14 @@ async def test_an_older_leader_is_refused(start_node: StartNode, dial: Dial, hub
 )
 async def test_senseless_requests_are_refused(start_node: StartNode, hub: MemoryHub, request_: NodeRequest) -> None:
     await start_node()
-    assert isinstance(await ask(hub, request_), Refused)
+    assert isinstance(await ask(hub, request_), NodeRefusal)
 
 
 async def test_what_cannot_be_read_is_refused(start_node: StartNode, hub: MemoryHub) -> None:
     await start_node()
     for raw in (b"", b"x", b"{}", b'{"type":"other"}'):
         answer = decode_node_answer(await hub.open().bus.call("node.n1", raw, timeout_s=5))
-        assert isinstance(answer, Refused)
+        assert isinstance(answer, NodeRefusal)
 
 
 async def test_with_a_ring_only_misplaced_keys_move(start_node: StartNode, dial: Dial, hub: MemoryHub) -> None:
@@ -126,7 +126,7 @@ async def test_with_a_ring_only_misplaced_keys_move(start_node: StartNode, dial:
     table = HashRing(weights, b"ring")
     owners = Counter(table.owner(key.encode()) for key in keys)
     own = owners.pop(N1)
-    assert await ask(hub, CountMisplaced(owners=ring(weights))) == Done(misplaced=dict(owners))
+    assert await ask(hub, CountMisplaced(owners=ring(weights))) == NodeConsent(misplaced=dict(owners))
     await ask(hub, order(31, owners=ring(weights)))
     await eventually(lambda: node.connections == 31 - owners[N2])
     left = Counter(table.owner(client.key) for client in node._shared.roster if client.is_connected and client.key)
@@ -164,7 +164,7 @@ async def test_who_is_drained_next_is_reported_while_it_drains(start_node: Start
     await ask(hub, SetState(draining=False, avoid=(N2,)))
     assert node.report().drain_avoid == ()
     too_many = tuple(NodeName(f"n{index}") for index in range(1001))
-    assert isinstance(await ask(hub, SetState(draining=True, avoid=too_many)), Refused)
+    assert isinstance(await ask(hub, SetState(draining=True, avoid=too_many)), NodeRefusal)
 
 
 async def test_a_crowd_is_reported_early(start_node: StartNode, dial: Dial, hub: MemoryHub) -> None:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import pytest
 
 from integration.node.conftest import Dial
-from integration.node.kit import MINT, Peer, eventually
+from integration.node.kit import SIGNER, Peer, eventually
 from ringway.engine.nats.embedded import EmbeddedNats
 from ringway.engine.nats.engine import NatsEngine, open_nats
 from ringway.engine.nats.stream import HistorySettings
@@ -37,7 +37,7 @@ async def start_pair(server: EmbeddedNats) -> AsyncIterator[StartPair]:
                 config = NodeConfig(
                     **{"stop_deadline_s": 2.0, "shed_handshakes": False, "allowed_hosts": ("*",), **settings}
                 )
-                node = ChannelNode(config, name, incarnation, engine, MINT, rng=Random(number))
+                node = ChannelNode(config, name, incarnation, engine, SIGNER, rng=Random(number))
                 stack.push_async_callback(node.stop)
                 await node.start()
                 nodes.append(node)

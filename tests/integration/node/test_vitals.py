@@ -11,7 +11,7 @@ from ringway.core.hashing.ring import HashRing
 from ringway.core.load import LoadView
 from ringway.engine.memory.engine import MemoryHub
 from ringway.node import ChannelNode
-from ringway.protocol.order import CountMisplaced, Done, SetState
+from ringway.protocol.order import CountMisplaced, NodeConsent, SetState
 from ringway.protocol.report import Report, decode_report, encode_report
 from ringway.types import Issuer, NodeName, NodeState
 
@@ -78,7 +78,7 @@ async def test_weight_zero_asks_for_nobody_and_refuses_nobody(
     await dial(node, connect=True)
     assert (node.connections, node.state) == (1, NodeState.ACTIVE)
     await dial(other, connect=True)
-    assert await ask(hub, order(1)) == Done(), "and its connections can be moved away"
+    assert await ask(hub, order(1)) == NodeConsent(), "and its connections can be moved away"
     await eventually(lambda: node.connections == 0)
 
 
@@ -148,11 +148,11 @@ async def test_only_keys_whose_owner_has_changed_are_moved(start_node: StartNode
     before, after = {N1: 1.0, N3: 1.0}, {N1: 1.0, N2: 1.0, N3: 1.0}
     table = HashRing(after, b"ring")
     fresh = [key for key in keys if table.owner(key.encode()) == N2]
-    assert await ask(hub, CountMisplaced(owners=ring(after, before))) == Done(misplaced={N2: len(fresh)})
-    assert await ask(hub, CountMisplaced(owners=ring(after, after))) == Done()
+    assert await ask(hub, CountMisplaced(owners=ring(after, before))) == NodeConsent(misplaced={N2: len(fresh)})
+    assert await ask(hub, CountMisplaced(owners=ring(after, after))) == NodeConsent()
     await ask(hub, order(40, owners=ring(after, before)))
     await eventually(lambda: node.connections == len(keys) - len(fresh))
-    assert await ask(hub, CountMisplaced(owners=ring(after, {}))) == Done(
+    assert await ask(hub, CountMisplaced(owners=ring(after, {}))) == NodeConsent(
         misplaced={N3: sum(table.owner(key.encode()) == N3 for key in keys)}
     ), "a table of nobody says nothing"
 

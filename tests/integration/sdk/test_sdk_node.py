@@ -16,7 +16,7 @@ from integration.sdk.kit import (
 )
 from ringway.engine.memory.engine import MemoryHub
 from ringway.node import ChannelNode, NodeConfig
-from ringway.protocol.ticket import Mint
+from ringway.protocol.ticket import TicketSigner
 from ringway.types import Incarnation, NodeName
 
 COUNT = 20
@@ -26,7 +26,7 @@ needs_node = pytest.mark.skipif(not has_node(), reason="needs Node.js and npm")
 
 async def start() -> ChannelNode:
     config = NodeConfig(ping_interval_s=2, pong_timeout_s=1)
-    node = ChannelNode(config, NodeName("n1"), Incarnation("00000001"), MemoryHub().open(), Mint(b"secret"))
+    node = ChannelNode(config, NodeName("n1"), Incarnation("00000001"), MemoryHub().open(), TicketSigner(b"secret"))
     await node.start()
     return node
 

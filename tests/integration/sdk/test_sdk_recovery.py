@@ -16,7 +16,7 @@ from integration.sdk.kit import (
 )
 from ringway.engine.memory.engine import MemoryHub
 from ringway.node import ChannelNode, NodeConfig
-from ringway.protocol.ticket import Mint
+from ringway.protocol.ticket import TicketSigner
 from ringway.types import Channel, Incarnation, NodeName
 from support.system import System, running_system, wait_for
 
@@ -73,7 +73,7 @@ async def test_everything_comes_although_both_nodes_are_killed_one_after_the_oth
 async def node() -> AsyncIterator[ChannelNode]:
     config = NodeConfig(namespaces=("default:history_size=200", "short:history_size=2"))
     engine = MemoryHub().open()
-    node = ChannelNode(config, NodeName("n1"), Incarnation("00000001"), engine, Mint(b"secret"), rng=Random(1))
+    node = ChannelNode(config, NodeName("n1"), Incarnation("00000001"), engine, TicketSigner(b"secret"), rng=Random(1))
     await node.start()
     yield node
     await node.stop()

@@ -18,14 +18,14 @@ from ringway.protocol.directive import Directive
 from ringway.protocol.order import (
     BALANCER,
     CountMisplaced,
-    Done,
-    Drain,
     DrainAnswer,
+    DrainRequest,
     MoveOrder,
     NodeAnswer,
+    NodeConsent,
+    NodeRefusal,
     PlanAnswer,
     Rebalance,
-    Refused,
     SetState,
     decode_drain_answer,
     decode_node_request,
@@ -75,7 +75,7 @@ class Cluster:
             request = decode_node_request(raw)
             if isinstance(request, CountMisplaced):
                 self.questions.append(request)
-                return encode(self.answer(node) or Done(misplaced=self.misplaced.get(node, {})))
+                return encode(self.answer(node) or NodeConsent(misplaced=self.misplaced.get(node, {})))
             if isinstance(request, SetState):
                 self.states.append((node, request))
                 answer = self.answer(node)
@@ -83,13 +83,13 @@ class Cluster:
                     self.draining.add(node)
                     self.avoid[node] = request.avoid
                     self.drain_ends[node] = self.now + request.within_s
-                return encode(answer or Done())
+                return encode(answer or NodeConsent())
             assert isinstance(request, MoveOrder)
             self.orders.append((self.now, node, request))
             answer = self.answer(node)
             if answer is None:
                 self._move(node, request.target, request.count)
-            return encode(answer or Done())
+            return encode(answer or NodeConsent())
 
         return handle
 
@@ -134,7 +134,7 @@ class Cluster:
     async def drain(
         self, node: int, within_s: float, *, force: bool = False, avoid: tuple[NodeName, ...] = ()
     ) -> DrainAnswer:
-        request = encode(Drain(node=name(node), within_s=within_s, force=force, avoid=avoid))
+        request = encode(DrainRequest(node=name(node), within_s=within_s, force=force, avoid=avoid))
         return decode_drain_answer(await self.engine.bus.call(BALANCER, request, timeout_s=2.0))
 
     def ordered(self) -> int:
@@ -380,13 +380,13 @@ def test_asked_to_it_balances_inside_the_dead_band() -> None:
     play({1: 110, 2: 90}, scene)
 
 
-@pytest.mark.parametrize("answer", [Refused(why="no"), "silent"])
+@pytest.mark.parametrize("answer", [NodeRefusal(why="no"), "silent"])
 def test_a_node_that_refuses_or_is_silent_is_asked_again(answer: NodeAnswer | str) -> None:
     async def scene(cluster: Cluster) -> None:
         def refuse(_: NodeName) -> NodeAnswer | None:
             if answer == "silent":
                 raise RuntimeError("the node is broken")
-            assert isinstance(answer, Refused)
+            assert isinstance(answer, NodeRefusal)
             return answer
 
         balancer = cluster.balancer("g1")
@@ -448,7 +448,7 @@ def test_by_key_a_draining_node_is_emptied_of_connections_without_a_key_too() ->
 def test_by_key_it_asks_again_when_members_change_or_an_answer_is_missing() -> None:
     async def scene(cluster: Cluster) -> None:
         silent = True
-        cluster.answer = lambda node: Refused(why="starting") if silent and node == "n2" else None
+        cluster.answer = lambda node: NodeRefusal(why="starting") if silent and node == "n2" else None
         async with running(cluster, cluster.balancer("g1")):
             await asyncio.sleep(10)
             asked = len(cluster.questions)
@@ -486,7 +486,7 @@ def test_a_node_that_does_not_answer_is_told_once_until_it_consents() -> None:
     async def scene(cluster: Cluster) -> None:
         cluster.misplaced = {name(1): {name(2): 1000}}
         silent = True
-        cluster.answer = lambda node: Refused(why="starting") if silent and node == "n2" else None
+        cluster.answer = lambda node: NodeRefusal(why="starting") if silent and node == "n2" else None
         with capture_logs() as logs:
             async with running(cluster, cluster.balancer("g1")):
                 await asyncio.sleep(20)
@@ -769,7 +769,7 @@ def test_a_node_that_will_not_drain_is_told_of() -> None:
     async def scene(cluster: Cluster) -> None:
         async with running(cluster, cluster.balancer("g1")):
             await until(lambda: BALANCER in cluster.hub.served)
-            cluster.answer = lambda _: Refused(why="not now")
+            cluster.answer = lambda _: NodeRefusal(why="not now")
             assert (await cluster.drain(1, 40.0)).why == "n1 refused: not now"
 
     play({1: 600, 2: 600}, scene)

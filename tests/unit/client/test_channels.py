@@ -15,8 +15,8 @@ from ringway.errors import CommandError, ConnectionClosed
 from ringway.protocol.command import (
     ClientInfo,
     Note,
-    Publication,
     Push,
+    RawPublication,
     Reply,
     ReplyError,
     SubscribeRequest,
@@ -86,7 +86,7 @@ class World:
 
     def push(self, channel: str, data: object, offset: int = 0) -> None:
         raw = msgspec.Raw(msgspec.json.encode(data))
-        self.channels.pushed(Push(channel=channel, pub=Publication(raw, ClientInfo("", "c9"), offset)))
+        self.channels.pushed(Push(channel=channel, pub=RawPublication(raw, ClientInfo("", "c9"), offset)))
 
 
 async def until(condition: Any) -> None:

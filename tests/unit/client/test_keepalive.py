@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from ringway.client.keepalive import PINGS_MAX, Keepalive
+from ringway.client.keepalive import PINGS_MAX, ClientKeepalive
 from ringway.errors import ConnectionClosed, Overloaded
 
 
@@ -10,7 +10,7 @@ class Peer:
     def __init__(self, interval_s: float | None = None, timeout_s: float | None = None) -> None:
         self.sent: list[bytes] = []
         self.gave_up = 0
-        self.keepalive = Keepalive(interval_s, timeout_s, self.sent.append, self._give_up)
+        self.keepalive = ClientKeepalive(interval_s, timeout_s, self.sent.append, self._give_up)
 
     def _give_up(self) -> None:
         self.gave_up += 1

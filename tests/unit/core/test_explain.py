@@ -8,8 +8,8 @@ import pytest
 from ringway.core.explain import explain, why_not
 from ringway.core.load import LoadView
 from ringway.core.placement import POLICIES
-from ringway.core.placement.asked import Asked
-from ringway.core.placement.key import Keys
+from ringway.core.placement.key import KeyReader
+from ringway.core.placement.key_source import KeySource
 from ringway.core.steering import Steering
 from ringway.protocol.control import Candidate, Explanation
 from ringway.types import NodeName
@@ -191,12 +191,12 @@ def test_an_owner_without_room_is_passed_over_in_words() -> None:
 def test_a_key_that_is_not_shown_to_nodes_is_looked_up_as_they_know_it() -> None:
     view = view_of({f"n{number}": 1.0 for number in range(5)})
     steering = Steering("ring", b"secret")
-    steering.keys = Keys("cookie.session", b"secret")
+    steering.keys = KeyReader("cookie.session", b"secret")
     chosen = {explain(view, steering, f"s{number}", rng(), 0.0, ME).chosen for number in range(20)}
-    digests = {steering.keys.read(Asked(headers=[("cookie", f"session=s{number}")])) for number in range(20)}
+    digests = {steering.keys.read(KeySource(headers=[("cookie", f"session=s{number}")])) for number in range(20)}
     assert chosen == {steering.policy.pick(view, digest, rng(), 1).nodes[0].name for digest in digests}
     said = explain(view, steering, "s1", rng(), 0.0, ME)
-    digest = steering.keys.read(Asked(headers=[("cookie", "session=s1")]))
+    digest = steering.keys.read(KeySource(headers=[("cookie", "session=s1")]))
     assert said.chosen == steering.policy.pick(view, digest, rng(), 1).nodes[0].name
 
 

@@ -6,16 +6,16 @@ from typing import TypeVar
 import pytest
 
 from ringway.core.handover import (
-    DONOR,
-    TARGET,
-    Deed,
-    Donor,
-    Heard,
-    Seen,
-    Step,
-    Target,
-    next_deed,
-    next_step,
+    DONOR_TABLE,
+    TARGET_TABLE,
+    DonorAction,
+    DonorEvent,
+    DonorState,
+    TargetAction,
+    TargetEvent,
+    TargetState,
+    step_donor,
+    step_target,
 )
 
 S = TypeVar("S", bound=Hashable)
@@ -38,55 +38,63 @@ def paths(table: Mapping[tuple[S, E], tuple[S, A]], start: S) -> list[tuple[S, l
 
 
 def test_every_state_is_reached_and_every_one_but_the_last_has_a_way_on() -> None:
-    assert {state for state, _, _ in paths(DONOR, Donor.PREPARING)} == set(Donor)
-    assert {state for state, _, _ in paths(TARGET, Target.PREPARED)} == set(Target)
-    assert {at for at, _ in DONOR} == set(Donor) - {Donor.OVER}
-    assert {at for at, _ in TARGET} == set(Target) - {Target.OVER, Target.SERVED}
+    assert {state for state, _, _ in paths(DONOR_TABLE, DonorState.PREPARING)} == set(DonorState)
+    assert {state for state, _, _ in paths(TARGET_TABLE, TargetState.PREPARED)} == set(TargetState)
+    assert {at for at, _ in DONOR_TABLE} == set(DonorState) - {DonorState.OVER}
+    assert {at for at, _ in TARGET_TABLE} == set(TargetState) - {TargetState.OVER, TargetState.SERVED}
 
 
 def test_a_commit_follows_a_cut_an_answer_and_the_end_of_all_commands() -> None:
-    commits = [(events, acts) for _, events, acts in paths(DONOR, Donor.PREPARING) if Deed.COMMIT in acts]
+    commits = [
+        (events, acts) for _, events, acts in paths(DONOR_TABLE, DonorState.PREPARING) if DonorAction.COMMIT in acts
+    ]
     assert commits
     for events, acts in commits:
-        before = events[: acts.index(Deed.COMMIT) + 1]
-        assert acts[0] is Deed.CUT
-        assert {Seen.PREPARED, Seen.ANSWERED, Seen.SETTLED} == set(before)
-        assert acts.count(Deed.COMMIT) == 1
+        before = events[: acts.index(DonorAction.COMMIT) + 1]
+        assert acts[0] is DonorAction.CUT
+        assert {DonorEvent.PREPARED, DonorEvent.ANSWERED, DonorEvent.SETTLED} == set(before)
+        assert acts.count(DonorAction.COMMIT) == 1
 
 
 def test_who_was_cut_is_never_served_by_the_donor_again() -> None:
-    for _, _, acts in paths(DONOR, Donor.PREPARING):
-        assert not (Deed.CUT in acts and Deed.KEEP in acts)
-        assert not (Deed.COMMIT in acts and Deed.ABANDON in acts)
+    for _, _, acts in paths(DONOR_TABLE, DonorState.PREPARING):
+        assert not (DonorAction.CUT in acts and DonorAction.KEEP in acts)
+        assert not (DonorAction.COMMIT in acts and DonorAction.ABANDON in acts)
 
 
 def test_a_session_is_served_once_and_only_with_its_commit_and_its_client() -> None:
-    served = [(events, acts) for _, events, acts in paths(TARGET, Target.PREPARED) if Step.SERVE in acts]
+    served = [
+        (events, acts) for _, events, acts in paths(TARGET_TABLE, TargetState.PREPARED) if TargetAction.SERVE in acts
+    ]
     assert len(served) == 2
     for events, acts in served:
-        assert set(events) == {Heard.COMMIT, Heard.CLIENT}
-        assert acts.count(Step.SERVE) == 1
+        assert set(events) == {TargetEvent.COMMIT, TargetEvent.CLIENT}
+        assert acts.count(TargetAction.SERVE) == 1
 
 
 @pytest.mark.parametrize(
     ("state", "heard"),
     [
-        (Target.OVER, Heard.COMMIT),  # the donor was stopped for a while, and goes on
-        (Target.OVER, Heard.CLIENT),
-        (Target.SERVED, Heard.COMMIT),
-        (Target.SERVED, Heard.CLIENT),
-        (Target.COMMITTED, Heard.COMMIT),
-        (Target.COMMITTED, Heard.ABANDONED),
-        (Target.WAITING, Heard.CLIENT),
+        (TargetState.OVER, TargetEvent.COMMIT),  # the donor was stopped for a while, and goes on
+        (TargetState.OVER, TargetEvent.CLIENT),
+        (TargetState.SERVED, TargetEvent.COMMIT),
+        (TargetState.SERVED, TargetEvent.CLIENT),
+        (TargetState.COMMITTED, TargetEvent.COMMIT),
+        (TargetState.COMMITTED, TargetEvent.ABANDONED),
+        (TargetState.WAITING, TargetEvent.CLIENT),
     ],
 )
-def test_what_comes_late_or_twice_is_refused(state: Target, heard: Heard) -> None:
-    assert next_step(state, heard) is None
+def test_what_comes_late_or_twice_is_refused(state: TargetState, heard: TargetEvent) -> None:
+    assert step_target(state, heard) is None
 
 
 @pytest.mark.parametrize(
     ("state", "seen"),
-    [(Donor.OVER, Seen.PREPARED), (Donor.PREPARING, Seen.ANSWERED), (Donor.COMMITTING, Seen.SETTLED)],
+    [
+        (DonorState.OVER, DonorEvent.PREPARED),
+        (DonorState.PREPARING, DonorEvent.ANSWERED),
+        (DonorState.COMMITTING, DonorEvent.SETTLED),
+    ],
 )
-def test_what_means_nothing_to_the_donor_does_nothing(state: Donor, seen: Seen) -> None:
-    assert next_deed(state, seen) is None
+def test_what_means_nothing_to_the_donor_does_nothing(state: DonorState, seen: DonorEvent) -> None:
+    assert step_donor(state, seen) is None

@@ -12,11 +12,11 @@ from ringway.core.membership import (
     LOSSY_LEASE_S,
     MASS_LEASE_S,
     TICK_S,
-    Event,
-    Joined,
-    Left,
+    MemberJoined,
+    MemberLeft,
+    MemberReported,
     Membership,
-    Reported,
+    MembershipEvent,
 )
 from ringway.types import NodeName
 from sample import gateway_report, node_report
@@ -24,29 +24,29 @@ from sample import gateway_report, node_report
 N1 = NodeName("n1")
 
 
-def tick_until(membership: Membership, start: float, end: float) -> list[Event]:
+def tick_until(membership: Membership, start: float, end: float) -> list[MembershipEvent]:
     """Tick as a shell does, from `start` to `end`."""
-    events: list[Event] = []
+    events: list[MembershipEvent] = []
     steps = round((end - start) / TICK_S)
     for step in range(1, steps + 1):
         events += membership.tick(start + step * TICK_S)
     return events
 
 
-def kinds(events: Sequence[Event]) -> list[type]:
+def kinds(events: Sequence[MembershipEvent]) -> list[type]:
     return [type(event) for event in events]
 
 
 def test_a_member_joins_when_it_is_first_heard() -> None:
     report = node_report("n1")
-    assert Membership().heard(report, 0.0) == [Joined(report)]
+    assert Membership().heard(report, 0.0) == [MemberJoined(report)]
 
 
 def test_later_reports_of_a_member_are_passed_on() -> None:
     membership = Membership()
     membership.heard(node_report("n1", 1), 0.0)
     newer = node_report("n1", 2)
-    assert membership.heard(newer, 1.0) == [Reported(newer)]
+    assert membership.heard(newer, 1.0) == [MemberReported(newer)]
     assert membership.members[N1] is newer
 
 
@@ -63,7 +63,7 @@ def test_a_silent_member_is_gone_after_the_lease_and_one_tick() -> None:
     membership.heard(node_report("n1"), 0.0)
     assert tick_until(membership, 0.0, LEASE_S) == []
     events = tick_until(membership, LEASE_S, LEASE_S + TICK_S)
-    assert [(event.report.name, event.cause) for event in events if isinstance(event, Left)] == [("n1", "silent")]
+    assert [(event.report.name, event.cause) for event in events if isinstance(event, MemberLeft)] == [("n1", "silent")]
     assert membership.members == {}
 
 
@@ -77,7 +77,7 @@ def test_a_member_whose_reports_get_lost_has_more_time(lost: int, lease_s: float
         tick_until(membership, now - 1.0, now)
         membership.heard(node_report("n1", seq), now)
     assert kinds(tick_until(membership, now, now + lease_s)) == []
-    assert kinds(tick_until(membership, now + lease_s, now + lease_s + 2 * TICK_S)) == [Left]
+    assert kinds(tick_until(membership, now + lease_s, now + lease_s + 2 * TICK_S)) == [MemberLeft]
 
 
 def test_losses_are_forgotten_after_a_while() -> None:
@@ -87,21 +87,21 @@ def test_losses_are_forgotten_after_a_while() -> None:
         membership.heard(node_report("n1", seq), now)
         tick_until(membership, now, now + 1.0)
         now, seq = now + 1.0, seq + (2 if gap else 1)
-    assert kinds(tick_until(membership, now, now + LEASE_S)) == [Left]
+    assert kinds(tick_until(membership, now, now + LEASE_S)) == [MemberLeft]
 
 
 def test_a_silent_member_may_come_back() -> None:
     membership = Membership()
     membership.heard(node_report("n1", 1), 0.0)
     tick_until(membership, 0.0, 4.0)
-    assert kinds(membership.heard(node_report("n1", 2), 4.0)) == [Joined]
+    assert kinds(membership.heard(node_report("n1", 2), 4.0)) == [MemberJoined]
 
 
 def test_a_withdrawal_counts_at_once() -> None:
     membership = Membership()
     report = node_report("n1")
     membership.heard(report, 0.0)
-    assert membership.withdrawn(N1) == [Left(report, "withdrawn")]
+    assert membership.withdrawn(N1) == [MemberLeft(report, "withdrawn")]
     assert membership.withdrawn(N1) == []
 
 
@@ -148,7 +148,7 @@ def test_a_late_withdrawal_of_a_former_life_does_not_end_its_living_successor() 
     membership.withdrawn(N1)  # meant the first life
     membership.heard(node_report("n1", 2, life=2), 1.0)
     alive = node_report("n1", 3, life=2)
-    assert membership.heard(alive, 2.0) == [Joined(alive)]
+    assert membership.heard(alive, 2.0) == [MemberJoined(alive)]
 
 
 def test_a_restarted_member_replaces_its_former_life() -> None:
@@ -156,7 +156,7 @@ def test_a_restarted_member_replaces_its_former_life() -> None:
     old = node_report("n1", 7, life=1)
     new = node_report("n1", 1, life=2)
     membership.heard(old, 0.0)
-    assert membership.heard(new, 1.0) == [Left(old, "replaced"), Joined(new)]
+    assert membership.heard(new, 1.0) == [MemberLeft(old, "replaced"), MemberJoined(new)]
 
 
 def test_a_late_report_of_a_replaced_life_is_dropped() -> None:
@@ -173,7 +173,7 @@ def test_a_late_report_of_a_life_that_fell_silent_does_not_end_its_successor() -
     tick_until(membership, 0.0, 4.0)
     membership.heard(node_report("n1", 1, life=2), 4.0)
     assert membership.heard(node_report("n1", 8, life=1), 4.1) == []
-    assert kinds(membership.heard(node_report("n1", 2, life=2), 5.0)) == [Reported]
+    assert kinds(membership.heard(node_report("n1", 2, life=2), 5.0)) == [MemberReported]
 
 
 def test_an_observer_that_was_stopped_does_not_take_the_others_for_dead() -> None:
@@ -181,7 +181,7 @@ def test_an_observer_that_was_stopped_does_not_take_the_others_for_dead() -> Non
     membership.tick(0.0)
     membership.heard(node_report("n1"), 0.0)
     assert membership.tick(60.0) == []
-    assert kinds(membership.heard(node_report("n1", 60), 60.1)) == [Reported]
+    assert kinds(membership.heard(node_report("n1", 60), 60.1)) == [MemberReported]
     assert tick_until(membership, 60.0, 62.0) == []
 
 
@@ -190,14 +190,14 @@ def test_a_member_that_died_while_the_observer_was_stopped_is_gone_soon_after() 
     membership.tick(0.0)
     membership.heard(node_report("n1"), 0.0)
     membership.tick(60.0)
-    assert kinds(tick_until(membership, 60.0, 60.0 + LEASE_S + TICK_S)) == [Left]
+    assert kinds(tick_until(membership, 60.0, 60.0 + LEASE_S + TICK_S)) == [MemberLeft]
 
 
 def test_an_observer_that_is_always_late_still_sees_deaths() -> None:
     membership = Membership()
     membership.heard(node_report("n1"), 0.0)
     events = [event for step in range(40) for event in membership.tick(step * 0.7)]
-    assert kinds(events) == [Left]
+    assert kinds(events) == [MemberLeft]
 
 
 def test_nobody_is_lost_while_the_engine_is_away() -> None:
@@ -215,17 +215,17 @@ def test_leases_begin_anew_when_the_engine_is_back() -> None:
     membership.engine_up(False, 0.1)
     tick_until(membership, 0.0, 30.0)
     membership.engine_up(True, 30.0)
-    assert kinds(tick_until(membership, 30.0, 30.0 + LEASE_S + TICK_S)) == [Left]
+    assert kinds(tick_until(membership, 30.0, 30.0 + LEASE_S + TICK_S)) == [MemberLeft]
 
 
 def test_an_engine_that_stays_up_renews_no_lease() -> None:
     membership = Membership()
     membership.heard(node_report("n1"), 0.0)
-    events: list[Event] = []
+    events: list[MembershipEvent] = []
     for step in range(12):
         membership.engine_up(True, step * TICK_S)
         events += membership.tick(step * TICK_S)
-    assert kinds(events) == [Left]
+    assert kinds(events) == [MemberLeft]
 
 
 def test_leases_begin_anew_though_no_tick_fell_into_the_outage() -> None:
@@ -249,13 +249,13 @@ def heard_at_once(nodes: int, gateways: int = 0) -> Membership:
     return membership
 
 
-def gone(events: Sequence[Event]) -> list[str]:
-    return [event.report.name for event in events if isinstance(event, Left)]
+def gone(events: Sequence[MembershipEvent]) -> list[str]:
+    return [event.report.name for event in events if isinstance(event, MemberLeft)]
 
 
-def keep_alive(membership: Membership, names: list[str], start: float, end: float) -> list[Event]:
+def keep_alive(membership: Membership, names: list[str], start: float, end: float) -> list[MembershipEvent]:
     """Tick from `start` to `end`, while `names` go on reporting each second."""
-    events: list[Event] = []
+    events: list[MembershipEvent] = []
     for step in range(1, round((end - start) / TICK_S) + 1):
         now = start + step * TICK_S
         if step % 4 == 0:
@@ -291,7 +291,7 @@ def test_fewer_than_half_or_a_single_one_die_after_the_lease(nodes: int, silent:
 def test_nodes_that_are_heard_again_were_never_gone() -> None:
     membership = heard_at_once(4)
     assert tick_until(membership, 0.0, 5.0) == []
-    assert kinds(membership.heard(node_report("n0", 9), 5.0)) == [Reported]
+    assert kinds(membership.heard(node_report("n0", 9), 5.0)) == [MemberReported]
     assert keep_alive(membership, [f"n{index}" for index in range(4)], 5.0, 15.0) == []
 
 
@@ -319,5 +319,5 @@ def test_who_says_that_it_leaves_is_not_silent() -> None:
     """Three of four are stopped in order; the fourth dies soon after, and is not held for that."""
     membership = heard_at_once(4)
     for index in range(3):
-        assert kinds(membership.withdrawn(NodeName(f"n{index}"))) == [Left]
+        assert kinds(membership.withdrawn(NodeName(f"n{index}"))) == [MemberLeft]
     assert gone(tick_until(membership, 0.3, 0.3 + LEASE_S + TICK_S)) == ["n3"]

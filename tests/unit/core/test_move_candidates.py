@@ -3,7 +3,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ringway.core.hashing.ring import HashRing
-from ringway.core.move_candidates import PINNED, Deed, Search, is_cooling
+from ringway.core.move_candidates import PINNED, KeyOwners, Search, is_cooling
 from ringway.types import NodeName
 
 N1, N2, N3 = NodeName("n1"), NodeName("n2"), NodeName("n3")
@@ -26,7 +26,7 @@ SMALLER = HashRing({N1: 1.0, N2: 1.0}, b"secret")
 
 
 def search(
-    clients: list[Client], *, cool_down_s: float = 30.0, idle_after_s: float = 10.0, deed: Deed | None = None
+    clients: list[Client], *, cool_down_s: float = 30.0, idle_after_s: float = 10.0, deed: KeyOwners | None = None
 ) -> Search[Client]:
     found = Search[Client](now=NOW, cool_down_s=cool_down_s, idle_after_s=idle_after_s, deed=deed)
     for start in range(0, len(clients), 7):
@@ -89,12 +89,12 @@ def test_nobody_is_busy_where_idle_means_at_once() -> None:
 
 
 def test_with_a_table_only_keys_of_the_target() -> None:
-    chosen = choose([*KEYED, *CLIENTS], 1000, deed=Deed(RING), oldest_first=True)
+    chosen = choose([*KEYED, *CLIENTS], 1000, deed=KeyOwners(RING), oldest_first=True)
     assert chosen == [client.number for client in KEYED if RING.owner(client.key) == N2]
 
 
 def test_with_a_table_of_before_only_keys_whose_owner_has_changed() -> None:
-    chosen = choose(KEYED, 1000, deed=Deed(SMALLER, before=RING), oldest_first=True)
+    chosen = choose(KEYED, 1000, deed=KeyOwners(SMALLER, before=RING), oldest_first=True)
     assert chosen == [
         client.number for client in KEYED if SMALLER.owner(client.key) == N2 and RING.owner(client.key) == N3
     ]
@@ -110,14 +110,14 @@ def test_who_is_not_fit_any_more_makes_room_for_the_next() -> None:
 
 def test_keys_are_counted_by_owner() -> None:
     owners = Counter(RING.owner(client.key) for client in KEYED)
-    found = search([*KEYED, *CLIENTS], deed=Deed(RING))
+    found = search([*KEYED, *CLIENTS], deed=KeyOwners(RING))
     assert found.count(anybody) == owners
     assert sum(found.count(lambda client: client.number < 20).values()) == 20
     assert found.count(lambda _: False) == {}
 
 
 def test_a_search_serves_every_owner() -> None:
-    found = search(KEYED, deed=Deed(RING))
+    found = search(KEYED, deed=KeyOwners(RING))
     taken = [client for owner in (N1, N2, N3) for client in found.take(1000, anybody, owner=owner)]
     assert sorted(client.number for client in taken) == list(range(200))
     assert {RING.owner(client.key) for client in found.take(1000, anybody, owner=N3)} == {N3}
@@ -126,12 +126,12 @@ def test_a_search_serves_every_owner() -> None:
 
 def test_keys_whose_owner_was_the_same_before_are_left_where_they_are() -> None:
     """A key of n2 that n1 holds since n2 was full has the same owner before and now."""
-    assert search(KEYED, deed=Deed(RING, before=RING)).count(anybody) == {}
-    joined = search(KEYED, deed=Deed(RING, before=SMALLER)).count(anybody)
+    assert search(KEYED, deed=KeyOwners(RING, before=RING)).count(anybody) == {}
+    joined = search(KEYED, deed=KeyOwners(RING, before=SMALLER)).count(anybody)
     assert joined == {N3: sum(RING.owner(client.key) == N3 for client in KEYED)}
 
 
 def test_who_may_not_be_moved_is_not_counted() -> None:
     away = next(client for client in KEYED if RING.owner(client.key) == N2)
     clients = [replace(away, moved_at=moved_at) for moved_at in (NOW - 30, NOW - 29.9, PINNED, None)]
-    assert search(clients, deed=Deed(RING)).count(anybody) == {N2: 2}
+    assert search(clients, deed=KeyOwners(RING)).count(anybody) == {N2: 2}

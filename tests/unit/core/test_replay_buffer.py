@@ -1,4 +1,4 @@
-from ringway.core.replay_buffer import ENTRY_BYTES, Entry, Tail
+from ringway.core.replay_buffer import ENTRY_BYTES, ReplayBuffer, ReplayEntry
 from ringway.protocol.envelope import JOIN, PUBLICATION, Origin
 from ringway.types import Incarnation
 
@@ -10,16 +10,16 @@ def seq(number: int) -> bytes:
     return number.to_bytes(8, "big")
 
 
-def entry(offset: int, number: int = 0, kind: int = PUBLICATION, body: bytes = b"{}") -> Entry:
-    return Entry(offset, ORIGIN, seq(number), kind, body)
+def entry(offset: int, number: int = 0, kind: int = PUBLICATION, body: bytes = b"{}") -> ReplayEntry:
+    return ReplayEntry(offset, ORIGIN, seq(number), kind, body)
 
 
-def offsets(found: list[Entry] | None) -> list[int] | None:
+def offsets(found: list[ReplayEntry] | None) -> list[int] | None:
     return None if found is None else [one.offset for one in found]
 
 
 def test_it_tells_what_came_after_an_offset_and_only_where_it_has_all_of_it():
-    tail = Tail(10, 10_000)
+    tail = ReplayBuffer(10, 10_000)
     for offset in (12, 15, 16):
         tail.add(entry(offset))
     assert offsets(tail.since(10)) == [12, 15, 16]
@@ -30,7 +30,7 @@ def test_it_tells_what_came_after_an_offset_and_only_where_it_has_all_of_it():
 
 
 def test_history_in_front_lets_it_reach_back_further():
-    tail = Tail(10, 10_000)
+    tail = ReplayBuffer(10, 10_000)
     tail.add(entry(12))
     tail.extend(3, [(5, SEALED), (10, SEALED), (12, SEALED)])
     assert offsets(tail.since(3)) == [5, 10, 12]
@@ -44,7 +44,7 @@ def test_history_in_front_lets_it_reach_back_further():
 
 
 def test_of_history_that_does_not_fit_the_newest_is_kept():
-    tail = Tail(10, 3 * (ENTRY_BYTES + 30))
+    tail = ReplayBuffer(10, 3 * (ENTRY_BYTES + 30))
     tail.extend(1, [(offset, SEALED) for offset in range(2, 11)])
     assert offsets(tail.since(7)) == [8, 9, 10]
     assert tail.since(6) is None
@@ -55,19 +55,19 @@ def test_of_history_that_does_not_fit_the_newest_is_kept():
 
 
 def test_what_is_not_sound_is_not_kept_of_history():
-    tail = Tail(10, 10_000)
+    tail = ReplayBuffer(10, 10_000)
     tail.extend(1, [(2, SEALED), (3, b"nonsense"), (4, SEALED + b"\n")])
     assert offsets(tail.since(1)) == [2]
 
 
 def test_messages_without_an_offset_are_told_by_origin_and_number():
-    tail = Tail(0, 10_000)
+    tail = ReplayBuffer(0, 10_000)
     tail.add(entry(0, 1))
     start = tail.end
     tail.add(entry(0, 2))
     tail.add(entry(7, 3))
     tail.add(entry(0, 4, JOIN))
-    tail.add(Entry(0, b"else", seq(1), PUBLICATION, b"{}"))
+    tail.add(ReplayEntry(0, b"else", seq(1), PUBLICATION, b"{}"))
     unheard = tail.unheard({ORIGIN: seq(2)}, start)
     assert unheard is not None
     assert [(one.origin, one.seq) for one in unheard] == [(ORIGIN, seq(4)), (b"else", seq(1))]
@@ -77,7 +77,7 @@ def test_messages_without_an_offset_are_told_by_origin_and_number():
 
 
 def test_a_holder_whose_beginning_is_gone_is_told():
-    tail = Tail(0, 3 * ENTRY_BYTES + 10)
+    tail = ReplayBuffer(0, 3 * ENTRY_BYTES + 10)
     start = tail.end
     for number in range(3):
         tail.add(entry(0, number))

@@ -1,21 +1,21 @@
-from ringway.core.stream import HEARD_MAX, Cut, Stream, Verdict
+from ringway.core.stream import HEARD_MAX, ChannelStream, Cut, StreamVerdict
 
 ROOM = 1000
 
 
-def stream(offset: int = 10) -> Stream:
-    following = Stream(kept=True)
+def stream(offset: int = 10) -> ChannelStream:
+    following = ChannelStream(kept=True)
     assert following.begin("e", offset) == []
     return following
 
 
-def take(following: Stream, offset: int, previous: int, room: int = ROOM) -> Verdict:
+def take(following: ChannelStream, offset: int, previous: int, room: int = ROOM) -> StreamVerdict:
     return following.take(offset, previous, b"%d" % offset, room)
 
 
 def test_what_follows_is_delivered():
     following = stream()
-    assert take(following, 12, 10) is Verdict.DELIVER
+    assert take(following, 12, 10) is StreamVerdict.DELIVER
     assert following.expected == 12
     following.follow(13)
     assert (following.position, following.is_behind) == (13, False)
@@ -23,15 +23,15 @@ def test_what_follows_is_delivered():
 
 def test_a_position_may_be_beyond_any_offset_and_what_came_before_may_have_expired():
     following = stream(10)  # the channel was empty, or holds something older
-    assert take(following, 12, 7) is Verdict.DELIVER
-    assert take(following, 20, 0) is Verdict.DELIVER
+    assert take(following, 12, 7) is StreamVerdict.DELIVER
+    assert take(following, 20, 0) is StreamVerdict.DELIVER
     assert following.position == 20
 
 
 def test_a_gap_holds_back_what_comes_until_history_has_told_the_rest():
     following = stream()
-    assert take(following, 15, 13) is Verdict.HELD
-    assert take(following, 16, 15) is Verdict.HELD
+    assert take(following, 15, 13) is StreamVerdict.HELD
+    assert take(following, 16, 15) is StreamVerdict.HELD
     assert following.is_behind
     assert following.position == 10
     offered = following.caught_up("e", 15, [(12, b"12"), (13, b"13"), (15, b"15")], complete=True)
@@ -43,16 +43,16 @@ def test_what_history_told_first_is_dropped_when_it_arrives_and_once_only():
     following = stream()
     take(following, 15, 13)
     following.caught_up("e", 18, [(13, b""), (15, b""), (18, b"")], complete=True)
-    assert take(following, 18, 15) is Verdict.DROP
-    assert take(following, 19, 18) is Verdict.DELIVER
-    assert take(following, 18, 15) is Verdict.HELD  # offsets do not go back, unless they have begun anew
+    assert take(following, 18, 15) is StreamVerdict.DROP
+    assert take(following, 19, 18) is StreamVerdict.DELIVER
+    assert take(following, 18, 15) is StreamVerdict.HELD  # offsets do not go back, unless they have begun anew
 
 
 def test_offsets_that_begin_anew_are_not_taken_for_duplicates():
     following = stream(0)
     for offset in (1, 2, 3):
-        assert take(following, offset, offset - 1) is Verdict.DELIVER
-    assert take(following, 1, 0) is Verdict.HELD
+        assert take(following, offset, offset - 1) is StreamVerdict.DELIVER
+    assert take(following, 1, 0) is StreamVerdict.HELD
     assert following.caught_up("f", 1, [(1, b"")], complete=True) is None
     assert following.begin("f", 1) == []
     assert following.is_behind  # what was held may be of either epoch: it is read
@@ -65,7 +65,7 @@ def test_history_that_proves_nothing_is_not_believed():
     assert following.caught_up("e", 15, [(13, b""), (15, b"")], complete=False) is None
     assert following.is_behind
     assert following.begin("e", 15) == []
-    assert take(following, 16, 15) is Verdict.DELIVER
+    assert take(following, 16, 15) is StreamVerdict.DELIVER
 
 
 def test_a_second_gap_is_read_too():
@@ -99,9 +99,9 @@ def test_what_cannot_be_held_is_read():
 
 
 def test_before_it_has_begun_everything_is_held():
-    following = Stream(kept=True)
-    assert take(following, 5, 4) is Verdict.HELD
-    assert take(following, 6, 5) is Verdict.HELD
+    following = ChannelStream(kept=True)
+    assert take(following, 5, 4) is StreamVerdict.HELD
+    assert take(following, 6, 5) is StreamVerdict.HELD
     assert not following.is_behind  # there is no position to read from
     assert following.begin("e", 5) == [(6, b"6")]
     assert following.position == 6
@@ -111,7 +111,7 @@ def test_doubt_asks_history_before_anything_is_delivered():
     following = stream()
     following.doubt()
     assert following.is_behind
-    assert take(following, 11, 10) is Verdict.HELD
+    assert take(following, 11, 10) is StreamVerdict.HELD
     assert following.caught_up("e", 11, [(11, b"11")], complete=True) == [(11, b"11")]
     assert not following.is_behind
 
@@ -124,9 +124,9 @@ def test_up_to_where_nothing_is_missing_is_learned_from_an_empty_answer():
 
 
 def test_without_history_everything_is_delivered_and_heard():
-    following = Stream(kept=False)
+    following = ChannelStream(kept=False)
     assert not following.is_behind
-    assert take(following, 5, 4) is Verdict.DELIVER  # of a node whose settings differ
+    assert take(following, 5, 4) is StreamVerdict.DELIVER  # of a node whose settings differ
     following.hear(b"\x00\x00\x00\x0a", (7).to_bytes(8, "big"))
     following.hear(b"\x00\x00\x00\x0a", (9).to_bytes(8, "big"))
     assert following.cut() == Cut("", 0, {"0000000a": 9})

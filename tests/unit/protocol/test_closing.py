@@ -2,14 +2,17 @@
 
 import pytest
 
-from ringway.protocol.closing import TABLE, Action, Event, State, step
+from ringway.protocol.closing import TABLE, ClosingAction, ClosingEvent, ClosingState, step
 
-CANNOT_HAPPEN = {(State.ENDED, event) for event in (Event.FRAME, Event.CLOSE, Event.BREACH, Event.END)}
+CANNOT_HAPPEN = {
+    (ClosingState.ENDED, event)
+    for event in (ClosingEvent.FRAME, ClosingEvent.CLOSE, ClosingEvent.BREACH, ClosingEvent.END)
+}
 
 
-def walk(*events: Event) -> tuple[list[Action], State]:
+def walk(*events: ClosingEvent) -> tuple[list[ClosingAction], ClosingState]:
     """What is done about `events`, and the state after them."""
-    state = State.OPEN
+    state = ClosingState.OPEN
     done = []
     for event in events:
         action, state = step(state, event)
@@ -18,61 +21,67 @@ def walk(*events: Event) -> tuple[list[Action], State]:
 
 
 def test_whatever_can_happen_is_in_the_table() -> None:
-    assert {(state, event) for state in State for event in Event} - CANNOT_HAPPEN == set(TABLE)
+    assert {(state, event) for state in ClosingState for event in ClosingEvent} - CANNOT_HAPPEN == set(TABLE)
 
 
 def test_every_state_can_be_reached_and_ends() -> None:
-    reached = {State.OPEN}
-    for _ in State:
+    reached = {ClosingState.OPEN}
+    for _ in ClosingState:
         reached |= {after for (state, _), (_, after) in TABLE.items() if state in reached}
-    assert reached == set(State)
-    for state in State:
-        assert step(state, Event.EXPIRED)[1] is State.GONE
-        assert step(state, Event.LOST)[1] is State.GONE
+    assert reached == set(ClosingState)
+    for state in ClosingState:
+        assert step(state, ClosingEvent.EXPIRED)[1] is ClosingState.GONE
+        assert step(state, ClosingEvent.LOST)[1] is ClosingState.GONE
 
 
 WALKS = {
     "a close is answered": (
-        [Event.FRAME, Event.CLOSE, Event.CLOSE_HERE, Event.END],
-        [Action.DELIVER, Action.REPLY, Action.SEND_CLOSE, Action.END_TCP],
+        [ClosingEvent.FRAME, ClosingEvent.CLOSE, ClosingEvent.CLOSE_HERE, ClosingEvent.END],
+        [ClosingAction.DELIVER, ClosingAction.REPLY, ClosingAction.SEND_CLOSE, ClosingAction.END_TCP],
     ),
     "a ping behind the close frame (5.5.2)": (
-        [Event.CLOSE, Event.FRAME, Event.CLOSE_HERE, Event.FRAME],
-        [Action.REPLY, Action.IGNORE, Action.SEND_CLOSE, Action.IGNORE],
+        [ClosingEvent.CLOSE, ClosingEvent.FRAME, ClosingEvent.CLOSE_HERE, ClosingEvent.FRAME],
+        [ClosingAction.REPLY, ClosingAction.IGNORE, ClosingAction.SEND_CLOSE, ClosingAction.IGNORE],
     ),
     "a second close frame": (
-        [Event.CLOSE, Event.CLOSE, Event.CLOSE_HERE, Event.CLOSE],
-        [Action.REPLY, Action.IGNORE, Action.SEND_CLOSE, Action.IGNORE],
+        [ClosingEvent.CLOSE, ClosingEvent.CLOSE, ClosingEvent.CLOSE_HERE, ClosingEvent.CLOSE],
+        [ClosingAction.REPLY, ClosingAction.IGNORE, ClosingAction.SEND_CLOSE, ClosingAction.IGNORE],
     ),
     "both close at one time": (
-        [Event.CLOSE_HERE, Event.CLOSE, Event.CLOSE_HERE],
-        [Action.SEND_CLOSE, Action.END_TCP, Action.IGNORE],
+        [ClosingEvent.CLOSE_HERE, ClosingEvent.CLOSE, ClosingEvent.CLOSE_HERE],
+        [ClosingAction.SEND_CLOSE, ClosingAction.END_TCP, ClosingAction.IGNORE],
     ),
     "what the peer sent before it saw the close frame of this end": (
-        [Event.CLOSE_HERE, Event.FRAME, Event.CLOSE],
-        [Action.SEND_CLOSE, Action.DELIVER, Action.END_TCP],
+        [ClosingEvent.CLOSE_HERE, ClosingEvent.FRAME, ClosingEvent.CLOSE],
+        [ClosingAction.SEND_CLOSE, ClosingAction.DELIVER, ClosingAction.END_TCP],
     ),
     "a breach is told": (
-        [Event.FRAME, Event.BREACH, Event.CLOSE_HERE],
-        [Action.DELIVER, Action.FAIL, Action.SEND_CLOSE],
+        [ClosingEvent.FRAME, ClosingEvent.BREACH, ClosingEvent.CLOSE_HERE],
+        [ClosingAction.DELIVER, ClosingAction.FAIL, ClosingAction.SEND_CLOSE],
     ),
-    "a breach behind a close frame": ([Event.CLOSE, Event.BREACH], [Action.REPLY, Action.IGNORE]),
+    "a breach behind a close frame": (
+        [ClosingEvent.CLOSE, ClosingEvent.BREACH],
+        [ClosingAction.REPLY, ClosingAction.IGNORE],
+    ),
     "a breach after a close frame of this end is not told again": (
-        [Event.CLOSE_HERE, Event.BREACH, Event.CLOSE_HERE],
-        [Action.SEND_CLOSE, Action.END_TCP, Action.IGNORE],
+        [ClosingEvent.CLOSE_HERE, ClosingEvent.BREACH, ClosingEvent.CLOSE_HERE],
+        [ClosingAction.SEND_CLOSE, ClosingAction.END_TCP, ClosingAction.IGNORE],
     ),
-    "a close frame behind a breach": ([Event.BREACH, Event.CLOSE], [Action.FAIL, Action.IGNORE]),
+    "a close frame behind a breach": (
+        [ClosingEvent.BREACH, ClosingEvent.CLOSE],
+        [ClosingAction.FAIL, ClosingAction.IGNORE],
+    ),
     "the peer ends its stream without a word": (
-        [Event.END, Event.CLOSE_HERE, Event.LOST],
-        [Action.REPORT_LOSS, Action.SEND_CLOSE, Action.IGNORE],
+        [ClosingEvent.END, ClosingEvent.CLOSE_HERE, ClosingEvent.LOST],
+        [ClosingAction.REPORT_LOSS, ClosingAction.SEND_CLOSE, ClosingAction.IGNORE],
     ),
     "the peer ends its stream in place of an answer": (
-        [Event.CLOSE_HERE, Event.END],
-        [Action.SEND_CLOSE, Action.REPORT_LOSS],
+        [ClosingEvent.CLOSE_HERE, ClosingEvent.END],
+        [ClosingAction.SEND_CLOSE, ClosingAction.REPORT_LOSS],
     ),
     "the peer ends its stream behind its close frame": (
-        [Event.CLOSE, Event.END, Event.CLOSE_HERE],
-        [Action.REPLY, Action.IGNORE, Action.SEND_CLOSE],
+        [ClosingEvent.CLOSE, ClosingEvent.END, ClosingEvent.CLOSE_HERE],
+        [ClosingAction.REPLY, ClosingAction.IGNORE, ClosingAction.SEND_CLOSE],
     ),
 }
 
@@ -83,6 +92,8 @@ def test_what_is_done(name: str) -> None:
     assert walk(*events)[0] == actions
 
 
-@pytest.mark.parametrize("before", [state for state in State if state is not State.GONE], ids=lambda state: state.name)
-def test_a_reset_is_known_at_once_whatever_was_before(before: State) -> None:
-    assert step(before, Event.LOST)[1] is State.GONE
+@pytest.mark.parametrize(
+    "before", [state for state in ClosingState if state is not ClosingState.GONE], ids=lambda state: state.name
+)
+def test_a_reset_is_known_at_once_whatever_was_before(before: ClosingState) -> None:
+    assert step(before, ClosingEvent.LOST)[1] is ClosingState.GONE

@@ -13,7 +13,7 @@ from ringway.protocol.codec import (
     encode_error,
     encode_pushes,
 )
-from ringway.protocol.command import ClientInfo, ConnectResult, Publication, Reply, Unreadable
+from ringway.protocol.command import ClientInfo, ConnectResult, RawPublication, Reply, Unreadable
 
 
 def test_a_frame_holds_commands_line_by_line() -> None:
@@ -96,7 +96,8 @@ def test_errors_travel_with_their_message_and_whether_to_retry() -> None:
 
 def test_pushes_of_one_channel_share_a_frame() -> None:
     publications = [
-        encode(Publication(data=msgspec.Raw(b'{"n":%d}' % n), info=ClientInfo(user="", client="x"))) for n in range(3)
+        encode(RawPublication(data=msgspec.Raw(b'{"n":%d}' % n), info=ClientInfo(user="", client="x")))
+        for n in range(3)
     ]
     for count in (1, 3):
         replies = decode_replies(encode_pushes('a "quoted" ü', publications[:count]))

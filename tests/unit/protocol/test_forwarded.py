@@ -4,7 +4,14 @@ from ipaddress import ip_network
 
 import pytest
 
-from ringway.protocol.forwarded import Client, forwarded_headers, is_trusted, read_client, read_networks, read_told
+from ringway.protocol.forwarded import (
+    ForwardedClient,
+    forwarded_headers,
+    is_trusted,
+    read_client,
+    read_networks,
+    read_told,
+)
 
 TRUSTED = (ip_network("10.0.0.0/8"), ip_network("2001:db8::/32"))
 
@@ -18,7 +25,7 @@ def headers(xff: str = "", **others: str) -> list[tuple[str, str]]:
 
 def test_a_stranger_is_not_believed() -> None:
     client = read_client("192.0.2.9", headers("10.1.1.1", host="evil", proto="https"), TRUSTED)
-    assert client == Client("192.0.2.9", "app.example", "http", ("192.0.2.9",))
+    assert client == ForwardedClient("192.0.2.9", "app.example", "http", ("192.0.2.9",))
 
 
 @pytest.mark.parametrize(
@@ -81,7 +88,7 @@ def test_the_standard_header_is_read_as_well(forwarded: str, ip: str, host: str,
     client = read_client("10.0.0.1", [*headers(), ("forwarded", forwarded)], TRUSTED)
     assert (client.ip, client.host, client.scheme) == (ip, host, scheme)
     stranger = read_client("192.0.2.9", [*headers(), ("forwarded", forwarded)], TRUSTED)
-    assert stranger == Client("192.0.2.9", "app.example", "http", ("192.0.2.9",))
+    assert stranger == ForwardedClient("192.0.2.9", "app.example", "http", ("192.0.2.9",))
 
 
 def test_where_both_headers_stand_the_common_one_counts() -> None:

@@ -4,10 +4,10 @@ import pytest
 
 from ringway.protocol.close import REASON_BYTES_MAX
 from ringway.protocol.move import Move, read_move
-from ringway.protocol.ticket import Mint
+from ringway.protocol.ticket import TicketSigner
 from ringway.types import Issuer, NodeName
 
-TICKET = Mint(b"s").issue(NodeName("n"), Issuer("00000001"), bytes(8), 1e9)
+TICKET = TicketSigner(b"s").issue(NodeName("n"), Issuer("00000001"), bytes(8), 1e9)
 
 
 @pytest.mark.parametrize("node", ["n", "node-1", "a.b_c-D.9", "x" * 63])

@@ -25,7 +25,9 @@ def test_requests_to_nodes_travel(request_: order.NodeRequest) -> None:
     assert order.decode_node_request(order.encode(request_)) == request_
 
 
-@pytest.mark.parametrize("answer", [order.Done(), order.Done(misplaced={N2: 3}), order.Refused(why="too old")])
+@pytest.mark.parametrize(
+    "answer", [order.NodeConsent(), order.NodeConsent(misplaced={N2: 3}), order.NodeRefusal(why="too old")]
+)
 def test_answers_of_nodes_travel(answer: order.NodeAnswer) -> None:
     assert order.decode_node_answer(order.encode(answer)) == answer
 

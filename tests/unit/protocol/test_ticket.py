@@ -6,7 +6,14 @@ import hmac
 import pytest
 
 from ringway.errors import Overloaded, TicketError
-from ringway.protocol.ticket import CLOCK_SKEW_S, TICKET_LENGTH, TICKET_TTL_S, TICKET_WAIT_S_MAX, Mint, Spent
+from ringway.protocol.ticket import (
+    CLOCK_SKEW_S,
+    TICKET_LENGTH,
+    TICKET_TTL_S,
+    TICKET_WAIT_S_MAX,
+    NonceCache,
+    TicketSigner,
+)
 from ringway.types import Issuer, NodeName
 
 NODE = NodeName("node-1")
@@ -16,100 +23,100 @@ NOW = 1_700_000_000.0
 
 
 @pytest.fixture
-def mint() -> Mint:
-    return Mint(b"the cluster's secret")
+def signer() -> TicketSigner:
+    return TicketSigner(b"the cluster's secret")
 
 
-def test_a_ticket_admits_to_its_node(mint: Mint) -> None:
-    ticket = mint.issue(NODE, ISSUER, NONCE, NOW)
-    assert mint.check(ticket, NODE, NOW) == (ISSUER, NONCE)
+def test_a_ticket_admits_to_its_node(signer: TicketSigner) -> None:
+    ticket = signer.issue(NODE, ISSUER, NONCE, NOW)
+    assert signer.check(ticket, NODE, NOW) == (ISSUER, NONCE)
 
 
-def test_a_ticket_is_text_for_urls_and_close_reasons(mint: Mint) -> None:
-    ticket = mint.issue(NODE, ISSUER, b"\xff" * 8, NOW)
+def test_a_ticket_is_text_for_urls_and_close_reasons(signer: TicketSigner) -> None:
+    ticket = signer.issue(NODE, ISSUER, b"\xff" * 8, NOW)
     assert len(ticket) == TICKET_LENGTH
     assert ticket.replace("-", "").replace("_", "").isalnum()
 
 
-def test_the_layout_is_that_of_the_protocol(mint: Mint) -> None:
+def test_the_layout_is_that_of_the_protocol(signer: TicketSigner) -> None:
     """PROTOCOL.md P-5.2, step by step."""
     head = b"\x01" + bytes.fromhex(ISSUER) + NONCE + int(NOW + TICKET_TTL_S).to_bytes(4, "big")
     mac = hmac.digest(b"the cluster's secret", b"ringway ticket\0" + head + NODE.encode(), "sha256")[:16]
-    assert mint.issue(NODE, ISSUER, NONCE, NOW) == base64.urlsafe_b64encode(head + mac).decode()
+    assert signer.issue(NODE, ISSUER, NONCE, NOW) == base64.urlsafe_b64encode(head + mac).decode()
 
 
-def test_another_node_refuses_it(mint: Mint) -> None:
+def test_another_node_refuses_it(signer: TicketSigner) -> None:
     with pytest.raises(TicketError, match="forged, or for another node than node-2"):
-        mint.check(mint.issue(NODE, ISSUER, NONCE, NOW), NodeName("node-2"), NOW)
+        signer.check(signer.issue(NODE, ISSUER, NONCE, NOW), NodeName("node-2"), NOW)
 
 
-def test_another_secret_refuses_it(mint: Mint) -> None:
+def test_another_secret_refuses_it(signer: TicketSigner) -> None:
     with pytest.raises(TicketError, match="forged"):
-        Mint(b"another").check(mint.issue(NODE, ISSUER, NONCE, NOW), NODE, NOW)
+        TicketSigner(b"another").check(signer.issue(NODE, ISSUER, NONCE, NOW), NODE, NOW)
 
 
 @pytest.mark.parametrize("late_s", [0.0, TICKET_TTL_S, TICKET_TTL_S + CLOCK_SKEW_S])
-def test_it_admits_until_its_time_and_the_clocks_difference_are_over(mint: Mint, late_s: float) -> None:
-    mint.check(mint.issue(NODE, ISSUER, NONCE, NOW), NODE, NOW + late_s)
+def test_it_admits_until_its_time_and_the_clocks_difference_are_over(signer: TicketSigner, late_s: float) -> None:
+    signer.check(signer.issue(NODE, ISSUER, NONCE, NOW), NODE, NOW + late_s)
 
 
-def test_an_expired_one_is_refused(mint: Mint) -> None:
+def test_an_expired_one_is_refused(signer: TicketSigner) -> None:
     with pytest.raises(TicketError, match="expired"):
-        mint.check(mint.issue(NODE, ISSUER, NONCE, NOW), NODE, NOW + TICKET_TTL_S + CLOCK_SKEW_S + 0.1)
+        signer.check(signer.issue(NODE, ISSUER, NONCE, NOW), NODE, NOW + TICKET_TTL_S + CLOCK_SKEW_S + 0.1)
 
 
-def test_one_from_too_far_in_the_future_is_refused(mint: Mint) -> None:
+def test_one_from_too_far_in_the_future_is_refused(signer: TicketSigner) -> None:
     """Its bearer may have been told to wait; then it was issued for when the wait ends."""
     early_s = TICKET_WAIT_S_MAX + CLOCK_SKEW_S
-    mint.check(mint.issue(NODE, ISSUER, NONCE, NOW), NODE, NOW - early_s)
+    signer.check(signer.issue(NODE, ISSUER, NONCE, NOW), NODE, NOW - early_s)
     with pytest.raises(TicketError, match="future"):
-        mint.check(mint.issue(NODE, ISSUER, NONCE, NOW), NODE, NOW - early_s - 0.1)
+        signer.check(signer.issue(NODE, ISSUER, NONCE, NOW), NODE, NOW - early_s - 0.1)
 
 
 @pytest.mark.parametrize("text", ["", "x", "AQ==", "=" * 44, "A" * 43, "A" * 45, "é" * 44, " " * 44, "A" * 4400])
-def test_what_is_no_ticket_is_refused(mint: Mint, text: str) -> None:
+def test_what_is_no_ticket_is_refused(signer: TicketSigner, text: str) -> None:
     with pytest.raises(TicketError):
-        mint.check(text, NODE, NOW)
+        signer.check(text, NODE, NOW)
 
 
-def test_no_error_repeats_the_ticket(mint: Mint) -> None:
-    ticket = mint.issue(NODE, ISSUER, NONCE, NOW)
+def test_no_error_repeats_the_ticket(signer: TicketSigner) -> None:
+    ticket = signer.issue(NODE, ISSUER, NONCE, NOW)
     for node, now in ((NodeName("other"), NOW), (NODE, NOW + 99), (NODE, NOW - 99)):
         with pytest.raises(TicketError) as caught:
-            mint.check(ticket, node, now)
+            signer.check(ticket, node, now)
         assert ticket not in str(caught.value)
 
 
 def test_a_nonce_is_spent_once() -> None:
-    spent = Spent()
-    spent.spend(NONCE, NOW)
+    nonces = NonceCache()
+    nonces.spend(NONCE, NOW)
     with pytest.raises(TicketError, match="used before"):
-        spent.spend(NONCE, NOW + 1)
+        nonces.spend(NONCE, NOW + 1)
 
 
-def test_a_nonce_is_kept_as_long_as_its_ticket_could_be_good(mint: Mint) -> None:
+def test_a_nonce_is_kept_as_long_as_its_ticket_could_be_good(signer: TicketSigner) -> None:
     """Shown to a node whose clock is behind, then until the last moment in which it is still accepted."""
-    ticket = mint.issue(NODE, ISSUER, NONCE, NOW)
-    spent = Spent()
+    ticket = signer.issue(NODE, ISSUER, NONCE, NOW)
+    nonces = NonceCache()
     first, last = NOW - CLOCK_SKEW_S, NOW + TICKET_TTL_S + CLOCK_SKEW_S
-    spent.spend(mint.check(ticket, NODE, first)[1], first)
-    nonce = mint.check(ticket, NODE, last)[1]
+    nonces.spend(signer.check(ticket, NODE, first)[1], first)
+    nonce = signer.check(ticket, NODE, last)[1]
     with pytest.raises(TicketError, match="used before"):
-        spent.spend(nonce, last)
+        nonces.spend(nonce, last)
 
 
 def test_spent_nonces_are_forgotten_in_time() -> None:
-    spent = Spent(keep_s=20.0, size_max=2)
-    spent.spend(b"1", 0.0)
-    spent.spend(b"2", 0.0)
-    spent.spend(b"3", 20.0)
+    nonces = NonceCache(keep_s=20.0, size_max=2)
+    nonces.spend(b"1", 0.0)
+    nonces.spend(b"2", 0.0)
+    nonces.spend(b"3", 20.0)
 
 
 def test_a_full_memory_admits_nobody() -> None:
-    spent = Spent(keep_s=20.0, size_max=2)
-    spent.spend(b"1", 0.0)
-    spent.spend(b"2", 0.0)
+    nonces = NonceCache(keep_s=20.0, size_max=2)
+    nonces.spend(b"1", 0.0)
+    nonces.spend(b"2", 0.0)
     with pytest.raises(Overloaded, match="spent tickets of 2 reached"):
-        spent.spend(b"3", 1.0)
+        nonces.spend(b"3", 1.0)
     with pytest.raises(TicketError):
-        spent.spend(b"1", 1.0)
+        nonces.spend(b"1", 1.0)

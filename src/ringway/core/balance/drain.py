@@ -17,9 +17,9 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 from ringway.core.balance.config import BalanceConfig
-from ringway.core.balance.pace import Limits
+from ringway.core.balance.pace import MoveLimits
 from ringway.core.balance.plan import plan_by_load
-from ringway.core.balance.share import Standing
+from ringway.core.balance.share import NodeSnapshot
 from ringway.core.load import NodeLoad
 from ringway.protocol.order import DrainAnswer
 from ringway.types import Incarnation, NodeName, NodeState
@@ -69,7 +69,9 @@ class Deadlines:
         """The nodes whose deadlines go before all limits."""
         return frozenset(self._forced)
 
-    def rates(self, standings: Iterable[Standing], now: float, dt: float, least: float = 0.0) -> dict[NodeName, float]:
+    def rates(
+        self, standings: Iterable[NodeSnapshot], now: float, dt: float, least: float = 0.0
+    ) -> dict[NodeName, float]:
         """The moves a second with which each of these nodes will be empty in time, even until then, or `least`."""
         return {
             node.name: max(least, node.movable / max(self._known[node.name][2] - now, dt))
@@ -81,8 +83,8 @@ class Deadlines:
 def judge_drain(
     node: NodeName,
     within_s: float,
-    standings: Sequence[Standing],
-    limits: Limits,
+    standings: Sequence[NodeSnapshot],
+    limits: MoveLimits,
     config: BalanceConfig,
     avoid: Collection[NodeName] = (),
 ) -> DrainAnswer:
@@ -128,6 +130,6 @@ def even_pace(count: int, within_s: float, least: float) -> tuple[float, float]:
     return rate, count / rate
 
 
-def _as_drained(node: Standing) -> Standing:
+def _as_drained(node: NodeSnapshot) -> NodeSnapshot:
     """As it stands once it drains: who was moved there lately is moved on as well."""
     return replace(node, active=False, cooling=0)

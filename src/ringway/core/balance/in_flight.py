@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import replace
 
-from ringway.core.balance.share import Standing
+from ringway.core.balance.share import NodeSnapshot
 from ringway.core.load import NodeLoad
 from ringway.core.load.reservation import Ledger
 from ringway.types import NodeName, NodeState
@@ -20,7 +20,7 @@ FORGOTTEN_S = 10.0
 """An order of which nothing was heard for this long was not carried out. Reports may be five seconds late."""
 
 
-class Flight:
+class InFlightMoves:
     """What one balancer has ordered. `now` is monotonic."""
 
     def __init__(self, ttl_s: float = FORGOTTEN_S) -> None:
@@ -31,7 +31,7 @@ class Flight:
         for _ in range(count):
             self._ledger.hold((donor, target), now)
 
-    def standings(self, nodes: Iterable[NodeLoad], now: float) -> list[Standing]:
+    def standings(self, nodes: Iterable[NodeLoad], now: float) -> list[NodeSnapshot]:
         """Return how the nodes stand once everything ordered has happened."""
         reporting = [node for node in nodes if node.report is not None]
         self._look(reporting, now)
@@ -61,12 +61,12 @@ def _avoided_by(node: NodeLoad) -> tuple[NodeName, ...]:
     return node.report.drain_avoid if node.report is not None else ()
 
 
-def _standing(node: NodeLoad, leaving: int, coming: int) -> Standing:
+def _standing(node: NodeLoad, leaving: int, coming: int) -> NodeSnapshot:
     report = node.report
     assert report is not None
     load = max(0, node.load - leaving + coming)
     room = max(0, report.connections_max - load) if report.connections_max else math.inf
-    return Standing(
+    return NodeSnapshot(
         name=node.name,
         weight=node.weight,
         load=load,

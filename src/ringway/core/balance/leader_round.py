@@ -20,11 +20,11 @@ from ringway.core.balance.arrival import STEADY_S, Arrivals
 from ringway.core.balance.config import BalanceConfig
 from ringway.core.balance.drain import Deadlines, judge_drain
 from ringway.core.balance.guard import Guard
-from ringway.core.balance.in_flight import Flight
-from ringway.core.balance.pace import Limits, Pacer, moves_per_s, safe_targets
+from ringway.core.balance.in_flight import InFlightMoves
+from ringway.core.balance.pace import MoveLimits, Pacer, moves_per_s, safe_targets
 from ringway.core.balance.plan import Plan, Quota, plan_by_key, plan_by_load
-from ringway.core.balance.share import Standing
-from ringway.core.balance.stabilisation import Settle
+from ringway.core.balance.share import NodeSnapshot
+from ringway.core.balance.stabilisation import Stabilisation
 from ringway.core.balance.window import hosts_of, reconnect_window_s
 from ringway.core.load import LoadView
 from ringway.protocol.directive import Directive
@@ -37,20 +37,20 @@ LATELY_S = 10.0
 """A node is a target for this long after the last order to move clients there."""
 
 
-class Term:
+class LeaderRound:
     """The decisions of one leader over `view`. `settle` is what the gateway has seen before it led."""
 
-    def __init__(self, config: BalanceConfig, view: LoadView, settle: Settle | None = None) -> None:
+    def __init__(self, config: BalanceConfig, view: LoadView, settle: Stabilisation | None = None) -> None:
         self._config = config
         self._view = view
-        self._settle = settle or Settle()
+        self._settle = settle or Stabilisation()
         self._guard = Guard(config)
         self._pacer = Pacer()
         self._arrivals = Arrivals()
         self._steady = Arrivals(STEADY_S)
         self._deadlines = Deadlines()
-        self._flight = Flight()
-        self._key_flight = Flight()
+        self._flight = InFlightMoves()
+        self._key_flight = InFlightMoves()
         self._targets: dict[NodeName, float] = {}  # and when a move to each was ordered last
         self._unfinished = 0  # moves left of a balance that was begun
         self._asked = False  # an operator did; so it goes on to the last connection
@@ -174,7 +174,7 @@ class Term:
         """How long the clients of a node that dies now should take to come back (`window`)."""
         return reconnect_window_s(hosts_of(self._view.nodes.values(), self._steady), self._config.target_share)
 
-    def _look(self, now: float) -> list[Standing]:
+    def _look(self, now: float) -> list[NodeSnapshot]:
         self._now = now
         nodes = self._view.nodes.values()
         self._arrivals.look(nodes)
@@ -182,13 +182,13 @@ class Term:
         self._deadlines.look(nodes, now)
         return self._flight.standings(nodes, now)
 
-    def _plan_drains(self, standings: list[Standing]) -> Plan:
+    def _plan_drains(self, standings: list[NodeSnapshot]) -> Plan:
         """Empty draining nodes, and leave the others alone, however unequal they are."""
         plan = plan_by_load([replace(node, movable=0) if node.active else node for node in standings], self._config)
         return plan if plan.quotas else replace(plan, reason="nobody drains; the others stay where they are", cause="")
 
-    def _limits(self, standings: list[Standing], dt: float) -> Limits:
-        return Limits(
+    def _limits(self, standings: list[NodeSnapshot], dt: float) -> MoveLimits:
+        return MoveLimits(
             total=moves_per_s(self.connections(), self._config),
             donor=self._config.donor_per_s_max,
             targets=safe_targets(self._view.nodes.values(), self._arrivals, self._config),

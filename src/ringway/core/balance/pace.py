@@ -29,7 +29,7 @@ Pair = tuple[NodeName, NodeName]
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class MoveLimits:
     """Moves a second: of all, of each donor, to each target. A target that is not named is not limited."""
 
     total: float
@@ -61,7 +61,7 @@ class Pacer:
         self._owed: dict[Pair, float] = {}
         self._spare: dict[tuple[str, NodeName], float] = {}  # fractions of the limits
 
-    def orders(self, plan: Plan, limits: Limits, dt: float) -> list[Quota]:
+    def orders(self, plan: Plan, limits: MoveLimits, dt: float) -> list[Quota]:
         """Return what to order for the next `dt` seconds: each quota's part of the budget, in proportion."""
         if not plan.moves:
             self._owed.clear()
@@ -83,11 +83,11 @@ class Pacer:
         self._spare = {bound: min(max(left, 0.0), 1.0) for bound, left in room.items()}
         return orders
 
-    def _turn(self, quota: Quota, limits: Limits) -> tuple[bool, bool, float]:
+    def _turn(self, quota: Quota, limits: MoveLimits) -> tuple[bool, bool, float]:
         pair = (quota.donor, quota.target)
         return quota.donor not in limits.forced, quota.donor not in limits.due, -self._owed[pair]
 
-    def _room(self, plan: Plan, limits: Limits, dt: float) -> dict[tuple[str, NodeName], float]:
+    def _room(self, plan: Plan, limits: MoveLimits, dt: float) -> dict[tuple[str, NodeName], float]:
         """What each limit allows in this interval, with the fraction that it kept back in the last one."""
         rates = {_TOTAL: limits.total}
         for quota in plan.quotas:
@@ -103,7 +103,7 @@ def _bounds(quota: Quota) -> list[tuple[str, NodeName]]:
     return [_TOTAL, ("from", quota.donor), ("to", quota.target)]
 
 
-def _rates(plan: Plan, limits: Limits, dt: float) -> dict[Pair, float]:
+def _rates(plan: Plan, limits: MoveLimits, dt: float) -> dict[Pair, float]:
     """How many moves a second each pair is owed."""
     given = _sums((quota.donor, quota.count) for quota in plan.quotas)
     rates = {(quota.donor, quota.target): 0.0 for quota in plan.quotas}

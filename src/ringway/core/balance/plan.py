@@ -27,10 +27,10 @@ from typing import TypeVar
 from ringway.core.balance.config import BalanceConfig
 from ringway.core.balance.match import Quota, match
 from ringway.core.balance.roll import targets_in_roll
-from ringway.core.balance.share import Standing, exact_shares, fair_shares, whole_shares
+from ringway.core.balance.share import NodeSnapshot, exact_shares, fair_shares, whole_shares
 from ringway.types import NodeName
 
-__all__ = ["BalanceConfig", "Plan", "Quota", "Standing", "dead_band", "fair_shares", "plan_by_key", "plan_by_load"]
+__all__ = ["BalanceConfig", "Plan", "Quota", "NodeSnapshot", "dead_band", "fair_shares", "plan_by_key", "plan_by_load"]
 
 Share = TypeVar("Share", int, float)
 
@@ -54,7 +54,7 @@ class Plan:
         return sum(quota.count for quota in self.quotas)
 
 
-def plan_by_load(standings: Sequence[Standing], config: BalanceConfig, *, until: float | None = None) -> Plan:
+def plan_by_load(standings: Sequence[NodeSnapshot], config: BalanceConfig, *, until: float | None = None) -> Plan:
     """Plan for policies that go by load: everybody to the fair share, draining nodes to zero.
 
     With `until`, small differences are planned for as well while some node is off by more than that part of its share:
@@ -147,11 +147,11 @@ def _portion(wanted: Mapping[NodeName, int], room: int | None) -> dict[NodeName,
     return {donor: count for donor, count in parts.items() if count}
 
 
-def _surplus(node: Standing, share: Share) -> Share:
+def _surplus(node: NodeSnapshot, share: Share) -> Share:
     return min(min(node.movable, node.load) - share, node.movable - node.cooling)
 
 
-def _is_off(node: Standing, share: int, until: float) -> bool:
+def _is_off(node: NodeSnapshot, share: int, until: float) -> bool:
     return max(_surplus(node, share), share - node.load) > until * share
 
 
@@ -172,15 +172,15 @@ def dead_band(share: float, nodes: int, config: BalanceConfig) -> float:
 
 
 def _furthest_off(
-    active: Sequence[Standing], fair: Mapping[NodeName, float], config: BalanceConfig, *, draining: bool
-) -> tuple[float, Standing]:
+    active: Sequence[NodeSnapshot], fair: Mapping[NodeName, float], config: BalanceConfig, *, draining: bool
+) -> tuple[float, NodeSnapshot]:
     """The node furthest off its share, and how far, in dead bands: above 1 it is outside.
 
     The band of a small share is wide, that of a large one is narrow: what counts is how far outside its own each is.
     While others drain, holding less than the share is no fault: that is being filled.
     """
 
-    def bands(node: Standing) -> float:
+    def bands(node: NodeSnapshot) -> float:
         share = fair[node.name]
         difference = _surplus(node, share) if draining else max(_surplus(node, share), share - node.load)
         return difference / max(dead_band(share, len(active), config), 1e-9)

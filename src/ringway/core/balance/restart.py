@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from ringway.core.balance.config import BalanceConfig
 from ringway.core.balance.plan import plan_by_load
-from ringway.core.balance.share import Standing
+from ringway.core.balance.share import NodeSnapshot
 from ringway.types import NodeName
 
 
@@ -23,7 +23,7 @@ class Restart:
         return self.connections - sum(self.targets.values())
 
 
-def foresee(standings: Sequence[Standing], order: Sequence[NodeName], config: BalanceConfig) -> list[Restart]:
+def foresee(standings: Sequence[NodeSnapshot], order: Sequence[NodeName], config: BalanceConfig) -> list[Restart]:
     """Return what is moved when the nodes of `order` are restarted one after the other, each as soon as it can be."""
     nodes = {node.name: node for node in standings}
     steps = []
@@ -42,10 +42,10 @@ def foresee(standings: Sequence[Standing], order: Sequence[NodeName], config: Ba
     return steps
 
 
-def moves_per_client(steps: Sequence[Restart], standings: Sequence[Standing]) -> float:
+def moves_per_client(steps: Sequence[Restart], standings: Sequence[NodeSnapshot]) -> float:
     """Return how often a client is moved on average."""
     return sum(step.connections - step.homeless for step in steps) / max(1, sum(node.load for node in standings))
 
 
-def _changed(node: Standing, count: int) -> Standing:
+def _changed(node: NodeSnapshot, count: int) -> NodeSnapshot:
     return replace(node, load=node.load + count, movable=node.movable + count, room=node.room - count)

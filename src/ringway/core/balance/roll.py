@@ -13,12 +13,12 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from ringway.core.balance.share import Standing
+from ringway.core.balance.share import NodeSnapshot
 from ringway.types import NodeName
 
 
 def targets_in_roll(
-    active: Sequence[Standing], leaving: int, fair: Mapping[NodeName, float], above: float
+    active: Sequence[NodeSnapshot], leaving: int, fair: Mapping[NodeName, float], above: float
 ) -> dict[NodeName, int]:
     """Return how many of `leaving` connections each of `active` is given; less than all of them where there is no room.
 
@@ -34,7 +34,7 @@ def targets_in_roll(
     return given
 
 
-def fill(nodes: Sequence[Standing], count: int) -> dict[NodeName, int]:
+def fill(nodes: Sequence[NodeSnapshot], count: int) -> dict[NodeName, int]:
     """Share `count` newcomers among `nodes` so that the least full for their weight get them, each within its room.
 
     Those that get none are left out.
@@ -53,7 +53,7 @@ def fill(nodes: Sequence[Standing], count: int) -> dict[NodeName, int]:
     return {name: newcomers for name, newcomers in given.items() if newcomers}
 
 
-def _level(nodes: Sequence[Standing], rooms: Mapping[NodeName, int], count: int) -> float:
+def _level(nodes: Sequence[NodeSnapshot], rooms: Mapping[NodeName, int], count: int) -> float:
     """The load for each unit of weight to which `count` newcomers fill `nodes`.
 
     From level to level at which a node begins or ends to be filled, as many come for each unit as are being filled.

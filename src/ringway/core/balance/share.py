@@ -15,7 +15,7 @@ ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class NodeSnapshot:
     """One node as the planner sees it; moves in flight are counted as arrived."""
 
     name: NodeName
@@ -34,7 +34,7 @@ class Standing:
         return self.load + max(0.0, self.room)
 
 
-def exact_shares(active: Sequence[Standing], total: int) -> dict[NodeName, float]:
+def exact_shares(active: Sequence[NodeSnapshot], total: int) -> dict[NodeName, float]:
     """Share `total` among `active` by weight, each up to its most. The sum is less where all together hold less."""
     shares = {node.name: 0.0 for node in active}
     open_ = [node for node in active if node.weight > 0]
@@ -51,12 +51,12 @@ def exact_shares(active: Sequence[Standing], total: int) -> dict[NodeName, float
     return shares
 
 
-def fair_shares(active: Sequence[Standing], total: int) -> dict[NodeName, int]:
+def fair_shares(active: Sequence[NodeSnapshot], total: int) -> dict[NodeName, int]:
     """Share `total` among `active` in whole connections, which add up to it if they may hold it."""
     return whole_shares(active, exact_shares(active, total))
 
 
-def whole_shares(active: Sequence[Standing], exact: dict[NodeName, float]) -> dict[NodeName, int]:
+def whole_shares(active: Sequence[NodeSnapshot], exact: dict[NodeName, float]) -> dict[NodeName, int]:
     """Round shares to whole connections that add up to as many.
 
     They are rounded up where more than that is held already, so that no move is made for a fraction; then where the
@@ -65,7 +65,7 @@ def whole_shares(active: Sequence[Standing], exact: dict[NodeName, float]) -> di
     shares = {name: math.floor(share + ROUNDING) for name, share in exact.items()}
     rest = math.floor(sum(exact.values()) + 1e-6) - sum(shares.values())
 
-    def first_served(node: Standing) -> tuple[bool, float, NodeName]:
+    def first_served(node: NodeSnapshot) -> tuple[bool, float, NodeName]:
         return node.load <= shares[node.name], shares[node.name] - exact[node.name], node.name
 
     weighty = [node for node in active if node.weight > 0]  # who may hold no more has no fraction, so comes last

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from ringway.core.load import NodeLoad
 
 
-class Settle:
+class Stabilisation:
     """Show it the nodes about once a second, also while another leads: who takes over need not wait anew."""
 
     def __init__(self) -> None:

@@ -13,7 +13,7 @@ it leaves any node at all, and the half is counted of those that it leaves.
 
 from collections.abc import Mapping, Sequence
 
-from ringway.core.custom.score import Metric, Standing
+from ringway.core.custom.score import ExternalMetric, NodeScore
 from ringway.types import NodeName
 
 GATED_MAX = 0.5
@@ -23,13 +23,13 @@ GATED_MAX = 0.5
 class Gates:
     """The gates of all nodes. `panic` says whether they are ignored at the moment."""
 
-    def __init__(self, metrics: Sequence[Metric]) -> None:
+    def __init__(self, metrics: Sequence[ExternalMetric]) -> None:
         self._metrics = [metric for metric in metrics if metric.gate]
         self._closed: dict[tuple[NodeName, str], str] = {}  # the reason, by node and metric
         self.panic = False
 
     def judge(
-        self, standings: Mapping[NodeName, Standing], weights: Mapping[NodeName, float], orders: Mapping[NodeName, str]
+        self, standings: Mapping[NodeName, NodeScore], weights: Mapping[NodeName, float], orders: Mapping[NodeName, str]
     ) -> dict[NodeName, str]:
         """Return the nodes that may not be given anybody, each with the reason.
 
@@ -46,7 +46,7 @@ class Gates:
         self.panic = not heeded or len(obeyed) < len(orders)
         return {**(measured if heeded else {}), **obeyed}
 
-    def _follow(self, standings: Mapping[NodeName, Standing]) -> None:
+    def _follow(self, standings: Mapping[NodeName, NodeScore]) -> None:
         """Close and open gates by the values of the moment."""
         closed: dict[tuple[NodeName, str], str] = {}
         for metric in self._metrics:
@@ -66,6 +66,6 @@ class Gates:
         self._closed = closed
 
 
-def _reason(metric: Metric, value: float, mark: float) -> str:
+def _reason(metric: ExternalMetric, value: float, mark: float) -> str:
     side = "above" if metric.better == "lower" else "below"
     return f"{metric.name} is {value:.3g}, {side} {mark:g}"

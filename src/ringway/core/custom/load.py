@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 from ringway.core.custom.agent import Advice, Words
 from ringway.core.custom.gate import Gates
-from ringway.core.custom.score import Blend, Board, Metric, Standing
-from ringway.core.custom.trim import PERIOD_S, Part, Trims
+from ringway.core.custom.score import Blend, Board, ExternalMetric, NodeScore
+from ringway.core.custom.trim import PERIOD_S, TrimInput, Trims
 from ringway.core.load import LoadView
 from ringway.types import NodeName
 
@@ -30,14 +30,14 @@ class CustomLoad:
     `standings`, `gates` (with the reasons) and `trims` (with agents' shares) are what the last `tick` came to.
     """
 
-    def __init__(self, metrics: Sequence[Metric], blend: Blend = "bottleneck") -> None:
+    def __init__(self, metrics: Sequence[ExternalMetric], blend: Blend = "bottleneck") -> None:
         self._expire_s = {metric.name: metric.expire_s for metric in metrics}
         self._board = Board(metrics, blend)
         self._judge = Gates(metrics)
         self._slow = Trims()
         self._step_at: float | None = None
         self._heard: dict[tuple[NodeName, str], _Heard] = {}
-        self.standings: dict[NodeName, Standing] = {}
+        self.standings: dict[NodeName, NodeScore] = {}
         self.gates: dict[NodeName, str] = {}
         self.trims: dict[NodeName, float] = {}
 
@@ -68,7 +68,7 @@ class CustomLoad:
             self._step_at = now + PERIOD_S
             self._slow.step(
                 {
-                    node.name: Part(standing.utilisation, standing.load, node.weight_own)
+                    node.name: TrimInput(standing.utilisation, standing.load, node.weight_own)
                     for node in view.eligible
                     if (standing := self.standings.get(node.name)) is not None
                 }

@@ -29,7 +29,7 @@ UTILISATION_MAX = 10.0
 Blend = Literal["bottleneck", "sum"]
 
 
-class Metric(msgspec.Struct, frozen=True, kw_only=True):
+class ExternalMetric(msgspec.Struct, frozen=True, kw_only=True):
     """One external measure; raises `ConfigError` where its numbers contradict each other."""
 
     name: str
@@ -88,7 +88,7 @@ class Value(NamedTuple):
     measured: bool  # False: the median of the others stands in
 
 
-class Standing(NamedTuple):
+class NodeScore(NamedTuple):
     """What is known of one node."""
 
     values: dict[str, Value]  # by metric; without those of which nobody has a value
@@ -121,7 +121,7 @@ class _Reading:
 class Board:
     """The values of all metrics at all nodes. `now` is monotonic."""
 
-    def __init__(self, metrics: Sequence[Metric], blend: Blend = "bottleneck") -> None:
+    def __init__(self, metrics: Sequence[ExternalMetric], blend: Blend = "bottleneck") -> None:
         self._metrics = {metric.name: metric for metric in metrics}
         self._blend = blend
         self._readings: dict[str, dict[NodeName, _Reading]] = {metric.name: {} for metric in metrics}
@@ -142,7 +142,7 @@ class Board:
             for name in [name for name in readings if name not in nodes]:
                 del readings[name]
 
-    def judge(self, loads: Mapping[NodeName, float], now: float) -> dict[NodeName, Standing]:
+    def judge(self, loads: Mapping[NodeName, float], now: float) -> dict[NodeName, NodeScore]:
         """Return the standing of each node in `loads`, which says what it holds now."""
         values: dict[NodeName, dict[str, Value]] = {name: {} for name in loads}
         for metric in self._metrics.values():
@@ -163,19 +163,19 @@ class Board:
                 )
         return {name: self._standing(values[name], load) for name, load in loads.items()}
 
-    def _standing(self, values: dict[str, Value], load: float) -> Standing:
+    def _standing(self, values: dict[str, Value], load: float) -> NodeScore:
         counted = [
             (self._metrics[name].utilisation(value.value), value.load, self._metrics[name].weight)
             for name, value in values.items()
             if self._metrics[name].weight
         ]
         if not counted:
-            return Standing(values, None, load)
+            return NodeScore(values, None, load)
         if self._blend == "bottleneck":
             utilisation, under, _ = max(counted)
-            return Standing(values, utilisation, under)
+            return NodeScore(values, utilisation, under)
         weights = sum(weight for _, _, weight in counted)
-        return Standing(
+        return NodeScore(
             values,
             sum(utilisation * weight for utilisation, _, weight in counted) / weights,
             sum(under * weight for _, under, weight in counted) / weights,

@@ -34,7 +34,7 @@ NEAR = 2.0
 """How many times more or less than its share a node may hold and still be judged."""
 
 
-class Part(NamedTuple):
+class TrimInput(NamedTuple):
     """One node as the loop sees it."""
 
     utilisation: float | None  # None: nothing is known of it
@@ -48,7 +48,7 @@ class Trims:
     def __init__(self) -> None:
         self.factors: dict[NodeName, float] = {}
 
-    def step(self, parts: Mapping[NodeName, Part]) -> None:
+    def step(self, parts: Mapping[NodeName, TrimInput]) -> None:
         """Go one step on; nodes that are not among `parts` are forgotten."""
         factors = {name: self.factors.get(name, 1.0) for name in parts}
         steps = self._steps(parts, factors)
@@ -56,7 +56,7 @@ class Trims:
             factors = _scaled({name: factor * steps.get(name, 1.0) for name, factor in factors.items()}, parts)
         self.factors = factors
 
-    def _steps(self, parts: Mapping[NodeName, Part], factors: Mapping[NodeName, float]) -> dict[NodeName, float]:
+    def _steps(self, parts: Mapping[NodeName, TrimInput], factors: Mapping[NodeName, float]) -> dict[NodeName, float]:
         weights = {name: part.weight * factors[name] for name, part in parts.items() if part.weight > 0}
         known = {name: part.utilisation for name, part in parts.items() if part.utilisation is not None}
         if not known:
@@ -84,7 +84,7 @@ def _clip(step: float) -> float:
     return min(max(step, STEP_MIN), STEP_MAX)
 
 
-def _scaled(factors: dict[NodeName, float], parts: Mapping[NodeName, Part]) -> dict[NodeName, float]:
+def _scaled(factors: dict[NodeName, float], parts: Mapping[NodeName, TrimInput]) -> dict[NodeName, float]:
     """Return `factors` with a weighted mean of 1, each within its bounds: only ratios matter, and must not drift."""
     trimmed = sum(part.weight * factors[name] for name, part in parts.items())
     scale = sum(part.weight for part in parts.values()) / trimmed if trimmed > 0 else 1.0

@@ -13,11 +13,11 @@ def make_table(name: str, secret: bytes) -> Table:
 
         return HashRing({}, secret)
     if name == "rendezvous":
-        from ringway.core.hashing.rendezvous import Rendezvous
+        from ringway.core.hashing.rendezvous import RendezvousTable
 
-        return Rendezvous({}, secret)
+        return RendezvousTable({}, secret)
     if name == "maglev":
-        from ringway.core.hashing.maglev import Maglev
+        from ringway.core.hashing.maglev import MaglevTable
 
-        return Maglev({}, secret)
+        return MaglevTable({}, secret)
     raise LookupError(f"there is no table {name!r}; there are {', '.join(TABLES)}")

@@ -45,7 +45,7 @@ _WALK = 4
 """Places, for each node, that are looked at for the order of a key; nodes not met on the way are drawn."""
 
 
-class Maglev:
+class MaglevTable:
     """Who owns which key; see the module."""
 
     def __init__(self, weights: Mapping[NodeName, float], secret: bytes = b"") -> None:

@@ -66,7 +66,7 @@ Entries = Numbers
 """Times with the numbers of their nodes."""
 
 
-class Rendezvous:
+class RendezvousTable:
     """Who owns which key; see the module."""
 
     def __init__(self, weights: Mapping[NodeName, float], secret: bytes = b"") -> None:

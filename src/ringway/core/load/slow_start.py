@@ -74,7 +74,7 @@ class _Bucket:
         return self.at + over * self.interval if over > 0.0 else self.at
 
 
-class AcceptCap:
+class SlowStart:
     """The pace of one node. `placed` counts the placements of this gateway, `now` is monotonic."""
 
     __slots__ = ("_rate", "_share", "due", "finish", "paced")

@@ -26,7 +26,7 @@ from ringway.core.load.claim import Claims
 from ringway.core.load.holding import Holdings
 from ringway.core.load.reservation import Ledger
 from ringway.core.load.response import Response
-from ringway.core.load.slow_start import AcceptCap
+from ringway.core.load.slow_start import SlowStart
 from ringway.protocol.report import Report
 from ringway.types import Incarnation, Issuer, NodeName, NodeState, Role
 
@@ -69,7 +69,7 @@ class NodeLoad:
         self.joined_at = 0.0
         self.heard_at = 0.0
         self.turn = 0.0  # the smallest is next among equals; see the module
-        self.accept = AcceptCap()
+        self.accept = SlowStart()
         self.response = Response()
         self.report: Report | None = None
 

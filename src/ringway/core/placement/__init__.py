@@ -14,7 +14,7 @@ from ringway.core.placement.rendezvous import Rendezvous
 from ringway.core.placement.ring import Ring
 from ringway.core.placement.round_robin import RoundRobin
 from ringway.core.placement.score import Score
-from ringway.core.placement.spec import Spec, parse_spec, read_options, spec_of_table, unknown_policy
+from ringway.core.placement.spec import PolicySpec, parse_spec, read_options, spec_of_table, unknown_policy
 from ringway.core.placement.two_choices import TwoChoices
 from ringway.core.placement.weighted_round_robin import WeightedRoundRobin
 
@@ -30,7 +30,7 @@ POLICIES: dict[str, type[Policy]] = {
 DEFAULT_POLICY = "two-choices"
 
 
-def make_policy(spec: Spec | str, secret: bytes) -> Policy:
+def make_policy(spec: PolicySpec | str, secret: bytes) -> Policy:
     """Return the policy that `spec` names, with its options; raise `ConfigError` that says what would be right."""
     if isinstance(spec, str):
         spec = parse_spec(spec)
@@ -43,6 +43,6 @@ def make_policy(spec: Spec | str, secret: bytes) -> Policy:
 
 __all__ = [
     "DEFAULT_POLICY", "POLICIES", "LeastConnected", "LeastLoaded", "LeastResponseTime", "Maglev", "Options", "Pick",
-    "Policy", "Rendezvous", "Ring", "RoundRobin", "Score", "Spec", "TwoChoices", "WeightedRoundRobin", "make_policy",
-    "parse_spec", "spec_of_table", "why_none",
+    "Policy", "Rendezvous", "Ring", "RoundRobin", "Score", "PolicySpec", "TwoChoices", "WeightedRoundRobin",
+    "make_policy", "parse_spec", "spec_of_table", "why_none",
 ]  # fmt: skip

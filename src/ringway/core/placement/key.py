@@ -7,8 +7,8 @@ are anybody's: whatever stands in one, reading it returns a key or None, in time
 key where a part is missing or empty, or where the key would be longer than `KEY_BYTES_MAX`; it is placed like one that
 gave none.
 
-`Keys` makes of that what others get to see. A `key=` that the client put into its query itself is passed on as it came.
-Anything else (a cookie, an address, a user) is replaced by a digest under the cluster's secret, so that it stands in no
+`KeyReader` makes of that what others get to see. A `key=` that the client put into its query itself is passed on as it
+came. Anything else (a cookie, an address, a user) is replaced by a digest under the cluster's secret: it stands in no
 URL and no log, and nobody outside can aim at a node. The digest is what policies hash and what nodes compare, and all
 gateways of one secret derive the same one.
 
@@ -21,7 +21,7 @@ from collections.abc import Callable
 from difflib import get_close_matches
 from hashlib import blake2b
 
-from ringway.core.placement.asked import Asked, cookie, host_of, ip_port, network, query_value, raw, user
+from ringway.core.placement.key_source import KeySource, cookie, host_of, ip_port, network, query_value, raw, user
 from ringway.errors import ConfigError
 from ringway.protocol.forwarded import FORWARDED
 from ringway.protocol.upgrade import value_of
@@ -42,7 +42,7 @@ _WHOLE = ("ip", "ip:port", "host", "path", "user")
 _NAMED = ("query", "header", "cookie")
 
 
-Part = Callable[[Asked], bytes | None]
+Part = Callable[[KeySource], bytes | None]
 
 
 class KeySpec:
@@ -54,7 +54,7 @@ class KeySpec:
         self.text = text
         self._parts = parts
 
-    def read(self, asked: Asked) -> bytes | None:
+    def read(self, asked: KeySource) -> bytes | None:
         """Return the key in a request; None where it has none."""
         found: list[bytes] = []
         for part in self._parts:
@@ -66,7 +66,7 @@ class KeySpec:
         return key if len(key) <= KEY_BYTES_MAX else None
 
 
-class Keys:
+class KeyReader:
     """Reads keys by `text`, and shows of them what others may see; `secret` is the cluster's.
 
     Raise `ConfigError` where `text` is no key.
@@ -81,7 +81,7 @@ class Keys:
         secret = blake2b(secret, digest_size=32).digest()
         self._mac = blake2b(digest_size=DIGEST_BYTES, key=secret, person=b"ringway key")
 
-    def read(self, asked: Asked) -> bytes | None:
+    def read(self, asked: KeySource) -> bytes | None:
         """Return the key of a request, in the form in which it may be shown."""
         value = self.spec.read(asked)
         return None if value is None else self.shown(value)

@@ -10,7 +10,7 @@ from ringway.core.placement.policy import Options
 from ringway.errors import ConfigError
 
 
-class Spec(msgspec.Struct, frozen=True):
+class PolicySpec(msgspec.Struct, frozen=True):
     """A policy's name, and the options that were given for it, as text. `str` is the short form."""
 
     name: str
@@ -21,7 +21,7 @@ class Spec(msgspec.Struct, frozen=True):
         return f"{self.name}:{options}" if options else self.name
 
 
-def parse_spec(text: str) -> Spec:
+def parse_spec(text: str) -> PolicySpec:
     """Return what the short form `text` says. Names are not checked here; raise `ConfigError` where it has no form."""
     name, colon, rest = text.strip().partition(":")
     given: dict[str, str] = {}
@@ -34,20 +34,20 @@ def parse_spec(text: str) -> Spec:
         if option.strip() in given:
             raise ConfigError(f"the policy {text!r} gives the option {option.strip()!r} twice; give it once")
         given[option.strip()] = value.strip()
-    return Spec(name.strip(), tuple(given.items()))
+    return PolicySpec(name.strip(), tuple(given.items()))
 
 
-def spec_of_table(table: Mapping[str, Any]) -> Spec:
+def spec_of_table(table: Mapping[str, Any]) -> PolicySpec:
     """Return what a TOML table says: `name`, and the options beside it. Raise `ConfigError` where it has no name."""
     options = {key: value for key, value in table.items() if key != "name"}
     name = table.get("name")
     if not isinstance(name, str):
         raise ConfigError('a policy given as a table needs its name: policy = {name = "two-choices", d = 3}')
     shown = {key: str(value).lower() if isinstance(value, bool) else str(value) for key, value in options.items()}
-    return Spec(name, tuple(shown.items()))
+    return PolicySpec(name, tuple(shown.items()))
 
 
-def read_options(spec: Spec, options_type: type[Options]) -> Options:
+def read_options(spec: PolicySpec, options_type: type[Options]) -> Options:
     """Return the options of `spec`, typed; raise one `ConfigError` that says of each wrong one what would be right."""
     fields = {field.name: field for field in msgspec.structs.fields(options_type)}
     problems: list[str] = []

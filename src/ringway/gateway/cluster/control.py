@@ -16,7 +16,7 @@ from ringway.core.explain import explain
 from ringway.core.placement import parse_spec
 from ringway.core.steering import Steering
 from ringway.errors import ConfigError, EngineError, ProtocolError
-from ringway.gateway.cluster.directory import Directory, Event, Left
+from ringway.gateway.cluster.directory import Directory, MemberLeft, MembershipEvent
 from ringway.ports import Engine, Serving
 from ringway.protocol.control import (
     GATEWAYS,
@@ -37,7 +37,7 @@ from ringway.protocol.control import (
     newest,
 )
 from ringway.protocol.directive import Directive
-from ringway.protocol.order import Refused
+from ringway.protocol.order import NodeRefusal
 from ringway.types import NodeName, Role
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ class Control:
         try:
             request = decode_gateway_request(raw)
         except ProtocolError as error:
-            return encode(Refused(why=f"{self.name} does not understand the request: {error}"))
+            return encode(NodeRefusal(why=f"{self.name} does not understand the request: {error}"))
         return encode(self._reply(request))
 
     def _reply(self, request: GatewayRequest) -> GatewayAnswer:
@@ -190,10 +190,10 @@ class Control:
         self._changed()
         return self.followed()
 
-    def _on_event(self, event: Event) -> None:
+    def _on_event(self, event: MembershipEvent) -> None:
         """Follow what another gateway tells on."""
         heard = event.report.directive
-        if heard is None or isinstance(event, Left) or heard == self._refused:
+        if heard is None or isinstance(event, MemberLeft) or heard == self._refused:
             return
         try:
             if self._steering.follow(heard):

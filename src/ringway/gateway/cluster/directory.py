@@ -14,7 +14,7 @@ import structlog
 
 from ringway.core.load import LoadView
 from ringway.core.load.view import REPORT_S
-from ringway.core.membership import TICK_S, Event, Joined, Left, Membership, Reported
+from ringway.core.membership import TICK_S, MemberJoined, MemberLeft, MemberReported, Membership, MembershipEvent
 from ringway.errors import ProtocolError
 from ringway.ports import Engine
 from ringway.protocol.directive import Directive
@@ -32,7 +32,7 @@ ANNOUNCE_DEADLINE_S = 1.0
 
 _log = structlog.get_logger()
 
-Listener = Callable[[Event], None]
+Listener = Callable[[MembershipEvent], None]
 
 
 class Directory:
@@ -140,17 +140,17 @@ class Directory:
                 incarnation=known.incarnation, ignored=report.incarnation,
             )  # fmt: skip
 
-    def _spread(self, events: list[Event]) -> None:
+    def _spread(self, events: list[MembershipEvent]) -> None:
         now = self._clock()
         for event in events:
             report = event.report
-            if isinstance(event, Left):
+            if isinstance(event, MemberLeft):
                 self.view.forgotten(report)
                 self._quarrels.pop(report.name, None)
                 _log.info("member left", member=report.name, role=report.role, cause=event.cause)
             else:
                 self.view.reported(report, now)
-            if isinstance(event, Joined):
+            if isinstance(event, MemberJoined):
                 _log.info("member joined", member=report.name, role=report.role, url=report.url)
             for listener in self._listeners:
                 listener(event)
@@ -206,4 +206,4 @@ def _changed_much(told: dict[NodeName, int], held: dict[NodeName, int]) -> bool:
     return moved >= max(8, sum(told.values()) // 32)
 
 
-__all__ = ["Directory", "Event", "Joined", "Left", "Listener", "Reported"]
+__all__ = ["Directory", "MembershipEvent", "MemberJoined", "MemberLeft", "Listener", "MemberReported"]

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Collection
 
-from ringway.core.placement.asked import Asked, query_value
+from ringway.core.placement.key_source import KeySource, query_value
 from ringway.core.steering import Steering
 from ringway.gateway.placement.query import Query
 from ringway.protocol.forwarded import Network, read_client
@@ -30,10 +30,12 @@ class Affinity:
             return query.key if query is not None else None
         return keys.read(self._asked(client, head))
 
-    def _asked(self, client: asyncio.BaseTransport, head: RequestHead) -> Asked:
+    def _asked(self, client: asyncio.BaseTransport, head: RequestHead) -> KeySource:
         peer = peer_of(head.source, client.get_extra_info("peername"))
         who = read_client(peer.ip, head.headers, self.trusted, peer.scheme)
         path = head.path
         if path == DISCOVERY_PATH:  # it asks for another path, on which the WebSocket will be opened
             path = query_value(head.query, "path").decode("latin-1")
-        return Asked(who.ip, peer.port if len(who.chain) == 1 else who.port, who.host, path, head.query, head.headers)
+        return KeySource(
+            who.ip, peer.port if len(who.chain) == 1 else who.port, who.host, path, head.query, head.headers
+        )

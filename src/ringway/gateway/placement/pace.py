@@ -10,11 +10,11 @@ queue, and whoever holds less passes it.
 from math import inf
 
 from ringway.core.address import EXEMPT
+from ringway.core.admission_slots import AdmissionSlots
 from ringway.core.balance.arrival import STEADY_S, Arrivals
 from ringway.core.balance.window import hosts_of, reconnect_window_s
 from ringway.core.load import LoadView
 from ringway.core.load.slow_start import RATE_SHARE, newcomers_per_s
-from ringway.core.slot import Slots
 from ringway.errors import NoNode
 from ringway.gateway.config.gateway import GatewayConfig
 from ringway.gateway.http.address_limits import AddressLimits
@@ -38,7 +38,7 @@ class Pace:
         self._hold_s = min(config.slot_hold_s, config.slot_wait_s)
         self._advises = config.reconnect_window
         self._stats = stats
-        self._slots = Slots()
+        self._slots = AdmissionSlots()
         self._arrivals = Arrivals(STEADY_S)
         self._look_at = 0.0
         self._looked_at = 0.0

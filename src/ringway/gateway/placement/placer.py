@@ -16,7 +16,7 @@ from ringway.gateway.config.gateway import GatewayConfig
 from ringway.gateway.http.address_limits import AddressLimits
 from ringway.gateway.placement.pace import Pace
 from ringway.gateway.stats import Stats
-from ringway.protocol.ticket import TICKET_TTL_S, Mint
+from ringway.protocol.ticket import TICKET_TTL_S, TicketSigner
 from ringway.types import Issuer, NodeName
 
 if TYPE_CHECKING:
@@ -50,13 +50,13 @@ class Place:
 
 
 class Placer:
-    """See the module. Without a `mint` no tickets are issued: static backends know nothing of them."""
+    """See the module. Without a `signer` no tickets are issued: static backends know nothing of them."""
 
     def __init__(
         self,
         view: LoadView,
         steering: Steering,
-        mint: Mint | None,
+        signer: TicketSigner | None,
         stats: Stats,
         clock: Callable[[], float],
         rng: "Random",
@@ -66,9 +66,9 @@ class Placer:
     ) -> None:
         self.view = view
         self.pace = Pace(view, config or GatewayConfig(), stats, limits)
-        self.tickets = mint is not None
+        self.tickets = signer is not None
         self._steering = steering
-        self._mint = mint
+        self._signer = signer
         self._stats = stats
         self.clock = clock
         self._wall = wall
@@ -115,17 +115,17 @@ class Placer:
         """Return the node of a moved client that shows a good ticket for it; None for any other."""
         self.pace.look(self.clock())
         node = self.view.nodes.get(NodeName(name))
-        if node is None or self._mint is None:
+        if node is None or self._signer is None:
             return None
         try:
-            self._mint.check(ticket, node.name, self._wall())
+            self._signer.check(ticket, node.name, self._wall())
         except TicketError:
             return None
         return node
 
     def prove(self, ticket: str, told: bytes) -> str:
         """Return what proves to the node of `ticket` that a gateway has `told` this of its client."""
-        return self._mint.prove(ticket, told) if self._mint is not None else ""
+        return self._signer.prove(ticket, told) if self._signer is not None else ""
 
     def give_up(self, place: Place) -> None:
         """Drop the place: its client could not be sent there."""
@@ -141,9 +141,9 @@ class Placer:
         self, node: NodeLoad, issuer: Issuer, alternates: Sequence[NodeLoad], *, held: bool, wait_s: float = 0.0
     ) -> Place:
         self._stats.placements[node.name] += 1
-        if self._mint is None:
+        if self._signer is None:
             return Place(node, "", alternates, held, wait_s)
-        ticket = self._mint.issue(node.name, issuer, self._nonce(), self._wall() + wait_s)
+        ticket = self._signer.issue(node.name, issuer, self._nonce(), self._wall() + wait_s)
         return Place(node, ticket, alternates, held, wait_s)
 
     def _nonce(self) -> bytes:

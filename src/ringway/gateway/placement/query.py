@@ -2,7 +2,7 @@
 
 from urllib.parse import quote, unquote_plus
 
-from ringway.core.placement.asked import QUERY_FIELDS_MAX, decode_value
+from ringway.core.placement.key_source import QUERY_FIELDS_MAX, decode_value
 
 _OURS = ("key", "node", "ticket", "moves", "resume")
 """Nodes are told these by the gateway alone: it is the one that follows moves, and resumes what it has followed."""

@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ringway.core.migration import TABLE, WHY, Action, Event, State
+from ringway.core.migration import TABLE, WHY, MigrationAction, MigrationEvent, MigrationState
 from ringway.gateway.config.gateway import GatewayConfig
 from ringway.gateway.proxy.quiet_watch import Watch
 from ringway.gateway.proxy.relay_end import Side
 from ringway.gateway.proxy.upstream import Answer
 from ringway.protocol.close import GOING_AWAY, SERVICE_RESTART
-from ringway.protocol.closing import Event as Ending
+from ringway.protocol.closing import ClosingEvent
 from ringway.protocol.frame import CLOSE, client_frame, close_payload
 from ringway.protocol.move import Move
 
@@ -36,7 +36,7 @@ class Crossing(asyncio.Protocol):
         move: Move | None = None,
         still: Callable[[], bool] | None = None,
     ) -> None:
-        self.state = State.RELAYING
+        self.state = MigrationState.RELAYING
         self.move = move
         self.held = b""  # came from the client, and is for the next node
         self._tunnel = tunnel
@@ -45,69 +45,71 @@ class Crossing(asyncio.Protocol):
         self._still = still
         self._watch: Watch | None = None
 
-    def on(self, event: Event, why: str = "") -> bool:
+    def on(self, event: MigrationEvent, why: str = "") -> bool:
         """Do what `TABLE` says; return whether that settles it. `why` is what made the next node fail."""
         before = self.state
         action, self.state = TABLE[before, event]
         self._unwatch()
         tunnel, config = self._tunnel, self._config
         match action:
-            case Action.WAIT:
+            case MigrationAction.WAIT:
                 self._wait(tunnel, config)
-            case Action.BRAKE:
-                tunnel.deadline(config.move_deadline_s if event is Event.MOVED else config.close_answer_s)
+            case MigrationAction.BRAKE:
+                tunnel.deadline(config.move_deadline_s if event is MigrationEvent.MOVED else config.close_answer_s)
                 if tunnel.client.tracker.between_messages:
-                    self.on(Event.BOUNDARY)
-            case Action.ANSWER:
+                    self.on(MigrationEvent.BOUNDARY)
+            case MigrationAction.ANSWER:
                 tunnel.client.stop()
                 tunnel.part(_ANSWER, self.move)
-            case Action.PART:
+            case MigrationAction.PART:
                 tunnel.client.stop()
                 tunnel.deadline(config.linger_s)
-                tunnel.node.on(Ending.CLOSE_HERE)
+                tunnel.node.on(ClosingEvent.CLOSE_HERE)
                 tunnel.node.transport.write(_GOODBYE)
-            case Action.OPEN:
+            case MigrationAction.OPEN:
                 tunnel.client.stop()
                 tunnel.deadline(config.reopen_deadline_s)
-                told = before is State.PARTING
+                told = before is MigrationState.PARTING
                 answers = tunnel.node.tracker.close is not None and not told
                 tunnel.part(_ANSWER if answers else b"", None, planned=told)
-            case Action.JOIN:
+            case MigrationAction.JOIN:
                 assert self._answer is not None
                 tunnel.join_next(self._answer, self.held)
-            case Action.STAY:
+            case MigrationAction.STAY:
                 tunnel.stay()
-            case Action.ECHO:
+            case MigrationAction.ECHO:
                 tunnel.close_with_client()
-            case Action.FAIL:
+            case MigrationAction.FAIL:
                 tunnel.fail(why or WHY[event])
-        return action is not Action.STAY
+        return action is not MigrationAction.STAY
 
     def opened(self, answer: Answer) -> None:
         """Go on at the next node, which has given this good `answer`."""
         self._answer = answer
-        self.on(Event.OPENED)
+        self.on(MigrationEvent.OPENED)
 
     def closed(self, side: Side) -> bool:
         """Take a whole close frame of `side`; return whether that is settled."""
-        return self.on(Event.CLIENT_CLOSED if side is self._tunnel.client else self._node_over())
+        return self.on(MigrationEvent.CLIENT_CLOSED if side is self._tunnel.client else self._node_over())
 
     def ended(self, side: Side) -> bool:
         """Take the end of the stream of `side`; return whether that is settled."""
-        return self.on(Event.CLIENT_ENDED if side is self._tunnel.client else self._node_over())
+        return self.on(MigrationEvent.CLIENT_ENDED if side is self._tunnel.client else self._node_over())
 
     def broken(self, side: Side) -> bool:
         """Take it that `side` has broken a rule; return whether that is settled."""
         if side is self._tunnel.client:
-            return self.state in (State.WAITING, State.LEAVING) and self.on(Event.CLIENT_CLOSED)
-        return self.state is State.PARTING and self.on(self._node_over())
+            return self.state in (MigrationState.WAITING, MigrationState.LEAVING) and self.on(
+                MigrationEvent.CLIENT_CLOSED
+            )
+        return self.state is MigrationState.PARTING and self.on(self._node_over())
 
     def expired(self) -> None:
         """Take note that the time for this state is up. A node that was told goodbye is left as it is."""
-        if self.state is State.WAITING:
-            self._leave(Event.EXPIRED)
+        if self.state is MigrationState.WAITING:
+            self._leave(MigrationEvent.EXPIRED)
         else:
-            self.on(self._node_over() if self.state is State.PARTING else Event.EXPIRED)
+            self.on(self._node_over() if self.state is MigrationState.PARTING else MigrationEvent.EXPIRED)
 
     def held_close(self) -> bytes | None:
         """Return the client's close frame, where one was held; to be asked once, when the rest is given up."""
@@ -117,42 +119,42 @@ class Crossing(asyncio.Protocol):
 
     def end(self) -> None:
         """Have no part in the tunnel any more."""
-        self.state = State.OVER
+        self.state = MigrationState.OVER
         self._unwatch()
 
     def _wait(self, tunnel: "Tunnel", config: GatewayConfig) -> None:
         """Let both ends go on until it is quiet."""
         if not config.leave_deadline_s:
-            self._leave(Event.EXPIRED)
+            self._leave(MigrationEvent.EXPIRED)
             return
         tunnel.deadline(config.leave_deadline_s)
         self._watch = Watch(
-            tunnel.node, config.leave_quiet_s, config.leave_deadline_s, lambda: self._leave(Event.QUIET)
+            tunnel.node, config.leave_quiet_s, config.leave_deadline_s, lambda: self._leave(MigrationEvent.QUIET)
         )
 
-    def _leave(self, event: Event) -> None:
-        self.on(event if self._still is None or self._still() else Event.REMAIN)
+    def _leave(self, event: MigrationEvent) -> None:
+        self.on(event if self._still is None or self._still() else MigrationEvent.REMAIN)
 
     def _unwatch(self) -> None:
         if self._watch is not None:
             self._watch.end()
             self._watch = None
 
-    def _node_over(self) -> Event:
-        return Event.NODE_OVER if self._tunnel.node.tracker.between_messages else Event.NODE_BROKEN
+    def _node_over(self) -> MigrationEvent:
+        return MigrationEvent.NODE_OVER if self._tunnel.node.tracker.between_messages else MigrationEvent.NODE_BROKEN
 
     # In place of the client's side.
 
     def data_received(self, data: bytes) -> None:
         """Pass on what belongs to the message under way, and hold the rest."""
-        if self.state is State.OVER:
+        if self.state is MigrationState.OVER:
             return
         tunnel = self._tunnel
         if self._watch is not None:
             self._watch.client_spoke(data)
             tunnel.client.data_received(data)
             return
-        if self.state is State.PARTING or self.state is State.OPENING:
+        if self.state is MigrationState.PARTING or self.state is MigrationState.OPENING:
             self.held += data  # the pause takes effect a moment later on some transports
             return
         rest = tunnel.client.finish_message(data)
@@ -160,7 +162,7 @@ class Crossing(asyncio.Protocol):
             tunnel.over(tunnel.client)
         elif tunnel.client.tracker.between_messages:
             self.held = rest
-            self.on(Event.BOUNDARY)
+            self.on(MigrationEvent.BOUNDARY)
 
     def pause_writing(self) -> None:
         """Stop reading from the node: the client takes no more."""

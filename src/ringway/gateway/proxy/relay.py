@@ -26,8 +26,7 @@ from typing import Protocol
 import structlog
 
 from ringway.core.address import EXEMPT
-from ringway.core.migration import Event as Passed
-from ringway.core.migration import State as Stage
+from ringway.core.migration import MigrationEvent, MigrationState
 from ringway.errors import ProtocolError
 from ringway.gateway.cluster.backends import OnMove
 from ringway.gateway.config.gateway import GatewayConfig
@@ -39,7 +38,7 @@ from ringway.gateway.stats import Stats
 from ringway.net.deadline import Deadline
 from ringway.net.half_close import end_stream
 from ringway.protocol.close import GOING_AWAY, PROTOCOL_ERROR, SERVICE_RESTART
-from ringway.protocol.closing import Action, Event, State
+from ringway.protocol.closing import ClosingAction, ClosingEvent, ClosingState
 from ringway.protocol.frame import (
     CLOSE,
     FrameTracker,
@@ -118,7 +117,7 @@ class Tunnel:
     @property
     def is_opening(self) -> bool:
         """Whether it waits for the next node."""
-        return self.crossing is not None and self.crossing.state is Stage.OPENING
+        return self.crossing is not None and self.crossing.state is MigrationState.OPENING
 
     def open(self, client: asyncio.Transport, node: asyncio.Transport, early: bytes, rest: bytes) -> None:
         """Relay between the two from now on; `early` came from the client, `rest` from the node, with their heads."""
@@ -156,7 +155,7 @@ class Tunnel:
         else:
             self._broken(side, side.tracker.breach)
 
-    def ended(self, side: Side, action: Action) -> None:
+    def ended(self, side: Side, action: ClosingAction) -> None:
         """Pass the end of one side's stream on to the other. `action` is what the table says about it."""
         if self._cut or (self.crossing is not None and self.crossing.ended(side)):
             return
@@ -164,7 +163,7 @@ class Tunnel:
         if self._breach is not None and (side is self.node or side.lost):
             self._tell_breach(self._breach)
             return
-        if side is self.node and action is Action.REPORT_LOSS and other.state is State.OPEN:
+        if side is self.node and action is ClosingAction.REPORT_LOSS and other.state is ClosingState.OPEN:
             if not self._reopens():
                 self.cut(SERVICE_RESTART, "node lost", "node_lost")
             return
@@ -198,22 +197,26 @@ class Tunnel:
 
     def _closed(self, side: Side) -> None:
         """Take a whole close frame of `side`, which was held back: pass it on, unless it leads to another node."""
-        side.on(Event.CLOSE)
+        side.on(ClosingEvent.CLOSE)
         if self.crossing is not None and self.crossing.closed(side):
             return
         if self._breach is not None:
             self._tell_breach(self._breach)
-        elif side is self.client or self.client.state is not State.OPEN or not self._leads_on():
+        elif side is self.client or self.client.state is not ClosingState.OPEN or not self._leads_on():
             self._pass_close(side)
 
     def _broken(self, side: Side, error: ProtocolError) -> None:
         """End the relay because `side` sent what is no WebSocket."""
-        action = side.on(Event.BREACH)
+        action = side.on(ClosingEvent.BREACH)
         if self.crossing is not None and self.crossing.broken(side):
             return
         if side is self.node:
             self.cut(SERVICE_RESTART, "the node broke the protocol", "node_frame")
-        elif action is Action.FAIL and self.crossing is None and self.node.on(Event.CLOSE_HERE) is Action.SEND_CLOSE:
+        elif (
+            action is ClosingAction.FAIL
+            and self.crossing is None
+            and self.node.on(ClosingEvent.CLOSE_HERE) is ClosingAction.SEND_CLOSE
+        ):
             self._breach = error  # the client may still be owed answers to what it sent before
             self.node.transport.write(client_frame(CLOSE, close_payload(PROTOCOL_ERROR, str(error))))
             self.deadline(self._config.linger_s)
@@ -227,13 +230,13 @@ class Tunnel:
         """Pass on the close frame of `side`, and bound the time that is left."""
         frame = side.tracker.close
         assert frame is not None
-        if side.other.on(Event.CLOSE_HERE) is Action.SEND_CLOSE:
+        if side.other.on(ClosingEvent.CLOSE_HERE) is ClosingAction.SEND_CLOSE:
             side.carried += len(frame)
             side.out.write(frame)
         self._bound_end()
 
     def _bound_end(self) -> None:
-        both = self.client.state is State.CLOSED and self.node.state is State.CLOSED
+        both = self.client.state is ClosingState.CLOSED and self.node.state is ClosingState.CLOSED
         self.deadline(self._config.linger_s if both else self._config.close_answer_s)
 
     # From node to node.
@@ -243,9 +246,9 @@ class Tunnel:
 
         Nothing happens where that cannot be.
         """
-        ending = self._cut or self.client.state is not State.OPEN or self.node.state is not State.OPEN
+        ending = self._cut or self.client.state is not ClosingState.OPEN or self.node.state is not ClosingState.OPEN
         if self.on_move is OnMove.REOPEN and self.crossing is None and not ending:
-            self._cross(Passed.LEAVE, still=still)
+            self._cross(MigrationEvent.LEAVE, still=still)
 
     def opened(self, answer: Answer) -> None:
         """Go on at the node that has given this good `answer`; only while `is_opening`."""
@@ -255,7 +258,7 @@ class Tunnel:
     def failed(self, why: str) -> None:
         """Take note that no next node was had; only while `is_opening`."""
         assert self.crossing is not None
-        self.crossing.on(Passed.FAILED, why)
+        self.crossing.on(MigrationEvent.FAILED, why)
 
     def _leads_on(self) -> bool:
         """Go on at another node if the close frame of this one says so; return whether that is settled."""
@@ -273,7 +276,7 @@ class Tunnel:
         if move is None:
             return False
         if self.node.tracker.between_messages:
-            self._cross(Passed.MOVED, move)
+            self._cross(MigrationEvent.MOVED, move)
         else:
             self.fail("message")
         return True
@@ -283,12 +286,12 @@ class Tunnel:
         if self.on_move is not OnMove.REOPEN:
             return False
         if self.client.tracker.between_messages and self.node.tracker.between_messages:
-            self._cross(Passed.NODE_OVER)
+            self._cross(MigrationEvent.NODE_OVER)
         else:
             self.fail("message")
         return True
 
-    def _cross(self, event: Passed, move: Move | None = None, still: Callable[[], bool] | None = None) -> None:
+    def _cross(self, event: MigrationEvent, move: Move | None = None, still: Callable[[], bool] | None = None) -> None:
         self.stats.relays_moving += 1
         self.crossing = Crossing(self, self._config, move, still)
         self.client.transport.set_protocol(self.crossing)
@@ -308,7 +311,7 @@ class Tunnel:
         """Leave the node, telling it `last`, and have the next one asked."""
         self.count()
         node = self.node
-        ended, node.ended, node.finished, node.state = node.ended, True, True, State.GONE
+        ended, node.ended, node.finished, node.state = node.ended, True, True, ClosingState.GONE
         if ended:
             node.transport.abort()
         else:
@@ -333,7 +336,7 @@ class Tunnel:
         self.client.join(self.node)
         frame = self.client.tracker.close
         assert frame is not None
-        if self.client.on(Event.CLOSE_HERE) is Action.SEND_CLOSE:
+        if self.client.on(ClosingEvent.CLOSE_HERE) is ClosingAction.SEND_CLOSE:
             self.client.transport.write(server_frame(CLOSE, close_answer(frame)))
         self._pass_close(self.client)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from ringway.net.half_close import end_stream
 from ringway.net.lingering_close import LingeringClose
 from ringway.net.unsent import unsent_bytes
-from ringway.protocol.closing import TABLE, Action, Event, State
+from ringway.protocol.closing import TABLE, ClosingAction, ClosingEvent, ClosingState
 from ringway.protocol.frame import WHOLE_MESSAGES, FrameTracker
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Side(asyncio.Protocol):
         self.transport = transport
         self.tracker = tracker
         self.lone = tracker.lone
-        self.state = State.OPEN
+        self.state = ClosingState.OPEN
         self.carried = 0  # bytes from here to the other end that were not yet counted
         self.ended = False  # its stream has come to its end
         self.finished = False  # it was sent the end of the other's stream: nothing may follow
@@ -50,9 +50,9 @@ class Side(asyncio.Protocol):
     @property
     def lost(self) -> bool:
         """Whether its connection is over, or is the tunnel's no more."""
-        return self.state is State.GONE
+        return self.state is ClosingState.GONE
 
-    def on(self, event: Event) -> Action:
+    def on(self, event: ClosingEvent) -> ClosingAction:
         """Return what the table says about `event`, and be in the state after it."""
         action, self.state = TABLE[self.state, event]
         return action
@@ -107,7 +107,7 @@ class Side(asyncio.Protocol):
         if self.lost or transport.is_closing():
             return
         whole = self.other.tracker.at_boundary and not self.finished
-        if goodbye and whole and self.on(Event.CLOSE_HERE) is Action.SEND_CLOSE:
+        if goodbye and whole and self.on(ClosingEvent.CLOSE_HERE) is ClosingAction.SEND_CLOSE:
             transport.write(goodbye)
         done = self.finished and not unsent_bytes(transport)  # it has everything: a reset takes nothing from it
         if self.ended or done or not transport.can_write_eof():
@@ -142,7 +142,7 @@ class Side(asyncio.Protocol):
         """Take the end of the peer's stream."""
         if not self.ended:
             self.ended = True
-            self.tunnel.ended(self, self.on(Event.END))
+            self.tunnel.ended(self, self.on(ClosingEvent.END))
         return not self.lost and self.transport.can_write_eof()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -150,7 +150,7 @@ class Side(asyncio.Protocol):
         if self.lost:
             return  # the tunnel has left it
         before, self.ended = self.ended, True
-        action = self.on(Event.LOST)
+        action = self.on(ClosingEvent.LOST)
         if before:
             self.tunnel.lost(self)
         else:
@@ -159,5 +159,5 @@ class Side(asyncio.Protocol):
 
     def _lingered(self, closing: LingeringClose) -> None:
         """Take note that the connection is over, after it was told goodbye."""
-        self.on(Event.LOST)
+        self.on(ClosingEvent.LOST)
         self.tunnel.side_lost()

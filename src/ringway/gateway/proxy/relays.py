@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from ringway.core.membership import Event, Left
+from ringway.core.membership import MemberLeft, MembershipEvent
 from ringway.errors import NoNode, UpgradeError
 from ringway.gateway.cluster.backends import OnMove
 from ringway.gateway.config.gateway import GatewayConfig
@@ -93,13 +93,13 @@ class Relays:
         stats.handshakes_pending = len(self._opening)
         task.add_done_callback(self._opened)
 
-    def on_event(self, event: Event) -> None:
+    def on_event(self, event: MembershipEvent) -> None:
         """Cut the relays to a node that is gone; one that left in order may say goodbye itself first.
 
         Those of a static backend that is gone or out, and may be reopened, are led away to others.
         """
         incarnation = event.report.incarnation
-        if isinstance(event, Left):
+        if isinstance(event, MemberLeft):
             if event.cause != "withdrawn":
                 self._cut(incarnation)
             elif self._berths.at(incarnation):

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection, Iterable
 
-from ringway.protocol.forwarded import FORWARDED, PROOF, Client, forwarded_headers
+from ringway.protocol.forwarded import FORWARDED, PROOF, ForwardedClient, forwarded_headers
 from ringway.protocol.upgrade import Headers, tokens_of
 
 _HOP_BY_HOP = frozenset(
@@ -28,7 +28,7 @@ _NAME = re.compile(r"[a-z0-9-]+")
 `X_Forwarded_For` would stand for the header that a client must not write."""
 
 
-def upgrade_headers(headers: Headers, client: Client, *, trust_peer: bool) -> tuple[bytes, bytes]:
+def upgrade_headers(headers: Headers, client: ForwardedClient, *, trust_peer: bool) -> tuple[bytes, bytes]:
     """Return the lines that ask a node for the WebSocket that the client asked for; apart, those that offer extensions.
 
     Host is left out: it is written for each node. Every other end-to-end header passes as it came. What a client could

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from ringway.core.stream import Offered, Stream
+from ringway.core.stream import ChannelStream, Offered
 from ringway.errors import EngineAway, EngineError
 from ringway.node.channels.history import HistoryReader
 from ringway.ports import Engine, Page, Retention
@@ -42,12 +42,12 @@ class CatchUp:
 
     def __init__(
         self,
-        streams: Mapping[Channel, Stream],
+        streams: Mapping[Channel, ChannelStream],
         engine: Engine,
         reader: HistoryReader,
         namespaces: "Namespaces",
         limit: int,
-        deliver: Callable[[Channel, Stream, list[Offered]], None],
+        deliver: Callable[[Channel, ChannelStream, list[Offered]], None],
         lose: Callable[[Channel], None],
     ) -> None:
         self._streams = streams
@@ -120,7 +120,7 @@ class CatchUp:
         finally:
             self._checking = None
 
-    async def _run(self, channel: Channel, stream: Stream) -> None:
+    async def _run(self, channel: Channel, stream: ChannelStream) -> None:
         retention = self._namespaces.of(channel).retention
         assert retention is not None  # only streams that are kept are ever behind
         rounds = 0
@@ -141,7 +141,7 @@ class CatchUp:
             _log.exception("a channel was not brought up to date", channel=channel)
             self._lose(channel)
 
-    async def _read(self, channel: Channel, retention: Retention, stream: Stream) -> Page | None:
+    async def _read(self, channel: Channel, retention: Retention, stream: ChannelStream) -> Page | None:
         """What history has since the position; None where it cannot be asked."""
         for attempt in range(ATTEMPTS_MAX):
             try:

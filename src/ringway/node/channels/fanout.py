@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from ringway.core.replay_buffer import Entry
-from ringway.core.stream import Stream, Verdict
+from ringway.core.replay_buffer import ReplayEntry
+from ringway.core.stream import ChannelStream, StreamVerdict
 from ringway.node.connection.outbox import HEADROOM, TEXT, frame_of
 from ringway.protocol.codec import encode_push, encode_pushes
 from ringway.protocol.envelope import PUBLICATION, body_of, is_sound
@@ -57,7 +57,7 @@ class Fanout:
 
     def __init__(
         self,
-        streams: Mapping[Channel, Stream],
+        streams: Mapping[Channel, ChannelStream],
         hub: "Hub[Connection, Send]",
         watchers: "Hub[Connection, Send]",
         outbox: "Outbox",
@@ -85,16 +85,16 @@ class Fanout:
             return
         if offset:
             if previous == stream.expected:
-                stream.position = stream.expected = offset  # `Stream.follow`, without the call
+                stream.position = stream.expected = offset  # `ChannelStream.follow`, without the call
             else:
                 verdict = stream.take(offset, previous, payload, self._held_bytes_max)
-                if verdict is not Verdict.DELIVER:
-                    if verdict is Verdict.HELD:
+                if verdict is not StreamVerdict.DELIVER:
+                    if verdict is StreamVerdict.HELD:
                         self.behind(channel)
                     return
         self.send(channel, stream, payload, offset)
 
-    def send(self, channel: Channel, stream: Stream, payload: bytes, offset: int) -> None:
+    def send(self, channel: Channel, stream: ChannelStream, payload: bytes, offset: int) -> None:
         """Gather one message that is delivered now."""
         if not is_sound(payload):  # would break the framing of everything around it
             self._stats.malformed += 1
@@ -104,7 +104,7 @@ class Fanout:
         if not offset:
             stream.hear(payload[1:5], payload[5:13])
         if stream.tail is not None:
-            stream.tail.add(Entry(offset, payload[1:5], payload[5:13], kind, body))
+            stream.tail.add(ReplayEntry(offset, payload[1:5], payload[5:13], kind, body))
         if kind == PUBLICATION:
             if channel not in self._hub:
                 return

@@ -18,8 +18,8 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from ringway.core.replay_buffer import Entry, Tail, entry_of
-from ringway.core.stream import Stream
+from ringway.core.replay_buffer import ReplayBuffer, ReplayEntry, entry_of
+from ringway.core.stream import ChannelStream
 from ringway.errors import EngineError
 from ringway.node.channels.catchup import CatchUp
 from ringway.node.channels.history import HistoryReader
@@ -62,7 +62,7 @@ class Recovery:
 
     def __init__(
         self,
-        streams: Mapping[Channel, Stream],
+        streams: Mapping[Channel, ChannelStream],
         catch_up: CatchUp,
         reader: HistoryReader,
         namespaces: "Namespaces",
@@ -79,8 +79,8 @@ class Recovery:
         self._reading: dict[Channel, asyncio.Task[EngineError | None]] = {}
 
     async def missed(
-        self, channel: Channel, epoch: str, offset: int, tail: Tail, pay: Pay | None = None
-    ) -> list[Entry] | None:
+        self, channel: Channel, epoch: str, offset: int, tail: ReplayBuffer, pay: Pay | None = None
+    ) -> list[ReplayEntry] | None:
         """Return the publications after `offset` that were delivered here until now, ascending; None: not provable.
 
         An empty `epoch` is the present one; with the offset 0 it asks for everything that is kept. `tail` is held by
@@ -94,8 +94,8 @@ class Recovery:
         return found
 
     async def _find(
-        self, channel: Channel, epoch: str, offset: int, tail: Tail, begun: list[_Round]
-    ) -> list[Entry] | None:
+        self, channel: Channel, epoch: str, offset: int, tail: ReplayBuffer, begun: list[_Round]
+    ) -> list[ReplayEntry] | None:
         """As `missed`; the reads that would not have been but for this call are added to `begun`."""
         stream = self._streams.get(channel)
         knows_no_place = not epoch and not offset
@@ -127,7 +127,7 @@ class Recovery:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _all_kept(self, page: Page, tail: Tail) -> list[Entry] | None:
+    def _all_kept(self, page: Page, tail: ReplayBuffer) -> list[ReplayEntry] | None:
         """Return everything that is kept, from the tail, in front of which all but the first of `page` were put."""
         first = [entry_of(*publication) for publication in page.publications[:1] if is_sound(publication[1])]
         if not first or first[0].offset > tail.floor:
@@ -137,7 +137,7 @@ class Recovery:
             found = None if found is None else first + found
         return None if found is None else self._within_bounds(found)
 
-    def _within_bounds(self, found: list[Entry]) -> list[Entry] | None:
+    def _within_bounds(self, found: list[ReplayEntry]) -> list[ReplayEntry] | None:
         if len(found) > self._limit or sum(len(entry.body) for entry in found) > self._bytes_max:
             return None
         return found

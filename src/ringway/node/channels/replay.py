@@ -9,8 +9,8 @@ goes first. Each single one is bounded by `tail_bytes_max`.
 
 from collections.abc import Callable, Mapping
 
-from ringway.core.replay_buffer import Tail
-from ringway.core.stream import Stream
+from ringway.core.replay_buffer import ReplayBuffer
+from ringway.core.stream import ChannelStream
 from ringway.types import Channel
 
 LINGER_S = 5.0
@@ -23,7 +23,7 @@ class Hold:
 
     __slots__ = ("_released", "_tails", "channel", "start", "tail")
 
-    def __init__(self, tails: "Tails", channel: Channel, tail: Tail) -> None:
+    def __init__(self, tails: "Tails", channel: Channel, tail: ReplayBuffer) -> None:
         self._tails = tails
         self._released = False
         self.channel = channel
@@ -42,7 +42,7 @@ class Tails:
 
     def __init__(
         self,
-        streams: Mapping[Channel, Stream],
+        streams: Mapping[Channel, ChannelStream],
         bytes_max: int,
         clock: Callable[[], float],
         unneeded: Callable[[Channel], None],
@@ -51,14 +51,14 @@ class Tails:
         self._bytes_max = bytes_max
         self._clock = clock
         self._unneeded = unneeded
-        self._lingering: dict[Channel, tuple[float, Tail]] = {}  # in the order of their ends
+        self._lingering: dict[Channel, tuple[float, ReplayBuffer]] = {}  # in the order of their ends
         self._bytes = 0  # of those, as they were at the last sweep or when they came
 
     def hold(self, channel: Channel) -> Hold:
         """Keep what is delivered of `channel` from now on; raise `KeyError` where it is not followed."""
         stream = self._streams[channel]
         if stream.tail is None:
-            stream.tail = Tail(stream.position, self._bytes_max)
+            stream.tail = ReplayBuffer(stream.position, self._bytes_max)
         self._take_back(channel)
         stream.tail.holders += 1
         return Hold(self, channel, stream.tail)

@@ -21,8 +21,8 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ringway.core.replay_buffer import Entry
-from ringway.core.stream import Cut, Offered, Stream
+from ringway.core.replay_buffer import ReplayEntry
+from ringway.core.stream import ChannelStream, Cut, Offered
 from ringway.node.channels.catchup import CatchUp
 from ringway.node.channels.fanout import Fanout
 from ringway.node.channels.history import HistoryReader
@@ -66,7 +66,7 @@ class Streams:
         self._namespaces = namespaces
         self._hub = hub
         self._stats = stats
-        self._streams: dict[Channel, Stream] = {}
+        self._streams: dict[Channel, ChannelStream] = {}
         self.reader = HistoryReader(engine.history, config, stats)
         self.interest = Interest(engine.broker, self, config.linger_s, clock)
         self.fanout = Fanout(
@@ -112,12 +112,14 @@ class Streams:
         if not self.needs(channel):
             self.interest.release(channel)
 
-    def settle(self, channel: Channel) -> Stream:
+    def settle(self, channel: Channel) -> ChannelStream:
         """Send what was delivered and has not left yet; return the stream, for who joins or leaves in this turn."""
         self.fanout.settle(channel)
         return self._streams[channel]
 
-    async def recover(self, channel: Channel, epoch: str, offset: int, pay: Pay | None = None) -> list[Entry] | None:
+    async def recover(
+        self, channel: Channel, epoch: str, offset: int, pay: Pay | None = None
+    ) -> list[ReplayEntry] | None:
         """Return the publications after `offset` of `epoch`; None if completeness cannot be proved.
 
         An empty `epoch` is the present one; the offset 0 is before all. Nothing is delivered between the return and the
@@ -170,9 +172,11 @@ class Streams:
         found = hold.tail.since(cut.offset) if stream.kept else []
         return None if found is None else self._pushes(channel, found, cut, hold, watching)
 
-    def _pushes(self, channel: Channel, found: list[Entry], cut: Cut, hold: Hold, watching: bool) -> list[bytes] | None:
+    def _pushes(
+        self, channel: Channel, found: list[ReplayEntry], cut: Cut, hold: Hold, watching: bool
+    ) -> list[bytes] | None:
         self.fanout.settle(channel)
-        others: list[Entry] | None = []
+        others: list[ReplayEntry] | None = []
         if watching or not self._streams[channel].kept:  # all else has an offset there
             heard = {bytes.fromhex(origin): seq.to_bytes(8, "big") for origin, seq in cut.heard.items()}
             others = hold.tail.unheard(heard, hold.start)
@@ -184,7 +188,7 @@ class Streams:
             if watching or entry.kind == PUBLICATION
         ]
 
-    async def _hear(self, stream: Stream, cut: Cut) -> None:
+    async def _hear(self, stream: ChannelStream, cut: Cut) -> None:
         """Wait for what the old node has delivered and is on its way to this one: else it would be delivered again.
 
         Over one connection to one server it has always arrived by now; else one way may be longer than the other.
@@ -199,7 +203,7 @@ class Streams:
 
     def begin(self, channel: Channel) -> None:
         """Follow `channel` from what arrives next."""
-        self._streams[channel] = Stream(kept=self._namespaces.of(channel).retention is not None)
+        self._streams[channel] = ChannelStream(kept=self._namespaces.of(channel).retention is not None)
 
     async def ready(self, channel: Channel) -> None:
         """Learn where the channel stands. Raise `EngineError`."""
@@ -245,7 +249,7 @@ class Streams:
         if self._catch_up.begin(channel):
             self._stats.gaps += 1
 
-    def _deliver(self, channel: Channel, stream: Stream, offered: list[Offered]) -> None:
+    def _deliver(self, channel: Channel, stream: ChannelStream, offered: list[Offered]) -> None:
         for offset, payload in offered:
             self.fanout.send(channel, stream, payload, offset)
 

@@ -7,7 +7,7 @@ from ringway.errors import CommandError, EngineError, Unconfirmed
 from ringway.node.commands.errors import engine_failed, refuse
 from ringway.protocol.channel import check_channel
 from ringway.protocol.codec import EMPTY, encode
-from ringway.protocol.command import Publication, PublishRequest, Reply
+from ringway.protocol.command import PublishRequest, RawPublication, Reply
 from ringway.protocol.envelope import PUBLICATION
 from ringway.protocol.errorcode import BAD_REQUEST, INTERNAL, NOT_AVAILABLE, TOO_MANY_REQUESTS, command_error
 
@@ -34,7 +34,7 @@ async def publish(shared: "Shared", connection: "Connection", command_id: int, r
         if not connection.allowance.publish(shared.clock(), channel):
             limit = shared.config.new_channels_per_s
             raise command_error(TOO_MANY_REQUESTS, f"a client may publish to {limit:g} channels a second that are new")
-        body = encode(Publication(data=request.data, info=connection.info))
+        body = encode(RawPublication(data=request.data, info=connection.info))
         async with asyncio.timeout(shared.config.engine_deadline_s):
             payload = shared.origin.seal(PUBLICATION, body)
             if retention is None:

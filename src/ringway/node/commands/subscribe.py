@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ringway.core.replay_buffer import Entry
+from ringway.core.replay_buffer import ReplayEntry
 from ringway.errors import EngineError
 from ringway.node.commands.errors import engine_failed, refuse
 from ringway.protocol.channel import check_channel
@@ -121,7 +121,7 @@ async def _prepare_one(shared: "Shared", connection: "Connection", request: Subs
 
 async def _recover(
     shared: "Shared", connection: "Connection", channel: Channel, request: SubscribeRequest
-) -> list[Entry] | None:
+) -> list[ReplayEntry] | None:
     """Return what the client missed, or None; it pays for what was read in vain as for an answer."""
 
     def pay(size: int) -> None:
@@ -134,7 +134,7 @@ async def _subscribe_later(
     shared: "Shared", connection: "Connection", command_id: int, channel: Channel, request: SubscribeRequest
 ) -> bytes:
     streams = shared.streams
-    missed: list[Entry] | None = None
+    missed: list[ReplayEntry] | None = None
     obtained = joined = False
     try:
         async with asyncio.timeout(shared.config.engine_deadline_s):
@@ -162,7 +162,7 @@ def _join(
     command_id: int,
     channel: Channel,
     request: SubscribeRequest,
-    missed: list[Entry] | None,
+    missed: list[ReplayEntry] | None,
 ) -> bytes:
     space = shared.namespaces.of(channel)
     enter(shared, connection, channel, watching=request.join_leave and space.join_leave)

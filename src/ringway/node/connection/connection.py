@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, cast
 import structlog
 from picows import WSFrame, WSMsgType, WSTransport
 
-from ringway.core.handover import Donor
+from ringway.core.handover import DonorState
 from ringway.core.move_candidates import PINNED
 from ringway.errors import ProtocolError
 from ringway.framing import FramingProtocol, free_heads
@@ -34,7 +34,7 @@ from ringway.protocol.close import (
     SLOW,
     UNSUPPORTED_DATA,
 )
-from ringway.protocol.closing import Action, Event
+from ringway.protocol.closing import ClosingAction, ClosingEvent
 from ringway.protocol.command import ClientInfo
 from ringway.protocol.frame import CLOSE, TEXT, read_close
 from ringway.protocol.frame import PING as PING_OPCODE
@@ -116,7 +116,7 @@ class Connection(FlowingSocket):
     @property
     def is_closing(self) -> bool:
         """Whether its end has begun, by whomever."""
-        return self._state is State.OVER or self._closing is not closing.State.OPEN
+        return self._state is State.OVER or self._closing is not closing.ClosingState.OPEN
 
     @property
     def is_usable(self) -> bool:
@@ -154,7 +154,7 @@ class Connection(FlowingSocket):
             return
         self._shared.stats.frames_in += 1
         opcode = cast(int, frame.msg_type)  # an IntEnum, whatever its stub says
-        if self._state is State.OVER or self._closing is not closing.State.OPEN:
+        if self._state is State.OVER or self._closing is not closing.ClosingState.OPEN:
             self._late(opcode, frame)
             return
         try:
@@ -181,17 +181,17 @@ class Connection(FlowingSocket):
             return
         if self.handover is not None and not self.is_usable:
             self.handover.answered(code, reason)
-        self._take_end(Event.CLOSE, Goodbye(code))
+        self._take_end(ClosingEvent.CLOSE, Goodbye(code))
 
     def on_ws_breach(self, error: ProtocolError) -> None:
         """Close because the client broke the protocol, after what it sent before."""
         if self.handover is not None and not self.is_usable:
             self.handover.lost()
-        self._take_end(Event.BREACH, Goodbye(error.close_code, str(error), is_answer=False))
+        self._take_end(ClosingEvent.BREACH, Goodbye(error.close_code, str(error), is_answer=False))
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         """End: the socket is closed, and nothing may be sent to its descriptor, which can be another's from now on."""
-        self._step(Event.LOST)
+        self._step(ClosingEvent.LOST)
         self.stop_waiting(drop=True)
         self.end()
         self._shared.keepalive.forget(self)
@@ -316,7 +316,11 @@ class Connection(FlowingSocket):
     def _late(self, opcode: int, frame: WSFrame) -> None:
         """Keep what the client sends between the cut and its answer for the node that its session goes to."""
         handover = self.handover
-        if self._step(Event.FRAME) is Action.IGNORE or handover is None or handover.state is Donor.OVER:
+        if (
+            self._step(ClosingEvent.FRAME) is ClosingAction.IGNORE
+            or handover is None
+            or handover.state is DonorState.OVER
+        ):
             self._shared.intake.ignore(self, frame.payload_size)
             return
         try:
@@ -359,12 +363,12 @@ class Connection(FlowingSocket):
 
     # the end (see `protocol.closing`)
 
-    def _take_end(self, event: Event, goodbye: Goodbye) -> None:
+    def _take_end(self, event: ClosingEvent, goodbye: Goodbye) -> None:
         """The client's half is over, by a close frame or a breach: nothing that it sends counts any more."""
         action = self._step(event)
-        if action is Action.END_TCP:
+        if action is ClosingAction.END_TCP:
             self._end_stream()
-        elif action not in (Action.REPLY, Action.FAIL):
+        elif action not in (ClosingAction.REPLY, ClosingAction.FAIL):
             return
         elif not self.is_usable:
             self._send_close(goodbye.code, goodbye.reason)  # a message told it to go, and it closes first

@@ -8,7 +8,7 @@ from ringway.framing import EndListener
 from ringway.net.half_close import end_stream
 from ringway.protocol import closing
 from ringway.protocol.close import REASON_BYTES_MAX
-from ringway.protocol.closing import Action, Event
+from ringway.protocol.closing import ClosingAction, ClosingEvent
 from ringway.protocol.frame import CLOSE, NO_CODE
 
 
@@ -18,27 +18,27 @@ class EndingSocket(EndListener):
     __slots__ = ("_closing", "_transport")
 
     def __init__(self) -> None:
-        self._closing = closing.State.OPEN
+        self._closing = closing.ClosingState.OPEN
         self._transport: WSTransport | None = None
 
     def waiting_bytes(self) -> int:
         """How much was sent to this client and is not in the kernel's hands yet."""
         return 0 if self._transport is None else self._transport.underlying_transport.get_write_buffer_size()
 
-    def _step(self, event: Event) -> Action:
+    def _step(self, event: ClosingEvent) -> ClosingAction:
         action, self._closing = closing.step(self._closing, event)
         return action
 
     def _send_close(self, code: int, reason: str = "") -> None:
         """Send a close frame, unless one was sent; where the client's half is over, nothing more is to be said."""
         transport = self._transport
-        if transport is None or self._step(Event.CLOSE_HERE) is not Action.SEND_CLOSE:
+        if transport is None or self._step(ClosingEvent.CLOSE_HERE) is not ClosingAction.SEND_CLOSE:
             return
         if code == NO_CODE:
             transport.send(cast(WSMsgType, CLOSE), None)
         else:
             transport.send_close(cast(WSCloseCode, code), _reason(reason))
-        if self._closing is closing.State.CLOSED:
+        if self._closing is closing.ClosingState.CLOSED:
             self._end_stream()
 
     def _end_stream(self) -> None:

@@ -15,11 +15,20 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from ringway.core.handover import Deed, Donor, Seen, next_deed
+from ringway.core.handover import DonorAction, DonorEvent, DonorState, step_donor
 from ringway.core.session import VERSION, WATCHING, Held, Session, encode_session
 from ringway.errors import EngineError, ProtocolError
 from ringway.protocol.close import NORMAL, SERVICE_RESTART
-from ringway.protocol.handover import Abandon, Commit, Prepare, Refused, Request, decode_answer, encode, session_address
+from ringway.protocol.handover import (
+    Abandon,
+    Commit,
+    Prepare,
+    Request,
+    SessionRefused,
+    decode_answer,
+    encode,
+    session_address,
+)
 from ringway.protocol.move import BY_CLOSE, Move
 from ringway.types import Channel, Issuer
 
@@ -27,7 +36,7 @@ if TYPE_CHECKING:
     from ringway.member.feed import Peers
     from ringway.node.connection.connection import Connection
     from ringway.node.shared import Shared
-    from ringway.protocol.ticket import Mint
+    from ringway.protocol.ticket import TicketSigner
     from ringway.types import Incarnation, NodeName
 
 HANDOVERS_MAX = 256
@@ -54,43 +63,43 @@ class Handover:
         self.connection = connection
         self.target = target
         self.ticket = ticket
-        self.state = Donor.PREPARING
+        self.state = DonorState.PREPARING
         self.held: tuple[Held, ...] = ()
         self.ping_in_s = 0.0
         self.ends_in_s = inf
         self.replies: list[bytes] = []
         self.commands: list[bytes] = []
         self._size = 0
-        self._over: asyncio.Future[Deed] = asyncio.get_running_loop().create_future()
+        self._over: asyncio.Future[DonorAction] = asyncio.get_running_loop().create_future()
 
-    def see(self, seen: Seen) -> Deed:
+    def see(self, seen: DonorEvent) -> DonorAction:
         """Go on by the table; return what is to be done now."""
-        row = next_deed(self.state, seen)
+        row = step_donor(self.state, seen)
         if row is None:
-            return Deed.NOTHING
+            return DonorAction.NOTHING
         self.state, deed = row
-        if deed in (Deed.COMMIT, Deed.ABANDON) and not self._over.done():
+        if deed in (DonorAction.COMMIT, DonorAction.ABANDON) and not self._over.done():
             self._over.set_result(deed)
         return deed
 
-    async def outcome(self, within_s: float) -> Deed:
+    async def outcome(self, within_s: float) -> DonorAction:
         """Return whether to commit or to abandon, when that is known or `within_s` is over."""
         try:
             async with asyncio.timeout(within_s):
                 return await self._over
         except TimeoutError:
-            return self.see(Seen.LATE)
+            return self.see(DonorEvent.LATE)
 
     def closing(self) -> None:
         """The connection begins to close; where the cut has not been made, that ends the hand-over."""
-        if self.state is Donor.PREPARING:
-            self.see(Seen.LOST)
+        if self.state is DonorState.PREPARING:
+            self.see(DonorEvent.LOST)
 
     def answered(self, code: int, reason: str) -> None:
         """The client has sent a close frame: an answer repeats our code, or its own mark; any other is a goodbye."""
         follows = self.connection.follows
         is_answer = code == SERVICE_RESTART if follows == BY_CLOSE else (code, reason) == (NORMAL, follows)
-        self.see(Seen.ANSWERED if is_answer else Seen.LOST)
+        self.see(DonorEvent.ANSWERED if is_answer else DonorEvent.LOST)
 
     def settled(self, left: list[bytes] | None) -> None:
         """No command is under way. `left` are the frames whose commands nobody has begun, before all that are kept.
@@ -98,14 +107,14 @@ class Handover:
         None where a command failed in a way that had to end the connection.
         """
         if left is None:
-            self.see(Seen.LATE)
+            self.see(DonorEvent.LATE)
             return
         self.commands[:0] = filter(None, left)
-        self.see(Seen.SETTLED)
+        self.see(DonorEvent.SETTLED)
 
     def lost(self) -> None:
         """The client's socket is closed."""
-        self.see(Seen.LOST)
+        self.see(DonorEvent.LOST)
 
     def keep(self, frame: bytes) -> bool:
         """Keep a frame that came after the cut; False where it is too much."""
@@ -122,11 +131,16 @@ class Handovers:
     """Sends connections away, and owns the hand-overs under way. `wall` is Unix time, for tickets."""
 
     def __init__(
-        self, shared: "Shared", peers: "Peers", mint: "Mint", incarnation: "Incarnation", wall: Callable[[], float]
+        self,
+        shared: "Shared",
+        peers: "Peers",
+        signer: "TicketSigner",
+        incarnation: "Incarnation",
+        wall: Callable[[], float],
     ) -> None:
         self._shared = shared
         self._peers = peers
-        self._mint = mint
+        self._signer = signer
         self._issuer = Issuer(incarnation)
         self._wall = wall
         self._under_way: set[asyncio.Task[None]] = set()
@@ -160,7 +174,7 @@ class Handovers:
         self._room.release()
 
     def _ticket(self, target: "NodeName") -> str:
-        return self._mint.issue(target, self._issuer, self._shared.rng.randbytes(8), self._wall())
+        return self._signer.issue(target, self._issuer, self._shared.rng.randbytes(8), self._wall())
 
     def _count(self, target: "NodeName") -> None:
         """Count a connection that is sent to `target`, and hold a place for it there."""
@@ -173,14 +187,14 @@ class Handovers:
         prepare = Prepare(handover.ticket, connection.client, "", tuple(connection.channels))
         try:
             why = await self._ask(handover, prepare)
-            deed = handover.see(Seen.REFUSED if why else Seen.PREPARED)
-            if deed is Deed.CUT:
+            deed = handover.see(DonorEvent.REFUSED if why else DonorEvent.PREPARED)
+            if deed is DonorAction.CUT:
                 self._cut(handover)
                 deed = await handover.outcome(config.close_deadline_s + config.engine_deadline_s + 1.0)
-            if deed is Deed.COMMIT:
+            if deed is DonorAction.COMMIT:
                 why = await self._ask(handover, Commit(handover.ticket, encode_session(self._session(handover))))
-                handover.see(Seen.TOLD)
-            elif deed is not Deed.KEEP:
+                handover.see(DonorEvent.TOLD)
+            elif deed is not DonorAction.KEEP:
                 why = why or "the client was lost, or a command did not end in time"
                 self._tell_gone(handover)
                 await self._ask(handover, Abandon(handover.ticket))
@@ -205,7 +219,7 @@ class Handovers:
             answer = decode_answer(await bus.call(session_address(handover.target), encode(request), timeout_s=ASK_S))
         except (EngineError, ProtocolError) as error:
             return str(error)
-        return answer.why if isinstance(answer, Refused) else ""
+        return answer.why if isinstance(answer, SessionRefused) else ""
 
     def _cut(self, handover: Handover) -> None:
         """Stop serving, in one turn of the loop: what was gathered leaves first, then nothing does."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from ringway.core.handover import Heard, Step, Target, next_step
+from ringway.core.handover import TargetAction, TargetEvent, TargetState, step_target
 from ringway.core.session import WATCHING, Held, Session, decode_session
 from ringway.core.stream import Cut
 from ringway.errors import EngineError, ProtocolError, TicketError
@@ -28,8 +28,8 @@ from ringway.protocol.handover import (
     Answer,
     Commit,
     Prepare,
-    Refused,
-    Taken,
+    SessionRefused,
+    SessionTaken,
     decode_request,
     encode,
     session_address,
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from ringway.node.connection.connection import Connection
     from ringway.node.shared import Shared
     from ringway.ports import Serving
-    from ringway.protocol.ticket import Mint
+    from ringway.protocol.ticket import TicketSigner
 
 PREPARE_S = 1.5
 """How long subscribing ahead may take: less than the donor waits for the answer."""
@@ -71,7 +71,7 @@ class Arrival:
     def __init__(self, prepare: Prepare, ends_at: float) -> None:
         self.prepare = prepare
         self.ends_at = ends_at
-        self.state = Target.PREPARED
+        self.state = TargetState.PREPARED
         self.holds: dict[Channel, Hold] = {}  # what comes to its channels is kept, until the client has joined them
         self.session: Session | None = None
         self.connection: Connection | None = None
@@ -92,9 +92,9 @@ class Arrival:
         for hold in self.holds.values():
             hold.release()
 
-    def hear(self, heard: Heard) -> Step | None:
+    def hear(self, heard: TargetEvent) -> TargetAction | None:
         """Go on by the table; return what is to be done, None where `heard` is to be refused."""
-        row = next_step(self.state, heard)
+        row = step_target(self.state, heard)
         if row is None:
             return None
         self.state, step = row
@@ -106,8 +106,8 @@ class Arrivals:
 
     shared: "Shared"  # set once by the server: the two know each other
 
-    def __init__(self, mint: "Mint", wall: Callable[[], float]) -> None:
-        self._mint = mint
+    def __init__(self, signer: "TicketSigner", wall: Callable[[], float]) -> None:
+        self._signer = signer
         self._wall = wall
         self._expected: dict[bytes, Arrival] = {}  # by the nonce of its ticket, in the order of their coming
         self._tasks: set[asyncio.Task[None]] = set()
@@ -125,7 +125,7 @@ class Arrivals:
         if self._serving is not None:
             await self._serving.close()
         for nonce in list(self._expected):
-            self._hear(nonce, Heard.EXPIRED)
+            self._hear(nonce, TargetEvent.EXPIRED)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -135,22 +135,22 @@ class Arrivals:
         try:
             request = decode_request(raw)
         except ProtocolError as error:
-            return encode(Refused(str(error)))
+            return encode(SessionRefused(str(error)))
         try:
-            _, nonce = self._mint.check(request.ticket, self.shared.name, self._wall())
+            _, nonce = self._signer.check(request.ticket, self.shared.name, self._wall())
         except TicketError as error:
-            return encode(Refused(str(error)))
+            return encode(SessionRefused(str(error)))
         if isinstance(request, Prepare):
             return encode(await self._prepare(nonce, request))
         if isinstance(request, Commit):
             return encode(self._commit(nonce, request))
-        self._hear(nonce, Heard.ABANDONED)
-        return encode(Taken())
+        self._hear(nonce, TargetEvent.ABANDONED)
+        return encode(SessionTaken())
 
     def expects(self, nonce: bytes) -> bool:
         """Whether the bearer of this ticket is expected, and has not come yet."""
         arrival = self._expected.get(nonce)
-        return arrival is not None and next_step(arrival.state, Heard.CLIENT) is not None
+        return arrival is not None and step_target(arrival.state, TargetEvent.CLIENT) is not None
 
     def came(self, nonce: bytes, connection: "Connection") -> None:
         """The client is here; it is served, or closed, when that can be told."""
@@ -160,17 +160,17 @@ class Arrivals:
             return
         arrival.connection = connection
         arrival.ends_at = self.shared.clock() + COMMIT_S
-        if self._hear(nonce, Heard.CLIENT) is None:
+        if self._hear(nonce, TargetEvent.CLIENT) is None:
             connection.close(SERVICE_RESTART)
 
     def lost(self, nonce: bytes) -> None:
         """The client that was here is gone."""
-        self._hear(nonce, Heard.LOST)
+        self._hear(nonce, TargetEvent.LOST)
 
     def tick(self, now: float) -> None:
         """Let time pass; call it several times a second."""
         for nonce in [nonce for nonce, arrival in self._expected.items() if arrival.ends_at <= now]:
-            self._hear(nonce, Heard.EXPIRED)
+            self._hear(nonce, TargetEvent.EXPIRED)
 
     def guests(self, channel: Channel) -> list[ClientInfo]:
         """Whose sessions are on their way and subscribed to `channel` (`presence.Guests`)."""
@@ -179,24 +179,24 @@ class Arrivals:
     async def _prepare(self, nonce: bytes, prepare: Prepare) -> Answer:
         shared = self.shared
         if nonce in self._expected:
-            return Refused("the session is expected here already; a hand-over has a ticket of its own")
+            return SessionRefused("the session is expected here already; a hand-over has a ticket of its own")
         if shared.state is NodeState.DRAINING:
-            return Refused(f"the node {shared.name} is draining; choose another")
+            return SessionRefused(f"the node {shared.name} is draining; choose another")
         if len(self._expected) >= ARRIVALS_MAX:
-            return Refused(f"{ARRIVALS_MAX} sessions are on their way already; wait")
+            return SessionRefused(f"{ARRIVALS_MAX} sessions are on their way already; wait")
         if len(shared.roster) + len(self._expected) >= shared.connections_max:
-            return Refused(f"the node holds {shared.connections_max} connections, its maximum; choose another")
+            return SessionRefused(f"the node holds {shared.connections_max} connections, its maximum; choose another")
         arrival = self._expected[nonce] = Arrival(prepare, shared.clock() + CLIENT_S)
         try:
             async with asyncio.timeout(PREPARE_S):
                 await asyncio.gather(*(self._hold(arrival, channel) for channel in map(Channel, prepare.channels)))
         except (EngineError, TimeoutError) as error:
-            self._hear(nonce, Heard.ABANDONED)
-            return Refused(f"not all of the {len(prepare.channels)} channels were subscribed to: {error}")
-        if arrival.state is Target.OVER:
+            self._hear(nonce, TargetEvent.ABANDONED)
+            return SessionRefused(f"not all of the {len(prepare.channels)} channels were subscribed to: {error}")
+        if arrival.state is TargetState.OVER:
             arrival.release()  # also what came after it was given up
-            return Refused("the session was given up meanwhile")
-        return Taken()
+            return SessionRefused("the session was given up meanwhile")
+        return SessionTaken()
 
     async def _hold(self, arrival: Arrival, channel: Channel) -> None:
         await self.shared.streams.obtain(channel)
@@ -205,31 +205,31 @@ class Arrivals:
     def _commit(self, nonce: bytes, commit: Commit) -> Answer:
         arrival = self._expected.get(nonce)
         if arrival is None:
-            return Refused("no such session is expected; it came too late, or twice")
+            return SessionRefused("no such session is expected; it came too late, or twice")
         try:
             arrival.session = decode_session(commit.session)
         except ProtocolError as error:
-            self._hear(nonce, Heard.ABANDONED)
-            return Refused(str(error))
-        if self._hear(nonce, Heard.COMMIT) is None:
-            return Refused("the session was committed before")
-        return Taken()
+            self._hear(nonce, TargetEvent.ABANDONED)
+            return SessionRefused(str(error))
+        if self._hear(nonce, TargetEvent.COMMIT) is None:
+            return SessionRefused("the session was committed before")
+        return SessionTaken()
 
-    def _hear(self, nonce: bytes, heard: Heard) -> Step | None:
+    def _hear(self, nonce: bytes, heard: TargetEvent) -> TargetAction | None:
         arrival = self._expected.get(nonce)
         step = arrival.hear(heard) if arrival is not None else None
         if arrival is None or step is None:
             return None
-        if step is Step.SERVE:
+        if step is TargetAction.SERVE:
             task = asyncio.get_running_loop().create_task(self._serve(nonce, arrival))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        elif step is not Step.NOTHING:
+        elif step is not TargetAction.NOTHING:
             del self._expected[nonce]
             arrival.release()
-            if arrival.session is not None or heard is Heard.EXPIRED or heard is Heard.LOST:
+            if arrival.session is not None or heard is TargetEvent.EXPIRED or heard is TargetEvent.LOST:
                 self._tell_gone(arrival)  # an abandoned one's donor has told it
-            if step is Step.REFUSE and arrival.connection is not None:
+            if step is TargetAction.REFUSE and arrival.connection is not None:
                 arrival.connection.close(SERVICE_RESTART)
         return step
 

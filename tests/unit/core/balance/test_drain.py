@@ -6,8 +6,8 @@ import pytest
 
 from ringway.core.balance.config import BalanceConfig
 from ringway.core.balance.drain import DONE_AT, START_S, Deadlines, judge_drain
-from ringway.core.balance.pace import Limits
-from ringway.core.balance.share import Standing
+from ringway.core.balance.pace import MoveLimits
+from ringway.core.balance.share import NodeSnapshot
 from ringway.core.load import LoadView
 from ringway.protocol.order import DrainAnswer
 from ringway.types import NodeName
@@ -17,66 +17,66 @@ CONFIG = BalanceConfig()
 N0, N1 = name(0), name(1)
 
 
-def nodes(*loads: int, room: float = math.inf) -> list[Standing]:
-    return [Standing(name(index), 1.0, load, load, active=True, room=room) for index, load in enumerate(loads)]
+def nodes(*loads: int, room: float = math.inf) -> list[NodeSnapshot]:
+    return [NodeSnapshot(name(index), 1.0, load, load, active=True, room=room) for index, load in enumerate(loads)]
 
 
-def judge(within_s: float, limits: Limits, standings: list[Standing] | None = None) -> DrainAnswer:
+def judge(within_s: float, limits: MoveLimits, standings: list[NodeSnapshot] | None = None) -> DrainAnswer:
     return judge_drain(N0, within_s, standings or nodes(900, 900, 900), limits, CONFIG)
 
 
 def test_what_can_be_met_is_paced_evenly() -> None:
-    judged = judge(60.0, Limits(total=50.0))
+    judged = judge(60.0, MoveLimits(total=50.0))
     assert judged == DrainAnswer(
         why="", connections=900, moves_per_s=pytest.approx(900 / 54), needs_s=pytest.approx(54.0)
     )
 
 
 def test_what_cannot_is_refused_with_the_time_and_the_rate_that_would_do() -> None:
-    judged = judge(20.0, Limits(total=50.0))
+    judged = judge(20.0, MoveLimits(total=50.0))
     assert judged.needs_s == pytest.approx(START_S + 900 / 50 / DONE_AT)
     assert judged.why == (
         "900 connections cannot leave n0 within 20 s: 50 moves a second are safe, which needs 22 s; allow that, or "
         "raise the limits to 56 a second"
     )
-    assert judge(22.0, Limits(total=50.0)).why == ""
-    assert judge(20.0, Limits(total=56.0)).why == ""
+    assert judge(22.0, MoveLimits(total=50.0)).why == ""
+    assert judge(20.0, MoveLimits(total=56.0)).why == ""
 
 
 def test_the_slowest_target_sets_the_pace() -> None:
     """Each of two gets half: with 10 a second for one of them, 20 are safe."""
-    assert judge(0.0, Limits(total=50.0, targets={N1: 10.0})).moves_per_s == pytest.approx(20.0)
-    assert judge(0.0, Limits(total=50.0, donor=15.0)).moves_per_s == 15.0
+    assert judge(0.0, MoveLimits(total=50.0, targets={N1: 10.0})).moves_per_s == pytest.approx(20.0)
+    assert judge(0.0, MoveLimits(total=50.0, donor=15.0)).moves_per_s == 15.0
 
 
 def test_a_few_are_not_spread_over_minutes() -> None:
-    judged = judge(60.0, Limits(total=50.0), nodes(50, 900))
+    judged = judge(60.0, MoveLimits(total=50.0), nodes(50, 900))
     assert (judged.moves_per_s, judged.needs_s) == (CONFIG.moves_per_s_min, 10.0)
     deadlines = Deadlines()
     deadlines.look(view_of_drain(60.0, now=0.0, connections=50).nodes.values(), 0.0)
-    assert deadlines.rates([Standing(N0, 1.0, 50, 50, active=False)], 0.0, 1.0, 5.0) == {N0: 5.0}
+    assert deadlines.rates([NodeSnapshot(N0, 1.0, 50, 50, active=False)], 0.0, 1.0, 5.0) == {N0: 5.0}
 
 
 def test_other_drains_take_their_part_of_the_rate() -> None:
-    assert judge(0.0, Limits(total=50.0, due={N1: 20.0, N0: 40.0})).moves_per_s == 30.0
+    assert judge(0.0, MoveLimits(total=50.0, due={N1: 20.0, N0: 40.0})).moves_per_s == 30.0
 
 
 def test_without_a_deadline_nothing_is_too_slow() -> None:
-    assert judge(0.0, Limits(total=1.0)).why == ""
+    assert judge(0.0, MoveLimits(total=1.0)).why == ""
 
 
 def test_no_room_no_drain() -> None:
-    assert "no room for the 900 connections of n0" in judge(0.0, Limits(50.0), nodes(900)).why
-    assert "no room for the 900 connections of n0" in judge(0.0, Limits(50.0), nodes(900, 100, room=0)).why
-    assert "room for 500 of the 900 connections of n0" in judge(0.0, Limits(50.0), nodes(900, 0, room=500)).why
+    assert "no room for the 900 connections of n0" in judge(0.0, MoveLimits(50.0), nodes(900)).why
+    assert "no room for the 900 connections of n0" in judge(0.0, MoveLimits(50.0), nodes(900, 100, room=0)).why
+    assert "room for 500 of the 900 connections of n0" in judge(0.0, MoveLimits(50.0), nodes(900, 0, room=500)).why
 
 
 def test_targets_that_are_flooded_take_none() -> None:
-    assert "busy with clients that come by themselves" in judge(60.0, Limits(50.0, targets={N1: 0.0})).why
+    assert "busy with clients that come by themselves" in judge(60.0, MoveLimits(50.0, targets={N1: 0.0})).why
 
 
 def test_an_empty_node_drains_in_no_time() -> None:
-    assert judge(0.5, Limits(total=1.0), nodes(0, 900)) == DrainAnswer(
+    assert judge(0.5, MoveLimits(total=1.0), nodes(0, 900)) == DrainAnswer(
         why="", connections=0, moves_per_s=0.0, needs_s=0.0
     )
 
@@ -89,7 +89,7 @@ def view_of_drain(left_s: float, *, now: float, seq: int = 1, connections: int =
 
 def rate(deadlines: Deadlines, view: LoadView, now: float, movable: int) -> float | None:
     deadlines.look(view.nodes.values(), now)
-    standing = Standing(N0, 1.0, movable, movable, active=False)
+    standing = NodeSnapshot(N0, 1.0, movable, movable, active=False)
     return deadlines.rates([standing], now, 1.0).get(N0)
 
 

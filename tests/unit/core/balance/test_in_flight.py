@@ -2,7 +2,7 @@
 
 import math
 
-from ringway.core.balance.in_flight import Flight
+from ringway.core.balance.in_flight import InFlightMoves
 from ringway.core.load import LoadView
 from ringway.types import NodeName
 from sample import GATEWAY, node_report
@@ -20,12 +20,12 @@ def view(seq: int = 1, *, moved: int = 0, held: int = 0, left: int = 100, there:
     return view
 
 
-def loads(flight: Flight, view: LoadView, now: float) -> dict[str, int]:
+def loads(flight: InFlightMoves, view: LoadView, now: float) -> dict[str, int]:
     return {standing.name: standing.load for standing in flight.standings(view.nodes.values(), now)}
 
 
 def test_what_was_ordered_counts_as_arrived() -> None:
-    flight = Flight()
+    flight = InFlightMoves()
     flight.ordered(N1, N2, 30, now=0.0)
     standings = {standing.name: standing for standing in flight.standings(view().nodes.values(), 0.0)}
     assert (standings[N1].load, standings[N1].movable) == (70, 70)
@@ -33,7 +33,7 @@ def test_what_was_ordered_counts_as_arrived() -> None:
 
 
 def test_every_stage_of_a_move_is_counted_once() -> None:
-    flight = Flight()
+    flight = InFlightMoves()
     assert loads(flight, view(), 0.0) == {"n1": 100, "n2": 0}
     flight.ordered(N1, N2, 30, now=0.0)
     stages = [
@@ -46,21 +46,21 @@ def test_every_stage_of_a_move_is_counted_once() -> None:
 
 
 def test_moves_before_this_leadership_are_not_taken_for_its_own() -> None:
-    flight = Flight()
+    flight = InFlightMoves()
     loads(flight, view(moved=500), 0.0)
     flight.ordered(N1, N2, 30, now=0.0)
     assert loads(flight, view(moved=500), 0.1) == {"n1": 70, "n2": 30}
 
 
 def test_an_order_that_is_not_carried_out_is_forgotten() -> None:
-    flight = Flight(ttl_s=5.0)
+    flight = InFlightMoves(ttl_s=5.0)
     flight.ordered(N1, N2, 30, now=0.0)
     assert loads(flight, view(), 4.9) == {"n1": 70, "n2": 30}
     assert loads(flight, view(), 5.0) == {"n1": 100, "n2": 0}
 
 
 def test_nothing_falls_below_zero() -> None:
-    flight = Flight()
+    flight = InFlightMoves()
     flight.ordered(N1, N2, 30, now=0.0)
     standings = flight.standings(view(left=10).nodes.values(), 0.0)
     assert [(standing.load, standing.movable) for standing in standings] == [(0, 0), (30, 0)]
@@ -69,13 +69,13 @@ def test_nothing_falls_below_zero() -> None:
 def test_draining_nodes_are_not_active() -> None:
     nodes = view()
     nodes.reported(node_report("n1", 9, connections=100, draining=True), 0.0)
-    assert [standing.active for standing in Flight().standings(nodes.nodes.values(), 0.0)] == [False, True]
+    assert [standing.active for standing in InFlightMoves().standings(nodes.nodes.values(), 0.0)] == [False, True]
 
 
 def test_room_is_what_a_node_may_hold_less_what_comes() -> None:
     nodes = view()
     nodes.reported(node_report("n2", 2, connections=40, connections_max=100, zone="east"), 0.0)
-    flight = Flight()
+    flight = InFlightMoves()
     flight.ordered(N1, N2, 30, now=0.0)
     standings = {standing.name: standing for standing in flight.standings(nodes.nodes.values(), 0.0)}
     assert (standings[N2].room, standings[N2].zone) == (30, "east")
@@ -86,5 +86,5 @@ def test_room_is_what_a_node_may_hold_less_what_comes() -> None:
 def test_who_is_barred_has_no_room() -> None:
     nodes = view()
     nodes.set_gates({N2: "too hot"})
-    standings = {standing.name: standing for standing in Flight().standings(nodes.nodes.values(), 0.0)}
+    standings = {standing.name: standing for standing in InFlightMoves().standings(nodes.nodes.values(), 0.0)}
     assert standings[N2].room == 0

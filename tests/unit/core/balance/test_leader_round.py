@@ -1,7 +1,7 @@
 """One leadership: waiting, beginning, finishing. The shell around it is tested in tests/unit/balancer."""
 
 from ringway.core.balance.config import BalanceConfig
-from ringway.core.balance.leader_round import Term
+from ringway.core.balance.leader_round import LeaderRound
 from ringway.core.balance.plan import Quota
 from ringway.core.load import LoadView
 from ringway.types import NodeName
@@ -11,9 +11,9 @@ CONFIG = BalanceConfig(settle_s=2.0)
 N1, N2 = NodeName("n1"), NodeName("n2")
 
 
-def term_of(loads: dict[str, int]) -> tuple[LoadView, Term]:
+def term_of(loads: dict[str, int]) -> tuple[LoadView, LeaderRound]:
     view = view_of(dict.fromkeys(loads, 1.0), loads=loads)
-    return view, Term(CONFIG, view)
+    return view, LeaderRound(CONFIG, view)
 
 
 def test_a_term_begins_by_waiting_and_waits_again_after_each_change() -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from ringway.core.balance.arrival import Arrivals
 from ringway.core.balance.config import BalanceConfig
-from ringway.core.balance.pace import Limits, Pacer, moves_per_s, safe_targets
+from ringway.core.balance.pace import MoveLimits, Pacer, moves_per_s, safe_targets
 from ringway.core.balance.plan import Plan, Quota
 from ringway.core.load import LoadView
 from ringway.types import NodeName
@@ -17,10 +17,10 @@ CONFIG = BalanceConfig(moves_share_per_s=0.02)
 A, B, C = (NodeName(letter) for letter in "abc")
 
 
-def limits(connections: int, accept: dict[NodeName, float] | None = None, config: BalanceConfig = CONFIG) -> Limits:
+def limits(connections: int, accept: dict[NodeName, float] | None = None, config: BalanceConfig = CONFIG) -> MoveLimits:
     """What a cluster of so many connections allows, whose nodes say that they can take so many a second."""
     targets = {target: config.target_share * rate for target, rate in (accept or {}).items()}
-    return Limits(total=moves_per_s(connections, config), targets=targets)
+    return MoveLimits(total=moves_per_s(connections, config), targets=targets)
 
 
 def plan(*quotas: tuple[NodeName, NodeName, int]) -> Plan:
@@ -99,7 +99,7 @@ def test_an_empty_plan_orders_nothing_and_keeps_nothing_owed() -> None:
 
 
 def test_a_donor_gives_no_more_than_it_may() -> None:
-    bounds = Limits(total=100.0, donor=30.0)
+    bounds = MoveLimits(total=100.0, donor=30.0)
     ordered = Counter[NodeName]()
     pacer = Pacer()
     for _ in range(10):
@@ -110,23 +110,23 @@ def test_a_donor_gives_no_more_than_it_may() -> None:
 
 def test_a_deadline_is_paced_evenly_and_comes_first() -> None:
     """Of 50 moves a second, the donor that is due gets its 40; the others share the rest."""
-    bounds = Limits(total=50.0, due={A: 40.0})
+    bounds = MoveLimits(total=50.0, due={A: 40.0})
     assert set(Pacer().orders(plan((A, C, 1000), (B, C, 1000)), bounds, 1.0)) == {Quota(A, C, 40), Quota(B, C, 10)}
 
 
 def test_a_deadline_slows_a_drain_down_as_well() -> None:
-    assert Pacer().orders(plan((A, C, 1000)), Limits(total=50.0, due={A: 10.0}), 1.0) == [Quota(A, C, 10)]
+    assert Pacer().orders(plan((A, C, 1000)), MoveLimits(total=50.0, due={A: 10.0}), 1.0) == [Quota(A, C, 10)]
 
 
 def test_a_deadline_does_not_leave_the_safe_rate_unless_forced() -> None:
-    bounds = Limits(total=50.0, donor=45.0, targets={C: 30.0}, due={A: 80.0})
+    bounds = MoveLimits(total=50.0, donor=45.0, targets={C: 30.0}, due={A: 80.0})
     assert Pacer().orders(plan((A, C, 1000)), bounds, 1.0) == [Quota(A, C, 30)]
     forced = replace(bounds, forced=frozenset({A}))
     assert Pacer().orders(plan((A, C, 1000), (B, C, 1000)), forced, 1.0) == [Quota(A, C, 80)]
 
 
 def test_two_deadlines_share_what_is_safe() -> None:
-    bounds = Limits(total=50.0, due={A: 60.0, B: 40.0})
+    bounds = MoveLimits(total=50.0, due={A: 60.0, B: 40.0})
     assert set(Pacer().orders(plan((A, C, 1000), (B, C, 1000)), bounds, 1.0)) == {Quota(A, C, 30), Quota(B, C, 20)}
 
 
@@ -147,4 +147,4 @@ def test_a_flooded_target_gets_no_moves() -> None:
         view.reported(node_report("c", seq, accept_per_s=100.0, accepted=80 * seq), float(seq))
         arrivals.look(view.nodes.values())
     targets = safe_targets(view.nodes.values(), arrivals, CONFIG)
-    assert Pacer().orders(plan((A, C, 1000)), Limits(total=50.0, targets=targets), 1.0) == []
+    assert Pacer().orders(plan((A, C, 1000)), MoveLimits(total=50.0, targets=targets), 1.0) == []

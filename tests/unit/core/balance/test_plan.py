@@ -6,7 +6,7 @@ import pytest
 
 from ringway.core.balance.config import BalanceConfig
 from ringway.core.balance.match import match
-from ringway.core.balance.plan import Plan, Quota, Standing, fair_shares, plan_by_key, plan_by_load
+from ringway.core.balance.plan import NodeSnapshot, Plan, Quota, fair_shares, plan_by_key, plan_by_load
 from ringway.types import NodeName
 
 CONFIG = BalanceConfig()
@@ -22,9 +22,9 @@ def standing(
     active: bool = True,
     room: float = math.inf,
     zone: str = "",
-) -> Standing:
+) -> NodeSnapshot:
     held = load if movable is None else movable
-    return Standing(NodeName(name), weight, load, held, active, room=room, zone=zone)
+    return NodeSnapshot(NodeName(name), weight, load, held, active, room=room, zone=zone)
 
 
 def quotas(plan: Plan) -> list[tuple[str, str, int]]:
@@ -111,12 +111,12 @@ def test_a_node_gives_away_only_what_it_holds() -> None:
 
 
 def test_who_was_moved_a_short_while_ago_is_not_planned_with() -> None:
-    third = Standing(name=NodeName("n3"), weight=1, load=1000, movable=1000, active=True, cooling=900)
+    third = NodeSnapshot(name=NodeName("n3"), weight=1, load=1000, movable=1000, active=True, cooling=900)
     standings = [standing("n1", 1000), standing("n2", 1000), third, standing("n4", 0)]
     assert quotas(plan_by_load(standings, CONFIG)) == [("n1", "n4", 250), ("n2", "n4", 250), ("n3", "n4", 100)]
     plan = plan_by_load([third, standing("n4", 0)], CONFIG)
     assert plan.moves == 100
-    frozen = Standing(name=NodeName("n3"), weight=1, load=1000, movable=1000, active=True, cooling=1000)
+    frozen = NodeSnapshot(name=NodeName("n3"), weight=1, load=1000, movable=1000, active=True, cooling=1000)
     plan = plan_by_load([frozen, standing("n4", 0)], CONFIG)
     assert not plan.quotas
     assert "moved a short while ago" in plan.reason

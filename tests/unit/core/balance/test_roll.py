@@ -6,11 +6,11 @@ from dataclasses import replace
 import pytest
 
 from ringway.core.balance.config import BalanceConfig
-from ringway.core.balance.leader_round import Term
+from ringway.core.balance.leader_round import LeaderRound
 from ringway.core.balance.plan import plan_by_load
 from ringway.core.balance.restart import foresee, moves_per_client
 from ringway.core.balance.roll import fill
-from ringway.core.balance.share import Standing
+from ringway.core.balance.share import NodeSnapshot
 from ringway.core.load import LoadView
 from ringway.types import NodeName
 from sample import GATEWAY, name, node_report
@@ -18,14 +18,14 @@ from sample import GATEWAY, name, node_report
 CONFIG = BalanceConfig()
 
 
-def cluster(*loads: int, drains: int = -1, avoided: tuple[int, ...] = (), room: float = math.inf) -> list[Standing]:
+def cluster(*loads: int, drains: int = -1, avoided: tuple[int, ...] = (), room: float = math.inf) -> list[NodeSnapshot]:
     return [
-        Standing(name(index), 1.0, load, load, active=index != drains, avoided=index in avoided, room=room)
+        NodeSnapshot(name(index), 1.0, load, load, active=index != drains, avoided=index in avoided, room=room)
         for index, load in enumerate(loads)
     ]
 
 
-def given(nodes: list[Standing], config: BalanceConfig = CONFIG) -> dict[NodeName, int]:
+def given(nodes: list[NodeSnapshot], config: BalanceConfig = CONFIG) -> dict[NodeName, int]:
     return {quota.target: quota.count for quota in plan_by_load(nodes, config).quotas}
 
 
@@ -70,12 +70,12 @@ def test_meanwhile_nobody_else_is_moved() -> None:
 
 
 def test_newcomers_fill_the_least_full_for_their_weight() -> None:
-    nodes = [Standing(name(index), float(index + 1), load, load, True) for index, load in enumerate((10, 0, 60))]
+    nodes = [NodeSnapshot(name(index), float(index + 1), load, load, True) for index, load in enumerate((10, 0, 60))]
     assert fill(nodes, 30) == {name(0): 3, name(1): 27}
     assert fill(nodes, 0) == {}
     assert sum(fill(nodes, 1).values()) == 1
     assert fill([], 5) == {}
-    assert fill([Standing(name(0), 0.0, 0, 0, True)], 5) == {}
+    assert fill([NodeSnapshot(name(0), 0.0, 0, 0, True)], 5) == {}
 
 
 def test_a_leader_reads_from_the_reports_who_is_next() -> None:
@@ -83,10 +83,10 @@ def test_a_leader_reads_from_the_reports_who_is_next() -> None:
     view.reported(node_report("n0", connections=100), 0.0)
     view.reported(node_report("n1", connections=300, draining=True, drain_avoid=(name(2),)), 0.0)
     view.reported(node_report("n2", connections=300), 0.0)
-    plan = Term(CONFIG, view).plan(0.0)
+    plan = LeaderRound(CONFIG, view).plan(0.0)
     assert {quota.target: quota.count for quota in plan.quotas} == {name(0): 300}
     view.reported(node_report("n1", 2, connections=300, draining=True), 1.0)
-    plan = Term(CONFIG, view).plan(1.0)
+    plan = LeaderRound(CONFIG, view).plan(1.0)
     assert {quota.target: quota.count for quota in plan.quotas} == {name(0): 250, name(2): 50}
 
 
@@ -96,7 +96,7 @@ def test_the_leader_judges_a_step_by_where_it_would_send_them() -> None:
         accept = 20.0 if node == "n0" else 1000.0
         load = 0 if node == "n0" else 300
         view.reported(node_report(node, connections=load, accept_per_s=accept), 0.0)
-    term = Term(CONFIG, view)
+    term = LeaderRound(CONFIG, view)
     aside = term.judge_drain(name(1), 0.0, 0.0, avoid=(name(2),))
     assert aside.moves_per_s == pytest.approx(10.0), "all go to n0, which takes ten a second"
     assert term.judge_drain(name(1), 0.0, 0.0, avoid=(name(0),)).moves_per_s > 10.0

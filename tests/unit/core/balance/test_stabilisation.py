@@ -1,12 +1,12 @@
 """How long the members have been the same."""
 
-from ringway.core.balance.stabilisation import Settle
+from ringway.core.balance.stabilisation import Stabilisation
 from sample import GATEWAY, node_report, view_of
 
 
 def test_it_counts_from_the_last_change_of_who_is_there_and_how() -> None:
     view = view_of({"n1": 1.0, "n2": 1.0})
-    settle = Settle()
+    settle = Stabilisation()
     settle.look(view.nodes.values(), 10.0)
     settle.look(view.nodes.values(), 15.0)
     assert (settle.waited_s(15.0), settle.changes) == (5.0, 1)
@@ -26,7 +26,7 @@ def test_it_counts_from_the_last_change_of_who_is_there_and_how() -> None:
 
 def test_load_and_trims_are_no_change() -> None:
     view = view_of({"n1": 1.0, "n2": 1.0})
-    settle = Settle()
+    settle = Stabilisation()
     settle.look(view.nodes.values(), 0.0)
     view.reported(node_report("n1", 2, connections=500), 5.0)
     view.set_trims({node.name: 0.8 for node in view.nodes.values()})

@@ -2,17 +2,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ringway.core.custom.gate import Gates
-from ringway.core.custom.score import Metric, Standing, Value
+from ringway.core.custom.score import ExternalMetric, NodeScore, Value
 from ringway.types import NodeName
 
-CPU = Metric(name="cpu", threshold=0.8, low=0.6, high=0.9)
-FREE = Metric(name="free", threshold=200, low=100, high=150, better="higher")
+CPU = ExternalMetric(name="cpu", threshold=0.8, low=0.6, high=0.9)
+FREE = ExternalMetric(name="free", threshold=200, low=100, high=150, better="higher")
 EQUAL = {NodeName(name): 1.0 for name in "abcd"}
 
 
-def standings(**values: dict[str, float]) -> dict[NodeName, Standing]:
+def standings(**values: dict[str, float]) -> dict[NodeName, NodeScore]:
     return {
-        NodeName(node): Standing({name: Value(value, 0, True) for name, value in by_metric.items()}, None, 0)
+        NodeName(node): NodeScore({name: Value(value, 0, True) for name, value in by_metric.items()}, None, 0)
         for node, by_metric in values.items()
     }
 
@@ -46,7 +46,7 @@ def test_every_metric_that_closed_a_gate_must_open_it():
 
 
 def test_a_metric_that_shall_not_gate_does_not():
-    assert cpus(Gates([Metric(name="cpu", gate=False)]), a=100) == {}
+    assert cpus(Gates([ExternalMetric(name="cpu", gate=False)]), a=100) == {}
 
 
 def test_a_metric_of_which_nobody_knows_anything_opens_its_gates():

@@ -1,13 +1,13 @@
 from ringway.core.custom.agent import parse_line
 from ringway.core.custom.load import CustomLoad
-from ringway.core.custom.score import Metric
+from ringway.core.custom.score import ExternalMetric
 from ringway.core.custom.trim import PERIOD_S
 from ringway.types import NodeName
 from sample import node_report, view_of
 
 A, B, C = (NodeName(name) for name in "abc")
-CPU = Metric(name="cpu", threshold=0.8, low=0.6, high=0.9, tau_s=0.0, expire_s=30)
-AGENT = Metric(name="agent", expire_s=30)
+CPU = ExternalMetric(name="cpu", threshold=0.8, low=0.6, high=0.9, tau_s=0.0, expire_s=30)
+AGENT = ExternalMetric(name="agent", expire_s=30)
 
 
 def even(**loads: int):

@@ -4,17 +4,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ringway.core.custom.score import UTILISATION_MAX, Board, Metric
+from ringway.core.custom.score import UTILISATION_MAX, Board, ExternalMetric
 from ringway.errors import ConfigError
 from ringway.types import NodeName
 
 A, B, C, D = (NodeName(name) for name in "abcd")
-CPU = Metric(name="cpu", threshold=0.8, tau_s=0.0, expire_s=30)
-FREE = Metric(name="free", threshold=200, better="higher", tau_s=0.0, expire_s=30)
+CPU = ExternalMetric(name="cpu", threshold=0.8, tau_s=0.0, expire_s=30)
+FREE = ExternalMetric(name="free", threshold=200, better="higher", tau_s=0.0, expire_s=30)
 ALL = {A: 10.0, B: 10.0, C: 10.0, D: 10.0}
 
 
-def board(*metrics: Metric, blend="bottleneck", **values) -> Board:
+def board(*metrics: ExternalMetric, blend="bottleneck", **values) -> Board:
     """A board where at 0 s nodes had `values`: a={"cpu": 0.4}."""
     made = Board(metrics, blend)
     for node, by_metric in values.items():
@@ -37,14 +37,14 @@ def test_utilisation_is_bounded_whatever_is_measured(value):
 def test_the_bottleneck_is_the_score_or_the_weighted_mean():
     values = {"a": {"cpu": 0.4, "free": 250}}
     assert board(CPU, FREE, **values).judge({A: 10}, 0)[A].score == pytest.approx(0.2)
-    half = Metric(name="free", threshold=200, better="higher", weight=0.25)
+    half = ExternalMetric(name="free", threshold=200, better="higher", weight=0.25)
     assert board(CPU, half, blend="sum", **values).judge({A: 10}, 0)[A].utilisation == pytest.approx(
         (0.5 + 0.25 * 0.8) / 1.25
     )
 
 
 def test_a_metric_without_weight_counts_for_no_score():
-    weightless = Metric(name="cpu", threshold=0.8, weight=0)
+    weightless = ExternalMetric(name="cpu", threshold=0.8, weight=0)
     standing = board(weightless, a={"cpu": 5.0}).judge({A: 10}, 0)[A]
     assert (standing.utilisation, standing.score) == (None, None)
     assert standing.values["cpu"].value == 5.0
@@ -83,7 +83,7 @@ def test_the_median_is_taken_of_nodes_that_are_there():
 
 
 def test_values_and_the_loads_beside_them_are_smoothed_alike():
-    made = Board([Metric(name="cpu", tau_s=10, expire_s=30)])
+    made = Board([ExternalMetric(name="cpu", tau_s=10, expire_s=30)])
     made.read(A, "cpu", 0.0, 0, 0)
     made.read(A, "cpu", 1.0, 100, 10)
     value = made.judge({A: 100}, 10)[A].values["cpu"]
@@ -96,7 +96,7 @@ def test_values_and_the_loads_beside_them_are_smoothed_alike():
 def test_watermarks_default_to_the_threshold_and_twenty_percent_on_its_good_side():
     assert CPU.watermarks == (pytest.approx(0.64), 0.8)
     assert FREE.watermarks == (200, 250)
-    assert Metric(name="cpu", threshold=0.8, low=0.6, high=0.9).watermarks == (0.6, 0.9)
+    assert ExternalMetric(name="cpu", threshold=0.8, low=0.6, high=0.9).watermarks == (0.6, 0.9)
 
 
 @pytest.mark.parametrize(
@@ -114,4 +114,4 @@ def test_watermarks_default_to_the_threshold_and_twenty_percent_on_its_good_side
 )
 def test_contradictions_are_told(fields, problem):
     with pytest.raises(ConfigError, match=problem.replace("(", r"\(")):
-        Metric(name="m", **fields)
+        ExternalMetric(name="m", **fields)

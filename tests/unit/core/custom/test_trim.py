@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ringway.core.custom.trim import PERIOD_S, STEP_MAX, STEP_MIN, TRIM_MAX, TRIM_MIN, Part, Trims
+from ringway.core.custom.trim import PERIOD_S, STEP_MAX, STEP_MIN, TRIM_MAX, TRIM_MIN, TrimInput, Trims
 from sample import rng
 
 
@@ -44,7 +44,7 @@ class Plant:
                 keep = exp(-1.0 / self.tau_s)
                 seen[index] = [value + keep * (seen[index][0] - value), load + keep * (seen[index][1] - load)]
             if second % PERIOD_S == 0:
-                self.trims.step({name: Part(*seen[index], 1.0) for index, name in enumerate(names)})
+                self.trims.step({name: TrimInput(*seen[index], 1.0) for index, name in enumerate(names)})
                 history.append(dict(self.trims.factors))
         self.loads = loads
         return history
@@ -107,7 +107,7 @@ def test_whatever_the_cluster_is_like_it_comes_to_rest(costs, basis, lag_s, dela
 
 
 def step(trims: Trims, **parts: tuple[float | None, float, float]) -> dict[str, float]:
-    trims.step({name: Part(*part) for name, part in parts.items()})
+    trims.step({name: TrimInput(*part) for name, part in parts.items()})
     return trims.factors
 
 

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from ringway.core.hashing.maglev import SIZE, Maglev
+from ringway.core.hashing.maglev import SIZE, MaglevTable
 from ringway.types import NodeName
 from sample import equal, name
 
@@ -19,7 +19,7 @@ CLUSTERS: list[dict[NodeName, float]] = [
 @pytest.mark.parametrize("weights", CLUSTERS)
 def test_places_are_filled_as_in_the_paper(weights: dict[NodeName, float]) -> None:
     """By turns, each node takes the first place in its order that is free: the plain loop, without any short cut."""
-    table = Maglev(weights, b"secret")
+    table = MaglevTable(weights, b"secret")
     offsets, skips = (numbers.tolist() for numbers in table._preferences())
     places = [-1] * SIZE
     for number in table._turns():
@@ -30,21 +30,21 @@ def test_places_are_filled_as_in_the_paper(weights: dict[NodeName, float]) -> No
 
 
 def test_turns_are_by_weight_and_spread() -> None:
-    table = Maglev({name(1): 1.0, name(2): 2.0, name(3): 1.0})
+    table = MaglevTable({name(1): 1.0, name(2): 2.0, name(3): 1.0})
     turns = table._turns()
     assert len(turns) == SIZE
     assert all(Counter(turns[begin : begin + 4]) == {0: 1, 1: 2, 2: 1} for begin in range(0, SIZE - 1, 4))
 
 
 def test_an_empty_table_owns_nothing() -> None:
-    table = Maglev({name(1): 0.0})
+    table = MaglevTable({name(1): 0.0})
     with pytest.raises(LookupError):
         table.owner(b"key")
     assert list(table.ranked(b"key")) == []
 
 
 def test_a_node_too_light_for_a_place_owns_nothing_and_is_still_an_alternate() -> None:
-    table = Maglev({name(1): 1_000_000.0, name(2): 0.001, name(3): 0.002})
+    table = MaglevTable({name(1): 1_000_000.0, name(2): 0.001, name(3): 0.002})
     keys = [b"%d" % number for number in range(300)]
     assert {table.owner(key) for key in keys} == {name(1)}
     assert all(sorted(table.ranked(key)) == ["n1", "n2", "n3"] for key in keys)
@@ -52,7 +52,7 @@ def test_a_node_too_light_for_a_place_owns_nothing_and_is_still_an_alternate() -
 
 def test_keys_of_one_owner_fall_to_all_the_others() -> None:
     """When it is full, its keys must not all go to one neighbour."""
-    table = Maglev({NodeName(node): weight for node, weight in equal(10).items()})
+    table = MaglevTable({NodeName(node): weight for node, weight in equal(10).items()})
     seconds: Counter[NodeName] = Counter()
     for number in range(5000):
         first, second, *_ = table.ranked(b"%d" % number)
@@ -64,5 +64,5 @@ def test_keys_of_one_owner_fall_to_all_the_others() -> None:
 
 def test_keys_go_where_they_went_before_this_version() -> None:
     """Members of two versions must agree while they are rolled out: these owners were written down."""
-    table = Maglev({NodeName("node-1"): 1.0, NodeName("node-2"): 2.0, NodeName("node-3"): 0.5}, b"secret")
+    table = MaglevTable({NodeName("node-1"): 1.0, NodeName("node-2"): 2.0, NodeName("node-3"): 0.5}, b"secret")
     assert "".join(table.owner(b"user-%d" % key)[-1] for key in range(32)) == "21111323221231232322232211221232"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ringway.core.hashing.rendezvous import DEPTH, DEPTH_MIN, ORDERS_MAX, SLOT_BITS, SLOTS, Rendezvous
+from ringway.core.hashing.rendezvous import DEPTH, DEPTH_MIN, ORDERS_MAX, SLOT_BITS, SLOTS, RendezvousTable
 from ringway.core.hashing.stream import Names, begin_hash, hash_key, named, seed_of, table_secret
 from ringway.types import NodeName
 from sample import equal, name
@@ -38,12 +38,12 @@ def direct(weights: dict[NodeName, float], key: bytes, secret: bytes = b"") -> l
     return sorted(present, key=lambda node: time_of(node, weights[node], slot, hashed))
 
 
-def slots_listing(table: Rendezvous) -> Counter[int]:
+def slots_listing(table: RendezvousTable) -> Counter[int]:
     """How many slots list how many nodes."""
     return Counter((table._listed & np.uint64(0xFFFF) != 0xFFFF).sum(axis=0).tolist())
 
 
-def names_at(table: Rendezvous, depth: int) -> Names:
+def names_at(table: RendezvousTable, depth: int) -> Names:
     """Whom each slot lists at `depth`."""
     return named(table._names, (table._listed[depth] & np.uint64(0xFFFF)).astype(np.intp))
 
@@ -51,7 +51,7 @@ def names_at(table: Rendezvous, depth: int) -> Names:
 @given(st.lists(clusters, min_size=1, max_size=8))
 @settings(max_examples=12)
 def test_whatever_came_before_it_says_what_a_direct_computation_says(steps: list[dict[NodeName, float]]) -> None:
-    table = Rendezvous({}, b"")
+    table = RendezvousTable({}, b"")
     for step in steps:
         table.update(step)
         assert dict(table.weights) == {node: weight for node, weight in step.items() if weight > 0}
@@ -62,19 +62,19 @@ def test_whatever_came_before_it_says_what_a_direct_computation_says(steps: list
 def test_after_many_changes_every_slot_lists_what_it_would_anew() -> None:
     """Nodes leave by twos, and others come: no slot lists too few, and none has missed anybody."""
     weights = {name(index): 1.0 + index % 3 for index in range(30)}
-    table = Rendezvous(weights, b"")
+    table = RendezvousTable(weights, b"")
     for index in range(0, 20, 2):
         del weights[name(index)], weights[name(index + 1)]
         weights[NodeName(f"late{index}")] = 2.0
         table.update(weights)
         assert min(slots_listing(table)) >= DEPTH_MIN
-    anew = Rendezvous(weights, b"")
+    anew = RendezvousTable(weights, b"")
     for depth in range(DEPTH_MIN):
         assert (names_at(table, depth) == names_at(anew, depth)).all()
 
 
 def test_a_node_that_leaves_and_returns_leaves_everything_as_it_was() -> None:
-    table = Rendezvous({name(index): 1.0 for index in range(20)}, b"")
+    table = RendezvousTable({name(index): 1.0 for index in range(20)}, b"")
     before = table._listed.copy()
     table.update({name(index): 1.0 for index in range(19)})
     table.update({name(index): 1.0 for index in range(20)})
@@ -82,14 +82,14 @@ def test_a_node_that_leaves_and_returns_leaves_everything_as_it_was() -> None:
 
 
 def test_few_nodes_are_all_listed() -> None:
-    table = Rendezvous({name(index): 1.0 for index in range(DEPTH)}, b"")
+    table = RendezvousTable({name(index): 1.0 for index in range(DEPTH)}, b"")
     assert slots_listing(table) == {DEPTH: SLOTS}
     table.update({name(0): 1.0})
     assert slots_listing(table) == {1: SLOTS}
 
 
 def test_an_empty_table_owns_nothing() -> None:
-    table = Rendezvous({name(1): 1.0, name(2): 0.0})
+    table = RendezvousTable({name(1): 1.0, name(2): 0.0})
     table.update({})
     with pytest.raises(LookupError):
         table.owner(b"key")
@@ -100,7 +100,7 @@ def test_an_empty_table_owns_nothing() -> None:
 
 def test_orders_of_busy_keys_are_remembered_up_to_a_bound() -> None:
     weights = {NodeName(node): weight for node, weight in equal(DEPTH + 2).items()}
-    table = Rendezvous(weights)
+    table = RendezvousTable(weights)
     for number in range(ORDERS_MAX + 10):
         assert len(list(table.ranked(b"%d" % number))) == len(weights)
         assert len(table._orders) <= ORDERS_MAX
@@ -113,7 +113,7 @@ def test_orders_of_busy_keys_are_remembered_up_to_a_bound() -> None:
 
 
 def test_names_may_come_and_go_for_ever() -> None:
-    table = Rendezvous({name(1): 1.0})
+    table = RendezvousTable({name(1): 1.0})
     for generation in range(15):
         table.update({name(1): 1.0, NodeName(f"g{generation}"): 0.5, NodeName(f"h{generation}"): 0.5})
     assert len(table._names) == 3
@@ -123,5 +123,5 @@ def test_names_may_come_and_go_for_ever() -> None:
 
 def test_keys_go_where_they_went_before_this_version() -> None:
     """Members of two versions must agree while they are rolled out: these owners were written down."""
-    table = Rendezvous({NodeName("node-1"): 1.0, NodeName("node-2"): 2.0, NodeName("node-3"): 0.5}, b"secret")
+    table = RendezvousTable({NodeName("node-1"): 1.0, NodeName("node-2"): 2.0, NodeName("node-3"): 0.5}, b"secret")
     assert "".join(table.owner(b"user-%d" % key)[-1] for key in range(32)) == "21132122132222211231111233122132"

@@ -2,11 +2,11 @@
 
 import pytest
 
-from ringway.core.load.slow_start import RATE_BURST_S, SHARE_BURST, AcceptCap
+from ringway.core.load.slow_start import RATE_BURST_S, SHARE_BURST, SlowStart
 
 
-def cap(weight_share: float, accept_per_s: float = 0.0, gateways: int = 1) -> AcceptCap:
-    made = AcceptCap()
+def cap(weight_share: float, accept_per_s: float = 0.0, gateways: int = 1) -> SlowStart:
+    made = SlowStart()
     made.limit(weight_share, accept_per_s, gateways)
     return made
 

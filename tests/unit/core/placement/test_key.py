@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ringway.core.placement.asked import Asked
-from ringway.core.placement.key import KEY_BYTES_MAX, Keys, parse_key
+from ringway.core.placement.key import KEY_BYTES_MAX, KeyReader, parse_key
+from ringway.core.placement.key_source import KeySource
 from ringway.core.steering import Steering
 from ringway.errors import ConfigError
 from ringway.protocol.directive import Directive
@@ -24,11 +24,11 @@ def subject(sub: Any) -> str:
     return token(json.dumps({"sub": sub, "exp": 1}).encode())
 
 
-def bearer(value: str) -> Asked:
-    return Asked(headers=[("authorization", f"Bearer {value}")])
+def bearer(value: str) -> KeySource:
+    return KeySource(headers=[("authorization", f"Bearer {value}")])
 
 
-REQUEST = Asked(
+REQUEST = KeySource(
     ip="10.1.2.3",
     port=40312,
     host="Chat.Example:8000",
@@ -79,11 +79,11 @@ def test_every_form(text: str, key: bytes | None) -> None:
     ],
 )
 def test_addresses(text: str, ip: str, key: bytes | None) -> None:
-    assert parse_key(text).read(Asked(ip=ip, port=9)) == key
+    assert parse_key(text).read(KeySource(ip=ip, port=9)) == key
 
 
 def test_a_port_that_is_not_known_is_no_part_of_a_key() -> None:
-    assert parse_key("ip:port").read(Asked(ip="10.0.0.1")) is None
+    assert parse_key("ip:port").read(KeySource(ip="10.0.0.1")) is None
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_a_port_that_is_not_known_is_no_part_of_a_key() -> None:
     [("[2001:DB8::1]:80", b"[2001:db8::1]"), ("[::1]", b"[::1]"), ("a.b", b"a.b"), ("A.b:", b"a.b"), ("", None)],
 )
 def test_hosts_without_their_port(host: str, key: bytes | None) -> None:
-    assert parse_key("host").read(Asked(host=host)) == key
+    assert parse_key("host").read(KeySource(host=host)) == key
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_hosts_without_their_port(host: str, key: bytes | None) -> None:
     ],
 )
 def test_queries(query: str, key: bytes | None) -> None:
-    assert parse_key("query.room").read(Asked(query=query)) == key
+    assert parse_key("query.room").read(KeySource(query=query)) == key
 
 
 @pytest.mark.parametrize(
@@ -127,17 +127,17 @@ def test_queries(query: str, key: bytes | None) -> None:
     ],
 )
 def test_cookies(lines: list[str], key: bytes | None) -> None:
-    assert parse_key("cookie.sid").read(Asked(headers=[("cookie", line) for line in lines])) == key
+    assert parse_key("cookie.sid").read(KeySource(headers=[("cookie", line) for line in lines])) == key
 
 
 @pytest.mark.parametrize(
     ("asked", "key"),
     [
         (bearer(subject("alice")), b"alice"),
-        (Asked(headers=[("authorization", f"bEARER   {subject('alice')}")]), b"alice"),
-        (Asked(query="a=b&token=" + subject("böb")), "böb".encode()),
-        (Asked(query="token=" + subject("q"), headers=[("authorization", f"Bearer {subject('h')}")]), b"h"),
-        (Asked(query="token=" + subject("q"), headers=[("authorization", "Basic YTpi")]), b"q"),
+        (KeySource(headers=[("authorization", f"bEARER   {subject('alice')}")]), b"alice"),
+        (KeySource(query="a=b&token=" + subject("böb")), "böb".encode()),
+        (KeySource(query="token=" + subject("q"), headers=[("authorization", f"Bearer {subject('h')}")]), b"h"),
+        (KeySource(query="token=" + subject("q"), headers=[("authorization", "Basic YTpi")]), b"q"),
         (bearer(subject("")), None),
         (bearer(subject(7)), None),
         (bearer(subject("\ud800")), None),
@@ -150,14 +150,14 @@ def test_cookies(lines: list[str], key: bytes | None) -> None:
         (bearer(""), None),
     ],
 )
-def test_users_by_their_tokens(asked: Asked, key: bytes | None) -> None:
+def test_users_by_their_tokens(asked: KeySource, key: bytes | None) -> None:
     assert parse_key("user").read(asked) == key
 
 
 def test_a_key_that_is_too_long_is_none() -> None:
     spec = parse_key("{path}{path}")
-    assert spec.read(Asked(path="p" * (KEY_BYTES_MAX // 2))) == b"p" * KEY_BYTES_MAX
-    assert spec.read(Asked(path="p" * (KEY_BYTES_MAX // 2 + 1))) is None
+    assert spec.read(KeySource(path="p" * (KEY_BYTES_MAX // 2))) == b"p" * KEY_BYTES_MAX
+    assert spec.read(KeySource(path="p" * (KEY_BYTES_MAX // 2 + 1))) is None
 
 
 @pytest.mark.parametrize(
@@ -219,8 +219,8 @@ HOSTILE = st.text() | st.text(alphabet='=;&%+.[]":/,{}- \udc80\xffaroomsid1', ma
     ),
 )
 def test_reading_any_request_gives_a_key_or_none(**request: Any) -> None:
-    asked = Asked(**request)
-    keys = Keys("{host}|{path}", b"s")
+    asked = KeySource(**request)
+    keys = KeyReader("{host}|{path}", b"s")
     for spec in SPECS:
         key = spec.read(asked)
         assert key is None or 0 < len(key) <= KEY_BYTES_MAX
@@ -237,32 +237,32 @@ def test_any_text_is_a_key_or_refused(text: str) -> None:
 
 
 def test_what_others_see_is_a_digest_that_all_gateways_of_a_secret_share() -> None:
-    first, second = (Keys("cookie.sid", b"secret").read(REQUEST) for _ in range(2))
+    first, second = (KeyReader("cookie.sid", b"secret").read(REQUEST) for _ in range(2))
     assert first == second
     assert first is not None
     assert len(bytes.fromhex(first.decode())) == 8
-    assert Keys("cookie.sid", b"other").read(REQUEST) != first
-    assert Keys("cookie.sid", b"secret").shown(b"s3cr3t") == first
-    assert Keys("cookie.none", b"secret").read(REQUEST) is None
+    assert KeyReader("cookie.sid", b"other").read(REQUEST) != first
+    assert KeyReader("cookie.sid", b"secret").shown(b"s3cr3t") == first
+    assert KeyReader("cookie.none", b"secret").read(REQUEST) is None
 
 
 def test_the_digest_is_the_one_of_the_protocol() -> None:
     """PROTOCOL.md P-3.3.1."""
     secret = blake2b(b"secret", digest_size=32).digest()
     digest = blake2b(b"s3cr3t", digest_size=8, key=secret, person=b"ringway key").hexdigest()
-    assert Keys("cookie.sid", b"secret").read(REQUEST) == digest.encode()
+    assert KeyReader("cookie.sid", b"secret").read(REQUEST) == digest.encode()
 
 
 def test_only_the_clients_own_key_is_shown_as_it_came() -> None:
-    assert Keys("query.key", b"secret").read(Asked(query="key=lobby")) == b"lobby"
-    assert Keys("{query.key}", b"secret").read(Asked(query="key=lobby")) not in (b"lobby", None)
+    assert KeyReader("query.key", b"secret").read(KeySource(query="key=lobby")) == b"lobby"
+    assert KeyReader("{query.key}", b"secret").read(KeySource(query="key=lobby")) not in (b"lobby", None)
 
 
 def test_keys_follow_the_policy_in_force() -> None:
     steering = Steering("two-choices", b"")
     assert steering.keys.plain
     steering.follow(Directive(version=1, policy="rendezvous:key=cookie.sid"))
-    assert steering.keys.read(REQUEST) == Keys("cookie.sid", b"").read(REQUEST)
+    assert steering.keys.read(REQUEST) == KeyReader("cookie.sid", b"").read(REQUEST)
     with pytest.raises(ConfigError, match=r"did you mean 'cookie\.sid'"):
         steering.follow(Directive(version=2, policy="rendezvous:key=cookies.sid"))
     assert not steering.keys.plain

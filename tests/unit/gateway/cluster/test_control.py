@@ -28,7 +28,7 @@ from ringway.protocol.control import (
     gateway_address,
 )
 from ringway.protocol.directive import Directive
-from ringway.protocol.order import Refused
+from ringway.protocol.order import NodeRefusal
 from ringway.protocol.report import Report, encode_report
 from ringway.types import Incarnation, Issuer, NodeName, Role
 from sample import gateway_report, node_report
@@ -116,7 +116,7 @@ async def test_what_it_does_not_understand_is_refused_in_words(hub, begin):
     host = await begin(Host(1))
     for raw in (b"", b"{", b'{"type":"dance"}', b'{"type":"set","directive":{"version":"new"}}', b"\xff"):
         answer = decode_gateway_answer(await hub.open().bus.call(GATEWAYS, raw, timeout_s=5))
-        assert isinstance(answer, Refused)
+        assert isinstance(answer, NodeRefusal)
         assert "gateway-1 does not understand the request" in answer.why
     assert host.version == 0
 

@@ -4,7 +4,7 @@ import random
 
 from structlog.testing import capture_logs
 
-from ringway.core.membership import Event, Joined, Left, Reported
+from ringway.core.membership import MemberJoined, MemberLeft, MemberReported, MembershipEvent
 from ringway.gateway.cluster.directory import Directory, _changed_much
 from ringway.protocol.report import Report, encode_report
 from ringway.types import Incarnation, Issuer, NodeName, Role
@@ -23,10 +23,10 @@ class Away:
     up = True
 
 
-def directory() -> tuple[Directory, list[Event], Clock]:
+def directory() -> tuple[Directory, list[MembershipEvent], Clock]:
     clock = Clock()
     made = Directory(Issuer("0badcafe"), clock)
-    events: list[Event] = []
+    events: list[MembershipEvent] = []
     made.listen(events.append)
     return made, events, clock
 
@@ -47,7 +47,7 @@ def test_a_node_joins_reports_and_leaves() -> None:
     hear(made, report(2, connections=6))
     assert made.view.nodes[NodeName("n1")].load == 6
     made._heard(NodeName("n1"), None)
-    assert [type(event) for event in events] == [Joined, Reported, Left]
+    assert [type(event) for event in events] == [MemberJoined, MemberReported, MemberLeft]
     assert not made.view.nodes
     assert not made.membership.members
 
@@ -80,7 +80,7 @@ def test_silence_is_a_leave_unless_the_engine_is_away() -> None:
     pass_time(2)
     assert len(events) == 1
     pass_time(1)
-    assert isinstance(events[-1], Left)
+    assert isinstance(events[-1], MemberLeft)
     assert events[-1].cause == "silent"
 
 
@@ -100,7 +100,7 @@ def test_two_members_with_one_name_are_told_of_once() -> None:
         hear(made, report(1, "00000002"))
         for seq in range(2, 6):
             hear(made, report(seq, "00000001"))
-    assert [type(event) for event in events] == [Joined, Left, Joined]
+    assert [type(event) for event in events] == [MemberJoined, MemberLeft, MemberJoined]
     assert made.membership.members[NodeName("n1")].incarnation == "00000002"
     assert sum(line["event"].startswith("two members use one name") for line in logs) == 1
 

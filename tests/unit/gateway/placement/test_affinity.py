@@ -6,7 +6,7 @@ from typing import Any, cast
 
 import pytest
 
-from ringway.core.placement.key import DEFAULT_KEY, Keys
+from ringway.core.placement.key import DEFAULT_KEY, KeyReader
 from ringway.core.steering import Steering
 from ringway.gateway.placement.affinity import Affinity
 from ringway.gateway.placement.query import Query
@@ -18,7 +18,7 @@ PROXY = "10.0.0.9"
 
 
 def affinity(text: str, *, secret: bytes = SECRET, trusted: tuple[str, ...] = ()) -> Affinity:
-    steering = cast(Steering, SimpleNamespace(keys=Keys(text, secret)))
+    steering = cast(Steering, SimpleNamespace(keys=KeyReader(text, secret)))
     return Affinity(steering, read_networks(trusted))
 
 
@@ -30,7 +30,7 @@ def found(who: Affinity, target: str = "/", peer: Any = ("192.0.2.7", 40000), **
 
 
 def shown(text: str, value: bytes) -> bytes:
-    return Keys(text, SECRET).shown(value)
+    return KeyReader(text, SECRET).shown(value)
 
 
 def test_the_clients_own_key_stays_what_it_is() -> None:

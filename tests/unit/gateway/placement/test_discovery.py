@@ -18,7 +18,7 @@ from ringway.gateway.stats import Stats
 from ringway.protocol.directive import Directive
 from ringway.protocol.head import RequestHead
 from ringway.protocol.report import Report
-from ringway.protocol.ticket import Mint
+from ringway.protocol.ticket import TicketSigner
 from ringway.types import Incarnation, Issuer, NodeName, NodeState, Role
 
 ME = Issuer("0badcafe")
@@ -42,10 +42,10 @@ class Desk:
         self.view = LoadView(ME)
         for report in reports:
             self.view.reported(report, 0.0)
-        self.mint = Mint(b"secret")
-        mint = self.mint if tickets else None
+        self.signer = TicketSigner(b"secret")
+        signer = self.signer if tickets else None
         self.steering = Steering(policy, b"")
-        placer = Placer(self.view, self.steering, mint, Stats(), lambda: 0.0, random.Random(1), lambda: NOW)
+        placer = Placer(self.view, self.steering, signer, Stats(), lambda: 0.0, random.Random(1), lambda: NOW)
         self.discovery = Discovery(placer, Affinity(self.steering, ()), origins)
 
     def ask(
@@ -74,7 +74,7 @@ def test_the_url_can_be_connected_to_as_it_is() -> None:
     url = urlsplit(body["url"])
     assert url.path == "/connection/websocket"
     assert parse_qs(url.query) == {"ticket": [body["ticket"]]}
-    issuer, _ = desk.mint.check(body["ticket"], NodeName(body["node"]), NOW)
+    issuer, _ = desk.signer.check(body["ticket"], NodeName(body["node"]), NOW)
     assert issuer == ME
     assert desk.view.nodes[NodeName(body["node"])].own == 1
     names = {body["node"], *(other["node"] for other in body["alternates"])}
@@ -170,7 +170,7 @@ def test_a_crowd_is_told_to_come_one_after_the_other() -> None:
     assert last["wait_ms"] == 4800
     assert last["expires_in"] == 15
     assert last["reconnect_window_ms"] == 12_000
-    desk.mint.check(last["ticket"], NodeName(last["node"]), NOW + 4.8 + 10.0 + 4.0)
+    desk.signer.check(last["ticket"], NodeName(last["node"]), NOW + 4.8 + 10.0 + 4.0)
     desk.view.tick(12.0)
     assert 0 < sum(load.own for load in desk.view.nodes.values()) < 101
     desk.view.tick(14.9)
@@ -193,7 +193,7 @@ def test_a_moved_client_waits_for_nobody() -> None:
     desk = Desk(node(1, accept_per_s=20.0), node(2, accept_per_s=20.0, reserved={NodeName("n1"): 1}))
     for _ in range(200):
         desk.ask()
-    ticket = desk.mint.issue(NodeName("n2"), Issuer("00000001"), b"8 bytes.", NOW)
+    ticket = desk.signer.issue(NodeName("n2"), Issuer("00000001"), b"8 bytes.", NOW)
     assert "wait_ms" not in desk.ask(f"node=n2&ticket={ticket}")[2]
 
 
@@ -208,7 +208,7 @@ def test_whoever_takes_the_place_of_a_move_needs_no_slot() -> None:
 
 def test_a_moved_client_keeps_its_ticket() -> None:
     desk = Desk(node(1), node(2))
-    ticket = desk.mint.issue(NodeName("n2"), Issuer("00000001"), b"8 bytes.", NOW)
+    ticket = desk.signer.issue(NodeName("n2"), Issuer("00000001"), b"8 bytes.", NOW)
     body = desk.ask(f"node=n2&ticket={ticket}&key=k")[2]
     assert (body["node"], body["ticket"], body["alternates"]) == ("n2", ticket, [])
     assert parse_qs(urlsplit(body["url"]).query) == {"key": ["k"], "ticket": [ticket]}
@@ -220,8 +220,8 @@ def test_a_moved_client_keeps_its_ticket() -> None:
 )
 def test_a_wrong_ticket_gets_a_normal_placement(wrong: str) -> None:
     desk = Desk(node(1), node(2))
-    ticket = desk.mint.issue(NodeName("n2"), Issuer("00000001"), b"8 bytes.", NOW)
-    forged = Mint(b"other").issue(NodeName("n2"), Issuer("00000001"), b"8 bytes.", NOW)
+    ticket = desk.signer.issue(NodeName("n2"), Issuer("00000001"), b"8 bytes.", NOW)
+    forged = TicketSigner(b"other").issue(NodeName("n2"), Issuer("00000001"), b"8 bytes.", NOW)
     body = desk.ask(wrong.format(t=ticket, f=forged))[2]
     assert body["ticket"] not in (ticket, forged)
     assert sum(load.own for load in desk.view.nodes.values()) == 1
@@ -231,7 +231,7 @@ def test_a_plain_client_takes_the_place_that_a_donor_holds() -> None:
     desk = Desk(node(1, reserved={NodeName("n3"): 1}), node(2), node(3))
     body = desk.ask()[2]
     assert body["node"] == "n3"
-    assert desk.mint.check(body["ticket"], NodeName("n3"), NOW)[0] == "00000001"
+    assert desk.signer.check(body["ticket"], NodeName("n3"), NOW)[0] == "00000001"
     assert desk.view.nodes[NodeName("n3")].own == 0
     assert "n3" not in [other["node"] for other in body["alternates"]]
     desk.ask()

@@ -2,8 +2,8 @@
 
 import pytest
 
+from ringway.core.admission_slots import BURST_S
 from ringway.core.load import LoadView
-from ringway.core.slot import BURST_S
 from ringway.errors import ConfigError, NoNode
 from ringway.gateway.config.gateway import GatewayConfig
 from ringway.gateway.placement.pace import LOOK_S, Pace

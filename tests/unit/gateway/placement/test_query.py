@@ -2,7 +2,7 @@
 
 import pytest
 
-from ringway.core.placement.asked import QUERY_FIELDS_MAX
+from ringway.core.placement.key_source import QUERY_FIELDS_MAX
 from ringway.gateway.placement.query import Query
 
 

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any, cast
 
-from ringway.core.stream import Offered, Stream
+from ringway.core.stream import ChannelStream, Offered
 from ringway.node.channels.catchup import CatchUp
 from ringway.node.channels.history import HistoryReader
 from ringway.node.channels.namespace import Namespaces
@@ -19,7 +19,7 @@ class Reader:
 
 
 async def test_a_gap_that_comes_when_the_last_one_has_just_been_filled_is_not_forgotten() -> None:
-    stream = Stream(kept=True)
+    stream = ChannelStream(kept=True)
     stream.begin("e", 1)
     streams = {A: stream}
     again: list[asyncio.Task[None] | None] = []
@@ -28,7 +28,7 @@ async def test_a_gap_that_comes_when_the_last_one_has_just_been_filled_is_not_fo
         stream.doubt()
         again.append(catch_up.start(A))
 
-    def deliver(channel: Channel, stream: Stream, offered: list[Offered]) -> None:
+    def deliver(channel: Channel, stream: ChannelStream, offered: list[Offered]) -> None:
         if not again:  # runs when the task is over, and before anybody is told so
             asyncio.get_running_loop().call_soon(gap)
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from ringway.core.hub import Hub
-from ringway.core.replay_buffer import Tail
-from ringway.core.stream import Stream
+from ringway.core.replay_buffer import ReplayBuffer
+from ringway.core.stream import ChannelStream
 from ringway.node.channels.fanout import Fanout
 from ringway.node.connection.outbox import HEADROOM, Outbox
 from ringway.node.stats import Stats
@@ -45,7 +45,7 @@ class Bench:
         self.hub: Any = Hub()
         self.watchers: Any = Hub()
         self.stats = Stats()
-        self.streams = {channel: Stream(kept=False) for channel in (A, B, C)}
+        self.streams = {channel: ChannelStream(kept=False) for channel in (A, B, C)}
         self.origin = Origin(Incarnation("0000000a"))
         self.behind: list[Channel] = []
         self.fanout = Fanout(
@@ -66,8 +66,8 @@ class Bench:
                 self.watchers.add(channel, sink, sink.send)
         return sink
 
-    def keep(self, channel: Channel, position: int) -> Stream:
-        stream = self.streams[channel] = Stream(kept=True)
+    def keep(self, channel: Channel, position: int) -> ChannelStream:
+        stream = self.streams[channel] = ChannelStream(kept=True)
         stream.begin("e", position)
         return stream
 
@@ -205,7 +205,7 @@ async def test_a_channel_is_followed_without_subscribers_and_one_that_is_gone_is
 
 
 async def test_a_tail_gets_everything_that_is_delivered(bench: Bench) -> None:
-    tail = bench.streams[A].tail = Tail(0, 10_000)
+    tail = bench.streams[A].tail = ReplayBuffer(0, 10_000)
     bench.deliver(A, 1)
     bench.note(A, JOIN, "c")
     found = tail.unheard({}, 0)

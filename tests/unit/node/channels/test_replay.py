@@ -1,7 +1,7 @@
 import pytest
 
-from ringway.core.replay_buffer import ENTRY_BYTES, Entry
-from ringway.core.stream import Stream
+from ringway.core.replay_buffer import ENTRY_BYTES, ReplayEntry
+from ringway.core.stream import ChannelStream
 from ringway.node.channels import replay as module
 from ringway.node.channels.replay import LINGER_S, Tails
 from ringway.protocol.envelope import PUBLICATION
@@ -13,14 +13,14 @@ CHANNELS = [Channel(f"c{n}") for n in range(6)]
 class World:
     def __init__(self, *, kept: bool = True) -> None:
         self.now = 0.0
-        self.streams = {channel: Stream(kept=kept) for channel in CHANNELS}
+        self.streams = {channel: ChannelStream(kept=kept) for channel in CHANNELS}
         self.unneeded: list[Channel] = []
         self.tails = Tails(self.streams, 10_000, lambda: self.now, self.unneeded.append)
 
     def linger(self, channel: Channel, entries: int = 1) -> None:
         hold = self.tails.hold(channel)
         for number in range(entries):
-            hold.tail.add(Entry(number + 1, b"", b"", PUBLICATION, b""))
+            hold.tail.add(ReplayEntry(number + 1, b"", b"", PUBLICATION, b""))
         hold.release()
 
     def kept(self) -> list[Channel]:

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from ringway.core.replay_buffer import Entry
+from ringway.core.replay_buffer import ReplayEntry
 from ringway.core.stream import Cut
 from ringway.engine.memory.engine import MemoryHub
 from ringway.errors import EngineAway
@@ -474,6 +474,6 @@ async def test_who_knows_no_place_is_told_where_the_size_has_cut_publications_of
     assert await target.streams.recover(SHORT, "", 0) is None
 
 
-def data_of_entries(entries: list[Entry] | None) -> list[object]:
+def data_of_entries(entries: list[ReplayEntry] | None) -> list[object]:
     assert entries is not None
     return [json.loads(entry.body)["data"] for entry in entries]

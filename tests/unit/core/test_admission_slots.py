@@ -2,13 +2,13 @@
 
 import pytest
 
-from ringway.core.slot import AWAY_S_MAX, BURST_S, Slots
+from ringway.core.admission_slots import AWAY_S_MAX, BURST_S, AdmissionSlots
 
 HORIZON_S = 30.0
 
 
-def slots(per_s: float) -> Slots:
-    made = Slots()
+def slots(per_s: float) -> AdmissionSlots:
+    made = AdmissionSlots()
     made.per_s = per_s
     return made
 
@@ -73,7 +73,7 @@ def test_a_rate_that_changes_counts_for_those_to_come() -> None:
 
 
 def test_whoever_holds_little_does_not_wait_behind_a_crowd() -> None:
-    slots = Slots()
+    slots = AdmissionSlots()
     slots.per_s = 10.0
     while slots.take(0.0, HORIZON_S) is not None:
         pass
@@ -84,7 +84,7 @@ def test_whoever_holds_little_does_not_wait_behind_a_crowd() -> None:
 
 
 def test_in_the_long_run_newcomers_make_no_more_of_it() -> None:
-    slots = Slots()
+    slots = AdmissionSlots()
     slots.per_s = 10.0
     given = 0
     for tick in range(1000):
@@ -95,7 +95,7 @@ def test_in_the_long_run_newcomers_make_no_more_of_it() -> None:
 
 
 def test_slots_that_nobody_used_come_back() -> None:
-    slots = Slots()
+    slots = AdmissionSlots()
     slots.per_s = 10.0
     while slots.take(0.0, HORIZON_S) is not None:
         pass

@@ -30,7 +30,7 @@ AWAY_S_MAX = 60.0
 """Nobody is told to stay away for longer: by then things have changed."""
 
 
-class Slots:
+class AdmissionSlots:
     """The queue of one gateway. `per_s` is how many may come in a second; 0: no queue. `now` is monotonic."""
 
     __slots__ = ("_away", "_interval", "_next", "_small")

@@ -16,7 +16,7 @@ QUERY_FIELDS_MAX = 64
 """Parameters of a query that are looked at. Nodes refuse more; decoding thousands of names would take milliseconds."""
 
 
-class Asked(NamedTuple):
+class KeySource(NamedTuple):
     """A request, as far as keys can be made of it. Texts hold bytes as Latin-1, as they came."""
 
     ip: str = ""  # of the client: behind trusted proxies, what they say
@@ -59,13 +59,13 @@ def _address(text: str) -> IPv4Address | IPv6Address | None:
     return mapped or address
 
 
-def ip_port(asked: Asked) -> bytes | None:
+def ip_port(asked: KeySource) -> bytes | None:
     """Return the client's whole address and its port."""
     address = _address(asked.ip)
     return f"{address} {asked.port}".encode() if address is not None and asked.port else None
 
 
-def host_of(asked: Asked) -> bytes:
+def host_of(asked: KeySource) -> bytes:
     """Return the host without its port; names are the same in upper and lower case."""
     host = asked.host.strip().lower()
     name, colon, port = host.rpartition(":")
@@ -90,7 +90,7 @@ class _Claims(msgspec.Struct):
 _claims = msgspec.json.Decoder(_Claims)
 
 
-def user(asked: Asked) -> bytes | None:
+def user(asked: KeySource) -> bytes | None:
     """Return the subject of the bearer's token (RFC 7519), unverified: see `key`."""
     scheme, _, token = (value_of(asked.headers, "authorization") or "").strip().partition(" ")
     given = raw(token).strip() if scheme.lower() == "bearer" else query_value(asked.query, "token")

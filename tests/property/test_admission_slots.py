@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ringway.core.slot import AWAY_S_MAX, BURST_S, Slots
+from ringway.core.admission_slots import AWAY_S_MAX, BURST_S, AdmissionSlots
 
 ARRIVALS = st.lists(st.floats(0.0, 5.0), min_size=1, max_size=300)
 RATES = st.floats(0.5, 500.0)
@@ -21,7 +21,7 @@ def times(gaps: list[float], scale: float) -> list[float]:
 
 @given(ARRIVALS, RATES, HORIZONS)
 def test_slots_begin_no_faster_than_the_rate_whoever_asks(gaps: list[float], per_s: float, horizon_s: float) -> None:
-    queue = Slots()
+    queue = AdmissionSlots()
     queue.per_s = per_s
     comes = []
     for now in times(gaps, 1.0):
@@ -37,7 +37,7 @@ def test_slots_begin_no_faster_than_the_rate_whoever_asks(gaps: list[float], per
 
 @given(ARRIVALS, RATES, HORIZONS)
 def test_who_asks_first_comes_first(gaps: list[float], per_s: float, horizon_s: float) -> None:
-    queue = Slots()
+    queue = AdmissionSlots()
     queue.per_s = per_s
     asked = times(gaps, 1.0)
     comes = [now + wait_s for now in asked if (wait_s := queue.take(now, horizon_s)) is not None]
@@ -46,7 +46,7 @@ def test_who_asks_first_comes_first(gaps: list[float], per_s: float, horizon_s: 
 
 @given(ARRIVALS, RATES, HORIZONS)
 def test_those_turned_away_are_told_a_time_within_bounds(gaps: list[float], per_s: float, horizon_s: float) -> None:
-    queue = Slots()
+    queue = AdmissionSlots()
     queue.per_s = per_s
     for now in times(gaps, 1.0):
         if queue.take(now, horizon_s) is None:
