@@ -33,9 +33,14 @@ SEE_THE_MODULE = re.compile(r"\b[Ss]ee the module\b")
 
 
 @cache
-def files(folder: Path = PRODUCT) -> dict[Path, ast.Module]:
+def files(folder: Path) -> dict[Path, ast.Module]:
     """Every Python file below `folder`, parsed."""
     return {path: ast.parse(path.read_text()) for path in sorted(folder.rglob("*.py"))}
+
+
+def product() -> dict[Path, ast.Module]:
+    """Every Python file of the product, parsed."""
+    return files(PRODUCT)
 
 
 def where(path: Path, line: int = 0) -> str:
@@ -52,9 +57,9 @@ def module_of(path: Path) -> tuple[str, ...]:
 @cache
 def imports() -> frozenset[tuple[tuple[str, ...], tuple[str, ...]]]:
     """Every import of one product file by another."""
-    known = {module_of(path) for path in files()}
+    known = {module_of(path) for path in product()}
     found = set()
-    for path, tree in files().items():
+    for path, tree in product().items():
         for node in ast.walk(tree):
             for name in imported(node):
                 while name and name not in known:
@@ -119,7 +124,7 @@ def arrows(room: str) -> Callable[[], list[str]]:
 
 def circles() -> list[str]:
     """One circle of each room that has any."""
-    rooms = {module_of(path) for path in files() if path.name == "__init__.py"}
+    rooms = {module_of(path) for path in product() if path.name == "__init__.py"}
     found = ((room, circle_of(arrows_in(room))) for room in sorted(rooms))
     return [f"{'.'.join(('ringway', *room))}: {' -> '.join(circle)}" for room, circle in found if circle]
 
@@ -127,7 +132,7 @@ def circles() -> list[str]:
 def shared_names() -> list[str]:
     """Public classes whose name another public class has."""
     places: dict[str, list[str]] = defaultdict(list)
-    for path, tree in files().items():
+    for path, tree in product().items():
         for node in tree.body:
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 places[node.name].append(where(path))
@@ -137,7 +142,7 @@ def shared_names() -> list[str]:
 def bare_verbs() -> list[str]:
     """Bare verbs that are public methods of too many classes."""
     owners: Counter[str] = Counter()
-    for tree in files().values():
+    for tree in product().values():
         for node in ast.walk(tree):
             if isinstance(node, ast.ClassDef):
                 owners.update(
@@ -163,12 +168,12 @@ def private_names(tree: ast.AST) -> set[str]:
 
 def private_parts() -> list[str]:
     """Places in tests that use private parts of the product."""
-    product = set().union(*map(private_names, files().values()))
+    ours = set().union(*map(private_names, product().values()))
     found = []
     for path, tree in files(ROOT / "tests").items():
         own = private_names(tree)
         for node in ast.walk(tree):
-            if isinstance(node, ast.Attribute) and node.attr in product - own:
+            if isinstance(node, ast.Attribute) and node.attr in ours - own:
                 if not (isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")):
                     found.append(f"{where(path, node.lineno)} {node.attr}")
             elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("ringway"):
@@ -180,7 +185,7 @@ def bare_tasks() -> list[str]:
     """Calls of `create_task` and `ensure_future` that bypass `ringway.tasks`; task groups own theirs."""
     return [
         where(path, node.lineno)
-        for path, tree in files().items()
+        for path, tree in product().items()
         if path != PRODUCT / "tasks.py"
         for node in ast.walk(tree)
         if isinstance(node, ast.Call)
@@ -194,7 +199,7 @@ def bare_tasks() -> list[str]:
 
 def docstrings() -> Iterator[tuple[Path, ast.AST, str]]:
     """Every docstring of the product, with what it describes."""
-    for path, tree in files().items():
+    for path, tree in product().items():
         for node in ast.walk(tree):
             if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
                 continue
@@ -230,7 +235,7 @@ def missing_sources() -> list[str]:
 
 def bags() -> list[str]:
     """Files called `shared`."""
-    return [where(path) for path in files() if path.stem == "shared"]
+    return [where(path) for path in product() if path.stem == "shared"]
 
 
 MEASURES: dict[str, tuple[Callable[[], list[str]], int]] = {
