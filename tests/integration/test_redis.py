@@ -248,7 +248,7 @@ async def test_a_reader_that_redis_cuts_off_is_told_and_misses_nothing_that_is_k
     await reader.broker.subscribe(ROOM)
     seen = await writer.history.append(ROOM, b"seen", KEPT)
     await inbox.count(1)
-    transport = reader._wire.shard_of(b"").listener._transport
+    transport = reader.connections.shard_of(b"").pubsub.transport
     assert transport is not None
     transport.pause_reading()
     for _ in range(40):

@@ -1,4 +1,4 @@
-"""TLS with an engine: what proves both sides to each other, and what a failure means, with its remedy."""
+"""TLS with an engine: the context with the certificates, and the meaning of a failure, with its remedy."""
 
 import os
 import ssl
@@ -18,9 +18,9 @@ SHOW_OURS = "it wants a certificate of ours that it trusts: give cert_file and k
 
 
 def make_context(ca_file: str = "", cert_file: str = "", key_file: str = "") -> ssl.SSLContext:
-    """Return what TLS needs: whom we trust, and who we are. Raise `ConfigError` where a file cannot be used.
+    """Return a TLS context with the trusted authorities and our certificate. Raise `ConfigError` for a bad file.
 
-    Without `ca_file` those are trusted that the system trusts, or that SSL_CERT_FILE and SSL_CERT_DIR name.
+    Without `ca_file` it trusts the authorities of the system, or those of SSL_CERT_FILE and SSL_CERT_DIR.
     """
     if key_file and not cert_file:
         raise ConfigError("the engine is given key_file without cert_file; give both")
@@ -32,7 +32,7 @@ def make_context(ca_file: str = "", cert_file: str = "", key_file: str = "") -> 
         context = ssl.create_default_context(cafile=ca_file or None)
         if cert_file:
             used = ", ".join(filter(None, (cert_file, key_file)))
-            # Without an answer to give, OpenSSL would ask for a passphrase on the terminal.
+            # Without this password function, OpenSSL would ask for a passphrase on the terminal.
             context.load_cert_chain(cert_file, key_file or None, password=lambda: "")
     except (OSError, ssl.SSLError, ValueError) as error:
         raise ConfigError(
@@ -42,15 +42,15 @@ def make_context(ca_file: str = "", cert_file: str = "", key_file: str = "") -> 
     return context
 
 
-def failure(error: ssl.SSLError, where: str, plain_form: str) -> EngineUnsuitable:
-    """Return what a failed TLS handshake with `where` means; `plain_form` is how a URL without TLS begins."""
+def tls_error(error: ssl.SSLError, where: str, plain_form: str) -> EngineUnsuitable:
+    """Return the error for a failed TLS handshake with `where`; `plain_form` is the beginning of a URL without TLS."""
     return EngineUnsuitable(f"TLS with {where} failed ({_words(error)}); {_remedy(error, plain_form)}")
 
 
 def _words(error: ssl.SSLError) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"certificate verify failed: {error.verify_message}"
-    # An error that OpenSSL did not make itself has no reason.
+    # Only errors that come from OpenSSL have a reason.
     return getattr(error, "reason", None) or str(error) or type(error).__name__
 
 

@@ -1,10 +1,10 @@
-"""The URL of an engine, taken apart in one way for all engines, and what of it may be shown.
+"""URL of an engine, split the same way for all engines, and the part of it that may be shown.
 
     scheme://[user[:password]@]host[:port][,host[:port]...][/path][?option=value&option=value...]
 
-Anything may stand in a password, also what means something elsewhere in a URL. So credentials end at the last `@`
-before the options, and the options begin at the first `?name=`. Where that could be read in two ways the URL is
-refused, with the way to write it. No message repeats a part of the URL that could belong to a password.
+A password may contain any character, also those with a meaning elsewhere in a URL. So the credentials end at the last
+`@` before the options, and the options begin at the first `?name=`. A URL that could be read in two ways is refused,
+with the way to write it. No message repeats a part of the URL that could belong to a password.
 """
 
 import re
@@ -29,11 +29,11 @@ _SHOWN = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s\[\]:/?#%@]+)(:\d{1,5})?")
 
 @dataclass(frozen=True, slots=True)
 class UrlParts:
-    """The parts of an engine's URL, still encoded. It shows no credentials."""
+    """The parts of an engine's URL, still encoded. Its repr shows no credentials."""
 
     scheme: str
     credentials: tuple[str, ...]
-    """What stands before each host that has an `@`; empty without one."""
+    """The text before the `@` of each host; empty without an `@`."""
     hosts: tuple[str, ...]
     path: str
     options: Mapping[str, str]
@@ -43,14 +43,14 @@ class UrlParts:
         return f"UrlParts({self.scheme}://{','.join(self.hosts)}/{self.path})"
 
     def login(self, one_form: str) -> str:
-        """Return the credentials, which are given once or the same for each host; `one_form` shows how."""
+        """Return the credentials. Raise `ConfigError` if they differ between hosts; `one_form` shows the right form."""
         if len(set(self.credentials)) > 1:
             raise ConfigError(f"the engine URL gives different credentials for its hosts; {one_form}; {ENCODING}")
         return self.credentials[0] if self.credentials else ""
 
 
 def split_url(url: str, form: str) -> UrlParts:
-    """Take `url` apart; raise `ConfigError`, which shows nothing of it. `form` says what it should look like."""
+    """Split `url`; raise `ConfigError`, which shows nothing of it. `form` is the right form, for the message."""
     scheme, separator, rest = url.strip().partition("://")
     if not separator or not _SCHEME.fullmatch(scheme):
         raise ConfigError(f"the engine URL does not begin with a scheme, as in nats://; {form}")
@@ -63,7 +63,7 @@ def split_url(url: str, form: str) -> UrlParts:
     if not at or "," not in credentials:
         found = (credentials,) if at else ()
         return UrlParts(scheme, found, _without_scheme(hosts.split(","), scheme), path, _options(query))
-    # A comma before the last '@': credentials before each host, or a comma in a password.
+    # A comma before the last '@' means credentials before each host, or a comma in a password.
     parts = _without_scheme(head.removesuffix(f"/{path}").split(","), scheme)
     if not all("@" in part for part in parts):
         raise ConfigError(
@@ -75,7 +75,7 @@ def split_url(url: str, form: str) -> UrlParts:
 
 
 def mask(url: str) -> str:
-    """Return `url` as it may be shown: its scheme and hosts, or less where a password might be among them."""
+    """Return the part of `url` that may be shown: its scheme and hosts, or less if a password might be among them."""
     scheme, separator, rest = url.strip().partition("://")
     if not separator or not _SCHEME.fullmatch(scheme):
         return HIDDEN if url else ""
@@ -89,7 +89,7 @@ def mask(url: str) -> str:
 
 
 def read_address(text: str, number: int, port_else: int, form: str) -> tuple[str, int]:
-    """Return host and port of `text`, the host number `number` of the URL, which is not repeated in the message."""
+    """Return host and port of `text`, the host number `number` of the URL. The error does not repeat `text`."""
     try:
         return read_host_port(text, port_else)
     except BadAddress as error:
@@ -99,21 +99,21 @@ def read_address(text: str, number: int, port_else: int, form: str) -> tuple[str
 
 
 def check_options(given: Mapping[str, str], known: Sequence[str]) -> None:
-    """Raise `ConfigError` where one of the options `given` is not `known`."""
+    """Raise `ConfigError` if an option of `given` is not `known`."""
     for name in given:
         if name not in known:
             raise ConfigError(f"the engine URL has the option {name!r}; there are {', '.join(known)}")
 
 
 def with_options(url: str, options: Mapping[str, str]) -> str:
-    """Return `url` with those of `options` that it does not have."""
+    """Return `url` with the `options` that it does not have."""
     has = _options(_cut_options(url.partition("://")[2])[1])
     more = "&".join(f"{name}={quote(value, safe='/')}" for name, value in options.items() if name not in has)
     return f"{url}{'&' if has else '?'}{more}" if more else url
 
 
 def has_login(url: str, options: Sequence[str]) -> bool:
-    """Whether `url` says who we are: before a host, or by one of the `options`."""
+    """Return True if `url` contains a login: before a host, or in one of the `options`."""
     head, query = _cut_options(url.partition("://")[2])
     return "@" in head or any(name in _options(query) for name in options)
 
@@ -138,7 +138,7 @@ def _options(query: str) -> dict[str, str]:
 
 
 def decoded(text: str) -> str:
-    """Return a part of an engine's URL without its percent-encoding; raise `ConfigError` where it is no UTF-8."""
+    """Return a part of an engine's URL without its percent-encoding; raise `ConfigError` if it is not UTF-8."""
     try:
         return unquote(text, errors="strict")
     except UnicodeDecodeError:

@@ -6,7 +6,7 @@ from nats.errors import AuthorizationError
 from nats.errors import Error as NatsError
 
 from ringway.engine.nats.url import NatsUrl
-from ringway.engine.tls import failure
+from ringway.engine.tls import tls_error
 from ringway.errors import EngineAway, EngineError, EngineUnsuitable
 
 _LOGIN = ("authorization", "authentication", "user revoked", "nkey", "jwt")
@@ -25,7 +25,7 @@ def explain(error: Exception, where: NatsUrl) -> EngineError:
     if isinstance(error, ssl.SSLError):
         if where.tls_first and "WRONG_VERSION" in str(error):
             return EngineUnsuitable(f"{at} speaks before the TLS handshake; leave tls_first out of the engine URL")
-        return failure(error, at, "nats://")
+        return tls_error(error, at, "nats://")
     if isinstance(error, OffersNoTls):
         return EngineUnsuitable(
             f"{at} offers no TLS; give it a certificate (`tls` in its configuration), or begin the engine URL with nats://"

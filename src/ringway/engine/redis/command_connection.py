@@ -1,12 +1,12 @@
-"""One connection to a Redis server, and the answers to what was sent over it, in order.
+"""A connection to a Redis server that carries commands, and gives each command its reply.
 
-Commands of one loop turn leave in one write. Redis answers in the order of the commands, so an answer belongs to the
-oldest command without one; a caller that no longer waits does not disturb that. `hiredis` reads and packs; what it
-does not do, sockets and order, is here. `bench/redis_clients.py` measures what other clients would cost.
+The commands of one loop turn leave in one write. Redis replies in the order of the commands, so a reply belongs to the
+oldest command without a reply; a caller that no longer waits does not change that. `hiredis` reads and packs; sockets
+and order are here. `bench/redis_clients.py` measures the cost of other clients.
 
-A connection that is silent is found out by `tick`: each asks something that Redis must answer.
+A silent connection is found by `check_liveness`: each call sends a command to which Redis must reply.
 
-Overflow rule: at most `UNTAKEN_BYTES_MAX` wait to be taken by the server; more is refused with `EngineAway`.
+Overflow rule: at most `UNSENT_BYTES_MAX` wait for the server to take them; further commands raise `EngineAway`.
 """
 
 import asyncio
@@ -18,93 +18,100 @@ from typing import Any, cast
 import hiredis
 
 from ringway.engine.abort import abort_transport
-from ringway.engine.redis.errors import is_elsewhere, refusal
+from ringway.engine.redis.errors import error_of_reply, is_elsewhere
 from ringway.errors import EngineAway, EngineError, Unconfirmed
 
-UNTAKEN_BYTES_MAX = 64 << 20
-"""How much may wait for a server that does not take it; more is refused."""
+UNSENT_BYTES_MAX = 64 << 20
+"""How many bytes may wait for a server that does not take them; further commands are refused."""
 
-SILENT_TICKS_MAX = 3
-"""After how many ticks without a byte, although asked, a connection is given up."""
+SILENT_CHECKS_MAX = 3
+"""After how many checks without a byte from the server the connection is given up."""
 
-Word = bytes | int | str
-Then = Callable[[Any], None]
-"""Takes an answer: bytes, a number, a list, None, or a `hiredis.ReplyError`."""
+Argument = bytes | int | str
+OnReply = Callable[[Any], None]
+"""Receives a reply: bytes, a number, a list, None, a `hiredis.ReplyError`, or `Unconfirmed` if there is none."""
 
 
-def pack(*words: Word) -> bytes:
+def pack(*arguments: Argument) -> bytes:
     """Return a command as it is sent."""
-    return cast(bytes, hiredis.pack_command(words))  # type: ignore[arg-type]  # tuples of any length will do
+    return cast(bytes, hiredis.pack_command(arguments))  # type: ignore[arg-type]  # tuples of any length will do
 
 
-class Link(asyncio.Protocol):
-    """A connection that asks; `Reach` connects it."""
+class CommandConnection(asyncio.Protocol):
+    """A connection for commands; `RedisConnector` connects it.
+
+    `on_loss` is called once when the connection is lost or aborted, and `on_doubt` when a reply says that another
+    server is responsible.
+    """
 
     def __init__(self, on_loss: Callable[[], None], on_doubt: Callable[[], None]) -> None:
         self._on_loss = on_loss
-        self.on_doubt = on_doubt
-        """Called when the server says that it is not the one to ask."""
+        self._on_doubt = on_doubt
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
         self._reader = hiredis.Reader()
         self._outbox: list[bytes] = []
         self._outbox_bytes = 0
-        self._asked: deque[Then] = deque()
-        self._silent_ticks = 0
+        self._awaited: deque[OnReply] = deque()
+        self._silent_checks = 0
         self.lost_by: Exception | None = None
-        """What ended the connection, where that is known: TLS after its handshake, or words that are not Redis's."""
+        """The error that ended the connection, if it is known: of TLS after its handshake, or of the protocol."""
 
     @property
     def up(self) -> bool:
-        """Whether the connection stands."""
+        """True while the connection is established."""
         return self._transport is not None
 
+    @property
+    def transport(self) -> asyncio.Transport | None:
+        """The transport; None without a connection."""
+        return self._transport
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """The connection stands."""
+        """Begin: the connection is established."""
         self._transport = cast(asyncio.Transport, transport)
 
-    def ask(self, command: bytes) -> asyncio.Future[Any]:
-        """Send `command` at the end of this loop turn; the future gets the answer.
+    def execute(self, command: bytes) -> asyncio.Future[Any]:
+        """Send `command` at the end of this loop turn; the future gets the reply.
 
-        Raise `EngineAway` where it cannot be sent. The future fails with `Unconfirmed` where the connection is lost
-        before the answer, and with what `refusal` says where Redis refuses.
+        Raise `EngineAway` if it cannot be sent. The future fails with `Unconfirmed` if the connection is lost before
+        the reply, and with the error of `error_of_reply` if Redis replies with an error.
         """
         future: asyncio.Future[Any] = self._loop.create_future()
 
-        def settle(answer: Any) -> None:
+        def settle(reply: Any) -> None:
             if future.done():
                 return
-            if isinstance(answer, hiredis.ReplyError):
-                future.set_exception(refusal(str(answer)))
-            elif isinstance(answer, EngineError):
-                future.set_exception(answer)
+            if isinstance(reply, hiredis.ReplyError):
+                future.set_exception(error_of_reply(str(reply)))
+            elif isinstance(reply, EngineError):
+                future.set_exception(reply)
             else:
-                future.set_result(answer)
+                future.set_result(reply)
 
-        self.send(command, settle)
+        self.send_command(command, settle)
         return future
 
-    def send(self, command: bytes, then: Then) -> None:
-        """Send `command` at the end of this loop turn; `then` gets the answer, or `Unconfirmed` where none comes."""
+    def send_command(self, command: bytes, on_reply: OnReply) -> None:
+        """Send `command` at the end of this loop turn. Raise `EngineAway` if it cannot be sent."""
         self.require()
-        if self._untaken() + len(command) > UNTAKEN_BYTES_MAX:
-            raise EngineAway(f"Redis does not keep up: {UNTAKEN_BYTES_MAX} bytes are on their way to it already")
-        self._asked.append(then)
-        self.write(command)
+        if self._unsent_bytes() + len(command) > UNSENT_BYTES_MAX:
+            raise EngineAway(f"Redis does not keep up: {UNSENT_BYTES_MAX} bytes are on their way to it already")
+        self._awaited.append(on_reply)
+        self._write(command)
 
     def require(self) -> None:
-        """Raise `EngineAway` where the connection does not stand."""
+        """Raise `EngineAway` if there is no connection."""
         if self._transport is None:
             raise EngineAway("Redis cannot be reached at the moment; retry")
 
-    def write(self, command: bytes) -> None:
-        """Send `command` at the end of this loop turn, whatever its answer."""
+    def _write(self, command: bytes) -> None:
         if not self._outbox:
             self._loop.call_soon(self._flush)
         self._outbox.append(command)
         self._outbox_bytes += len(command)
 
-    def _untaken(self) -> int:
+    def _unsent_bytes(self) -> int:
         return self._outbox_bytes + (self._transport.get_write_buffer_size() if self._transport else 0)
 
     def _flush(self) -> None:
@@ -114,68 +121,67 @@ class Link(asyncio.Protocol):
             self._transport.write(commands[0] if len(commands) == 1 else b"".join(commands))
 
     def data_received(self, data: bytes) -> None:
-        """Take the next bytes from the server."""
-        self._silent_ticks = 0
+        """Read the next bytes from the server."""
+        self._silent_checks = 0
         reader = self._reader
         try:
             reader.feed(data)
-            while (answer := reader.gets()) is not False:
-                self.take(answer)
+            while (reply := reader.gets()) is not False:
+                self._on_reply(reply)
         except hiredis.ProtocolError as error:
             self.abort()
             self.lost_by = error
 
-    def take(self, answer: Any) -> None:
-        """Take one answer."""
-        if not self._asked:
-            self.abort()  # nothing was asked: this is not Redis, or it lost count
+    def _on_reply(self, reply: Any) -> None:
+        if not self._awaited:
+            self.abort()  # no command waits for a reply: this is not Redis, or the count is wrong
             return
-        if isinstance(answer, hiredis.ReplyError) and is_elsewhere(str(answer)):
-            self.on_doubt()
-        self._asked.popleft()(answer)
+        if isinstance(reply, hiredis.ReplyError) and is_elsewhere(str(reply)):
+            self._on_doubt()
+        self._awaited.popleft()(reply)
 
-    def tick(self, command: bytes, then: Then) -> None:
-        """Ask something that must be answered; give the connection up where it has been silent for too long."""
-        self._silent_ticks += 1
-        if self._silent_ticks > SILENT_TICKS_MAX:
+    def check_liveness(self, command: bytes, on_reply: OnReply) -> None:
+        """Send `command`; abort the connection instead if it was silent for `SILENT_CHECKS_MAX` checks."""
+        self._silent_checks += 1
+        if self._silent_checks > SILENT_CHECKS_MAX:
             self.abort()
         elif self._transport is not None:
-            self.ping(command, then)
+            self.send_check(command, on_reply)
 
-    def ping(self, command: bytes, then: Then) -> None:
-        """Send what `tick` asks."""
-        self._asked.append(then)
-        self.write(command)
+    def send_check(self, command: bytes, on_reply: OnReply) -> None:
+        """Send `command` whatever waits to be sent: checks are small, and must not be refused."""
+        self._awaited.append(on_reply)
+        self._write(command)
 
     def abort(self) -> None:
-        """End the connection at once; what is not sent yet never arrives."""
+        """End the connection at once; unsent bytes never arrive."""
         if self._transport is not None:
             abort_transport(self._transport)
             self.connection_lost(None)
 
     async def close(self, within_s: float) -> None:
-        """Wait for the answers to what was asked, then end the connection. Give up after `within_s`."""
-        if self._transport is not None and self._asked:
+        """Wait up to `within_s` for the replies to all commands, then end the connection."""
+        if self._transport is not None and self._awaited:
             drained = asyncio.Event()
-            self.ping(pack("PING"), lambda _: drained.set())
+            self.send_check(pack("PING"), lambda _: drained.set())
             with suppress(TimeoutError):
                 await asyncio.wait_for(drained.wait(), within_s)
         self.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The connection is gone, and with it the answers to all that was asked."""
+        """End: the connection is gone, and with it all replies that are awaited."""
         if self._transport is None:
             return
         self._transport = None
         self.lost_by = exc
         self._outbox = []
         self._outbox_bytes = 0
-        asked, self._asked = self._asked, deque()
+        awaited, self._awaited = self._awaited, deque()
         lost = Unconfirmed("the connection to Redis was lost before it answered")
-        for then in asked:
-            then(lost)
+        for on_reply in awaited:
+            on_reply(lost)
         self._on_loss()
 
 
-def ignore(answer: Any) -> None:
-    """Take an answer that nobody waits for."""
+def ignore_reply(reply: Any) -> None:
+    """Do nothing: an `OnReply` for commands whose reply does not matter."""

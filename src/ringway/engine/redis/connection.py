@@ -1,12 +1,12 @@
-"""All connections to Redis, kept up for ever: which server a name belongs to, and who takes its messages.
+"""Connections of one process to all servers of a Redis, kept up until `close`, and its subscriptions.
 
-One task keeps the picture: it looks which servers take writes, connects, and lets them know all interest again,
-whenever a connection was lost or a server said something that does not fit. Servers that stand serve on meanwhile.
-Another task asks each server every `TICK_S` whether it is still there.
+One task finds the servers that accept writes, connects, and subscribes again, whenever a connection was lost or a reply
+did not agree with what was known. Shards that are connected serve meanwhile. Another task checks each server every
+`CHECK_S`.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -14,305 +14,251 @@ import hiredis
 import structlog
 
 from ringway.engine.condition import Condition
-from ringway.engine.redis.command_connection import Then, pack
-from ringway.engine.redis.connector import Reach
-from ringway.engine.redis.errors import refusal
-from ringway.engine.redis.shard import Shard, Told
-from ringway.engine.redis.slot import SLOTS, slot_of
-from ringway.engine.redis.topology import Part, Topology, topology_of
-from ringway.engine.redis.url import Address, Kind, RedisUrl
+from ringway.engine.listeners import call_listeners
+from ringway.engine.redis.command_connection import OnReply, pack
+from ringway.engine.redis.connector import RedisConnector
+from ringway.engine.redis.errors import error_of_reply
+from ringway.engine.redis.shard import Shard, ShardCallbacks
+from ringway.engine.redis.shard_table import ShardTable
+from ringway.engine.redis.topology import Topology, topology_of
+from ringway.engine.redis.url import RedisUrl
 from ringway.errors import EngineAway, EngineError, EngineUnsuitable
+from ringway.tasks import Tasks
 
 AGAIN_S = 0.2
-"""The least pause between attempts to have all servers again."""
+"""The least pause between attempts to connect to all servers."""
 
-TICK_S = 1.0
-"""How often each server is asked whether it is there; three times without an answer, and it is lost."""
+CHECK_S = 1.0
+"""How often each server is checked; after three checks without a reply it is lost."""
 
-LOOK_TICKS = 2
-"""After how many ticks the sentinels are asked whom they name."""
+TOPOLOGY_CHECKS = 2
+"""After how many checks the sentinels are asked for the master."""
 
 CONFIRM_S = 30.0
-"""How long servers may take to confirm all interest."""
+"""How long servers may take to confirm all subscriptions."""
 
 REPORTS = "reports"
-"""What `say` carries, as the condition of the engine names it."""
+"""The name of unconfirmed publications in the condition of the engine."""
 
 CLOSE_S = 2.0
-"""How long closing waits for answers that are due."""
+"""How long closing waits for replies."""
 
-Take = Callable[[bytes], None]
-"""Takes what was published, in the call stack of the read."""
+OnData = Callable[[bytes], None]
+"""Receives the published bytes, in the call stack of the read."""
 
 _log = structlog.get_logger()
 
 
-class Wire:
-    """The connections of one process. Names are Redis keys and channels, with all that must share a slot in braces."""
+class RedisConnections:
+    """The connections of one process; `open` connects.
 
-    def __init__(self, url: RedisUrl, reach: Reach, line_name: bytes, condition: Condition) -> None:
-        self.sharded = url.kind is Kind.CLUSTER
-        self.publish_word, self.count_word = (b"SPUBLISH", b"SHARDNUMSUB") if self.sharded else (b"PUBLISH", b"NUMSUB")
-        """What Redis calls publishing here, and asking PUBSUB how many are subscribed."""
-        self.on_loss: Callable[[], None] = _nothing
-        """Called when a server was lost."""
-        self.on_return: Callable[[], None] = _nothing
-        """Called when all servers are there, and know all interest, after something was lost or in doubt.
+    Names are Redis keys and channels, in which a text in braces is shared by all names that must share a slot.
+    """
 
-        Before that as well, where one is back already and sends something (`tell_missed`).
+    def __init__(self, url: RedisUrl, connector: RedisConnector, lineage_name: bytes, condition: Condition) -> None:
+        callbacks = ShardCallbacks(self._on_loss, self._on_doubt, self._on_message)
+        self._table = ShardTable(url.kind, connector, lineage_name, callbacks)
+        self.shard_of = self._table.shard_of
+        self.publish_word, self.count_word = (
+            (b"SPUBLISH", b"SHARDNUMSUB") if self._table.sharded else (b"PUBLISH", b"NUMSUB")
+        )
+        """Redis's words here for publishing, and for the number of subscribers (of PUBSUB)."""
+        self.on_return: list[Callable[[], None]] = []
+        """Called when all servers are connected and know all subscriptions, after a loss or a doubt.
+
+        Called before that if a server is back earlier and sends messages (`report_missed`).
         """
         self.condition = condition
         self._url = url
-        self._reach = reach
-        self._line_name = line_name
-        self._topology: Topology = topology_of(url, reach)
-        self._told = Told(self._lost, self._doubted, self._receive)
-        self._shards: dict[Address, Shard] = {}
-        self._table: list[Shard | None] = [None] * (SLOTS if self.sharded else 1)
-        self._taps: dict[bytes, Take] = {}
-        self._settled = False
+        self._topology: Topology = topology_of(url, connector)
+        self._subscriptions: dict[bytes, OnData] = {}
+        self._connected = False
         self._missed = False
-        """Whether something may have been missed that `on_return` has not told yet."""
-        self._look = asyncio.Event()
-        self._tasks: list[asyncio.Task[None]] = []
+        """True if messages may have been missed that `on_return` has not reported yet."""
+        self._changed = asyncio.Event()
+        self._tasks = Tasks()
 
     @property
     def up(self) -> bool:
-        """Whether all servers are there, and know all interest."""
-        return self._settled
+        """True while all servers are connected and know all subscriptions."""
+        return self._connected
 
     async def open(self) -> None:
-        """Connect to all servers; raise `EngineError` where that fails."""
+        """Connect to all servers; raise `EngineError` if that fails."""
         try:
-            await self._establish()
+            await self._connect()
         except BaseException:
             self._topology.close()
             raise
-        loop = asyncio.get_running_loop()
-        self._tasks = [loop.create_task(self._keep()), loop.create_task(self._tick())]
+        self._tasks.spawn(self._keep_connected(), name="redis connections")
+        self._tasks.spawn(self._check_servers(), name="redis checks")
 
     def require(self) -> None:
-        """Raise `EngineAway` where not all servers are there."""
-        if not self._settled:
+        """Raise `EngineAway` if not all servers are connected."""
+        if not self._connected:
             raise EngineAway("Redis cannot be reached at the moment; retry")
 
-    def shard_of(self, name: bytes) -> Shard:
-        """Return the server to which `name` belongs; raise `EngineAway` where it is not there."""
-        shard = self._table[slot_of(name) if self.sharded else 0]
-        if shard is None or not shard.up:
-            raise EngineAway("Redis cannot be reached at the moment; retry")
-        return shard
+    def execute(self, name: bytes, command: bytes) -> asyncio.Future[Any]:
+        """Send `command`, which is about `name`, at the end of this loop turn; the future gets the reply.
 
-    def ask(self, name: bytes, command: bytes) -> asyncio.Future[Any]:
-        """Send `command`, which is about `name`, at the end of this loop turn; the future gets the answer.
-
-        Raise `EngineAway` where it cannot be sent; see `Link.ask` for how the future fails.
+        Raise `EngineAway` if it cannot be sent. `CommandConnection.execute` says how the future fails.
         """
-        return self.shard_of(name).commands.ask(command)
+        return self.shard_of(name).commands.execute(command)
 
-    def send(self, name: bytes, command: bytes, then: Then) -> None:
-        """Send `command`, which is about `name`; `then` gets the answer. Raise `EngineAway`."""
-        self.shard_of(name).commands.send(command, then)
+    def send_command(self, name: bytes, command: bytes, on_reply: OnReply) -> None:
+        """Send `command`, which is about `name`; `on_reply` receives the reply. Raise `EngineAway`."""
+        self.shard_of(name).commands.send_command(command, on_reply)
 
     def publish(self, name: bytes, message: bytes) -> asyncio.Future[Any]:
-        """Publish `message` on `name`; the future is done when the server has sent it to all who are subscribed."""
-        return self.ask(name, pack(self.publish_word, name, message))
+        """Publish `message` on `name`; the future is done when the server has sent it to all subscribers."""
+        return self.execute(name, pack(self.publish_word, name, message))
 
-    def say(self, name: bytes, message: bytes) -> None:
-        """Publish `message` on `name`, and never mind what becomes of it."""
+    def publish_unconfirmed(self, name: bytes, message: bytes) -> None:
+        """Publish `message` on `name`; nothing says if it arrives."""
         with suppress(EngineAway):
-            self.send(name, pack(self.publish_word, name, message), self._said)
+            self.send_command(name, pack(self.publish_word, name, message), self._on_published)
 
-    def _said(self, answer: Any) -> None:
-        if isinstance(answer, hiredis.ReplyError):
-            error = refusal(str(answer))
+    def _on_published(self, reply: Any) -> None:
+        if isinstance(reply, hiredis.ReplyError):
+            error = error_of_reply(str(reply))
             if isinstance(error, EngineUnsuitable):
                 self.condition.on_refused(REPORTS, error)
-        elif self.condition.refuses and not isinstance(answer, EngineError):
+        elif self.condition.refuses and not isinstance(reply, EngineError):
             self.condition.on_served(REPORTS)
 
-    def tap(self, name: bytes, take: Take) -> None:
-        """Let `take` have what is published on `name`, from now on or from when the server is there."""
-        self._taps[name] = take
+    def start_subscribe(self, name: bytes, on_data: OnData) -> None:
+        """Give `on_data` the messages of `name`, from now on or from when the server is connected."""
+        self._subscriptions[name] = on_data
         with suppress(EngineAway):
-            self.shard_of(name).listener.add(name)
+            self.shard_of(name).pubsub.start_subscribe(name)
 
-    async def subscribe(self, name: bytes, take: Take) -> None:
-        """Tap `name`, and return when its server has confirmed that. Raise `EngineAway`.
+    async def subscribe(self, name: bytes, on_data: OnData) -> None:
+        """Subscribe to `name`, and return when its server has confirmed it. Raise `EngineAway`.
 
-        Idempotent: the first `take` stays. Where the first subscribe fails, the name is not tapped.
+        Idempotent: the first `on_data` stays. If the first subscribe fails, there is no subscription.
         """
-        listener = self.shard_of(name).listener
-        if name in self._taps:
-            await listener.settled()  # an earlier subscribe may still be under way
+        pubsub = self.shard_of(name).pubsub
+        if name in self._subscriptions:
+            await pubsub.confirm_requests()  # an earlier subscribe may still be under way
             return
-        self._taps[name] = take
+        self._subscriptions[name] = on_data
         try:
-            await listener.join(name)
+            await pubsub.subscribe(name)
         except EngineError:
-            self.untap(name)
+            self.unsubscribe(name)
             raise
 
-    def untap(self, name: bytes) -> None:
-        """Take no more messages from `name`; the server is told at the end of this loop turn."""
-        if self._taps.pop(name, None) is not None:
+    def unsubscribe(self, name: bytes) -> None:
+        """Receive no more messages of `name`; the request to the server leaves at the end of this loop turn."""
+        if self._subscriptions.pop(name, None) is not None:
             with suppress(EngineAway):
-                self.shard_of(name).listener.leave(name)
+                self.shard_of(name).pubsub.unsubscribe(name)
 
-    def tell_missed(self) -> None:
-        """Call `on_return` now, where it is due: before anything kept is passed on.
+    def report_missed(self) -> None:
+        """Call `on_return` now if it is due: before a kept publication is delivered.
 
-        A server that is back sends messages at once, maybe long before the others are back. If it has lost its data,
-        they do not show that others were before them.
+        A server that is back sends messages at once, maybe long before the other servers are back. If it has lost its
+        data, its messages do not show that others were before them.
         """
         if self._missed:
             self._missed = False
-            self.on_return()
+            call_listeners(self.on_return)
 
-    async def confirmed(self, name: bytes) -> None:
-        """Return when the server of `name` knows what is tapped and what no more; quiet where it is away."""
+    async def wait_confirmed(self, name: bytes) -> None:
+        """Return when the server of `name` has executed all subscribes and unsubscribes; quiet while it is away."""
         with suppress(EngineError):
-            await self.shard_of(name).listener.settled()
+            await self.shard_of(name).pubsub.confirm_requests()
 
-    def _receive(self, name: bytes, data: bytes) -> None:
-        take = self._taps.get(name)
-        if take is not None:
+    def _on_message(self, name: bytes, data: bytes) -> None:
+        on_data = self._subscriptions.get(name)
+        if on_data is not None:
             try:
-                take(data)
+                on_data(data)
             except Exception:
-                # The fault of one receiver must not end the connection of all.
+                # A fault of one receiver must not end the connection of all.
                 _log.exception("a receiver of messages failed", channel=name.decode(errors="replace"))
 
-    def _lost(self) -> None:
-        self._unsettle()
-        self._look.set()
+    def _on_loss(self) -> None:
+        self._on_incomplete()
+        self._changed.set()
 
-    def _doubted(self) -> None:
-        self._look.set()
+    def _on_doubt(self) -> None:
+        self._changed.set()
 
-    def _unsettle(self) -> None:
-        if self._settled:
-            self._settled = False
+    def _on_incomplete(self) -> None:
+        if self._connected:
+            self._connected = False
             self.condition.on_lost()
-            self.on_loss()
 
-    async def _keep(self) -> None:
+    async def _keep_connected(self) -> None:
         while True:
-            await self._look.wait()
-            self._look.clear()
+            await self._changed.wait()
+            self._changed.clear()
             try:
-                await self._renew()
+                await self._reconnect()
             except Exception as error:
-                # Whatever it was, this task must go on: without it nothing comes back.
-                self._unsettle()
+                # This task must go on after any error: without it nothing is connected again.
+                self._on_incomplete()
                 if isinstance(error, EngineError):
                     self.condition.on_attempt_failed(error)
                 else:
                     _log.exception("connecting to redis failed", engine=str(self._url))
-                self._look.set()
+                self._changed.set()
             await asyncio.sleep(max(AGAIN_S, self.condition.pause_s()))
 
-    async def _renew(self) -> None:
-        was_away = not self._settled
-        await self._establish()
+    async def _reconnect(self) -> None:
+        was_away = not self._connected
+        await self._connect()
         if was_away:
             self.condition.on_returned()
         self._missed = True
-        self.tell_missed()
+        self.report_missed()
 
-    async def _establish(self) -> None:
-        """Have all servers that take writes now, with all interest known to them."""
-        parts = await self._topology.find()
-        outcomes = await asyncio.gather(*(self._have(part) for part in parts), return_exceptions=True)
-        shards = [outcome for outcome in outcomes if isinstance(outcome, Shard)]
-        problems = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
-        before = self._table
-        self._table = self._draw(zip(parts, outcomes, strict=True))
-        for address, shard in list(self._shards.items()):
-            if shard not in shards:
-                del self._shards[address]
-                shard.end()
-        self._shards |= {shard.address: shard for shard in shards}
+    async def _connect(self) -> None:
+        """Connect to all servers that accept writes now, and make all subscriptions known to them."""
+        servers = await self._topology.find_servers()
+        before = self._table.by_slot
+        problems = await self._table.connect(servers)
         try:
             async with asyncio.timeout(CONFIRM_S):
-                await asyncio.gather(*self._interest(before))
+                await asyncio.gather(*self._subscribe_again(before))
         except TimeoutError:
-            for shard in shards:
+            for shard in self._table.shards:
                 shard.abort()
             raise EngineAway(f"Redis did not confirm all interest within {CONFIRM_S:g} s; retry") from None
         if problems:
             raise problems[0]
-        if not all(shard.up for shard in shards):
+        if not all(shard.up for shard in self._table.shards):
             raise EngineAway("Redis was lost again; retry")
-        self._settled = True
+        self._connected = True
 
-    async def _have(self, part: Part) -> Shard:
-        """Return the server of `part`: the one that stands, or a new one."""
-        shard = self._shards.get(part.address)
-        if shard is None or not shard.up:
-            shard = Shard(part.address, self._url.kind, self._told)
-            await shard.open(self._reach)
-        try:
-            await shard.identify(self._line_key(part))
-        except BaseException:
-            shard.end()
-            raise
-        return shard
-
-    def _line_key(self, part: Part) -> bytes:
-        """The key for the line of a server's data: the same for all members, in a slot of that server."""
-        number = 0
-        while True:
-            key = b"%b{%d}" % (self._line_name, number)
-            if not self.sharded or any(slot_of(key) in slots for slots in part.slots):
-                return key
-            number += 1
-
-    def _draw(self, found: Iterable[tuple[Part, Shard | BaseException]]) -> list[Shard | None]:
-        table: list[Shard | None] = [None] * len(self._table)
-        for part, shard in found:
-            if isinstance(shard, Shard):
-                for slots in part.slots:
-                    for slot in slots if self.sharded else range(1):
-                        table[slot] = shard
-        return table
-
-    def _interest(self, before: Sequence[Shard | None]) -> list[asyncio.Future[None]]:
-        """Subscribe what is tapped where its server is new to it."""
+    def _subscribe_again(self, before: Sequence[Shard | None]) -> list[asyncio.Future[None]]:
+        """Subscribe to all names whose server is another than `before`, or has dropped them."""
         waiting = []
-        for name in self._taps:
-            slot = slot_of(name) if self.sharded else 0
-            shard = self._table[slot]
-            if shard is not None and shard.up and (shard is not before[slot] or shard.listener.dropped(name)):
-                waiting.append(shard.listener.join(name))
+        for name in self._subscriptions:
+            slot = self._table.slot_of(name)
+            shard = self._table.by_slot[slot]
+            if shard is not None and shard.up and (shard is not before[slot] or shard.pubsub.pop_dropped(name)):
+                waiting.append(shard.pubsub.subscribe(name))
         self._missed = self._missed or bool(waiting)
         return waiting
 
-    async def _tick(self) -> None:
-        ticks = 0
+    async def _check_servers(self) -> None:
+        checks = 0
         while True:
-            await asyncio.sleep(TICK_S)
-            ticks += 1
+            await asyncio.sleep(CHECK_S)
+            checks += 1
             try:
-                for shard in list(self._shards.values()):
-                    shard.tick()
-                if ticks % LOOK_TICKS == 0 and await self._topology.changed(list(self._shards)):
-                    self._look.set()
+                self._table.check_liveness()
+                if checks % TOPOLOGY_CHECKS == 0 and await self._topology.has_changed(self._table.addresses):
+                    self._changed.set()
             except Exception:
-                # Without this task a server that is dead without a word would stay unnoticed.
+                # Without this task a server that is dead and silent would stay unnoticed.
                 _log.exception("asking redis failed", engine=str(self._url))
 
     async def close(self) -> None:
-        """Wait shortly for the answers that are due, and end all connections."""
-        tasks, self._tasks = self._tasks, []
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        self._settled = False
-        self.on_loss = _nothing
-        await asyncio.gather(*(shard.close(CLOSE_S) for shard in self._shards.values()))
+        """Wait up to `CLOSE_S` for replies, and end all connections."""
+        await self._tasks.aclose()
+        self._connected = False
+        await self._table.close(CLOSE_S)
         self._topology.close()
-
-
-def _nothing() -> None:
-    """Stands for `on_loss` and `on_return` until they are set."""

@@ -1,89 +1,84 @@
-"""Redis or Valkey as an engine: single, behind Sentinel, or as a Redis Cluster. `open_redis` is the way in."""
+"""Redis or Valkey as an engine: single, behind Sentinel, or as a Redis Cluster. `open_redis` opens it."""
 
 import asyncio
-from collections.abc import Callable
 from contextlib import suppress
 
 from ringway.engine.address import check_cluster, token
 from ringway.engine.condition import Condition
-from ringway.engine.listeners import call_listeners
 from ringway.engine.redis.broker import RedisBroker
 from ringway.engine.redis.bus import RedisBus
-from ringway.engine.redis.connection import Wire
-from ringway.engine.redis.connector import Reach
+from ringway.engine.redis.connection import RedisConnections
+from ringway.engine.redis.connector import RedisConnector
 from ringway.engine.redis.history import RedisHistory
 from ringway.engine.redis.lease import RedisLease
 from ringway.engine.redis.names import Names
-from ringway.engine.redis.permission_check import try_out
+from ringway.engine.redis.permission_check import check_permissions
 from ringway.engine.redis.registry import RedisRegistry
 from ringway.engine.redis.url import read_url
 from ringway.errors import EngineAway
 
-POLL_S = 0.05
-"""The pause between looks at a server that starts."""
+RETRY_S = 0.05
+"""The pause between attempts to connect to a server that starts."""
 
 
 class RedisEngine:
     """The five ports over the connections to Redis; made by `open_redis`."""
 
-    def __init__(self, wire: Wire, names: Names) -> None:
-        self._wire = wire
-        self.broker = RedisBroker(wire, names)
-        self.history = RedisHistory(wire, names)
-        self.registry = RedisRegistry(wire, names)
-        self.bus = RedisBus(wire, names)
-        self.lease = RedisLease(wire, names)
-        self.on_return: list[Callable[[], None]] = []
-        wire.on_return = self._returned
+    def __init__(self, connections: RedisConnections, names: Names) -> None:
+        self.connections = connections
+        """For tests and diagnosis: the ports use it."""
+        self.broker = RedisBroker(connections, names)
+        self.history = RedisHistory(connections, names)
+        self.registry = RedisRegistry(connections, names)
+        self.bus = RedisBus(connections, names)
+        self.lease = RedisLease(connections, names)
+        self.on_return = connections.on_return
+        self.on_return.append(self.registry.on_return)
 
     @property
     def up(self) -> bool:
-        """Whether all servers of Redis can be reached at the moment."""
-        return self._wire.up
+        """True while all servers of Redis are connected."""
+        return self.connections.up
 
     @property
     def problem(self) -> str:
-        """What is wrong with Redis, with the remedy; empty where nothing is known to be."""
-        return self._wire.condition.problem
-
-    def _returned(self) -> None:
-        self.registry.returned()
-        call_listeners(self.on_return)
+        """What is wrong with Redis, with the remedy; empty if nothing is known to be wrong."""
+        return self.connections.condition.problem
 
     async def close(self) -> None:
-        """End what is served, wait for the answers that are due, and close the connections. Idempotent."""
+        """End the served addresses, wait for replies, and close the connections. Idempotent."""
         await self.bus.close()
-        await self._wire.close()
+        await self.connections.close()
 
 
 async def open_redis(url: str, *, cluster: str = "ringway", name: str, wait_s: float = 5.0) -> RedisEngine:
     """Connect to Redis at `url` as `name`, and return it as an engine.
 
     Members that shall find each other give the same `cluster`. Waits up to `wait_s` for servers that start.
-    Raise `ConfigError` where `url` or `cluster` is wrong, `EngineAway` where Redis cannot be reached, and
-    `EngineUnsuitable` where it refuses us or is too old. No message shows a password.
+    Raise `ConfigError` if `url` or `cluster` is wrong, `EngineAway` if Redis cannot be reached, and `EngineUnsuitable`
+    if it refuses us or is too old. No message shows a password.
     """
     where = read_url(url)
     check_cluster(cluster)
     names = Names(where.prefix, cluster)
-    reach = Reach(token(f"ringway {name}"), where.login, where.tls_context(), where.database)
+    connector = RedisConnector(token(f"ringway {name}"), where.login, where.tls_context(), where.database)
     loop = asyncio.get_running_loop()
     deadline = loop.time() + wait_s
     while True:
-        wire = Wire(where, reach, names.start("line"), Condition(str(where)))
+        connections = RedisConnections(where, connector, names.prefix_of("line"), Condition(str(where)))
         try:
-            await wire.open()
-            await try_out(wire, names)
-            engine = RedisEngine(wire, names)
+            await connections.open()
+            await check_permissions(connections, names)
+            engine = RedisEngine(connections, names)
             await engine.bus.open()
         except EngineAway:
-            await wire.close()
+            await connections.close()
             if loop.time() >= deadline:
                 raise
         except BaseException:
             with suppress(Exception):
-                await wire.close()
+                await connections.close()
             raise
         else:
             return engine
-        await asyncio.sleep(POLL_S)
+        await asyncio.sleep(RETRY_S)

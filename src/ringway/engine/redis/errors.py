@@ -1,11 +1,11 @@
-"""What Redis says no with, as errors of ours: whether a retry can help, and who must act."""
+"""Error replies of Redis as errors of ours, which say if a retry can help and who must act."""
 
 from ringway.errors import EngineAway, EngineError, EngineUnsuitable
 
 ELSEWHERE = ("MOVED", "ASK", "READONLY", "CLUSTERDOWN", "TRYAGAIN", "MASTERDOWN", "LOADING", "NOSCRIPT", "UNBLOCKED")
-"""Refusals of a server that is not the one to ask, or not yet: which servers there are must be looked at again."""
+"""Codes of a server that is not responsible, or not yet: the list of servers must be read again."""
 
-_PASSES = (*ELSEWHERE, "BUSY", "NOREPLICAS")
+_TEMPORARY = (*ELSEWHERE, "BUSY", "NOREPLICAS")
 
 _REMEDIES = {
     "NOPERM": "the user of the engine URL lacks a permission; `ringway` needs all of its keys and channels",
@@ -17,17 +17,17 @@ _REMEDIES = {
 
 
 def code_of(text: str) -> str:
-    """Return the code with which a refusal begins; of one that came out of a script, the code of its cause."""
+    """Return the code at the beginning of an error reply; if the error is of a script, the code of its cause."""
     code = text.partition(" ")[0]
     if code in ("ERR", "@user_script") or not code.isupper():
-        return next((known for known in (*_PASSES, *_REMEDIES) if known in text), "ERR")
+        return next((known for known in (*_TEMPORARY, *_REMEDIES) if known in text), "ERR")
     return code
 
 
-def refusal(text: str) -> EngineError:
-    """Return the error that a refusal means; nothing was done in any case."""
+def error_of_reply(text: str) -> EngineError:
+    """Return the error for an error reply; the command did nothing in any case."""
     code = code_of(text)
-    if code in _PASSES:
+    if code in _TEMPORARY:
         return EngineAway(f"Redis cannot do it at the moment ({text}); nothing was done, retry")
     if code in ("ERR", "WRONGTYPE") or code not in _REMEDIES:
         return EngineUnsuitable(f"Redis refused: {text}")
@@ -35,5 +35,5 @@ def refusal(text: str) -> EngineError:
 
 
 def is_elsewhere(text: str) -> bool:
-    """Whether the refusal says that another server is the one to ask."""
+    """Return True if the error reply says that another server is responsible."""
     return code_of(text) in ELSEWHERE

@@ -1,13 +1,13 @@
-"""Publications that Redis keeps; see `ports.History`. One script stores each and sends it on, atomically.
+"""Publications that Redis keeps; see `ports.History`. A script stores each and sends it, atomically.
 
-    <prefix>:<cluster>:stream:<namespace>:{<channel>}      a stream: p the offset before, d the payload
-    <prefix>:<cluster>:known:<namespace>:{<channel>}       a hash: epoch, line of data, newest offset
+    <prefix>:<cluster>:stream:<namespace>:{<channel>}      a stream: p the previous offset, d the payload
+    <prefix>:<cluster>:known:<namespace>:{<channel>}       a hash: epoch, lineage of the data, newest offset
     <prefix>:<cluster>:key:<namespace>:<hash>:{<channel>}  the offset that was stored with an idempotency key
 
-Each channel has an epoch of its own. It changes when the server that is asked may lack what was acknowledged: when it
-began anew without all of it, or was made the master in place of another (`lua/line.lua`). Nothing runs by itself:
-what is too old or too much goes when the channel is next touched, and all of it when nothing has come for `ttl_s`; what
-is known of the channel goes a day later.
+Each channel has its own epoch. The epoch changes when the server may lack acknowledged data: when it was restarted
+without all of it, or replaced a master (`lua/lineage.lua`). There is no background task: publications beyond the
+retention are removed at the next use of the channel, and all of them if nothing is published for `ttl_s`; the hash
+is removed a day later.
 """
 
 import asyncio
@@ -20,8 +20,8 @@ from typing import Any, NamedTuple
 from ringway.engine.page import within
 from ringway.engine.redis import script
 from ringway.engine.redis.broker import check_size
-from ringway.engine.redis.command_connection import Word
-from ringway.engine.redis.connection import Wire
+from ringway.engine.redis.command_connection import Argument
+from ringway.engine.redis.connection import RedisConnections
 from ringway.engine.redis.names import Names
 from ringway.engine.redis.script import Script
 from ringway.errors import EngineAway, Unconfirmed
@@ -29,20 +29,20 @@ from ringway.ports import Page, Position, Retention
 from ringway.types import Channel
 
 KEY_S = 120.0
-"""For how long a key of `append` is remembered, where publications are kept as long."""
+"""How long a key of `append` is remembered; less if publications are kept for less."""
 
 READ_S = 10.0
 """How long a whole read may take, with all its steps."""
 
-READ_BYTES = 4 << 20
-"""After how many bytes one answer of a read ends; further ones are asked for."""
+STEP_BYTES = 4 << 20
+"""After how many bytes an answer of a read ends; the rest is read in further steps."""
 
 PENDING_MAX = 16_384
-"""How many publications may be under way; more are refused."""
+"""How many publications may be under way; further ones are refused."""
 
 
-class _Part(NamedTuple):
-    """One answer of a read: what of it there is, and whether nothing is missing before it."""
+class _Step(NamedTuple):
+    """An answer of a read. `proven` is True if nothing is missing before its publications."""
 
     epoch: str
     newest: int
@@ -53,20 +53,20 @@ class _Part(NamedTuple):
 class RedisHistory:
     """Appends to and reads the streams of this cluster of members."""
 
-    def __init__(self, wire: Wire, names: Names) -> None:
-        self._wire = wire
+    def __init__(self, connections: RedisConnections, names: Names) -> None:
+        self._connections = connections
         self._names = names
         self._pending = 0
-        self._watch = wire.condition.watch_service("history")
+        self._watch = connections.condition.watch_service("history")
 
     async def keep(self, retention: Retention) -> None:
-        """Nothing needs to be made; each request says what is to be kept. Raise `EngineAway`."""
-        self._wire.require()
+        """Do nothing: each request contains the retention. Raise `EngineAway` if Redis is away."""
+        self._connections.require()
 
     async def append(self, channel: Channel, payload: bytes, retention: Retention, key: str = "") -> Position:
-        """Return when the server has stored `payload`, which is also sent to all who are subscribed.
+        """Return when the server has stored `payload`, which it also sends to all subscribers.
 
-        Who does not want to wait for a round trip appends from several tasks.
+        To append without waiting for each round trip, append from several tasks.
         """
         check_size(payload)
         if self._pending >= PENDING_MAX:
@@ -76,7 +76,7 @@ class RedisHistory:
             digest = hashlib.blake2b(key.encode(), digest_size=16).hexdigest()
             keys.append(self._names.of(f"key:{retention.namespace}:{digest}", channel))
         remember_ms = int(min(KEY_S, retention.ttl_s) * 1000)
-        answer = self._run(script.append, keys, retention, payload, self._wire.publish_word, remember_ms)
+        answer = self._run(script.append, keys, retention, payload, self._connections.publish_word, remember_ms)
         self._pending += 1
         try:
             with self._watch:
@@ -86,7 +86,7 @@ class RedisHistory:
         return Position(epoch.decode(), int(offset))
 
     async def position(self, channel: Channel, retention: Retention) -> Position:
-        """Ask the server: one round trip."""
+        """Return the position that the server knows: one round trip."""
         keys = self._keys(channel, retention)
         epoch, offset = await self._run(script.position, keys, retention)
         return Position(epoch.decode(), int(offset))
@@ -100,7 +100,7 @@ class RedisHistory:
         reverse: bool = False,
         bytes_max: int = sys.maxsize,
     ) -> Page:
-        """Read in steps of some MiB, each atomic; what comes in between is read too."""
+        """Read in steps of some MiB, each atomic; publications that arrive between the steps are read too."""
         try:
             async with asyncio.timeout(READ_S):
                 if since is None or reverse:
@@ -109,35 +109,35 @@ class RedisHistory:
         except TimeoutError:
             raise EngineAway(f"Redis did not answer for the history within {READ_S:g} s; retry") from None
         except Unconfirmed as error:
-            raise EngineAway(str(error)) from None  # reading does nothing: it is safe to retry
+            raise EngineAway(str(error)) from None  # reading changes nothing, so a retry is safe
 
     async def _read_back(
         self, channel: Channel, retention: Retention, since: int | None, limit: int, bytes_max: int
     ) -> Page:
-        part = await self._part(channel, retention, since, limit, bytes_max, back=True)
-        found = part.publications
-        while part.publications and len(found) < limit and (left := bytes_max - _size(found)) > 0:
-            part = await self._part(channel, retention, found[-1][0], limit - len(found), left, back=True)
-            found += part.publications
-        return Page(part.epoch, part.newest, within(found, limit, bytes_max)[::-1], complete=False)
+        step = await self._read_step(channel, retention, since, limit, bytes_max, back=True)
+        found = step.publications
+        while step.publications and len(found) < limit and (left := bytes_max - _size(found)) > 0:
+            step = await self._read_step(channel, retention, found[-1][0], limit - len(found), left, back=True)
+            found += step.publications
+        return Page(step.epoch, step.newest, within(found, limit, bytes_max)[::-1], complete=False)
 
     async def _read_on(self, channel: Channel, retention: Retention, since: int, limit: int, bytes_max: int) -> Page:
-        first = part = await self._part(channel, retention, since, limit, bytes_max)
-        found, complete = part.publications, part.proven
-        while part.publications and len(found) < limit and found[-1][0] < part.newest:
+        first = step = await self._read_step(channel, retention, since, limit, bytes_max)
+        found, complete = step.publications, step.proven
+        while step.publications and len(found) < limit and found[-1][0] < step.newest:
             left = bytes_max - _size(found)
             if left <= 0:
                 break
-            part = await self._part(channel, retention, found[-1][0], limit - len(found), left)
-            if part.epoch != first.epoch:
+            step = await self._read_step(channel, retention, found[-1][0], limit - len(found), left)
+            if step.epoch != first.epoch:
                 raise EngineAway("the history began anew while it was read; retry")
-            found += part.publications
-            complete = complete and part.proven
+            found += step.publications
+            complete = complete and step.proven
         found = within(found, limit, bytes_max)
         reached = found[-1][0] if found else since
-        return Page(part.epoch, part.newest, found, complete and reached == part.newest)
+        return Page(step.epoch, step.newest, found, complete and reached == step.newest)
 
-    async def _part(
+    async def _read_step(
         self,
         channel: Channel,
         retention: Retention,
@@ -146,13 +146,13 @@ class RedisHistory:
         bytes_max: int,
         *,
         back: bool = False,
-    ) -> _Part:
+    ) -> _Step:
         keys = self._keys(channel, retention)
         at = "" if since is None else since
-        answer = self._run(script.read, keys, retention, at, limit, int(back), min(bytes_max, READ_BYTES))
+        answer = self._run(script.read, keys, retention, at, limit, int(back), min(bytes_max, STEP_BYTES))
         epoch, newest, proven, entries = await answer
         found = list(zip(map(int, entries[::2]), entries[1::2], strict=True))
-        return _Part(epoch.decode(), int(newest), bool(proven), found)
+        return _Step(epoch.decode(), int(newest), bool(proven), found)
 
     def _keys(self, channel: Channel, retention: Retention) -> tuple[bytes, bytes]:
         return (
@@ -161,12 +161,12 @@ class RedisHistory:
         )
 
     def _run(
-        self, script: Script, keys: Sequence[bytes], retention: Retention, *arguments: Word
+        self, script: Script, keys: Sequence[bytes], retention: Retention, *arguments: Argument
     ) -> asyncio.Future[Any]:
-        """Run a script about a stream at its server; what all of these begin with is told in stream.lua."""
-        shard = self._wire.shard_of(keys[0])
-        about = shard.line, secrets.token_hex(4), retention.size, int(retention.ttl_s * 1000)
-        return shard.commands.ask(script(keys, *about, *arguments))
+        """Run a script about a stream at its server; stream.lua describes the first arguments."""
+        shard = self._connections.shard_of(keys[0])
+        about = shard.lineage, secrets.token_hex(4), retention.size, int(retention.ttl_s * 1000)
+        return shard.commands.execute(script(keys, *about, *arguments))
 
 
 def _size(publications: list[tuple[int, bytes]]) -> int:

@@ -1,12 +1,12 @@
-"""Leases in Redis; see `ports.Lease`. A key with an expiry, set only where it is missing.
+"""Leases in Redis; see `ports.Lease`. A lease is a key with an expiry that is set only if it does not exist.
 
-    <prefix>:<cluster>:lease:{<name>}    who holds it; Redis removes it when its time is over
-    <prefix>:<cluster>:fence:{<name>}    the last fencing number: Redis's clock in ms, or one more than the last
+    <prefix>:<cluster>:lease:{<name>}    the holder; Redis removes the key when the lease ends
+    <prefix>:<cluster>:fence:{<name>}    the last fencing number: Redis's clock in ms, or one more than the last number
 
-Redis may lose a lease: where it begins anew without its data, or where a replica is made the master that had not heard
-of it. Then its holder may believe for `ttl_s` that it still has it. Who knew the lost data therefore leaves the lease
-alone for that long, but for the holder itself; who has just come and does not know is kept apart from the holder by the
-fencing number, which grows by the clock.
+Redis may lose a lease: if it is restarted without its data, or if a replica becomes the master that had not received
+the lease. Then the holder may believe for `ttl_s` that it still has the lease. So a process that knew the lost data
+does not acquire the lease for that long, unless it is the holder itself. A process that has just started does not know;
+the fencing number, which grows by the clock, separates it from the holder.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ringway.engine.redis import script
-from ringway.engine.redis.connection import Wire
+from ringway.engine.redis.connection import RedisConnections
 from ringway.engine.redis.names import Names
 from ringway.errors import EngineAway, EngineError
 
@@ -26,31 +26,34 @@ ANSWER_S = 3.0
 
 
 @dataclass(slots=True)
-class _Known:
-    """What this process knows of a lease: the line of data it was in, whose it was by us, and from when it is free."""
+class _KnownLease:
+    """The knowledge of this process about a lease."""
 
-    line: bytes
+    lineage: bytes
+    """The lineage of the server's data when the lease was last used."""
     holder: str = ""
+    """The holder for which this process acquired the lease."""
     free_at: float = 0.0
+    """From when on another holder may acquire the lease."""
 
 
 class RedisLease:
-    """Leases with fencing numbers, kept by Redis."""
+    """Leases with fencing numbers, stored by Redis."""
 
-    def __init__(self, wire: Wire, names: Names, now: Callable[[], float] = time.monotonic) -> None:
-        self._wire = wire
+    def __init__(self, connections: RedisConnections, names: Names, now: Callable[[], float] = time.monotonic) -> None:
+        self._connections = connections
         self._names = names
         self._now = now
-        self._known: dict[str, _Known] = {}
+        self._known: dict[str, _KnownLease] = {}
 
     async def acquire(self, name: str, holder: str, ttl_s: float) -> int | None:
-        """Return a fencing number, or None. Ask again about each second; it never waits for a lease to end."""
+        """Return a fencing number, or None. It never waits for a lease to end: try again about once a second."""
         key = self._names.of("lease", name)
-        known = self._look(name, key, ttl_s)
+        known = self._update_known(name, key, ttl_s)
         if known.holder != holder and self._now() < known.free_at:
             return None
         keys = key, self._names.of("fence", name)
-        fence = await self._ask(key, script.acquire(keys, holder, _ms(ttl_s)))
+        fence = await self._execute(key, script.acquire(keys, holder, _ms(ttl_s)))
         if fence is None:
             known.holder = ""
             return None
@@ -58,31 +61,31 @@ class RedisLease:
         return int(fence)
 
     async def renew(self, name: str, holder: str, ttl_s: float) -> bool:
-        """Begin a new `ttl_s`; False where another has the lease, or nobody. After `EngineAway` nobody knows."""
+        """Begin a new `ttl_s`; return False if the lease is free or another's. After `EngineAway` it is unknown."""
         key = self._names.of("lease", name)
-        known = self._look(name, key, ttl_s)
-        return bool(await self._ask(key, script.renew((key,), holder, _ms(ttl_s)))) and known.holder == holder
+        known = self._update_known(name, key, ttl_s)
+        return bool(await self._execute(key, script.renew((key,), holder, _ms(ttl_s)))) and known.holder == holder
 
     async def release(self, name: str, holder: str) -> None:
-        """Remove the key where it is still ours. Quiet while Redis is away: then the lease runs out."""
+        """Remove the key if `holder` still has the lease. Quiet while Redis is away: then the lease runs out."""
         self._known.pop(name, None)
         key = self._names.of("lease", name)
         with suppress(EngineError):
-            await self._ask(key, script.renew((key,), holder, 0))
+            await self._execute(key, script.renew((key,), holder, 0))
 
-    def _look(self, name: str, key: bytes, ttl_s: float) -> _Known:
-        line = self._wire.shard_of(key).line
-        known = self._known.setdefault(name, _Known(line))
-        if known.line != line:
-            known.line = line
+    def _update_known(self, name: str, key: bytes, ttl_s: float) -> _KnownLease:
+        lineage = self._connections.shard_of(key).lineage
+        known = self._known.setdefault(name, _KnownLease(lineage))
+        if known.lineage != lineage:
+            known.lineage = lineage
             known.free_at = self._now() + ttl_s
         return known
 
-    async def _ask(self, key: bytes, command: bytes) -> Any:
+    async def _execute(self, key: bytes, command: bytes) -> Any:
         try:
-            with self._wire.condition.watch_service("leases"):
+            with self._connections.condition.watch_service("leases"):
                 async with asyncio.timeout(ANSWER_S):
-                    return await self._wire.ask(key, command)
+                    return await self._connections.execute(key, command)
         except TimeoutError:
             raise EngineAway(f"Redis did not answer for the leases within {ANSWER_S:g} s") from None
 

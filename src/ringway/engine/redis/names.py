@@ -1,9 +1,9 @@
-"""What Ringway's keys and channels are called in Redis.
+"""Names of Ringway's keys and channels in Redis.
 
     <prefix>:<cluster>:<kind>:{<token>}
 
-The token stands for a channel, an address or a member; all that belongs to it has it in braces, and so lies in one slot
-of a cluster. Tokens hold no braces.
+The token is for a channel, an address or a member. It is in braces in all names that belong to it, so these share a
+slot of a Redis Cluster. Tokens contain no braces.
 """
 
 from dataclasses import dataclass
@@ -18,10 +18,10 @@ class Names:
     prefix: str
     cluster: str
 
-    def start(self, kind: str) -> bytes:
-        """Return what all names of `kind` begin with."""
+    def prefix_of(self, kind: str) -> bytes:
+        """Return the beginning of all names of `kind`."""
         return f"{self.prefix}:{self.cluster}:{kind}:".encode()
 
     def of(self, kind: str, what: str) -> bytes:
-        """Return the name of `kind` that stands for `what`."""
-        return b"%b{%b}" % (self.start(kind), token(what).encode())
+        """Return the name of `kind` for `what`."""
+        return b"%b{%b}" % (self.prefix_of(kind), token(what).encode())

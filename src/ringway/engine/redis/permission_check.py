@@ -1,4 +1,4 @@
-"""Tries out, once at the start, whether Redis lets us do all that an engine must."""
+"""Permission check at the start: does Redis allow everything that an engine must do?"""
 
 import asyncio
 import secrets
@@ -6,26 +6,26 @@ import secrets
 from ringway.engine.redis import script
 from ringway.engine.redis.broker import PLAIN
 from ringway.engine.redis.command_connection import pack
-from ringway.engine.redis.connection import Wire
+from ringway.engine.redis.connection import RedisConnections
 from ringway.engine.redis.names import Names
 from ringway.errors import EngineAway, EngineUnsuitable
 
-FULL = ("OOM", "MISCONF")
-"""Refusals of a server that lets us, and has no room at the moment: it is full of history, say."""
+NO_ROOM = ("OOM", "MISCONF")
+"""Error replies of a server that allows the command but has no room at the moment, such as when history fills it."""
 
-TRIAL_S = 5.0
+CHECK_S = 5.0
 KEPT_MS = 1000
 
 
-async def try_out(wire: Wire, names: Names) -> None:
-    """Subscribe, store and publish under a name of our own. Raise `EngineUnsuitable` that names what is refused."""
+async def check_permissions(connections: RedisConnections, names: Names) -> None:
+    """Subscribe, store and publish under a new name. Raise `EngineUnsuitable`, which names the refused command."""
     tag = secrets.token_hex(8)
     channel = names.of("trial", tag)
-    came = asyncio.Event()
+    arrived = asyncio.Event()
     key, stream, known = names.of("trial-key", tag), names.of("trial-stream", tag), names.of("trial-known", tag)
-    line = wire.shard_of(channel).line
-    publish = wire.publish_word
-    # What the scripts do, one by one: of a script Redis does not say which command it refuses.
+    lineage = connections.shard_of(channel).lineage
+    publish = connections.publish_word
+    # The commands of the scripts, each by itself: if a script fails, Redis does not say which command it refuses.
     commands = (
         pack("SET", key, tag, "NX", "PX", KEPT_MS),
         pack("GET", key),
@@ -39,19 +39,19 @@ async def try_out(wire: Wire, names: Names) -> None:
         pack("XREVRANGE", stream, "+", "-"),
         pack("DEL", key, stream, known),
         pack("TIME"),
-        pack("PUBSUB", wire.count_word, channel),
+        pack("PUBSUB", connections.count_word, channel),
         pack(publish, channel, PLAIN),
-        script.append((stream, known, channel, key), line, tag, 1, KEPT_MS, b"", publish, KEPT_MS),
+        script.append((stream, known, channel, key), lineage, tag, 1, KEPT_MS, b"", publish, KEPT_MS),
         pack("DEL", key, stream, known),
     )
     try:
-        async with asyncio.timeout(TRIAL_S):
-            await wire.subscribe(channel, lambda _: came.set())
+        async with asyncio.timeout(CHECK_S):
+            await connections.subscribe(channel, lambda _: arrived.set())
             for command in commands:
-                await _allowed(wire, channel, command)
-            await came.wait()
+                await _check_command(connections, channel, command)
+            await arrived.wait()
     except TimeoutError:
-        raise EngineAway(f"Redis did not carry a message within {TRIAL_S:g} s; retry") from None
+        raise EngineAway(f"Redis did not carry a message within {CHECK_S:g} s; retry") from None
     except EngineUnsuitable as error:
         allowed = f"{names.prefix}:{names.cluster}:*"
         raise EngineUnsuitable(
@@ -59,14 +59,14 @@ async def try_out(wire: Wire, names: Names) -> None:
             f"+info +role +cluster|slots, on ~{allowed} and &{allowed})"
         ) from None
     finally:
-        wire.untap(channel)
+        connections.unsubscribe(channel)
 
 
-async def _allowed(wire: Wire, channel: bytes, command: bytes) -> None:
-    """Carry out `command`. That there is no room for it is no reason not to start: what needs none goes on."""
+async def _check_command(connections: RedisConnections, channel: bytes, command: bytes) -> None:
+    """Execute `command`. A lack of room is noted, and does not prevent the start: other commands need no room."""
     try:
-        await wire.ask(channel, command)
+        await connections.execute(channel, command)
     except EngineUnsuitable as error:
-        if not any(code in str(error) for code in FULL):
+        if not any(code in str(error) for code in NO_ROOM):
             raise
-        wire.condition.on_refused("history", error)
+        connections.condition.on_refused("history", error)

@@ -1,10 +1,10 @@
-"""A connection to a Redis server over which messages come: what is subscribed there, and the confirmations.
+"""A connection to a Redis server that carries subscriptions: their messages, and the confirmations.
 
 Redis confirms each channel of a SUBSCRIBE with a message of its own, and refuses a SUBSCRIBE as a whole, in the order
-of what was asked. Channels that are to be subscribed in one loop turn go out together: in one SUBSCRIBE, or, sharded,
-in one SSUBSCRIBE for each slot.
+of the commands. The channels of one loop turn are subscribed together: in one SUBSCRIBE, or, sharded, in one
+SSUBSCRIBE for each slot.
 
-A cluster unsubscribes by itself where a slot moves to another server: that raises a doubt.
+A Redis Cluster unsubscribes on its own when a slot moves to another server: then `on_doubt` is called.
 """
 
 import asyncio
@@ -14,26 +14,26 @@ from typing import Any
 
 import hiredis
 
-from ringway.engine.redis.command_connection import Link, pack
-from ringway.engine.redis.errors import is_elsewhere, refusal
+from ringway.engine.redis.command_connection import CommandConnection, pack
+from ringway.engine.redis.errors import error_of_reply, is_elsewhere
 from ringway.engine.redis.slot import slot_of
 from ringway.errors import EngineError, Unconfirmed
 
-Receive = Callable[[bytes, bytes], None]
-"""Receives a message: the channel, and what was published."""
+OnMessage = Callable[[bytes, bytes], None]
+"""Receives a message: the channel, and the published bytes."""
 
 NAMES_MAX = 1000
-"""How many channels go into one command."""
+"""How many channels are in one command."""
 
 
 class _Batch:
-    """Channels of one command, and who waits for them to be subscribed."""
+    """The channels of one command, and the futures that wait for their confirmation."""
 
-    __slots__ = ("left", "names", "waiting")
+    __slots__ = ("names", "unconfirmed", "waiting")
 
     def __init__(self, names: list[bytes], waiting: list[asyncio.Future[None]]) -> None:
         self.names = names
-        self.left = len(names)
+        self.unconfirmed = len(names)
         self.waiting = waiting
 
     def settle(self, error: EngineError | None) -> None:
@@ -45,128 +45,128 @@ class _Batch:
                     future.set_exception(error)
 
 
-class Listener(Link):
-    """A connection that listens; `receive` gets what comes, in the call stack of the read."""
+class PubSubConnection(CommandConnection):
+    """A connection for subscriptions; `on_message` receives the messages, in the call stack of the read."""
 
     def __init__(
-        self, on_loss: Callable[[], None], on_doubt: Callable[[], None], receive: Receive, *, sharded: bool
+        self, on_loss: Callable[[], None], on_doubt: Callable[[], None], on_message: OnMessage, *, sharded: bool
     ) -> None:
         super().__init__(on_loss, on_doubt)
-        self._receive = receive
+        self._on_message = on_message
         self._sharded = sharded
         self._subscribe, self._unsubscribe = (
             (b"SSUBSCRIBE", b"SUNSUBSCRIBE") if sharded else (b"SUBSCRIBE", b"UNSUBSCRIBE")
         )
-        self._joining: dict[bytes, list[asyncio.Future[None]]] = {}
+        self._waiting: dict[bytes, list[asyncio.Future[None]]] = {}
         self._sent: deque[_Batch | bytes] = deque()
-        """What Redis has not answered yet: channels that it shall send, and one that it shall send no more."""
+        """The commands that Redis has not answered yet: channels to subscribe, or one channel to unsubscribe."""
         self._dropped: set[bytes] = set()
 
-    def join(self, name: bytes) -> asyncio.Future[None]:
+    def subscribe(self, name: bytes) -> asyncio.Future[None]:
         """Subscribe to `name` at the end of this loop turn; the future is done when the server has confirmed it.
 
-        Raise `EngineAway` where the connection does not stand; the future fails where it is lost, or Redis refuses.
+        Raise `EngineAway` if there is no connection. The future fails if the connection is lost, or Redis refuses.
         """
         future: asyncio.Future[None] = self._loop.create_future()
-        self.add(name).append(future)
+        self.start_subscribe(name).append(future)
         return future
 
-    def add(self, name: bytes) -> list[asyncio.Future[None]]:
-        """Subscribe to `name` at the end of this loop turn; return who waits for that. Raise `EngineAway`."""
+    def start_subscribe(self, name: bytes) -> list[asyncio.Future[None]]:
+        """Subscribe to `name` at the end of this loop turn; return the futures that wait. Raise `EngineAway`."""
         self.require()
-        if not self._joining:
+        if not self._waiting:
             self._loop.call_soon(self._flush)
-        return self._joining.setdefault(name, [])
+        return self._waiting.setdefault(name, [])
 
-    def dropped(self, name: bytes) -> bool:
-        """Whether the server has refused `name`, or unsubscribed it by itself; says so once."""
+    def pop_dropped(self, name: bytes) -> bool:
+        """Return True, once, if the server has refused `name` or has unsubscribed it on its own."""
         if name in self._dropped:
             self._dropped.remove(name)
             return True
         return False
 
-    def leave(self, name: bytes) -> None:
-        """Unsubscribe from `name`; what was to be subscribed before goes out before."""
+    def unsubscribe(self, name: bytes) -> None:
+        """Unsubscribe from `name`, after the subscribes of this loop turn."""
         if not self.up:
             return
-        self._send_joining()
+        self._send_subscribes()
         self._dropped.discard(name)
         self._sent.append(name)
-        self.write(pack(self._unsubscribe, name))
+        self._write(pack(self._unsubscribe, name))
 
-    def settled(self) -> asyncio.Future[Any]:
-        """Return a future that is done when the server has done all that was asked of this connection before."""
-        self._send_joining()
-        return self.ask(pack("PING"))
+    def confirm_requests(self) -> asyncio.Future[Any]:
+        """Return a future that is done when the server has executed all commands that this connection was given."""
+        self._send_subscribes()
+        return self.execute(pack("PING"))
 
     def _flush(self) -> None:
-        self._send_joining()
+        self._send_subscribes()
         super()._flush()
 
-    def _send_joining(self) -> None:
-        joining, self._joining = self._joining, {}
-        for names in self._commands(joining):
-            batch = _Batch(names, [future for name in names for future in joining[name]])
+    def _send_subscribes(self) -> None:
+        waiting, self._waiting = self._waiting, {}
+        for names in self._group_by_command(waiting):
+            batch = _Batch(names, [future for name in names for future in waiting[name]])
             if self.up:
                 self._sent.append(batch)
-                self.write(pack(self._subscribe, *names))
+                self._write(pack(self._subscribe, *names))
             else:
                 batch.settle(Unconfirmed("the connection to Redis was lost before it confirmed a subscription"))
 
-    def _commands(self, names: Iterable[bytes]) -> list[list[bytes]]:
+    def _group_by_command(self, names: Iterable[bytes]) -> list[list[bytes]]:
         groups: dict[int, list[bytes]] = {}
         for name in names:
             groups.setdefault(slot_of(name) if self._sharded else 0, []).append(name)
         return [group[at : at + NAMES_MAX] for group in groups.values() for at in range(0, len(group), NAMES_MAX)]
 
-    def take(self, answer: Any) -> None:
-        """Take a message, a confirmation, or a refusal."""
-        if isinstance(answer, list) and len(answer) == 3:
-            kind, name, data = answer
+    def _on_reply(self, reply: Any) -> None:
+        """Read a message, a confirmation, or an error reply."""
+        if isinstance(reply, list) and len(reply) == 3:
+            kind, name, data = reply
             if kind in (b"message", b"smessage"):
-                self._receive(name, data)
+                self._on_message(name, data)
             elif kind in (b"subscribe", b"ssubscribe"):
-                self._confirmed()
+                self._on_subscribed()
             elif kind in (b"unsubscribe", b"sunsubscribe"):
-                self._left(name)
-        elif isinstance(answer, hiredis.ReplyError):
-            self._refused(str(answer))
+                self._on_unsubscribed(name)
+        elif isinstance(reply, hiredis.ReplyError):
+            self._on_error(str(reply))
         else:
-            super().take(answer)  # of the handshake, or a PONG
+            super()._on_reply(reply)  # a reply to the greeting, or a PONG
 
-    def _confirmed(self) -> None:
+    def _on_subscribed(self) -> None:
         batch = self._sent[0] if self._sent else None
         if not isinstance(batch, _Batch):
-            self.abort()  # we have lost count
+            self.abort()  # the count is wrong
             return
-        batch.left -= 1
-        if not batch.left:
+        batch.unconfirmed -= 1
+        if not batch.unconfirmed:
             self._sent.popleft()
             batch.settle(None)
 
-    def _left(self, name: bytes) -> None:
+    def _on_unsubscribed(self, name: bytes) -> None:
         if self._sent and self._sent[0] == name:
             self._sent.popleft()
         else:
             self._dropped.add(name)
-            self.on_doubt()
+            self._on_doubt()
 
-    def _refused(self, text: str) -> None:
+    def _on_error(self, text: str) -> None:
         if not self._sent:
-            super().take(hiredis.ReplyError(text))  # of the handshake: a PING is never refused
+            super()._on_reply(hiredis.ReplyError(text))  # a reply to the greeting: a PING is never refused
             return
         if is_elsewhere(text):
-            self.on_doubt()
+            self._on_doubt()
         refused = self._sent.popleft()
         if isinstance(refused, _Batch):
             self._dropped.update(refused.names)
-            refused.settle(refusal(text))
+            refused.settle(error_of_reply(text))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The connection is gone: nothing more is confirmed."""
+        """End: the connection is gone, and nothing more is confirmed."""
         sent, self._sent = self._sent, deque()
         error = Unconfirmed("the connection to Redis was lost before it confirmed a subscription")
-        for each in sent:
-            if isinstance(each, _Batch):
-                each.settle(error)
+        for batch in sent:
+            if isinstance(batch, _Batch):
+                batch.settle(error)
         super().connection_lost(exc)

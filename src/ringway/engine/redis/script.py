@@ -1,14 +1,14 @@
-"""The scripts that run inside Redis, each atomically. Their texts are in `lua/`."""
+"""Scripts that run inside Redis, each atomically. Their texts are in `lua/`."""
 
 import hashlib
 from collections.abc import Sequence
 from importlib import resources
 
-from ringway.engine.redis.command_connection import Word, pack
+from ringway.engine.redis.command_connection import Argument, pack
 
 
 class Script:
-    """A script of one or more files; calling it returns the command that runs it, once Redis has loaded it."""
+    """A script of one or more files. A call returns the command that runs it, after Redis has loaded it."""
 
     def __init__(self, *names: str) -> None:
         folder = resources.files("ringway.engine.redis") / "lua"
@@ -17,17 +17,17 @@ class Script:
         """The command that loads it."""
         self._sha1 = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest().encode()
 
-    def __call__(self, keys: Sequence[bytes], *arguments: Word) -> bytes:
+    def __call__(self, keys: Sequence[bytes], *arguments: Argument) -> bytes:
         """Return the command; all `keys` must be of one slot."""
         return pack(b"EVALSHA", self._sha1, len(keys), *keys, *arguments)
 
 
-line = Script("line")
+lineage = Script("lineage")
 append = Script("stream", "append")
 read = Script("stream", "read")
 position = Script("stream", "position")
 acquire = Script("acquire")
 renew = Script("renew")
-ask = Script("ask")
+request = Script("request")
 
-ALL = (line, append, read, position, acquire, renew, ask)
+ALL = (lineage, append, read, position, acquire, renew, request)

@@ -1,4 +1,4 @@
-"""What a Redis or Valkey server says of itself, and whether it will do."""
+"""Information from a Redis or Valkey server about itself, and the check that it is suitable."""
 
 from dataclasses import dataclass
 
@@ -22,49 +22,49 @@ _log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
-    """What matters of Redis's INFO."""
+class ServerInfo:
+    """The part of Redis's INFO that an engine needs."""
 
     version: str
-    run: str
-    """Names this run of the server; each start is another."""
-    keeps: bool
-    """Whether it has after a crash all that it had acknowledged: it logs each write first, and succeeds nobody."""
+    run_id: str
+    """Names this run of the server; each start has a new id."""
+    durable: bool
+    """True if it has, after a crash, all that it acknowledged: it logs each write first, and succeeded no master."""
     mode: str
     evicts: bool
-    """Whether it throws keys away when its memory is full."""
+    """True if it removes keys when its memory is full."""
 
 
-def read_facts(info: bytes, appendfsync: bytes) -> Facts:
-    """Return what INFO says, and that setting (empty where it is not known).
+def read_server_info(info: bytes, appendfsync: bytes) -> ServerInfo:
+    """Return the content of INFO. `appendfsync` is the value of that setting (empty: not known).
 
-    With "everysec" Redis may acknowledge what it has not written yet: while it waits for the disk, for up to 2 s.
+    With "everysec" Redis may acknowledge a write before it is written, while it waits for the disk, for up to 2 s.
     """
     lines = (line.partition(":") for line in info.decode(errors="replace").splitlines())
-    said = {name: value for name, _, value in lines}
-    return Facts(
-        version=said.get("redis_version", "0"),
-        run=said.get("run_id", ""),
-        keeps=said.get("aof_enabled") == "1"
+    values = {name: value for name, _, value in lines}
+    return ServerInfo(
+        version=values.get("redis_version", "0"),
+        run_id=values.get("run_id", ""),
+        durable=values.get("aof_enabled") == "1"
         and appendfsync in (b"always", b"no")
-        and said.get("master_replid2") == _NO_PREDECESSOR,
-        mode=said.get("redis_mode") or said.get("server_mode") or "standalone",
-        evicts=said.get("maxmemory", "0") != "0" and said.get("maxmemory_policy") != "noeviction",
+        and values.get("master_replid2") == _NO_PREDECESSOR,
+        mode=values.get("redis_mode") or values.get("server_mode") or "standalone",
+        evicts=values.get("maxmemory", "0") != "0" and values.get("maxmemory_policy") != "noeviction",
     )
 
 
-def check(facts: Facts, kind: Kind, where: str) -> None:
-    """Raise `EngineUnsuitable` where the server at `where` will not do, and log what it had better be."""
-    kinds, remedy = _FITS.get(facts.mode, _FITS["standalone"])
+def check_server(info: ServerInfo, kind: Kind, where: str) -> None:
+    """Raise `EngineUnsuitable` if the server at `where` cannot be used; log a warning if it may remove keys."""
+    kinds, remedy = _FITS.get(info.mode, _FITS["standalone"])
     if kind not in kinds:
-        raise EngineUnsuitable(f"Redis at {where} runs as {facts.mode!r}: give {remedy}")
-    numbers = tuple(int(part) for part in facts.version.split(".")[:2] if part.isdigit())
+        raise EngineUnsuitable(f"Redis at {where} runs as {info.mode!r}: give {remedy}")
+    numbers = tuple(int(part) for part in info.version.split(".")[:2] if part.isdigit())
     if numbers < VERSION_MIN[kind]:
         wanted = ".".join(map(str, VERSION_MIN[kind]))
-        raise EngineUnsuitable(f"Redis at {where} is version {facts.version}; use {wanted} or newer, or Valkey")
-    if not facts.run:
+        raise EngineUnsuitable(f"Redis at {where} is version {info.version}; use {wanted} or newer, or Valkey")
+    if not info.run_id:
         raise EngineAway(f"Redis at {where} does not say which run it is; retry")
-    if facts.evicts:
+    if info.evicts:
         _log.warning(
             "redis throws away what is kept when its memory is full; set maxmemory-policy noeviction", at=where
         )

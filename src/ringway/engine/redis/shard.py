@@ -1,6 +1,6 @@
-"""A server that takes writes: a single Redis, the master behind Sentinel, or one of the masters of a cluster.
+"""A server that accepts writes: a single Redis, the master behind Sentinel, or a master of a Redis Cluster.
 
-Two connections lead there: one asks, one listens. Both stand, or the shard is lost.
+It has two connections: for commands, and for subscriptions. If one of them is lost, the shard is lost.
 """
 
 import asyncio
@@ -12,10 +12,10 @@ from typing import Any
 import structlog
 
 from ringway.engine.redis import script
-from ringway.engine.redis.command_connection import Link, ignore, pack
-from ringway.engine.redis.connector import Reach
-from ringway.engine.redis.pubsub_connection import Listener, Receive
-from ringway.engine.redis.server_info import Facts, check, read_facts
+from ringway.engine.redis.command_connection import CommandConnection, ignore_reply, pack
+from ringway.engine.redis.connector import RedisConnector
+from ringway.engine.redis.pubsub_connection import OnMessage, PubSubConnection
+from ringway.engine.redis.server_info import check_server, read_server_info
 from ringway.engine.redis.url import Address, Kind, show
 from ringway.errors import EngineAway, EngineUnsuitable
 
@@ -23,54 +23,56 @@ _log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """Who is told what becomes of a shard, and gets its messages."""
+class ShardCallbacks:
+    """The receivers of a shard's events and messages."""
 
-    lost: Callable[[], None]
-    doubt: Callable[[], None]
-    """What it says no longer fits what is known: look again which servers there are, and what they have."""
-    receive: Receive
+    on_loss: Callable[[], None]
+    on_doubt: Callable[[], None]
+    """Called when a reply does not agree with what is known: the servers and their data must be read again."""
+    on_message: OnMessage
 
 
 class Shard:
-    """A server that takes writes; `open` connects."""
+    """A server that accepts writes; `open` connects."""
 
-    def __init__(self, address: Address, kind: Kind, told: Told) -> None:
+    def __init__(self, address: Address, kind: Kind, callbacks: ShardCallbacks) -> None:
         self.address = address
-        self.line = b""
-        """Names its data: as long as it is the same, nothing acknowledged was lost."""
-        self.facts: Facts
+        self.lineage = b""
+        """Names the lineage of its data: while it is the same, nothing acknowledged was lost."""
         self._kind = kind
-        self._told = told
-        self._line_key = b""
-        self._ended = False
-        self.commands = Link(self._lost, told.doubt)
-        self.listener = Listener(self._lost, told.doubt, told.receive, sharded=kind is Kind.CLUSTER)
+        self._callbacks = callbacks
+        self._info = read_server_info(b"", b"")
+        self._lineage_key = b""
+        self._closed = False
+        self.commands = CommandConnection(self._on_loss, callbacks.on_doubt)
+        self.pubsub = PubSubConnection(
+            self._on_loss, callbacks.on_doubt, callbacks.on_message, sharded=kind is Kind.CLUSTER
+        )
 
     @property
     def up(self) -> bool:
-        """Whether both connections stand."""
-        return self.commands.up and self.listener.up
+        """True while both connections are established."""
+        return self.commands.up and self.pubsub.up
 
-    async def open(self, reach: Reach) -> None:
-        """Connect, see whether the server will do, and load the scripts.
+    async def open(self, connector: RedisConnector) -> None:
+        """Connect, check that the server is suitable, and load the scripts.
 
-        Raise `EngineAway` where it cannot be reached or takes no writes now, `EngineUnsuitable` where it never will do.
+        Raise `EngineAway` if it cannot be reached or accepts no writes now, `EngineUnsuitable` if it never will.
         """
         try:
-            await reach(self.address, self.commands)
-            await reach(self.address, self.listener)
-            self.facts = read_facts(await self.commands.ask(pack("INFO")), await self._appendfsync())
-            check(self.facts, self._kind, show(self.address))
-            await asyncio.gather(*(self.commands.ask(script.load) for script in script.ALL))
-            self._check_role(await self.commands.ask(pack("ROLE")))
+            await connector.connect(self.address, self.commands)
+            await connector.connect(self.address, self.pubsub)
+            self._info = read_server_info(await self.commands.execute(pack("INFO")), await self._read_appendfsync())
+            check_server(self._info, self._kind, show(self.address))
+            await asyncio.gather(*(self.commands.execute(script.load) for script in script.ALL))
+            self._check_role(await self.commands.execute(pack("ROLE")))
         except BaseException:
-            self.end()
+            self.discard()
             raise
 
-    async def _appendfsync(self) -> bytes:
-        with suppress(EngineUnsuitable):  # not everybody may ask that
-            answer = await self.commands.ask(pack("CONFIG", "GET", "appendfsync"))
+    async def _read_appendfsync(self) -> bytes:
+        with suppress(EngineUnsuitable):  # not every user may read the configuration
+            answer = await self.commands.execute(pack("CONFIG", "GET", "appendfsync"))
             return bytes(answer[1]) if answer else b""
         return b""
 
@@ -81,47 +83,47 @@ class Shard:
                 "give its master, or the sentinels that know it"
             )
 
-    async def identify(self, line_key: bytes) -> None:
-        """Learn which line of data this is; `line_key` must be of a slot of this shard."""
-        self._line_key = line_key
-        self.line = await self.commands.ask(self._ask_line())
+    async def read_lineage(self, lineage_key: bytes) -> None:
+        """Read the lineage of the server's data; `lineage_key` must be of a slot of this shard."""
+        self._lineage_key = lineage_key
+        self.lineage = await self.commands.execute(self._lineage_command())
 
-    def _ask_line(self) -> bytes:
-        return script.line((self._line_key,), self.facts.run, int(self.facts.keeps))
+    def _lineage_command(self) -> bytes:
+        return script.lineage((self._lineage_key,), self._info.run_id, int(self._info.durable))
 
-    def tick(self) -> None:
-        """Ask whether the server lives, takes writes, and has the data that it had."""
-        self.listener.tick(pack("PING"), ignore)
-        self.commands.tick(pack("ROLE"), self._has_role)
-        if self.commands.up and self._line_key:
-            self.commands.ping(self._ask_line(), self._has_line)
+    def check_liveness(self) -> None:
+        """Check that the server is alive, accepts writes, and still has its data."""
+        self.pubsub.check_liveness(pack("PING"), ignore_reply)
+        self.commands.check_liveness(pack("ROLE"), self._on_role)
+        if self.commands.up and self._lineage_key:
+            self.commands.send_check(self._lineage_command(), self._on_lineage)
 
-    def _has_role(self, answer: Any) -> None:
+    def _on_role(self, answer: Any) -> None:
         if isinstance(answer, list) and answer[0] != b"master":
             _log.warning("a redis server takes no writes any more", server=show(self.address))
             self.abort()
 
-    def _has_line(self, answer: Any) -> None:
-        if isinstance(answer, bytes) and answer != self.line:
-            self.line = answer
-            self._told.doubt()
+    def _on_lineage(self, answer: Any) -> None:
+        if isinstance(answer, bytes) and answer != self.lineage:
+            self.lineage = answer
+            self._callbacks.on_doubt()
 
-    def _lost(self) -> None:
+    def _on_loss(self) -> None:
         self.abort()
-        if not self._ended:
-            self._told.lost()
+        if not self._closed:
+            self._callbacks.on_loss()
 
     def abort(self) -> None:
-        """Give both connections up."""
+        """End both connections at once."""
         self.commands.abort()
-        self.listener.abort()
+        self.pubsub.abort()
 
-    def end(self) -> None:
-        """Give both connections up, and tell nobody."""
-        self._ended = True
+    def discard(self) -> None:
+        """End both connections at once, without a call of `on_loss`."""
+        self._closed = True
         self.abort()
 
     async def close(self, within_s: float) -> None:
-        """Wait for the answers that are due, then end both connections, and tell nobody."""
-        self._ended = True
-        await asyncio.gather(self.commands.close(within_s), self.listener.close(within_s))
+        """Wait up to `within_s` for the replies to all commands, then end both connections, without `on_loss`."""
+        self._closed = True
+        await asyncio.gather(self.commands.close(within_s), self.pubsub.close(within_s))

@@ -1,7 +1,8 @@
-"""The slots of a Redis Cluster: which of its parts a name belongs to.
+"""Slots of a Redis Cluster: the part of the cluster that a name belongs to.
 
-Source: the Redis Cluster specification. The slot of a name is the CRC16 (XMODEM) of what stands in its first pair of
-braces, or of all of it, modulo 16384. Names that must share a slot get the same text in braces.
+Source: the Redis Cluster specification. The slot of a name is the CRC16 (XMODEM) of the text in its first pair of
+braces, or of the whole name if there is no such text, modulo 16384. Names that must share a slot have the same text in
+braces.
 """
 
 import binascii

@@ -1,191 +1,195 @@
-"""Finds the servers that take writes: the one of the URL, the one that sentinels name, or the masters of a cluster."""
+"""Servers that accept writes: the server of the URL, the server that sentinels name, or the masters of a cluster."""
 
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from ringway.engine.redis.command_connection import Link, pack
-from ringway.engine.redis.connector import Reach
+from ringway.engine.redis.command_connection import CommandConnection, pack
+from ringway.engine.redis.connector import RedisConnector
 from ringway.engine.redis.slot import SLOTS
 from ringway.engine.redis.url import Address, Kind, RedisUrl, show
 from ringway.errors import EngineAway, EngineError, EngineUnsuitable
 
 ANSWER_S = 2.0
-"""How long a server may take to say what it knows of the others."""
+"""How long a server may take to say what it knows of the other servers."""
 
 ALL_SLOTS = range(SLOTS)
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """A server that takes writes, and which slots are there."""
+class ServerSlots:
+    """A server that accepts writes, and the slots that it has."""
 
     address: Address
     slots: tuple[range, ...] = (ALL_SLOTS,)
 
 
 class Topology(Protocol):
-    """Knows where to look."""
+    """Finds the servers."""
 
-    async def find(self) -> list[Part]:
-        """Return the servers that take writes, all slots covered. Raise `EngineError` where that cannot be told now."""
+    async def find_servers(self) -> list[ServerSlots]:
+        """Return the servers that accept writes, all slots covered. Raise `EngineError` if they are not known now."""
         ...
 
-    async def changed(self, known: Sequence[Address]) -> bool:
-        """Whether others than `known` take writes now, where those would not say so themselves."""
+    async def has_changed(self, known: Sequence[Address]) -> bool:
+        """Return True if other servers than `known` accept writes now. False if the servers report a change."""
         ...
 
     def close(self) -> None:
-        """Keep no connection."""
+        """Close all connections."""
         ...
 
 
-class Single:
+class SingleTopology:
     """One server, always the same."""
 
     def __init__(self, address: Address) -> None:
         self._address = address
 
-    async def find(self) -> list[Part]:
-        """Return it."""
-        return [Part(self._address)]
+    async def find_servers(self) -> list[ServerSlots]:
+        """Return the server."""
+        return [ServerSlots(self._address)]
 
-    async def changed(self, known: Sequence[Address]) -> bool:
-        """Return False: it is always the same."""
+    async def has_changed(self, known: Sequence[Address]) -> bool:
+        """Return False: the server is always the same."""
         return False
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing: no connection is open."""
 
 
-class Asker:
-    """Asks the first of several addresses that answers, over a connection that is kept for the next question."""
+class QueryConnection:
+    """A connection to the first of several addresses that answers; it stays open for the next query."""
 
-    def __init__(self, addresses: Sequence[Address], reach: Reach) -> None:
+    def __init__(self, addresses: Sequence[Address], connector: RedisConnector) -> None:
         self.addresses = list(addresses)
-        self._reach = reach
-        self._link: Link | None = None
         self.at: Address = self.addresses[0]
+        """The address that answered last."""
+        self._connector = connector
+        self._connection: CommandConnection | None = None
 
-    async def ask(self, command: bytes) -> Any:
-        """Return the answer; raise `EngineError`, the last one, where none answers."""
+    async def execute(self, command: bytes) -> Any:
+        """Return the answer to `command`; raise the last `EngineError` if no address answers."""
         problem: EngineError = EngineAway("there is no address to ask")
-        if self._link is not None and self._link.up:
+        if self._connection is not None and self._connection.up:
             try:
-                return await self._answer(self._link, command)
+                return await _execute(self._connection, command)
             except EngineError as error:
                 problem = error
         for address in list(self.addresses):
-            link = Link(_nothing, _nothing)
+            connection = CommandConnection(_do_nothing, _do_nothing)
             try:
-                await self._reach(address, link)
-                answer = await self._answer(link, command)
+                await self._connector.connect(address, connection)
+                answer = await _execute(connection, command)
             except EngineError as error:
                 problem = error
                 continue
             self.close()
-            self._link = link
+            self._connection = connection
             self.at = address
-            # The one that answered is asked first the next time.
+            # The address that answered is tried first the next time.
             self.addresses.remove(address)
             self.addresses.insert(0, address)
             return answer
         raise problem
 
-    async def _answer(self, link: Link, command: bytes) -> Any:
-        try:
-            async with asyncio.timeout(ANSWER_S):
-                return await link.ask(command)
-        except BaseException as error:
-            link.abort()
-            if isinstance(error, TimeoutError):
-                raise EngineAway(f"Redis did not answer within {ANSWER_S:g} s; retry") from None
-            raise
-
     def close(self) -> None:
         """End the connection."""
-        if self._link is not None:
-            self._link.abort()
-            self._link = None
+        if self._connection is not None:
+            self._connection.abort()
+            self._connection = None
 
 
-class Sentinels:
-    """The server that the sentinels call `master`."""
+async def _execute(connection: CommandConnection, command: bytes) -> Any:
+    try:
+        async with asyncio.timeout(ANSWER_S):
+            return await connection.execute(command)
+    except BaseException as error:
+        connection.abort()
+        if isinstance(error, TimeoutError):
+            raise EngineAway(f"Redis did not answer within {ANSWER_S:g} s; retry") from None
+        raise
 
-    def __init__(self, url: RedisUrl, reach: Reach) -> None:
+
+class SentinelTopology:
+    """The server that the sentinels know by the name in the URL."""
+
+    def __init__(self, url: RedisUrl, connector: RedisConnector) -> None:
         self._master = url.master
-        self._asker = Asker(url.addresses, reach.as_user(url.sentinel_login))
+        self._query = QueryConnection(url.addresses, connector.as_user(url.sentinel_login))
 
-    async def find(self) -> list[Part]:
-        """Ask the first sentinel that answers."""
-        answer = await self._asker.ask(pack("SENTINEL", "GET-MASTER-ADDR-BY-NAME", self._master))
+    async def find_servers(self) -> list[ServerSlots]:
+        """Return the master that the first answering sentinel names."""
+        answer = await self._query.execute(pack("SENTINEL", "GET-MASTER-ADDR-BY-NAME", self._master))
         if answer is None:
             raise EngineUnsuitable(
-                f"the sentinel at {show(self._asker.at)} watches nothing called {self._master!r}; "
+                f"the sentinel at {show(self._query.at)} watches nothing called {self._master!r}; "
                 "correct the end of the engine URL"
             )
         host, port = answer
-        return [Part((host.decode(), int(port)))]
+        return [ServerSlots((host.decode(), int(port)))]
 
-    async def changed(self, known: Sequence[Address]) -> bool:
-        """Whether the sentinel names another; it is not known where none answers."""
+    async def has_changed(self, known: Sequence[Address]) -> bool:
+        """Return True if the sentinel names another master; False also if no sentinel answers."""
         try:
-            return [part.address for part in await self.find()] != list(known)
+            return [server.address for server in await self.find_servers()] != list(known)
         except EngineError:
             return False
 
     def close(self) -> None:
         """End the connection to the sentinel."""
-        self._asker.close()
+        self._query.close()
 
 
-class Cluster:
+class ClusterTopology:
     """The masters of a Redis Cluster."""
 
-    def __init__(self, url: RedisUrl, reach: Reach) -> None:
+    def __init__(self, url: RedisUrl, connector: RedisConnector) -> None:
         self._given = url.addresses
-        self._asker = Asker(url.addresses, reach)
+        self._query = QueryConnection(url.addresses, connector)
 
-    async def find(self) -> list[Part]:
-        """Ask the first server that answers, of those of the URL and those that were found before."""
+    async def find_servers(self) -> list[ServerSlots]:
+        """Return the masters according to the first server that answers, of those of the URL and those found before."""
         try:
-            answer = await self._asker.ask(pack("CLUSTER", "SLOTS"))
+            answer = await self._query.execute(pack("CLUSTER", "SLOTS"))
         except EngineUnsuitable as error:
             if "cluster support disabled" in str(error):
                 raise EngineUnsuitable(
-                    f"Redis at {show(self._asker.at)} is not part of a cluster; give redis://host:port"
+                    f"Redis at {show(self._query.at)} is not part of a cluster; give redis://host:port"
                 ) from None
             raise
         slots: dict[Address, list[range]] = {}
         for first, last, master, *_ in answer:
             host, port = master[0], master[1]
-            # Without a name of its own a server is where we found it.
-            address = (host.decode() if host and host != b"?" else self._asker.at[0], int(port))
+            # A server that does not know its own name has the address at which it answered.
+            address = (host.decode() if host and host != b"?" else self._query.at[0], int(port))
             slots.setdefault(address, []).append(range(int(first), int(last) + 1))
         covered = sum(len(part) for parts in slots.values() for part in parts)
         if covered < SLOTS:
             raise EngineAway(f"the Redis Cluster covers {covered} of {SLOTS} slots at the moment; retry")
-        self._asker.addresses = list(dict.fromkeys([self._asker.at, *slots, *self._given]))
-        return [Part(address, tuple(sorted(parts, key=lambda part: part.start))) for address, parts in slots.items()]
+        self._query.addresses = list(dict.fromkeys([self._query.at, *slots, *self._given]))
+        return [
+            ServerSlots(address, tuple(sorted(parts, key=lambda part: part.start))) for address, parts in slots.items()
+        ]
 
-    async def changed(self, known: Sequence[Address]) -> bool:
-        """Return False: servers of a cluster say it themselves, by refusing what is not theirs."""
+    async def has_changed(self, known: Sequence[Address]) -> bool:
+        """Return False: servers of a cluster report a change themselves, by refusing names of other servers."""
         return False
 
     def close(self) -> None:
         """End the connection."""
-        self._asker.close()
+        self._query.close()
 
 
-def topology_of(url: RedisUrl, reach: Reach) -> Topology:
-    """Return what finds the servers of `url`."""
+def topology_of(url: RedisUrl, connector: RedisConnector) -> Topology:
+    """Return the topology that finds the servers of `url`."""
     if url.kind is Kind.SENTINEL:
-        return Sentinels(url, reach)
+        return SentinelTopology(url, connector)
     if url.kind is Kind.CLUSTER:
-        return Cluster(url, reach)
-    return Single(url.addresses[0])
+        return ClusterTopology(url, connector)
+    return SingleTopology(url.addresses[0])
 
 
-def _nothing() -> None:
-    """The loss of a connection that only asks shows at the next question."""
+def _do_nothing() -> None:
+    """Ignore the loss of a query connection: the next query finds it."""

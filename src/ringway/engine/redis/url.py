@@ -1,4 +1,4 @@
-"""Reads the URL of a Redis or Valkey server, of one behind Sentinel, or of a Redis Cluster."""
+"""URL of a Redis or Valkey server, of a server behind Sentinel, or of a Redis Cluster."""
 
 import re
 import ssl
@@ -31,7 +31,7 @@ _OPTIONS = ("prefix", *TLS_OPTIONS, *LOGIN_OPTIONS, "sentinel_user", "sentinel_p
 
 
 class Kind(Enum):
-    """How the servers are found, by the end of the scheme."""
+    """How the servers are found: the end of the URL's scheme."""
 
     SINGLE = ""
     SENTINEL = "+sentinel"
@@ -40,35 +40,35 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """Who we are: a user of an access control list, or only the password of a server without one."""
+    """The login: a user of an access control list, or only a password for a server without such a list."""
 
     user: str = ""
     password: str = field(default="", repr=False)
     password_file: str = ""
-    """Holds the password; read at each connect."""
+    """The file with the password; read at each connect."""
 
     def secret(self) -> str:
-        """Return the password. Raise `ConfigError` where its file cannot be read."""
+        """Return the password. Raise `ConfigError` if its file cannot be read."""
         return read_password(self.password_file) if self.password_file else self.password
 
 
-NOBODY = Login()
+NO_LOGIN = Login()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RedisUrl:
-    """Where Redis is, and who we are there. As text it holds no credentials and may be shown."""
+    """The servers, and the login there. Its text contains no credentials and may be shown."""
 
     kind: Kind
     addresses: tuple[Address, ...]
     """The server, the sentinels, or some servers of the cluster."""
-    login: Login = NOBODY
-    sentinel_login: Login = NOBODY
+    login: Login = NO_LOGIN
+    sentinel_login: Login = NO_LOGIN
     master: str = ""
-    """What the sentinels call the server that they watch."""
+    """The sentinels' name of the server that they watch."""
     database: int = 0
     prefix: str = PREFIX
-    """Begins all keys and channels of ours."""
+    """The beginning of all keys and channels of Ringway."""
     tls: bool = False
     ca_file: str = ""
     cert_file: str = ""
@@ -79,7 +79,7 @@ class RedisUrl:
         return f"redis{'s' if self.tls else ''}{self.kind.value}://{where}" + (f"/{self.master}" if self.master else "")
 
     def tls_context(self) -> ssl.SSLContext | None:
-        """Return what TLS needs; None without TLS. Raise `ConfigError` where a file cannot be used."""
+        """Return the TLS context; None without TLS. Raise `ConfigError` if a file cannot be used."""
         return make_context(self.ca_file, self.cert_file, self.key_file) if self.tls else None
 
 
@@ -89,12 +89,12 @@ def show(address: Address) -> str:
 
 
 def read_url(url: str) -> RedisUrl:
-    """Return what `url` says; raise `ConfigError`, which never repeats a password.
+    """Read `url`; raise `ConfigError`, which never repeats a password.
 
     User, password and options may be percent-encoded. Options follow a `?`: `prefix` begins all keys and channels,
-    `ca_file` proves the server, `cert_file` and `key_file` prove us to it, `user`, `password` and `password_file` say
-    who we are where that does not stand before the host, `sentinel_user` and `sentinel_password` are for the sentinels,
-    which else are asked without.
+    `ca_file` proves the server, `cert_file` and `key_file` prove us to it, `user`, `password` and `password_file` are
+    the login if it is not before the host, and `sentinel_user` and `sentinel_password` are the login at the sentinels,
+    which are asked without a login otherwise.
     """
     parts = split_url(url, _FORM)
     plain, plus, kind_text = parts.scheme.partition("+")
@@ -127,7 +127,7 @@ def _login(parts: UrlParts) -> Login:
     if colon or (user and "password_file" in given):
         before = {"user": decoded(user), **({"password": decoded(password)} if colon else {})}
     else:
-        # redis://secret@host is what other clients read as a user without a password; that is of no use to anybody.
+        # Other clients read redis://secret@host as a user without a password, which no server accepts.
         before = {"password": decoded(user)} if user else {}
     if twice := before.keys() & given.keys():
         raise ConfigError(f"the engine URL gives {', '.join(sorted(twice))} before the host and as an option; give one")

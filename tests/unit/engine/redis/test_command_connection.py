@@ -1,12 +1,18 @@
-"""The connection that asks and the one that listens, against a transport that keeps what is written."""
+"""Connections for commands and for subscriptions, over a transport that records what is written."""
 
 import asyncio
 from typing import Any
 
 import pytest
 
-from ringway.engine.redis.command_connection import SILENT_TICKS_MAX, UNTAKEN_BYTES_MAX, Link, ignore, pack
-from ringway.engine.redis.pubsub_connection import Listener
+from ringway.engine.redis.command_connection import (
+    SILENT_CHECKS_MAX,
+    UNSENT_BYTES_MAX,
+    CommandConnection,
+    ignore_reply,
+    pack,
+)
+from ringway.engine.redis.pubsub_connection import PubSubConnection
 from ringway.errors import EngineAway, EngineUnsuitable, Unconfirmed
 
 
@@ -52,16 +58,16 @@ class Heard:
         self.messages.append((name, data))
 
 
-def link() -> tuple[Link, Paper, Heard]:
+def command_connection() -> tuple[CommandConnection, Paper, Heard]:
     heard, paper = Heard(), Paper()
-    made = Link(heard.lost, heard.doubted)
+    made = CommandConnection(heard.lost, heard.doubted)
     made.connection_made(paper)  # type: ignore[arg-type]
     return made, paper, heard
 
 
-def listener(*, sharded: bool = False) -> tuple[Listener, Paper, Heard]:
+def pubsub_connection(*, sharded: bool = False) -> tuple[PubSubConnection, Paper, Heard]:
     heard, paper = Heard(), Paper()
-    made = Listener(heard.lost, heard.doubted, heard.receive, sharded=sharded)
+    made = PubSubConnection(heard.lost, heard.doubted, heard.receive, sharded=sharded)
     made.connection_made(paper)  # type: ignore[arg-type]
     return made, paper, heard
 
@@ -77,8 +83,8 @@ async def turn() -> None:
 
 
 async def test_commands_of_one_loop_turn_leave_in_one_write_and_are_answered_in_order() -> None:
-    made, paper, _ = link()
-    first, second = made.ask(pack("GET", "a")), made.ask(pack("GET", "b"))
+    made, paper, _ = command_connection()
+    first, second = made.execute(pack("GET", "a")), made.execute(pack("GET", "b"))
     assert paper.writes == []
     await turn()
     assert paper.writes == [pack("GET", "a") + pack("GET", "b")]
@@ -89,16 +95,16 @@ async def test_commands_of_one_loop_turn_leave_in_one_write_and_are_answered_in_
 
 
 async def test_an_answer_that_nobody_waits_for_does_not_disturb_the_order() -> None:
-    made, _, _ = link()
-    first, second = made.ask(pack("GET", "a")), made.ask(pack("GET", "b"))
+    made, _, _ = command_connection()
+    first, second = made.execute(pack("GET", "a")), made.execute(pack("GET", "b"))
     first.cancel()
     made.data_received(b":1\r\n:2\r\n")
     assert await second == 2
 
 
 async def test_refusals_fail_and_raise_a_doubt_where_another_server_is_the_one() -> None:
-    made, _, heard = link()
-    refused, moved = made.ask(pack("GET", "a")), made.ask(pack("GET", "b"))
+    made, _, heard = command_connection()
+    refused, moved = made.execute(pack("GET", "a")), made.execute(pack("GET", "b"))
     made.data_received(b"-NOPERM no\r\n-MOVED 1 a:1\r\n")
     with pytest.raises(EngineUnsuitable, match="NOPERM"):
         await refused
@@ -108,48 +114,48 @@ async def test_refusals_fail_and_raise_a_doubt_where_another_server_is_the_one()
 
 
 async def test_what_is_under_way_when_the_connection_is_lost_is_unconfirmed() -> None:
-    made, _, heard = link()
-    asked = made.ask(pack("GET", "a"))
+    made, _, heard = command_connection()
+    asked = made.execute(pack("GET", "a"))
     made.connection_lost(None)
     made.connection_lost(None)
     with pytest.raises(Unconfirmed):
         await asked
     assert heard.losses == 1
     with pytest.raises(EngineAway, match="retry"):
-        made.ask(pack("GET", "a"))
+        made.execute(pack("GET", "a"))
 
 
 async def test_what_the_server_does_not_take_is_bounded() -> None:
-    made, paper, _ = link()
-    paper.untaken = UNTAKEN_BYTES_MAX - 100
-    made.send(pack("GET", "a"), ignore)
-    with pytest.raises(EngineAway, match=str(UNTAKEN_BYTES_MAX)):
-        made.send(pack("GET", "x" * 100), ignore)
+    made, paper, _ = command_connection()
+    paper.untaken = UNSENT_BYTES_MAX - 100
+    made.send_command(pack("GET", "a"), ignore_reply)
+    with pytest.raises(EngineAway, match=str(UNSENT_BYTES_MAX)):
+        made.send_command(pack("GET", "x" * 100), ignore_reply)
 
 
 async def test_a_silent_connection_is_given_up_and_any_byte_keeps_it() -> None:
-    made, paper, heard = link()
-    for _ in range(SILENT_TICKS_MAX):
-        made.tick(pack("PING"), ignore)
+    made, paper, heard = command_connection()
+    for _ in range(SILENT_CHECKS_MAX):
+        made.check_liveness(pack("PING"), ignore_reply)
     made.data_received(b"+PONG\r\n")
-    for _ in range(SILENT_TICKS_MAX):
-        made.tick(pack("PING"), ignore)
+    for _ in range(SILENT_CHECKS_MAX):
+        made.check_liveness(pack("PING"), ignore_reply)
     assert not paper.aborted
-    made.tick(pack("PING"), ignore)
+    made.check_liveness(pack("PING"), ignore_reply)
     assert paper.aborted
     assert heard.losses == 1
 
 
 @pytest.mark.parametrize("rubbish", [b"HTTP/1.1 400 Bad Request\r\n", b"+OK\r\n"])
 async def test_who_does_not_speak_redis_is_left(rubbish: bytes) -> None:
-    made, paper, _ = link()
+    made, paper, _ = command_connection()
     made.data_received(rubbish)
     assert paper.aborted
 
 
 async def test_channels_of_one_loop_turn_are_subscribed_together() -> None:
-    made, paper, heard = listener()
-    waits = [made.join(b"a"), made.join(b"b"), made.join(b"a")]
+    made, paper, heard = pubsub_connection()
+    waits = [made.subscribe(b"a"), made.subscribe(b"b"), made.subscribe(b"a")]
     await turn()
     assert paper.writes == [pack("SUBSCRIBE", "a", "b")]
     made.data_received(said(b"subscribe", b"a", 1))
@@ -160,8 +166,8 @@ async def test_channels_of_one_loop_turn_are_subscribed_together() -> None:
 
 
 async def test_sharded_channels_are_subscribed_by_slot_in_one_write() -> None:
-    made, paper, heard = listener(sharded=True)
-    waits = [made.join(name) for name in (b"{a}1", b"{b}1", b"{a}2")]
+    made, paper, heard = pubsub_connection(sharded=True)
+    waits = [made.subscribe(name) for name in (b"{a}1", b"{b}1", b"{a}2")]
     await turn()
     assert paper.writes == [pack("SSUBSCRIBE", "{a}1", "{a}2") + pack("SSUBSCRIBE", "{b}1")]
     made.data_received(b"-MOVED 15495 h:1\r\n" + said(b"ssubscribe", b"{b}1", 1))
@@ -170,14 +176,14 @@ async def test_sharded_channels_are_subscribed_by_slot_in_one_write() -> None:
     for moved in (waits[0], waits[2]):
         with pytest.raises(EngineAway, match="MOVED"):
             await moved
-    assert [made.dropped(name) for name in (b"{a}1", b"{a}2", b"{b}1")] == [True, True, False]
+    assert [made.pop_dropped(name) for name in (b"{a}1", b"{a}2", b"{b}1")] == [True, True, False]
 
 
 async def test_what_is_left_is_left_after_it_was_joined() -> None:
-    made, paper, heard = listener()
-    joined = made.join(b"a")
-    made.leave(b"a")
-    settled = made.settled()
+    made, paper, heard = pubsub_connection()
+    joined = made.subscribe(b"a")
+    made.unsubscribe(b"a")
+    settled = made.confirm_requests()
     await turn()
     assert b"".join(paper.writes) == pack("SUBSCRIBE", "a") + pack("UNSUBSCRIBE", "a") + pack("PING")
     made.data_received(said(b"subscribe", b"a", 1) + said(b"unsubscribe", b"a", 0))
@@ -189,45 +195,45 @@ async def test_what_is_left_is_left_after_it_was_joined() -> None:
 
 
 async def test_what_the_cluster_unsubscribes_by_itself_raises_a_doubt_and_is_named_once() -> None:
-    made, _, heard = listener(sharded=True)
-    joined = made.join(b"a")
+    made, _, heard = pubsub_connection(sharded=True)
+    joined = made.subscribe(b"a")
     await turn()
     made.data_received(said(b"ssubscribe", b"a", 1) + said(b"sunsubscribe", b"a", 0))
     await joined
     assert heard.doubts == 1
-    assert (made.dropped(b"a"), made.dropped(b"a"), made.dropped(b"b")) == (True, False, False)
+    assert (made.pop_dropped(b"a"), made.pop_dropped(b"a"), made.pop_dropped(b"b")) == (True, False, False)
 
 
 async def test_who_waits_for_a_subscription_hears_of_the_loss() -> None:
-    made, _, heard = listener()
-    sent = made.join(b"a")
+    made, _, heard = pubsub_connection()
+    sent = made.subscribe(b"a")
     await turn()
-    unsent = made.join(b"b")
+    unsent = made.subscribe(b"b")
     made.connection_lost(None)
     await turn()
     outcomes: list[Any] = await asyncio.gather(sent, unsent, return_exceptions=True)
     assert [type(outcome) for outcome in outcomes] == [Unconfirmed, Unconfirmed]
     assert heard.losses == 1
-    made.leave(b"a")
+    made.unsubscribe(b"a")
 
 
 async def test_pongs_of_a_listener_are_told_apart_from_messages() -> None:
-    made, _, heard = listener()
-    joined = made.join(b"a")
+    made, _, heard = pubsub_connection()
+    joined = made.subscribe(b"a")
     await turn()
-    made.tick(pack("PING"), ignore)
+    made.check_liveness(pack("PING"), ignore_reply)
     made.data_received(said(b"subscribe", b"a", 1) + said(b"pong", b""))
     await joined
     assert heard.messages == []
 
 
 async def test_refused_goodbyes_and_joins_are_told_apart() -> None:
-    made, _, heard = listener(sharded=True)
-    joined = made.join(b"a")
+    made, _, heard = pubsub_connection(sharded=True)
+    joined = made.subscribe(b"a")
     await turn()
     made.data_received(said(b"ssubscribe", b"a", 1))
-    made.leave(b"a")
-    other = made.join(b"b")
+    made.unsubscribe(b"a")
+    other = made.subscribe(b"b")
     await turn()
     made.data_received(b"-MOVED 15495 h:1\r\n" + said(b"ssubscribe", b"b", 1))
     await asyncio.gather(joined, other)
@@ -236,6 +242,6 @@ async def test_refused_goodbyes_and_joins_are_told_apart() -> None:
 
 
 async def test_who_confirms_what_nobody_asked_for_is_left() -> None:
-    made, paper, _ = listener()
+    made, paper, _ = pubsub_connection()
     made.data_received(said(b"subscribe", b"a", 1))
     assert paper.aborted

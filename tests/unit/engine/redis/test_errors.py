@@ -1,6 +1,6 @@
 import pytest
 
-from ringway.engine.redis.errors import is_elsewhere, refusal
+from ringway.engine.redis.errors import error_of_reply, is_elsewhere
 from ringway.errors import EngineAway, EngineUnsuitable
 
 
@@ -23,7 +23,7 @@ from ringway.errors import EngineAway, EngineUnsuitable
     ],
 )
 def test_refusals_say_whether_a_retry_helps(text: str, kind: type[Exception], elsewhere: bool) -> None:
-    error = refusal(text)
+    error = error_of_reply(text)
     assert type(error) is kind
     assert text in str(error)
     assert is_elsewhere(text) is elsewhere

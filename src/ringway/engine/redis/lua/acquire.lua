@@ -1,11 +1,12 @@
--- Takes a lease that is free or the asker's own, and returns a fencing number; nothing where another holds it.
+-- Acquires a lease that is free or already the holder's, and returns a fencing number; nothing if another holder has it.
 --
 -- KEYS  1 the lease, 2 its last fencing number
 -- ARGV  1 the holder, 2 for how many ms
--- The number is the server's clock, so that it grows also where the last one was lost with a server.
+-- The number is the server's clock, so it grows even if the last number was lost with a server.
 --
--- A server whose memory is full refuses a script's first command that needs more, and none after another write. What
--- history has filled must not keep anybody from leading: so a write comes first that needs nothing, and changes nothing.
+-- A server whose memory is full refuses the first command of a script that needs memory, but no command after a write.
+-- Memory that is full of history must not prevent leadership: so the script begins with a write that needs no memory and
+-- changes nothing.
 
 redis.call('PERSIST', KEYS[2])
 

@@ -1,6 +1,6 @@
 -- Stores a publication and sends it to the subscribers of its channel.
 --
--- KEYS  3 the channel, 4 remembers the idempotency key (where there is one)
+-- KEYS  3 the channel, 4 the memory of the idempotency key (if there is one)
 -- ARGV  5 the payload, 6 PUBLISH or SPUBLISH, 7 for how many ms the key is remembered
 -- Returns the epoch and the offset.
 

@@ -1,16 +1,16 @@
--- Reads what is kept.
+-- Reads kept publications.
 --
--- ARGV  5 the offset to read from, itself left out (empty: the end), 6 how many at most, 7 "1" to read backwards,
---       8 after how many bytes to stop
--- Returns the epoch, the newest offset, 1 where nothing is missing right behind the offset to read from (else 0), and
--- the offsets and payloads in the order of reading.
+-- ARGV  5 the offset after which to read (empty: the end), 6 how many at most, 7 "1" to read backwards, 8 after how many
+--       bytes to stop
+-- Returns the epoch, the newest offset, 1 if nothing is missing right after the offset of ARGV 5 (else 0), and the
+-- offsets and payloads in the order of reading.
 
 expire()
 redis.call('XTRIM', KEYS[1], 'MAXLEN', ARGV[3])
 local since, left, back, bytes_max = ARGV[5], tonumber(ARGV[6]), ARGV[7] == '1', tonumber(ARGV[8])
 
 local function proven()
-  -- A place that exists: the newest, the one before the first that is kept, or one that is kept.
+  -- True for three offsets: the newest, the one before the first kept publication, and that of a kept publication.
   if since == digits(newest) then return 1 end
   if tonumber(since) < before then return 0 end
   local first = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1]

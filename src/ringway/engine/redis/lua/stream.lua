@@ -1,16 +1,16 @@
--- Begins every script about a channel's history. See redis_history.py for what is kept where.
+-- The beginning of every script about a channel's history. history.py describes the keys.
 --
 -- KEYS  1 the stream, 2 what is known of it
--- ARGV  1 the line of this server's data (line.lua), 2 an epoch, should a new one begin, 3 how many publications are
---       kept, 4 for how many ms
+-- ARGV  1 the lineage of this server's data (lineage.lua), 2 the epoch to use if a new one begins, 3 how many
+--       publications are kept, 4 for how many ms
 --
--- A hash knows of the stream: e its epoch, l the line in which that began, n its newest offset, b the newest offset
--- before the epoch. What was kept in an epoch before can still be read; that it is complete is not said.
--- Offsets are the server's clock in steps of 1/4096 ms since 2020, and grow in any case: what is lost with a server is
--- not counted again, and what has expired can be told by its offset.
+-- KEYS 2 is a hash: e the epoch, l the lineage in which the epoch began, n the newest offset, b the newest offset before
+-- the epoch. Publications of an earlier epoch can still be read; they are never said to be complete.
+-- Offsets are the server's clock in steps of 1/4096 ms since 2020, and always grow: offsets that were lost with a server
+-- are not used again, and an expired publication is recognised by its offset.
 --
--- A server whose memory is full refuses the first command of a script that needs more, and none after another write: so
--- such a one comes first.
+-- A server whose memory is full refuses the first command of a script that needs memory, but no command after a write:
+-- so the commands that need memory come first.
 
 local STEP, YEAR_2020, KNOWN_MS = 4096, 1577836800000, 86400000
 local clock = redis.call('TIME')
