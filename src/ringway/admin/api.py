@@ -1,19 +1,20 @@
 """The admin API: health, metrics and members over HTTP; of a gateway, what steers it as well."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from litestar import Litestar, Request, Response, get
-from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
 
-from ringway.admin.control import Control, control_routes
+from ringway.admin.application import AdminApp
+from ringway.admin.control import Control, control_operations
 from ringway.admin.guard import host_guard
 from ringway.admin.member import Cluster, GatewayRow, NodeRow
 from ringway.admin.metric import CONTENT_TYPE, Metrics
-from ringway.errors import ConfigError
+from ringway.admin.operation import Operation, WithStatus
+
+TITLE = "Ringway admin"
+OPENAPI_JSON = "application/vnd.oai.openapi+json"
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,49 +39,62 @@ class Admin:
     control: Control | None = None  # a gateway has one
 
 
-def build_api(admin: Admin, version: str, hosts: Collection[str] | None = ()) -> Litestar:
+def build_api(admin: Admin, version: str, hosts: Collection[str] | None = ()) -> AdminApp:
     """Return the ASGI application of the admin port.
 
     `hosts` are the names by which a port on loopback is known (`guard.host_guard`); None for any other port.
     """
+    operations = [*_process_operations(admin), *(control_operations(admin.control) if admin.control else ())]
+    described: list[dict[str, Any]] = []
 
-    @get("/healthz", sync_to_thread=False, summary="How the process is; 200 while it runs at all")
-    def healthz() -> Health:
-        return admin.health()
+    def schema() -> dict[str, Any]:
+        if not described:
+            from ringway.admin.openapi import describe_api
 
-    @get("/readyz", sync_to_thread=False, summary="200 while new clients are welcome, else 503")
-    def readyz() -> Response[Health]:
+            described.append(describe_api(operations, TITLE, version))
+        return described[0]
+
+    # No pages to try it out: those load scripts of others, which could then steer the gateway.
+    pages = [
+        Operation("GET", path, "schema", "This document", schema, dict, media_type=OPENAPI_JSON)
+        for path in ("/schema", "/schema/openapi.json")
+    ]
+    return AdminApp([*operations, *pages], () if hosts is None else (host_guard(hosts),))
+
+
+def _process_operations(admin: Admin) -> Sequence[Operation]:
+    """Return what every process can be asked."""
+
+    def readyz() -> WithStatus:
         health = admin.health()
-        return Response(health, status_code=200 if health.ready else 503)
+        return WithStatus(200 if health.ready else 503, health)
 
-    @get("/metrics", sync_to_thread=False, summary="Metrics in Prometheus's text format", media_type=CONTENT_TYPE)
-    def metrics() -> bytes:
-        return admin.metrics.render()
-
-    @get("/v1/nodes", sync_to_thread=False, summary="The nodes, as `ringway nodes --json` shows them")
-    def nodes() -> tuple[NodeRow, ...]:
-        return admin.cluster().nodes
-
-    @get("/v1/gateways", sync_to_thread=False, summary="The gateways")
-    def gateways() -> tuple[GatewayRow, ...]:
-        return admin.cluster().gateways
-
-    own = control_routes(admin.control) if admin.control is not None else ()
-    return Litestar(
-        route_handlers=[healthz, readyz, metrics, nodes, gateways, *own],
-        guards=[] if hosts is None else [host_guard(hosts)],
-        exception_handlers={ConfigError: _refuse, UnicodeDecodeError: _unreadable, RecursionError: _unreadable},
-        # No pages to try it out: those load scripts of others, which could then steer the gateway.
-        openapi_config=OpenAPIConfig(title="Ringway admin", version=version, render_plugins=[JsonRenderPlugin()]),
-        logging_config=None,
-    )
-
-
-def _refuse(_: Request[Any, Any, Any], error: ConfigError) -> Response[dict[str, Any]]:
-    """Answer who asked for what cannot be."""
-    return Response({"status_code": 400, "detail": str(error)}, status_code=400)
-
-
-def _unreadable(_: Request[Any, Any, Any], error: UnicodeDecodeError | RecursionError) -> Response[dict[str, Any]]:
-    """Answer who sent what no decoder can read: text that is no UTF-8, values that are nested too deep."""
-    return Response({"status_code": 400, "detail": f"the request cannot be read: {error}"}, status_code=400)
+    return [
+        Operation("GET", "/healthz", "healthz", "How the process is; 200 while it runs at all", admin.health, Health),
+        Operation("GET", "/readyz", "readyz", "200 while new clients are welcome, else 503", readyz, Health),
+        Operation(
+            "GET",
+            "/metrics",
+            "metrics",
+            "Metrics in Prometheus's text format",
+            admin.metrics.render,
+            bytes,
+            media_type=CONTENT_TYPE,
+        ),
+        Operation(
+            "GET",
+            "/v1/nodes",
+            "nodes",
+            "The nodes, as `ringway nodes --json` shows them",
+            lambda: admin.cluster().nodes,
+            tuple[NodeRow, ...],
+        ),
+        Operation(
+            "GET",
+            "/v1/gateways",
+            "gateways",
+            "The gateways",
+            lambda: admin.cluster().gateways,
+            tuple[GatewayRow, ...],
+        ),
+    ]

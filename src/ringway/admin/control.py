@@ -1,14 +1,12 @@
-"""What operators ask of a gateway and tell it, over HTTP: explain, policy, moves, freeze."""
+"""Control of a gateway by operators, over HTTP: explain, policy, moves, freeze."""
 
 from collections.abc import Sequence
 from typing import Annotated, Protocol
 
 import msgspec
-from litestar import delete, get, post, put
-from litestar.handlers import HTTPRouteHandler
-from litestar.params import FromQuery, JSONBody, QueryParameter
 
 from ringway.admin.guard import guard_changes
+from ringway.admin.operation import Operation, QueryParameter
 from ringway.protocol.control import Decision, DirectiveAnswer, Explanation
 from ringway.protocol.directive import ASKED_FOR
 from ringway.types import NodeName
@@ -68,58 +66,94 @@ class Freeze(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     why: Annotated[str, msgspec.Meta(max_length=200, description="Shown wherever moves are missed")] = ""
 
 
-def control_routes(control: Control) -> Sequence[HTTPRouteHandler]:
-    """Return the handlers by which `control` is reached."""
-
-    def state() -> PolicyState:
-        said = control.followed()
-        return PolicyState(
-            gateway=said.gateway,
-            policy=said.policy,
-            configured=said.configured,
-            version=said.directive.version,
-            moving=said.directive.moving,
-            frozen=said.directive.frozen,
-            versions=control.versions(),
-            problem=said.problem,
-        )
-
-    @get("/v1/explain", sync_to_thread=False, summary="Where a client would be sent now, and why, as `ringway explain`")
-    def explain(key: FromQuery[str] = "") -> Explanation:
-        return control.explain(key)
-
-    @get("/v1/policy", sync_to_thread=False, summary="The policy and what operators have decided, as `ringway policy`")
-    def policy() -> PolicyState:
-        return state()
-
-    @put("/v1/policy", sync_to_thread=False, guards=[guard_changes], summary="Change the policy of all gateways")
-    def change_policy(data: JSONBody[PolicyChange]) -> PolicyState:
-        control.change_policy(data.policy, moving=data.move)
-        return state()
-
-    @delete(
-        "/v1/policy",
-        sync_to_thread=False,
-        status_code=200,
-        guards=[guard_changes],
-        summary="Go back to the policy of each gateway's own settings; connections stay where they are",
+def control_operations(control: Control) -> Sequence[Operation]:
+    """Return the operations by which `control` is reached."""
+    explain = Operation(
+        "GET",
+        "/v1/explain",
+        "explain",
+        "Where a client would be sent now, and why, as `ringway explain`",
+        control.explain,
+        Explanation,
+        parameters=(QueryParameter("key", str, ""),),
     )
+    moves = Operation(
+        "GET",
+        "/v1/moves",
+        "moves",
+        "What the balancers have decided, the newest first, as `ringway moves --json`",
+        control.decisions,
+        list[Decision],
+        parameters=(QueryParameter("count", Annotated[int, msgspec.Meta(ge=1, le=1000)], 20),),
+    )
+    return [explain, *_policy_operations(control), moves, *_freeze_operations(control)]
+
+
+def _policy_operations(control: Control) -> Sequence[Operation]:
+    def change_policy(data: PolicyChange) -> PolicyState:
+        control.change_policy(data.policy, moving=data.move)
+        return _state(control)
+
     def reset_policy() -> PolicyState:
         control.change_policy("", moving=False)
-        return state()
+        return _state(control)
 
-    @get("/v1/moves", summary="What the balancers have decided, the newest first, as `ringway moves --json`")
-    async def moves(count: Annotated[int, QueryParameter(ge=1, le=1000)] = 20) -> list[Decision]:
-        return await control.decisions(count)
+    return [
+        Operation(
+            "GET",
+            "/v1/policy",
+            "policy",
+            "The policy and what operators have decided, as `ringway policy`",
+            lambda: _state(control),
+            PolicyState,
+        ),
+        Operation(
+            "PUT",
+            "/v1/policy",
+            "change_policy",
+            "Change the policy of all gateways",
+            change_policy,
+            PolicyState,
+            body=PolicyChange,
+            guards=(guard_changes,),
+        ),
+        Operation(
+            "DELETE",
+            "/v1/policy",
+            "reset_policy",
+            "Go back to the policy of each gateway's own settings; connections stay where they are",
+            reset_policy,
+            PolicyState,
+            guards=(guard_changes,),
+        ),
+    ]
 
-    @post("/v1/freeze", sync_to_thread=False, status_code=200, guards=[guard_changes], summary="Make no more moves")
-    def freeze(data: JSONBody[Freeze]) -> PolicyState:
+
+def _freeze_operations(control: Control) -> Sequence[Operation]:
+    def freeze(data: Freeze) -> PolicyState:
         control.freeze(data.why.strip() or ASKED_FOR)
-        return state()
+        return _state(control)
 
-    @delete("/v1/freeze", sync_to_thread=False, status_code=200, guards=[guard_changes], summary="Make moves again")
     def unfreeze() -> PolicyState:
         control.freeze("")
-        return state()
+        return _state(control)
 
-    return [explain, policy, change_policy, reset_policy, moves, freeze, unfreeze]
+    path, guards = "/v1/freeze", (guard_changes,)
+    return [
+        Operation("POST", path, "freeze", "Make no more moves", freeze, PolicyState, body=Freeze, guards=guards),
+        Operation("DELETE", path, "unfreeze", "Make moves again", unfreeze, PolicyState, guards=guards),
+    ]
+
+
+def _state(control: Control) -> PolicyState:
+    said = control.followed()
+    return PolicyState(
+        gateway=said.gateway,
+        policy=said.policy,
+        configured=said.configured,
+        version=said.directive.version,
+        moving=said.directive.moving,
+        frozen=said.directive.frozen,
+        versions=control.versions(),
+        problem=said.problem,
+    )

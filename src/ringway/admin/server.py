@@ -1,100 +1,84 @@
-"""Serves the admin API on a port of its own, inside the event loop of its process."""
+"""The admin port: a server of its own, inside the event loop of its process."""
 
 import asyncio
-import contextlib
 import resource
 import socket
-from collections.abc import Iterator
-from typing import Any
 
-import uvicorn
-
+from ringway.admin.admission import AdminConnections
 from ringway.admin.config import AdminConfig
-from ringway.admin.listener import AdminConnections, protocol_of
+from ringway.admin.connection import AdminConnection, Asgi
 from ringway.core.files import plan_files
 from ringway.errors import ConfigError
-from ringway.net.listening import bind
+from ringway.net.listening import bind, listen_at
 from ringway.net.liveness import watch_peers_of
 from ringway.protocol.address import show_host_port
 from ringway.protocol.host import is_loopback
+from ringway.tasks import Tasks
 
 BACKLOG = 512
 FILES_SHARE = 4
 """Of the descriptors that a process keeps for itself, one in so many is for the admin port."""
 
-STOP_S = 1
-
-
-class _Server(uvicorn.Server):
-    """uvicorn without hands on the process: signals are the composition root's."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
+STOP_S = 1.0
+"""How long answers under way may take once the port is closed."""
 
 
 class AdminServer:
-    """The admin port. It is bound when this is made, so that `url` is known and a port in use is told at once."""
+    """The admin port. The constructor binds it, so that `url` is known, and a port in use is reported at once."""
 
     def __init__(self, host: str, port: int, config: AdminConfig | None = None) -> None:
         config = config or AdminConfig()
         self._sockets = _bind(host, port)
+        self._url = f"http://{show_host_port(*self._sockets[0].getsockname()[:2])}"
+        self._on_loopback = all(is_loopback(each.getsockname()[0]) for each in self._sockets)
         watch_peers_of(self._sockets, config.tcp_keepalive_s)
         files = plan_files(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
         self._connections = AdminConnections(
             min(config.connections_max, files.own // FILES_SHARE), config.request_deadline_s
         )
-        self._server: _Server | None = None
-        self._finished = asyncio.Event()
+        self._answers = Tasks()
+        self._closing = asyncio.Event()
+        self._closed = asyncio.Event()
+        self._running = False
 
     @property
     def url(self) -> str:
         """Where the admin port is."""
-        return f"http://{show_host_port(*self._sockets[0].getsockname()[:2])}"
+        return self._url
 
     @property
     def on_loopback(self) -> bool:
         """Whether only this machine can reach it."""
-        return all(is_loopback(each.getsockname()[0]) for each in self._sockets)
+        return self._on_loopback
 
-    async def run(self, app: Any) -> None:
+    async def run(self, app: Asgi) -> None:
         """Serve the ASGI application `app` until `close`, then wait to be cancelled."""
-        config = uvicorn.Config(
-            _with_head(app),
-            loop="none",
-            http=protocol_of(self._connections),
-            ws="none",
-            lifespan="on",
-            log_config=None,
-            log_level="warning",
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=STOP_S,
-        )
-        self._server = _Server(config)
+        self._running = True
         try:
-            await self._server.serve(sockets=self._sockets)
+            listening = await listen_at(
+                self._sockets, lambda: AdminConnection(app, self._connections, self._answers), BACKLOG
+            )
+            try:
+                await self._closing.wait()
+            finally:
+                listening.close()
+            for connection in self._connections:
+                connection.stop()
+            await self._answers.aclose(STOP_S)
+            for connection in self._connections:
+                connection.transport.abort()
         finally:
-            self._finished.set()
+            self._closed.set()
         await asyncio.Event().wait()
 
     async def close(self) -> None:
         """Stop serving; requests under way are answered. Idempotent."""
-        if self._server is None:
+        if not self._running:
             for each in self._sockets:
                 each.close()
             return
-        self._server.should_exit = True
-        await self._finished.wait()
-
-
-def _with_head(app: Any) -> Any:
-    """Return `app` with HEAD answered as GET is (RFC 9110, 9.3.2); uvicorn leaves the body out."""
-
-    async def answer(scope: Any, receive: Any, send: Any) -> None:
-        await app({**scope, "method": "GET"} if scope.get("method") == "HEAD" else scope, receive, send)
-
-    return answer
+        self._closing.set()
+        await self._closed.wait()
 
 
 def _bind(host: str, port: int) -> list[socket.socket]:

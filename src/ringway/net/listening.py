@@ -57,9 +57,18 @@ async def listen(
     `prepare` gets each socket before it listens: options that are set there hold for what is accepted.
     Raise `OSError` where an address is not to be had, `ConfigError` where `host` is none.
     """
+    return await listen_at(bind(host, port), factory, backlog, prepare)
+
+
+async def listen_at(
+    sockets: Sequence[socket.socket],
+    factory: Callable[[], asyncio.BaseProtocol],
+    backlog: int,
+    prepare: Callable[[socket.socket], None] | None = None,
+) -> Listening:
+    """Take connections at `sockets`, as `listen` does. They are bound already, and belong to the result."""
     loop = asyncio.get_running_loop()
     servers: list[asyncio.Server] = []
-    sockets = bind(host, port)
     try:
         for sock in sockets:
             if prepare is not None:

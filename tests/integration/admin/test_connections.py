@@ -159,3 +159,106 @@ async def test_a_tunnel_is_refused_and_the_port_goes_on() -> None:
         reader, writer = await dial(port, REQUEST)
         assert (await reader.readline()).startswith(b"HTTP/1.1 200")
         writer.close()
+
+
+ENDS = b"Connection: close\r\n"
+
+
+async def say(port: int, asked: bytes) -> bytes:
+    """Return all that the port answers until it closes the connection."""
+    reader, writer = await dial(port, asked)
+    got = await rest(reader)
+    writer.close()
+    return got
+
+
+async def test_requests_in_one_piece_are_answered_in_their_order() -> None:
+    bodies = [b"%d" % number * 3 for number in range(200)]
+    asked = b"".join(b"PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%b" % (len(b), b) for b in bodies)
+    async with admin_port() as port:
+        got = await say(port, asked + REQUEST.replace(b"\r\n\r\n", b"\r\n" + ENDS + b"\r\n"))
+    answers = got.split(b"HTTP/1.1 200 OK")[1:]
+    assert [answer.partition(b"\r\n\r\n")[2] for answer in answers] == [*bodies, b"ok"]
+    assert [b"connection: close" in answer for answer in answers] == [False] * 200 + [True]
+
+
+async def test_head_is_answered_as_get_without_the_body() -> None:
+    async with admin_port() as port:
+        got = await say(port, b"HEAD / HTTP/1.1\r\nHost: x\r\n" + ENDS + b"\r\n")
+    assert got.startswith(b"HTTP/1.1 200 OK\r\ndate: ")
+    assert b"content-length: 2\r\n" in got
+    assert got.endswith(b"\r\n\r\n")
+
+
+async def test_a_client_of_http_1_0_is_answered_once() -> None:
+    async with admin_port() as port:
+        got = await say(port, b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
+    assert got.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert b"connection: close\r\n" in got
+
+
+async def test_who_asks_before_it_sends_a_body_is_told_to_go_on() -> None:
+    async with admin_port() as port:
+        head = b"PUT / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 4\r\n" + ENDS
+        reader, writer = await dial(port, head + b"\r\n")
+        async with asyncio.timeout(PATIENCE_S):
+            assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+        writer.write(b"body")
+        assert (await rest(reader)).endswith(b"\r\n\r\nbody")
+        writer.close()
+
+
+@pytest.mark.parametrize(
+    ("asked", "status"),
+    [
+        (b"\x16\x03\x01 what is this\r\n\r\n", 400),
+        (b"GET http:// HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\n" + b"X: " + b"y" * 400_000, 431),
+    ],
+    ids=["no HTTP", "no path", "long head"],
+)
+async def test_what_is_no_request_is_refused_after_the_answers_before_it(asked: bytes, status: int) -> None:
+    async with admin_port() as port:
+        answers = (await say(port, REQUEST + asked)).split(b"HTTP/1.1 ")[1:]
+    assert [int(answer[:3]) for answer in answers] == [200, status]
+
+
+async def test_who_reads_no_answers_is_given_up() -> None:
+    async with admin_port(request_deadline_s=0.4) as port:
+        body = b"x" * 4_000_000
+        asked = b"PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+        reader, writer = await dial(port)
+        with suppress(ConnectionError):
+            async with asyncio.timeout(PATIENCE_S):
+                while True:  # until the port ends the connection
+                    writer.write(asked)
+                    await writer.drain()
+        assert reader.at_eof() or writer.transport.is_closing() or reader.exception()
+        writer.close()
+
+
+async def test_an_answer_under_way_is_given_when_the_port_closes() -> None:
+    asking, answered = asyncio.Event(), asyncio.Event()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        asking.set()
+        await answered.wait()
+        await application({**scope, "path": "/"}, receive, send)
+
+    server = AdminServer("127.0.0.1", 0, AdminConfig())
+    running = asyncio.create_task(server.run(app))
+    port = int(server.url.rpartition(":")[2])
+    idle, idle_writer = await dial(port)
+    reader, writer = await dial(port, REQUEST)
+    await asking.wait()
+    closing = asyncio.create_task(server.close())
+    assert await rest(idle) == b""
+    answered.set()
+    got = await rest(reader)
+    assert got.startswith(b"HTTP/1.1 200 ")
+    assert got.endswith(b"ok")
+    await closing
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    for each in (writer, idle_writer):
+        each.close()
