@@ -113,7 +113,7 @@ async def run_gateway(config: Config, log: LogWriter) -> int:
         if admin:
             asked = Admin(
                 lambda: _health(name, Role.GATEWAY, engine, why_none(directory.view)),
-                lambda: describe(directory.membership.members.values()),
+                lambda: describe(directory.feed.live.values()),
                 Metrics(sources),
                 control,
             )
@@ -191,7 +191,7 @@ async def run_node(config: Config, log: LogWriter) -> int:
         jobs = [Job("watch", watch(node.tasks)), Job("name", _free_name(engine, name, incarnation))]
         if admin:
             sources = [read_process("node", name, engine, log), read_stats(node.stats, NODE)]
-            members = node.peers.membership.members
+            members = node.feed.live
             asked = Admin(
                 lambda: _health(name, Role.NODE, engine, "draining" if node.state is NodeState.DRAINING else ""),
                 lambda: describe(members.values()),

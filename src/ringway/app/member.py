@@ -1,18 +1,15 @@
 """The members of a system, as a process hears them that is not (yet) one itself; and free names among them."""
 
 import asyncio
-import time
-from collections.abc import Callable
 from typing import Annotated
 
 import msgspec
 import structlog
 
-from ringway.core.membership import Membership
-from ringway.errors import ConfigError, EngineError, ProtocolError
+from ringway.errors import ConfigError, EngineError
+from ringway.member.feed import Feed
 from ringway.ports import Engine, Lease
 from ringway.protocol.name import check_name
-from ringway.protocol.report import Report, decode_report
 from ringway.types import Incarnation, NodeName, Role
 
 ANSWERS_S = 0.3
@@ -41,56 +38,19 @@ class MemberConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     ] = ""
 
 
-class Members:
-    """Hears the registry. `live` holds the last report of every member; `changed` is set whenever one came."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
-        self._membership = Membership()
-        self.changed = asyncio.Event()
-
-    @property
-    def live(self) -> dict[NodeName, Report]:
-        """The last report of each member that is alive."""
-        return self._membership.members
-
-    def node(self, name: str) -> Report | None:
-        """The report of the node `name`, where there is one."""
-        report = self.live.get(NodeName(name))
-        return report if report is not None and report.role is Role.NODE else None
-
-    def tick(self, engine_up: bool) -> None:
-        """Let silent members go; call it about four times a second while it matters."""
-        now = self._clock()
-        self._membership.engine_up(engine_up, now)
-        self._membership.tick(now)
-
-    def take(self, name: NodeName, raw: bytes | None) -> None:
-        """Take what the registry says of the member `name`."""
-        try:
-            report = decode_report(raw) if raw is not None else None
-        except ProtocolError as error:
-            _log.warning("a report was not understood", member=name, error=str(error))
-            return
-        if report is None:
-            self._membership.withdrawn(name)
-        else:
-            self._membership.heard(report, self._clock())
-        self.changed.set()
-
-
-async def hear_members(engine: Engine, silence_s: float = SILENCE_S) -> Members:
+async def hear_members(engine: Engine, silence_s: float = SILENCE_S) -> Feed:
     """Ask who is there, and return when those who are have had time to answer. Goes on hearing afterwards.
 
     Where nobody has answered, it waits up to `silence_s` for the first who reports by itself.
     """
-    members = Members()
-    await engine.registry.watch(members.take)
+    answered = asyncio.Event()
+    members = Feed(listeners=[lambda event: answered.set()])
+    await engine.registry.watch(members.on_report)
     await asyncio.sleep(ANSWERS_S)
     if not members.live:
         try:
             async with asyncio.timeout(silence_s - ANSWERS_S):
-                await members.changed.wait()
+                await answered.wait()
             await asyncio.sleep(ANSWERS_S)
         except TimeoutError:
             pass  # nobody is there

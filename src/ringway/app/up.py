@@ -20,7 +20,6 @@ from ringway.app.engine import (
     whole_url,
 )
 from ringway.app.load import as_environment
-from ringway.app.member import Members
 from ringway.app.shutdown import Job, Step, run_until_stopped, shut_down, stop_signals, unless_stopped
 from ringway.app.state import (
     Running,
@@ -35,6 +34,7 @@ from ringway.app.state import (
 from ringway.app.supervise import Child, Supervisor, UpConfig
 from ringway.engine.nats.embedded import EmbeddedNats
 from ringway.errors import ConfigError, RingwayError
+from ringway.member.feed import Feed
 from ringway.net.listening import is_free
 
 FIRST_NODE_PORT = 9101
@@ -218,8 +218,8 @@ class NodePorts:
 async def _wait_ready(engine: EngineConfig, supervisor: Supervisor, names: list[str], ready_s: float) -> Cluster:
     """Return the members when all of `names` have reported."""
     async with open_engine(engine, "up") as connection:
-        members = Members()
-        await connection.registry.watch(members.take)
+        members = Feed()
+        await connection.registry.watch(members.on_report)
         deadline = asyncio.get_running_loop().time() + ready_s
         while missing := [name for name in names if name not in members.live]:
             supervisor.check_started()

@@ -13,11 +13,12 @@ import typer
 from ringway.app.config import Layer, load_joined
 from ringway.app.engine import open_engine
 from ringway.app.log import open_log
-from ringway.app.member import Members, hear_members
+from ringway.app.member import hear_members
 from ringway.app.state import find_running, state_dir
 from ringway.client import Client, ClientConfig
 from ringway.core.membership import TICK_S
 from ringway.errors import ConfigError, NoAnswer, RingwayError
+from ringway.member.feed import Feed
 from ringway.ports import Engine
 from ringway.protocol.order import (
     BALANCER,
@@ -48,7 +49,7 @@ GatewayUrl = Annotated[
 
 
 @asynccontextmanager
-async def joined(flags: Layer, config_file: str | None, state: str | None) -> AsyncIterator[tuple[Engine, Members]]:
+async def joined(flags: Layer, config_file: str | None, state: str | None) -> AsyncIterator[tuple[Engine, Feed]]:
     """Connect to the engine of the running system, and hear its members."""
     config = load_joined(flags=flags, file=config_file, state=state).config
     # A command shows what it finds itself; of the engine's events only errors are worth a line between.
@@ -63,7 +64,7 @@ async def joined(flags: Layer, config_file: str | None, state: str | None) -> As
             yield engine, await hear_members(engine)
 
 
-def need_node(members: Members, name: str) -> Report:
+def need_node(members: Feed, name: str) -> Report:
     """Return the report of the node `name`; raise `ConfigError` that says which there are."""
     report = members.node(name)
     if report is None:

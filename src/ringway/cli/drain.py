@@ -5,7 +5,6 @@ from typing import Annotated
 import typer
 
 from ringway.app.config import Layer
-from ringway.app.member import Members
 from ringway.cli.cluster import ask_leader, ask_node, joined, need_node
 from ringway.cli.duration import read_duration
 from ringway.cli.option import AsJson, ConfigFile, StateDir, takes_settings
@@ -13,6 +12,7 @@ from ringway.cli.process import run_async
 from ringway.cli.terminal import say, say_json
 from ringway.cli.watch import Drained, leaving, watch_until_empty
 from ringway.errors import ConfigError
+from ringway.member.feed import Feed
 from ringway.protocol.order import DrainRequest, SetState
 from ringway.types import NodeState, Role
 
@@ -71,7 +71,7 @@ def drain(
         say(f"{node} drains: {done.connections:,} connections to move; `ringway top` shows it")
 
 
-def _need_another(members: Members, node: str) -> None:
+def _need_another(members: Feed, node: str) -> None:
     others = (report for report in members.live.values() if report.role is Role.NODE and report.name != node)
     if not any(report.state is NodeState.ACTIVE for report in others):
         raise ConfigError(

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 
-from ringway.app.member import Members
 from ringway.app.visible import visible
 from ringway.cli.cluster import ANSWER_S
 from ringway.core.balance.config import BalanceConfig
@@ -11,6 +10,7 @@ from ringway.core.balance.drain import START_S, even_pace
 from ringway.core.balance.restart import Restart, foresee, moves_per_client
 from ringway.core.balance.share import NodeSnapshot
 from ringway.errors import NoAnswer, RingwayError
+from ringway.member.feed import Feed
 from ringway.ports import Engine
 from ringway.protocol.order import BALANCER, Rebalance, decode_plan_answer, encode
 from ringway.protocol.report import Report
@@ -20,7 +20,7 @@ TARGETS_SHOWN = 4
 
 
 async def forecast(
-    engine: Engine, members: Members, names: Sequence[NodeName], balance: BalanceConfig, within_s: float
+    engine: Engine, members: Feed, names: Sequence[NodeName], balance: BalanceConfig, within_s: float
 ) -> str:
     """Return what restarting `names` would do. Raise `RingwayError` where it could not be done."""
     try:

@@ -11,7 +11,6 @@ from typing import Annotated
 import typer
 
 from ringway.app.config import Layer, load_joined
-from ringway.app.member import Members
 from ringway.cli.cluster import ask_leader, joined, need_node
 from ringway.cli.duration import read_duration, read_pause
 from ringway.cli.forecast import forecast
@@ -21,6 +20,7 @@ from ringway.cli.terminal import say, tell
 from ringway.cli.watch import leaving, watch_until_empty
 from ringway.core.membership import TICK_S
 from ringway.errors import ConfigError, RingwayError
+from ringway.member.feed import Feed
 from ringway.ports import Engine
 from ringway.protocol.order import DrainRequest
 from ringway.types import Incarnation, NodeName, NodeState
@@ -102,7 +102,7 @@ class Roll:
     def __init__(
         self,
         engine: Engine,
-        members: Members,
+        members: Feed,
         names: Sequence[NodeName],
         words: Sequence[str],
         within_s: float,
@@ -156,13 +156,13 @@ class Roll:
         """Return when `name` runs another life than `life`, and takes connections."""
         while self._why_not_back(name, life):
             await asyncio.sleep(TICK_S)
-            self._members.tick(self._engine.up)
+            self._members.tick(engine_up=self._engine.up)
 
     async def _pause(self, seconds: float) -> None:
         ends_at = time.monotonic() + seconds
         while time.monotonic() < ends_at:
             await asyncio.sleep(min(TICK_S, max(0.0, ends_at - time.monotonic())))
-            self._members.tick(self._engine.up)
+            self._members.tick(engine_up=self._engine.up)
 
     def _why_not_back(self, name: NodeName, life: Incarnation) -> str:
         """What is missing; empty where the node is back."""
@@ -219,7 +219,7 @@ async def run_command(words: Sequence[str]) -> None:
         raise RingwayError(f"the command failed ({ending}): {shlex.join(words)}")
 
 
-def choose_nodes(given: str | None, members: Members) -> list[NodeName]:
+def choose_nodes(given: str | None, members: Feed) -> list[NodeName]:
     """Return the nodes to restart, in their order; raise `ConfigError` for names that are none."""
     if given is None:
         names = [name for name in members.live if members.node(name)]

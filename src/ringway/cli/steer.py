@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from ringway.app.config import Layer
-from ringway.app.member import Members
 from ringway.cli.cluster import ANSWER_S, joined
 from ringway.errors import ConfigError, ProtocolError, RingwayError
+from ringway.member.feed import Feed
 from ringway.ports import Engine
 from ringway.protocol.control import (
     GATEWAYS,
@@ -37,12 +37,12 @@ class Gateways:
     """The gateways of a running system, and how to ask them."""
 
     engine: Engine
-    members: Members
+    members: Feed
 
     @property
     def names(self) -> list[NodeName]:
         """Those that are alive."""
-        self.members.tick(self.engine.up)
+        self.members.tick(engine_up=self.engine.up)
         return sorted(name for name, report in self.members.live.items() if report.role is Role.GATEWAY)
 
     async def ask(self, name: NodeName, request: GatewayRequest) -> GatewayAnswer:

@@ -83,7 +83,7 @@ async def _watch(flags: Layer, config_file: str | None, state: str | None, *, on
     async with joined(flags, config_file, state) as (engine, members):
 
         def look() -> tuple[Cluster, dict[str, Rates]]:
-            members.tick(engine.up)
+            members.tick(engine_up=engine.up)
             cluster = describe(members.live.values())
             return cluster, meter.take(cluster, time.monotonic())
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from ringway.app.member import Members
 from ringway.cli.cluster import need_node
 from ringway.cli.terminal import tell
 from ringway.core.membership import TICK_S
 from ringway.core.progress import Progress
 from ringway.errors import RingwayError
+from ringway.member.feed import Feed
 from ringway.ports import Engine
 from ringway.protocol.order import DrainAnswer
 from ringway.types import NodeState
@@ -36,7 +36,7 @@ class Drained(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
 
 
-async def watch_until_empty(engine: Engine, members: Members, node: str, *, quiet: bool) -> Drained:
+async def watch_until_empty(engine: Engine, members: Feed, node: str, *, quiet: bool) -> Drained:
     """Return when `node`, which was told to drain, does and is empty, showing how far it is.
 
     Raise `RingwayError` where it goes away before, or is taken back.
@@ -59,7 +59,7 @@ async def watch_until_empty(engine: Engine, members: Members, node: str, *, quie
             elif drains:
                 raise RingwayError(f"{node} was taken back meanwhile, with {progress.left:,} connections on it")
             await asyncio.sleep(TICK_S)
-            members.tick(engine.up)
+            members.tick(engine_up=engine.up)
     return Drained(node=node, connections=0, moved=progress.most, seconds=round(time.monotonic() - began, 1))
 
 

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from ringway.app.member import Members
 from ringway.cli.cluster import need_node
 from ringway.cli.process import run_async
 from ringway.cli.steer import gateways
 from ringway.core.placement import DEFAULT_POLICY
 from ringway.errors import ConfigError
+from ringway.member.feed import Feed
 from ringway.protocol.report import Report
 from ringway.types import NodeState, Role
 
@@ -29,7 +29,7 @@ def scenario_of_cluster(
     return run_async(ask())
 
 
-def _scenario(members: Members, given: dict[str, Any], drain: list[str], policy: str) -> dict[str, Any]:
+def _scenario(members: Feed, given: dict[str, Any], drain: list[str], policy: str) -> dict[str, Any]:
     reports = list(members.live.values())
     nodes = [report for report in reports if report.role is Role.NODE]
     if not any(node.connections for node in nodes):

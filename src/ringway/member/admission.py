@@ -36,7 +36,8 @@ from ringway.protocol.upgrade import Headers, check_request, value_of, wants_upg
 from ringway.types import NodeState
 
 if TYPE_CHECKING:
-    from ringway.member.feed import Peers
+    from ringway.member.gateway_origins import GatewayOrigins
+    from ringway.member.redeemed_tickets import RedeemedTickets
     from ringway.node.shared import Shared
 
 KEY_BYTES_MAX = 1024
@@ -65,6 +66,7 @@ class Admission:
     """Judges handshake requests. `wall` is Unix time, for tickets."""
 
     __slots__ = (
+        "_gateway_origins",
         "_gateways",
         "_hosts",
         "_intake",
@@ -72,10 +74,10 @@ class Admission:
         "_origins",
         "_own_hosts",
         "_own_origins",
-        "_peers",
         "_per_s",
         "_shared",
         "_signer",
+        "_tickets",
         "_trusted",
         "_wall",
         "on_loopback",
@@ -85,13 +87,15 @@ class Admission:
     def __init__(
         self,
         shared: "Shared",
-        peers: "Peers",
+        tickets: "RedeemedTickets",
+        gateways: "GatewayOrigins",
         signer: TicketSigner,
         wall: Callable[[], float],
         per_s: Callable[[], float],
     ) -> None:
         self._shared = shared
-        self._peers = peers
+        self._tickets = tickets
+        self._gateway_origins = gateways
         self._signer = signer
         self._wall = wall
         self._nonces = NonceCache()
@@ -108,7 +112,7 @@ class Admission:
             [origin for url in urls for origin in origins_at(url)]
         )
         self._gateways: tuple[str, ...] | None = None
-        self._follow_gateways(peers.gateway_origins)
+        self._follow_gateways(gateways.origins)
 
     def admit(self, head: RequestHead, peer: Peer) -> Admitted:
         """Return what an admissible request brings along; raise `UpgradeError` for any other."""
@@ -223,8 +227,8 @@ class Admission:
             raise UpgradeError(403, str(error)) from error
         except Overloaded as error:
             raise UpgradeError(503, str(error), (("Retry-After", str(self._shared.config.retry_after_s)),)) from error
-        self._peers.redeemed(issuer, self._shared.clock())
-        return self._peers.is_node(issuer), nonce
+        self._tickets.count_ticket(issuer)
+        return self._tickets.is_node(issuer), nonce
 
     def _client(self, headers: Headers, peer: Peer, ticket: str) -> ForwardedClient:
         """Return who is behind the request, as a gateway has proved it, or trusted proxies say.
@@ -236,7 +240,7 @@ class Admission:
             return read_told(peer.ip, headers, peer.scheme)
         client = read_client(peer.ip, headers, self._trusted, peer.scheme)
         if self.on_loopback and not (peer.carried or is_trusted(peer.ip, self._trusted)):
-            self._follow_gateways(self._peers.gateway_origins)
+            self._follow_gateways(self._gateway_origins.origins)
             if not host_known(client.host, self._hosts):
                 raise UpgradeError(403, unknown_host(client.host))
         return client
@@ -246,7 +250,7 @@ class Admission:
         origin = value_of(headers, "origin")
         if origin is None:
             return
-        self._follow_gateways(self._peers.gateway_origins)
+        self._follow_gateways(self._gateway_origins.origins)
         if not self._origins.allows(origin, client.scheme, client.host):
             raise UpgradeError(
                 403, f"pages of {origin} may not connect to {client.scheme}://{client.host}; see allowed_origins"

@@ -1,111 +1,90 @@
-"""What a node must know of the other members: which places it held were taken, who issues tickets, where gateways are.
+"""Feed of reports: each is decoded once, and what it changes is handed to listeners (PROTOCOL.md P-8).
 
-The node hears every report (`ports.Registry`), as the gateways do; it keeps no load view, since it places nobody.
+Every process that must know the members has one feed, and gives its `on_report` to `ports.Registry.watch`. A report
+that cannot be decoded, or that came under the name of another member, is logged and dropped.
 """
+
+import time
+from collections.abc import Callable, Sequence
 
 import structlog
 
-from ringway.core.load.reservation import Ledger
-from ringway.core.membership import MemberJoined, MemberLeft, MemberReported, Membership, MembershipEvent
-from ringway.core.recent import Recent
+from ringway.core.membership import Membership, MembershipEvent
 from ringway.errors import ProtocolError
-from ringway.protocol.origin import origins_at
 from ringway.protocol.report import Report, decode_report
-from ringway.types import Incarnation, Issuer, NodeName, Role
+from ringway.types import NodeName, Role
 
-TAKEN_KEEP_S = 60.0
-"""How long the count of an issuer's tickets is told after it was last heard or its last ticket came."""
-
-ISSUERS_MAX = 4096
-"""Issuers that are counted at one time; the one heard longest ago is dropped for a new one."""
+Listener = Callable[[MembershipEvent], None]
+"""Called in the event loop with every event of the membership, in their order; must not block."""
 
 _log = structlog.get_logger()
 
 
-class Peers:
-    """The other members as one node sees them. `now` is monotonic."""
+class Feed:
+    """The members as this process hears them. `clock` is monotonic.
 
-    def __init__(self, own: Incarnation, ledger: Ledger[NodeName]) -> None:
-        self.membership = Membership()
-        self.ledger = ledger
-        self.taken: dict[Issuer, int] = {}  # tickets redeemed here, by issuer; goes out in our report
-        self.moved: dict[NodeName, int] = {}  # connections sent there; goes out in our report
-        self.missed = 0  # connections sent away that did not come to their place in time; goes out in our report
-        self.gateway_origins: tuple[str, ...] = ()
-        self._own = own
-        self._heard_at: dict[Issuer, float] = {}
-        self._nodes: set[Incarnation] = set()  # incarnations of nodes that live
-        self._former_nodes: Recent[Incarnation, None] = Recent()  # and of those that have left
+    `on_ignored` is called with each report that changed nothing: a repeated one, or one of an incarnation that is over.
+    """
 
-    def heard(self, name: NodeName, raw: bytes | None, now: float) -> None:
-        """Take one report or withdrawal from the registry."""
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        listeners: Sequence[Listener] = (),
+        *,
+        on_ignored: Callable[[Report], None] = lambda report: None,
+    ) -> None:
+        self._clock = clock
+        self._listeners = list(listeners)
+        self._on_ignored = on_ignored
+        self._membership = Membership()
+
+    @property
+    def live(self) -> dict[NodeName, Report]:
+        """The last report of each member that is alive; the feed goes on to change it."""
+        return self._membership.members
+
+    def node(self, name: str) -> Report | None:
+        """Return the last report of the node `name`; None if no such node is alive."""
+        report = self.live.get(NodeName(name))
+        return report if report is not None and report.role is Role.NODE else None
+
+    def count_nodes(self) -> int:
+        """Return how many nodes are alive; a node counts itself once its own report has come back."""
+        return sum(report.role is Role.NODE for report in self.live.values())
+
+    def add_listener(self, listener: Listener) -> None:
+        """Call `listener` with every event from now on, after the listeners before it."""
+        self._listeners.append(listener)
+
+    def on_report(self, name: NodeName, raw: bytes | None) -> None:
+        """Receive one report or withdrawal of the member `name` (`ports.Heard`)."""
         if raw is None:
-            self._apply(self.membership.withdrawn(name), now)
+            self._publish(self._membership.withdrawn(name))
             return
         try:
             report = decode_report(raw)
         except ProtocolError as error:
             _log.warning("a report was not understood", member=name, error=str(error))
             return
-        self._apply(self.membership.heard(report, now), now)
+        if report.name != name:
+            _log.warning("a report came under another name", member=name, reported=report.name)
+            return
+        self.add_report(report)
 
-    def tick(self, now: float, *, engine_up: bool) -> None:
-        """Let time pass; call it every `membership.TICK_S`."""
-        self.membership.engine_up(engine_up, now)
-        self._apply(self.membership.tick(now), now)
-        self.missed += self.ledger.expire(now)
-        for issuer in [issuer for issuer, at in self._heard_at.items() if at + TAKEN_KEEP_S <= now]:
-            del self._heard_at[issuer]
-            self.taken.pop(issuer, None)
+    def add_report(self, report: Report) -> None:
+        """Receive a report that is decoded already, or was made in this process."""
+        events = self._membership.heard(report, self._clock())
+        self._publish(events)
+        if not events:
+            self._on_ignored(report)
 
-    def redeemed(self, issuer: Issuer, now: float) -> None:
-        """Count a ticket of `issuer`."""
-        if issuer not in self.taken and len(self.taken) >= ISSUERS_MAX:
-            oldest = min(self.taken, key=lambda known: self._heard_at.get(known, 0.0))
-            del self.taken[oldest]
-            self._heard_at.pop(oldest, None)
-        self.taken[issuer] = self.taken.get(issuer, 0) + 1
-        self._heard_at[issuer] = now
+    def tick(self, *, engine_up: bool) -> None:
+        """Let time pass: members that are silent for too long leave. Call it every `membership.TICK_S`."""
+        now = self._clock()
+        self._membership.engine_up(engine_up, now)
+        self._publish(self._membership.tick(now))
 
-    def is_node(self, issuer: Issuer) -> bool:
-        """Whether `issuer` is a node, or was one of late: its tickets are moves."""
-        incarnation = Incarnation(issuer)
-        return incarnation in self._nodes or incarnation in self._former_nodes
-
-    def nodes_alive(self) -> int:
-        """How many nodes are heard, this one included once its own report has come back."""
-        return sum(report.role is Role.NODE for report in self.membership.members.values())
-
-    def _apply(self, events: list[MembershipEvent], now: float) -> None:
+    def _publish(self, events: list[MembershipEvent]) -> None:
         for event in events:
-            report = event.report
-            if isinstance(event, MemberLeft):
-                self._left(report)
-            else:
-                self._reported(report, now)
-            if report.role is Role.GATEWAY and not isinstance(event, MemberReported):
-                self._gateways_changed()
-            if isinstance(event, MemberJoined) and report.role is Role.NODE:
-                self._nodes.add(report.incarnation)
-
-    def _left(self, report: Report) -> None:
-        self.ledger.forget(report.name)
-        self.moved.pop(report.name, None)
-        if report.role is Role.NODE:
-            self._nodes.discard(report.incarnation)
-            self._former_nodes.add(report.incarnation, None)
-
-    def _reported(self, report: Report, now: float) -> None:
-        issuer = Issuer(report.incarnation)
-        if issuer in self.taken:
-            self._heard_at[issuer] = now
-        if report.role is Role.NODE:
-            self.ledger.redeemed(report.name, report.incarnation, report.taken.get(Issuer(self._own), 0))
-
-    def _gateways_changed(self) -> None:
-        """Pages that a gateway serves, or that were loaded from its address, may connect to nodes directly."""
-        gateways = [report for report in self.membership.members.values() if report.role is Role.GATEWAY]
-        origins = {
-            origin for report in gateways for url in (report.url, report.public_url) for origin in origins_at(url)
-        }
-        self.gateway_origins = tuple(sorted(origins))
+            for listener in self._listeners:
+                listener(event)

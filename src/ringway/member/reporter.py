@@ -14,7 +14,8 @@ from ringway.types import Incarnation, Role
 
 if TYPE_CHECKING:
     from ringway.member.drain import Drain
-    from ringway.member.feed import Peers
+    from ringway.member.redeemed_tickets import RedeemedTickets
+    from ringway.member.sent_moves import SentMoves
     from ringway.node.shared import Shared
 
 EARLY_S = 0.2
@@ -32,10 +33,17 @@ class Reporter:
     """Tells the registry how this node is."""
 
     def __init__(
-        self, shared: "Shared", peers: "Peers", drain: "Drain", vitals: Vitals, incarnation: Incarnation
+        self,
+        shared: "Shared",
+        tickets: "RedeemedTickets",
+        sent: "SentMoves",
+        drain: "Drain",
+        vitals: Vitals,
+        incarnation: Incarnation,
     ) -> None:
         self._shared = shared
-        self._peers = peers
+        self._tickets = tickets
+        self._sent = sent
         self._drain = drain
         self._vitals = vitals
         self._utilisation = Utilisation(read_limits(shared.config.egress_bytes_per_s_max), shared.clock())
@@ -51,12 +59,12 @@ class Reporter:
 
     def build(self) -> Report:
         """Return a report of this moment."""
-        shared, peers = self._shared, self._peers
+        shared, sent = self._shared, self._sent
         stats, now = shared.stats, shared.clock()
         stats.connections = shared.roster.connected
         stats.pending = shared.gate.opening + shared.roster.waiting
         stats.handshake_p99_s = round(shared.gate.latency.p99(now), 6)
-        stats.missed = peers.missed
+        stats.missed = sent.missed
         return Report(
             name=shared.name,
             incarnation=self._incarnation,
@@ -85,9 +93,9 @@ class Reporter:
             publications=stats.publications,
             deliveries=stats.deliveries,
             accepted=stats.accepted,
-            taken=dict(peers.taken),
-            reserved=peers.ledger.held(),
-            moved=dict(peers.moved),
+            taken=dict(self._tickets.taken),
+            reserved=sent.ledger.held(),
+            moved=dict(sent.moved),
             missed=stats.missed,
         )
 
@@ -116,7 +124,7 @@ class Reporter:
             or bool(self._drain.left_s(self._shared.clock())) is not bool(last.drain_left_s)
             or self._drain.avoid != last.drain_avoid
             or self._shared.engine.up is not last.engine_up
-            or self._peers.moved != last.moved
+            or self._sent.moved != last.moved
         ):
             self._changed.set()
 

@@ -17,7 +17,7 @@ from ringway.types import NodeState, Role
 
 if TYPE_CHECKING:
     from ringway.member.drain import Drain
-    from ringway.member.feed import Peers
+    from ringway.member.feed import Feed
     from ringway.member.reporter import Reporter
     from ringway.node.shared import Shared
 
@@ -29,7 +29,7 @@ CLOSING_EXTRA_S = 0.5
 _log = structlog.get_logger()
 
 
-async def depart(shared: "Shared", peers: "Peers", drain: "Drain", reporter: "Reporter") -> End:
+async def depart(shared: "Shared", feed: "Feed", drain: "Drain", reporter: "Reporter") -> End:
     """Drain within the node's `drain_within_s`; return when the node may stop, and why it may."""
     config = shared.config
     now = shared.clock()
@@ -41,8 +41,8 @@ async def depart(shared: "Shared", peers: "Peers", drain: "Drain", reporter: "Re
     told_at = now
     _log.info("draining before the stop", connections=progress.left, within_s=round(within_s, 1))
     while True:
-        takers, gateways = _others(peers, shared)
-        coming = sum(report.reserved.get(shared.name, 0) for report in peers.membership.members.values())
+        takers, gateways = _others(feed, shared)
+        coming = sum(report.reserved.get(shared.name, 0) for report in feed.live.values())
         end = departure.look(now, left=progress.left, coming=coming, takers=takers, gateways=gateways)
         if end is not None:
             tell = _log.info if end is End.EMPTY else _log.warning
@@ -61,10 +61,10 @@ def _left(shared: "Shared") -> int:
     return len(shared.roster) + shared.gate.opening
 
 
-def _others(peers: "Peers", shared: "Shared") -> tuple[int, int]:
+def _others(feed: "Feed", shared: "Shared") -> tuple[int, int]:
     """How many other nodes take connections, and how many gateways there are."""
     takers = gateways = 0
-    for report in peers.membership.members.values():
+    for report in feed.live.values():
         if report.role is Role.GATEWAY:
             gateways += 1
         elif report.name != shared.name and report.state is NodeState.ACTIVE and report.weight > 0:

@@ -14,16 +14,18 @@ import structlog
 
 from ringway.core.files import UNLIMITED, plan_files
 from ringway.core.hub import Hub
-from ringway.core.load.reservation import Ledger
 from ringway.core.membership import TICK_S
 from ringway.errors import ConfigError, EngineError, UpgradeError
 from ringway.member.admission import Admission
 from ringway.member.drain import Drain
-from ringway.member.feed import Peers
+from ringway.member.feed import Feed
 from ringway.member.fencing import Fencing
+from ringway.member.gateway_origins import GatewayOrigins
 from ringway.member.orders import Mover
 from ringway.member.process import Vitals
+from ringway.member.redeemed_tickets import RedeemedTickets
 from ringway.member.reporter import Reporter
+from ringway.member.sent_moves import SentMoves
 from ringway.member.shutdown import depart
 from ringway.net.listening import Listening, reachable
 from ringway.net.liveness import watch_peers_of
@@ -84,7 +86,10 @@ class ChannelNode:
         self.incarnation = incarnation
         self.stats = Stats()
         self.hub: Hub[Connection, Send] = Hub()
-        self.peers = Peers(incarnation, Ledger())
+        self.tickets = RedeemedTickets(clock)
+        self.sent = SentMoves(incarnation, clock)
+        self.gateways = GatewayOrigins()
+        self.feed = Feed(clock, (self.tickets.on_event, self.sent.on_event, self.gateways.on_event))
         self._engine = engine
         self._clock = clock
         self._vitals = Vitals(clock)
@@ -113,7 +118,7 @@ class ChannelNode:
             keepalive=Keepalive(config, rng, self.stats, clock()),
             namespaces=namespaces,
             streams=Streams(engine, namespaces, self.hub, watchers, outbox, config, self.stats, clock),
-            presence=Presence(engine, namespaces, self.hub, notices, config, self.peers.nodes_alive),
+            presence=Presence(engine, namespaces, self.hub, notices, config, self.feed.count_nodes),
             origin=origin,
             workers=self._workers,
             intake=Intake(),
@@ -125,11 +130,13 @@ class ChannelNode:
         self._shared.arrivals.shared = self._shared
         self._shared.presence.guests.append(self._shared.arrivals.guests)
         self._drain = Drain(self._shared)
-        self._reporter = Reporter(self._shared, self.peers, self._drain, self._vitals, incarnation)
-        self._handovers = Handovers(self._shared, self.peers, signer, incarnation, wall)
+        self._reporter = Reporter(self._shared, self.tickets, self.sent, self._drain, self._vitals, incarnation)
+        self._handovers = Handovers(self._shared, self.sent, signer, incarnation, wall)
         self._mover = Mover(self._shared, self._handovers, self._drain, ring_secret)
         self._fencing = Fencing(self._shared)
-        self._admission = Admission(self._shared, self.peers, signer, wall, lambda: self._vitals.accept_per_s)
+        self._admission = Admission(
+            self._shared, self.tickets, self.gateways, signer, wall, lambda: self._vitals.accept_per_s
+        )
         self._server: Listening | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -176,7 +183,7 @@ class ChannelNode:
             await self._engine.history.keep(retention)
         self._engine.broker.attach(self._shared.streams.fanout.deliver)
         self._engine.on_return.append(self._shared.streams.returned)
-        await self._engine.registry.watch(lambda name, raw: self.peers.heard(name, raw, self._clock()))
+        await self._engine.registry.watch(self.feed.on_report)
         try:
             self._server = await listen(config, self._shared.gate, self._welcome)
         except OSError as error:
@@ -198,7 +205,7 @@ class ChannelNode:
     async def drain(self) -> None:
         """Lead the clients to other nodes, within `drain_within_s`; go before `stop`. At once where that is 0."""
         if self.config.drain_within_s:
-            await depart(self._shared, self.peers, self._drain, self._reporter)
+            await depart(self._shared, self.feed, self._drain, self._reporter)
 
     async def stop(self) -> None:
         """Leave in order: tell the members, take no more connections, say goodbye to the clients, close."""
@@ -260,7 +267,9 @@ class ChannelNode:
                 if floor(now) != shared.second:
                     shared.second = floor(now)
                     shared.roster.sweep(now, self.config.move_cool_down_s)
-                self.peers.tick(now, engine_up=self._engine.up)
+                self.feed.tick(engine_up=self._engine.up)
+                self.tickets.tick()
+                self.sent.tick()
                 shared.keepalive.tick(now)
                 self._drain.tick(now)
                 shared.arrivals.tick(now)

@@ -122,7 +122,7 @@ async def test_history_can_be_read_in_pages(nodes: Nodes) -> None:
 async def test_who_is_there_can_be_asked_and_followed(nodes: Nodes) -> None:
     notes: list[ringway.Joined | ringway.Left] = []
     async with nodes.client(1) as one, nodes.client(2) as two:
-        await until(lambda: all(node.peers.nodes_alive() == 2 for node in nodes.nodes))
+        await until(lambda: all(node.feed.count_nodes() == 2 for node in nodes.nodes))
         async with one.subscribe("live:room", on_presence=notes.append):
             await until(lambda: len(notes) == 1)  # itself
             async with two.subscribe("live:room"):

@@ -46,7 +46,7 @@ class RealCluster:
             await node.start()
         await until(lambda: len(self.directory.view.nodes) == len(self.nodes), "the nodes at the gateway")
         for node in self.nodes.values():
-            await until(lambda node=node: len(node.peers.membership.members) > len(self.nodes) - 1, "all members")
+            await until(lambda node=node: len(node.feed.live) > len(self.nodes) - 1, "all members")
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -55,7 +55,7 @@ async def pair(server: EmbeddedNats) -> AsyncIterator[tuple[ChannelNode, Channel
 
 async def test_over_nats(pair: tuple[ChannelNode, ChannelNode], dial: Dial) -> None:
     await exchange(*pair, dial)
-    await eventually(lambda: set(pair[0].peers.membership.members) == {"n1", "n2"})
+    await eventually(lambda: set(pair[0].feed.live) == {"n1", "n2"})
 
 
 async def test_nats_goes_away_and_comes_back(

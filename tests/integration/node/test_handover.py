@@ -48,7 +48,7 @@ async def follow(request: pytest.FixtureRequest) -> AsyncIterator[Follow]:
 async def pair(start_node: StartNode) -> tuple[ChannelNode, ChannelNode]:
     donor = await start_node("n1", namespaces=NAMESPACES, move_cool_down_s=0.0)
     target = await start_node("n2", namespaces=NAMESPACES, move_cool_down_s=0.0)
-    await eventually(lambda: N2 in donor.peers.membership.members and N1 in target.peers.membership.members)
+    await eventually(lambda: N2 in donor.feed.live and N1 in target.feed.live)
     return donor, target
 
 

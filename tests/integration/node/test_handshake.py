@@ -140,10 +140,10 @@ async def test_pages_of_a_gateway_may_connect_directly(start_node: StartNode, hu
         public_url="wss://ring.example",
     )
     await gateway.registry.announce(name, encode_report(report))
-    await eventually(lambda: "https://ring.example" in node.peers.gateway_origins)
+    await eventually(lambda: "https://ring.example" in node.gateways.origins)
     assert (await answer(node.port, page))[0] == 101
     await gateway.registry.withdraw(name)
-    await eventually(lambda: not node.peers.gateway_origins)
+    await eventually(lambda: not node.gateways.origins)
     assert (await answer(node.port, page))[0] == 403
 
 

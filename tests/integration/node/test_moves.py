@@ -31,7 +31,7 @@ async def test_a_moved_client_gets_in_at_the_target_with_its_ticket(
     start_node: StartNode, dial: Dial, hub: MemoryHub
 ) -> None:
     donor, target = await start_node("n1"), await start_node("n2")
-    await eventually(lambda: N2 in donor.peers.membership.members and N1 in target.peers.membership.members)
+    await eventually(lambda: N2 in donor.feed.live and N1 in target.feed.live)
     peers = [await dial(donor, connect=True) for _ in range(10)]
     assert await ask(hub, order(4)) == NodeConsent()
     await eventually(lambda: donor.connections == 6)

@@ -23,7 +23,7 @@ NAMESPACES = (
 async def start_two(start_node: StartNode, **settings: Any) -> tuple[ChannelNode, ChannelNode]:
     one = await start_node("n1", namespaces=NAMESPACES, **settings)
     two = await start_node("n2", namespaces=NAMESPACES, **settings)
-    await eventually(lambda: one.peers.nodes_alive() == two.peers.nodes_alive() == 2)
+    await eventually(lambda: one.feed.count_nodes() == two.feed.count_nodes() == 2)
     return one, two
 
 

@@ -173,7 +173,7 @@ async def test_a_publication_that_got_lost_on_the_way_is_fetched(start_pair: Sta
 
 async def test_presence_and_joins_over_nats(start_pair: StartPair, dial: Dial) -> None:
     one, two = await start_pair(namespaces=("default:join_leave=true",))
-    await eventually(lambda: one.peers.nodes_alive() == two.peers.nodes_alive() == 2)
+    await eventually(lambda: one.feed.count_nodes() == two.feed.count_nodes() == 2)
     peers = [await dial(node, connect=True) for node in (one, two)]
     await subscribe(peers[0], join_leave=True)
     assert "join" in await peers[0].push()

@@ -159,7 +159,7 @@ async def test_only_keys_whose_owner_has_changed_are_moved(start_node: StartNode
 
 async def test_a_moved_client_that_does_not_come_is_counted(start_node: StartNode, dial: Dial, hub: MemoryHub) -> None:
     node = await start_node()
-    node.peers.ledger.ttl_s = 0.3
+    node.sent.ledger.ttl_s = 0.3
     await start_node("n2")
     for _ in range(3):
         await dial(node, connect=True)

@@ -5,19 +5,19 @@ import sys
 
 import pytest
 
-from ringway.app.member import Members
 from ringway.cli.duration import read_pause
 from ringway.cli.roll import choose_nodes, read_command, run_command
 from ringway.errors import ConfigError, RingwayError
+from ringway.member.feed import Feed
 from ringway.protocol.report import encode_report
 from sample import gateway_report, node_report
 
 
-def members(*names: str) -> Members:
-    heard = Members()
+def members(*names: str) -> Feed:
+    heard = Feed()
     for name in names:
         report = gateway_report(name) if name.startswith("gateway") else node_report(name)
-        heard.take(report.name, encode_report(report))
+        heard.on_report(report.name, encode_report(report))
     return heard
 
 

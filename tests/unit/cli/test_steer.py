@@ -5,13 +5,13 @@ import random
 
 import pytest
 
-from ringway.app.member import Members
 from ringway.cli import steer
 from ringway.cli.steer import Gateways, newest_of
 from ringway.core.steering import Steering
 from ringway.engine.memory.engine import MemoryHub
 from ringway.errors import RingwayError
 from ringway.gateway import Control, Directory
+from ringway.member.feed import Feed
 from ringway.protocol.control import DirectiveAnswer, Explain, Explanation
 from ringway.protocol.directive import Directive
 from ringway.protocol.report import encode_report
@@ -38,10 +38,10 @@ def serve(hub):
     """Lets gateways answer; returns how operators reach them. They hear no reports, so nothing is told on."""
 
     async def serve(*steerings: Steering, silent: int = 0) -> Gateways:
-        members = Members()
+        members = Feed()
         for number in range(len(steerings) + silent):
             report = gateway_report(f"gateway-{number + 1}")
-            members.take(report.name, encode_report(report))
+            members.on_report(report.name, encode_report(report))
         for number, steering in enumerate(steerings):
             name = NodeName(f"gateway-{number + 1}")
             await Control(name, Directory(Issuer(f"{number:08x}")), steering, random.Random(1)).serve(hub.open())

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from ringway.app.member import Members
 from ringway.cli.watch import Drained, pace_of, watch_until_empty
 from ringway.core.progress import Progress
 from ringway.errors import RingwayError
+from ringway.member.feed import Feed
 from ringway.protocol.report import encode_report
 from sample import node_report
 
@@ -40,14 +40,14 @@ class Watched:
     """A node that reports what the test says, and a watch over it."""
 
     def __init__(self) -> None:
-        self.members = Members()
+        self.members = Feed()
         self.seq = 0
         self.engine: Any = SimpleNamespace(up=True)
 
     def say(self, connections: int, *, draining: bool) -> None:
         self.seq += 1
         report = node_report("n0", self.seq, draining=draining, connections=connections)
-        self.members.take(report.name, encode_report(report))
+        self.members.on_report(report.name, encode_report(report))
 
     async def watch(self) -> Drained:
         return await watch_until_empty(self.engine, self.members, "n0", quiet=True)
@@ -79,6 +79,6 @@ async def test_one_that_is_taken_back_or_goes_away_is_told() -> None:
     watched.say(2, draining=True)
     watching = asyncio.ensure_future(watched.watch())
     await asyncio.sleep(0.1)
-    watched.members.take(node_report("n0").name, None)
+    watched.members.on_report(node_report("n0").name, None)
     with pytest.raises(RingwayError, match="n0 has gone, with 2 connections"):
         await asyncio.wait_for(watching, 10)

@@ -110,7 +110,7 @@ class Control:
 
     def versions(self) -> dict[NodeName, int]:
         """Return which version each gateway follows, by its last report; by itself for this one."""
-        members = self._directory.membership.members.values()
+        members = self._directory.feed.live.values()
         told = {member.name: member.directive for member in members if member.role is Role.GATEWAY}
         versions = {name: directive.version if directive else 0 for name, directive in told.items()}
         return {**versions, self.name: self._steering.directive.version}

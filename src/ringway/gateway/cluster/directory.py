@@ -1,6 +1,6 @@
 """What this gateway knows of the cluster: the members, and the effective load of every node.
 
-`membership` and `view` are shared with the balancer, which runs in the same process. The directory alone feeds
+`feed` and `view` are shared with the balancer, which runs in the same process. The directory alone feeds
 them: from the registry (`join`), or with the reports that static backends are given (`adopt`).
 """
 
@@ -14,11 +14,11 @@ import structlog
 
 from ringway.core.load import LoadView
 from ringway.core.load.view import REPORT_S
-from ringway.core.membership import TICK_S, MemberJoined, MemberLeft, MemberReported, Membership, MembershipEvent
-from ringway.errors import ProtocolError
+from ringway.core.membership import TICK_S, MemberJoined, MemberLeft, MemberReported, MembershipEvent
+from ringway.member.feed import Feed, Listener
 from ringway.ports import Engine
 from ringway.protocol.directive import Directive
-from ringway.protocol.report import Report, decode_report, encode_report
+from ringway.protocol.report import Report, encode_report
 from ringway.types import Incarnation, Issuer, NodeName, Role
 
 if TYPE_CHECKING:
@@ -32,22 +32,19 @@ ANNOUNCE_DEADLINE_S = 1.0
 
 _log = structlog.get_logger()
 
-Listener = Callable[[MembershipEvent], None]
-
 
 class Directory:
     """See the module. `issuer` is this gateway's incarnation: it stands in the tickets that the gateway issues."""
 
     def __init__(self, issuer: Issuer, clock: Callable[[], float] = time.monotonic) -> None:
         self.issuer = issuer
-        self.membership = Membership()
         self.view = LoadView(issuer)
         self.leading = False
         """Set by the balancer: whether it holds the lease. Goes out in the gateway's report."""
         self.directive: Callable[[], Directive | None] = lambda: None
         """Set by the control service: what this gateway follows. Goes out soon after it has changed."""
         self._clock = clock
-        self._listeners: list[Listener] = []
+        self.feed = Feed(clock, (self._on_event,), on_ignored=self._note_quarrel)
         self._engine: Engine | None = None
         self._me: Report | None = None
         self._task: asyncio.Task[None] | None = None
@@ -70,7 +67,7 @@ class Directory:
 
     def listen(self, listener: Listener) -> None:
         """Call `listener` with every membership event, in the event loop."""
-        self._listeners.append(listener)
+        self.feed.add_listener(listener)
 
     async def join(self, engine: Engine, me: Report, rng: "Random") -> None:
         """Follow the registry of `engine` and report `me` (role GATEWAY) from now on, until `leave`.
@@ -79,7 +76,7 @@ class Directory:
         """
         self._engine = engine
         self._me = me
-        await engine.registry.watch(self._heard)
+        await engine.registry.watch(self.feed.on_report)
         self._task = asyncio.create_task(self._run(rng), name="directory")
 
     async def leave(self) -> None:
@@ -97,7 +94,7 @@ class Directory:
     def adopt(self, report: Report) -> None:
         """Take a report that was made in this process, for a static backend: its age says nothing."""
         self.view.ages = False
-        self._take(report)
+        self.feed.add_report(report)
 
     def tick(self) -> None:
         """Let time pass: leases and places end. Called every `TICK_S`."""
@@ -105,32 +102,11 @@ class Directory:
         self.view.tick(now)
         if self._engine is None:
             return  # static backends have no leases: their health is checked
-        self.membership.engine_up(self._engine.up, now)
-        self._spread(self.membership.tick(now))
-
-    def _heard(self, name: NodeName, raw: bytes | None) -> None:
-        if raw is None:
-            self._spread(self.membership.withdrawn(name))
-            return
-        try:
-            report = decode_report(raw)
-        except ProtocolError as error:
-            _log.warning("a report was not understood", member=name, error=str(error))
-            return
-        if report.name != name:
-            _log.warning("a report came under another name", member=name, reported=report.name)
-            return
-        self._take(report)
-
-    def _take(self, report: Report) -> None:
-        events = self.membership.heard(report, self._clock())
-        self._spread(events)
-        if not events:
-            self._note_quarrel(report)
+        self.feed.tick(engine_up=self._engine.up)
 
     def _note_quarrel(self, report: Report) -> None:
         """Say it, once, when a member that was replaced under its name goes on reporting: two run by one name."""
-        known = self.membership.members.get(report.name)
+        known = self.feed.live.get(report.name)
         if known is None or known.incarnation == report.incarnation:
             return
         if self._quarrels.get(report.name) != report.incarnation:
@@ -140,20 +116,16 @@ class Directory:
                 incarnation=known.incarnation, ignored=report.incarnation,
             )  # fmt: skip
 
-    def _spread(self, events: list[MembershipEvent]) -> None:
-        now = self._clock()
-        for event in events:
-            report = event.report
-            if isinstance(event, MemberLeft):
-                self.view.forgotten(report)
-                self._quarrels.pop(report.name, None)
-                _log.info("member left", member=report.name, role=report.role, cause=event.cause)
-            else:
-                self.view.reported(report, now)
-            if isinstance(event, MemberJoined):
-                _log.info("member joined", member=report.name, role=report.role, url=report.url)
-            for listener in self._listeners:
-                listener(event)
+    def _on_event(self, event: MembershipEvent) -> None:
+        report = event.report
+        if isinstance(event, MemberLeft):
+            self.view.forgotten(report)
+            self._quarrels.pop(report.name, None)
+            _log.info("member left", member=report.name, role=report.role, cause=event.cause)
+        else:
+            self.view.reported(report, self._clock())
+        if isinstance(event, MemberJoined):
+            _log.info("member joined", member=report.name, role=report.role, url=report.url)
 
     async def _run(self, rng: "Random") -> None:
         """Tick, and report when it is time: each second, or soon after what others must know has changed."""

@@ -33,7 +33,7 @@ from ringway.protocol.move import BY_CLOSE, Move
 from ringway.types import Channel, Issuer
 
 if TYPE_CHECKING:
-    from ringway.member.feed import Peers
+    from ringway.member.sent_moves import SentMoves
     from ringway.node.connection.connection import Connection
     from ringway.node.shared import Shared
     from ringway.protocol.ticket import TicketSigner
@@ -133,13 +133,13 @@ class Handovers:
     def __init__(
         self,
         shared: "Shared",
-        peers: "Peers",
+        sent: "SentMoves",
         signer: "TicketSigner",
         incarnation: "Incarnation",
         wall: Callable[[], float],
     ) -> None:
         self._shared = shared
-        self._peers = peers
+        self._sent = sent
         self._signer = signer
         self._issuer = Issuer(incarnation)
         self._wall = wall
@@ -178,8 +178,7 @@ class Handovers:
 
     def _count(self, target: "NodeName") -> None:
         """Count a connection that is sent to `target`, and hold a place for it there."""
-        self._peers.ledger.hold(target, self._shared.clock())
-        self._peers.moved[target] = self._peers.moved.get(target, 0) + 1
+        self._sent.count_move(target)
         self._shared.stats.moves += 1
 
     async def _hand_over(self, handover: Handover) -> None:

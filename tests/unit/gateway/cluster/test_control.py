@@ -50,7 +50,7 @@ class Host:
         )
 
     def hear(self, report: Report) -> None:
-        self.directory._heard(report.name, encode_report(report))
+        self.directory.feed.on_report(report.name, encode_report(report))
 
     @property
     def version(self) -> int:
@@ -205,7 +205,7 @@ def test_a_change_made_here_is_newer_than_all_that_others_follow():
 def test_reports_without_a_directive_and_of_who_leaves_change_nothing():
     host = Host(1)
     host.hear(gateway_report("gateway-2"))
-    host.directory._heard(NodeName("gateway-2"), None)
+    host.directory.feed.on_report(NodeName("gateway-2"), None)
     assert (host.version, host.directory.directive()) == (0, None)
 
 

@@ -38,7 +38,7 @@ def report(seq: int = 1, incarnation: str = "00000001", name: str = "n1", **fiel
 
 
 def hear(made: Directory, said: Report) -> None:
-    made._heard(said.name, encode_report(said))
+    made.feed.on_report(said.name, encode_report(said))
 
 
 def test_a_node_joins_reports_and_leaves() -> None:
@@ -46,18 +46,18 @@ def test_a_node_joins_reports_and_leaves() -> None:
     hear(made, report(1, connections=5))
     hear(made, report(2, connections=6))
     assert made.view.nodes[NodeName("n1")].load == 6
-    made._heard(NodeName("n1"), None)
+    made.feed.on_report(NodeName("n1"), None)
     assert [type(event) for event in events] == [MemberJoined, MemberReported, MemberLeft]
     assert not made.view.nodes
-    assert not made.membership.members
+    assert not made.feed.live
 
 
 def test_nonsense_is_not_heard() -> None:
     made, events, _ = directory()
-    made._heard(NodeName("n1"), b"{}")
-    made._heard(NodeName("n1"), b"\xff")
-    made._heard(NodeName("other"), encode_report(report()))
-    made._heard(NodeName("n1"), None)
+    made.feed.on_report(NodeName("n1"), b"{}")
+    made.feed.on_report(NodeName("n1"), b"\xff")
+    made.feed.on_report(NodeName("other"), encode_report(report()))
+    made.feed.on_report(NodeName("n1"), None)
     assert not events
 
 
@@ -101,7 +101,7 @@ def test_two_members_with_one_name_are_told_of_once() -> None:
         for seq in range(2, 6):
             hear(made, report(seq, "00000001"))
     assert [type(event) for event in events] == [MemberJoined, MemberLeft, MemberJoined]
-    assert made.membership.members[NodeName("n1")].incarnation == "00000002"
+    assert made.feed.live[NodeName("n1")].incarnation == "00000002"
     assert sum(line["event"].startswith("two members use one name") for line in logs) == 1
 
 
