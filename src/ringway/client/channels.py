@@ -15,17 +15,17 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from ringway.client.channel_entry import ChannelEntry
 from ringway.client.config import ClientConfig
 from ringway.client.link import ChannelLink, result_of
 from ringway.client.queue import ChannelCommand, CommandQueue
-from ringway.client.subscription import Joined, Left, Publication, Subscription
+from ringway.client.subscription import Joined, Left, Subscription
 from ringway.core.backoff import next_delay_s
 from ringway.errors import CommandError, ProtocolError
 from ringway.protocol.command import (
     Push,
     RawPublication,
     Reply,
-    SubscribeRequest,
     SubscribeResult,
     UnsubscribePush,
     UnsubscribeRequest,
@@ -40,77 +40,6 @@ RESUBSCRIBE_FROM = 2500
 """From this code on an unsubscribe push asks the client to subscribe again."""
 
 _decode = reader(msgspec.json.Decoder(RawPublication).decode, "a publication")
-
-
-class ChannelEntry:
-    """One channel: who wants it, how far its subscribe has come on the present connection, what was seen of it."""
-
-    __slots__ = (
-        "answer",
-        "asked",
-        "attempt",
-        "channel",
-        "confirmed",
-        "early",
-        "epoch",
-        "offset",
-        "recoverable",
-        "subscriptions",
-        "timer",
-        "watching",
-    )
-
-    def __init__(self, channel: Channel) -> None:
-        self.channel = channel
-        self.subscriptions: list[Subscription] = []
-        self.confirmed = False
-        self.attempt = 0
-        self.timer: asyncio.TimerHandle | None = None  # the pause before a retry
-        self.asked = False  # a subscribe was sent on the present connection
-        self.watching = False  # joins and leaves were asked for
-        self.answer: asyncio.Future[Reply] | None = None  # to the subscribe under way, until it was taken
-        self.early: list[Push] = []  # came behind the answer in the same loop turn, before that was taken
-        self.recoverable = False
-        self.epoch = ""
-        self.offset = 0
-
-    def request(self) -> SubscribeRequest:
-        """The subscribe command that goes on where this channel stands."""
-        self.watching = any(subscription.watches for subscription in self.subscriptions)
-        request = SubscribeRequest(self.channel, join_leave=self.watching)
-        if self.recoverable:
-            request.recover, request.epoch, request.offset = True, self.epoch, self.offset
-        return request
-
-    def stop_timer(self) -> None:
-        """Do not retry."""
-        if self.timer is not None:
-            self.timer.cancel()
-            self.timer = None
-
-    def confirm(self, confirmed: bool) -> None:
-        """Note, and tell the subscriptions, whether publications arrive now."""
-        self.confirmed = confirmed
-        for subscription in self.subscriptions:
-            subscription.recoverable = self.recoverable
-            subscription.confirm(confirmed)
-
-    def publish(self, publication: RawPublication) -> None:
-        """Deliver `publication`, unless it was delivered before."""
-        offset = publication.offset
-        if offset and self.epoch:
-            if offset <= self.offset:
-                return
-            self.offset = offset
-        info = publication.info
-        delivered = Publication(self.channel, publication.data, info.client if info else "", offset)
-        for subscription in tuple(self.subscriptions):
-            subscription.deliver(delivered)
-
-    def note(self, note: Joined | Left) -> None:
-        """Tell the subscriptions who came or went."""
-        for subscription in tuple(self.subscriptions):
-            subscription.note(note)
 
 
 class Channels:

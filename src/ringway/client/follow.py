@@ -1,12 +1,13 @@
-"""Following moves with a session, so that nobody above notices (PROTOCOL.md P-7.7, P-7.8).
+"""Moves that a client follows with its session, unnoticed by the program (PROTOCOL.md P-7.7, P-7.8).
 
-The node's close frame is the cut: all that it sent before has come, and all that was sent before the answer is carried
-out by it or by the node that the session goes to. From the answer on a wire holds what it is given to send, and sends
-it first on the new connection. Overflow rule: a writer that waits (`Wire.drain`) is stopped at `wire.HELD_BYTES_HIGH`;
-above `held_bytes_max` the move is given up, and the wire closed with 1012.
+The node's close frame is the cut. Everything that the node sent before it has arrived; everything that the client sent
+before its answer is carried out by the node or by the session's next node. After the answer a wire holds what it is
+given to send, and sends it first on the new connection. Overflow rule: a writer that waits (`Wire.drain`) is stopped at
+`passage.HELD_BYTES_HIGH`; above `held_bytes_max` the move is given up, and the wire is closed with 1012.
 """
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import picows
@@ -16,6 +17,7 @@ from ringway.client.pace import MovePace
 from ringway.core.backoff import next_delay_s
 from ringway.errors import UpgradeError
 from ringway.protocol.move import Move
+from ringway.tasks import Tasks
 
 if TYPE_CHECKING:
     from random import Random
@@ -23,16 +25,15 @@ if TYPE_CHECKING:
     from ringway.client.route import Route
     from ringway.client.wire import Wire
 
-
 RESUMES_MAX = 3
-"""How often a session is tried to be resumed."""
+"""Attempts to resume one session."""
 
 TOO_MUCH = 503
-"""How a node refuses that has too much to do. It spends no ticket then; other refusals are final."""
+"""The status of a node that is overloaded. It does not use up the ticket; all other refusals are final."""
 
 
 class Follow:
-    """How the wires of one client follow moves; one for all of them. It owns what is left of the connections before."""
+    """Follows moves for all wires of one client (`wire.Follower`), and owns the connections that they left."""
 
     def __init__(
         self,
@@ -50,12 +51,13 @@ class Follow:
         self._terms = terms
         self._rng = rng
         self._timeout_s = timeout_s
-        self._farewells: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()
 
     async def go(self, wire: "Wire", move: Move) -> None:
-        """Connect `wire` to where `move` leads. Raise `OSError` or `UpgradeError` where that fails: then it is lost.
+        """Connect `wire` to where `move` leads.
 
-        So it is where the client is moved faster than its pace allows.
+        Raise `OSError` or `UpgradeError` if that fails, also because the client is moved faster than its pace allows:
+        then the session is lost.
         """
         async with asyncio.timeout(self._timeout_s):
             pause_s = self._pace.next_pause_s(asyncio.get_running_loop().time(), self._rng)
@@ -75,12 +77,10 @@ class Follow:
                     return
 
     def see_off(self, transport: picows.WSTransport) -> None:
-        """Collect what picows says of a connection that was left: nobody else would."""
-        task = asyncio.get_running_loop().create_task(transport.wait_disconnected())
-        self._farewells.add(task)
-        task.add_done_callback(self._seen_off)
+        """Collect the failure, if any, of a connection that was left: nobody else would."""
+        self._tasks.spawn(_collect(transport), name="end of a connection that was left")
 
-    def _seen_off(self, task: "asyncio.Task[None]") -> None:
-        self._farewells.discard(task)
-        if not task.cancelled():
-            task.exception()  # whatever it was: the session goes on elsewhere
+
+async def _collect(transport: picows.WSTransport) -> None:
+    with suppress(Exception):  # the session goes on at another node, whatever happened here
+        await transport.wait_disconnected()

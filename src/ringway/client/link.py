@@ -9,13 +9,13 @@ import asyncio
 import functools
 import importlib.metadata
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
 from ringway.client.config import ClientConfig
 from ringway.client.opener import Terms, open_wire
-from ringway.client.wire import Wire
+from ringway.client.wire import Follower, Wire
 from ringway.errors import CommandError, ConnectionClosed, Overloaded, ProtocolError
 from ringway.protocol.address import shown
 from ringway.protocol.close import ABNORMAL, BAD_REQUEST, NORMAL, UNSUPPORTED_DATA
@@ -23,9 +23,6 @@ from ringway.protocol.codec import PING, decode_replies, encode
 from ringway.protocol.command import Command, ConnectRequest, ConnectResult, Push, Reply
 from ringway.protocol.frame import TEXT
 from ringway.types import NodeName
-
-if TYPE_CHECKING:
-    from ringway.client.follow import Follow
 
 FRAME_BYTES_MAX = 32 * 1024
 """Commands sent together share a frame up to this, half of what a node takes by default."""
@@ -80,7 +77,7 @@ class ChannelLink:
         """What went wrong on this side, where the end was not the server's doing."""
         return self._wire.failure if self._wire is not None else None
 
-    async def open(self, url: str, terms: Terms, timeout_s: float, follow: "Follow | None") -> None:
+    async def open(self, url: str, terms: Terms, timeout_s: float, follow: Follower | None) -> None:
         """Connect to the node at `url` and introduce the client; each within `timeout_s`. With `follow` obey moves.
 
         Raise what `open_wire` raises, `CommandError` where the node refuses the client, and `ConnectionClosed`.

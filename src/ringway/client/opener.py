@@ -1,4 +1,4 @@
-"""Opening the TCP connection and the WebSocket of a wire: the first, and each that a move puts in its place."""
+"""Opener of wires: the TCP connection and the WebSocket handshake, for the first connection and after each move."""
 
 import asyncio
 import ssl as tls
@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING
 
 import picows
 from picows.url import parse_url
@@ -15,19 +14,16 @@ from ringway.client.discovery import default_tls
 from ringway.client.handshake import check_answer
 from ringway.client.retry import retry_after_s
 from ringway.client.url import is_secure
-from ringway.client.wire import Receiver, Wire
+from ringway.client.wire import Follower, Receiver, Wire
 from ringway.errors import UpgradeError
 from ringway.framing import FramingProtocol
 from ringway.net import connector
 from ringway.protocol.address import shown
 
-if TYPE_CHECKING:
-    from ringway.client.follow import Follow
-
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What all wires of a client have in common. `headers` name `subprotocols` already (`request_headers`)."""
+    """Settings of all wires of one client. `headers` include the subprotocols already (`request_headers`)."""
 
     message_bytes_max: int
     close_timeout_s: float
@@ -38,12 +34,12 @@ class Terms:
 
 
 async def open_wire(
-    url: str, receiver: Receiver, terms: Terms, *, timeout_s: float, follow: "Follow | None" = None
+    url: str, receiver: Receiver, terms: Terms, *, timeout_s: float, follow: Follower | None = None
 ) -> Wire:
     """Connect to `url`, a `ws(s)://` URL, and return the open wire; all within `timeout_s`.
 
-    With `follow` the wire obeys moves. Raise `OSError` (of which `TimeoutError` is one) where the server is not
-    reached, `UpgradeError` where it refuses or answers wrongly. When cancelled, nothing stays open.
+    With `follow` the wire obeys moves. Raise `OSError` (`TimeoutError` is a subclass) if the server is not reached,
+    `UpgradeError` if it refuses or answers wrongly. When cancelled, nothing stays open.
     """
     wire = Wire(receiver, terms.message_bytes_max, terms.close_timeout_s, follow)
     await join(url, wire, terms, timeout_s=timeout_s)
@@ -51,9 +47,9 @@ async def open_wire(
 
 
 async def join(url: str, wire: Wire, terms: Terms, *, timeout_s: float) -> None:
-    """Connect `wire` to `url`, for the first time or once more. Errors are those of `open_wire`.
+    """Connect `wire` to `url`, for the first time or after a move. Errors are those of `open_wire`.
 
-    Where the wire has a subprotocol already, a server that answers another is refused.
+    If the wire has a subprotocol already, the server must answer the same.
     """
 
     def accept(request: picows.WSUpgradeRequest, response: picows.WSUpgradeResponse) -> Wire:
@@ -73,7 +69,7 @@ async def join(url: str, wire: Wire, terms: Terms, *, timeout_s: float) -> None:
 
 
 async def _upgrade(url: str, accept: Callable[..., Wire], terms: Terms, timeout_s: float) -> object:
-    """Connect to `url`, and return what `accept` made of the answer to the handshake; None where there was none."""
+    """Connect to `url`, and return the result of `accept` for the server's answer; None if there was no answer."""
     target = parse_url(url)
 
     def protocol() -> FramingProtocol:

@@ -24,7 +24,7 @@ from ringway.types import Channel
 if TYPE_CHECKING:
     from random import Random
 
-    from ringway.client.channels import ChannelEntry
+    from ringway.client.channel_entry import ChannelEntry
     from ringway.client.config import ClientConfig
     from ringway.client.link import ChannelLink
     from ringway.protocol.command import Reply

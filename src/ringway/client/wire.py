@@ -1,17 +1,20 @@
-"""One WebSocket connection as a client holds it: messages in and out, and an orderly end.
+"""Wire of a client: one WebSocket, with whole messages in and out and an orderly end.
 
-picows splits the stream into frames and masks what is sent (`framing`); messages, control frames and the close
-handshake are judged here, by `protocol.message` and `protocol.closing`. The protocols above (`Socket`, `Link`) are
-receivers.
+picows splits the stream into frames and masks what is sent (`framing`). Messages, control frames and the close
+handshake are judged here, by `protocol.message` and `protocol.closing`. The classes above a wire (`Socket`,
+`ChannelLink`) are its receivers.
 
-A wire that follows moves outlives its connection: between two of them it is open, and holds what it is to send.
+A wire that follows moves outlives its connection: between two connections it stays open and holds what it is to send
+(`passage`).
 """
 
 import asyncio
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import Protocol, cast
 
 import picows
 
+from ringway.client.backpressure import Backpressure
+from ringway.client.passage import Passage
 from ringway.client.reconnect import move_of
 from ringway.errors import ConnectionClosed, ProtocolError, UpgradeError
 from ringway.framing import EndListener
@@ -19,16 +22,11 @@ from ringway.net.half_close import end_stream
 from ringway.protocol import closing
 from ringway.protocol.close import ABNORMAL, SERVICE_RESTART
 from ringway.protocol.closing import ClosingAction, ClosingEvent, ClosingState
-from ringway.protocol.frame import BINARY, PING, PONG, close_payload, read_close
+from ringway.protocol.frame import BINARY, PONG, close_payload, read_close
 from ringway.protocol.message import MessageAssembler
 from ringway.protocol.move import Move
+from ringway.tasks import Tasks
 from ringway.types import NodeName
-
-if TYPE_CHECKING:
-    from ringway.client.follow import Follow
-
-HELD_BYTES_HIGH = 64 * 1024
-"""Above this `drain` waits for the end of a move: what a transport likes to hold."""
 
 
 class Receiver(Protocol):
@@ -55,27 +53,29 @@ class Receiver(Protocol):
         ...
 
 
-class _Passage:
-    """A move under way: what waits to be sent, and the task that connects."""
+class Follower(Protocol):
+    """What a wire needs to follow moves."""
 
-    __slots__ = ("closing", "held", "move", "size", "task")
+    held_bytes_max: int
+    """Bytes that a wire holds during a move; with more than that, the move is given up."""
 
-    def __init__(self, move: Move, task: "asyncio.Task[None]") -> None:
-        self.move = move
-        self.task = task
-        self.held: list[tuple[int, bytes]] = []
-        self.size = 0
-        self.closing: bytes | None = None  # the close frame that ends it all, once the rest is sent
+    async def go(self, wire: "Wire", move: Move) -> None:
+        """Connect `wire` to the node that `move` names; raise where that fails."""
+        ...
+
+    def see_off(self, transport: picows.WSTransport) -> None:
+        """Collect the failure, if any, of a connection that a wire has left."""
+        ...
 
 
 class Wire(EndListener):
-    """See the module. `opener.open_wire` makes one; `finish` or `cut` ends it. With `follow` it obeys moves.
+    """One WebSocket. `opener.open_wire` makes it; `finish` or `cut` ends it. With `follow` it obeys moves.
 
-    `closed` is called as soon as a close frame is answered: the server ends the TCP connection right behind it.
+    `Receiver.closed` is called as soon as a close frame is answered: the server ends the TCP connection behind it.
     """
 
     def __init__(
-        self, receiver: Receiver, message_bytes_max: int, close_timeout_s: float, follow: "Follow | None" = None
+        self, receiver: Receiver, message_bytes_max: int, close_timeout_s: float, follow: Follower | None = None
     ) -> None:
         self.close_code: int | None = None
         self.close_reason = ""
@@ -89,14 +89,12 @@ class Wire(EndListener):
         self._transport: picows.WSTransport | None = None
         self._state = ClosingState.OPEN  # of the present connection
         self._ending: asyncio.TimerHandle | None = None
-        self._farewell: asyncio.Task[None] | None = None
         self._gone: asyncio.Future[None] = self._loop.create_future()
-        self._room: asyncio.Future[None] | None = None
-        self._congested = False  # the transport holds more than it likes to
-        self._newest: dict[int, bytes] = {}  # by opcode, what is to be sent when it does no more
+        self._pressure = Backpressure()
         self._reading = True
         self._follow = follow
-        self._passage: _Passage | None = None
+        self._passage: Passage | None = None
+        self._tasks = Tasks()
 
     @property
     def is_open(self) -> bool:
@@ -105,12 +103,19 @@ class Wire(EndListener):
             return self._passage.closing is None
         return self._transport is not None and self.close_code is None and self._state is ClosingState.OPEN
 
+    @property
+    def unsent_bytes(self) -> int:
+        """Bytes that were sent and that the operating system has not accepted yet."""
+        return self._transport.underlying_transport.get_write_buffer_size() if self._transport is not None else 0
+
     def send(self, opcode: int, payload: bytes) -> None:
         """Send one message or ping in one frame, or hold it; raise `ConnectionClosed` where that is too late."""
         if not self.is_open:
             raise ConnectionClosed(self.close_code or ABNORMAL, self.close_reason) from self.failure
         if self._passage is not None:
-            self._hold(self._passage, opcode, payload)
+            self._passage.hold(opcode, payload)
+            if self._passage.is_full:
+                self._pressure.stop_writers()
         elif self._transport is not None:
             self._transport.send(picows.WSMsgType(opcode), payload)
 
@@ -119,15 +124,14 @@ class Wire(EndListener):
 
         So what a peer asks for costs no memory (RFC 6455, 5.5.3, of pongs).
         """
-        if self._congested:
-            self._newest[opcode] = payload
+        if self._pressure.congested:
+            self._pressure.replace_newest(opcode, payload)
         elif self._transport is not None:
             self._transport.send(picows.WSMsgType(opcode), payload)
 
     async def drain(self) -> None:
-        """Wait while more is unsent than the transport likes to hold: this is what slows a writer down."""
-        while self._room is not None:
-            await asyncio.shield(self._room)
+        """Wait while more is unsent than the transport buffers: this slows a writer down to the peer's pace."""
+        await self._pressure.wait_room()
 
     def read(self, wanted: bool) -> None:
         """Read on, or leave what comes in the kernel, which stops the peer in the end."""
@@ -150,7 +154,7 @@ class Wire(EndListener):
             return
         if self._passage is not None:
             self._passage.closing = close_payload(code, reason)
-            if not self._passage.held:
+            if self._passage.is_empty:
                 self._expire_later()
             return
         self._send_close(close_payload(code, reason))
@@ -191,7 +195,7 @@ class Wire(EndListener):
         else:
             self._expire_later()
             self._end_stream(self._transport)
-        self._make_room()
+        self._pressure.release_writers()
         self._receiver.closed(code, reason)
 
     def _expire_later(self) -> None:
@@ -225,45 +229,34 @@ class Wire(EndListener):
         if self._transport is not None and self._step(ClosingEvent.CLOSE_HERE) is ClosingAction.SEND_CLOSE:
             self._transport.send(picows.WSMsgType.CLOSE, payload)
 
-    # A move, from the close frame that tells it to the connection that it ends with.
+    # A move, from the close frame that names its target to the first frame on the next connection.
 
-    def _leave(self, move: Move, follow: "Follow") -> None:
-        """Let the answered connection go, and connect to where `move` leads."""
+    def _leave(self, move: Move, follow: Follower) -> None:
+        """Leave the connection whose close frame is answered, and connect to where `move` leads."""
         transport, self._transport = self._transport, None
         self._state = ClosingState.OPEN
-        self._congested = False
-        self._newest.clear()
-        self._passage = _Passage(move, self._loop.create_task(self._go(move, follow)))
+        self._pressure.congested = False
+        self._pressure.take_newest()
+        task = self._tasks.spawn(self._go(move, follow), name=f"move to {move.node}")
+        self._passage = Passage(move, task, follow.held_bytes_max)
         if transport is not None:
             self._end_stream(transport)
             self._loop.call_later(self._close_timeout_s, transport.disconnect, False)
 
-    async def _go(self, move: Move, follow: "Follow") -> None:
+    async def _go(self, move: Move, follow: Follower) -> None:
         try:
             await follow.go(self, move)
         except Exception as error:
             self.failure = error
-        finally:  # also where too much was held
+        finally:  # also after a cancellation, when too much was held
             if self._passage is not None and self._passage.move is move:
                 self._end(SERVICE_RESTART, "")  # as if it had been closed with 1012 alone
 
-    def _hold(self, passage: _Passage, opcode: int, payload: bytes) -> None:
-        if opcode == PING:
-            return  # the receiver repeats those that are unanswered
-        passage.size += len(payload)
-        if self._follow is not None and passage.size > self._follow.held_bytes_max:
-            passage.task.cancel()  # the end comes in a turn of its own, and what else is sent before it is lost with it
-            return
-        passage.held.append((opcode, payload))
-        if passage.size > HELD_BYTES_HIGH:
-            self._lose_room()
-
-    def _arrive(self, passage: _Passage, transport: picows.WSTransport) -> None:
-        """Go on: what was held comes first."""
+    def _arrive(self, passage: Passage, transport: picows.WSTransport) -> None:
+        """Go on over the next connection: what was held comes first."""
         self._passage = None
-        self._make_room()
-        for opcode, payload in passage.held:
-            transport.send(picows.WSMsgType(opcode), payload)
+        self._pressure.release_writers()
+        passage.send_held(transport)
         if passage.closing is not None:
             self._send_close(passage.closing)
             self._expire_later()
@@ -338,44 +331,37 @@ class Wire(EndListener):
             self.fail(error)
 
     def on_ws_disconnected(self, transport: picows.WSTransport) -> None:
-        """Collect picows' own error, if any: nobody else would, and asyncio complains of errors that are left."""
-        if transport is not self._transport:
-            if self._follow is not None:
-                self._follow.see_off(transport)
-            return
-        self._farewell = self._loop.create_task(transport.wait_disconnected())
-        self._farewell.add_done_callback(self._disconnected)
+        """Collect picows' own error, if any: nobody else would, and asyncio reports errors that nobody collects."""
+        if transport is self._transport:
+            self._tasks.spawn(self._disconnected(transport), name="end of a wire")
+        elif self._follow is not None:
+            self._follow.see_off(transport)
 
-    def _disconnected(self, farewell: "asyncio.Task[None]") -> None:
-        fault = None if farewell.cancelled() else farewell.exception()
-        if isinstance(fault, picows.WSProtocolError):
-            fault = ProtocolError(int(fault.code), str(fault))
-        self.failure = self.failure or fault
-        self._step(ClosingEvent.LOST)
-        self._end(ABNORMAL, "")
-        self._transport = self._farewell = None  # parts the circle of wire and transport, for the memory's sake
-        self._over()
+    async def _disconnected(self, transport: picows.WSTransport) -> None:
+        try:
+            await transport.wait_disconnected()
+        except picows.WSProtocolError as error:
+            self.failure = self.failure or ProtocolError(int(error.code), str(error))
+        except Exception as error:
+            self.failure = self.failure or error
+        finally:
+            self._step(ClosingEvent.LOST)
+            self._end(ABNORMAL, "")
+            self._transport = None  # breaks the reference circle of wire and transport, so that both are freed at once
+            self._over()
 
     def pause_writing(self) -> None:
-        """Make `drain` wait, and keep answers back."""
-        self._congested = True
-        self._lose_room()
+        """Make `drain` wait, and keep the newest answers back."""
+        self._pressure.congested = True
+        if self.close_code is None:
+            self._pressure.stop_writers()
 
     def resume_writing(self) -> None:
-        """Let `drain` go on, unless what a move holds is too much still; and send what was kept back."""
-        self._congested = False
-        newest, self._newest = self._newest, {}
+        """Let `drain` go on, unless a move still holds too much; and send what was kept back."""
+        self._pressure.congested = False
+        newest = self._pressure.take_newest()
         if self._passage is None:
-            self._make_room()
+            self._pressure.release_writers()
             if self.is_open:
                 for opcode, payload in newest.items():
                     self.send_newest(opcode, payload)
-
-    def _lose_room(self) -> None:
-        if self._room is None and self.close_code is None:
-            self._room = self._loop.create_future()
-
-    def _make_room(self) -> None:
-        if self._room is not None:
-            self._room.set_result(None)
-            self._room = None

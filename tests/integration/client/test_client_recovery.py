@@ -10,7 +10,7 @@ from client_kit import QUICK, until
 
 import ringway
 from ringway.client import Event
-from ringway.engine.memory.engine import MemoryHub
+from ringway.engine.memory.engine import MemoryEngine, MemoryHub
 from ringway.errors import CommandError
 from ringway.node import ChannelNode, NodeConfig
 from ringway.protocol.envelope import PUBLICATION
@@ -27,12 +27,14 @@ class Nodes:
 
     def __init__(self) -> None:
         self.hub = MemoryHub()
+        self.engines: list[MemoryEngine] = []
         self.nodes = [self._make(number) for number in (1, 2)]
         self.events: list[Event] = []
 
     def _make(self, number: int) -> ChannelNode:
         config = NodeConfig(ping_interval_s=2, pong_timeout_s=1, namespaces=NAMESPACES)
         engine, rng = self.hub.open(), Random(number)
+        self.engines.append(engine)
         incarnation = Incarnation(f"{number:08x}")
         return ChannelNode(config, NodeName(f"n{number}"), incarnation, engine, TicketSigner(b"of this test"), rng=rng)
 
@@ -140,7 +142,7 @@ async def test_who_is_there_can_be_asked_and_followed(nodes: Nodes) -> None:
 
 async def test_a_publication_with_a_key_is_repeated_without_being_doubled(nodes: Nodes) -> None:
     async with nodes.client(1) as client, nodes.client(2) as reader, reader.subscribe("room") as room:
-        history = nodes.nodes[0]._engine.history
+        history = nodes.engines[0].history
         append = history.append
 
         async def and_die(*arguments: Any, **more: Any) -> Any:

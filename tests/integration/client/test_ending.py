@@ -240,7 +240,7 @@ async def test_a_client_that_is_cancelled_is_quiet(state: str, twice: bool) -> N
         await asyncio.gather(*tasks, return_exceptions=True)
         for connection in node.connections:
             connection.transport.resume_reading()
-        await until(lambda: all(client._link is None or not client._link.is_open for client in clients), "the end")
+        await until(lambda: all(client.node is None for client in clients), "the end")
         await asyncio.sleep(0.6 if state == "deaf" else 0.05)  # close timeouts run out
     assert complaints == []
 

@@ -10,6 +10,8 @@ from client_kit import TICKET, ScriptedGateway, ScriptedNode, http, refusal, unt
 from websockets.asyncio.server import ServerConnection, serve
 
 import ringway
+from ringway.client import Socket
+from ringway.client.wire import Wire
 from ringway.engine.memory.engine import MemoryHub
 from ringway.node import ChannelNode, NodeConfig
 from ringway.protocol.ticket import TicketSigner
@@ -53,14 +55,28 @@ class Deaf:
         transport.abort()
 
 
-async def test_pongs_that_nobody_reads_are_not_kept() -> None:
+@pytest.fixture
+def wires(monkeypatch: pytest.MonkeyPatch) -> list[Wire]:
+    """The wires of the sockets that are opened, in order."""
+    found: list[Wire] = []
+    opened = Socket.opened
+
+    def note(socket: Socket, wire: Wire) -> None:
+        found.append(wire)
+        opened(socket, wire)
+
+    monkeypatch.setattr(Socket, "opened", note)
+    return found
+
+
+async def test_pongs_that_nobody_reads_are_not_kept(wires: list[Wire]) -> None:
     """RFC 6455, 5.5.3: the newest ping alone may be answered."""
     pings = Deaf(b"".join(bytes((0x89, 125)) + bytes((n,)) * 125 for n in range(100)), total=16 << 20)
     async with serve(pings.serve, "127.0.0.1", 0, compression=None) as running:
         uri = f"ws://127.0.0.1:{running.sockets[0].getsockname()[1]}/"
         ws = await ringway.connect(uri, ping_interval=None, close_timeout=0.1)
         await pings.sent.wait()
-        assert unsent(ws) < 256 * 1024
+        assert wires[0].unsent_bytes < 256 * 1024
         pings.over.set()
         await ws.wait_closed()
 
@@ -85,12 +101,6 @@ async def test_a_pong_that_was_kept_back_is_sent_when_there_is_room() -> None:
         uri = f"ws://127.0.0.1:{running.sockets[0].getsockname()[1]}/"
         async with ringway.connect(uri, ping_interval=None, close_timeout=0.5):
             await resumed.wait()
-
-
-def unsent(owner: object) -> int:
-    """How many bytes a socket or link has handed to its transport that are not in the kernel's hands."""
-    wire = owner._wire  # type: ignore[attr-defined]
-    return int(wire._transport.underlying_transport.get_write_buffer_size())
 
 
 @asynccontextmanager
@@ -180,10 +190,10 @@ async def test_a_client_of_very_many_channels_is_confirmed_for_all_of_them(count
         async with ringway.Client(served.url, config=PATIENT, on_event=events.append) as client:
             subscriptions = [client.subscribe(f"channel:{number}") for number in range(count)]
             await until(lambda: all(each.confirmed for each in subscriptions), "all confirmations", 40.0)
-            assert len(served._shared.hub) == count
+            assert len(served.hub) == count
             for each in subscriptions:
                 each.close()
-            await until(lambda: not len(served._shared.hub), "all unsubscribes", 40.0)
+            await until(lambda: not len(served.hub), "all unsubscribes", 40.0)
             assert [type(event) for event in events] == [ringway.Connected]
         assert not served.stats.closed
 

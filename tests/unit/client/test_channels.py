@@ -231,7 +231,16 @@ HISTORY: dict[str, Any] = {"recoverable": True, "positioned": True, "epoch": "e"
 
 def waiting(subscription: Subscription) -> list[tuple[Any, bool]]:
     """Data of what waits for the reader, and whether something may be missing before it."""
-    return [(publication.data, publication.after_gap) for publication in subscription._queue]
+    found: list[tuple[Any, bool]] = []
+    while True:
+        step = subscription.receive()
+        try:
+            step.send(None)
+        except StopIteration as received:
+            found.append((received.value.data, received.value.after_gap))
+        else:  # it would wait
+            step.close()
+            return found
 
 
 async def test_a_new_connection_goes_on_where_the_last_one_ended() -> None:

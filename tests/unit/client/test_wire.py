@@ -6,6 +6,7 @@ import pytest
 
 from ringway.client.wire import Wire
 from ringway.errors import ConnectionClosed
+from ringway.protocol.close import NORMAL
 from ringway.protocol.frame import PING, PONG, TEXT
 
 
@@ -21,8 +22,14 @@ class Frame:
         return self._payload
 
 
+class Socket:
+    def resume_reading(self) -> None:
+        """Nothing is read."""
+
+
 class Transport:
     is_disconnected = False
+    underlying_transport = Socket()
 
     def __init__(self) -> None:
         self.sent: list[tuple[int, bytes]] = []
@@ -40,44 +47,45 @@ class Receiver:
 
 
 @pytest.fixture
-async def wire() -> Wire:
+def transport() -> Any:
+    return Transport()
+
+
+@pytest.fixture
+async def wire(transport: Any) -> Wire:
     made = Wire(Receiver(), 1 << 20, 1.0)  # type: ignore[arg-type]
-    made.on_ws_connected(Transport())  # type: ignore[arg-type]
+    made.on_ws_connected(transport)
     return made
 
 
-def transport_of(wire: Wire) -> Any:
-    return wire._transport
+def ping(wire: Wire, transport: Any, payload: bytes) -> None:
+    wire.on_ws_frame(transport, Frame(PING, payload))  # type: ignore[arg-type]
 
 
-def ping(wire: Wire, payload: bytes) -> None:
-    wire.on_ws_frame(transport_of(wire), Frame(PING, payload))  # type: ignore[arg-type]
+async def test_pings_are_answered_each_as_long_as_pongs_are_read(wire: Wire, transport: Any) -> None:
+    ping(wire, transport, b"1")
+    ping(wire, transport, b"2")
+    assert transport.sent == [(PONG, b"1"), (PONG, b"2")]
 
 
-async def test_pings_are_answered_each_as_long_as_pongs_are_read(wire: Wire) -> None:
-    ping(wire, b"1")
-    ping(wire, b"2")
-    assert transport_of(wire).sent == [(PONG, b"1"), (PONG, b"2")]
-
-
-async def test_of_pings_whose_pongs_are_not_read_the_newest_alone_is_answered(wire: Wire) -> None:
+async def test_of_pings_whose_pongs_are_not_read_the_newest_alone_is_answered(wire: Wire, transport: Any) -> None:
     """RFC 6455, 5.5.3."""
     wire.pause_writing()
     for number in range(1000):
-        ping(wire, b"%d" % number)
+        ping(wire, transport, b"%d" % number)
         wire.send_newest(TEXT, b"{}")
-    assert transport_of(wire).sent == []
+    assert transport.sent == []
     wire.resume_writing()
-    assert sorted(transport_of(wire).sent) == [(TEXT, b"{}"), (PONG, b"999")]
-    ping(wire, b"more")
-    assert transport_of(wire).sent[-1] == (PONG, b"more")
+    assert sorted(transport.sent) == [(TEXT, b"{}"), (PONG, b"999")]
+    ping(wire, transport, b"more")
+    assert transport.sent[-1] == (PONG, b"more")
 
 
-async def test_nothing_that_was_kept_back_is_sent_behind_a_close(wire: Wire) -> None:
+async def test_nothing_that_was_kept_back_is_sent_behind_a_close(wire: Wire, transport: Any) -> None:
     wire.pause_writing()
-    ping(wire, b"1")
-    wire._send_close(b"")
+    ping(wire, transport, b"1")
+    wire.finish(NORMAL)
     wire.resume_writing()
-    assert [opcode for opcode, _ in transport_of(wire).sent] == [8]
+    assert [opcode for opcode, _ in transport.sent] == [8]
     with pytest.raises(ConnectionClosed):
         wire.send(TEXT, b"late")
