@@ -1,45 +1,47 @@
-"""Slots: when each client that asks may come, so that a crowd comes as fast as nodes can take it, and no faster.
+"""Slots for newcomers: when each client that asks may come, so that a crowd comes as fast as nodes can take it.
 
-After a failure everybody asks at once. Whoever is told to come later costs nothing meanwhile; whoever comes too early
-is refused, and tries again. So each client is given the next free moment of a queue that exists in numbers only:
+After a failure everybody asks at once. A client that is told to come later costs nothing meanwhile; a client that comes
+too early is refused, and tries again. So each client is given the next free moment of a queue that exists in numbers
+only (the generic cell rate algorithm of `core.rate`, which gives a time instead of a refusal):
 
     slot = max(the slot before + 1 / rate, now - burst)        wait = max(0, slot - now)
 
-(the generic cell rate algorithm). Nobody waits where nobody is ahead. In any t seconds `rate (t + burst) + 1` slots
-begin at most, whatever comes.
+Nobody waits if nobody is ahead. In any t seconds at most `rate (t + burst) + 1` slots begin, whatever comes.
 
-Newcomers. One address that asks on and on fills the queue to the horizon, and everybody would wait behind it. So
-whoever holds little (`core.outstanding`) does not: it is given the next moment of a short queue of those, and what
-waits behind the crowd is put off by as much. Moments that were promised before are kept: in any t seconds at most
-`2 rate t` slots begin beside the burst, and no more than without newcomers in the long run.
+Newcomers. An address that asks without a pause fills the queue up to the horizon, and everybody would wait behind it.
+So an address that holds little (`core.outstanding`) does not: it is given the next moment of a short queue of such
+addresses, and the crowd's queue is delayed by as much. Moments that were promised before stay valid: in any t seconds
+at most `2 rate t` slots begin beside the burst, and no more than without newcomers in the long run.
 
-Slots come back. A ticket that ends without having been used (the view's ledger tells how many) moves the queue forward
-again, at most at the rate itself: so the nodes are never sent more than twice of it.
+Slots come back. A ticket that ends unused (the view's ledger counts these) moves the queue forward again, at most at
+the rate itself: so the nodes are never sent more than twice the rate.
 
-Beyond the horizon no slots are given: a place is held for each, and a promise of a minute is worth little. Who is
-turned away is told when to ask again. They are counted as well, in a second queue behind the first, so that they come
-back one after the other, half a horizon before their turn; else all of them would be back at one moment.
+Beyond the horizon no slots are given: each slot holds a place at a node, and a promise for a minute later is worth
+little. A client that is turned away is told when to ask again. These clients are counted in a second queue behind the
+first, so that they come back one after the other, half a horizon before their turn; else all would come back at once.
 """
 
 from math import inf
 
+from ringway.core.rate import backlog_s, charge
+
 BURST_S = 0.2
-"""How much of the rate may come at once where nobody has come for a while."""
+"""How much of the rate may come at once if nobody has come for a while."""
 
 AWAY_S_MAX = 60.0
-"""Nobody is told to stay away for longer: by then things have changed."""
+"""Nobody is told to stay away for longer: after that, conditions have changed."""
 
 
 class AdmissionSlots:
     """The queue of one gateway. `per_s` is how many may come in a second; 0: no queue. `now` is monotonic."""
 
-    __slots__ = ("_away", "_interval", "_next", "_small")
+    __slots__ = ("_away_at", "_interval", "_paid_at", "_small_at")
 
     def __init__(self) -> None:
         self._interval = 0.0
-        self._next = -inf  # the first free slot
-        self._small = -inf  # the first free one of those that hold little
-        self._away = -inf  # the same of the queue behind the horizon
+        self._paid_at = -inf  # the first free slot is `BURST_S` before this
+        self._small_at = -inf  # the first free slot of addresses that hold little
+        self._away_at = -inf  # the first free return of those that were turned away
 
     @property
     def per_s(self) -> float:
@@ -51,33 +53,35 @@ class AdmissionSlots:
         self._interval = 1.0 / rate if rate > 0 else 0.0
 
     def wait_s(self, now: float) -> float:
-        """How long the next client would wait."""
-        return max(0.0, self._next - now) if self._interval else 0.0
+        """Return how long the next client would wait, in seconds."""
+        return max(0.0, backlog_s(self._paid_at, now) - BURST_S) if self._interval else 0.0
 
     def take(self, now: float, horizon_s: float, *, small: bool = False) -> float | None:
-        """Give the next slot away, and return how long to wait for it; None where it is beyond the horizon.
+        """Take the next slot, and return how long to wait for it, in seconds; None if it is beyond the horizon.
 
-        `small`: to one that holds little, and need not wait behind those that hold much.
+        `small`: for an address that holds little, which need not wait behind addresses that hold much.
         """
         if not self._interval:
             return 0.0
-        slot = max(self._next, now - BURST_S)
-        ahead = max(self._small, now)
-        jumps = small and ahead < slot
-        wait_s = (ahead if jumps else slot) - now
+        wait_s = backlog_s(self._paid_at, now) - BURST_S
+        ahead_s = backlog_s(self._small_at, now)
+        jumps = small and ahead_s < wait_s
+        if jumps:
+            wait_s = ahead_s
         if wait_s > horizon_s:
             return None
         if jumps:
-            self._small = ahead + self._interval
-        self._next = slot + self._interval
+            self._small_at = charge(self._small_at, now, self._interval)
+        self._paid_at = charge(self._paid_at, now, self._interval)
         return max(0.0, wait_s)
 
     def give_back(self, now: float, count: float) -> None:
-        """Take back slots that were given away and not used."""
-        self._next = max(now - BURST_S, self._next - count * self._interval)
+        """Return slots that were taken and not used."""
+        self._paid_at = max(now, self._paid_at - count * self._interval)
 
     def turn_away(self, now: float, horizon_s: float) -> float:
-        """Return after how many seconds to ask again, where `take` gave no slot."""
-        turn = min(max(self._away, self._next, now + horizon_s), now + AWAY_S_MAX + horizon_s / 2)
-        self._away = turn + self._interval
+        """Return after how many seconds to ask again, if `take` gave no slot."""
+        turn = max(self._away_at, self._paid_at - BURST_S, now + horizon_s)
+        turn = min(turn, now + AWAY_S_MAX + horizon_s / 2)
+        self._away_at = turn + self._interval
         return turn - now - horizon_s / 2

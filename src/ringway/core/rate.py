@@ -1,60 +1,87 @@
-"""Rates: so much a second on average, so much at once. Of one client by a token bucket, of many addresses by a table.
+"""Rate limits by the generic cell rate algorithm (ITU-T I.371): so much a second on average, so much at once.
 
-The table holds one number for each address: until when what it took is still being paid off (the generic cell rate
-algorithm; its backlog is that time less now). Whoever has paid all off has no entry. Above the maximum, the entry that
-was used longest ago goes, so an address that goes on and on keeps its own.
+Theory. One number describes a limit: `paid_at`, the time at which everything that was taken is paid off at the rate.
+What is taken costs time, `1 / rate` for each unit. The **backlog** is `paid_at - now`, or 0 if that time is past. A
+limit of `burst_s` admits what leaves a backlog of at most `burst_s`; so in any t seconds at most `rate (t + burst_s)`
+units are admitted. A token bucket of `burst` tokens is the same limit with `burst_s = burst / rate`: its tokens are
+`burst - rate * backlog`.
+
+The three functions are the algorithm. `TokenBucket` applies it to one client, `AddressRates` to many addresses,
+`core.handshake_limiter` to the handshakes of a node, and `core.admission_slots` to a queue that exists in numbers only.
+Every `now` is monotonic.
 """
 
+from math import inf
+
 ADDRESSES_MAX = 65_536
-"""Some 10 MiB at most, and only while so many take at one time."""
+"""Bound of the table of addresses: some 10 MiB, and only while so many addresses take something at one time."""
+
+ROUNDING_S = 1e-7
+"""Tolerance of comparisons: the difference of two times that are days long has an error of nanoseconds."""
 
 _SWEEP = 2
-"""Entries that are looked at for each one that is added: enough to forget faster than is remembered."""
+"""Entries that are checked for each entry that is added: two, so that the table shrinks faster than it grows."""
+
+
+def backlog_s(paid_at: float, now: float) -> float:
+    """Return how many seconds of the rate are taken and not paid off."""
+    return paid_at - now if paid_at > now else 0.0
+
+
+def charge(paid_at: float, now: float, cost_s: float) -> float:
+    """Return the new `paid_at` after something that costs `cost_s` was taken."""
+    return (paid_at if paid_at > now else now) + cost_s
+
+
+def excess_s(paid_at: float, now: float, cost_s: float, burst_s: float) -> float:
+    """Return how long to wait until `cost_s` may be taken, in seconds; 0 if it may be taken now."""
+    excess = backlog_s(paid_at, now) + cost_s - burst_s
+    return excess if excess > ROUNDING_S else 0.0
 
 
 class TokenBucket:
-    """Allows `rate_per_s` on average and `burst` at once; begins full. `now` is monotonic."""
+    """The limit of one client: `rate_per_s` on average and `burst` at once. It begins full."""
 
-    __slots__ = ("_at", "_tokens", "burst", "rate_per_s")
+    __slots__ = ("_paid_at", "burst", "rate_per_s")
 
     def __init__(self, rate_per_s: float, burst: float, now: float) -> None:
         self.rate_per_s = rate_per_s
         self.burst = burst
-        self._tokens = burst
-        self._at = now
+        self._paid_at = now
 
     def take(self, now: float, count: float = 1.0) -> bool:
-        """Take `count` tokens, or none and return False."""
-        self._refill(now)
-        if self._tokens < count:
+        """Take `count` tokens; or take none and return False."""
+        rate = self.rate_per_s
+        if excess_s(self._paid_at, now, count / rate, self.burst / rate):
             return False
-        self._tokens -= count
+        self._paid_at = charge(self._paid_at, now, count / rate)
         return True
 
     def take_some(self, now: float, count: int) -> int:
         """Take as many whole tokens as there are, `count` at most; return how many."""
-        self._refill(now)
-        taken = min(count, max(0, int(self._tokens)))
-        self._tokens -= taken
+        rate = self.rate_per_s
+        tokens = int(self.burst - rate * (backlog_s(self._paid_at, now) - ROUNDING_S))
+        taken = min(count, tokens)
+        if taken <= 0:
+            return 0
+        self._paid_at = charge(self._paid_at, now, taken / rate)
         return taken
 
     def charge(self, now: float, count: float) -> None:
-        """Take `count` tokens for what is done already, also those that are not there yet."""
-        self._refill(now)
-        self._tokens -= count
+        """Take `count` tokens for something that is done already, also if there are fewer."""
+        self._paid_at = charge(self._paid_at, now, count / self.rate_per_s)
 
     def debt_s(self, now: float) -> float:
-        """How long it is until all that was charged is paid, in seconds; 0 where it is."""
-        self._refill(now)
-        return max(0.0, -self._tokens / self.rate_per_s)
-
-    def _refill(self, now: float) -> None:
-        self._tokens = min(self.burst, self._tokens + max(0.0, now - self._at) * self.rate_per_s)
-        self._at = now
+        """Return how many seconds it takes until everything beyond the burst is paid off; 0 if there is no debt."""
+        return excess_s(self._paid_at, now, 0.0, self.burst / self.rate_per_s)
 
 
 class AddressRates:
-    """What each address has taken of late, in seconds of its rate. `now` is monotonic."""
+    """The limits of many addresses. An address that has paid off everything has no entry.
+
+    Overflow rule: above `size_max` entries, the entry that was used longest ago is forgotten. So an address that takes
+    without a pause cannot lose its entry.
+    """
 
     __slots__ = ("_paid_at", "_size_max")
 
@@ -66,20 +93,20 @@ class AddressRates:
         return len(self._paid_at)
 
     def backlog_s(self, address: str, now: float) -> float:
-        """How many seconds of its rate `address` is ahead."""
-        return max(0.0, self._paid_at.get(address, now) - now)
+        """Return how many seconds of its rate `address` has taken and not paid off."""
+        return backlog_s(self._paid_at.get(address, -inf), now)
 
     def take(self, address: str, now: float, interval_s: float, burst_s: float) -> float:
-        """Take one, which is worth `interval_s`; or return in how many seconds that can be had: above 0.
+        """Take one unit, which costs `interval_s`, and return 0; or return how many seconds to wait for it.
 
         The backlog after it is at most `burst_s`, or `interval_s` if that is more.
         """
-        paid_at = max(now, self._paid_at.get(address, now)) + interval_s
-        wait_s = paid_at - now - max(burst_s, interval_s)
-        if wait_s > 1e-9:
+        paid_at = self._paid_at.get(address, -inf)
+        wait_s = excess_s(paid_at, now, interval_s, max(burst_s, interval_s))
+        if wait_s:
             return wait_s
         self._paid_at.pop(address, None)
-        self._paid_at[address] = paid_at
+        self._paid_at[address] = charge(paid_at, now, interval_s)
         self._forget(now)
         return 0.0
 

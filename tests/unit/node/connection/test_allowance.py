@@ -1,5 +1,7 @@
 """What one client may still send and ask for, on time that the test moves."""
 
+import pytest
+
 from ringway.node.config.node import NodeConfig
 from ringway.node.connection.allowance import CHANNELS_KNOWN, Allowance
 from ringway.types import Channel
@@ -54,14 +56,14 @@ def test_questions_have_a_price_however_short_the_answers() -> None:
     allowance = Allowance(NodeConfig(answer_bytes_per_s=40_960, answer_bytes_burst=40_960), 0.0)
     for _ in range(20):
         allowance.answer(0.0, 10)
-    assert allowance.answer_due_s(0.0) == 1.0
+    assert allowance.answer_due_s(0.0) == pytest.approx(1.0)
 
 
 def test_no_single_answer_costs_more_than_the_burst() -> None:
     allowance = Allowance(NodeConfig(answer_bytes_per_s=MIB, answer_bytes_burst=MIB), 0.0)
     allowance.answer(0.0, 1000 * MIB)
     allowance.answer(0.0, 1000 * MIB)
-    assert allowance.answer_due_s(0.0) == 1.0
+    assert allowance.answer_due_s(0.0) == pytest.approx(1.0)
 
 
 def test_new_channels_are_counted_and_known_ones_are_not() -> None:
