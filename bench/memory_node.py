@@ -11,7 +11,7 @@ import sys
 import structlog
 import uvloop
 
-from ringway.engine.nats.engine import open_nats
+from ringway.engine.nats.opening import open_nats
 from ringway.node import ChannelNode, NodeConfig
 from ringway.protocol.ticket import TicketSigner
 from ringway.types import Incarnation, NodeName

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from ringway.engine.nats.embedded import EmbeddedNats
-from ringway.engine.nats.engine import NatsEngine, open_nats
+from ringway.engine.nats.engine import NatsEngine
+from ringway.engine.nats.opening import open_nats
 from ringway.testing.engine_contract import EngineContract
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from ringway.engine.nats import embedded
 from ringway.engine.nats.embedded import EmbeddedNats
-from ringway.engine.nats.engine import open_nats
+from ringway.engine.nats.opening import open_nats
 from ringway.errors import ConfigError, EngineUnsuitable
 from ringway.ports import Engine, Retention
 from ringway.types import Channel

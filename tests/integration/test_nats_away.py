@@ -9,14 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from integration.nats_kit import PATIENCE_S, end, until
-from ringway.engine.condition import Condition
+from integration.nats_kit import PATIENCE_S, connected, end, passage, until
 from ringway.engine.nats import embedded
-from ringway.engine.nats import engine as nats
-from ringway.engine.nats.connection import SubjectTap, Wire
 from ringway.engine.nats.embedded import EmbeddedNats
-from ringway.engine.nats.engine import NatsEngine, open_nats
-from ringway.engine.nats.url import read_url
+from ringway.engine.nats.engine import NatsEngine
+from ringway.engine.nats.opening import open_nats
+from ringway.engine.nats.subscription import SubjectSubscription
 from ringway.errors import EngineAway, EngineUnsuitable, Unconfirmed
 from ringway.types import Channel, NodeName
 
@@ -98,17 +96,20 @@ async def test_a_store_that_was_lost_proves_nothing_about_a_holder(
 
 
 async def test_a_member_that_alone_lost_its_connection_asks_who_is_there(
-    pair: tuple[NatsEngine, NatsEngine],
+    server: EmbeddedNats, pair: tuple[NatsEngine, NatsEngine]
 ) -> None:
-    a, b = pair
+    a, _ = pair
     heard: list[tuple[NodeName, bytes | None]] = []
-    await b.registry.watch(lambda member, report: heard.append((member, report)))
-    await a.registry.announce(NodeName("a"), b"1")
-    await until(lambda: ("a", b"1") in heard)
-    b._wire._drop()
-    await until(lambda: not b.up)
-    heard.clear()
-    await until(lambda: ("a", b"1") in heard)
+    async with passage(server.port) as (port, cut):
+        b = await open_nats(server.url.replace(f":{server.port}", f":{port}"), name="b")
+        await b.registry.watch(lambda member, report: heard.append((member, report)))
+        await a.registry.announce(NodeName("a"), b"1")
+        await until(lambda: ("a", b"1") in heard)
+        cut()
+        await until(lambda: not b.up)
+        heard.clear()
+        await until(lambda: ("a", b"1") in heard)
+        await b.close()
 
 
 async def test_publications_under_way_at_the_kill_are_confirmed_or_refused(
@@ -171,13 +172,13 @@ async def test_a_server_that_hangs_is_left_for_another(server: EmbeddedNats, tmp
     await other.start()
     engine = await open_nats(f"{server.url},127.0.0.1:{other.port}", name="a")
     engine.broker.attach(lambda channel, payload, offset, previous: None)
-    current = next(each for each in (server, other) if engine._wire.connected_url.port == each.port)
+    current = next(each for each in (server, other) if engine.server.port == each.port)
     end(current, signal.SIGSTOP)
     try:
         big = [engine.broker.publish(ROOM, b"x" * (1 << 20)) for _ in range(40)]  # more than sockets buffer
         assert {type(result) for result in await asyncio.gather(*big, return_exceptions=True)} == {Unconfirmed}
         rest = server if current is other else other
-        await until(lambda: engine.up and engine._wire.connected_url.port == rest.port)  # away for a moment at most
+        await until(lambda: engine.up and engine.server.port == rest.port)  # away for a moment at most
         await engine.broker.subscribe(ROOM)
     finally:
         end(current, signal.SIGCONT)
@@ -186,7 +187,7 @@ async def test_a_server_that_hangs_is_left_for_another(server: EmbeddedNats, tmp
 
 
 async def test_an_error_that_the_server_reports_is_survived() -> None:
-    """nats-py would close for good; an expired login, say, is for the reconnect to sort out."""
+    """An expired login, say, is for the reconnect to sort out."""
     lives: list[asyncio.StreamWriter] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -200,15 +201,12 @@ async def test_an_error_that_the_server_reports_is_survived() -> None:
         writer.close()
 
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as fake:
-        wire = Wire()
-        port = fake.sockets[0].getsockname()[1]
-        url = f"nats://127.0.0.1:{port}"
-        await nats._connect_first(wire, [url], read_url(url), {}, Condition(url))
-        wire.send("subject", b"")
-        await until(lambda: len(lives) == 2 and wire.up)
-        wire.send("subject", b"")
-        await wire.outbox.taken()
-        await wire.close()
+        connection = await connected(f"nats://127.0.0.1:{fake.sockets[0].getsockname()[1]}")
+        connection.send("subject", b"")
+        await until(lambda: len(lives) == 2 and connection.up)
+        connection.send("subject", b"")
+        await connection.outbox.processed()
+        await connection.close(1)
 
 
 async def test_after_a_return_it_is_up_when_the_server_knows_all_interest_and_not_before() -> None:
@@ -231,25 +229,21 @@ async def test_after_a_return_it_is_up_when_the_server_knows_all_interest_and_no
         writer.close()
 
     async with await asyncio.start_server(serve, "127.0.0.1", 0) as fake:
-        wire = Wire()
+        connection = await connected(f"nats://127.0.0.1:{fake.sockets[0].getsockname()[1]}")
         returns: list[bool] = []
-        wire.on_return = lambda: returns.append(wire.up)
-        port = fake.sockets[0].getsockname()[1]
-        url = f"nats://127.0.0.1:{port}"
-        await nats._connect_first(wire, [url], read_url(url), {}, Condition(url))
-        wire.tap(SubjectTap("subject", lambda *_: None))
-        await wire.outbox.taken()
+        connection.on_return.append(lambda: returns.append(connection.up))
+        connection.subscribe(SubjectSubscription("subject", lambda *_: None))
+        await connection.outbox.processed()
         lives[0].close()
         async with asyncio.timeout(PATIENCE_S):
             await asked.wait()
-        assert wire.is_connected
-        assert not wire.up
+        assert not connection.up
         with pytest.raises(EngineAway):
-            wire.send("subject", b"")
+            connection.send("subject", b"")
         answer.set()
-        await until(lambda: wire.up)
+        await until(lambda: connection.up)
         assert returns == [True]
-        await wire.close()
+        await connection.close(1)
 
 
 async def test_closing_leaves_nothing_behind_whether_nats_is_there_or_not(server: EmbeddedNats) -> None:

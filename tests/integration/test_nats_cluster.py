@@ -7,9 +7,12 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
+from nats.js.api import StreamInfo
 
+from integration.nats_kit import operator
 from ringway.engine.nats.embedded import find_server
-from ringway.engine.nats.engine import NatsEngine, open_nats
+from ringway.engine.nats.engine import NatsEngine
+from ringway.engine.nats.opening import open_nats
 from ringway.engine.nats.stream import HistorySettings
 from ringway.errors import EngineAway, EngineError
 from ringway.ports import Position, Retention
@@ -85,10 +88,16 @@ async def insist(engine: NatsEngine, payload: bytes, channel: Channel = ROOM) ->
                 await asyncio.sleep(0.1)
 
 
+async def describe(engine: NatsEngine) -> StreamInfo:
+    """Return what NATS says about the stream, asked by another client at the engine's server."""
+    async with operator(f"nats://127.0.0.1:{engine.server.port}") as jetstream:
+        return await jetstream.stream_info("rw=ringway=chat")
+
+
 async def leader(engine: NatsEngine) -> int:
-    info = await engine.history._inquiry.api("STREAM.INFO.rw=ringway=chat")
+    info = await describe(engine)
     assert info.cluster is not None
-    return int(info.cluster.leader.removeprefix("n"))
+    return int((info.cluster.leader or "").removeprefix("n"))
 
 
 async def open_on(cluster: Cluster, number: int, settings: HistorySettings) -> NatsEngine:
@@ -155,7 +164,7 @@ async def test_a_server_that_lost_its_memory_is_noticed_though_the_stream_was_no
     others = [number for number in range(3) if number != lost]
     survivor = await open_on(cluster, others[0], settings)
     assert (await survivor.history.position(ROOM, CHAT)) == before
-    made = (await survivor.history._inquiry.api("STREAM.INFO.rw=ringway=chat")).created
+    made = (await describe(survivor)).created
     cluster.kill(lost)
     cluster.start(lost)
     after = await insist(survivor, b"new")
@@ -163,7 +172,7 @@ async def test_a_server_that_lost_its_memory_is_noticed_though_the_stream_was_no
         while (await survivor.history.position(ROOM, CHAT)).epoch == before.epoch:
             await asyncio.sleep(0.05)
     assert after.offset == 1  # it began again, and NATS calls it the same stream
-    assert (await survivor.history._inquiry.api("STREAM.INFO.rw=ringway=chat")).created == made
+    assert (await describe(survivor)).created == made
     newcomer = await open_on(cluster, others[1], settings)
     page = await newcomer.history.read(ROOM, CHAT, 0, 10)
     assert page.epoch == (await survivor.history.position(ROOM, CHAT)).epoch != before.epoch

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from integration.nats_kit import PATIENCE_S, end, until
+from integration.nats_kit import PATIENCE_S, end, operator, until
 from ringway.engine.nats.embedded import EmbeddedNats
-from ringway.engine.nats.engine import NatsEngine, open_nats
+from ringway.engine.nats.engine import NatsEngine
+from ringway.engine.nats.opening import open_nats
 from ringway.engine.nats.stream import HistorySettings
 from ringway.errors import EngineAway, EngineUnsuitable, Unconfirmed
 from ringway.ports import Retention
@@ -119,18 +120,20 @@ async def test_a_server_that_hangs_does_not_confirm(server: EmbeddedNats, engine
     assert [payload for _, payload in (await engine.history.read(ROOM, CHAT, None, 1)).publications] == [b"2"]
 
 
-async def test_a_stream_that_somebody_removed_is_made_again(engine: NatsEngine) -> None:
+async def test_a_stream_that_somebody_removed_is_made_again(server: EmbeddedNats, engine: NatsEngine) -> None:
     inbox = Inbox(engine)
     await engine.broker.subscribe(ROOM)
     before = await engine.history.append(ROOM, b"1", CHAT)
-    await engine.history._inquiry.api(f"STREAM.DELETE.{STREAM}")
+    async with operator(server.url) as jetstream:
+        await jetstream.delete_stream(STREAM)
     with pytest.raises(EngineAway, match="nothing was stored"):
         await engine.history.append(ROOM, b"2", CHAT)
     after = await engine.history.append(ROOM, b"3", CHAT)
     assert after.epoch != before.epoch
     await inbox.count(2)
     assert inbox.got == [(ROOM, b"1"), (ROOM, b"3")]
-    await engine.history._inquiry.api(f"STREAM.DELETE.{STREAM}")
+    async with operator(server.url) as jetstream:
+        await jetstream.delete_stream(STREAM)
     with pytest.raises(EngineAway, match="is not there at the moment"):
         await engine.history.read(ROOM, CHAT, after.offset, 10)
     page = await engine.history.read(ROOM, CHAT, after.offset, 10)
@@ -181,18 +184,6 @@ async def test_memory_does_not_outlive_the_server_and_says_so(server: EmbeddedNa
     assert after.epoch != before.epoch
     assert (await engine.history.read(ROOM, CHAT, 0, 10)).publications == []
     await engine.close()
-
-
-@pytest.mark.parametrize(("version", "suits"), [
-    ("2.10.27", False), ("2.9.0", False), ("", False), ("2.11.0", True), ("2.15.1-beta.1", True), ("3.0.0", True),
-])  # fmt: skip
-async def test_a_server_too_old_to_be_read_is_unsuitable(engine: NatsEngine, version: str, suits: bool) -> None:
-    engine._wire._server_info["version"] = version
-    if suits:
-        await engine.history.append(ROOM, b"", CHAT)
-    else:
-        with pytest.raises(EngineUnsuitable, match=r"use 2\.11 or newer"):
-            await engine.history.append(ROOM, b"", CHAT)
 
 
 async def test_closing_leaves_nothing_behind(server: EmbeddedNats) -> None:

@@ -184,7 +184,7 @@ async def open_engine(config: EngineConfig, name: str) -> AsyncIterator[Engine]:
 
         engine = await open_redis(url, cluster=config.cluster, name=name, wait_s=config.wait_s)
     else:
-        from ringway.engine.nats.engine import open_nats
+        from ringway.engine.nats.opening import open_nats
         from ringway.engine.nats.stream import HistorySettings
 
         history = HistorySettings(config.history_storage, config.history_replicas, config.history_bytes_max)

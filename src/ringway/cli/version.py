@@ -12,7 +12,7 @@ from ringway.cli.terminal import say, say_json
 def version(as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False) -> None:
     """Show the versions of Ringway and of what it stands on."""
     versions = {"ringway": version_of("ringway"), "python": platform.python_version()}
-    versions |= {name: version_of(name) for name in ("picows", "uvloop", "nats-py")}
+    versions |= {name: version_of(name) for name in ("picows", "uvloop")}
     if as_json:
         say_json(versions)
     else:

@@ -9,7 +9,9 @@ from typing import Literal
 
 import pytest
 
-from ringway.engine.nats.engine import NatsEngine, open_nats
+from integration.nats_kit import operator
+from ringway.engine.nats.engine import NatsEngine
+from ringway.engine.nats.opening import open_nats
 from ringway.engine.nats.stream import HistorySettings
 from ringway.engine.redis.engine import open_redis
 from ringway.errors import EngineUnsuitable
@@ -149,7 +151,8 @@ async def test_nats_without_room_refuses_history_alone_and_goes_on_when_there_is
         newcomer = await stack.enter_async_context(nats(server, storage, login))
         await newcomer.history.keep(KEPT)
         await all_but_history(engine, newcomer)
-        await engine._wire.jetstream().purge_stream("rw=ringway=chat")
+        async with operator(f"nats://{login}localhost:{server.port}") as jetstream:
+            await jetstream.purge_stream("rw=ringway=chat")
         await engine.history.append(ROOM, b"room again", KEPT)
         assert engine.problem == ""
 
@@ -190,8 +193,8 @@ async def test_a_small_server_has_room_for_several_namespaces_and_they_keep_it(s
         try:
             for retention in namespaces:
                 await engine.history.keep(retention)
-            stream = engine._wire.jetstream()
-            infos = [await stream.stream_info(f"rw=ringway={retention.namespace}") for retention in namespaces]
+            async with operator(f"nats://localhost:{server.port}") as stream:
+                infos = [await stream.stream_info(f"rw=ringway={retention.namespace}") for retention in namespaces]
             return [info.config.max_bytes or 0 for info in infos]
         finally:
             await engine.close()

@@ -2,19 +2,20 @@
 
 import asyncio
 import json
+import ssl
 import urllib.request
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from nats.js import JetStreamContext
 from nats.js.errors import APIError
 
 import ringway
 from integration.engine.certificate import Authority
-from ringway.app.engine import EngineConfig, open_engine
+from integration.nats_kit import operator
 from ringway.errors import CommandError
-from ringway.ports import Engine
 from ringway.testing.engine_world import until
 from support.nats_server import NatsServer
 from support.system import System, running_system
@@ -34,9 +35,8 @@ def ask(url: str) -> Any:
     return json.loads(read(url))
 
 
-async def fill(connection: Engine) -> None:
+async def fill(stream: JetStreamContext) -> None:
     """Let somebody else fill what NATS has: of ours the oldest would go instead."""
-    stream = connection._wire.jetstream()  # type: ignore[attr-defined]
     await stream.add_stream(name="foreign", subjects=["foreign"])
     async with asyncio.timeout(PATIENCE_S):
         with suppress(APIError):
@@ -62,6 +62,8 @@ async def test_a_full_engine_is_told_to_all_and_stops_history_alone(tmp_path: Pa
     server.start()
     url = f"tls://localhost:{server.port}"
     engine = {"url": url, "user": "ring", "password_file": str(secret), "ca_file": str(authority.path)}
+    trusting = ssl.create_default_context(cafile=str(authority.path))
+    login = {"user": "ring", "password": "s,e@c/r?et", "tls": trusting}
     try:
         environ = {f"RINGWAY_ENGINE_{name}".upper(): value for name, value in engine.items()}
         environ |= {"RINGWAY_ENGINE_HISTORY_BYTES_MAX": "2000000", "RINGWAY_BALANCE_LEASE_S": str(LEASE_S)}
@@ -69,8 +71,8 @@ async def test_a_full_engine_is_told_to_all_and_stops_history_alone(tmp_path: Pa
             public, healthz = f"{system.gateway_url}/readyz", f"{system.admin_url}/healthz"
             await until(lambda: leads(system))
             assert ask(public)["status"] == "ready"
-            async with open_engine(EngineConfig(**engine), "operator") as connection:  # type: ignore[arg-type]
-                await fill(connection)
+            async with operator(url, **login) as stream:
+                await fill(stream)
             async with ringway.Client(system.gateway_url) as client:
                 with pytest.raises(CommandError, match="max_file_store") as refused:
                     await client.publish("room", "x")
@@ -87,8 +89,8 @@ async def test_a_full_engine_is_told_to_all_and_stops_history_alone(tmp_path: Pa
             assert "node-1" in system.ringway("nodes", "--json")  # by what `up` wrote down alone
             async with ringway.Client(system.gateway_url) as newcomer:
                 assert newcomer.node == "node-1"
-            async with open_engine(EngineConfig(**engine), "operator") as connection:  # type: ignore[arg-type]
-                await connection._wire.jetstream().delete_stream("foreign")  # type: ignore[attr-defined]
+            async with operator(url, **login) as stream:
+                await stream.delete_stream("foreign")
             async with ringway.Client(system.gateway_url) as client:
                 await client.publish("room", "there is room")
             assert ask(f"{node}/readyz")["degraded"] is False

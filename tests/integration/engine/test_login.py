@@ -11,7 +11,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from integration.engine.nats_jwt import Operator, Signer
-from ringway.engine.nats.engine import open_nats
+from ringway.engine.nats.opening import open_nats
 from ringway.engine.redis.engine import open_redis
 from ringway.errors import ConfigError, EngineAway, EngineUnsuitable
 from ringway.ports import Engine

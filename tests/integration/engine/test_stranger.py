@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ringway.engine.nats.engine import open_nats
+from ringway.engine.nats.opening import open_nats
 from ringway.engine.redis.engine import open_redis
 from ringway.errors import EngineError
 from ringway.testing.engine_world import until

@@ -11,7 +11,7 @@ import uvloop
 
 from integration.engine.certificate import Authority
 from ringway.app.engine import EngineConfig, open_engine
-from ringway.engine.nats.engine import open_nats
+from ringway.engine.nats.opening import open_nats
 from ringway.engine.redis.engine import open_redis
 from ringway.errors import ConfigError, EngineAway, EngineError, EngineUnsuitable
 from ringway.ports import Engine

@@ -9,7 +9,7 @@ import pytest
 from integration.node.conftest import Dial, StartNode
 from integration.node.kit import SIGNER, eventually
 from ringway.engine.nats.embedded import EmbeddedNats
-from ringway.engine.nats.engine import open_nats
+from ringway.engine.nats.opening import open_nats
 from ringway.node import ChannelNode, NodeConfig
 from ringway.types import Incarnation, NodeName
 

@@ -11,7 +11,8 @@ import pytest
 from integration.node.conftest import Dial
 from integration.node.kit import SIGNER, Peer, eventually
 from ringway.engine.nats.embedded import EmbeddedNats
-from ringway.engine.nats.engine import NatsEngine, open_nats
+from ringway.engine.nats.engine import NatsEngine
+from ringway.engine.nats.opening import open_nats
 from ringway.engine.nats.stream import HistorySettings
 from ringway.node import ChannelNode, NodeConfig
 from ringway.types import Channel, Incarnation, NodeName

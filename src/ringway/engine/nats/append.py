@@ -13,10 +13,11 @@ from typing import Protocol
 
 import msgspec
 
-from ringway.engine.nats.connection import SubjectTap, Wire
+from ringway.engine.nats.connection import NatsConnection
 from ringway.engine.nats.header import NO_RESPONDERS
 from ringway.engine.nats.jetstream_request import refusal
 from ringway.engine.nats.stream import ApiError
+from ringway.engine.nats.subscription import SubjectSubscription
 from ringway.errors import EngineAway, EngineError, EngineUnsuitable, Unconfirmed
 
 STORED_S = 5.0
@@ -29,14 +30,14 @@ PENDING_MAX = 16_384
 """How many publications may be under way; more than NATS itself lets wait for one stream (10,000)."""
 
 
-class Stream(Protocol):
+class AppendListener(Protocol):
     """Is told what becomes of its publications, in the order of NATS's answers."""
 
-    def stored(self, offset: int) -> None:
+    def on_stored(self, offset: int) -> None:
         """A publication was stored."""
         ...
 
-    def missing(self) -> None:
+    def on_missing(self) -> None:
         """One was not, because the stream is not there."""
         ...
 
@@ -59,7 +60,7 @@ class Append:
 
     __slots__ = ("future", "header", "overdue_at", "payload", "stream", "subject")
 
-    def __init__(self, subject: str, header: bytes, payload: bytes, stream: Stream) -> None:
+    def __init__(self, subject: str, header: bytes, payload: bytes, stream: AppendListener) -> None:
         self.subject = subject
         self.header = header
         self.payload = payload
@@ -76,22 +77,22 @@ class Append:
 class Appends:
     """Sends appends, and gives them NATS's answers."""
 
-    def __init__(self, wire: Wire, inbox: str) -> None:
-        self._wire = wire
+    def __init__(self, connection: NatsConnection, inbox: str) -> None:
+        self._connection = connection
         self._inbox = f"{inbox}."
         self._loop = asyncio.get_running_loop()
         self._numbers = itertools.count(1)
         self._pending: dict[bytes, Append] = {}
         self._watch: asyncio.TimerHandle | None = None
-        wire.tap(SubjectTap(f"{inbox}.*", self._answered))
+        connection.subscribe(SubjectSubscription(f"{inbox}.*", self._on_answer))
 
     def check(self, header: bytes, payload: bytes) -> None:
         """Raise where an append cannot be sent now: `EngineAway`, or `EngineUnsuitable` where it is too large."""
-        self._wire.require()
+        self._connection.require()
         size = len(header) + len(payload)
-        if size > self._wire.payload_bytes_max:
+        if size > self._connection.payload_bytes_max:
             raise EngineUnsuitable(
-                f"a publication of {size} bytes; this NATS takes {self._wire.payload_bytes_max} at most: "
+                f"a publication of {size} bytes; this NATS takes {self._connection.payload_bytes_max} at most: "
                 "raise its max_payload, or publish less"
             )
 
@@ -102,7 +103,7 @@ class Appends:
             return
         number = b"%d" % next(self._numbers)
         try:
-            self._wire.send(append.subject, append.payload, self._inbox + number.decode(), append.header)
+            self._connection.send(append.subject, append.payload, self._inbox + number.decode(), append.header)
         except EngineAway as error:
             append.fail(error)
             return
@@ -111,12 +112,12 @@ class Appends:
         if self._watch is None:
             self._watch = self._loop.call_later(LOOK_S, self._look)
 
-    def _answered(self, subject: bytes, reply: bytes, header: bytes, payload: bytes) -> None:
+    def _on_answer(self, subject: bytes, reply: bytes, header: bytes, payload: bytes) -> None:
         append = self._pending.pop(subject[subject.rindex(b".") + 1 :], None)
         if append is None:
             return
         if header.startswith(NO_RESPONDERS):
-            append.stream.missing()
+            append.stream.on_missing()
             append.fail(EngineAway("the stream of this history is not there at the moment; nothing was stored, retry"))
             return
         answer = _read_answer(payload)
@@ -124,7 +125,7 @@ class Appends:
             append.fail(refusal(answer.error))
             return
         if not answer.duplicate:
-            append.stream.stored(answer.seq)
+            append.stream.on_stored(answer.seq)
         if not append.future.done():
             append.future.set_result(answer.seq)
 
@@ -143,7 +144,7 @@ class Appends:
                 )
             )
 
-    def lost(self) -> None:
+    def fail_all(self) -> None:
         """The connection is gone: nobody knows of those under way."""
         pending, self._pending = self._pending, {}
         for append in pending.values():
@@ -151,8 +152,8 @@ class Appends:
 
     async def close(self, within_s: float) -> None:
         """Wait for the answers to those under way; give them up after `within_s`."""
-        if self._pending and self._wire.up:
+        if self._pending and self._connection.up:
             await asyncio.wait([append.future for append in self._pending.values()], timeout=within_s)
-        self.lost()
+        self.fail_all()
         if self._watch is not None:
             self._watch.cancel()

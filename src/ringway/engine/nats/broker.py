@@ -1,28 +1,31 @@
 """Publications over core NATS; see `ports.Broker`. Those that are kept come from a stream (`nats_history`)."""
 
 from ringway.engine.address import token
-from ringway.engine.nats.connection import Tap, Wire
+from ringway.engine.nats.connection import NatsConnection
 from ringway.engine.nats.header import place
 from ringway.errors import EngineAway, EngineUnsuitable
 from ringway.ports import Deliver
 from ringway.types import Channel
 
 
-class _ChannelTap(Tap):
+class _ChannelSubscription:
     """The interest in one channel: some 250 bytes with its place in both tables."""
 
     __slots__ = ("_broker", "channel")
+
+    queue = ""
 
     def __init__(self, broker: "NatsBroker", channel: Channel) -> None:
         self._broker = broker
         self.channel = channel
 
     @property
-    def _subject(self) -> str:
-        return self._broker.subject(self.channel)  # only read at a (re)subscribe: computed, not kept
+    def subject(self) -> str:
+        """Computed, not stored: it is read at each subscribe alone."""
+        return self._broker.subject(self.channel)
 
-    def take(self, subject: bytes, reply: bytes, header: bytes, payload: bytes) -> None:
-        """Deliver the publication, with its place where a stream sent it on."""
+    def receive(self, subject: bytes, reply: bytes, header: bytes, payload: bytes) -> None:
+        """Deliver the publication, with its place if a stream republished it."""
         if header:
             self._broker.deliver(self.channel, payload, *place(header))
         else:
@@ -32,8 +35,8 @@ class _ChannelTap(Tap):
 class NatsBroker:
     """Carries publications; NATS knows this process's interest, and sends nothing else."""
 
-    def __init__(self, wire: Wire, prefix: str) -> None:
-        self._wire = wire
+    def __init__(self, connection: NatsConnection, prefix: str) -> None:
+        self._connection = connection
         self._prefix = f"{prefix}.ch."
         self._sids: dict[Channel, int] = {}
         self.deliver: Deliver = _nobody
@@ -54,26 +57,26 @@ class NatsBroker:
         be reached (nothing was sent), or later where the connection broke before the confirmation (it may
         have been sent), and `EngineUnsuitable` where `payload` is larger than the server takes.
         """
-        if len(payload) > self._wire.payload_bytes_max:
+        if len(payload) > self._connection.payload_bytes_max:
             raise EngineUnsuitable(
-                f"a publication of {len(payload)} bytes; this NATS takes {self._wire.payload_bytes_max} at most: "
+                f"a publication of {len(payload)} bytes; this NATS takes {self._connection.payload_bytes_max} at most: "
                 "raise its max_payload, or publish less"
             )
-        self._wire.send(self.subject(channel), payload)
-        await self._wire.outbox.taken()
+        self._connection.send(self.subject(channel), payload)
+        await self._connection.outbox.processed()
 
     async def subscribe(self, channel: Channel) -> None:
         """Return when the server knows of the interest. Subscribes of one loop turn share one round trip.
 
         Cancelled, it may leave the interest behind; `unsubscribe` ends it.
         """
-        self._wire.require()
+        self._connection.require()
         if channel in self._sids:
-            await self._wire.outbox.taken()  # an earlier subscribe may still be under way
+            await self._connection.outbox.processed()  # an earlier subscribe may still be under way
             return
-        sid = self._sids[channel] = self._wire.tap(_ChannelTap(self, channel))
+        sid = self._sids[channel] = self._connection.subscribe(_ChannelSubscription(self, channel))
         try:
-            await self._wire.outbox.taken()
+            await self._connection.outbox.processed()
         except EngineAway:
             if self._sids.get(channel) == sid:
                 await self.unsubscribe(channel)
@@ -83,7 +86,7 @@ class NatsBroker:
         """Stop delivery at once; the server is told at the end of this loop turn."""
         sid = self._sids.pop(channel, None)
         if sid is not None:
-            self._wire.untap(sid)
+            self._connection.unsubscribe(sid)
 
 
 def _nobody(channel: Channel, payload: bytes, offset: int, previous: int) -> None:

@@ -11,7 +11,8 @@ import secrets
 from contextlib import suppress
 
 from ringway.engine.address import token
-from ringway.engine.nats.connection import ShareTap, SubjectTap, Wire
+from ringway.engine.nats.connection import NatsConnection
+from ringway.engine.nats.subscription import SHARED_QUEUE, SubjectSubscription
 from ringway.engine.request_handler import RequestHandler
 from ringway.errors import EngineAway, NoAnswer
 from ringway.ports import Handler
@@ -22,7 +23,7 @@ _NOBODY = b"NATS/1.0 503"
 """The header with which NATS itself answers a request that no one subscribes to."""
 
 
-class _Question:
+class _Query:
     """One request under way, and the answers to it so far."""
 
     __slots__ = ("_expected", "answers", "failures", "settled")
@@ -55,20 +56,22 @@ class _Question:
 class NatsServing:
     """An address served over NATS; see `ports.Serving`."""
 
-    def __init__(self, wire: Wire, prefix: str, address: str, handler: Handler) -> None:
-        self._wire = wire
+    def __init__(self, connection: NatsConnection, prefix: str, address: str, handler: Handler) -> None:
+        self._connection = connection
         self._handler = RequestHandler(address, handler)
         self._sids = [
-            wire.tap(ShareTap(f"{prefix}.call.{token(address)}", self._asked)),
-            wire.tap(SubjectTap(f"{prefix}.gather.{token(address)}", self._asked)),
+            connection.subscribe(
+                SubjectSubscription(f"{prefix}.call.{token(address)}", self._on_request, SHARED_QUEUE)
+            ),
+            connection.subscribe(SubjectSubscription(f"{prefix}.gather.{token(address)}", self._on_request)),
         ]
 
-    def _asked(self, subject: bytes, reply: bytes, header: bytes, payload: bytes) -> None:
+    def _on_request(self, subject: bytes, reply: bytes, header: bytes, payload: bytes) -> None:
         asker = reply.decode()
 
         def answer(answered: bool, data: bytes) -> None:
             with suppress(EngineAway):  # the asker has a deadline
-                self._wire.send(asker, (ANSWERED if answered else FAILED) + data)
+                self._connection.send(asker, (ANSWERED if answered else FAILED) + data)
 
         self._handler.start_request(payload, answer)
 
@@ -76,63 +79,63 @@ class NatsServing:
         """Serve the address no more; requests in work are waited for."""
         sids, self._sids = self._sids, []
         for sid in sids:
-            self._wire.untap(sid)
-        if sids and self._wire.up:
+            self._connection.unsubscribe(sid)
+        if sids and self._connection.up:
             with suppress(EngineAway):
-                await self._wire.outbox.taken()  # from then on a caller is told that nobody serves
+                await self._connection.outbox.processed()  # from then on a caller is told that nobody serves
         await self._handler.close()
 
 
 class NatsBus:
-    """Asks and answers over NATS. One subscription takes the answers to all questions of this process."""
+    """Asks and answers over NATS. One subscription takes the answers to all querys of this process."""
 
-    def __init__(self, wire: Wire, prefix: str) -> None:
-        self._wire = wire
+    def __init__(self, connection: NatsConnection, prefix: str) -> None:
+        self._connection = connection
         self._prefix = prefix
         self._inbox = f"{prefix}.inbox.{secrets.token_hex(8)}"
         self._numbers = itertools.count(1)
-        self._questions: dict[bytes, _Question] = {}
+        self._queries: dict[bytes, _Query] = {}
         self._servings: set[NatsServing] = set()
-        wire.tap(SubjectTap(f"{self._inbox}.*", self._answered))
+        connection.subscribe(SubjectSubscription(f"{self._inbox}.*", self._on_answer))
 
     async def serve(self, address: str, handler: Handler) -> NatsServing:
         """Answer requests, at once or, where NATS is away, from its return on."""
-        serving = NatsServing(self._wire, self._prefix, address, handler)
+        serving = NatsServing(self._connection, self._prefix, address, handler)
         self._servings.add(serving)
-        if self._wire.up:
+        if self._connection.up:
             with suppress(EngineAway):
-                await self._wire.outbox.taken()
+                await self._connection.outbox.processed()
         return serving
 
     async def call(self, address: str, request: bytes, *, timeout_s: float) -> bytes:
         """Return one server's answer. Raise `NoAnswer`, at once where nobody serves, or `EngineAway`."""
-        question = await self._ask(f"{self._prefix}.call.{token(address)}", request, timeout_s, 1)
-        if question.answers:
-            return question.answers[0]
-        reason = question.failures[0] if question.failures else f"no answer within {timeout_s} s"
+        query = await self._ask(f"{self._prefix}.call.{token(address)}", request, timeout_s, 1)
+        if query.answers:
+            return query.answers[0]
+        reason = query.failures[0] if query.failures else f"no answer within {timeout_s} s"
         raise NoAnswer(f"call to {address}: {reason}")
 
     async def gather(self, address: str, request: bytes, *, timeout_s: float, expected: int = 0) -> list[bytes]:
         """Return the answers that came. With `expected` 0 only the deadline ends it, or that nobody serves."""
-        question = await self._ask(f"{self._prefix}.gather.{token(address)}", request, timeout_s, expected)
-        return question.answers
+        query = await self._ask(f"{self._prefix}.gather.{token(address)}", request, timeout_s, expected)
+        return query.answers
 
-    async def _ask(self, subject: str, request: bytes, timeout_s: float, expected: int) -> _Question:
-        question = _Question(expected)
+    async def _ask(self, subject: str, request: bytes, timeout_s: float, expected: int) -> _Query:
+        query = _Query(expected)
         number = b"%d" % next(self._numbers)
-        self._questions[number] = question
+        self._queries[number] = query
         try:
-            self._wire.send(subject, request, f"{self._inbox}.{number.decode()}")
+            self._connection.send(subject, request, f"{self._inbox}.{number.decode()}")
             with suppress(TimeoutError):
-                await asyncio.wait_for(question.settled, timeout_s)
+                await asyncio.wait_for(query.settled, timeout_s)
         finally:
-            del self._questions[number]
-        return question
+            del self._queries[number]
+        return query
 
-    def _answered(self, subject: bytes, reply: bytes, header: bytes, payload: bytes) -> None:
-        question = self._questions.get(subject.rpartition(b".")[2])
-        if question is not None:
-            question.take(header, payload)
+    def _on_answer(self, subject: bytes, reply: bytes, header: bytes, payload: bytes) -> None:
+        query = self._queries.get(subject.rpartition(b".")[2])
+        if query is not None:
+            query.take(header, payload)
 
     async def close(self) -> None:
         """Serve nothing more."""

@@ -2,19 +2,32 @@
 
 import ssl
 
-from nats.errors import AuthorizationError
-from nats.errors import Error as NatsError
-
 from ringway.engine.nats.url import NatsUrl
 from ringway.engine.tls import tls_error
-from ringway.errors import EngineAway, EngineError, EngineUnsuitable
+from ringway.errors import ConfigError, EngineAway, EngineError, EngineUnsuitable
 
 _LOGIN = ("authorization", "authentication", "user revoked", "nkey", "jwt")
 _CROWDED = ("connections exceeded", "connections limit")
 
 
-class OffersNoTls(NatsError):
-    """TLS was asked for, and the server has none."""
+class ServerRefused(Exception):
+    """The server sent an error in place of a greeting, or something that NATS never sends; the text quotes it."""
+
+
+class OffersNoTls(Exception):
+    """TLS was asked for, and the server offers none."""
+
+
+class ConnectionEnded(Exception):
+    """The connection was established, and has ended; the text says why."""
+
+
+class WentSilent(ConnectionEnded):
+    """The server did not answer any more."""
+
+
+FAILURES = (ServerRefused, OffersNoTls, ConnectionEnded, ConfigError, OSError)
+"""What an attempt to connect raises; `explain` says what each means. A timeout and a TLS error are an `OSError`."""
 
 
 def explain(error: Exception, where: NatsUrl) -> EngineError:
@@ -22,6 +35,8 @@ def explain(error: Exception, where: NatsUrl) -> EngineError:
     at = f"NATS at {where}"
     if isinstance(error, EngineError):
         return error
+    if isinstance(error, ConfigError):  # a file that is read at each connect
+        return EngineUnsuitable(f"{at}: {error}")
     if isinstance(error, ssl.SSLError):
         if where.tls_first and "WRONG_VERSION" in str(error):
             return EngineUnsuitable(f"{at} speaks before the TLS handshake; leave tls_first out of the engine URL")
@@ -32,10 +47,10 @@ def explain(error: Exception, where: NatsUrl) -> EngineError:
         )
     if isinstance(error, TimeoutError):
         return EngineAway(f"{at} does not answer: {_silence(where)}")
-    if isinstance(error, AuthorizationError) or type(error) is NatsError:  # what the server said
-        return _said(str(error).removeprefix("nats: "), at)
-    if isinstance(error, NatsError):
-        return EngineAway(f"the connection to {at} ended ({str(error).removeprefix('nats: ')}); retry")
+    if isinstance(error, ServerRefused):
+        return _refused(str(error), at)
+    if isinstance(error, ConnectionEnded):
+        return EngineAway(f"the connection to {at} ended ({error}); retry")
     if isinstance(error, (ConnectionResetError, ConnectionAbortedError, BrokenPipeError)):
         return EngineAway(f"{at} ended the connection during the greeting ({error}); {_hung_up(where)}")
     return EngineAway(f"{at} cannot be reached ({error or type(error).__name__}); start one, or correct the URL")
@@ -49,7 +64,7 @@ def lacks_right(text: str, where: NatsUrl) -> EngineUnsuitable:
     )
 
 
-def _said(text: str, at: str) -> EngineError:
+def _refused(text: str, at: str) -> EngineError:
     lower = text.lower()
     if any(word in lower for word in _CROWDED):
         return EngineAway(f"{at} takes no more connections ({text}); raise max_connections there")

@@ -38,3 +38,8 @@ def status(header: bytes) -> str:
     if not header.startswith(_STATUS):
         return ""
     return header[len(_STATUS) : header.index(b"\r")].decode(errors="replace")
+
+
+def expected_last(sequence: int) -> bytes:
+    """Return a header: store the message only if `sequence` is the newest of its subject, 0 if it has none."""
+    return b"NATS/1.0\r\nNats-Expected-Last-Subject-Sequence: %d\r\n\r\n" % sequence

@@ -1,4 +1,4 @@
-"""Questions to JetStream over the wire's own subscriptions: the API in JSON, and direct reads in batches.
+"""Questions to JetStream over the connection's own subscriptions: the API in JSON, and direct reads in batches.
 
 nats-py has both, but one message a request, with a queue and general mail headers for each.
 """
@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from ringway.engine.nats.connection import SubjectTap, Wire
+from ringway.engine.nats.connection import NatsConnection
 from ringway.engine.nats.header import (
     END_OF_BATCH,
     LAST_SEQUENCE,
@@ -22,7 +22,8 @@ from ringway.engine.nats.header import (
     number,
     status,
 )
-from ringway.engine.nats.stream import ApiError, Info, read_info
+from ringway.engine.nats.stream import ApiError, StreamInfo, read_info
+from ringway.engine.nats.subscription import SubjectSubscription
 from ringway.errors import EngineAway, EngineError, EngineUnsuitable, Unconfirmed
 
 ANSWER_S = 3.0
@@ -53,6 +54,9 @@ _WANTS_BYTES = 10113
 
 NOT_FOUND_CODE = 404
 
+_WRONG_SEQUENCE = (10071, 10164)
+"""Another message than the expected one is the newest of its subject."""
+
 _DUPLICATE_UNDER_WAY = 10158
 """A publication with the same key waits for replicas."""
 
@@ -66,6 +70,7 @@ class StreamAway(EngineAway):
 
 class _Message(msgspec.Struct):
     seq: int
+    data: bytes = b""  # in base64, which msgspec decodes
 
 
 class _Answer(msgspec.Struct):
@@ -73,11 +78,21 @@ class _Answer(msgspec.Struct):
     error: ApiError | None = None
 
 
+class _Stored(msgspec.Struct):
+    seq: int = 0
+    error: ApiError | None = None
+
+
 _read_message = msgspec.json.Decoder(_Answer).decode
+_read_stored = msgspec.json.Decoder(_Stored).decode
 
 
-class _Question:
-    """One request under way."""
+class WrongRevision(Exception):
+    """Another message than the expected one is the newest of its subject; nothing was stored."""
+
+
+class _Pending:
+    """A request under way, and the messages that answered it so far."""
 
     __slots__ = ("answers", "many", "settled")
 
@@ -86,23 +101,30 @@ class _Question:
         self.answers: list[tuple[bytes, bytes]] = []
         self.settled: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    def take(self, header: bytes, payload: bytes) -> None:
+    def add_answer(self, header: bytes, payload: bytes) -> None:
         self.answers.append((header, payload))
         if (not self.many or status(header)) and not self.settled.done():
             self.settled.set_result(None)
 
 
-class Inquiry:
-    """Asks JetStream. Every question has a deadline, and ends at once when the connection is lost."""
+class JetStreamRequest:
+    """Asks JetStream. Each request has a deadline, and fails at once when the connection is lost."""
 
-    def __init__(self, wire: Wire, inbox: str) -> None:
-        self._wire = wire
+    def __init__(self, connection: NatsConnection, inbox: str) -> None:
+        self._connection = connection
         self._inbox = inbox
         self._numbers = itertools.count(1)
-        self._questions: dict[bytes, _Question] = {}
-        wire.tap(SubjectTap(f"{inbox}.*", self._answered))
+        self._pending: dict[bytes, _Pending] = {}
+        connection.subscribe(SubjectSubscription(f"{inbox}.*", self._on_answer))
 
-    async def api(self, request: str, body: Mapping[str, Any] | None = None) -> Info:
+    async def account_error(self) -> ApiError | None:
+        """Return why JetStream does not serve this account, None if it does. Raise `EngineAway` without an answer."""
+        header, payload = (await self._ask("$JS.API.INFO", b"", many=False))[0]
+        if header.startswith(NO_RESPONDERS):
+            return ApiError(503, _OFF[1], "nobody answers for JetStream")
+        return read_info(payload).error
+
+    async def api(self, request: str, body: Mapping[str, Any] | None = None) -> StreamInfo:
         """Ask the API about a stream, such as `STREAM.INFO.<name>`; `error` of the answer is for the caller.
 
         Raise `EngineAway` where JetStream does not answer, or cannot at the moment.
@@ -126,6 +148,27 @@ class Inquiry:
             raise refusal(answer.error)
         return answer.message.seq if answer.message else 0
 
+    async def read_last(self, stream: str, subject: str) -> tuple[int, bytes] | None:
+        """Return sequence and payload of the newest message on `subject` at the stream's leader, or None."""
+        body = json.dumps({"last_by_subj": subject}).encode()
+        answer = _read_message(await self._one(f"$JS.API.STREAM.MSG.GET.{stream}", body))
+        if answer.error is not None and answer.error.code != NOT_FOUND_CODE:
+            raise refusal(answer.error)
+        message = answer.message
+        return None if message is None else (message.seq, message.data)
+
+    async def store(self, subject: str, payload: bytes, header: bytes) -> int:
+        """Return the sequence of a message that a stream has stored, with a complete `header`.
+
+        Raise `WrongRevision` if the header expects another message before it, and `EngineError`.
+        """
+        answer = _read_stored(await self._one(subject, payload, header))
+        if answer.error is None:
+            return answer.seq
+        if answer.error.err_code in _WRONG_SEQUENCE:
+            raise WrongRevision
+        raise refusal(answer.error)
+
     async def batch(
         self, stream: str, subject: str, start: int, count: int, bytes_max: int
     ) -> tuple[list[tuple[int, bytes]], int]:
@@ -148,36 +191,36 @@ class Inquiry:
             found.append((number(header, SEQUENCE), payload))
         return found, number(end, PENDING)
 
-    async def _one(self, subject: str, body: bytes) -> bytes:
-        header, payload = (await self._ask(subject, body, many=False))[0]
-        if header.startswith(NO_RESPONDERS):
+    async def _one(self, subject: str, body: bytes, header: bytes = b"") -> bytes:
+        answered, payload = (await self._ask(subject, body, header, many=False))[0]
+        if answered.startswith(NO_RESPONDERS):
             raise EngineAway("JetStream does not answer at the moment; retry")
         return payload
 
-    async def _ask(self, subject: str, body: bytes, *, many: bool) -> list[tuple[bytes, bytes]]:
-        question = _Question(many)
+    async def _ask(self, subject: str, body: bytes, header: bytes = b"", *, many: bool) -> list[tuple[bytes, bytes]]:
+        pending = _Pending(many)
         key = b"%d" % next(self._numbers)
-        self._questions[key] = question
+        self._pending[key] = pending
         try:
-            self._wire.send(subject, body, f"{self._inbox}.{key.decode()}")
+            self._connection.send(subject, body, f"{self._inbox}.{key.decode()}", header)
             async with asyncio.timeout(ANSWER_S):
-                await question.settled
+                await pending.settled
         except TimeoutError:
             raise EngineAway(f"JetStream did not answer within {ANSWER_S:g} s") from None
         finally:
-            del self._questions[key]
-        return question.answers
+            del self._pending[key]
+        return pending.answers
 
-    def _answered(self, subject: bytes, reply: bytes, header: bytes, payload: bytes) -> None:
-        question = self._questions.get(subject.rpartition(b".")[2])
-        if question is not None:
-            question.take(header, payload)
+    def _on_answer(self, subject: bytes, reply: bytes, header: bytes, payload: bytes) -> None:
+        pending = self._pending.get(subject.rpartition(b".")[2])
+        if pending is not None:
+            pending.add_answer(header, payload)
 
-    def lost(self) -> None:
-        """The connection is gone: nobody gets an answer any more."""
-        for question in self._questions.values():
-            if not question.settled.done():
-                question.settled.set_exception(EngineAway("NATS was lost before it answered; retry"))
+    def fail_all(self) -> None:
+        """Fail every request under way: the connection is gone."""
+        for pending in self._pending.values():
+            if not pending.settled.done():
+                pending.settled.set_exception(EngineAway("NATS was lost before it answered; retry"))
 
 
 def refusal(error: ApiError) -> EngineError:

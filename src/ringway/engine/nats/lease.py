@@ -21,51 +21,22 @@ so it grows also where the last one was lost.
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, Protocol
-
-from nats.errors import Error as NatsError
-from nats.js.api import KeyValueConfig, StorageType
-from nats.js.errors import (
-    APIError,
-    BadRequestError,
-    KeyNotFoundError,
-    KeyWrongLastSequenceError,
-)
-from nats.js.kv import KeyValue
 
 from ringway.engine.address import token
 from ringway.engine.condition import Condition
-from ringway.engine.nats.connection import Wire
-from ringway.engine.nats.jetstream_request import refusal
-from ringway.engine.nats.stream import ApiError, Info
-from ringway.errors import EngineAway, EngineError, EngineUnsuitable
+from ringway.engine.nats.bucket import KeyValueBucket
+from ringway.engine.nats.jetstream_request import WrongRevision
+from ringway.errors import EngineAway, EngineError
 
-ANSWER_S = 3.0
-"""How long JetStream may take for one step."""
+STEPS_S = 9.0
+"""How long JetStream may take for all steps of a request."""
 
 FENCE_EPOCH = 1_577_836_800
 """2020-01-01T00:00:00Z, in seconds."""
-
-REPLICAS = 3
-"""Copies of the bucket in a cluster of NATS servers; a single server keeps one."""
-
-
-BUCKET_BYTES = 4 << 20
-"""Room for the leases of 10,000 names."""
-
-Storage = Literal["memory", "file"]
-
-
-class Asks(Protocol):
-    """Asks JetStream about a stream (`nats_inquiry.Inquiry`)."""
-
-    def api(self, request: str) -> Awaitable[Info]:
-        """Return what it says."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,26 +59,14 @@ class _Held:
 
 
 class NatsLease:
-    """Leases with fencing numbers, kept by JetStream in a bucket that is made in `storage`."""
+    """Leases with fencing numbers, kept by JetStream in `bucket`."""
 
-    def __init__(
-        self,
-        wire: Wire,
-        cluster: str,
-        asks: Asks,
-        condition: Condition,
-        storage: Storage = "memory",
-        now: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._wire = wire
-        self._asks = asks
+    def __init__(self, bucket: KeyValueBucket, condition: Condition, now: Callable[[], float] = time.monotonic) -> None:
+        self._bucket = bucket
         self._condition = condition
-        self._storage = storage
         self._now = now
-        self._bucket_name = f"rw-{cluster}-leases"
-        self._stream = wire.jetstream(timeout=ANSWER_S)
-        self._bucket: KeyValue | None = None
-        self._made = ""  # when the bucket was made, as it was last heard of
+        self._bucket_known = False  # whether the bucket is there, and was recognised
+        self._made = ""  # when the bucket was made, as NATS said last
         self._newest = 0  # the newest revision that is known to have been in it
         self._lost_at = float("-inf")
         self._seen: dict[str, _Seen] = {}
@@ -115,157 +74,121 @@ class NatsLease:
 
     async def acquire(self, name: str, holder: str, ttl_s: float) -> int | None:
         """Return a fencing number, or None. Ask again about each second; it never waits for a lease to end."""
-        async with self._asking() as bucket:
-            seen = await self._look(bucket, name)
+        async with self._asking():
+            seen = await self._read(name)
             if seen is None and self._now() - self._lost_at < ttl_s and (name, holder) not in self._held:
                 return None
             if seen is not None and seen.holder not in ("", holder) and self._now() - seen.since < seen.ttl_s:
                 return None
-            info = await self._asks.api(f"STREAM.INFO.KV_{self._bucket_name}")
-            if info.error is not None:
-                raise refusal(info.error)
+            info = await self._bucket.read_info()
             held = self._held.get((name, holder))
             last = max(seen.fence if seen else 0, held.fence if held else 0)
             fence = max(last + 1, _fence_of(info.ts))
             try:
-                revision = await self._put(bucket, name, holder, ttl_s, fence, seen.revision if seen else 0)
-            except KeyWrongLastSequenceError:
+                revision = await self._write(name, holder, ttl_s, fence, seen.revision if seen else 0)
+            except WrongRevision:
                 return None
             self._held[name, holder] = _Held(revision, fence)
             return fence
 
     async def renew(self, name: str, holder: str, ttl_s: float) -> bool:
-        """Write the lease anew; False where another has it. After `EngineAway` it may or may not be renewed."""
+        """Write the lease anew; False if another holder has it. After `EngineAway` it may or may not be renewed."""
         if (name, holder) not in self._held:
             return False
-        async with self._asking() as bucket:
+        async with self._asking():
             held = self._held[name, holder]
             if not held.revision:
-                return await self._renew_seen(bucket, name, holder, ttl_s)
+                return await self._renew_seen(name, holder, ttl_s)
             try:
-                held.revision = await self._put(bucket, name, holder, ttl_s, held.fence, held.revision)
-            except KeyWrongLastSequenceError:
-                return await self._renew_seen(bucket, name, holder, ttl_s)
+                held.revision = await self._write(name, holder, ttl_s, held.fence, held.revision)
+            except WrongRevision:
+                return await self._renew_seen(name, holder, ttl_s)
         return True
 
-    async def _renew_seen(self, bucket: KeyValue, name: str, holder: str, ttl_s: float) -> bool:
-        """Renew where an earlier renewal was made although its confirmation never came, or everybody's lease was lost.
+    async def _renew_seen(self, name: str, holder: str, ttl_s: float) -> bool:
+        """Renew if an earlier renewal was made although its confirmation never came, or if all leases were lost.
 
-        Who lost it with the bucket may write it anew: those who knew of it leave it alone.
+        A holder that lost its lease with the bucket may write it anew: members that know of the loss leave it alone.
         """
-        seen = await self._look(bucket, name)
+        seen = await self._read(name)
         ours = seen is not None and seen.holder == holder
         if ours or (seen is None and self._now() - self._lost_at < ttl_s):
             held = self._held[name, holder]
-            with suppress(KeyWrongLastSequenceError):
+            with suppress(WrongRevision):
                 last = seen.revision if seen else 0
-                held.revision = await self._put(bucket, name, holder, ttl_s, held.fence, last)
+                held.revision = await self._write(name, holder, ttl_s, held.fence, last)
                 return True
         self._held.pop((name, holder), None)
         return False
 
     async def release(self, name: str, holder: str) -> None:
-        """Leave the key without a holder where it is still ours. Quiet while NATS is away: then the lease runs out."""
+        """Leave the key without a holder if it is still ours. Quiet while NATS is away: then the lease runs out."""
         held = self._held.get((name, holder))
         if held is None:
             return
         try:
-            with suppress(EngineError, KeyWrongLastSequenceError):
-                async with self._asking() as bucket:
+            with suppress(EngineError, WrongRevision):
+                async with self._asking():
                     if held.revision:
-                        await self._put(bucket, name, "", 0.0, held.fence, held.revision)
+                        await self._write(name, "", 0.0, held.fence, held.revision)
         finally:
             self._held.pop((name, holder), None)
 
-    async def _put(self, bucket: KeyValue, name: str, holder: str, ttl_s: float, fence: int, last: int) -> int:
+    async def _write(self, name: str, holder: str, ttl_s: float, fence: int, last: int) -> int:
         value = json.dumps({"holder": holder, "ttl_s": ttl_s, "fence": fence}).encode()
-        if last:
-            revision = await bucket.update(token(name), value, last=last, validate_keys=False)
-        else:
-            revision = await bucket.create(token(name), value, validate_keys=False)
+        revision = await self._bucket.write_key(token(name), value, last)
         self._newest = max(self._newest, revision)
         return revision
 
-    async def _look(self, bucket: KeyValue, name: str) -> _Seen | None:
-        try:
-            entry = await bucket.get(token(name), validate_keys=False)
-        except KeyNotFoundError:
+    async def _read(self, name: str) -> _Seen | None:
+        found = await self._bucket.read_key(token(name))
+        if found is None:
             if self._seen.pop(name, None) is not None or any(held == name for held, _ in self._held):
-                await self._recognize()  # keys are never removed: the bucket lost it
+                await self._recognise()  # keys are never removed: the bucket lost it
             return None
+        revision, text = found
         seen = self._seen.get(name)
-        if seen is None or seen.revision != entry.revision:
-            value = json.loads(entry.value or b"{}")
+        if seen is None or seen.revision != revision:
+            value = json.loads(text or b"{}")
             seen = _Seen(
-                value.get("holder", ""),
-                float(value.get("ttl_s", 0)),
-                int(value.get("fence", 0)),
-                entry.revision or 0,
-                self._now(),
+                value.get("holder", ""), float(value.get("ttl_s", 0)), int(value.get("fence", 0)), revision, self._now()
             )
             self._seen[name] = seen
-            self._newest = max(self._newest, seen.revision)
+            self._newest = max(self._newest, revision)
         return seen
 
     def forget(self) -> None:
-        """The connection is lost; NATS may return with another store, and what was seen before proves nothing."""
-        self._bucket = None
+        """Forget what was seen: the connection is lost, NATS may return with another store, and it proves nothing."""
+        self._bucket_known = False
         self._seen.clear()
 
     @asynccontextmanager
-    async def _asking(self) -> AsyncIterator[KeyValue]:
-        """Give the bucket, made where it is missing, and turn what NATS raises into our errors."""
-        self._wire.require()
+    async def _asking(self) -> AsyncIterator[None]:
+        """Make the bucket if it is missing, before the block; after an error in the block, again before the next."""
         with self._condition.watch_service("leases"):
             try:
-                async with asyncio.timeout(3 * ANSWER_S):
-                    if self._bucket is None:
-                        self._bucket = await self._open_bucket()
-                        await self._recognize()
-                    yield self._bucket
-            except KeyWrongLastSequenceError:
+                async with asyncio.timeout(STEPS_S):
+                    if not self._bucket_known:
+                        await self._bucket.make()
+                        self._bucket_known = True
+                        await self._recognise()
+                    yield
+            except EngineError:
+                self._bucket_known = False  # it may have been lost
                 raise
-            except APIError as error:
-                self._bucket = None
-                raise _refusal(error) from error
-            except (NatsError, TimeoutError) as error:
-                self._bucket = None  # it may have been lost: the next request looks, and makes it anew
-                raise EngineAway(f"NATS did not answer for the leases: {error or type(error).__name__}") from error
+            except TimeoutError:
+                self._bucket_known = False
+                raise EngineAway(f"NATS did not answer for the leases within {STEPS_S:g} s") from None
 
-    async def _open_bucket(self) -> KeyValue:
-        other: Storage = "file" if self._storage == "memory" else "memory"
-        try:
-            return await self._make_bucket(self._storage)
-        except BadRequestError:
-            # It exists, made by another version or operator with other settings: theirs hold.
-            return await self._stream.key_value(self._bucket_name)
-        except APIError as error:
-            if not isinstance(_refusal(error), EngineUnsuitable):
-                raise
-            return await self._make_bucket(other)  # an account may have none of one storage
-
-    async def _make_bucket(self, storage: Storage) -> KeyValue:
-        clustered = "cluster" in self._wire.server_info
-        config = KeyValueConfig(
-            bucket=self._bucket_name,
-            description="Ringway: who leads",
-            storage=StorageType.FILE if storage == "file" else StorageType.MEMORY,
-            replicas=REPLICAS if clustered else 1,
-            max_bytes=BUCKET_BYTES,  # accounts may let no stream be without
-        )
-        return await self._stream.create_key_value(config)
-
-    async def _recognize(self) -> None:
-        """Take note of it where the bucket is not the one that it was, or has lost what it had."""
-        info = await self._asks.api(f"STREAM.INFO.KV_{self._bucket_name}")
-        if info.error is not None:
-            raise refusal(info.error)
+    async def _recognise(self) -> None:
+        """Note the loss if the bucket is another one than before, or lacks what it had."""
+        info = await self._bucket.read_info()
         if self._made and (info.created != self._made or info.state.last_seq < self._newest):
             self._lost_at = self._now()
             self._seen.clear()
             self._newest = 0
             for held in self._held.values():
-                held.revision = 0  # the same number may be somebody else's by now
+                held.revision = 0  # the same number may belong to another holder by now
         self._made = info.created
         self._newest = max(self._newest, info.state.last_seq)
 
@@ -273,7 +196,3 @@ class NatsLease:
 def _fence_of(moment: str) -> int:
     """Return the least fencing number for a lease that is acquired at that time of the server."""
     return int((datetime.fromisoformat(moment).timestamp() - FENCE_EPOCH) * (1 << 32))
-
-
-def _refusal(error: APIError) -> EngineError:
-    return refusal(ApiError(error.code or 0, error.err_code or 0, error.description or str(error)))

@@ -1,50 +1,37 @@
-"""Who we are to a NATS server, as nats-py asks for it: user and password, a token, `.creds`, or an nkey.
+"""Who we are to a NATS server: user and password, a token, `.creds`, or an nkey.
 
-Files are read at each connect, so that what is renewed there is used by itself. nats-py reads `.creds` too; what it
-raises for a file that is gone would end its reconnecting for good, so it is done here.
+Files are read at each connect, so that a renewed one is used without a restart. `nkeys`, which signs, is loaded only if
+something is to be signed: it brings libsodium.
 """
 
 import base64
 import re
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
-
-import nkeys
-from nats.errors import Error as NatsError
 
 from ringway.engine.nats.url import NatsUrl
 from ringway.engine.password import read_password
 from ringway.errors import ConfigError
 
-Read = TypeVar("Read")
-
 _SECTION = re.compile(rb"-----BEGIN ([A-Z ]+)-----\s*([A-Za-z0-9_.=-]+)\s*-+END")
 _JWT, _SEED = b"NATS USER JWT", b"USER NKEY SEED"
 
 
-def login_options(where: NatsUrl) -> dict[str, Any]:
-    """Return what `connect` of nats-py is given. Raise `ConfigError` where a file or a seed cannot be used."""
+def login_options(where: NatsUrl, nonce: str) -> dict[str, str]:
+    """Return the fields of CONNECT that say who we are; an nkey proves it by signing the server's `nonce`.
+
+    Raise `ConfigError`, which shows nothing secret, if a file or a seed cannot be used.
+    """
     if where.creds_file:
-        read_creds(where.creds_file)
-
-        def jwt() -> bytes:
-            return _or_nats_error(read_creds, where.creds_file)[0]
-
-        def sign(nonce: str) -> bytes:
-            return _sign(_or_nats_error(read_creds, where.creds_file)[1], nonce)
-
-        return {"user_jwt_cb": jwt, "signature_cb": sign}
+        jwt, seed = read_creds(where.creds_file)
+        return {"jwt": jwt.decode(), "sig": _sign(seed, nonce)[1]}
     if where.nkey or where.nkey_file:
-        return {"nkeys_seed_str": _read_seed(where).decode()}
-    if where.password_file:
-        read_password(where.password_file)
-
-        def password() -> str:
-            return _or_nats_error(read_password, where.password_file)
-
-        return {"user": where.user, "password": password} if where.user else {"token": password}
-    return {"user": where.user, "password": where.password, "token": where.token}
+        public, signature = _sign(_read_seed(where), nonce)
+        return {"nkey": public, "sig": signature}
+    password = read_password(where.password_file) if where.password_file else where.password
+    if where.user is not None:
+        return {"user": where.user, "pass": password or ""}
+    token = password if where.password_file else where.token
+    return {} if token is None else {"auth_token": token}
 
 
 def read_creds(path: str) -> tuple[bytes, bytes]:
@@ -79,22 +66,20 @@ def _read(path: str, option: str) -> bytes:
 
 
 def _check_seed(seed: bytes, what: str) -> None:
+    import nkeys
+
     try:
         nkeys.from_seed(bytearray(seed)).wipe()  # type: ignore[no-untyped-call]
     except Exception:  # of many kinds, and their words may show the seed
         raise ConfigError(f"{what} is no nkey seed; it begins with SU (`nk -gen user` makes one)") from None
 
 
-def _sign(seed: bytes, nonce: str) -> bytes:
+def _sign(seed: bytes, nonce: str) -> tuple[str, str]:
+    """Return the public key of `seed`, and the signature of `nonce` in base64 for URLs without padding."""
+    import nkeys
+
     pair = nkeys.from_seed(bytearray(seed))  # type: ignore[no-untyped-call]
-    signature = base64.b64encode(pair.sign(nonce.encode()))
+    public: bytes = pair.public_key
+    signature = base64.urlsafe_b64encode(pair.sign(nonce.encode())).rstrip(b"=")
     pair.wipe()
-    return signature
-
-
-def _or_nats_error(read: Callable[[str], Read], path: str) -> Read:
-    """Return what is read; turn what it raises into what nats-py takes for an attempt that failed."""
-    try:
-        return read(path)
-    except ConfigError as error:
-        raise NatsError(str(error)) from None
+    return public.decode(), signature.decode()

@@ -51,14 +51,14 @@ class Outbox:
         self._waiting_bytes += size
         self._schedule()
 
-    def taken(self) -> asyncio.Future[None]:
+    def processed(self) -> asyncio.Future[None]:
         """Return a future that is done when NATS has processed all that was sent before this call."""
         future = self._loop.create_future()
         self._waiting.append(future)
         self._schedule()
         return future
 
-    def lost(self) -> None:
+    def fail_all(self) -> None:
         """Give up what is not known to be taken: the connection is gone."""
         away = self._flying + self._waiting
         self._commands.clear()

@@ -9,9 +9,9 @@ moment earlier. So the leader is asked too: what is newest, and what comes first
 
 import asyncio
 
-from ringway.engine.nats.jetstream_request import Inquiry
+from ringway.engine.nats.jetstream_request import JetStreamRequest
 from ringway.engine.nats.stream import is_complete
-from ringway.engine.nats.stream_owner import Keeper
+from ringway.engine.nats.stream_owner import StreamOwner
 from ringway.engine.page import Publications, Window, within
 from ringway.ports import Page, Position
 
@@ -24,29 +24,29 @@ LAG_S = 0.02
 class Reader:
     """Reads one channel, by its `subject`. The caller gives each call a deadline."""
 
-    def __init__(self, inquiry: Inquiry, keeper: Keeper, subject: str) -> None:
-        self._inquiry = inquiry
-        self._keeper = keeper
+    def __init__(self, jetstream: JetStreamRequest, owner: StreamOwner, subject: str) -> None:
+        self._jetstream = jetstream
+        self._owner = owner
         self._subject = subject
 
     async def position(self) -> Position:
         """Return the newest publication's place; where there is none, the stream's newest before that was seen."""
         while True:
-            epoch = self._keeper.epoch
+            epoch = self._owner.epoch
             offset = await self._newest()
             if not offset:
-                last = (await self._keeper.look()).state.last_seq
+                last = (await self._owner.read_info()).state.last_seq
                 offset = await self._newest() or last
-            if (await self._keeper.look()).epoch == epoch:
+            if (await self._owner.read_info()).epoch == epoch:
                 return Position(epoch, offset)
 
     async def read_back(self, before: int | None, limit: int, bytes_max: int) -> Page:
         """Return the last publications before the offset `before`, or of all, up to `limit` and `bytes_max`."""
         while True:
-            epoch = self._keeper.epoch
+            epoch = self._owner.epoch
             window = Window(limit, bytes_max)
             offset = await self._walk(window, before)
-            if (await self._keeper.look()).epoch == epoch:
+            if (await self._owner.read_info()).epoch == epoch:
                 return Page(epoch, offset, window.publications(), False)
 
     async def read_on(self, since: int, limit: int, bytes_max: int) -> Page:
@@ -55,7 +55,7 @@ class Reader:
         Say too whether that is proven to be all.
         """
         while True:
-            epoch = self._keeper.epoch
+            epoch = self._owner.epoch
             # `since` itself may be there, and proves much
             found, more, offset = await self._fetch(since, limit + 1, bytes_max)
             all_of_them = [one for one in found if one[0] > since]
@@ -63,8 +63,8 @@ class Reader:
             cut = more or len(chosen) < len(all_of_them)
             if cut:
                 offset = await self._newest()
-            led = cut or self._keeper.replicas == 1 or await self._leader_agrees(since, chosen, offset)
-            info = await self._keeper.look()
+            led = cut or self._owner.replicas == 1 or await self._leader_agrees(since, chosen, offset)
+            info = await self._owner.read_info()
             if info.epoch == epoch:
                 complete = not cut and led and is_complete(since, [place for place, _ in found], info)
                 return Page(epoch, offset, chosen, complete)
@@ -78,12 +78,12 @@ class Reader:
         found, more = await self._batches(start, count, bytes_max)
         last = 0
         if not found:
-            last = (await self._keeper.look()).state.last_seq
+            last = (await self._owner.read_info()).state.last_seq
             found, more = await self._batches(start, count, bytes_max)
         return found, more, found[-1][0] if found else last
 
     async def _batches(self, start: int, count: int, bytes_max: int) -> tuple[Publications, bool]:
-        newest = await self._newest() if self._keeper.replicas > 1 else 0
+        newest = await self._newest() if self._owner.replicas > 1 else 0
         while True:
             found: Publications = []
             left, room = 1, bytes_max
@@ -105,11 +105,11 @@ class Reader:
         reached = await self._pass(window, before)
         if reached:
             return reached
-        last = (await self._keeper.look()).state.last_seq
+        last = (await self._owner.read_info()).state.last_seq
         return await self._pass(window, before) or last
 
     async def _pass(self, window: Window, before: int | None) -> int:
-        newest = await self._newest() if self._keeper.replicas > 1 else 0
+        newest = await self._newest() if self._owner.replicas > 1 else 0
         reached = 0
         while True:
             some, left = await self._batch(reached + 1, ALL, ALL)
@@ -121,15 +121,15 @@ class Reader:
                 await asyncio.sleep(LAG_S)
 
     async def _batch(self, start: int, count: int, bytes_max: int) -> tuple[Publications, int]:
-        return await self._inquiry.batch(self._keeper.name, self._subject, start, count, bytes_max)
+        return await self._jetstream.batch(self._owner.name, self._subject, start, count, bytes_max)
 
     async def _newest(self) -> int:
-        if self._keeper.replicas > 1:
-            return await self._inquiry.ask_leader(self._keeper.name, {"last_by_subj": self._subject})
-        return await self._inquiry.newest(self._keeper.name, self._subject)
+        if self._owner.replicas > 1:
+            return await self._jetstream.ask_leader(self._owner.name, {"last_by_subj": self._subject})
+        return await self._jetstream.newest(self._owner.name, self._subject)
 
     async def _leader_agrees(self, since: int, chosen: Publications, offset: int) -> bool:
         """Whether what the leader has first after `since` is what was read, or came later than that."""
         message = {"seq": since + 1, "next_by_subj": self._subject}
-        first = await self._inquiry.ask_leader(self._keeper.name, message)
+        first = await self._jetstream.ask_leader(self._owner.name, message)
         return first == chosen[0][0] if chosen else not since < first <= offset

@@ -13,7 +13,8 @@ import secrets
 from contextlib import suppress
 
 from ringway.engine.address import name_of, token
-from ringway.engine.nats.connection import SubjectTap, Wire
+from ringway.engine.nats.connection import NatsConnection
+from ringway.engine.nats.subscription import SubjectSubscription
 from ringway.errors import EngineAway
 from ringway.ports import Heard
 from ringway.types import NodeName
@@ -22,8 +23,8 @@ from ringway.types import NodeName
 class NatsRegistry:
     """Tells and hears reports. Quiet while NATS is away; everything is told and asked again on return."""
 
-    def __init__(self, wire: Wire, prefix: str) -> None:
-        self._wire = wire
+    def __init__(self, connection: NatsConnection, prefix: str) -> None:
+        self._connection = connection
         self._prefix = prefix
         self._tell = f"{prefix}.tell.{secrets.token_hex(8)}"
         self._mine: dict[NodeName, bytes] = {}
@@ -35,7 +36,7 @@ class NatsRegistry:
         self._mine[member] = report
         if not self._answers:
             self._answers = True
-            self._wire.tap(SubjectTap(f"{self._prefix}.ask", self._asked))
+            self._connection.subscribe(SubjectSubscription(f"{self._prefix}.ask", self._asked))
         self._say(f"{self._prefix}.report.{token(member)}", report)
 
     async def withdraw(self, member: NodeName) -> None:
@@ -47,13 +48,13 @@ class NatsRegistry:
     async def watch(self, heard: Heard) -> None:
         """Hear reports from now on; return when the question to all members is out."""
         self._heard = heard
-        self._wire.tap(SubjectTap(f"{self._prefix}.report.*", self._told))
-        self._wire.tap(SubjectTap(f"{self._tell}.*", self._told))
-        self._wire.tap(SubjectTap(f"{self._prefix}.leave.*", self._left))
+        self._connection.subscribe(SubjectSubscription(f"{self._prefix}.report.*", self._told))
+        self._connection.subscribe(SubjectSubscription(f"{self._tell}.*", self._told))
+        self._connection.subscribe(SubjectSubscription(f"{self._prefix}.leave.*", self._left))
         self._ask()
         await self._taken()
 
-    def returned(self) -> None:
+    def on_return(self) -> None:
         """NATS is back: tell everybody, and ask who is there."""
         for member, report in self._mine.items():
             self._say(f"{self._prefix}.report.{token(member)}", report)
@@ -64,13 +65,13 @@ class NatsRegistry:
         self._say(f"{self._prefix}.ask", b"", self._tell)
 
     def _say(self, subject: str, payload: bytes, reply: str = "") -> None:
-        with suppress(EngineAway):  # by contract quiet: `returned` says it again
-            self._wire.send(subject, payload, reply)
+        with suppress(EngineAway):  # by contract quiet: `on_return` says it again
+            self._connection.send(subject, payload, reply)
 
     async def _taken(self) -> None:
         with suppress(EngineAway):
-            self._wire.require()
-            await self._wire.outbox.taken()
+            self._connection.require()
+            await self._connection.outbox.processed()
 
     def _asked(self, subject: bytes, reply: bytes, header: bytes, payload: bytes) -> None:
         asker = reply.decode()

@@ -21,14 +21,18 @@ from typing import Any, Literal
 
 import msgspec
 
+from ringway.errors import EngineUnsuitable
 from ringway.ports import Retention
 
-LIFE = "ringway_life"
+GENERATION = "ringway_life"
 SIZE_LEAST = "ringway_size_least"
 
 DUPLICATE_WINDOW_S = 120.0
 REPLICAS_CLUSTERED = 3
 NS = 1_000_000_000
+
+VERSION_MIN = (2, 11)
+"""The first NATS with direct reads in batches."""
 
 STREAM_NOT_FOUND = 10059
 STREAM_EXISTS = 10058
@@ -66,7 +70,7 @@ class Cluster(msgspec.Struct):
     leader: str = ""
 
 
-class Info(msgspec.Struct):
+class StreamInfo(msgspec.Struct):
     """What JetStream says of a stream."""
 
     config: dict[str, Any] = {}
@@ -79,7 +83,7 @@ class Info(msgspec.Struct):
     @property
     def epoch(self) -> str:
         """Names the life of the stream: the same for all members."""
-        life = f"{self.config['name']} {self.created} {self.config.get('metadata', {}).get(LIFE, '')}"
+        life = f"{self.config['name']} {self.created} {self.config.get('metadata', {}).get(GENERATION, '')}"
         return hashlib.blake2b(life.encode(), digest_size=4).hexdigest()
 
     @property
@@ -108,7 +112,15 @@ class Info(msgspec.Struct):
         return (datetime.fromisoformat(self.ts) - datetime.fromisoformat(self.created)).total_seconds()
 
 
-read_info = msgspec.json.Decoder(Info).decode
+read_info = msgspec.json.Decoder(StreamInfo).decode
+
+
+def check_version(version: str) -> None:
+    """Raise `EngineUnsuitable` if a server of this `version` cannot keep history."""
+    numbers = tuple(int(part) for part in version.split("-")[0].split(".")[:2] if part.isdigit())
+    if numbers < VERSION_MIN:
+        wanted = ".".join(map(str, VERSION_MIN))
+        raise EngineUnsuitable(f"NATS {version} cannot keep history as it is read here; use {wanted} or newer")
 
 
 def wanted_config(
@@ -148,12 +160,12 @@ def adapted_config(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[
     return changed
 
 
-def with_new_life(config: Mapping[str, Any]) -> dict[str, Any]:
+def with_new_generation(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return `config` with another epoch."""
-    return {**config, "metadata": {**config.get("metadata", {}), LIFE: secrets.token_hex(4)}}
+    return {**config, "metadata": {**config.get("metadata", {}), GENERATION: secrets.token_hex(4)}}
 
 
-def is_complete(since: int, found: Sequence[int], info: Info) -> bool:
+def is_complete(since: int, found: Sequence[int], info: StreamInfo) -> bool:
     """Whether it is proven that nothing of a channel after `since` is missing in `found`.
 
     `found` are the channel's kept offsets from `since` itself on, read to their end; `info` was asked for after that.

@@ -15,9 +15,9 @@ from typing import Any
 import structlog
 
 from ringway.engine.nats.append import Append, Appends
-from ringway.engine.nats.jetstream_request import Inquiry, is_full, refusal
+from ringway.engine.nats.jetstream_request import JetStreamRequest, is_full, refusal
 from ringway.engine.nats.outbox import UNTAKEN_BYTES_MAX
-from ringway.engine.nats.stream import STREAM_EXISTS, STREAM_NOT_FOUND, Info, adapted_config, with_new_life
+from ringway.engine.nats.stream import STREAM_EXISTS, STREAM_NOT_FOUND, StreamInfo, adapted_config, with_new_generation
 from ringway.errors import EngineAway, EngineError, EngineUnsuitable
 from ringway.ports import Retention
 
@@ -42,7 +42,7 @@ NEW_S = 60.0
 _log = structlog.get_logger()
 
 
-class Keeper:
+class StreamOwner:
     """The stream called `name`, which is to be as `want` says for the retention."""
 
     def __init__(
@@ -50,7 +50,7 @@ class Keeper:
         name: str,
         retention: Retention,
         want: Callable[[Retention], dict[str, Any]],
-        inquiry: Inquiry,
+        jetstream: JetStreamRequest,
         appends: Appends,
     ) -> None:
         self.name = name
@@ -60,7 +60,7 @@ class Keeper:
         """On how many servers the stream is kept, as it was last heard of."""
         self._retention = retention
         self._want = want
-        self._inquiry = inquiry
+        self._jetstream = jetstream
         self._appends = appends
         self._is_open = False
         self._closings = 0
@@ -69,8 +69,8 @@ class Keeper:
         self._waiting: list[Append] = []
         self._waiting_bytes = 0
         self._making: asyncio.Task[EngineError | None] | None = None
-        self._looking: asyncio.Task[Info | EngineError] | None = None
-        self._next_look: asyncio.Task[Info | EngineError] | None = None
+        self._looking: asyncio.Task[StreamInfo | EngineError] | None = None
+        self._next_look: asyncio.Task[StreamInfo | EngineError] | None = None
 
     def append(self, append: Append) -> None:
         """Send `append` behind all that came before it."""
@@ -81,12 +81,12 @@ class Keeper:
         else:
             self._waiting.append(append)
             self._waiting_bytes += len(append.payload)
-            self.open()
+            self.resume()
 
     async def ready(self) -> None:
         """Return when the stream is open. Raise `EngineAway`, or `EngineUnsuitable` where it cannot be had."""
         while not self._is_open:
-            error = await asyncio.shield(self.open())
+            error = await asyncio.shield(self.resume())
             if error is not None:
                 raise error
 
@@ -94,39 +94,39 @@ class Keeper:
         """Return when the stream is open, and as `retention` says."""
         if retention != self._retention:
             self._retention = retention
-            self.close()
+            self.suspend()
         await self.ready()
 
-    async def look(self) -> Info:
+    async def read_info(self) -> StreamInfo:
         """Return what NATS says of the stream after this call. Who asks while a look is under way shares the next."""
         found = await asyncio.shield(self._look_soon())
         if isinstance(found, EngineError):
             raise found
         return found
 
-    def stored(self, offset: int) -> None:
+    def on_stored(self, offset: int) -> None:
         """NATS has stored a publication of ours (`nats_append.Stream`)."""
         if offset <= self._confirmed:  # confirmations come in the order of offsets: the stream began again
             self._look_soon()
         self._confirmed = offset
         self._newest = max(self._newest, offset)
 
-    def missing(self) -> None:
+    def on_missing(self) -> None:
         """The stream was not there for a publication of ours (`nats_append.Stream`)."""
-        self.close()
+        self.suspend()
 
-    def close(self) -> None:
+    def suspend(self) -> None:
         """Let nothing pass until the stream has been looked at."""
         self._is_open = False
         self._closings += 1
 
-    def open(self) -> "asyncio.Task[EngineError | None]":
+    def resume(self) -> "asyncio.Task[EngineError | None]":
         """Begin to make the stream ready, where nobody has; the task tells what keeps it from being opened."""
         if self._making is None:
             self._making = asyncio.create_task(self._make())
         return self._making
 
-    async def end(self) -> None:
+    async def aclose(self) -> None:
         """End all that is under way."""
         tasks = [task for task in (self._making, self._looking, self._next_look) if task is not None]
         for task in tasks:
@@ -167,7 +167,7 @@ class Keeper:
     async def _find_or_create(self) -> None:
         newest = self._newest
         wanted = self._want(self._retention)
-        info = await self._inquiry.api(f"STREAM.INFO.{self.name}")
+        info = await self._jetstream.api(f"STREAM.INFO.{self.name}")
         if info.error is None:
             info = await self._adapted(info, wanted)
         elif info.error.err_code == STREAM_NOT_FOUND:
@@ -176,7 +176,7 @@ class Keeper:
                 raise EngineAway("another member makes the stream, with other settings")
         await self._judge(info, newest)
 
-    async def _adapted(self, info: Info, wanted: dict[str, Any]) -> Info:
+    async def _adapted(self, info: StreamInfo, wanted: dict[str, Any]) -> StreamInfo:
         storage = info.config.get("storage")
         if storage != wanted["storage"]:
             problem = f"the stream {self.name} is stored in {storage}, and the setting is {wanted['storage']}"
@@ -188,19 +188,19 @@ class Keeper:
             _log.warning("history is stored in a file", stream=self.name, wanted=wanted["storage"])
         changed = adapted_config(info.config, wanted)
         if info.clustered and not info.state.last_seq and info.age_s > NEW_S:
-            changed = with_new_life(changed or info.config)
+            changed = with_new_generation(changed or info.config)
         had = info.config.get("max_bytes", -1)
         had = had if 0 < had < wanted["max_bytes"] else 0
         return info if changed is None else await self._ask_for_room("UPDATE", changed, had)
 
-    async def _ask_for_room(self, request: str, config: dict[str, Any], had: int = 0) -> Info:
+    async def _ask_for_room(self, request: str, config: dict[str, Any], had: int = 0) -> StreamInfo:
         """Make or change the stream; with less in bytes where NATS cannot set so many aside (it does at once).
 
         A stream that `had` less than is wanted now gets all of it, or keeps what it had.
         """
         wanted = config["max_bytes"]
         while True:
-            info = await self._inquiry.api(f"STREAM.{request}.{self.name}", config)
+            info = await self._jetstream.api(f"STREAM.{request}.{self.name}", config)
             less = had or config["max_bytes"] // 2
             if info.error is None or not is_full(info.error) or not (had or BYTES_LEAST) <= less < config["max_bytes"]:
                 break
@@ -210,44 +210,44 @@ class Keeper:
             if request == "CREATE":
                 # It may be all that there is, and other namespaces want some too.
                 taken = max(taken // 2, BYTES_LEAST)
-                info = await self._inquiry.api(f"STREAM.UPDATE.{self.name}", {**config, "max_bytes": taken})
+                info = await self._jetstream.api(f"STREAM.UPDATE.{self.name}", {**config, "max_bytes": taken})
             _log.info("NATS sets less aside for history", stream=self.name, bytes=taken, wanted=wanted)
         return info
 
-    def _look_soon(self) -> "asyncio.Task[Info | EngineError]":
+    def _look_soon(self) -> "asyncio.Task[StreamInfo | EngineError]":
         if self._next_look is None:
             self._next_look = asyncio.create_task(self._look(self._looking))
         return self._next_look
 
-    async def _look(self, before: "asyncio.Task[Info | EngineError] | None") -> Info | EngineError:
+    async def _look(self, before: "asyncio.Task[StreamInfo | EngineError] | None") -> StreamInfo | EngineError:
         if before is not None:
             await asyncio.wait([before])
         self._looking, self._next_look = self._next_look, None  # who comes from here on needs a later one
         try:
             await self.ready()
             newest = self._newest  # what is stored while the question travels need not be in the answer
-            info = await self._inquiry.api(f"STREAM.INFO.{self.name}")
+            info = await self._jetstream.api(f"STREAM.INFO.{self.name}")
             if info.error is not None:  # somebody removed it: it is made again
-                self.close()
+                self.suspend()
                 await self.ready()
-                newest, info = 0, await self._inquiry.api(f"STREAM.INFO.{self.name}")
+                newest, info = 0, await self._jetstream.api(f"STREAM.INFO.{self.name}")
             return await self._judge(info, newest)
         except EngineError as error:
             return error
         finally:
             self._looking = None
 
-    async def _judge(self, info: Info, newest: int) -> Info:
+    async def _judge(self, info: StreamInfo, newest: int) -> StreamInfo:
         """Return `info` where `newest` is in the stream or the life is a new one; else give it a new life."""
         looks = 1
         while self._told(info).epoch == self.epoch and info.state.last_seq < newest:
             if looks < LOOKS:
                 looks += 1
                 await _pause()
-                info = await self._inquiry.api(f"STREAM.INFO.{self.name}")
+                info = await self._jetstream.api(f"STREAM.INFO.{self.name}")
                 continue
             _log.error("publications are lost", stream=self.name, stored=newest, found=info.state.last_seq)
-            info = await self._inquiry.api(f"STREAM.UPDATE.{self.name}", with_new_life(info.config))
+            info = await self._jetstream.api(f"STREAM.UPDATE.{self.name}", with_new_generation(info.config))
         if info.epoch != self.epoch:
             self.epoch = info.epoch
             self._confirmed = self._newest = 0
@@ -255,7 +255,7 @@ class Keeper:
         self._newest = max(self._newest, info.state.last_seq)
         return info
 
-    def _told(self, info: Info) -> Info:
+    def _told(self, info: StreamInfo) -> StreamInfo:
         if info.error is not None:
             raise refusal(info.error)
         return info

@@ -1,4 +1,4 @@
-"""Appends over a wire that does what the test says."""
+"""Appends over a connection that does what the test says."""
 
 import asyncio
 from typing import cast
@@ -7,11 +7,12 @@ import pytest
 
 from ringway.engine.nats import append as nats_append
 from ringway.engine.nats.append import Append, Appends
-from ringway.engine.nats.connection import Tap, Wire
+from ringway.engine.nats.connection import NatsConnection
+from ringway.engine.nats.subscription import NatsSubscription
 from ringway.errors import EngineAway, EngineUnsuitable, Unconfirmed
 
 
-class FakeWire:
+class FakeConnection:
     """Remembers what was sent, and lets the test answer."""
 
     payload_bytes_max = 100
@@ -19,10 +20,10 @@ class FakeWire:
 
     def __init__(self) -> None:
         self.sent: list[tuple[bytes, str]] = []
-        self.tapped: Tap | None = None
+        self.subscription: NatsSubscription | None = None
 
-    def tap(self, tap: Tap) -> int:
-        self.tapped = tap
+    def subscribe(self, subscription: NatsSubscription) -> int:
+        self.subscription = subscription
         return 1
 
     def require(self) -> None:
@@ -34,25 +35,25 @@ class FakeWire:
         self.sent.append((payload, reply))
 
     def answer(self, number: int, payload: bytes, header: bytes = b"") -> None:
-        assert self.tapped is not None
-        self.tapped.take(self.sent[number][1].encode(), b"", header, payload)
+        assert self.subscription is not None
+        self.subscription.receive(self.sent[number][1].encode(), b"", header, payload)
 
 
 class Stream:
     def __init__(self) -> None:
         self.told: list[int | str] = []
 
-    def stored(self, offset: int) -> None:
+    def on_stored(self, offset: int) -> None:
         self.told.append(offset)
 
-    def missing(self) -> None:
+    def on_missing(self) -> None:
         self.told.append("missing")
 
 
 class Bench:
     def __init__(self) -> None:
-        self.wire = FakeWire()
-        self.appends = Appends(cast(Wire, self.wire), "inbox")
+        self.connection = FakeConnection()
+        self.appends = Appends(cast(NatsConnection, self.connection), "inbox")
         self.stream = Stream()
 
     def send(self, payload: bytes) -> "asyncio.Future[int]":
@@ -68,16 +69,16 @@ async def bench() -> Bench:
 
 async def test_each_gets_its_own_answer(bench: Bench) -> None:
     one, two = bench.send(b"1"), bench.send(b"2")
-    bench.wire.answer(1, b'{"stream":"s","seq":8}')
-    bench.wire.answer(0, b'{"stream":"s","seq":7}')
-    bench.wire.answer(0, b'{"stream":"s","seq":9}')  # answered already
+    bench.connection.answer(1, b'{"stream":"s","seq":8}')
+    bench.connection.answer(0, b'{"stream":"s","seq":7}')
+    bench.connection.answer(0, b'{"stream":"s","seq":9}')  # answered already
     assert (await one, await two) == (7, 8)
     assert bench.stream.told == [8, 7]
 
 
 async def test_a_duplicate_is_not_news_to_the_stream(bench: Bench) -> None:
     one = bench.send(b"1")
-    bench.wire.answer(0, b'{"stream":"s","seq":3,"duplicate": true}')
+    bench.connection.answer(0, b'{"stream":"s","seq":3,"duplicate": true}')
     assert await one == 3
     assert bench.stream.told == []
 
@@ -93,7 +94,7 @@ async def test_refusals_say_who_must_act(
     bench: Bench, answer: bytes, header: bytes, error: type[Exception], told: list[str]
 ) -> None:
     one = bench.send(b"1")
-    bench.wire.answer(0, answer, header)
+    bench.connection.answer(0, answer, header)
     with pytest.raises(error) as caught:
         await one
     assert not isinstance(caught.value, Unconfirmed)
@@ -102,7 +103,7 @@ async def test_refusals_say_who_must_act(
 
 async def test_a_publication_whose_key_is_still_under_way_is_unconfirmed(bench: Bench) -> None:
     one = bench.send(b"1")
-    bench.wire.answer(0, b'{"error":{"code":409,"err_code":10158,"description":"duplicate in process"},"seq":0}')
+    bench.connection.answer(0, b'{"error":{"code":409,"err_code":10158,"description":"duplicate in process"},"seq":0}')
     with pytest.raises(Unconfirmed, match="try again"):
         await one
     assert bench.stream.told == []
@@ -110,10 +111,10 @@ async def test_a_publication_whose_key_is_still_under_way_is_unconfirmed(bench: 
 
 async def test_what_is_under_way_when_the_connection_is_lost_is_unconfirmed(bench: Bench) -> None:
     one = bench.send(b"1")
-    bench.appends.lost()
+    bench.appends.fail_all()
     with pytest.raises(Unconfirmed):
         await one
-    bench.wire.up = False
+    bench.connection.up = False
     two = bench.send(b"2")
     assert type(two.exception()) is EngineAway
 
@@ -126,7 +127,7 @@ async def test_an_answer_that_does_not_come_is_unconfirmed(bench: Bench, monkeyp
         await overdue
     monkeypatch.setattr(nats_append, "STORED_S", 60)
     one, two = bench.send(b"2"), bench.send(b"3")
-    bench.wire.answer(1, b'{"seq":5}')
+    bench.connection.answer(1, b'{"seq":5}')
     assert await one == 5
     await asyncio.sleep(0.05)
     assert not two.done()
@@ -139,9 +140,9 @@ async def test_what_is_under_way_is_bounded(bench: Bench, monkeypatch: pytest.Mo
     monkeypatch.setattr(nats_append, "PENDING_MAX", 2)
     sent = [bench.send(b"%d" % i) for i in range(3)]
     assert type(sent[2].exception()) is EngineAway
-    bench.wire.answer(0, b'{"seq":1}')
+    bench.connection.answer(0, b'{"seq":1}')
     assert not bench.send(b"3").done()
-    bench.appends.lost()
+    bench.appends.fail_all()
     for future in sent[1:2]:
         assert type(future.exception()) is Unconfirmed
 
@@ -150,6 +151,6 @@ async def test_what_is_too_large_or_has_no_wire_is_refused_at_once(bench: Bench)
     bench.appends.check(b"x" * 50, b"y" * 50)
     with pytest.raises(EngineUnsuitable, match="of 101 bytes; this NATS takes 100"):
         bench.appends.check(b"x" * 50, b"y" * 51)
-    bench.wire.up = False
+    bench.connection.up = False
     with pytest.raises(EngineAway):
         bench.appends.check(b"", b"")

@@ -1,11 +1,10 @@
 import ssl
 
 import pytest
-from nats.errors import AuthorizationError, Error, StaleConnectionError, UnexpectedEOF
 
-from ringway.engine.nats.failure import OffersNoTls, explain, lacks_right
+from ringway.engine.nats.failure import ConnectionEnded, OffersNoTls, ServerRefused, WentSilent, explain, lacks_right
 from ringway.engine.nats.url import read_url
-from ringway.errors import EngineAway, EngineUnsuitable
+from ringway.errors import ConfigError, EngineAway, EngineUnsuitable
 
 PLAIN, SECURE = read_url("nats://u:secret@a"), read_url("tls://u:secret@a")
 
@@ -13,19 +12,19 @@ PLAIN, SECURE = read_url("nats://u:secret@a"), read_url("tls://u:secret@a")
 @pytest.mark.parametrize(
     ("error", "kind", "says"),
     [
-        (Error("nats: 'Authorization Violation'"), EngineUnsuitable, "check user and password"),
-        (AuthorizationError(), EngineUnsuitable, "check user and password"),
-        (Error("nats: 'User Authentication Expired'"), EngineUnsuitable, "check user and password"),
-        (Error("nats: 'maximum connections exceeded'"), EngineAway, "max_connections"),
-        (Error("nats: empty response from server when expecting INFO message"), EngineUnsuitable, "a NATS server?"),
+        (ServerRefused("'Authorization Violation'"), EngineUnsuitable, "check user and password"),
+        (ServerRefused("'User Authentication Expired'"), EngineUnsuitable, "check user and password"),
+        (ServerRefused("'maximum connections exceeded'"), EngineAway, "max_connections"),
+        (ServerRefused("its first line is not INFO"), EngineUnsuitable, "a NATS server?"),
         (OffersNoTls(), EngineUnsuitable, "nats://"),
-        (UnexpectedEOF(), EngineAway, "ended"),
-        (StaleConnectionError(), EngineAway, "ended"),
+        (ConnectionEnded("the server closed it"), EngineAway, "ended"),
+        (WentSilent("it did not answer any more"), EngineAway, "ended"),
         (ConnectionRefusedError(111, "Connection refused"), EngineAway, "cannot be reached"),
         (OSError("no route"), EngineAway, "cannot be reached"),
         (ConnectionResetError("it hung up"), EngineAway, "wants TLS"),
         (TimeoutError(), EngineAway, "tls_first=true"),
         (ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong version number"), EngineUnsuitable, "nats://"),
+        (ConfigError("the file is gone"), EngineUnsuitable, "the file is gone"),
         (EngineAway("as it is"), EngineAway, "as it is"),
     ],
     ids=lambda value: value if isinstance(value, str) else None,

@@ -2,20 +2,21 @@
 
 import datetime
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from itertools import pairwise
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from nats.errors import TimeoutError as NatsTimeout
-from nats.js.api import KeyValueConfig, StorageType
-from nats.js.errors import APIError, BadRequestError, KeyNotFoundError, KeyWrongLastSequenceError
 
 from ringway.engine.condition import Condition
+from ringway.engine.nats.bucket import KeyValueBucket
+from ringway.engine.nats.jetstream_request import WrongRevision
 from ringway.engine.nats.lease import NatsLease
-from ringway.engine.nats.stream import Info, State
+from ringway.engine.nats.stream import STREAM_EXISTS, ApiError, State, StreamInfo
 from ringway.errors import EngineAway, EngineUnsuitable
+
+SUBJECT = "$KV.rw-test-leases."
+EXPECTED = "Nats-Expected-Last-Subject-Sequence: "
 
 
 class Store:
@@ -23,10 +24,11 @@ class Store:
 
     def __init__(self) -> None:
         self.made = 0
-        self.configs: list[KeyValueConfig] = []
+        self.up = True
+        self.configs: list[Mapping[str, Any]] = []
         self.lose_answers = 0
-        self.create_error: Exception | None = None
-        self.full: set[StorageType | None] = set()
+        self.create_error: ApiError | None = None
+        self.full: set[str] = set()
         self.pace_s = 1.0
         self.clock = datetime.datetime(2030, 1, 1, tzinfo=datetime.UTC)
         self.make_anew()
@@ -36,40 +38,40 @@ class Store:
         self.revision = 0
         self.made += 1
 
-    async def create_key_value(self, config: KeyValueConfig) -> "Store":
-        self.configs.append(config)
-        if config.storage in self.full:
-            raise APIError(code=500, err_code=10028, description="insufficient memory resources available")
-        if self.create_error is not None:
-            raise self.create_error
-        return self
+    def require(self) -> None:
+        if not self.up:
+            raise EngineAway("played")
 
-    async def key_value(self, name: str) -> "Store":
-        return self
-
-    async def api(self, request: str) -> Info:
-        assert request == "STREAM.INFO.KV_rw-test-leases"
+    async def api(self, request: str, body: Mapping[str, Any] | None = None) -> StreamInfo:
+        self.require()
+        verb, stream = request.rsplit(".", 1)
+        assert stream == "KV_rw-test-leases"
+        if verb == "STREAM.CREATE":
+            assert body is not None
+            self.configs.append(body)
+            if body["storage"] in self.full:
+                return StreamInfo(error=ApiError(500, 10028, "insufficient memory resources available"))
+            return StreamInfo(error=self.create_error)
+        assert verb == "STREAM.INFO"
         self.clock += datetime.timedelta(seconds=self.pace_s)
         created = f"2030-01-01T00:00:{self.made:02}Z"
-        return Info(created=created, ts=self.clock.isoformat(), state=State(last_seq=self.revision))
+        return StreamInfo(created=created, ts=self.clock.isoformat(), state=State(last_seq=self.revision))
 
-    async def get(self, key: str, *, validate_keys: bool) -> Any:
-        if key not in self.keys:
-            raise KeyNotFoundError
-        revision, value = self.keys[key]
-        return SimpleNamespace(revision=revision, value=value)
+    async def read_last(self, stream: str, subject: str) -> tuple[int, bytes] | None:
+        self.require()
+        return self.keys.get(subject.removeprefix(SUBJECT))
 
-    async def create(self, key: str, value: bytes, *, validate_keys: bool) -> int:
-        return await self.update(key, value, last=0, validate_keys=validate_keys)
-
-    async def update(self, key: str, value: bytes, *, last: int, validate_keys: bool) -> int:
+    async def store(self, subject: str, payload: bytes, header: bytes) -> int:
+        self.require()
+        key = subject.removeprefix(SUBJECT)
+        last = int(header.decode().partition(EXPECTED)[2])
         if self.keys.get(key, (0, b""))[0] != last:
-            raise KeyWrongLastSequenceError
+            raise WrongRevision
         self.revision += 1
-        self.keys[key] = (self.revision, value)
+        self.keys[key] = (self.revision, payload)
         if self.lose_answers:
             self.lose_answers -= 1
-            raise NatsTimeout
+            raise EngineAway("did not answer")
         return self.revision
 
 
@@ -79,19 +81,11 @@ class Members:
     def __init__(self) -> None:
         self.store = Store()
         self.now = 1000.0
-        self.server_info: dict[str, Any] = {}
-        self.up = True
-
-    def jetstream(self, timeout: float) -> Store:
-        return self.store
-
-    def require(self) -> None:
-        if not self.up:
-            raise EngineAway("played")
+        self.clustered = False
 
     def member(self) -> NatsLease:
-        condition = Condition("played")
-        return NatsLease(self, "test", self.store, condition, now=lambda: self.now)  # type: ignore[arg-type]
+        bucket = KeyValueBucket(self.store, "rw-test-leases", lambda: self.clustered, "memory")
+        return NatsLease(bucket, Condition("played"), now=lambda: self.now)
 
 
 @pytest.fixture
@@ -219,15 +213,15 @@ async def test_only_the_holder_releases(members: Members) -> None:
     assert await other.renew("leader", "b", 5.0)
 
 
-@pytest.mark.parametrize(("server_info", "replicas"), [({}, 1), ({"cluster": "c"}, 3)])
-async def test_a_cluster_keeps_copies(members: Members, server_info: dict[str, Any], replicas: int) -> None:
-    members.server_info = server_info
+@pytest.mark.parametrize(("clustered", "replicas"), [(False, 1), (True, 3)])
+async def test_a_cluster_keeps_copies(members: Members, clustered: bool, replicas: int) -> None:
+    members.clustered = clustered
     await members.member().acquire("leader", "a", 5.0)
-    assert [config.replicas for config in members.store.configs] == [replicas]
+    assert [config["num_replicas"] for config in members.store.configs] == [replicas]
 
 
 async def test_a_bucket_with_other_settings_is_used_as_it_is(members: Members) -> None:
-    members.store.create_error = BadRequestError(code=400, err_code=10058)
+    members.store.create_error = ApiError(400, STREAM_EXISTS, "name in use")
     assert await members.member().acquire("leader", "a", 5.0) is not None
 
 
@@ -235,13 +229,13 @@ async def test_a_bucket_with_other_settings_is_used_as_it_is(members: Members) -
 async def test_errors_say_who_must_act(members: Members, ask: Callable[[NatsLease], Awaitable[object]]) -> None:
     member = members.member()
     await member.acquire("x", "a", 5.0)
-    members.up = False
+    members.store.up = False
     with pytest.raises(EngineAway):
         await ask(member)
     await member.release("y", "a")
-    members.up = True
+    members.store.up = True
     member.forget()
-    members.store.create_error = APIError(code=500, description="no space left")
+    members.store.create_error = ApiError(500, 10077, "no space left")
     with pytest.raises(EngineUnsuitable, match="no space left"):
         await ask(member)
     await member.release("x", "a")
@@ -254,6 +248,6 @@ async def test_the_value_tells_an_operator_who_leads(members: Members) -> None:
 
 
 async def test_a_bucket_is_made_where_there_is_room_for_one(members: Members) -> None:
-    members.store.full = {StorageType.MEMORY}
+    members.store.full = {"memory"}
     assert await members.member().acquire("leader", "a", 5.0) is not None
-    assert [config.storage for config in members.store.configs] == [StorageType.MEMORY, StorageType.FILE]
+    assert [config["storage"] for config in members.store.configs] == ["memory", "file"]

@@ -3,7 +3,7 @@ from collections.abc import Callable
 
 import pytest
 
-from ringway.engine.nats import outbox as nats_outbox
+from ringway.engine.nats import outbox as outbox_module
 from ringway.engine.nats.outbox import PING, Outbox
 from ringway.errors import EngineAway
 
@@ -47,9 +47,9 @@ async def test_the_commands_of_a_turn_leave_in_one_write_in_order(outbox: Outbox
 
 async def test_all_of_a_turn_share_one_ping(outbox: Outbox, socket: Socket) -> None:
     outbox.send(b"1\r\n")
-    one = outbox.taken()
+    one = outbox.processed()
     outbox.send(b"2\r\n")
-    two = outbox.taken()
+    two = outbox.processed()
     await turn()
     assert socket.written == [b"1\r\n2\r\n" + PING]
     assert not one.done()
@@ -59,10 +59,10 @@ async def test_all_of_a_turn_share_one_ping(outbox: Outbox, socket: Socket) -> N
 
 
 async def test_one_ping_is_under_way_at_a_time_and_commands_do_not_wait_for_it(outbox: Outbox, socket: Socket) -> None:
-    first = outbox.taken()
+    first = outbox.processed()
     await turn()
     outbox.send(b"later\r\n")
-    second = outbox.taken()
+    second = outbox.processed()
     await turn()
     assert socket.written == [PING, b"later\r\n"]
     socket.pongs.pop()()
@@ -75,7 +75,7 @@ async def test_one_ping_is_under_way_at_a_time_and_commands_do_not_wait_for_it(o
 
 
 async def test_a_cancelled_waiter_leaves_the_others_alone(outbox: Outbox, socket: Socket) -> None:
-    cancelled, other = outbox.taken(), outbox.taken()
+    cancelled, other = outbox.processed(), outbox.processed()
     await turn()
     cancelled.cancel()
     socket.pongs.pop()()
@@ -83,17 +83,17 @@ async def test_a_cancelled_waiter_leaves_the_others_alone(outbox: Outbox, socket
 
 
 async def test_a_lost_connection_fails_who_waits_and_forgets_what_was_unsent(outbox: Outbox, socket: Socket) -> None:
-    flying = outbox.taken()
+    flying = outbox.processed()
     await turn()
     outbox.send(b"unsent\r\n")
-    waiting = outbox.taken()
-    outbox.lost()
+    waiting = outbox.processed()
+    outbox.fail_all()
     for future in (flying, waiting):
         with pytest.raises(EngineAway, match="lost"):
             await future
     await turn()
     assert socket.written == [PING]
-    after = outbox.taken()
+    after = outbox.processed()
     await turn()
     assert socket.written == [PING, PING]
     socket.pongs[-1]()
@@ -103,11 +103,11 @@ async def test_a_lost_connection_fails_who_waits_and_forgets_what_was_unsent(out
 async def test_a_server_that_is_silent_fails_who_waits(
     outbox: Outbox, socket: Socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(nats_outbox, "TAKEN_S", 0.001)
+    monkeypatch.setattr(outbox_module, "TAKEN_S", 0.001)
     outbox.send(b"1\r\n")
     with pytest.raises(EngineAway, match="did not confirm"):
-        await outbox.taken()
-    late = outbox.taken()
+        await outbox.processed()
+    late = outbox.processed()
     await turn()
     assert socket.written == [b"1\r\n" + PING]
     socket.pongs.pop()()
@@ -117,8 +117,8 @@ async def test_a_server_that_is_silent_fails_who_waits(
 
 
 async def test_what_is_untaken_is_bounded(outbox: Outbox, socket: Socket, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nats_outbox, "UNTAKEN_BYTES_MAX", 1000)
-    monkeypatch.setattr(nats_outbox, "PING_BYTES", 100)
+    monkeypatch.setattr(outbox_module, "UNTAKEN_BYTES_MAX", 1000)
+    monkeypatch.setattr(outbox_module, "PING_BYTES", 100)
     outbox.send(b"x" * 600)
     with pytest.raises(EngineAway, match="does not keep up"):
         outbox.send(b"x" * 600)

@@ -8,17 +8,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ringway.engine.nats.stream import (
-    LIFE,
+    GENERATION,
     SIZE_LEAST,
     HistorySettings,
-    Info,
     State,
+    StreamInfo,
     adapted_config,
+    check_version,
     is_complete,
     read_info,
     wanted_config,
-    with_new_life,
+    with_new_generation,
 )
+from ringway.errors import EngineUnsuitable
 from ringway.ports import Retention
 
 CHAT = Retention("chat", 10, 300)
@@ -29,9 +31,9 @@ def want(retention: Retention = CHAT, settings: HistorySettings = MEMORY, cluste
     return wanted_config("rw=c=chat", "rw.c.kept.chat.", "rw.c.ch.", retention, settings, clustered)
 
 
-def info(size: int = 10, first: int = 1, last: int = 0, **metadata: str) -> Info:
+def info(size: int = 10, first: int = 1, last: int = 0, **metadata: str) -> StreamInfo:
     config = {**want(Retention("chat", size, 300)), "metadata": metadata}
-    return Info(config, "2026-11-25T02:35:54.486833989Z", State(first, last))
+    return StreamInfo(config, "2026-11-25T02:35:54.486833989Z", State(first, last))
 
 
 def test_a_stream_sends_on_what_it_stored_and_lets_itself_be_read() -> None:
@@ -77,14 +79,14 @@ def test_epochs_tell_lives_apart() -> None:
     one = info()
     epochs = {
         one.epoch,
-        Info(one.config, "2026-11-25T02:35:54.486833990Z").epoch,
-        Info({**one.config, "name": "rw=c=news"}, one.created).epoch,
-        Info(with_new_life(one.config), one.created).epoch,
-        Info(with_new_life(one.config), one.created).epoch,
+        StreamInfo(one.config, "2026-11-25T02:35:54.486833990Z").epoch,
+        StreamInfo({**one.config, "name": "rw=c=news"}, one.created).epoch,
+        StreamInfo(with_new_generation(one.config), one.created).epoch,
+        StreamInfo(with_new_generation(one.config), one.created).epoch,
     }
     assert len(epochs) == 5
-    assert Info({**one.config, "max_age": 1}, one.created).epoch == one.epoch
-    assert LIFE in with_new_life(one.config)["metadata"]
+    assert StreamInfo({**one.config, "max_age": 1}, one.created).epoch == one.epoch
+    assert GENERATION in with_new_generation(one.config)["metadata"]
 
 
 def test_it_reads_what_nats_says() -> None:
@@ -139,7 +141,7 @@ class Stream:
     def expire(self) -> None:
         del self.kept[:1]
 
-    def info(self) -> Info:
+    def info(self) -> StreamInfo:
         last = len(self.all)
         first = self.kept[0][0] if self.kept else last + 1
         return info(self.size, first, last, ringway_size_least=str(self.least))
@@ -189,3 +191,14 @@ def test_complete_is_not_said_either_when_the_stream_moves_on_while_it_is_read(
     if is_complete(since, found, stream.info()):
         wanted = stream.since(channel, since + 1, stream.all[:published])
         assert [offset for offset in found if since < offset <= published] == wanted
+
+
+@pytest.mark.parametrize(("version", "suits"), [
+    ("2.10.27", False), ("2.9.0", False), ("", False), ("2.11.0", True), ("2.15.1-beta.1", True), ("3.0.0", True),
+])  # fmt: skip
+def test_a_server_too_old_to_be_read_is_unsuitable(version: str, suits: bool) -> None:
+    if suits:
+        check_version(version)
+    else:
+        with pytest.raises(EngineUnsuitable, match=r"use 2\.11 or newer"):
+            check_version(version)
