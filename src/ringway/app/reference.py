@@ -9,7 +9,7 @@ from ringway.admin.metric import Metric
 from ringway.app.config import SECTIONS, all_fields
 from ringway.app.field import Field, fields_of, show_value
 from ringway.app.metric import BALANCER, COLLECT, COLLECTED, EVERY_PROCESS, GATEWAY, NODE, VIEW
-from ringway.node.channels.namespace import ChannelOptions
+from ringway.node.config.namespace import ChannelOptions
 from ringway.protocol import close, closing, errorcode
 
 MADE = "<!-- Made by `python -m ringway.cli.reference`; change the source and run that again. -->\n"

@@ -30,10 +30,10 @@ from ringway.member.shutdown import depart
 from ringway.net.listening import Listening, reachable
 from ringway.net.liveness import watch_peers_of
 from ringway.node.channels.join_leave import Notices
-from ringway.node.channels.namespace import Namespaces
 from ringway.node.channels.presence import Presence
 from ringway.node.channels.streams import Streams
 from ringway.node.commands.queue import Workers
+from ringway.node.config.namespace import Namespaces
 from ringway.node.config.node import NodeConfig
 from ringway.node.connection.connection import Connection
 from ringway.node.connection.handshake import Accepted

@@ -10,10 +10,10 @@ if TYPE_CHECKING:
     from random import Random
 
     from ringway.core.hub import Hub
-    from ringway.node.channels.namespace import Namespaces
     from ringway.node.channels.presence import Presence
     from ringway.node.channels.streams import Streams
     from ringway.node.commands.queue import Workers
+    from ringway.node.config.namespace import Namespaces
     from ringway.node.config.node import NodeConfig
     from ringway.node.connection.connection import Connection
     from ringway.node.connection.intake import Intake

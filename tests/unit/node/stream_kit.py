@@ -5,8 +5,8 @@ from typing import Any
 
 from ringway.core.hub import Hub
 from ringway.engine.memory.engine import MemoryEngine, MemoryHub
-from ringway.node.channels.namespace import Namespaces
 from ringway.node.channels.streams import Streams
+from ringway.node.config.namespace import Namespaces
 from ringway.node.config.node import NodeConfig
 from ringway.node.connection.outbox import HEADROOM, Outbox
 from ringway.node.stats import Stats

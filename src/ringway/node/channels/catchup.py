@@ -21,7 +21,7 @@ from ringway.ports import Engine, Page, Retention
 from ringway.types import Channel
 
 if TYPE_CHECKING:
-    from ringway.node.channels.namespace import Namespaces
+    from ringway.node.config.namespace import Namespaces
 
 CHECKS_AT_ONCE = 16
 

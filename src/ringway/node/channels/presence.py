@@ -31,7 +31,7 @@ from ringway.types import Channel
 
 if TYPE_CHECKING:
     from ringway.core.hub import Hub
-    from ringway.node.channels.namespace import Namespaces
+    from ringway.node.config.namespace import Namespaces
     from ringway.node.config.node import NodeConfig
     from ringway.node.connection.connection import Connection
     from ringway.node.connection.outbox import Send

@@ -28,7 +28,7 @@ from ringway.protocol.envelope import is_sound
 from ringway.types import Channel
 
 if TYPE_CHECKING:
-    from ringway.node.channels.namespace import Namespaces
+    from ringway.node.config.namespace import Namespaces
     from ringway.node.config.node import NodeConfig
 
 ROUNDS_MAX = 8

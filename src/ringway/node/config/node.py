@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 import msgspec
 
 from ringway.errors import ConfigError
-from ringway.node.channels.namespace import read_namespaces, short_namespaces
 from ringway.node.config.edge import NodeEdgeConfig
+from ringway.node.config.namespace import read_namespaces, short_namespaces
 from ringway.protocol.address import url_problems
 
 

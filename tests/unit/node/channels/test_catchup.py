@@ -6,7 +6,7 @@ from typing import Any, cast
 from ringway.core.stream import ChannelStream, Offered
 from ringway.node.channels.catchup import CatchUp
 from ringway.node.channels.history import HistoryReader
-from ringway.node.channels.namespace import Namespaces
+from ringway.node.config.namespace import Namespaces
 from ringway.ports import Engine, Page
 from ringway.types import Channel
 

@@ -4,7 +4,7 @@ import pytest
 
 from ringway.app.config import load_config
 from ringway.errors import ConfigError
-from ringway.node.channels.namespace import Namespace, Namespaces, read_namespaces, short_namespaces
+from ringway.node.config.namespace import Namespace, Namespaces, read_namespaces, short_namespaces
 from ringway.node.config.node import NodeConfig
 from ringway.ports import Retention
 from ringway.types import Channel
