@@ -63,9 +63,7 @@ class Node:
         signer = TicketSigner(b"bench")
         self._node = ChannelNode(config, NodeName("n1"), Incarnation("00000001"), engine, signer, rng=Latest())
         await self._node.start()
-        deliver = engine.broker._deliver
-        assert deliver is not None
-        self._deliver = deliver
+        self._deliver = self._node.clients.channels.deliver
         self._newest = 0  # the channel is empty
         self._bare: list[Callable[[bytes], int]] = []
         return self._node.port
@@ -91,7 +89,7 @@ class Node:
         await asyncio.sleep(0)
 
     def _descriptors(self) -> list[int]:
-        transports = [connection._transport for connection in self._node._shared.roster]
+        transports = [connection._transport for connection in self._node.clients.registry]
         return [t.underlying_transport.get_extra_info("socket").fileno() for t in transports if t is not None]
 
 

@@ -79,9 +79,8 @@ MUTANTS = (
         (
             Edit(
                 "node/commands/publish.py",
-                "                await shared.engine.history.append(channel, payload, retention, key)\n",
-                "                asyncio.ensure_future("
-                "shared.engine.history.append(channel, payload, retention, key))\n",
+                "            await context.channels.publish(channel, body, key)\n",
+                "            asyncio.ensure_future(context.channels.publish(channel, body, key))\n",
             ),
         ),
     ),
@@ -119,8 +118,8 @@ MUTANTS = (
         (
             Edit(
                 "node/commands/subscribe.py",
-                "    return await shared.streams.recover(channel, request.epoch, request.offset, pay)\n",
-                "    return await shared.streams.recover(channel, request.epoch, request.offset, pay) or []\n",
+                "request.epoch, request.offset, connection.charge_answer)\n",
+                "request.epoch, request.offset, connection.charge_answer) or []\n",
             ),
         ),
     ),
@@ -174,16 +173,14 @@ MUTANTS = (
         (
             Edit(
                 "node/sessions/donor.py",
-                "        try:\n            why = await self._ask(handover, prepare)\n",
-                "        try:\n"
-                "            handover.held = tuple(self._held(connection, each) for each in connection.channels)\n"
-                "            why = await self._ask(handover, prepare)\n",
+                "        why = await self._ask(donor, prepare)\n",
+                "        donor.held = tuple(self._held(connection, each) for each in connection.channels)\n"
+                "        why = await self._ask(donor, prepare)\n",
             ),
             Edit(
                 "node/sessions/donor.py",
-                "        handover.held = tuple(self._held(connection, channel) for channel in connection.channels)\n"
-                "        now = shared.clock()\n",
-                "        now = shared.clock()\n",
+                "        donor.held = tuple(self._held(connection, channel) for channel in connection.channels)\n",
+                "",
             ),
         ),
         BUSY,
@@ -207,7 +204,7 @@ MUTANTS = (
         "what a client sent and the donor did not carry out is forgotten",
         "handover_cost",
         UNANSWERED,
-        (Edit("node/sessions/donor.py", "        self.commands.append(frame)\n", ""),),
+        (Edit("node/sessions/donor.py", "        self.commands.append(message)\n", ""),),
         FROM_FAR,
     ),
     Mutant(
@@ -215,7 +212,7 @@ MUTANTS = (
         "answers that the donor could not send any more are forgotten",
         "handover_cost",
         UNANSWERED,
-        (Edit("node/sessions/donor.py", "        self.replies.append(frame)\n", "        return\n"),),
+        (Edit("node/sessions/donor.py", "        self.replies.append(message)\n", "        return\n"),),
         FROM_FAR,
     ),
     # hand-over: the target
@@ -249,11 +246,11 @@ MUTANTS = (
         (
             Edit(
                 "node/sessions/target.py",
-                "                connection.resume(session)\n",
-                "                connection.resume(session)\n"
+                "                connection.reply(list(session.replies))\n",
+                "                connection.reply(list(session.replies))\n"
                 "                for held in session.held:\n"
                 "                    where = Channel(held.channel)\n"
-                "                    enter(self.shared, connection, where, watching=False, silently=True)\n"
+                "                    join(self._context, connection, where, watching=False, silently=True)\n"
                 "                await asyncio.sleep(0.05)\n",
             ),
         ),
@@ -280,11 +277,11 @@ MUTANTS = (
             Edit(
                 "node/sessions/target.py",
                 "        finally:\n            del self._expected[nonce]\n"
-                "            self._tell_gone(arrival)  # of all channels that the client was lost before\n"
-                "            arrival.release()\n",
+                "            self._publish_leaves(target)  # of all channels that the client was lost before\n"
+                "            target.release()\n",
                 "        finally:\n            pass\n",
             ),
-            Edit("node/sessions/target.py", "            arrival.holds.pop(channel).release()\n", ""),
+            Edit("node/sessions/target.py", "            target.leases.pop(channel).release()\n", ""),
         ),
         BUSY | {"kinds": "twin"},
     ),

@@ -28,7 +28,7 @@ from ringway.protocol.order import (
 if TYPE_CHECKING:
     from ringway.member.drain import Drain
     from ringway.node.connection.connection import Connection
-    from ringway.node.sessions.donor import Handovers
+    from ringway.node.sessions.donor import SessionDonors
     from ringway.node.shared import Shared
     from ringway.ports import Serving
 
@@ -47,7 +47,7 @@ _log = structlog.get_logger()
 class Mover:
     """Serves the node's bus address, and owns the orders under way."""
 
-    def __init__(self, shared: "Shared", handovers: "Handovers", drain: "Drain", ring_secret: bytes) -> None:
+    def __init__(self, shared: "Shared", handovers: "SessionDonors", drain: "Drain", ring_secret: bytes) -> None:
         self._shared = shared
         self._handovers = handovers
         self._drain = drain

@@ -2,17 +2,12 @@
 
 import asyncio
 import random
-import resource
 import time
 from collections.abc import Callable, Coroutine
-from contextlib import suppress
-from importlib.metadata import version
-from math import floor
 from typing import Any
 
 import structlog
 
-from ringway.core.files import UNLIMITED, plan_files
 from ringway.core.hub import Hub
 from ringway.core.membership import TICK_S
 from ringway.errors import ConfigError, EngineError, UpgradeError
@@ -29,26 +24,15 @@ from ringway.member.sent_moves import SentMoves
 from ringway.member.shutdown import depart
 from ringway.net.listening import Listening, reachable
 from ringway.net.liveness import watch_peers_of
-from ringway.node.channels.join_leave import Notices
-from ringway.node.channels.presence import Presence
-from ringway.node.channels.streams import Streams
-from ringway.node.commands.queue import Workers
-from ringway.node.config.namespace import Namespaces
+from ringway.node.clients import NodeClients
 from ringway.node.config.node import NodeConfig
-from ringway.node.connection.connection import Connection
+from ringway.node.connection.handler import Identity
 from ringway.node.connection.handshake import Accepted
-from ringway.node.connection.intake import Intake
-from ringway.node.connection.keepalive import Keepalive
-from ringway.node.connection.listener import Gate, listen
-from ringway.node.connection.outbox import Outbox, Send
-from ringway.node.connection.registry import Roster
-from ringway.node.sessions.donor import Handovers
-from ringway.node.sessions.target import Arrivals
+from ringway.node.connection.listener import listen
+from ringway.node.connection.subscriber import Send, Subscriber
 from ringway.node.shared import Shared
 from ringway.node.stats import Stats
 from ringway.ports import Engine
-from ringway.protocol.close import SHUTDOWN
-from ringway.protocol.envelope import Origin
 from ringway.protocol.head import RequestHead
 from ringway.protocol.host import is_loopback
 from ringway.protocol.proxy_header import Peer
@@ -56,8 +40,6 @@ from ringway.protocol.report import Report
 from ringway.protocol.ticket import TicketSigner
 from ringway.protocol.upgrade import wants_upgrade
 from ringway.types import Incarnation, NodeName, NodeState
-
-_STOP_BATCHES = 20
 
 _log = structlog.get_logger()
 
@@ -85,7 +67,6 @@ class ChannelNode:
         self.name = name
         self.incarnation = incarnation
         self.stats = Stats()
-        self.hub: Hub[Connection, Send] = Hub()
         self.tickets = RedeemedTickets(clock)
         self.sent = SentMoves(incarnation, clock)
         self.gateways = GatewayOrigins()
@@ -93,46 +74,37 @@ class ChannelNode:
         self._engine = engine
         self._clock = clock
         self._vitals = Vitals(clock)
-        self._workers = Workers()
         rng = rng or random.Random()
-        outbox = Outbox(config.outbox_bytes_max, self.stats)
-        namespaces = Namespaces(config.namespaces)
-        origin = Origin(incarnation)
-        watchers: Hub[Connection, Send] = Hub()
-        files = plan_files(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
-        roster = Roster()
-        notices = Notices(engine.broker, origin, self.stats, config.engine_deadline_s)
+        self._clients = NodeClients(
+            config,
+            name,
+            incarnation,
+            engine,
+            signer,
+            self.stats,
+            rng,
+            clock,
+            wall,
+            is_draining=lambda: self.state is NodeState.DRAINING,
+            nodes_alive=self.feed.count_nodes,
+            on_sent=self.sent.count_move,
+        )
         self._shared = Shared(
             name=name,
-            version=version("ringway"),
+            version=self._clients.version,
             config=config,
             engine=engine,
             clock=clock,
             rng=rng,
             stats=self.stats,
-            hub=self.hub,
-            watchers=watchers,
-            outbox=outbox,
-            roster=roster,
-            gate=Gate(config.pending_max, self.stats, clock, files, lambda: len(roster)),
-            keepalive=Keepalive(config, rng, self.stats, clock()),
-            namespaces=namespaces,
-            streams=Streams(engine, namespaces, self.hub, watchers, outbox, config, self.stats, clock),
-            presence=Presence(engine, namespaces, self.hub, notices, config, self.feed.count_nodes),
-            origin=origin,
-            workers=self._workers,
-            intake=Intake(),
-            arrivals=Arrivals(signer, wall),
-            connections_max=min(config.connections_max or UNLIMITED, files.stay),
-            second=floor(clock()),
+            roster=self._clients.registry,
+            gate=self._clients.gate,
+            arrivals=self._clients.targets,
+            connections_max=self._clients.connections_max,
         )
-        self._workers.shared = self._shared.intake.shared = self._shared
-        self._shared.arrivals.shared = self._shared
-        self._shared.presence.guests.append(self._shared.arrivals.guests)
         self._drain = Drain(self._shared)
         self._reporter = Reporter(self._shared, self.tickets, self.sent, self._drain, self._vitals, incarnation)
-        self._handovers = Handovers(self._shared, self.sent, signer, incarnation, wall)
-        self._mover = Mover(self._shared, self._handovers, self._drain, ring_secret)
+        self._mover = Mover(self._shared, self._clients.donors, self._drain, ring_secret)
         self._fencing = Fencing(self._shared)
         self._admission = Admission(
             self._shared, self.tickets, self.gateways, signer, wall, lambda: self._vitals.accept_per_s
@@ -144,6 +116,21 @@ class ChannelNode:
     def port(self) -> int:
         """The port that the node listens on; 0 before `start`."""
         return self._server.port if self._server is not None else 0
+
+    @property
+    def engine(self) -> Engine:
+        """The engine that it is connected to."""
+        return self._engine
+
+    @property
+    def clients(self) -> NodeClients:
+        """Its connections, channels and sessions."""
+        return self._clients
+
+    @property
+    def hub(self) -> Hub[Subscriber, Send]:
+        """The subscribers of each channel."""
+        return self._clients.channels.hub
 
     @property
     def url(self) -> str:
@@ -158,7 +145,7 @@ class ChannelNode:
     @property
     def connections(self) -> int:
         """How many clients are connected, and not being closed."""
-        return self._shared.roster.connected
+        return self._clients.registry.connected
 
     @property
     def tasks(self) -> tuple[asyncio.Task[None], ...]:
@@ -179,13 +166,10 @@ class ChannelNode:
         Raise `ConfigError` where the port is not to be had, `EngineError` where the engine keeps no history for us.
         """
         config = self.config
-        for retention in self._shared.namespaces.retentions():
-            await self._engine.history.keep(retention)
-        self._engine.broker.attach(self._shared.streams.fanout.deliver)
-        self._engine.on_return.append(self._shared.streams.returned)
+        await self._clients.channels.start()
         await self._engine.registry.watch(self.feed.on_report)
         try:
-            self._server = await listen(config, self._shared.gate, self._welcome)
+            self._server = await listen(config, self._clients.gate, self._welcome)
         except OSError as error:
             raise ConfigError(
                 f"the node cannot listen on {config.host}:{config.port} ({error.strerror or error}); "
@@ -195,8 +179,7 @@ class ChannelNode:
         watch_peers_of(self._server.sockets, config.tcp_keepalive_s)
         self._reporter.url = config.url or f"ws://{reachable(config.host)}:{self.port}{config.path}"
         self._reporter.public_url = config.public_url
-        await self._shared.presence.start()
-        await self._shared.arrivals.start()
+        await self._clients.start()
         await self._mover.start()
         self._own(self._beat())
         self._own(self._reporter.run())
@@ -219,16 +202,9 @@ class ChannelNode:
             _log.warning("the withdrawal was not sent", error=str(error))
         if self._server is not None:
             self._server.close()
-        self._shared.gate.close()
+        self._clients.gate.close()
         await self._mover.stop()
-        await self._handovers.stop(self.config.stop_deadline_s)
-        await self._shared.arrivals.stop()
-        await self._say_goodbye()
-        await self._workers.close()
-        await self._shared.presence.stop()
-        with suppress(ValueError):  # stopped before it had started, or again
-            self._engine.on_return.remove(self._shared.streams.returned)
-        await self._shared.streams.close()
+        await self._clients.stop()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -250,11 +226,11 @@ class ChannelNode:
             _log.exception("a handshake was not handled")
             self.stats.refused[500] += 1
             raise UpgradeError(500, "internal server error") from None
-        return Accepted(Connection(self._shared, admitted, self._clock()), admitted.protocol)
+        identity = Identity(admitted.address, admitted.key, admitted.moved, admitted.pinned, admitted.follows)
+        return Accepted(self._clients.connect(identity, admitted.arrival), admitted.protocol)
 
     async def _beat(self) -> None:
         """Let time pass for all parts of the node."""
-        shared = self._shared
         loop = asyncio.get_running_loop()
         while True:
             self._vitals.expect(self._clock() + TICK_S)
@@ -264,19 +240,12 @@ class ChannelNode:
             try:
                 now = self._clock()
                 self._fencing.tick(self._reporter.seq)
-                if floor(now) != shared.second:
-                    shared.second = floor(now)
-                    shared.roster.sweep(now, self.config.move_cool_down_s)
                 self.feed.tick(engine_up=self._engine.up)
                 self.tickets.tick()
                 self.sent.tick()
-                shared.keepalive.tick(now)
+                self._clients.tick(now)
                 self._drain.tick(now)
-                shared.arrivals.tick(now)
-                shared.outbox.check()
-                shared.gate.tick()
                 self._tell_refusals(now)
-                shared.streams.sweep()
                 self._reporter.poll()
             except Exception:
                 _log.exception("a beat failed")
@@ -286,20 +255,3 @@ class ChannelNode:
         if due is not None:
             address, counts = due
             _log.warning("an address has as much as it may; it was refused more", address=address, **counts)
-
-    async def _say_goodbye(self) -> None:
-        """Close all clients with 3001, in batches, so that they do not come back in one crowd; then cut the rest."""
-        shared = self._shared
-        deadline = self._clock() + self.config.stop_deadline_s
-        clients = list(shared.roster)
-        size = max(1, -(-len(clients) // _STOP_BATCHES))
-        for start in range(0, len(clients), size):
-            for connection in clients[start : start + size]:
-                connection.close(SHUTDOWN, "shutdown")
-            await asyncio.sleep(min(0.05, self.config.stop_deadline_s / (2 * _STOP_BATCHES)))
-        with suppress(TimeoutError):
-            async with asyncio.timeout(max(0.0, deadline - self._clock())):
-                await shared.roster.emptied()
-        for connection in shared.roster:
-            connection.cut()
-        await shared.roster.emptied()

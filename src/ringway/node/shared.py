@@ -1,4 +1,4 @@
-"""What the connections of one node share. Made by the server, owned by nobody else."""
+"""What the member's parts of one node share."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -9,22 +9,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from random import Random
 
-    from ringway.core.hub import Hub
-    from ringway.node.channels.presence import Presence
-    from ringway.node.channels.streams import Streams
-    from ringway.node.commands.queue import Workers
-    from ringway.node.config.namespace import Namespaces
     from ringway.node.config.node import NodeConfig
     from ringway.node.connection.connection import Connection
-    from ringway.node.connection.intake import Intake
-    from ringway.node.connection.keepalive import Keepalive
     from ringway.node.connection.listener import Gate
-    from ringway.node.connection.outbox import Outbox, Send
-    from ringway.node.connection.registry import Roster
-    from ringway.node.sessions.target import Arrivals
+    from ringway.node.connection.registry import ConnectionRegistry
+    from ringway.node.sessions.target import SessionTargets
     from ringway.node.stats import Stats
     from ringway.ports import Engine
-    from ringway.protocol.envelope import Origin
 
 
 @dataclass(slots=True)
@@ -38,22 +29,11 @@ class Shared:
     clock: "Callable[[], float]"
     rng: "Random"
     stats: "Stats"
-    hub: "Hub[Connection, Send]"
-    watchers: "Hub[Connection, Send]"  # of joins and leaves
-    outbox: "Outbox"
-    roster: "Roster"
+    roster: "ConnectionRegistry[Connection]"
     gate: "Gate"
-    keepalive: "Keepalive"
-    namespaces: "Namespaces"
-    streams: "Streams"
-    presence: "Presence"
-    origin: "Origin"
-    workers: "Workers"
-    intake: "Intake"
-    arrivals: "Arrivals"
+    arrivals: "SessionTargets"
     connections_max: int
     state: NodeState = NodeState.ACTIVE
-    second: int = 0  # of `clock`, as of the last beat: one object for all connections that keep it
 
     @property
     def cool_down_s(self) -> float:

@@ -13,7 +13,6 @@ from ringway.client import Event
 from ringway.engine.memory.engine import MemoryEngine, MemoryHub
 from ringway.errors import CommandError
 from ringway.node import ChannelNode, NodeConfig
-from ringway.protocol.envelope import PUBLICATION
 from ringway.protocol.ticket import TicketSigner
 from ringway.types import Channel, Incarnation, NodeName
 
@@ -45,18 +44,14 @@ class Nodes:
     def cut(self, client: ringway.Client) -> None:
         """Break the connection of `client` as a node that dies does."""
         for node in self.nodes:
-            for connection in node._shared.roster:
+            for connection in node.clients.registry:
                 if connection.client == client.id:
                     connection.cut()
 
     async def publish_at_once(self, name: str, *data: int) -> None:
         """Publish without giving way to anybody."""
-        shared, channel = self.nodes[0]._shared, Channel(name)
-        retention = shared.namespaces.of(channel).retention
-        assert retention is not None
         for one in data:
-            payload = shared.origin.seal(PUBLICATION, b'{"data":%d}' % one)
-            await shared.engine.history.append(channel, payload, retention)
+            await self.nodes[0].clients.channels.publish(Channel(name), b'{"data":%d}' % one)
 
 
 @pytest.fixture
@@ -163,7 +158,7 @@ async def test_a_publication_with_a_key_is_repeated_without_being_doubled(nodes:
 async def test_questions_are_repeated_over_a_lost_connection(nodes: Nodes) -> None:
     async with nodes.client(1) as client:
         await client.publish("room", 1)
-        reader = nodes.nodes[0]._shared.streams.reader
+        reader = nodes.nodes[0].clients.channels.streams.reader
         read = reader.read
 
         async def and_die(*arguments: Any, **more: Any) -> Any:

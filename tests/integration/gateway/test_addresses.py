@@ -219,5 +219,5 @@ async def test_nodes_count_those_behind_a_gateway_by_their_own_addresses():
                 peers.append(await made.dial(source))
                 await peers[-1].send(handshake("/connection/websocket"))
                 assert (await peers[-1].head())[0] == 101
-        shares = held._shared.roster.shares
+        shares = held.clients.registry.shares
         assert (shares.count(GREEDY), shares.count(OTHER), len(shares)) == (3, 1, 2)

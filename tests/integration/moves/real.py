@@ -64,8 +64,8 @@ class RealCluster:
         names = list(self.nodes)
         donor = next(node for node in self.nodes.values() if node.connections)
         target = self.nodes[names[(names.index(donor.name) + 1) % len(names)]]
-        connections = [connection for connection in donor._shared.roster if connection.may_leave]
+        connections = [connection for connection in donor.clients.registry if connection.may_leave]
         expected = target.stats.resumed + len(connections)
         for connection in connections:
-            await donor._handovers.send_off(connection, NodeName(target.name))
+            await donor.clients.donors.send_off(connection, NodeName(target.name))
         await until(lambda: target.stats.resumed == expected, "the moves")

@@ -31,7 +31,7 @@ class Gate:
     def __init__(self, node: ChannelNode) -> None:
         self._open = asyncio.Event()
         self.begun = 0
-        self._broker = node._shared.engine.broker
+        self._broker = node.engine.broker
         self._publish = self._broker.publish
         self._broker.publish = self._held  # type: ignore[method-assign]
 
@@ -193,12 +193,12 @@ async def test_what_precedes_the_end_of_the_stream_is_carried_out(
     peer.raw(publishes(1) + publishes(2) + frame(TEXT, b'{"id":4,"subscribe":{"channel":"room"}}') + publishes(3))
     peer.raw(publishes(4)[:10])
     await eventually(lambda: gate.begun == 1)
-    await eventually(lambda: any(c.backlog and c.backlog.count == 3 for c in node._shared.roster))
+    await eventually(lambda: any(c.queue and c.queue.count == 3 for c in node.clients.registry))
     leave(peer)
-    await eventually(lambda: len(node._shared.roster) == 1)
+    await eventually(lambda: len(node.clients.registry) == 1)
     gate.open()
     assert await seen(other, 3) == [1, 2, 3]
-    assert node._shared.hub.count(Channel("room")) == 1
+    assert node.hub.count(Channel("room")) == 1
 
 
 async def test_a_close_by_the_node_itself_leaves_no_publication_undone(
@@ -208,8 +208,8 @@ async def test_a_close_by_the_node_itself_leaves_no_publication_undone(
     other, peer = await listener(node, dial), await dial(node, connect=True)
     gate = Gate(node)
     peer.raw(publishes(1) + publishes(2))
-    await eventually(lambda: any(c.backlog and c.backlog.count == 1 for c in node._shared.roster))
-    (connection,) = (one for one in node._shared.roster if one.backlog)
+    await eventually(lambda: any(c.queue and c.queue.count == 1 for c in node.clients.registry))
+    (connection,) = (one for one in node.clients.registry if one.queue)
     connection.close(1012)
     assert await peer.closed() == (1012, "")
     gate.open()
@@ -222,7 +222,7 @@ async def test_a_goodbye_that_waits_too_long_is_cut(start_node: StartNode, dial:
     Gate(node)
     peer.raw(publishes(1) + frame(CLOSE, NORMAL))
     assert await rest(peer) == []
-    await eventually(lambda: not len(node._shared.roster))
+    await eventually(lambda: not len(node.clients.registry))
 
 
 async def test_frames_behind_the_handshake_in_the_same_segment_are_read(node: ChannelNode, dial: Dial) -> None:

@@ -9,6 +9,7 @@ import pytest
 from integration.node.conftest import Dial, StartNode
 from integration.node.kit import TEXT, Peer, eventually, frame, sealed
 from ringway.engine.memory.engine import MemoryHub
+from ringway.types import Channel
 
 
 async def test_connect_tells_how_to_go_on(start_node: StartNode, dial: Dial) -> None:
@@ -357,8 +358,8 @@ async def test_a_connection_that_ends_while_it_subscribes_leaves_nothing_behind(
     peer.abort()
     await eventually(lambda: node.connections == 0)
     gate.set()
-    await eventually(lambda: "c" in broker._channels)
-    await eventually(lambda: "c" not in broker._channels)
+    await eventually(lambda: node.clients.channels.streams.interest.holds(Channel("c")))
+    await eventually(lambda: not node.clients.channels.streams.interest.holds(Channel("c")))
     assert len(node.hub) == 0
 
 
@@ -366,18 +367,17 @@ async def test_interest_ends_some_time_after_the_last_subscriber(
     start_node: StartNode, dial: Dial, hub: MemoryHub
 ) -> None:
     node = await start_node(linger_s=0.5)
-    broker = hub.members[0].broker
     peers = [await dial(node, connect=True) for _ in range(2)]
     for peer in peers:
         await peer.subscribe("c")
     peers[0].abort()
     await eventually(lambda: node.connections == 1)
     await asyncio.sleep(1.0)
-    assert "c" in broker._channels, "one subscriber is left"
+    assert node.clients.channels.streams.interest.holds(Channel("c")), "one subscriber is left"
     peers[1].abort()
     await eventually(lambda: node.connections == 0)
-    assert "c" in broker._channels, "it lingers"
-    await eventually(lambda: "c" not in broker._channels)
+    assert node.clients.channels.streams.interest.holds(Channel("c")), "it lingers"
+    await eventually(lambda: not node.clients.channels.streams.interest.holds(Channel("c")))
 
 
 async def connected(dial: Dial, node: Any, count: int) -> list[Peer]:

@@ -60,11 +60,11 @@ async def test_broken_frames_harm_nobody_else(
             if n % 100 == 0:
                 await healthy[1].publish("health", n)
                 assert (await healthy[0].push())["pub"]["data"] == n
-    await eventually(lambda: len(node._shared.roster) == 2)
+    await eventually(lambda: len(node.clients.registry) == 2)
     await eventually(lambda: node.report().pending == 0)
     assert [entry for entry in logs if entry["log_level"] not in ("info", "debug")] == []
     assert caplog.records == []
-    assert not node._workers._tasks
+    assert not len(node.clients.queues)
     assert await healthy[0].ask(ping={}) == {"ping": {}}
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import struct
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -108,8 +109,8 @@ async def test_the_session_is_the_same_at_the_target(
     (push,) = [line["push"] for line in follower.got if "push" in line]
     assert push["pub"]["info"]["client"] == client
     assert (await follower.reply(follower.send(subscribe={"channel": KEPT})))["error"]["code"] == 105
-    (there,) = (connection for connection in target._shared.roster if connection.is_connected)
-    await eventually(lambda: target._clock() > (there.moved_at or 0.0))  # cool for the second of its coming
+    (there,) = (connection for connection in target.clients.registry if connection.is_connected)
+    await eventually(lambda: time.monotonic() > (there.moved_at or 0.0))  # cool for the second of its coming
     await ask(hub, back(1), N2)
     await follower.follow()
     await eventually(lambda: donor.connections == 1)
@@ -144,14 +145,14 @@ async def test_what_a_client_sends_before_it_closes_is_carried_out_though_its_se
     async with held_back(monkeypatch) as confirm:
         follower.send(publish={"channel": PLAIN, "data": 1})
         follower.send(publish={"channel": PLAIN, "data": 2})
-        await eventually(lambda: any(c.backlog and c.backlog.frames for c in donor._shared.roster))
+        await eventually(lambda: any(c.queue and c.queue.frames for c in donor.clients.registry))
         await ask(hub, order(1))
         await follower.told_to_move()
         follower.answer()
         await follower.go_on()
         follower.send(publish={"channel": PLAIN, "data": 3})
         follower.peer.raw(frame(CLOSE, struct.pack(">H", 1000)))
-        await eventually(lambda: any(c.backlog and c.backlog.goodbye for c in target._shared.roster))
+        await eventually(lambda: any(c.queue and c.queue.goodbye for c in target.clients.registry))
         confirm()
         assert await witness.run(PLAIN, 3) == [1, 2, 3]
     assert await follower.peer.closed(answer=False) == (1000, "")
@@ -169,14 +170,13 @@ async def test_what_a_client_had_sent_is_published_though_it_is_lost_in_the_midd
     async with held_back(monkeypatch) as confirm:
         for number in range(3):
             follower.send(publish={"channel": PLAIN, "data": number})
-        await eventually(lambda: any(c.backlog and c.backlog.count == 2 for c in donor._shared.roster))
+        await eventually(lambda: any(c.queue and c.queue.count == 2 for c in donor.clients.registry))
         await ask(hub, order(1))
         await follower.told_to_move()
         follower.send(publish={"channel": PLAIN, "data": 3})
-        (connection,) = donor._shared.roster
-        await eventually(lambda: bool(connection.handover and connection.handover.commands))
+        await eventually(lambda: any(each.commands for each in donor.clients.donors))
         follower.peer.abort()
-        await eventually(lambda: not len(donor._shared.roster))
+        await eventually(lambda: not len(donor.clients.registry))
         confirm()
         assert await witness.run(PLAIN, 3) == [0, 1, 2, 3]
 
@@ -191,13 +191,13 @@ async def test_a_command_under_way_at_the_cut_is_finished_by_the_donor_and_answe
     async with held_back(monkeypatch) as confirm:
         first = follower.send(publish={"channel": PLAIN, "data": 1})
         second = follower.send(publish={"channel": PLAIN, "data": 2})  # waits behind it
-        await eventually(lambda: any(c.backlog and c.backlog.frames for c in donor._shared.roster))
+        await eventually(lambda: any(c.queue and c.queue.frames for c in donor.clients.registry))
         await ask(hub, order(1))
         await follower.told_to_move()
         third = follower.send(publish={"channel": PLAIN, "data": 3})
         follower.answer()
         await follower.go_on()  # the client is there before the commit
-        assert [each.state for each in target._shared.arrivals._expected.values()] == [TargetState.WAITING]
+        assert [each.state for each in target.clients.targets] == [TargetState.WAITING]
         fourth = follower.send(publish={"channel": PLAIN, "data": 4})
         confirm()
         for number in (first, second, third, fourth):
@@ -287,17 +287,17 @@ async def test_others_see_a_client_leave_all_channels_when_it_is_lost_while_it_j
     for channel in channels:
         await watcher.reply(watcher.send(subscribe={"channel": channel, "join_leave": True}))
         await follower.reply(follower.send(subscribe={"channel": channel}))
-    lost, since = asyncio.Event(), target._shared.streams.since
+    lost, since = asyncio.Event(), target.clients.channels.streams.since
 
     async def second_waits(channel: Channel, *arguments: Any, **options: Any) -> Any:
         if channel == channels[1]:
             await lost.wait()
         return await since(channel, *arguments, **options)
 
-    monkeypatch.setattr(target._shared.streams, "since", second_waits)
+    monkeypatch.setattr(target.clients.channels.streams, "since", second_waits)
     await ask(hub, order(1))
     await follower.follow()
-    await eventually(lambda: any(who.channels == [channels[0]] for who in target._shared.roster))
+    await eventually(lambda: any(who.channels == [channels[0]] for who in target.clients.registry))
     follower.peer.abort()
     await eventually(lambda: target.connections == 1)
     lost.set()
@@ -306,7 +306,7 @@ async def test_others_see_a_client_leave_all_channels_when_it_is_lost_while_it_j
     assert {(push["channel"], push["leave"]["info"]["client"]) for push in left} == {
         (channel, follower.got[0]["connect"]["client"]) for channel in channels
     }
-    assert len(target._shared.arrivals) == 0
+    assert len(target.clients.targets) == 0
 
 
 async def test_a_target_that_refuses_leaves_the_client_where_it_is(
@@ -331,9 +331,9 @@ async def test_without_the_engine_nobody_is_moved(
 ) -> None:
     donor, target = pair
     await follow(donor, target)
-    connection = next(iter(donor._shared.roster))
+    connection = next(iter(donor.clients.registry))
     hub.away = True
-    await donor._handovers.send_off(connection, N2)
+    await donor.clients.donors.send_off(connection, N2)
     await eventually(lambda: donor.stats.handovers_failed == 1)
     assert connection.may_leave
     hub.away = False
@@ -353,7 +353,7 @@ async def test_a_client_that_leaves_in_the_middle_is_given_up_by_both(
     else:
         follower.answer(code)
     await eventually(lambda: donor.stats.handovers_failed == 1)
-    await eventually(lambda: len(target._shared.arrivals) == 0)
+    await eventually(lambda: len(target.clients.targets) == 0)
     late = await Peer.tcp(target.port)
     status, _, body = await late.handshake(head(resuming(move)))
     assert status == 410, body
@@ -372,7 +372,7 @@ async def test_a_client_that_does_not_answer_is_cut_and_given_up(
     await ask(hub, order(1))
     await follower.told_to_move()
     await eventually(lambda: donor.stats.cut == 1)
-    await eventually(lambda: len(target._shared.arrivals) == 0)
+    await eventually(lambda: len(target.clients.targets) == 0)
     await eventually(lambda: donor.stats.handovers_failed == 1)
 
 
@@ -384,11 +384,11 @@ async def test_a_client_whose_commit_never_comes_is_closed(
     async with held_back(monkeypatch):
         follower = await follow(donor, target)
         follower.send(publish={"channel": PLAIN, "data": 1})
-        await eventually(lambda: any(connection.backlog for connection in donor._shared.roster))
+        await eventually(lambda: any(connection.queue for connection in donor.clients.registry))
         await ask(hub, order(1))
         await follower.follow()
         assert await follower.peer.closed() == (1012, "")
-        await eventually(lambda: len(target._shared.arrivals) == 0)
+        await eventually(lambda: len(target.clients.targets) == 0)
     await eventually(lambda: donor.stats.handovers_failed == 1)  # its commit came too late
 
 
@@ -402,7 +402,7 @@ async def test_a_client_that_never_comes_is_given_up_when_its_ticket_ends(
     await follower.told_to_move()
     follower.answer()
     await eventually(lambda: donor.stats.handovers == 1)
-    await eventually(lambda: len(target._shared.arrivals) == 0)
+    await eventually(lambda: len(target.clients.targets) == 0)
     assert target.connections == 0
 
 
@@ -490,7 +490,7 @@ async def test_who_sends_without_end_instead_of_answering_is_cut(
     for n in range(40):
         follower.send(publish={"channel": PLAIN, "data": f"{n}" * 10_000})
     await eventually(lambda: donor.stats.cut == 1)
-    await eventually(lambda: len(target._shared.arrivals) == 0)
+    await eventually(lambda: len(target.clients.targets) == 0)
 
 
 async def test_who_does_not_follow_moves_is_closed_as_before(
@@ -501,20 +501,20 @@ async def test_who_does_not_follow_moves_is_closed_as_before(
     await ask(hub, order(1))
     code, reason = await peer.closed()
     assert (code, reason[:8]) == (1012, "move n2 ")
-    assert len(target._shared.arrivals) == 0
+    assert len(target.clients.targets) == 0
 
 
 async def test_pings_go_on_as_if_there_had_been_no_move(start_node: StartNode, follow: Follow, hub: MemoryHub) -> None:
     donor = await start_node("n1", namespaces=NAMESPACES, ping_interval_s=4, pong_timeout_s=1)
     target = await start_node("n2", namespaces=NAMESPACES, ping_interval_s=4, pong_timeout_s=1)
     follower = await follow(donor, target)
-    connection = next(iter(donor._shared.roster))
-    due_s = donor._shared.keepalive.ping_in_s(connection, donor._clock())
+    connection = next(iter(donor.clients.registry))
+    due_s = connection.ping_in_s()
     await ask(hub, order(1))
     await follower.follow()
     await eventually(lambda: target.connections == 1)
-    (there,) = target._shared.roster
-    assert target._shared.keepalive.ping_in_s(there, target._clock()) <= due_s + 1.0
+    (there,) = target.clients.registry
+    assert there.ping_in_s() <= due_s + 1.0
     await eventually(lambda: target.stats.pings == 1)
 
 

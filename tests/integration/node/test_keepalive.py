@@ -23,7 +23,7 @@ async def test_a_dead_peer_is_freed_within_ping_and_pong_time(start_node: StartN
     for peer in dead:
         assert (await peer.closed())[0] == 3012
         await peer.ended()
-    await eventually(lambda: len(node._shared.roster) == 1)
+    await eventually(lambda: len(node.clients.registry) == 1)
     assert await alive.ask(ping={}) == {"ping": {}}
     assert pings >= 1
 

@@ -110,11 +110,11 @@ async def test_subscribes_of_clients_that_are_gone_are_not_begun(
         peer = await dial(node, connect=True)
         peer.send(*({"id": 10 + k, "subscribe": {"channel": f"{n}-{k}"}} for k in range(128)))
         await eventually(lambda n=n: len(asked) == min(256, 128 * (n + 1)))  # type: ignore[misc]
-        await eventually(lambda: any(connection.backlog for connection in node._shared.roster))
+        await eventually(lambda: any(connection.queue for connection in node.clients.registry))
         peer.abort()
         await eventually(lambda: node.connections == 0)
     gate.set()
-    await eventually(lambda: not node._shared.workers._tasks)
+    await eventually(lambda: not len(node.clients.queues))
     assert len(asked) == 256
     other = await dial(node, connect=True)
     await other.subscribe("3-1")
@@ -146,7 +146,7 @@ async def test_a_slow_consumer_is_closed_and_others_are_unharmed(
             await asyncio.sleep(0)
     await eventually(lambda: received == [sent] * 3)
     await eventually(lambda: node.stats.cut == 1)  # its close frame lies behind what it does not read
-    await eventually(lambda: len(node._shared.roster) == 3)
+    await eventually(lambda: len(node.clients.registry) == 3)
     for reader in readers:
         reader.cancel()
     assert node.stats.closed == {3008: 1}
@@ -232,13 +232,13 @@ async def test_nothing_is_read_from_a_client_while_enough_of_it_waits(
 
     monkeypatch.setattr(hub.members[0].broker, "publish", hang)
     peer = await dial(node, connect=True)
-    (connection,) = node._shared.roster
+    (connection,) = node.clients.registry
     one = frame(TEXT, b'{"id":7,"publish":{"channel":"c","data":"' + b"x" * 10_000 + b'"}}')
     peer.raw(one * 150)  # below what it may send at once
     await eventually(lambda: connection.is_held)
     await asyncio.sleep(0.1)
-    assert connection.backlog is not None
-    assert connection.backlog.bytes < 400_000, "the bound, and what had been read already"
+    assert connection.queue is not None
+    assert connection.queue.bytes < 400_000, "the bound, and what had been read already"
     assert node.stats.frames_in < 100
     gate.set()
     await eventually(lambda: len(taken) == 150)
@@ -252,7 +252,7 @@ async def test_the_kernel_takes_little_for_a_client_that_reads_nothing(
     node = await start_node(outbox_bytes_max=16 * 1024 * 1024)
     peer = await dial(node, connect=True, receive_buffer_bytes=4096)
     await peer.subscribe("c")
-    (connection,) = node._shared.roster
+    (connection,) = node.clients.registry
     engine = hub.open().broker
     for n in range(500):
         await engine.publish("c", sealed(b'{"data":[%d,"%s"]}' % (n, b"x" * 8000)))  # type: ignore[arg-type]

@@ -129,7 +129,7 @@ async def test_with_a_ring_only_misplaced_keys_move(start_node: StartNode, dial:
     assert await ask(hub, CountMisplaced(owners=ring(weights))) == NodeConsent(misplaced=dict(owners))
     await ask(hub, order(31, owners=ring(weights)))
     await eventually(lambda: node.connections == 31 - owners[N2])
-    left = Counter(table.owner(client.key) for client in node._shared.roster if client.is_connected and client.key)
+    left = Counter(table.owner(client.key) for client in node.clients.registry if client.is_connected and client.key)
     assert left == {N1: own, NodeName("n3"): owners[NodeName("n3")]}
 
 
@@ -196,4 +196,4 @@ async def test_stop_leaves_in_order(hub: MemoryHub, start_node: StartNode, dial:
 
 async def tasks_of(node: ChannelNode) -> int:
     await asyncio.sleep(0)
-    return len(node._tasks) + len(node._workers._tasks)
+    return len(node.tasks) + len(node.clients.queues)

@@ -56,7 +56,7 @@ async def test_a_node_that_does_not_answer_is_left_out(
     one, two = await start_two(start_node, presence_deadline_s=0.1)
     peer, first = await come(dial, one, "c")
     await come(dial, two, "c")
-    await two._shared.presence._serving.close()  # type: ignore[union-attr]
+    await two.clients.channels.presence.stop_answering()
     answer = await peer.ask(presence={"channel": "c"})
     assert set(answer["presence"]["presence"]) == {first}
 
@@ -93,7 +93,7 @@ async def test_a_session_on_its_way_is_present_and_counted_once_by_name(start_no
     one, two = await start_two(start_node)
     peer, first = await come(dial, one, "c")
     infos = [ClientInfo("", first), ClientInfo("u", "on-its-way")]
-    two._shared.presence.guests.append(lambda channel: infos if channel == "c" else ())
+    two.clients.channels.presence.incoming_sessions.append(lambda channel: infos if channel == "c" else ())
     present = (await peer.ask(presence={"channel": "c"}))["presence"]["presence"]
     assert set(present) == {first, "on-its-way"}
     assert (await peer.ask(presence_stats={"channel": "c"}))["presence_stats"]["num_users"] == 2
@@ -131,12 +131,12 @@ async def test_a_session_that_goes_on_elsewhere_leaves_and_comes_silently(start_
     watcher, own = await come(dial, node, "live:c", join_leave=True)
     moved, client = await come(dial, node, "live:c")
     assert [(await watcher.push())["join"]["info"]["client"] for _ in range(2)] == [own, client]
-    [connection] = [one for one in node._shared.roster if one.client == client]
+    [connection] = [one for one in node.clients.registry if one.client == client]
     connection.close(1012, "move", silently=True)
     await moved.closed()
     await watcher.publish("live:c", 1)
     assert "pub" in await watcher.push()
-    node._shared.presence.depart(Channel("live:c"), connection.info)  # it never came to its new node
+    node.clients.channels.presence.publish_leave(Channel("live:c"), connection.info)  # it never came to its new node
     assert (await watcher.push())["leave"]["info"]["client"] == client
 
 
@@ -156,14 +156,14 @@ async def test_a_node_waits_for_its_last_words(
 ) -> None:
     node = await start_node(namespaces=NAMESPACES)
     await come(dial, node, "live:c")
-    await eventually(lambda: node._shared.presence._notices._task is None)
+    await eventually(lambda: not node.clients.channels.presence.is_publishing)
     said: list[bytes] = []
 
     async def slowly(channel: Channel, payload: bytes) -> None:
         await asyncio.sleep(0.2)
         said.append(payload[:1])
 
-    monkeypatch.setattr(node._engine.broker, "publish", slowly)
+    monkeypatch.setattr(node.engine.broker, "publish", slowly)
     await node.stop()
     assert said == [b"l"]
 

@@ -11,7 +11,6 @@ from integration.node.kit import Peer, eventually, sealed
 from ringway.engine.memory.engine import MemoryEngine, MemoryHub
 from ringway.errors import Unconfirmed
 from ringway.node import ChannelNode
-from ringway.node.commands.subscribe import enter
 from ringway.types import Channel
 
 NAMESPACES = (
@@ -24,7 +23,7 @@ C = Channel("c")
 
 
 def engine_of(node: ChannelNode) -> MemoryEngine:
-    engine = node._engine
+    engine = node.engine
     assert isinstance(engine, MemoryEngine)
     return engine
 
@@ -141,11 +140,11 @@ async def test_who_joins_is_not_given_what_was_delivered_before(
     node = await start_node(namespaces=NAMESPACES)
     first, second = await dial(node, connect=True), await dial(node, connect=True)
     await subscribe(first, channel)
-    [connection] = [one for one in node._shared.roster if not one.channels]
+    [connection] = [one for one in node.clients.registry if not one.channels]
     offset = 1 if channel == C else 0
-    node._shared.streams.fanout.deliver(Channel(channel), sealed(b'{"data":1}'), offset, 0)
-    enter(node._shared, connection, Channel(channel))
-    node._shared.streams.fanout.deliver(Channel(channel), sealed(b'{"data":2}'), 2 * offset, offset)
+    node.clients.channels.streams.fanout.deliver(Channel(channel), sealed(b'{"data":1}'), offset, 0)
+    node.clients.channels.join(connection, Channel(channel))
+    node.clients.channels.streams.fanout.deliver(Channel(channel), sealed(b'{"data":2}'), 2 * offset, offset)
     assert [(await first.push())["pub"]["data"] for _ in range(2)] == [1, 2]
     assert (await second.push())["pub"]["data"] == 2
 
@@ -208,14 +207,13 @@ async def test_a_gap_is_filled_before_anything_newer_is_delivered(
     node = await start_node(namespaces=NAMESPACES)
     peer, writer = await dial(node, connect=True), await dial(node, connect=True)
     await subscribe(peer)
-    deliver = engine_of(node).broker._deliver
-    assert deliver is not None
+    deliver = node.clients.channels.deliver
 
     def lossy(channel: Channel, payload: bytes, offset: int, previous: int) -> None:
         if json.loads(payload[13:])["data"] not in (1, 2):
             deliver(channel, payload, offset, previous)
 
-    monkeypatch.setattr(engine_of(node).broker, "_deliver", lossy)
+    engine_of(node).broker.attach(lossy)
     for n in range(5):
         await writer.publish(C, n)
     assert [(await peer.push())["pub"]["data"] for _ in range(5)] == list(range(5))
@@ -230,12 +228,11 @@ async def test_a_gap_that_history_cannot_fill_is_told_with_3010(
     before = await subscribe(peer, "short:c")
     await subscribe(other, "short:d")
     broker = engine_of(node).broker
-    deliver = broker._deliver
-    monkeypatch.setattr(broker, "_deliver", lambda *message: None)
+    broker.attach(lambda *message: None)
     for n in range(5):
         await writer.publish("short:c", n)
     await asyncio.sleep(0)
-    monkeypatch.setattr(broker, "_deliver", deliver)
+    broker.attach(node.clients.channels.deliver)
     await writer.publish("short:c", 5)
     assert await peer.closed() == (3010, "insufficient state")
     result = await come_back(await dial(node, connect=True), before, before.get("offset", 0), "short:c")
@@ -251,9 +248,9 @@ async def test_after_an_outage_what_was_missed_is_fetched(start_node: StartNode,
     await subscribe(peer)
     await writer.publish(C, 0)
     assert (await peer.push())["pub"]["data"] == 0
-    engine_of(one).broker._channels.clear()  # NATS sends nothing to a node that it has lost
+    await engine_of(one).broker.unsubscribe(C)  # NATS sends nothing to a node that it has lost
     await writer.publish(C, 1)
-    engine_of(one).broker._channels.add(C)
+    await engine_of(one).broker.subscribe(C)
     hub.away = True
     hub.away = False
     assert (await peer.push())["pub"]["data"] == 1
@@ -437,6 +434,6 @@ async def test_history_that_is_read_in_vain_for_a_client_is_paid_for(start_node:
     again = {"channel": C, "recover": True, "epoch": before["epoch"], "offset": 1, "flag": 1}
     for n in range(60):
         peer.send({"id": 1000 + n, "subscribe": again}, {"id": 2000 + n, "unsubscribe": {"channel": C}})
-    (connection,) = node._shared.roster
-    await eventually(lambda: connection.allowance.answer_due_s(node._shared.clock()) > 0)
+    (connection,) = node.clients.registry
+    await eventually(lambda: connection.answer_due_s() > 0)
     assert node.stats.history_reads < 20

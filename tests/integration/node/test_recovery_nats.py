@@ -48,7 +48,7 @@ async def start_pair(server: EmbeddedNats) -> AsyncIterator[StartPair]:
 
 
 def engine_of(node: ChannelNode) -> NatsEngine:
-    engine = node._engine
+    engine = node.engine
     assert isinstance(engine, NatsEngine)
     return engine
 

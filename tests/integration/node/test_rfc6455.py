@@ -140,7 +140,7 @@ async def test_a_connection_that_ended_is_free_at_once(start_node: StartNode, di
     node = await start_node()
     peer = await dial(node, connect=True)
     await peer.subscribe("c")
-    (connection,) = node._shared.roster
+    (connection,) = node.clients.registry
     seen = weakref.ref(connection)
     del connection
     gc.disable()  # what only the collector frees would wait for it, thousands at a time

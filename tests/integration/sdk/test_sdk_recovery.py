@@ -81,7 +81,7 @@ async def node() -> AsyncIterator[ChannelNode]:
 
 async def publish(node: ChannelNode, channel: str, *data: object, heard: bool = True) -> None:
     """Publish by a client of the node's own; not `heard`: the node is not told by its engine."""
-    broker = node._engine.broker
+    broker = node.engine.broker
     deliver = broker._deliver  # type: ignore[attr-defined]
     if not heard:
         broker._deliver = None  # type: ignore[attr-defined]

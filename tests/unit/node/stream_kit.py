@@ -8,7 +8,8 @@ from ringway.engine.memory.engine import MemoryEngine, MemoryHub
 from ringway.node.channels.streams import Streams
 from ringway.node.config.namespace import Namespaces
 from ringway.node.config.node import NodeConfig
-from ringway.node.connection.outbox import HEADROOM, Outbox
+from ringway.node.connection.outbox import Outbox
+from ringway.node.connection.subscriber import HEADROOM
 from ringway.node.stats import Stats
 from ringway.ports import Page
 from ringway.protocol.envelope import JOIN, PUBLICATION, Origin
@@ -51,12 +52,12 @@ class Side:
             self.engine, self.namespaces, self.hub, self.watchers, outbox, config, self.stats, lambda: self.now
         )
         self.engine.broker.attach(self.streams.fanout.deliver)
-        self.engine.on_return.append(self.streams.returned)
+        self.engine.on_return.append(self.streams.on_return)
         self.origin = Origin(Incarnation(f"{number:08x}"))
 
     async def join(self, channel: Channel) -> Sink:
         await self.streams.obtain(channel)
-        self.streams.settle(channel)
+        self.streams.flush(channel)
         return self.put(channel, Sink(self))
 
     def put(self, channel: Channel, sink: Sink) -> Sink:

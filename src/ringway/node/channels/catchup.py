@@ -1,51 +1,49 @@
-"""Brings streams that are behind up to date: reads history, delivers what it tells, then what was held back.
+"""Catching up of streams that are behind: history is read and delivered, then what was held back.
 
-A stream is behind where a publication came whose predecessor was not delivered, and each time the engine has been away.
-At most one task a channel works on that. After an outage all channels are asked for, those with subscribers first, at
-most `CHECKS_AT_ONCE` at one time; a channel in which something arrives does not wait for its turn.
+A stream is behind if a publication came before its predecessor, and each time after the engine has been away.
+At most one task a channel works on that. After an outage history is read for all channels, those with subscribers
+first, at most `CHECKS_AT_ONCE` at one time; a channel in which a publication arrives does not wait for its turn.
 
-Where history cannot prove that nothing is missing, those who followed are told (`lose`), and the stream begins anew.
+If history cannot prove that nothing is missing, the subscribers are closed (`lose`), and the stream begins anew.
 """
 
 import asyncio
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING
 
 import structlog
 
 from ringway.core.stream import ChannelStream, Offered
 from ringway.errors import EngineAway, EngineError
 from ringway.node.channels.history import HistoryReader
+from ringway.node.config.namespace import Namespaces
 from ringway.ports import Engine, Page, Retention
+from ringway.tasks import Tasks
 from ringway.types import Channel
-
-if TYPE_CHECKING:
-    from ringway.node.config.namespace import Namespaces
 
 CHECKS_AT_ONCE = 16
 
 ROUNDS_MAX = 20
-"""Reads in a row after each of which more is missing; then nobody is kept waiting any longer."""
+"""Reads in a row after each of which more is missing; then the subscribers are closed."""
 
 ATTEMPTS_MAX = 30
 PAUSE_S = 0.1
 PAUSE_MAX_S = 2.0
-"""A read that fails although the engine is there (it elects a leader, say) is tried so often: for about a minute, with
-pauses that double up to the longest. Nobody would be helped by a 3010 before that: they could not recover either."""
+"""Attempts of a read that fails although the engine is up (it elects a leader, for instance): for about a minute, with
+pauses that double up to the longest. A 3010 before that would help no client, since it could not recover either."""
 
 _log = structlog.get_logger()
 
 
 class CatchUp:
-    """See the module. `lose` closes those who followed a channel; `deliver` sends publications to them."""
+    """Catches up. `lose` closes the subscribers of a channel; `deliver` sends publications to them."""
 
     def __init__(
         self,
         streams: Mapping[Channel, ChannelStream],
         engine: Engine,
         reader: HistoryReader,
-        namespaces: "Namespaces",
+        namespaces: Namespaces,
         limit: int,
         deliver: Callable[[Channel, ChannelStream, list[Offered]], None],
         lose: Callable[[Channel], None],
@@ -57,30 +55,31 @@ class CatchUp:
         self._limit = limit
         self._deliver = deliver
         self._lose = lose
-        self._tasks: dict[Channel, asyncio.Task[None]] = {}
+        self._tasks = Tasks()
+        self._of: dict[Channel, asyncio.Task[None]] = {}  # the task that brings this channel up to date
         self._doubted: dict[Channel, None] = {}
-        self._checking: asyncio.Task[None] | None = None
+        self._is_checking = False
 
     def start(self, channel: Channel) -> "asyncio.Task[None] | None":
-        """Begin to bring `channel` up to date, unless that is under way; None where it is not behind."""
-        task = self._tasks.get(channel)
+        """Begin to bring `channel` up to date, unless that is under way; None if it is not behind."""
+        task = self._of.get(channel)
         if task is not None and not task.done():
             return task
         stream = self._streams.get(channel)
         if stream is None or not stream.is_behind:
             return None
-        task = self._tasks[channel] = asyncio.get_running_loop().create_task(self._run(channel, stream))
-        task.add_done_callback(partial(self._ended, channel))
+        task = self._of[channel] = self._tasks.spawn(self._run(channel, stream), name="catch up with a channel")
+        task.add_done_callback(partial(self._on_done, channel))
         return task
 
     def begin(self, channel: Channel) -> bool:
-        """As `start`; say whether it was not under way."""
-        busy = self._tasks.get(channel)
+        """As `start`; return True if it was not under way."""
+        busy = self._of.get(channel)
         task = self.start(channel)
         return task is not None and task is not busy
 
-    async def ask(self, channel: Channel) -> None:
-        """Return when history was asked what there is after the position of `channel`, or could not be."""
+    async def read_channel(self, channel: Channel) -> None:
+        """Return when history was read after the position of `channel`, or could not be read."""
         stream = self._streams.get(channel)
         if stream is not None and stream.epoch:
             stream.doubt()
@@ -89,24 +88,22 @@ class CatchUp:
                 await asyncio.wait([task])
 
     def check_all(self, first: Callable[[Channel], bool]) -> None:
-        """Ask for every channel: publications may have been missed. Those that `first` chooses come first."""
+        """Read history for every channel: publications may have been missed. `first` says which channels come first."""
         doubted = [channel for channel, stream in self._streams.items() if stream.kept and stream.epoch]
         for channel in doubted:
             self._streams[channel].doubt()
         self._doubted = dict.fromkeys(sorted(doubted, key=first, reverse=True))
-        if self._doubted and self._checking is None:
-            self._checking = asyncio.get_running_loop().create_task(self._check())
+        if self._doubted and not self._is_checking:
+            self._is_checking = True
+            self._tasks.spawn(self._check(), name="catch up after an outage")
 
-    async def close(self) -> None:
+    async def aclose(self) -> None:
         """Give up what is under way."""
-        tasks = [*self._tasks.values(), *([self._checking] if self._checking else [])]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._tasks.aclose()
 
-    def _ended(self, channel: Channel, task: "asyncio.Task[None]") -> None:
-        if self._tasks.get(channel) is task:
-            del self._tasks[channel]
+    def _on_done(self, channel: Channel, task: "asyncio.Task[None]") -> None:
+        if self._of.get(channel) is task:
+            del self._of[channel]
 
     async def _check(self) -> None:
         try:
@@ -118,7 +115,7 @@ class CatchUp:
                 if tasks:
                     await asyncio.wait(tasks)
         finally:
-            self._checking = None
+            self._is_checking = False
 
     async def _run(self, channel: Channel, stream: ChannelStream) -> None:
         retention = self._namespaces.of(channel).retention
@@ -142,13 +139,13 @@ class CatchUp:
             self._lose(channel)
 
     async def _read(self, channel: Channel, retention: Retention, stream: ChannelStream) -> Page | None:
-        """What history has since the position; None where it cannot be asked."""
+        """Return what history has since the position; None if it cannot be read."""
         for attempt in range(ATTEMPTS_MAX):
             try:
                 return await self._reader.read(channel, retention, stream.position, self._limit)
             except EngineError as error:
                 if isinstance(error, EngineAway) and not self._engine.up:
-                    return None  # all is asked for again when it is back
+                    return None  # all channels are read again when the engine is back
                 if not attempt:
                     _log.warning("history was not told", channel=channel, error=str(error))
             await asyncio.sleep(min(PAUSE_S * 2**attempt, PAUSE_MAX_S))

@@ -1,10 +1,10 @@
-"""From the engine to the subscribers: the hot path of a node (DESIGN.md 11).
+"""Fan-out from the engine to the subscribers: the hot path of a node.
 
 A publication that follows what its channel has delivered is passed on; any other is the matter of the channel's stream
 (`core.stream`), and of history. Publications of one loop turn are gathered and leave together when the turn ends: one
-text frame for each subscriber, one push a line, encoded once and shared. Where several channels had publications in the
+text frame for each subscriber, one push a line, encoded once and shared. If several channels had publications in the
 turn, a subscriber of several of them still gets one frame; frames are shared between subscribers of the same channels.
-Joins and leaves go to those who asked for them, in the same way, in frames of their own.
+Joins and leaves go to the subscribers that asked for them, in the same way, in frames of their own.
 
 Order: messages of one channel arrive at every subscriber in the order in which they were delivered.
 Overflow rule: what is gathered is bounded by `turn_bytes_max`; then it is sent before the turn ends.
@@ -12,22 +12,19 @@ Overflow rule: what is gathered is bounded by `turn_bytes_max`; then it is sent 
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
 
 import structlog
 
+from ringway.core.hub import Hub
 from ringway.core.replay_buffer import ReplayEntry
 from ringway.core.stream import ChannelStream, StreamVerdict
-from ringway.node.connection.outbox import HEADROOM, TEXT, frame_of
+from ringway.node.config.node import NodeConfig
+from ringway.node.connection.outbox import Outbox
+from ringway.node.connection.subscriber import HEADROOM, TEXT, Send, Subscriber, frame_of
+from ringway.node.stats import Stats
 from ringway.protocol.codec import encode_push, encode_pushes
 from ringway.protocol.envelope import PUBLICATION, body_of, is_sound
 from ringway.types import Channel
-
-if TYPE_CHECKING:
-    from ringway.core.hub import Hub
-    from ringway.node.connection.connection import Connection
-    from ringway.node.connection.outbox import Outbox, Send
-    from ringway.node.stats import Stats
 
 _log = structlog.get_logger()
 
@@ -35,7 +32,8 @@ _log = structlog.get_logger()
 class Fanout:
     """Delivers messages to the subscribers of their channels; `deliver` is given to the engine.
 
-    `watchers` are those who asked for joins and leaves. `behind` is called for a channel that must be read first.
+    `watchers` are the subscribers that asked for joins and leaves. `on_gap` is called with a channel whose history must
+    be read before more is delivered, `on_heard` when the replay buffer of a channel got a message without an offset.
     """
 
     __slots__ = (
@@ -44,42 +42,43 @@ class Fanout:
         "_held_bytes_max",
         "_hub",
         "_notes",
+        "_on_gap",
+        "_on_heard",
         "_outbox",
         "_scheduled",
         "_stats",
         "_streams",
         "_turn",
         "_watchers",
-        "behind",
     )
-
-    behind: Callable[[Channel], object]  # set once by the streams: the two know each other
 
     def __init__(
         self,
         streams: Mapping[Channel, ChannelStream],
-        hub: "Hub[Connection, Send]",
-        watchers: "Hub[Connection, Send]",
-        outbox: "Outbox",
-        stats: "Stats",
-        *,
-        turn_bytes_max: int,
-        held_bytes_max: int,
+        hub: Hub[Subscriber, Send],
+        watchers: Hub[Subscriber, Send],
+        outbox: Outbox,
+        config: NodeConfig,
+        stats: Stats,
+        on_gap: Callable[[Channel], object],
+        on_heard: Callable[[Channel], None],
     ) -> None:
         self._streams = streams
         self._hub = hub
         self._watchers = watchers
         self._outbox = outbox
         self._stats = stats
-        self._bytes_max = turn_bytes_max
-        self._held_bytes_max = held_bytes_max
+        self._bytes_max = config.turn_bytes_max
+        self._held_bytes_max = config.tail_bytes_max
+        self._on_gap = on_gap
+        self._on_heard = on_heard
         self._turn: dict[Channel, list[bytes]] = {}
         self._notes: dict[Channel, list[bytes]] = {}
         self._bytes = 0
         self._scheduled = False
 
     def deliver(self, channel: Channel, payload: bytes, offset: int, previous: int) -> None:
-        """Take one message from the engine (`ports.Deliver`)."""
+        """Deliver one message of the engine (`ports.Deliver`)."""
         stream = self._streams.get(channel)
         if stream is None:
             return
@@ -90,7 +89,7 @@ class Fanout:
                 verdict = stream.take(offset, previous, payload, self._held_bytes_max)
                 if verdict is not StreamVerdict.DELIVER:
                     if verdict is StreamVerdict.HELD:
-                        self.behind(channel)
+                        self._on_gap(channel)
                     return
         self.send(channel, stream, payload, offset)
 
@@ -105,6 +104,8 @@ class Fanout:
             stream.hear(payload[1:5], payload[5:13])
         if stream.tail is not None:
             stream.tail.add(ReplayEntry(offset, payload[1:5], payload[5:13], kind, body))
+            if not offset:
+                self._on_heard(channel)
         if kind == PUBLICATION:
             if channel not in self._hub:
                 return
@@ -130,8 +131,8 @@ class Fanout:
             self._scheduled = True
             asyncio.get_running_loop().call_soon(self._turn_ended)
 
-    def settle(self, channel: Channel) -> None:
-        """Send what was gathered of `channel`: whoever joins or leaves it now has nothing to do with that."""
+    def flush_channel(self, channel: Channel) -> None:
+        """Send what was gathered of `channel`: a subscriber that joins or leaves now must not be part of that."""
         if channel in self._turn or channel in self._notes:
             self.flush()
 
@@ -147,13 +148,13 @@ class Fanout:
             self._send_channels(turn)
         for channel, pushes in notes.items():
             self._send_all(self._watchers, channel, b"\n".join(pushes), len(pushes))
-        self._outbox.written(size)
+        self._outbox.on_written(size)
 
     def _turn_ended(self) -> None:
         self._scheduled = False
         self.flush()
 
-    def _send_all(self, hub: "Hub[Connection, Send]", channel: Channel, message: bytes, pushes: int) -> None:
+    def _send_all(self, hub: Hub[Subscriber, Send], channel: Channel, message: bytes, pushes: int) -> None:
         subscribers = hub.subscribers(channel)
         if subscribers is None:
             return
@@ -172,7 +173,7 @@ class Fanout:
 
     def _send_channels(self, turn: dict[Channel, list[bytes]]) -> None:
         """Send to each subscriber once, whatever number of these channels it has."""
-        messages: dict[Connection, bytes] = {}
+        messages: dict[Subscriber, bytes] = {}
         joined: dict[tuple[bytes, bytes], bytes] = {}
         for channel, publications in turn.items():
             subscribers = self._hub.subscribers(channel)

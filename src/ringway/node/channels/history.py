@@ -1,4 +1,4 @@
-"""What a node asks of the engine's history: a bounded number of requests at one time, each with a deadline.
+"""Questions of a node to the engine's history: a bounded number at one time, each with a deadline.
 
 A crowd that comes back, or an engine that returns, makes a node ask for many channels at once. Requests wait here for
 their turn, in the order in which they came; the engine never has more than `history_reads_max` of this node's at once.
@@ -6,30 +6,27 @@ their turn, in the order in which they came; the engine never has more than `his
 
 import asyncio
 import sys
-from typing import TYPE_CHECKING
 
 from ringway.errors import EngineAway
+from ringway.node.config.node import NodeConfig
+from ringway.node.stats import Stats
 from ringway.ports import History, Page, Position, Retention
 from ringway.types import Channel
-
-if TYPE_CHECKING:
-    from ringway.node.config.node import NodeConfig
-    from ringway.node.stats import Stats
 
 
 class HistoryReader:
     """Reads history for all parts of a node."""
 
-    def __init__(self, history: History, config: "NodeConfig", stats: "Stats") -> None:
+    def __init__(self, history: History, config: NodeConfig, stats: Stats) -> None:
         self._history = history
         self._deadline_s = config.engine_deadline_s
         self._stats = stats
         self._turn = asyncio.Semaphore(config.history_reads_max)
         self.answering = asyncio.Semaphore(config.history_answers_max)
-        """Held by those who make an answer to a client of what they read: what is being made is bounded."""
+        """Held while an answer to a client is made of what was read: so the answers in memory are bounded."""
 
     async def position(self, channel: Channel, retention: Retention) -> Position:
-        """See `ports.History.position`. Raise `EngineError`, `EngineAway` also where no answer came in time."""
+        """As `ports.History.position`. Raise `EngineError`; `EngineAway` also if no answer came in time."""
         async with self._turn:
             try:
                 async with asyncio.timeout(self._deadline_s):
@@ -49,7 +46,7 @@ class HistoryReader:
         reverse: bool = False,
         bytes_max: int = sys.maxsize,
     ) -> Page:
-        """See `ports.History.read`. Raise `EngineError`, `EngineAway` also where no answer came in time."""
+        """As `ports.History.read`. Raise `EngineError`; `EngineAway` also if no answer came in time."""
         async with self._turn:
             self._stats.history_reads += 1
             try:

@@ -1,14 +1,15 @@
-"""The node's interest in channels, at the engine: as much as its subscribers need, and little traffic for it.
+"""Interest of a node in channels, at the engine: as much as its subscribers need, and little traffic for it.
 
-For each channel at most one request to the engine is under way, and all who wait for the channel share it. The interest
-outlives its last subscriber by `linger_s`, so that a page that is reloaded costs the engine nothing.
+For each channel at most one request to the engine is under way, and all callers that wait for the channel share it. The
+interest outlives its last subscriber by `linger_s`, so that a page that is reloaded costs the engine nothing.
 
     absent ──obtain──▶ coming ──▶ held ◀──claim/release──▶ lingering ──sweep──▶ going ──▶ absent
 
-A channel comes as lingering, and `claim` takes it: so nothing is held for ever if those who waited have gone.
+A channel arrives in the state lingering, and `claim` makes it held: so nothing is held for ever if the callers that
+waited have gone.
 
-What is done with what arrives is the business of a `Follower`: it is told before a channel comes, is given the time to
-learn where the channel stands, and is told when the channel goes.
+What is done with the messages is the business of a `Follower`. It is called before a channel comes, may wait until the
+position of the channel is known, and is called when the channel goes.
 """
 
 import asyncio
@@ -17,33 +18,34 @@ from typing import Protocol
 
 from ringway.errors import EngineError
 from ringway.ports import Broker
+from ringway.tasks import Tasks
 from ringway.types import Channel
 
 
 class Follower(Protocol):
     """Follows the channels that are held."""
 
-    def begin(self, channel: Channel) -> None:
+    def follow(self, channel: Channel) -> None:
         """Expect publications of `channel`."""
         ...
 
-    async def ready(self, channel: Channel) -> None:
-        """Return when it is known where `channel` stands; raise `EngineError` where that cannot be learned."""
+    async def learn_position(self, channel: Channel) -> None:
+        """Return when the position of `channel` is known; raise `EngineError` if it cannot be learned."""
         ...
 
-    def needs(self, channel: Channel) -> bool:
-        """Whether somebody needs `channel` now, whoever has released it."""
+    def is_needed(self, channel: Channel) -> bool:
+        """Whether `channel` has subscribers or a lease, whoever has released it."""
         ...
 
-    def end(self, channel: Channel) -> None:
-        """Expect no more of it."""
+    def unfollow(self, channel: Channel) -> None:
+        """Expect no more publications of it."""
         ...
 
 
 class Interest:
     """Holds channels at the engine. `clock` is monotonic, in seconds."""
 
-    __slots__ = ("_broker", "_clock", "_flights", "_follower", "_held", "_linger_s", "_lingering")
+    __slots__ = ("_broker", "_clock", "_flights", "_follower", "_held", "_linger_s", "_lingering", "_tasks")
 
     def __init__(self, broker: Broker, follower: Follower, linger_s: float, clock: Callable[[], float]) -> None:
         self._broker = broker
@@ -52,6 +54,7 @@ class Interest:
         self._clock = clock
         self._held: set[Channel] = set()
         self._lingering: dict[Channel, float] = {}
+        self._tasks = Tasks()
         self._flights: dict[Channel, asyncio.Task[EngineError | None]] = {}
 
     def __len__(self) -> int:
@@ -62,21 +65,22 @@ class Interest:
         return channel in self._held
 
     def claim(self, channel: Channel) -> bool:
-        """Keep the interest for a subscriber that joins now; False where there is none to keep."""
+        """Hold the channel for a subscriber that joins now; False if it is not held at the engine."""
         if channel not in self._held:
             return False
         self._lingering.pop(channel, None)
         return True
 
     async def obtain(self, channel: Channel) -> None:
-        """Return when the interest holds and is claimed. Raise `EngineError` where the engine refused it.
+        """Return when the channel is held and claimed. Raise `EngineError` if the engine refused it.
 
-        The caller gives it a deadline; being cancelled does not disturb the others who wait.
+        The caller gives it a deadline; its cancellation does not disturb other callers that wait.
         """
         while not self.claim(channel):
             flight = self._flights.get(channel)
             if flight is None:
-                flight = self._flights[channel] = asyncio.create_task(self._subscribe(channel))
+                flight = self._tasks.spawn(self._subscribe(channel), name="subscribe to a channel")
+                self._flights[channel] = flight
             error = await asyncio.shield(flight)
             if error is not None:
                 raise error
@@ -88,7 +92,7 @@ class Interest:
             self._lingering[channel] = self._clock() + self._linger_s
 
     def sweep(self) -> None:
-        """End the interests whose time has come; call it every second or so."""
+        """End the interests whose deadline has passed; call it every second or so."""
         now = self._clock()
         ending: list[Channel] = []
         for channel, until in self._lingering.items():
@@ -97,32 +101,29 @@ class Interest:
             ending.append(channel)
         for channel in ending:
             del self._lingering[channel]
-        ending = [channel for channel in ending if not self._follower.needs(channel)]
+        ending = [channel for channel in ending if not self._follower.is_needed(channel)]
         if ending:
-            flight = asyncio.create_task(self._unsubscribe(ending))
+            flight = self._tasks.spawn(self._unsubscribe(ending), name="unsubscribe from channels")
             for channel in ending:
                 self._held.discard(channel)
-                self._follower.end(channel)
+                self._follower.unfollow(channel)
                 self._flights[channel] = flight
 
-    async def close(self) -> None:
-        """Wait for nothing more."""
-        flights = set(self._flights.values())
-        for flight in flights:
-            flight.cancel()
-        await asyncio.gather(*flights, return_exceptions=True)
+    async def aclose(self) -> None:
+        """Give up the requests under way."""
+        await self._tasks.aclose()
 
     async def _subscribe(self, channel: Channel) -> EngineError | None:
-        self._follower.begin(channel)
+        self._follower.follow(channel)
         try:
             await self._broker.subscribe(channel)
             try:
-                await self._follower.ready(channel)
+                await self._follower.learn_position(channel)
             except BaseException:
                 await self._broker.unsubscribe(channel)
                 raise
         except EngineError as error:
-            self._follower.end(channel)
+            self._follower.unfollow(channel)
             return error
         finally:
             del self._flights[channel]
@@ -130,9 +131,10 @@ class Interest:
         self.release(channel)
         return None
 
-    async def _unsubscribe(self, channels: list[Channel]) -> None:
+    async def _unsubscribe(self, channels: list[Channel]) -> EngineError | None:
         for channel in channels:
             try:
                 await self._broker.unsubscribe(channel)
             finally:
                 del self._flights[channel]
+        return None

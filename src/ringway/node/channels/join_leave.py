@@ -1,24 +1,22 @@
-"""Sends joins and leaves through the engine, in order, without keeping those waiting whom they are about.
+"""Joins and leaves, sent through the engine in order; the clients that they are about do not wait for it.
 
-Overflow rule: at most `QUEUE_MAX` wait, such as while the engine is away; beyond that the oldest is dropped, and
-counted. Who needs to know for certain asks for presence.
+Overflow rule: at most `QUEUE_MAX` wait, for instance while the engine is away; beyond that the oldest is dropped and
+counted. A client that needs certainty asks for presence.
 """
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING
 
 import structlog
 
 from ringway.errors import EngineError
+from ringway.node.stats import Stats
 from ringway.ports import Broker
 from ringway.protocol.codec import encode
 from ringway.protocol.command import ClientInfo
 from ringway.protocol.envelope import Origin
+from ringway.tasks import Tasks
 from ringway.types import Channel
-
-if TYPE_CHECKING:
-    from ringway.node.stats import Stats
 
 QUEUE_MAX = 10_000
 
@@ -26,39 +24,36 @@ BATCH_MAX = 256
 """Sent together, for one confirmation."""
 
 CLOSE_S = 1.0
-"""What is left when the node stops is given this long."""
+"""How long the node waits at its stop for what is still to be sent."""
 
 _log = structlog.get_logger()
 
 
-class Notices:
-    """See the module."""
+class JoinLeavePublisher:
+    """Publishes the joins and leaves of a node."""
 
-    def __init__(self, broker: Broker, origin: Origin, stats: "Stats", deadline_s: float) -> None:
+    def __init__(self, broker: Broker, origin: Origin, stats: Stats, deadline_s: float) -> None:
         self._broker = broker
         self._origin = origin
         self._stats = stats
         self._deadline_s = deadline_s
         self._queue: deque[tuple[Channel, int, ClientInfo]] = deque()
-        self._task: asyncio.Task[None] | None = None
+        self.is_sending = False  # as long as a task sends what is queued
+        self._tasks = Tasks()
 
-    def tell(self, channel: Channel, kind: int, info: ClientInfo) -> None:
-        """Send it soon."""
+    def publish(self, channel: Channel, kind: int, info: ClientInfo) -> None:
+        """Send a join or leave soon."""
         if len(self._queue) >= QUEUE_MAX:
             self._queue.popleft()
             self._stats.notices_dropped += 1
         self._queue.append((channel, kind, info))
-        if self._task is None:
-            self._task = asyncio.get_running_loop().create_task(self._send())
+        if not self.is_sending:
+            self.is_sending = True
+            self._tasks.spawn(self._send(), name="joins and leaves")
 
-    async def close(self) -> None:
-        """Send what is left, as far as that is quick."""
-        task = self._task
-        if task is not None:
-            _, pending = await asyncio.wait([task], timeout=CLOSE_S)
-            for late in pending:
-                late.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+    async def aclose(self) -> None:
+        """Send what is left, as far as that takes no longer than `CLOSE_S`."""
+        await self._tasks.aclose(CLOSE_S)
 
     async def _send(self) -> None:
         try:
@@ -73,7 +68,7 @@ class Notices:
         except Exception:
             _log.exception("joins and leaves were not sent")
         finally:
-            self._task = None
+            self.is_sending = False
 
     async def _publish(self, channel: Channel, kind: int, info: ClientInfo) -> None:
         # Sealed at the moment of sending: sequence numbers must grow on the wire, among publications too.

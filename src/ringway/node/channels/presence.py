@@ -1,20 +1,24 @@
-"""Who is subscribed to a channel: asked of the nodes that are alive, and kept nowhere (DESIGN.md 9).
+"""Presence: the clients that are subscribed to a channel, asked of all living nodes and stored nowhere.
 
-Every node answers for its own connections, and for sessions that are prepared to come to it (`guests`): so a session
-on its way from one node to another is never absent. The answers of both are joined by the client's id. A node that does
-not answer within `presence_deadline_s` is left out.
+Every node answers for its own connections, and for sessions that are prepared to come to it (`incoming_sessions`). So a
+session on its way from one node to another is never absent. The answers of both are joined by the client's id. A node
+that does not answer within `presence_deadline_s` is left out.
 
-Who comes and goes is told to those who asked for it, in namespaces with `join_leave`: by a message through the engine,
-in the order of the events at this node. Moves are not told. A node that dies tells nobody who was on it.
+Joins and leaves are published in namespaces with `join_leave`: by a message through the engine, in the order of the
+events at this node. Moves are not published. A node that dies publishes no leaves.
 """
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
 
 import structlog
 
+from ringway.core.hub import Hub
 from ringway.errors import ProtocolError
-from ringway.node.channels.join_leave import Notices
+from ringway.node.channels.join_leave import JoinLeavePublisher
+from ringway.node.config.namespace import Namespaces
+from ringway.node.config.node import NodeConfig
+from ringway.node.connection.subscriber import Send, Subscriber
+from ringway.ports import Engine, Serving
 from ringway.protocol.command import ClientInfo, PresenceResult, PresenceStatsResult
 from ringway.protocol.envelope import JOIN, LEAVE
 from ringway.protocol.errorcode import LIMIT_EXCEEDED, command_error
@@ -29,37 +33,32 @@ from ringway.protocol.presence import (
 )
 from ringway.types import Channel
 
-if TYPE_CHECKING:
-    from ringway.core.hub import Hub
-    from ringway.node.config.namespace import Namespaces
-    from ringway.node.config.node import NodeConfig
-    from ringway.node.connection.connection import Connection
-    from ringway.node.connection.outbox import Send
-    from ringway.ports import Engine, Serving
-
-Guests = Callable[[Channel], Iterable[ClientInfo]]
-"""Says which sessions, beside the connections, are subscribed to a channel here."""
+MovingSessions = Callable[[Channel], Iterable[ClientInfo]]
+"""Returns the clients whose sessions are moving and subscribed to a channel."""
 
 _log = structlog.get_logger()
 
 
 class Presence:
-    """See the module. `nodes` says how many nodes are alive, this one included."""
+    """Answers who is subscribed. `nodes` counts the nodes that are alive, this node included."""
 
     def __init__(
         self,
-        engine: "Engine",
-        namespaces: "Namespaces",
-        hub: "Hub[Connection, Send]",
-        notices: Notices,
-        config: "NodeConfig",
+        engine: Engine,
+        namespaces: Namespaces,
+        hub: Hub[Subscriber, Send],
+        publisher: JoinLeavePublisher,
+        config: NodeConfig,
         nodes: Callable[[], int],
     ) -> None:
-        self.guests: list[Guests] = []
+        self.incoming_sessions: list[MovingSessions] = []
+        """Sessions that come to this node, and have no connection here yet."""
+        self.outgoing_sessions: list[MovingSessions] = []
+        """Sessions that leave this node, and are still subscribed here."""
         self._engine = engine
         self._namespaces = namespaces
         self._hub = hub
-        self._notices = notices
+        self._publisher = publisher
         self._config = config
         self._nodes = nodes
         self._serving: Serving | None = None
@@ -68,24 +67,33 @@ class Presence:
         """Begin to answer."""
         self._serving = await self._engine.bus.serve(PRESENCE, self.handle)
 
-    async def stop(self) -> None:
-        """Answer no more, and send what is left to tell."""
+    async def stop_answering(self) -> None:
+        """Answer no more. Idempotent."""
         if self._serving is not None:
             await self._serving.close()
-        await self._notices.close()
 
-    def arrive(self, channel: Channel, info: ClientInfo) -> None:
-        """Tell that `info` came to `channel`, where the namespace says so. For moved sessions: leave the call out."""
-        if self._namespaces.of(channel).join_leave:
-            self._notices.tell(channel, JOIN, info)
+    async def stop(self) -> None:
+        """Answer no more, and send the joins and leaves that wait."""
+        await self.stop_answering()
+        await self._publisher.aclose()
 
-    def depart(self, channel: Channel, info: ClientInfo) -> None:
-        """Tell that `info` left `channel`, where the namespace says so; also for a session that never came."""
+    @property
+    def is_publishing(self) -> bool:
+        """Whether joins and leaves are on their way to the engine."""
+        return self._publisher.is_sending
+
+    def publish_join(self, channel: Channel, info: ClientInfo) -> None:
+        """Publish that `info` came to `channel`, if the namespace says so. Not for moved sessions."""
         if self._namespaces.of(channel).join_leave:
-            self._notices.tell(channel, LEAVE, info)
+            self._publisher.publish(channel, JOIN, info)
+
+    def publish_leave(self, channel: Channel, info: ClientInfo) -> None:
+        """Publish that `info` left `channel`, if the namespace says so; also for a session that never came."""
+        if self._namespaces.of(channel).join_leave:
+            self._publisher.publish(channel, LEAVE, info)
 
     async def clients(self, channel: Channel) -> PresenceResult:
-        """Return who is subscribed, on all nodes. Raise `CommandError` 106 where they are too many, `EngineError`."""
+        """Return the subscribers on all nodes. Raise `CommandError` 106 if there are too many, `EngineError`."""
         most = self._config.presence_clients_max
         answers = await self._gather(PresenceQuestion(channel, most))
         found: dict[str, ClientInfo] = {}
@@ -99,16 +107,16 @@ class Presence:
         return PresenceResult(found)
 
     async def stats(self, channel: Channel) -> PresenceStatsResult:
-        """Return how many are subscribed, on all nodes. Raise `EngineError`."""
+        """Return the number of subscribers on all nodes. Raise `EngineError`."""
         answers = await self._gather(PresenceQuestion(channel))
         users = {user for answer in answers for user in answer.users}
         coming = {client for answer in answers for client in answer.coming}
-        leaving = {client for answer in answers for client in answer.leaving}  # they are counted where they still are
+        leaving = {client for answer in answers for client in answer.leaving}  # counted at the node that they leave
         count = sum(answer.count for answer in answers) + len(coming - leaving)
         return PresenceStatsResult(num_clients=count, num_users=len(users))
 
     async def handle(self, raw: bytes) -> bytes:
-        """Answer another node, or this one (`ports.Handler`)."""
+        """Answer a node of the cluster (`ports.Handler`)."""
         try:
             question = decode_question(raw)
         except ProtocolError as error:
@@ -117,12 +125,12 @@ class Presence:
         return encode(self.answer(question))
 
     def answer(self, question: PresenceQuestion) -> PresenceAnswer:
-        """Return who is subscribed here."""
-        subscribers = self._hub.subscribers(question.channel)
-        infos = {who.client: who.info for who, _ in subscribers or ()}
+        """Return the subscribers at this node."""
+        channel = question.channel
+        infos = {info.client: info for info in (who.info for who, _ in self._hub.subscribers(channel) or ())}
         count = len(infos)
-        leaving = [who.client for who, _ in subscribers or () if who.handover is not None]
-        coming = [info for guests in self.guests for info in guests(question.channel) if info.client not in infos]
+        leaving = [info.client for sessions in self.outgoing_sessions for info in sessions(channel)]
+        coming = [info for sessions in self.incoming_sessions for info in sessions(channel) if info.client not in infos]
         infos.update((info.client, info) for info in coming)
         users = list({info.user for info in infos.values()})[:USERS_MAX]
         named = infos if len(infos) <= question.clients_max else {}

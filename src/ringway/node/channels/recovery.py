@@ -1,45 +1,45 @@
-"""What a client missed of a channel: from the tail, and where that begins too late from history, read once for all.
+"""Recovery of what a client missed of a channel: from the replay buffer, and from history, read once for all clients.
 
-Theory. Whoever recovers holds the channel's tail from then on. Where the tail does not reach back to his offset,
-history is read since the lowest offset that anybody waits for, and put in front of the tail: now it reaches back for
-all of them, and for those who come in the next seconds. A read under way may have been answered before a newcomer's
-tail began; he waits for the next one, with all who came meanwhile. So a crowd costs a read or two, whatever its size.
+Theory. A client that recovers has a lease on the channel's buffer from then on. If the buffer does not reach back to
+the client's offset, history is read since the lowest offset that any client waits for, and put in front of the buffer.
+Now the buffer reaches back for all of them, and for the clients of the next seconds. A read under way may have been
+answered before a newcomer's lease began; the newcomer waits for the next read, with all that came meanwhile. So a crowd
+costs a read or two, whatever its size.
 
-Where the lowest offset cannot be served since publications are gone, the others are by what is there: in a row of
-publications that misses none, each proves that nothing after it is missing. Where it cannot since too much was missed,
-those who are left ask again, from the middle of their offsets: laggards are few, and do not spoil it for the others.
+If the lowest offset cannot be served because publications are gone, the higher offsets are served by what is there: in
+a row of publications without a gap, each proves that nothing after it is missing. If it cannot be served because too
+much was missed, the clients that are left ask again, from the middle of their offsets: laggards are few, and do not
+spoil it for the rest.
 
-The answer is complete, or None; nothing in between. A client that knows no place in the channel (the offset 0 of no
-epoch) has seen nothing, and so asks for all that is kept: what has expired is not missing to it, what the size of the
-namespace has cut off is.
+The answer is complete, or None; nothing in between. A client that knows no position in the channel (the offset 0 of no
+epoch) has seen nothing, and so asks for all that is kept. Expired publications are not missing to it; publications that
+the size of the namespace has cut off are.
 """
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from ringway.core.replay_buffer import ReplayBuffer, ReplayEntry, entry_of
 from ringway.core.stream import ChannelStream
 from ringway.errors import EngineError
 from ringway.node.channels.catchup import CatchUp
 from ringway.node.channels.history import HistoryReader
+from ringway.node.config.namespace import Namespaces
+from ringway.node.config.node import NodeConfig
 from ringway.ports import Page
 from ringway.protocol.envelope import is_sound
+from ringway.tasks import Tasks
 from ringway.types import Channel
 
-if TYPE_CHECKING:
-    from ringway.node.config.namespace import Namespaces
-    from ringway.node.config.node import NodeConfig
-
 ROUNDS_MAX = 8
-"""How many reads one client waits for. The first serves nearly all; who is left when this is used up is told (None)."""
+"""Reads that one client waits for. The first serves nearly all clients; after the last the answer is None."""
 
 Pay = Callable[[int], None]
-"""Told how many bytes of history were read for one who recovers, and do not reach him."""
+"""Called with the bytes of history that were read for a client in vain."""
 
 
 class _Round:
-    """One read for all who wait; begun with those who asked until then."""
+    """One read for all clients that wait when it begins."""
 
     __slots__ = ("again", "bytes", "kept", "offsets", "settled", "task")
 
@@ -49,24 +49,24 @@ class _Round:
         self.offsets: list[int] = []
         self.bytes = 0  # that were read
         self.kept: Page | None = None  # all that is kept, if that was read, up to its first publication
-        self.again = False  # some of them were not served by the read before
+        self.again = False  # the read before did not serve some of them
         self.settled = -1  # offsets up to this one that the tail does not cover now cannot be served at all
 
     def since(self) -> int:
-        """The offset to read from: the lowest serves all, and the middle one half of those whom that did not."""
+        """Return the offset to read from: the lowest; the middle if a read from the lowest did not serve them."""
         return sorted(self.offsets)[len(self.offsets) // 2] if self.again else min(self.offsets)
 
 
 class Recovery:
-    """See the module."""
+    """Finds what clients missed in the `streams` of a node."""
 
     def __init__(
         self,
         streams: Mapping[Channel, ChannelStream],
         catch_up: CatchUp,
         reader: HistoryReader,
-        namespaces: "Namespaces",
-        config: "NodeConfig",
+        namespaces: Namespaces,
+        config: NodeConfig,
     ) -> None:
         self._streams = streams
         self._catch_up = catch_up
@@ -77,15 +77,16 @@ class Recovery:
         self._tail_bytes_max = config.tail_bytes_max
         self._gathering: dict[Channel, _Round] = {}
         self._reading: dict[Channel, asyncio.Task[EngineError | None]] = {}
+        self._tasks = Tasks()
 
     async def missed(
         self, channel: Channel, epoch: str, offset: int, tail: ReplayBuffer, pay: Pay | None = None
     ) -> list[ReplayEntry] | None:
         """Return the publications after `offset` that were delivered here until now, ascending; None: not provable.
 
-        An empty `epoch` is the present one; with the offset 0 it asks for everything that is kept. `tail` is held by
-        the caller. Nothing is delivered between the return and its next line, if it awaits this directly. Raise
-        `EngineError` where the engine does not tell. `pay` is told what was read in vain.
+        An empty `epoch` is the present one; with the offset 0 it asks for everything that is kept. The caller has a
+        lease on `tail`. Nothing is delivered between the return and the next line of a caller that awaits this
+        directly. Raise `EngineError` if the engine does not answer. `pay` is called with what was read in vain.
         """
         begun: list[_Round] = []
         found = await self._find(channel, epoch, offset, tail, begun)
@@ -96,14 +97,14 @@ class Recovery:
     async def _find(
         self, channel: Channel, epoch: str, offset: int, tail: ReplayBuffer, begun: list[_Round]
     ) -> list[ReplayEntry] | None:
-        """As `missed`; the reads that would not have been but for this call are added to `begun`."""
+        """As `missed`; the reads that this call alone caused are added to `begun`."""
         stream = self._streams.get(channel)
         knows_no_place = not epoch and not offset
         epoch = epoch or (stream.epoch if stream is not None else "")
         if stream is None or stream.epoch != epoch:
             return None
-        if offset > max(stream.position, stream.proven):  # whoever told the client was ahead of us
-            await self._catch_up.ask(channel)
+        if offset > max(stream.position, stream.proven):  # the node that the client comes from was ahead of us
+            await self._catch_up.read_channel(channel)
         for attempt in range(ROUNDS_MAX):
             if stream.tail is not tail or stream.epoch != epoch or offset > max(stream.position, stream.proven):
                 return None
@@ -120,15 +121,12 @@ class Recovery:
                 return self._all_kept(one.kept, tail) if knows_no_place and one.kept is not None else None
         return None
 
-    async def close(self) -> None:
+    async def aclose(self) -> None:
         """Give up what is under way."""
-        tasks = {*self._reading.values(), *(one.task for one in self._gathering.values())}
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._tasks.aclose()
 
     def _all_kept(self, page: Page, tail: ReplayBuffer) -> list[ReplayEntry] | None:
-        """Return everything that is kept, from the tail, in front of which all but the first of `page` were put."""
+        """Return everything that is kept: the first of `page`, and the tail, which begins with the rest of it."""
         first = [entry_of(*publication) for publication in page.publications[:1] if is_sound(publication[1])]
         if not first or first[0].offset > tail.floor:
             found = tail.since(tail.floor)
@@ -144,7 +142,8 @@ class Recovery:
 
     def _gather(self, channel: Channel) -> _Round:
         one = self._gathering[channel] = _Round()
-        one.task = asyncio.get_running_loop().create_task(self._run(channel, one, self._reading.get(channel)))
+        work = self._run(channel, one, self._reading.get(channel))
+        one.task = self._tasks.spawn(work, name="read for recoveries")
         return one
 
     def _join(self, channel: Channel, offset: int, *, again: bool) -> _Round:
@@ -156,7 +155,7 @@ class Recovery:
     async def _run(
         self, channel: Channel, one: _Round, before: "asyncio.Task[EngineError | None] | None"
     ) -> EngineError | None:
-        """Read, after the read before; an error is returned, for those who wait may all have gone."""
+        """Read, after the read before; an error is returned, since all clients that wait may have gone."""
         await (asyncio.wait([before]) if before is not None else asyncio.sleep(0))
         del self._gathering[channel]
         self._reading[channel] = one.task
@@ -166,7 +165,7 @@ class Recovery:
             since = one.since()
             page = await self._reader.read(channel, retention, since, self._limit, bytes_max=self._tail_bytes_max)
             one.bytes = sum(len(payload) for _, payload in page.publications)
-            one.settled = self._take(channel, since, page)
+            one.settled = self._put_in_front(channel, since, page)
             if not since and self._is_all(page) and len(page.publications) < retention.size:
                 one.kept = page._replace(publications=page.publications[:1])
         except EngineError as error:
@@ -176,17 +175,17 @@ class Recovery:
                 del self._reading[channel]
         return None
 
-    def _take(self, channel: Channel, since: int, page: Page) -> int:
-        """Put a page in front of the tail; return up to which offset that settles the matter."""
+    def _put_in_front(self, channel: Channel, since: int, page: Page) -> int:
+        """Put a page in front of the tail; return the offset up to which no read can help any more."""
         if page.complete:
             return self._extend(channel, page, -1, since, page.publications)  # serves all but lower offsets
         if not page.publications or not self._is_all(page):
-            return since  # too many, also for those with a lower offset; or nothing is left that proves anything
+            return since  # too many, for lower offsets too; or nothing is left that proves anything
         first = page.publications[0][0]  # proves nothing of what was before it, and all of what comes after
         return self._extend(channel, page, since, first, page.publications[1:])
 
     def _is_all(self, page: Page) -> bool:
-        """Whether no limit has cut the end of `page` off."""
+        """Whether no limit has cut off the end of `page`."""
         publications = page.publications
         return not publications or (publications[-1][0] >= page.offset and len(publications) < self._limit)
 
@@ -197,6 +196,6 @@ class Recovery:
         if stream is None or stream.tail is None or page.epoch != stream.epoch:
             return settled
         if page.offset < stream.tail.floor:
-            return -1  # a replica of the engine answered that has not heard of it all yet: ask again
+            return -1  # a replica of the engine answered that lacks the newest: ask again
         stream.tail.extend(since, publications)
         return max(settled, stream.tail.floor - 1) if stream.tail.floor > since else settled

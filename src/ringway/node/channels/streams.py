@@ -1,26 +1,27 @@
-"""The channels that this node holds at the engine, each as a stream: how far it has been delivered here, and what was
-missed (`core.stream`, `core.replay_buffer`).
+"""Streams of a node: each channel that it holds at the engine, how far it was delivered here, and what was missed
+(`core.stream`, `core.replay_buffer`).
 
     obtain ─▶ joined by subscribers (the hub) ─▶ release ─▶ gone after the linger of `node.channels.interest`
 
-How a session comes to this node without losing or doubling anything (`cut` at its old node, the rest here):
+How a session comes to this node without loss or duplicates (`snapshot` at its old node, the rest here):
 
     await streams.obtain(channel)                        # the engine delivers here; with history, the position is known
-    hold = streams.keep_tail(channel)                    # what is delivered from now on is kept
-    ...                                                  # the old node: cut = streams.cut(channel), and out of its hub
-    missed = await streams.since(channel, cut, hold)     # what it has not been sent, until now
-    reached = streams.cut(channel)                       # in the same turn: where `missed` ends
+    lease = streams.lease(channel)                       # what is delivered from now on is kept
+    ...                                                  # the old node: cut = streams.snapshot(channel), out of its hub
+    missed = await streams.since(channel, cut, lease)    # what the client has not been sent, until now
+    reached = streams.snapshot(channel)                  # in the same turn: the end of `missed`
     ...                                                  # whatever else must be awaited
-    more = streams.after(channel, reached, hold)         # what came meanwhile; then, in the same turn, into the hub:
-    hub.add(...); hold.release()
+    more = streams.after(channel, reached, lease)        # what came meanwhile; then, in the same turn, into the hub:
+    hub.add(...); lease.release()
 
 Nothing is delivered between the return of `since` (awaited directly, not as a task) and the next line.
 """
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from contextlib import suppress
 
+from ringway.core.hub import Hub
 from ringway.core.replay_buffer import ReplayEntry
 from ringway.core.stream import ChannelStream, Cut, Offered
 from ringway.node.channels.catchup import CatchUp
@@ -28,57 +29,48 @@ from ringway.node.channels.fanout import Fanout
 from ringway.node.channels.history import HistoryReader
 from ringway.node.channels.interest import Interest
 from ringway.node.channels.recovery import Pay, Recovery
-from ringway.node.channels.replay import Hold, Tails
+from ringway.node.channels.replay import ReplayBuffers, ReplayLease
+from ringway.node.config.namespace import Namespaces
+from ringway.node.config.node import NodeConfig
+from ringway.node.connection.outbox import Outbox
+from ringway.node.connection.subscriber import Send, Subscriber
+from ringway.node.stats import Stats
+from ringway.ports import Engine
 from ringway.protocol.close import INSUFFICIENT_STATE
 from ringway.protocol.codec import encode_push
 from ringway.protocol.envelope import PUBLICATION
 from ringway.types import Channel
 
-if TYPE_CHECKING:
-    from ringway.core.hub import Hub
-    from ringway.node.config.namespace import Namespaces
-    from ringway.node.config.node import NodeConfig
-    from ringway.node.connection.connection import Connection
-    from ringway.node.connection.outbox import Outbox, Send
-    from ringway.node.stats import Stats
-    from ringway.ports import Engine
-
 HEARD_WITHIN_S = 0.25
-"""How long `since` waits for what the old node had delivered of a channel without history and this one has not."""
-
-_LOOK_S = 0.005
+"""How long `since` waits for messages without history that the old node has delivered and this node has not."""
 
 
 class Streams:
-    """See the module. `clock` is monotonic, in seconds. It owns the node's interest, and the fan-out that it feeds."""
+    """The streams of one node, its interest in them, and the fan-out that they feed. `clock` is monotonic, in seconds.
+
+    `hub` holds the subscribers of each channel, `watchers` the subscribers that asked for joins and leaves.
+    """
 
     def __init__(
         self,
-        engine: "Engine",
-        namespaces: "Namespaces",
-        hub: "Hub[Connection, Send]",
-        watchers: "Hub[Connection, Send]",
-        outbox: "Outbox",
-        config: "NodeConfig",
-        stats: "Stats",
+        engine: Engine,
+        namespaces: Namespaces,
+        hub: Hub[Subscriber, Send],
+        watchers: Hub[Subscriber, Send],
+        outbox: Outbox,
+        config: NodeConfig,
+        stats: Stats,
         clock: Callable[[], float],
     ) -> None:
         self._namespaces = namespaces
         self._hub = hub
         self._stats = stats
         self._streams: dict[Channel, ChannelStream] = {}
+        self._waiting_to_hear: dict[Channel, list[asyncio.Event]] = {}
         self.reader = HistoryReader(engine.history, config, stats)
         self.interest = Interest(engine.broker, self, config.linger_s, clock)
-        self.fanout = Fanout(
-            self._streams,
-            hub,
-            watchers,
-            outbox,
-            stats,
-            turn_bytes_max=config.turn_bytes_max,
-            held_bytes_max=config.tail_bytes_max,
-        )
-        self._tails = Tails(self._streams, config.tail_bytes_max, clock, self._unneeded)
+        self.fanout = Fanout(self._streams, hub, watchers, outbox, config, stats, self._on_gap, self._on_heard)
+        self._buffers = ReplayBuffers(self._streams, config.tail_bytes_max, clock, self._on_unneeded)
         self._catch_up = CatchUp(
             self._streams,
             engine,
@@ -88,33 +80,32 @@ class Streams:
             self._deliver,
             self._lose,
         )
-        self.fanout.behind = self._behind
         self._recovery = Recovery(self._streams, self._catch_up, self.reader, namespaces, config)
 
-    # for those who subscribe
+    # for clients that subscribe
 
-    def ready_now(self, channel: Channel, epoch: str, offset: int) -> bool:
-        """Whether a client that has everything up to `offset` of `epoch` (empty: any) may join without the engine."""
+    def is_current(self, channel: Channel, epoch: str, offset: int) -> bool:
+        """Whether a client that has everything up to `offset` of `epoch` (empty: any) missed nothing."""
         stream = self._streams.get(channel)
         if stream is None or not self.interest.holds(channel):
             return False
         return (stream.epoch, stream.position) == (epoch or stream.epoch, offset)
 
     async def obtain(self, channel: Channel) -> None:
-        """Return when publications reach this node, and with history where the channel stands; claimed for the caller.
+        """Return when publications reach this node and, with history, the position is known; claimed for the caller.
 
-        Raise `EngineError`. The caller gives it a deadline, and calls `release` where he does not join after all.
+        Raise `EngineError`. The caller gives it a deadline, and calls `release` if no subscriber joins after all.
         """
         await self.interest.obtain(channel)
 
     def release(self, channel: Channel) -> None:
-        """Let `channel` go after its linger, where nobody needs it."""
-        if not self.needs(channel):
+        """Let `channel` go after its linger, if nobody needs it."""
+        if not self.is_needed(channel):
             self.interest.release(channel)
 
-    def settle(self, channel: Channel) -> ChannelStream:
-        """Send what was delivered and has not left yet; return the stream, for who joins or leaves in this turn."""
-        self.fanout.settle(channel)
+    def flush(self, channel: Channel) -> ChannelStream:
+        """Send what was gathered; return the stream, for a subscriber that joins or leaves in this turn."""
+        self.fanout.flush_channel(channel)
         return self._streams[channel]
 
     async def recover(
@@ -123,63 +114,64 @@ class Streams:
         """Return the publications after `offset` of `epoch`; None if completeness cannot be proved.
 
         An empty `epoch` is the present one; the offset 0 is before all. Nothing is delivered between the return and the
-        next line. Raise `EngineError` where the engine does not tell. `pay` is told what was read in vain.
+        next line. Raise `EngineError` if the engine does not answer. `pay` is called with what was read in vain.
         """
-        hold = self._tails.hold(channel)
+        lease = self._buffers.lease(channel)
         try:
-            return await self._recovery.missed(channel, epoch, offset, hold.tail, pay)
+            return await self._recovery.missed(channel, epoch, offset, lease.tail, pay)
         finally:
-            hold.release()
+            lease.release()
 
     # for sessions that come and go
 
-    def cut(self, channel: Channel) -> Cut:
+    def snapshot(self, channel: Channel) -> Cut:
         """Return what has been delivered here; call it in the turn in which the session leaves the hub, before that.
 
-        What was gathered in this loop turn is sent first. Raise `KeyError` where the channel is not held.
+        What was gathered in this loop turn is sent first. Raise `KeyError` if the channel is not held.
         """
-        return self.settle(channel).cut()
+        return self.flush(channel).cut()
 
-    def keep_tail(self, channel: Channel) -> Hold:
-        """Keep what is delivered of `channel` from now on, until the hold is released; the channel stays held as long.
+    def lease(self, channel: Channel) -> ReplayLease:
+        """Keep what is delivered of `channel` from now on, and hold the channel, until the lease is released.
 
-        Bounded by `tail_bytes_max`; then `since` asks history, or fails without one. Raise `KeyError` where the
+        Bounded by `tail_bytes_max`; beyond that `since` reads history, or fails without it. Raise `KeyError` if the
         channel is not held.
         """
-        self.settle(channel)
-        return self._tails.hold(channel)
+        self.flush(channel)
+        return self._buffers.lease(channel)
 
-    async def since(self, channel: Channel, cut: Cut, hold: Hold, *, watching: bool = False) -> list[bytes] | None:
+    async def since(
+        self, channel: Channel, cut: Cut, lease: ReplayLease, *, watching: bool = False
+    ) -> list[bytes] | None:
         """Return the pushes that come after `cut`, in order, each once, up to what has been delivered here.
 
-        None where that cannot be proved complete. `watching`: with joins and leaves. See the module for how to go on.
-        Raise `EngineError` where the engine does not tell.
+        None if that cannot be proved complete. `watching`: with joins and leaves. The head of this file says how to go
+        on. Raise `EngineError` if the engine does not answer.
         """
         stream = self._streams.get(channel)
         if stream is None:
             return None
         if not stream.kept:
-            await self._hear(stream, cut)
-            return self.after(channel, cut, hold, watching=watching)
-        found = await self._recovery.missed(channel, cut.epoch, cut.offset, hold.tail)
-        return None if found is None else self._pushes(channel, found, cut, hold, watching)
+            await self._hear(channel, stream, cut)
+            return self.after(channel, cut, lease, watching=watching)
+        found = await self._recovery.missed(channel, cut.epoch, cut.offset, lease.tail)
+        return None if found is None else self._pushes(channel, found, cut, lease, watching)
 
-    def after(self, channel: Channel, cut: Cut, hold: Hold, *, watching: bool = False) -> list[bytes] | None:
-        """As `since`, from the tail alone and at once; None where it does not reach back to `cut`."""
+    def after(self, channel: Channel, cut: Cut, lease: ReplayLease, *, watching: bool = False) -> list[bytes] | None:
+        """As `since`, from the buffer alone and at once; None if it does not reach back to `cut`."""
         stream = self._streams.get(channel)
-        if stream is None or stream.tail is not hold.tail or stream.epoch != cut.epoch:
+        if stream is None or stream.tail is not lease.tail or stream.epoch != cut.epoch:
             return None
-        found = hold.tail.since(cut.offset) if stream.kept else []
-        return None if found is None else self._pushes(channel, found, cut, hold, watching)
+        found = lease.tail.since(cut.offset) if stream.kept else []
+        return None if found is None else self._pushes(channel, found, cut, lease, watching)
 
     def _pushes(
-        self, channel: Channel, found: list[ReplayEntry], cut: Cut, hold: Hold, watching: bool
+        self, channel: Channel, found: list[ReplayEntry], cut: Cut, lease: ReplayLease, watching: bool
     ) -> list[bytes] | None:
-        self.fanout.settle(channel)
+        self.fanout.flush_channel(channel)
         others: list[ReplayEntry] | None = []
         if watching or not self._streams[channel].kept:  # all else has an offset there
-            heard = {bytes.fromhex(origin): seq.to_bytes(8, "big") for origin, seq in cut.heard.items()}
-            others = hold.tail.unheard(heard, hold.start)
+            others = lease.tail.unheard(_heard_by(cut), lease.start)
         if others is None:
             return None
         return [
@@ -188,25 +180,38 @@ class Streams:
             if watching or entry.kind == PUBLICATION
         ]
 
-    async def _hear(self, stream: ChannelStream, cut: Cut) -> None:
-        """Wait for what the old node has delivered and is on its way to this one: else it would be delivered again.
+    async def _hear(self, channel: Channel, stream: ChannelStream, cut: Cut) -> None:
+        """Wait for what the old node has delivered and is on its way to this node: else it would be delivered again.
 
         Over one connection to one server it has always arrived by now; else one way may be longer than the other.
         """
-        expected = {bytes.fromhex(origin): seq.to_bytes(8, "big") for origin, seq in cut.heard.items()}
-        for _ in range(round(HEARD_WITHIN_S / _LOOK_S)):
-            if all(stream.heard.get(origin, seq) >= seq for origin, seq in expected.items()):
-                return
-            await asyncio.sleep(_LOOK_S)
+        expected = _heard_by(cut)
+        heard = asyncio.Event()
+        waiting = self._waiting_to_hear.setdefault(channel, [])
+        waiting.append(heard)
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(HEARD_WITHIN_S):
+                    while any(stream.heard.get(origin, seq) < seq for origin, seq in expected.items()):
+                        heard.clear()
+                        await heard.wait()
+        finally:
+            waiting.remove(heard)
+            if not waiting:
+                self._waiting_to_hear.pop(channel, None)
+
+    def _on_heard(self, channel: Channel) -> None:
+        for heard in self._waiting_to_hear.get(channel, ()):
+            heard.set()
 
     # what the interest calls (`interest.Follower`)
 
-    def begin(self, channel: Channel) -> None:
-        """Follow `channel` from what arrives next."""
+    def follow(self, channel: Channel) -> None:
+        """Follow `channel` from the next message on."""
         self._streams[channel] = ChannelStream(kept=self._namespaces.of(channel).retention is not None)
 
-    async def ready(self, channel: Channel) -> None:
-        """Learn where the channel stands. Raise `EngineError`."""
+    async def learn_position(self, channel: Channel) -> None:
+        """Begin the stream at the position that history names. Raise `EngineError`."""
         stream = self._streams[channel]
         retention = self._namespaces.of(channel).retention
         if retention is not None:
@@ -215,37 +220,37 @@ class Streams:
             if stream.is_behind:
                 self._catch_up.start(channel)
 
-    def needs(self, channel: Channel) -> bool:
-        """Whether the channel has subscribers, or its tail is kept."""
+    def is_needed(self, channel: Channel) -> bool:
+        """Whether the channel has subscribers, or its buffer is kept."""
         stream = self._streams.get(channel)
         return channel in self._hub or (stream is not None and stream.tail is not None)
 
-    def end(self, channel: Channel) -> None:
+    def unfollow(self, channel: Channel) -> None:
         """Follow it no more."""
         self._streams.pop(channel, None)
 
     # time, the engine, the end
 
     def sweep(self) -> None:
-        """Let go what is needed no more; call it a few times a second."""
-        self._tails.sweep()
+        """Let channels and buffers go that are needed no more; call it a few times a second."""
+        self._buffers.sweep()
         self.interest.sweep()
 
-    def returned(self) -> None:
-        """The engine is back: find out in which channels something was missed (`ports.Engine.on_return`)."""
+    def on_return(self) -> None:
+        """Find out in which channels something was missed: the engine is back (`ports.Engine.on_return`)."""
         self._catch_up.check_all(first=self._hub.__contains__)
 
-    async def close(self) -> None:
+    async def aclose(self) -> None:
         """Give up what is under way."""
-        await self._recovery.close()
-        await self._catch_up.close()
-        await self.interest.close()
+        await self._recovery.aclose()
+        await self._catch_up.aclose()
+        await self.interest.aclose()
 
-    def _unneeded(self, channel: Channel) -> None:
+    def _on_unneeded(self, channel: Channel) -> None:
         if channel not in self._hub:
             self.interest.release(channel)
 
-    def _behind(self, channel: Channel) -> None:
+    def _on_gap(self, channel: Channel) -> None:
         if self._catch_up.begin(channel):
             self._stats.gaps += 1
 
@@ -254,12 +259,17 @@ class Streams:
             self.fanout.send(channel, stream, payload, offset)
 
     def _lose(self, channel: Channel) -> None:
-        """Tell those who follow `channel` that publications are missing: they come back and ask what they can get."""
+        """Close the subscribers of `channel`: publications are missing. They come back and recover what they can."""
         self._stats.lost += 1
-        self.fanout.settle(channel)
-        self._tails.forget(channel)
+        self.fanout.flush_channel(channel)
+        self._buffers.forget(channel)
         subscribers = self._hub.subscribers(channel)
         if subscribers is None or not self._namespaces.of(channel).positioned:
             return
-        for connection, _ in list(subscribers):
-            connection.close(INSUFFICIENT_STATE, "insufficient state")
+        for subscriber, _ in list(subscribers):
+            subscriber.close(INSUFFICIENT_STATE, "insufficient state")
+
+
+def _heard_by(cut: Cut) -> dict[bytes, bytes]:
+    """Return the sequence numbers of `cut` as a stream has them."""
+    return {bytes.fromhex(origin): seq.to_bytes(8, "big") for origin, seq in cut.heard.items()}

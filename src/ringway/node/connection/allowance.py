@@ -26,6 +26,9 @@ QUESTION_BYTES = 4096
 CHANNELS_KNOWN = 1024
 """How many channels that a client has published to are no news for it; as many as it may subscribe to, if more."""
 
+IGNORED_MAX = 4096
+"""Frames that are read and dropped after a close, each 16 KiB counted as one more; then the connection is cut."""
+
 
 class Pause(enum.IntFlag):
     """Why nothing is read from a connection for a while."""
@@ -52,6 +55,13 @@ class Allowance(TokenBucket):
         admitted = self.take_some(now, count)
         self.refused = max(0, self.refused - admitted) + count - admitted
         return admitted
+
+    def ignore(self, size: int) -> bool:
+        """Count a frame of `size` bytes that is dropped; True once there are more of them than `IGNORED_MAX`."""
+        if self.ignored > IGNORED_MAX:
+            return False
+        self.ignored += 1 + size // 16384
+        return self.ignored > IGNORED_MAX
 
     def receive(self, now: float, size: int) -> bool:
         """Charge a message of `size` bytes; return whether nothing more may be read until that is paid for."""

@@ -1,171 +1,149 @@
-"""One client's connection: its states, the frames that come in, and its end.
+"""Connection of one client: the frames that come in, what is sent, and its end (its states are in `ending`).
 
-    WAITING ──connect──▶ CONNECTED ──end()──▶ OVER
-       └──────────────────end()───────────────▶┘
-
-Beside that, how far the WebSocket has come to its end is a state of `protocol.closing`. The two meet where the client
-closes, or breaks the protocol, while commands of it wait for the engine: the WebSocket is CLOSE_DUE then, and the
-connection stays what it is until they are carried out (`worker.Backlog.goodbye`).
-
-What commands do is in `commands`, in what order in `worker`, deadlines in `keepalive`, what waits to be sent in
-`outbox`. Tens of thousands of these exist: slots, nothing that can be shared, and nothing for features that are idle.
+A connection knows its socket, and reports to the parts of its context. What becomes of its messages is the matter of
+its handler, and once it was sent off to another node, of its successor. Tens of thousands of connections exist: slots,
+nothing that can be shared, and nothing for features that are idle.
 """
 
-import enum
+from collections.abc import Callable
+from dataclasses import dataclass
 from math import inf
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import structlog
 from picows import WSFrame, WSMsgType, WSTransport
 
-from ringway.core.handover import DonorState
 from ringway.core.move_candidates import PINNED
 from ringway.errors import ProtocolError
 from ringway.framing import FramingProtocol, free_heads
-from ringway.node.commands.queue import Backlog, Goodbye
-from ringway.node.commands.subscribe import leave
+from ringway.node.config.node import NodeConfig
 from ringway.node.connection.allowance import Allowance, Pause
-from ringway.node.connection.flow import FlowingSocket, nowhere
-from ringway.node.connection.keepalive import Beat
+from ringway.node.connection.command_queue import CommandQueue, Goodbye
+from ringway.node.connection.ending import ConnectionState
+from ringway.node.connection.flow import nowhere
+from ringway.node.connection.handler import ConnectionHandler, Identity
+from ringway.node.connection.keepalive import Beat, Keepalive
+from ringway.node.connection.listener import Gate
+from ringway.node.connection.outbox import Outbox
+from ringway.node.connection.reading import ReadingSocket, has_reserved_bits
+from ringway.node.connection.registry import ConnectionRegistry
+from ringway.node.connection.subscriber import Send
+from ringway.node.connection.successor import Successor
+from ringway.node.stats import Stats
 from ringway.protocol import closing
-from ringway.protocol.close import (
-    INTERNAL,
-    SERVICE_RESTART,
-    SLOW,
-    UNSUPPORTED_DATA,
-)
+from ringway.protocol.close import INTERNAL, SERVICE_RESTART, SLOW
 from ringway.protocol.closing import ClosingAction, ClosingEvent
 from ringway.protocol.command import ClientInfo
 from ringway.protocol.frame import CLOSE, TEXT, read_close
 from ringway.protocol.frame import PING as PING_OPCODE
-from ringway.protocol.message import MessageAssembler, check_control, check_whole
+from ringway.protocol.message import check_control, check_whole
 from ringway.protocol.move import BY_CLOSE, Move
 from ringway.types import Channel
-
-if TYPE_CHECKING:
-    from ringway.core.session import Session
-    from ringway.member.admission import Admitted
-    from ringway.node.connection.outbox import Send
-    from ringway.node.sessions.donor import Handover
-    from ringway.node.shared import Shared
 
 _log = structlog.get_logger()
 
 
-class State(enum.Enum):
-    """What the client of a connection may do."""
+@dataclass(frozen=True, slots=True)
+class ConnectionContext:
+    """The parts of a node that each of its connections reports to."""
 
-    WAITING = enum.auto()  # upgraded; the connect command must come first
-    CONNECTED = enum.auto()
-    OVER = enum.auto()  # it has left all channels; no command is answered any more
+    config: NodeConfig
+    clock: Callable[[], float]
+    stats: Stats
+    gate: Gate
+    registry: "ConnectionRegistry[Connection]"
+    keepalive: Keepalive
+    outbox: Outbox
 
 
-class Connection(FlowingSocket):
+class Connection(ReadingSocket):
     """A client's connection; made when its handshake is admitted, used by picows from then on."""
 
     __slots__ = (
-        "_assembler",
-        "_shared",
-        "_state",
+        "_context",
+        "_handler",
+        "_successor",
         "address",
         "allowance",
-        "arrival",
-        "backlog",
         "beat",
         "channels",
         "client",
         "ends_at",
         "follows",
-        "handover",
         "heard_at",
         "key",
         "moved_at",
+        "queue",
         "slot",
     )
 
-    def __init__(self, shared: "Shared", admitted: "Admitted", now: float) -> None:
+    def __init__(
+        self, context: ConnectionContext, handler: "ConnectionHandler[Connection]", identity: Identity, now: float
+    ) -> None:
         super().__init__()
-        self._shared = shared
-        self._state = State.WAITING
-        self._assembler: MessageAssembler | None = None  # only while a fragmented message is on its way
-        self.allowance = Allowance(shared.config, now)
-        self.address = admitted.address  # as it is counted (core.address)
-        self.key = admitted.key
-        self.moved_at = PINNED if admitted.pinned else shared.second + 1 if admitted.moved else None
-        self.heard_at = shared.second  # when the last frame with commands came
-        self.ends_at = inf  # when its life ends, by the keepalive
+        second = context.registry.second
+        self._context = context
+        self._handler = handler
+        self._successor: Successor | None = None  # only while its session leaves
+        self.allowance = Allowance(context.config, now)
+        self.address = identity.address
+        self.key = identity.key
+        self.follows = identity.follows
+        self.moved_at = PINNED if identity.is_pinned else second + 1 if identity.is_moved else None
+        self.heard_at = second  # when the last frame with commands came
         self.client = ""
         self.channels: list[Channel] = []  # short, so that a list is smaller than a set and as fast
-        self.backlog: Backlog | None = None  # only while a command awaits the engine
-        self.follows = admitted.follows  # how it is told of a move that its session goes along with, if at all
-        self.arrival = admitted.arrival  # the ticket's nonce, where a session of another node goes on here
-        self.handover: Handover | None = None  # only while its session leaves
-        self.slot = -1  # in the keepalive's wheel
+        self.queue: CommandQueue | None = None  # only while a command awaits the engine
+        self.slot = -1  # this and the next two are the keepalive's (`keepalive.Timed`)
         self.beat = Beat.EXPECTED
-
-    @property
-    def is_connected(self) -> bool:
-        """Whether the connect command was accepted, and the connection is not over."""
-        return self._state is State.CONNECTED
+        self.ends_at = inf
 
     @property
     def may_leave(self) -> bool:
         """Whether it can be moved to another node: it is connected, stays so, and is not being moved."""
-        return self._state is State.CONNECTED and self.handover is None and not self.is_closing
-
-    @property
-    def is_closing(self) -> bool:
-        """Whether its end has begun, by whomever."""
-        return self._state is State.OVER or self._closing is not closing.ClosingState.OPEN
-
-    @property
-    def is_usable(self) -> bool:
-        """Whether commands are carried out and replies sent."""
-        return self._state is not State.OVER
+        return self._successor is None and self.is_staying
 
     @property
     def info(self) -> ClientInfo:
-        """Who this is, as others are told."""
+        """The client, as other clients are told about it."""
         return ClientInfo(user="", client=self.client)
 
     # what picows calls
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         """Begin: the handshake was answered."""
-        shared = self._shared
+        context = self._context
         self._transport = transport
         self.send = self._direct()
         free_heads(transport)
         underlying = transport.underlying_transport
-        underlying.set_write_buffer_limits(high=shared.outbox.high_water_bytes)
-        now = shared.clock()
-        shared.gate.answered(cast("FramingProtocol", underlying.get_protocol()), now)
-        shared.roster.arrived(self, now)
-        shared.stats.accepted += 1
-        shared.keepalive.arrived(self, now)
-        if self.arrival is not None:
-            self.backlog = Backlog()  # what the client sends waits until its session is here
-            shared.arrivals.came(self.arrival, self)
+        underlying.set_write_buffer_limits(high=context.outbox.high_water_bytes)
+        now = context.clock()
+        context.gate.answered(cast("FramingProtocol", underlying.get_protocol()), now)
+        context.registry.on_opened(self, now)
+        context.stats.accepted += 1
+        context.keepalive.on_opened(self, now)
+        self._handler.on_opened(self)
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
-        """Take one frame. Whatever goes wrong costs this connection, and no other."""
-        if self._state is State.OVER and self.handover is None:
-            self._shared.intake.ignore(self, frame.payload_size)
+        """Handle one frame. Whatever goes wrong costs this connection, and no other."""
+        if self._state is ConnectionState.OVER and self._successor is None:
+            self._handler.on_ignored(self, frame.payload_size)
             return
-        self._shared.stats.frames_in += 1
+        self._context.stats.frames_in += 1
         opcode = cast(int, frame.msg_type)  # an IntEnum, whatever its stub says
-        if self._state is State.OVER or self._closing is not closing.ClosingState.OPEN:
-            self._late(opcode, frame)
+        if self._state is ConnectionState.OVER or self._closing is not closing.ClosingState.OPEN:
+            self._on_late_frame(opcode, frame)
             return
         try:
-            if opcode == TEXT and frame.fin and self._assembler is None and not _rsv(frame):
+            if opcode == TEXT and frame.fin and self._assembler is None and not has_reserved_bits(frame):
                 payload = frame.get_payload_as_bytes()
-                check_whole(TEXT, payload, self._shared.config.message_bytes_max)
-                self._shared.intake.take(self, payload)
+                check_whole(TEXT, payload, self._context.config.message_bytes_max)
+                self._handler.on_message(self, payload)
             elif opcode >= CLOSE:
-                self._control(opcode, frame)
+                self._on_control_frame(opcode, frame)
             else:
-                self._fragment(opcode, frame)
+                self._on_fragment(opcode, frame)
         except ProtocolError as error:
             self.on_ws_breach(error)
         except Exception:
@@ -173,66 +151,101 @@ class Connection(FlowingSocket):
             self.close(INTERNAL, "internal server error")
 
     def on_ws_close(self, payload: bytes) -> None:
-        """Answer the client's close frame, after what it sent before; or take it for the answer to ours."""
+        """Answer the client's close frame, after what it sent before; or note that it has answered ours."""
         try:
             code, reason = read_close(payload)
         except ProtocolError as error:
             self.on_ws_breach(error)
             return
-        if self.handover is not None and not self.is_usable:
-            self.handover.answered(code, reason)
-        self._take_end(ClosingEvent.CLOSE, Goodbye(code))
+        if self._successor is not None and not self.is_usable:
+            self._successor.on_close(code, reason)
+        self._on_end(ClosingEvent.CLOSE, Goodbye(code))
 
     def on_ws_breach(self, error: ProtocolError) -> None:
         """Close because the client broke the protocol, after what it sent before."""
-        if self.handover is not None and not self.is_usable:
-            self.handover.lost()
-        self._take_end(ClosingEvent.BREACH, Goodbye(error.close_code, str(error), is_answer=False))
+        if self._successor is not None and not self.is_usable:
+            self._successor.on_close(error.close_code, "")
+        self._on_end(ClosingEvent.BREACH, Goodbye(error.close_code, str(error), is_answer=False))
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
-        """End: the socket is closed, and nothing may be sent to its descriptor, which can be another's from now on."""
+        """End: the socket is closed. Nothing may be sent to its descriptor, which can be another socket's now."""
+        context = self._context
         self._step(ClosingEvent.LOST)
         self.stop_waiting(drop=True)
-        self.end()
-        self._shared.keepalive.forget(self)
-        self._shared.outbox.resumed(self)
-        self._shared.roster.gone(self)
+        self._end()
+        context.keepalive.forget(self)
+        context.outbox.on_resumed(self)
+        context.registry.on_gone(self)
         self._transport = None
         self.send = nowhere
-        if self.handover is not None:
-            self.handover.lost()
+        if self._successor is not None:
+            self._successor.on_lost()
 
     def pause_writing(self) -> None:
-        """Take note that the client reads slower than it is sent to."""
+        """Let frames wait here: the client reads slower than it is sent to."""
         if self.is_usable:
             self.let_wait()
-        self._shared.outbox.paused(self)
+        self._context.outbox.on_paused(self)
 
     def resume_writing(self) -> None:
-        """Take note that it catches up."""
-        if self.pass_on(self._shared.outbox.high_water_bytes):
-            self._shared.outbox.resumed(self)
+        """Pass on what waits: the client catches up."""
+        if self.pass_on(self._context.outbox.high_water_bytes):
+            self._context.outbox.on_resumed(self)
 
     # what the node calls
 
-    def welcome(self, client: str) -> None:
+    def accept(self, client: str) -> None:
         """Become connected, as `client`."""
-        self._connected(client)
-        self._shared.keepalive.connected(self, self._shared.clock())
+        self._connect(client)
+        self._context.keepalive.on_connected(self, self._context.clock())
 
-    def resume(self, session: "Session") -> None:
-        """Become connected, as the client of a session that was another node's."""
-        now = self._shared.clock()
-        self.arrival = None
-        self.ends_at = now + session.ends_in_s
-        self._connected(session.client)
-        if not self.is_closing:
-            self._shared.keepalive.resumed(self, session.ping_in_s, now)
+    def resume(
+        self, client: str, handler: "ConnectionHandler[Connection]", *, ping_in_s: float, ends_in_s: float
+    ) -> None:
+        """Become connected, as the client of a session that was at another node; `handler` handles what comes now.
 
-    def _connected(self, client: str) -> None:
+        A connection that is over has its client's name then, for what the client sent before.
+        """
+        now = self._context.clock()
+        self._handler = handler
         self.client = client
-        self._state = State.CONNECTED
-        self._shared.roster.welcomed(self)
+        if not self.is_usable:
+            return
+        self.ends_at = now + ends_in_s
+        self._connect(client)
+        if not self.is_closing:
+            self._context.keepalive.on_resumed(self, ping_in_s, now)
+
+    def on_pong(self) -> None:
+        """Note that the client has answered a ping."""
+        if self.beat is Beat.PINGED:
+            self.beat = Beat.ANSWERED
+
+    def on_heard(self) -> None:
+        """Note that the client has sent commands."""
+        self.heard_at = self._context.registry.second
+
+    def open_queue(self) -> CommandQueue:
+        """Let messages wait from now on: a command awaits the engine."""
+        self.queue = CommandQueue()
+        return self.queue
+
+    def close_queue(self) -> None:
+        """Let no message wait any more."""
+        self.queue = None
+        self.resume_reading(Pause.BACKLOG)
+
+    def may_publish(self, channel: Channel) -> bool:
+        """Whether the client may publish to `channel` now (`Allowance.publish`)."""
+        return self.allowance.publish(self._context.clock(), channel)
+
+    def charge_answer(self, size: int) -> None:
+        """Charge the client for an answer of `size` bytes (`Allowance.answer`)."""
+        self.allowance.answer(self._context.clock(), size)
+
+    def answer_due_s(self) -> float:
+        """Return how long the client's next long answer must wait, in seconds."""
+        return self.allowance.answer_due_s(self._context.clock())
 
     def reply(self, replies: list[bytes]) -> None:
         """Send what answers one frame, in one frame."""
@@ -240,130 +253,125 @@ class Connection(FlowingSocket):
             return
         message = replies[0] if len(replies) == 1 else b"\n".join(replies)
         if self.is_usable:
-            self._shared.outbox.send(self, message)
-        elif self.handover is not None:
-            self.handover.reply(message)
+            self._context.outbox.send(self, message)
+        elif self._successor is not None:
+            self._successor.keep_reply(message)
 
     def close(self, code: int, reason: str = "", *, silently: bool = False) -> None:
         """Close with `code`: leave all channels at once, and the socket when the client has answered.
 
-        `silently`: nobody is told that the client leaves its channels, for its session goes on elsewhere.
+        `silently`: no leaves are published, for the session goes on elsewhere.
         """
         if not self.is_usable:
             return
         if code == SLOW:
             self.stop_waiting(drop=True)
-        self.end(silently=silently)
-        self._shared.stats.closed[code] += 1
+        self._end(silently=silently)
+        self._context.stats.closed[code] += 1
         self._send_close(code, reason)
 
-    def depart(self, goodbye: "Goodbye") -> None:
+    def say_goodbye(self, goodbye: Goodbye) -> None:
         """End as the client wished, or deserved: everything that it had sent before was carried out."""
         if goodbye.is_answer:
-            self.end()
+            self._end()
             self._send_close(goodbye.code)
         else:
             self.close(goodbye.code, goodbye.reason)
 
-    def send_off(self, move: Move) -> None:
-        """Tell the client to go on elsewhere, in the way that it asked for: nothing is sent after that.
+    def begin_move(self, successor: Successor) -> None:
+        """Let `successor` have what the client sends after `send_off`. It is not moved a second time meanwhile."""
+        self._successor = successor
 
-        Its session goes along, so nobody is told that it leaves its channels.
+    def end_move(self) -> None:
+        """Forget the successor: it has what it needs, or the client stays."""
+        self._successor = None
+
+    def send_off(self, move: Move) -> None:
+        """Send the client to another node, in the way that it asked for: nothing is sent after that.
+
+        Its session goes along, so no leaves are published.
         """
         if self.follows == BY_CLOSE:
             self.close(SERVICE_RESTART, move.reason(), silently=True)
         elif self.is_usable:
-            self.end(silently=True)
-            self._shared.stats.closed[SERVICE_RESTART] += 1
+            self._end(silently=True)
+            self._context.stats.closed[SERVICE_RESTART] += 1
             if self._transport is not None:
                 self._transport.send(cast(WSMsgType, TEXT), f"{self.follows} {move.reason()}".encode())
 
     def cut(self) -> None:
-        """Close the socket without waiting for anybody."""
+        """Close the socket without waiting for the client."""
         if self._transport is not None:
-            self._shared.stats.cut += 1
+            self._context.stats.cut += 1
             self._transport.disconnect(graceful=False)
 
-    def end(self, *, silently: bool = False) -> None:
-        """Take no more part: leave all channels, forget what waits, and expect the socket's end. Idempotent."""
+    def ping_in_s(self) -> float:
+        """Return the time until the client is pinged next (`Keepalive.ping_in_s`)."""
+        return self._context.keepalive.ping_in_s(self, self._context.clock())
+
+    def ends_in_s(self) -> float:
+        """Return the time until the end of its life; infinite if it has none."""
+        return max(0.0, self.ends_at - self._context.clock())
+
+    def _connect(self, client: str) -> None:
+        self.client = client
+        self._state = ConnectionState.CONNECTED
+        self._context.registry.on_connected(self)
+
+    def _end(self, *, silently: bool = False) -> None:
+        """Leave all channels, forget what waits, and expect the socket's end. Idempotent."""
         if not self.is_usable:
             return
-        shared = self._shared
-        shared.roster.closing(self, was_connected=self._state is State.CONNECTED)
-        self._state = State.OVER
-        for channel in list(self.channels):
-            leave(shared, self, channel, silently=silently)
+        context = self._context
+        context.registry.on_closing(self, was_connected=self._state is ConnectionState.CONNECTED)
+        self._state = ConnectionState.OVER
+        self._handler.on_ended(self, silently=silently)
         self.stop_waiting()
-        if self.handover is None:
+        if self._successor is None:
             self._assembler = None
-        else:
-            self.handover.closing()
-        shared.keepalive.closing(self, shared.clock())
-        shared.outbox.awake(self)
+        context.keepalive.on_closing(self, context.clock())
+        context.outbox.on_ended(self)
         self.resume_reading(Pause.ANY)  # else its answer is not seen
-        if self.arrival is not None:
-            shared.arrivals.lost(self.arrival)
 
-    def _send_by(self, send: "Send") -> None:
+    def _send_by(self, send: Send) -> None:
         self.send = send
-        for channel in self.channels:
-            self._shared.hub.add(channel, self, send)
-            if self._shared.watchers.has(channel, self):
-                self._shared.watchers.add(channel, self, send)
+        self._handler.on_redirected(self)
 
     # frames
 
-    def _late(self, opcode: int, frame: WSFrame) -> None:
+    def _on_late_frame(self, opcode: int, frame: WSFrame) -> None:
         """Keep what the client sends between the cut and its answer for the node that its session goes to."""
-        handover = self.handover
-        if (
-            self._step(ClosingEvent.FRAME) is ClosingAction.IGNORE
-            or handover is None
-            or handover.state is DonorState.OVER
-        ):
-            self._shared.intake.ignore(self, frame.payload_size)
+        successor = self._successor
+        if self._step(ClosingEvent.FRAME) is ClosingAction.IGNORE or successor is None or not successor.is_keeping:
+            self._handler.on_ignored(self, frame.payload_size)
             return
         try:
             if opcode < CLOSE:
-                message = self._assemble(opcode, frame)
-                if message is not None and not handover.keep(message):
-                    handover.lost()
+                message = self._assemble(opcode, frame, self._context.config)
+                if message is not None and not successor.keep_message(message):
+                    successor.on_lost()
                     self.cut()
         except ProtocolError:
-            handover.lost()
+            successor.on_lost()
             self.cut()
 
-    def _fragment(self, opcode: int, frame: WSFrame) -> None:
-        self._shared.intake.admit(self, 1)
-        message = self._assemble(opcode, frame) if self.is_usable else None
+    def _on_fragment(self, opcode: int, frame: WSFrame) -> None:
+        self._handler.on_frame(self)
+        message = self._assemble(opcode, frame, self._context.config) if self.is_usable else None
         if message is not None:
-            self._shared.intake.take(self, message)
+            self._handler.on_message(self, message)
 
-    def _assemble(self, opcode: int, frame: WSFrame) -> bytes | None:
-        """Take one data frame; return the text message that it completes, if it does."""
-        config = self._shared.config
-        if self._assembler is None:
-            self._assembler = MessageAssembler(config.message_bytes_max, config.fragments_max)
-        fin = bool(frame.fin)
-        message = self._assembler.feed(opcode, frame.get_payload_as_bytes(), fin=fin, rsv=_rsv(frame))
-        if message is None:
-            return None
-        self._assembler = None
-        if message[0] != TEXT:
-            raise ProtocolError(UNSUPPORTED_DATA, "a binary message; this protocol is text, JSON")
-        return message[1]
-
-    def _control(self, opcode: int, frame: WSFrame) -> None:
+    def _on_control_frame(self, opcode: int, frame: WSFrame) -> None:
         payload = frame.get_payload_as_bytes()
-        check_control(opcode, payload, fin=bool(frame.fin), rsv=_rsv(frame))
-        if self._shared.intake.admit(self, 1) and opcode == PING_OPCODE and self._transport is not None:
+        check_control(opcode, payload, fin=bool(frame.fin), rsv=has_reserved_bits(frame))
+        if self._handler.on_frame(self) and opcode == PING_OPCODE and self._transport is not None:
             self._transport.send_pong(payload)
-            if self.waiting_bytes() > self._shared.config.outbox_bytes_max:
-                self._shared.outbox.check()
+            if self.waiting_bytes() > self._context.config.outbox_bytes_max:
+                self._context.outbox.check()
 
-    # the end (see `protocol.closing`)
+    # the end (`protocol.closing`)
 
-    def _take_end(self, event: ClosingEvent, goodbye: Goodbye) -> None:
+    def _on_end(self, event: ClosingEvent, goodbye: Goodbye) -> None:
         """The client's half is over, by a close frame or a breach: nothing that it sends counts any more."""
         action = self._step(event)
         if action is ClosingAction.END_TCP:
@@ -371,14 +379,8 @@ class Connection(FlowingSocket):
         elif action not in (ClosingAction.REPLY, ClosingAction.FAIL):
             return
         elif not self.is_usable:
-            self._send_close(goodbye.code, goodbye.reason)  # a message told it to go, and it closes first
+            self._send_close(goodbye.code, goodbye.reason)  # a message sent it off, and it closes first
         else:
-            if self.backlog is not None:
-                self._shared.keepalive.closing(self, self._shared.clock())
-            if self.handover is not None:
-                self.handover.closing()
-            self._shared.workers.take_goodbye(self, goodbye)
-
-
-def _rsv(frame: WSFrame) -> bool:
-    return bool(frame.rsv1 or frame.rsv2 or frame.rsv3)
+            if self.queue is not None:
+                self._context.keepalive.on_closing(self, self._context.clock())
+            self._handler.on_goodbye(self, goodbye)

@@ -1,5 +1,14 @@
-"""Ending of one WebSocket at a node: its transport, and how far its end has come by the table of `protocol.closing`."""
+"""States of one connection at a node, and its end.
 
+    WAITING ──connect──▶ CONNECTED ──▶ OVER
+       └─────────────────────────────▶┘
+
+Beside that, how far the WebSocket has come to its end is a state of `protocol.closing`. The two meet if the client
+closes, or breaks the protocol, while commands of it wait for the engine: the WebSocket is CLOSE_DUE then, and the
+connection keeps its state until they are carried out (`CommandQueue.goodbye`).
+"""
+
+import enum
 from typing import cast
 
 from picows import WSCloseCode, WSMsgType, WSTransport
@@ -12,14 +21,43 @@ from ringway.protocol.closing import ClosingAction, ClosingEvent
 from ringway.protocol.frame import CLOSE, NO_CODE
 
 
-class EndingSocket(EndListener):
-    """What a connection is made on. Nothing is sent where the transport is None: the socket is closed then."""
+class ConnectionState(enum.Enum):
+    """What the client of a connection may do."""
 
-    __slots__ = ("_closing", "_transport")
+    WAITING = enum.auto()  # upgraded; the connect command must come first
+    CONNECTED = enum.auto()
+    OVER = enum.auto()  # it has left all channels; no command is answered any more
+
+
+class EndingSocket(EndListener):
+    """A base of `Connection`: its states and its transport, which is None once the socket is closed."""
+
+    __slots__ = ("_closing", "_state", "_transport")
 
     def __init__(self) -> None:
         self._closing = closing.ClosingState.OPEN
+        self._state = ConnectionState.WAITING
         self._transport: WSTransport | None = None
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the connect command was accepted, and the connection is not over."""
+        return self._state is ConnectionState.CONNECTED
+
+    @property
+    def is_staying(self) -> bool:
+        """Whether it is connected, and its end has not begun."""
+        return self._state is ConnectionState.CONNECTED and not self.is_closing
+
+    @property
+    def is_closing(self) -> bool:
+        """Whether its end has begun, by the client or this node."""
+        return self._state is ConnectionState.OVER or self._closing is not closing.ClosingState.OPEN
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether commands are carried out and replies sent."""
+        return self._state is not ConnectionState.OVER
 
     def waiting_bytes(self) -> int:
         """How much was sent to this client and is not in the kernel's hands yet."""

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, cast
 
 from ringway.node.connection.allowance import Pause
 from ringway.node.connection.ending import EndingSocket
-from ringway.node.connection.outbox import HEADROOM
+from ringway.node.connection.subscriber import HEADROOM
 
 if TYPE_CHECKING:
     from picows import WSMsgType
 
-    from ringway.node.connection.outbox import Send
+    from ringway.node.connection.subscriber import Send
 
 
 class WaitingFrames:

@@ -4,37 +4,80 @@ At any time a connection waits for exactly one of them, so it has one place in o
 
     waiting ──(connect_deadline_s)──▶ close 3502
     connected ──(first ping jittered)──▶ ping ──(pong_timeout_s)──▶ answered? next ping : close 3012
-                     while nothing is read from it: takes it what waits for it? another pong_timeout_s : close 3008
+                     while nothing is read from it: has it read what waits for it? another pong_timeout_s : close 3008
     closing ──(close_deadline_s)──▶ cut
 
-Where connections have a bounded age (`core.age`), its end is seen when the next ping would be due, which is brought
+If connections have a bounded age (`core.age`), its end is seen when the next ping would be due, which is brought
 forward to it.
 """
 
 import enum
-from typing import TYPE_CHECKING
+from collections.abc import Hashable
+from random import Random
+from typing import Protocol
 
 from ringway.core.age import Lives
 from ringway.core.wheel import Wheel
-from ringway.node.connection.outbox import HEADROOM, TEXT, frame_of
+from ringway.node.config.node import NodeConfig
+from ringway.node.connection.command_queue import CommandQueue
+from ringway.node.connection.subscriber import HEADROOM, TEXT, Send, frame_of
+from ringway.node.stats import Stats
 from ringway.protocol.close import NO_PONG, SERVICE_RESTART, SLOW, STALE
 from ringway.protocol.codec import PING
 
-if TYPE_CHECKING:
-    from random import Random
-
-    from ringway.node.config.node import NodeConfig
-    from ringway.node.connection.connection import Connection
-    from ringway.node.stats import Stats
-
 
 class Beat(enum.Enum):
-    """Where a connection stands between two pings."""
+    """State of a connection between two pings."""
 
     EXPECTED = enum.auto()  # the connect command, or the answer to a close, is awaited
     QUIET = enum.auto()  # the next deadline is a ping
     PINGED = enum.auto()  # a pong is awaited
     ANSWERED = enum.auto()  # it came; the deadline just passes
+
+
+class Timed(Hashable, Protocol):
+    """A connection, as the keepalive sees it. The first three are the keepalive's own, stored here to save memory."""
+
+    slot: int  # in the wheel; -1: in none
+    beat: Beat
+    ends_at: float  # when its life ends, monotonic
+
+    @property
+    def send(self) -> Send:
+        """Sends one frame."""
+        ...
+
+    @property
+    def queue(self) -> CommandQueue | None:
+        """The messages that wait while a command awaits the engine."""
+        ...
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether its connect command was accepted, and it is not over."""
+        ...
+
+    @property
+    def is_closing(self) -> bool:
+        """Whether its end has begun."""
+        ...
+
+    @property
+    def is_held(self) -> bool:
+        """Whether nothing is read from it, so that it cannot answer."""
+        ...
+
+    def waiting_bytes(self) -> int:
+        """Return how much was sent and has not reached the kernel yet."""
+        ...
+
+    def close(self, code: int, reason: str) -> None:
+        """Close with `code`."""
+        ...
+
+    def cut(self) -> None:
+        """Close the socket without waiting for the client."""
+        ...
 
 
 _PING = frame_of(PING)
@@ -48,45 +91,45 @@ class Keepalive:
 
     __slots__ = ("_config", "_lives", "_rng", "_stats", "_ticked_at", "_wheel")
 
-    def __init__(self, config: "NodeConfig", rng: "Random", stats: "Stats", now: float) -> None:
+    def __init__(self, config: NodeConfig, rng: Random, stats: Stats, now: float) -> None:
         self._config = config
         self._rng = rng
         self._stats = stats
         self._ticked_at = now
         self._lives = Lives(config.max_age_s, now) if config.max_age_s else None
         longest = max(config.ping_interval_s, config.connect_deadline_s + 1, config.close_deadline_s + 1)
-        self._wheel: Wheel[Connection] = Wheel(longest, now)
+        self._wheel: Wheel[Timed] = Wheel(longest, now)
 
-    def arrived(self, connection: "Connection", now: float) -> None:
+    def on_opened(self, connection: Timed, now: float) -> None:
         """Expect a connect command: the whole time, so a second more (see `core.wheel`)."""
         self._put(connection, self._config.connect_deadline_s + 1.0, now)
 
-    def connected(self, connection: "Connection", now: float) -> None:
+    def on_connected(self, connection: Timed, now: float) -> None:
         """Begin to ping; at a random time, so that connections that came together are not pinged together."""
         self.forget(connection)
         if self._lives is not None:
             connection.ends_at = now + self._lives.draw(now, self._rng)
         self._rest(connection, self._rng.uniform(0.0, self._config.ping_interval_s), now)
 
-    def resumed(self, connection: "Connection", ping_in_s: float, now: float) -> None:
-        """Go on to ping when another node would have: the client counts on its pings."""
+    def on_resumed(self, connection: Timed, ping_in_s: float, now: float) -> None:
+        """Go on to ping at the time at which the old node would have: the client counts on its pings."""
         self.forget(connection)
         self._rest(connection, min(ping_in_s, self._config.ping_interval_s), now)
 
-    def ping_in_s(self, connection: "Connection", now: float) -> float:
-        """How long it is until a connected client is pinged; 0 where it has not answered yet: it is asked anew."""
+    def ping_in_s(self, connection: Timed, now: float) -> float:
+        """Return the time until a connected client is pinged; 0 if a pong is awaited: then it is pinged anew."""
         if connection.slot < 0 or connection.beat is Beat.PINGED:
             return 0.0
         rest_s = self._config.ping_interval_s - self._config.pong_timeout_s if connection.beat is Beat.ANSWERED else 0.0
         return self._wheel.due_in_s(connection.slot, now) + rest_s
 
-    def closing(self, connection: "Connection", now: float) -> None:
+    def on_closing(self, connection: Timed, now: float) -> None:
         """Expect the answer to a close frame."""
         self.forget(connection)
         connection.beat = Beat.EXPECTED
         self._put(connection, self._config.close_deadline_s + 1.0, now)
 
-    def forget(self, connection: "Connection") -> None:
+    def forget(self, connection: Timed) -> None:
         """Expect nothing more."""
         if connection.slot >= 0:
             self._wheel.drop(connection, connection.slot)
@@ -107,12 +150,12 @@ class Keepalive:
             else:
                 connection.close(STALE, f"no connect command within {self._config.connect_deadline_s:g} s")
 
-    def _beat(self, connection: "Connection", now: float) -> None:
+    def _beat(self, connection: Timed, now: float) -> None:
         if connection.beat is Beat.PINGED and connection.is_held:
             self._judge_held(connection, now)
         elif connection.beat is Beat.PINGED:
             connection.close(NO_PONG, f"no pong within {self._config.pong_timeout_s} s")
-            connection.cut()  # who does not answer a ping will not answer a close
+            connection.cut()  # a client that answers no ping will answer no close
         elif connection.ends_at <= now:
             self._stats.aged += 1
             connection.close(SERVICE_RESTART, "age")
@@ -124,23 +167,21 @@ class Keepalive:
             self._stats.pings += 1
             self._put(connection, self._config.pong_timeout_s, now)
 
-    def _judge_held(self, connection: "Connection", now: float) -> None:
-        """Wait on for a client that nothing is read from, its pong included, unless it takes nothing of what waits."""
-        backlog = connection.backlog
+    def _judge_held(self, connection: Timed, now: float) -> None:
+        """Wait on for a client from which nothing is read, its pong included, unless it reads nothing of what waits."""
+        queue = connection.queue
         waiting = connection.waiting_bytes()
-        if backlog is not None and 0 < backlog.unsent_bytes <= waiting:
+        if queue is not None and queue.is_unread(waiting):
             connection.close(SLOW, f"{waiting} bytes wait to be read, and none were in {self._config.pong_timeout_s} s")
             connection.cut()
             return
-        if backlog is not None:
-            backlog.unsent_bytes = waiting
         self._put(connection, self._config.pong_timeout_s, now)
 
-    def _rest(self, connection: "Connection", delay_s: float, now: float) -> None:
+    def _rest(self, connection: Timed, delay_s: float, now: float) -> None:
         """Wait for the next ping, or for the end of the connection's life."""
         connection.beat = Beat.QUIET
         left_s = connection.ends_at - now + 1.0
         self._put(connection, min(delay_s, max(0.0, left_s)), now)
 
-    def _put(self, connection: "Connection", delay_s: float, now: float) -> None:
+    def _put(self, connection: Timed, delay_s: float, now: float) -> None:
         connection.slot = self._wheel.put(connection, delay_s, now)

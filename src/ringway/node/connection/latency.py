@@ -29,6 +29,11 @@ class Latency:
         bucket = int(log2(length_s / _SHORTEST_S) * _PER_OCTAVE) + 1 if length_s > _SHORTEST_S else 0
         self._counts[min(bucket, _BUCKETS - 1)] += 1
 
+    @property
+    def count(self) -> int:
+        """How many there were lately."""
+        return sum(self._counts) + sum(self._before)
+
     def p99(self, now: float) -> float:
         """What 99 of 100 did not exceed; 0 where there were none lately. Call it at least every few seconds."""
         self._turn(now)

@@ -1,36 +1,52 @@
-"""The open connections of a node in the order in which they came, and how many of them are in which state."""
+"""Registry of the open connections of a node, in the order in which they came, with counts of their states."""
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Hashable, Iterator
+from math import floor
+from typing import Generic, Protocol, TypeVar
 
 from ringway.core.address import AddressShares
 from ringway.core.move_candidates import is_cooling
 from ringway.core.pending import Pending
 
-if TYPE_CHECKING:
-    from ringway.node.connection.connection import Connection
+
+class Registered(Hashable, Protocol):
+    """A connection, as the registry sees it."""
+
+    @property
+    def address(self) -> str:
+        """The address that the connection counts for (`core.address`)."""
+        ...
+
+    @property
+    def moved_at(self) -> float | None:
+        """The second in which it was moved here; None if it came by itself (`core.move_candidates`)."""
+        ...
 
 
-class Roster:
-    """Every connection from its handshake to its end. A connection tells each change of its own state, once."""
+Client = TypeVar("Client", bound=Registered)
 
-    __slots__ = ("_emptied", "_open", "_stay", "_waiting", "connected", "shares")
 
-    def __init__(self) -> None:
-        self._open: dict[Connection, None] = {}  # keeps the order, and is no larger than a set
+class ConnectionRegistry(Generic[Client]):
+    """Every connection from its handshake to its end. A connection reports each change of its own state, once."""
+
+    __slots__ = ("_emptied", "_open", "_stay", "_waiting", "connected", "second", "shares")
+
+    def __init__(self, now: float) -> None:
+        self._open: dict[Client, None] = {}  # keeps the order, and is no larger than a set
         self._stay: Counter[float] = Counter()  # how many of those connected were moved here in each second
         self._emptied = asyncio.Event()
         self._emptied.set()
-        self._waiting: Pending[Connection] = Pending()  # upgraded, no connect command yet
-        self.shares = AddressShares()  # what each address holds of all that are open
+        self._waiting: Pending[Client] = Pending()  # upgraded, no connect command yet
+        self.shares = AddressShares()  # how many open connections each address has
         self.connected = 0  # connected, and not being closed
+        self.second = floor(now)  # of the clock, as of the last tick: one object for all connections that keep it
 
     def __len__(self) -> int:
         return len(self._open)
 
-    def __iter__(self) -> "Iterator[Connection]":
+    def __iter__(self) -> Iterator[Client]:
         """Over a copy: connections may close meanwhile."""
         return iter(list(self._open))
 
@@ -39,25 +55,30 @@ class Roster:
         """How many were upgraded and have sent no connect command yet."""
         return len(self._waiting)
 
-    def arrived(self, connection: "Connection", now: float) -> None:
+    @property
+    def seconds_kept(self) -> tuple[float, ...]:
+        """The seconds in which connections came that were moved here and may still be cooling."""
+        return tuple(self._stay)
+
+    def on_opened(self, connection: Client, now: float) -> None:
         """Count a connection that was upgraded."""
         self._open[connection] = None
         self._emptied.clear()
         self._waiting.add(connection, connection.address, now)
         self.shares.add(connection.address)
 
-    def victim(self, now: float, newcomer: str) -> "Connection | None":
-        """Return a connection that has sent no connect command, to go for one of the address `newcomer`, if any is."""
+    def victim(self, now: float, newcomer: str) -> Client | None:
+        """Return a connection without a connect command that is to go for one of the address `newcomer`, if any."""
         return self._waiting.victim(now, newcomer)
 
-    def welcomed(self, connection: "Connection") -> None:
+    def on_connected(self, connection: Client) -> None:
         """Count a connect command that was accepted."""
         self._waiting.remove(connection)
         self.connected += 1
         if connection.moved_at is not None:
             self._stay[connection.moved_at] += 1
 
-    def closing(self, connection: "Connection", *, was_connected: bool) -> None:
+    def on_closing(self, connection: Client, *, was_connected: bool) -> None:
         """Count a connection that has begun to close."""
         if was_connected:
             self.connected -= 1
@@ -67,7 +88,7 @@ class Roster:
         else:
             self._waiting.remove(connection)
 
-    def gone(self, connection: "Connection") -> None:
+    def on_gone(self, connection: Client) -> None:
         """Forget a connection whose socket is closed."""
         if connection in self._open:
             del self._open[connection]
@@ -79,11 +100,14 @@ class Roster:
         """How many of those connected may not be moved now."""
         return sum(count for moved_at, count in self._stay.items() if is_cooling(moved_at, now, cool_down_s))
 
-    def sweep(self, now: float, cool_down_s: float) -> None:
-        """Forget in which second those came that may be moved again, whatever the state of the node."""
+    def tick(self, now: float, cool_down_s: float) -> None:
+        """Let time pass; once a second, forget seconds whose connections may be moved again."""
+        if floor(now) == self.second:
+            return
+        self.second = floor(now)
         for moved_at in [at for at, count in self._stay.items() if not (count and is_cooling(at, now, cool_down_s))]:
             del self._stay[moved_at]
 
-    async def emptied(self) -> None:
+    async def wait_until_empty(self) -> None:
         """Return when no connection is open."""
         await self._emptied.wait()

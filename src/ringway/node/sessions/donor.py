@@ -1,24 +1,28 @@
-"""Connections that leave for another node: with their session where the client follows moves, else by a plain close.
+"""Donor of sessions: connections leave for another node, with their session if the client follows moves.
 
-A client that said `moves=` is handed over (`core.handover`, PROTOCOL.md P-11): one coroutine for each takes it from
-the question to the target to the commit, and the connection tells it what it sees meanwhile. Any other client is closed
-with the move, and comes back as it would from anywhere.
+A client that said `moves=` is handed over (`core.handover`, PROTOCOL.md P-11): one coroutine for each session goes from
+the question to the target to the commit. After the cut the connection gives its successor what the client still sends.
+Any other client is closed with the move, and comes back as it would from anywhere.
 
-Overflow rules: at most `HANDOVERS_MAX` are under way, further ones wait; a client that sends more than
+Overflow rules: at most `HANDOVERS_MAX` are under way, further moves wait; a client that sends more than
 `CARRIED_BYTES_MAX` between the cut and its answer is cut off, and reconnects.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from math import inf
-from typing import TYPE_CHECKING
 
 import structlog
 
 from ringway.core.handover import DonorAction, DonorEvent, DonorState, step_donor
 from ringway.core.session import VERSION, WATCHING, Held, Session, encode_session
 from ringway.errors import EngineError, ProtocolError
+from ringway.node.commands.context import CommandContext
+from ringway.node.commands.queues import CommandQueues
+from ringway.node.connection.connection import Connection
+from ringway.ports import Bus
 from ringway.protocol.close import NORMAL, SERVICE_RESTART
+from ringway.protocol.command import ClientInfo
 from ringway.protocol.handover import (
     Abandon,
     Commit,
@@ -30,14 +34,9 @@ from ringway.protocol.handover import (
     session_address,
 )
 from ringway.protocol.move import BY_CLOSE, Move
-from ringway.types import Channel, Issuer
-
-if TYPE_CHECKING:
-    from ringway.member.sent_moves import SentMoves
-    from ringway.node.connection.connection import Connection
-    from ringway.node.shared import Shared
-    from ringway.protocol.ticket import TicketSigner
-    from ringway.types import Incarnation, NodeName
+from ringway.protocol.ticket import TicketSigner
+from ringway.tasks import Tasks
+from ringway.types import Channel, Incarnation, Issuer, NodeName
 
 HANDOVERS_MAX = 256
 """Sessions that may leave at one time; each waits for a target and a client, so that more would only wait longer."""
@@ -51,15 +50,15 @@ ASK_S = 2.0
 _log = structlog.get_logger()
 
 
-class Handover:
-    """One session that leaves. The connection tells it what it sees, and hands it what can be sent no more."""
+class SessionDonor:
+    """One session that leaves; the successor of its connection (`connection.successor`)."""
 
     __slots__ = (
         "_over", "_size", "commands", "connection", "ends_in_s", "held", "ping_in_s", "replies", "state", "target",
         "ticket",
     )  # fmt: skip
 
-    def __init__(self, connection: "Connection", target: "NodeName", ticket: str) -> None:
+    def __init__(self, connection: Connection, target: NodeName, ticket: str) -> None:
         self.connection = connection
         self.target = target
         self.ticket = ticket
@@ -72,15 +71,20 @@ class Handover:
         self._size = 0
         self._over: asyncio.Future[DonorAction] = asyncio.get_running_loop().create_future()
 
-    def see(self, seen: DonorEvent) -> DonorAction:
-        """Go on by the table; return what is to be done now."""
-        row = step_donor(self.state, seen)
+    @property
+    def is_keeping(self) -> bool:
+        """Whether messages that come now go along."""
+        return self.state is not DonorState.PREPARING and self.state is not DonorState.OVER
+
+    def handle(self, event: DonorEvent) -> DonorAction:
+        """Go on by the table; return the action."""
+        row = step_donor(self.state, event)
         if row is None:
             return DonorAction.NOTHING
-        self.state, deed = row
-        if deed in (DonorAction.COMMIT, DonorAction.ABANDON) and not self._over.done():
-            self._over.set_result(deed)
-        return deed
+        self.state, action = row
+        if action in (DonorAction.COMMIT, DonorAction.ABANDON) and not self._over.done():
+            self._over.set_result(action)
+        return action
 
     async def outcome(self, within_s: float) -> DonorAction:
         """Return whether to commit or to abandon, when that is known or `within_s` is over."""
@@ -88,175 +92,182 @@ class Handover:
             async with asyncio.timeout(within_s):
                 return await self._over
         except TimeoutError:
-            return self.see(DonorEvent.LATE)
+            return self.handle(DonorEvent.LATE)
 
-    def closing(self) -> None:
-        """The connection begins to close; where the cut has not been made, that ends the hand-over."""
-        if self.state is DonorState.PREPARING:
-            self.see(DonorEvent.LOST)
+    def on_settled(self, left: list[bytes] | None) -> None:
+        """No command is under way. `left` are frames that nobody has begun, which came before all that are kept.
 
-    def answered(self, code: int, reason: str) -> None:
+        None if a command ended the connection by a fault.
+        """
+        if left is None:
+            self.handle(DonorEvent.LATE)
+            return
+        self.commands[:0] = filter(None, left)
+        self.handle(DonorEvent.SETTLED)
+
+    def keep_message(self, message: bytes) -> bool:
+        """Keep a message that came after the cut; False if that is too much."""
+        self._size += len(message)
+        self.commands.append(message)
+        return self._size <= CARRIED_BYTES_MAX
+
+    def keep_reply(self, message: bytes) -> None:
+        """Keep a reply that can be sent no more."""
+        self.replies.append(message)
+
+    def on_close(self, code: int, reason: str) -> None:
         """The client has sent a close frame: an answer repeats our code, or its own mark; any other is a goodbye."""
         follows = self.connection.follows
         is_answer = code == SERVICE_RESTART if follows == BY_CLOSE else (code, reason) == (NORMAL, follows)
-        self.see(DonorEvent.ANSWERED if is_answer else DonorEvent.LOST)
+        self.handle(DonorEvent.ANSWERED if is_answer else DonorEvent.LOST)
 
-    def settled(self, left: list[bytes] | None) -> None:
-        """No command is under way. `left` are the frames whose commands nobody has begun, before all that are kept.
-
-        None where a command failed in a way that had to end the connection.
-        """
-        if left is None:
-            self.see(DonorEvent.LATE)
-            return
-        self.commands[:0] = filter(None, left)
-        self.see(DonorEvent.SETTLED)
-
-    def lost(self) -> None:
+    def on_lost(self) -> None:
         """The client's socket is closed."""
-        self.see(DonorEvent.LOST)
+        self.handle(DonorEvent.LOST)
 
-    def keep(self, frame: bytes) -> bool:
-        """Keep a frame that came after the cut; False where it is too much."""
-        self._size += len(frame)
-        self.commands.append(frame)
-        return self._size <= CARRIED_BYTES_MAX
-
-    def reply(self, frame: bytes) -> None:
-        """Keep a reply that can be sent no more."""
-        self.replies.append(frame)
-
-
-class Handovers:
-    """Sends connections away, and owns the hand-overs under way. `wall` is Unix time, for tickets."""
-
-    def __init__(
-        self,
-        shared: "Shared",
-        sent: "SentMoves",
-        signer: "TicketSigner",
-        incarnation: "Incarnation",
-        wall: Callable[[], float],
-    ) -> None:
-        self._shared = shared
-        self._sent = sent
-        self._signer = signer
-        self._issuer = Issuer(incarnation)
-        self._wall = wall
-        self._under_way: set[asyncio.Task[None]] = set()
-        self._room = asyncio.Semaphore(HANDOVERS_MAX)
-
-    async def send_off(self, connection: "Connection", target: "NodeName") -> None:
-        """Begin to move `connection` to `target`; waits while too many are under way."""
-        if not connection.follows:
-            self._count(target)
-            connection.close(SERVICE_RESTART, Move(target, self._ticket(target)).reason())
-            return
-        await self._room.acquire()
-        if not connection.may_leave:
-            self._room.release()
-            return
-        connection.handover = handover = Handover(connection, target, self._ticket(target))
-        task = asyncio.get_running_loop().create_task(self._hand_over(handover))
-        self._under_way.add(task)
-        task.add_done_callback(self._done)
-
-    async def stop(self, within_s: float) -> None:
-        """Let the hand-overs that are under way end; give up those that have not after `within_s`."""
-        if self._under_way:
-            _, late = await asyncio.wait(self._under_way, timeout=within_s)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._under_way.discard(task)
-        self._room.release()
-
-    def _ticket(self, target: "NodeName") -> str:
-        return self._signer.issue(target, self._issuer, self._shared.rng.randbytes(8), self._wall())
-
-    def _count(self, target: "NodeName") -> None:
-        """Count a connection that is sent to `target`, and hold a place for it there."""
-        self._sent.count_move(target)
-        self._shared.stats.moves += 1
-
-    async def _hand_over(self, handover: Handover) -> None:
-        config, connection = self._shared.config, handover.connection
-        prepare = Prepare(handover.ticket, connection.client, "", tuple(connection.channels))
-        try:
-            why = await self._ask(handover, prepare)
-            deed = handover.see(DonorEvent.REFUSED if why else DonorEvent.PREPARED)
-            if deed is DonorAction.CUT:
-                self._cut(handover)
-                deed = await handover.outcome(config.close_deadline_s + config.engine_deadline_s + 1.0)
-            if deed is DonorAction.COMMIT:
-                why = await self._ask(handover, Commit(handover.ticket, encode_session(self._session(handover))))
-                handover.see(DonorEvent.TOLD)
-            elif deed is not DonorAction.KEEP:
-                why = why or "the client was lost, or a command did not end in time"
-                self._tell_gone(handover)
-                await self._ask(handover, Abandon(handover.ticket))
-                self._publish_left(handover)
-        except Exception:
-            _log.exception("a session was not handed over", client=connection.client, target=handover.target)
-            why = "a fault of this node"
-            connection.close(SERVICE_RESTART)
-        finally:
-            connection.handover = None
-        stats = self._shared.stats
-        if why:
-            stats.handovers_failed += 1
-            _log.info("a session was not handed over", client=connection.client, target=handover.target, why=why)
-        else:
-            stats.handovers += 1
-
-    async def _ask(self, handover: Handover, request: Request) -> str:
-        """Return nothing where the target took `request`, else why not."""
-        bus = self._shared.engine.bus
-        try:
-            answer = decode_answer(await bus.call(session_address(handover.target), encode(request), timeout_s=ASK_S))
-        except (EngineError, ProtocolError) as error:
-            return str(error)
-        return answer.why if isinstance(answer, SessionRefused) else ""
-
-    def _cut(self, handover: Handover) -> None:
-        """Stop serving, in one turn of the loop: what was gathered leaves first, then nothing does."""
-        shared, connection = self._shared, handover.connection
-        handover.held = tuple(self._held(connection, channel) for channel in connection.channels)
-        now = shared.clock()
-        handover.ping_in_s = shared.keepalive.ping_in_s(connection, now)
-        handover.ends_in_s = max(0.0, connection.ends_at - now)
-        self._count(handover.target)
-        settled = connection.backlog is None
-        connection.send_off(Move(handover.target, handover.ticket))
-        if settled:
-            handover.settled([])
-
-    def _held(self, connection: "Connection", channel: Channel) -> Held:
-        cut = self._shared.streams.cut(channel)
-        watching = WATCHING if self._shared.watchers.has(channel, connection) else 0
-        return Held(channel, watching, cut.epoch, cut.offset, cut.heard)
-
-    def _publish_left(self, handover: Handover) -> None:
-        """Make the publications that the client sent before it was lost, and that no node will carry out."""
-        self._shared.workers.publish_left(handover.connection, handover.commands)
-
-    def _tell_gone(self, handover: Handover) -> None:
-        """Tell that a client is gone of which the cut told nothing."""
-        for held in handover.held:
-            self._shared.presence.depart(Channel(held.channel), handover.connection.info)
-
-    def _session(self, handover: Handover) -> Session:
-        connection = handover.connection
+    def session(self) -> Session:
+        """Return the session as the target is to have it."""
+        connection = self.connection
         return Session(
             version=VERSION,
             client=connection.client,
             user="",
             key=connection.key,
-            ping_in_s=handover.ping_in_s,
-            ends_in_s=handover.ends_in_s,
-            held=handover.held,
-            replies=tuple(handover.replies),
-            commands=tuple(handover.commands),
+            ping_in_s=self.ping_in_s,
+            ends_in_s=self.ends_in_s,
+            held=self.held,
+            replies=tuple(self.replies),
+            commands=tuple(self.commands),
         )
+
+
+class SessionDonors:
+    """Sends connections away, and owns the hand-overs under way.
+
+    `wall` is Unix time, for tickets. `on_sent` is called with the target of each connection that is sent away.
+    """
+
+    def __init__(
+        self,
+        context: CommandContext,
+        queues: CommandQueues,
+        bus: Bus,
+        signer: TicketSigner,
+        incarnation: Incarnation,
+        wall: Callable[[], float],
+        on_sent: Callable[[NodeName], None],
+    ) -> None:
+        self._context = context
+        self._queues = queues
+        self._bus = bus
+        self._signer = signer
+        self._issuer = Issuer(incarnation)
+        self._wall = wall
+        self._on_sent = on_sent
+        self._leaving: set[SessionDonor] = set()
+        self._slots = asyncio.Semaphore(HANDOVERS_MAX)
+        self._tasks = Tasks()
+
+    def __iter__(self) -> Iterator[SessionDonor]:
+        """The sessions that are leaving, as of now."""
+        return iter(list(self._leaving))
+
+    def leaving(self, channel: Channel) -> Iterable[ClientInfo]:
+        """Return the clients whose sessions are leaving and are subscribed here (`presence.MovingSessions`)."""
+        return [donor.connection.info for donor in self._leaving if channel in donor.connection.channels]
+
+    async def send_off(self, connection: Connection, target: NodeName) -> None:
+        """Begin to move `connection` to `target`; waits while too many are under way."""
+        if not connection.follows:
+            self._count_move(target)
+            connection.close(SERVICE_RESTART, Move(target, self._ticket(target)).reason())
+            return
+        await self._slots.acquire()
+        if not connection.may_leave:
+            self._slots.release()
+            return
+        donor = SessionDonor(connection, target, self._ticket(target))
+        connection.begin_move(donor)
+        self._leaving.add(donor)
+        task = self._tasks.spawn(self._hand_over(donor), name="hand-over of a session")
+        task.add_done_callback(lambda _: self._slots.release())
+
+    async def aclose(self, within_s: float) -> None:
+        """Let the hand-overs that are under way end; give up those that have not ended `within_s`."""
+        await self._tasks.aclose(within_s)
+
+    def _ticket(self, target: NodeName) -> str:
+        return self._signer.issue(target, self._issuer, self._context.rng.randbytes(8), self._wall())
+
+    def _count_move(self, target: NodeName) -> None:
+        self._on_sent(target)
+        self._context.stats.moves += 1
+
+    async def _hand_over(self, donor: SessionDonor) -> None:
+        connection, stats = donor.connection, self._context.stats
+        why = ""
+        try:
+            why = await self._run(donor)
+        except Exception:
+            _log.exception("a session was not handed over", client=connection.client, target=donor.target)
+            why = "a fault of this node"
+            connection.close(SERVICE_RESTART)
+        finally:
+            connection.end_move()
+            self._queues.when_settled(connection, None)
+            self._leaving.discard(donor)
+        if why:
+            stats.handovers_failed += 1
+            _log.info("a session was not handed over", client=connection.client, target=donor.target, why=why)
+        else:
+            stats.handovers += 1
+
+    async def _run(self, donor: SessionDonor) -> str:
+        """Hand the session over; return nothing if that was done, else why not."""
+        config, connection = self._context.config, donor.connection
+        prepare = Prepare(donor.ticket, connection.client, "", tuple(connection.channels))
+        why = await self._ask(donor, prepare)
+        event = DonorEvent.REFUSED if why else DonorEvent.PREPARED if connection.is_staying else DonorEvent.LOST
+        action = donor.handle(event)
+        if action is DonorAction.CUT:
+            self._cut(donor)
+            action = await donor.outcome(config.close_deadline_s + config.engine_deadline_s + 1.0)
+        if action is DonorAction.COMMIT:
+            why = await self._ask(donor, Commit(donor.ticket, encode_session(donor.session())))
+            donor.handle(DonorEvent.TOLD)
+        elif action is not DonorAction.KEEP:
+            why = why or "the client was lost, or a command did not end in time"
+            self._publish_leaves(donor)
+            await self._ask(donor, Abandon(donor.ticket))
+            self._queues.publish_left(connection, donor.commands)
+        return why
+
+    async def _ask(self, donor: SessionDonor, request: Request) -> str:
+        """Return nothing if the target agreed, else why not."""
+        address = session_address(donor.target)
+        try:
+            answer = decode_answer(await self._bus.call(address, encode(request), timeout_s=ASK_S))
+        except (EngineError, ProtocolError) as error:
+            return str(error)
+        return answer.why if isinstance(answer, SessionRefused) else ""
+
+    def _cut(self, donor: SessionDonor) -> None:
+        """Stop serving, in one turn of the loop: what was gathered leaves first, then nothing does."""
+        connection = donor.connection
+        donor.held = tuple(self._held(connection, channel) for channel in connection.channels)
+        donor.ping_in_s = connection.ping_in_s()
+        donor.ends_in_s = connection.ends_in_s()
+        self._count_move(donor.target)
+        connection.send_off(Move(donor.target, donor.ticket))
+        self._queues.when_settled(connection, donor.on_settled)
+
+    def _held(self, connection: Connection, channel: Channel) -> Held:
+        channels = self._context.channels
+        cut = channels.snapshot(channel)
+        watching = WATCHING if channels.is_watching(connection, channel) else 0
+        return Held(channel, watching, cut.epoch, cut.offset, cut.heard)
+
+    def _publish_leaves(self, donor: SessionDonor) -> None:
+        """Publish the leaves that the cut did not: the client is gone."""
+        for held in donor.held:
+            self._context.channels.presence.publish_leave(Channel(held.channel), donor.connection.info)

@@ -10,7 +10,9 @@ from ringway.core.hub import Hub
 from ringway.core.replay_buffer import ReplayBuffer
 from ringway.core.stream import ChannelStream
 from ringway.node.channels.fanout import Fanout
-from ringway.node.connection.outbox import HEADROOM, Outbox
+from ringway.node.config.node import NodeConfig
+from ringway.node.connection.outbox import Outbox
+from ringway.node.connection.subscriber import HEADROOM
 from ringway.node.stats import Stats
 from ringway.protocol.envelope import JOIN, LEAVE, PUBLICATION, Origin
 from ringway.types import Channel, Incarnation
@@ -53,11 +55,11 @@ class Bench:
             self.hub,
             self.watchers,
             Outbox(1 << 20, self.stats),
+            NodeConfig(turn_bytes_max=turn_bytes_max, tail_bytes_max=1000),
             self.stats,
-            turn_bytes_max=turn_bytes_max,
-            held_bytes_max=1000,
+            on_gap=self.behind.append,
+            on_heard=lambda channel: None,
         )
-        self.fanout.behind = self.behind.append
 
     def join(self, sink: Sink, *channels: Channel, watching: bool = False) -> Sink:
         for channel in channels:
@@ -239,9 +241,9 @@ async def test_joins_and_leaves_go_to_those_who_watch_in_the_order_of_events(ben
 async def test_settling_sends_what_was_gathered_of_the_channel(bench: Bench) -> None:
     sink = bench.join(Sink(), A, B)
     bench.deliver(A, 1)
-    bench.fanout.settle(B)
+    bench.fanout.flush_channel(B)
     assert sink.frames == []
-    bench.fanout.settle(A)
+    bench.fanout.flush_channel(A)
     assert sink.seen() == [[("a", 1)]]
     await asyncio.sleep(0)
     assert len(sink.frames) == 1

@@ -44,19 +44,19 @@ class Follower:
         self.needed: set[Channel] = set()
         self.refuses = False
 
-    def begin(self, channel: Channel) -> None:
-        self.log.append(f"begin {channel}")
+    def follow(self, channel: Channel) -> None:
+        self.log.append(f"follow {channel}")
 
-    async def ready(self, channel: Channel) -> None:
-        self.log.append(f"ready {channel}")
+    async def learn_position(self, channel: Channel) -> None:
+        self.log.append(f"learn {channel}")
         if self.refuses:
             raise EngineAway("away")
 
-    def needs(self, channel: Channel) -> bool:
+    def is_needed(self, channel: Channel) -> bool:
         return channel in self.needed
 
-    def end(self, channel: Channel) -> None:
-        self.log.append(f"end {channel}")
+    def unfollow(self, channel: Channel) -> None:
+        self.log.append(f"unfollow {channel}")
 
 
 class Time:
@@ -188,11 +188,11 @@ async def test_a_channel_is_followed_from_before_it_comes_until_it_goes(
     interest: Interest, follower: Follower, time: Time
 ) -> None:
     await interest.obtain(A)
-    assert follower.log == ["begin a", "ready a"]
+    assert follower.log == ["follow a", "learn a"]
     interest.release(A)
     time.now += 4
     interest.sweep()
-    assert follower.log == ["begin a", "ready a", "end a"]
+    assert follower.log == ["follow a", "learn a", "unfollow a"]
     await settle()
 
 
@@ -204,7 +204,7 @@ async def test_a_channel_of_which_is_not_known_where_it_stands_is_not_held(
         await interest.obtain(A)
     assert not interest.holds(A)
     assert broker.log == ["+a", "-a"]
-    assert follower.log[-1] == "end a"
+    assert follower.log[-1] == "unfollow a"
 
 
 async def test_what_somebody_needs_stays(interest: Interest, follower: Follower, broker: Broker, time: Time) -> None:
@@ -228,5 +228,5 @@ async def test_closing_ends_what_is_under_way(interest: Interest, broker: Broker
     broker.gate.clear()
     waiting = asyncio.create_task(interest.obtain(A))
     await settle()
-    await interest.close()
+    await interest.aclose()
     assert (await asyncio.gather(waiting, return_exceptions=True))[0] is not None

@@ -3,7 +3,7 @@ import pytest
 from ringway.core.replay_buffer import ENTRY_BYTES, ReplayEntry
 from ringway.core.stream import ChannelStream
 from ringway.node.channels import replay as module
-from ringway.node.channels.replay import LINGER_S, Tails
+from ringway.node.channels.replay import LINGER_S, ReplayBuffers
 from ringway.protocol.envelope import PUBLICATION
 from ringway.types import Channel
 
@@ -15,13 +15,13 @@ class World:
         self.now = 0.0
         self.streams = {channel: ChannelStream(kept=kept) for channel in CHANNELS}
         self.unneeded: list[Channel] = []
-        self.tails = Tails(self.streams, 10_000, lambda: self.now, self.unneeded.append)
+        self.buffers = ReplayBuffers(self.streams, 10_000, lambda: self.now, self.unneeded.append)
 
     def linger(self, channel: Channel, entries: int = 1) -> None:
-        hold = self.tails.hold(channel)
+        lease = self.buffers.lease(channel)
         for number in range(entries):
-            hold.tail.add(ReplayEntry(number + 1, b"", b"", PUBLICATION, b""))
-        hold.release()
+            lease.tail.add(ReplayEntry(number + 1, b"", b"", PUBLICATION, b""))
+        lease.release()
 
     def kept(self) -> list[Channel]:
         return [channel for channel in CHANNELS if self.streams[channel].tail is not None]
@@ -29,19 +29,19 @@ class World:
 
 def test_a_tail_is_kept_as_long_as_somebody_holds_it_and_a_little_longer():
     world = World()
-    first, second = world.tails.hold(CHANNELS[0]), world.tails.hold(CHANNELS[0])
+    first, second = world.buffers.lease(CHANNELS[0]), world.buffers.lease(CHANNELS[0])
     assert first.tail is second.tail
     first.release()
     first.release()
     world.now += 100
-    world.tails.sweep()
+    world.buffers.sweep()
     assert world.kept() == CHANNELS[:1]
     second.release()
     world.now += LINGER_S - 0.1
-    world.tails.sweep()
+    world.buffers.sweep()
     assert world.kept() == CHANNELS[:1]
     world.now += 0.2
-    world.tails.sweep()
+    world.buffers.sweep()
     assert world.kept() == []
     assert world.unneeded == CHANNELS[:1] * 2
 
@@ -67,7 +67,7 @@ def test_how_much_lingers_is_bounded(monkeypatch: pytest.MonkeyPatch):
     for channel in CHANNELS[:3]:
         world.linger(channel, 2)
     assert world.kept() == CHANNELS[1:3]
-    world.tails.hold(CHANNELS[1])
+    world.buffers.lease(CHANNELS[1])
     world.linger(CHANNELS[3], 3)
     assert world.kept() == CHANNELS[1:4]
     world.linger(CHANNELS[4], 3)
@@ -76,10 +76,10 @@ def test_how_much_lingers_is_bounded(monkeypatch: pytest.MonkeyPatch):
 
 def test_one_that_is_over_begins_anew_for_the_next():
     world = World()
-    hold = world.tails.hold(CHANNELS[0])
-    world.tails.forget(CHANNELS[0])
-    again = world.tails.hold(CHANNELS[0])
-    assert again.tail is not hold.tail
-    hold.release()
+    lease = world.buffers.lease(CHANNELS[0])
+    world.buffers.forget(CHANNELS[0])
+    again = world.buffers.lease(CHANNELS[0])
+    assert again.tail is not lease.tail
+    lease.release()
     assert world.kept() == CHANNELS[:1]
-    world.tails.forget(Channel("gone"))
+    world.buffers.forget(Channel("gone"))

@@ -32,6 +32,10 @@ def target(hub: MemoryHub) -> Side:
     return Side(hub, 2)
 
 
+def lost(channel: Channel, payload: bytes, offset: int, previous: int) -> None:
+    """Drop a message on its way from the engine."""
+
+
 async def settle(turns: int = 5) -> None:
     for _ in range(turns):
         await asyncio.sleep(0)
@@ -45,24 +49,24 @@ async def test_a_session_moves_between_two_publications_and_loses_and_doubles_no
     await donor.publish(channel, 1, 2)
     await settle()
     await target.streams.obtain(channel)
-    hold = target.streams.keep_tail(channel)
+    lease = target.streams.lease(channel)
     await donor.publish(channel, 3)
     await target.publish(channel, 4)
     await settle()
-    cut = donor.streams.cut(channel)
+    cut = donor.streams.snapshot(channel)
     donor.leave(channel, sink)
     assert sink.seen == [1, 2, 3, 4]
     await donor.publish(channel, 5)
     await target.publish(channel, 6)
     await settle()
-    missed = await target.streams.since(channel, cut, hold)
-    reached = target.streams.cut(channel)
+    missed = await target.streams.since(channel, cut, lease)
+    reached = target.streams.snapshot(channel)
     assert data_of(missed) == [5, 6]
     await target.publish(channel, 7)
     await settle()
-    more = target.streams.after(channel, reached, hold)
+    more = target.streams.after(channel, reached, lease)
     moved = await target.join(channel)
-    hold.release()
+    lease.release()
     assert data_of(more) == [7]
     await donor.publish(channel, 8)
     await settle()
@@ -72,16 +76,16 @@ async def test_a_session_moves_between_two_publications_and_loses_and_doubles_no
 @pytest.mark.parametrize("channel", [KEPT, PLAIN])
 async def test_what_was_gathered_in_this_turn_is_sent_before_a_cut(donor: Side, channel: Channel) -> None:
     sink = await donor.join(channel)
-    before = donor.streams.cut(channel)
-    hold = donor.streams.keep_tail(channel)
+    before = donor.streams.snapshot(channel)
+    lease = donor.streams.lease(channel)
     offset = before.offset + 1 if channel is KEPT else 0
     donor.streams.fanout.deliver(channel, donor.origin.seal(PUBLICATION, b'{"data":1}'), offset, 0)
     assert sink.seen == []
-    cut = donor.streams.cut(channel)
+    cut = donor.streams.snapshot(channel)
     assert sink.seen == [1]
     assert (cut.offset, cut.heard) == ((offset, {}) if channel is KEPT else (0, {"00000001": 1}))
-    assert data_of(donor.streams.after(channel, before, hold)) == [1]
-    hold.release()
+    assert data_of(donor.streams.after(channel, before, lease)) == [1]
+    lease.release()
     await settle()
     assert sink.seen == [1]
 
@@ -89,119 +93,118 @@ async def test_what_was_gathered_in_this_turn_is_sent_before_a_cut(donor: Side, 
 @pytest.mark.parametrize("channel", [KEPT, PLAIN])
 async def test_what_was_gathered_is_not_for_those_who_join_after_it(donor: Side, channel: Channel) -> None:
     await donor.join(channel)
-    cut = donor.streams.cut(channel)
-    hold = donor.streams.keep_tail(channel)
+    cut = donor.streams.snapshot(channel)
+    lease = donor.streams.lease(channel)
     offset = cut.offset + 1 if channel is KEPT else 0
     donor.streams.fanout.deliver(channel, donor.origin.seal(PUBLICATION, b'{"data":1}'), offset, 0)
-    assert data_of(donor.streams.after(channel, cut, hold)) == [1]
+    assert data_of(donor.streams.after(channel, cut, lease)) == [1]
     sink = donor.put(channel, Sink(donor))
     await settle()
     assert sink.seen == []
-    hold.release()
+    lease.release()
 
 
 async def test_a_target_that_is_behind_catches_up_before_the_session_joins(donor: Side, target: Side) -> None:
     await donor.join(KEPT)
     await target.streams.obtain(KEPT)
-    hold = target.streams.keep_tail(KEPT)
-    deliver, target.engine.broker._deliver = target.engine.broker._deliver, None
+    lease = target.streams.lease(KEPT)
+    target.engine.broker.attach(lost)
     await donor.publish(KEPT, 1, 2)
     await settle()
-    target.engine.broker._deliver = deliver
-    cut = donor.streams.cut(KEPT)
-    assert cut.offset > target.streams.cut(KEPT).offset
-    assert await target.streams.since(KEPT, cut, hold) == []
-    assert target.streams.cut(KEPT).offset == cut.offset
+    target.engine.broker.attach(target.streams.fanout.deliver)
+    cut = donor.streams.snapshot(KEPT)
+    assert cut.offset > target.streams.snapshot(KEPT).offset
+    assert await target.streams.since(KEPT, cut, lease) == []
+    assert target.streams.snapshot(KEPT).offset == cut.offset
 
 
 async def test_without_history_a_message_on_its_way_is_waited_for(donor: Side, target: Side) -> None:
     await donor.join(PLAIN)
     await target.streams.obtain(PLAIN)
-    hold = target.streams.keep_tail(PLAIN)
+    lease = target.streams.lease(PLAIN)
     await donor.publish(PLAIN, 1)
     await settle()
-    deliver, late = target.engine.broker._deliver, list[tuple[Channel, bytes, int, int]]()
-    target.engine.broker._deliver = lambda *message: late.append(message)
+    late = list[tuple[Channel, bytes, int, int]]()
+    target.engine.broker.attach(lambda *message: late.append(message))
     await donor.publish(PLAIN, 2)
     await settle()
-    target.engine.broker._deliver = deliver
-    assert deliver is not None
-    waiting = asyncio.ensure_future(target.streams.since(PLAIN, donor.streams.cut(PLAIN), hold))
+    target.engine.broker.attach(target.streams.fanout.deliver)
+    waiting = asyncio.ensure_future(target.streams.since(PLAIN, donor.streams.snapshot(PLAIN), lease))
     await settle()
     assert not waiting.done()
-    deliver(*late[0])
+    target.streams.fanout.deliver(*late[0])
     assert await waiting == []
 
 
 async def test_joins_and_leaves_are_for_those_who_watch(donor: Side, target: Side) -> None:
     for channel in (KEPT, PLAIN):
         await target.streams.obtain(channel)
-        hold = target.streams.keep_tail(channel)
-        cut = target.streams.cut(channel)
+        lease = target.streams.lease(channel)
+        cut = target.streams.snapshot(channel)
         await donor.note(channel, "c")
         await donor.publish(channel, 1)
         await settle()
-        assert data_of(await target.streams.since(channel, cut, hold)) == [1]
-        assert set(data_of(await target.streams.since(channel, cut, hold, watching=True))) == {1, "c"}
-        hold.release()
+        assert data_of(await target.streams.since(channel, cut, lease)) == [1]
+        assert set(data_of(await target.streams.since(channel, cut, lease, watching=True))) == {1, "c"}
+        lease.release()
 
 
 async def test_a_tail_that_overflows_is_made_good_by_history_or_said(hub: MemoryHub) -> None:
     side = Side(hub, tail_bytes_max=1500)
     for channel in (KEPT, PLAIN):
         await side.streams.obtain(channel)
-        hold = side.streams.keep_tail(channel)
-        cut = side.streams.cut(channel)
+        lease = side.streams.lease(channel)
+        cut = side.streams.snapshot(channel)
         await side.publish(channel, *range(10))
         await settle(20)
-        assert side.streams.after(channel, cut, hold) is None
-        assert await side.streams.since(channel, cut, hold) is None, "more than a tail can hold"
-        hold.release()
+        assert side.streams.after(channel, cut, lease) is None
+        assert await side.streams.since(channel, cut, lease) is None, "more than a tail can hold"
+        lease.release()
     await side.streams.obtain(KEPT)
-    cut = side.streams.cut(KEPT)
+    cut = side.streams.snapshot(KEPT)
     await side.publish(KEPT, 10, 11)
     await settle()
-    hold = side.streams.keep_tail(KEPT)
-    assert side.streams.after(KEPT, cut, hold) is not None or data_of(await side.streams.since(KEPT, cut, hold))
-    hold.release()
+    lease = side.streams.lease(KEPT)
+    assert side.streams.after(KEPT, cut, lease) is not None or data_of(await side.streams.since(KEPT, cut, lease))
+    lease.release()
 
 
 async def test_what_came_before_the_tail_is_read_from_history(donor: Side) -> None:
     await donor.streams.obtain(KEPT)
-    cut = donor.streams.cut(KEPT)
+    cut = donor.streams.snapshot(KEPT)
     await donor.publish(KEPT, 1, 2)
     await settle()
-    hold = donor.streams.keep_tail(KEPT)
+    lease = donor.streams.lease(KEPT)
     await donor.publish(KEPT, 3)
     await settle()
-    assert donor.streams.after(KEPT, cut, hold) is None
-    assert data_of(await donor.streams.since(KEPT, cut, hold)) == [1, 2, 3]
-    assert data_of(donor.streams.after(KEPT, cut, hold)) == [1, 2, 3]
+    assert donor.streams.after(KEPT, cut, lease) is None
+    assert data_of(await donor.streams.since(KEPT, cut, lease)) == [1, 2, 3]
+    assert data_of(donor.streams.after(KEPT, cut, lease)) == [1, 2, 3]
     assert donor.stats.history_reads == 1
 
 
 async def test_another_epoch_and_a_channel_that_is_gone_prove_nothing(donor: Side) -> None:
     await donor.streams.obtain(KEPT)
-    hold = donor.streams.keep_tail(KEPT)
-    assert await donor.streams.since(KEPT, Cut("other", 0), hold) is None
-    assert donor.streams.after(KEPT, Cut("other", 0), hold) is None
-    donor.streams.end(KEPT)
-    assert await donor.streams.since(KEPT, Cut("other", 0), hold) is None
+    lease = donor.streams.lease(KEPT)
+    assert await donor.streams.since(KEPT, Cut("other", 0), lease) is None
+    assert donor.streams.after(KEPT, Cut("other", 0), lease) is None
+    donor.streams.unfollow(KEPT)
+    assert await donor.streams.since(KEPT, Cut("other", 0), lease) is None
     with pytest.raises(KeyError):
-        donor.streams.cut(KEPT)
-    hold.release()
+        donor.streams.snapshot(KEPT)
+    lease.release()
 
 
 @pytest.mark.parametrize("channel", [KEPT, PLAIN])
 async def test_a_hold_keeps_the_channel(donor: Side, channel: Channel) -> None:
     await donor.streams.obtain(channel)
-    hold, second = donor.streams.keep_tail(channel), donor.streams.keep_tail(channel)
+    lease, second = donor.streams.lease(channel), donor.streams.lease(channel)
     donor.streams.release(channel)
     donor.now += 100
     donor.streams.sweep()
     assert donor.streams.interest.holds(channel)
-    hold.release()
-    hold.release()
+    lease.release()
+    lease.release()
     donor.now += 100
     donor.streams.sweep()
     assert donor.streams.interest.holds(channel)
@@ -215,7 +218,7 @@ async def test_a_hold_keeps_the_channel(donor: Side, channel: Channel) -> None:
 
 async def test_a_recovery_lingers_for_the_next(donor: Side) -> None:
     sink = await donor.join(KEPT)
-    start = donor.streams.cut(KEPT)
+    start = donor.streams.snapshot(KEPT)
     await donor.publish(KEPT, *range(10))
     await settle(20)
     assert len(sink.seen) == 10
@@ -237,7 +240,7 @@ async def test_a_recovery_lingers_for_the_next(donor: Side) -> None:
 
 async def test_laggards_do_not_spoil_the_recovery_of_others(donor: Side) -> None:
     await donor.join(SHORT)
-    start = donor.streams.cut(SHORT)
+    start = donor.streams.snapshot(SHORT)
     await donor.publish(SHORT, *range(6))
     await settle(20)
     offsets = [offset for offset, _ in (await donor.history(SHORT)).publications]  # the last three
@@ -251,7 +254,7 @@ async def test_laggards_do_not_spoil_the_recovery_of_others(donor: Side) -> None
 async def test_who_missed_too_much_does_not_spoil_it_for_those_who_did_not(hub: MemoryHub) -> None:
     side = Side(hub, recovery_publications_max=5)
     await side.join(KEPT)
-    start = side.streams.cut(KEPT)
+    start = side.streams.snapshot(KEPT)
     await side.publish(KEPT, *range(60))
     await settle(70)
     offsets = [start.offset, *(offset for offset, _ in (await side.history(KEPT)).publications)]
@@ -267,7 +270,7 @@ async def test_who_missed_too_much_does_not_spoil_it_for_those_who_did_not(hub: 
 async def test_who_has_history_read_in_vain_pays_for_it_and_nobody_else(hub: MemoryHub) -> None:
     side = Side(hub, recovery_publications_max=20)
     sink = await side.join(KEPT)
-    start = side.streams.cut(KEPT)
+    start = side.streams.snapshot(KEPT)
     await side.publish(KEPT, *range(40))
     await settle(20)
     assert len(sink.seen) == 40
@@ -284,7 +287,7 @@ async def test_who_has_history_read_in_vain_pays_for_it_and_nobody_else(hub: Mem
 
 async def test_an_engine_that_does_not_tell_is_an_error_and_not_a_loss(donor: Side, hub: MemoryHub) -> None:
     await donor.join(KEPT)
-    start = donor.streams.cut(KEPT)
+    start = donor.streams.snapshot(KEPT)
     await donor.publish(KEPT, 1)
     await settle()
     hub.away = True
@@ -296,7 +299,7 @@ async def test_an_engine_that_does_not_tell_is_an_error_and_not_a_loss(donor: Si
 
 async def test_a_stale_answer_of_the_engine_is_asked_for_again(donor: Side, monkeypatch: pytest.MonkeyPatch) -> None:
     await donor.join(KEPT)
-    start = donor.streams.cut(KEPT)
+    start = donor.streams.snapshot(KEPT)
     await donor.publish(KEPT, 1, 2)
     await settle()
     read = donor.engine.history.read
@@ -330,11 +333,11 @@ async def test_an_outage_is_checked_in_all_channels_and_a_few_at_a_time(
         return await read(channel, *arguments, **more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(donor.engine.history, "read", slowly)
-    deliver, donor.engine.broker._deliver = donor.engine.broker._deliver, None
+    donor.engine.broker.attach(lost)
     for number, channel in enumerate(channels[50:]):
         await donor.publish(channel, number)
     await settle()
-    donor.engine.broker._deliver = deliver
+    donor.engine.broker.attach(donor.streams.fanout.deliver)
     hub.away = True
     hub.away = False
     async with asyncio.timeout(10):
@@ -366,7 +369,7 @@ async def test_a_channel_in_which_something_arrives_does_not_wait_for_its_turn(
         while sinks[channels[-1]].seen != ["now"]:
             await asyncio.sleep(0.01)
     gate.set()
-    await donor.streams.close()
+    await donor.streams.aclose()
 
 
 async def test_a_read_that_fails_is_tried_again_and_then_told(donor: Side, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -383,19 +386,19 @@ async def test_a_read_that_fails_is_tried_again_and_then_told(donor: Side, monke
         return await read(*arguments, **more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(donor.engine.history, "read", failing)
-    deliver, donor.engine.broker._deliver = donor.engine.broker._deliver, None
+    donor.engine.broker.attach(lost)
     await donor.publish(KEPT, 1)
     await settle()
-    donor.engine.broker._deliver = deliver
+    donor.engine.broker.attach(donor.streams.fanout.deliver)
     await donor.publish(KEPT, 2)
     async with asyncio.timeout(10):
         while sink.seen != [1, 2]:
             await asyncio.sleep(0.01)
     fails[0] = 1000
-    donor.engine.broker._deliver = None
+    donor.engine.broker.attach(lost)
     await donor.publish(KEPT, 3)
     await settle()
-    donor.engine.broker._deliver = deliver
+    donor.engine.broker.attach(donor.streams.fanout.deliver)
     await donor.publish(KEPT, 4)
     async with asyncio.timeout(10):
         while sink.closed is None:
@@ -405,32 +408,32 @@ async def test_a_read_that_fails_is_tried_again_and_then_told(donor: Side, monke
 
 async def test_a_hold_is_over_where_publications_are_missing(donor: Side, hub: MemoryHub) -> None:
     await donor.streams.obtain(SHORT)
-    hold = donor.streams.keep_tail(SHORT)
-    cut = donor.streams.cut(SHORT)
-    deliver, donor.engine.broker._deliver = donor.engine.broker._deliver, None
+    lease = donor.streams.lease(SHORT)
+    cut = donor.streams.snapshot(SHORT)
+    donor.engine.broker.attach(lost)
     await donor.publish(SHORT, *range(6))
     await settle(20)
-    donor.engine.broker._deliver = deliver
+    donor.engine.broker.attach(donor.streams.fanout.deliver)
     hub.away = True
     hub.away = False
     async with asyncio.timeout(10):
         while not donor.stats.lost:
             await asyncio.sleep(0)
-    assert await donor.streams.since(SHORT, cut, hold) is None
-    assert donor.streams.after(SHORT, donor.streams.cut(SHORT), hold) is None
-    hold.release()
+    assert await donor.streams.since(SHORT, cut, lease) is None
+    assert donor.streams.after(SHORT, donor.streams.snapshot(SHORT), lease) is None
+    lease.release()
 
 
 async def test_a_tail_that_lingers_is_taken_up_again(donor: Side) -> None:
     await donor.join(KEPT)
-    donor.streams.keep_tail(KEPT).release()
-    cut = donor.streams.cut(KEPT)
-    hold = donor.streams.keep_tail(KEPT)
+    donor.streams.lease(KEPT).release()
+    cut = donor.streams.snapshot(KEPT)
+    lease = donor.streams.lease(KEPT)
     donor.now += 100
     donor.streams.sweep()
     await donor.publish(KEPT, 1)
     await settle()
-    assert data_of(donor.streams.after(KEPT, cut, hold)) == [1]
+    assert data_of(donor.streams.after(KEPT, cut, lease)) == [1]
 
 
 async def test_a_position_of_another_epoch_is_not_asked_for(donor: Side) -> None:
@@ -441,7 +444,7 @@ async def test_a_position_of_another_epoch_is_not_asked_for(donor: Side) -> None
 
 async def test_a_position_that_nobody_can_have_is_not_recovered(donor: Side) -> None:
     await donor.join(KEPT)
-    assert await donor.streams.recover(KEPT, donor.streams.cut(KEPT).epoch, 1_000_000) is None
+    assert await donor.streams.recover(KEPT, donor.streams.snapshot(KEPT).epoch, 1_000_000) is None
     assert donor.stats.history_reads == 1
 
 
@@ -454,14 +457,14 @@ async def test_who_knows_no_place_is_given_all_that_is_kept_though_older_ones_ha
     await writer.publish(KEPT, 3, 4)
     now += 200  # the first two were kept for 300 s
     await reader.streams.obtain(KEPT)
-    epoch = reader.streams.cut(KEPT).epoch
+    epoch = reader.streams.snapshot(KEPT).epoch
     assert await reader.streams.recover(KEPT, epoch, 0) is None
     assert data_of_entries(await reader.streams.recover(KEPT, "", 0)) == [3, 4]
-    hold = reader.streams.keep_tail(KEPT)
+    lease = reader.streams.lease(KEPT)
     await writer.publish(KEPT, 5)
     await settle()
     assert data_of_entries(await reader.streams.recover(KEPT, "", 0)) == [3, 4, 5]
-    hold.release()
+    lease.release()
     now += 400
     other = Side(hub, 3)
     await other.streams.obtain(KEPT)

@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from ringway.node.commands.queue import Backlog
 from ringway.node.config.node import NodeConfig
+from ringway.node.connection.command_queue import CommandQueue
 from ringway.node.connection.keepalive import Beat, Keepalive
 from ringway.node.stats import Stats
 
@@ -29,7 +29,7 @@ class Fake:
         self.is_connected = False
         self.is_closing = False
         self.is_held = False
-        self.backlog: Backlog | None = None
+        self.queue: CommandQueue | None = None
         self.waiting = 0
         self.log: list[tuple[float, str]] = []
         self._now = now
@@ -57,10 +57,10 @@ class Bench:
 
     def connection(self, *, connected: bool = True) -> Any:
         fake: Any = Fake(self.now)
-        self.keepalive.arrived(fake, self.now[0])
+        self.keepalive.on_opened(fake, self.now[0])
         if connected:
             fake.is_connected = True
-            self.keepalive.connected(fake, self.now[0])
+            self.keepalive.on_connected(fake, self.now[0])
         return fake
 
     def until(self, end: float, step: float = 0.25) -> Iterator[float]:
@@ -114,7 +114,7 @@ def test_an_answer_to_a_close_is_awaited_its_whole_time(bench: Bench) -> None:
     fake = bench.connection()
     bench.now[0] += 0.7
     fake.is_connected, fake.is_closing = False, True
-    bench.keepalive.closing(fake, bench.now[0])
+    bench.keepalive.on_closing(fake, bench.now[0])
     for _ in bench.until(START + 60):
         pass
     assert len(fake.log) == 1
@@ -187,7 +187,7 @@ def test_an_age_shorter_than_the_pause_between_pings_is_held() -> None:
 def test_a_client_that_nothing_is_read_from_is_judged_by_what_it_takes() -> None:
     bench = Bench()
     fake = bench.connection()
-    fake.is_held, fake.backlog, fake.waiting = True, Backlog(), 900_000
+    fake.is_held, fake.queue, fake.waiting = True, CommandQueue(), 900_000
     for _ in bench.until(START + 200):
         fake.waiting -= 1000
     assert [what for _, what in fake.log] == ["ping"], "it reads, and its pong is not read"
@@ -199,11 +199,11 @@ def test_a_client_that_nothing_is_read_from_is_judged_by_what_it_takes() -> None
 def test_a_client_that_waits_for_the_engine_and_was_sent_all_is_not_closed() -> None:
     bench = Bench()
     fake = bench.connection()
-    fake.is_held, fake.backlog = True, Backlog()
+    fake.is_held, fake.queue = True, CommandQueue()
     for _ in bench.until(START + 100):
         pass
     assert [what for _, what in fake.log] == ["ping"]
-    fake.is_held, fake.backlog, fake.beat = False, None, Beat.ANSWERED
+    fake.is_held, fake.queue, fake.beat = False, None, Beat.ANSWERED
     for _ in bench.until(START + 130):
         pass
     assert [what for _, what in fake.log][:2] == ["ping", "ping"]

@@ -1,6 +1,7 @@
 from typing import Any
 
-from ringway.node.connection.outbox import HEADROOM, Outbox, frame_of
+from ringway.node.connection.outbox import Outbox
+from ringway.node.connection.subscriber import HEADROOM, frame_of
 from ringway.node.stats import Stats
 
 
@@ -27,14 +28,14 @@ def test_only_slow_connections_are_asked_what_waits() -> None:
     outbox = Outbox(100_000, stats)
     quick: Any = Reader(0)
     slow: Any = Reader(60_000)
-    outbox.paused(slow)
+    outbox.on_paused(slow)
     assert stats.slow == 1
     for _ in range(20):
         outbox.send(quick, b"x")
         outbox.send(slow, b"x")
     assert (quick.asked, slow.asked) == (0, 20)
     assert slow.closed == []
-    outbox.resumed(slow)
+    outbox.on_resumed(slow)
     outbox.send(slow, b"x")
     assert slow.asked == 20
     assert stats.slow == 0
@@ -43,7 +44,7 @@ def test_only_slow_connections_are_asked_what_waits() -> None:
 def test_more_than_the_bound_is_closed_once() -> None:
     outbox = Outbox(100_000, Stats())
     slow: Any = Reader(100_001)
-    outbox.paused(slow)
+    outbox.on_paused(slow)
     outbox.send(slow, b"x")
     outbox.check()
     assert slow.closed == [3008]
@@ -52,13 +53,13 @@ def test_more_than_the_bound_is_closed_once() -> None:
 def test_a_fan_out_is_checked_now_and_then_not_each_time() -> None:
     outbox = Outbox(160_000, Stats())
     slow: Any = Reader(1)
-    outbox.written(1_000_000)
-    outbox.paused(slow)
+    outbox.on_written(1_000_000)
+    outbox.on_paused(slow)
     for _ in range(100):
-        outbox.written(1000)
+        outbox.on_written(1000)
     assert slow.asked == 100_000 // 10_000 - 1
     slow.waiting = 160_001
-    outbox.written(10_001)
+    outbox.on_written(10_001)
     assert slow.closed == [3008]
 
 

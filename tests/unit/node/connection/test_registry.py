@@ -2,7 +2,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ringway.core.move_candidates import PINNED
-from ringway.node.connection.registry import Roster
+from ringway.node.connection.registry import ConnectionRegistry
 
 
 @dataclass(eq=False)
@@ -11,64 +11,64 @@ class Client:
     address: str = "192.0.2.1"
 
 
-def joined(roster: Any, moved_at: float | None) -> Client:
+def joined(registry: Any, moved_at: float | None) -> Client:
     client = Client(moved_at)
-    roster.arrived(client, 0.0)
-    roster.welcomed(client)
+    registry.on_opened(client, 0.0)
+    registry.on_connected(client)
     return client
 
 
-def left(roster: Any, client: Client) -> None:
-    roster.closing(client, was_connected=True)
-    roster.gone(client)
+def left(registry: Any, client: Client) -> None:
+    registry.on_closing(client, was_connected=True)
+    registry.on_gone(client)
 
 
 def test_they_are_told_in_the_order_in_which_they_came() -> None:
-    roster: Any = Roster()
-    clients = [joined(roster, None) for _ in range(100)]
+    registry: Any = ConnectionRegistry(0.0)
+    clients = [joined(registry, None) for _ in range(100)]
     for client in clients[::3]:
-        left(roster, client)
-    clients = [client for index, client in enumerate(clients) if index % 3] + [joined(roster, None)]
-    assert list(roster) == clients
-    assert roster.connected == len(clients)
+        left(registry, client)
+    clients = [client for index, client in enumerate(clients) if index % 3] + [joined(registry, None)]
+    assert list(registry) == clients
+    assert registry.connected == len(clients)
 
 
 def test_those_that_may_not_be_moved_are_counted() -> None:
-    roster: Any = Roster()
-    clients = [joined(roster, moved_at) for moved_at in (None, 100.0, 100.0, 101.0, PINNED)]
-    roster.arrived(Client(PINNED), 0.0)  # does not count before it is connected
-    assert roster.cooling(120.0, 30.0) == 4
-    assert roster.cooling(130.0, 30.0) == 2
-    assert roster.cooling(131.0, 30.0) == 1
-    assert roster.cooling(120.0, 0.0) == 1, "who is pinned stays while the node drains as well"
-    left(roster, clients[1])
-    left(roster, clients[4])
-    assert roster.cooling(120.0, 30.0) == 2
+    registry: Any = ConnectionRegistry(0.0)
+    clients = [joined(registry, moved_at) for moved_at in (None, 100.0, 100.0, 101.0, PINNED)]
+    registry.on_opened(Client(PINNED), 0.0)  # does not count before it is connected
+    assert registry.cooling(120.0, 30.0) == 4
+    assert registry.cooling(130.0, 30.0) == 2
+    assert registry.cooling(131.0, 30.0) == 1
+    assert registry.cooling(120.0, 0.0) == 1, "who is pinned stays while the node drains as well"
+    left(registry, clients[1])
+    left(registry, clients[4])
+    assert registry.cooling(120.0, 30.0) == 2
 
 
 def test_what_has_cooled_is_forgotten() -> None:
-    roster: Any = Roster()
-    clients = [joined(roster, moved_at) for moved_at in (100.0, 101.0, PINNED)]
-    roster.sweep(130.0, 30.0)
-    assert len(roster._stay) == 2
-    left(roster, clients[0])
-    left(roster, clients[1])
-    roster.sweep(130.0, 30.0)
-    assert dict(roster._stay) == {PINNED: 1}
-    assert roster.cooling(130.0, 30.0) == 1
+    registry: Any = ConnectionRegistry(0.0)
+    clients = [joined(registry, moved_at) for moved_at in (100.0, 101.0, PINNED)]
+    registry.tick(130.0, 30.0)
+    assert len(registry.seconds_kept) == 2
+    left(registry, clients[0])
+    left(registry, clients[1])
+    registry.tick(131.0, 30.0)
+    assert registry.seconds_kept == (PINNED,)
+    assert registry.cooling(131.0, 30.0) == 1
 
 
 def test_they_are_counted_by_address_and_those_without_a_command_may_have_to_go() -> None:
-    roster: Any = Roster()
+    registry: Any = ConnectionRegistry(0.0)
     waiting = [Client(address="a") for _ in range(3)]
     for client in waiting:
-        roster.arrived(client, 0.0)
-    other = joined(roster, None)
-    assert (roster.shares.count("a"), roster.shares.count(other.address), roster.waiting) == (3, 1, 3)
-    assert roster.victim(10.0, "b") is waiting[0]
-    roster.closing(waiting[0], was_connected=False)
-    assert roster.victim(10.0, "b") is waiting[1]
-    roster.gone(waiting[0])
-    roster.gone(waiting[0])
-    left(roster, other)
-    assert (roster.shares.total, roster.waiting) == (2, 2)
+        registry.on_opened(client, 0.0)
+    other = joined(registry, None)
+    assert (registry.shares.count("a"), registry.shares.count(other.address), registry.waiting) == (3, 1, 3)
+    assert registry.victim(10.0, "b") is waiting[0]
+    registry.on_closing(waiting[0], was_connected=False)
+    assert registry.victim(10.0, "b") is waiting[1]
+    registry.on_gone(waiting[0])
+    registry.on_gone(waiting[0])
+    left(registry, other)
+    assert (registry.shares.total, registry.waiting) == (2, 2)

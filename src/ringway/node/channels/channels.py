@@ -1,0 +1,121 @@
+"""Channels of a node: the owner of their subscribers, of the streams that the engine delivers, and of what is kept.
+
+hub, watchers   subscribers of each channel, and those that asked for joins and leaves
+streams         each channel that this node follows at the engine, with the buffers for replay (`streams`)
+fan-out         from the engine to the subscribers (`fanout`)
+presence        who is subscribed, here and at other nodes; joins and leaves (`presence`)
+"""
+
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+
+from ringway.core.hub import Hub
+from ringway.core.stream import Cut
+from ringway.node.channels.join_leave import JoinLeavePublisher
+from ringway.node.channels.presence import Presence
+from ringway.node.channels.streams import Streams
+from ringway.node.config.namespace import Namespaces
+from ringway.node.config.node import NodeConfig
+from ringway.node.connection.outbox import Outbox
+from ringway.node.connection.subscriber import Send, Subscriber
+from ringway.node.stats import Stats
+from ringway.ports import Deliver, Engine
+from ringway.protocol.envelope import PUBLICATION, Origin
+from ringway.types import Channel
+
+
+class Channels:
+    """The channels of one node. `clock` is monotonic, in seconds; `nodes_alive` counts nodes, this node included."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        config: NodeConfig,
+        outbox: Outbox,
+        stats: Stats,
+        origin: Origin,
+        nodes_alive: Callable[[], int],
+        clock: Callable[[], float],
+    ) -> None:
+        self._engine = engine
+        self._origin = origin
+        self._watchers: Hub[Subscriber, Send] = Hub()
+        self.hub: Hub[Subscriber, Send] = Hub()
+        self.namespaces = Namespaces(config.namespaces)
+        self.streams = Streams(engine, self.namespaces, self.hub, self._watchers, outbox, config, stats, clock)
+        publisher = JoinLeavePublisher(engine.broker, origin, stats, config.engine_deadline_s)
+        self.presence = Presence(engine, self.namespaces, self.hub, publisher, config, nodes_alive)
+        self.deliver: Deliver = self.streams.fanout.deliver
+        """Takes one message from the engine (`ports.Deliver`)."""
+
+    async def start(self) -> None:
+        """Begin to follow channels. Raise `EngineError` where the engine keeps no history for this node."""
+        for retention in self.namespaces.retentions():
+            await self._engine.history.keep(retention)
+        self._engine.broker.attach(self.deliver)
+        self._engine.on_return.append(self.streams.on_return)
+        await self.presence.start()
+
+    async def stop(self) -> None:
+        """Send the leaves that wait, and follow nothing any more. Idempotent."""
+        await self.presence.stop()
+        with suppress(ValueError):  # stopped before it had started, or again
+            self._engine.on_return.remove(self.streams.on_return)
+        await self.streams.aclose()
+
+    def join(self, subscriber: Subscriber, channel: Channel, *, watching: bool = False, silently: bool = False) -> None:
+        """Deliver to `subscriber` from now on; with joins and leaves if `watching`.
+
+        The channel is claimed at the engine (`Streams.obtain`). `silently`: no join is published, since the session
+        was at another node before.
+        """
+        self.streams.flush(channel)
+        self.hub.add(channel, subscriber, subscriber.send)
+        if watching:
+            self._watchers.add(channel, subscriber, subscriber.send)
+        if not silently:
+            self.presence.publish_join(channel, subscriber.info)
+
+    def leave(self, subscriber: Subscriber, channel: Channel, *, silently: bool = False) -> None:
+        """Deliver nothing more of `channel`, which the subscriber has joined. `silently`: no leave is published."""
+        self._watchers.remove(channel, subscriber)
+        if self.hub.remove(channel, subscriber):
+            self.streams.release(channel)
+        if not silently:
+            self.presence.publish_leave(channel, subscriber.info)
+
+    def redirect(self, subscriber: Subscriber, channels: Iterable[Channel]) -> None:
+        """Reach a subscriber by its present `send` in the `channels` that it has joined."""
+        send = subscriber.send
+        for channel in channels:
+            self.hub.add(channel, subscriber, send)
+            if self._watchers.has(channel, subscriber):
+                self._watchers.add(channel, subscriber, send)
+
+    def is_watching(self, subscriber: Subscriber, channel: Channel) -> bool:
+        """Whether the subscriber is sent the joins and leaves of `channel`."""
+        return self._watchers.has(channel, subscriber)
+
+    def snapshot(self, channel: Channel) -> Cut:
+        """Return what has been delivered here; what was gathered in this turn of the loop is sent first.
+
+        Raise `KeyError` where the channel is not followed.
+        """
+        return self.streams.snapshot(channel)
+
+    async def publish(self, channel: Channel, body: bytes, key: str = "") -> None:
+        """Publish through the channel's history, if it keeps any, else straight to the subscribers.
+
+        `key` makes a publication with history idempotent. Nothing is awaited before the engine is: publications leave
+        in the order of the calls. Raise `EngineError` as `ports.Broker.publish` and `ports.History.append` do.
+        """
+        retention = self.namespaces.of(channel).retention
+        payload = self._origin.seal(PUBLICATION, body)
+        if retention is None:
+            await self._engine.broker.publish(channel, payload)
+        else:
+            await self._engine.history.append(channel, payload, retention, key)
+
+    def tick(self) -> None:
+        """End what is needed no more; call it a few times a second."""
+        self.streams.sweep()

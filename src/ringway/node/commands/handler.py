@@ -1,0 +1,97 @@
+"""Handler of what clients send: each message is charged to its client, and then carried out, refused, or waits.
+
+A command or frame over the rate is refused with error 111, and a client that goes on regardless is closed with 3013.
+Bytes over the rate are not refused, since a client cannot count them as the node does: nothing more is read until
+they are paid for, so that the client's own system slows it down.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+from ringway.node.commands.context import CommandContext
+from ringway.node.commands.queues import CommandQueues
+from ringway.node.commands.subscribe import leave
+from ringway.node.connection.allowance import Pause
+from ringway.node.connection.command_queue import Goodbye
+from ringway.node.connection.connection import Connection
+from ringway.protocol.close import TOO_MANY_REQUESTS
+from ringway.protocol.codec import PING
+
+
+class ClientHandler:
+    """Handles the connections of a node (`connection.handler.ConnectionHandler`)."""
+
+    __slots__ = ("_clock", "_context", "_queues")
+
+    def __init__(self, context: CommandContext, queues: CommandQueues, clock: Callable[[], float]) -> None:
+        self._context = context
+        self._queues = queues
+        self._clock = clock
+
+    def on_opened(self, connection: Connection) -> None:
+        """Wait for the connect command."""
+
+    def on_message(self, connection: Connection, message: bytes) -> None:
+        """Handle one text message. Raise `ProtocolError` for what must end the connection."""
+        lines = message.count(b"\n") + 1
+        admitted = self._admit(connection, lines, message)
+        if message == PING:
+            connection.on_pong()
+            return
+        if not connection.is_usable:
+            return
+        connection.on_heard()
+        if connection.allowance.receive(self._clock(), len(message)) and not connection.is_paused_for(Pause.RATE):
+            self._pace(connection)
+        if admitted < lines:
+            *within, over = message.split(b"\n", admitted)
+            self._queues.refuse_frame(connection, over)
+            message = b"\n".join(within)
+        if message:
+            self._queues.add_frame(connection, message)
+
+    def on_frame(self, connection: Connection) -> bool:
+        """Charge a control frame or a fragment; return whether it is within the rate."""
+        return self._admit(connection, 1) == 1
+
+    def on_ignored(self, connection: Connection, size: int) -> None:
+        """Cut a client that goes on sending after the end."""
+        if connection.allowance.ignore(size):
+            connection.cut()
+
+    def on_goodbye(self, connection: Connection, goodbye: Goodbye) -> None:
+        """Close when the commands that came before are carried out."""
+        self._queues.add_goodbye(connection, goodbye)
+
+    def on_redirected(self, connection: Connection) -> None:
+        """Send by the new way in all channels."""
+        self._context.channels.redirect(connection, connection.channels)
+
+    def on_ended(self, connection: Connection, *, silently: bool) -> None:
+        """Leave all channels."""
+        for channel in list(connection.channels):
+            leave(self._context, connection, channel, silently=silently)
+
+    def _admit(self, connection: Connection, count: int, message: bytes = b"") -> int:
+        """Return how many of `count` commands or frames are within the rate; close a client that goes on regardless.
+
+        More subscribes may be refused: as many as the client may hold, since it sends them all at once when it comes
+        back.
+        """
+        config, allowance = self._context.config, connection.allowance
+        admitted = allowance.admit(self._clock(), count)
+        most = config.commands_burst
+        if allowance.refused > most and message.count(b'"subscribe":') == count:
+            most = max(most, config.subscriptions_max)
+        if allowance.refused > most:
+            connection.close(TOO_MANY_REQUESTS, f"more than {config.commands_per_s:g} commands and frames a second")
+        return admitted
+
+    def _pace(self, connection: Connection) -> None:
+        """Read nothing more until the client's bytes are paid for."""
+        owed_s = connection.allowance.received_due_s(self._clock())
+        if owed_s and connection.is_usable:
+            connection.pause_reading(Pause.RATE)
+            asyncio.get_running_loop().call_later(owed_s, self._pace, connection)
+        else:
+            connection.resume_reading(Pause.RATE)

@@ -1,0 +1,327 @@
+"""Command queues of a node: in which order commands are carried out, each connection's one after another.
+
+Most need nothing else and are carried out at once, in the call that read them. A command that awaits the engine makes a
+task for its connection; until that is done, further frames wait behind it. Publications that follow each other in a
+frame are begun together, in order: engines keep the order in which `publish` was called, and confirm many at the price
+of one. For subscribes that follow each other the engine is asked together; then each is carried out in its order.
+
+The replies to a frame leave in one frame, or in several if they are long; a subscribe reply that is ready goes ahead of
+an await, since publications may follow it from then on. Before a query that may have a long answer (history, presence,
+recovery) the client must have read what was sent to it: nothing is gathered without room for it.
+
+What a client sent before it closed, broke the protocol, or was lost is carried out (PROTOCOL.md P-2.8): its close is
+answered behind the commands that wait. Of a client that hears no answer any more only the publications are made, all at
+once, so that they take no longer than one.
+
+Overflow rules: while more than `commands_pending_bytes_max` wait, nothing more is read from the client. If it had sent
+more than `commands_pending_max` commands by then, they are dropped, and the connection is closed with 3013.
+"""
+
+import asyncio
+
+import structlog
+
+from ringway.errors import ProtocolError
+from ringway.node.commands.context import CommandContext
+from ringway.node.commands.dispatch import asks_for_much, execute, rate_error_replies
+from ringway.node.commands.outcome import Gone, PendingReply
+from ringway.node.commands.publish import publish_now
+from ringway.node.commands.subscribe import ask_ahead
+from ringway.node.connection.allowance import Pause
+from ringway.node.connection.command_queue import CommandQueue, Goodbye, OnSettled
+from ringway.node.connection.connection import Connection
+from ringway.node.connection.outbox import Outbox
+from ringway.protocol.close import INTERNAL, TOO_MANY_REQUESTS
+from ringway.protocol.codec import decode_commands, encode_commands
+from ringway.protocol.command import Command, SubscribeRequest
+from ringway.tasks import Tasks
+
+ASKED_MAX = 128
+"""Subscribes of one client for which the engine is asked at one time."""
+
+ASKING_MAX = 256
+"""The same for all clients together."""
+
+RECOVERED_MAX = 8
+"""Those among them that recover: each may hold as much as a channel's replay buffer."""
+
+PUBLISHED_MAX = 128
+"""Publications of one client that are under way at one time."""
+
+TURN_COMMANDS = 200
+"""Commands of one client that its task carries out in one turn of the event loop; then other clients have theirs."""
+
+REPLIES_BYTES = 32 * 1024
+"""Replies are sent when there are as many bytes of them, whatever else the frame asks for."""
+
+_log = structlog.get_logger()
+
+
+class _Frame:
+    """The commands of one frame while they are carried out; `index` is the next, `replies` are not sent yet."""
+
+    __slots__ = ("_connection", "_replies", "_size", "asked", "commands", "index", "joined", "turn_began")
+
+    def __init__(self, connection: Connection, commands: list[Command], index: int = 0) -> None:
+        self._connection = connection
+        self._replies: list[bytes] = []
+        self._size = 0
+        self.commands = commands
+        self.index = self.turn_began = index
+        self.joined = False  # a reply says that a channel is joined: its publications follow
+        self.asked = 0  # for subscribes up to here the engine was asked
+
+    @property
+    def is_large(self) -> bool:
+        """Whether the replies are to be sent, whatever comes next."""
+        return self._size > REPLIES_BYTES
+
+    def add(self, reply: bytes) -> None:
+        """Add the next reply."""
+        self._replies.append(reply)
+        self._size += len(reply)
+
+    def send(self) -> None:
+        """Send the replies."""
+        self._connection.reply(self._replies)
+        self._replies, self._size, self.joined = [], 0, False
+
+    def left(self) -> list[Command]:
+        """Return the commands that were not begun."""
+        return self.commands[self.index :]
+
+
+class CommandQueues:
+    """Carries out commands, and owns the tasks of those that await the engine."""
+
+    __slots__ = ("_asking", "_context", "_outbox", "_tasks")
+
+    def __init__(self, context: CommandContext, outbox: Outbox) -> None:
+        self._context = context
+        self._outbox = outbox
+        self._asking = asyncio.Semaphore(ASKING_MAX)
+        self._tasks = Tasks()
+
+    def __len__(self) -> int:
+        """Return the number of clients whose commands are under way."""
+        return len(self._tasks)
+
+    def add_frame(self, connection: Connection, frame: bytes) -> None:
+        """Carry out the commands of one frame, now or after those before them. Raise `ProtocolError`."""
+        queue = connection.queue
+        if queue is not None:
+            self._enqueue(connection, queue, frame)
+            return
+        context = self._context
+        commands = decode_commands(frame)
+        replies: list[bytes] = []
+        try:
+            for index, command in enumerate(commands):
+                outcome = execute(context, connection, command)
+                if isinstance(outcome, PendingReply):
+                    self._begin(connection, commands, index, replies, outcome)
+                    return
+                if outcome is not None:
+                    replies.append(outcome)
+        except ProtocolError:
+            connection.reply(replies)
+            raise
+        connection.reply(replies)
+
+    def refuse_frame(self, connection: Connection, frame: bytes) -> None:
+        """Refuse the commands of `frame`, which came over the rate."""
+        connection.reply(rate_error_replies(self._context, decode_commands(frame)))
+
+    def add_goodbye(self, connection: Connection, goodbye: Goodbye) -> None:
+        """End a connection when the commands that came before are carried out."""
+        if connection.queue is None:
+            connection.say_goodbye(goodbye)
+        else:
+            connection.queue.goodbye = goodbye
+
+    def when_settled(self, connection: Connection, call: OnSettled | None) -> None:
+        """Call `call` when no command of a connection that was sent off is under way (`CommandQueue.when_settled`)."""
+        if connection.queue is not None:
+            connection.queue.when_settled(call)
+        elif call is not None:
+            call([])
+
+    def publish_left(self, connection: Connection, frames: list[bytes]) -> None:
+        """Make the publications in the last frames of a client that is gone, after those that wait."""
+        queue = connection.queue
+        if queue is None:
+            self._tasks.spawn(self._publish_left(connection, frames), name="last publications of a client")
+            return
+        queue.when_settled(None)
+        for frame in frames:
+            queue.add(frame)
+
+    def carry_on(self, connection: Connection, frames: list[bytes]) -> None:
+        """Carry out `frames`, then what has come meanwhile; at last close, if the client did. Raise `ProtocolError`."""
+        queue = connection.queue
+        frames = [*frames, *(queue.frames if queue is not None else ())]
+        goodbye = queue.goodbye if queue is not None else None
+        connection.close_queue()
+        while frames and connection.is_usable:
+            self.add_frame(connection, frames.pop(0))
+        if frames:
+            self.publish_left(connection, frames)
+        elif goodbye is not None:
+            self.add_goodbye(connection, goodbye)
+
+    async def aclose(self) -> None:
+        """Give up what is under way."""
+        await self._tasks.aclose()
+
+    def _enqueue(self, connection: Connection, queue: CommandQueue, frame: bytes) -> None:
+        config = self._context.config
+        queue.add(frame)
+        if queue.count > config.commands_pending_max:
+            queue.clear()
+            connection.close(TOO_MANY_REQUESTS, f"more than {config.commands_pending_max} commands wait")
+        elif queue.bytes > config.commands_pending_bytes_max:
+            connection.pause_reading(Pause.BACKLOG)
+
+    def _begin(
+        self, connection: Connection, commands: list[Command], index: int, replies: list[bytes], pending: PendingReply
+    ) -> None:
+        queue = connection.open_queue()
+        frame = _Frame(connection, commands, index)
+        frame.joined = any(command.subscribe is not None for command in commands[:index])
+        for reply in replies:
+            frame.add(reply)
+        self._tasks.spawn(self._work(connection, queue, frame, pending), name="commands of a client")
+
+    async def _work(
+        self, connection: Connection, queue: CommandQueue, frame: _Frame, pending: PendingReply | None
+    ) -> None:
+        left: list[bytes] | None = None
+        try:
+            await self._run_frame(connection, frame, pending)
+            while queue.frames and connection.is_usable:
+                frame = _Frame(connection, decode_commands(queue.pop()))
+                if queue.bytes <= self._context.config.commands_pending_bytes_max // 2:
+                    connection.resume_reading(Pause.BACKLOG)
+                await self._run_frame(connection, frame, None)
+            left = [encode_commands(frame.left()), *queue.frames]
+        except ProtocolError as error:
+            connection.close(error.close_code, str(error))
+        except Exception:
+            _log.exception("a command was not handled", client=connection.client)
+            connection.close(INTERNAL, "internal server error")
+        finally:
+            connection.close_queue()
+            left = queue.settle(left)
+        if connection.is_usable:
+            if queue.goodbye is not None:
+                connection.say_goodbye(queue.goodbye)
+        elif left is not None:
+            await self._publish_left(connection, left)
+
+    async def _publish_left(self, connection: Connection, frames: list[bytes]) -> None:
+        requests = [
+            (command.id, command.publish)
+            for frame in frames
+            for command in decode_commands(frame)
+            if command.publish is not None
+        ]
+        if connection.client:
+            await asyncio.gather(*(publish_now(self._context, connection, *request) for request in requests))
+
+    async def _run_frame(self, connection: Connection, frame: _Frame, pending: PendingReply | None) -> None:
+        """Carry out the commands of a frame, as long as the connection does not close.
+
+        `pending` is the outcome of the first command, if that was decided already.
+        """
+        while frame.index < len(frame.commands) and connection.is_usable:
+            command = frame.commands[frame.index]
+            turn_over = asks_for_much(command) or frame.index - frame.turn_began >= TURN_COMMANDS
+            if frame.is_large or (frame.joined and turn_over):
+                frame.send()
+            if turn_over:
+                frame.turn_began = frame.index
+                await self._turn(connection, command)
+                if not connection.is_usable:
+                    break
+            try:
+                outcome = execute(self._context, connection, command) if pending is None else pending
+                pending = None
+                if isinstance(outcome, PendingReply):
+                    if not await self._await(connection, frame, command, outcome):
+                        break
+                    continue
+            except ProtocolError:
+                frame.send()
+                raise
+            if outcome is not None:
+                frame.add(outcome)
+                frame.joined = frame.joined or command.subscribe is not None
+            frame.index += 1
+        frame.send()
+
+    async def _turn(self, connection: Connection, command: Command) -> None:
+        """Let other clients have their turn; a client that asks for much must pay for its answers, and read them."""
+        if not asks_for_much(command):
+            await asyncio.sleep(0)
+            return
+        await asyncio.sleep(connection.answer_due_s())
+        while connection.is_usable and self._outbox.is_slow(connection):
+            await self._outbox.wait_for_room(connection)
+
+    async def _await(self, connection: Connection, frame: _Frame, command: Command, pending: PendingReply) -> bool:
+        """Await a pending reply, and publications that follow; False if the command had no effect."""
+        if frame.joined:
+            frame.send()
+        if command.publish is not None:
+            await self._publish_together(connection, frame, pending)
+            return True
+        if command.subscribe is not None and frame.index >= frame.asked:
+            frame.asked = await self._ask_ahead(connection, frame)
+            if not connection.is_usable:
+                return False
+        reply = await pending.run()
+        if isinstance(reply, Gone):
+            return False
+        frame.add(reply)
+        frame.joined = command.subscribe is not None
+        frame.index += 1
+        return True
+
+    async def _publish_together(self, connection: Connection, frame: _Frame, first: PendingReply) -> None:
+        """Make the publications together that follow each other in a frame, of which `first` is the first."""
+        end = frame.index + 1
+        while end < min(len(frame.commands), frame.index + PUBLISHED_MAX) and frame.commands[end].publish is not None:
+            end += 1
+        pending = [first]
+        for command in frame.commands[frame.index + 1 : end]:
+            try:
+                outcome = execute(self._context, connection, command)
+            except ProtocolError as error:  # those before it are under way
+                connection.close(error.close_code, str(error))
+                break
+            if isinstance(outcome, PendingReply):
+                pending.append(outcome)
+            elif outcome is not None:
+                frame.add(outcome)
+        replies = await asyncio.gather(*(each.run() for each in pending)) if len(pending) > 1 else [await first.run()]
+        for reply in replies:
+            if isinstance(reply, bytes):
+                frame.add(reply)
+        frame.index = end
+
+    async def _ask_ahead(self, connection: Connection, frame: _Frame) -> int:
+        """Ask the engine together for the subscribes that follow each other; return the index behind them."""
+        requests: list[SubscribeRequest] = []
+        room = min(ASKED_MAX, self._context.config.subscriptions_max - len(connection.channels))
+        recovering = 0
+        for command in frame.commands[frame.index : frame.index + room]:
+            if command.subscribe is None:
+                break
+            recovering += command.subscribe.recover
+            if recovering > RECOVERED_MAX:
+                break
+            requests.append(command.subscribe)
+        if len(requests) > 1:
+            questions = [ask_ahead(self._context, connection, request, self._asking) for request in requests]
+            await asyncio.gather(*questions, return_exceptions=True)
+        return frame.index + len(requests)

@@ -1,0 +1,72 @@
+"""Command queue of one connection: the messages that wait while a command awaits the engine, and what comes after."""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Goodbye:
+    """How a connection is to be closed; `is_answer`: its client has closed it with that code."""
+
+    code: int
+    reason: str = ""
+    is_answer: bool = True
+
+
+OnSettled = Callable[[list[bytes] | None], None]
+"""Called when no command is under way: with the frames that nobody has begun; None if a command ended the connection by
+a fault."""
+
+
+class CommandQueue:
+    """Exists only while a command of its connection awaits the engine."""
+
+    __slots__ = ("_on_settled", "_unsent_bytes", "bytes", "count", "frames", "goodbye")
+
+    def __init__(self) -> None:
+        self.frames: deque[bytes] = deque()  # as they came
+        self.count = 0  # lines, which are commands
+        self.bytes = 0
+        self.goodbye: Goodbye | None = None
+        self._on_settled: OnSettled | None = None
+        self._unsent_bytes = 0
+
+    def add(self, frame: bytes) -> None:
+        """Add `frame` behind the others."""
+        self.frames.append(frame)
+        self.bytes += len(frame)
+        self.count += lines_of(frame)
+
+    def clear(self) -> None:
+        """Drop all frames."""
+        self.frames.clear()
+        self.bytes = self.count = 0
+
+    def pop(self) -> bytes:
+        """Remove and return the frame that has waited longest."""
+        frame = self.frames.popleft()
+        self.bytes -= len(frame)
+        self.count -= lines_of(frame)
+        return frame
+
+    def when_settled(self, call: OnSettled | None) -> None:
+        """Let `call` have the frames that are left when no command is under way; None: they are published here."""
+        self._on_settled = call
+
+    def settle(self, left: list[bytes] | None) -> list[bytes] | None:
+        """End the queue; return the frames whose publications are to be made here."""
+        if self._on_settled is None:
+            return left
+        self._on_settled(left)
+        return None
+
+    def is_unread(self, unsent_bytes: int) -> bool:
+        """Whether the client has read nothing since the last call, of what waits in its outbox."""
+        before, self._unsent_bytes = self._unsent_bytes, unsent_bytes
+        return 0 < before <= unsent_bytes
+
+
+def lines_of(frame: bytes) -> int:
+    """Return the number of commands in `frame`."""
+    return frame.count(b"\n") + 1
