@@ -265,7 +265,7 @@ MUTANTS = (
             Edit(
                 "member/admission.py",
                 "            self._nonces.spend(nonce, now)\n",
-                "            if not resumes:\n                self._nonces.spend(nonce, now)\n",
+                "            if check_nonce is None:\n                self._nonces.spend(nonce, now)\n",
             ),
             Edit(
                 "core/handover.py",

@@ -21,7 +21,7 @@ _STRAYS = 0.1  # of those accepted
 _STRAYS_MIN = 5
 
 
-class Vitals:
+class ProcessStats:
     """Samples the process. `clock` is monotonic, `cpu_clock` the CPU time used by this process, both in seconds.
 
     The cost of a handshake is what a crowd costs more than usual, for each that comes more than usual:

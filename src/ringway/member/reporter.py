@@ -1,154 +1,160 @@
-"""The node's report: each second, and early when something changed that others decide by (PROTOCOL.md P-8)."""
+"""Reports of a member about itself: at intervals, and early when others decide by a change (PROTOCOL.md P-8)."""
 
 import asyncio
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from random import Random
+from typing import Generic
 
+import msgspec
 import structlog
 
+from ringway.core.reporting import EARLY_S, next_pause_s, node_has_news
 from ringway.errors import EngineError
-from ringway.member.limits import read_limits
-from ringway.member.process import Vitals, memory_bytes, open_files
+from ringway.member.drain import Drain
+from ringway.member.holder import C, Holder
+from ringway.member.process import ProcessStats, memory_bytes, open_files
+from ringway.member.redeemed_tickets import RedeemedTickets
+from ringway.member.sent_moves import SentMoves
 from ringway.member.utilisation import Utilisation
+from ringway.ports import Engine
 from ringway.protocol.report import Report, encode_report
-from ringway.types import Incarnation, Role
-
-if TYPE_CHECKING:
-    from ringway.member.drain import Drain
-    from ringway.member.redeemed_tickets import RedeemedTickets
-    from ringway.member.sent_moves import SentMoves
-    from ringway.node.shared import Shared
-
-EARLY_S = 0.2
-"""The shortest pause between two reports."""
 
 _ANNOUNCE_S = 2.0
-_CHANGED_SHARE = 0.01
-_CHANGED_MIN = 5
-_JITTER = 0.2
 
 _log = structlog.get_logger()
 
 
-class Reporter:
-    """Tells the registry how this node is."""
+class Reporter(Generic[C]):
+    """Builds the reports, and announces them at the registry. `clock` is monotonic.
+
+    `introduction` is a report with what does not change in the lifetime of the member: its name, incarnation, role,
+    version, weight and zone.
+    """
 
     def __init__(
         self,
-        shared: "Shared",
-        tickets: "RedeemedTickets",
-        sent: "SentMoves",
-        drain: "Drain",
-        vitals: Vitals,
-        incarnation: Incarnation,
+        introduction: Report,
+        engine: Engine,
+        holder: Holder[C],
+        drain: Drain,
+        tickets: RedeemedTickets,
+        sent: SentMoves,
+        process: ProcessStats,
+        utilisation: Utilisation,
+        *,
+        interval_s: float,
+        clock: Callable[[], float],
+        rng: Random,
     ) -> None:
-        self._shared = shared
+        self._introduction = introduction
+        self._engine = engine
+        self._holder = holder
+        self._drain = drain
         self._tickets = tickets
         self._sent = sent
-        self._drain = drain
-        self._vitals = vitals
-        self._utilisation = Utilisation(read_limits(shared.config.egress_bytes_per_s_max), shared.clock())
-        shared.stats.utilisation = self._utilisation.shares
-        self._incarnation = incarnation
-        self.seq = 0
-        """The number of the last report."""
+        self._process = process
+        self._utilisation = utilisation
+        self._interval_s = interval_s
+        self._clock = clock
+        self._rng = rng
+        self._seq = 0
         self._last: Report | None = None
-        self._changed = asyncio.Event()
-        self.url = ""
-        self.public_url = ""
-        self.admin_url = ""
+        self._news = asyncio.Event()
+
+    @property
+    def seq(self) -> int:
+        """The number of the last report; 0 before the first."""
+        return self._seq
+
+    @property
+    def url(self) -> str:
+        """Where members reach this member."""
+        return self._introduction.url
+
+    def set_urls(self, *, url: str | None = None, public_url: str | None = None, admin_url: str | None = None) -> None:
+        """Report these URLs from the next report on; None leaves one as it is."""
+        given = {"url": url, "public_url": public_url, "admin_url": admin_url}
+        changes = {name: value for name, value in given.items() if value is not None}
+        self._introduction = msgspec.structs.replace(self._introduction, **changes)
 
     def build(self) -> Report:
         """Return a report of this moment."""
-        shared, sent = self._shared, self._sent
-        stats, now = shared.stats, shared.clock()
-        stats.connections = shared.roster.connected
-        stats.pending = shared.gate.opening + shared.roster.waiting
-        stats.handshake_p99_s = round(shared.gate.latency.p99(now), 6)
-        stats.missed = sent.missed
-        return Report(
-            name=shared.name,
-            incarnation=self._incarnation,
-            role=Role.NODE,
-            seq=self.seq,
-            url=self.url,
-            public_url=self.public_url,
-            version=shared.version,
-            admin_url=self.admin_url,
-            engine_up=shared.engine.up,
-            weight=shared.config.weight,
-            zone=shared.config.zone,
-            state=shared.state,
-            connections=stats.connections,
-            pending=stats.pending,
-            connections_max=shared.connections_max,
-            cooling=shared.roster.cooling(now, shared.cool_down_s),
-            drain_left_s=round(self._drain.left_s(now), 3),
-            drain_avoid=self._drain.avoid,
-            accept_per_s=round(self._vitals.accept_per_s, 1),
-            handshake_p99_s=stats.handshake_p99_s,
-            utilisation={name: round(share, 4) for name, share in stats.utilisation.items()},
-            cpu=round(self._vitals.cpu, 4),
+        now = self._clock()
+        drain, process, sent = self._drain, self._process, self._sent
+        counts, measures = self._holder.counts(), self._holder.measures(now, drain.cool_down_s)
+        return msgspec.structs.replace(
+            self._introduction,
+            seq=self._seq,
+            engine_up=self._engine.up,
+            state=drain.state,
+            connections=counts.connected,
+            pending=counts.pending,
+            connections_max=measures.connections_max,
+            cooling=measures.cooling,
+            drain_left_s=round(drain.left_s(now), 3),
+            drain_avoid=drain.avoid,
+            accept_per_s=round(process.accept_per_s, 1),
+            handshake_p99_s=measures.handshake_p99_s,
+            utilisation={name: round(share, 4) for name, share in self._utilisation.shares.items()},
+            cpu=round(process.cpu, 4),
             memory_bytes=memory_bytes(),
-            loop_lag_s=round(self._vitals.loop_lag_s, 6),
-            publications=stats.publications,
-            deliveries=stats.deliveries,
-            accepted=stats.accepted,
+            loop_lag_s=round(process.loop_lag_s, 6),
+            publications=measures.messages_in,
+            deliveries=measures.messages_out,
+            accepted=measures.accepted,
             taken=dict(self._tickets.taken),
             reserved=sent.ledger.held(),
             moved=dict(sent.moved),
-            missed=stats.missed,
-        )
-
-    def _sample(self) -> None:
-        shared, vitals = self._shared, self._vitals
-        vitals.sample(shared.stats.accepted, shared.gate.opened)
-        self._utilisation.sample(
-            shared.clock(),
-            cpu=vitals.cpu,
-            loop_lag_s=vitals.loop_lag_s,
-            memory_bytes=memory_bytes(),
-            files=open_files() or len(shared.roster) + shared.gate.opening,
-            sent_bytes=shared.stats.sent_bytes,
+            missed=sent.missed,
         )
 
     def poll(self) -> None:
-        """Report early where enough has changed; call it a few times a second."""
+        """Report early if there is news; call it a few times a second."""
         last = self._last
-        if last is None:
-            return
-        connections = self._shared.roster.connected
-        difference = abs(connections - last.connections)
-        if (
-            difference >= max(_CHANGED_MIN, _CHANGED_SHARE * last.connections)
-            or self._shared.state is not last.state
-            or bool(self._drain.left_s(self._shared.clock())) is not bool(last.drain_left_s)
-            or self._drain.avoid != last.drain_avoid
-            or self._shared.engine.up is not last.engine_up
-            or self._sent.moved != last.moved
+        if last is not None and node_has_news(
+            last,
+            connections=self._holder.counts().connected,
+            state=self._drain.state,
+            drains_by_deadline=bool(self._drain.left_s(self._clock())),
+            avoid=self._drain.avoid,
+            moved=self._sent.moved,
+            engine_up=self._engine.up,
         ):
-            self._changed.set()
+            self._news.set()
 
     async def announce(self) -> None:
-        """Send one report. Quiet while the engine is away: the next one follows."""
-        self.seq += 1
+        """Send one report. Quiet while the engine is away: the next report follows."""
+        self._seq += 1
         self._last = self.build()
         try:
             async with asyncio.timeout(_ANNOUNCE_S):
-                await self._shared.engine.registry.announce(self._shared.name, encode_report(self._last))
+                await self._engine.registry.announce(self._last.name, encode_report(self._last))
         except (EngineError, TimeoutError) as error:
             _log.warning("a report was not sent", error=str(error))
 
     async def run(self) -> None:
         """Report until cancelled."""
-        rng, interval_s = self._shared.rng, self._shared.config.report_interval_s
         while True:
-            self._changed.clear()
+            self._news.clear()
             self._sample()
             await self.announce()
-            pause_s = interval_s * rng.uniform(1 - _JITTER, 1 + _JITTER)
+            pause_s = next_pause_s(self._interval_s, self._rng)
             await asyncio.sleep(EARLY_S)
             try:
                 async with asyncio.timeout(max(0.0, pause_s - EARLY_S)):
-                    await self._changed.wait()
+                    await self._news.wait()
             except TimeoutError:
                 pass
+
+    def _sample(self) -> None:
+        now, process = self._clock(), self._process
+        counts, measures = self._holder.counts(), self._holder.measures(now, self._drain.cool_down_s)
+        process.sample(measures.accepted, measures.sockets)
+        self._utilisation.sample(
+            now,
+            cpu=process.cpu,
+            loop_lag_s=process.loop_lag_s,
+            memory_bytes=memory_bytes(),
+            files=open_files() or counts.open,
+            sent_bytes=measures.sent_bytes,
+        )

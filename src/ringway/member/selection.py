@@ -1,21 +1,21 @@
-"""Looks through the node's connections for a move: who is moved, and how many keys belong elsewhere.
+"""Selection of connections to move, and the count of keys that belong elsewhere.
 
-There can be a hundred thousand of them, so they are looked at in slices with a turn of the event loop in between, one
-search at a time: two at once would choose the same connections, and change each other's tables. What was found serves
-all orders of the next moment: a balancer that empties a node sends one for each target, all of them each second.
+There can be a hundred thousand connections, so they are searched in slices with a turn of the event loop in between,
+one search at a time: two at once would select the same connections, and change each other's tables. The result of a
+search serves all orders of the next moment: a balancer that empties a member sends one order for each target, and all
+of them each second.
 """
 
 import asyncio
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable
+from typing import Generic, NamedTuple
 
 from ringway.core.hashing import Table, make_table
 from ringway.core.move_candidates import KeyOwners, Search
-
-if TYPE_CHECKING:
-    from ringway.node.connection.connection import Connection
-    from ringway.node.shared import Shared
-    from ringway.protocol.order import MoveOrder, Owners
-    from ringway.types import NodeName
+from ringway.member.drain import Drain
+from ringway.member.holder import C, Holder
+from ringway.protocol.order import MoveOrder, Owners
+from ringway.types import NodeName
 
 KEPT_S = 0.8
 """How long a search serves further requests: less than the second between two rounds of a balancer."""
@@ -24,84 +24,107 @@ _SLICE = 2000
 _KEYED_SLICE = 250  # where the owner of each key is looked up
 
 
-class _Kept(NamedTuple):
-    owners: "Owners | None"
+class _Kept(NamedTuple, Generic[C]):
+    owners: Owners | None
     cool_down_s: float
-    search: "Search[Connection]"
+    search: Search[C]
     timer: asyncio.TimerHandle
 
 
-class Picker:
-    """Chooses connections for orders. What it chose is not chosen again until it is released."""
+class MoveSelection(Generic[C]):
+    """Selects connections for orders. A selected connection is not selected again until it is released.
 
-    def __init__(self, shared: "Shared", ring_secret: bytes) -> None:
-        self._shared = shared
+    `name` is the member's own, `ring_secret` keys the tables as in the gateways' policy, `clock` is monotonic. Clients
+    that were heard less than `idle_after_s` ago are busy.
+    """
+
+    def __init__(
+        self,
+        name: NodeName,
+        holder: Holder[C],
+        drain: Drain,
+        ring_secret: bytes,
+        *,
+        idle_after_s: float,
+        oldest_first: bool,
+        clock: Callable[[], float],
+    ) -> None:
+        self._name = name
+        self._holder = holder
+        self._drain = drain
         self._ring_secret = ring_secret
+        self._idle_after_s = idle_after_s
+        self._oldest_first = oldest_first
+        self._clock = clock
         self._tables: dict[tuple[str, bool], Table] = {}  # by name, and whether of before; changing one costs little
-        self._chosen: set[Connection] = set()
-        self._kept: _Kept | None = None
+        self._selected: set[C] = set()
+        self._kept: _Kept[C] | None = None
         self._searching = asyncio.Lock()
 
-    async def choose(self, order: "MoveOrder") -> "list[Connection]":
+    @property
+    def keeps_search(self) -> bool:
+        """Whether a search is kept, and with it the connections that it found."""
+        return self._kept is not None
+
+    async def select_for(self, order: MoveOrder) -> list[C]:
         """Return up to `order.count` connections to be moved; `release` them in the end."""
         search = await self._search(order.owners)
-        chosen = search.take(
+        selected = search.take(
             order.count,
-            lambda connection: connection.may_leave and connection not in self._chosen,
+            lambda connection: connection.may_leave and connection not in self._selected,
             owner=None if order.owners is None else order.target,
-            oldest_first=self._shared.config.move_first == "oldest",
+            oldest_first=self._oldest_first,
         )
-        self._chosen.update(chosen)
-        return chosen
+        self._selected.update(selected)
+        return selected
 
-    def release(self, chosen: "list[Connection]") -> None:
-        """Let connections be chosen again: they were moved, or will not be."""
-        self._chosen.difference_update(chosen)
+    def release(self, selected: list[C]) -> None:
+        """Let connections be selected again: they were moved, or will not be."""
+        self._selected.difference_update(selected)
 
-    async def count(self, owners: "Owners") -> "dict[NodeName, int]":
-        """Return how many connections hold keys of each other node."""
+    async def count_misplaced(self, owners: Owners) -> dict[NodeName, int]:
+        """Return how many connections have keys of each other member."""
         search = await self._search(owners)
         counts = search.count(lambda connection: connection.is_connected)
-        counts.pop(self._shared.name, None)
+        counts.pop(self._name, None)
         return counts
 
     def close(self) -> None:
-        """Forget what was found."""
+        """Drop the kept search."""
         if self._kept is not None:
             self._kept.timer.cancel()
             self._kept = None
 
-    async def _search(self, owners: "Owners | None") -> "Search[Connection]":
-        shared = self._shared
+    async def _search(self, owners: Owners | None) -> Search[C]:
         async with self._searching:
-            kept, cool_down_s = self._kept, shared.cool_down_s
+            kept, cool_down_s = self._kept, self._drain.cool_down_s
             if kept is not None and kept.owners == owners and kept.cool_down_s == cool_down_s:
                 return kept.search
-            search = Search["Connection"](
-                now=shared.clock(),
+            search = Search[C](
+                now=self._clock(),
                 cool_down_s=cool_down_s,
-                idle_after_s=shared.config.idle_after_s,
-                deed=None if owners is None else self._deed(owners),
+                idle_after_s=self._idle_after_s,
+                deed=None if owners is None else self._key_owners(owners),
             )
-            connections = list(shared.roster)
+            connections = self._holder.usable_connections()
             size = _SLICE if owners is None else _KEYED_SLICE
             for start in range(0, len(connections), size):
                 search.offer(connection for connection in connections[start : start + size] if connection.is_connected)
                 await asyncio.sleep(0)
             self.close()
-            # by a timer, and not when it is next looked at: it holds connections that are closed meanwhile
+            # Dropped by a timer, not at the next request: a kept search holds connections that are closed meanwhile.
             timer = asyncio.get_running_loop().call_later(KEPT_S, self.close)
             self._kept = _Kept(owners, cool_down_s, search, timer)
             return search
 
-    def _deed(self, owners: "Owners") -> KeyOwners:
+    def _key_owners(self, owners: Owners) -> KeyOwners:
         before = owners.before if owners.before and any(owners.before.values()) else None
         return KeyOwners(
             self._table(owners.table, owners.weights, before=False),
             None if before is None else self._table(owners.table, before, before=True),
         )
 
-    def _table(self, name: str, weights: "dict[NodeName, float]", *, before: bool) -> Table:
+    def _table(self, name: str, weights: dict[NodeName, float], *, before: bool) -> Table:
         table = self._tables.get((name, before))
         if table is None:
             table = self._tables[name, before] = make_table(name, self._ring_secret)

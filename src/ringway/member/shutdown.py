@@ -1,78 +1,112 @@
-"""Leading the clients away before the node stops: what SIGTERM begins (`core.departure` says when it is over).
+"""Graceful shutdown of a member: its connections are moved away first, and closed in batches in the end.
 
-The node drains by its own deadline. It says so in a report at once, so that gateways send nobody any more and the
-leading balancer paces the moves; at the deadline it closes whoever is left (`drain`).
+SIGTERM begins it; `core.departure` says when the drain is over. The member drains by its own deadline. It says so in a
+report at once, so that gateways send it no client any more and the leading balancer paces the moves; at the deadline it
+closes the connections that are left (`drain`).
 """
 
 import asyncio
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import Generic
 
 import structlog
 
 from ringway.core.departure import Departure, End
 from ringway.core.membership import TICK_S
 from ringway.core.progress import Progress
-from ringway.member.drain import SPREAD_S
-from ringway.types import NodeState, Role
+from ringway.member.drain import SPREAD_S, Drain
+from ringway.member.feed import Feed
+from ringway.member.holder import C, CloseCause, Holder
+from ringway.member.reporter import Reporter
+from ringway.member.sent_moves import SentMoves
+from ringway.types import NodeName, NodeState, Role
 
-if TYPE_CHECKING:
-    from ringway.member.drain import Drain
-    from ringway.member.feed import Feed
-    from ringway.member.reporter import Reporter
-    from ringway.node.shared import Shared
-
-TOLD_S = 5.0
-"""How often the log says how far it is."""
+LOGGED_S = 5.0
+"""How often the log says how far the drain is."""
 
 CLOSING_EXTRA_S = 0.5
+
+BATCHES = 20
+"""In how many batches the connections are closed in the end, so that their clients do not return in one crowd."""
+
+BATCH_PAUSE_S = 0.05
+"""The longest pause between two batches."""
 
 _log = structlog.get_logger()
 
 
-async def depart(shared: "Shared", feed: "Feed", drain: "Drain", reporter: "Reporter") -> End:
-    """Drain within the node's `drain_within_s`; return when the node may stop, and why it may."""
-    config = shared.config
-    now = shared.clock()
-    drain.stop(config.drain_within_s, now)
-    reporter.poll()
-    within_s = drain.left_s(now)
-    departure = Departure(within_s, SPREAD_S + config.close_deadline_s + CLOSING_EXTRA_S, now)
-    progress = Progress(_left(shared), now)
-    told_at = now
-    _log.info("draining before the stop", connections=progress.left, within_s=round(within_s, 1))
-    while True:
-        takers, gateways = _others(feed, shared)
-        coming = sum(report.reserved.get(shared.name, 0) for report in feed.live.values())
-        end = departure.look(now, left=progress.left, coming=coming, takers=takers, gateways=gateways)
-        if end is not None:
-            tell = _log.info if end is End.EMPTY else _log.warning
-            tell(f"stopping: {end}", left=progress.left, moved=shared.stats.moves, cut=shared.stats.drained)
-            return end
-        if now >= told_at + TOLD_S:
-            told_at = now
-            _tell(progress, drain.left_s(now))
-        await asyncio.sleep(TICK_S)
-        now = shared.clock()
-        progress.look(_left(shared), now)
+class GracefulShutdown(Generic[C]):
+    """The end of the member `name`. `clock` is monotonic; a client must answer a close within `close_deadline_s`."""
+
+    def __init__(
+        self,
+        name: NodeName,
+        holder: Holder[C],
+        drain: Drain,
+        feed: Feed,
+        reporter: Reporter[C],
+        sent: SentMoves,
+        *,
+        close_deadline_s: float,
+        clock: Callable[[], float],
+    ) -> None:
+        self._name = name
+        self._holder = holder
+        self._drain = drain
+        self._feed = feed
+        self._reporter = reporter
+        self._sent = sent
+        self._close_deadline_s = close_deadline_s
+        self._clock = clock
+
+    async def drain(self, within_s: float) -> End:
+        """Drain within `within_s`; return when the member may stop, and why it may."""
+        now = self._clock()
+        self._drain.begin_stop(within_s, now)
+        self._reporter.poll()
+        within_s = self._drain.left_s(now)
+        departure = Departure(within_s, SPREAD_S + self._close_deadline_s + CLOSING_EXTRA_S, now)
+        progress = Progress(self._holder.counts().open, now)
+        logged_at = now
+        _log.info("draining before the stop", connections=progress.left, within_s=round(within_s, 1))
+        while True:
+            takers, gateways = self._count_others()
+            coming = sum(report.reserved.get(self._name, 0) for report in self._feed.live.values())
+            end = departure.look(now, left=progress.left, coming=coming, takers=takers, gateways=gateways)
+            if end is not None:
+                log = _log.info if end is End.EMPTY else _log.warning
+                log(f"stopping: {end}", left=progress.left, moved=self._sent.total, cut=self._drain.closed)
+                return end
+            if now >= logged_at + LOGGED_S:
+                logged_at = now
+                _log_progress(progress, self._drain.left_s(now))
+            await asyncio.sleep(TICK_S)
+            now = self._clock()
+            progress.look(self._holder.counts().open, now)
+
+    async def close_connections(self, within_s: float) -> None:
+        """Close all connections in batches; cut those that have not ended after `within_s`."""
+        deadline = self._clock() + within_s
+        connections = self._holder.usable_connections()
+        size = max(1, -(-len(connections) // BATCHES))
+        for start in range(0, len(connections), size):
+            for connection in connections[start : start + size]:
+                self._holder.close_connection(connection, CloseCause.SHUTDOWN)
+            await asyncio.sleep(min(BATCH_PAUSE_S, within_s / (2 * BATCHES)))
+        await self._holder.cut_rest(max(0.0, deadline - self._clock()))
+
+    def _count_others(self) -> tuple[int, int]:
+        """Return how many other nodes accept connections, and how many gateways are alive."""
+        takers = gateways = 0
+        for report in self._feed.live.values():
+            if report.role is Role.GATEWAY:
+                gateways += 1
+            elif report.name != self._name and report.state is NodeState.ACTIVE and report.weight > 0:
+                takers += not report.connections_max or report.connections < report.connections_max
+        return takers, gateways
 
 
-def _left(shared: "Shared") -> int:
-    """Open connections, those that are being closed too, and handshakes."""
-    return len(shared.roster) + shared.gate.opening
-
-
-def _others(feed: "Feed", shared: "Shared") -> tuple[int, int]:
-    """How many other nodes take connections, and how many gateways there are."""
-    takers = gateways = 0
-    for report in feed.live.values():
-        if report.role is Role.GATEWAY:
-            gateways += 1
-        elif report.name != shared.name and report.state is NodeState.ACTIVE and report.weight > 0:
-            takers += not report.connections_max or report.connections < report.connections_max
-    return takers, gateways
-
-
-def _tell(progress: Progress, left_s: float) -> None:
+def _log_progress(progress: Progress, left_s: float) -> None:
     eta_s = progress.eta_s
     _log.info(
         "draining", left=progress.left, gone=progress.gone, per_s=round(progress.per_s, 1),

@@ -1,9 +1,7 @@
 """Clients of a node: their connections, channels, commands and sessions, put together."""
 
-import asyncio
 import resource
 from collections.abc import Callable
-from contextlib import suppress
 from importlib.metadata import version
 from random import Random
 
@@ -23,12 +21,9 @@ from ringway.node.sessions.donor import SessionDonors
 from ringway.node.sessions.target import SessionTargets
 from ringway.node.stats import Stats
 from ringway.ports import Engine
-from ringway.protocol.close import SHUTDOWN
 from ringway.protocol.envelope import Origin
 from ringway.protocol.ticket import TicketSigner
 from ringway.types import Incarnation, NodeName
-
-_STOP_BATCHES = 20
 
 
 class NodeClients:
@@ -83,11 +78,13 @@ class NodeClients:
         """Begin to receive sessions."""
         await self.targets.start()
 
-    async def stop(self) -> None:
-        """Let sessions leave that are on their way, close all clients, and carry out what they had sent."""
+    async def stop_sessions(self) -> None:
+        """Let the sessions leave that are on their way, and receive no more."""
         await self.donors.aclose(self._config.stop_deadline_s)
         await self.targets.stop()
-        await self._close_all()
+
+    async def stop(self) -> None:
+        """Carry out what the clients had sent, once all their connections are closed."""
         await self.queues.aclose()
         await self.channels.stop()
 
@@ -112,20 +109,3 @@ class NodeClients:
         if len(self.registry) + expected >= self.connections_max:
             return f"the node holds {self.connections_max} connections, its maximum; choose another"
         return ""
-
-    async def _close_all(self) -> None:
-        """Close all clients with 3001, in batches, so that they do not come back in one crowd; then cut the rest."""
-        within_s = self._config.stop_deadline_s
-        deadline = self._clock() + within_s
-        clients = list(self.registry)
-        size = max(1, -(-len(clients) // _STOP_BATCHES))
-        for start in range(0, len(clients), size):
-            for connection in clients[start : start + size]:
-                connection.close(SHUTDOWN, "shutdown")
-            await asyncio.sleep(min(0.05, within_s / (2 * _STOP_BATCHES)))
-        with suppress(TimeoutError):
-            async with asyncio.timeout(max(0.0, deadline - self._clock())):
-                await self.registry.wait_until_empty()
-        for connection in self.registry:
-            connection.cut()
-        await self.registry.wait_until_empty()

@@ -3,34 +3,32 @@
 import asyncio
 import random
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
+from importlib.metadata import version
 from typing import Any
 
 import structlog
 
 from ringway.core.hub import Hub
 from ringway.core.membership import TICK_S
-from ringway.errors import ConfigError, EngineError, UpgradeError
+from ringway.errors import ConfigError, UpgradeError
 from ringway.member.admission import Admission
 from ringway.member.drain import Drain
 from ringway.member.feed import Feed
-from ringway.member.fencing import Fencing
 from ringway.member.gateway_origins import GatewayOrigins
-from ringway.member.orders import Mover
-from ringway.member.process import Vitals
+from ringway.member.member import Member, MemberSettings
+from ringway.member.process import ProcessStats
 from ringway.member.redeemed_tickets import RedeemedTickets
-from ringway.member.reporter import Reporter
 from ringway.member.sent_moves import SentMoves
-from ringway.member.shutdown import depart
 from ringway.net.listening import Listening, reachable
 from ringway.net.liveness import watch_peers_of
 from ringway.node.clients import NodeClients
 from ringway.node.config.node import NodeConfig
-from ringway.node.connection.handler import Identity
 from ringway.node.connection.handshake import Accepted
 from ringway.node.connection.listener import listen
+from ringway.node.connection.request_check import RequestCheck
 from ringway.node.connection.subscriber import Send, Subscriber
-from ringway.node.shared import Shared
+from ringway.node.holder import ChannelHolder
 from ringway.node.stats import Stats
 from ringway.ports import Engine
 from ringway.protocol.head import RequestHead
@@ -39,7 +37,8 @@ from ringway.protocol.proxy_header import Peer
 from ringway.protocol.report import Report
 from ringway.protocol.ticket import TicketSigner
 from ringway.protocol.upgrade import wants_upgrade
-from ringway.types import Incarnation, NodeName, NodeState
+from ringway.tasks import Tasks, leave_to_waiter
+from ringway.types import Incarnation, NodeName, NodeState, Role
 
 _log = structlog.get_logger()
 
@@ -73,7 +72,8 @@ class ChannelNode:
         self.feed = Feed(clock, (self.tickets.on_event, self.sent.on_event, self.gateways.on_event))
         self._engine = engine
         self._clock = clock
-        self._vitals = Vitals(clock)
+        self._drain = Drain(config.move_cool_down_s)
+        process = ProcessStats(clock)
         rng = rng or random.Random()
         self._clients = NodeClients(
             config,
@@ -89,28 +89,48 @@ class ChannelNode:
             nodes_alive=self.feed.count_nodes,
             on_sent=self.sent.count_move,
         )
-        self._shared = Shared(
-            name=name,
-            version=self._clients.version,
-            config=config,
-            engine=engine,
+        self._member = Member(
+            _introduction(config, name, incarnation),
+            _member_settings(config),
+            engine,
+            ChannelHolder(self._clients, self.stats),
+            feed=self.feed,
+            drain=self._drain,
+            tickets=self.tickets,
+            sent=self.sent,
+            process=process,
+            ring_secret=ring_secret,
             clock=clock,
             rng=rng,
-            stats=self.stats,
-            roster=self._clients.registry,
-            gate=self._clients.gate,
-            arrivals=self._clients.targets,
-            connections_max=self._clients.connections_max,
         )
-        self._drain = Drain(self._shared)
-        self._reporter = Reporter(self._shared, self.tickets, self.sent, self._drain, self._vitals, incarnation)
-        self._mover = Mover(self._shared, self._clients.donors, self._drain, ring_secret)
-        self._fencing = Fencing(self._shared)
-        self._admission = Admission(
-            self._shared, self.tickets, self.gateways, signer, wall, lambda: self._vitals.accept_per_s
+        self.stats.utilisation = self._member.utilisation
+        admission = Admission(
+            name,
+            signer,
+            self.tickets,
+            self._drain,
+            process,
+            sheds=config.shed_handshakes,
+            address_share=config.address_share,
+            retry_after_s=config.retry_after_s,
+            on_turned_away=self.stats.on_turned_away,
+            clock=clock,
+            wall=wall,
+        )
+        self._check = RequestCheck(
+            config,
+            admission,
+            self.gateways,
+            signer,
+            self._clients.gate,
+            self._clients.registry,
+            self.stats,
+            connections_max=self._clients.connections_max,
+            expects_session=self._clients.targets.expects,
+            clock=clock,
         )
         self._server: Listening | None = None
-        self._tasks: list[asyncio.Task[None]] = []
+        self._tasks = Tasks(leave_to_waiter)
 
     @property
     def port(self) -> int:
@@ -135,12 +155,12 @@ class ChannelNode:
     @property
     def url(self) -> str:
         """Where members reach the node."""
-        return self._reporter.url
+        return self._member.reporter.url
 
     @property
     def state(self) -> NodeState:
         """Whether the node takes new connections."""
-        return self._shared.state
+        return self._drain.state
 
     @property
     def connections(self) -> int:
@@ -148,17 +168,17 @@ class ChannelNode:
         return self._clients.registry.connected
 
     @property
-    def tasks(self) -> tuple[asyncio.Task[None], ...]:
+    def tasks(self) -> tuple[asyncio.Task[Any], ...]:
         """What must not end while this runs; the owner of the process watches over it."""
-        return tuple(self._tasks)
+        return (*self._tasks, *self._member.tasks)
 
     def set_admin_url(self, url: str) -> None:
         """Tell where the admin port is; goes out with the next report."""
-        self._reporter.admin_url = url
+        self._member.reporter.set_urls(admin_url=url)
 
     def report(self) -> Report:
         """Return a report of this moment, as it goes out."""
-        return self._reporter.build()
+        return self._member.reporter.build()
 
     async def start(self) -> None:
         """Take connections, and tell the other members.
@@ -167,7 +187,7 @@ class ChannelNode:
         """
         config = self.config
         await self._clients.channels.start()
-        await self._engine.registry.watch(self.feed.on_report)
+        await self._member.watch()
         try:
             self._server = await listen(config, self._clients.gate, self._welcome)
         except OSError as error:
@@ -175,49 +195,37 @@ class ChannelNode:
                 f"the node cannot listen on {config.host}:{config.port} ({error.strerror or error}); "
                 "choose another with --port, or 0 for a free one"
             ) from error
-        self._admission.on_loopback = all(is_loopback(sock.getsockname()[0]) for sock in self._server.sockets)
+        if all(is_loopback(sock.getsockname()[0]) for sock in self._server.sockets):
+            self._check.set_on_loopback()
         watch_peers_of(self._server.sockets, config.tcp_keepalive_s)
-        self._reporter.url = config.url or f"ws://{reachable(config.host)}:{self.port}{config.path}"
-        self._reporter.public_url = config.public_url
+        url = config.url or f"ws://{reachable(config.host)}:{self.port}{config.path}"
+        self._member.reporter.set_urls(url=url, public_url=config.public_url)
         await self._clients.start()
-        await self._mover.start()
-        self._own(self._beat())
-        self._own(self._reporter.run())
+        await self._member.start()
+        self._tasks.spawn(self._beat(), name="beat")
         _log.info("node started", name=self.name, url=self.url)
 
     async def drain(self) -> None:
         """Lead the clients to other nodes, within `drain_within_s`; go before `stop`. At once where that is 0."""
-        if self.config.drain_within_s:
-            await depart(self._shared, self.feed, self._drain, self._reporter)
+        await self._member.drain()
 
     async def stop(self) -> None:
         """Leave in order: tell the members, take no more connections, say goodbye to the clients, close."""
-        for task in self._tasks[1:]:  # the reporter: a report after the withdrawal would call the node back
-            task.cancel()
-        await asyncio.gather(*self._tasks[1:], return_exceptions=True)
-        try:
-            async with asyncio.timeout(1.0):
-                await self._engine.registry.withdraw(self.name)
-        except (EngineError, TimeoutError) as error:
-            _log.warning("the withdrawal was not sent", error=str(error))
+        await self._member.leave()
         if self._server is not None:
             self._server.close()
         self._clients.gate.close()
-        await self._mover.stop()
+        await self._member.stop_orders()
+        await self._clients.stop_sessions()
+        await self._member.close_connections()
         await self._clients.stop()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._tasks.clear()
+        await self._tasks.aclose()
         _log.info("node stopped", name=self.name)
-
-    def _own(self, work: Coroutine[Any, Any, None]) -> None:
-        self._tasks.append(asyncio.get_running_loop().create_task(work))
 
     def _welcome(self, head: RequestHead, peer: Peer) -> Accepted:
         """Judge one request (`handshake.Welcome`)."""
         try:
-            admitted = self._admission.admit(head, peer)
+            admitted = self._check.admit(head, peer)
         except UpgradeError as error:
             if wants_upgrade(head.headers):  # else it is no handshake: a gateway asks how quickly it is refused
                 self.stats.refused[error.status] += 1
@@ -226,32 +234,59 @@ class ChannelNode:
             _log.exception("a handshake was not handled")
             self.stats.refused[500] += 1
             raise UpgradeError(500, "internal server error") from None
-        identity = Identity(admitted.address, admitted.key, admitted.moved, admitted.pinned, admitted.follows)
-        return Accepted(self._clients.connect(identity, admitted.arrival), admitted.protocol)
+        return Accepted(self._clients.connect(admitted.identity, admitted.nonce), admitted.protocol)
 
     async def _beat(self) -> None:
         """Let time pass for all parts of the node."""
         loop = asyncio.get_running_loop()
         while True:
-            self._vitals.expect(self._clock() + TICK_S)
+            self._member.expect_tick()
             at = loop.time() + TICK_S
             await asyncio.sleep(max(0.0, at - loop.time()))
-            self._vitals.pulse()
             try:
+                self._member.tick()
                 now = self._clock()
-                self._fencing.tick(self._reporter.seq)
-                self.feed.tick(engine_up=self._engine.up)
-                self.tickets.tick()
-                self.sent.tick()
                 self._clients.tick(now)
-                self._drain.tick(now)
-                self._tell_refusals(now)
-                self._reporter.poll()
+                self._update_gauges(now)
+                self._log_refusals(now)
             except Exception:
                 _log.exception("a beat failed")
 
-    def _tell_refusals(self, now: float) -> None:
-        due = self._admission.refusals.due(now)
+    def _update_gauges(self, now: float) -> None:
+        stats, clients = self.stats, self._clients
+        stats.connections = clients.registry.connected
+        stats.pending = clients.gate.opening + clients.registry.waiting
+        stats.handshake_p99_s = round(clients.gate.latency.p99(now), 6)
+        stats.missed = self.sent.missed
+
+    def _log_refusals(self, now: float) -> None:
+        due = self._check.refusals.due(now)
         if due is not None:
             address, counts = due
             _log.warning("an address has as much as it may; it was refused more", address=address, **counts)
+
+
+def _introduction(config: NodeConfig, name: NodeName, incarnation: Incarnation) -> Report:
+    """Return a report with what does not change in the node's lifetime."""
+    return Report(
+        name=name,
+        incarnation=incarnation,
+        role=Role.NODE,
+        seq=0,
+        url="",
+        version=version("ringway"),
+        weight=config.weight,
+        zone=config.zone,
+    )
+
+
+def _member_settings(config: NodeConfig) -> MemberSettings:
+    return MemberSettings(
+        report_interval_s=config.report_interval_s,
+        egress_bytes_per_s_max=config.egress_bytes_per_s_max,
+        drain_within_s=config.drain_within_s,
+        close_deadline_s=config.close_deadline_s,
+        stop_deadline_s=config.stop_deadline_s,
+        idle_after_s=config.idle_after_s,
+        move_oldest_first=config.move_first == "oldest",
+    )

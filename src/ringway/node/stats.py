@@ -86,3 +86,7 @@ class Stats:
         self.aged = 0  # connections closed at the end of their life (`max_age_s`)
         self.fenced = 0  # connections closed since the node had been stopped for longer than its lease
         self.drained = 0  # connections closed without a place elsewhere, at the deadline of a drain
+
+    def on_turned_away(self) -> None:
+        """Count a handshake above the rate that the node can take."""
+        self.turned_away += 1

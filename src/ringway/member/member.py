@@ -1,0 +1,157 @@
+"""Member of the cluster: what every process that holds connections for clients does beside holding them.
+
+It reports and hears the others, carries out orders, drains by a deadline, gives its connections up after a stop of the
+process, and leaves in order. Whatever holds the connections is behind `Holder`.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+from typing import Any, Generic
+
+import structlog
+
+from ringway.core.membership import TICK_S
+from ringway.errors import EngineError
+from ringway.member.drain import Drain
+from ringway.member.feed import Feed
+from ringway.member.fencing import Fencing
+from ringway.member.holder import C, Holder
+from ringway.member.limits import read_limits
+from ringway.member.orders import OrderHandler
+from ringway.member.process import ProcessStats
+from ringway.member.redeemed_tickets import RedeemedTickets
+from ringway.member.reporter import Reporter
+from ringway.member.selection import MoveSelection
+from ringway.member.sent_moves import SentMoves
+from ringway.member.shutdown import GracefulShutdown
+from ringway.member.utilisation import Utilisation
+from ringway.ports import Engine
+from ringway.protocol.report import Report
+from ringway.tasks import Tasks, leave_to_waiter
+
+WITHDRAW_S = 1.0
+"""How long the withdrawal may take."""
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberSettings:
+    """What the holder's component has configured for its member."""
+
+    report_interval_s: float
+    egress_bytes_per_s_max: float  # 0: the speed of the network card
+    drain_within_s: float  # at SIGTERM; 0: no drain
+    close_deadline_s: float  # for a client to answer a close
+    stop_deadline_s: float  # for all clients to end, when the member stops
+    idle_after_s: float  # clients that were silent for so long are moved before busy ones
+    move_oldest_first: bool
+
+
+class Member(Generic[C]):
+    """The parts of one member, in the order in which they start, tick and stop. `clock` is monotonic.
+
+    `introduction` is described at `Reporter`; `ring_secret` keys the hash tables as in the gateways' policy.
+    `tickets` and `sent` listen to `feed`.
+    """
+
+    def __init__(
+        self,
+        introduction: Report,
+        settings: MemberSettings,
+        engine: Engine,
+        holder: Holder[C],
+        *,
+        feed: Feed,
+        drain: Drain,
+        tickets: RedeemedTickets,
+        sent: SentMoves,
+        process: ProcessStats,
+        ring_secret: bytes,
+        clock: Callable[[], float],
+        rng: Random,
+    ) -> None:
+        name = introduction.name
+        self._name = name
+        self._settings = settings
+        self._engine = engine
+        self._holder = holder
+        self._feed = feed
+        self._drain = drain
+        self._tickets = tickets
+        self._sent = sent
+        self._process = process
+        self._clock = clock
+        self._utilisation = Utilisation(read_limits(settings.egress_bytes_per_s_max), clock())
+        self.reporter = Reporter(
+            introduction, engine, holder, drain, tickets, sent, process, self._utilisation,
+            interval_s=settings.report_interval_s, clock=clock, rng=rng,
+        )  # fmt: skip
+        selection = MoveSelection(
+            name, holder, drain, ring_secret,
+            idle_after_s=settings.idle_after_s, oldest_first=settings.move_oldest_first, clock=clock,
+        )  # fmt: skip
+        self._orders = OrderHandler(name, engine.bus, holder, selection, drain, clock)
+        self._fencing = Fencing(holder)
+        self._shutdown = GracefulShutdown(
+            name, holder, drain, feed, self.reporter, sent, close_deadline_s=settings.close_deadline_s, clock=clock
+        )
+        self._tasks = Tasks(leave_to_waiter)
+
+    @property
+    def tasks(self) -> tuple[asyncio.Task[Any], ...]:
+        """What must not end while the member runs; the owner of the process watches over it."""
+        return tuple(self._tasks)
+
+    @property
+    def utilisation(self) -> dict[str, float]:
+        """How full the member is, by resource: 1 is as much as is healthy. The member goes on to change it."""
+        return self._utilisation.shares
+
+    async def watch(self) -> None:
+        """Hear the other members from now on. Raise `EngineError` if the registry cannot be watched."""
+        await self._engine.registry.watch(self._feed.on_report)
+
+    async def start(self) -> None:
+        """Carry out orders and report from now on."""
+        await self._orders.start()
+        self._tasks.spawn(self.reporter.run(), name="reporter")
+
+    def expect_tick(self) -> None:
+        """Measure from now on how late the next tick is."""
+        self._process.expect(self._clock() + TICK_S)
+
+    def tick(self) -> None:
+        """Let time pass; call it every `TICK_S`."""
+        self._process.pulse()
+        now = self._clock()
+        self._fencing.tick(self.reporter.seq)
+        self._feed.tick(engine_up=self._engine.up)
+        self._tickets.tick()
+        self._sent.tick()
+        self._drain.tick(now, self._holder)
+        self.reporter.poll()
+
+    async def drain(self) -> None:
+        """Move the connections to other members within `drain_within_s`, before the stop; at once if that is 0."""
+        if self._settings.drain_within_s:
+            await self._shutdown.drain(self._settings.drain_within_s)
+
+    async def leave(self) -> None:
+        """Report no more, and withdraw from the registry. A report after the withdrawal would call the member back."""
+        await self._tasks.aclose()
+        try:
+            async with asyncio.timeout(WITHDRAW_S):
+                await self._engine.registry.withdraw(self._name)
+        except (EngineError, TimeoutError) as error:
+            _log.warning("the withdrawal was not sent", error=str(error))
+
+    async def stop_orders(self) -> None:
+        """Carry out no more orders."""
+        await self._orders.stop()
+
+    async def close_connections(self) -> None:
+        """Close all connections in batches, and cut those that have not ended after `stop_deadline_s`."""
+        await self._shutdown.close_connections(self._settings.stop_deadline_s)

@@ -1,0 +1,246 @@
+"""Check of handshake requests, before 101 (PROTOCOL.md P-2, P-5).
+
+The order is: bounds and rate, path, handshake rules, origin, ticket. In a flood most requests are refused for their
+rate, so that is checked before anything is read; of a request with a ticket, once the ticket has proved good. The
+ticket is spent last, so that no refusal costs one.
+"""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import parse_qs
+
+from ringway.core.address import EXEMPT, address_of
+from ringway.core.refusals import Refusals
+from ringway.errors import UpgradeError
+from ringway.member.admission import Admission
+from ringway.member.gateway_origins import GatewayOrigins
+from ringway.node.config.node import NodeConfig
+from ringway.node.connection.connection import Connection
+from ringway.node.connection.handler import Identity
+from ringway.node.connection.listener import Gate
+from ringway.node.connection.registry import ConnectionRegistry
+from ringway.node.stats import Stats
+from ringway.protocol.close import CLOSED
+from ringway.protocol.forwarded import (
+    PROOF,
+    ForwardedClient,
+    is_trusted,
+    read_client,
+    read_networks,
+    read_told,
+    told_of,
+)
+from ringway.protocol.head import RequestHead
+from ringway.protocol.host import host_at, host_known, read_hosts, unknown_host
+from ringway.protocol.move import read_follows
+from ringway.protocol.origin import origins_at, read_origins
+from ringway.protocol.proxy_header import Peer
+from ringway.protocol.ticket import TicketSigner
+from ringway.protocol.upgrade import Headers, check_request, value_of, wants_upgrade
+
+KEY_BYTES_MAX = 1024
+"""Longest affinity key: it is kept as long as the connection."""
+
+QUERY_FIELDS_MAX = 64
+
+JSON_PROTOCOL = "centrifuge-json"
+PROTOBUF_PROTOCOL = "centrifuge-protobuf"
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """What an admitted request brings along."""
+
+    identity: Identity
+    nonce: bytes | None  # of its ticket, if a session of another node goes on here
+    protocol: str  # the subprotocol to answer with; empty: none
+
+
+class RequestCheck:
+    """Checks the handshake requests of a node. `clock` is monotonic.
+
+    `expects_session` says whether a session is coming for the nonce of a ticket.
+    """
+
+    __slots__ = (
+        "_admission", "_clock", "_config", "_connections_max", "_expects_session", "_gate", "_gateways", "_hosts",
+        "_on_loopback", "_origins", "_own_hosts", "_own_origins", "_registry", "_seen_origins", "_signer", "_stats",
+        "_trusted", "refusals",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        config: NodeConfig,
+        admission: Admission,
+        gateways: GatewayOrigins,
+        signer: TicketSigner,
+        gate: Gate,
+        registry: ConnectionRegistry[Connection],
+        stats: Stats,
+        *,
+        connections_max: int,
+        expects_session: Callable[[bytes], bool],
+        clock: Callable[[], float],
+    ) -> None:
+        self._config = config
+        self._admission = admission
+        self._gateways = gateways
+        self._signer = signer
+        self._gate = gate
+        self._registry = registry
+        self._stats = stats
+        self._connections_max = connections_max
+        self._expects_session = expects_session
+        self._clock = clock
+        self._on_loopback = False
+        self.refusals = Refusals()
+        urls = (config.url, config.public_url)
+        self._trusted = read_networks(config.trusted_proxies)
+        self._own_hosts = read_hosts(config.allowed_hosts).union(name for url in urls for name in host_at(url))
+        self._own_origins = read_origins(config.allowed_origins).joined(
+            [origin for url in urls for origin in origins_at(url)]
+        )
+        self._seen_origins: tuple[str, ...] | None = None
+        self._follow_gateways()
+
+    def set_on_loopback(self) -> None:
+        """Note that only this machine can connect: then pages must not have been led here under another name."""
+        self._on_loopback = True
+
+    def admit(self, head: RequestHead, peer: Peer) -> Admitted:
+        """Return what an admissible request brings along; raise `UpgradeError` for any other."""
+        config = self._config
+        headers = head.headers
+        plain = "ticket=" not in head.query
+        if plain and wants_upgrade(headers):
+            address = self._address_at(headers, peer)
+            self._check_bounds(address, has_ticket=False)
+            self._admission.count_handshake(address, has_ticket=False)
+        if head.path != config.path:
+            raise UpgradeError(404, f"there is nothing here; the WebSocket is at {config.path}")
+        upgrade = check_request(head.method, head.version, headers)
+        if PROTOBUF_PROTOCOL in upgrade.protocols and JSON_PROTOCOL not in upgrade.protocols:
+            raise UpgradeError(400, "this node speaks the JSON form of the protocol; leave centrifuge-protobuf out")
+        fields = _fields(head.query)
+        key = _single(fields, "key").encode("utf-8", "surrogateescape")
+        if len(key) > KEY_BYTES_MAX:
+            raise UpgradeError(400, f"the key is longer than {KEY_BYTES_MAX} bytes")
+        ticket = _single(fields, "ticket")
+        client = self._client(headers, peer, ticket)
+        address = self._counted(client.ip)
+        if not plain:
+            self._check_bounds(address, has_ticket=bool(ticket))
+            if not ticket:
+                self._admission.count_handshake(address, has_ticket=False)
+        self._check_origin(headers, client)
+        resumes = fields.get("resume") == ["1"]
+        if resumes and not ticket:
+            raise UpgradeError(400, "resume=1 stands without a ticket; it goes with the one of the move")
+        is_move, nonce = False, b""
+        if ticket:
+            check_nonce = self._check_expected if resumes else None
+            is_move, nonce = self._admission.redeem_ticket(ticket, address, check_nonce)
+        identity = Identity(
+            address=sys.intern(address),
+            key=key,
+            is_moved=is_move,
+            is_pinned=config.allow_pins and fields.get("pin") == ["1"],
+            follows=read_follows(fields.get("moves", [""])[0]),
+        )
+        protocol = JSON_PROTOCOL if JSON_PROTOCOL in upgrade.protocols else ""
+        return Admitted(identity, nonce if resumes else None, protocol)
+
+    def _check_expected(self, nonce: bytes) -> None:
+        if not self._expects_session(nonce):
+            raise UpgradeError(410, "the session is not here, or no more; connect anew")
+
+    def _check_bounds(self, address: str, *, has_ticket: bool) -> None:
+        config, registry, most = self._config, self._registry, self._connections_max
+        later = (("Retry-After", str(config.retry_after_s)),)
+        pending_max = config.pending_max * (2 if has_ticket else 1)
+        if self._gate.opening + registry.waiting > pending_max and not self._make_room(address):
+            raise UpgradeError(503, f"{config.pending_max} handshakes are under way; try again later", later)
+        if len(registry) >= most:
+            raise UpgradeError(503, f"the node holds {most} connections, its maximum", later)
+        shares, of_address = registry.shares, config.address_connections_max
+        if not shares.has_room(address, most, config.address_share, of_address):
+            self._stats.address_refused["connections"] += 1
+            self.refusals.add(address, "connections")
+            setting = shares.setting_met(address, of_address, "address_connections_max")
+            raise UpgradeError(
+                503,
+                f"{address} has {shares.count(address)} of {most} connections and may have no more "
+                f"now; close some, or come again later ({setting})",
+                later,
+            )
+        self._admission.check_state(has_ticket=has_ticket)
+
+    def _make_room(self, address: str) -> bool:
+        """Close a connection that owes a request or its first command, for one of `address`; False if none is to go."""
+        if self._gate.opening >= self._registry.waiting and self._gate.make_room(address):
+            return True
+        victim = self._registry.victim(self._clock(), address)
+        if victim is None:
+            return self._gate.make_room(address)
+        self._stats.evicted += 1
+        victim.close(CLOSED, "no connect command yet, and others come")
+        victim.cut()
+        return True
+
+    def _address_at(self, headers: Headers, peer: Peer) -> str:
+        """Return the address for which a request without a ticket came."""
+        return self._counted(read_client(peer.ip, headers, self._trusted).ip if self._trusted else peer.ip)
+
+    def _counted(self, ip: str) -> str:
+        """Return how a client at `ip` is counted; `EXEMPT` for a trusted proxy, which has not told for whom it asks."""
+        return EXEMPT if self._trusted and is_trusted(ip, self._trusted) else address_of(ip)
+
+    def _client(self, headers: Headers, peer: Peer, ticket: str) -> ForwardedClient:
+        """Return who is behind the request, as a gateway has proved it, or trusted proxies say.
+
+        Raise `UpgradeError` where a name has led it to this machine that is not known here (`protocol.host`).
+        """
+        proof = value_of(headers, PROOF)
+        if proof is not None and ticket and self._signer.proves(proof, ticket, told_of(headers)):
+            return read_told(peer.ip, headers, peer.scheme)
+        client = read_client(peer.ip, headers, self._trusted, peer.scheme)
+        if self._on_loopback and not (peer.carried or is_trusted(peer.ip, self._trusted)):
+            self._follow_gateways()
+            if not host_known(client.host, self._hosts):
+                raise UpgradeError(403, unknown_host(client.host))
+        return client
+
+    def _check_origin(self, headers: Headers, client: ForwardedClient) -> None:
+        """Refuse pages of other sites. A ticket is no excuse: any site can get one, and hand it to its pages."""
+        origin = value_of(headers, "origin")
+        if origin is None:
+            return
+        self._follow_gateways()
+        if not self._origins.allows(origin, client.scheme, client.host):
+            raise UpgradeError(
+                403, f"pages of {origin} may not connect to {client.scheme}://{client.host}; see allowed_origins"
+            )
+
+    def _follow_gateways(self) -> None:
+        """Let pages of the gateways connect, and hosts by which gateways are known lead here."""
+        origins = self._gateways.origins
+        if self._seen_origins is not origins:
+            self._seen_origins = origins
+            self._origins = self._own_origins.joined(origins)
+            self._hosts = self._own_hosts.union(name for origin in origins for name in host_at(origin))
+
+
+def _fields(query: str) -> dict[str, list[str]]:
+    try:
+        text = query.encode("latin-1").decode("utf-8", "surrogateescape")
+        return parse_qs(text, errors="surrogateescape", max_num_fields=QUERY_FIELDS_MAX)
+    except ValueError as error:
+        raise UpgradeError(400, f"the query has more than {QUERY_FIELDS_MAX} fields") from error
+
+
+def _single(fields: dict[str, list[str]], name: str) -> str:
+    values = fields.get(name, [""])
+    if len(values) > 1:
+        raise UpgradeError(400, f"{name}= stands twice in the query")
+    return values[0]
