@@ -307,13 +307,13 @@ MUTANTS = (
         (
             Edit(
                 "gateway/proxy/migration.py",
-                "            case MigrationAction.ANSWER:\n                tunnel.client.stop()\n",
-                "            case MigrationAction.ANSWER:\n",
+                "                relay.client.stop_reading()\n",
+                "                pass\n",
             ),
             Edit(
                 "gateway/proxy/migration.py",
-                "tunnel.join_next(self._answer, self.held)",
-                'tunnel.join_next(self._answer, b"")',
+                "self.relay.join_node(answer.transport, self._held, answer.rest)",
+                'self.relay.join_node(answer.transport, b"", answer.rest)',
             ),
         ),
         FROM_PROXIED,

@@ -14,7 +14,7 @@ from ringway.core.placement.key import KEY_BYTES_MAX, KeyReader
 from ringway.core.placement.key_source import KeySource
 from ringway.errors import ProtocolError, UpgradeError
 from ringway.gateway.placement.query import Query
-from ringway.gateway.proxy.upstream import Answer, Limits, _Handshake
+from ringway.gateway.proxy.upstream import Answer, AnswerLimits, _Handshake
 from ringway.protocol.forwarded import forwarded_headers, is_trusted, read_client, read_networks, read_told, told_of
 from ringway.protocol.head import HeadReader, RequestHead
 from ringway.protocol.host import host_known, read_hosts
@@ -24,7 +24,9 @@ from ringway.protocol.upgrade import check_request
 TRUSTED = read_networks(["127.0.0.0/8", "::1"])
 ALLOWED = read_origins(["https://app.example", "https://*.wild.example", "capacitor://localhost", "null"])
 HOSTS = read_hosts(["app.example", "*.wild.example"])
-LIMITS = Limits(connect_deadline_s=1, answer_deadline_s=1, head_bytes_max=2048, headers_max=16, body_bytes_max=256)
+LIMITS = AnswerLimits(
+    connect_deadline_s=1, answer_deadline_s=1, head_bytes_max=2048, headers_max=16, body_bytes_max=256
+)
 KEYS = [
     KeyReader(text, b"a secret of tests")
     for text in ("ip", "ip/24/56", "ip:port", "host", "path", "query.room", "header.x-room", "cookie.room", "user")

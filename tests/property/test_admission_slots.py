@@ -25,7 +25,7 @@ def test_slots_begin_no_faster_than_the_rate_whoever_asks(gaps: list[float], per
     queue.per_s = per_s
     comes = []
     for now in times(gaps, 1.0):
-        wait_s = queue.take(now, horizon_s)
+        wait_s = queue.take_slot(now, horizon_s)
         if wait_s is not None:
             assert 0.0 <= wait_s <= horizon_s
             comes.append(now + wait_s)
@@ -40,7 +40,7 @@ def test_who_asks_first_comes_first(gaps: list[float], per_s: float, horizon_s: 
     queue = AdmissionSlots()
     queue.per_s = per_s
     asked = times(gaps, 1.0)
-    comes = [now + wait_s for now in asked if (wait_s := queue.take(now, horizon_s)) is not None]
+    comes = [now + wait_s for now in asked if (wait_s := queue.take_slot(now, horizon_s)) is not None]
     assert comes == sorted(comes)
 
 
@@ -49,6 +49,6 @@ def test_those_turned_away_are_told_a_time_within_bounds(gaps: list[float], per_
     queue = AdmissionSlots()
     queue.per_s = per_s
     for now in times(gaps, 1.0):
-        if queue.take(now, horizon_s) is None:
+        if queue.take_slot(now, horizon_s) is None:
             away_s = queue.turn_away(now, horizon_s)
             assert horizon_s / 2 - 1e-9 <= away_s <= max(AWAY_S_MAX, horizon_s / 2) + 1e-9

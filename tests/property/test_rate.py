@@ -96,7 +96,7 @@ def test_slots_are_those_of_a_queue_that_keeps_its_first_free_slot(rate: float, 
             wait_s = (ahead if jumps else slot) - now
             if abs(wait_s - horizon_s) < 1e-6 or (name == "small" and abs(ahead - slot) < 1e-6):
                 return  # a tie, which rounding decides
-            taken = queue.take(now, horizon_s, small=name == "small")
+            taken = queue.take_slot(now, horizon_s, small=name == "small")
             assert (taken is None) is (wait_s > horizon_s)
             if taken is not None:
                 assert taken == pytest.approx(max(0.0, wait_s), abs=1e-6)

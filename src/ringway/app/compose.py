@@ -38,7 +38,7 @@ from ringway.collect import Poller, read_probes
 from ringway.core.placement import why_none
 from ringway.core.steering import Steering
 from ringway.errors import ConfigError
-from ringway.gateway import Checks, Control, Directory, Gateway, OnMove, read_backends
+from ringway.gateway import Directory, Gateway, GatewayControl, HealthChecks, OnMove, read_backends
 from ringway.net import configure
 from ringway.net.listening import reachable
 from ringway.node import ChannelNode
@@ -88,7 +88,7 @@ async def run_gateway(config: Config, log: LogWriter) -> int:
             clock=time.monotonic,
         )
         poller = Poller(config.load, probes, directory.view, rng)
-        control = Control(name, directory, steering, rng, balancer.decisions)
+        control = GatewayControl(name, directory, steering, rng, balancer.decisions)
         await gateway.start()
         admin = _open_admin(config.admin, beside=gateway.port)
         await control.serve(engine)
@@ -143,9 +143,9 @@ async def _run_static_gateway(config: Config, log: LogWriter) -> int:
     reopen = frozenset(backend.name for backend in backends if backend.on_move is OnMove.REOPEN)
     hosts = {backend.name: backend.host for backend in backends if backend.host}
     gateway = Gateway(config.gateway, directory, steering, None, rng, reopen=reopen, hosts=hosts)
-    checks = Checks(config.gateway, directory, backends, rng)
+    checks = HealthChecks(config.gateway, directory, backends, rng)
     poller = Poller(config.load, probes, directory.view, rng)
-    control = Control(NodeName(name), directory, steering, rng)
+    control = GatewayControl(NodeName(name), directory, steering, rng)
     await gateway.start()
     admin = _open_admin(config.admin, beside=gateway.port)
     await checks.start()

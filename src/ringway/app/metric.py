@@ -15,7 +15,7 @@ from ringway.collect import CollectStats, Poller
 from ringway.core.load import LoadView
 from ringway.core.placement import Score
 from ringway.core.steering import Steering
-from ringway.gateway import Stats as GatewayStats
+from ringway.gateway import GatewayStats
 from ringway.node import Stats as NodeStats
 from ringway.ports import Engine
 

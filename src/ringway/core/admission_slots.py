@@ -56,7 +56,7 @@ class AdmissionSlots:
         """Return how long the next client would wait, in seconds."""
         return max(0.0, backlog_s(self._paid_at, now) - BURST_S) if self._interval else 0.0
 
-    def take(self, now: float, horizon_s: float, *, small: bool = False) -> float | None:
+    def take_slot(self, now: float, horizon_s: float, *, small: bool = False) -> float | None:
         """Take the next slot, and return how long to wait for it, in seconds; None if it is beyond the horizon.
 
         `small`: for an address that holds little, which need not wait behind addresses that hold much.
@@ -80,7 +80,7 @@ class AdmissionSlots:
         self._paid_at = max(now, self._paid_at - count * self._interval)
 
     def turn_away(self, now: float, horizon_s: float) -> float:
-        """Return after how many seconds to ask again, if `take` gave no slot."""
+        """Return after how many seconds to ask again, if `take_slot` gave none."""
         turn = max(self._away_at, self._paid_at - BURST_S, now + horizon_s)
         turn = min(turn, now + AWAY_S_MAX + horizon_s / 2)
         self._away_at = turn + self._interval

@@ -1,4 +1,4 @@
-"""The way of a tunnel from node to node while its client notices nothing, as a table (PROTOCOL.md P-3.11, P-3.12).
+"""Migration of a relay from node to node while its client notices nothing, as a machine (PROTOCOL.md P-3.11, P-3.12).
 
     RELAYING ──node moves the session──▶ CLOSING ──client between two messages──┐
        │ │                                                                      │ the node's close is answered
@@ -12,25 +12,28 @@
 
     CLOSING   The node's close frame is kept here. What the client sends still goes to the node, up to the end of the
               message under way: a message cannot be continued elsewhere. There the close is answered, so that the node
-              knows to the byte what is its own to process.
-    WAITING   Both go on as ever, until no answer is under way (`core.quiet`), or that has taken too long.
-    LEAVING   As CLOSING, while the node goes on as ever.
+              knows to the byte what it has to process.
+    WAITING   Both ends go on as before, until no answer is under way (`core.quiet`), or that has taken too long.
+    LEAVING   As CLOSING, while the node goes on as before.
     PARTING   A close frame of ours was sent. What the node sends still goes to the client.
-    OPENING   The node is left to itself; another is asked for the WebSocket.
+    OPENING   The node is left; the next node is asked for the WebSocket.
 
 In PARTING and OPENING the client is not read. What was read beyond the boundary is held, and goes to the next node
-first: the rest of one read, no more. Everything else that can happen ends the tunnel, with 1012 to the client, unless
-the node was to be left without need: then it stays.
+first: the rest of one read, no more. Everything else that can happen ends the relay, with 1012 to the client; but a
+relay that was to leave its node without need stays there.
 
-What the table does not name cannot happen: a node that was left is heard no more, a client that is held neither, and
-nobody tells of a next node that was not asked for.
+The shell reports events, and carries the actions out in their order. An event that the table does not name cannot
+happen: a node that was left is not heard any more, a client that is held is not heard, and no next node answers that
+was not asked.
 """
 
 import enum
+from dataclasses import dataclass
+from typing import Final, TypeAlias
 
 
 class MigrationState(enum.Enum):
-    """See the module; `OVER` is when this has no part in the tunnel any more."""
+    """How far a relay has come on its way; `OVER`: its migration has ended, at whatever node the relay is."""
 
     RELAYING = enum.auto()
     CLOSING = enum.auto()
@@ -42,71 +45,215 @@ class MigrationState(enum.Enum):
 
 
 class MigrationEvent(enum.Enum):
-    """What can happen."""
+    """What happens to a relay."""
 
-    MOVED = enum.auto()  # the node's close frame says where the session goes on
-    LEAVE = enum.auto()  # the node is to be left
-    REMAIN = enum.auto()  # it is not to be left any more
-    QUIET = enum.auto()  # no answer is under way, and both are between two messages
+    MOVED = enum.auto()  # the node's close frame names the node where the session goes on
+    LEAVE = enum.auto()  # the node is to be left at a quiet moment
+    LEAVE_NOW = enum.auto()  # the node is to be left without waiting for a quiet moment
+    REMAIN = enum.auto()  # the node is not to be left any more
+    QUIET = enum.auto()  # no answer is under way, and both ends are between two messages
     BOUNDARY = enum.auto()  # the client is between two messages
-    NODE_OVER = enum.auto()  # the node has closed, or its connection is over; it was between two messages
-    NODE_BROKEN = enum.auto()  # the same, within a message
-    CLIENT_CLOSED = enum.auto()  # the client's close frame came, where it is awaited within a message
-    CLIENT_ENDED = enum.auto()  # its stream is at its end, or its connection lost
-    EXPIRED = enum.auto()  # the deadline of this state has passed
-    OPENED = enum.auto()  # the next node has taken the WebSocket
-    FAILED = enum.auto()  # it has not
+    NODE_CLOSED = enum.auto()  # the node's close frame came, which names no other node; the node was between messages
+    NODE_LOST = enum.auto()  # the node's stream has ended without a close frame, between two messages
+    NODE_BROKEN = enum.auto()  # the node's stream has ended, or its close frame came, within a message
+    CLIENT_CLOSED = enum.auto()  # the client's close frame came before the client was held
+    CLIENT_ENDED = enum.auto()  # the client's stream has ended, or its connection is lost
+    EXPIRED = enum.auto()  # the deadline of the state has passed
+    OPENED = enum.auto()  # the next node has accepted the WebSocket
+    FAILED = enum.auto()  # no next node has accepted it
 
 
-class MigrationAction(enum.Enum):
-    """What is done about it."""
+class MigrationLimit(enum.Enum):
+    """What bounds the time in a state."""
 
-    WAIT = enum.auto()  # let both go on until it is quiet
-    BRAKE = enum.auto()  # let the client come to a boundary
-    ANSWER = enum.auto()  # answer the node's close, hold the client, and have the next node asked
-    PART = enum.auto()  # hold the client and tell the node goodbye
-    OPEN = enum.auto()  # hold the client and have the next node asked
-    JOIN = enum.auto()  # relay on, at the next node
-    STAY = enum.auto()  # relay on, at the same node: there the event is judged
-    ECHO = enum.auto()  # close with the client, as the node would
-    FAIL = enum.auto()  # tell the client 1012
+    MOVE = enum.auto()  # a whole move of a session: the client's message, and the next node's answer
+    QUIET = enum.auto()  # the wait for a quiet moment
+    MESSAGE = enum.auto()  # the rest of the client's message
+    GOODBYE = enum.auto()  # the node's answer to our close frame
+    REOPEN = enum.auto()  # the search for another backend
 
 
-TABLE: dict[tuple[MigrationState, MigrationEvent], tuple[MigrationAction, MigrationState]] = {
-    (MigrationState.RELAYING, MigrationEvent.MOVED): (MigrationAction.BRAKE, MigrationState.CLOSING),
-    (MigrationState.RELAYING, MigrationEvent.NODE_OVER): (MigrationAction.OPEN, MigrationState.OPENING),
-    (MigrationState.RELAYING, MigrationEvent.LEAVE): (MigrationAction.WAIT, MigrationState.WAITING),
-    (MigrationState.CLOSING, MigrationEvent.BOUNDARY): (MigrationAction.ANSWER, MigrationState.OPENING),
-    (MigrationState.CLOSING, MigrationEvent.NODE_OVER): (MigrationAction.FAIL, MigrationState.OVER),
-    (MigrationState.CLOSING, MigrationEvent.CLIENT_CLOSED): (MigrationAction.ECHO, MigrationState.OVER),
-    (MigrationState.CLOSING, MigrationEvent.CLIENT_ENDED): (MigrationAction.FAIL, MigrationState.OVER),
-    (MigrationState.CLOSING, MigrationEvent.EXPIRED): (MigrationAction.FAIL, MigrationState.OVER),
-    (MigrationState.WAITING, MigrationEvent.QUIET): (MigrationAction.PART, MigrationState.PARTING),
-    (MigrationState.WAITING, MigrationEvent.EXPIRED): (MigrationAction.BRAKE, MigrationState.LEAVING),
-    (MigrationState.WAITING, MigrationEvent.REMAIN): (MigrationAction.STAY, MigrationState.OVER),
-    (MigrationState.WAITING, MigrationEvent.NODE_OVER): (MigrationAction.STAY, MigrationState.OVER),
-    (MigrationState.WAITING, MigrationEvent.NODE_BROKEN): (MigrationAction.STAY, MigrationState.OVER),
-    (MigrationState.WAITING, MigrationEvent.CLIENT_CLOSED): (MigrationAction.STAY, MigrationState.OVER),
-    (MigrationState.WAITING, MigrationEvent.CLIENT_ENDED): (MigrationAction.STAY, MigrationState.OVER),
-    (MigrationState.LEAVING, MigrationEvent.BOUNDARY): (MigrationAction.PART, MigrationState.PARTING),
-    (MigrationState.LEAVING, MigrationEvent.NODE_OVER): (MigrationAction.STAY, MigrationState.OVER),
-    (MigrationState.LEAVING, MigrationEvent.NODE_BROKEN): (MigrationAction.STAY, MigrationState.OVER),
-    (MigrationState.LEAVING, MigrationEvent.CLIENT_CLOSED): (MigrationAction.STAY, MigrationState.OVER),
-    (MigrationState.LEAVING, MigrationEvent.CLIENT_ENDED): (MigrationAction.STAY, MigrationState.OVER),
-    (MigrationState.LEAVING, MigrationEvent.EXPIRED): (MigrationAction.STAY, MigrationState.OVER),
-    (MigrationState.PARTING, MigrationEvent.NODE_OVER): (MigrationAction.OPEN, MigrationState.OPENING),
-    (MigrationState.PARTING, MigrationEvent.NODE_BROKEN): (MigrationAction.FAIL, MigrationState.OVER),
-    (MigrationState.PARTING, MigrationEvent.CLIENT_ENDED): (MigrationAction.FAIL, MigrationState.OVER),
-    (MigrationState.OPENING, MigrationEvent.OPENED): (MigrationAction.JOIN, MigrationState.OVER),
-    (MigrationState.OPENING, MigrationEvent.FAILED): (MigrationAction.FAIL, MigrationState.OVER),
-    (MigrationState.OPENING, MigrationEvent.CLIENT_ENDED): (MigrationAction.FAIL, MigrationState.OVER),
-    (MigrationState.OPENING, MigrationEvent.EXPIRED): (MigrationAction.FAIL, MigrationState.OVER),
+@dataclass(frozen=True, slots=True)
+class SetDeadline:
+    """Report EXPIRED when the time of `limit` has passed; an earlier deadline counts no more."""
+
+    limit: MigrationLimit
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitQuiet:
+    """Report QUIET at a quiet moment; both ends go on."""
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitBoundary:
+    """Pass the client's message under way on to its end, hold what follows, and report BOUNDARY."""
+
+
+@dataclass(frozen=True, slots=True)
+class HoldClient:
+    """Stop reading the client; hold what was read already."""
+
+
+@dataclass(frozen=True, slots=True)
+class SayGoodbye:
+    """Send the node a close frame."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeaveNode:
+    """Leave the node, and have the next node opened. `answers`: answer the node's close frame before.
+
+    `planned`: the node was left on purpose, at a moment of our choice, so other relays do not leave it at once.
+    """
+
+    answers: bool = False
+    planned: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class JoinNext:
+    """Go on at the next node, which gets first what was held."""
+
+
+@dataclass(frozen=True, slots=True)
+class StayAtNode:
+    """Go on at the same node; the event is judged as in any relay."""
+
+
+@dataclass(frozen=True, slots=True)
+class CloseWithClient:
+    """Answer the client's close frame, as the node would."""
+
+
+@dataclass(frozen=True, slots=True)
+class FailMigration:
+    """Close the client with 1012. `cause` is in the words of the metric `moves_failed`; empty: the next node's own."""
+
+    cause: str = ""
+
+
+MigrationAction: TypeAlias = (
+    SetDeadline | AwaitQuiet | AwaitBoundary | HoldClient | SayGoodbye | LeaveNode | JoinNext | StayAtNode
+    | CloseWithClient | FailMigration
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class MigrationStep:
+    """What one event brings: the next state, and the actions in their order."""
+
+    state: MigrationState
+    actions: tuple[MigrationAction, ...]
+
+
+def _step(state: MigrationState, *actions: MigrationAction) -> MigrationStep:
+    return MigrationStep(state, actions)
+
+
+_S: Final = MigrationState
+_E: Final = MigrationEvent
+_L: Final = MigrationLimit
+
+_AFTER_MESSAGE = (SetDeadline(_L.MESSAGE), AwaitBoundary())
+_GOODBYE = _step(_S.PARTING, HoldClient(), SetDeadline(_L.GOODBYE), SayGoodbye())
+_REOPEN = (HoldClient(), SetDeadline(_L.REOPEN))
+_STAY = _step(_S.OVER, StayAtNode())
+_LOST = _step(_S.OVER, FailMigration("node_lost"))
+_HALF = _step(_S.OVER, FailMigration("message"))
+_GONE = _step(_S.OVER, FailMigration("client"))
+_LATE = _step(_S.OVER, FailMigration("timeout"))
+
+MIGRATION_TABLE: dict[tuple[MigrationState, MigrationEvent], MigrationStep] = {
+    (_S.RELAYING, _E.MOVED): _step(_S.CLOSING, SetDeadline(_L.MOVE), AwaitBoundary()),
+    (_S.RELAYING, _E.NODE_CLOSED): _step(_S.OPENING, *_REOPEN, LeaveNode(answers=True)),
+    (_S.RELAYING, _E.NODE_LOST): _step(_S.OPENING, *_REOPEN, LeaveNode()),
+    (_S.RELAYING, _E.LEAVE): _step(_S.WAITING, SetDeadline(_L.QUIET), AwaitQuiet()),
+    (_S.RELAYING, _E.LEAVE_NOW): _step(_S.LEAVING, *_AFTER_MESSAGE),
+    (_S.CLOSING, _E.BOUNDARY): _step(_S.OPENING, HoldClient(), LeaveNode(answers=True)),
+    (_S.CLOSING, _E.NODE_LOST): _LOST,
+    (_S.CLOSING, _E.CLIENT_CLOSED): _step(_S.OVER, CloseWithClient()),
+    (_S.CLOSING, _E.CLIENT_ENDED): _GONE,
+    (_S.CLOSING, _E.EXPIRED): _LATE,
+    (_S.WAITING, _E.QUIET): _GOODBYE,
+    (_S.WAITING, _E.EXPIRED): _step(_S.LEAVING, *_AFTER_MESSAGE),
+    (_S.WAITING, _E.REMAIN): _STAY,
+    (_S.WAITING, _E.NODE_CLOSED): _STAY,
+    (_S.WAITING, _E.NODE_LOST): _STAY,
+    (_S.WAITING, _E.NODE_BROKEN): _STAY,
+    (_S.WAITING, _E.CLIENT_CLOSED): _STAY,
+    (_S.WAITING, _E.CLIENT_ENDED): _STAY,
+    (_S.LEAVING, _E.BOUNDARY): _GOODBYE,
+    (_S.LEAVING, _E.NODE_CLOSED): _STAY,
+    (_S.LEAVING, _E.NODE_LOST): _STAY,
+    (_S.LEAVING, _E.NODE_BROKEN): _STAY,
+    (_S.LEAVING, _E.CLIENT_CLOSED): _STAY,
+    (_S.LEAVING, _E.CLIENT_ENDED): _STAY,
+    (_S.LEAVING, _E.EXPIRED): _STAY,
+    (_S.PARTING, _E.NODE_CLOSED): _step(_S.OPENING, *_REOPEN, LeaveNode(planned=True)),
+    (_S.PARTING, _E.NODE_LOST): _step(_S.OPENING, *_REOPEN, LeaveNode(planned=True)),
+    (_S.PARTING, _E.NODE_BROKEN): _HALF,
+    (_S.PARTING, _E.CLIENT_ENDED): _GONE,
+    (_S.OPENING, _E.OPENED): _step(_S.OVER, JoinNext()),
+    (_S.OPENING, _E.FAILED): _step(_S.OVER, FailMigration()),
+    (_S.OPENING, _E.CLIENT_ENDED): _GONE,
+    (_S.OPENING, _E.EXPIRED): _LATE,
 }
+"""By state and event, the next state and what is done."""
 
-WHY = {
-    MigrationEvent.NODE_OVER: "node_lost",
-    MigrationEvent.NODE_BROKEN: "message",
-    MigrationEvent.CLIENT_ENDED: "client",
-    MigrationEvent.EXPIRED: "timeout",
-}
-"""Why it failed, in the words of `Stats.moves_failed`; the next node's failure brings its own."""
+
+class MigrationMachine:
+    """The migration of one relay. Every method that reports an event returns the actions that follow from it."""
+
+    __slots__ = ("state",)
+
+    def __init__(self) -> None:
+        self.state = MigrationState.RELAYING
+
+    def report(self, event: MigrationEvent) -> tuple[MigrationAction, ...]:
+        """Return what is done about `event`."""
+        step = MIGRATION_TABLE[self.state, event]
+        self.state = step.state
+        return step.actions
+
+    def report_breach(self, *, of_client: bool, node_whole: bool) -> tuple[MigrationAction, ...]:
+        """Return what is done if a peer breaks the framing; nothing where that is for the relay alone to judge.
+
+        A client that is not held yet counts as closed. So does a node that was sent a goodbye; `node_whole`: it was
+        between two messages.
+        """
+        state = self.state
+        if of_client and state in (MigrationState.WAITING, MigrationState.LEAVING):
+            return self.report(MigrationEvent.CLIENT_CLOSED)
+        if not of_client and state is MigrationState.PARTING:
+            return self.report(node_over(closed=False, whole=node_whole))
+        return ()
+
+    def report_expiry(self, *, wanted: bool, node_whole: bool) -> tuple[MigrationAction, ...]:
+        """Return what is done when the deadline of the state has passed.
+
+        `wanted`: the node is still to be left. A node that does not answer a goodbye in time counts as lost.
+        """
+        if self.state is MigrationState.PARTING:
+            return self.report(node_over(closed=False, whole=node_whole))
+        if self.state is MigrationState.WAITING and not wanted:
+            return self.report(MigrationEvent.REMAIN)
+        return self.report(MigrationEvent.EXPIRED)
+
+    def report_quiet(self, *, wanted: bool) -> tuple[MigrationAction, ...]:
+        """Return what is done at a quiet moment. `wanted`: the node is still to be left."""
+        return self.report(MigrationEvent.QUIET if wanted else MigrationEvent.REMAIN)
+
+    def finish(self) -> None:
+        """Have no part in the relay any more: it was ended."""
+        self.state = MigrationState.OVER
+
+
+def node_over(*, closed: bool, whole: bool) -> MigrationEvent:
+    """Return the event of a node that says nothing more.
+
+    `closed`: its close frame came. `whole`: it was between two messages.
+    """
+    if not whole:
+        return MigrationEvent.NODE_BROKEN
+    return MigrationEvent.NODE_CLOSED if closed else MigrationEvent.NODE_LOST

@@ -1,24 +1,24 @@
-"""What a gateway counts. Plain integers, so that counting costs nothing; the admin component renders them."""
+"""Counters of a gateway: plain integers, so that counting costs nothing; the admin component renders them."""
 
 from collections import Counter
 
 from ringway.types import NodeName
 
 
-class Stats:
+class GatewayStats:
     """Counters grow from the start of the process; `relays_open`, `relays_moving`, `heads_pending` and
     `handshakes_pending` are gauges, as are those that say so.
 
     `requests` is by kind (discovery, healthz, readyz, upgrade, other), `responses` by HTTP status, `refused` by the
     cause of a failed handshake: `client` (its request was wrong), `no_node`, `unreachable`, `timeout`, `answer` (the
     node's answer was wrong), `status` (the node refused), `full`, `gone` (the client left meanwhile). `probes` of nodes
-    are by outcome: `answered`, `failed`. `address_refused` counts what one address was refused, by the bound that
-    it had reached: `asks`, `handshakes`, `relays`, `places`. `cut` counts relays that the gateway ended, by cause:
-    `node_lost`, `client_frame`, `node_frame`, `deadline`, `idle`, `stop`, `move` (it could not be carried on at
-    another node). For the last, and for relays that were cut between two nodes, `moves_failed` says why: `unknown` (the
-    gateway knows no such node, or the ticket is not good), `refused`, `unreachable`, `answer` (the node's was wrong, or
-    agreed to something else than the client was told), `timeout`, `no_node`, `attempts` (none was left), `message` (one
-    was half sent), `client` (it left meanwhile), or as in `cut`.
+    are by outcome: `answered`, `failed`. `address_refused` counts the refusals to one address, by the bound that it had
+    reached: `asks`, `handshakes`, `relays`, `places`. `cut` counts relays that the gateway ended, by cause:
+    `node_lost`, `client_frame`, `node_frame`, `deadline`, `idle`, `stop`, `move` (the relay could not go on at another
+    node). For `move`, and for relays that were cut between two nodes, `moves_failed` has the reason: `unknown` (the
+    gateway knows no such node, or the ticket is not good), `refused`, `unreachable`, `answer` (the node's answer was
+    wrong, or agreed to something else than the client was told), `timeout`, `no_node`, `attempts` (no attempt was
+    left), `message` (a message was half sent), `client` (the client left meanwhile), or a cause of `cut`.
     """
 
     __slots__ = (
@@ -50,7 +50,7 @@ class Stats:
 
     def __init__(self) -> None:
         self.connections = 0
-        self.evicted = 0  # connections closed for want of a complete head, or for room
+        self.evicted = 0  # connections closed without a complete head in time, or for room
         self.requests: Counter[str] = Counter()
         self.responses: Counter[int] = Counter()
         self.placements: Counter[NodeName] = Counter()
@@ -59,9 +59,9 @@ class Stats:
         self.address_refused: Counter[str] = Counter()
         self.slots = 0  # clients that were told to wait, or held
         self.turned_away = 0  # clients for whom the wait would have been too long
-        self.slot_wait_s = 0.0  # gauge: what the next one waits, as of the last look
-        self.reconnect_window_s = 0.0  # gauge: what is advised
-        self.retries = 0  # handshakes that went to an alternate
+        self.slot_wait_s = 0.0  # gauge: the wait of the next client, as of the last refresh
+        self.reconnect_window_s = 0.0  # gauge: the window that is advised
+        self.retries = 0  # handshakes that went to an alternate node
         self.heads_pending = 0
         self.handshakes_pending = 0
         self.relays_open = 0

@@ -87,6 +87,6 @@ async def test_a_stalled_client_is_cut_with_its_node(start_rig):
         client = await rig.dial()
         client.writer.transport.pause_reading()
         await client.send(handshake())
-        await settled(lambda: (rig.gateway._relays.tally(), rig.stats.bytes_to_client)[1])
+        await settled(lambda: (rig.gateway.relays.tally(), rig.stats.bytes_to_client)[1])
         await rig.gateway.stop()
         assert rig.stats.relays_open == 0

@@ -207,7 +207,7 @@ async def test_a_node_that_ends_and_then_resets_is_known_at_once_to_be_lost(rela
     upload = asyncio.create_task(_send_on(client, masked(0x82, b"x" * size)))
     assert (await node.frame())[0] == 0x82
     if size > 1000:  # all buffers are full
-        await settled(lambda: rig.gateway._relays.tally() or rig.stats.bytes_to_node)
+        await settled(lambda: rig.gateway.relays.tally() or rig.stats.bytes_to_node)
     node.reset()
     with pytest.raises(ConnectionError):
         await asyncio.wait_for(upload, 10)

@@ -13,7 +13,7 @@ from websockets.asyncio.client import connect
 from websockets.asyncio.server import serve
 from websockets.exceptions import InvalidStatus
 
-from ringway.gateway import Checks, Directory, GatewayConfig, read_backends
+from ringway.gateway import Directory, GatewayConfig, HealthChecks, read_backends
 from ringway.types import Issuer, NodeState
 
 PEM = Path(__file__).parent.parent / "client" / "localhost.pem"
@@ -25,7 +25,7 @@ class Checked:
     def __init__(self, *specs: str, **settings: object) -> None:
         config = GatewayConfig(health_interval_s=0.05, health_timeout_s=0.3, **settings)  # type: ignore[arg-type]
         self.directory = Directory(Issuer("0badcafe"))
-        self.checks = Checks(config, self.directory, read_backends(specs), random.Random(1))
+        self.checks = HealthChecks(config, self.directory, read_backends(specs), random.Random(1))
 
     @property
     def up(self) -> list[str]:
@@ -129,7 +129,7 @@ async def test_where_all_fail_their_check_the_answer_says_what_is_wrong(start_ri
         specs = (f"{url},name=a,check=/healthz", f"ws://127.0.0.1:{unused_port()},name=b")
         rig = await start_rig(*specs)
         config = GatewayConfig(health_interval_s=0.05, health_timeout_s=5.0)
-        checks = Checks(config, rig.directory, rig.backends, random.Random(1))
+        checks = HealthChecks(config, rig.directory, rig.backends, random.Random(1))
         await checks.start()
         try:
             await eventually(lambda: not rig.directory.view.eligible)
@@ -158,7 +158,7 @@ async def test_all_backends_can_be_used_where_too_few_pass_their_check():
         checked = await stack.enter_async_context(Checked(f"{good},name=good", *bad, health_panic_threshold=20))
         await eventually(lambda: checked.up == ["good"])  # 25 %
         below = await stack.enter_async_context(Checked(*bad[:2], health_panic_threshold=1))
-        await eventually(lambda: len(below.checks._failing) == 2)
+        await eventually(lambda: len(below.checks.failing) == 2)
         assert below.up == ["bad0", "bad1"]
         nodes = below.directory.view.nodes
         assert [node.problem for node in nodes.values()] == ["it does not accept connections"] * 2

@@ -54,9 +54,9 @@ async def test_connections_to_backends_are_watched_as_well(start_rig):
         client = await rig.dial()
         await client.send(handshake())
         assert (await client.head())[0] == 101
-        (tunnel,) = rig.gateway._relays._berths
-        for side in (tunnel.client, tunnel.node):
-            sock = side.transport.get_extra_info("socket")
+        (relay,) = rig.gateway.relays
+        for end in (relay.client, relay.node):
+            sock = end.transport.get_extra_info("socket")
             assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
             assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 7
             assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 14_000

@@ -115,7 +115,7 @@ async def test_a_client_that_does_not_read_meanwhile_is_waited_for():
             await visit.raw.send(last or server_frame(BINARY, b"end"))
 
         first = asyncio.create_task(flood(donor, made.close_frame("n1")))
-        tally = made.made.gateway._relays.tally
+        tally = made.made.gateway.relays.tally
         await settled(lambda: (tally(), made.stats.bytes_to_client)[1])
         assert not first.done()
         assert two.asked == []  # the move waits behind what the client does not take
@@ -148,7 +148,7 @@ async def test_a_node_that_is_behind_when_it_moves_its_client_gets_what_is_its_o
 
         donor.pause()
         flooding = asyncio.create_task(flood())
-        tally = made.made.gateway._relays.tally
+        tally = made.made.gateway.relays.tally
         await settled(lambda: (tally(), made.stats.bytes_to_node)[1])
         assert not flooding.done()
         await made.move(donor, two)

@@ -7,6 +7,7 @@ import pytest
 from gateway_kit import answer_101, eventually, handshake, masked, unused_port
 from move_kit import SLOW_S, ring, text, told
 
+from ringway.gateway.proxy.opener import Opener
 from ringway.protocol.frame import CLOSE, PING, PONG, TEXT, close_payload, server_frame
 from ringway.types import NodeState
 
@@ -89,7 +90,7 @@ async def test_a_large_message_is_cut_nowhere(cut):
         client = await made.dial()
         donor = await one.visit()
         await client.send(large[:cut])
-        await eventually(lambda: made.made.gateway._relays.tally() or made.stats.bytes_to_node == cut)
+        await eventually(lambda: made.made.gateway.relays.tally() or made.stats.bytes_to_node == cut)
         await made.move(donor, two)
         await eventually(lambda: made.stats.relays_moving == 1)
         await client.send(large[cut:] + text(b"next") + text(b"but one"))
@@ -152,7 +153,7 @@ async def test_two_half_messages_in_one_piece():
         client = await made.dial()
         donor = await one.visit()
         await client.send(one_message[:100])
-        await eventually(lambda: made.made.gateway._relays.tally() or made.stats.bytes_to_node == 100)
+        await eventually(lambda: made.made.gateway.relays.tally() or made.stats.bytes_to_node == 100)
         await made.move(donor, two)
         await eventually(lambda: made.stats.relays_moving == 1)
         await client.send(one_message[100:] + other[:200])
@@ -420,7 +421,7 @@ async def test_stopping_tells_who_is_on_the_way():
         two.go.set()
 
 
-async def test_a_fault_of_our_own_costs_that_connection_only():
+async def test_a_fault_of_our_own_costs_that_connection_only(monkeypatch):
     async with ring() as made:
         one, _ = made.nodes
 
@@ -428,7 +429,7 @@ async def test_a_fault_of_our_own_costs_that_connection_only():
             raise RuntimeError("a fault")
 
         client, other = await made.dial(), await made.dial()
-        made.made.gateway._relays._opener.follow = follow
+        monkeypatch.setattr(Opener, "follow", follow)
         await made.move(await one.visit(), made.nodes[1])
         assert await client.rest() == b""
         await (await one.visit(1)).send(b"here")

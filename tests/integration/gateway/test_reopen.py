@@ -115,7 +115,7 @@ async def test_a_message_half_sent_cannot_be_continued(backends, how, half):
         else:
             first = masked(0x01, b"ha") if "fragments" in half else text(b"half")[:-1]
             await client.send(first)
-            await eventually(lambda: made.rig.gateway._relays.tally() or made.stats.bytes_to_node == len(first))
+            await eventually(lambda: made.rig.gateway.relays.tally() or made.stats.bytes_to_node == len(first))
         if how == "lost":
             visit.raw.reset()
         else:
@@ -299,7 +299,7 @@ async def test_a_backend_that_is_out_is_stayed_at_where_there_is_no_other(backen
         client = await made.dial()
         made.rig.tell("b1", 2, NodeState.DRAINING)
         made.rig.tell("b0", 2, NodeState.DRAINING)
-        await eventually(lambda: not made.rig.gateway._relays._leaving)
+        await eventually(lambda: not made.rig.gateway.relays.leaving)
         await client.send(text(b"still here"))
         await eventually(lambda: one.visits[0].got == [b"still here"])
         assert two.asked == []
@@ -311,7 +311,7 @@ async def test_a_backend_that_is_back_in_time_is_stayed_at(backends):
         client = await made.dial()
         made.rig.tell("b0", 2, NodeState.DRAINING)
         made.rig.tell("b0", 3, NodeState.ACTIVE)
-        await eventually(lambda: not made.rig.gateway._relays._leaving)
+        await eventually(lambda: not made.rig.gateway.relays.leaving)
         await client.send(text(b"still here"))
         await eventually(lambda: made.nodes[0].visits[0].got == [b"still here"])
         assert made.stats.relays_moving == 0
@@ -406,7 +406,7 @@ async def test_a_slow_backend_gets_all_of_the_last_message_before_our_goodbye(ba
             await client.send(text(b"end"))
 
         flooding = asyncio.create_task(flood())
-        await eventually(lambda: made.rig.gateway._relays.tally() or made.stats.bytes_to_node > 500_000)
+        await eventually(lambda: made.rig.gateway.relays.tally() or made.stats.bytes_to_node > 500_000)
         made.rig.tell("b0", 2, NodeState.DRAINING)
         await eventually(lambda: made.stats.relays_moving == 1)
         visit.resume()

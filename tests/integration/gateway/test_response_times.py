@@ -8,7 +8,7 @@ from cluster_kit import channel_node, cluster
 from gateway_kit import answer_101, eventually, handshake, raw_backend, read_head, unused_port
 
 from ringway.core.load.response import FAILED_S
-from ringway.gateway import Checks, Directory, GatewayConfig, read_backends
+from ringway.gateway import Directory, GatewayConfig, HealthChecks, read_backends
 from ringway.protocol.directive import Directive
 from ringway.types import Issuer, NodeName
 
@@ -86,7 +86,7 @@ async def test_checks_of_static_backends_are_timed():
     async with answering("fast") as url:
         directory = Directory(Issuer("0badcafe"))
         backends = read_backends((f"{url},name=a", f"ws://127.0.0.1:{unused_port()},name=b"))
-        checks = Checks(GatewayConfig(health_interval_s=0.05), directory, backends, random.Random(1))
+        checks = HealthChecks(GatewayConfig(health_interval_s=0.05), directory, backends, random.Random(1))
         await checks.start()
         try:
             nodes = directory.view.nodes

@@ -20,7 +20,7 @@ from ringway.collect import CollectStats
 from ringway.core.load import LoadView
 from ringway.core.placement import Score
 from ringway.core.steering import Steering
-from ringway.gateway import Stats as GatewayStats
+from ringway.gateway import GatewayStats
 from ringway.node import Stats as NodeStats
 from ringway.types import Issuer
 

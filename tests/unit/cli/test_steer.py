@@ -10,7 +10,7 @@ from ringway.cli.steer import Gateways, newest_of
 from ringway.core.steering import Steering
 from ringway.engine.memory.engine import MemoryHub
 from ringway.errors import RingwayError
-from ringway.gateway import Control, Directory
+from ringway.gateway import Directory, GatewayControl
 from ringway.member.feed import Feed
 from ringway.protocol.control import DirectiveAnswer, Explain, Explanation
 from ringway.protocol.directive import Directive
@@ -44,7 +44,7 @@ def serve(hub):
             members.on_report(report.name, encode_report(report))
         for number, steering in enumerate(steerings):
             name = NodeName(f"gateway-{number + 1}")
-            await Control(name, Directory(Issuer(f"{number:08x}")), steering, random.Random(1)).serve(hub.open())
+            await GatewayControl(name, Directory(Issuer(f"{number:08x}")), steering, random.Random(1)).serve(hub.open())
         return Gateways(hub.open(), members)
 
     return serve

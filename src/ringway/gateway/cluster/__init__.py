@@ -1,1 +1,1 @@
-"""What a gateway knows of the cluster, and what operators ask of it."""
+"""The cluster as a gateway knows it, and the control of the gateway by operators."""

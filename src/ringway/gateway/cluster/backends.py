@@ -1,4 +1,4 @@
-"""Static backends: what `--backend URL[,weight=2][,name=x][,check=/healthz][,host=app.example]...` says."""
+"""Static backends, as `--backend URL[,weight=2][,name=x][,check=/healthz][,host=app.example]...` describes them."""
 
 import enum
 from collections.abc import Callable, Sequence
@@ -23,21 +23,21 @@ T = TypeVar("T")
 
 
 class OnMove(enum.StrEnum):
-    """What becomes of a WebSocket when the server behind it is lost or restarts."""
+    """What becomes of a WebSocket when its server is lost or restarts."""
 
-    CLOSE = "close"  # its client is told
-    REOPEN = "reopen"  # it is opened anew at another backend, and the client is told nothing
+    CLOSE = "close"  # its client is closed
+    REOPEN = "reopen"  # it is opened anew at another backend, and the client notices nothing
     FOLLOW = "follow"  # nodes of ours say where its session goes on; no backend can ask for this
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a WebSocket server listens, taken from its URL."""
+    """The address of a WebSocket server, read from its URL."""
 
     host: str
     port: int
     tls: bool
-    prefix: str  # path that is put before the client's; no slash at its end
+    prefix: str  # path that comes before the client's; no slash at its end
 
     @property
     def authority(self) -> str:
@@ -54,8 +54,8 @@ class Backend:
     address: Address
     weight: float = 1.0
     check: str = ""  # path of the HTTP check; empty: a TCP connection is enough
-    check_host: str = ""  # what the check gives as Host; empty: as clients do by `host`, else the address
-    host: str = ""  # what clients' handshakes give as Host; empty: their own
+    check_host: str = ""  # the Host of the check; empty: `host`, or the address if that is empty too
+    host: str = ""  # the Host of clients' handshakes; empty: their own
     on_move: OnMove = OnMove.CLOSE
 
     @property
@@ -65,11 +65,11 @@ class Backend:
 
     @property
     def incarnation(self) -> Incarnation:
-        """Made from the name and URL: a backend's own restarts are not seen from here."""
+        """Made from the name and URL: the restarts of a backend are not seen from here."""
         return Incarnation(blake2b(f"{self.name}\0{self.url}".encode(), digest_size=4).hexdigest())
 
     def report(self, seq: int, state: NodeState, connections: int) -> Report:
-        """What the backend would report if it did."""
+        """Return the report that the backend would send if it were a node of ours."""
         return Report(
             name=self.name,
             incarnation=self.incarnation,

@@ -1,8 +1,8 @@
-"""What operators ask of this gateway and tell it, over the bus and the admin port (PROTOCOL.md P-9.4).
+"""Control of a gateway by operators, over the bus and the admin port (PROTOCOL.md P-9.4).
 
-A directive reaches all gateways in two ways: operators send it to each that they can reach, and each that follows it
-tells it on in its reports. So a gateway that starts later, or was not reached, follows within one report. Wrong input
-is answered with what is wrong about it.
+A directive reaches all gateways in two ways: operators send it to each gateway that they can reach, and each gateway
+that follows it repeats it in its reports. So a gateway that starts later, or was not reached, follows within one
+report. Wrong input is answered with what is wrong about it.
 """
 
 import time
@@ -47,7 +47,7 @@ COUNT_MAX = 1000
 """Decisions in one answer."""
 
 GATHER_S = 1.0
-"""How long the other gateways have to say what their balancers have decided."""
+"""How long the other gateways have to answer what their balancers have decided."""
 
 _log = structlog.get_logger()
 
@@ -56,8 +56,8 @@ def _nothing_decided(count: int) -> tuple[Decision, ...]:
     return ()
 
 
-class Control:
-    """See the module. `decisions` returns the newest decisions of this gateway's balancer."""
+class GatewayControl:
+    """Answers operators for one gateway. `decisions` returns the newest decisions of its balancer."""
 
     def __init__(
         self,
@@ -75,7 +75,7 @@ class Control:
         self._decisions = decisions
         self._clock = clock
         self._problem = ""  # why the newest directive that was heard cannot be followed
-        self._refused = Directive()  # that one
+        self._refused = Directive()  # the directive that cannot be followed
         self._engine: Engine | None = None
         self._servings: list[Serving] = []
         directory.directive = lambda: steering.directive if steering.directive.version else None
@@ -94,11 +94,11 @@ class Control:
             await serving.close()
 
     def explain(self, key: str) -> Explanation:
-        """Say where a client with `key` (empty: without one) would be sent now, and why."""
+        """Return where a client with `key` (empty: without a key) would be sent now, and why."""
         return explain(self._directory.view, self._steering, key, self._rng, self._clock(), self.name)
 
     def followed(self) -> DirectiveAnswer:
-        """Say which policy and which directive this gateway follows."""
+        """Return the policy and the directive that this gateway follows."""
         steering = self._steering
         return DirectiveAnswer(
             gateway=self.name,
@@ -109,21 +109,21 @@ class Control:
         )
 
     def versions(self) -> dict[NodeName, int]:
-        """Return which version each gateway follows, by its last report; by itself for this one."""
+        """Return the version that each gateway follows, by its last report; this gateway's own is of now."""
         members = self._directory.feed.live.values()
         told = {member.name: member.directive for member in members if member.role is Role.GATEWAY}
         versions = {name: directive.version if directive else 0 for name, directive in told.items()}
         return {**versions, self.name: self._steering.directive.version}
 
     def change_policy(self, policy: str, *, moving: bool) -> DirectiveAnswer:
-        """Follow another policy (empty: the own setting), and have the others follow. Raise `ConfigError`."""
+        """Follow another policy (empty: the own setting), and have the other gateways follow. Raise `ConfigError`."""
         spec = str(parse_spec(policy)) if policy else ""
         return self._change(self._steering.directive.with_policy(spec, moving=moving))
 
     def freeze(self, why: str) -> DirectiveAnswer:
-        """Have no more moves made, in the whole cluster, for the reason `why`; with an empty one they go on.
+        """Have no more moves made in the whole cluster, for the reason `why`; if that is empty they go on.
 
-        Raise `ConfigError` where nobody moves connections anyway.
+        Raise `ConfigError` over static backends, where nothing moves connections anyway.
         """
         if self._engine is None:
             raise ConfigError("a gateway over static backends moves no connections, so there is nothing to freeze")
@@ -132,7 +132,7 @@ class Control:
     async def decisions(self, count: int) -> list[Decision]:
         """Return the `count` newest decisions of all gateways' balancers, the newest first.
 
-        Raise `ConfigError` where there are no balancers.
+        Raise `ConfigError` over static backends, which have no balancers.
         """
         if self._engine is None:
             raise ConfigError("a gateway over static backends has no balancer, so there are no decisions")
@@ -142,7 +142,7 @@ class Control:
                 GATEWAYS, encode(ListDecisions(count=count)), timeout_s=GATHER_S, expected=len(self.versions())
             )
         except EngineError:
-            return list(self._own_decisions(count))  # the others cannot be asked
+            return list(self._own_decisions(count))  # the other gateways cannot be asked
         return newest((decision for each in raw for decision in _read_decisions(each)), count)
 
     def _own_decisions(self, count: int) -> tuple[Decision, ...]:
@@ -150,7 +150,7 @@ class Control:
         return tuple(msgspec.structs.replace(decision, gateway=self.name) for decision in decided)
 
     async def _answer(self, raw: bytes) -> bytes:
-        """Serve the bus."""
+        """Return the encoded answer to a request from the bus."""
         try:
             request = decode_gateway_request(raw)
         except ProtocolError as error:
@@ -169,14 +169,14 @@ class Control:
                 return self.followed()
 
     def _change(self, directive: Directive) -> DirectiveAnswer:
-        """Follow `directive` under a version that is newer than all that were heard, also of those not followed."""
+        """Follow `directive` under a version newer than all that were heard, those that cannot be followed included."""
         version = max(self.versions().values()) + 1
         if self._steering.follow(msgspec.structs.replace(directive, version=version)):
             self._changed()
         return self.followed()
 
     def _follow(self, directive: Directive) -> DirectiveAnswer:
-        """Follow what an operator has sent; where that is not possible, the answer says why."""
+        """Follow what an operator has sent; if that is not possible, the answer says why."""
         mine = self._steering.directive
         if directive == mine:
             return self.followed()
@@ -191,7 +191,7 @@ class Control:
         return self.followed()
 
     def _on_event(self, event: MembershipEvent) -> None:
-        """Follow what another gateway tells on."""
+        """Follow the directive that another gateway reports."""
         heard = event.report.directive
         if heard is None or isinstance(event, MemberLeft) or heard == self._refused:
             return
@@ -204,7 +204,7 @@ class Control:
             _log.error("a directive cannot be followed", directive=heard, heard_from=event.report.name, why=str(error))
 
     def _changed(self) -> None:
-        """Note that another directive is followed. The next report carries it, soon."""
+        """Log that another directive is followed. The next report carries it, soon."""
         directive = self._steering.directive
         self._problem, self._refused = "", Directive()
         _log.info(
@@ -214,7 +214,7 @@ class Control:
 
 
 def _read_decisions(raw: bytes) -> tuple[Decision, ...]:
-    """The decisions in the answer of a gateway; none where it speaks another version's language."""
+    """Return the decisions in the answer of a gateway; none if it speaks another version of the protocol."""
     try:
         answer = decode_gateway_answer(raw)
     except ProtocolError as error:

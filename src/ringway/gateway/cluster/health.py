@@ -1,13 +1,13 @@
-"""Active health checks of static backends: what takes a backend out, and brings it back.
+"""Health checks of static backends: what takes a backend out, and brings it back.
 
-They are timed as well: where no handshake of late has told how quickly a backend answers, its check does.
+They are timed as well: if no recent handshake has told how quickly a backend answers, its check does.
 """
 
 import asyncio
 import socket
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import structlog
@@ -16,6 +16,7 @@ from ringway.gateway.cluster.backends import Backend
 from ringway.gateway.cluster.directory import Directory
 from ringway.gateway.config.gateway import GatewayConfig
 from ringway.net import connector
+from ringway.tasks import Tasks, leave_to_waiter
 from ringway.types import NodeName, NodeState
 
 if TYPE_CHECKING:
@@ -26,8 +27,8 @@ _log = structlog.get_logger()
 _STATUS_BYTES_MAX = 4096
 
 
-class Health:
-    """Counts the checks of one backend; says whether it is up. A backend is up until checks fail."""
+class BackendHealth:
+    """Counts the checks of one backend. A backend is `up` until checks fail."""
 
     __slots__ = ("_fall", "_rise", "_run", "up")
 
@@ -37,8 +38,8 @@ class Health:
         self._rise = rise
         self._run = 0  # checks in a row that speak against `up`
 
-    def checked(self, passed: bool) -> bool:
-        """Take the result of one check; return whether `up` changed."""
+    def count_check(self, passed: bool) -> bool:
+        """Count the result of one check; return whether `up` changed."""
         if passed == self.up:
             self._run = 0
             return False
@@ -53,14 +54,14 @@ class Health:
 def is_panic(weights_up: float, weights: float, threshold: float) -> bool:
     """Return whether too few pass for checks to be believed: less than `threshold` per cent of all `weights`.
 
-    This is Envoy's panic threshold: that nearly all fail is more often the fault of the checks, or of a network
-    between, than of all backends at once.
+    This is Envoy's panic threshold: if nearly all checks fail, the checks or the network between are wrong more often
+    than all backends at once.
     """
     return 100.0 * weights_up < threshold * weights
 
 
-class Checks:
-    """Checks all backends, each by itself, and keeps `directory` informed. Existing relays live on by themselves."""
+class HealthChecks:
+    """Checks all backends, each by itself, and reports them to `directory`. Existing relays live on by themselves."""
 
     def __init__(
         self,
@@ -75,28 +76,30 @@ class Checks:
         self._backends = backends
         self._rng = rng
         self._clock = clock
-        self._task: asyncio.Task[None] | None = None
+        self._tasks = Tasks(leave_to_waiter)
         self._failing: dict[NodeName, str] = {}  # what is wrong with those that are down
-        self._told: dict[NodeName, tuple[int, NodeState]] = {}  # the last report of each
+        self._reported: dict[NodeName, tuple[int, NodeState]] = {}  # the last report of each
         self._panic = False
         self._tls = ssl.create_default_context() if any(backend.address.tls for backend in backends) else None
 
     @property
     def tasks(self) -> tuple[asyncio.Task[None], ...]:
-        """What must not end while this runs; the owner of the process watches over it."""
-        return (self._task,) if self._task is not None else ()
+        """Tasks that must not end while this runs; the owner of the process awaits them."""
+        return tuple(self._tasks)
+
+    @property
+    def failing(self) -> Mapping[NodeName, str]:
+        """The backends that are down, and what is wrong with each."""
+        return self._failing
 
     async def start(self) -> None:
         """Make the backends known, and check them from now on."""
-        self._tell()
-        self._task = asyncio.create_task(self._run(), name="health checks")
+        self._report_all()
+        self._tasks.spawn(self._run(), name="health checks")
 
     async def stop(self) -> None:
         """Check no more. Idempotent."""
-        task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+        await self._tasks.aclose()
 
     async def _run(self) -> None:
         async with asyncio.TaskGroup() as group:
@@ -111,12 +114,12 @@ class Checks:
 
     async def _watch(self, backend: Backend) -> None:
         config = self._config
-        health = Health(config.health_fall, config.health_rise)
+        health = BackendHealth(config.health_fall, config.health_rise)
         while True:
             begun = self._clock()
             problem, detail = await self._check(backend)
             self._measure(backend, begun, failed=bool(problem))
-            if health.checked(not problem):
+            if health.count_check(not problem):
                 _log.warning(
                     "backend is " + ("up" if health.up else "down"), backend=backend.name, problem=problem,
                     detail=detail, checked_as=backend.checked_as,
@@ -124,7 +127,7 @@ class Checks:
                 self._failing.pop(backend.name, None)
                 if not health.up:
                     self._failing[backend.name] = problem
-                self._tell()
+                self._report_all()
             elif problem and not health.up:
                 self._failing[backend.name] = self._directory.view.nodes[backend.name].problem = problem
             await asyncio.sleep(config.health_interval_s * self._rng.uniform(0.8, 1.2))
@@ -138,8 +141,8 @@ class Checks:
             else:
                 node.response.observe(now - begun, now)
 
-    def _tell(self) -> None:
-        """Make known of each backend what has changed: whether it is up, or used although its check fails."""
+    def _report_all(self) -> None:
+        """Report each backend whose state has changed: it is up, down, or used although its check fails."""
         weights = sum(backend.weight for backend in self._backends)
         up = sum(backend.weight for backend in self._backends if backend.name not in self._failing)
         panic = is_panic(up, weights, self._config.health_panic_threshold)
@@ -155,15 +158,15 @@ class Checks:
         for backend in self._backends:
             name = backend.name
             state = NodeState.DOWN if name in self._failing and not panic else NodeState.ACTIVE
-            seq, before = self._told.get(name, (0, None))
+            seq, before = self._reported.get(name, (0, None))
             if state is not before:
-                self._told[name] = seq + 1, state
+                self._reported[name] = seq + 1, state
                 connections = view.nodes[name].connections if name in view.nodes else 0
                 self._directory.adopt(backend.report(seq + 1, state, connections))
             view.nodes[name].problem = self._failing.get(name, "")
 
     async def _check(self, backend: Backend) -> tuple[str, str]:
-        """Check `backend` once; return what is wrong, in words that anybody may read and in full, or nothing."""
+        """Check `backend` once; return the problem in words that anybody may read, and details. Empty: it passed."""
         try:
             return await self._probe(backend), ""
         except TimeoutError:
@@ -191,13 +194,13 @@ class Checks:
                 "User-Agent: ringway\r\n\r\n".encode()
             )
             async with asyncio.timeout_at(deadline):
-                return _judge(await reader.readline())
+                return judge_status_line(await reader.readline())
         finally:
             writer.transport.abort()
 
 
-def _judge(status_line: bytes) -> str:
-    """Return what is wrong with the answer to an HTTP check; any 2xx is right."""
+def judge_status_line(status_line: bytes) -> str:
+    """Return what is wrong with the answer to an HTTP check; empty for any 2xx."""
     parts = status_line.split(None, 2)
     if len(parts) < 2 or not parts[0].startswith(b"HTTP/1.") or not parts[1].isdigit():
         return "the answer to the check is not HTTP"

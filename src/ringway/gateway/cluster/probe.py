@@ -1,62 +1,64 @@
-"""Asks nodes how quickly they answer, where no handshake of late has told: for the policy that goes by that.
+"""Probes of nodes: how quickly they answer, where no recent handshake has told; for the policy that goes by that.
 
 A gateway that only tells clients where to go opens no WebSockets itself, and a node that was slow once is sent nobody
 who would find out more. So each node is asked with a plain HTTP request on its own port, which it refuses at once. That
 is less work than a handshake: it shows a node that hangs or is far away; what a handshake costs is measured by
 handshakes (gateway/proxy/opener.py).
 
-Static backends are not asked here: their health checks are timed (gateway/cluster/health.py).
+Static backends are not probed: their health checks are timed (gateway/cluster/health.py).
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from ringway.core.load import LoadView, NodeLoad
 from ringway.core.steering import Steering
 from ringway.errors import UpgradeError
-from ringway.gateway.proxy.addresses import Reach
-from ringway.gateway.stats import Stats
+from ringway.gateway.stats import GatewayStats
 
 if TYPE_CHECKING:
     from random import Random
 
 PROBES_MAX = 16
-"""Probes under way at one time; the others of a round wait for their turn."""
+"""Probes under way at one time; the other probes of a round wait for their turn."""
 
 POLICY = "least-response-time"
 
+AskNode = Callable[[NodeLoad], Awaitable[None]]
+"""Returns when the node has answered, whatever it said; raises `UpgradeError` if it does not answer."""
+
 
 class Probes:
-    """See the module. A node that was measured within `interval_s` is left alone. `clock` is monotonic."""
+    """Probes every node that was not measured within `interval_s`. `clock` is monotonic."""
 
     def __init__(
         self,
         view: LoadView,
         steering: Steering,
-        reach: Reach,
-        stats: Stats,
+        ask_node: AskNode,
+        stats: GatewayStats,
         rng: "Random",
         clock: Callable[[], float],
         interval_s: float,
     ) -> None:
         self._view = view
         self._steering = steering
-        self._reach = reach
+        self._ask_node = ask_node
         self._stats = stats
         self._rng = rng
         self._clock = clock
         self._interval_s = interval_s
 
     async def run(self) -> None:
-        """Ask on and on, while the policy in force wants to know. Ends when it is cancelled."""
+        """Probe on and on, while the policy in force needs it. Ends when it is cancelled."""
         while True:
             if self._steering.policy.name == POLICY:
                 await self.round()
             await asyncio.sleep(self._interval_s * self._rng.uniform(0.8, 1.2))
 
     async def round(self) -> None:
-        """Ask each node once that was not measured of late."""
+        """Probe each node once that was not measured recently."""
         now = self._clock()
         turns = asyncio.Semaphore(PROBES_MAX)
         async with asyncio.TaskGroup() as group:
@@ -68,14 +70,11 @@ class Probes:
         async with turns:
             begun = self._clock()
             try:
-                address = self._reach.address(node)
-                request = f"GET / HTTP/1.1\r\nHost: {address.authority}\r\nConnection: close\r\n\r\n"
-                answer = await self._reach.ask(address, request.encode())
+                await self._ask_node(node)
             except UpgradeError:
                 self._stats.probes["failed"] += 1
                 node.response.failed(self._clock())
                 return
             self._stats.probes["answered"] += 1
-            answer.transport.abort()
             now = self._clock()
             node.response.observe(now - begun, now)

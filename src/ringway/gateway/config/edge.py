@@ -1,4 +1,4 @@
-"""Settings of a gateway's edge: how many connections come in, from whom, how long each may take, and which go."""
+"""Settings of a gateway's edge: how many connections may come, of which addresses, and how long each may take."""
 
 from typing import Annotated
 

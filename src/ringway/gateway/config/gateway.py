@@ -1,4 +1,4 @@
-"""What can be set on a gateway: each field with its unit, bound and reason."""
+"""Settings of a gateway: each field with its unit, bound and reason."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -13,7 +13,7 @@ from ringway.protocol.ticket import TICKET_WAIT_S_MAX
 
 
 def short_policy(table: Mapping[str, Any]) -> str:
-    """Return the short form of a policy that is written as a table; raise `ConfigError` where it has none."""
+    """Return the short form of a policy that is written as a table; raise `ConfigError` if it has no short form."""
     spec = spec_of_table(table)
     try:
         same = parse_spec(str(spec)) == spec
@@ -245,7 +245,7 @@ class GatewayConfig(GatewayEdgeConfig, frozen=True, kw_only=True, forbid_unknown
     ] = 1
 
     def __post_init__(self) -> None:
-        """Raise `ConfigError` where a list or URL holds what cannot be meant, or two settings do not go together."""
+        """Raise `ConfigError` if a list or URL cannot be meant as it is, or two settings contradict each other."""
         self.check_lists()
         ports = {"http": 80, "https": 443, "ws": 80, "wss": 443}
         problems = url_problems("public_url", self.public_url, ports, "write https://host:port")

@@ -1,4 +1,4 @@
-"""Settings of a gateway's public port: where it is, whose requests it takes, whom it believes, the bounds of heads."""
+"""Settings of a gateway's public port: its address, the pages that may ask, and the files that it serves."""
 
 from typing import Annotated
 

@@ -1,34 +1,33 @@
-"""One public connection while it speaks HTTP: plain requests one after another, until an upgrade takes it away."""
+"""One public connection while it speaks HTTP: plain requests in sequence, until an upgrade ends that."""
 
 import asyncio
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from ringway.errors import UpgradeError
+from ringway.gateway.http.connections import HttpConnections
+from ringway.gateway.http.router import Router
 from ringway.protocol.head import HeadReader, RequestHead
 from ringway.protocol.response import answer_to, error_response
 from ringway.protocol.upgrade import wants_upgrade
-
-if TYPE_CHECKING:
-    from ringway.gateway.http.router import Door
-
 
 REQUESTS_PER_TURN = 16
 """Requests of one connection that are answered before others have their turn, however many came in one piece."""
 
 
-class Visitor(asyncio.Protocol):
-    """See the module. `deadline` is when the door closes it: a fixed time for each head, whatever comes.
+class HttpConnection(asyncio.Protocol):
+    """Reads requests, and writes what the router answers. `deadline` is when its owner closes it.
 
-    For the first head it is counted from the connection's beginning; empty lines before a head are no part of one, and
-    extend nothing.
+    That is a fixed time for each head, whatever comes. For the first head it is counted from the connection's
+    beginning; empty lines before a head are no part of it, and extend nothing.
     """
 
-    __slots__ = ("_door", "_full", "_reader", "_waiting", "deadline", "transport")
+    __slots__ = ("_connections", "_full", "_reader", "_router", "_waiting", "deadline", "transport")
 
     transport: asyncio.Transport
 
-    def __init__(self, door: "Door") -> None:
-        self._door = door
+    def __init__(self, router: Router, connections: HttpConnections) -> None:
+        self._router = router
+        self._connections = connections
         self._reader: HeadReader | None = None
         self._waiting: list[RequestHead] = []  # requests that came and are not answered yet
         self._full = False  # answers wait for the client to read
@@ -37,16 +36,15 @@ class Visitor(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
         self.transport = cast(asyncio.Transport, transport)
-        self._reader = self._door.reader(transport)
-        self._door.enter(self)
+        self._reader = self._router.make_reader(transport)
+        self._connections.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Take note that the connection is over."""
-        self._reader = None
-        self._door.exit(self)
+        """Forget everything: the connection is over."""
+        self._leave()
 
     def data_received(self, data: bytes) -> None:
-        """Take the next bytes of the stream."""
+        """Read the next bytes of the stream."""
         reader = self._reader
         if reader is None:
             return
@@ -58,9 +56,35 @@ class Visitor(asyncio.Protocol):
         elif reader.problem is not None:
             self.refuse(reader.problem, reader.method)
         elif reader.partial:
-            self._door.begun(self)
+            self._connections.on_partial_head(self)
             if not waited:
-                self.deadline = self._door.deadline(waiting=True)
+                self.deadline = self._connections.next_deadline(partial=True)
+
+    def refuse(self, error: UpgradeError, method: str = "") -> None:
+        """Answer a request of `method` with `error` and end the connection: nothing that follows can be trusted."""
+        self._router.count_response(error.status)
+        self._close_after(answer_to(method, error_response(error, close=True)))
+
+    def expire(self) -> None:
+        """End the connection because its deadline has passed: with an answer if a head had begun."""
+        reader = self._reader
+        if reader is not None and reader.partial:
+            self.refuse(UpgradeError(408, "the request head was not complete in time"))
+        else:
+            self._connections.remove(self)
+            self.transport.abort()
+
+    def pause_writing(self) -> None:
+        """Stop a client that asks on and on without reading the answers."""
+        self._full = True
+        if not self.transport.is_closing():
+            self.transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """Go on with a client that has read its answers."""
+        self._full = False
+        if self._reader is not None and not self._waiting:
+            self._read_on()
 
     def _answer(self, reader: HeadReader) -> None:
         """Answer what has come, as much as one turn of the loop may be used for."""
@@ -69,8 +93,8 @@ class Visitor(asyncio.Protocol):
             if not self._serve(head, reader):
                 self._waiting.clear()
                 return
-        self.deadline = self._door.deadline(waiting=reader.partial)
-        self._door.answered(self)
+        self.deadline = self._connections.next_deadline(partial=reader.partial)
+        self._connections.on_request(self)
         if self._waiting:
             if not self.transport.is_closing():
                 self.transport.pause_reading()
@@ -93,58 +117,34 @@ class Visitor(asyncio.Protocol):
             self._upgrade(head, reader)
             return False
         try:
-            answer = self._door.answer(self.transport, head)
+            answer = self._router.respond(self.transport, head)
         except UpgradeError as error:
             if not head.keep_alive:
                 self.refuse(error, head.method)
                 return False
-            self._door.count(error.status)
+            self._router.count_response(error.status)
             answer = error_response(error, close=False)
         self.transport.write(answer_to(head.method, answer))
         if not head.keep_alive:
-            self._leave()
-            self._door.lingering.close_after(self.transport, b"")
+            self._close_after(b"")
         return head.keep_alive
 
     def _upgrade(self, head: RequestHead, reader: HeadReader) -> None:
         try:
             self.transport.pause_reading()
-            self._door.upgrade(self.transport, head, reader.rest or b"")
+            self._router.upgrade(self.transport, head, reader.rest or b"")
         except UpgradeError as error:
             self.refuse(error, head.method)
         else:
             self._leave()
 
-    def refuse(self, error: UpgradeError, method: str = "") -> None:
-        """Answer a request of `method` with `error` and end the connection: nothing that follows can be trusted."""
-        self._door.count(error.status)
+    def _close_after(self, last: bytes) -> None:
         self._leave()
-        self._door.lingering.close_after(self.transport, answer_to(method, error_response(error, close=True)))
-
-    def expire(self) -> None:
-        """End the connection because its time has passed: with an answer where a head had begun."""
-        reader = self._reader
-        if reader is not None and reader.partial:
-            self.refuse(UpgradeError(408, "the request head was not complete in time"))
-        else:
-            self._door.exit(self)
-            self.transport.abort()
+        self._connections.lingering.close_after(self.transport, last)
 
     def _leave(self) -> None:
         self._reader = None
-        self._door.exit(self)
-
-    def pause_writing(self) -> None:
-        """Stop a client that asks on and on without reading the answers."""
-        self._full = True
-        if not self.transport.is_closing():
-            self.transport.pause_reading()
-
-    def resume_writing(self) -> None:
-        """Go on with a client that has read its answers."""
-        self._full = False
-        if self._reader is not None and not self._waiting:
-            self._read_on()
+        self._connections.remove(self)
 
     def _read_on(self) -> None:
         if not (self._full or self.transport.is_closing()):

@@ -1,7 +1,7 @@
-"""Files that a gateway serves at its public port beside everything else: a page that uses it, of the same origin.
+"""Static files that a gateway serves at its public port: a page that uses it, of the same origin.
 
-They are read once, at the start, and answered from memory: no request waits for a disk, none can name a file that was
-not there, and a gateway that serves none costs nothing.
+They are read once, at the start, and answered from memory: no request waits for a disk or can name a file that was not
+there, and a gateway without static files spends nothing on them.
 """
 
 from pathlib import Path
@@ -14,7 +14,7 @@ from ringway.protocol.response import content
 
 FILES_MAX = 256
 BYTES_MAX = 16 << 20
-"""This is for a page or two; a web server is better at more."""
+"""This is for a page or two; use a web server for more."""
 
 _TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -30,12 +30,12 @@ _TYPES = {
 
 _log = structlog.get_logger()
 
-# A browser takes each for what it is said to be, and asks whether it has changed: a demo is built anew.
+# A browser believes the type of each file, and asks whether the file has changed: a demo is built anew.
 _HEADERS = (("X-Content-Type-Options", "nosniff"), ("Cache-Control", "no-cache"))
 
 
-class Pages:
-    """The files below `directory`, by path; none where it is empty. Raise `ConfigError` where they cannot be had."""
+class StaticFiles:
+    """The files below `directory`, by path; none if it is empty. Raise `ConfigError` if they cannot be read."""
 
     def __init__(self, directory: str) -> None:
         self._open: dict[str, bytes] = {}
@@ -59,18 +59,18 @@ class Pages:
     def __len__(self) -> int:
         return len(self._open)
 
-    def get(self, path: str, *, close: bool) -> bytes | None:
-        """Return the whole response to a GET of `path`, None where there is no such file."""
+    def response_to(self, path: str, *, close: bool) -> bytes | None:
+        """Return the whole response to a GET of `path`, None if there is no such file."""
         if "%" in path or not path.isascii():  # browsers and programs differ in what they encode
             path = _quoted(unquote_to_bytes(path.encode("latin-1")))
         return (self._last if close else self._open).get(path)
 
 
 def _files(directory: str) -> list[tuple[str, Path]]:
-    """Each file below `directory` with its path as a page asks for it.
+    """Return each file below `directory` with its path as a page asks for it.
 
-    Left are those whose name begins with a dot, and links that lead out of the directory or to such a name: what they
-    show was not put there to be served.
+    Left out are names that begin with a dot, and links that lead out of the directory or to such a name: these files
+    were not put there to be served.
     """
     root = Path(directory)
     if not root.is_dir():

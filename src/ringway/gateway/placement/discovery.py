@@ -1,14 +1,14 @@
-"""`GET /gateway`: where to connect to, and a ticket that reserves a place there (PROTOCOL.md P-3).
+"""Discovery, `GET /gateway`: the node to connect to, and a ticket that reserves a place there (PROTOCOL.md P-3).
 
     {"url": "ws://10.0.0.7:9101/connection/websocket?ticket=T", "ticket": "T", "expires_in": 13, "wait_ms": 2140,
      "reconnect_window_ms": 8000, "node": "n7", "alternates": [{"node": "n2", "url": "ws://10.0.0.2:9101/..."}]}
 
 `url` can be connected to as it is, after `wait_ms` (absent: at once). `reconnect_window_ms` is for later, when the
-connection is lost without a move. Alternates carry no ticket: a node admits clients without one, and no place is held
-there. All carry the client's affinity key, by which a node finds out later whether it should be elsewhere. Static
-backends know no tickets: `ticket` is empty, `expires_in` is 0, and `url` is the backend's own.
+connection is lost without a move. Alternates carry no ticket: a node admits clients without a ticket, and no place is
+held there. All URLs carry the client's affinity key, by which a node finds out later whether the client belongs
+elsewhere. Static backends know no tickets: `ticket` is empty, `expires_in` is 0, and `url` is the backend's own.
 
-This path is hot in a reconnect storm, so what depends on a node alone is encoded once and kept.
+This path is hot in a reconnect storm, so the parts that depend on a node alone are encoded once and stored.
 """
 
 import asyncio
@@ -31,13 +31,13 @@ from ringway.types import NodeName
 _HEAD = (
     b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nCache-Control: no-store\r\n%b%bContent-Length: %d\r\n\r\n"
 )
-_LOOK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nCache-Control: no-store\r\n%b%b\r\n"
+_NO_BODY = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nCache-Control: no-store\r\n%b%b\r\n"
 _CLOSE = b"Connection: close\r\n"
 _encode = msgspec.json.encode
 
 
-class _Known:
-    """What answers say of one node, encoded."""
+class _EncodedNode:
+    """The parts of answers that depend on one node, encoded."""
 
     __slots__ = ("alternate", "name", "public_url", "url", "url_open")
 
@@ -52,13 +52,13 @@ class _Known:
 
 
 class Discovery:
-    """Answers discovery requests. `allowed_origins` are the pages that may read the answers."""
+    """Answers discovery requests. Pages of `allowed_origins` may read the answers."""
 
     def __init__(self, placer: Placer, affinity: Affinity, allowed_origins: Collection[str]) -> None:
         self._placer = placer
         self._affinity = affinity
         self._origins = read_origins(allowed_origins)
-        self._known: dict[NodeName, _Known] = {}
+        self._known: dict[NodeName, _EncodedNode] = {}
         self._advised_ms = 0
         self._advised = b""
 
@@ -67,24 +67,24 @@ class Discovery:
         placer = self._placer
         cors = self._cors(head) if self._origins else b""
         close = not head.keep_alive
-        limits = placer.pace.limits
-        address = limits.client(client, head)
-        wait_s = limits.ask(address)
+        limits = placer.limits
+        address = limits.client_address(client, head)
+        wait_s = limits.count_ask(address)
         if wait_s:
             error = limits.too_often(address, wait_s)
-            return 429, _with(cors, come_again(429, error, wait_s, placer.pace.window_ms, close=close))
-        if head.method == "HEAD":  # asked without wanting a place, so none is held
-            return self._look(cors, close=close)
+            return 429, _with(cors, come_again(429, error, wait_s, placer.queue.window_ms, close=close))
+        if head.method == "HEAD":  # no place is wanted, so none is held
+            return self._check(cors, close=close)
         try:
             body = self._body(client, head, address)
         except NoNode as error:
-            return 503, _with(cors, no_node(error, placer.pause_s(error), placer.pace.window_ms, close=close))
+            return 503, _with(cors, no_node(error, placer.pause_s(error), placer.queue.window_ms, close=close))
         return 200, _HEAD % (cors, _CLOSE if close else b"", len(body)) + body
 
-    def _look(self, cors: bytes, *, close: bool) -> tuple[int, bytes]:
-        """Return what HEAD is answered: whether a node can be had, without choosing one."""
+    def _check(self, cors: bytes, *, close: bool) -> tuple[int, bytes]:
+        """Return the answer to HEAD: whether any node takes connections, without choosing one."""
         if self._placer.view.takers():
-            return 200, _LOOK % (cors, _CLOSE if close else b"")
+            return 200, _NO_BODY % (cors, _CLOSE if close else b"")
         error = NoNode("no node takes connections")
         return 503, _with(cors, no_node(error, self._placer.pause_s(error), close=close))
 
@@ -127,24 +127,24 @@ class Discovery:
         return b'{"url":%b","ticket":"","expires_in":0,"node":%b,"alternates":[%b]}' % (url, known.name, others)
 
     def _advice(self) -> bytes:
-        """The window to spread over, as a member of the answer; empty where none is advised."""
-        window_ms = self._placer.pace.window_ms
+        """Return the window to spread over, as a member of the answer; empty if none is advised."""
+        window_ms = self._placer.queue.window_ms
         if window_ms != self._advised_ms:
             self._advised_ms = window_ms
             self._advised = b'"reconnect_window_ms":%d,' % window_ms if window_ms else b""
         return self._advised
 
-    def _of(self, node: NodeLoad) -> _Known:
+    def _of(self, node: NodeLoad) -> _EncodedNode:
         known = self._known.get(node.name)
         report = node.report
         if known is None or (report and (known.url != report.url or known.public_url != report.public_url)):
             if len(self._known) > 2 * len(self._placer.view.nodes) + 16:
-                self._known.clear()  # nodes that are gone must not gather
-            known = self._known[node.name] = _Known(node)
+                self._known.clear()  # nodes that are gone must not accumulate
+            known = self._known[node.name] = _EncodedNode(node)
         return known
 
     def _cors(self, head: RequestHead) -> bytes:
-        """The header that lets a page of an allowed origin read the answer; caches must tell origins apart."""
+        """Return the headers that let a page of an allowed origin read the answer; caches must tell origins apart."""
         origin = value_of(head.headers, "origin")
         if origin is None or not self._origins.lists(origin):
             return b"Vary: Origin\r\n"
@@ -152,5 +152,5 @@ class Discovery:
 
 
 def _with(cors: bytes, whole: bytes) -> bytes:
-    """Return the response with a header more."""
+    """Return the response with the headers `cors` added."""
     return whole.replace(b"\r\n", b"\r\n" + cors, 1)

@@ -1,4 +1,4 @@
-"""Chooses a node for one client, holds a place there and issues the ticket for it."""
+"""Placement of clients: chooses a node for each, holds a place there and issues the ticket for it."""
 
 import os
 import time
@@ -13,9 +13,9 @@ from ringway.core.placement import Score
 from ringway.core.steering import Steering
 from ringway.errors import NoNode, TicketError
 from ringway.gateway.config.gateway import GatewayConfig
-from ringway.gateway.http.address_limits import AddressLimits
-from ringway.gateway.placement.pace import Pace
-from ringway.gateway.stats import Stats
+from ringway.gateway.placement.address_limits import AddressLimits
+from ringway.gateway.placement.admission_queue import AdmissionQueue
+from ringway.gateway.stats import GatewayStats
 from ringway.protocol.ticket import TICKET_TTL_S, TicketSigner
 from ringway.types import Issuer, NodeName
 
@@ -32,9 +32,10 @@ CANDIDATES = 3
 
 
 class Place:
-    """Where one client goes: the node, the ticket that admits it (empty where nodes take none), and other nodes.
+    """The place of one client: its node, the ticket that admits it, and alternate nodes.
 
-    It may come in `wait_s`; the time of its ticket and of its place begins then.
+    The ticket is empty at static backends. The client may come in `wait_s`; the time of its ticket and of its place
+    begins then.
     """
 
     __slots__ = ("alternates", "held", "node", "ticket", "wait_s")
@@ -45,19 +46,19 @@ class Place:
         self.node = node
         self.ticket = ticket
         self.alternates = alternates
-        self.held = held  # in our own ledger; else by the donor of a move
+        self.held = held  # in our own ledger; else the donor of a move holds it
         self.wait_s = wait_s
 
 
 class Placer:
-    """See the module. Without a `signer` no tickets are issued: static backends know nothing of them."""
+    """Places the clients of one gateway. Without a `signer` no tickets are issued: static backends know none."""
 
     def __init__(
         self,
         view: LoadView,
         steering: Steering,
         signer: TicketSigner | None,
-        stats: Stats,
+        stats: GatewayStats,
         clock: Callable[[], float],
         rng: "Random",
         wall: Callable[[], float] = time.time,
@@ -65,7 +66,8 @@ class Placer:
         limits: AddressLimits | None = None,
     ) -> None:
         self.view = view
-        self.pace = Pace(view, config or GatewayConfig(), stats, limits)
+        self.limits = limits or AddressLimits(config or GatewayConfig(), (), stats)
+        self.queue = AdmissionQueue(view, config or GatewayConfig(), stats, self.limits)
         self.tickets = signer is not None
         self._steering = steering
         self._signer = signer
@@ -73,22 +75,21 @@ class Placer:
         self.clock = clock
         self._wall = wall
         self._rng = rng
-        self._blamed: Score | None = None  # said once
+        self._blamed: Score | None = None  # its failure was logged
         self._pool = b""
         self._used = 0
 
     def place(self, key: bytes | None, address: str = EXEMPT, *, held: bool = False) -> Place:
-        """Return a place for a client that came without a ticket of its own; raise `NoNode` where there is none.
+        """Return a place for a client that came without a ticket of its own; raise `NoNode` if there is none.
 
-        Whoever is given the place of a moved client needs no slot: moves are paced already, by the balancer. `held` are
-        clients whose connection waits for the slot; others are charged for the place, by their `address`, until they
-        have come.
+        A client that is given the place of a moved client needs no slot: the balancer paces moves already. `held`: the
+        client's connection waits here for the slot; else its `address` is charged for the place until it has come.
         """
         now = self.clock()
         view = self.view
         policy = self._steering.policy
         view.wake(now)
-        self.pace.look(now)
+        self.queue.refresh(now)
         if not policy.table and self.tickets:
             claimed = view.claim(now)
             if claimed is not None:
@@ -99,21 +100,21 @@ class Placer:
         if isinstance(policy, Score) and policy.failures and policy is not self._blamed:
             self._blamed = policy
             _log.error("the score fails; nodes for which it does are chosen last", problem=policy.failure)
-        wait_s = self.pace.take(now, address, held=held)
+        wait_s = self.queue.take_slot(now, address, held=held)
         node = ranked[0]
         view.place(node, now, wait_s)
         if not held and self.tickets:
-            self.pace.limits.outstanding.issue(address, now + wait_s + TICKET_TTL_S)
+            self.limits.outstanding.issue(address, now + wait_s + TICKET_TTL_S)
         return self._placed(node, view.issuer, ranked[1:], held=True, wait_s=wait_s)
 
     def place_at(self, node: NodeLoad, alternates: Sequence[NodeLoad]) -> Place:
-        """Return a place at `node`: an alternate, after another node has failed."""
+        """Return a place at `node`, an alternate, after the first choice has failed."""
         self.view.place(node, self.clock())
         return self._placed(node, self.view.issuer, alternates, held=True)
 
     def moved(self, name: str, ticket: str) -> NodeLoad | None:
-        """Return the node of a moved client that shows a good ticket for it; None for any other."""
-        self.pace.look(self.clock())
+        """Return the node `name` of a moved client, if `ticket` is a good ticket for it; else None."""
+        self.queue.refresh(self.clock())
         node = self.view.nodes.get(NodeName(name))
         if node is None or self._signer is None:
             return None
@@ -124,7 +125,7 @@ class Placer:
         return node
 
     def prove(self, ticket: str, told: bytes) -> str:
-        """Return what proves to the node of `ticket` that a gateway has `told` this of its client."""
+        """Return the proof to the node of `ticket` that a gateway has `told` this of its client."""
         return self._signer.prove(ticket, told) if self._signer is not None else ""
 
     def give_up(self, place: Place) -> None:
@@ -134,7 +135,7 @@ class Placer:
             self.view.unplace(place.node)
 
     def pause_s(self, error: NoNode | None = None) -> float:
-        """Return how long to wait for who finds no node: jittered, so that those who wait do not come together."""
+        """Return how long a client waits that finds no node: jittered, so that clients do not come together."""
         return error.wait_s if error is not None and error.wait_s else self._rng.uniform(0.5, 4.0)
 
     def _placed(
@@ -147,7 +148,7 @@ class Placer:
         return Place(node, ticket, alternates, held, wait_s)
 
     def _nonce(self) -> bytes:
-        """Return 8 random bytes. The system is asked for many at a time: a call each would cost more than the MAC."""
+        """Return 8 random bytes. They come from the system in bulk: a call for each would cost more than the MAC."""
         start = self._used
         if start >= len(self._pool):
             self._pool = os.urandom(_POOL_BYTES)

@@ -1,24 +1,24 @@
-"""The query parameters that concern the gateway: `key`, `node`, `ticket`, `moves`, `resume` (PROTOCOL.md P-3, P-7)."""
+"""Query parameters that concern the gateway: `key`, `node`, `ticket`, `moves`, `resume` (PROTOCOL.md P-3, P-7)."""
 
 from urllib.parse import quote, unquote_plus
 
 from ringway.core.placement.key_source import QUERY_FIELDS_MAX, decode_value
 
 _OURS = ("key", "node", "ticket", "moves", "resume")
-"""Nodes are told these by the gateway alone: it is the one that follows moves, and resumes what it has followed."""
+"""Only the gateway sends these to nodes: it follows the moves, and resumes the sessions that it has followed."""
 
 
 class Query:
-    """What a client's query asks of the gateway, and the rest of it, as it came."""
+    """A client's query: the parameters for the gateway, and the rest of it, as it came."""
 
     __slots__ = ("key", "node", "rest", "ticket")
 
     def __init__(self, query: str) -> None:
-        """Read `query`; of several parameters of one name the first counts, so that nobody can read another.
+        """Read `query`. Of several parameters of one name the first counts, here and at nodes.
 
-        Above `QUERY_FIELDS_MAX` parameters the others are passed on unread; a node refuses the request for them.
+        What exceeds `QUERY_FIELDS_MAX` parameters is passed on unread; a node refuses the request for it.
         """
-        self.key: bytes | None = None  # as the client gave it; the policy may take another (`affinity`)
+        self.key: bytes | None = None  # as the client gave it; the policy may read it from elsewhere (`affinity`)
         self.node = ""
         self.ticket = ""
         self.rest = query
@@ -41,9 +41,9 @@ class Query:
         self.ticket = found.get("ticket", b"").decode("latin-1")
 
     def for_node(self, key: bytes | None, ticket: str, *, resume: bool = False) -> str:
-        """Return the query of the request to a node of ours: the client's own, `key`, `ticket`, and what we can do.
+        """Return the query of the request to a node of ours: the client's own, `key`, `ticket`, and `moves=1`.
 
-        With `resume`, the ticket stands for a session that was moved there.
+        With `resume`, the ticket is for a session that was moved there.
         """
         parts = [self.rest] if self.rest else []
         if key is not None:

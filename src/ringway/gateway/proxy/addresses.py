@@ -1,4 +1,4 @@
-"""How nodes are reached: the addresses that they report, TLS, and deadlines."""
+"""Addresses of nodes, and requests to them: what nodes report, TLS, and deadlines."""
 
 import ssl
 
@@ -6,18 +6,18 @@ from ringway.core.load import NodeLoad
 from ringway.errors import ConfigError
 from ringway.gateway.cluster.backends import Address, read_address
 from ringway.gateway.config.gateway import GatewayConfig
-from ringway.gateway.proxy.upstream import Answer, Limits, Unreachable, ask
+from ringway.gateway.proxy.upstream import Answer, AnswerLimits, Unreachable, request_upgrade
 from ringway.net.liveness import watch_peer
 
 ADDRESSES_MAX = 4096
 """Addresses that are kept, read: nodes come and go, with ever new ports. Above it all are read anew."""
 
 
-class Reach:
-    """See the module."""
+class NodeAddresses:
+    """Where the nodes of one gateway can be reached, and with which limits."""
 
     def __init__(self, config: GatewayConfig) -> None:
-        self._limits = Limits(
+        self._limits = AnswerLimits(
             config.connect_deadline_s,
             config.answer_deadline_s,
             config.head_bytes_max,
@@ -28,8 +28,8 @@ class Reach:
         self._addresses: dict[str, Address] = {}
         self._tls: ssl.SSLContext | None = None
 
-    def address(self, node: NodeLoad) -> Address:
-        """Return where `node` listens; raise `Unreachable` where what it reports is no address."""
+    def address_of(self, node: NodeLoad) -> Address:
+        """Return where `node` listens; raise `Unreachable` if what it reports is no address."""
         url = node.report.url if node.report is not None else ""
         address = self._addresses.get(url)
         if address is None:
@@ -42,14 +42,21 @@ class Reach:
             self._addresses[url] = address
         return address
 
-    async def ask(self, address: Address, request: bytes) -> Answer:
-        """Send `request` there and return the answer, as `upstream.ask` does."""
+    async def send_request(self, address: Address, request: bytes) -> Answer:
+        """Send `request` there and return the answer, as `upstream.request_upgrade` does."""
         tls = self._tls_context() if address.tls else None
-        answer = await ask(address, request, tls, self._limits)
+        answer = await request_upgrade(address, request, tls, self._limits)
         if answer.status == 101:
             sock = answer.transport.get_extra_info("socket")
             watch_peer(sock.fileno(), self._tcp_keepalive_s)
         return answer
+
+    async def probe(self, node: NodeLoad) -> None:
+        """Send `node` a plain HTTP request, which it refuses; raise `UpgradeError` if it does not answer."""
+        address = self.address_of(node)
+        request = f"GET / HTTP/1.1\r\nHost: {address.authority}\r\nConnection: close\r\n\r\n"
+        answer = await self.send_request(address, request.encode())
+        answer.transport.abort()
 
     def _tls_context(self) -> ssl.SSLContext:
         if self._tls is None:

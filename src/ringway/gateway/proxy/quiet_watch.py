@@ -1,61 +1,57 @@
-"""Waiting for the quiet moment of a tunnel: hears who speaks on it, in place of the node's end; `core.quiet` judges."""
+"""The wait for a quiet moment of a relay: hears who speaks on it, in place of the node's end; `core.quiet` judges."""
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from ringway.core.quiet import Quiet
+from ringway.gateway.proxy.relay_end import RelayEnd
 from ringway.protocol.frame import is_control
 
-if TYPE_CHECKING:
-    from ringway.gateway.proxy.relay_end import Side
-
-
 CONFIRM_S = 0.005
-"""Between two looks that must agree, so that the loop reads its sockets in between."""
+"""Between two checks that must agree, so that the loop reads its sockets in between."""
 
 
-class Watch(asyncio.Protocol):
-    """See the module. Calls `found` at a quiet moment, in which both ends are between two messages; `end` ends it."""
+class QuietWatch(asyncio.Protocol):
+    """Calls `on_quiet` at a quiet moment, in which both ends are between two messages. `end_watch` gives up."""
 
-    __slots__ = ("_clock", "_found", "_loop", "_node", "_over", "_quiet", "_timer")
+    __slots__ = ("_loop", "_node", "_on_quiet", "_over", "_quiet", "_timer")
 
-    def __init__(self, node: "Side", quiet_s: float, deadline_s: float, found: Callable[[], None]) -> None:
+    def __init__(self, node: RelayEnd, quiet_s: float, deadline_s: float, on_quiet: Callable[[], None]) -> None:
         self._node = node
-        self._found = found
+        self._on_quiet = on_quiet
         self._loop = asyncio.get_running_loop()
         self._quiet = Quiet(self._loop.time(), quiet_s, deadline_s)
         self._over = False
         self._wait()
         node.transport.set_protocol(self)
 
-    def end(self) -> None:
+    def end_watch(self) -> None:
         """Give the node's end back. Idempotent."""
         if self._over:
             return
         self._over = True
         self._timer.cancel()
-        if not (self._node.lost or self._node.transport.is_closing()):
+        if not (self._node.is_lost or self._node.transport.is_closing()):
             self._node.transport.set_protocol(self._node)
 
-    def client_spoke(self, data: bytes) -> None:
-        """Take note of what the client has sent."""
+    def on_client_data(self, data: bytes) -> None:
+        """Note that the client has sent `data`."""
         if not is_control(data):
             self._quiet.client_spoke(self._loop.time())
 
     def _wait(self) -> None:
-        self._timer = self._loop.call_later(self._quiet.next_s(self._loop.time()), self._look)
+        self._timer = self._loop.call_later(self._quiet.next_s(self._loop.time()), self._check)
 
-    def _look(self) -> None:
-        """Look once more after the loop has read what has come: it may have stood still, and nobody been silent."""
+    def _check(self) -> None:
+        """Check again after the loop has read what has come: it may have been busy, and nobody silent."""
         if self._is_quiet():
-            self._timer = self._loop.call_later(CONFIRM_S, self._look_again)
+            self._timer = self._loop.call_later(CONFIRM_S, self._confirm)
         else:
             self._wait()
 
-    def _look_again(self) -> None:
+    def _confirm(self) -> None:
         if self._is_quiet():
-            self._found()
+            self._on_quiet()
         else:
             self._wait()
 
@@ -67,15 +63,15 @@ class Watch(asyncio.Protocol):
     # In place of the node's end.
 
     def data_received(self, data: bytes) -> None:
-        """Relay the next bytes, and see whether that was an answer to cut behind."""
+        """Relay the next bytes, and check whether that was an answer to cut behind."""
         self._node.data_received(data)
         if not is_control(data):
             self._quiet.node_spoke(self._loop.time())
             if not self._over and self._is_quiet():
-                self._found()
+                self._on_quiet()
 
     def pause_writing(self) -> None:
-        """Stop reading from the client: the node takes no more."""
+        """Stop reading from the client: the node accepts no more."""
         self._node.pause_writing()
 
     def resume_writing(self) -> None:
@@ -83,9 +79,9 @@ class Watch(asyncio.Protocol):
         self._node.resume_writing()
 
     def eof_received(self) -> bool:
-        """Take the end of the node's stream."""
+        """Report the end of the node's stream."""
         return self._node.eof_received()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Take note that the node is gone."""
+        """Report that the node is gone."""
         self._node.connection_lost(exc)

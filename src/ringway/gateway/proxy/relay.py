@@ -1,56 +1,40 @@
-"""The open relay: two transports, two frame trackers, and how it ends, or goes on at another node.
+"""The open relay: two ends that pass their bytes on to each other, and how it ends.
 
 Bytes pass as they come, in one call from reading to writing (`relay_end`): no task, no queue of ours, no copy. Close
-frames come here first. One that says where the session goes on, or that a backend restarts whose WebSockets may be
-reopened, begins a crossing (`gateway.proxy.migration`); all others are passed on.
+frames come here first. A close frame of the node may lead to another node instead of the end; its owner decides that,
+and a migration (`gateway.proxy.migration`) then judges what happens before the relay does.
 
 Each of the two connections comes to its end by the table of `protocol.closing`: what its peer sent before is passed on,
-what comes after a close frame is dropped, none is sent two close frames. How a relay ends, by what is seen first:
+what comes after a close frame is dropped, and no peer is sent two close frames. How a relay ends, by what is seen
+first:
 
     client's end of stream     passed on; the node has `close_answer_s` to come to its end
     node's end of stream       passed on after a close frame, else the client is told 1012 "node lost"
-    a connection is lost       the other one is ended, after what is still to be written to it
+    a connection is lost       the other connection is ended, after what is still to be written to it
     close frames both ways     TCP must end within `linger_s`
     client breaks the framing  the node is told 1002; when it has answered, or after `linger_s`, so is the client
     node breaks the framing    the client is told 1012, the node 1002
     node left, gateway stops   the client is told 1012, the node 1001
-    a crossing fails           the client is told 1012, or is answered, where it has closed meanwhile
+    a migration fails          the client is told 1012; if it has closed meanwhile, its close is answered
 
-A close frame of ours can only go where no frame is half sent; elsewhere the stream ends without one.
+A close frame of ours is written only where no frame is half sent; elsewhere the stream ends without a close frame.
 """
 
 import asyncio
-from collections.abc import Callable
 from typing import Protocol
 
-import structlog
-
 from ringway.core.address import EXEMPT
-from ringway.core.migration import MigrationEvent, MigrationState
 from ringway.errors import ProtocolError
 from ringway.gateway.cluster.backends import OnMove
 from ringway.gateway.config.gateway import GatewayConfig
-from ringway.gateway.proxy.migration import Crossing
-from ringway.gateway.proxy.relay_end import Side
-from ringway.gateway.proxy.upgrade_request import Wish
-from ringway.gateway.proxy.upstream import Answer
-from ringway.gateway.stats import Stats
+from ringway.gateway.proxy.relay_end import RelayEnd
+from ringway.gateway.proxy.upgrade_request import UpgradeRequest
+from ringway.gateway.stats import GatewayStats
 from ringway.net.deadline import Deadline
 from ringway.net.half_close import end_stream
 from ringway.protocol.close import GOING_AWAY, PROTOCOL_ERROR, SERVICE_RESTART
 from ringway.protocol.closing import ClosingAction, ClosingEvent, ClosingState
-from ringway.protocol.frame import (
-    CLOSE,
-    FrameTracker,
-    client_frame,
-    close_answer,
-    close_of,
-    close_payload,
-    server_frame,
-)
-from ringway.protocol.move import Move, read_move
-
-_log = structlog.get_logger()
+from ringway.protocol.frame import CLOSE, FrameTracker, client_frame, close_answer, close_payload, server_frame
 
 _TO_NODE = {
     "stop": client_frame(CLOSE, close_payload(GOING_AWAY)),
@@ -63,51 +47,73 @@ _TO_NODE = {
 """What a node is told when the relay is cut, by cause, unless it was sent a close frame before."""
 
 
-class Keeper(Protocol):
-    """Who keeps the tunnels: what they ask of it."""
+class RelayOwner(Protocol):
+    """What a relay asks of its owner."""
 
-    def depart(self, tunnel: "Tunnel", move: Move | None, *, planned: bool) -> None:
-        """Have the next node asked for the WebSocket of `tunnel`, and tell it `opened`, or `fail`."""
+    def on_node_closed(self, relay: "Relay") -> bool:
+        """Judge the node's close frame; return True if the relay goes on elsewhere, or was cut because it cannot."""
 
-    def part(self, transport: asyncio.Transport, last: bytes) -> None:
-        """Take the connection to a node over that was left, and send it `last`."""
+    def on_node_lost(self, relay: "Relay") -> bool:
+        """Judge the node's end without a close frame; return as `on_node_closed` does."""
 
-    def over(self, tunnel: "Tunnel") -> None:
-        """Forget `tunnel`: both of its connections are over."""
+    def on_relay_over(self, relay: "Relay") -> None:
+        """Forget `relay`: both of its connections are over. Called once."""
 
 
-class Tunnel:
-    """One proxied WebSocket, from the 101 until both connections are over; then its keeper is told, once.
+class NodeChange(Protocol):
+    """A migration under way, which judges what happens before the relay does: True if nothing is left to do."""
 
-    `on_move` says what becomes of it when its node restarts or is lost, and `wish` what to ask another one for.
+    def settles_close(self, end: RelayEnd) -> bool:
+        """Judge a whole close frame of `end`."""
+
+    def settles_end(self, end: RelayEnd) -> bool:
+        """Judge the end of the stream of `end`."""
+
+    def settles_breach(self, end: RelayEnd) -> bool:
+        """Judge that the peer of `end` broke the framing."""
+
+    def on_deadline(self) -> None:
+        """Act on the passed deadline."""
+
+    def finish(self) -> None:
+        """Have no part in the relay any more."""
+
+    def read_held_close(self) -> bytes | None:
+        """Return the client's close frame if it is in what was held; to be asked once, after `finish`."""
+
+
+class Relay:
+    """One proxied WebSocket, from the 101 until both connections are over; then its owner is told, once.
+
+    `on_move` says what becomes of it when its node restarts or is lost, and `upgrade` what to ask the next node for.
     """
 
     __slots__ = (
-        "_breach", "_config", "_cut", "_extensions", "_keeper", "_over", "_timer", "address", "client", "crossing",
-        "heard_at", "node", "on_move", "opened_at", "reopenings", "stats", "wish",
+        "_breach", "_config", "_cut", "_extensions", "_over", "_owner", "_timer", "address", "client", "heard_at",
+        "migration", "node", "on_move", "opened_at", "reopenings", "stats", "upgrade",
     )  # fmt: skip
 
     def __init__(
         self,
         on_move: OnMove,
-        wish: Wish | None,
+        upgrade: UpgradeRequest | None,
         config: GatewayConfig,
-        stats: Stats,
-        keeper: Keeper,
+        stats: GatewayStats,
+        owner: RelayOwner,
         address: str = EXEMPT,
         *,
         extensions: bool,
     ) -> None:
         self.address = address  # of its client, as it is counted
         self.on_move = on_move
-        self.wish = wish
+        self.upgrade = upgrade
         self.stats = stats
-        self.crossing: Crossing | None = None
-        self.opened_at = 0.0  # at its present node, on the keeper's clock
-        self.heard_at = 0.0  # when something was carried, on the same: as of the last count
-        self.reopenings = 0  # attempts of late
+        self.migration: NodeChange | None = None
+        self.opened_at = 0.0  # at its present node, on the owner's clock
+        self.heard_at = 0.0  # when something was carried, on the same clock: as of the last count
+        self.reopenings = 0  # recent attempts
         self._config = config
-        self._keeper = keeper
+        self._owner = owner
         self._timer: Deadline | None = None
         self._breach: ProtocolError | None = None  # of the client, which is told when the node has answered
         self._cut = False
@@ -115,30 +121,31 @@ class Tunnel:
         self._extensions = extensions
 
     @property
-    def is_opening(self) -> bool:
-        """Whether it waits for the next node."""
-        return self.crossing is not None and self.crossing.state is MigrationState.OPENING
+    def is_open(self) -> bool:
+        """Whether neither end has begun to close."""
+        return not self._cut and self.client.state is ClosingState.OPEN and self.node.state is ClosingState.OPEN
 
-    def open(self, client: asyncio.Transport, node: asyncio.Transport, early: bytes, rest: bytes) -> None:
+    def start(self, client: asyncio.Transport, node: asyncio.Transport, early: bytes, rest: bytes) -> None:
         """Relay between the two from now on; `early` came from the client, `rest` from the node, with their heads."""
-        self.client = Side(self, client, FrameTracker(masked=True, extensions=self._extensions))
-        self._join(node, early, rest)
+        self.client = RelayEnd(self, client, FrameTracker(masked=True, extensions=self._extensions))
+        self.join_node(node, early, rest)
 
-    def _join(self, transport: asyncio.Transport, early: bytes, rest: bytes) -> None:
+    def join_node(self, transport: asyncio.Transport, early: bytes, rest: bytes) -> None:
+        """Relay between the client and the node at `transport` from now on, as `start` does."""
         client = self.client
-        node = self.node = Side(self, transport, FrameTracker(masked=False, extensions=self._extensions))
+        node = self.node = RelayEnd(self, transport, FrameTracker(masked=False, extensions=self._extensions))
         client.join(node)
         node.join(client)
         if early:
             client.data_received(early)
         if rest and not self._cut:
             node.data_received(rest)
-        for side in (client, node):
-            waits = side.other.transport.get_write_buffer_size() > 0  # then reading goes on when it is written
-            if not (self._cut or waits or side.stopped or side.lost or side.transport.is_closing()):
-                side.transport.resume_reading()
+        for end in (client, node):
+            waits = end.other.transport.get_write_buffer_size() > 0  # then reading goes on when it is written
+            if not (self._cut or waits or end.stopped or end.is_lost or end.transport.is_closing()):
+                end.transport.resume_reading()
 
-    def count(self) -> bool:
+    def count_carried(self) -> bool:
         """Add what was carried since the last count to the statistics; return whether it was anything."""
         moved = self.client.carried + self.node.carried > 0
         self.stats.bytes_to_node += self.client.carried
@@ -146,28 +153,28 @@ class Tunnel:
         self.client.carried = self.node.carried = 0
         return moved
 
-    # What the sides tell.
+    # What the ends report.
 
-    def over(self, side: Side) -> None:
-        """Take note that the stream of `side` says nothing more: a close frame has come, or a rule was broken."""
-        if side.tracker.breach is None:
-            self._closed(side)
+    def on_last_frame(self, end: RelayEnd) -> None:
+        """Judge the last frame of `end`, which was held back: a whole close frame, or a broken one."""
+        if end.tracker.breach is None:
+            self._on_close(end)
         else:
-            self._broken(side, side.tracker.breach)
+            self._on_breach(end, end.tracker.breach)
 
-    def ended(self, side: Side, action: ClosingAction) -> None:
-        """Pass the end of one side's stream on to the other. `action` is what the table says about it."""
-        if self._cut or (self.crossing is not None and self.crossing.ended(side)):
+    def on_stream_end(self, end: RelayEnd, action: ClosingAction) -> None:
+        """Pass the end of one stream on to the other end. `action` is what the table says about it."""
+        if self._cut or (self.migration is not None and self.migration.settles_end(end)):
             return
-        other = side.other
-        if self._breach is not None and (side is self.node or side.lost):
-            self._tell_breach(self._breach)
+        other = end.other
+        if self._breach is not None and (end is self.node or end.is_lost):
+            self._close_for_breach(self._breach)
             return
-        if side is self.node and action is ClosingAction.REPORT_LOSS and other.state is ClosingState.OPEN:
-            if not self._reopens():
+        if end is self.node and action is ClosingAction.REPORT_LOSS and other.state is ClosingState.OPEN:
+            if not self._owner.on_node_lost(self):
                 self.cut(SERVICE_RESTART, "node lost", "node_lost")
             return
-        if other.ended or side.lost:
+        if other.ended or end.is_lost:
             self._wind_up()
             return
         if not other.transport.is_closing():
@@ -177,223 +184,137 @@ class Tunnel:
                 other.transport.close()
         self._bound_end()
 
-    def lost(self, side: Side) -> None:
-        """End the other connection: `side`, whose stream had ended before, is lost."""
+    def on_reset(self, end: RelayEnd) -> None:
+        """End the other connection: that of `end` is lost, after its stream had ended."""
         if self._cut:
             return
         if self._breach is not None:
-            self._tell_breach(self._breach)
+            self._close_for_breach(self._breach)
         else:
             self._wind_up()
 
-    def side_lost(self) -> None:
-        """Take note that a connection is over; when both are, so is the tunnel."""
-        if self._over or not (self.client.lost and self.node.lost):
+    def on_end_gone(self) -> None:
+        """Finish when both connections are over."""
+        if self._over or not (self.client.is_lost and self.node.is_lost):
             return
         self._over = True
         self._end_timer()
-        self.count()
-        self._keeper.over(self)
+        self.count_carried()
+        self._owner.on_relay_over(self)
 
-    def _closed(self, side: Side) -> None:
-        """Take a whole close frame of `side`, which was held back: pass it on, unless it leads to another node."""
-        side.on(ClosingEvent.CLOSE)
-        if self.crossing is not None and self.crossing.closed(side):
+    def _on_close(self, end: RelayEnd) -> None:
+        """Pass the close frame of `end` on, unless it leads to another node."""
+        end.step(ClosingEvent.CLOSE)
+        if self.migration is not None and self.migration.settles_close(end):
             return
         if self._breach is not None:
-            self._tell_breach(self._breach)
-        elif side is self.client or self.client.state is not ClosingState.OPEN or not self._leads_on():
-            self._pass_close(side)
-
-    def _broken(self, side: Side, error: ProtocolError) -> None:
-        """End the relay because `side` sent what is no WebSocket."""
-        action = side.on(ClosingEvent.BREACH)
-        if self.crossing is not None and self.crossing.broken(side):
+            self._close_for_breach(self._breach)
             return
-        if side is self.node:
+        may_lead_on = end is self.node and self.client.state is ClosingState.OPEN
+        if not (may_lead_on and self._owner.on_node_closed(self)):
+            self.pass_close(end)
+
+    def _on_breach(self, end: RelayEnd, error: ProtocolError) -> None:
+        """End the relay because the peer of `end` sent what is no WebSocket."""
+        action = end.step(ClosingEvent.BREACH)
+        if self.migration is not None and self.migration.settles_breach(end):
+            return
+        if end is self.node:
             self.cut(SERVICE_RESTART, "the node broke the protocol", "node_frame")
-        elif (
-            action is ClosingAction.FAIL
-            and self.crossing is None
-            and self.node.on(ClosingEvent.CLOSE_HERE) is ClosingAction.SEND_CLOSE
-        ):
+        elif action is ClosingAction.FAIL and self.migration is None and self._send_close_to_node(error):
             self._breach = error  # the client may still be owed answers to what it sent before
-            self.node.transport.write(client_frame(CLOSE, close_payload(PROTOCOL_ERROR, str(error))))
-            self.deadline(self._config.linger_s)
+            self.set_deadline(self._config.linger_s)
         else:
-            self._tell_breach(error)
+            self._close_for_breach(error)
 
-    def _tell_breach(self, error: ProtocolError) -> None:
+    def _send_close_to_node(self, error: ProtocolError) -> bool:
+        """Tell the node of the client's `error`; return False if a close frame was sent to it before."""
+        if self.node.step(ClosingEvent.CLOSE_HERE) is not ClosingAction.SEND_CLOSE:
+            return False
+        self.node.transport.write(client_frame(CLOSE, close_payload(PROTOCOL_ERROR, str(error))))
+        return True
+
+    def _close_for_breach(self, error: ProtocolError) -> None:
         self.cut(PROTOCOL_ERROR, str(error), "client_frame")
-
-    def _pass_close(self, side: Side) -> None:
-        """Pass on the close frame of `side`, and bound the time that is left."""
-        frame = side.tracker.close
-        assert frame is not None
-        if side.other.on(ClosingEvent.CLOSE_HERE) is ClosingAction.SEND_CLOSE:
-            side.carried += len(frame)
-            side.out.write(frame)
-        self._bound_end()
-
-    def _bound_end(self) -> None:
-        both = self.client.state is ClosingState.CLOSED and self.node.state is ClosingState.CLOSED
-        self.deadline(self._config.linger_s if both else self._config.close_answer_s)
 
     # From node to node.
 
-    def leave(self, still: Callable[[], bool] | None = None) -> None:
-        """Go on at another backend at a quiet moment, since this one is to be left: `still` says whether it is then.
-
-        Nothing happens where that cannot be.
-        """
-        ending = self._cut or self.client.state is not ClosingState.OPEN or self.node.state is not ClosingState.OPEN
-        if self.on_move is OnMove.REOPEN and self.crossing is None and not ending:
-            self._cross(MigrationEvent.LEAVE, still=still)
-
-    def opened(self, answer: Answer) -> None:
-        """Go on at the node that has given this good `answer`; only while `is_opening`."""
-        assert self.crossing is not None
-        self.crossing.opened(answer)
-
-    def failed(self, why: str) -> None:
-        """Take note that no next node was had; only while `is_opening`."""
-        assert self.crossing is not None
-        self.crossing.on(MigrationEvent.FAILED, why)
-
-    def _leads_on(self) -> bool:
-        """Go on at another node if the close frame of this one says so; return whether that is settled."""
-        frame = self.node.tracker.close
-        assert frame is not None
-        try:
-            code, reason = close_of(frame)
-        except ProtocolError:
-            return False
-        if code != SERVICE_RESTART:
-            return False
-        if self.on_move is not OnMove.FOLLOW:
-            return self._reopens()
-        move = read_move(reason)
-        if move is None:
-            return False
-        if self.node.tracker.between_messages:
-            self._cross(MigrationEvent.MOVED, move)
-        else:
-            self.fail("message")
-        return True
-
-    def _reopens(self) -> bool:
-        """Go on at another backend, if that is wanted here, after this one was lost; return whether that is settled."""
-        if self.on_move is not OnMove.REOPEN:
-            return False
-        if self.client.tracker.between_messages and self.node.tracker.between_messages:
-            self._cross(MigrationEvent.NODE_OVER)
-        else:
-            self.fail("message")
-        return True
-
-    def _cross(self, event: MigrationEvent, move: Move | None = None, still: Callable[[], bool] | None = None) -> None:
+    def begin_migration(self, migration: NodeChange) -> None:
+        """Let `migration` judge what happens first, until `end_migration`."""
         self.stats.relays_moving += 1
-        self.crossing = Crossing(self, self._config, move, still)
-        self.client.transport.set_protocol(self.crossing)
-        self.crossing.on(event)
+        self.migration = migration
 
-    def _end_crossing(self) -> Crossing | None:
-        crossing, self.crossing = self.crossing, None
-        if crossing is not None:
-            crossing.end()
+    def end_migration(self) -> NodeChange | None:
+        """End the migration, and return it; None if there is none."""
+        migration, self.migration = self.migration, None
+        if migration is not None:
+            migration.finish()
             self.stats.relays_moving -= 1
             self._end_timer()
-        return crossing
-
-    # What a crossing does.
-
-    def part(self, last: bytes, move: Move | None, *, planned: bool = False) -> None:
-        """Leave the node, telling it `last`, and have the next one asked."""
-        self.count()
-        node = self.node
-        ended, node.ended, node.finished, node.state = node.ended, True, True, ClosingState.GONE
-        if ended:
-            node.transport.abort()
-        else:
-            self._keeper.part(node.transport, last)
-        self._keeper.depart(self, move, planned=planned)
-
-    def join_next(self, answer: Answer, held: bytes) -> None:
-        """Relay on, between the client and the node that gave `answer`; `held` goes there first."""
-        self._end_crossing()
-        self.client.stopped = False
-        self._join(answer.transport, held, answer.rest)
-
-    def stay(self) -> None:
-        """Relay on as before."""
-        self._end_crossing()
-        self.client.join(self.node)
-
-    def close_with_client(self) -> None:
-        """Take the client's close frame for the answer to the node's, and answer it in the node's place."""
-        self._end_crossing()
-        self.stats.moves_failed["client"] += 1
-        self.client.join(self.node)
-        frame = self.client.tracker.close
-        assert frame is not None
-        if self.client.on(ClosingEvent.CLOSE_HERE) is ClosingAction.SEND_CLOSE:
-            self.client.transport.write(server_frame(CLOSE, close_answer(frame)))
-        self._pass_close(self.client)
-
-    def fail(self, why: str) -> None:
-        """End the relay because it cannot be carried on at another node."""
-        _log.info("a websocket could not be carried on at another node", cause=why)
-        self.cut(SERVICE_RESTART, "node lost", "move", why)
+        return migration
 
     # Ending it.
 
+    def pass_close(self, end: RelayEnd) -> None:
+        """Pass the close frame of `end` on, and bound the time that is left."""
+        frame = end.tracker.close
+        assert frame is not None
+        if end.other.step(ClosingEvent.CLOSE_HERE) is ClosingAction.SEND_CLOSE:
+            end.carried += len(frame)
+            end.out.write(frame)
+        self._bound_end()
+
     def cut(self, code: int, reason: str, cause: str, why: str = "") -> None:
-        """End the relay now: tell the client why, and cut off the node. `why` a crossing has failed, if it has."""
+        """End the relay now: tell the client why, and cut off the node. `why` a migration has failed, if it has."""
         if self._cut:
             return
         self._cut = True
         self.stats.cut[cause] += 1
         goodbye = server_frame(CLOSE, close_payload(code, reason))
-        crossing = self._end_crossing()
-        if crossing is not None or why:
+        migration = self.end_migration()
+        if migration is not None or why:
             self.stats.moves_failed[why or cause] += 1
-        if crossing is not None:
-            said = crossing.held_close()
+        if migration is not None:
+            said = migration.read_held_close()
             goodbye = server_frame(CLOSE, close_answer(said)) if said is not None else goodbye
         self.node.see_off(_TO_NODE[cause])
         self.client.see_off(goodbye)
-        self.deadline(self._config.linger_s)
-
-    def _wind_up(self) -> None:
-        """End both connections, after what is still to be written to them: there is nothing more to be said."""
-        self._cut = True
-        self.node.see_off(b"")
-        self.client.see_off(b"")
-        self.deadline(self._config.linger_s)
+        self.set_deadline(self._config.linger_s)
 
     def abort(self) -> None:
         """End both connections at once."""
         self.client.transport.abort()
         self.node.transport.abort()
 
-    def deadline(self, delay_s: float) -> None:
-        """Let the present state of things last for `delay_s` more; an end, while what was sent still arrives."""
+    def set_deadline(self, delay_s: float) -> None:
+        """Set the deadline of the present state to `delay_s` from now; an end has longer while its peer still reads."""
         self._end_timer()
-        ends = () if self.crossing is not None else (self.client.transport, self.node.transport)
-        self._timer = Deadline(delay_s, ends, self._expire)
+        ends = () if self.migration is not None else (self.client.transport, self.node.transport)
+        self._timer = Deadline(delay_s, ends, self._on_deadline)
+
+    def _wind_up(self) -> None:
+        """End both connections, after what is still to be written to them: there is nothing more to be said."""
+        self._cut = True
+        self.node.see_off(b"")
+        self.client.see_off(b"")
+        self.set_deadline(self._config.linger_s)
+
+    def _bound_end(self) -> None:
+        both = self.client.state is ClosingState.CLOSED and self.node.state is ClosingState.CLOSED
+        self.set_deadline(self._config.linger_s if both else self._config.close_answer_s)
 
     def _end_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    def _expire(self) -> None:
+    def _on_deadline(self) -> None:
         self._timer = None
-        if self.crossing is not None:
-            self.crossing.expired()
+        if self.migration is not None:
+            self.migration.on_deadline()
             return
         if self._breach is not None and not self._cut:
-            self._tell_breach(self._breach)
+            self._close_for_breach(self._breach)
             return
         if not self._cut:
             self._cut = True

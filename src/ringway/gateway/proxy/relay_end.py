@@ -1,14 +1,14 @@
-"""One end of a tunnel: reads, follows the frames, and writes to the other end.
+"""One end of a relay: reads, follows the frames, and writes to the other end.
 
 This is the hot path of a relay, and most of its cost is the kernel's: two reads and two writes a round trip. Measured
 against it were buffered protocols, `add_reader` with bare sockets, and an epoll of our own: none was better than plain
-transports by more than the noise (see docs/explain/performance.md). What counts is to do little per piece, in few
-objects, and to write at once: a high-water mark of 0 makes uvloop do that, and it bounds what waits for a slow reader
-to the rest of one read, since its writer is stopped as soon as anything waits.
+transports by more than the noise (docs/explain/performance.md). What counts is to do little per piece, in few objects,
+and to write at once: a high-water mark of 0 makes uvloop do that. It also bounds what waits for a slow reader to the
+rest of one read, since its writer is stopped as soon as anything waits.
 """
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from ringway.net.half_close import end_stream
 from ringway.net.lingering_close import LingeringClose
@@ -16,28 +16,41 @@ from ringway.net.unsent import unsent_bytes
 from ringway.protocol.closing import TABLE, ClosingAction, ClosingEvent, ClosingState
 from ringway.protocol.frame import WHOLE_MESSAGES, FrameTracker
 
-if TYPE_CHECKING:
-    from ringway.gateway.proxy.relay import Tunnel
-
 TLS_HIGH_BYTES = 64 * 1024
 """The high-water mark of TLS transports, which encrypt first and would stop at every piece with a mark of 0."""
 
 
-class Side(asyncio.Protocol):
-    """See the module. `other` is where the bytes of this end go; how its stream is over is told to the tunnel.
+class RelayEvents(Protocol):
+    """What an end reports to its relay."""
 
-    `state` is that of its connection by the table of `protocol.closing`: this gateway is the end that reads it.
+    def on_last_frame(self, end: "RelayEnd") -> None:
+        """The stream of `end` says nothing more: a close frame has come, or the peer broke the framing."""
+
+    def on_stream_end(self, end: "RelayEnd", action: ClosingAction) -> None:
+        """The stream of `end` has ended. `action` is what the table of `protocol.closing` says about it."""
+
+    def on_reset(self, end: "RelayEnd") -> None:
+        """The connection of `end` is lost, after its stream had ended."""
+
+    def on_end_gone(self) -> None:
+        """The connection of an end is over; called once for each end."""
+
+
+class RelayEnd(asyncio.Protocol):
+    """The end of a relay at `transport`. `other` is the end that its bytes go to; `relay` hears how its stream ends.
+
+    `state` is that of its connection by the table of `protocol.closing`, read from this gateway's side.
     """
 
     __slots__ = (
-        "carried", "ended", "finished", "lone", "other", "out", "state", "stopped", "tracker", "transport", "tunnel",
+        "carried", "ended", "finished", "lone", "other", "out", "relay", "state", "stopped", "tracker", "transport",
     )  # fmt: skip
 
-    other: "Side"
+    other: "RelayEnd"
     out: asyncio.Transport
 
-    def __init__(self, tunnel: "Tunnel", transport: asyncio.Transport, tracker: FrameTracker) -> None:
-        self.tunnel = tunnel
+    def __init__(self, relay: RelayEvents, transport: asyncio.Transport, tracker: FrameTracker) -> None:
+        self.relay = relay
         self.transport = transport
         self.tracker = tracker
         self.lone = tracker.lone
@@ -45,20 +58,20 @@ class Side(asyncio.Protocol):
         self.carried = 0  # bytes from here to the other end that were not yet counted
         self.ended = False  # its stream has come to its end
         self.finished = False  # it was sent the end of the other's stream: nothing may follow
-        self.stopped = False  # it is not read, whatever the other end takes
+        self.stopped = False  # it is not read, whatever the other end accepts
 
     @property
-    def lost(self) -> bool:
-        """Whether its connection is over, or is the tunnel's no more."""
+    def is_lost(self) -> bool:
+        """Whether its connection is over, or belongs to the relay no more."""
         return self.state is ClosingState.GONE
 
-    def on(self, event: ClosingEvent) -> ClosingAction:
+    def step(self, event: ClosingEvent) -> ClosingAction:
         """Return what the table says about `event`, and be in the state after it."""
         action, self.state = TABLE[self.state, event]
         return action
 
-    def join(self, other: "Side") -> None:
-        """Make `other` the end that the bytes of this one go to, and take the transport over."""
+    def join(self, other: "RelayEnd") -> None:
+        """Send the bytes of this end to `other` from now on, and take the transport over."""
         self.other = other
         self.out = other.transport
         self.lone = self.tracker.lone
@@ -88,76 +101,81 @@ class Side(asyncio.Protocol):
             self.carried += len(passed)
             self.out.write(passed)
         if tracker.over:
-            self.tunnel.over(self)
+            self.relay.on_last_frame(self)
 
     def finish_message(self, data: bytes) -> bytes:
-        """Relay of `data` what belongs to the message under way, and return the rest."""
+        """Relay what belongs to the message under way, and return the rest of `data`."""
         passed, rest = self.tracker.feed_message(data)
         if passed:
             self.carried += len(passed)
             self.out.write(passed)
         return rest
 
+    def retire(self) -> bool:
+        """Belong to the relay no more, so that nothing is reported or written; return whether the stream had ended."""
+        ended, self.ended, self.finished, self.state = self.ended, True, True, ClosingState.GONE
+        return ended
+
     def see_off(self, goodbye: bytes) -> None:
-        """Write the end of the stream; before it `goodbye`, if that is due and no frame is half written. Read no more.
+        """Write `goodbye` if it is due and no frame is half written, then the end of the stream. Read no more.
 
         What its peer still sends is dropped, until the end of its stream.
         """
         transport = self.transport
-        if self.lost or transport.is_closing():
+        if self.is_lost or transport.is_closing():
             return
         whole = self.other.tracker.at_boundary and not self.finished
-        if goodbye and whole and self.on(ClosingEvent.CLOSE_HERE) is ClosingAction.SEND_CLOSE:
+        if goodbye and whole and self.step(ClosingEvent.CLOSE_HERE) is ClosingAction.SEND_CLOSE:
             transport.write(goodbye)
         done = self.finished and not unsent_bytes(transport)  # it has everything: a reset takes nothing from it
         if self.ended or done or not transport.can_write_eof():
             transport.close()
             return
-        LingeringClose(transport, self._lingered)
+        LingeringClose(transport, self._on_lingered)
         if not self.finished:
             self.finished = True
             end_stream(transport)
         if not transport.is_closing():
             transport.resume_reading()
 
-    def stop(self) -> None:
-        """Read no more, whatever the other end takes."""
+    def stop_reading(self) -> None:
+        """Read no more, whatever the other end accepts."""
         self.stopped = True
         if not self.transport.is_closing():
             self.transport.pause_reading()
 
     def pause_writing(self) -> None:
-        """Stop reading from the other side: this one takes no more."""
+        """Stop reading from the other end: this one accepts no more."""
         other = self.other.transport
         if not other.is_closing():
             other.pause_reading()
 
     def resume_writing(self) -> None:
-        """Go on reading from the other side."""
+        """Go on reading from the other end."""
         other = self.other
         if not (other.stopped or other.transport.is_closing()):
             other.transport.resume_reading()
 
     def eof_received(self) -> bool:
-        """Take the end of the peer's stream."""
+        """Report the end of the peer's stream; keep the transport open for what is still to be written."""
         if not self.ended:
             self.ended = True
-            self.tunnel.ended(self, self.on(ClosingEvent.END))
-        return not self.lost and self.transport.can_write_eof()
+            self.relay.on_stream_end(self, self.step(ClosingEvent.END))
+        return not self.is_lost and self.transport.can_write_eof()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Take note that the connection is over."""
-        if self.lost:
-            return  # the tunnel has left it
+        """Report that the connection is over, unless the relay has left it."""
+        if self.is_lost:
+            return
         before, self.ended = self.ended, True
-        action = self.on(ClosingEvent.LOST)
+        action = self.step(ClosingEvent.LOST)
         if before:
-            self.tunnel.lost(self)
+            self.relay.on_reset(self)
         else:
-            self.tunnel.ended(self, action)
-        self.tunnel.side_lost()
+            self.relay.on_stream_end(self, action)
+        self.relay.on_end_gone()
 
-    def _lingered(self, closing: LingeringClose) -> None:
-        """Take note that the connection is over, after it was told goodbye."""
-        self.on(ClosingEvent.LOST)
-        self.tunnel.side_lost()
+    def _on_lingered(self, closing: LingeringClose) -> None:
+        """Report that the connection is over, after its peer was told goodbye."""
+        self.step(ClosingEvent.LOST)
+        self.relay.on_end_gone()

@@ -1,6 +1,7 @@
-"""The proxied WebSockets of a gateway: takes upgrades in, keeps the open relays, and ends them."""
+"""Relays of a gateway, the proxied WebSockets: accepts upgrades, owns the open relays, and ends them."""
 
 import asyncio
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -10,22 +11,23 @@ from ringway.core.membership import MemberLeft, MembershipEvent
 from ringway.errors import NoNode, UpgradeError
 from ringway.gateway.cluster.backends import OnMove
 from ringway.gateway.config.gateway import GatewayConfig
-from ringway.gateway.http.address_limits import AddressLimits
+from ringway.gateway.placement.address_limits import AddressLimits
 from ringway.gateway.placement.affinity import Affinity
 from ringway.gateway.placement.placer import Place, Placer
-from ringway.gateway.proxy.migrations import Transfers
+from ringway.gateway.proxy.migrations import Migrations
 from ringway.gateway.proxy.opener import Opener, Refusal
-from ringway.gateway.proxy.relay import Tunnel
+from ringway.gateway.proxy.relay import Relay
 from ringway.gateway.proxy.rewrite import upgrade_response
-from ringway.gateway.proxy.table import Berths
-from ringway.gateway.proxy.upgrade_request import Wish
+from ringway.gateway.proxy.table import RelayTable
+from ringway.gateway.proxy.upgrade_request import UpgradeRequest
 from ringway.gateway.proxy.upstream import Answer, Unreachable
-from ringway.gateway.stats import Stats
+from ringway.gateway.stats import GatewayStats
 from ringway.net.lingering_close import LingeringCloses
 from ringway.protocol.close import GOING_AWAY, SERVICE_RESTART
 from ringway.protocol.head import RequestHead
 from ringway.protocol.response import carried, error_response, no_node
 from ringway.protocol.upgrade import Upgrade, check_request, tokens_of
+from ringway.tasks import Tasks
 from ringway.types import Incarnation, NodeState
 
 if TYPE_CHECKING:
@@ -36,11 +38,11 @@ ABORT_DEADLINE_S = 1.0
 
 _log = structlog.get_logger()
 
-_SHED = (("Retry-After", "2"),)
+_COME_AGAIN = (("Retry-After", "2"),)
 
 
 class Relays:
-    """All proxied WebSockets of a gateway. Owns a task for each that is being opened, and every open tunnel."""
+    """All proxied WebSockets of a gateway. Owns every open relay, and a task for each that is being opened."""
 
     def __init__(
         self,
@@ -48,7 +50,7 @@ class Relays:
         placer: Placer,
         affinity: Affinity,
         opener: Opener,
-        stats: Stats,
+        stats: GatewayStats,
         relays_max: int,
         rng: "Random",
         limits: AddressLimits,
@@ -60,136 +62,138 @@ class Relays:
         self._stats = stats
         self._relays_max = relays_max
         self._opener = opener
-        self._rng = rng
         self._limits = limits
         self._lingering = lingering
-        self._berths = Berths(placer.view, counts=not placer.tickets)
-        self._transfers = Transfers(config, placer, opener, self._berths, stats, rng, limits)
-        self._opening: set[asyncio.Task[None]] = set()
-        self._farewells: dict[Incarnation, asyncio.TimerHandle] = {}
-        self._leaving: dict[Tunnel, asyncio.TimerHandle] = {}
+        self._table = RelayTable(placer.view, counts=not placer.tickets)
+        self._migrations = Migrations(config, placer, opener, self._table, stats, rng)
+        self._opening = Tasks()
+        self._cuts: dict[Incarnation, asyncio.TimerHandle] = {}  # of relays to nodes that left in order
+
+    def __iter__(self) -> Iterator[Relay]:
+        """The open relays, as of now."""
+        return iter(self._table)
 
     def admit(self, client: asyncio.Transport, head: RequestHead, early: bytes) -> None:
-        """Take over the connection `client`, whose reading is paused, and open the WebSocket that `head` asks for.
+        """Own the connection `client`, whose reading is paused, and open the WebSocket that `head` asks for.
 
-        Raises `UpgradeError`, without having touched the connection, where the request is not to be served.
+        Raises `UpgradeError`, without having touched the connection, if the request is not to be served.
         """
-        upgrade = check_request(head.method, head.version, head.headers)
+        handshake = check_request(head.method, head.version, head.headers)
         stats = self._stats
         if len(self._opening) >= self._config.handshakes_pending_max:
             stats.refused["full"] += 1
-            raise UpgradeError(503, "too many handshakes are under way; come again", _SHED)
+            raise UpgradeError(503, "too many handshakes are under way; come again", _COME_AGAIN)
         if stats.relays_open + len(self._opening) >= self._relays_max:
             stats.refused["full"] += 1
-            raise UpgradeError(503, f"this gateway carries {self._relays_max} WebSockets, its bound; come again", _SHED)
-        address = self._limits.client(client, head)
+            full = f"this gateway carries {self._relays_max} WebSockets, its bound; come again"
+            raise UpgradeError(503, full, _COME_AGAIN)
+        address = self._limits.client_address(client, head)
         try:
-            self._limits.begin(address, self._relays_max)
+            self._limits.begin_handshake(address, self._relays_max)
         except UpgradeError:
             stats.refused["full"] += 1
             raise
-        task = asyncio.get_running_loop().create_task(self._open(client, head, upgrade, early, address))
-        self._opening.add(task)
+        task = self._opening.spawn(self._open(client, head, handshake, early, address), name="opening of a relay")
         stats.handshakes_pending = len(self._opening)
-        task.add_done_callback(self._opened)
+        task.add_done_callback(self._on_opening_done)
 
     def on_event(self, event: MembershipEvent) -> None:
-        """Cut the relays to a node that is gone; one that left in order may say goodbye itself first.
+        """Cut the relays to a node that is gone; a node that left in order may close them itself first.
 
-        Those of a static backend that is gone or out, and may be reopened, are led away to others.
+        Those of a static backend that is gone or out, and may be reopened, are led away to other backends.
         """
         incarnation = event.report.incarnation
         if isinstance(event, MemberLeft):
             if event.cause != "withdrawn":
                 self._cut(incarnation)
-            elif self._berths.at(incarnation):
+            elif self._table.relays_at(incarnation):
                 self._cut_later(incarnation)
         elif not self._placer.tickets and event.report.state is not NodeState.ACTIVE:
-            for tunnel in self._berths.at(incarnation):
-                self._leave_soon(tunnel)
+            for relay in self._table.relays_at(incarnation):
+                self._migrations.leave_soon(relay)
 
     @property
     def files(self) -> int:
-        """How many descriptors are taken, or will be: two for each WebSocket, three while it is between two nodes."""
+        """How many descriptors are used, or will be: two for each WebSocket, three while it is between two nodes."""
         stats = self._stats
         return 2 * (stats.relays_open + len(self._opening)) + stats.relays_moving
+
+    @property
+    def leaving(self) -> int:
+        """How many relays wait for their turn to leave a backend that is out or gone."""
+        return self._migrations.leaving
 
     def tally(self) -> None:
         """Bring the byte counters up to date, and end the relays that idle too long; call it now and then."""
         now, idle_s = self._placer.clock(), self._config.relay_idle_s
-        for tunnel in self._berths:
-            if tunnel.count():
-                tunnel.heard_at = now
-            elif idle_s and now - max(tunnel.heard_at, tunnel.opened_at) > idle_s:
-                tunnel.cut(GOING_AWAY, f"nothing was carried for {idle_s:g} s", "idle")
+        for relay in self._table:
+            if relay.count_carried():
+                relay.heard_at = now
+            elif idle_s and now - max(relay.heard_at, relay.opened_at) > idle_s:
+                relay.cut(GOING_AWAY, f"nothing was carried for {idle_s:g} s", "idle")
 
     async def stop(self) -> None:
         """Tell every client 1012, and return when all relays are over: at `stop_deadline_s` the rest is aborted."""
-        for task in self._opening:
-            task.cancel()
-        await asyncio.gather(*self._opening, return_exceptions=True)
-        for handle in (*self._farewells.values(), *self._leaving.values()):
+        await self._opening.aclose()
+        for handle in self._cuts.values():
             handle.cancel()
-        for tunnel in self._berths:
-            tunnel.cut(SERVICE_RESTART, "the gateway is stopping", "stop")
-        await self._transfers.stop()
+        for relay in self._table:
+            relay.cut(SERVICE_RESTART, "the gateway is stopping", "stop")
+        await self._migrations.stop()
         await self._none_left(self._config.stop_deadline_s)
-        for tunnel in self._berths:
-            tunnel.abort()
+        for relay in self._table:
+            relay.abort()
         await self._none_left(ABORT_DEADLINE_S)
 
+    # What relays ask of their owner.
+
+    def on_node_closed(self, relay: Relay) -> bool:
+        """Judge the node's close frame; return True if the relay goes on elsewhere, or was cut because it cannot."""
+        return self._migrations.follow_close(relay)
+
+    def on_node_lost(self, relay: Relay) -> bool:
+        """Judge the node's end without a close frame; return as `on_node_closed` does."""
+        return self._migrations.follow_loss(relay)
+
+    def on_relay_over(self, relay: Relay) -> None:
+        """Forget `relay`, which has ended."""
+        self._table.remove(relay)
+        self._migrations.forget(relay)
+        self._stats.relays_open -= 1
+        self._limits.end_relay(relay.address)
+
     async def _none_left(self, deadline_s: float) -> None:
-        """Wait until no tunnel is left, or for `deadline_s`."""
+        """Wait until no relay is left, or for `deadline_s`."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._berths.empty.wait(), deadline_s)
+            await asyncio.wait_for(self._table.empty.wait(), deadline_s)
 
     def _cut_later(self, incarnation: Incarnation) -> None:
         def cut() -> None:
-            self._farewells.pop(incarnation, None)
+            self._cuts.pop(incarnation, None)
             self._cut(incarnation)
 
-        self._farewells[incarnation] = asyncio.get_running_loop().call_later(self._config.farewell_s, cut)
+        self._cuts[incarnation] = asyncio.get_running_loop().call_later(self._config.farewell_s, cut)
 
     def _cut(self, incarnation: Incarnation) -> None:
-        for tunnel in self._berths.at(incarnation):
-            if tunnel.on_move is OnMove.REOPEN:
-                self._leave_soon(tunnel)
+        for relay in self._table.relays_at(incarnation):
+            if relay.on_move is OnMove.REOPEN:
+                self._migrations.leave_soon(relay)
             else:
-                tunnel.cut(SERVICE_RESTART, "node lost", "node_lost")
+                relay.cut(SERVICE_RESTART, "node lost", "node_lost")
 
-    def _leave_soon(self, tunnel: Tunnel) -> None:
-        """Let `tunnel` leave its backend within the window in which those of a lost one are opened elsewhere."""
-        node = self._berths.of(tunnel)
-        if tunnel.on_move is not OnMove.REOPEN or tunnel in self._leaving or node is None:
-            return
-
-        def is_out() -> bool:
-            view = self._placer.view
-            out = node.state is not NodeState.ACTIVE or view.nodes.get(node.name) is not node
-            return out and bool(view.eligible) and self._berths.of(tunnel) is node
-
-        def leave() -> None:
-            del self._leaving[tunnel]
-            if is_out():
-                tunnel.leave(is_out)
-
-        delay_s = self._rng.uniform(0.0, self._config.reopen_window_s)
-        self._leaving[tunnel] = asyncio.get_running_loop().call_later(delay_s, leave)
-
-    def _opened(self, task: asyncio.Task[None]) -> None:
-        self._opening.discard(task)
+    def _on_opening_done(self, task: asyncio.Task[None]) -> None:
         self._stats.handshakes_pending = len(self._opening)
 
     async def _open(
-        self, client: asyncio.Transport, head: RequestHead, upgrade: Upgrade, early: bytes, address: str
+        self, client: asyncio.Transport, head: RequestHead, handshake: Upgrade, early: bytes, address: str
     ) -> None:
         """Open one relay, or answer why not and close the connection."""
         stats = self._stats
         came = ours = False
         try:
-            wish = Wish(client, head, upgrade, self._affinity, address)
+            upgrade = UpgradeRequest(client, head, handshake, self._affinity, address)
             async with asyncio.timeout(self._config.handshake_deadline_s):
-                place, answer = await self._opener.open(wish)
+                place, answer = await self._opener.open(upgrade)
         except Refusal as error:
             stats.refused["status"] += 1
             self._refuse(client, error.status, carried(error.status, error.body, *error.headers))
@@ -211,12 +215,14 @@ class Relays:
             client.abort()
         else:
             ours = place.held and self._placer.tickets
-            came = self._begin(client, wish, place, answer, early)
+            came = self._start(client, upgrade, place, answer, early)
         finally:
-            self._limits.opened(address, came=came, ours=ours)
+            self._limits.end_handshake(address, came=came, ours=ours)
 
-    def _begin(self, client: asyncio.Transport, wish: Wish, place: Place, answer: Answer, early: bytes) -> bool:
-        """Carry the WebSocket from now on; return False where its client has left meanwhile."""
+    def _start(
+        self, client: asyncio.Transport, upgrade: UpgradeRequest, place: Place, answer: Answer, early: bytes
+    ) -> bool:
+        """Carry the WebSocket from now on; return False if its client has left meanwhile."""
         stats = self._stats
         if client.is_closing():
             stats.refused["gone"] += 1
@@ -228,18 +234,16 @@ class Relays:
         stats.responses[101] += 1
         extensions = bool(tokens_of(answer.headers, "sec-websocket-extensions"))
         on_move = self._opener.on_move(place.node)
-        kept = wish if on_move is not OnMove.CLOSE else None
-        tunnel = Tunnel(on_move, kept, self._config, stats, self._transfers, wish.address, extensions=extensions)
-        tunnel.opened_at = self._placer.clock()
-        self._berths.enter(tunnel, place.node)
+        kept = upgrade if on_move is not OnMove.CLOSE else None
+        relay = Relay(on_move, kept, self._config, stats, self, upgrade.address, extensions=extensions)
+        relay.opened_at = self._placer.clock()
+        self._table.enter(relay, place.node)
         client.write(upgrade_response(answer.headers))
-        tunnel.open(client, answer.transport, early, answer.rest)
+        relay.start(client, answer.transport, early, answer.rest)
         return True
 
     def _refuse(self, client: asyncio.Transport, status: int, whole: bytes) -> None:
         self._stats.responses[status] += 1
-        if client.is_closing():
-            return
         self._lingering.close_after(client, whole)
 
 

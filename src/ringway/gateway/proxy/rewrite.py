@@ -1,4 +1,4 @@
-"""Builds the heads that cross the gateway from parsed fields: nothing is passed on unseen (RFC 9110, 7.6.1)."""
+"""Heads that cross the gateway, built from parsed fields: nothing is passed on unseen (RFC 9110, 7.6.1)."""
 
 import re
 from collections.abc import Collection, Iterable
@@ -24,19 +24,19 @@ _HOP_BY_HOP = frozenset(
 )
 
 _NAME = re.compile(r"[a-z0-9-]+")
-"""Names that pass to nodes, as with nginx. What is made of others differs: CGI and WSGI take `_` for `-`, so that
-`X_Forwarded_For` would stand for the header that a client must not write."""
+"""Names that pass to nodes, as with nginx. Servers differ about all other names: CGI and WSGI read `_` as `-`, so that
+`X_Forwarded_For` would count as the header that a client must not write."""
 
 
 def upgrade_headers(headers: Headers, client: ForwardedClient, *, trust_peer: bool) -> tuple[bytes, bytes]:
-    """Return the lines that ask a node for the WebSocket that the client asked for; apart, those that offer extensions.
+    """Return the lines that ask a node for the client's WebSocket; apart, the lines that offer extensions.
 
-    Host is left out: it is written for each node. Every other end-to-end header passes as it came. What a client could
-    claim of itself in forwarding headers is replaced by what is known; a trusted proxy's own `Forwarded`, `X-Real-Ip`
-    and `X-Forwarded-Port` pass.
+    Host is left out: it is written for each node. Every other end-to-end header passes as it came. Forwarding headers,
+    in which a client could claim anything of itself, are replaced by what is known; `Forwarded`, `X-Real-Ip` and
+    `X-Forwarded-Port` of a trusted proxy pass.
     """
     dropped = _REPLACED if trust_peer else _REPLACED | FORWARDED
-    # The Connection header of a trusted proxy is for us alone; whatever else it named would be its client's word.
+    # The Connection header of a trusted proxy is for us alone; all other names in it would be its client's words.
     passed = _passed(headers, dropped, all_named=trust_peer)
     fields = [(name, f"{name}: {value}\r\n") for name, value in passed if _NAME.fullmatch(name)]
     lines = [line for name, line in fields if name != _EXTENSIONS]
@@ -54,7 +54,7 @@ def upgrade_response(headers: Headers) -> bytes:
 
 
 def refusal_headers(headers: Headers) -> tuple[tuple[str, str], ...]:
-    """Return what is passed on of the headers of a node's refusal: all that is not of that one connection."""
+    """Return the headers of a node's refusal that are passed on: all that do not concern that connection alone."""
     return tuple(_passed(headers, _OF_A_101))
 
 
@@ -66,7 +66,7 @@ _OF_A_101 = frozenset({"sec-websocket-accept", "sec-websocket-extensions", "sec-
 
 
 def _passed(headers: Headers, dropped: Collection[str], *, all_named: bool = False) -> Iterable[tuple[str, str]]:
-    """Yield the headers that are not of one connection; with `all_named` also those that Connection names."""
+    """Yield the headers that do not concern one connection alone; with `all_named` also those that Connection names."""
     named = set() if all_named else {item.lower() for item in tokens_of(headers, "connection")}
     for name, value in headers:
         if name not in _HOP_BY_HOP and name not in dropped and (name not in named or _is_kept(name)):
@@ -74,10 +74,10 @@ def _passed(headers: Headers, dropped: Collection[str], *, all_named: bool = Fal
 
 
 def _is_kept(name: str) -> bool:
-    """Return whether naming the header in Connection must not take it away.
+    """Return whether the header passes although Connection names it.
 
-    A client may leave a header of its own out, but one that a proxy before us has set, or that the node judges its
-    client by, is not the client's to have removed on the way (RFC 9110, 7.6.1).
+    A client may leave a header of its own out. But it must not have a header removed on the way that a proxy before us
+    has set, or by which the node judges its client (RFC 9110, 7.6.1).
     """
     return name.startswith(_KEPT_PREFIXES) or name in _KEPT
 

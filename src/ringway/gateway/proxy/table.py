@@ -1,63 +1,69 @@
-"""At which node each tunnel is. Static backends report no load, so it is counted here, tunnel by tunnel."""
+"""Table of the relays of a gateway, and of the node that each is at.
+
+Static backends report no load, so it is counted here, relay by relay.
+"""
 
 import asyncio
 from collections.abc import Iterator
 
 from ringway.core.load import LoadView, NodeLoad
-from ringway.gateway.proxy.relay import Tunnel
+from ringway.gateway.proxy.relay import Relay
 from ringway.types import Incarnation
 
 
-class Berths:
-    """See the module. A tunnel between two nodes is at the one that it is expected at, or at none."""
+class RelayTable:
+    """A relay between two nodes is at the node that it is expected at, or at none.
+
+    `counts`: the nodes are static backends, so a relay counts as load of the node that it is at.
+    """
 
     def __init__(self, view: LoadView, *, counts: bool) -> None:
         self._view = view
-        self._counts = counts  # whether the nodes are static backends
-        self._tunnels: dict[Tunnel, NodeLoad | None] = {}
-        self._at: dict[Incarnation, set[Tunnel]] = {}
+        self._counts = counts
+        self._relays: dict[Relay, NodeLoad | None] = {}
+        self._at: dict[Incarnation, set[Relay]] = {}
         self.empty = asyncio.Event()
         self.empty.set()
 
-    def __iter__(self) -> Iterator[Tunnel]:
-        return iter(list(self._tunnels))
+    def __iter__(self) -> Iterator[Relay]:
+        return iter(list(self._relays))
 
     def __len__(self) -> int:
-        return len(self._tunnels)
+        return len(self._relays)
 
-    def enter(self, tunnel: Tunnel, node: NodeLoad) -> None:
-        """Take note that `tunnel` is at `node` from now on, and no more where it was."""
-        self.leave(tunnel)
+    def enter(self, relay: Relay, node: NodeLoad) -> None:
+        """Put `relay` at `node`, and no more where it was."""
+        self.leave(relay)
         self.empty.clear()
-        self._tunnels[tunnel] = node
-        self._at.setdefault(node.incarnation, set()).add(tunnel)
+        self._relays[relay] = node
+        self._at.setdefault(node.incarnation, set()).add(relay)
         if self._counts:
             self._view.arrived(node)
 
-    def leave(self, tunnel: Tunnel) -> NodeLoad | None:
-        """Take note that `tunnel` has left its node, which is returned; None where it was at none."""
-        node = self._tunnels.get(tunnel)
-        self._tunnels[tunnel] = None
+    def leave(self, relay: Relay) -> NodeLoad | None:
+        """Put `relay` at no node; return the node that it was at, None if it was at none."""
+        node = self._relays.get(relay)
+        self._relays[relay] = None
         if node is not None:
             here = self._at[node.incarnation]
-            here.discard(tunnel)
+            here.discard(relay)
             if not here:
                 del self._at[node.incarnation]
             if self._counts:
                 self._view.departed(node)
         return node
 
-    def over(self, tunnel: Tunnel) -> None:
-        """Forget `tunnel`."""
-        self.leave(tunnel)
-        del self._tunnels[tunnel]
-        if not self._tunnels:
+    def remove(self, relay: Relay) -> None:
+        """Forget `relay`, which has ended."""
+        self.leave(relay)
+        del self._relays[relay]
+        if not self._relays:
             self.empty.set()
 
-    def of(self, tunnel: Tunnel) -> NodeLoad | None:
-        """Return the node that `tunnel` is at; None where it is at none, or over."""
-        return self._tunnels.get(tunnel)
+    def node_of(self, relay: Relay) -> NodeLoad | None:
+        """Return the node that `relay` is at; None if it is at none, or has ended."""
+        return self._relays.get(relay)
 
-    def at(self, incarnation: Incarnation) -> list[Tunnel]:
-        """Return the tunnels that are at one node."""
+    def relays_at(self, incarnation: Incarnation) -> list[Relay]:
+        """Return the relays that are at one node."""
         return list(self._at.get(incarnation, ()))

@@ -1,7 +1,7 @@
-"""What a client wants opened, in a form in which nodes can be asked for it, once or again.
+"""The upgrade that a client asks for, in a form in which nodes can be asked for it, once or again.
 
-It is kept as long as the WebSocket where that may be carried on at another node, so it is small: the head as bytes,
-without its first line.
+It lives as long as the WebSocket if that may go on at another node, so it is small: the head as bytes, without its
+first line.
 """
 
 import asyncio
@@ -17,18 +17,26 @@ from ringway.protocol.proxy_header import peer_of
 from ringway.protocol.upgrade import Headers, Upgrade, tokens_of, value_of
 
 
-class Wish:
-    """See the module. `key` is the affinity key by the policy that was in force when the client came."""
+class UpgradeRequest:
+    """One client's request for a WebSocket. `handshake` is what an answer to it is checked against.
+
+    `key` is the affinity key by the policy that was in force when the client came.
+    """
 
     __slots__ = (
-        "_lines", "_offers", "address", "agreed", "asked", "host", "key", "path", "query", "told", "upgrade",
+        "_lines", "_offers", "address", "agreed", "asked", "handshake", "host", "key", "path", "query", "told",
     )  # fmt: skip
 
     def __init__(
-        self, client: asyncio.Transport, head: RequestHead, upgrade: Upgrade, affinity: Affinity, address: str = EXEMPT
+        self,
+        client: asyncio.Transport,
+        head: RequestHead,
+        handshake: Upgrade,
+        affinity: Affinity,
+        address: str = EXEMPT,
     ) -> None:
         self.address = address  # of the client, as it is counted (core.address)
-        self.upgrade = upgrade
+        self.handshake = handshake
         self.path = head.path
         self.asked = head.query  # as it came
         self.query = Query(head.query)
@@ -41,10 +49,10 @@ class Wish:
         self._lines, self._offers = upgrade_headers(head.headers, who, trust_peer=trust_peer)
         self.agreed: list[str] | None = None  # the subprotocol that the client was told, once it was; empty: none
 
-    def request(self, path: str, query: str, *, extensions: bool, host: str = "", proof: str = "") -> bytes:
+    def encode(self, path: str, query: str, *, extensions: bool, host: str = "", proof: str = "") -> bytes:
         """Return the head that asks for `path` and `query`; the client's offer of extensions is in it or left out.
 
-        `host` stands in place of the client's own, `proof` proves to a node what the head tells of its client.
+        `host` is written in place of the client's own; `proof` proves to a node what the head tells of its client.
         """
         target = f"{path}?{query}" if query else path
         first = f"GET {target} HTTP/1.1\r\nHost: {host or self.host}\r\n"
@@ -53,7 +61,7 @@ class Wish:
         return b"%b%b%b\r\n" % (first.encode("latin-1"), self._lines, self._offers if extensions else b"")
 
     def agree(self, headers: Headers) -> None:
-        """Take the good answer of a node; raise `UpgradeError` 502 where the client was told something else before."""
+        """Note what a node has agreed to; raise `UpgradeError` 502 if the client was told something else before."""
         chosen = tokens_of(headers, "sec-websocket-protocol")
         if self.agreed is None:
             self.agreed = chosen

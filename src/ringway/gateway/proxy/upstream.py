@@ -1,4 +1,4 @@
-"""Opens one WebSocket at a node: connects, sends the handshake, and reads the answer's head."""
+"""Connections to nodes: connects, sends one request, and reads the head of the answer."""
 
 import asyncio
 import socket
@@ -13,42 +13,42 @@ from ringway.gateway.cluster.backends import Address
 from ringway.net import connector
 
 
-class Limits(NamedTuple):
-    """How long a node may take for its answer, and how large that may be."""
+class AnswerLimits(NamedTuple):
+    """How long a node may take for its answer, and how large the answer may be."""
 
     connect_deadline_s: float
     answer_deadline_s: float
     head_bytes_max: int  # of all heads together, those before the final one included
     headers_max: int
-    body_bytes_max: int  # of a refusal; what exceeds it is cut
+    body_bytes_max: int  # of a refusal; the rest is cut
 
 
 @dataclass(slots=True)
 class Answer:
-    """What a node answered. After a 101, `rest` are the first bytes of its stream, and reading is paused."""
+    """The answer of a node. After a 101, `rest` are the first bytes of its stream, and reading is paused."""
 
     transport: asyncio.Transport
     status: int = 0
     version: str = ""
     headers: list[tuple[str, str]] = field(default_factory=list)
     body: bytes = b""
-    cut: bool = False  # the body is longer than what was kept of it
+    cut: bool = False  # the body was longer than `body`
     rest: bytes = b""
 
 
 class Unreachable(UpgradeError):
-    """The node could not be connected to, or broke off before it answered. Another one may do better."""
+    """The node could not be connected to, or broke off before it answered. Another node may do better."""
 
 
 class _Handshake(asyncio.Protocol):
-    """Reads the head of the answer, and the body where it is a refusal.
+    """Reads the head of the answer, and the body of a refusal.
 
     Interim answers (100, 102, 103) may come before it and are skipped (RFC 9110, 15.2).
     """
 
     __slots__ = ("_head_size", "_limits", "_parser", "_size", "answer", "done", "head_done")
 
-    def __init__(self, done: "asyncio.Future[Answer]", limits: Limits) -> None:
+    def __init__(self, done: "asyncio.Future[Answer]", limits: AnswerLimits) -> None:
         self.done = done
         self._limits = limits
         self.answer: Answer | None = None
@@ -62,7 +62,7 @@ class _Handshake(asyncio.Protocol):
         self.answer = Answer(cast(asyncio.Transport, transport))
 
     def data_received(self, data: bytes) -> None:
-        """Take the next bytes of the stream."""
+        """Parse the next bytes of the stream."""
         answer = self.answer
         assert answer is not None
         if self.done.done():  # the pause takes effect a moment later on some transports
@@ -84,15 +84,15 @@ class _Handshake(asyncio.Protocol):
                 self._finish()
 
     def eof_received(self) -> bool:
-        """Take the end of the peer's stream."""
+        """Finish a body without a length, which ends so; else fail."""
         if self.head_done:
-            self._finish()  # a body without a length ends so
+            self._finish()
         else:
             self._fail(Unreachable(502, "the node broke off before it answered"))
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Take note that the connection is over."""
+        """Fail, unless the answer was whole."""
         self._fail(Unreachable(502, "the node broke off before it answered"))
 
     def _finish(self) -> None:
@@ -107,7 +107,7 @@ class _Handshake(asyncio.Protocol):
     # Called by the parser.
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take one header, whole."""
+        """Store one header, which is whole."""
         assert self.answer is not None
         headers = self.answer.headers
         if self.head_done:
@@ -118,7 +118,7 @@ class _Handshake(asyncio.Protocol):
         headers.append((name.lower().decode("latin-1"), value.decode("latin-1")))
 
     def on_headers_complete(self) -> None:
-        """Check what stands only when all headers are known."""
+        """Check the status when all headers are known."""
         assert self.answer is not None
         if self.head_done:
             self._fail(UpgradeError(502, "the node answered twice"))
@@ -135,7 +135,7 @@ class _Handshake(asyncio.Protocol):
         self.answer.version = self._parser.get_http_version()
 
     def on_body(self, body: bytes) -> None:
-        """Keep the beginning of a refusal's body."""
+        """Store the beginning of a refusal's body."""
         assert self.answer is not None
         room = self._limits.body_bytes_max - len(self.answer.body)
         self.answer.body += body[:room]
@@ -144,7 +144,7 @@ class _Handshake(asyncio.Protocol):
             self._finish()
 
     def on_message_complete(self) -> None:
-        """The answer is whole."""
+        """Finish: the answer is whole."""
         assert self.answer is not None
         if self.head_done and self.answer.status != 101:
             self._finish()
@@ -154,11 +154,11 @@ def _too_large() -> UpgradeError:
     return UpgradeError(502, "the head of the node's answer is too large (head_bytes_max, headers_max)")
 
 
-async def ask(address: Address, request: bytes, tls: ssl.SSLContext | None, limits: Limits) -> Answer:
+async def request_upgrade(address: Address, request: bytes, tls: ssl.SSLContext | None, limits: AnswerLimits) -> Answer:
     """Send the handshake `request` to `address` and return the answer, whatever its status.
 
-    Raises `Unreachable` where there was none, and `UpgradeError` 502 or 504 where it was malformed or late. The
-    caller owns the answer's transport; in every other case it is closed here, also when cancelled.
+    Raises `Unreachable` if there was no answer, and `UpgradeError` 502 or 504 if it was malformed or late. The caller
+    owns the answer's transport; in every other case the connection is closed here, also when cancelled.
     """
     done: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
     try:

@@ -10,7 +10,7 @@ import pytest
 from ringway.core.steering import Steering
 from ringway.engine.memory.engine import MemoryHub
 from ringway.errors import ConfigError
-from ringway.gateway.cluster.control import Control
+from ringway.gateway.cluster.control import GatewayControl
 from ringway.gateway.cluster.directory import Directory
 from ringway.protocol.control import (
     GATEWAYS,
@@ -45,7 +45,7 @@ class Host:
         self.directory = Directory(Issuer(self.incarnation))
         self.steering = Steering(policy, b"secret")
         decided = decisions or []
-        self.control = Control(
+        self.control = GatewayControl(
             self.name, self.directory, self.steering, random.Random(number), lambda count: tuple(decided[:count])
         )
 

@@ -2,22 +2,22 @@
 
 import pytest
 
-from ringway.gateway.cluster.health import Health, _judge, is_panic
+from ringway.gateway.cluster.health import BackendHealth, is_panic, judge_status_line
 
 
 def test_it_falls_and_rises_by_runs() -> None:
-    health = Health(fall=2, rise=3)
-    assert [health.checked(passed) for passed in (False, True, False, False)] == [False, False, False, True]
+    health = BackendHealth(fall=2, rise=3)
+    assert [health.count_check(passed) for passed in (False, True, False, False)] == [False, False, False, True]
     assert not health.up
-    assert [health.checked(passed) for passed in (True, True, False, True, True, True)] == [False] * 5 + [True]
+    assert [health.count_check(passed) for passed in (True, True, False, True, True, True)] == [False] * 5 + [True]
     assert health.up
 
 
 def test_any_2xx_is_well() -> None:
-    assert _judge(b"HTTP/1.1 200 OK\r\n") == ""
-    assert _judge(b"HTTP/1.0 204\r\n") == ""
+    assert judge_status_line(b"HTTP/1.1 200 OK\r\n") == ""
+    assert judge_status_line(b"HTTP/1.0 204\r\n") == ""
     for line in (b"HTTP/1.1 503 Down\r\n", b"HTTP/1.1 301 Moved\r\n", b"", b"SSH-2.0\r\n", b"HTTP/1.1 2000 x\r\n"):
-        assert _judge(line)
+        assert judge_status_line(line)
 
 
 @pytest.mark.parametrize(

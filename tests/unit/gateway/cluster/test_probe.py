@@ -11,9 +11,10 @@ from ringway.core.load import LoadView, NodeLoad
 from ringway.core.load.response import FAILED_S
 from ringway.core.steering import Steering
 from ringway.gateway.cluster.probe import POLICY, PROBES_MAX, Probes
-from ringway.gateway.proxy.addresses import Reach
+from ringway.gateway.config.gateway import GatewayConfig
+from ringway.gateway.proxy.addresses import NodeAddresses
 from ringway.gateway.proxy.upstream import Unreachable
-from ringway.gateway.stats import Stats
+from ringway.gateway.stats import GatewayStats
 from ringway.protocol.report import Report
 from ringway.types import Incarnation, Issuer, NodeName, NodeState, Role
 
@@ -28,7 +29,7 @@ class Bench:
         self.view = LoadView(Issuer("0badcafe"))
         for index in range(count):
             self.view.reported(report(index), self.now)
-        self.stats = Stats()
+        self.stats = GatewayStats()
         self.asked: list[str] = []
         self.under_way = self.most_under_way = 0
         self.gate = asyncio.Event()
@@ -38,22 +39,17 @@ class Bench:
         self.probes = Probes(
             self.view,
             steering,
-            cast(Reach, self),
+            Addresses(self).probe,
             self.stats,
             random.Random(1),
             lambda: self.now,
             interval_s=INTERVAL_S,
         )
 
-    def address(self, node: NodeLoad) -> Any:
-        if node.name in self.down:
-            raise Unreachable(502, "no such address")
-        return SimpleNamespace(authority=node.name)
-
-    async def ask(self, address: Any, request: bytes) -> Any:
+    async def answer(self, name: str, request: bytes) -> Any:
         assert request.startswith(b"GET / HTTP/1.1\r\n")
         assert b"upgrade" not in request.lower()
-        self.asked.append(address.authority)
+        self.asked.append(name)
         self.under_way += 1
         self.most_under_way = max(self.most_under_way, self.under_way)
         try:
@@ -65,6 +61,22 @@ class Bench:
 
     def node(self, index: int) -> NodeLoad:
         return self.view.nodes[NodeName(f"n{index}")]
+
+
+class Addresses(NodeAddresses):
+    """The nodes of a world: each is known by its name, and answers there."""
+
+    def __init__(self, world: Bench) -> None:
+        super().__init__(GatewayConfig())
+        self._world = world
+
+    def address_of(self, node: NodeLoad) -> Any:
+        if node.name in self._world.down:
+            raise Unreachable(502, "no such address")
+        return SimpleNamespace(authority=node.name)
+
+    async def send_request(self, address: Any, request: bytes) -> Any:
+        return await self._world.answer(address.authority, request)
 
 
 def report(index: int, **fields: Any) -> Report:

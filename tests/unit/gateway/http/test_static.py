@@ -5,7 +5,7 @@ import pytest
 
 from ringway.errors import ConfigError
 from ringway.gateway.http import static as pages
-from ringway.gateway.http.static import Pages
+from ringway.gateway.http.static import StaticFiles
 
 
 @pytest.fixture
@@ -22,8 +22,11 @@ def directory(tmp_path: Path) -> Path:
 
 
 def test_each_file_has_its_path_and_type(directory: Path) -> None:
-    served = Pages(str(directory))
-    found = {path: served.get(path, close=False) for path in ("/", "/index.html", "/sub/", "/sub/page.js", "/data.bin")}
+    served = StaticFiles(str(directory))
+    found = {
+        path: served.response_to(path, close=False)
+        for path in ("/", "/index.html", "/sub/", "/sub/page.js", "/data.bin")
+    }
     assert all(answer and answer.startswith(b"HTTP/1.1 200 OK\r\n") for answer in found.values())
     index = found["/"]
     assert index == found["/index.html"]
@@ -36,9 +39,9 @@ def test_each_file_has_its_path_and_type(directory: Path) -> None:
 
 
 def test_the_last_answer_of_a_connection_says_so(directory: Path) -> None:
-    served = Pages(str(directory))
-    assert b"\r\nConnection: close\r\n" in (served.get("/", close=True) or b"")
-    assert b"Connection" not in (served.get("/", close=False) or b"")
+    served = StaticFiles(str(directory))
+    assert b"\r\nConnection: close\r\n" in (served.response_to("/", close=True) or b"")
+    assert b"Connection" not in (served.response_to("/", close=False) or b"")
 
 
 @pytest.mark.parametrize(
@@ -64,7 +67,7 @@ def test_the_last_answer_of_a_connection_says_so(directory: Path) -> None:
     ],
 )
 def test_nothing_else_is_served(directory: Path, path: str) -> None:
-    assert Pages(str(directory)).get(path, close=False) is None
+    assert StaticFiles(str(directory)).response_to(path, close=False) is None
 
 
 def test_links_lead_nowhere_else(directory: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -81,38 +84,38 @@ def test_links_lead_nowhere_else(directory: Path, tmp_path_factory: pytest.TempP
     (directory / "inside.js").symlink_to("sub/page.js")
     (directory / "twin").symlink_to("sub")
     os.mkfifo(directory / "fifo")
-    served = Pages(str(directory))
+    served = StaticFiles(str(directory))
     for path in ("/key.pem", "/up.pem", "/chain.pem", "/away/key.pem", "/hidden.txt", "/git.txt", "/loop", "/nothing",
                  "/fifo", "/away", "/away/"):  # fmt: skip
-        assert served.get(path, close=False) is None, path
-    assert (served.get("/inside.js", close=False) or b"").endswith(b"\r\n\r\n1")
+        assert served.response_to(path, close=False) is None, path
+    assert (served.response_to("/inside.js", close=False) or b"").endswith(b"\r\n\r\n1")
 
 
 def test_a_directory_may_be_a_link_itself(directory: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     link = tmp_path_factory.mktemp("links") / "current"
     link.symlink_to(directory)
-    assert Pages(str(link)).get("/index.html", close=False)
+    assert StaticFiles(str(link)).response_to("/index.html", close=False)
 
 
 def test_names_are_found_however_they_are_encoded(directory: Path) -> None:
     (directory / "a b.html").write_text("spaced")
     (directory / "\u00fc.html").write_text("umlaut")
-    served = Pages(str(directory))
+    served = StaticFiles(str(directory))
     for path in ("/a%20b.html", "/%61%20b.html", "/%C3%BC.html", "/%c3%bc.html", "/\u00c3\u00bc.html", "/%69ndex.html"):
-        assert served.get(path, close=False), path
+        assert served.response_to(path, close=False), path
 
 
 def test_without_a_directory_there_is_nothing() -> None:
-    assert len(Pages("")) == 0
+    assert len(StaticFiles("")) == 0
 
 
 def test_what_cannot_be_served_is_refused_at_the_start(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigError, match="no directory"):
-        Pages(str(directory / "none"))
+        StaticFiles(str(directory / "none"))
     monkeypatch.setattr(pages, "FILES_MAX", 3)
     with pytest.raises(ConfigError, match="4 files; serve at most 3"):
-        Pages(str(directory))
+        StaticFiles(str(directory))
     monkeypatch.setattr(pages, "FILES_MAX", 4)
     monkeypatch.setattr(pages, "BYTES_MAX", 10)
     with pytest.raises(ConfigError, match="more than 0 MiB"):
-        Pages(str(directory))
+        StaticFiles(str(directory))

@@ -14,7 +14,7 @@ from ringway.core.steering import Steering
 from ringway.gateway.placement.affinity import Affinity
 from ringway.gateway.placement.discovery import Discovery
 from ringway.gateway.placement.placer import Placer
-from ringway.gateway.stats import Stats
+from ringway.gateway.stats import GatewayStats
 from ringway.protocol.directive import Directive
 from ringway.protocol.head import RequestHead
 from ringway.protocol.report import Report
@@ -45,7 +45,7 @@ class Desk:
         self.signer = TicketSigner(b"secret")
         signer = self.signer if tickets else None
         self.steering = Steering(policy, b"")
-        placer = Placer(self.view, self.steering, signer, Stats(), lambda: 0.0, random.Random(1), lambda: NOW)
+        placer = Placer(self.view, self.steering, signer, GatewayStats(), lambda: 0.0, random.Random(1), lambda: NOW)
         self.discovery = Discovery(placer, Affinity(self.steering, ()), origins)
 
     def ask(

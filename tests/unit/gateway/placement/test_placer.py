@@ -7,7 +7,7 @@ from structlog.testing import capture_logs
 from ringway.core.load import LoadView, NodeLoad
 from ringway.core.steering import Steering
 from ringway.gateway.placement.placer import Placer
-from ringway.gateway.stats import Stats
+from ringway.gateway.stats import GatewayStats
 from sample import equal, view_of
 
 
@@ -18,7 +18,7 @@ def broken(node: NodeLoad, view: LoadView) -> float:
 def test_a_score_that_fails_stops_nobody_and_is_told_once() -> None:
     view = view_of(equal(3))
     steering = Steering("score:call=unit.gateway.placement.test_placer:broken", b"")
-    placer = Placer(view, steering, None, Stats(), lambda: 0.0, random.Random(1))
+    placer = Placer(view, steering, None, GatewayStats(), lambda: 0.0, random.Random(1))
     with capture_logs() as logs:
         for _ in range(30):
             placer.place(None)

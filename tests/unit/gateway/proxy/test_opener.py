@@ -13,11 +13,11 @@ from ringway.core.steering import Steering
 from ringway.errors import UpgradeError
 from ringway.gateway.placement.affinity import Affinity
 from ringway.gateway.placement.placer import Placer
-from ringway.gateway.proxy.addresses import Reach
+from ringway.gateway.proxy.addresses import NodeAddresses
 from ringway.gateway.proxy.opener import Opener, Refusal
-from ringway.gateway.proxy.upgrade_request import Wish
+from ringway.gateway.proxy.upgrade_request import UpgradeRequest
 from ringway.gateway.proxy.upstream import Answer, Unreachable
-from ringway.gateway.stats import Stats
+from ringway.gateway.stats import GatewayStats
 from ringway.protocol.head import RequestHead
 from ringway.protocol.report import Report
 from ringway.protocol.upgrade import Upgrade, accept_for
@@ -47,18 +47,18 @@ class Bench:
         view.reported(report, self.now)
         self.node = view.nodes[NodeName("n1")]
         steering = Steering("two-choices", b"")
-        placer = Placer(view, steering, None, Stats(), lambda: self.now, random.Random(1))
+        placer = Placer(view, steering, None, GatewayStats(), lambda: self.now, random.Random(1))
         self.affinity = Affinity(steering, ())
-        self.opener = Opener(placer, cast(Reach, self), Stats())
+        self.opener = Opener(placer, cast(NodeAddresses, self), GatewayStats())
 
     @property
     def response(self) -> Response:
         return self.node.response
 
-    def address(self, node: NodeLoad) -> Any:
+    def address_of(self, node: NodeLoad) -> Any:
         return SimpleNamespace(prefix="")
 
-    async def ask(self, address: Any, request: bytes) -> Answer:
+    async def send_request(self, address: Any, request: bytes) -> Answer:
         self.opening = self.response.opening
         self.now += TOOK_S
         if isinstance(self.said, BaseException):
@@ -68,7 +68,7 @@ class Bench:
     async def open(self) -> None:
         client = Transport({"peername": ("192.0.2.7", 40000)})
         head = RequestHead("GET", "/", "", "1.1", [("host", "x")], True)
-        await self.opener.open(Wish(client, head, Upgrade(KEY, (), ()), self.affinity))
+        await self.opener.open(UpgradeRequest(client, head, Upgrade(KEY, (), ()), self.affinity))
 
 
 def answer(status: int, headers: list[tuple[str, str]]) -> Answer:

@@ -1,16 +1,16 @@
-"""Where tunnels are, and whose load they are."""
+"""Where relays are, and whose load they are."""
 
 from typing import Any, cast
 
 import pytest
 
 from ringway.core.load import LoadView
-from ringway.gateway.proxy.relay import Tunnel
-from ringway.gateway.proxy.table import Berths
+from ringway.gateway.proxy.relay import Relay
+from ringway.gateway.proxy.table import RelayTable
 from sample import equal, view_of
 
 
-def tunnel() -> Tunnel:
+def relay() -> Relay:
     return cast(Any, object())
 
 
@@ -20,41 +20,41 @@ def view() -> LoadView:
 
 
 @pytest.mark.parametrize("counts", [True, False])
-def test_a_tunnel_is_at_one_node_at_a_time(view: LoadView, counts: bool) -> None:
+def test_a_relay_is_at_one_node_at_a_time(view: LoadView, counts: bool) -> None:
     one, two = view.eligible
     before = one.connections
-    berths = Berths(view, counts=counts)
-    moving, staying = tunnel(), tunnel()
+    table = RelayTable(view, counts=counts)
+    moving, staying = relay(), relay()
     for each in (moving, staying):
-        berths.enter(each, one)
-    assert set(berths.at(one.incarnation)) == {moving, staying}
+        table.enter(each, one)
+    assert set(table.relays_at(one.incarnation)) == {moving, staying}
     assert one.connections == before + 2 * counts
-    assert berths.leave(moving) is one
-    assert berths.leave(moving) is None
-    assert berths.of(moving) is None
+    assert table.leave(moving) is one
+    assert table.leave(moving) is None
+    assert table.node_of(moving) is None
     assert one.connections == before + counts
-    berths.enter(moving, two)
-    assert (berths.of(moving), berths.of(staying)) == (two, one)
-    assert berths.at(two.incarnation) == [moving]
+    table.enter(moving, two)
+    assert (table.node_of(moving), table.node_of(staying)) == (two, one)
+    assert table.relays_at(two.incarnation) == [moving]
     assert two.connections == before + counts
-    berths.enter(moving, one)
-    assert (berths.at(two.incarnation), two.connections) == ([], before)
+    table.enter(moving, one)
+    assert (table.relays_at(two.incarnation), two.connections) == ([], before)
 
 
 def test_who_is_over_is_forgotten_wherever_it_was(view: LoadView) -> None:
     one, _ = view.eligible
     before = one.connections
-    berths = Berths(view, counts=True)
-    moving, staying = tunnel(), tunnel()
-    assert berths.empty.is_set()
+    table = RelayTable(view, counts=True)
+    moving, staying = relay(), relay()
+    assert table.empty.is_set()
     for each in (moving, staying):
-        berths.enter(each, one)
-    berths.leave(moving)
-    assert len(berths) == 2
-    assert not berths.empty.is_set()
-    berths.over(moving)
-    assert list(berths) == [staying]
-    berths.over(staying)
-    assert berths.empty.is_set()
-    assert berths.of(staying) is None
+        table.enter(each, one)
+    table.leave(moving)
+    assert len(table) == 2
+    assert not table.empty.is_set()
+    table.remove(moving)
+    assert list(table) == [staying]
+    table.remove(staying)
+    assert table.empty.is_set()
+    assert table.node_of(staying) is None
     assert one.connections == before

@@ -1,4 +1,4 @@
-"""Whatever is cut where, and whoever is slow: a tunnel carries every byte once and in order from node to node."""
+"""Whatever is cut where, and whoever is slow: a relay carries every byte once and in order from node to node."""
 
 import asyncio
 from typing import Any, cast
@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from ringway.gateway.cluster.backends import OnMove
 from ringway.gateway.config.gateway import GatewayConfig
-from ringway.gateway.proxy.relay import Tunnel
+from ringway.gateway.proxy.migration import Migration, follow_close
+from ringway.gateway.proxy.relay import Relay
 from ringway.gateway.proxy.upstream import Answer
-from ringway.gateway.stats import Stats
+from ringway.gateway.stats import GatewayStats
 from ringway.protocol.frame import CLOSE, FrameTracker, client_frame, close_payload, server_frame
 from ringway.protocol.move import Move
 from ringway.types import NodeName
@@ -81,44 +82,51 @@ class Line(asyncio.Transport):
         return True
 
 
-class Relay:
-    """A tunnel, its client, and the nodes it has come to; a keeper that opens the next one when the test says so."""
+class Carried:
+    """A relay, its client, and the nodes it has come to; an owner that opens the next node when the test says so."""
 
     def __init__(self, client_stream: bytes, node_streams: list[bytes]) -> None:
         self.client = Line()
         self.client.ready = client_stream
         self.streams = [*(stream + CUT for stream in node_streams[:-1]), node_streams[-1]]
         self.nodes: list[Line] = []
-        self.departed = False
-        self.stats = Stats()
-        keeper = cast(Any, self)
-        self.tunnel = Tunnel(OnMove.FOLLOW, None, GatewayConfig(), self.stats, keeper, extensions=False)
+        self.migration: Migration | None = None
+        self.stats = GatewayStats()
+        owner = cast(Any, self)
+        self.relay = Relay(OnMove.FOLLOW, None, GatewayConfig(), self.stats, owner, extensions=False)
 
-    def depart(self, tunnel: Tunnel, move: Move, *, planned: bool) -> None:
-        assert (tunnel, move, planned, self.departed) == (self.tunnel, MOVE, False, False)
-        self.departed = True
+    @property
+    def departed(self) -> bool:
+        return self.migration is not None
 
-    def part(self, transport: Line, last: bytes) -> None:
+    def on_node_closed(self, relay: Relay) -> bool:
+        return follow_close(relay, GatewayConfig(), cast(Any, self))
+
+    def open_next(self, migration: Migration, *, planned: bool) -> None:
+        assert (migration.relay, migration.move, planned, self.departed) == (self.relay, MOVE, False, False)
+        self.migration = migration
+
+    def close_left(self, transport: Line, last: bytes) -> None:
         transport.protocol = asyncio.Protocol()
         transport.write(last)
 
-    def over(self, tunnel: Tunnel) -> None:
-        raise AssertionError("the tunnel has ended")
+    def on_relay_over(self, relay: Relay) -> None:
+        raise AssertionError("the relay has ended")
 
     def begin(self, early: int, rest: int) -> None:
         node = self._next()
         ahead, self.client.ready = self.client.ready[:early], self.client.ready[early:]
         first, node.ready = node.ready[:rest], node.ready[rest:]
-        self.tunnel.open(self.client, node, ahead, first)
+        self.relay.start(self.client, node, ahead, first)
 
     def open(self, rest: int, *, slow: bool) -> None:
         """Let the next node answer, with the first bytes of its stream in the same piece."""
-        if self.departed:
-            self.departed = False
+        migration, self.migration = self.migration, None
+        if migration is not None:
             node = self._next()
             node.slow = slow
             first, node.ready = node.ready[:rest], node.ready[rest:]
-            self.tunnel.opened(Answer(node, rest=first))
+            migration.on_opened(Answer(node, rest=first))
 
     def _next(self) -> Line:
         node = Line()
@@ -181,8 +189,8 @@ ACTIONS = st.one_of(
 def test_every_byte_arrives_once_and_in_order(
     said: list[bytes], told: list[list[bytes]], actions: list[tuple[str, int]], early: int, rest: int
 ) -> None:
-    async def run() -> Relay:
-        relay = Relay(b"".join(said), [b"".join(messages) for messages in told])
+    async def run() -> Carried:
+        relay = Carried(b"".join(said), [b"".join(messages) for messages in told])
         relay.begin(early, rest)
         relay.check()
         for action, size in actions:

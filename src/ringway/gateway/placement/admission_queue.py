@@ -1,10 +1,10 @@
-"""How fast this gateway lets clients come: their slots, and the window over which to come back after a crash.
+"""Admission queue of a gateway: when each client may come, and the window over which to come back after a crash.
 
-Both follow from what nodes report: the handshakes a second that they can take. Nodes that do not say switch the
-pacing off: nobody is made to wait for a guess.
+Both follow from the handshakes a second that nodes report to be able to accept. If a node does not report them there
+is no queue: nobody waits for a guess.
 
-An address that was promised places and does not take them is charged for them (`core.outstanding`): it waits in the
-queue, and whoever holds less passes it.
+An address that was promised places and does not use them is charged for them (`core.outstanding`): it waits in the
+queue, and clients of addresses that hold less pass it.
 """
 
 from math import inf
@@ -17,18 +17,18 @@ from ringway.core.load import LoadView
 from ringway.core.load.slow_start import RATE_SHARE, newcomers_per_s
 from ringway.errors import NoNode
 from ringway.gateway.config.gateway import GatewayConfig
-from ringway.gateway.http.address_limits import AddressLimits
-from ringway.gateway.stats import Stats
+from ringway.gateway.placement.address_limits import AddressLimits
+from ringway.gateway.stats import GatewayStats
 
-LOOK_S = 0.5
-"""How often the nodes' capacity is looked at: reports come each second."""
+REFRESH_S = 0.5
+"""How often the nodes' capacity is read: reports come each second."""
 
 
-class Pace:
-    """The pace of one gateway. `now` is monotonic."""
+class AdmissionQueue:
+    """The queue of one gateway. `now` is monotonic."""
 
     def __init__(
-        self, view: LoadView, config: GatewayConfig, stats: Stats, limits: AddressLimits | None = None
+        self, view: LoadView, config: GatewayConfig, stats: GatewayStats, limits: AddressLimits | None = None
     ) -> None:
         self.window_ms = 0
         """Over how long clients of a node that dies now should spread their return; 0: nothing is advised."""
@@ -40,17 +40,17 @@ class Pace:
         self._stats = stats
         self._slots = AdmissionSlots()
         self._arrivals = Arrivals(STEADY_S)
-        self._look_at = 0.0
-        self._looked_at = 0.0
-        self._free = inf  # places that nodes have for more: as of the last look, less those given since
-        self._taken = 0  # of the view's ledger, as of the last look
-        self._ended = 0.0  # the same, of slots that were taken back
+        self._refresh_at = 0.0
+        self._refreshed_at = 0.0
+        self._free = inf  # places that nodes have for more: as of the last refresh, less those given since
+        self._taken = 0  # of the view's ledger, as of the last refresh
+        self._ended = 0.0  # the same, of slots that were given back
 
-    def look(self, now: float) -> None:
-        """Take what the nodes can take from their newest reports; cheap where that was done a moment ago."""
-        if now < self._look_at:
+    def refresh(self, now: float) -> None:
+        """Read the nodes' capacity from their newest reports; cheap if that was done a moment ago."""
+        if now < self._refresh_at:
             return
-        self._look_at = now + LOOK_S
+        self._refresh_at = now + REFRESH_S
         self._slots.per_s = newcomers_per_s(self._view.takers(), self._view.gateways) if self._horizon_s else 0.0
         self._arrivals.look(self._view.nodes.values())
         self.window_ms = round(1000 * self._window_s()) if self._advises else 0
@@ -58,17 +58,17 @@ class Pace:
         self._stats.slot_wait_s = self._slots.wait_s(now)
         self._stats.reconnect_window_s = self.window_ms / 1000
 
-    def take(self, now: float, address: str = EXEMPT, *, held: bool) -> float:
-        """Return in how many seconds a client may come; raise `NoNode` where that is too far away.
+    def take_slot(self, now: float, address: str = EXEMPT, *, held: bool) -> float:
+        """Return in how many seconds a client may come; raise `NoNode` if that is too far away.
 
-        A client that is `held` until then, with its connection open, is not held for long.
+        A client that is `held` until then, with its connection open, waits for `slot_hold_s` at most.
         """
         if not self.limits.may_have_place(address, self._free):
             self._stats.turned_away += 1
             raise NoNode(self.limits.too_many_places(address), self._slots.turn_away(now, self._horizon_s))
         horizon_s = self._hold_s if held else self._horizon_s
         small = self._slots.wait_s(now) > 0 and self.limits.outstanding.shares.is_small(address)
-        wait_s = self._slots.take(now, horizon_s, small=small)
+        wait_s = self._slots.take_slot(now, horizon_s, small=small)
         if wait_s is None:
             self._stats.turned_away += 1
             away_s = self._slots.turn_away(now, horizon_s)
@@ -79,21 +79,21 @@ class Pace:
         return wait_s
 
     def _settle(self, now: float) -> None:
-        """Charge nobody more for what was taken or is over, and give slots back that nobody used."""
+        """End the charges for places that were used or are over, and give back slots that nobody used."""
         ledger, outstanding = self._view.ledger, self.limits.outstanding
         outstanding.redeemed(ledger.taken - self._taken)
         outstanding.expire(now)
         self._taken = ledger.taken
-        back = min(ledger.ended - self._ended, self._slots.per_s * (now - self._looked_at))
+        back = min(ledger.ended - self._ended, self._slots.per_s * (now - self._refreshed_at))
         self._ended = max(self._ended + back, ledger.ended - self._slots.per_s * self._horizon_s)
-        self._looked_at = now
+        self._refreshed_at = now
         self._slots.give_back(now, back)
         takers = self._view.takers()
         bounds = [(node.report.connections_max if node.report is not None else 0, node.load) for node in takers]
         self._free = sum(most - load if most else inf for most, load in bounds)
 
     def _window_s(self) -> float:
-        """See `core.balance.window`; 0 where a node does not say what it can take."""
+        """Return the window by `core.balance.window`; 0 if a node does not report what it can accept."""
         nodes = self._view.nodes.values()
         if not nodes or not all(node.report is not None and node.report.accept_per_s for node in nodes):
             return 0.0

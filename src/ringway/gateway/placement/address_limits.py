@@ -1,7 +1,7 @@
 """Bounds per address at a gateway: how often one may ask, and what it may hold of handshakes, relays and places.
 
-An address is what a trusted proxy tells, or the peer's own. A trusted proxy that tells none is not bounded: all of its
-clients would be taken for one. See `core.address` for the rule by which what is bounded is shared.
+An address is the one that a trusted proxy names, or the peer's own. A trusted proxy that names none is not bounded: all
+of its clients would count as one. `core.address` has the rule by which addresses share what is bounded.
 """
 
 import asyncio
@@ -16,14 +16,14 @@ from ringway.core.rate import AddressRates
 from ringway.core.refusals import Refusals
 from ringway.errors import UpgradeError
 from ringway.gateway.config.gateway import GatewayConfig
-from ringway.gateway.stats import Stats
+from ringway.gateway.stats import GatewayStats
 from ringway.protocol.forwarded import Network, is_trusted, read_client
 from ringway.protocol.head import RequestHead
 from ringway.protocol.proxy_header import peer_of
 from ringway.protocol.response import retry_after
 
 TOLD_S = 3.0
-"""A node that redeemed a ticket has said so by then: it reports each second."""
+"""A node that redeemed a ticket has reported it by then: it reports each second."""
 
 _PAUSE_S = 2.0
 
@@ -31,13 +31,13 @@ _log = structlog.get_logger()
 
 
 class AddressLimits:
-    """What each address does at one gateway. `clock` is monotonic."""
+    """The bounds of one gateway, and what each address has of them. `clock` is monotonic."""
 
     def __init__(
         self,
         config: GatewayConfig,
         trusted: Collection[Network],
-        stats: Stats,
+        stats: GatewayStats,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.outstanding = Outstanding()
@@ -50,21 +50,21 @@ class AddressLimits:
         self._relays = AddressShares()
         self._refusals = Refusals()
 
-    def peer(self, transport: asyncio.BaseTransport) -> str:
-        """Return the address of a connection that has said nothing yet; `EXEMPT` for that of a trusted proxy."""
+    def peer_address(self, transport: asyncio.BaseTransport) -> str:
+        """Return the address of a connection before its first request; `EXEMPT` for that of a trusted proxy."""
         peer = transport.get_extra_info("peername")
         ip = peer[0] if isinstance(peer, tuple) else ""
         return EXEMPT if self._trusted and is_trusted(ip, self._trusted) else address_of(ip)
 
-    def client(self, transport: asyncio.BaseTransport, head: RequestHead) -> str:
-        """Return the address for which a request came; `EXEMPT` where a trusted proxy does not tell it."""
+    def client_address(self, transport: asyncio.BaseTransport, head: RequestHead) -> str:
+        """Return the address for which a request came; `EXEMPT` if a trusted proxy does not name it."""
         if not self._trusted:
-            return self.peer(transport)
+            return self.peer_address(transport)
         peer = peer_of(head.source, transport.get_extra_info("peername"))
         who = read_client(peer.ip, head.headers, self._trusted)
         return EXEMPT if is_trusted(who.ip, self._trusted) else address_of(who.ip)
 
-    def ask(self, address: str) -> float:
+    def count_ask(self, address: str) -> float:
         """Count a `GET /gateway`; return 0, or in how many seconds `address` may ask again."""
         per_s = self._config.address_asks_per_s
         if not per_s or address == EXEMPT:
@@ -75,29 +75,29 @@ class AddressLimits:
         return wait_s
 
     def too_often(self, address: str, wait_s: float) -> str:
-        """Return what a client is told that asks too often."""
+        """Return the message for a client that asks too often."""
         per_s = self._config.address_asks_per_s
         return f"{address} asks more than {per_s:g} times a second (address_asks_per_s); ask again in {wait_s:.3f} s"
 
     def may_have_place(self, address: str, free: float) -> bool:
-        """Whether `address` may be promised one more place, while nodes have so many `free`."""
+        """Return whether `address` may be promised a place more, while nodes have so many `free`."""
         shares, config = self.outstanding.shares, self._config
         room = shares.total + free
         if free <= 0 or shares.has_room(address, room, config.address_share, config.address_places_max):
-            return True  # where no node has room, that is the reason to give
+            return True  # if no node has room, that is the reason to give
         self._count(address, "places")
         return False
 
     def too_many_places(self, address: str) -> str:
-        """Return what a client is told whose address may be promised no more places."""
+        """Return the message for a client whose address may be promised no more places."""
         setting = self.outstanding.shares.setting_met(address, self._config.address_places_max, "address_places_max")
         return (
             f"{address} was promised as many places as it may have, and has not taken them; take them, or come "
             f"again later ({setting})"
         )
 
-    def begin(self, address: str, relays_max: int) -> None:
-        """Count a WebSocket that is being opened; raise `UpgradeError` where the address has as many as it may."""
+    def begin_handshake(self, address: str, relays_max: int) -> None:
+        """Count a WebSocket that is being opened; raise `UpgradeError` if the address has as many as it may."""
         config = self._config
         if not self._handshakes.has_room(address, config.handshakes_pending_max, config.address_share):
             whole = f"{config.handshakes_pending_max} handshakes"
@@ -109,22 +109,22 @@ class AddressLimits:
         self._relays.add(address)
         self.outstanding.begin(address)
 
-    def opened(self, address: str, *, came: bool, ours: bool) -> None:
-        """Count a handshake no more that `begin` counted.
+    def end_handshake(self, address: str, *, came: bool, ours: bool) -> None:
+        """Count a handshake no more that `begin_handshake` counted.
 
-        `came`: the WebSocket is open; `over` ends it. `ours`: with a ticket of this gateway, which its node redeemed.
+        `came`: the WebSocket is open, until `end_relay`. `ours`: its node redeemed a ticket of this gateway.
         """
         self._handshakes.remove(address)
         self.outstanding.finish(address, self._clock() + TOLD_S if ours else None)
         if not came:
             self._relays.remove(address)
 
-    def over(self, address: str) -> None:
+    def end_relay(self, address: str) -> None:
         """Count a WebSocket no more."""
         self._relays.remove(address)
 
-    def tell(self) -> None:
-        """Log what was refused since the last line; call it a few times a second."""
+    def log_refusals(self) -> None:
+        """Log the refusals since the last line; call it a few times a second."""
         due = self._refusals.due(self._clock())
         if due is not None:
             address, counts = due

@@ -1,0 +1,140 @@
+"""HTTP connections of the public port: which may come, which must go for others, and until when each may wait."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+from ringway.core.files import FileBudget
+from ringway.core.pending import Pending
+from ringway.errors import UpgradeError
+from ringway.gateway.config.gateway import GatewayConfig
+from ringway.gateway.placement.address_limits import AddressLimits
+from ringway.gateway.proxy.relays import Relays
+from ringway.gateway.stats import GatewayStats
+from ringway.net.lingering_close import LingeringCloses
+
+LINGERING_MAX = 4096
+"""Connections that are being told at one time why they are refused; fewer where open files are few."""
+
+EVICTIONS_MAX = 2
+"""For each connection that comes: enough to make up for room that became less meanwhile."""
+
+
+class PublicConnection(Protocol):
+    """A connection as its owner sees it."""
+
+    transport: asyncio.Transport
+    deadline: float
+    """When it is to be closed: it waits for a whole head until then, or idles between two requests."""
+
+    def refuse(self, error: UpgradeError) -> None:
+        """Answer with `error`, and end the connection."""
+
+    def expire(self) -> None:
+        """End the connection because its deadline has passed."""
+
+
+class HttpConnections:
+    """The connections of one gateway as long as they speak HTTP, and those that linger after it.
+
+    For want of room the connection is closed that has waited longest, of the address that has most.
+    """
+
+    def __init__(
+        self,
+        config: GatewayConfig,
+        relays: Relays,
+        stats: GatewayStats,
+        clock: Callable[[], float],
+        limits: AddressLimits,
+        files: FileBudget,
+        lingering: LingeringCloses,
+    ) -> None:
+        self.lingering = lingering
+        self._config = config
+        self._relays = relays
+        self._stats = stats
+        self._clock = clock
+        self._limits = limits
+        self._files = files
+        self._pending: Pending[PublicConnection] = Pending()
+        self._sweeps = (clock(), clock())
+        """When the last two were. Silence is judged as of the one before the last: a process that was busy has not
+        listened since."""
+        self._spoken: dict[PublicConnection, None] = {}  # something was read from them; the longest ago comes first
+
+    def add(self, connection: PublicConnection) -> None:
+        """Let a new connection in. If there is no room, another is closed, or the new one is refused."""
+        stats, now = self._stats, self._clock()
+        stats.connections += 1
+        room = self._files.pending_max(self._relays.files, self._config.heads_pending_max)
+        address = self._limits.peer_address(connection.transport)
+        for _ in range(EVICTIONS_MAX):
+            if len(self._pending) + len(self.lingering) < room:
+                break
+            if not self._evict(room, address):
+                self._turn_away(connection)
+                return
+        self._pending.add(connection, address, now)
+        connection.deadline = now + self._config.head_deadline_s
+        stats.heads_pending = len(self._pending)
+
+    def remove(self, connection: PublicConnection) -> None:
+        """Forget a connection that speaks no HTTP any more. Idempotent."""
+        self._pending.remove(connection)
+        self._spoken.pop(connection, None)
+        self._stats.heads_pending = len(self._pending)
+
+    def on_partial_head(self, connection: PublicConnection) -> None:
+        """Note that a connection has sent a part of a request."""
+        self._spoken[connection] = None
+
+    def on_request(self, connection: PublicConnection) -> None:
+        """Note that a connection has sent a whole request: of those that idle it is the last to go."""
+        self._pending.renew(connection, self._clock())
+        self._spoken.pop(connection, None)
+        self._spoken[connection] = None
+
+    def next_deadline(self, *, partial: bool) -> float:
+        """Return when a connection is to be closed: it has sent a part of a head, or idles between two requests."""
+        return self._clock() + (self._config.head_deadline_s if partial else self._config.keepalive_idle_s)
+
+    def sweep(self) -> None:
+        """Close connections whose time has passed; call it a few times a second."""
+        now = self._clock()
+        self._sweeps = (self._sweeps[1], now)
+        for connection in [connection for connection in self._pending if connection.deadline <= now]:
+            self._stats.evicted += 1
+            connection.expire()
+        self._limits.log_refusals()
+
+    def abort(self) -> None:
+        """End every connection that still speaks HTTP, or lingers."""
+        for connection in self._pending:
+            self.remove(connection)
+            connection.transport.abort()
+        self.lingering.abort()
+
+    def _evict(self, room: int, newcomer: str) -> bool:
+        """Close one connection, so that another can come; return False if there is none."""
+        if 2 * len(self.lingering) > room and self.lingering.cut_oldest():
+            return True
+        victim = self._pending.victim(self._sweeps[0], newcomer) or next(iter(self._spoken), None)
+        if victim is None:
+            return False
+        self.remove(victim)
+        self._stats.evicted += 1
+        victim.transport.abort()
+        return True
+
+    def _turn_away(self, connection: PublicConnection) -> None:
+        """Tell a connection to come again: all others have only just come, and their requests may be here already."""
+        self._stats.evicted += 1
+        files = self._files
+        spare = files.files - files.own - self._relays.files - len(self._pending)
+        if len(self.lingering) >= max(files.new // 2, min(LINGERING_MAX, spare)):
+            self.lingering.cut_oldest()
+        pause_s = str(2 + self._stats.evicted % 8)  # not all at one moment
+        connection.refuse(
+            UpgradeError(503, "too many connections come at once; come again later", (("Retry-After", pause_s),))
+        )
