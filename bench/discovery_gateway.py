@@ -13,7 +13,7 @@ import uvloop
 
 from ringway.core.steering import Steering
 from ringway.engine.memory.engine import MemoryHub
-from ringway.gateway import Directory, Gateway, GatewayConfig
+from ringway.gateway import Directory, Gateway, GatewayConfig, GatewayReporter
 from ringway.protocol.report import Report, encode_report
 from ringway.protocol.ticket import TicketSigner
 from ringway.types import Incarnation, Issuer, NodeName, Role
@@ -55,7 +55,7 @@ async def main(port: int, count: int, policy: str) -> None:
     )
     await gateway.start()
     me = Report(name=NodeName("gw"), incarnation=Incarnation(issuer), role=Role.GATEWAY, seq=0, url="http://gw")
-    await directory.join(hub.open(), me, rng)
+    await GatewayReporter(directory, hub.open(), me, rng).start()
     await report(hub, count, issuer, directory)
 
 

@@ -38,7 +38,7 @@ from ringway.collect import Poller, read_probes
 from ringway.core.placement import why_none
 from ringway.core.steering import Steering
 from ringway.errors import ConfigError
-from ringway.gateway import Directory, Gateway, GatewayControl, HealthChecks, OnMove, read_backends
+from ringway.gateway import Directory, Gateway, GatewayControl, GatewayReporter, HealthChecks, OnMove, read_backends
 from ringway.net import configure
 from ringway.net.listening import reachable
 from ringway.node import ChannelNode
@@ -49,8 +49,6 @@ from ringway.protocol.ticket import TicketSigner
 from ringway.types import Incarnation, Issuer, NodeName, NodeState, Role
 
 VERSION = version("ringway")
-
-LEADING_LOOK_S = 0.25
 
 HEARD_S = 2.0
 """After this long every member has reported, and its name is known by that."""
@@ -92,7 +90,15 @@ async def run_gateway(config: Config, log: LogWriter) -> int:
         await gateway.start()
         admin = _open_admin(config.admin, beside=gateway.port)
         await control.serve(engine)
-        await directory.join(engine, _introduction(config, name, incarnation, gateway.port, admin), rng)
+        reporter = GatewayReporter(
+            directory,
+            engine,
+            _introduction(config, name, incarnation, gateway.port, admin),
+            rng,
+            leading=lambda: balancer.leading,
+            directive=control.followed_directive,
+        )
+        await reporter.start()
         sources = [
             read_process("gateway", name, engine, log),
             read_stats(gateway.stats, GATEWAY),
@@ -106,9 +112,8 @@ async def run_gateway(config: Config, log: LogWriter) -> int:
         jobs = [
             measuring,
             balancing,
-            Job("leadership", _tell_leading(balancer, directory)),
             Job("name", _free_name(engine, name, incarnation)),
-            Job("watch", watch([*gateway.tasks, *directory.tasks])),
+            Job("watch", watch([*gateway.tasks, *reporter.tasks])),
         ]
         if admin:
             asked = Admin(
@@ -119,7 +124,7 @@ async def run_gateway(config: Config, log: LogWriter) -> int:
             )
             jobs.append(_serve_admin(admin, asked, config.admin))
         steps = [
-            Step("leave the registry", directory.leave),
+            Step("leave the registry", reporter.stop),
             Step("end the measurements", measuring.stop),
             Step("answer operators no more", control.stop),
             Step("stop listening and end the relays", gateway.stop),
@@ -229,13 +234,6 @@ async def _free_name(engine: Engine, name: NodeName, incarnation: Incarnation) -
     await asyncio.sleep(HEARD_S)
     await free_name(engine.lease, name, incarnation)
     await asyncio.Event().wait()
-
-
-async def _tell_leading(balancer: Balancer, directory: Directory) -> None:
-    """Let the gateway's report say whether its balancer leads."""
-    while True:
-        directory.leading = balancer.leading
-        await asyncio.sleep(LEADING_LOOK_S)
 
 
 def _introduction(

@@ -4,6 +4,7 @@ from ringway.gateway.cluster.backends import Backend, OnMove, read_backends
 from ringway.gateway.cluster.control import GatewayControl
 from ringway.gateway.cluster.directory import Directory
 from ringway.gateway.cluster.health import HealthChecks
+from ringway.gateway.cluster.reporter import GatewayReporter
 from ringway.gateway.config.gateway import GatewayConfig
 from ringway.gateway.server import Gateway
 from ringway.gateway.stats import GatewayStats
@@ -12,6 +13,7 @@ __all__ = [
     "Backend",
     "HealthChecks",
     "GatewayControl",
+    "GatewayReporter",
     "Directory",
     "Gateway",
     "GatewayConfig",

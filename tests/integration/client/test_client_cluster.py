@@ -11,7 +11,7 @@ from client_kit import QUICK, until
 import ringway
 from ringway.core.steering import Steering
 from ringway.engine.memory.engine import MemoryEngine, MemoryHub
-from ringway.gateway import Directory, Gateway, GatewayConfig
+from ringway.gateway import Directory, Gateway, GatewayConfig, GatewayReporter
 from ringway.node import ChannelNode, NodeConfig
 from ringway.protocol.order import MoveOrder, SetState, encode, node_address
 from ringway.protocol.report import Report
@@ -36,13 +36,14 @@ class Cluster:
     async def start(self) -> None:
         await self.gateway.start()
         me = Report(name=NodeName("g1"), incarnation=Incarnation("00000000"), role=Role.GATEWAY, seq=0, url="")
-        await self.directory.join(self.engine, me, random.Random(2))
+        self.reporter = GatewayReporter(self.directory, self.engine, me, random.Random(2))
+        await self.reporter.start()
 
     async def stop(self) -> None:
         for node in list(self.nodes.values()):
             await node.stop()
         await self.gateway.stop()
-        await self.directory.leave()
+        await self.reporter.stop()
 
     async def add(self, name: str) -> ChannelNode:
         incarnation = Incarnation(f"{len(self.nodes) + 1:08x}")

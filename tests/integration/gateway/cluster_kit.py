@@ -11,7 +11,7 @@ from gateway_kit import PATIENCE_S, Raw, answer_101, eventually, raw_backend, re
 
 from ringway.core.steering import Steering
 from ringway.engine.memory.engine import MemoryHub
-from ringway.gateway import Directory, Gateway, GatewayConfig
+from ringway.gateway import Directory, Gateway, GatewayConfig, GatewayReporter
 from ringway.node import ChannelNode, NodeConfig
 from ringway.protocol.order import CountMisplaced, NodeConsent, decode_node_answer, encode, node_address
 from ringway.protocol.report import Report, decode_report, encode_report
@@ -49,6 +49,7 @@ class Cluster:
         config = GatewayConfig(**{"port": 0, "linger_s": 0.5, "allowed_hosts": ("*",), **settings})  # type: ignore[arg-type]
         self.steering = Steering(policy, b"secret")
         self.gateway = Gateway(config, self.directory, self.steering, self.signer, random.Random(5))
+        self.leading = False
         self.told: list[Report] = []
         self._dialled: list[Raw] = []
         self._keeping: dict[str, Report] = {}
@@ -57,13 +58,16 @@ class Cluster:
         await self.others.registry.watch(self._heard)
         await self.gateway.start()
         me = Report(name=self.name, incarnation=self.incarnation, role=Role.GATEWAY, seq=0, url=self.url("/", "http"))
-        await self.directory.join(self.engine, me, random.Random(6))
+        self._reporter = GatewayReporter(
+            self.directory, self.engine, me, random.Random(6), leading=lambda: self.leading
+        )
+        await self._reporter.start()
         self._keeper = asyncio.create_task(self._keep())
 
     async def stop(self) -> None:
         self._keeper.cancel()
         await asyncio.gather(self._keeper, return_exceptions=True)
-        await self.directory.leave()
+        await self._reporter.stop()
         await self.gateway.stop()
         await self.hang_up()
         await self.engine.close()

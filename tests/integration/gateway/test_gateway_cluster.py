@@ -13,7 +13,7 @@ from websockets.asyncio.client import connect as connect_patiently
 from websockets.exceptions import ConnectionClosed
 
 from ringway.engine.memory.engine import MemoryHub
-from ringway.gateway import Directory
+from ringway.gateway import Directory, GatewayReporter
 from ringway.protocol.report import Report, encode_report
 from ringway.types import Incarnation, Issuer, NodeName, NodeState, Role
 
@@ -45,7 +45,7 @@ async def test_the_gateway_reports_itself_and_the_places_it_holds():
         await eventually(lambda: made.told)
         for _ in range(20):
             await made.get("/gateway")
-        made.directory.leading = True
+        made.leading = True
         await eventually(lambda: made.told[-1].reserved == {"n1": 20})
         await eventually(lambda: made.told[-1].leading)
         last = made.told[-1]
@@ -161,10 +161,11 @@ async def test_leaving_is_told():
     await other.registry.watch(lambda name, raw: heard.append((name, raw)))
     directory = Directory(Issuer(ME))
     me = Report(name=NodeName("gw"), incarnation=ME, role=Role.GATEWAY, seq=0, url="http://x")
-    await directory.join(engine, me, random.Random(1))
+    reporter = GatewayReporter(directory, engine, me, random.Random(1))
+    await reporter.start()
     await eventually(lambda: heard)
-    await directory.leave()
-    await directory.leave()
+    await reporter.stop()
+    await reporter.stop()
     await eventually(lambda: heard[-1] == ("gw", None))
 
 
@@ -174,10 +175,11 @@ async def test_two_gateways_share_places():
         second = Directory(Issuer("0000beef"))
         engine = made.hub.open()
         me = Report(name=NodeName("gw2"), incarnation=Incarnation("0000beef"), role=Role.GATEWAY, seq=0, url="http://y")
-        await second.join(engine, me, random.Random(2))
+        reporter = GatewayReporter(second, engine, me, random.Random(2))
+        await reporter.start()
         for _ in range(30):
             await made.get("/gateway")
         await eventually(lambda: "n1" in second.view.nodes and second.view.nodes["n1"].others == 30)
         assert second.view.nodes["n1"].load == 30
-        await second.leave()
+        await reporter.stop()
         await engine.close()

@@ -5,7 +5,7 @@ import random
 from integration.moves.cluster import until
 from ringway.core.steering import Steering
 from ringway.engine.memory.engine import MemoryEngine, MemoryHub
-from ringway.gateway import Directory, Gateway, GatewayConfig
+from ringway.gateway import Directory, Gateway, GatewayConfig, GatewayReporter
 from ringway.node import ChannelNode, NodeConfig
 from ringway.protocol.report import Report
 from ringway.protocol.ticket import TicketSigner
@@ -41,7 +41,8 @@ class RealCluster:
         await self.gateway.start()
         url = f"http://127.0.0.1:{self.gateway.port}"
         me = Report(name=NodeName("g1"), incarnation=Incarnation("00000000"), role=Role.GATEWAY, seq=0, url=url)
-        await self.directory.join(self.engine, me, random.Random(2))
+        self.reporter = GatewayReporter(self.directory, self.engine, me, random.Random(2))
+        await self.reporter.start()
         for node in self.nodes.values():
             await node.start()
         await until(lambda: len(self.directory.view.nodes) == len(self.nodes), "the nodes at the gateway")
@@ -53,7 +54,7 @@ class RealCluster:
         for node in self.nodes.values():
             await node.stop()
         await self.gateway.stop()
-        await self.directory.leave()
+        await self.reporter.stop()
 
     @property
     def url(self) -> str:

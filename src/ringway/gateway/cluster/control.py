@@ -13,10 +13,11 @@ import msgspec
 import structlog
 
 from ringway.core.explain import explain
+from ringway.core.membership import MemberLeft, MembershipEvent
 from ringway.core.placement import parse_spec
 from ringway.core.steering import Steering
 from ringway.errors import ConfigError, EngineError, ProtocolError
-from ringway.gateway.cluster.directory import Directory, MemberLeft, MembershipEvent
+from ringway.gateway.cluster.directory import Directory
 from ringway.ports import Engine, Serving
 from ringway.protocol.control import (
     GATEWAYS,
@@ -78,7 +79,6 @@ class GatewayControl:
         self._refused = Directive()  # the directive that cannot be followed
         self._engine: Engine | None = None
         self._servings: list[Serving] = []
-        directory.directive = lambda: steering.directive if steering.directive.version else None
         directory.listen(self._on_event)
 
     async def serve(self, engine: Engine) -> None:
@@ -107,6 +107,11 @@ class GatewayControl:
             directive=steering.directive,
             problem=self._problem,
         )
+
+    def followed_directive(self) -> Directive | None:
+        """Return the directive to report to the members; None if no operator has decided anything yet."""
+        directive = self._steering.directive
+        return directive if directive.version else None
 
     def versions(self) -> dict[NodeName, int]:
         """Return the version that each gateway follows, by its last report; this gateway's own is of now."""

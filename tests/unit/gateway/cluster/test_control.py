@@ -12,6 +12,7 @@ from ringway.engine.memory.engine import MemoryHub
 from ringway.errors import ConfigError
 from ringway.gateway.cluster.control import GatewayControl
 from ringway.gateway.cluster.directory import Directory
+from ringway.gateway.cluster.reporter import GatewayReporter
 from ringway.protocol.control import (
     GATEWAYS,
     Decision,
@@ -70,7 +71,10 @@ async def begin(hub: MemoryHub) -> AsyncIterator[Callable[[Host], Awaitable[Host
     async def begin(host: Host) -> Host:
         engine = hub.open()
         me = Report(name=host.name, incarnation=host.incarnation, role=Role.GATEWAY, seq=0, url="")
-        await host.directory.join(engine, me, random.Random(1))
+        host.reporter = GatewayReporter(
+            host.directory, engine, me, random.Random(1), directive=host.control.followed_directive
+        )
+        await host.reporter.start()
         await host.control.serve(engine)
         begun.append(host)
         return host
@@ -78,7 +82,7 @@ async def begin(hub: MemoryHub) -> AsyncIterator[Callable[[Host], Awaitable[Host
     yield begin
     for host in begun:
         await host.control.stop()
-        await host.directory.leave()
+        await host.reporter.stop()
 
 
 async def ask(hub: MemoryHub, address: str, request: object) -> GatewayAnswer:
@@ -137,7 +141,7 @@ async def test_it_outlives_whoever_was_told(hub, begin):
     await ask(hub, gateway_address(first.name), SetDirective(directive=RING))
     await until(lambda: second.version == 1, "the other to follow")
     await first.control.stop()
-    await first.directory.leave()
+    await first.reporter.stop()
     again = await begin(Host(1))
     await until(lambda: again.steering.directive == RING, "the new one to follow")
 
@@ -206,20 +210,21 @@ def test_reports_without_a_directive_and_of_who_leaves_change_nothing():
     host = Host(1)
     host.hear(gateway_report("gateway-2"))
     host.directory.feed.on_report(NodeName("gateway-2"), None)
-    assert (host.version, host.directory.directive()) == (0, None)
+    assert (host.version, host.control.followed_directive()) == (0, None)
 
 
-def test_an_operator_changes_the_policy_and_freezes_step_by_step():
+async def test_an_operator_changes_the_policy_and_freezes_step_by_step():
     host = Host(1)
-    host.control._engine = MemoryHub().open()
+    await host.control.serve(MemoryHub().open())
     assert host.control.change_policy(" ring ", moving=False).policy == "ring"
     assert host.control.freeze("deploy").directive == Directive(version=2, policy="ring", moving=False, frozen="deploy")
-    assert host.directory.directive() == host.steering.directive
+    assert host.control.followed_directive() == host.steering.directive
     assert host.control.freeze("").directive.frozen == ""
     assert host.control.change_policy("", moving=True).policy == "two-choices"
     with pytest.raises(ConfigError, match="'fastest' is unknown"):
         host.control.change_policy("fastest", moving=False)
     assert host.version == 4
+    await host.control.stop()
 
 
 async def test_without_an_engine_there_is_nothing_to_freeze_and_no_decision():
