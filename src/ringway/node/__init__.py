@@ -2,6 +2,6 @@
 
 from ringway.node.config.node import NodeConfig
 from ringway.node.server import ChannelNode
-from ringway.node.stats import Stats
+from ringway.node.stats import NodeStats
 
-__all__ = ["ChannelNode", "NodeConfig", "Stats"]
+__all__ = ["ChannelNode", "NodeConfig", "NodeStats"]

@@ -19,7 +19,7 @@ from ringway.node.connection.outbox import Outbox
 from ringway.node.connection.registry import ConnectionRegistry
 from ringway.node.sessions.donor import SessionDonors
 from ringway.node.sessions.target import SessionTargets
-from ringway.node.stats import Stats
+from ringway.node.stats import NodeStats
 from ringway.ports import Engine
 from ringway.protocol.envelope import Origin
 from ringway.protocol.ticket import TicketSigner
@@ -40,7 +40,7 @@ class NodeClients:
         incarnation: Incarnation,
         engine: Engine,
         signer: TicketSigner,
-        stats: Stats,
+        stats: NodeStats,
         rng: Random,
         clock: Callable[[], float],
         wall: Callable[[], float],

@@ -10,14 +10,14 @@ from ringway.protocol.close import SERVICE_RESTART, SHUTDOWN
 if TYPE_CHECKING:
     from ringway.node.clients import NodeClients
     from ringway.node.connection.connection import Connection
-    from ringway.node.stats import Stats
+    from ringway.node.stats import NodeStats
     from ringway.types import NodeName
 
 
 class ChannelHolder:
     """Holds the connections of `clients`; `stats` are those of the node."""
 
-    def __init__(self, clients: "NodeClients", stats: "Stats") -> None:
+    def __init__(self, clients: "NodeClients", stats: "NodeStats") -> None:
         self._registry = clients.registry
         self._gate = clients.gate
         self._donors = clients.donors

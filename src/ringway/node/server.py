@@ -29,7 +29,7 @@ from ringway.node.connection.listener import listen
 from ringway.node.connection.request_check import RequestCheck
 from ringway.node.connection.subscriber import Send, Subscriber
 from ringway.node.holder import ChannelHolder
-from ringway.node.stats import Stats
+from ringway.node.stats import NodeStats
 from ringway.ports import Engine
 from ringway.protocol.head import RequestHead
 from ringway.protocol.host import is_loopback
@@ -65,7 +65,7 @@ class ChannelNode:
         self.config = config
         self.name = name
         self.incarnation = incarnation
-        self.stats = Stats()
+        self.stats = NodeStats()
         self.tickets = RedeemedTickets(clock)
         self.sent = SentMoves(incarnation, clock)
         self.gateways = GatewayOrigins()

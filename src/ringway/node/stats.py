@@ -1,9 +1,9 @@
-"""What a channel node counts. Plain integers, so that counting costs nothing; the admin component renders them."""
+"""Counters of a channel node. Plain integers, so that counting costs nothing; the admin component renders them."""
 
 from collections import Counter
 
 
-class Stats:
+class NodeStats:
     """Counters grow from the start of the process, unless they are called gauges.
 
     `commands` is by method, `errors` by the code of a reply, `closed` by the close code that this node sent,
@@ -57,8 +57,8 @@ class Stats:
         self.utilisation: dict[str, float] = {}  # gauge: by resource; 1 is as much as is healthy
         self.accepted = 0  # handshakes that ended in 101
         self.refused: Counter[int] = Counter()
-        self.turned_away = 0  # of those refused: more came than the node could take
-        self.shed = 0  # connections told 503 as they were accepted, unread: a crowd was under way
+        self.turned_away = 0  # of those refused: more came than the node could accept
+        self.shed = 0  # connections refused with 503 as they were accepted, unread: a crowd was under way
         self.evicted = 0  # connections that had said nothing, closed to make room
         self.address_refused: Counter[str] = Counter()  # by the bound that the address had reached
         self.closed: Counter[int] = Counter()
@@ -68,7 +68,7 @@ class Stats:
         self.errors: Counter[int] = Counter()
         self.pings = 0
         self.published = 0  # publications of this node's clients that the engine took
-        self.publications = 0  # received from the engine, for channels with subscribers here
+        self.publications = 0  # from the engine, for channels with subscribers here
         self.deliveries = 0  # publications times subscribers
         self.writes = 0  # frames that carried them
         self.malformed = 0  # publications from the engine that were dropped: not one line
@@ -76,12 +76,12 @@ class Stats:
         self.lost = 0  # times that history could not fill a gap, or was not the same after an outage
         self.history_reads = 0  # questions to the engine about history
         self.recoveries: Counter[str] = Counter()  # of clients that came back to a channel: complete, incomplete
-        self.notices_dropped = 0  # joins and leaves that nobody was told
+        self.notices_dropped = 0  # joins and leaves that were not published
         self.sent_bytes = 0  # of deliveries and replies, without the headers of their frames
         self.moves = 0  # connections closed with a move
-        self.missed = 0  # of these, how many did not take their place in time
-        self.handovers = 0  # of the moves, sessions that their target took
-        self.handovers_failed = 0  # sessions whose target did not take them; before the cut their clients stay
+        self.missed = 0  # of these, clients that did not arrive in time
+        self.handovers = 0  # of the moves, sessions that their target accepted
+        self.handovers_failed = 0  # sessions that their target did not accept; before the cut their clients stay
         self.resumed = 0  # sessions of other nodes that go on here
         self.aged = 0  # connections closed at the end of their life (`max_age_s`)
         self.fenced = 0  # connections closed since the node had been stopped for longer than its lease

@@ -8,7 +8,7 @@ from ringway.core.stream import ChannelStream, Offered, StreamVerdict
 from ringway.node.channels.catchup import CatchUp
 from ringway.node.channels.history import HistoryReader
 from ringway.node.config.node import NodeConfig
-from ringway.node.stats import Stats
+from ringway.node.stats import NodeStats
 from ringway.ports import Engine, Retention
 from ringway.types import Channel
 
@@ -24,7 +24,7 @@ class Subscriber:
         self._retention = retention
         self._record = record
         self._config = NodeConfig()
-        self._reader = HistoryReader(engine.history, self._config, Stats())
+        self._reader = HistoryReader(engine.history, self._config, NodeStats())
         self._catch_up = CatchUp(
             self.streams,
             engine,

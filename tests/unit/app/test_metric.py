@@ -21,7 +21,7 @@ from ringway.core.load import LoadView
 from ringway.core.placement import Score
 from ringway.core.steering import Steering
 from ringway.gateway import GatewayStats
-from ringway.node import Stats as NodeStats
+from ringway.node import NodeStats
 from ringway.types import Issuer
 
 STATS = [(GatewayStats(), GATEWAY), (NodeStats(), NODE), (BalancerStats(), BALANCER), (CollectStats(), COLLECT)]

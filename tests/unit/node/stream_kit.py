@@ -10,7 +10,7 @@ from ringway.node.config.namespace import Namespaces
 from ringway.node.config.node import NodeConfig
 from ringway.node.connection.outbox import Outbox
 from ringway.node.connection.subscriber import HEADROOM
-from ringway.node.stats import Stats
+from ringway.node.stats import NodeStats
 from ringway.ports import Page
 from ringway.protocol.envelope import JOIN, PUBLICATION, Origin
 from ringway.types import Channel, Incarnation
@@ -43,7 +43,7 @@ class Side:
         self.engine: MemoryEngine = engine_hub.open()
         self.hub: Any = Hub()
         self.watchers: Any = Hub()
-        self.stats = Stats()
+        self.stats = NodeStats()
         self.now = 0.0
         config = NodeConfig(**{"namespaces": NAMESPACES, **settings})
         self.namespaces = Namespaces(config.namespaces)

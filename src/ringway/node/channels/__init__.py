@@ -1,1 +1,1 @@
-"""Channels at a node: what is delivered of them, to whom, and what was missed."""
+"""Channels at a node: their subscribers, what is delivered to them, and what they missed."""

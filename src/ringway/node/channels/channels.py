@@ -18,7 +18,7 @@ from ringway.node.config.namespace import Namespaces
 from ringway.node.config.node import NodeConfig
 from ringway.node.connection.outbox import Outbox
 from ringway.node.connection.subscriber import Send, Subscriber
-from ringway.node.stats import Stats
+from ringway.node.stats import NodeStats
 from ringway.ports import Deliver, Engine
 from ringway.protocol.envelope import PUBLICATION, Origin
 from ringway.types import Channel
@@ -32,7 +32,7 @@ class Channels:
         engine: Engine,
         config: NodeConfig,
         outbox: Outbox,
-        stats: Stats,
+        stats: NodeStats,
         origin: Origin,
         nodes_alive: Callable[[], int],
         clock: Callable[[], float],

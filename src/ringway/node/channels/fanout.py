@@ -21,7 +21,7 @@ from ringway.core.stream import ChannelStream, StreamVerdict
 from ringway.node.config.node import NodeConfig
 from ringway.node.connection.outbox import Outbox
 from ringway.node.connection.subscriber import HEADROOM, TEXT, Send, Subscriber, frame_of
-from ringway.node.stats import Stats
+from ringway.node.stats import NodeStats
 from ringway.protocol.codec import encode_push, encode_pushes
 from ringway.protocol.envelope import PUBLICATION, body_of, is_sound
 from ringway.types import Channel
@@ -59,7 +59,7 @@ class Fanout:
         watchers: Hub[Subscriber, Send],
         outbox: Outbox,
         config: NodeConfig,
-        stats: Stats,
+        stats: NodeStats,
         on_gap: Callable[[Channel], object],
         on_heard: Callable[[Channel], None],
     ) -> None:

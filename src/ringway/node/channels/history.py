@@ -9,7 +9,7 @@ import sys
 
 from ringway.errors import EngineAway
 from ringway.node.config.node import NodeConfig
-from ringway.node.stats import Stats
+from ringway.node.stats import NodeStats
 from ringway.ports import History, Page, Position, Retention
 from ringway.types import Channel
 
@@ -17,7 +17,7 @@ from ringway.types import Channel
 class HistoryReader:
     """Reads history for all parts of a node."""
 
-    def __init__(self, history: History, config: NodeConfig, stats: Stats) -> None:
+    def __init__(self, history: History, config: NodeConfig, stats: NodeStats) -> None:
         self._history = history
         self._deadline_s = config.engine_deadline_s
         self._stats = stats

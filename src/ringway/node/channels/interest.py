@@ -8,8 +8,8 @@ interest outlives its last subscriber by `linger_s`, so that a page that is relo
 A channel arrives in the state lingering, and `claim` makes it held: so nothing is held for ever if the callers that
 waited have gone.
 
-What is done with the messages is the business of a `Follower`. It is called before a channel comes, may wait until the
-position of the channel is known, and is called when the channel goes.
+A `ChannelFollower` handles the messages. It is called before a channel comes, may wait until the channel's position is
+known, and is called when the channel goes.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from ringway.tasks import Tasks
 from ringway.types import Channel
 
 
-class Follower(Protocol):
+class ChannelFollower(Protocol):
     """Follows the channels that are held."""
 
     def follow(self, channel: Channel) -> None:
@@ -47,7 +47,7 @@ class Interest:
 
     __slots__ = ("_broker", "_clock", "_flights", "_follower", "_held", "_linger_s", "_lingering", "_tasks")
 
-    def __init__(self, broker: Broker, follower: Follower, linger_s: float, clock: Callable[[], float]) -> None:
+    def __init__(self, broker: Broker, follower: ChannelFollower, linger_s: float, clock: Callable[[], float]) -> None:
         self._broker = broker
         self._follower = follower
         self._linger_s = linger_s

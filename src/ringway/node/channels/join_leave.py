@@ -10,7 +10,7 @@ from collections import deque
 import structlog
 
 from ringway.errors import EngineError
-from ringway.node.stats import Stats
+from ringway.node.stats import NodeStats
 from ringway.ports import Broker
 from ringway.protocol.codec import encode
 from ringway.protocol.command import ClientInfo
@@ -32,7 +32,7 @@ _log = structlog.get_logger()
 class JoinLeavePublisher:
     """Publishes the joins and leaves of a node."""
 
-    def __init__(self, broker: Broker, origin: Origin, stats: Stats, deadline_s: float) -> None:
+    def __init__(self, broker: Broker, origin: Origin, stats: NodeStats, deadline_s: float) -> None:
         self._broker = broker
         self._origin = origin
         self._stats = stats

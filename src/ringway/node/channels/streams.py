@@ -34,7 +34,7 @@ from ringway.node.config.namespace import Namespaces
 from ringway.node.config.node import NodeConfig
 from ringway.node.connection.outbox import Outbox
 from ringway.node.connection.subscriber import Send, Subscriber
-from ringway.node.stats import Stats
+from ringway.node.stats import NodeStats
 from ringway.ports import Engine
 from ringway.protocol.close import INSUFFICIENT_STATE
 from ringway.protocol.codec import encode_push
@@ -59,7 +59,7 @@ class Streams:
         watchers: Hub[Subscriber, Send],
         outbox: Outbox,
         config: NodeConfig,
-        stats: Stats,
+        stats: NodeStats,
         clock: Callable[[], float],
     ) -> None:
         self._namespaces = namespaces
@@ -204,7 +204,7 @@ class Streams:
         for heard in self._waiting_to_hear.get(channel, ()):
             heard.set()
 
-    # what the interest calls (`interest.Follower`)
+    # what the interest calls (`interest.ChannelFollower`)
 
     def follow(self, channel: Channel) -> None:
         """Follow `channel` from the next message on."""

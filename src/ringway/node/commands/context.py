@@ -5,7 +5,7 @@ from random import Random
 
 from ringway.node.channels.channels import Channels
 from ringway.node.config.node import NodeConfig
-from ringway.node.stats import Stats
+from ringway.node.stats import NodeStats
 from ringway.types import NodeName
 
 
@@ -17,5 +17,5 @@ class CommandContext:
     version: str
     config: NodeConfig
     channels: Channels
-    stats: Stats
+    stats: NodeStats
     rng: Random

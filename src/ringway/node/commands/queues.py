@@ -28,7 +28,7 @@ from ringway.node.commands.outcome import Gone, PendingReply
 from ringway.node.commands.publish import publish_now
 from ringway.node.commands.subscribe import ask_ahead
 from ringway.node.connection.allowance import Pause
-from ringway.node.connection.command_queue import CommandQueue, Goodbye, OnSettled
+from ringway.node.connection.command_backlog import CommandBacklog, Goodbye, OnSettled
 from ringway.node.connection.connection import Connection
 from ringway.node.connection.outbox import Outbox
 from ringway.protocol.close import INTERNAL, TOO_MANY_REQUESTS
@@ -108,9 +108,9 @@ class CommandQueues:
 
     def add_frame(self, connection: Connection, frame: bytes) -> None:
         """Carry out the commands of one frame, now or after those before them. Raise `ProtocolError`."""
-        queue = connection.queue
-        if queue is not None:
-            self._enqueue(connection, queue, frame)
+        backlog = connection.backlog
+        if backlog is not None:
+            self._enqueue(connection, backlog, frame)
             return
         context = self._context
         commands = decode_commands(frame)
@@ -134,34 +134,34 @@ class CommandQueues:
 
     def add_goodbye(self, connection: Connection, goodbye: Goodbye) -> None:
         """End a connection when the commands that came before are carried out."""
-        if connection.queue is None:
+        if connection.backlog is None:
             connection.say_goodbye(goodbye)
         else:
-            connection.queue.goodbye = goodbye
+            connection.backlog.goodbye = goodbye
 
     def when_settled(self, connection: Connection, call: OnSettled | None) -> None:
-        """Call `call` when no command of a connection that was sent off is under way (`CommandQueue.when_settled`)."""
-        if connection.queue is not None:
-            connection.queue.when_settled(call)
+        """Call `call` when no command of a connection is under way that was sent off (`CommandBacklog`)."""
+        if connection.backlog is not None:
+            connection.backlog.when_settled(call)
         elif call is not None:
             call([])
 
     def publish_left(self, connection: Connection, frames: list[bytes]) -> None:
         """Make the publications in the last frames of a client that is gone, after those that wait."""
-        queue = connection.queue
-        if queue is None:
+        backlog = connection.backlog
+        if backlog is None:
             self._tasks.spawn(self._publish_left(connection, frames), name="last publications of a client")
             return
-        queue.when_settled(None)
+        backlog.when_settled(None)
         for frame in frames:
-            queue.add(frame)
+            backlog.add(frame)
 
     def carry_on(self, connection: Connection, frames: list[bytes]) -> None:
         """Carry out `frames`, then what has come meanwhile; at last close, if the client did. Raise `ProtocolError`."""
-        queue = connection.queue
-        frames = [*frames, *(queue.frames if queue is not None else ())]
-        goodbye = queue.goodbye if queue is not None else None
-        connection.close_queue()
+        backlog = connection.backlog
+        frames = [*frames, *(backlog.frames if backlog is not None else ())]
+        goodbye = backlog.goodbye if backlog is not None else None
+        connection.close_backlog()
         while frames and connection.is_usable:
             self.add_frame(connection, frames.pop(0))
         if frames:
@@ -173,48 +173,48 @@ class CommandQueues:
         """Give up what is under way."""
         await self._tasks.aclose()
 
-    def _enqueue(self, connection: Connection, queue: CommandQueue, frame: bytes) -> None:
+    def _enqueue(self, connection: Connection, backlog: CommandBacklog, frame: bytes) -> None:
         config = self._context.config
-        queue.add(frame)
-        if queue.count > config.commands_pending_max:
-            queue.clear()
+        backlog.add(frame)
+        if backlog.count > config.commands_pending_max:
+            backlog.clear()
             connection.close(TOO_MANY_REQUESTS, f"more than {config.commands_pending_max} commands wait")
-        elif queue.bytes > config.commands_pending_bytes_max:
+        elif backlog.bytes > config.commands_pending_bytes_max:
             connection.pause_reading(Pause.BACKLOG)
 
     def _begin(
         self, connection: Connection, commands: list[Command], index: int, replies: list[bytes], pending: PendingReply
     ) -> None:
-        queue = connection.open_queue()
+        backlog = connection.open_backlog()
         frame = _Frame(connection, commands, index)
         frame.joined = any(command.subscribe is not None for command in commands[:index])
         for reply in replies:
             frame.add(reply)
-        self._tasks.spawn(self._work(connection, queue, frame, pending), name="commands of a client")
+        self._tasks.spawn(self._work(connection, backlog, frame, pending), name="commands of a client")
 
     async def _work(
-        self, connection: Connection, queue: CommandQueue, frame: _Frame, pending: PendingReply | None
+        self, connection: Connection, backlog: CommandBacklog, frame: _Frame, pending: PendingReply | None
     ) -> None:
         left: list[bytes] | None = None
         try:
             await self._run_frame(connection, frame, pending)
-            while queue.frames and connection.is_usable:
-                frame = _Frame(connection, decode_commands(queue.pop()))
-                if queue.bytes <= self._context.config.commands_pending_bytes_max // 2:
+            while backlog.frames and connection.is_usable:
+                frame = _Frame(connection, decode_commands(backlog.pop()))
+                if backlog.bytes <= self._context.config.commands_pending_bytes_max // 2:
                     connection.resume_reading(Pause.BACKLOG)
                 await self._run_frame(connection, frame, None)
-            left = [encode_commands(frame.left()), *queue.frames]
+            left = [encode_commands(frame.left()), *backlog.frames]
         except ProtocolError as error:
             connection.close(error.close_code, str(error))
         except Exception:
             _log.exception("a command was not handled", client=connection.client)
             connection.close(INTERNAL, "internal server error")
         finally:
-            connection.close_queue()
-            left = queue.settle(left)
+            connection.close_backlog()
+            left = backlog.settle(left)
         if connection.is_usable:
-            if queue.goodbye is not None:
-                connection.say_goodbye(queue.goodbye)
+            if backlog.goodbye is not None:
+                connection.say_goodbye(backlog.goodbye)
         elif left is not None:
             await self._publish_left(connection, left)
 

@@ -166,5 +166,5 @@ class ClientBounds(ListenerConfig, frozen=True, kw_only=True, forbid_unknown_fie
 
     @property
     def answer_bytes_max(self) -> int:
-        """What one answer may hold of a channel's history, with room in the outbox for what comes meanwhile."""
+        """Return the bytes of history in one answer at most, with room in the outbox for what comes meanwhile."""
         return min(self.recovery_bytes_max, self.outbox_bytes_max // 2)

@@ -1,4 +1,4 @@
-"""Settings of a node's edge: how many connections come in, from whom, and which go where there is no room."""
+"""Settings of a node's edge: how many connections come in, how many of one address, and which go for want of room."""
 
 from typing import Annotated
 

@@ -1,6 +1,6 @@
-"""What holds for the channels of a namespace: `chat:room-1` is of the namespace `chat`, where that has settings.
+"""Namespaces and the options of their channels: `chat:room-1` is of the namespace `chat`, if that has options.
 
-All other names, with a colon or without, are of the namespace `default`. In TOML each namespace is a table,
+Every other name, with a colon or without, is of the namespace `default`. In TOML each namespace is a table,
 `[node.namespaces.chat]`; elsewhere it has a short form, `chat:history_size=50,presence=false`.
 """
 
@@ -76,7 +76,7 @@ class Namespace:
 
 
 class Namespaces:
-    """All namespaces of a node; `of` says which one a channel belongs to. Raise `ConfigError` as `read_namespaces`."""
+    """All namespaces of a node; `of` finds that of a channel. Raise `ConfigError` as `read_namespaces`."""
 
     __slots__ = ("_default", "_named")
 
@@ -90,7 +90,7 @@ class Namespaces:
         return self._named.get(name, self._default) if colon else self._default
 
     def retentions(self) -> list[Retention]:
-        """What the engine is to keep."""
+        """Return what the engine is to keep."""
         return [space.retention for space in self._named.values() if space.retention is not None]
 
 
@@ -113,7 +113,7 @@ def read_namespaces(specs: Iterable[str]) -> dict[str, Namespace]:
 
 
 def short_namespaces(tables: Mapping[str, Any]) -> list[str]:
-    """Return the short forms of `[node.namespaces.NAME]` tables; raise `ConfigError` where one is no table."""
+    """Return the short forms of `[node.namespaces.NAME]` tables; raise `ConfigError` for a value that is no table."""
     for name, table in tables.items():
         if not isinstance(table, Mapping):
             raise ConfigError(f"{name} = {table!r} stands where a namespace belongs; write [node.namespaces.{name}]")
@@ -161,7 +161,7 @@ def _text(value: Any) -> str:
 
 
 def _rule(error: msgspec.ValidationError) -> str:
-    """msgspec's words, in ours."""
+    """Return a message of msgspec in our words."""
     words = str(error).partition(" - at ")[0].replace("Expected", "give")
     for theirs, ours in (("`int`", "a whole number"), ("`float`", "a number"), ("`bool`", "true or false")):
         words = words.replace(theirs, ours)

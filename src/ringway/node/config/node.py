@@ -1,4 +1,4 @@
-"""What can be set on a channel node: each field with its unit, bound and reason."""
+"""Settings of a channel node: each field with its unit, bound and reason."""
 
 from typing import Annotated, Literal
 

@@ -1,4 +1,4 @@
-"""Settings of the port that a node listens on: where it is, whose requests it takes, and how large they may be."""
+"""Settings of the port that a node listens on: its address, the clients it accepts, and the size of requests."""
 
 from typing import Annotated
 

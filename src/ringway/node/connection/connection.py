@@ -18,7 +18,7 @@ from ringway.errors import ProtocolError
 from ringway.framing import FramingProtocol, free_heads
 from ringway.node.config.node import NodeConfig
 from ringway.node.connection.allowance import Allowance, Pause
-from ringway.node.connection.command_queue import CommandQueue, Goodbye
+from ringway.node.connection.command_backlog import CommandBacklog, Goodbye
 from ringway.node.connection.ending import ConnectionState
 from ringway.node.connection.flow import nowhere
 from ringway.node.connection.handler import ConnectionHandler, Identity
@@ -29,7 +29,7 @@ from ringway.node.connection.reading import ReadingSocket, has_reserved_bits
 from ringway.node.connection.registry import ConnectionRegistry
 from ringway.node.connection.subscriber import Send
 from ringway.node.connection.successor import Successor
-from ringway.node.stats import Stats
+from ringway.node.stats import NodeStats
 from ringway.protocol import closing
 from ringway.protocol.close import INTERNAL, SERVICE_RESTART, SLOW
 from ringway.protocol.closing import ClosingAction, ClosingEvent
@@ -49,7 +49,7 @@ class ConnectionContext:
 
     config: NodeConfig
     clock: Callable[[], float]
-    stats: Stats
+    stats: NodeStats
     gate: Gate
     registry: "ConnectionRegistry[Connection]"
     keepalive: Keepalive
@@ -65,6 +65,7 @@ class Connection(ReadingSocket):
         "_successor",
         "address",
         "allowance",
+        "backlog",
         "beat",
         "channels",
         "client",
@@ -73,7 +74,6 @@ class Connection(ReadingSocket):
         "heard_at",
         "key",
         "moved_at",
-        "queue",
         "slot",
     )
 
@@ -93,7 +93,7 @@ class Connection(ReadingSocket):
         self.heard_at = second  # when the last frame with commands came
         self.client = ""
         self.channels: list[Channel] = []  # short, so that a list is smaller than a set and as fast
-        self.queue: CommandQueue | None = None  # only while a command awaits the engine
+        self.backlog: CommandBacklog | None = None  # only while a command awaits the engine
         self.slot = -1  # this and the next two are the keepalive's (`keepalive.Timed`)
         self.beat = Beat.EXPECTED
         self.ends_at = inf
@@ -225,14 +225,14 @@ class Connection(ReadingSocket):
         """Note that the client has sent commands."""
         self.heard_at = self._context.registry.second
 
-    def open_queue(self) -> CommandQueue:
+    def open_backlog(self) -> CommandBacklog:
         """Let messages wait from now on: a command awaits the engine."""
-        self.queue = CommandQueue()
-        return self.queue
+        self.backlog = CommandBacklog()
+        return self.backlog
 
-    def close_queue(self) -> None:
+    def close_backlog(self) -> None:
         """Let no message wait any more."""
-        self.queue = None
+        self.backlog = None
         self.resume_reading(Pause.BACKLOG)
 
     def may_publish(self, channel: Channel) -> bool:
@@ -381,6 +381,6 @@ class Connection(ReadingSocket):
         elif not self.is_usable:
             self._send_close(goodbye.code, goodbye.reason)  # a message sent it off, and it closes first
         else:
-            if self.queue is not None:
+            if self.backlog is not None:
                 self._context.keepalive.on_closing(self, self._context.clock())
             self._handler.on_goodbye(self, goodbye)

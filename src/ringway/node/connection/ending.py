@@ -5,7 +5,7 @@
 
 Beside that, how far the WebSocket has come to its end is a state of `protocol.closing`. The two meet if the client
 closes, or breaks the protocol, while commands of it wait for the engine: the WebSocket is CLOSE_DUE then, and the
-connection keeps its state until they are carried out (`CommandQueue.goodbye`).
+connection keeps its state until they are carried out (`CommandBacklog.goodbye`).
 """
 
 import enum

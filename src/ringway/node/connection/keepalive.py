@@ -1,6 +1,6 @@
-"""Deadlines of connections: connect command, pings and pongs, the answer to a close (PROTOCOL.md P-4.8).
+"""Keepalive and other deadlines of connections: connect command, pings, the answer to a close (PROTOCOL.md P-4.8).
 
-At any time a connection waits for exactly one of them, so it has one place in one timer wheel, and no timer of its own:
+At any time a connection waits for exactly one deadline, so it has one place in a timer wheel, and no timer of its own:
 
     waiting ──(connect_deadline_s)──▶ close 3502
     connected ──(first ping jittered)──▶ ping ──(pong_timeout_s)──▶ answered? next ping : close 3012
@@ -19,9 +19,9 @@ from typing import Protocol
 from ringway.core.age import Lives
 from ringway.core.wheel import Wheel
 from ringway.node.config.node import NodeConfig
-from ringway.node.connection.command_queue import CommandQueue
+from ringway.node.connection.command_backlog import CommandBacklog
 from ringway.node.connection.subscriber import HEADROOM, TEXT, Send, frame_of
-from ringway.node.stats import Stats
+from ringway.node.stats import NodeStats
 from ringway.protocol.close import NO_PONG, SERVICE_RESTART, SLOW, STALE
 from ringway.protocol.codec import PING
 
@@ -48,7 +48,7 @@ class Timed(Hashable, Protocol):
         ...
 
     @property
-    def queue(self) -> CommandQueue | None:
+    def backlog(self) -> CommandBacklog | None:
         """The messages that wait while a command awaits the engine."""
         ...
 
@@ -91,7 +91,7 @@ class Keepalive:
 
     __slots__ = ("_config", "_lives", "_rng", "_stats", "_ticked_at", "_wheel")
 
-    def __init__(self, config: NodeConfig, rng: Random, stats: Stats, now: float) -> None:
+    def __init__(self, config: NodeConfig, rng: Random, stats: NodeStats, now: float) -> None:
         self._config = config
         self._rng = rng
         self._stats = stats
@@ -169,9 +169,9 @@ class Keepalive:
 
     def _judge_held(self, connection: Timed, now: float) -> None:
         """Wait on for a client from which nothing is read, its pong included, unless it reads nothing of what waits."""
-        queue = connection.queue
+        backlog = connection.backlog
         waiting = connection.waiting_bytes()
-        if queue is not None and queue.is_unread(waiting):
+        if backlog is not None and backlog.is_unread(waiting):
             connection.close(SLOW, f"{waiting} bytes wait to be read, and none were in {self._config.pong_timeout_s} s")
             connection.cut()
             return

@@ -1,7 +1,7 @@
-"""How long handshakes take, as their 99th percentile over the last seconds.
+"""Latency of handshakes, as the 99th percentile over the last seconds.
 
-A histogram whose buckets each reach 9 % further than the one before: small, whatever the rate is, and as exact. There
-are two of them, the one being filled and the one before it, so that the percentile is of the last 5 to 10 seconds.
+A histogram in which each bucket reaches 9 % further than the bucket before: small, whatever the rate is, and as exact.
+There are two histograms, the present and the previous, so that the percentile is of the last 5 to 10 seconds.
 """
 
 from itertools import accumulate
@@ -31,11 +31,11 @@ class Latency:
 
     @property
     def count(self) -> int:
-        """How many there were lately."""
+        """How many were counted lately."""
         return sum(self._counts) + sum(self._before)
 
     def p99(self, now: float) -> float:
-        """What 99 of 100 did not exceed; 0 where there were none lately. Call it at least every few seconds."""
+        """Return what 99 of 100 did not exceed; 0 if none was counted lately. Call it at least every few seconds."""
         self._turn(now)
         sums = list(accumulate(map(int.__add__, self._before, self._counts)))
         if not sums[-1]:

@@ -24,7 +24,7 @@ from ringway.protocol.forwarded import read_networks
 
 if TYPE_CHECKING:
     from ringway.node.config.node import NodeConfig
-    from ringway.node.stats import Stats
+    from ringway.node.stats import NodeStats
 
 READ_BUFFER_BYTES = 2048
 """picows' minimum; it grows with what comes, and most clients send little."""
@@ -70,7 +70,7 @@ class Gate:
     def __init__(
         self,
         pending_max: int,
-        stats: "Stats",
+        stats: "NodeStats",
         clock: Callable[[], float],
         files: FileBudget,
         staying: Callable[[], int],

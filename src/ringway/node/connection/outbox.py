@@ -9,7 +9,7 @@ waiting is closed with 3008. What is measured is at most `_CHECK_SHARE` of the b
 import asyncio
 
 from ringway.node.connection.subscriber import HEADROOM, TEXT, Subscriber, frame_of
-from ringway.node.stats import Stats
+from ringway.node.stats import NodeStats
 from ringway.protocol.close import SLOW
 
 _CHECK_SHARE = 16
@@ -21,7 +21,7 @@ class Outbox:
 
     __slots__ = ("_awaited", "_bytes_max", "_slow", "_stats", "_unchecked", "high_water_bytes")
 
-    def __init__(self, bytes_max: int, stats: Stats) -> None:
+    def __init__(self, bytes_max: int, stats: NodeStats) -> None:
         self._bytes_max = bytes_max
         self._stats = stats
         self._slow: set[Subscriber] = set()

@@ -20,7 +20,7 @@ from ringway.node.connection.connection import Connection
 from ringway.node.connection.handler import Identity
 from ringway.node.connection.listener import Gate
 from ringway.node.connection.registry import ConnectionRegistry
-from ringway.node.stats import Stats
+from ringway.node.stats import NodeStats
 from ringway.protocol.close import CLOSED
 from ringway.protocol.forwarded import (
     PROOF,
@@ -77,7 +77,7 @@ class RequestCheck:
         signer: TicketSigner,
         gate: Gate,
         registry: ConnectionRegistry[Connection],
-        stats: Stats,
+        stats: NodeStats,
         *,
         connections_max: int,
         expects_session: Callable[[bytes], bool],

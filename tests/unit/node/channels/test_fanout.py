@@ -13,7 +13,7 @@ from ringway.node.channels.fanout import Fanout
 from ringway.node.config.node import NodeConfig
 from ringway.node.connection.outbox import Outbox
 from ringway.node.connection.subscriber import HEADROOM
-from ringway.node.stats import Stats
+from ringway.node.stats import NodeStats
 from ringway.protocol.envelope import JOIN, LEAVE, PUBLICATION, Origin
 from ringway.types import Channel, Incarnation
 
@@ -46,7 +46,7 @@ class Bench:
     def __init__(self, turn_bytes_max: int = 10_000) -> None:
         self.hub: Any = Hub()
         self.watchers: Any = Hub()
-        self.stats = Stats()
+        self.stats = NodeStats()
         self.streams = {channel: ChannelStream(kept=False) for channel in (A, B, C)}
         self.origin = Origin(Incarnation("0000000a"))
         self.behind: list[Channel] = []

@@ -8,7 +8,7 @@ import pytest
 from ringway.errors import EngineAway
 from ringway.node.channels.history import HistoryReader
 from ringway.node.config.node import NodeConfig
-from ringway.node.stats import Stats
+from ringway.node.stats import NodeStats
 from ringway.ports import Page, Position, Retention
 from ringway.types import Channel
 
@@ -33,8 +33,8 @@ class History:
         await self.gate.wait()
 
 
-def reader(history: Any, **settings: Any) -> tuple[HistoryReader, Stats]:
-    stats = Stats()
+def reader(history: Any, **settings: Any) -> tuple[HistoryReader, NodeStats]:
+    stats = NodeStats()
     return HistoryReader(history, NodeConfig(**settings), stats), stats
 
 

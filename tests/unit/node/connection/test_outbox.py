@@ -2,7 +2,7 @@ from typing import Any
 
 from ringway.node.connection.outbox import Outbox
 from ringway.node.connection.subscriber import HEADROOM, frame_of
-from ringway.node.stats import Stats
+from ringway.node.stats import NodeStats
 
 
 class Reader:
@@ -24,7 +24,7 @@ class Reader:
 
 
 def test_only_slow_connections_are_asked_what_waits() -> None:
-    stats = Stats()
+    stats = NodeStats()
     outbox = Outbox(100_000, stats)
     quick: Any = Reader(0)
     slow: Any = Reader(60_000)
@@ -42,7 +42,7 @@ def test_only_slow_connections_are_asked_what_waits() -> None:
 
 
 def test_more_than_the_bound_is_closed_once() -> None:
-    outbox = Outbox(100_000, Stats())
+    outbox = Outbox(100_000, NodeStats())
     slow: Any = Reader(100_001)
     outbox.on_paused(slow)
     outbox.send(slow, b"x")
@@ -51,7 +51,7 @@ def test_more_than_the_bound_is_closed_once() -> None:
 
 
 def test_a_fan_out_is_checked_now_and_then_not_each_time() -> None:
-    outbox = Outbox(160_000, Stats())
+    outbox = Outbox(160_000, NodeStats())
     slow: Any = Reader(1)
     outbox.on_written(1_000_000)
     outbox.on_paused(slow)
@@ -64,8 +64,8 @@ def test_a_fan_out_is_checked_now_and_then_not_each_time() -> None:
 
 
 def test_the_high_water_mark_lies_below_the_bound() -> None:
-    assert Outbox(4096, Stats()).high_water_bytes == 2048
-    assert Outbox(1 << 20, Stats()).high_water_bytes == 65536
+    assert Outbox(4096, NodeStats()).high_water_bytes == 2048
+    assert Outbox(1 << 20, NodeStats()).high_water_bytes == 65536
 
 
 def test_frames_leave_room_for_their_header() -> None:

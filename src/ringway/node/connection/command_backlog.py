@@ -1,4 +1,4 @@
-"""Command queue of one connection: the messages that wait while a command awaits the engine, and what comes after."""
+"""Backlog of one connection: the messages that wait while a command awaits the engine, and what comes after them."""
 
 from collections import deque
 from collections.abc import Callable
@@ -19,7 +19,7 @@ OnSettled = Callable[[list[bytes] | None], None]
 a fault."""
 
 
-class CommandQueue:
+class CommandBacklog:
     """Exists only while a command of its connection awaits the engine."""
 
     __slots__ = ("_on_settled", "_unsent_bytes", "bytes", "count", "frames", "goodbye")
@@ -55,7 +55,7 @@ class CommandQueue:
         self._on_settled = call
 
     def settle(self, left: list[bytes] | None) -> list[bytes] | None:
-        """End the queue; return the frames whose publications are to be made here."""
+        """End the backlog; return the frames whose publications are to be made here."""
         if self._on_settled is None:
             return left
         self._on_settled(left)
