@@ -3,11 +3,15 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from fuzz import http_targets, wire_targets
+from fuzz import engine_targets, http_targets, wire_targets
 
 CORPUS = Path(__file__).with_name("corpus")
 
-TARGETS: dict[str, Callable[[bytes], None]] = {**wire_targets.TARGETS, **http_targets.TARGETS}
+TARGETS: dict[str, Callable[[bytes], None]] = {
+    **wire_targets.TARGETS,
+    **http_targets.TARGETS,
+    **engine_targets.TARGETS,
+}
 
 
 def seeds(target: str) -> list[Path]:

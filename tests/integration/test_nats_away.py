@@ -1,7 +1,6 @@
 """A NATS server that is killed, hangs, and comes back: members keep running, and nobody has to do a thing."""
 
 import asyncio
-import re
 import shutil
 import signal
 from collections.abc import AsyncIterator
@@ -10,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from integration.nats_kit import PATIENCE_S, connected, end, passage, until
-from ringway.engine.nats import embedded
 from ringway.engine.nats.embedded import EmbeddedNats
 from ringway.engine.nats.engine import NatsEngine
 from ringway.engine.nats.opening import open_nats
 from ringway.engine.nats.subscription import SubjectSubscription
 from ringway.errors import EngineAway, EngineUnsuitable, Unconfirmed
 from ringway.types import Channel, NodeName
+from support.nats_server import NatsServer
 
 ROOM = Channel("room")
 
@@ -297,12 +296,16 @@ async def test_nobody_listening_is_said_without_the_password(unused_tcp_port: in
     assert "secret" not in str(caught.value)
 
 
-async def test_a_server_without_jetstream_is_unsuitable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embedded, "_CONFIG", re.sub("jetstream .*\n", "", embedded._CONFIG))
-    server = EmbeddedNats(tmp_path)
-    await server.start()
+@pytest.mark.parametrize(
+    ("settings", "login"),
+    [("jetstream: disabled", ""), ("accounts { A: { users: [ { user: a, password: b } ] } }", "a:b@")],
+    ids=["server", "account"],
+)
+async def test_a_server_without_jetstream_is_unsuitable(tmp_path: Path, settings: str, login: str) -> None:
+    server = NatsServer(tmp_path, "n", settings=settings)
+    server.start()
     try:
         with pytest.raises(EngineUnsuitable, match="has JetStream off"):
-            await open_nats(server.url, name="x")
+            await open_nats(f"nats://{login}127.0.0.1:{server.port}", name="x")
     finally:
-        await server.stop()
+        server.kill()
