@@ -1,8 +1,8 @@
-"""Publications on their way into streams, and NATS's word that they are stored.
+"""Publications on their way into streams, and NATS's confirmations that they are stored.
 
-Each carries a reply subject of ours; the answer comes there, with the sequence number, once the stream has the message
-on as many servers as it is kept on. Any number may be under way: they leave with everything else in one write a loop
-turn (`nats_outbox`), and NATS answers in their order.
+Each has a reply subject of ours. NATS answers there, with the sequence number, once all servers that keep the stream
+have the message. Any number may be under way: they leave with all other commands in one write per loop turn
+(`outbox`), and NATS answers in their order.
 
 Overflow rule: at most `PENDING_MAX` are under way; further ones are refused with `EngineAway`.
 """
@@ -21,24 +21,24 @@ from ringway.engine.nats.subscription import SubjectSubscription
 from ringway.errors import EngineAway, EngineError, EngineUnsuitable, Unconfirmed
 
 STORED_S = 5.0
-"""How long NATS may take to store a publication before its publisher is told that nobody knows."""
+"""How long NATS may take to store a publication before it counts as unconfirmed."""
 
-LOOK_S = 0.5
-"""How often is looked for publications that are overdue."""
+CHECK_S = 0.5
+"""The pause between checks for overdue publications."""
 
 PENDING_MAX = 16_384
-"""How many publications may be under way; more than NATS itself lets wait for one stream (10,000)."""
+"""How many publications may be under way; more than NATS itself queues for one stream (10,000)."""
 
 
 class AppendListener(Protocol):
-    """Is told what becomes of its publications, in the order of NATS's answers."""
+    """Hears what becomes of its publications, in the order of NATS's answers."""
 
     def on_stored(self, offset: int) -> None:
         """A publication was stored."""
         ...
 
     def on_missing(self) -> None:
-        """One was not, because the stream is not there."""
+        """A publication was not stored, because the stream is not there."""
         ...
 
 
@@ -52,11 +52,11 @@ _read_answer = msgspec.json.Decoder(_Answer).decode
 
 
 class Overdue(Unconfirmed):
-    """NATS answers, and does not say what became of a publication: so it does where its disk is full or fails."""
+    """NATS answers, but not about a publication: its disk may be full, or fail."""
 
 
 class Append:
-    """One publication: what to send, and the future that gets its sequence number, or an `EngineError`."""
+    """A publication: what to send, and a future for its sequence number or an `EngineError`."""
 
     __slots__ = ("future", "header", "overdue_at", "payload", "stream", "subject")
 
@@ -69,13 +69,13 @@ class Append:
         self.overdue_at = 0.0
 
     def fail(self, error: EngineError) -> None:
-        """Tell the publisher."""
+        """Let the publisher's call raise `error`."""
         if not self.future.done():
             self.future.set_exception(error)
 
 
 class Appends:
-    """Sends appends, and gives them NATS's answers."""
+    """Sends appends, and settles their futures by NATS's answers."""
 
     def __init__(self, connection: NatsConnection, inbox: str) -> None:
         self._connection = connection
@@ -83,11 +83,11 @@ class Appends:
         self._loop = asyncio.get_running_loop()
         self._numbers = itertools.count(1)
         self._pending: dict[bytes, Append] = {}
-        self._watch: asyncio.TimerHandle | None = None
+        self._overdue_check: asyncio.TimerHandle | None = None
         connection.subscribe(SubjectSubscription(f"{inbox}.*", self._on_answer))
 
     def check(self, header: bytes, payload: bytes) -> None:
-        """Raise where an append cannot be sent now: `EngineAway`, or `EngineUnsuitable` where it is too large."""
+        """Raise if an append cannot be sent now: `EngineAway`, or `EngineUnsuitable` if it is too large."""
         self._connection.require()
         size = len(header) + len(payload)
         if size > self._connection.payload_bytes_max:
@@ -109,8 +109,8 @@ class Appends:
             return
         append.overdue_at = self._loop.time() + STORED_S
         self._pending[number] = append
-        if self._watch is None:
-            self._watch = self._loop.call_later(LOOK_S, self._look)
+        if self._overdue_check is None:
+            self._overdue_check = self._loop.call_later(CHECK_S, self._check_overdue)
 
     def _on_answer(self, subject: bytes, reply: bytes, header: bytes, payload: bytes) -> None:
         append = self._pending.pop(subject[subject.rindex(b".") + 1 :], None)
@@ -129,12 +129,12 @@ class Appends:
         if not append.future.done():
             append.future.set_result(answer.seq)
 
-    def _look(self) -> None:
+    def _check_overdue(self) -> None:
         now = self._loop.time()
-        self._watch = None
+        self._overdue_check = None
         for number, append in list(self._pending.items()):
             if append.overdue_at > now:
-                self._watch = self._loop.call_later(LOOK_S, self._look)
+                self._overdue_check = self._loop.call_later(CHECK_S, self._check_overdue)
                 return
             del self._pending[number]
             append.fail(
@@ -145,15 +145,15 @@ class Appends:
             )
 
     def fail_all(self) -> None:
-        """The connection is gone: nobody knows of those under way."""
+        """Fail all publications under way as unconfirmed: the connection is gone."""
         pending, self._pending = self._pending, {}
         for append in pending.values():
             append.fail(Unconfirmed("the connection to NATS was lost before it said that the publication is stored"))
 
     async def close(self, within_s: float) -> None:
-        """Wait for the answers to those under way; give them up after `within_s`."""
+        """Wait for the answers to publications under way; give up after `within_s`."""
         if self._pending and self._connection.up:
             await asyncio.wait([append.future for append in self._pending.values()], timeout=within_s)
         self.fail_all()
-        if self._watch is not None:
-            self._watch.cancel()
+        if self._overdue_check is not None:
+            self._overdue_check.cancel()

@@ -1,4 +1,4 @@
-"""Publications over core NATS; see `ports.Broker`. Those that are kept come from a stream (`nats_history`)."""
+"""Publications over core NATS (`ports.Broker`). Publications with history come from a stream (`history`)."""
 
 from ringway.engine.address import token
 from ringway.engine.nats.connection import NatsConnection
@@ -33,7 +33,7 @@ class _ChannelSubscription:
 
 
 class NatsBroker:
-    """Carries publications; NATS knows this process's interest, and sends nothing else."""
+    """Carries publications; NATS sends only the channels that this process subscribes to."""
 
     def __init__(self, connection: NatsConnection, prefix: str) -> None:
         self._connection = connection
@@ -46,16 +46,16 @@ class NatsBroker:
         return self._prefix + token(channel)
 
     def attach(self, deliver: Deliver) -> None:
-        """Deliver to `deliver`, in the call stack of the read: nothing is queued, so nothing is dropped here."""
+        """Call `deliver` for each publication, in the call stack of the read: nothing is queued or dropped."""
         self.deliver = deliver
 
     async def publish(self, channel: Channel, payload: bytes) -> None:
-        """Return when the server has processed `payload`: sent it on to all who were subscribed.
+        """Return when the server has processed `payload`: sent it to all its subscribers.
 
-        The publications of one loop turn leave in one write and share one confirmation; who does not want to
-        wait for a round trip publishes from several tasks. Raise `EngineAway` at once where the server cannot
-        be reached (nothing was sent), or later where the connection broke before the confirmation (it may
-        have been sent), and `EngineUnsuitable` where `payload` is larger than the server takes.
+        The publications of one loop turn leave in one write and share one confirmation; publish from several tasks to
+        avoid a round trip for each. Raise `EngineAway` at once if the server cannot be reached (nothing was sent),
+        `Unconfirmed` if the connection is lost before the confirmation (it may have been sent), and `EngineUnsuitable`
+        if `payload` is larger than the server allows.
         """
         if len(payload) > self._connection.payload_bytes_max:
             raise EngineUnsuitable(
@@ -66,9 +66,9 @@ class NatsBroker:
         await self._connection.outbox.processed()
 
     async def subscribe(self, channel: Channel) -> None:
-        """Return when the server knows of the interest. Subscribes of one loop turn share one round trip.
+        """Return when the server has processed the subscription. Subscribes of one loop turn share one round trip.
 
-        Cancelled, it may leave the interest behind; `unsubscribe` ends it.
+        A cancelled call may leave the subscription behind; `unsubscribe` ends it.
         """
         self._connection.require()
         if channel in self._sids:
@@ -83,11 +83,11 @@ class NatsBroker:
             raise
 
     async def unsubscribe(self, channel: Channel) -> None:
-        """Stop delivery at once; the server is told at the end of this loop turn."""
+        """Stop delivery at once; the server hears of it at the end of this loop turn."""
         sid = self._sids.pop(channel, None)
         if sid is not None:
             self._connection.unsubscribe(sid)
 
 
 def _nobody(channel: Channel, payload: bytes, offset: int, previous: int) -> None:
-    """Stands for `deliver` until it is attached."""
+    """Drop a publication: nobody is attached yet."""

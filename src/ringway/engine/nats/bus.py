@@ -1,8 +1,8 @@
-"""Calls over core NATS; see `ports.Bus`.
+"""Calls over core NATS (`ports.Bus`).
 
 <prefix>.call.<address>           a request to one of its servers (they share a queue group)
 <prefix>.gather.<address>         a request to all of its servers
-<prefix>.inbox.<caller>.<number>  an answer; its first byte is `+`, or `-` where the handler failed
+<prefix>.inbox.<caller>.<number>  an answer; its first byte is `+`, or `-` if the handler failed
 """
 
 import asyncio
@@ -12,6 +12,7 @@ from contextlib import suppress
 
 from ringway.engine.address import token
 from ringway.engine.nats.connection import NatsConnection
+from ringway.engine.nats.header import NO_RESPONDERS
 from ringway.engine.nats.subscription import SHARED_QUEUE, SubjectSubscription
 from ringway.engine.request_handler import RequestHandler
 from ringway.errors import EngineAway, NoAnswer
@@ -19,12 +20,9 @@ from ringway.ports import Handler
 
 ANSWERED, FAILED = b"+", b"-"
 
-_NOBODY = b"NATS/1.0 503"
-"""The header with which NATS itself answers a request that no one subscribes to."""
-
 
 class _Query:
-    """One request under way, and the answers to it so far."""
+    """A request under way, and the answers to it so far."""
 
     __slots__ = ("_expected", "answers", "failures", "settled")
 
@@ -34,9 +32,9 @@ class _Query:
         self.failures: list[str] = []
         self.settled = asyncio.get_running_loop().create_future()
 
-    def take(self, header: bytes, payload: bytes) -> None:
-        """Take one answer, or NATS's word that nobody serves the address."""
-        if header.startswith(_NOBODY):
+    def add_answer(self, header: bytes, payload: bytes) -> None:
+        """Add an answer, or NATS's message that nobody serves the address."""
+        if header.startswith(NO_RESPONDERS):
             self.failures.append("nobody serves it")
             self.settle()
             return
@@ -54,7 +52,7 @@ class _Query:
 
 
 class NatsServing:
-    """An address served over NATS; see `ports.Serving`."""
+    """An address served over NATS (`ports.Serving`)."""
 
     def __init__(self, connection: NatsConnection, prefix: str, address: str, handler: Handler) -> None:
         self._connection = connection
@@ -76,18 +74,18 @@ class NatsServing:
         self._handler.start_request(payload, answer)
 
     async def close(self) -> None:
-        """Serve the address no more; requests in work are waited for."""
+        """Stop serving the address, and wait for the requests in work."""
         sids, self._sids = self._sids, []
         for sid in sids:
             self._connection.unsubscribe(sid)
         if sids and self._connection.up:
             with suppress(EngineAway):
-                await self._connection.outbox.processed()  # from then on a caller is told that nobody serves
+                await self._connection.outbox.processed()  # from then on NATS answers callers that nobody serves
         await self._handler.close()
 
 
 class NatsBus:
-    """Asks and answers over NATS. One subscription takes the answers to all querys of this process."""
+    """Asks and answers over NATS. One subscription receives the answers to all queries of this process."""
 
     def __init__(self, connection: NatsConnection, prefix: str) -> None:
         self._connection = connection
@@ -99,7 +97,7 @@ class NatsBus:
         connection.subscribe(SubjectSubscription(f"{self._inbox}.*", self._on_answer))
 
     async def serve(self, address: str, handler: Handler) -> NatsServing:
-        """Answer requests, at once or, where NATS is away, from its return on."""
+        """Answer requests: at once, or after NATS's return if it is away."""
         serving = NatsServing(self._connection, self._prefix, address, handler)
         self._servings.add(serving)
         if self._connection.up:
@@ -108,7 +106,7 @@ class NatsBus:
         return serving
 
     async def call(self, address: str, request: bytes, *, timeout_s: float) -> bytes:
-        """Return one server's answer. Raise `NoAnswer`, at once where nobody serves, or `EngineAway`."""
+        """Return the answer of one server. Raise `NoAnswer`, at once if nobody serves, or `EngineAway`."""
         query = await self._ask(f"{self._prefix}.call.{token(address)}", request, timeout_s, 1)
         if query.answers:
             return query.answers[0]
@@ -116,7 +114,7 @@ class NatsBus:
         raise NoAnswer(f"call to {address}: {reason}")
 
     async def gather(self, address: str, request: bytes, *, timeout_s: float, expected: int = 0) -> list[bytes]:
-        """Return the answers that came. With `expected` 0 only the deadline ends it, or that nobody serves."""
+        """Return the answers that came. With `expected` 0 it ends by the deadline, or if nobody serves."""
         query = await self._ask(f"{self._prefix}.gather.{token(address)}", request, timeout_s, expected)
         return query.answers
 
@@ -135,9 +133,9 @@ class NatsBus:
     def _on_answer(self, subject: bytes, reply: bytes, header: bytes, payload: bytes) -> None:
         query = self._queries.get(subject.rpartition(b".")[2])
         if query is not None:
-            query.take(header, payload)
+            query.add_answer(header, payload)
 
     async def close(self) -> None:
-        """Serve nothing more."""
+        """Stop serving."""
         await asyncio.gather(*(serving.close() for serving in self._servings))
         self._servings.clear()

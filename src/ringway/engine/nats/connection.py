@@ -10,7 +10,7 @@ pauses between them are random (`Condition.pause_s`). A server in lame-duck mode
 it does for its clients one by one; then it is tried last.
 
 Overflow rules: messages are handled in the call stack of the read, so NATS disconnects a slow process, which then asks
-for what it missed; `Outbox` refuses what the server does not accept in time.
+for what it missed; `NatsOutbox` refuses what the server does not accept in time.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ from ringway.engine.nats import command
 from ringway.engine.nats.connector import Greeted, NatsConnector
 from ringway.engine.nats.failure import ConnectionEnded, WentSilent, explain, lacks_right
 from ringway.engine.nats.info import NatsInfo
-from ringway.engine.nats.outbox import Outbox
+from ringway.engine.nats.outbox import NatsOutbox
 from ringway.engine.nats.server_pool import NatsAddress, ServerPool
 from ringway.engine.nats.server_socket import ServerSocket
 from ringway.engine.nats.subscription import NatsSubscription
@@ -52,7 +52,7 @@ class NatsConnection:
         self._confirmed: asyncio.Future[None] | None = None  # while it subscribes
         self._up = True
         self._closed = False
-        self.outbox = Outbox(self._write)
+        self.outbox = NatsOutbox(self._write)
         self.on_loss: list[Callable[[], None]] = []
         """Called at the moment in which the connection is found to be lost."""
         self.on_return: list[Callable[[], None]] = []

@@ -1,4 +1,4 @@
-"""What it means that NATS could not be connected to, or says no: an error of ours, with the remedy."""
+"""Failed attempts to connect to NATS, and refusals, as errors of Ringway with their remedies."""
 
 import ssl
 
@@ -31,7 +31,7 @@ FAILURES = (ServerRefused, OffersNoTls, ConnectionEnded, ConfigError, OSError)
 
 
 def explain(error: Exception, where: NatsUrl) -> EngineError:
-    """Return what `error` of an attempt to connect means: whether it passes, and who must act."""
+    """Return `error` of an attempt to connect as an error that says whether it passes, and who must act."""
     at = f"NATS at {where}"
     if isinstance(error, EngineError):
         return error
@@ -57,7 +57,7 @@ def explain(error: Exception, where: NatsUrl) -> EngineError:
 
 
 def lacks_right(text: str, where: NatsUrl) -> EngineUnsuitable:
-    """Return what it means that NATS says `text` of something that we sent or want to hear."""
+    """Return the error for NATS's report `text` about a subject that we may not publish or subscribe to."""
     return EngineUnsuitable(
         f"NATS at {where} refuses us something ({text}); its user needs the rights to publish and to subscribe to "
         "rw.>, $JS.API.>, $KV.> and $JS.EVENT.ADVISORY.>"

@@ -1,7 +1,7 @@
-"""The headers that NATS gives to stored messages, read without building anything: this is on the hot path.
+"""Headers of NATS's messages, read without building objects: this is on the hot path.
 
-A header is `NATS/1.0[ status]`, then a line `Name: value` for each entry, then an empty line, lines ended by CR LF.
-Values that come from elsewhere (`Nats-Msg-Id`) cannot hold a line's end, so a name after one is always a name.
+A header is `NATS/1.0[ status]`, then a line `Name: value` for each entry, then an empty line; lines end with CR LF.
+Values from elsewhere (`Nats-Msg-Id`) cannot contain a line end, so a name behind a line end is always a name.
 """
 
 SEQUENCE = b"\r\nNats-Sequence: "
@@ -15,7 +15,7 @@ _STATUS = b"NATS/1.0 "
 
 
 def number(header: bytes, name: bytes) -> int:
-    """Return the number that follows `name` (one of the names above), or 0 where it is absent."""
+    """Return the number that follows `name` (one of the names above), or 0 if it is absent."""
     start = header.find(name)
     if start < 0:
         return 0
@@ -24,17 +24,17 @@ def number(header: bytes, name: bytes) -> int:
 
 
 def place(header: bytes) -> tuple[int, int]:
-    """Return offset and previous (`ports.Deliver`) of a republished message; zeros for one that is not kept."""
+    """Return offset and previous (`ports.Deliver`) of a republished message; zeros for a message without history."""
     start = header.find(SEQUENCE)
     if start < 0:
         return 0, 0
     end = header.index(b"\r", start + 17)
-    last = header.index(LAST_SEQUENCE, end) + 22  # NATS writes it behind
+    last = header.index(LAST_SEQUENCE, end) + 22  # NATS writes it behind the other
     return int(header[start + 17 : end]), int(header[last : header.index(b"\r", last)])
 
 
 def status(header: bytes) -> str:
-    """Return the status and its words where the header has one, such as `404 Message Not Found`, else nothing."""
+    """Return the status and its words, such as `404 Message Not Found`; empty if the header has no status."""
     if not header.startswith(_STATUS):
         return ""
     return header[len(_STATUS) : header.index(b"\r")].decode(errors="replace")

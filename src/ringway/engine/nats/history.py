@@ -1,10 +1,10 @@
-"""Publications that NATS keeps; see `ports.History`. Streams of JetStream, one for each namespace.
+"""Publications with history (`ports.History`): streams of JetStream, one for each namespace.
 
-    <prefix>.kept.<namespace>.<channel>   where kept publications are sent: the stream's subjects
-    <prefix>.ch.<channel>                 where the stream sends each on once it is stored (`broker`)
+    <prefix>.kept.<namespace>.<channel>   the stream's subjects: publications are sent here
+    <prefix>.ch.<channel>                 the stream republishes each publication here once it is stored (`broker`)
 
-A subscriber needs the same interest for a channel with history and one without. What the stream sends on carries its
-sequence number and that of the message before it on its subject, so a gap shows without a question.
+A subscriber subscribes in the same way with and without history. A republished message carries its sequence number and
+that of the message before it on its subject, so a gap shows without a request.
 """
 
 import asyncio
@@ -42,7 +42,7 @@ CLOSE_S = 2.0
 
 
 class NatsHistory:
-    """Appends to, reads from and looks after the streams of this cluster of members.
+    """Appends to and reads from the streams of this cluster of members, and keeps them as the settings say.
 
     `on_doubt` is called if subscribers may have missed what is stored, although the connection was there.
     """
@@ -71,14 +71,14 @@ class NatsHistory:
         connection.subscribe(SubjectSubscription(f"{LEADER_ELECTED}.*", self._on_leader))
 
     async def keep(self, retention: Retention) -> None:
-        """Make the namespace's stream, or adapt it. Waits `stream_owner.MAKE_S` for JetStream to be ready."""
+        """Make the namespace's stream, or adapt it. Wait up to `stream_owner.MAKE_S` for JetStream to be ready."""
         self._connection.require()
         await self._owner(retention).adapt(retention)
 
     async def append(self, channel: Channel, payload: bytes, retention: Retention, key: str = "") -> Position:
-        """Return when the stream has stored `payload`, which is also sent to all who are subscribed.
+        """Return when the stream has stored `payload`; it is also sent to all subscribers.
 
-        Who does not want to wait for a round trip appends from several tasks.
+        Append from several tasks to avoid a round trip for each.
         """
         header = b"NATS/1.0\r\nNats-Msg-Id: %b\r\n\r\n" % _message_id(channel, key) if key else b""
         self._appends.check(header, payload)
@@ -94,7 +94,7 @@ class NatsHistory:
         return Position(owner.epoch, offset)
 
     async def position(self, channel: Channel, retention: Retention) -> Position:
-        """Ask NATS: one round trip, and a look at the stream that all who ask at the same time share."""
+        """Ask NATS: one round trip, and one for the stream's state, which concurrent calls share."""
         async with self._reading(channel, retention) as reader:
             return await reader.position()
 
@@ -107,7 +107,7 @@ class NatsHistory:
         reverse: bool = False,
         bytes_max: int = sys.maxsize,
     ) -> Page:
-        """Read in batches; see `reader`. Without `since`, or in reverse, all that is kept passes by."""
+        """Read in batches (`reader`). Without `since`, or in reverse, everything that is kept is read."""
         async with self._reading(channel, retention) as reader:
             if since is None or reverse:
                 return await reader.read_back(since, limit, bytes_max)
@@ -170,5 +170,5 @@ class NatsHistory:
 
 
 def _message_id(channel: Channel, key: str) -> bytes:
-    """Return what NATS knows a publication by: keys are a channel's own, and may hold anything."""
+    """Return the id of a publication for NATS: keys belong to a channel, and may contain anything."""
     return hashlib.blake2b(f"{channel}\0{key}".encode(), digest_size=16).hexdigest().encode()

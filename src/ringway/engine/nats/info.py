@@ -1,4 +1,4 @@
-"""What a NATS server says about itself: in its greeting, and again whenever its cluster changes."""
+"""INFO, a NATS server's description of itself: in its greeting, and again whenever its cluster changes."""
 
 import msgspec
 

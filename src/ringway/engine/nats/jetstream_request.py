@@ -1,6 +1,6 @@
-"""Questions to JetStream over the connection's own subscriptions: the API in JSON, and direct reads in batches.
+"""Requests to JetStream: its API in JSON, direct reads in batches, and messages that are stored one at a time.
 
-nats-py has both, but one message a request, with a queue and general mail headers for each.
+All answers come to one wildcard subscription; the last token of their subject is the number of the request.
 """
 
 import asyncio
@@ -33,35 +33,35 @@ BATCH_MAX = 1000
 """Messages of one direct read; NATS says how many are left."""
 
 BATCH_BYTES_MAX = 1 << 20
-"""Bytes of one direct read, or one message more: all of them wait here until the last has come."""
+"""Bytes of one direct read, or one message more: all messages wait here until the last has come."""
 
 _AGAIN = (408, 429, 503)
-"""Classes of refusals that pass: no leader, too much to do, no quorum."""
+"""Codes of refusals that pass: no leader, too much load, no quorum."""
 
 _FULL = (10002, 10023, 10028, 10047)
-"""No room: in the account, on the server, in its memory, on its disk."""
+"""Codes for no room: in the account, on the server, in its memory, on its disk."""
 
 _STORE_FAILED = 10077
-"""The stream could not write it; its words say why."""
+"""Code of a failed write to the stream; the description says why."""
 
 _FULL_WORDS = ("maximum", "no space", "exceed", "quota")
 
 _OFF = (10039, 10076)
-"""JetStream is off: for the account, for the server."""
+"""Codes for JetStream that is off: for the account, for the server."""
 
 _WANTS_BYTES = 10113
-"""The account lets no stream be without a bound in bytes."""
+"""Code of an account that allows no stream without a bound in bytes."""
 
 NOT_FOUND_CODE = 404
 
 _WRONG_SEQUENCE = (10071, 10164)
-"""Another message than the expected one is the newest of its subject."""
+"""Codes of a subject whose newest message is not the expected one."""
 
 _DUPLICATE_UNDER_WAY = 10158
-"""A publication with the same key waits for replicas."""
+"""Code for a publication with a key that another one under way has, which waits for replicas."""
 
 _NO_PEERS = 10005
-"""Too few servers for the replicas: in a cluster that starts, not yet enough."""
+"""Code for too few servers for the replicas: in a cluster that starts, not yet enough."""
 
 
 class StreamAway(EngineAway):
@@ -125,9 +125,9 @@ class JetStreamRequest:
         return read_info(payload).error
 
     async def api(self, request: str, body: Mapping[str, Any] | None = None) -> StreamInfo:
-        """Ask the API about a stream, such as `STREAM.INFO.<name>`; `error` of the answer is for the caller.
+        """Ask the API about a stream, such as `STREAM.INFO.<name>`. The caller handles `error` of the answer.
 
-        Raise `EngineAway` where JetStream does not answer, or cannot at the moment.
+        Raise `EngineAway` if JetStream does not answer, or cannot at the moment.
         """
         payload = await self._one(f"$JS.API.{request}", json.dumps(body).encode() if body else b"")
         info = read_info(payload)
@@ -136,13 +136,13 @@ class JetStreamRequest:
         return info
 
     async def newest(self, stream: str, subject: str) -> int:
-        """Return the sequence of the newest message on `subject`, 0 where none is kept. Any server may answer."""
+        """Return the sequence of the newest message on `subject`, 0 if there is none. Any server may answer."""
         body = json.dumps({"last_by_subj": subject}).encode()
         header, _ = (await self._ask(f"$JS.API.DIRECT.GET.{stream}", body, many=False))[0]
         return 0 if _is_end(header) else number(header, SEQUENCE)
 
     async def ask_leader(self, stream: str, message: Mapping[str, Any]) -> int:
-        """Return the sequence of a `message` at the stream's leader, behind which other servers may lag; 0: none."""
+        """Return the sequence of a `message` at the stream's leader, or 0. Other servers may lag behind the leader."""
         answer = _read_message(await self._one(f"$JS.API.STREAM.MSG.GET.{stream}", json.dumps(message).encode()))
         if answer.error is not None and answer.error.code != NOT_FOUND_CODE:
             raise refusal(answer.error)
@@ -172,9 +172,9 @@ class JetStreamRequest:
     async def batch(
         self, stream: str, subject: str, start: int, count: int, bytes_max: int
     ) -> tuple[list[tuple[int, bytes]], int]:
-        """Return up to `count` messages of `subject` from sequence `start` on, and how many more there are.
+        """Return up to `count` messages of `subject` from sequence `start` on, and the number of further messages.
 
-        They end behind the message that takes them over `bytes_max`, by NATS's count.
+        They end with the message that takes them over `bytes_max`, by NATS's count.
         """
         wanted = {
             "seq": max(start, 1),
@@ -224,7 +224,7 @@ class JetStreamRequest:
 
 
 def refusal(error: ApiError) -> EngineError:
-    """Return JetStream's error as one of ours: away where it passes, unsuitable where an operator must act."""
+    """Return JetStream's error as an error of ours: away if it passes, unsuitable if an operator must act."""
     if error.err_code == _DUPLICATE_UNDER_WAY:
         return Unconfirmed("NATS does not know yet whether the publication with this key is stored; try again")
     if is_full(error):
@@ -246,7 +246,7 @@ def refusal(error: ApiError) -> EngineError:
 
 
 def is_full(error: ApiError) -> bool:
-    """Whether JetStream lacks the room for what was asked."""
+    """Whether JetStream has no room for the request."""
     words = error.description.lower()
     return error.err_code in _FULL or (error.err_code == _STORE_FAILED and any(word in words for word in _FULL_WORDS))
 
@@ -256,7 +256,7 @@ def _passes(error: ApiError) -> bool:
 
 
 def _is_end(header: bytes) -> bool:
-    """Whether the answer is no message, but says that there is none, or no more; raise where it says more than that."""
+    """Whether the answer says that there is no message, or no further one. Raise if it is another refusal."""
     words = status(header)
     if not words or header.startswith((END_OF_BATCH, NOT_FOUND)):
         return bool(words)

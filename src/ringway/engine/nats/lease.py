@@ -1,21 +1,21 @@
-"""Leases in a JetStream key-value bucket; see `ports.Lease`.
+"""Leases in a JetStream key-value bucket (`ports.Lease`).
 
-A lease is a key; its value names the holder, the time to live it promised to keep, and its fencing number. Every change
-is a compare-and-set on the key's revision, so of several who try one wins.
+A lease is a key; its value names the holder, the time to live that the holder promised to respect, and the fencing
+number. Every change is a compare-and-set on the key's revision, so one of several attempts succeeds.
 
-Nobody's wall clock matters for who holds a lease. Who wants one that another holds looks at the key's revision each
-time it asks: has it stayed the same for the whole time to live on the asker's own monotonic clock, its holder has
-failed to renew, and the asker replaces it. So a process that has just started must watch a dead holder's lease for one
-time to live before it can take it. A released lease is a key without a holder, free at once.
+No wall clock decides who holds a lease. A process that wants a lease of another holder reads the key's revision each
+time it asks. If the revision is the same for the whole time to live, by the process's own monotonic clock, the holder
+has failed to renew, and the process replaces it. So a process that has just started must watch the lease of a dead
+holder for one time to live before it can acquire it. A released lease is a key without a holder, free at once.
 
-The bucket is where history is not: in memory where that is in files, and the other way round. NATS bounds the two
-apart, so history that fills its own leaves room for leases. What is in memory goes with its servers. That shows: the
-bucket was made again, or its revisions begin again. Its holder then writes the lease anew where nobody has it, and the
-others leave it alone for one time to live; who has just come and knows of no loss is kept apart from the holder by the
-fencing number.
+The bucket is in the storage that history does not use: in memory if history is in files, and in files otherwise. NATS
+bounds the two separately, so history that fills its storage leaves room for leases. A bucket in memory is lost with its
+servers. That shows: the bucket was made again, or its revisions begin again. A holder then writes its lease anew if the
+key has no holder, and the others leave it alone for one time to live. A process that has just started knows of no loss;
+the fencing number separates it from the holder.
 
-The fencing number is one more than the last, or the server's time in units of 2**-32 s since 2020 where that is more:
-so it grows also where the last one was lost.
+The fencing number is the last one plus 1, or the server's time in units of 2**-32 s since 2020 if that is greater.
+So it grows also if the last one was lost.
 """
 
 import asyncio
@@ -41,7 +41,7 @@ FENCE_EPOCH = 1_577_836_800
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """A key as it was found: who holds it, for how long, its fence, and when this revision was first seen."""
+    """A key as it was read: its holder, time to live, fence and revision, and when this revision was first seen."""
 
     holder: str
     ttl_s: float
@@ -52,7 +52,7 @@ class _Seen:
 
 @dataclass(slots=True)
 class _Held:
-    """A lease that this process has: the revision that it wrote last (0: it was lost since), and its fence."""
+    """A lease of this process: the revision that it wrote last (0: it was lost since then), and its fence."""
 
     revision: int
     fence: int
@@ -73,7 +73,7 @@ class NatsLease:
         self._held: dict[tuple[str, str], _Held] = {}
 
     async def acquire(self, name: str, holder: str, ttl_s: float) -> int | None:
-        """Return a fencing number, or None. Ask again about each second; it never waits for a lease to end."""
+        """Return a fencing number, or None. It never waits for a lease to end: call it about once a second."""
         async with self._asking():
             seen = await self._read(name)
             if seen is None and self._now() - self._lost_at < ttl_s and (name, holder) not in self._held:

@@ -1,4 +1,4 @@
-"""Who we are to a NATS server: user and password, a token, `.creds`, or an nkey.
+"""The login at a NATS server: user and password, a token, `.creds`, or an nkey.
 
 Files are read at each connect, so that a renewed one is used without a restart. `nkeys`, which signs, is loaded only if
 something is to be signed: it brings libsodium.

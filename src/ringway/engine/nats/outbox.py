@@ -1,35 +1,36 @@
-"""What leaves for NATS: the commands of one loop turn in one write, and proof that they were taken.
+"""Commands to NATS: those of one loop turn leave in one write, and a PING proves that they were processed.
 
-NATS answers a PING after it has processed everything before it on the same connection. A PING for each
-publication would double the work; here all who wait share one, and at most one is under way at a time, as
-a database commits in groups: who comes while it is under way waits for the next. Under load one PING then
-covers hundreds of commands, and alone a command waits one round trip (about 0.1 ms on one machine).
+NATS answers a PING after it has processed everything before it on the same connection. A PING for each publication
+would double the work. Here all waiters share one, and at most one is under way at a time, as a database commits in
+groups: a waiter that comes meanwhile waits for the next. Under load one PING then covers hundreds of commands; a single
+command waits one round trip (about 0.1 ms on one machine).
 
-Nothing is kept while NATS is away: what was waiting fails with `Unconfirmed`: part of it may have left.
+Nothing is queued while NATS is away: waiters fail with `Unconfirmed`, since part of the commands may have left.
+
+Overflow rule: at most `UNPROCESSED_BYTES_MAX` are under way; further commands are refused with `EngineAway`.
 """
 
 import asyncio
 from collections.abc import Callable
 
+from ringway.engine.nats.command import PING
 from ringway.errors import EngineAway, Unconfirmed
 
 Write = Callable[[bytes, Callable[[], None] | None], None]
-"""Writes bytes at once; where a callable comes along they end with a PING, and its PONG is to call it."""
+"""Writes bytes at once. If there is a callable, they end with a PING, and its PONG must call it."""
 
-PING = b"PING\r\n"
-
-UNTAKEN_BYTES_MAX = 64 << 20
-"""How much may be on its way to a server that does not take it; more is refused (NATS's own max_pending)."""
+UNPROCESSED_BYTES_MAX = 64 << 20
+"""How much may be under way to a server that does not process it (NATS's own max_pending)."""
 
 PING_BYTES = 256 << 10
-"""After how many bytes a PING is sent although nobody waits, so that what is untaken stays known."""
+"""After how many bytes a PING is sent although nobody waits, to know how much is unprocessed."""
 
-TAKEN_S = 5.0
-"""How long NATS may take to answer a PING before those who wait are told that it is away."""
+CONFIRM_S = 5.0
+"""How long NATS may take to answer a PING before the waiters fail."""
 
 
-class Outbox:
-    """Batches commands, and tells when NATS has taken them."""
+class NatsOutbox:
+    """Batches commands, and knows when NATS has processed them."""
 
     def __init__(self, write: Write) -> None:
         self._write = write
@@ -43,10 +44,10 @@ class Outbox:
         self._overdue: asyncio.TimerHandle | None = None
 
     def send(self, command: bytes) -> None:
-        """Write `command` at the end of this loop turn. Raise `EngineAway` where too much is untaken."""
+        """Write `command` at the end of this loop turn. Raise `EngineAway` if too much is unprocessed."""
         size = len(command)
-        if self._waiting_bytes + self._flying_bytes + size > UNTAKEN_BYTES_MAX:
-            raise EngineAway(f"NATS does not keep up: {UNTAKEN_BYTES_MAX} bytes are on their way to it already")
+        if self._waiting_bytes + self._flying_bytes + size > UNPROCESSED_BYTES_MAX:
+            raise EngineAway(f"NATS does not keep up: {UNPROCESSED_BYTES_MAX} bytes are on their way to it already")
         self._commands.append(command)
         self._waiting_bytes += size
         self._schedule()
@@ -59,7 +60,7 @@ class Outbox:
         return future
 
     def fail_all(self) -> None:
-        """Give up what is not known to be taken: the connection is gone."""
+        """Fail all waiters, and drop what is not written: the connection is gone."""
         away = self._flying + self._waiting
         self._commands.clear()
         self._flying, self._waiting = [], []
@@ -81,27 +82,27 @@ class Outbox:
             self._commands.append(PING)
             self._flying, self._waiting = self._waiting, []
             self._flying_bytes, self._waiting_bytes = self._waiting_bytes, 0
-            self._overdue = self._loop.call_later(TAKEN_S, self._give_up)
+            self._overdue = self._loop.call_later(CONFIRM_S, self._give_up)
         if self._commands:
             data = b"".join(self._commands)
             self._commands.clear()
-            self._write(data, self._took if pings else None)
+            self._write(data, self._on_pong if pings else None)
 
-    def _took(self) -> None:
-        taken, self._flying = self._flying, []
+    def _on_pong(self) -> None:
+        processed, self._flying = self._flying, []
         self._flying_bytes = 0
         self._stop_clock()
-        for future in taken:
+        for future in processed:
             if not future.done():
                 future.set_result(None)
         if self._waiting or self._waiting_bytes > PING_BYTES:
             self._schedule()
 
     def _give_up(self) -> None:
-        # The PONG may still come: until then no further PING is sent, and the clock stands for it.
+        # The PONG may still come. Until then no further PING is sent: `_overdue` stays set.
         for future in self._flying + self._waiting:
             if not future.done():
-                future.set_exception(Unconfirmed(f"NATS did not confirm within {TAKEN_S} s"))
+                future.set_exception(Unconfirmed(f"NATS did not confirm within {CONFIRM_S} s"))
         self._flying, self._waiting = [], []
 
     def _stop_clock(self) -> None:

@@ -1,10 +1,10 @@
-"""Reads what a stream keeps of one channel, and says what of it is proven.
+"""Reads of one channel from its stream, with what is proven about their completeness.
 
-Each answer ends with a look at the stream: it tells the epoch, which must be that of the beginning, and how far the
-stream's head had come, which proves what cannot have gone (`nats_stream.is_complete`).
+Each read ends with the stream's state. Its epoch must be that of the beginning; its first sequence proves which
+publications cannot have expired (`stream.is_complete`).
 
-With replicas any server that has one may answer a direct read. It may lag behind the leader, and forget by age a
-moment earlier. So the leader is asked too: what is newest, and what comes first after `since`.
+In a cluster any server with a replica may answer a direct read. It may lag behind the leader, and expire publications
+a moment earlier. So the leader is asked too: for the newest publication, and for the first one after `since`.
 """
 
 import asyncio
@@ -18,11 +18,11 @@ from ringway.ports import Page, Position
 ALL = 1 << 62
 
 LAG_S = 0.02
-"""The pause before servers are asked again of which one lags behind the leader."""
+"""The pause before the next read if a server lags behind the leader."""
 
 
 class Reader:
-    """Reads one channel, by its `subject`. The caller gives each call a deadline."""
+    """Reads the channel of `subject`. The caller sets a deadline for each call."""
 
     def __init__(self, jetstream: JetStreamRequest, owner: StreamOwner, subject: str) -> None:
         self._jetstream = jetstream
@@ -30,7 +30,7 @@ class Reader:
         self._subject = subject
 
     async def position(self) -> Position:
-        """Return the newest publication's place; where there is none, the stream's newest before that was seen."""
+        """Return the position of the newest publication; if there is none, that of the stream's newest."""
         while True:
             epoch = self._owner.epoch
             offset = await self._newest()
@@ -52,15 +52,15 @@ class Reader:
     async def read_on(self, since: int, limit: int, bytes_max: int) -> Page:
         """Return the first publications after the offset `since`, up to `limit` and `bytes_max`.
 
-        Say too whether that is proven to be all.
+        The page is `complete` if it is proven that nothing else came after `since`.
         """
         while True:
             epoch = self._owner.epoch
-            # `since` itself may be there, and proves much
+            # If `since` itself is still there, it proves much.
             found, more, offset = await self._fetch(since, limit + 1, bytes_max)
-            all_of_them = [one for one in found if one[0] > since]
-            chosen = within(all_of_them, limit, bytes_max)
-            cut = more or len(chosen) < len(all_of_them)
+            newer = [publication for publication in found if publication[0] > since]
+            chosen = within(newer, limit, bytes_max)
+            cut = more or len(chosen) < len(newer)
             if cut:
                 offset = await self._newest()
             led = cut or self._owner.replicas == 1 or await self._leader_agrees(since, chosen, offset)
@@ -70,10 +70,10 @@ class Reader:
                 return Page(epoch, offset, chosen, complete)
 
     async def _fetch(self, start: int, count: int, bytes_max: int) -> tuple[Publications, bool, int]:
-        """Return up to `count` publications from `start` on, whether there are more, and where one stands behind them.
+        """Return up to `count` publications from `start` on, whether there are more, and the offset at their end.
 
-        They end with the one after `start` that takes them over `bytes_max`. Where none is found, the place is the
-        stream's newest as it was before another look found none again.
+        They end with the publication after `start` that takes them over `bytes_max`. If none is found, the offset is
+        the stream's newest as it was before a second read found none either.
         """
         found, more = await self._batches(start, count, bytes_max)
         last = 0
@@ -98,17 +98,17 @@ class Reader:
             await asyncio.sleep(LAG_S)
 
     async def _walk(self, window: Window, before: int | None) -> int:
-        """Let all publications pass through `window`, those before `before` alone; return where one stands behind all.
+        """Add all publications to `window`, or those before the offset `before`; return the offset at their end.
 
-        A batch at a time: a channel may keep more than is wanted of it. Where nothing is kept, as in `_fetch`.
+        It reads in batches: a channel may keep more than the caller wants. Without publications, as in `_fetch`.
         """
-        reached = await self._pass(window, before)
+        reached = await self._add_all(window, before)
         if reached:
             return reached
         last = (await self._owner.read_info()).state.last_seq
-        return await self._pass(window, before) or last
+        return await self._add_all(window, before) or last
 
-    async def _pass(self, window: Window, before: int | None) -> int:
+    async def _add_all(self, window: Window, before: int | None) -> int:
         newest = await self._newest() if self._owner.replicas > 1 else 0
         reached = 0
         while True:
@@ -129,7 +129,7 @@ class Reader:
         return await self._jetstream.newest(self._owner.name, self._subject)
 
     async def _leader_agrees(self, since: int, chosen: Publications, offset: int) -> bool:
-        """Whether what the leader has first after `since` is what was read, or came later than that."""
+        """Whether the leader's first publication after `since` is the one that was read, or a later one."""
         message = {"seq": since + 1, "next_by_subj": self._subject}
         first = await self._jetstream.ask_leader(self._owner.name, message)
         return first == chosen[0][0] if chosen else not since < first <= offset

@@ -1,12 +1,12 @@
-"""Reports over core NATS; see `ports.Registry`.
+"""Reports over core NATS (`ports.Registry`).
 
     <prefix>.report.<member>          a report, to everybody
     <prefix>.leave.<member>           a withdrawal, to everybody
     <prefix>.ask                      a newcomer asks; the next line is its reply subject
     <prefix>.tell.<asker>.<member>    a report, to that newcomer
 
-Answers go to the asker alone: when NATS returns, all members ask at once, and answers to everybody would
-be members cubed.
+Answers go to the asker alone: when NATS returns, all members ask at once, and answers to everybody would number
+members cubed.
 """
 
 import secrets
@@ -21,7 +21,7 @@ from ringway.types import NodeName
 
 
 class NatsRegistry:
-    """Tells and hears reports. Quiet while NATS is away; everything is told and asked again on return."""
+    """Publishes and receives reports. Quiet while NATS is away; on its return all is published and asked anew."""
 
     def __init__(self, connection: NatsConnection, prefix: str) -> None:
         self._connection = connection
@@ -32,57 +32,57 @@ class NatsRegistry:
         self._answers = False
 
     async def announce(self, member: NodeName, report: bytes) -> None:
-        """Publish `report`, and remember it for those who ask. Returns when written, without a round trip."""
+        """Publish `report`, and keep it for newcomers that ask. Return when it is written, without a round trip."""
         self._mine[member] = report
         if not self._answers:
             self._answers = True
-            self._connection.subscribe(SubjectSubscription(f"{self._prefix}.ask", self._asked))
-        self._say(f"{self._prefix}.report.{token(member)}", report)
+            self._connection.subscribe(SubjectSubscription(f"{self._prefix}.ask", self._on_query))
+        self._publish(f"{self._prefix}.report.{token(member)}", report)
 
     async def withdraw(self, member: NodeName) -> None:
-        """Publish that `member` leaves, and return when NATS has passed that on."""
+        """Publish that `member` leaves, and return when NATS has processed that."""
         if self._mine.pop(member, None) is not None:
-            self._say(f"{self._prefix}.leave.{token(member)}", b"")
-            await self._taken()
+            self._publish(f"{self._prefix}.leave.{token(member)}", b"")
+            await self._processed()
 
     async def watch(self, heard: Heard) -> None:
-        """Hear reports from now on; return when the question to all members is out."""
+        """Pass reports to `heard` from now on; return when NATS has processed the query to all members."""
         self._heard = heard
-        self._connection.subscribe(SubjectSubscription(f"{self._prefix}.report.*", self._told))
-        self._connection.subscribe(SubjectSubscription(f"{self._tell}.*", self._told))
-        self._connection.subscribe(SubjectSubscription(f"{self._prefix}.leave.*", self._left))
+        self._connection.subscribe(SubjectSubscription(f"{self._prefix}.report.*", self._on_report))
+        self._connection.subscribe(SubjectSubscription(f"{self._tell}.*", self._on_report))
+        self._connection.subscribe(SubjectSubscription(f"{self._prefix}.leave.*", self._on_leave))
         self._ask()
-        await self._taken()
+        await self._processed()
 
     def on_return(self) -> None:
-        """NATS is back: tell everybody, and ask who is there."""
+        """Publish the own reports again, and ask for all others: NATS is back."""
         for member, report in self._mine.items():
-            self._say(f"{self._prefix}.report.{token(member)}", report)
+            self._publish(f"{self._prefix}.report.{token(member)}", report)
         if self._heard is not None:
             self._ask()
 
     def _ask(self) -> None:
-        self._say(f"{self._prefix}.ask", b"", self._tell)
+        self._publish(f"{self._prefix}.ask", b"", self._tell)
 
-    def _say(self, subject: str, payload: bytes, reply: str = "") -> None:
-        with suppress(EngineAway):  # by contract quiet: `on_return` says it again
+    def _publish(self, subject: str, payload: bytes, reply: str = "") -> None:
+        with suppress(EngineAway):  # by contract quiet: `on_return` publishes it again
             self._connection.send(subject, payload, reply)
 
-    async def _taken(self) -> None:
+    async def _processed(self) -> None:
         with suppress(EngineAway):
             self._connection.require()
             await self._connection.outbox.processed()
 
-    def _asked(self, subject: bytes, reply: bytes, header: bytes, payload: bytes) -> None:
+    def _on_query(self, subject: bytes, reply: bytes, header: bytes, payload: bytes) -> None:
         asker = reply.decode()
         for member, report in self._mine.items():
-            self._say(f"{asker}.{token(member)}", report)
+            self._publish(f"{asker}.{token(member)}", report)
 
-    def _told(self, subject: bytes, reply: bytes, header: bytes, payload: bytes) -> None:
+    def _on_report(self, subject: bytes, reply: bytes, header: bytes, payload: bytes) -> None:
         if self._heard is not None:
             self._heard(_member(subject), payload)
 
-    def _left(self, subject: bytes, reply: bytes, header: bytes, payload: bytes) -> None:
+    def _on_leave(self, subject: bytes, reply: bytes, header: bytes, payload: bytes) -> None:
         if self._heard is not None:
             self._heard(_member(subject), None)
 

@@ -1,7 +1,7 @@
 """An established connection to one NATS server, until it is lost: reads, writes, and finds out that it is dead.
 
 Every `PING_S` the server is asked for a sign of life; without an answer to `UNANSWERED_MAX` of them the connection is
-given up. Nothing is queued here: what is read goes on in the same call, and `Outbox` bounds what is written.
+given up. Nothing is queued here: what is read goes on in the same call, and `NatsOutbox` bounds what is written.
 """
 
 import asyncio

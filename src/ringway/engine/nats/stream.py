@@ -1,15 +1,15 @@
-"""What a JetStream stream is asked to be, what it says of itself, and what that proves.
+"""JetStream streams: the configuration that Ringway wants, the state that NATS reports, and what the state proves.
 
-One stream keeps the history of all channels of a namespace. Its sequence numbers are the offsets, so those of one
-channel have gaps. It forgets in two ways: of each subject what exceeds the size, and of all subjects what is older
-than the time to live (or exceeds `bytes_max`). The second takes from the head: `first` says how far it came.
+One stream keeps the history of all channels of a namespace. Its sequence numbers are the offsets, so the offsets of a
+channel have gaps. It drops publications in two ways: of each subject, all beyond the size; of all subjects, the oldest,
+once they exceed the time to live or `bytes_max`. `first_seq` tells how far the second way has come.
 
-Two things are written into the stream's metadata, because NATS does not remember them:
+Two values are in the stream's metadata, because NATS does not remember them:
 
-- `ringway_life` is drawn anew by a member that finds stored publications lost. In a cluster of servers a stream
-  in memory begins again at 1 when its server does, and after a failure of power a file may lack its end; the time
-  of its making, which tells lives apart else, stays the same.
-- `ringway_size_least` is the smallest size that the stream ever had, once it changed: see `is_complete`.
+- `ringway_life` names the generation of the stream. A member that finds stored publications lost draws a new one. In a
+  cluster of servers a stream in memory begins again at 1 after a restart, and after a failure of power a file may lack
+  its end; the time of its creation, which distinguishes generations otherwise, stays the same.
+- `ringway_size_least` is the smallest size that the stream ever had, once it changed (`is_complete`).
 """
 
 import hashlib
@@ -40,13 +40,13 @@ STREAM_EXISTS = 10058
 
 @dataclass(frozen=True, slots=True)
 class HistorySettings:
-    """How the streams of an engine are kept; see the settings `engine.history_*`."""
+    """The settings `engine.history_*`: how the streams of an engine are kept."""
 
     storage: Literal["memory", "file"] = "file"
     replicas: int = 0
-    """0: three in a cluster of servers, else one."""
+    """Copies of each stream; 0: three in a cluster of servers, otherwise one."""
     bytes_max: int = 0
-    """Of each stream; 0: as much as the server allows."""
+    """The bound of each stream; 0: as much as the server allows."""
 
 
 class ApiError(msgspec.Struct):
@@ -57,58 +57,58 @@ class ApiError(msgspec.Struct):
     description: str = ""
 
 
-class State(msgspec.Struct):
-    """What a stream holds. Empty after `last`, `first` is `last + 1`; both are 0 before the first publication."""
+class StreamState(msgspec.Struct):
+    """The range of a stream: `first_seq` is `last_seq + 1` if it is empty, and both are 0 if nothing was stored yet."""
 
     first_seq: int = 0
     last_seq: int = 0
 
 
-class Cluster(msgspec.Struct):
-    """Where a stream is kept in a cluster of servers."""
+class StreamCluster(msgspec.Struct):
+    """The servers of a cluster that keep a stream."""
 
     leader: str = ""
 
 
 class StreamInfo(msgspec.Struct):
-    """What JetStream says of a stream."""
+    """The configuration and the state of a stream, as JetStream reports them."""
 
     config: dict[str, Any] = {}
     created: str = ""
-    state: State = msgspec.field(default_factory=State)
-    cluster: Cluster | None = None
+    state: StreamState = msgspec.field(default_factory=StreamState)
+    cluster: StreamCluster | None = None
     ts: str = ""
     error: ApiError | None = None
 
     @property
     def epoch(self) -> str:
-        """Names the life of the stream: the same for all members."""
-        life = f"{self.config['name']} {self.created} {self.config.get('metadata', {}).get(GENERATION, '')}"
-        return hashlib.blake2b(life.encode(), digest_size=4).hexdigest()
+        """The name of the stream's generation: the same for all members."""
+        generation = f"{self.config['name']} {self.created} {self.config.get('metadata', {}).get(GENERATION, '')}"
+        return hashlib.blake2b(generation.encode(), digest_size=4).hexdigest()
 
     @property
     def size(self) -> int:
-        """How many publications of a channel are kept."""
+        """The number of publications that are kept of a channel."""
         return int(self.config["max_msgs_per_subject"])
 
     @property
     def size_least(self) -> int:
-        """The smallest size that held at any time of the stream's life."""
+        """The smallest size that the stream ever had."""
         return min(self.size, int(self.config.get("metadata", {}).get(SIZE_LEAST, self.size)))
 
     @property
     def replicas(self) -> int:
-        """How many servers keep the stream."""
+        """The number of servers that keep the stream."""
         return int(self.config.get("num_replicas", 1))
 
     @property
     def clustered(self) -> bool:
-        """Whether several servers form a cluster; then `created` outlives what is stored."""
+        """Whether several servers form a cluster; then `created` outlives the stored publications."""
         return self.cluster is not None
 
     @property
     def age_s(self) -> float:
-        """How long ago the stream was made, by the server's clock."""
+        """The time since the stream was made, by the server's clock."""
         return (datetime.fromisoformat(self.ts) - datetime.fromisoformat(self.created)).total_seconds()
 
 
@@ -145,9 +145,9 @@ def wanted_config(
 
 
 def adapted_config(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return `found` with what is `wanted`, or None where it has all of that. What operators added stays.
+    """Return `found` with everything that is `wanted`, or None if it has that already. Additions of operators stay.
 
-    The storage stays too: it cannot be changed without losing what is stored.
+    The storage stays too: it cannot be changed without a loss of everything stored.
     """
     changed = {**found, **wanted, "storage": found.get("storage")}
     if changed == found:
@@ -161,20 +161,20 @@ def adapted_config(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[
 
 
 def with_new_generation(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `config` with another epoch."""
+    """Return `config` with a new generation, which is a new epoch."""
     return {**config, "metadata": {**config.get("metadata", {}), GENERATION: secrets.token_hex(4)}}
 
 
 def is_complete(since: int, found: Sequence[int], info: StreamInfo) -> bool:
-    """Whether it is proven that nothing of a channel after `since` is missing in `found`.
+    """Whether it is proven that no publication of a channel after `since` is missing in `found`.
 
-    `found` are the channel's kept offsets from `since` itself on, read to their end; `info` was asked for after that.
+    `found` are the channel's offsets from `since` itself on, read to the end; `info` is newer than that read.
 
-    Nothing after `since` can have expired: the head, which only moves on, has not passed it. Nothing can have been
-    trimmed: that happens to a publication when as many as the size came after it, in a channel with so many there are
-    that many ever after, and a reader that comes to the end then finds at least as many behind it. If `since` itself
-    was found, that need only hold for the moment of the reading, so for the size that is in force. Else it must hold
-    for all the time since, when the size may have been smaller.
+    Nothing after `since` can have expired: the stream's first sequence, which only grows, has not passed it. Nothing
+    can have been trimmed: a publication is trimmed when as many as the size came after it. From then on the channel
+    keeps that many, and a read to the end finds at least that many behind it. If `since` itself was found, this must
+    hold for the moment of the read, so for the current size. Otherwise it must hold for all the time since then, in
+    which the size may have been smaller.
     """
     anchored = bool(found) and found[0] == since
     behind = len(found) - 1 if anchored else len(found)

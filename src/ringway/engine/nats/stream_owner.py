@@ -1,10 +1,10 @@
-"""Looks after the stream of one namespace: makes it, adapts it, and notices when what it stored was lost.
+"""The owner of one namespace's stream: makes it, adapts it, and notices when stored publications are lost.
 
     closed ──make──▶ open ──connection lost, stream not there, retention changed──▶ closed
 
-While it is closed, appends wait in a line (bounded) and leave in their order when it opens: nothing is appended before
-the stream has been looked at. The newest offset that is known to have been stored must be there at each look; is it
-not, publications were lost, and a new life is written into the stream's metadata: a new epoch for every member.
+While it is closed, appends wait in a bounded queue, and leave in their order when it opens: nothing is appended before
+the stream's state was read. The newest offset that is known to have been stored must be there at each read. If it is
+missing, publications were lost, and a new generation is written into the stream's metadata: a new epoch for everyone.
 """
 
 import asyncio
@@ -16,34 +16,35 @@ import structlog
 
 from ringway.engine.nats.append import Append, Appends
 from ringway.engine.nats.jetstream_request import JetStreamRequest, is_full, refusal
-from ringway.engine.nats.outbox import UNTAKEN_BYTES_MAX
+from ringway.engine.nats.outbox import UNPROCESSED_BYTES_MAX
 from ringway.engine.nats.stream import STREAM_EXISTS, STREAM_NOT_FOUND, StreamInfo, adapted_config, with_new_generation
 from ringway.errors import EngineAway, EngineError, EngineUnsuitable
 from ringway.ports import Retention
+from ringway.tasks import Tasks
 
 MAKE_S = 10.0
 """How long JetStream may take to have the stream ready: a cluster that starts elects leaders first."""
 
 AGAIN_S = 0.1
-"""The pause between attempts and between looks that must agree, with up to as much jitter."""
+"""The pause between attempts, and between reads that must agree; as much again at random."""
 
-LOOKS = 5
-"""So many looks in a row must say that publications are gone: a leader that takes over may lag behind."""
+READS = 5
+"""How many reads in a row must say that publications are gone: a leader that takes over may lag behind."""
 
-WAITING_BYTES_MAX = UNTAKEN_BYTES_MAX
+WAITING_BYTES_MAX = UNPROCESSED_BYTES_MAX
 """How much may wait for the stream to open; more is refused."""
 
 BYTES_LEAST = 1 << 20
-"""A stream is not asked for with fewer bytes than these: where there is no room for them, that is told."""
+"""The smallest bound in bytes that is asked for; if there is no room for it, appends are refused."""
 
 NEW_S = 60.0
-"""A stream that holds nothing so long after it was made may have lost what it had: it is given a new life."""
+"""A stream that is empty so long after it was made may have lost everything: it begins a new generation."""
 
 _log = structlog.get_logger()
 
 
 class StreamOwner:
-    """The stream called `name`, which is to be as `want` says for the retention."""
+    """Owns the stream called `name`, whose configuration for a retention is `want(retention)`."""
 
     def __init__(
         self,
@@ -55,9 +56,9 @@ class StreamOwner:
     ) -> None:
         self.name = name
         self.epoch = ""
-        """As it was last heard of."""
+        """The stream's generation, as it was last read."""
         self.replicas = 1
-        """On how many servers the stream is kept, as it was last heard of."""
+        """The number of servers that keep the stream, as it was last read."""
         self._retention = retention
         self._want = want
         self._jetstream = jetstream
@@ -68,12 +69,13 @@ class StreamOwner:
         self._newest = 0  # the newest that is known to have been stored
         self._waiting: list[Append] = []
         self._waiting_bytes = 0
+        self._tasks = Tasks()
         self._making: asyncio.Task[EngineError | None] | None = None
-        self._looking: asyncio.Task[StreamInfo | EngineError] | None = None
-        self._next_look: asyncio.Task[StreamInfo | EngineError] | None = None
+        self._reading: asyncio.Task[StreamInfo | EngineError] | None = None
+        self._next_read: asyncio.Task[StreamInfo | EngineError] | None = None
 
     def append(self, append: Append) -> None:
-        """Send `append` behind all that came before it."""
+        """Send `append` after all earlier ones."""
         if self._is_open:
             self._appends.send(append)
         elif self._waiting_bytes + len(append.payload) > WAITING_BYTES_MAX:
@@ -84,7 +86,7 @@ class StreamOwner:
             self.resume()
 
     async def ready(self) -> None:
-        """Return when the stream is open. Raise `EngineAway`, or `EngineUnsuitable` where it cannot be had."""
+        """Return when the stream is open. Raise `EngineAway`, or `EngineUnsuitable` if an operator must act."""
         while not self._is_open:
             error = await asyncio.shield(self.resume())
             if error is not None:
@@ -98,40 +100,37 @@ class StreamOwner:
         await self.ready()
 
     async def read_info(self) -> StreamInfo:
-        """Return what NATS says of the stream after this call. Who asks while a look is under way shares the next."""
-        found = await asyncio.shield(self._look_soon())
+        """Return the stream's state after this call. Callers that come while a read is under way share the next."""
+        found = await asyncio.shield(self._start_read())
         if isinstance(found, EngineError):
             raise found
         return found
 
     def on_stored(self, offset: int) -> None:
-        """NATS has stored a publication of ours (`nats_append.Stream`)."""
+        """NATS has stored a publication of ours (`AppendListener`)."""
         if offset <= self._confirmed:  # confirmations come in the order of offsets: the stream began again
-            self._look_soon()
+            self._start_read()
         self._confirmed = offset
         self._newest = max(self._newest, offset)
 
     def on_missing(self) -> None:
-        """The stream was not there for a publication of ours (`nats_append.Stream`)."""
+        """The stream was not there for a publication of ours (`AppendListener`)."""
         self.suspend()
 
     def suspend(self) -> None:
-        """Let nothing pass until the stream has been looked at."""
+        """Let appends wait until the stream's state was read."""
         self._is_open = False
         self._closings += 1
 
     def resume(self) -> "asyncio.Task[EngineError | None]":
-        """Begin to make the stream ready, where nobody has; the task tells what keeps it from being opened."""
+        """Begin to open the stream if that is not under way. The task returns the error that prevents it, or None."""
         if self._making is None:
-            self._making = asyncio.create_task(self._make())
+            self._making = self._tasks.spawn(self._make(), name=f"open stream {self.name}")
         return self._making
 
     async def aclose(self) -> None:
-        """End all that is under way."""
-        tasks = [task for task in (self._making, self._looking, self._next_look) if task is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        """End the tasks under way, and refuse waiting appends."""
+        await self._tasks.aclose()
         self._refuse(EngineAway("this process leaves the engine"))
 
     async def _make(self) -> EngineError | None:
@@ -150,7 +149,7 @@ class StreamOwner:
         return None
 
     async def _made(self) -> None:
-        """Try until the stream is as it shall be, and was not closed meanwhile."""
+        """Try until the stream is as it must be, and was not closed meanwhile."""
         deadline = asyncio.get_running_loop().time() + MAKE_S
         while True:
             closings = self._closings
@@ -194,9 +193,9 @@ class StreamOwner:
         return info if changed is None else await self._ask_for_room("UPDATE", changed, had)
 
     async def _ask_for_room(self, request: str, config: dict[str, Any], had: int = 0) -> StreamInfo:
-        """Make or change the stream; with less in bytes where NATS cannot set so many aside (it does at once).
+        """Make or change the stream; with a smaller bound if NATS cannot reserve so many bytes, which it does at once.
 
-        A stream that `had` less than is wanted now gets all of it, or keeps what it had.
+        A stream that `had` a smaller bound than is wanted now gets the wanted one, or stays as it is.
         """
         wanted = config["max_bytes"]
         while True:
@@ -208,24 +207,24 @@ class StreamOwner:
         taken = config["max_bytes"]
         if info.error is None and taken not in (wanted, had):
             if request == "CREATE":
-                # It may be all that there is, and other namespaces want some too.
+                # It may be all the room that there is, and other namespaces need some too.
                 taken = max(taken // 2, BYTES_LEAST)
                 info = await self._jetstream.api(f"STREAM.UPDATE.{self.name}", {**config, "max_bytes": taken})
             _log.info("NATS sets less aside for history", stream=self.name, bytes=taken, wanted=wanted)
         return info
 
-    def _look_soon(self) -> "asyncio.Task[StreamInfo | EngineError]":
-        if self._next_look is None:
-            self._next_look = asyncio.create_task(self._look(self._looking))
-        return self._next_look
+    def _start_read(self) -> "asyncio.Task[StreamInfo | EngineError]":
+        if self._next_read is None:
+            self._next_read = self._tasks.spawn(self._read(self._reading), name=f"read stream {self.name}")
+        return self._next_read
 
-    async def _look(self, before: "asyncio.Task[StreamInfo | EngineError] | None") -> StreamInfo | EngineError:
+    async def _read(self, before: "asyncio.Task[StreamInfo | EngineError] | None") -> StreamInfo | EngineError:
         if before is not None:
             await asyncio.wait([before])
-        self._looking, self._next_look = self._next_look, None  # who comes from here on needs a later one
+        self._reading, self._next_read = self._next_read, None  # callers from here on need a later read
         try:
             await self.ready()
-            newest = self._newest  # what is stored while the question travels need not be in the answer
+            newest = self._newest  # a publication that is stored meanwhile need not be in the answer
             info = await self._jetstream.api(f"STREAM.INFO.{self.name}")
             if info.error is not None:  # somebody removed it: it is made again
                 self.suspend()
@@ -235,14 +234,14 @@ class StreamOwner:
         except EngineError as error:
             return error
         finally:
-            self._looking = None
+            self._reading = None
 
     async def _judge(self, info: StreamInfo, newest: int) -> StreamInfo:
-        """Return `info` where `newest` is in the stream or the life is a new one; else give it a new life."""
-        looks = 1
+        """Return `info` if the stream contains `newest` or is of a new generation; otherwise begin a new generation."""
+        reads = 1
         while self._told(info).epoch == self.epoch and info.state.last_seq < newest:
-            if looks < LOOKS:
-                looks += 1
+            if reads < READS:
+                reads += 1
                 await _pause()
                 info = await self._jetstream.api(f"STREAM.INFO.{self.name}")
                 continue

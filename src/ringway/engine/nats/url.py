@@ -1,4 +1,4 @@
-"""The URL of a NATS server or cluster: where it is, who we are there, and how both are proven."""
+"""The URL of a NATS server or cluster: its addresses, the login, and TLS."""
 
 import ssl
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ _FORM = "give nats://[user:password@]host[:port][,host[:port]...], or tls://... 
 
 @dataclass(frozen=True, slots=True)
 class NatsUrl:
-    """Where NATS is, and who we are there. `servers` hold no credentials and may be shown."""
+    """The servers and the login. `servers` contain no credentials and may be shown."""
 
     servers: tuple[str, ...]
     addresses: tuple[tuple[str, int], ...]
@@ -27,7 +27,7 @@ class NatsUrl:
     token: str | None = None
     creds_file: str = ""
     password_file: str = ""
-    """Holds the password; of one who has no name, the token. Read at each connect."""
+    """A file with the password, or with the token if there is no user. It is read at each connect."""
     nkey: str = ""
     """The seed of a user's nkey."""
     nkey_file: str = ""
@@ -45,16 +45,16 @@ class NatsUrl:
 
     @property
     def tls(self) -> bool:
-        """Whether nothing may travel without TLS. A server may demand it without that."""
+        """Whether nothing may be sent without TLS. A server may require TLS also if this is false."""
         return self.servers[0].startswith("tls://")
 
     def tls_context(self) -> ssl.SSLContext | None:
-        """Return what TLS needs; None without `tls://`. Raise `ConfigError` where a file cannot be used."""
+        """Return the context for TLS; None without `tls://`. Raise `ConfigError` if a file cannot be used."""
         return make_context(self.ca_file, self.cert_file, self.key_file) if self.tls else None
 
 
 def read_url(url: str) -> NatsUrl:
-    """Return what `url` says; raise `ConfigError`, which never repeats a password.
+    """Return the parts of `url`. Raise `ConfigError`, which never repeats a password.
 
     `nats://user:password@a:4222,b:4222` names two servers with the same credentials; `tls://` demands TLS;
     `nats://token@host` gives a token. All may be percent-encoded. Options follow a `?`: `TLS_OPTIONS`, `LOGIN_OPTIONS`.
@@ -76,7 +76,7 @@ def read_url(url: str) -> NatsUrl:
 
 
 def _login(credentials: str, options: dict[str, str]) -> dict[str, str]:
-    """Return `options` with what the credentials say; raise where there is more than one login."""
+    """Return `options` with the credentials; raise if there is more than one login."""
     user, colon, password = credentials.partition(":")
     if colon:
         given = {"user": decoded(user), "password": decoded(password)}

@@ -120,7 +120,7 @@ async def test_what_is_under_way_when_the_connection_is_lost_is_unconfirmed(benc
 
 
 async def test_an_answer_that_does_not_come_is_unconfirmed(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nats_append, "LOOK_S", 0.01)
+    monkeypatch.setattr(nats_append, "CHECK_S", 0.01)
     monkeypatch.setattr(nats_append, "STORED_S", 0.02)
     overdue = bench.send(b"1")
     with pytest.raises(Unconfirmed):

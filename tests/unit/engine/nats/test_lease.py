@@ -12,7 +12,7 @@ from ringway.engine.condition import Condition
 from ringway.engine.nats.bucket import KeyValueBucket
 from ringway.engine.nats.jetstream_request import WrongRevision
 from ringway.engine.nats.lease import NatsLease
-from ringway.engine.nats.stream import STREAM_EXISTS, ApiError, State, StreamInfo
+from ringway.engine.nats.stream import STREAM_EXISTS, ApiError, StreamInfo, StreamState
 from ringway.errors import EngineAway, EngineUnsuitable
 
 SUBJECT = "$KV.rw-test-leases."
@@ -55,7 +55,7 @@ class Store:
         assert verb == "STREAM.INFO"
         self.clock += datetime.timedelta(seconds=self.pace_s)
         created = f"2030-01-01T00:00:{self.made:02}Z"
-        return StreamInfo(created=created, ts=self.clock.isoformat(), state=State(last_seq=self.revision))
+        return StreamInfo(created=created, ts=self.clock.isoformat(), state=StreamState(last_seq=self.revision))
 
     async def read_last(self, stream: str, subject: str) -> tuple[int, bytes] | None:
         self.require()

@@ -4,7 +4,8 @@ from collections.abc import Callable
 import pytest
 
 from ringway.engine.nats import outbox as outbox_module
-from ringway.engine.nats.outbox import PING, Outbox
+from ringway.engine.nats.command import PING
+from ringway.engine.nats.outbox import NatsOutbox
 from ringway.errors import EngineAway
 
 
@@ -28,8 +29,8 @@ def socket() -> Socket:
 
 
 @pytest.fixture
-async def outbox(socket: Socket) -> Outbox:
-    return Outbox(socket.write)
+async def outbox(socket: Socket) -> NatsOutbox:
+    return NatsOutbox(socket.write)
 
 
 async def turn() -> None:
@@ -37,7 +38,7 @@ async def turn() -> None:
         await asyncio.sleep(0)
 
 
-async def test_the_commands_of_a_turn_leave_in_one_write_in_order(outbox: Outbox, socket: Socket) -> None:
+async def test_the_commands_of_a_turn_leave_in_one_write_in_order(outbox: NatsOutbox, socket: Socket) -> None:
     for command in (b"1\r\n", b"2\r\n", b"3\r\n"):
         outbox.send(command)
     assert socket.written == []
@@ -45,7 +46,7 @@ async def test_the_commands_of_a_turn_leave_in_one_write_in_order(outbox: Outbox
     assert socket.written == [b"1\r\n2\r\n3\r\n"]
 
 
-async def test_all_of_a_turn_share_one_ping(outbox: Outbox, socket: Socket) -> None:
+async def test_all_of_a_turn_share_one_ping(outbox: NatsOutbox, socket: Socket) -> None:
     outbox.send(b"1\r\n")
     one = outbox.processed()
     outbox.send(b"2\r\n")
@@ -58,7 +59,9 @@ async def test_all_of_a_turn_share_one_ping(outbox: Outbox, socket: Socket) -> N
     assert two.done()
 
 
-async def test_one_ping_is_under_way_at_a_time_and_commands_do_not_wait_for_it(outbox: Outbox, socket: Socket) -> None:
+async def test_one_ping_is_under_way_at_a_time_and_commands_do_not_wait_for_it(
+    outbox: NatsOutbox, socket: Socket
+) -> None:
     first = outbox.processed()
     await turn()
     outbox.send(b"later\r\n")
@@ -74,7 +77,7 @@ async def test_one_ping_is_under_way_at_a_time_and_commands_do_not_wait_for_it(o
     assert second.done()
 
 
-async def test_a_cancelled_waiter_leaves_the_others_alone(outbox: Outbox, socket: Socket) -> None:
+async def test_a_cancelled_waiter_leaves_the_others_alone(outbox: NatsOutbox, socket: Socket) -> None:
     cancelled, other = outbox.processed(), outbox.processed()
     await turn()
     cancelled.cancel()
@@ -82,7 +85,9 @@ async def test_a_cancelled_waiter_leaves_the_others_alone(outbox: Outbox, socket
     assert other.done()
 
 
-async def test_a_lost_connection_fails_who_waits_and_forgets_what_was_unsent(outbox: Outbox, socket: Socket) -> None:
+async def test_a_lost_connection_fails_who_waits_and_forgets_what_was_unsent(
+    outbox: NatsOutbox, socket: Socket
+) -> None:
     flying = outbox.processed()
     await turn()
     outbox.send(b"unsent\r\n")
@@ -101,9 +106,9 @@ async def test_a_lost_connection_fails_who_waits_and_forgets_what_was_unsent(out
 
 
 async def test_a_server_that_is_silent_fails_who_waits(
-    outbox: Outbox, socket: Socket, monkeypatch: pytest.MonkeyPatch
+    outbox: NatsOutbox, socket: Socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(outbox_module, "TAKEN_S", 0.001)
+    monkeypatch.setattr(outbox_module, "CONFIRM_S", 0.001)
     outbox.send(b"1\r\n")
     with pytest.raises(EngineAway, match="did not confirm"):
         await outbox.processed()
@@ -116,8 +121,8 @@ async def test_a_server_that_is_silent_fails_who_waits(
     assert late.done()
 
 
-async def test_what_is_untaken_is_bounded(outbox: Outbox, socket: Socket, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outbox_module, "UNTAKEN_BYTES_MAX", 1000)
+async def test_what_is_untaken_is_bounded(outbox: NatsOutbox, socket: Socket, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outbox_module, "UNPROCESSED_BYTES_MAX", 1000)
     monkeypatch.setattr(outbox_module, "PING_BYTES", 100)
     outbox.send(b"x" * 600)
     with pytest.raises(EngineAway, match="does not keep up"):

@@ -11,8 +11,8 @@ from ringway.engine.nats.stream import (
     GENERATION,
     SIZE_LEAST,
     HistorySettings,
-    State,
     StreamInfo,
+    StreamState,
     adapted_config,
     check_version,
     is_complete,
@@ -33,7 +33,7 @@ def want(retention: Retention = CHAT, settings: HistorySettings = MEMORY, cluste
 
 def info(size: int = 10, first: int = 1, last: int = 0, **metadata: str) -> StreamInfo:
     config = {**want(Retention("chat", size, 300)), "metadata": metadata}
-    return StreamInfo(config, "2026-11-25T02:35:54.486833989Z", State(first, last))
+    return StreamInfo(config, "2026-11-25T02:35:54.486833989Z", StreamState(first, last))
 
 
 def test_a_stream_sends_on_what_it_stored_and_lets_itself_be_read() -> None:
@@ -94,7 +94,7 @@ def test_it_reads_what_nats_says() -> None:
         b'{"type":"x","config":{"name":"s","max_msgs_per_subject":3,"num_replicas":3},"created":"2026-11-25T02:00:00.5Z",'
         b'"state":{"messages":4,"first_seq":2,"last_seq":5},"cluster":{"leader":"n1"},"ts":"2026-11-25T02:01:00.486833989Z"}'
     )
-    assert (said.state, said.replicas, said.size, said.clustered) == (State(2, 5), 3, 3, True)
+    assert (said.state, said.replicas, said.size, said.clustered) == (StreamState(2, 5), 3, 3, True)
     assert said.age_s == pytest.approx(59.99, abs=0.01)
     refused = read_info(b'{"type":"x","error":{"code":404,"err_code":10059,"description":"stream not found"}}')
     assert refused.error is not None

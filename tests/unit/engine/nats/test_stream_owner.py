@@ -14,13 +14,13 @@ from ringway.engine.nats.stream import (
     STREAM_EXISTS,
     STREAM_NOT_FOUND,
     ApiError,
-    Cluster,
     HistorySettings,
-    State,
+    StreamCluster,
     StreamInfo,
+    StreamState,
     wanted_config,
 )
-from ringway.engine.nats.stream_owner import LOOKS, StreamOwner
+from ringway.engine.nats.stream_owner import READS, StreamOwner
 from ringway.errors import EngineAway, EngineUnsuitable
 from ringway.ports import Retention
 
@@ -36,7 +36,7 @@ class JetStream:
         self.made = 0
         self.last = 0
         self.last_at_look: list[int] = []  # what the next looks see instead
-        self.cluster = Cluster("n1") if clustered else None
+        self.cluster = StreamCluster("n1") if clustered else None
         self.age_s = 0
         self.away = False
         self.gate = asyncio.Event()
@@ -59,7 +59,7 @@ class JetStream:
         last = self.last_at_look.pop(0) if self.last_at_look and verb == "INFO" else self.last
         assert self.config is not None
         created, now = f"2026-11-25T02:00:{self.made:02}Z", f"2026-11-25T02:{self.age_s // 60:02}:59Z"
-        return StreamInfo(self.config, created, State(1, last), self.cluster, now)
+        return StreamInfo(self.config, created, StreamState(1, last), self.cluster, now)
 
     def lose(self) -> None:
         self.config, self.last = None, 0
@@ -236,9 +236,9 @@ async def test_publications_that_are_gone_end_the_life_of_the_stream_for_all_mem
     bench.jetstream.last = 3
     info = await bench.owner.read_info()
     assert info.epoch == bench.owner.epoch != before
-    assert bench.jetstream.log[3:] == [*["INFO"] * LOOKS, "UPDATE"]
+    assert bench.jetstream.log[3:] == [*["INFO"] * READS, "UPDATE"]
     await other.read_info()
-    assert bench.jetstream.log[3 + LOOKS + 1 :] == ["INFO"]  # it adopts the new life, and makes none itself
+    assert bench.jetstream.log[3 + READS + 1 :] == ["INFO"]  # it adopts the new life, and makes none itself
     assert other.epoch == bench.owner.epoch
     assert bench.jetstream.config is not None
     assert GENERATION in bench.jetstream.config["metadata"]
@@ -250,7 +250,7 @@ async def test_a_leader_that_lags_for_a_moment_ends_nothing() -> None:
     before = bench.owner.epoch
     bench.owner.on_stored(7)
     bench.jetstream.last = 7
-    bench.jetstream.last_at_look = [5] * (LOOKS - 1)
+    bench.jetstream.last_at_look = [5] * (READS - 1)
     await bench.owner.read_info()
     assert bench.owner.epoch == before
     assert "UPDATE" not in bench.jetstream.log
@@ -281,10 +281,10 @@ async def test_an_offset_that_comes_again_lets_it_look() -> None:
     async with asyncio.timeout(20):
         while bench.owner.epoch == before:
             await asyncio.sleep(0)
-    assert bench.jetstream.log[2:] == [*["INFO"] * LOOKS, "UPDATE"]
+    assert bench.jetstream.log[2:] == [*["INFO"] * READS, "UPDATE"]
     bench.owner.on_stored(2)
     await asyncio.sleep(0.01)
-    assert len(bench.jetstream.log) == 2 + LOOKS + 1
+    assert len(bench.jetstream.log) == 2 + READS + 1
 
 
 @pytest.mark.parametrize(("clustered", "age_s", "last", "renews"), [
