@@ -17,6 +17,7 @@ import pytest
 
 import ringway
 from ringway.client import discovery, handshake, opener
+from ringway.net.http_get import HttpAnswer
 from ringway.protocol.frame import CLOSE, TEXT, close_payload, read_close
 from ringway.protocol.move import Move
 from ringway.types import NodeName
@@ -132,7 +133,7 @@ class Timeline:
         self._transport: Any = None
         self._behind: Move | None = None  # what comes right behind the answer to a handshake
         self._tasks: list[asyncio.Task[Any]] = []
-        monkeypatch.setattr(discovery, "_get", self._get)
+        monkeypatch.setattr(discovery, "request_answer", self._get)
         monkeypatch.setattr(opener, "_upgrade", self._upgrade)
         monkeypatch.setattr(opener, "check_answer", lambda key, offered, headers: dict(headers).get("protocol") or None)
         monkeypatch.setattr(handshake, "check_answer", None)
@@ -225,11 +226,9 @@ class Timeline:
         if answer is None:
             question.set_exception(ConnectionRefusedError())
             return
-        found = discovery._Answer()
-        found.status = answer["status"]
-        found.headers = [(name.lower(), value) for name, value in answer.get("headers", {}).items()]
-        found.body = answer["text"].encode() if "text" in answer else json.dumps(answer["body"]).encode()
-        question.set_result(found)
+        headers = tuple((name.lower(), value) for name, value in answer.get("headers", {}).items())
+        body = answer["text"].encode() if "text" in answer else json.dumps(answer["body"]).encode()
+        question.set_result(HttpAnswer(answer["status"], headers, body))
 
     def accept(self, protocol: str) -> None:
         self._handshakes.popleft().set_result(protocol)

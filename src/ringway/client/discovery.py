@@ -5,13 +5,12 @@ import functools
 import ssl as tls
 import time
 
-import httptools
 import msgspec
 
 from ringway.client.retry import retry_after_s
 from ringway.client.url import address_of, check_url, is_http, is_secure
 from ringway.errors import ConfigError, ProtocolError, UpgradeError
-from ringway.net import connector
+from ringway.net.http_get import AnswerCutOff, AnswerNotHttp, AnswerTooLong, HttpAnswer, open_get, read_answer
 from ringway.protocol.address import shown
 from ringway.protocol.decoding import reader
 
@@ -71,13 +70,12 @@ async def discover(url: str, timeout_s: float, ssl: tls.SSLContext | None = None
     """
     try:
         async with asyncio.timeout(timeout_s):
-            answer = await _get(url, timeout_s, ssl)
+            answer = await request_answer(url, timeout_s, ssl)
     except TimeoutError:
         raise TimeoutError(f"{shown(url)} did not answer within {timeout_s:g} s") from None
     if answer.status != 200:
-        headers = tuple(answer.headers)
-        wait_s = _wait_s(answer.body) or retry_after_s(headers, time.time())
-        raise UpgradeError(answer.status, f"{shown(url)} answered {answer.status}", headers, wait_s)
+        wait_s = _wait_s(answer.body) or retry_after_s(answer.headers, time.time())
+        raise UpgradeError(answer.status, f"{shown(url)} answered {answer.status}", answer.headers, wait_s)
     try:
         placement = _read_placement(answer.body)
         for place in placement.urls():
@@ -99,60 +97,23 @@ def _wait_s(body: bytes) -> float:
         return 0.0
 
 
-class _Answer:
-    """Collects one HTTP response; the callbacks are those of httptools."""
-
-    def __init__(self) -> None:
-        self.status = 0
-        self.headers: list[tuple[str, str]] = []
-        self.body = b""
-        self.complete = False
-        self.delimited = False  # whether the answer says itself where it ends
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self.headers.append((name.decode("latin-1").lower(), value.decode("latin-1").strip()))
-
-    def on_headers_complete(self) -> None:
-        self.delimited = any(name in ("content-length", "transfer-encoding") for name, _ in self.headers)
-
-    def on_body(self, body: bytes) -> None:
-        self.body += body
-
-    def on_message_complete(self) -> None:
-        self.complete = True
-
-
-async def _get(url: str, timeout_s: float, ssl: tls.SSLContext | None) -> _Answer:
+async def request_answer(url: str, timeout_s: float, ssl: tls.SSLContext | None) -> HttpAnswer:
+    """Send `GET url`, and return the answer. Raise `OSError`, or `UpgradeError` 502 if it is not usable HTTP."""
     host, port = address_of(url)
     target = "/" + url.split("/", 3)[3]
     authority = url.split("/", 3)[2]
-    secure = is_secure(url)
-    context = (ssl or default_tls()) if secure else None
-    reader, writer = await connector().streams(host, port, timeout_s, ssl=context)
+    context = (ssl or default_tls()) if is_secure(url) else None
+    name = shown(url)
+    headers = [("Accept", "application/json")]
     try:
-        writer.write(f"GET {target} HTTP/1.1\r\nHost: {authority}\r\nAccept: application/json\r\n".encode())
-        writer.write(b"Connection: close\r\n\r\n")
-        return await _read(reader, shown(url))
-    finally:
-        writer.transport.abort()
-
-
-async def _read(reader: asyncio.StreamReader, name: str) -> _Answer:
-    answer = _Answer()
-    parser = httptools.HttpResponseParser(answer)
-    size = 0
-    while not answer.complete:
-        data = await reader.read(4096)
-        size += len(data)
-        if not data and answer.body and not answer.delimited:
-            break  # the end of the connection is the end of the body
-        if not data:
-            raise ConnectionResetError(f"{name} closed the connection before its answer was whole")
-        if size > ANSWER_BYTES_MAX:
-            raise UpgradeError(502, f"{name} answered more than {ANSWER_BYTES_MAX} bytes")
-        try:
-            parser.feed_data(data)
-        except httptools.HttpParserError as error:
-            raise UpgradeError(502, f"{name} does not answer in HTTP: {error}") from None
-        answer.status = parser.get_status_code()
+        async with open_get(host, port, target, authority, headers=headers, ssl=context, timeout_s=timeout_s) as reader:
+            answer = await read_answer(reader, ANSWER_BYTES_MAX)
+        if not answer.body and not answer.complete:
+            raise AnswerCutOff("the answer has no body")  # noqa: TRY301
+    except AnswerCutOff:
+        raise ConnectionResetError(f"{name} closed the connection before its answer was whole") from None
+    except AnswerTooLong:
+        raise UpgradeError(502, f"{name} answered more than {ANSWER_BYTES_MAX} bytes") from None
+    except AnswerNotHttp as error:
+        raise UpgradeError(502, f"{name} does not answer in HTTP: {error.detail}") from None
     return answer

@@ -16,6 +16,7 @@ from ringway.gateway.cluster.backends import Backend
 from ringway.gateway.cluster.directory import Directory
 from ringway.gateway.config.gateway import GatewayConfig
 from ringway.net import connector
+from ringway.net.http_get import AnswerNotHttp, open_get, read_status
 from ringway.tasks import Tasks, leave_to_waiter
 from ringway.types import NodeName, NodeState
 
@@ -182,26 +183,24 @@ class HealthChecks:
         address = backend.address
         tls = self._tls if address.tls else None
         within_s = self._config.health_timeout_s
-        deadline = asyncio.get_running_loop().time() + within_s
-        reader, writer = await connector().streams(
-            address.host, address.port, within_s, ssl=tls, limit=_STATUS_BYTES_MAX
-        )
-        try:
-            if not backend.check:
-                return ""
-            writer.write(
-                f"GET {backend.check} HTTP/1.1\r\nHost: {backend.checked_as}\r\nConnection: close\r\n"
-                "User-Agent: ringway\r\n\r\n".encode()
-            )
-            async with asyncio.timeout_at(deadline):
-                return judge_status_line(await reader.readline())
-        finally:
+        if not backend.check:
+            _, writer = await connector().streams(address.host, address.port, within_s, ssl=tls)
             writer.transport.abort()
-
-
-def judge_status_line(status_line: bytes) -> str:
-    """Return what is wrong with the answer to an HTTP check; empty for any 2xx."""
-    parts = status_line.split(None, 2)
-    if len(parts) < 2 or not parts[0].startswith(b"HTTP/1.") or not parts[1].isdigit():
-        return "the answer to the check is not HTTP"
-    return "" if parts[1].startswith(b"2") and len(parts[1]) == 3 else f"the check answered {parts[1].decode()}"
+            return ""
+        deadline = asyncio.get_running_loop().time() + within_s
+        async with open_get(
+            address.host,
+            address.port,
+            backend.check,
+            backend.checked_as,
+            headers=(("User-Agent", "ringway"),),
+            ssl=tls,
+            timeout_s=within_s,
+            limit=_STATUS_BYTES_MAX,
+        ) as reader:
+            try:
+                async with asyncio.timeout_at(deadline):
+                    status = await read_status(reader)
+            except AnswerNotHttp:
+                return "the answer to the check is not HTTP"
+        return "" if 200 <= status < 300 else f"the check answered {status}"
