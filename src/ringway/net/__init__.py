@@ -1,4 +1,4 @@
-"""Names and connections: how every part of Ringway finds and reaches the servers it is told of."""
+"""Names and connections: every part of Ringway finds and reaches servers by this room."""
 
 from ringway.net.config import NamesConfig
 from ringway.net.connector import Connector

@@ -1,4 +1,4 @@
-"""Settings of names and connections, the same for all that one process connects to."""
+"""Settings of names and connections, the same for all connections of a process."""
 
 from typing import Annotated
 
@@ -6,7 +6,7 @@ import msgspec
 
 
 class NamesConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How names are looked up and their addresses tried."""
+    """Lookup of names, and the order in which their addresses are tried."""
 
     fresh_s: Annotated[
         float,

@@ -1,20 +1,20 @@
-"""Connections by host and port: looks the name up, and tries its addresses beside each other (RFC 8305).
+"""Connections by host and port: the name is looked up, and its addresses are tried beside each other (RFC 8305).
 
-An address that does not answer must not use the others' time up. So the next one is tried beside it after
-`next_address_s`, families taking turns, and all are begun within half of the caller's deadline: each has at least the
-other half for itself. An address that was passed over or refused comes last for `avoid_s`.
+An address that does not answer must not use up the time of the other addresses. So the next address is tried beside it
+after `next_address_s`, with families in turn, and all attempts begin within half of the caller's deadline: each has at
+least the other half for itself. An address that did not answer or refused comes last for `avoid_s`.
 
-A name with one address, and an address, are connected to by the event loop itself: that is the hot path. For several,
-aiohappyeyeballs races sockets, and the first that is connected becomes the transport.
+If there is one address, the event loop itself connects: that is the hot path. If there are several, aiohappyeyeballs
+races sockets, and the first connected socket becomes the transport.
 
-What is connected is the caller's; in every other case, cancellation included, nothing stays open.
+A connection that is returned belongs to the caller; in every other case, cancellation included, nothing stays open.
 """
 
 import asyncio
 import socket
 import ssl as tls
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import chain, zip_longest
 from typing import TypeVar
 
@@ -25,24 +25,28 @@ from ringway.net.resolver import Found, Resolver, Sockaddr, addresses_of
 from ringway.protocol.address import is_literal, server_hostname, show_host_port
 
 AVOIDED_MAX = 4096
-"""Addresses that are remembered because they did not answer; beyond it all are forgotten."""
+"""How many addresses that did not answer are remembered; beyond this all are forgotten."""
 
 P = TypeVar("P", bound=asyncio.BaseProtocol)
 
 
 class Connector:
-    """Connects by names, which `resolver` finds. One for each process: see `net.process`."""
+    """Connects by names, which `resolver` finds. There is one for each process: `net.process`.
+
+    `avoided` are the addresses that come last, and until when; connectors may share it.
+    """
 
     def __init__(
         self,
         config: NamesConfig | None = None,
         resolver: Resolver | None = None,
         clock: Callable[[], float] = time.monotonic,
+        avoided: dict[Sockaddr, float] | None = None,
     ) -> None:
         self._config = config or NamesConfig()
         self.resolver = resolver or Resolver(self._config)
+        self.avoided = {} if avoided is None else avoided
         self._clock = clock
-        self._avoided: dict[Sockaddr, float] = {}  # with port; until when
 
     async def open(
         self,
@@ -55,8 +59,8 @@ class Connector:
     ) -> tuple[asyncio.Transport, P]:
         """Return a connection to `host` with the protocol that `factory` makes, within `timeout_s`, TLS included.
 
-        The certificate must be for `host`. Raise `OSError`: `TimeoutError` where the time is over, `ssl.SSLError`,
-        `socket.gaierror`, which names the host, or what the last address said.
+        The certificate must be for `host`. Raise `OSError`: `TimeoutError` after `timeout_s`, `ssl.SSLError`,
+        `socket.gaierror`, which names the host, or the error of the last address.
         """
         name = server_hostname(host) if ssl is not None else None
         loop = asyncio.get_running_loop()
@@ -77,13 +81,13 @@ class Connector:
                     _drop(sock, secure=ssl is not None)
                     raise
             except BaseException:
-                self.resolver.doubt(host)  # it may have moved: also where another answers, whose certificate is wrong
+                self.resolver.doubt(host)  # the host may have moved, even if a server with another certificate answers
                 raise
 
     async def streams(
         self, host: str, port: int, timeout_s: float | None, *, ssl: tls.SSLContext | None = None, limit: int = 65536
     ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """Return a connection as streams, as `open` does; `limit` is that of the reader."""
+        """Return the connection of `open` as streams; `limit` is the reader's."""
         loop = asyncio.get_running_loop()
         reader = asyncio.StreamReader(limit=limit, loop=loop)
         transport, protocol = await self.open(
@@ -92,7 +96,7 @@ class Connector:
         return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
 
     async def connect(self, host: str, port: int, timeout_s: float | None) -> socket.socket:
-        """Return a connected socket, not blocking, which is the caller's to close. Errors are those of `open`."""
+        """Return a connected, non-blocking socket, which the caller must close. Errors are those of `open`."""
         begun = self._clock()
         addresses = await self._addresses(host, port, timeout_s)
         try:
@@ -103,12 +107,12 @@ class Connector:
             raise TimeoutError(f"no TCP connection to {where} within {timeout_s:g} s") from None
 
     async def address(self, host: str) -> str:
-        """Return the preferred IP address of `host`, for what is no TCP; raise `OSError`. Waits without a deadline."""
+        """Return the preferred IP address of `host`, for protocols other than TCP; raise `OSError`. Has no deadline."""
         return host if is_literal(host) else (await self.resolver.find(host))[0][1][0]
 
     async def _addresses(self, host: str, port: int, timeout_s: float | None) -> Found:
-        """Return the addresses of `host` with `port`, in the order in which they are tried."""
-        if is_literal(host):  # also with a zone: nobody is asked
+        """Return the addresses of `host` with `port`, in the order in which to try them."""
+        if is_literal(host):  # also with a zone: there is no lookup
             found = addresses_of(host, socket.AI_NUMERICHOST)
         else:
             try:
@@ -118,18 +122,18 @@ class Connector:
                 text = f"the name {host!r} was not looked up within {timeout_s:g} s: no name server answers"
                 raise socket.gaierror(socket.EAI_AGAIN, text) from None
         addresses = [(family, _with_port(address, port)) for family, address in found]
-        return self._in_order(addresses) if addresses[1:] else tuple(addresses)
+        return self.in_order(addresses) if addresses[1:] else tuple(addresses)
 
-    def _in_order(self, addresses: list[tuple[socket.AddressFamily, Sockaddr]]) -> Found:
-        """Let the families take turns, beginning with the first one, and put what did not answer behind."""
+    def in_order(self, addresses: Sequence[tuple[socket.AddressFamily, Sockaddr]]) -> Found:
+        """Return `addresses` with families in turn, beginning with the first family, and avoided addresses last."""
         first = addresses[0][0]
         families = ([each for each in addresses if (each[0] == first) is same] for same in (True, False))
         turns = [each for each in chain.from_iterable(zip_longest(*families)) if each is not None]
         now = self._clock()
-        return tuple(sorted(turns, key=lambda each: self._avoided.get(each[1], 0.0) > now))
+        return tuple(sorted(turns, key=lambda each: self.avoided.get(each[1], 0.0) > now))
 
     async def _race(self, addresses: Found, timeout_s: float | None) -> socket.socket:
-        """Return a socket that is connected to the first of `addresses` that answers."""
+        """Return a socket that is connected to the first address that answers."""
         step_s = self._config.next_address_s
         if timeout_s is not None:
             step_s = min(step_s, timeout_s / 2 / len(addresses))
@@ -138,7 +142,7 @@ class Connector:
         try:
             sock = await start_connection(infos, happy_eyeballs_delay=step_s, interleave=0)
         except BaseException as error:
-            if isinstance(error, RuntimeError):  # uvloop's, for what is an OSError elsewhere
+            if isinstance(error, RuntimeError):  # uvloop raises this for an OSError
                 error = OSError(str(error))
             tried = int((self._clock() - begun) / step_s)
             self._avoid(addresses[:tried])
@@ -146,41 +150,41 @@ class Connector:
         try:
             self._chosen(addresses, sock)
         except OSError:
-            sock.close()  # reset in the moment in which it was accepted
+            sock.close()  # it was reset in the moment in which it was accepted
             raise
         return sock
 
     def _chosen(self, addresses: Found, sock: socket.socket) -> None:
         peer = sock.getpeername()
         tried = [address for _, address in addresses]
-        self._avoided.pop(peer, None)
+        self.avoided.pop(peer, None)
         if peer in tried:
             self._avoid(addresses[: tried.index(peer)])
 
     def _avoid(self, addresses: Found) -> None:
-        if len(self._avoided) + len(addresses) > AVOIDED_MAX:
-            self._avoided.clear()
+        if len(self.avoided) + len(addresses) > AVOIDED_MAX:
+            self.avoided.clear()
         until = self._clock() + self._config.avoid_s
-        self._avoided.update((address, until) for _, address in addresses)
+        self.avoided.update((address, until) for _, address in addresses)
 
 
-def hang_up(sock: socket.socket | None) -> None:
-    """Cut a connection off under whatever transport uses it: the transport sees its end and frees itself."""
+def _shut_down(sock: socket.socket | None) -> None:
+    """End a connection under the transport that uses it: the transport sees the end and frees itself."""
     if sock is not None and sock.fileno() >= 0:
         try:
             sock.shutdown(socket.SHUT_RDWR)
-        except OSError:  # not connected any more, which was the aim
+        except OSError:  # it is not connected any more
             return
 
 
 def _drop(sock: socket.socket, *, secure: bool) -> None:
     """Free `sock`, from which no transport could be made.
 
-    Without TLS the transport is over: it has closed its descriptor (uvloop, which detached `sock`), or will in the next
-    turn. With TLS it may go on to say goodbye in its protocol, and its descriptor must not be closed under it.
+    Without TLS the transport has ended: it has closed its descriptor (uvloop, which detached `sock`), or will in the
+    next turn. With TLS it may still send the closing alert, and its descriptor must not be closed under it.
     """
     if secure:
-        hang_up(sock)
+        _shut_down(sock)
     else:
         sock.close()
 

@@ -1,13 +1,13 @@
-"""Half-closing a connection: nothing more is written to it, and its peer can still be read (RFC 9293, 3.6)."""
+"""Half-close of a connection: nothing more is written to it, and its peer can still be read (RFC 9293, 3.6)."""
 
 import asyncio
 
 
 def end_stream(transport: asyncio.WriteTransport) -> bool:
-    """End what is written to `transport`, behind what still waits; return False where only both ways can be closed.
+    """Half-close `transport` after all buffered bytes; return False if it can only be closed as a whole.
 
-    That is so with TLS: then the caller closes it. A connection that its peer has just reset is aborted, and its
-    protocol is told: asyncio's transports raise `OSError` there, which nobody would expect of a goodbye.
+    That is so with TLS: then the caller closes it. A connection that its peer has just reset is aborted, so its
+    protocol's `connection_lost` is called: asyncio's transports raise `OSError` there, which callers do not expect.
     """
     if not transport.can_write_eof():
         return False

@@ -1,8 +1,8 @@
-"""Listening: which addresses a `--host` means, and sockets for all of them at one port.
+"""Listening sockets: the addresses that a `--host` means, and a socket for each of them, all at one port.
 
-`*` and `::` mean every address of this machine, IPv4 and IPv6; `0.0.0.0` every IPv4 address. A name means all its
-addresses. Each family has a socket of its own: over one for both, clients by IPv4 would come from `::ffff:192.0.2.7`,
-which is in no list of networks that anybody writes.
+`*` and `::` mean every address of this machine, IPv4 and IPv6; `0.0.0.0` means every IPv4 address. A name means all its
+addresses. Each family has a socket of its own: with a shared socket, IPv4 clients would come from `::ffff:192.0.2.7`,
+which is in no list of networks that operators write.
 """
 
 import asyncio
@@ -18,13 +18,13 @@ ANYWHERE = ("*", "::", "[::]", "0.0.0.0")
 _ANY_V4, _ANY_V6 = "0.0.0.0", "::"
 
 PORT_TRIES = 32
-"""How often a free port is looked for that is free at every address."""
+"""How many attempts there are to find a port that is free at every address."""
 
 Place = tuple[socket.AddressFamily, str]
 
 
 class Listening:
-    """Sockets that take connections, until `close`."""
+    """Sockets that accept connections, until `close`."""
 
     def __init__(self, servers: Sequence[asyncio.Server]) -> None:
         self._servers = servers
@@ -40,7 +40,7 @@ class Listening:
         return int(self.sockets[0].getsockname()[1]) if self.sockets else 0
 
     def close(self) -> None:
-        """Take no more connections. Those that were taken live on."""
+        """Accept no more connections. Accepted connections live on."""
         for server in self._servers:
             server.close()
 
@@ -52,10 +52,10 @@ async def listen(
     backlog: int,
     prepare: Callable[[socket.socket], None] | None = None,
 ) -> Listening:
-    """Take connections at `port` of `host`; 0 is any free one. `factory` makes the protocol of each.
+    """Accept connections at `port` of `host`; 0 is any free port. `factory` makes the protocol of each connection.
 
-    `prepare` gets each socket before it listens: options that are set there hold for what is accepted.
-    Raise `OSError` where an address is not to be had, `ConfigError` where `host` is none.
+    `prepare` is called with each socket before it listens: accepted sockets inherit the options that it sets.
+    Raise `OSError` if an address is not available, `ConfigError` if `host` is not a host.
     """
     return await listen_at(bind(host, port), factory, backlog, prepare)
 
@@ -85,7 +85,7 @@ async def listen_at(
 def bind(host: str, port: int) -> list[socket.socket]:
     """Return sockets that are bound to `port` at all addresses of `host`, and do not listen yet. Blocks for a name.
 
-    Raise `OSError` where an address is not to be had, `ConfigError` where `host` is none.
+    Raise `OSError` if an address is not available, `ConfigError` if `host` is not a host.
     """
     places = _places(host)
     for _ in range(PORT_TRIES if port == 0 else 1):
@@ -99,7 +99,7 @@ def bind(host: str, port: int) -> list[socket.socket]:
 
 
 def is_free(host: str, port: int) -> bool:
-    """Whether `port` of `host` could be listened at."""
+    """Return True if a socket could listen at `port` of `host`."""
     try:
         sockets = bind(host, port)
     except OSError:
@@ -116,7 +116,7 @@ def is_free(host: str, port: int) -> bool:
 
 
 def reachable(host: str) -> str:
-    """Return what others put in a URL for what listens at `host`: every address is this machine by its name."""
+    """Return the host for URLs of a server that listens at `host`: this machine's name if it means every address."""
     return socket.gethostname() if host in ANYWHERE else bracketed(host.strip("[]"))
 
 
@@ -129,13 +129,13 @@ def _places(host: str) -> list[Place]:
     bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
     try:
         found = socket.getaddrinfo(bare, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    except ValueError:  # no name in IDNA, or one with a NUL
+    except ValueError:  # not a name in IDNA, or a name with a NUL
         raise OSError(f"{host!r} is no name of a host") from None
     return list(dict.fromkeys((family, str(address[0])) for family, _, _, _, address in found))
 
 
 def _has(family: socket.AddressFamily, address: str) -> bool:
-    """Whether this machine has the protocol at all: containers often have no IPv6."""
+    """Return True if this machine has the protocol: containers often have no IPv6."""
     try:
         with socket.socket(family, socket.SOCK_STREAM) as sock:
             sock.bind((address, 0))

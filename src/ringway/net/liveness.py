@@ -1,10 +1,10 @@
-"""Liveness of TCP peers: a peer whose network is gone is noticed in bounded time, whether or not it was being sent to.
+"""Liveness of TCP peers: a peer whose network is gone is noticed in bounded time, also if nothing is sent to it.
 
-Without this a connection to a machine that vanished stays for ever while nobody sends, and for a quarter of an hour
-while somebody does. An idle peer is asked by keepalive probes (RFC 9293, 3.8.4), and what was sent must be acknowledged
-in the same time (`TCP_USER_TIMEOUT`, RFC 5482).
+Without this, a connection to a vanished machine stays for ever while nothing is sent, and for a quarter of an hour
+while something is. An idle peer is asked by keepalive probes (RFC 9293, 3.8.4), and sent data must be acknowledged
+within the same time (`TCP_USER_TIMEOUT`, RFC 5482).
 
-Sockets that are accepted inherit all of it from the one that listens, so a crowd costs nothing more.
+Accepted sockets inherit all options from the listening socket, so a crowd costs nothing more.
 """
 
 import os
@@ -17,9 +17,9 @@ PROBES = 3
 
 
 def watch_peer(fileno: int, idle_s: int) -> None:
-    """Have the kernel probe the peer of a TCP socket after `idle_s` of silence, and give it up after twice of that.
+    """Make the kernel probe the peer of a TCP socket after `idle_s` of silence, and give it up after twice that time.
 
-    0: as the system does. What a system does not know is left out, as are sockets that are not TCP.
+    0 leaves the system's settings. Options that the system does not know are left out, and so are other sockets.
     """
     if not idle_s:
         return
@@ -39,6 +39,6 @@ def watch_peer(fileno: int, idle_s: int) -> None:
 
 
 def watch_peers_of(listeners: Iterable[socket.socket], idle_s: int) -> None:
-    """Do so for all connections that `listeners` will accept."""
+    """Call `watch_peer` for all connections that `listeners` will accept."""
     for listener in listeners:
         watch_peer(listener.fileno(), idle_s)

@@ -1,7 +1,7 @@
-"""The connector of this process: one, so that all its parts share lookups and what they know of names.
+"""Connector of this process: there is one, so that all parts of the process share lookups and their results.
 
-It is made when it is first needed, with the defaults; a server process says at its start, by `configure`, otherwise. It
-stands here, and not in the composition root, because the client has none (docs/adr/0013).
+It is made when it is first needed, with the defaults; a server process sets others at its start, by `configure`. It is
+here and not in the composition root, because the client has no composition root (docs/adr/0013).
 """
 
 from ringway.net.config import NamesConfig
@@ -18,10 +18,10 @@ def connector() -> Connector:
 
 
 def configure(config: NamesConfig) -> None:
-    """Make the connector of this process anew, by `config`. What is connected stays so."""
+    """Make a new connector for this process, by `config`. Connections of the old connector stay."""
     use(Connector(config))
 
 
 def use(connector: Connector) -> None:
-    """Let `connector` be that of this process from now on."""
+    """Make `connector` the connector of this process from now on."""
     _made[:] = [connector]

@@ -1,14 +1,14 @@
-"""Lookups of names: one for a name at a time, shared by all who wait, and the last good answer kept.
+"""Lookups of names: at most one lookup of a name at a time, shared by all callers, and the last good answer is kept.
 
 The C library answers (`getaddrinfo`): only it reads /etc/hosts, nsswitch.conf, search domains and `ndots` as the other
-programs of this machine do (docs/adr/0013). It cannot be interrupted, and takes half a minute where a name server does
-not answer. So each lookup has a thread of its own, which delays no other name:
+programs of this machine do (docs/adr/0013). It cannot be interrupted, and takes half a minute if a name server does not
+answer. So each lookup has a thread of its own, which delays no other name:
 
-- An answer is fresh for `fresh_s`. Then the next caller starts a lookup, and all callers wait for that one.
-- Where it takes longer than `late_s`, or fails, the last good answer is used for up to `kept_s`; for `gone_s` where the
-  name servers say that the name does not exist.
-- Without an answer that is kept, who asks when the lookup has taken `silent_s` gets an error at once.
-- After a failure there is a pause of `retry_s`. Without an answer that is kept, who asks meanwhile gets the same error.
+- An answer is fresh for `fresh_s`. Then the next caller starts a lookup, and all callers wait for it.
+- If the lookup takes longer than `late_s`, or fails, the last good answer is used for up to `kept_s`; for `gone_s` if
+  the name servers say that the name does not exist.
+- If no answer is kept, a call after the lookup has taken `silent_s` raises an error at once.
+- After a failure there is a pause of `retry_s`. If no answer is kept, a call in the pause raises the same error.
 - Overflow rule: at most `lookups_max` lookups are under way, and half of these places are for names whose last lookup
   succeeded. The others wait in the order in which they were first asked for, until their callers give up.
 
@@ -33,15 +33,15 @@ Found = tuple[tuple[socket.AddressFamily, Sockaddr], ...]
 
 
 def ask_system(host: str) -> Found:
-    """Return the addresses of `host` as the C library finds them; raise `OSError`. Blocks for as long as that takes."""
+    """Return the addresses of `host` from the C library; raise `OSError`. Blocks for as long as the lookup takes."""
     try:
         return addresses_of(host, 0)
-    except UnicodeError:  # too long a part, an empty one
+    except UnicodeError:  # a part that is too long or empty
         raise socket.gaierror(socket.EAI_NONAME, "Name cannot exist") from None
 
 
 def addresses_of(host: str, flags: int) -> Found:
-    """Return what `getaddrinfo` says of `host`, each address once."""
+    """Return the addresses of `host` from `getaddrinfo`, each address once."""
     found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=flags)
     known = (socket.AF_INET, socket.AF_INET6)
     return tuple(
@@ -59,12 +59,12 @@ class _Name:
         self.found_at = 0.0
         self.error: OSError | None = None  # of the last lookup
         self.failed_at = 0.0
-        self.lookup: Future[Found] | None = None  # the one that waits or is under way
-        self.asked_at = 0.0  # when that was asked for
+        self.lookup: Future[Found] | None = None  # that waits or is under way
+        self.asked_at = 0.0  # when the lookup was asked for
 
 
 class Resolver:
-    """The names that one process knows. See the module; `lookup` is called in threads."""
+    """The names that a process knows, and their lookups. `lookup` is called in threads."""
 
     def __init__(
         self,
@@ -76,16 +76,16 @@ class Resolver:
         self._lookup = lookup
         self._clock = clock
         self._lock = threading.Lock()
-        self._names: OrderedDict[str, _Name] = OrderedDict()  # the one asked for longest ago first
+        self._names: OrderedDict[str, _Name] = OrderedDict()  # the name asked for longest ago first
         self._proven: deque[str] = deque()  # waiting for a thread; their last lookup succeeded
         self._unproven: deque[str] = deque()
         self._threads = 0
         self._threads_unproven = 0
 
     async def find(self, host: str) -> Found:
-        """Return the addresses of `host`, at least one. Waits for as long as the caller lets it.
+        """Return the addresses of `host`, at least one. It has no deadline of its own.
 
-        Raise `OSError` where the name has none, or cannot be looked up now.
+        Raise `OSError` if the name has no address, or cannot be looked up now.
         """
         now = self._clock()
         with self._lock:
@@ -116,14 +116,14 @@ class Resolver:
             return kept
 
     def doubt(self, host: str) -> None:
-        """Have `host` looked up before it is used again: none of its addresses was reached."""
+        """Look `host` up again before its next use, because none of its addresses was reached."""
         with self._lock:
             name = self._names.get(host)
             if name is not None and name.lookup is None:
                 name.found_at = min(name.found_at, self._clock() - self._config.fresh_s)
 
     def _kept(self, name: _Name, now: float) -> Found:
-        """Return the last good answer as long as it may be used."""
+        """Return the last good answer while it may be used."""
         most = self._config.gone_s if name.error is not None and _is_gone(name.error) else self._config.kept_s
         return name.found if name.found and now - name.found_at < most else ()
 
@@ -145,7 +145,7 @@ class Resolver:
 
     def _begin(self, host: str, name: _Name, now: float) -> "Future[Found]":
         lookup = name.lookup = Future[Found]()
-        lookup.set_running_or_notify_cancel()  # so that no caller's cancellation ends it for the others
+        lookup.set_running_or_notify_cancel()  # so that the cancellation of a caller does not end it for the others
         name.asked_at = now
         proven = bool(name.found) and name.error is None
         (self._proven if proven else self._unproven).append(host)
@@ -153,7 +153,7 @@ class Resolver:
         return lookup
 
     def _start(self) -> None:
-        """Start a thread where a name waits and a place is free."""
+        """Start a thread if a name waits and a place is free."""
         if (self._proven and self._threads < self._config.lookups_max) or self._may_start_unproven():
             self._threads += 1
             try:
@@ -168,14 +168,14 @@ class Resolver:
 
     def _give_up(self, error: OSError) -> None:
         if self._threads:
-            return  # one of these will come to it
+            return  # a running thread will look the names up
         for host in (*self._proven, *self._unproven):
             self._settle(host, error)
         self._proven.clear()
         self._unproven.clear()
 
     def _next(self) -> tuple[str, bool] | None:
-        """Take the next name that may be looked up, and whether it counts as unproven."""
+        """Return the next name to look up, and if it counts as unproven; None if there is none."""
         if self._proven:
             return self._proven.popleft(), False
         if self._unproven and self._threads_unproven < self._config.lookups_max // 2:
@@ -184,7 +184,7 @@ class Resolver:
         return None
 
     def _run(self) -> None:
-        """Look names up until none waits; the body of a thread."""
+        """Look names up until no name waits; the body of a thread."""
         while True:
             with self._lock:
                 taken = self._next()
@@ -196,7 +196,7 @@ class Resolver:
                 result: Found | OSError = self._lookup(host) or socket.gaierror(socket.EAI_NONAME, "No address")
             except OSError as error:
                 result = error
-            except Exception as error:  # a fault of one lookup must not end the others'
+            except Exception as error:  # a fault in one lookup must not end the thread
                 result = OSError(f"{type(error).__name__}: {error}")
             with self._lock:
                 self._threads_unproven -= unproven
@@ -216,7 +216,7 @@ class Resolver:
 
 
 async def _answer(lookup: "Future[Found]") -> Found:
-    """Wait for a lookup that goes on for the others when this caller is cancelled."""
+    """Wait for a lookup, which goes on for the other callers when this caller is cancelled."""
     try:
         return await asyncio.wrap_future(lookup)
     except OSError as error:
@@ -224,7 +224,7 @@ async def _answer(lookup: "Future[Found]") -> Found:
 
 
 def _is_gone(error: OSError) -> bool:
-    """Whether name servers were asked and know no such name; else they could not be asked."""
+    """Return True if the name servers know no such name; False if they could not be asked."""
     return isinstance(error, socket.gaierror) and error.errno in (socket.EAI_NONAME, socket.EAI_NODATA)
 
 
@@ -234,5 +234,5 @@ def _named(host: str, error: OSError) -> OSError:
 
 
 def _again(error: OSError) -> OSError:
-    """Return an error of one's own for each who asks: tracebacks grow with each raise."""
+    """Return a copy of `error` for each caller: the traceback of a shared error would grow with each raise."""
     return type(error)(*error.args)

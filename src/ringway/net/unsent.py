@@ -17,8 +17,10 @@ _OPTION: int | None = getattr(socket, "TCP_NOTSENT_LOWAT", None)
 
 
 def bound_unsent(sock: Any, bytes_max: int) -> None:
-    """Have the kernel take no more than about `bytes_max` that it cannot send yet; `sock` is a socket, or an event
-    loop's view of one. Where the system knows no such bound, nothing is done."""
+    """Make the kernel accept at most about `bytes_max` that it cannot send yet; `sock` may be a loop's socket.
+
+    If the system has no such bound, this does nothing.
+    """
     if _OPTION is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
         sock.setsockopt(socket.IPPROTO_TCP, _OPTION, bytes_max)
 

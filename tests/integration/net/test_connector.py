@@ -142,8 +142,8 @@ def test_what_was_silent_is_tried_last_the_next_time(host: Host, run: Run) -> No
     async def main() -> None:
         connector = host.connector(next_address_s=0.01)
         await peer(connector, "two.example", host.port)
-        patient = Connector(NamesConfig(next_address_s=60), connector.resolver)
-        patient._avoided = connector._avoided  # would wait for a minute for the first address
+        # Without `avoided`, the patient one would wait for a minute for the first address.
+        patient = Connector(NamesConfig(next_address_s=60), connector.resolver, avoided=connector.avoided)
         assert await peer(patient, "two.example", host.port) == "127.0.0.1"
 
     run(main())
@@ -151,7 +151,7 @@ def test_what_was_silent_is_tried_last_the_next_time(host: Host, run: Run) -> No
 
 def test_the_families_take_turns(host: Host) -> None:
     host.name("x", "::1", "::2", "::3", "127.0.0.1", "127.0.0.2")
-    in_order = host.connector()._in_order(list(host.names["x"]))
+    in_order = host.connector().in_order(host.names["x"])
     assert [address[0] for _, address in in_order] == ["::1", "127.0.0.1", "::2", "127.0.0.2", "::3"]
 
 

@@ -4,10 +4,10 @@ from typing import Annotated
 
 import msgspec
 
-from ringway.net.front import FrontConfig
+from ringway.net.http_port import HttpPortConfig
 
 
-class GatewayListenerConfig(FrontConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class GatewayListenerConfig(HttpPortConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The part of a gateway's settings that its port is opened by."""
 
     host: Annotated[

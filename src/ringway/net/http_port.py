@@ -1,4 +1,4 @@
-"""Settings of every port that strangers send HTTP to: whom it believes, how it is called, how large heads may be."""
+"""Settings of every HTTP port that strangers reach: trusted proxies, its own names, and bounds of heads."""
 
 from typing import Annotated
 
@@ -11,8 +11,8 @@ from ringway.protocol.origin import read_origins
 from ringway.protocol.upgrade import HEAD_BYTES_MAX, HEADERS_MAX
 
 
-class FrontConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the ports of gateways and nodes have in common; each describes its own host, port and origins."""
+class HttpPortConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The settings that the ports of gateways and nodes share; each describes its own host, port and origins."""
 
     host: str = "127.0.0.1"
     port: int = 0
@@ -64,7 +64,7 @@ class FrontConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     ] = HEADERS_MAX
 
     def check_lists(self) -> None:
-        """Raise `ConfigError` with every entry of a list that could never match, and where a list is missing."""
+        """Raise `ConfigError` with each list entry that can never match, and with each list that is missing."""
         problems: list[str] = []
         for read, texts in (
             (read_origins, self.allowed_origins),
