@@ -4,7 +4,6 @@ Flags, environment names, the reference page and `ringway config show` are all d
 field of a component's config struct is the only place where a setting is written down.
 """
 
-import types
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -12,6 +11,8 @@ from typing import Any
 
 import msgspec
 from msgspec import inspect as inspect_types
+
+from ringway.protocol.rule import bare_type, rule_of_type
 
 ENV_PREFIX = "RINGWAY"
 
@@ -49,27 +50,22 @@ class Field:
     @property
     def repeated(self) -> bool:
         """Whether it holds several values."""
-        return typing.get_origin(_bare(self.type)) in (tuple, list)
+        return typing.get_origin(bare_type(self.type)) in (tuple, list)
 
     @property
     def switch(self) -> bool:
         """Whether it is on or off."""
-        return _bare(self.type) is bool
+        return bare_type(self.type) is bool
 
     @property
     def rule(self) -> str:
         """What a value must be, in words: `a number of seconds, above 0, at most 60`."""
-        bare = _bare(self.type)
-        if typing.get_origin(bare) is typing.Literal:
-            return "one of " + ", ".join(typing.get_args(bare))
-        if self.switch:
-            return "true or false"
+        bare = bare_type(self.type)
         if self.repeated:
             return "a list of texts"
         if bare not in (int, float):
-            return f"a text that matches {self.pattern}" if self.pattern else "a text"
-        noun = "a whole number" if bare is int else "a number"
-        words = [f"{noun} {_IN_UNIT.get(self.unit, self.unit)}".strip()]
+            return f"a text that matches {self.pattern}" if self.pattern else rule_of_type(bare)
+        words = [f"{rule_of_type(bare)} {_IN_UNIT.get(self.unit, self.unit)}".strip()]
         words += [f"at least {self.ge:g}"] if self.ge is not None else []
         words += [f"above {self.gt:g}"] if self.gt is not None else []
         words += [f"at most {_plain(self.le)}"] if self.le is not None else []
@@ -95,7 +91,7 @@ class Field:
     @property
     def metavar(self) -> str:
         """The placeholder of its value in help texts."""
-        bare = _bare(self.type)
+        bare = bare_type(self.type)
         if typing.get_origin(bare) is typing.Literal:
             return "|".join(typing.get_args(bare))
         if self.unit in _IN_UNIT:
@@ -151,16 +147,6 @@ def fields_of(section: str, struct: type[msgspec.Struct]) -> Iterator[Field]:
             lt=getattr(bounds, "lt", None),
             pattern=getattr(bounds, "pattern", None),
         )
-
-
-def _bare(annotation: Any) -> Any:
-    """The type inside `Annotated[...]` and `... | None`."""
-    while typing.get_origin(annotation) is typing.Annotated:
-        annotation = typing.get_args(annotation)[0]
-    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
-        present = [arm for arm in typing.get_args(annotation) if arm is not type(None)]
-        return _bare(present[0])
-    return annotation
 
 
 def _plain(number: float) -> str:

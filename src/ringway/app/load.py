@@ -17,6 +17,7 @@ import msgspec
 from ringway.app.field import ENV_PREFIX, Field, show_value
 from ringway.app.service_link import is_service_link
 from ringway.errors import ConfigError
+from ringway.protocol.spec import suggestion
 
 CONFIG_FILE_ENV = "RINGWAY_CONFIG"
 
@@ -179,6 +180,4 @@ def _is_text(text: str) -> bool:
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:
-    known = sorted(known)
-    near = get_close_matches(name, known, n=1, cutoff=0.6)
-    return f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(known)}"
+    return f"; {suggestion(name, sorted(known))}"

@@ -14,7 +14,7 @@ from ringway.collect.collector import Collector
 from ringway.collect.document import DocumentCollector
 from ringway.collect.prometheus import PrometheusCollector
 from ringway.collect.snmp import Credentials, SnmpCollector, SnmpSession
-from ringway.collect.spec import Spec, hide_secrets, parse_spec, read_options
+from ringway.collect.spec import CollectorSpec, hide_secrets, parse_spec, read_options
 from ringway.core.custom.score import ExternalMetric
 from ringway.errors import ConfigError
 
@@ -131,7 +131,7 @@ def read_probes(specs: Sequence[str], environ: Mapping[str, str] = os.environ) -
     return tuple(probes)
 
 
-def _read(spec: Spec, sessions: dict[Credentials, SnmpSession]) -> Probe:
+def _read(spec: CollectorSpec, sessions: dict[Credentials, SnmpSession]) -> Probe:
     scheme = spec.source.partition(":")[0]
     read = SOURCES.get(scheme)
     if read is None:
@@ -145,7 +145,7 @@ def _read(spec: Spec, sessions: dict[Credentials, SnmpSession]) -> Probe:
         raise ConfigError(*(f"the collector {spec.name}: {problem}" for problem in error.problems)) from error
 
 
-def _snmp(spec: Spec, sessions: dict[Credentials, SnmpSession]) -> Probe:
+def _snmp(spec: CollectorSpec, sessions: dict[Credentials, SnmpSession]) -> Probe:
     options = read_options(spec, SnmpOptions)
     who = Credentials(
         options.community, options.user, options.auth.upper(), options.auth_key, options.priv.upper(), options.priv_key
@@ -156,7 +156,7 @@ def _snmp(spec: Spec, sessions: dict[Credentials, SnmpSession]) -> Probe:
     return _probe(spec, options, SnmpCollector(spec.source, session, options.timeout_s))
 
 
-def _http(spec: Spec, sessions: dict[Credentials, SnmpSession]) -> Probe:
+def _http(spec: CollectorSpec, sessions: dict[Credentials, SnmpSession]) -> Probe:
     options = read_options(spec, HttpOptions)
     if options.path and options.metric:
         raise ConfigError("give path= for a JSON document or metric= for Prometheus's text format, not both")
@@ -165,25 +165,25 @@ def _http(spec: Spec, sessions: dict[Credentials, SnmpSession]) -> Probe:
     return _probe(spec, options, DocumentCollector(spec.source, options.path, options.bearer))
 
 
-def _agent(spec: Spec, sessions: dict[Credentials, SnmpSession]) -> Probe:
+def _agent(spec: CollectorSpec, sessions: dict[Credentials, SnmpSession]) -> Probe:
     options = read_options(spec, AgentOptions)
     options.check()
     metric = ExternalMetric(name=spec.name, expire_s=options.expire_s)
     return Probe(metric, AgentCollector(spec.source, options.send), options.period, options.timeout_s)
 
 
-def _call(spec: Spec, sessions: dict[Credentials, SnmpSession]) -> Probe:
+def _call(spec: CollectorSpec, sessions: dict[Credentials, SnmpSession]) -> Probe:
     return _probe(spec, read_options(spec, Measuring), CallCollector(spec.source))
 
 
-def _probe(spec: Spec, options: Measuring, collector: Collector) -> Probe:
+def _probe(spec: CollectorSpec, options: Measuring, collector: Collector) -> Probe:
     options.check()
     if not (isfinite(options.scale) and options.scale):
         raise ConfigError(f"the scale is {options.scale:g}; it must be a number other than 0, such as 0.01")
     return Probe(options.define(spec.name), collector, options.period, options.timeout_s, options.scale)
 
 
-SOURCES: dict[str, Callable[[Spec, dict[Credentials, SnmpSession]], Probe]] = {
+SOURCES: dict[str, Callable[[CollectorSpec, dict[Credentials, SnmpSession]], Probe]] = {
     "snmp": _snmp,
     "http": _http,
     "https": _http,

@@ -22,6 +22,7 @@ import msgspec
 
 from ringway.core.balance.config import BalanceConfig
 from ringway.errors import ConfigError
+from ringway.protocol.rule import split_error
 
 SCENARIOS = {
     "scale-out": "nodes join",
@@ -179,5 +180,5 @@ def make_scenario(values: dict[str, Any]) -> Scenario:
     try:
         return msgspec.convert(values, Scenario)
     except msgspec.ValidationError as error:
-        words, _, where = str(error).partition(" - at `$.")
-        raise ConfigError(f"{where.rstrip('`') or 'the scenario'}: {words}") from None
+        words, path = split_error(error)
+        raise ConfigError(f"{path or 'the scenario'}: {words}") from None

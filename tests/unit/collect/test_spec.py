@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ringway.collect.spec import HIDDEN, SECRETS, Spec, hide_secrets, parse_spec, read_options, spec_of_table
+from ringway.collect.spec import HIDDEN, SECRETS, CollectorSpec, hide_secrets, parse_spec, read_options, spec_of_table
 from ringway.errors import ConfigError
 
 
@@ -16,7 +16,7 @@ class Options(msgspec.Struct, kw_only=True):
 
 def test_the_short_form():
     spec = parse_spec("cpu=snmp://{host}:161/cpu,community=public,threshold=0.8")
-    assert spec == Spec("cpu", "snmp://{host}:161/cpu", (("community", "public"), ("threshold", "0.8")))
+    assert spec == CollectorSpec("cpu", "snmp://{host}:161/cpu", (("community", "public"), ("threshold", "0.8")))
 
 
 def test_commas_in_braces_and_in_quotes_belong_to_the_value():
@@ -80,9 +80,9 @@ def test_a_table_needs_a_name_and_a_source(table):
 
 
 def test_options_are_typed_and_all_problems_told():
-    read = read_options(Spec("cpu", "x", (("threshold", "0.8"), ("low", "0.5"), ("gate", "false"))), Options)
+    read = read_options(CollectorSpec("cpu", "x", (("threshold", "0.8"), ("low", "0.5"), ("gate", "false"))), Options)
     assert (read.threshold, read.low, read.gate) == (0.8, 0.5, False)
-    wrong = Spec("cpu", "x", (("thresold", "1"), ("low", "much"), ("gate", "maybe"), ("zz", "1")))
+    wrong = CollectorSpec("cpu", "x", (("thresold", "1"), ("low", "much"), ("gate", "maybe"), ("zz", "1")))
     with pytest.raises(ConfigError) as raised:
         read_options(wrong, Options)
     assert raised.value.problems == (

@@ -11,11 +11,18 @@ from ringway.protocol.address import authority, read_url, shown
 from ringway.protocol.host import split_host
 from ringway.protocol.name import check_name
 from ringway.protocol.report import Report
+from ringway.protocol.spec import OptionErrors, read_pairs
 from ringway.types import Incarnation, NodeName, NodeState, Role
 
 WEIGHT_MAX = 1000.0
 
 _OPTIONS = ("weight", "name", "check", "check-host", "host", "on-move")
+_UNKNOWN = "the option {item!r} of backend {subject!r} is unknown; there are " + ", ".join(f"{o}=" for o in _OPTIONS)
+_ERRORS = OptionErrors(
+    malformed=_UNKNOWN,
+    unknown=_UNKNOWN,
+    repeated="the option {option} of backend {subject!r} is given twice; give it once",
+)
 
 PORTS = {"ws": 80, "wss": 443}
 G = TypeVar("G")
@@ -95,16 +102,7 @@ def read_backend(spec: str) -> Backend:
     url, *options = spec.split(",")
     name_shown = shown(url)
     problems: list[str] = []
-    given: dict[str, str] = {}
-    for option in options:
-        key, equals, value = option.partition("=")
-        if key not in _OPTIONS or not equals:
-            known = "=, ".join(_OPTIONS) + "="
-            problems.append(f"the option {option!r} of backend {name_shown!r} is unknown; there are {known}")
-        elif key in given:
-            problems.append(f"the option {key} of backend {name_shown!r} is given twice; give it once")
-        else:
-            given[key] = value
+    given = read_pairs(options, name_shown, _ERRORS, problems, known=_OPTIONS)
     address = _try(problems, read_address, url)
     weight = _try(problems, _read_weight, given.get("weight", "1"))
     name = _try(problems, check_name, given.get("name") or _name_for(address))

@@ -13,11 +13,16 @@ import msgspec
 
 from ringway.errors import ConfigError
 from ringway.ports import Retention
+from ringway.protocol.spec import OptionErrors, convert_options, read_pairs, text_of_value
 from ringway.types import Channel
 
 DEFAULT = "default"
 
 _NAME = re.compile("[A-Za-z0-9_-]{1,32}")
+_ERRORS = OptionErrors(
+    unknown="the namespace {subject} has no option {option!r}; there are {known}",
+    wrong="the option {item} of the namespace {subject} is wrong: {rule}",
+)
 
 
 class ChannelOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -118,7 +123,7 @@ def short_namespaces(tables: Mapping[str, Any]) -> list[str]:
         if not isinstance(table, Mapping):
             raise ConfigError(f"{name} = {table!r} stands where a namespace belongs; write [node.namespaces.{name}]")
     return [
-        f"{name}:" + ",".join(f"{option}={_text(value)}" for option, value in table.items())
+        f"{name}:" + ",".join(f"{option}={text_of_value(value)}" for option, value in table.items())
         for name, table in tables.items()
     ]
 
@@ -127,18 +132,9 @@ def _read(spec: str) -> Namespace:
     name, _, rest = spec.partition(":")
     if not _NAME.fullmatch(name):
         raise ConfigError(f"the namespace {name!r} has no usable name; give 1 to 32 letters, digits, '_' or '-'")
-    fields = {field.name: field for field in msgspec.structs.fields(ChannelOptions)}
-    values: dict[str, Any] = {}
     problems: list[str] = []
-    for item in filter(None, rest.split(",")):
-        option, _, text = item.partition("=")
-        if option not in fields:
-            problems.append(f"the namespace {name} has no option {option!r}; there are {', '.join(fields)}")
-            continue
-        try:
-            values[option] = msgspec.convert(text, fields[option].type, strict=False)
-        except msgspec.ValidationError as error:
-            problems.append(f"the option {item} of the namespace {name} is wrong: {_rule(error)}")
+    given = read_pairs(filter(None, rest.split(",")), name, _ERRORS, problems)
+    values = convert_options(given.items(), ChannelOptions, name, _ERRORS, problems)
     if problems:
         raise ConfigError(*problems)
     return _namespace(name, ChannelOptions(**values))
@@ -154,15 +150,3 @@ def _namespace(name: str, options: ChannelOptions) -> Namespace:
         presence=options.presence,
         join_leave=options.join_leave,
     )
-
-
-def _text(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _rule(error: msgspec.ValidationError) -> str:
-    """Return a message of msgspec in our words."""
-    words = str(error).partition(" - at ")[0].replace("Expected", "give")
-    for theirs, ours in (("`int`", "a whole number"), ("`float`", "a number"), ("`bool`", "true or false")):
-        words = words.replace(theirs, ours)
-    return words
