@@ -1,7 +1,7 @@
-"""Framing by picows, which is given only what `protocol.inflow` has judged: for nodes and for clients.
+"""Framing by picows, which gets only bytes that `protocol.inflow` has checked: for nodes and for clients.
 
-picows' own protocol class is extended by one moment, that in which bytes have come; all else stays compiled code. They
-lie at the beginning of the buffer which it offers next: this is all that is known here beyond its documented API (2.3).
+picows' own protocol class is extended in one place: when bytes have arrived. All other code stays compiled. The bytes
+are at the beginning of the buffer that picows offers next: this is the only use beyond its documented API (2.3).
 """
 
 import asyncio
@@ -19,15 +19,15 @@ from ringway.protocol.inflow import Inflow
 
 _HEAD_END = b"\r\n\r\n"
 
-# An adapter, not a logger: picows would make a child logger for each connection. Its own remarks are for debugging;
-# what matters of them is told by the listeners.
+# An adapter, not a logger: picows would make a child logger for each connection. Its own messages are for debugging;
+# the listeners report everything that matters.
 _picows_log = logging.LoggerAdapter(logging.getLogger("ringway.picows"), {})
 _picows_log.logger.setLevel(logging.CRITICAL)
 
 if TYPE_CHECKING:
 
     class _PicowsProtocol(asyncio.BufferedProtocol):
-        """What is used of picows' class."""
+        """The part of picows' class that is used here."""
 
         listener: WSListener | None
         transport: WSTransport
@@ -40,24 +40,24 @@ else:
 
 
 class EndListener(WSListener):
-    """A listener of picows' that is told how its peer's half of the connection ended: by one of these, once.
+    """A picows listener for the end of the peer's half of the connection: one of these methods is called, once.
 
-    All frames that came before have been handed over by then; nothing is, after it.
+    All earlier frames have been delivered before the call, and no frame is delivered after it.
     """
 
     __slots__ = ()
 
     def on_ws_close(self, payload: bytes) -> None:
-        """Take the payload of the close frame."""
+        """Handle the end by a close frame with `payload`."""
         raise NotImplementedError
 
     def on_ws_breach(self, error: ProtocolError) -> None:
-        """Take how the peer broke the protocol."""
+        """Handle the end by `error`: the peer broke the protocol."""
         raise NotImplementedError
 
 
 class FramingProtocol(_PicowsProtocol):
-    """One connection's bytes on their way to picows. Its listener must be an `EndListener`."""
+    """The bytes of one connection on their way to picows. Its listener must be an `EndListener`."""
 
     __slots__ = ("_inflow", "_tail")
 
@@ -79,21 +79,21 @@ class FramingProtocol(_PicowsProtocol):
             ws_listener_factory=listener_factory,
             logger=_picows_log,
             disconnect_on_exception=True,
-            websocket_handshake_timeout=None,  # whoever opens a connection has a deadline of its own
+            websocket_handshake_timeout=None,  # the opener of a connection has a deadline of its own
             enable_auto_ping=False,
             auto_ping_idle_timeout=0,
             auto_ping_reply_timeout=0,
             auto_ping_strategy=WSAutoPingStrategy.PING_WHEN_IDLE,
-            enable_auto_pong=False,  # pings are judged and counted above
-            max_frame_size=sys.maxsize,  # judged by the inflow
+            enable_auto_pong=False,  # the layer above checks and counts pings
+            max_frame_size=sys.maxsize,  # the inflow checks it
             extra_headers=headers,
             read_buffer_init_size=read_buffer_bytes,
         )
         self._inflow = Inflow(masked=not is_client_side, payload_bytes_max=message_bytes_max)
-        self._tail = b""  # the last bytes of the handshake's head, as long as that is not whole
+        self._tail = b""  # the last bytes of the handshake's head, while the head is incomplete
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Take `nbytes` bytes, which are in the buffer that picows offered last."""
+        """Process `nbytes` bytes, which are in the buffer that picows offered last."""
         data = super().get_buffer(-1)[:nbytes]
         if self.listener is None:
             self._read_head(bytes(data))
@@ -105,10 +105,10 @@ class FramingProtocol(_PicowsProtocol):
         if passed:
             super().buffer_updated(passed)
         if inflow.end is not None:
-            self._tell_end()
+            self._report_end()
 
     def _read_head(self, data: bytes) -> None:
-        """Hand over the handshake's head alone; frames may stand right behind it."""
+        """Pass on the handshake's head alone; frames may follow directly."""
         seam = self._tail + data
         end = seam.find(_HEAD_END)
         if end < 0:
@@ -129,13 +129,13 @@ class FramingProtocol(_PicowsProtocol):
             super().buffer_updated(len(piece))
             rest = rest[len(piece) :]
         if self._inflow.end is not None:
-            self._tell_end()
+            self._report_end()
 
     def abort(self) -> None:
         """End the connection at once."""
         self.transport.disconnect(False)
 
-    def _tell_end(self) -> None:
+    def _report_end(self) -> None:
         end, listener = self._inflow.end, cast("EndListener", self.listener)
         if isinstance(end, ProtocolError):
             listener.on_ws_breach(end)

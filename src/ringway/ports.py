@@ -1,6 +1,7 @@
-"""What the shells need of an engine, as ports. Payloads are bytes: an engine does not look into them.
+"""Ports of an engine: the contract between the shells and the system that joins them.
 
-`ringway.testing.engine_contract` is the suite that proves an adapter. The words are those of no engine.
+Payloads are bytes, which an engine does not read. The words are those of no particular engine.
+`ringway.testing.engine_contract` is the suite that proves an adapter.
 """
 
 import re
@@ -17,47 +18,47 @@ _LABEL = re.compile(r"[A-Za-z0-9_-]{1,32}")
 Deliver = Callable[[Channel, bytes, int, int], None]
 """Receives each publication in the event loop; must not block. Channel, payload, offset, previous.
 
-`offset` is 0 where the publication is not kept (`Broker.publish`). `previous` is the offset of the publication before
-it in the channel; 0 where there is none, or it is kept no more.
+`offset` is 0 if the publication is not kept (`Broker.publish`). `previous` is the offset of the publication before it
+in the channel; 0 if there is none, or if it is no longer kept.
 """
 
 Heard = Callable[[NodeName, bytes | None], None]
-"""Receives each report of each member, this one's own too; None where the member has withdrawn."""
+"""Receives each report of each member, this member included; None if the member has withdrawn."""
 
 Handler = Callable[[bytes], Awaitable[bytes]]
 """Answers one request."""
 
 
 class Broker(Protocol):
-    """Carries publications between nodes. At most once, in order per publisher and channel."""
+    """Carries publications between nodes: at most once, and in the order of each publisher and channel."""
 
     def attach(self, deliver: Deliver) -> None:
-        """Send what arrives on subscribed channels to `deliver`. Call once, before the first subscribe."""
+        """Give publications of subscribed channels to `deliver`. Call once, before the first subscribe."""
         ...
 
     async def publish(self, channel: Channel, payload: bytes) -> None:
         """Return when the engine has accepted `payload`.
 
-        Raise `EngineAway` where it cannot be reached: then nothing was published. Raise `Unconfirmed`, which is
-        an `EngineAway` too, where it was lost before it confirmed: then nobody knows.
+        Raise `EngineAway` if the engine cannot be reached: then nothing was published. Raise `Unconfirmed`, which is
+        an `EngineAway` too, if the connection was lost before the confirmation: then it is unknown.
         """
         ...
 
     async def subscribe(self, channel: Channel) -> None:
         """Return when every publication that starts from now on, anywhere, reaches this process.
 
-        Idempotent. The interest outlives a reconnect. Raise `EngineAway` where the engine cannot be reached.
+        Idempotent. The subscription outlives a reconnect. Raise `EngineAway` if the engine cannot be reached.
         """
         ...
 
     async def unsubscribe(self, channel: Channel) -> None:
-        """Stop delivery of `channel`. Idempotent; never fails for an engine that is away."""
+        """Stop delivery of `channel`. Idempotent; does not fail if the engine is away."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """What is kept of the channels of a namespace, for each channel by itself."""
+    """How much of each channel of a namespace is kept."""
 
     namespace: str
     """1 to 32 letters, digits, '_' or '-'. A channel belongs to one namespace for all members."""
@@ -67,7 +68,7 @@ class Retention:
     """How long each is kept, in seconds; at least 1."""
 
     def __post_init__(self) -> None:
-        """Raise `ConfigError` for what no engine can keep."""
+        """Raise `ConfigError` for a retention that no engine can provide."""
         if not _LABEL.fullmatch(self.namespace):
             raise ConfigError(
                 f"the namespace {self.namespace!r} is not usable: give 1 to 32 letters, digits, '_' or '-'"
@@ -80,57 +81,56 @@ class Retention:
 
 
 class Position(NamedTuple):
-    """A place in the stream of a channel."""
+    """A position in the stream of a channel."""
 
     epoch: str
-    """Names the life of the stream; offsets of different epochs have nothing to do with each other."""
+    """Names a generation of the stream; offsets of different epochs cannot be compared."""
     offset: int
-    """Of the newest publication before this place; where none is kept, one that none before it exceeds."""
+    """Of the newest publication before this position; if none is kept, an offset that no earlier one exceeds."""
 
 
 class Page(NamedTuple):
-    """What was read of a channel's history."""
+    """A part of a channel's history."""
 
     epoch: str
     offset: int
-    """Where who has got all publications stands now (`Position`): behind those of the page, where no limit cut it."""
+    """The position of a subscriber that has received all publications; the end of a page that no limit cut."""
     publications: list[tuple[int, bytes]]
     """Offset and payload, in ascending order."""
     complete: bool
-    """Proven: these are all that followed `since`; none was trimmed, expired, lost, or left out for a limit."""
+    """True if it is proven that no publication after `since` is missing: trimmed, expired, lost, or beyond a limit."""
 
 
 class History(Protocol):
     """Keeps the last publications of channels, each with its offset. Offsets grow in a channel, often by more than one.
 
-    A kept publication reaches the subscribers of its channel as any other does (`Broker.subscribe`), in the order of
-    offsets. When what was kept is lost, the epoch changes. All methods raise `EngineAway` where the engine cannot
-    be reached, and `EngineUnsuitable` where it refuses.
+    A kept publication reaches the subscribers of its channel like any other publication (`Broker.subscribe`), in the
+    order of offsets. If kept publications are lost, the epoch changes. All methods raise `EngineAway` if the engine
+    cannot be reached, and `EngineUnsuitable` if it refuses.
     """
 
     async def keep(self, retention: Retention) -> None:
-        """Make what the namespace needs at the engine, or adapt it to a changed `retention`. Idempotent.
+        """Make the stores that the namespace needs at the engine, or adapt them to a changed `retention`. Idempotent.
 
-        Call it at the start for each namespace. The other methods and the engine's return call it by themselves.
+        Call it at the start for each namespace. The adapter repeats it when the engine returns, and when it is needed.
         """
         ...
 
     async def append(self, channel: Channel, payload: bytes, retention: Retention, key: str = "") -> Position:
-        """Store `payload` and send it to the subscribers; return its place when the engine has stored it.
+        """Store `payload` and send it to the subscribers; return its position when the engine has stored it.
 
-        Many may be under way: those of this process keep the order of the calls in their channel. The same `key` in a
-        channel again within two minutes (or `ttl_s`, where that is less) stores and sends nothing, and returns the
-        place of the first. Raise
-        `EngineAway`: not stored; `Unconfirmed`, which is an `EngineAway` too: nobody knows, and with a `key` it is
-        safe to try again.
+        Many appends may be under way: in a channel, those of this process keep the order of the calls. A second append
+        with the same `key` in a channel within two minutes (or `ttl_s`, if that is less) stores and sends nothing, and
+        returns the position of the first. Raise `EngineAway`: not stored; `Unconfirmed`, which is an `EngineAway` too:
+        it is unknown, and a retry with the same `key` is safe.
         """
         ...
 
     async def position(self, channel: Channel, retention: Retention) -> Position:
-        """Return where a subscriber stands who has all publications until now, and none is missing to.
+        """Return the position of a subscriber that has received all publications until now.
 
-        Subscribe first: then every later publication reaches this process. `read` since this place is complete
-        also where the channel was empty.
+        Subscribe first: then every later publication reaches this process. A `read` since this position is complete
+        also if the channel was empty.
         """
         ...
 
@@ -143,36 +143,36 @@ class History(Protocol):
         reverse: bool = False,
         bytes_max: int = sys.maxsize,
     ) -> Page:
-        """Return up to `limit` publications: the first ones after the offset `since`, 0 being before all.
+        """Return up to `limit` publications: the first after the offset `since`; 0 is before all of them.
 
-        With `since` None the newest ones; with `reverse` the last ones before `since`. Both say nothing about
-        completeness: there `complete` is False. The page ends before the publication whose payload would take it
-        over `bytes_max`, but holds one at least; nor does the adapter gather much more than that to find them.
+        With `since` None they are the newest; with `reverse` the last before `since`. In both cases `complete` is
+        False. The page ends before the publication whose payload would exceed `bytes_max`, but contains at least one.
+        The adapter does not collect much more than `bytes_max` to find them.
         """
         ...
 
 
 class Registry(Protocol):
-    """Carries reports between members. Heard, not stored: nothing remains of a member that falls silent."""
+    """Carries reports between members. They are sent, not stored: nothing remains of a member that falls silent."""
 
     async def announce(self, member: NodeName, report: bytes) -> None:
-        """Tell everybody, now; and tell each newcomer that watches later, at once. Quiet while away."""
+        """Send `report` to all members now, and to each member that watches later at once. Quiet while away."""
         ...
 
     async def withdraw(self, member: NodeName) -> None:
-        """Tell everybody that `member` leaves, and answer newcomers no more."""
+        """Tell all members that `member` leaves, and send its report to newcomers no more."""
         ...
 
     async def watch(self, heard: Heard) -> None:
-        """Send every report and withdrawal to `heard`; asks all members to report at once. Call once."""
+        """Give every report and withdrawal to `heard`, and ask all members to report at once. Call once."""
         ...
 
 
 class Serving(Protocol):
-    """An address being served; `close` ends that."""
+    """An address that is served until `close`."""
 
     async def close(self) -> None:
-        """Serve the address no more. Idempotent."""
+        """End the service of the address. Idempotent."""
         ...
 
 
@@ -184,78 +184,78 @@ class Bus(Protocol):
         ...
 
     async def call(self, address: str, request: bytes, *, timeout_s: float) -> bytes:
-        """Return the answer of one server of `address`; raise `NoAnswer` at the deadline or where none serves."""
+        """Return the answer of one server of `address`; raise `NoAnswer` at the deadline, or if there is no server."""
         ...
 
     async def gather(self, address: str, request: bytes, *, timeout_s: float, expected: int = 0) -> list[bytes]:
-        """Return the answers of all servers of `address`: until `expected` came (0: all) or the deadline."""
+        """Return the answers of the servers of `address` until there are `expected` (0: all), or until the deadline."""
         ...
 
 
 class Lease(Protocol):
-    """At most one holder of a name at a time, as far as clocks allow; fencing numbers close the rest."""
+    """At most one holder of a name at a time, as far as clocks allow; fencing numbers protect against the rest."""
 
     async def acquire(self, name: str, holder: str, ttl_s: float) -> int | None:
-        """Return a fencing number, greater than every earlier one of `name`; None while another holds it."""
+        """Return a fencing number, greater than every earlier number of `name`; None while another holder has it."""
         ...
 
     async def renew(self, name: str, holder: str, ttl_s: float) -> bool:
-        """Keep the lease for `ttl_s` more; False where it was lost. Raise `EngineAway` where nobody can tell."""
+        """Renew the lease for `ttl_s`; return False if it was lost. Raise `EngineAway` if that is unknown."""
         ...
 
     async def release(self, name: str, holder: str) -> None:
-        """Give the lease up, so that another may have it at once. Never fails for an engine that is away."""
+        """Give the lease up, so that another holder may have it at once. Does not fail if the engine is away."""
         ...
 
 
 class Engine(Protocol):
-    """An existing distributed system, seen through its five ports."""
+    """An existing distributed system, behind five ports."""
 
-    # Read-only, so that an adapter may declare its own types there.
+    # Read-only properties, so that an adapter may declare its own types for them.
     @property
     def broker(self) -> Broker:
-        """Publications."""
+        """Carries publications."""
         ...
 
     @property
     def history(self) -> History:
-        """Publications that are kept."""
+        """Keeps publications."""
         ...
 
     @property
     def registry(self) -> Registry:
-        """Reports."""
+        """Carries reports."""
         ...
 
     @property
     def bus(self) -> Bus:
-        """Calls."""
+        """Carries calls."""
         ...
 
     @property
     def lease(self) -> Lease:
-        """Leases."""
+        """Grants leases."""
         ...
 
     @property
     def up(self) -> bool:
-        """Whether the engine can be reached at the moment."""
+        """True while the engine can be reached."""
         ...
 
     @property
     def problem(self) -> str:
-        """What is wrong with the engine, with the remedy: why it is away, or what it refuses; else nothing."""
+        """The problem of the engine with its remedy: why it is away, or what it refuses. Empty if there is none."""
         ...
 
     @property
     def on_return(self) -> list[Callable[[], None]]:
-        """Add what is to be called each time the engine is up again: all interest is known to it by then.
+        """The listeners that are called each time the engine is up again, after it knows all subscriptions.
 
-        What was published in between is lost to this process, but for what history keeps. Also called when the engine
-        was up, and may yet have left something out. Must not block.
+        Publications of the meantime are lost to this process, except those that history keeps. Listeners are also
+        called if the engine was up and publications may have been left out. They must not block.
         """
         ...
 
     async def close(self) -> None:
-        """Leave the engine; what was accepted is flushed first."""
+        """Leave the engine, after accepted publications are sent."""
         ...

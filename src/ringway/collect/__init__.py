@@ -1,4 +1,4 @@
-"""Custom load: external measures of nodes, from SNMP to a Python function. See `poller.Poller`."""
+"""Custom load: external measures of nodes, from SNMP to a Python function. Begin at `poller.Poller`."""
 
 from ringway.collect.collector import CollectFailed, Collector, Facts
 from ringway.collect.config import LoadConfig

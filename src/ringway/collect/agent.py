@@ -1,4 +1,4 @@
-"""HAProxy's agent check: one TCP connection, one line of words (`core.custom.agent`). `agent://{host}:8888`"""
+"""Agent check of HAProxy: one TCP connection, one line of words (`core.custom.agent`). `agent://{host}:8888`"""
 
 from ringway.collect.collector import CollectFailed, Facts, check_address, fill, read_source
 from ringway.core.custom.agent import Words, parse_line
@@ -7,11 +7,11 @@ from ringway.net import connector
 LINE_BYTES_MAX = 1024
 
 PORTS = {"agent": None}
-"""There is no usual one."""
+"""There is no usual port."""
 
 
 class AgentCollector:
-    """Asks the agent of each node. `send` is written to it first, as a line (HAProxy's `agent-send`)."""
+    """Reads the agent of each node. `send` is written to it first, as a line (HAProxy's `agent-send`)."""
 
     def __init__(self, url: str, send: str) -> None:
         self._url = check_address(url, PORTS)
@@ -19,8 +19,8 @@ class AgentCollector:
 
     async def collect(self, node: Facts) -> Words:
         """Return the agent's words."""
-        asked = read_source(fill(self._url, node), PORTS)
-        reader, writer = await connector().streams(asked.host, asked.port, None, limit=LINE_BYTES_MAX)
+        source = read_source(fill(self._url, node), PORTS)
+        reader, writer = await connector().streams(source.host, source.port, None, limit=LINE_BYTES_MAX)
         try:
             if self._send:
                 writer.write(f"{self._send}\n".encode())
@@ -35,4 +35,4 @@ class AgentCollector:
             raise CollectFailed(str(error)) from None
 
     async def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: nothing is open."""

@@ -1,8 +1,8 @@
-"""A Python function: `call:package.module:function`. It is given the node's `Facts` and returns a number.
+"""Python function as a source: `call:package.module:function`. It gets the node's `Facts` and returns a number.
 
-A coroutine function runs in the event loop. Any other may block, and runs in a thread; one that is past its deadline
-cannot be stopped, so its node is not asked again before it has returned, and the threads are daemons, which do not
-keep the process from ending.
+A coroutine function runs in the event loop. Any other function may block, and runs in a thread. A call that is past its
+deadline cannot be stopped, so its node is not measured again before the call has returned. The threads are daemons,
+which do not prevent the end of the process.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from ringway.errors import ConfigError
 from ringway.types import NodeName
 
 THREADS_MAX = 16
-"""Calls of one metric at one time, with those that hang."""
+"""Calls of one metric at the same time, hanging calls included."""
 
 
 class CallCollector:
@@ -30,7 +30,7 @@ class CallCollector:
         self._running: dict[NodeName, threading.Thread] = {}
 
     async def collect(self, node: Facts) -> float:
-        """Return what the function returns."""
+        """Return the number that the function returns."""
         result = self._function(node) if self._is_async else await self._in_thread(node)
         if inspect.isawaitable(result):
             result = await result
@@ -39,7 +39,7 @@ class CallCollector:
         return float(result)
 
     async def close(self) -> None:
-        """Threads that still run end with the process."""
+        """Do nothing: threads that still run end with the process."""
 
     async def _in_thread(self, node: Facts) -> Any:
         self._running = {name: thread for name, thread in self._running.items() if thread.is_alive()}
@@ -64,7 +64,7 @@ class CallCollector:
                 result = self._function(node)
             except Exception as error:
                 problem = f"{type(error).__name__}: {error}"
-            with suppress(RuntimeError):  # the loop was closed meanwhile: nobody waits any more
+            with suppress(RuntimeError):  # the loop was closed meanwhile, and nothing waits
                 loop.call_soon_threadsafe(deliver, result, problem)
 
         thread = threading.Thread(target=run, name=f"collect {node.name}", daemon=True)
@@ -74,13 +74,13 @@ class CallCollector:
 
 
 def find_function(source: str) -> Callable[[Facts], Any]:
-    """Return the function at `call:package.module:function`; raise `ConfigError` that says what is missing."""
+    """Return the function at `call:package.module:function`; raise `ConfigError`, which says what is missing."""
     module, colon, name = source.removeprefix("call:").partition(":")
     if not module or not colon or not name:
         raise ConfigError(f"the source {source!r} names no function; write call:package.module:function")
     try:
         found: Any = importlib.import_module(module)
-    except Exception as error:  # whatever the module does when it is imported
+    except Exception as error:  # the import runs foreign code, which may raise anything
         raise ConfigError(
             f"the module {module!r} cannot be imported ({type(error).__name__}: {error}); it must be on PYTHONPATH"
         ) from error

@@ -1,4 +1,4 @@
-"""What a collector is: it asks one place about one node, once, and says what it was told."""
+"""Collectors: the port for sources of measures, the facts about a node, and URLs with placeholders."""
 
 from collections.abc import Mapping
 from typing import Protocol
@@ -17,39 +17,39 @@ PLACEHOLDERS = ("{host}", "{port}", "{name}")
 
 
 class CollectFailed(RingwayError):
-    """A node could not be measured this time; the next poll tries again. Says what was wrong with which answer."""
+    """A node could not be measured this time; the next poll tries again. The text names what was wrong."""
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of the node that is to be measured."""
+    """The facts about a node that is to be measured."""
 
     name: NodeName
-    url: str  # where members reach it: ws://host:port/path
+    url: str  # for members: ws://host:port/path
     host: str  # of that URL
     port: int
     zone: str = ""
     weight: float = 1.0  # as the node reports it
-    load: int = 0  # connections, with those on their way
+    load: int = 0  # connections, those under way included
 
 
 class Collector(Protocol):
-    """Asks about nodes. `collect` is called for several nodes at one time, and is cancelled at its deadline."""
+    """A source of measures. `collect` is called for several nodes at once, and is cancelled at its deadline."""
 
     async def collect(self, node: Facts) -> float | Words:
-        """Return what is measured at `node`, or an agent's words; raise `CollectFailed`, or `OSError`."""
+        """Return the value for `node`, or an agent's words; raise `CollectFailed`, or `OSError`."""
         ...
 
     async def close(self) -> None:
-        """Release what is held. Idempotent."""
+        """Close everything that is open. Idempotent."""
         ...
 
 
 def facts_of(node: NodeLoad) -> Facts:
-    """Return what collectors are told of `node`; the host is empty where it reports none."""
+    """Return the facts about `node`; the host is empty if the node reports no URL."""
     url = node.report.url if node.report is not None else ""
     try:
         parts = read_url(url, NODE_PORTS, "")
-    except ConfigError:  # nobody is connected to such a node either
+    except ConfigError:  # clients cannot connect to such a node either
         parts = Url("ws", "", 0, "", "")
     return Facts(
         name=node.name,
@@ -70,7 +70,7 @@ def fill(template: str, node: Facts) -> str:
 
 
 def check_template(template: str) -> str:
-    """Return `template` as it is filled for some node; raise `ConfigError` where it has an unknown placeholder."""
+    """Return `template` filled for a sample node; raise `ConfigError` if it has an unknown placeholder."""
     sample = fill(template, Facts(name=NodeName("node-1"), url="ws://127.0.0.1:80", host="127.0.0.1", port=80))
     if "{" in sample or "}" in sample:
         raise ConfigError(f"the source {template!r} has a placeholder other than {', '.join(PLACEHOLDERS)}")
@@ -78,16 +78,16 @@ def check_template(template: str) -> str:
 
 
 def check_address(template: str, usual_ports: Mapping[str, int | None]) -> str:
-    """Return `template`, checked to be a URL as `read_url` takes it, for some node.
+    """Return `template` unchanged if, filled for a node, it is a URL for `read_url`.
 
-    Raise `ConfigError` that says what is wrong with it.
+    Otherwise raise `ConfigError`, which says what is wrong with it.
     """
     read_url(check_template(template), usual_ports, _form(usual_ports), "give them as options, such as bearer=$TOKEN")
     return template
 
 
 def read_source(url: str, usual_ports: Mapping[str, int | None]) -> Url:
-    """Return the parts of a template that was filled; raise `CollectFailed` where it is no URL."""
+    """Return the parts of a filled template; raise `CollectFailed` if it is not a URL."""
     try:
         return read_url(url, usual_ports, _form(usual_ports))
     except ConfigError as error:

@@ -1,4 +1,4 @@
-"""What can be set on custom load: what is measured, and how it is put together."""
+"""Settings of custom load: what is measured, and how it is put together."""
 
 from typing import Annotated, Literal
 

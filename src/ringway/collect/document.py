@@ -1,4 +1,4 @@
-"""A number out of a JSON document over HTTP: `http://{host}:8080/status,path=system.load.0`."""
+"""Number in a JSON document over HTTP: `http://{host}:8080/status,path=system.load.0`."""
 
 import ssl
 
@@ -13,9 +13,9 @@ _read_document = reader(msgspec.json.Decoder().decode, "the JSON of the answer")
 
 
 class DocumentCollector:
-    """Gets the document at `url` and takes the number at `path`: names and indices with dots between them.
+    """Gets the document at `url` and returns the number at `path`: names and indices with dots between them.
 
-    Without a path the document is the number.
+    Without a path the document itself is the number.
     """
 
     def __init__(self, url: str, path: str, bearer: str) -> None:
@@ -34,11 +34,11 @@ class DocumentCollector:
         return number_at(document, self._path)
 
     async def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: nothing is open."""
 
 
 def number_at(document: object, path: tuple[str, ...]) -> float:
-    """Return the number at `path` in `document`; raise `CollectFailed` that says how far the path leads."""
+    """Return the number at `path` in `document`; raise `CollectFailed`, which says how far the path leads."""
     found = document
     for depth, step in enumerate(path):
         if isinstance(found, dict) and step in found:

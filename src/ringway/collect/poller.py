@@ -1,9 +1,9 @@
-"""Asks for every metric of every node, in its period, and lets the view follow (`core.custom.load`).
+"""Polls of every metric of every node, each in its period, whose values go to the load view (`core.custom.load`).
 
-Each pair of node and metric is a task of its own. Polls are jittered, so that nothing comes in step; they have a
-deadline below half of the period; and no more than `polls_max` run at one time. Whoever fails is asked less often, up
-to `BACKOFF_MAX` times the period, so that hanging nodes do not take the turns of the others. A failure leaves the last
-value to expire. It is logged once, and once more when it is over.
+Each pair of node and metric is a task of its own. Polls are jittered, so that they do not come in step; they have a
+deadline below half of the period; and no more than `polls_max` run at the same time. After failures a node is polled
+less often, down to once in `BACKOFF_MAX` periods, so that hanging nodes do not use up the places of other nodes. After
+a failure the last value is used until it expires. A failure is logged once, and once more when it is over.
 """
 
 import asyncio
@@ -27,18 +27,18 @@ if TYPE_CHECKING:
     from random import Random
 
 TICK_S = 1.0
-"""How often the view follows, and nodes are looked for that came or left."""
+"""How often the view is updated, and polls of new and gone nodes start and end."""
 
 JITTER = 0.2
 BACKOFF_MAX = 4.0
 PROBLEM_MAX = 200
-"""Characters of a problem that are logged: collectors repeat what strangers answer."""
+"""Characters of a problem that are logged: it may repeat the answer of an unknown server."""
 
 _log = structlog.get_logger()
 
 
 class CollectStats:
-    """Plain counters, by metric."""
+    """Counters by metric."""
 
     __slots__ = ("failures", "polls")
 
@@ -48,7 +48,7 @@ class CollectStats:
 
 
 class Poller:
-    """Measures the nodes of `view` with `probes`. `custom` holds what came of it."""
+    """Measures the nodes of `view` with `probes`; `custom` has the results."""
 
     def __init__(
         self,
@@ -68,21 +68,21 @@ class Poller:
         self._tasks: dict[NodeName, list[asyncio.Task[None]]] = {}
 
     async def run(self) -> None:
-        """Poll until cancelled; then end at once, and release what collectors hold."""
+        """Poll until cancelled; then end at once, and close the collectors."""
         if not self._probes:
-            await asyncio.Event().wait()  # nothing is to be measured
+            await asyncio.Event().wait()  # there is nothing to measure
         try:
             async with asyncio.TaskGroup() as group:
                 while True:
-                    self._follow(group)
+                    self._update_polls(group)
                     self.custom.tick(self._view, self._clock())
                     await asyncio.sleep(TICK_S)
         finally:
             for probe in self._probes:
                 await probe.collector.close()
 
-    def _follow(self, group: asyncio.TaskGroup) -> None:
-        """Begin with nodes that have come, and end with those that have left."""
+    def _update_polls(self, group: asyncio.TaskGroup) -> None:
+        """Start the polls of new nodes, and end those of nodes that have left."""
         for name in [name for name in self._tasks if name not in self._view.nodes]:
             for task in self._tasks.pop(name):
                 task.cancel()
@@ -107,18 +107,18 @@ class Poller:
             await asyncio.sleep(pause * self._rng.uniform(1 - JITTER, 1 + JITTER))
 
     async def _poll(self, name: NodeName, probe: Probe) -> str:
-        """Measure once; return what was wrong, or nothing."""
+        """Measure once; return the problem, or an empty text."""
         metric = probe.metric.name
         problem = ""
         async with self._turns:
             node = self._view.nodes.get(name)
             if node is None:
-                return ""  # it has left: this task is about to be ended
+                return ""  # it has left, and this task is about to be cancelled
             self.stats.polls[metric] += 1
             try:
                 async with asyncio.timeout(probe.timeout_s):
                     found = await probe.collector.collect(facts_of(node))
-                self._take(name, probe, found)
+                self._store(name, probe, found)
             except TimeoutError:
                 problem = f"no answer within {probe.timeout_s:g} s"
             except asyncio.CancelledError:
@@ -126,17 +126,17 @@ class Poller:
                 if me is None or me.cancelling():
                     raise
                 problem = "it was cancelled from within"
-            except Exception as error:  # collectors run the code of others: one that fails is a node without a value
+            except Exception as error:  # collectors run foreign code, which may raise anything
                 problem = str(error) if isinstance(error, CollectFailed) else f"{type(error).__name__}: {error}"
         if problem:
             self.stats.failures[metric] += 1
         return problem[:PROBLEM_MAX]
 
-    def _take(self, name: NodeName, probe: Probe, found: float | Words) -> None:
+    def _store(self, name: NodeName, probe: Probe, found: float | Words) -> None:
         metric, now = probe.metric.name, self._clock()
         node = self._view.nodes.get(name)
         if node is None:
-            return  # it left while it was asked
+            return  # it left during the measurement
         if isinstance(found, Words):
             self.custom.told(name, metric, found, now)
         elif isfinite(found * probe.scale):

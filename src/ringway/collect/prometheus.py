@@ -1,7 +1,7 @@
-"""A sample out of Prometheus's text format: `http://{host}:9100/metrics,metric=node_load1`.
+"""Sample in Prometheus's text format: `http://{host}:9100/metrics,metric=node_load1`.
 
-A page has thousands of lines, and parsing them all would hold the loop up: only the lines of the wanted metric are
-given to the parser.
+A page has thousands of lines, and parsing all of them would block the loop: only the lines of the wanted metric are
+parsed.
 """
 
 import ssl
@@ -14,7 +14,7 @@ from ringway.errors import ConfigError
 
 
 class PrometheusCollector:
-    """Gets the page at `url` and takes the one sample that `selector` names, `name` or `name{label="value"}`."""
+    """Gets the page at `url` and returns the sample that `selector` names: `name` or `name{label="value"}`."""
 
     def __init__(self, url: str, selector: str, bearer: str) -> None:
         self._url = check_address(url, PORTS)
@@ -28,11 +28,11 @@ class PrometheusCollector:
         return sample_in(body.decode("utf-8", "replace"), self._name, self._labels)
 
     async def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: nothing is open."""
 
 
 def read_selector(selector: str) -> tuple[str, dict[str, str]]:
-    """Return the name and labels of `selector`; raise `ConfigError` where it is none."""
+    """Return the name and labels of `selector`; raise `ConfigError` if it is not a selector."""
     try:
         samples = [sample for family in text_string_to_metric_families(f"{selector} 0\n") for sample in family.samples]
     except ValueError:
@@ -43,7 +43,7 @@ def read_selector(selector: str) -> tuple[str, dict[str, str]]:
 
 
 def sample_in(page: str, name: str, labels: dict[str, str]) -> float:
-    """Return the value of the one sample of `name` on `page` that has all `labels`; raise `CollectFailed`."""
+    """Return the value of the only sample of `name` on `page` with all `labels`; raise `CollectFailed`."""
     lines = [line for line in page.splitlines() if line.startswith(name) and line[len(name) : len(name) + 1] in "{ \t"]
     try:
         found = [

@@ -1,15 +1,16 @@
 """SNMP v2c and v3: `snmp://{host}:161/cpu`, `/memory`, `/load`, or any OID. Needs the extra `snmp` (pysnmp).
 
-Ready-made are, from the UCD and HOST-RESOURCES MIBs that Debian's snmpd and most others speak:
+Three values are ready-made, from the UCD and HOST-RESOURCES MIBs that Debian's snmpd and most other agents have:
 
-- `cpu`: share of the processors that is busy: 1 - ssCpuIdle, or the mean of hrProcessorLoad where that is not there;
-- `memory`: share of the memory that is in use, without buffers and cache: they are given up when they are needed;
-- `load`: laLoad, the length of the run queue over one minute. It is not divided by processors: set the threshold so.
+- `cpu`: the busy share of the processors: 1 - ssCpuIdle, or the mean of hrProcessorLoad if the agent lacks it;
+- `memory`: the used share of the memory, without buffers and cache, which the system frees when it needs them;
+- `load`: laLoad, the length of the run queue over one minute. It is not divided by the number of processors, so the
+  threshold must be set accordingly.
 
-Metrics with the same credentials share what pysnmp holds: an engine for all agents of version 2c, and one for each
-agent of version 3 (60 ms to make, 0.8 MiB). For pysnmp 7.1 never gets over the restart of a version 3 agent: it keeps
-the agent's old clock and id, and all that comes after times out. So an engine whose agent failed twice in a row is
-replaced, which must not disturb the others.
+Metrics with the same credentials share pysnmp's engines: one for all agents of version 2c, and one for each agent of
+version 3 (60 ms to make, 0.8 MiB). pysnmp 7.1 does not recover from the restart of a version 3 agent: it keeps the
+agent's old clock and id, and all later requests time out. So an engine whose agent failed twice in a row is replaced,
+which must not affect other agents.
 """
 
 import asyncio
@@ -26,13 +27,13 @@ if TYPE_CHECKING:
 PORT = 161
 KEY_LENGTH_MIN = 8  # RFC 3414, 11.2
 PROCESSORS_MAX = 64
-"""Of hrProcessorLoad that are asked for in one request; more would not fit in a datagram anyway."""
+"""Values of hrProcessorLoad in one request; more would not fit in a datagram."""
 
 FAILURES_MAX = 2
-"""In a row, after which what pysnmp knows of a version 3 agent is thrown away."""
+"""Failures in a row after which the engine of a version 3 agent is replaced."""
 
 UNUSED_S = 300.0
-"""After this long the engine of an agent is dropped that nobody asks any more: its node has left."""
+"""After this time without a request the engine of an agent is dropped: its node has left."""
 
 CPU_IDLE = "1.3.6.1.4.1.2021.11.11.0"
 PROCESSOR_LOAD = "1.3.6.1.2.1.25.3.3.1.2"
@@ -59,7 +60,7 @@ Address = tuple[str, int]
 
 
 class Credentials(NamedTuple):
-    """Who asks: a `community` (v2c), or a `user` (v3) with up to two keys."""
+    """The login at agents: a `community` (v2c), or a `user` (v3) with up to two keys."""
 
     community: str = ""
     user: str = ""
@@ -69,7 +70,7 @@ class Credentials(NamedTuple):
     priv_key: str = ""
 
     def check(self) -> None:
-        """Raise `ConfigError` with all that is wrong."""
+        """Raise `ConfigError` with everything that is wrong."""
         problems: list[str] = []
         if bool(self.community) == bool(self.user):
             problems.append("give either community= (version 2c) or user= (version 3)")
@@ -88,7 +89,7 @@ class Credentials(NamedTuple):
 
 
 class _Engine:
-    """One engine of pysnmp."""
+    """An engine of pysnmp."""
 
     __slots__ = ("failures", "inner", "used_at")
 
@@ -99,28 +100,28 @@ class _Engine:
 
 
 class SnmpSession:
-    """What pysnmp knows of the agents that are asked with the same `credentials`. Close it when done."""
+    """The engines of pysnmp for the agents with the same `credentials`. Close it when done."""
 
     def __init__(self, credentials: Credentials) -> None:
         credentials.check()
+        self.credentials = credentials
         self._api, self._error = _import_api()
-        self._credentials = credentials
         self._engines: dict[Address | None, _Engine] = {}
         self._making = asyncio.Lock()
 
-    async def get(self, address: Address, oids: "Sequence[str]", timeout_s: float) -> list[float | None]:
-        """Return the numbers at `oids`, None for those that the agent does not have; raise `CollectFailed`."""
+    async def get_values(self, address: Address, oids: "Sequence[str]", timeout_s: float) -> list[float | None]:
+        """Return the numbers at `oids`, None for each that the agent lacks; raise `CollectFailed`."""
         binds = await self._ask("get_cmd", (), address, oids, timeout_s)
         return [_number(oid, value) for oid, (_, value) in zip(oids, binds, strict=True)]
 
-    async def column(self, address: Address, oid: str, timeout_s: float) -> list[float]:
-        """Return the numbers in the table's column `oid`: what fits in one answer. Raise `CollectFailed`."""
+    async def get_column(self, address: Address, oid: str, timeout_s: float) -> list[float]:
+        """Return the numbers in the table's column `oid` that fit in one answer. Raise `CollectFailed`."""
         binds = await self._ask("bulk_cmd", (0, PROCESSORS_MAX), address, [oid], timeout_s)
         numbers = [_number(oid, value) for name, value in binds if str(name).startswith(f"{oid}.")]
         return [number for number in numbers if number is not None]
 
     async def close(self) -> None:
-        """Give the sockets back. Idempotent."""
+        """Close the sockets. Idempotent."""
         engines, self._engines = self._engines, {}
         for engine in engines.values():
             engine.inner.close_dispatcher()
@@ -133,7 +134,7 @@ class SnmpSession:
         target = await self._target(address, timeout_s)
         wanted = [api.ObjectType(api.ObjectIdentity(oid)) for oid in oids]
         engine = await self._engine(address)
-        engine.failures += 1  # also where the caller's deadline ends it
+        engine.failures += 1  # also if the caller's deadline ends the request
         try:
             failed, status, index, binds = await getattr(api, command)(
                 engine.inner, self._identity(), target, api.ContextData(), *counts, *wanted, lookupMib=False
@@ -149,7 +150,7 @@ class SnmpSession:
 
     async def _engine(self, address: Address) -> _Engine:
         """Return the engine for the agent at `address`."""
-        key = address if self._credentials.user else None
+        key = address if self.credentials.user else None
         async with self._making:
             now = asyncio.get_running_loop().time()
             engine = self._engines.get(key)
@@ -174,7 +175,7 @@ class SnmpSession:
         return await transport.create((ip, port), timeout=0.45 * timeout_s, retries=1)
 
     def _identity(self) -> Any:
-        api, who = self._api, self._credentials
+        api, who = self._api, self.credentials
         if who.community:
             return api.CommunityData(who.community, mpModel=1)
         return api.UsmUserData(
@@ -187,11 +188,11 @@ class SnmpSession:
 
 
 class SnmpCollector:
-    """Asks the agents at `url` for what its path names."""
+    """Reads, at the agents at `url`, the value that its path names."""
 
     def __init__(self, url: str, session: SnmpSession, timeout_s: float) -> None:
         self._url = check_address(url, {"snmp": PORT})
-        self._session = session
+        self.session = session
         self._timeout_s = timeout_s
         self._what = read_source(check_template(url), {"snmp": PORT}).path.strip("/")
         if self._what not in ("cpu", "memory", "load") and not _OID.fullmatch(self._what):
@@ -199,25 +200,25 @@ class SnmpCollector:
 
     async def collect(self, node: Facts) -> float:
         """Return the number."""
-        asked = read_source(fill(self._url, node), {"snmp": PORT})
-        address = (asked.host, asked.port)
+        source = read_source(fill(self._url, node), {"snmp": PORT})
+        address = (source.host, source.port)
         if self._what == "cpu":
             return await self._cpu(address)
         if self._what == "memory":
             return await self._memory(address)
         oid = LOAD if self._what == "load" else self._what.removeprefix(".")
-        (number,) = await self._session.get(address, [oid], self._timeout_s)
+        (number,) = await self.session.get_values(address, [oid], self._timeout_s)
         return _present(oid, number)
 
     async def close(self) -> None:
-        """Close the session; it may be shared, and closing is idempotent."""
-        await self._session.close()
+        """Close the session, which may be shared: closing is idempotent."""
+        await self.session.close()
 
     async def _cpu(self, address: Address) -> float:
-        (idle,) = await self._session.get(address, [CPU_IDLE], self._timeout_s)
+        (idle,) = await self.session.get_values(address, [CPU_IDLE], self._timeout_s)
         if idle is not None:
             return 1.0 - idle / 100.0
-        busy = await self._session.column(address, PROCESSOR_LOAD, self._timeout_s)
+        busy = await self.session.get_column(address, PROCESSOR_LOAD, self._timeout_s)
         if not busy:
             raise CollectFailed(
                 "the agent knows neither ssCpuIdle nor hrProcessorLoad; after its start it takes a minute"
@@ -226,7 +227,7 @@ class SnmpCollector:
 
     async def _memory(self, address: Address) -> float:
         oids = [MEMORY_TOTAL, MEMORY_FREE, MEMORY_BUFFER, MEMORY_CACHED]
-        total, free, buffer, cached = await self._session.get(address, oids, self._timeout_s)
+        total, free, buffer, cached = await self.session.get_values(address, oids, self._timeout_s)
         whole = _present(MEMORY_TOTAL, total)
         if whole <= 0:
             raise CollectFailed(f"the agent says that the memory has {whole:g} KiB")
@@ -234,7 +235,7 @@ class SnmpCollector:
 
 
 def _import_api() -> tuple[Any, type[Exception]]:
-    """Return pysnmp's asyncio interface and the root of its errors; raise `ConfigError` where it is not installed."""
+    """Return pysnmp's asyncio interface and the root of its errors; raise `ConfigError` if it is not installed."""
     try:
         from pysnmp.error import PySnmpError
         from pysnmp.hlapi.v3arch import asyncio as api
@@ -244,7 +245,7 @@ def _import_api() -> tuple[Any, type[Exception]]:
 
 
 def _number(oid: str, value: Any) -> float | None:
-    """Return `value` as a number, None where the agent has none at `oid`. Agents write fractions as texts."""
+    """Return `value` as a number, None if the agent has no value at `oid`. Agents write fractions as texts."""
     if type(value).__name__ in ("NoSuchObject", "NoSuchInstance", "EndOfMibView", "Null"):
         return None
     text = value.prettyPrint()

@@ -1,4 +1,4 @@
-"""From what operators write to metrics that can be polled: a row for each kind of source."""
+"""Sources of measures: from the short forms of operators to probes that can be polled."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -26,17 +26,17 @@ TIMEOUT_MAX_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """One metric, and how it is measured."""
+    """A metric, and its collector."""
 
     metric: ExternalMetric
     collector: Collector
     period_s: float
     timeout_s: float
-    scale: float = 1.0  # what is measured is multiplied by
+    scale: float = 1.0  # factor for the measured value
 
 
 class Timing(msgspec.Struct, frozen=True, kw_only=True):
-    """When is asked: options of every source, in seconds."""
+    """The timing options of every source, in seconds."""
 
     period: float = PERIOD_S
     timeout: float | None = None  # below half of the period
@@ -49,11 +49,11 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def expire_s(self) -> float:
-        """For how long a value holds."""
+        """How long a value is used."""
         return EXPIRE_PERIODS * self.period if self.expire is None else self.expire
 
     def check(self) -> None:
-        """Raise `ConfigError` with all that is wrong."""
+        """Raise `ConfigError` for the first option that is wrong."""
         if not PERIOD_MIN_S <= self.period < float("inf"):
             raise ConfigError(f"the period is {self.period:g} s; it must be {PERIOD_MIN_S} s or more")
         if not 0 < self.timeout_s < self.period / 2:
@@ -68,7 +68,7 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Measuring(Timing, frozen=True, kw_only=True):
-    """What a measured value means: options of every source but agents."""
+    """The meaning of a measured value: options of every source but agents."""
 
     scale: float = 1.0
     threshold: float = 1.0
@@ -80,7 +80,7 @@ class Measuring(Timing, frozen=True, kw_only=True):
     tau: float = 10.0
 
     def define(self, name: str) -> ExternalMetric:
-        """Return the metric; raise `ConfigError` where the numbers contradict each other."""
+        """Return the metric; raise `ConfigError` if the numbers contradict each other."""
         return ExternalMetric(
             name=name, threshold=self.threshold, low=self.low, high=self.high, better=self.better,
             weight=self.weight, gate=self.gate, tau_s=self.tau, expire_s=self.expire_s,
@@ -113,7 +113,7 @@ class AgentOptions(Timing, frozen=True, kw_only=True):
 
 
 def read_probes(specs: Sequence[str], environ: Mapping[str, str] = os.environ) -> tuple[Probe, ...]:
-    """Return what the short forms `specs` describe; raise one `ConfigError` with all problems."""
+    """Return the probes of the short forms `specs`; raise one `ConfigError` with all problems."""
     problems: list[str] = []
     probes: list[Probe] = []
     sessions: dict[Credentials, SnmpSession] = {}

@@ -52,7 +52,7 @@ def test_a_metric_is_what_its_options_say():
 
 def test_metrics_with_the_same_credentials_share_a_session():
     one, two, three = read_probes((SNMP, SNMP.replace("cpu", "memory"), "l=snmp://{host}/load,community=other"))
-    assert one.collector._session is two.collector._session is not three.collector._session
+    assert one.collector.session is two.collector.session is not three.collector.session
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_all_problems_are_told_at_once():
 
 def test_secrets_come_from_the_environment_and_are_not_told():
     (probe,) = read_probes(("cpu=snmp://h/cpu,user=me,auth_key=$KEY",), {"KEY": "from-the-environment"})
-    assert probe.collector._session._credentials.auth_key == "from-the-environment"
+    assert probe.collector.session.credentials.auth_key == "from-the-environment"
     (told,) = problems_of("cpu=snmp://h/cpu,user=me,auth_key=$KEY", KEY="s3cret")
     assert "s3cret" not in told
 
