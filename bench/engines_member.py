@@ -25,13 +25,13 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, cast
 
-import structlog
 import uvloop
 
 from report import percentile
 from ringway.app.engine import EngineConfig, open_engine
 from ringway.engine.memory.engine import MemoryHub
 from ringway.errors import EngineAway
+from ringway.logger import SILENT, get_logger
 from ringway.ports import Engine, Retention
 from ringway.types import Channel
 
@@ -195,5 +195,5 @@ def say(answer: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))  # standard output is for the answers
+    get_logger().level = SILENT  # standard output is for the answers
     uvloop.run(serve(*sys.argv[1:]))

@@ -21,10 +21,10 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import structlog
 import uvloop
 
 from ringway.engine.memory.engine import MemoryHub
+from ringway.logger import SILENT, get_logger
 from ringway.node import ChannelNode, NodeConfig
 from ringway.protocol.codec import encode_pushes
 from ringway.protocol.envelope import PUBLICATION, Origin, body_of
@@ -188,6 +188,6 @@ def say(**values: object) -> None:
 
 
 if __name__ == "__main__":
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))  # standard output is for the answers
+    get_logger().level = SILENT  # standard output is for the answers
     os.sched_setaffinity(0, {0})
     uvloop.run(serve(sys.argv[1]))

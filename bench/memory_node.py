@@ -8,10 +8,10 @@ import gc
 import os
 import sys
 
-import structlog
 import uvloop
 
 from ringway.engine.nats.opening import open_nats
+from ringway.logger import SILENT, get_logger
 from ringway.node import ChannelNode, NodeConfig
 from ringway.protocol.ticket import TicketSigner
 from ringway.types import Incarnation, NodeName
@@ -31,6 +31,6 @@ async def serve(url: str) -> None:
 
 
 if __name__ == "__main__":
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
+    get_logger().level = SILENT
     os.sched_setaffinity(0, {0})
     uvloop.run(serve(sys.argv[1]))

@@ -16,7 +16,7 @@ PURE = [*sorted((SOURCE / "protocol").rglob("*.py")), *sorted((SOURCE / "core").
         SOURCE / "errors.py"]  # fmt: skip
 WORLDLY = {
     "asyncio", "socket", "ssl", "time", "datetime", "random", "secrets", "os", "sys", "threading", "subprocess",
-    "logging", "pathlib", "io", "uuid", "structlog", "nats", "picows", "uvloop",
+    "logging", "pathlib", "io", "uuid", "nats", "picows", "uvloop",
 }  # fmt: skip
 MAY_IMPORT = {
     "errors.py": set(),

@@ -39,6 +39,7 @@ from ringway.core.placement import why_none
 from ringway.core.steering import Steering
 from ringway.errors import ConfigError
 from ringway.gateway import Directory, Gateway, GatewayControl, GatewayReporter, HealthChecks, OnMove, read_backends
+from ringway.logger import get_logger
 from ringway.net import configure
 from ringway.net.listening import reachable
 from ringway.node import ChannelNode
@@ -56,7 +57,7 @@ HEARD_S = 2.0
 SHUTDOWN_EXTRA_S = 5.0
 """What a shutdown may take beyond the time that clients are given to end."""
 
-_log = structlog.get_logger()
+_log = get_logger()
 
 STATIC_SECRET = b"static backends"
 """Keys the hashes of policies where there is no engine and so no secret: several gateways then agree on owners."""

@@ -2,13 +2,12 @@
 
 import resource
 
-import structlog
-
 from ringway.core.files import FEW, plan_files
+from ringway.logger import get_logger
 
 FILES_WANTED = 1_048_576
 
-_log = structlog.get_logger()
+_log = get_logger()
 
 
 def allow_many_files() -> None:

@@ -4,24 +4,21 @@ Everything goes the same way: our events, what libraries log, warnings, exceptio
 themselves are summed up (`repeats`), and none of them makes the process wait (`log_writer`).
 """
 
-import io
 import logging
 import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TextIO
+from typing import Annotated, Any, Literal
 
 import msgspec
 
+from ringway.app.log_line import Render, as_coloured_text, as_json, as_text, stamp
 from ringway.app.log_writer import LogWriter
 from ringway.app.repeats import Repeats
-from ringway.app.visible import visible
-
-if TYPE_CHECKING:
-    from structlog.typing import Processor
+from ringway.logger import LEVELS, Event, get_logger, logging_to
 
 
 class LogConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -70,52 +67,33 @@ class LogConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 @contextmanager
 def open_log(config: LogConfig, descriptor: int | None = None) -> Iterator[LogWriter]:
     """Send all events to `descriptor` (stderr) as `config` says, for as long as the block lasts."""
-    import structlog
-
     if descriptor is None:
         descriptor = stream_descriptor(sys.stderr)
-    level = logging.getLevelNamesMapping()[config.level.upper()]
-    shared, rendered = _processors(config, terminal=descriptor is not None and os.isatty(descriptor))
-
-    def render(event: MutableMapping[str, Any]) -> str:
-        line: Any = event
-        for processor in (*shared[2:], *rendered):
-            line = processor(None, "", line)
-        return str(line)
+    level = LEVELS[config.level]
+    render = _renderer(config, terminal=descriptor is not None and os.isatty(descriptor))
 
     def notice(count: int) -> str:
-        return render({"event": "lines of the log were dropped", "level": "warning", "lines": count})
+        return render(stamp({"event": "lines of the log were dropped", "level": "warning", "lines": count}))
 
     repeats = Repeats(config.repeats_per_s_max, time.monotonic, lambda: writer.wake())
     writer = LogWriter(
         descriptor,
         config.queue_bytes_max,
         notice,
-        lambda: [render(event) for event in repeats.summaries(at_once=writer.closing)],
+        lambda: [render(stamp(event)) for event in repeats.summaries(at_once=writer.closing)],
         lambda: repeats.pending,
     )
 
-    def admit(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-        if not repeats.admits(event):
-            raise structlog.DropEvent
-        return event
+    def write(event: Event, origin: str = "") -> None:
+        if repeats.admits(event, origin):
+            writer.write(render(stamp(event)))
 
-    structlog.configure(
-        processors=[*shared[:2], admit, *shared[2:], *rendered],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=lambda *_: _Lines(writer.write),
-        cache_logger_on_first_use=True,
-    )
-    formatter = structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
-        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendered],
-    )
-    handler = _Handler(formatter, repeats, writer.write)
+    handler = _Handler(write)
     # Libraries speak at "info" of what our own events say already.
     logging.basicConfig(level=max(level, logging.WARNING), handlers=[handler], force=True)
     logging.captureWarnings(True)
     try:
-        with _last_resorts():
+        with logging_to(write, level), _last_resorts():
             yield writer
     finally:
         logging.captureWarnings(False)
@@ -130,73 +108,32 @@ def stream_descriptor(stream: Any) -> int | None:
     return None
 
 
-def _processors(config: LogConfig, *, terminal: bool) -> "tuple[list[Processor], list[Processor]]":
-    """Return the processors of every event, and those that make a line of it."""
-    import structlog
-
-    shared: list[Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-    ]
+def _renderer(config: LogConfig, *, terminal: bool) -> Render:
     if config.format == "json" or (config.format == "auto" and not terminal):
-        # Tracebacks without local variables: secrets are among them.
-        return shared, [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
-    console = structlog.dev.ConsoleRenderer(colors=terminal, exception_formatter=_write_traceback)
-    return shared, [_show_controls, console]
-
-
-def _show_controls(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Make visible what strangers may have sent to steer the terminal; JSON has escapes of its own."""
-    for name, value in event.items():
-        if isinstance(value, str):
-            event[name] = visible(value, keep="\n" if name in ("exception", "stack") else "")
-    return event
-
-
-def _write_traceback(into: TextIO, error: Any) -> None:
-    import structlog
-
-    text = io.StringIO()
-    structlog.dev.plain_traceback(text, error)
-    into.write(visible(text.getvalue(), keep="\n"))
-
-
-class _Lines:
-    """What structlog hands its lines to."""
-
-    def __init__(self, write: Callable[[str], None]) -> None:
-        self.msg = self.log = self.debug = self.info = self.warning = self.warn = write
-        self.error = self.err = self.critical = self.fatal = self.exception = self.failure = write
+        return as_json
+    return as_coloured_text if terminal else as_text
 
 
 class _Handler(logging.Handler):
     """Hands on what libraries log."""
 
-    def __init__(self, formatter: logging.Formatter, repeats: Repeats, write: Callable[[str], None]) -> None:
+    def __init__(self, write: Callable[[Event, str], None]) -> None:
         super().__init__()
-        self.setFormatter(formatter)
-        self._repeats = repeats
         self._write = write
 
     def emit(self, record: logging.LogRecord) -> None:
-        about = {"event": record.msg, "level": record.levelname.lower(), "logger": record.name}
-        if not self._repeats.admits(about, f"{record.pathname}:{record.lineno}"):
-            return
         try:
-            self._write(self.format(record))
+            text, info = record.getMessage(), record.exc_info
         except Exception as error:  # a library's own call was wrong; the log must not fail by it
-            record.msg = f"{record.msg!r} does not go with {record.args!r}: {error!r}"
-            record.args = record.exc_info = record.exc_text = record.stack_info = None
-            self._write(self.format(record))
+            text, info = f"{record.msg!r} does not go with {record.args!r}: {error!r}", None
+        event: Event = {"event": text, "logger": record.name, "level": record.levelname.lower()}
+        self._write({**event, "exc_info": info} if info else event, f"{record.pathname}:{record.lineno}")
 
 
 @contextmanager
 def _last_resorts() -> Iterator[None]:
     """Log what Python would print to stderr by itself, and wait for."""
-    import structlog
-
-    log = structlog.get_logger()
+    log = get_logger()
 
     def uncaught(kind: type[BaseException], error: BaseException, trace: Any) -> None:
         if not issubclass(kind, (SystemExit, KeyboardInterrupt)):

@@ -4,9 +4,9 @@ import asyncio
 from typing import Annotated
 
 import msgspec
-import structlog
 
 from ringway.errors import ConfigError, EngineError
+from ringway.logger import get_logger
 from ringway.member.feed import Feed
 from ringway.ports import Engine, Lease
 from ringway.protocol.name import check_name
@@ -23,7 +23,7 @@ NAME_LEASE_S = 5.0
 
 NAMES_MAX = 10_000
 
-_log = structlog.get_logger()
+_log = get_logger()
 
 
 class MemberConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -15,14 +15,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-import structlog
+from ringway.logger import get_logger
 
 LAST_CHANCE_S = 0.5
 """What each step gets at least, where those before it have used up the time."""
 
 T = TypeVar("T")
 
-_log = structlog.get_logger()
+_log = get_logger()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,6 @@ import asyncio
 import time
 from collections.abc import Callable
 
-import structlog
-
 from ringway.balancer.keys import MisplacedKeys
 from ringway.balancer.leadership import Leadership
 from ringway.balancer.nodes import Nodes
@@ -19,13 +17,14 @@ from ringway.core.balance.stabilisation import Stabilisation
 from ringway.core.load import LoadView
 from ringway.core.steering import Steering
 from ringway.errors import EngineError
+from ringway.logger import get_logger
 from ringway.ports import Engine, Serving
 from ringway.protocol.control import Decision
 from ringway.protocol.order import BALANCER, MoveOrder, Owners
 
 PERIOD_S = 1.0
 
-_log = structlog.get_logger(__name__)
+_log = get_logger()
 
 
 class Balancer:

@@ -2,14 +2,13 @@
 
 from collections.abc import Callable
 
-import structlog
-
 from ringway.errors import EngineError
+from ringway.logger import get_logger
 from ringway.ports import Lease
 
 LEASE_NAME = "balancer"
 
-_log = structlog.get_logger(__name__)
+_log = get_logger()
 
 
 class Leadership:

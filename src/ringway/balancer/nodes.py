@@ -1,9 +1,8 @@
 """Questions of the balancer to nodes: one question, one answer, within a deadline."""
 
-import structlog
-
 from ringway.core.recent import Recent
 from ringway.errors import EngineError, ProtocolError
+from ringway.logger import get_logger
 from ringway.ports import Engine
 from ringway.protocol.order import (
     NodeAnswer,
@@ -18,7 +17,7 @@ from ringway.types import NodeName
 
 ANSWER_S = 2.0
 
-_log = structlog.get_logger(__name__)
+_log = get_logger()
 
 
 async def call_node(engine: Engine, node: NodeName, request: NodeRequest) -> NodeAnswer:

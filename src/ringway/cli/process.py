@@ -13,6 +13,7 @@ from ringway.app.log import open_log
 from ringway.app.log_writer import LogWriter
 from ringway.cli.terminal import say
 from ringway.errors import RingwayError
+from ringway.logger import get_logger
 
 T = TypeVar("T")
 
@@ -59,19 +60,18 @@ def run_process(
     loaded: Loaded, work: Callable[[LogWriter], Coroutine[Any, Any, int]], descriptor: int | None = None
 ) -> NoReturn:
     """Run `work` with its log open, on stderr or `descriptor`, and exit with its code; 1 where it fails by a fault."""
-    import structlog
 
     if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
         signal.signal(signal.SIGHUP, lambda *_: None)  # until it is logged (`app.shutdown`)
     with open_log(loaded.config.log, descriptor) as log:
         if loaded.service_links:
             links = " ".join(loaded.service_links)
-            structlog.get_logger().info("variables that Kubernetes makes for its Services set nothing", names=links)
+            get_logger().info("variables that Kubernetes makes for its Services set nothing", names=links)
         try:
             code = run_async(work(log))
         except (RingwayError, typer.Exit):
             raise
         except Exception:
-            structlog.get_logger().exception("the process ends by a fault of its own")
+            get_logger().exception("the process ends by a fault of its own")
             code = 1
     raise typer.Exit(code)

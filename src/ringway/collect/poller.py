@@ -13,14 +13,13 @@ from collections.abc import Callable, Sequence
 from math import isfinite
 from typing import TYPE_CHECKING
 
-import structlog
-
 from ringway.collect.collector import CollectFailed, facts_of
 from ringway.collect.config import LoadConfig
 from ringway.collect.sources import Probe
 from ringway.core.custom.agent import Words
 from ringway.core.custom.load import CustomLoad
 from ringway.core.load import LoadView
+from ringway.logger import get_logger
 from ringway.types import NodeName
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ BACKOFF_MAX = 4.0
 PROBLEM_MAX = 200
 """Characters of a problem that are logged: it may repeat the answer of an unknown server."""
 
-_log = structlog.get_logger()
+_log = get_logger()
 
 
 class CollectStats:

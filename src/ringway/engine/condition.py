@@ -9,9 +9,8 @@ import asyncio
 import random
 from types import TracebackType
 
-import structlog
-
 from ringway.errors import EngineError, EngineUnsuitable
+from ringway.logger import get_logger
 
 PAUSE_FIRST_S = 0.1
 PAUSE_AWAY_S = 1.0
@@ -26,7 +25,7 @@ REFUSED_S = 60.0
 LOGGED_MAX = 16
 """Different causes that are logged as warnings until the engine is back; further causes are logged for debugging."""
 
-_log = structlog.get_logger()
+_log = get_logger()
 
 
 class Condition:

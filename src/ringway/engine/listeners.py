@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Iterable
 
-import structlog
+from ringway.logger import get_logger
 
-_log = structlog.get_logger()
+_log = get_logger()
 
 
 def call_listeners(listeners: Iterable[Callable[[], None]]) -> None:

@@ -2,9 +2,8 @@
 
 from collections.abc import Awaitable, Callable
 
-import structlog
-
 from ringway.errors import ProtocolError
+from ringway.logger import get_logger
 from ringway.ports import Handler
 from ringway.tasks import Tasks
 
@@ -17,7 +16,7 @@ RUNNING_MAX = 1024
 CLOSE_S = 5.0
 """How long closing waits for requests in work before it cancels them."""
 
-_log = structlog.get_logger()
+_log = get_logger()
 
 
 class RequestHandler:

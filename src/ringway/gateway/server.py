@@ -8,8 +8,6 @@ from collections.abc import Callable, Collection, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-import structlog
-
 from ringway.core.files import UNLIMITED, plan_files
 from ringway.core.steering import Steering
 from ringway.errors import ConfigError
@@ -28,6 +26,7 @@ from ringway.gateway.proxy.addresses import NodeAddresses
 from ringway.gateway.proxy.opener import Opener
 from ringway.gateway.proxy.relays import Relays
 from ringway.gateway.stats import GatewayStats
+from ringway.logger import get_logger
 from ringway.net.lingering_close import LingeringCloses
 from ringway.net.listening import Listening, listen
 from ringway.net.liveness import watch_peers_of
@@ -46,7 +45,7 @@ SWEEP_S = 0.25
 TALLY_SWEEPS = 8
 """Every how many sweeps the byte counters of open relays are read: often enough for a scrape every few seconds."""
 
-_log = structlog.get_logger()
+_log = get_logger()
 
 
 class Gateway:

@@ -9,9 +9,8 @@ A member that was told to stop drains as well, and accepts no other state from t
 
 from math import ceil
 
-import structlog
-
 from ringway.core.membership import TICK_S
+from ringway.logger import get_logger
 from ringway.member.holder import C, CloseCause, Holder
 from ringway.types import NodeName, NodeState
 
@@ -21,7 +20,7 @@ SPREAD_S = 1.0
 LEFT_MIN_S = 0.001
 """What is reported after the deadline: 0 would mean that there is no deadline."""
 
-_log = structlog.get_logger()
+_log = get_logger()
 
 
 class Drain:

@@ -7,17 +7,16 @@ that cannot be decoded, or that came under the name of another member, is logged
 import time
 from collections.abc import Callable, Sequence
 
-import structlog
-
 from ringway.core.membership import Membership, MembershipEvent
 from ringway.errors import ProtocolError
+from ringway.logger import get_logger
 from ringway.protocol.report import Report, decode_report
 from ringway.types import NodeName, Role
 
 Listener = Callable[[MembershipEvent], None]
 """Called in the event loop with every event of the membership, in their order; must not block."""
 
-_log = structlog.get_logger()
+_log = get_logger()
 
 
 class Feed:

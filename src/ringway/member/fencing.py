@@ -9,17 +9,16 @@ from collections.abc import Callable
 from math import ceil
 from typing import Generic
 
-import structlog
-
 from ringway.core.fence import Fence
 from ringway.core.membership import TICK_S
+from ringway.logger import get_logger
 from ringway.member.holder import C, CloseCause, Holder
 from ringway.member.process import queued_s
 
 SPREAD_S = 1.0
 """How long the closing takes."""
 
-_log = structlog.get_logger()
+_log = get_logger()
 
 
 def since_boot() -> float:

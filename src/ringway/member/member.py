@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any, Generic
 
-import structlog
-
 from ringway.core.membership import TICK_S
 from ringway.errors import EngineError
+from ringway.logger import get_logger
 from ringway.member.drain import Drain
 from ringway.member.feed import Feed
 from ringway.member.fencing import Fencing
@@ -34,7 +33,7 @@ from ringway.tasks import Tasks, leave_to_waiter
 WITHDRAW_S = 1.0
 """How long the withdrawal may take."""
 
-_log = structlog.get_logger()
+_log = get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,10 +8,9 @@ import asyncio
 from collections.abc import Callable
 from typing import Generic
 
-import structlog
-
 from ringway.core.hashing import TABLES
 from ringway.errors import ProtocolError
+from ringway.logger import get_logger
 from ringway.member.drain import Drain
 from ringway.member.holder import C, Holder
 from ringway.member.selection import MoveSelection
@@ -40,7 +39,7 @@ AVOID_MAX = 1000
 ORDERS_MAX = 1000
 """Orders that may be under way at one time; more are refused."""
 
-_log = structlog.get_logger()
+_log = get_logger()
 
 
 class OrderHandler(Generic[C]):

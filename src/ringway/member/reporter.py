@@ -6,10 +6,10 @@ from random import Random
 from typing import Generic
 
 import msgspec
-import structlog
 
 from ringway.core.reporting import EARLY_S, next_pause_s, node_has_news
 from ringway.errors import EngineError
+from ringway.logger import get_logger
 from ringway.member.drain import Drain
 from ringway.member.holder import C, Holder
 from ringway.member.process import ProcessStats, memory_bytes, open_files
@@ -21,7 +21,7 @@ from ringway.protocol.report import Report, encode_report
 
 _ANNOUNCE_S = 2.0
 
-_log = structlog.get_logger()
+_log = get_logger()
 
 
 class Reporter(Generic[C]):

@@ -9,11 +9,10 @@ import asyncio
 from collections.abc import Callable
 from typing import Generic
 
-import structlog
-
 from ringway.core.departure import Departure, End
 from ringway.core.membership import TICK_S
 from ringway.core.progress import Progress
+from ringway.logger import get_logger
 from ringway.member.drain import SPREAD_S, Drain
 from ringway.member.feed import Feed
 from ringway.member.holder import C, CloseCause, Holder
@@ -32,7 +31,7 @@ BATCHES = 20
 BATCH_PAUSE_S = 0.05
 """The longest pause between two batches."""
 
-_log = structlog.get_logger()
+_log = get_logger()
 
 
 class GracefulShutdown(Generic[C]):

@@ -7,11 +7,10 @@ from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
 
-import structlog
-
 from ringway.core.hub import Hub
 from ringway.core.membership import TICK_S
 from ringway.errors import ConfigError, UpgradeError
+from ringway.logger import get_logger
 from ringway.member.admission import Admission
 from ringway.member.drain import Drain
 from ringway.member.feed import Feed
@@ -40,7 +39,7 @@ from ringway.protocol.upgrade import wants_upgrade
 from ringway.tasks import Tasks, leave_to_waiter
 from ringway.types import Incarnation, NodeName, NodeState, Role
 
-_log = structlog.get_logger()
+_log = get_logger()
 
 
 class ChannelNode:

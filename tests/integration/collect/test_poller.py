@@ -9,7 +9,6 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from itertools import pairwise
 
 import pytest
-from structlog.testing import capture_logs
 
 from integration.collect import sample_calls
 from integration.collect.kit import PATIENCE_S, eventually
@@ -17,6 +16,7 @@ from ringway.collect import CollectFailed, Facts, LoadConfig, Poller, Probe, pol
 from ringway.collect.call import CallCollector
 from ringway.core.custom.score import ExternalMetric
 from ringway.core.load import LoadView
+from ringway.logger import capture_logs
 from sample import node_report, view_of
 
 CALLS = "call:integration.collect.sample_calls:"

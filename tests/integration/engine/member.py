@@ -13,7 +13,6 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 import msgspec
-import structlog
 
 from integration.engine.record import Heard, Held, Record, Sent
 from integration.engine.subscriber import Subscriber
@@ -180,7 +179,6 @@ async def _insist(do: Callable[[], Awaitable[None]]) -> None:
 
 
 async def _main(settings: Settings) -> None:
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     lines = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
     config = EngineConfig(url=settings.url, wait_s=BEGIN_S)

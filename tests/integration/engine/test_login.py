@@ -8,12 +8,12 @@ from urllib.parse import quote
 
 import nkeys
 import pytest
-from structlog.testing import capture_logs
 
 from integration.engine.nats_jwt import Operator, Signer
 from ringway.engine.nats.opening import open_nats
 from ringway.engine.redis.engine import open_redis
 from ringway.errors import ConfigError, EngineAway, EngineUnsuitable
+from ringway.logger import capture_logs
 from ringway.ports import Engine
 from ringway.testing.engine_world import until
 from ringway.types import Channel, NodeName

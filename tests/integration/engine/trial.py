@@ -8,13 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, TypeVar
 
-import structlog
-
 from integration.engine.far import FarMember
 from integration.engine.judge import judge_delivery, judge_leases, membership_s, problems_of, silence_s
 from integration.engine.member import Member, Settings
 from integration.engine.record import Record
 from ringway.app.engine import EngineConfig, open_engine
+from ringway.logger import get_logger
 from support.fleet import Fleet
 
 CHANNELS = 20
@@ -30,7 +29,7 @@ MEMBERSHIP_S = 5.0
 
 T = TypeVar("T")
 _trials = itertools.count()
-_log = structlog.get_logger()
+_log = get_logger()
 
 
 class Hands:

@@ -5,10 +5,10 @@ import logging
 from random import Random
 
 import pytest
-import structlog
 
 from integration.node.conftest import Dial, StartNode
 from integration.node.kit import TEXT, Peer, eventually, frame, head
+from ringway.logger import capture_logs
 
 ROUNDS = 400
 FRAMES = 12
@@ -47,7 +47,7 @@ async def test_broken_frames_harm_nobody_else(
     node = await start_node(close_deadline_s=1.0)
     healthy = [await dial(node, connect=True) for _ in range(2)]
     await healthy[0].subscribe("health")
-    with structlog.testing.capture_logs() as logs, caplog.at_level(logging.WARNING):
+    with capture_logs() as logs, caplog.at_level(logging.WARNING):
         for n in range(ROUNDS):
             peer = await Peer.open(node.port)
             if rng.random() < 0.7:
@@ -73,7 +73,7 @@ async def test_broken_handshakes_harm_nobody_else(start_node: StartNode, dial: D
     node = await start_node(handshake_deadline_s=1.0)
     healthy = await dial(node, connect=True)
     good = head()
-    with structlog.testing.capture_logs() as logs:
+    with capture_logs() as logs:
         for _ in range(400):
             peer = await Peer.tcp(node.port)
             request = bytearray(good)

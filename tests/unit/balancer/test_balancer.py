@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from structlog.testing import capture_logs
 
 from ringway.balancer import Balancer
 from ringway.core.balance.config import BalanceConfig
@@ -14,6 +13,7 @@ from ringway.core.load import LoadView
 from ringway.core.steering import Steering
 from ringway.engine.memory.engine import MemoryEngine, MemoryHub
 from ringway.errors import EngineError, NoAnswer
+from ringway.logger import capture_logs
 from ringway.protocol.directive import Directive
 from ringway.protocol.order import (
     BALANCER,

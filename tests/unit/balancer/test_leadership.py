@@ -1,9 +1,8 @@
 """Leadership: the lease, and knowing when it may have been lost."""
 
-from structlog.testing import capture_logs
-
 from ringway.balancer.leadership import Leadership
 from ringway.engine.memory.engine import MemoryHub
+from ringway.logger import capture_logs
 
 TTL_S = 4.0
 

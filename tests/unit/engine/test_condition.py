@@ -1,11 +1,11 @@
 import random
 
 import pytest
-from structlog.testing import capture_logs
 
 from ringway.engine import condition
 from ringway.engine.condition import PAUSE_AWAY_S, PAUSE_REFUSED_S, Condition
 from ringway.errors import EngineAway, EngineUnsuitable
+from ringway.logger import capture_logs
 
 REFUSED = EngineUnsuitable("wrong password; check it")
 

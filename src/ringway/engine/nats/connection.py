@@ -17,8 +17,6 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 
-import structlog
-
 from ringway.engine.condition import Condition
 from ringway.engine.listeners import call_listeners
 from ringway.engine.nats import command
@@ -30,12 +28,13 @@ from ringway.engine.nats.server_pool import NatsAddress, ServerPool
 from ringway.engine.nats.server_socket import ServerSocket
 from ringway.engine.nats.subscription import NatsSubscription
 from ringway.errors import EngineAway
+from ringway.logger import get_logger
 from ringway.tasks import Tasks
 
 CONFIRM_S = 10.0
 """How long a server may take to confirm all subscriptions after a reconnect."""
 
-_log = structlog.get_logger()
+_log = get_logger()
 
 
 class NatsConnection:

@@ -21,11 +21,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import structlog
-
 from ringway.engine.private_file import write_private
 from ringway.engine.subprocess import ENDS_WITH_PARENT, spawn
 from ringway.errors import ConfigError, EngineUnsuitable
+from ringway.logger import get_logger
 
 HOST = "127.0.0.1"
 USER = "ringway"
@@ -59,7 +58,7 @@ max_payload: 8MB
 max_pending: 64MB
 """
 
-_log = structlog.get_logger()
+_log = get_logger()
 
 
 @dataclass(frozen=True, slots=True)

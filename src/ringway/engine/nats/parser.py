@@ -13,11 +13,10 @@ the format is not NATS or lost count: `feed` raises, and the connection must be 
 from collections.abc import Mapping
 from typing import Protocol
 
-import structlog
-
 from ringway.engine.nats.failure import ConnectionEnded, ServerRefused
 from ringway.engine.nats.info import NatsInfo, read_info_line
 from ringway.engine.nats.subscription import NatsSubscription
+from ringway.logger import get_logger
 
 LINE_BYTES_MAX = 1 << 20
 """The longest line; an INFO of a large cluster has some KiB."""
@@ -27,7 +26,7 @@ MESSAGE_BYTES_MAX = (64 << 20) + LINE_BYTES_MAX
 
 _CR, _LF = b"\r\n"
 
-_log = structlog.get_logger()
+_log = get_logger()
 
 
 class ServerEvents(Protocol):

@@ -12,13 +12,12 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-import structlog
-
 from ringway.engine.nats.append import Append, Appends
 from ringway.engine.nats.jetstream_request import JetStreamRequest, is_full, refusal
 from ringway.engine.nats.outbox import UNPROCESSED_BYTES_MAX
 from ringway.engine.nats.stream import STREAM_EXISTS, STREAM_NOT_FOUND, StreamInfo, adapted_config, with_new_generation
 from ringway.errors import EngineAway, EngineError, EngineUnsuitable
+from ringway.logger import get_logger
 from ringway.ports import Retention
 from ringway.tasks import Tasks
 
@@ -40,7 +39,7 @@ BYTES_LEAST = 1 << 20
 NEW_S = 60.0
 """A stream that is empty so long after it was made may have lost everything: it begins a new generation."""
 
-_log = structlog.get_logger()
+_log = get_logger()
 
 
 class StreamOwner:

@@ -11,7 +11,6 @@ from contextlib import suppress
 from typing import Any
 
 import hiredis
-import structlog
 
 from ringway.engine.condition import Condition
 from ringway.engine.listeners import call_listeners
@@ -23,6 +22,7 @@ from ringway.engine.redis.shard_table import ShardTable
 from ringway.engine.redis.topology import Topology, topology_of
 from ringway.engine.redis.url import RedisUrl
 from ringway.errors import EngineAway, EngineError, EngineUnsuitable
+from ringway.logger import get_logger
 from ringway.tasks import Tasks
 
 AGAIN_S = 0.2
@@ -46,7 +46,7 @@ CLOSE_S = 2.0
 OnData = Callable[[bytes], None]
 """Receives the published bytes, in the call stack of the read."""
 
-_log = structlog.get_logger()
+_log = get_logger()
 
 
 class RedisConnections:

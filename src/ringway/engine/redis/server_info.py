@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass
 
-import structlog
-
 from ringway.engine.redis.url import Kind
 from ringway.errors import EngineAway, EngineUnsuitable
+from ringway.logger import get_logger
 
 VERSION_MIN = {Kind.SINGLE: (6, 2), Kind.SENTINEL: (6, 2), Kind.CLUSTER: (7, 0)}
 """6.2 trims streams by their least id; 7.0 has publications that stay in one part of a cluster."""
@@ -18,7 +17,7 @@ _FITS = {
     "cluster": ((Kind.CLUSTER,), "redis+cluster://host:port"),
 }
 
-_log = structlog.get_logger()
+_log = get_logger()
 
 
 @dataclass(frozen=True, slots=True)

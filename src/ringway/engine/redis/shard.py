@@ -9,8 +9,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-import structlog
-
 from ringway.engine.redis import script
 from ringway.engine.redis.command_connection import CommandConnection, ignore_reply, pack
 from ringway.engine.redis.connector import RedisConnector
@@ -18,8 +16,9 @@ from ringway.engine.redis.pubsub_connection import OnMessage, PubSubConnection
 from ringway.engine.redis.server_info import check_server, read_server_info
 from ringway.engine.redis.url import Address, Kind, show
 from ringway.errors import EngineAway, EngineUnsuitable
+from ringway.logger import get_logger
 
-_log = structlog.get_logger()
+_log = get_logger()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 import msgspec
-import structlog
 
 from ringway.core.explain import explain
 from ringway.core.membership import MemberLeft, MembershipEvent
@@ -18,6 +17,7 @@ from ringway.core.placement import parse_spec
 from ringway.core.steering import Steering
 from ringway.errors import ConfigError, EngineError, ProtocolError
 from ringway.gateway.cluster.directory import Directory
+from ringway.logger import get_logger
 from ringway.ports import Engine, Serving
 from ringway.protocol.control import (
     GATEWAYS,
@@ -50,7 +50,7 @@ COUNT_MAX = 1000
 GATHER_S = 1.0
 """How long the other gateways have to answer what their balancers have decided."""
 
-_log = structlog.get_logger()
+_log = get_logger()
 
 
 def _nothing_decided(count: int) -> tuple[Decision, ...]:

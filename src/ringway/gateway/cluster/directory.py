@@ -7,16 +7,15 @@ registry (`follow`), or with the reports that are made for static backends (`ado
 import time
 from collections.abc import Callable
 
-import structlog
-
 from ringway.core.load import LoadView
 from ringway.core.membership import MemberJoined, MemberLeft, MembershipEvent
+from ringway.logger import get_logger
 from ringway.member.feed import Feed, Listener
 from ringway.ports import Engine
 from ringway.protocol.report import Report
 from ringway.types import Incarnation, Issuer, NodeName
 
-_log = structlog.get_logger()
+_log = get_logger()
 
 
 class Directory:

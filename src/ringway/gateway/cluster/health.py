@@ -10,11 +10,10 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-import structlog
-
 from ringway.gateway.cluster.backends import Backend
 from ringway.gateway.cluster.directory import Directory
 from ringway.gateway.config.gateway import GatewayConfig
+from ringway.logger import get_logger
 from ringway.net import connector
 from ringway.net.http_get import AnswerNotHttp, open_get, read_status
 from ringway.tasks import Tasks, leave_to_waiter
@@ -23,7 +22,7 @@ from ringway.types import NodeName, NodeState
 if TYPE_CHECKING:
     from random import Random
 
-_log = structlog.get_logger()
+_log = get_logger()
 
 _STATUS_BYTES_MAX = 4096
 

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import msgspec
-import structlog
 
 from ringway.core.load.view import REPORT_S
 from ringway.core.membership import TICK_S
 from ringway.gateway.cluster.directory import Directory
+from ringway.logger import get_logger
 from ringway.ports import Engine
 from ringway.protocol.directive import Directive
 from ringway.protocol.report import Report, encode_report
@@ -26,7 +26,7 @@ SOON_S = 0.2
 ANNOUNCE_DEADLINE_S = 1.0
 """How long one announcement or withdrawal may take."""
 
-_log = structlog.get_logger()
+_log = get_logger()
 
 
 def _leads_nothing() -> bool:

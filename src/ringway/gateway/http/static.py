@@ -7,9 +7,8 @@ there, and a gateway without static files spends nothing on them.
 from pathlib import Path
 from urllib.parse import quote, unquote_to_bytes
 
-import structlog
-
 from ringway.errors import ConfigError
+from ringway.logger import get_logger
 from ringway.protocol.response import content
 
 FILES_MAX = 256
@@ -28,7 +27,7 @@ _TYPES = {
     ".txt": "text/plain; charset=utf-8",
 }
 
-_log = structlog.get_logger()
+_log = get_logger()
 
 # A browser believes the type of each file, and asks whether the file has changed: a demo is built anew.
 _HEADERS = (("X-Content-Type-Options", "nosniff"), ("Cache-Control", "no-cache"))

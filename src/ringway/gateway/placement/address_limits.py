@@ -8,8 +8,6 @@ import asyncio
 import time
 from collections.abc import Callable, Collection
 
-import structlog
-
 from ringway.core.address import EXEMPT, AddressShares, address_of
 from ringway.core.outstanding import Outstanding
 from ringway.core.rate import AddressRates
@@ -17,6 +15,7 @@ from ringway.core.refusals import Refusals
 from ringway.errors import UpgradeError
 from ringway.gateway.config.gateway import GatewayConfig
 from ringway.gateway.stats import GatewayStats
+from ringway.logger import get_logger
 from ringway.protocol.forwarded import Network, is_trusted, read_client
 from ringway.protocol.head import RequestHead
 from ringway.protocol.proxy_header import peer_of
@@ -27,7 +26,7 @@ TOLD_S = 3.0
 
 _PAUSE_S = 2.0
 
-_log = structlog.get_logger()
+_log = get_logger()
 
 
 class AddressLimits:

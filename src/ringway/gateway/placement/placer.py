@@ -5,8 +5,6 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-import structlog
-
 from ringway.core.address import EXEMPT
 from ringway.core.load import LoadView, NodeLoad
 from ringway.core.placement import Score
@@ -16,13 +14,14 @@ from ringway.gateway.config.gateway import GatewayConfig
 from ringway.gateway.placement.address_limits import AddressLimits
 from ringway.gateway.placement.admission_queue import AdmissionQueue
 from ringway.gateway.stats import GatewayStats
+from ringway.logger import get_logger
 from ringway.protocol.ticket import TICKET_TTL_S, TicketSigner
 from ringway.types import Issuer, NodeName
 
 if TYPE_CHECKING:
     from random import Random
 
-_log = structlog.get_logger()
+_log = get_logger()
 
 NONCE_BYTES = 8
 _POOL_BYTES = 512 * NONCE_BYTES

@@ -8,8 +8,6 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
-import structlog
-
 from ringway.core.migration import (
     AwaitBoundary,
     AwaitQuiet,
@@ -35,6 +33,7 @@ from ringway.gateway.proxy.quiet_watch import QuietWatch
 from ringway.gateway.proxy.relay import Relay
 from ringway.gateway.proxy.relay_end import RelayEnd
 from ringway.gateway.proxy.upstream import Answer
+from ringway.logger import get_logger
 from ringway.protocol.close import GOING_AWAY, SERVICE_RESTART
 from ringway.protocol.closing import ClosingAction, ClosingEvent
 from ringway.protocol.frame import CLOSE, client_frame, close_answer, close_of, close_payload, server_frame
@@ -43,7 +42,7 @@ from ringway.protocol.move import Move, read_move
 _ANSWER = client_frame(CLOSE, close_payload(SERVICE_RESTART))
 _GOODBYE = client_frame(CLOSE, close_payload(GOING_AWAY))
 
-_log = structlog.get_logger()
+_log = get_logger()
 
 
 class NodeOpener(Protocol):

@@ -8,8 +8,6 @@ each further attempt.
 import asyncio
 from typing import TYPE_CHECKING
 
-import structlog
-
 from ringway.core.load import NodeLoad
 from ringway.core.migration import MigrationEvent
 from ringway.errors import NoNode, UpgradeError
@@ -22,6 +20,7 @@ from ringway.gateway.proxy.relay import Relay
 from ringway.gateway.proxy.table import RelayTable
 from ringway.gateway.proxy.upstream import Answer, Unreachable
 from ringway.gateway.stats import GatewayStats
+from ringway.logger import get_logger
 from ringway.net.lingering_close import LingeringCloses
 from ringway.protocol.move import Move
 from ringway.tasks import Tasks
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
 CALM_S = 30.0
 """A relay that has been at its node for so long has all of its attempts again."""
 
-_log = structlog.get_logger()
+_log = get_logger()
 
 
 class Migrations:

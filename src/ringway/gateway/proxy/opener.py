@@ -8,8 +8,6 @@ import asyncio
 from collections.abc import Collection, Mapping
 from types import MappingProxyType
 
-import structlog
-
 from ringway.core.load import NodeLoad
 from ringway.errors import UpgradeError
 from ringway.gateway.cluster.backends import OnMove
@@ -19,11 +17,12 @@ from ringway.gateway.proxy.rewrite import refusal_headers
 from ringway.gateway.proxy.upgrade_request import UpgradeRequest
 from ringway.gateway.proxy.upstream import Answer, Unreachable
 from ringway.gateway.stats import GatewayStats
+from ringway.logger import get_logger
 from ringway.protocol.response import retry_after
 from ringway.protocol.upgrade import Upgrade, check_response, value_of
 from ringway.types import NodeName
 
-_log = structlog.get_logger()
+_log = get_logger()
 
 
 class Refusal(UpgradeError):

@@ -5,8 +5,6 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-import structlog
-
 from ringway.core.membership import MemberLeft, MembershipEvent
 from ringway.errors import NoNode, UpgradeError
 from ringway.gateway.cluster.backends import OnMove
@@ -22,6 +20,7 @@ from ringway.gateway.proxy.table import RelayTable
 from ringway.gateway.proxy.upgrade_request import UpgradeRequest
 from ringway.gateway.proxy.upstream import Answer, Unreachable
 from ringway.gateway.stats import GatewayStats
+from ringway.logger import get_logger
 from ringway.net.lingering_close import LingeringCloses
 from ringway.protocol.close import GOING_AWAY, SERVICE_RESTART
 from ringway.protocol.head import RequestHead
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
 ABORT_DEADLINE_S = 1.0
 """How long aborted relays may take to vanish: their transports need a turn of the loop or two."""
 
-_log = structlog.get_logger()
+_log = get_logger()
 
 _COME_AGAIN = (("Retry-After", "2"),)
 

@@ -11,10 +11,9 @@ import asyncio
 from collections.abc import Callable, Mapping
 from functools import partial
 
-import structlog
-
 from ringway.core.stream import ChannelStream, Offered
 from ringway.errors import EngineAway, EngineError
+from ringway.logger import get_logger
 from ringway.node.channels.history import HistoryReader
 from ringway.node.config.namespace import Namespaces
 from ringway.ports import Engine, Page, Retention
@@ -32,7 +31,7 @@ PAUSE_MAX_S = 2.0
 """Attempts of a read that fails although the engine is up (it elects a leader, for instance): for about a minute, with
 pauses that double up to the longest. A 3010 before that would help no client, since it could not recover either."""
 
-_log = structlog.get_logger()
+_log = get_logger()
 
 
 class CatchUp:

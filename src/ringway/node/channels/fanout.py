@@ -13,11 +13,10 @@ Overflow rule: what is gathered is bounded by `turn_bytes_max`; then it is sent 
 import asyncio
 from collections.abc import Callable, Mapping
 
-import structlog
-
 from ringway.core.hub import Hub
 from ringway.core.replay_buffer import ReplayEntry
 from ringway.core.stream import ChannelStream, StreamVerdict
+from ringway.logger import get_logger
 from ringway.node.config.node import NodeConfig
 from ringway.node.connection.outbox import Outbox
 from ringway.node.connection.subscriber import HEADROOM, TEXT, Send, Subscriber, frame_of
@@ -26,7 +25,7 @@ from ringway.protocol.codec import encode_push, encode_pushes
 from ringway.protocol.envelope import PUBLICATION, body_of, is_sound
 from ringway.types import Channel
 
-_log = structlog.get_logger()
+_log = get_logger()
 
 
 class Fanout:

@@ -7,9 +7,8 @@ counted. A client that needs certainty asks for presence.
 import asyncio
 from collections import deque
 
-import structlog
-
 from ringway.errors import EngineError
+from ringway.logger import get_logger
 from ringway.node.stats import NodeStats
 from ringway.ports import Broker
 from ringway.protocol.codec import encode
@@ -26,7 +25,7 @@ BATCH_MAX = 256
 CLOSE_S = 1.0
 """How long the node waits at its stop for what is still to be sent."""
 
-_log = structlog.get_logger()
+_log = get_logger()
 
 
 class JoinLeavePublisher:

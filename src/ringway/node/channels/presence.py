@@ -10,10 +10,9 @@ events at this node. Moves are not published. A node that dies publishes no leav
 
 from collections.abc import Callable, Iterable
 
-import structlog
-
 from ringway.core.hub import Hub
 from ringway.errors import ProtocolError
+from ringway.logger import get_logger
 from ringway.node.channels.join_leave import JoinLeavePublisher
 from ringway.node.config.namespace import Namespaces
 from ringway.node.config.node import NodeConfig
@@ -36,7 +35,7 @@ from ringway.types import Channel
 MovingSessions = Callable[[Channel], Iterable[ClientInfo]]
 """Returns the clients whose sessions are moving and subscribed to a channel."""
 
-_log = structlog.get_logger()
+_log = get_logger()
 
 
 class Presence:

@@ -19,9 +19,8 @@ more than `commands_pending_max` commands by then, they are dropped, and the con
 
 import asyncio
 
-import structlog
-
 from ringway.errors import ProtocolError
+from ringway.logger import get_logger
 from ringway.node.commands.context import CommandContext
 from ringway.node.commands.dispatch import asks_for_much, execute, rate_error_replies
 from ringway.node.commands.outcome import Gone, PendingReply
@@ -54,7 +53,7 @@ TURN_COMMANDS = 200
 REPLIES_BYTES = 32 * 1024
 """Replies are sent when there are as many bytes of them, whatever else the frame asks for."""
 
-_log = structlog.get_logger()
+_log = get_logger()
 
 
 class _Frame:

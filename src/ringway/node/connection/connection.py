@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from math import inf
 from typing import cast
 
-import structlog
 from picows import WSFrame, WSMsgType, WSTransport
 
 from ringway.core.move_candidates import PINNED
 from ringway.errors import ProtocolError
 from ringway.framing import FramingProtocol, free_heads
+from ringway.logger import get_logger
 from ringway.node.config.node import NodeConfig
 from ringway.node.connection.allowance import Allowance, Pause
 from ringway.node.connection.command_backlog import CommandBacklog, Goodbye
@@ -40,7 +40,7 @@ from ringway.protocol.message import check_control, check_whole
 from ringway.protocol.move import BY_CLOSE, Move
 from ringway.types import Channel
 
-_log = structlog.get_logger()
+_log = get_logger()
 
 
 @dataclass(frozen=True, slots=True)

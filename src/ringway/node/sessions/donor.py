@@ -12,11 +12,10 @@ import asyncio
 from collections.abc import Callable, Iterable, Iterator
 from math import inf
 
-import structlog
-
 from ringway.core.handover import DonorAction, DonorEvent, DonorState, step_donor
 from ringway.core.session import VERSION, WATCHING, Held, Session, encode_session
 from ringway.errors import EngineError, ProtocolError
+from ringway.logger import get_logger
 from ringway.node.commands.context import CommandContext
 from ringway.node.commands.queues import CommandQueues
 from ringway.node.connection.connection import Connection
@@ -47,7 +46,7 @@ CARRIED_BYTES_MAX = 256 * 1024
 ASK_S = 2.0
 """How long a target may take to answer: it may have to subscribe to every channel of the session first."""
 
-_log = structlog.get_logger()
+_log = get_logger()
 
 
 class SessionDonor:

@@ -12,12 +12,11 @@ session is closed, and its client connects anew, if a channel without history ha
 import asyncio
 from collections.abc import Callable, Iterator
 
-import structlog
-
 from ringway.core.handover import TargetAction, TargetEvent, TargetState, step_target
 from ringway.core.session import WATCHING, Held, Session, decode_session
 from ringway.core.stream import Cut
 from ringway.errors import EngineError, ProtocolError, TicketError
+from ringway.logger import get_logger
 from ringway.node.channels.replay import ReplayLease
 from ringway.node.commands.context import CommandContext
 from ringway.node.commands.handler import ClientHandler
@@ -55,7 +54,7 @@ CLIENT_S = TICKET_TTL_S + CLOCK_SKEW_S
 ARRIVALS_MAX = 5000
 """Sessions that may be prepared at one time."""
 
-_log = structlog.get_logger()
+_log = get_logger()
 
 
 class _Unknown(Exception):

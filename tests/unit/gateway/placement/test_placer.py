@@ -2,12 +2,11 @@
 
 import random
 
-from structlog.testing import capture_logs
-
 from ringway.core.load import LoadView, NodeLoad
 from ringway.core.steering import Steering
 from ringway.gateway.placement.placer import Placer
 from ringway.gateway.stats import GatewayStats
+from ringway.logger import capture_logs
 from sample import equal, view_of
 
 
