@@ -9,8 +9,6 @@ import time
 from importlib.metadata import version
 from random import Random
 
-import structlog
-
 from ringway.admin.api import Admin, Health, build_api
 from ringway.admin.config import AdminConfig
 from ringway.admin.member import describe
@@ -39,7 +37,7 @@ from ringway.core.placement import why_none
 from ringway.core.steering import Steering
 from ringway.errors import ConfigError
 from ringway.gateway import Directory, Gateway, GatewayControl, GatewayReporter, HealthChecks, OnMove, read_backends
-from ringway.logger import get_logger
+from ringway.logger import bind, get_logger
 from ringway.net import configure
 from ringway.net.listening import reachable
 from ringway.node import ChannelNode
@@ -226,7 +224,7 @@ async def _take_name(config: Config, engine: Engine, role: Role, incarnation: In
     """Take a name, and let every event in the log carry it. Hearing who is there takes a connection of its own."""
     async with open_engine(config.engine, f"a name for {role} {incarnation}") as ears:
         name = await take_name(ears, engine.lease, config.member.name, role, incarnation)
-    structlog.contextvars.bind_contextvars(process=name)
+    bind(process=name)
     return name
 
 

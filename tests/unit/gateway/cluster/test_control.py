@@ -13,6 +13,7 @@ from ringway.errors import ConfigError
 from ringway.gateway.cluster.control import GatewayControl
 from ringway.gateway.cluster.directory import Directory
 from ringway.gateway.cluster.reporter import GatewayReporter
+from ringway.logger import capture_logs
 from ringway.protocol.control import (
     GATEWAYS,
     Decision,
@@ -184,12 +185,13 @@ async def test_a_policy_that_there_is_not_is_answered_with_those_there_are(hub, 
     assert (host.version, host.steering.policy.name) == (0, "two-choices")
 
 
-def test_what_another_gateway_follows_and_this_one_cannot_is_said_once(capsys):
+def test_what_another_gateway_follows_and_this_one_cannot_is_said_once():
     host = Host(1)
     strange = Directive(version=4, policy="of-tomorrow")
-    for seq in range(1, 5):
-        host.hear(gateway_report("gateway-2", seq, directive=strange))
-    assert capsys.readouterr().out.count("a directive cannot be followed") == 1
+    with capture_logs() as logs:
+        for seq in range(1, 5):
+            host.hear(gateway_report("gateway-2", seq, directive=strange))
+    assert [log["event"] for log in logs].count("a directive cannot be followed") == 1
     said = host.control.followed()
     assert said.directive.version == 0
     assert "cannot follow version 4, which gateway-2 follows: the policy 'of-tomorrow' is unknown" in said.problem
