@@ -106,3 +106,14 @@ def test_names_are_looked_up_and_connections_made_in_one_room(path: Path) -> Non
         return
     called = {node.attr for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Attribute)}
     assert not called & CONNECTING, f"{called & CONNECTING}: use ringway.net"
+
+
+def named_in_the_map() -> list[str]:
+    """Each file and room that ARCHITECTURE.md names, once."""
+    text = (ROOT / "ARCHITECTURE.md").read_text()
+    return sorted(set(re.findall(r"`((?:[a-z_]+/)+(?:[a-z_]+\.py)?)`", text)))
+
+
+@pytest.mark.parametrize("name", named_in_the_map())
+def test_the_map_names_what_is_there(name: str) -> None:
+    assert any((room / name).exists() for room in (SOURCE, ROOT)), f"ARCHITECTURE.md names {name}"
