@@ -1,4 +1,4 @@
-"""A gateway with an engine, for tests: members report what the test says, and nodes note what they are asked."""
+"""A gateway with an engine, for tests: members report what the test says, and nodes note each request."""
 
 import asyncio
 import random
@@ -31,7 +31,7 @@ def report(name: str, url: str, seq: int = 1, **fields: object) -> Report:
 
 
 def incarnation_of(name: str) -> Incarnation:
-    """One for each name, so that who restarts under it is the same."""
+    """Return the incarnation of the member `name`; it stays the same if the member restarts."""
     return Incarnation(blake2b(name.encode(), digest_size=4).hexdigest())
 
 
@@ -109,7 +109,7 @@ class Cluster:
         return self.signer.issue(NodeName(target), Issuer("00000001"), nonce, time.time())
 
     async def ask_node(self, name: str, request: CountMisplaced) -> NodeConsent:
-        """Return the answer of a channel node to what members ask of it."""
+        """Return the answer of a channel node to a request of members."""
         raw = await self.others.bus.call(node_address(NodeName(name)), encode(request), timeout_s=PATIENCE_S)
         answer = decode_node_answer(raw)
         assert isinstance(answer, NodeConsent)

@@ -1,4 +1,4 @@
-"""What the gateway's tests share: a gateway over static backends, raw peers, and frames by hand."""
+"""Kit of the gateway's tests: a gateway over static backends, raw peers, and frames by hand."""
 
 import asyncio
 import base64
@@ -55,7 +55,7 @@ class Rig:
         return self.gateway.stats
 
     def tell(self, name: str, seq: int, state: NodeState) -> None:
-        """Let a backend be up or out, as its checks would."""
+        """Report a backend as up or out, as its checks would."""
         backend = next(backend for backend in self.backends if backend.name == name)
         self.directory.adopt(backend.report(seq, state, self.directory.view.nodes[backend.name].connections))
 
@@ -213,7 +213,7 @@ async def eventually(condition: Callable[[], object], patience_s: float = PATIEN
 
 
 async def settled(value: Callable[[], object], quiet_s: float = 0.3) -> None:
-    """Wait until `value` is something and has not changed for `quiet_s`; fail where it never rests."""
+    """Wait until `value` is something and has not changed for `quiet_s`; fail if it never rests."""
     seen: object = None
     since = time.monotonic()
     async with asyncio.timeout(3 * PATIENCE_S):

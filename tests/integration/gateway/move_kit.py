@@ -1,4 +1,4 @@
-"""Scripted nodes for tests of moves: they note what they are sent, message by message, and do what the test says."""
+"""Scripted nodes for tests of moves: they note each message that they receive, and do what the test says."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -43,7 +43,7 @@ class Visit:
         await self.raw.send(b"".join(server_frame(TEXT, payload) for payload in payloads))
 
     async def run(self, node: "Node") -> None:
-        """Note frames until the close frame, and then hang up, unless the node is one that does not."""
+        """Note frames until the close frame, and then hang up, unless the node never does."""
         try:
             while self.close is None:
                 await self._reads.wait()
@@ -75,7 +75,7 @@ class Visit:
 
 
 class Node:
-    """A node of a cluster, or a static backend. `answer` makes the response to a handshake; None: it gives none."""
+    """A node of a cluster, or a static backend. `answer` makes the response to a handshake; None: no response."""
 
     def __init__(self, name: str) -> None:
         self.name = name

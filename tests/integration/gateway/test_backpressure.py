@@ -12,7 +12,7 @@ MIB = 1 << 20
 
 
 class Pump:
-    """Writes as much as is taken, on bare sockets: nothing is buffered in this process."""
+    """Writes as much as the kernel accepts, on bare sockets: nothing is buffered in this process."""
 
     def __init__(self, sock: socket.socket, data: bytes) -> None:
         self.sent = 0
@@ -28,7 +28,7 @@ class Pump:
 
 @pytest.fixture
 async def pair(start_rig):
-    """A client's and a backend's bare sockets, joined by a tunnel; small buffers in the kernel."""
+    """A client's and a backend's bare sockets, joined by a relay; small buffers in the kernel."""
     loop = asyncio.get_running_loop()
     listener = socket.create_server(("127.0.0.1", 0))
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)

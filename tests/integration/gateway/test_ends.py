@@ -1,4 +1,4 @@
-"""How a relayed WebSocket ends: what came before arrives, what comes behind is dropped, a loss is told at once.
+"""The end of a relayed WebSocket: what came before arrives, what comes behind is dropped, a loss is reported at once.
 
 PROTOCOL.md P-2.8.
 """
@@ -52,7 +52,7 @@ class Backend:
         return rig, client, await asyncio.wait_for(self._came.get(), 10)
 
     def over(self):
-        """Let the server end."""
+        """Let the server of the backend end."""
         self._leave.set()
 
 

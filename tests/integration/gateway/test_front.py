@@ -1,4 +1,4 @@
-"""What browsers, proxies and orchestrators send to a gateway's public port, over real sockets."""
+"""Requests of browsers, proxies and orchestrators to a gateway's public port, over real sockets."""
 
 import asyncio
 
@@ -190,7 +190,7 @@ async def test_connection_names_no_header_away_that_requests_are_judged_by(start
         assert head[name.replace("_", "-").lower()] == [value]
     assert head["host"] == ["localhost"]
     assert head["x-forwarded-for"] == ["127.0.0.1"]
-    assert ("x-user" in head) == bool(trusted)  # what a proxy has set is not its client's to take away
+    assert ("x-user" in head) == bool(trusted)  # a client cannot take away what its proxy has set
     await client.close()
 
 
@@ -309,7 +309,7 @@ async def test_a_balancer_tells_where_a_connection_comes_from(start_rig, noting,
     assert (await client.response())[0] == 200
     assert (await client.head())[0] == 101
     head = await heads.get()
-    assert head["x-forwarded-for"] == [chain]  # whom the balancer names is a stranger
+    assert head["x-forwarded-for"] == [chain]  # the balancer names a stranger
     assert head["x-forwarded-proto"] == [scheme]
     await client.close()
 

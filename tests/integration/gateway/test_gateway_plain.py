@@ -1,4 +1,4 @@
-"""What the public port answers by itself: discovery, health, and clear refusals."""
+"""Answers of the public port itself: discovery, health, and clear refusals."""
 
 import asyncio
 

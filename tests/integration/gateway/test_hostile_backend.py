@@ -1,4 +1,4 @@
-"""Backends that mean harm, or are broken: a tunnel opens for a right answer or not at all (research, §D.10)."""
+"""Backends that mean harm, or are broken: a relay opens for a right answer or not at all (PROTOCOL.md P-2.4)."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Clients that mean harm: no tunnel opens for them, their connection ends, and nobody else notices."""
+"""Clients that mean harm: no relay opens for them, their connection ends, and nobody notices it (PROTOCOL.md P-2.1)."""
 
 import asyncio
 import random
@@ -31,7 +31,7 @@ async def obliging():
         yield url, got
 
 
-# Research, reliability-and-security §D.10: what other proxies let through. The rows about answers are in
+# Handshakes that other proxies let through. The rows about answers are in
 # test_hostile_backend.py.
 NO_HANDSHAKE = {
     "h2c": (400, handshake(Upgrade="h2c")),

@@ -1,4 +1,4 @@
-"""What docs/howto/key-affinity.md says of keys is so: its request gives the keys of its table."""
+"""Keys in docs/howto/key-affinity.md: its request gives the keys of its table."""
 
 import re
 import tomllib

@@ -1,4 +1,4 @@
-"""Who belongs together meets on one node: by any part of the request, through the proxy and by `GET /gateway`."""
+"""Clients that belong together meet on one node: by any part of the request, by proxy and by `GET /gateway`."""
 
 from contextlib import AsyncExitStack
 from urllib.parse import parse_qs, urlsplit
@@ -22,7 +22,7 @@ ROOM = {
 
 
 class Nodes:
-    """Some nodes of a cluster, by name, and what each was asked."""
+    """Some nodes of a cluster, by name, and the requests to each."""
 
     def __init__(self) -> None:
         self.asked: dict[str, list[str]] = {}
@@ -39,7 +39,7 @@ class Nodes:
 
 
 async def proxied(made: Cluster, nodes: Nodes, target: str, **headers: str) -> tuple[str, str]:
-    """Open a WebSocket through the gateway; return its node, and the key that the node was told."""
+    """Open a WebSocket through the gateway; return its node, and the key in the request to it."""
     before = nodes.count()
     raw = await made.dial()
     await raw.send(handshake(target, **headers))
@@ -49,7 +49,7 @@ async def proxied(made: Cluster, nodes: Nodes, target: str, **headers: str) -> t
 
 
 async def told(made: Cluster, target: str, **headers: str) -> tuple[str, str]:
-    """Ask the gateway where to go for `target`; return the node, and the key in its URL."""
+    """Ask the gateway for a node for `target`; return the node, and the key in its URL."""
     path, _, query = target.partition("?")
     asked = f"/gateway?path={path}&{query}"
     status, body = await made.get(asked, *(f"{name.replace('_', '-')}: {value}" for name, value in headers.items()))

@@ -24,7 +24,7 @@ async def begin(made: Ring):
 
 
 async def held(made: Ring, *later: bytes) -> tuple[object, Visit, object]:
-    """The same, after the client has sent the end of its message and, in one piece with it, `later`."""
+    """As `begin`, after the client has sent the end of its message and, in one piece with it, `later`."""
     client, donor, two = await begin(made)
     await client.send(masked(0x80, b"way") + b"".join(later))
     await eventually(lambda: two.asked)

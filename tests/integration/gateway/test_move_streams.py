@@ -14,7 +14,7 @@ MIB = 1 << 20
 
 
 def numbered(number: int, dice: random.Random) -> bytes:
-    """A message that says which it is, of any size."""
+    """Return a message of any size that begins with its `number`."""
     return b"%d:" % number + b"x" * dice.choice([0, 1, 100, 119, 120, 121, 2000, 70_000])
 
 
@@ -29,7 +29,7 @@ def pieces_of(message: bytes, dice: random.Random) -> bytes:
 
 
 class Talk:
-    """A client and its nodes, who talk all the time."""
+    """A client and its nodes, which talk all the time."""
 
     def __init__(self, made: Ring, client: Raw, seed: int) -> None:
         self.made = made
@@ -118,7 +118,7 @@ async def test_a_client_that_does_not_read_meanwhile_is_waited_for():
         tally = made.made.gateway.relays.tally
         await settled(lambda: (tally(), made.stats.bytes_to_client)[1])
         assert not first.done()
-        assert two.asked == []  # the move waits behind what the client does not take
+        assert two.asked == []  # the move waits behind messages that the client does not read
         async with asyncio.timeout(SLOW_S):
             for _ in range(400):
                 assert len((await client.frame())[1]) == len(payload)

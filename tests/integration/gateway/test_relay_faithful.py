@@ -1,4 +1,4 @@
-"""What goes through the gateway comes out as it went in: messages, control frames, closes, ends of streams."""
+"""A relay changes nothing: messages, control frames, closes and ends of streams come out as they went in."""
 
 import asyncio
 

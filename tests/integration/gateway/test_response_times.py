@@ -1,4 +1,4 @@
-"""A node that answers slowly is passed over by `least-response-time`, also by a gateway that opens nothing itself."""
+"""Slow nodes are avoided by `least-response-time`, also by a gateway that opens no WebSockets itself."""
 
 import asyncio
 import random

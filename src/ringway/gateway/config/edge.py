@@ -15,7 +15,8 @@ class GatewayEdgeConfig(GatewayListenerConfig, frozen=True, kw_only=True, forbid
         msgspec.Meta(
             description="Part of each bounded thing (handshakes under way, relays, places at nodes) that one address "
             "can have alone; the rest is kept for others, and the more take, the less each gets. An address is an IPv4 "
-            "address or an IPv6 /64. Refused is only who would take more while that much is taken. 1: no bound.",
+            "address or an IPv6 /64. An address is refused more only while that much of the whole is in use. 1: no "
+            "bound.",
             gt=0,
             le=1,
         ),
@@ -32,8 +33,8 @@ class GatewayEdgeConfig(GatewayListenerConfig, frozen=True, kw_only=True, forbid
     address_places_max: Annotated[
         int,
         msgspec.Meta(
-            description="Places (tickets) that one address was promised and has not taken; then `GET /gateway` answers "
-            "it 503. 0: by `address_share` alone.",
+            description="Places (tickets) that one address was promised and has not used; beyond that `GET /gateway` "
+            "answers 503. 0: by `address_share` alone.",
             ge=0,
             le=10_000_000,
         ),
@@ -50,9 +51,7 @@ class GatewayEdgeConfig(GatewayListenerConfig, frozen=True, kw_only=True, forbid
     ] = 1000.0
     address_asks_burst: Annotated[
         int,
-        msgspec.Meta(
-            description="The same at once: all of an office may come back in one moment.", ge=1, le=10_000_000
-        ),
+        msgspec.Meta(description="The same at once: a whole office may come back in one moment.", ge=1, le=10_000_000),
     ] = 10_000
 
     head_deadline_s: Annotated[
@@ -79,8 +78,8 @@ class GatewayEdgeConfig(GatewayListenerConfig, frozen=True, kw_only=True, forbid
     unsent_bytes_max: Annotated[
         int,
         msgspec.Meta(
-            description="Bytes for a client that the kernel takes without having sent them (TCP_NOTSENT_LOWAT): what a "
-            "client that does not read holds there.",
+            description="Bytes for a client that the kernel takes without having sent them (TCP_NOTSENT_LOWAT): "
+            "the bound of what a client holds there that does not read.",
             ge=4096,
             le=1024 * 1024 * 1024,
             extra={"unit": "bytes"},
@@ -89,8 +88,9 @@ class GatewayEdgeConfig(GatewayListenerConfig, frozen=True, kw_only=True, forbid
     tcp_keepalive_s: Annotated[
         int,
         msgspec.Meta(
-            description="A peer that is silent for this long is probed (TCP keepalive); one whose network is gone is "
-            "given up after twice of it, also while it is being sent to. 0: as the system does, which may be never.",
+            description="A peer that is silent for this long is probed (TCP keepalive); a peer whose network is gone "
+            "is given up after twice that time, also while it is being sent to. 0: as the system does, which may be "
+            "never.",
             ge=0,
             le=3600,
             extra={"unit": "s"},

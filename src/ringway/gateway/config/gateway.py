@@ -31,7 +31,7 @@ class GatewayConfig(GatewayEdgeConfig, frozen=True, kw_only=True, forbid_unknown
         str,
         msgspec.Meta(
             description="How a node is chosen, with options: two-choices:d=3, or as a table in TOML. `ringway policy "
-            "list` says which there are. Two choices stay good when reports are late. `ringway policy set` changes it "
+            "list` lists them. Two choices stay good when reports are late. `ringway policy set` changes it "
             "for all gateways while they run.",
             extra={"table": short_policy},
         ),
@@ -40,8 +40,8 @@ class GatewayConfig(GatewayEdgeConfig, frozen=True, kw_only=True, forbid_unknown
     slot_wait_s: Annotated[
         float,
         msgspec.Meta(
-            description="Clients that ask where to connect come one after the other, as fast as nodes say that they "
-            "can take them: each is told how long to wait, up to this; further ones get 503 and when to ask again. "
+            description="Clients that ask where to connect come one after the other, as fast as nodes report to "
+            "accept them: each is told how long to wait, up to this; further ones get 503 and when to ask again. "
             "0: nobody waits.",
             ge=0,
             le=TICKET_WAIT_S_MAX,
@@ -62,13 +62,13 @@ class GatewayConfig(GatewayEdgeConfig, frozen=True, kw_only=True, forbid_unknown
         bool,
         msgspec.Meta(
             description="Tell clients, with each answer, over how long to spread their return if their node dies, so "
-            "that the others can take them."
+            "that the other nodes can accept them."
         ),
     ] = True
     connect_deadline_s: Annotated[
         float,
         msgspec.Meta(
-            description="A node must accept the TCP (and TLS) connection in this time, else another is tried.",
+            description="A node must accept the TCP (and TLS) connection in this time, else another node is tried.",
             gt=0,
             le=60,
             extra={"unit": "s"},
@@ -77,7 +77,7 @@ class GatewayConfig(GatewayEdgeConfig, frozen=True, kw_only=True, forbid_unknown
     answer_deadline_s: Annotated[
         float,
         msgspec.Meta(
-            description="A node must answer the handshake in this time, else the next is tried.",
+            description="A node must answer the handshake in this time, else the next node is tried.",
             gt=0,
             le=60,
             extra={"unit": "s"},
@@ -105,7 +105,7 @@ class GatewayConfig(GatewayEdgeConfig, frozen=True, kw_only=True, forbid_unknown
     close_answer_s: Annotated[
         float,
         msgspec.Meta(
-            description="After a close frame or the end of one direction, the other must come to its end in this time.",
+            description="After a close frame or the end of one direction, the other direction must end in this time.",
             gt=0,
             le=3600,
             extra={"unit": "s"},
@@ -142,7 +142,7 @@ class GatewayConfig(GatewayEdgeConfig, frozen=True, kw_only=True, forbid_unknown
     move_deadline_s: Annotated[
         float,
         msgspec.Meta(
-            description="A node closes a proxied connection with a move: the next must have taken it over after this "
+            description="A node closes a proxied connection with a move: the next node must have accepted it in this "
             "time, else the client is told 1012. Meanwhile nothing is carried; below the life of a ticket (10 s).",
             gt=0,
             le=60,
@@ -184,7 +184,9 @@ class GatewayConfig(GatewayEdgeConfig, frozen=True, kw_only=True, forbid_unknown
     reopen_attempts: Annotated[
         int,
         msgspec.Meta(
-            description="Static backends with on-move=reopen: how often that is tried, with such a pause before each. "
+            description="Static backends with on-move=reopen: how often a WebSocket is opened elsewhere, with such a "
+            "pause "
+            "before each attempt. "
             "Losses within half a minute count together, so that a backend that falls over each client is not fed "
             "for ever.",
             ge=1,
@@ -204,8 +206,8 @@ class GatewayConfig(GatewayEdgeConfig, frozen=True, kw_only=True, forbid_unknown
     probe_interval_s: Annotated[
         float,
         msgspec.Meta(
-            description="Policy least-response-time: a node of which no handshake has told in this time how quickly "
-            "it answers is asked with a plain request. 20 % jittered.",
+            description="Policy least-response-time: a node without a handshake in this time is timed by a plain "
+            "request. 20 % jittered.",
             gt=0,
             le=3600,
             extra={"unit": "s"},
@@ -228,8 +230,8 @@ class GatewayConfig(GatewayEdgeConfig, frozen=True, kw_only=True, forbid_unknown
         float,
         msgspec.Meta(
             description="Static backends: when less than this part of their weight passes its check, all are used as "
-            "if they did (the panic threshold of Envoy, whose default is 50). 0: never; who is refused comes back, "
-            "and a check that fails is how a backend is taken out on purpose. 1: when none passes.",
+            "if they did (the panic threshold of Envoy, whose default is 50). 0: never; refused clients come back, "
+            "and a failing check is how a backend is taken out on purpose. 1: when none passes.",
             ge=0,
             le=100,
             extra={"unit": "%"},

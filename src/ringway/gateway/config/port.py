@@ -25,7 +25,9 @@ class GatewayListenerConfig(HttpPortConfig, frozen=True, kw_only=True, forbid_un
     ] = 8000
     public_url: Annotated[
         str,
-        msgspec.Meta(description="Where clients reach this gateway, for reports. Empty: made from host and port."),
+        msgspec.Meta(
+            description="URL at which clients reach this gateway, for reports. Empty: made from host and port."
+        ),
     ] = ""
     allowed_origins: Annotated[
         tuple[str, ...],
@@ -33,7 +35,8 @@ class GatewayListenerConfig(HttpPortConfig, frozen=True, kw_only=True, forbid_un
             description="Pages of other origins that may read `GET /gateway` (CORS): https://app.example, "
             "https://*.app.example for all below a name, http://localhost:* for all ports, those of apps "
             "(capacitor://localhost, chrome-extension://...), null for pages without an origin, `*` for all. "
-            "Same-origin pages need no entry. What could never match is refused at the start. Origins of WebSockets "
+            "Same-origin pages need no entry. An entry that could never match is refused at the start. Origins of "
+            "WebSockets "
             "are judged by the nodes."
         ),
     ] = ()

@@ -1,4 +1,4 @@
-"""What `--backend` says, and what is wrong with it."""
+"""Static backends as `--backend` describes them, and the problems that it names."""
 
 import pytest
 

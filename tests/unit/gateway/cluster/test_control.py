@@ -1,4 +1,4 @@
-"""What a gateway answers operators, and how a directive comes to all gateways."""
+"""Answers of a gateway to operators, and the way of a directive to all gateways."""
 
 import asyncio
 import random
@@ -39,7 +39,7 @@ RING = Directive(version=1, policy="ring", moving=False)
 
 
 class Host:
-    """One gateway, as far as this is concerned."""
+    """The control of one gateway, with its directory and steering."""
 
     def __init__(self, number: int, decisions: list[Decision] | None = None, policy: str = "two-choices") -> None:
         self.name = NodeName(f"gateway-{number}")

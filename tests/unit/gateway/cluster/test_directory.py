@@ -1,4 +1,4 @@
-"""What the directory makes of reports, and what it tells those who listen."""
+"""Reports as the directory reads them, and the events that its listeners get."""
 
 from typing import cast
 

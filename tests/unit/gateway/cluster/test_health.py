@@ -1,4 +1,4 @@
-"""When a checked backend falls and rises."""
+"""Checks of a backend: when it falls and rises."""
 
 import pytest
 

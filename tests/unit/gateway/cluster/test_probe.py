@@ -1,4 +1,4 @@
-"""Whom the gateway asks how quickly it answers, and what it makes of the answers."""
+"""Probes of nodes: which nodes are asked how quickly they answer, and how their answers count."""
 
 import asyncio
 import random

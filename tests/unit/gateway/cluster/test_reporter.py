@@ -1,4 +1,4 @@
-"""When a gateway reports."""
+"""Reports of a gateway: when a change is large enough to report it at once."""
 
 import random
 

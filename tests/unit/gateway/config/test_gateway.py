@@ -1,4 +1,4 @@
-"""What a gateway's settings refuse."""
+"""Settings of a gateway that are refused."""
 
 import pytest
 

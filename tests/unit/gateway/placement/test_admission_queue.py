@@ -1,4 +1,4 @@
-"""How fast a gateway lets clients come, by what nodes say that they can take."""
+"""Admission queue of a gateway: clients come as fast as nodes report to accept them."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Which key the gateway finds: by the policy in force, for both ways in, whatever clients claim."""
+"""Affinity keys: by the policy in force, for discovery and proxy alike, whatever clients claim."""
 
 import asyncio
 from types import SimpleNamespace

@@ -1,4 +1,4 @@
-"""Which parameters of a query are the gateway's."""
+"""Parameters of a query that are the gateway's."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What the gateway learns of a node's speed when it opens WebSockets there."""
+"""Opening of WebSockets, and what it tells of a node's speed."""
 
 import asyncio
 import random

@@ -1,4 +1,4 @@
-"""Where relays are, and whose load they are."""
+"""The node that each relay is at, and counts at."""
 
 from typing import Any, cast
 

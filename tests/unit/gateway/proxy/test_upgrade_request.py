@@ -1,4 +1,4 @@
-"""What nodes are asked for, the first time and again."""
+"""Requests to nodes for a WebSocket, the first time and again."""
 
 import asyncio
 
