@@ -21,6 +21,7 @@ from ringway.core.load.reservation import Ledger
 from ringway.core.membership import TICK_S, MemberJoined, MemberLeft, Membership, MembershipEvent
 from ringway.core.placement import make_policy
 from ringway.core.placement.keyed import Keyed, room
+from ringway.core.placement.place import choose_place
 from ringway.errors import NoNode
 from ringway.protocol.report import Report
 from ringway.types import Incarnation, Issuer, NodeName, NodeState, Role
@@ -193,13 +194,12 @@ class Gateway:
 
     def place(self, client: Client) -> tuple[NodeName, Issuer]:
         self.view.wake(self.world.now)
-        claimed = None if self.policy.table else self.view.claim(self.world.now)
-        if claimed is not None:
+        choice = choose_place(self.view, self.policy, client.key, self.world.rng, self.world.now, count=3, claims=True)
+        if choice.claimed:
             self.world.claims += 1
-            return claimed[0].name, claimed[1]
-        node = self.policy.pick(self.view, client.key, self.world.rng, 3).nodes[0]
-        self.view.place(node, self.world.now)
-        return node.name, self.view.issuer
+        else:
+            self.view.place(choice.node, self.world.now)
+        return choice.node.name, choice.issuer
 
     def lead(self) -> None:
         """One round of the balancer (see `ringway.balancer`)."""

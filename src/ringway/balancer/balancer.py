@@ -187,5 +187,5 @@ class Balancer:
             self._follow()
         if not self._steering.policy.table:
             return self._term.plan_exactly(self._clock(), begin=begin)
-        self._keys.look_again()
+        self._keys.count_again()
         return await self._keys.plan(self._term, self._clock())

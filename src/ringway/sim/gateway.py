@@ -5,6 +5,7 @@ from random import Random
 from ringway.core.load import LoadView
 from ringway.core.membership import MemberLeft, Membership, MembershipEvent
 from ringway.core.placement import Policy
+from ringway.core.placement.place import choose_place
 from ringway.protocol.report import Report
 from ringway.types import Incarnation, Issuer, NodeName, Role
 
@@ -23,7 +24,7 @@ class SimGateway:
         self.view = LoadView(Issuer(incarnation))
         self.policy = policy
         self.deaths = 0
-        self._claims = claims and not policy.table
+        self._claims = claims
         self._seq = 0
         self._told: dict[NodeName, int] = {}
         self._report_due = 0.0
@@ -68,13 +69,10 @@ class SimGateway:
         )
 
     def place(self, key: bytes | None, now: float, rng: Random) -> tuple[NodeName, Issuer]:
-        """Return the node for a client that comes without a ticket, and who holds its place. Raise `NoNode`."""
+        """Return the node for a client that comes without a ticket, and the holder of its place. Raise `NoNode`."""
         view = self.view
         view.wake(now)
-        if self._claims:
-            claimed = view.claim(now)
-            if claimed is not None:
-                return claimed[0].name, claimed[1]
-        node = self.policy.pick(view, key, rng, 1).nodes[0]
-        view.place(node, now)
-        return node.name, view.issuer
+        choice = choose_place(view, self.policy, key, rng, now, count=1, claims=self._claims)
+        if not choice.claimed:
+            view.place(choice.node, now)
+        return choice.node.name, choice.issuer

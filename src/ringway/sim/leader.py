@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ringway.core.balance.keys import KeyPlanner
 from ringway.core.balance.leader_round import LeaderRound
 from ringway.core.balance.plan import Plan, Quota
 from ringway.core.hashing import Table, make_table
 from ringway.core.hashing.stream import hash_keys, table_secret
-from ringway.core.placement.keyed import room
 from ringway.sim.calendar import Ids
 from ringway.sim.contender import SECRET
 from ringway.types import NodeName, NodeState
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 ROUND_S = 1.0
 NOBODY = -1
 
-LOOK_AGAIN_S = 60.0
-"""When keys are counted again though no member has changed: some clients could not be moved before."""
-
 
 class Leader:
     """The balancer of the first gateway, which keeps the lease for the whole run."""
@@ -33,47 +30,43 @@ class Leader:
         self.reason = ""
         self._world = world
         self._view = gateway.view
-        self._term = LeaderRound(world.contender.balance, gateway.view)
-        self.deed = CrowdOwners(gateway.policy.table, world.crowd.keys) if gateway.policy.table else None
-        self._c = getattr(gateway.policy, "c", 0.0)  # the bound on load, of policies by key
-        self._rests_at = -1  # the view's version at which nothing was left to do
-        self._rests_since = 0.0
+        self._policy = gateway.policy
+        self._leader = LeaderRound(world.contender.balance, gateway.view)
+        self._planner = KeyPlanner(gateway.view)
+        self.key_owners = CrowdOwners(gateway.policy.table, world.crowd.keys) if gateway.policy.table else None
         self._found: dict[tuple[NodeName, NodeName], Ids] = {}  # misplaced clients, by where they are and belong
 
     def round(self) -> None:
         """Plan, and order what is due."""
         world, now = self._world, self._world.now
-        settling = self._term.settling(now)
-        frozen = self._term.frozen(now)
-        plan = self._plan_by_key() if self.deed else self._term.plan(now)
+        settling = self._leader.settling(now)
+        frozen = self._leader.frozen(now)
+        plan = self._plan_by_key(held=settling or bool(frozen)) if self.key_owners else self._leader.plan(now)
         self.reason = frozen or plan.reason
         if settling or frozen:
             return
-        for quota in self._term.orders(plan, ROUND_S):
+        for quota in self._leader.orders(plan, ROUND_S):
             donor, target = world.by_name[quota.donor], world.by_name[quota.target]
             if donor.alive and self._order(donor, target, quota, by_key=plan.by_key):
-                self._term.ordered(quota, now, by_key=plan.by_key)
+                self._leader.ordered(quota, now, by_key=plan.by_key)
 
-    def _plan_by_key(self) -> Plan:
-        """Have the nodes count misplaced keys, when the balancer's `Keys` would."""
-        assert self.deed is not None
-        term, view, now = self._term, self._view, self._world.now
-        cooling = any(node.report.cooling for node in view.nodes.values() if node.report)
-        thawed = cooling and now - self._rests_since >= LOOK_AGAIN_S
-        if not view.eligible or (self._rests_at == view.version and not thawed):
-            return term.plan_by_key({}, now)
-        version = view.version
-        self.deed.update({node.name: node.weight_own for node in view.eligible}, self._world.by_name)
-        plan = term.plan_by_key(self._count_misplaced(), now, room(view, self._c))
-        if not (plan.by_key and plan.quotas) and not term.moves_under_way():
-            self._rests_at, self._rests_since = version, now
-        return plan
+    def _plan_by_key(self, *, held: bool) -> Plan:
+        """Let the nodes count misplaced keys when the planner asks for it, and return its plan."""
+        assert self.key_owners is not None
+        leader, planner, view, now = self._leader, self._planner, self._view, self._world.now
+        if held:
+            return planner.plan_held(leader, now)
+        if not view.eligible or not planner.is_due(now):
+            return planner.plan_resting(leader, now)
+        self.key_owners.update(planner.weights(), self._world.by_name)
+        counts = self._count_misplaced()
+        return planner.plan_counted(leader, counts, self._policy, now, version=view.version, complete=True)
 
     def _count_misplaced(self) -> dict[NodeName, dict[NodeName, int]]:
         """Find who is not where its key belongs and may be moved."""
-        assert self.deed is not None
+        assert self.key_owners is not None
         crowd, nodes = self._world.crowd, self._world.nodes
-        owners = self.deed.owners
+        owners = self.key_owners.owners
         ids = np.flatnonzero((crowd.node >= 0) & (crowd.node != owners) & ~crowd.leaving)
         cool_down_s = np.array([self._cool_down_s(node) for node in nodes])
         ids = ids[crowd.moved_at[ids] + cool_down_s[crowd.node[ids]] <= self._world.now]

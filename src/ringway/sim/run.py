@@ -82,8 +82,8 @@ def _minimum(world: SimWorld, leader: "Leader | Baseline") -> int | None:
         return 0  # who was cut off or is new comes by itself
     if world.scenario.scenario == "rolling-restart":
         return world.scenario.connections
-    if world.scenario.rooms and isinstance(leader, Leader) and leader.deed is not None:
-        return leader.deed.changed
+    if world.scenario.rooms and isinstance(leader, Leader) and leader.key_owners is not None:
+        return leader.key_owners.changed
     return None
 
 
@@ -131,9 +131,9 @@ def _placed_by_key(world: SimWorld) -> Ids:
 
     numbers = np.array([place(key) for key in keys], np.int64)
     if policy.table:
-        deed = CrowdOwners(policy.table, world.crowd.keys)
-        deed.update({node.name: node.weight for node in world.nodes}, world.by_name)
-        for client in np.flatnonzero(numbers != deed.owners[: len(numbers)]).tolist():
+        owners = CrowdOwners(policy.table, world.crowd.keys)
+        owners.update({node.name: node.weight for node in world.nodes}, world.by_name)
+        for client in np.flatnonzero(numbers != owners.owners[: len(numbers)]).tolist():
             view.departed(view.nodes[world.nodes[numbers[client]].name])
             numbers[client] = place(keys[client])
     return numbers

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ringway.core.address import EXEMPT
 from ringway.core.load import LoadView, NodeLoad
 from ringway.core.placement import Score
+from ringway.core.placement.place import choose_place, other_nodes
 from ringway.core.steering import Steering
 from ringway.errors import NoNode, TicketError
 from ringway.gateway.config.gateway import GatewayConfig
@@ -89,22 +90,18 @@ class Placer:
         policy = self._steering.policy
         view.wake(now)
         self.queue.refresh(now)
-        if not policy.table and self.tickets:
-            claimed = view.claim(now)
-            if claimed is not None:
-                node, donor = claimed
-                others = [other for other in policy.pick(view, key, self._rng, CANDIDATES).nodes if other is not node]
-                return self._placed(node, donor, others, held=False)
-        ranked = policy.pick(view, key, self._rng, CANDIDATES).nodes
+        choice = choose_place(view, policy, key, self._rng, now, count=CANDIDATES, claims=self.tickets)
+        if choice.claimed:
+            others = other_nodes(choice.node, view, policy, key, self._rng, count=CANDIDATES)
+            return self._placed(choice.node, choice.issuer, others, held=False)
         if isinstance(policy, Score) and policy.failures and policy is not self._blamed:
             self._blamed = policy
             _log.error("the score fails; nodes for which it does are chosen last", problem=policy.failure)
         wait_s = self.queue.take_slot(now, address, held=held)
-        node = ranked[0]
-        view.place(node, now, wait_s)
+        view.place(choice.node, now, wait_s)
         if not held and self.tickets:
             self.limits.outstanding.issue(address, now + wait_s + TICKET_TTL_S)
-        return self._placed(node, view.issuer, ranked[1:], held=True, wait_s=wait_s)
+        return self._placed(choice.node, choice.issuer, choice.alternates, held=True, wait_s=wait_s)
 
     def place_at(self, node: NodeLoad, alternates: Sequence[NodeLoad]) -> Place:
         """Return a place at `node`, an alternate, after the first choice has failed."""
