@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ringway.errors import ConfigError, UpgradeError
+from ringway.protocol.address import split_host
 from ringway.protocol.forwarded import is_trusted, read_client, read_hop, read_told
 from ringway.protocol.head import HeadReader
-from ringway.protocol.host import host_known, split_host
+from ringway.protocol.host import host_known
 from ringway.protocol.origin import read_origins
 from ringway.protocol.proxy_header import SIGNATURE, ProxyHeaderReader
 

@@ -16,7 +16,8 @@ from collections.abc import Collection
 from ipaddress import ip_address
 
 from ringway.admin.operation import JSON, AdminRefusal, AdminRequest, Guard
-from ringway.protocol.host import host_known, split_host
+from ringway.protocol.address import split_host
+from ringway.protocol.host import host_known
 
 WITH_BODY = ("POST", "PUT", "PATCH")
 

@@ -1,6 +1,6 @@
-"""Addresses as users write them: `host`, `host:port`, `[::1]:port`, and URLs. All that reads one reads it here. Pure.
+"""Addresses as users and peers write them: `host`, `host:port`, `[::1]:port`, and URLs. Every reader is here. Pure.
 
-What an address may be: a name of parts with 1 to 63 letters, digits, `-` and `_` (RFC 1123, and `_`, which Docker and
+Settings: a name of parts with 1 to 63 letters, digits, `-` and `_` (RFC 1123, and `_`, which Docker and
 Kubernetes users have), an IPv4 address of four numbers, or an IPv6 address, in brackets, whose zone may follow a `%`
 (RFC 4007; `%25` as well, as RFC 6874 writes it in URLs). Ports are 1 to 65535: nobody can be reached at port 0.
 
@@ -23,6 +23,7 @@ LABEL_LENGTH_MAX = 63
 _NAME = re.compile(r"[A-Za-z0-9_.-]+")
 _CREDENTIALS = re.compile(r"//[^/?#]*@")
 _BARE = re.compile(r"[!-~]*")
+_HOST = re.compile(r"(?:\[(?P<v6>[0-9a-f:.]+)\]|(?P<name>[a-z0-9._~!$&'()*+,;=%-]+))(?::(?P<port>[0-9]{0,5}))?")
 
 
 class BadAddress(ValueError):
@@ -36,22 +37,52 @@ class BadAddress(ValueError):
         self.rule = rule or text
 
 
+def split_host_port(text: str) -> tuple[str, str | None] | None:
+    """Split `host[:port]` and judge neither part: the host without brackets, and the port, None if there is no colon.
+
+    An IPv6 address without brackets has no port. Return None if brackets do not match.
+    """
+    if text.startswith("["):
+        host, closed, rest = text[1:].partition("]")
+        if not closed or (rest and not rest.startswith(":")):
+            return None
+        return host, rest[1:] if rest else None
+    if text.count(":") > 1:
+        return text, None
+    host, colon, port = text.partition(":")
+    return host, port if colon else None
+
+
+def split_host(text: str) -> tuple[str, str] | None:
+    """Return name and port of a request's `name[:port]`, the name in lower case and without brackets; None for others.
+
+    The port is empty if none is given (RFC 9110, 7.2). One expression, since each request is read by it.
+    """
+    found = _HOST.fullmatch(text.lower())
+    if found is None:
+        return None
+    v6 = found["v6"]
+    if v6 is not None and not is_literal(v6):
+        return None
+    return v6 or found["name"], found["port"] or ""
+
+
 def read_host_port(text: str, usual_port: int | None = None) -> tuple[str, int]:
     """Return host and port of `text`; an IPv6 address comes without its brackets.
 
     Raise `BadAddress` where one of them is wrong, or no port is given and there is no `usual_port`.
     """
+    split = split_host_port(text)
+    if split is None:
+        raise BadAddress("the brackets of an IPv6 address do not match")
+    name, port = split
     if text.startswith("["):
-        inner, closed, rest = text[1:].partition("]")
-        if not closed or (rest and not rest.startswith(":")):
-            raise BadAddress("the brackets of an IPv6 address do not match")
-        host, colon, port = _ipv6(inner), rest[:1], rest[1:]
+        host = _ipv6(name)
+    elif ":" in name:
+        raise BadAddress("an IPv6 address must stand in brackets, as in [::1]:8000")
     else:
-        if text.count(":") > 1:
-            raise BadAddress("an IPv6 address must stand in brackets, as in [::1]:8000")
-        name, colon, port = text.partition(":")
         host = check_host(name)
-    if colon:
+    if port is not None:
         return host, read_port(port)
     if usual_port is None:
         raise BadAddress("no port is given")

@@ -10,7 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from ringway.errors import ConfigError
-from ringway.protocol.host import split_host
+from ringway.protocol.address import split_host, split_host_port
 from ringway.protocol.upgrade import Headers, tokens_of, value_of
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -27,7 +27,7 @@ _TOLD = ("x-forwarded-for", "x-forwarded-host", "x-forwarded-proto")
 
 _SCHEMES = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
 
-_WITH_PORT = re.compile(r"(?P<v4>[0-9.]+):(?P<v4port>[0-9]{1,5})|\[(?P<v6>[^\]]+)\](?::(?P<v6port>[0-9]{1,5}))?")
+_PORT = re.compile(r"[0-9]{1,5}")
 
 _PAIR = re.compile(r'\s*([!#$%&\'*+.^_`|~0-9A-Za-z-]+)=("(?:[^"\\]|\\.)*"|[^";,\s]*)\s*(?:;|$)')
 
@@ -104,14 +104,15 @@ def read_hop(text: str) -> tuple[str, int] | None:
     (RFC 7239, 4 and 6).
     """
     text = _unquoted(text.strip())
-    port = ""
-    found = _WITH_PORT.fullmatch(text)
-    if found is not None:
-        text = found["v4"] or found["v6"]
-        port = found["v4port"] or found["v6port"] or ""
+    split = split_host_port(text)
+    if split is None:
+        return None
+    host, port = split
     try:
-        address = ipaddress.ip_address(text)
+        address = ipaddress.ip_address(host)
     except ValueError:
+        return None
+    if port is not None and not _PORT.fullmatch(port):
         return None
     number = int(port or 0)
     return (_plain(str(address)), number) if number <= 65535 else None

@@ -11,7 +11,7 @@ import re
 import httptools
 
 from ringway.errors import UpgradeError
-from ringway.protocol.host import split_host
+from ringway.protocol.address import split_host
 from ringway.protocol.proxy_header import SIGNATURE, ProxyHeaderReader, Source
 from ringway.protocol.upgrade import HEAD_BYTES_MAX, HEADERS_MAX, wants_upgrade
 

@@ -11,25 +11,11 @@ from collections.abc import Collection
 from urllib.parse import urlsplit
 
 from ringway.errors import ConfigError
+from ringway.protocol.address import split_host
 
 ANY = "*"
 
-_HOST = re.compile(r"(?:\[(?P<v6>[0-9a-f:.]+)\]|(?P<name>[a-z0-9._~!$&'()*+,;=%-]+))(?::(?P<port>[0-9]{0,5}))?")
 _NAME = re.compile(r"(?:\*\.)?[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?")
-
-
-def split_host(text: str) -> tuple[str, str] | None:
-    """Return name and port of `name[:port]`, the name in lower case and without brackets; None where it is neither.
-
-    The port is empty where none is given (RFC 9110, 7.2).
-    """
-    found = _HOST.fullmatch(text.lower())
-    if found is None:
-        return None
-    v6 = found["v6"]
-    if v6 is not None and _address(v6) is None:
-        return None
-    return v6 or found["name"], found["port"] or ""
 
 
 def is_loopback(name: str) -> bool:

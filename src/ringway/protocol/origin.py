@@ -11,7 +11,8 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from ringway.errors import ConfigError
-from ringway.protocol.host import ANY, split_host
+from ringway.protocol.address import split_host
+from ringway.protocol.host import ANY
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _NEVER = {"ws": "http", "wss": "https"}

@@ -3,7 +3,8 @@
 import pytest
 
 from ringway.errors import ConfigError
-from ringway.protocol.host import host_at, host_known, is_loopback, read_hosts, split_host
+from ringway.protocol.address import split_host
+from ringway.protocol.host import host_at, host_known, is_loopback, read_hosts
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from urllib.parse import unquote_plus, unquote_to_bytes
 
 import msgspec
 
+from ringway.protocol.address import bracketed, split_host_port
 from ringway.protocol.upgrade import Headers, value_of
 
 QUERY_FIELDS_MAX = 64
@@ -68,8 +69,8 @@ def ip_port(asked: KeySource) -> bytes | None:
 def host_of(asked: KeySource) -> bytes:
     """Return the host without its port; names are the same in upper and lower case."""
     host = asked.host.strip().lower()
-    name, colon, port = host.rpartition(":")
-    return raw(name if colon and not port.endswith("]") else host)
+    split = split_host_port(host)
+    return raw(bracketed(split[0]) if split is not None else host)
 
 
 def cookie(headers: Headers, wanted: bytes) -> bytes:

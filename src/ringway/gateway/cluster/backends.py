@@ -7,8 +7,7 @@ from hashlib import blake2b
 from typing import TypeVar
 
 from ringway.errors import ConfigError
-from ringway.protocol.address import authority, read_url, shown
-from ringway.protocol.host import split_host
+from ringway.protocol.address import authority, read_url, shown, split_host
 from ringway.protocol.name import check_name
 from ringway.protocol.report import Report
 from ringway.protocol.spec import OptionErrors, read_pairs
