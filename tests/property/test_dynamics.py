@@ -23,7 +23,7 @@ def test_stale_reports_make_no_herd(spec: str, shared: bool, peak_max: int, spre
     """4 gateways, 2,000 arrivals a second, 20 nodes whose reports come each 5 s; fair is 100 a second and node.
 
     With the places that gateways hold, told each 0.2 s: at most 1.5 times fair in any second. Where gateways do not
-    hear of each other at all: at most 3 times. Without places it is 15 times (research: load-balancing 0.4).
+    hear of each other at all: at most 3 times. Without places there would be a herd, as the next test shows.
     """
     crowd = Crowd(spec, {name(index): Server() for index in range(20)})
     arrivals = crowd.run(0.0, 11.0, 2000, period_s=5.0, shared=shared)

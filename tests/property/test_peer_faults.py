@@ -1,4 +1,4 @@
-"""Faults of well-known balancers, found by reading or porting them (research: load-balancing 0.7), are not in ours."""
+"""Faults of well-known balancers, found by reading or porting them, are not in ours."""
 
 import math
 from collections import Counter

@@ -50,7 +50,7 @@ def test_the_bucket_admits_what_a_bucket_of_tokens_admits(
         now += gap
         match name:
             case "take":
-                given = count * bucket.take(now, count)
+                given = count * bucket.take_tokens(now, count)
             case "some":
                 given = bucket.take_some(now, count)
             case "charge":
@@ -70,7 +70,7 @@ def test_the_limiter_admits_what_a_leaky_bucket_admits(rate: float, asks: list[t
         level_s, at = max(0.0, level_s - (now - at)), now
         admitted = level_s < BURST_S + (TICKETS_S if ticket else 0.0)
         level_s += admitted / rate
-        assert limiter.take(now, rate, ticket=ticket, address=EXEMPT) is admitted
+        assert limiter.admit(now, rate, ticket=ticket, address=EXEMPT) is admitted
 
 
 @given(

@@ -168,7 +168,7 @@ class StreamMachine(RuleBasedStateMachine):
         self.nothing_is_missing_doubled_or_reordered()
 
     def _deliver(self, offset: int, previous: int, payload: bytes) -> None:
-        if self.stream.take(offset, previous, payload, HELD_BYTES_MAX) is StreamVerdict.DELIVER:
+        if self.stream.take_publication(offset, previous, payload, HELD_BYTES_MAX) is StreamVerdict.DELIVER:
             self._sent([(offset, payload)])
 
     def _begin(self, epoch: str, offset: int) -> None:

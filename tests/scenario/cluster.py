@@ -154,7 +154,7 @@ class Gateway:
         self.membership.engine_up(self.world.engine_up, self.world.now)
         self._take(self.membership.tick(self.world.now))
         self.view.tick(self.world.now)
-        self.settle.look(self.view.nodes.values(), self.world.now)
+        self.settle.observe(self.view.nodes.values(), self.world.now)
         self.world.later(TICK_S, lambda: self.alive and self._tick())
 
     def _watch(self) -> None:

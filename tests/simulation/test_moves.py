@@ -1,4 +1,4 @@
-"""Bounds on moves (research: load-balancing P13-P15): the least number, nobody twice, nobody for nothing."""
+"""Bounds on moves: the least number, nobody twice, nobody for nothing."""
 
 import pytest
 

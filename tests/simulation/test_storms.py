@@ -1,4 +1,4 @@
-"""Bounds on arrivals (research: load-balancing P11, P12): no herds, no flood of a new node."""
+"""Bounds on arrivals: no herds, no flood of a new node."""
 
 import pytest
 

@@ -84,13 +84,13 @@ class Balancer:
 
     async def _round(self, now: float) -> None:
         was = self.stats.leading
-        self._settle.look(self._view.nodes.values(), now)
-        fence = await self._leadership.keep()
+        self._settle.observe(self._view.nodes.values(), now)
+        fence = await self._leadership.keep_lease()
         self.stats.leading = fence is not None
         if fence is None:
             await self._stop_serving()
             if was:
-                self._journal.end(LEADERSHIP_LOST, now)
+                self._journal.end_balance(LEADERSHIP_LOST, now)
                 self.stats.rest()
             return
         try:
@@ -157,11 +157,11 @@ class Balancer:
         """Write down what of the journal's balance under way has become, and what begins."""
         journal, changes = self._journal, self._settle.changes
         if frozen:
-            journal.end(f"frozen: {frozen}", now)
+            journal.end_balance(f"frozen: {frozen}", now)
         elif self._begun_at != changes:
-            journal.end(SUPERSEDED, now)
+            journal.end_balance(SUPERSEDED, now)
         elif not plan.quotas and not plan.waiting and not self._term.moves_under_way():
-            journal.end(DONE, now)
+            journal.end_balance(DONE, now)
         if plan.quotas and not settling and not frozen:
             journal.begin(plan, str(self._steering.spec), now, self._wall())
             self._begun_at = changes

@@ -1,4 +1,4 @@
-"""Who leads: keeping the lease, and knowing when it may have been lost."""
+"""Leadership: the lease of the balancer, renewed in time, and given up for lost in time."""
 
 from collections.abc import Callable
 
@@ -33,7 +33,7 @@ class Leadership:
         """The fencing number while this candidate leads, else None."""
         return self._fence if self._clock() < self._until else None
 
-    async def keep(self) -> int | None:
+    async def keep_lease(self) -> int | None:
         """Acquire or renew; call about once a second. Returns the fencing number while leading."""
         asked_at = self._clock()
         try:

@@ -1,4 +1,4 @@
-"""What operators ask of the leading balancer (PROTOCOL.md P-9.3): to balance now, and to drain a node by a deadline."""
+"""Operator API of the leading balancer (PROTOCOL.md P-9.3): balance now, and drain a node by a deadline."""
 
 from collections.abc import Awaitable, Callable
 

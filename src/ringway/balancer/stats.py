@@ -1,4 +1,4 @@
-"""What a balancer has done, for metrics and the operator: plain numbers, read at the scrape."""
+"""Statistics of a balancer, for metrics and operators: plain numbers that are read at each scrape."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class BalancerStats:
-    """See the module. Numbers of the moment are 0 while another balancer leads."""
+    """Counters, and numbers of the moment, which are 0 while another balancer leads."""
 
     leading: bool = False
     frozen: bool = False

@@ -50,7 +50,7 @@ async def watch_until_empty(engine: Engine, members: Feed, node: str, *, quiet: 
             if report is None:
                 raise RingwayError(f"{node} has gone, with {progress.left:,} connections on it at its last report")
             now = time.monotonic()
-            progress.look(report.connections, now)
+            progress.observe(report.connections, now)
             shown.update(report.drain_left_s, now)
             if report.state is NodeState.DRAINING:
                 drains = True

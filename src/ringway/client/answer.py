@@ -1,4 +1,4 @@
-"""What a client is told when it asks about a channel: its history, and who is subscribed."""
+"""Answers to a client's questions about a channel: its history, and its subscribers."""
 
 from dataclasses import dataclass
 from typing import NamedTuple

@@ -18,7 +18,7 @@ import msgspec
 from ringway.client.channel_entry import ChannelEntry
 from ringway.client.config import ClientConfig
 from ringway.client.link import ChannelLink, result_of
-from ringway.client.queue import ChannelCommand, CommandQueue
+from ringway.client.queue import ChannelCommand, ChannelCommandQueue
 from ringway.client.subscription import Joined, Left, Subscription
 from ringway.core.backoff import next_delay_s
 from ringway.errors import CommandError, ProtocolError
@@ -42,15 +42,15 @@ RESUBSCRIBE_FROM = 2500
 _decode = reader(msgspec.json.Decoder(RawPublication).decode, "a publication")
 
 
-class Channels:
-    """See the module. `missed` is called with each channel of which publications may be missing."""
+class ClientChannels:
+    """All channels of one client. `missed` is called with each channel of which publications may be missing."""
 
     def __init__(self, config: ClientConfig, rng: "Random", missed: Callable[[Channel], None]) -> None:
         self._config = config
         self._rng = rng
         self._missed = missed
         self._entries: dict[str, ChannelEntry] = {}
-        self._queue = CommandQueue(config, rng, self._request, self._sent, self._answered)
+        self._queue = ChannelCommandQueue(config, rng, self._request, self._sent, self._answered)
 
     def add(self, subscription: Subscription) -> None:
         """Begin to deliver to `subscription`."""
@@ -93,7 +93,7 @@ class Channels:
             entry.early.clear()  # it will be recovered
             entry.confirm(False)
 
-    def end(self, error: Exception | None) -> None:
+    def end_all(self, error: Exception | None) -> None:
         """The client is over: end every subscription."""
         for entry in list(self._entries.values()):
             self._end(entry, error)

@@ -9,7 +9,7 @@ import ssl as tls
 from collections.abc import Callable, Sequence
 from random import Random, SystemRandom
 
-from ringway.client.channels import Channels
+from ringway.client.channels import ClientChannels
 from ringway.client.config import ClientConfig
 from ringway.client.event import Connected, Disconnected, Event, Failed, Gap, Moved
 from ringway.client.follow import Follow
@@ -42,7 +42,7 @@ class PersistentConnection:
         rng: Random | None,
     ) -> None:
         self.rng = rng or SystemRandom()  # it holds no state of its own: clients are many, draws are few
-        self.channels = Channels(config, self.rng, self._on_gap)
+        self.channels = ClientChannels(config, self.rng, self._on_gap)
         self.link: ChannelLink | None = None
         """The connection to the node; None while there is none."""
         self.moves = 0
@@ -229,7 +229,7 @@ class PersistentConnection:
         self.end = end
         self._changed.set()
         over = isinstance(end, ConnectionClosed) and end.code == NORMAL
-        self.channels.end(None if over else end)
+        self.channels.end_all(None if over else end)
 
     def _on_gap(self, channel: Channel) -> None:
         self._report(Gap(channel))

@@ -1,4 +1,4 @@
-"""What a client tells about its connection, for programs that watch it."""
+"""Events of a client's connection, for programs that watch it."""
 
 from dataclasses import dataclass
 

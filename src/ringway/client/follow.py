@@ -33,7 +33,7 @@ TOO_MUCH = 503
 
 
 class Follow:
-    """Follows moves for all wires of one client (`wire.Follower`), and owns the connections that they left."""
+    """Follows moves for all wires of one client (`wire.MoveFollower`), and owns the connections that they left."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""What a client says in a WebSocket handshake beyond the URL, and whether the answer will do. Pure."""
+"""Handshake headers of a client beyond the URL, and the check of the server's answer. Pure."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence

@@ -15,7 +15,7 @@ import msgspec
 
 from ringway.client.config import ClientConfig
 from ringway.client.opener import Terms, open_wire
-from ringway.client.wire import Follower, Wire
+from ringway.client.wire import MoveFollower, Wire
 from ringway.errors import CommandError, ConnectionClosed, Overloaded, ProtocolError
 from ringway.protocol.address import shown
 from ringway.protocol.close import ABNORMAL, BAD_REQUEST, NORMAL, UNSUPPORTED_DATA
@@ -37,8 +37,10 @@ def _version() -> str:
 
 
 class ChannelLink:
-    """See the module. Callbacks are called in the event loop: `on_closed` once, and not before open; `on_moved` with
-    the node before and the node now, when the link goes on elsewhere.
+    """The link of a client to its node.
+
+    Callbacks are called in the event loop: `on_closed` once, and not before `open`; `on_moved` with the node before and
+    the node now, when the link goes on at another node.
     """
 
     def __init__(
@@ -77,7 +79,7 @@ class ChannelLink:
         """What went wrong on this side, where the end was not the server's doing."""
         return self._wire.failure if self._wire is not None else None
 
-    async def open(self, url: str, terms: Terms, timeout_s: float, follow: Follower | None) -> None:
+    async def open(self, url: str, terms: Terms, timeout_s: float, follow: MoveFollower | None) -> None:
         """Connect to the node at `url` and introduce the client; each within `timeout_s`. With `follow` obey moves.
 
         Raise what `open_wire` raises, `CommandError` where the node refuses the client, and `ConnectionClosed`.

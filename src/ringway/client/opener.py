@@ -14,7 +14,7 @@ from ringway.client.discovery import default_tls
 from ringway.client.handshake import check_answer
 from ringway.client.retry import retry_after_s
 from ringway.client.url import is_secure
-from ringway.client.wire import Follower, Receiver, Wire
+from ringway.client.wire import MoveFollower, Receiver, Wire
 from ringway.errors import UpgradeError
 from ringway.framing import FramingProtocol
 from ringway.net import connector
@@ -34,7 +34,7 @@ class Terms:
 
 
 async def open_wire(
-    url: str, receiver: Receiver, terms: Terms, *, timeout_s: float, follow: Follower | None = None
+    url: str, receiver: Receiver, terms: Terms, *, timeout_s: float, follow: MoveFollower | None = None
 ) -> Wire:
     """Connect to `url`, a `ws(s)://` URL, and return the open wire; all within `timeout_s`.
 

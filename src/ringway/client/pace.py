@@ -32,7 +32,7 @@ class MovePace:
 
     def next_pause_s(self, now: float, rng: "Random") -> float | None:
         """Return how long to pause before a move is followed; None where it is not to be."""
-        if self._bucket.take(now):
+        if self._bucket.take_tokens(now):
             self._paused = 0
             return 0.0
         if self._paused == PAUSES_MAX:

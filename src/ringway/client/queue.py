@@ -39,11 +39,11 @@ class ChannelCommand(NamedTuple):
     entry: "ChannelEntry | None"
 
 
-class CommandQueue:
-    """See the module.
+class ChannelCommandQueue:
+    """The queue of one client.
 
-    `request` makes the command of an order in the moment of sending, or None where it is not wanted any more; `sent`
-    and `answered` are called with each order, the link that it went over, and the future of its answer.
+    `request` makes the command when it is sent, or None if it is not wanted any more; `sent` and `answered` are called
+    with each command, the link that it went over, and the future of its answer.
     """
 
     def __init__(

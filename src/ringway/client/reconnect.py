@@ -1,4 +1,4 @@
-"""What a client does after a connection ended or an attempt failed: go where a move leads, or pause. Pure."""
+"""Reconnect decisions: after a close or a failed attempt, follow a move or pause. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Where the next connection goes: one of the gateways, and by it a node; or the node that a move names."""
+"""Route to a node: one of the gateways, and the node that it names; or the node that a move names."""
 
 import enum
 import ssl as tls

@@ -1,4 +1,4 @@
-"""What a program holds of a channel: publications as they come, until it leaves."""
+"""Subscription of a program to a channel: publications as they arrive, until it leaves."""
 
 import asyncio
 import json

@@ -53,7 +53,7 @@ class Receiver(Protocol):
         ...
 
 
-class Follower(Protocol):
+class MoveFollower(Protocol):
     """What a wire needs to follow moves."""
 
     held_bytes_max: int
@@ -75,7 +75,7 @@ class Wire(EndListener):
     """
 
     def __init__(
-        self, receiver: Receiver, message_bytes_max: int, close_timeout_s: float, follow: Follower | None = None
+        self, receiver: Receiver, message_bytes_max: int, close_timeout_s: float, follow: MoveFollower | None = None
     ) -> None:
         self.close_code: int | None = None
         self.close_reason = ""
@@ -231,7 +231,7 @@ class Wire(EndListener):
 
     # A move, from the close frame that names its target to the first frame on the next connection.
 
-    def _leave(self, move: Move, follow: Follower) -> None:
+    def _leave(self, move: Move, follow: MoveFollower) -> None:
         """Leave the connection whose close frame is answered, and connect to where `move` leads."""
         transport, self._transport = self._transport, None
         self._state = ClosingState.OPEN
@@ -243,7 +243,7 @@ class Wire(EndListener):
             self._end_stream(transport)
             self._loop.call_later(self._close_timeout_s, transport.disconnect, False)
 
-    async def _go(self, move: Move, follow: Follower) -> None:
+    async def _go(self, move: Move, follow: MoveFollower) -> None:
         try:
             await follow.go(self, move)
         except Exception as error:

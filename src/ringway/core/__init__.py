@@ -1,1 +1,1 @@
-"""What to do. Pure: values in, values out; `now` and `rng` are arguments."""
+"""Decisions of Ringway. Pure: values in, values out; `now` and `rng` are arguments."""

@@ -1,12 +1,12 @@
-"""How long a connection may live, where its age is bounded: the fallback for clients that obey nothing.
+"""Age limits of connections: the fallback for clients that obey no move.
 
-Whoever is closed at a certain age comes back, and is placed anew: in the end the nodes are balanced without a single
-order. Two traps of it, and what is done here (research: load-balancing §4.2.5):
+A client whose connection is closed at a certain age comes back and is placed anew: in the end the nodes are balanced
+without an order. This has two traps (tests/unit/core/test_age.py):
 
-- connections that came together must not end together. A jitter of 10 %, as usual, keeps a crowd together for ten
-  rounds; lives are drawn from 0.5 to 1.5 times the age, which dissolves it in the first;
-- a crowd that came back from a lost node would still leave the new one in one hump. During a storm of arrivals the
-  first life is drawn from 0.1 to 1 times the age: about what an old crowd, met at a random moment, has left to live.
+- connections that came together must not end together. The usual jitter of 10 % keeps a crowd together for ten
+  rounds; ages are drawn from 0.5 to 1.5 times the limit, which dispels the crowd in the first round;
+- a crowd that came back from a lost node would still leave its new node in one hump. During a storm of arrivals the
+  first age is drawn from 0.1 to 1 times the limit: about the rest that an old crowd has left at a random moment.
 """
 
 from math import exp, floor

@@ -1,4 +1,4 @@
-"""How long to wait before trying again: exponential, with full jitter.
+"""Backoff before a repetition: exponential, with full jitter.
 
 Full jitter draws from the whole interval, which spreads a crowd best (AWS architecture blog, "Exponential Backoff
 and Jitter"). The first retry is drawn as well: a crowd is cut off at one moment.

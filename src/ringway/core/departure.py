@@ -1,4 +1,4 @@
-"""When a node that was told to stop, and drains, may go.
+"""Departure of a draining node that was told to stop: when it may end.
 
 Theory of operation
 - It goes when nobody is left and nobody is on the way to it: clients come with tickets from before for some seconds.
@@ -39,7 +39,7 @@ class Departure:
         self._alone_since: float | None = None
         self._looked = False
 
-    def look(self, now: float, *, left: int, coming: int, takers: int, gateways: int) -> End | None:
+    def observe(self, now: float, *, left: int, coming: int, takers: int, gateways: int) -> End | None:
         """Return why to go now, or None: not yet.
 
         `left` are the open connections and handshakes, `coming` the places that others hold here, `takers` the other

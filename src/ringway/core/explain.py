@@ -1,4 +1,4 @@
-"""Why a client would be sent where: a pick, and beside it every node, chosen or not, with the numbers that decided.
+"""Explanation of a placement: a pick, and beside it every node, chosen or not, with the numbers that decided.
 
 The pick is the policy's own, over the same view; only no place is held. It is made with a copy of the policy, so that
 being asked costs nobody a turn.

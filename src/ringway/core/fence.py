@@ -1,4 +1,4 @@
-"""Whether this node was stopped for so long that the others have given it up, and so must give up its clients.
+"""Fence of a node that was stopped for so long that others gave it up: then it must give up its clients.
 
 A process that is stopped (SIGSTOP, a suspended machine) does not notice. When it goes on, it holds connections of
 clients whose sessions may go on elsewhere, and would serve them a second time. So it looks back at each beat: has it

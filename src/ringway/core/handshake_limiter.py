@@ -38,7 +38,7 @@ class HandshakeLimiter:
         self._addresses = AddressRates()
         self._returns = AdmissionSlots()
 
-    def take(self, now: float, per_s: float, *, ticket: bool, address: str = EXEMPT, share: float = 1.0) -> bool:
+    def admit(self, now: float, per_s: float, *, ticket: bool, address: str = EXEMPT, share: float = 1.0) -> bool:
         """Admit one handshake, or return False: it is to be refused."""
         taken_s = backlog_s(self._paid_at, now) + ROUNDING_S
         if ticket:
@@ -51,7 +51,7 @@ class HandshakeLimiter:
             free_s = BURST_S / share - taken_s
             if free_s <= 0 or self._addresses.backlog_s(address, now) * (1.0 - share) >= share * free_s:
                 return False
-            self._addresses.take(address, now, 1.0 / per_s, inf)
+            self._addresses.take_unit(address, now, 1.0 / per_s, inf)
         self._paid_at = charge(self._paid_at, now, 1.0 / per_s)
         return True
 

@@ -1,4 +1,4 @@
-"""Which subscribers a channel has, on one node.
+"""Hub of one node: the subscribers of each channel.
 
 Theory: a table of channels, each a table of its subscribers with what is needed to reach them. A fan-out walks one
 inner table and does nothing else. The first subscriber of a channel and the end of the last one are told to the

@@ -1,4 +1,4 @@
-"""How far a drain is: how many are left, how fast they have left lately, and when the node will be empty.
+"""Progress of a drain: connections left, their recent rate, and when the node will be empty.
 
 The rate is that of the last seconds, not since the beginning: a drain that stands still must show it.
 """
@@ -18,7 +18,7 @@ class Progress:
         """The most that was held at one time: what there is to do."""
         self._looks: deque[tuple[float, int]] = deque([(now, left)])
 
-    def look(self, left: int, now: float) -> None:
+    def observe(self, left: int, now: float) -> None:
         """Take note of what is left now."""
         self.left = left
         self.most = max(self.most, left)

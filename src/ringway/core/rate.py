@@ -49,7 +49,7 @@ class TokenBucket:
         self.burst = burst
         self._paid_at = now
 
-    def take(self, now: float, count: float = 1.0) -> bool:
+    def take_tokens(self, now: float, count: float = 1.0) -> bool:
         """Take `count` tokens; or take none and return False."""
         rate = self.rate_per_s
         if excess_s(self._paid_at, now, count / rate, self.burst / rate):
@@ -96,7 +96,7 @@ class AddressRates:
         """Return how many seconds of its rate `address` has taken and not paid off."""
         return backlog_s(self._paid_at.get(address, -inf), now)
 
-    def take(self, address: str, now: float, interval_s: float, burst_s: float) -> float:
+    def take_unit(self, address: str, now: float, interval_s: float, burst_s: float) -> float:
         """Take one unit, which costs `interval_s`, and return 0; or return how many seconds to wait for it.
 
         The backlog after it is at most `burst_s`, or `interval_s` if that is more.

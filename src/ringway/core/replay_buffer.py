@@ -36,7 +36,7 @@ def entry_of(offset: int, payload: bytes) -> ReplayEntry:
 
 
 class ReplayBuffer:
-    """See the module. `floor` is the position of the channel when the tail begins."""
+    """The newest messages of one channel. `floor` is the position of the channel when the buffer begins."""
 
     __slots__ = ("_bytes_max", "_entries", "_first", "bytes", "floor", "holders")
 
@@ -49,7 +49,7 @@ class ReplayBuffer:
         self._first = 0  # number of the first entry; grows and falls as entries go and come in front
 
     @property
-    def end(self) -> int:
+    def next_number(self) -> int:
         """The number of the next message: where a holder begins that comes now."""
         return self._first + len(self._entries)
 

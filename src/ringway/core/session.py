@@ -35,7 +35,7 @@ class Held(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Session(msgspec.Struct, frozen=True, array_like=True):
-    """See the module. `ping_in_s` and `ends_in_s` are from the cut on; a connection without an age never ends (inf)."""
+    """One session. `ping_in_s` and `ends_in_s` count from the cut; without an age limit `ends_in_s` is inf."""
 
     version: int
     client: str

@@ -1,4 +1,4 @@
-"""What steers a gateway: its policy, what that takes for a key, and the directive. All can change while it runs.
+"""Steering of a gateway: its policy, the key that this reads, and the directive. All may change while it runs.
 
 The gateway's placer and its balancer share one instance, so that they never work by different policies. Changing the
 policy loses nothing: load belongs to the view.
@@ -12,9 +12,9 @@ from ringway.protocol.directive import Directive
 
 
 class Steering:
-    """See the module. `configured` is the policy of the gateway's own settings, in its short form.
+    """The steering of one gateway. `configured` is the policy of the gateway's own settings, in its short form.
 
-    `keys` reads clients' keys as the policy in force wants them. Raise `ConfigError` where there is no such policy.
+    `keys` reads clients' keys as the policy in force needs them. Raise `ConfigError` if there is no such policy.
     """
 
     def __init__(self, configured: str, secret: bytes) -> None:

@@ -57,7 +57,7 @@ class StreamVerdict(enum.Enum):
 
 
 class ChannelStream:
-    """See the module. `kept` says whether the channel has history; one without is never behind."""
+    """One channel on one node. `kept`: the channel has history; a channel without history is never behind."""
 
     __slots__ = (
         "_ahead",
@@ -97,7 +97,7 @@ class ChannelStream:
         """Note that the publication at `offset`, whose `previous` was `expected`, is delivered."""
         self.position = self.expected = offset
 
-    def take(self, offset: int, previous: int, payload: bytes, held_bytes_max: int) -> StreamVerdict:
+    def take_publication(self, offset: int, previous: int, payload: bytes, held_bytes_max: int) -> StreamVerdict:
         """Judge a publication that arrived. `HELD` ones come back from `begin` or `caught_up`."""
         if not self.kept:
             return StreamVerdict.DELIVER

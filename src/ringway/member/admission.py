@@ -76,7 +76,7 @@ class Admission:
         Raise `UpgradeError` if more come than the member can take, or most of them for this address.
         """
         now, per_s = self._clock(), self._process.accept_per_s
-        if not self._sheds or self._limiter.take(
+        if not self._sheds or self._limiter.admit(
             now, per_s, ticket=has_ticket, address=address, share=self._address_share
         ):
             return

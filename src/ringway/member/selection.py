@@ -69,7 +69,7 @@ class MoveSelection(Generic[C]):
     async def select_for(self, order: MoveOrder) -> list[C]:
         """Return up to `order.count` connections to be moved; `release` them in the end."""
         search = await self._search(order.owners)
-        selected = search.take(
+        selected = search.choose(
             order.count,
             lambda connection: connection.may_leave and connection not in self._selected,
             owner=None if order.owners is None else order.target,
@@ -104,7 +104,7 @@ class MoveSelection(Generic[C]):
                 now=self._clock(),
                 cool_down_s=cool_down_s,
                 idle_after_s=self._idle_after_s,
-                deed=None if owners is None else self._key_owners(owners),
+                owners=None if owners is None else self._key_owners(owners),
             )
             connections = self._holder.usable_connections()
             size = _SLICE if owners is None else _KEYED_SLICE

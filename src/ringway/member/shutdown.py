@@ -71,7 +71,7 @@ class GracefulShutdown(Generic[C]):
         while True:
             takers, gateways = self._count_others()
             coming = sum(report.reserved.get(self._name, 0) for report in self._feed.live.values())
-            end = departure.look(now, left=progress.left, coming=coming, takers=takers, gateways=gateways)
+            end = departure.observe(now, left=progress.left, coming=coming, takers=takers, gateways=gateways)
             if end is not None:
                 log = _log.info if end is End.EMPTY else _log.warning
                 log(f"stopping: {end}", left=progress.left, moved=self._sent.total, cut=self._drain.closed)
@@ -81,7 +81,7 @@ class GracefulShutdown(Generic[C]):
                 _log_progress(progress, self._drain.left_s(now))
             await asyncio.sleep(TICK_S)
             now = self._clock()
-            progress.look(self._holder.counts().open, now)
+            progress.observe(self._holder.counts().open, now)
 
     async def close_connections(self, within_s: float) -> None:
         """Close all connections in batches; cut those that have not ended after `within_s`."""

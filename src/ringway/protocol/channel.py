@@ -1,4 +1,4 @@
-"""Which channel names are legal (PROTOCOL.md P-4.1)."""
+"""Channel names: which are legal (PROTOCOL.md P-4.1)."""
 
 from ringway.errors import CommandError
 from ringway.types import Channel

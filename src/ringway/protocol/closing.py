@@ -36,7 +36,7 @@ import enum
 
 
 class ClosingState(enum.Enum):
-    """How far the end of one connection has come; see the module."""
+    """How far the end of one connection has come."""
 
     OPEN = enum.auto()
     CLOSE_SENT = enum.auto()
@@ -47,7 +47,7 @@ class ClosingState(enum.Enum):
 
 
 class ClosingEvent(enum.Enum):
-    """What can happen on one connection."""
+    """An event of one connection."""
 
     FRAME = enum.auto()  # a frame of the peer that is whole, legal, and no close frame
     CLOSE = enum.auto()  # a close frame of the peer, whole and legal
@@ -59,7 +59,7 @@ class ClosingEvent(enum.Enum):
 
 
 class ClosingAction(enum.Enum):
-    """What this end does about it."""
+    """The action of this end."""
 
     DELIVER = enum.auto()  # the frame counts; after a close of this end it depends on why that was sent
     REPLY = enum.auto()  # carry out what came before, then answer the close frame: `CLOSE_HERE`

@@ -1,4 +1,4 @@
-"""What operators ask of a gateway over the bus, and its answers (PROTOCOL.md P-9.4)."""
+"""Requests of operators to a gateway over the bus, and its answers (PROTOCOL.md P-9.4)."""
 
 import heapq
 from collections.abc import Iterable

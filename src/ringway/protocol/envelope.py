@@ -1,4 +1,4 @@
-"""What crosses the engine on a channel: a head of 13 bytes, and one JSON object (PROTOCOL.md P-10.1).
+"""Envelope of a message on the engine: a head of 13 bytes, and one JSON object (PROTOCOL.md P-10.1).
 
     kind    1 byte    `p` a publication, `j` a join, `l` a leave
     origin  4 bytes   the incarnation of the node that sent it

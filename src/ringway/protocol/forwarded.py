@@ -1,4 +1,4 @@
-"""Who is behind a request: `X-Forwarded-*` and `Forwarded` headers, whom to believe, what to pass on (P-3.4).
+"""Forwarded client addresses: `X-Forwarded-*` and `Forwarded`, whom to trust, what to pass on (P-3.4).
 
 Proxies append what they saw to the right, so lists are read from there. An entry is believed only where the one who
 wrote it is trusted; whatever stands left of the first stranger could have been written by anybody.

@@ -1,4 +1,4 @@
-"""What two nodes say to each other when a session moves (PROTOCOL.md P-11), over the bus, in MessagePack."""
+"""Hand-over messages between two nodes (PROTOCOL.md P-11), over the bus, in MessagePack."""
 
 import msgspec
 

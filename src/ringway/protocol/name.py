@@ -1,4 +1,4 @@
-"""Which member names are legal: they stand in close reasons, URLs and engine addresses as they are."""
+"""Member names: which are legal. They are part of close reasons, URLs and engine addresses as they are."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""What members ask of each other over the bus (PROTOCOL.md P-9): orders to nodes, questions to the balancer."""
+"""Orders to nodes and requests to the balancer, over the bus (PROTOCOL.md P-9)."""
 
 import msgspec
 

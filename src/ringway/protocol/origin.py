@@ -1,4 +1,4 @@
-"""Which pages may open a connection: the Origin rule (PROTOCOL.md P-2.6), against cross-site hijacking.
+"""Origin rule: the pages that may open a connection (PROTOCOL.md P-2.6), against cross-site hijacking.
 
 A browser always sends `Origin`; other programs need not. A request without it is allowed, since nothing here
 trusts a cookie. An origin is compared whole: scheme, host and port (RFC 6454, 4 and 6.2).

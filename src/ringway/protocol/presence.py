@@ -1,4 +1,4 @@
-"""What nodes ask each other about who is subscribed to a channel (PROTOCOL.md P-9.7)."""
+"""Presence questions between nodes: who is subscribed to a channel (PROTOCOL.md P-9.7)."""
 
 import msgspec
 

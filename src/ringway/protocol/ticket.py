@@ -22,7 +22,7 @@ from ringway.errors import Overloaded, TicketError
 from ringway.types import Issuer, NodeName
 
 TICKET_TTL_S = 10.0
-"""How long a place is kept (research: load-balancing §8b)."""
+"""How long a place is held: a client that follows its placement arrives within a second or two."""
 
 TICKET_WAIT_S_MAX = 60.0
 """How long a client may have been told to wait before it comes; its ticket's time begins after that."""

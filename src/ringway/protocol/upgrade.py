@@ -1,7 +1,7 @@
-"""When an HTTP exchange is a WebSocket handshake: the rules for both sides (PROTOCOL.md P-2).
+"""Upgrade of an HTTP exchange to a WebSocket: the rules for both sides (PROTOCOL.md P-2).
 
-Load balancers commonly open a raw tunnel on less than this, and so let requests through that nobody checked
-(research: reliability-and-security §D.10). Here a tunnel opens for a valid request and a valid answer, or not at all.
+A proxy that opens a raw tunnel on less than this lets unchecked requests through (WebSocket request smuggling). Here a
+tunnel opens for a valid request and a valid answer, or not at all (tests/integration/gateway/test_hostile_backend.py).
 Heads are given parsed: header names in lower case, in order, values stripped.
 """
 

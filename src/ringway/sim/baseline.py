@@ -1,4 +1,4 @@
-"""What happens without directed moves: each way acts when members have changed, or while nodes are full."""
+"""Baselines without directed moves: each acts when members have changed, or while nodes are full."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""What is to happen to which clients in which step of time.
+"""Calendar of a simulation: which clients are due in which step of time.
 
 Time goes in fixed steps, and clients are numbers in arrays: a crowd that comes back over ten seconds is a few arrays
 of numbers, not a hundred thousand events in a heap.
@@ -35,7 +35,7 @@ class Calendar:
         for batch, step in zip(np.split(ids[order], starts[1:]), steps[order][starts], strict=True):
             self._due[int(step)].append(batch)
 
-    def take(self, step: int) -> Ids:
+    def take_step(self, step: int) -> Ids:
         """Return who is due in `step`, in the order in which they were put."""
         self._next = step + 1
         batches = self._due.pop(step, None)

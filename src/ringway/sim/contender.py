@@ -1,4 +1,4 @@
-"""What is compared: a policy of the product with its balancer, or one of the ways that people use without one."""
+"""Contenders: a policy of the product with its balancer, or a common way without a balancer."""
 
 import math
 

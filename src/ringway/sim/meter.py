@@ -1,5 +1,6 @@
-"""What is measured while the simulation runs: each second a row, and counts of the whole run."""
+"""Measurements while a simulation runs: a row each second, and counts of the whole run."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,17 +10,18 @@ from ringway.sim.calendar import Ids
 from ringway.types import NodeState
 
 if TYPE_CHECKING:
+    from ringway.sim.crowd import Crowd
     from ringway.sim.node import SimNode
-    from ringway.sim.world import SimWorld
 
 Counts = NDArray[np.int64]
 
 
 class SimMeter:
-    """Counts for one world. Rows have a value for each node, in the order in which the nodes came up."""
+    """Counts for one world. Rows have a value for each node, in the order of `nodes`, to which the world appends."""
 
-    def __init__(self, world: "SimWorld") -> None:
-        self._world = world
+    def __init__(self, crowd: "Crowd", nodes: "Sequence[SimNode]") -> None:
+        self._crowd = crowd
+        self._nodes = nodes
         self.times: list[float] = []
         self.connections: list[list[int]] = []
         self.newcomers: list[list[int]] = []  # who arrived at each node without being moved there
@@ -35,26 +37,26 @@ class SimMeter:
         self.moved_total = 0
         self.collateral = 0
         self.moves_most = 0  # of one client
-        self._disturbed = np.zeros(len(world.crowd), bool)
+        self._disturbed = np.zeros(len(crowd), bool)
         self._new: Counts = np.zeros(0, np.int64)
         self._by_order: Counts = np.zeros(0, np.int64)
         self._refused: Counts = np.zeros(0, np.int64)
         self._second = 0
 
-    def mark(self, what: str) -> None:
+    def mark(self, now: float, what: str) -> None:
         """Note that something happens now: from the first mark on, results are judged."""
-        self.marks.append((self._world.now, what))
+        self.marks.append((now, what))
 
     def moved(self, ids: Ids) -> None:
         """Count clients that the system closes to have them elsewhere."""
-        self._world.crowd.moves[ids] += 1
+        self._crowd.moves[ids] += 1
         self._disturbed[ids] = True
         self.moved_total += len(ids)
 
     def ended(self, ids: Ids) -> None:
         """Forget clients that left by themselves; what was done to them stays counted."""
         if len(ids):
-            self.moves_most = max(self.moves_most, int(self._world.crowd.moves[ids].max()))
+            self.moves_most = max(self.moves_most, int(self._crowd.moves[ids].max()))
             self._disturbed[ids] = False
 
     def offered(self, number: int, by_order: int, count: int) -> None:
@@ -77,29 +79,29 @@ class SimMeter:
             return
         self._disturbed[disturbed] = False
         if not node.touched:
-            old = np.array([not other.touched for other in self._world.nodes])
-            self.collateral += int(old[self._world.crowd.came_from[disturbed]].sum())
+            old = np.array([not other.touched for other in self._nodes])
+            self.collateral += int(old[self._crowd.came_from[disturbed]].sum())
 
-    def stepped(self) -> None:
-        """Write a row when a second has passed."""
-        world = self._world
-        if int(world.now + 1e-6) <= self._second:
+    def stepped(self, now: float, away: int) -> None:
+        """Write a row if a second has passed; `away` clients are on their way to a gateway or a node."""
+        if int(now + 1e-6) <= self._second:
             return
-        self._second = int(world.now + 1e-6)
+        self._second = int(now + 1e-6)
+        nodes = self._nodes
         self._grow()
-        self.times.append(world.now)
-        self.connections.append([node.connections for node in world.nodes])
+        self.times.append(now)
+        self.connections.append([node.connections for node in nodes])
         self.newcomers.append(self._new.tolist())
         self.movers.append(self._by_order.tolist())
         self.refusals.append(self._refused.tolist())
-        self.taking.append([node.alive and node.state is NodeState.ACTIVE for node in world.nodes])
+        self.taking.append([node.alive and node.state is NodeState.ACTIVE for node in nodes])
         self.moves.append(self.moved_total)
-        self.away.append(world.asking.waiting + world.dialling.waiting + sum(node.pending for node in world.nodes))
+        self.away.append(away + sum(node.pending for node in nodes))
         for counts in (self._new, self._by_order, self._refused):
             counts[:] = 0
 
     def _grow(self) -> None:
-        more = len(self._world.nodes) - len(self._new)
+        more = len(self._nodes) - len(self._new)
         if more:
             self._new = np.pad(self._new, (0, more))
             self._by_order = np.pad(self._by_order, (0, more))

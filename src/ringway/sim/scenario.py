@@ -1,4 +1,4 @@
-"""What is simulated: the settings of a scenario, as flags or a TOML file give them.
+"""Scenario: the settings of a simulation, as flags or a TOML file give them.
 
 scenario = "scale-out"
 nodes = 20

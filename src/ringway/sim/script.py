@@ -1,4 +1,4 @@
-"""What happens in each scenario: generators that act, and yield what to wait for."""
+"""Scripts of the scenarios: generators that act, and yield what to wait for."""
 
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
@@ -28,7 +28,7 @@ def play(world: "SimWorld") -> Script:
 def _scale_out(world: "SimWorld") -> Script:
     yield _at(world, FIRST_S + world.scenario.report_delay_s)
     count = world.scenario.add
-    world.meter.mark(f"{count} more node{'s' * (count != 1)}")
+    world.meter.mark(world.now, f"{count} more node{'s' * (count != 1)}")
     largest = max(world.scenario.weights) if world.scenario.scenario == "heterogeneous" else None
     for _ in range(count):
         world.add_node(weight=largest).touched = True
@@ -37,7 +37,9 @@ def _scale_out(world: "SimWorld") -> Script:
 def _scale_in(world: "SimWorld") -> Script:
     yield _at(world, FIRST_S + world.scenario.report_delay_s)
     leaving = world.nodes[-world.scenario.remove :]
-    world.meter.mark(f"{', '.join(node.name for node in leaving)} drained" if len(leaving) < 4 else "nodes drained")
+    world.meter.mark(
+        world.now, f"{', '.join(node.name for node in leaving)} drained" if len(leaving) < 4 else "nodes drained"
+    )
     for node in leaving:
         node.touched = True
         world.drain(node)
@@ -49,7 +51,7 @@ def _scale_in(world: "SimWorld") -> Script:
 
 def _rolling_restart(world: "SimWorld") -> Script:
     yield _at(world, FIRST_S + world.scenario.report_delay_s)
-    world.meter.mark("rolling restart")
+    world.meter.mark(world.now, "rolling restart")
     restarted = world.nodes[: world.scenario.nodes]
     for index, node in enumerate(restarted):
         node.touched = True
@@ -61,13 +63,13 @@ def _rolling_restart(world: "SimWorld") -> Script:
         if not node.alive:
             world.add_node(node.name)
         yield _after(world, world.scenario.pause_s + world.scenario.report_delay_s)
-    world.meter.mark("all restarted")
+    world.meter.mark(world.now, "all restarted")
 
 
 def _crash(world: "SimWorld") -> Script:
     yield _at(world, FIRST_S + world.scenario.report_delay_s)
     dying = world.nodes[-world.scenario.remove :]
-    world.meter.mark(f"{len(dying)} node{'s' * (len(dying) != 1)} crash")
+    world.meter.mark(world.now, f"{len(dying)} node{'s' * (len(dying) != 1)} crash")
     for node in dying:
         node.touched = True
         world.deaths += 1
@@ -76,18 +78,18 @@ def _crash(world: "SimWorld") -> Script:
 
 def _flash_crowd(world: "SimWorld") -> Script:
     yield _at(world, FIRST_S + world.scenario.report_delay_s)
-    world.meter.mark(f"{world.scenario.clients_more:,} more clients")
+    world.meter.mark(world.now, f"{world.scenario.clients_more:,} more clients")
     _come(world, world.scenario.clients_more, world.scenario.crowd_over_s)
 
 
 def _partition(world: "SimWorld") -> Script:
     yield _at(world, FIRST_S + world.scenario.report_delay_s)
     silent = world.nodes[: (len(world.nodes) + 1) // 2]
-    world.meter.mark(f"{len(silent)} nodes not heard")
+    world.meter.mark(world.now, f"{len(silent)} nodes not heard")
     for node in silent:
         node.heard = False
     yield _after(world, world.scenario.silent_s)
-    world.meter.mark("heard again")
+    world.meter.mark(world.now, "heard again")
     for node in silent:
         node.heard = True
     yield _after(world, 30.0)
@@ -95,13 +97,13 @@ def _partition(world: "SimWorld") -> Script:
 
 def _quiet(world: "SimWorld") -> Script:
     yield _at(world, FIRST_S + world.scenario.report_delay_s)
-    world.meter.mark("")
+    world.meter.mark(world.now, "")
 
 
 def _script(world: "SimWorld") -> Script:
     for event in sorted(world.scenario.event, key=lambda event: event.at_s):
         yield _at(world, event.at_s)
-        world.meter.mark(f"{event.do} {', '.join(event.nodes) or event.clients}")
+        world.meter.mark(world.now, f"{event.do} {', '.join(event.nodes) or event.clients}")
         if event.do == "crowd":
             _come(world, event.clients, event.over_s)
         for name in event.nodes or ([""] if event.do == "join" else []):

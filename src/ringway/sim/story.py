@@ -1,4 +1,4 @@
-"""What came of a simulation, in words and in rows of a table: for the terminal and for the page."""
+"""Story of a simulation: its result in words and in rows of a table, for the terminal and for the page."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""What came of a run, in a few numbers; and its course, second by second, for pictures.
+"""Summary of a run in a few numbers, and its course, second by second, for pictures.
 
 The *minimum* is the least number of connections that must change their node for everybody to hold its fair share of
 what is there at the end. *Disturbed for nothing* (collateral) are moves from a node that nothing happened to, to

@@ -1,9 +1,9 @@
 """The simulated cluster: virtual time in steps, and what happens in each.
 
 Nothing here decides anything about placement or balance. Gateways hold the product's `Membership`, `LoadView` and
-policy; nodes hold its `Ledger`; the leader runs its `Term`. The world carries reports, tickets, orders and clients
-between them, as the shells do, and lets time pass. What it adds is what the shells meet: reports that are late or lost,
-nodes that take only so many handshakes a second, and clients that do not do as they are told.
+policy; nodes hold its `Ledger`; the leader runs its `LeaderRound`. The world carries reports, tickets, orders and
+clients between them, as the shells do, and lets time pass. It adds what the shells meet: reports that are late or lost,
+nodes with a limited rate of handshakes, and clients that do not obey.
 
 Everything follows from the scenario and its seed.
 """
@@ -35,7 +35,7 @@ TICKET_S = 10.0
 
 
 class SimWorld:
-    """See the module. Use `ringway.sim.run`, which fills it, plays the scenario and measures."""
+    """The whole state of one simulation. `ringway.sim.run` fills it, plays the scenario and measures."""
 
     def __init__(self, scenario: "Scenario", contender: "Contender") -> None:
         self.scenario = scenario
@@ -60,7 +60,7 @@ class SimWorld:
         self.issuers: list[Issuer] = []
         self.issuer_numbers: dict[Issuer, int] = {}
         self.issuer_nodes: dict[Issuer, SimNode] = {}
-        self.meter = SimMeter(self)
+        self.meter = SimMeter(self.crowd, self.nodes)
         self._inbox: defaultdict[int, list[tuple[SimGateway, Report]]] = defaultdict(list)
         self._told: defaultdict[int, list[Report]] = defaultdict(list)  # to nodes, of what they have been sent
         self._of_nodes = np.zeros(64, bool)  # by issuer: whether it is a node, so that its tickets are of moves
@@ -174,7 +174,7 @@ class SimWorld:
         self._ask()
         self._dial()
         self._serve()
-        self.meter.stepped()
+        self.meter.stepped(self.now, self.asking.waiting + self.dialling.waiting)
 
     def _new_life(self) -> tuple[Incarnation, int]:
         incarnation = Incarnation(f"{self.rng.getrandbits(32):08x}")
@@ -247,7 +247,7 @@ class SimWorld:
     def _close(self) -> None:
         """Tell those who are due to move: hold their places, and let each go as its kind does."""
         crowd = self.crowd
-        ids = self.closing.take(self.step)
+        ids = self.closing.take_step(self.step)
         ids = ids[crowd.leaving[ids] & (crowd.node[ids] >= 0)]
         if not len(ids):
             return
@@ -268,7 +268,7 @@ class SimWorld:
 
     def _ask(self) -> None:
         """Let those who are due ask a gateway, any of them."""
-        ids = np.concatenate([self.coming.take(self.step), self.asking.take(self.step)])
+        ids = np.concatenate([self.coming.take_step(self.step), self.asking.take_step(self.step)])
         placed, turned_away = [], []
         crowd, gateways = self.crowd, self.gateways
         for client in ids.tolist():
@@ -290,7 +290,7 @@ class SimWorld:
     def _dial(self) -> None:
         """Let those who are due arrive at their nodes, and wait there for their handshakes."""
         crowd = self.crowd
-        ids = self.dialling.take(self.step)
+        ids = self.dialling.take_step(self.step)
         late = crowd.ticket_ends[ids] < self.now
         if late.any():
             self.asking.put(ids[late], self.now, STEP_S)

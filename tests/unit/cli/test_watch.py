@@ -17,7 +17,7 @@ from sample import node_report
 def progress(*left: int) -> Progress:
     shown = Progress(left[0], 0.0)
     for second, count in enumerate(left[1:], start=1):
-        shown.look(count, float(second))
+        shown.observe(count, float(second))
     return shown
 
 

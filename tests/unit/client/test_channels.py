@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from ringway.client.channels import Channels
+from ringway.client.channels import ClientChannels
 from ringway.client.config import ClientConfig
 from ringway.client.subscription import Joined, Left, Subscription
 from ringway.errors import CommandError, ConnectionClosed
@@ -71,7 +71,7 @@ class World:
     def __init__(self) -> None:
         self.config = ClientConfig(backoff_base_s=0.000_001, backoff_cap_s=0.000_001)
         self.missed: list[Channel] = []
-        self.channels = Channels(self.config, Random(1), self.missed.append)
+        self.channels = ClientChannels(self.config, Random(1), self.missed.append)
         self.link = Link()
 
     def subscribe(self, name: str, on_presence: Callable[[Joined | Left], None] | None = None) -> Subscription:
@@ -199,7 +199,7 @@ async def test_the_end_of_a_connection_is_no_refusal() -> None:
 async def test_an_answer_that_does_not_come_ends_the_connection() -> None:
     world = World()
     world.config = ClientConfig(command_timeout_s=0.000_001)
-    world.channels = Channels(world.config, Random(1), world.missed.append)
+    world.channels = ClientChannels(world.config, Random(1), world.missed.append)
     link = world.attach()
     world.subscribe("room")
     await until(lambda: link.is_cut)

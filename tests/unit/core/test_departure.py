@@ -12,7 +12,7 @@ def departure(within_s: float = 30.0, closing_s: float = 3.0) -> Departure:
 def look(
     departing: Departure, after_s: float, *, left: int = 5, coming: int = 0, takers: int = 1, gateways: int = 1
 ) -> End | None:
-    return departing.look(BEGAN + after_s, left=left, coming=coming, takers=takers, gateways=gateways)
+    return departing.observe(BEGAN + after_s, left=left, coming=coming, takers=takers, gateways=gateways)
 
 
 def test_it_goes_when_nobody_is_left() -> None:

@@ -6,7 +6,7 @@ PER_S = 100.0
 
 
 def taken(intake: HandshakeLimiter, count: int, now: float, *, ticket: bool = False) -> int:
-    return sum(intake.take(now, PER_S, ticket=ticket) for _ in range(count))
+    return sum(intake.admit(now, PER_S, ticket=ticket) for _ in range(count))
 
 
 def test_a_few_at_once_are_no_flood() -> None:
@@ -49,7 +49,7 @@ def test_those_refused_are_told_to_come_one_after_the_other() -> None:
 
 
 def come(intake: HandshakeLimiter, address: str, count: int, now: float) -> int:
-    return sum(intake.take(now, PER_S, ticket=False, address=address, share=0.75) for _ in range(count))
+    return sum(intake.admit(now, PER_S, ticket=False, address=address, share=0.75) for _ in range(count))
 
 
 def test_one_address_alone_has_the_whole_rate() -> None:

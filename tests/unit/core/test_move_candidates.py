@@ -26,9 +26,9 @@ SMALLER = HashRing({N1: 1.0, N2: 1.0}, b"secret")
 
 
 def search(
-    clients: list[Client], *, cool_down_s: float = 30.0, idle_after_s: float = 10.0, deed: KeyOwners | None = None
+    clients: list[Client], *, cool_down_s: float = 30.0, idle_after_s: float = 10.0, owners: KeyOwners | None = None
 ) -> Search[Client]:
-    found = Search[Client](now=NOW, cool_down_s=cool_down_s, idle_after_s=idle_after_s, deed=deed)
+    found = Search[Client](now=NOW, cool_down_s=cool_down_s, idle_after_s=idle_after_s, owners=owners)
     for start in range(0, len(clients), 7):
         found.offer(clients[start : start + 7])
     return found
@@ -39,9 +39,10 @@ def anybody(_: Client) -> bool:
 
 
 def choose(clients: list[Client], count: int, *, oldest_first: bool = False, **how: Any) -> list[int]:
-    owner = N2 if "deed" in how else None
+    owner = N2 if "owners" in how else None
     return [
-        client.number for client in search(clients, **how).take(count, anybody, owner=owner, oldest_first=oldest_first)
+        client.number
+        for client in search(clients, **how).choose(count, anybody, owner=owner, oldest_first=oldest_first)
     ]
 
 
@@ -89,12 +90,12 @@ def test_nobody_is_busy_where_idle_means_at_once() -> None:
 
 
 def test_with_a_table_only_keys_of_the_target() -> None:
-    chosen = choose([*KEYED, *CLIENTS], 1000, deed=KeyOwners(RING), oldest_first=True)
+    chosen = choose([*KEYED, *CLIENTS], 1000, owners=KeyOwners(RING), oldest_first=True)
     assert chosen == [client.number for client in KEYED if RING.owner(client.key) == N2]
 
 
 def test_with_a_table_of_before_only_keys_whose_owner_has_changed() -> None:
-    chosen = choose(KEYED, 1000, deed=KeyOwners(SMALLER, before=RING), oldest_first=True)
+    chosen = choose(KEYED, 1000, owners=KeyOwners(SMALLER, before=RING), oldest_first=True)
     assert chosen == [
         client.number for client in KEYED if SMALLER.owner(client.key) == N2 and RING.owner(client.key) == N3
     ]
@@ -103,35 +104,35 @@ def test_with_a_table_of_before_only_keys_whose_owner_has_changed() -> None:
 
 def test_who_is_not_fit_any_more_makes_room_for_the_next() -> None:
     found = search(CLIENTS)
-    assert [client.number for client in found.take(3, lambda client: client.number % 2 == 0)] == [48, 46, 44]
-    assert len(found.take(100, lambda client: client.number < 5)) == 5
-    assert found.take(3, lambda _: False) == []
+    assert [client.number for client in found.choose(3, lambda client: client.number % 2 == 0)] == [48, 46, 44]
+    assert len(found.choose(100, lambda client: client.number < 5)) == 5
+    assert found.choose(3, lambda _: False) == []
 
 
 def test_keys_are_counted_by_owner() -> None:
     owners = Counter(RING.owner(client.key) for client in KEYED)
-    found = search([*KEYED, *CLIENTS], deed=KeyOwners(RING))
+    found = search([*KEYED, *CLIENTS], owners=KeyOwners(RING))
     assert found.count(anybody) == owners
     assert sum(found.count(lambda client: client.number < 20).values()) == 20
     assert found.count(lambda _: False) == {}
 
 
 def test_a_search_serves_every_owner() -> None:
-    found = search(KEYED, deed=KeyOwners(RING))
-    taken = [client for owner in (N1, N2, N3) for client in found.take(1000, anybody, owner=owner)]
+    found = search(KEYED, owners=KeyOwners(RING))
+    taken = [client for owner in (N1, N2, N3) for client in found.choose(1000, anybody, owner=owner)]
     assert sorted(client.number for client in taken) == list(range(200))
-    assert {RING.owner(client.key) for client in found.take(1000, anybody, owner=N3)} == {N3}
-    assert found.take(1000, anybody, owner=NodeName("n9")) == []
+    assert {RING.owner(client.key) for client in found.choose(1000, anybody, owner=N3)} == {N3}
+    assert found.choose(1000, anybody, owner=NodeName("n9")) == []
 
 
 def test_keys_whose_owner_was_the_same_before_are_left_where_they_are() -> None:
     """A key of n2 that n1 holds since n2 was full has the same owner before and now."""
-    assert search(KEYED, deed=KeyOwners(RING, before=RING)).count(anybody) == {}
-    joined = search(KEYED, deed=KeyOwners(RING, before=SMALLER)).count(anybody)
+    assert search(KEYED, owners=KeyOwners(RING, before=RING)).count(anybody) == {}
+    joined = search(KEYED, owners=KeyOwners(RING, before=SMALLER)).count(anybody)
     assert joined == {N3: sum(RING.owner(client.key) == N3 for client in KEYED)}
 
 
 def test_who_may_not_be_moved_is_not_counted() -> None:
     away = next(client for client in KEYED if RING.owner(client.key) == N2)
     clients = [replace(away, moved_at=moved_at) for moved_at in (NOW - 30, NOW - 29.9, PINNED, None)]
-    assert search(clients, deed=KeyOwners(RING)).count(anybody) == {N2: 2}
+    assert search(clients, owners=KeyOwners(RING)).count(anybody) == {N2: 2}

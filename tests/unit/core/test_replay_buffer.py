@@ -63,7 +63,7 @@ def test_what_is_not_sound_is_not_kept_of_history():
 def test_messages_without_an_offset_are_told_by_origin_and_number():
     tail = ReplayBuffer(0, 10_000)
     tail.add(entry(0, 1))
-    start = tail.end
+    start = tail.next_number
     tail.add(entry(0, 2))
     tail.add(entry(7, 3))
     tail.add(entry(0, 4, JOIN))
@@ -78,7 +78,7 @@ def test_messages_without_an_offset_are_told_by_origin_and_number():
 
 def test_a_holder_whose_beginning_is_gone_is_told():
     tail = ReplayBuffer(0, 3 * ENTRY_BYTES + 10)
-    start = tail.end
+    start = tail.next_number
     for number in range(3):
         tail.add(entry(0, number))
     assert len(tail.unheard({}, start) or ()) == 3

@@ -10,7 +10,7 @@ def stream(offset: int = 10) -> ChannelStream:
 
 
 def take(following: ChannelStream, offset: int, previous: int, room: int = ROOM) -> StreamVerdict:
-    return following.take(offset, previous, b"%d" % offset, room)
+    return following.take_publication(offset, previous, b"%d" % offset, room)
 
 
 def test_what_follows_is_delivered():

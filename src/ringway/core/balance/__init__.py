@@ -1,4 +1,4 @@
-"""Where connections should be, and how they get there: `plan` says what, `pace` how fast, `guard` when not.
+"""Balance of connections over nodes: `plan` says what is moved, `pace` how fast, `guard` when nothing is.
 
 A leader's decisions come together in `term`, round by round.
 """

@@ -1,4 +1,4 @@
-"""How many clients a second come to each node by themselves, read from the nodes' counters.
+"""Arrivals: how many clients a second come to each node by themselves, from the nodes' counters.
 
     arrivals = connections accepted - tickets redeemed that other nodes issued, as many as they sent clients
 
@@ -40,7 +40,7 @@ class Arrivals:
         self._tau_s = tau_s
         self._tracks: dict[NodeName, _Track] = {}
 
-    def look(self, nodes: Iterable[NodeLoad]) -> None:
+    def observe(self, nodes: Iterable[NodeLoad]) -> None:
         """Take the nodes' newest reports."""
         reporting = {node.name: node for node in nodes if node.report is not None}
         sent = {Issuer(node.incarnation): node.report.moved for node in reporting.values() if node.report}

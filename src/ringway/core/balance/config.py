@@ -1,4 +1,4 @@
-"""What can be set on the balancer: each field with its unit, bound and reason."""
+"""Settings of the balancer: each field with its unit, bound and reason."""
 
 from typing import Annotated
 

@@ -41,7 +41,7 @@ class Deadlines:
         self._known: dict[NodeName, tuple[Incarnation, float, float]] = {}  # its life, its deadline, when to be done
         self._forced: dict[NodeName, float] = {}  # until when
 
-    def look(self, nodes: Iterable[NodeLoad], now: float) -> None:
+    def observe(self, nodes: Iterable[NodeLoad], now: float) -> None:
         """Take the nodes' newest reports."""
         before, self._known = self._known, {}
         for node in nodes:

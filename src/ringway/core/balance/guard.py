@@ -1,4 +1,4 @@
-"""What makes the balancer stop: signs that moving clients now does harm, or that what it sees is not so.
+"""Guard of the balancer: signs that moving clients now does harm, or that the view of the cluster is wrong.
 
 A balancer can do more damage than any failure that it repairs. So it makes moves only while all of this holds, and
 otherwise leaves everything as it is ("fail static"), with a sentence that says why:
@@ -60,7 +60,7 @@ class Guard:
         self._lags = 0
         self._causes: dict[str, tuple[str, float]] = {}  # what was seen, in words, and until when it counts
 
-    def look(
+    def check(
         self,
         view: LoadView,
         now: float,
@@ -87,16 +87,16 @@ class Guard:
         suspects = view.suspects(now)
         if suspects and len(suspects) >= self._config.freeze_suspects * len(nodes):
             yield "suspects", f"{len(suspects)} of {len(nodes)} nodes were not heard for 3 s: {_names(suspects)}"
-        gone = self._departures.look(nodes, now)
+        gone = self._departures.observe(nodes, now)
         if gone:
             yield "departures", gone
         self._lags = self._lags + 1 if engine_lag_s > ENGINE_LAG_S else 0
         if self._lags >= LOOKS:
             yield "engine", f"the engine is slow: it took {engine_lag_s:.1f} s to renew the lease"
-        lost = self._returns.look(nodes, now)
+        lost = self._returns.observe(nodes, now)
         if lost:
             yield "returns", lost
-        slow = self._handshakes.look(nodes, targets)
+        slow = self._handshakes.observe(nodes, targets)
         if slow:
             yield "handshakes", slow
 
@@ -110,7 +110,7 @@ class _Departures:
         self._why = ""
         self._until = 0.0
 
-    def look(self, nodes: Iterable[NodeLoad], now: float) -> str:
+    def observe(self, nodes: Iterable[NodeLoad], now: float) -> str:
         present = {node.name: node.state is NodeState.ACTIVE for node in nodes}
         gone = sum(active and name not in present for name, active in self._before.items())
         if gone:
@@ -139,7 +139,7 @@ class _Returns:
         self._window: deque[tuple[float, int, int]] = deque()  # when, moved, missed
         self._calm: deque[tuple[float, int]] = deque()  # when, and how many were connected while no places were held
 
-    def look(self, nodes: Iterable[NodeLoad], now: float) -> str:
+    def observe(self, nodes: Iterable[NodeLoad], now: float) -> str:
         moved = missed = connected = held = 0
         seen: dict[NodeName, tuple[Incarnation, int, int]] = {}
         for node in nodes:
@@ -177,7 +177,7 @@ class _Handshakes:
         self._calm: dict[NodeName, float] = {}
         self._slow: dict[NodeName, int] = {}  # in how many looks in a row
 
-    def look(self, nodes: Iterable[NodeLoad], targets: Collection[NodeName]) -> str:
+    def observe(self, nodes: Iterable[NodeLoad], targets: Collection[NodeName]) -> str:
         known = sorted(self._calm.values())
         usual = known[len(known) // 2] if known else 0.0  # for who has joined and was never calm
         slow: dict[NodeName, int] = {}

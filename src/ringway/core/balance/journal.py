@@ -1,4 +1,4 @@
-"""What a balancer has decided: one entry for each balance that was begun, with its inputs, its reasons, its outcome.
+"""Journal of a balancer: an entry for each balance that was begun, with its inputs, reasons and outcome.
 
 A plan is made anew each second, so an entry is not a plan but what became of one: it is begun by the first plan that
 moves anybody, and ended by the first that does not, by another cause or policy, by a change of members, by the guard,
@@ -56,7 +56,7 @@ class Journal:
         if entry and (entry.plan.cause, entry.policy) == (plan.cause, policy):
             entry.planned = max(entry.planned, entry.ordered + plan.moves)
             return
-        self.end(SUPERSEDED, now)
+        self.end_balance(SUPERSEDED, now)
         self._count += 1
         self._entries.append(_Entry(self._count, plan, policy, wall, now, plan.moves))
 
@@ -66,7 +66,7 @@ class Journal:
         if entry:
             entry.ordered += count
 
-    def end(self, outcome: str, now: float) -> None:
+    def end_balance(self, outcome: str, now: float) -> None:
         """Write down how the balance under way has ended; nothing where there is none."""
         entry = self._current
         if entry is None:

@@ -59,7 +59,7 @@ class LeaderRound:
 
     def settling(self, now: float) -> bool:
         """Whether to order nothing, because members have changed a moment ago. Ask once a round."""
-        self._settle.look(self._view.nodes.values(), now)
+        self._settle.observe(self._view.nodes.values(), now)
         waited = self._settle.waited_s(now)
         if waited >= self._config.settle_s:
             return False
@@ -68,7 +68,7 @@ class LeaderRound:
     def frozen(self, now: float, directive: Directive | None = None, engine_lag_s: float = 0.0) -> str:
         """Return why nobody is to be moved now, in a sentence; empty where nothing is against it. Ask once a round."""
         self._targets = {name: at for name, at in self._targets.items() if at + LATELY_S > now}
-        return self._guard.look(
+        return self._guard.check(
             self._view, now, directive=directive or Directive(), engine_lag_s=engine_lag_s, targets=self._targets
         )
 
@@ -177,9 +177,9 @@ class LeaderRound:
     def _look(self, now: float) -> list[NodeSnapshot]:
         self._now = now
         nodes = self._view.nodes.values()
-        self._arrivals.look(nodes)
-        self._steady.look(nodes)
-        self._deadlines.look(nodes, now)
+        self._arrivals.observe(nodes)
+        self._steady.observe(nodes)
+        self._deadlines.observe(nodes, now)
         return self._flight.standings(nodes, now)
 
     def _plan_drains(self, standings: list[NodeSnapshot]) -> Plan:

@@ -1,4 +1,4 @@
-"""Who gives to whom: donors' excess against targets' deficit, in few pairs, and inside zones where that can be.
+"""Matching of donors' excess with targets' deficit: few pairs, and inside zones where possible.
 
 Theory: how many a node gives or takes is settled before, so any pairing makes the fewest moves. That leaves the choice
 to zones. Pairs within a zone are made first; across zones goes only what would leave a node off its share by more than

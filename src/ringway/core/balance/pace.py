@@ -1,9 +1,9 @@
-"""How much of a plan to order now: the budget of moves a second, shared among the pairs.
+"""Pace of moves: the part of a plan to order now, from a budget of moves a second that all pairs share.
 
     r = min(share of all connections, absolute maximum, what each donor may give, rho C_j - lambda_j of each target j)
 
 `C_j` is the handshakes a second that a target can take, `rho` the part of them that may be used, `lambda_j` the clients
-that come to it by themselves (research: load-balancing §4.2.1). A slow target slows its own pairs only.
+that come to it by themselves. A slow target slows its own pairs only (tests/property/test_balance_dynamics.py).
 
 Theory: each pair is owed its part of every interval, and is given whole moves of what it is owed; fractions are carried
 over, so slow rates are exact. Pairs that are owed little come due together (fifty pairs of 0.4 a second all reach 1 in

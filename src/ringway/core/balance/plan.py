@@ -1,8 +1,8 @@
-"""Where connections are, against where they should be: the planner of moves.
+"""Planner of moves: from where connections are to where they should be.
 
-A plan is a quota for each pair of donor and target, made before anybody is moved. Others shed connections and hope that
-they land well: with random reconnects nine times as many move as need to, and a client may be sent around in circles
-(research: load-balancing §0.2, realtime-peers §1). Here the sum of all quotas is the least number that balances.
+A plan is a quota for each pair of donor and target, made before anybody is moved. The sum of all quotas is the least
+number that balances. To shed connections without a target costs more: with random reconnects nine times as many clients
+move as necessary, and a client may be sent in circles (tests/simulation/test_moves.py).
 
 Theory of operation
 - The fair share of a node is its weight's part of all connections, as far as it may hold that many (`share`); a
@@ -16,7 +16,7 @@ Theory of operation
 - A node gets only what it may hold. What finds no room stays where it is, and the reason says how many.
 - In a rolling restart (`roll`) nodes that have been restarted are filled first, and nobody but the draining gives.
 - Moves in flight are counted as arrived (`core.load.reservation`), by the caller: then acting on the whole difference
-  at once is exact for any delay of the reports, and never overshoots (research §4.2.7).
+  at once is exact for any delay of the reports, and never overshoots (tests/property/test_balance_dynamics.py).
 """
 
 import math

@@ -1,4 +1,4 @@
-"""How long the cluster has been the same: nodes come and go in groups, and a plan for half a group is a wrong one.
+"""Stabilisation: how long the members have not changed. They come and go in groups, and half a group misleads.
 
 Only what changes shares for good counts: which nodes there are, their state and the weight that they report. The slow
 weight loop (trims) does not: it would keep the balancer waiting for ever.
@@ -17,7 +17,7 @@ class Stabilisation:
         self._members: frozenset[tuple[object, ...]] | None = None
         self._changed_at = 0.0
 
-    def look(self, nodes: Iterable[NodeLoad], now: float) -> None:
+    def observe(self, nodes: Iterable[NodeLoad], now: float) -> None:
         """Take note of who is there."""
         members = frozenset((node.name, node.incarnation, node.state, node.weight_own) for node in nodes)
         if members != self._members:

@@ -1,4 +1,4 @@
-"""How long the clients of a dead node should take to come back, so that the others are not flooded (§4.2.3).
+"""Reconnect window: the time over which the clients of a dead node should return, so that they flood no node.
 
     W = 1.2 c / (rho (C - C_i) - lambda)        within 1 s and 300 s
 

@@ -1,4 +1,4 @@
-"""Which nodes get no newcomers for what external measures say, with hysteresis, and never too many of them.
+"""Gates by external measures: nodes that get no newcomers, with hysteresis, and never too many of them.
 
 A node's gate **closes** when a metric passes its bad watermark, and **opens** when all that closed it are past their
 good watermark again; between the two nothing changes, so that a value about the threshold does not flap. Connections

@@ -3,9 +3,9 @@
     collectors → values, words → `Board` (score) → `Gates` → LoadView.set_gates     who gets no newcomers
                                                  → `Trims` → LoadView.set_trims     who gets a little more or less
 
-A measure is seconds old when it comes, and everybody reads the same one. Placing by it sends everybody to the node
-that was idle a moment ago; a gate and a slowly turned weight use the same knowledge without that (research:
-load-balancing §0, §6.4, §6.8).
+A measure is seconds old when it arrives, and all gateways read the same one. Placing by it sends every client to the
+node that was idle a moment ago (Mitzenmacher, "How useful is old information?", 2000). A gate and a slowly turned
+weight use the same knowledge without this herd (docs/adr/0006).
 """
 
 from collections.abc import Sequence
@@ -58,7 +58,7 @@ class CustomLoad:
 
     def tick(self, view: LoadView, now: float) -> None:
         """Let `view` follow what is known now. Call it about once a second."""
-        self._board.keep(view.nodes)
+        self._board.forget_others(view.nodes)
         self._heard = {key: heard for key, heard in self._heard.items() if key[0] in view.nodes and heard.until >= now}
         self.standings = self._board.judge({name: node.load for name, node in view.nodes.items()}, now)
         self._set_gates(view)

@@ -1,4 +1,4 @@
-"""What external measures say of nodes: values, how much of what is healthy that is, and a score.
+"""Scores by external measures: values of nodes, their relation to what is healthy, and a score of that.
 
 A *metric* is measured outside of Ringway (SNMP, HTTP, ...), node by node. Its value is smoothed by an exponential
 average of time constant tau, and is divided by its *threshold*, as much as is healthy: that is the node's
@@ -6,12 +6,12 @@ average of time constant tau, and is divided by its *threshold*, as much as is h
 worst (*bottleneck*: one scarce thing is enough to make a node slow) or the weighted mean of all (*sum*). The score
 that people are shown is 1 - utilisation.
 
-A value that is missing or older than its expiry is replaced by the **median of the others**, never by zero: a node
-whose collector fails must look ordinary. Looking idle, it would draw everybody (gRPC's A58; the zero-score attraction
-of research: load-balancing P10). Where nobody has a value the metric says nothing.
+A value that is missing or older than its expiry is replaced by the **median of the other nodes' values**, never by
+zero: a node whose collector fails must look ordinary. If it looked idle, it would attract every client (gRFC A58,
+tests/unit/core/custom/test_score.py). If no node has a value, the metric says nothing.
 
-Beside each value stands the load under which it was measured, smoothed alike: `trim` needs to know what a node
-would be like at its fair share.
+Each value has the load under which it was measured, smoothed alike: `trim` needs to know what a node would be like at
+its fair share.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -111,7 +111,7 @@ class _Reading:
         self.load = load
         self.at = at
 
-    def take(self, value: float, load: float, tau_s: float, now: float) -> None:
+    def update(self, value: float, load: float, tau_s: float, now: float) -> None:
         keep = exp(-(now - self.at) / tau_s) if tau_s else 0.0
         self.value = value + keep * (self.value - value)
         self.load = load + keep * (self.load - load)
@@ -134,9 +134,9 @@ class Board:
         if reading is None or now - reading.at > definition.expire_s:
             readings[node] = _Reading(value, load, now)
         else:
-            reading.take(value, load, definition.tau_s, now)
+            reading.update(value, load, definition.tau_s, now)
 
-    def keep(self, nodes: Collection[NodeName]) -> None:
+    def forget_others(self, nodes: Collection[NodeName]) -> None:
         """Forget all nodes that are not among `nodes`."""
         for readings in self._readings.values():
             for name in [name for name in readings if name not in nodes]:

@@ -46,7 +46,7 @@ _WALK = 4
 
 
 class MaglevTable:
-    """Who owns which key; see the module."""
+    """The owners of all keys, for one set of nodes and weights."""
 
     def __init__(self, weights: Mapping[NodeName, float], secret: bytes = b"") -> None:
         self._secret = table_secret(secret)

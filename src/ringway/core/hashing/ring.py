@@ -35,7 +35,7 @@ _WALK = 8
 
 
 class HashRing:
-    """Who owns which key; see the module."""
+    """The owners of all keys, for one set of nodes and weights."""
 
     def __init__(self, weights: Mapping[NodeName, float], secret: bytes = b"") -> None:
         self._secret = table_secret(secret)

@@ -1,4 +1,4 @@
-"""What a hash table of nodes is: who owns which key, as a function of the members, their weights and a secret alone.
+"""Table of nodes by hash: the owner of each key, as a function of members, weights and a secret alone.
 
 No history: members that learn of changes in different order agree. See `ring`, `rendezvous` and `maglev`.
 """

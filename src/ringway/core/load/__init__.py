@@ -1,4 +1,4 @@
-"""What each node holds, and who may be given more: begin at `view`."""
+"""Load of nodes, and who may be given more; begin reading at `view`."""
 
 from ringway.core.load.view import LoadView, NodeLoad
 

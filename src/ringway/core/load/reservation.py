@@ -1,8 +1,8 @@
-"""The ledger of places that one issuer holds at other nodes.
+"""Ledger of the places that one issuer holds at other nodes.
 
-Whoever sends a client to a node (a gateway that places it, a node that moves it) holds a place there until the
-client has arrived or `ttl_s` has passed. Without that, everybody who looks at reports of a second ago chooses
-the same emptiest node: 15 times its fair share of arrivals, against 1.0 with places (research: load-balancing §0.4).
+A gateway that places a client, or a node that moves one, holds a place at the target until the client has arrived or
+`ttl_s` has passed. Without places, all gateways that read reports of a second ago choose the same emptiest node: it
+gets 15 times its fair share of arrivals, against 1.0 times with places (tests/property/test_dynamics.py).
 
 Theory: a node reports, per issuer, how many tickets it has redeemed since it started. The issuer keeps when each
 place ends, oldest first, and drops as many as that counter has grown. It cannot tell which tickets came, only how many:

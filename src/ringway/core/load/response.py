@@ -1,4 +1,4 @@
-"""How quickly a node answers: peak-sensitive moving average of times to a handshake's answer (Finagle's Peak EWMA).
+"""Response time of a node: peak-sensitive moving average of handshake answers (Finagle's Peak EWMA).
 
 A slower answer counts at once, a quicker one by and by. Only handshakes and probes are measured, never the life of a
 connection: whoever times the whole exchange takes a WebSocket of an hour for an answer of an hour. A failure counts as

@@ -1,4 +1,4 @@
-"""How fast one node may be given newcomers: slow start by measure, not by guess (research: load-balancing §4.2.4).
+"""Slow start: how fast one node may be given newcomers, by measurement instead of a fixed time.
 
 A node that joins empty is what every policy by load wants; without a cap it gets n+1 times its fair share of arrivals.
 Two limits pace it, and the algorithm stays the same meanwhile:
@@ -15,12 +15,7 @@ can take, and nobody is refused: each node has a finish time that moves on by th
 earliest is next (start-time fair queueing). No debt is left of that: who was swamped for an hour is not shunned then.
 """
 
-from collections.abc import Iterable
 from math import inf
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from ringway.core.load.view import NodeLoad
 
 SHARE_MAX = 3.0
 """Times the fair share; two choices give an empty node two."""
@@ -32,19 +27,6 @@ RATE_SHARE = 0.5
 """Of the measured handshake capacity; the other half is for moves, and for clients that come directly."""
 
 RATE_BURST_S = 0.1
-
-
-def newcomers_per_s(takers: "Iterable[NodeLoad]", gateways: int) -> float:
-    """How many newcomers a second one of so many gateways may send to `takers` together.
-
-    0 where there is none, or where one of them does not say what it can take: then it is not known.
-    """
-    total = 0.0
-    for node in takers:
-        if node.report is None or not node.report.accept_per_s:
-            return 0.0
-        total += node.report.accept_per_s
-    return RATE_SHARE * total / gateways
 
 
 class _Bucket:
@@ -104,12 +86,12 @@ class SlowStart:
         self._rate.interval = interval_s
         self._rate.burst = max(1.0, RATE_BURST_S / interval_s) if interval_s else 0.0
 
-    def take(self, placed: int, now: float) -> None:
+    def count_newcomer(self, placed: int, now: float) -> None:
         """Count one newcomer."""
         self._share.add(placed)
         self._rate.add(now)
 
-    def untake(self) -> None:
+    def uncount_newcomer(self) -> None:
         """Take that back: the newcomer could not be sent."""
         self._share.level = max(0.0, self._share.level - 1.0)
         self._rate.level = max(0.0, self._rate.level - 1.0)

@@ -1,4 +1,4 @@
-"""Effective load, and who may be given more: the view that every policy picks from (DESIGN.md 5).
+"""View of the cluster that every policy picks from: the effective load of nodes, and which may be given more.
 
     load = connections + pending (both reported) + places held by this issuer + places held by others (reported)
 
@@ -196,7 +196,7 @@ class LoadView:
         here = self.nodes.get(node.name)
         if here is not None:
             here.own = self.ledger.count(here.name)
-            here.accept.untake()
+            here.accept.uncount_newcomer()
             if here.accept.paced:
                 self._pace(here, self.now)
             self.refresh(here)
@@ -311,7 +311,7 @@ class LoadView:
         """Count a newcomer against its share and its rate, and let it wait where it has had enough for the moment."""
         accept = node.accept
         self._limit(node)
-        accept.take(self.placed, now)
+        accept.count_newcomer(self.placed, now)
         if not accept.paced:
             self._pace(node, now)
         else:

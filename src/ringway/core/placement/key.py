@@ -1,4 +1,4 @@
-"""What the affinity key of a client is: read from its request, as the operator says (PROTOCOL.md P-3.3).
+"""Affinity key of a client, read from its request as the operator sets it (PROTOCOL.md P-3.3).
 
     ip  ip/24  ip/24/56  ip:port  host  path  query.NAME  header.NAME  cookie.NAME  user  {host}{path}  {user}@{ip/24}
 

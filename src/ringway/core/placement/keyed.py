@@ -67,7 +67,7 @@ class KeyedOptions(Options, frozen=True, kw_only=True):
 
 
 class Keyed:
-    """See the module. `secret` keys the hash."""
+    """Base of the policies by key. `secret` keys the hash."""
 
     name: ClassVar[str]
     options_type: ClassVar[type[Options]] = KeyedOptions

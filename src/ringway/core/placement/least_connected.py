@@ -19,7 +19,7 @@ _FULLEST = 1e300
 
 
 class LeastConnected:
-    """See the module."""
+    """Places at the node with the least load for its weight."""
 
     name: ClassVar[str] = "least-connected"
     options_type: ClassVar[type[Options]] = Options

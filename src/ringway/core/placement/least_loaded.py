@@ -28,7 +28,7 @@ class LeastLoadedOptions(Options, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class LeastLoaded:
-    """See the module."""
+    """Places at the node that is used least."""
 
     name: ClassVar[str] = "least-loaded"
     options_type: ClassVar[type[Options]] = LeastLoadedOptions

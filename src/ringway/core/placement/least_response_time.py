@@ -37,7 +37,7 @@ class LeastResponseTimeOptions(Options, frozen=True, kw_only=True, forbid_unknow
 
 
 class LeastResponseTime:
-    """See the module."""
+    """Places at the node that answers fastest for its load."""
 
     name: ClassVar[str] = "least-response-time"
     options_type: ClassVar[type[Options]] = LeastResponseTimeOptions

@@ -9,7 +9,7 @@ from ringway.core.placement.keyed import Keyed
 
 
 class Maglev(Keyed):
-    """See the module."""
+    """Places by key, with a Maglev table."""
 
     name: ClassVar[str] = "maglev"
     table: ClassVar[str] = "maglev"

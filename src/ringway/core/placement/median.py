@@ -1,4 +1,4 @@
-"""What is usual among the nodes: the median of a number that some of them have.
+"""Median of a number over the nodes that report it: what is usual among them.
 
 It stands in for the number of a node that has none yet. Nothing else is safe: taken for zero, a node of which nothing
 is known would draw everybody.

@@ -1,4 +1,4 @@
-"""What a policy is, and what all of them share."""
+"""Policy: the port of all placement policies, and what they share."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol

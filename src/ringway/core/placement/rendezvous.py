@@ -9,7 +9,7 @@ from ringway.core.placement.keyed import Keyed
 
 
 class Rendezvous(Keyed):
-    """See the module."""
+    """Places by key, with rendezvous hashing."""
 
     name: ClassVar[str] = "rendezvous"
     table: ClassVar[str] = "rendezvous"

@@ -6,7 +6,7 @@ from ringway.core.placement.keyed import Keyed
 
 
 class Ring(Keyed):
-    """See the module."""
+    """Places by key, with a hash ring."""
 
     name: ClassVar[str] = "ring"
     table: ClassVar[str] = "ring"

@@ -25,7 +25,7 @@ _REBASE_AT = 1e5
 
 
 class RoundRobin:
-    """See the module. Several gateways begin anywhere in the cycle, so that they do not march in step."""
+    """Places in turn. Each gateway begins anywhere in the cycle, so that gateways do not move in step."""
 
     name: ClassVar[str] = "round-robin"
     options_type: ClassVar[type[Options]] = Options

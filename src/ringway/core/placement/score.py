@@ -39,7 +39,7 @@ class ScoreOptions(Options, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
 
 class Score:
-    """See the module. Raise `ConfigError` where the function cannot be found."""
+    """Places at the node with the best score. Raise `ConfigError` if the function cannot be found."""
 
     name: ClassVar[str] = "score"
     options_type: ClassVar[type[Options]] = ScoreOptions

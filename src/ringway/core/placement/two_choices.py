@@ -24,7 +24,7 @@ class TwoChoicesOptions(Options, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class TwoChoices:
-    """See the module."""
+    """Places at the less loaded of two nodes that are drawn."""
 
     name: ClassVar[str] = "two-choices"
     options_type: ClassVar[type[Options]] = TwoChoicesOptions

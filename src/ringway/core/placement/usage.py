@@ -1,4 +1,4 @@
-"""How much of each node is used, carried forward from its last report; for `least_loaded`.
+"""Usage of each node, carried forward from its last report; for `least_loaded`.
 
 Nodes report how much they use of what is healthy: CPU, memory, descriptors, lag of the event loop, egress; 1.0 is all
 of it. What counts is the worst. It was true when it was reported, so it is carried forward by the places held since:
@@ -34,7 +34,7 @@ class _Usage:
         self.cost: float | None = None  # of one connection
         self.since = node.joined_at  # when it became known
 
-    def take(self, node: NodeLoad) -> None:
+    def update(self, node: NodeLoad) -> None:
         """Take the node's newest report."""
         first, gone = self.report is None, self.used is None
         report = self.report = node.report
@@ -79,6 +79,6 @@ class Usages:
         if usage is None or usage.incarnation != node.incarnation:
             usage = self._nodes[node.name] = _Usage(node)
         if usage.report is not node.report:
-            usage.take(node)
+            usage.update(node)
         known = usage.used is not None and self._now - node.heard_at <= EXPIRES_S
         return usage if known and self._now >= usage.since + BLACKOUT_S else None

@@ -25,7 +25,7 @@ class WeightedRoundRobinOptions(Options, frozen=True, kw_only=True, forbid_unkno
 
 
 class WeightedRoundRobin(RoundRobin):
-    """See the module."""
+    """Places in turn, by weight."""
 
     name: ClassVar[str] = "weighted-round-robin"
     options_type: ClassVar[type[Options]] = WeightedRoundRobinOptions

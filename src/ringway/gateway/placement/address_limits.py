@@ -68,7 +68,7 @@ class AddressLimits:
         per_s = self._config.address_asks_per_s
         if not per_s or address == EXEMPT:
             return 0.0
-        wait_s = self._asks.take(address, self._clock(), 1.0 / per_s, self._config.address_asks_burst / per_s)
+        wait_s = self._asks.take_unit(address, self._clock(), 1.0 / per_s, self._config.address_asks_burst / per_s)
         if wait_s:
             self._count(address, "asks")
         return wait_s

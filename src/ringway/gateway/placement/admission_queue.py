@@ -14,7 +14,8 @@ from ringway.core.admission_slots import AdmissionSlots
 from ringway.core.balance.arrival import STEADY_S, Arrivals
 from ringway.core.balance.window import hosts_of, reconnect_window_s
 from ringway.core.load import LoadView
-from ringway.core.load.slow_start import RATE_SHARE, newcomers_per_s
+from ringway.core.load.newcomers import newcomers_per_s
+from ringway.core.load.slow_start import RATE_SHARE
 from ringway.errors import NoNode
 from ringway.gateway.config.gateway import GatewayConfig
 from ringway.gateway.placement.address_limits import AddressLimits
@@ -52,7 +53,7 @@ class AdmissionQueue:
             return
         self._refresh_at = now + REFRESH_S
         self._slots.per_s = newcomers_per_s(self._view.takers(), self._view.gateways) if self._horizon_s else 0.0
-        self._arrivals.look(self._view.nodes.values())
+        self._arrivals.observe(self._view.nodes.values())
         self.window_ms = round(1000 * self._window_s()) if self._advises else 0
         self._settle(now)
         self._stats.slot_wait_s = self._slots.wait_s(now)

@@ -85,7 +85,7 @@ class Fanout:
             if previous == stream.expected:
                 stream.position = stream.expected = offset  # `ChannelStream.follow`, without the call
             else:
-                verdict = stream.take(offset, previous, payload, self._held_bytes_max)
+                verdict = stream.take_publication(offset, previous, payload, self._held_bytes_max)
                 if verdict is not StreamVerdict.DELIVER:
                     if verdict is StreamVerdict.HELD:
                         self._on_gap(channel)

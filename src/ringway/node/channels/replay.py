@@ -28,7 +28,7 @@ class ReplayLease:
         self._released = False
         self.channel = channel
         self.tail = tail
-        self.start = tail.end
+        self.start = tail.next_number
 
     def release(self) -> None:
         """Give the buffer up. Idempotent."""

@@ -89,7 +89,7 @@ class Allowance(TokenBucket):
         known = large.known
         if channel in known:
             return True
-        if not large.channels.take(now):
+        if not large.channels.take_tokens(now):
             return False
         if len(known) >= max(CHANNELS_KNOWN, self._bounds.subscriptions_max):
             del known[next(iter(known))]

@@ -19,7 +19,7 @@ def rate_after(reports: list[tuple[float, int, dict[str, int]]], sent_per_s: int
         issuers = {Issuer(donor.incarnation if who == "donor" else who): count for who, count in taken.items()}
         view.reported(node_report("n0", seq + 1, moved={N1: int(sent_per_s * at)}), at)
         view.reported(node_report("n1", seq, accepted=accepted, taken=issuers), at)
-        arrivals.look(view.nodes.values())
+        arrivals.observe(view.nodes.values())
     return arrivals.per_s(N1)
 
 

@@ -53,7 +53,7 @@ def test_a_few_are_not_spread_over_minutes() -> None:
     judged = judge(60.0, MoveLimits(total=50.0), nodes(50, 900))
     assert (judged.moves_per_s, judged.needs_s) == (CONFIG.moves_per_s_min, 10.0)
     deadlines = Deadlines()
-    deadlines.look(view_of_drain(60.0, now=0.0, connections=50).nodes.values(), 0.0)
+    deadlines.observe(view_of_drain(60.0, now=0.0, connections=50).nodes.values(), 0.0)
     assert deadlines.rates([NodeSnapshot(N0, 1.0, 50, 50, active=False)], 0.0, 1.0, 5.0) == {N0: 5.0}
 
 
@@ -88,7 +88,7 @@ def view_of_drain(left_s: float, *, now: float, seq: int = 1, connections: int =
 
 
 def rate(deadlines: Deadlines, view: LoadView, now: float, movable: int) -> float | None:
-    deadlines.look(view.nodes.values(), now)
+    deadlines.observe(view.nodes.values(), now)
     standing = NodeSnapshot(N0, 1.0, movable, movable, active=False)
     return deadlines.rates([standing], now, 1.0).get(N0)
 
@@ -130,7 +130,7 @@ def test_after_its_deadline_a_node_is_emptied_at_once() -> None:
 def test_force_holds_for_its_time() -> None:
     deadlines = Deadlines()
     deadlines.force(NodeName("n0"), 30.0)
-    deadlines.look([], 29.0)
+    deadlines.observe([], 29.0)
     assert deadlines.forced == {"n0"}
-    deadlines.look([], 30.0)
+    deadlines.observe([], 30.0)
     assert deadlines.forced == frozenset()

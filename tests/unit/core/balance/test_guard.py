@@ -36,7 +36,7 @@ class Watched:
             for node in self.nodes:
                 if node not in self.silent:
                     self.view.reported(node_report(node, self.seq, **self.fields.get(node, {})), self.now)
-            why = self.guard.look(
+            why = self.guard.check(
                 self.view, self.now, directive=self.directive, engine_lag_s=self.lag_s, targets=self.targets
             )
         return why

@@ -17,7 +17,7 @@ def test_an_entry_has_its_inputs_its_reasons_and_its_outcome() -> None:
     journal.begin(PLAN, "two-choices", 10.0, 1_000.0)
     journal.ordered(30)
     journal.ordered(50)
-    journal.end(DONE, 14.0)
+    journal.end_balance(DONE, 14.0)
     [entry] = journal.decisions(10, 99.0)
     assert (entry.number, entry.gateway, entry.at, entry.cause, entry.policy) == (
         1, "g1", 1_000.0, "imbalance", "two-choices",
@@ -70,8 +70,8 @@ def test_another_cause_supersedes_it() -> None:
 def test_what_has_ended_stays_so_and_the_next_is_another() -> None:
     journal = Journal("g1")
     journal.begin(PLAN, "", 10.0, 0.0)
-    journal.end("frozen: a deploy", 11.0)
-    journal.end(LEADERSHIP_LOST, 12.0)
+    journal.end_balance("frozen: a deploy", 11.0)
+    journal.end_balance(LEADERSHIP_LOST, 12.0)
     journal.ordered(5)
     journal.begin(PLAN, "", 20.0, 0.0)
     assert [(entry.number, entry.outcome, entry.ordered) for entry in journal.decisions(10, 21.0)] == [
@@ -84,7 +84,7 @@ def test_it_is_bounded_and_gives_the_newest_first() -> None:
     journal = Journal("g1", entries_max=3)
     for number in range(5):
         journal.begin(PLAN, "", float(number), 0.0)
-        journal.end(DONE, number + 0.5)
+        journal.end_balance(DONE, number + 0.5)
     assert [entry.number for entry in journal.decisions(10, 9.0)] == [5, 4, 3]
     assert [entry.number for entry in journal.decisions(2, 9.0)] == [5, 4]
     assert journal.decisions(0, 9.0) == ()

@@ -136,7 +136,7 @@ def test_clients_that_come_by_themselves_are_left_their_part() -> None:
     arrivals = Arrivals()
     for seq in range(60):
         view.reported(node_report("c", seq, accept_per_s=100.0, accepted=30 * seq), float(seq))
-        arrivals.look(view.nodes.values())
+        arrivals.observe(view.nodes.values())
     assert safe_targets(view.nodes.values(), arrivals, CONFIG) == {C: pytest.approx(20.0, abs=0.1)}
 
 
@@ -145,6 +145,6 @@ def test_a_flooded_target_gets_no_moves() -> None:
     arrivals = Arrivals()
     for seq in range(60):
         view.reported(node_report("c", seq, accept_per_s=100.0, accepted=80 * seq), float(seq))
-        arrivals.look(view.nodes.values())
+        arrivals.observe(view.nodes.values())
     targets = safe_targets(view.nodes.values(), arrivals, CONFIG)
     assert Pacer().orders(plan((A, C, 1000)), MoveLimits(total=50.0, targets=targets), 1.0) == []

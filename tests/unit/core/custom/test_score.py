@@ -78,7 +78,7 @@ def test_an_expired_value_is_missing():
 def test_the_median_is_taken_of_nodes_that_are_there():
     made = board(CPU, a={"cpu": 0.9}, b={"cpu": 0.1})
     assert made.judge({B: 10, C: 10}, 0)[C].values["cpu"].value == 0.1
-    made.keep({A})
+    made.forget_others({A})
     assert made.judge(ALL, 0)[B].values["cpu"].value == 0.9
 
 

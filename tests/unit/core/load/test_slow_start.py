@@ -16,16 +16,16 @@ def test_a_node_may_be_ahead_of_its_share_by_a_burst() -> None:
     node = cap(0.1)
     for _ in range(int(SHARE_BURST) + 1):
         assert node.share_ready() <= 100
-        node.take(100, 0.0)
+        node.count_newcomer(100, 0.0)
     assert node.share_ready() == pytest.approx(100 + 10 / 3)
 
 
 def test_its_share_comes_back_with_placements_not_with_time() -> None:
     node = cap(0.1)
     for _ in range(6):
-        node.take(100, 0.0)
+        node.count_newcomer(100, 0.0)
     assert node.share_ready() > 103
-    node.take(104, 999.0)
+    node.count_newcomer(104, 999.0)
     assert node.share_ready() > 104
 
 
@@ -36,7 +36,7 @@ def test_the_rate_is_half_of_what_it_takes_divided_among_gateways() -> None:
     for step in range(1000):
         now = step / 1000
         if node.time_ready() <= now:
-            node.take(taken, now)
+            node.count_newcomer(taken, now)
             taken += 1
     assert 25 <= taken <= 25 + max(1, RATE_BURST_S / 0.04) + 1
 
@@ -44,7 +44,7 @@ def test_the_rate_is_half_of_what_it_takes_divided_among_gateways() -> None:
 def test_a_node_that_says_nothing_of_its_rate_is_not_limited_by_it() -> None:
     node = cap(0.5)
     for _ in range(1000):
-        node.take(0, 0.0)
+        node.count_newcomer(0, 0.0)
     assert node.time_ready() == -float("inf")
 
 
@@ -52,14 +52,14 @@ def test_a_node_with_a_third_of_the_weight_or_more_is_never_paced_by_its_share()
     node = cap(0.34)
     for placed in range(1000):
         assert node.share_ready() <= placed
-        node.take(placed + 1, 0.0)
+        node.count_newcomer(placed + 1, 0.0)
 
 
 def test_what_came_beyond_the_limit_leaves_no_debt() -> None:
     """When all are paced a node gets more than its rate; afterwards it is not shunned for that."""
     node = cap(0.01, accept_per_s=20.0)
     for _ in range(10_000):
-        node.take(0, 0.0)
+        node.count_newcomer(0, 0.0)
     assert node.time_ready() <= 0.1
     assert node.share_ready() <= 100 / 3 + 1e-9
 
@@ -67,18 +67,18 @@ def test_what_came_beyond_the_limit_leaves_no_debt() -> None:
 def test_what_could_not_be_sent_does_not_count() -> None:
     node = cap(0.1, accept_per_s=2.0)
     for _ in range(50):
-        node.take(0, 0.0)
-        node.untake()
+        node.count_newcomer(0, 0.0)
+        node.uncount_newcomer()
     assert node.share_ready() <= 0
     assert node.time_ready() <= 0.0
-    node.untake()
+    node.uncount_newcomer()
     assert node.share_ready() <= 0
 
 
 def test_a_limit_that_was_loosened_holds_nobody_back_for_the_old_one() -> None:
     node = cap(0.01, accept_per_s=0.2)
     for _ in range(9):
-        node.take(0, 0.0)
+        node.count_newcomer(0, 0.0)
     node.limit(0.5, 100.0, 1)
     assert node.time_ready() <= 1.0
     assert node.share_ready() <= 5
