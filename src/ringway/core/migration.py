@@ -217,7 +217,7 @@ class MigrationMachine:
         return step.actions
 
     def report_breach(self, *, of_client: bool, node_whole: bool) -> tuple[MigrationAction, ...]:
-        """Return what is done if a peer breaks the framing; nothing where that is for the relay alone to judge.
+        """Return what is done if a peer breaks the framing; nothing if the relay alone is to judge that.
 
         A client that is not held yet counts as closed. So does a node that was sent a goodbye; `node_whole`: it was
         between two messages.

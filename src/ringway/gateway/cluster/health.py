@@ -1,4 +1,4 @@
-"""Health checks of static backends: what takes a backend out, and brings it back.
+"""Health checks of static backends, which take a backend out and bring it back.
 
 They are timed as well: if no recent handshake has told how quickly a backend answers, its check does.
 """

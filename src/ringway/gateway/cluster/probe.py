@@ -1,4 +1,4 @@
-"""Probes of nodes: how quickly they answer, where no recent handshake has told; for the policy that goes by that.
+"""Probes of nodes, which time their answers if no recent handshake did; for the policy that goes by answer times.
 
 A gateway that only tells clients where to go opens no WebSockets itself, and a node that was slow once is sent nobody
 who would find out more. So each node is asked with a plain HTTP request on its own port, which it refuses at once. That

@@ -40,7 +40,8 @@ class Refusal(UpgradeError):
 class Opener:
     """Opens WebSockets at nodes. What it returns is checked: a valid WebSocket, or nothing (PROTOCOL.md P-2.4).
 
-    `reopen` names the static backends whose WebSockets may go on elsewhere, `hosts` what some are asked for as Host.
+    `reopen` names the static backends whose WebSockets may go on elsewhere, `hosts` has the Host
+    for backends that are not asked for the host that the client named.
     """
 
     def __init__(
@@ -161,7 +162,7 @@ class Opener:
     def _check_status(self, answer: Answer) -> None:
         """Raise `Refusal` for an answer that the client must see, `Unreachable` if another node may do better."""
         status = answer.status
-        if 300 <= status < 500:  # a redirect is the client's to follow, where it may
+        if 300 <= status < 500:  # the client may follow a redirect itself
             raise Refusal(answer)
         if status == 503:
             pause = value_of(answer.headers, "retry-after") or retry_after(self._placer.pause_s())

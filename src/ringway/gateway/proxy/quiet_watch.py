@@ -1,4 +1,4 @@
-"""The wait for a quiet moment of a relay: hears who speaks on it, in place of the node's end; `core.quiet` judges."""
+"""The wait for a quiet moment of a relay: reads in place of the node's end, and notes speech; `core.quiet` judges."""
 
 import asyncio
 from collections.abc import Callable

@@ -42,7 +42,7 @@ _TO_NODE = {
     "node_lost": client_frame(CLOSE, close_payload(GOING_AWAY)),
     "node_frame": client_frame(CLOSE, close_payload(PROTOCOL_ERROR)),
     "client_frame": client_frame(CLOSE, close_payload(PROTOCOL_ERROR)),
-    "move": b"",  # it has closed itself, and would take this for its client's answer
+    "move": b"",  # it has closed itself, and would read this as its client's answer
 }
 """What a node is told when the relay is cut, by cause, unless it was sent a close frame before."""
 
@@ -293,7 +293,7 @@ class Relay:
         self._timer = Deadline(delay_s, ends, self._on_deadline)
 
     def _wind_up(self) -> None:
-        """End both connections, after what is still to be written to them: there is nothing more to be said."""
+        """End both connections, after what is still to be written to them: no close frame is due."""
         self._cut = True
         self.node.see_off(b"")
         self.client.see_off(b"")
