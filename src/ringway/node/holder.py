@@ -19,14 +19,14 @@ class ChannelHolder:
 
     def __init__(self, clients: "NodeClients", stats: "NodeStats") -> None:
         self._registry = clients.registry
-        self._gate = clients.gate
+        self._handshakes = clients.handshakes
         self._donors = clients.donors
         self._connections_max = clients.connections_max
         self._stats = stats
 
     def counts(self) -> HolderCounts:
         """Return how many connections there are."""
-        registry, opening = self._registry, self._gate.opening
+        registry, opening = self._registry, len(self._handshakes)
         return HolderCounts(registry.connected, opening + registry.waiting, len(registry) + opening)
 
     def measures(self, now: float, cool_down_s: float) -> HolderMeasures:
@@ -35,8 +35,8 @@ class ChannelHolder:
         return HolderMeasures(
             connections_max=self._connections_max,
             cooling=self._registry.cooling(now, cool_down_s),
-            handshake_p99_s=round(self._gate.latency.p99(now), 6),
-            sockets=self._gate.opened,
+            handshake_p99_s=round(self._handshakes.latency.p99(now), 6),
+            sockets=self._handshakes.sockets,
             accepted=stats.accepted,
             sent_bytes=stats.sent_bytes,
             messages_in=stats.publications,

@@ -1,21 +1,18 @@
-"""The channel node as a whole: start, beat, stop."""
+"""Channel node as a whole: start, beat, stop."""
 
 import asyncio
 import random
 import time
 from collections.abc import Callable
-from importlib.metadata import version
 from typing import Any
 
 from ringway.core.hub import Hub
 from ringway.core.membership import TICK_S
 from ringway.errors import ConfigError, UpgradeError
 from ringway.logger import get_logger
-from ringway.member.admission import Admission
 from ringway.member.drain import Drain
 from ringway.member.feed import Feed
 from ringway.member.gateway_origins import GatewayOrigins
-from ringway.member.member import Member, MemberSettings
 from ringway.member.process import ProcessStats
 from ringway.member.redeemed_tickets import RedeemedTickets
 from ringway.member.sent_moves import SentMoves
@@ -25,10 +22,9 @@ from ringway.node.clients import NodeClients
 from ringway.node.config.node import NodeConfig
 from ringway.node.connection.handshake import Accepted
 from ringway.node.connection.listener import listen
-from ringway.node.connection.request_check import RequestCheck
 from ringway.node.connection.subscriber import Send, Subscriber
-from ringway.node.holder import ChannelHolder
-from ringway.node.stats import NodeStats
+from ringway.node.environment import NodeEnvironment
+from ringway.node.membership import make_admission, make_member
 from ringway.ports import Engine
 from ringway.protocol.head import RequestHead
 from ringway.protocol.host import is_loopback
@@ -37,7 +33,7 @@ from ringway.protocol.report import Report
 from ringway.protocol.ticket import TicketSigner
 from ringway.protocol.upgrade import wants_upgrade
 from ringway.tasks import Tasks, leave_to_waiter
-from ringway.types import Incarnation, NodeName, NodeState, Role
+from ringway.types import Incarnation, NodeName, NodeState
 
 _log = get_logger()
 
@@ -61,10 +57,11 @@ class ChannelNode:
         wall: Callable[[], float] = time.time,
         rng: random.Random | None = None,
     ) -> None:
+        environment = NodeEnvironment(config, name, incarnation, engine, signer, clock, wall, rng or random.Random())
         self.config = config
         self.name = name
         self.incarnation = incarnation
-        self.stats = NodeStats()
+        self.stats = environment.stats
         self.tickets = RedeemedTickets(clock)
         self.sent = SentMoves(incarnation, clock)
         self.gateways = GatewayOrigins()
@@ -72,62 +69,18 @@ class ChannelNode:
         self._engine = engine
         self._clock = clock
         self._drain = Drain(config.move_cool_down_s)
-        process = ProcessStats(clock)
-        rng = rng or random.Random()
         self._clients = NodeClients(
-            config,
-            name,
-            incarnation,
-            engine,
-            signer,
-            self.stats,
-            rng,
-            clock,
-            wall,
+            environment,
             is_draining=lambda: self.state is NodeState.DRAINING,
             nodes_alive=self.feed.count_nodes,
             on_sent=self.sent.count_move,
         )
-        self._member = Member(
-            _introduction(config, name, incarnation),
-            _member_settings(config),
-            engine,
-            ChannelHolder(self._clients, self.stats),
-            feed=self.feed,
-            drain=self._drain,
-            tickets=self.tickets,
-            sent=self.sent,
-            process=process,
-            ring_secret=ring_secret,
-            clock=clock,
-            rng=rng,
+        process = ProcessStats(clock)
+        self._member = make_member(
+            environment, self._clients, self.feed, self._drain, self.tickets, self.sent, process, ring_secret
         )
-        self.stats.utilisation = self._member.utilisation
-        admission = Admission(
-            name,
-            signer,
-            self.tickets,
-            self._drain,
-            process,
-            sheds=config.shed_handshakes,
-            address_share=config.address_share,
-            retry_after_s=config.retry_after_s,
-            on_turned_away=self.stats.on_turned_away,
-            clock=clock,
-            wall=wall,
-        )
-        self._check = RequestCheck(
-            config,
-            admission,
-            self.gateways,
-            signer,
-            self._clients.gate,
-            self._clients.registry,
-            self.stats,
-            connections_max=self._clients.connections_max,
-            expects_session=self._clients.targets.expects,
-            clock=clock,
-        )
+        admission = make_admission(environment, self.tickets, self._drain, process)
+        self._check = self._clients.request_check(admission, self.gateways)
         self._server: Listening | None = None
         self._tasks = Tasks(leave_to_waiter)
 
@@ -153,7 +106,7 @@ class ChannelNode:
 
     @property
     def url(self) -> str:
-        """Where members reach the node."""
+        """The URL at which members reach the node."""
         return self._member.reporter.url
 
     @property
@@ -163,16 +116,16 @@ class ChannelNode:
 
     @property
     def connections(self) -> int:
-        """How many clients are connected, and not being closed."""
+        """The number of clients that are connected, and not being closed."""
         return self._clients.registry.connected
 
     @property
     def tasks(self) -> tuple[asyncio.Task[Any], ...]:
-        """What must not end while this runs; the owner of the process watches over it."""
+        """The tasks that must not end while the node runs; the owner of the process watches over them."""
         return (*self._tasks, *self._member.tasks)
 
     def set_admin_url(self, url: str) -> None:
-        """Tell where the admin port is; goes out with the next report."""
+        """Set the URL of the admin port; it goes out with the next report."""
         self._member.reporter.set_urls(admin_url=url)
 
     def report(self) -> Report:
@@ -180,15 +133,15 @@ class ChannelNode:
         return self._member.reporter.build()
 
     async def start(self) -> None:
-        """Take connections, and tell the other members.
+        """Accept connections, and report to the other members.
 
-        Raise `ConfigError` where the port is not to be had, `EngineError` where the engine keeps no history for us.
+        Raise `ConfigError` if the port cannot be opened, `EngineError` if the engine keeps no history for the node.
         """
         config = self.config
         await self._clients.channels.start()
         await self._member.watch()
         try:
-            self._server = await listen(config, self._clients.gate, self._welcome)
+            self._server = await listen(config, self._clients.handshakes, self._answer_request)
         except OSError as error:
             raise ConfigError(
                 f"the node cannot listen on {config.host}:{config.port} ({error.strerror or error}); "
@@ -205,15 +158,15 @@ class ChannelNode:
         _log.info("node started", name=self.name, url=self.url)
 
     async def drain(self) -> None:
-        """Lead the clients to other nodes, within `drain_within_s`; go before `stop`. At once where that is 0."""
+        """Move the clients to other nodes, within `drain_within_s`; comes before `stop`. At once if that is 0."""
         await self._member.drain()
 
     async def stop(self) -> None:
-        """Leave in order: tell the members, take no more connections, say goodbye to the clients, close."""
+        """Leave in order: withdraw from the members, accept no more connections, close the clients, close the rest."""
         await self._member.leave()
         if self._server is not None:
             self._server.close()
-        self._clients.gate.close()
+        self._clients.handshakes.abort()
         await self._member.stop_orders()
         await self._clients.stop_sessions()
         await self._member.close_connections()
@@ -221,8 +174,8 @@ class ChannelNode:
         await self._tasks.aclose()
         _log.info("node stopped", name=self.name)
 
-    def _welcome(self, head: RequestHead, peer: Peer) -> Accepted:
-        """Judge one request (`handshake.Welcome`)."""
+    def _answer_request(self, head: RequestHead, peer: Peer) -> Accepted:
+        """Judge one request (`handshake.AnswerRequest`)."""
         try:
             admitted = self._check.admit(head, peer)
         except UpgradeError as error:
@@ -254,8 +207,8 @@ class ChannelNode:
     def _update_gauges(self, now: float) -> None:
         stats, clients = self.stats, self._clients
         stats.connections = clients.registry.connected
-        stats.pending = clients.gate.opening + clients.registry.waiting
-        stats.handshake_p99_s = round(clients.gate.latency.p99(now), 6)
+        stats.pending = len(clients.handshakes) + clients.registry.waiting
+        stats.handshake_p99_s = round(clients.handshakes.latency.p99(now), 6)
         stats.missed = self.sent.missed
 
     def _log_refusals(self, now: float) -> None:
@@ -263,29 +216,3 @@ class ChannelNode:
         if due is not None:
             address, counts = due
             _log.warning("an address has as much as it may; it was refused more", address=address, **counts)
-
-
-def _introduction(config: NodeConfig, name: NodeName, incarnation: Incarnation) -> Report:
-    """Return a report with what does not change in the node's lifetime."""
-    return Report(
-        name=name,
-        incarnation=incarnation,
-        role=Role.NODE,
-        seq=0,
-        url="",
-        version=version("ringway"),
-        weight=config.weight,
-        zone=config.zone,
-    )
-
-
-def _member_settings(config: NodeConfig) -> MemberSettings:
-    return MemberSettings(
-        report_interval_s=config.report_interval_s,
-        egress_bytes_per_s_max=config.egress_bytes_per_s_max,
-        drain_within_s=config.drain_within_s,
-        close_deadline_s=config.close_deadline_s,
-        stop_deadline_s=config.stop_deadline_s,
-        idle_after_s=config.idle_after_s,
-        move_oldest_first=config.move_first == "oldest",
-    )

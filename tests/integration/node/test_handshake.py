@@ -243,7 +243,7 @@ async def test_where_all_have_only_just_come_more_are_shed_at_twice_the_bound(
     fifth.writer.write_eof()
     await fifth.ended()
     assert node.stats.shed == 1
-    await eventually(lambda: not node.clients.gate.lingering)
+    await eventually(lambda: not node.clients.handshakes.lingering)
     for peer in [*silent, fifth]:
         peer.abort()
     await eventually(lambda: node.report().pending == 0)

@@ -56,10 +56,10 @@ async def test_the_length_of_handshakes_is_counted_from_the_open_socket(start_no
     assert (await peer.handshake(head()))[0] == 101
     assert 0.2 <= node.report().handshake_p99_s < 5
     silent = await Peer.tcp(node.port)
-    await eventually(lambda: node.clients.gate.opening == 1)
+    await eventually(lambda: len(node.clients.handshakes) == 1)
     silent.abort()
-    await eventually(lambda: node.clients.gate.opening == 0)
-    assert node.clients.gate.latency.count == 1, "the silent one is not counted"
+    await eventually(lambda: len(node.clients.handshakes) == 0)
+    assert node.clients.handshakes.latency.count == 1, "the silent one is not counted"
     peer.abort()
 
 

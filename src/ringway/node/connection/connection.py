@@ -23,8 +23,8 @@ from ringway.node.connection.ending import ConnectionState
 from ringway.node.connection.flow import nowhere
 from ringway.node.connection.handler import ConnectionHandler, Identity
 from ringway.node.connection.keepalive import Beat, Keepalive
-from ringway.node.connection.listener import Gate
 from ringway.node.connection.outbox import Outbox
+from ringway.node.connection.pending_handshakes import PendingHandshakes
 from ringway.node.connection.reading import ReadingSocket, has_reserved_bits
 from ringway.node.connection.registry import ConnectionRegistry
 from ringway.node.connection.subscriber import Send
@@ -50,7 +50,7 @@ class ConnectionContext:
     config: NodeConfig
     clock: Callable[[], float]
     stats: NodeStats
-    gate: Gate
+    handshakes: PendingHandshakes
     registry: "ConnectionRegistry[Connection]"
     keepalive: Keepalive
     outbox: Outbox
@@ -119,7 +119,7 @@ class Connection(ReadingSocket):
         underlying = transport.underlying_transport
         underlying.set_write_buffer_limits(high=context.outbox.high_water_bytes)
         now = context.clock()
-        context.gate.answered(cast("FramingProtocol", underlying.get_protocol()), now)
+        context.handshakes.on_answered(cast("FramingProtocol", underlying.get_protocol()), now)
         context.registry.on_opened(self, now)
         context.stats.accepted += 1
         context.keepalive.on_opened(self, now)

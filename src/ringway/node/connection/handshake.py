@@ -1,32 +1,30 @@
-"""A connection from its accept to the answer of its handshake: the head is read and judged here, before picows.
+"""Handshake of a connection, from its accept to the answer: the head is read and judged here, before picows.
 
-picows reads heads too, but with bounds and answers of its own. So it is given the connection only when its request
-was admitted, with a head of a few lines in place of the client's: frames are then read by compiled code, and nothing of
-the client's head stays in memory.
+picows reads heads too, but with bounds and answers of its own. So picows gets the connection only when its request was
+admitted, with a head of a few lines in place of the client's: frames are then read by compiled code, and nothing of the
+client's head stays in memory.
 """
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from picows import WSListener, WSUpgradeRequest, WSUpgradeResponse, WSUpgradeResponseWithListener
 
 from ringway.core.address import EXEMPT, address_of
 from ringway.errors import UpgradeError
 from ringway.framing import FramingProtocol
+from ringway.node.config.node import NodeConfig
+from ringway.node.connection.pending_handshakes import PendingHandshakes
 from ringway.protocol.forwarded import Network, is_trusted
 from ringway.protocol.head import HeadReader, RequestHead
 from ringway.protocol.proxy_header import Peer, peer_of
 from ringway.protocol.response import answer_to, error_response
 from ringway.protocol.upgrade import value_of
 
-if TYPE_CHECKING:
-    from ringway.node.config.node import NodeConfig
-    from ringway.node.connection.listener import Gate
-
 
 class Accepted:
-    """What an admitted request is answered with: what takes the frames, and the subprotocol (empty: none).
+    """The answer to an admitted request: the listener that receives the frames, and the subprotocol (empty: none).
 
     picows keeps it as long as the connection, so it is small: no closure, no tuple.
     """
@@ -43,46 +41,47 @@ class Accepted:
         return WSUpgradeResponseWithListener(WSUpgradeResponse.create_101_response(headers), self._listener)
 
 
-Welcome = Callable[[RequestHead, Peer], Accepted]
-"""Judges one request; raises `UpgradeError` for one that is not admitted."""
+AnswerRequest = Callable[[RequestHead, Peer], Accepted]
+"""Judges one request; raises `UpgradeError` to refuse it."""
 
-TakeOver = Callable[[Callable[[WSUpgradeRequest], WSUpgradeResponseWithListener]], FramingProtocol]
-"""Makes the protocol of picows that goes on with a connection, of what answers its request."""
+MakeProtocol = Callable[[Callable[[WSUpgradeRequest], WSUpgradeResponseWithListener]], FramingProtocol]
+"""Makes the protocol of picows that goes on with a connection; its argument answers the request."""
 
 
 class Handshake(asyncio.Protocol):
-    """One connection until its request is answered. The gate counts it from its accept on."""
+    """One connection until its request is answered; `pending` counts it from its accept on."""
 
     __slots__ = (
-        "_config", "_gate", "_peer", "_reader", "_take_over", "_timer", "_trusted", "_welcome", "transport",
+        "_answer_request", "_config", "_make_protocol", "_peer", "_pending", "_reader", "_timer", "_trusted",
+        "transport",
     )  # fmt: skip
 
     transport: asyncio.Transport
 
     def __init__(
         self,
-        config: "NodeConfig",
-        gate: "Gate",
-        welcome: Welcome,
-        take_over: TakeOver,
+        config: NodeConfig,
+        pending: PendingHandshakes,
+        answer_request: AnswerRequest,
+        make_protocol: MakeProtocol,
         trusted: tuple[Network, ...] = (),
     ) -> None:
         self._trusted = trusted
         self._config = config
-        self._gate = gate
-        self._welcome = welcome
-        self._take_over = take_over
+        self._pending = pending
+        self._answer_request = answer_request
+        self._make_protocol = make_protocol
         self._timer: asyncio.TimerHandle | None = None
         self._peer: object = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin, where there is room."""
+        """Begin, if there is room."""
         self.transport = cast(asyncio.Transport, transport)
         self._peer = transport.get_extra_info("peername")
         ip = peer_of(None, self._peer).ip
         trusted = is_trusted(ip, self._trusted)
-        if not self._gate.accepted(self, EXEMPT if trusted else address_of(ip)):
-            self._gate.turn_away(self.transport)
+        if not self._pending.on_accepted(self, EXEMPT if trusted else address_of(ip)):
+            self._pending.refuse_for_room(self.transport)
             return
         config = self._config
         proxied = trusted and config.proxy_protocol
@@ -90,11 +89,11 @@ class Handshake(asyncio.Protocol):
         self._timer = asyncio.get_running_loop().call_later(self._config.handshake_deadline_s, self._expire)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Take note that the connection is over."""
+        """Count the handshake no more."""
         self._leave()
 
     def data_received(self, data: bytes) -> None:
-        """Take the next bytes of the head."""
+        """Read the next bytes of the head."""
         reader = self._reader
         heads = reader.feed(data)
         if heads:
@@ -107,9 +106,9 @@ class Handshake(asyncio.Protocol):
         self.transport.abort()
 
     def _answer(self, head: RequestHead, rest: bytes) -> None:
-        self._gate.heard(self)
+        self._pending.on_request(self)
         try:
-            accepted = self._welcome(head, peer_of(head.source, self._peer))
+            accepted = self._answer_request(head, peer_of(head.source, self._peer))
         except UpgradeError as error:
             self._refuse(error, head.method)
             return
@@ -117,8 +116,8 @@ class Handshake(asyncio.Protocol):
         self._reader.close()
         transport = self.transport
         transport.pause_reading()
-        protocol = self._take_over(accepted)
-        self._gate.handed_over(self, protocol)
+        protocol = self._make_protocol(accepted)
+        self._pending.on_replaced(self, protocol)
         protocol.connection_made(transport)
         transport.set_protocol(_NOBODY)
         transport.set_protocol(protocol)
@@ -129,10 +128,10 @@ class Handshake(asyncio.Protocol):
 
     def _refuse(self, error: UpgradeError, method: str = "") -> None:
         self._leave()
-        self._gate.refuse(self.transport, answer_to(method, error_response(error, close=True)))
+        self._pending.refuse(self.transport, answer_to(method, error_response(error, close=True)))
 
     def _expire(self) -> None:
-        """End the connection because its time has passed: with an answer where a head had begun."""
+        """End the connection because its time has passed; with an answer if its head had begun."""
         self._timer = None
         if self._reader.partial:
             self._refuse(UpgradeError(408, "the request head was not complete in time (handshake_deadline_s)"))
@@ -142,7 +141,7 @@ class Handshake(asyncio.Protocol):
 
     def _leave(self) -> None:
         self._end_timer()
-        self._gate.lost(self)
+        self._pending.on_lost(self)
 
     def _end_timer(self) -> None:
         if self._timer is not None:
@@ -162,7 +161,7 @@ _HEAD = (
 
 
 def _feed(transport: asyncio.Transport, protocol: Any, data: bytes) -> None:
-    """Give `data` to `protocol` as a transport does: as much at a time as it has room for, until it closes."""
+    """Pass `data` to `protocol` as a transport does: as much at a time as there is room for, until it closes."""
     while data and not transport.is_closing():
         room = protocol.get_buffer(-1)
         size = min(len(room), len(data))

@@ -18,7 +18,7 @@ from ringway.member.gateway_origins import GatewayOrigins
 from ringway.node.config.node import NodeConfig
 from ringway.node.connection.connection import Connection
 from ringway.node.connection.handler import Identity
-from ringway.node.connection.listener import Gate
+from ringway.node.connection.pending_handshakes import PendingHandshakes
 from ringway.node.connection.registry import ConnectionRegistry
 from ringway.node.stats import NodeStats
 from ringway.protocol.close import CLOSED
@@ -64,9 +64,24 @@ class RequestCheck:
     """
 
     __slots__ = (
-        "_admission", "_clock", "_config", "_connections_max", "_expects_session", "_gate", "_gateways", "_hosts",
-        "_on_loopback", "_origins", "_own_hosts", "_own_origins", "_registry", "_seen_origins", "_signer", "_stats",
-        "_trusted", "refusals",
+        "_admission",
+        "_clock",
+        "_config",
+        "_connections_max",
+        "_expects_session",
+        "_gateways",
+        "_handshakes",
+        "_hosts",
+        "_on_loopback",
+        "_origins",
+        "_own_hosts",
+        "_own_origins",
+        "_registry",
+        "_seen_origins",
+        "_signer",
+        "_stats",
+        "_trusted",
+        "refusals",
     )  # fmt: skip
 
     def __init__(
@@ -75,7 +90,7 @@ class RequestCheck:
         admission: Admission,
         gateways: GatewayOrigins,
         signer: TicketSigner,
-        gate: Gate,
+        handshakes: PendingHandshakes,
         registry: ConnectionRegistry[Connection],
         stats: NodeStats,
         *,
@@ -87,7 +102,7 @@ class RequestCheck:
         self._admission = admission
         self._gateways = gateways
         self._signer = signer
-        self._gate = gate
+        self._handshakes = handshakes
         self._registry = registry
         self._stats = stats
         self._connections_max = connections_max
@@ -159,7 +174,7 @@ class RequestCheck:
         config, registry, most = self._config, self._registry, self._connections_max
         later = (("Retry-After", str(config.retry_after_s)),)
         pending_max = config.pending_max * (2 if has_ticket else 1)
-        if self._gate.opening + registry.waiting > pending_max and not self._make_room(address):
+        if len(self._handshakes) + registry.waiting > pending_max and not self._make_room(address):
             raise UpgradeError(503, f"{config.pending_max} handshakes are under way; try again later", later)
         if len(registry) >= most:
             raise UpgradeError(503, f"the node holds {most} connections, its maximum", later)
@@ -178,11 +193,11 @@ class RequestCheck:
 
     def _make_room(self, address: str) -> bool:
         """Close a connection that owes a request or its first command, for one of `address`; False if none is to go."""
-        if self._gate.opening >= self._registry.waiting and self._gate.make_room(address):
+        if len(self._handshakes) >= self._registry.waiting and self._handshakes.make_room(address):
             return True
         victim = self._registry.victim(self._clock(), address)
         if victim is None:
-            return self._gate.make_room(address)
+            return self._handshakes.make_room(address)
         self._stats.evicted += 1
         victim.close(CLOSED, "no connect command yet, and others come")
         victim.cut()
