@@ -3,7 +3,7 @@
 hub, watchers   subscribers of each channel, and those that asked for joins and leaves
 streams         each channel that this node follows at the engine, with the buffers for replay (`streams`)
 fan-out         from the engine to the subscribers (`fanout`)
-presence        who is subscribed, here and at other nodes; joins and leaves (`presence`)
+presence        the clients that are subscribed, here and at other nodes; joins and leaves (`presence`)
 """
 
 from collections.abc import Callable, Iterable
@@ -49,7 +49,7 @@ class Channels:
         """Takes one message from the engine (`ports.Deliver`)."""
 
     async def start(self) -> None:
-        """Begin to follow channels. Raise `EngineError` where the engine keeps no history for this node."""
+        """Begin to follow channels. Raise `EngineError` if the engine keeps no history for this node."""
         for retention in self.namespaces.retentions():
             await self._engine.history.keep(retention)
         self._engine.broker.attach(self.deliver)
@@ -99,7 +99,7 @@ class Channels:
     def snapshot(self, channel: Channel) -> Cut:
         """Return what has been delivered here; what was gathered in this turn of the loop is sent first.
 
-        Raise `KeyError` where the channel is not followed.
+        Raise `KeyError` if the channel is not followed.
         """
         return self.streams.snapshot(channel)
 

@@ -39,7 +39,7 @@ _log = get_logger()
 
 
 class Presence:
-    """Answers who is subscribed. `nodes` counts the nodes that are alive, this node included."""
+    """Answers queries about presence. `nodes` counts the nodes that are alive, this node included."""
 
     def __init__(
         self,

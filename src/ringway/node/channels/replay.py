@@ -40,7 +40,7 @@ class ReplayLease:
 class ReplayBuffers:
     """The buffers of the `streams`, whose `tail` they are. `clock` is monotonic, in seconds.
 
-    `on_dropped` is called with each channel whose buffer nobody needs any more.
+    `on_dropped` is called with each channel whose buffer is not needed any more.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Publish command: through history where the channel has it, else straight to the subscribers (PROTOCOL.md P-4.7)."""
+"""Publish command: through history if the channel has it, else straight to the subscribers (PROTOCOL.md P-4.7)."""
 
 import asyncio
 from functools import partial

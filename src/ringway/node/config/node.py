@@ -217,7 +217,7 @@ class NodeConfig(NodeEdgeConfig, frozen=True, kw_only=True, forbid_unknown_field
     ] = 0.0
 
     def __post_init__(self) -> None:
-        """Raise `ConfigError` where a URL is none, or two settings do not go together."""
+        """Raise `ConfigError` if a URL cannot be used, or two settings contradict each other."""
         form = "write ws://host:port/path"
         problems = url_problems("url", self.url, {"ws": 80, "wss": 443}, form)
         problems += url_problems("public_url", self.public_url, {"ws": 80, "wss": 443}, form)

@@ -1,11 +1,11 @@
-"""Allowances: what one client may still send and ask for, in commands, frames and bytes (`node.config.client`).
+"""Allowances of one client: what it may still send and ask for, in commands, frames and bytes (`node.config.client`).
 
-    commands and frames   over the rate they are refused; a client that goes on regardless is closed
+    commands and frames   refused over the rate; a client that goes on regardless is closed
     bytes received        over the rate nothing more is read until they are paid for
     bytes answered        over the rate the next question waits until they are paid for
     new channels          over the rate publications to them are refused
 
-Most clients send little and ask for little, so all but the first is made when it is first needed.
+Most clients send little and ask for little, so all but the first are made when they are first needed.
 """
 
 import enum
@@ -21,17 +21,17 @@ SMALL_BYTES = 1024
 """Messages up to this size are bounded by the rate of commands alone."""
 
 QUESTION_BYTES = 4096
-"""What a question to the engine costs at least, however short the answer is."""
+"""The least cost of a query to the engine, however short the answer is."""
 
 CHANNELS_KNOWN = 1024
-"""How many channels that a client has published to are no news for it; as many as it may subscribe to, if more."""
+"""Channels to which a client has published and that are not new to it; as many as it may subscribe to, if more."""
 
 IGNORED_MAX = 4096
 """Frames that are read and dropped after a close, each 16 KiB counted as one more; then the connection is cut."""
 
 
 class Pause(enum.IntFlag):
-    """Why nothing is read from a connection for a while."""
+    """A reason to read nothing from a connection for a while."""
 
     BACKLOG = 1  # enough of its commands wait
     RATE = 2  # it has sent more bytes than it may
@@ -39,7 +39,7 @@ class Pause(enum.IntFlag):
 
 
 class Allowance(TokenBucket):
-    """The allowances of one connection; as a bucket it is that of commands and frames. `now` is monotonic."""
+    """The allowances of one connection; it is itself the bucket of commands and frames. `now` is monotonic."""
 
     __slots__ = ("_bounds", "_large", "ignored", "refused")
 
@@ -48,7 +48,7 @@ class Allowance(TokenBucket):
         self._bounds = bounds
         self._large: _Large | None = None
         self.ignored = 0  # frames that came after its end; what is as large as several counts as that many
-        self.refused = 0  # commands and frames over the rate, less those within it since
+        self.refused = 0  # commands and frames over the rate, less the number within it since
 
     def admit(self, now: float, count: int) -> int:
         """Take tokens for `count` commands or frames; return for how many of them there were any."""
@@ -71,7 +71,7 @@ class Allowance(TokenBucket):
         return self.received_due_s(now) > 0
 
     def received_due_s(self, now: float) -> float:
-        """How long nothing more may be read, in seconds."""
+        """Return how long nothing more may be read, in seconds."""
         return self._large.received.debt_s(now) if self._large is not None else 0.0
 
     def answer(self, now: float, size: int) -> None:
@@ -80,11 +80,11 @@ class Allowance(TokenBucket):
         answered.charge(now, min(max(size, QUESTION_BYTES), answered.burst))
 
     def answer_due_s(self, now: float) -> float:
-        """How long the next answer that may be long must wait, in seconds."""
+        """Return how long the next answer must wait if it may be long, in seconds."""
         return self._large.answered.debt_s(now) if self._large is not None else 0.0
 
     def publish(self, now: float, channel: "Channel") -> bool:
-        """Whether the client may publish to `channel`: it has of late, or may to so many that are new to it."""
+        """Return whether the client may publish to `channel`: it is not new to it, or a new channel is allowed now."""
         large = self._of_large(now)
         known = large.known
         if channel in known:
@@ -103,7 +103,7 @@ class Allowance(TokenBucket):
 
 
 class _Large:
-    """What a connection needs that has sent or asked for much."""
+    """The allowances of a connection that has sent or asked for much."""
 
     __slots__ = ("answered", "channels", "known", "received")
 

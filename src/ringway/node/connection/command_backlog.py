@@ -15,7 +15,7 @@ class Goodbye:
 
 
 OnSettled = Callable[[list[bytes] | None], None]
-"""Called when no command is under way: with the frames that nobody has begun; None if a command ended the connection by
+"""Called when no command is under way: with the frames that were not begun; None if a command ended the connection by
 a fault."""
 
 

@@ -60,7 +60,7 @@ class EndingSocket(EndListener):
         return self._state is not ConnectionState.OVER
 
     def waiting_bytes(self) -> int:
-        """How much was sent to this client and is not in the kernel's hands yet."""
+        """Return how much was sent to this client and has not reached the kernel yet."""
         return 0 if self._transport is None else self._transport.underlying_transport.get_write_buffer_size()
 
     def _step(self, event: ClosingEvent) -> ClosingAction:
@@ -68,7 +68,7 @@ class EndingSocket(EndListener):
         return action
 
     def _send_close(self, code: int, reason: str = "") -> None:
-        """Send a close frame, unless one was sent; where the client's half is over, nothing more is to be said."""
+        """Send a close frame, unless one was sent; if the client's half is over, nothing more is to be said."""
         transport = self._transport
         if transport is None or self._step(ClosingEvent.CLOSE_HERE) is not ClosingAction.SEND_CLOSE:
             return
@@ -89,5 +89,5 @@ class EndingSocket(EndListener):
 
 
 def _reason(text: str) -> bytes:
-    """`text` as a close reason; cut at a character where it is too long."""
+    """Return `text` as a close reason; cut at a character if it is too long."""
     return text.encode(errors="replace")[:REASON_BYTES_MAX].decode(errors="ignore").encode()

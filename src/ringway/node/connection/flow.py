@@ -1,8 +1,8 @@
 """Flow control of one WebSocket at a node, in both directions.
 
-Reading stops while there is a reason for it (`allowance.Pause`). What is sent to a client that does not take it
-waits here once its transport holds enough: the very frames that all other subscribers are sent, by reference, so that
-a thousand slow readers of a channel hold its publications once. A transport would copy them for each.
+Reading stops while there is a reason for it (`allowance.Pause`). What is sent to a client that does not read it waits
+here once its transport is full enough: the very frames that all other subscribers are sent, by reference, so that the
+publications of a channel exist once for a thousand slow readers. A transport would copy them for each.
 """
 
 from collections import deque
@@ -28,12 +28,12 @@ class WaitingFrames:
         self.bytes = 0
 
     def put(self, opcode: "WSMsgType", frame: bytearray, offset: int) -> None:
-        """Take one more (`outbox.Send`)."""
+        """Add a frame (`subscriber.Send`)."""
         self._frames.append((opcode, frame))
         self.bytes += len(frame)
 
     def pass_on(self, send: "Send") -> bool:
-        """Give the first one to `send`; return whether there was one."""
+        """Pass the first frame to `send`; return whether there was one."""
         if not self._frames:
             return False
         opcode, frame = self._frames.popleft()
@@ -43,14 +43,14 @@ class WaitingFrames:
 
 
 class FlowingSocket(EndingSocket):
-    """What a connection is made on: see the module."""
+    """A base of `Connection`: its flow control."""
 
     __slots__ = ("_holds", "_waiting", "send")
 
     def __init__(self) -> None:
         super().__init__()
-        self._holds = 0  # why nothing is read at the moment, as bits
-        self._waiting: WaitingFrames | None = None  # only while its transport holds enough
+        self._holds = 0  # the reasons to read nothing at the moment, as bits
+        self._waiting: WaitingFrames | None = None  # only while its transport is full enough
         self.send: Send = nowhere
 
     @property
@@ -59,7 +59,7 @@ class FlowingSocket(EndingSocket):
         return self._holds != 0
 
     def is_paused_for(self, why: Pause) -> bool:
-        """Whether nothing is read from it for this reason, beside others."""
+        """Whether nothing is read from it for this reason, whatever other reasons there are."""
         return bool(self._holds & why)
 
     def pause_reading(self, why: Pause) -> None:
@@ -69,7 +69,7 @@ class FlowingSocket(EndingSocket):
             self._transport.underlying_transport.pause_reading()
 
     def resume_reading(self, why: Pause) -> None:
-        """Read on, where there is no other reason not to. Idempotent."""
+        """Read on, if there is no other reason not to. Idempotent."""
         if not self._holds:
             return
         self._holds &= ~why
@@ -78,17 +78,17 @@ class FlowingSocket(EndingSocket):
             transport.resume_reading()
 
     def waiting_bytes(self) -> int:
-        """How much was sent to this client and is not in the kernel's hands yet."""
+        """Return how much was sent to this client and has not reached the kernel yet."""
         return super().waiting_bytes() + (self._waiting.bytes if self._waiting is not None else 0)
 
     def let_wait(self) -> None:
-        """Let what is sent from now on wait here."""
+        """Let frames wait here from now on."""
         if self._waiting is None:
             self._waiting = WaitingFrames()
             self._send_by(self._waiting.put)
 
     def pass_on(self, high_water_bytes: int) -> bool:
-        """Give the transport what waits, until it holds enough again; return whether nothing waits any more."""
+        """Pass what waits to the transport, until it is full enough again; return whether nothing waits any more."""
         if self._waiting is None or self._transport is None:
             return True
         transport = self._transport.underlying_transport
@@ -101,7 +101,7 @@ class FlowingSocket(EndingSocket):
         return False
 
     def stop_waiting(self, *, drop: bool = False) -> None:
-        """Give the transport all that waits, or forget it: what comes next must not overtake it."""
+        """Pass all that waits to the transport, or drop it: what comes next must not overtake it."""
         waiting, self._waiting = self._waiting, None
         if waiting is None or self._transport is None:
             return
@@ -111,7 +111,7 @@ class FlowingSocket(EndingSocket):
         self._send_by(send)
 
     def _direct(self) -> "Send":
-        """What gives a frame to the transport."""
+        """Return the function that passes a frame to the transport."""
         assert self._transport is not None
         return cast("Send", self._transport.send_reuse_external_bytearray)
 
@@ -121,4 +121,4 @@ class FlowingSocket(EndingSocket):
 
 
 def nowhere(opcode: "WSMsgType", payload: bytearray, offset: int) -> None:
-    """Stands for `send` before the handshake is answered and after the socket is closed."""
+    """Do nothing: the `send` before the handshake is answered and after the socket is closed."""

@@ -208,13 +208,13 @@ class RequestCheck:
         return self._counted(read_client(peer.ip, headers, self._trusted).ip if self._trusted else peer.ip)
 
     def _counted(self, ip: str) -> str:
-        """Return how a client at `ip` is counted; `EXEMPT` for a trusted proxy, which has not told for whom it asks."""
+        """Return how a client at `ip` is counted; `EXEMPT` for a trusted proxy that names no client."""
         return EXEMPT if self._trusted and is_trusted(ip, self._trusted) else address_of(ip)
 
     def _client(self, headers: Headers, peer: Peer, ticket: str) -> ForwardedClient:
-        """Return who is behind the request, as a gateway has proved it, or trusted proxies say.
+        """Return the client behind the request, as a gateway has proved it, or trusted proxies say.
 
-        Raise `UpgradeError` where a name has led it to this machine that is not known here (`protocol.host`).
+        Raise `UpgradeError` if it was led to this machine by a name that is not known here (`protocol.host`).
         """
         proof = value_of(headers, PROOF)
         if proof is not None and ticket and self._signer.proves(proof, ticket, told_of(headers)):
@@ -238,7 +238,7 @@ class RequestCheck:
             )
 
     def _follow_gateways(self) -> None:
-        """Let pages of the gateways connect, and hosts by which gateways are known lead here."""
+        """Allow pages of the gateways to connect, and the host names of gateways to lead here."""
         origins = self._gateways.origins
         if self._seen_origins is not origins:
             self._seen_origins = origins

@@ -94,7 +94,7 @@ class SessionDonor:
             return self.handle(DonorEvent.LATE)
 
     def on_settled(self, left: list[bytes] | None) -> None:
-        """No command is under way. `left` are frames that nobody has begun, which came before all that are kept.
+        """No command is under way. `left` are the frames that were not begun; they came before all that are kept.
 
         None if a command ended the connection by a fault.
         """

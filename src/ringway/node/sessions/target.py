@@ -2,8 +2,8 @@
 
 From the donor's question on this node is subscribed to all channels of the session and keeps what comes there. When the
 commit is here and the client has come, in whatever order, the client is sent the replies that the donor owed it and
-the publications after the donor's cut, and joins each channel in the same turn of the loop. Then the commands are
-carried out that nobody has begun, and those that came meanwhile.
+the publications after the donor's cut, and joins each channel in the same turn of the loop. Then the commands
+that the donor left are carried out, and those that came meanwhile.
 
 Overflow rules: above `ARRIVALS_MAX` sessions are refused, as are those for which `connections_max` has no room. A
 session is closed, and its client connects anew, if a channel without history had more messages than may be kept.
