@@ -16,7 +16,7 @@ from ringway.engine.nats.opening import open_nats
 from ringway.engine.nats.stream import HistorySettings
 from ringway.errors import EngineAway, EngineError
 from ringway.ports import Position, Retention
-from ringway.testing.engine_world import Inbox
+from ringway.testing.contract.world import Inbox
 from ringway.types import Channel
 from support.system import free_port
 

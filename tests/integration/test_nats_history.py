@@ -15,7 +15,7 @@ from ringway.engine.nats.opening import open_nats
 from ringway.engine.nats.stream import HistorySettings
 from ringway.errors import EngineAway, EngineUnsuitable, Unconfirmed
 from ringway.ports import Retention
-from ringway.testing.engine_world import Inbox
+from ringway.testing.contract.world import Inbox
 from ringway.types import Channel
 
 ROOM = Channel("chat:room")

@@ -17,7 +17,7 @@ from cryptography.x509.oid import NameOID
 from ringway.engine.redis.engine import RedisEngine, open_redis
 from ringway.errors import EngineAway, EngineUnsuitable, NoAnswer
 from ringway.ports import Retention
-from ringway.testing.engine_world import Inbox, echo, until
+from ringway.testing.contract.world import Inbox, echo, until
 from ringway.types import Channel, NodeName
 from support.fleet import Fleet, make_fleet
 from support.redis_server import RedisServer

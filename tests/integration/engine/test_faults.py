@@ -12,7 +12,7 @@ from integration.engine.conftest import LONG_S, chosen
 from integration.engine.member import RETENTION
 from integration.engine.trial import Hands, Trial, settings_of, trial
 from ringway.app.engine import EngineConfig, open_engine
-from ringway.testing.engine_world import until
+from ringway.testing.contract.world import until
 from ringway.types import Channel
 
 LATER = ("nats", "redis-memory", "sentinel-memory", "redis-cluster-memory", "redis-cluster-replicas")

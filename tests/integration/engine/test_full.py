@@ -16,7 +16,7 @@ from ringway.engine.nats.stream import HistorySettings
 from ringway.engine.redis.engine import open_redis
 from ringway.errors import EngineUnsuitable
 from ringway.ports import Engine, Retention
-from ringway.testing.engine_world import until
+from ringway.testing.contract.world import until
 from ringway.types import Channel, NodeName
 from support.fleet.package import oldest_redis, valkey
 from support.nats_server import NatsServer

@@ -16,7 +16,7 @@ import ringway
 from integration.engine.certificate import Authority
 from integration.nats_kit import operator
 from ringway.errors import CommandError
-from ringway.testing.engine_world import until
+from ringway.testing.contract.world import until
 from support.nats_server import NatsServer
 from support.system import System, running_system
 

@@ -15,7 +15,7 @@ from ringway.engine.redis.engine import open_redis
 from ringway.errors import ConfigError, EngineAway, EngineUnsuitable
 from ringway.logger import capture_logs
 from ringway.ports import Engine
-from ringway.testing.engine_world import until
+from ringway.testing.contract.world import until
 from ringway.types import Channel, NodeName
 from support.nats_server import NatsServer
 from support.redis_server import RedisServer

@@ -10,7 +10,7 @@ import pytest
 from ringway.engine.nats.opening import open_nats
 from ringway.engine.redis.engine import open_redis
 from ringway.errors import EngineError
-from ringway.testing.engine_world import until
+from ringway.testing.contract.world import until
 from support.nats_server import NatsServer
 from support.redis_server import RedisServer
 

@@ -15,7 +15,7 @@ from ringway.engine.nats.opening import open_nats
 from ringway.engine.redis.engine import open_redis
 from ringway.errors import ConfigError, EngineAway, EngineError, EngineUnsuitable
 from ringway.ports import Engine
-from ringway.testing.engine_world import until
+from ringway.testing.contract.world import until
 from ringway.types import Channel
 from support.nats_server import NatsServer
 from support.redis_server import RedisServer

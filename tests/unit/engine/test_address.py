@@ -7,7 +7,7 @@ from nats.aio.client import _validate_subject
 
 from ringway.engine.address import is_label, name_of, token
 from ringway.protocol.channel import check_channel
-from ringway.testing.broker_contract import HOSTILE_NAMES
+from ringway.testing.contract.broker import HOSTILE_NAMES
 
 ILLEGAL = "".join(map(chr, [*range(32), *range(127, 160)]))
 text = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters=ILLEGAL), min_size=1, max_size=255)

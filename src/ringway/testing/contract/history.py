@@ -1,12 +1,12 @@
-"""What any engine's history must do; part of `ringway.testing.engine_contract`."""
+"""Contract of a history while its engine is there; part of `contract.engine`."""
 # ruff: noqa: D102 - the names of the tests are sentences
 
 import asyncio
 import tracemalloc
 
 from ringway.ports import Page, Retention
-from ringway.testing.broker_contract import HOSTILE_NAMES
-from ringway.testing.engine_world import PATIENCE_S, Inbox, World, members, until
+from ringway.testing.contract.broker import HOSTILE_NAMES
+from ringway.testing.contract.world import PATIENCE_S, Inbox, World, members, until
 from ringway.types import Channel
 
 ROOM, OTHER = Channel("chat:room"), Channel("chat:other")
@@ -17,12 +17,12 @@ SHORT = Retention("short", 100, 1)
 
 
 def payloads(page: Page) -> list[bytes]:
-    """Return what was published, without the offsets."""
+    """Return the payloads of `page`, without the offsets."""
     return [payload for _, payload in page.publications]
 
 
 class AppendContract:
-    """What is appended is stored, has a place, and reaches the subscribers once."""
+    """An appended publication is stored, has a position, and reaches the subscribers once."""
 
     async def test_offsets_grow_and_name_the_one_before(self, world: World) -> None:
         async with members(world, 2) as (a, b):
@@ -107,7 +107,7 @@ class AppendContract:
             assert payloads(await b.history.read(ROOM, CHAT, 0, 10)) == sent
 
     async def test_a_flood_of_large_ones_arrives_or_is_told(self, world: World) -> None:
-        """No engine may drop in silence what a member cannot take in time."""
+        """No engine may silently drop publications that a member cannot receive in time."""
         async with members(world, 2) as (a, b):
             inbox = Inbox(b)
             told: list[bool] = []
@@ -164,7 +164,7 @@ class AppendContract:
 
 
 class ReadContract:
-    """What is kept can be read, and what is missing is never called complete."""
+    """Kept publications can be read, and a page with missing publications is never complete."""
 
     async def test_a_page_says_what_came_after(self, world: World) -> None:
         async with members(world, 2) as (a, b):
@@ -281,7 +281,7 @@ class ReadContract:
             assert payloads(await b.history.read(ROOM, smaller, 0, 10)) == [b"7", b"8"]
 
     async def test_a_reader_and_a_subscriber_together_get_everything_once(self, world: World) -> None:
-        """The way a node takes: interest first, then a page, then what is delivered beyond it."""
+        """The order of a node: subscribe first, then read a page, then use the deliveries after it."""
         async with members(world, 2) as (a, b):
             inbox = Inbox(b)
             wide = Retention("wide", 1000, 600)
@@ -294,11 +294,11 @@ class ReadContract:
                     position = await a.history.append(ROOM, payload, wide)
                     stored.append(position.offset)
 
-            publishing = asyncio.create_task(publish())
-            await until(lambda: len(stored) > 50)
-            await b.broker.subscribe(ROOM)
-            page = await b.history.read(ROOM, wide, 0, 1000)
-            await publishing
+            async with asyncio.TaskGroup() as group:
+                group.create_task(publish())
+                await until(lambda: len(stored) > 50)
+                await b.broker.subscribe(ROOM)
+                page = await b.history.read(ROOM, wide, 0, 1000)
             await until(lambda: page.offset == stored[-1] or (stored[-1] in [offset for offset, _ in inbox.places]))
             beyond = zip(inbox.got, inbox.places, strict=True)
             later = [payload for (_, payload), (offset, _) in beyond if offset > page.offset]
@@ -307,7 +307,7 @@ class ReadContract:
 
 
 class BoundContract:
-    """What is asked of a history that keeps more of a channel than its reader has room for."""
+    """Pages of a history that keeps more of a channel than its reader has room for."""
 
     async def test_a_page_ends_before_the_publication_that_would_take_it_over_its_bytes(self, world: World) -> None:
         async with members(world, 2) as (a, b):
@@ -341,4 +341,4 @@ class BoundContract:
 
 
 class HistoryContract(AppendContract, ReadContract, BoundContract):
-    """All that is asked of a history while the engine is there."""
+    """All tests of a history while the engine is there."""

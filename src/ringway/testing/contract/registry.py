@@ -1,7 +1,7 @@
-"""What any engine's registry must do; part of `ringway.testing.engine_contract`."""
+"""Contract of a registry; part of `contract.engine`."""
 # ruff: noqa: D102 - the names of the tests are sentences
 
-from ringway.testing.engine_world import World, listen, members, until
+from ringway.testing.contract.world import World, listen, members, until
 from ringway.types import NodeName
 
 

@@ -1,9 +1,9 @@
-"""What any engine's broker must do; part of `ringway.testing.engine_contract`."""
+"""Contract of a broker; part of `contract.engine`."""
 # ruff: noqa: D102 - the names of the tests are sentences
 
 import asyncio
 
-from ringway.testing.engine_world import Inbox, World, members, until
+from ringway.testing.contract.world import Inbox, World, members, until
 from ringway.types import Channel
 
 HOSTILE_NAMES = (
@@ -11,11 +11,11 @@ HOSTILE_NAMES = (
     "ümlaut", "u\u0308mlaut", "日本", "\U0001f600", "\u2028", "\u00a0", "'\"\\", "{}", "a:b", "A:B", "x" * 255,
     "." * 255, "\U0001f600" * 63,
 )  # fmt: skip
-"""Legal names of channels that would be something else in the address space of one engine or another."""
+"""Legal names of channels that have another meaning in the address space of some engine."""
 
 
 class BrokerContract:
-    """Publications reach who subscribed, and nobody else."""
+    """Publications reach the subscribers of their channel, and no other member."""
 
     async def test_a_publication_reaches_every_subscriber_its_publisher_too(self, world: World) -> None:
         async with members(world, 3) as (a, b, c):

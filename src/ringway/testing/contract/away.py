@@ -1,15 +1,15 @@
-"""What any engine must do while it is away; part of `ringway.testing.engine_contract`."""
+"""Contract of an engine that is away and returns; part of `contract.engine`."""
 # ruff: noqa: D102 - the names of the tests are sentences
 
 import asyncio
 
 from ringway.errors import EngineAway
-from ringway.testing.engine_world import PATIENCE_S, Inbox, World, echo, listen, members, raises, until
+from ringway.testing.contract.world import PATIENCE_S, Inbox, World, echo, listen, members, raises, until
 from ringway.types import Channel, NodeName
 
 
 class AwayContract:
-    """While the engine is away every port says so, and on its return all is as it was."""
+    """Every port reports that the engine is away, and works as before when it returns."""
 
     async def test_up_tells_and_what_needs_an_answer_raises(self, world: World) -> None:
         async with members(world, 1) as (a,):

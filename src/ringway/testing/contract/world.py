@@ -1,4 +1,4 @@
-"""What an engine's contract suite needs around it, and what its tests share."""
+"""World of a contract suite: control of the engine that is tested, and the functions that the tests share."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -9,17 +9,17 @@ from ringway.ports import Engine
 from ringway.types import Channel, NodeName
 
 PATIENCE_S = 20.0
-"""How long a test waits for what must happen; far more than it takes, so that a slow machine passes."""
+"""How long a test waits for an event; far more than it takes, so that a slow machine passes."""
 
 
 class World(Protocol):
-    """What the suite needs of an adapter's surroundings."""
+    """The surroundings of an adapter, as the suite needs them."""
 
     payload_bytes_max: int
-    """The largest payload that must arrive."""
+    """The size of the largest payload that must arrive."""
 
     async def open(self) -> Engine:
-        """Return a new member's engine; the suite closes it."""
+        """Return the engine of a new member; the suite closes it."""
         ...
 
     async def go_away(self) -> None:
@@ -27,38 +27,38 @@ class World(Protocol):
         ...
 
     async def come_back(self) -> None:
-        """Make it reachable again, with what it had stored."""
+        """Make the engine reachable again, with its stored data."""
         ...
 
     async def lose_data(self) -> None:
-        """Lose all that is stored, while the engine is away."""
+        """Delete all stored data, while the engine is away."""
         ...
 
     async def pass_time(self, seconds: float) -> None:
-        """Let time pass, as leases and history see it."""
+        """Let time pass for leases and history."""
         ...
 
 
 class Inbox:
-    """What arrived at one member, in order; `places` holds offset and previous of each."""
+    """The publications that arrived at a member, in order; `places` has offset and previous of each."""
 
     def __init__(self, engine: Engine) -> None:
         self.got: list[tuple[Channel, bytes]] = []
         self.places: list[tuple[int, int]] = []
-        engine.broker.attach(self._take)
+        engine.broker.attach(self._on_publication)
 
-    def _take(self, channel: Channel, payload: bytes, offset: int, previous: int) -> None:
+    def _on_publication(self, channel: Channel, payload: bytes, offset: int, previous: int) -> None:
         self.got.append((channel, payload))
         self.places.append((offset, previous))
 
     async def count(self, count: int) -> list[tuple[Channel, bytes]]:
-        """Return all that arrived, once it is at least `count` publications."""
+        """Return all publications, after at least `count` have arrived."""
         await until(lambda: len(self.got) >= count)
         return self.got
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Return when `condition` holds; fail after `PATIENCE_S`."""
+    """Return when `condition` is true; fail after `PATIENCE_S`."""
     async with asyncio.timeout(PATIENCE_S):
         while not condition():  # noqa: ASYNC110 - the condition is the engine's, which sets no event
             await asyncio.sleep(0.002)
@@ -86,12 +86,12 @@ async def members(world: World, count: int) -> AsyncIterator[list[Engine]]:
 
 
 async def echo(request: bytes) -> bytes:
-    """Answer any request: a handler."""
+    """Answer any request; a handler for tests."""
     return b"echo " + request
 
 
 async def listen(engine: Engine) -> list[tuple[NodeName, bytes | None]]:
-    """Watch the registry; the list returned grows by what is heard."""
+    """Watch the registry; the returned list grows with each report."""
     heard: list[tuple[NodeName, bytes | None]] = []
     await engine.registry.watch(lambda member, report: heard.append((member, report)))
     return heard

@@ -1,15 +1,15 @@
-"""What any engine's history must do when the engine goes away; part of `ringway.testing.engine_contract`."""
+"""Contract of a history whose engine is away and returns; part of `contract.engine`."""
 # ruff: noqa: D102 - the names of the tests are sentences
 
 import asyncio
 
 from ringway.errors import EngineAway
-from ringway.testing.engine_world import Inbox, World, members, raises, until
-from ringway.testing.history_contract import CHAT, OTHER, ROOM, payloads
+from ringway.testing.contract.history import CHAT, OTHER, ROOM, payloads
+from ringway.testing.contract.world import Inbox, World, members, raises, until
 
 
 class HistoryAwayContract:
-    """While the engine is away all is refused; on its return what it kept is there, or the epoch is another."""
+    """All is refused while the engine is away; on its return the kept publications are there, or the epoch is new."""
 
     async def test_while_away_everything_is_refused(self, world: World) -> None:
         async with members(world, 1) as (a,):

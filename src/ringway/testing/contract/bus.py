@@ -1,15 +1,15 @@
-"""What any engine's bus must do; part of `ringway.testing.engine_contract`."""
+"""Contract of a bus; part of `contract.engine`."""
 # ruff: noqa: D102 - the names of the tests are sentences
 
 import asyncio
 from collections.abc import Callable
 
 from ringway.errors import NoAnswer
-from ringway.testing.engine_world import PATIENCE_S, World, echo, members, raises
+from ringway.testing.contract.world import PATIENCE_S, World, echo, members, raises
 
 
 class BusContract:
-    """Calls are answered once, or `NoAnswer` says so in time."""
+    """A call gets one answer, or raises `NoAnswer` in time."""
 
     async def test_a_call_is_answered_by_another_member_and_by_oneself(self, world: World) -> None:
         async with members(world, 2) as (a, b):

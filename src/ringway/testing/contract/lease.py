@@ -1,9 +1,9 @@
-"""What any engine's leases must do; part of `ringway.testing.engine_contract`."""
+"""Contract of leases; part of `contract.engine`."""
 # ruff: noqa: D102 - the names of the tests are sentences
 
 import asyncio
 
-from ringway.testing.engine_world import PATIENCE_S, World, members
+from ringway.testing.contract.world import PATIENCE_S, World, members
 
 TTL_S = 1.0
 
