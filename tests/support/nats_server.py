@@ -69,6 +69,11 @@ class NatsServer:
         self._write(settings)
 
     @property
+    def pid(self) -> int:
+        """The id of its process, which runs."""
+        return self._process.pid
+
+    @property
     def running(self) -> bool:
         """Whether its process lives."""
         return self._process.running
