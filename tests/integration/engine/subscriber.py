@@ -48,7 +48,7 @@ class Subscriber:
 
     async def close(self) -> None:
         """End what is under way."""
-        await self._catch_up.close()
+        await self._catch_up.aclose()
 
     def _take(self, channel: Channel, payload: bytes, offset: int, previous: int) -> None:
         stream = self.streams.get(channel)
