@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from integration.nats_kit import PATIENCE_S, connected, end, passage, until
+from integration.nats_kit import PATIENCE_S, connected, end, operator, passage, until
 from ringway.engine.nats.embedded import EmbeddedNats
 from ringway.engine.nats.engine import NatsEngine
 from ringway.engine.nats.opening import open_nats
@@ -92,6 +92,19 @@ async def test_a_store_that_was_lost_proves_nothing_about_a_holder(
     assert await a.lease.renew("leader", "a", 60)  # with the revision that b saw before
     await asyncio.sleep(0.6)
     assert await b.lease.acquire("leader", "b", 0.5) is None
+
+
+async def test_a_bucket_that_somebody_removed_is_made_again(
+    server: EmbeddedNats, pair: tuple[NatsEngine, NatsEngine]
+) -> None:
+    a, b = pair
+    assert await a.lease.acquire("leader", "a", 60) is not None
+    async with operator(server.url) as jetstream:
+        await jetstream.delete_key_value("rw-ringway-leases")
+    with pytest.raises(EngineAway):
+        await a.lease.renew("leader", "a", 60)
+    assert await a.lease.renew("leader", "a", 60)
+    assert await b.lease.acquire("leader", "b", 60) is None
 
 
 async def test_a_member_that_alone_lost_its_connection_asks_who_is_there(

@@ -199,6 +199,16 @@ async def test_a_lease_that_was_deleted_is_free(members: Members) -> None:
     assert not await holder.renew("leader", "a", 5.0)
 
 
+async def test_a_key_that_an_operator_deleted_is_free(members: Members) -> None:
+    holder, other = members.member(), members.member()
+    await holder.acquire("leader", "a", 5.0)
+    assert await other.acquire("leader", "b", 5.0) is None
+    members.store.revision += 1
+    members.store.keys["leader"] = (members.store.revision, b"")  # what `nats kv del` leaves
+    assert await other.acquire("leader", "b", 5.0) is not None
+    assert not await holder.renew("leader", "a", 5.0)
+
+
 async def test_only_the_holder_releases(members: Members) -> None:
     holder, other = members.member(), members.member()
     await holder.acquire("leader", "a", 5.0)
