@@ -259,7 +259,7 @@ def test_shares_are_as_the_weights(kind: str, given_weights: list[float]) -> Non
 @settings(max_examples=8)
 def test_maglev_is_even_to_few_places(nodes: dict[NodeName, float]) -> None:
     table = MaglevTable(nodes)
-    places = np.bincount(np.array(table._places), minlength=len(nodes))
+    places = np.bincount(np.array(table.places), minlength=len(nodes))
     total = sum(nodes.values())
     for node, held in zip(sorted(nodes), places.tolist(), strict=True):
         assert abs(held - SIZE * nodes[node] / total) <= 2

@@ -60,6 +60,7 @@ class Cluster:
         self.cooling = 0
         self.answer: Callable[[NodeName], NodeAnswer | None] = lambda _: None
         self.views: list[LoadView] = []
+        self.engines: dict[Balancer, MemoryEngine] = {}
         self.seq = 0
 
     @property
@@ -122,10 +123,13 @@ class Cluster:
         view = LoadView(GATEWAY)
         self.views.append(view)
         self.report()
-        return Balancer(
-            CONFIG, name=gateway, view=view, steering=self.steering, engine=engine or self.hub.open(),
+        engine = engine or self.hub.open()
+        made = Balancer(
+            CONFIG, name=gateway, view=view, steering=self.steering, engine=engine,
             clock=asyncio.get_running_loop().time,
         )  # fmt: skip
+        self.engines[made] = engine
+        return made
 
     async def ask(self, *, dry_run: bool) -> PlanAnswer:
         request = encode(Rebalance(dry_run=dry_run))
@@ -277,7 +281,7 @@ def test_one_that_dies_is_succeeded_when_its_lease_is_over() -> None:
         one, other = cluster.balancer("g1"), cluster.balancer("g2")
         async with running(cluster, one, other):
             await until(lambda: one.stats.moves_ordered.total() > 0)
-            cut_off(one)
+            cut_off(cluster.engines[one])
             died = cluster.now
             await until(lambda: other.leading)
             assert cluster.now - died <= CONFIG.lease_s + 1.1
@@ -292,15 +296,15 @@ def test_one_that_dies_is_succeeded_when_its_lease_is_over() -> None:
     play({1: 1000, 2: 0}, scene)
 
 
-def cut_off(balancer: Balancer) -> None:
-    """Let the engine fail for this balancer alone: to the others it is dead."""
+def cut_off(engine: MemoryEngine) -> None:
+    """Let the engine fail for its balancer alone: to the others it is dead."""
 
     async def fail(*_: object, **__: object) -> Any:
         raise EngineError("cut off")
 
     for port, calls in (("lease", ("acquire", "renew", "release")), ("bus", ("call",))):
         for call in calls:
-            setattr(getattr(balancer._engine, port), call, fail)
+            setattr(getattr(engine, port), call, fail)
 
 
 def test_while_the_engine_is_away_it_orders_nothing_and_goes_on_afterwards() -> None:
@@ -323,8 +327,9 @@ def test_while_the_engine_is_away_it_orders_nothing_and_goes_on_afterwards() -> 
 
 def test_it_serves_the_plan_though_the_engine_refused_that_at_first() -> None:
     async def scene(cluster: Cluster) -> None:
-        balancer = cluster.balancer("g1")
-        serve, failures = balancer._engine.bus.serve, 2
+        engine = cluster.hub.open()
+        balancer = cluster.balancer("g1", engine)
+        serve, failures = engine.bus.serve, 2
 
         async def fail_twice(address: str, handler: Any) -> Any:
             nonlocal failures
@@ -333,7 +338,7 @@ def test_it_serves_the_plan_though_the_engine_refused_that_at_first() -> None:
                 raise NoAnswer("not now")
             return await serve(address, handler)
 
-        balancer._engine.bus.serve = fail_twice  # type: ignore[method-assign]
+        engine.bus.serve = fail_twice  # type: ignore[method-assign]
         async with running(cluster, balancer):
             await until(lambda: BALANCER in cluster.hub.served)
             assert (await cluster.ask(dry_run=True)).load == {"n1": 10.0}
@@ -569,8 +574,9 @@ def test_frozen_it_orders_nothing_and_says_why_and_then_goes_on() -> None:
 
 def test_a_slow_engine_freezes_it() -> None:
     async def scene(cluster: Cluster) -> None:
-        balancer = cluster.balancer("g1")
-        renew = balancer._engine.lease.renew
+        engine = cluster.hub.open()
+        balancer = cluster.balancer("g1", engine)
+        renew = engine.lease.renew
 
         async def renew_slowly(*arguments: Any) -> bool:
             await asyncio.sleep(0.7)
@@ -578,13 +584,13 @@ def test_a_slow_engine_freezes_it() -> None:
 
         async with running(cluster, balancer):
             await until(lambda: bool(cluster.orders))
-            balancer._engine.lease.renew = renew_slowly  # type: ignore[method-assign]
+            engine.lease.renew = renew_slowly  # type: ignore[method-assign]
             await until(lambda: balancer.stats.frozen)
             assert "the engine is slow: it took 0.7 s" in balancer.stats.reason
             ordered = cluster.ordered()
             await asyncio.sleep(20)
             assert cluster.ordered() == ordered
-            balancer._engine.lease.renew = renew  # type: ignore[method-assign]
+            engine.lease.renew = renew  # type: ignore[method-assign]
             await until(lambda: cluster.ordered() > ordered)
 
     play({1: 1000, 2: 0}, scene)
@@ -595,7 +601,7 @@ def test_one_that_loses_the_lease_writes_that_down() -> None:
         balancer = cluster.balancer("g1")
         async with running(cluster, balancer):
             await until(lambda: bool(cluster.orders))
-            cut_off(balancer)
+            cut_off(cluster.engines[balancer])
             await until(lambda: not balancer.stats.leading)
             assert outcomes(balancer) == [("imbalance", "leadership lost")]
             assert balancer.stats.reason == "not leading"
@@ -609,7 +615,7 @@ def test_who_takes_over_in_a_calm_cluster_need_not_wait() -> None:
         one, other = cluster.balancer("g1"), cluster.balancer("g2")
         async with running(cluster, one, other):
             await until(lambda: one.stats.moves_ordered.total() > 0)
-            cut_off(one)
+            cut_off(cluster.engines[one])
             await until(lambda: other.leading)
             took_over = cluster.now
             await until(lambda: other.stats.moves_ordered.total() > 0)
@@ -729,7 +735,7 @@ def test_a_deadline_outlives_the_leader() -> None:
             await cluster.drain(1, 60.0)
             began = cluster.now
             await until(lambda: cluster.connections[name(1)] < 400)
-            cut_off(one if one.leading else other)
+            cut_off(cluster.engines[one if one.leading else other])
             await until(lambda: cluster.connections[name(1)] == 0)
             assert 45.0 <= cluster.now - began <= 60.0
 
@@ -745,7 +751,7 @@ def test_who_is_next_in_a_rolling_restart_is_given_few_also_by_the_next_leader()
             assert taken.why == ""
             assert cluster.states == [(name(1), SetState(draining=True, within_s=60.0, avoid=(name(3),)))]
             await until(lambda: cluster.connections[name(1)] < 400)
-            cut_off(one if one.leading else other)
+            cut_off(cluster.engines[one if one.leading else other])
             await until(lambda: cluster.connections[name(1)] == 0)
             assert cluster.connections == {name(1): 0, name(2): 600, name(3): 600}
 

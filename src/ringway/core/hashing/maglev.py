@@ -55,7 +55,8 @@ class MaglevTable:
         self._names: list[NodeName] = []
         self._seeds: Numbers = np.zeros(0, np.uint64)
         self._rates: Times = np.zeros(0)
-        self._places: list[int] = []
+        self.places: list[int] = []
+        """The number of the owner of each place, in the order of the nodes' names."""
         self.update(weights)
 
     @property
@@ -72,22 +73,22 @@ class MaglevTable:
         self._names = list(wanted)
         self._seeds = np.array([seed_of(name, self._secret) for name in wanted], np.uint64)
         self._rates = np.array(list(wanted.values()), np.float64)
-        self._places = self._fill() if wanted else []
+        self.places = self._fill() if wanted else []
 
     def owner(self, key: bytes) -> NodeName:
         """Return the node that owns `key`. Raise `LookupError` on an empty table."""
-        if not self._places:
+        if not self.places:
             raise LookupError("the table is empty")
-        return self._names[self._places[hash_key(key, self._begun) % SIZE]]
+        return self._names[self.places[hash_key(key, self._begun) % SIZE]]
 
     def ranked(self, key: bytes) -> Iterator[NodeName]:
         """Yield all nodes for `key`, each once: the owner of its place, then those of the places after it."""
-        if not self._places:
+        if not self.places:
             return
         place = hash_key(key, self._begun) % SIZE
         met: set[int] = set()
         for at in range(place, place + _WALK * len(self._names) + 1):
-            number = self._places[at % SIZE]
+            number = self.places[at % SIZE]
             if number not in met:
                 met.add(number)
                 yield self._names[number]
@@ -99,15 +100,15 @@ class MaglevTable:
 
     def owners(self, hashes: Numbers) -> Names:
         """Return the owner of each key of which the hash is given (`stream.hash_keys`), all at once."""
-        return named(self._names, np.array(self._places)[(hashes % np.uint64(SIZE)).astype(np.intp)])
+        return named(self._names, np.array(self.places)[(hashes % np.uint64(SIZE)).astype(np.intp)])
 
     def _fill(self) -> list[int]:
         """Return whose each place is: let nodes take turns until all places are taken."""
-        offsets, skips = self._preferences()
-        turns = self._turns()
+        offsets, skips = self.preferences()
+        order_of_turns = self.turns()
         places: list[int | None] = [None] * SIZE
         begin, skip = offsets.tolist(), skips.tolist()
-        for number in turns[:_SPARSE]:
+        for number in order_of_turns[:_SPARSE]:
             place, by = begin[number], skip[number]
             while places[place] is not None:
                 place = (place + by) % SIZE
@@ -116,7 +117,7 @@ class MaglevTable:
         free = np.array([place for place, number in enumerate(places) if number is None])
         orders = [order.data for order in _preferred(free, offsets, skips)]
         looked = [0] * len(orders)
-        for number in turns[_SPARSE:]:
+        for number in order_of_turns[_SPARSE:]:
             order, at = orders[number], looked[number]
             while places[order[at]] is not None:
                 at += 1
@@ -124,14 +125,14 @@ class MaglevTable:
             looked[number] = at
         return cast("list[int]", places)  # all are taken: there are as many turns as places
 
-    def _preferences(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def preferences(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return each node's offset and skip."""
         numbers = mix(self._seeds[:, np.newaxis] + steps(SIZE, SIZE + 2)[np.newaxis, :])
         offsets = (numbers[:, 0] % np.uint64(SIZE)).astype(np.int64)
         skips = (numbers[:, 1] % np.uint64(SIZE - 1)).astype(np.int64) + 1
         return offsets, skips
 
-    def _turns(self) -> list[int]:
+    def turns(self) -> list[int]:
         """Return whose turn it is, `SIZE` times. Turns at the same time are in the order of names."""
         counts = np.ceil(self._rates / self._rates.sum() * SIZE).astype(np.int64) + 1
         counts = np.minimum(counts, SIZE)

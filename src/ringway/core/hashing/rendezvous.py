@@ -73,12 +73,12 @@ class RendezvousTable:
         self._secret = table_secret(secret)
         self._begun = begin_hash(self._secret)
         self._weights: dict[NodeName, float] = {}
-        self._numbers = Numbering()
-        self._names = self._numbers.names
+        self.numbering = Numbering()
+        self._names = self.numbering.names
         self._steps = _slot_steps()
-        self._listed: Entries = np.full((DEPTH, SLOTS), _NOBODY)
+        self.listed: Entries = np.full((DEPTH, SLOTS), _NOBODY)
         self._horizon: Entries = np.full(SLOTS, _NOBODY)
-        self._rows = [row.data for row in self._listed]  # the same memory; gives plain integers
+        self._rows = [row.data for row in self.listed]  # the same memory; gives plain integers
         self._orders: dict[int, list[NodeName]] = {}
         self._seeds: Numbers = np.zeros(0, np.uint64)  # of the present nodes, in the order of `weights`
         self._rates: Times = np.zeros(0)
@@ -89,6 +89,11 @@ class RendezvousTable:
     def weights(self) -> Mapping[NodeName, float]:
         """The nodes of the table and their weights."""
         return self._weights
+
+    @property
+    def orders(self) -> int:
+        """How many orders of all nodes are remembered."""
+        return len(self._orders)
 
     def update(self, weights: Mapping[NodeName, float]) -> None:
         """Make the table hold exactly `weights`; nodes with weight 0 own nothing."""
@@ -101,18 +106,18 @@ class RendezvousTable:
         for name in gone:
             if not anew:
                 self._strike(name)
-            self._numbers.take_back(name)
+            self.numbering.take_back(name)
         self._weights = wanted
         for name in added:
-            self._numbers.give(name)
+            self.numbering.give(name)
             if not anew:
                 self._enter(name)
         self._orders.clear()
         self._seeds = np.array([seed_of(name, self._secret) for name in wanted], np.uint64)
         self._rates = np.array(list(wanted.values()), np.float64)
-        self._tags = np.array([self._numbers[name] for name in wanted], np.uint64)
+        self._tags = np.array([self.numbering[name] for name in wanted], np.uint64)
         least = min(DEPTH_MIN, len(wanted))
-        self._compute(np.arange(SLOTS) if anew else np.flatnonzero(self._listed[least - 1] == _NOBODY))
+        self._compute(np.arange(SLOTS) if anew else np.flatnonzero(self.listed[least - 1] == _NOBODY))
 
     def owner(self, key: bytes) -> NodeName:
         """Return the node that owns `key`. Raise `LookupError` on an empty table."""
@@ -140,33 +145,33 @@ class RendezvousTable:
     def owners(self, hashes: Numbers) -> Names:
         """Return the owner of each key of which the hash is given (`stream.hash_keys`), all at once."""
         slots = (hashes >> np.uint64(64 - SLOT_BITS)).astype(np.intp)
-        return named(self._names, (self._listed[0, slots] & np.uint64(_NUMBER)).astype(np.intp))
+        return named(self._names, (self.listed[0, slots] & np.uint64(_NUMBER)).astype(np.intp))
 
     def _enter(self, name: NodeName) -> None:
         """List a node wherever it comes before the horizon: at each depth the earlier stays, and the later goes on."""
         for at, entries in self._near(name):
             for depth in range(DEPTH):
-                held = self._listed[depth, at]
+                held = self.listed[depth, at]
                 earlier = np.minimum(entries, held)
                 entries = np.maximum(entries, held)
-                self._listed[depth, at] = earlier
-            last = self._listed[-1, at]  # where one was pushed out, all up to here are known
+                self.listed[depth, at] = earlier
+            last = self.listed[-1, at]  # where one was pushed out, all up to here are known
             self._horizon[at] = np.where(entries < _NOBODY, last, self._horizon[at])
 
     def _strike(self, name: NodeName) -> None:
         """List a node nowhere any more: those behind it move up."""
         for at, entries in self._near(name):
             for depth in range(DEPTH):
-                held = self._listed[depth, at]
-                behind = self._listed[depth + 1, at] if depth + 1 < DEPTH else _NOBODY
-                self._listed[depth, at] = np.where(held >= entries, behind, held)
+                held = self.listed[depth, at]
+                behind = self.listed[depth + 1, at] if depth + 1 < DEPTH else _NOBODY
+                self.listed[depth, at] = np.where(held >= entries, behind, held)
 
     def _near(self, name: NodeName) -> Iterator[tuple[slice | NDArray[np.intp], Entries]]:
         """Yield, block by block, the slots where `name` comes before the horizon, and its entries there.
 
         Where these are many, all slots of the block, with entries of nobody at the others.
         """
-        number, weight = np.uint64(self._numbers[name]), self._weights[name]
+        number, weight = np.uint64(self.numbering[name]), self._weights[name]
         seed = np.uint64(seed_of(name, self._secret))
         for begin in range(0, SLOTS, _BLOCK):
             block = slice(begin, begin + _BLOCK)
@@ -187,15 +192,15 @@ class RendezvousTable:
         """Compute these slots from all nodes."""
         count = len(self._weights)
         depth = min(DEPTH, count)
-        self._listed[depth:, slots] = _NOBODY
+        self.listed[depth:, slots] = _NOBODY
         rows = max(1, _BLOCK // max(1, count))
         for begin in range(0, len(slots) if count else 0, rows):
             some = slots[begin : begin + rows]
             entries = self._entries_at(self._steps[some])
             if depth < count:
                 entries = np.partition(entries, depth - 1, axis=1)[:, :depth]
-            self._listed[:depth, some] = np.sort(entries, axis=1).T
-        self._horizon[slots] = self._listed[-1, slots] if depth < count else _NOBODY
+            self.listed[:depth, some] = np.sort(entries, axis=1).T
+        self._horizon[slots] = self.listed[-1, slots] if depth < count else _NOBODY
 
     def _entries_at(self, at: Numbers) -> Entries:
         """Return a row for each of the steps `at`: the entries of all nodes."""

@@ -41,8 +41,8 @@ class HashRing:
         self._secret = table_secret(secret)
         self._begun = begin_hash(self._secret)
         self._weights: dict[NodeName, float] = {}
-        self._numbering = Numbering()
-        self._names = self._numbering.names
+        self.numbering = Numbering()
+        self._names = self.numbering.names
         self._points: Numbers = np.zeros(0, np.uint64)  # sorted
         self._whose = np.zeros(0, np.uint16)
         self._circle = self._points.data  # the same memory; gives plain integers
@@ -55,6 +55,11 @@ class HashRing:
         """The nodes on the ring and their weights."""
         return self._weights
 
+    @property
+    def points(self) -> int:
+        """How many points there are on the circle."""
+        return len(self._points)
+
     def update(self, weights: Mapping[NodeName, float]) -> None:
         """Make the ring hold exactly `weights`; nodes with weight 0 own nothing."""
         wanted = {name: weight for name, weight in weights.items() if weight > 0}
@@ -63,9 +68,9 @@ class HashRing:
         if not gone and not added:
             return
         self._weights = wanted
-        self._take_out([self._numbering.take_back(name) for name in gone])
+        self._take_out([self.numbering.take_back(name) for name in gone])
         if added:
-            self._put_in({self._numbering.give(name): self._points_of(name) for name in added})
+            self._put_in({self.numbering.give(name): self._points_of(name) for name in added})
         self._circle, self._numbers = self._points.data, np.append(self._whose, self._whose[:1]).data
         self._sectors = [*np.searchsorted(self._points, _SECTOR_BOUNDS).tolist(), len(self._points)]
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from random import Random
 
 _SAME = 1e-9
-_REBASE_AT = 1e5
+REBASE_AT = 1e5
 """Virtual time is set back then, so that it keeps its precision."""
 
 
@@ -109,7 +109,7 @@ class RoundRobin:
             end = self._now
         self._ends[index] = end + lasts
         self._now += self._step
-        if self._now > _REBASE_AT:
+        if self._now > REBASE_AT:
             self._ends = [end - self._now for end in self._ends]
             self._now = 0.0
 

@@ -20,18 +20,18 @@ CLUSTERS: list[dict[NodeName, float]] = [
 def test_places_are_filled_as_in_the_paper(weights: dict[NodeName, float]) -> None:
     """By turns, each node takes the first place in its order that is free: the plain loop, without any short cut."""
     table = MaglevTable(weights, b"secret")
-    offsets, skips = (numbers.tolist() for numbers in table._preferences())
+    offsets, skips = (numbers.tolist() for numbers in table.preferences())
     places = [-1] * SIZE
-    for number in table._turns():
+    for number in table.turns():
         while places[offsets[number]] >= 0:
             offsets[number] = (offsets[number] + skips[number]) % SIZE
         places[offsets[number]] = number
-    assert table._places == places
+    assert table.places == places
 
 
 def test_turns_are_by_weight_and_spread() -> None:
     table = MaglevTable({name(1): 1.0, name(2): 2.0, name(3): 1.0})
-    turns = table._turns()
+    turns = table.turns()
     assert len(turns) == SIZE
     assert all(Counter(turns[begin : begin + 4]) == {0: 1, 1: 2, 2: 1} for begin in range(0, SIZE - 1, 4))
 

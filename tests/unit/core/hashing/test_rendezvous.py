@@ -40,12 +40,12 @@ def direct(weights: dict[NodeName, float], key: bytes, secret: bytes = b"") -> l
 
 def slots_listing(table: RendezvousTable) -> Counter[int]:
     """How many slots list how many nodes."""
-    return Counter((table._listed & np.uint64(0xFFFF) != 0xFFFF).sum(axis=0).tolist())
+    return Counter((table.listed & np.uint64(0xFFFF) != 0xFFFF).sum(axis=0).tolist())
 
 
 def names_at(table: RendezvousTable, depth: int) -> Names:
     """Whom each slot lists at `depth`."""
-    return named(table._names, (table._listed[depth] & np.uint64(0xFFFF)).astype(np.intp))
+    return named(table.numbering.names, (table.listed[depth] & np.uint64(0xFFFF)).astype(np.intp))
 
 
 @given(st.lists(clusters, min_size=1, max_size=8))
@@ -75,10 +75,10 @@ def test_after_many_changes_every_slot_lists_what_it_would_anew() -> None:
 
 def test_a_node_that_leaves_and_returns_leaves_everything_as_it_was() -> None:
     table = RendezvousTable({name(index): 1.0 for index in range(20)}, b"")
-    before = table._listed.copy()
+    before = table.listed.copy()
     table.update({name(index): 1.0 for index in range(19)})
     table.update({name(index): 1.0 for index in range(20)})
-    assert (table._listed == before).all()
+    assert (table.listed == before).all()
 
 
 def test_few_nodes_are_all_listed() -> None:
@@ -103,7 +103,7 @@ def test_orders_of_busy_keys_are_remembered_up_to_a_bound() -> None:
     table = RendezvousTable(weights)
     for number in range(ORDERS_MAX + 10):
         assert len(list(table.ranked(b"%d" % number))) == len(weights)
-        assert len(table._orders) <= ORDERS_MAX
+        assert table.orders <= ORDERS_MAX
     assert [list(table.ranked(key)) for key in KEYS for _ in range(2)] == [
         direct(weights, key) for key in KEYS for _ in range(2)
     ]
@@ -116,7 +116,7 @@ def test_names_may_come_and_go_for_ever() -> None:
     table = RendezvousTable({name(1): 1.0})
     for generation in range(15):
         table.update({name(1): 1.0, NodeName(f"g{generation}"): 0.5, NodeName(f"h{generation}"): 0.5})
-    assert len(table._names) == 3
+    assert len(table.numbering.names) == 3
     weights = dict(table.weights)
     assert [list(table.ranked(key)) for key in KEYS] == [direct(weights, key) for key in KEYS]
 

@@ -65,7 +65,7 @@ def test_keys_go_where_they_went_before_this_version() -> None:
 
 def test_points_are_bounded() -> None:
     ring = HashRing({name(1): 10.0 * POINTS_MAX / POINTS_PER_WEIGHT, name(2): 0.00001})
-    assert len(ring._points) == POINTS_MAX + 1
+    assert ring.points == POINTS_MAX + 1
 
 
 def test_a_node_with_few_points_has_its_place_in_every_order() -> None:
@@ -84,6 +84,6 @@ def test_names_may_come_and_go_for_ever() -> None:
     ring = HashRing({name(1): 1.0})
     for generation in range(40):
         ring.update({name(1): 1.0, NodeName(f"g{generation}"): 0.5, NodeName(f"h{generation}"): 0.5})
-    assert len(ring._names) == 3
+    assert len(ring.numbering.names) == 3
     rebuilt = HashRing(ring.weights)
     assert [ring.owner(b"%d" % key) for key in range(500)] == [rebuilt.owner(b"%d" % key) for key in range(500)]
