@@ -13,7 +13,7 @@ class LoadConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     collect: Annotated[
         tuple[str, ...],
         msgspec.Meta(
-            description="What to measure at each node: NAME=SOURCE,option=value, such as "
+            description="A measure of each node: NAME=SOURCE,option=value, such as "
             "cpu=snmp://{host}:161/cpu,community=$COMMUNITY,threshold=0.8. A busy node gets no newcomers, or fewer. "
             "In TOML also a table for each, [[load.collect]].",
             extra={"flag": "collect", "table": spec_of_table, "hide": hide_secrets},
@@ -22,15 +22,15 @@ class LoadConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     score: Annotated[
         Literal["bottleneck", "sum"],
         msgspec.Meta(
-            description="How a node's metrics become one: its worst, or their weighted mean. The worst, because one "
-            "scarce thing is enough to make a node slow.",
+            description="How a node's metrics become one score: the worst, or their weighted mean. The default is the "
+            "worst, because one scarce resource is enough to make a node slow.",
             extra={"flag": "collect-score"},
         ),
     ] = "bottleneck"
     polls_max: Annotated[
         int,
         msgspec.Meta(
-            description="Measurements under way at one time; further ones wait for their turn.",
+            description="Measurements under way at the same time; further ones wait for their turn.",
             ge=1,
             le=1024,
             extra={"flag": "collect-polls-max"},

@@ -20,7 +20,7 @@ class NamesConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     kept_s: Annotated[
         float,
         msgspec.Meta(
-            description="How old the last good answer may be that is used while the name cannot be looked up. 0: none.",
+            description="The greatest age of an answer that is used while the name cannot be looked up. 0: none is.",
             ge=0,
             le=604800,
             extra={"unit": "s"},
@@ -29,7 +29,7 @@ class NamesConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     gone_s: Annotated[
         float,
         msgspec.Meta(
-            description="The same where the name servers say that there is no such name (any more).",
+            description="The same if the name servers say that the name does not exist (any more).",
             ge=0,
             le=604800,
             extra={"unit": "s"},
@@ -47,8 +47,8 @@ class NamesConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     silent_s: Annotated[
         float,
         msgspec.Meta(
-            description="How long a lookup may take before those who ask for the name then, and for which no answer is "
-            "kept, are told at once that it is not answered, so that they try another.",
+            description="How long a lookup without a kept answer may take; then further requests for the name fail at "
+            "once, so that another name is tried.",
             ge=0,
             le=60,
             extra={"unit": "s"},
@@ -57,8 +57,8 @@ class NamesConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     retry_s: Annotated[
         float,
         msgspec.Meta(
-            description="The pause after a lookup that failed; who asks meanwhile gets the last good answer, or the "
-            "same error.",
+            description="The pause after a failed lookup. Requests in the pause get the last good answer, or the same "
+            "error.",
             ge=0,
             le=3600,
             extra={"unit": "s"},
@@ -67,8 +67,8 @@ class NamesConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     lookups_max: Annotated[
         int,
         msgspec.Meta(
-            description="Lookups under way at one time, each in a thread of its own; other names wait for their turn. "
-            "Half of them are kept for names whose last lookup succeeded.",
+            description="Lookups under way at the same time, each in a thread of its own; other names wait for their "
+            "turn. Half of the places are for names whose last lookup succeeded.",
             ge=2,
             le=4096,
         ),
@@ -76,7 +76,7 @@ class NamesConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     names_max: Annotated[
         int,
         msgspec.Meta(
-            description="Names that are remembered; beyond it the one is forgotten that was asked for longest ago.",
+            description="Names that are remembered; beyond this the name that was not used for longest is forgotten.",
             ge=1,
             le=1_000_000,
         ),
@@ -94,7 +94,7 @@ class NamesConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     avoid_s: Annotated[
         float,
         msgspec.Meta(
-            description="How long an address that did not answer comes after the others of its name.",
+            description="How long an address that did not answer comes after the other addresses of its name.",
             ge=0,
             le=86400,
             extra={"unit": "s"},

@@ -23,32 +23,34 @@ class HttpPortConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     allowed_hosts: Annotated[
         tuple[str, ...],
         msgspec.Meta(
-            description="Names by which this may be reached where it listens on loopback, beside localhost, addresses, "
-            "and its own URLs (a node's gateways' too): app.example, *.app.example, `*` for any. A browser that comes "
-            "under any other name was led here by the name's owner (DNS rebinding) and is refused; so is a proxy on "
-            "this machine that is not in `trusted_proxies`."
+            description="Names under which this may be reached if it listens on loopback, beside localhost, addresses, "
+            "and its own URLs (for a node also those of its gateways): app.example, *.app.example, `*` for any. A "
+            "browser with any other name was led here by the owner of the name (DNS rebinding) and is refused; so is a "
+            "proxy on this machine that is not in `trusted_proxies`."
         ),
     ] = ()
     trusted_proxies: Annotated[
         tuple[str, ...],
         msgspec.Meta(
             description="Networks (CIDR) of proxies in front whose X-Forwarded-* and Forwarded headers are believed. "
-            "None, because anybody can write such headers. Gateways need no entry at nodes: they prove what they tell."
+            "None by default, because every client can write such headers. Gateways need no entry at nodes: they prove "
+            "what they report."
         ),
     ] = ()
     proxy_protocol: Annotated[
         bool,
         msgspec.Meta(
-            description="Connections of `trusted_proxies` begin with a PROXY header, version 1 or 2, which says where "
-            "they come from: of HAProxy (`send-proxy`, `send-proxy-v2-ssl`), AWS and other balancers of layer 4. Then "
-            "theirs without one are refused, and from anybody else none is taken. Gateways send none to nodes."
+            description="Connections of `trusted_proxies` begin with a PROXY header, version 1 or 2, with the address "
+            "of the client: from HAProxy (`send-proxy`, `send-proxy-v2-ssl`), AWS and other balancers of layer 4. Then "
+            "their connections without a header are refused, and no header of other peers is accepted. Gateways send "
+            "none to nodes."
         ),
     ] = False
     head_bytes_max: Annotated[
         int,
         msgspec.Meta(
-            description="Longest request head, else 431; at a gateway also of a node's or backend's answer, else 502. "
-            "Cookies and tokens of single sign-on may need more.",
+            description="Longest head of a request, else 431; at a gateway also of an answer of a node or backend, "
+            "else 502. Cookies and tokens of single sign-on may need more.",
             ge=1024,
             le=1024 * 1024,
             extra={"unit": "bytes"},

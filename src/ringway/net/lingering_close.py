@@ -25,7 +25,7 @@ class LingeringClose(asyncio.Protocol):
         """Drop it."""
 
     def eof_received(self) -> bool:
-        """Have the transport closed, after what is left to be written."""
+        """Let the transport close after all buffered bytes are written."""
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -2,7 +2,7 @@
 
 Without a bound the kernel takes megabytes for a peer that does not read (`tcp_wmem`), beside what a program counts.
 With a bound (`TCP_NOTSENT_LOWAT`, tcp(7)) it takes little more than it can send, and a quick peer is sent to as fast as
-ever. Linux and macOS have it. Sockets that are accepted inherit it from the one that listens.
+ever. Linux and macOS have it. Accepted sockets inherit it from the listening socket.
 """
 
 import array

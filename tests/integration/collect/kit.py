@@ -1,4 +1,4 @@
-"""What the tests of collectors share: a real snmpd on loopback, and servers that answer what a test wants."""
+"""Servers for tests of collectors: a real snmpd on loopback, and servers with given answers."""
 
 import asyncio
 import contextlib
@@ -93,7 +93,7 @@ class Snmpd:
             process.wait(PATIENCE_S)
 
     def forget(self) -> None:
-        """Let the agent be another one at its next start, with another engine id."""
+        """Give the agent a new engine id at its next start."""
         shutil.rmtree(self._directory / "state")
 
     def _listens(self) -> bool:
@@ -153,7 +153,7 @@ async def answering(*pieces: bytes, hold: bool = False) -> AsyncIterator[tuple[i
 
 
 async def eventually(condition: Callable[[], object]) -> None:
-    """Wait until `condition` holds; fail at the deadline."""
+    """Wait until `condition` is true; fail at the deadline."""
     until = time.monotonic() + PATIENCE_S
     while not condition():
         assert time.monotonic() < until, f"still not so after {PATIENCE_S} s: {condition}"

@@ -3,10 +3,10 @@
 import threading
 
 released = threading.Event()
-"""What `hang` waits for."""
+"""The event for which `hang` waits."""
 
 values: dict[str, object] = {}
-"""What `given` returns, by node."""
+"""The results of `given`, by node."""
 
 
 def given(node):

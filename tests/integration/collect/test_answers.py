@@ -1,4 +1,4 @@
-"""HTTP, Prometheus and agents over real sockets: answers of every form, and those that are none."""
+"""HTTP, Prometheus and agents over real sockets: answers of every form, and unusable answers."""
 
 import asyncio
 
@@ -23,7 +23,7 @@ def chunked(*pieces: bytes) -> bytes:
 
 
 async def ask(spec: str, *pieces: bytes, hold: bool = False) -> tuple[float | Words, bytes]:
-    """Return what a collector makes of `pieces`, and what it asked."""
+    """Return the value of a collector for the answer `pieces`, and its request."""
     async with answering(*pieces, hold=hold) as (port, asked):
         (probe,) = read_probes((spec.format(port=port, host="{host}", name="{name}"),), {"TOKEN": "t0ken"})
         async with asyncio.timeout(5):

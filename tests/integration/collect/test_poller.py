@@ -1,4 +1,4 @@
-"""The poller over time: who is asked how often, what failures do, who comes and leaves, and how it ends."""
+"""The poller over time: periods, failures, nodes that come and leave, and its end."""
 
 import asyncio
 import math

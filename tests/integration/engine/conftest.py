@@ -1,4 +1,4 @@
-"""The fleets that tests of failing servers run on, and how long they do."""
+"""Fleets for tests of failing servers, and the length of these tests."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -10,7 +10,7 @@ from integration.engine.trial import Hands
 from support.fleet import make_fleet
 
 LONG_S = float(os.environ.get("RINGWAY_FAULTS_S", "0"))
-"""For how long leaders are killed, on all fleets; 0: as short and on as few as it proves anything."""
+"""How long leaders are killed, on all fleets; 0: for the shortest time, on the fewest fleets."""
 
 
 def chosen(*short: Any, long: Sequence[Any]) -> list[Any]:

@@ -20,7 +20,7 @@ TESTS = Path(__file__).parents[2]
 
 
 class FarMember:
-    """See the module; made by `far_member`."""
+    """A member in another process; made by `far_member`."""
 
     def __init__(self, process: Process) -> None:
         self._process = process
@@ -30,11 +30,11 @@ class FarMember:
         await self._line(BEGIN_S)
 
     def halt(self) -> None:
-        """Let it publish nothing new."""
+        """Stop its new publications."""
         self._tell(b"halt\n")
 
     async def record(self) -> Record:
-        """Return what it has written down until now."""
+        """Return its record until now."""
         self._tell(b"record\n")
         return msgspec.json.decode(await self._line(ANSWER_S), type=Record)
 

@@ -1,4 +1,4 @@
-"""What is wrong in the records of members: `judge_delivery`, `judge_leases`, and how long membership took."""
+"""Faults in the records of members: `judge_delivery`, `judge_leases`, and the time that membership took."""
 
 import itertools
 import sys
@@ -13,7 +13,7 @@ SHOWN_MAX = 12
 
 @dataclass
 class Stretch:
-    """What one subscriber saw of one channel between two words that it begins anew."""
+    """The events of a subscriber in a channel between two new beginnings."""
 
     began: float
     last: bool = False
@@ -21,7 +21,7 @@ class Stretch:
 
 
 def problems_of(records: Iterable[Record]) -> list[str]:
-    """What members themselves found wrong."""
+    """Return the problems that members found themselves."""
     return [f"{record.name}: {problem}" for record in records for problem in record.problems][:SHOWN_MAX]
 
 

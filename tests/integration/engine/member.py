@@ -43,7 +43,7 @@ class Settings(msgspec.Struct):
 
 
 class Member:
-    """See the module; `record` holds what it has seen."""
+    """A member of a trial; `record` contains what it has seen."""
 
     def __init__(self, engine: Engine, settings: Settings) -> None:
         self.record = Record(settings.name)
@@ -63,7 +63,7 @@ class Member:
                 await _insist(lambda channel=channel: self.subscriber.subscribe(Channel(channel)))  # type: ignore[misc]
 
     async def run(self) -> None:
-        """Do it all until `end`."""
+        """Use the whole engine until `end`."""
         try:
             async with asyncio.TaskGroup() as group:
                 for channel in self._settings.channels:
@@ -74,7 +74,7 @@ class Member:
             await self.subscriber.close()
 
     def halt(self) -> None:
-        """Publish nothing new; what is under way is tried until it is confirmed."""
+        """Publish nothing new; publications under way are retried until they are confirmed."""
         self._halted.set()
 
     def end(self) -> None:
@@ -139,7 +139,7 @@ class Member:
         return held
 
     def _renewed(self, held: Held, asked: float, *, kept: bool) -> Held | None:
-        """Note a renewal; one that came after the time had run out begins no new time: others may have had it."""
+        """Note a renewal. After the end of the lease it begins no new time: another holder may have had it."""
         now = time.monotonic()
         if not kept:
             held.until = min(held.until, now)
@@ -168,7 +168,7 @@ class Member:
 
 
 async def _insist(do: Callable[[], Awaitable[None]]) -> None:
-    """Do it until the engine does not say that it is away."""
+    """Repeat the call while the engine says that it is away."""
     while True:
         try:
             await do()

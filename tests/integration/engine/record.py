@@ -1,4 +1,4 @@
-"""What members write down while engine servers fail; `judge` reads it. All times are of the machine's monotonic clock.
+"""Records of members while engine servers fail, which `judge` reads. All times are of the machine's monotonic clock.
 
 A member may be a process of its own: its record travels as JSON.
 """
@@ -21,7 +21,7 @@ class Sent(msgspec.Struct):
 
 
 class Seen(msgspec.Struct):
-    """What came of a channel: a publication; or with an empty `payload` the word that it begins anew after `offset`."""
+    """An event of a channel: a publication, or with an empty `payload` a new beginning after `offset`."""
 
     at: float
     channel: str
@@ -49,7 +49,7 @@ class Heard(msgspec.Struct):
 
 
 class Record(msgspec.Struct):
-    """All of one member."""
+    """The record of a member."""
 
     name: str
     sent: list[Sent] = []
@@ -57,4 +57,4 @@ class Record(msgspec.Struct):
     held: list[Held] = []
     heard: list[Heard] = []
     problems: list[str] = []
-    """What no fault of a server excuses."""
+    """Problems that no fault of a server excuses."""

@@ -1,4 +1,4 @@
-"""Follows channels as a node does, with the node's own parts: `core.stream` judges, `catchup` reads history."""
+"""Subscriber that follows channels like a node: `core.stream` judges, and the node's `catchup` reads history."""
 
 import time
 from types import SimpleNamespace

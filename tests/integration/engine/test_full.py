@@ -1,4 +1,4 @@
-"""Engines without room: said with the remedy, history waits, and nothing else does; over by itself."""
+"""Engines without room: the error names the remedy, only history stops, and it goes on without a restart."""
 
 import asyncio
 import secrets
@@ -62,7 +62,7 @@ async def redis(server: RedisServer) -> AsyncIterator[Engine]:
 
 
 async def fill(engine: Engine) -> str:
-    """Publish until the engine refuses; return what it says."""
+    """Publish until the engine refuses; return its error."""
     block = secrets.token_bytes(200_000)
     async with asyncio.timeout(PATIENCE_S):
         while True:

@@ -1,4 +1,4 @@
-"""A system of processes whose NATS is full: what clients and operators are told, and what goes on."""
+"""A system of processes whose NATS is full: errors for clients and operators, and the services that go on."""
 
 import asyncio
 import json

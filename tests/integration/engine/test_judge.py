@@ -1,4 +1,4 @@
-"""The judge of the other tests here finds what it is there for."""
+"""The judge of the tests in this folder finds the faults that it must find."""
 
 from integration.engine.judge import judge_delivery, judge_leases, membership_s
 from integration.engine.record import Heard, Held, Record, Seen, Sent
@@ -7,7 +7,7 @@ TOLD = ""
 
 
 def record(*payloads: str, sent: int = 4, confirmed: bool = True) -> Record:
-    """One that has sent "a 0", "a 1", … at the times 10, 11, …, and seen `payloads`, at the offsets 1, 2, …"""
+    """Return a record: sent "a 0", "a 1", … at the times 10, 11, …, seen `payloads` at the offsets 1, 2, …"""
     made = Record("a", seen=[Seen(1.0, "room", "e", 0)])
     for number in range(sent):
         began = 10.0 + number

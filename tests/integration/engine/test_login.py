@@ -1,4 +1,4 @@
-"""Who we are to an engine: every way to say it, and what happens when the engine changes its mind."""
+"""Logins at engines: every form of them, and an engine that changes its rights while members run."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator

@@ -64,7 +64,7 @@ async def test_a_member_that_was_cut_off_loses_nothing_silently_and_is_back_soon
 
 
 def _check_cut(records: list[Record], since: float) -> None:
-    """Who must not hear has not heard, and who must not be heard was not."""
+    """Check that the cut members received no report, and that no report of them was received."""
     near, out, into, both = records
     heard = {each.member for each in near.heard if each.announced > since}
     assert near.name in heard

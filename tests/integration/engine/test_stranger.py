@@ -1,4 +1,4 @@
-"""Servers that are something else, or say nothing: each attempt ends in time, and says what it may be."""
+"""Servers that are not the engine, or are silent: each attempt ends in time, and says what the server may be."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -51,7 +51,7 @@ async def endless(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
 
 
 async def reach(url: str) -> str:
-    """Return what the attempt to open the engine ends with."""
+    """Return the error of the attempt to open the engine."""
     with pytest.raises(EngineError) as caught:
         await (open_redis if url.startswith("redis") else open_nats)(url, name="a", wait_s=0)
     return str(caught.value)
@@ -69,7 +69,7 @@ async def test_what_is_no_engine_is_said_in_time(serve: Serve) -> None:
 
 @pytest.mark.parametrize("kind", ["nats", "redis"])
 async def test_strangers_at_the_place_of_an_engine_are_outlasted(kind: str, tmp_path: Path) -> None:
-    """Whatever answers there while it is away: a later attempt finds it again."""
+    """A later attempt finds the engine, whatever server answers there while it is away."""
     server = NatsServer(tmp_path, "n") if kind == "nats" else RedisServer(tmp_path)
     server.start()
     url = f"{kind}://127.0.0.1:{server.port}"

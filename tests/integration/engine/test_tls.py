@@ -1,4 +1,4 @@
-"""Engines over TLS: what proves both sides, and that whatever does not fit ends in time, with what to do."""
+"""Engines over TLS: certificates of both sides, and failures that end in time and name the remedy."""
 
 import asyncio
 import logging
@@ -53,7 +53,7 @@ class Servers:
         settings: str = "",
         first: bool = False,
     ) -> int:
-        """Start one whose certificate is for `names`; return its port for TLS."""
+        """Start a server whose certificate is for `names`; return its port for TLS."""
         certificate, key = self.authority.sign(f"server{len(self.started)}", *names, expired=expired)
         home = self.directory / str(len(self.started))
         if kind == "nats":

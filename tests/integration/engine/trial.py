@@ -40,7 +40,7 @@ class Hands:
         self._thread = ThreadPoolExecutor(1)
 
     async def do(self, what: Callable[[], T]) -> T:
-        """Do it there, and return what comes of it."""
+        """Call `what` in the thread, and return its result."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, what)
 
     def do_now(self, what: Callable[[], T]) -> T:
@@ -54,20 +54,20 @@ class Hands:
 
 
 class Trial:
-    """See the module; made by `trial`."""
+    """A trial; made by `trial`."""
 
     def __init__(self, members: list[Member], far: Sequence[FarMember]) -> None:
         self._members = members
         self._far = far
         self.membership_s: list[float] = []
-        """How long membership took after each fault."""
+        """The time that membership took after each fault."""
 
     async def records(self) -> list[Record]:
-        """What all members have written down."""
+        """Return the records of all members."""
         return [*(member.record for member in self._members), *[await each.record() for each in self._far]]
 
     async def await_members(self, since: float, within_s: float = MEMBERSHIP_S) -> None:
-        """Return when all have heard all since the moment `since`; fail where that takes too long."""
+        """Return when every member has heard every member after `since`; fail if that takes too long."""
         while (found := membership_s(await self.records(), since)) is None:
             assert time.monotonic() - since < 4 * within_s, f"after {4 * within_s:g} s not all members are heard"
             await asyncio.sleep(LOOK_S)
@@ -100,7 +100,7 @@ class Trial:
         assert any(record.held for record in records), "nobody ever held the lease"
 
     def _measured(self, records: Sequence[Record]) -> dict[str, Any]:
-        """What is said of a trial in the log (`pytest -s`)."""
+        """Return the measures of a trial for the log (`pytest -s`)."""
         sent = [each for record in records for each in record.sent]
         beginnings = sum(not seen.payload for record in records for seen in record.seen)
         return {

@@ -1,4 +1,4 @@
-"""A network namespace with names of its own, whose name server hears questions and answers none."""
+"""Network namespace with names of its own, whose name server receives queries and answers none."""
 
 import asyncio
 import os
@@ -26,7 +26,7 @@ class Place:
         self._files.mkdir(parents=True)
 
     def know(self, hosts: dict[str, list[str]]) -> None:
-        """Let names lead to addresses; all others are asked of a name server that says nothing."""
+        """Give names their addresses; queries for other names go to the silent name server."""
         lines = ["127.0.0.1 localhost", *(f"{ip} {name}" for name, ips in hosts.items() for ip in ips)]
         (self._files / "hosts").write_text("\n".join([*lines, ""]))
         (self._files / "resolv.conf").write_text(f"nameserver {self.inside.near}\n")
@@ -77,7 +77,7 @@ def place(tmp: Path) -> Iterator[Place]:
 
 @contextmanager
 def silent_name_server(ip: str) -> Iterator[None]:
-    """Take questions at port 53 of `ip` and answer none: a client waits as long as it can."""
+    """Receive queries at port 53 of `ip` and answer none: a client waits as long as it can."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as deaf:
         deaf.bind((ip, 53))
         yield

@@ -55,7 +55,7 @@ class Host:
         return listener
 
     def silence(self, ip: str) -> None:
-        """Let nobody be accepted at `ip`, nor refused: its backlog is full."""
+        """Accept and refuse no connection at `ip`: its backlog is full."""
         self.listen(ip, backlog=0)
         for _ in range(2):
             filler = self._stack.enter_context(socket.socket(self.listeners[ip].family))

@@ -1,4 +1,4 @@
-"""Half-closing real sockets, whatever their peers have done to them in the same moment."""
+"""Half-close of real sockets, whatever their peers do at the same moment."""
 
 import asyncio
 import socket

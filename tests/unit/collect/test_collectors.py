@@ -1,4 +1,4 @@
-"""What collectors make of answers; how they get them is tested over real sockets in tests/integration/collect."""
+"""Collectors' values from answers; tests/integration/collect tests over real sockets how they get the answers."""
 
 import msgspec
 import pytest

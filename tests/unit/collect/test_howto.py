@@ -1,4 +1,4 @@
-"""What docs/howto/custom-load.md says can be read."""
+"""Examples of docs/howto/custom-load.md, read by the product."""
 
 import re
 import sys

@@ -10,7 +10,7 @@ SIZE = 4 << 20
 
 
 async def arrived_after_a_cut() -> int:
-    """Write more than a connection holds, cut it, and return how much of it arrives."""
+    """Write more than a connection's buffers hold, abort it, and return how many bytes arrive."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         _, writer = await asyncio.open_connection(*server.getsockname())
         peer, _ = server.accept()
@@ -24,7 +24,7 @@ async def arrived_after_a_cut() -> int:
 
 
 def received(peer: socket.socket) -> int:
-    """Read to the end, which must be a reset; return how much came before it."""
+    """Read to the end, which must be a reset; return the number of bytes before it."""
     peer.settimeout(5)
     count = 0
     try:

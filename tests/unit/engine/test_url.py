@@ -1,4 +1,4 @@
-"""What may stand in the URL of an engine, and that nothing of a password is ever shown."""
+"""URLs of engines: which are accepted, and that no part of a password is ever shown."""
 
 import traceback
 from urllib.parse import quote
@@ -49,7 +49,7 @@ BROKEN = ["{}@host", "{}", "nats:{}@host", "nats:/{}@host", "nats//{}@host", ":/
 
 
 def read(url: str) -> nats_url.NatsUrl | redis_url.RedisUrl:
-    """Read it as the engine of its scheme does."""
+    """Read the URL like the engine of its scheme."""
     return redis_url.read_url(url) if url.startswith("redis") else nats_url.read_url(url)
 
 
@@ -58,7 +58,7 @@ def password_of(url: nats_url.NatsUrl | redis_url.RedisUrl) -> str | None:
 
 
 def told_of(url: str) -> str:
-    """Return all that is told of `url`: what is shown of it, and the message and traceback of its refusal."""
+    """Return all text about `url`: its shown form, and the message and traceback of its error."""
     said = mask(url)
     try:
         found = read(url)

@@ -1,4 +1,4 @@
-"""What a host to listen at means."""
+"""Hosts to listen at, and the addresses that they mean."""
 
 import asyncio
 import socket

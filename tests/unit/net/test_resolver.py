@@ -116,7 +116,7 @@ async def test_a_name_that_is_not_answered_delays_no_other(names: Names, clock: 
 
 
 async def test_names_that_were_answered_have_places_of_their_own(names: Names, clock: Clock) -> None:
-    """However many dead names there are, they take half of the places, and wait for each other."""
+    """Dead names use half of the places, whatever their number, and wait for each other."""
     resolver = Resolver(NamesConfig(lookups_max=4, late_s=60), names, clock)
     names.answers["good"] = found("10.0.0.1")
     await resolver.find("good")
@@ -178,7 +178,7 @@ async def test_the_last_good_answer_is_used_while_lookups_fail(names: Names, clo
 
 
 async def test_a_name_that_is_gone_is_soon_given_up(names: Names, clock: Clock) -> None:
-    """Its addresses may be another's by now."""
+    """The name's addresses may belong to another server by now."""
     resolver = Resolver(NamesConfig(late_s=60), names, clock)
     names.answers["a"] = found("10.0.0.1")
     await resolver.find("a")

@@ -1,4 +1,4 @@
-"""How much the kernel takes for a peer that does not read."""
+"""Unsent bytes: how many the kernel accepts for a peer that does not read."""
 
 import socket
 
@@ -10,7 +10,7 @@ pytestmark = pytest.mark.skipif(not hasattr(socket, "TCP_NOTSENT_LOWAT"), reason
 
 
 def taken(bytes_max: int) -> int:
-    """How much the kernel takes on a connection that was accepted by a socket with this bound."""
+    """Return how many bytes the kernel accepts on a connection that a socket with this bound accepted."""
     with socket.create_server(("127.0.0.1", 0)) as listener, socket.socket() as client:
         bound_unsent(listener, bytes_max)
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)

@@ -1,4 +1,4 @@
-"""What the memory engine promises beyond the contract: determinism, and a clock of one's own."""
+"""Promises of the memory engine beyond the contract: determinism, and a clock that the caller gives."""
 
 import asyncio
 

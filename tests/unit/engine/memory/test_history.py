@@ -1,4 +1,4 @@
-"""What the memory engine keeps: one row of offsets a namespace, sizes and times by the clock it is given."""
+"""History of the memory engine: one sequence of offsets for a namespace, sizes, and times by the given clock."""
 
 import asyncio
 

@@ -17,7 +17,7 @@ from ringway.errors import EngineAway, EngineUnsuitable, Unconfirmed
 
 
 class Paper:
-    """A transport on paper."""
+    """A transport that records what is written."""
 
     def __init__(self) -> None:
         self.writes: list[bytes] = []
@@ -41,7 +41,7 @@ class Paper:
 
 
 class Heard:
-    """What a connection told."""
+    """The callbacks of a connection, counted."""
 
     def __init__(self) -> None:
         self.losses = 0
@@ -73,7 +73,7 @@ def pubsub_connection(*, sharded: bool = False) -> tuple[PubSubConnection, Paper
 
 
 def said(*words: bytes | int) -> bytes:
-    """A list, as Redis sends it."""
+    """Return a list in the bytes of Redis."""
     parts = [b":%d\r\n" % word if isinstance(word, int) else b"$%d\r\n%b\r\n" % (len(word), word) for word in words]
     return b"*%d\r\n" % len(parts) + b"".join(parts)
 
