@@ -57,7 +57,7 @@ class Subscriber:
         if not offset:
             self._record.problems.append(f"{channel} delivered {payload!r} without an offset")
             return
-        verdict = stream.take(offset, previous, payload, self._config.tail_bytes_max)
+        verdict = stream.take_publication(offset, previous, payload, self._config.tail_bytes_max)
         if verdict is StreamVerdict.DELIVER:
             self._deliver(channel, stream, [(offset, payload)])
         elif verdict is StreamVerdict.HELD:

@@ -32,7 +32,7 @@ READ_S = 10.0
 """How long a whole read may take, with all its steps."""
 
 LEADER_ELECTED = "$JS.EVENT.ADVISORY.STREAM.LEADER_ELECTED"
-"""Where NATS tells of streams with replicas."""
+"""The subject of advisories about streams with replicas."""
 
 HISTORY = "history"
 """What appends are called in the condition of the engine."""

@@ -11,7 +11,7 @@ GREETING_BYTES_MAX = 1 << 20
 
 
 class LineReader(asyncio.Protocol):
-    """Receives a greeting until another protocol takes the transport over."""
+    """Receives a greeting until another protocol replaces it at the transport."""
 
     def __init__(self) -> None:
         self._transport: asyncio.Transport | None = None

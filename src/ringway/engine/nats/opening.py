@@ -24,7 +24,7 @@ CONNECT_S = 2.0
 """How long one attempt to connect may take."""
 
 POLL_S = 0.05
-"""The pause between looks at a server that starts."""
+"""The pause between attempts at a server that starts."""
 
 JETSTREAM_STARTS = 10008
 """NATS's error code for JetStream that is on, and has no leader yet."""
