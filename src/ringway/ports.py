@@ -101,7 +101,7 @@ class Page(NamedTuple):
     """True if it is proven that no publication after `since` is missing: trimmed, expired, lost, or beyond a limit."""
 
 
-class History(Protocol):
+class HistoryStore(Protocol):
     """Keeps the last publications of channels, each with its offset. Offsets grow in a channel, often by more than one.
 
     A kept publication reaches the subscribers of its channel like any other publication (`Broker.subscribe`), in the
@@ -218,7 +218,7 @@ class Engine(Protocol):
         ...
 
     @property
-    def history(self) -> History:
+    def history(self) -> HistoryStore:
         """Keeps publications."""
         ...
 

@@ -7,14 +7,14 @@ from contextlib import suppress
 
 from ringway.app.visible import visible, visible_json
 from ringway.collect.collector import CollectFailed
-from ringway.collect.document import _read_document, number_at
+from ringway.collect.document import number_at, read_document
 from ringway.collect.prometheus import sample_in
 from ringway.core.custom.agent import Advice, parse_line
 from ringway.core.placement.key import KEY_BYTES_MAX, KeyReader
 from ringway.core.placement.key_source import KeySource
 from ringway.errors import ProtocolError, UpgradeError
 from ringway.gateway.placement.query import Query
-from ringway.gateway.proxy.upstream import Answer, AnswerLimits, _Handshake
+from ringway.gateway.proxy.upstream import Answer, AnswerLimits, NodeHandshake
 from ringway.protocol.forwarded import forwarded_headers, is_trusted, read_client, read_networks, read_told, told_of
 from ringway.protocol.head import HeadReader, RequestHead
 from ringway.protocol.host import host_known, read_hosts
@@ -109,7 +109,7 @@ def answers(data: bytes) -> None:
     loop = asyncio.new_event_loop()
     try:
         done: asyncio.Future[Answer] = loop.create_future()
-        handshake = _Handshake(done, LIMITS)
+        handshake = NodeHandshake(done, LIMITS)
         handshake.connection_made(_Transport())
         for piece in (stream[:at], stream[at:]):
             if piece:
@@ -156,7 +156,7 @@ def _is_text(data: bytes) -> bool:
 def documents(data: bytes) -> None:
     """A JSON document that a measure is taken from."""
     try:
-        document = _read_document(data)
+        document = read_document(data)
     except ProtocolError:
         return
     for path in ((), ("a",), ("a", "0")):

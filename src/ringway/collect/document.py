@@ -9,7 +9,7 @@ from ringway.collect.http import PORTS, fetch
 from ringway.errors import ProtocolError
 from ringway.protocol.decoding import reader
 
-_read_document = reader(msgspec.json.Decoder().decode, "the JSON of the answer")
+read_document = reader(msgspec.json.Decoder().decode, "the JSON of the answer")
 
 
 class DocumentCollector:
@@ -28,7 +28,7 @@ class DocumentCollector:
         """Return the number."""
         body = await fetch(fill(self._url, node), self._headers, self._tls)
         try:
-            document = _read_document(body)
+            document = read_document(body)
         except ProtocolError as error:
             raise CollectFailed(str(error)) from None
         return number_at(document, self._path)

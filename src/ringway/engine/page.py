@@ -1,4 +1,4 @@
-"""Pages of history, cut to a number of publications and of bytes: the bounds of `ports.History.read`."""
+"""Pages of history, cut to a number of publications and of bytes: the bounds of `ports.HistoryStore.read`."""
 
 from collections import deque
 from collections.abc import Iterable, Sequence

@@ -82,13 +82,12 @@ async def node() -> AsyncIterator[ChannelNode]:
 async def publish(node: ChannelNode, channel: str, *data: object, heard: bool = True) -> None:
     """Publish by a client of the node's own; not `heard`: the node is not told by its engine."""
     broker = node.engine.broker
-    deliver = broker._deliver  # type: ignore[attr-defined]
     if not heard:
-        broker._deliver = None  # type: ignore[attr-defined]
+        broker.attach(lambda *message: None)
     async with ringway.Client(node.url) as writer:
         for one in data:
             await writer.publish(channel, one)
-    broker._deliver = deliver  # type: ignore[attr-defined]
+    broker.attach(node.clients.channels.deliver)
 
 
 @both

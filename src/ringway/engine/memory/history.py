@@ -1,4 +1,4 @@
-"""History of the memory engine: the store of a namespace, and the port over it (`ports.History`).
+"""History of the memory engine: the store of a namespace, and the port over it (`ports.HistoryStore`).
 
 As in the other engines, the channels of a namespace share one sequence of offsets, so the offsets of a channel have
 gaps. Unlike the other engines, the store remembers for each channel up to which offset publications are gone. So its
@@ -86,7 +86,7 @@ class StoredNamespace:
     def read_page(
         self, channel: Channel, since: int | None, limit: int, reverse: bool, now: float, bytes_max: int = sys.maxsize
     ) -> Page:
-        """Return the page that `ports.History.read` describes."""
+        """Return the page that `ports.HistoryStore.read` describes."""
         newest = self.newest_offset(channel, now)
         kept = self._channels.get(channel, _Kept(self._gone))
         chosen = [offset for offset in kept.offsets if since is None or (offset < since if reverse else offset > since)]
@@ -117,7 +117,7 @@ class StoredNamespace:
 
 
 class MemoryHistory:
-    """A member's history; see `ports.History`. `namespaces` are shared by all members."""
+    """A member's history; see `ports.HistoryStore`. `namespaces` are shared by all members."""
 
     def __init__(
         self,

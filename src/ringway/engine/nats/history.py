@@ -1,4 +1,4 @@
-"""Publications with history (`ports.History`): streams of JetStream, one for each namespace.
+"""Publications with history (`ports.HistoryStore`): streams of JetStream, one for each namespace.
 
     <prefix>.kept.<namespace>.<channel>   the stream's subjects: publications are sent here
     <prefix>.ch.<channel>                 the stream republishes each publication here once it is stored (`broker`)

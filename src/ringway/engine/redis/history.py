@@ -1,4 +1,4 @@
-"""Publications that Redis keeps; see `ports.History`. A script stores each and sends it, atomically.
+"""Publications that Redis keeps; see `ports.HistoryStore`. A script stores each and sends it, atomically.
 
     <prefix>:<cluster>:stream:<namespace>:{<channel>}      a stream: p the previous offset, d the payload
     <prefix>:<cluster>:known:<namespace>:{<channel>}       a hash: epoch, lineage of the data, newest offset

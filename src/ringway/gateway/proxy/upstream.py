@@ -40,7 +40,7 @@ class Unreachable(UpgradeError):
     """The node could not be connected to, or broke off before it answered. Another node may do better."""
 
 
-class _Handshake(asyncio.Protocol):
+class NodeHandshake(asyncio.Protocol):
     """Reads the head of the answer, and the body of a refusal.
 
     Interim answers (100, 102, 103) may come before it and are skipped (RFC 9110, 15.2).
@@ -163,7 +163,7 @@ async def request_upgrade(address: Address, request: bytes, tls: ssl.SSLContext 
     done: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
     try:
         transport, shake = await connector().open(
-            lambda: _Handshake(done, limits), address.host, address.port, limits.connect_deadline_s, ssl=tls
+            lambda: NodeHandshake(done, limits), address.host, address.port, limits.connect_deadline_s, ssl=tls
         )
     except TimeoutError:
         raise Unreachable(504, f"the node did not accept a connection within {limits.connect_deadline_s:g} s") from None

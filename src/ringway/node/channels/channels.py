@@ -107,7 +107,7 @@ class Channels:
         """Publish through the channel's history, if it keeps any, else straight to the subscribers.
 
         `key` makes a publication with history idempotent. Nothing is awaited before the engine is: publications leave
-        in the order of the calls. Raise `EngineError` as `ports.Broker.publish` and `ports.History.append` do.
+        in the order of the calls. Raise `EngineError` as `ports.Broker.publish` and `ports.HistoryStore.append` do.
         """
         retention = self.namespaces.of(channel).retention
         payload = self._origin.seal(PUBLICATION, body)

@@ -10,14 +10,14 @@ import sys
 from ringway.errors import EngineAway
 from ringway.node.config.node import NodeConfig
 from ringway.node.stats import NodeStats
-from ringway.ports import History, Page, Position, Retention
+from ringway.ports import HistoryStore, Page, Position, Retention
 from ringway.types import Channel
 
 
 class HistoryReader:
     """Reads history for all parts of a node."""
 
-    def __init__(self, history: History, config: NodeConfig, stats: NodeStats) -> None:
+    def __init__(self, history: HistoryStore, config: NodeConfig, stats: NodeStats) -> None:
         self._history = history
         self._deadline_s = config.engine_deadline_s
         self._stats = stats
@@ -26,7 +26,7 @@ class HistoryReader:
         """Held while an answer to a client is made of what was read: so the answers in memory are bounded."""
 
     async def position(self, channel: Channel, retention: Retention) -> Position:
-        """As `ports.History.position`. Raise `EngineError`; `EngineAway` also if no answer came in time."""
+        """As `ports.HistoryStore.position`. Raise `EngineError`; `EngineAway` also if no answer came in time."""
         async with self._turn:
             try:
                 async with asyncio.timeout(self._deadline_s):
@@ -46,7 +46,7 @@ class HistoryReader:
         reverse: bool = False,
         bytes_max: int = sys.maxsize,
     ) -> Page:
-        """As `ports.History.read`. Raise `EngineError`; `EngineAway` also if no answer came in time."""
+        """As `ports.HistoryStore.read`. Raise `EngineError`; `EngineAway` also if no answer came in time."""
         async with self._turn:
             self._stats.history_reads += 1
             try:
