@@ -1,26 +1,30 @@
 """Ringway scales WebSocket servers horizontally. The client: `Client` for channels, `connect` for bare WebSockets."""
 
-from ringway.client import (
-    Client,
-    ClientConfig,
-    ClientInfo,
-    Connected,
-    Disconnected,
-    Event,
-    Failed,
-    Gap,
-    History,
-    Joined,
-    Left,
-    Moved,
-    PresenceStats,
-    Publication,
-    Socket,
-    StreamPosition,
-    Subscription,
-    connect,
-)
-from ringway.errors import CommandError, ConfigError, ConnectionClosed, Overloaded, RingwayError, UpgradeError
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ringway.client import (
+        Client,
+        ClientConfig,
+        ClientInfo,
+        Connected,
+        Disconnected,
+        Event,
+        Failed,
+        Gap,
+        History,
+        Joined,
+        Left,
+        Moved,
+        PresenceStats,
+        Publication,
+        Socket,
+        StreamPosition,
+        Subscription,
+        connect,
+    )
+    from ringway.errors import CommandError, ConfigError, ConnectionClosed, Overloaded, RingwayError, UpgradeError
 
 __all__ = [
     "Client",
@@ -48,3 +52,14 @@ __all__ = [
     "Overloaded",
     "UpgradeError",
 ]
+
+_ERRORS = {"RingwayError", "CommandError", "ConfigError", "ConnectionClosed", "Overloaded", "UpgradeError"}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a name when it is first used: commands and servers import this package and use none of them."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module("ringway.errors" if name in _ERRORS else "ringway.client"), name)
+    globals()[name] = value
+    return value

@@ -21,10 +21,7 @@ from ringway.protocol.spec import suggestion
 
 CONFIG_FILE_ENV = "RINGWAY_CONFIG"
 
-TRACEBACK_ENV = "RINGWAY_TRACEBACK"
-"""Where it is set, commands print the traceback of a fault of their own."""
-
-OTHER_ENV = (CONFIG_FILE_ENV, TRACEBACK_ENV, "RINGWAY_STATE_DIR", "RINGWAY_URL")
+OTHER_ENV = (CONFIG_FILE_ENV, "RINGWAY_STATE_DIR", "RINGWAY_TRACEBACK", "RINGWAY_URL")
 """Variables of ours that are no settings."""
 
 PREFIX = f"{ENV_PREFIX}_"

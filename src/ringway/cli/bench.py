@@ -9,9 +9,9 @@ from contextlib import AsyncExitStack
 from typing import Annotated
 
 import msgspec
-import typer
 
 from ringway.cli.cluster import GatewayUrl, connected, gateway_urls
+from ringway.cli.command import Exit, Option
 from ringway.cli.option import AsJson, StateDir
 from ringway.cli.process import run_async
 from ringway.cli.terminal import say_json
@@ -42,10 +42,10 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def bench(
-    clients: Annotated[int, typer.Option("--clients", min=1, max=10_000, help="How many clients subscribe.")] = 50,
-    rate: Annotated[float, typer.Option("--rate", min=0.1, max=100_000, help="Publications a second.")] = 100.0,
-    seconds: Annotated[float, typer.Option("--seconds", min=0.1, max=3600, help="How long to publish.")] = 5.0,
-    size: Annotated[int, typer.Option("--size", min=0, max=60_000, help="Bytes of filling in each.")] = 64,
+    clients: Annotated[int, Option("--clients", min=1, max=10_000, help="How many clients subscribe.")] = 50,
+    rate: Annotated[float, Option("--rate", min=0.1, max=100_000, help="Publications a second.")] = 100.0,
+    seconds: Annotated[float, Option("--seconds", min=0.1, max=3600, help="How long to publish.")] = 5.0,
+    size: Annotated[int, Option("--size", min=0, max=60_000, help="Bytes of filling in each.")] = 64,
     as_json: AsJson = False,
     url: GatewayUrl = None,
     state: StateDir = None,
@@ -62,7 +62,7 @@ def bench(
     else:
         _show(measured)
     if measured.delivered < measured.expected:
-        raise typer.Exit(1)
+        raise Exit(1)
 
 
 async def _measure(urls: Sequence[str], count: int, rate: float, seconds: float, size: int, *, quiet: bool) -> Measured:
@@ -165,8 +165,3 @@ def _show(measured: Measured) -> None:
     table.add_row("delivered", f"{measured.delivered:,} of {measured.expected:,}, {pace}")
     table.add_row("delay", f"p50 {measured.p50_ms:g} ms, p99 {measured.p99_ms:g} ms, worst {measured.worst_ms:g} ms")
     Console(highlight=False).print(table)
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to `app`."""
-    app.command()(bench)

@@ -8,13 +8,13 @@ from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
 import msgspec
-import typer
 
 from ringway.app.config import Layer, load_joined
 from ringway.app.engine import open_engine
 from ringway.app.log import open_log
 from ringway.app.member import hear_members
 from ringway.app.state import find_running, state_dir
+from ringway.cli.command import Option
 from ringway.client import Client, ClientConfig
 from ringway.core.membership import TICK_S
 from ringway.errors import ConfigError, NoAnswer, RingwayError
@@ -39,7 +39,7 @@ URL_ENV = "RINGWAY_URL"
 
 GatewayUrl = Annotated[
     str | None,
-    typer.Option(
+    Option(
         "--url",
         metavar="URL[,URL...]",
         help="The gateway: http://host:port (asks it for a node) or ws://host:port (goes through it); of several, one "

@@ -3,10 +3,10 @@
 from typing import Annotated, Any
 
 import msgspec
-import typer
 
 from ringway.app.config import Loaded, all_fields, load_config
 from ringway.app.field import Field, show_value
+from ringway.cli.command import Group, Option
 from ringway.cli.option import AsJson, ConfigFile
 from ringway.cli.terminal import say, say_json
 from ringway.engine.url import HIDDEN, mask
@@ -15,7 +15,7 @@ ENGINE_URL = "engine.url"
 
 
 def show(
-    origin: Annotated[bool, typer.Option("--origin", help="Say where each value came from.")] = False,
+    origin: Annotated[bool, Option("--origin", help="Say where each value came from.")] = False,
     as_json: AsJson = False,
     config_file: ConfigFile = None,
 ) -> None:
@@ -68,13 +68,4 @@ def _as_json(loaded: Loaded, *, origin: bool) -> dict[str, dict[str, Any]]:
     return sections
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to `app`."""
-    group = typer.Typer(no_args_is_help=True, help="The settings.")
-    group.callback()(_root)
-    group.command()(show)
-    app.add_typer(group, name="config")
-
-
-def _root() -> None:
-    """The settings: what they are, and where they come from."""
+config = Group({"show": show}, help="The settings.")

@@ -2,10 +2,9 @@
 
 from typing import Annotated
 
-import typer
-
 from ringway.app.config import Layer
 from ringway.cli.cluster import ask_leader, ask_node, joined, need_node
+from ringway.cli.command import Argument, Option
 from ringway.cli.duration import read_duration
 from ringway.cli.option import AsJson, ConfigFile, StateDir, takes_settings
 from ringway.cli.process import run_async
@@ -16,7 +15,7 @@ from ringway.member.feed import Feed
 from ringway.protocol.order import DrainRequest, SetState
 from ringway.types import NodeState, Role
 
-NodeArgument = Annotated[str, typer.Argument(metavar="NODE", help="The node's name, as `ringway nodes` lists it.")]
+NodeArgument = Annotated[str, Argument(metavar="NODE", help="The node's name, as `ringway nodes` lists it.")]
 
 
 @takes_settings("engine")
@@ -25,15 +24,15 @@ def drain(
     node: NodeArgument,
     within: Annotated[
         str | None,
-        typer.Option(
+        Option(
             metavar="DURATION",
             help="Be done by then, such as 60s or 5m, at an even pace. Refused, saying what would do, if it cannot be.",
         ),
     ] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="With --within: try it all the same, at whatever rate it takes.")
+        bool, Option("--force", help="With --within: try it all the same, at whatever rate it takes.")
     ] = False,
-    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Show the progress until the node is empty.")] = True,
+    wait: Annotated[bool, Option("--wait/--no-wait", help="Show the progress until the node is empty.")] = True,
     as_json: AsJson = False,
     config_file: ConfigFile = None,
     state: StateDir = None,
@@ -78,8 +77,3 @@ def _need_another(members: Feed, node: str) -> None:
             f"no other node takes connections, so those of {node} cannot be moved; start one with `ringway node`, "
             "or use --no-wait to keep new clients away all the same"
         )
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to `app`."""
-    app.command()(drain)

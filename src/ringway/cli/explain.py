@@ -2,9 +2,8 @@
 
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from ringway.app.config import Layer
+from ringway.cli.command import Exit, Option
 from ringway.cli.option import AsJson, ConfigFile, StateDir, takes_settings
 from ringway.cli.process import run_async
 from ringway.cli.steer import Gateways, gateways
@@ -21,11 +20,9 @@ if TYPE_CHECKING:
 def explain(
     flags: Layer,
     key: Annotated[
-        str, typer.Option("--key", metavar="KEY", help="The client's key, as the policy reads it. Without: none.")
+        str, Option("--key", metavar="KEY", help="The client's key, as the policy reads it. Without: none.")
     ] = "",
-    gateway: Annotated[
-        str, typer.Option("--gateway", metavar="NAME", help="Ask this one. Without: the first by name.")
-    ] = "",
+    gateway: Annotated[str, Option("--gateway", metavar="NAME", help="Ask this one. Without: the first by name.")] = "",
     as_json: AsJson = False,
     config_file: ConfigFile = None,
     state: StateDir = None,
@@ -47,7 +44,7 @@ def explain(
     else:
         _show(said)
     if said.problem:
-        raise typer.Exit(1)
+        raise Exit(1)
 
 
 def _choose(found: Gateways, wanted: str) -> NodeName:
@@ -134,8 +131,3 @@ def _why(said: Explanation, each: Candidate) -> str:
     else:
         role = "" if each.compared else "not compared"
     return "; ".join(part for part in (role, each.why_not, each.note) if part)
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to `app`."""
-    app.command()(explain)

@@ -2,9 +2,8 @@
 
 from typing import Annotated
 
-import typer
-
 from ringway.app.config import Layer
+from ringway.cli.command import Option
 from ringway.cli.option import ConfigFile, StateDir, takes_settings
 from ringway.cli.process import run_async
 from ringway.cli.steer import gateways
@@ -15,7 +14,7 @@ from ringway.protocol.directive import ASKED_FOR
 @takes_settings("engine")
 def freeze(
     flags: Layer,
-    why: Annotated[str, typer.Option("--why", metavar="TEXT", help="Shown wherever moves are missed.")] = ASKED_FOR,
+    why: Annotated[str, Option("--why", metavar="TEXT", help="Shown wherever moves are missed.")] = ASKED_FOR,
     config_file: ConfigFile = None,
     state: StateDir = None,
 ) -> None:
@@ -30,8 +29,3 @@ def freeze(
 
     run_async(decide())
     say(f"No connection is moved any more: {why.strip() or ASKED_FOR}. `ringway unfreeze` lets moves go on.")
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to `app`."""
-    app.command()(freeze)

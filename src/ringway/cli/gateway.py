@@ -1,7 +1,5 @@
 """`ringway gateway`: runs a gateway in this process."""
 
-import typer
-
 from ringway.app.config import Layer, load_joined
 from ringway.cli.option import ConfigFile, StateDir, takes_settings
 from ringway.cli.process import run_process
@@ -28,8 +26,3 @@ def gateway(flags: Layer, config_file: ConfigFile = None, state: StateDir = None
     from ringway.app.compose import run_gateway
 
     run_process(loaded, lambda log: run_gateway(config, log))
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to `app`."""
-    app.command()(gateway)

@@ -4,15 +4,14 @@ Exit codes: 0 done; 1 it failed; 2 a setting is wrong or what is needed is not t
 130 ended by Ctrl-C; 141 whoever read the output is gone.
 """
 
-import importlib
 import os
 import sys
-import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import Any
 
-import typer
-
-from ringway.app.load import TRACEBACK_ENV
+from ringway.cli.command import Exit, Group
+from ringway.cli.quick import read_quickly
 from ringway.cli.terminal import READER_GONE_CODE, OutputFailed, open_streams, tell
 from ringway.errors import ConfigError, EngineError, RingwayError
 
@@ -38,28 +37,11 @@ COMMANDS = (
     "config",
     "version",
 )
+COMPLETE_ENV = "_RINGWAY_COMPLETE"
+"""Set by the shell's completion, which typer answers."""
 
-_HELP = """Scale WebSocket servers horizontally: gateway, nodes, placement, and moves of live connections.
-
-Begin with `ringway up`: it starts NATS, a gateway and two nodes, and says what to try. In other terminals
-`ringway node` adds a node, `ringway top` shows what happens, `ringway drain node-1` empties one."""
-
-
-def build(words: Sequence[str] = ()) -> typer.Typer:
-    """Return the command line. Only the command that `words` name is imported, so that each starts quickly."""
-    app = typer.Typer(
-        name="ringway",
-        help=_HELP,
-        no_args_is_help=True,
-        pretty_exceptions_enable=False,
-        rich_markup_mode="markdown",
-        context_settings={"help_option_names": ["-h", "--help"]},
-    )
-    app.callback()(_root)
-    chosen = next((word for word in words if not word.startswith("-")), "")
-    for command in [chosen] if chosen in COMMANDS else COMMANDS:
-        importlib.import_module(f"ringway.cli.{command}").register(app)
-    return app
+TRACEBACK_ENV = "RINGWAY_TRACEBACK"
+"""Where it is set, commands print the traceback of a fault of their own."""
 
 
 def main() -> None:
@@ -78,7 +60,9 @@ def run(words: Sequence[str]) -> int:
     """Run the command that `words` name; return the exit code."""
     try:
         _check_words(words)
-        build(words)(args=list(words), prog_name="ringway")
+        carry_out(words)
+    except Exit as exit_:
+        return exit_.code
     except SystemExit as exit_:
         return exit_.code if isinstance(exit_.code, int) else 0 if exit_.code is None else 1
     except ConfigError as error:
@@ -94,6 +78,27 @@ def run(words: Sequence[str]) -> int:
     except Exception as error:
         return _fault(error)
     return 0
+
+
+def carry_out(words: Sequence[str]) -> None:
+    """Carry out the command that `words` name. Only its module is imported; typer only where it is needed."""
+    name = words[0] if words else ""
+    if name in COMMANDS and COMPLETE_ENV not in os.environ:
+        found: Callable[..., None] | Group = getattr(import_module(f"ringway.cli.{name}"), name)
+        chosen = read_quickly(words[1:], found)
+        if chosen is not None:
+            command, values = chosen
+            command(**values)
+            return
+    build(words)(args=list(words), prog_name="ringway")
+
+
+def build(words: Sequence[str] = ()) -> Any:
+    """Return typer's command line, with the command that `words` name, or with all."""
+    from ringway.cli.full import build_typer
+
+    chosen = next((word for word in words if not word.startswith("-")), "")
+    return build_typer([chosen] if chosen in COMMANDS else COMMANDS)
 
 
 def _check_words(words: Sequence[str]) -> None:
@@ -121,6 +126,8 @@ def _fault(error: Exception) -> int:
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename else ""
         return _fail([f"{where}{error.strerror}"], 1)
+    import traceback
+
     if os.environ.get(TRACEBACK_ENV):
         traceback.print_exception(error)
     at = traceback.extract_tb(error.__traceback__)[-1]

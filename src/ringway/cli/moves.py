@@ -4,9 +4,8 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from ringway.app.config import Layer
+from ringway.cli.command import Option
 from ringway.cli.option import AsJson, ConfigFile, StateDir, takes_settings
 from ringway.cli.process import run_async
 from ringway.cli.steer import gateways
@@ -22,7 +21,7 @@ PAIRS_SHOWN = 4
 @takes_settings("engine")
 def moves(
     flags: Layer,
-    count: Annotated[int, typer.Option("--count", "-n", metavar="N", min=1, max=1000, help="How many.")] = 20,
+    count: Annotated[int, Option("--count", "-n", metavar="N", min=1, max=1000, help="How many.")] = 20,
     as_json: AsJson = False,
     config_file: ConfigFile = None,
     state: StateDir = None,
@@ -92,8 +91,3 @@ def _pairs(decision: Decision) -> str:
         rest = sum(quota.count for quota in quotas[PAIRS_SHOWN:])
         lines.append(f"and {len(quotas) - PAIRS_SHOWN} more pairs  {rest:,}")
     return "\n".join(lines) or "-"
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to `app`."""
-    app.command()(moves)

@@ -1,7 +1,5 @@
 """`ringway node`: runs a channel node in this process."""
 
-import typer
-
 from ringway.app.config import Layer, load_joined
 from ringway.cli.option import ConfigFile, StateDir, takes_settings
 from ringway.cli.process import run_process
@@ -23,8 +21,3 @@ def node(flags: Layer, config_file: ConfigFile = None, state: StateDir = None) -
     from ringway.app.compose import run_node
 
     run_process(loaded, lambda log: run_node(config, log))
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to `app`."""
-    app.command()(node)

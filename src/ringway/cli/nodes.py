@@ -1,7 +1,5 @@
 """`ringway nodes`: who is there."""
 
-import typer
-
 from ringway.admin.member import Cluster, describe
 from ringway.app.config import Layer
 from ringway.cli.cluster import joined
@@ -34,8 +32,3 @@ def nodes(flags: Layer, as_json: AsJson = False, config_file: ConfigFile = None,
     console.print(nodes_table(cluster))
     console.print()
     console.print(gateways_table(cluster))
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to `app`."""
-    app.command()(nodes)

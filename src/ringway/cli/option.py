@@ -1,24 +1,21 @@
 """Options of commands: the common ones, and those that are derived from the fields of the configuration."""
 
-import inspect
 from collections.abc import Callable, Sequence
-from functools import wraps
 from typing import Annotated, Any
-
-import typer
 
 from ringway.app.config import Given, Layer, all_fields
 from ringway.app.field import Field, show_value
+from ringway.cli.command import Option, Parameter, with_parameters
 
 ConfigFile = Annotated[
     str | None,
-    typer.Option("--config", metavar="FILE", help="TOML file with settings (also RINGWAY_CONFIG)."),
+    Option("--config", metavar="FILE", help="TOML file with settings (also RINGWAY_CONFIG)."),
 ]
 StateDir = Annotated[
     str | None,
-    typer.Option("--state", metavar="DIR", help="State directory of `ringway up` (also RINGWAY_STATE_DIR)."),
+    Option("--state", metavar="DIR", help="State directory of `ringway up` (also RINGWAY_STATE_DIR)."),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+AsJson = Annotated[bool, Option("--json", help="Print JSON, for programs.")]
 
 BARE = ("engine", "member")
 """Sections whose flags are the same on every command, without the section's name before them."""
@@ -43,39 +40,30 @@ def takes_settings(
         fields += [field for field in known if field.path in only]
         options = {field.path.replace(".", "__"): (field, flag_of(field, own)) for field in fields}
 
-        @wraps(command)
-        def wrapped(**values: Any) -> None:
+        def gather(values: dict[str, Any]) -> Layer:
             flags: Layer = {}
             for name, (field, flag) in options.items():
-                value = values.pop(name)
+                value = values[name]
                 if value is not None and value != []:
                     flags[field.path] = Given(value, flag)
-            command(flags=flags, **values)
+            return flags
 
-        own_parameters = [
-            parameter for parameter in inspect.signature(command).parameters.values() if parameter.name != "flags"
-        ]
-        derived = [_parameter(name, field, flag) for name, (field, flag) in options.items()]
-        wrapped.__signature__ = inspect.Signature(own_parameters + derived)  # type: ignore[attr-defined]
-        wrapped.__annotations__ = {}
-        return wrapped
+        derived = {name: _parameter(name, field, flag) for name, (field, flag) in options.items()}
+        return with_parameters(command, "flags", derived, gather)
 
     return decorate
 
 
-def _parameter(name: str, field: Field, flag: str) -> inspect.Parameter:
+def _parameter(name: str, field: Field, flag: str) -> Parameter:
     kind: Any = bool if field.switch else list[str] if field.repeated else str
-    declared = f"{flag}/--no-{flag[2:]}" if field.switch else flag
-    option = typer.Option(
-        declared,
+    option = Option(
+        f"{flag}/--no-{flag[2:]}" if field.switch else flag,
         help=_help(field),
         metavar=None if field.switch else field.metavar,
         show_default=False,
-        rich_help_panel=f"Settings: {field.section}",
+        panel=f"Settings: {field.section}",
     )
-    return inspect.Parameter(
-        name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, option]
-    )
+    return Parameter(name, kind | None, option, None)
 
 
 def _help(field: Field) -> str:

@@ -5,10 +5,9 @@ import sys
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-import typer
-
 from ringway.app.config import Layer
 from ringway.app.field import Field, fields_of, show_value
+from ringway.cli.command import Argument, Group, Option
 from ringway.cli.option import AsJson, ConfigFile, StateDir, takes_settings
 from ringway.cli.process import run_async
 from ringway.cli.steer import gateways, newest_of
@@ -18,14 +17,11 @@ from ringway.core.placement.spec import read_options
 from ringway.core.steering import Steering
 from ringway.protocol.control import DirectiveAnswer
 
-Move = Annotated[
-    bool, typer.Option("--move", help="Also move the connections that it places elsewhere, at the usual pace.")
-]
+Move = Annotated[bool, Option("--move", help="Also move the connections that it places elsewhere, at the usual pace.")]
 
 
 @takes_settings("engine")
 def show(
-    context: typer.Context,
     flags: Layer,
     as_json: AsJson = False,
     config_file: ConfigFile = None,
@@ -36,8 +32,6 @@ def show(
     A decision has a version and holds for all gateways; version 0 is each gateway's own setting. It lives as long as
     one gateway that knows it.
     """
-    if context.invoked_subcommand is not None:
-        return
 
     async def ask() -> list[DirectiveAnswer]:
         async with gateways(flags, config_file, state) as found:
@@ -53,7 +47,7 @@ def show(
 @takes_settings("engine")
 def change(
     flags: Layer,
-    spec: Annotated[str, typer.Argument(metavar="SPEC", help="The policy, with options: two-choices:d=3.")],
+    spec: Annotated[str, Argument(metavar="SPEC", help="The policy, with options: two-choices:d=3.")],
     move: Move = False,
     as_json: AsJson = False,
     config_file: ConfigFile = None,
@@ -182,11 +176,4 @@ def _as_json(name: str) -> dict[str, Any]:
     return {"policy": name, "what": _summary(name), "default": name == DEFAULT_POLICY, "options": options}
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to `app`."""
-    group = typer.Typer()
-    group.callback(invoke_without_command=True)(show)
-    group.command("set")(change)
-    group.command("reset")(reset)
-    group.command("list")(list_policies)
-    app.add_typer(group, name="policy")
+policy = Group({"set": change, "reset": reset, "list": list_policies}, default=show)

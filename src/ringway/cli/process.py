@@ -6,11 +6,10 @@ import sys
 from collections.abc import Callable, Coroutine
 from typing import Any, NoReturn, TypeVar
 
-import typer
-
 from ringway.app.config import Loaded
 from ringway.app.log import open_log
 from ringway.app.log_writer import LogWriter
+from ringway.cli.command import Exit
 from ringway.cli.terminal import say
 from ringway.errors import RingwayError
 from ringway.logger import get_logger
@@ -31,7 +30,7 @@ def run_async(coroutine: Coroutine[Any, Any, T]) -> T:
     except KeyboardInterrupt:
         if sys.stdout is not None and sys.stdout.isatty():
             say("")  # the terminal's own ^C stands alone on its line
-        raise typer.Exit(130) from None
+        raise Exit(130) from None
 
 
 async def _unless_told(coroutine: Coroutine[Any, Any, T]) -> T:
@@ -50,7 +49,7 @@ async def _unless_told(coroutine: Coroutine[Any, Any, T]) -> T:
         return await coroutine
     except asyncio.CancelledError:
         if told:
-            raise typer.Exit(128 + signal.SIGTERM) from None
+            raise Exit(128 + signal.SIGTERM) from None
         raise
     finally:
         loop.remove_signal_handler(signal.SIGTERM)
@@ -69,9 +68,9 @@ def run_process(
             get_logger().info("variables that Kubernetes makes for its Services set nothing", names=links)
         try:
             code = run_async(work(log))
-        except (RingwayError, typer.Exit):
+        except (RingwayError, Exit):
             raise
         except Exception:
             get_logger().exception("the process ends by a fault of its own")
             code = 1
-    raise typer.Exit(code)
+    raise Exit(code)

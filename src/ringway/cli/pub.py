@@ -4,17 +4,17 @@ import json
 from typing import Annotated, Any
 
 import msgspec
-import typer
 
 from ringway.cli.cluster import GatewayUrl, connected, gateway_urls
+from ringway.cli.command import Argument
 from ringway.cli.option import StateDir
 from ringway.cli.process import run_async
 from ringway.errors import ConfigError
 
 
 def pub(
-    channel: Annotated[str, typer.Argument(metavar="CHANNEL", help="The channel to publish to.")],
-    data: Annotated[str, typer.Argument(metavar="DATA", help="What to publish: JSON; anything else is sent as text.")],
+    channel: Annotated[str, Argument(metavar="CHANNEL", help="The channel to publish to.")],
+    data: Annotated[str, Argument(metavar="DATA", help="What to publish: JSON; anything else is sent as text.")],
     url: GatewayUrl = None,
     state: StateDir = None,
 ) -> None:
@@ -49,8 +49,3 @@ def read_data(text: str) -> Any:
 
 def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is no JSON")
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to `app`."""
-    app.command()(pub)

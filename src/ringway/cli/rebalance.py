@@ -2,10 +2,9 @@
 
 from typing import Annotated
 
-import typer
-
 from ringway.app.config import Layer
 from ringway.cli.cluster import ANSWER_S, joined
+from ringway.cli.command import Option
 from ringway.cli.option import AsJson, ConfigFile, StateDir, takes_settings
 from ringway.cli.process import run_async
 from ringway.cli.terminal import say_json
@@ -16,7 +15,7 @@ from ringway.protocol.order import BALANCER, PlanAnswer, Rebalance, decode_plan_
 @takes_settings("engine")
 def rebalance(
     flags: Layer,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show the plan.")] = False,
+    dry_run: Annotated[bool, Option("--dry-run", help="Only show the plan.")] = False,
     as_json: AsJson = False,
     config_file: ConfigFile = None,
     state: StateDir = None,
@@ -73,8 +72,3 @@ def _show(answer: PlanAnswer, *, dry_run: bool) -> None:
     console.print(f"{pace}. {'Nothing was moved (--dry-run)' if dry_run else begun}.")
     window = f"{answer.reconnect_window_s:,.0f} s"
     console.print(f"If a node died now, its clients should take {window} to come back.", style="dim")
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to `app`."""
-    app.command()(rebalance)

@@ -8,10 +8,9 @@ import time
 from collections.abc import Sequence
 from typing import Annotated
 
-import typer
-
 from ringway.app.config import Layer, load_joined
 from ringway.cli.cluster import ask_leader, joined, need_node
+from ringway.cli.command import Option
 from ringway.cli.duration import read_duration, read_pause
 from ringway.cli.forecast import forecast
 from ringway.cli.option import ConfigFile, StateDir, takes_settings
@@ -39,7 +38,7 @@ def roll(
     flags: Layer,
     command: Annotated[
         str,
-        typer.Option(
+        Option(
             metavar="COMMAND",
             help="What restarts one node, such as 'systemctl restart ringway-node@{node}'; {node} is its name. "
             "It is run without a shell.",
@@ -47,14 +46,14 @@ def roll(
     ],
     within: Annotated[
         str | None,
-        typer.Option(metavar="DURATION", help="Each node must be empty by then, as in `ringway drain --within`."),
+        Option(metavar="DURATION", help="Each node must be empty by then, as in `ringway drain --within`."),
     ] = None,
     nodes: Annotated[
-        str | None, typer.Option(metavar="NAMES", help="Only these, in this order: node-1,node-2. Without it: all.")
+        str | None, Option(metavar="NAMES", help="Only these, in this order: node-1,node-2. Without it: all.")
     ] = None,
     pause: Annotated[
         str,
-        typer.Option(
+        Option(
             metavar="DURATION",
             help="How long a node that is back is given before the next one is drained. Below `settle_s` of the "
             "balancer it is left empty for the next one's clients.",
@@ -62,10 +61,10 @@ def roll(
     ] = "5s",
     ready_within: Annotated[
         str,
-        typer.Option(metavar="DURATION", help="The command, and the node's return after it, must be done by then."),
+        Option(metavar="DURATION", help="The command, and the node's return after it, must be done by then."),
     ] = "2m",
-    force: Annotated[bool, typer.Option("--force", help="With --within: as in `ringway drain`.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
+    force: Annotated[bool, Option("--force", help="With --within: as in `ringway drain`.")] = False,
+    dry_run: Annotated[bool, Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
     config_file: ConfigFile = None,
     state: StateDir = None,
 ) -> None:
@@ -236,8 +235,3 @@ def choose_nodes(given: str | None, members: Feed) -> list[NodeName]:
 def _by_number(name: NodeName) -> list[tuple[int, str]]:
     """So that node-10 comes after node-9."""
     return [(int(part), "") if part.isdigit() else (0, part) for part in _NUMBERS.split(name)]
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to `app`."""
-    app.command()(roll)

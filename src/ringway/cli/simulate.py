@@ -1,16 +1,14 @@
 """`ringway simulate`: what would happen, at any scale, in virtual time."""
 
-import inspect
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
-import typer
 
+from ringway.cli.command import Argument, Option, Parameter, with_parameters
 from ringway.cli.option import AsJson, ConfigFile, StateDir
 from ringway.cli.terminal import say_json, tell
 from ringway.errors import ConfigError
@@ -34,33 +32,25 @@ def takes_scenario(command: Callable[..., None]) -> Callable[..., None]:
         if isinstance(about, msgspec.inspect.Metadata) and about.extra and "panel" in about.extra:
             described[field.name] = (about, field.default)
 
-    @wraps(command)
-    def wrapped(**values: Any) -> None:
-        given = {name: values.pop(name) for name in described}
-        read = {name: _read_option(name, value) for name, value in given.items() if value is not None}
-        command(given=read, **values)
+    def read(given: dict[str, Any]) -> dict[str, Any]:
+        return {name: _read_option(name, value) for name, value in given.items() if value is not None}
 
-    own = [parameter for parameter in inspect.signature(command).parameters.values() if parameter.name != "given"]
-    derived = [_parameter(name, about, default) for name, (about, default) in described.items()]
-    wrapped.__signature__ = inspect.Signature(own + derived)  # type: ignore[attr-defined]
-    wrapped.__annotations__ = {}
-    return wrapped
+    derived = {name: _parameter(name, about, default) for name, (about, default) in described.items()}
+    return with_parameters(command, "given", derived, read)
 
 
-def _parameter(name: str, about: msgspec.inspect.Metadata, default: Any) -> inspect.Parameter:
+def _parameter(name: str, about: msgspec.inspect.Metadata, default: Any) -> Parameter:
     extra, schema = about.extra or {}, about.extra_json_schema or {}
     listed = isinstance(default, tuple)
     shown = ",".join(f"{part:g}" if isinstance(part, float) else part for part in default) if listed else f"{default:g}"
-    option = typer.Option(
+    option = Option(
         f"--{name.replace('_', '-')}",
         help=f"{schema.get('description', '')}" + (f" (default: {shown})" if shown else ""),
-        rich_help_panel=extra["panel"],
+        panel=extra["panel"],
         metavar="LIST" if listed else "NUMBER",
         show_default=False,
     )
-    return inspect.Parameter(
-        name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[str | None, option]
-    )
+    return Parameter(name, str | None, option, None)
 
 
 def _read_option(name: str, text: str) -> Any:
@@ -84,18 +74,18 @@ def simulate(
     given: dict[str, Any],
     what: Annotated[
         str,
-        typer.Argument(
+        Argument(
             metavar="SCENARIO",
             help=f"{', '.join(name for name in SCENARIOS if name != 'script')}; a TOML file; or placement, "
             "for keys alone.",
         ),
     ] = DEFAULT_SCENARIO,
     policy: Annotated[
-        list[str] | None, typer.Option("--policy", metavar="POLICY", help="A policy. Give it once for each.")
+        list[str] | None, Option("--policy", metavar="POLICY", help="A policy. Give it once for each.")
     ] = None,
     baseline: Annotated[
         list[str] | None,
-        typer.Option(
+        Option(
             "--baseline",
             metavar="WAY",
             help="A way without directed moves: modulo, reconnect-all, restart-all, shed; or all.",
@@ -103,27 +93,25 @@ def simulate(
     ] = None,
     pace: Annotated[
         list[float] | None,
-        typer.Option(
+        Option(
             "--moves-per-s", metavar="NUMBER", help="The most moves a second. Each policy runs at each that is given."
         ),
     ] = None,
     balance: Annotated[
         list[str] | None,
-        typer.Option("--balance", metavar="NAME=VALUE", help="A setting of the balancer, such as stop_below=0."),
+        Option("--balance", metavar="NAME=VALUE", help="A setting of the balancer, such as stop_below=0."),
     ] = None,
-    keys: Annotated[
-        str, typer.Option("--keys", metavar="NUMBER", help="For placement: how many keys, such as 1e8.")
-    ] = "1e7",
+    keys: Annotated[str, Option("--keys", metavar="NUMBER", help="For placement: how many keys, such as 1e8.")] = "1e7",
     html: Annotated[
-        str | None, typer.Option("--html", metavar="FILE", help="Write a page with pictures, in one file.")
+        str | None, Option("--html", metavar="FILE", help="Write a page with pictures, in one file.")
     ] = None,
     as_json: AsJson = False,
     from_cluster: Annotated[
-        bool, typer.Option("--from-cluster", help="Begin with the running system: what if --add, --drain, --policy?")
+        bool, Option("--from-cluster", help="Begin with the running system: what if --add, --drain, --policy?")
     ] = False,
     drain: Annotated[
         list[str] | None,
-        typer.Option("--drain", metavar="NODE", help="With --from-cluster: a node to drain. Once for each."),
+        Option("--drain", metavar="NODE", help="With --from-cluster: a node to drain. Once for each."),
     ] = None,
     config_file: ConfigFile = None,
     state: StateDir = None,
@@ -308,8 +296,3 @@ def _write(path: str, text: str) -> None:
     except OSError as error:
         raise ConfigError(f"the page cannot be written to {path}: {error.strerror}; name another file") from None
     tell(f"The page is in {path}")
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to `app`."""
-    app.command()(simulate)

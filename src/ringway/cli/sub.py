@@ -4,10 +4,10 @@ import asyncio
 from typing import Annotated
 
 import msgspec
-import typer
 
 from ringway.app.visible import visible, visible_json
 from ringway.cli.cluster import GatewayUrl, connected, gateway_urls
+from ringway.cli.command import Argument, Option
 from ringway.cli.option import AsJson, StateDir
 from ringway.cli.process import run_async
 from ringway.cli.terminal import OutputFailed, say, tell
@@ -16,8 +16,8 @@ from ringway.protocol.close import NORMAL
 
 
 def sub(
-    channels: Annotated[list[str], typer.Argument(metavar="CHANNEL...", help="The channels to subscribe to.")],
-    count: Annotated[int | None, typer.Option("--count", "-n", min=1, help="End after so many publications.")] = None,
+    channels: Annotated[list[str], Argument(metavar="CHANNEL...", help="The channels to subscribe to.")],
+    count: Annotated[int | None, Option("--count", "-n", min=1, help="End after so many publications.")] = None,
     as_json: AsJson = False,
     url: GatewayUrl = None,
     state: StateDir = None,
@@ -83,8 +83,3 @@ def _tell(event: Event) -> None:
         tell(f"moved to {event.node}")
     elif isinstance(event, Disconnected) and event.move_to is None and event.code != NORMAL:
         tell(f"disconnected from {event.node}: {event.code} {event.reason}".rstrip())
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to `app`."""
-    app.command()(sub)

@@ -12,8 +12,6 @@ import sys
 from contextlib import suppress
 from typing import Any
 
-import msgspec
-
 from ringway.app.visible import visible, visible_json
 from ringway.errors import RingwayError
 
@@ -118,6 +116,8 @@ def say(text: str) -> None:
 
 def say_json(value: Any) -> None:
     """Write `value` to standard output as one line of JSON."""
+    import msgspec
+
     say(visible_json(msgspec.json.encode(value).decode()))
 
 

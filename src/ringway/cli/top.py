@@ -6,11 +6,11 @@ import time
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
-import typer
 
 from ringway.admin.member import Cluster, NodeRow, describe
 from ringway.app.config import Layer
 from ringway.cli.cluster import joined
+from ringway.cli.command import Option
 from ringway.cli.option import AsJson, ConfigFile, StateDir, takes_settings
 from ringway.cli.process import run_async
 from ringway.cli.terminal import say_json
@@ -64,7 +64,7 @@ class Meter:
 @takes_settings("engine")
 def top(
     flags: Layer,
-    once: Annotated[bool, typer.Option("--once", help="Show it once, after measuring for some seconds.")] = False,
+    once: Annotated[bool, Option("--once", help="Show it once, after measuring for some seconds.")] = False,
     as_json: AsJson = False,
     config_file: ConfigFile = None,
     state: StateDir = None,
@@ -144,8 +144,3 @@ def _screen(cluster: Cluster, rates: dict[str, Rates], *, engine_up: bool, width
     total = Text(f"{cluster.connections:,} connections on {len(cluster.nodes)} nodes", "bold")
     away = Text("The engine is away: this is what was last heard.", "red") if not engine_up else Text()
     return Group(total, away, table, Text(), gateways_table(cluster))
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to `app`."""
-    app.command()(top)

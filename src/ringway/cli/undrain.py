@@ -1,7 +1,5 @@
 """`ringway undrain`: takes a drained node back."""
 
-import typer
-
 from ringway.app.config import Layer
 from ringway.cli.cluster import ask_node, joined, need_node
 from ringway.cli.drain import NodeArgument
@@ -21,8 +19,3 @@ def undrain(flags: Layer, node: NodeArgument, config_file: ConfigFile = None, st
 
     run_async(work())
     say(f"{node} takes connections again")
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to `app`."""
-    app.command()(undrain)

@@ -1,7 +1,5 @@
 """`ringway unfreeze`: lets moves go on."""
 
-import typer
-
 from ringway.app.config import Layer
 from ringway.cli.option import ConfigFile, StateDir, takes_settings
 from ringway.cli.process import run_async
@@ -19,8 +17,3 @@ def unfreeze(flags: Layer, config_file: ConfigFile = None, state: StateDir = Non
 
     run_async(decide())
     say("The balancer moves connections again where that is worth it: `ringway rebalance --dry-run` says where.")
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to `app`."""
-    app.command()(unfreeze)

@@ -5,8 +5,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
-
 from ringway.admin.member import Cluster
 from ringway.app.config import Layer, Loaded, load_config
 from ringway.app.log import stream_descriptor
@@ -117,8 +115,3 @@ def _page(running: Running, cluster: Cluster, option: str, *, has_pages: bool) -
         console.print(hints, soft_wrap=True)
         console.print(Rule("Ctrl-C stops everything", style="green"))
     return captured.get().rstrip("\n")
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to `app`."""
-    app.command()(up)

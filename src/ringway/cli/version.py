@@ -1,25 +1,19 @@
 """`ringway version`: what is installed."""
 
-import platform
+import sys
 from importlib.metadata import version as version_of
 from typing import Annotated
 
-import typer
-
+from ringway.cli.command import Option
 from ringway.cli.terminal import say, say_json
 
 
-def version(as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False) -> None:
+def version(as_json: Annotated[bool, Option("--json", help="Print JSON, for programs.")] = False) -> None:
     """Show the versions of Ringway and of what it stands on."""
-    versions = {"ringway": version_of("ringway"), "python": platform.python_version()}
+    versions = {"ringway": version_of("ringway"), "python": sys.version.split()[0]}
     versions |= {name: version_of(name) for name in ("picows", "uvloop")}
     if as_json:
         say_json(versions)
     else:
         say("ringway " + versions["ringway"])
         say("  " + ", ".join(f"{name} {found}" for name, found in versions.items() if name != "ringway"))
-
-
-def register(app: typer.Typer) -> None:
-    """Add the command to `app`."""
-    app.command()(version)
