@@ -13,7 +13,10 @@ import uvloop
 
 from ringway.core.steering import Steering
 from ringway.engine.memory.engine import MemoryHub
-from ringway.gateway import Directory, Gateway, GatewayConfig, GatewayReporter
+from ringway.gateway.cluster.directory import Directory
+from ringway.gateway.cluster.reporter import GatewayReporter
+from ringway.gateway.config.gateway import GatewayConfig
+from ringway.gateway.server import Gateway
 from ringway.protocol.report import Report, encode_report
 from ringway.protocol.ticket import TicketSigner
 from ringway.types import Incarnation, Issuer, NodeName, Role

@@ -25,7 +25,8 @@ import uvloop
 
 from ringway.engine.memory.engine import MemoryHub
 from ringway.logger import SILENT, get_logger
-from ringway.node import ChannelNode, NodeConfig
+from ringway.node.config.node import NodeConfig
+from ringway.node.server import ChannelNode
 from ringway.protocol.codec import encode_pushes
 from ringway.protocol.envelope import PUBLICATION, Origin, body_of
 from ringway.protocol.frame import TEXT, server_frame

@@ -12,7 +12,8 @@ import uvloop
 
 from ringway.engine.nats.opening import open_nats
 from ringway.logger import SILENT, get_logger
-from ringway.node import ChannelNode, NodeConfig
+from ringway.node.config.node import NodeConfig
+from ringway.node.server import ChannelNode
 from ringway.protocol.ticket import TicketSigner
 from ringway.types import Incarnation, NodeName
 

@@ -31,16 +31,22 @@ from ringway.app.metric import (
     read_view,
 )
 from ringway.app.shutdown import Job, Step, run_until_stopped, watch
-from ringway.balancer import Balancer
-from ringway.collect import Poller, read_probes
+from ringway.balancer.balancer import Balancer
+from ringway.collect.poller import Poller
+from ringway.collect.sources import read_probes
 from ringway.core.placement import why_none
 from ringway.core.steering import Steering
 from ringway.errors import ConfigError
-from ringway.gateway import Directory, Gateway, GatewayControl, GatewayReporter, HealthChecks, OnMove, read_backends
+from ringway.gateway.cluster.backends import OnMove, read_backends
+from ringway.gateway.cluster.control import GatewayControl
+from ringway.gateway.cluster.directory import Directory
+from ringway.gateway.cluster.health import HealthChecks
+from ringway.gateway.cluster.reporter import GatewayReporter
+from ringway.gateway.server import Gateway
 from ringway.logger import bind, get_logger
 from ringway.net import configure
 from ringway.net.listening import reachable
-from ringway.node import ChannelNode
+from ringway.node.server import ChannelNode
 from ringway.ports import Engine
 from ringway.protocol.host import read_hosts
 from ringway.protocol.report import Report

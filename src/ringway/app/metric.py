@@ -10,13 +10,13 @@ from typing import Literal
 
 from ringway.admin.metric import Metric, Sample, Source
 from ringway.app.log_writer import LogWriter
-from ringway.balancer import BalancerStats
-from ringway.collect import CollectStats, Poller
+from ringway.balancer.stats import BalancerStats
+from ringway.collect.poller import CollectStats, Poller
 from ringway.core.load import LoadView
 from ringway.core.placement import Score
 from ringway.core.steering import Steering
-from ringway.gateway import GatewayStats
-from ringway.node import NodeStats
+from ringway.gateway.stats import GatewayStats
+from ringway.node.stats import NodeStats
 from ringway.ports import Engine
 
 Table = Mapping[str, Metric]

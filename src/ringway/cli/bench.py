@@ -10,8 +10,9 @@ from typing import Annotated
 
 import msgspec
 
-from ringway.cli.cluster import GatewayUrl, connected, gateway_urls
 from ringway.cli.command import Exit, Option
+from ringway.cli.counted import counted
+from ringway.cli.gateway_client import GatewayUrl, connected, gateway_urls
 from ringway.cli.option import AsJson, StateDir
 from ringway.cli.process import run_async
 from ringway.cli.terminal import say_json
@@ -159,7 +160,7 @@ def _show(measured: Measured) -> None:
     from rich.table import Table
 
     table = Table.grid(padding=(0, 2))
-    table.add_row("clients", f"{measured.clients:,} on {measured.nodes} nodes")
+    table.add_row("clients", f"{measured.clients:,} on {counted(measured.nodes, 'node')}")
     table.add_row("published", f"{measured.published:,}, {measured.refused:,} refused")
     pace = f"{measured.deliveries_per_s:,.0f} a second"
     table.add_row("delivered", f"{measured.delivered:,} of {measured.expected:,}, {pace}")

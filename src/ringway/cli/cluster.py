@@ -1,11 +1,9 @@
-"""How commands reach a running system: its engine, its members, and the URL of its gateway."""
+"""The running system, as commands reach it: its engine and its members."""
 
 import asyncio
-import os
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Annotated, Any
 
 import msgspec
 
@@ -13,9 +11,6 @@ from ringway.app.config import Layer, load_joined
 from ringway.app.engine import open_engine
 from ringway.app.log import open_log
 from ringway.app.member import hear_members
-from ringway.app.state import find_running, state_dir
-from ringway.cli.command import Option
-from ringway.client import Client, ClientConfig
 from ringway.core.membership import TICK_S
 from ringway.errors import ConfigError, NoAnswer, RingwayError
 from ringway.member.feed import Feed
@@ -35,17 +30,6 @@ from ringway.protocol.report import Report
 from ringway.types import NodeName
 
 ANSWER_S = 5.0
-URL_ENV = "RINGWAY_URL"
-
-GatewayUrl = Annotated[
-    str | None,
-    Option(
-        "--url",
-        metavar="URL[,URL...]",
-        help="The gateway: http://host:port (asks it for a node) or ws://host:port (goes through it); of several, one "
-        f"that can be reached. Also {URL_ENV}. Without it: the one that `ringway up` runs on this machine.",
-    ),
-]
 
 
 @asynccontextmanager
@@ -104,36 +88,3 @@ async def ask_leader(engine: Engine, request: DrainRequest, patience_s: float = 
     if answer.why:
         raise RingwayError(f"{answer.why}, or use --force" if request.within_s and not request.force else answer.why)
     return answer
-
-
-@asynccontextmanager
-async def connected(urls: Sequence[str], **options: Any) -> AsyncIterator[Client]:
-    """Connect a client to one of the gateways at `urls`; raise `ConfigError` where none can be reached."""
-    client = Client(urls, config=ClientConfig(open_timeout_s=ANSWER_S), **options)
-    try:
-        await client.open()
-    except OSError as error:
-        why = error.strerror or str(error) or "no answer in time"
-        raise ConfigError(
-            f"no gateway can be reached at {' or '.join(urls)} ({why}); start one, or correct --url"
-        ) from None
-    try:
-        yield client
-    finally:
-        await client.close()
-
-
-def gateway_urls(given: str | None, state: str | None) -> list[str]:
-    """Return the URLs of the gateways: `given`, `RINGWAY_URL`, or the one of the system that runs here."""
-    if given and state:
-        raise ConfigError(f"--url {given} and --state {state} name a gateway each; give one of them")
-    urls = (given or ("" if state else os.environ.get(URL_ENV)) or "").replace(",", " ").split()
-    if urls:
-        return urls
-    directory = state_dir(state)
-    running = find_running(directory)
-    if running is None:
-        raise ConfigError(
-            f"no system runs from {directory}; start one with `ringway up`, or name a gateway: --url http://host:8000"
-        )
-    return [running.gateway_url]

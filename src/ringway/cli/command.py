@@ -97,11 +97,11 @@ def parameters_of(command: Callable[..., None]) -> list[Parameter]:
     plain: tuple[Any, ...] = command.__defaults__ or ()
     defaults = dict(zip(names[code.co_argcount - len(plain) : code.co_argcount], plain, strict=True))
     defaults |= command.__kwdefaults__ or {}
-    declared = [(name, command.__annotations__[name]) for name in names]
+    declared = [(name, command.__annotations__.get(name)) for name in names]
     return [
         Parameter(name, annotation.__origin__, annotation.__metadata__[0], defaults.get(name, REQUIRED))
         for name, annotation in declared
-        if hasattr(annotation, "__metadata__")
+        if annotation is not None and hasattr(annotation, "__metadata__")
     ]
 
 

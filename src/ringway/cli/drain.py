@@ -5,6 +5,7 @@ from typing import Annotated
 from ringway.app.config import Layer
 from ringway.cli.cluster import ask_leader, ask_node, joined, need_node
 from ringway.cli.command import Argument, Option
+from ringway.cli.counted import counted
 from ringway.cli.duration import read_duration
 from ringway.cli.option import AsJson, ConfigFile, StateDir, takes_settings
 from ringway.cli.process import run_async
@@ -65,9 +66,9 @@ def drain(
     if as_json:
         say_json(done)
     elif wait:
-        say(f"{node} is empty: {done.moved:,} connections left it in {done.seconds:.0f} s")
+        say(f"{node} is empty: {counted(done.moved, 'connection')} left it in {done.seconds:.0f} s")
     else:
-        say(f"{node} drains: {done.connections:,} connections to move; `ringway top` shows it")
+        say(f"{node} drains: {counted(done.connections, 'connection')} to move; `ringway top` shows it")
 
 
 def _need_another(members: Feed, node: str) -> None:

@@ -1,20 +1,25 @@
-"""Where the `ringway` command begins: with a clear line where only the client is installed."""
+"""The entry of the `ringway` command: the signals that come while Python loads, then the command line."""
 
 import sys
 
+PROCESSES = ("up", "gateway", "node")
+"""Commands that the end of a terminal does not end."""
+
 
 def main() -> None:
-    """Run the command line, and exit; with 2 where the server's parts are not installed."""
+    """Run the command line, and exit."""
     try:
+        if sys.argv[1:2] and sys.argv[1] in PROCESSES:
+            _outlive_hangup()
         from ringway.cli.main import main as run
-    except ModuleNotFoundError as error:
-        if (error.name or "").startswith("ringway"):
-            raise
-        sys.stderr.write(
-            f"ringway: the command line needs the server's parts ({error.name} is missing); "
-            "install them: pip install 'ringway[server]'\n"
-        )
-        sys.exit(2)
-    except KeyboardInterrupt:  # while all that was still being loaded
+    except KeyboardInterrupt:  # while it was still being loaded
         sys.exit(130)
     run()
+
+
+def _outlive_hangup() -> None:
+    """Do nothing on SIGHUP, until it is logged (`app.shutdown`); ignored from the start, as by `nohup`, it stays so."""
+    import signal
+
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+        signal.signal(signal.SIGHUP, lambda *_: None)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from ringway.app.visible import visible
 from ringway.cli.cluster import ANSWER_S
+from ringway.cli.counted import counted, verb
 from ringway.core.balance.config import BalanceConfig
 from ringway.core.balance.drain import START_S, even_pace
 from ringway.core.balance.restart import Restart, foresee, moves_per_client
@@ -68,5 +69,6 @@ def _line(index: int, step: Restart, seconds: float) -> str:
         targets.append(f"{rest:,} to {len(largest) - TARGETS_SHOWN} others")
     if step.homeless:
         targets.append(f"no room for {step.homeless:,}: start another node")
+    leaving = f"{counted(step.connections, 'connection')} {verb(step.connections, 'leave')}"
     where = f" ({', '.join(targets)})" if targets else ""
-    return f"{index}. {visible(step.node)}: {step.connections:,} connections leave it in about {seconds:,.0f} s{where}"
+    return f"{index}. {visible(step.node)}: {leaving} it in about {seconds:,.0f} s{where}"

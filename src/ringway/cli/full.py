@@ -31,7 +31,7 @@ def build_typer(commands: Sequence[str]) -> typer.Typer:
         if isinstance(found, Group):
             app.add_typer(_typer_group(found), name=name)
         else:
-            app.command(name)(_typer_function(found))
+            app.command(name)(typer_function(found))
     return app
 
 
@@ -43,11 +43,11 @@ def _typer_group(group: Group) -> typer.Typer:
         made = typer.Typer()
         made.callback(invoke_without_command=True)(_typer_default(group.default))
     for name, command in group.commands.items():
-        made.command(name)(_typer_function(command))
+        made.command(name)(typer_function(command))
     return made
 
 
-def _typer_function(command: Callable[..., None]) -> Callable[..., None]:
+def typer_function(command: Callable[..., None]) -> Callable[..., None]:
     """Return `command` with a signature that typer reads."""
 
     def run(**values: Any) -> None:
@@ -61,7 +61,7 @@ def _typer_function(command: Callable[..., None]) -> Callable[..., None]:
 
 def _typer_default(command: Callable[..., None]) -> Callable[..., None]:
     """Return `command` as what a group does where none of its commands is named."""
-    run_command = _typer_function(command)
+    run_command = typer_function(command)
 
     def run(context: typer.Context, **values: Any) -> None:
         if context.invoked_subcommand is None:

@@ -75,6 +75,8 @@ def run(words: Sequence[str]) -> int:
         return _fail([str(error)], 1)
     except KeyboardInterrupt:
         return 130
+    except ModuleNotFoundError as error:
+        return _fault(error) if (error.name or "").startswith("ringway") else _fail([_not_installed(error)], 2)
     except Exception as error:
         return _fault(error)
     return 0
@@ -109,6 +111,14 @@ def _check_words(words: Sequence[str]) -> None:
         except UnicodeEncodeError:
             shown = repr(os.fsencode(word))[1:]
             raise ConfigError(f"the argument {shown} is not UTF-8; write it in that encoding") from None
+
+
+def _not_installed(error: ModuleNotFoundError) -> str:
+    """Say what to do where only the client is installed."""
+    return (
+        f"the command line needs the server's parts ({error.name} is missing); "
+        "install them: pip install 'ringway[server]'"
+    )
 
 
 def _fail(lines: Sequence[str], code: int) -> int:

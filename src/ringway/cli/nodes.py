@@ -3,9 +3,10 @@
 from ringway.admin.member import Cluster, describe
 from ringway.app.config import Layer
 from ringway.cli.cluster import joined
+from ringway.cli.grid import draw_plain, gateways_grid, is_plain, nodes_grid
 from ringway.cli.option import AsJson, ConfigFile, StateDir, takes_settings
 from ringway.cli.process import run_async
-from ringway.cli.terminal import say_json
+from ringway.cli.terminal import say, say_json
 
 
 @takes_settings("engine")
@@ -23,12 +24,17 @@ def nodes(flags: Layer, as_json: AsJson = False, config_file: ConfigFile = None,
     if as_json:
         say_json(cluster.nodes)
         return
+    if not cluster.nodes and not cluster.gateways:
+        say("Nobody is there. Start a node with `ringway node`, a gateway with `ringway gateway`.")
+        return
+    if is_plain():
+        drawn = draw_plain(nodes_grid(cluster)), draw_plain(gateways_grid(cluster))
+        if drawn[0] is not None and drawn[1] is not None:
+            say("\n".join([*drawn[0], "", *drawn[1]]))
+            return
     from ringway.cli.table import gateways_table, make_console, nodes_table
 
     console = make_console()
-    if not cluster.nodes and not cluster.gateways:
-        console.print("Nobody is there. Start a node with `ringway node`, a gateway with `ringway gateway`.")
-        return
     console.print(nodes_table(cluster))
     console.print()
     console.print(gateways_table(cluster))

@@ -59,9 +59,6 @@ def run_process(
     loaded: Loaded, work: Callable[[LogWriter], Coroutine[Any, Any, int]], descriptor: int | None = None
 ) -> NoReturn:
     """Run `work` with its log open, on stderr or `descriptor`, and exit with its code; 1 where it fails by a fault."""
-
-    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
-        signal.signal(signal.SIGHUP, lambda *_: None)  # until it is logged (`app.shutdown`)
     with open_log(loaded.config.log, descriptor) as log:
         if loaded.service_links:
             links = " ".join(loaded.service_links)

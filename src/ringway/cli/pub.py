@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 import msgspec
 
-from ringway.cli.cluster import GatewayUrl, connected, gateway_urls
 from ringway.cli.command import Argument
+from ringway.cli.gateway_client import GatewayUrl, connected, gateway_urls
 from ringway.cli.option import StateDir
 from ringway.cli.process import run_async
 from ringway.errors import ConfigError

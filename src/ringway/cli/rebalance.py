@@ -5,6 +5,7 @@ from typing import Annotated
 from ringway.app.config import Layer
 from ringway.cli.cluster import ANSWER_S, joined
 from ringway.cli.command import Option
+from ringway.cli.counted import counted
 from ringway.cli.option import AsJson, ConfigFile, StateDir, takes_settings
 from ringway.cli.process import run_async
 from ringway.cli.terminal import say_json
@@ -65,7 +66,7 @@ def _show(answer: PlanAnswer, *, dry_run: bool) -> None:
     console.print(table)
     moves = sum(quota.count for quota in answer.quotas)
     seconds = moves / answer.moves_per_s if answer.moves_per_s else 0.0
-    pace = f"{moves:,} moves, {answer.moves_per_s:,.0f} a second: about {seconds:,.0f} s"
+    pace = f"{counted(moves, 'move')}, {answer.moves_per_s:,.0f} a second: about {seconds:,.0f} s"
     begun = (
         f"It begins when moves go on; they are frozen: {answer.frozen}" if answer.frozen else "The balancer has begun"
     )

@@ -11,6 +11,7 @@ from typing import Annotated
 from ringway.app.config import Layer, load_joined
 from ringway.cli.cluster import ask_leader, joined, need_node
 from ringway.cli.command import Option
+from ringway.cli.counted import counted
 from ringway.cli.duration import read_duration, read_pause
 from ringway.cli.forecast import forecast
 from ringway.cli.option import ConfigFile, StateDir, takes_settings
@@ -129,7 +130,8 @@ class Roll:
                 raise
             if index + 1 < len(self._names):
                 await self._pause(pause_s)
-        say(f"{len(self._names)} nodes were restarted, with {moved:,} moves")
+        were = "was" if len(self._names) == 1 else "were"
+        say(f"{counted(len(self._names), 'node')} {were} restarted, with {counted(moved, 'move')}")
 
     async def _restart(self, name: NodeName, later: Sequence[NodeName], step: str) -> int:
         """Drain, restart and wait for one node; return how many connections left it."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 
 from ringway.cli.command import Argument, Option, Parameter, with_parameters
+from ringway.cli.counted import counted
 from ringway.cli.option import AsJson, ConfigFile, StateDir
 from ringway.cli.terminal import say_json, tell
 from ringway.errors import ConfigError
@@ -244,7 +245,9 @@ def _show_placement(answers: "list[KeySpread]") -> None:
     from ringway.cli.table import make_console
 
     console = make_console()
-    console.print(f"{answers[0].keys:,} keys on {answers[0].nodes} nodes; then one joins, or one leaves.\n")
+    console.print(
+        f"{counted(answers[0].keys, 'key')} on {counted(answers[0].nodes, 'node')}; then one joins, or one leaves.\n"
+    )
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name in ("", "fullest", "furthest off", "move on join", "collateral", "move on leave", "collateral", "a key"):
         table.add_column(name, justify="right" if name else "left")

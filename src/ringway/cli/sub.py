@@ -6,8 +6,8 @@ from typing import Annotated
 import msgspec
 
 from ringway.app.visible import visible, visible_json
-from ringway.cli.cluster import GatewayUrl, connected, gateway_urls
 from ringway.cli.command import Argument, Option
+from ringway.cli.gateway_client import GatewayUrl, connected, gateway_urls
 from ringway.cli.option import AsJson, StateDir
 from ringway.cli.process import run_async
 from ringway.cli.terminal import OutputFailed, say, tell

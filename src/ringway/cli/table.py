@@ -1,4 +1,4 @@
-"""The members as tables."""
+"""Tables on a terminal, drawn by rich."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -10,10 +10,8 @@ from rich.text import Text
 
 from ringway.admin.member import Cluster, NodeRow
 from ringway.app.visible import visible
+from ringway.cli.grid import WIDE, gateways_grid, nodes_grid, state_of
 from ringway.types import NodeState
-
-WIDE = 160
-"""Columns of an output that is no terminal: nothing is folded or cut there."""
 
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 
@@ -52,42 +50,31 @@ def words(text: str, style: str = "") -> Text:
 
 def nodes_table(cluster: Cluster) -> RenderableType:
     """Return the nodes as a table, one a line."""
+    grid = nodes_grid(cluster)
     table = Table(box=None, pad_edge=False, header_style="dim")
-    weighted = any(node.weight != 1 for node in cluster.nodes)
-    numbers = ("conns", "fair", *(["weight"] if weighted else []), "cpu", "memory")
-    for name in ("node", "state", *numbers, "clients connect to"):
-        table.add_column(name, justify="right" if name in numbers else "left", overflow="fold")
-    for node in cluster.nodes:
-        table.add_row(
-            words(node.name, "bold"),
-            state_text(node),
-            f"{node.connections:,}",
-            f"{node.fair:,.0f}",
-            *([f"{node.weight:g}"] if weighted else []),
-            f"{node.cpu:.0%}",
-            f"{node.memory_bytes / 2**20:,.0f} MiB",
-            words(node.public_url or node.url),
-        )
+    for name in grid.columns:
+        table.add_column(name, justify="right" if name in grid.right else "left", overflow="fold")
+    for node, (name, _, *cells) in zip(cluster.nodes, grid.rows, strict=True):
+        table.add_row(Text(name, "bold"), state_text(node), *map(Text, cells))
     return table
 
 
 def gateways_table(cluster: Cluster) -> RenderableType:
     """Return the gateways as a table, one a line."""
+    grid = gateways_grid(cluster)
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in ("gateway", "url", "admin", "balancer"):
+    for name in grid.columns:
         table.add_column(name)
-    for gateway in cluster.gateways:
-        role = Text("leads", "green") if gateway.leading else Text("stands by", "dim")
-        url = words(gateway.public_url or gateway.url)
-        table.add_row(words(gateway.name, "bold"), url, words(gateway.admin_url), role)
+    for gateway, (name, url, admin, role) in zip(cluster.gateways, grid.rows, strict=True):
+        table.add_row(Text(name, "bold"), Text(url), Text(admin), Text(role, "green" if gateway.leading else "dim"))
     return table
 
 
 def state_text(node: NodeRow) -> Text:
     """Return a node's state, with the colour of how it is."""
     if not node.engine_up:
-        return Text("no engine", "red")
-    return Text(node.state, "green" if node.state is NodeState.ACTIVE else "yellow")
+        return Text(state_of(node), "red")
+    return Text(state_of(node), "green" if node.state is NodeState.ACTIVE else "yellow")
 
 
 def bar(value: float, fair: float, largest: float, width: int) -> Text:

@@ -11,6 +11,7 @@ from ringway.admin.member import Cluster, NodeRow, describe
 from ringway.app.config import Layer
 from ringway.cli.cluster import joined
 from ringway.cli.command import Option
+from ringway.cli.counted import counted
 from ringway.cli.option import AsJson, ConfigFile, StateDir, takes_settings
 from ringway.cli.process import run_async
 from ringway.cli.terminal import say_json
@@ -141,6 +142,6 @@ def _screen(cluster: Cluster, rates: dict[str, Rates], *, engine_up: bool, width
             f"{node.cpu:.0%}",
             f"{node.loop_lag_s * 1000:.0f} ms",
         )
-    total = Text(f"{cluster.connections:,} connections on {len(cluster.nodes)} nodes", "bold")
+    total = Text(f"{counted(cluster.connections, 'connection')} on {counted(len(cluster.nodes), 'node')}", "bold")
     away = Text("The engine is away: this is what was last heard.", "red") if not engine_up else Text()
     return Group(total, away, table, Text(), gateways_table(cluster))

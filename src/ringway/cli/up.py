@@ -11,6 +11,7 @@ from ringway.app.log import stream_descriptor
 from ringway.app.log_writer import LogWriter
 from ringway.app.state import Running, open_private, state_dir
 from ringway.app.visible import visible
+from ringway.cli.counted import counted
 from ringway.cli.option import ConfigFile, StateDir, takes_settings
 from ringway.cli.process import run_process
 
@@ -54,7 +55,7 @@ def up(flags: Layer, config_file: ConfigFile = None, state: StateDir = None) -> 
     screen = LogWriter(
         stream_descriptor(sys.stdout),
         SCREEN_BYTES_MAX,
-        lambda count: f"{count} lines were lost here",
+        lambda count: f"{counted(count, 'line')} {'was' if count == 1 else 'were'} lost here",
         encoding=getattr(sys.stdout, "encoding", "utf-8"),
         errors=getattr(sys.stdout, "errors", "replace"),
     )

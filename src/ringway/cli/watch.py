@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ringway.cli.cluster import need_node
+from ringway.cli.counted import counted, verb
 from ringway.cli.terminal import tell
 from ringway.core.membership import TICK_S
 from ringway.core.progress import Progress
@@ -48,7 +49,9 @@ async def watch_until_empty(engine: Engine, members: Feed, node: str, *, quiet: 
         while True:
             report = members.node(node)
             if report is None:
-                raise RingwayError(f"{node} has gone, with {progress.left:,} connections on it at its last report")
+                raise RingwayError(
+                    f"{node} has gone, with {counted(progress.left, 'connection')} on it at its last report"
+                )
             now = time.monotonic()
             progress.observe(report.connections, now)
             shown.update(report.drain_left_s, now)
@@ -57,7 +60,9 @@ async def watch_until_empty(engine: Engine, members: Feed, node: str, *, quiet: 
                 if not report.connections:
                     break
             elif drains:
-                raise RingwayError(f"{node} was taken back meanwhile, with {progress.left:,} connections on it")
+                raise RingwayError(
+                    f"{node} was taken back meanwhile, with {counted(progress.left, 'connection')} on it"
+                )
             await asyncio.sleep(TICK_S)
             members.tick(engine_up=engine.up)
     return Drained(node=node, connections=0, moved=progress.most, seconds=round(time.monotonic() - began, 1))
@@ -66,7 +71,7 @@ async def watch_until_empty(engine: Engine, members: Feed, node: str, *, quiet: 
 def leaving(node: str, judged: DrainAnswer) -> str:
     """Say what a drain is going to do, as the leading balancer has judged it."""
     pace = f"{judged.moves_per_s:,.1f} a second: about {judged.needs_s:,.0f} s"
-    return f"{judged.connections:,} connections leave {node}, {pace}"
+    return f"{counted(judged.connections, 'connection')} {verb(judged.connections, 'leave')} {node}, {pace}"
 
 
 def pace_of(progress: Progress, deadline_s: float = 0.0) -> str:
@@ -136,7 +141,7 @@ class _Shown:
             self._bar.update(self._task, completed=progress.gone, total=progress.most, pace=pace)
         elif now >= self._said_at + LINE_S and (progress.left != self._said_left or now >= self._said_at + STILL_S):
             self._said_at, self._said_left = now, progress.left
-            left = f"{progress.left:,} of {progress.most:,} connections left"
+            left = f"{progress.left:,} of {counted(progress.most, 'connection')} left"
             tell(f"{self._node}: {left}, {pace_of(progress, deadline_s)}")
         if progress.left and now >= self._moved_at + STILL_S and not self._hinted:
             self._hinted = True

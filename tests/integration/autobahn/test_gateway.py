@@ -9,7 +9,10 @@ from websockets.asyncio.server import ServerConnection, serve
 
 from integration.autobahn.kit import WHOLE, Verdict, judge_servers
 from ringway.core.steering import Steering
-from ringway.gateway import Directory, Gateway, GatewayConfig, read_backends
+from ringway.gateway.cluster.backends import read_backends
+from ringway.gateway.cluster.directory import Directory
+from ringway.gateway.config.gateway import GatewayConfig
+from ringway.gateway.server import Gateway
 from ringway.types import Issuer, NodeState
 
 RANKS = ("OK", "NON-STRICT", "INFORMATIONAL", "UNIMPLEMENTED", "UNCLEAN", "WRONG CODE", "FAILED BY CLIENT", "FAILED")

@@ -11,8 +11,12 @@ from client_kit import QUICK, until
 import ringway
 from ringway.core.steering import Steering
 from ringway.engine.memory.engine import MemoryEngine, MemoryHub
-from ringway.gateway import Directory, Gateway, GatewayConfig, GatewayReporter
-from ringway.node import ChannelNode, NodeConfig
+from ringway.gateway.cluster.directory import Directory
+from ringway.gateway.cluster.reporter import GatewayReporter
+from ringway.gateway.config.gateway import GatewayConfig
+from ringway.gateway.server import Gateway
+from ringway.node.config.node import NodeConfig
+from ringway.node.server import ChannelNode
 from ringway.protocol.order import MoveOrder, SetState, encode, node_address
 from ringway.protocol.report import Report
 from ringway.protocol.ticket import TicketSigner

@@ -12,7 +12,8 @@ import ringway
 from ringway.client import Event
 from ringway.engine.memory.engine import MemoryEngine, MemoryHub
 from ringway.errors import CommandError
-from ringway.node import ChannelNode, NodeConfig
+from ringway.node.config.node import NodeConfig
+from ringway.node.server import ChannelNode
 from ringway.protocol.ticket import TicketSigner
 from ringway.types import Channel, Incarnation, NodeName
 

@@ -13,7 +13,8 @@ import ringway
 from ringway.client import Socket
 from ringway.client.wire import Wire
 from ringway.engine.memory.engine import MemoryHub
-from ringway.node import ChannelNode, NodeConfig
+from ringway.node.config.node import NodeConfig
+from ringway.node.server import ChannelNode
 from ringway.protocol.ticket import TicketSigner
 from ringway.types import Incarnation, NodeName
 

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from ringway.collect import Facts
+from ringway.collect.collector import Facts
 from ringway.types import NodeName
 
 PATIENCE_S = 15.0

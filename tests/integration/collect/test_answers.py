@@ -5,8 +5,9 @@ import asyncio
 import pytest
 
 from integration.collect.kit import NODE, answering
-from ringway.collect import CollectFailed, read_probes
+from ringway.collect.collector import CollectFailed
 from ringway.collect.http import BODY_BYTES_MAX
+from ringway.collect.sources import read_probes
 from ringway.core.custom.agent import Words
 
 OK = b"HTTP/1.1 200 OK\r\n"

@@ -12,8 +12,12 @@ import pytest
 
 from integration.collect import sample_calls
 from integration.collect.kit import PATIENCE_S, eventually
-from ringway.collect import CollectFailed, Facts, LoadConfig, Poller, Probe, poller
+from ringway.collect import poller
 from ringway.collect.call import CallCollector
+from ringway.collect.collector import CollectFailed, Facts
+from ringway.collect.config import LoadConfig
+from ringway.collect.poller import Poller
+from ringway.collect.sources import Probe
 from ringway.core.custom.score import ExternalMetric
 from ringway.core.load import LoadView
 from ringway.logger import capture_logs

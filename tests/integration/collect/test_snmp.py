@@ -18,7 +18,8 @@ from integration.collect.kit import (
     USER,
     Snmpd,
 )
-from ringway.collect import CollectFailed, read_probes
+from ringway.collect.collector import CollectFailed
+from ringway.collect.sources import read_probes
 
 V2 = f"community={COMMUNITY}"
 V3 = f"user={USER},auth=SHA256,auth_key={AUTH_KEY},priv=AES,priv_key={PRIV_KEY}"

@@ -11,8 +11,12 @@ from gateway_kit import PATIENCE_S, Raw, answer_101, eventually, raw_backend, re
 
 from ringway.core.steering import Steering
 from ringway.engine.memory.engine import MemoryHub
-from ringway.gateway import Directory, Gateway, GatewayConfig, GatewayReporter
-from ringway.node import ChannelNode, NodeConfig
+from ringway.gateway.cluster.directory import Directory
+from ringway.gateway.cluster.reporter import GatewayReporter
+from ringway.gateway.config.gateway import GatewayConfig
+from ringway.gateway.server import Gateway
+from ringway.node.config.node import NodeConfig
+from ringway.node.server import ChannelNode
 from ringway.protocol.order import CountMisplaced, NodeConsent, decode_node_answer, encode, node_address
 from ringway.protocol.report import Report, decode_report, encode_report
 from ringway.protocol.ticket import TicketSigner

@@ -8,7 +8,7 @@ import pytest
 import uvloop
 from gateway_kit import Rig
 
-from ringway.gateway import GatewayConfig
+from ringway.gateway.config.gateway import GatewayConfig
 
 LoopFactories = Mapping[str, Callable[[], asyncio.AbstractEventLoop]]
 StartRig = Callable[..., Awaitable[Rig]]

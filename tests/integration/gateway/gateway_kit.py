@@ -13,7 +13,10 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from ringway.core.steering import Steering
-from ringway.gateway import Directory, Gateway, GatewayConfig, OnMove, read_backends
+from ringway.gateway.cluster.backends import OnMove, read_backends
+from ringway.gateway.cluster.directory import Directory
+from ringway.gateway.config.gateway import GatewayConfig
+from ringway.gateway.server import Gateway
 from ringway.protocol.upgrade import accept_for
 from ringway.types import Issuer, NodeState
 

@@ -6,7 +6,7 @@ import pytest
 from gateway_kit import answer_101, handshake, raw_backend, read_head
 
 from ringway.errors import ConfigError
-from ringway.gateway import GatewayConfig
+from ringway.gateway.config.gateway import GatewayConfig
 
 H2C = ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA")
 

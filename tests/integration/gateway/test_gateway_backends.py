@@ -13,7 +13,10 @@ from websockets.asyncio.client import connect
 from websockets.asyncio.server import serve
 from websockets.exceptions import InvalidStatus
 
-from ringway.gateway import Directory, GatewayConfig, HealthChecks, read_backends
+from ringway.gateway.cluster.backends import read_backends
+from ringway.gateway.cluster.directory import Directory
+from ringway.gateway.cluster.health import HealthChecks
+from ringway.gateway.config.gateway import GatewayConfig
 from ringway.types import Issuer, NodeState
 
 PEM = Path(__file__).parent.parent / "client" / "localhost.pem"

@@ -13,7 +13,8 @@ from websockets.asyncio.client import connect as connect_patiently
 from websockets.exceptions import ConnectionClosed
 
 from ringway.engine.memory.engine import MemoryHub
-from ringway.gateway import Directory, GatewayReporter
+from ringway.gateway.cluster.directory import Directory
+from ringway.gateway.cluster.reporter import GatewayReporter
 from ringway.protocol.report import Report, encode_report
 from ringway.types import Incarnation, Issuer, NodeName, NodeState, Role
 

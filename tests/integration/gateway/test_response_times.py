@@ -8,7 +8,10 @@ from cluster_kit import channel_node, cluster
 from gateway_kit import answer_101, eventually, handshake, raw_backend, read_head, unused_port
 
 from ringway.core.load.response import FAILED_S
-from ringway.gateway import Directory, GatewayConfig, HealthChecks, read_backends
+from ringway.gateway.cluster.backends import read_backends
+from ringway.gateway.cluster.directory import Directory
+from ringway.gateway.cluster.health import HealthChecks
+from ringway.gateway.config.gateway import GatewayConfig
 from ringway.protocol.directive import Directive
 from ringway.types import Issuer, NodeName
 

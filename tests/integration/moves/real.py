@@ -5,8 +5,12 @@ import random
 from integration.moves.cluster import until
 from ringway.core.steering import Steering
 from ringway.engine.memory.engine import MemoryEngine, MemoryHub
-from ringway.gateway import Directory, Gateway, GatewayConfig, GatewayReporter
-from ringway.node import ChannelNode, NodeConfig
+from ringway.gateway.cluster.directory import Directory
+from ringway.gateway.cluster.reporter import GatewayReporter
+from ringway.gateway.config.gateway import GatewayConfig
+from ringway.gateway.server import Gateway
+from ringway.node.config.node import NodeConfig
+from ringway.node.server import ChannelNode
 from ringway.protocol.report import Report
 from ringway.protocol.ticket import TicketSigner
 from ringway.types import Incarnation, Issuer, NodeName, Role

@@ -8,7 +8,9 @@ import pytest
 
 from ringway.admin.server import AdminServer
 from ringway.core.steering import Steering
-from ringway.gateway import Directory, Gateway, GatewayConfig
+from ringway.gateway.cluster.directory import Directory
+from ringway.gateway.config.gateway import GatewayConfig
+from ringway.gateway.server import Gateway
 from ringway.types import Issuer
 
 LOOPBACKS = ("127.0.0.1", "[::1]")

@@ -5,7 +5,7 @@ from contextlib import closing
 
 import pytest
 
-from ringway.gateway import GatewayConfig
+from ringway.gateway.config.gateway import GatewayConfig
 from ringway.net.liveness import watch_peer, watch_peers_of
 
 OPTIONS = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT, socket.TCP_USER_TIMEOUT)

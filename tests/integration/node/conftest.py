@@ -9,7 +9,8 @@ import uvloop
 
 from integration.node.kit import SIGNER, Peer
 from ringway.engine.memory.engine import MemoryHub
-from ringway.node import ChannelNode, NodeConfig
+from ringway.node.config.node import NodeConfig
+from ringway.node.server import ChannelNode
 from ringway.types import Incarnation, NodeName
 
 PLAIN = ("default:history_size=0",)

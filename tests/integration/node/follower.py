@@ -6,7 +6,7 @@ import struct
 from typing import Any
 
 from integration.node.kit import CLOSE, PATH, TEXT, Peer, frame
-from ringway.node import ChannelNode
+from ringway.node.server import ChannelNode
 from ringway.protocol.move import Move, read_move
 
 FOLLOWS = f"{PATH}?moves=1"

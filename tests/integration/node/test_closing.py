@@ -13,7 +13,7 @@ import pytest
 from integration.node.conftest import Dial, StartNode
 from integration.node.kit import BINARY, CLOSE, PATH, PING, PONG, TEXT, Peer, eventually, frame, head
 from ringway.engine.memory.engine import MemoryHub
-from ringway.node import ChannelNode
+from ringway.node.server import ChannelNode
 from ringway.types import Channel
 
 NORMAL = struct.pack(">H", 1000)

@@ -10,7 +10,8 @@ from integration.node.conftest import Dial, StartNode
 from integration.node.kit import SIGNER, eventually
 from ringway.engine.nats.embedded import EmbeddedNats
 from ringway.engine.nats.opening import open_nats
-from ringway.node import ChannelNode, NodeConfig
+from ringway.node.config.node import NodeConfig
+from ringway.node.server import ChannelNode
 from ringway.types import Incarnation, NodeName
 
 COUNT = 300

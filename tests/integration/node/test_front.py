@@ -6,7 +6,7 @@ from integration.node.conftest import StartNode
 from integration.node.kit import PATH, SIGNER, TEXT, Peer, frame, head
 from integration.node.test_handshake import answer, ticket
 from ringway.errors import ConfigError
-from ringway.node import NodeConfig
+from ringway.node.config.node import NodeConfig
 from ringway.protocol.forwarded import told_of
 from ringway.protocol.ticket import TicketSigner
 

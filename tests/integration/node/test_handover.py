@@ -14,7 +14,7 @@ from integration.node.follower import FOLLOWS, MARK, Follower, resuming
 from integration.node.kit import CLOSE, N1, N2, PATH, Peer, ask, eventually, frame, head, order
 from ringway.core.handover import TargetState
 from ringway.engine.memory.engine import MemoryBroker, MemoryHub
-from ringway.node import ChannelNode
+from ringway.node.server import ChannelNode
 from ringway.node.sessions import target as arrival
 from ringway.protocol.order import MoveOrder, NodeConsent, SetState
 from ringway.types import Channel, NodeName

@@ -10,7 +10,7 @@ from integration.node.conftest import Dial, StartNode
 from integration.node.kit import N1, N2, PATH, ask, eventually, order, ring
 from ringway.core.hashing.ring import HashRing
 from ringway.engine.memory.engine import MemoryHub
-from ringway.node import ChannelNode
+from ringway.node.server import ChannelNode
 from ringway.protocol.move import read_move
 from ringway.protocol.order import (
     CountMisplaced,

@@ -8,7 +8,7 @@ import pytest
 from integration.node.conftest import Dial, StartNode
 from integration.node.kit import Peer, eventually
 from ringway.engine.memory.engine import MemoryHub
-from ringway.node import ChannelNode
+from ringway.node.server import ChannelNode
 from ringway.protocol.command import ClientInfo
 from ringway.types import Channel
 

@@ -10,7 +10,7 @@ from integration.node.conftest import Dial, StartNode
 from integration.node.kit import Peer, eventually, sealed
 from ringway.engine.memory.engine import MemoryEngine, MemoryHub
 from ringway.errors import Unconfirmed
-from ringway.node import ChannelNode
+from ringway.node.server import ChannelNode
 from ringway.types import Channel
 
 NAMESPACES = (

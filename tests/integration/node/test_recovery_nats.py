@@ -14,7 +14,8 @@ from ringway.engine.nats.embedded import EmbeddedNats
 from ringway.engine.nats.engine import NatsEngine
 from ringway.engine.nats.opening import open_nats
 from ringway.engine.nats.stream import HistorySettings
-from ringway.node import ChannelNode, NodeConfig
+from ringway.node.config.node import NodeConfig
+from ringway.node.server import ChannelNode
 from ringway.types import Channel, Incarnation, NodeName
 
 C = Channel("room:1")

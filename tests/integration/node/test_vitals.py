@@ -10,7 +10,7 @@ from integration.node.kit import N1, N2, PATH, Peer, ask, eventually, head, orde
 from ringway.core.hashing.ring import HashRing
 from ringway.core.load import LoadView
 from ringway.engine.memory.engine import MemoryHub
-from ringway.node import ChannelNode
+from ringway.node.server import ChannelNode
 from ringway.protocol.order import CountMisplaced, NodeConsent, SetState
 from ringway.protocol.report import Report, decode_report, encode_report
 from ringway.types import Issuer, NodeName, NodeState

@@ -15,7 +15,8 @@ from integration.sdk.kit import (
     install_javascript,
 )
 from ringway.engine.memory.engine import MemoryHub
-from ringway.node import ChannelNode, NodeConfig
+from ringway.node.config.node import NodeConfig
+from ringway.node.server import ChannelNode
 from ringway.protocol.ticket import TicketSigner
 from ringway.types import Incarnation, NodeName
 

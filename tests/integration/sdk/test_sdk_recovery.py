@@ -15,7 +15,8 @@ from integration.sdk.kit import (
     subscribe_since_the_beginning,
 )
 from ringway.engine.memory.engine import MemoryHub
-from ringway.node import ChannelNode, NodeConfig
+from ringway.node.config.node import NodeConfig
+from ringway.node.server import ChannelNode
 from ringway.protocol.ticket import TicketSigner
 from ringway.types import Channel, Incarnation, NodeName
 from support.system import System, running_system, wait_for

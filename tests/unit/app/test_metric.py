@@ -15,13 +15,13 @@ from ringway.app.metric import (
     read_stats,
     read_view,
 )
-from ringway.balancer import BalancerStats
-from ringway.collect import CollectStats
+from ringway.balancer.stats import BalancerStats
+from ringway.collect.poller import CollectStats
 from ringway.core.load import LoadView
 from ringway.core.placement import Score
 from ringway.core.steering import Steering
-from ringway.gateway import GatewayStats
-from ringway.node import NodeStats
+from ringway.gateway.stats import GatewayStats
+from ringway.node.stats import NodeStats
 from ringway.types import Issuer
 
 STATS = [(GatewayStats(), GATEWAY), (NodeStats(), NODE), (BalancerStats(), BALANCER), (CollectStats(), COLLECT)]

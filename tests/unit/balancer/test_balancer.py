@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from ringway.balancer import Balancer
+from ringway.balancer.balancer import Balancer
 from ringway.core.balance.config import BalanceConfig
 from ringway.core.load import LoadView
 from ringway.core.steering import Steering

@@ -36,7 +36,7 @@ def test_errors_become_lines_and_an_exit_code(monkeypatch, capsys, error, code, 
     def fail(*_):
         raise error
 
-    monkeypatch.setattr(sys.modules[run.__module__], "build", fail)  # the package's `main` is the function
+    monkeypatch.setattr(sys.modules[run.__module__], "carry_out", fail)  # the package's `main` is the function
     assert run(["nodes"]) == code
     assert capsys.readouterr().err.splitlines() == lines
 

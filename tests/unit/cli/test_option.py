@@ -1,25 +1,36 @@
+from typing import Annotated
+
 import pytest
 import typer
 from typer.testing import CliRunner
 
 from ringway.app.config import all_fields
+from ringway.cli.command import Option
+from ringway.cli.full import typer_function
 from ringway.cli.option import flag_of, takes_settings
+from ringway.cli.quick import read_quickly
 
 RUNNER = CliRunner()
 
 
 def given(*arguments, sections=("node", "log", "engine", "admin"), own=("node",), only=()):
-    """What a command with these settings receives as flags."""
+    """What a command with these settings receives as flags, whether read quickly or by typer."""
     seen = {}
-    app = typer.Typer()
 
-    @app.command()
     @takes_settings(*sections, own=own, only=only)
-    def command(flags, extra: str = "none"):
+    def command(flags, extra: Annotated[str, Option(help="More.")] = "none"):
         seen.update({path: (item.value, item.origin) for path, item in flags.items()}, extra=extra)
 
+    app = typer.Typer()
+    app.command()(typer_function(command))
     result = RUNNER.invoke(app, list(arguments))
     assert result.exit_code == 0, result.output
+    by_typer = dict(seen)
+    seen.clear()
+    chosen = read_quickly(arguments, command)
+    assert chosen is not None
+    chosen[0](**chosen[1])
+    assert seen == by_typer
     return seen
 
 

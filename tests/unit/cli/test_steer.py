@@ -10,7 +10,8 @@ from ringway.cli.steer import Gateways, newest_of
 from ringway.core.steering import Steering
 from ringway.engine.memory.engine import MemoryHub
 from ringway.errors import RingwayError
-from ringway.gateway import Directory, GatewayControl
+from ringway.gateway.cluster.control import GatewayControl
+from ringway.gateway.cluster.directory import Directory
 from ringway.member.feed import Feed
 from ringway.protocol.control import DirectiveAnswer, Explain, Explanation
 from ringway.protocol.directive import Directive

@@ -2,7 +2,9 @@ import pytest
 from rich.console import Console
 
 from ringway.admin.member import describe
-from ringway.cli.table import bar, gateways_table, nodes_table
+from ringway.cli.grid import draw_plain, gateways_grid, nodes_grid
+from ringway.cli.table import bar, gateways_table, make_console, nodes_table
+from ringway.types import Role
 from unit.admin.test_member import node
 
 
@@ -34,3 +36,19 @@ def test_tables_hold_a_line_for_each_member():
     assert "1,234" in text
     assert "no engine" in text
     assert "node-2" in text
+
+
+@pytest.mark.parametrize("count", [0, 1, 12])
+@pytest.mark.parametrize("weight", [1.0, 2.5])
+def test_what_no_terminal_shows_looks_as_rich_makes_it(capsys, count, weight):
+    nodes = [node(f"node-{number}", 1234 * number, weight=weight) for number in range(count)]
+    gateway = node("gateway-1", role=Role.GATEWAY, leading=True, admin_url="http://127.0.0.1:8001")
+    cluster = describe([*nodes, gateway])
+    for grid, table in ((nodes_grid(cluster), nodes_table(cluster)), (gateways_grid(cluster), gateways_table(cluster))):
+        make_console().print(table)
+        assert draw_plain(grid) == capsys.readouterr().out.splitlines()
+
+
+def test_what_must_be_folded_or_measured_is_left_to_rich():
+    assert draw_plain(nodes_grid(describe([node("n" * 160)]))) is None
+    assert draw_plain(nodes_grid(describe([node("knöten")]))) is None

@@ -3,9 +3,8 @@
 import msgspec
 import pytest
 
-from ringway.collect import CollectFailed, Facts
 from ringway.collect.call import CallCollector
-from ringway.collect.collector import facts_of, fill
+from ringway.collect.collector import CollectFailed, Facts, facts_of, fill
 from ringway.collect.document import number_at
 from ringway.collect.prometheus import read_selector, sample_in
 from ringway.core.load import NodeLoad

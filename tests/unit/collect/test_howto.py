@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from ringway.app.config import load_config
-from ringway.collect import read_probes
-from ringway.collect.sources import AgentOptions, HttpOptions, SnmpOptions
+from ringway.collect.sources import AgentOptions, HttpOptions, SnmpOptions, read_probes
 from ringway.collect.spec import SECRETS
 
 PAGE = (Path(__file__).parents[3] / "docs/howto/custom-load.md").read_text()

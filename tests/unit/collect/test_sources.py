@@ -2,12 +2,12 @@ import builtins
 
 import pytest
 
-from ringway.collect import read_probes
 from ringway.collect.agent import AgentCollector
 from ringway.collect.call import CallCollector
 from ringway.collect.document import DocumentCollector
 from ringway.collect.prometheus import PrometheusCollector
 from ringway.collect.snmp import SnmpCollector
+from ringway.collect.sources import read_probes
 from ringway.errors import ConfigError
 
 SNMP = "cpu=snmp://{host}:161/cpu,community=public"

@@ -3,7 +3,7 @@
 import pytest
 
 from ringway.errors import ConfigError
-from ringway.gateway import GatewayConfig
+from ringway.gateway.config.gateway import GatewayConfig
 
 
 @pytest.mark.parametrize(

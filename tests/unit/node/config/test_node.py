@@ -2,7 +2,7 @@ import msgspec
 import pytest
 
 from ringway.errors import ConfigError
-from ringway.node import NodeConfig
+from ringway.node.config.node import NodeConfig
 
 
 def test_every_field_is_described() -> None:

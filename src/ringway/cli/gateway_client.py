@@ -1,0 +1,57 @@
+"""Clients of the gateway, for commands that publish and subscribe; and the URL at which the gateway is."""
+
+import os
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Annotated, Any
+
+from ringway.app.state import find_running, state_dir
+from ringway.cli.cluster import ANSWER_S
+from ringway.cli.command import Option
+from ringway.client import Client, ClientConfig
+from ringway.errors import ConfigError
+
+URL_ENV = "RINGWAY_URL"
+
+GatewayUrl = Annotated[
+    str | None,
+    Option(
+        "--url",
+        metavar="URL[,URL...]",
+        help="The gateway: http://host:port (asks it for a node) or ws://host:port (goes through it); of several, one "
+        f"that can be reached. Also {URL_ENV}. Without it: the one that `ringway up` runs on this machine.",
+    ),
+]
+
+
+@asynccontextmanager
+async def connected(urls: Sequence[str], **options: Any) -> AsyncIterator[Client]:
+    """Connect a client to one of the gateways at `urls`; raise `ConfigError` where none can be reached."""
+    client = Client(urls, config=ClientConfig(open_timeout_s=ANSWER_S), **options)
+    try:
+        await client.open()
+    except OSError as error:
+        why = error.strerror or str(error) or "no answer in time"
+        raise ConfigError(
+            f"no gateway can be reached at {' or '.join(urls)} ({why}); start one, or correct --url"
+        ) from None
+    try:
+        yield client
+    finally:
+        await client.close()
+
+
+def gateway_urls(given: str | None, state: str | None) -> list[str]:
+    """Return the URLs of the gateways: `given`, `RINGWAY_URL`, or the one of the system that runs here."""
+    if given and state:
+        raise ConfigError(f"--url {given} and --state {state} name a gateway each; give one of them")
+    urls = (given or ("" if state else os.environ.get(URL_ENV)) or "").replace(",", " ").split()
+    if urls:
+        return urls
+    directory = state_dir(state)
+    running = find_running(directory)
+    if running is None:
+        raise ConfigError(
+            f"no system runs from {directory}; start one with `ringway up`, or name a gateway: --url http://host:8000"
+        )
+    return [running.gateway_url]
