@@ -31,7 +31,7 @@ class Logger:
         self.level = LEVELS["debug"]
 
     def debug(self, event: str, /, **fields: Any) -> None:
-        """Emit an event for who looks for a fault."""
+        """Emit an event that helps to find a fault."""
         if self.level <= 10:
             self._emit("debug", event, fields)
 
@@ -61,8 +61,14 @@ class Logger:
 
 def _write_plainly(event: Event) -> None:
     """Write an event to stderr: the sink of a process that has set none."""
-    fields = " ".join(f"{name}={value!r}" for name, value in event.items() if name not in ("event", "level"))
+    named = ("event", "level", "exc_info")
+    fields = " ".join(f"{name}={value!r}" for name, value in event.items() if name not in named)
     sys.stderr.write(f"{event['level']}: {event['event']} {fields}".rstrip() + "\n")
+    error = sys.exception() if event.get("exc_info") is True else event.get("exc_info")
+    if isinstance(error, BaseException):
+        import traceback  # not needed where nothing fails
+
+        traceback.print_exception(error, file=sys.stderr)
 
 
 _logger = Logger(_write_plainly)
