@@ -22,12 +22,11 @@ from ringway.core.membership import TICK_S, MemberJoined, MemberLeft, Membership
 from ringway.core.placement import make_policy
 from ringway.core.placement.keyed import Keyed, room
 from ringway.core.placement.place import choose_place
+from ringway.core.reporting import EARLY_S, REPORT_S, next_pause_s, places_have_changed
 from ringway.errors import NoNode
 from ringway.protocol.report import Report
 from ringway.types import Incarnation, Issuer, NodeName, NodeState, Role
 
-REPORT_S = 1.0
-SOON_S = 0.2  # how soon a gateway reports when the places that it holds have changed much
 ROUND_S = 1.0
 TRAVEL_S = 0.005  # a report or an order, through the engine
 DIAL_S = 0.03  # a client, from the gateway's answer to being connected
@@ -72,7 +71,7 @@ class Node:
 
     def report_on(self) -> None:
         self.report()
-        self.world.later(REPORT_S * self.world.rng.uniform(0.8, 1.2), lambda: self.alive and self.report_on())
+        self.world.later(next_pause_s(REPORT_S, self.world.rng), lambda: self.alive and self.report_on())
 
     def report(self) -> None:
         self.seq += 1
@@ -160,12 +159,11 @@ class Gateway:
     def _watch(self) -> None:
         """Report each second, and soon after the places held have changed much."""
         held = self.view.ledger.held()
-        changed = sum(abs(held.get(name, 0) - self.told.get(name, 0)) for name in held | self.told)
-        if self.world.now >= self.report_due or changed >= max(8, sum(self.told.values()) // 8):
+        if self.world.now >= self.report_due or places_have_changed(self.told, held):
             self.told = held
-            self.report_due = self.world.now + REPORT_S * self.world.rng.uniform(0.8, 1.2)
+            self.report_due = self.world.now + next_pause_s(REPORT_S, self.world.rng)
             self._report()
-        self.world.later(SOON_S, lambda: self.alive and self._watch())
+        self.world.later(EARLY_S, lambda: self.alive and self._watch())
 
     def _report(self) -> None:
         self.seq += 1

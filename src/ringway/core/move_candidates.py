@@ -15,7 +15,7 @@ With a table of keys only misplaced keys move, so that every move repairs the af
 earlier table is given, a key that had the same owner then stays where it is: it is away from its owner on purpose.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sized
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from math import inf
@@ -47,8 +47,8 @@ class Movable(Protocol):
         ...
 
     @property
-    def channels(self) -> Sized:
-        """Its subscriptions."""
+    def setup_cost(self) -> int:
+        """How much must be set up anew where it goes: subscriptions, for a client of channels."""
         ...
 
 
@@ -100,7 +100,7 @@ class Search(Generic[Client]):
                 owner = owners.new_owner(client.key) if client.key else None
                 if owner is None:
                     continue
-            cost = (client.heard_at > busy_from, len(client.channels))
+            cost = (client.heard_at > busy_from, client.setup_cost)
             self._dealt.setdefault(owner, {}).setdefault(cost, []).append(client)
 
     def choose(

@@ -1,1 +1,1 @@
-"""What a member of the cluster does, whatever holds its connections."""
+"""Members of the cluster: all that they do, whatever holds their connections."""

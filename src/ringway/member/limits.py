@@ -1,4 +1,4 @@
-"""What the machine allows this process: memory, open files, and how fast it can send. Read once, at the start."""
+"""Limits that the machine sets to this process: memory, open files, bytes sent a second. Read once, at the start."""
 
 import os
 import resource
@@ -11,7 +11,7 @@ _UNLIMITED_FROM = 1 << 60  # cgroup v1 says "no limit" with a number near 2^63
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The limits; 0 where one is not known."""
+    """The limits; 0 for a limit that is not known."""
 
     memory_bytes: int
     files: int
@@ -19,7 +19,7 @@ class Limits:
 
 
 def read_limits(egress_bytes_per_s: float = 0.0, root: Path = Path("/")) -> Limits:
-    """Return the limits of this process; `egress_bytes_per_s` is used instead of the network card's speed if given."""
+    """Return the limits of this process; `egress_bytes_per_s` above 0 replaces the speed of the network card."""
     return Limits(
         memory_bytes=_memory_bytes(root),
         files=resource.getrlimit(resource.RLIMIT_NOFILE)[0],
@@ -28,7 +28,7 @@ def read_limits(egress_bytes_per_s: float = 0.0, root: Path = Path("/")) -> Limi
 
 
 def _memory_bytes(root: Path) -> int:
-    """The least of what the machine has and what the process' control groups allow."""
+    """Return the least of the machine's memory and the limits of the process' control groups."""
     known = [_machine_bytes()]
     for line in _read(root / "proc/self/cgroup").splitlines():
         _, controllers, path = line.split(":", 2)
@@ -52,7 +52,7 @@ def _machine_bytes() -> int:
 
 
 def _card_bytes_per_s(root: Path) -> float:
-    """The speed of the network card that the default route leads to; virtual ones mostly do not tell."""
+    """Return the speed of the network card of the default route; most virtual cards do not tell theirs."""
     for line in _read(root / "proc/net/route").splitlines()[1:]:
         fields = line.split()
         if len(fields) > 1 and fields[1] == "00000000":

@@ -1,11 +1,11 @@
-"""How the process fares: CPU, memory, lag of the event loop, and the handshake rate that it can take."""
+"""Measures of the process: CPU, memory, lag of the event loop, and the handshake rate that it can take."""
 
 import os
 import time
 from collections.abc import Callable
 
 ACCEPT_PER_S_START = 500.0
-"""Said until enough handshakes were seen: a tenth of what one core does, so that nothing is flooded."""
+"""Reported until enough handshakes were measured: a tenth of the rate of one core, so that nothing is flooded."""
 
 _ACCEPT_PER_S_MIN = 20.0
 _ACCEPT_PER_S_MAX = 20_000.0
@@ -13,7 +13,7 @@ _CPU_FOR_ACCEPTS = 0.5  # share of the idle core that newcomers may use
 _START_S = _CPU_FOR_ACCEPTS / ACCEPT_PER_S_START
 _HANDSHAKES_MIN = 20  # in one period, to be worth measuring
 _CROWD = 2.0  # times as many as usual are a crowd
-_WEIGHT = 0.3  # of the newest value in moving averages; of a cost that a hundred handshakes tell
+_WEIGHT = 0.3  # of the newest value in moving averages; of a cost measured over a hundred handshakes
 _WEIGHT_MAX = 0.7
 _DRIFT = 0.0012  # a period: a high cost that is not measured again is halved in ten minutes
 _WEIGHT_OF_CROWD = 0.02  # of a crowd, in what is usual: one that lasts for minutes is
@@ -24,17 +24,17 @@ _STRAYS_MIN = 5
 class ProcessStats:
     """Samples the process. `clock` is monotonic, `cpu_clock` the CPU time used by this process, both in seconds.
 
-    The cost of a handshake is what a crowd costs more than usual, for each that comes more than usual:
+    The cost of a handshake is measured in a crowd: the CPU time above the usual, for each handshake above the usual.
 
         cost = (CPU of a crowded period - usual CPU) / (handshakes of it - usual handshakes)
 
-    So what the node does all the time is not counted, even where clients always come; a burst of publications in that
-    period is, and the rate is rather too low than too high. A period with many sockets that came and were not accepted
-    within it (refused, or not answered yet) says nothing: in a flood refusals would count, the rate would fall, and
-    more be refused.
+    So the constant load of the process is not counted, even if clients arrive all the time. A burst of messages in the
+    same period is counted: the rate is rather too low than too high. A period is ignored if many sockets came and were
+    not accepted within it (refused, or not answered yet): in a flood the refusals would count as cost, the rate would
+    fall, and more would be refused.
 
-    A cost above the usual start is forgotten slowly where none is measured: a node that few are sent to, because it was
-    slow once, could not prove that it is not any more.
+    A cost above that of the start falls slowly while no crowd comes: a member that was slow once is sent few clients,
+    and could not prove otherwise that it is fast again.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class ProcessStats:
         self.loop_lag_s = 0.0
 
     def expect(self, at: float) -> None:
-        """Say when `pulse` will be called next."""
+        """Set the time at which `pulse` is due next."""
         self._expected_at = at
 
     def pulse(self) -> None:
@@ -98,7 +98,7 @@ class ProcessStats:
 
 
 def queued_s() -> float:
-    """How long this process was ready to run and did not, for others had the processor; 0 where it is not told."""
+    """Return how long this process was ready while others had the processor; 0 if the system does not tell."""
     try:
         with open("/proc/self/schedstat", "rb") as schedstat:
             return int(schedstat.read().split()[1]) / 1e9
@@ -107,7 +107,7 @@ def queued_s() -> float:
 
 
 def open_files() -> int:
-    """How many files this process has open; 0 where the system does not tell in one call (Linux before 6.2)."""
+    """Return how many files this process has open; 0 if the system does not tell in one call (Linux before 6.2)."""
     try:
         return os.stat("/proc/self/fd").st_size
     except OSError:
@@ -115,7 +115,7 @@ def open_files() -> int:
 
 
 def memory_bytes() -> int:
-    """The resident memory of this process; 0 where the system does not tell."""
+    """Return the resident memory of this process; 0 if the system does not tell."""
     try:
         with open("/proc/self/statm", "rb") as statm:
             return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")

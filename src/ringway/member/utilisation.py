@@ -1,8 +1,8 @@
-"""How full the node is in each respect: 1.0 is as much as is healthy, not as much as is possible (PROTOCOL.md P-8.3).
+"""Utilisation by resource: 1.0 is as much as is healthy, not as much as is possible (PROTOCOL.md P-8.3).
 
-Each is the share of a limit that leaves room for what comes at once: above 70 % of a core the event loop queues, above
-80 % of its memory a process is one burst from being killed, at 50 ms of loop lag clients notice. Smoothed over a few
-reports: policies compare nodes by it, and a single garbage collection must not turn a crowd away.
+Each value is the share of a limit that leaves room for a burst: above 70 % of a core the event loop queues, above 80 %
+of its memory a process is one burst from being killed, at 50 ms of loop lag clients notice. The values are smoothed
+over a few reports: policies compare members by them, and a single garbage collection must not turn a crowd away.
 """
 
 from ringway.member.limits import Limits
@@ -15,7 +15,7 @@ _WEIGHT = 0.3  # of the newest value
 
 
 class Utilisation:
-    """The smoothed shares, by name. A limit that is not known leaves its share out."""
+    """The smoothed shares, by name. A resource whose limit is not known has no share."""
 
     __slots__ = ("_at", "_limits", "_sent_bytes", "shares")
 
@@ -28,7 +28,7 @@ class Utilisation:
     def sample(
         self, now: float, *, cpu: float, loop_lag_s: float, memory_bytes: int, files: int, sent_bytes: int
     ) -> None:
-        """End a period: `files` are open, `sent_bytes` is the count of all bytes sent so far."""
+        """End a period: `files` are open, and `sent_bytes` were sent since the start of the process."""
         period = now - self._at
         if period <= 0:
             return

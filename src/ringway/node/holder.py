@@ -49,7 +49,8 @@ class ChannelHolder:
 
     async def send_off(self, connection: "Connection", target: "NodeName") -> None:
         """Move the connection, with its session if its client follows moves."""
-        await self._donors.send_off(connection, target)
+        if connection.may_leave:
+            await self._donors.send_off(connection, target)
 
     def close_connection(self, connection: "Connection", cause: CloseCause) -> None:
         """Close with 3001 at a shutdown, else with 1012."""

@@ -6,11 +6,9 @@ from ringway.core.load import LoadView
 from ringway.core.membership import MemberLeft, Membership, MembershipEvent
 from ringway.core.placement import Policy
 from ringway.core.placement.place import choose_place
+from ringway.core.reporting import REPORT_S, ReportSchedule, next_pause_s, places_have_changed
 from ringway.protocol.report import Report
 from ringway.types import Incarnation, Issuer, NodeName, Role
-
-SOON_S = 0.2
-"""How soon it reports when the places that it holds have changed much."""
 
 
 class SimGateway:
@@ -27,8 +25,7 @@ class SimGateway:
         self._claims = claims
         self._seq = 0
         self._told: dict[NodeName, int] = {}
-        self._report_due = 0.0
-        self._look_due = 0.0
+        self._schedule = ReportSchedule(0.0)
         self.tick_due = 0.0
 
     def heard(self, report: Report, now: float) -> None:
@@ -54,15 +51,13 @@ class SimGateway:
 
     def report(self, now: float, rng: Random) -> Report | None:
         """Return its report, where one is due: each second, and soon after its places have changed much."""
-        if now < self._look_due:
+        if not self._schedule.may_report(now):
             return None
-        self._look_due = now + SOON_S
         held = self.view.ledger.held()
-        changed = sum(abs(held.get(name, 0) - self._told.get(name, 0)) for name in held | self._told)
-        if now < self._report_due and changed < max(8, sum(self._told.values()) // 32):
+        if not self._schedule.is_due(now, has_news=places_have_changed(self._told, held)):
             return None
         self._told = held
-        self._report_due = now + rng.uniform(0.8, 1.2)
+        self._schedule.on_report(now, next_pause_s(REPORT_S, rng))
         self._seq += 1
         return Report(
             name=self.name, incarnation=self.incarnation, role=Role.GATEWAY, seq=self._seq, url="", reserved=held

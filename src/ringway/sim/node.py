@@ -5,17 +5,13 @@ from collections import Counter, deque
 import numpy as np
 
 from ringway.core.load.reservation import Ledger
+from ringway.core.reporting import ReportSchedule, node_has_news
 from ringway.protocol.report import Report
 from ringway.sim.calendar import Ids
 from ringway.types import Incarnation, Issuer, NodeName, NodeState, Role
 
 QUEUE_S = 5.0
 """A node refuses whom it could not serve within this time; clients would have given up."""
-
-EARLY_S = 0.2
-CHANGED_MIN = 5
-CHANGED_SHARE = 0.01
-"""When a node reports early, as its shell does: so much must have changed, and so long have passed."""
 
 HANDSHAKE_S = 0.002
 """What a handshake takes where nobody waits."""
@@ -55,27 +51,30 @@ class SimNode:
         self.accepted = 0
         self.seq = 0
         self.last: Report | None = None
-        self._reported_at = now
-        self._report_due = now
+        self._schedule = ReportSchedule(now)
         self.waiting: deque[Ids] = deque()
         self.pending = 0
         self._allowance = 0.0
 
     def has_news(self, now: float) -> bool:
         """Whether it is to report now: each second, and early when something changed that others decide by."""
-        last = self.last
-        if last is None or now >= self._report_due:
-            return True
-        if now - self._reported_at < EARLY_S - 1e-6:
-            return False
-        difference = abs(self.connections - last.connections)
-        changed = self.state is not last.state or self.moved != last.moved
-        return changed or difference >= max(CHANGED_MIN, CHANGED_SHARE * last.connections)
+        last, schedule = self.last, self._schedule
+        if last is None or not schedule.may_report(now):
+            return last is None
+        has_news = node_has_news(
+            last,
+            connections=self.connections,
+            state=self.state,
+            drains_by_deadline=bool(self.drain_ends),
+            avoid=self.avoid,
+            moved=self.moved,
+            engine_up=last.engine_up,
+        )
+        return schedule.is_due(now, has_news=has_news)
 
     def report(self, now: float, pause_s: float) -> Report:
         """Return what it says of itself now; the next time is after `pause_s` at the latest."""
-        self._reported_at = now
-        self._report_due = now + pause_s
+        self._schedule.on_report(now, pause_s)
         self.missed += self.ledger.expire(now)
         self.seq += 1
         self.last = Report(

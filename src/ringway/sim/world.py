@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ringway.core.membership import TICK_S
+from ringway.core.reporting import REPORT_S, next_pause_s
 from ringway.errors import NoNode
 from ringway.protocol.report import Report
 from ringway.sim.calendar import Calendar, Ids
@@ -196,7 +197,7 @@ class SimWorld:
                 node.cooling = int(cooling[node.number])
         for node in self.nodes:
             if node.alive and node.has_news(self.now):
-                report = node.report(self.now, self.rng.uniform(0.8, 1.2))
+                report = node.report(self.now, next_pause_s(REPORT_S, self.rng))
                 if node.heard:
                     self._tell(report, self.scenario.report_delay_s)
         for gateway in self.gateways:

@@ -1,5 +1,5 @@
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ringway.core.hashing.ring import HashRing
@@ -16,7 +16,7 @@ class Client:
     key: bytes = b""
     moved_at: float | None = None
     heard_at: float = 0.0
-    channels: tuple[str, ...] = field(default=())
+    setup_cost: int = 0
 
 
 CLIENTS = [Client(number) for number in range(50)]
@@ -69,11 +69,11 @@ def test_who_is_pinned_stays_even_when_the_node_drains() -> None:
 def test_idle_before_busy_then_few_subscriptions_then_the_youngest() -> None:
     clients = [
         Client(0, heard_at=NOW - 1),
-        Client(1, channels=("a", "b")),
-        Client(2, channels=("a",)),
-        Client(3, channels=("a",)),
-        Client(4, heard_at=NOW - 1, channels=("a",)),
-        Client(5, heard_at=NOW - 10, channels=("a", "b", "c")),
+        Client(1, setup_cost=2),
+        Client(2, setup_cost=1),
+        Client(3, setup_cost=1),
+        Client(4, heard_at=NOW - 1, setup_cost=1),
+        Client(5, heard_at=NOW - 10, setup_cost=3),
         Client(6),
         Client(7),
     ]

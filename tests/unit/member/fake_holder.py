@@ -13,7 +13,7 @@ class FakeConnection:
     is_connected: bool = True
     moved_at: float | None = None
     heard_at: float = 0.0
-    channels: tuple[str, ...] = ()
+    setup_cost: int = 0
     closed_for: CloseCause | None = None
     sent_to: NodeName | None = None
 

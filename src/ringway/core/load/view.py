@@ -27,11 +27,9 @@ from ringway.core.load.holding import Holdings
 from ringway.core.load.reservation import Ledger
 from ringway.core.load.response import Response
 from ringway.core.load.slow_start import SlowStart
+from ringway.core.reporting import REPORT_S
 from ringway.protocol.report import Report
 from ringway.types import Incarnation, Issuer, NodeName, NodeState, Role
-
-REPORT_S = 1.0
-"""The period of reports, by which their age is judged."""
 
 STALE = 3.0
 DEAD = 5.0

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from ringway.core.load.view import REPORT_S
 from ringway.core.membership import TICK_S
+from ringway.core.reporting import EARLY_S, REPORT_S, ReportSchedule, next_pause_s, places_have_changed
 from ringway.gateway.cluster.directory import Directory
 from ringway.logger import get_logger
 from ringway.ports import Engine
@@ -19,9 +19,6 @@ from ringway.types import NodeName, Role
 
 if TYPE_CHECKING:
     from random import Random
-
-SOON_S = 0.2
-"""How soon a gateway reports after its held places have changed much, or the directive that it follows."""
 
 ANNOUNCE_DEADLINE_S = 1.0
 """How long one announcement or withdrawal may take."""
@@ -88,22 +85,20 @@ class GatewayReporter:
         seq = 0
         reported: dict[NodeName, int] = {}
         reported_directive = self._directive()
-        due = self._clock()
-        soonest = due
+        schedule = ReportSchedule(self._clock())
         while True:
             now = self._clock()
             self._directory.tick()
             held = self._directory.view.ledger.held()
             directive = self._directive()
-            changed = directive is not reported_directive or changed_much(reported, held)
-            if now >= due or (now >= soonest and changed):
+            has_news = directive is not reported_directive or places_have_changed(reported, held)
+            if schedule.is_due(now, has_news=has_news):
                 seq += 1
                 reported_directive = directive
                 await self._announce(seq, held)
                 reported = held
-                due = now + REPORT_S * self._rng.uniform(0.8, 1.2)
-                soonest = now + SOON_S
-            await asyncio.sleep(min(TICK_S, SOON_S / 2))
+                schedule.on_report(now, next_pause_s(REPORT_S, self._rng))
+            await asyncio.sleep(min(TICK_S, EARLY_S / 2))
 
     async def _announce(self, seq: int, held: dict[NodeName, int]) -> None:
         report = msgspec.structs.replace(
@@ -120,13 +115,3 @@ class GatewayReporter:
             await asyncio.wait_for(sent, ANNOUNCE_DEADLINE_S)
         except Exception as error:  # the next report follows in a second; only `EngineAway` is to be expected
             _log.warning("the gateway's report was not sent", error=str(error) or type(error).__name__)
-
-
-def changed_much(reported: dict[NodeName, int], held: dict[NodeName, int]) -> bool:
-    """Return whether the members must know at once: places changed by a thirty-second part, and by eight at least.
-
-    Reports of nodes that are late keep many places held. With an eighth part, gateways heard of each other's places so
-    rarely that four of them brought a node twice its share of a second's arrivals (tests/simulation).
-    """
-    moved = sum(abs(held.get(name, 0) - reported.get(name, 0)) for name in held.keys() | reported.keys())
-    return moved >= max(8, sum(reported.values()) // 32)

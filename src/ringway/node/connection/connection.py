@@ -99,6 +99,11 @@ class Connection(ReadingSocket):
         self.ends_at = inf
 
     @property
+    def setup_cost(self) -> int:
+        """How much must be set up anew where it goes (`core.move_candidates`)."""
+        return len(self.channels)
+
+    @property
     def may_leave(self) -> bool:
         """Whether it can be moved to another node: it is connected, stays so, and is not being moved."""
         return self._successor is None and self.is_staying

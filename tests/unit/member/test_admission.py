@@ -1,0 +1,126 @@
+"""Admission by tickets and rate, on time that the test moves."""
+
+from dataclasses import dataclass, field
+
+import pytest
+
+from ringway.core.address import EXEMPT
+from ringway.core.membership import MemberJoined
+from ringway.errors import UpgradeError
+from ringway.member.admission import Admission
+from ringway.member.drain import Drain
+from ringway.member.process import ACCEPT_PER_S_START, ProcessStats
+from ringway.member.redeemed_tickets import RedeemedTickets
+from ringway.protocol.ticket import TicketSigner
+from ringway.types import Issuer, NodeName
+from sample import node_report
+
+N1 = NodeName("n1")
+GATEWAY = Issuer("0badcafe")
+SIGNER = TicketSigner(b"a secret of tests")
+
+
+@dataclass
+class Door:
+    """An admission, and all that it asks."""
+
+    now: float = 1000.0
+    turned_away: int = 0
+    drain: Drain = field(default_factory=lambda: Drain(0.0))
+    nonces: int = 0
+
+    def __post_init__(self) -> None:
+        self.tickets = RedeemedTickets(self.clock)
+        self.admission = self.make(sheds=True)
+
+    def make(self, *, sheds: bool) -> Admission:
+        return Admission(
+            N1, SIGNER, self.tickets, self.drain, ProcessStats(self.clock, lambda: 0.0),
+            sheds=sheds, address_share=0.5, retry_after_s=7, on_turned_away=self.count, clock=self.clock,
+            wall=self.clock,
+        )  # fmt: skip
+
+    def clock(self) -> float:
+        return self.now
+
+    def count(self) -> None:
+        self.turned_away += 1
+
+    def ticket(self, issuer: Issuer = GATEWAY, node: NodeName = N1) -> str:
+        self.nonces += 1
+        return SIGNER.issue(node, issuer, self.nonces.to_bytes(8, "big"), self.now)
+
+
+@pytest.fixture
+def door() -> Door:
+    return Door()
+
+
+def refused(error: pytest.ExceptionInfo[UpgradeError]) -> tuple[int, dict[str, str]]:
+    return error.value.status, dict(error.value.headers)
+
+
+def test_a_ticket_is_good_once(door: Door) -> None:
+    ticket = door.ticket()
+    redemption = door.admission.redeem_ticket(ticket, EXEMPT)
+    assert not redemption.is_move
+    assert redemption.nonce == (1).to_bytes(8, "big")
+    assert door.tickets.taken == {GATEWAY: 1}
+    with pytest.raises(UpgradeError) as error:
+        door.admission.redeem_ticket(ticket, EXEMPT)
+    assert error.value.status == 403
+    assert door.tickets.taken == {GATEWAY: 1}
+
+
+@pytest.mark.parametrize("ticket", ["", "nonsense", Door().ticket(node=NodeName("n2"))])
+def test_a_ticket_of_nobody_or_for_another_is_refused(door: Door, ticket: str) -> None:
+    with pytest.raises(UpgradeError) as error:
+        door.admission.redeem_ticket(ticket, EXEMPT)
+    assert error.value.status == 403
+
+
+def test_a_ticket_that_a_node_issued_is_a_move(door: Door) -> None:
+    node = node_report("n2")
+    door.tickets.on_event(MemberJoined(node))
+    assert door.admission.redeem_ticket(door.ticket(Issuer(node.incarnation)), EXEMPT).is_move
+
+
+def test_a_ticket_that_the_holder_refuses_is_not_spent(door: Door) -> None:
+    ticket = door.ticket()
+
+    def refuse(nonce: bytes) -> None:
+        raise UpgradeError(410, "not here")
+
+    with pytest.raises(UpgradeError, match="not here"):
+        door.admission.redeem_ticket(ticket, EXEMPT, refuse)
+    door.admission.redeem_ticket(ticket, EXEMPT)
+
+
+def test_more_handshakes_than_it_can_take_are_turned_away_and_tickets_come_first(door: Door) -> None:
+    for _ in range(int(ACCEPT_PER_S_START)):
+        door.admission.count_handshake(EXEMPT, has_ticket=False)
+    with pytest.raises(UpgradeError) as error:
+        door.admission.count_handshake(EXEMPT, has_ticket=False)
+    status, headers = refused(error)
+    assert status == 503
+    assert int(headers["Retry-After"]) >= 1
+    assert door.turned_away == 1
+    door.admission.redeem_ticket(door.ticket(), EXEMPT)
+    door.now += 1.0
+    door.admission.count_handshake(EXEMPT, has_ticket=False)
+
+
+def test_one_that_does_not_shed_takes_all(door: Door) -> None:
+    admission = door.make(sheds=False)
+    for _ in range(int(10 * ACCEPT_PER_S_START)):
+        admission.count_handshake(EXEMPT, has_ticket=False)
+    assert door.turned_away == 0
+
+
+def test_while_it_drains_only_those_come_for_whom_a_place_was_held(door: Door) -> None:
+    door.admission.check_state(has_ticket=False)
+    door.drain.set_state(draining=True, within_s=0.0, now=door.now)
+    door.admission.check_state(has_ticket=True)
+    with pytest.raises(UpgradeError) as error:
+        door.admission.check_state(has_ticket=False)
+    assert refused(error) == (503, {"Retry-After": "7"})
