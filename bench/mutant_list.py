@@ -324,7 +324,7 @@ MUTANTS = (
         "what a program sends while its socket follows a move is forgotten",
         "handover_cost",
         UNANSWERED,
-        (Edit("client/wire.py", "        passage.held.append((opcode, payload))\n", ""),),
+        (Edit("client/passage.py", "        self._held.append((opcode, payload))\n", ""),),
         BUSY | {"publishers": "socket,socket,socket,socket"},
     ),
 )

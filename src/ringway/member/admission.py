@@ -17,7 +17,7 @@ from ringway.types import NodeName, NodeState
 
 
 class Redemption(NamedTuple):
-    """What a ticket says of its bearer."""
+    """A redeemed ticket."""
 
     is_move: bool
     """Whether another node issued the ticket: a move ends here."""

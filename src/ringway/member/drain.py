@@ -15,10 +15,10 @@ from ringway.member.holder import C, CloseCause, Holder
 from ringway.types import NodeName, NodeState
 
 SPREAD_S = 1.0
-"""How long the closing at the deadline takes."""
+"""The time that the closing at the deadline takes."""
 
 LEFT_MIN_S = 0.001
-"""What is reported after the deadline: 0 would mean that there is no deadline."""
+"""The time left that is reported after the deadline: 0 would mean that there is no deadline."""
 
 _log = get_logger()
 

@@ -16,7 +16,7 @@ from ringway.member.holder import C, CloseCause, Holder
 from ringway.member.process import queued_s
 
 SPREAD_S = 1.0
-"""How long the closing takes."""
+"""The time that the closing takes."""
 
 _log = get_logger()
 

@@ -44,7 +44,7 @@ C = TypeVar("C", bound=HeldConnection)
 
 
 class HolderCounts(NamedTuple):
-    """How many connections a holder has."""
+    """Counts of a holder's connections."""
 
     connected: int
     """Connected, and not being closed."""
@@ -56,7 +56,7 @@ class HolderCounts(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class HolderMeasures:
-    """What a holder has measured, for the report. Counters grow from the start of the process."""
+    """Measures of a holder, for the report. Counters grow from the start of the process."""
 
     connections_max: int = 0
     """How many connections it accepts; 0: not known."""

@@ -38,7 +38,7 @@ _log = get_logger()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemberSettings:
-    """What the holder's component has configured for its member."""
+    """Settings of a member, as the holder's component has them."""
 
     report_interval_s: float
     egress_bytes_per_s_max: float  # 0: the speed of the network card
@@ -101,7 +101,7 @@ class Member(Generic[C]):
 
     @property
     def tasks(self) -> tuple[asyncio.Task[Any], ...]:
-        """What must not end while the member runs; the owner of the process watches over it."""
+        """Tasks that must not end while the member runs; the owner of the process awaits them."""
         return tuple(self._tasks)
 
     @property

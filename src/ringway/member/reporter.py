@@ -68,7 +68,7 @@ class Reporter(Generic[C]):
 
     @property
     def url(self) -> str:
-        """Where members reach this member."""
+        """The URL at which members reach this member."""
         return self._introduction.url
 
     def set_urls(self, *, url: str | None = None, public_url: str | None = None, admin_url: str | None = None) -> None:

@@ -12,11 +12,11 @@ class SentMoves:
 
     def __init__(self, incarnation: Incarnation, clock: Callable[[], float]) -> None:
         self.moved: dict[NodeName, int] = {}
-        """How many were sent to each target that is alive; goes out in reports."""
+        """Connections sent to each target that is alive; part of each report."""
         self.total = 0
-        """How many were sent, to whatever target."""
+        """Connections sent, to all targets."""
         self.missed = 0
-        """How many of them did not take their place in time; goes out in reports."""
+        """Connections sent that did not take their place in time; part of each report."""
         self.ledger: Ledger[NodeName] = Ledger()
         """The places held for them; those that are still held go out in reports."""
         self._issuer = Issuer(incarnation)
