@@ -24,14 +24,13 @@ from ringway.app.load import (
     read_file,
     service_links,
 )
-from ringway.app.log import LogConfig
+from ringway.app.log_config import LogConfig
 from ringway.app.member import MemberConfig
 from ringway.app.state import STATE_DIR_ENV, find_running, state_dir
-from ringway.app.supervise import UpConfig
 from ringway.app.together import settle
+from ringway.app.up_config import UpConfig
 from ringway.collect.config import LoadConfig
 from ringway.core.balance.config import BalanceConfig
-from ringway.core.steering import Steering
 from ringway.errors import ConfigError
 from ringway.gateway.config.gateway import GatewayConfig
 from ringway.net import NamesConfig
@@ -93,6 +92,8 @@ class Loaded:
 
     def check_policy(self) -> None:
         """Raise `ConfigError` where the gateway's policy cannot be had. Only gateways need it, so only they ask."""
+        from ringway.core.steering import Steering
+
         policy = self.config.gateway.policy
         try:
             Steering(policy, b"")

@@ -6,18 +6,19 @@ docs/reference/metrics.md is generated from them.
 
 from collections.abc import Iterator, Mapping
 from importlib.metadata import version
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from ringway.admin.metric import Metric, Sample, Source
 from ringway.app.log_writer import LogWriter
-from ringway.balancer.stats import BalancerStats
-from ringway.collect.poller import CollectStats, Poller
-from ringway.core.load import LoadView
-from ringway.core.placement import Score
-from ringway.core.steering import Steering
-from ringway.gateway.stats import GatewayStats
-from ringway.node.stats import NodeStats
 from ringway.ports import Engine
+
+if TYPE_CHECKING:  # a process loads the components that it runs, and no other one
+    from ringway.balancer.stats import BalancerStats
+    from ringway.collect.poller import CollectStats, Poller
+    from ringway.core.load import LoadView
+    from ringway.core.steering import Steering
+    from ringway.gateway.stats import GatewayStats
+    from ringway.node.stats import NodeStats
 
 Table = Mapping[str, Metric]
 """The metric of each attribute of a component's statistics."""
@@ -212,7 +213,7 @@ VIEW = (NODE_LOAD, NODE_CONNECTIONS, SCORE_FAILURES)
 COLLECTED = (COLLECT_VALUE, COLLECT_SCORE, COLLECT_GATED, COLLECT_TRIM, COLLECT_PANIC)
 
 
-def read_stats(stats: GatewayStats | NodeStats | BalancerStats | CollectStats, table: Table) -> Source:
+def read_stats(stats: "GatewayStats | NodeStats | BalancerStats | CollectStats", table: Table) -> Source:
     """Return a source that reads `stats` by `table`."""
 
     def read() -> Iterator[Sample]:
@@ -241,7 +242,7 @@ def read_process(role: Literal["gateway", "node"], name: str, engine: Engine | N
     return read
 
 
-def read_view(view: LoadView) -> Source:
+def read_view(view: "LoadView") -> Source:
     """Return a source that says what a gateway knows of the nodes."""
 
     def read() -> Iterator[Sample]:
@@ -252,8 +253,9 @@ def read_view(view: LoadView) -> Source:
     return read
 
 
-def read_policy(steering: Steering) -> Source:
+def read_policy(steering: "Steering") -> Source:
     """Return a source that says how the policy in force fares."""
+    from ringway.core.placement import Score
 
     def read() -> Iterator[Sample]:
         if isinstance(steering.policy, Score):
@@ -262,7 +264,7 @@ def read_policy(steering: Steering) -> Source:
     return read
 
 
-def read_collected(poller: Poller) -> Source:
+def read_collected(poller: "Poller") -> Source:
     """Return a source that says what was measured at nodes, and what followed from it; silent where nothing is."""
 
     def read() -> Iterator[Sample]:
@@ -279,3 +281,8 @@ def read_collected(poller: Poller) -> Source:
             yield Sample(COLLECT_PANIC, custom.panic)
 
     return read
+
+
+def read_poller(poller: "Poller") -> list[Source]:
+    """Return the sources that say how measuring fares, and what was measured."""
+    return [read_stats(poller.stats, COLLECT), read_collected(poller)]

@@ -31,7 +31,8 @@ from ringway.app.state import (
     unusable,
     write_running,
 )
-from ringway.app.supervise import Child, Supervisor, UpConfig
+from ringway.app.supervise import Child, Supervisor
+from ringway.app.up_config import UpConfig
 from ringway.engine.nats.embedded import EmbeddedNats
 from ringway.errors import ConfigError, RingwayError
 from ringway.member.feed import Feed

@@ -23,6 +23,6 @@ def gateway(flags: Layer, config_file: ConfigFile = None, state: StateDir = None
         raise ConfigError(f"--state {state} names a system to join, and static.backends ({origin}) need none; give one")
     loaded.check_policy()
     config = loaded.config
-    from ringway.app.compose import run_gateway
+    from ringway.app.compose.gateway import run_gateway
 
     run_process(loaded, lambda log: run_gateway(config, log))

@@ -18,6 +18,6 @@ def node(flags: Layer, config_file: ConfigFile = None, state: StateDir = None) -
     if config.static.backends:
         origin = loaded.origin("static.backends")
         raise ConfigError(f"static.backends ({origin}) is for gateways without nodes; leave it out where a node starts")
-    from ringway.app.compose import run_node
+    from ringway.app.compose.node import run_node
 
     run_process(loaded, lambda log: run_node(config, log))

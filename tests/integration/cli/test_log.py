@@ -153,7 +153,8 @@ def test_refusals_are_summed_up_each_second(tmp_path):
 
 LAST_RESORTS = """
 import asyncio, logging, threading, warnings
-from ringway.app.log import LogConfig, open_log
+from ringway.app.log import open_log
+from ringway.app.log_config import LogConfig
 
 class Broken:
     def __del__(self):

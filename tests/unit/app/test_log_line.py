@@ -4,7 +4,8 @@ from contextvars import copy_context
 
 import pytest
 
-from ringway.app.log import LogConfig, open_log
+from ringway.app.log import open_log
+from ringway.app.log_config import LogConfig
 from ringway.app.log_line import as_coloured_text, as_json, as_text, stamp
 from ringway.logger import bind, get_logger
 

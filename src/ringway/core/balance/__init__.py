@@ -2,8 +2,3 @@
 
 A leader's decisions come together in `term`, round by round.
 """
-
-from ringway.core.balance.config import BalanceConfig
-from ringway.core.balance.plan import Plan, Quota
-
-__all__ = ["BalanceConfig", "Plan", "Quota"]

@@ -1,0 +1,51 @@
+"""A node process: a channel node on its engine, with an admin port. Read it from top to bottom."""
+
+from ringway.admin.api import Admin
+from ringway.admin.member import describe
+from ringway.admin.metric import Metrics
+from ringway.app.compose.admin_port import close_admin, health_of, open_admin, serve_admin
+from ringway.app.compose.identity import SHUTDOWN_EXTRA_S, free_name_later, name_member, new_incarnation
+from ringway.app.config import Config
+from ringway.app.engine import open_engine, read_secret
+from ringway.app.limit import allow_many_files
+from ringway.app.log_writer import LogWriter
+from ringway.app.member import free_name
+from ringway.app.metric import NODE, read_process, read_stats
+from ringway.app.shutdown import Job, Step, run_until_stopped, watch
+from ringway.net import configure
+from ringway.node.server import ChannelNode
+from ringway.protocol.ticket import TicketSigner
+from ringway.types import NodeState, Role
+
+
+async def run_node(config: Config, log: LogWriter) -> int:
+    """Run a channel node until it is told to stop; return the exit code. Raise `ConfigError`, or `EngineError`."""
+    allow_many_files()
+    configure(config.names)
+    incarnation = new_incarnation()
+    secret = read_secret(config.engine)
+    async with open_engine(config.engine, f"node {incarnation}") as engine:
+        name = await name_member(config, engine, Role.NODE, incarnation)
+        node = ChannelNode(config.node, name, incarnation, engine, TicketSigner(secret), ring_secret=secret)
+        admin = open_admin(config.admin)
+        if admin:
+            node.set_admin_url(admin.url)
+        await node.start()
+        jobs = [Job("watch", watch(node.tasks)), Job("name", free_name_later(engine, name, incarnation))]
+        if admin:
+            sources = [read_process("node", name, engine, log), read_stats(node.stats, NODE)]
+            members = node.feed.live
+            asked = Admin(
+                lambda: health_of(name, Role.NODE, engine, "draining" if node.state is NodeState.DRAINING else ""),
+                lambda: describe(members.values()),
+                Metrics(sources),
+            )
+            jobs.append(serve_admin(admin, asked, config.admin))
+        steps = [
+            Step("leave the registry, stop listening and close the clients", node.stop),
+            Step("free the name", lambda: free_name(engine.lease, name, incarnation)),
+            Step("leave the engine", engine.close),
+            *close_admin(admin),
+        ]
+        deadline_s = config.node.stop_deadline_s + SHUTDOWN_EXTRA_S
+        return await run_until_stopped(jobs, steps, deadline_s=deadline_s, drain=node.drain)
