@@ -64,7 +64,7 @@ class Balancer:
 
     @property
     def leading(self) -> bool:
-        """Whether this balancer leads now."""
+        """True if this balancer leads now."""
         return self._leadership.fence is not None
 
     def decisions(self, count: int) -> tuple[Decision, ...]:

@@ -64,7 +64,7 @@ class OperatorApi:
         )
 
     async def _drain(self, request: DrainRequest) -> DrainAnswer:
-        """Judge the deadline, and tell the node to drain where it can be met, or must be tried."""
+        """Judge the deadline, and tell the node to drain if it can be met, or must be tried."""
         if request.node not in self._view.nodes:
             known = ", ".join(sorted(self._view.nodes)) or "none"
             return _refused(f"there is no node {request.node!r}; there are {known}")

@@ -60,13 +60,13 @@ class Client:
 
     @property
     def node(self) -> NodeName | None:
-        """The node that the client is connected to now; None where it is not connected."""
+        """The node that the client is connected to now; None if it is not connected."""
         link = self._connection.link
         return link.node if link is not None else None
 
     @property
     def id(self) -> str | None:
-        """What the node calls this connection; the `client` of its publications. None where not connected."""
+        """What the node calls this connection; the `client` of its publications. None if not connected."""
         link = self._connection.link
         return link.client if link is not None else None
 
@@ -105,7 +105,7 @@ class Client:
         Iterate over the result or enter it (see `Subscription`). With `on_publication` each publication is handed to
         that function in the event loop instead of being queued: the cheapest way for very many subscriptions.
         `on_presence` is called with each `Joined` and `Left`, where the channel's namespace tells them.
-        Raise `CommandError` 107 for an illegal name, and what ended the client where it is over.
+        Raise `CommandError` 107 for an illegal name, and what ended the client if it is over.
         """
         if self._connection.end is not None:
             raise self._connection.end
@@ -128,10 +128,10 @@ class Client:
 
         A refusal that the server calls temporary is repeated with jittered pauses for `timeout_s` (default
         `command_timeout_s`), and so is the wait for a connection: in both cases nothing was published. Then, and
-        for any other refusal, `CommandError` is raised; `TimeoutError` where nothing was heard. Where the
+        for any other refusal, `CommandError` is raised; `TimeoutError` if nothing was heard. Where the
         connection ends before the answer, `ConnectionClosed` is raised: the publication may have been made, so a
         repetition, which could double it, is the caller's decision. With an `idempotency_key`, of which the channel
-        takes one publication in two minutes, the client repeats it then too. Raise `Overloaded` where `pending_max`
+        takes one publication in two minutes, the client repeats it then too. Raise `Overloaded` if `pending_max`
         publishes are unanswered, `TypeError` where `data` has no JSON form.
         """
         request = PublishRequest(check_channel(channel), raw(data), idempotency_key)
@@ -153,7 +153,7 @@ class Client:
         """Return up to `limit` publications that the server keeps of `channel`, and where it stands.
 
         The oldest ones, or those after `since`; with `reverse` the newest first, or those before `since`. A server
-        gives no more than it is set to. Raise `CommandError` 108 where the channel keeps no history, 112 where `since`
+        gives no more than it is set to. Raise `CommandError` 108 if the channel keeps no history, 112 where `since`
         is of another epoch; else as `publish` does, but that nothing is lost by a repetition: the client repeats it.
         """
         place = HistorySince(offset=since.offset, epoch=since.epoch) if since is not None else None
@@ -164,13 +164,13 @@ class Client:
     async def presence(self, channel: str) -> dict[str, ClientInfo]:
         """Return who is subscribed to `channel`, by the id of the connection.
 
-        Raise `CommandError` 108 where the namespace does not tell, 106 where there are too many to name.
+        Raise `CommandError` 108 if the namespace does not tell, 106 where there are too many to name.
         """
         reply = await self._ask(presence=PresenceRequest(check_channel(channel)))
         return (reply.presence or PresenceResult()).presence
 
     async def presence_stats(self, channel: str) -> PresenceStats:
-        """Return how many are subscribed to `channel`. Raise `CommandError` 108 where the namespace does not tell."""
+        """Return how many are subscribed to `channel`. Raise `CommandError` 108 if the namespace does not tell."""
         reply = await self._ask(presence_stats=PresenceRequest(check_channel(channel)))
         return read_stats(reply.presence_stats or PresenceStatsResult())
 

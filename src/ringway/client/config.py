@@ -88,7 +88,7 @@ class ClientConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     ] = 2048
 
     def __post_init__(self) -> None:
-        """Raise `ConfigError` where two settings do not go together."""
+        """Raise `ConfigError` if two settings do not go together."""
         if self.backoff_base_s > self.backoff_cap_s:
             raise ConfigError(
                 f"backoff_base_s is {self.backoff_base_s:g}, backoff_cap_s is {self.backoff_cap_s:g}: no pause is "

@@ -43,7 +43,7 @@ class connect:  # noqa: N801 - the name that users of `websockets` know
     None switches them off.
 
     Raise `ConfigError` for arguments that cannot work; when connecting `OSError` (not reached; `TimeoutError` is
-    one) and `UpgradeError` (refused, with the HTTP status; 503 where no node is free). Redirects are not followed.
+    one) and `UpgradeError` (refused, with the HTTP status; 503 if no node is free). Redirects are not followed.
     """
 
     def __init__(

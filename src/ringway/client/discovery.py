@@ -28,7 +28,7 @@ class Alternate(msgspec.Struct, frozen=True):
 class GatewayAnswer(msgspec.Struct, frozen=True):
     """A gateway's answer (PROTOCOL.md P-3.1): connect to `url` as it is, after `wait_ms`, within `expires_in` seconds.
 
-    `ticket` is empty where the places are no nodes of Ringway, which neither take tickets nor move their clients.
+    `ticket` is empty if the places are no nodes of Ringway, which neither take tickets nor move their clients.
     `reconnect_window_ms` is over how long to spread the reconnect after the connection is lost.
     """
 
@@ -57,14 +57,14 @@ _read_refusal = reader(msgspec.json.Decoder(_Refusal).decode, "a refusal")
 
 @functools.cache
 def default_tls() -> tls.SSLContext:
-    """The context for https and wss where none is given; made once, since it reads the system's certificates."""
+    """The context for https and wss if none is given; made once, since it reads the system's certificates."""
     return tls.create_default_context()
 
 
 async def discover(url: str, timeout_s: float, ssl: tls.SSLContext | None = None) -> GatewayAnswer:
     """Ask `url` (see `url.discovery_url`) for a node, within `timeout_s`.
 
-    Raise `OSError` or `TimeoutError` where the gateway is not reached, `UpgradeError` where it answers anything
+    Raise `OSError` or `TimeoutError` if the gateway is not reached, `UpgradeError` where it answers anything
     else than a placement: its status and headers are the gateway's (503 with Retry-After when no node is free),
     502 for an answer that cannot be used.
     """
@@ -90,7 +90,7 @@ async def discover(url: str, timeout_s: float, ssl: tls.SSLContext | None = None
 
 
 def _wait_s(body: bytes) -> float:
-    """How long the body of a refusal asks to stay away; 0 where it does not, or is no JSON."""
+    """How long the body of a refusal asks to stay away; 0 if it does not, or is no JSON."""
     try:
         return max(0.0, _read_refusal(body).wait_ms / 1000)
     except ProtocolError:

@@ -26,7 +26,7 @@ class Moved:
 class Disconnected:
     """The connection to `node` ended. `move_to` is the node that a move leads to, to connect there anew.
 
-    `retry_in_s` is the pause before the next attempt, None where there will be none.
+    `retry_in_s` is the pause before the next attempt, None if there will be none.
     """
 
     node: NodeName

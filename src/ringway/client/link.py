@@ -71,7 +71,7 @@ class ChannelLink:
 
     @property
     def is_open(self) -> bool:
-        """Whether commands may be sent."""
+        """True if commands may be sent."""
         return self._wire is not None and self._wire.is_open
 
     @property
@@ -82,7 +82,7 @@ class ChannelLink:
     async def open(self, url: str, terms: Terms, timeout_s: float, follow: MoveFollower | None) -> None:
         """Connect to the node at `url` and introduce the client; each within `timeout_s`. With `follow` obey moves.
 
-        Raise what `open_wire` raises, `CommandError` where the node refuses the client, and `ConnectionClosed`.
+        Raise what `open_wire` raises, `CommandError` if the node refuses the client, and `ConnectionClosed`.
         """
         wire = await open_wire(url, self, terms, timeout_s=timeout_s, follow=follow)
         try:
@@ -110,7 +110,7 @@ class ChannelLink:
     def call(self, **request: Any) -> "asyncio.Future[Reply]":
         """Send one command and return the future of its reply; `ConnectionClosed` if the link ends before.
 
-        The keyword names the command, its value is the request. Raise `Overloaded` where too many are unanswered.
+        The keyword names the command, its value is the request. Raise `Overloaded` if too many are unanswered.
         """
         return self.call_all([request])[0]
 
@@ -150,7 +150,7 @@ class ChannelLink:
             self._pending.pop(ident, None)
 
     def tell(self, **request: Any) -> None:
-        """Send one command whose reply does not matter; do nothing where the link is over."""
+        """Send one command whose reply does not matter; do nothing if the link is over."""
         if self.is_open:
             self._ids += 1
             self._send(encode(Command(id=self._ids, **request)))
@@ -245,5 +245,5 @@ def result_of(reply: Reply) -> Reply:
 
 
 def raw(data: object) -> msgspec.Raw:
-    """Return `data` as the JSON that travels; raise `TypeError` where it has no JSON form."""
+    """Return `data` as the JSON that travels; raise `TypeError` if it has no JSON form."""
     return msgspec.Raw(encode(data))

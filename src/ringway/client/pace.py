@@ -31,7 +31,7 @@ class MovePace:
         self._paused = 0
 
     def next_pause_s(self, now: float, rng: "Random") -> float | None:
-        """Return how long to pause before a move is followed; None where it is not to be."""
+        """Return how long to pause before a move is followed; None if it is not to be."""
         if self._bucket.take_tokens(now):
             self._paused = 0
             return 0.0

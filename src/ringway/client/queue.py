@@ -83,7 +83,7 @@ class ChannelCommandQueue:
             self._rest = None
 
     def put(self, *orders: ChannelCommand) -> None:
-        """Send `orders` in this order, behind those that wait; do nothing where there is no connection."""
+        """Send `orders` in this order, behind those that wait; do nothing if there is no connection."""
         if self._link is not None:
             self._orders.extend(orders)
             self._pump()

@@ -86,8 +86,8 @@ class Route:
     async def resume(self, move: Move, rng: "Random", timeout_s: float) -> Way:
         """Return the way to the node where the session of a followed move goes on.
 
-        The gateway that led to the present node is asked first, another where it is not reached. Raise `OSError` or
-        `UpgradeError` where none of them leads there.
+        The gateway that led to the present node is asked first, another if it is not reached. Raise `OSError` or
+        `UpgradeError` if none of them leads there.
         """
         failure: Exception = ConnectionError("no gateway was asked")
         for gateway in [self._last, *(other for other in self.shuffled(rng) if other != self._last)]:

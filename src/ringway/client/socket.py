@@ -49,7 +49,7 @@ class Socket:
 
     @property
     def close_code(self) -> int | None:
-        """The code of the server's close frame: 1005 where it had none, 1006 where none came; None while open."""
+        """The code of the server's close frame: 1005 where it had none, 1006 if none came; None while open."""
         return self._wire.close_code if self._wire else None
 
     @property
@@ -60,7 +60,7 @@ class Socket:
     async def send(self, message: Data) -> None:
         """Send `message`: a string as text, bytes as binary. Waits while too much is unsent.
 
-        Raise `ConnectionClosed` where the connection is over, `TypeError` for anything but text and bytes.
+        Raise `ConnectionClosed` if the connection is over, `TypeError` for anything but text and bytes.
         """
         if isinstance(message, str):
             self._open_wire().send(TEXT, message.encode())

@@ -23,7 +23,7 @@ _decode_halves = reader(json.loads, "the data of a publication")
 class Publication:
     """A message in a channel. `client` is the id of the connection that published it, where a client did.
 
-    `offset` is its place in the channel's history, 0 where it keeps none. `after_gap` says that others may be missing
+    `offset` is its place in the channel's history, 0 if it keeps none. `after_gap` says that others may be missing
     before it: the server could not tell all that was missed, or the reader was too slow (`Subscription.dropped`).
     """
 
@@ -128,18 +128,18 @@ class Subscription:
 
     @property
     def watches(self) -> bool:
-        """Whether it wants to know who comes and goes."""
+        """True if it wants to know who comes and goes."""
         return self._on_presence is not None
 
     @property
     def confirmed(self) -> bool:
-        """Whether publications arrive now: the server confirmed it on the present connection."""
+        """True if publications arrive now: the server confirmed it on the present connection."""
         return self._confirmed
 
     async def receive(self) -> Publication:
         """Return the next publication.
 
-        Raise `CommandError` where the server refused or ended the subscription, `ConnectionClosed` where it was left
+        Raise `CommandError` if the server refused or ended the subscription, `ConnectionClosed` if it was left
         or the client stopped. Safe to cancel. Readers that wait at the same time share the publications among them.
         """
         while not self._queue:
@@ -236,7 +236,7 @@ class Subscription:
             self._call("on_presence", self._on_presence, note)
 
     def miss(self) -> None:
-        """Take note that publications may be missing from here on."""
+        """Note that publications may be missing from here on."""
         self.gaps += 1
         self._gap = True
 

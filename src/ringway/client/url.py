@@ -21,12 +21,12 @@ def check_url(url: str) -> str:
 
 
 def is_http(url: str) -> bool:
-    """Whether `url` names a gateway that is asked for a node, rather than a WebSocket endpoint."""
+    """True if `url` names a gateway that is asked for a node, rather than a WebSocket endpoint."""
     return urlsplit(url).scheme in ("http", "https")
 
 
 def is_secure(url: str) -> bool:
-    """Whether `url` is spoken to over TLS."""
+    """True if `url` is spoken to over TLS."""
     return urlsplit(url).scheme in ("https", "wss")
 
 
@@ -60,5 +60,5 @@ def with_query(url: str, **query: str | None) -> str:
 
 
 def has_query(url: str, name: str) -> bool:
-    """Whether the query of `url` has an item `name`: what a gateway gave for a key is the one that counts."""
+    """True if the query of `url` has an item `name`: what a gateway gave for a key is the one that counts."""
     return any(unquote_plus(item.partition("=")[0]) == name for item in urlsplit(url).query.split("&"))

@@ -98,7 +98,7 @@ class Wire(EndListener):
 
     @property
     def is_open(self) -> bool:
-        """Whether messages may be sent."""
+        """True if messages may be sent."""
         if self._passage is not None:
             return self._passage.closing is None
         return self._transport is not None and self.close_code is None and self._state is ClosingState.OPEN
@@ -109,7 +109,7 @@ class Wire(EndListener):
         return self._transport.underlying_transport.get_write_buffer_size() if self._transport is not None else 0
 
     def send(self, opcode: int, payload: bytes) -> None:
-        """Send one message or ping in one frame, or hold it; raise `ConnectionClosed` where that is too late."""
+        """Send one message or ping in one frame, or hold it; raise `ConnectionClosed` if that is too late."""
         if not self.is_open:
             raise ConnectionClosed(self.close_code or ABNORMAL, self.close_reason) from self.failure
         if self._passage is not None:
@@ -266,7 +266,7 @@ class Wire(EndListener):
         self._receiver.moved(passage.move.node)
 
     def agree(self, subprotocol: str | None) -> None:
-        """Take the subprotocol of the connection; raise `UpgradeError` where it is not that of the one before."""
+        """Take the subprotocol of the connection; raise `UpgradeError` if it is not that of the one before."""
         if self._passage is not None and subprotocol != self.subprotocol:
             raise UpgradeError(502, f"the node speaks {subprotocol}, where the one before spoke {self.subprotocol}")
         self.subprotocol = subprotocol

@@ -79,18 +79,18 @@ class AddressShares:
             self._most = count  # whoever held most holds one less
 
     def most(self) -> str:
-        """Return the address that holds most; `EXEMPT` where none holds anything."""
+        """Return the address that holds most; `EXEMPT` if none holds anything."""
         return next(iter(self._levels[self._most])) if self._most else EXEMPT
 
     def is_small(self, address: str) -> bool:
-        """Whether `address` holds nothing, or less than the mean of all that hold something. `EXEMPT` never is."""
+        """True if `address` holds nothing, or less than the mean of all that hold something. `EXEMPT` never is."""
         if address == EXEMPT:
             return False
         count = self._counts.get(address, 0)
         return count * len(self._counts) < self.total or not count
 
     def has_room(self, address: str, capacity: float, share: float, count_max: int = 0) -> bool:
-        """Whether `address` may take one more of `capacity`: by the rule of the module, and by `count_max` if set."""
+        """True if `address` may take one more of `capacity`: by the rule of the module, and by `count_max` if set."""
         free = capacity - self.total
         if free <= 0:
             return False

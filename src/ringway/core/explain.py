@@ -57,7 +57,7 @@ def explain(view: LoadView, steering: Steering, key: str, rng: "Random", now: fl
 
 
 def why_not(view: LoadView, node: NodeLoad, now: float) -> str:
-    """Return why `node` is not given anybody now; empty where it may be."""
+    """Return why `node` is not given anybody now; empty if it may be."""
     if node.state is not NodeState.ACTIVE:
         if node.problem:
             return f"{node.state}: {node.problem}"
@@ -114,7 +114,7 @@ class _Look:
 
     def _candidate(self, node: NodeLoad) -> Candidate:
         reason = why_not(self._view, node, self._now)
-        taken = node is self._chosen  # also one that is paced, where nobody else can be had, or turns and keys decide
+        taken = node is self._chosen  # also one that is paced, if nobody else can be had, or turns and keys decide
         value = self._values.get(node.name, inf)
         age_s = self._now - node.heard_at if self._view.ages else 0.0
         return Candidate(

@@ -26,7 +26,7 @@ class Fence:
         self._reports = 0
 
     def beat(self, now: float, cpu_s: float, queued_s: float, reports: int) -> bool:
-        """Return whether the clients must be given up; call it every `TICK_S`.
+        """Return True if the clients must be given up; call it every `TICK_S`.
 
         `cpu_s` is the time that this process has used, `queued_s` the time that it was ready and did not run, `reports`
         the number of its last report.

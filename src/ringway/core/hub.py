@@ -31,7 +31,7 @@ class Hub(Generic[Who, Reach]):
         return channel in self._channels
 
     def add(self, channel: Channel, who: Who, reach: Reach) -> bool:
-        """Add a subscriber, or change how it is reached; return whether it is the channel's first."""
+        """Add a subscriber, or change how it is reached; return True if it is the channel's first."""
         subscribers = self._channels.get(channel)
         if subscribers is None:
             self._channels[channel] = {who: reach}
@@ -40,7 +40,7 @@ class Hub(Generic[Who, Reach]):
         return False
 
     def remove(self, channel: Channel, who: Who) -> bool:
-        """Remove a subscriber; return whether it was the channel's last. Removing what is not there does nothing."""
+        """Remove a subscriber; return True if it was the channel's last. Removing what is not there does nothing."""
         subscribers = self._channels.get(channel)
         if subscribers is None or subscribers.pop(who, None) is None or subscribers:
             return False
@@ -48,11 +48,11 @@ class Hub(Generic[Who, Reach]):
         return True
 
     def has(self, channel: Channel, who: Who) -> bool:
-        """Whether `who` is a subscriber of `channel`."""
+        """True if `who` is a subscriber of `channel`."""
         return who in self._channels.get(channel, ())
 
     def subscribers(self, channel: Channel) -> ItemsView[Who, Reach] | None:
-        """The subscribers of `channel` with their reach, as a live view; None where it has none."""
+        """The subscribers of `channel` with their reach, as a live view; None if it has none."""
         subscribers = self._channels.get(channel)
         return None if subscribers is None else subscribers.items()
 

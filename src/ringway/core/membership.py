@@ -142,7 +142,7 @@ class Membership:
         return max(self._lease_s, LOSSY_LEASE_S) if len(gaps) == LOSSES else self._lease_s
 
     def _many_are_overdue(self, now: float) -> bool:
-        """Whether so many nodes are silent that it may be us.
+        """True if so many nodes are silent that it may be us.
 
         Those that fell silent together were last heard at different times: when the first has been silent for a lease,
         the last was heard a report later. So everybody counts whose report is overdue since then.
@@ -171,7 +171,7 @@ class Membership:
         return [MemberLeft(report, cause)]
 
     def _is_late(self, report: Report) -> bool:
-        """Whether `report` was under way when its member withdrew: one may have been. Who sends more is alive."""
+        """True if `report` was under way when its member withdrew: one may have been. Who sends more is alive."""
         seq = self._withdrawn.get(report.incarnation)
         return seq is not None and report.seq <= seq + 1
 

@@ -45,7 +45,7 @@ class Outstanding:
             self._carried.append(told_until)
 
     def redeemed(self, count: int) -> None:
-        """Take note that so many tickets more were redeemed."""
+        """Note that so many tickets more were redeemed."""
         carried = min(count, len(self._carried))
         for _ in range(carried):
             self._carried.popleft()

@@ -42,7 +42,7 @@ class Pending(Generic[Item]):
         self.shares.add(address)
 
     def remove(self, item: Item) -> float | None:
-        """Forget an item, and return since when it was here; None where it was not."""
+        """Forget an item, and return since when it was here; None if it was not."""
         entry = self._since.pop(item, None)
         if entry is None:
             return None
@@ -66,7 +66,7 @@ class Pending(Generic[Item]):
         return next(iter(self._since), None)
 
     def victim(self, now: float, newcomer: str) -> Item | None:
-        """Return the item that is to go for one of the address `newcomer`; None where none is."""
+        """Return the item that is to go for one of the address `newcomer`; None if none is."""
         if not self._since:
             return None
         silent_at = now - SILENT_AFTER_S

@@ -19,7 +19,7 @@ class Progress:
         self._looks: deque[tuple[float, int]] = deque([(now, left)])
 
     def observe(self, left: int, now: float) -> None:
-        """Take note of what is left now."""
+        """Note how many connections are left now."""
         self.left = left
         self.most = max(self.most, left)
         self._looks.append((now, left))
@@ -33,13 +33,13 @@ class Progress:
 
     @property
     def per_s(self) -> float:
-        """How many a second have left lately; 0 where nobody has."""
+        """How many a second have left lately; 0 if nobody has."""
         elapsed = self._looks[-1][0] - self._looks[0][0]
         return max(0, self._looks[0][1] - self.left) / elapsed if elapsed > 0 else 0.0
 
     @property
     def eta_s(self) -> float | None:
-        """Seconds until nobody is left, at that rate; None where it cannot be said."""
+        """Seconds until nobody is left, at that rate; None if it cannot be said."""
         if not self.left:
             return 0.0
         rate = self.per_s

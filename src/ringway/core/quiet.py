@@ -2,7 +2,7 @@
 
 A relay knows no protocol: it sees who speaks when. A client that has spoken last may be owed an answer; after an answer
 there is a gap. So a moment is quiet after silence on both sides: for `quiet_s` where the node spoke last, for
-`UNANSWERED` times as long where the client did, or where it is not known. Not every connection is ever silent; the
+`UNANSWERED` times as long where the client did, or if it is not known. Not every connection is ever silent; the
 longer it takes, the less is asked for, in three parts of the time that is allowed:
 
     first     silence of both sides
@@ -30,17 +30,17 @@ class Quiet:
         self._part_s = deadline_s / 3
 
     def client_spoke(self, now: float) -> None:
-        """Take note that the client has sent something."""
+        """Note that the client has sent something."""
         self._client_at = now
         self._node_last = False
 
     def node_spoke(self, now: float) -> None:
-        """Take note that the node has sent something."""
+        """Note that the node has sent something."""
         self._node_at = now
         self._node_last = True
 
     def is_quiet(self, now: float) -> bool:
-        """Whether the connection may be cut now."""
+        """True if the connection may be cut now."""
         if now - max(self._client_at, self._node_at) >= self._silence_s:
             return True
         if not self._node_last:

@@ -21,7 +21,7 @@ class Refusals:
         self._address = address
 
     def due(self, now: float) -> tuple[str, dict[str, int]] | None:
-        """Return the address that was refused last, and counts by bound; None where there is nothing to tell yet."""
+        """Return the address that was refused last, and counts by bound; None if there is nothing to tell yet."""
         if not self._counts or now - self._told_at < TELL_S:
             return None
         self._told_at = now

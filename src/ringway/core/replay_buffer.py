@@ -81,7 +81,7 @@ class ReplayBuffer:
         self.floor = min(self.floor, since)
 
     def since(self, offset: int) -> list[ReplayEntry] | None:
-        """The publications after `offset`, ascending; None where that is not all here."""
+        """The publications after `offset`, ascending; None if that is not all here."""
         if offset < self.floor:
             return None
         found: list[ReplayEntry] = []
@@ -96,7 +96,7 @@ class ReplayBuffer:
     def unheard(self, heard: Mapping[bytes, bytes], start: int) -> list[ReplayEntry] | None:
         """The messages without an offset that are newer than `heard` says, from number `start` on.
 
-        In the order in which they were delivered; None where one of them is gone.
+        In the order in which they were delivered; None if one of them is gone.
         """
         if start < self._first:
             return None

@@ -44,7 +44,7 @@ def node_has_news(
     moved: Mapping[NodeName, int],
     engine_up: bool,
 ) -> bool:
-    """Whether a node differs so much from its `last` report that it should report early.
+    """True if a node differs so much from its `last` report that it should report early.
 
     Connections count from a hundredth of those reported on, and from 5 on.
     """
@@ -59,7 +59,7 @@ def node_has_news(
 
 
 def places_have_changed(reported: Mapping[NodeName, int], held: Mapping[NodeName, int]) -> bool:
-    """Whether a gateway should report early, since the places that it holds are not those that it reported.
+    """True if a gateway should report early, since the places that it holds are not those that it reported.
 
     They count from a thirty-second part of those reported on, and from 8 on. Reports of nodes that are late keep many
     places held; with an eighth part, gateways heard of each other's places so seldom that four of them brought a node
@@ -79,11 +79,11 @@ class ReportSchedule:
         self._early_at = now
 
     def may_report(self, now: float) -> bool:
-        """Whether enough time has passed since the last report for an early one."""
+        """True if enough time has passed since the last report for an early one."""
         return now >= self._early_at - _STEP_S or now >= self._due_at
 
     def is_due(self, now: float, *, has_news: bool) -> bool:
-        """Whether to report now; `has_news` makes an early report."""
+        """True if to report now; `has_news` makes an early report."""
         return now >= self._due_at or (has_news and self.may_report(now))
 
     def on_report(self, now: float, pause_s: float) -> None:

@@ -60,7 +60,7 @@ def encode_session(session: Session) -> bytes:
 
 
 def decode_session(raw: bytes) -> Session:
-    """Return the session in `raw`; raise `ProtocolError` where it is none, or of another version."""
+    """Return the session in `raw`; raise `ProtocolError` if it is none, or of another version."""
     parts = _read_parts(raw)
     version = _read_version(parts[0]) if parts else None
     if version != VERSION:

@@ -26,9 +26,9 @@ class Steering:
         self.keys = _keys(self.policy, secret)
 
     def follow(self, directive: Directive) -> bool:
-        """Follow `directive` if it is newer than the present one; return whether it is.
+        """Follow `directive` if it is newer than the present one; return True if it is.
 
-        Raise `ConfigError`, changing nothing, where its policy cannot be made here.
+        Raise `ConfigError`, changing nothing, if its policy cannot be made here.
         """
         if not directive.newer_than(self.directive):
             return False

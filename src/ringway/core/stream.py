@@ -90,7 +90,7 @@ class ChannelStream:
 
     @property
     def is_behind(self) -> bool:
-        """Whether history must be read before anything is delivered."""
+        """True if history must be read before anything is delivered."""
         return self.expected == UNKNOWN and bool(self.epoch)
 
     def follow(self, offset: int) -> None:
@@ -146,7 +146,7 @@ class ChannelStream:
     ) -> list[Offered] | None:
         """Take what history has since `position`, as `ports.Page` says it; return what may be delivered.
 
-        None where it does not prove that nothing is missing: `begin` anew, and tell those who followed. The stream
+        None if it does not prove that nothing is missing: `begin` anew, and tell those who followed. The stream
         may still be behind afterwards, if more arrived than could be held, or a gap is among what was held.
         """
         if epoch != self.epoch or not complete:

@@ -49,7 +49,7 @@ class Wheel(Generic[Key]):
         self._slots[slot].discard(key)
 
     def due_in_s(self, slot: int, now: float) -> float:
-        """Return how long it is until the keys in `slot` fire; 0 where they are overdue."""
+        """Return how long it is until the keys in `slot` fire; 0 if they are overdue."""
         size = len(self._slots)
         second = self._second + 1 + (slot - self._second - 1) % size
         return max(0.0, second - now)

@@ -70,7 +70,7 @@ def split_host(text: str) -> tuple[str, str] | None:
 def read_host_port(text: str, usual_port: int | None = None) -> tuple[str, int]:
     """Return host and port of `text`; an IPv6 address comes without its brackets.
 
-    Raise `BadAddress` where one of them is wrong, or no port is given and there is no `usual_port`.
+    Raise `BadAddress` if one of them is wrong, or no port is given and there is no `usual_port`.
     """
     split = split_host_port(text)
     if split is None:
@@ -97,7 +97,7 @@ def read_port(text: str) -> int:
 
 
 def check_host(host: str) -> str:
-    """Return `host`, a name or an IPv4 address; raise `BadAddress` where it can be neither."""
+    """Return `host`, a name or an IPv4 address; raise `BadAddress` if it can be neither."""
     if not host:
         raise BadAddress("it names no host")
     if not host.isascii():
@@ -133,7 +133,7 @@ def _is_ip(kind: type[IPv4Address] | type[IPv6Address], text: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def is_literal(host: str) -> bool:
-    """Whether `host` is an IP address, for which nobody has to be asked."""
+    """True if `host` is an IP address, for which nobody has to be asked."""
     return _is_ip(IPv4Address, host) or _is_ip(IPv6Address, host)
 
 
@@ -200,7 +200,7 @@ def read_url(url: str, usual_ports: Mapping[str, int | None], form: str, instead
 
 
 def url_problems(setting: str, url: str, usual_ports: Mapping[str, int | None], form: str) -> list[str]:
-    """Return what is wrong with the URL of a setting: nothing where it is empty, which means that none is given."""
+    """Return what is wrong with the URL of a setting: nothing if it is empty, which means that none is given."""
     try:
         if url:
             read_url(url, usual_ports, form)

@@ -95,5 +95,5 @@ def retry_of(code: int) -> Retry:
 
 
 def may_travel(code: int) -> bool:
-    """Whether a close frame may carry `code` (RFC 6455, 7.4; 1012 to 1014 from the IANA registry)."""
+    """True if a close frame may carry `code` (RFC 6455, 7.4; 1012 to 1014 from the IANA registry)."""
     return 1000 <= code <= 1003 or 1007 <= code <= 1014 or 3000 <= code <= 4999

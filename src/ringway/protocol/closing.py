@@ -26,7 +26,7 @@ What follows for all who use it:
  3. No more than one close frame is sent. A breach that is found after that is not told as 1002 as well.
  4. A connection that is lost is known to be lost at once, also when its stream had ended before.
 
-A close frame can only be written where no frame is half written; else `SEND_CLOSE`, `REPLY` and `FAIL` become `ABORT`.
+A close frame can only be written if no frame is half written; else `SEND_CLOSE`, `REPLY` and `FAIL` become `ABORT`.
 
 Frames in `OPEN` need no look at the table: whoever relays or delivers them asks it when something else comes. Pure, no
 object a connection: keep the state, and call `step`.

@@ -98,7 +98,7 @@ class Command(msgspec.Struct, omit_defaults=True):
     sub_refresh: Empty | None = None
 
     def method(self) -> str | None:
-        """The name of the request that stands in this command; None where there is none, or several."""
+        """The name of the request that stands in this command; None if there is none, or several."""
         found = [name for name in METHODS if getattr(self, name) is not None]
         return found[0] if len(found) == 1 else None
 
@@ -130,7 +130,7 @@ class ClientInfo(msgspec.Struct, omit_defaults=True):
 class RawPublication(msgspec.Struct, omit_defaults=True):
     """A message in a channel. Encoded once, by the publisher's node; that is what crosses the engine.
 
-    `offset` is 0 where the channel keeps no history. `time` is Unix time in milliseconds; this server leaves it out.
+    `offset` is 0 if the channel keeps no history. `time` is Unix time in milliseconds; this server leaves it out.
     """
 
     data: Raw

@@ -68,7 +68,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True, tag="explanation"):
     rule: str
     measure: str  # what `value` is
     key: str = ""
-    chosen: NodeName = NodeName("")  # empty where nobody could be: `problem` says why
+    chosen: NodeName = NodeName("")  # empty if nobody could be: `problem` says why
     alternates: tuple[NodeName, ...] = ()
     candidates: tuple[Candidate, ...] = ()  # whose value decided first, in the order in which they were looked at
     problem: str = ""

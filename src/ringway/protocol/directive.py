@@ -7,7 +7,7 @@ stored nowhere, and lives as long as one gateway that knows it.
 import msgspec
 
 ASKED_FOR = "asked for by an operator"
-"""Why moves are frozen, where no reason is given."""
+"""Why moves are frozen, if no reason is given."""
 
 
 class Directive(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -19,7 +19,7 @@ class Directive(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     frozen: str = ""  # why no moves are made; empty: they are
 
     def newer_than(self, other: "Directive") -> bool:
-        """Whether this one is to be followed instead of `other`. Of two of one version, all choose the same."""
+        """True if this one is to be followed instead of `other`. Of two of one version, all choose the same."""
         return (self.version, self.policy, self.moving, self.frozen) > (
             other.version, other.policy, other.moving, other.frozen,
         )  # fmt: skip

@@ -37,7 +37,7 @@ class Origin:
 
 
 def is_sound(payload: bytes) -> bool:
-    """Whether it is of a known kind, with an object behind the head on one line: else it would break its frame."""
+    """True if it is of a known kind, with an object behind the head on one line: else it would break its frame."""
     return (
         payload[HEAD_BYTES : HEAD_BYTES + 2] == _FIRST and payload.find(b"\n", HEAD_BYTES) < 0 and payload[0] in _NAMES
     )

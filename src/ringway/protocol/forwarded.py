@@ -98,7 +98,7 @@ def told_of(headers: Headers) -> bytes:
 
 
 def read_hop(text: str) -> tuple[str, int] | None:
-    """Return address and port (0: none) of one entry of a list; None where it is no address.
+    """Return address and port (0: none) of one entry of a list; None if it is no address.
 
     Written are `192.0.2.1`, `192.0.2.1:4711`, `2001:db8::7`, `[2001:db8::7]`, `[2001:db8::7]:443`, each also in quotes
     (RFC 7239, 4 and 6).
@@ -119,7 +119,7 @@ def read_hop(text: str) -> tuple[str, int] | None:
 
 
 def is_trusted(text: str, trusted: Collection[Network]) -> bool:
-    """Whether the address `text` lies in one of the `trusted` networks."""
+    """True if the address `text` lies in one of the `trusted` networks."""
     if not trusted:
         return False
     try:
@@ -146,7 +146,7 @@ def read_networks(texts: Collection[str]) -> tuple[Network, ...]:
 
 
 def _plain_network(network: Network) -> Network:
-    """Return a network of IPv4 as such where it is written as one of IPv6: addresses are compared in that form."""
+    """Return a network of IPv4 as such if it is written as one of IPv6: addresses are compared in that form."""
     mapped = network.network_address.ipv4_mapped if isinstance(network, ipaddress.IPv6Network) else None
     if mapped is None or network.prefixlen < 96:
         return network
@@ -157,7 +157,7 @@ _EVERYBODY: tuple[Network, ...] = (ipaddress.ip_network("0.0.0.0/0"), ipaddress.
 
 
 def _told(headers: Headers) -> tuple[list[str], list[str], list[str]]:
-    """Return what proxies have written of addresses, hosts and schemes; RFC 7239 where nothing else says it."""
+    """Return what proxies have written of addresses, hosts and schemes; RFC 7239 if nothing else says it."""
     addresses = tokens_of(headers, "x-forwarded-for")
     hosts = tokens_of(headers, "x-forwarded-host")
     schemes = tokens_of(headers, "x-forwarded-proto")
@@ -172,7 +172,7 @@ def _told(headers: Headers) -> tuple[list[str], list[str], list[str]]:
 
 
 def read_pairs(element: str) -> dict[str, str]:
-    """Return the parameters of one element of `Forwarded`, names in lower case; none where it is malformed."""
+    """Return the parameters of one element of `Forwarded`, names in lower case; none if it is malformed."""
     pairs: dict[str, str] = {}
     at = 0
     while at < len(element):

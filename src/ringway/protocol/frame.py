@@ -44,7 +44,7 @@ def close_payload(code: int, reason: str = "") -> bytes:
 
 
 def read_close(payload: bytes) -> tuple[int, str]:
-    """Return code and reason of a close frame's payload: 1005 where it is empty (RFC 6455, 7.1.5).
+    """Return code and reason of a close frame's payload: 1005 if it is empty (RFC 6455, 7.1.5).
 
     Raise `ProtocolError` for a single byte, a code that may not travel, or a reason that is not UTF-8.
     """
@@ -74,12 +74,12 @@ WHOLE_MESSAGES = frozenset({0x80 | TEXT, 0x80 | BINARY})
 
 
 def is_lone(piece: bytes | memoryview, lone: tuple[int, ...]) -> bool:
-    """Whether `piece` is one short whole message, by the table `lone`. (`relay_end` writes this out: it is hot.)"""
+    """True if `piece` is one short whole message, by the table `lone`. (`relay_end` writes this out: it is hot.)"""
     return len(piece) > 1 and lone[piece[1]] == len(piece) and piece[0] in WHOLE_MESSAGES
 
 
 def is_control(piece: bytes) -> bool:
-    """Whether `piece` is one whole control frame, masked or not."""
+    """True if `piece` is one whole control frame, masked or not."""
     if len(piece) < 2 or not piece[0] & 0x8:
         return False
     return len(piece) == (piece[1] & 0x7F) + (6 if piece[1] & 0x80 else 2)
@@ -120,16 +120,16 @@ class FrameTracker:
         self.breach: ProtocolError | None = None
         """The rule that was broken, if one was."""
         self.over = False
-        """Whether a whole close frame has come, or a rule was broken: nothing that follows counts."""
+        """True if a whole close frame has come, or a rule was broken: nothing that follows counts."""
 
     @property
     def at_boundary(self) -> bool:
-        """Whether a control frame may be put in here: no frame is half passed on."""
+        """True if a control frame may be put in here: no frame is half passed on."""
         return not self._left
 
     @property
     def between_messages(self) -> bool:
-        """Whether another stream may go on from here: no frame and no message is half passed on."""
+        """True if another stream may go on from here: no frame and no message is half passed on."""
         return not (self._fragmented or self._left)
 
     def feed(self, data: bytes) -> bytes:
@@ -217,7 +217,7 @@ class FrameTracker:
         return start + length
 
     def _check_first(self, first: int, end: int, data: bytes, pos: int, fragmented: bool) -> bool:
-        """Check the first byte of the frame in `data[pos:end]`; return whether a message is unfinished after it."""
+        """Check the first byte of the frame in `data[pos:end]`; return True if a message is unfinished after it."""
         opcode = first & 0x0F
         if opcode not in _OPCODES:
             raise ProtocolError(PROTOCOL_ERROR, f"the opcode {opcode:#x} is reserved")

@@ -37,7 +37,7 @@ class RequestHead:
     """One request head. Header names are in lower case; values are Latin-1 text, as on the wire.
 
     Where the target named the server, `headers` hold that as `host` (RFC 9112, 3.2.2). `source` is what a PROXY header
-    told of the connection; None where there was none.
+    told of the connection; None if there was none.
     """
 
     __slots__ = ("headers", "keep_alive", "method", "path", "query", "source", "version")
@@ -94,7 +94,7 @@ class HeadReader:
 
     @property
     def method(self) -> str:
-        """The method of the request under way, as far as it is known; empty where none is."""
+        """The method of the request under way, as far as it is known; empty if none is."""
         return self._parser.get_method().decode("latin-1") if self.partial and self._url else ""
 
     def feed(self, data: bytes) -> list[RequestHead]:
@@ -114,7 +114,7 @@ class HeadReader:
         return heads
 
     def _read_proxy(self, proxy: ProxyHeaderReader, data: bytes) -> bytes:
-        """Return what follows the PROXY header; nothing before it is whole, or where it is none."""
+        """Return what follows the PROXY header; nothing before it is whole, or if it is none."""
         try:
             self._source = proxy.feed(data)
         except UpgradeError as error:

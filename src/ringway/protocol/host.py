@@ -19,7 +19,7 @@ _NAME = re.compile(r"(?:\*\.)?[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?")
 
 
 def is_loopback(name: str) -> bool:
-    """Return whether the name or address means this machine itself (RFC 6761, 6.3)."""
+    """Return True if the name or address means this machine itself (RFC 6761, 6.3)."""
     address = _address(name)
     if address is not None:
         return address.is_loopback
@@ -28,7 +28,7 @@ def is_loopback(name: str) -> bool:
 
 
 def host_known(host: str, known: Collection[str]) -> bool:
-    """Return whether a request may name its server `host` (`name[:port]`) where that listens on loopback.
+    """Return True if a request may name its server `host` (`name[:port]`) where that listens on loopback.
 
     Known are addresses, localhost, and the names in `known` (`read_hosts`). No host at all is known: browsers send one.
     """

@@ -55,14 +55,14 @@ class MessageAssembler:
 
     @property
     def idle(self) -> bool:
-        """Whether no fragmented message is on its way."""
+        """True if no fragmented message is on its way."""
         return self._parts is None
 
     def feed(self, opcode: int, payload: bytes, *, fin: bool, rsv: bool) -> tuple[int, bytes] | None:
         """Take one data frame; return opcode and payload of the message that it completes, or None.
 
         A text message is checked to be UTF-8 as it comes in, so that a bad byte is found before the message is whole.
-        Raise `ProtocolError` where a rule is broken.
+        Raise `ProtocolError` if a rule is broken.
         """
         if rsv:
             raise ProtocolError(PROTOCOL_ERROR, "a reserved bit is set, and no extension was agreed")

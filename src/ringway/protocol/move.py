@@ -30,11 +30,11 @@ class Move:
 
 
 def read_move(reason: str) -> Move | None:
-    """Return the move that a close reason carries, or None where it carries none."""
+    """Return the move that a close reason carries, or None if it carries none."""
     match = _REASON.fullmatch(reason)
     return Move(NodeName(match[1]), match[2]) if match else None
 
 
 def read_follows(moves: str) -> str:
-    """Return `moves` of a query where it is `BY_CLOSE` or a mark, else nothing: then no session goes along."""
+    """Return `moves` of a query if it is `BY_CLOSE` or a mark, else nothing: then no session goes along."""
     return moves if moves == BY_CLOSE or _MARK.fullmatch(moves) else ""

@@ -78,7 +78,7 @@ BalancerRequest = Rebalance | DrainRequest
 
 
 class DrainAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a request to drain. `why` names the rate or the time that would do; empty where it was taken."""
+    """What became of a request to drain. `why` names the rate or the time that would do; empty if it was taken."""
 
     why: str
     connections: int  # to be moved

@@ -43,14 +43,14 @@ class Origins:
         return bool(self._whole or self._patterns)
 
     def lists(self, origin: str) -> bool:
-        """Return whether `origin` is listed."""
+        """Return True if `origin` is listed."""
         if self._any:
             return True
         text = origin.lower()
         return text in self._whole or any(pattern.fullmatch(text) for pattern in self._patterns)
 
     def allows(self, origin: str | None, scheme: str, host: str) -> bool:
-        """Return whether a page of `origin` may connect to a server that was addressed as `scheme` and `host`.
+        """Return True if a page of `origin` may connect to a server that was addressed as `scheme` and `host`.
 
         Allowed are no origin, the server's own (`http://name[:port]`), and those that are listed.
         """
@@ -82,7 +82,7 @@ def read_origins(texts: Collection[str], setting: str = "allowed_origins") -> Or
 
 
 def origin_of(scheme: str, host: str) -> str | None:
-    """Return the origin of pages at `scheme` and `host` as browsers write it; None where there is none."""
+    """Return the origin of pages at `scheme` and `host` as browsers write it; None if there is none."""
     split = split_host(host)
     if split is None:
         return None
@@ -93,7 +93,7 @@ def origin_of(scheme: str, host: str) -> str | None:
 
 
 def origins_at(url: str) -> list[str]:
-    """Return the origins of pages at `url`: none where it has none, and two where the machine itself has two names.
+    """Return the origins of pages at `url`: none if it has none, and two where the machine itself has two names.
 
     `ws` and `wss` stand for pages at the same host: `http` and `https`.
     """

@@ -27,7 +27,7 @@ _SSL_CLIENT = 0x01
 
 
 class Source(NamedTuple):
-    """Where a connection came from. `ip` is empty where it is the balancer's own, or it does not know."""
+    """Where a connection came from. `ip` is empty if it is the balancer's own, or it does not know."""
 
     ip: str = ""
     port: int = 0
@@ -65,7 +65,7 @@ class ProxyHeaderReader:
         self.rest = b""
 
     def feed(self, data: bytes) -> Source | None:
-        """Return what the header says once it is whole, None before; raise `UpgradeError` 400 where it is none."""
+        """Return what the header says once it is whole, None before; raise `UpgradeError` 400 if it is none."""
         self._data += data
         begin = self._data[: len(SIGNATURE)]
         if begin == SIGNATURE[: len(begin)]:
@@ -124,7 +124,7 @@ def _source(v6: bool, addresses: list[str], ports: list[str]) -> Source:
 
 
 def _has_tls(tlvs: bytes) -> bool:
-    """Return whether the TLVs (section 2.2.5) say that the client spoke TLS."""
+    """Return True if the TLVs (section 2.2.5) say that the client spoke TLS."""
     tls = False
     at = 0
     while at < len(tlvs):

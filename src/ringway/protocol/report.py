@@ -69,4 +69,4 @@ def encode_report(report: Report) -> bytes:
 
 
 decode_report = reader(msgspec.json.Decoder(Report).decode, "a report")
-"""Return the report in the bytes given; raise `ProtocolError` where it is none."""
+"""Return the report in the bytes given; raise `ProtocolError` if it is none."""

@@ -82,7 +82,7 @@ class TicketSigner:
         return _cut(mac.digest())
 
     def proves(self, proof: str, ticket: str, told: bytes) -> bool:
-        """Return whether `proof` is genuine."""
+        """Return True if `proof` is genuine."""
         return hmac.compare_digest(proof.encode("latin-1", "replace"), self.prove(ticket, told).encode())
 
 

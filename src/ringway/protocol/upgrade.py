@@ -56,7 +56,7 @@ def accept_for(key: str) -> str:
 
 
 def wants_upgrade(headers: Headers) -> bool:
-    """Return whether a request means to open a WebSocket, rightly or wrongly.
+    """Return True if a request means to open a WebSocket, rightly or wrongly.
 
     A wish for another protocol, such as h2c, is no such request: it is ignored (RFC 9110, 7.8).
     """

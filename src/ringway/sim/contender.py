@@ -30,7 +30,7 @@ class Contender(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def directed(self) -> bool:
-        """Whether the product's balancer moves connections."""
+        """True if the product's balancer moves connections."""
         return not self.baseline
 
     def make_policy(self) -> Policy:
@@ -45,7 +45,7 @@ class Contender(msgspec.Struct, frozen=True, kw_only=True):
 def make_contenders(
     policies: list[str], baselines: list[str], paces: list[float], balance: BalanceConfig
 ) -> list[Contender]:
-    """Return each policy at each pace, and each baseline; raise `ConfigError` where one does not exist."""
+    """Return each policy at each pace, and each baseline; raise `ConfigError` if one does not exist."""
     unknown = [name for name in baselines if name not in BASELINES]
     if unknown:
         raise ConfigError(f"the baseline {unknown[0]!r} is unknown; choose from {', '.join(BASELINES)}")

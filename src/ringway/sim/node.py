@@ -14,7 +14,7 @@ QUEUE_S = 5.0
 """A node refuses whom it could not serve within this time; clients would have given up."""
 
 HANDSHAKE_S = 0.002
-"""What a handshake takes where nobody waits."""
+"""What a handshake takes if nobody waits."""
 
 
 class SimNode:

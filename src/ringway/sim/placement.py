@@ -28,7 +28,7 @@ Numbers = NDArray[np.int32]
 
 
 class KeySpread(msgspec.Struct, frozen=True, kw_only=True):
-    """How one policy places keys. Parts are of all keys; None where the policy does not go by key."""
+    """How one policy places keys. Parts are of all keys; None if the policy does not go by key."""
 
     name: str
     keys: int
@@ -47,7 +47,7 @@ class KeySpread(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def sampled(self) -> bool:
-        """Whether not all keys were placed."""
+        """True if not all keys were placed."""
         return self.asked < self.keys
 
 

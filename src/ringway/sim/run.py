@@ -77,7 +77,7 @@ def _quiet_s(world: SimWorld) -> float:
 
 
 def _minimum(world: SimWorld, leader: "Leader | Baseline") -> int | None:
-    """The least number of moves, where it does not follow from fair shares."""
+    """The least number of moves, if it does not follow from fair shares."""
     if world.scenario.scenario in ("crash", "partition", "flash-crowd", "quiet"):
         return 0  # who was cut off or is new comes by itself
     if world.scenario.scenario == "rolling-restart":

@@ -63,7 +63,7 @@ class NodeSetting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     zone: str = ""
     handshakes_per_s: Annotated[float, msgspec.Meta(ge=0)] = 0.0  # 0: as the scenario says, by weight
     connections_max: Annotated[int, msgspec.Meta(ge=0)] = 0
-    connections: Annotated[int, msgspec.Meta(ge=0)] = 0  # what it holds at first; where no node says it, fair shares
+    connections: Annotated[int, msgspec.Meta(ge=0)] = 0  # what it holds at first; if no node says it, fair shares
     draining: bool = False
 
 
@@ -154,7 +154,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 def read_file(path: str) -> dict[str, Any]:
-    """Return what the TOML file `path` says; raise `ConfigError` where it cannot be read."""
+    """Return what the TOML file `path` says; raise `ConfigError` if it cannot be read."""
     try:
         return tomllib.loads(Path(path).read_text())
     except OSError as error:

@@ -22,7 +22,7 @@ TAU_S = 5.0
 """How far the estimate looks back: a flood is seen within seconds, a single burst passes."""
 
 STEADY_S = 60.0
-"""The same where it is of what comes day in, day out: a flood that is over in seconds hardly counts."""
+"""The same if it is of what comes day in, day out: a flood that is over in seconds hardly counts."""
 
 
 @dataclass(slots=True)

@@ -125,7 +125,7 @@ class BalanceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     ] = 2.0
 
     def __post_init__(self) -> None:
-        """Raise `ConfigError` where two settings do not go together."""
+        """Raise `ConfigError` if two settings do not go together."""
         problems = []
         if self.stop_below >= self.start_above:
             problems.append(

@@ -69,7 +69,7 @@ class Guard:
         engine_lag_s: float = 0.0,
         targets: Collection[NodeName] = (),
     ) -> str:
-        """Return why nobody is to be moved now; empty where nothing speaks against it.
+        """Return why nobody is to be moved now; empty if nothing speaks against it.
 
         `targets` are the nodes to which moves were ordered lately, `engine_lag_s` the time of the last renewal.
         """
@@ -127,7 +127,7 @@ class _Departures:
 
 
 class _Returns:
-    """Whether moved clients come back, by the donors' counters over the last minute.
+    """True if moved clients come back, by the donors' counters over the last minute.
 
     Lost are as many as did not come to their places, but no more than there are connections less than before, when no
     node held places. Who is under way counts as connected: a client to a place, though some may be back already.
@@ -170,7 +170,7 @@ class _Returns:
 
 
 class _Handshakes:
-    """Whether those that get moves are slower than they are in calm times."""
+    """True if those that get moves are slower than they are in calm times."""
 
     def __init__(self, times: float) -> None:
         self._times = times

@@ -46,7 +46,7 @@ class Journal:
 
     @property
     def cause(self) -> str:
-        """The cause of the balance under way; empty where there is none."""
+        """The cause of the balance under way; empty if there is none."""
         entry = self._current
         return entry.plan.cause if entry else ""
 
@@ -67,7 +67,7 @@ class Journal:
             entry.ordered += count
 
     def end_balance(self, outcome: str, now: float) -> None:
-        """Write down how the balance under way has ended; nothing where there is none."""
+        """Write down how the balance under way has ended; nothing if there is none."""
         entry = self._current
         if entry is None:
             return

@@ -58,7 +58,7 @@ class LeaderRound:
         self._now = 0.0
 
     def settling(self, now: float) -> bool:
-        """Whether to order nothing, because members have changed a moment ago. Ask once a round."""
+        """True if to order nothing, because members have changed a moment ago. Ask once a round."""
         self._settle.observe(self._view.nodes.values(), now)
         waited = self._settle.waited_s(now)
         if waited >= self._config.settle_s:
@@ -66,7 +66,7 @@ class LeaderRound:
         return waited < DRAIN_SETTLE_S or not self._draining()
 
     def frozen(self, now: float, directive: Directive | None = None, engine_lag_s: float = 0.0) -> str:
-        """Return why nobody is to be moved now, in a sentence; empty where nothing is against it. Ask once a round."""
+        """Return why nobody is to be moved now, in a sentence; empty if nothing is against it. Ask once a round."""
         self._targets = {name: at for name, at in self._targets.items() if at + LATELY_S > now}
         return self._guard.check(
             self._view, now, directive=directive or Directive(), engine_lag_s=engine_lag_s, targets=self._targets
@@ -143,7 +143,7 @@ class LeaderRound:
         return self._pacer.orders(plan, self._limits(standings, dt), dt)
 
     def ordered(self, quota: Quota, now: float, *, by_key: bool = False) -> None:
-        """Take note that the donor consented."""
+        """Note that the donor consented."""
         self._unfinished = max(0, self._unfinished - quota.count)
         self._targets[quota.target] = now
         # Nodes that count their misplaced keys know themselves what they were told; owners do not know what comes.
@@ -151,7 +151,7 @@ class LeaderRound:
         flight.ordered(quota.donor, quota.target, quota.count, now)
 
     def moves_under_way(self) -> bool:
-        """Whether some donor still holds places. Until it has heard of the arrivals, loads are too high to compare."""
+        """True if some donor still holds places. Until it has heard of the arrivals, loads are too high to compare."""
         return any(node.report.reserved for node in self._view.nodes.values() if node.report)
 
     def connections(self) -> int:

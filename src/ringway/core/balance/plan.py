@@ -44,7 +44,7 @@ class Plan:
     imbalance: float = 0.0  # of the node that is furthest off for its dead band: |load - fair| / fair
     fair: Mapping[NodeName, float] = field(default_factory=dict)
     by_key: bool = False  # each quota is of connections whose keys belong to its target
-    cause: str = ""  # "drain", "imbalance", "keys" or "asked"; empty where there is nothing to do
+    cause: str = ""  # "drain", "imbalance", "keys" or "asked"; empty if there is nothing to do
     load: Mapping[NodeName, int] = field(default_factory=dict)  # what each node held, moves in flight arrived
     waiting: int = 0  # who would be moved as well, were they not moved a short while ago
 

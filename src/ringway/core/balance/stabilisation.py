@@ -18,7 +18,7 @@ class Stabilisation:
         self._changed_at = 0.0
 
     def observe(self, nodes: Iterable[NodeLoad], now: float) -> None:
-        """Take note of who is there."""
+        """Note which nodes there are, and their state."""
         members = frozenset((node.name, node.incarnation, node.state, node.weight_own) for node in nodes)
         if members != self._members:
             self._members = members

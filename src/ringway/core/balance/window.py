@@ -52,7 +52,7 @@ def hosts_of(nodes: Iterable[NodeLoad], arrivals: Arrivals) -> list[Host]:
 def reconnect_window_s(hosts: Sequence[Host], rho: float) -> float:
     """Return the longest window that the death of any one of `hosts` asks for.
 
-    Nodes that do not say what they can take are not counted on. Where no other takes clients, a node has to take its
+    Nodes that do not say what they can take are not counted on. If no other takes clients, a node has to take its
     own back.
     """
     accepting = sum(host.accept_per_s for host in hosts)

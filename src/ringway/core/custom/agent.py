@@ -29,7 +29,7 @@ _MAXCONN = re.compile(r"maxconn:(\d{1,9})")
 
 
 class Words(msgspec.Struct, frozen=True, kw_only=True):
-    """What one line says; None where it says nothing of it."""
+    """What one line says; None if it says nothing of it."""
 
     share: float | None = None  # of the configured weight
     weight: float | None = None  # instead of the configured weight
@@ -79,7 +79,7 @@ class Advice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def parse_line(line: str) -> Words:
-    """Return what `line` says; raise `ValueError` where it has no known word."""
+    """Return what `line` says; raise `ValueError` if it has no known word."""
     text, hash_, reason = line.strip().partition("#")
     said: dict[str, object] = {}
     for word in re.split(r"[\s,]+", text.strip().lower()):

@@ -43,7 +43,7 @@ class CustomLoad:
 
     @property
     def panic(self) -> bool:
-        """Whether gates are ignored, because too many would be closed."""
+        """True if gates are ignored, because too many would be closed."""
         return self._judge.panic
 
     def read(self, node: NodeName, metric: str, value: float, load: float, now: float) -> None:

@@ -30,7 +30,7 @@ Blend = Literal["bottleneck", "sum"]
 
 
 class ExternalMetric(msgspec.Struct, frozen=True, kw_only=True):
-    """One external measure; raises `ConfigError` where its numbers contradict each other."""
+    """One external measure; raises `ConfigError` if its numbers contradict each other."""
 
     name: str
     threshold: float = 1.0
@@ -97,7 +97,7 @@ class NodeScore(NamedTuple):
 
     @property
     def score(self) -> float | None:
-        """1 - utilisation: what is left of a healthy node; None where nothing is known."""
+        """1 - utilisation: what is left of a healthy node; None if nothing is known."""
         return None if self.utilisation is None else 1.0 - self.utilisation
 
 

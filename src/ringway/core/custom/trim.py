@@ -14,7 +14,7 @@ would go on turning and overshoot. Two things prevent that:
   that still fills, one that is gated, one that nobody leaves.
 
 Within 5 % of the target nothing moves, nor where the whole cluster is idle: there ratios are noise. Weights are scaled
-so that their sum stays what the nodes report. Where nothing is known any more, trims go back to 1 at the same pace.
+so that their sum stays what the nodes report. If nothing is known any more, trims go back to 1 at the same pace.
 """
 
 from collections.abc import Mapping

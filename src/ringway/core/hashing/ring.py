@@ -103,7 +103,7 @@ class HashRing:
         return named(self._names, self._whose[np.where(index < len(self._points), index, 0)])
 
     def _next(self, place: int) -> int:
-        """Return which point is the first at or after `place`; their count where none is."""
+        """Return which point is the first at or after `place`; their count if none is."""
         sector = place >> _SECTOR_SHIFT
         return bisect_left(self._circle, place, self._sectors[sector], self._sectors[sector + 1])
 

@@ -32,11 +32,11 @@ class Response:
 
     @property
     def known(self) -> bool:
-        """Whether anything was measured yet."""
+        """True if anything was measured yet."""
         return self.seen_s is not None
 
     def age_s(self, now: float) -> float:
-        """Return how long ago a time was measured last; infinity where none was."""
+        """Return how long ago a time was measured last; infinity if none was."""
         return math.inf if self.seen_s is None else now - self._at
 
     def observe(self, seconds: float, now: float) -> None:
@@ -50,7 +50,7 @@ class Response:
         self._at = now
 
     def observe_at_least(self, seconds: float, now: float) -> None:
-        """Take a time that was not waited for to its end: it counts where it is longer than what is known."""
+        """Take a time that was not waited for to its end: it counts if it is longer than what is known."""
         if self.seen_s is None or seconds > self.seen_s:
             self.observe(seconds, now)
 
@@ -59,7 +59,7 @@ class Response:
         self.observe(FAILED_S, now)
 
     def mean_s(self, usual_s: float, now: float) -> float:
-        """Return the average as of `now`; `usual_s` where nothing was measured, and what an old peak sinks to."""
+        """Return the average as of `now`; `usual_s` if nothing was measured, and what an old peak sinks to."""
         mean = self.seen_s
         if mean is None:
             mean = usual_s

@@ -76,11 +76,11 @@ class NodeLoad:
 
     @property
     def ready(self) -> bool:
-        """Whether it may be given a newcomer now."""
+        """True if it may be given a newcomer now."""
         return self.full != inf
 
     def able(self, now: float) -> bool:
-        """Whether it can take a newcomer now: for policies that give by turn or by key, and do not mind the share."""
+        """True if it can take a newcomer now: for policies that give by turn or by key, and do not mind the share."""
         return self.full != inf or (not self.barred and self.weight > 0 and self.accept.time_ready() <= now)
 
     def refresh(self) -> None:
@@ -306,7 +306,7 @@ class LoadView:
         node.turn = min(max(node.turn, self._turn), self._turn + one) + one
 
     def _count_pace(self, node: NodeLoad, now: float) -> None:
-        """Count a newcomer against its share and its rate, and let it wait where it has had enough for the moment."""
+        """Count a newcomer against its share and its rate, and let it wait if it has had enough for the moment."""
         accept = node.accept
         self._limit(node)
         accept.count_newcomer(self.placed, now)
@@ -345,7 +345,7 @@ class LoadView:
             node.refresh()
 
     def _age(self, node: NodeLoad, now: float) -> bool:
-        """Judge `node` by the age of its report; return whether that changed anything."""
+        """Judge `node` by the age of its report; return True if that changed anything."""
         if not self.ages:
             return False
         age = now - node.heard_at

@@ -55,7 +55,7 @@ class KeySpec:
         self._parts = parts
 
     def read(self, asked: KeySource) -> bytes | None:
-        """Return the key in a request; None where it has none."""
+        """Return the key in a request; None if it has none."""
         found: list[bytes] = []
         for part in self._parts:
             value = part if isinstance(part, bytes) else part(asked)
@@ -69,7 +69,7 @@ class KeySpec:
 class KeyReader:
     """Reads keys by `text`, and shows of them what others may see; `secret` is the cluster's.
 
-    Raise `ConfigError` where `text` is no key.
+    Raise `ConfigError` if `text` is no key.
     """
 
     __slots__ = ("_mac", "plain", "spec")
@@ -77,7 +77,7 @@ class KeyReader:
     def __init__(self, text: str, secret: bytes) -> None:
         self.spec = parse_key(text)
         self.plain = self.spec.text == DEFAULT_KEY
-        """Whether the key is the client's own `key=`, as it came."""
+        """True if the key is the client's own `key=`, as it came."""
         secret = blake2b(secret, digest_size=32).digest()
         self._mac = blake2b(digest_size=DIGEST_BYTES, key=secret, person=b"ringway key")
 

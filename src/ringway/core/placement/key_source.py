@@ -21,7 +21,7 @@ class KeySource(NamedTuple):
     """A request, as far as keys can be made of it. Texts hold bytes as Latin-1, as they came."""
 
     ip: str = ""  # of the client: behind trusted proxies, what they say
-    port: int = 0  # 0 where it is not known
+    port: int = 0  # 0 if it is not known
     host: str = ""
     path: str = ""
     query: str = ""
@@ -29,7 +29,7 @@ class KeySource(NamedTuple):
 
 
 def query_value(query: str, wanted: str) -> bytes:
-    """Return the value of the first parameter `wanted` of a query, decoded; empty where there is none."""
+    """Return the value of the first parameter `wanted` of a query, decoded; empty if there is none."""
     for item in query.split("&", QUERY_FIELDS_MAX)[:QUERY_FIELDS_MAX]:
         name, _, value = item.partition("=")
         if name == wanted or (("%" in name or "+" in name) and unquote_plus(name) == wanted):
@@ -74,7 +74,7 @@ def host_of(asked: KeySource) -> bytes:
 
 
 def cookie(headers: Headers, wanted: bytes) -> bytes:
-    """Return the value of the first cookie `wanted`; empty where there is none."""
+    """Return the value of the first cookie `wanted`; empty if there is none."""
     for header, line in headers:
         if header == "cookie":
             for item in raw(line).split(b";"):

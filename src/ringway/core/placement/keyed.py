@@ -122,7 +122,7 @@ class Keyed:
         return Pick(found, seen)
 
     def _among_ready(self, view: LoadView, key: bytes, count: int) -> Pick:
-        """Place where no node below its cap is ready: by the caps that the ready nodes have among themselves."""
+        """Place if no node below its cap is ready: by the caps that the ready nodes have among themselves."""
         ready = [node for node in view.eligible if node.ready]
         if not ready:
             return last_resort(view, count)

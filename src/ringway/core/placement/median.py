@@ -24,7 +24,7 @@ class Median:
         self._value = 0.0
 
     def of(self, view: LoadView) -> float:
-        """Return it as of now, or a moment ago; 0 where no node has the number."""
+        """Return it as of now, or a moment ago; 0 if no node has the number."""
         if view.version != self._version or view.now >= self._due:
             self._version = view.version
             self._due = view.now + PERIOD_S

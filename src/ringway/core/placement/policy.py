@@ -51,8 +51,8 @@ class Policy(Protocol):
     def pick(self, view: LoadView, key: bytes | None, rng: "Random", count: int) -> Pick:
         """Choose among the eligible nodes of `view`, which is awake (`LoadView.wake`); up to `count` nodes.
 
-        Nodes that are barred are never chosen; paced ones only where no other can be had (`last_resort`). Raise
-        `NoNode` where no node may take anybody.
+        Nodes that are barred are never chosen; paced ones only if no other can be had (`last_resort`). Raise
+        `NoNode` if no node may take anybody.
         """
         ...
 
@@ -62,9 +62,9 @@ class Policy(Protocol):
 
 
 def last_resort(view: LoadView, count: int) -> Pick:
-    """Choose where nobody is open: among the paced nodes in proportion to what they can take (`core.load.slow_start`).
+    """Choose if nobody is open: among the paced nodes in proportion to what they can take (`core.load.slow_start`).
 
-    Raise `NoNode`, saying why each node may take nobody, where all are barred or none is there.
+    Raise `NoNode`, saying why each node may take nobody, if all are barred or none is there.
     """
     best = None
     takers = view.takers()
@@ -89,7 +89,7 @@ def no_node(view: LoadView) -> NoNode:
 
 
 def why_none(view: LoadView) -> str:
-    """Return why none of the nodes is eligible, each reason with what can be done about it; empty where one is."""
+    """Return why none of the nodes is eligible, each reason with what can be done about it; empty if one is."""
     if view.eligible:
         return ""
     nodes = view.nodes.values()

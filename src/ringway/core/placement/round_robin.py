@@ -84,7 +84,7 @@ class RoundRobin:
         self._step = 1.0 / rate if rate else 0.0
 
     def _next(self, view: LoadView) -> int:
-        """Return the index of the node whose turn it is, or -1 where nobody is able."""
+        """Return the index of the node whose turn it is, or -1 if nobody is able."""
         begun, now = self._now + _SAME, view.now
         nodes, lasts = self._nodes, self._lasts
         best, earliest = -1, inf

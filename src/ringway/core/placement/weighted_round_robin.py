@@ -19,7 +19,7 @@ FILL_PERIOD_S = 0.25
 
 
 class WeightedRoundRobinOptions(Options, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Whether turns follow what nodes hold."""
+    """True if turns follow what nodes hold."""
 
     fill: Annotated[bool, msgspec.Meta(description="give nodes more turns that hold less than their share")] = False
 
