@@ -1,19 +1,19 @@
-"""Addresses by which clients are told apart, and what each of them holds of something bounded.
+"""Addresses of clients, by which they are told apart; and the shares that each address holds of something bounded.
 
-One rule for every bounded thing (connections, handshakes under way, places): an address may go on taking while what it
-holds is below `share / (1 - share)` times what is free. The bound moves with the pressure, so it needs no number that
-is right for everybody:
+One rule for every bounded thing (connections, handshakes under way, places): an address may take more while it holds
+less than `share / (1 - share)` times what is free. The bound moves with the pressure, so it needs no number that is
+right for all systems:
 
 - an address that is alone (an office behind one NAT, a load test) gets `share` of the whole;
-- what is left is kept for others: with n addresses that take all they can, each gets `share / (1 - share + n share)`,
-  and as much as `(1 - share) / (1 - share + n share)` stays free for those that come new;
-- nobody is refused while little is taken.
+- the rest is reserved for other addresses: with n addresses that take all they can, each gets
+  `share / (1 - share + n share)`, and `(1 - share) / (1 - share + n share)` stays free for new addresses;
+- no address is refused while little is taken.
 
 This is the dynamic threshold of shared-memory switches (Choudhury and Hahne, IEEE/ACM Transactions on Networking 6(2),
-1998). Where what is held can be taken back, as with sockets that have said nothing, there is no need to refuse: the
+1998). If a held thing can be taken back, as with sockets that have sent nothing, there is no need to refuse: the
 address that holds most gives one up (longest queue drop: Suter et al., INFOCOM 1998).
 
-Memory: an entry for each address that holds something, so never more than what is bounded.
+Memory: an entry for each address that holds something, so never more entries than the bounded thing allows.
 """
 
 from ipaddress import AddressValueError, IPv6Address

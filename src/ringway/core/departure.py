@@ -1,13 +1,14 @@
 """Departure of a draining node that was told to stop: when it may end.
 
 Theory of operation
-- It goes when nobody is left and nobody is on the way to it: clients come with tickets from before for some seconds.
-  What gateways hold for them stands in their reports, so it waits until each gateway has reported since it heard.
-- It goes when its time is over. At the deadline the node closes whoever is left (`node.drain`), which takes a moment:
-  that is allowed for, and a client that does not answer is not waited for longer.
-- It goes at once where there is nothing to drain to: no other node that takes connections, or nobody to order moves.
-  Where all nodes of a cluster are told to stop, each sees the others drain within a second, and none waits for long.
-  One that restarts is away for a moment as well; so others may be missing for `NOWHERE_S`, once it has begun.
+- The node ends when it has no client and no client is on the way to it: for some seconds clients come with earlier
+  tickets. Gateways report the places that they hold, so the node waits until each gateway has reported since it heard
+  of the drain.
+- The node ends when its time is over. At the deadline it closes the clients that are left (`node.drain`), which takes a
+  moment: that time is included, and a client that does not answer is not waited for longer.
+- The node ends at once if there is nothing to drain to: no other node takes connections, or no balancer orders moves.
+  If all nodes of a cluster are told to stop, each sees the others drain within a second, and none waits for long.
+  A member that restarts is away for a moment as well; so the others may be missing for `NOWHERE_S` after the beginning.
 """
 
 import enum

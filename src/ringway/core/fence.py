@@ -1,13 +1,13 @@
 """Fence of a node that was stopped for so long that others gave it up: then it must give up its clients.
 
-A process that is stopped (SIGSTOP, a suspended machine) does not notice. When it goes on, it holds connections of
-clients whose sessions may go on elsewhere, and would serve them a second time. So it looks back at each beat: has it
-been silent for longer than the others wait, and is that because it did not run?
+A process that is stopped (SIGSTOP, a suspended machine) does not notice. When it continues, it holds connections of
+clients whose sessions may go on at other nodes, and would serve these clients a second time. So it checks at each beat:
+was it silent for longer than the other members wait, and was that because it did not run?
 
-A busy machine makes beats late as well. There the process was ready to run, or did run, and is told apart by the time
-that it used and the time that it stood in the queue for the processor: only what remains of the gap was a stop. Who
-shares the machine was as late, and held its leases meanwhile (`membership`). What it cannot know is whether others
-have given it up already; a stop that ended a moment before that costs a reconnect, and no more.
+A busy machine makes beats late as well. Then the process was ready to run, or did run. That is told apart by the time
+that it used and the time that it waited for a processor: only the rest of the gap was a stop. Other processes of the
+machine were late as well, and held their leases meanwhile (`membership`). The fence cannot know whether others have
+given up the node already; if a stop ended a moment before that, it costs one reconnect of each client.
 """
 
 from ringway.core.membership import LATEST_S, LEASE_S, TICK_S

@@ -1,9 +1,9 @@
 """File descriptors: how many connections a process may hold, so that it can always accept one more and answer it.
 
-A process that has none left cannot even refuse: the kernel's queue fills, or newcomers are cut without a word. So of
-the limit some are kept for what the process needs itself (engine, log, admin port, checks), and some for those that
-come new; only the rest is for connections that stay. Sockets that owe a request use what is free of all that, and go
-first.
+A process without free descriptors cannot even refuse: the kernel's queue fills, or newcomers are cut without an answer.
+So some descriptors of the limit are reserved for the process itself (engine, log, admin port, checks), and some for
+newcomers; only the rest is for connections that stay. Sockets that owe a request use the free part of all these, and
+are closed first.
 """
 
 from dataclasses import dataclass

@@ -1,11 +1,11 @@
-"""The hand-over of one session from a node to another, as two tables: what the donor does, and what the target does.
+"""Hand-over of one session from a node to another, as two tables: what the donor does, and what the target does.
 
-Theory of operation. A session is served by one node at any time, and between two of them by none. The donor asks the
-target to prepare: the target subscribes ahead and keeps what comes. Then the donor cuts, in one turn of its loop: the
-client leaves every channel, the position in each is written down, the close frame with the move leaves. What the
-client had sent before it answered that frame is carried out, or kept. When the client has answered and no command is
-under way any more, the donor tells the target all of it (the commit). The target serves the session when it has heard
-the commit and the client has come, in whatever order; everything else ends in a plain close, after which the client
+Theory of operation. A session is served by one node at any time, and between two nodes by none. The donor asks the
+target to prepare: the target subscribes ahead and keeps what arrives. Then the donor cuts, in one turn of its loop: the
+client leaves every channel, the position in each is written down, the close frame with the move is sent. Commands that
+the client sent before it answered that frame are carried out, or kept. When the client has answered and no command is
+under way any more, the donor sends all of this to the target (the commit). The target serves the session when it has
+the commit and the client has come, in either order; everything else ends in a plain close, after which the client
 reconnects and recovers as it would after a crash.
 
     donor                                            target
@@ -13,15 +13,15 @@ reconnects and recovers as it would after a crash.
         │ ◀──────────────────────────── prepared ──     │
     CLOSING ── close 1012 `move target ticket` ─▶ client
         │                                               │
-    ANSWERED or SETTLED, whichever comes first          ├──▶ WAITING, where the client comes first
+    ANSWERED or SETTLED, whichever comes first          ├──▶ WAITING, if the client comes first
         │                                               │        │
     COMMITTING ── commit ──────────────────────────▶ COMMITTED   │
         │ ◀───────────────────────────── committed ──   │        │
       OVER                                            SERVED ◀───┘
 
-Invariants: nothing but CLOSING cuts, and nothing but a commit that follows a cut makes a session be served. A commit is
-taken once; so is a client. Neither node serves a session whose hand-over it has given up. An event that has no row
-is refused: it comes late, twice, or from nobody.
+Invariants: only CLOSING cuts, and only a commit that follows a cut makes a session be served. A commit is accepted
+once; so is a client. Neither node serves a session whose hand-over it has given up. An event that has no row is
+refused: it comes late, twice, or from a stranger.
 """
 
 import enum

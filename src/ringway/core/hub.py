@@ -1,8 +1,8 @@
 """Hub of one node: the subscribers of each channel.
 
 Theory: a table of channels, each a table of its subscribers with what is needed to reach them. A fan-out walks one
-inner table and does nothing else. The first subscriber of a channel and the end of the last one are told to the
-caller: only then does the node's interest in the channel change (see `node.channels.interest`).
+inner table and does nothing else. The caller learns of the first subscriber of a channel and of the end of the last
+one: only then does the node's interest in the channel change (`node.channels.interest`).
 
 Invariant: no channel without a subscriber is kept.
 """

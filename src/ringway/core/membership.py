@@ -1,20 +1,20 @@
-"""Members that are alive, judged by what was heard of them.
+"""Membership of the cluster: which members are alive, from the reports that were heard.
 
-A member reports each second; it is gone when nothing was heard of it for `lease_s` on this process's monotonic
-clock, or when it says so. Nothing is stored anywhere, so nothing can be stale after a crash.
+A member reports each second. It is gone when no report was heard for `lease_s` on this process's monotonic clock, or
+when it says so. Nothing is stored anywhere, so nothing can be stale after a crash.
 
-Two faults of the observer must not look like the death of everybody else, and freeze the leases instead: this
-process itself was stopped (a tick comes far too late), or the engine is away, so that nobody can be heard.
+Two faults of the observer must not look like the death of all members, and freeze the leases instead: this process
+itself was stopped (a tick comes far too late), or the engine is away, so that nothing can be heard.
 
-A third shows only in what is heard: when half of the nodes or more fall silent together, something between them and us
-is more likely broken than all of them. They are held for `MASS_LEASE_S` before they are given up, and whoever is heard
-again meanwhile was never gone (Eureka's self-preservation; but it ends, for half of a cluster can die). One of many, or
-the one of two, dies as ever. Only nodes are counted: gateways hold nothing that would be moved. And who says that it
-leaves was not silent.
+A third fault shows only in the reports: if half of the nodes or more fall silent together, it is more likely that
+something between them and this process is broken than that all are dead. They are held for `MASS_LEASE_S` before they
+are given up, and a node that is heard again meanwhile was never gone (Eureka's self-preservation; but it ends, for half
+of a cluster can die). One node of many, or one of two, dies as usual. Only nodes are counted: gateways hold nothing
+that would be moved. And a member that says that it leaves was not silent.
 
-Where reports get lost on the way, silence says less: one in ten lost is two in a row, and so a false death, each minute
-or so. Gaps in the numbers of a member's reports tell. One may be an outage; after `LOSSES` of them the member has
-`LOSSY_LEASE_S` until a minute has passed without.
+If reports get lost on the way, silence means less: with one in ten lost, two in a row are lost each minute or so, and
+that would be a false death. Gaps in the numbers of a member's reports show the loss. One gap may be an outage; after
+`LOSSES` gaps the member has `LOSSY_LEASE_S` until a minute has passed without a gap.
 """
 
 from collections import deque

@@ -1,8 +1,8 @@
-"""Places that clients were promised and have not taken yet, by the address that asked.
+"""Outstanding places: those that clients were promised and have not taken yet, by the address that asked.
 
-Asking costs nothing, so what was asked for is charged to the asker until it is used or over. A node says how many
-tickets were redeemed, not which: those that end first are taken to be them, as in `core.load.reservation`. A client
-whose WebSocket a gateway opens itself is charged until that is done, and what its node tells of it is left out.
+Asking costs nothing, so a promised place is charged to the asker until it is taken or over. A node reports how many
+tickets were redeemed, not which: those that end first are assumed, as in `core.load.reservation`. A client whose
+WebSocket a gateway opens itself is charged until that is done, and is left out of what its node reports.
 """
 
 from collections import deque

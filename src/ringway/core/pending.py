@@ -1,10 +1,10 @@
-"""Sockets that owe us something (a request, a first command), and which of them goes when there is no room.
+"""Pending sockets, which owe a request or a first command; and which of them is closed if there is no room.
 
-Real clients send it within milliseconds. So nobody new is turned away for those that say nothing: one of these is
-given up instead, the one that has waited longest among those of the address that holds most. If that one has only just
-come (a gateway that opens hundreds at once), it is the one that has waited longest of all. If that has only just come
-too, nobody is silent: there is a crowd. Then one of the address that holds more than half of it makes room for others,
-and who comes from that address itself, or where there is none such, has to come again.
+Real clients send it within milliseconds. So no newcomer is turned away for silent sockets: one of these is closed
+instead, the one that has waited longest among those of the address that holds most. If that socket has only just come
+(a gateway opens hundreds at once), it is the socket that has waited longest of all. If that one has only just come too,
+no socket is silent: there is a crowd. Then a socket of the address that holds more than half of all makes room for
+other addresses. A newcomer of that address itself has to come again; so has everybody if there is no such address.
 """
 
 from collections.abc import Iterator

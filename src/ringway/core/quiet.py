@@ -1,15 +1,15 @@
-"""The quiet moment at which a connection may be cut as planned, so that no answer is lost that was under way.
+"""Quiet moment at which a connection may be cut as planned, so that no answer under way is lost.
 
-A relay knows no protocol: it sees who speaks when. A client that has spoken last may be owed an answer; after an answer
-there is a gap. So a moment is quiet after silence on both sides: for `quiet_s` where the node spoke last, for
-`UNANSWERED` times as long where the client did, or if it is not known. Not every connection is ever silent; the
-longer it takes, the less is asked for, in three parts of the time that is allowed:
+A relay knows no protocol: it sees which end sends, and when. A client that sent last may be owed an answer; after an
+answer there is a gap. So a moment is quiet after silence on both sides: for `quiet_s` if the node sent last, for
+`UNANSWERED` times as long if the client did, or if that is unknown. Not every connection is ever silent. The longer it
+takes, the less is required, in three parts of the time that is allowed:
 
     first     silence of both sides
-    second    or: the client has been silent for `quiet_s`, and the node has spoken since (it sends on and on)
-    third     or: the node has spoken last (question follows answer without a pause: cut behind an answer)
+    second    or: the client has been silent for `quiet_s`, and the node has sent since (it sends without a pause)
+    third     or: the node has sent last (question follows answer without a pause: cut behind an answer)
 
-When all of it has passed, the moment is not waited for any more. Times are in seconds of any one clock.
+When all of the time has passed, the moment is not waited for any more. Times are in seconds of any one clock.
 """
 
 UNANSWERED = 5

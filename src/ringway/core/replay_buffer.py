@@ -1,14 +1,14 @@
-"""The newest messages of a channel that were delivered here, for those who are about to need them.
+"""Replay buffer of a channel: the newest messages that were delivered here, for subscribers that are about to need them.
 
-Theory. A tail is kept only while somebody holds it: a recovery under way, a session that is prepared to come. It covers
-what was delivered after `floor`: who has everything up to an offset that is not below it can be given the rest from
-here. What history tells of the time before can be put in front (`extend`), which lowers the floor: then all others who
-come back with an older offset are served from here too, and the engine is asked once.
+Theory. A buffer is kept only while it has a holder: a recovery under way, or a session that is prepared to come. It
+covers what was delivered after `floor`: a subscriber that has everything up to an offset that is not below the floor is
+given the rest from here. Earlier messages that history returns can be put in front (`extend`), which lowers the floor:
+then all others who come back with an older offset are served from here too, and the engine is asked once.
 
 Messages without an offset are told apart by origin and sequence number; for them a holder's own beginning counts.
 
-Overflow rule: beyond `bytes_max` the oldest message goes, and the floor rises; a holder whose beginning went is told
-(None). What an entry takes beyond its body is counted with `ENTRY_BYTES`.
+Overflow rule: beyond `bytes_max` the oldest message goes, and the floor rises; a holder whose beginning is gone gets
+None. What an entry needs beyond its body is counted with `ENTRY_BYTES`.
 """
 
 from collections import deque

@@ -1,25 +1,26 @@
-"""One channel as one node follows it: what has been delivered here, and what must be read from history first.
+"""Stream of one channel on one node: what has been delivered here, and what must be read from history first.
 
-Theory. The engine tells with each publication its `offset` and the offset of the publication before it in the channel
-(`previous`). A node that has delivered everything up to `position` may deliver one whose predecessor it has: `previous
-<= position`. (A `previous` of 0 says that nothing before it is kept: what was delivered last has expired meanwhile.
-And a position may be greater than any offset in the channel: where who joined an empty channel stands.) Otherwise
-publications are missing between; the stream is *behind*: what arrives is held back until history has told the rest.
+Theory. Each publication comes from the engine with its `offset` and with the offset of the publication before it in the
+channel (`previous`). A node that has delivered everything up to `position` may deliver a publication whose predecessor
+it has: `previous <= position`. (A `previous` of 0 says that no earlier publication is kept: the last delivered one has
+expired meanwhile. And a position may be greater than any offset in the channel: the position of a subscriber that
+joined an empty channel.) Otherwise publications between are missing; the stream is *behind*: arriving publications are
+held back until history has filled the gap.
 
-While live publications arrive, their offsets grow. One that is not greater than `position` is a duplicate only where
-history was ahead of the engine's delivery; anywhere else the row of offsets has begun anew, and the stream is behind.
+While live publications arrive, their offsets grow. An offset that is not greater than `position` is a duplicate only if
+history was ahead of the engine's delivery; in any other case the offsets have begun anew, and the stream is behind.
 
     unknown ──begin──▶ following ──gap, doubt──▶ behind ──caught_up──▶ following
                            ▲                        │
-                           └────────begin───────────┘ nothing proves the rest: whoever was following is told
+                           └────────begin───────────┘ nothing proves the rest: the subscribers are told
 
-What a channel without history delivers has no offsets: `heard` keeps the newest sequence number of each origin, which
-says the same of what one publisher's node has sent.
+Publications of a channel without history have no offsets: `heard` keeps the newest sequence number of each origin,
+which has the same meaning for the publications of one node.
 
-Invariants: offsets are delivered in ascending order, each once. Between two that are delivered without a `begin`
-between them nothing is missing that was in the channel.
-Overflow rules: what is held back is bounded by `held_bytes_max`; beyond that the newest is let go and read later.
-`heard` knows `HEARD_MAX` origins; beyond that the one first heard of is forgotten.
+Invariants: offsets are delivered in ascending order, each once. Between two delivered offsets without a `begin` between
+them, no publication of the channel is missing.
+Overflow rules: held publications are bounded by `held_bytes_max`; beyond that the newest is dropped and read later.
+`heard` knows `HEARD_MAX` origins; beyond that the origin first heard of is forgotten.
 """
 
 import enum

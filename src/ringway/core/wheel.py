@@ -1,14 +1,14 @@
-"""Deadlines in bulk: a timer wheel with one slot a second.
+"""Wheel of deadlines: a timer wheel with one slot a second.
 
-A timer object for each connection would cost more memory than the rest of its deadlines together, and a heap
-O(log n) for each of the many that never fire. Here a deadline is a place in the set of its second (Varghese and
-Lauck, "Hashed and Hierarchical Timing Wheels", SOSP 1987, scheme 4: one revolution is the longest delay).
+A timer object for each connection would cost more memory than all its other deadlines together, and a heap O(log n) for
+each of the many that never fire. Here a deadline is a place in the set of its second (Varghese and Lauck, "Hashed and
+Hierarchical Timing Wheels", SOSP 1987, scheme 4: one revolution is the longest delay).
 
-Deadlines are rounded down to the beginning of their second, so that a bound that was promised is held. Seen from a
-tick, which comes at the beginning of a second, they are exact; from any other moment up to a second early. Who owes
-somebody a whole delay adds a second to it.
+Deadlines are rounded down to the beginning of their second, so that a promised bound holds. Seen from a tick, which
+comes at the beginning of a second, they are exact; from any other moment they are up to a second early. A caller that
+owes a whole delay adds a second to it.
 
-Invariant: a key lies in the slot that `put` returned until it fires or is dropped, and in no other.
+Invariant: until a key fires or is dropped, it is in the slot that `put` returned, and in no other slot.
 """
 
 from collections.abc import Hashable

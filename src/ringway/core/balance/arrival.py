@@ -2,12 +2,13 @@
 
     arrivals = connections accepted - tickets redeemed that other nodes issued, as many as they sent clients
 
-The second part are moves: a node that moves a client away issues its ticket. Moves may use what the arrivals leave of a
-node's handshakes.
+The second part are moves: a node that moves a client away issues its ticket. Moves may use the handshakes of a node
+that arrivals do not need.
 
-More tickets are redeemed than clients sent where newcomers claim places (`core.load.claim`) of clients that come as
-well, with tickets of their own. The newcomers are arrivals: without that, a new node got twice its budget. Donors'
-counters come in reports of their own, so a difference may be early or late; only the average is cut off at zero.
+More tickets are redeemed than clients were sent if newcomers claim places (`core.load.claim`) of clients that come as
+well, with tickets of their own. These newcomers are arrivals: if they were not counted, a new node got twice its
+budget. Donors' counters come in reports of their own, so a difference may be early or late; only the average is cut off
+at zero.
 """
 
 import math

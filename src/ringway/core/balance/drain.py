@@ -1,15 +1,15 @@
-"""Draining by a deadline: whether it can be met, and the even pace that meets it.
+"""Drain by a deadline: whether the deadline can be met, and the even pace that meets it.
 
-A drain that is begun too late is found out too late: the orchestrator kills the node with clients on it. So a deadline
+If a drain begins too late, this is noticed too late: the orchestrator kills the node with clients on it. So a deadline
 is judged before it is accepted,
 
     needs = start + connections / safe rate / 0.9   <=   deadline
 
-and refused with the time, or the rate, that would do. The safe rate is the planner's own (`pace`): it is never
-left for a deadline, unless an operator forces it. What was accepted is paced evenly, to be done when 0.9 of the time
-is over; the rest is for clients that linger, and for a leader that changes. A few connections are not spread over
-minutes: no drain is slower than the smallest budget (`moves_per_s_min`). The node reports how long it has left, so
-whoever leads next knows; that the drain was forced it does not know, and keeps to the safe rate.
+and refused with the time or the rate that would suffice. The safe rate is the planner's own (`pace`): no deadline
+exceeds it, unless an operator forces the drain. An accepted drain is paced evenly, to be done when 0.9 of the time is
+over; the rest is for clients that linger, and for a change of leader. A few connections are not spread over minutes: no
+drain is slower than the smallest budget (`moves_per_s_min`). The node reports how long it has left, so the next leader
+knows the deadline; it does not know that the drain was forced, and uses the safe rate.
 """
 
 import math

@@ -1,18 +1,19 @@
 """Guard of the balancer: signs that moving clients now does harm, or that the view of the cluster is wrong.
 
-A balancer can do more damage than any failure that it repairs. So it makes moves only while all of this holds, and
-otherwise leaves everything as it is ("fail static"), with a sentence that says why:
+A balancer can do more damage than any failure that it repairs. So it makes moves only while all of these hold.
+Otherwise it leaves everything as it is ("fail static"), with a sentence that says why:
 
-- no operator has frozen it;
-- few nodes are suspect: of a suspect node nobody knows what it holds, and where many are, we may be the ones cut off;
+- no operator has frozen moves;
+- few nodes are suspect: the load of a suspect node is unknown, and if many are suspect, this gateway may be cut off;
 - not many nodes went away together: the same, a moment later;
-- the engine is quick: orders that arrive late are carried out upon a picture of long ago;
-- moved clients come back: if places stay empty and connections become fewer, moving is losing clients. Empty places
-  alone say nothing: a plain client may have been given another one;
-- targets take handshakes as quickly as in calm times: if not, moves are too many for them, whatever they say.
+- the engine is quick: orders that arrive late would be carried out for a cluster of long ago;
+- moved clients come back: if places stay empty and connections become fewer, moving loses clients. Empty places alone
+  mean nothing: a plain client may have been given another place;
+- targets take handshakes as quickly as in calm times: if not, they get too many moves, whatever they report.
 
-Theory: a cause is over when it was not seen for `THAW_S` (hysteresis: at the edge of a bound, moving would begin and
-stop each second). What is noisy by nature must be seen `LOOKS` times in a row. An operator's word counts at once.
+Theory: a cause is over when it was not seen for `THAW_S` (hysteresis: at the edge of a bound, moves would begin and
+stop each second). A cause that is noisy by nature must be seen `LOOKS` times in a row. An operator's word counts at
+once.
 """
 
 from collections import deque

@@ -1,16 +1,16 @@
-"""One leadership of the balancer: what its leader remembers from round to round, and decides in each.
+"""Rounds of one leader: what the leading balancer remembers from round to round, and decides in each.
 
 Theory of operation
-- A leader waits until the members have been the same for a while (`settle`); draining nodes wait a second at most.
-- A balance is begun outside the dead band, and ends inside a smaller one. It also ends when as many were moved as it
-  planned at first: then something else moves clients as well, and chasing that would never end. Where all who could
-  be moved were moved a short while ago, it waits for them.
-- With a hash policy the nodes find their misplaced keys. Connections without a key have no owner and are left alone,
-  except by a draining node: when its keys are gone, or their owners have no room, the others go where there is room.
-- What was ordered counts as done (`flight`), so a round plans what is still missing.
+- A leader waits until the members have not changed for a while (`stabilisation`); draining nodes wait a second at most.
+- A balance begins outside the dead band, and ends inside a smaller one. It also ends when as many clients were moved as
+  were planned at first: then something else moves clients as well, and following it would never end. If all clients
+  that may be moved were moved a short while ago, the balance waits for them.
+- With a hash policy the nodes find their misplaced keys. Connections without a key have no owner and stay, except on a
+  draining node: when its keys are gone, or their owners have no room, its other connections go where there is room.
+- An ordered move counts as done (`in_flight`), so a round plans the moves that are still missing.
 - While the guard sees a reason (`guard`), nothing is ordered.
 
-A term ends with the lease. Nothing of it is handed on: the next leader plans anew, from reports.
+The rounds end with the lease. Nothing of them is handed on: the next leader plans anew, from reports.
 """
 
 from collections.abc import Collection, Mapping

@@ -1,8 +1,8 @@
 """Matching of donors' excess with targets' deficit: few pairs, and inside zones where possible.
 
-Theory: how many a node gives or takes is settled before, so any pairing makes the fewest moves. That leaves the choice
-to zones. Pairs within a zone are made first; across zones goes only what would leave a node off its share by more than
-its `slack` otherwise.
+Theory: how much each node gives or takes is decided before, so any pairing makes the fewest moves. That leaves the
+choice to zones. Pairs within a zone are made first; pairs across zones are made only for nodes that would otherwise be
+off their share by more than their `slack`.
 """
 
 from collections.abc import Mapping

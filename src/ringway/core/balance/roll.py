@@ -1,12 +1,12 @@
-"""A rolling restart: where the clients of the node that goes next are sent, so that few of them are moved again.
+"""Rolling restart: targets for the clients of the node that restarts next, chosen so that few clients move twice.
 
-Theory: whoever goes to a node that has been restarted is moved once; whoever goes to one that is still to be restarted
-is moved again, with it. So the restarted ones are filled first, each to the same height for its weight ("water
-filling", and only upwards: nobody is taken away from them for that), but not without end: a node with twice its share
-would be the next outage. From `roll_above` its fair share on, the others get the rest.
+Theory: a client that goes to a node that was restarted already moves once; a client that goes to a node that is still
+to be restarted moves again with it. So the restarted nodes are filled first, each to the same height for its weight
+("water filling", and only upwards: no node loses clients for that), but not without end: a node with twice its share
+would be the next outage. From `roll_above` of its fair share on, the other nodes get the rest.
 
-The first node's clients have nowhere else to go than to nodes that will be restarted, so they are moved twice; all
-others need not be: 1 + 1/n moves a client for n nodes.
+The clients of the first node can only go to nodes that will be restarted, so they move twice; all other clients need
+not: 1 + 1/n moves a client for n nodes.
 """
 
 import math

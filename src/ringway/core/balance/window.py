@@ -2,14 +2,13 @@
 
     W = 1.2 c / (rho (C - C_i) - lambda)        within 1 s and 300 s
 
-`c` is what the node held, `C - C_i` the handshakes a second that the others can take, `rho` the part of them that may
-be used, `lambda` the clients that come by themselves. A client that draws its return from `U(0, W)` helps the others to
-stay below that part: c clients then come at c/W a second, with a sixth to spare for chance.
+`c` is the connections of the node, `C - C_i` the handshakes a second that the other nodes can take, `rho` the part of
+them that may be used, `lambda` the clients that come by themselves. A client that draws its return from `U(0, W)` helps
+the other nodes to stay below that part: c clients then come at c/W a second, with a sixth to spare for chance.
 
-The window is kept until the client's connection ends, which may be hours later. So `lambda` is that of the last minute
-(`arrival.STEADY_S`), and counts for half of that part at most: a flood of this moment, such as the return of a dead
-node's clients, is over by then. Those who come in it would be told the longest window otherwise, for no reason but
-their own coming.
+A client uses the window when its connection ends, which may be hours later. So `lambda` is that of the last minute
+(`arrival.STEADY_S`), and counts for half of that part at most: a present flood, such as the return of a dead node's
+clients, is over by then. Otherwise the clients of the flood would be given the longest window, only because they come.
 """
 
 from collections.abc import Iterable, Sequence

@@ -1,14 +1,14 @@
 """Gates by external measures: nodes that get no newcomers, with hysteresis, and never too many of them.
 
-A node's gate **closes** when a metric passes its bad watermark, and **opens** when all that closed it are past their
-good watermark again; between the two nothing changes, so that a value about the threshold does not flap. Connections
-that are there stay: a gate says who comes next, nothing else.
+A node's gate **closes** when a metric passes its bad watermark, and **opens** when all metrics that closed it are past
+their good watermark again; between the two nothing changes, so that a value near the threshold does not flap. Present
+connections stay: a gate decides about newcomers only.
 
-**Panic.** A gate helps while others can take what one is spared. When more than half of the weight would be gated,
-the measure is more likely wrong than all those nodes unfit, or the whole cluster is short, and then gating would heap
-everybody on the few: so nobody is gated, as with reports that are too old (`core.load`). Exactly half is still gated.
-What agents *say* (drain, maintenance, down: `agent`) is somebody's word and no measure. It is obeyed as long as
-it leaves any node at all, and the half is counted of those that it leaves.
+**Panic.** A gate helps while other nodes can take the newcomers that one node is spared. When more than half of the
+weight would be gated, the measure is more likely wrong than all those nodes unfit; or the whole cluster is short, and
+then gates would send every client to the few open nodes. So no node is gated, as with reports that are too old
+(`core.load`). Exactly half is still gated. What agents *say* (drain, maintenance, down: `agent`) is a statement and no
+measure. It is obeyed as long as it leaves any node at all, and the half is counted among the nodes that it leaves.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,20 +1,19 @@
-"""The slow weight loop: nodes that external measures find busier than the rest get a little less weight, and back.
+"""Trims of weights, slowly: nodes that external measures find busier than the rest get a little less weight, and back.
 
 Every 10 s each weight is multiplied by clip((target / utilisation)^0.5, 0.9, 1.1), where the target is the weighted
-mean; the total stays within 0.25 to 4 times what the node reports (after gRPC's and Envoy's ORCA weights). Picks go by
-load per weight as always: nobody is placed by a measure that is seconds old, which is what makes direct load
-routing herd.
+mean; the total stays within 0.25 to 4 times the reported weight (after gRPC's and Envoy's ORCA weights). Picks go by
+load per weight as always: no client is placed by a measure that is seconds old, which would cause a herd.
 
-Connections live for hours, so a change of weight takes effect long after it was made, and a loop that waits for it
-would go on turning and overshoot. Two things prevent that:
+Connections live for hours, so a change of weight takes effect long after it was made, and a loop that waits for the
+effect would turn on and overshoot. Two things prevent that:
 
-- A node is judged by what it **would be at its fair share**: utilisation x share / load, with the load under which it
-  was measured. What has been decided and has not happened yet is thereby counted as done.
+- A node is judged by its utilisation **at its fair share**: utilisation x share / load, with the load under which it
+  was measured. So a decision whose effect has not happened yet counts as done.
 - That holds near the share only. A node that holds less than half or more than twice its share **rests**: a newcomer
-  that still fills, one that is gated, one that nobody leaves.
+  that still fills, a gated node, a node whose clients all stay.
 
-Within 5 % of the target nothing moves, nor where the whole cluster is idle: there ratios are noise. Weights are scaled
-so that their sum stays what the nodes report. If nothing is known any more, trims go back to 1 at the same pace.
+Within 5 % of the target nothing changes, nor if the whole cluster is idle: then ratios are noise. Weights are scaled so
+that their sum stays the reported sum. If nothing is known any more, trims go back to 1 at the same pace.
 """
 
 from collections.abc import Mapping

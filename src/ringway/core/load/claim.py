@@ -1,11 +1,11 @@
-"""Claims: places that donors hold for moved clients, given to whoever comes without a ticket.
+"""Claims: places that donors hold for moved clients, given to clients that come without a ticket.
 
-A plain client that was told to move reconnects through the gateway like any newcomer. Giving it a place that is held
-for a move anyway keeps the plan exact: whoever comes, the counts come out as planned. A ticket in the donor's name
-makes the donor's ledger drop the place, and its next report ends the claim.
+A plain client that was told to move reconnects through the gateway like any newcomer. It is given a place that is held
+for a move anyway, which keeps the plan exact: whichever client comes, the counts become as planned. A ticket in the
+donor's name makes the donor's ledger drop the place, and its next report ends the claim.
 
-Donors take turns. Gateways do not hear of each other's claims before that report, and if all of them gave the places of
-the first donor, these would be given twice and those of the last never.
+Donors take turns. Gateways do not hear of each other's claims before that report. If all of them gave the places of the
+first donor, these would be given twice and those of the last donor never.
 """
 
 from collections.abc import Iterable, Mapping

@@ -1,9 +1,10 @@
 """Places that other members hold at nodes, as far as reports tell.
 
-A gateway says what it holds; a node says whose tickets it has redeemed. Both speak at different times: when a node has
-counted an arrival as a connection, the gateway's last word still counts it as a place, for up to a period. A node would
-look as full as if everybody had come twice, to all gateways, and they would all avoid it and fill another. So what the
-node says it redeemed of a member's tickets since that member spoke is taken off what the member said.
+A gateway reports the places that it holds; a node reports whose tickets it has redeemed. The two report at different
+times: when a node has counted an arrival as a connection, the gateway's last report still counts it as a place, for up
+to a period. The node would look as full as if every client had come twice, to all gateways, and they would all avoid it
+and fill another node. So the tickets that a node has redeemed since a member's last report are subtracted from the
+places of that member.
 """
 
 from collections.abc import Iterable, Mapping

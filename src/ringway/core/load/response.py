@@ -1,11 +1,11 @@
 """Response time of a node: peak-sensitive moving average of handshake answers (Finagle's Peak EWMA).
 
-A slower answer counts at once, a quicker one by and by. Only handshakes and probes are measured, never the life of a
+A slower answer counts at once, a quicker answer gradually. Only handshakes and probes are measured, never the life of a
 connection: whoever times the whole exchange takes a WebSocket of an hour for an answer of an hour. A failure counts as
 a very slow answer.
 
-Who looks bad is asked no more, so nothing new would be learned of it. Therefore an old peak is forgotten with time,
-towards what is usual in the cluster: then the node is tried again.
+A node that looks bad is not chosen any more, so nothing new would be learned of it. Therefore an old peak is forgotten
+with time, towards the usual time of the cluster: then the node is tried again.
 """
 
 import math

@@ -1,16 +1,15 @@
-"""Least response time: of a few nodes drawn by weight the one that answers handshakes soonest (`core.load.response`).
+"""Least response time: of a few nodes drawn by weight, the node that answers handshakes soonest (`core.load.response`).
 
     cost = max(average time, 1 ms) · (1 + handshakes under way / weight)
 
-Weight counts in the draw already; dividing the time by it as well would count it twice. Nodes whose costs are within
-`SAME_WITHIN` of each other count as equal and are compared by connections, so nodes that are equally quick are filled
-by their weights.
+Weight counts in the draw already; if the time were divided by it as well, it would count twice. Nodes whose costs are
+within `SAME_WITHIN` of each other count as equal and are compared by connections, so nodes that are equally quick are
+filled by their weights.
 
-What is timed is a handshake or a probe, never a connection, and what is counted are handshakes, not open connections:
-a node does not look slow for holding somebody. The other side of that is that idle connections do not make it slow
-either, so by time alone the quickest node would hold everybody. Therefore a node that is more than `GUARD` times as
-full as the average is left out, unless no other can be had. A node of which nothing was measured counts as the median
-of the others.
+Handshakes and probes are timed, never connections, and handshakes are counted, not open connections: a node does not
+look slow because it holds clients. On the other hand idle connections do not make it slow either, so by time alone the
+quickest node would hold all clients. Therefore a node that is more than `GUARD` times as full as the average is left
+out, unless no other node can be had. A node without any measurement counts as the median of the other nodes.
 """
 
 from typing import TYPE_CHECKING, Annotated, ClassVar

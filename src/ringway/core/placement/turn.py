@@ -1,8 +1,8 @@
-"""Ties: who is next among nodes that are equally good.
+"""Ties: the order among nodes that are equally good.
 
-Equal is what differs by less than `SAME`, relatively: numbers that were computed on different ways. Among equals it is
-the turn of the node whose last newcomer is longest ago for its weight (`LoadView` keeps the turns), so that they take
-their turns in proportion to their weights; never that of the first in a list.
+Values that differ by less than `SAME`, relatively, are equal: they may have been computed in different ways. Among
+equals it is the turn of the node whose last newcomer is longest ago for its weight (`LoadView` keeps the turns), so
+that nodes take turns in proportion to their weights; the order of a list never decides.
 """
 
 from collections.abc import Sequence

@@ -1,11 +1,11 @@
 """Usage of each node, carried forward from its last report; for `least_loaded`.
 
-Nodes report how much they use of what is healthy: CPU, memory, descriptors, lag of the event loop, egress; 1.0 is all
-of it. What counts is the worst. It was true when it was reported, so it is carried forward by the places held since:
-each costs what a connection of that node has cost on average, smoothed over reports.
+Nodes report their use of resources as a part of what is healthy: CPU, memory, descriptors, lag of the event loop,
+egress; 1.0 is all of it. The worst counts. It was true when it was reported, so it is carried forward by the places
+held since: each costs what a connection of that node has cost on average, smoothed over reports.
 
-A node that reports no utilisation, or has done so for less than `BLACKOUT_S`, counts as the median of the others, never
-as idle: taken for zero, it would draw everybody.
+A node that reports no utilisation, or has done so for less than `BLACKOUT_S`, counts as the median of the other nodes,
+never as idle: if it counted as zero, it would attract every client.
 """
 
 from ringway.core.load import LoadView, NodeLoad
