@@ -19,13 +19,13 @@ Memory: an entry for each address that holds something, so never more entries th
 from ipaddress import AddressValueError, IPv6Address
 
 EXEMPT = ""
-"""The address of those that are not told apart: a trusted proxy that does not say for whom it asks."""
+"""The address of clients that cannot be told apart: those of a trusted proxy that does not name its client."""
 
 
 def address_of(ip: str) -> str:
-    """Return what tells the client at `ip` apart: its IPv4 address, or the /64 of its IPv6 address.
+    """Return the address by which the client at `ip` is told apart: its IPv4 address, or the /64 of its IPv6 address.
 
-    One customer is given a /64 at least, with 2^64 addresses in it. What is no address stands for itself.
+    A provider gives one customer a /64 at least, with 2^64 addresses. A text that is no address is returned as it is.
     """
     if ":" not in ip:
         return ip
@@ -38,7 +38,7 @@ def address_of(ip: str) -> str:
 
 
 class AddressShares:
-    """Counts what each address holds of one bounded thing. What is `EXEMPT` counts in `total` alone."""
+    """Counts how much each address holds of one bounded thing. `EXEMPT` counts in `total` alone."""
 
     __slots__ = ("_counts", "_levels", "_most", "total")
 
@@ -76,10 +76,10 @@ class AddressShares:
             self._counts[address] = count
         self._shift(address, count + 1, count)
         if self._most not in self._levels:
-            self._most = count  # whoever held most holds one less
+            self._most = count  # the address that held most holds one less
 
     def most(self) -> str:
-        """Return the address that holds most; `EXEMPT` if none holds anything."""
+        """Return the address that holds most; `EXEMPT` if no address holds anything."""
         return next(iter(self._levels[self._most])) if self._most else EXEMPT
 
     def is_small(self, address: str) -> bool:

@@ -80,7 +80,7 @@ class AdmissionSlots:
         self._paid_at = max(now, self._paid_at - count * self._interval)
 
     def turn_away(self, now: float, horizon_s: float) -> float:
-        """Return after how many seconds to ask again, if `take_slot` gave none."""
+        """Return after how many seconds to ask again, if `take_slot` gave no slot."""
         turn = max(self._away_at, self._paid_at - BURST_S, now + horizon_s)
         turn = min(turn, now + AWAY_S_MAX + horizon_s / 2)
         self._away_at = turn + self._interval

@@ -14,7 +14,7 @@ CAP_S = 20.0
 
 
 def longest_delay_s(attempt: int, *, base_s: float = BASE_S, cap_s: float = CAP_S) -> float:
-    """Return what the pause before retry number `attempt` (0 is the first) is drawn up to."""
+    """Return the bound up to which the pause before retry number `attempt` (0 is the first) is drawn."""
     return min(cap_s, base_s * 2.0 ** min(attempt, 32))
 
 

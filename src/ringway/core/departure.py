@@ -32,7 +32,7 @@ class End(enum.StrEnum):
 
 
 class Departure:
-    """One drain before a stop, of `within_s` and `closing_s` to close who is left then. `now` is monotonic."""
+    """One drain before a stop: `within_s`, and `closing_s` to close the clients that are left. `now` is monotonic."""
 
     def __init__(self, within_s: float, closing_s: float, now: float) -> None:
         self._began_at = now
@@ -52,7 +52,7 @@ class Departure:
             return End.DEADLINE
         first, self._looked = not self._looked, True
         if not gateways and first:
-            return End.UNLED  # one that dies later is started again, or another leads: the deadline bounds the wait
+            return End.UNLED  # a leader that dies later is replaced: the deadline bounds the wait
         if takers:
             self._alone_since = None
             return None

@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from random import Random
 
 NODES = 3
-"""As many as a gateway asks a policy for: the choice, and two where it fails."""
+"""Nodes that a gateway asks a policy for: the choice, and two alternates."""
 
 
 def explain(view: LoadView, steering: Steering, key: str, rng: "Random", now: float, gateway: NodeName) -> Explanation:
-    """Say where a client with `key` (empty: without one) would be sent now, and why. Changes nothing that counts.
+    """Say where a client with `key` (empty: without a key) would be sent now, and why. It changes nothing that counts.
 
-    `key` is what the client has where the policy looks for it: the value of a parameter, of a cookie, an address.
+    `key` is the part of the request that the policy reads: the value of a parameter, of a cookie, or an address.
     """
     view.wake(now)
     policy = copy(steering.policy)
@@ -87,7 +87,7 @@ def _pace(view: LoadView, node: NodeLoad, now: float) -> str:
 
 
 class _Look:
-    """What is said of each node after a pick."""
+    """Describes each node after a pick."""
 
     def __init__(self, view: LoadView, pick: Pick, values: dict[NodeName, float], now: float, *, by_key: bool) -> None:
         self._view = view
@@ -99,13 +99,13 @@ class _Look:
         self._by_key = by_key
 
     def candidates(self) -> Iterator[Candidate]:
-        """Yield those whose value decided, in the order in which they were looked at; then the others by name."""
+        """Yield the nodes whose value decided, in the order of the policy; then the other nodes by name."""
         others = (node for node in self._view.nodes.values() if node not in self._order)
         for node in (*self._order, *sorted(others, key=lambda node: node.name)):
             yield self._candidate(node)
 
     def note(self) -> str:
-        """What is special about the moment."""
+        """Return the notes about the present state of the cluster."""
         if self._chosen is not None and not any(node.ready for node in self._view.eligible):
             return "every node that may take clients has had enough for the moment; whose turn comes first is taken"
         if self._view.panic:
@@ -137,7 +137,7 @@ class _Look:
         )
 
     def _remarks(self, node: NodeLoad, reason: str, age_s: float) -> Iterator[str]:
-        """Yield what must be known of a node that may be chosen to understand why it was, or was not."""
+        """Yield the facts about an eligible node that explain why it was chosen, or was not."""
         if node is self._chosen and reason:
             yield reason
         if node.inflation > 1.0:

@@ -17,7 +17,7 @@ FEW = 4096
 
 @dataclass(frozen=True, slots=True)
 class FileBudget:
-    """What the descriptors of one process are for."""
+    """The shares of one process's descriptors."""
 
     files: int  # the limit
     own: int  # for the process itself

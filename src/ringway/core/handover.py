@@ -39,7 +39,7 @@ class DonorState(enum.Enum):
 
 
 class DonorEvent(enum.Enum):
-    """What the donor of a session sees happen."""
+    """An event that the donor of a session sees."""
 
     PREPARED = enum.auto()  # the target has agreed
     REFUSED = enum.auto()  # it has not, or did not answer in time
@@ -51,7 +51,7 @@ class DonorEvent(enum.Enum):
 
 
 class DonorAction(enum.Enum):
-    """What the donor of a session does."""
+    """The action of the donor of a session."""
 
     NOTHING = enum.auto()
     CUT = enum.auto()  # leave every channel, and close the client with the move
@@ -81,7 +81,7 @@ DONOR_TABLE: dict[tuple[DonorState, DonorEvent], tuple[DonorState, DonorAction]]
     (DonorState.COMMITTING, DonorEvent.LOST): (DonorState.COMMITTING, DonorAction.NOTHING),
     (DonorState.COMMITTING, DonorEvent.TOLD): (DonorState.OVER, DonorAction.END),
 }
-"""By state and event, the next state and what is done."""
+"""By state and event, the next state and the action."""
 
 
 class TargetState(enum.Enum):
@@ -95,7 +95,7 @@ class TargetState(enum.Enum):
 
 
 class TargetEvent(enum.Enum):
-    """What the target of a session sees happen."""
+    """An event that the target of a session sees."""
 
     COMMIT = enum.auto()
     CLIENT = enum.auto()  # it has come, with the ticket
@@ -105,11 +105,11 @@ class TargetEvent(enum.Enum):
 
 
 class TargetAction(enum.Enum):
-    """What the target of a session does."""
+    """The action of the target of a session."""
 
     NOTHING = enum.auto()
-    SERVE = enum.auto()  # send what was missed, carry out what was left, go on
-    RELEASE = enum.auto()  # give up what was prepared
+    SERVE = enum.auto()  # send the missed publications, carry out the commands that were left, go on
+    RELEASE = enum.auto()  # give up the prepared session
     REFUSE = enum.auto()  # the same, and close the client that waits
 
 
@@ -125,14 +125,14 @@ TARGET_TABLE: dict[tuple[TargetState, TargetEvent], tuple[TargetState, TargetAct
     (TargetState.WAITING, TargetEvent.EXPIRED): (TargetState.OVER, TargetAction.REFUSE),
     (TargetState.WAITING, TargetEvent.LOST): (TargetState.OVER, TargetAction.RELEASE),
 }
-"""By state and event, the next state and what is done."""
+"""By state and event, the next state and the action."""
 
 
 def step_donor(state: DonorState, seen: DonorEvent) -> tuple[DonorState, DonorAction] | None:
-    """Return the donor's next state and what it does; None for an event that means nothing in `state`."""
+    """Return the donor's next state and its action; None for an event that means nothing in `state`."""
     return DONOR_TABLE.get((state, seen))
 
 
 def step_target(state: TargetState, heard: TargetEvent) -> tuple[TargetState, TargetAction] | None:
-    """Return the target's next state and what it does; None for an event that is to be refused in `state`."""
+    """Return the target's next state and its action; None for an event that is to be refused in `state`."""
     return TARGET_TABLE.get((state, heard))

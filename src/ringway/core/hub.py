@@ -40,7 +40,7 @@ class Hub(Generic[Who, Reach]):
         return False
 
     def remove(self, channel: Channel, who: Who) -> bool:
-        """Remove a subscriber; return True if it was the channel's last. Removing what is not there does nothing."""
+        """Remove a subscriber, if there is such a one; return True if it was the channel's last."""
         subscribers = self._channels.get(channel)
         if subscribers is None or subscribers.pop(who, None) is None or subscribers:
             return False

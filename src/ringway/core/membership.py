@@ -70,7 +70,7 @@ MembershipEvent = MemberJoined | MemberReported | MemberLeft
 
 
 class Membership:
-    """The members as one process knows them. Feed it what is heard and the time; it says what changed."""
+    """The members as one process knows them. Given reports and the time, it returns the changes."""
 
     def __init__(self, lease_s: float = LEASE_S) -> None:
         self.members: dict[NodeName, Report] = {}
@@ -83,7 +83,7 @@ class Membership:
         self._gaps: dict[NodeName, deque[float]] = {}  # when reports were missing before one that came
         # Late reports of an incarnation that is over must not bring it back.
         self._over: Recent[Incarnation, None] = Recent()
-        # A withdrawal names no incarnation: a late one may hit a successor, who then lives on and reports on.
+        # A withdrawal names no incarnation: a late one may hit a successor, which then lives on and reports on.
         self._withdrawn: Recent[Incarnation, int] = Recent()  # and the number of the last report before it
         # A silent member may only have been slow, and may come back until another takes its name.
         self._silent: Recent[NodeName, Incarnation] = Recent()
@@ -142,10 +142,10 @@ class Membership:
         return max(self._lease_s, LOSSY_LEASE_S) if len(gaps) == LOSSES else self._lease_s
 
     def _many_are_overdue(self, now: float) -> bool:
-        """True if so many nodes are silent that it may be us.
+        """True if so many nodes are silent that this process may be the one cut off.
 
-        Those that fell silent together were last heard at different times: when the first has been silent for a lease,
-        the last was heard a report later. So everybody counts whose report is overdue since then.
+        Nodes that fell silent together were last heard at different times: when the first has been silent for a lease,
+        the last was heard a report later. So each node counts whose report is overdue since then.
         """
         since = now - (self._lease_s - min(LATEST_S, 0.5 * self._lease_s))
         nodes = [name for name, report in self.members.items() if report.role is Role.NODE]
@@ -171,12 +171,12 @@ class Membership:
         return [MemberLeft(report, cause)]
 
     def _is_late(self, report: Report) -> bool:
-        """True if `report` was under way when its member withdrew: one may have been. Who sends more is alive."""
+        """True if `report` was under way when its member withdrew: one may be. A member that sends more is alive."""
         seq = self._withdrawn.get(report.incarnation)
         return seq is not None and report.seq <= seq + 1
 
     def _succeed(self, report: Report) -> None:
-        """Whoever had the name before and fell silent is over now, unless it is the same come back."""
+        """Forget a silent member that had the name before, unless it is the same incarnation that came back."""
         before = self._silent.pop(report.name)
         if before is not None and before != report.incarnation:
             self._over.add(before, None)

@@ -199,7 +199,7 @@ MIGRATION_TABLE: dict[tuple[MigrationState, MigrationEvent], MigrationStep] = {
     (_S.OPENING, _E.CLIENT_ENDED): _GONE,
     (_S.OPENING, _E.EXPIRED): _LATE,
 }
-"""By state and event, the next state and what is done."""
+"""By state and event, the next state and the action."""
 
 
 class MigrationMachine:

@@ -15,7 +15,7 @@ TICKETS_MAX = 200_000
 
 
 class Outstanding:
-    """What each address was promised and has not taken. `now` is monotonic."""
+    """The places that each address was promised and has not taken. `now` is monotonic."""
 
     __slots__ = ("_carried", "_tickets", "shares")
 
@@ -53,7 +53,7 @@ class Outstanding:
             self._drop()
 
     def expire(self, now: float) -> None:
-        """Forget the tickets whose time has passed, and what no node will tell any more."""
+        """Forget the tickets whose time has passed, and redeemed ones that no node will report any more."""
         while self._carried and self._carried[0] <= now:
             self._carried.popleft()
         while self._tickets and self._tickets[0][0] <= now:

@@ -55,7 +55,7 @@ class Pending(Generic[Item]):
         return since
 
     def renew(self, item: Item, now: float) -> None:
-        """Count an item as one that has come now: it has sent what it owed, and may owe the next."""
+        """Count an item as new: it has sent what it owed, and may owe the next request."""
         entry = self._since.get(item)
         if entry is not None:
             self.remove(item)
@@ -66,7 +66,7 @@ class Pending(Generic[Item]):
         return next(iter(self._since), None)
 
     def victim(self, now: float, newcomer: str) -> Item | None:
-        """Return the item that is to go for one of the address `newcomer`; None if none is."""
+        """Return the item that is closed for a new item of the address `newcomer`; None if no item is."""
         if not self._since:
             return None
         silent_at = now - SILENT_AFTER_S

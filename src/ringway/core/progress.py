@@ -6,16 +6,16 @@ The rate is that of the last seconds, not since the beginning: a drain that stan
 from collections import deque
 
 WINDOW_S = 6.0
-"""How far the rate looks back. Reports come each second, so that it holds six of them."""
+"""The time over which the rate is measured. Reports come each second, so it holds six of them."""
 
 
 class Progress:
-    """Show it what is left, as often as it is heard. `now` is monotonic."""
+    """The progress of one drain. Call `observe` with each report. `now` is monotonic."""
 
     def __init__(self, left: int, now: float) -> None:
         self.left = left
         self.most = left
-        """The most that was held at one time: what there is to do."""
+        """The most connections that were held at one time: the size of the drain."""
         self._looks: deque[tuple[float, int]] = deque([(now, left)])
 
     def observe(self, left: int, now: float) -> None:

@@ -17,7 +17,7 @@ UNANSWERED = 5
 
 
 class Quiet:
-    """Follows who speaks on one connection from `now` on. Pings and pongs are not speech."""
+    """Follows which end of one connection sends, from `now` on. Pings and pongs do not count."""
 
     __slots__ = ("_began", "_client_at", "_node_at", "_node_last", "_part_s", "_quiet_s")
 
@@ -51,7 +51,7 @@ class Quiet:
         return waited >= self._part_s and now - self._client_at >= self._quiet_s
 
     def next_s(self, now: float) -> float:
-        """Return after what time it may be quiet if nobody speaks; more than 0. Whoever hears the node asks at once."""
+        """Return after how long it may be quiet if neither end sends; more than 0. Ask again when the node sends."""
         ends = [max(self._client_at, self._node_at) + self._silence_s]
         if self._node_last:
             ends += [self._began + self._part_s, self._began + 2 * self._part_s, self._client_at + self._quiet_s]

@@ -34,9 +34,9 @@ class Recent(Generic[K, V]):
             del self._entries[next(iter(self._entries))]
 
     def get(self, key: K) -> V | None:
-        """Return what is remembered under `key`; None if nothing is."""
+        """Return the entry under `key`; None if there is no entry."""
         return self._entries.get(key)
 
     def pop(self, key: K) -> V | None:
-        """Forget `key`, and return what was remembered under it; None if nothing was."""
+        """Forget `key`, and return its entry; None if there was no entry."""
         return self._entries.pop(key, None)

@@ -6,7 +6,7 @@ TELL_S = 1.0
 
 
 class Refusals:
-    """What was refused since it was told last. `now` is monotonic."""
+    """The refusals since the last report of them. `now` is monotonic."""
 
     __slots__ = ("_address", "_counts", "_told_at")
 

@@ -1,4 +1,4 @@
-"""Replay buffer of a channel: the newest messages that were delivered here, for subscribers that are about to need them.
+"""Replay buffer of a channel: the newest messages delivered here, for subscribers that are about to need them.
 
 Theory. A buffer is kept only while it has a holder: a recovery under way, or a session that is prepared to come. It
 covers what was delivered after `floor`: a subscriber that has everything up to an offset that is not below the floor is
@@ -23,7 +23,7 @@ ENTRY_BYTES = 300
 class ReplayEntry(NamedTuple):
     """One message as it was delivered; `body` is the object that travels to clients."""
 
-    offset: int  # 0: it has none
+    offset: int  # 0: no offset
     origin: bytes
     seq: bytes
     kind: int
@@ -43,14 +43,14 @@ class ReplayBuffer:
     def __init__(self, floor: int, bytes_max: int) -> None:
         self.floor = floor
         self.bytes = 0
-        self.holders = 0  # counted by whoever hands it out
+        self.holders = 0  # counted by the owner of the buffers
         self._bytes_max = bytes_max
         self._entries: deque[ReplayEntry] = deque()
         self._first = 0  # number of the first entry; grows and falls as entries go and come in front
 
     @property
     def next_number(self) -> int:
-        """The number of the next message: where a holder begins that comes now."""
+        """The number of the next message: a holder that comes now begins there."""
         return self._first + len(self._entries)
 
     def add(self, entry: ReplayEntry) -> None:
@@ -64,9 +64,9 @@ class ReplayBuffer:
             self.floor = max(self.floor, gone.offset)
 
     def extend(self, since: int, publications: Sequence[tuple[int, bytes]]) -> None:
-        """Put in front what history has after the offset `since`: offset and payload, ascending, nothing missing.
+        """Put in front the publications of history after the offset `since`: offset and payload, ascending, complete.
 
-        It must reach up to the floor at least. Of what does not fit the newest is taken.
+        They must reach up to the floor at least. If not all fit, the newest are taken.
         """
         for offset, payload in reversed(publications):
             if offset > self.floor or not is_sound(payload):

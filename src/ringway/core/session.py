@@ -1,8 +1,8 @@
-"""A session: what of a client's connection must survive a move, and its form on the way (PROTOCOL.md P-11).
+"""Session of a client: the part of its connection that survives a move, and its form on the way (PROTOCOL.md P-11).
 
-The target makes a connection of it that its client cannot tell from the one before: the same id, the same
-subscriptions with the same options, at the positions where the donor stopped. It is written as a MessagePack array
-behind its version, so that a node refuses one that it does not understand, and its client reconnects as ever.
+The target makes a connection of it that the client cannot tell from its former connection: the same id, the same
+subscriptions with the same options, at the positions where the donor stopped. It is a MessagePack array behind its
+version, so that a node refuses a session that it does not understand; then the client reconnects as after any close.
 """
 
 import math
@@ -14,17 +14,17 @@ from ringway.protocol.close import BAD_REQUEST
 from ringway.protocol.decoding import reader
 
 VERSION = 1
-"""Of the form below. A node takes this one alone: in a rolling upgrade to another, moves are plain closes."""
+"""Version of the form below. A node accepts no other: in a rolling upgrade to a new form, moves are plain closes."""
 
 WATCHING = 1
 """The client is told of joins and leaves."""
 
 
 class Held(msgspec.Struct, frozen=True, array_like=True):
-    """One subscription, and what its client has been sent of the channel.
+    """One subscription, and the position up to which its client has received the channel.
 
-    A channel with history has a position: `epoch` and `offset` of the last publication. One without has `heard`: the
-    number of the last message by each origin, in hexadecimal, that published there.
+    A channel with history has `epoch` and `offset` of the last publication. A channel without history has `heard`: the
+    number of the last message of each origin, in hexadecimal, that published there.
     """
 
     channel: str
@@ -60,7 +60,7 @@ def encode_session(session: Session) -> bytes:
 
 
 def decode_session(raw: bytes) -> Session:
-    """Return the session in `raw`; raise `ProtocolError` if it is none, or of another version."""
+    """Return the session in `raw`; raise `ProtocolError` if it cannot be read, or has a different version."""
     parts = _read_parts(raw)
     version = _read_version(parts[0]) if parts else None
     if version != VERSION:

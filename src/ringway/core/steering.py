@@ -43,7 +43,7 @@ class Steering:
         return True
 
     def _check_call(self, spec: PolicySpec) -> None:
-        """Let nobody who can send a directive choose what code runs here: only who starts or installs it can.
+        """Refuse code that only a directive names: who may send a directive must not choose the code that runs here.
 
         Raise `ConfigError` for a function named by its module, unless the gateway's own setting names it.
         """

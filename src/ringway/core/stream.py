@@ -41,7 +41,7 @@ Offered = tuple[int, bytes]
 
 
 class Cut(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What has been delivered of a channel on one node: what a session takes along to another."""
+    """The position up to which a channel was delivered on one node; a session takes it along to its next node."""
 
     epoch: str = ""
     offset: int = 0
@@ -50,7 +50,7 @@ class Cut(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class StreamVerdict(enum.Enum):
-    """What is to be done with a publication that arrived."""
+    """The decision about a publication that arrived."""
 
     DELIVER = enum.auto()
     DROP = enum.auto()  # it was delivered before
@@ -83,7 +83,7 @@ class ChannelStream:
         self.expected = UNKNOWN  # `position`, while publications are followed
         self.heard: dict[bytes, bytes] = {}  # of messages without an offset: newest sequence number, by origin
         self.tail: ReplayBuffer | None = None  # only while somebody needs it
-        self._ahead = 0  # up to here history was ahead of what has arrived: duplicates may follow
+        self._ahead = 0  # up to here history was ahead of the arrived publications: duplicates may follow
         self._seen = 0  # of these, the last that arrived
         self._held: list[tuple[int, int, bytes]] = []
         self._held_bytes = 0
@@ -128,14 +128,14 @@ class ChannelStream:
             del heard[next(iter(heard))]
 
     def cut(self) -> Cut:
-        """What has been delivered until now."""
+        """The position up to which the channel was delivered."""
         heard = {origin.hex(): int.from_bytes(seq, "big") for origin, seq in self.heard.items()}
         return Cut(self.epoch, self.position, heard)
 
     def begin(self, epoch: str, offset: int) -> list[Offered]:
-        """Stand at `offset` of `epoch`, whatever was before; return what may be delivered of what was held."""
+        """Begin anew at `offset` of `epoch`; return the held publications that may be delivered."""
         if self.epoch not in ("", epoch) and self._held:
-            self._held.clear()  # of one epoch or the other: it will be read
+            self._held.clear()  # of the old or the new epoch: it will be read from history
             self._spilt = True
         self.epoch = epoch
         self.position = self.proven = offset
@@ -145,10 +145,10 @@ class ChannelStream:
     def caught_up(
         self, epoch: str, offset: int, publications: Sequence[Offered], *, complete: bool
     ) -> list[Offered] | None:
-        """Take what history has since `position`, as `ports.Page` says it; return what may be delivered.
+        """Take the publications of history since `position` (`ports.Page`); return those that may be delivered.
 
-        None if it does not prove that nothing is missing: `begin` anew, and tell those who followed. The stream
-        may still be behind afterwards, if more arrived than could be held, or a gap is among what was held.
+        None if completeness cannot be proved: `begin` anew, and tell the subscribers. The stream may still be behind
+        afterwards, if more arrived than could be held, or the held publications have a gap.
         """
         if epoch != self.epoch or not complete:
             return None
@@ -159,7 +159,7 @@ class ChannelStream:
         return self._go_on(found)
 
     def _go_on(self, offered: list[Offered]) -> list[Offered]:
-        """Follow from `position` on, beginning with what was held."""
+        """Follow from `position` on, beginning with the held publications."""
         held, spilt = self._held, self._spilt
         self._held, self._held_bytes, self._spilt = [], 0, False
         self._ahead = self.position

@@ -45,7 +45,7 @@ class Wheel(Generic[Key]):
         return slot
 
     def drop(self, key: Key, slot: int) -> None:
-        """Let `key`, which lies in `slot`, not fire. Dropping what has fired does nothing."""
+        """Drop `key`, which is in `slot`, so that it does not fire. It does nothing if the key has fired."""
         self._slots[slot].discard(key)
 
     def due_in_s(self, slot: int, now: float) -> float:

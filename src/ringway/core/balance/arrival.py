@@ -20,10 +20,10 @@ from ringway.protocol.report import Report
 from ringway.types import Issuer, NodeName
 
 TAU_S = 5.0
-"""How far the estimate looks back: a flood is seen within seconds, a single burst passes."""
+"""Time constant of the estimate: a flood is seen within seconds, a single burst passes."""
 
 STEADY_S = 60.0
-"""The same if it is of what comes day in, day out: a flood that is over in seconds hardly counts."""
+"""Time constant of the steady estimate: a flood that is over in seconds hardly counts."""
 
 
 @dataclass(slots=True)

@@ -31,7 +31,7 @@ START_S = 2.0
 """From the operator's word to the first order: the node's next report, and the leader's next round."""
 
 MOVED_S = 3.0
-"""A deadline that differs by more than this from the one known is another one."""
+"""A deadline that differs from the known one by more than this is a new deadline."""
 
 
 class Deadlines:
@@ -131,5 +131,5 @@ def even_pace(count: int, within_s: float, least: float) -> tuple[float, float]:
 
 
 def _as_drained(node: NodeSnapshot) -> NodeSnapshot:
-    """As it stands once it drains: who was moved there lately is moved on as well."""
+    """Return the node as it will be while it drains: clients that were moved there lately are moved on as well."""
     return replace(node, active=False, cooling=0)

@@ -35,10 +35,10 @@ MOVED_MIN = 50
 """Of fewer moves within the window, the part that failed says nothing."""
 
 HANDSHAKE_MIN_S = 0.1
-"""Twice nothing is nothing: who waits for less than this does not notice."""
+"""Handshakes below this are fast, even if they take twice their usual time: no client notices."""
 
 LEARN = 0.1
-"""How fast the calm time of a node's handshakes follows what it reports while it gets no moves."""
+"""How fast the calm time of a node's handshakes follows its reports while it gets no moves."""
 
 LEARN_SLOWLY = 0.01
 """The same while they are slow: what lasts for minutes is how the node is now."""
@@ -59,7 +59,7 @@ class Guard:
         self._handshakes = _Handshakes(config.freeze_handshake_times)
         self._departures = _Departures()
         self._lags = 0
-        self._causes: dict[str, tuple[str, float]] = {}  # what was seen, in words, and until when it counts
+        self._causes: dict[str, tuple[str, float]] = {}  # each sign in words, and until when it counts
 
     def check(
         self,
@@ -128,10 +128,10 @@ class _Departures:
 
 
 class _Returns:
-    """True if moved clients come back, by the donors' counters over the last minute.
+    """Counts moved clients that do not come back, by the donors' counters over the last minute.
 
-    Lost are as many as did not come to their places, but no more than there are connections less than before, when no
-    node held places. Who is under way counts as connected: a client to a place, though some may be back already.
+    The lost clients are those that did not come to their places, at most as many as there are fewer connections than
+    before, when no node held places. A held place counts as a connected client, though some clients may be back.
     """
 
     def __init__(self, success_min: float) -> None:
@@ -176,11 +176,11 @@ class _Handshakes:
     def __init__(self, times: float) -> None:
         self._times = times
         self._calm: dict[NodeName, float] = {}
-        self._slow: dict[NodeName, int] = {}  # in how many looks in a row
+        self._slow: dict[NodeName, int] = {}  # seen so many times in a row
 
     def observe(self, nodes: Iterable[NodeLoad], targets: Collection[NodeName]) -> str:
         known = sorted(self._calm.values())
-        usual = known[len(known) // 2] if known else 0.0  # for who has joined and was never calm
+        usual = known[len(known) // 2] if known else 0.0  # for a node that has joined and was never calm
         slow: dict[NodeName, int] = {}
         whys = []
         for node in nodes:

@@ -21,7 +21,7 @@ FORGOTTEN_S = 10.0
 
 
 class InFlightMoves:
-    """What one balancer has ordered. `now` is monotonic."""
+    """The moves that one balancer has ordered. `now` is monotonic."""
 
     def __init__(self, ttl_s: float = FORGOTTEN_S) -> None:
         self._ledger = Ledger[Pair](ttl_s)
@@ -32,7 +32,7 @@ class InFlightMoves:
             self._ledger.hold((donor, target), now)
 
     def standings(self, nodes: Iterable[NodeLoad], now: float) -> list[NodeSnapshot]:
-        """Return how the nodes stand once everything ordered has happened."""
+        """Return the nodes as they will be when all orders are carried out."""
         reporting = [node for node in nodes if node.report is not None]
         self._look(reporting, now)
         leaving: dict[NodeName, int] = {}
@@ -44,7 +44,7 @@ class InFlightMoves:
         return [replace(node, avoided=True) if node.name in avoided else node for node in standings]
 
     def coming(self) -> dict[NodeName, int]:
-        """Return how many are ordered to each node and were not sent yet, as of the last look."""
+        """Return how many connections are ordered to each node and were not sent yet, as of the last `standings`."""
         coming: dict[NodeName, int] = {}
         for (_, target), count in self._ledger.held().items():
             coming[target] = coming.get(target, 0) + count

@@ -38,7 +38,7 @@ LATELY_S = 10.0
 
 
 class LeaderRound:
-    """The decisions of one leader over `view`. `settle` is what the gateway has seen before it led."""
+    """The decisions of one leader over `view`. `settle` comes from the gateway, which watched before it led."""
 
     def __init__(self, config: BalanceConfig, view: LoadView, settle: Stabilisation | None = None) -> None:
         self._config = config
@@ -81,7 +81,7 @@ class LeaderRound:
         self._resting = -1
 
     def plan(self, now: float) -> Plan:
-        """Return what is missing to the balance that was begun, or what begins one outside the dead band."""
+        """Return the moves that are missing to the balance that was begun, or that begin one outside the dead band."""
         standings = self._look(now)
         if self._resting == self._settle.changes:
             return self._plan_drains(standings)
@@ -101,9 +101,9 @@ class LeaderRound:
         now: float,
         room: Mapping[NodeName, int] | None = None,
     ) -> Plan:
-        """Return how keys come to their owners, from what each node counted; then how draining nodes are emptied.
+        """Return how keys come to their owners, from the counts of each node; then how draining nodes are emptied.
 
-        `room` is how many more each owner may be given, as the view has it; what is ordered is taken off here.
+        `room` is how many more clients each owner may be given by the view; ordered moves are subtracted here.
         """
         standings = self._look(now)
         self._key_flight.standings(self._view.nodes.values(), now)
@@ -117,7 +117,7 @@ class LeaderRound:
         return replace(plan, cause="drain") if all(quota.donor in draining for quota in plan.quotas) else plan
 
     def plan_exactly(self, now: float, *, begin: bool) -> Plan:
-        """Return what would balance to the last connection; with `begin`, the next rounds do it."""
+        """Return the moves that balance to the last connection; with `begin`, the next rounds make them."""
         plan = plan_by_load(self._look(now), self._config, until=0.0)
         if begin:
             self._unfinished = plan.moves
@@ -146,7 +146,7 @@ class LeaderRound:
         """Note that the donor consented."""
         self._unfinished = max(0, self._unfinished - quota.count)
         self._targets[quota.target] = now
-        # Nodes that count their misplaced keys know themselves what they were told; owners do not know what comes.
+        # Nodes that count their misplaced keys know their own orders; owners do not know which clients come.
         flight = self._key_flight if by_key else self._flight
         flight.ordered(quota.donor, quota.target, quota.count, now)
 

@@ -5,10 +5,10 @@
 `C_j` is the handshakes a second that a target can take, `rho` the part of them that may be used, `lambda_j` the clients
 that come to it by themselves. A slow target slows its own pairs only (tests/property/test_balance_dynamics.py).
 
-Theory: each pair is owed its part of every interval, and is given whole moves of what it is owed; fractions are carried
-over, so slow rates are exact. Pairs that are owed little come due together (fifty pairs of 0.4 a second all reach 1 in
-the third): all limits bound their sum, too, and what they keep back stays owed. Donors that are due by a deadline come
-first, at just the rate that meets it; the others share what is left.
+Theory: each pair is owed its part of every interval, and is given whole moves of that; fractions are carried over, so
+slow rates are exact. Pairs that are owed little come due together (fifty pairs of 0.4 a second all reach 1 in the
+third): all limits bound their sum, too, and moves that they keep back stay owed. Donors with a deadline come first, at
+just the rate that meets it; the other donors share the rest.
 """
 
 import math
@@ -36,7 +36,7 @@ class MoveLimits:
     donor: float = math.inf
     targets: Rates = field(default_factory=dict)
     due: Rates = field(default_factory=dict)  # donors with a deadline, and the rate that meets it
-    forced: frozenset[NodeName] = frozenset()  # of these, whose deadline goes before all limits
+    forced: frozenset[NodeName] = frozenset()  # of these, the donors whose deadline overrides all limits
 
 
 def moves_per_s(connections: int, config: BalanceConfig) -> float:
@@ -88,7 +88,7 @@ class Pacer:
         return quota.donor not in limits.forced, quota.donor not in limits.due, -self._owed[pair]
 
     def _room(self, plan: Plan, limits: MoveLimits, dt: float) -> dict[tuple[str, NodeName], float]:
-        """What each limit allows in this interval, with the fraction that it kept back in the last one."""
+        """Return the moves that each limit allows in this interval, with the fraction left from the interval before."""
         rates = {_TOTAL: limits.total}
         for quota in plan.quotas:
             rates["from", quota.donor] = limits.donor

@@ -43,10 +43,10 @@ class Plan:
     reason: str
     imbalance: float = 0.0  # of the node that is furthest off for its dead band: |load - fair| / fair
     fair: Mapping[NodeName, float] = field(default_factory=dict)
-    by_key: bool = False  # each quota is of connections whose keys belong to its target
+    by_key: bool = False  # each quota counts connections whose keys belong to its target
     cause: str = ""  # "drain", "imbalance", "keys" or "asked"; empty if there is nothing to do
-    load: Mapping[NodeName, int] = field(default_factory=dict)  # what each node held, moves in flight arrived
-    waiting: int = 0  # who would be moved as well, were they not moved a short while ago
+    load: Mapping[NodeName, int] = field(default_factory=dict)  # of each node, moves in flight as arrived
+    waiting: int = 0  # connections that would be moved as well, but were moved a short while ago
 
     @property
     def moves(self) -> int:
@@ -135,7 +135,7 @@ def plan_by_key(
 
 
 def _portion(wanted: Mapping[NodeName, int], room: int | None) -> dict[NodeName, int]:
-    """Return each donor's part of `room`, in whole connections: everything where there is room for everything."""
+    """Return each donor's part of `room`, in whole connections; all that it gives if there is room for all."""
     total = sum(wanted.values())
     if room is None or room >= total:
         return dict(wanted)

@@ -1,4 +1,4 @@
-"""A rolling restart foreseen: what each of its steps moves, if nobody comes or goes meanwhile."""
+"""Forecast of a rolling restart: the moves of each step, if no client comes or goes meanwhile."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +11,7 @@ from ringway.types import NodeName
 
 @dataclass(frozen=True, slots=True)
 class Restart:
-    """One step: so many connections leave `node`, to these others."""
+    """One step: the connections that leave `node`, by target."""
 
     node: NodeName
     connections: int
@@ -24,7 +24,7 @@ class Restart:
 
 
 def foresee(standings: Sequence[NodeSnapshot], order: Sequence[NodeName], config: BalanceConfig) -> list[Restart]:
-    """Return what is moved when the nodes of `order` are restarted one after the other, each as soon as it can be."""
+    """Return the moves when the nodes of `order` are restarted one after the other, each as soon as possible."""
     nodes = {node.name: node for node in standings}
     steps = []
     for index, name in enumerate(order):

@@ -20,9 +20,9 @@ from ringway.types import NodeName
 def targets_in_roll(
     active: Sequence[NodeSnapshot], leaving: int, fair: Mapping[NodeName, float], above: float
 ) -> dict[NodeName, int]:
-    """Return how many of `leaving` connections each of `active` is given; less than all of them where there is no room.
+    """Return how many of `leaving` connections each of `active` is given; fewer than `leaving` if there is no room.
 
-    `fair` are the shares of all, `above` the part of it by which a node that has been restarted may exceed its own.
+    `fair` is the share of each node, `above` the part of it by which a restarted node may exceed its share.
     """
     rested = [node for node in active if not node.avoided]
     capped = [replace(node, room=min(node.room, (1.0 + above) * fair[node.name] - node.load)) for node in rested]
@@ -37,7 +37,7 @@ def targets_in_roll(
 def fill(nodes: Sequence[NodeSnapshot], count: int) -> dict[NodeName, int]:
     """Share `count` newcomers among `nodes` so that the least full for their weight get them, each within its room.
 
-    Those that get none are left out.
+    Nodes that get no newcomer are left out.
     """
     rooms = {node.name: max(0, math.floor(min(node.room, count))) if node.weight > 0 else 0 for node in nodes}
     count = min(count, sum(rooms.values()))

@@ -1,8 +1,8 @@
 """Fair shares: how many connections each node should hold, given how much it may.
 
-The share of a node is `K w / W`: its weight's part of all connections. Where that is more than a node may hold, it gets
-what it may, and the others share the rest by weight ("water filling"). Shares are rounded to whole connections, so
-that donors' excess and targets' deficit match exactly.
+The share of a node is `K w / W`: its weight's part of all connections. If that is more than a node may hold, it gets
+as much as it may, and the other nodes share the rest by weight ("water filling"). Shares are rounded to whole
+connections, so that donors' excess and targets' deficit match exactly.
 """
 
 import math
@@ -35,7 +35,7 @@ class NodeSnapshot:
 
 
 def exact_shares(active: Sequence[NodeSnapshot], total: int) -> dict[NodeName, float]:
-    """Share `total` among `active` by weight, each up to its most. The sum is less where all together hold less."""
+    """Share `total` among `active` by weight, each up to its most. The sum is less if all together may hold less."""
     shares = {node.name: 0.0 for node in active}
     open_ = [node for node in active if node.weight > 0]
     left = float(total)
@@ -59,8 +59,8 @@ def fair_shares(active: Sequence[NodeSnapshot], total: int) -> dict[NodeName, in
 def whole_shares(active: Sequence[NodeSnapshot], exact: dict[NodeName, float]) -> dict[NodeName, int]:
     """Round shares to whole connections that add up to as many.
 
-    They are rounded up where more than that is held already, so that no move is made for a fraction; then where the
-    fraction is largest.
+    A share is rounded up first if the node holds more than it already, so that no move is made for a fraction; then if
+    its fraction is largest.
     """
     shares = {name: math.floor(share + ROUNDING) for name, share in exact.items()}
     rest = math.floor(sum(exact.values()) + 1e-6) - sum(shares.values())
@@ -68,7 +68,7 @@ def whole_shares(active: Sequence[NodeSnapshot], exact: dict[NodeName, float]) -
     def first_served(node: NodeSnapshot) -> tuple[bool, float, NodeName]:
         return node.load <= shares[node.name], shares[node.name] - exact[node.name], node.name
 
-    weighty = [node for node in active if node.weight > 0]  # who may hold no more has no fraction, so comes last
+    weighty = [node for node in active if node.weight > 0]  # a node that is full has no fraction, so it comes last
     for node in sorted(weighty, key=first_served)[:rest]:
         shares[node.name] += 1
     return shares

@@ -10,7 +10,7 @@ from ringway.core.load import NodeLoad
 
 
 class Stabilisation:
-    """Show it the nodes about once a second, also while another leads: who takes over need not wait anew."""
+    """Call `observe` about once a second, also while another gateway leads: a new leader need not wait anew."""
 
     def __init__(self) -> None:
         self.changes = 0

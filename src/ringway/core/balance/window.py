@@ -23,12 +23,12 @@ WINDOW_MIN_S = 1.0
 WINDOW_MAX_S = 300.0
 
 ARRIVING_SHARE_MAX = 0.5
-"""How much of what may be used is left to clients that come by themselves, at most."""
+"""The largest part of the usable handshakes that is left to clients that come by themselves."""
 
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """One node: what it holds, the handshakes a second that it can take, and those that come by themselves."""
+    """One node: its connections, the handshakes a second that it can take, and the clients that come by themselves."""
 
     connections: int
     accept_per_s: float
@@ -36,7 +36,7 @@ class Host:
 
 
 def hosts_of(nodes: Iterable[NodeLoad], arrivals: Arrivals) -> list[Host]:
-    """Return the nodes as hosts; one that takes nobody (it drains, or wants none) holds clients and can take none."""
+    """Return the nodes as hosts; a node that takes no clients (it drains, or has weight 0) has a rate of 0."""
     return [
         Host(
             node.connections,
@@ -49,10 +49,9 @@ def hosts_of(nodes: Iterable[NodeLoad], arrivals: Arrivals) -> list[Host]:
 
 
 def reconnect_window_s(hosts: Sequence[Host], rho: float) -> float:
-    """Return the longest window that the death of any one of `hosts` asks for.
+    """Return the longest window that the death of any one of `hosts` needs.
 
-    Nodes that do not say what they can take are not counted on. If no other takes clients, a node has to take its
-    own back.
+    Nodes that do not report their rate are left out. If no other node takes clients, a node has to take its own back.
     """
     accepting = sum(host.accept_per_s for host in hosts)
     arriving = sum(host.arrivals_per_s for host in hosts)

@@ -1,4 +1,4 @@
-"""The words of HAProxy's agent check, and what they come to (HAProxy configuration manual, `agent-check`).
+"""Agent check of HAProxy: its words, and the state that they give a node (HAProxy configuration manual, `agent-check`).
 
 An agent answers a connection with one line of ASCII words, separated by spaces, tabs or commas, in any case:
 
@@ -7,8 +7,8 @@ An agent answers a connection with one line of ASCII words, separated by spaces,
 - `ready`, `drain`, `maint`: the administrative state; `up`, `down`, `failed` (also `fail`), `stopped`: the operational
   one, which may be followed by `#` and a reason up to the end of the line
 
-Each word changes one thing and leaves the rest: a server that was told `drain` drains until it is told `ready`, and a
-`down` one is down until `up`. Unknown words are passed over, as HAProxy does; a line without any known one is refused.
+Each word changes one thing and leaves the rest: after `drain` a server drains until `ready`, and after `down` it is
+down until `up`. Unknown words are ignored, as in HAProxy; a line without any known word is refused.
 """
 
 import re
@@ -29,7 +29,7 @@ _MAXCONN = re.compile(r"maxconn:(\d{1,9})")
 
 
 class Words(msgspec.Struct, frozen=True, kw_only=True):
-    """What one line says; None if it says nothing of it."""
+    """The content of one line; a field is None if the line does not mention it."""
 
     share: float | None = None  # of the configured weight
     weight: float | None = None  # instead of the configured weight
@@ -39,7 +39,7 @@ class Words(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Advice(msgspec.Struct, frozen=True, kw_only=True):
-    """What all lines of an agent so far come to."""
+    """The state of a node after all lines of its agent so far."""
 
     share: float = 1.0
     weight: float | None = None
@@ -63,7 +63,7 @@ class Advice(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     def factor(self, weight_own: float) -> float:
-        """Return what the weight that the node reports is to be multiplied by."""
+        """Return the factor of the weight that the node reports."""
         if self.weight is not None:
             return self.weight / weight_own if weight_own > 0 else 1.0
         return self.share

@@ -25,9 +25,9 @@ class _Heard(NamedTuple):
 
 
 class CustomLoad:
-    """All that is known from outside, and what follows from it. `now` is monotonic.
+    """All external measures, and what follows from them. `now` is monotonic.
 
-    `standings`, `gates` (with the reasons) and `trims` (with agents' shares) are what the last `tick` came to.
+    `standings`, `gates` (with the reasons) and `trims` (with agents' shares) are the results of the last `tick`.
     """
 
     def __init__(self, metrics: Sequence[ExternalMetric], blend: Blend = "bottleneck") -> None:
@@ -51,13 +51,13 @@ class CustomLoad:
         self._board.read(node, metric, value, load, now)
 
     def told(self, node: NodeName, metric: str, words: Words, now: float) -> None:
-        """Take what an agent says of `node`. An agent that falls silent says nothing against it any more."""
+        """Take the words of the agent of `node`. An agent that falls silent bars its node no more."""
         before = self._heard.get((node, metric))
         advice = before.advice if before is not None and before.until >= now else Advice()
         self._heard[node, metric] = _Heard(advice.follow(words), now + self._expire_s[metric])
 
     def tick(self, view: LoadView, now: float) -> None:
-        """Let `view` follow what is known now. Call it about once a second."""
+        """Apply the present gates and trims to `view`. Call it about once a second."""
         self._board.forget_others(view.nodes)
         self._heard = {key: heard for key, heard in self._heard.items() if key[0] in view.nodes and heard.until >= now}
         self.standings = self._board.judge({name: node.load for name, node in view.nodes.items()}, now)
@@ -85,7 +85,7 @@ class CustomLoad:
             if most and load >= most:
                 full[name] = f"holds {load} of at most {most} by its agent"
         weights = {node.name: node.weight_own for node in view.eligible}
-        # A full node is full, whatever becomes of the others.
+        # A full node is full, whatever happens to the other nodes.
         self.gates = {**self._judge.judge(self.standings, weights, orders), **full}
         view.set_gates(self.gates)
 

@@ -24,7 +24,7 @@ from ringway.errors import ConfigError
 from ringway.types import NodeName
 
 UTILISATION_MAX = 10.0
-"""Of one metric. Beyond ten times what is healthy, more says nothing more; it keeps 1/0 finite as well."""
+"""Bound of the utilisation by one metric: beyond ten times the threshold, more means no more. It keeps 1/0 finite."""
 
 Blend = Literal["bottleneck", "sum"]
 
@@ -57,7 +57,7 @@ class ExternalMetric(msgspec.Struct, frozen=True, kw_only=True):
             if not right
         ]
         low, high = self.watermarks
-        if not low < high:  # also where one of them is no number
+        if not low < high:  # also if one of them is NaN
             problems.append(
                 f"the watermarks of the metric {self.name!r} are low={low:g} and high={high:g}; low must be below high"
             )
@@ -74,22 +74,22 @@ class ExternalMetric(msgspec.Struct, frozen=True, kw_only=True):
         return low, (1.25 * low if self.high is None else self.high)
 
     def utilisation(self, value: float) -> float:
-        """Return how much `value` is of what is healthy: 1 at the threshold, more is worse."""
+        """Return the utilisation that `value` means: 1 at the threshold, more is worse."""
         if self.better == "lower":
             return min(max(value, 0.0) / self.threshold, UTILISATION_MAX)
         return min(self.threshold / value, UTILISATION_MAX) if value > 0 else UTILISATION_MAX
 
 
 class Value(NamedTuple):
-    """What a node is judged by, for one metric."""
+    """The value by which a node is judged, for one metric."""
 
     value: float
     load: float  # connections under which it was measured
-    measured: bool  # False: the median of the others stands in
+    measured: bool  # False: it is the median of the other nodes
 
 
 class NodeScore(NamedTuple):
-    """What is known of one node."""
+    """The measures of one node."""
 
     values: dict[str, Value]  # by metric; without those of which nobody has a value
     utilisation: float | None  # None: nothing is known
@@ -97,7 +97,7 @@ class NodeScore(NamedTuple):
 
     @property
     def score(self) -> float | None:
-        """1 - utilisation: what is left of a healthy node; None if nothing is known."""
+        """1 - utilisation, the part that is left of a healthy node; None if nothing is known."""
         return None if self.utilisation is None else 1.0 - self.utilisation
 
 
@@ -143,7 +143,7 @@ class Board:
                 del readings[name]
 
     def judge(self, loads: Mapping[NodeName, float], now: float) -> dict[NodeName, NodeScore]:
-        """Return the standing of each node in `loads`, which says what it holds now."""
+        """Return the score of each node in `loads`, which maps nodes to their present connections."""
         values: dict[NodeName, dict[str, Value]] = {name: {} for name in loads}
         for metric in self._metrics.values():
             fresh = {

@@ -1,14 +1,14 @@
 """Maglev hashing (Eisenbud et al., NSDI 2016), weighted: a table of `SIZE` places that nodes fill by turns.
 
-Each node prefers the places in an order of its own, from an offset on by a skip. By turns each takes the first in its
-order that is still free, until none is. The k-th turn of a node comes at the time (k - 1/2) / weight (Sainte-Laguë
-1910), so that nodes have the same part of the places as of the weights, to a place or two. A key is hashed to a
-place; what its owner cannot take falls to the owner of the next place, and so on.
+Each node prefers the places in an order of its own, from an offset on by a skip. By turns each node takes the first
+place in its order that is still free, until all are taken. The k-th turn of a node comes at the time (k - 1/2) / weight
+(Sainte-Laguë 1910), so that nodes have the same part of the places as of the weights, to a place or two. A key is
+hashed to a place; if the owner of the place is full, the key goes to the owner of the next place, and so on.
 
-Shares are as even as they can be. The price is collateral: when a node comes or goes, others shift, and 0.2 to 0.5 %
-of the keys move between two nodes that both stay. And each change fills the whole table again, one turn after the
-other: 15 ms with ten nodes, 20 to 25 ms with a hundred. When nineteen of twenty places are taken, almost all that a
-node looks at is taken; from then on each looks through the free ones alone, sorted by its preference.
+Shares are as even as they can be. The price is collateral: when a node comes or goes, other places change owner too,
+and 0.2 to 0.5 % of the keys move between two nodes that both stay. And each change fills the whole table again, one
+turn after the other: 15 ms with ten nodes, 20 to 25 ms with a hundred. When nineteen of twenty places are taken, a node
+finds almost only taken places; from then on it searches the free places alone, sorted by its preference.
 
 Measured with 100 nodes: 1 µs a lookup, 20 to 25 ms to build or to change anything, 1 MB.
 """
@@ -39,10 +39,10 @@ SIZE = 65_537
 """Places; a prime, so that any skip visits all of them."""
 
 _SPARSE = SIZE - SIZE // 20
-"""Turns after which the free places are looked through alone."""
+"""Turns after which only the free places are searched."""
 
 _WALK = 4
-"""Places, for each node, that are looked at for the order of a key; nodes not met on the way are drawn."""
+"""Places, for each node, that are read for the order of a key; nodes that are not met on the way are drawn."""
 
 
 class MaglevTable:
@@ -103,7 +103,7 @@ class MaglevTable:
         return named(self._names, np.array(self.places)[(hashes % np.uint64(SIZE)).astype(np.intp)])
 
     def _fill(self) -> list[int]:
-        """Return whose each place is: let nodes take turns until all places are taken."""
+        """Return the owner of each place: nodes take turns until all places are taken."""
         offsets, skips = self.preferences()
         order_of_turns = self.turns()
         places: list[int | None] = [None] * SIZE
@@ -133,7 +133,7 @@ class MaglevTable:
         return offsets, skips
 
     def turns(self) -> list[int]:
-        """Return whose turn it is, `SIZE` times. Turns at the same time are in the order of names."""
+        """Return the node of each of the `SIZE` turns. Turns at the same time are in the order of names."""
         counts = np.ceil(self._rates / self._rates.sum() * SIZE).astype(np.int64) + 1
         counts = np.minimum(counts, SIZE)
         numbers = np.repeat(np.arange(len(counts)), counts)

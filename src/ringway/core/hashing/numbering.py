@@ -1,10 +1,10 @@
-"""Small numbers for names, as tables hold them; those of nodes that left are given again."""
+"""Numbering of names by small numbers, as tables hold them; the number of a node that left is given again."""
 
 from ringway.types import NodeName
 
 
 class Numbering:
-    """Who has which number. `names` is by number, and keeps names that left until their number is given again."""
+    """The numbers of names. `names` is by number, and holds a name that left until its number is given again."""
 
     def __init__(self) -> None:
         self.names: list[NodeName] = []
@@ -15,7 +15,7 @@ class Numbering:
         return self._numbers[name]
 
     def give(self, name: NodeName) -> int:
-        """Give `name` a number that no other has."""
+        """Give `name` a number that no other name has."""
         if self._unused:
             number = self._unused.pop()
             self.names[number] = name

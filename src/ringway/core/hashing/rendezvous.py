@@ -50,7 +50,7 @@ SLOT_BITS = 18
 SLOTS = 1 << SLOT_BITS
 
 DEPTH = 8
-"""Nodes listed per slot: the owner, those to whom its key falls while it is full, and some that may leave."""
+"""Nodes listed per slot: the owner, the nodes that get its keys while it is full, and some that may leave."""
 
 DEPTH_MIN = 4
 """Slots that list fewer, of more, are computed anew."""
@@ -155,7 +155,7 @@ class RendezvousTable:
                 earlier = np.minimum(entries, held)
                 entries = np.maximum(entries, held)
                 self.listed[depth, at] = earlier
-            last = self.listed[-1, at]  # where one was pushed out, all up to here are known
+            last = self.listed[-1, at]  # if a node was pushed out, all up to here are known
             self._horizon[at] = np.where(entries < _NOBODY, last, self._horizon[at])
 
     def _strike(self, name: NodeName) -> None:
@@ -169,7 +169,7 @@ class RendezvousTable:
     def _near(self, name: NodeName) -> Iterator[tuple[slice | NDArray[np.intp], Entries]]:
         """Yield, block by block, the slots where `name` comes before the horizon, and its entries there.
 
-        Where these are many, all slots of the block, with entries of nobody at the others.
+        If these are many, all slots of the block, with empty entries at the others.
         """
         number, weight = np.uint64(self.numbering[name]), self._weights[name]
         seed = np.uint64(seed_of(name, self._secret))

@@ -1,8 +1,8 @@
-"""A consistent-hash ring with virtual nodes (Karger et al., STOC 1997), weighted.
+"""Hash ring with virtual nodes (consistent hashing: Karger et al., STOC 1997), weighted.
 
 Each node owns points on a circle of 64-bit numbers; a key belongs to the first point at or after its hash. The points
 of a node depend on its name and weight alone, so members that learn of changes in different order agree, a new node
-takes keys only from old ones, and a node that leaves gives away only its own.
+takes keys only from old nodes, and a node that leaves gives away only its own keys.
 
 A node's share deviates by 1/sqrt(points): 1.6 % of it, against 8 % for the customary 160 points. Points cost 10 bytes
 each, so weights are best near 1: a hundred nodes of weight 1 take 4 MB, of weight 50 200 MB. Rendezvous has no
@@ -25,13 +25,13 @@ POINTS_MAX = 524_288
 """Bound on one node's points, whatever its weight: above 128, weights are all the same."""
 
 _SECTOR_BITS = 14
-"""The circle is looked up by the first bits of a hash, and only within such a sector by bisection."""
+"""The circle is searched by the first bits of a hash, and only within such a sector by bisection."""
 
 _SECTOR_SHIFT = 64 - _SECTOR_BITS
 _SECTOR_BOUNDS = np.arange(1 << _SECTOR_BITS, dtype=np.uint64) << np.uint64(_SECTOR_SHIFT)
 
 _WALK = 8
-"""Points, for each node, that are looked at for the order of a key; nodes not met on the way are measured."""
+"""Points, for each node, that are read for the order of a key; for other nodes the distance is computed."""
 
 
 class HashRing:
@@ -103,7 +103,7 @@ class HashRing:
         return named(self._names, self._whose[np.where(index < len(self._points), index, 0)])
 
     def _next(self, place: int) -> int:
-        """Return which point is the first at or after `place`; their count if none is."""
+        """Return the index of the first point at or after `place`; the count of points if there is no such point."""
         sector = place >> _SECTOR_SHIFT
         return bisect_left(self._circle, place, self._sectors[sector], self._sectors[sector + 1])
 

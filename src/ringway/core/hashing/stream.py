@@ -1,6 +1,6 @@
-"""The random numbers that all tables are made of: a keyed hash for keys, and a stream of numbers for each node.
+"""Streams of random numbers, from which all tables are made: a keyed hash for keys, and a stream for each node.
 
-Both depend on the cluster's secret, so nobody outside can compute which keys go where. Keys are hashed by BLAKE2b in
+Both depend on the cluster's secret, so no stranger can compute the node of a key. Keys are hashed by BLAKE2b in
 its keyed mode. A node's name, hashed the same way, seeds SplitMix64 (Steele, Lea and Flood, OOPSLA 2014): it is
 computed for whole arrays at once, its j-th number without those before, and names that differ in one letter have
 nothing in common.
@@ -33,31 +33,31 @@ def begin_hash(secret: bytes) -> blake2b:
 
 
 def hash_key(key: bytes, begun: blake2b) -> int:
-    """Return the 64-bit number that `key` stands for."""
+    """Return the 64-bit hash of `key`."""
     state = begun.copy()
     state.update(key)
     return int.from_bytes(state.digest(), "big")
 
 
 def hash_keys(keys: list[bytes], secret: bytes) -> Numbers:
-    """Return the numbers that `keys` stand for."""
+    """Return the 64-bit hashes of `keys`."""
     begun = begin_hash(secret)
     return np.array([hash_key(key, begun) for key in keys], np.uint64)
 
 
 def seed_of(name: NodeName, secret: bytes) -> int:
-    """Return where the numbers of `name` begin."""
+    """Return the seed of the numbers of `name`."""
     digest = blake2b(name.encode(), digest_size=8, key=secret, person=b"ringway node").digest()
     return int.from_bytes(digest, "big")
 
 
 def steps(begin: int, end: int) -> Numbers:
-    """Return what is added to a seed for its numbers `begin` to `end` - 1; `mix` makes them random."""
+    """Return the steps to add to a seed for its numbers `begin` to `end` - 1; `mix` makes them random."""
     return np.arange(begin + 1, end + 1, dtype=np.uint64) * np.uint64(_STEP)
 
 
 def step(index: int) -> int:
-    """Return what is added to a seed for its number `index`."""
+    """Return the step to add to a seed for its number `index`."""
     return (index + 1) * _STEP & _MASK
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Table(Protocol):
-    """Who owns which key. Keyed by a secret, so that nobody outside can aim keys at a node."""
+    """The owners of keys. Keyed by a secret, so that no stranger can aim keys at a node."""
 
     @property
     def weights(self) -> Mapping[NodeName, float]:
@@ -29,7 +29,7 @@ class Table(Protocol):
         ...
 
     def ranked(self, key: bytes) -> Iterator[NodeName]:
-        """Yield all nodes for `key`, each once: its owner, then whom it falls to where that one can take nobody."""
+        """Yield all nodes for `key`, each once: its owner, then the nodes that get it if the owner is full."""
         ...
 
     def owners(self, hashes: "Numbers") -> "Names":

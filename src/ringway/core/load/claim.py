@@ -19,17 +19,17 @@ CLAIM_TTL_S = 3.0
 
 
 class Claims:
-    """What was claimed here of the places that donors report. `now` is monotonic."""
+    """The places of donors that were claimed here. `now` is monotonic."""
 
     def __init__(self) -> None:
         self._claimed = Ledger[tuple[Issuer, NodeName]](CLAIM_TTL_S)
         self._turn = 0
 
     def unclaimed(self, donors: Iterable[tuple[Report, Mapping[NodeName, int]]]) -> Iterable[tuple[Issuer, NodeName]]:
-        """Yield who holds places, and where, of which some are not claimed yet.
+        """Yield donor and target of places of which some are not claimed yet.
 
-        `donors` are the last reports, each with what of the places in it has not been redeemed since. Who was redeemed
-        may have had a claim, or a ticket of its own.
+        `donors` are the last reports, each with the places in it that were not redeemed since. A redeemed place may
+        have been that of a claim, or of a ticket of its own.
         """
         told = list(donors)
         first = self._turn % max(1, len(told))
@@ -47,7 +47,7 @@ class Claims:
         self._claimed.hold((issuer, target), now)
 
     def settle(self, report: Report) -> None:
-        """Drop the claims whose places have ended, as the donor says: those that it gave, less those it still holds."""
+        """Drop the claims whose places have ended by the donor's report: places that it gave, less those it still holds."""
         for target, given in report.moved.items():
             ended = given - report.reserved.get(target, 0)
             self._claimed.redeemed((Issuer(report.incarnation), target), report.incarnation, ended)

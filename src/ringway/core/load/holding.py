@@ -14,13 +14,13 @@ from ringway.types import Issuer, NodeName
 
 
 class Holdings:
-    """What each other member holds. The methods return by how much the places at each node have changed."""
+    """The places of other members. The methods return by how much the places at each node have changed."""
 
     __slots__ = ("_left", "_reports")
 
     def __init__(self) -> None:
         self._reports: dict[NodeName, Report] = {}  # of members that hold places, their last
-        self._left: dict[NodeName, dict[NodeName, int]] = {}  # of what they reported, what is not redeemed since
+        self._left: dict[NodeName, dict[NodeName, int]] = {}  # reported places, not redeemed since
 
     def told_by(self) -> Iterable[tuple[Report, Mapping[NodeName, int]]]:
         """The last reports of those that hold places, and what of these has not been redeemed since, by node."""
@@ -31,7 +31,7 @@ class Holdings:
         return sum(left.get(node, 0) for left in self._left.values())
 
     def told(self, member: Report) -> dict[NodeName, int]:
-        """Take the word of a member: it counts instead of what was known of it."""
+        """Take the report of a member: it replaces the one before."""
         before = self._left.get(member.name, {})
         changes = {node: member.reserved.get(node, 0) - before.get(node, 0) for node in before | member.reserved}
         if member.reserved:
@@ -42,7 +42,7 @@ class Holdings:
         return changes
 
     def redeemed(self, node: Report, before: Report) -> int:
-        """Take from the report of a node, and the one `before` in the same life, what was redeemed between them."""
+        """Subtract the tickets that were redeemed between two reports of one incarnation, `before` and `node`."""
         change = 0
         for name, left in self._left.items():
             held = left.get(node.name)

@@ -49,8 +49,8 @@ class Ledger(Generic[Where]):
     def redeemed(self, node: Where, incarnation: Incarnation, total: int) -> None:
         """Drop the places that `node` says were taken: `total` counts from the start of its incarnation.
 
-        Reports come here in their order (`core.membership`), so a counter that fell was begun anew: a node forgets
-        what it counted for an issuer that it has not heard for long.
+        Reports come here in their order (`core.membership`), so a counter that fell was begun anew: a node forgets the
+        counter of an issuer that it has not heard for long.
         """
         before, seen = self._seen.get(node, (incarnation, 0))
         if before != incarnation or total < seen:

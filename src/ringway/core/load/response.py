@@ -17,7 +17,7 @@ FLOOR_S = 0.001
 """Answers below a millisecond are equally good: the difference is noise."""
 
 FAILED_S = 5.0
-"""What a handshake counts that failed."""
+"""The time that a failed handshake counts as."""
 
 
 class Response:
@@ -36,7 +36,7 @@ class Response:
         return self.seen_s is not None
 
     def age_s(self, now: float) -> float:
-        """Return how long ago a time was measured last; infinity if none was."""
+        """Return how long ago a time was measured last; infinity if no time was measured."""
         return math.inf if self.seen_s is None else now - self._at
 
     def observe(self, seconds: float, now: float) -> None:
@@ -50,7 +50,7 @@ class Response:
         self._at = now
 
     def observe_at_least(self, seconds: float, now: float) -> None:
-        """Take a time that was not waited for to its end: it counts if it is longer than what is known."""
+        """Take the time of an unfinished handshake: it counts if it is longer than the known average."""
         if self.seen_s is None or seconds > self.seen_s:
             self.observe(seconds, now)
 
@@ -59,7 +59,7 @@ class Response:
         self.observe(FAILED_S, now)
 
     def mean_s(self, usual_s: float, now: float) -> float:
-        """Return the average as of `now`; `usual_s` if nothing was measured, and what an old peak sinks to."""
+        """Return the average as of `now`. An old peak sinks to `usual_s`, which is returned if nothing was measured."""
         mean = self.seen_s
         if mean is None:
             mean = usual_s

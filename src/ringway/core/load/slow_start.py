@@ -30,7 +30,10 @@ RATE_BURST_S = 0.1
 
 
 class _Bucket:
-    """Counts newcomers; one leaks out each `interval`. What it is counted in (seconds, placements) is the caller's."""
+    """Counts newcomers; one leaks out each `interval`, whose unit (seconds, placements) is the caller's.
+
+    It counts newcomers and not time, as `core.rate` does, since its interval changes while newcomers are in.
+    """
 
     __slots__ = ("at", "burst", "interval", "level")
 
@@ -43,13 +46,13 @@ class _Bucket:
     def add(self, at: float) -> None:
         if self.interval:
             left = self.level - (at - self.at) / self.interval
-            if left > self.burst:  # what came beyond it, when all were paced, leaves no debt
+            if left > self.burst:  # newcomers beyond the burst, when all nodes were paced, leave no debt
                 left = self.burst
             self.level = left + 1.0 if left > 0.0 else 1.0
         self.at = at
 
     def ready(self) -> float:
-        """From when on another may come."""
+        """Return from when on the next newcomer may come."""
         if not self.interval:
             return -inf
         over = self.level - self.burst

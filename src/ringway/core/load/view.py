@@ -50,7 +50,7 @@ class NodeLoad:
         self.name = name
         self.incarnation = incarnation
         self.weight_own = weight  # as the node reports it; keys are placed by this one
-        self.trim = 1.0  # what the slow weight loop makes of it (core.custom.trim)
+        self.trim = 1.0  # the factor of the slow weight loop (core.custom.trim)
         self.weight = weight  # both together
         self.state = NodeState.ACTIVE
         self.connections = 0
@@ -60,8 +60,8 @@ class NodeLoad:
         self.load = 0
         self.full = 1.0 / weight if weight else inf  # with one more; the +1 lets weights count on idle nodes as well
         self.barred = ""  # why it may take nobody; empty: it may
-        self.gate = ""  # what an external measure says against it; empty: nothing
-        self.problem = ""  # what its check says against it, of a static backend that is down
+        self.gate = ""  # why an external measure bars it; empty: it does not
+        self.problem = ""  # why the check of a static backend failed; empty: it is up
         self.stale = ""  # why it is barred for the age of its report
         self.inflation = 1.0
         self.joined_at = 0.0
@@ -102,8 +102,8 @@ class LoadView:
 
     Invariants: `eligible` holds exactly the active nodes of positive weight in the order of their names; `version`
     grows whenever `eligible` or a weight in it changes, so that policies know when to rebuild what they derive from it;
-    `total` and `weights` are the sums of load and of weight over `eligible`. `takers` are those of them not barred, and
-    `takers_version` grows whenever they change.
+    `total` and `weights` are the sums of load and of weight over `eligible`. `takers` are the eligible nodes that are
+    not barred, and `takers_version` grows whenever they change.
     """
 
     def __init__(self, issuer: Issuer, ledger: Ledger[NodeName] | None = None, *, ages: bool = True) -> None:
@@ -122,12 +122,12 @@ class LoadView:
         self._takers: list[NodeLoad] = []
         self._takers_weight = 0.0
         self._takers_changed = False
-        self._turn = 0.0  # virtual time: what a node's turn is that was always given its fair share
+        self._turn = 0.0  # virtual time: the turn of a node that was always given its fair share
         self._finish = 0.0  # virtual time of those placements that were made while all were paced
         self._gateways: dict[NodeName, Report] = {}
         self._holdings = Holdings()
         self._claims = Claims()
-        self._paced_by_share: list[tuple[float, NodeName]] = []  # heaps of who may be ready when
+        self._paced_by_share: list[tuple[float, NodeName]] = []  # heaps of nodes by the time at which they may be ready
         self._paced_by_rate: list[tuple[float, NodeName]] = []
 
     def reported(self, report: Report, now: float) -> None:
@@ -176,7 +176,7 @@ class LoadView:
         return max(1, len(self._gateways))
 
     def place(self, node: NodeLoad, now: float, wait_s: float = 0.0) -> None:
-        """Hold a place at `node` for a client that comes there in `wait_s`; none where the node has gone meanwhile."""
+        """Hold a place at `node` for a client that comes there in `wait_s`; do nothing if the node has gone."""
         here = self.nodes.get(node.name)
         if here is None:
             return
@@ -212,7 +212,7 @@ class LoadView:
         self.refresh(node)
 
     def wake(self, now: float) -> None:
-        """Let nodes that were paced take newcomers again whose turn has come. Call it before each pick."""
+        """Let paced nodes whose time has come take newcomers again. Call it before each pick."""
         self.now = now
         heap = self._paced_by_share
         while heap and heap[0][0] <= self.placed:
@@ -243,7 +243,7 @@ class LoadView:
         return self._takers
 
     def suspects(self, now: float) -> list[NodeName]:
-        """The nodes whose last report is so old that something is wrong: with them, or with us."""
+        """The nodes whose last report is so old that something is wrong: with them, or with this process."""
         if not self.ages:
             return []
         return [node.name for node in self.nodes.values() if now - node.heard_at > STALE * REPORT_S]
@@ -289,7 +289,7 @@ class LoadView:
                 self.takers_version += 1
 
     def _replace(self, report: Report, now: float) -> NodeLoad:
-        """Begin anew with a node that was not known, or under another incarnation. What it took part in stays so."""
+        """Begin anew with a node that is unknown, or has a new incarnation. Its turn and its limits stay."""
         before = self.nodes.get(report.name)
         node = self.nodes[report.name] = NodeLoad(report.name, report.incarnation)
         node.joined_at = now
@@ -300,7 +300,7 @@ class LoadView:
         return node
 
     def _count_turn(self, node: NodeLoad) -> None:
-        """Move its turn on. Who stayed away saves none up, and who was given many in a row owes one at most."""
+        """Move the node's turn on. Turns are not saved while a node is away, and a node that got many owes one at most."""
         one = 1.0 / node.weight
         self._turn += 1.0 / max(self.weights, node.weight)
         node.turn = min(max(node.turn, self._turn), self._turn + one) + one
@@ -318,7 +318,7 @@ class LoadView:
             accept.finish = begin + 1.0 / (rate or node.weight)
 
     def _limit(self, node: NodeLoad) -> None:
-        """Tell its limits: they follow who else may be given newcomers, and how many gateways give them."""
+        """Set the node's limits, which depend on the other nodes that take newcomers and on the number of gateways."""
         self.takers()
         share = node.weight / max(self._takers_weight, node.weight)
         node.accept.limit(share, node.report.accept_per_s if node.report else 0.0, self.gateways)
@@ -338,7 +338,7 @@ class LoadView:
             heappush(self._paced_by_rate, (time_ready, node.name))
 
     def _judge_pace(self, due: float, name: NodeName, now: float) -> None:
-        """Decide anew about a node whose time has come; marks of former lives are dropped."""
+        """Decide anew about a node whose time has come; marks of earlier incarnations are dropped."""
         node = self.nodes.get(name)
         if node is not None and node.accept.paced and node.accept.due == due:
             self._pace(node, now)

@@ -1,8 +1,8 @@
-"""Draws of distinct nodes by weight, without replacement: what policies compare when they do not look at all.
+"""Draws of distinct nodes by weight, without replacement: the nodes that a policy of few choices compares.
 
 Drawing by weight and without replacement lets weights above 2/n count as well: two uniform draws give a node at most
-2/n of all. What was drawn already, or may take nobody now, is drawn again, so the rest keeps its proportions; where
-that would take long, because few are ready, they are looked for.
+2/n of all. A node that was drawn already, or may take no client now, is drawn again, so the rest keeps its proportions;
+if that would take long, because few nodes are ready, these are searched instead.
 """
 
 from bisect import bisect_right
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from random import Random
 
 _TRIES = 4
-"""For each node that is wanted, before those that are ready are looked for."""
+"""Draws for each node that is wanted, before the ready nodes are searched instead."""
 
 
 class Draw:
@@ -32,7 +32,7 @@ class Draw:
     def draw(
         self, view: LoadView, count: int, rng: "Random", fits: Callable[[NodeLoad], bool] | None = None
     ) -> list[NodeLoad]:
-        """Return up to `count` distinct nodes that are ready, and fit; fewer where there are no more."""
+        """Return up to `count` distinct nodes that are ready and fit; fewer if there are no more."""
         nodes = view.takers()
         found: list[NodeLoad] = []
         if not nodes:

@@ -2,18 +2,18 @@
 
     ip  ip/24  ip/24/56  ip:port  host  path  query.NAME  header.NAME  cookie.NAME  user  {host}{path}  {user}@{ip/24}
 
-`parse_key` turns that text into a `KeySpec`, once; `KeySpec.read` finds the key in a request, for each client. Requests
-are anybody's: whatever stands in one, reading it returns a key or None, in time linear in its length. A client has no
-key where a part is missing or empty, or where the key would be longer than `KEY_BYTES_MAX`; it is placed like one that
-gave none.
+`parse_key` turns that text into a `KeySpec`, once; `KeySpec.read` finds the key in the request of each client. A
+request may come from a stranger: whatever its content, reading it returns a key or None, in time linear in its length.
+A client has no key if a part is missing or empty, or if the key would be longer than `KEY_BYTES_MAX`; it is placed like
+a client without a key.
 
-`KeyReader` makes of that what others get to see. A `key=` that the client put into its query itself is passed on as it
-came. Anything else (a cookie, an address, a user) is replaced by a digest under the cluster's secret: it stands in no
-URL and no log, and nobody outside can aim at a node. The digest is what policies hash and what nodes compare, and all
-gateways of one secret derive the same one.
+`KeyReader` hides keys. A `key=` that the client put into its query itself is passed on as it came. Every other key (a
+cookie, an address, a user) is replaced by a digest under the cluster's secret: so it is in no URL and no log, and no
+stranger can aim at a node. Policies hash the digest and nodes compare it, and all gateways of one secret derive the
+same digest.
 
-A user is who a token says it is. The token is *not* verified: this decides where its bearer lands, not what it may
-do there, and a forged one puts its bearer elsewhere, as any other client could be.
+A user is the user that a token names. The token is *not* verified: it decides on the node of its bearer, not on what
+the bearer may do there, and a forged token only leads to some node, as any key could.
 """
 
 import re
@@ -55,7 +55,7 @@ class KeySpec:
         self._parts = parts
 
     def read(self, asked: KeySource) -> bytes | None:
-        """Return the key in a request; None if it has none."""
+        """Return the key in a request; None if it has no key."""
         found: list[bytes] = []
         for part in self._parts:
             value = part if isinstance(part, bytes) else part(asked)
@@ -67,7 +67,7 @@ class KeySpec:
 
 
 class KeyReader:
-    """Reads keys by `text`, and shows of them what others may see; `secret` is the cluster's.
+    """Reads keys by `text`, and hides those that must not be seen; `secret` is the cluster's.
 
     Raise `ConfigError` if `text` is no key.
     """
@@ -87,7 +87,7 @@ class KeyReader:
         return None if value is None else self.shown(value)
 
     def shown(self, value: bytes) -> bytes:
-        """Return what stands for the key `value` towards policies, nodes and logs."""
+        """Return the form of the key `value` that policies, nodes and logs see."""
         if self.plain:
             return value
         mac = self._mac.copy()
@@ -96,7 +96,7 @@ class KeyReader:
 
 
 def parse_key(text: str) -> KeySpec:
-    """Return what `text` says a key is; raise `ConfigError` that says what would be right."""
+    """Return how to read the key that `text` describes; raise `ConfigError` that says what would be right."""
     text = text.strip()
     if not text or len(text) > SPEC_CHARS_MAX:
         raise ConfigError(f"a key is described in 1 to {SPEC_CHARS_MAX} characters, not {len(text)}; give {_FORMS}")

@@ -1,6 +1,6 @@
-"""A request, as far as affinity keys are made of it, and how its parts are read (see `key`).
+"""Source of an affinity key: the parts of a request, and how they are read (`key`).
 
-Whatever stands in a request, reading a part returns bytes, or nothing, in time linear in its length.
+Whatever the content of a request, reading a part returns bytes, or nothing, in time linear in its length.
 """
 
 from base64 import urlsafe_b64decode
@@ -14,13 +14,13 @@ from ringway.protocol.address import bracketed, split_host_port
 from ringway.protocol.upgrade import Headers, value_of
 
 QUERY_FIELDS_MAX = 64
-"""Parameters of a query that are looked at. Nodes refuse more; decoding thousands of names would take milliseconds."""
+"""Parameters of a query that are read. Nodes refuse more; decoding thousands of names would take milliseconds."""
 
 
 class KeySource(NamedTuple):
     """A request, as far as keys can be made of it. Texts hold bytes as Latin-1, as they came."""
 
-    ip: str = ""  # of the client: behind trusted proxies, what they say
+    ip: str = ""  # of the client: behind trusted proxies, the address that they report
     port: int = 0  # 0 if it is not known
     host: str = ""
     path: str = ""
@@ -29,7 +29,7 @@ class KeySource(NamedTuple):
 
 
 def query_value(query: str, wanted: str) -> bytes:
-    """Return the value of the first parameter `wanted` of a query, decoded; empty if there is none."""
+    """Return the value of the first parameter `wanted` of a query, decoded; empty if there is no such parameter."""
     for item in query.split("&", QUERY_FIELDS_MAX)[:QUERY_FIELDS_MAX]:
         name, _, value = item.partition("=")
         if name == wanted or (("%" in name or "+" in name) and unquote_plus(name) == wanted):
@@ -38,7 +38,7 @@ def query_value(query: str, wanted: str) -> bytes:
 
 
 def decode_value(value: str) -> bytes:
-    """Return the bytes that a parameter's value stands for."""
+    """Return the bytes that a parameter's value encodes."""
     return unquote_to_bytes(raw(value).replace(b"+", b" "))
 
 
@@ -74,7 +74,7 @@ def host_of(asked: KeySource) -> bytes:
 
 
 def cookie(headers: Headers, wanted: bytes) -> bytes:
-    """Return the value of the first cookie `wanted`; empty if there is none."""
+    """Return the value of the first cookie `wanted`; empty if there is no such cookie."""
     for header, line in headers:
         if header == "cookie":
             for item in raw(line).split(b";"):

@@ -1,6 +1,6 @@
 """Placement by key: the same key goes to the same node while that has room, and a change of members moves few keys.
 
-The base of `ring`, `rendezvous` and `maglev`, which differ in the table that says whose a key is (`core.hashing`).
+The base of `ring`, `rendezvous` and `maglev`, which differ in their table of owners (`core.hashing`).
 
 Load is bounded (Mirrokni, Thorup and Zadimoghaddam, SODA 2018): no node is given more than its cap
 
@@ -8,13 +8,13 @@ Load is bounded (Mirrokni, Thorup and Zadimoghaddam, SODA 2018): no node is give
 
 so that a busy key cannot fill its node. A key goes to the first node of its order that is ready and below its cap:
 one key spills to the same few nodes, always in the same order. All caps together exceed the load for any c >= 1, so
-there is always a node below its cap. Where all of these may take nobody now (they are barred, or paced, which goes
-before the bound: `core.load.slow_start`), the caps are those that the ready nodes have among themselves.
+there is always a node below its cap. If none of these may take a client now (they are barred or paced, which overrides
+the bound: `core.load.slow_start`), the caps are computed among the ready nodes alone.
 
 A small c keeps loads even, a large one keeps keys together: with uniform keys c = 1.25 places 99.9 % at their owner;
-with rooms of very different size a room is on 1.2 nodes on average. While few are connected caps are small numbers,
-and clients with the same key are spread. With c = 0 there is no cap: the owner takes the key unless it may take
-nobody, and neither its load nor its pace (`core.load.slow_start`) matters.
+with rooms of very different size a room is on 1.2 nodes on average. While few clients are connected, caps are small
+numbers, and clients with the same key are spread. With c = 0 there is no cap: the owner takes the key unless it is
+barred, and neither its load nor its pace (`core.load.slow_start`) matters.
 
 Keys are placed by the nodes' own weights: the slow weight loop must not move keys around. A client without a key gets
 a random one.

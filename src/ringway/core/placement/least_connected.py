@@ -1,6 +1,6 @@
 """Least connected: the node that is least full for its weight, by effective load.
 
-Exact, and therefore the policy that suffers most from late reports, and that would flood a node that joins empty. The
+It is exact. Therefore it suffers most from late reports, and would flood a node that joins empty. The
 places that gateways hold (`core.load.reservation`) and the pace of a node (`core.load.slow_start`) make it safe.
 """
 

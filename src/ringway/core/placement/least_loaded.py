@@ -1,8 +1,8 @@
-"""Least loaded: of a few nodes drawn by weight the one whose scarcest resource is least used (`usage`).
+"""Least loaded: of a few nodes drawn by weight, the node whose scarcest resource is least used (`usage`).
 
-Reports are late, and CPU lags behind connections. Therefore never the least used of all, which every gateway would
-choose until the next report, but the best of `d`; and nodes within `SAME_WITHIN` of each other count as equal and are
-compared by connections.
+Reports are late, and CPU lags behind connections. If the least used of all nodes were chosen, every gateway would
+choose it until the next report. So the best of `d` is chosen; and nodes within `SAME_WITHIN` of each other count as
+equal and are compared by connections.
 """
 
 from typing import TYPE_CHECKING, Annotated, ClassVar

@@ -1,7 +1,7 @@
 """Median of a number over the nodes that report it: what is usual among them.
 
-It stands in for the number of a node that has none yet. Nothing else is safe: taken for zero, a node of which nothing
-is known would draw everybody.
+It replaces the number of a node that has not reported it yet. Nothing else is safe: with zero, an unknown node would
+attract every client.
 """
 
 from collections.abc import Callable

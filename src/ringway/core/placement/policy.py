@@ -14,21 +14,21 @@ if TYPE_CHECKING:
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The options of a policy that has none; others derive their own, each field with its bounds and description."""
+    """The options of a policy without any; other policies derive theirs, each field with bounds and description."""
 
 
 class Pick(NamedTuple):
-    """What a policy has chosen for one connection, and from what."""
+    """The choice of a policy for one connection, and the nodes that it was made from."""
 
     nodes: Sequence[NodeLoad]
-    """Distinct, the choice first; the others are asked where it fails. Never empty."""
+    """Distinct nodes, the choice first; the others are alternates if it fails. Never empty."""
 
     compared: Sequence[NodeLoad]
-    """Whose numbers decided: the drawn ones of a few choices, all where all were looked at, a key's nodes in order."""
+    """The nodes whose numbers decided: the drawn ones, or all nodes, or a key's nodes in order."""
 
 
 class Policy(Protocol):
-    """Chooses nodes. Keeps what it needs between picks; never the load, which is the view's."""
+    """Chooses nodes. It may have state between picks; never the load, which belongs to the view."""
 
     name: ClassVar[str]
     options_type: ClassVar[type[Options]]
@@ -45,14 +45,14 @@ class Policy(Protocol):
 
     @property
     def table(self) -> str:
-        """The table that says whose a key is (`core.hashing`), so that a change of members changes owners; or ''."""
+        """The name of the table of key owners (`core.hashing`), if a change of members changes owners; else ''."""
         ...
 
     def pick(self, view: LoadView, key: bytes | None, rng: "Random", count: int) -> Pick:
         """Choose among the eligible nodes of `view`, which is awake (`LoadView.wake`); up to `count` nodes.
 
-        Nodes that are barred are never chosen; paced ones only if no other can be had (`last_resort`). Raise
-        `NoNode` if no node may take anybody.
+        Barred nodes are never chosen; paced nodes only if no other node can be had (`last_resort`). Raise `NoNode` if
+        no node may take a client.
         """
         ...
 
@@ -62,9 +62,9 @@ class Policy(Protocol):
 
 
 def last_resort(view: LoadView, count: int) -> Pick:
-    """Choose if nobody is open: among the paced nodes in proportion to what they can take (`core.load.slow_start`).
+    """Choose among the paced nodes, since no node is open, in proportion to their capacity (`core.load.slow_start`).
 
-    Raise `NoNode`, saying why each node may take nobody, if all are barred or none is there.
+    Raise `NoNode`, with the reason of each node, if all nodes are barred or there is no node.
     """
     best = None
     takers = view.takers()
@@ -89,7 +89,7 @@ def no_node(view: LoadView) -> NoNode:
 
 
 def why_none(view: LoadView) -> str:
-    """Return why none of the nodes is eligible, each reason with what can be done about it; empty if one is."""
+    """Return why no node is eligible, each reason with its remedy; empty if a node is."""
     if view.eligible:
         return ""
     nodes = view.nodes.values()
@@ -110,7 +110,7 @@ def why_none(view: LoadView) -> str:
 
 
 SHOWN_MAX = 3
-"""Backends that are named with what is wrong with them."""
+"""Backends that are named together with their problem."""
 
 
 def _why_down(nodes: Sequence[NodeLoad]) -> str:
@@ -123,10 +123,10 @@ def _why_down(nodes: Sequence[NodeLoad]) -> str:
 
 
 def with_alternates(view: LoadView, ranked: Sequence[NodeLoad], count: int, rng: "Random") -> Sequence[NodeLoad]:
-    """Return `count` nodes, or as many as there are: `ranked`, then others that are not barred.
+    """Return `count` nodes, or as many as there are: `ranked`, then other nodes that are not barred.
 
-    These are asked where the first fails. They are neighbours by name, from a random one on: random ones share the
-    clients of a node that fails; the next best would get all of them.
+    These are used if the first fails. They are neighbours by name, from a random one on: random nodes share the clients
+    of a node that fails; the next best node would get all of them.
     """
     missing = count - len(ranked)
     if missing <= 0:

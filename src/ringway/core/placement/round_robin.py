@@ -1,12 +1,12 @@
-"""Round robin: everybody in turn. Weights do not matter, except that a node of weight 0 has no turns.
+"""Round robin: all nodes in turn. Weights do not matter, except that a node of weight 0 has no turns.
 
 Each node's turns begin and end at even distances in virtual time, which moves on by 1 / n with each pick. Of the nodes
-whose turn has begun, the one is taken whose turn ends first (earliest eligible virtual deadline first: Stoica and
-Abdel-Wahab 1995). So no node is ever a whole turn ahead or behind, with equal shares or unequal ones, and one with a
-great share has its turns between those of the others (`weighted_round_robin`).
+whose turn has begun, the node is chosen whose turn ends first (earliest eligible virtual deadline first: Stoica and
+Abdel-Wahab 1995). So no node is ever a whole turn ahead or behind, with equal or unequal shares, and the turns of a
+node with a great share lie between those of other nodes (`weighted_round_robin`).
 
-A node that can take nobody is passed over: its turns go to all others alike, not to its neighbour, and it gets none of
-them back. Fair in arrivals, not in what nodes hold: connections that live long stay where they are.
+A node that can take no client is skipped: its turns go to all other nodes alike, not to its neighbour, and it does not
+get them back. Arrivals are shared fairly, but not connections: a connection that lives long stays where it is.
 """
 
 from math import inf
@@ -70,7 +70,7 @@ class RoundRobin:
         return 1.0
 
     def refresh(self, view: LoadView) -> None:
-        """Bring the shares up to date where they depend on more than members and weights."""
+        """Update the shares if they depend on more than members and weights."""
 
     def set_shares(self, shares: list[float]) -> None:
         """Let turns come in these proportions from the next ones on; in the order of `_nodes`."""
@@ -79,12 +79,12 @@ class RoundRobin:
         self._set_step()
 
     def _set_step(self) -> None:
-        """Let virtual time go as fast as those use it up who may take anybody."""
+        """Set the pace of virtual time by the nodes that may take clients."""
         rate = sum(1.0 / lasts for node, lasts in zip(self._nodes, self._lasts, strict=True) if not node.barred)
         self._step = 1.0 / rate if rate else 0.0
 
     def _next(self, view: LoadView) -> int:
-        """Return the index of the node whose turn it is, or -1 if nobody is able."""
+        """Return the index of the node whose turn it is, or -1 if no node is able."""
         begun, now = self._now + _SAME, view.now
         nodes, lasts = self._nodes, self._lasts
         best, earliest = -1, inf
@@ -99,13 +99,13 @@ class RoundRobin:
         if not able:
             return -1
         best = min(able, key=lambda index: self._ends[index] - lasts[index])
-        self._now = self._ends[best] - lasts[best]  # those whose turn it would be can take nobody: go on to the next
+        self._now = self._ends[best] - lasts[best]  # skip the nodes that can take no client
         return best
 
     def _had_its_turn(self, index: int) -> None:
         lasts = self._lasts[index]
         end = self._ends[index]
-        if end < self._now - lasts:  # it was away; what it missed is gone
+        if end < self._now - lasts:  # it was away; the turns that it missed are lost
             end = self._now
         self._ends[index] = end + lasts
         self._now += self._step

@@ -1,11 +1,11 @@
-"""A score of your own: of a few nodes drawn by weight, or of all, the one for which your function returns the least.
+"""Score of your own: of a few nodes drawn by weight, or of all, the node for which your function returns the least.
 
 The function is given the same `NodeLoad` and `LoadView` that every policy sees, and returns a number. It is named as
-`package.module:function`, or as an entry point of the group `ringway.policies`. It is called in the middle of placing a
-client: it must not wait for anything.
+`package.module:function`, or as an entry point of the group `ringway.policies`. It is called while a client is placed:
+it must not wait for anything.
 
-A function that fails, or returns no finite number, does not stop the placing: its node comes after those that have a
-score, and among such the least full is taken. `failures` counts that, and `failure` says what the last one was.
+If the function fails, or returns no finite number, the client is placed all the same: that node comes after the nodes
+with a score, and among such nodes the least full is chosen. `failures` counts failures, and `failure` is the last one.
 """
 
 from collections.abc import Callable
@@ -76,7 +76,7 @@ class Score:
         return Pick(with_alternates(view, [drawn[best]], count, rng), drawn)
 
     def value(self, view: LoadView, node: NodeLoad) -> float:
-        """See `Policy.value`. Infinity where the function fails."""
+        """See `Policy.value`. Infinity if the function fails."""
         try:
             value = float(self._function(node, view))
         except Exception as error:  # it is not ours, and clients wait to be placed
@@ -90,7 +90,7 @@ class Score:
 
 
 def load_function(call: str) -> ScoreFunction:
-    """Return the function that `call` names; raise `ConfigError` that says why there is none."""
+    """Return the function that `call` names; raise `ConfigError` that says why it cannot be found."""
     if not call:
         raise ConfigError("the policy score needs its function: score:call=package.module:function")
     module, colon, name = call.partition(":")
@@ -123,7 +123,7 @@ def _attribute(module: str, name: str) -> Any:
 def _loaded(call: str, load: Callable[[], Any]) -> Any:
     try:
         return load()
-    except Exception as error:  # whatever a foreign module raises when it is imported
+    except Exception as error:  # a foreign module may raise anything when it is imported
         raise ConfigError(
             f"the score {call!r} cannot be loaded: {type(error).__name__}: {error}; "
             "write it as package.module:function, and install its package where the gateway runs"

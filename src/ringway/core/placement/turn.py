@@ -14,7 +14,7 @@ SAME = 1e-9
 
 
 def best_of(nodes: Sequence[NodeLoad], values: Sequence[float]) -> int:
-    """Return the index of the node with the smallest value, of those with equal ones that whose turn it is."""
+    """Return the index of the node with the smallest value; among equal values that of the node whose turn it is."""
     best = 0
     for index in range(1, len(nodes)):
         value, least = values[index], values[best]
@@ -27,7 +27,7 @@ def best_of(nodes: Sequence[NodeLoad], values: Sequence[float]) -> int:
 def best_of_alike(nodes: Sequence[NodeLoad], values: Sequence[float], within: float) -> int:
     """Return the index of the least full node among those whose values are within a share of the smallest.
 
-    For measured numbers: that they differ by a little says nothing.
+    For measured numbers: a small difference means nothing.
     """
     most = min(values) * (1.0 + within)
     return best_of(nodes, [node.full if value <= most else inf for node, value in zip(nodes, values, strict=True)])

@@ -1,7 +1,7 @@
-"""Random two choices: draw two distinct nodes by weight, take the less loaded one. The default.
+"""Random two choices: draw two distinct nodes by weight, choose the less loaded one. The default.
 
 Two choices bring the fullest of n nodes from log n / log log n to log log n above the average (Mitzenmacher 2001), and
-stay good when load reports are late. More than two (`d`) come nearer to the emptiest, and to everybody's picking it.
+stay good when load reports are late. With more than two (`d`) the emptiest node is chosen more often, by all gateways.
 """
 
 from typing import TYPE_CHECKING, Annotated, ClassVar

@@ -49,7 +49,7 @@ class _Usage:
 
 
 class Usages:
-    """Keeps what was learned of each node; reports are taken in when they are first looked at."""
+    """The usage of all nodes; a report is read when its node is first asked for."""
 
     __slots__ = ("_cost", "_nodes", "_now", "_used", "_version")
 
@@ -61,7 +61,7 @@ class Usages:
         self._cost = Median(lambda node: usage.cost if (usage := self._ripe(node)) else None)
 
     def expected(self, view: LoadView, node: NodeLoad) -> float:
-        """Return how much of `node` will be used when everybody has arrived who is on the way."""
+        """Return how much of `node` will be used when all clients that are on the way have arrived."""
         self._now = view.now
         if view.version != self._version:
             self._version = view.version
@@ -74,7 +74,7 @@ class Usages:
         return used + (node.own + node.others) * cost
 
     def _ripe(self, node: NodeLoad) -> _Usage | None:
-        """What is known of `node`, where that can be relied on."""
+        """Return the usage of `node`; None if it cannot be relied on."""
         usage = self._nodes.get(node.name)
         if usage is None or usage.incarnation != node.incarnation:
             usage = self._nodes[node.name] = _Usage(node)

@@ -1,8 +1,8 @@
-"""Weighted round robin: everybody in turn, as often as its weight says; a heavy node's turns lie between the others'.
+"""Weighted round robin: all nodes in turn, as often as their weights say; a heavy node's turns are spread.
 
-The turns are made as in `round_robin`: no node is ever a whole turn ahead or behind. With `fill`, a node
-that holds less than its fair share gets more turns, one that holds more gets fewer: its weight is multiplied by
-fair / held, from a third to three times. That makes of the fairness in arrivals one in what nodes hold.
+The turns are made as in `round_robin`: no node is ever a whole turn ahead or behind. With `fill`, a node that holds
+less than its fair share gets more turns, and a node that holds more gets fewer: its weight is multiplied by
+fair / held, from a third to three times. So not only arrivals are shared fairly, but connections as well.
 """
 
 from typing import Annotated, ClassVar
@@ -15,7 +15,7 @@ from ringway.core.placement.policy import Options
 from ringway.core.placement.round_robin import RoundRobin
 
 FILL_PERIOD_S = 0.25
-"""How often `fill` looks at what nodes hold."""
+"""Period at which `fill` reads the load of nodes."""
 
 
 class WeightedRoundRobinOptions(Options, frozen=True, kw_only=True, forbid_unknown_fields=True):
