@@ -47,7 +47,7 @@ class Claims:
         self._claimed.hold((issuer, target), now)
 
     def settle(self, report: Report) -> None:
-        """Drop the claims whose places have ended by the donor's report: places that it gave, less those it still holds."""
+        """Drop the claims whose places have ended by the donor's report: those that it gave, less those still held."""
         for target, given in report.moved.items():
             ended = given - report.reserved.get(target, 0)
             self._claimed.redeemed((Issuer(report.incarnation), target), report.incarnation, ended)

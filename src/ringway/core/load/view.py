@@ -300,7 +300,7 @@ class LoadView:
         return node
 
     def _count_turn(self, node: NodeLoad) -> None:
-        """Move the node's turn on. Turns are not saved while a node is away, and a node that got many owes one at most."""
+        """Move the node's turn on. An absent node saves no turns, and a node that got many owes one at most."""
         one = 1.0 / node.weight
         self._turn += 1.0 / max(self.weights, node.weight)
         node.turn = min(max(node.turn, self._turn), self._turn + one) + one
