@@ -1,4 +1,4 @@
-"""The loop: keep the lease, look at the view, plan, order. Decisions are in `core`; here is what happens with them."""
+"""Balancer of a gateway: the loop that keeps the lease, plans by the view and orders moves. `core` decides."""
 
 import asyncio
 import time
@@ -28,7 +28,7 @@ _log = get_logger()
 
 
 class Balancer:
-    """One gateway's balancer. Where the policy places by key, nodes find their misplaced keys."""
+    """One gateway's balancer. If the policy places by key, nodes find their misplaced keys."""
 
     def __init__(
         self,
@@ -126,7 +126,7 @@ class Balancer:
             await asyncio.gather(*(self._order(order, plan, fence, owners, now) for order in orders))
 
     def _follow(self) -> None:
-        """Where an operator has changed the policy and wants nobody moved for it, take what is for right."""
+        """If an operator has changed the policy and wants no moves for it, take the present owners as right."""
         directive = self._steering.directive
         followed = (directive.policy, directive.moving)
         if followed == self._followed:

@@ -1,6 +1,6 @@
 """Counts of misplaced keys, asked of the nodes: the questions to `core.balance.keys`.
 
-If an operator has changed the policy and wants nobody moved for it, the owners of that moment count as right: `before`
+If an operator has changed the policy and wants no moves for it, the owners of that moment count as right: `before`
 holds them, and only keys whose owner changes from then on are misplaced.
 """
 

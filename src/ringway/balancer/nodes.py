@@ -1,4 +1,4 @@
-"""Questions of the balancer to nodes: one question, one answer, within a deadline."""
+"""Requests of the balancer to nodes: one request, one answer, within a deadline."""
 
 from ringway.core.recent import Recent
 from ringway.errors import EngineError, ProtocolError
@@ -21,7 +21,7 @@ _log = get_logger()
 
 
 async def call_node(engine: Engine, node: NodeName, request: NodeRequest) -> NodeAnswer:
-    """Return what `node` answers; its silence is a refusal as well."""
+    """Return the answer of `node`; silence counts as a refusal."""
     try:
         raw = await engine.bus.call(node_address(node), encode(request), timeout_s=ANSWER_S)
         answer: NodeAnswer = decode_node_answer(raw)
@@ -31,7 +31,7 @@ async def call_node(engine: Engine, node: NodeName, request: NodeRequest) -> Nod
 
 
 class Nodes:
-    """The nodes, as a leader asks them round by round. What a node refuses is told once, until it consents again."""
+    """The nodes, as a leader asks them round by round. A refusal is logged once, until the node consents again."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine

@@ -24,7 +24,7 @@ from ringway.protocol.order import (
 
 
 class OperatorApi:
-    """Answers for one leadership. `plan_exactly` returns what would balance, and begins to do it where told to."""
+    """The operator API of one leadership. `plan_exactly` returns the plan of an exact balance, and may begin it."""
 
     def __init__(
         self,

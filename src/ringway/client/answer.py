@@ -14,7 +14,7 @@ _decode = reader(msgspec.json.Decoder(RawPublication).decode, "a publication")
 
 
 class StreamPosition(NamedTuple):
-    """A place in a channel's history. Offsets of different epochs have nothing to do with each other."""
+    """A position in a channel's history. Offsets of different epochs cannot be compared."""
 
     epoch: str
     offset: int
@@ -22,7 +22,7 @@ class StreamPosition(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What the server keeps of a channel, in the order that was asked for; `position` is where the channel stands."""
+    """Publications that the server keeps of a channel, in the requested order; `position` is that of the channel."""
 
     publications: tuple[Publication, ...]
     position: StreamPosition

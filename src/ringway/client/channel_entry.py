@@ -8,7 +8,7 @@ from ringway.types import Channel
 
 
 class ChannelEntry:
-    """One channel: who wants it, how far its subscribe has come on the present connection, what was seen of it."""
+    """One channel: its subscriptions, the state of its subscribe on the present connection, and its position."""
 
     __slots__ = (
         "answer",
@@ -40,7 +40,7 @@ class ChannelEntry:
         self.offset = 0
 
     def request(self) -> SubscribeRequest:
-        """The subscribe command that goes on where this channel stands."""
+        """Return the subscribe command that goes on at the position of this channel."""
         self.watching = any(subscription.watches for subscription in self.subscriptions)
         request = SubscribeRequest(self.channel, join_leave=self.watching)
         if self.recoverable:
@@ -73,6 +73,6 @@ class ChannelEntry:
             subscription.deliver(delivered)
 
     def note(self, note: Joined | Left) -> None:
-        """Tell the subscriptions who came or went."""
+        """Tell the subscriptions about a client that joined or left."""
         for subscription in tuple(self.subscriptions):
             subscription.note(note)

@@ -1,12 +1,12 @@
-"""The channels that a client is subscribed to, across connections.
+"""Channels that a client is subscribed to, across connections.
 
-Theory of operation. However many subscriptions a program makes to a channel, one goes over the wire. A new connection
-subscribes to all of them anew (`attach`), and where a channel is recoverable from the position that was reached: what
-was missed comes with the answer, and goes before what comes live. An offset that was seen is not delivered again. Where
-the server cannot tell all that was missed, the subscriptions are told (`Subscription.miss`).
+Theory of operation. However many subscriptions a program makes to a channel, one subscribe is sent. A new connection
+subscribes to all channels again (`attach`), to a recoverable channel from the position that was reached: missed
+publications come with the answer, and are delivered before live ones. An offset that was seen is not delivered again.
+If the server cannot return all that was missed, the subscriptions are told (`Subscription.miss`).
 
-A subscribe that is refused for a time is tried again after a jittered pause; one that is refused for good ends its
-subscriptions. How fast subscribes leave is decided in `queue`.
+A subscribe that is refused temporarily is repeated after a jittered pause; a subscribe that is refused for good ends
+its subscriptions. The pace of subscribes is decided in `queue`.
 """
 
 import asyncio
@@ -84,7 +84,7 @@ class ClientChannels:
         self._subscribe(list(self._entries.values()))
 
     def detach(self) -> None:
-        """The connection is over; what is subscribed is kept for the next."""
+        """Note that the connection is over; the subscriptions are kept for the next one."""
         self._queue.reset(None)
         for entry in self._entries.values():
             entry.stop_timer()
@@ -112,7 +112,7 @@ class ClientChannels:
         self._queue.put(*(ChannelCommand(entry.channel, entry) for entry in entries))
 
     def _resubscribe(self, entry: ChannelEntry) -> None:
-        """Subscribe with other wishes: the node takes both commands one after the other, and recovers in between."""
+        """Subscribe with other options: the node carries out both commands in order, and recovers in between."""
         self._queue.put(ChannelCommand(entry.channel, None), ChannelCommand(entry.channel, entry))
 
     # What the queue asks and tells.
@@ -154,7 +154,7 @@ class ClientChannels:
             self._take(entry, result, missed)
 
     def _take(self, entry: ChannelEntry, result: SubscribeResult, missed: list[RawPublication]) -> None:
-        """Go on where the server says: first with what was missed, then with what came behind the answer."""
+        """Go on at the server's position: first with missed publications, then with those behind the answer."""
         lost = result.was_recovering and not result.recovered
         entry.recoverable = result.recoverable
         if lost or result.epoch != entry.epoch or not result.was_recovering:

@@ -1,4 +1,4 @@
-"""Client for channels: what a program calls. Its connection is kept up by `connection`."""
+"""Client for channels, the interface of programs. Its connection is kept up by `connection`."""
 
 import asyncio
 import ssl as tls
@@ -66,7 +66,7 @@ class Client:
 
     @property
     def id(self) -> str | None:
-        """What the node calls this connection; the `client` of its publications. None if not connected."""
+        """The node's id of this connection, which is the `client` of its publications; None if not connected."""
         link = self._connection.link
         return link.client if link is not None else None
 
@@ -102,10 +102,10 @@ class Client:
     ) -> Subscription:
         """Subscribe to `channel`, now and after every reconnect, until the subscription is left.
 
-        Iterate over the result or enter it (see `Subscription`). With `on_publication` each publication is handed to
-        that function in the event loop instead of being queued: the cheapest way for very many subscriptions.
-        `on_presence` is called with each `Joined` and `Left`, where the channel's namespace tells them.
-        Raise `CommandError` 107 for an illegal name, and what ended the client if it is over.
+        Iterate over the result or enter it (`Subscription`). With `on_publication` that function is called in the event
+        loop with each publication, which is not queued: the cheapest way for very many subscriptions. `on_presence` is
+        called with each `Joined` and `Left`, if the channel's namespace reports them. Raise `CommandError` 107 for an
+        illegal name, and the error that ended the client if it is over.
         """
         if self._connection.end is not None:
             raise self._connection.end
@@ -126,13 +126,13 @@ class Client:
     ) -> None:
         """Publish `data` (anything that has a JSON form) to `channel`; return when the engine has taken it.
 
-        A refusal that the server calls temporary is repeated with jittered pauses for `timeout_s` (default
-        `command_timeout_s`), and so is the wait for a connection: in both cases nothing was published. Then, and
-        for any other refusal, `CommandError` is raised; `TimeoutError` if nothing was heard. Where the
-        connection ends before the answer, `ConnectionClosed` is raised: the publication may have been made, so a
-        repetition, which could double it, is the caller's decision. With an `idempotency_key`, of which the channel
-        takes one publication in two minutes, the client repeats it then too. Raise `Overloaded` if `pending_max`
-        publishes are unanswered, `TypeError` where `data` has no JSON form.
+        After a temporary refusal the publish is repeated with jittered pauses for `timeout_s` (default
+        `command_timeout_s`); the same holds while there is no connection. In both cases nothing was published. After
+        that time, and for any other refusal, raise `CommandError`; raise `TimeoutError` if there was no answer. If the
+        connection ends before the answer, raise `ConnectionClosed`: the publication may have been made, and a
+        repetition could double it, so the caller decides. With an `idempotency_key`, for which the channel accepts one
+        publication in two minutes, the client repeats the publish in this case too. Raise `Overloaded` if `pending_max`
+        publishes are unanswered, `TypeError` if `data` has no JSON form.
         """
         request = PublishRequest(check_channel(channel), raw(data), idempotency_key)
         await self._repeat(
@@ -150,11 +150,11 @@ class Client:
         since: StreamPosition | None = None,
         reverse: bool = False,
     ) -> History:
-        """Return up to `limit` publications that the server keeps of `channel`, and where it stands.
+        """Return up to `limit` publications that the server keeps of `channel`, and the channel's position.
 
-        The oldest ones, or those after `since`; with `reverse` the newest first, or those before `since`. A server
-        gives no more than it is set to. Raise `CommandError` 108 if the channel keeps no history, 112 where `since`
-        is of another epoch; else as `publish` does, but that nothing is lost by a repetition: the client repeats it.
+        The oldest ones, or those after `since`; with `reverse` the newest first, or those before `since`. The server's
+        settings bound the result. Raise `CommandError` 108 if the channel keeps no history, 112 if `since` has an old
+        epoch; other errors are those of `publish`, but after a lost connection the client always repeats the question.
         """
         place = HistorySince(offset=since.offset, epoch=since.epoch) if since is not None else None
         name = check_channel(channel)
@@ -162,15 +162,15 @@ class Client:
         return read_history(name, reply.history or HistoryResult())
 
     async def presence(self, channel: str) -> dict[str, ClientInfo]:
-        """Return who is subscribed to `channel`, by the id of the connection.
+        """Return the subscribers of `channel`, by the id of the connection.
 
-        Raise `CommandError` 108 if the namespace does not tell, 106 where there are too many to name.
+        Raise `CommandError` 108 if the namespace has no presence, 106 if there are too many subscribers to list.
         """
         reply = await self._ask(presence=PresenceRequest(check_channel(channel)))
         return (reply.presence or PresenceResult()).presence
 
     async def presence_stats(self, channel: str) -> PresenceStats:
-        """Return how many are subscribed to `channel`. Raise `CommandError` 108 if the namespace does not tell."""
+        """Return how many are subscribed to `channel`. Raise `CommandError` 108 if the namespace has no presence."""
         reply = await self._ask(presence_stats=PresenceRequest(check_channel(channel)))
         return read_stats(reply.presence_stats or PresenceStatsResult())
 

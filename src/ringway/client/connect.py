@@ -33,8 +33,8 @@ class connect:  # noqa: N801 - the name that users of `websockets` know
     """Open a WebSocket to `uri`, for any protocol.
 
     Three ways to use it: `async with connect(uri) as ws`, which closes at the end of the block;
-    `ws = await connect(uri)`, where closing is yours; and `async for ws in connect(uri)`, which connects again
-    whenever the body is done with a connection, pauses with full jitter, and goes straight where a move leads.
+    `ws = await connect(uri)`, which you close yourself; and `async for ws in connect(uri)`, which connects again when
+    the body is done with a connection, pauses with full jitter, and follows a move without a pause.
 
     `ws(s)://` is connected to as it is; `http(s)://` names a gateway, which is asked for a node. Several URLs are tried
     in random order. `key` is the affinity key. `max_size` bounds a message in bytes, `max_queue` the messages
@@ -131,7 +131,9 @@ class connect:  # noqa: N801 - the name that users of `websockets` know
                 for gateway in self._route.shuffled(self._rng):
                     try:
                         way = await self._route.resolve(gateway, move, limit_s)
-                        limit.reschedule((limit.when() or 0.0) + way.wait_s)  # what the gateway asks for does not count
+                        limit.reschedule(
+                            (limit.when() or 0.0) + way.wait_s
+                        )  # the wait that the gateway asks for does not count
                         await asyncio.sleep(way.wait_s)
                         return await self._first(way)
                     except (OSError, RingwayError) as error:

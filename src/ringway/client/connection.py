@@ -44,7 +44,7 @@ class PersistentConnection:
         self.rng = rng or SystemRandom()  # it holds no state of its own: clients are many, draws are few
         self.channels = ClientChannels(config, self.rng, self._on_gap)
         self.link: ChannelLink | None = None
-        """The connection to the node; None while there is none."""
+        """The connection to the node; None while there is no connection."""
         self.moves = 0
         """How many moves have led this client to another node."""
         self.end: Exception | None = None
@@ -130,13 +130,13 @@ class PersistentConnection:
                 self._joined(link, moved=step.move is not None and step.move.node == link.node)
                 await asyncio.shield(link.ended)
                 step = self._left(link)
-        except Exception as error:  # a fault of this library: whoever waits learns of it, and `wait_closed` raises it
+        except Exception as error:  # a fault of this library: all waiting calls raise it, and `wait_closed` too
             self._stop(error)
             if self.link is not None:
                 self.link.cut()
 
     async def _attempt(self, move: Move | None) -> ChannelLink:
-        """Connect through one gateway after the other; return the link, or raise the error that decides."""
+        """Connect through the gateways in turn; return the link, or raise the error that decides on the next step."""
         failures: list[Exception] = []
         for gateway in self._route.shuffled(self.rng):
             try:
@@ -225,7 +225,7 @@ class PersistentConnection:
         return step
 
     def _stop(self, end: Exception) -> None:
-        """End the client; all who wait learn why."""
+        """End the client: all waiting calls raise `end`."""
         self.end = end
         self._changed.set()
         over = isinstance(end, ConnectionClosed) and end.code == NORMAL

@@ -19,7 +19,7 @@ ANSWER_BYTES_MAX = 64 * 1024
 
 
 class Alternate(msgspec.Struct, frozen=True):
-    """A node to try where the one that was chosen cannot be reached."""
+    """A node to try if the chosen node cannot be reached."""
 
     url: str
     node: str = ""
@@ -46,7 +46,7 @@ class GatewayAnswer(msgspec.Struct, frozen=True):
 
 
 class _Refusal(msgspec.Struct, frozen=True):
-    """What a gateway says beside its 503."""
+    """The body of a gateway's 503."""
 
     wait_ms: float = 0.0
 
@@ -57,16 +57,16 @@ _read_refusal = reader(msgspec.json.Decoder(_Refusal).decode, "a refusal")
 
 @functools.cache
 def default_tls() -> tls.SSLContext:
-    """The context for https and wss if none is given; made once, since it reads the system's certificates."""
+    """Return the default context for https and wss; made once, since it reads the system's certificates."""
     return tls.create_default_context()
 
 
 async def discover(url: str, timeout_s: float, ssl: tls.SSLContext | None = None) -> GatewayAnswer:
-    """Ask `url` (see `url.discovery_url`) for a node, within `timeout_s`.
+    """Ask `url` (`url.discovery_url`) for a node, within `timeout_s`.
 
-    Raise `OSError` or `TimeoutError` if the gateway is not reached, `UpgradeError` where it answers anything
-    else than a placement: its status and headers are the gateway's (503 with Retry-After when no node is free),
-    502 for an answer that cannot be used.
+    Raise `OSError` or `TimeoutError` if the gateway is not reached, `UpgradeError` if its answer is no placement: with
+    the gateway's status and headers (503 with Retry-After if no node is free), or 502 for an answer that cannot be
+    used.
     """
     try:
         async with asyncio.timeout(timeout_s):

@@ -16,7 +16,7 @@ class Connected:
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """The client was moved, with its session, from one `node` to another: nothing was lost, and nothing ended."""
+    """The client was moved with its session to a new node: nothing was lost, and nothing ended."""
 
     before: NodeName
     node: NodeName
@@ -46,9 +46,9 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Publications of `channel` may be missing: the client came back, and the server could not tell all it missed.
+    """Publications of `channel` may be missing: the client came back, and the server could not return all missed ones.
 
-    What must be complete has to be loaded anew. The next publication has `after_gap`.
+    Data that must be complete has to be loaded again. The next publication has `after_gap`.
     """
 
     channel: Channel

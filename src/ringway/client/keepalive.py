@@ -1,4 +1,4 @@
-"""Pings and pongs of one socket: latency for who asks, and the end of a peer that does not answer. No task: timers."""
+"""Keepalive of one socket: pings and pongs, latency, and the end of a peer that does not answer. Timers, no task."""
 
 import asyncio
 import os
@@ -12,10 +12,10 @@ PINGS_MAX = 1024
 
 
 class ClientKeepalive:
-    """Sends a ping every `interval_s` and calls `give_up` where its pong is not there after `timeout_s`.
+    """Sends a ping every `interval_s` and calls `give_up` if its pong is missing after `timeout_s`.
 
-    None switches either off. While `hold` is on nobody reads, so that a missing pong means nothing; and whoever sends
-    messages lives, though its pong may stand behind many of them: set `heard` for each.
+    None switches either off. While `hold` is on, the socket is not read, so that a missing pong means nothing. A peer
+    that sends messages lives, though its pong may be behind many of them: set `heard` for each message.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class ClientKeepalive:
             self._next = self._loop.call_later(self._interval_s, self._keep)
 
     def stop(self, error: ConnectionClosed) -> None:
-        """End: no more pings, and `error` for who waits for a pong."""
+        """End: no more pings, and `error` for all that wait for a pong."""
         for timer in (self._next, self._deadline):
             if timer is not None:
                 timer.cancel()
@@ -50,7 +50,7 @@ class ClientKeepalive:
         for future, _ in pings.values():
             if not future.done():
                 future.set_exception(error)
-                future.exception()  # who does not wait for the pong need not hear of the end here
+                future.exception()  # no warning if nobody waits for the pong
 
     def ping(self, payload: bytes) -> "asyncio.Future[float]":
         """Send a ping; the future is done with the latency in seconds when the pong has come."""
@@ -76,7 +76,7 @@ class ClientKeepalive:
                 return
 
     def repeat(self) -> None:
-        """Send the unanswered pings once more, in their order: they went to somebody who answers no more."""
+        """Send the unanswered pings again, in their order: they went to a node that answers no more."""
         for payload in self._pings:
             self._send(payload)
         if self._deadline is not None:

@@ -1,8 +1,8 @@
-"""One connection of a channel client to a node: commands out, replies and pushes in, pings answered.
+"""Link of a channel client to a node: commands out, replies and pushes in, pings answered.
 
-Theory of operation. A link is opened by `open_link`, which returns when the connect command is answered. Replies
-find their command by its id. Whatever comes in is a sign of life; when none came for the server's ping interval and
-a tolerance, the link is cut, so that a dead server costs no more than that.
+Theory of operation. `ChannelLink.open` returns when the connect command is answered. Replies find their command by its
+id. Every message is a sign of life; if no message comes for the server's ping interval and a tolerance, the link is
+cut, so that a dead server costs no more than that.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ from ringway.protocol.frame import TEXT
 from ringway.types import NodeName
 
 FRAME_BYTES_MAX = 32 * 1024
-"""Commands sent together share a frame up to this, half of what a node takes by default."""
+"""Commands sent together share a frame up to this size, half of a node's default bound."""
 
 NAME = "ringway-python"
 """How the client introduces itself."""
@@ -76,7 +76,7 @@ class ChannelLink:
 
     @property
     def failure(self) -> BaseException | None:
-        """What went wrong on this side, where the end was not the server's doing."""
+        """The failure on this side that ended the link; None if the server ended it."""
         return self._wire.failure if self._wire is not None else None
 
     async def open(self, url: str, terms: Terms, timeout_s: float, follow: MoveFollower | None) -> None:
@@ -137,7 +137,7 @@ class ChannelLink:
         return futures
 
     async def publish(self, request: Any) -> Reply:
-        """Send a publish and return its reply; waits while the connection is slow to take what is sent."""
+        """Send a publish and return its reply; wait while too much is unsent."""
         if len(self._pending) >= self._config.pending_max:
             raise Overloaded("pending_max", self._config.pending_max)
         ident = self._ids + 1
@@ -216,13 +216,13 @@ class ChannelLink:
         self._heard = self._loop.time()
 
     def moved(self, node: NodeName) -> None:
-        """Go on at `node`: the session is there, what is unanswered will be answered, and the silence begins anew."""
+        """Go on at `node`: the session is there, unanswered commands will be answered, and the silence begins anew."""
         before, self.node = self.node, node
         self._heard = self.opened_at = self._loop.time()
         self._on_moved(before, node)
 
     def closed(self, code: int, reason: str) -> None:
-        """Fail what is unanswered; tell the owner."""
+        """Fail the unanswered commands, and tell the owner."""
         self.close_code = code
         self.close_reason = reason or self.close_reason
         if self._watch is not None:

@@ -1,4 +1,4 @@
-"""Passage of a wire between two connections: what it is given to send meanwhile, in order and within a bound."""
+"""Passage of a wire between two connections: the messages that it is given meanwhile, in order and within a bound."""
 
 import asyncio
 from typing import TYPE_CHECKING
@@ -47,7 +47,7 @@ class Passage:
             return
         self._size += len(payload)
         if self._size > self._held_bytes_max:
-            self.task.cancel()  # the wire ends in the next turn; what is sent before that is lost with it
+            self.task.cancel()  # the wire ends in the next turn; messages sent before that are lost with it
             return
         self._held.append((opcode, payload))
 

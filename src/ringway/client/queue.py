@@ -2,13 +2,13 @@
 
 A client of thousands of channels would spend its rate in one moment, be refused, ask again at once, and be
 disconnected. So at most a window of commands is unanswered, as with TCP's segments (RFC 5681): `subscribes_max` at
-first. Where the server refuses a command because there were too many (error 111), the window is halved, and the whole
-queue rests for a pause with full jitter, which doubles until another command is taken. From then on the window grows by
-one for each that is answered in full. It outlives the connection; if commands are unanswered at the end of one, that
-halves it too, for a server ends connections that ask too much (close 3013).
+first. If the server refuses a command because there were too many (error 111), the window is halved, and the whole
+queue rests for a pause with full jitter, which doubles until a command is accepted. From then on the window grows by
+one for each whole window that is answered. It outlives the connection; if commands are unanswered when a connection
+ends, that halves it too, for a server ends connections that ask too much (close 3013).
 
-The queue is as long as the client has channels. Commands about one channel keep their order: one that comes behind a
-refused one is repeated behind it. What is not answered in time ends the connection.
+The queue is as long as the client has channels. Commands about one channel keep their order: a command that is behind a
+refused one is repeated behind it. A command that is not answered in time ends the connection.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 class ChannelCommand(NamedTuple):
-    """What is to be sent about a channel: a subscribe of `entry`, or an unsubscribe where that is None."""
+    """A command about a channel: a subscribe of `entry`, or an unsubscribe if that is None."""
 
     channel: Channel
     entry: "ChannelEntry | None"

@@ -19,7 +19,7 @@ _TEMPORARY_4XX = frozenset({403, 408, 425, 429})
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """Connect after `delay_s`: to where `move` leads, or, without one, to where the gateway chooses."""
+    """Connect after `delay_s`: to the target of `move`, or, without a move, to the gateway's choice."""
 
     delay_s: float
     move: Move | None = None
@@ -82,20 +82,20 @@ class Reconnect:
         return Again(self._pause_s(), move)
 
     def after_failure(self, error: BaseException) -> Again:
-        """The step after an attempt failed with `error`. Where it followed a move, the move is forgotten."""
+        """Return the step after an attempt failed with `error`. If it followed a move, the move is forgotten."""
         return Again(min(asked_wait_s(error), self._retry_after_max_s) + self._pause_s())
 
 
 def deciding(failures: Sequence[Exception]) -> Exception:
-    """Of what the gateways answered in one round, that by which the next is decided.
+    """Return the answer of one round of gateways that decides on the next step.
 
-    One that time may heal goes before one that is final; then the longest wait that was asked for counts.
+    A temporary refusal goes before a final one; then the longest requested wait counts.
     """
     return max(reversed(failures), key=lambda error: (not is_final(error), asked_wait_s(error)))
 
 
 def asked_wait_s(error: BaseException) -> float:
-    """How long whoever refused an attempt asks to stay away; 0 if it does not."""
+    """Return how long the server that refused an attempt asks to stay away; 0 if it does not ask."""
     if not isinstance(error, UpgradeError):
         return 0.0
     return error.wait_s or retry_after_s(error.headers)

@@ -6,9 +6,9 @@ from ringway.protocol.upgrade import Headers, value_of
 
 
 def retry_after_s(headers: Headers, wall: float | None = None) -> float:
-    """Return how many seconds the server of these headers asks to stay away; 0 if it does not, or not legibly.
+    """Return how many seconds the server of these headers asks to stay away; 0 if it does not ask, or not legibly.
 
-    A date is compared with the server's own `Date`, since clocks differ; where there is none with `wall`, Unix time.
+    A date is compared with the server's own `Date`, since clocks differ; without one with `wall`, Unix time.
     """
     said = (value_of(headers, "retry-after") or "").strip()
     if said.isascii() and said.isdecimal():

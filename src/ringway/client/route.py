@@ -23,7 +23,7 @@ WINDOW_S_MAX = 600.0
 """A reconnect is spread over this at most."""
 
 FOLLOWS = {"moves": "1"}
-"""What a client that follows moves with its session says to a node (PROTOCOL.md P-7.7)."""
+"""The query by which a client tells a node that it follows moves with its session (PROTOCOL.md P-7.7)."""
 
 
 class Via(enum.StrEnum):
@@ -42,9 +42,9 @@ class Way(NamedTuple):
 
 
 class Route:
-    """The gateways of one client. `path` stands in for the path of a WebSocket URL that has none.
+    """The gateways of one client. `path` is the path of a WebSocket URL that has no path.
 
-    `window_s` is over how long to spread the reconnect after the present connection is lost.
+    `window_s` is the time over which to spread the reconnect when the present connection is lost.
     """
 
     def __init__(
@@ -86,8 +86,8 @@ class Route:
     async def resume(self, move: Move, rng: "Random", timeout_s: float) -> Way:
         """Return the way to the node where the session of a followed move goes on.
 
-        The gateway that led to the present node is asked first, another if it is not reached. Raise `OSError` or
-        `UpgradeError` if none of them leads there.
+        The gateway that led to the present node is asked first, then the other gateways if it is not reached. Raise
+        `OSError` or `UpgradeError` if no gateway leads there.
         """
         failure: Exception = ConnectionError("no gateway was asked")
         for gateway in [self._last, *(other for other in self.shuffled(rng) if other != self._last)]:
@@ -120,5 +120,5 @@ class Route:
 
 
 def _query(move: Move | None) -> dict[str, str | None]:
-    """What a query says of a move; None leaves out."""
+    """Return the query items of a move; None leaves an item out."""
     return {"node": move.node if move else None, "ticket": move.ticket if move else None}

@@ -1,7 +1,7 @@
-"""A bare WebSocket for any protocol, with the interface that users of the `websockets` library know.
+"""Socket for any protocol: a bare WebSocket with the interface that users of the `websockets` library know.
 
-The queue of received messages is bounded: when `max_queue` wait, reading stops, and with it in the end the peer; it
-goes on when a quarter is left. What had been read from the kernel by then is still taken in.
+The queue of received messages is bounded: when `max_queue` wait, reading stops, which stops the peer in the end; it
+goes on when a quarter is left. Messages that were already read from the kernel are still queued.
 """
 
 import asyncio
@@ -49,7 +49,7 @@ class Socket:
 
     @property
     def close_code(self) -> int | None:
-        """The code of the server's close frame: 1005 where it had none, 1006 if none came; None while open."""
+        """The code of the server's close frame: 1005 if it had no code, 1006 if no frame came; None while open."""
         return self._wire.close_code if self._wire else None
 
     @property
@@ -124,7 +124,7 @@ class Socket:
         await wire.wait_gone()
 
     async def wait_closed(self) -> None:
-        """Return when the connection is over, whoever ended it. Messages that wait are kept."""
+        """Return when the connection is over, whichever end closed it. Waiting messages are kept."""
         await self._open_wire(closing=True).wait_gone()
 
     async def __aenter__(self) -> Self:
@@ -170,10 +170,10 @@ class Socket:
         self._keepalive.start()
 
     def received(self, opcode: int, payload: bytes) -> None:
-        """Queue a message; stop reading where that fills the queue."""
+        """Queue a message; stop reading if that fills the queue."""
         self._keepalive.heard = True
         if self._is_full() and self._wire is not None and not self._wire.is_open:
-            return  # after `close` the peer's answer must be read: what comes before it and has no room goes
+            return  # after `close` the peer's answer must be read: earlier messages without room are dropped
         self._queue.append(payload.decode() if opcode == TEXT else payload)
         if self._reader is not None and not self._reader.done():
             self._reader.set_result(None)
@@ -185,7 +185,7 @@ class Socket:
         self._keepalive.pong(payload)
 
     def moved(self, node: NodeName) -> None:
-        """Ask again who was asked for a pong: the node before did not answer any more."""
+        """Repeat the unanswered pings: the node before did not answer them any more."""
         self.moves += 1
         self.opened_at = self._loop.time()
         self._keepalive.repeat()

@@ -21,10 +21,11 @@ _decode_halves = reader(json.loads, "the data of a publication")
 
 
 class Publication:
-    """A message in a channel. `client` is the id of the connection that published it, where a client did.
+    """A message in a channel. `client` is the id of the connection that published it, if a client did.
 
-    `offset` is its place in the channel's history, 0 if it keeps none. `after_gap` says that others may be missing
-    before it: the server could not tell all that was missed, or the reader was too slow (`Subscription.dropped`).
+    `offset` is its position in the channel's history, 0 if the channel keeps no history. `after_gap`: publications may
+    be missing before it, since the server could not return all missed ones, or the reader was too slow
+    (`Subscription.dropped`).
     """
 
     __slots__ = ("_raw", "after_gap", "channel", "client", "offset")
@@ -44,9 +45,9 @@ class Publication:
 
     @property
     def data(self) -> Any:
-        """What was published; decoded anew at each access, so that who only counts pays nothing.
+        """The published data; decoded at each access, so that a program that only counts pays nothing.
 
-        Raise `ProtocolError` where Python cannot hold it, such as lists in lists thousands deep.
+        Raise `ProtocolError` if Python cannot hold it, such as lists in lists thousands deep.
         """
         try:
             return _decode(self._raw)
@@ -94,9 +95,9 @@ class Subscription:
     At most `queue_max` publications wait for the reader; beyond that the oldest is dropped and counted in
     `dropped`, so that a slow reader sees the present and other subscriptions are not held up.
 
-    Where the channel keeps history (`recoverable`), what is missed while the connection is away comes first when it is
-    back, in order and each once; where the server cannot tell all of it, `gaps` counts that, and the next publication
-    has `after_gap`.
+    If the channel keeps history (`recoverable`), publications that are missed while the connection is away come first
+    when it is back, in order and each once. If the server cannot return all of them, `gaps` counts that, and the next
+    publication has `after_gap`.
     """
 
     def __init__(
@@ -128,7 +129,7 @@ class Subscription:
 
     @property
     def watches(self) -> bool:
-        """True if it wants to know who comes and goes."""
+        """True if it receives joins and leaves."""
         return self._on_presence is not None
 
     @property
@@ -231,7 +232,7 @@ class Subscription:
             self._wake()
 
     def note(self, note: Joined | Left) -> None:
-        """Hand over who came or went."""
+        """Deliver a join or a leave."""
         if self._on_presence is not None:
             self._call("on_presence", self._on_presence, note)
 
@@ -254,7 +255,7 @@ class Subscription:
             self._wake()
 
     def end(self, error: Exception | None) -> None:
-        """Let the reader read what waits, and then end: with `error`, where there is one."""
+        """Let the reader read the waiting publications, and then end: with `error`, if there is one."""
         if not self._ended:
             self._ended = True
             self._confirmed = False

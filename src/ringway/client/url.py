@@ -1,4 +1,4 @@
-"""The URLs that a client meets: checking them, and turning one into another. Pure.
+"""URLs of a client: checks, and the URLs that are derived from a given one. Pure.
 
 A gateway is named by `http(s)://` (ask it for a node) or by `ws(s)://` (connect to it as it is). Tickets and keys
 travel in the query, so messages show URLs without it.
@@ -15,7 +15,7 @@ _FORM = "give one like http://127.0.0.1:8000"
 
 
 def check_url(url: str) -> str:
-    """Return `url` where a client can use it; raise `ConfigError` that says what is wrong with it."""
+    """Return `url` if a client can use it; raise `ConfigError` that names the problem."""
     read_url(url, _USUAL_PORTS, _FORM, "use additional_headers")
     return url
 
@@ -37,7 +37,7 @@ def address_of(url: str) -> tuple[str, int]:
 
 
 def discovery_url(base: str, **query: str | None) -> str:
-    """The URL that asks the gateway at `base` for a node; a path in `base` is where the gateway is mounted."""
+    """Return the URL that asks the gateway at `base` for a node; the gateway is mounted at the path of `base`."""
     parts = urlsplit(base)
     path = parts.path.rstrip("/")
     asked = SplitResult(_HTTP_SCHEME[parts.scheme], parts.netloc, f"{path}/gateway", parts.query, "")
@@ -45,7 +45,7 @@ def discovery_url(base: str, **query: str | None) -> str:
 
 
 def socket_url(base: str, path: str = "") -> str:
-    """`base` as the URL of a WebSocket; `path` stands in where `base` has none."""
+    """Return `base` as the URL of a WebSocket, with `path` if `base` has no path."""
     parts = urlsplit(base)
     where = parts.path if parts.path not in ("", "/") else path or "/"
     return urlunsplit((_SOCKET_SCHEME[parts.scheme], parts.netloc, where, parts.query, ""))
@@ -60,5 +60,5 @@ def with_query(url: str, **query: str | None) -> str:
 
 
 def has_query(url: str, name: str) -> bool:
-    """True if the query of `url` has an item `name`: what a gateway gave for a key is the one that counts."""
+    """True if the query of `url` has an item `name`: the key that a gateway has put there is the one that counts."""
     return any(unquote_plus(item.partition("=")[0]) == name for item in urlsplit(url).query.split("&"))

@@ -30,7 +30,7 @@ from ringway.types import NodeName
 
 
 class Receiver(Protocol):
-    """What stands above a wire. Called in the event loop; must not block."""
+    """The class above a wire. Called in the event loop; must not block."""
 
     def opened(self, wire: "Wire") -> None:
         """Take the wire, before its first message."""
@@ -54,13 +54,13 @@ class Receiver(Protocol):
 
 
 class MoveFollower(Protocol):
-    """What a wire needs to follow moves."""
+    """The port by which a wire follows moves."""
 
     held_bytes_max: int
     """Bytes that a wire holds during a move; with more than that, the move is given up."""
 
     async def go(self, wire: "Wire", move: Move) -> None:
-        """Connect `wire` to the node that `move` names; raise where that fails."""
+        """Connect `wire` to the node that `move` names; raise if that fails."""
         ...
 
     def see_off(self, transport: picows.WSTransport) -> None:
@@ -80,7 +80,7 @@ class Wire(EndListener):
         self.close_code: int | None = None
         self.close_reason = ""
         self.failure: BaseException | None = None
-        """What went wrong on this side, where the end was not the peer's doing."""
+        """The failure on this side that ended the wire; None if the peer ended it."""
         self.subprotocol: str | None = None
         self._receiver = receiver
         self._assembler = MessageAssembler(message_bytes_max)
@@ -122,7 +122,7 @@ class Wire(EndListener):
     def send_newest(self, opcode: int, payload: bytes) -> None:
         """Send an answer of which only the newest matters; while the peer does not read, the one before is dropped.
 
-        So what a peer asks for costs no memory (RFC 6455, 5.5.3, of pongs).
+        So the requests of a peer cost no memory (RFC 6455, 5.5.3, of pongs).
         """
         if self._pressure.congested:
             self._pressure.replace_newest(opcode, payload)
@@ -134,7 +134,7 @@ class Wire(EndListener):
         await self._pressure.wait_room()
 
     def read(self, wanted: bool) -> None:
-        """Read on, or leave what comes in the kernel, which stops the peer in the end."""
+        """Read on, or leave arriving bytes in the kernel, which stops the peer in the end."""
         self._reading = wanted
         if self._transport is None or self._transport.is_disconnected:
             return
@@ -203,9 +203,10 @@ class Wire(EndListener):
             self._ending = self._loop.call_later(self._close_timeout_s, self.cut)
 
     def _end_stream(self, transport: picows.WSTransport) -> None:
-        """Say that nothing more is sent, and let the server end TCP: it may not have read everything yet.
+        """End the sending half, and let the server end TCP: it may not have read everything yet.
 
-        Ending it here would answer what the server still sends with a reset, which destroys what it has not read.
+        Ending it here would answer further bytes of the server with a reset, which destroys the bytes that it has not
+        read.
         """
         if transport.is_disconnected:
             return
@@ -232,7 +233,7 @@ class Wire(EndListener):
     # A move, from the close frame that names its target to the first frame on the next connection.
 
     def _leave(self, move: Move, follow: MoveFollower) -> None:
-        """Leave the connection whose close frame is answered, and connect to where `move` leads."""
+        """Leave the connection whose close frame is answered, and connect to the target of `move`."""
         transport, self._transport = self._transport, None
         self._state = ClosingState.OPEN
         self._pressure.congested = False
@@ -253,7 +254,7 @@ class Wire(EndListener):
                 self._end(SERVICE_RESTART, "")  # as if it had been closed with 1012 alone
 
     def _arrive(self, passage: Passage, transport: picows.WSTransport) -> None:
-        """Go on over the next connection: what was held comes first."""
+        """Go on over the next connection: held messages come first."""
         self._passage = None
         self._pressure.release_writers()
         passage.send_held(transport)
@@ -357,7 +358,7 @@ class Wire(EndListener):
             self._pressure.stop_writers()
 
     def resume_writing(self) -> None:
-        """Let `drain` go on, unless a move still holds too much; and send what was kept back."""
+        """Let `drain` go on, unless a move still holds too much; and send the newest answers."""
         self._pressure.congested = False
         newest = self._pressure.take_newest()
         if self._passage is None:

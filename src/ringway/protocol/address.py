@@ -2,9 +2,10 @@
 
 Settings: a name of parts with 1 to 63 letters, digits, `-` and `_` (RFC 1123, and `_`, which Docker and
 Kubernetes users have), an IPv4 address of four numbers, or an IPv6 address, in brackets, whose zone may follow a `%`
-(RFC 4007; `%25` as well, as RFC 6874 writes it in URLs). Ports are 1 to 65535: nobody can be reached at port 0.
+(RFC 4007; `%25` as well, as RFC 6874 writes it in URLs). Ports are 1 to 65535: port 0 cannot be connected to.
 
-`urlsplit` alone is not enough: it leaves out blanks, tabs and line feeds in silence, and takes an empty port for none.
+`urlsplit` alone is not enough: it drops blanks, tabs and line feeds in silence, and takes an empty port for a missing
+one.
 """
 
 import re
@@ -29,7 +30,7 @@ _HOST = re.compile(r"(?:\[(?P<v6>[0-9a-f:.]+)\]|(?P<name>[a-z0-9._~!$&'()*+,;=%-
 class BadAddress(ValueError):
     """An address that cannot be used; the text says why in half a sentence, without a full stop.
 
-    `rule` says the same without repeating what was given, which may be part of a password.
+    `rule` says the same without repeating the input, which may be part of a password.
     """
 
     def __init__(self, text: str, rule: str = "") -> None:
@@ -54,9 +55,9 @@ def split_host_port(text: str) -> tuple[str, str | None] | None:
 
 
 def split_host(text: str) -> tuple[str, str] | None:
-    """Return name and port of a request's `name[:port]`, the name in lower case and without brackets; None for others.
+    """Return name and port of a request's `name[:port]`, the name in lower case without brackets; None if it is wrong.
 
-    The port is empty if none is given (RFC 9110, 7.2). One expression, since each request is read by it.
+    The port is empty if no port is given (RFC 9110, 7.2). One expression, since each request is read by it.
     """
     found = _HOST.fullmatch(text.lower())
     if found is None:
@@ -143,12 +144,12 @@ def show_host_port(host: str, port: int) -> str:
 
 
 def bracketed(host: str) -> str:
-    """Return `host` as it stands before a port: an IPv6 address in brackets."""
+    """Return `host` as it is written before a port: an IPv6 address in brackets."""
     return f"[{host}]" if ":" in host else host
 
 
 def authority(host: str, port: int, usual_port: int) -> str:
-    """Return what a Host header says: without the usual port, and without a zone, which only this machine knows."""
+    """Return the value of a Host header: without the usual port, and without a zone, which only this machine knows."""
     bare = bracketed(host.partition("%")[0])
     return bare if port == usual_port else f"{bare}:{port}"
 
@@ -172,8 +173,8 @@ class Url:
 def read_url(url: str, usual_ports: Mapping[str, int | None], form: str, instead: str = "leave them out") -> Url:
     """Return the parts of `url`, whose scheme must be one of `usual_ports`; None there means that a port must be given.
 
-    Raise `ConfigError`, which says what is wrong, to write `form`, and what to do `instead` of credentials. It shows no
-    credentials, query or fragment.
+    Raise `ConfigError`, which names the problem and the right `form`, and says what to do `instead` of credentials. It
+    shows no credentials, query or fragment.
     """
     scheme, separator, _ = url.partition("://")
     if not separator or scheme.lower() not in usual_ports:
@@ -200,7 +201,7 @@ def read_url(url: str, usual_ports: Mapping[str, int | None], form: str, instead
 
 
 def url_problems(setting: str, url: str, usual_ports: Mapping[str, int | None], form: str) -> list[str]:
-    """Return what is wrong with the URL of a setting: nothing if it is empty, which means that none is given."""
+    """Return the problems of a setting's URL; an empty URL has none, since it means that no URL is given."""
     try:
         if url:
             read_url(url, usual_ports, form)
@@ -210,5 +211,5 @@ def url_problems(setting: str, url: str, usual_ports: Mapping[str, int | None], 
 
 
 def shown(url: str) -> str:
-    """Return `url` as messages may show it: without credentials, query and fragment, whatever it is."""
+    """Return `url` as messages may show it: without credentials, query and fragment. It may be any text."""
     return _CREDENTIALS.sub("//", url).partition("#")[0].partition("?")[0]

@@ -7,7 +7,7 @@ NAME_BYTES_MAX = 255
 
 
 def check_channel(name: str, bytes_max: int = NAME_BYTES_MAX) -> Channel:
-    """Return `name` as a channel, or raise `CommandError` 107 that names what is wrong with it.
+    """Return `name` as a channel, or raise `CommandError` 107 that names the problem.
 
     Legal is any text of 1 to `bytes_max` bytes of UTF-8 without control characters (C0, DEL, C1). Dots,
     stars, spaces and `>` are legal: an engine maps names to its own address space without collisions.

@@ -1,6 +1,6 @@
 """The close codes: one table from which code, tests and the reference page are made (PROTOCOL.md P-6).
 
-The range of a code says what its receiver does, so that an old client treats a new code rightly:
+The range of a code decides what its receiver does, so that an old client treats a new code correctly:
 3000-3499 and 4000-4499 reconnect, 3500-3999 and 4500-4999 are final, below 3000 the transport was lost.
 """
 
@@ -12,7 +12,7 @@ REASON_BYTES_MAX = 123
 
 
 class Retry(enum.StrEnum):
-    """What the receiver of a close code does next."""
+    """The next step of the receiver of a close code."""
 
     BACKOFF = "backoff"  # reconnect after a growing, jittered pause
     ELSEWHERE = "elsewhere"  # reconnect through the gateway, which chooses the node
@@ -82,11 +82,11 @@ BAD_REQUEST = 3501
 STALE = 3502
 
 ABNORMAL = 1006
-"""Reported where a connection ended without a close frame; never sent (RFC 6455, 7.4.1)."""
+"""Reported if a connection ended without a close frame; never sent (RFC 6455, 7.4.1)."""
 
 
 def retry_of(code: int) -> Retry:
-    """What the receiver of `code` does next; codes outside the table are judged by their range."""
+    """Return the next step of the receiver of `code`; codes outside the table are judged by their range."""
     if code in CODES:
         return CODES[code].retry
     if 3500 <= code < 4000 or 4500 <= code < 5000:

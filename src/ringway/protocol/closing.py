@@ -1,7 +1,7 @@
-"""The end of a WebSocket connection, as a table (RFC 6455, 5.5.1, 5.5.2 and 7.1; PROTOCOL.md P-2.8).
+"""Closing of a WebSocket connection, as a table (RFC 6455, 5.5.1, 5.5.2 and 7.1; PROTOCOL.md P-2.8).
 
 The table is about one connection, as the end that reads it sees it: a node and its client, a client and its node, a
-gateway and each of the two that it relays between. `HERE` is this end, the peer is the other one.
+gateway and each of its two peers in a relay. `HERE` is this end, the peer is the other end.
 
                        peer closes, or breaks a rule
          OPEN ─────────────────────────────────────────▶ CLOSE_DUE
@@ -15,21 +15,22 @@ gateway and each of the two that it relays between. `HERE` is this end, the peer
      CLOSE_SENT  This end has sent its close frame. The peer may not have seen it yet, so its frames are legal.
      CLOSE_DUE   The peer's half is over: it sent its close frame, or broke a rule. A close frame of this end is due.
      ENDED       The peer's stream came to its end without a close frame. What this end writes may still be read.
-     CLOSED      Nothing more is to be said, by either. TCP has to end.
+     CLOSED      Neither end sends anything more. TCP has to end.
      GONE        The connection is over.
 
-What follows for all who use it:
+Rules that follow for all ends:
 
- 1. What the peer sent before its close frame, its breach or its end is delivered, also where it came in the same read.
- 2. What the peer sends after its close frame or its breach is ignored unread: pings and pongs that crossed the close
-    frame of this end, a second close frame, broken frames.
- 3. No more than one close frame is sent. A breach that is found after that is not told as 1002 as well.
- 4. A connection that is lost is known to be lost at once, also when its stream had ended before.
+ 1. Frames that the peer sent before its close frame, its breach or its end are delivered, also if they came in the same
+    read.
+ 2. Bytes that the peer sends after its close frame or its breach are ignored unread: pings and pongs that crossed the
+    close frame of this end, a second close frame, broken frames.
+ 3. At most one close frame is sent. A breach that is found after it is not reported by 1002 as well.
+ 4. A lost connection is known to be lost at once, also if its stream had ended before.
 
 A close frame can only be written if no frame is half written; else `SEND_CLOSE`, `REPLY` and `FAIL` become `ABORT`.
 
-Frames in `OPEN` need no look at the table: whoever relays or delivers them asks it when something else comes. Pure, no
-object a connection: keep the state, and call `step`.
+Frames in `OPEN` need no lookup: code that relays or delivers them uses the table for other events. Pure, and no object
+per connection: keep the state, and call `step`.
 """
 
 import enum
@@ -62,10 +63,10 @@ class ClosingAction(enum.Enum):
     """The action of this end."""
 
     DELIVER = enum.auto()  # the frame counts; after a close of this end it depends on why that was sent
-    REPLY = enum.auto()  # carry out what came before, then answer the close frame: `CLOSE_HERE`
-    FAIL = enum.auto()  # carry out what came before, then send a close frame that tells the breach: `CLOSE_HERE`
+    REPLY = enum.auto()  # carry out earlier frames, then answer the close frame: `CLOSE_HERE`
+    FAIL = enum.auto()  # carry out earlier frames, then send a close frame with the breach: `CLOSE_HERE`
     SEND_CLOSE = enum.auto()  # write the close frame
-    END_TCP = enum.auto()  # end TCP, after what is still to be written; the server's end does so first
+    END_TCP = enum.auto()  # end TCP, after everything is written; the server's end does so first
     REPORT_LOSS = enum.auto()  # say that it ended without a close frame of the peer (1006), and end TCP
     IGNORE = enum.auto()  # nothing
     ABORT = enum.auto()  # end TCP at once
@@ -111,7 +112,7 @@ TABLE: dict[tuple[ClosingState, ClosingEvent], tuple[ClosingAction, ClosingState
     (ClosingState.GONE, ClosingEvent.CLOSE_HERE): (ClosingAction.IGNORE, ClosingState.GONE),
     (ClosingState.GONE, ClosingEvent.EXPIRED): (ClosingAction.IGNORE, ClosingState.GONE),
 }
-"""What the table does not name cannot happen: a stream that has ended brings nothing more."""
+"""Pairs that are missing cannot happen: a stream that has ended brings nothing more."""
 
 
 def step(state: ClosingState, event: ClosingEvent) -> tuple[ClosingAction, ClosingState]:

@@ -11,7 +11,7 @@ from ringway.protocol.decoding import UNREADABLE, reader
 from ringway.protocol.envelope import JOIN, PUBLICATION
 
 PING = b"{}"
-"""What the server sends as a ping, and the client as a pong."""
+"""The ping of a server, and the pong of a client."""
 
 _encoder = msgspec.json.Encoder()
 _commands = msgspec.json.Decoder(Command)
@@ -26,8 +26,8 @@ EMPTY = Empty()
 def decode_commands(frame: bytes) -> list[Command]:
     """Return the commands in one frame, in order.
 
-    Where a line cannot be read, an `Unreadable` stands in its place: with the command's id if the line is an object
-    of JSON that has one, so that this command alone can be refused; else with the id 0.
+    A line that cannot be read becomes an `Unreadable`: with the command's id if the line is an object of JSON that has
+    an id, so that this command alone can be refused; else with the id 0.
     """
     return [_decode_command(line) for line in frame.split(b"\n") if line]
 
@@ -40,7 +40,7 @@ def _decode_command(line: bytes) -> Command:
 
 
 def _unreadable(line: bytes, why: str) -> Unreadable:
-    """Find the id of a command that breaks a rule of ours, but none of JSON (RFC 8259)."""
+    """Find the id of a command that breaks a rule of this protocol, but no rule of JSON (RFC 8259)."""
     command_id = 0
     try:
         command = json.loads(line, parse_constant=_refuse_constant)
@@ -76,7 +76,7 @@ def encode_error(command_id: int, error: CommandError) -> bytes:
 
 
 def push_head(channel: str) -> bytes:
-    """Return what stands before an encoded publication in its push; `PUSH_TAIL` stands behind it."""
+    """Return the bytes before an encoded publication in its push; `PUSH_TAIL` is behind it."""
     return b'{"push":{"channel":' + _encoder.encode(channel) + b',"pub":'
 
 
@@ -84,7 +84,7 @@ PUSH_TAIL = b"}}"
 
 
 def encode_pushes(channel: str, publications: list[bytes]) -> bytes:
-    """Return the pushes of encoded `publications` of one channel as they stand in a frame: one a line, in order."""
+    """Return the pushes of encoded `publications` of one channel as they are framed: one in each line, in order."""
     head = push_head(channel)
     if len(publications) == 1:
         return head + publications[0] + PUSH_TAIL
@@ -92,7 +92,7 @@ def encode_pushes(channel: str, publications: list[bytes]) -> bytes:
 
 
 def encode_push(channel: str, kind: int, body: bytes) -> bytes:
-    """Return the push of one message of any kind, as it stands in a frame; `body` is its object."""
+    """Return the push of one message of any kind, as it is framed; `body` is its object."""
     if kind == PUBLICATION:
         return push_head(channel) + body + PUSH_TAIL
     name = b"join" if kind == JOIN else b"leave"

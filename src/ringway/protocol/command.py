@@ -1,7 +1,7 @@
 """The Centrifuge client protocol in its JSON form, as far as Ringway speaks it (PROTOCOL.md P-4).
 
-Field names are the wire's. `data` stays raw JSON from end to end: nothing in between looks into it.
-Fields that nobody here reads are left out of the structs and skipped by the decoder.
+Field names are those on the wire. `data` stays raw JSON from end to end: nothing in between decodes it.
+Fields that Ringway does not read are left out of the structs and skipped by the decoder.
 """
 
 from typing import Annotated, Any
@@ -36,7 +36,7 @@ class SubscribeRequest(msgspec.Struct, omit_defaults=True):
     recoverable: bool = False
     join_leave: bool = False
     flag: int = 0
-    type: Raw = Raw()  # of subscription; 0 is a stream, the others are not served
+    type: Raw = Raw()  # of subscription; 0 is a stream, other types are not served
     tf: Raw = Raw()  # a filter by tags; not served
 
 
@@ -62,7 +62,7 @@ class HistorySince(msgspec.Struct, omit_defaults=True):
 
 
 class HistoryRequest(msgspec.Struct, omit_defaults=True):
-    """Read what is kept of a channel: `limit` publications after `since`, or before it; none and the position for 0."""
+    """Read the history of a channel: `limit` publications after `since`, or before it; for 0 only the position."""
 
     channel: str = ""
     limit: int = 0  # below 0: as many as the node gives
@@ -71,7 +71,7 @@ class HistoryRequest(msgspec.Struct, omit_defaults=True):
 
 
 class PresenceRequest(msgspec.Struct, omit_defaults=True):
-    """Ask who is subscribed to a channel, or how many."""
+    """Ask for the subscribers of a channel, or for their number."""
 
     channel: str = ""
 
@@ -98,7 +98,7 @@ class Command(msgspec.Struct, omit_defaults=True):
     sub_refresh: Empty | None = None
 
     def method(self) -> str | None:
-        """The name of the request that stands in this command; None if there is none, or several."""
+        """The name of this command's request; None if it has no request, or several."""
         found = [name for name in METHODS if getattr(self, name) is not None]
         return found[0] if len(found) == 1 else None
 
@@ -108,7 +108,7 @@ COMMAND_ID_MAX = 2**32 - 1
 
 
 class Unreadable(Command):
-    """A line that could not be read as a command; `why` says what is wrong with it. It holds no request."""
+    """A line that could not be read as a command; `why` names the problem. It holds no request."""
 
     line: bytes = b""
     why: str = ""
@@ -121,7 +121,7 @@ METHODS = tuple(field for field in Command.__struct_fields__ if field != "id")
 
 
 class ClientInfo(msgspec.Struct, omit_defaults=True):
-    """Who published. `user` and `client` always travel: SDKs require them."""
+    """The publisher. `user` and `client` are always sent: SDKs require them."""
 
     user: str
     client: str
@@ -140,7 +140,7 @@ class RawPublication(msgspec.Struct, omit_defaults=True):
 
 
 class SubscribeResult(msgspec.Struct, omit_defaults=True):
-    """The answer to a subscribe request. `publications` are what was missed, as they travel."""
+    """The answer to a subscribe request. `publications` are the missed ones, as they are sent."""
 
     recoverable: bool = False
     epoch: str = ""
@@ -152,7 +152,7 @@ class SubscribeResult(msgspec.Struct, omit_defaults=True):
 
 
 class HistoryResult(msgspec.Struct, omit_defaults=True):
-    """The answer to a history request; `epoch` and `offset` are where the channel stands now."""
+    """The answer to a history request; `epoch` and `offset` are the present position of the channel."""
 
     publications: list[Raw] = []
     epoch: str = ""
@@ -160,7 +160,7 @@ class HistoryResult(msgspec.Struct, omit_defaults=True):
 
 
 class PresenceResult(msgspec.Struct):
-    """Who is subscribed, by the id of the connection."""
+    """The subscribers, by the id of the connection."""
 
     presence: dict[str, ClientInfo] = {}
 
@@ -173,7 +173,7 @@ class PresenceStatsResult(msgspec.Struct):
 
 
 class Note(msgspec.Struct):
-    """Who came, or went."""
+    """The client that joined or left."""
 
     info: ClientInfo
 
@@ -215,7 +215,7 @@ class UnsubscribePush(msgspec.Struct, omit_defaults=True):
 
 
 class Reply(msgspec.Struct, omit_defaults=True):
-    """What the server sends: the answer to command `id`, or a push. The empty object is a ping."""
+    """A message of the server: the answer to command `id`, or a push. The empty object is a ping."""
 
     id: int = 0
     error: ReplyError | None = None

@@ -46,16 +46,16 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     state: str
     eligible: bool  # whether it could have been chosen
     why_not: str = ""
-    note: str = ""  # what is special about an eligible one
+    note: str = ""  # notes about an eligible node
     compared: bool = False  # whether its value decided
-    value: float | None = None  # what was compared; the smallest wins. None: infinite, it may take nobody
+    value: float | None = None  # the compared number; the smallest wins. None: infinite, it may take no client
     connections: int = 0
     pending: int = 0
     held_here: int = 0  # places that this gateway holds there
     held_elsewhere: int = 0
     load: int = 0  # the sum of these four
     weight: float = 1.0  # as the node reports it
-    trim: float = 1.0  # what the weight loop multiplies it by
+    trim: float = 1.0  # the factor of the weight loop
     connections_max: int = 0
     report_age_s: float = 0.0
 
@@ -70,13 +70,13 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True, tag="explanation"):
     key: str = ""
     chosen: NodeName = NodeName("")  # empty if nobody could be: `problem` says why
     alternates: tuple[NodeName, ...] = ()
-    candidates: tuple[Candidate, ...] = ()  # whose value decided first, in the order in which they were looked at
+    candidates: tuple[Candidate, ...] = ()  # first the nodes whose value decided, in the order of the policy
     problem: str = ""
-    note: str = ""  # what is special about the moment
+    note: str = ""  # notes about the present state of the cluster
 
 
 class DirectiveAnswer(msgspec.Struct, frozen=True, kw_only=True, tag="directive"):
-    """What a gateway follows. `problem`: why it cannot follow what it was given; then it follows what it did."""
+    """The directive that a gateway follows. `problem`: why it cannot follow a new one; then it keeps the old one."""
 
     gateway: NodeName
     policy: str  # short form of the one in force
@@ -86,7 +86,7 @@ class DirectiveAnswer(msgspec.Struct, frozen=True, kw_only=True, tag="directive"
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
-    """One plan of a balancer: what it saw, what it wanted and why, and what came of it."""
+    """One plan of a balancer: its input, its moves with the reason, and its outcome."""
 
     number: int
     gateway: NodeName = NodeName("")
@@ -94,7 +94,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     cause: str  # "drain", "imbalance", "keys", "asked" (by an operator)
     reason: str
     policy: str = ""
-    load: dict[NodeName, int] = msgspec.field(default_factory=dict)  # what each node held, those under way arrived
+    load: dict[NodeName, int] = msgspec.field(default_factory=dict)  # of each node, moves under way as arrived
     fair: dict[NodeName, float] = msgspec.field(default_factory=dict)
     quotas: tuple[QuotaRow, ...] = ()
     planned: int = 0
@@ -104,7 +104,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Decisions(msgspec.Struct, frozen=True, kw_only=True, tag="decisions"):
-    """What one gateway's balancer has decided, the newest first."""
+    """The decisions of one gateway's balancer, the newest first."""
 
     decisions: tuple[Decision, ...] = ()
 

@@ -1,4 +1,4 @@
-"""Decoding of what comes from outside: one way for every decoder, one error for everything that it cannot read."""
+"""Decoding of input from outside: one function for every decoder, one error for everything that cannot be read."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -9,8 +9,8 @@ from ringway.protocol.close import BAD_REQUEST
 T = TypeVar("T")
 
 UNREADABLE = (ValueError, RecursionError, OverflowError)
-"""What the decoders raise: `ValueError` for wrong types and broken JSON (`msgspec.DecodeError`) and for bytes that are
-no UTF-8 (`UnicodeDecodeError`), `RecursionError` for values that are nested too deep, `OverflowError` for numbers."""
+"""The errors of the decoders: `ValueError` for wrong types, broken JSON (`msgspec.DecodeError`) and bytes that are no
+UTF-8 (`UnicodeDecodeError`), `RecursionError` for values that are nested too deep, `OverflowError` for numbers."""
 
 
 def reader(decode: Callable[[bytes], T], what: str) -> Callable[[bytes], T]:

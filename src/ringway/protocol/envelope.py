@@ -3,10 +3,10 @@
     kind    1 byte    `p` a publication, `j` a join, `l` a leave
     origin  4 bytes   the incarnation of the node that sent it
     seq     8 bytes   big-endian; grows with every message of that node, whatever its channel
-    object            a publication: `{"data": ..., "info": ...}`; else the client info of whom it is about
+    object            a publication: `{"data": ..., "info": ...}`; else the info of the client that it is about
 
-Engines do not look inside. A receiving node cuts the head off and puts the offset in, by which the object is what
-travels to clients; nothing is decoded or encoded on that way.
+Engines do not decode it. A receiving node cuts the head off and puts the offset in; then the object is as clients get
+it. Nothing is decoded or encoded on that way.
 """
 
 from ringway.types import Incarnation
@@ -22,7 +22,7 @@ _FIRST = b'{"'
 
 
 class Origin:
-    """Puts the heads before what one node sends, in the order of the calls."""
+    """Puts the heads before the messages of one node, in the order of the calls."""
 
     __slots__ = ("_origin", "_seq")
 

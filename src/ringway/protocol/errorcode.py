@@ -24,6 +24,6 @@ CODES: dict[int, tuple[str, bool]] = {
 
 
 def command_error(code: int, detail: str = "") -> CommandError:
-    """Return the error `code` of the table; `detail` says what was wrong with which value."""
+    """Return the error `code` of the table; `detail` names the value and its problem."""
     message, temporary = CODES[code]
     return CommandError(code, f"{message}: {detail}" if detail else message, temporary=temporary)

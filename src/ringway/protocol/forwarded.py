@@ -1,7 +1,7 @@
 """Forwarded client addresses: `X-Forwarded-*` and `Forwarded`, whom to trust, what to pass on (P-3.4).
 
-Proxies append what they saw to the right, so lists are read from there. An entry is believed only where the one who
-wrote it is trusted; whatever stands left of the first stranger could have been written by anybody.
+Proxies append addresses on the right, so lists are read from there. An entry is believed only if the proxy that wrote
+it is trusted; entries left of the first stranger could have been written by any client.
 """
 
 import ipaddress
@@ -21,7 +21,7 @@ FORWARDED = frozenset(
 """Headers in which a client could lie about itself; dropped unless a trusted proxy sent them."""
 
 PROOF = "ringway-proof"
-"""The header by which a gateway proves to a node what it tells of its client."""
+"""The header by which a gateway proves to a node that its statements about the client are genuine."""
 
 _TOLD = ("x-forwarded-for", "x-forwarded-host", "x-forwarded-proto")
 
@@ -34,13 +34,13 @@ _PAIR = re.compile(r'\s*([!#$%&\'*+.^_`|~0-9A-Za-z-]+)=("(?:[^"\\]|\\.)*"|[^";,\
 
 @dataclass(frozen=True, slots=True)
 class ForwardedClient:
-    """Who is at the other end, as far as can be believed."""
+    """The client at the other end, as far as can be believed."""
 
     ip: str
     host: str
     scheme: str
     chain: tuple[str, ...]  # addresses to pass on in X-Forwarded-For, the client's first
-    port: int = 0  # of the client, where a proxy told it; else 0
+    port: int = 0  # of the client, if a proxy reported it; else 0
 
 
 def read_client(peer_ip: str, headers: Headers, trusted: Collection[Network], scheme: str = "http") -> ForwardedClient:
@@ -100,7 +100,7 @@ def told_of(headers: Headers) -> bytes:
 def read_hop(text: str) -> tuple[str, int] | None:
     """Return address and port (0: none) of one entry of a list; None if it is no address.
 
-    Written are `192.0.2.1`, `192.0.2.1:4711`, `2001:db8::7`, `[2001:db8::7]`, `[2001:db8::7]:443`, each also in quotes
+    Forms are `192.0.2.1`, `192.0.2.1:4711`, `2001:db8::7`, `[2001:db8::7]`, `[2001:db8::7]:443`, each also in quotes
     (RFC 7239, 4 and 6).
     """
     text = _unquoted(text.strip())
@@ -130,7 +130,7 @@ def is_trusted(text: str, trusted: Collection[Network]) -> bool:
 
 
 def read_networks(texts: Collection[str]) -> tuple[Network, ...]:
-    """Return the networks in `texts`; raise `ConfigError` that names those that are none."""
+    """Return the networks in `texts`; raise `ConfigError` that names the wrong ones."""
     networks: list[Network] = []
     problems: list[str] = []
     for text in texts:
@@ -172,7 +172,7 @@ def _told(headers: Headers) -> tuple[list[str], list[str], list[str]]:
 
 
 def read_pairs(element: str) -> dict[str, str]:
-    """Return the parameters of one element of `Forwarded`, names in lower case; none if it is malformed."""
+    """Return the parameters of one element of `Forwarded`, names in lower case; empty if it is malformed."""
     pairs: dict[str, str] = {}
     at = 0
     while at < len(element):
@@ -185,7 +185,7 @@ def read_pairs(element: str) -> dict[str, str]:
 
 
 def _elements(value: str) -> list[str]:
-    """Split at the commas that stand in no quotes."""
+    """Split at the commas outside quotes."""
     found: list[str] = []
     begin, quoted, escaped = 0, False, False
     for at, char in enumerate(value):
@@ -213,7 +213,7 @@ def _unquoted(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """Return an IPv4 address as such where a socket for both families names it as one of IPv6."""
+    """Return an IPv4 address as such, also if a socket for both families writes it as an IPv6 address."""
     if not text.lower().startswith("::ffff:"):
         return text
     try:

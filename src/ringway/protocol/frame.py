@@ -16,7 +16,7 @@ _OPCODES = frozenset({CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG})
 
 
 NO_CODE = 1005
-"""Reported where a close frame names no code; never sent (RFC 6455, 7.4.1)."""
+"""Reported if a close frame has no code; never sent (RFC 6455, 7.4.1)."""
 
 
 def server_frame(opcode: int, payload: bytes) -> bytes:
@@ -32,7 +32,7 @@ def server_frame(opcode: int, payload: bytes) -> bytes:
 def client_frame(opcode: int, payload: bytes) -> bytes:
     """Return one final control frame of at most 125 bytes, as clients send them, under the mask of zeros.
 
-    A mask protects intermediaries from what a page makes a browser send (RFC 6455, 10.3); this payload is our own.
+    A mask protects intermediaries from data that a page makes a browser send (RFC 6455, 10.3); this payload is our own.
     """
     return bytes((0x80 | opcode, 0x80 | len(payload), 0, 0, 0, 0)) + payload
 
@@ -86,16 +86,16 @@ def is_control(piece: bytes) -> bool:
 
 
 class FrameTracker:
-    """Follows frame boundaries in one direction of a relayed stream; looks at headers, never at payloads.
+    """Follows frame boundaries in one direction of a relayed stream; reads headers, never payloads.
 
-    `masked` is what every frame must be: True from a client, False from a server. `feed` returns what is to be passed
-    on of a piece. Held back are a header that is not whole, so that a bad one is never begun, and a close frame from
-    its first byte on: who relays passes `close` on once it is whole, or does something else about it. Behind a close
-    frame, and from a violation on, the stream is `over`: what comes before is passed on, the rest is dropped
+    `masked`: True if every frame must be masked (from a client), False if none may be (from a server). `feed` returns
+    the bytes of a piece that may be passed on. It holds back an incomplete header, so that a bad frame is never begun,
+    and a close frame from its first byte on: the relay passes `close` on once it is whole, or acts on it. Behind a
+    close frame, and from a violation on, the stream is `over`: earlier bytes are passed on, the rest is dropped
     (`protocol.closing`).
 
-    A relay may pass pieces without asking that change nothing here: those for which `is_lone(piece, tracker.lone)` is
-    true. That is the common case, a short whole message in one piece, while no message, frame or close is under way.
+    A relay may pass a piece on without `feed` if `is_lone(piece, tracker.lone)` is true: it changes nothing here. That
+    is the common case, a short whole message in one piece, while no message, frame or close is under way.
 
     Invariant: between calls either `_left` payload bytes of a frame are outstanding and `_held` is empty, or
     `_held` holds the beginning of the next frame.
@@ -114,7 +114,7 @@ class FrameTracker:
         self._fragmented = False
         self._lone = LONE_MASKED if masked else LONE_PLAIN
         self.lone = self._lone
-        """By second byte, the size of a lone frame that changes nothing here; -1 where there is none."""
+        """By second byte, the size of a lone frame that changes nothing here; -1 if there is no such frame."""
         self.close: bytes | None = None
         """The close frame that has come, header and mask included, once it is whole."""
         self.breach: ProtocolError | None = None
@@ -133,7 +133,7 @@ class FrameTracker:
         return not (self._fragmented or self._left)
 
     def feed(self, data: bytes) -> bytes:
-        """Follow `data`, the next bytes of the stream; return what is to be passed on now."""
+        """Follow `data`, the next bytes of the stream; return the bytes that may be passed on now."""
         size = len(data)
         if size < self._left:
             self._left -= size
@@ -141,10 +141,10 @@ class FrameTracker:
         return data if is_lone(data, self.lone) else self._follow(data)
 
     def feed_message(self, data: bytes) -> tuple[bytes, bytes]:
-        """Follow `data` up to the end of the message that is half passed on; return these bytes, and those behind.
+        """Follow `data` up to the end of the message that is half passed on; return these bytes, and the bytes behind.
 
-        What is behind was not looked at. Where `between_messages` does not hold afterwards, the message goes on, and
-        all of `data` was followed as `feed` does.
+        The bytes behind were not read. If `between_messages` does not hold afterwards, the message goes on, and all of
+        `data` was followed as `feed` does.
         """
         if self.between_messages:
             return b"", data
@@ -157,8 +157,8 @@ class FrameTracker:
     def _follow(self, data: bytes, one: bool = False) -> bytes:
         """Follow `data` frame by frame in local names, and keep the state only at the end.
 
-        With `one`, no further than the end of the message under way, and hold the rest; where that message is not
-        fragmented, it ends with its frame.
+        With `one`, follow no further than the end of the message under way, and hold the rest; a message that is not
+        fragmented ends with its frame.
         """
         if self.over:
             return b""
@@ -192,7 +192,7 @@ class FrameTracker:
         return data[:pos] if held else data
 
     def _frame(self, data: bytes, pos: int, size: int) -> int:
-        """Return where the frame whose header is at `pos` ends, or -1 where that header is not whole yet."""
+        """Return where the frame whose header is at `pos` ends, or -1 if that header is not whole yet."""
         if size - pos < 2:
             return -1
         second = data[pos + 1]
@@ -238,7 +238,7 @@ def close_of(frame: bytes) -> tuple[int, str]:
 
 
 def close_answer(frame: bytes) -> bytes:
-    """Return the payload of what answers the close frame `frame`: the same, or 1002 where that is wrong."""
+    """Return the payload of the answer to the close frame `frame`: the same payload, or 1002 if that is wrong."""
     payload = _payload_of(frame)
     try:
         read_close(payload)

@@ -1,9 +1,9 @@
 """Heads of HTTP/1.1 requests, read from the bytes of a public connection: bounded, strict, without a body.
 
-Gateway and node read what strangers send with this one reader. httptools (llhttp in its strict mode) refuses bare LF,
-folded headers, spaces before a colon, control characters and contradicting lengths by itself;
-`test_hostile_client.py` holds it to that. What it leaves open is decided here: sizes, duplicate critical headers,
-bodies, the form of the target, and upgrades that nobody wants.
+Gateway and node read the requests of strangers with this one reader. httptools (llhttp in its strict mode) refuses bare
+LF, folded headers, spaces before a colon, control characters and contradicting lengths by itself
+(`test_hostile_client.py` proves it). The rest is decided here: sizes, duplicate critical headers, bodies, the form of
+the target, and unsupported upgrades.
 """
 
 import re
@@ -36,8 +36,8 @@ ALLOWED = (("Allow", "GET, HEAD"),)
 class RequestHead:
     """One request head. Header names are in lower case; values are Latin-1 text, as on the wire.
 
-    Where the target named the server, `headers` hold that as `host` (RFC 9112, 3.2.2). `source` is what a PROXY header
-    told of the connection; None if there was none.
+    If the target named the server, `headers` hold that name as `host` (RFC 9112, 3.2.2). `source` is the origin of the
+    connection by its PROXY header; None if there was no such header.
     """
 
     __slots__ = ("headers", "keep_alive", "method", "path", "query", "source", "version")
@@ -64,7 +64,7 @@ class RequestHead:
 class HeadReader:
     """Turns bytes into heads. After `problem` is set or `rest` is not None, feed it no more.
 
-    `problem` says why what came after the returned heads cannot be trusted; answer it and close the connection.
+    `problem` says why the bytes after the returned heads cannot be trusted; answer it and close the connection.
     `rest` holds the bytes that followed the head of a WebSocket handshake: they are not HTTP. With `proxied`, a PROXY
     header comes before the first head.
     """
@@ -94,7 +94,7 @@ class HeadReader:
 
     @property
     def method(self) -> str:
-        """The method of the request under way, as far as it is known; empty if none is."""
+        """The method of the request under way, as far as it is known; else empty."""
         return self._parser.get_method().decode("latin-1") if self.partial and self._url else ""
 
     def feed(self, data: bytes) -> list[RequestHead]:
@@ -114,7 +114,7 @@ class HeadReader:
         return heads
 
     def _read_proxy(self, proxy: ProxyHeaderReader, data: bytes) -> bytes:
-        """Return what follows the PROXY header; nothing before it is whole, or if it is none."""
+        """Return the bytes behind the PROXY header; nothing before it is whole, or if it is wrong."""
         try:
             self._source = proxy.feed(data)
         except UpgradeError as error:
@@ -191,7 +191,7 @@ class HeadReader:
         self._headers.append((text, value.decode("latin-1")))
 
     def on_headers_complete(self) -> None:
-        """Check what stands only when all headers are known."""
+        """Check the rules that need all headers."""
         version = self._parser.get_http_version()
         if version not in ("1.1", "1.0"):
             self._fail(505, f"this server speaks HTTP/1.1, not HTTP/{version}")
@@ -236,7 +236,7 @@ class HeadReader:
         self._fail(400, "a request with a body is not taken here")
 
     def _read_absolute(self) -> None:
-        """Take the server's name out of the target; what the Host header says counts no more."""
+        """Take the server's name from the target; the Host header does not count any more."""
         found = _ABSOLUTE.fullmatch(self._url)
         host = found[1].decode("latin-1") if found is not None else ""
         if found is None or split_host(host) is None:

@@ -28,9 +28,10 @@ def is_loopback(name: str) -> bool:
 
 
 def host_known(host: str, known: Collection[str]) -> bool:
-    """Return True if a request may name its server `host` (`name[:port]`) where that listens on loopback.
+    """Return True if a request may name its server `host` (`name[:port]`) when that listens on loopback.
 
-    Known are addresses, localhost, and the names in `known` (`read_hosts`). No host at all is known: browsers send one.
+    Known are addresses, localhost, and the names in `known` (`read_hosts`). A missing host is accepted too: browsers
+    always send one.
     """
     if not host or ANY in known:
         return True
@@ -57,7 +58,7 @@ def unknown_host(host: str) -> str:
 
 
 def host_at(url: str) -> list[str]:
-    """Return the name of the host in `url`, in a list; an empty one where there is none."""
+    """Return the name of the host in `url`, in a list; an empty list if it names no host."""
     try:
         name = urlsplit(url).hostname
     except ValueError:  # such as a bracket that is not closed
@@ -66,7 +67,7 @@ def host_at(url: str) -> list[str]:
 
 
 def read_hosts(texts: Collection[str], setting: str = "allowed_hosts") -> frozenset[str]:
-    """Return the names in `texts` in their plain form; raise `ConfigError` that names those that are none."""
+    """Return the names in `texts` in their plain form; raise `ConfigError` that names the wrong ones."""
     hosts: set[str] = set()
     problems: list[str] = []
     for text in texts:

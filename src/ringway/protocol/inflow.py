@@ -1,8 +1,8 @@
-"""Inflow of one peer: which of its bytes are frames to be taken, and where its half of the connection ends.
+"""Inflow of one peer: which of its bytes are legal frames, and where its half of the connection ends.
 
-A framing library that looks at the next frame before it hands over the present one judges too early: it answers a
-broken frame, or a second close frame, before the messages in front of it were carried out. So headers are judged here,
-as they come, and the library is given legal frames alone (PROTOCOL.md P-2.8). What is in data frames is judged by
+A framing library that reads the next frame before it hands over the present one judges too early: it answers a broken
+frame, or a second close frame, before the messages in front of it were carried out. So headers are judged here, as they
+come, and the library is given legal frames alone (PROTOCOL.md P-2.8). The content of data frames is judged by
 `protocol.message`.
 
 Invariant: between two pieces either `_left` payload bytes of a frame are outstanding and `_head` is empty, or `_head`
@@ -18,9 +18,9 @@ _UNKNOWN = -1
 
 
 class Inflow:
-    """Follows what a peer sends. `masked`: True for a client's frames, False for a server's.
+    """Follows the bytes of a peer. `masked`: True for a client's frames, False for a server's.
 
-    `payload_bytes_max` bounds one data frame; whoever puts messages together bounds them as well.
+    `payload_bytes_max` bounds one data frame; `MessageAssembler` bounds messages.
     """
 
     __slots__ = ("_bytes_max", "_head", "_left", "_lone", "end")
@@ -36,7 +36,7 @@ class Inflow:
     def feed(self, data: bytes | memoryview) -> int:
         """Follow `data`, the next bytes; return how many of them, from the first on, the framing library is to get.
 
-        All others belong to a close frame, or stand behind the `end` and count for nothing.
+        The other bytes belong to a close frame, or are behind the `end` and do not count.
         """
         size = len(data)
         if self.end is not None:
@@ -54,7 +54,7 @@ class Inflow:
             return max(0, breach.at - len(head))
 
     def _follow(self, data: bytes | memoryview, pos: int) -> int:
-        """Follow `data` frame by frame from `pos`, where a header begins; return what is passed on of it."""
+        """Follow `data` frame by frame from `pos`, where a header begins; return the bytes that are passed on."""
         size = len(data)
         while pos < size:
             start, length = self._read_header(data, pos)
@@ -76,7 +76,7 @@ class Inflow:
     def _read_header(self, data: bytes | memoryview, pos: int) -> tuple[int, int]:
         """Return where the payload of the frame at `pos` starts, and its length; `_UNKNOWN` before the header is whole.
 
-        Raise `_Breach` as soon as a rule is seen broken: by the first byte, the second, or the length.
+        Raise `_Breach` as soon as a rule is broken: by the first byte, the second byte, or the length.
         """
         first = data[pos]
         if first & 0x70:

@@ -1,7 +1,7 @@
 """Messages from frames: fragmentation, UTF-8, lengths and control-frame rules (RFC 6455, 5.4 to 8.1).
 
-The framing library splits the byte stream into frames and unmasks them; what it leaves open is decided here. Most
-messages come in one frame: `check_whole` judges those and keeps nothing, so that a connection needs a
+The framing library splits the byte stream into frames and unmasks them; the rest is decided here. Most messages come in
+one frame: `check_whole` judges those and keeps no state, so that a connection needs a
 `MessageAssembler` only while a fragmented message is on its way.
 """
 

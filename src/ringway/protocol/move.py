@@ -1,7 +1,7 @@
-"""The move signal, and who asks for which form of it (PROTOCOL.md P-7).
+"""Move signal in its two forms, and the form that a client asks for (PROTOCOL.md P-7).
 
-It is close code 1012 with the reason `move <node> <ticket>`; or, for a client that cannot tell what it had sent when a
-close frame came, the message `<mark> move <node> <ticket>`, with a mark of its own.
+It is close code 1012 with the reason `move <node> <ticket>`. A client that cannot know which of its messages were sent
+before a close frame gets the message `<mark> move <node> <ticket>` instead, with a mark of its own.
 """
 
 import re
@@ -11,7 +11,7 @@ from ringway.protocol.ticket import TICKET_LENGTH
 from ringway.types import NodeName
 
 BY_CLOSE = "1"
-"""What `moves=` is of a client that is told by the close frame; any other is a mark (`read_follows`)."""
+"""The value of `moves=` of a client that gets close frames; any other value is a mark (`read_follows`)."""
 
 _MARK = re.compile(r"[A-Za-z0-9_-]{8,32}")
 _REASON = re.compile(rf"move ([A-Za-z0-9][A-Za-z0-9._-]{{0,62}}) ([A-Za-z0-9_=-]{{{TICKET_LENGTH}}})")
@@ -19,7 +19,7 @@ _REASON = re.compile(rf"move ([A-Za-z0-9][A-Za-z0-9._-]{{0,62}}) ([A-Za-z0-9_=-]
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """Where a closed client is expected, and what admits it there."""
+    """The node where a closed client is expected, and the ticket that admits it there."""
 
     node: NodeName
     ticket: str
@@ -30,7 +30,7 @@ class Move:
 
 
 def read_move(reason: str) -> Move | None:
-    """Return the move that a close reason carries, or None if it carries none."""
+    """Return the move that a close reason carries, or None if it carries no move."""
     match = _REASON.fullmatch(reason)
     return Move(NodeName(match[1]), match[2]) if match else None
 

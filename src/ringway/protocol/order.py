@@ -10,11 +10,11 @@ BALANCER = "balancer"
 
 
 class Owners(msgspec.Struct, frozen=True, kw_only=True):
-    """Whose a key is, for hash policies: a table of nodes and weights, and the one before it."""
+    """The owners of keys, for hash policies: a table of nodes and weights, and the weights before."""
 
     table: str  # "rendezvous", "ring" or "maglev" (core.hashing)
     weights: dict[NodeName, float]
-    before: dict[NodeName, float] | None = None  # only keys count whose owner has changed since these weights
+    before: dict[NodeName, float] | None = None  # only keys whose owner has changed since these weights count
 
 
 class MoveOrder(msgspec.Struct, frozen=True, kw_only=True, tag="move"):
@@ -34,7 +34,7 @@ class CountMisplaced(msgspec.Struct, frozen=True, kw_only=True, tag="misplaced")
 
 
 class SetState(msgspec.Struct, frozen=True, kw_only=True, tag="state"):
-    """Drain, by a deadline where one is given, or take connections again."""
+    """Drain, by a deadline if `within_s` is given, or take connections again."""
 
     draining: bool
     within_s: float = 0.0  # 0: no deadline
@@ -60,13 +60,13 @@ NodeAnswer = NodeConsent | NodeRefusal
 
 
 class Rebalance(msgspec.Struct, frozen=True, kw_only=True, tag="rebalance"):
-    """Balance now, without waiting for the dead band to be left; with `dry_run` only say what would be done."""
+    """Balance now, also inside the dead band; with `dry_run` only return the plan."""
 
     dry_run: bool = False
 
 
 class DrainRequest(msgspec.Struct, frozen=True, kw_only=True, tag="drain"):
-    """Drain `node`, within `within_s` if that is above 0. Refused where the deadline cannot be met, unless `force`."""
+    """Drain `node`, within `within_s` if that is above 0. Refused if the deadline cannot be met, unless `force`."""
 
     node: NodeName
     within_s: float = 0.0

@@ -19,7 +19,7 @@ _NEVER = {"ws": "http", "wss": "https"}
 """Schemes that no page has, with the one that is meant."""
 
 _LOOPBACK = {"127.0.0.1": "localhost", "localhost": "127.0.0.1"}
-"""Names of the machine itself: who types either is shown the same page."""
+"""Names of the machine itself: both lead to the same page."""
 
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*")
 _OPAQUE = ("null", "file://")
@@ -82,7 +82,7 @@ def read_origins(texts: Collection[str], setting: str = "allowed_origins") -> Or
 
 
 def origin_of(scheme: str, host: str) -> str | None:
-    """Return the origin of pages at `scheme` and `host` as browsers write it; None if there is none."""
+    """Return the origin of pages at `scheme` and `host` as browsers write it; None if `host` is wrong."""
     split = split_host(host)
     if split is None:
         return None
@@ -93,9 +93,9 @@ def origin_of(scheme: str, host: str) -> str | None:
 
 
 def origins_at(url: str) -> list[str]:
-    """Return the origins of pages at `url`: none if it has none, and two where the machine itself has two names.
+    """Return the origins of pages at `url`: empty if it has no origin, and two if the machine itself has two names.
 
-    `ws` and `wss` stand for pages at the same host: `http` and `https`.
+    `ws` and `wss` mean pages at the same host: `http` and `https`.
     """
     try:
         parts = urlsplit(url)

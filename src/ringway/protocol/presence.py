@@ -1,4 +1,4 @@
-"""Presence questions between nodes: who is subscribed to a channel (PROTOCOL.md P-9.7)."""
+"""Presence questions between nodes: the subscribers of a channel (PROTOCOL.md P-9.7)."""
 
 import msgspec
 
@@ -11,19 +11,19 @@ PRESENCE = "presence"
 
 
 class PresenceQuestion(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Who is subscribed to `channel` at your place? With `clients_max` 0 only how many."""
+    """Ask a node for its subscribers of `channel`; with `clients_max` 0 only for their number."""
 
     channel: Channel
     clients_max: int = 0
 
 
 class PresenceAnswer(msgspec.Struct, omit_defaults=True):
-    """`clients` are left out where they are more than was asked for; all else is always there."""
+    """The subscribers of one node. `clients` are left out if they are more than was asked for; all else is given."""
 
     count: int = 0  # of connections; a session on its way here is among `coming`
     clients: dict[str, ClientInfo] = {}
     users: list[str] = []
-    """Who they belong to, each once; at most `USERS_MAX`, beyond that any of them."""
+    """The users of the clients, each once; at most `USERS_MAX`, beyond that an arbitrary selection."""
     coming: list[str] = []
     """Clients whose sessions are on their way to this node."""
     leaving: list[str] = []

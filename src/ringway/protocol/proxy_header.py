@@ -1,7 +1,7 @@
-"""The PROXY protocol, versions 1 and 2: what a balancer of layer 4 says before the client's first byte.
+"""PROXY protocol, versions 1 and 2: the header of a layer-4 balancer before the client's first byte.
 
-The specification (haproxy.org, doc/proxy-protocol.txt, 2020-03-05) wants a receiver never to guess: where a header is
-asked for, each connection of a trusted balancer begins with one, and from anybody else none is read.
+By the specification (haproxy.org, doc/proxy-protocol.txt, 2020-03-05) a receiver never guesses: if headers are switched
+on, each connection of a trusted balancer begins with a header, and no header is read from any other peer.
 """
 
 import ipaddress
@@ -27,7 +27,7 @@ _SSL_CLIENT = 0x01
 
 
 class Source(NamedTuple):
-    """Where a connection came from. `ip` is empty if it is the balancer's own, or it does not know."""
+    """The origin of a connection. `ip` is empty if the connection is the balancer's own, or its origin is unknown."""
 
     ip: str = ""
     port: int = 0
@@ -35,7 +35,7 @@ class Source(NamedTuple):
 
 
 class Peer(NamedTuple):
-    """Who is at the other end of a connection, and how it speaks with whom it was accepted by."""
+    """The peer at the other end of a connection, and the scheme that it uses with the server that accepted it."""
 
     ip: str
     port: int = 0  # 0: not known
@@ -44,7 +44,7 @@ class Peer(NamedTuple):
 
 
 def peer_of(source: Source | None, peername: object) -> Peer:
-    """Return who is at the other end: by the PROXY header, else by the socket's `peername`."""
+    """Return the peer at the other end: by the PROXY header, else by the socket's `peername`."""
     carried = source is not None
     scheme = "https" if source is not None and source.tls else "http"
     if source is not None and source.ip:
@@ -65,7 +65,7 @@ class ProxyHeaderReader:
         self.rest = b""
 
     def feed(self, data: bytes) -> Source | None:
-        """Return what the header says once it is whole, None before; raise `UpgradeError` 400 if it is none."""
+        """Return the content of the header once it is whole, None before; raise `UpgradeError` 400 if it is wrong."""
         self._data += data
         begin = self._data[: len(SIGNATURE)]
         if begin == SIGNATURE[: len(begin)]:

@@ -27,7 +27,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     admin_url: str = ""
     engine_up: bool = True
 
-    # what a node holds and can take
+    # of a node: its connections and its capacity
     weight: Annotated[float, msgspec.Meta(ge=0)] = 1.0  # 0: it wants no new ones
     zone: str = ""
     state: NodeState = NodeState.ACTIVE
@@ -36,9 +36,9 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     connections_max: Count = 0  # how many it takes; 0: not known
     cooling: Count = 0  # of the connections, those that it will not move now: moved here a short while ago, or pinned
     drain_left_s: float = 0.0  # while it drains by a deadline: how long is left
-    drain_avoid: tuple[NodeName, ...] = ()  # while it drains: who is to be given as few as can be, being next
+    drain_avoid: tuple[NodeName, ...] = ()  # while it drains: nodes that drain next, and get as few clients as possible
     accept_per_s: float = 0.0  # handshakes a second that it can take, measured
-    handshake_p99_s: float = 0.0  # from accepting a connection to answering its handshake; 0: none lately
+    handshake_p99_s: float = 0.0  # from accepting a connection to answering its handshake; 0: no recent handshake
     utilisation: dict[str, float] = msgspec.field(
         default_factory=dict
     )  # of cpu, memory, ...: 1 is as much as is healthy
@@ -51,11 +51,11 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     # the ledger of places (core.load.reservation)
     taken: dict[Issuer, Count] = msgspec.field(default_factory=dict)  # counter: tickets redeemed here, by issuer
-    reserved: dict[NodeName, Count] = msgspec.field(default_factory=dict)  # places held at others, not yet taken
+    reserved: dict[NodeName, Count] = msgspec.field(default_factory=dict)  # places held at other nodes, not yet taken
     moved: dict[NodeName, Count] = msgspec.field(default_factory=dict)  # counter: connections sent there
     missed: Count = 0  # counter: connections sent away that did not come to their place in time
 
-    # what a gateway knows beside that
+    # of a gateway alone
     leading: bool = False  # its balancer holds the lease
     directive: Directive | None = None  # the newest one that it knows
 
@@ -69,4 +69,4 @@ def encode_report(report: Report) -> bytes:
 
 
 decode_report = reader(msgspec.json.Decoder(Report).decode, "a report")
-"""Return the report in the bytes given; raise `ProtocolError` if it is none."""
+"""Return the report in the bytes given; raise `ProtocolError` if they cannot be read."""

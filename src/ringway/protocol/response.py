@@ -40,12 +40,12 @@ def _whole(status: int, kind: str, body: bytes, headers: Sequence[tuple[str, str
 
 
 def answer_to(method: str, whole: bytes) -> bytes:
-    """Return of the response `whole` what a request with `method` is answered: HEAD gets no body (RFC 9110, 9.3.2)."""
+    """Return the part of the response `whole` that answers `method`: HEAD gets no body (RFC 9110, 9.3.2)."""
     return whole[: whole.index(b"\r\n\r\n") + 4] if method == "HEAD" else whole
 
 
 def error_response(error: UpgradeError, *, close: bool) -> bytes:
-    """Return the response that tells a client why its request was refused; nobody may keep it for others."""
+    """Return the response that tells a client why its request was refused; it must not be cached."""
     return response(error.status, error_body(str(error)), _NO_STORE, *error.headers, close=close)
 
 
@@ -60,7 +60,7 @@ def retry_after(pause_s: float) -> str:
 
 
 def no_node(error: NoNode, pause_s: float, window_ms: int = 0, *, close: bool) -> bytes:
-    """Return the 503 that says when to come again, and the window to spread over (0: none is advised)."""
+    """Return the 503 that says when to come again, and the window to spread over (0: no window)."""
     return come_again(503, str(error), pause_s, window_ms, close=close)
 
 

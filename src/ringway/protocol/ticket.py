@@ -59,7 +59,7 @@ class TicketSigner:
     def check(
         self, ticket: str, node: NodeName, now: float, ttl_max_s: float = TICKET_TTL_S + TICKET_WAIT_S_MAX
     ) -> tuple[Issuer, bytes]:
-        """Return issuer and nonce of a genuine, timely ticket for `node`; raise `TicketError` for any other."""
+        """Return issuer and nonce of a genuine, timely ticket for `node`; raise `TicketError` for any other ticket."""
         try:
             raw = base64.b64decode(ticket.encode("ascii"), altchars=b"-_", validate=True)
             version, issuer, nonce, expiry = _HEAD.unpack(raw[: _HEAD.size])

@@ -30,7 +30,7 @@ _TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHI
 
 @dataclass(frozen=True, slots=True)
 class Upgrade:
-    """What a valid upgrade request asks for."""
+    """The content of a valid upgrade request."""
 
     key: str
     protocols: tuple[str, ...]
@@ -66,7 +66,7 @@ def wants_upgrade(headers: Headers) -> bool:
 
 
 def check_request(method: str, version: str, headers: Headers) -> Upgrade:
-    """Return what a handshake request asks for; raise `UpgradeError` with the HTTP status for anything amiss.
+    """Return the content of a handshake request; raise `UpgradeError` with the HTTP status if it breaks a rule.
 
     `version` is that of HTTP, such as "1.1".
     """
@@ -97,7 +97,7 @@ def check_request(method: str, version: str, headers: Headers) -> Upgrade:
 
 
 def check_response(request: Upgrade, status: int, version: str, headers: Headers) -> None:
-    """Accept the server's answer to `request`, or raise `UpgradeError` 502 that says what is wrong with it."""
+    """Accept the server's answer to `request`, or raise `UpgradeError` 502 that names the problem."""
     if status != 101:
         raise UpgradeError(502, f"the server answered {status} to a WebSocket handshake")
     if version != "1.1":

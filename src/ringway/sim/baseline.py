@@ -34,14 +34,14 @@ class Baseline:
         self._restarting: float | None = None
 
     def round(self) -> None:
-        """Do what this way does."""
+        """Act in the way of this baseline."""
         way = self._world.contender.baseline
         before, self._members = self._members, list(self._view.eligible)
         changed = bool(before) and [node.name for node in before] != [node.name for node in self._members]
         if way == "restart-all":
             self._restart(changed)
             return
-        for node in self._world.nodes:  # whoever stops closes everything at once
+        for node in self._world.nodes:  # a node that stops closes all connections at once
             if node.alive and node.state is NodeState.DRAINING and node.connections:
                 self._close(np.flatnonzero(self._world.crowd.node == node.number))
         if way == "modulo" and changed:
@@ -52,7 +52,7 @@ class Baseline:
             self._shed()
 
     def _elsewhere(self) -> Ids:
-        """Those whose keys belong to another node than they are at."""
+        """Return the clients that are not at the owner of their key."""
         numbers = [self._world.by_name[node.name].number for node in self._members]
         owners = np.array(numbers)[(self._numbers % np.uint64(max(1, len(numbers)))).astype(np.int64)]
         return np.flatnonzero((self._world.crowd.node >= 0) & (self._world.crowd.node != owners))

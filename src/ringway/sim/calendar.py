@@ -36,7 +36,7 @@ class Calendar:
             self._due[int(step)].append(batch)
 
     def take_step(self, step: int) -> Ids:
-        """Return who is due in `step`, in the order in which they were put."""
+        """Return the clients that are due in `step`, in the order in which they were put."""
         self._next = step + 1
         batches = self._due.pop(step, None)
         if not batches:

@@ -1,11 +1,11 @@
-"""The clients, as arrays: where each is connected, whose key it has, how it behaves, and what was done to it.
+"""Crowd of clients, as arrays: the node, the key, the kind and the history of each.
 
 Kinds
-- *obedient*: told to move, it connects to the named node at once, with its ticket. Cut off, it waits a random time.
+- *obedient*: after a move it connects to the named node at once, with its ticket. After a loss it waits a random time.
 - *slow*: the same, some seconds later; its ticket may be too old by then, and it asks a gateway.
 - *plain*: knows nothing of moves and comes back through a gateway, after a short random time.
 - *jitterless*: comes back through a gateway exactly one second later, as all of its kind do.
-- *wayward*: comes back when it pleases, through a gateway.
+- *wayward*: comes back at any time, through a gateway.
 """
 
 from collections.abc import Mapping
@@ -61,10 +61,10 @@ class Crowd:
         return np.bincount(recent, minlength=nodes)
 
     def draw(self, donor: int, count: int, held: int, moved_before: float) -> Ids:
-        """Draw up to `count` of the `held` clients of `donor` that nobody has chosen, moved last before that time.
+        """Draw up to `count` of the `held` clients of `donor` that are not chosen yet, moved last before that time.
 
-        Any of them is as likely as another. Drawing from everybody and keeping whom `donor` holds costs less than
-        looking at everybody, as long as it holds a fair part.
+        All of them are equally likely. To draw from all clients and keep those of `donor` costs less than to check all
+        clients, as long as the donor holds a fair part.
         """
         chosen: Ids = np.empty(0, np.int64)
         size = len(self)

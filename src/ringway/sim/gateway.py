@@ -12,7 +12,7 @@ from ringway.types import Incarnation, Issuer, NodeName, Role
 
 
 class SimGateway:
-    """One gateway; `issuer` is what the crowd's arrays call the tickets it gives."""
+    """One gateway; `issuer` is the number of its tickets in the crowd's arrays."""
 
     def __init__(self, name: NodeName, incarnation: Incarnation, issuer: int, policy: Policy, *, claims: bool) -> None:
         self.name = name

@@ -34,10 +34,10 @@ class Leader:
         self._leader = LeaderRound(world.contender.balance, gateway.view)
         self._planner = KeyPlanner(gateway.view)
         self.key_owners = CrowdOwners(gateway.policy.table, world.crowd.keys) if gateway.policy.table else None
-        self._found: dict[tuple[NodeName, NodeName], Ids] = {}  # misplaced clients, by where they are and belong
+        self._found: dict[tuple[NodeName, NodeName], Ids] = {}  # misplaced clients, by present node and owner
 
     def round(self) -> None:
-        """Plan, and order what is due."""
+        """Plan, and order the moves that are due."""
         world, now = self._world, self._world.now
         settling = self._leader.settling(now)
         frozen = self._leader.frozen(now)
@@ -63,7 +63,7 @@ class Leader:
         return planner.plan_counted(leader, counts, self._policy, now, version=view.version, complete=True)
 
     def _count_misplaced(self) -> dict[NodeName, dict[NodeName, int]]:
-        """Find who is not where its key belongs and may be moved."""
+        """Count the clients that are not at the owner of their key and may be moved."""
         assert self.key_owners is not None
         crowd, nodes = self._world.crowd, self._world.nodes
         owners = self.key_owners.owners
@@ -100,7 +100,7 @@ class Leader:
 
 
 class CrowdOwners:
-    """Whose each client's key is, as numbers of nodes."""
+    """The owner of each client's key, as the number of a node."""
 
     def __init__(self, table: str, keys: Ids) -> None:
         self._table: Table = make_table(table, SECRET)
@@ -108,10 +108,10 @@ class CrowdOwners:
         self._hashes = hash_keys([b"%d" % key for key in distinct.tolist()], table_secret(SECRET))
         self._weights: dict[NodeName, float] = {}
         self.owners: NDArray[np.int32] = np.full(len(keys), NOBODY, np.int32)
-        self.changed = 0  # clients whose keys have another owner since the first update
+        self.changed = 0  # clients whose keys have changed owner since the first update
 
     def update(self, weights: dict[NodeName, float], nodes: "dict[NodeName, SimNode]") -> None:
-        """Let `weights` say whose the keys are."""
+        """Set the owners by `weights`."""
         if weights == self._weights:
             return
         self._weights = weights

@@ -24,8 +24,8 @@ class SimMeter:
         self._nodes = nodes
         self.times: list[float] = []
         self.connections: list[list[int]] = []
-        self.newcomers: list[list[int]] = []  # who arrived at each node without being moved there
-        self.movers: list[list[int]] = []  # who arrived there by an order
+        self.newcomers: list[list[int]] = []  # arrivals at each node that were not moved there
+        self.movers: list[list[int]] = []  # arrivals by an order
         self.refusals: list[list[int]] = []
         self.taking: list[list[bool]] = []  # whether each node is there and takes newcomers
         self.moves: list[int] = []  # so far
@@ -54,7 +54,7 @@ class SimMeter:
         self.moved_total += len(ids)
 
     def ended(self, ids: Ids) -> None:
-        """Forget clients that left by themselves; what was done to them stays counted."""
+        """Forget clients that left by themselves; their moves stay counted."""
         if len(ids):
             self.moves_most = max(self.moves_most, int(self._crowd.moves[ids].max()))
             self._disturbed[ids] = False
@@ -73,7 +73,7 @@ class SimMeter:
             self.refused_total += count
 
     def accepted(self, node: "SimNode", ids: Ids) -> None:
-        """Count clients whose handshakes are done; who was sent from an old node to an old one was so for nothing."""
+        """Count clients whose handshakes are done; a move from an old node to an old node was for nothing."""
         disturbed = ids[self._disturbed[ids]]
         if not len(disturbed):
             return

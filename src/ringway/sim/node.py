@@ -1,4 +1,4 @@
-"""A simulated node: what its shell keeps beside the clients, and a queue of handshakes that takes time."""
+"""Node of the simulation: the state of its shell without the clients, and a queue of handshakes that takes time."""
 
 from collections import Counter, deque
 
@@ -11,14 +11,14 @@ from ringway.sim.calendar import Ids
 from ringway.types import Incarnation, Issuer, NodeName, NodeState, Role
 
 QUEUE_S = 5.0
-"""A node refuses whom it could not serve within this time; clients would have given up."""
+"""A node refuses clients that it could not serve within this time; they would have given up."""
 
 HANDSHAKE_S = 0.002
-"""What a handshake takes if nobody waits."""
+"""Duration of a handshake if no client waits."""
 
 
 class SimNode:
-    """One node. `number` is what the crowd's arrays call it; `now` is virtual time."""
+    """One node. `number` is its number in the crowd's arrays; `now` is virtual time."""
 
     def __init__(
         self, number: int, name: NodeName, *, weight: float, handshakes_per_s: float, connections_max: int, zone: str
@@ -114,7 +114,7 @@ class SimNode:
         return ids[len(taken) :]
 
     def serve(self, dt: float) -> Ids:
-        """Return whose handshakes are done within this step."""
+        """Return the clients whose handshakes are done within this step."""
         self._allowance = min(self._allowance, 1.0) + self.handshakes_per_s * dt
         served = []
         while self.waiting and self._allowance >= 1.0:

@@ -38,7 +38,7 @@ dt { font-weight: 600; } dd { margin: 0; }
 
 
 def page(scenario: Scenario, summaries: Sequence[Summary], title: str = "", note: str = "") -> str:
-    """Return the whole page; `title` stands for what the scenario says of itself, `note` below the table."""
+    """Return the whole page; `title` replaces the description of the scenario, `note` is below the table."""
     head = escape(title or headline(scenario))
     said = "".join(f"<li>{escape(sentence[0].upper() + sentence[1:])}</li>" for sentence in sentences(summaries))
     end = max(plot.ends(summary) for summary in summaries)

@@ -1,8 +1,8 @@
-"""Questions of placement alone: how evenly a policy spreads keys, and how many go elsewhere when a node comes or goes.
+"""Placement alone: how evenly a policy spreads keys, and how many keys move when a node comes or goes.
 
 Policies by key are asked through their real tables, a million hashes at a time, so any number of keys needs the same
-memory. Keys are drawn as their hashes: distinct keys' hashes are uniform random numbers, that is what a hash is for.
-Other policies have no keys to go elsewhere; they place connections one by one, of which `SAMPLE_MAX` are enough.
+memory. Keys are drawn as their hashes: hashes of distinct keys are uniform random numbers. Other policies have no keys
+that could move; they place connections one by one, of which `SAMPLE_MAX` are enough.
 """
 
 import time

@@ -1,4 +1,4 @@
-"""Ways to choose a node that people use where there is nothing better: for comparison."""
+"""Placers for comparison: common ways to choose a node without a load balancer for WebSockets."""
 
 from bisect import bisect_right
 from hashlib import blake2b
@@ -38,7 +38,7 @@ class Modulo:
 
 
 class AtRandom:
-    """Any node, by weight: what a reconnecting crowd gets behind most load balancers."""
+    """Any node, by weight: as most load balancers place a reconnecting crowd."""
 
     name: ClassVar[str] = "at-random"
     options_type: ClassVar[type[Options]] = Options

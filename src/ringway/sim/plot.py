@@ -20,14 +20,14 @@ from ringway.sim.summary import Course, Summary
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-INK = "#010203"  # stands for the page's own colour of text
+INK = "#010203"  # is replaced by the page's own colour of text
 FAINT = "#040506"  # the same, faint
 OLD = "#64748b"
 COLOURS = ("#3b82f6", "#f59e0b", "#10b981", "#ef4444", "#a855f7", "#06b6d4", "#ec4899", "#84cc16")
 LONE = (COLOURS[0], COLOURS[2], COLOURS[4], COLOURS[1], COLOURS[5], COLOURS[6])
 LINES_MAX = len(LONE)
 ALL_MAX = 12
-"""So many nodes are drawn as a line each, beside others and where all of them came or went."""
+"""The number of nodes that are drawn as a line each: those that came or went first, then other nodes."""
 
 POINTS_MAX = 400
 SIZE = (4.8, 2.9)
@@ -36,7 +36,7 @@ Values = NDArray[np.float64]
 
 
 def connections(summary: Summary, top: float, end: float) -> str:
-    """Draw what each node holds over time; `top` and `end` are where the scales end."""
+    """Draw the connections of each node over time; the scales end at `top` and `end`."""
     course = summary.course
 
     def draw(axes: "Axes") -> None:
@@ -50,7 +50,7 @@ def connections(summary: Summary, top: float, end: float) -> str:
 
 
 def arrivals(summary: Summary, top: float, end: float) -> str:
-    """Draw what comes to each node, as a part of the handshakes that it can take."""
+    """Draw the arrivals at each node, as a part of the handshakes that it can take."""
     course = summary.course
 
     def draw(axes: "Axes") -> None:
@@ -154,7 +154,7 @@ def _contenders(axes: "Axes", summaries: Sequence[Summary], values: Callable[[Co
     for index, summary in enumerate(summaries):
         drawn = _thin(np.array(values(summary.course), float), peaks=True)
         times = _times(summary.course)
-        if len(drawn) and times[-1] < end:  # what was reached stays so
+        if len(drawn) and times[-1] < end:  # the last value stays
             times, drawn = np.append(times, end), np.append(drawn, drawn[-1])
         colour, dashed = COLOURS[index % len(COLOURS)], summary.name in BASELINES
         axes.plot(

@@ -29,7 +29,7 @@ Progress = Callable[[float], None]
 
 
 def simulate(scenario: Scenario, contender: Contender, progress: Progress = lambda now: None) -> Summary:
-    """Run `contender` through `scenario` and return what came of it; `progress` is told the virtual time."""
+    """Run `contender` through `scenario` and return the result; `progress` is called with the virtual time."""
     began = time.perf_counter()
     world = SimWorld(scenario, contender)
     for number in range(scenario.nodes):
@@ -79,7 +79,7 @@ def _quiet_s(world: SimWorld) -> float:
 def _minimum(world: SimWorld, leader: "Leader | Baseline") -> int | None:
     """The least number of moves, if it does not follow from fair shares."""
     if world.scenario.scenario in ("crash", "partition", "flash-crowd", "quiet"):
-        return 0  # who was cut off or is new comes by itself
+        return 0  # clients that were cut off or are new come by themselves
     if world.scenario.scenario == "rolling-restart":
         return world.scenario.connections
     if world.scenario.rooms and isinstance(leader, Leader) and leader.key_owners is not None:
@@ -88,7 +88,7 @@ def _minimum(world: SimWorld, leader: "Leader | Baseline") -> int | None:
 
 
 def fill(world: SimWorld) -> None:
-    """Let those who are there at first be connected: as the scenario says, by their keys, or in fair shares."""
+    """Connect the first clients: as the scenario says, by their keys, or in fair shares."""
     scenario, crowd, policy = world.scenario, world.crowd, world.gateways[0].policy
     ids = np.arange(scenario.connections)
     given = [node.connections for node in scenario.node]
@@ -107,9 +107,9 @@ def fill(world: SimWorld) -> None:
 
 
 def _placed_by_key(world: SimWorld) -> Ids:
-    """Place everybody one by one by the real policy, as if they had come over a long time: no node is short of breath.
+    """Place all clients one by one by the real policy, as if they had come over a long time: no node is paced.
 
-    Whoever was not placed first at its key's owner, because caps are small while few are connected, comes anew.
+    A client that was not placed at its key's owner, because caps are small while few are connected, is placed again.
     """
     view = LoadView(Issuer("filling!"), ages=False)
     for node in world.nodes:

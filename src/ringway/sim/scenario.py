@@ -56,14 +56,14 @@ class ScenarioEvent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class NodeSetting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One node that is there at first, where not all are alike."""
+    """One node of the beginning, if not all are alike."""
 
     name: str
     weight: Annotated[float, msgspec.Meta(gt=0, le=1000)] = 1.0
     zone: str = ""
     handshakes_per_s: Annotated[float, msgspec.Meta(ge=0)] = 0.0  # 0: as the scenario says, by weight
     connections_max: Annotated[int, msgspec.Meta(ge=0)] = 0
-    connections: Annotated[int, msgspec.Meta(ge=0)] = 0  # what it holds at first; if no node says it, fair shares
+    connections: Annotated[int, msgspec.Meta(ge=0)] = 0  # its first connections; fair shares if no node has this
     draining: bool = False
 
 
@@ -75,7 +75,7 @@ def _about(description: str, panel: str, **bounds: Any) -> msgspec.Meta:
 
 
 class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Everything that a run depends on, beside who contends in it. Fields with a panel are options as well."""
+    """Everything that a run depends on, except the contender. Fields with a panel are options as well."""
 
     scenario: Literal[tuple(SCENARIOS)] = "scale-out"  # type: ignore[valid-type]  # the names are those of the table
     nodes: Annotated[int, _about("Nodes at first.", CLUSTER, ge=1, le=1000)] = 10
@@ -122,7 +122,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     balance: BalanceConfig = msgspec.field(default_factory=BalanceConfig)
     event: tuple[ScenarioEvent, ...] = ()
     node: tuple[NodeSetting, ...] = ()  # instead of `nodes`
-    policy_before: str = ""  # what placed those who are there at first, where `node` says how many each holds
+    policy_before: str = ""  # the policy that placed the first clients, if `node` gives their numbers
 
     def __post_init__(self) -> None:
         problems = []
@@ -154,7 +154,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 def read_file(path: str) -> dict[str, Any]:
-    """Return what the TOML file `path` says; raise `ConfigError` if it cannot be read."""
+    """Return the content of the TOML file `path`; raise `ConfigError` if it cannot be read."""
     try:
         return tomllib.loads(Path(path).read_text())
     except OSError as error:

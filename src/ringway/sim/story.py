@@ -26,16 +26,16 @@ COLUMNS = (
     ("away", "the most clients without a connection at one time"),
     ("each client", "moves for each client: on average, and at most"),
 )
-"""The columns of the table: their heads, and what they mean."""
+"""The columns of the table: their heads, and their meaning."""
 
 
 def label(name: str) -> str:
-    """Return what a contender is called."""
+    """Return the name of a contender."""
     return NAMES.get(name, name)
 
 
 def headline(scenario: Scenario) -> str:
-    """Return what was simulated, in a sentence."""
+    """Return a sentence about the scenario."""
     nodes = f"{scenario.nodes} node{'s' * (scenario.nodes != 1)}"
     what = SCENARIOS[scenario.scenario]
     if scenario.event:
@@ -54,7 +54,7 @@ def headline(scenario: Scenario) -> str:
 
 
 def what_if_headline(scenario: Scenario) -> str:
-    """Return what was asked about a running system, in a sentence."""
+    """Return a sentence about the question to a running system."""
     joining = sum(event.do == "join" for event in scenario.event)
     drained = [name for event in scenario.event if event.do == "drain" for name in event.nodes]
     asked = [f"{joining} more node{'s' * (joining != 1)}"] if joining else []
@@ -64,7 +64,7 @@ def what_if_headline(scenario: Scenario) -> str:
 
 
 def what_if_note(policies: Sequence[str]) -> str:
-    """Return what must be known of policies by key, where they are asked about a running system."""
+    """Return the caveats about policies by key in a question to a running system."""
     if not policies:
         return ""
     return (
@@ -120,5 +120,5 @@ def row(summary: Summary) -> list[str]:
 
 
 def explanations(summaries: Sequence[Summary]) -> list[str]:
-    """Return what each of the baselines among `summaries` is."""
+    """Return a description of each baseline among `summaries`."""
     return [f"{label(summary.name)}: {BASELINES[summary.name]}" for summary in summaries if summary.name in BASELINES]

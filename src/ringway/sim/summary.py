@@ -1,8 +1,8 @@
 """Summary of a run in a few numbers, and its course, second by second, for pictures.
 
-The *minimum* is the least number of connections that must change their node for everybody to hold its fair share of
-what is there at the end. *Disturbed for nothing* (collateral) are moves from a node that nothing happened to, to
-another such. *Overshoot* is how far a node that joined went above its fair share, or an old one below it, at worst.
+The *minimum* is the least number of connections that must change their node so that each node holds its fair share at
+the end. *Disturbed for nothing* (collateral) are moves between two nodes that nothing happened to. *Overshoot* is how
+far a node that joined exceeded its fair share, or an old node fell below its share, at worst.
 """
 
 import math
@@ -29,8 +29,8 @@ class Course(msgspec.Struct, frozen=True, kw_only=True):
     handshakes_per_s: list[float]
     times: list[float]
     connections: list[list[int]]
-    newcomers: list[list[int]]  # who came to each node in that second by a placement
-    movers: list[list[int]]  # and who by an order to move
+    newcomers: list[list[int]]  # arrivals at each node in that second by a placement
+    movers: list[list[int]]  # and by an order to move
     refusals: list[list[int]]
     taking: list[list[bool]]
     moves: list[int]
@@ -39,7 +39,7 @@ class Course(msgspec.Struct, frozen=True, kw_only=True):
     marks: list[tuple[float, str]]
 
     def arrivals(self) -> Rows:
-        """Who came to each node in each second, either way."""
+        """Return the arrivals at each node in each second, either way."""
         return np.asarray(np.array(self.newcomers, float) + np.array(self.movers, float))
 
 
@@ -75,7 +75,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def summarize(world: "SimWorld", *, minimum: int | None, took_s: float) -> Summary:
-    """Return what the meter of `world` has counted."""
+    """Return the counts of the meter of `world`."""
     meter = world.meter
     width = len(world.nodes)
     held = _rows(meter.connections, width)
@@ -160,7 +160,7 @@ def _fair(held: Rows, weights: Rows, taking: NDArray[np.bool_]) -> Rows:
 
 
 def _minimum(before: Rows, fair: Rows) -> int:
-    """What the fullest hold above their share at the end, scaled to as many clients as there were."""
+    """Return how far the fullest nodes exceed their share at the end, scaled to the number of clients."""
     scale = before.sum() / fair.sum() if fair.sum() else 0.0
     return math.floor(float(np.maximum(before - np.ceil(fair * scale - 1e-6), 0).sum()))
 

@@ -1,4 +1,4 @@
-"""The simulated cluster: virtual time in steps, and what happens in each.
+"""World of a simulated cluster: virtual time in steps, and the events of each step.
 
 Nothing here decides anything about placement or balance. Gateways hold the product's `Membership`, `LoadView` and
 policy; nodes hold its `Ledger`; the leader runs its `LeaderRound`. The world carries reports, tickets, orders and
@@ -48,13 +48,13 @@ class SimWorld:
         clients = scenario.connections + scenario.clients_more
         keys = draw_keys(clients, scenario.rooms, scenario.zipf, self.dice)
         self.crowd = Crowd(keys, scenario.kinds, self.dice)
-        self.population = scenario.connections  # of whom mean_life_s holds
+        self.population = scenario.connections  # for which mean_life_s holds
         self.come = scenario.connections  # the number of the next client that comes for the first time
         self.deaths = 0
-        self.coming = Calendar(STEP_S)  # who will come for the first time
-        self.asking = Calendar(STEP_S)  # who will ask a gateway again
-        self.dialling = Calendar(STEP_S)  # who will be at its target
-        self.closing = Calendar(STEP_S)  # who will be told to move
+        self.coming = Calendar(STEP_S)  # clients that will come for the first time
+        self.asking = Calendar(STEP_S)  # clients that will ask a gateway again
+        self.dialling = Calendar(STEP_S)  # clients that will arrive at their target
+        self.closing = Calendar(STEP_S)  # clients that will be told to move
         self.nodes: list[SimNode] = []
         self.by_name: dict[NodeName, SimNode] = {}
         self.gateways: list[SimGateway] = []
@@ -63,7 +63,7 @@ class SimWorld:
         self.issuer_nodes: dict[Issuer, SimNode] = {}
         self.meter = SimMeter(self.crowd, self.nodes)
         self._inbox: defaultdict[int, list[tuple[SimGateway, Report]]] = defaultdict(list)
-        self._told: defaultdict[int, list[Report]] = defaultdict(list)  # to nodes, of what they have been sent
+        self._told: defaultdict[int, list[Report]] = defaultdict(list)  # reports on their way to nodes
         self._of_nodes = np.zeros(64, bool)  # by issuer: whether it is a node, so that its tickets are of moves
         self._last_second = -1
 
@@ -224,7 +224,7 @@ class SimWorld:
             self._redeem(report)
 
     def _redeem(self, report: Report) -> None:
-        """Let the nodes hear whose tickets were redeemed."""
+        """Let the nodes hear which tickets were redeemed."""
         for issuer, total in report.taken.items():
             node = self.issuer_nodes.get(issuer)
             if node is not None and str(node.incarnation) == issuer:
@@ -246,7 +246,7 @@ class SimWorld:
         self.coming.put(ids, self.now, 0.0)
 
     def _close(self) -> None:
-        """Tell those who are due to move: hold their places, and let each go as its kind does."""
+        """Move the clients that are due: hold their places, and let each act as its kind does."""
         crowd = self.crowd
         ids = self.closing.take_step(self.step)
         ids = ids[crowd.leaving[ids] & (crowd.node[ids] >= 0)]
@@ -268,7 +268,7 @@ class SimWorld:
         self.asking.put(ids[~aware], self.now, delays[~aware])
 
     def _ask(self) -> None:
-        """Let those who are due ask a gateway, any of them."""
+        """Let the clients that are due ask any gateway."""
         ids = np.concatenate([self.coming.take_step(self.step), self.asking.take_step(self.step)])
         placed, turned_away = [], []
         crowd, gateways = self.crowd, self.gateways
@@ -289,7 +289,7 @@ class SimWorld:
             self.send_back(np.array(turned_away, np.int64))
 
     def _dial(self) -> None:
-        """Let those who are due arrive at their nodes, and wait there for their handshakes."""
+        """Let the clients that are due arrive at their nodes, and wait there for their handshakes."""
         crowd = self.crowd
         ids = self.dialling.take_step(self.step)
         late = crowd.ticket_ends[ids] < self.now
