@@ -38,7 +38,7 @@ class SimNode:
         self.begin(Incarnation(""), 0, 0.0)
 
     def begin(self, incarnation: Incarnation, issuer: int, now: float) -> None:
-        """Begin a life: empty, with nothing counted."""
+        """Begin an incarnation: empty, with all counters at zero."""
         self.incarnation = incarnation
         self.issuer = issuer
         self.state = NodeState.ACTIVE

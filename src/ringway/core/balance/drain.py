@@ -38,7 +38,7 @@ class Deadlines:
     """When the nodes that drain by a deadline are to be empty. `now` is monotonic."""
 
     def __init__(self) -> None:
-        self._known: dict[NodeName, tuple[Incarnation, float, float]] = {}  # its life, its deadline, when to be done
+        self._known: dict[NodeName, tuple[Incarnation, float, float]] = {}  # incarnation, deadline, when to be done
         self._forced: dict[NodeName, float] = {}  # until when
 
     def observe(self, nodes: Iterable[NodeLoad], now: float) -> None:

@@ -146,12 +146,12 @@ class _Returns:
         for node in nodes:
             if node.report is None:
                 continue
-            life, sent, lost = node.incarnation, sum(node.report.moved.values()), node.report.missed
+            incarnation, sent, lost = node.incarnation, sum(node.report.moved.values()), node.report.missed
             before = self._seen.get(node.name)
-            if before is not None and before[0] == life:
+            if before is not None and before[0] == incarnation:
                 moved += max(0, sent - before[1])
                 missed += max(0, lost - before[2])
-            seen[node.name] = (life, sent, lost)
+            seen[node.name] = (incarnation, sent, lost)
             connected += node.connections
             held += sum(node.report.reserved.values())
         self._seen = seen

@@ -142,7 +142,7 @@ class LoadView:
         if node is None or fresh:
             node = self._replace(report, now)
         self.ledger.redeemed(report.name, report.incarnation, report.taken.get(self.issuer, 0))
-        if node.report is not None:  # a life that begins has redeemed nothing that was not told since
+        if node.report is not None:  # a new incarnation has redeemed nothing before its first report
             node.others += self._holdings.redeemed(report, node.report)
         changed = fresh or node.state is not report.state or node.weight_own != report.weight
         node.report = report

@@ -23,7 +23,7 @@ _COST_WEIGHT = 0.3  # of the newest report in a node's cost of a connection
 
 
 class _Usage:
-    """One life of a node, from report to report."""
+    """One incarnation of a node, from report to report."""
 
     __slots__ = ("cost", "incarnation", "report", "since", "used")
 
