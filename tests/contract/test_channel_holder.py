@@ -10,8 +10,9 @@ import pytest
 from integration.node.kit import N1, N2, PATH, SIGNER, Peer, eventually
 from ringway.engine.memory.engine import MemoryHub
 from ringway.member.sent_moves import SentMoves
-from ringway.node import ChannelNode, NodeConfig
+from ringway.node.config.node import NodeConfig
 from ringway.node.holder import ChannelHolder
+from ringway.node.server import ChannelNode
 from ringway.testing.holder_contract import HolderContract
 from ringway.types import Incarnation, Issuer
 

@@ -50,7 +50,7 @@ class SimGateway:
                 self.view.reported(event.report, now)
 
     def report(self, now: float, rng: Random) -> Report | None:
-        """Return its report, where one is due: each second, and soon after its places have changed much."""
+        """Return its report, if one is due: each second, and soon after its places have changed much."""
         if not self._schedule.may_report(now):
             return None
         held = self.view.ledger.held()

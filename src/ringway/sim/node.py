@@ -57,7 +57,7 @@ class SimNode:
         self._allowance = 0.0
 
     def has_news(self, now: float) -> bool:
-        """Whether it is to report now: each second, and early when something changed that others decide by."""
+        """True if it is to report now: each second, and early when something changed that others decide by."""
         last, schedule = self.last, self._schedule
         if last is None or not schedule.may_report(now):
             return last is None
@@ -73,7 +73,7 @@ class SimNode:
         return schedule.is_due(now, has_news=has_news)
 
     def report(self, now: float, pause_s: float) -> Report:
-        """Return what it says of itself now; the next time is after `pause_s` at the latest."""
+        """Return its report of now; the next report follows after `pause_s` at the latest."""
         self._schedule.on_report(now, pause_s)
         self.missed += self.ledger.expire(now)
         self.seq += 1
