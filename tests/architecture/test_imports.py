@@ -68,3 +68,32 @@ def test_pure_modules_import_downwards(path: Path) -> None:
     layer = path.relative_to(SOURCE).parts[0]
     ours = {module.split(".")[1] for module in imported(path) if module.startswith("ringway.")}
     assert ours <= MAY_IMPORT[layer]
+
+
+LOADS = "import sys; {imports}; print('\\n'.join(sys.modules))"
+HEAVY = {"typer", "click", "rich", "pydantic", "structlog", "numpy", "matplotlib", "litestar", "uvicorn", "nats"}
+SHELLS = {
+    f"ringway.{room}"
+    for room in ("gateway.server", "balancer.balancer", "collect.poller", "sim", "testing", "cli.full")
+}
+NODE = "ringway.cli.node, ringway.app.compose.node, ringway.engine.nats.opening"
+GATEWAY = "ringway.cli.gateway, ringway.app.compose.gateway, ringway.engine.nats.opening"
+NODES = "ringway.cli.nodes, ringway.engine.nats.opening"
+
+LOADED_BY = {
+    "import ringway": ("ringway", HEAVY | SHELLS | {"asyncio", "msgspec", "picows", "ringway.client"}),
+    "ringway version": ("ringway.cli.version", HEAVY | SHELLS | {"asyncio", "msgspec", "ringway.app.config"}),
+    "ringway nodes": (NODES, HEAVY | SHELLS | {"picows", "prometheus_client", "ringway.client", "ringway.node.server"}),
+    "a node": (NODE, HEAVY | SHELLS | {"ringway.client", "ringway.core.balance.plan"}),
+    "a gateway": (GATEWAY, (HEAVY | {"ringway.client", "ringway.node.server", "ringway.sim", "ringway.testing"})),
+}
+
+
+@pytest.mark.parametrize(("imports", "without"), LOADED_BY.values(), ids=LOADED_BY)
+def test_a_process_loads_what_it_needs(imports: str, without: set[str]) -> None:
+    """In an interpreter of its own: what is here loaded already does not count."""
+    code = LOADS.format(imports=f"import ringway.cli.entry, ringway.cli.main, {imports}")
+    if imports == "ringway":
+        code = LOADS.format(imports="import ringway")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=100)
+    assert not without & set(done.stdout.split())
