@@ -19,7 +19,7 @@ from rich.progress import Progress
 
 from relay_systems import HERE, PYTHON, cpu_ns, find, start, stop, wait_listening
 from report import Claim, Result, parser, publish
-from ringway.core.placement import POLICIES
+from ringway.core.placement.catalog import POLICIES
 from support.system import free_port
 
 

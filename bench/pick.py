@@ -17,7 +17,7 @@ from rich.progress import Progress
 from report import Claim, Result, parser, percentile, publish
 from ringway.core.hashing.ring import HashRing
 from ringway.core.load import LoadView, NodeLoad
-from ringway.core.placement import POLICIES, make_policy
+from ringway.core.placement.catalog import POLICIES, make_policy
 from ringway.protocol.report import Report
 from ringway.types import Incarnation, Issuer, NodeName, Role
 

@@ -5,7 +5,7 @@ from random import Random
 from typing import Any
 
 from ringway.core.load import LoadView, NodeLoad
-from ringway.core.placement import POLICIES
+from ringway.core.placement.catalog import POLICIES
 from ringway.protocol.report import Report
 from ringway.types import Incarnation, Issuer, NodeName, NodeState, Role
 

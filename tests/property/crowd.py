@@ -7,7 +7,8 @@ from random import Random
 from typing import Any
 
 from ringway.core.load import LoadView, NodeLoad
-from ringway.core.placement import Policy, make_policy
+from ringway.core.placement.catalog import make_policy
+from ringway.core.placement.policy import Policy
 from ringway.protocol.report import Report
 from ringway.types import Incarnation, Issuer, NodeName, Role
 from sample import SPECS, node_report

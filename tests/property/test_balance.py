@@ -15,7 +15,7 @@ from ringway.core.balance.config import BalanceConfig
 from ringway.core.balance.pace import MoveLimits, Pacer, moves_per_s
 from ringway.core.balance.plan import NodeSnapshot, Plan, Quota, fair_shares, plan_by_key, plan_by_load
 from ringway.core.load import LoadView
-from ringway.core.placement import TwoChoices
+from ringway.core.placement.two_choices import TwoChoices
 from ringway.types import NodeName
 from sample import equal, name, rng, view_of
 

@@ -14,7 +14,7 @@ from ringway.core.balance.config import BalanceConfig
 from ringway.core.balance.leader_round import LeaderRound
 from ringway.core.load import LoadView
 from ringway.core.load.reservation import Ledger
-from ringway.core.placement import TwoChoices
+from ringway.core.placement.two_choices import TwoChoices
 from ringway.protocol.report import Report
 from ringway.types import Incarnation, Issuer, NodeName, NodeState, Role
 from sample import GATEWAY, name

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from property.crowd import BY_LOAD, Crowd, Server
 from ringway.core.load import LoadView
 from ringway.core.load.slow_start import RATE_BURST_S, SHARE_BURST
-from ringway.core.placement import make_policy
+from ringway.core.placement.catalog import make_policy
 from ringway.types import Issuer, NodeName
 from sample import SPECS, equal, gateway_report, name, node_report, view_of
 

@@ -9,7 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ringway.core.load import LoadView
-from ringway.core.placement import LeastConnected, Policy, TwoChoices, WeightedRoundRobin, make_policy
+from ringway.core.placement.catalog import make_policy
+from ringway.core.placement.least_connected import LeastConnected
+from ringway.core.placement.policy import Policy
+from ringway.core.placement.two_choices import TwoChoices
+from ringway.core.placement.weighted_round_robin import WeightedRoundRobin
 from ringway.types import NodeName
 from sample import SPECS, equal, name, node_report, rng, view_of
 

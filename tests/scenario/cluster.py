@@ -19,7 +19,7 @@ from ringway.core.hashing.ring import HashRing
 from ringway.core.load import LoadView
 from ringway.core.load.reservation import Ledger
 from ringway.core.membership import TICK_S, MemberJoined, MemberLeft, Membership, MembershipEvent
-from ringway.core.placement import make_policy
+from ringway.core.placement.catalog import make_policy
 from ringway.core.placement.keyed import Keyed, room
 from ringway.core.placement.place import choose_place
 from ringway.core.reporting import EARLY_S, REPORT_S, next_pause_s, places_have_changed

@@ -255,7 +255,7 @@ def read_view(view: "LoadView") -> Source:
 
 def read_policy(steering: "Steering") -> Source:
     """Return a source that says how the policy in force fares."""
-    from ringway.core.placement import Score
+    from ringway.core.placement.score import Score
 
     def read() -> Iterator[Sample]:
         if isinstance(steering.policy, Score):

@@ -12,8 +12,8 @@ from ringway.cli.option import AsJson, ConfigFile, StateDir, takes_settings
 from ringway.cli.process import run_async
 from ringway.cli.steer import gateways, newest_of
 from ringway.cli.terminal import say, say_json
-from ringway.core.placement import DEFAULT_POLICY, POLICIES, PolicySpec, parse_spec
-from ringway.core.placement.spec import read_options
+from ringway.core.placement.catalog import POLICIES
+from ringway.core.placement.spec import DEFAULT_POLICY, PolicySpec, parse_spec, read_options
 from ringway.core.steering import Steering
 from ringway.protocol.control import DirectiveAnswer
 

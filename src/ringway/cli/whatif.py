@@ -5,7 +5,7 @@ from typing import Any
 from ringway.cli.cluster import need_node
 from ringway.cli.process import run_async
 from ringway.cli.steer import gateways
-from ringway.core.placement import DEFAULT_POLICY
+from ringway.core.placement.spec import DEFAULT_POLICY
 from ringway.errors import ConfigError
 from ringway.member.feed import Feed
 from ringway.protocol.report import Report

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ringway.core.load import LoadView, NodeLoad
 from ringway.core.load.slow_start import SHARE_MAX
-from ringway.core.placement import Pick
+from ringway.core.placement.policy import Pick
 from ringway.core.steering import Steering
 from ringway.errors import NoNode
 from ringway.protocol.control import Candidate, Explanation

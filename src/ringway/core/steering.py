@@ -4,9 +4,11 @@ The gateway's placer and its balancer share one instance, so that they never wor
 policy loses nothing: load belongs to the view.
 """
 
-from ringway.core.placement import Policy, PolicySpec, make_policy, parse_spec
+from ringway.core.placement.catalog import make_policy
 from ringway.core.placement.key import DEFAULT_KEY, KeyReader
 from ringway.core.placement.keyed import Keyed
+from ringway.core.placement.policy import Policy
+from ringway.core.placement.spec import PolicySpec, parse_spec
 from ringway.errors import ConfigError
 from ringway.protocol.directive import Directive
 

@@ -5,7 +5,8 @@ import math
 import msgspec
 
 from ringway.core.balance.config import BalanceConfig
-from ringway.core.placement import Policy, make_policy
+from ringway.core.placement.catalog import make_policy
+from ringway.core.placement.policy import Policy
 from ringway.errors import ConfigError
 from ringway.sim.placer import AtRandom, Modulo
 

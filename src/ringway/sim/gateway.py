@@ -4,8 +4,8 @@ from random import Random
 
 from ringway.core.load import LoadView
 from ringway.core.membership import MemberLeft, Membership, MembershipEvent
-from ringway.core.placement import Policy
 from ringway.core.placement.place import choose_place
+from ringway.core.placement.policy import Policy
 from ringway.core.reporting import REPORT_S, ReportSchedule, next_pause_s, places_have_changed
 from ringway.protocol.report import Report
 from ringway.types import Incarnation, Issuer, NodeName, Role

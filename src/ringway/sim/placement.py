@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from ringway.core.hashing import make_table
 from ringway.core.load import LoadView
-from ringway.core.placement import Policy, make_policy
+from ringway.core.placement.catalog import make_policy
+from ringway.core.placement.policy import Policy
 from ringway.protocol.report import Report
 from ringway.sim.contender import SECRET
 from ringway.types import Incarnation, Issuer, NodeName, Role

@@ -6,8 +6,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, ClassVar
 
 from ringway.core.load import LoadView
-from ringway.core.placement import Options, Pick
-from ringway.core.placement.policy import no_node
+from ringway.core.placement.policy import Options, Pick, no_node
 
 if TYPE_CHECKING:
     from random import Random

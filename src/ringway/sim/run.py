@@ -7,7 +7,7 @@ from random import Random
 import numpy as np
 
 from ringway.core.load import LoadView
-from ringway.core.placement import parse_spec
+from ringway.core.placement.spec import parse_spec
 from ringway.protocol.report import Report
 from ringway.sim.baseline import Baseline
 from ringway.sim.calendar import Ids

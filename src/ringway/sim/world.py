@@ -26,7 +26,7 @@ from ringway.sim.node import SimNode
 from ringway.types import Incarnation, Issuer, NodeName, NodeState
 
 if TYPE_CHECKING:
-    from ringway.core.placement import Policy
+    from ringway.core.placement.policy import Policy
     from ringway.sim.contender import Contender
     from ringway.sim.scenario import Scenario
 

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from ringway.core.placement import make_policy, parse_spec, spec_of_table
+from ringway.core.placement.catalog import make_policy
 from ringway.core.placement.key import parse_key
 from ringway.core.placement.key_source import KeySource
+from ringway.core.placement.spec import parse_spec, spec_of_table
 from ringway.protocol.head import HeadReader
 
 PAGE = (Path(__file__).parents[3] / "docs" / "howto" / "key-affinity.md").read_text()

@@ -18,7 +18,7 @@ from ringway.app.metric import (
 from ringway.balancer.stats import BalancerStats
 from ringway.collect.poller import CollectStats
 from ringway.core.load import LoadView
-from ringway.core.placement import Score
+from ringway.core.placement.score import Score
 from ringway.core.steering import Steering
 from ringway.gateway.stats import GatewayStats
 from ringway.node.stats import NodeStats

@@ -7,7 +7,7 @@ import pytest
 
 from ringway.core.explain import explain, why_not
 from ringway.core.load import LoadView
-from ringway.core.placement import POLICIES
+from ringway.core.placement.catalog import POLICIES
 from ringway.core.placement.key import KeyReader
 from ringway.core.placement.key_source import KeySource
 from ringway.core.steering import Steering

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from ringway.core.placement import DEFAULT_POLICY
+from ringway.core.placement.spec import DEFAULT_POLICY
 from ringway.core.steering import Steering
 from ringway.errors import ConfigError
 from ringway.protocol.directive import Directive

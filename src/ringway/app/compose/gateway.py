@@ -19,7 +19,7 @@ from ringway.app.shutdown import Job, Step, run_until_stopped, watch
 from ringway.balancer.balancer import Balancer
 from ringway.collect.poller import Poller
 from ringway.collect.sources import read_probes
-from ringway.core.placement import why_none
+from ringway.core.placement.policy import why_none
 from ringway.core.steering import Steering
 from ringway.gateway.cluster.control import GatewayControl
 from ringway.gateway.cluster.directory import Directory

@@ -14,7 +14,7 @@ from ringway.app.metric import GATEWAY, read_policy, read_poller, read_process, 
 from ringway.app.shutdown import Job, Step, run_until_stopped, watch
 from ringway.collect.poller import Poller
 from ringway.collect.sources import read_probes
-from ringway.core.placement import why_none
+from ringway.core.placement.policy import why_none
 from ringway.core.steering import Steering
 from ringway.gateway.cluster.backends import OnMove, read_backends
 from ringway.gateway.cluster.control import GatewayControl

@@ -9,6 +9,8 @@ from ringway.core.placement.policy import Options
 from ringway.errors import ConfigError
 from ringway.protocol.spec import OptionErrors, convert_options, read_pairs, suggestion, text_of_value
 
+DEFAULT_POLICY = "two-choices"
+
 
 class PolicySpec(msgspec.Struct, frozen=True):
     """A policy's name, and the options that were given for it, as text. `str` is the short form."""

@@ -13,7 +13,7 @@ import msgspec
 
 from ringway.core.explain import explain
 from ringway.core.membership import MemberLeft, MembershipEvent
-from ringway.core.placement import parse_spec
+from ringway.core.placement.spec import parse_spec
 from ringway.core.steering import Steering
 from ringway.errors import ConfigError, EngineError, ProtocolError
 from ringway.gateway.cluster.directory import Directory

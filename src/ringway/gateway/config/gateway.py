@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from ringway.core.placement import DEFAULT_POLICY, parse_spec, spec_of_table
+from ringway.core.placement.spec import DEFAULT_POLICY, parse_spec, spec_of_table
 from ringway.errors import ConfigError
 from ringway.gateway.config.edge import GatewayEdgeConfig
 from ringway.protocol.address import url_problems

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterable
 
-from ringway.core.placement import why_none
+from ringway.core.placement.policy import why_none
 from ringway.errors import UpgradeError
 from ringway.gateway.cluster.directory import Directory
 from ringway.gateway.config.gateway import GatewayConfig

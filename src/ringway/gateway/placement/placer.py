@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from ringway.core.address import EXEMPT
 from ringway.core.load import LoadView, NodeLoad
-from ringway.core.placement import Score
 from ringway.core.placement.place import choose_place, other_nodes
+from ringway.core.placement.score import Score
 from ringway.core.steering import Steering
 from ringway.errors import NoNode, TicketError
 from ringway.gateway.config.gateway import GatewayConfig

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ringway.core.hashing import TABLES, make_table
 from ringway.core.load import LoadView
-from ringway.core.placement import make_policy
+from ringway.core.placement.catalog import make_policy
 from ringway.core.placement.keyed import UNBOUNDED, Keyed, cap, room
 from ringway.errors import ConfigError, NoNode
 from ringway.types import NodeName

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from ringway.core.placement import LeastConnected
+from ringway.core.placement.least_connected import LeastConnected
 from sample import equal, rng, view_of
 
 

@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from ringway.core.load import LoadView
-from ringway.core.placement import LeastLoaded
+from ringway.core.placement.least_loaded import LeastLoaded
 from ringway.core.placement.usage import BLACKOUT_S, EXPIRES_S
 from ringway.types import NodeName
 from sample import GATEWAY, node_report, rng

@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from ringway.core.load import LoadView
-from ringway.core.placement import LeastResponseTime
+from ringway.core.placement.least_response_time import LeastResponseTime
 from ringway.types import NodeName
 from sample import equal, rng, view_of
 

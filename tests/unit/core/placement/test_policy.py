@@ -3,8 +3,9 @@
 import pytest
 
 from ringway.core.load import LoadView
-from ringway.core.placement import DEFAULT_POLICY, POLICIES, Policy, make_policy, why_none
-from ringway.core.placement.policy import with_alternates
+from ringway.core.placement.catalog import POLICIES, make_policy
+from ringway.core.placement.policy import Policy, why_none, with_alternates
+from ringway.core.placement.spec import DEFAULT_POLICY
 from ringway.errors import ConfigError, NoNode
 from ringway.protocol.report import Report
 from ringway.types import Incarnation, NodeName, NodeState, Role

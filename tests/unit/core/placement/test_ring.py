@@ -1,8 +1,8 @@
 """The policy `ring`; what it shares with the others by key is in test_keyed.py."""
 
 from ringway.core.hashing import make_table
-from ringway.core.placement import Ring
 from ringway.core.placement.keyed import KeyedOptions
+from ringway.core.placement.ring import Ring
 from ringway.types import NodeName
 from sample import rng, view_of
 

@@ -3,7 +3,8 @@
 from collections import Counter
 
 from ringway.core.load import LoadView
-from ringway.core.placement import RoundRobin, WeightedRoundRobin
+from ringway.core.placement.round_robin import RoundRobin
+from ringway.core.placement.weighted_round_robin import WeightedRoundRobin
 from sample import equal, name, node_report, rng, view_of
 
 

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from ringway.core.load import LoadView, NodeLoad
-from ringway.core.placement import Score, make_policy, score
+from ringway.core.placement import score
+from ringway.core.placement.catalog import make_policy
+from ringway.core.placement.score import Score
 from ringway.errors import ConfigError
 from sample import GATEWAY, equal, node_report, rng, view_of
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from ringway.core.placement import TwoChoices
+from ringway.core.placement.two_choices import TwoChoices
 from sample import equal, rng, view_of
 
 

@@ -6,7 +6,11 @@ from copy import copy
 import pytest
 
 from ringway.core.load import LoadView
-from ringway.core.placement import Policy, RoundRobin, WeightedRoundRobin, make_policy, round_robin
+from ringway.core.placement import round_robin
+from ringway.core.placement.catalog import make_policy
+from ringway.core.placement.policy import Policy
+from ringway.core.placement.round_robin import RoundRobin
+from ringway.core.placement.weighted_round_robin import WeightedRoundRobin
 from sample import equal, node_report, rng, view_of
 
 
