@@ -1,4 +1,4 @@
-"""What can be set on the admin port."""
+"""Settings of the admin port."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""Which engine a process uses: chosen by the scheme of its URL."""
+"""Engine of a process: chosen by the scheme of its URL."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

@@ -1,4 +1,4 @@
-"""Where settings come from: defaults, then a TOML file, then the environment, then flags; the later wins.
+"""Sources of settings: defaults, then a TOML file, then the environment, then flags; the later wins.
 
 Every setting is checked by itself, so that all problems can be told at once, each with the place it came from.
 """

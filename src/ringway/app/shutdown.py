@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from ringway.logger import get_logger
+from ringway.tasks import Tasks, leave_to_waiter
 
 LAST_CHANCE_S = 0.5
 """What each step gets at least, where those before it have used up the time."""
@@ -140,15 +141,14 @@ async def _heed_earlier(stop: Stop) -> None:
 
 async def unless_stopped(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
     """Return what `work` does; where `stop` is set before it is done, cancel it and return None."""
-    working = asyncio.ensure_future(work)
-    stopping = asyncio.ensure_future(stop.wait())
+    tasks = Tasks(leave_to_waiter)
+    working = tasks.spawn(work, name="work until stopped")
+    stopping = tasks.spawn(stop.wait(), name="stop")
     try:
         await asyncio.wait([working, stopping], return_when=asyncio.FIRST_COMPLETED)
         return working.result() if working.done() else None
     finally:
-        working.cancel()
-        stopping.cancel()
-        await asyncio.wait([working, stopping])
+        await tasks.aclose()
 
 
 @contextmanager

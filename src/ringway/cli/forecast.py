@@ -1,4 +1,4 @@
-"""What a rolling restart would move, as a text: `ringway roll --dry-run`."""
+"""Forecast of a rolling restart, the moves it would cost, as a text: `ringway roll --dry-run`."""
 
 import math
 from collections.abc import Sequence

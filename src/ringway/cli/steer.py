@@ -1,4 +1,4 @@
-"""How commands ask the gateways, and have all of them follow a decision."""
+"""Steering by commands: they ask the gateways, and have all of them follow a decision."""
 
 import asyncio
 import time

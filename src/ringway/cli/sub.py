@@ -13,6 +13,7 @@ from ringway.cli.process import run_async
 from ringway.cli.terminal import OutputFailed, say, tell
 from ringway.client import Connected, Disconnected, Event, Moved, Publication
 from ringway.protocol.close import NORMAL
+from ringway.tasks import Tasks, leave_to_waiter
 
 
 def sub(
@@ -52,14 +53,15 @@ def sub(
             for subscription in subscriptions:
                 await subscription.wait_confirmed()
             tell(f"subscribed to {', '.join(channels)}")
-            over = asyncio.ensure_future(client.wait_closed())
-            enough = asyncio.ensure_future(done.wait())
-            await asyncio.wait([over, enough], return_when=asyncio.FIRST_COMPLETED)
-            enough.cancel()
-            if not over.done():
-                over.cancel()
-            else:
-                await over
+            tasks = Tasks(leave_to_waiter)
+            over = tasks.spawn(client.wait_closed(), name="end of the client")
+            enough = tasks.spawn(done.wait(), name="enough publications")
+            try:
+                await asyncio.wait([over, enough], return_when=asyncio.FIRST_COMPLETED)
+                if over.done():
+                    await over
+            finally:
+                await tasks.aclose()
         if failures:
             raise failures[0]
 

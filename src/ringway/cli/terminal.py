@@ -1,4 +1,4 @@
-"""What commands write: to a terminal, a pipe, a file, or to nothing at all.
+"""Output of commands: to a terminal, a pipe, a file, or to nothing at all.
 
 Whoever reads may be gone, the disk may be full, the encoding may know no arrows: a command then ends with one line, or
 none where nobody would read it, and never with a traceback.
@@ -58,7 +58,7 @@ class Output(io.TextIOWrapper):
         return OutputFailed(error)
 
 
-class Closed(io.TextIOBase):
+class ClosedOutput(io.TextIOBase):
     """Standard output that the caller has closed: whoever writes there is told, and no library drops it in silence."""
 
     encoding = "utf-8"
@@ -94,7 +94,7 @@ def open_streams() -> None:
             os.open(os.devnull, os.O_RDWR)
     codecs.register_error("ringway.plainer", _plainer)
     if sys.stdout is None:
-        sys.stdout = Closed()
+        sys.stdout = ClosedOutput()
     elif isinstance(sys.stdout, io.TextIOWrapper) and not isinstance(sys.stdout, Output):
         encoding, terminal = sys.stdout.encoding, sys.stdout.isatty()
         sys.stdout = Output(sys.stdout.detach(), encoding, "ringway.plainer", line_buffering=terminal)

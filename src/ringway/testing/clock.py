@@ -29,7 +29,7 @@ class _Jump(selectors.DefaultSelector):
 
 
 class FakeTimeLoop(asyncio.SelectorEventLoop):
-    """See the module. `time()` begins at 0."""
+    """An event loop in fake time: `time()` begins at 0, and jumps to the next timer when all tasks wait."""
 
     def __init__(self) -> None:
         self._jump = _Jump()

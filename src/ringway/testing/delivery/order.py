@@ -1,4 +1,4 @@
-"""Which publication stands at which offset: one answer for everybody, or the stream is two streams.
+"""Order of a stream: which publication has which offset. Two answers mean that the stream is two streams.
 
 Built from what all subscribers saw. It proves two things more than a subscriber alone could: that equal positions hold
 equal publications on all nodes, and that a publication whose publisher was never answered was stored after all.

@@ -1,4 +1,4 @@
-"""What publishers did: every attempt to publish, when it began, and what became of it.
+"""Record of publishers: every attempt to publish, when it began, and what became of it.
 
 A publisher numbers its publications to a channel 0, 1, 2 … and sends each number once. It takes a new id whenever its
 connection is lost, so that "in the order in which they were sent" is promised for every id (PROTOCOL.md P-4.8).

@@ -1,4 +1,4 @@
-"""What clients saw: publications in the order in which they came, and in between what they were told.
+"""Record of clients: publications in the order in which they came, and what clients were told in between.
 
 A delivery is a row in columns; an event stands before the delivery whose index is its `before`.
 """
