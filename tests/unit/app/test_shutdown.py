@@ -1,4 +1,5 @@
 import asyncio
+import gc
 import os
 import signal
 
@@ -21,6 +22,12 @@ class Diary:
                 raise error
 
         return Step(what, take)
+
+
+@pytest.fixture(autouse=True)
+def unfrozen():
+    yield
+    gc.unfreeze()
 
 
 async def _forever() -> None:
@@ -126,3 +133,16 @@ async def test_work_is_done_unless_it_is_stopped_before():
         await unless_stopped(stop, _fail())
     asyncio.get_running_loop().call_soon(stop.set)
     assert await unless_stopped(stop, _forever()) is None
+
+
+async def test_what_the_start_has_made_is_no_work_for_the_garbage_collector():
+    frozen = []
+
+    async def look() -> None:
+        frozen.append(gc.get_freeze_count())
+        await asyncio.Event().wait()
+
+    asyncio.get_running_loop().call_later(0.01, os.kill, os.getpid(), signal.SIGTERM)
+    job = Job("work", look())
+    assert await run_until_stopped([job], [Step("stop the work", job.stop)], deadline_s=5) == 0
+    assert frozen[0] > 0
