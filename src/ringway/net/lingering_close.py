@@ -56,6 +56,7 @@ class LingeringCloses:
         """
         if transport.is_closing():
             return
+        transport.pause_reading()  # uvloop looks how a protocol takes bytes when it begins to read
         closing = LingeringClose(transport, self._forget)
         self._open[closing] = self._deadline(closing)
         if last:

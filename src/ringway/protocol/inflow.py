@@ -5,7 +5,7 @@ frame, or a second close frame, before the messages in front of it were carried 
 come, and the library is given legal frames alone (PROTOCOL.md P-2.8). The content of data frames is judged by
 `protocol.message`.
 
-Invariant: between two pieces either `_left` payload bytes of a frame are outstanding and `_head` is empty, or `_head`
+Invariant: between two pieces either `left` payload bytes of a frame are outstanding and `_head` is empty, or `_head`
 holds the beginning of the next frame: of its header, or of a whole close frame, no byte of which is passed on.
 """
 
@@ -23,12 +23,13 @@ class Inflow:
     `payload_bytes_max` bounds one data frame; `MessageAssembler` bounds messages.
     """
 
-    __slots__ = ("_bytes_max", "_head", "_left", "_lone", "end")
+    __slots__ = ("_bytes_max", "_head", "_lone", "end", "left")
 
     def __init__(self, *, masked: bool, payload_bytes_max: int) -> None:
         self._bytes_max = payload_bytes_max
         self._lone = LONE_MASKED if masked else LONE_PLAIN
-        self._left = 0
+        self.left = 0
+        """How many bytes of the payload of a frame under way are still to come."""
         self._head = b""
         self.end: bytes | ProtocolError | None = None
         """How it ended: by the payload of a close frame, or by a breach of the protocol; None while it goes on."""
@@ -41,14 +42,14 @@ class Inflow:
         size = len(data)
         if self.end is not None:
             return 0
-        if size <= self._left:
-            self._left -= size
+        if size <= self.left:
+            self.left -= size
             return size
-        if not self._left and not self._head and is_lone(data, self._lone):
+        if not self.left and not self._head and is_lone(data, self._lone):
             return size
         head, self._head = self._head, b""
         try:
-            return max(0, self._follow(head + data if head else data, self._left) - len(head))
+            return max(0, self._follow(head + data if head else data, self.left) - len(head))
         except _Breach as breach:
             self.end = breach.error
             return max(0, breach.at - len(head))
@@ -63,14 +64,14 @@ class Inflow:
                     self._head = bytes(data[pos:])
                 else:
                     self.end = self._payload(data, pos, start, length)
-                self._left = 0
+                self.left = 0
                 return pos
             if start == _UNKNOWN:
                 self._head = bytes(data[pos:])
-                self._left = 0
+                self.left = 0
                 return size
             pos = start + length
-        self._left = pos - size
+        self.left = pos - size
         return size
 
     def _read_header(self, data: bytes | memoryview, pos: int) -> tuple[int, int]:

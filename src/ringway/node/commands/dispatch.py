@@ -64,6 +64,8 @@ def asks_for_much(command: Command) -> bool:
 
 def rate_error_replies(context: CommandContext, commands: list[Command]) -> list[bytes]:
     """Return the replies to `commands` over the rate: all alike, so that a flood of them costs little."""
+    if not commands:
+        return []
     limit = context.config.commands_per_s
     error = command_error(TOO_MANY_REQUESTS, f"{limit:g} commands a second are allowed")
     tail = encode_error(1, error).removeprefix(b'{"id":1')

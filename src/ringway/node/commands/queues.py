@@ -27,7 +27,7 @@ from ringway.node.commands.outcome import Gone, PendingReply
 from ringway.node.commands.publish import publish_now
 from ringway.node.commands.subscribe import ask_ahead
 from ringway.node.connection.allowance import Pause
-from ringway.node.connection.command_backlog import CommandBacklog, Goodbye, OnSettled
+from ringway.node.connection.command_backlog import TURN_COMMANDS, CommandBacklog, Goodbye, OnSettled, lines_of
 from ringway.node.connection.connection import Connection
 from ringway.node.connection.outbox import Outbox
 from ringway.protocol.close import INTERNAL, TOO_MANY_REQUESTS
@@ -47,9 +47,6 @@ RECOVERED_MAX = 8
 PUBLISHED_MAX = 128
 """Publications of one client that are under way at one time."""
 
-TURN_COMMANDS = 200
-"""Commands of one client that its task carries out in one turn of the event loop; then other clients have theirs."""
-
 REPLIES_BYTES = 32 * 1024
 """Replies are sent when there are as many bytes of them, whatever else the frame asks for."""
 
@@ -59,14 +56,14 @@ _log = get_logger()
 class _Frame:
     """The commands of one frame while they are carried out; `index` is the next, `replies` are not sent yet."""
 
-    __slots__ = ("_connection", "_replies", "_size", "asked", "commands", "index", "joined", "turn_began")
+    __slots__ = ("_connection", "_replies", "_size", "asked", "commands", "index", "joined")
 
     def __init__(self, connection: Connection, commands: list[Command], index: int = 0) -> None:
         self._connection = connection
         self._replies: list[bytes] = []
         self._size = 0
         self.commands = commands
-        self.index = self.turn_began = index
+        self.index = index
         self.joined = False  # a reply says that a channel is joined: its publications follow
         self.asked = 0  # for subscribes up to here the engine was asked
 
@@ -110,6 +107,9 @@ class CommandQueues:
         backlog = connection.backlog
         if backlog is not None:
             self._enqueue(connection, backlog, frame)
+            return
+        if lines_of(frame) > TURN_COMMANDS:
+            self._begin(connection, [], 0, [], None).add(frame)
             return
         context = self._context
         commands = decode_commands(frame)
@@ -182,23 +182,35 @@ class CommandQueues:
             connection.pause_reading(Pause.BACKLOG)
 
     def _begin(
-        self, connection: Connection, commands: list[Command], index: int, replies: list[bytes], pending: PendingReply
-    ) -> None:
+        self,
+        connection: Connection,
+        commands: list[Command],
+        index: int,
+        replies: list[bytes],
+        pending: PendingReply | None,
+    ) -> CommandBacklog:
         backlog = connection.open_backlog()
         frame = _Frame(connection, commands, index)
         frame.joined = any(command.subscribe is not None for command in commands[:index])
         for reply in replies:
             frame.add(reply)
         self._tasks.spawn(self._work(connection, backlog, frame, pending), name="commands of a client")
+        return backlog
 
     async def _work(
         self, connection: Connection, backlog: CommandBacklog, frame: _Frame, pending: PendingReply | None
     ) -> None:
         left: list[bytes] | None = None
+        done = len(frame.commands)
         try:
             await self._run_frame(connection, frame, pending)
             while backlog.frames and connection.is_usable:
+                if done >= TURN_COMMANDS:
+                    done = 0
+                    await asyncio.sleep(0)
+                    continue
                 frame = _Frame(connection, decode_commands(backlog.pop()))
+                done += len(frame.commands)
                 if backlog.bytes <= self._context.config.commands_pending_bytes_max // 2:
                     connection.resume_reading(Pause.BACKLOG)
                 await self._run_frame(connection, frame, None)
@@ -234,12 +246,11 @@ class CommandQueues:
         """
         while frame.index < len(frame.commands) and connection.is_usable:
             command = frame.commands[frame.index]
-            turn_over = asks_for_much(command) or frame.index - frame.turn_began >= TURN_COMMANDS
-            if frame.is_large or (frame.joined and turn_over):
+            much = asks_for_much(command)
+            if frame.is_large or (frame.joined and much):
                 frame.send()
-            if turn_over:
-                frame.turn_began = frame.index
-                await self._turn(connection, command)
+            if much:
+                await self._afford(connection)
                 if not connection.is_usable:
                     break
             try:
@@ -258,11 +269,8 @@ class CommandQueues:
             frame.index += 1
         frame.send()
 
-    async def _turn(self, connection: Connection, command: Command) -> None:
+    async def _afford(self, connection: Connection) -> None:
         """Let other clients have their turn; a client that asks for much must pay for its answers, and read them."""
-        if not asks_for_much(command):
-            await asyncio.sleep(0)
-            return
         await asyncio.sleep(connection.answer_due_s())
         while connection.is_usable and self._outbox.is_slow(connection):
             await self._outbox.wait_for_room(connection)

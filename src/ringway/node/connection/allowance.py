@@ -29,24 +29,35 @@ CHANNELS_KNOWN = 1024
 IGNORED_MAX = 4096
 """Frames that are read and dropped after a close, each 16 KiB counted as one more; then the connection is cut."""
 
+OVER_RATE = 8.0
+"""So many times the rate, at most, is read of a client that is over it: refusing costs more than it costs to send."""
+
+OVER_MIN = 64
+"""Commands and frames over the rate that are worth a pause."""
+
+OVER_RATE_S = 0.05
+"""Longest pause between two reads of such a client."""
+
 
 class Pause(enum.IntFlag):
     """A reason to read nothing from a connection for a while."""
 
     BACKLOG = 1  # enough of its commands wait
     RATE = 2  # it has sent more bytes than it may
-    ANY = 3
+    OWED = BACKLOG | RATE  # reasons that end with what the client may do
+    TURN = 4  # others have theirs first
 
 
 class Allowance(TokenBucket):
     """The allowances of one connection; it is itself the bucket of commands and frames. `now` is monotonic."""
 
-    __slots__ = ("_bounds", "_large", "ignored", "refused")
+    __slots__ = ("_bounds", "_large", "_over", "ignored", "refused")
 
     def __init__(self, bounds: "ClientBounds", now: float) -> None:
         super().__init__(bounds.commands_per_s, bounds.commands_burst, now)
         self._bounds = bounds
         self._large: _Large | None = None
+        self._over = 0  # commands and frames over the rate, since the last pause
         self.ignored = 0  # frames that came after its end; what is as large as several counts as that many
         self.refused = 0  # commands and frames over the rate, less the number within it since
 
@@ -54,6 +65,7 @@ class Allowance(TokenBucket):
         """Take tokens for `count` commands or frames; return for how many of them there were any."""
         admitted = self.take_some(now, count)
         self.refused = max(0, self.refused - admitted) + count - admitted
+        self._over += count - admitted
         return admitted
 
     def ignore(self, size: int) -> bool:
@@ -61,7 +73,15 @@ class Allowance(TokenBucket):
         if self.ignored > IGNORED_MAX:
             return False
         self.ignored += 1 + size // 16384
+        self._over += self.refused > 0
         return self.ignored > IGNORED_MAX
+
+    def end_turn(self) -> float:
+        """Return how long nothing is read from the client, which has had its turn: 0 if little was over the rate."""
+        if self._over < OVER_MIN:
+            return 0.0
+        over, self._over = self._over, 0
+        return min(OVER_RATE_S, over / (OVER_RATE * self.rate_per_s))
 
     def receive(self, now: float, size: int) -> bool:
         """Charge a message of `size` bytes; return whether nothing more may be read until that is paid for."""

@@ -4,6 +4,9 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
+TURN_COMMANDS = 200
+"""Commands of one client that are read and carried out in one turn of the event loop; then others have theirs."""
+
 
 @dataclass(frozen=True, slots=True)
 class Goodbye:
@@ -20,7 +23,7 @@ a fault."""
 
 
 class CommandBacklog:
-    """Exists only while a command of its connection awaits the engine."""
+    """Exists only while commands of its connection await the engine, or another turn of the event loop."""
 
     __slots__ = ("_on_settled", "_unsent_bytes", "bytes", "count", "frames", "goodbye")
 
@@ -33,10 +36,12 @@ class CommandBacklog:
         self._unsent_bytes = 0
 
     def add(self, frame: bytes) -> None:
-        """Add `frame` behind the others."""
-        self.frames.append(frame)
-        self.bytes += len(frame)
-        self.count += lines_of(frame)
+        """Add `frame` behind the others, in pieces if it holds more than is carried out in one turn."""
+        lines = frame.split(b"\n")
+        pieces = [b"\n".join(lines[at : at + TURN_COMMANDS]) for at in range(0, len(lines), TURN_COMMANDS)]
+        self.frames += pieces
+        self.bytes += sum(map(len, pieces))
+        self.count += len(lines)
 
     def clear(self) -> None:
         """Drop all frames."""

@@ -197,6 +197,10 @@ class Connection(ReadingSocket):
         if self.pass_on(self._context.outbox.high_water_bytes):
             self._context.outbox.on_resumed(self)
 
+    def end_turn(self) -> None:
+        """Let others have their turn: this client has sent as much as is read in one, and more may be there."""
+        self.let_others(self.allowance.end_turn())
+
     # what the node calls
 
     def accept(self, client: str) -> None:
@@ -336,7 +340,7 @@ class Connection(ReadingSocket):
             self._assembler = None
         context.keepalive.on_closing(self, context.clock())
         context.outbox.on_ended(self)
-        self.resume_reading(Pause.ANY)  # else its answer is not seen
+        self.resume_reading(Pause.OWED)  # else its answer is not seen
 
     def _send_by(self, send: Send) -> None:
         self.send = send

@@ -5,6 +5,7 @@ here once its transport is full enough: the very frames that all other subscribe
 publications of a channel exist once for a thousand slow readers. A transport would copy them for each.
 """
 
+import asyncio
 from collections import deque
 from typing import TYPE_CHECKING, cast
 
@@ -16,6 +17,14 @@ if TYPE_CHECKING:
     from picows import WSMsgType
 
     from ringway.node.connection.subscriber import Send
+
+
+TURN_BYTES = 1024
+"""What is read of a client in one turn of the event loop, up to the end of a frame; then others have theirs.
+
+A tiny frame costs as much as a thousand bytes: a receive buffer full of them would keep all others waiting for a tenth
+of a second. Most messages are shorter, and a long one takes one more read.
+"""
 
 
 class WaitingFrames:
@@ -55,8 +64,8 @@ class FlowingSocket(EndingSocket):
 
     @property
     def is_held(self) -> bool:
-        """Whether nothing is read from it at the moment, so that it cannot answer."""
-        return self._holds != 0
+        """Whether nothing is read from it, until something is done or paid for, so that it cannot answer."""
+        return bool(self._holds & Pause.OWED)
 
     def is_paused_for(self, why: Pause) -> bool:
         """Whether nothing is read from it for this reason, whatever other reasons there are."""
@@ -76,6 +85,11 @@ class FlowingSocket(EndingSocket):
         transport = None if self._transport is None else self._transport.underlying_transport
         if not self._holds and transport is not None and not transport.is_closing():
             transport.resume_reading()
+
+    def let_others(self, pause_s: float) -> None:
+        """Read nothing more from the client in this turn of the event loop, and for `pause_s`."""
+        self.pause_reading(Pause.TURN)
+        asyncio.get_running_loop().call_later(pause_s, self.resume_reading, Pause.TURN)
 
     def waiting_bytes(self) -> int:
         """Return how much was sent to this client and has not reached the kernel yet."""

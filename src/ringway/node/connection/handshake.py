@@ -7,6 +7,7 @@ client's head stays in memory.
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Any, cast
 
 from picows import WSListener, WSUpgradeRequest, WSUpgradeResponse, WSUpgradeResponseWithListener
@@ -15,6 +16,7 @@ from ringway.core.address import EXEMPT, address_of
 from ringway.errors import UpgradeError
 from ringway.framing import FramingProtocol
 from ringway.node.config.node import NodeConfig
+from ringway.node.connection.flow import TURN_BYTES
 from ringway.node.connection.pending_handshakes import PendingHandshakes
 from ringway.protocol.forwarded import Network, is_trusted
 from ringway.protocol.head import HeadReader, RequestHead
@@ -44,11 +46,14 @@ class Accepted:
 AnswerRequest = Callable[[RequestHead, Peer], Accepted]
 """Judges one request; raises `UpgradeError` to refuse it."""
 
+ROOM = memoryview(bytearray(TURN_BYTES))
+"""Where bytes come in before picows: all share it, since they are taken out at once."""
+
 MakeProtocol = Callable[[Callable[[WSUpgradeRequest], WSUpgradeResponseWithListener]], FramingProtocol]
 """Makes the protocol of picows that goes on with a connection; its argument answers the request."""
 
 
-class Handshake(asyncio.Protocol):
+class Handshake(asyncio.BufferedProtocol):
     """One connection until its request is answered; `pending` counts it from its accept on."""
 
     __slots__ = (
@@ -92,12 +97,19 @@ class Handshake(asyncio.Protocol):
         """Count the handshake no more."""
         self._leave()
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Have bytes of the head read; what a turn of the event loop reads of a client may stand behind it."""
+        return ROOM
+
+    def buffer_updated(self, nbytes: int) -> None:
         """Read the next bytes of the head."""
         reader = self._reader
-        heads = reader.feed(data)
+        heads = reader.feed(bytes(ROOM[:nbytes]))
         if heads:
-            self._answer(heads[0], reader.rest or b"")
+            self._pending.on_request(self)
+            self._end_timer()
+            self.transport.pause_reading()
+            self._pending.turns.take(partial(self._answer, heads[0], reader.rest or b""))
         elif reader.problem is not None:
             self._refuse(reader.problem, reader.method)
 
@@ -106,20 +118,18 @@ class Handshake(asyncio.Protocol):
         self.transport.abort()
 
     def _answer(self, head: RequestHead, rest: bytes) -> None:
-        self._pending.on_request(self)
+        transport = self.transport
+        if transport.is_closing():
+            return
         try:
             accepted = self._answer_request(head, peer_of(head.source, self._peer))
         except UpgradeError as error:
             self._refuse(error, head.method)
             return
-        self._end_timer()
         self._reader.close()
-        transport = self.transport
-        transport.pause_reading()
         protocol = self._make_protocol(accepted)
         self._pending.on_replaced(self, protocol)
         protocol.connection_made(transport)
-        transport.set_protocol(_NOBODY)
         transport.set_protocol(protocol)
         _feed(transport, protocol, _HEAD % (value_of(head.headers, "sec-websocket-key") or "").encode("latin-1"))
         _feed(transport, protocol, rest)
@@ -148,10 +158,6 @@ class Handshake(asyncio.Protocol):
             self._timer.cancel()
             self._timer = None
 
-
-_NOBODY = asyncio.Protocol()
-"""uvloop's transports keep `data_received` of the last protocol that had one, which picows' has not: so not that of a
-handshake, which would stay in memory as long as the connection."""
 
 _HEAD = (
     b"GET / HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"

@@ -6,7 +6,7 @@ it does what `ws_create_server` does.
 
 import socket
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from picows import WSUpgradeRequest, WSUpgradeResponseWithListener
 
@@ -14,6 +14,8 @@ from ringway.framing import FramingProtocol
 from ringway.net import listening
 from ringway.net.unsent import bound_unsent
 from ringway.node.config.node import NodeConfig
+from ringway.node.connection.connection import Connection
+from ringway.node.connection.flow import TURN_BYTES
 from ringway.node.connection.handshake import AnswerRequest, Handshake
 from ringway.node.connection.pending_handshakes import PendingHandshakes
 from ringway.protocol.forwarded import read_networks
@@ -23,13 +25,22 @@ READ_BUFFER_BYTES = 2048
 
 
 class _Protocol(FramingProtocol):
-    """picows' protocol, which reports its end as a handshake."""
+    """picows' protocol, which reports its end as a handshake, and reads `TURN_BYTES` in one turn of the event loop."""
 
     __slots__ = ("_pending",)
 
     def __init__(self, pending: PendingHandshakes, answer: Callable[..., Any], **settings: Any) -> None:
         super().__init__(answer, **settings)
         self._pending = pending
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return super().get_buffer(sizehint)[: self._inflow.left or TURN_BYTES]
+
+    def buffer_updated(self, nbytes: int) -> None:
+        asked = self._inflow.left or TURN_BYTES
+        super().buffer_updated(nbytes)
+        if nbytes >= asked and not self._inflow.left and self.listener is not None:
+            cast(Connection, self.listener).end_turn()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._pending.on_lost(self)

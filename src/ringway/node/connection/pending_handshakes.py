@@ -16,7 +16,11 @@ from ringway.core.files import FileBudget
 from ringway.core.pending import Pending
 from ringway.net.lingering_close import LingeringCloses
 from ringway.node.connection.latency import Latency
+from ringway.node.connection.turns import Turns
 from ringway.node.stats import NodeStats
+
+ANSWERS_MAX = 8
+"""Handshakes that are answered in one turn of the event loop."""
 
 LINGERING_MAX = 4096
 """Sockets at one time that are sent why they are refused; fewer if open files are few."""
@@ -56,6 +60,7 @@ class PendingHandshakes:
         "latency",
         "lingering",
         "sockets",
+        "turns",
     )  # fmt: skip
 
     def __init__(
@@ -72,6 +77,7 @@ class PendingHandshakes:
         self.latency = Latency(clock())  # from accepting a socket to answering 101
         self.sockets = 0  # accepted so far
         self.lingering = LingeringCloses(LINGER_S)
+        self.turns = Turns(ANSWERS_MAX)
         self._silent_max = 2 * pending_max
         self._files = files
         self._connections = connections

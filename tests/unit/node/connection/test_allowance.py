@@ -3,7 +3,7 @@
 import pytest
 
 from ringway.node.config.node import NodeConfig
-from ringway.node.connection.allowance import CHANNELS_KNOWN, Allowance
+from ringway.node.connection.allowance import CHANNELS_KNOWN, OVER_MIN, OVER_RATE_S, Allowance
 from ringway.types import Channel
 
 KIB, MIB = 1024, 1024 * 1024
@@ -78,3 +78,24 @@ def test_channels_are_forgotten_when_as_many_came_after_them() -> None:
     assert all(allowance.publish(0.0, Channel(f"c{n}")) for n in range(CHANNELS_KNOWN + 1))
     assert not allowance.publish(0.0, Channel("c0"))
     assert allowance.publish(0.0, Channel("c1"))
+
+
+def test_who_is_over_the_rate_is_read_at_eight_times_the_rate() -> None:
+    allowance = Allowance(NodeConfig(commands_per_s=1000, commands_burst=20), 0.0)
+    allowance.admit(0.0, 20 + OVER_MIN - 1)
+    assert allowance.end_turn() == 0.0
+    allowance.admit(0.0, 17)
+    assert allowance.end_turn() == 80 / 8000
+    assert allowance.end_turn() == 0.0
+    allowance.admit(0.0, 1000)
+    assert allowance.end_turn() == OVER_RATE_S
+
+
+def test_what_is_dropped_after_a_close_counts_as_over_the_rate_only_where_that_was_the_reason() -> None:
+    within, over = Allowance(CONFIG, 0.0), Allowance(CONFIG, 0.0)
+    over.admit(0.0, 21)
+    for _ in range(OVER_MIN):
+        within.ignore(1)
+        over.ignore(1)
+    assert within.end_turn() == 0.0
+    assert over.end_turn() > 0.0

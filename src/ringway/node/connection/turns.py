@@ -1,0 +1,33 @@
+"""Turns: a crowd's work is done a little in each turn of the event loop, so that others have theirs between."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+
+
+class Turns:
+    """Does at most `most` pieces of work in one turn, in the order in which they came.
+
+    Invariant: the next turn is on its way exactly while something of this one is taken.
+    """
+
+    __slots__ = ("_left", "_most", "_waiting")
+
+    def __init__(self, most: int) -> None:
+        self._most = self._left = most
+        self._waiting: deque[Callable[[], None]] = deque()
+
+    def take(self, work: Callable[[], None]) -> None:
+        """Do `work` now, or in the first turn that has room for it."""
+        if not self._left:
+            self._waiting.append(work)
+            return
+        if self._left == self._most:
+            asyncio.get_running_loop().call_soon(self._next)
+        self._left -= 1
+        work()
+
+    def _next(self) -> None:
+        self._left = self._most
+        for _ in range(min(self._most, len(self._waiting))):
+            self.take(self._waiting.popleft())
