@@ -239,7 +239,7 @@ def bags() -> list[str]:
 
 
 MEASURES: dict[str, tuple[Callable[[], list[str]], int]] = {
-    **{f"arrows-{room}": (arrows(room), bound) for room, bound in zip(ROOMS, (60, 80, 60), strict=True)},
+    **{f"arrows-{room}": (arrows(room), bound) for room, bound in zip(ROOMS, (32, 22, 19), strict=True)},
     "circles": (circles, 0),
     "shared-class-names": (shared_names, 0),
     "bare-verbs": (bare_verbs, 0),

@@ -42,7 +42,7 @@ def explain(
     if as_json:
         say_json(said)
     else:
-        _show(said)
+        show_explanation(said)
     if said.problem:
         raise Exit(1)
 
@@ -56,7 +56,8 @@ def _choose(found: Gateways, wanted: str) -> NodeName:
     return NodeName(wanted)
 
 
-def _show(said: Explanation) -> None:
+def show_explanation(said: Explanation) -> None:
+    """Print why a client would be sent where: the chosen node, and the numbers of every node."""
     from rich.text import Text
 
     from ringway.cli.table import make_console, words

@@ -45,12 +45,13 @@ def moves(
 
     console = make_console()
     if decisions:
-        console.print(_table(decisions))
+        console.print(moves_table(decisions))
     else:
         console.print("No moves were decided since the gateways began: `ringway rebalance --dry-run` says why.")
 
 
-def _table(decisions: Sequence[Decision]) -> "RenderableType":
+def moves_table(decisions: Sequence[Decision]) -> "RenderableType":
+    """Return a table of what the balancer has decided, a row for each decision."""
     from rich.table import Table
 
     from ringway.cli.table import words

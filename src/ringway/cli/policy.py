@@ -41,7 +41,7 @@ def show(
     if as_json:
         say_json(answers)
     else:
-        _show(answers)
+        show_policy(answers)
 
 
 @takes_settings("engine")
@@ -108,12 +108,13 @@ def _decide(
     if as_json:
         say_json(answers)
         return
-    _show(answers)
+    show_policy(answers)
     if moving:
         say("Connections that it places elsewhere are moved, at the usual pace: `ringway moves` shows them.")
 
 
-def _show(answers: Sequence[DirectiveAnswer]) -> None:
+def show_policy(answers: Sequence[DirectiveAnswer]) -> None:
+    """Print the policy in force at each gateway."""
     from rich.table import Table
     from rich.text import Text
 

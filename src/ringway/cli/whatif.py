@@ -24,12 +24,13 @@ def scenario_of_cluster(
             for name in drain:
                 need_node(found.members, name)
             followed = await found.followed()
-            return _scenario(found.members, given, drain, followed[0].policy if followed else DEFAULT_POLICY)
+            return scenario_of(found.members, given, drain, followed[0].policy if followed else DEFAULT_POLICY)
 
     return run_async(ask())
 
 
-def _scenario(members: Feed, given: dict[str, Any], drain: list[str], policy: str) -> dict[str, Any]:
+def scenario_of(members: Feed, given: dict[str, Any], drain: list[str], policy: str) -> dict[str, Any]:
+    """Return the scenario that begins with the nodes that `members` knows, as the settings of `ringway simulate`."""
     reports = list(members.live.values())
     nodes = [report for report in reports if report.role is Role.NODE]
     if not any(node.connections for node in nodes):

@@ -2,9 +2,9 @@
 
 import time
 
-from ringway.cli.explain import _show as show_explanation
-from ringway.cli.moves import _table as moves_table
-from ringway.cli.policy import _show as show_policy
+from ringway.cli.explain import show_explanation
+from ringway.cli.moves import moves_table
+from ringway.cli.policy import show_policy
 from ringway.cli.table import make_console
 from ringway.protocol.control import Candidate, Decision, DirectiveAnswer, Explanation
 from ringway.protocol.directive import Directive
