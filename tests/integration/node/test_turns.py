@@ -81,7 +81,7 @@ async def test_a_handshake_that_is_cut_before_its_turn_is_not_answered(start_nod
         peer.raw(head())
     while not node.stats.accepted:
         await asyncio.sleep(0)
-    node.clients.handshakes.close()
+    node.clients.handshakes.abort()
     answered = node.stats.accepted
     assert answered < len(peers)
     for peer in peers:
