@@ -5,7 +5,7 @@ from random import Random
 
 from ringway.admin.api import Admin
 from ringway.admin.member import describe
-from ringway.admin.metric import Metrics
+from ringway.admin.metric import Metrics, Source
 from ringway.admin.server import AdminServer
 from ringway.app.compose.admin_port import VERSION, close_admin, health_of, open_admin, serve_admin
 from ringway.app.compose.identity import SHUTDOWN_EXTRA_S, free_name_later, name_member, new_incarnation
@@ -71,14 +71,6 @@ async def run_gateway(config: Config, log: LogWriter) -> int:
             directive=control.followed_directive,
         )
         await reporter.start()
-        sources = [
-            read_process("gateway", name, engine, log),
-            read_stats(gateway.stats, GATEWAY),
-            read_stats(balancer.stats, BALANCER),
-            read_view(directory.view),
-            read_policy(steering),
-            *read_poller(poller),
-        ]
         measuring = Job("collectors", poller.run())
         balancing = Job("balancer", balancer.run())
         jobs = [
@@ -88,6 +80,10 @@ async def run_gateway(config: Config, log: LogWriter) -> int:
             Job("watch", watch([*gateway.tasks, *reporter.tasks])),
         ]
         if admin:
+            sources = [
+                read_process("gateway", name, engine, log),
+                *_component_sources(gateway, balancer, directory, steering, poller),
+            ]
             asked = Admin(
                 lambda: health_of(name, Role.GATEWAY, engine, why_none(directory.view)),
                 lambda: describe(directory.feed.live.values()),
@@ -106,6 +102,19 @@ async def run_gateway(config: Config, log: LogWriter) -> int:
             *close_admin(admin),
         ]
         return await run_until_stopped(jobs, steps, deadline_s=config.gateway.stop_deadline_s + SHUTDOWN_EXTRA_S)
+
+
+def _component_sources(
+    gateway: Gateway, balancer: Balancer, directory: Directory, steering: Steering, poller: Poller
+) -> list[Source]:
+    """Return what is read at a scrape, besides the process itself."""
+    return [
+        read_stats(gateway.stats, GATEWAY),
+        read_stats(balancer.stats, BALANCER),
+        read_view(directory.view),
+        read_policy(steering),
+        *read_poller(poller),
+    ]
 
 
 def _introduction(
