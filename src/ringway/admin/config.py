@@ -12,7 +12,7 @@ class AdminConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """The settings of the admin port: metrics, health, members."""
 
     enabled: Annotated[
-        bool, msgspec.Meta(description="Whether there is an admin port. Without it a node saves some 25 MiB.")
+        bool, msgspec.Meta(description="Whether there is an admin port.")
     ] = True
     host: Annotated[
         str,
