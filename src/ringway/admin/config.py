@@ -11,9 +11,7 @@ from ringway.protocol.host import read_hosts
 class AdminConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The settings of the admin port: metrics, health, members."""
 
-    enabled: Annotated[
-        bool, msgspec.Meta(description="Whether there is an admin port.")
-    ] = True
+    enabled: Annotated[bool, msgspec.Meta(description="Whether there is an admin port.")] = True
     host: Annotated[
         str,
         msgspec.Meta(

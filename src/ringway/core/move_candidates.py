@@ -71,8 +71,13 @@ class KeyOwners:
 
 
 def is_cooling(moved_at: float | None, now: float, cool_down_s: float) -> bool:
-    """True if a client that was moved here at `moved_at` must stay: for `cool_down_s`, or for ever if pinned."""
-    return moved_at is not None and moved_at + cool_down_s > now
+    """True if a client that was moved here at `moved_at` must stay: for `cool_down_s`, or for ever if pinned.
+
+    `moved_at` is rounded up to a second. Without a cool-down that second does not count.
+    """
+    if moved_at is None:
+        return False
+    return moved_at + cool_down_s > now if cool_down_s else moved_at == PINNED
 
 
 class Search(Generic[Client]):

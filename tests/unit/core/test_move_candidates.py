@@ -136,3 +136,9 @@ def test_who_may_not_be_moved_is_not_counted() -> None:
     away = next(client for client in KEYED if RING.owner(client.key) == N2)
     clients = [replace(away, moved_at=moved_at) for moved_at in (NOW - 30, NOW - 29.9, PINNED, None)]
     assert search(clients, owners=KeyOwners(RING)).count(anybody) == {N2: 2}
+
+
+def test_without_a_cool_down_only_the_pinned_stay_also_in_the_second_of_their_move():
+    assert is_cooling(101.0, 100.5, 1.0)
+    assert not is_cooling(101.0, 100.5, 0.0)
+    assert is_cooling(PINNED, 100.5, 0.0)
