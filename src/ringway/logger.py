@@ -93,16 +93,3 @@ def logging_to(sink: Sink, level: int) -> Iterator[None]:
         yield
     finally:
         _logger.sink, _logger.level = before
-
-
-@contextmanager
-def capture_logs() -> Iterator[list[Event]]:
-    """Collect events in place of writing them, for tests; `log_level` says their level."""
-    events: list[Event] = []
-
-    def keep(event: Event) -> None:
-        level = event.pop("level")
-        events.append({**event, "log_level": level})
-
-    with logging_to(keep, LEVELS["debug"]):
-        yield events

@@ -30,6 +30,7 @@ KINDS = ("proxy", "sdk", "follow", "far", "twin", "socket")
 AWAY_S = 0.03
 BACKOFF_MIN_S, BACKOFF_MAX_S = 0.5, 20.0
 ATTEMPT_S = 10.0
+CHECK_S = 0.5
 
 Spawn = Callable[[Coroutine[Any, Any, None]], object]
 
@@ -363,3 +364,12 @@ def make_client(
     if kind == "socket":
         return SocketClient(conversation, gateways, rng, spawn)
     return Client(conversation, gateways, rng, spawn, kind=kind, small=small)
+
+
+async def check_clients(clients: Sequence[Client | SocketClient]) -> None:
+    """Check all `clients` again and again, as long as the process runs."""
+    while True:
+        await asyncio.sleep(CHECK_S)
+        now = time.monotonic()
+        for client in clients:
+            client.check(now)

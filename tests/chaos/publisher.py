@@ -7,12 +7,10 @@ from collections.abc import Sequence
 from random import Random
 from typing import Any
 
-from chaos.client import make_client
+from chaos.client import check_clients, make_client
 from chaos.publisher_protocol import PublisherProtocol
 from chaos.worker import Worker
 from ringway.testing.delivery import Published
-
-CHECK_S = 0.5
 
 
 class Publishers(Worker):
@@ -45,7 +43,7 @@ class Publishers(Worker):
         """Connect the publishers."""
         for client in self._clients:
             client.start()
-        self.spawn(self._look_after())
+        self.spawn(check_clients(self._clients))
 
     def publish(self) -> None:
         """Begin to publish."""
@@ -72,13 +70,6 @@ class Publishers(Worker):
     def published(self) -> Published:
         """What was published."""
         return self._published
-
-    async def _look_after(self) -> None:
-        while True:
-            await asyncio.sleep(CHECK_S)
-            now = time.monotonic()
-            for client in self._clients:
-                client.check(now)
 
     async def _publish(self) -> None:
         """Send by the clock: what is late is sent at once, so that the mean rate holds."""

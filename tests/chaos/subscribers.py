@@ -9,13 +9,12 @@ from itertools import islice
 from random import Random
 from typing import Any
 
-from chaos.client import make_client
+from chaos.client import check_clients, make_client
 from chaos.subscriber_protocol import SubscriberProtocol
 from chaos.worker import Worker
 from report import percentile
 from ringway.testing.delivery import Order, Published, Verdict, give_verdict
 
-CHECK_S = 0.5
 LATE_EVERY_S = 0.05
 ABSENT_MAX = 5
 OPENING_MAX = 100
@@ -63,7 +62,7 @@ class Subscribers(Worker):
     def begin(self) -> None:
         """Start all clients; `status` tells how far they are."""
         self.spawn(self._open())
-        self.spawn(self._look_after())
+        self.spawn(check_clients(self._clients))
         self.spawn(self._measure_itself())
 
     async def _open(self) -> None:
@@ -74,13 +73,6 @@ class Subscribers(Worker):
                 client.start()
                 started += 1
             await asyncio.sleep(0.02)
-
-    async def _look_after(self) -> None:
-        while True:
-            await asyncio.sleep(CHECK_S)
-            now = time.monotonic()
-            for client in self._clients:
-                client.check(now)
 
     async def _measure_itself(self) -> None:
         """How late this process is: what it adds to every silence that it notes."""

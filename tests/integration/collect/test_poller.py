@@ -20,8 +20,8 @@ from ringway.collect.poller import Poller
 from ringway.collect.sources import Probe
 from ringway.core.custom.score import ExternalMetric
 from ringway.core.load import LoadView
-from ringway.logger import capture_logs
 from sample import node_report, view_of
+from support.log_capture import capture_logs
 
 CALLS = "call:integration.collect.sample_calls:"
 

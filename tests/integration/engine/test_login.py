@@ -13,10 +13,10 @@ from integration.engine.nats_jwt import Operator, Signer
 from ringway.engine.nats.opening import open_nats
 from ringway.engine.redis.engine import open_redis
 from ringway.errors import ConfigError, EngineAway, EngineUnsuitable
-from ringway.logger import capture_logs
 from ringway.ports import Engine
 from ringway.testing.contract.world import until
 from ringway.types import Channel, NodeName
+from support.log_capture import capture_logs
 from support.nats_server import NatsServer
 from support.redis_server import RedisServer
 

@@ -8,7 +8,7 @@ import pytest
 
 from integration.node.conftest import Dial, StartNode
 from integration.node.kit import TEXT, Peer, eventually, frame, head
-from ringway.logger import capture_logs
+from support.log_capture import capture_logs
 
 ROUNDS = 400
 FRAMES = 12

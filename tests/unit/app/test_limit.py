@@ -6,7 +6,7 @@ import pytest
 
 from ringway.app.limit import allow_many_files
 from ringway.core.files import plan_files
-from ringway.logger import capture_logs
+from support.log_capture import capture_logs
 
 
 @pytest.mark.parametrize(("limit", "told"), [(256, True), (20_000, False)], ids=["few", "enough"])

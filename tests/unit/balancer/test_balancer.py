@@ -13,7 +13,6 @@ from ringway.core.load import LoadView
 from ringway.core.steering import Steering
 from ringway.engine.memory.engine import MemoryEngine, MemoryHub
 from ringway.errors import EngineError, NoAnswer
-from ringway.logger import capture_logs
 from ringway.protocol.directive import Directive
 from ringway.protocol.order import (
     BALANCER,
@@ -36,6 +35,7 @@ from ringway.protocol.order import (
 from ringway.testing.clock import run_in_fake_time
 from ringway.types import NodeName
 from sample import GATEWAY, name, node_report
+from support.log_capture import capture_logs
 
 CONFIG = BalanceConfig(settle_s=2.0, lease_s=4.0)
 PATIENCE_S = 60.0

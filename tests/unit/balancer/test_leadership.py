@@ -2,7 +2,7 @@
 
 from ringway.balancer.leadership import Leadership
 from ringway.engine.memory.engine import MemoryHub
-from ringway.logger import capture_logs
+from support.log_capture import capture_logs
 
 TTL_S = 4.0
 

@@ -5,7 +5,7 @@ import pytest
 from ringway.engine import condition
 from ringway.engine.condition import PAUSE_AWAY_S, PAUSE_REFUSED_S, Condition
 from ringway.errors import EngineAway, EngineUnsuitable
-from ringway.logger import capture_logs
+from support.log_capture import capture_logs
 
 REFUSED = EngineUnsuitable("wrong password; check it")
 

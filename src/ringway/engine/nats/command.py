@@ -38,6 +38,6 @@ def subscribe(subject: str, queue: str, sid: int) -> bytes:
     return b"SUB %b %b %d\r\n" % (subject.encode(), queue.encode(), sid)
 
 
-def unsubscribe(sid: int, after: int = 0) -> bytes:
-    """Return UNSUB; the subscription ends at once, or if `after` is given, with its message of that number."""
-    return b"UNSUB %d %d\r\n" % (sid, after) if after else b"UNSUB %d\r\n" % sid
+def unsubscribe(sid: int) -> bytes:
+    """Return UNSUB: the subscription ends at once."""
+    return b"UNSUB %d\r\n" % sid

@@ -30,4 +30,3 @@ def test_subscriptions_begin_and_end() -> None:
     assert command.subscribe("a.*", "", 7) == b"SUB a.*  7\r\n"
     assert command.subscribe("a.*", "workers", 7) == b"SUB a.* workers 7\r\n"
     assert command.unsubscribe(7) == b"UNSUB 7\r\n"
-    assert command.unsubscribe(7, after=3) == b"UNSUB 7 3\r\n"

@@ -13,7 +13,6 @@ from ringway.errors import ConfigError
 from ringway.gateway.cluster.control import GatewayControl
 from ringway.gateway.cluster.directory import Directory
 from ringway.gateway.cluster.reporter import GatewayReporter
-from ringway.logger import capture_logs
 from ringway.protocol.control import (
     GATEWAYS,
     Decision,
@@ -34,6 +33,7 @@ from ringway.protocol.order import NodeRefusal
 from ringway.protocol.report import Report, encode_report
 from ringway.types import Incarnation, Issuer, NodeName, Role
 from sample import gateway_report, node_report
+from support.log_capture import capture_logs
 
 RING = Directive(version=1, policy="ring", moving=False)
 

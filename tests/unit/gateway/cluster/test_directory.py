@@ -4,10 +4,10 @@ from typing import cast
 
 from ringway.core.membership import MemberJoined, MemberLeft, MemberReported, MembershipEvent
 from ringway.gateway.cluster.directory import Directory
-from ringway.logger import capture_logs
 from ringway.ports import Engine, Heard
 from ringway.protocol.report import Report, encode_report
 from ringway.types import Incarnation, Issuer, NodeName, Role
+from support.log_capture import capture_logs
 
 
 class Clock:

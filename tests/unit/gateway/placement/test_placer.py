@@ -6,8 +6,8 @@ from ringway.core.load import LoadView, NodeLoad
 from ringway.core.steering import Steering
 from ringway.gateway.placement.placer import Placer
 from ringway.gateway.stats import GatewayStats
-from ringway.logger import capture_logs
 from sample import equal, view_of
+from support.log_capture import capture_logs
 
 
 def broken(node: NodeLoad, view: LoadView) -> float:
