@@ -1,9 +1,9 @@
-"""What one attacker costs a node, in CPU, memory and disk, and what a busy neighbour notices of it.
+"""Cost of one attacker to a node, in CPU, memory and disk, and the delays of a busy neighbour.
 
 A system of its own for each attack (`ringway up`, one node); attackers and neighbour are processes of their own. Quiet
 rounds and rounds with the attack take turns, so that a noisy moment hits both; the neighbour's p99 is that of all
-deliveries of either kind. Peak memory is the kernel's count (VmHWM), reset before the first attack; what the node has
-given back is read a while after the last.
+deliveries of either kind. Peak memory is the kernel's count (VmHWM), reset before the first attack; the memory that the
+node has released is read a while after the last attack.
 
     scripts/bench abuse [--only history,publish] [--attackers 1] [--rounds 3]
 """
@@ -55,7 +55,7 @@ class Helper:
 
 
 class Measured:
-    """One process of the system: what it has used."""
+    """One process of the system, with its use of resources."""
 
     def __init__(self, pid: int) -> None:
         self._root = Path(f"/proc/{pid}")
@@ -78,14 +78,14 @@ def stored_mib(system: System) -> float:
 
 
 def kernel_mib() -> float:
-    """What TCP holds of memory, on the whole machine."""
+    """The memory of TCP, on the whole machine."""
     lines = Path("/proc/net/sockstat").read_text().splitlines()
     words = next(line for line in lines if line.startswith("TCP:")).split()
     return int(words[words.index("mem") + 1]) * os.sysconf("SC_PAGE_SIZE") / MIB
 
 
 def outcome(seen: Counter[str], rounds: int) -> str:
-    """What became of the attackers, in a few words."""
+    """The outcome of the attackers, in a few words."""
     words = [
         f"{what} x {count}" for what, count in sorted(seen.items()) if what.startswith(("closed", "cut", "refused"))
     ]

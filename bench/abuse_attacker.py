@@ -1,7 +1,7 @@
-"""The attackers of `abuse`, as a process of their own: `abuse_attacker.py PORT ATTACK ATTACKERS`.
+"""Attackers of `abuse`, as a process of their own: `abuse_attacker.py PORT ATTACK ATTACKERS`.
 
-Prepares, prints a line, and obeys lines of its input: `go` begins the attack, `stop` ends it and prints as JSON what
-became of it. A connection that the node ends is opened again, as attackers do.
+Prepares, prints a line, and obeys lines of its input: `go` begins the attack, `stop` ends it and prints its
+outcome as JSON. A connection that the node ends is opened again, as attackers do.
 """
 
 import asyncio
@@ -52,7 +52,7 @@ async def misuse(attack: Attack, port: int, seen: Counter[str]) -> None:
 
 
 async def firehose(port: int) -> None:
-    """Publish what slow readers do not read; a client within its bounds."""
+    """Publish messages that slow readers do not read, as a client within its bounds."""
     peer = await Peer.open(port)
     one = commands({"publish": {"channel": "firehose", "data": "x" * 8000}})
     reading = asyncio.ensure_future(peer.read())
@@ -88,5 +88,5 @@ async def serve(port: int, name: str, attackers: int) -> None:
 
 
 if __name__ == "__main__":
-    os.nice(5)  # the neighbour's delay is measured, not who wins the core
+    os.nice(5)  # the neighbour's delay is measured, not the contest for the core
     uvloop.run(serve(int(sys.argv[1]), sys.argv[2], int(sys.argv[3])))

@@ -1,8 +1,8 @@
-"""The attacks of `abuse`: a function each, which misuses one connection until it is ended, and what it needs before.
+"""Attacks of `abuse`: a function each, which misuses one connection until it is ended, and its preparation.
 
-An attack is given a peer that is connected, and sends as fast as the node takes it. Whether its answers are read is
-said by the attack. To add one, write a function and a row of `ATTACKS`; one that is not about a connection to a node
-(silent sockets, floods of `GET /gateway`) gives `run` in place of `send`.
+An attack gets a connected peer, and sends as fast as the node reads. The attack decides if its answers are read. To
+add an attack, write a function and a row of `ATTACKS`; an attack without a connection to a node (silent sockets, floods
+of `GET /gateway`) has `run` in place of `send`.
 """
 
 import asyncio
@@ -27,12 +27,12 @@ class Attack:
     reads: bool = True
     connections: int = 1  # of one attacker
     receive_buffer_bytes: int = 0
-    seconds: float = 0.0  # of one round, where it takes longer to work
+    seconds: float = 0.0  # of one round, for attacks that need more time
     tags: tuple[str, ...] = field(default=())
 
 
 async def fill(port: int, channel: str, count: int) -> list[Peer]:
-    """Publish `count` large publications to `channel`, at a rate that anybody may."""
+    """Publish `count` large publications to `channel`, at a rate that every client may use."""
     peer = await Peer.open(port)
     for _ in range(count):
         while "error" in (await peer.ask({"publish": {"channel": channel, "data": BIG}}))[0]:
@@ -55,7 +55,7 @@ async def crowd(port: int) -> list[Peer]:
     while len(peers) < 800:
         try:
             peers.append(await Peer.open(port))
-        except ConnectionError:  # faster than the node takes newcomers
+        except ConnectionError:  # faster than the node admits newcomers
             await asyncio.sleep(0.2)
             continue
         await peers[-1].ask({"subscribe": {"channel": "crowd"}})
@@ -176,7 +176,7 @@ async def large_calls(peer: Peer) -> None:
 
 
 async def slow_reader(peer: Peer) -> None:
-    """Subscribe to what the neighbour of all says, and read nothing."""
+    """Subscribe to the neighbour's publications to all, and read nothing."""
     await peer.send(commands({"subscribe": {"channel": "firehose"}}))
     await asyncio.sleep(3600)
 

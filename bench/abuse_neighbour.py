@@ -1,7 +1,8 @@
-"""A well-behaved client beside the attackers of `abuse`, as a process of its own: `abuse_neighbour.py PORT`.
+"""Well-behaved client beside the attackers of `abuse`, as a process of its own: `abuse_neighbour.py PORT`.
 
-Publishes `RATE` times a second to a channel with `SUBSCRIBERS` subscribers, all in this process, and notes how long
-each delivery takes. At each line of its input it prints the delays since the last one, in milliseconds, as JSON.
+Publishes `RATE` times a second to a channel with `SUBSCRIBERS` subscribers, all in this process, and records the
+duration of each delivery. At each line of its input it prints the delays since the previous line, in milliseconds, as
+JSON.
 """
 
 import asyncio

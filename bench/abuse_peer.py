@@ -1,4 +1,4 @@
-"""A client of a node that can misuse it: frames are made by hand, and reading can be left out."""
+"""Client of a node that can misuse it: frames are made by hand, and reading can be left out."""
 
 import asyncio
 import json
@@ -28,7 +28,7 @@ def commands(*requests: dict[str, Any], first_id: int = 1) -> bytes:
 
 
 class Ended(Exception):
-    """The node has closed the connection, with a code (1006: without a word)."""
+    """The node has closed the connection, with a code (1006: without a close frame)."""
 
     def __init__(self, code: int) -> None:
         super().__init__(code)
@@ -36,7 +36,7 @@ class Ended(Exception):
 
 
 class Peer:
-    """One connection. What it is answered is counted in `seen`: replies, errors by code, bytes."""
+    """One connection. Its answers are counted in `seen`: replies, errors by code, bytes."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
@@ -45,7 +45,7 @@ class Peer:
 
     @classmethod
     async def open(cls, port: int, *, connect: bool = True, receive_buffer_bytes: int = 0) -> "Peer":
-        """Open a WebSocket, and send the connect command. Raise `OSError` where the node refuses."""
+        """Open a WebSocket, and send the connect command. Raise `OSError` if the node refuses."""
         sock = socket.socket()
         sock.setblocking(False)
         if receive_buffer_bytes:
@@ -69,7 +69,7 @@ class Peer:
         return peer
 
     async def send(self, data: bytes) -> None:
-        """Send bytes, no faster than the node takes them."""
+        """Send bytes, no faster than the node reads them."""
         self.writer.write(data)
         await self.writer.drain()
 
@@ -97,7 +97,7 @@ class Peer:
         return payload.split(b"\n") if opcode == TEXT else []
 
     async def read(self) -> None:
-        """Read and count until the node ends it; raise `Ended`."""
+        """Read and count until the node ends the connection; raise `Ended`."""
         while True:
             for line in await self.lines():
                 if line.startswith(b'{"id"'):

@@ -1,7 +1,7 @@
-"""How many times a second one core answers `GET /gateway`: a place chosen and held, a ticket signed, each time.
+"""Rate of `GET /gateway` on one core: for each request a place is chosen and held, and a ticket signed.
 
-The gateway runs on one core and knows 20 nodes, which report each second; the load runs on another, over connections
-that stay open: wrk, or a generator of our own where wrk is not installed.
+The gateway runs on one core and knows 20 nodes, which report each second; the load runs on a second core, over
+connections that stay open: wrk, or a generator of our own if wrk is not installed.
 
     scripts/bench discovery [--nodes 20] [--connections 50] [--policies two-choices ring]
 """

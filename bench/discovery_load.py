@@ -1,4 +1,4 @@
-"""A load generator for HTTP keep-alive requests, on raw uvloop protocols; where wrk is not to be had.
+"""Load generator for HTTP keep-alive requests, on raw uvloop protocols; used if wrk is not installed.
 
 discovery_load.py PORT CONNECTIONS SECONDS PATH
 """

@@ -1,14 +1,14 @@
-"""The engines side by side: what a publication from one node to another costs, and how many a second there can be.
+"""Engines side by side: the cost of a publication from node to node, and the highest rate.
 
 Measured is the engine's port (`broker.publish`, with history `history.append`), not the node: one process publishes
-128 B to 100 channels, another subscribes to them all. The table shows
+128 B to 100 channels, a second process subscribes to them all. The table shows
 
-- the delay from publish to deliver, and how long the publisher awaits the engine, at 1,000 publications a second;
+- the delay from publish to deliver, and the publisher's wait for the engine, at 1,000 publications a second;
 - the highest rate, within 10 %, at which 99 of 100 arrive within 20 ms, none is lost, and the load keeps its pace;
 - CPU for each publication, of the publisher, the subscriber and the engine's server, at 1,000/s and (½) at half of that
-  highest rate. Members of the memory engine share one process, so the publisher's CPU there is that of both.
+  highest rate. Members of the memory engine share one process, so the publisher's CPU there is the CPU of both.
 
-All engines take turns, in an order that rotates, so that what disturbs one disturbs all; the figures are medians of the
+All engines take turns, in an order that rotates, so that a disturbance hits all; the figures are medians of the
 rounds. Beside them, in the same run: a bare TCP echo, which is two hops and nothing else.
 
     scripts/bench engines [--seconds 5] [--engines memory,nats,redis]
@@ -40,13 +40,13 @@ Turn = TypeVar("Turn")
 
 
 def rotated(order: Sequence[Turn], turn: int) -> list[Turn]:
-    """Return `order` so that another one is first in each turn."""
+    """Return `order`, rotated by the number of the turn."""
     first = turn % len(order)
     return [*order[first:], *order[:first]]
 
 
 def whole(contender: Contender, rate: float, seconds: float) -> Trial:
-    """Make a trial at a rate that every engine should sustain; raise `RuntimeError` where something is lost."""
+    """Make a trial at a rate that every engine should sustain; raise `RuntimeError` if a publication is lost."""
     trial = contender.trial(rate, seconds)
     if trial.lost:
         what = f"{contender.engine}, history {contender.history}, at {rate:,.0f}/s"
@@ -66,7 +66,7 @@ class Run:
         self.echoes: list[list[float]] = []
 
     def measure(self, progress: Progress) -> None:
-        """Take all measurements; the first trial of each contender warms it up."""
+        """Make all measurements; the first trial of each contender warms it up."""
         for contender in self.made:
             contender.trial(RATE, 1.0)
         bar = progress.add_task(f"at {RATE:,.0f}/s", total=self.rounds * len(self.made))

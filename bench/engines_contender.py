@@ -1,7 +1,8 @@
-"""What `engines.py` compares: an engine in one way of use, with its server, a member that publishes and one that hears.
+"""Contender of `engines.py`: an engine in one way of use, with its server, a publisher and a subscriber.
 
-The members are processes of their own (`engines_member.py`); those of the memory engine share one, since that is all
-it can do. Contenders of one server use clusters of their own. All run at the same time; who is not asked is idle.
+The members are processes of their own (`engines_member.py`); members of the memory engine share a process, as that
+engine requires. Contenders of one server use clusters of their own. All run at the same time; a contender without a
+trial is idle.
 """
 
 import asyncio
@@ -28,28 +29,28 @@ ACHIEVED_MIN = 0.98
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What came of publishing at one rate."""
+    """The result of publishing at one rate."""
 
     wanted_per_s: float
     achieved_per_s: float
     lost: int
-    """What did not arrive, or was refused; negative where more arrived than was sent."""
+    """The number of publications that did not arrive, or were refused; negative if more arrived than were sent."""
     delay_ms: tuple[float, float]
     """From publish to deliver, p50 and p99."""
     await_ms: tuple[float, float]
-    """How long the publisher awaited the engine, p50 and p99."""
+    """The publisher's wait for the engine, p50 and p99."""
     cpu_us: tuple[float, float, float]
-    """For each publication: of the publishing process, the subscribing one, and the server."""
+    """For each publication: of the publishing process, the subscribing process, and the server."""
 
     @property
     def passed(self) -> bool:
-        """Whether the engine sustains the rate."""
+        """True if the engine sustains the rate."""
         fast = self.achieved_per_s >= ACHIEVED_MIN * self.wanted_per_s
         return fast and not self.lost and self.delay_ms[1] <= P99_MS_MAX
 
 
 class Member:
-    """A process of `engines_member.py`; what it says beside its answers goes to `log`."""
+    """A process of `engines_member.py`; its output beside the answers goes to `log`."""
 
     def __init__(self, role: str, url: str, storage: str, log: Path) -> None:
         self._name = f"the {role} at {mask(url)}, history {storage},"
@@ -66,7 +67,7 @@ class Member:
             raise
 
     def ask(self, do: str, **order: Any) -> dict[str, Any]:
-        """Give an order and return the answer; raise `RuntimeError` with its last words where it has ended."""
+        """Send an order and return the answer; raise `RuntimeError` with its last output if it has ended."""
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps({"do": do} | order) + "\n")
         self._process.stdin.flush()
@@ -122,7 +123,7 @@ class Contender:
 
 @contextmanager
 def contenders(engines: Sequence[str], directory: Path) -> Iterator[list[Contender]]:
-    """Start what `engines` need, and end it with the block; raise `RuntimeError` where one cannot be opened."""
+    """Start the servers of `engines`, and end them with the block; raise `RuntimeError` if one cannot be opened."""
     with ExitStack() as stack:
         made: list[Contender] = []
 

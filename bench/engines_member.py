@@ -1,17 +1,17 @@
-"""A member of an engine for `engines.py`, as a process of its own.
+"""Member of an engine for `engines.py`, as a process of its own.
 
     engines_member.py publisher|subscriber|both URL off|on|file|memory
 
-Prints a JSON line when it is ready, then obeys JSON lines on standard input, and answers each with one:
+Prints a JSON line when it is ready, then obeys JSON lines on standard input, and answers each with a line:
 
-    {"do": "listen", "trial": 3}                               forget what has arrived
-    {"do": "publish", "trial": 3, "rate": 1000, "seconds": 5}  publish that much; says what became of it
-    {"do": "heard", "sent": 5000}                              wait for all that was sent; says what has arrived
+    {"do": "listen", "trial": 3}                               forget earlier arrivals
+    {"do": "publish", "trial": 3, "rate": 1000, "seconds": 5}  publish that much; prints the outcome
+    {"do": "heard", "sent": 5000}                              wait for all that was sent; prints the arrivals
 
-The last argument is where history is kept ("on" where the engine knows but one place), or "off" for publications that
-are not kept. Publications are sent open-loop, a task each: each turn sends what is due, however many are under way, up
-to `IN_FLIGHT_MAX`. CPU time is that of the whole process, the load's own included; what the memory engine takes is
-little else. With "both", publisher and subscriber are members of one memory engine in one process.
+The last argument is the place of the history ("on" if the engine has only one place), or "off" for publications without
+history. Publications are sent open-loop, a task each: each turn sends all that are due, with up to `IN_FLIGHT_MAX`
+under way. CPU time is that of the whole process, the load's own included; with the memory engine it is mostly the
+load's. With "both", publisher and subscriber are members of one memory engine in one process.
 """
 
 import array
@@ -39,20 +39,20 @@ CHANNELS = [Channel(f"bench:{number}") for number in range(100)]
 RETENTION = Retention("bench", size=100, ttl_s=300)
 PAYLOAD_BYTES = 128
 STAMP = struct.Struct("<dI")
-"""When it was published, by the machine's monotonic clock, and in which trial."""
+"""The time of the publication, by the machine's monotonic clock, and its trial."""
 
 TICK_S = 0.001
-"""The pause between two turns of the publisher; uvloop knows no shorter one."""
+"""The pause between two turns of the publisher; uvloop has no shorter pause."""
 
 LATE_S = 0.002
-"""How much later than due a publication may set out unnoticed; what goes beyond counts as delay."""
+"""The lateness of a publication's start that is ignored; lateness beyond it counts as delay."""
 
 IN_FLIGHT_MAX = 8192
 OVERTIME = 1.2
 """A trial that takes this many times its seconds is cut off: it has failed."""
 
 QUIET_S = 1.0
-"""What has not arrived after a pause of this length is lost."""
+"""A publication that has not arrived after a pause of this length is lost."""
 
 
 class Publisher:
@@ -65,7 +65,7 @@ class Publisher:
         self._awaited = array.array("d")
 
     async def publish(self, trial: int, rate: float, seconds: float) -> dict[str, Any]:
-        """Publish for `seconds`, and return when the engine has confirmed or refused all of it."""
+        """Publish for `seconds`, and return when the engine has confirmed or refused all publications."""
         self._refused, self._awaited = 0, array.array("d")
         await reached(self._engine)
         total, sent = round(rate * seconds), 0
@@ -102,7 +102,7 @@ class Publisher:
 
 
 class Subscriber:
-    """Notes the delay of all that arrives."""
+    """Records the delay of all arrivals."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -129,7 +129,7 @@ class Subscriber:
         return {}
 
     async def heard(self, sent: int) -> dict[str, Any]:
-        """Wait for what was sent, and return what has arrived of it; the first tenth of the delays is left out."""
+        """Wait for the sent publications, and return their arrivals; the first tenth of the delays is left out."""
         before = -1
         while before < len(self._delays) < sent:
             before = len(self._delays)
@@ -143,14 +143,14 @@ class Subscriber:
 
 
 async def reached(engine: Engine) -> None:
-    """Wait until the engine is there: a trial with too much may have cost the connection."""
+    """Wait until the engine is there: an overloaded trial may have lost the connection."""
     while not engine.up:
         await asyncio.sleep(0.01)
 
 
 @asynccontextmanager
 async def opened(role: str, url: str, storage: str) -> AsyncIterator[tuple[Publisher, Subscriber]]:
-    """Open the engine, once or, where both are here, twice; close it with the block."""
+    """Open the engine, once or, for both members, twice; close it with the block."""
     async with AsyncExitStack() as stack:
         if role == "both":
             hub = MemoryHub()
@@ -178,7 +178,7 @@ async def serve(role: str, url: str, storage: str) -> None:
         if role != "publisher":
             await subscriber.subscribe()
         gc.collect()
-        gc.freeze()  # else full collections go through all that was imported, and stop everything for 20 ms and more
+        gc.freeze()  # otherwise full collections check all imported objects, and pause the process for 20 ms and more
         say({})
         while line := await reader.readline():
             match json.loads(line):

@@ -1,9 +1,9 @@
-"""Whether newcomers get in while one address takes all that it can: through the proxy and directly, and how soon.
+"""Admission of newcomers while one address attacks: their number and delay, through the proxy and directly.
 
 A system of one gateway and two nodes, as `ringway up` starts it. One address asks `GET /gateway` two thousand times a
-second, or holds 4,500 sockets that say nothing at the gateway, at each node and at the admin port. Meanwhile newcomers
-come from other addresses, each its own: half of the time they open a WebSocket at the gateway, and half of the time
-they ask where to go, wait as they are told, and go there. One is in when its connect command was answered.
+second, or holds 4,500 silent sockets at the gateway, at each node and at the admin port. Meanwhile newcomers come from
+other addresses, each from its own: half of the time they open a WebSocket at the gateway, and half of the time they ask
+for a node, wait for their slot, and connect to it. A newcomer is in when its connect command was answered.
 
     scripts/bench fairness [--newcomers 100] [--asks 2000] [--sockets 4500]
 """
@@ -36,7 +36,7 @@ CONNECT = b'{"id":1,"connect":{}}'
 
 @dataclass(slots=True)
 class Outcome:
-    """How the newcomers of one path fared."""
+    """The results of the newcomers of one path."""
 
     took_s: list[float] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
@@ -48,7 +48,7 @@ class Outcome:
 
 @contextmanager
 def attack(*attacks: tuple[str, int, int]) -> Iterator[None]:
-    """Let one address attack for the block: how, at which port, how much."""
+    """Let one address attack for the block: with this attack, at this port, of this size."""
     running = []
     try:
         for how, port, much in attacks:
@@ -73,7 +73,7 @@ async def read_head(reader: asyncio.StreamReader) -> tuple[int, dict[str, str], 
 
 
 async def enter(source: str, port: int, target: str) -> None:
-    """Open a WebSocket and connect; raise `ConnectionError` where that is refused."""
+    """Open a WebSocket and connect; raise `ConnectionError` if that is refused."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=(source, 0))
     try:
         key = base64.b64encode(os.urandom(16)).decode()
@@ -93,7 +93,7 @@ async def enter(source: str, port: int, target: str) -> None:
 
 
 async def enter_directly(source: str, port: int) -> None:
-    """Ask where to go, wait, and go there."""
+    """Ask for a node, wait, and connect to it."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=(source, 0))
     try:
         writer.write(b"GET /gateway HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
@@ -122,7 +122,7 @@ async def come(outcome: Outcome, number: int, port: int, *, directly: bool) -> N
 
 
 async def newcomers(port: int, count: int, per_s: float, *, directly: bool) -> Outcome:
-    """Let `count` newcomers come, one after the other, and return how they fared."""
+    """Let `count` newcomers come, one after the other, and return their results."""
     outcome = Outcome()
     async with asyncio.TaskGroup() as group:
         for number in range(count):

@@ -1,9 +1,9 @@
-"""One address that takes what it can, for `fairness`: sockets that say nothing, or questions without end.
+"""Attacking address for `fairness`: silent sockets, or requests without end.
 
-    python fairness_attacker.py silent SOURCE PORT COUNT     that many sockets; whichever is closed is opened again
+    python fairness_attacker.py silent SOURCE PORT COUNT     that many sockets; a closed socket is opened again
     python fairness_attacker.py ask SOURCE PORT RATE         that many `GET /gateway` a second, over one connection
 
-Says `begun` once it has opened so many, however many were left to it, and goes on until its input ends.
+Prints `begun` when it has opened that many, also if some were closed, and goes on until its input ends.
 """
 
 import asyncio
@@ -11,13 +11,13 @@ import sys
 from contextlib import suppress
 
 REOPENED_PER_S = 200.0
-"""How many sockets a second are opened again: it should cost the members something, and leave the machine to them."""
+"""The sockets that are opened again each second: enough to load the members, and few enough for the machine."""
 
 TICK_S = 0.02
 
 
 class Silent(asyncio.Protocol):
-    """A socket that says nothing."""
+    """A silent socket."""
 
     def __init__(self, all_: "set[Silent]") -> None:
         self._all = all_
@@ -46,7 +46,7 @@ async def be_silent(source: str, port: int, count: int) -> None:
 
 
 async def ask_on(source: str, port: int, rate: float) -> None:
-    """Ask `rate` times a second, whatever is answered."""
+    """Ask `rate` times a second, for any answers."""
     request = b"GET /gateway HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
     print("begun", flush=True)
     while True:
@@ -65,7 +65,7 @@ async def ask_on(source: str, port: int, rate: float) -> None:
 
 
 async def drop(reader: asyncio.StreamReader) -> None:
-    """Read and forget, to the end."""
+    """Read and discard, to the end."""
     with suppress(OSError):
         while await reader.read(1 << 16):
             pass

@@ -1,4 +1,4 @@
-"""What it costs to send one publication to 1,000 subscribers, beside a bare loop of send(2) over the same sockets.
+"""Cost of one publication to 1,000 subscribers, beside a bare loop of send(2) over the same sockets.
 
 Server and subscribers are processes of their own, each on one core. Rounds of all contenders are interleaved, and
 medians taken, so that a noisy moment hits all alike. The reference sends the very bytes that the node sends, to the
@@ -120,10 +120,10 @@ def main() -> None:
             labels = [label for label, *_ in runs]
             for number in range(rounds + 1):
                 progress.update(bar, description=f"round {number}")
-                rng.shuffle(runs)  # who comes after whom must not matter
+                rng.shuffle(runs)  # the order must not matter
                 for label, contender, do, turn in runs:
                     cost = contender.round_us(do, turn)
-                    if number:  # the first warms up
+                    if number:  # the first round warms up
                         taken.setdefault(label, []).append(cost)
                 progress.advance(bar)
         finally:

@@ -1,4 +1,4 @@
-"""Many subscribers that read and discard, as a process of its own: `fanout_client.py PORT COUNT PREFIX [CHANNELS]`.
+"""Subscribers that read and discard, many in a process of their own: `fanout_client.py PORT COUNT PREFIX [CHANNELS]`.
 
 Each opens a WebSocket. With a PREFIX it sends the connect command and subscribes to the channel PREFIX, or with
 CHANNELS "own" to a channel of its own; "-" sends nothing. Prints a line when all have joined, and the number of bytes
@@ -43,7 +43,7 @@ def open_one(port: int, channel: str | None) -> socket.socket:
 
 
 def wait_for(sock: socket.socket, end: bytes) -> None:
-    """Read until what has come ends with the pattern `end`."""
+    """Read until the data ends with the pattern `end`."""
     data = b""
     while not re.search(end + rb"\Z", data):
         part = sock.recv(65536)

@@ -1,9 +1,9 @@
-"""A server of the fan-out benchmark, as a process of its own: `fanout_server.py node|websockets|aiohttp`.
+"""Server of the fan-out benchmark, as a process of its own: `fanout_server.py node|websockets|aiohttp`.
 
 Prints its port as a JSON line, then obeys JSON lines on standard input:
 
     {"do": "join", "count": N}                       wait until N subscribers are there
-    {"do": "round", "publications": P, "turn": T}    publish P times to all, T in one loop turn; says its CPU time
+    {"do": "round", "publications": P, "turn": T}    publish P times to all, T in one loop turn; prints its CPU time
     {"do": "bare", "publications": P}                (node) the same bytes to the same sockets, by a loop of send(2)
 
 CPU time is that of the whole process, from before the first publication of a round until everything was handed to the
@@ -25,23 +25,26 @@ import uvloop
 
 from ringway.engine.memory.engine import MemoryHub
 from ringway.logger import SILENT, get_logger
+from ringway.member.publication_proofs import PublicationProofs
+from ringway.member.sealed_channels import SealedBroker
 from ringway.node.config.node import NodeConfig
 from ringway.node.server import ChannelNode
 from ringway.protocol.codec import encode_pushes
 from ringway.protocol.envelope import PUBLICATION, Origin, body_of
 from ringway.protocol.frame import TEXT, server_frame
-from ringway.protocol.ticket import TicketSigner
+from ringway.protocol.keyring import Keyring
 from ringway.types import Channel, Incarnation, NodeName
 
 CHANNEL = Channel("bench")
-ORIGIN = Origin(Incarnation("0000000a"))
+KEYRING = Keyring(b"bench")
+ORIGIN = Origin(KEYRING, Incarnation("0000000a"), time.time)
 BODY = b'{"data":"' + b"x" * 128 + b'"}'
 FIRST = 1_000_000_000
-"""The offset that publications begin after: all have as many digits, so that what arrives can be counted in bytes."""
+"""The offset before the first publication: all offsets have as many digits, so that arrivals are counted in bytes."""
 
-MESSAGE = encode_pushes(CHANNEL, [body_of(ORIGIN.seal(PUBLICATION, BODY), FIRST)])
+MESSAGE = encode_pushes(CHANNEL, [body_of(ORIGIN.seal(PUBLICATION, CHANNEL, BODY), FIRST)])
 PAUSE_S = 0.002
-"""Between two turns: readers must catch up, or what is measured is a full buffer."""
+"""The pause between two turns: readers must catch up, or a full buffer is measured."""
 
 Publish = Callable[[int], Awaitable[None]]
 
@@ -54,17 +57,17 @@ class Latest(random.Random):
 
 
 class Node:
-    """Our node; `deliver` is what its engine would call."""
+    """Our node; its engine would call `deliver`."""
 
     async def start(self) -> int:
         engine = MemoryHub().open()
         config = NodeConfig(
             ping_interval_s=3600, shed_handshakes=False, allowed_hosts=("*",), namespaces=("default:history_size=100",)
         )
-        signer = TicketSigner(b"bench")
-        self._node = ChannelNode(config, NodeName("n1"), Incarnation("00000001"), engine, signer, rng=Latest())
+        self._node = ChannelNode(config, NodeName("n1"), Incarnation("00000001"), engine, KEYRING, rng=Latest())
         await self._node.start()
-        self._deliver = self._node.clients.channels.deliver
+        proofs = PublicationProofs(KEYRING, self._node.refusals)
+        self._deliver = SealedBroker(engine.broker, proofs).proving(self._node.clients.channels.deliver)
         self._newest = 0  # the channel is empty
         self._bare: list[Callable[[bytes], int]] = []
         return self._node.port
@@ -75,12 +78,12 @@ class Node:
     async def publish(self, turn: int) -> None:
         for _ in range(turn):
             offset = max(self._newest, FIRST) + 1
-            self._deliver(CHANNEL, ORIGIN.seal(PUBLICATION, BODY), offset, self._newest)
+            self._deliver(CHANNEL, ORIGIN.seal(PUBLICATION, CHANNEL, BODY), offset, self._newest)
             self._newest = offset
         await asyncio.sleep(0)
 
     async def bare(self, turn: int) -> None:
-        """The reference: the same frame to the same sockets, and nothing else."""
+        """The reference: only the same frame to the same sockets."""
         if not self._bare:
             self._bare = [socket.socket(fileno=os.dup(fd)).send for fd in self._descriptors()]
         frame = server_frame(TEXT, MESSAGE)

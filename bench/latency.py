@@ -1,8 +1,8 @@
-"""How long a publication takes from a client of one node to a client of another.
+"""Delay of a publication from a client of one node to a client of a second node.
 
 One process holds both clients, so one clock reads both ends; the two nodes, the engine and the gateway are processes of
-their own. What is measured is the whole way: client, node, engine, node, client, which is four hops between processes.
-Beside it, in the same run: an echo through a bare TCP socket, which is two hops and nothing else.
+their own. The whole way is measured: client, node, engine, node, client, which is four hops between processes. Beside
+it, in the same run: an echo through a bare TCP socket, which is just two hops.
 
     scripts/bench latency [--rate 1000] [--seconds 20] [--engines nats,redis-memory]
 """
@@ -30,7 +30,7 @@ async def client_on(url: str, node: str) -> ringway.Client:
 
 
 async def measure(urls: dict[str, str], rate: float, seconds: float) -> list[float]:
-    """Publish on one node at `rate`, and return the sorted delays in ms at a subscriber of the other."""
+    """Publish on one node at `rate`, and return the sorted delays in ms at a subscriber of the second node."""
     names = sorted(urls)
     publisher, subscriber = [await client_on(urls[name], name) for name in names[:2]]
     delays: list[float] = []

@@ -1,7 +1,8 @@
 """Resident memory of a node for each idle connection with one subscription.
 
-The node is a process of its own, on a real NATS; the connections come from four other processes. Measured is the growth
-of the node's resident set, from before the first connection until all have been idle for a while; nothing is trimmed.
+The node is a process of its own, on a real NATS; the connections come from four other processes. The growth of the
+node's resident set is measured, from before the first connection until all have been idle for a while, without
+trimming.
 
     scripts/bench memory [--connections 8000]
 """

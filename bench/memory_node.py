@@ -1,6 +1,6 @@
-"""The node of the memory benchmark, as a process of its own: `memory_node.py NATS_URL`.
+"""Node of the memory benchmark, as a process of its own: `memory_node.py NATS_URL`.
 
-Prints its port; then, at each line of its input, how many connections and channels it has. Ends with its input.
+Prints its port; then, at each line of its input, its numbers of connections and channels. Ends with its input.
 """
 
 import asyncio
@@ -14,14 +14,14 @@ from ringway.engine.nats.opening import open_nats
 from ringway.logger import SILENT, get_logger
 from ringway.node.config.node import NodeConfig
 from ringway.node.server import ChannelNode
-from ringway.protocol.ticket import TicketSigner
+from ringway.protocol.keyring import Keyring
 from ringway.types import Incarnation, NodeName
 
 
 async def serve(url: str) -> None:
     engine = await open_nats(url, name="n1")
     config = NodeConfig(shed_handshakes=False, allowed_hosts=("*",))
-    node = ChannelNode(config, NodeName("n1"), Incarnation("00000001"), engine, TicketSigner(b"bench"))
+    node = ChannelNode(config, NodeName("n1"), Incarnation("00000001"), engine, Keyring(b"bench"))
     await node.start()
     gc.collect()
     print(node.port, flush=True)

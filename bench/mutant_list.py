@@ -264,8 +264,8 @@ MUTANTS = (
         (
             Edit(
                 "member/admission.py",
-                "            self._nonces.spend(nonce, now)\n",
-                "            if check_nonce is None:\n                self._nonces.spend(nonce, now)\n",
+                "            self._nonces.spend(checked.nonce, now)\n",
+                "            if check_nonce is None:\n                self._nonces.spend(checked.nonce, now)\n",
             ),
             Edit(
                 "core/handover.py",
@@ -277,7 +277,7 @@ MUTANTS = (
             Edit(
                 "node/sessions/target.py",
                 "        finally:\n            del self._expected[nonce]\n"
-                "            self._publish_leaves(target)  # of all channels that the client was lost before\n"
+                "            self._publish_leaves(target)  # of all channels that the lost client had not joined yet\n"
                 "            target.release()\n",
                 "        finally:\n            pass\n",
             ),
@@ -312,8 +312,8 @@ MUTANTS = (
             ),
             Edit(
                 "gateway/proxy/migration.py",
-                "self.relay.join_node(answer.transport, self._held, answer.rest)",
-                'self.relay.join_node(answer.transport, b"", answer.rest)',
+                "relay.join_node(answer.transport, self._held, answer.rest)",
+                'relay.join_node(answer.transport, b"", answer.rest)',
             ),
         ),
         FROM_PROXIED,

@@ -1,12 +1,12 @@
-"""Faults put into the code on purpose: the chaos scenarios must find each. What has never failed proves nothing.
+"""Mutants: faults in the code, made on purpose. A test that never failed proves nothing: chaos runs must find each.
 
 Each mutant is a few exact replacements in a temporary copy of `src`; the working tree is not touched. The quickest
-scenario that must find it runs on the copy, and the mutant is caught if the verdict says what it should. Exit code 1: a
+scenario that must find it runs on the copy, and the mutant is caught if the verdict is as expected. Exit code 1: a
 mutant survived, or ended a run without a verdict; 2: a replacement no longer applies.
 
     scripts/mutants [NAME...]     run all, or those
-    scripts/mutants --list        what there is
-    scripts/mutants --check       only see that they apply
+    scripts/mutants --list        list all
+    scripts/mutants --check       only check that they apply
 """
 
 import argparse
@@ -35,7 +35,7 @@ def source_of(path: str) -> Path:
 
 
 def mutate(mutant: Mutant, root: Path) -> None:
-    """Apply the mutant to the copy of `src/ringway` in `root`; raise `Stale` where its text is not there once."""
+    """Apply the mutant to the copy of `src/ringway` in `root`; raise `Stale` if its text is not there exactly once."""
     for edit in mutant.edits:
         path = root / edit.path
         text = path.read_text() if path.exists() else ""
@@ -47,7 +47,7 @@ def mutate(mutant: Mutant, root: Path) -> None:
 
 
 def check(mutant: Mutant) -> None:
-    """See that the mutant applies; raise `Stale`."""
+    """Check that the mutant applies; raise `Stale`."""
     with tempfile.TemporaryDirectory(prefix="ringway-mutant-") as directory:
         copy = Path(directory)
         for edit in mutant.edits:
@@ -60,7 +60,7 @@ def check(mutant: Mutant) -> None:
 
 @dataclass(slots=True)
 class Trial:
-    """What a scenario said of a mutant."""
+    """The verdict of a scenario on a mutant."""
 
     mutant: Mutant
     caught: bool
@@ -91,7 +91,7 @@ def run(mutant: Mutant) -> Trial:
 
 
 def main() -> int:
-    """Run what was asked for."""
+    """Run the requested mutants."""
     parser = argparse.ArgumentParser(prog="scripts/mutants", description=__doc__.partition("\n")[0])
     parser.add_argument("name", nargs="*", metavar="NAME", help="only these")
     parser.add_argument("--list", action="store_true", help="say what there is")

@@ -81,7 +81,7 @@ class Counter:
 
 
 def receiving(counter: Counter, subject: str, feeder: "subprocess.Popen[str]") -> Cost:
-    """Return what measures receiving."""
+    """Return the measurement of receiving."""
 
     async def cost(size: int, messages: int) -> float:
         assert feeder.stdin is not None
@@ -96,7 +96,7 @@ def receiving(counter: Counter, subject: str, feeder: "subprocess.Popen[str]") -
 
 
 async def ways(port: int, feeder: "subprocess.Popen[str]", stack: AsyncExitStack) -> dict[tuple[str, str], Cost]:
-    """Return what measures each direction of each client."""
+    """Return the measurement of each direction of each client."""
     url = f"nats://127.0.0.1:{port}"
     where = read_url(url)
     connector = NatsConnector(where, "bench")
@@ -162,7 +162,7 @@ def import_cost(modules: str, *options: str) -> tuple[float, float, float]:
 
 
 def rows(taken: dict[tuple[str, str, int], list[float]]) -> list[Sequence[Any]]:
-    """Return the rows of the table of messages, and those of the imports."""
+    """Return the rows of the table of messages, and the rows of the imports."""
     made: list[Sequence[Any]] = []
     for (direction, client, size), costs in sorted(taken.items(), key=lambda item: (item[0][0], item[0][2])):
         ratios = [cost / own for cost, own in zip(costs, taken[direction, OURS, size], strict=True)]

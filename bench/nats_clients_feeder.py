@@ -1,4 +1,4 @@
-"""The publisher of what `nats_clients.py` receives, as a process of its own: `nats_clients_feeder.py PORT`.
+"""Publisher of the messages that `nats_clients.py` receives, as a process of its own: `nats_clients_feeder.py PORT`.
 
 For each line "SUBJECT SIZE BURSTS" on standard input it publishes BURSTS times SIZE messages at once, with a pause
 after each burst, so that a reader meets that many in one loop turn.

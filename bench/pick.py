@@ -1,9 +1,9 @@
-"""What it costs to choose a node among a hundred, by each policy; and to change the hash ring by one.
+"""Cost of the choice of a node among a hundred, by each policy, and of the change of the hash ring by one node.
 
 A pick is what the gateway asks for: a node and two alternates. Between picks the place is held, so that loads change as
-they do in life. Each policy has several rounds, and its best one counts: what another process takes from us in the
-middle of a pick is not the policy's. (All rounds are in the table's last column.) What belongs to a pick, though not to
-the policy, is measured with it: that nodes are woken whose pace allows another.
+they do in life. Each policy has several rounds, and its best round counts: time of other processes in the middle of
+a pick does not belong to the policy. (All rounds are in the table's last column.) Each pick includes the work beside
+the policy: nodes are woken whose pace allows a further client.
 
     scripts/bench pick [--nodes 100] [--picks 5000] [--rounds 20]
 """
@@ -15,20 +15,22 @@ from collections.abc import Callable
 from rich.progress import Progress
 
 from report import Claim, Result, parser, percentile, publish
+from ringway.core.hashing import complete
 from ringway.core.hashing.ring import HashRing
 from ringway.core.load import LoadView, NodeLoad
 from ringway.core.placement.catalog import POLICIES, make_policy
+from ringway.core.placement.keyed import Keyed
 from ringway.protocol.report import Report
 from ringway.types import Incarnation, Issuer, NodeName, Role
 
 CANDIDATES = 3
 ARRIVALS_PER_S = 5000.0
 SPECS = {"score": "score:call=pick:fullness"}
-"""Of policies that are nothing without options."""
+"""The options of policies that need some."""
 
 
 def view_of(nodes: int) -> LoadView:
-    """A gateway's view of `nodes` nodes with weights 1 to 3 and connections of every sort."""
+    """A gateway's view of `nodes` nodes with weights 1 to 3 and various numbers of connections."""
     view = LoadView(Issuer("ffffffff"))
     chance = random.Random(nodes)
     for index in range(nodes):
@@ -45,13 +47,15 @@ def view_of(nodes: int) -> LoadView:
 def picks(name: str, nodes: int, count: int, seed: int) -> list[float]:
     """Return the sorted times of `count` picks in µs."""
     view = view_of(nodes)
-    policy = make_policy(SPECS.get(name, name), b"secret")
+    policy = make_policy(SPECS.get(name, name), b"secret", lambda call: fullness)
     rng = random.Random(seed)
     keys = [b"user-%d" % rng.randrange(10**9) for _ in range(count)]
     clock = time.perf_counter_ns
     times = []
-    now = 20.0  # when what is learned of nodes counts already
+    now = 20.0  # the time from which learned values count
     view.wake(now)
+    if isinstance(policy, Keyed):
+        policy.complete(view)
     policy.pick(view, b"first", rng, CANDIDATES)
     for key in keys:
         now += 1 / ARRIVALS_PER_S
@@ -64,7 +68,7 @@ def picks(name: str, nodes: int, count: int, seed: int) -> list[float]:
 
 
 def fullness(node: NodeLoad, view: LoadView) -> float:
-    """A score as somebody would write one."""
+    """A typical score of a user."""
     return (node.load + 1) / node.weight
 
 
@@ -82,10 +86,10 @@ def ring_changes(nodes: int, rounds: int) -> dict[str, list[float]]:
 
     ring = HashRing(weights, b"secret")
     for _ in range(rounds):
-        timed("add a node", lambda: ring.update(more))
-        timed("remove a node", lambda: ring.update(weights))
-        timed("change a weight", lambda: ring.update(heavier))
-        ring.update(weights)
+        timed("add a node", lambda: complete(ring, more))
+        timed("remove a node", lambda: complete(ring, weights))
+        timed("change a weight", lambda: complete(ring, heavier))
+        complete(ring, weights)
         timed("build anew", lambda: HashRing(weights, b"secret"))
     return {what: sorted(values) for what, values in times.items()}
 

@@ -1,8 +1,8 @@
-"""The highest rate that something sustains, found by trials: doubled until one fails, then bisected.
+"""Search for the highest sustained rate, by trials: doubled until a trial fails, then bisected.
 
-Pure: who has the search asks it for the next rate, makes a trial, and records the outcome, so that the trials of
-several searches can take turns. A rate counts as failed only when `TRIES` trials of it have failed: on a machine that
-others use, a moment of theirs must not end a search.
+Pure: the caller asks for the next rate, makes a trial, and records the outcome, so that the trials of several searches
+can take turns. A rate counts as failed only when `TRIES` trials of it have failed: a moment of other work on the
+machine must not end a search.
 """
 
 PRECISION = 1.1
@@ -10,7 +10,7 @@ PRECISION = 1.1
 
 TRIES = 2
 LEAST = 10.0
-"""What fails below this is not looked into further."""
+"""Rates below this are not tried: the search ends."""
 
 
 class RateSearch:
@@ -18,14 +18,14 @@ class RateSearch:
 
     def __init__(self, first: float) -> None:
         self.next_rate: float | None = first
-        """What to try next; None when the search has ended."""
+        """The next rate to try; None when the search has ended."""
         self.highest = 0.0
-        """The highest rate that has passed; 0 where none has."""
+        """The highest rate that has passed; 0 if no rate has passed."""
         self._failed: float | None = None
         self._tries = 0
 
     def record(self, passed: bool) -> None:
-        """Take the outcome of a trial at `next_rate`, and choose what is tried next."""
+        """Record the outcome of a trial at `next_rate`, and choose the next rate."""
         assert self.next_rate is not None
         self._tries += 1
         if passed:

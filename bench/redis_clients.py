@@ -1,9 +1,9 @@
-"""What it costs to talk to Redis from Python: CPU of the client for each PUBLISH, and for each message received.
+"""Cost of Redis's clients in Python: CPU of the client for each PUBLISH, and for each message received.
 
-A batch of 1, 10 or 100 commands is sent in one loop turn, and the next when all are answered; messages arrive in
-bursts of as many. The reference is a plain `asyncio.Protocol` with `hiredis.Reader` and one write a loop turn. All ways
-take turns in a drawn order, under uvloop, on one core, with the server on another. The figures are medians of the
-rounds, and of each round's ratio to the reference. coredis takes part where it is installed.
+A batch of 1, 10 or 100 commands is sent in one loop turn, and the next batch when all are answered; messages arrive in
+bursts of the same size. The reference is a plain `asyncio.Protocol` with `hiredis.Reader` and one write a loop turn.
+All ways take turns in a drawn order, under uvloop, on one core, with the server on a second core. The figures are
+medians of the rounds, and of each round's ratio to the reference. coredis takes part if it is installed.
 
     scripts/bench redis_clients [--rounds 7]
 """
@@ -30,7 +30,7 @@ from report import Result, parser, publish
 from support.redis_server import RedisServer
 
 BATCHES = {1: 2_000, 10: 10_000, 100: 20_000}
-"""Sizes of batches, and how many commands a round has of each."""
+"""Sizes of batches, and the number of commands of a round in batches of that size."""
 
 REFERENCE = "plain protocol"
 PUBLISHED, RECEIVED = "publish", "receive"
@@ -40,7 +40,7 @@ Cost = Callable[[int, int], Awaitable[float]]
 
 
 def publishing(send: Publish) -> Cost:
-    """Return what measures a way of publishing."""
+    """Return the measurement of a way of publishing."""
 
     async def cost(size: int, commands: int) -> float:
         payloads = [PAYLOAD] * size
@@ -53,7 +53,7 @@ def publishing(send: Publish) -> Cost:
 
 
 def receiving(receive: Receive, channel: str, feeder: "subprocess.Popen[str]") -> Cost:
-    """Return what measures a way of receiving."""
+    """Return the measurement of a way of receiving."""
 
     async def cost(size: int, commands: int) -> float:
         assert feeder.stdin is not None
@@ -86,10 +86,10 @@ async def measure(
         with Progress(transient=True, auto_refresh=False) as progress:
             bar = progress.add_task("rounds", total=(rounds + 1) * len(order))
             for number in range(rounds + 1):
-                rng.shuffle(order)  # who comes after whom must not matter
+                rng.shuffle(order)  # the order must not matter
                 for direction, name, cost, size in order:
                     us = await cost(size, batches[size])
-                    if number:  # the first warms up
+                    if number:  # the first round warms up
                         taken[direction, name, size].append(us)
                     progress.advance(bar)
                 progress.refresh()
@@ -121,7 +121,7 @@ def main() -> None:
         feeder = subprocess.Popen(command, stdin=subprocess.PIPE, text=True)
         cores = sorted(os.sched_getaffinity(0))
         for pid, core in ((0, cores[0]), (server.pid, cores[-1]), (feeder.pid, cores[-1])):
-            os.sched_setaffinity(pid, {core})  # else it is chance whether they share one, and changes all
+            os.sched_setaffinity(pid, {core})  # otherwise chance decides if they share a core, and changes all figures
         try:
             taken = uvloop.run(measure(server.port, feeder, batches, rounds))
         finally:

@@ -1,4 +1,4 @@
-"""Publishes what `redis_clients.py` receives, as a process of its own: `redis_clients_feeder.py PORT`.
+"""Publisher of the messages that `redis_clients.py` receives, as a process of its own: `redis_clients_feeder.py PORT`.
 
 For each line "CHANNEL SIZE BURSTS" on standard input it publishes BURSTS times SIZE messages at once, with a pause
 after each, so that a reader meets that many in one loop turn.

@@ -1,6 +1,6 @@
-"""Redis by a plain `asyncio.Protocol`: what is left when no client library is in between.
+"""Redis by a plain `asyncio.Protocol`, without a client library.
 
-Replies and messages are taken apart by `hiredis.Reader`, in C; what one loop turn sends leaves in one write.
+Replies and messages are parsed by `hiredis.Reader`, in C; all data of one loop turn is sent in one write.
 """
 
 import asyncio
@@ -41,7 +41,7 @@ class Caller(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
 
     def batch(self, commands: Sequence[bytes]) -> asyncio.Future[object]:
-        """Send `commands` at once; the future is done when the last is answered."""
+        """Send `commands` at once; the future is done when the last command is answered."""
         future = self._loop.create_future()
         self._waiting.append(future)
         self._counted.append([len(commands)])
@@ -77,7 +77,7 @@ class Caller(asyncio.Protocol):
 
 
 class Listener(asyncio.Protocol):
-    """Counts the messages of a channel, as one who delivers them would."""
+    """Counts the messages of a channel, like a server that delivers them."""
 
     def __init__(self, channel: str) -> None:
         self._channel = channel.encode()
@@ -137,6 +137,6 @@ async def listening(port: int, channel: str) -> AsyncIterator[Listener]:
 
 
 async def all_of(futures: Iterable[asyncio.Future[object]]) -> None:
-    """Await `futures` in order, without a task for any."""
+    """Await `futures` in order, without tasks."""
     for future in list(futures):
         await future

@@ -1,4 +1,4 @@
-"""The ways to publish through Redis that `redis_clients.py` compares: each opens, and yields what publishes a batch."""
+"""Ways to publish through Redis that `redis_clients.py` compares: each yields a function that publishes a batch."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -48,7 +48,7 @@ async def plain_futures(port: int) -> AsyncIterator[Publish]:
 
 @asynccontextmanager
 async def gathered(port: int) -> AsyncIterator[Publish]:
-    """Call `Redis.publish` for each, all at once: redis-py takes a connection for each that is under way."""
+    """Call `Redis.publish` for each, all at once: redis-py uses a connection for each call under way."""
     async with Redis(port=port) as client:
 
         async def publish(payloads: Sequence[bytes]) -> None:

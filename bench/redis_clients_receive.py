@@ -1,4 +1,4 @@
-"""The ways to receive from Redis that `redis_clients.py` compares: each subscribes, and yields what awaits messages."""
+"""Ways to receive from Redis that `redis_clients.py` compares: each yields a function that awaits messages."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -11,7 +11,7 @@ from redis.asyncio.client import PubSub
 from redis_clients_plain import listening
 
 Receive = Callable[[int], Awaitable[None]]
-"""Returns when that many more messages have arrived."""
+"""Returns when this number of further messages has arrived."""
 
 Way = Callable[[int, str], AbstractAsyncContextManager[Receive]]
 """Connects to the server at a port, and subscribes to a channel."""
@@ -26,7 +26,7 @@ async def plain(port: int, channel: str) -> AsyncIterator[Receive]:
 
 @asynccontextmanager
 async def subscribed(port: int, channel: str) -> AsyncIterator[PubSub]:
-    """Subscribe with redis-py, and take the confirmation."""
+    """Subscribe with redis-py, and receive the confirmation."""
     async with Redis(port=port) as client, client.pubsub() as pubsub:
         await pubsub.subscribe(channel)
         await pubsub.get_message(timeout=5)

@@ -1,14 +1,16 @@
-"""The two ends of the relay benchmark, on raw uvloop protocols: a load generator, and a backend that answers at once.
+"""Ends of the relay benchmark, on raw uvloop protocols: a load generator, and a backend that answers at once.
 
 Run as a process of its own:
 
-    relay_peers.py backend PORT             answer handshakes; then each 70-byte frame with a 66-byte one
-    relay_peers.py load PORT CONNECTIONS    open connections; then obey lines on standard input:
+    relay_peers.py backend PORT [PAYLOAD]            answer handshakes; then each message of PAYLOAD bytes with one
+    relay_peers.py load PORT CONNECTIONS [PAYLOAD]   open connections; then obey lines on standard input:
         run SECONDS   round trips on every connection for that long; prints their number
         idle          keep the connections and do nothing; prints "idle"
         end           close and exit
+    relay_peers.py commands PORT CONNECTIONS [PAYLOAD]   the same against a channel node: each connection publishes to a
+                                                     channel without subscribers, and waits for the node's reply
 
-Both are so cheap beside a proxy, and pinned to another core, that neither is what is measured.
+Both are so cheap beside a proxy, and pinned to a different core, that they do not affect the measurement.
 """
 
 import asyncio
@@ -20,19 +22,30 @@ import time
 import uvloop
 
 PAYLOAD = 64
-REQUEST = bytes((0x82, 0x80 | PAYLOAD, 0, 0, 0, 0)) + b"r" * PAYLOAD
-RESPONSE = bytes((0x82, PAYLOAD)) + b"r" * PAYLOAD
+CONNECT = b'{"id":1,"connect":{}}'
+PING = b"{}"
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _KEY = base64.b64encode(b"0123456789abcdef")
 
 
+def frame(payload, *, masked=False, opcode=2):
+    """A whole message, with a mask of zeros if it is `masked`."""
+    bit, size = 0x80 if masked else 0, len(payload)
+    length = bytes((bit | size,)) if size < 126 else bytes((bit | 126,)) + size.to_bytes(2, "big")
+    return bytes((0x80 | opcode,)) + length + (bytes(4) if masked else b"") + payload
+
+
 class Backend(asyncio.Protocol):
-    __slots__ = ("_head", "_left", "_transport")
+    __slots__ = ("_asked", "_head", "_left", "_response", "_transport")
+
+    def __init__(self, payload):
+        self._asked = len(frame(b"r" * payload, masked=True))
+        self._response = frame(b"r" * payload)
 
     def connection_made(self, transport):
         self._transport = transport
         self._head = b""
-        self._left = len(REQUEST)
+        self._left = self._asked
 
     def data_received(self, data):
         if self._head is not None:
@@ -42,9 +55,9 @@ class Backend(asyncio.Protocol):
         if left > 0:
             self._left = left
             return
-        count, over = divmod(-left, len(REQUEST))
-        self._left = len(REQUEST) - over
-        self._transport.write(RESPONSE * (count + 1))
+        count, over = divmod(-left, self._asked)
+        self._left = self._asked - over
+        self._transport.write(self._response * (count + 1))
 
     def _shake(self, data):
         self._head += data
@@ -63,7 +76,7 @@ class Backend(asyncio.Protocol):
 class Caller(asyncio.Protocol):
     """One connection of the load generator: the next request goes out when the answer is whole."""
 
-    __slots__ = ("_load", "_open", "_seen", "transport", "trips")
+    path = b"/bench"
 
     def __init__(self, load):
         self._load = load
@@ -74,31 +87,69 @@ class Caller(asyncio.Protocol):
     def connection_made(self, transport):
         self.transport = transport
         transport.write(
-            b"GET /bench HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"GET " + self.path + b" HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " + _KEY + b"\r\n\r\n"
         )
 
+    @staticmethod
+    def request(payload):
+        """The request that goes out again and again."""
+        return frame(payload, masked=True)
+
     def data_received(self, data):
         if not self._open:
-            if not data.startswith(b"HTTP/1.1 101"):
-                sys.exit(f"the proxy answered {data[:60]!r}")
-            self._open = True
+            self._check(data)
             self._load.opened()
             return
         self._seen += len(data)
-        if self._seen >= len(RESPONSE):
-            self._seen -= len(RESPONSE)
-            self.trips += 1
-            if self._load.running:
-                self.transport.write(REQUEST)
+        if self._seen >= self._load.response_bytes:
+            self._seen -= self._load.response_bytes
+            self._answered()
+
+    def _check(self, data):
+        if not data.startswith(b"HTTP/1.1 101"):
+            sys.exit(f"the proxy answered {data[:60]!r}")
+        self._open = True
+
+    def _answered(self):
+        self.trips += 1
+        if self._load.running:
+            self.transport.write(self._load.request)
 
     def connection_lost(self, exc):
         if not self._load.ending:
             sys.exit(f"a connection was lost: {exc}")
 
 
+class Commander(Caller):
+    """One connection to a channel node. Its answers are not counted by bytes: pings may come with them."""
+
+    path = b"/connection/websocket"
+
+    @staticmethod
+    def request(payload):
+        return frame(b'{"id":2,"publish":{"channel":"bench","data":"%b"}}' % payload, masked=True, opcode=1)
+
+    def data_received(self, data):
+        if not self._open:
+            self._check(data)
+            self.transport.write(frame(CONNECT, masked=True, opcode=1))
+            return
+        if b'"connect"' in data:
+            self._load.opened()
+        elif b'"publish"' in data:
+            self._answered()
+        elif b'"error"' in data:
+            sys.exit(f"the node answered {data[:200]!r}")
+        if b"\x02" + PING in data or PING + b"\n" in data or data.endswith(b"\n" + PING):
+            self.transport.write(frame(PING, masked=True, opcode=1))
+
+
 class Load:
-    def __init__(self, port, count):
+    def __init__(self, port, count, payload, caller):
+        self._caller = caller
+        self.request = caller.request(b"r" * payload)
+        self.response_bytes = len(frame(b"r" * payload))
         self._port = port
         self._count = count
         self._waiting = count
@@ -118,7 +169,7 @@ class Load:
             batch = min(100, self._count - start)
             async with asyncio.timeout(30):
                 made = await asyncio.gather(
-                    *(loop.create_connection(lambda: Caller(self), "127.0.0.1", self._port) for _ in range(batch))
+                    *(loop.create_connection(lambda: self._caller(self), "127.0.0.1", self._port) for _ in range(batch))
                 )
             self._callers += [protocol for _, protocol in made]
         await asyncio.wait_for(self._ready.wait(), 30)
@@ -129,7 +180,7 @@ class Load:
         self.running = True
         begun = time.perf_counter()
         for caller in self._callers:
-            caller.transport.write(REQUEST)
+            caller.transport.write(self.request)
         await asyncio.sleep(seconds)
         self.running = False
         took = time.perf_counter() - begun
@@ -137,8 +188,12 @@ class Load:
         return sum(caller.trips for caller in self._callers), took
 
 
-async def _load(port, count):
-    load = Load(port, count)
+async def _commands(port, count, payload=PAYLOAD):
+    await _load(port, count, payload, Commander)
+
+
+async def _load(port, count, payload=PAYLOAD, caller=Caller):
+    load = Load(port, count, payload, caller)
     await load.open()
     loop = asyncio.get_running_loop()
     print("open", flush=True)
@@ -152,8 +207,8 @@ async def _load(port, count):
             print(trips, took, flush=True)
 
 
-async def _backend(port):
-    server = await asyncio.get_running_loop().create_server(Backend, "127.0.0.1", port, backlog=4096)
+async def _backend(port, payload=PAYLOAD):
+    server = await asyncio.get_running_loop().create_server(lambda: Backend(payload), "127.0.0.1", port, backlog=4096)
     print("listening", flush=True)
     async with server:
         await server.serve_forever()
@@ -161,4 +216,4 @@ async def _backend(port):
 
 if __name__ == "__main__":
     role, *numbers = sys.argv[1:]
-    uvloop.run({"backend": _backend, "load": _load}[role](*map(int, numbers)))
+    uvloop.run({"backend": _backend, "load": _load, "commands": _commands}[role](*map(int, numbers)))

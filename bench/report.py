@@ -1,4 +1,4 @@
-"""What all benchmarks share: their flags, the table they print, the JSON they leave, and the machine they ran on."""
+"""Report of a benchmark: the flags, the printed table, the JSON file, and the machine."""
 
 import argparse
 import json
@@ -17,7 +17,7 @@ from rich.table import Table
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A number that the project holds itself to: `value` must not be above `at_most`, or not below `at_least`."""
+    """A number that the project promises: `value` must not be above `at_most`, or not below `at_least`."""
 
     what: str
     value: float
@@ -26,7 +26,7 @@ class Claim:
 
     @property
     def held(self) -> bool:
-        """Whether the measured value keeps the bound."""
+        """True if the measured value is within the bound."""
         above = self.at_most is not None and self.value > self.at_most
         below = self.at_least is not None and self.value < self.at_least
         return not above and not below
@@ -57,7 +57,7 @@ def parser(description: str) -> argparse.ArgumentParser:
 
 
 def machine() -> dict[str, Any]:
-    """The machine and the interpreter, as far as they matter to the numbers."""
+    """The machine and the interpreter, as far as they affect the numbers."""
     model = platform.processor()
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
@@ -74,7 +74,7 @@ def machine() -> dict[str, Any]:
 
 
 def publish(result: Result, json_file: Path | None) -> None:
-    """Print the table and the claims; write the JSON where that is wanted."""
+    """Print the table and the claims; write the JSON if requested."""
     console = Console(width=None if sys.stdout.isatty() else 140)
     table = Table(title=result.name, title_justify="left")
     for column in result.columns:
@@ -91,5 +91,5 @@ def publish(result: Result, json_file: Path | None) -> None:
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """The value below which `share` of the sorted `values` lie."""
+    """The value below which `share` of the sorted `values` are."""
     return values[min(len(values) - 1, int(len(values) * share))]

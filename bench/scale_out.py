@@ -1,8 +1,8 @@
-"""A third node joins two that are full: how many connections move, how fast, and what their clients see.
+"""A third node joins two full nodes: the number of moves, their speed, and the gaps that their clients see.
 
 Clients are Ringway's own, subscribed to one of a hundred channels each, connected directly; a publisher sends all the
-while. What moves is read from the clients: each remembers the nodes that it was on. The least possible number of
-moves is what the new node's fair share lacks.
+time. Moves are read from the clients: each remembers the nodes that it was on. The least possible number of moves is
+the new node's fair share.
 
     scripts/bench scale_out [--clients 3000] [--rate 200]
 """
@@ -24,12 +24,12 @@ from support.system import System, running_system
 
 CHANNELS = 100
 SETTLED_S = 8.0
-"""No move for this long after balance was reached: it stopped by itself."""
+"""The time without moves after balance was reached: moving has stopped by itself."""
 
 
 @dataclass
 class Crowd:
-    """The clients of one process, and where each of them has been."""
+    """The clients of one process, and the past nodes of each."""
 
     url: str
     count: int
@@ -38,7 +38,7 @@ class Crowd:
     delivered: int = 0
 
     async def run(self, pipe: Connection) -> None:
-        """Connect all, then answer questions from the pipe until told to stop."""
+        """Connect all, then answer questions from the pipe until the order to stop."""
         self.visited = [[] for _ in range(self.count)]
         clients = []
         for start in range(0, self.count, 50):
@@ -73,7 +73,7 @@ def crowd(url: str, count: int, first: int, pipe: Connection) -> None:
 
 
 def publisher(url: str, rate: float, pipe: Connection) -> None:
-    """The main function of the process that publishes at `rate` until told to stop."""
+    """The main function of the process that publishes at `rate` until the order to stop."""
 
     async def run() -> None:
         async with ringway.Client(url) as client:
@@ -105,13 +105,13 @@ class Watch:
         self.samples: list[tuple[float, dict[str, dict[str, Any]]]] = []
 
     def sample(self) -> dict[str, dict[str, Any]]:
-        """Ask the nodes, and remember the answer with its time."""
+        """Ask the nodes, and store the answer with its time."""
         nodes = self._system.nodes()
         self.samples.append((time.monotonic() - self.began, nodes))
         return nodes
 
     def balanced_at(self, total: int, names: int) -> float | None:
-        """When every node was within 5 % of its fair share, for good; None where that was not reached."""
+        """The time from which every node was within 5 % of its fair share; None if that was not reached."""
         fair = total / names
         since: float | None = None
         for at, nodes in self.samples:
@@ -128,7 +128,7 @@ class Watch:
 
 
 def follow(watch: Watch, old: set[str], clients: int, seconds: float) -> str:
-    """Sample until the cluster is balanced and quiet; return the name of the node that is new."""
+    """Sample until the cluster is balanced and quiet; return the name of the new node."""
     new = ""
     quiet_since: float | None = None
     moved_before = -1
@@ -149,7 +149,7 @@ def follow(watch: Watch, old: set[str], clients: int, seconds: float) -> str:
 
 
 def summarise(answers: list[dict[str, Any]], old: set[str], new: str) -> dict[str, int]:
-    """Count what the clients saw."""
+    """Count the gaps and moves of the clients."""
     paths = [path for answer in answers for path in answer["visited"]]
     steps = [(a, b) for path in paths for a, b in itertools.pairwise(path)]
     return {
@@ -206,7 +206,7 @@ def main() -> None:
 
 
 def report(arguments: Any, clients: int, before: dict[str, Any], watch: Watch, new: str, seen: dict[str, int]) -> None:
-    """Print what was found."""
+    """Print the results."""
     least = clients // (len(before) + 1)
     balanced = watch.balanced_at(clients, len(before) + 1)
     peak = watch.accept_peak(new)

@@ -1,4 +1,4 @@
-"""What it costs to start: processor time of two commands, memory of an idle node, and the size of an installation.
+"""Cost of a start: processor time of two commands, memory of an idle node, and the size of an installation.
 
 Processor time is user and system time of the whole command, the best of several rounds: other work on the machine can
 only add to it. The table has it beside a bare interpreter, timed in turns. The node is one that `ringway up` has
@@ -29,7 +29,7 @@ BARE = (sys.executable, "-c", "pass")
 IDLE_S = 10.0
 READY_S = 60.0
 
-VERSION_S, NODES_S, NODE_MIB, INSTALLED_MB = 0.25, 0.5, 40.0, 120.0
+VERSION_S, NODES_S, NODE_MIB, INSTALLED_MB = 0.25, 0.5, 40.0, 60.0
 
 
 def processor_s(command: Sequence[str], environ: Mapping[str, str]) -> float:

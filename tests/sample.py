@@ -4,20 +4,29 @@ from collections.abc import Mapping
 from random import Random
 from typing import Any
 
+from ringway.core.group import Groups, steer_by_default
 from ringway.core.load import LoadView, NodeLoad
+from ringway.core.placement import catalog
 from ringway.core.placement.catalog import POLICIES
+from ringway.core.placement.policy import Policy
+from ringway.core.steering import Steering
 from ringway.protocol.report import Report
 from ringway.types import Incarnation, Issuer, NodeName, NodeState, Role
 
 GATEWAY = Issuer("aaaaaaaa")
 
 SPECS = [name if name != "score" else "score:call=sample:fullness" for name in POLICIES]
-"""Every policy, with the options that it is nothing without."""
+"""Every policy, with the options that it is nothing without. `make_policy` makes them."""
 
 
 def fullness(node: NodeLoad, view: LoadView) -> float:
     """A score as somebody would write one."""
     return (node.load + 1) / node.weight
+
+
+def make_policy(spec: str, secret: bytes) -> Policy:
+    """Return the policy that `spec` names; the policy `score` calls `fullness`."""
+    return catalog.make_policy(spec, secret, lambda call: fullness)
 
 
 def name(index: int) -> NodeName:
@@ -58,6 +67,14 @@ def view_of(weights: Mapping[str, float], *, loads: Mapping[str, int] | None = N
     for node, weight in weights.items():
         view.reported(node_report(node, weight=weight, connections=(loads or {}).get(node, 0)), 0.0)
     return view
+
+
+def groups_of(weights: Mapping[str, float], steering: Steering | None = None) -> Groups:
+    """Return groups whose channel nodes are active nodes with these weights; all are steered by `steering`."""
+    groups = Groups(GATEWAY, steer_by_default if steering is None else lambda name: steering)
+    for node, weight in weights.items():
+        groups.reported(node_report(node, weight=weight), 0.0)
+    return groups
 
 
 def equal(count: int) -> dict[str, float]:

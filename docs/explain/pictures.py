@@ -1,6 +1,6 @@
-"""Draws the pictures of the explanations, by simulation: `python docs/explain/pictures.py`, about a minute.
+"""The pictures of the explanations, drawn by simulation: `python docs/explain/pictures.py`, about a minute.
 
-Each shows what `ringway simulate` with the settings below shows on its page.
+Each is a picture of the page that `ringway simulate` writes for the settings below.
 """
 
 from pathlib import Path
@@ -16,25 +16,25 @@ FOLDER = Path(__file__).parent / "pictures"
 
 
 def runs(policies: list[str], baselines: list[str], **settings: Any) -> list[Summary]:
-    """Run all of them through the scenario of `settings`."""
+    """Run all policies and baselines through the scenario of `settings`."""
     scenario = make_scenario(settings)
     return [simulate(scenario, one) for one in make_contenders(policies, baselines, [], scenario.balance)]
 
 
 def write(name: str, svg: str) -> None:
-    """Write one picture."""
+    """Write a picture."""
     path = FOLDER / f"{name}.svg"
     path.write_text(plot.standalone(svg))
     print(f"{path}: {path.stat().st_size / 1024:.0f} KiB")
 
 
 def top(summaries: list[Summary]) -> float:
-    """Where the scale of connections ends."""
+    """Return the end of the scale of connections."""
     return 1.08 * max(max(max(row) for row in summary.course.connections) for summary in summaries)
 
 
 def main() -> None:
-    """Draw all."""
+    """Draw all pictures."""
     FOLDER.mkdir(exist_ok=True)
 
     scale_out = runs(["two-choices"], ["reconnect-all", "restart-all", "modulo"], connections=100_000, seconds=70)
@@ -44,7 +44,7 @@ def main() -> None:
         write(f"scale-out-{summary.name}", plot.connections(summary, top(scale_out), 60))
         write(f"scale-out-arrivals-{summary.name}", plot.arrivals(summary, 6.0, 60))
 
-    # Clients that come and go, and a balancer that hardly moves anybody: what placement alone does for a new node.
+    # Clients come and go, and the balancer moves hardly any: so this shows the effect of placement alone on a new node.
     newcomers = runs(
         ["two-choices", "least-connected", "weighted-round-robin:fill=true", "round-robin"], [],
         connections=50_000, mean_life_s=600, seconds=310,

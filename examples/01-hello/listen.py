@@ -1,4 +1,4 @@
-"""Print what is said in a room, until Ctrl-C: python listen.py [ROOM]"""
+"""Print the messages of a room, until Ctrl-C: python listen.py [ROOM]"""
 
 import asyncio
 import contextlib

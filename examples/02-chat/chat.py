@@ -11,7 +11,7 @@ GATEWAY = os.environ.get("RINGWAY_URL", "http://127.0.0.1:8000")
 
 
 def tell(event: ringway.Event) -> None:
-    """Say what happens to the connection; the chat goes on by itself."""
+    """Print the state of the connection; the chat goes on by itself."""
     if isinstance(event, ringway.Connected):
         print(f"* {'moved to' if event.moved else 'connected to'} {event.node}", flush=True)
     elif isinstance(event, ringway.Moved):
@@ -21,7 +21,7 @@ def tell(event: ringway.Event) -> None:
 
 
 async def lines() -> asyncio.StreamReader:
-    """Standard input, line by line, without blocking."""
+    """Yield the lines of standard input without blocking."""
     reader = asyncio.StreamReader()
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
@@ -29,20 +29,20 @@ async def lines() -> asyncio.StreamReader:
 
 
 async def listen(room: ringway.Subscription, name: str) -> None:
-    """Print what the others say, and who comes and goes."""
+    """Print the messages of other people, and their joins and leaves."""
     async for publication in room:
         if publication.data["name"] != name:
             print(f"{publication.data['name']}: {publication.data['text']}", flush=True)
 
 
 async def main(name: str, channel: str = "lobby") -> None:
-    """Say each line of the input in `channel`, and print what others say there."""
+    """Publish each line of the input to `channel`, and print the messages of other people there."""
 
     async def say(text: str) -> None:
         message = {"name": name, "text": text}
         try:
             await client.publish(channel, message)
-        except ringway.ConnectionClosed:  # moved or lost before the answer came; twice is better than never here
+        except ringway.ConnectionClosed:  # lost before the answer came: here a message twice is better than no message
             await client.publish(channel, message)
 
     client = ringway.Client(GATEWAY, on_event=tell)

@@ -40,8 +40,11 @@ class ProtocolError(RingwayError):
 class UpgradeError(RingwayError):
     """A WebSocket handshake was refused; `status` is the HTTP status that says so, `headers` go with it.
 
-    `wait_s` is how long a gateway asks to stay away, finer than `Retry-After` tells it; 0 where it does not.
+    `wait_s` is how long a gateway asks to stay away, finer than `Retry-After` tells it; 0 where it does not. `cause` is
+    what a node names to gateways as the reason: the request, or what subclasses say.
     """
+
+    cause = "request"
 
     def __init__(
         self, status: int, message: str, headers: tuple[tuple[str, str], ...] = (), wait_s: float = 0.0
@@ -50,6 +53,18 @@ class UpgradeError(RingwayError):
         self.headers = headers
         self.wait_s = wait_s
         super().__init__(message)
+
+
+class TicketRefused(UpgradeError):
+    """The ticket of a handshake was refused."""
+
+    cause = "ticket"
+
+
+class PathRefused(UpgradeError):
+    """There is no WebSocket at the path of a handshake."""
+
+    cause = "path"
 
 
 class TicketError(RingwayError):
@@ -114,6 +129,10 @@ class EngineUnsuitable(EngineError):
 
 
 class NoAnswer(EngineError):
-    """A member did not answer a call before its deadline, or nobody serves that address."""
+    """A call has no answer: its deadline passed (`timed_out`), nobody serves the address, or the handler failed."""
 
     temporary = True
+
+    def __init__(self, message: str, *, timed_out: bool = False) -> None:
+        self.timed_out = timed_out
+        super().__init__(message)

@@ -6,12 +6,12 @@ Payloads are bytes, which an engine does not read. The words are those of no par
 
 import re
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from ringway.errors import ConfigError
-from ringway.types import Channel, NodeName
+from ringway.types import Channel, NodeName, Role
 
 _LABEL = re.compile(r"[A-Za-z0-9_-]{1,32}")
 
@@ -22,15 +22,50 @@ Deliver = Callable[[Channel, bytes, int, int], None]
 in the channel; 0 if there is none, or if it is no longer kept.
 """
 
-Heard = Callable[[NodeName, bytes | None], None]
-"""Receives each report of each member, this member included; None if the member has withdrawn."""
+Answer = Callable[[bytes], None]
+"""Sends an answer to the member that asks: once, in the event loop, now or later. Nothing says whether it arrives."""
 
-Handler = Callable[[bytes], Awaitable[bytes]]
-"""Answers one request."""
+OnQuestion = Callable[[Channel, bytes, Answer], None]
+"""Receives each question to the subscribers of a channel, in the event loop; must not block."""
+
+Heard = Callable[[Role, NodeName, bytes], None]
+"""Receives each message of each member of a watched role, and the name that it came under; own members' included."""
+
+Asked = Callable[[NodeName], None]
+"""Receives the name of a member whose introduction is asked for; an empty name asks all members of the role."""
+
+Handler = Callable[[bytes], Awaitable[bytes | None]]
+"""Answers one request. With None no answer is sent, and the deadline of the caller ends the call."""
+
+
+class Answers(Protocol):
+    """Receives what comes of a question (`Broker.ask_subscribers`), in the event loop; must not block."""
+
+    def on_receivers(self, count: int) -> None:
+        """The engine knows that it has sent the question to `count` members, and each may answer once.
+
+        Called at most once, before or after answers. An engine that does not count calls it only with 0.
+        """
+        ...
+
+    def on_answer(self, answer: bytes) -> None:
+        """A member has answered."""
+        ...
+
+
+class OpenQuestion(Protocol):
+    """A question whose answers are received until `close`."""
+
+    def close(self) -> None:
+        """Receive no more answers. Idempotent."""
+        ...
 
 
 class Broker(Protocol):
-    """Carries publications between nodes: at most once, and in the order of each publisher and channel."""
+    """Carries publications between nodes: at most once, and in the order of each publisher and channel.
+
+    And questions to the nodes that subscribe to a channel, on the ways of its publications.
+    """
 
     def attach(self, deliver: Deliver) -> None:
         """Give publications of subscribed channels to `deliver`. Call once, before the first subscribe."""
@@ -53,6 +88,20 @@ class Broker(Protocol):
 
     async def unsubscribe(self, channel: Channel) -> None:
         """Stop delivery of `channel`. Idempotent; does not fail if the engine is away."""
+        ...
+
+    def attach_questions(self, on_question: OnQuestion) -> None:
+        """Give questions about subscribed channels to `on_question`. Until it is called they are not answered."""
+        ...
+
+    async def ask_subscribers(self, channel: Channel, question: bytes, answers: Answers) -> OpenQuestion:
+        """Send `question` to each member that subscribes to `channel`, also to this member if it does.
+
+        No other member receives it, it is neither delivered nor stored as a publication, and no subscription is made.
+        Each member answers at most once; `answers` receives what arrives until the returned question is closed. The
+        caller decides how long it waits. If no member subscribes, `answers` is told so by each engine. Return when the
+        question is sent. Raise `EngineAway` if the engine cannot be reached.
+        """
         ...
 
 
@@ -153,18 +202,31 @@ class HistoryStore(Protocol):
 
 
 class Registry(Protocol):
-    """Carries reports between members. They are sent, not stored: nothing remains of a member that falls silent."""
+    """Carries messages of members to those that watch their role. They are sent, not stored: nothing remains of a
+    member that falls silent.
+    """
 
-    async def announce(self, member: NodeName, report: bytes) -> None:
-        """Send `report` to all members now, and to each member that watches later at once. Quiet while away."""
+    async def announce(self, role: Role, member: NodeName, message: bytes) -> None:
+        """Send `message` to all that watch `role`, without a round trip. Quiet while the engine is away."""
         ...
 
-    async def withdraw(self, member: NodeName) -> None:
-        """Tell all members that `member` leaves, and send its report to newcomers no more."""
+    async def withdraw(self, role: Role, member: NodeName, message: bytes) -> None:
+        """Send the last `message` of `member`; return when the engine has processed it. Quiet while it is away."""
         ...
 
-    async def watch(self, heard: Heard) -> None:
-        """Give every report and withdrawal to `heard`, and ask all members to report at once. Call once."""
+    async def answer(self, role: Role, asked: Asked) -> None:
+        """Call `asked` for each question to the members of `role`, and each time that the engine is up again."""
+        ...
+
+    async def watch(self, roles: Collection[Role], heard: Heard) -> None:
+        """Give every message of members of `roles` to `heard`, then ask all these members. Call once.
+
+        They are asked again each time that the engine is up again.
+        """
+        ...
+
+    def ask_member(self, role: Role, member: NodeName) -> None:
+        """Ask one member for its introduction, without a round trip. Quiet while the engine is away."""
         ...
 
 
@@ -176,12 +238,8 @@ class Serving(Protocol):
         ...
 
 
-class Bus(Protocol):
-    """Calls between members. An address is dot-separated letters, digits, '_' and '-'; a process serves it once."""
-
-    async def serve(self, address: str, handler: Handler) -> Serving:
-        """Answer requests to `address` with `handler` until the returned `Serving` is closed."""
-        ...
+class Calls(Protocol):
+    """Calls to members. An address is dot-separated letters, digits, '_' and '-'."""
 
     async def call(self, address: str, request: bytes, *, timeout_s: float) -> bytes:
         """Return the answer of one server of `address`; raise `NoAnswer` at the deadline, or if there is no server."""
@@ -189,6 +247,14 @@ class Bus(Protocol):
 
     async def gather(self, address: str, request: bytes, *, timeout_s: float, expected: int = 0) -> list[bytes]:
         """Return the answers of the servers of `address` until there are `expected` (0: all), or until the deadline."""
+        ...
+
+
+class Bus(Calls, Protocol):
+    """Calls between members. A process serves an address once."""
+
+    async def serve(self, address: str, handler: Handler) -> Serving:
+        """Answer requests to `address` with `handler` until the returned `Serving` is closed."""
         ...
 
 

@@ -68,3 +68,11 @@ class Tasks:
         error = None if task.cancelled() else task.exception()
         if error is not None:
             self._on_failure(task, error)
+
+
+async def work_in_slices(work: Callable[[], bool]) -> None:
+    """Call `work`, which does a few milliseconds of its work, until it returns False; others have turns in between."""
+    more = True
+    while more:
+        more = work()
+        await asyncio.sleep(0)

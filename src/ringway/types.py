@@ -31,4 +31,4 @@ class NodeState(enum.StrEnum):
 
     ACTIVE = "active"  # new connections, please
     DRAINING = "draining"  # none, and move mine away
-    DOWN = "down"  # it cannot say: a static backend whose check fails, as the gateway that checks it sees it
+    DOWN = "down"  # it cannot say: a backend whose check fails, as the gateway that checks it shows it

@@ -16,7 +16,7 @@ PURE = [*sorted((SOURCE / "protocol").rglob("*.py")), *sorted((SOURCE / "core").
         SOURCE / "errors.py"]  # fmt: skip
 WORLDLY = {
     "asyncio", "socket", "ssl", "time", "datetime", "random", "secrets", "os", "sys", "threading", "subprocess",
-    "logging", "pathlib", "io", "uuid", "nats", "picows", "uvloop",
+    "logging", "pathlib", "io", "uuid", "importlib", "nats", "picows", "uvloop",
 }  # fmt: skip
 MAY_IMPORT = {
     "errors.py": set(),
@@ -72,6 +72,8 @@ def test_pure_modules_import_downwards(path: Path) -> None:
 
 LOADS = "import sys; {imports}; print('\\n'.join(sys.modules))"
 HEAVY = {"typer", "click", "rich", "pydantic", "structlog", "numpy", "matplotlib", "litestar", "uvicorn", "nats"}
+METADATA = {"importlib.metadata"}
+"""It parses the README of a package for its version."""
 SHELLS = {
     f"ringway.{room}"
     for room in ("gateway.server", "balancer.balancer", "collect.poller", "sim", "testing", "cli.full")
@@ -83,9 +85,15 @@ NODES = "ringway.cli.nodes, ringway.engine.nats.opening"
 LOADED_BY = {
     "import ringway": ("ringway", HEAVY | SHELLS | {"asyncio", "msgspec", "picows", "ringway.client"}),
     "ringway version": ("ringway.cli.version", HEAVY | SHELLS | {"asyncio", "msgspec", "ringway.app.config"}),
-    "ringway nodes": (NODES, HEAVY | SHELLS | {"picows", "prometheus_client", "ringway.client", "ringway.node.server"}),
-    "a node": (NODE, HEAVY | SHELLS | {"ringway.client", "ringway.core.balance.plan"}),
-    "a gateway": (GATEWAY, (HEAVY | {"ringway.client", "ringway.node.server", "ringway.sim", "ringway.testing"})),
+    "ringway nodes": (
+        NODES,
+        HEAVY | SHELLS | METADATA | {"picows", "prometheus_client", "ringway.client", "ringway.node.server"},
+    ),
+    "a node": (NODE, HEAVY | SHELLS | METADATA | {"ringway.client", "ringway.core.balance.plan"}),
+    "a gateway": (
+        GATEWAY + ", ringway.sources.dns",
+        (HEAVY | {"ringway.client", "ringway.node.server", "ringway.sim", "ringway.testing", "dns"}),
+    ),
 }
 
 

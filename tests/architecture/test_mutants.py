@@ -1,4 +1,4 @@
-"""The faults of `scripts/mutants` still fit the code: whoever changes a line that one of them breaks mends it too."""
+"""The faults of `scripts/mutants` still fit the code: a change of a line that a fault replaces updates the fault."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""PROTOCOL.md: a number names one clause, and what is cited is there."""
+"""PROTOCOL.md: a number names one clause, and cited clauses exist."""
 
 import re
 from collections import Counter

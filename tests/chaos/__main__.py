@@ -1,4 +1,4 @@
-"""`scripts/bench chaos [NAME]`: run one scenario at its full size, or `--small`, and say what came of it."""
+"""`scripts/bench chaos [NAME]`: run one scenario at its full size, or `--small`, and print the result."""
 
 import argparse
 import json
@@ -21,7 +21,7 @@ TIMES = ("silence_ms", "back_ms")
 
 
 def read_arguments() -> argparse.Namespace:
-    """Scenario, size, and where the JSON goes."""
+    """Scenario, size, and the file for the JSON."""
     made = argparse.ArgumentParser(prog="scripts/bench chaos", description=__doc__)
     made.add_argument("name", nargs="?", choices=names())
     made.add_argument("--small", action="store_true", help="the size that the tests run")
@@ -48,7 +48,7 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 def show(outcome: Outcome) -> None:
-    """Print the verdict as a table, and what speaks against it."""
+    """Print the verdict as a table, and its problems."""
     console = Console(width=None if sys.stdout.isatty() else 170, highlight=False)
     table = Table("", *COUNTS, *(f"{name} p50 / p99" for name in TIMES), title_justify="left")
     table.title = f"{outcome.scenario}, seed {outcome.size.seed}"

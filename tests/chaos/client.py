@@ -1,11 +1,11 @@
-"""Clients under test: what a conversation (`SubscriberProtocol`, `PublisherProtocol`) needs of the world.
+"""Clients under test: the connections of a conversation (`SubscriberProtocol`, `PublisherProtocol`).
 
 | kind | reaches a node | on a move | comes back |
 |---|---|---|---|
 | `proxy` | through the gateway | its gateway's business | as the SDKs do |
 | `sdk` | directly, by `GET /gateway` | sees 1012 | as the SDKs do: full jitter from 0.5 to 20 s |
 | `follow` | directly, by `GET /gateway` | goes on with its session (PROTOCOL.md P-7) | as the SDKs do |
-| `far` | as `follow` | the same, and hears everything 30 ms later | as the SDKs do |
+| `far` | as `follow` | the same, and receives everything 30 ms later | as the SDKs do |
 | `twin` | as `follow` | the same, and opens it a second time with the same ticket | as the SDKs do |
 | `socket` | by `ringway.connect` | follows under the hood | as `ringway.connect` does |
 """
@@ -36,7 +36,7 @@ Spawn = Callable[[Coroutine[Any, Any, None]], object]
 
 
 class Conversation(Protocol):
-    """What is said over whatever connection there is."""
+    """The protocol that is spoken over any kind of connection."""
 
     heard_at: float
     patience_s: float
@@ -54,7 +54,7 @@ def sdk_pause_s(attempt: int, rng: Random) -> float:
 
 
 def is_terminal(code: int) -> bool:
-    """Whether an SDK stays away after this close code."""
+    """True if an SDK does not come back after this close code."""
     return 3500 <= code < 4000 or 4500 <= code < 5000
 
 
@@ -86,7 +86,7 @@ class Client:
         self._small = small
         self._wire: Wire | None = None
         self._dropped: Wire | None = None
-        self._move: tuple[Move, int, str] | None = None  # being followed, and the close that told it
+        self._move: tuple[Move, int, str] | None = None  # the move that is followed, and its close
         self._held: list[bytes] = []  # sent by the conversation meanwhile
         self._attempt = 0
         self._stopped = False
@@ -97,7 +97,7 @@ class Client:
         return self._wire is not None
 
     def start(self) -> None:
-        """Connect, and keep connected."""
+        """Connect, and reconnect after each loss."""
         self._spawn(self._connect())
 
     def stop(self) -> None:
@@ -125,7 +125,7 @@ class Client:
             self._wire.pause()
 
     def resume(self) -> None:
-        """Read on."""
+        """Resume reading."""
         if self._wire is not None:
             self._wire.resume()
 
@@ -139,7 +139,7 @@ class Client:
             self._wire.send(message)
 
     def check(self, now: float) -> None:
-        """Give a silent server up, as the SDKs do; ask again for what was refused. Call it every half second or so."""
+        """Give up a silent server, as the SDKs do; repeat refused requests. Call it every half second or so."""
         conversation = self.conversation
         if now - conversation.heard_at > conversation.patience_s:
             self.drop()
@@ -173,18 +173,18 @@ class Client:
             self._strand(repr(error))
 
     async def _double(self, url: str) -> None:
-        """Try to have the session a second time; what that brings counts as received."""
+        """Try to open the session a second time; messages of that connection count as received."""
         parts = urlsplit(url)
         try:
-            await asyncio.sleep(0.001)  # behind the one that may have it
+            await asyncio.sleep(0.001)  # behind the connection that may have it
             shadow = Shadow(self.conversation)
             target = f"{parts.path}?{parts.query}"
             await open_wire(shadow, parts.hostname or "", parts.port or 80, target, ATTEMPT_S)
         except OSError:
-            return  # refused, as it should be
+            return  # refused, as expected
 
     async def _open(self, *urls: str) -> None:
-        """Connect to the first of `urls` that can be reached; raise the last one's `OSError`."""
+        """Connect to the first of `urls` that can be reached; raise the last URL's `OSError`."""
         failure: OSError | None = None
         for url in urls:
             parts = urlsplit(url)
@@ -200,7 +200,7 @@ class Client:
         raise failure or ConnectionError("the gateway named no node")
 
     def _strand(self, why: str) -> None:
-        """A move could not be followed: the application sees the close that told it."""
+        """Report the move's close to the application: the move could not be followed."""
         if self._move is None:
             return
         _, code, reason = self._move
@@ -221,10 +221,10 @@ class Client:
         self._attempt += 1
         asyncio.get_running_loop().call_later(pause_s, self.start)
 
-    # What the wire calls.
+    # The wire's callbacks.
 
     def opened(self, wire: Wire) -> None:
-        """The handshake is done: say the first words, or go on where the session was."""
+        """Begin the conversation after the handshake, or continue the session."""
         self._wire = wire
         if self._move is None:
             wire.send(self.conversation.hello(time.monotonic()))
@@ -236,7 +236,7 @@ class Client:
             wire.send(message)
 
     def received(self, message: bytes) -> None:
-        """Take a message, and answer."""
+        """Receive a message, and answer."""
         self._attempt = 0
         answer = self.conversation.take(message, time.monotonic())
         if answer and self._wire is not None:
@@ -262,26 +262,26 @@ class Client:
 
 
 class Shadow:
-    """A connection that its client should never have got: it only listens."""
+    """A connection that its client should never get: it only receives."""
 
     def __init__(self, conversation: Conversation) -> None:
         self._conversation = conversation
 
     def opened(self, wire: Wire) -> None:
-        """It was let in; that alone does no harm."""
+        """Do nothing: an accepted handshake alone does no harm."""
 
     def received(self, message: bytes) -> None:
-        """The application sees this as well."""
+        """Pass the message to the application as well."""
         self._conversation.take(message, time.monotonic())
 
     def ended(self, code: int, reason: str, status: int) -> None:
-        """Refused, or over."""
+        """End the connection: it was refused, or is over."""
 
 
 class SocketClient:
     """A client of the kind `socket`."""
 
-    follows = 0  # it does, under the hood
+    follows = 0  # it moves, unseen by its user
 
     def __init__(self, conversation: Conversation, gateways: Sequence[str], rng: Random, spawn: Spawn) -> None:
         self.conversation = conversation
@@ -301,7 +301,7 @@ class SocketClient:
         return self._socket is not None
 
     def start(self) -> None:
-        """Connect, and keep connected."""
+        """Connect, and reconnect after each loss."""
         self._spawn(self._run())
 
     def stop(self) -> None:
@@ -329,14 +329,14 @@ class SocketClient:
             self._spawn(self._send(self._socket, message))
 
     def check(self, now: float) -> None:
-        """Ask again for what was refused for the time being; the socket itself notices silence."""
+        """Repeat requests that were refused temporarily; the socket itself notices silence."""
         self.send(self.conversation.tick())
 
     async def _send(self, socket: Any, message: bytes) -> None:
         try:
             await socket.send(message.decode())
         except ConnectionClosed:
-            return  # what was lost with it is the conversation's business, which is told by the reader
+            return  # the reader reports the loss to the conversation
 
     async def _run(self) -> None:
         async for socket in ringway.connect(self._urls, rng=self._rng, max_queue=None, max_size=None):
@@ -367,7 +367,7 @@ def make_client(
 
 
 async def check_clients(clients: Sequence[Client | SocketClient]) -> None:
-    """Check all `clients` again and again, as long as the process runs."""
+    """Check all `clients` periodically, as long as the process runs."""
     while True:
         await asyncio.sleep(CHECK_S)
         now = time.monotonic()

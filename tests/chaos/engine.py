@@ -1,4 +1,4 @@
-"""What scenarios share that do things to the servers of the engine: when all is calm, and what a fault has cost."""
+"""Shared parts of scenarios about the engine's servers: the wait for calm, and the cost of a fault."""
 
 import time
 from contextlib import suppress
@@ -12,10 +12,10 @@ from support.fleet import Fleet
 from support.system import System, wait_for
 
 MEMBERSHIP_S = 5.0
-"""How long after a fault is over every member must have been heard again."""
+"""The deadline after a fault by which every member must have been heard again."""
 
 CALM_S = 2.0
-"""Beyond the time that the balancer waits after a change: it looks once a second."""
+"""Added to the balancer's pause after a change: it checks once a second."""
 
 CALM_WITHIN_S = 120.0
 LOOK_S = 0.1
@@ -24,7 +24,7 @@ BACK_S = 60.0
 
 @dataclass(slots=True)
 class Aftermath:
-    """Watches what a fault of the engine does to the members; begin it when all is calm, and call `over` after each."""
+    """Watches the members during faults of the engine. Begin it when all is calm, and call `over` after each fault."""
 
     on: Stage
     calm_s: float
@@ -34,13 +34,13 @@ class Aftermath:
 
     @classmethod
     def begin(cls, on: Stage, size: Size) -> "Aftermath":
-        """Wait until the balancer rests, and note how things are."""
+        """Wait until the balancer rests, and record the state of the system."""
         calm_s = float(size.environ.get("RINGWAY_BALANCE_SETTLE_S", BalanceConfig().settle_s)) + CALM_S
         await_calm(on.system, calm_s)
         return cls(on, calm_s, _moves=moves_ordered(on.system), _lives=_lives(on.system))
 
     def over(self) -> None:
-        """The fault is over now: wait until every node is heard anew, and clients are all there."""
+        """Wait, after the end of a fault, until every node is heard anew, and all clients are connected."""
         began = time.monotonic()
         stale = self.on.faults.nodes()
         self.on.faults.note("the fault is over")
@@ -62,9 +62,9 @@ class Aftermath:
     def outcome(self, name: str, size: Size, *, kept: bool, closed: tuple[str, ...] = ()) -> Outcome:
         """Judge: with `kept` nothing may be lost, and only clients of the kinds `closed` may lose their connection.
 
-        Else what is lost must be told.
+        Otherwise losses must be announced to the clients.
         """
-        time.sleep(self.calm_s)  # what the balancer does about it, it does soon
+        time.sleep(self.calm_s)  # moves by the balancer begin soon
         moves = moves_ordered(self.on.system) - self._moves
         changed = sum(_lives(self.on.system).get(node) != life for node, life in self._lives.items())
         outcome = self.on.outcome(name, size, moves=moves, membership_s=max(self.membership_s))
@@ -77,7 +77,7 @@ class Aftermath:
         ]
         if kept:
             wrong = sum(sum(each.closes.values()) for kind, each in verdicts.items() if not kind.startswith(closed))
-            # Who was moved while the clients came, before it was calm, may have seen that.
+            # Clients that were moved before it was calm may have noticed.
             outcome.claims.append(Claim("connections closed that need not be", wrong, at_most=self._moves))
         outcome.paces.append(Claim("all nodes heard again after s", max(self.membership_s), at_most=MEMBERSHIP_S))
         return outcome
@@ -91,12 +91,12 @@ def fleet_of(on: Stage) -> Fleet:
 
 
 def moves_ordered(system: System) -> int:
-    """How many moves the balancer has ordered since the gateway began."""
+    """The number of moves that the balancer has ordered since the gateway began."""
     return sum(decision["ordered"] for decision in _decisions(system))
 
 
 def await_calm(system: System, calm_s: float) -> None:
-    """Return when the balancer has ordered nothing for a while, and has nothing under way."""
+    """Return when the balancer has ordered no moves for a while, and none are under way."""
     seen, since = -1, time.monotonic()
 
     def calm() -> bool:

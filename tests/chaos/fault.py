@@ -1,4 +1,4 @@
-"""What is done to a system on purpose. Only to processes that the system's own `ringway up` started, each by its id."""
+"""Faults of a system, made on purpose: in processes that the system's own `ringway up` started, each by its id."""
 
 import os
 import signal
@@ -14,7 +14,7 @@ BACK_S = 60.0
 
 
 class Faults:
-    """Does things to a system and writes down what it did, in seconds since its making."""
+    """Injects faults into a system and records them, in seconds since its start."""
 
     def __init__(self, system: System, rng: Random) -> None:
         self.rng = rng
@@ -23,18 +23,18 @@ class Faults:
         self._began = time.monotonic()
 
     def note(self, what: str) -> None:
-        """Write down what happens now."""
+        """Record an event with its time."""
         self.log.append((round(time.monotonic() - self._began, 2), what))
 
     def nodes(self) -> dict[str, dict[str, Any]]:
-        """The nodes as the gateway sees them; empty where it does not answer."""
+        """The nodes as the gateway sees them; empty if it does not answer."""
         try:
             return self._system.nodes()
         except OSError:
             return {}
 
     def some_node(self) -> str:
-        """The name of a node, by chance: of those with at least half of what each would have of all connections."""
+        """The name of a random node among the nodes with at least half of their fair share of all connections."""
         nodes = wait_for(self.nodes, "nodes", BACK_S)
         fair = sum(node["connections"] for node in nodes.values()) / len(nodes)
         return self.rng.choice(sorted(name for name, node in nodes.items() if node["connections"] >= fair / 2))
@@ -45,13 +45,13 @@ class Faults:
         self._system.kill(name)
 
     def stop(self, name: str) -> None:
-        """Tell a member to stop in order."""
+        """Stop a member in order."""
         self.note(f"stop {name}")
         self._system.kill(name, signal.SIGTERM)
 
     @contextmanager
     def paused(self, name: str) -> Iterator[None]:
-        """Let a member stand still for the time of the block."""
+        """Suspend a member for the time of the block."""
         self.note(f"pause {name}")
         pid = self._system.kill(name, signal.SIGSTOP)
         try:
@@ -61,7 +61,7 @@ class Faults:
             self.note(f"continue {name}")
 
     def engine_away(self, seconds: float) -> None:
-        """Kill the engine; let it be started again after a while. The supervisor stands still meanwhile."""
+        """Kill the engine; let it be started again after a while. The supervisor is suspended meanwhile."""
         up = self._system.up
         assert up is not None
         up.send_signal(signal.SIGSTOP)
@@ -73,11 +73,11 @@ class Faults:
         self.note(f"the engine may be back after {seconds:g} s")
 
     def incarnation(self, name: str) -> str:
-        """Which life of a node this is; empty while it is not there."""
+        """The incarnation of a node; empty while it is not there."""
         return str(self.nodes().get(name, {}).get("incarnation", ""))
 
     def wait_reborn(self, name: str, before: str) -> None:
-        """Return when `name` is there again, in another life than `before`, and takes clients."""
+        """Return when `name` is there again, in a different incarnation than `before`, and accepts clients."""
 
         def reborn() -> bool:
             node = self.nodes().get(name, {})

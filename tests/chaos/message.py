@@ -6,7 +6,7 @@ import msgspec
 
 
 class Body(msgspec.Struct):
-    """What publishers publish: who, where, and the number; the filling makes it as long as asked for."""
+    """The data of a publication: publisher, channel, and number; the filling gives it the wanted length."""
 
     p: int
     n: int

@@ -14,7 +14,7 @@ from ringway.testing.delivery import Published
 
 
 class Publishers(Worker):
-    """See the module. `kinds` names the kind of each publisher's connection."""
+    """The publishers of one process. `kinds` names the kind of each publisher's connection."""
 
     def __init__(
         self,
@@ -51,11 +51,11 @@ class Publishers(Worker):
         self.spawn(self._publish())
 
     def halt(self) -> None:
-        """Publish no more; answers are still awaited."""
+        """Stop publishing; answers are still awaited."""
         self._publishing = False
 
     def status(self) -> dict[str, Any]:
-        """Numbers of this moment."""
+        """The present numbers."""
         return {
             "publishers": len(self._protocols),
             "connected": sum(protocol.connected for protocol in self._protocols),
@@ -68,11 +68,11 @@ class Publishers(Worker):
         }
 
     def published(self) -> Published:
-        """What was published."""
+        """The publications of this process."""
         return self._published
 
     async def _publish(self) -> None:
-        """Send by the clock: what is late is sent at once, so that the mean rate holds."""
+        """Send by the clock: late publications are sent at once, so that the mean rate is met."""
         pairs = zip(itertools.cycle(self._clients), itertools.cycle(self._protocols), strict=True)
         turns = itertools.count()
         began = time.monotonic()
@@ -85,6 +85,6 @@ class Publishers(Worker):
             self._late_s = max(self._late_s, now - due)
             if not self._publishing:
                 return
-            # Another channel each turn, and in the next round another publisher for it.
+            # The next channel each turn, and in the next round a different publisher for it.
             channel = self._channels[(turn + turn // len(self._channels)) % len(self._channels)]
             client.send(protocol.publish(channel, now))

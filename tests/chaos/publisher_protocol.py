@@ -1,7 +1,7 @@
-"""What one publisher says and notes: numbered publications, and what became of each; pure.
+"""Protocol of one publisher: numbered publications, and the outcome of each; pure.
 
-It sends each number once. When its connection is lost, what was not answered stays unknown, and it goes on under a new
-id.
+It sends each number once. When its connection is lost, the outcome of unanswered publications remains unknown, and it
+goes on under a new id.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ PENDING_MAX = 2000
 
 
 class PublisherProtocol:
-    """See the module. `ids` hands out ids that no other publisher has."""
+    """The state of one publisher. `ids` yields ids that no other publisher has."""
 
     def __init__(self, published: Published, ids: Iterator[int], filling: str = "") -> None:
         self.published = published
@@ -35,7 +35,7 @@ class PublisherProtocol:
 
     @property
     def pending(self) -> int:
-        """How many publications are not answered yet."""
+        """The number of unanswered publications."""
         return len(self._pending)
 
     def hello(self, at: float) -> bytes:
@@ -45,11 +45,11 @@ class PublisherProtocol:
         return b'{"id":1,"connect":{}}'
 
     def tick(self) -> bytes:
-        """Nothing is to be repeated: see the module."""
+        """Do nothing: a publisher repeats no requests."""
         return b""
 
     def publish(self, channel: str, at: float) -> bytes:
-        """Publish the next number to `channel`; empty where it is this publisher's turn and it cannot."""
+        """Publish the next number to `channel`; empty if it is this publisher's turn and it cannot."""
         if not self.connected or len(self._pending) >= PENDING_MAX:
             self.skipped += 1
             return b""
@@ -60,7 +60,7 @@ class PublisherProtocol:
         return messages.command(self._commands, publish={"channel": channel, "data": data})
 
     def take(self, message: bytes, at: float) -> bytes:
-        """Take one message; return the answer, empty where there is none."""
+        """Receive one message; return the answer, empty if there is none."""
         self.heard_at = at
         if message == b"{}":
             return b"{}" if self._pong else b""
@@ -80,7 +80,7 @@ class PublisherProtocol:
         self.published.settle(*publication, _outcome(reply.error), at)
 
     def lost(self, at: float, code: int, reason: str) -> None:
-        """The connection is over."""
+        """End the connection: unanswered publications have an unknown outcome."""
         if self.connected:
             self.closes.append((at, code, reason))
         self.connected = False
@@ -90,7 +90,7 @@ class PublisherProtocol:
 
 
 def _outcome(error: "messages.Fault | None") -> Outcome:
-    """What an answer says: only a temporary error promises that nothing was published (PROTOCOL.md P-4.7)."""
+    """The outcome by an answer: only a temporary error promises that nothing was published (PROTOCOL.md P-4.7)."""
     if error is None:
         return Outcome.ACKED
     return Outcome.UNKNOWN if error.code == 100 and not error.temporary else Outcome.REFUSED

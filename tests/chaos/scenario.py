@@ -1,7 +1,7 @@
-"""What a scenario is: a size, a run on a system of its own, and what it claims of the outcome.
+"""Scenario: a size, a run on a system of its own, and claims about the outcome.
 
 A scenario is a module of `chaos.scenarios` with a docstring, `FULL` and `SMALL` (sizes) and `run(size, system)`.
-Given a running system, it uses that one, and leaves it as it was: healthy, with the nodes it had.
+A running system that is given is used, and left as it was: healthy, with the same nodes.
 """
 
 import importlib
@@ -26,7 +26,7 @@ FOLLOWING = ("proxy", "follow", "far", "socket")
 
 ALL = (*FOLLOWING, "sdk")
 UNINTERRUPTED = ("follow", "far", "proxy", "proxy")
-"""Publishers that are answered whatever is planned."""
+"""Publishers that are answered during planned moves too."""
 
 PATIENT = {"RINGWAY_UP_READY_S": "60"}
 
@@ -37,12 +37,12 @@ HASTY = {
     "RINGWAY_NODE_PING_INTERVAL_S": "2",
     "RINGWAY_NODE_PONG_TIMEOUT_S": "1",
 }
-"""Settings of the small runs: what is waited for takes seconds. All share them, so that they can share a system."""
+"""Settings of the small runs: waits are seconds. All runs have the same, so that they can share a system."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Size:
-    """How large a run is; which of it a scenario uses, it says."""
+    """The size of a run; the scenario says which fields it uses."""
 
     clients: int
     rate: float
@@ -83,7 +83,7 @@ class Size:
 
 @dataclass(slots=True)
 class Outcome:
-    """What a run came to: the report, what was done, what else was measured, and what is claimed."""
+    """The result of a run: the report, the faults, further measurements, and the claims."""
 
     scenario: str
     size: Size
@@ -91,26 +91,26 @@ class Outcome:
     faults: list[tuple[float, str]]
     measured: dict[str, float] = field(default_factory=dict)
     may_announce: tuple[str, ...] = ("plain",)
-    """The groups (by the end of their name) that may lose what they were told they lost."""
+    """The groups (by the end of their name) that may have announced losses."""
     claims: list[Claim] = field(default_factory=list)
     paces: list[Claim] = field(default_factory=list)
-    """Claims about times and rates, which hold on a machine that does nothing else."""
+    """Claims about times and rates, which hold on a machine without other work."""
 
     def wrongs(self) -> list[str]:
-        """What no machine excuses; empty where all is well."""
+        """Problems that a busy machine does not excuse; empty if all is well."""
         return self.report.faults(self.may_announce) + [each.sentence() for each in self.claims if not each.held]
 
     def against(self) -> list[str]:
-        """What speaks against the servers, times and rates included."""
+        """All problems of the servers, times and rates included."""
         return self.wrongs() + [each.sentence() for each in self.paces if not each.held]
 
     @property
     def back_s(self) -> list[float]:
-        """How long subscriptions were lost, of all kinds of clients, in order."""
+        """The durations of lost subscriptions, of all kinds of clients, sorted."""
         return sorted(time_s for verdict in self.report.verdicts.values() for time_s in verdict.sums.back_s)
 
     def claim_back(self, p50_s: float, p99_s: float) -> None:
-        """Claim that all came back soon, and with everything where there is history."""
+        """Claim that all came back soon, and without losses in channels with history."""
         back = self.back_s or [float("inf")]
         kept = [verdict for group, verdict in self.report.verdicts.items() if group.endswith("room")]
         self.claims.append(
@@ -122,7 +122,7 @@ class Outcome:
         ]
 
     def claim_unnoticed(self, *kinds: str, silence_s: float) -> None:
-        """Claim that the applications of these kinds of clients noticed nothing; of others, history makes up for it."""
+        """Claim that the applications of these kinds of clients noticed nothing; other clients recover from history."""
         self.may_announce = ("sdk plain",)
         if set(self.size.publishers) <= set(FOLLOWING):
             unknown = self.report.status["published"]["unknown"]
@@ -137,7 +137,7 @@ class Outcome:
                 self.paces.append(Claim(f"{kind}: longest silence p99 s", silence, at_most=silence_s))
 
     def as_json(self) -> dict[str, Any]:
-        """All of it, as plain values."""
+        """The whole result, as plain values."""
         return {
             "scenario": self.scenario,
             "seed": self.size.seed,
@@ -153,7 +153,7 @@ class Outcome:
 
 @dataclass(slots=True)
 class Stage:
-    """A system under load, and the hand that does things to it."""
+    """A system under load, with its injector of faults."""
 
     system: System
     load: Workload
@@ -167,7 +167,7 @@ class Stage:
 
 @contextmanager
 def own_system(size: Size, host: str = "127.0.0.1") -> Iterator[System]:
-    """Start a system as `size` has it; the servers of its engine, where it says which, listen at `host`."""
+    """Start a system as `size` has it; the servers of its engine, if the size names them, listen at `host`."""
     environ = HISTORY | PATIENT | size.environ
     engine = running_fleet(size.engine, host) if size.engine else nullcontext()
     with engine as fleet, running_system(nodes=size.nodes, environ=environ, fleet=fleet) as system:
@@ -176,7 +176,7 @@ def own_system(size: Size, host: str = "127.0.0.1") -> Iterator[System]:
 
 @contextmanager
 def stage(size: Size, system: System | None, load: Load | None = None, *gateways: str) -> Iterator[Stage]:
-    """Put the load on `system`, or on one of its own of the size's nodes and settings."""
+    """Put the load on `system`, or on a new system with the nodes and settings of the size."""
     own = own_system(size) if system is None else nullcontext(system)
     with own as running, running_load(load or size.load(), [running.gateway_url, *gateways]) as workload:
         yield Stage(running, workload, Faults(running, size.rng()))

@@ -1,7 +1,7 @@
-"""What one client says and notes, across all its connections; pure, so that any kind of socket can stand under it.
+"""Protocol of one client, across all its connections; pure, so that it works over any kind of socket.
 
 It behaves as the official SDKs do: connect, then subscribe to all channels, with recovery where the channel offered it;
-answer pings; subscribe again where the server asks for that. It does not look for doubles or gaps: the checker does.
+answer pings; subscribe again if the server asks for that. It does not check for doubles or gaps: the checker does.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ PING_TOLERANCE_S = 10.0
 
 
 class SubscriberProtocol:
-    """See the module. Every method returns what is to be sent."""
+    """The state of one client. Every method returns the requests to send."""
 
     def __init__(self, name: str, channels: Sequence[str], group: str = "") -> None:
         self.group = group
@@ -28,17 +28,17 @@ class SubscriberProtocol:
         self.connected = False
         self.refusals: list[str] = []
         self.sealed = False
-        """Whether the run is over: what comes now is answered, and noted no more."""
+        """True if the run is over: later messages are answered, but not recorded."""
         self._by_channel = {seen.channel: seen for seen in self.witness.seen}
         self._positions: dict[str, tuple[str, int]] = {}
         self._asked: dict[int, Seen] = {}
-        self._again: list[Seen] = []  # to be asked for once more, at the next tick
+        self._again: list[Seen] = []  # to be requested again, at the next tick
         self._ids = 0
         self._pong = False
 
     @property
     def subscribed(self) -> bool:
-        """Whether all channels are confirmed."""
+        """True if all channels are confirmed."""
         return all(seen.subscribed for seen in self.witness.seen)
 
     def hello(self, at: float) -> bytes:
@@ -50,7 +50,7 @@ class SubscriberProtocol:
         return b'{"id":1,"connect":{}}'
 
     def take(self, message: bytes, at: float) -> bytes:
-        """Take one message; return the answer, empty where there is none."""
+        """Receive one message; return the answer, empty if there is none."""
         self.heard_at = at
         if message == b"{}" or self.sealed:
             return b"{}" if self._pong else b""
@@ -71,12 +71,12 @@ class SubscriberProtocol:
         return b"\n".join(answers)
 
     def tick(self) -> bytes:
-        """Ask again for what was refused for the time being; call it every half second or so."""
+        """Repeat requests that were refused temporarily; call it every half second or so."""
         again, self._again = self._again, []
         return self._subscribe(again) if self.connected else b""
 
     def lost(self, at: float, code: int, reason: str) -> None:
-        """The connection is over, and the application is told."""
+        """End the connection, and report that to the application."""
         if self.sealed:
             return
         if self.connected or self.node:
@@ -88,7 +88,7 @@ class SubscriberProtocol:
             seen.close(at, code)
 
     def _read_apart(self, message: bytes, at: float) -> list[messages.Reply]:
-        """Read line by line; what cannot be read is noted as a publication that nobody made."""
+        """Read line by line; an unreadable publication is recorded as one that was never made."""
         read = []
         for line in message.split(b"\n"):
             try:

@@ -1,4 +1,4 @@
-"""A process full of clients: subscribes them, remembers what each saw, and judges it at the end."""
+"""A process full of clients: subscribes them, records the messages of each, and judges them at the end."""
 
 import asyncio
 import time
@@ -23,7 +23,7 @@ OPENING_MAX = 100
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """So many clients of one kind, subscribed to `each` of `channels` in turn; judged together under `name`."""
+    """A number of clients of one kind, subscribed to `each` of `channels` in turn; judged together under `name`."""
 
     name: str
     kind: str
@@ -40,7 +40,7 @@ def _mixed(groups: Sequence[Group]) -> Iterator[Group]:
 
 
 class Subscribers(Worker):
-    """See the module. `name` tells its clients from those of other processes; the first has the channel `offset`."""
+    """The clients of one process, whose names begin with `name`. The first client has the channel `offset`."""
 
     def __init__(self, name: str, groups: Sequence[Group], gateways: Sequence[str], seed: int, offset: int = 0) -> None:
         super().__init__()
@@ -60,7 +60,7 @@ class Subscribers(Worker):
             self._clients.append(make_client(group.kind, protocol, gateways, own, self.spawn, small=group.small))
 
     def begin(self) -> None:
-        """Start all clients; `status` tells how far they are."""
+        """Start all clients; `status` reports their progress."""
         self.spawn(self._open())
         self.spawn(check_clients(self._clients))
         self.spawn(self._measure_itself())
@@ -75,14 +75,14 @@ class Subscribers(Worker):
             await asyncio.sleep(0.02)
 
     async def _measure_itself(self) -> None:
-        """How late this process is: what it adds to every silence that it notes."""
+        """The lateness of this process, which it adds to every silence that it records."""
         while True:
             due = time.monotonic() + LATE_EVERY_S
             await asyncio.sleep(LATE_EVERY_S)
             self._late_s.append(time.monotonic() - due)
 
     def status(self) -> dict[str, Any]:
-        """Numbers of this moment."""
+        """The present numbers."""
         late = sorted(self._late_s) or [0.0]
         return {
             "late_s": {"p99": percentile(late, 0.99), "max": late[-1]},
@@ -98,7 +98,7 @@ class Subscribers(Worker):
         }
 
     def _absent(self) -> Iterator[str]:
-        """Who is not subscribed, and how far it has come."""
+        """The clients that are not subscribed, with their progress."""
         for protocol, client in zip(self._protocols, self._clients, strict=True):
             if not protocol.subscribed:
                 wire = "a WebSocket" if client.reaches else "no WebSocket"
@@ -108,39 +108,39 @@ class Subscribers(Worker):
                 yield f"{protocol.witness.name}: {wire}, {on}, {heard_s:.1f} s, {client.attempts} attempts [{failures}]"
 
     def nodes(self) -> Counter[str]:
-        """How many clients each node has."""
+        """The number of clients at each node."""
         return Counter(protocol.node for protocol in self._protocols)
 
     def drop(self, share: float) -> int:
-        """Cut the connections of the first `share` of the clients, in one instant; return how many there were."""
+        """Cut the connections of the first `share` of the clients, in one instant; return their number."""
         chosen = self._clients[: round(share * len(self._clients))]
         return sum([client.drop() for client in chosen])
 
     def noticed_drop(self) -> bool:
-        """Whether every client whose connection `drop` cut knows of it."""
+        """True if every client whose connection `drop` cut has noticed it."""
         return all(client.noticed_drop for client in self._clients)
 
     def pause(self, share: float) -> int:
-        """Let the first `share` of the clients read no more; return how many."""
+        """Let the first `share` of the clients stop reading; return their number."""
         chosen = self._clients[: round(share * len(self._clients))]
         for client in chosen:
             client.pause()
         return len(chosen)
 
     def resume(self) -> None:
-        """Let all read on."""
+        """Let all clients read again."""
         for client in self._clients:
             client.resume()
 
     def seal(self) -> bool:
-        """End the run, if all are subscribed at this moment: note nothing more. Whether they were."""
+        """End the run if all are subscribed at this moment: record nothing more. Return True if they were."""
         subscribed = all(protocol.subscribed for protocol in self._protocols)
         for protocol in self._protocols:
             protocol.sealed = subscribed
         return subscribed
 
     def order(self) -> Order:
-        """What these clients know of the streams."""
+        """The knowledge of these clients about the streams."""
         order = Order()
         for protocol in self._protocols:
             for seen in protocol.witness.seen:
@@ -148,7 +148,7 @@ class Subscribers(Worker):
         return order
 
     def judge(self, published: Published, order: Order, since: float) -> dict[str, Verdict]:
-        """Judge what was seen, by group of clients."""
+        """Judge the messages of the clients, by group."""
         groups: dict[str, list[SubscriberProtocol]] = {}
         for protocol in self._protocols:
             groups.setdefault(protocol.group, []).append(protocol)

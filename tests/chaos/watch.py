@@ -1,4 +1,4 @@
-"""What the nodes report during a run: samples of `ringway nodes`, from a thread of its own."""
+"""Reports of the nodes during a run: samples of `ringway nodes`, from a thread of its own."""
 
 import itertools
 import threading
@@ -36,20 +36,20 @@ class Watch:
             try:
                 self.samples.append((time.monotonic(), self._system.nodes()))
             except OSError:
-                continue  # the gateway is away, which is some scenarios' point
+                continue  # the gateway is down, on purpose in some scenarios
 
     def series(self, name: str, field: str) -> list[tuple[float, float]]:
         """The values of one field of one node, with their times."""
         return [(at, nodes[name][field]) for at, nodes in self.samples if name in nodes]
 
     def names(self) -> list[str]:
-        """All nodes that were ever there."""
+        """All nodes of the run, past nodes included."""
         return sorted({name for _, nodes in self.samples for name in nodes})
 
     def accept_peak(self, name: str) -> float:
         """The highest number of connections a second that a node accepted, over about a second.
 
-        Reports come once a second, and samples oftener: so it is taken over two periods of reports.
+        Reports come once a second, and samples more often: so it is computed over two periods of reports.
         """
         points = self.series(name, "accepted")
         peak = 0.0
@@ -59,7 +59,7 @@ class Watch:
         return peak
 
     def budget(self, name: str) -> float:
-        """What the node said that it can take, connections a second: the median of what it said."""
+        """The median of the rate that the node reported to accept, in connections a second."""
         said = sorted(value for _, value in self.series(name, "accept_per_s"))
         return said[len(said) // 2] if said else 0.0
 

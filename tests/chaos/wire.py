@@ -1,6 +1,6 @@
 """A WebSocket client for tests that need thousands: plain callbacks over one transport, no task, no timer.
 
-It trusts the server's frames to be unmasked and right. Masks are zeros: the servers under test do not look.
+It trusts the server's frames to be unmasked and right. Masks are zeros: the servers under test do not check them.
 """
 
 import asyncio
@@ -15,16 +15,16 @@ CONTINUATION, TEXT, CLOSE, PING, PONG = 0, 1, 8, 9, 10
 
 
 class Above(Protocol):
-    """Who uses a wire."""
+    """The user of a wire."""
 
     def opened(self, wire: "Wire") -> None:
-        """The handshake is done."""
+        """Called when the handshake is done."""
 
     def received(self, message: bytes) -> None:
-        """A whole text message."""
+        """Called with a whole text message."""
 
     def ended(self, code: int, reason: str, status: int) -> None:
-        """It is over; `status` is that of a refused handshake, else 0. Called once."""
+        """Called once, at the end; `status` is the status of a refused handshake, else 0."""
 
 
 def frame(opcode: int, payload: bytes) -> bytes:
@@ -104,33 +104,33 @@ class Wire(asyncio.Protocol):
         self._buffer = data[at:]
 
     def connection_lost(self, error: Exception | None) -> None:
-        if self._away_s:  # behind what is still on its way
+        if self._away_s:  # behind data that is still on its way
             asyncio.get_running_loop().call_later(self._away_s, self._end, self.code, self._reason, 0)
         else:
             self._end(self.code, self._reason, 0)
 
     def send(self, message: bytes) -> None:
-        """Send a text message; nothing where that is too late."""
+        """Send a text message; do nothing if that is too late."""
         if self._open:
             self._write(frame(TEXT, message))
 
     def pause(self) -> None:
-        """Read no more: a slow consumer."""
+        """Stop reading: a slow consumer."""
         if self._transport is not None:
             self._transport.pause_reading()
 
     def resume(self) -> None:
-        """Read on."""
+        """Resume reading."""
         if self._transport is not None:
             self._transport.resume_reading()
 
     def cut(self) -> None:
-        """End the connection at once, without a word."""
+        """End the connection at once, without a close frame."""
         if self._transport is not None:
             self._transport.abort()
 
     def finish(self) -> None:
-        """Say goodbye, and do not wait for the answer."""
+        """Send a close frame, and do not wait for the answer."""
         if self._transport is not None and self._open:
             self._write(frame(CLOSE, close_payload(1000)))
             self._above = None
@@ -172,7 +172,7 @@ class Wire(asyncio.Protocol):
             self._write(frame(PONG, payload))
 
     def _write(self, data: bytes) -> None:
-        if self._transport is not None and not self._transport.is_closing():  # far ones hear late that it is over
+        if self._transport is not None and not self._transport.is_closing():  # a far client learns late that it is over
             self._transport.write(data)
 
     def _end(self, code: int, reason: str, status: int) -> None:
@@ -185,10 +185,10 @@ class Wire(asyncio.Protocol):
 async def open_wire(
     above: Above, host: str, port: int, target: str, timeout_s: float, *, small: bool = False, away_s: float = 0.0
 ) -> Wire:
-    """Connect, and return the wire, whose handshake is under way. Raise `OSError` where nobody is there.
+    """Connect, and return the wire, whose handshake is under way. Raise `OSError` if no server is there.
 
-    A `small` one has so little buffer in the kernel that who reads no more is noticed soon. One that is far `away_s`
-    hears everything so much later.
+    A `small` wire has so little buffer in the kernel that a stopped reader is noticed soon. A wire with `away_s`
+    receives everything that much later.
     """
     loop = asyncio.get_running_loop()
     sock = socket.socket()

@@ -20,14 +20,14 @@ TROUBLES_MAX = 3
 
 
 class Worker:
-    """The far end: subclasses have methods to be asked for. What they `spawn` ends with the process."""
+    """The far end: subclasses have the methods that answer. Tasks that they `spawn` end with the process."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
         self.troubles: list[str] = []
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run `work`; what it raises is kept in `troubles`, which end the run as a fault of the harness."""
+        """Run `work`; its exceptions are stored in `troubles`, which end the run as a fault of the harness."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._done)
@@ -39,10 +39,10 @@ class Worker:
             self.troubles.append("".join(traceback.format_exception(error))[-1500:])
 
     async def serve(self, pipe: Connection) -> None:
-        """Answer questions until the other end closes."""
+        """Answer questions until the near end closes."""
         try:
             while True:
-                # In a thread: uvloop would make the pipe non-blocking, which its own methods do not stand.
+                # In a thread: uvloop would make the pipe non-blocking, and the pipe's own methods would fail.
                 name, *arguments = await asyncio.to_thread(pipe.recv)
                 pipe.send(getattr(self, name)(*arguments))
         except (EOFError, BrokenPipeError):
@@ -55,7 +55,7 @@ class Worker:
 def _main(make: Callable[..., Worker], arguments: tuple[Any, ...], pipe: Connection) -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    gc.disable()  # a pause of the collector would be taken for a silence of the servers; runs are short
+    gc.disable()  # a pause of the collector would count as a silence of the servers; runs are short
 
     async def run() -> None:
         await make(*arguments).serve(pipe)
@@ -64,7 +64,7 @@ def _main(make: Callable[..., Worker], arguments: tuple[Any, ...], pipe: Connect
 
 
 class Process:
-    """The near end of an worker."""
+    """The near end of a worker."""
 
     def __init__(self, make: Callable[..., Worker], *arguments: Any) -> None:
         context = multiprocessing.get_context("spawn")
@@ -74,16 +74,16 @@ class Process:
         there.close()
 
     def ask(self, name: str, *arguments: Any) -> Any:
-        """Return the answer to one question; raise `RuntimeError` where the process does not answer."""
+        """Return the answer to one question; raise `RuntimeError` if the process does not answer."""
         self.tell(name, *arguments)
         return self.answer(name)
 
     def tell(self, name: str, *arguments: Any) -> None:
-        """Ask, and fetch the answer later."""
+        """Send a question; `fetch` returns the answer later."""
         self._pipe.send((name, *arguments))
 
     def answer(self, name: str) -> Any:
-        """Fetch the answer to what was asked last."""
+        """Return the answer to the last question."""
         try:
             if self._pipe.poll(ANSWER_S):
                 return self._pipe.recv()

@@ -20,15 +20,15 @@ LOOK_S = 0.2
 
 
 KEPT, FORGOTTEN = "room:", "plain:"
-"""Channels with history, and without: what is published to these may be lost with a connection, but not silently."""
+"""Channels with history, and without: publications there may be lost with a connection, but not silently."""
 
 HISTORY = {"RINGWAY_NODE_NAMESPACES": "room:history_size=10000,history_ttl_s=120 plain:history_size=0"}
-"""What nodes are told of them; inside these bounds nothing that was acknowledged may be lost."""
+"""The nodes' settings for them; inside these bounds no acknowledged publication may be lost."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """How much load: `kinds` says how many clients of each kind, in equal parts on the channels of each prefix."""
+    """The size of the load: `kinds` has the clients of each kind, in equal parts on the channels of each prefix."""
 
     kinds: dict[str, int]
     rate: float
@@ -53,16 +53,16 @@ class Load:
 
 @dataclass(slots=True)
 class Report:
-    """What came of a run."""
+    """The result of a run."""
 
     verdicts: dict[str, Verdict]
     settings: dict[str, Any]
     status: dict[str, Any] = field(default_factory=dict)
 
     def faults(self, may_announce: tuple[str, ...] = ()) -> list[str]:
-        """What speaks against the servers, or the harness, a line each.
+        """The problems of the servers, or of the harness, a line each.
 
-        Losses that were announced do not, in groups whose name ends with one of `may_announce`.
+        Announced losses are no problem in groups whose name ends with one of `may_announce`.
         """
         found = [
             f"{group}: {fault}"
@@ -85,7 +85,7 @@ class Report:
 
 
 class Workload:
-    """See the module. Made by `running_load`."""
+    """A load under way. `running_load` makes it."""
 
     def __init__(self, load: Load, gateways: Sequence[str]) -> None:
         self.load = load
@@ -111,7 +111,7 @@ class Workload:
         return groups
 
     def open(self) -> None:
-        """Connect everybody, and begin to publish."""
+        """Connect all clients, and begin to publish."""
         for process in (*self.subscribers, self.publishers):
             process.ask("begin")
         self.wait(lambda: self.all_subscribed() and self.all_connected(), "all clients to be subscribed", OPEN_S)
@@ -125,21 +125,21 @@ class Workload:
         return [process.answer("status") for process in self.subscribers]
 
     def troubles(self) -> list[str]:
-        """What went wrong in the harness itself."""
+        """The errors of the harness itself."""
         publishers = self.publishers.ask("status")
         return [trouble for each in (publishers, *self.status()) for trouble in each["troubles"]] + publishers["errors"]
 
     def all_subscribed(self) -> bool:
-        """Whether every client is subscribed to all its channels."""
+        """True if every client is subscribed to all its channels."""
         return all(status["subscribed"] == status["clients"] for status in self.status())
 
     def all_connected(self) -> bool:
-        """Whether every publisher is connected."""
+        """True if every publisher is connected."""
         status = self.publishers.ask("status")
         return bool(status["connected"] == status["publishers"])
 
     def nodes(self) -> dict[str, int]:
-        """How many clients are on each node, by what they know."""
+        """The number of clients at each node, by their own knowledge."""
         found: dict[str, int] = {}
         for process in self.subscribers:
             for node, count in process.ask("nodes").items():
@@ -147,7 +147,7 @@ class Workload:
         return found
 
     def wait(self, condition: Callable[[], bool], what: str, deadline_s: float = 60.0) -> float:
-        """Return how long it took until `condition` held; raise `TimeoutError` with the state of things."""
+        """Return the time until `condition` was true; raise `TimeoutError` with the state of the load."""
         began = time.monotonic()
         while not condition():
             if troubles := self.troubles():
@@ -160,14 +160,14 @@ class Workload:
         return time.monotonic() - began
 
     def finish(self, **settings: Any) -> Report:
-        """Heal and drain: publish no more, wait until all are back and nothing more comes; then judge."""
+        """Heal and drain: stop publishing, wait until all are back and no more messages come; then judge."""
         self.publishers.ask("halt")
         status: dict[str, Any] = {}
         try:
             self.wait(lambda: not self.publishers.ask("status")["pending"], "answers to all publications", DRAIN_S)
             self.wait(self.all_subscribed, "all clients to be back", DRAIN_S)
             self._wait_quiet()
-            for process in self.subscribers:  # balancing goes on, and some may be on their way at any one moment
+            for process in self.subscribers:  # balancing goes on, and some clients may be on their way at any moment
                 self.wait(lambda process=process: process.ask("seal"), "all clients to be there", DRAIN_S)
         except TimeoutError as error:
             status["not_drained"] = str(error)

@@ -7,12 +7,13 @@ from random import Random
 
 import pytest
 
-from integration.node.kit import N1, N2, PATH, SIGNER, Peer, eventually
+from integration.node.kit import KEYRING, N1, N2, PATH, SIGNER, Peer
 from ringway.engine.memory.engine import MemoryHub
 from ringway.member.sent_moves import SentMoves
 from ringway.node.config.node import NodeConfig
 from ringway.node.holder import ChannelHolder
 from ringway.node.server import ChannelNode
+from ringway.protocol.ticket import TicketKind
 from ringway.testing.holder_contract import HolderContract
 from ringway.types import Incarnation, Issuer
 
@@ -38,8 +39,8 @@ class NodeWorld:
     def __init__(self) -> None:
         hub = MemoryHub()
         config = NodeConfig(allowed_hosts=("*",), close_deadline_s=LATE_S, stop_deadline_s=0.5)
-        self.node = ChannelNode(config, N1, Incarnation("00000001"), hub.open(), SIGNER, rng=Random(1))
-        self.other = ChannelNode(config, N2, Incarnation("00000002"), hub.open(), SIGNER, rng=Random(2))
+        self.node = ChannelNode(config, N1, Incarnation("00000001"), hub.open(), KEYRING, rng=Random(1))
+        self.other = ChannelNode(config, N2, Incarnation("00000002"), hub.open(), KEYRING, rng=Random(2))
         self.holder = ChannelHolder(self.node.clients, self.node.stats)
         self._peers: list[Peer] = []
 
@@ -52,10 +53,10 @@ class NodeWorld:
 
     async def start(self) -> None:
         await asyncio.gather(self.node.start(), self.other.start())
-        await eventually(lambda: self.node.feed.count_nodes() == 2)
 
     async def open(self, *, is_moved: bool = False) -> Client:
-        ticket = SIGNER.issue(N1, Issuer("00000002"), len(self._peers).to_bytes(8, "big"), time.time())
+        nonce = len(self._peers).to_bytes(8, "big")
+        ticket = SIGNER.issue(N1, Issuer("00000002"), nonce, time.time(), kind=TicketKind.MOVE)
         peer = await Peer.open(self.node.port, f"{PATH}?ticket={ticket}" if is_moved else PATH)
         self._peers.append(peer)
         await peer.connect()

@@ -7,6 +7,11 @@ from collections.abc import Iterator
 import pytest
 
 from ringway.engine.redis.engine import RedisEngine, open_redis
+from ringway.net.paced_reading import READ_PAUSE_S
+from ringway.testing.contract.away import AwayContract
+from ringway.testing.contract.bus import BusContract
+from ringway.testing.contract.lease import LeaseContract
+from ringway.testing.contract.registry import RegistryContract
 from ringway.testing.engine_contract import EngineContract
 from support.fleet import Fleet, make_fleet
 
@@ -16,14 +21,16 @@ worlds = itertools.count(1)
 class RedisWorld:
     payload_bytes_max = 8 << 20
 
-    def __init__(self, fleet: Fleet) -> None:
+    def __init__(self, fleet: Fleet, read_pause_s: float = 0.0) -> None:
         self._fleet = fleet
+        self._read_pause_s = read_pause_s
         # A fleet serves many tests: each has names of its own.
         self._cluster = f"contract-{next(worlds)}"
         self._numbers = itertools.count(1)
 
     async def open(self) -> RedisEngine:
-        return await open_redis(self._fleet.url, cluster=self._cluster, name=f"member {next(self._numbers)}")
+        name = f"member {next(self._numbers)}"
+        return await open_redis(self._fleet.url, cluster=self._cluster, name=name, read_pause_s=self._read_pause_s)
 
     async def go_away(self) -> None:
         self._fleet.stop()
@@ -77,4 +84,23 @@ class TestValkey(RedisContract):
 
 
 class TestRedisCluster(RedisContract):
+    kind = "redis-cluster"
+
+
+class RedisBatchesContract(RegistryContract, AwayContract, BusContract, LeaseContract):
+    """What gateways hear reports by, and all that an engine needs beside it."""
+
+    kind: str
+
+    @pytest.fixture
+    def world(self, fleet: Fleet) -> Iterator[RedisWorld]:
+        yield RedisWorld(fleet, READ_PAUSE_S)
+        fleet.start()
+
+
+class TestRedisInBatches(RedisBatchesContract):
+    kind = "redis"
+
+
+class TestRedisClusterInBatches(RedisBatchesContract):
     kind = "redis-cluster"

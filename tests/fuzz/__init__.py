@@ -1,1 +1,1 @@
-"""Fuzzing: every parser that reads what a stranger sends (`scripts/fuzz`)."""
+"""Fuzzing: every parser that reads data from strangers (`scripts/fuzz`)."""

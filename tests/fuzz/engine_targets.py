@@ -1,4 +1,4 @@
-"""Parsers of what engines send: they are trusted more than strangers, and may still be another program."""
+"""Parsers of engines' data: engines are trusted more than strangers, but a different program may answer."""
 
 from collections.abc import Callable
 from typing import Any

@@ -101,7 +101,7 @@ class _Transport(asyncio.Transport):
 
 
 def answers(data: bytes) -> None:
-    """A node's answer to a handshake, cut into two reads: an answer, a refusal, or none yet; never anything else."""
+    """A node's answer to a handshake, cut into two reads: an answer, a refusal, or no result yet."""
     if not data:
         return
     cut, stream = data[0], data[1:]

@@ -1,4 +1,4 @@
-"""A minute of fuzzing over every parser that reads what a stranger sends; `scripts/fuzz` runs longer."""
+"""A minute of fuzzing over every parser that reads data from strangers; `scripts/fuzz` runs longer."""
 
 import importlib.util
 import subprocess

@@ -7,14 +7,16 @@ import msgspec
 
 from ringway.core.session import decode_session
 from ringway.errors import CommandError, ProtocolError, TicketError
+from ringway.protocol.beat import decode_beat
 from ringway.protocol.channel import check_channel
 from ringway.protocol.codec import decode_commands, decode_replies, encode_commands
 from ringway.protocol.command import COMMAND_ID_MAX, Unreadable
 from ringway.protocol.control import decode_gateway_answer, decode_gateway_request
-from ringway.protocol.envelope import body_of, is_sound
+from ringway.protocol.envelope import ANSWER, QUESTION, body_of, is_sound, open_envelope
 from ringway.protocol.frame import FrameTracker, close_answer, close_of, close_payload, read_close
 from ringway.protocol.handover import decode_answer as decode_session_answer
 from ringway.protocol.handover import decode_request as decode_session_request
+from ringway.protocol.keyring import Keyring
 from ringway.protocol.message import MessageAssembler, check_control
 from ringway.protocol.move import read_follows, read_move
 from ringway.protocol.order import (
@@ -26,17 +28,18 @@ from ringway.protocol.order import (
 )
 from ringway.protocol.presence import decode_answer as decode_presence_answer
 from ringway.protocol.presence import decode_question
-from ringway.protocol.report import decode_report
+from ringway.protocol.report import decode_introduction
 from ringway.protocol.ticket import TicketSigner
 from ringway.types import NodeName
 
 MESSAGE_BYTES_MAX = 1024
 NOW = 1_800_000_000.0
 NODE = NodeName("node-1")
-SIGNER = TicketSigner(b"a secret of tests")
+SIGNER = TicketSigner(Keyring(b"a secret of tests"))
 
 MEMBERS: tuple[Callable[[bytes], object], ...] = (
-    decode_report,
+    decode_introduction,
+    decode_beat,
     decode_node_request,
     decode_node_answer,
     decode_balancer_request,
@@ -164,6 +167,11 @@ def envelopes(data: bytes) -> None:
             body = body_of(data, offset)
             assert body.startswith(b"{")
             assert b"\n" not in body
+    for kind in (QUESTION, ANSWER):
+        with suppress(ProtocolError):
+            envelope = open_envelope(data, kind)
+            assert not is_sound(data)
+            assert len(envelope.origin) == 4
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {

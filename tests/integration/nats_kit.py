@@ -1,4 +1,4 @@
-"""What the tests of a NATS server that fails share."""
+"""Kit of the tests of a NATS server that fails."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""A NATS server that is killed, hangs, and comes back: members keep running, and nobody has to do a thing."""
+"""A NATS server that is killed, hangs, and comes back: members continue, without an operator."""
 
 import asyncio
 import shutil
@@ -12,9 +12,11 @@ from integration.nats_kit import PATIENCE_S, connected, end, operator, passage, 
 from ringway.engine.nats.embedded import EmbeddedNats
 from ringway.engine.nats.engine import NatsEngine
 from ringway.engine.nats.opening import open_nats
+from ringway.engine.nats.server_socket import PING_S, UNANSWERED_MAX
 from ringway.engine.nats.subscription import SubjectSubscription
 from ringway.errors import EngineAway, EngineUnsuitable, Unconfirmed
-from ringway.types import Channel, NodeName
+from ringway.net.paced_reading import READ_PAUSE_S
+from ringway.types import Channel, NodeName, Role
 from support.nats_server import NatsServer
 
 ROOM = Channel("room")
@@ -33,12 +35,12 @@ async def test_a_killed_server_is_away_and_its_return_restores_everything(
 ) -> None:
     a, b = pair
     got: list[tuple[Channel, bytes]] = []
-    heard: list[tuple[NodeName, bytes | None]] = []
+    heard: list[tuple[NodeName, bytes]] = []
     b.broker.attach(lambda channel, payload, offset, previous: got.append((channel, payload)))
     for i in range(1000):
         await b.broker.subscribe(Channel(f"room{i}"))
-    await b.registry.watch(lambda member, report: heard.append((member, report)))
-    await a.registry.announce(NodeName("a"), b"1")
+    await b.registry.watch(tuple(Role), lambda role, member, report: heard.append((member, report)))
+    await introduce(a)
     fence = await a.lease.acquire("leader", "a", 60)
     for round_trip in range(3):
         end(server, signal.SIGKILL)
@@ -107,15 +109,26 @@ async def test_a_bucket_that_somebody_removed_is_made_again(
     assert await b.lease.acquire("leader", "b", 60) is None
 
 
+async def introduce(engine: NatsEngine) -> None:
+    """Announce the member "a" at `engine`, now and each time that it is asked for."""
+    tasks: set[asyncio.Task[None]] = set()
+
+    def announce(name: NodeName) -> None:
+        tasks.add(asyncio.ensure_future(engine.registry.announce(Role.NODE, NodeName("a"), b"1")))
+
+    await engine.registry.answer(Role.NODE, announce)
+    announce(NodeName(""))
+
+
 async def test_a_member_that_alone_lost_its_connection_asks_who_is_there(
     server: EmbeddedNats, pair: tuple[NatsEngine, NatsEngine]
 ) -> None:
     a, _ = pair
-    heard: list[tuple[NodeName, bytes | None]] = []
+    heard: list[tuple[NodeName, bytes]] = []
     async with passage(server.port) as (port, cut):
         b = await open_nats(server.url.replace(f":{server.port}", f":{port}"), name="b")
-        await b.registry.watch(lambda member, report: heard.append((member, report)))
-        await a.registry.announce(NodeName("a"), b"1")
+        await b.registry.watch(tuple(Role), lambda role, member, report: heard.append((member, report)))
+        await introduce(a)
         await until(lambda: ("a", b"1") in heard)
         cut()
         await until(lambda: not b.up)
@@ -175,6 +188,22 @@ async def test_a_server_that_hangs_is_noticed_and_does_not_hang_us(
     await until(lambda: a.up and b.up)
     await a.broker.publish(ROOM, b"after")
     await until(lambda: b"after" in got)
+
+
+async def test_a_connection_that_is_read_in_batches_stays_until_the_server_hangs(server: EmbeddedNats) -> None:
+    engine = await open_nats(server.url, name="a", read_pause_s=READ_PAUSE_S)
+    lost: list[None] = []
+    engine.on_return.append(lambda: lost.append(None))
+    await asyncio.sleep(2 * UNANSWERED_MAX * PING_S)
+    assert engine.up
+    assert not lost
+    end(server, signal.SIGSTOP)
+    try:
+        await until(lambda: not engine.up)
+    finally:
+        end(server, signal.SIGCONT)
+    await until(lambda: bool(lost))
+    await engine.close()
 
 
 async def test_a_server_that_hangs_is_left_for_another(server: EmbeddedNats, tmp_path: Path) -> None:
@@ -279,9 +308,9 @@ async def test_what_was_accepted_is_sent_before_closing(
     server: EmbeddedNats, pair: tuple[NatsEngine, NatsEngine]
 ) -> None:
     a, b = pair
-    heard: list[tuple[NodeName, bytes | None]] = []
-    await b.registry.watch(lambda member, report: heard.append((member, report)))
-    await a.registry.announce(NodeName("a"), b"last words")
+    heard: list[tuple[NodeName, bytes]] = []
+    await b.registry.watch(tuple(Role), lambda role, member, report: heard.append((member, report)))
+    await a.registry.announce(Role.NODE, NodeName("a"), b"last words")
     await a.close()
     await until(lambda: ("a", b"last words") in heard)
 

@@ -1,4 +1,4 @@
-"""What Redis must do beside the contract: TLS, users, prefixes, servers that will not do, and what operators do."""
+"""Redis beside the contract: TLS, users, prefixes, unsuitable servers, and actions of operators."""
 
 import asyncio
 import datetime
@@ -14,11 +14,15 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from ringway.core.fencing_number import TTL_S_MAX
+from ringway.engine.redis.command_connection import SILENT_CHECKS_MAX
+from ringway.engine.redis.connection import CHECK_S
 from ringway.engine.redis.engine import RedisEngine, open_redis
 from ringway.errors import EngineAway, EngineUnsuitable, NoAnswer
+from ringway.net.paced_reading import READ_PAUSE_S
 from ringway.ports import Retention
 from ringway.testing.contract.world import Inbox, echo, until
-from ringway.types import Channel, NodeName
+from ringway.types import Channel, NodeName, Role
 from support.fleet import Fleet, make_fleet
 from support.redis_server import RedisServer
 from support.system import free_port
@@ -64,8 +68,8 @@ async def use(engine: RedisEngine) -> None:
     """Use every port once."""
     inbox = Inbox(engine)
     heard: list[NodeName] = []
-    await engine.registry.watch(lambda member, _: heard.append(member))
-    await engine.registry.announce(NodeName("a"), b"report")
+    await engine.registry.watch(tuple(Role), lambda role, member, _: heard.append(member))
+    await engine.registry.announce(Role.NODE, NodeName("a"), b"report")
     await engine.broker.subscribe(ROOM)
     await engine.broker.publish(ROOM, b"plain")
     await engine.history.append(ROOM, b"kept", KEPT, key="1")
@@ -126,7 +130,8 @@ async def test_tls_proves_the_server_and_us(start: Start, tmp_path: Path, member
     for other in (f"rediss://127.0.0.1:{port}", f"rediss://localhost:{port}?ca_file={certificate}"):
         with pytest.raises(EngineUnsuitable, match="certificate"):
             await open_redis(other, name="a", wait_s=0)
-    with pytest.raises(EngineUnsuitable, match="cert_file and key_file"):
+    # Redis resets the connection after its alert: the alert may be lost with it, and then it may as well have stopped.
+    with pytest.raises((EngineUnsuitable, EngineAway), match="cert_file and key_file"):
         await open_redis(url, name="a", wait_s=0)
 
 
@@ -345,6 +350,18 @@ async def test_a_lease_that_was_lost_with_its_server_is_left_alone_for_its_time(
     assert third > second
 
 
+async def test_lease_data_that_no_member_wrote_stop_nobody_for_long(start: Start, member: Open) -> None:
+    server = start()
+    engine = await member(server.url)
+    assert await engine.lease.acquire("leader", "a", 60)
+    (key,) = (key for key in server.command("KEYS", "*").split() if ":lease:" in key)
+    server.command("SET", key.replace("lease", "fence"), "no number")
+    assert await engine.lease.acquire("leader", "a", 60)
+    server.command("SET", key, "nobody")
+    assert await engine.lease.acquire("leader", "a", 60) is None
+    assert 0 < int(server.command("PTTL", key).strip().lstrip(":")) <= TTL_S_MAX * 1000
+
+
 async def test_interest_that_stands_outlives_a_subscribe_that_fails(start: Start, member: Open) -> None:
     server = start()
     engine = await member(server.url)
@@ -361,3 +378,18 @@ async def test_interest_that_stands_outlives_a_subscribe_that_fails(start: Start
     await until(lambda: engine.up)
     await engine.broker.publish(ROOM, b"1")
     assert await inbox.count(1) == [(ROOM, b"1")]
+
+
+async def test_a_connection_that_is_read_in_batches_stays_until_the_server_hangs(start: Start) -> None:
+    server = start()
+    engine = await open_redis(server.url, name="a", read_pause_s=READ_PAUSE_S)
+    back: list[None] = []
+    engine.on_return.append(lambda: back.append(None))
+    await asyncio.sleep(2 * SILENT_CHECKS_MAX * CHECK_S)
+    assert engine.up
+    assert not back
+    server.pause()
+    await until(lambda: not engine.up)
+    server.resume()
+    await until(lambda: bool(back))
+    await engine.close()

@@ -7,11 +7,10 @@ from random import Random
 from typing import Any
 
 from ringway.core.load import LoadView, NodeLoad
-from ringway.core.placement.catalog import make_policy
 from ringway.core.placement.policy import Policy
 from ringway.protocol.report import Report
 from ringway.types import Incarnation, Issuer, NodeName, Role
-from sample import SPECS, node_report
+from sample import SPECS, make_policy, node_report
 
 BY_LOAD = [
     *(spec for spec in SPECS if not make_policy(spec, b"").table and spec != "round-robin"),

@@ -280,27 +280,41 @@ pairs = st.lists(
     pairs,
     st.integers(1, 50_000),
     st.dictionaries(st.integers(10, 14).map(name), st.floats(0.5, 400)),
+    st.dictionaries(st.integers(0, 9).map(name), st.floats(0.5, 400)),
+    st.sampled_from([20.0, math.inf]),
     st.sampled_from([0.25, 1.0, 1.7]),
 )
 def test_orders_keep_budget_and_limits_in_every_window(
-    drawn: list[tuple[int, int, int]], connections: int, accept: dict[NodeName, float], dt: float
+    drawn: list[tuple[int, int, int]],
+    connections: int,
+    accept: dict[NodeName, float],
+    gives: dict[NodeName, float],
+    donor_most: float,
+    dt: float,
 ) -> None:
-    """A plan carried out to its end: in any window the budget and each target's limit are kept, but for a fraction."""
+    """A plan carried out to its end: in any window the budget and each node's limit are kept, but for a fraction."""
     left = {(name(donor), name(target)): count for donor, target, count in drawn}
     bounds = MoveLimits(
-        moves_per_s(connections, CONFIG), targets={name: CONFIG.target_share * at for name, at in accept.items()}
+        moves_per_s(connections, 15, CONFIG),
+        donor=donor_most,
+        donors=gives,
+        targets={name: CONFIG.target_share * at for name, at in accept.items()},
     )
     pacer = Pacer()
     history: list[Counter[NodeName]] = []
+    donated: list[Counter[NodeName]] = []
     for _ in range(60):
         plan = Plan(tuple(Quota(*pair, count) for pair, count in left.items() if count), "test")
         ordered: Counter[NodeName] = Counter()
+        given: Counter[NodeName] = Counter()
         for order in pacer.orders(plan, bounds, dt):
             assert 0 < order.count <= left[order.donor, order.target]
             left[order.donor, order.target] -= order.count
             ordered[order.target] += order.count
+            given[order.donor] += order.count
         history.append(ordered)
-    rate = moves_per_s(connections, CONFIG)
+        donated.append(given)
+    rate = moves_per_s(connections, 15, CONFIG)
     for length in (1, 2, 7, 60):
         for start in range(len(history) - length + 1):
             window = sum(history[start : start + length], Counter[NodeName]())
@@ -308,6 +322,8 @@ def test_orders_keep_budget_and_limits_in_every_window(
             for target, count in window.items():
                 limit = accept.get(target, math.inf) * CONFIG.target_share * dt * length
                 assert count <= limit + 1 + 1e-6
+            for donor, count in sum(donated[start : start + length], Counter[NodeName]()).items():
+                assert count <= min(donor_most, gives.get(donor, math.inf)) * dt * length + 1 + 1e-6
 
 
 @given(pairs, st.integers(1, 50_000), st.sampled_from([0.25, 1.0, 1.7]))
@@ -316,6 +332,6 @@ def test_the_budget_is_used_and_fractions_are_not_lost(
 ) -> None:
     """While there is enough to move, 100 intervals move 100 budgets, but for less than one connection a pair."""
     plan = Plan(tuple(Quota(name(donor), name(target), 100_000) for donor, target, _ in drawn), "test")
-    pacer, bounds = Pacer(), MoveLimits(moves_per_s(connections, CONFIG))
+    pacer, bounds = Pacer(), MoveLimits(moves_per_s(connections, 15, CONFIG))
     ordered = sum(order.count for _ in range(100) for order in pacer.orders(plan, bounds, dt))
-    assert ordered == pytest.approx(100 * moves_per_s(connections, CONFIG) * dt, abs=len(drawn) + 1)
+    assert ordered == pytest.approx(100 * moves_per_s(connections, 15, CONFIG) * dt, abs=len(drawn) + 1)

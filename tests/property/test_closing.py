@@ -1,4 +1,4 @@
-"""Whatever comes in whatever order at the end of a WebSocket: the rules of `ringway.protocol.closing` hold."""
+"""Any events in any order at the end of a WebSocket: the rules of `ringway.protocol.closing` are obeyed."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 from property.crowd import BY_LOAD, Crowd, Server
 from ringway.core.load import LoadView
 from ringway.core.load.slow_start import RATE_BURST_S, SHARE_BURST
-from ringway.core.placement.catalog import make_policy
 from ringway.types import Issuer, NodeName
-from sample import SPECS, equal, gateway_report, name, node_report, view_of
+from sample import SPECS, equal, gateway_report, make_policy, name, node_report, view_of
 
 # -- herds
 

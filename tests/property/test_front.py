@@ -1,4 +1,4 @@
-"""Whatever a stranger writes about where it comes from, it is read without a fault, and strangers are not believed."""
+"""Any header of a stranger about its origin is read without a fault, and strangers are not believed."""
 
 from contextlib import suppress
 from ipaddress import ip_network

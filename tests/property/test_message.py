@@ -1,4 +1,4 @@
-"""Messages survive any split into fragments; what is not UTF-8 is found under every split."""
+"""Messages survive any split into fragments; invalid UTF-8 is found under every split."""
 
 from itertools import pairwise
 

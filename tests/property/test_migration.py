@@ -1,4 +1,4 @@
-"""Whatever is cut where, and whoever is slow: a relay carries every byte once and in order from node to node."""
+"""With any cuts, and any slow peer, a relay carries every byte once and in order from node to node."""
 
 import asyncio
 from typing import Any, cast
@@ -6,12 +6,12 @@ from typing import Any, cast
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ringway.gateway.cluster.backends import OnMove
 from ringway.gateway.config.gateway import GatewayConfig
 from ringway.gateway.proxy.migration import Migration, follow_close
 from ringway.gateway.proxy.relay import Relay
 from ringway.gateway.proxy.upstream import Answer
 from ringway.gateway.stats import GatewayStats
+from ringway.protocol.backend import OnMove
 from ringway.protocol.frame import CLOSE, FrameTracker, client_frame, close_payload, server_frame
 from ringway.protocol.move import Move
 from ringway.types import NodeName
@@ -126,7 +126,7 @@ class Carried:
             node = self._next()
             node.slow = slow
             first, node.ready = node.ready[:rest], node.ready[rest:]
-            migration.on_opened(Answer(node, rest=first))
+            migration.on_opened(Answer(node, rest=first), cast(Any, None))
 
     def _next(self) -> Line:
         node = Line()

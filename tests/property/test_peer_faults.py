@@ -9,11 +9,10 @@ import pytest
 from property.crowd import BY_LOAD, Crowd, Server
 from ringway.core.load import LoadView, NodeLoad
 from ringway.core.load.response import TAU_S
-from ringway.core.placement.catalog import make_policy
 from ringway.core.placement.least_connected import LeastConnected
 from ringway.core.placement.least_response_time import LeastResponseTime
 from ringway.core.placement.two_choices import TwoChoices
-from sample import equal, name, rng, view_of
+from sample import equal, make_policy, name, rng, view_of
 
 
 def test_the_least_connected_is_the_least_connected() -> None:

@@ -9,13 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ringway.core.load import LoadView
-from ringway.core.placement.catalog import make_policy
 from ringway.core.placement.least_connected import LeastConnected
 from ringway.core.placement.policy import Policy
 from ringway.core.placement.two_choices import TwoChoices
 from ringway.core.placement.weighted_round_robin import WeightedRoundRobin
 from ringway.types import NodeName
-from sample import SPECS, equal, name, node_report, rng, view_of
+from sample import SPECS, equal, make_policy, name, node_report, rng, view_of
 
 weights = st.floats(0.1, 100.0)
 weighted = st.lists(weights, min_size=1, max_size=12).map(lambda drawn: {name(i): w for i, w in enumerate(drawn)})

@@ -33,7 +33,7 @@ def clusters(draw: st.DrawFn, nodes_max: int = 8) -> list[NodeSnapshot]:
 
 
 def shares_of(nodes: list[NodeSnapshot]) -> tuple[dict[NodeName, int], int, dict[NodeName, float]]:
-    """What each node is given, how many leave, and the fair shares."""
+    """The clients that each node gets, the number that leaves, and the fair shares."""
     plan = plan_by_load(nodes, CONFIG)
     total = sum(node.load for node in nodes)
     given_to = {node.name: 0 for node in nodes if node.active}

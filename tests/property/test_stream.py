@@ -36,7 +36,7 @@ class Told:
 
 
 class StreamMachine(RuleBasedStateMachine):
-    """See the module."""
+    """The state of a run."""
 
     def __init__(self) -> None:
         super().__init__()

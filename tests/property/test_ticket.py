@@ -7,13 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ringway.errors import TicketError
+from ringway.protocol.keyring import Keyring
 from ringway.protocol.move import Move, read_move
-from ringway.protocol.ticket import CLOCK_SKEW_S, TICKET_LENGTH, TICKET_TTL_S, NonceCache, TicketSigner
+from ringway.protocol.ticket import CLOCK_SKEW_S, TICKET_LENGTH, TICKET_TTL_S, NonceCache, TicketKind, TicketSigner
 from ringway.types import Issuer, NodeName
 
 NODE = NodeName("node-1")
 NOW = 1_700_000_000.0
-SIGNER = TicketSigner(b"secret")
+SIGNER = TicketSigner(Keyring(b"secret"))
 
 nodes = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", fullmatch=True).map(NodeName)
 issuers = st.binary(min_size=4, max_size=4).map(lambda raw: Issuer(raw.hex()))
@@ -21,16 +22,16 @@ nonces = st.binary(min_size=8, max_size=8)
 times = st.floats(1_000_000_000, 4_000_000_000)
 
 
-@given(nodes, issuers, nonces, times)
-def test_a_ticket_says_who_issued_it_wherever_it_has_been(
-    node: NodeName, issuer: Issuer, nonce: bytes, now: float
+@given(nodes, issuers, nonces, times, st.sampled_from(TicketKind))
+def test_a_ticket_says_who_issued_it_and_what_for_wherever_it_has_been(
+    node: NodeName, issuer: Issuer, nonce: bytes, now: float, kind: TicketKind
 ) -> None:
-    ticket = SIGNER.issue(node, issuer, nonce, now)
+    ticket = SIGNER.issue(node, issuer, nonce, now, kind=kind)
     assert len(ticket) == TICKET_LENGTH
-    assert SIGNER.check(ticket, node, now) == (issuer, nonce)
+    assert SIGNER.check(ticket, node, now) == (issuer, nonce, kind)
     move = read_move(Move(node, ticket).reason())
     assert move is not None
-    assert SIGNER.check(move.ticket, move.node, now) == (issuer, nonce)
+    assert SIGNER.check(move.ticket, move.node, now) == (issuer, nonce, kind)
 
 
 @pytest.mark.parametrize("bit", range(33 * 8))

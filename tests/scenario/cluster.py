@@ -153,7 +153,7 @@ class Gateway:
         self.membership.engine_up(self.world.engine_up, self.world.now)
         self._take(self.membership.tick(self.world.now))
         self.view.tick(self.world.now)
-        self.settle.observe(self.view.nodes.values(), self.world.now)
+        self.settle.observe(self.view, self.world.now)
         self.world.later(TICK_S, lambda: self.alive and self._tick())
 
     def _watch(self) -> None:
@@ -192,6 +192,8 @@ class Gateway:
 
     def place(self, client: Client) -> tuple[NodeName, Issuer]:
         self.view.wake(self.world.now)
+        if isinstance(self.policy, Keyed):
+            self.policy.complete(self.view)
         choice = choose_place(self.view, self.policy, client.key, self.world.rng, self.world.now, count=3, claims=True)
         if choice.claimed:
             self.world.claims += 1

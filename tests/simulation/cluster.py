@@ -20,5 +20,5 @@ def run(who: str = "two-choices", **settings: Any) -> Summary:
 
 
 def column(rows: list[list[int]], node: int) -> NDArray[np.int64]:
-    """What one node had in each second."""
+    """The values of one node in each second."""
     return np.array([row[node] for row in rows])

@@ -1,4 +1,4 @@
-"""What the ways without directed moves cost, in the same cluster and by the same measures."""
+"""Costs of the baselines without directed moves, in the same cluster and by the same measures."""
 
 import pytest
 

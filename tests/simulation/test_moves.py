@@ -1,4 +1,4 @@
-"""Bounds on moves: the least number, nobody twice, nobody for nothing."""
+"""Bounds on moves: the least number, no client twice, no move for nothing."""
 
 import pytest
 

@@ -1,1 +1,1 @@
-"""What tests and benchmarks need of the world: real servers, fleets of them, network namespaces, whole systems."""
+"""Surroundings of tests and benchmarks: real servers, fleets of them, network namespaces, whole systems."""

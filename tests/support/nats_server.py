@@ -75,7 +75,7 @@ class NatsServer:
 
     @property
     def running(self) -> bool:
-        """Whether its process lives."""
+        """True if its process lives."""
         return self._process.running
 
     def launch(self) -> None:

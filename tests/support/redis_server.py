@@ -40,7 +40,7 @@ class RedisServer:
 
     @property
     def url(self) -> str:
-        """Where it is."""
+        """Its address."""
         return f"redis://{self.host}:{self.port}"
 
     @property
@@ -50,7 +50,7 @@ class RedisServer:
 
     @property
     def running(self) -> bool:
-        """Whether its process lives."""
+        """True if its process lives."""
         return self._process.running
 
     def start(self) -> None:

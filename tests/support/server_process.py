@@ -1,16 +1,17 @@
 """The process of a real server of one's own: started, ended in order, and killed."""
 
+import os
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from ringway.engine.subprocess import spawn
 
 STOP_S = 10.0
-"""How long it may take to end in order before it is killed."""
+"""The time to end in order before it is killed."""
 
 
 class ServerProcess:
@@ -31,12 +32,12 @@ class ServerProcess:
 
     @property
     def running(self) -> bool:
-        """Whether its process lives."""
+        """True if its process lives."""
         return self._process is not None and self._process.poll() is None
 
-    def launch(self, command: Sequence[str]) -> None:
-        """Start the process, and do not wait for anything."""
-        self._process = spawn(command, self._log)
+    def launch(self, command: Sequence[str], environ: Mapping[str, str] | None = None) -> None:
+        """Start the process, and do not wait for anything. `environ` replaces the environment of this process."""
+        self._process = spawn(command, self._log, environ=environ)
 
     def last_words(self) -> str:
         """Return the end of what it said."""
@@ -51,4 +52,13 @@ class ServerProcess:
             self._process.send_signal(signal.SIGKILL if time.monotonic() > deadline else how)
             with suppress(subprocess.TimeoutExpired):
                 self._process.wait(STOP_S)
+        self._process = None
+
+    def kill_all(self) -> None:
+        """Kill it and all processes that it started; return when it has ended."""
+        if self._process is None:
+            return
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)  # `spawn` gave it a session of its own
+        self._process.wait(STOP_S)
         self._process = None

@@ -34,7 +34,7 @@ PORTS = range(20_000, 32_000)
 """Below those that outgoing connections are given (32768 and up)."""
 
 NODE_PORTS = range(10_000, 20_000, 20)
-"""Where the nodes of a system begin; each has as many as that to itself."""
+"""The first port of the nodes of a system, and the number of ports of each system."""
 
 _reserved: list[socket.socket] = []
 
@@ -93,14 +93,19 @@ class System:
             raise RuntimeError(f"ringway {' '.join(arguments)}: {done.stderr.strip() or done.stdout.strip()}")
         return done.stdout
 
-    def start(self, *arguments: str, within: Sequence[str] = ()) -> "subprocess.Popen[bytes]":
+    def start(
+        self, *arguments: str, within: Sequence[str] = (), environ: Mapping[str, str] = NOTHING
+    ) -> "subprocess.Popen[bytes]":
         """Start a command that keeps running, such as `node`; it is ended with the system.
 
-        `within` is the command that runs it, where that is another one (`netns.Namespace.enter`).
+        `within` is the command that runs it, where that is another one (`netns.Namespace.enter`); `environ` is added to
+        its environment.
         """
         log = (self.state / f"{arguments[0]}-beside-{len(self._beside)}.log").open("wb")
         with log:
-            process = subprocess.Popen([*within, *RINGWAY, *arguments], env=self.environ, stdout=log, stderr=log)
+            process = subprocess.Popen(
+                [*within, *RINGWAY, *arguments], env={**self.environ, **environ}, stdout=log, stderr=log
+            )
         self._beside.append(process)
         return process
 
@@ -114,7 +119,7 @@ class System:
             return json.load(answer)
 
     def is_ready(self) -> bool:
-        """Whether the gateway would place a client."""
+        """True if the gateway would place a client."""
         with contextlib.suppress(OSError), urllib.request.urlopen(f"{self.gateway_url}/readyz", timeout=5) as answer:
             return bool(answer.status == 200)
         return False
@@ -152,14 +157,23 @@ class System:
                 process.wait()
 
 
+def _channel_nodes(system: System) -> int:
+    return sum(node["group"] == "channels" for node in system.nodes().values())
+
+
 @contextlib.contextmanager
 def running_system(
-    *flags: str, nodes: int = 2, environ: Mapping[str, str] = NOTHING, fleet: "Fleet | None" = None
+    *flags: str,
+    nodes: int = 2,
+    environ: Mapping[str, str] = NOTHING,
+    fleet: "Fleet | None" = None,
+    up_environ: Mapping[str, str] = NOTHING,
 ) -> Iterator[System]:
     """Start a system with `nodes` nodes, wait until it is ready, and end it with the block.
 
-    `flags` go to `ringway up`, `environ` to all its processes: settings that have no flag there. With a `fleet`, which
-    must run, that is the engine. Raise `RuntimeError` with the output of `up` where it does not start.
+    `flags` go to `ringway up`, `environ` to all its processes: settings that have no flag there; `up_environ` only to
+    `up` and its children. With a `fleet`, which must run, that is the engine. Raise `RuntimeError` with the output of
+    `up` where it does not start.
     """
     port, admin_port = free_port(), free_port()
     with tempfile.TemporaryDirectory(prefix="ringway-") as directory:
@@ -168,7 +182,7 @@ def running_system(
         command = [*RINGWAY, "up", "--nodes", str(nodes), "--port", str(port), "--admin-port", str(admin_port), *flags]
         command += ["--engine", fleet.url] if fleet is not None else []
         # Nodes take ports from here on: two systems that start at one moment must not want the same ones.
-        ports = {"RINGWAY_NODE_PORT": str(free_port(NODE_PORTS)), **system.environ}
+        ports = {"RINGWAY_NODE_PORT": str(free_port(NODE_PORTS)), **system.environ, **up_environ}
         with output.open("wb") as log:
             system.up = subprocess.Popen(command, env=ports, stdout=log, stderr=subprocess.STDOUT)
         try:
@@ -179,7 +193,7 @@ def running_system(
                 raise RuntimeError(f"ringway up ended: {output.read_text()}")
             if nodes:
                 wait_for(system.is_ready, "a gateway that is ready")
-                wait_for(lambda: len(system.nodes()) == nodes, f"{nodes} nodes")
+                wait_for(lambda: _channel_nodes(system) == nodes, f"{nodes} nodes")
             yield system
         finally:
             system.stop()

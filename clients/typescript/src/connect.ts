@@ -1,13 +1,13 @@
-/** How a connection comes about: by one of the gateways, and by it to a node; or to where a move leads. */
+/** Connecting: through a gateway to a node, or to the target of a move. */
 import { type Place, ask, isAsked } from "./gateway.js";
 import type { Settings } from "./options.js";
 import * as pause from "./pause.js";
 
-/** Opens a WebSocket to where `gateway` leads; true when it is open. `query` goes behind the query of the place. */
+/** Opens a WebSocket at a place that `gateway` named; true when it is open. `query` is appended to the place's query. */
 export type Dial = (gateway: string, place: Place, query: Record<string, string>, timeoutMs: number) => Promise<boolean>;
 
 /**
- * One connecting phase: the gateways in random order, and again after a pause, until `signal` or until the settings'
+ * A connecting phase: the gateways in random order, and again after a pause, until `signal` or until the settings'
  * time is up. True when a connection is open.
  */
 export async function connect(settings: Settings, dial: Dial, signal: AbortSignal): Promise<boolean> {
@@ -16,7 +16,7 @@ export async function connect(settings: Settings, dial: Dial, signal: AbortSigna
   let endsAt = Date.now() + settings.connectTimeoutMs;
   const patience = () => Math.min(settings.attemptTimeoutMs, endsAt - Date.now());
   const wait = async (askedMs: number, ownMs: number) => {
-    if (askedMs > 0) endsAt += askedMs; // what servers ask for does not count
+    if (askedMs > 0) endsAt += askedMs; // pauses that servers ask for do not count
     await pause.sleep(askedMs + ownMs, signal);
     return !signal.aborted;
   };
@@ -56,10 +56,10 @@ async function connectAsItIs(settings: Settings, url: string, dial: Dial): Promi
   return "places" in found && dial(url, found.places[0]!, {}, settings.connectTimeoutMs);
 }
 
-/** How often a session is tried to be resumed: a node that has too much to do refuses, and a page cannot see why. */
+/** Attempts to resume a session: an overloaded node refuses, and a page cannot see the reason. */
 const RESUMES_MAX = 3;
 
-/** Go to where a move leads: ask the gateways for the node's URL, `first` before the others. True when the session is there. */
+/** Follow a move: ask the gateways for the node's URL, beginning with `first`. True when the session is there. */
 export async function follow(
   settings: Settings,
   first: string,
@@ -74,7 +74,7 @@ export async function follow(
     if ("forGood" in found) continue;
     pause.learn(gateway, found.windowMs);
     const place = found.places[0]!;
-    if (place.node !== move.node || found.ticket !== move.ticket) return false; // placed anew: the ticket is not good
+    if (place.node !== move.node || found.ticket !== move.ticket) return false; // placed anew: the ticket is not valid
     await pause.sleep(found.dueAt - Date.now(), signal);
     for (let attempt = 0; attempt < RESUMES_MAX && !signal.aborted; attempt++) {
       if (attempt) await pause.sleep(pause.backoff(settings, attempt - 1), signal);
@@ -85,7 +85,7 @@ export async function follow(
   return false;
 }
 
-/** What a node's own messages begin with on one connection: nobody else can know it. */
+/** The mark at the beginning of a node's own messages on one connection: it is secret. */
 function newMark(): string {
   return Array.from(crypto.getRandomValues(new Uint8Array(10)), (byte) => (byte % 36).toString(36)).join("");
 }

@@ -1,4 +1,4 @@
-/** Asking a gateway for a node: `GET /gateway` (PROTOCOL.md P-3). */
+/** Requests to a gateway for a node: `GET /gateway` (PROTOCOL.md P-3). */
 import { type Settings, WAIT_MAX_MS } from "./options.js";
 
 /** A node to connect to. `url` is used as it is. */
@@ -10,14 +10,14 @@ export interface Place {
 /** An answer: the places to try, best first, from `dueAt` on and before `endsAt`. */
 export interface Placement {
   places: Place[];
-  /** Empty where the places are no nodes of Ringway, which neither take tickets nor move their clients. */
+  /** Empty if the places are not nodes of Ringway: such servers neither accept tickets nor move their clients. */
   ticket: string;
   dueAt: number;
   endsAt: number;
   windowMs: number;
 }
 
-/** No answer that leads on: `forGood`, or until `waitMs` are over. */
+/** An answer without a place: `forGood`, or until `waitMs` are over. */
 export interface Refusal {
   forGood: boolean;
   waitMs: number;
@@ -25,15 +25,15 @@ export interface Refusal {
 
 const UNREACHED: Refusal = { forGood: false, waitMs: 0 };
 
-/** Refusals that another attempt may not meet. */
+/** Refusals that a further attempt may not meet. */
 const TEMPORARY_4XX = [403, 408, 425, 429];
 
 const WINDOW_MAX_MS = 600_000;
 
-/** Whether `url` names a gateway that is asked for a node, rather than a WebSocket. */
+/** True if `url` names a gateway that is asked for a node, rather than a WebSocket. */
 export const isAsked = (url: string): boolean => url.startsWith("http");
 
-/** `url` with `items` of a query behind its own; empty ones are left out. What stands there is not touched. */
+/** `url` with `items` of a query behind its own; empty items are left out. The present query is not changed. */
 export function withQuery(url: string, items: Record<string, string>): string {
   const query = Object.entries(items)
     .filter(([, value]) => value)
@@ -41,7 +41,7 @@ export function withQuery(url: string, items: Record<string, string>): string {
   return query.length ? url + (url.includes("?") ? "&" : "?") + query.join("&") : url;
 }
 
-/** Ask `gateway` within `timeoutMs`; `query` names the node and ticket of a move. `signal` gives the question up. */
+/** Ask `gateway` within `timeoutMs`; `query` names the node and ticket of a move. `signal` cancels the request. */
 export async function ask(
   settings: Settings,
   gateway: string,
@@ -75,11 +75,11 @@ export async function ask(
       places,
       ticket: String(body.ticket ?? ""),
       dueAt: Date.now() + atMost(WAIT_MAX_MS, body.wait_ms),
-      endsAt: Date.now() + (Number(body.expires_in) || 0) * 1000, // which counts the wait in
+      endsAt: Date.now() + (Number(body.expires_in) || 0) * 1000, // includes the wait
       windowMs: atMost(WINDOW_MAX_MS, body.reconnect_window_ms),
     };
   } catch {
-    return UNREACHED; // not reached, not in time, or no answer that makes sense
+    return UNREACHED; // not reached, not in time, or not a valid answer
   } finally {
     clearTimeout(timer);
     signal.removeEventListener("abort", stop);
@@ -93,14 +93,14 @@ async function refusal(answer: Response): Promise<Refusal> {
   return { forGood: status < 500 && !TEMPORARY_4XX.includes(status), waitMs: atMost(WAIT_MAX_MS, waitMs) };
 }
 
-/** `ms` where it is a time, and no longer than `most`. */
+/** `ms`, but at most `most`; 0 if it is not a positive time. */
 const atMost = (most: number, ms: unknown): number => (Number(ms) > 0 ? Math.min(Number(ms), most) : 0);
 
-/** What `Retry-After` asks for, in seconds or as a date; a page of another origin may not see it. */
+/** The pause of `Retry-After`, in seconds or as a date; a page of a different origin may not see the header. */
 function retryAfterMs(headers: Headers): number {
   const said = headers.get("retry-after") ?? "";
   if (/^\d+$/.test(said)) return Number(said) * 1000;
-  const now = dateOf(headers.get("date") ?? ""); // clocks differ: the server's own counts
+  const now = dateOf(headers.get("date") ?? ""); // clocks differ: the server's clock counts
   return dateOf(said) - (now || Date.now());
 }
 

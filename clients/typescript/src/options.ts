@@ -1,37 +1,37 @@
-/** What a socket can be told; each with its unit, bound and reason. */
+/** Options of a socket, each with its unit, bound and reason. */
 
-/** What happens beneath a socket, for programs that show it. */
+/** Events beneath a socket, for programs that show them. */
 export type RingwayEvent =
-  /** The socket is open. `node` is empty where the gateway carries the connection and does not say. */
+  /** The socket is open. `node` is empty if the gateway carries the connection and does not name it. */
   | { type: "connected"; node: string }
-  /** The socket was moved, and its user saw nothing: `heldBytes` were sent by it meanwhile, in `tookMs`. */
+  /** The socket was moved in `tookMs`, unseen by its user, who sent `heldBytes` meanwhile. */
   | { type: "moved"; from: string; to: string; tookMs: number; heldBytes: number }
   /** All gateways were tried; they are tried again in `retryInMs`. */
   | { type: "failed"; retryInMs: number }
-  /** The socket is closed, as its user is told too. */
+  /** The socket is closed; its user gets the close event too. */
   | { type: "disconnected"; node: string; code: number; reason: string };
 
-/** A class with the browser's WebSocket interface: what the connections are made with. */
+/** A class with the browser's WebSocket interface, of which the connections are made. */
 export type Transport = new (url: string, protocols: string[]) => WebSocket;
 
 export interface Options {
-  /** Where to connect, in place of the URL that the constructor is given; several are tried in random order. */
+  /** Gateways, in place of the URL that the constructor is given; several are tried in random order. */
   gateways?: string | readonly string[];
   /** Affinity key: under a hashing policy sockets with one key meet on one node. */
   key?: string;
-  /** How long connecting tries before the socket is closed with 1006. Waits that servers ask for do not count. */
+  /** The time for connecting, after which the socket is closed with 1006. Waits that servers ask for do not count. */
   connectTimeoutMs?: number;
-  /** One question to a gateway; one handshake with a node. */
+  /** The deadline of a request to a gateway, and of a handshake with a node. */
   attemptTimeoutMs?: number;
-  /** From the signal of a move to the open connection; beyond, the socket is closed with 1012. Below a ticket's 10 s. */
+  /** The deadline of a move, below a ticket's 10 s; after it, the socket is closed with 1012. */
   moveTimeoutMs?: number;
-  /** What may be sent during a move; beyond, the socket is closed with 1012. A move takes milliseconds. */
+  /** The bytes that may be sent during a move; beyond, the socket is closed with 1012. A move takes milliseconds. */
   heldBytesMax?: number;
-  /** Moves that are followed at once; one more each 5 s. Beyond, after growing pauses, and in the end the socket is closed with 1012. */
+  /** Moves that are followed at once; one more each 5 s. Further moves wait for growing pauses; at last the socket is closed with 1012. */
   movesBurst?: number;
-  /** The first pause between attempts is drawn from 0 to this; doubled with each. */
+  /** The longest first pause between attempts; doubled with each attempt. Pauses are drawn at random from 0 to it. */
   backoffBaseMs?: number;
-  /** No pause is drawn from beyond this. */
+  /** The longest pause between attempts. */
   backoffCapMs?: number;
   /** Called with each event. */
   onEvent?: (event: RingwayEvent) => void;
@@ -50,10 +50,10 @@ export interface Settings extends Required<Omit<Options, "gateways" | "key" | "o
   onEvent: (event: RingwayEvent) => void;
 }
 
-/** Nothing that a server asks for is waited longer than this. */
+/** The longest wait that a server can ask for. */
 export const WAIT_MAX_MS = 60_000;
 
-/** Fill `options` up; the gateways are those of `options`, or `url`. Throw a `TypeError` where there is no transport. */
+/** Complete `options`; the gateways are the gateways of `options`, or `url`. Throw a `TypeError` if there is no transport. */
 export function complete(options: Options, url: string): Settings {
   const { gateways = url, ...rest } = options;
   const settings: Settings = {
@@ -67,7 +67,7 @@ export function complete(options: Options, url: string): Settings {
     backoffCapMs: 20_000,
     onEvent: () => {},
     transport: globalThis.WebSocket as Transport,
-    fetch: (...args) => globalThis.fetch(...args), // called as a method of anything else it throws
+    fetch: (...args) => globalThis.fetch(...args), // it throws if it is called as a method of a different object
     random: Math.random,
     ...rest,
     gateways: typeof gateways === "string" ? [gateways] : [...gateways],

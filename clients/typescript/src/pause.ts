@@ -1,8 +1,8 @@
 /**
- * When the next attempt is due (PROTOCOL.md P-7.12).
+ * Pauses before the next attempt (PROTOCOL.md P-7.12).
  *
- * Libraries make a new socket for each attempt of theirs. So what a gateway said outlives the socket: over how long to
- * spread a reconnect, how long to stay away, and the slot that was being waited for.
+ * Libraries make a new socket for each of their attempts. So a gateway's instructions outlive the socket: the window of
+ * reconnects, the pause before the next request, and the slot that the socket waited for.
  */
 import type { Placement } from "./gateway.js";
 import type { Settings } from "./options.js";
@@ -21,17 +21,17 @@ function of(gateway: string): Known {
   return entry;
 }
 
-/** Remember over how long `gateway` wants reconnects spread. */
+/** Store the window over which `gateway` wants reconnects spread. */
 export function learn(gateway: string, windowMs: number): void {
   of(gateway).windowMs = windowMs;
 }
 
-/** Ask `gateway` nothing for `ms`. */
+/** Send no request to `gateway` for `ms`. */
 export function stayAway(gateway: string, ms: number): void {
   of(gateway).notBefore = Date.now() + ms;
 }
 
-/** A connection that `gateway` led to was lost without a move: spread the next one over its window. */
+/** A connection that `gateway` led to was lost without a move: spread the next connection over its window. */
 export function lost(settings: Settings, gateway: string): void {
   const { windowMs } = of(gateway);
   if (!windowMs) return;
@@ -39,17 +39,17 @@ export function lost(settings: Settings, gateway: string): void {
   for (const each of settings.gateways) stayAway(each, ms);
 }
 
-/** How long from now on nobody is to be asked. */
+/** The time from now on without requests to any gateway. */
 export function due(gateways: string[]): number {
   return Math.max(0, ...gateways.map((gateway) => of(gateway).notBefore - Date.now()));
 }
 
-/** Leave `placement`, whose time has not come, to the next socket. */
+/** Store `placement`, whose time has not come, for the next socket. */
 export function leave(settings: Settings, gateway: string, placement: Placement): void {
   slots.set(`${gateway} ${settings.key}`, placement);
 }
 
-/** The placement that a socket before this one left, if it is still good. */
+/** The placement that an earlier socket stored, if it is still valid. */
 export function take(settings: Settings, gateway: string): Placement | undefined {
   const name = `${gateway} ${settings.key}`;
   const slot = slots.get(name);
@@ -62,16 +62,16 @@ export function backoff(settings: Settings, attempt: number, capMs = settings.ba
   return settings.random() * Math.min(capMs, settings.backoffBaseMs * 2 ** attempt);
 }
 
-/** Moves that are followed after a pause, in a row: the next is not. */
+/** Moves in a row that are followed after a pause; the next move is not followed. */
 const PAUSES_MAX = 4;
 
-/** No pause before a move is drawn from beyond this: the ticket must be good after it. */
+/** The longest pause before a move: the ticket must still be valid after it. */
 const MOVE_PAUSE_MAX_MS = 4_000;
 
-/** How long it takes until one more move may be followed at once. */
+/** The time after which one more move may be followed at once. */
 const EARN_MS = 5_000;
 
-/** How soon a socket follows its next move: a server that moves it again and again does not set the speed. */
+/** Pace of a socket's moves: a server that moves it again and again does not set the speed. */
 export class Pace {
   readonly #settings: Settings;
   #free: number;
@@ -83,7 +83,7 @@ export class Pace {
     this.#free = settings.movesBurst;
   }
 
-  /** How long to pause before the next move is followed; nothing where it is not to be. */
+  /** The pause before the next move is followed; undefined if it must not be followed. */
   next(): number | undefined {
     const now = Date.now();
     this.#free = Math.min(this.#settings.movesBurst, this.#free + Math.max(0, now - this.#at) / EARN_MS);
@@ -97,7 +97,7 @@ export class Pace {
   }
 }
 
-/** `items` in random order. One alone costs no draw. */
+/** `items` in random order. A single item costs no draw. */
 export function shuffled<T>(items: T[], random: () => number): T[] {
   if (items.length < 2) return items;
   const drawn = items.map((item) => [random(), item] as const);
@@ -107,7 +107,7 @@ export function shuffled<T>(items: T[], random: () => number): T[] {
 /** Wait for `ms`, or until `signal`. */
 export function sleep(ms: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    if (!(ms > 0) || signal.aborted) return resolve(); // a timer of nothing takes a second in a hidden page
+    if (!(ms > 0) || signal.aborted) return resolve(); // a timer of 0 ms takes a second in a hidden page
     const wake = () => {
       clearTimeout(timer);
       signal.removeEventListener("abort", wake);
@@ -118,6 +118,6 @@ export function sleep(ms: number, signal: AbortSignal): Promise<void> {
   });
 }
 
-/** Whether a close lets its receiver come back (PROTOCOL.md P-6). */
+/** True if a close lets its receiver come back (PROTOCOL.md P-6). */
 export const mayReturn = (code: number): boolean =>
   code < 3000 ? ![1000, 1002, 1003, 1007, 1009].includes(code) : code % 1000 < 500;

@@ -42,11 +42,11 @@ export interface RingwaySocket {
 }
 
 /**
- * A WebSocket that is placed by a Ringway gateway and follows moves, without its user seeing any of it.
+ * A WebSocket that is placed by a Ringway gateway and follows moves, unseen by its user.
  *
- * `http(s)://` names a gateway, which is asked for a node; `ws(s)://` is connected to as it is. All else is as the HTML
- * standard says of WebSocket: arguments, errors, events and their order. One thing differs: connecting goes on, with pauses
- * and by all gateways, for `connectTimeoutMs` before the socket is closed with 1006.
+ * `http(s)://` names a gateway, which is asked for a node; `ws(s)://` is connected to as it is. Arguments, errors, events
+ * and their order follow the HTML standard, with one difference: connecting goes on, with pauses and by all gateways, for
+ * `connectTimeoutMs` before the socket is closed with 1006.
  */
 export class RingwaySocket extends EventTarget implements WebSocket {
   static readonly CONNECTING = CONNECTING;
@@ -58,10 +58,10 @@ export class RingwaySocket extends EventTarget implements WebSocket {
   declare readonly CLOSING: typeof CLOSING;
   declare readonly CLOSED: typeof CLOSED;
 
-  /** What sockets of this class are told. */
+  /** Options of the sockets of this class. */
   static readonly options: Options = {};
 
-  /** Return a class with `options`, for libraries that take a WebSocket class. */
+  /** Return a class with `options`, for libraries that accept a WebSocket class. */
   static with(options: Options): typeof RingwaySocket {
     const all = { ...this.options, ...options };
     return class extends this {
@@ -74,7 +74,7 @@ export class RingwaySocket extends EventTarget implements WebSocket {
   #wire: Wire;
   #state: 0 | 1 | 2 | 3 = CONNECTING;
   #binaryType: BinaryType = "blob";
-  #dropped = 0; // bytes that were sent when it was too late
+  #dropped = 0; // bytes that were sent after the close
 
   constructor(url: string | URL, protocols: string | string[] = []) {
     super();
@@ -131,7 +131,7 @@ export class RingwaySocket extends EventTarget implements WebSocket {
     this.#wire.binaryType = this.#binaryType = type;
   }
 
-  /** The node that serves the socket; empty where that is not known. */
+  /** The node that serves the socket; empty if it is not known. */
   get node(): string {
     return this.#wire.node;
   }

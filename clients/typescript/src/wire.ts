@@ -1,10 +1,10 @@
 /**
- * One connection as its user sees it, over as many WebSockets as it takes: each move puts another in the place of the
- * one before (PROTOCOL.md P-7.7 to P-7.12).
+ * A connection as its user sees it, over several WebSockets in turn: each move replaces the WebSocket by a new one
+ * (PROTOCOL.md P-7.7 to P-7.12).
  *
- * A browser answers a close frame by itself, in another process, and drops what a page sends from that moment on: neither
- * `readyState` nor `bufferedAmount` tells what has left. So the node says `<mark> move <node> <ticket>` in a message, its
- * last, and the page closes: what it sent before `close()` is certain to arrive before the close frame.
+ * A browser answers a close frame by itself, in a different process, and drops messages that a page sends after that.
+ * Neither `readyState` nor `bufferedAmount` shows which messages were sent. So the node's last message is
+ * `<mark> move <node> <ticket>`, and the page closes: its messages before `close()` arrive before the close frame.
  */
 import { type Dial, connect, follow } from "./connect.js";
 import { withQuery } from "./gateway.js";
@@ -13,7 +13,7 @@ import * as pause from "./pause.js";
 
 export type Data = string | Blob | BufferSource;
 
-/** What stands above a wire. */
+/** The user of a wire. */
 export interface Face {
   opened(): void;
   received(event: MessageEvent): void;
@@ -38,10 +38,10 @@ export class Wire {
   node = "";
   #socket: WebSocket | undefined;
   #binaryType: BinaryType = "blob";
-  #gateway = ""; // the one that led here
-  #mark = ""; // empty where the other side moves nobody
-  #move: Move | undefined; // only while one is under way
-  #closing: [code: number | undefined, reason: string | undefined] | undefined; // what the user asked for
+  #gateway = ""; // the gateway that named the present node
+  #mark = ""; // empty if the server does not move clients
+  #move: Move | undefined; // only while a move is under way
+  #closing: [code: number | undefined, reason: string | undefined] | undefined; // the user's arguments of `close`
   #giveUp = new AbortController();
   readonly #pace: pause.Pace;
   readonly #face: Face;
@@ -72,14 +72,14 @@ export class Wire {
     if (this.#socket) this.#socket.binaryType = type;
   }
 
-  /** Connect; the face is told how that ends. */
+  /** Connect; the face gets the outcome. */
   async open(): Promise<void> {
     if (await connect(this.#settings, this.#dial, this.#giveUp.signal)) return;
     this.#face.erred();
     this.#face.closed(ABNORMAL, "", false);
   }
 
-  /** Send; during a move hold, and give the move up where that is too much. */
+  /** Send; during a move hold the data, and give up the move if too much is held. */
   send(data: Data): void {
     const move = this.#move;
     if (!move) return this.#socket?.send(data);
@@ -88,7 +88,7 @@ export class Wire {
     else move.held.push(copyOf(data));
   }
 
-  /** Begin to close. What was sent before still goes out, also during a move. */
+  /** Begin to close. Data that was sent before is still delivered, also during a move. */
   close(code?: number, reason?: string): void {
     this.#closing = [code, reason];
     if (!this.#socket) this.#giveUp.abort();
@@ -115,21 +115,21 @@ export class Wire {
       const timer = setTimeout(fail, timeoutMs);
       signal.addEventListener("abort", fail);
       socket.binaryType = this.#binaryType;
-      socket.onerror = () => {}; // the close that follows tells as much
+      socket.onerror = () => {}; // the close event that follows says as much
       socket.onclose = fail;
-      // Nothing may come between: the first message, or a send of the user's, must find all in its place.
+      // No turn of the loop may come between: the first message, and a send of the user, need the complete state.
       socket.onopen = () => done(this.#adopt(socket, gateway, place.node, query["moves"] ?? ""));
     });
 
-  /** Take `socket`, which is open, as the present one. */
+  /** Make `socket`, which is open, the present WebSocket. */
   #adopt(socket: WebSocket, gateway: string, node: string, mark: string): boolean {
     const move = this.#move;
     if (move && socket.protocol !== this.protocol) {
-      this.#giveUp.abort(); // not what the user speaks
+      this.#giveUp.abort(); // not the user's subprotocol
       return false;
     }
     this.#socket = socket;
-    this.#gateway = gateway; // a move may be told in this very turn
+    this.#gateway = gateway; // the signal of a move may come in this very turn
     this.#mark = mark;
     this.node = node;
     socket.onmessage = (event) => this.#received(event);
@@ -179,10 +179,10 @@ export class Wire {
   }
 }
 
-/** Hear nothing more of `socket`. */
+/** Stop listening to `socket`. */
 function letGo(socket: WebSocket): WebSocket {
   socket.onopen = socket.onmessage = socket.onclose = null;
-  socket.onerror = () => {}; // npm's ws throws an error that nobody listens to
+  socket.onerror = () => {}; // npm's ws throws an error that has no listener
   return socket;
 }
 
@@ -191,14 +191,14 @@ function closeWith(socket: WebSocket, [code, reason]: [number | undefined, strin
   else socket.close(code ?? NORMAL, reason);
 }
 
-/** `data` as it is now: its owner may write over a buffer once it has sent it. */
+/** A copy of `data`: its owner may overwrite a buffer after sending it. */
 function copyOf(data: Data): Data {
   if (data instanceof ArrayBuffer) return data.slice(0);
   if (ArrayBuffer.isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice();
   return data;
 }
 
-/** How many bytes `data` has on the wire. */
+/** The number of bytes of `data` on the wire. */
 export function sizeOf(data: Data): number {
   if (typeof data === "string") return new TextEncoder().encode(data).length;
   return data instanceof Blob ? data.size : data.byteLength;

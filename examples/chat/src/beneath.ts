@@ -1,4 +1,4 @@
-/** What happens beneath the chat: which node serves it, where the page's other connections are, and their moves. */
+/** The panel beneath the chat: its node, the nodes of the page's other connections, and their moves. */
 import type { RingwayEvent } from "../../../clients/typescript/src/index.ts";
 import type { Connection } from "./connection.ts";
 import type { Pulse } from "./pulse.ts";
@@ -11,12 +11,12 @@ const clock = new Intl.DateTimeFormat([], { hour: "2-digit", minute: "2-digit", 
 export class Beneath {
   #chat: Connection | undefined;
   #connections = new Set<Connection>();
-  #nodes = new Set<string>(); // also those that are empty by now
+  #nodes = new Set<string>(); // also nodes without connections by now
   #openSince = 0;
   #moves = 0;
   #disconnects = 0;
 
-  /** Show `connection` too; the chat's own is the one that all is about. */
+  /** Show `connection` too; the chat's own connection is the subject of the panel. */
   add(connection: Connection, isChat: boolean): void {
     this.#connections.add(connection);
     if (isChat) this.#chat = connection;
@@ -45,7 +45,7 @@ export class Beneath {
     this.#showNodes();
   }
 
-  /** Let time pass; call it once a second. */
+  /** Update the panel; call it once a second. */
   tick(pulse: Pulse): void {
     const seconds = Math.floor((Date.now() - this.#openSince) / 1000);
     const parts = seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min`;

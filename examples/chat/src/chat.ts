@@ -1,16 +1,16 @@
-/** The page: a chat, some company, and what happens beneath. */
+/** The page: a chat, further connections, and the panel beneath. */
 import { Beneath } from "./beneath.ts";
 import { type Connection, open } from "./connection.ts";
 import { Pulse } from "./pulse.ts";
 import { ROOMS, channelOf, showRooms } from "./rooms.ts";
 
-const COMPANY = 11; // enough for a node that joins to have a share of them
+const COMPANY = 11; // enough that a node that joins gets a share of them
 const me = crypto.getRandomValues(new Uint32Array(2)).join("-");
 
 const beneath = new Beneath();
 let pulse: Pulse | undefined;
 
-/** A visitor listens in both rooms, and says something to itself once in a while: no node takes it for idle. */
+/** A visitor subscribes to both rooms, and publishes to itself from time to time, so that no node counts it as idle. */
 function visitor(number: number): Connection {
   const connection = open((one, event) => beneath.heard(one, event, pulse));
   beneath.add(connection, false);

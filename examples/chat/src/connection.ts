@@ -1,17 +1,17 @@
-/** Connections of this page: the official SDK over RingwaySocket, which says where they are and when they were moved. */
+/** Connections of this page: the official SDK over RingwaySocket, which reports their nodes and their moves. */
 import { Centrifuge } from "centrifuge";
 import { type RingwayEvent, RingwaySocket } from "../../../clients/typescript/src/index.ts";
 
 export interface Connection {
   client: Centrifuge;
-  /** The node that serves it; empty while it has none. */
+  /** The node that serves it; empty while it is not connected. */
   node: string;
 }
 
-/** Open a connection; `tell` hears of everything that happens beneath the SDK. */
+/** Open a connection; `tell` is called with each event beneath the SDK. */
 export function open(tell: (connection: Connection, event: RingwayEvent) => void): Connection {
   const websocket = RingwaySocket.with({
-    gateways: location.origin, // which serves this page, and says where to connect
+    gateways: location.origin, // the gateway serves this page, and names the node
     onEvent: (event) => {
       if (event.type === "connected") connection.node = event.node;
       else if (event.type === "moved") connection.node = event.to;
@@ -19,7 +19,7 @@ export function open(tell: (connection: Connection, event: RingwayEvent) => void
       tell(connection, event);
     },
   });
-  const address = location.origin.replace("http", "ws"); // the SDK wants one, and the class knows better
+  const address = location.origin.replace("http", "ws"); // the SDK needs an address; the class replaces it
   const client = new Centrifuge(address, { websocket, timeout: 60_000 }); // as long as a gateway may ask to wait
   const connection: Connection = { client, node: "" };
   return connection;

@@ -1,4 +1,4 @@
-/** Messages that the page sends to itself, as a strip of the last minute: each as high as it was long under way. */
+/** Messages that the page sends to itself, as a strip of the last minute: the height of each is its delay. */
 import type { Centrifuge } from "centrifuge";
 
 const EVERY_MS = 250;
@@ -27,11 +27,11 @@ export class Pulse {
       if (subscription.state !== "subscribed") return;
       const number = this.sent++;
       this.#beats.set(number, { sentAt: performance.now() });
-      subscription.publish(number).catch(() => {}); // what does not come back is counted as missing
+      subscription.publish(number).catch(() => {}); // a message that does not come back is counted as missing
     }, EVERY_MS);
   }
 
-  /** How many were sent more than five seconds ago, and have not come back. */
+  /** The number of messages that were sent more than five seconds ago, and have not come back. */
   get missing(): number {
     const now = performance.now();
     return [...this.#beats.values()].filter((beat) => beat.tookMs === undefined && now - beat.sentAt > LOST_MS).length;

@@ -1,4 +1,4 @@
-/** Two rooms, and what is said in them. */
+/** Two rooms, and their messages. */
 import type { Centrifuge, Subscription } from "centrifuge";
 
 const KEPT_MAX = 200;
@@ -23,7 +23,7 @@ const clock = new Intl.DateTimeFormat([], { hour: "2-digit", minute: "2-digit", 
 export const channelOf = (room: string) => `demo:${room}`;
 export const ROOMS = ["kitchen", "garden"];
 
-/** Show the rooms over `client`; `me` tells one's own messages from those of others. */
+/** Show the rooms over `client`; `me` marks the user's own messages. */
 export function showRooms(client: Centrifuge, me: string): void {
   const rooms = new Map<string, Room>();
   const list = byId<HTMLOListElement>("messages");
@@ -95,7 +95,7 @@ export function showRooms(client: Centrifuge, me: string): void {
     });
   });
 
-  new ResizeObserver(() => (list.scrollTop = list.scrollHeight)).observe(list); // a keyboard on a phone, say
+  new ResizeObserver(() => (list.scrollTop = list.scrollHeight)).observe(list); // for example when a phone shows its keyboard
   enter(present);
 }
 

@@ -1,4 +1,4 @@
-"""The admin API: health, metrics and members over HTTP; of a gateway, what steers it as well."""
+"""The admin API: health, metrics and members over HTTP; on a gateway also its control."""
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -6,70 +6,83 @@ from typing import Any
 
 import msgspec
 
-from ringway.admin.application import AdminApp
+from ringway.admin.calls import OperatorWays, call_operations
 from ringway.admin.control import Control, control_operations
-from ringway.admin.guard import host_guard
 from ringway.admin.member import Cluster, GatewayRow, NodeRow
 from ringway.admin.metric import CONTENT_TYPE, Metrics
-from ringway.admin.operation import Operation, WithStatus
+from ringway.api.application import ApiApp
+from ringway.api.guard import host_guard
+from ringway.api.operation import OPENAPI_JSON, Operation, WithStatus
 
 TITLE = "Ringway admin"
-OPENAPI_JSON = "application/vnd.oai.openapi+json"
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
-    """How a process is. `problems` says in sentences why it is not ready, or not well."""
+    """The health of a process. `problems` says in sentences why it is not ready or degraded, or gets no clients."""
 
     name: str
     role: str
     version: str
-    engine: str  # "up", "away", or "none" where there is none to need
-    ready: bool  # whether new clients are welcome
-    degraded: bool = False  # whether the engine is away, or refuses something
+    engine: str  # "up", "away", or "none" if the process needs no engine
+    ready: bool  # true if new clients are welcome
+    degraded: bool = False  # true if the engine is away, or refuses something
     problems: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Admin:
-    """What the admin port asks of its process. The callables run in the event loop and must be quick."""
+    """The parts of a process that the admin port reads. The callables run in the event loop and must be quick."""
 
     health: Callable[[], Health]
     cluster: Callable[[], Cluster]
     metrics: Metrics
-    control: Control | None = None  # a gateway has one
+    control: Control | None = None  # only a gateway has a control, and ways for operators
+    ways: OperatorWays | None = None
 
 
-def build_api(admin: Admin, version: str, hosts: Collection[str] | None = ()) -> AdminApp:
+def build_api(admin: Admin, version: str, hosts: Collection[str] | None = ()) -> ApiApp:
     """Return the ASGI application of the admin port.
 
-    `hosts` are the names by which a port on loopback is known (`guard.host_guard`); None for any other port.
+    `hosts` are the known names of a port on loopback (`guard.host_guard`); None for any other port.
     """
-    operations = [*_process_operations(admin), *(control_operations(admin.control) if admin.control else ())]
+    operations = [
+        *_process_operations(admin),
+        *(control_operations(admin.control) if admin.control else ()),
+        *(call_operations(admin.ways) if admin.ways else ()),
+    ]
     described: list[dict[str, Any]] = []
 
     def schema() -> dict[str, Any]:
         if not described:
-            from ringway.admin.openapi import describe_api
+            from ringway.api.openapi import describe_api
 
             described.append(describe_api(operations, TITLE, version))
         return described[0]
 
-    # No pages to try it out: those load scripts of others, which could then steer the gateway.
+    # No pages to try the API: they would load scripts of third parties, which could then steer the gateway.
     pages = [
         Operation("GET", path, "schema", "This document", schema, dict, media_type=OPENAPI_JSON)
         for path in ("/schema", "/schema/openapi.json")
     ]
-    return AdminApp([*operations, *pages], () if hosts is None else (host_guard(hosts),))
+    return ApiApp([*operations, *pages], () if hosts is None else (host_guard(hosts, "admin port", "admin"),))
 
 
 def _process_operations(admin: Admin) -> Sequence[Operation]:
-    """Return what every process can be asked."""
+    """Return the operations that every process has."""
 
     def readyz() -> WithStatus:
         health = admin.health()
         return WithStatus(200 if health.ready else 503, health)
 
     return [
+        Operation(
+            "GET",
+            "/v1/members",
+            "members",
+            "The nodes and gateways, and the strangers: members whose messages are not believed",
+            admin.cluster,
+            Cluster,
+        ),
         Operation("GET", "/healthz", "healthz", "How the process is; 200 while it runs at all", admin.health, Health),
         Operation("GET", "/readyz", "readyz", "200 while new clients are welcome, else 503", readyz, Health),
         Operation(

@@ -11,19 +11,19 @@ from ringway.protocol.host import read_hosts
 class AdminConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The settings of the admin port: metrics, health, members."""
 
-    enabled: Annotated[bool, msgspec.Meta(description="Whether there is an admin port.")] = True
+    enabled: Annotated[bool, msgspec.Meta(description="Open an admin port.")] = True
     host: Annotated[
         str,
         msgspec.Meta(
-            description="Address that the admin port listens on: * or :: for all there are, 0.0.0.0 for IPv4 alone. "
-            "Loopback, because it asks nobody who they are."
+            description="Address that the admin port listens on. * or :: means all addresses, 0.0.0.0 all of IPv4. The "
+            "default is loopback, because the port does not authenticate its callers."
         ),
     ] = "127.0.0.1"
     request_deadline_s: Annotated[
         float,
         msgspec.Meta(
-            description="A request must be complete this long after its connection opened, or after the answer before "
-            "it; then the connection is closed, whatever has come.",
+            description="A request must be complete in this time after its connection opened, or after the previous "
+            "answer. Otherwise the connection is closed.",
             gt=0,
             le=300,
             extra={"unit": "s"},
@@ -32,8 +32,8 @@ class AdminConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     connections_max: Annotated[
         int,
         msgspec.Meta(
-            description="Connections at one time; fewer where open files are few. At the bound one that owes a request "
-            "makes room: the oldest of the address that has most.",
+            description="Connections at one time; fewer if open files are few. At the bound a new connection replaces "
+            "one without a complete request: the oldest of the address with the most connections.",
             ge=1,
             le=100_000,
         ),
@@ -41,8 +41,9 @@ class AdminConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     tcp_keepalive_s: Annotated[
         int,
         msgspec.Meta(
-            description="A peer that is silent for this long is probed (TCP keepalive); one whose network is gone is "
-            "given up after twice of it, also while it is being sent to. 0: as the system does, which may be never.",
+            description="A peer that is silent for this long is probed (TCP keepalive). A peer whose network is gone "
+            "is given up after twice this time, even while data is being sent to it. 0: the system's default, which "
+            "may be never.",
             ge=0,
             le=3600,
             extra={"unit": "s"},
@@ -51,21 +52,21 @@ class AdminConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     port: Annotated[
         Annotated[int, msgspec.Meta(ge=0, le=65535)] | None,
         msgspec.Meta(
-            description="The admin port; 0 takes a free one. Not set: a gateway takes the port after its public one "
-            "where that is free, and a node any free one."
+            description="The admin port; 0 takes a free port. Not set: a gateway takes the port after its public port "
+            "if it is free, a node takes any free port."
         ),
     ] = None
     allowed_hosts: Annotated[
         tuple[str, ...],
         msgspec.Meta(
-            description="Names by which an admin port on loopback may be asked, beside localhost and addresses: "
-            "ops.example, *.ops.example, `*` for any. Under any other name a browser was led here by the name's owner "
-            "(DNS rebinding) and is refused."
+            description="Names under which an admin port on loopback accepts requests, besides localhost and "
+            "addresses: ops.example, *.ops.example, `*` for any name. Requests under other names are refused, because "
+            "the owner of a name can lead a browser here (DNS rebinding)."
         ),
     ] = ()
 
     def __post_init__(self) -> None:
-        """Raise `ConfigError` where a name is none, and for a host that would mean all of them unnoticed."""
+        """Raise `ConfigError` for an empty host, or for an entry of `allowed_hosts` that is not a name."""
         if not self.host:
             raise ConfigError("host is empty, which is no address; give one, 127.0.0.1 for this machine alone")
         read_hosts(self.allowed_hosts)

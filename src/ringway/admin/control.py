@@ -5,34 +5,59 @@ from typing import Annotated, Protocol
 
 import msgspec
 
-from ringway.admin.guard import guard_changes
-from ringway.admin.operation import Operation, QueryParameter
+from ringway.api.guard import guard_changes
+from ringway.api.operation import Operation, QueryParameter
 from ringway.protocol.control import Decision, DirectiveAnswer, Explanation
 from ringway.protocol.directive import ASKED_FOR
+from ringway.protocol.order import DrainAnswer, PlanAnswer
 from ringway.types import NodeName
 
 
-class Control(Protocol):
-    """A gateway, as far as operators steer it. Wrong values raise `ConfigError`."""
+class NodeActions(Protocol):
+    """The part of a gateway that operators ask about nodes. Wrong values and refusals raise `ConfigError`."""
 
-    def explain(self, key: str) -> Explanation:
-        """Say where a client with `key` (empty: without one) would be sent now, and why."""
+    async def drain(self, name: str, within_s: float, *, force: bool) -> DrainAnswer:
+        """Drain a node, within `within_s` seconds if that is above 0."""
+        ...
+
+    async def undrain(self, name: str) -> None:
+        """Let a node get newcomers again."""
+        ...
+
+    async def rebalance(self, *, dry_run: bool, group: str = "") -> PlanAnswer:
+        """Balance `group` (empty: all groups) now, also inside the dead band; with `dry_run` only return the plan."""
+        ...
+
+
+class Control(Protocol):
+    """The part of a gateway that operators steer. Wrong values raise `ConfigError`."""
+
+    @property
+    def nodes(self) -> NodeActions:
+        """What drains nodes and balances."""
+        ...
+
+    def explain(self, key: str, group: str = "", host: str = "", path: str = "") -> Explanation:
+        """Return the node to which a client with `key` (empty: no key) would be sent now, and why.
+
+        The client comes to `group`, or else to the group to which the routes lead from `host` and `path`.
+        """
         ...
 
     def followed(self) -> DirectiveAnswer:
-        """Say which policy and which directive this gateway follows."""
+        """Return the policy and the directive that this gateway follows."""
         ...
 
     def versions(self) -> dict[NodeName, int]:
-        """Return which version each gateway follows."""
+        """Return the version of the directive that each gateway follows."""
         ...
 
     def change_policy(self, policy: str, *, moving: bool) -> DirectiveAnswer:
-        """Follow another policy, and have the others follow; empty: each gateway's own setting."""
+        """Follow a new policy, and send it to the other gateways; empty: each gateway's own setting."""
         ...
 
     def freeze(self, why: str) -> DirectiveAnswer:
-        """Have no more moves made, for the reason `why`; with an empty one they go on."""
+        """Stop all moves, for the reason `why`; an empty reason starts them again."""
         ...
 
     async def decisions(self, count: int) -> list[Decision]:
@@ -41,20 +66,20 @@ class Control(Protocol):
 
 
 class PolicyState(msgspec.Struct, frozen=True, kw_only=True):
-    """What the gateways follow."""
+    """The policy and the directive that the gateways follow."""
 
-    gateway: NodeName  # who answers
-    policy: str  # the one in force there, in its short form
-    configured: str  # its own setting
-    version: int  # of the directive that it follows; 0: none, each gateway follows its own setting
-    moving: bool  # whether connections that the policy places elsewhere are moved there
-    frozen: str  # why no moves are made; empty: they are
-    versions: dict[NodeName, int]  # which version each gateway follows, by its last report
+    gateway: NodeName  # the gateway that answers
+    policy: str  # the policy in force at this gateway, in its short form
+    configured: str  # the policy in its own settings
+    version: int  # of the directive that it follows; 0: no directive, each gateway follows its own setting
+    moving: bool  # true if connections that the policy places elsewhere are moved
+    frozen: str  # why no moves are made; empty: moves are made
+    versions: dict[NodeName, int]  # the version that each gateway follows, by its last report
     problem: str  # why a newer directive cannot be followed
 
 
 class PolicyChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Another policy for all gateways."""
+    """A new policy for all gateways."""
 
     policy: Annotated[str, msgspec.Meta(min_length=1, description="In its short form: `rendezvous:c=1.1`")]
     move: Annotated[bool, msgspec.Meta(description="Move connections that it places elsewhere, too")] = False
@@ -66,8 +91,28 @@ class Freeze(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     why: Annotated[str, msgspec.Meta(max_length=200, description="Shown wherever moves are missed")] = ""
 
 
+class DrainChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A drain of one node."""
+
+    within_s: Annotated[float, msgspec.Meta(ge=0, le=86_400, description="Deadline; 0: none")] = 0.0
+    force: Annotated[bool, msgspec.Meta(description="Try a deadline that cannot be met")] = False
+
+
+class Undrained(msgspec.Struct, frozen=True, kw_only=True):
+    """A node that gets newcomers again."""
+
+    node: str
+
+
+class BalanceChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A balance at once."""
+
+    dry_run: Annotated[bool, msgspec.Meta(description="Only return the plan")] = False
+    group: Annotated[str, msgspec.Meta(description="Only this group; empty: all")] = ""
+
+
 def control_operations(control: Control) -> Sequence[Operation]:
-    """Return the operations by which `control` is reached."""
+    """Return the operations that steer `control`."""
     explain = Operation(
         "GET",
         "/v1/explain",
@@ -75,7 +120,7 @@ def control_operations(control: Control) -> Sequence[Operation]:
         "Where a client would be sent now, and why, as `ringway explain`",
         control.explain,
         Explanation,
-        parameters=(QueryParameter("key", str, ""),),
+        parameters=tuple(QueryParameter(name, str, "") for name in ("key", "group", "host", "path")),
     )
     moves = Operation(
         "GET",
@@ -86,7 +131,13 @@ def control_operations(control: Control) -> Sequence[Operation]:
         list[Decision],
         parameters=(QueryParameter("count", Annotated[int, msgspec.Meta(ge=1, le=1000)], 20),),
     )
-    return [explain, *_policy_operations(control), moves, *_freeze_operations(control)]
+    return [
+        explain,
+        *_policy_operations(control),
+        moves,
+        *_freeze_operations(control),
+        *_node_operations(control.nodes),
+    ]
 
 
 def _policy_operations(control: Control) -> Sequence[Operation]:
@@ -140,9 +191,46 @@ def _freeze_operations(control: Control) -> Sequence[Operation]:
 
     path, guards = "/v1/freeze", (guard_changes,)
     return [
-        Operation("POST", path, "freeze", "Make no more moves", freeze, PolicyState, body=Freeze, guards=guards),
+        Operation(
+            "POST",
+            path,
+            "freeze",
+            "Make no more moves",
+            freeze,
+            PolicyState,
+            body=Freeze,
+            body_optional=True,
+            guards=guards,
+        ),
         Operation("DELETE", path, "unfreeze", "Make moves again", unfreeze, PolicyState, guards=guards),
     ]
+
+
+def _node_operations(nodes: NodeActions) -> Sequence[Operation]:
+    async def drain(name: str, data: DrainChange) -> DrainAnswer:
+        return await nodes.drain(name, data.within_s, force=data.force)
+
+    async def undrain(name: str) -> Undrained:
+        await nodes.undrain(name)
+        return Undrained(node=name)
+
+    async def rebalance(data: BalanceChange) -> PlanAnswer:
+        return await nodes.rebalance(dry_run=data.dry_run, group=data.group)
+
+    path, guards = "/v1/nodes/{name}/drain", (guard_changes,)
+    return [
+        Operation(
+            "POST", path, "drain", "Empty a node, as `ringway drain`", drain, DrainAnswer,
+            body=DrainChange, body_optional=True, guards=guards,
+        ),
+        Operation(
+            "DELETE", path, "undrain", "Take a node back, as `ringway undrain`", undrain, Undrained, guards=guards
+        ),
+        Operation(
+            "POST", "/v1/rebalance", "rebalance", "Balance now, as `ringway rebalance`", rebalance, PlanAnswer,
+            body=BalanceChange, body_optional=True, guards=guards,
+        ),
+    ]  # fmt: skip
 
 
 def _state(control: Control) -> PolicyState:

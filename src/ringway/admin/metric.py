@@ -1,6 +1,6 @@
-"""Metrics in Prometheus's text format, read from plain counters when somebody asks.
+"""Metrics in Prometheus's text format, read from plain counters at each scrape.
 
-Nothing is done for metrics on hot paths: components count in plain attributes, and a source reads them at the scrape.
+Hot paths do nothing for metrics: components count in plain attributes, and a source reads the attributes at the scrape.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,7 +17,7 @@ CONTENT_TYPE = "text/plain; version=0.0.4"
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One metric: a counter's name ends in `_total`, and a unit stands before that."""
+    """One metric. A counter's name ends in `_total`; a unit comes before that."""
 
     name: str
     kind: Literal["counter", "gauge"]
@@ -35,7 +35,7 @@ class Sample:
 
 
 Source = Callable[[], Iterable[Sample]]
-"""Reads the counters of a component; called in the event loop at each scrape, so it must be quick."""
+"""Reads the counters of a component. It is called in the event loop at each scrape, so it must be quick."""
 
 
 class _Samples(Collector):
@@ -59,7 +59,7 @@ class _Samples(Collector):
 
 
 class Metrics:
-    """Renders what `sources` say, and what the operating system says of this process."""
+    """Renders the samples of `sources`, and the operating system's values of this process."""
 
     def __init__(self, sources: Sequence[Source]) -> None:
         self._registry = CollectorRegistry()

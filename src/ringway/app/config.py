@@ -5,12 +5,13 @@ import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Annotated
 
 import msgspec
 
 from ringway.admin.config import AdminConfig
-from ringway.app.engine import EngineConfig, check_scheme, settled
+from ringway.app.engine import EngineConfig, check_scheme, settled, whole_url
 from ringway.app.field import Field, fields_of
 from ringway.app.load import (
     CONFIG_FILE_ENV,
@@ -26,7 +27,7 @@ from ringway.app.load import (
 )
 from ringway.app.log_config import LogConfig
 from ringway.app.member import MemberConfig
-from ringway.app.state import STATE_DIR_ENV, find_running, state_dir
+from ringway.app.state import JOINING, STATE_DIR_ENV, Running, find_running, state_dir
 from ringway.app.together import settle
 from ringway.app.up_config import UpConfig
 from ringway.collect.config import LoadConfig
@@ -35,24 +36,47 @@ from ringway.errors import ConfigError
 from ringway.gateway.config.gateway import GatewayConfig
 from ringway.net import NamesConfig
 from ringway.node.config.node import NodeConfig
+from ringway.sidecar.config import JoinConfig
+from ringway.sources.eureka.config import EurekaConfig
+from ringway.sources.kubernetes.config import KubernetesConfig
+from ringway.sources.registration.config import RegistrationConfig
 
 
 class StaticConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The settings of a gateway without an engine."""
+    """The backends of a gateway that its settings name."""
 
     backends: Annotated[
         tuple[str, ...],
         msgspec.Meta(
             description="A WebSocket server of any kind to carry clients to: "
-            "URL[,weight=2][,name=x][,check=/healthz][,check-host=app.example][,host=app.example][,on-move=reopen]. "
-            "With one or more, the gateway needs no engine and no nodes.",
+            "URL[,weight=2][,name=x][,check=/healthz][,check-host=app.example][,host=app.example]"
+            "[,zone=a][,on-move=auto|close|reopen|never]"
+            "[,close-code=1012][,restart-codes=1001+1011]. "
+            "dns+ws://HOST:PORT takes all addresses of a name, dns+srv+ws://NAME its SRV records; "
+            "kubernetes+ws://SERVICE.NAMESPACE:PORT the pods of a Service; eureka+http://HOST:PORT/eureka,app=NAME the "
+            "instances of an application. With backends, a gateway needs no engine and no nodes; with an engine, all "
+            "gateways share them.",
             extra={"flag": "backend"},
         ),
     ] = ()
+    backends_file: Annotated[
+        str,
+        msgspec.Meta(
+            description="A file that lists further backends, in TOML or JSON by its ending "
+            "(docs/reference/backends-file.md). It is read again when it has changed, and on SIGHUP; a file that "
+            "cannot be used changes nothing.",
+            extra={"flag": "backends"},
+        ),
+    ] = ""
+
+    @property
+    def has_backends(self) -> bool:
+        """True if a gateway has backends by its settings."""
+        return bool(self.backends or self.backends_file)
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
-    """One struct a section; the section's name is the table in TOML and part of the environment's names."""
+    """All sections. A section's name is its table in TOML and a part of its environment variables."""
 
     engine: EngineConfig
     member: MemberConfig
@@ -65,6 +89,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     names: NamesConfig
     log: LogConfig
     up: UpConfig
+    registration: RegistrationConfig
+    join: JoinConfig
+    kubernetes: KubernetesConfig
+    eureka: EurekaConfig
 
 
 POLICY = "gateway.policy"
@@ -74,32 +102,45 @@ SECTIONS: dict[str, type[msgspec.Struct]] = typing.get_type_hints(Config)
 
 @cache
 def all_fields() -> Mapping[str, Field]:
-    """Every setting there is, by its path `section.name`."""
+    """All settings, by their path `section.name`."""
     return {field.path: field for section, struct in SECTIONS.items() for field in fields_of(section, struct)}
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """The effective settings, and what was given for them by whom."""
+    """The effective settings, and the values that the sources gave."""
 
     config: Config
     given: Layer
     service_links: Sequence[str] = ()  # variables that look like settings and come from Kubernetes
 
     def origin(self, path: str) -> str:
-        """Where the value of the setting `path` came from."""
+        """The source of the value of the setting `path`."""
         return self.given[path].origin if path in self.given else DEFAULT_ORIGIN
 
     def check_policy(self) -> None:
-        """Raise `ConfigError` where the gateway's policy cannot be had. Only gateways need it, so only they ask."""
+        """Raise `ConfigError` if a policy of the gateway cannot be loaded, or a route leads nowhere.
+
+        Only gateways call it.
+        """
+        from ringway.app.routes_check import groups_of_specs, route_problems
+        from ringway.app.score_function import load_score_function
         from ringway.core.steering import Steering
 
         policy = self.config.gateway.policy
+        problems: list[str] = []
         try:
-            Steering(policy, b"")
+            Steering(policy, b"", load_score_function)
         except ConfigError as error:
             where = f"{POLICY} is {policy!r} ({self.origin(POLICY)}): "
-            raise ConfigError(*(where + problem for problem in error.problems)) from None
+            problems += (where + problem for problem in error.problems)
+        config = self.config
+        come_later = config.static.backends_file or config.registration.port is not None or config.engine.url
+        groups = None if come_later else groups_of_specs(config.static.backends)
+        where = f"gateway.routes ({self.origin('gateway.routes')}): "
+        problems += (where + problem for problem in route_problems(config.gateway.routes, groups))
+        if problems:
+            raise ConfigError(*problems)
 
 
 def load_config(
@@ -111,7 +152,7 @@ def load_config(
 ) -> Loaded:
     """Return the settings: defaults, then `beneath`, the TOML file, the environment, and `flags`.
 
-    Raise one `ConfigError` with every problem of a source, and else with every wrong value.
+    Raise one `ConfigError` with every problem of the sources; if they have none, with every wrong value.
     """
     fields = all_fields()
     given = combine(
@@ -126,36 +167,54 @@ def load_config(
     return Loaded(config, given, service_links(environ))
 
 
-def load_joined(*, flags: Layer | None = None, file: str | None = None, state: str | None = None) -> Loaded:
-    """Return the settings of a process that joins a system: the one of `engine.url`, else the one that runs here.
+def load_joined(
+    *, flags: Layer | None = None, file: str | None = None, state: str | None = None, may_be_alone: bool = False
+) -> Loaded:
+    """Return the settings of a process that joins a system: the system at `engine.url`, or the one that runs here.
 
-    Raise `ConfigError` as `load_config` does, and where neither is found, or both are named.
+    A gateway `may_be_alone` where none is found, if backends can register at it.
+
+    Raise `ConfigError` as `load_config` does, and if no system is found, or two are named.
     """
     loaded = load_config(flags=flags, file=file)
-    if loaded.config.static.backends:
-        return loaded
+    if loaded.config.static.has_backends and not loaded.config.engine.url and not state:
+        return loaded  # a gateway that is alone
     if loaded.config.engine.url and state and loaded.origin("engine.url").startswith("--"):
         raise ConfigError(f"{loaded.origin('engine.url')} and --state {state} name a system each; give one of them")
     if loaded.config.engine.url:
         check_scheme(loaded.config.engine.url)
-        return loaded
+        return _with_secrets_of_running(loaded, flags, file, state)
     directory = state_dir(state)
     running = find_running(directory)
+    if running is None and may_be_alone and loaded.config.registration.port is not None and not state:
+        return loaded  # a gateway that is alone, whose backends come by themselves
     if running is None:
         raise ConfigError(
             f"no system runs from {directory}; start one with `ringway up`, or name its engine: --engine nats://host:4222"
         )
-    origin = f"the running system ({directory / 'up.json'})"
-    beneath = {
-        "engine.url": Given(running.engine_url, origin),
-        "engine.cluster": Given(running.cluster, origin),
-        "engine.secret": Given(running.secret, origin),
-    }
-    # What says "empty" explicitly must not hide the system that was found.
+    # An explicitly empty URL must not hide the system that was found.
     flags = {path: given for path, given in (flags or {}).items() if path != "engine.url"}
-    joined = load_config(flags=flags, file=file, beneath=beneath)
+    joined = load_config(flags=flags, file=file, beneath=_engine_of(running, directory, ("url", *JOINING)))
     engine = settled(joined.config.engine, joined.config.engine.url)  # that system's URL says how to connect to it
     return Loaded(msgspec.structs.replace(joined.config, engine=engine), joined.given, joined.service_links)
+
+
+def _with_secrets_of_running(loaded: Loaded, flags: Layer | None, file: str | None, state: str | None) -> Loaded:
+    """Return `loaded`; without a secret of its own, with those of the system that runs here at the same engine."""
+    engine = loaded.config.engine
+    if engine.secret or engine.secret_file:
+        return loaded
+    directory = state_dir(state)
+    running = find_running(directory)
+    if running is None or (running.engine_url, running.cluster) != (whole_url(engine), engine.cluster):
+        return loaded
+    return load_config(flags=flags, file=file, beneath=_engine_of(running, directory, JOINING))
+
+
+def _engine_of(running: Running, directory: Path, names: tuple[str, ...]) -> Layer:
+    """Return the settings `names` of the engine of the system that runs from `directory`."""
+    origin = f"the running system ({directory / 'up.json'})"
+    return {f"engine.{name}": Given(getattr(running.engine, name), origin) for name in names}
 
 
 __all__ = [

@@ -1,11 +1,11 @@
-"""Settings as data: what the fields of the configuration structs say of themselves.
+"""Settings as data: the description of each field of the configuration structs.
 
-Flags, environment names, the reference page and `ringway config show` are all derived from here, so that a
-field of a component's config struct is the only place where a setting is written down.
+Flags, environment names, the reference page and `ringway config show` are all derived from here. So a field of a
+component's config struct is the only place where a setting is written down.
 """
 
 import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,10 +27,12 @@ class Field:
     default: Any
     description: str
     unit: str
-    flag: str  # as it is called on a command of its own section, without dashes
+    flag: str  # its name on a command of its own section, without dashes
     secret: bool
-    hide: Callable[[str], str] | None  # makes of a value what may be shown, where a part of it is secret
-    table: Callable[[Mapping[str, Any]], str] | None  # makes the short form of a table, where TOML may hold one
+    hide: Callable[[str], str] | None  # makes a value showable, if a part of it is secret
+    table: Callable[[Mapping[str, Any]], str] | None  # makes the short form of a table, if TOML may hold a table
+    tables: str  # the name of the array of tables in TOML that holds its values, as `[[name]]`; empty: there is none
+    between: str  # what is between two values in an environment variable; empty: white space
     ge: float | None
     gt: float | None
     le: float | None
@@ -44,22 +46,22 @@ class Field:
 
     @property
     def env(self) -> str:
-        """The environment variable that sets it."""
+        """The name of its environment variable."""
         return f"{ENV_PREFIX}_{self.section}_{self.name}".upper()
 
     @property
     def repeated(self) -> bool:
-        """Whether it holds several values."""
+        """True if it holds several values."""
         return typing.get_origin(bare_type(self.type)) in (tuple, list)
 
     @property
     def switch(self) -> bool:
-        """Whether it is on or off."""
+        """True if it is a switch: on or off."""
         return bare_type(self.type) is bool
 
     @property
     def rule(self) -> str:
-        """What a value must be, in words: `a number of seconds, above 0, at most 60`."""
+        """The rule for its values, in words: `a number of seconds, above 0, at most 60`."""
         bare = bare_type(self.type)
         if self.repeated:
             return "a list of texts"
@@ -73,7 +75,7 @@ class Field:
         return ", ".join(words)
 
     def of_toml(self, value: Any) -> Any:
-        """Return `value` with the short forms of its tables; raise `ConfigError` where one of them is wrong."""
+        """Return `value` with the short forms of its tables; raise `ConfigError` if a table is wrong."""
         if self.table is None:
             return value
         if isinstance(value, dict):
@@ -81,6 +83,15 @@ class Field:
         if isinstance(value, list):
             return [self.table(item) if isinstance(item, dict) else item for item in value]
         return value
+
+    def split(self, text: str) -> list[str]:
+        """Return the values in `text`, an environment variable of several."""
+        parts = (part.strip() for part in text.split(self.between)) if self.between else text.split()
+        return [part for part in parts if part]
+
+    def join(self, values: Sequence[str]) -> str:
+        """Return the environment variable that holds `values`; the inverse of `split`."""
+        return f"{self.between} ".join(values)
 
     def showable(self, value: Any) -> Any:
         """Return `value` without the secrets in it."""
@@ -141,6 +152,8 @@ def fields_of(section: str, struct: type[msgspec.Struct]) -> Iterator[Field]:
             secret=bool(extra.get("secret", False)),
             hide=extra.get("hide"),
             table=extra.get("table"),
+            tables=str(extra.get("tables", "")),
+            between=str(extra.get("between", "")),
             ge=getattr(bounds, "ge", None),
             gt=getattr(bounds, "gt", None),
             le=getattr(bounds, "le", None),

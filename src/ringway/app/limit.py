@@ -11,9 +11,9 @@ _log = get_logger()
 
 
 def allow_many_files() -> None:
-    """Raise the limit of open files as far as this user may: each connection is one, each relay two.
+    """Raise the limit of open files as far as this user may: each connection needs one, each relay two.
 
-    Systems give 1,024 to begin with, for the sake of programs that use `select`; we do not.
+    Systems start with 1,024 for programs that use `select`; ours do not.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = FILES_WANTED if hard == resource.RLIM_INFINITY else min(hard, FILES_WANTED)
@@ -30,7 +30,7 @@ def allow_many_files() -> None:
 
 
 def _tell_if_few(limit: int) -> None:
-    """Warn where the limit allows little: nobody would look for it when the first client is refused."""
+    """Warn if the limit is low: when the first client is refused, nobody would suspect it."""
     if limit < FEW:
         stay = plan_files(limit).stay
         _log.warning(

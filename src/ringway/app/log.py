@@ -1,7 +1,7 @@
-"""Structured logs: one line an event on stderr, as JSON or for the eye.
+"""Structured logs: one line for each event on stderr, as JSON or for people.
 
-Everything goes the same way: our events, what libraries log, warnings, exceptions that nobody caught. Lines that repeat
-themselves are summed up (`repeats`), and none of them makes the process wait (`log_writer`).
+All lines go the same way: our events, the logs of libraries, warnings, uncaught exceptions. Repeated lines are summed
+up (`repeats`), and no line makes the process wait (`log_writer`).
 """
 
 import logging
@@ -22,7 +22,7 @@ from ringway.logger import LEVELS, Event, get_logger, logging_to
 
 @contextmanager
 def open_log(config: LogConfig, descriptor: int | None = None) -> Iterator[LogWriter]:
-    """Send all events to `descriptor` (stderr) as `config` says, for as long as the block lasts."""
+    """Send all events to `descriptor` (stderr) as `config` says, until the block ends."""
     if descriptor is None:
         descriptor = stream_descriptor(sys.stderr)
     level = LEVELS[config.level]
@@ -45,7 +45,7 @@ def open_log(config: LogConfig, descriptor: int | None = None) -> Iterator[LogWr
             writer.write(render(stamp(event)))
 
     handler = _Handler(write)
-    # Libraries speak at "info" of what our own events say already.
+    # At the level "info", libraries repeat what our own events say.
     logging.basicConfig(level=max(level, logging.WARNING), handlers=[handler], force=True)
     logging.captureWarnings(True)
     try:
@@ -58,7 +58,7 @@ def open_log(config: LogConfig, descriptor: int | None = None) -> Iterator[LogWr
 
 
 def stream_descriptor(stream: Any) -> int | None:
-    """Return the descriptor of a standard stream; None where it is closed."""
+    """Return the descriptor of a standard stream; None if it is closed."""
     with suppress(AttributeError, OSError, ValueError):
         return int(stream.fileno())
     return None
@@ -71,7 +71,7 @@ def _renderer(config: LogConfig, *, terminal: bool) -> Render:
 
 
 class _Handler(logging.Handler):
-    """Hands on what libraries log."""
+    """Passes on the log records of libraries."""
 
     def __init__(self, write: Callable[[Event, str], None]) -> None:
         super().__init__()
@@ -80,7 +80,7 @@ class _Handler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         try:
             text, info = record.getMessage(), record.exc_info
-        except Exception as error:  # a library's own call was wrong; the log must not fail by it
+        except Exception as error:  # a library's own call was wrong; the log must not fail because of it
             text, info = f"{record.msg!r} does not go with {record.args!r}: {error!r}", None
         event: Event = {"event": text, "logger": record.name, "level": record.levelname.lower()}
         self._write({**event, "exc_info": info} if info else event, f"{record.pathname}:{record.lineno}")
@@ -88,7 +88,7 @@ class _Handler(logging.Handler):
 
 @contextmanager
 def _last_resorts() -> Iterator[None]:
-    """Log what Python would print to stderr by itself, and wait for."""
+    """Log what Python itself would print to stderr, waiting for it."""
     log = get_logger()
 
     def uncaught(kind: type[BaseException], error: BaseException, trace: Any) -> None:

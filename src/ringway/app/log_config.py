@@ -10,19 +10,20 @@ class LogConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     level: Annotated[
         Literal["debug", "info", "warning", "error"],
-        msgspec.Meta(description="The least important events that are logged."),
+        msgspec.Meta(description="Lowest level of the events that are logged."),
     ] = "info"
     format: Annotated[
         Literal["auto", "console", "json"],
         msgspec.Meta(
-            description="One JSON object a line, or lines for the eye. auto: for the eye on a terminal, else JSON."
+            description="json: one JSON object a line. console: lines for people. auto: console on a terminal, "
+            "otherwise json."
         ),
     ] = "auto"
     repeats_per_s_max: Annotated[
         int,
         msgspec.Meta(
-            description="How many lines that say the same of the same member are written in a second. One more line "
-            "says how many others there were (`repeated`).",
+            description="Lines with the same message about the same member that are written in one second. A further "
+            "line gives the number of the lines left out (`repeated`).",
             ge=1,
             le=1_000_000,
         ),
@@ -30,8 +31,8 @@ class LogConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     queue_bytes_max: Annotated[
         int,
         msgspec.Meta(
-            description="How much may wait to be written where the disk, pipe or terminal under the log is slow or "
-            "full. Lines beyond it are dropped and counted; nothing else waits for them.",
+            description="Bytes that may wait while the disk, pipe or terminal behind the log is slow or full. Further "
+            "lines are dropped and counted. Nothing else waits for the log.",
             ge=65_536,
             le=1 << 30,
             extra={"unit": "bytes"},
@@ -40,7 +41,7 @@ class LogConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     flush_s: Annotated[
         float,
         msgspec.Meta(
-            description="How long the end of the process waits for lines that are not written yet.",
+            description="Time that the end of the process waits for unwritten lines.",
             ge=0,
             le=60,
             extra={"unit": "s"},

@@ -1,4 +1,4 @@
-"""Lines of the log: an event as one JSON object, or for the eye."""
+"""Lines of the log: an event as one JSON object, or as text for people."""
 
 import json
 import traceback
@@ -13,7 +13,7 @@ Render = Callable[[Event], str]
 
 EVENT_WIDE = 30
 LEVEL_WIDE = 9
-"""Columns of the text and of the level, in lines for the eye."""
+"""Columns of the text and of the level, in lines for people."""
 
 _RESET, _BOLD, _DIM = "\x1b[0m", "\x1b[1m", "\x1b[2m"
 _NAME, _VALUE, _LOGGER = "\x1b[36m", "\x1b[35m", "\x1b[1m\x1b[34m"
@@ -23,7 +23,7 @@ _LEADING = ("timestamp", "level", "event", "logger", "exception")
 
 
 def stamp(event: Event) -> Event:
-    """Return `event` with its time, and with its exception as a text in place of `exc_info`."""
+    """Return `event` with its time, and with its exception as a text instead of `exc_info`."""
     stamped = {**event, "timestamp": datetime.now(UTC).isoformat().replace("+00:00", "Z")}
     info = stamped.pop("exc_info", None)
     text = format_exception(info) if info else ""
@@ -31,7 +31,7 @@ def stamp(event: Event) -> Event:
 
 
 def format_exception(info: Any) -> str:
-    """Return the traceback of `info`, as `logging` has it. Without local variables: secrets are among them."""
+    """Return the traceback of `info`, as `logging` passes it. Local variables are left out: they may hold secrets."""
     if isinstance(info, BaseException):
         info = (type(info), info, info.__traceback__)
     elif not isinstance(info, tuple):
@@ -47,12 +47,12 @@ def as_json(event: Event) -> str:
 
 
 def as_text(event: Event) -> str:
-    """Return `event` for the eye."""
+    """Return `event` as a line for people."""
     return _text(event, lambda text, _: text)
 
 
 def as_coloured_text(event: Event) -> str:
-    """Return `event` for the eye, in colours."""
+    """Return `event` as a line for people, in colours."""
     return _text(event, lambda text, colour: f"{colour}{text}{_RESET}")
 
 

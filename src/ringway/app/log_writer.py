@@ -1,11 +1,11 @@
-"""The log's way out: a bounded queue of lines, and a thread that writes them.
+"""The output of the log: a bounded queue of lines, and a thread that writes them.
 
-A full disk, a pipe whose reader has ended or does not read, a slow terminal: none of them may stop the traffic or end
-the process. So nobody waits for a write but this thread. Overflow rule: a line that finds no room is dropped and
-counted, and so are lines that could not be written; how many is told in a line of its own as soon as one can be.
+A full disk, a pipe whose reader has ended or does not read, a slow terminal: none of these may stop the traffic or end
+the process. So only this thread waits for writes. Overflow rule: a line is dropped and counted if the queue is full, or
+if it cannot be written. A line of its own gives the count as soon as writing works again.
 
-`logging.handlers.QueueHandler` does not fit: its queue is bounded in records, not in bytes, and what finds no room or
-cannot be written makes it print a traceback to the very stream that is in trouble.
+`logging.handlers.QueueHandler` does not fit: its queue is bounded in records, not in bytes. If the queue is full, or a
+write fails, it prints a traceback to the stream that is in trouble.
 """
 
 import os
@@ -15,20 +15,20 @@ import threading
 from collections.abc import Callable, Sequence
 
 CHUNK_BYTES = 65536
-"""Lines that wait are written together up to this: as much as a pipe holds."""
+"""Waiting lines are written together up to this size: as much as a pipe holds."""
 
 RETRY_S = 1.0
-"""After a failed write, and for the lines that are due later."""
+"""The pause after a failed write, and between checks for lines that are due later."""
 
 Tick = Callable[[], Sequence[str]]
-"""Gives the lines that are due; called by the thread about once a second while `pending` says so."""
+"""Returns the lines that are due; the thread calls it about once a second while `pending` is true."""
 
 
 class LogWriter:
-    """Writes lines to `descriptor`; without one all of them are dropped.
+    """Writes lines to `descriptor`; without a descriptor it drops all lines.
 
-    `notice` makes the line that says how many were dropped. `tick` gives lines that are due later, where `pending` says
-    that there are some. The thread starts with the first line.
+    `notice` makes the line with the number of dropped lines. `tick` returns lines that are due later, while `pending`
+    is true. The thread starts with the first line.
     """
 
     def __init__(
@@ -50,29 +50,29 @@ class LogWriter:
         self._encoding = encoding
         self._errors = errors
         self._queue: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
-        self._lock = threading.RLock()  # reentrant: a line may be written by what the garbage collector runs
+        self._lock = threading.RLock()  # reentrant: code that the garbage collector runs may write a line
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
         self._put_bytes = 0
-        self._taken_bytes = 0  # written by the thread alone
+        self._taken_bytes = 0  # written only by the thread
         self._overflowed = 0
-        self._failed = 0  # written by the thread alone
+        self._failed = 0  # written only by the thread
         self._told = 0
-        self._torn = False  # the last line that was written has no end
+        self._torn = False  # true if the last written line has no end
         self.lines = 0
 
     @property
     def dropped(self) -> int:
-        """How many lines were dropped: for want of room, or because they could not be written."""
+        """Number of dropped lines: the queue was full, or they could not be written."""
         return self._overflowed + self._failed
 
     @property
     def closing(self) -> bool:
-        """Whether the end has begun."""
+        """True if `close` was called."""
         return self._stop.is_set()
 
     def write(self, line: str) -> None:
-        """Have `line`, which ends without a line feed, written soon. Never waits, never raises."""
+        """Write `line`, which has no line feed at its end, soon. Never waits, never raises."""
         raw = self._encode(line)
         with self._lock:
             self.lines += 1
@@ -84,13 +84,13 @@ class LogWriter:
             self._start()
 
     def wake(self) -> None:
-        """Let the thread see that lines are due later."""
+        """Wake the thread, because lines are due later."""
         with self._lock:
             self._queue.put(b"")
             self._start()
 
     def close(self, within_s: float) -> None:
-        """Write what waits, for at most `within_s`; what is left then is lost. Idempotent."""
+        """Write the waiting lines, for at most `within_s`; the rest is lost. Idempotent."""
         with self._lock:
             self._stop.set()
             thread = self._thread
@@ -123,10 +123,10 @@ class LogWriter:
                 self._told += missing
             if left:
                 self._failed += left - (1 if missing and left == len(lines) else 0)
-                self._stop.wait(RETRY_S)  # a stream in trouble is left alone for a while
+                self._stop.wait(RETRY_S)  # a pause for the stream in trouble
 
     def _next(self) -> tuple[list[bytes], int, bool]:
-        """Wait for lines; return some that wait, their size, and whether they are the last."""
+        """Wait for lines; return some waiting lines, their size, and true if they are the last."""
         later = self._pending() or self.dropped > self._told
         lines: list[bytes] = []
         size = 0
@@ -144,7 +144,7 @@ class LogWriter:
         return lines, size, True
 
     def _write(self, lines: Sequence[bytes]) -> int:
-        """Write `lines`; return how many of them were not written whole."""
+        """Write `lines`; return the number of lines that were not written whole."""
         data = memoryview((b"\n" if self._torn else b"") + b"".join(lines))
         lead = 1 if self._torn else 0
         done = 0
@@ -168,7 +168,7 @@ class LogWriter:
             raise OSError("there is no stream to write to")
         try:
             return os.write(self._descriptor, data)
-        except BlockingIOError:  # who shares the terminal has made it so
+        except BlockingIOError:  # a process that shares the terminal has set it to non-blocking
             select.select((), (self._descriptor,), (), RETRY_S)
             if self._stop.is_set():
                 raise

@@ -1,25 +1,29 @@
-"""The members of a system, as a process hears them that is not (yet) one itself; and free names among them."""
+"""The members of a system, heard by a process that is not a member (yet); and free names among them."""
 
 import asyncio
 from typing import Annotated
 
 import msgspec
 
+from ringway.core.held_nodes import HeldNodes
+from ringway.core.report_reader import ReportReader
 from ringway.errors import ConfigError, EngineError
 from ringway.logger import get_logger
 from ringway.member.feed import Feed
 from ringway.ports import Engine, Lease
+from ringway.protocol.keyring import Keyring, Purpose
 from ringway.protocol.name import check_name
+from ringway.protocol.seal import Unsealer
 from ringway.types import Incarnation, NodeName, Role
 
-ANSWERS_S = 0.3
-"""Members that are asked answer at once; this is for their way."""
+ANSWERS_S = 0.4
+"""Members answer a question within 0.2 s; this is for the way, too."""
 
 SILENCE_S = 1.3
-"""Where nobody has answered, somebody may still report by itself: each does so within 1.2 s."""
+"""If no member has answered, a member may still report by itself: each reports within 1.2 s."""
 
 NAME_LEASE_S = 5.0
-"""How long a name is kept for a member that was given it and has not reported yet."""
+"""A name is reserved for this long for a member that has not reported yet."""
 
 NAMES_MAX = 10_000
 
@@ -27,46 +31,56 @@ _log = get_logger()
 
 
 class MemberConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What every member has."""
+    """Settings that every member has."""
 
     name: Annotated[
         str,
         msgspec.Meta(
-            description="Name of this node or gateway, unlike all others. Empty: the smallest free one of node-1, "
+            description="Name of this node or gateway, unique in the system. Empty: the smallest free name of node-1, "
             "node-2 ... or gateway-1, gateway-2 ..."
         ),
     ] = ""
 
 
-async def hear_members(engine: Engine, silence_s: float = SILENCE_S) -> Feed:
-    """Ask who is there, and return when those who are have had time to answer. Goes on hearing afterwards.
+def make_feed(keyring: Keyring) -> Feed:
+    """Return a feed of the members that the cluster's secret proves."""
+    return Feed(ReportReader(Unsealer(keyring, Purpose.REPORT)), held=HeldNodes())
 
-    Where nobody has answered, it waits up to `silence_s` for the first who reports by itself.
+
+async def hear_members(engine: Engine, keyring: Keyring, silence_s: float = SILENCE_S) -> Feed:
+    """Ask for the members, and return when they have answered. The feed goes on hearing afterwards.
+
+    It waits for `ANSWERS_S` and, while fewer nodes were heard than a gateway counts, for up to `silence_s`.
     """
-    answered = asyncio.Event()
-    members = Feed(listeners=[lambda event: answered.set()])
-    await engine.registry.watch(members.on_report)
-    await asyncio.sleep(ANSWERS_S)
-    if not members.live:
-        try:
-            async with asyncio.timeout(silence_s - ANSWERS_S):
-                await answered.wait()
-            await asyncio.sleep(ANSWERS_S)
-        except TimeoutError:
-            pass  # nobody is there
+    members = make_feed(keyring)
+    await members.follow(engine.registry)
+    loop = asyncio.get_running_loop()
+    begun_at = loop.time()
+    while loop.time() < begun_at + silence_s:
+        await asyncio.sleep(ANSWERS_S / 4)
+        if loop.time() >= begun_at + ANSWERS_S and _are_complete(members):
+            break
     return members
 
 
-async def take_name(engine: Engine, lease: Lease, wanted: str, role: Role, incarnation: Incarnation) -> NodeName:
+def _are_complete(members: Feed) -> bool:
+    """True if as many nodes were heard as the gateways that were heard count."""
+    gateways = [report for report in members.live.values() if report.role is Role.GATEWAY]
+    return bool(gateways) and members.count_nodes() >= max(gateway.nodes for gateway in gateways)
+
+
+async def take_name(
+    engine: Engine, keyring: Keyring, lease: Lease, wanted: str, role: Role, incarnation: Incarnation
+) -> NodeName:
     """Return a name that no live member has: `wanted`, or the smallest free one of the role.
 
-    A lease keeps two that start at the same moment from taking the same name; give it back with `free_name` when the
-    member is heard. Raise `ConfigError` where `wanted` is not a name, or in use. Uses up the watch of `engine`: give
-    a connection of its own.
+    A lease prevents two members that start at the same moment from taking the same name; release it with `free_name`
+    when the member is heard. Raise `ConfigError` if `wanted` is not a name, or in use. This uses up the watch of
+    `engine`: pass a separate connection.
     """
     if wanted:
         check_name(wanted)
-    members = await hear_members(engine, ANSWERS_S)
+    members = await hear_members(engine, keyring, ANSWERS_S)
     if wanted in members.live:
         role = members.live[NodeName(wanted)].role
         raise ConfigError(f"the name {wanted!r} is in use by a live {role}; give another")
@@ -74,7 +88,7 @@ async def take_name(engine: Engine, lease: Lease, wanted: str, role: Role, incar
         return NodeName(wanted)
     for number in range(1, NAMES_MAX):
         name = NodeName(f"{role}-{number}")
-        if name in members.live:
+        if name in members.live or name in members.strangers:
             continue
         if await lease.acquire(_lease_of(name), incarnation, NAME_LEASE_S) is not None:
             return name
@@ -82,7 +96,7 @@ async def take_name(engine: Engine, lease: Lease, wanted: str, role: Role, incar
 
 
 async def free_name(lease: Lease, name: NodeName, incarnation: Incarnation) -> None:
-    """Give the lease of `take_name` back: reports keep the name from now on. Idempotent; quiet without an engine."""
+    """Release the lease of `take_name`: reports hold the name from now on. Idempotent; silent without an engine."""
     try:
         await lease.release(_lease_of(name), incarnation)
     except EngineError as error:

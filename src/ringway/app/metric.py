@@ -1,225 +1,287 @@
-"""Every metric of Ringway, and where it is read: the components' plain counters, at the scrape.
+"""Metrics of Ringway, with their sources: plain counters of the components, read at each scrape.
 
-The tables are complete by test: a counter that is added to a component without a row here is found. The page
-docs/reference/metrics.md is generated from them.
+Those of where backends come from are in `backend_metric.py`, those of custom load in `collect_metric.py`.
+
+A test finds counters of a component that have no row here. The page docs/reference/metrics.md is generated from these
+tables.
 """
 
 from collections.abc import Iterator, Mapping
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Literal
 
 from ringway.admin.metric import Metric, Sample, Source
 from ringway.app.log_writer import LogWriter
+from ringway.core.message_refusals import MessageRefusals
 from ringway.ports import Engine
+from ringway.protocol.keyring import Keyring, Purpose
+from ringway.version import VERSION
 
-if TYPE_CHECKING:  # a process loads the components that it runs, and no other one
-    from ringway.balancer.stats import BalancerStats
-    from ringway.collect.poller import CollectStats, Poller
-    from ringway.core.load import LoadView
-    from ringway.core.steering import Steering
-    from ringway.gateway.stats import GatewayStats
-    from ringway.node.stats import NodeStats
+if TYPE_CHECKING:  # a process loads only the components that it runs
+    from ringway.core.strangers import Strangers
 
 Table = Mapping[str, Metric]
 """The metric of each attribute of a component's statistics."""
 
 
-def _counter(name: str, help_: str, *labels: str) -> Metric:
+def counter(name: str, help_: str, *labels: str) -> Metric:
+    """Return the counter `ringway_NAME`."""
     return Metric(f"ringway_{name}", "counter", help_, labels)
 
 
-def _gauge(name: str, help_: str, *labels: str) -> Metric:
+def gauge(name: str, help_: str, *labels: str) -> Metric:
+    """Return the gauge `ringway_NAME`."""
     return Metric(f"ringway_{name}", "gauge", help_, labels)
 
 
 GATEWAY: Table = {
-    "connections": _counter("gateway_connections_total", "TCP connections accepted on the public port."),
-    "evicted": _counter("gateway_evicted_total", "Connections closed for want of a complete head, or for room."),
-    "requests": _counter(
-        "gateway_requests_total", "Requests: discovery, healthz, readyz, upgrade, and other ones.", "kind"
+    "connections": counter("gateway_connections_total", "TCP connections accepted on the public port."),
+    "evicted": counter("gateway_evicted_total", "Connections closed without a complete head in time, or to make room."),
+    "requests": counter(
+        "gateway_requests_total", "Requests: discovery, healthz, readyz, upgrade, and the rest.", "kind"
     ),
-    "responses": _counter("gateway_responses_total", "Responses by HTTP status.", "status"),
-    "placements": _counter("gateway_placements_total", "Clients for whom a node was chosen, by node.", "node"),
-    "refused": _counter(
+    "responses": counter("gateway_responses_total", "Responses by HTTP status.", "status"),
+    "placements": counter("gateway_placements_total", "Clients for whom a node was chosen, by node.", "node"),
+    "refused": counter(
         "gateway_handshakes_refused_total",
-        "Upgrades that failed: client (its request was wrong), no_node, unreachable, timeout, answer (the node's was "
-        "wrong), status (the node refused), full, gone (the client left meanwhile).",
+        "Upgrades that failed: client (wrong request), no_node, unreachable, timeout, answer (wrong answer of the "
+        "node), status (the node refused), full, gone (the client left meanwhile).",
         "cause",
     ),
-    "probes": _counter(
+    "probes": counter(
         "gateway_probes_total",
-        "Nodes asked how quickly they answer (policy least-response-time): answered, failed.",
+        "Requests that measure the response time of nodes (policy least-response-time): answered, failed.",
         "outcome",
     ),
-    "address_refused": _counter(
+    "knocks": counter(
+        "gateway_knocks_total",
+        "Knocks at nodes' URLs: answered; or unreachable, refused (by an HTTP status), no_websocket (the answer broke "
+        "the handshake), no_proof (a server that is not a node, or a proxy that removes headers), secret (a "
+        "different secret), another (a different node or incarnation).",
+        "outcome",
+    ),
+    "node_failures": counter(
+        "gateway_node_failures_total", "Handshakes that failed at a node and were opened by another node.", "node"
+    ),
+    "ejections": counter(
+        "gateway_node_ejections_total", "Times that a node was taken out because handshakes failed there.", "node"
+    ),
+    "address_refused": counter(
         "gateway_address_refused_total",
-        "What addresses were refused that had as much as one may have: asks (GET /gateway), handshakes, relays, places "
-        "(tickets that were not used).",
+        "Refusals because an address was at its bound: asks (GET /gateway), handshakes, relays, places (unused "
+        "tickets).",
         "bound",
     ),
-    "slots": _counter("gateway_slots_total", "Clients that were told to wait for their slot, or held until it."),
-    "turned_away": _counter(
-        "gateway_turned_away_total", "Clients that were told to ask again later: their slot was too far away."
+    "slots": counter("gateway_slots_total", "Clients that were told to wait for their slot, or kept waiting for it."),
+    "turned_away": counter(
+        "gateway_turned_away_total", "Clients that were told to try again later: their slot was too far away."
     ),
-    "slot_wait_s": _gauge("gateway_slot_wait_seconds", "How long the next client would wait for its slot."),
-    "reconnect_window_s": _gauge(
+    "slot_wait_s": gauge(
+        "gateway_slot_wait_seconds", "Time that the next client of a group would wait for its slot.", "group"
+    ),
+    "reconnect_window_s": gauge(
         "gateway_reconnect_window_seconds",
-        "Over how long clients are advised to spread their return if their node dies; 0: nothing is advised.",
+        "Time over which clients are advised to spread their return if their node dies; 0: no advice.",
+        "group",
     ),
-    "retries": _counter("gateway_handshake_retries_total", "Handshakes that went on to an alternate node."),
-    "heads_pending": _gauge("gateway_heads_pending", "Connections without a complete head, or idle between requests."),
-    "handshakes_pending": _gauge("gateway_handshakes_pending", "Upgrades being opened at a node."),
-    "relays_open": _gauge("gateway_relays_open", "WebSockets being carried to nodes."),
-    "relays_opened": _counter("gateway_relays_opened_total", "WebSockets that were carried to nodes."),
-    "bytes_to_node": _counter("gateway_bytes_to_node_total", "Bytes carried to nodes; added when a relay ends."),
-    "bytes_to_client": _counter("gateway_bytes_to_client_total", "Bytes carried to clients; added when a relay ends."),
-    "cut": _counter(
+    "retries": counter("gateway_handshake_retries_total", "Handshakes that were retried at an alternate node."),
+    "heads_pending": gauge("gateway_heads_pending", "Connections without a complete head, or idle between requests."),
+    "handshakes_pending": gauge("gateway_handshakes_pending", "Upgrades being opened at a node."),
+    "relays_open": gauge("gateway_relays_open", "WebSockets being carried to nodes."),
+    "relays_opened": counter("gateway_relays_opened_total", "WebSockets that were carried to nodes."),
+    "bytes_to_node": counter("gateway_bytes_to_node_total", "Bytes sent to nodes; added when a relay ends."),
+    "bytes_to_client": counter("gateway_bytes_to_client_total", "Bytes sent to clients; added when a relay ends."),
+    "cut": counter(
         "gateway_relays_cut_total",
         "Relays that the gateway ended: node_lost, client_frame or node_frame (not WebSocket), deadline, idle, stop, "
-        "move (it could not be carried on at another node; see moves_failed).",
+        "moved (told to reconnect, as planned), move (the move to a new node failed; see moves_failed).",
         "cause",
     ),
-    "relays_moving": _gauge("gateway_relays_moving", "WebSockets between two nodes: their clients wait."),
-    "moved": _counter("gateway_relays_moved_total", "WebSockets that were carried on where a node had moved them."),
-    "reopened": _counter(
-        "gateway_relays_reopened_total", "WebSockets opened anew at another static backend (on-move=reopen)."
+    "relays_moving": gauge("gateway_relays_moving", "WebSockets between two nodes; their clients wait."),
+    "moved": counter("gateway_relays_moved_total", "WebSockets that were moved to a new node."),
+    "reopened": counter(
+        "gateway_relays_reopened_total", "WebSockets that were reopened at another static backend (on-move=reopen)."
     ),
-    "moves_failed": _counter(
+    "moves_failed": counter(
         "gateway_moves_failed_total",
-        "WebSockets that could not be carried on at another node, so that clients were told 1012: unknown (node or "
-        "ticket), refused, unreachable, answer (the node's was wrong), timeout, no_node, attempts (none was left), "
-        "message (one was half sent), client (it left meanwhile), or what cut the relay meanwhile: node_lost, "
+        "WebSockets whose move to a new node failed, so their clients got 1012: unknown (node or ticket), refused, "
+        "unreachable, answer (the node's answer was wrong), timeout, no_node, attempts (no attempt was left), message "
+        "(half a message was sent), client (it left meanwhile), or the end of the relay meanwhile: node_lost, "
         "client_frame, node_frame, stop.",
         "cause",
     ),
 }
 
 NODE: Table = {
-    "connections": _gauge("node_connections", "Clients that are connected."),
-    "pending": _gauge("node_pending", "Handshakes and connect commands under way."),
-    "handshake_p99_s": _gauge(
+    "connections": gauge("node_connections", "Clients that are connected."),
+    "pending": gauge("node_pending", "Handshakes and connect commands under way."),
+    "handshake_p99_s": gauge(
         "node_handshake_p99_seconds",
-        "From an accepted socket to its 101, 99th percentile of the last seconds; 0: none.",
+        "Time from an accepted socket to its 101, 99th percentile of the last seconds; 0: no handshakes.",
     ),
-    "utilisation": _gauge(
+    "utilisation": gauge(
         "node_utilisation_ratio",
-        "How full the node is, as reported: 1 is as much as is healthy. By cpu, memory, files, loop_lag, egress.",
+        "Utilisation of the node, as reported: 1 is the healthy maximum. By cpu, memory, files, loop_lag, egress.",
         "resource",
     ),
-    "slow": _gauge("node_slow_connections", "Connections whose outbox is above its high-water mark."),
-    "accepted": _counter("node_accepted_total", "Handshakes that were accepted."),
-    "refused": _counter("node_handshakes_refused_total", "Handshakes that were refused, by HTTP status.", "status"),
-    "turned_away": _counter(
+    "slow": gauge("node_slow_connections", "Connections whose outbox is above its high-water mark."),
+    "accepted": counter("node_accepted_total", "Handshakes that were accepted."),
+    "refused": counter("node_handshakes_refused_total", "Handshakes that were refused, by HTTP status.", "status"),
+    "knocks": counter(
+        "node_knocks_total",
+        "Knocks of gateways: answered, unproven (not made with this node's secret), excess (more than gateways need).",
+        "outcome",
+    ),
+    "turned_away": counter(
         "node_turned_away_total",
-        "Of the refused handshakes, those above the rate that the node can take, as it has measured.",
+        "The refused handshakes that came faster than the node can accept, by its own measurement.",
     ),
-    "shed": _counter("node_shed_total", "Connections told 503 as they were accepted, unread: a crowd was under way."),
-    "evicted": _counter(
-        "node_evicted_total", "Connections that had sent no request, or no command, and were closed to make room."
+    "shed": counter("node_shed_total", "Connections that got 503 without being read, because too many came at once."),
+    "evicted": counter(
+        "node_evicted_total", "Connections without a request or a command that were closed to make room."
     ),
-    "address_refused": _counter(
+    "address_refused": counter(
         "node_address_refused_total",
-        "Handshakes of addresses that had as much as one may have: connections, handshakes (without a ticket).",
+        "Handshakes refused because their address was at its bound: connections, handshakes (without a ticket).",
         "bound",
     ),
-    "closed": _counter("node_closed_total", "Connections that the node closed, by close code.", "code"),
-    "cut": _counter("node_cut_total", "Connections that did not answer a close frame in time."),
-    "frames_in": _counter("node_received_frames_total", "WebSocket frames received."),
-    "commands": _counter("node_commands_total", "Commands of clients, by method.", "method"),
-    "errors": _counter("node_errors_total", "Commands that were answered with an error, by its code.", "code"),
-    "pings": _counter("node_pings_total", "Pings sent to clients."),
-    "published": _counter("node_published_total", "Publications of this node's clients that the engine took."),
-    "publications": _counter("node_publications_total", "Publications received from the engine with subscribers here."),
-    "deliveries": _counter("node_deliveries_total", "Publications times subscribers."),
-    "writes": _counter("node_delivered_frames_total", "WebSocket frames that carried deliveries."),
-    "malformed": _counter("node_malformed_total", "Publications from the engine that were dropped as malformed."),
-    "gaps": _counter("node_gaps_total", "Publications that came before their predecessor: history was read then."),
-    "lost": _counter(
-        "node_positions_lost_total", "Channels in which publications are missing for good: 3010 was told."
+    "closed": counter("node_closed_total", "Connections that the node closed, by close code.", "code"),
+    "cut": counter("node_cut_total", "Connections that did not answer a close frame in time."),
+    "frames_in": counter("node_received_frames_total", "WebSocket frames received."),
+    "commands": counter("node_commands_total", "Commands of clients, by method.", "method"),
+    "errors": counter("node_errors_total", "Commands that were answered with an error, by its code.", "code"),
+    "pings": counter("node_pings_total", "Pings sent to clients."),
+    "published": counter("node_published_total", "Publications of this node's clients that the engine accepted."),
+    "publications": counter("node_publications_total", "Publications received from the engine with subscribers here."),
+    "deliveries": counter("node_deliveries_total", "Publications times subscribers."),
+    "writes": counter("node_delivered_frames_total", "WebSocket frames that carried deliveries."),
+    "malformed": counter(
+        "node_malformed_total", "Messages of channels from the engine that were dropped as malformed."
     ),
-    "history_reads": _counter("node_history_reads_total", "Questions to the engine about history."),
-    "recoveries": _counter(
-        "node_recoveries_total", "Channels that clients came back to: complete, incomplete.", "outcome"
+    "repeated": counter(
+        "node_repeated_total", "Publications that a stranger has stored again, and that were not delivered again."
     ),
-    "notices_dropped": _counter("node_notices_dropped_total", "Joins and leaves that nobody was told."),
-    "sent_bytes": _counter("node_sent_bytes_total", "Bytes of deliveries and replies, without headers of frames."),
-    "moves": _counter("node_moves_total", "Connections closed with the order to move."),
-    "handovers": _counter("node_handovers_total", "Sessions that were handed over to another node."),
-    "handovers_failed": _counter(
-        "node_handovers_failed_total", "Sessions that were not: their clients stayed, or came back by themselves."
+    "gaps": counter("node_gaps_total", "Publications that came before their predecessor, so that history was read."),
+    "lost": counter(
+        "node_positions_lost_total", "Channels with publications lost for good; their subscribers got 3010."
     ),
-    "resumed": _counter("node_sessions_resumed_total", "Sessions of other nodes that went on here."),
-    "missed": _counter("node_moves_missed_total", "Connections sent to a place that they did not take in time."),
-    "aged": _counter("node_aged_total", "Connections closed at the end of their life (`max_age_s`)."),
-    "fenced": _counter(
-        "node_fenced_total", "Connections closed since the node had been stopped, and the others had given it up."
+    "history_reads": counter("node_history_reads_total", "Reads of history from the engine."),
+    "recoveries": counter(
+        "node_recoveries_total", "Recoveries of channels by returning clients: complete, incomplete.", "outcome"
     ),
-    "drained": _counter("node_drained_total", "Connections closed at the deadline of a drain, without a new place."),
+    "notices_dropped": counter("node_notices_dropped_total", "Joins and leaves that were not announced."),
+    "sent_bytes": counter("node_sent_bytes_total", "Bytes of deliveries and replies, without headers of frames."),
+    "moves": counter("node_moves_total", "Connections closed with the order to move."),
+    "handovers": counter("node_handovers_total", "Sessions that were handed over to another node."),
+    "handovers_failed": counter(
+        "node_handovers_failed_total",
+        "Sessions whose handover failed: their clients stayed, or reconnected by themselves.",
+    ),
+    "resumed": counter("node_sessions_resumed_total", "Sessions of other nodes that were continued here."),
+    "moves_reconnected": counter(
+        "node_moves_reconnected_total",
+        "Clients that were told to reconnect by a move, without their session. The donor or the target counts them.",
+    ),
+    "moves_lost": counter(
+        "node_moves_lost_total", "Clients that ended during a move, before their session had arrived."
+    ),
+    "moves_apart": counter(
+        "node_moves_apart_total", "Sessions of other nodes that arrived here, and whose clients did not come in time."
+    ),
+    "missed": counter("node_moves_missed_total", "Connections moved to a place that they did not use in time."),
+    "aged": counter("node_aged_total", "Connections closed at the end of their life (`max_age_s`)."),
+    "fenced": counter(
+        "node_fenced_total", "Connections closed because the node was paused, and other members had given it up."
+    ),
+    "drained": counter("node_drained_total", "Connections closed at the deadline of a drain, without a new place."),
 }
 
 BALANCER: Table = {
-    "leading": _gauge("balancer_leading", "1 while this gateway's balancer is the one that acts."),
-    "frozen": _gauge("balancer_frozen", "1 while the leading balancer makes no moves; `ringway moves` says why."),
-    "imbalance": _gauge("balancer_imbalance_ratio", "How far the node furthest off its fair share is off, per share."),
-    "moves_planned": _gauge("balancer_moves_planned", "Moves that the present plan still holds."),
-    "moves_ordered": _counter(
-        "balancer_moves_ordered_total",
-        "Moves that nodes were told to make: drain, imbalance, keys (their owner changed), asked (by an operator).",
-        "cause",
-    ),
-    "orders_failed": _counter("balancer_orders_failed_total", "Orders that a node refused or did not answer."),
-    "balance_s": _gauge("balancer_balance_seconds", "How long the last balance took that came to its end."),
-    "reconnect_window_s": _gauge(
-        "balancer_reconnect_window_seconds",
-        "How long the clients of a node that dies now should take to come back, for the others to stand it.",
-    ),
+    "leading": gauge("balancer_leading", "1 while this gateway's balancer leads."),
 }
 
-COLLECT: Table = {
-    "polls": _counter("collect_polls_total", "Measurements of nodes (custom load), by metric.", "metric"),
-    "failures": _counter("collect_failures_total", "Measurements that failed; the value expires then.", "metric"),
+BALANCE: Table = {
+    "frozen": gauge(
+        "balancer_frozen", "1 while the leading balancer makes no moves; `ringway moves` gives the reason.", "group"
+    ),
+    "imbalance": gauge(
+        "balancer_imbalance_ratio", "Largest deviation of a node from its fair share, as a part of it.", "group"
+    ),
+    "moves_planned": gauge("balancer_moves_planned", "Moves left in the current plan.", "group"),
+    "moves_ordered": counter(
+        "balancer_moves_ordered_total",
+        "Moves that were ordered from nodes: drain, imbalance, keys (their owner changed), asked (by an operator).",
+        "group",
+        "cause",
+    ),
+    "orders_failed": counter("balancer_orders_failed_total", "Orders that a node refused or did not answer.", "group"),
+    "balance_s": gauge("balancer_balance_seconds", "Duration of the last balance that was completed.", "group"),
+    "reconnect_window_s": gauge(
+        "balancer_reconnect_window_seconds",
+        "Time over which the clients of a node that dies now should return, so that the other nodes can accept them.",
+        "group",
+    ),
 }
 
 NO_METRIC = {"reason"}
-"""Attributes of statistics that are no numbers."""
+"""Attributes of statistics that are not numbers."""
 
-ENGINE_UP = _gauge("engine_up", "1 while the engine can be reached.")
-DEGRADED = _gauge(
+ENGINE_UP = gauge("engine_up", "1 while the engine can be reached.")
+DEGRADED = gauge(
     "degraded",
-    "1 while the engine is away, or refuses something (storage that is full, a right that is missing); /healthz of the "
-    "admin port says what, with the remedy.",
+    "1 while the engine is away, or refuses something (full storage, a missing right); /healthz of the admin port "
+    "names it, with the remedy.",
 )
-LOG_LINES = _counter("log_lines_total", "Lines of the log, without those that only repeated others.")
-LOG_DROPPED = _counter(
-    "log_dropped_total", "Lines of the log that were lost: what they are written to was full, gone or too slow."
+LOG_LINES = counter("log_lines_total", "Lines of the log, without repeated lines that were left out.")
+LOG_DROPPED = counter(
+    "log_dropped_total", "Lines of the log that were lost: their disk, pipe or terminal was full, gone or too slow."
 )
-INFO = _gauge("build_info", "Always 1; the labels say what runs.", "version", "role", "name")
-NODE_LOAD = _gauge("gateway_node_load", "Effective load of each node as this gateway sees it.", "node")
-NODE_CONNECTIONS = _gauge("gateway_node_connections", "Connections of each node, as it last reported.", "node")
-SCORE_FAILURES = _counter(
+MESSAGES_REFUSED = counter(
+    "messages_refused_total",
+    "Messages that came as if from members, and were not believed. By purpose: report, bus (calls), publication; by "
+    "fault: unsealed, forged, version, stale, replayed, unreadable.",
+    "purpose",
+    "fault",
+)
+SECRET = gauge(
+    "secret",
+    "1 for each secret of the cluster that this process believes, by its fingerprint; use: signs, or accepted.",
+    "fingerprint",
+    "use",
+)
+INFO = gauge("build_info", "Always 1; the labels identify the process.", "version", "role", "name")
+NODE_LOAD = gauge("gateway_node_load", "Effective load of each node, by this gateway's view.", "node", "group")
+NODE_CONNECTIONS = gauge("gateway_node_connections", "Connections of each node, by its last report.", "node", "group")
+NODE_DOUBTED = gauge(
+    "gateway_node_doubted",
+    "1 for each node that gets no clients from this gateway, because it has not answered a knock at its URL.",
+    "node",
+)
+NODE_EJECTED = gauge(
+    "gateway_node_ejected", "1 for each node that is taken out because handshakes failed there.", "node"
+)
+NODE_SKEW = gauge(
+    "gateway_node_clock_skew_seconds",
+    "How much the wall clock of each node is ahead of this gateway's; negative if it is behind.",
+    "node",
+)
+STRANGERS = gauge(
+    "gateway_strangers", "Members whose messages this gateway does not believe; `ringway nodes` names them."
+)
+SCORE_FAILURES = counter(
     "gateway_score_failures_total", "Calls of the policy score's function that failed or returned no number."
 )
 
-COLLECT_VALUE = _gauge(
-    "collect_value", "What was measured at each node, smoothed; absent once expired.", "node", "metric"
-)
-COLLECT_SCORE = _gauge("collect_score", "1 less the utilisation that measurements come to; below 0 is over.", "node")
-COLLECT_GATED = _gauge("collect_gated", "1 while measurements keep newcomers from the node.", "node")
-COLLECT_TRIM = _gauge("collect_trim_ratio", "What measurements make of the node's weight, per weight.", "node")
-COLLECT_PANIC = _gauge("collect_panic", "1 while gates are ignored, because too much of the weight would be gated.")
-
-EVERY_PROCESS = (INFO, ENGINE_UP, DEGRADED, LOG_LINES, LOG_DROPPED)
-VIEW = (NODE_LOAD, NODE_CONNECTIONS, SCORE_FAILURES)
-COLLECTED = (COLLECT_VALUE, COLLECT_SCORE, COLLECT_GATED, COLLECT_TRIM, COLLECT_PANIC)
+EVERY_PROCESS = (INFO, ENGINE_UP, DEGRADED, MESSAGES_REFUSED, SECRET, LOG_LINES, LOG_DROPPED)
+VIEW = (NODE_LOAD, NODE_CONNECTIONS, NODE_DOUBTED, NODE_EJECTED, NODE_SKEW, STRANGERS, SCORE_FAILURES)
 
 
-def read_stats(stats: "GatewayStats | NodeStats | BalancerStats | CollectStats", table: Table) -> Source:
+def read_stats(stats: object, table: Table) -> Source:
     """Return a source that reads `stats` by `table`."""
 
     def read() -> Iterator[Sample]:
         for attribute, metric in table.items():
             value = getattr(stats, attribute)
-            if isinstance(value, dict):  # a Counter is one
+            if isinstance(value, dict):  # includes Counter
                 for label, count in list(value.items()):
                     yield Sample(metric, count, (str(label),))
             else:
@@ -229,10 +291,10 @@ def read_stats(stats: "GatewayStats | NodeStats | BalancerStats | CollectStats",
 
 
 def read_process(role: Literal["gateway", "node"], name: str, engine: Engine | None, log: LogWriter) -> Source:
-    """Return a source that says what runs, whether its engine is there, and how its log fares."""
+    """Return a source that describes the process, its engine and its log."""
 
     def read() -> Iterator[Sample]:
-        yield Sample(INFO, 1, (version("ringway"), role, name))
+        yield Sample(INFO, 1, (VERSION, role, name))
         if engine is not None:
             yield Sample(ENGINE_UP, engine.up)
             yield Sample(DEGRADED, not engine.up or bool(engine.problem))
@@ -242,47 +304,33 @@ def read_process(role: Literal["gateway", "node"], name: str, engine: Engine | N
     return read
 
 
-def read_view(view: "LoadView") -> Source:
-    """Return a source that says what a gateway knows of the nodes."""
+def read_refusals(refusals: MessageRefusals) -> Source:
+    """Return a source of the messages that were not believed."""
 
     def read() -> Iterator[Sample]:
-        for node in list(view.nodes.values()):
-            yield Sample(NODE_LOAD, node.load, (node.name,))
-            yield Sample(NODE_CONNECTIONS, node.connections, (node.name,))
+        for (purpose, fault), count in list(refusals.counts.items()):
+            yield Sample(MESSAGES_REFUSED, count, (purpose, fault))
 
     return read
 
 
-def read_policy(steering: "Steering") -> Source:
-    """Return a source that says how the policy in force fares."""
-    from ringway.core.placement.score import Score
+def read_strangers(strangers: "Strangers", *, are_counted: bool) -> Source:
+    """Return a source of the refused reports; and of the number of strangers, if they `are_counted`."""
 
     def read() -> Iterator[Sample]:
-        if isinstance(steering.policy, Score):
-            yield Sample(SCORE_FAILURES, steering.policy.failures)
+        for fault, count in strangers.refused.items():
+            yield Sample(MESSAGES_REFUSED, count, (Purpose.REPORT, fault))
+        if are_counted:
+            yield Sample(STRANGERS, len(strangers))
 
     return read
 
 
-def read_collected(poller: "Poller") -> Source:
-    """Return a source that says what was measured at nodes, and what followed from it; silent where nothing is."""
+def read_fingerprints(keyring: Keyring) -> Source:
+    """Return a source of the secrets that the process believes."""
 
     def read() -> Iterator[Sample]:
-        custom = poller.custom
-        for name, standing in list(custom.standings.items()):
-            for metric, value in standing.values.items():
-                if value.measured:
-                    yield Sample(COLLECT_VALUE, value.value, (name, metric))
-            if standing.score is not None:
-                yield Sample(COLLECT_SCORE, standing.score, (name,))
-            yield Sample(COLLECT_GATED, name in custom.gates, (name,))
-            yield Sample(COLLECT_TRIM, custom.trims.get(name, 1.0), (name,))
-        if custom.standings:
-            yield Sample(COLLECT_PANIC, custom.panic)
+        for use, fingerprint in zip(("signs", "accepted"), keyring.fingerprints, strict=False):
+            yield Sample(SECRET, 1, (fingerprint, use))
 
     return read
-
-
-def read_poller(poller: "Poller") -> list[Source]:
-    """Return the sources that say how measuring fares, and what was measured."""
-    return [read_stats(poller.stats, COLLECT), read_collected(poller)]

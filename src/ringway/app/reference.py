@@ -1,4 +1,4 @@
-"""The reference pages of settings, metrics and codes, made of the fields and tables that define them.
+"""The reference pages of settings, metrics and codes, made from the fields and tables that define them.
 
 `python -m ringway.cli.reference` writes them to docs/reference/.
 """
@@ -6,9 +6,11 @@
 from collections.abc import Iterable
 
 from ringway.admin.metric import Metric
+from ringway.app.backend_metric import REGISTRATION, SOURCES
+from ringway.app.collect_metric import COLLECT, COLLECTED
 from ringway.app.config import SECTIONS, all_fields
 from ringway.app.field import Field, fields_of, show_value
-from ringway.app.metric import BALANCER, COLLECT, COLLECTED, EVERY_PROCESS, GATEWAY, NODE, VIEW
+from ringway.app.metric import BALANCE, BALANCER, EVERY_PROCESS, GATEWAY, NODE, VIEW
 from ringway.node.config.namespace import ChannelOptions
 from ringway.protocol import close, closing, errorcode
 
@@ -18,26 +20,26 @@ _CONFIGURATION = """\
 # Configuration
 
 {made}
-Every setting can be given in four ways; the later wins:
+Every setting can be given in four ways; a later way overrides an earlier one:
 
 1. its default, as in the tables below;
 2. a TOML file: `--config FILE`, or `RINGWAY_CONFIG`. Each section below is a table: `[gateway]`, then `port = 8000`;
 3. the environment: `RINGWAY_<SECTION>_<SETTING>`, such as `RINGWAY_GATEWAY_PORT=8000`. Lists are separated by spaces.
-   An empty variable sets nothing, and those that Kubernetes makes for its Services are ignored
+   An empty variable sets nothing. Variables that Kubernetes makes for its Services are ignored
    ([more](../howto/run-processes.md#kubernetes));
 4. flags of `ringway gateway`, `ringway node` and `ringway up`: the setting with dashes, such as `--ping-interval-s`.
-   Settings of another section than the command's own carry its name before them: `ringway gateway --log-level debug`.
+   Settings of other sections begin with the section's name: `ringway gateway --log-level debug`.
 
-`ringway config show --origin` prints what holds, and where each value came from. All problems are told at once, with
-exit code 2; settings that cannot have effect together, such as an engine and static backends, are among them. Commands
+`ringway config show --origin` prints the effective values, and the source of each. All problems are reported at once,
+with exit code 2. Settings that exclude each other, such as an engine and backends, count as problems. Commands
 on the machine where `ringway up` runs find engine and secret in its state directory: `--state`, `RINGWAY_STATE_DIR`,
-else `$XDG_STATE_HOME/ringway` or `~/.local/state/ringway`.
+otherwise `$XDG_STATE_HOME/ringway` or `~/.local/state/ringway`.
 """
 
 _NAMESPACES = """
 ### Options of a namespace
 
-Each namespace begins with these; see [Namespaces and recovery](../howto/channel-history.md).
+The options of each namespace, with their defaults; see [Namespaces and recovery](../howto/channel-history.md).
 
 | option | default | what it does |
 |---|---|---|"""
@@ -47,26 +49,29 @@ _METRICS = """\
 
 {made}
 Every gateway and every node answers `GET /metrics` on its admin port in Prometheus's text format; `ringway nodes`
-lists the gateways' admin ports, `ringway nodes --json` those of the nodes. Beside the metrics below there are the usual
-ones of a process (`process_*`). Nothing is counted for metrics alone: plain counters are read when somebody asks.
+lists the admin ports of gateways, `ringway nodes --json` the admin ports of nodes. In addition to the metrics below
+there are the usual metrics of a process (`process_*`). Metrics cost nothing between scrapes: a scrape reads plain
+counters.
 """
 
 _CODES = """\
 # Close codes and error codes
 
 {made}
-A close code ends a connection; its range tells an old client what to do with a new one: 3000 to 3499 and 4000 to 4499
-reconnect with backoff, 3500 to 3999 and 4500 to 4999 are final, below 3000 the transport was lost. A gateway carries
-the codes of backends unchanged. An error code refuses one command, and the connection goes on.
+A close code ends a connection. Its range tells old clients how to treat new codes: after 3000 to 3499 and 4000 to 4499
+they reconnect with backoff; 3500 to 3999 and 4500 to 4999 are final; below 3000 the transport was lost. A gateway
+passes the codes of backends on unchanged. An error code refuses one command, and the connection continues.
 
-*What the client does*: `backoff`, reconnect after a growing, jittered pause; `elsewhere`, reconnect through the
-gateway, or go where the reason leads ([PROTOCOL.md](../../PROTOCOL.md), P-7); `never`, somebody must act first.
+*What the client does*: `backoff`: reconnect after a growing, jittered pause. `elsewhere`: reconnect through the
+gateway, or connect to the node that the reason names ([PROTOCOL.md](../../PROTOCOL.md), P-7). `never`: a person must
+act first.
 """
 
 _ENDINGS = """## How a WebSocket ends
 
-For one connection, as the end that reads it sees it: a column for each state, a row for each event; what is done, and
-the state after it. Gateways, nodes and clients follow it (`src/ringway/protocol/closing.py` says what each word means).
+One connection, as the end that reads it sees it. Each column is a state, each row an event. A cell gives the action,
+and the state after it. Gateways, nodes and clients follow this table (`src/ringway/protocol/closing.py` defines the
+words).
 """
 
 
@@ -90,8 +95,9 @@ def metrics() -> str:
     groups = (
         ("Every process", EVERY_PROCESS),
         ("Gateways", (*GATEWAY.values(), *VIEW)),
+        ("Gateways with backends", (*SOURCES, *REGISTRATION.values())),
         ("Gateways with custom load", (*COLLECT.values(), *COLLECTED)),
-        ("The balancer, which runs in gateways", BALANCER.values()),
+        ("The balancer, which runs in gateways", (*BALANCER.values(), *BALANCE.values())),
         ("Nodes", NODE.values()),
     )
     for title, group in groups:
@@ -110,7 +116,7 @@ def codes() -> str:
     lines += ["\n## Error codes\n", "| code | message | temporary: the client may try again |", "|---|---|---|"]
     errors = errorcode.CODES.items()
     lines += [f"| {code} | {message} | {'yes' if temporary else 'no'} |" for code, (message, temporary) in errors]
-    lines += ["\nError 100 comes without `temporary` where the engine was lost before it confirmed a publication.", ""]
+    lines += ["\nError 100 comes without `temporary` if the engine was lost before it confirmed a publication.", ""]
     return "\n".join([*lines, *_endings()])
 
 

@@ -1,8 +1,8 @@
-"""Lines of the log that say the same: the first few of each second are written, the others are counted.
+"""Repeated lines of the log: the first few of each second are written, the rest is counted.
 
-Many events can be brought about by strangers as often as they like: a handshake that is refused, a report that nobody
-understands. So no kind of line is written more than `per_s_max` times a second; one line says how many more there
-were. Lines are of one kind where they say the same event of the same member.
+Strangers can cause many events as often as they like: a refused handshake, an unreadable report. So no kind of line is
+written more than `per_s_max` times a second; one more line gives the number of lines left out. Lines are of one kind if
+they report the same event of the same member.
 """
 
 import threading
@@ -10,20 +10,20 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 KINDS_MAX = 1024
-"""Kinds that are counted in one second. Those beyond are counted as one."""
+"""Kinds that are counted in one second. All further kinds are counted together."""
 
 BEYOND = ("kinds beyond the bound",)
 
 WINDOW_S = 1.0
 
 ABOUT = ("level", "logger", "member", "node", "backend", "name", "donor", "target", "server")
-"""Fields that tell events of one name apart. Nothing that strangers choose is among them."""
+"""Fields that distinguish events of the same name. Strangers must not choose any of them."""
 
 Event = dict[str, Any]
 
 
 class Repeats:
-    """Counts kinds of lines in windows of one second. `wake` is called when something is due at the window's end."""
+    """Counts kinds of lines in windows of one second. Calls `wake` when a summary is due at the end of the window."""
 
     def __init__(self, per_s_max: int, clock: Callable[[], float], wake: Callable[[], None] = lambda: None) -> None:
         self._per_s_max = per_s_max
@@ -36,13 +36,13 @@ class Repeats:
 
     @property
     def pending(self) -> bool:
-        """Whether lines were counted that no summary has told yet."""
+        """True if lines were left out and no summary was made yet."""
         return bool(self._last)
 
     def admits(self, event: Mapping[str, Any], origin: str = "") -> bool:
-        """Whether the line of `event` is to be written; else it is counted for the summary.
+        """Return true if the line of `event` is to be written; otherwise count it for the summary.
 
-        `origin` tells its kind where the text of the event does not: libraries put addresses and ids into it.
+        `origin` gives the kind if the text of the event cannot: libraries put addresses and ids into it.
         """
         key = (origin or str(event.get("event")), *(str(event.get(name)) for name in ABOUT))
         with self._lock:
@@ -61,7 +61,7 @@ class Repeats:
         return False
 
     def summaries(self, *, at_once: bool = False) -> list[Event]:
-        """Return an event for each kind of which lines were left out, where the second is over or ends `at_once`."""
+        """Return an event for each kind with lines left out, if the second is over; with `at_once`, end it now."""
         with self._lock:
             now = self._clock()
             if not self._last or (now < self._ends_at and not at_once):

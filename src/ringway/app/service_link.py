@@ -1,7 +1,7 @@
-"""Variables that Kubernetes puts into every pod for each Service: no settings of ours, though some are named like them.
+"""Variables that Kubernetes puts into every pod for each Service: some look like our settings, but are not.
 
-A Service called `ringway-gateway` makes `RINGWAY_GATEWAY_PORT=tcp://10.96.1.2:8000` and a dozen others (Kubernetes,
-"Service", environment variables; the form is that of Docker's links). They are known by their shape.
+A Service called `ringway-gateway` makes `RINGWAY_GATEWAY_PORT=tcp://10.96.1.2:8000` and a dozen more (Kubernetes,
+"Service", environment variables; the form is that of Docker's links). They are recognised by their shape.
 `enableServiceLinks: false` in the spec of the pod leaves them out.
 """
 
@@ -12,7 +12,7 @@ _VALUE = re.compile(r"(tcp|udp|sctp)://\S+:\d+")
 
 
 def is_service_link(name: str, value: str) -> bool:
-    """Whether the environment variable `name` tells of a Service of Kubernetes."""
+    """Return true if the environment variable `name` describes a Service of Kubernetes."""
     end = _NAME.search(name)
     if end is not None and end.end() == len(name):
         return True

@@ -1,10 +1,11 @@
-"""The life of a process: its tasks, the signals that end it, and the steps of its end, in order.
+"""The life of a process: its tasks, the signals that end it, and the ordered steps of its end.
 
-A process is whole or gone: where one task fails, the error is logged, the steps of the end are taken, and the exit
-code is 1. The first SIGTERM or SIGINT begins the end; a second one ends at once. Who sends SIGTERM (an orchestrator, a
-service manager) stops this process and means to keep the others, so a node leads its clients to them first. Who presses
-Ctrl-C waits at a terminal: SIGINT is quick. SIGHUP, which comes from log rotation or a terminal that closes, ends
-nothing. SIGQUIT is the system's: it ends the process on the spot.
+A process runs completely or not at all: if one task fails, the error is logged, the final steps are done, and the exit
+code is 1. The first SIGTERM or SIGINT begins the end; a second signal ends at once. SIGTERM comes from an orchestrator
+or a service manager, which stops only this process: so a node first leads its clients to other nodes. SIGINT comes from
+a person who waits at a terminal: so it is quick. SIGHUP, which comes from an operator, from log rotation or from a
+closing terminal, ends nothing: what it renews is up to the process. SIGQUIT is left to the system: it ends the process
+at once.
 """
 
 import asyncio
@@ -20,7 +21,11 @@ from ringway.logger import get_logger
 from ringway.tasks import Tasks, leave_to_waiter
 
 LAST_CHANCE_S = 0.5
-"""What each step gets at least, where those before it have used up the time."""
+"""The least time for each step, if the steps before it have used up the time."""
+
+YOUNG_MAX = 20_000
+"""New objects that the garbage collector lets pass before it searches them: more than a round of a leader with 2,000
+nodes makes. Cycles are rare here, and nearly all objects end with their last reference."""
 
 T = TypeVar("T")
 
@@ -36,7 +41,7 @@ class Step:
 
 
 async def shut_down(steps: Sequence[Step], deadline_s: float) -> None:
-    """Take `steps` in their order, all within `deadline_s`. A step that fails or hangs does not stop the next."""
+    """Do `steps` in order, all within `deadline_s`. A step that fails or hangs does not stop the next step."""
     loop = asyncio.get_running_loop()
     end = loop.time() + deadline_s
     for step in steps:
@@ -50,7 +55,7 @@ async def shut_down(steps: Sequence[Step], deadline_s: float) -> None:
 
 
 class Job:
-    """A task that runs as long as its process. That it ends by itself is a failure as much as that it raises."""
+    """A task that runs as long as its process. If it ends by itself, that is a failure, as if it had raised."""
 
     def __init__(self, name: str, coroutine: Coroutine[Any, Any, None]) -> None:
         self.name = name
@@ -58,7 +63,7 @@ class Job:
         self._task: asyncio.Task[None] | None = None
 
     def start(self, group: asyncio.TaskGroup) -> None:
-        """Begin, as a task of `group`."""
+        """Start the task in `group`."""
         self._task = group.create_task(self._run(), name=self.name)
 
     async def stop(self) -> None:
@@ -73,7 +78,7 @@ class Job:
 
 
 async def watch(tasks: Sequence[asyncio.Task[None]]) -> None:
-    """Raise what one of the components' own `tasks` failed with. That one is cancelled is its component's stop."""
+    """Raise the failure of any of the components' own `tasks`. A cancelled task was stopped by its component."""
     running = set(tasks)
     while running:
         ended, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
@@ -85,9 +90,14 @@ async def watch(tasks: Sequence[asyncio.Task[None]]) -> None:
 
 
 class Stop(asyncio.Event):
-    """Set when the process is to end; `gentle` where there is time to lead clients away before."""
+    """Set when the process is to end. `gentle` is true if there is time to lead clients away first."""
 
     gentle = False
+
+
+def log_hangup() -> None:
+    """Say that SIGHUP has no effect on this process."""
+    _log.info("SIGHUP changes nothing; settings are read at the start")
 
 
 async def run_until_stopped(
@@ -97,19 +107,22 @@ async def run_until_stopped(
     deadline_s: float,
     stop: Stop | None = None,
     drain: Callable[[], Awaitable[None]] | None = None,
+    on_hangup: Callable[[], None] = log_hangup,
 ) -> int:
-    """Run `jobs` until a signal comes, then take `steps`; return the exit code: 0, or 1 where a job failed.
+    """Run `jobs` until a signal comes, then do `steps`; return the exit code: 0, or 1 if a job failed.
 
-    `drain` goes before the steps on SIGTERM, while the jobs still run; it bounds its time itself. `stop` is given where
-    the caller has taken the signals over already (`stop_signals`).
+    On SIGTERM, `drain` runs before the steps, while the jobs still run; it bounds its time itself. On SIGHUP,
+    `on_hangup` is called. `stop` is given if the caller already handles the signals (`stop_signals`).
 
-    What the start has made stays: a hundred thousand objects, which a full garbage collection would look through for
-    a tenth of a second, with all traffic waiting. So the collector is told to look at what comes after them alone.
+    The objects made at the start live to the end: a full garbage collection would search a hundred thousand of them for
+    a tenth of a second, and all traffic would wait. So the collector is told to search only newer objects, and more of
+    them at a time: by Python's own setting it searched the members of the cluster during each round of a leader.
     """
     if stop is None:
-        with stop_signals() as stop:
+        with stop_signals(on_hangup) as stop:
             return await run_until_stopped(jobs, steps, deadline_s=deadline_s, stop=stop, drain=drain)
     gc.freeze()
+    gc.set_threshold(YOUNG_MAX, *gc.get_threshold()[1:])
     code = 0
     try:
         async with asyncio.TaskGroup() as group:
@@ -134,7 +147,7 @@ async def run_until_stopped(
 
 
 async def _heed_earlier(stop: Stop) -> None:
-    """Set `stop` where Ctrl-C came before its signal was taken over: asyncio then cancels the task at its next wait."""
+    """Set `stop` if Ctrl-C came before we handled its signal: asyncio then cancels the task at its next wait."""
     task = asyncio.current_task()
     assert task is not None
     try:
@@ -145,7 +158,7 @@ async def _heed_earlier(stop: Stop) -> None:
 
 
 async def unless_stopped(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
-    """Return what `work` does; where `stop` is set before it is done, cancel it and return None."""
+    """Return the result of `work`. If `stop` is set first, cancel the work and return None."""
     tasks = Tasks(leave_to_waiter)
     working = tasks.spawn(work, name="work until stopped")
     stopping = tasks.spawn(stop.wait(), name="stop")
@@ -157,10 +170,11 @@ async def unless_stopped(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T
 
 
 @contextmanager
-def stop_signals() -> Iterator[Stop]:
-    """Give what is set at the first SIGINT or SIGTERM; a second ends the process at once. SIGHUP is only logged.
+def stop_signals(on_hangup: Callable[[], None] = log_hangup) -> Iterator[Stop]:
+    """Yield an event that the first SIGINT or SIGTERM sets; a second signal ends the process at once.
 
-    One that is ignored from the start on, as by `nohup`, stays so.
+    SIGHUP calls `on_hangup`, also one that came before and was blocked until now (`cli.entry`). A signal that is
+    ignored at the start, as by `nohup`, stays ignored.
     """
     loop = asyncio.get_running_loop()
     signals = [signal.SIGINT, signal.SIGTERM]
@@ -177,8 +191,9 @@ def stop_signals() -> Iterator[Stop]:
     for number in signals:
         loop.add_signal_handler(number, caught, number)
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-        loop.add_signal_handler(signal.SIGHUP, _log.info, "SIGHUP changes nothing; settings are read at the start")
+        loop.add_signal_handler(signal.SIGHUP, on_hangup)
         signals.append(signal.SIGHUP)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGHUP])
     try:
         yield stop
     finally:

@@ -1,8 +1,8 @@
-"""Settings that cannot have effect together, or only together with others: refused, never silently left out.
+"""Settings that contradict each other, or that need a further setting: refused, never silently ignored.
 
-Two that say the same in two ways are no mistake where they come from different places: a flag overrules a file.
-Files and the environment are often shared by processes of several kinds, so settings that merely have nothing to do are
-refused only as flags, which somebody wrote for this one process.
+Two settings with the same meaning are no mistake if they come from different sources: a flag overrides a file. Files
+and the environment are often shared by processes of several kinds. So a setting that merely has no effect is refused
+only as a flag, which was written for this process.
 """
 
 from collections.abc import Iterator, Mapping
@@ -11,16 +11,18 @@ from ringway.app.field import Field
 from ringway.app.load import Given, Layer
 from ringway.errors import ConfigError
 
-ALTERNATIVES = (("engine.secret", "engine.secret_file"),)
-"""Pairs that say the same; of two, the one from the later source holds."""
+ALTERNATIVES = (
+    ("engine.secret", "engine.secret_file"),
+    ("engine.previous_secret", "engine.previous_secret_file"),
+    ("engine.hash_secret", "engine.hash_secret_file"),
+)
+"""Pairs with the same meaning; the setting from the later source is used."""
 
 NATS_ONLY = ("engine.history_storage", "engine.history_replicas", "engine.history_bytes_max")
 
-STATIC_ONLY = ("gateway.health_", "gateway.reopen_")
-
 
 def strength(given: Given) -> int:
-    """Return how late the source of a value comes; of two the greater wins."""
+    """Return the rank of a value's source; the value with the greater rank is used."""
     if given.origin.startswith("--"):
         return 3
     if given.origin.startswith("environment "):
@@ -29,7 +31,7 @@ def strength(given: Given) -> int:
 
 
 def settle(layer: Layer, fields: Mapping[str, Field]) -> Layer:
-    """Return `layer` without what a later source has overruled; raise `ConfigError` for what cannot go together."""
+    """Return `layer` without overridden settings; raise `ConfigError` for settings that exclude each other."""
     said = {path: given for path, given in layer.items() if _says_something(given, fields[path])}
     overruled = set()
     problems = []
@@ -47,32 +49,22 @@ def settle(layer: Layer, fields: Mapping[str, Field]) -> Layer:
 
 
 def _problems(said: Layer) -> Iterator[str]:
-    static = "static.backends" in said
-    if static and "engine.url" in said:
-        yield (
-            f"{_named('static.backends', said)} and {_named('engine.url', said)} exclude each other: a gateway "
-            "over static backends has no engine; give one of them"
-        )
     url = str(said["engine.url"].value) if "engine.url" in said else ""
     if url and not url.startswith(("nats:", "tls:")):
         for path in NATS_ONLY:
             if path in said:
-                yield f"{_named(path, said)} is for NATS, and the engine is another; leave it out"
+                yield f"{_named(path, said)} is for NATS, and the engine is not NATS; leave it out"
     for path in said:
         if strength(said[path]) < 3:
             continue
         if path.startswith("load.") and "load.collect" not in said:
             yield f"{_named(path, said)} has no effect, because nothing is collected; give --collect, or leave it out"
-        if path.startswith(STATIC_ONLY) and not static:
-            yield f"{_named(path, said)} is for static backends, and there are none; give --backend, or leave it out"
-        if path.startswith("balance.") and static:
-            yield f"{_named(path, said)} has no effect: nothing is balanced over static backends; leave it out"
         if path in ("admin.port", "admin.host") and _is_off("admin.enabled", said):
             yield f"{_named(path, said)} has no effect, because there is no admin port; leave out --no-admin-enabled"
 
 
 def _says_something(given: Given, field: Field) -> bool:
-    """Whether a value is more than the default written out, as `ringway config show` does for all."""
+    """Return true if a value differs from the default. `ringway config show` writes all defaults out."""
     value = tuple(given.value) if isinstance(given.value, list) else given.value
     return value not in ("", (), None) and str(value) != str(field.default)
 

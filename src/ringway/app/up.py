@@ -1,4 +1,4 @@
-"""A whole system on one machine, each part a process of its own: what `ringway up` does."""
+"""A whole system on one machine, with a separate process for each part: the work of `ringway up`."""
 
 import asyncio
 import os
@@ -15,16 +15,22 @@ from ringway.app.engine import (
     TLS_SETTINGS,
     EngineConfig,
     open_engine,
-    read_secret,
+    read_hash_secret,
+    read_keyring,
+    read_secrets,
     settled,
     whole_url,
 )
 from ringway.app.load import as_environment
+from ringway.app.member import make_feed
+from ringway.app.near_ports import NearPorts
 from ringway.app.shutdown import Job, Step, run_until_stopped, shut_down, stop_signals, unless_stopped
 from ringway.app.state import (
+    JOINING,
     Running,
     find_running,
     forget_running,
+    keep_empty,
     keep_secret,
     prepare,
     process_started,
@@ -33,26 +39,29 @@ from ringway.app.state import (
 )
 from ringway.app.supervise import Child, Supervisor
 from ringway.app.up_config import UpConfig
+from ringway.app.up_registration import RegistrationPort, registration_url
 from ringway.engine.nats.embedded import EmbeddedNats
 from ringway.errors import ConfigError, RingwayError
-from ringway.member.feed import Feed
 from ringway.net.listening import is_free
+from ringway.sources.registration.config import RegistrationConfig
 
 FIRST_NODE_PORT = 9101
 NODE_PORT = "RINGWAY_NODE_PORT"
 LOOK_S = 0.05
 NATS_LOOK_S = 0.2
 GATEWAY = "gateway-1"
+PREVIOUS = "previous-secret"
+SECRET_FILES = ("secret_file", "previous_secret_file")
 
 Tell = Callable[[str], None]
 Show = Callable[[Running, Cluster], None]
 
 
 async def run_up(loaded: Loaded, directory: Path, config_file: str | None, *, show: Show, tell: Tell) -> int:
-    """Start NATS, a gateway and nodes, `show` them when all are ready, and keep them running until told to stop.
+    """Start NATS, a gateway and nodes, `show` them when all are ready, and keep them running until stopped.
 
-    Returns the exit code. Raise `ConfigError` or `EngineError` where something cannot be started: then all that was
-    started has been stopped again.
+    Return the exit code. Raise `ConfigError` or `EngineError` if a part cannot be started, after stopping all started
+    parts.
     """
     config = loaded.config
     _check_settings(loaded)
@@ -62,11 +71,13 @@ async def run_up(loaded: Loaded, directory: Path, config_file: str | None, *, sh
     _check_free("gateway", config.gateway.host, config.gateway.port, "--port")
     if config.admin.port:
         _check_free("admin", config.admin.host, config.admin.port, "--admin-port")
+    if config.registration.port:
+        _check_free("registration", config.registration.host, config.registration.port, "--registration-port")
     nats = None if config.engine.url else _embedded(config.up, directory)
     supervisor = Supervisor(tell)
     steps = _last_steps(directory, supervisor, nats, config.up.stop_s)
     deadline_s = 4 * config.up.stop_s
-    with stop_signals() as stop:
+    with stop_signals(supervisor.hang_up) as stop:
         try:
             begun = await unless_stopped(stop, _begin(loaded, directory, config_file, supervisor, nats))
         except OSError as error:
@@ -82,7 +93,7 @@ async def run_up(loaded: Loaded, directory: Path, config_file: str | None, *, sh
         jobs = [Job("supervisor", supervisor.run())]
         if nats is not None:
             jobs.append(Job("nats", _keep_running(nats, tell)))
-        # The children are no longer looked after once their stop has begun.
+        # The children are not restarted any more once their stop has begun.
         steps = [Step(f"end the task {job.name}", job.stop) for job in jobs] + steps
         return await run_until_stopped(jobs, steps, deadline_s=deadline_s, stop=stop)
 
@@ -90,13 +101,18 @@ async def run_up(loaded: Loaded, directory: Path, config_file: str | None, *, sh
 async def _begin(
     loaded: Loaded, directory: Path, config_file: str | None, supervisor: Supervisor, nats: EmbeddedNats | None
 ) -> tuple[Running, Cluster]:
-    """Start everything, and return when all of it is ready and can be found."""
+    """Start all parts; return when all are ready and commands can find the system."""
     if nats is not None:
         await nats.start()
     engine = _engine(loaded, directory, nats)
-    names = _start_children(loaded, supervisor, directory, _environ(loaded, directory, config_file, engine))
+    asked = loaded.config.registration
+    registration = None
+    if asked.port or not _count_nodes(loaded):  # beside channel nodes only if it is asked for
+        registration = RegistrationPort(asked, directory)
+    environ = _environ(loaded, directory, config_file, engine, registration.config if registration else asked)
+    names = _start_children(loaded, supervisor, directory, environ, registration)
     cluster = await _wait_ready(engine, supervisor, names, loaded.config.up.ready_s)
-    running = _running(engine, cluster, directory)
+    running = _running(engine, cluster, directory, registration.config if registration else asked)
     write_running(directory, running)
     return running, cluster
 
@@ -114,13 +130,8 @@ def _last_steps(directory: Path, supervisor: Supervisor, nats: EmbeddedNats | No
 
 
 def _check_settings(loaded: Loaded) -> None:
-    """Raise `ConfigError` for what cannot have effect here."""
+    """Raise `ConfigError` for settings that have no effect here."""
     config = loaded.config
-    if config.static.backends:
-        origin = loaded.origin("static.backends")
-        raise ConfigError(
-            f"static.backends ({origin}) is for gateways without nodes: leave it out, or `ringway gateway`"
-        )
     if config.engine.url.startswith("memory:"):
         raise ConfigError("the engine memory:// is for one process, and here several are started; leave --engine out")
     if config.engine.url and (config.up.nats_port or config.up.nats_sync_always):
@@ -142,7 +153,9 @@ def _check_alone(directory: Path) -> None:
 
 def _check_free(what: str, host: str, port: int, flag: str) -> None:
     if port and not is_free(host, port):
-        raise ConfigError(f"the {what} port {host}:{port} is in use; stop who uses it, or give another with {flag}")
+        raise ConfigError(
+            f"the {what} port {host}:{port} is in use; stop the process that uses it, or give another port with {flag}"
+        )
 
 
 def _embedded(config: UpConfig, directory: Path) -> EmbeddedNats:
@@ -150,77 +163,88 @@ def _embedded(config: UpConfig, directory: Path) -> EmbeddedNats:
 
 
 def _engine(loaded: Loaded, directory: Path, nats: EmbeddedNats | None) -> EngineConfig:
-    """The engine as all parts use it: the given one, else the embedded; with the given secret, else the kept one."""
+    """Return the engine of all parts: the given or embedded engine, with the given or stored secrets.
+
+    Secrets in files stay there, because all parts read them again when they change. The hash secret must not change.
+    """
     given = loaded.config.engine
-    chosen = given.secret or given.secret_file
-    secret = read_secret(given).decode() if chosen else keep_secret(directory)
-    url = nats.url if nats is not None else whole_url(given)
-    return msgspec.structs.replace(settled(given, url), secret=secret, secret_file="")
+    own = settled(given, nats.url if nats is not None else whole_url(given))
+    if not (given.secret or given.secret_file):
+        own = _stored_secrets(own, directory)
+    files = {name: str(Path(getattr(own, name)).absolute()) for name in SECRET_FILES if getattr(own, name)}
+    own = msgspec.structs.replace(own, **files)
+    read_secrets(own)
+    return msgspec.structs.replace(own, hash_secret=read_hash_secret(own).decode(), hash_secret_file="")
 
 
-def _environ(loaded: Loaded, directory: Path, config_file: str | None, engine: EngineConfig) -> dict[str, str]:
-    """The environment of the children. Secrets travel in it: other users cannot read it, as they can flags."""
+def _stored_secrets(engine: EngineConfig, directory: Path) -> EngineConfig:
+    """Return `engine` with the secrets of `directory`, which are made at the first start."""
+    first = keep_secret(directory)
+    changes = {"secret_file": str(directory / "secret")}
+    if not (engine.previous_secret or engine.previous_secret_file):
+        keep_empty(directory, PREVIOUS)
+        changes["previous_secret_file"] = str(directory / PREVIOUS)
+    if not (engine.hash_secret or engine.hash_secret_file):
+        changes["hash_secret"] = keep_secret(directory, "hash-secret", first)
+    return msgspec.structs.replace(engine, **changes)
+
+
+def _environ(
+    loaded: Loaded, directory: Path, config_file: str | None, engine: EngineConfig, registration: RegistrationConfig
+) -> dict[str, str]:
+    """Return the environment of the children. It carries secrets, because other users can read flags, but not this."""
     fields = all_fields()
     flags = {path: given for path, given in loaded.given.items() if given.origin.startswith("--")}
     environ = {**os.environ, **as_environment(flags, fields), STATE_DIR_ENV: str(directory)}
     if config_file:
         environ[CONFIG_FILE_ENV] = str(Path(config_file).absolute())
     own = {f"engine.{name}": "" for name in (*TLS_SETTINGS, *LOGIN_SETTINGS)} | {"engine.tls_first": "false"}
-    own |= {"engine.url": engine.url, "engine.secret": engine.secret, "engine.secret_file": ""}
+    own |= {f"engine.{name}": getattr(engine, name) for name in ("url", *JOINING)} | {"engine.hash_secret_file": ""}
+    own |= {
+        "registration.port": str(registration.port or ""),
+        "registration.tokens_file": registration.tokens_file,
+    }
     return environ | {fields[path].env: value for path, value in own.items()}
 
 
-def _start_children(loaded: Loaded, supervisor: Supervisor, directory: Path, environ: Mapping[str, str]) -> list[str]:
-    """Start the gateway and the nodes; return the names of all."""
+def _count_nodes(loaded: Loaded) -> int:
+    """Return how many channel nodes are to be started: beside backends only if their number is given."""
+    config = loaded.config
+    return 0 if config.static.has_backends and "up.nodes" not in loaded.given else config.up.nodes
+
+
+def _start_children(
+    loaded: Loaded,
+    supervisor: Supervisor,
+    directory: Path,
+    environ: Mapping[str, str],
+    registration: RegistrationPort | None,
+) -> list[str]:
+    """Start the gateway and the nodes; return their names."""
     config = loaded.config
     logs = directory / "logs"
     logs.mkdir(mode=0o700, exist_ok=True)
-    names = [GATEWAY, *(f"node-{number}" for number in range(1, config.up.nodes + 1))]
-    ports = NodePorts(config.node.host, config.node.port or FIRST_NODE_PORT)
+    names = [GATEWAY, *(f"node-{number}" for number in range(1, _count_nodes(loaded) + 1))]
+    ports = NearPorts(config.node.host, config.node.port or FIRST_NODE_PORT, NODE_PORT)
     for name in names:
         log = logs / f"{name}.log"
         if log.exists():
             log.replace(log.with_suffix(".log.1"))
         own = {**environ, "RINGWAY_MEMBER_NAME": name}
         if name == GATEWAY:
-            supervisor.start(Child(name, ["gateway"], own, log))
+            make_way = partial(registration.make_way, own) if registration else lambda: False
+            supervisor.start(Child(name, ["gateway"], own, log, make_way))
             continue
         own |= {NODE_PORT: str(ports.take()), "RINGWAY_ADMIN_PORT": "0"}
         supervisor.start(Child(name, ["node"], own, log, partial(ports.make_way, own)))
     return names
 
 
-class NodePorts:
-    """Ports of the nodes, one after the other from `first` on, as far as they are free."""
-
-    def __init__(self, host: str, first: int) -> None:
-        self._host = host
-        self._next = first
-
-    def take(self) -> int:
-        """Return the next free port; 0, which lets the node take any, where none is near."""
-        near = range(self._next, min(self._next + 200, 65536))
-        port = next((candidate for candidate in near if is_free(self._host, candidate)), 0)
-        self._next = port + 1 if port else self._next
-        return port
-
-    def make_way(self, environ: dict[str, str]) -> bool:
-        """Give the node with `environ` another port where somebody else has taken its own; whether that was so.
-
-        A port is looked for before the node listens there, and another process can be quicker.
-        """
-        port = int(environ[NODE_PORT])
-        if not port or is_free(self._host, port):
-            return False
-        environ[NODE_PORT] = str(self.take())
-        return True
-
-
 async def _wait_ready(engine: EngineConfig, supervisor: Supervisor, names: list[str], ready_s: float) -> Cluster:
     """Return the members when all of `names` have reported."""
     async with open_engine(engine, "up") as connection:
-        members = Feed()
-        await connection.registry.watch(members.on_report)
+        members = make_feed(read_keyring(engine))
+        await members.follow(connection.registry)
         deadline = asyncio.get_running_loop().time() + ready_s
         while missing := [name for name in names if name not in members.live]:
             supervisor.check_started()
@@ -233,22 +257,23 @@ async def _wait_ready(engine: EngineConfig, supervisor: Supervisor, names: list[
         return describe(members.live.values())
 
 
-def _running(engine: EngineConfig, cluster: Cluster, directory: Path) -> Running:
+def _running(engine: EngineConfig, cluster: Cluster, directory: Path, registration: RegistrationConfig) -> Running:
     gateway = next(gateway for gateway in cluster.gateways if gateway.name == GATEWAY)
     return Running(
         pid=os.getpid(),
         started=process_started(os.getpid()) or "",
         engine_url=engine.url,
-        cluster=engine.cluster,
-        secret=engine.secret,
+        **{name: getattr(engine, name) for name in JOINING},
         gateway_url=gateway.url,
         admin_url=gateway.admin_url,
         logs=str(directory / "logs"),
+        registration_url=registration_url(registration),
+        registration_tokens_file=registration.tokens_file,
     )
 
 
 async def _keep_running(nats: EmbeddedNats, tell: Tell) -> None:
-    """Start the NATS server again where it dies; members keep their clients meanwhile, and find it at its old port."""
+    """Restart the NATS server when it dies. Members keep their clients meanwhile, and find it at its old port."""
     while True:
         if not nats.running:
             tell(f"NATS ended; starting it again. Its log: {nats.log_path}")

@@ -6,27 +6,27 @@ import msgspec
 
 
 class UpConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What `ringway up` starts, and how long it waits."""
+    """The parts that `ringway up` starts, and its deadlines."""
 
-    nodes: Annotated[int, msgspec.Meta(description="How many channel nodes to start.", ge=0, le=100)] = 2
+    nodes: Annotated[int, msgspec.Meta(description="Number of channel nodes to start.", ge=0, le=100)] = 2
     nats_port: Annotated[
         Annotated[int, msgspec.Meta(ge=1, le=65535)] | None,
         msgspec.Meta(
-            description="Port of the embedded NATS server, on loopback. Not set: that of the last start, or a free one."
+            description="Port of the embedded NATS server, on loopback. Not set: the port of the last start, or a free "
+            "port."
         ),
     ] = None
     nats_sync_always: Annotated[
         bool,
         msgspec.Meta(
-            description="Whether the embedded NATS server writes history through to the disk before it confirms, so "
-            "that a failure of power loses none of it. Costs nine tenths of the rate; without it, the last 10 s can be "
-            "lost."
+            description="The embedded NATS server writes history to the disk before it confirms, so that a power "
+            "failure loses nothing. This costs nine tenths of the rate. Off: the last 10 s can be lost."
         ),
     ] = False
     ready_s: Annotated[
         float,
         msgspec.Meta(
-            description="All processes must be ready this long after their start, else `up` gives up.",
+            description="All processes must be ready in this time after their start; otherwise `up` gives up.",
             gt=0,
             le=600,
             extra={"unit": "s"},
@@ -35,7 +35,7 @@ class UpConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     stop_s: Annotated[
         float,
         msgspec.Meta(
-            description="How long each process has to stop in order before it is killed.",
+            description="Time that each process has to stop in order before it is killed.",
             gt=0,
             le=600,
             extra={"unit": "s"},

@@ -1,8 +1,8 @@
-r"""Texts of strangers as they may be shown: what would steer a terminal is visible in place of having its effect.
+r"""Texts of strangers, made safe to show: characters that would steer a terminal become visible.
 
-Control characters (C0, DEL and C1 of ECMA-48), those that turn the direction of text (Unicode UAX #9, CVE-2021-42574),
-separators of lines and paragraphs, and halves of surrogate pairs are shown as Python writes them: `\x1b`, `\u202e`,
-`\ud83d`.
+Control characters (C0, DEL and C1 of ECMA-48), characters that turn the direction of text (Unicode UAX #9,
+CVE-2021-42574), separators of lines and paragraphs, and halves of surrogate pairs are shown as Python writes them:
+`\x1b`, `\u202e`, `\ud83d`.
 """
 
 import re
@@ -12,12 +12,12 @@ _NAMED = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 def visible(text: str, keep: str = "") -> str:
-    """Return `text` with what steers terminals made visible, other than the characters in `keep`."""
+    """Return `text` with terminal controls made visible, except the characters in `keep`."""
     return _HIDDEN.sub(lambda found: found[0] if found[0] in keep else _shown(found[0]), text)
 
 
 def visible_json(text: str) -> str:
-    """Return the JSON `text` as the same JSON, with what steers terminals written as JSON's own escapes."""
+    """Return the JSON `text` as equal JSON, with terminal controls written as JSON escapes."""
     return _HIDDEN.sub(lambda found: " " if found[0] in "\n\r\t" else f"\\u{ord(found[0]):04x}", text)
 
 

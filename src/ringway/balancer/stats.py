@@ -6,9 +6,15 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class BalancerStats:
-    """Counters, and numbers of the moment, which are 0 while another balancer leads."""
+    """What is so of the balancer itself, whatever the group."""
 
     leading: bool = False
+
+
+@dataclass(slots=True)
+class GroupStats:
+    """Counters of one group, and gauges, which are 0 while a different balancer leads."""
+
     frozen: bool = False
     imbalance: float = 0.0
     moves_planned: int = 0
@@ -19,8 +25,8 @@ class BalancerStats:
     reason: str = "not leading"
 
     def rest(self) -> None:
-        """Another leads now."""
-        self.leading = self.frozen = False
+        """Set the gauges to 0: a different balancer leads now."""
+        self.frozen = False
         self.imbalance = self.reconnect_window_s = 0.0
         self.moves_planned = 0
         self.reason = "not leading"

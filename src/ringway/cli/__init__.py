@@ -1,4 +1,4 @@
-"""The command line: `ringway COMMAND`. One file a command."""
+"""The command line: `ringway COMMAND`, one file for each command."""
 
 from ringway.cli.entry import main
 

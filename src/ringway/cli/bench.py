@@ -20,15 +20,15 @@ from ringway.client import Client, Publication
 from ringway.errors import RingwayError
 
 OPENING_MAX = 50
-"""How many clients connect at the same time."""
+"""Clients that connect at the same time."""
 
 LOOK_S = 0.01
 LAST_S = 2.0
-"""How long the last deliveries may be under way."""
+"""The time for the last deliveries to arrive."""
 
 
 class Measured(msgspec.Struct, frozen=True, kw_only=True):
-    """What was measured. Delays are from before the publish to the delivery, within this one process."""
+    """The results. A delay lasts from before the publish to the delivery, within this one process."""
 
     clients: int
     nodes: int
@@ -43,18 +43,18 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def bench(
-    clients: Annotated[int, Option("--clients", min=1, max=10_000, help="How many clients subscribe.")] = 50,
+    clients: Annotated[int, Option("--clients", min=1, max=10_000, help="Number of clients that subscribe.")] = 50,
     rate: Annotated[float, Option("--rate", min=0.1, max=100_000, help="Publications a second.")] = 100.0,
-    seconds: Annotated[float, Option("--seconds", min=0.1, max=3600, help="How long to publish.")] = 5.0,
-    size: Annotated[int, Option("--size", min=0, max=60_000, help="Bytes of filling in each.")] = 64,
+    seconds: Annotated[float, Option("--seconds", min=0.1, max=3600, help="Duration of publishing.")] = 5.0,
+    size: Annotated[int, Option("--size", min=0, max=60_000, help="Bytes of filling in each publication.")] = 64,
     as_json: AsJson = False,
     url: GatewayUrl = None,
     state: StateDir = None,
 ) -> None:
-    """Measure the running system: clients that all subscribe to one channel, and one that publishes to it.
+    """Measure the running system: clients that all subscribe to one channel, and a client that publishes to it.
 
-    It shows how long a publication takes to each subscriber, and whether all arrived. All clients are in this one
-    process and share the machine with the system: it is a first impression, no benchmark of what it can take.
+    It shows the delay of publications to each subscriber, and whether all arrived. All clients are in one process and
+    share the machine with the system: this is a first impression, not a benchmark of its capacity.
     """
     addresses = gateway_urls(url, state)
     measured = run_async(_measure(addresses, clients, rate, seconds, size, quiet=as_json))
@@ -104,7 +104,7 @@ async def _open(stack: AsyncExitStack, urls: Sequence[str], count: int, opened: 
 
 
 class Tally:
-    """Publishes, and counts what arrives and how long it took."""
+    """Publishes, and counts deliveries and their delays."""
 
     def __init__(self, channel: str, filling: str) -> None:
         self.channel = channel
@@ -135,7 +135,7 @@ class Tally:
             await asyncio.sleep(LOOK_S)
 
     def summary(self, clients: int, nodes: int, took: float) -> Measured:
-        """Return what came of it."""
+        """Return the results."""
         ordered = sorted(self._delays) or [0.0]
 
         def at(share: float) -> float:

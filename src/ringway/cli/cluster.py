@@ -2,88 +2,157 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Protocol
 
 import msgspec
 
-from ringway.app.config import Layer, load_joined
-from ringway.app.engine import open_engine
+from ringway.app.compose.identity import new_incarnation
+from ringway.app.config import Layer, Loaded, load_config, load_joined
+from ringway.app.engine import open_engine, read_keyring
 from ringway.app.log import open_log
+from ringway.app.lone_gateway import find_gateways
 from ringway.app.member import hear_members
-from ringway.core.membership import TICK_S
+from ringway.app.state import find_running, state_dir
+from ringway.cli.admin_access import reach_admin
+from ringway.core.isolation import why_command_believes_nobody
+from ringway.core.membership import MASS_LEASE_S, TICK_S
 from ringway.errors import ConfigError, NoAnswer, RingwayError
 from ringway.member.feed import Feed
-from ringway.ports import Engine
-from ringway.protocol.order import (
-    BALANCER,
-    DrainAnswer,
-    DrainRequest,
-    NodeConsent,
-    NodeRequest,
-    decode_drain_answer,
-    decode_node_answer,
-    encode,
-    node_address,
-)
+from ringway.member.leader_call import call_drain
+from ringway.member.sealed_engine import SealedEngine
+from ringway.member.state_call import call_state
+from ringway.net import configure
+from ringway.ports import Calls
+from ringway.protocol.order import DrainAnswer, DrainRequest, NodeConsent, SetState
 from ringway.protocol.report import Report
-from ringway.types import NodeName
 
 ANSWER_S = 5.0
 
 
+class Access(Protocol):
+    """How a command reaches the cluster: by its engine, or by the admin port of a gateway."""
+
+    @property
+    def bus(self) -> Calls:
+        """Calls to members."""
+        ...
+
+    @property
+    def up(self) -> bool:
+        """True while the cluster can be reached."""
+        ...
+
+
 @asynccontextmanager
-async def joined(flags: Layer, config_file: str | None, state: str | None) -> AsyncIterator[tuple[Engine, Feed]]:
-    """Connect to the engine of the running system, and hear its members."""
-    config = load_joined(flags=flags, file=config_file, state=state).config
-    # A command shows what it finds itself; of the engine's events only errors are worth a line between.
-    log = msgspec.structs.replace(config.log, level="error")
-    if not config.engine.url:
-        raise ConfigError(
-            "static backends have no engine to ask; ask the gateway's admin port: /v1/nodes, /v1/explain, /v1/policy"
-        )
-    # Somebody waits at the terminal: an engine that is not there is said at once.
-    with open_log(log):
+async def joined(
+    flags: Layer,
+    config_file: str | None,
+    state: str | None,
+    admin: str | None,
+    *,
+    on_strangers: Callable[[Feed], None] | None = None,
+) -> AsyncIterator[tuple[Access, Feed]]:
+    """Reach the running system, and hear its members: by the admin port `admin`, by its engine, or by the admin port of
+    the gateway that runs here without an engine.
+
+    Raise `ConfigError` if members are heard and none of them is believed, after a call of `on_strangers`.
+    """
+    loaded = load_config(flags=flags, file=config_file)
+    if admin and (state or loaded.origin("engine.url").startswith("--")):
+        raise ConfigError(f"--admin {admin} and {'--state' if state else '--engine'} name a system each; give one")
+    at = admin or _admin_of_lone_gateway(loaded, state)
+    # A command shows its findings itself; of the engine's events, only errors deserve a line in between.
+    with open_log(msgspec.structs.replace(loaded.config.log, level="error")):
+        if at:
+            configure(loaded.config.names)
+            async with reach_admin(at) as access:
+                yield access, access.members
+            return
+        config = load_joined(flags=flags, file=config_file, state=state).config
+        keyring = read_keyring(config.engine)
+        # A person waits at the terminal, so an engine that is away is reported at once.
         async with open_engine(msgspec.structs.replace(config.engine, wait_s=0), "command line") as engine:
-            yield engine, await hear_members(engine)
+            sealed = SealedEngine(engine, keyring, new_incarnation())
+            members = await hear_members(engine, keyring)
+            problem = why_command_believes_nobody(members.live, members.strangers, time.monotonic())
+            if problem:
+                if on_strangers is not None:
+                    on_strangers(members)
+                raise ConfigError(problem)
+            yield sealed, members
+
+
+def _admin_of_lone_gateway(loaded: Loaded, state: str | None) -> str:
+    """Return the admin port of the gateway that runs here without an engine; empty if a system is meant.
+
+    Raise `ConfigError` if several such gateways run, or if the settings are those of one, and none runs.
+    """
+    if loaded.config.engine.url:
+        return ""
+    directory = state_dir(state)
+    for_one = loaded.config.static.has_backends and not state
+    if not for_one and find_running(directory) is not None:
+        return ""
+    found = find_gateways(directory)
+    if len(found) > 1:
+        listed = ", ".join(f"{each.admin_url} (of {each.url})" for each in found)
+        raise ConfigError(f"{len(found)} gateways run here, each for itself; name one by --admin: {listed}")
+    if for_one and not found:
+        raise ConfigError(
+            f"no gateway without an engine has noted itself in {directory}; name its admin port: "
+            "--admin http://host:8001, or its state directory by RINGWAY_STATE_DIR"
+        )
+    return found[0].admin_url if found else ""
 
 
 def need_node(members: Feed, name: str) -> Report:
-    """Return the report of the node `name`; raise `ConfigError` that says which there are."""
+    """Return the report of the node `name`; raise `ConfigError` with the known nodes if it is not there."""
     report = members.node(name)
     if report is None:
         known = ", ".join(name for name in sorted(members.live) if members.node(name))
-        raise ConfigError(f"there is no node {name!r}; " + (f"there are {known}" if known else "no node is running"))
+        doubted = f"; {len(members.strangers)} members are not believed: see `ringway nodes`"
+        raise ConfigError(
+            f"there is no node {name!r}; "
+            + (f"there are {known}" if known else "no node is running")
+            + (doubted if members.strangers else "")
+        )
     return report
 
 
-async def ask_node(engine: Engine, name: NodeName, request: NodeRequest) -> NodeConsent:
-    """Return the consent of the node `name`; raise `RingwayError` where it refuses or does not answer."""
-    try:
-        answer = decode_node_answer(await engine.bus.call(node_address(name), encode(request), timeout_s=ANSWER_S))
-    except NoAnswer as error:
-        raise RingwayError(f"{name} did not answer: {error}") from None
+async def wait_for_node(access: Access, members: Feed, name: str, within_s: float = MASS_LEASE_S) -> Report:
+    """Return the report of the node `name`, which was there before; raise `ConfigError` if it does not come back.
+
+    It is waited for as long as silence lasts until death is believed: on a busy machine reports are late, or missed.
+    """
+    deadline = time.monotonic() + within_s
+    while (report := members.node(name)) is None and time.monotonic() < deadline:
+        await asyncio.sleep(TICK_S)
+        members.tick(engine_up=access.up)
+    return report or need_node(members, name)
+
+
+async def ask_node(access: Access, node: Report, request: SetState) -> None:
+    """Return when `node` has consented; raise `RingwayError` if it refuses or does not answer."""
+    answer = await call_state(access.bus, node, request, ANSWER_S)
     if not isinstance(answer, NodeConsent):
-        raise RingwayError(f"{name} refused: {answer.why}")
-    return answer
+        raise RingwayError(f"{node.name} refused: {answer.why}")
 
 
-async def ask_leader(engine: Engine, request: DrainRequest, patience_s: float = 0.0) -> DrainAnswer:
-    """Return what the leading balancer says of a drain that it has begun. Raise `RingwayError` where it refuses.
+async def ask_leader(access: Access, request: DrainRequest, patience_s: float = 0.0) -> DrainAnswer:
+    """Return the leading balancer's answer about a drain that it has begun. Raise `RingwayError` if it refuses.
 
-    Where none leads, another one does in a few seconds: it is asked again for `patience_s`.
+    If no balancer leads, a successor does in a few seconds: the query is repeated for `patience_s`.
     """
     deadline = time.monotonic() + patience_s
     while True:
         try:
-            answer = decode_drain_answer(await engine.bus.call(BALANCER, encode(request), timeout_s=ANSWER_S))
+            answer = await call_drain(access.bus, request, ANSWER_S)
             break
-        except NoAnswer:
+        except NoAnswer as error:
             if time.monotonic() >= deadline:
-                raise RingwayError(
-                    "no balancer answers: it runs in the gateways, and a new one leads a few seconds after its start; "
-                    "`ringway drain` without --within asks the node itself"
-                ) from None
+                raise RingwayError(f"{error}; `ringway drain` without --within asks the node itself") from None
         await asyncio.sleep(TICK_S)
     if answer.why:
         raise RingwayError(f"{answer.why}, or use --force" if request.within_s and not request.force else answer.why)

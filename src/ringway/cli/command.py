@@ -1,17 +1,17 @@
-"""Commands as data: what the words after a command's name may be, for the quick parser and for typer alike.
+"""Commands as data: the words that may follow a command's name, for the quick parser and for typer.
 
-A command is a function. Its parameters say by `Annotated[..., Option(...)]` or `Argument(...)` how they are given.
+A command is a function. `Annotated[..., Option(...)]` or `Argument(...)` describe how its parameters are given.
 """
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
 REQUIRED: Any = object()
-"""The default of a parameter that has none."""
+"""The default of a required parameter."""
 
 
 class Exit(Exception):
-    """The end of the command, with an exit code; everything that is to be said has been said."""
+    """The end of the command, with an exit code. All messages have been printed."""
 
     def __init__(self, code: int) -> None:
         super().__init__(code)
@@ -19,7 +19,7 @@ class Exit(Exception):
 
 
 class Option:
-    """An option: `--name`, or both of a switch as `--name/--no-name`. Without flags it is named as its parameter."""
+    """An option: `--name`, or for a switch `--name/--no-name`. Without flags it has the name of its parameter."""
 
     __slots__ = ("flags", "help", "max", "metavar", "min", "panel", "show_default")
 
@@ -43,7 +43,7 @@ class Option:
 
 
 class Argument:
-    """A word that has its place; one of a list takes all that are left."""
+    """A word at a fixed place; a list takes all words that are left."""
 
     __slots__ = ("help", "metavar")
 
@@ -53,7 +53,7 @@ class Argument:
 
 
 class Parameter:
-    """One parameter of a command. `annotation` is its type, as the function has it."""
+    """One parameter of a command. `annotation` is its type in the function's signature."""
 
     __slots__ = ("annotation", "declared", "default", "kind", "listed", "name")
 
@@ -74,8 +74,8 @@ class Parameter:
         return self.declared.flags or ("--" + self.name.replace("_", "-"),)
 
 
-class Group:
-    """Commands below one name. `default` is carried out where none of them is named."""
+class CommandGroup:
+    """Commands below one name. `default` is carried out if no subcommand is named."""
 
     __slots__ = ("commands", "default", "help")
 
@@ -88,7 +88,7 @@ class Group:
 
 
 def parameters_of(command: Callable[..., None]) -> list[Parameter]:
-    """Return the parameters of `command`: those of its function, or those that a decorator has given it."""
+    """Return the parameters of `command`: those of its function, or those that a decorator gave it."""
     given: list[Parameter] | None = getattr(command, "parameters", None)
     if given is not None:
         return given
@@ -108,7 +108,7 @@ def parameters_of(command: Callable[..., None]) -> list[Parameter]:
 def with_parameters(
     command: Callable[..., None], into: str, derived: Mapping[str, Parameter], gather: Callable[[dict[str, Any]], Any]
 ) -> Callable[..., None]:
-    """Return `command` with the parameters `derived` in place of `into`, which gets what `gather` makes of them."""
+    """Return `command` with the parameters `derived` instead of `into`, which gets the result of `gather`."""
 
     def wrapped(**values: Any) -> None:
         given = {name: values.pop(name) for name in derived}

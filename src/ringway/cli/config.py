@@ -1,4 +1,4 @@
-"""`ringway config show`: the effective settings, and where each came from."""
+"""`ringway config`: the effective settings with their sources, and a check of them."""
 
 from typing import Annotated, Any
 
@@ -6,22 +6,24 @@ import msgspec
 
 from ringway.app.config import Loaded, all_fields, load_config
 from ringway.app.field import Field, show_value
-from ringway.cli.command import Group, Option
+from ringway.cli.command import CommandGroup, Option
 from ringway.cli.option import AsJson, ConfigFile
 from ringway.cli.terminal import say, say_json
+from ringway.core.route_spec import read_routes
 from ringway.engine.url import HIDDEN, mask
 
 ENGINE_URL = "engine.url"
 
 
 def show(
-    origin: Annotated[bool, Option("--origin", help="Say where each value came from.")] = False,
+    origin: Annotated[bool, Option("--origin", help="Show the source of each value.")] = False,
     as_json: AsJson = False,
     config_file: ConfigFile = None,
 ) -> None:
-    """Show all settings as a gateway or node started now would have them, in the form of a configuration file.
+    """Show the settings that a gateway or node would have if it started now, in the form of a configuration file.
 
-    The later wins: defaults, the file (--config or RINGWAY_CONFIG), the environment, flags. Secrets are not shown.
+    The later source wins: defaults, the file (--config or RINGWAY_CONFIG), the environment, flags. Secrets are not
+    shown.
     """
     loaded = load_config(file=config_file)
     loaded.check_policy()
@@ -38,13 +40,26 @@ def show(
         say(f"{line:<44}  # {loaded.origin(field.path)}" if origin else line)
 
 
+def check(config_file: ConfigFile = None) -> None:
+    """Check the settings that a gateway or node would have if it started now, routes and policies included.
+
+    Prints every problem with its source, and ends with 2 if there is any.
+    """
+    loaded = load_config(file=config_file)
+    loaded.check_policy()
+    given = len(loaded.given)
+    say(f"The settings are good: {given} {'is' if given == 1 else 'are'} given, the others have their defaults.")
+    for route in read_routes(loaded.config.gateway.routes):
+        say(f"{route} leads to the group {route.group}")
+
+
 def value_of(loaded: Loaded, field: Field) -> Any:
     """Return the effective value of `field`."""
     return getattr(getattr(loaded.config, field.section), field.name)
 
 
 def shown(field: Field, value: Any) -> Any:
-    """Return `value` as it may be shown: of a URL the part without credentials, of a secret nothing."""
+    """Return `value` without secrets: a URL without its credentials, a secret as hidden."""
     value = field.showable(value)
     if not field.secret or not value:
         return value
@@ -52,10 +67,10 @@ def shown(field: Field, value: Any) -> Any:
 
 
 def as_toml(value: Any) -> str:
-    """Return `value` as TOML writes it."""
+    """Return `value` in TOML."""
     if isinstance(value, (tuple, list)):
         return "[" + ", ".join(as_toml(item) for item in value) + "]"
-    # JSON strings and TOML basic strings agree on everything that msgspec writes.
+    # JSON strings and TOML basic strings are equal for all texts that msgspec writes.
     return msgspec.json.encode(value).decode() if isinstance(value, str) else show_value(value)
 
 
@@ -68,4 +83,4 @@ def _as_json(loaded: Loaded, *, origin: bool) -> dict[str, dict[str, Any]]:
     return sections
 
 
-config = Group({"show": show}, help="The settings.")
+config = CommandGroup({"show": show, "check": check}, help="The settings.")

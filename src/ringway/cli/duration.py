@@ -10,12 +10,12 @@ _FORM = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?
 
 
 def read_pause(text: str) -> float:
-    """Return the seconds that `text` says; 0 is one of them. Raise `ConfigError` where it says none."""
+    """Return the seconds of the duration `text`; 0 is allowed. Raise `ConfigError` if it is not a duration."""
     return 0.0 if text.strip() in ("0", "0s") else read_duration(text)
 
 
 def read_duration(text: str) -> float:
-    """Return the seconds that `text` says, above 0. Raise `ConfigError` where it says none."""
+    """Return the seconds of the duration `text`, above 0. Raise `ConfigError` if it is not a duration above 0."""
     found = _FORM.fullmatch(text.strip())
     parts = found.groups() if found else ()
     seconds = sum(float(part) * unit for part, unit in zip(parts, UNITS.values(), strict=False) if part)

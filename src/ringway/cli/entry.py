@@ -1,25 +1,24 @@
-"""The entry of the `ringway` command: the signals that come while Python loads, then the command line."""
+"""The entry of the `ringway` command: signals that come while Python loads, then the command line."""
 
 import sys
 
-PROCESSES = ("up", "gateway", "node")
-"""Commands that the end of a terminal does not end."""
+PROCESSES = ("up", "gateway", "node", "join")
+"""Commands that outlive their terminal."""
 
 
 def main() -> None:
     """Run the command line, and exit."""
     try:
         if sys.argv[1:2] and sys.argv[1] in PROCESSES:
-            _outlive_hangup()
+            _defer_hangup()
         from ringway.cli.main import main as run
-    except KeyboardInterrupt:  # while it was still being loaded
+    except KeyboardInterrupt:  # while the command line was loading
         sys.exit(130)
     run()
 
 
-def _outlive_hangup() -> None:
-    """Do nothing on SIGHUP, until it is logged (`app.shutdown`); ignored from the start, as by `nohup`, it stays so."""
+def _defer_hangup() -> None:
+    """Block SIGHUP until the process can act on it (`app.shutdown.stop_signals`): one that comes earlier then acts."""
     import signal
 
-    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
-        signal.signal(signal.SIGHUP, lambda *_: None)
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP])

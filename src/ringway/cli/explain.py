@@ -1,15 +1,16 @@
-"""`ringway explain`: where a client would be sent now, and why."""
+"""`ringway explain`: the node to which a client would be sent now, and why."""
 
 from typing import TYPE_CHECKING, Annotated
 
 from ringway.app.config import Layer
 from ringway.cli.command import Exit, Option
-from ringway.cli.option import AsJson, ConfigFile, StateDir, takes_settings
+from ringway.cli.option import AdminUrl, AsJson, ConfigFile, StateDir, takes_settings
 from ringway.cli.process import run_async
 from ringway.cli.steer import Gateways, gateways
 from ringway.cli.terminal import say_json
 from ringway.errors import ConfigError
 from ringway.protocol.control import Candidate, Explain, Explanation
+from ringway.protocol.order import NodeRefusal
 from ringway.types import NodeName
 
 if TYPE_CHECKING:
@@ -22,19 +23,30 @@ def explain(
     key: Annotated[
         str, Option("--key", metavar="KEY", help="The client's key, as the policy reads it. Without: none.")
     ] = "",
-    gateway: Annotated[str, Option("--gateway", metavar="NAME", help="Ask this one. Without: the first by name.")] = "",
+    path: Annotated[
+        str, Option("--path", metavar="PATH", help="The path on which the client comes, for the gateway's routes.")
+    ] = "",
+    host: Annotated[str, Option("--host", metavar="HOST", help="The host that it names, likewise.")] = "",
+    group: Annotated[str, Option("--group", metavar="NAME", help="Place it in this group, whatever its path.")] = "",
+    gateway: Annotated[
+        str, Option("--gateway", metavar="NAME", help="Ask this one. Without: the first that answers.")
+    ] = "",
     as_json: AsJson = False,
     config_file: ConfigFile = None,
     state: StateDir = None,
+    admin: AdminUrl = None,
 ) -> None:
-    """Say where a client would be sent if it came now, and why: each node, and the numbers that decide.
+    """Show the node to which a client would be sent if it came now, and why: each node, with the numbers that decide.
 
-    Nothing is changed by asking. A policy that draws at random draws anew each time.
+    Asking changes nothing. A policy that draws at random draws anew each time.
     """
 
     async def ask() -> Explanation:
-        async with gateways(flags, config_file, state) as found:
-            answer = await found.ask(_choose(found, gateway), Explain(key=key))
+        async with gateways(flags, config_file, state, admin) as found:
+            question = Explain(key=key, group=group, host=host, path=path)
+            answer = await (found.ask(_known(found, gateway), question) if gateway else found.ask_any(question))
+            if isinstance(answer, NodeRefusal):
+                raise ConfigError(answer.why)
             assert isinstance(answer, Explanation)
             return answer
 
@@ -47,23 +59,22 @@ def explain(
         raise Exit(1)
 
 
-def _choose(found: Gateways, wanted: str) -> NodeName:
-    names = found.names
-    if not wanted:
-        return names[0]
-    if wanted not in names:
-        raise ConfigError(f"there is no gateway {wanted!r}; there are {', '.join(names)}")
+def _known(found: Gateways, wanted: str) -> NodeName:
+    if wanted not in found.names:
+        raise ConfigError(f"there is no gateway {wanted!r}; there are {', '.join(found.names)}")
     return NodeName(wanted)
 
 
 def show_explanation(said: Explanation) -> None:
-    """Print why a client would be sent where: the chosen node, and the numbers of every node."""
+    """Print the chosen node, and the numbers of every node."""
     from rich.text import Text
 
     from ringway.cli.table import make_console, words
 
     console = make_console()
     who = f"A client with the key {said.key!r}" if said.key else "A client without a key"
+    if len(said.groups) > 1:
+        who += f", in the group {said.group},"
     if said.problem:
         console.print(words(f"{who} cannot be placed: {said.problem}.", "red"))
     else:
@@ -108,7 +119,7 @@ _PARTS = {
     "held_here": "+ held here",
     "held_elsewhere": "+ held elsewhere",
 }
-"""What a load is made of. Parts that are zero everywhere are not shown."""
+"""The parts of a load. Parts that are zero everywhere are not shown."""
 
 
 def _value(each: Candidate) -> str:
@@ -122,7 +133,7 @@ def _weight(each: Candidate) -> str:
 
 
 def _why(said: Explanation, each: Candidate) -> str:
-    """What a reader wants to know of this node first."""
+    """Return the fact about this node that a reader needs first."""
     if each.node == said.chosen:
         role = "chosen"
     elif each.node in said.alternates:

@@ -1,41 +1,47 @@
-"""Forecast of a rolling restart, the moves it would cost, as a text: `ringway roll --dry-run`."""
+"""Forecast of a rolling restart, with the moves that it would cost, as a text: `ringway roll --dry-run`."""
 
 import math
 from collections.abc import Sequence
 
 from ringway.app.visible import visible
-from ringway.cli.cluster import ANSWER_S
+from ringway.cli.cluster import Access
 from ringway.cli.counted import counted, verb
 from ringway.core.balance.config import BalanceConfig
-from ringway.core.balance.drain import START_S, even_pace
+from ringway.core.balance.drain import START_S, drain_rate, even_pace
+from ringway.core.balance.pace import MoveLimits
 from ringway.core.balance.restart import Restart, foresee, moves_per_client
 from ringway.core.balance.share import NodeSnapshot
-from ringway.errors import NoAnswer, RingwayError
 from ringway.member.feed import Feed
-from ringway.ports import Engine
-from ringway.protocol.order import BALANCER, Rebalance, decode_plan_answer, encode
-from ringway.protocol.report import Report
+from ringway.member.leader_call import ASKS, call_plan
+from ringway.protocol.report import Report, group_of
 from ringway.types import NodeName, NodeState, Role
 
 TARGETS_SHOWN = 4
 
 
 async def forecast(
-    engine: Engine, members: Feed, names: Sequence[NodeName], balance: BalanceConfig, within_s: float
+    engine: Access, members: Feed, names: Sequence[NodeName], balance: BalanceConfig, within_s: float
 ) -> str:
-    """Return what restarting `names` would do. Raise `RingwayError` where it could not be done."""
-    try:
-        plan = decode_plan_answer(await engine.bus.call(BALANCER, encode(Rebalance(dry_run=True)), timeout_s=ANSWER_S))
-    except NoAnswer:
-        raise RingwayError("no balancer answers: it runs in the gateways, and paces all drains") from None
-    standings = [_standing(report) for report in members.live.values() if report.role is Role.NODE]
-    steps = foresee(standings, names, balance)
-    seconds = [_seconds(step, within_s, plan.moves_per_s, balance) for step in steps]
-    lines = [_line(index, step, took) for index, (step, took) in enumerate(zip(steps, seconds, strict=True), start=1)]
-    moves = f"{moves_per_client(steps, standings):.2f} moves for each client"
-    lines.append(f"{len(steps)} restarts, {moves}; the drains take about {sum(seconds):,.0f} s together")
-    if plan.frozen:
-        lines.append(f"moves are frozen now: {plan.frozen}")
+    """Return the effects of restarting `names`. Raise `RingwayError` if it could not be done."""
+    nodes = [report for report in members.live.values() if report.role is Role.NODE]
+    standings = {report.name: _standing(report) for report in nodes}
+    found: dict[NodeName, tuple[Restart, float]] = {}
+    frozen = ""
+    for group in {group_of(report) for report in nodes if report.name in names}:
+        plan = await call_plan(engine.bus, dry_run=True, group=group, asks=ASKS)
+        frozen = frozen or plan.frozen
+        inside = [report for report in nodes if group_of(report) == group]
+        here = {report.name: standings[report.name] for report in inside}
+        limits = _limits(inside, plan.moves_per_s, balance)
+        for step in foresee(list(here.values()), [name for name in names if name in here], balance):
+            found[step.node] = step, _seconds(step, within_s, limits, balance)
+    steps = [found[name] for name in names if name in found]
+    lines = [_line(index, step, took) for index, (step, took) in enumerate(steps, start=1)]
+    moves = f"{moves_per_client([step for step, _ in steps], list(standings.values())):.2f} moves for each client"
+    took_s = sum(seconds for _, seconds in steps)
+    lines.append(f"{len(steps)} restarts, {moves}; the drains take about {took_s:,.0f} s together")
+    if frozen:
+        lines.append(f"moves are frozen now: {frozen}")
     return "\n".join(lines)
 
 
@@ -53,12 +59,18 @@ def _standing(report: Report) -> NodeSnapshot:
     )
 
 
-def _seconds(step: Restart, within_s: float, moves_per_s: float, balance: BalanceConfig) -> float:
+def _limits(nodes: Sequence[Report], moves_per_s: float, balance: BalanceConfig) -> MoveLimits:
+    """Return the pace of drains without newcomers: the budget, and the capacity of donors and targets."""
+    targets = {report.name: balance.target_share * report.accept_per_s for report in nodes if report.accept_per_s > 0}
+    return MoveLimits(total=moves_per_s, donor=balance.donor_per_s_max, targets=targets)
+
+
+def _seconds(step: Restart, within_s: float, limits: MoveLimits, balance: BalanceConfig) -> float:
     if not step.connections:
         return 0.0
     if within_s:
         return even_pace(step.connections, within_s, balance.moves_per_s_min)[1]
-    return START_S + step.connections / max(moves_per_s, balance.moves_per_s_min)
+    return START_S + step.connections / max(drain_rate(step.node, step.targets, limits), balance.moves_per_s_min)
 
 
 def _line(index: int, step: Restart, seconds: float) -> str:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from ringway.app.config import Layer
 from ringway.cli.command import Option
-from ringway.cli.option import ConfigFile, StateDir, takes_settings
+from ringway.cli.option import AdminUrl, ConfigFile, StateDir, takes_settings
 from ringway.cli.process import run_async
 from ringway.cli.steer import gateways
 from ringway.cli.terminal import say
@@ -17,6 +17,7 @@ def freeze(
     why: Annotated[str, Option("--why", metavar="TEXT", help="Shown wherever moves are missed.")] = ASKED_FOR,
     config_file: ConfigFile = None,
     state: StateDir = None,
+    admin: AdminUrl = None,
 ) -> None:
     """Stop all moves of connections, at once and in the whole cluster, until `ringway unfreeze`.
 
@@ -24,7 +25,7 @@ def freeze(
     """
 
     async def decide() -> None:
-        async with gateways(flags, config_file, state) as found:
+        async with gateways(flags, config_file, state, admin) as found:
             await found.decide(lambda newest: newest.with_frozen(why.strip() or ASKED_FOR))
 
     run_async(decide())

@@ -1,4 +1,4 @@
-"""The whole command line as typer has it: for help, for completion, and to say what is wrong."""
+"""The whole command line in typer: for help, for completion, and for messages about mistakes."""
 
 import importlib
 import inspect
@@ -7,12 +7,15 @@ from typing import Annotated, Any
 
 import typer
 
-from ringway.cli.command import REQUIRED, Argument, Exit, Group, Parameter, parameters_of
+from ringway.cli.command import REQUIRED, Argument, CommandGroup, Exit, Parameter, parameters_of
 
 _HELP = """Scale WebSocket servers horizontally: gateway, nodes, placement, and moves of live connections.
 
 Begin with `ringway up`: it starts NATS, a gateway and two nodes, and says what to try. In other terminals
-`ringway node` adds a node, `ringway top` shows what happens, `ringway drain node-1` empties one."""
+`ringway node` adds a node, `ringway top` shows what happens, `ringway drain node-1` empties one.
+
+Over WebSocket servers of your own: `ringway up --backend ws://127.0.0.1:9001`, and
+`ringway join ws://127.0.0.1:9002 -- COMMAND` for each server that is added."""
 
 
 def build_typer(commands: Sequence[str]) -> typer.Typer:
@@ -28,14 +31,14 @@ def build_typer(commands: Sequence[str]) -> typer.Typer:
     app.callback()(_root)
     for name in commands:
         found = getattr(importlib.import_module(f"ringway.cli.{name}"), name)
-        if isinstance(found, Group):
+        if isinstance(found, CommandGroup):
             app.add_typer(_typer_group(found), name=name)
         else:
             app.command(name)(typer_function(found))
     return app
 
 
-def _typer_group(group: Group) -> typer.Typer:
+def _typer_group(group: CommandGroup) -> typer.Typer:
     if group.default is None:
         made = typer.Typer(no_args_is_help=True, help=group.help)
         made.callback()(_root)
@@ -60,7 +63,7 @@ def typer_function(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _typer_default(command: Callable[..., None]) -> Callable[..., None]:
-    """Return `command` as what a group does where none of its commands is named."""
+    """Return `command` as the default of a group, for a call without a subcommand."""
     run_command = typer_function(command)
 
     def run(context: typer.Context, **values: Any) -> None:

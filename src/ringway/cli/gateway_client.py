@@ -1,4 +1,4 @@
-"""Clients of the gateway, for commands that publish and subscribe; and the URL at which the gateway is."""
+"""Clients of the gateway, for commands that publish and subscribe; and the search for the gateway's URL."""
 
 import os
 from collections.abc import AsyncIterator, Sequence
@@ -26,7 +26,7 @@ GatewayUrl = Annotated[
 
 @asynccontextmanager
 async def connected(urls: Sequence[str], **options: Any) -> AsyncIterator[Client]:
-    """Connect a client to one of the gateways at `urls`; raise `ConfigError` where none can be reached."""
+    """Connect a client to one of the gateways at `urls`; raise `ConfigError` if no gateway can be reached."""
     client = Client(urls, config=ClientConfig(open_timeout_s=ANSWER_S), **options)
     try:
         await client.open()
@@ -42,7 +42,7 @@ async def connected(urls: Sequence[str], **options: Any) -> AsyncIterator[Client
 
 
 def gateway_urls(given: str | None, state: str | None) -> list[str]:
-    """Return the URLs of the gateways: `given`, `RINGWAY_URL`, or the one of the system that runs here."""
+    """Return the URLs of the gateways: `given`, `RINGWAY_URL`, or the gateway of the system that runs here."""
     if given and state:
         raise ConfigError(f"--url {given} and --state {state} name a gateway each; give one of them")
     urls = (given or ("" if state else os.environ.get(URL_ENV)) or "").replace(",", " ").split()

@@ -1,82 +1,95 @@
-"""Tables of members: their words, and how they look where no terminal shows them.
+"""Tables of texts, drawn for a terminal, a pipe or a file: aligned columns, folded to a width, with colours or without.
 
-On a terminal rich draws them (`table`), with colours and folded to its width. A pipe or a file needs neither, and rich
-takes longer to load than the rest of a command: there a table is drawn here, and looks as rich would make it.
+Commands that print such a table do not need rich, which takes longer to load than the rest of a command.
 """
 
-import os
-import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
-from ringway.admin.member import Cluster, NodeRow
 from ringway.app.visible import visible
 
-WIDE = 160
-"""Columns of an output that is no terminal: nothing is folded or cut there."""
+GAP = "  "
 
-_FORCING = ("FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE")
-"""Variables by which rich takes an output for a terminal."""
+_CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33"}
+"""Parameters of SGR (ECMA-48, 8.3.117)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Grid:
-    """A table of words. Columns in `right` are numbers."""
+class Cell(NamedTuple):
+    """The text of one cell, and the name of its style; empty for plain text."""
+
+    text: str
+    style: str = ""
+
+
+class Grid(NamedTuple):
+    """A table of texts. Columns in `right` are numbers."""
 
     columns: Sequence[str]
-    rows: Sequence[Sequence[str]]
+    rows: Sequence[Sequence[Cell]]
     right: frozenset[str] = frozenset()
 
 
-def is_plain() -> bool:
-    """Whether standard output is no terminal, and nobody asks to treat it as one."""
-    return sys.stdout is not None and not sys.stdout.isatty() and not any(map(os.environ.get, _FORCING))
+def draw_grid(grid: Grid, width: int, *, styled: bool = False) -> list[str]:
+    """Return the lines of `grid`, at most `width` columns wide; the widest columns are folded first.
+
+    Strangers may have chosen the texts: terminal controls are made visible.
+    """
+    lines = [[Cell(name, "dim") for name in grid.columns], *grid.rows]
+    lines = [[Cell(visible(cell.text), cell.style) for cell in line] for line in lines]
+    natural = [max(width_of(line[index].text) for line in lines) for index in range(len(grid.columns))]
+    widths = _fitted(natural, width - len(GAP) * (len(natural) - 1))
+    drawn = []
+    for line in lines:
+        parts = [_folded(cell.text, width) for cell, width in zip(line, widths, strict=True)]
+        for number in range(max(map(len, parts))):
+            texts = [part[number] if number < len(part) else "" for part in parts]
+            cells = zip(grid.columns, texts, widths, line, strict=True)
+            drawn.append(
+                GAP.join(
+                    _styled(_padded(text, width, name in grid.right), cell.style if styled and text else "")
+                    for name, text, width, cell in cells
+                )
+            )
+    return drawn
 
 
-def draw_plain(grid: Grid) -> list[str] | None:
-    """Return the lines of `grid`; None where it must be folded, or holds characters of a width that is not sure."""
-    lines = [grid.columns, *grid.rows]
-    widths = [max(len(line[index]) for line in lines) for index in range(len(grid.columns))]
-    if sum(widths) + 2 * (len(widths) - 1) > WIDE or not all(cell.isascii() for line in lines for cell in line):
-        return None
-    sides = [">" if name in grid.right else "<" for name in grid.columns]
-    return ["  ".join(map(format, line, map("{}{}".format, sides, widths))) for line in lines]
+def width_of(text: str) -> int:
+    """Return the width of `text` on a terminal: 2 columns for each wide character, 0 for a combining character."""
+    if text.isascii():
+        return len(text)
+    from unicodedata import category, east_asian_width
+
+    total = 0
+    for char in text:
+        if category(char) not in ("Mn", "Me", "Cf"):
+            total += 2 if east_asian_width(char) in "WF" else 1
+    return total
 
 
-def nodes_grid(cluster: Cluster) -> Grid:
-    """Return the nodes, one a line."""
-    weighted = any(node.weight != 1 for node in cluster.nodes)
-    numbers = ("conns", "fair", *(["weight"] if weighted else []), "cpu", "memory")
-    rows = [
-        (
-            visible(node.name),
-            state_of(node),
-            f"{node.connections:,}",
-            f"{node.fair:,.0f}",
-            *([f"{node.weight:g}"] if weighted else []),
-            f"{node.cpu:.0%}",
-            f"{node.memory_bytes / 2**20:,.0f} MiB",
-            visible(node.public_url or node.url),
-        )
-        for node in cluster.nodes
-    ]
-    return Grid(("node", "state", *numbers, "clients connect to"), rows, frozenset(numbers))
+def _fitted(widths: list[int], room: int) -> list[int]:
+    """Return `widths`, the widest made narrower until their sum fits into `room`; each is at least 2."""
+    widths = list(widths)
+    while sum(widths) > room and max(widths) > 2:
+        widths[widths.index(max(widths))] -= 1
+    return widths
 
 
-def gateways_grid(cluster: Cluster) -> Grid:
-    """Return the gateways, one a line."""
-    rows = [
-        (
-            visible(gateway.name),
-            visible(gateway.public_url or gateway.url),
-            visible(gateway.admin_url),
-            "leads" if gateway.leading else "stands by",
-        )
-        for gateway in cluster.gateways
-    ]
-    return Grid(("gateway", "url", "admin", "balancer"), rows)
+def _folded(text: str, width: int) -> list[str]:
+    """Return the parts of `text`, each of `width` columns at most; one part if it is empty."""
+    if width_of(text) <= width:
+        return [text]
+    parts = [""]
+    for char in text:
+        if parts[-1] and width_of(parts[-1] + char) > width:
+            parts.append("")
+        parts[-1] += char
+    return parts
 
 
-def state_of(node: NodeRow) -> str:
-    """Return a node's state in a word or two."""
-    return node.state if node.engine_up else "no engine"
+def _padded(text: str, width: int, right: bool) -> str:
+    room = " " * (width - width_of(text))
+    return room + text if right else text + room
+
+
+def _styled(text: str, style: str) -> str:
+    return f"\x1b[{_CODES[style]}m{text}\x1b[0m" if style else text

@@ -1,7 +1,7 @@
-"""The entry point: finds the command, and turns errors into one clear line each and an exit code.
+"""The entry point: finds the command, and turns each error into a clear line and an exit code.
 
-Exit codes: 0 done; 1 it failed; 2 a setting is wrong or what is needed is not there, and the caller must act;
-130 ended by Ctrl-C; 141 whoever read the output is gone.
+Exit codes: 0 done; 1 it failed; 2 a setting is wrong or a needed part is missing, and the caller must act;
+130 ended by Ctrl-C; 141 the reader of the output is gone.
 """
 
 import os
@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any
 
-from ringway.cli.command import Exit, Group
+from ringway.cli.command import CommandGroup, Exit
 from ringway.cli.quick import read_quickly
 from ringway.cli.terminal import READER_GONE_CODE, OutputFailed, open_streams, tell
 from ringway.errors import ConfigError, EngineError, RingwayError
@@ -19,6 +19,7 @@ COMMANDS = (
     "up",
     "gateway",
     "node",
+    "join",
     "nodes",
     "top",
     "drain",
@@ -41,7 +42,7 @@ COMPLETE_ENV = "_RINGWAY_COMPLETE"
 """Set by the shell's completion, which typer answers."""
 
 TRACEBACK_ENV = "RINGWAY_TRACEBACK"
-"""Where it is set, commands print the traceback of a fault of their own."""
+"""If it is set, commands print the traceback of their own faults."""
 
 
 def main() -> None:
@@ -83,10 +84,10 @@ def run(words: Sequence[str]) -> int:
 
 
 def carry_out(words: Sequence[str]) -> None:
-    """Carry out the command that `words` name. Only its module is imported; typer only where it is needed."""
+    """Carry out the command that `words` name. Imports only its module, and typer only if it is needed."""
     name = words[0] if words else ""
     if name in COMMANDS and COMPLETE_ENV not in os.environ:
-        found: Callable[..., None] | Group = getattr(import_module(f"ringway.cli.{name}"), name)
+        found: Callable[..., None] | CommandGroup = getattr(import_module(f"ringway.cli.{name}"), name)
         chosen = read_quickly(words[1:], found)
         if chosen is not None:
             command, values = chosen
@@ -96,7 +97,7 @@ def carry_out(words: Sequence[str]) -> None:
 
 
 def build(words: Sequence[str] = ()) -> Any:
-    """Return typer's command line, with the command that `words` name, or with all."""
+    """Return typer's command line, with the command that `words` name, or with all commands."""
     from ringway.cli.full import build_typer
 
     chosen = next((word for word in words if not word.startswith("-")), "")
@@ -104,7 +105,7 @@ def build(words: Sequence[str] = ()) -> Any:
 
 
 def _check_words(words: Sequence[str]) -> None:
-    """Raise `ConfigError` for an argument that is no text: Python holds bytes that are no UTF-8 as halves of pairs."""
+    """Raise `ConfigError` if an argument is not UTF-8: Python represents such bytes as halves of surrogate pairs."""
     for word in words:
         try:
             word.encode()
@@ -114,7 +115,7 @@ def _check_words(words: Sequence[str]) -> None:
 
 
 def _not_installed(error: ModuleNotFoundError) -> str:
-    """Say what to do where only the client is installed."""
+    """Return what to do if only the client is installed."""
     return (
         f"the command line needs the server's parts ({error.name} is missing); "
         "install them: pip install 'ringway[server]'"
@@ -132,7 +133,7 @@ def _output_failed(error: OutputFailed) -> int:
 
 
 def _fault(error: Exception) -> int:
-    """Tell of what should not happen: of the system in its own words, of a fault of ours with the place."""
+    """Report an unexpected error: of the system in its own words, of our own fault with the place in the code."""
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename else ""
         return _fail([f"{where}{error.strerror}"], 1)

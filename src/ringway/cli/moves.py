@@ -1,4 +1,4 @@
-"""`ringway moves`: what the balancers have decided."""
+"""`ringway moves`: the decisions of the balancers."""
 
 import time
 from collections.abc import Sequence
@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 from ringway.app.config import Layer
 from ringway.cli.command import Option
-from ringway.cli.option import AsJson, ConfigFile, StateDir, takes_settings
+from ringway.cli.option import AdminUrl, AsJson, ConfigFile, StateDir, takes_settings
 from ringway.cli.process import run_async
 from ringway.cli.steer import gateways
 from ringway.cli.terminal import say_json
+from ringway.core.move_outcomes import MoveOutcomes
 from ringway.protocol.control import Decision, Decisions, ListDecisions, newest
 
 if TYPE_CHECKING:
@@ -25,14 +26,15 @@ def moves(
     as_json: AsJson = False,
     config_file: ConfigFile = None,
     state: StateDir = None,
+    admin: AdminUrl = None,
 ) -> None:
-    """List what the balancers have decided, the newest first: when, why, who moves where, and what came of it.
+    """List the balancers' decisions, the newest first: time, reason, donors and targets, and the outcome.
 
-    Each gateway keeps the latest decisions of its own balancer, for as long as it runs.
+    Each gateway stores the latest decisions of its own balancer while it runs.
     """
 
     async def ask() -> list[Decision]:
-        async with gateways(flags, config_file, state) as found:
+        async with gateways(flags, config_file, state, admin) as found:
             answers = await found.ask_all(ListDecisions(count=count))
         told = (decision for answer in answers if isinstance(answer, Decisions) for decision in answer.decisions)
         return newest(told, count)
@@ -51,23 +53,36 @@ def moves(
 
 
 def moves_table(decisions: Sequence[Decision]) -> "RenderableType":
-    """Return a table of what the balancer has decided, a row for each decision."""
+    """Return a table of decisions, a row for each."""
     from rich.table import Table
 
     from ringway.cli.table import words
 
     table = Table(box=None, pad_edge=False, header_style="dim")
     numbers = ("ordered", "seconds")
-    for name in ("when", "gateway", "cause", "from → to", *numbers, "outcome", "reason"):
+    grouped = len({each.group for each in decisions}) > 1
+    for name in (
+        "when",
+        "gateway",
+        *(["group"] if grouped else []),
+        "cause",
+        "from → to",
+        *numbers,
+        "sessions",
+        "outcome",
+        "reason",
+    ):
         table.add_column(name, justify="right" if name in numbers else "left", no_wrap=name in ("when", "from → to"))
     for each in decisions:
         table.add_row(
             _when(each.at),
             each.gateway,
+            *([each.group] if grouped else []),
             words(each.cause, "bold"),
             _pairs(each),
             f"{each.ordered:,} of {each.planned:,}",
             f"{each.seconds:,.0f}",
+            _sessions(each),
             words(each.outcome, _STYLES.get(each.outcome.partition(":")[0], "yellow")),
             words(each.reason, "dim"),
         )
@@ -78,14 +93,20 @@ _STYLES = {"done": "green", "under way": "cyan", "superseded": "dim"}
 
 
 def _when(at: float) -> str:
-    """The time of day; with the date where it was not today."""
+    """Return the time of day, with the date if it was not today."""
     moment = time.localtime(at)
     today = time.strftime("%Y-%m-%d") == time.strftime("%Y-%m-%d", moment)
     return time.strftime("%H:%M:%S" if today else "%Y-%m-%d %H:%M:%S", moment)
 
 
+def _sessions(decision: Decision) -> str:
+    """Return what became of the sessions, an outcome a line."""
+    outcomes = MoveOutcomes(decision.handed_over, decision.reconnected, decision.lost, decision.apart)
+    return str(outcomes).replace(", ", "\n") if outcomes.total else "-"
+
+
 def _pairs(decision: Decision) -> str:
-    """Who moves where, one pair a line; of many pairs the largest."""
+    """Return the pairs of donor and target, one a line; of many pairs the largest."""
     quotas = sorted(decision.quotas, key=lambda quota: -quota.count)
     lines = [f"{quota.donor} → {quota.target}  {quota.count:,}" for quota in quotas[:PAIRS_SHOWN]]
     if len(quotas) > PAIRS_SHOWN:

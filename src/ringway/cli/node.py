@@ -8,16 +8,19 @@ from ringway.errors import ConfigError
 
 @takes_settings("node", "member", "engine", "admin", "log", own=("node",))
 def node(flags: Layer, config_file: ConfigFile = None, state: StateDir = None) -> None:
-    """Run a channel node: a server that holds clients' connections, and a share of them at once.
+    """Run a channel node: a server that holds clients' connections, and gets its share of them at once.
 
-    It joins the system that `ringway up` runs on this machine, or the one at --engine; name and port are chosen
-    where they are not given. The balancer then moves to it what is its fair share, and no connection more.
+    It joins the system that `ringway up` runs on this machine, or the system at --engine. Name and port are chosen if
+    they are not given. The balancer then moves its fair share of connections to it, and no more.
     """
     loaded = load_joined(flags=flags, file=config_file, state=state)
     config = loaded.config
-    if config.static.backends:
-        origin = loaded.origin("static.backends")
-        raise ConfigError(f"static.backends ({origin}) is for gateways without nodes; leave it out where a node starts")
+    if config.static.has_backends and not config.engine.url:
+        setting = "static.backends" if config.static.backends else "static.backends_file"
+        raise ConfigError(
+            f"{setting} ({loaded.origin(setting)}) is for gateways, and with it no running system is looked for; leave "
+            "it out where a node starts, or name the engine with --engine"
+        )
     from ringway.app.compose.node import run_node
 
     run_process(loaded, lambda log: run_node(config, log))

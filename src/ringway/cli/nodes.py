@@ -1,40 +1,53 @@
-"""`ringway nodes`: who is there."""
+"""`ringway nodes`: the members of the system."""
 
 from ringway.admin.member import Cluster, describe
 from ringway.app.config import Layer
 from ringway.cli.cluster import joined
-from ringway.cli.grid import draw_plain, gateways_grid, is_plain, nodes_grid
-from ringway.cli.option import AsJson, ConfigFile, StateDir, takes_settings
+from ringway.cli.cluster_view import ask_problems, view_cluster
+from ringway.cli.grid import draw_grid
+from ringway.cli.member_grid import gateways_grid, nodes_grid, problem_lines, strangers_grid
+from ringway.cli.option import AdminUrl, AsJson, ConfigFile, StateDir, takes_settings
 from ringway.cli.process import run_async
-from ringway.cli.terminal import say, say_json
+from ringway.cli.steer import Gateways
+from ringway.cli.terminal import is_styled, say, say_drawn, say_json, width_of_output
+from ringway.member.feed import Feed
 
 
 @takes_settings("engine")
-def nodes(flags: Layer, as_json: AsJson = False, config_file: ConfigFile = None, state: StateDir = None) -> None:
-    """List the nodes with their load against their fair share, and the gateways.
+def nodes(
+    flags: Layer,
+    as_json: AsJson = False,
+    config_file: ConfigFile = None,
+    state: StateDir = None,
+    admin: AdminUrl = None,
+) -> None:
+    """List the nodes with their load against their fair share, the gateways, and members that are not believed.
 
-    With --json: an array with an object for each node, as the admin port answers at /v1/nodes.
+    With --json: an array with an object for each node, equal to the admin port's answer at /v1/nodes.
     """
 
+    def show_strangers(members: Feed) -> None:
+        if not as_json:
+            cluster = describe((), strangers=members.strangers.rows())
+            say_drawn(draw_grid(strangers_grid(cluster), width_of_output(), styled=is_styled()))
+
     async def ask() -> Cluster:
-        async with joined(flags, config_file, state) as (_, members):
-            return describe(members.live.values())
+        async with joined(flags, config_file, state, admin, on_strangers=show_strangers) as (engine, members):
+            return view_cluster(members, await ask_problems(Gateways(engine, members)))
 
     cluster = run_async(ask())
     if as_json:
         say_json(cluster.nodes)
         return
-    if not cluster.nodes and not cluster.gateways:
+    width, styled = width_of_output(), is_styled()
+    if cluster.nodes or cluster.gateways:
+        say_drawn(draw_grid(nodes_grid(cluster), width, styled=styled))
+        say("")
+        say_drawn(draw_grid(gateways_grid(cluster), width, styled=styled))
+    else:
         say("Nobody is there. Start a node with `ringway node`, a gateway with `ringway gateway`.")
-        return
-    if is_plain():
-        drawn = draw_plain(nodes_grid(cluster)), draw_plain(gateways_grid(cluster))
-        if drawn[0] is not None and drawn[1] is not None:
-            say("\n".join([*drawn[0], "", *drawn[1]]))
-            return
-    from ringway.cli.table import gateways_table, make_console, nodes_table
-
-    console = make_console()
-    console.print(nodes_table(cluster))
-    console.print()
-    console.print(gateways_table(cluster))
+    if cluster.strangers:
+        say("")
+        say_drawn(draw_grid(strangers_grid(cluster), width, styled=styled))
+    for line in problem_lines(cluster):
+        say(f"\n{line}")

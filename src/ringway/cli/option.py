@@ -1,4 +1,4 @@
-"""Options of commands: the common ones, and those that are derived from the fields of the configuration."""
+"""Options of commands: the common options, and the options that are derived from the configuration's fields."""
 
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any
@@ -15,6 +15,15 @@ StateDir = Annotated[
     str | None,
     Option("--state", metavar="DIR", help="State directory of `ringway up` (also RINGWAY_STATE_DIR)."),
 ]
+AdminUrl = Annotated[
+    str | None,
+    Option(
+        "--admin",
+        metavar="URL",
+        help="Reach the cluster by the admin port of a gateway, such as http://127.0.0.1:8001, not by the engine. "
+        "Without it, a gateway without an engine is found if it runs on this machine.",
+    ),
+]
 AsJson = Annotated[bool, Option("--json", help="Print JSON, for programs.")]
 
 BARE = ("engine", "member")
@@ -29,9 +38,9 @@ def flag_of(field: Field, own: Sequence[str]) -> str:
 def takes_settings(
     *sections: str, own: Sequence[str] = (), only: Sequence[str] = ()
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command the settings of `sections` as options; it receives what was given as `flags: Layer`.
+    """Give a command the settings of `sections` as options; it receives the given values as `flags: Layer`.
 
-    Settings of the sections in `own` are called by their bare names. `only` adds single settings by their path.
+    Settings of the sections in `own` have their bare names. `only` adds single settings by their path.
     """
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:

@@ -1,4 +1,4 @@
-"""`ringway policy`: which policy the gateways follow, which there are, and another one while they run."""
+"""`ringway policy`: the policy that gateways follow, the known policies, and the change of policy while they run."""
 
 import re
 import sys
@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 from ringway.app.config import Layer
 from ringway.app.field import Field, fields_of, show_value
-from ringway.cli.command import Argument, Group, Option
-from ringway.cli.option import AsJson, ConfigFile, StateDir, takes_settings
+from ringway.cli.command import Argument, CommandGroup, Option
+from ringway.cli.option import AdminUrl, AsJson, ConfigFile, StateDir, takes_settings
 from ringway.cli.process import run_async
 from ringway.cli.steer import gateways, newest_of
 from ringway.cli.terminal import say, say_json
@@ -26,15 +26,16 @@ def show(
     as_json: AsJson = False,
     config_file: ConfigFile = None,
     state: StateDir = None,
+    admin: AdminUrl = None,
 ) -> None:
-    """Show which policy each gateway follows, and what operators have decided while it ran.
+    """Show the policy that each gateway follows, and the decisions of operators while it ran.
 
-    A decision has a version and holds for all gateways; version 0 is each gateway's own setting. It lives as long as
-    one gateway that knows it.
+    A decision has a version and applies to all gateways; version 0 is each gateway's own setting. A decision lasts as
+    long as a gateway that knows it runs.
     """
 
     async def ask() -> list[DirectiveAnswer]:
-        async with gateways(flags, config_file, state) as found:
+        async with gateways(flags, config_file, state, admin) as found:
             return await found.followed()
 
     answers = run_async(ask())
@@ -52,13 +53,14 @@ def change(
     as_json: AsJson = False,
     config_file: ConfigFile = None,
     state: StateDir = None,
+    admin: AdminUrl = None,
 ) -> None:
-    """Let all gateways follow another policy from now on, without a restart.
+    """Make all gateways follow a new policy from now on, without a restart.
 
-    Newcomers are placed by it at once. Connections stay where they are unless --move is given. It returns when all
-    gateways follow; those that start later follow too. `ringway policy list` shows what can be given.
+    Newcomers are placed by it at once. Connections stay where they are unless --move is given. The command returns when
+    all gateways follow; later gateways follow too. `ringway policy list` shows the policies.
     """
-    _decide(flags, config_file, state, str(_checked(spec)), moving=move, as_json=as_json)
+    _decide(flags, config_file, state, admin, str(_checked(spec)), moving=move, as_json=as_json)
 
 
 @takes_settings("engine")
@@ -68,13 +70,14 @@ def reset(
     as_json: AsJson = False,
     config_file: ConfigFile = None,
     state: StateDir = None,
+    admin: AdminUrl = None,
 ) -> None:
     """Let each gateway follow the policy of its own settings again."""
-    _decide(flags, config_file, state, "", moving=move, as_json=as_json)
+    _decide(flags, config_file, state, admin, "", moving=move, as_json=as_json)
 
 
 def list_policies(as_json: AsJson = False) -> None:
-    """List the policies, how each chooses a node, and its options."""
+    """List the policies, their ways to choose a node, and their options."""
     if as_json:
         say_json([_as_json(name) for name in POLICIES])
         return
@@ -98,10 +101,17 @@ def list_policies(as_json: AsJson = False) -> None:
 
 
 def _decide(
-    flags: Layer, config_file: str | None, state: str | None, policy: str, *, moving: bool, as_json: bool
+    flags: Layer,
+    config_file: str | None,
+    state: str | None,
+    admin: str | None,
+    policy: str,
+    *,
+    moving: bool,
+    as_json: bool,
 ) -> None:
     async def decide() -> list[DirectiveAnswer]:
-        async with gateways(flags, config_file, state) as found:
+        async with gateways(flags, config_file, state, admin) as found:
             return await found.decide(lambda newest: newest.with_policy(policy, moving=moving))
 
     answers = run_async(decide())
@@ -137,7 +147,7 @@ def show_policy(answers: Sequence[DirectiveAnswer]) -> None:
     if not newest.moving:
         console.print(
             Text(
-                "Newcomers are placed by it. Nobody is moved; `ringway rebalance` moves those whom it places elsewhere."
+                "Newcomers are placed by it. Nobody is moved; `ringway rebalance` moves those that it places elsewhere."
             )
         )
     if newest.frozen:
@@ -145,17 +155,17 @@ def show_policy(answers: Sequence[DirectiveAnswer]) -> None:
 
 
 def _checked(text: str) -> PolicySpec:
-    """Return the policy that `text` names; raise `ConfigError` before anybody is asked where it is a wrong one."""
+    """Return the policy that `text` names; raise `ConfigError` if it is wrong, before any gateway is asked."""
     spec = parse_spec(text)
     if spec.name == "score":
-        read_options(spec, POLICIES[spec.name].options_type)  # its function is looked for where it runs
+        read_options(spec, POLICIES[spec.name].options_type)  # the gateways, which run its function, look for that
     else:
         Steering(text, b"")
     return spec
 
 
 def _summary(policy: str) -> str:
-    """The first line of the policy's module, without what is for readers of the code."""
+    """Return the first line of the policy's module, without the part for readers of the code."""
     line = (sys.modules[POLICIES[policy].__module__].__doc__ or "").partition("\n")[0]
     return re.sub(r" \(`[\w.]+`\)| See `.*", "", line)
 
@@ -177,4 +187,4 @@ def _as_json(name: str) -> dict[str, Any]:
     return {"policy": name, "what": _summary(name), "default": name == DEFAULT_POLICY, "options": options}
 
 
-policy = Group({"set": change, "reset": reset, "list": list_policies}, default=show)
+policy = CommandGroup({"set": change, "reset": reset, "list": list_policies}, default=show)

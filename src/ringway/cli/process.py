@@ -1,4 +1,4 @@
-"""Runs what commands do: a coroutine in an event loop, quiet on Ctrl-C; and the processes that log."""
+"""Runners of commands: a coroutine in an event loop, quiet on Ctrl-C; and processes with a log."""
 
 import asyncio
 import signal
@@ -20,7 +20,7 @@ T = TypeVar("T")
 def run_async(coroutine: Coroutine[Any, Any, T]) -> T:
     """Run `coroutine` in a uvloop and return its result.
 
-    Ctrl-C ends the program with code 130, SIGTERM with 143, both after the coroutine has cleaned up, with no words.
+    Ctrl-C ends the program with code 130, SIGTERM with 143, both without a message, after the coroutine has cleaned up.
     """
     import uvloop
 
@@ -29,12 +29,12 @@ def run_async(coroutine: Coroutine[Any, Any, T]) -> T:
             return runner.run(_unless_told(coroutine))
     except KeyboardInterrupt:
         if sys.stdout is not None and sys.stdout.isatty():
-            say("")  # the terminal's own ^C stands alone on its line
+            say("")  # the terminal's own ^C gets a line of its own
         raise Exit(130) from None
 
 
 async def _unless_told(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Return what `coroutine` does; on SIGTERM cancel it and exit. A process takes the signal over when it is ready."""
+    """Return the result of `coroutine`; on SIGTERM cancel it and exit. A ready process handles it itself."""
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     assert task is not None
     told = False
@@ -58,7 +58,7 @@ async def _unless_told(coroutine: Coroutine[Any, Any, T]) -> T:
 def run_process(
     loaded: Loaded, work: Callable[[LogWriter], Coroutine[Any, Any, int]], descriptor: int | None = None
 ) -> NoReturn:
-    """Run `work` with its log open, on stderr or `descriptor`, and exit with its code; 1 where it fails by a fault."""
+    """Run `work` with its log open, on stderr or `descriptor`, and exit with its code; 1 after an unexpected error."""
     with open_log(loaded.config.log, descriptor) as log:
         if loaded.service_links:
             links = " ".join(loaded.service_links)

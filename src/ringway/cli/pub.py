@@ -14,11 +14,11 @@ from ringway.errors import ConfigError
 
 def pub(
     channel: Annotated[str, Argument(metavar="CHANNEL", help="The channel to publish to.")],
-    data: Annotated[str, Argument(metavar="DATA", help="What to publish: JSON; anything else is sent as text.")],
+    data: Annotated[str, Argument(metavar="DATA", help="What to publish: JSON; everything else is sent as text.")],
     url: GatewayUrl = None,
     state: StateDir = None,
 ) -> None:
-    """Publish DATA to CHANNEL, and return when the engine has taken it.
+    """Publish DATA to CHANNEL, and return when the engine has accepted it.
 
     Example: ringway pub room hello, or ringway pub room '{"text": "hello"}'
     """
@@ -33,7 +33,7 @@ def pub(
 
 
 def read_data(text: str) -> Any:
-    """Return the JSON value that `text` is, or `text` where it is none; raise `ConfigError` for too deep a one."""
+    """Return the JSON value of `text`, or `text` itself if it is not JSON; raise `ConfigError` if it is too deep."""
     try:
         return msgspec.json.decode(text)
     except msgspec.DecodeError:
@@ -44,7 +44,7 @@ def read_data(text: str) -> Any:
         json.loads(text, parse_constant=_refuse)
     except (ValueError, RecursionError):
         return text
-    return msgspec.Raw(text.encode())  # it holds half a surrogate pair, which JSON may and msgspec does not
+    return msgspec.Raw(text.encode())  # it holds half a surrogate pair, which JSON allows and msgspec does not
 
 
 def _refuse(constant: str) -> None:

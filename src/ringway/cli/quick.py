@@ -1,13 +1,13 @@
-"""Quick reading of a command line that is right. Whatever is unusual or wrong in it is left to typer, which takes long.
+"""Quick parser of correct command lines. Unusual or wrong command lines are left to typer, which is slow to load.
 
-The result is what typer's would be (a test compares them); None means that typer has to be asked.
+The result is equal to typer's (a test compares them); None means that typer must be used.
 """
 
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ringway.cli.command import REQUIRED, Argument, Group, Option, Parameter, parameters_of
+from ringway.cli.command import REQUIRED, Argument, CommandGroup, Option, Parameter, parameters_of
 
 Chosen = tuple[Callable[..., None], dict[str, Any]]
 
@@ -18,9 +18,9 @@ class _Unusual(Exception):
     """Words that are left to typer."""
 
 
-def read_quickly(words: Sequence[str], found: Callable[..., None] | Group) -> Chosen | None:
-    """Return what to carry out, and with which values, for the `words` after the name of `found`."""
-    if isinstance(found, Group):
+def read_quickly(words: Sequence[str], found: Callable[..., None] | CommandGroup) -> Chosen | None:
+    """Return the command to carry out, and its values, for the `words` after the name of `found`."""
+    if isinstance(found, CommandGroup):
         if words and words[0] in found.commands:
             return read_quickly(words[1:], found.commands[words[0]])
         if found.default is None:
@@ -42,6 +42,9 @@ def _values(words: Sequence[str], parameters: Sequence[Parameter]) -> dict[str, 
     left = list(reversed(words))
     while left:
         word = left.pop()
+        if word == "--":
+            plain += reversed(left)
+            break
         if not word.startswith("-"):
             plain.append(word)
             continue

@@ -1,41 +1,41 @@
-"""`ringway rebalance`: shows the balancer's plan, and has it carried out."""
+"""`ringway rebalance`: shows the balancer's plan, and makes the balancer carry it out."""
 
 from typing import Annotated
 
 from ringway.app.config import Layer
-from ringway.cli.cluster import ANSWER_S, joined
+from ringway.cli.cluster import joined
 from ringway.cli.command import Option
 from ringway.cli.counted import counted
-from ringway.cli.option import AsJson, ConfigFile, StateDir, takes_settings
+from ringway.cli.option import AdminUrl, AsJson, ConfigFile, StateDir, takes_settings
 from ringway.cli.process import run_async
 from ringway.cli.terminal import say_json
-from ringway.errors import NoAnswer, RingwayError
-from ringway.protocol.order import BALANCER, PlanAnswer, Rebalance, decode_plan_answer, encode
+from ringway.errors import ConfigError
+from ringway.member.leader_call import ASKS, call_plan
+from ringway.protocol.order import PlanAnswer
 
 
 @takes_settings("engine")
 def rebalance(
     flags: Layer,
     dry_run: Annotated[bool, Option("--dry-run", help="Only show the plan.")] = False,
+    group: Annotated[str, Option("--group", metavar="NAME", help="Only this group. Without: all groups.")] = "",
     as_json: AsJson = False,
     config_file: ConfigFile = None,
     state: StateDir = None,
+    admin: AdminUrl = None,
 ) -> None:
-    """Balance the connections now, down to the last one, without waiting until a node is far off its share.
+    """Balance the connections now, to the last one, without waiting until a node is far off its fair share.
 
-    The balancer does that by itself where the difference is worth it; this is for the rest. It shows the plan:
-    the fewest moves that balance, and how fast they will be made.
+    The balancer moves connections by itself only if the difference is worth it; this moves the rest. It shows the plan:
+    the fewest moves that balance, and their pace.
     """
 
     async def ask() -> PlanAnswer:
-        async with joined(flags, config_file, state) as (engine, _):
-            try:
-                raw = await engine.bus.call(BALANCER, encode(Rebalance(dry_run=dry_run)), timeout_s=ANSWER_S)
-            except NoAnswer:
-                raise RingwayError(
-                    "no balancer answers: it runs in the gateways, and a new one leads a few seconds after its start"
-                ) from None
-            return decode_plan_answer(raw)
+        async with joined(flags, config_file, state, admin) as (engine, _):
+            plan = await call_plan(engine.bus, dry_run=dry_run, group=group, asks=ASKS)
+            if plan.why:
+                raise ConfigError(plan.why)
+            return plan
 
     answer = run_async(ask())
     if as_json:
@@ -54,22 +54,26 @@ def _show(answer: PlanAnswer, *, dry_run: bool) -> None:
     if not answer.quotas:
         return
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in ("from", "holds", "fair share", "to", "holds", "fair share", "moves"):
-        table.add_column(name, justify="left" if name in ("from", "to") else "right")
+    grouped = len(set(answer.groups.values())) > 1
+    for name in (*(["group"] if grouped else []), "from", "holds", "fair share", "to", "holds", "fair share", "moves"):
+        table.add_column(name, justify="left" if name in ("group", "from", "to") else "right")
     for quota in answer.quotas:
         sides = (quota.donor, quota.target)
         cells = [
             (name, f"{answer.load.get(name, 0):,.0f}", f"{answer.fair[name]:,.0f}" if name in answer.fair else "-")
             for name in sides
         ]
-        table.add_row(*cells[0], *cells[1], f"{quota.count:,}")
+        named = [answer.groups.get(quota.donor, "")] if grouped else []
+        table.add_row(*named, *cells[0], *cells[1], f"{quota.count:,}")
     console.print(table)
     moves = sum(quota.count for quota in answer.quotas)
-    seconds = moves / answer.moves_per_s if answer.moves_per_s else 0.0
-    pace = f"{counted(moves, 'move')}, {answer.moves_per_s:,.0f} a second: about {seconds:,.0f} s"
+    if answer.needs_s:
+        pace = f"{moves / answer.needs_s:,.0f} a second: about {answer.needs_s:,.0f} s"
+    else:
+        pace = "but a target is busy with clients that come by themselves, and accepts no moves now"
     begun = (
         f"It begins when moves go on; they are frozen: {answer.frozen}" if answer.frozen else "The balancer has begun"
     )
-    console.print(f"{pace}. {'Nothing was moved (--dry-run)' if dry_run else begun}.")
+    console.print(f"{counted(moves, 'move')}, {pace}. {'Nothing was moved (--dry-run)' if dry_run else begun}.")
     window = f"{answer.reconnect_window_s:,.0f} s"
     console.print(f"If a node died now, its clients should take {window} to come back.", style="dim")

@@ -1,4 +1,4 @@
-"""Writes the reference pages that follow from the code: `python -m ringway.cli.reference [--check] [DIRECTORY]`."""
+"""Generator of the reference pages: `python -m ringway.cli.reference [--check] [DIRECTORY]`."""
 
 import inspect
 import sys
@@ -15,10 +15,10 @@ _CLI = """\
 # Commands
 
 {made}
-`ringway COMMAND --help` shows the same on the terminal, with all settings. Exit codes: 0 done; 1 it failed; 2 a setting
-is wrong or what is needed is not there, and one line on stderr says what to do; 130 ended by Ctrl-C; 141 whoever read
-the output is gone; 143 ended by SIGTERM ([signals](../howto/run-processes.md#signals)). Characters that would steer the
-terminal are shown as `\\x1b` and the like; with `--json` they are JSON's own escapes.
+`ringway COMMAND --help` shows the same on the terminal, with all settings. Exit codes: 0 done; 1 failed; 2 a setting is
+wrong or a needed part is missing, and one line on stderr says what to do; 130 ended by Ctrl-C; 141 the reader of the
+output is gone; 143 ended by SIGTERM ([signals](../howto/run-processes.md#signals)). Terminal controls in the output
+are shown as `\\x1b` and the like; with `--json` they are JSON's own escapes.
 """
 
 _PANEL = "Settings: "
@@ -48,7 +48,7 @@ def pages() -> Iterator[tuple[str, str]]:
 
 
 def main(arguments: list[str]) -> int:
-    """Write the pages; with `--check` only say which are out of date, and return 1 where one is."""
+    """Write the pages. With `--check`, only report outdated pages, and return 1 if there are any."""
     folder = Path(next((word for word in arguments if not word.startswith("-")), "docs/reference"))
     stale = [(name, text) for name, text in pages() if not _is(folder / name, text)]
     if "--check" in arguments:

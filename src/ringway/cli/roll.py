@@ -9,26 +9,32 @@ from collections.abc import Sequence
 from typing import Annotated
 
 from ringway.app.config import Layer, load_joined
-from ringway.cli.cluster import ask_leader, joined, need_node
+from ringway.cli.backend_return import BackendReturn, tells_restarts
+from ringway.cli.cluster import Access, ask_leader, ask_node, joined, need_node, wait_for_node
 from ringway.cli.command import Option
 from ringway.cli.counted import counted
 from ringway.cli.duration import read_duration, read_pause
 from ringway.cli.forecast import forecast
-from ringway.cli.option import ConfigFile, StateDir, takes_settings
+from ringway.cli.option import AdminUrl, ConfigFile, StateDir, takes_settings
 from ringway.cli.process import run_async
+from ringway.cli.steer import Gateways
 from ringway.cli.terminal import say, tell
-from ringway.cli.watch import leaving, watch_until_empty
+from ringway.cli.watch import Drained, leaving, outcomes_in_words, watch_until_empty
 from ringway.core.membership import TICK_S
+from ringway.core.move_outcomes import NO_OUTCOMES
 from ringway.errors import ConfigError, RingwayError
 from ringway.member.feed import Feed
-from ringway.ports import Engine
-from ringway.protocol.order import DrainRequest
+from ringway.protocol.order import DrainRequest, SetState
+from ringway.protocol.report import Report
 from ringway.types import Incarnation, NodeName, NodeState
 
 NODE = "{node}"
 
 LEADER_S = 15.0
-"""How long a leading balancer is waited for: one may die in the midst of it."""
+"""The time for a leading balancer to answer: the leader may die meanwhile."""
+
+CHECK_LATEST = 1.2
+"""The longest pause between two health checks, in intervals: gateways spread their checks."""
 
 _PLACEHOLDER = re.compile(r"\{\w+\}")
 _NUMBERS = re.compile(r"(\d+)")
@@ -56,8 +62,8 @@ def roll(
         str,
         Option(
             metavar="DURATION",
-            help="How long a node that is back is given before the next one is drained. Below `settle_s` of the "
-            "balancer it is left empty for the next one's clients.",
+            help="Pause after a node is back, before the next node is drained. If it is below the balancer's "
+            "`settle_s`, the restarted node stays empty for the next node's clients.",
         ),
     ] = "5s",
     ready_within: Annotated[
@@ -68,12 +74,15 @@ def roll(
     dry_run: Annotated[bool, Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
     config_file: ConfigFile = None,
     state: StateDir = None,
+    admin: AdminUrl = None,
 ) -> None:
-    """Restart the nodes one after the other without anybody noticing.
+    """Restart the nodes one after the other, unnoticed by users.
 
-    Each is drained, restarted by the command, and waited for; then the next. Clients go to nodes that were restarted
-    already, as far as these can take them, so that they are moved little more than once. Ends at the first step that
-    fails, and says what was done and what was not.
+    Each node is drained, restarted by the command, and waited for; then comes the next. Clients go to restarted nodes
+    first, as far as these can accept them, so that they are moved little more than once. A backend, which does not say
+    that it has begun anew, is taken back when COMMAND has ended, it takes connections, and its gateways find nothing
+    wrong with it: so COMMAND must not end before the old server has. At the first step that fails
+    the command ends, and shows what was done and what was not.
 
     Example: ringway roll --within 60s --command 'systemctl restart ringway-node@{node}'
     """
@@ -84,30 +93,32 @@ def roll(
     pause_s, ready_s = read_pause(pause), read_duration(ready_within)
 
     async def work() -> None:
-        async with joined(flags, config_file, state) as (engine, members):
+        async with joined(flags, config_file, state, admin) as (engine, members):
             names = choose_nodes(nodes, members)
+            config = load_joined(flags=flags, file=config_file, state=state).config
             if dry_run:
-                balance = load_joined(flags=flags, file=config_file, state=state).config.balance
-                say(await forecast(engine, members, names, balance, within_s))
+                say(await forecast(engine, members, names, config.balance, within_s))
                 say(f"Nothing was done. Each would be restarted by: {shlex.join(words)}")
                 return
-            await Roll(engine, members, names, words, within_s, force, ready_s).run(pause_s)
+            checks_s = 2 * (CHECK_LATEST * config.gateway.health_interval_s + config.gateway.health_timeout_s)
+            await Roll(engine, members, names, words, within_s, force, ready_s, checks_s).run(pause_s)
 
     run_async(work())
 
 
 class Roll:
-    """One rolling restart of the nodes `names`, in their order."""
+    """One rolling restart of the nodes `names`, in their order. Two checks of a backend take up to `checks_s`."""
 
     def __init__(
         self,
-        engine: Engine,
+        engine: Access,
         members: Feed,
         names: Sequence[NodeName],
         words: Sequence[str],
         within_s: float,
         force: bool,
         ready_s: float,
+        checks_s: float,
     ) -> None:
         self._engine = engine
         self._members = members
@@ -116,26 +127,30 @@ class Roll:
         self._within_s = within_s
         self._force = force
         self._ready_s = ready_s
+        self._checks_s = checks_s
 
     async def run(self, pause_s: float) -> None:
-        """Restart all. Raise `RingwayError` at the first step that fails, with what was done and what was not."""
-        moved = 0
+        """Restart all nodes. Raise `RingwayError` at the first step that fails, with what was done and what was not."""
+        moved, outcomes = 0, NO_OUTCOMES
         for index, name in enumerate(self._names):
             try:
-                moved += await self._restart(name, self._names[index + 1 :], f"{index + 1}/{len(self._names)} {name}")
+                step = f"{index + 1}/{len(self._names)} {name}"
+                drained = await self._restart(name, self._names[index + 1 :], step)
             except RingwayError as error:
                 raise RingwayError(f"{error}. {self._standing(index)}") from None
             except asyncio.CancelledError:
                 tell(f"ringway: interrupted. {self._standing(index)}")
                 raise
+            moved, outcomes = moved + drained.moved, outcomes.plus(drained.outcomes)
             if index + 1 < len(self._names):
                 await self._pause(pause_s)
         were = "was" if len(self._names) == 1 else "were"
-        say(f"{counted(len(self._names), 'node')} {were} restarted, with {counted(moved, 'move')}")
+        done = f"{counted(len(self._names), 'node')} {were} restarted, with {counted(moved, 'move')}"
+        say(f"{done}{outcomes_in_words(outcomes, moved)}")
 
-    async def _restart(self, name: NodeName, later: Sequence[NodeName], step: str) -> int:
-        """Drain, restart and wait for one node; return how many connections left it."""
-        life = need_node(self._members, name).incarnation
+    async def _restart(self, name: NodeName, later: Sequence[NodeName], step: str) -> Drained:
+        """Drain, restart and wait for one node; return how its connections left it."""
+        before = await wait_for_node(self._engine, self._members, name)
         request = DrainRequest(node=name, within_s=self._within_s, force=self._force, avoid=tuple(later))
         judged = await ask_leader(self._engine, request, LEADER_S)
         if judged.connections:
@@ -144,17 +159,44 @@ class Roll:
         words = [word.replace(NODE, name) for word in self._words]
         say(f"{step}: empty after {drained.seconds:.0f} s; running {shlex.join(words)}")
         began = time.monotonic()
+        if before.is_backend and not tells_restarts(before):
+            await self._restart_backend(before, words)
+        else:
+            try:
+                async with asyncio.timeout(self._ready_s):
+                    await run_command(words)
+                    await self._returned(name, before.incarnation)
+            except TimeoutError:
+                raise RingwayError(self._why_not_back(name, before.incarnation)) from None
+        say(f"{step}: back after {time.monotonic() - began:.0f} s")
+        return drained
+
+    async def _restart_backend(self, before: Report, words: Sequence[str]) -> None:
+        """Restart a backend that keeps its incarnation, and take it back when it is there again."""
+        name, is_restarted = before.name, False
+        back = BackendReturn(Gateways(self._engine, self._members), before, self._checks_s)
+        await back.look_before()
         try:
             async with asyncio.timeout(self._ready_s):
                 await run_command(words)
-                await self._returned(name, life)
+                is_restarted = True
+                await back.wait()
+                report = await wait_for_node(self._engine, self._members, name)
+                await ask_node(self._engine, report, SetState(draining=False))
+                while (now := self._members.node(name)) is None or now.state is not NodeState.ACTIVE:
+                    await asyncio.sleep(TICK_S)
+                    self._members.tick(engine_up=self._engine.up)
         except TimeoutError:
-            raise RingwayError(self._why_not_back(name, life)) from None
-        say(f"{step}: back after {time.monotonic() - began:.0f} s")
-        return drained.moved
+            what = f"is not back: {back.problem}" if back.problem else "is restarted, but does not take clients"
+            after = f"within {self._ready_s:g} s"
+            raise RingwayError(
+                f"{name} {what} {after}; `ringway undrain {name}` when it is well"
+                if is_restarted
+                else f"the command did not end {after}: {shlex.join(words)}; allow more with --ready-within"
+            ) from None
 
     async def _returned(self, name: NodeName, life: Incarnation) -> None:
-        """Return when `name` runs another life than `life`, and takes connections."""
+        """Return when `name` runs with an incarnation other than `life`, and accepts connections."""
         while self._why_not_back(name, life):
             await asyncio.sleep(TICK_S)
             self._members.tick(engine_up=self._engine.up)
@@ -166,7 +208,7 @@ class Roll:
             self._members.tick(engine_up=self._engine.up)
 
     def _why_not_back(self, name: NodeName, life: Incarnation) -> str:
-        """What is missing; empty where the node is back."""
+        """Return what is missing until the node is back; empty if it is back."""
         report = self._members.node(name)
         after = f"within {self._ready_s:g} s"
         if report is None:
@@ -180,14 +222,14 @@ class Roll:
         return "" if report.engine_up else f"{name} came back, but has not reached the engine {after}"
 
     def _standing(self, index: int) -> str:
-        """What was done before step `index`, and what was not."""
+        """Return what was done before step `index`, and what was not."""
         done = ", ".join(self._names[:index]) or "none"
         rest = ", ".join(self._names[index + 1 :]) or "none"
         return f"It ended at {self._names[index]}; restarted before: {done}; not yet: {rest}"
 
 
 def read_command(text: str) -> list[str]:
-    """Return the words of a command; raise `ConfigError` where it cannot be run."""
+    """Return the words of a command; raise `ConfigError` if it cannot be run."""
     try:
         words = shlex.split(text)
     except ValueError as error:
@@ -203,7 +245,7 @@ def read_command(text: str) -> list[str]:
 
 
 async def run_command(words: Sequence[str]) -> None:
-    """Run a command, with the terminal for its output. Raise `RingwayError` where it fails; cancelled, it is killed."""
+    """Run a command on our terminal. Raise `RingwayError` if it fails. If this is cancelled, the command is killed."""
     try:
         process = await asyncio.create_subprocess_exec(*words, stdin=asyncio.subprocess.DEVNULL)
     except OSError as error:
@@ -221,7 +263,7 @@ async def run_command(words: Sequence[str]) -> None:
 
 
 def choose_nodes(given: str | None, members: Feed) -> list[NodeName]:
-    """Return the nodes to restart, in their order; raise `ConfigError` for names that are none."""
+    """Return the nodes to restart, in their order; raise `ConfigError` for unknown names."""
     if given is None:
         names = [name for name in members.live if members.node(name)]
         if not names:
@@ -230,10 +272,10 @@ def choose_nodes(given: str | None, members: Feed) -> list[NodeName]:
     names = [need_node(members, name.strip()).name for name in given.split(",")]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice:
-        raise ConfigError(f"{twice} stands twice in --nodes; name each once")
+        raise ConfigError(f"{twice} is named twice in --nodes; name each node once")
     return names
 
 
 def _by_number(name: NodeName) -> list[tuple[int, str]]:
-    """So that node-10 comes after node-9."""
+    """Return a sort key that puts node-10 after node-9."""
     return [(int(part), "") if part.isdigit() else (0, part) for part in _NUMBERS.split(name)]

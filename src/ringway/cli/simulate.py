@@ -1,4 +1,4 @@
-"""`ringway simulate`: what would happen, at any scale, in virtual time."""
+"""`ringway simulate`: a cluster of any size, in virtual time."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -26,7 +26,7 @@ Progress = Callable[[float], None]
 
 
 def takes_scenario(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the fields of `Scenario` as options; it receives what was given as `given`."""
+    """Give a command the fields of `Scenario` as options; it receives the given values as `given`."""
     described = {}
     for field in msgspec.inspect.type_info(Scenario).fields:  # type: ignore[attr-defined]
         about = field.type
@@ -55,7 +55,7 @@ def _parameter(name: str, about: msgspec.inspect.Metadata, default: Any) -> Para
 
 
 def _read_option(name: str, text: str) -> Any:
-    """Return what `text` says; whether it is right is for the scenario to say, which names its bounds."""
+    """Return the value of `text`, unchecked: the scenario checks its bounds."""
     words = text.split(",") if name in ("weights", "zones") else [text]
     if name != "zones":
         words = [_number(f"--{name.replace('_', '-')}", word) for word in words]  # type: ignore[misc]
@@ -70,6 +70,14 @@ def _number(flag: str, text: str) -> float | int:
     return int(number) if number.is_integer() else number
 
 
+DrainOption = Annotated[
+    list[str] | None, Option("--drain", metavar="NODE", help="With --from-cluster: a node to drain; repeatable.")
+]
+GroupOption = Annotated[
+    str, Option("--group", metavar="NAME", help="With --from-cluster: the group to simulate, if there are several.")
+]
+
+
 @takes_scenario
 def simulate(
     given: dict[str, Any],
@@ -82,27 +90,29 @@ def simulate(
         ),
     ] = DEFAULT_SCENARIO,
     policy: Annotated[
-        list[str] | None, Option("--policy", metavar="POLICY", help="A policy. Give it once for each.")
+        list[str] | None, Option("--policy", metavar="POLICY", help="A policy to compare; repeatable.")
     ] = None,
     baseline: Annotated[
         list[str] | None,
         Option(
             "--baseline",
             metavar="WAY",
-            help="A way without directed moves: modulo, reconnect-all, restart-all, shed; or all.",
+            help="To compare: a way without directed moves, modulo, reconnect-all, restart-all, shed; or all.",
         ),
     ] = None,
     pace: Annotated[
         list[float] | None,
         Option(
-            "--moves-per-s", metavar="NUMBER", help="The most moves a second. Each policy runs at each that is given."
+            "--moves-per-s", metavar="NUMBER", help="Bound of moves a second; repeatable: each policy runs with each."
         ),
     ] = None,
     balance: Annotated[
         list[str] | None,
         Option("--balance", metavar="NAME=VALUE", help="A setting of the balancer, such as stop_below=0."),
     ] = None,
-    keys: Annotated[str, Option("--keys", metavar="NUMBER", help="For placement: how many keys, such as 1e8.")] = "1e7",
+    keys: Annotated[
+        str, Option("--keys", metavar="NUMBER", help="For placement: number of keys, such as 1e8.")
+    ] = "1e7",
     html: Annotated[
         str | None, Option("--html", metavar="FILE", help="Write a page with pictures, in one file.")
     ] = None,
@@ -110,17 +120,15 @@ def simulate(
     from_cluster: Annotated[
         bool, Option("--from-cluster", help="Begin with the running system: what if --add, --drain, --policy?")
     ] = False,
-    drain: Annotated[
-        list[str] | None,
-        Option("--drain", metavar="NODE", help="With --from-cluster: a node to drain. Once for each."),
-    ] = None,
+    group: GroupOption = "",
+    drain: DrainOption = None,
     config_file: ConfigFile = None,
     state: StateDir = None,
 ) -> None:
     """Simulate a cluster with the product's own placement and balancer, in virtual time, and compare.
 
-    Without options: 100,000 connections on 10 nodes, and one more joins. The table says what came of it; --html
-    writes a page with pictures. `--baseline all` shows what the same costs without directed moves.
+    Without options: 100,000 connections on 10 nodes, and an eleventh node joins. The table shows the results; --html
+    writes a page with pictures. `--baseline all` adds the costs without directed moves.
     """
     asked = Asked(policy or [], baseline or [], pace or [], balance or [], html, as_json)
     if drain and not from_cluster:
@@ -136,13 +144,13 @@ def simulate(
     elif from_cluster:
         from ringway.cli.whatif import scenario_of_cluster
 
-        _compare(asked, scenario_of_cluster(given, drain or [], config_file, state), what_if=True)
+        _compare(asked, scenario_of_cluster(given, drain or [], group, config_file, state), what_if=True)
     else:
         _compare(asked, _values(what, given))
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """Who is compared, and how it is shown."""
+    """The contenders of a comparison, and the form of the output."""
 
     policies: list[str]
     baselines: list[str]
@@ -165,10 +173,12 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
     "quiet": {"mean_life_s": 600, "seconds": 600},
     "partition": {"mean_life_s": 600},
 }
-"""What a scenario's name means beside what happens."""
+"""The defaults of a scenario, in addition to its events."""
 
 
 def _compare(asked: Asked, values: dict[str, Any], *, what_if: bool = False) -> None:
+    from ringway.app.score_function import load_score_function
+    from ringway.sim.classes import has_classes
     from ringway.sim.contender import BASELINES, make_contenders
     from ringway.sim.run import simulate as run
     from ringway.sim.story import what_if_headline, what_if_note
@@ -179,7 +189,9 @@ def _compare(asked: Asked, values: dict[str, Any], *, what_if: bool = False) -> 
     baselines = list(BASELINES) if asked.baselines == ["all"] else asked.baselines
     policies = asked.policies or [scenario.policy_before or ("rendezvous" if scenario.rooms else "two-choices")]
     summaries = []
-    contenders = make_contenders(policies, baselines, asked.paces, scenario.balance)
+    contenders = make_contenders(policies, baselines, asked.paces, scenario.balance, load_score_function)
+    for contender in contenders:
+        has_classes(scenario, contender)  # too many clients are refused before the first run
     for contender in contenders:
         with _progress(contender.name, asked, scenario.seconds or None) as progress:
             summaries.append(run(scenario, contender, progress))
@@ -219,6 +231,7 @@ def _show(scenario: "Scenario", summaries: "list[Summary]", title: str, note: st
 
 
 def _placement(asked: Asked, given: dict[str, Any], keys: str) -> None:
+    from ringway.app.score_function import load_score_function
     from ringway.sim.placement import place_keys
     from ringway.types import NodeName
 
@@ -232,7 +245,7 @@ def _placement(asked: Asked, given: dict[str, Any], keys: str) -> None:
     answers = []
     for spec in specs:
         with _progress(spec, asked, 1.0) as progress:
-            answers.append(place_keys(spec, int(count), weights, scenario.seed, progress))
+            answers.append(place_keys(spec, int(count), weights, scenario.seed, progress, load_score_function))
     if asked.as_json:
         say_json(answers)
     else:

@@ -1,16 +1,15 @@
-"""Steering by commands: they ask the gateways, and have all of them follow a decision."""
+"""Steering by commands: they query the gateways, and make all of them follow a decision."""
 
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from ringway.app.config import Layer
-from ringway.cli.cluster import ANSWER_S, joined
-from ringway.errors import ConfigError, ProtocolError, RingwayError
+from ringway.cli.cluster import ANSWER_S, Access, joined
+from ringway.errors import ConfigError, NoAnswer, ProtocolError, RingwayError
 from ringway.member.feed import Feed
-from ringway.ports import Engine
 from ringway.protocol.control import (
     GATEWAYS,
     DirectiveAnswer,
@@ -27,48 +26,60 @@ from ringway.protocol.order import NodeRefusal
 from ringway.types import NodeName, Role
 
 FOLLOW_S = 8.0
-"""Every gateway follows within this: it hears of a decision in two ways, the slower of which takes a second or two."""
+"""The time in which every gateway follows: a decision reaches it in two ways, the slower in a second or two."""
 
 LOOK_S = 0.1
+
+NEXT_S = 1.0
+"""After this time the next gateway is asked: one that was stopped, or whose clock is far off, answers nobody."""
 
 
 @dataclass(frozen=True, slots=True)
 class Gateways:
-    """The gateways of a running system, and how to ask them."""
+    """The gateways of a running system, and queries to them."""
 
-    engine: Engine
+    engine: Access
     members: Feed
 
     @property
     def names(self) -> list[NodeName]:
-        """Those that are alive."""
+        """The names of the live gateways."""
         self.members.tick(engine_up=self.engine.up)
         return sorted(name for name, report in self.members.live.items() if report.role is Role.GATEWAY)
 
-    async def ask(self, name: NodeName, request: GatewayRequest) -> GatewayAnswer:
-        """Return the answer of one gateway; raise `RingwayError` where it does not understand."""
-        raw = await self.engine.bus.call(gateway_address(name), encode(request), timeout_s=ANSWER_S)
+    async def ask(self, name: NodeName, request: GatewayRequest, within_s: float = ANSWER_S) -> GatewayAnswer:
+        """Return the answer of one gateway; raise `RingwayError` if it does not understand the request."""
+        raw = await self.engine.bus.call(gateway_address(name), encode(request), timeout_s=within_s)
         answer = decode_gateway_answer(raw)
         if isinstance(answer, NodeRefusal):
             raise RingwayError(answer.why)
         return answer
 
-    async def ask_all(self, request: GatewayRequest) -> list[GatewayAnswer]:
+    async def ask_any(self, request: GatewayRequest) -> GatewayAnswer:
+        """Return the answer of the first gateway, by name, that answers within `NEXT_S`; the last has `ANSWER_S`."""
+        *others, last = self.names
+        for name in others:
+            with suppress(NoAnswer):
+                return await self.ask(name, request, NEXT_S)
+        return await self.ask(last, request)
+
+    async def ask_all(self, request: GatewayRequest, within_s: float = ANSWER_S) -> list[GatewayAnswer]:
         """Return the answers of all gateways that answer in time."""
         expected = len(self.names)
-        raw = await self.engine.bus.gather(GATEWAYS, encode(request), timeout_s=ANSWER_S, expected=expected)
+        raw = await self.engine.bus.gather(GATEWAYS, encode(request), timeout_s=within_s, expected=expected)
         return [decode_gateway_answer(each) for each in raw]
 
     async def followed(self) -> list[DirectiveAnswer]:
-        """Return what each gateway follows, in the order of their names."""
+        """Return the policy and directive that each gateway follows, in the order of their names."""
         answers = await self.ask_all(GetDirective())
         found = (answer for answer in answers if isinstance(answer, DirectiveAnswer))
         return sorted(found, key=lambda answer: answer.gateway)
 
     async def decide(self, change: Callable[[Directive], Directive]) -> list[DirectiveAnswer]:
-        """Have all gateways follow what `change` makes of the newest directive; return when they do.
+        """Apply `change` to the newest directive, and return when all gateways follow the result.
 
-        Raise `RingwayError` where one does not within `FOLLOW_S`, or another operator decides otherwise meanwhile.
+        Raise `RingwayError` if a gateway does not follow within `FOLLOW_S`, or another operator decides differently
+        meanwhile.
         """
         decided = change(newest_of(await self.followed()))
         told = [
@@ -93,12 +104,14 @@ class Gateways:
 
 
 @asynccontextmanager
-async def gateways(flags: Layer, config_file: str | None, state: str | None) -> AsyncIterator[Gateways]:
-    """Find the gateways of the running system; raise `ConfigError` where none is running."""
-    async with joined(flags, config_file, state) as (engine, members):
+async def gateways(
+    flags: Layer, config_file: str | None, state: str | None, admin: str | None = None
+) -> AsyncIterator[Gateways]:
+    """Find the gateways of the running system; raise `ConfigError` if no gateway runs."""
+    async with joined(flags, config_file, state, admin) as (engine, members):
         found = Gateways(engine, members)
         if not found.names:
-            raise ConfigError("no gateway is running, so nobody can be asked; start one with `ringway gateway`")
+            raise ConfigError("no gateway is running; start one with `ringway gateway`")
         try:
             yield found
         except ProtocolError as error:
@@ -106,7 +119,7 @@ async def gateways(flags: Layer, config_file: str | None, state: str | None) -> 
 
 
 def newest_of(answers: Sequence[DirectiveAnswer]) -> Directive:
-    """Return the newest directive that one of them follows."""
+    """Return the newest directive of `answers`."""
     newest = Directive()
     for answer in answers:
         if answer.directive.newer_than(newest):

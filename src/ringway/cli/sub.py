@@ -1,4 +1,4 @@
-"""`ringway sub`: prints what is published."""
+"""`ringway sub`: prints publications."""
 
 import asyncio
 from typing import Annotated
@@ -18,16 +18,16 @@ from ringway.tasks import Tasks, leave_to_waiter
 
 def sub(
     channels: Annotated[list[str], Argument(metavar="CHANNEL...", help="The channels to subscribe to.")],
-    count: Annotated[int | None, Option("--count", "-n", min=1, help="End after so many publications.")] = None,
+    count: Annotated[int | None, Option("--count", "-n", min=1, help="End after this many publications.")] = None,
     as_json: AsJson = False,
     url: GatewayUrl = None,
     state: StateDir = None,
 ) -> None:
     """Print the publications of one or more channels, one a line, until Ctrl-C.
 
-    What happens to the connection, such as a move to another node, is told on stderr. With --json each line is an
-    object with channel and data, for programs. Without it a text is shown as it reads, with characters that would
-    steer the terminal made visible, such as `\\x1b`.
+    Events of the connection, such as a move to another node, are printed on stderr. With --json each line is an object
+    with channel and data, for programs. Without it a text is printed as it is, but with terminal controls made visible,
+    such as `\\x1b`.
     """
     addresses = gateway_urls(url, state)
 

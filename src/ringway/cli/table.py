@@ -1,23 +1,20 @@
-"""Tables on a terminal, drawn by rich."""
+"""Parts of screens that rich draws: the console, strangers' texts, bars."""
 
 from collections.abc import Iterator
 from typing import Any
 
-from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderableType, RenderHook
+from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook
 from rich.segment import Segment
-from rich.table import Table
 from rich.text import Text
 
-from ringway.admin.member import Cluster, NodeRow
 from ringway.app.visible import visible
-from ringway.cli.grid import WIDE, gateways_grid, nodes_grid, state_of
-from ringway.types import NodeState
+from ringway.cli.terminal import WIDE
 
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 
 def make_console(wide: int = WIDE) -> Console:
-    """Return a console for tables: as wide as the terminal, or `wide` columns where there is none."""
+    """Return a console for tables: as wide as the terminal, or `wide` columns if there is none."""
     plain: dict[str, Any] = {"highlight": False, "markup": False, "emoji": False}
     console = Console(**plain)
     if not console.is_terminal:
@@ -27,7 +24,7 @@ def make_console(wide: int = WIDE) -> Console:
 
 
 class _Visible(RenderHook):
-    """Makes visible what would steer the terminal, in whatever is printed: much of it was chosen by others."""
+    """Makes terminal controls visible in everything that is printed: strangers chose much of it."""
 
     def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
         """Return `renderables` with all their text made visible."""
@@ -44,41 +41,12 @@ class _Shown:
 
 
 def words(text: str, style: str = "") -> Text:
-    """Return a text that others chose, as a cell of a table: on one line, and nothing in it means anything."""
+    """Return a stranger's text as a cell of a table: on one line, without markup."""
     return Text(visible(text), style)
 
 
-def nodes_table(cluster: Cluster) -> RenderableType:
-    """Return the nodes as a table, one a line."""
-    grid = nodes_grid(cluster)
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in grid.columns:
-        table.add_column(name, justify="right" if name in grid.right else "left", overflow="fold")
-    for node, (name, _, *cells) in zip(cluster.nodes, grid.rows, strict=True):
-        table.add_row(Text(name, "bold"), state_text(node), *map(Text, cells))
-    return table
-
-
-def gateways_table(cluster: Cluster) -> RenderableType:
-    """Return the gateways as a table, one a line."""
-    grid = gateways_grid(cluster)
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in grid.columns:
-        table.add_column(name)
-    for gateway, (name, url, admin, role) in zip(cluster.gateways, grid.rows, strict=True):
-        table.add_row(Text(name, "bold"), Text(url), Text(admin), Text(role, "green" if gateway.leading else "dim"))
-    return table
-
-
-def state_text(node: NodeRow) -> Text:
-    """Return a node's state, with the colour of how it is."""
-    if not node.engine_up:
-        return Text(state_of(node), "red")
-    return Text(state_of(node), "green" if node.state is NodeState.ACTIVE else "yellow")
-
-
 def bar(value: float, fair: float, largest: float, width: int) -> Text:
-    """Return `value` as a bar on the scale of `largest`, with a mark where `fair` lies."""
+    """Return `value` as a bar on the scale of `largest`, with a mark at `fair`."""
     if largest <= 0:
         return Text("·" * width, "dim")
     eighths = round(min(1.0, value / largest) * width * 8)

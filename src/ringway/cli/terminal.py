@@ -1,7 +1,7 @@
-"""Output of commands: to a terminal, a pipe, a file, or to nothing at all.
+"""Output of commands: to a terminal, a pipe, a file, or to nothing.
 
-Whoever reads may be gone, the disk may be full, the encoding may know no arrows: a command then ends with one line, or
-none where nobody would read it, and never with a traceback.
+The reader may be gone, the disk may be full, the encoding may have no arrows. A command then ends with one line, or
+without a line if nobody would read it, and never with a traceback.
 """
 
 import codecs
@@ -9,14 +9,18 @@ import errno
 import io
 import os
 import sys
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
 from ringway.app.visible import visible, visible_json
 from ringway.errors import RingwayError
 
+WIDE = 160
+"""Columns of an output that is no terminal."""
+
 READER_GONE_CODE = 141
-"""Exit code of a command whose reader has ended: 128 and SIGPIPE, as a shell tells it of other programs."""
+"""Exit code of a command whose reader has ended: 128 and SIGPIPE, as shells report it of other programs."""
 
 _PLAINER = {
     **dict.fromkeys("▏▎▍▌▋▊▉█━╸╺", "#"), **dict.fromkeys("╭╮╰╯┌┐└┘├┤┬┴┼", "+"), **dict.fromkeys("│┃", "|"),
@@ -25,7 +29,7 @@ _PLAINER = {
 
 
 class OutputFailed(RingwayError):
-    """Standard output cannot be written to; `reader_gone` where it is a pipe that nobody reads any more."""
+    """Standard output cannot be written; `reader_gone` is true if it is a pipe whose reader has ended."""
 
     def __init__(self, error: OSError | None) -> None:
         self.reader_gone = error is not None and error.errno == errno.EPIPE
@@ -34,7 +38,7 @@ class OutputFailed(RingwayError):
 
 
 class Output(io.TextIOWrapper):
-    """Standard output, which says by `OutputFailed` that it cannot be written to."""
+    """Standard output, which raises `OutputFailed` if it cannot be written."""
 
     def write(self, text: str) -> int:
         """Write `text`."""
@@ -44,14 +48,14 @@ class Output(io.TextIOWrapper):
             raise self._failed(error) from None
 
     def flush(self) -> None:
-        """Write what waits."""
+        """Write the buffered text."""
         try:
             super().flush()
         except OSError as error:
             raise self._failed(error) from None
 
     def _failed(self, error: OSError) -> OutputFailed:
-        with suppress(OSError):  # what is left has somewhere to go, so that nothing fails again at the exit
+        with suppress(OSError):  # the rest goes to /dev/null, so that nothing fails again at the exit
             sink = os.open(os.devnull, os.O_WRONLY)
             os.dup2(sink, self.fileno())
             os.close(sink)
@@ -59,7 +63,7 @@ class Output(io.TextIOWrapper):
 
 
 class ClosedOutput(io.TextIOBase):
-    """Standard output that the caller has closed: whoever writes there is told, and no library drops it in silence."""
+    """Standard output that the caller has closed: writing raises, so that no library drops text silently."""
 
     encoding = "utf-8"
     errors = "strict"
@@ -70,7 +74,7 @@ class ClosedOutput(io.TextIOBase):
 
 
 class Errors(io.TextIOWrapper):
-    """Standard error, where what cannot be written is lost: there is no other place to say so."""
+    """Standard error, where unwritable text is lost: there is no second place to report it."""
 
     def write(self, text: str) -> int:
         """Write `text`."""
@@ -79,18 +83,18 @@ class Errors(io.TextIOWrapper):
         return len(text)
 
     def flush(self) -> None:
-        """Write what waits."""
+        """Write the buffered text."""
         with suppress(OSError):
             super().flush()
 
 
 def open_streams() -> None:
-    """Make standard input, output and errors usable, whatever they are; once, at the start of the process."""
+    """Make standard input, output and errors usable in any state; call it once, at the start of the process."""
     for descriptor in (0, 1, 2):
         try:
             os.fstat(descriptor)
         except OSError:
-            # Else the first file or socket of this process would get its number, and what is meant for stderr.
+            # Otherwise the first file or socket of this process would get its number, and the text for stderr.
             os.open(os.devnull, os.O_RDWR)
     codecs.register_error("ringway.plainer", _plainer)
     if sys.stdout is None:
@@ -104,14 +108,46 @@ def open_streams() -> None:
 
 
 def say(text: str) -> None:
-    """Write `text` and a line feed to standard output, with what would steer the terminal made visible.
+    """Write `text` and a line feed to standard output, with terminal controls made visible.
 
-    Raise `OutputFailed` where it cannot be written.
+    Raise `OutputFailed` if it cannot be written.
+    """
+    say_drawn([visible(text, keep="\n")])
+
+
+def say_drawn(lines: Iterable[str]) -> None:
+    """Write `lines` to standard output as they are: their words are visible already, and they may have colours.
+
+    Raise `OutputFailed` if it cannot be written.
     """
     if sys.stdout is None:
         raise OutputFailed(None)
-    sys.stdout.write(visible(text, keep="\n") + "\n")
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
     sys.stdout.flush()
+
+
+def is_terminal() -> bool:
+    """Return True if standard output is a terminal, or is to be treated as a terminal by `FORCE_COLOR`."""
+    return bool(os.environ.get("FORCE_COLOR")) or (sys.stdout is not None and sys.stdout.isatty())
+
+
+def is_styled() -> bool:
+    """Return True if standard output shows colours, and the user wants them (no-color.org)."""
+    wanted = not os.environ.get("NO_COLOR") and os.environ.get("TERM") not in ("dumb", "unknown")
+    return wanted and is_terminal()
+
+
+def width_of_output() -> int:
+    """Return the columns of standard output: `WIDE` if it is no terminal; else `COLUMNS`, or what the terminal says."""
+    if sys.stdout is None or not sys.stdout.isatty():
+        return WIDE
+    given = os.environ.get("COLUMNS", "")
+    if given.isdecimal() and int(given):
+        return int(given)
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns or WIDE
+    except OSError:
+        return WIDE
 
 
 def say_json(value: Any) -> None:
@@ -122,15 +158,15 @@ def say_json(value: Any) -> None:
 
 
 def tell(text: str) -> None:
-    """Write a line to stderr, with what would steer the terminal made visible. Where nobody can read it, it is lost."""
+    """Write a line to stderr, with terminal controls made visible. If nobody can read it, it is lost."""
     if sys.stderr is not None:
-        with suppress(OSError, ValueError):  # a stream that is none of ours, or closed
+        with suppress(OSError, ValueError):  # a stream that is foreign, or closed
             sys.stderr.write(visible(text) + "\n")
             sys.stderr.flush()
 
 
 def _plainer(error: UnicodeError) -> tuple[str, int]:
-    """Replace what the encoding of the output does not have: by something alike, else by its number."""
+    """Replace characters that the output's encoding does not have: by a similar character, or by its number."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     found: Any = error.object[error.start : error.end]

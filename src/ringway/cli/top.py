@@ -7,14 +7,27 @@ from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
-from ringway.admin.member import Cluster, NodeRow, describe
+from ringway.admin.member import Cluster, NodeRow
 from ringway.app.config import Layer
 from ringway.cli.cluster import joined
+from ringway.cli.cluster_view import ask_problems, view_cluster
 from ringway.cli.command import Option
 from ringway.cli.counted import counted
-from ringway.cli.option import AsJson, ConfigFile, StateDir, takes_settings
+from ringway.cli.grid import draw_grid
+from ringway.cli.member_grid import (
+    UNKNOWN,
+    cpu_in_words,
+    gateways_grid,
+    problem_lines,
+    state_cell,
+    strangers_grid,
+)
+from ringway.cli.option import AdminUrl, AsJson, ConfigFile, StateDir, takes_settings
 from ringway.cli.process import run_async
+from ringway.cli.steer import Gateways
 from ringway.cli.terminal import say_json
+from ringway.protocol.control import NodeProblems
+from ringway.tasks import Tasks
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -22,14 +35,17 @@ if TYPE_CHECKING:
 LOOK_S = 0.25
 BAR_MIN, BAR_MAX = 6, 40
 BESIDE_BAR = 74
-"""Columns that everything beside the bars takes."""
+"""Columns of the table without the bars."""
+
+PROBLEMS_EACH_S = 2.0
+"""The pause between two questions for the problems that gateways see."""
 
 RATE_S = 1.0
-"""Over how long rates are measured: reports come each second."""
+"""The window over which rates are measured: reports come each second."""
 
 
 class Rates(msgspec.Struct, frozen=True, kw_only=True):
-    """How much one node does in a second."""
+    """The rates of one node, per second."""
 
     accepted_per_s: float = 0.0
     publications_per_s: float = 0.0
@@ -38,7 +54,7 @@ class Rates(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Meter:
-    """Turns the counters of reports into rates."""
+    """Converts the counters of reports to rates."""
 
     def __init__(self) -> None:
         self._last: dict[str, tuple[float, NodeRow]] = {}
@@ -69,28 +85,41 @@ def top(
     as_json: AsJson = False,
     config_file: ConfigFile = None,
     state: StateDir = None,
+    admin: AdminUrl = None,
 ) -> None:
     """Watch the nodes: connections against fair shares, rates, moves. Ctrl-C ends it.
 
-    The mark in each bar is the node's fair share. With --json it prints one object and ends, as with --once, and so it
-    does where the output is no terminal.
+    The mark in each bar is the node's fair share. With --json, or if the output is not a terminal, it prints once and
+    ends, as with --once.
     """
     once = once or as_json or sys.stdout is None or not sys.stdout.isatty()
-    run_async(_watch(flags, config_file, state, once=once, as_json=as_json))
+    run_async(_watch(flags, config_file, state, admin, once=once, as_json=as_json))
 
 
-async def _watch(flags: Layer, config_file: str | None, state: str | None, *, once: bool, as_json: bool) -> None:
-    meter = Meter()
-    async with joined(flags, config_file, state) as (engine, members):
+async def _watch(
+    flags: Layer, config_file: str | None, state: str | None, admin: str | None, *, once: bool, as_json: bool
+) -> None:
+    meter, tasks = Meter(), Tasks()
+    async with joined(flags, config_file, state, admin) as (engine, members):
+        told: list[NodeProblems] = []
 
         def look() -> tuple[Cluster, dict[str, Rates]]:
             members.tick(engine_up=engine.up)
-            cluster = describe(members.live.values())
+            cluster = view_cluster(members, told)
             return cluster, meter.take(cluster, time.monotonic())
+
+        async def ask() -> None:
+            told[:] = await ask_problems(Gateways(engine, members))
+
+        async def ask_on() -> None:
+            while True:
+                await ask()
+                await asyncio.sleep(PROBLEMS_EACH_S)
 
         look()
         if once:
             await asyncio.sleep(2 * RATE_S)
+            await ask()
             _print(*look(), as_json=as_json)
             return
         from rich.live import Live
@@ -98,10 +127,14 @@ async def _watch(flags: Layer, config_file: str | None, state: str | None, *, on
         from ringway.cli.table import make_console
 
         console = make_console()
-        with Live(console=console, auto_refresh=False, screen=True) as live:
-            while True:
-                live.update(_screen(*look(), engine_up=engine.up, width=console.width), refresh=True)
-                await asyncio.sleep(LOOK_S)
+        tasks.spawn(ask_on(), name="problems")
+        try:
+            with Live(console=console, auto_refresh=False, screen=True) as live:
+                while True:
+                    live.update(_screen(*look(), engine_up=engine.up, width=console.width), refresh=True)
+                    await asyncio.sleep(LOOK_S)
+        finally:
+            await tasks.aclose()
 
 
 def _print(cluster: Cluster, rates: dict[str, Rates], *, as_json: bool) -> None:
@@ -120,18 +153,35 @@ def _screen(cluster: Cluster, rates: dict[str, Rates], *, engine_up: bool, width
     from rich.table import Table
     from rich.text import Text
 
-    from ringway.cli.table import bar, gateways_table, state_text, words
+    from ringway.cli.table import bar, words
 
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in ("node", "state", "conns", "", "fair", "new/s", "pub/s", "deliv/s", "moves/s", "cpu", "lag"):
-        table.add_column(name, justify="left" if name in ("node", "state", "") else "right", no_wrap=True)
-    room = max(BAR_MIN, min(BAR_MAX, width - BESIDE_BAR))
+    grouped = len(cluster.groups) > 1
+    left = ("node", "group", "state", "")
+    for name in (
+        "node",
+        *(("group",) if grouped else ()),
+        "state",
+        "conns",
+        "",
+        "fair",
+        "new/s",
+        "pub/s",
+        "deliv/s",
+        "moves/s",
+        "cpu",
+        "lag",
+    ):
+        table.add_column(name, justify="left" if name in left else "right", no_wrap=True)
+    beside = BESIDE_BAR + (2 + max(map(len, cluster.groups)) if grouped else 0)
+    room = max(BAR_MIN, min(BAR_MAX, width - beside))
     largest = max((max(node.connections, node.fair) for node in cluster.nodes), default=0.0)
-    for node in cluster.nodes:
+    for node in sorted(cluster.nodes, key=lambda node: node.group):
         rate = rates[node.name]
         table.add_row(
             words(node.name, "bold"),
-            state_text(node),
+            *([node.group] if grouped else []),
+            Text(*state_cell(node)),
             f"{node.connections:,}",
             bar(node.connections, node.fair, largest, room),
             f"{node.fair:,.0f}",
@@ -139,9 +189,12 @@ def _screen(cluster: Cluster, rates: dict[str, Rates], *, engine_up: bool, width
             f"{rate.publications_per_s:,.0f}",
             f"{rate.deliveries_per_s:,.0f}",
             f"{rate.moves_per_s:,.0f}",
-            f"{node.cpu:.0%}",
-            f"{node.loop_lag_s * 1000:.0f} ms",
+            cpu_in_words(node),
+            f"{node.loop_lag_s * 1000:.0f} ms" if node.memory_bytes else UNKNOWN,
         )
     total = Text(f"{counted(cluster.connections, 'connection')} on {counted(len(cluster.nodes), 'node')}", "bold")
     away = Text("The engine is away: this is what was last heard.", "red") if not engine_up else Text()
-    return Group(total, away, table, Text(), gateways_table(cluster))
+    grids = [gateways_grid(cluster), *([strangers_grid(cluster)] if cluster.strangers else [])]
+    below = [Text.from_ansi("\n".join(["", *draw_grid(grid, width, styled=True)])) for grid in grids]
+    problems = [words(line, "red") for line in problem_lines(cluster)]
+    return Group(total, away, table, *below, *([Text(), *problems] if problems else []))

@@ -1,18 +1,18 @@
 """`ringway unfreeze`: lets moves go on."""
 
 from ringway.app.config import Layer
-from ringway.cli.option import ConfigFile, StateDir, takes_settings
+from ringway.cli.option import AdminUrl, ConfigFile, StateDir, takes_settings
 from ringway.cli.process import run_async
 from ringway.cli.steer import gateways
 from ringway.cli.terminal import say
 
 
 @takes_settings("engine")
-def unfreeze(flags: Layer, config_file: ConfigFile = None, state: StateDir = None) -> None:
+def unfreeze(flags: Layer, config_file: ConfigFile = None, state: StateDir = None, admin: AdminUrl = None) -> None:
     """Let the balancer move connections again, after `ringway freeze`."""
 
     async def decide() -> None:
-        async with gateways(flags, config_file, state) as found:
+        async with gateways(flags, config_file, state, admin) as found:
             await found.decide(lambda newest: newest.with_frozen(""))
 
     run_async(decide())

@@ -14,32 +14,30 @@ from ringway.app.visible import visible
 from ringway.cli.counted import counted
 from ringway.cli.option import ConfigFile, StateDir, takes_settings
 from ringway.cli.process import run_process
+from ringway.cli.up_page import first_page
 
 if TYPE_CHECKING:
     from ringway.app.up import Show, Tell
 
-PAGE_WIDE = 80
-"""Columns of what is shown at the start, where there is no terminal."""
-
 SCREEN_BYTES_MAX = 1 << 20
-"""How much may wait for the terminal; beyond it lines are lost, and it is told how many."""
-
-SNIPPET = """\
-ws = new WebSocket(`ws://${location.host}/connection/websocket`)
-ws.onmessage = (m) => m.data === "{}" ? ws.send("{}") : console.log(m.data)
-ws.onopen = () => { for (const command of [
-  {id: 1, connect: {}},
-  {id: 2, subscribe: {channel: "room"}},
-  {id: 3, publish: {channel: "room", data: "hello"}},
-]) ws.send(JSON.stringify(command)) }"""
+"""Bytes that may wait for the terminal; further lines are lost, and their number is printed."""
 
 
 @takes_settings(
     "up",
     "engine",
     "log",
-    own=("up", "gateway"),
-    only=("gateway.host", "gateway.port", "gateway.policy", "gateway.pages", "admin.port"),
+    own=("up", "gateway", "static"),
+    only=(
+        "gateway.host",
+        "gateway.port",
+        "gateway.policy",
+        "gateway.pages",
+        "admin.port",
+        "static.backends",
+        "static.backends_file",
+        "registration.port",
+    ),
 )
 def up(flags: Layer, config_file: ConfigFile = None, state: StateDir = None) -> None:
     """Start NATS, a gateway and nodes as separate processes, and keep them running until Ctrl-C.
@@ -51,7 +49,7 @@ def up(flags: Layer, config_file: ConfigFile = None, state: StateDir = None) -> 
     directory = state_dir(state)
     option = f" --state {directory}" if state else ""
     log = open_private(directory, "up.log")
-    # The terminal may be stopped (Ctrl-S), or a pipe that nobody reads: what runs must not wait for it.
+    # The terminal may be stopped (Ctrl-S), or a pipe without a reader: the running system must not wait for it.
     screen = LogWriter(
         stream_descriptor(sys.stdout),
         SCREEN_BYTES_MAX,
@@ -61,7 +59,11 @@ def up(flags: Layer, config_file: ConfigFile = None, state: StateDir = None) -> 
     )
 
     def show(running: Running, cluster: Cluster) -> None:
-        screen.write(_page(running, cluster, option, has_pages=bool(loaded.config.gateway.pages)))
+        config = loaded.config
+        has_backends = config.static.has_backends or not config.up.nodes
+        screen.write(
+            first_page(running, cluster, option, has_backends=has_backends, has_pages=bool(config.gateway.pages))
+        )
 
     def tell(line: str) -> None:
         screen.write(f"{datetime.now().astimezone():%H:%M:%S} {visible(line)}")
@@ -76,43 +78,3 @@ async def _run(loaded: Loaded, directory: Path, config_file: str | None, show: "
     from ringway.app.up import run_up
 
     return await run_up(loaded, directory, config_file, show=show, tell=tell)
-
-
-def _page(running: Running, cluster: Cluster, option: str, *, has_pages: bool) -> str:
-    """Return what runs and what to try. Without frames at the sides: the middle is there to be copied."""
-    from rich.rule import Rule
-    from rich.table import Table
-    from rich.text import Text
-
-    from ringway.cli.table import make_console
-
-    console = make_console(PAGE_WIDE)
-    facts = Table.grid(padding=(0, 2))
-    facts.add_row("Gateway", Text(running.gateway_url, "bold"))
-    if has_pages:
-        facts.add_row("Page", Text(f"{running.gateway_url}/", "bold"))
-    facts.add_row("Nodes", "\n".join(f"{node.name}  {node.url}" for node in cluster.nodes) or "none yet")
-    facts.add_row("Metrics", f"{running.admin_url}/metrics")
-    facts.add_row("Logs", running.logs)
-    hints = Table.grid(padding=(0, 2))
-    for command, what in (
-        ("ringway node", "add a node: it gets its share of the connections"),
-        ("ringway top", "watch the nodes"),
-        ("ringway sub room", "print what is published to the channel"),
-        ("ringway pub room '\"hi\"'", "publish to it"),
-        ("ringway drain node-1", "empty a node"),
-    ):
-        hints.add_row(Text(command + option, "bold"), what)
-    with console.capture() as captured:
-        console.print(Rule("Ringway is up", style="green"))
-        console.print(facts, soft_wrap=True)
-        if not has_pages:
-            url = f"{running.gateway_url}/healthz"
-            console.print(
-                f"\nTry it in a browser: open {url}, press F12, and paste into the console:\n", soft_wrap=True
-            )
-            console.print(Text(SNIPPET, "cyan"), soft_wrap=True)
-        console.print("\nIn other terminals:\n")
-        console.print(hints, soft_wrap=True)
-        console.print(Rule("Ctrl-C stops everything", style="green"))
-    return captured.get().rstrip("\n")

@@ -1,4 +1,4 @@
-"""`ringway version`: what is installed."""
+"""`ringway version`: the installed versions."""
 
 import sys
 from importlib.metadata import version as version_of
@@ -6,11 +6,12 @@ from typing import Annotated
 
 from ringway.cli.command import Option
 from ringway.cli.terminal import say, say_json
+from ringway.version import VERSION
 
 
 def version(as_json: Annotated[bool, Option("--json", help="Print JSON, for programs.")] = False) -> None:
-    """Show the versions of Ringway and of what it stands on."""
-    versions = {"ringway": version_of("ringway"), "python": sys.version.split()[0]}
+    """Show the versions of Ringway, of Python, and of its main libraries."""
+    versions = {"ringway": VERSION, "python": sys.version.split()[0]}
     versions |= {name: version_of(name) for name in ("picows", "uvloop")}
     if as_json:
         say_json(versions)

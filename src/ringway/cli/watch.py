@@ -1,22 +1,24 @@
-"""Watching a node become empty: a bar on a terminal, else a line every few seconds; both on stderr."""
+"""Watching a node become empty: a bar on a terminal, otherwise a line every few seconds; both on stderr."""
 
 import asyncio
 import sys
 import time
+from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from ringway.cli.cluster import need_node
+from ringway.cli.cluster import Access, wait_for_node
 from ringway.cli.counted import counted, verb
 from ringway.cli.terminal import tell
 from ringway.core.membership import TICK_S
+from ringway.core.move_outcomes import NO_OUTCOMES, MoveOutcomes, OutcomeCounters
 from ringway.core.progress import Progress
-from ringway.errors import RingwayError
+from ringway.errors import ConfigError, RingwayError
 from ringway.member.feed import Feed
-from ringway.ports import Engine
 from ringway.protocol.order import DrainAnswer
+from ringway.protocol.report import Report, count_present
 from ringway.types import NodeState
 
 if TYPE_CHECKING:
@@ -24,40 +26,61 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 LINE_S = 2.0
+REPORTED_S = 2.5
+"""For so long after the node is empty, outcomes of its last moves are waited for: each member reports each second."""
+
 STILL_S = 10.0
-"""After so long without anybody leaving it is said where to look."""
+"""After this time without a departure, a hint is printed."""
 
 
 class Drained(msgspec.Struct, frozen=True, kw_only=True):
-    """What a drain has come to."""
+    """The result of a drain."""
 
     node: str
-    connections: int  # still there
+    connections: int  # left on the node
     moved: int
     seconds: float
+    # what became of the clients that were moved meanwhile (docs/explain/moves.md), as far as it was reported
+    handed_over: int = 0
+    reconnected: int = 0
+    lost: int = 0
+    apart: int = 0
+
+    @property
+    def outcomes(self) -> MoveOutcomes:
+        """The outcomes of the moves."""
+        return MoveOutcomes(self.handed_over, self.reconnected, self.lost, self.apart)
 
 
-async def watch_until_empty(engine: Engine, members: Feed, node: str, *, quiet: bool) -> Drained:
-    """Return when `node`, which was told to drain, does and is empty, showing how far it is.
+def outcomes_in_words(outcomes: MoveOutcomes, moved: int) -> str:
+    """Return what became of `moved` connections: `: 38 handed over, 2 reconnected`; empty for none."""
+    if not moved:
+        return ""
+    unknown = max(0, moved - outcomes.total)
+    rest = f"; of {unknown:,} nothing is known: they ended by themselves, or are on their way" if unknown else ""
+    return f": {outcomes}{rest}"
 
-    Raise `RingwayError` where it goes away before, or is taken back.
+
+async def watch_until_empty(engine: Access, members: Feed, node: str, *, quiet: bool) -> Drained:
+    """Show the progress of `node`, which was ordered to drain; return when it drains and is empty.
+
+    Raise `RingwayError` if it disappears before, or is taken back.
     """
     began = time.monotonic()
-    progress = Progress(need_node(members, node).connections, began)
+    counters, outcomes = OutcomeCounters(), NO_OUTCOMES
+    counters.observe(members.live.values())
+    report = await wait_for_node(engine, members, node)
+    progress = Progress(count_present(report), began)
     drains = False
     with _Shown(node, progress, quiet=quiet) as shown:
         while True:
-            report = members.node(node)
-            if report is None:
-                raise RingwayError(
-                    f"{node} has gone, with {counted(progress.left, 'connection')} on it at its last report"
-                )
+            report = await _newest_report(engine, members, report, progress.left)
             now = time.monotonic()
-            progress.observe(report.connections, now)
+            progress.observe(count_present(report), now)
             shown.update(report.drain_left_s, now)
             if report.state is NodeState.DRAINING:
                 drains = True
-                if not report.connections:
+                if not count_present(report):
                     break
             elif drains:
                 raise RingwayError(
@@ -65,17 +88,39 @@ async def watch_until_empty(engine: Engine, members: Feed, node: str, *, quiet: 
                 )
             await asyncio.sleep(TICK_S)
             members.tick(engine_up=engine.up)
-    return Drained(node=node, connections=0, moved=progress.most, seconds=round(time.monotonic() - began, 1))
+            outcomes = outcomes.plus(counters.observe(members.live.values()))
+    seconds = round(time.monotonic() - began, 1)
+    reported_by = time.monotonic() + REPORTED_S
+    while outcomes.total < progress.most and time.monotonic() < reported_by:
+        await asyncio.sleep(TICK_S)
+        members.tick(engine_up=engine.up)
+        outcomes = outcomes.plus(counters.observe(members.live.values()))
+    return Drained(node=node, connections=0, moved=progress.most, seconds=seconds, **outcomes._asdict())
+
+
+async def _newest_report(engine: Access, members: Feed, last: Report, left: int) -> Report:
+    """Return the newest report of the node of `last`. If it is missing, it may come back for a moment.
+
+    Raise `RingwayError` if it has gone, with `left` connections, or is back as another incarnation.
+    """
+    report = members.node(last.name)
+    if report is not None:
+        return report
+    with suppress(ConfigError):
+        report = await wait_for_node(engine, members, last.name)
+    if report is None or report.incarnation != last.incarnation:
+        raise RingwayError(f"{last.name} has gone, with {counted(left, 'connection')} on it at its last report")
+    return report
 
 
 def leaving(node: str, judged: DrainAnswer) -> str:
-    """Say what a drain is going to do, as the leading balancer has judged it."""
+    """Return a description of a drain, by the answer of the leading balancer."""
     pace = f"{judged.moves_per_s:,.1f} a second: about {judged.needs_s:,.0f} s"
     return f"{counted(judged.connections, 'connection')} {verb(judged.connections, 'leave')} {node}, {pace}"
 
 
 def pace_of(progress: Progress, deadline_s: float = 0.0) -> str:
-    """Say how fast it goes and when it is over: `12.5 a second, empty in about 1:05, 0:20 before the deadline`."""
+    """Return the pace and the time left: `12.5 a second, empty in about 1:05, 0:20 before the deadline`."""
     eta_s = progress.eta_s
     if eta_s is None:
         return "nobody left lately" + (f"; the deadline is in {_clock(deadline_s)}" if deadline_s else "")
@@ -93,7 +138,7 @@ def _clock(seconds: float) -> str:
 
 
 class _Shown:
-    """The progress of one drain, as the person or the log sees it."""
+    """The progress of one drain, as shown to the person or the log."""
 
     def __init__(self, node: str, progress: Progress, *, quiet: bool) -> None:
         self._node = node
@@ -129,7 +174,7 @@ class _Shown:
             self._bar.stop()
 
     def update(self, deadline_s: float, now: float) -> None:
-        """Show the progress as it is now."""
+        """Show the current progress."""
         progress = self._progress
         if progress.left < self._left:
             self._moved_at = now

@@ -1,4 +1,4 @@
-"""Answers to a client's questions about a channel: its history, and its subscribers."""
+"""Answers to a client's queries about a channel: its history, and its subscribers."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -29,19 +29,19 @@ class History:
 
 
 class PresenceStats(NamedTuple):
-    """How many connections are subscribed to a channel, and of how many users."""
+    """The number of connections that are subscribed to a channel, and of their users."""
 
     clients: int
     users: int
 
 
 def read_history(channel: Channel, result: HistoryResult) -> History:
-    """Return the history as programs see it."""
+    """Return the history in the form for programs."""
     found = (_decode(raw) for raw in result.publications)
     publications = (Publication(channel, pub.data, pub.info.client if pub.info else "", pub.offset) for pub in found)
     return History(tuple(publications), StreamPosition(result.epoch, result.offset))
 
 
 def read_stats(result: PresenceStatsResult) -> PresenceStats:
-    """Return the counts as programs see them."""
+    """Return the counts in the form for programs."""
     return PresenceStats(result.num_clients, result.num_users)

@@ -14,7 +14,7 @@ class Backpressure:
 
     def __init__(self) -> None:
         self.congested = False
-        self._newest: dict[int, bytes] | None = None  # by opcode: one answer each, sent when the congestion ends
+        self._newest: dict[int, bytes] | None = None  # by opcode: the answer to send when the congestion ends
         self._room: asyncio.Future[None] | None = None  # done when writers may go on
 
     async def wait_room(self) -> None:
@@ -28,18 +28,18 @@ class Backpressure:
             self._room = asyncio.get_running_loop().create_future()
 
     def release_writers(self) -> None:
-        """Let all that wait in `wait_room` go on."""
+        """Release all writers in `wait_room`."""
         if self._room is not None:
             self._room.set_result(None)
             self._room = None
 
     def replace_newest(self, opcode: int, payload: bytes) -> None:
-        """Keep an answer until the congestion ends; it replaces the one before of the same opcode."""
+        """Store an answer until the congestion ends; it replaces the earlier answer of the same opcode."""
         if self._newest is None:
             self._newest = {}
         self._newest[opcode] = payload
 
     def take_newest(self) -> dict[int, bytes]:
-        """Return the kept answers by opcode, and forget them."""
+        """Return the stored answers by opcode, and forget them."""
         newest, self._newest = self._newest, None
         return newest or {}

@@ -32,9 +32,9 @@ class ChannelEntry:
         self.attempt = 0
         self.timer: asyncio.TimerHandle | None = None  # the pause before a retry
         self.asked = False  # a subscribe was sent on the present connection
-        self.watching = False  # joins and leaves were asked for
-        self.answer: asyncio.Future[Reply] | None = None  # to the subscribe under way, until it was taken
-        self.early: list[Push] = []  # came behind the answer in the same loop turn, before that was taken
+        self.watching = False  # joins and leaves were requested
+        self.answer: asyncio.Future[Reply] | None = None  # to the subscribe under way, until it is processed
+        self.early: list[Push] = []  # pushes behind the answer in its loop turn, before the answer is processed
         self.recoverable = False
         self.epoch = ""
         self.offset = 0
@@ -54,7 +54,7 @@ class ChannelEntry:
             self.timer = None
 
     def confirm(self, confirmed: bool) -> None:
-        """Note, and tell the subscriptions, whether publications arrive now."""
+        """Record if publications arrive now, and inform the subscriptions."""
         self.confirmed = confirmed
         for subscription in self.subscriptions:
             subscription.recoverable = self.recoverable
@@ -73,6 +73,6 @@ class ChannelEntry:
             subscription.deliver(delivered)
 
     def note(self, note: Joined | Left) -> None:
-        """Tell the subscriptions about a client that joined or left."""
+        """Inform the subscriptions of a client that joined or left."""
         for subscription in tuple(self.subscriptions):
             subscription.note(note)

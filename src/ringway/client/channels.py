@@ -1,9 +1,9 @@
-"""Channels that a client is subscribed to, across connections.
+"""Channels of a client's subscriptions, across connections.
 
-Theory of operation. However many subscriptions a program makes to a channel, one subscribe is sent. A new connection
-subscribes to all channels again (`attach`), to a recoverable channel from the position that was reached: missed
-publications come with the answer, and are delivered before live ones. An offset that was seen is not delivered again.
-If the server cannot return all that was missed, the subscriptions are told (`Subscription.miss`).
+Theory of operation. For any number of subscriptions to a channel, one subscribe is sent. A new connection subscribes to
+all channels again (`attach`), to a recoverable channel from the last position: missed publications come with the
+answer, and are delivered before live publications. An offset is not delivered twice. If the server cannot return all
+missed publications, the subscriptions are informed (`Subscription.miss`).
 
 A subscribe that is refused temporarily is repeated after a jittered pause; a subscribe that is refused for good ends
 its subscriptions. The pace of subscribes is decided in `queue`.
@@ -68,7 +68,7 @@ class ClientChannels:
             subscription.confirm(True)
 
     def remove(self, subscription: Subscription) -> None:
-        """Deliver to `subscription` no more; the last one of a channel takes it off the wire."""
+        """Stop the delivery to `subscription`; the last subscription of a channel unsubscribes at the server."""
         entry = self._entries.get(subscription.channel)
         if entry is None or subscription not in entry.subscriptions:
             return
@@ -79,18 +79,18 @@ class ClientChannels:
                 self._queue.put(ChannelCommand(entry.channel, None))
 
     def attach(self, link: ChannelLink) -> None:
-        """Subscribe to everything over `link`."""
+        """Subscribe to all channels over `link`."""
         self._queue.reset(link)
         self._subscribe(list(self._entries.values()))
 
     def detach(self) -> None:
-        """Note that the connection is over; the subscriptions are kept for the next one."""
+        """Record that the connection is over; the subscriptions wait for the next connection."""
         self._queue.reset(None)
         for entry in self._entries.values():
             entry.stop_timer()
             entry.answer = None
             entry.asked = False
-            entry.early.clear()  # it will be recovered
+            entry.early.clear()  # these publications will be recovered
             entry.confirm(False)
 
     def end_all(self, error: Exception | None) -> None:
@@ -99,7 +99,7 @@ class ClientChannels:
             self._end(entry, error)
 
     def pushed(self, push: Push) -> None:
-        """Hand a push to those it is for."""
+        """Deliver a push to its channel."""
         entry = self._entries.get(push.channel)
         if entry is None:
             return
@@ -115,7 +115,7 @@ class ClientChannels:
         """Subscribe with other options: the node carries out both commands in order, and recovers in between."""
         self._queue.put(ChannelCommand(entry.channel, None), ChannelCommand(entry.channel, entry))
 
-    # What the queue asks and tells.
+    # Calls of the queue.
 
     def _request(self, order: ChannelCommand) -> dict[str, Any] | None:
         entry = order.entry
@@ -154,7 +154,7 @@ class ClientChannels:
             self._take(entry, result, missed)
 
     def _take(self, entry: ChannelEntry, result: SubscribeResult, missed: list[RawPublication]) -> None:
-        """Go on at the server's position: first with missed publications, then with those behind the answer."""
+        """Go on at the server's position: first with missed publications, then with pushes behind the answer."""
         lost = result.was_recovering and not result.recovered
         entry.recoverable = result.recoverable
         if lost or result.epoch != entry.epoch or not result.was_recovering:

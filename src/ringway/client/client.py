@@ -31,7 +31,7 @@ from ringway.types import NodeName
 
 
 class Client:
-    """Publishes to channels and subscribes to them, over one connection that is kept up.
+    """Publishes to channels and subscribes to them, over one connection that is repeated after each loss.
 
     `url` names a gateway, or several that are tried in random order. With `http(s)://` the client asks the gateway
     for a node and connects to it directly; with `ws(s)://` it connects to the URL as it is, and a gateway carries that
@@ -72,11 +72,11 @@ class Client:
 
     @property
     def moves(self) -> int:
-        """How many moves have led this client to another node."""
+        """The number of moves that this client has followed."""
         return self._connection.moves
 
     async def open(self) -> Self:
-        """Connect; return when the node has taken the client.
+        """Connect; return when the node has accepted the client.
 
         Attempts are repeated for `open_timeout_s`; then the last error is raised: `OSError` (nobody there),
         `UpgradeError` (refused; also when no node is free), `CommandError`, `ConnectionClosed`. An error that
@@ -170,7 +170,7 @@ class Client:
         return (reply.presence or PresenceResult()).presence
 
     async def presence_stats(self, channel: str) -> PresenceStats:
-        """Return how many are subscribed to `channel`. Raise `CommandError` 108 if the namespace has no presence."""
+        """Return the number of subscribers of `channel`. Raise `CommandError` 108 if the namespace has no presence."""
         reply = await self._ask(presence_stats=PresenceRequest(check_channel(channel)))
         return read_stats(reply.presence_stats or PresenceStatsResult())
 
@@ -179,14 +179,14 @@ class Client:
         await self._connection.wait_closed()
 
     async def _ask(self, **request: Any) -> Reply:
-        """Return the reply to a question, which may be repeated for `command_timeout_s`."""
+        """Return the reply to a query, which may be repeated for `command_timeout_s`."""
         timeout_s = self._config.command_timeout_s
         return await self._repeat(lambda link: link.call(**request), "a question", timeout_s, after_loss=True)
 
     async def _repeat(
         self, send: Callable[[ChannelLink], Awaitable[Reply]], name: str, timeout_s: float, *, after_loss: bool
     ) -> Reply:
-        """Return the reply to what `send` sends, repeated after temporary refusals for up to `timeout_s`.
+        """Return the reply to the command of `send`, repeated after temporary refusals for up to `timeout_s`.
 
         With `after_loss` it is also repeated if the connection ended before the reply, unless the client is over.
         """

@@ -1,4 +1,4 @@
-"""`connect`: opening a bare WebSocket, once or again and again."""
+"""Opening of a bare WebSocket by `connect`, once or repeatedly."""
 
 import asyncio
 import ssl as tls
@@ -143,7 +143,7 @@ class connect:  # noqa: N801 - the name that users of `websockets` know
         raise deciding(failures)
 
     def _follower(self) -> Follow:
-        """How its sockets follow moves; made when it is needed first."""
+        """The follower of moves for its sockets; made when it is first needed."""
         if self._follow is None:
             self._follow = Follow(
                 self._route,
@@ -156,7 +156,7 @@ class connect:  # noqa: N801 - the name that users of `websockets` know
         return self._follow
 
     async def _first(self, way: Way) -> Socket:
-        """Connect to the first place on the way that can be reached; a refusal is not gone round."""
+        """Connect to the first reachable URL of the way; after a refusal no other URL is tried."""
         failure: OSError = ConnectionError("the gateway named no node")
         follow = self._follower() if way.follows else None
         for url in way.urls:

@@ -1,7 +1,7 @@
-"""Connection of a channel client that is kept up, and led where the servers want it.
+"""Connection of a channel client that is repeated after each loss, and follows the servers' moves.
 
-One task (`_run`) owns it: it connects, waits for the end, and does what `Reconnect` decides. Everything else happens in
-callbacks of the event loop. So a client costs one task, one timer and one socket.
+One task (`_run`) owns it: it connects, waits for the end, and carries out the decisions of `Reconnect`. All other work
+is done in callbacks of the event loop. So a client costs one task, one timer and one socket.
 """
 
 import asyncio
@@ -41,14 +41,14 @@ class PersistentConnection:
         on_event: Callable[[Event], None] | None,
         rng: Random | None,
     ) -> None:
-        self.rng = rng or SystemRandom()  # it holds no state of its own: clients are many, draws are few
+        self.rng = rng or SystemRandom()  # without a state: clients are many, draws are few
         self.channels = ClientChannels(config, self.rng, self._on_gap)
         self.link: ChannelLink | None = None
         """The connection to the node; None while there is no connection."""
         self.moves = 0
-        """How many moves have led this client to another node."""
+        """The number of moves that this client has followed."""
         self.end: Exception | None = None
-        """Why the client is over; None while it is not."""
+        """The reason of the client's end; None before it."""
         self._config = config
         self._route = Route(url, via=via, key=key, path=CHANNELS_PATH, ssl=ssl)
         self._terms = Terms(config.message_bytes_max, config.close_timeout_s, config.read_buffer_bytes, ssl=ssl)
@@ -148,7 +148,7 @@ class PersistentConnection:
         raise deciding(failures)
 
     async def _wait_slot(self, wait_s: float) -> None:
-        """Wait as long as the gateway asks; opening the client may take that much longer."""
+        """Wait for the gateway's slot; the deadline of opening is extended by the same time."""
         if wait_s > 0:
             limit = self._open_limit
             if limit is not None and (when := limit.when()) is not None and not limit.expired():
@@ -156,7 +156,7 @@ class PersistentConnection:
             await asyncio.sleep(wait_s)
 
     async def _connect(self, way: Way) -> ChannelLink:
-        """Connect to the first URL of `way` that can be reached; after a refusal no other URL is tried."""
+        """Connect to the first reachable URL of `way`; after a refusal no other URL is tried."""
         failure: OSError = ConnectionError("the gateway named no node")
         for url in way.urls:
             link = ChannelLink(self._config, self.channels.pushed, self._lost, self._followed)
@@ -169,7 +169,7 @@ class PersistentConnection:
         raise failure
 
     def _follow_for(self, way: Way) -> Follow | None:
-        """Return how links on `way` follow moves; made when first needed, then reused."""
+        """Return the follower of moves for links on `way`; made when it is first needed, then reused."""
         if not way.follows:
             return None
         if self._follow is None:
@@ -185,7 +185,7 @@ class PersistentConnection:
         return self._follow
 
     def _followed(self, before: NodeName, node: NodeName) -> None:
-        """Count a move that the link has followed with its session: nothing above the link changes."""
+        """Count a move that the link has followed with its session: the subscriptions do not change."""
         self.moves += 1
         self._report(Moved(before, node))
 

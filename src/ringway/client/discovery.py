@@ -1,4 +1,4 @@
-"""Asking a gateway for a node: `GET /gateway`, in as little HTTP as that takes."""
+"""Discovery of a node at a gateway: `GET /gateway`, by minimal HTTP."""
 
 import asyncio
 import functools
@@ -28,8 +28,8 @@ class Alternate(msgspec.Struct, frozen=True):
 class GatewayAnswer(msgspec.Struct, frozen=True):
     """A gateway's answer (PROTOCOL.md P-3.1): connect to `url` as it is, after `wait_ms`, within `expires_in` seconds.
 
-    `ticket` is empty if the places are no nodes of Ringway, which neither take tickets nor move their clients.
-    `reconnect_window_ms` is over how long to spread the reconnect after the connection is lost.
+    `ticket` is empty for backends, which know no tickets and do not move their clients. `reconnect_window_ms` is
+    the time over which to spread the reconnect after the connection is lost.
     """
 
     url: str
@@ -41,7 +41,7 @@ class GatewayAnswer(msgspec.Struct, frozen=True):
     reconnect_window_ms: float = 0.0
 
     def urls(self) -> tuple[str, ...]:
-        """Where to connect, in the order of preference."""
+        """The URLs to connect to, in the order of preference."""
         return (self.url, *(alternate.url for alternate in self.alternates))
 
 
@@ -90,7 +90,7 @@ async def discover(url: str, timeout_s: float, ssl: tls.SSLContext | None = None
 
 
 def _wait_s(body: bytes) -> float:
-    """How long the body of a refusal asks to stay away; 0 if it does not, or is no JSON."""
+    """The pause that the body of a refusal requests; 0 without a request, or if it is no JSON."""
     try:
         return max(0.0, _read_refusal(body).wait_ms / 1000)
     except ProtocolError:

@@ -7,7 +7,7 @@ from ringway.types import Channel, NodeName
 
 @dataclass(frozen=True, slots=True)
 class Connected:
-    """The client is connected to `node`, which calls it `client`; `moved` says that a move led it there anew."""
+    """The client is connected to `node`, with the id `client`; `moved`: after a move without its session."""
 
     node: NodeName
     client: str
@@ -16,7 +16,7 @@ class Connected:
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """The client was moved with its session to a new node: nothing was lost, and nothing ended."""
+    """The client was moved with its session to a new node, without a loss."""
 
     before: NodeName
     node: NodeName
@@ -38,7 +38,7 @@ class Disconnected:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """An attempt to connect failed with `error`; the next is made in `retry_in_s`."""
+    """An attempt to connect failed with `error`; the next attempt is made in `retry_in_s`."""
 
     error: Exception
     retry_in_s: float

@@ -1,8 +1,8 @@
 """Moves that a client follows with its session, unnoticed by the program (PROTOCOL.md P-7.7, P-7.8).
 
-The node's close frame is the cut. Everything that the node sent before it has arrived; everything that the client sent
-before its answer is carried out by the node or by the session's next node. After the answer a wire holds what it is
-given to send, and sends it first on the new connection. Overflow rule: a writer that waits (`Wire.drain`) is stopped at
+The node's close frame is the cut. All earlier messages of the node have arrived; all commands that the client sent
+before its answer are carried out by the node or by the session's next node. After the answer a wire holds new messages,
+and sends them first on the new connection. Overflow rule: a writer that waits (`Wire.drain`) is stopped at
 `passage.HELD_BYTES_HIGH`; above `held_bytes_max` the move is given up, and the wire is closed with 1012.
 """
 
@@ -54,7 +54,7 @@ class Follow:
         self._tasks = Tasks()
 
     async def go(self, wire: "Wire", move: Move) -> None:
-        """Connect `wire` to where `move` leads.
+        """Connect `wire` to the target of `move`.
 
         Raise `OSError` or `UpgradeError` if that fails, also because the client is moved faster than its pace allows:
         then the session is lost.
@@ -77,10 +77,10 @@ class Follow:
                     return
 
     def see_off(self, transport: picows.WSTransport) -> None:
-        """Collect the failure, if any, of a connection that was left: nobody else would."""
+        """Collect the failure, if any, of a connection that was left: asyncio would report it otherwise."""
         self._tasks.spawn(_collect(transport), name="end of a connection that was left")
 
 
 async def _collect(transport: picows.WSTransport) -> None:
-    with suppress(Exception):  # the session goes on at another node, whatever happened here
+    with suppress(Exception):  # the session goes on at its next node, also after an error here
         await transport.wait_disconnected()

@@ -17,7 +17,7 @@ _OWN = frozenset(
 def request_headers(
     origin: str | None, subprotocols: Sequence[str] | None, additional: HeadersLike | None
 ) -> list[tuple[str, str]]:
-    """Return the headers that go with the library's own; raise `ConfigError` for one that may not be sent."""
+    """Return the headers beside the library's own; raise `ConfigError` for a forbidden header."""
     pairs = list(additional.items() if isinstance(additional, Mapping) else additional or ())
     for name, _ in pairs:
         if name.lower() in _OWN:
@@ -35,6 +35,6 @@ def request_headers(
 
 
 def check_answer(key: str, subprotocols: Sequence[str], headers: Headers) -> str | None:
-    """Return the subprotocol that the server's 101 chose, if any; raise `UpgradeError` for an answer amiss."""
+    """Return the subprotocol that the server's 101 chose, if any; raise `UpgradeError` for a wrong answer."""
     check_response(Upgrade(key, tuple(subprotocols), ()), 101, "1.1", headers)
     return value_of(headers, "sec-websocket-protocol")

@@ -14,8 +14,8 @@ PINGS_MAX = 1024
 class ClientKeepalive:
     """Sends a ping every `interval_s` and calls `give_up` if its pong is missing after `timeout_s`.
 
-    None switches either off. While `hold` is on, the socket is not read, so that a missing pong means nothing. A peer
-    that sends messages lives, though its pong may be behind many of them: set `heard` for each message.
+    None disables the interval or the timeout. While `hold` is on, the socket is not read, so that a missing pong is no
+    sign. A peer that sends messages is alive, though its pong may be behind many of them: set `heard` for each message.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class ClientKeepalive:
             self._next = self._loop.call_later(self._interval_s, self._keep)
 
     def stop(self, error: ConnectionClosed) -> None:
-        """End: no more pings, and `error` for all that wait for a pong."""
+        """End: stop the pings, and fail all waits for a pong with `error`."""
         for timer in (self._next, self._deadline):
             if timer is not None:
                 timer.cancel()
@@ -50,7 +50,7 @@ class ClientKeepalive:
         for future, _ in pings.values():
             if not future.done():
                 future.set_exception(error)
-                future.exception()  # no warning if nobody waits for the pong
+                future.exception()  # no warning if no caller waits for the pong
 
     def ping(self, payload: bytes) -> "asyncio.Future[float]":
         """Send a ping; the future is done with the latency in seconds when the pong has come."""
@@ -64,7 +64,7 @@ class ClientKeepalive:
         return future
 
     def pong(self, payload: bytes) -> None:
-        """Take a pong: it answers its ping and those before it (RFC 6455, 5.5.3)."""
+        """Process a pong: it answers its ping and all earlier pings (RFC 6455, 5.5.3)."""
         if payload not in self._pings:
             return  # unsolicited: allowed, and no answer is due
         now = time.perf_counter()
@@ -76,7 +76,7 @@ class ClientKeepalive:
                 return
 
     def repeat(self) -> None:
-        """Send the unanswered pings again, in their order: they went to a node that answers no more."""
+        """Send the unanswered pings again, in their order: their node does not answer any more."""
         for payload in self._pings:
             self._send(payload)
         if self._deadline is not None:
@@ -84,7 +84,7 @@ class ClientKeepalive:
             self._await_pong()
 
     def hold(self, held: bool) -> None:
-        """Stop the clock of the deadline while nobody reads; it starts from the beginning after that."""
+        """Stop the clock of the deadline while the socket is not read; after that it starts from the beginning."""
         self._held = held
         if not held and self._deadline is not None:
             self._deadline.cancel()

@@ -6,8 +6,6 @@ cut, so that a dead server costs no more than that.
 """
 
 import asyncio
-import functools
-import importlib.metadata
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -23,24 +21,20 @@ from ringway.protocol.codec import PING, decode_replies, encode
 from ringway.protocol.command import Command, ConnectRequest, ConnectResult, Push, Reply
 from ringway.protocol.frame import TEXT
 from ringway.types import NodeName
+from ringway.version import VERSION
 
 FRAME_BYTES_MAX = 32 * 1024
 """Commands sent together share a frame up to this size, half of a node's default bound."""
 
 NAME = "ringway-python"
-"""How the client introduces itself."""
-
-
-@functools.cache
-def _version() -> str:
-    return importlib.metadata.version("ringway")
+"""The name by which the client introduces itself."""
 
 
 class ChannelLink:
     """The link of a client to its node.
 
-    Callbacks are called in the event loop: `on_closed` once, and not before `open`; `on_moved` with the node before and
-    the node now, when the link goes on at another node.
+    Callbacks are called in the event loop: `on_closed` once, and not before `open`; `on_moved` with the former and the
+    new node, when the link goes on at a new node.
     """
 
     def __init__(
@@ -54,7 +48,7 @@ class ChannelLink:
         self.client = ""
         self.close_code = ABNORMAL
         self.close_reason = ""
-        self.opened_at = 0.0  # when it was welcomed, or moved the last time
+        self.opened_at = 0.0  # the time of the connect reply, or of the last move
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._config = config
         self._on_push = on_push
@@ -87,7 +81,7 @@ class ChannelLink:
         wire = await open_wire(url, self, terms, timeout_s=timeout_s, follow=follow)
         try:
             async with asyncio.timeout(timeout_s):
-                reply = await self.call(connect=ConnectRequest(name=NAME, version=_version()))
+                reply = await self.call(connect=ConnectRequest(name=NAME, version=VERSION))
             self._welcome(result_of(reply).connect)
         except TimeoutError:
             wire.cut()
@@ -115,7 +109,7 @@ class ChannelLink:
         return self.call_all([request])[0]
 
     def call_all(self, requests: Iterable[dict[str, Any]]) -> "list[asyncio.Future[Reply]]":
-        """Send several commands, in as few frames as may be; return the futures of their replies, in order."""
+        """Send several commands, in as few frames as possible; return the futures of their replies, in order."""
         if not self.is_open:
             raise ConnectionClosed(self.close_code, self.close_reason)
         futures: list[asyncio.Future[Reply]] = []
@@ -137,7 +131,7 @@ class ChannelLink:
         return futures
 
     async def publish(self, request: Any) -> Reply:
-        """Send a publish and return its reply; wait while too much is unsent."""
+        """Send a publish and return its reply; wait while too many bytes are unsent."""
         if len(self._pending) >= self._config.pending_max:
             raise Overloaded("pending_max", self._config.pending_max)
         ident = self._ids + 1
@@ -171,7 +165,7 @@ class ChannelLink:
             await self._wire.wait_gone()
 
     def cut(self) -> None:
-        """End the link at once: the server does not do its part."""
+        """End the link at once: the server breaks the protocol, or does not answer."""
         if self._wire is not None:
             self._wire.cut()
 
@@ -183,14 +177,14 @@ class ChannelLink:
         else:
             self._watch = self._loop.call_later(left_s, self._check_silence)
 
-    # What the wire calls.
+    # Calls of the wire.
 
     def opened(self, wire: Wire) -> None:
-        """Keep the wire."""
+        """Store the wire."""
         self._wire = wire
 
     def received(self, opcode: int, payload: bytes) -> None:
-        """Take a frame of replies and pushes."""
+        """Process a frame of replies and pushes."""
         self._heard = self._loop.time()
         if payload == PING:
             self._answer_ping()
@@ -212,7 +206,7 @@ class ChannelLink:
             self._wire.send_newest(TEXT, PING)
 
     def ponged(self, payload: bytes) -> None:
-        """Take a pong, which is a sign of life."""
+        """Process a pong, which is a sign of life."""
         self._heard = self._loop.time()
 
     def moved(self, node: NodeName) -> None:
@@ -222,7 +216,7 @@ class ChannelLink:
         self._on_moved(before, node)
 
     def closed(self, code: int, reason: str) -> None:
-        """Fail the unanswered commands, and tell the owner."""
+        """Fail the unanswered commands, and inform the owner."""
         self.close_code = code
         self.close_reason = reason or self.close_reason
         if self._watch is not None:
@@ -231,7 +225,7 @@ class ChannelLink:
         for future in pending.values():
             if not future.done():
                 future.set_exception(ConnectionClosed(code, self.close_reason))
-                future.exception()  # a command that nobody waits for any more is no news to the event loop
+                future.exception()  # no warning of the event loop for a command without a waiting caller
         if not self.ended.done():
             self.ended.set_result(None)
         self._on_closed(self)
@@ -245,5 +239,5 @@ def result_of(reply: Reply) -> Reply:
 
 
 def raw(data: object) -> msgspec.Raw:
-    """Return `data` as the JSON that travels; raise `TypeError` if it has no JSON form."""
+    """Return the JSON of `data`; raise `TypeError` if it has no JSON form."""
     return msgspec.Raw(encode(data))

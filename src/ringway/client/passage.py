@@ -1,4 +1,4 @@
-"""Passage of a wire between two connections: the messages that it is given meanwhile, in order and within a bound."""
+"""Passage of a wire between two connections: the messages that wait for the next connection, within a bound."""
 
 import asyncio
 from typing import TYPE_CHECKING

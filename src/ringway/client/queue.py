@@ -1,11 +1,11 @@
-"""Queue of the commands by which a client enters and leaves channels: sent as fast as the server answers, no faster.
+"""Queue of the subscribes and unsubscribes of a client: sent at the pace of the server's answers.
 
-A client of thousands of channels would spend its rate in one moment, be refused, ask again at once, and be
+A client of thousands of channels would otherwise spend its rate in one moment, be refused, ask again at once, and be
 disconnected. So at most a window of commands is unanswered, as with TCP's segments (RFC 5681): `subscribes_max` at
 first. If the server refuses a command because there were too many (error 111), the window is halved, and the whole
 queue rests for a pause with full jitter, which doubles until a command is accepted. From then on the window grows by
-one for each whole window that is answered. It outlives the connection; if commands are unanswered when a connection
-ends, that halves it too, for a server ends connections that ask too much (close 3013).
+one for each whole window that is answered. It outlives the connection. If commands are unanswered when a connection
+ends, the window is halved too, since a server ends connections with too many commands (close 3013).
 
 The queue is as long as the client has channels. Commands about one channel keep their order: a command that is behind a
 refused one is repeated behind it. A command that is not answered in time ends the connection.
@@ -61,14 +61,14 @@ class ChannelCommandQueue:
         self._told = answered
         self._link: ChannelLink | None = None
         self._orders: deque[ChannelCommand] = deque()
-        self._refused: list[ChannelCommand] = []  # they come first after the rest
+        self._refused: list[ChannelCommand] = []  # these commands come first after the pause
         self._in_flight: dict[Answer, asyncio.TimerHandle] = {}  # each with its deadline
         self._window = float(config.subscribes_max)
         self._rests = 0  # in a row
         self._rest: asyncio.TimerHandle | None = None
 
     def reset(self, link: "ChannelLink | None") -> None:
-        """Forget everything, and send over `link` from now on."""
+        """Forget all commands, and send over `link` from now on."""
         self._link = link
         if self._in_flight:
             self._window = max(1.0, self._window / 2)

@@ -31,12 +31,12 @@ def move_of(code: int, reason: str) -> Move | None:
 
 
 def is_final_close(code: int, reason: str) -> bool:
-    """True if a close means that someone must act before the client may come back (PROTOCOL.md P-6)."""
+    """True if the client's owner must act before the client may come back after a close (PROTOCOL.md P-6)."""
     return move_of(code, reason) is None and retry_of(code) is Retry.NEVER
 
 
 def is_final(error: BaseException) -> bool:
-    """True if a failed attempt would fail again just so: wrong settings, or a refusal that time does not heal."""
+    """True if a repetition would fail in the same way: wrong settings, or a permanent refusal."""
     if isinstance(error, UpgradeError):
         return error.status < 500 and error.status not in _TEMPORARY_4XX
     if isinstance(error, CommandError):
@@ -95,7 +95,7 @@ def deciding(failures: Sequence[Exception]) -> Exception:
 
 
 def asked_wait_s(error: BaseException) -> float:
-    """Return how long the server that refused an attempt asks to stay away; 0 if it does not ask."""
+    """Return the pause that the refusing server requests; 0 without a request."""
     if not isinstance(error, UpgradeError):
         return 0.0
     return error.wait_s or retry_after_s(error.headers)

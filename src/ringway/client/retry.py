@@ -1,4 +1,4 @@
-"""Retry-After, as a server says it: in seconds, or as a date (RFC 9110, 10.2.3). Pure."""
+"""Retry-After of a server: in seconds, or as a date (RFC 9110, 10.2.3). Pure."""
 
 from email.utils import mktime_tz, parsedate_tz
 
@@ -6,7 +6,7 @@ from ringway.protocol.upgrade import Headers, value_of
 
 
 def retry_after_s(headers: Headers, wall: float | None = None) -> float:
-    """Return how many seconds the server of these headers asks to stay away; 0 if it does not ask, or not legibly.
+    """Return the pause in seconds that these headers request; 0 without a readable request.
 
     A date is compared with the server's own `Date`, since clocks differ; without one with `wall`, Unix time.
     """

@@ -14,20 +14,20 @@ if TYPE_CHECKING:
     from random import Random
 
 CHANNELS_PATH = "/connection/websocket"
-"""Where nodes serve channels."""
+"""The path at which nodes serve channels."""
 
 WAIT_S_MAX = 60.0
-"""A slot is waited for up to this."""
+"""The longest wait for a slot."""
 
 WINDOW_S_MAX = 600.0
-"""A reconnect is spread over this at most."""
+"""The longest time over which a reconnect is spread."""
 
 FOLLOWS = {"moves": "1"}
 """The query by which a client tells a node that it follows moves with its session (PROTOCOL.md P-7.7)."""
 
 
 class Via(enum.StrEnum):
-    """How a client reaches its node."""
+    """The way from a client to its node."""
 
     DIRECT = "direct"  # ask GET /gateway, connect to the node it names
     GATEWAY = "gateway"  # connect to the gateway, which carries the connection to a node
@@ -64,15 +64,15 @@ class Route:
         self.window_s = 0.0
 
     def shuffled(self, rng: "Random") -> list[str]:
-        """The gateways in random order: the order in which one attempt tries them. One alone costs no draw."""
+        """The gateways in random order, for one attempt. A single gateway needs no draw."""
         if len(self._gateways) == 1:
             return self._gateways
         return sorted(self._gateways, key=lambda _: rng.random())
 
     async def resolve(self, gateway: str, move: Move | None, timeout_s: float) -> Way:
-        """Return the way to take for a connection through `gateway`, to where `move` leads if it still does.
+        """Return the way for a connection through `gateway`, to the target of `move` if that is still available.
 
-        Errors are those of `discover`; a gateway that is connected to as it is costs no question.
+        Errors are those of `discover`; a gateway with a WebSocket URL needs no request.
         """
         if self._is_asked(gateway):
             placement = await self._ask(gateway, move, timeout_s)

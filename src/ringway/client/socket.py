@@ -29,11 +29,11 @@ class Socket:
 
     def __init__(self, *, max_queue: int | None, ping_interval: float | None, ping_timeout: float | None) -> None:
         self.moves = 0
-        """How many moves have led this socket to another node, without anybody's noticing."""
+        """The number of moves that this socket has followed, unnoticed by the program."""
         self._wire: Wire | None = None
         self._loop = asyncio.get_running_loop()
         self.opened_at = self._loop.time()
-        """When it was opened, or moved the last time, by the event loop's clock."""
+        """The time of its opening, or of its last move, by the event loop's clock."""
         self._queue: deque[str | bytes] = deque()
         self._high = max_queue
         self._low = (max_queue or 0) // 4
@@ -58,7 +58,7 @@ class Socket:
         return self._wire.close_reason if self._wire and self._wire.close_code is not None else None
 
     async def send(self, message: Data) -> None:
-        """Send `message`: a string as text, bytes as binary. Waits while too much is unsent.
+        """Send `message`: a string as text, bytes as binary. Waits while too many bytes are unsent.
 
         Raise `ConnectionClosed` if the connection is over, `TypeError` for anything but text and bytes.
         """
@@ -124,7 +124,7 @@ class Socket:
         await wire.wait_gone()
 
     async def wait_closed(self) -> None:
-        """Return when the connection is over, whichever end closed it. Waiting messages are kept."""
+        """Return when the connection is over, closed by either end. Waiting messages can still be read."""
         await self._open_wire(closing=True).wait_gone()
 
     async def __aenter__(self) -> Self:
@@ -162,10 +162,10 @@ class Socket:
         if self._wire is not None:
             self._wire.fail(ProtocolError(1011, "keepalive: no pong in time"))
 
-    # What the wire calls.
+    # Calls of the wire.
 
     def opened(self, wire: Wire) -> None:
-        """Keep the wire, and begin to watch it."""
+        """Store the wire, and start the keepalive."""
         self._wire = wire
         self._keepalive.start()
 
@@ -185,13 +185,13 @@ class Socket:
         self._keepalive.pong(payload)
 
     def moved(self, node: NodeName) -> None:
-        """Repeat the unanswered pings: the node before did not answer them any more."""
+        """Repeat the unanswered pings: the former node does not answer them any more."""
         self.moves += 1
         self.opened_at = self._loop.time()
         self._keepalive.repeat()
 
     def closed(self, code: int, reason: str) -> None:
-        """Wake the reader; what waits can still be read."""
+        """Wake the reader; waiting messages can still be read."""
         self._over = True
         self._keepalive.stop(self._closed_error())
         if self._reader is not None and not self._reader.done():

@@ -17,7 +17,7 @@ from ringway.types import Channel
 
 _decode = msgspec.json.Decoder().decode
 _decode_halves = reader(json.loads, "the data of a publication")
-"""Also takes halves of surrogate pairs, which JSON allows (RFC 8259 8.2) and browsers send."""
+"""A decoder that accepts halves of surrogate pairs, which JSON allows (RFC 8259 8.2) and browsers send."""
 
 
 class Publication:
@@ -56,7 +56,7 @@ class Publication:
 
     @property
     def raw(self) -> bytes:
-        """The JSON of `data`, as it came."""
+        """The JSON of `data`, unchanged."""
         return bytes(self._raw)
 
     def __repr__(self) -> str:
@@ -214,10 +214,10 @@ class Subscription:
             if not waiter.done():
                 waiter.set_result(None)
 
-    # What the client calls.
+    # Calls of the client.
 
     def deliver(self, publication: Publication) -> None:
-        """Hand over one publication."""
+        """Deliver one publication."""
         if self._gap:
             publication, self._gap = publication.after_a_gap(), False
         if self._on_publication is not None:
@@ -237,19 +237,19 @@ class Subscription:
             self._call("on_presence", self._on_presence, note)
 
     def miss(self) -> None:
-        """Note that publications may be missing from here on."""
+        """Record that publications may be missing from here on."""
         self.gaps += 1
         self._gap = True
 
     def _call(self, name: str, function: Callable[[Any], None], argument: object) -> None:
         try:
             function(argument)
-        except Exception as error:  # the program's own; the connection and other subscriptions go on
+        except Exception as error:  # a fault of the program; the connection and other subscriptions go on
             context = {"message": f"{name} of {self.channel!r} failed", "exception": error}
             self._loop.call_exception_handler(context)
 
     def confirm(self, confirmed: bool) -> None:
-        """Note whether publications arrive now."""
+        """Record if publications arrive now."""
         self._confirmed = confirmed
         if confirmed:
             self._wake()

@@ -26,12 +26,12 @@ def is_http(url: str) -> bool:
 
 
 def is_secure(url: str) -> bool:
-    """True if `url` is spoken to over TLS."""
+    """True if `url` requires TLS."""
     return urlsplit(url).scheme in ("https", "wss")
 
 
 def address_of(url: str) -> tuple[str, int]:
-    """Host and port that `url` names, explicitly or by its scheme."""
+    """Host and port of `url`, explicitly or by its scheme."""
     parts = read_url(url, _USUAL_PORTS, _FORM)
     return parts.host, parts.port
 
@@ -60,5 +60,5 @@ def with_query(url: str, **query: str | None) -> str:
 
 
 def has_query(url: str, name: str) -> bool:
-    """True if the query of `url` has an item `name`: the key that a gateway has put there is the one that counts."""
+    """True if the query of `url` has an item `name`: a key from a gateway overrides the client's."""
     return any(unquote_plus(item.partition("=")[0]) == name for item in urlsplit(url).query.split("&"))

@@ -1,10 +1,10 @@
 """Wire of a client: one WebSocket, with whole messages in and out and an orderly end.
 
-picows splits the stream into frames and masks what is sent (`framing`). Messages, control frames and the close
-handshake are judged here, by `protocol.message` and `protocol.closing`. The classes above a wire (`Socket`,
+picows splits the stream into frames and masks outgoing ones (`framing`). Messages, control frames and the close
+handshake are checked here, by `protocol.message` and `protocol.closing`. The classes above a wire (`Socket`,
 `ChannelLink`) are its receivers.
 
-A wire that follows moves outlives its connection: between two connections it stays open and holds what it is to send
+A wire that follows moves outlives its connection: between two connections it stays open and holds outgoing messages
 (`passage`).
 """
 
@@ -33,19 +33,19 @@ class Receiver(Protocol):
     """The class above a wire. Called in the event loop; must not block."""
 
     def opened(self, wire: "Wire") -> None:
-        """Take the wire, before its first message."""
+        """Receive the wire, before its first message."""
         ...
 
     def received(self, opcode: int, payload: bytes) -> None:
-        """Take a whole message."""
+        """Receive a whole message."""
         ...
 
     def ponged(self, payload: bytes) -> None:
-        """Take the payload of a pong."""
+        """Receive the payload of a pong."""
         ...
 
     def moved(self, node: NodeName) -> None:
-        """The connection goes on at `node`; pings that were unanswered stay so."""
+        """The connection goes on at `node`; unanswered pings will not be answered."""
         ...
 
     def closed(self, code: int, reason: str) -> None:
@@ -109,7 +109,7 @@ class Wire(EndListener):
         return self._transport.underlying_transport.get_write_buffer_size() if self._transport is not None else 0
 
     def send(self, opcode: int, payload: bytes) -> None:
-        """Send one message or ping in one frame, or hold it; raise `ConnectionClosed` if that is too late."""
+        """Send one message or ping in one frame, or hold it; raise `ConnectionClosed` if the wire is over."""
         if not self.is_open:
             raise ConnectionClosed(self.close_code or ABNORMAL, self.close_reason) from self.failure
         if self._passage is not None:
@@ -120,7 +120,7 @@ class Wire(EndListener):
             self._transport.send(picows.WSMsgType(opcode), payload)
 
     def send_newest(self, opcode: int, payload: bytes) -> None:
-        """Send an answer of which only the newest matters; while the peer does not read, the one before is dropped.
+        """Send an answer of which only the newest matters; while the peer does not read, the earlier one is dropped.
 
         So the requests of a peer cost no memory (RFC 6455, 5.5.3, of pongs).
         """
@@ -130,7 +130,7 @@ class Wire(EndListener):
             self._transport.send(picows.WSMsgType(opcode), payload)
 
     async def drain(self) -> None:
-        """Wait while more is unsent than the transport buffers: this slows a writer down to the peer's pace."""
+        """Wait while the transport's buffer is full: this slows a writer down to the peer's pace."""
         await self._pressure.wait_room()
 
     def read(self, wanted: bool) -> None:
@@ -145,7 +145,7 @@ class Wire(EndListener):
             transport.pause_reading()
 
     def finish(self, code: int, reason: str = "") -> None:
-        """Begin the close handshake, behind all that was sent; during a move, at its end. Idempotent.
+        """Begin the close handshake, behind all earlier messages; during a move, at its end. Idempotent.
 
         If the server has not answered within the close timeout, the connection is cut. If messages are held, the
         timeout begins at the end of the move, which has a deadline of its own.
@@ -159,10 +159,10 @@ class Wire(EndListener):
             return
         self._send_close(close_payload(code, reason))
         self._expire_later()
-        self.read(True)  # else the answer would never be seen
+        self.read(True)  # the answer must be read
 
     def fail(self, error: ProtocolError) -> None:
-        """End the connection because the peer broke the protocol, or does not answer; it is told how."""
+        """End the connection because the peer broke the protocol, or does not answer; the close has the reason."""
         if self._transport is None:
             self.cut()
             return
@@ -173,7 +173,7 @@ class Wire(EndListener):
         self._end(ABNORMAL, "")
 
     def cut(self) -> None:
-        """End the connection at once, without a word."""
+        """End the connection at once, without a close frame."""
         if self._transport is not None:
             self._transport.disconnect(graceful=False)
         elif self._passage is not None:
@@ -203,10 +203,9 @@ class Wire(EndListener):
             self._ending = self._loop.call_later(self._close_timeout_s, self.cut)
 
     def _end_stream(self, transport: picows.WSTransport) -> None:
-        """End the sending half, and let the server end TCP: it may not have read everything yet.
+        """End the sending half, and let the server end TCP: it may have unread bytes.
 
-        Ending it here would answer further bytes of the server with a reset, which destroys the bytes that it has not
-        read.
+        A close here would answer further bytes of the server with a reset, which destroys the server's unread bytes.
         """
         if transport.is_disconnected:
             return
@@ -267,15 +266,15 @@ class Wire(EndListener):
         self._receiver.moved(passage.move.node)
 
     def agree(self, subprotocol: str | None) -> None:
-        """Take the subprotocol of the connection; raise `UpgradeError` if it is not that of the one before."""
+        """Store the connection's subprotocol; raise `UpgradeError` if it differs from the former connection's."""
         if self._passage is not None and subprotocol != self.subprotocol:
             raise UpgradeError(502, f"the node speaks {subprotocol}, where the one before spoke {self.subprotocol}")
         self.subprotocol = subprotocol
 
-    # What picows calls.
+    # Calls of picows.
 
     def on_ws_connected(self, transport: picows.WSTransport) -> None:
-        """Keep the transport; from here on messages flow."""
+        """Store the transport; from here on messages flow."""
         if self.close_code is not None:
             transport.disconnect(graceful=False)  # it was cut in the turn in which it arrived
             return
@@ -286,7 +285,7 @@ class Wire(EndListener):
             self._receiver.opened(self)
 
     def on_ws_frame(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
-        """Judge one frame."""
+        """Process one frame."""
         if self.close_code is not None or transport is not self._transport:
             return  # over, or left
         if self._state is not ClosingState.OPEN and self._step(ClosingEvent.FRAME) is not ClosingAction.DELIVER:
@@ -308,7 +307,7 @@ class Wire(EndListener):
             self.on_ws_breach(error)
 
     def on_ws_close(self, payload: bytes) -> None:
-        """Answer the server's close frame, and follow the move that it may tell; or take it for the answer to ours."""
+        """Answer the server's close frame, and follow its move, if any; or end as it answers this end's close frame."""
         try:
             code, reason = read_close(payload)
         except ProtocolError as error:
@@ -327,12 +326,12 @@ class Wire(EndListener):
             self._end(code, reason)
 
     def on_ws_breach(self, error: ProtocolError) -> None:
-        """End the connection: everything that came before the breach was received."""
+        """End the connection: all messages before the breach were received."""
         if self._step(ClosingEvent.BREACH) is not ClosingAction.IGNORE:
             self.fail(error)
 
     def on_ws_disconnected(self, transport: picows.WSTransport) -> None:
-        """Collect picows' own error, if any: nobody else would, and asyncio reports errors that nobody collects."""
+        """Collect picows' own error, if any: asyncio reports errors that are not collected."""
         if transport is self._transport:
             self._tasks.spawn(self._disconnected(transport), name="end of a wire")
         elif self._follow is not None:
@@ -352,13 +351,13 @@ class Wire(EndListener):
             self._over()
 
     def pause_writing(self) -> None:
-        """Make `drain` wait, and keep the newest answers back."""
+        """Let `drain` wait, and hold the newest answers back."""
         self._pressure.congested = True
         if self.close_code is None:
             self._pressure.stop_writers()
 
     def resume_writing(self) -> None:
-        """Let `drain` go on, unless a move still holds too much; and send the newest answers."""
+        """Let `drain` go on, unless a move still holds too many bytes; and send the newest answers."""
         self._pressure.congested = False
         newest = self._pressure.take_newest()
         if self._passage is None:

@@ -35,4 +35,4 @@ class AgentCollector:
             raise CollectFailed(str(error)) from None
 
     async def close(self) -> None:
-        """Do nothing: nothing is open."""
+        """Do nothing: no connection is open."""

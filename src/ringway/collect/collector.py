@@ -17,7 +17,7 @@ PLACEHOLDERS = ("{host}", "{port}", "{name}")
 
 
 class CollectFailed(RingwayError):
-    """A node could not be measured this time; the next poll tries again. The text names what was wrong."""
+    """A node could not be measured this time; the next poll tries again. The text names the problem."""
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,7 +40,7 @@ class Collector(Protocol):
         ...
 
     async def close(self) -> None:
-        """Close everything that is open. Idempotent."""
+        """Close all connections. Idempotent."""
         ...
 
 
@@ -80,7 +80,7 @@ def check_template(template: str) -> str:
 def check_address(template: str, usual_ports: Mapping[str, int | None]) -> str:
     """Return `template` unchanged if, filled for a node, it is a URL for `read_url`.
 
-    Otherwise raise `ConfigError`, which says what is wrong with it.
+    Otherwise raise `ConfigError` with the problem.
     """
     read_url(check_template(template), usual_ports, _form(usual_ports), "give them as options, such as bearer=$TOKEN")
     return template

@@ -34,11 +34,11 @@ class DocumentCollector:
         return number_at(document, self._path)
 
     async def close(self) -> None:
-        """Do nothing: nothing is open."""
+        """Do nothing: no connection is open."""
 
 
 def number_at(document: object, path: tuple[str, ...]) -> float:
-    """Return the number at `path` in `document`; raise `CollectFailed`, which says how far the path leads."""
+    """Return the number at `path` in `document`; raise `CollectFailed` with the valid part of the path."""
     found = document
     for depth, step in enumerate(path):
         if isinstance(found, dict) and step in found:

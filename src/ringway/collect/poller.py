@@ -18,7 +18,7 @@ from ringway.collect.config import LoadConfig
 from ringway.collect.sources import Probe
 from ringway.core.custom.agent import Words
 from ringway.core.custom.load import CustomLoad
-from ringway.core.load import LoadView
+from ringway.core.group import Groups
 from ringway.logger import get_logger
 from ringway.types import NodeName
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from random import Random
 
 TICK_S = 1.0
-"""How often the view is updated, and polls of new and gone nodes start and end."""
+"""The period of updating the view, and of starting and ending polls of new and gone nodes."""
 
 JITTER = 0.2
 BACKOFF_MAX = 4.0
@@ -47,20 +47,21 @@ class CollectStats:
 
 
 class Poller:
-    """Measures the nodes of `view` with `probes`; `custom` has the results."""
+    """Measures the nodes of `groups` with `probes`; `custom` has the results."""
 
     def __init__(
         self,
         config: LoadConfig,
         probes: Sequence[Probe],
-        view: LoadView,
+        groups: Groups,
         rng: "Random",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.custom = CustomLoad([probe.metric for probe in probes], config.score)
+        self.custom: dict[str, CustomLoad] = {}  # by group
+        self._score = config.score
         self.stats = CollectStats()
         self._probes = probes
-        self._view = view
+        self._groups = groups
         self._rng = rng
         self._clock = clock
         self._turns = asyncio.Semaphore(config.polls_max)
@@ -69,23 +70,36 @@ class Poller:
     async def run(self) -> None:
         """Poll until cancelled; then end at once, and close the collectors."""
         if not self._probes:
-            await asyncio.Event().wait()  # there is nothing to measure
+            await asyncio.Event().wait()  # there are no metrics
         try:
             async with asyncio.TaskGroup() as group:
                 while True:
                     self._update_polls(group)
-                    self.custom.tick(self._view, self._clock())
+                    self._tick()
                     await asyncio.sleep(TICK_S)
         finally:
             for probe in self._probes:
                 await probe.collector.close()
 
+    def _tick(self) -> None:
+        """Apply what was measured, in each group by itself."""
+        for group in self._groups:
+            self._custom_of(group.name).tick(group.view, self._clock())
+        for name in [name for name in self.custom if name not in self._groups]:
+            del self.custom[name]
+
+    def _custom_of(self, group: str) -> CustomLoad:
+        custom = self.custom.get(group)
+        if custom is None:
+            custom = self.custom[group] = CustomLoad([probe.metric for probe in self._probes], self._score)
+        return custom
+
     def _update_polls(self, group: asyncio.TaskGroup) -> None:
         """Start the polls of new nodes, and end those of nodes that have left."""
-        for name in [name for name in self._tasks if name not in self._view.nodes]:
+        for name in [name for name in self._tasks if name not in self._groups.nodes]:
             for task in self._tasks.pop(name):
                 task.cancel()
-        for name in self._view.nodes:
+        for name in self._groups.nodes:
             if name not in self._tasks:
                 self._tasks[name] = [
                     group.create_task(self._watch(name, probe), name=f"collect {probe.metric.name} of {name}")
@@ -110,7 +124,7 @@ class Poller:
         metric = probe.metric.name
         problem = ""
         async with self._turns:
-            node = self._view.nodes.get(name)
+            node = self._groups.nodes.get(name)
             if node is None:
                 return ""  # it has left, and this task is about to be cancelled
             self.stats.polls[metric] += 1
@@ -133,12 +147,13 @@ class Poller:
 
     def _store(self, name: NodeName, probe: Probe, found: float | Words) -> None:
         metric, now = probe.metric.name, self._clock()
-        node = self._view.nodes.get(name)
-        if node is None:
+        group = self._groups.at(name)
+        if group is None:
             return  # it left during the measurement
+        node, custom = group.view.nodes[name], self._custom_of(group.name)
         if isinstance(found, Words):
-            self.custom.told(name, metric, found, now)
+            custom.told(name, metric, found, now)
         elif isfinite(found * probe.scale):
-            self.custom.read(name, metric, found * probe.scale, node.load, now)
+            custom.read(name, metric, found * probe.scale, node.load, now)
         else:
             raise CollectFailed(f"the value is {found}, which is no number")

@@ -28,7 +28,7 @@ class PrometheusCollector:
         return sample_in(body.decode("utf-8", "replace"), self._name, self._labels)
 
     async def close(self) -> None:
-        """Do nothing: nothing is open."""
+        """Do nothing: no connection is open."""
 
 
 def read_selector(selector: str) -> tuple[str, dict[str, str]]:

@@ -70,7 +70,7 @@ class Credentials(NamedTuple):
     priv_key: str = ""
 
     def check(self) -> None:
-        """Raise `ConfigError` with everything that is wrong."""
+        """Raise `ConfigError` with all problems."""
         problems: list[str] = []
         if bool(self.community) == bool(self.user):
             problems.append("give either community= (version 2c) or user= (version 3)")

@@ -44,12 +44,12 @@ class Timing(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def timeout_s(self) -> float:
-        """How long an answer may take."""
+        """The deadline of an answer."""
         return min(TIMEOUT_MAX_S, 0.4 * self.period) if self.timeout is None else self.timeout
 
     @property
     def expire_s(self) -> float:
-        """How long a value is used."""
+        """The time for which a value is used."""
         return EXPIRE_PERIODS * self.period if self.expire is None else self.expire
 
     def check(self) -> None:

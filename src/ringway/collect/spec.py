@@ -1,4 +1,4 @@
-"""Collectors as operators write them: `cpu=snmp://{host}:161/cpu,community=$COMMUNITY,threshold=0.8`, or a table.
+"""Specs of collectors: `cpu=snmp://{host}:161/cpu,community=$COMMUNITY,threshold=0.8`, or a table.
 
 The short form is NAME=SOURCE, and then options (`protocol.spec`), whose values may be quoted. A value `$NAME` is
 replaced by the environment variable, for secrets that belong neither in a file nor in the list of processes.
@@ -39,7 +39,7 @@ S = TypeVar("S", bound=msgspec.Struct)
 
 
 class CollectorSpec(msgspec.Struct, frozen=True):
-    """A metric as it was written: its name, the source of its values, and options as text. `str` is the short form."""
+    """The spec of a metric: its name, the source of its values, and options as text. `str` is the short form."""
 
     name: str
     source: str
@@ -80,12 +80,12 @@ def spec_of_table(table: Mapping[str, Any]) -> str:
 
 
 def hide_secrets(text: str) -> str:
-    """Return the short form `text` as it may be shown. References to the environment stay."""
+    """Return the short form `text` without secrets, for messages. References to the environment stay."""
     return ",".join(_safe(item) for item in split_items(_CREDENTIALS.sub("//", text)))
 
 
 def read_options(spec: CollectorSpec, options_type: type[S]) -> S:
-    """Return the typed options of `spec`; raise one `ConfigError` that says for each wrong option what is right."""
+    """Return the typed options of `spec`; raise one `ConfigError` with the remedy for each wrong option."""
     problems: list[str] = []
     values = convert_options(
         spec.given, options_type, spec.name, _ERRORS, problems, show=_safe, rule=lambda kind, _: rule_of_type(kind)

@@ -1,31 +1,31 @@
-"""Addresses of clients, by which they are told apart; and the shares that each address holds of something bounded.
+"""Addresses of clients, by which clients are distinguished, and the share of a bounded resource that each one holds.
 
-One rule for every bounded thing (connections, handshakes under way, places): an address may take more while it holds
-less than `share / (1 - share)` times what is free. The bound moves with the pressure, so it needs no number that is
-right for all systems:
+One rule for every bounded resource (connections, handshakes under way, places): an address may have one more unit while
+it holds fewer units than `share / (1 - share)` times the free ones. The bound moves with the pressure, so no constant
+has to fit all systems:
 
 - an address that is alone (an office behind one NAT, a load test) gets `share` of the whole;
-- the rest is reserved for other addresses: with n addresses that take all they can, each gets
-  `share / (1 - share + n share)`, and `(1 - share) / (1 - share + n share)` stays free for new addresses;
-- no address is refused while little is taken.
+- the rest is reserved for more addresses: n addresses with unlimited demand get `share / (1 - share + n share)` each,
+  and `(1 - share) / (1 - share + n share)` stays free for new addresses;
+- no address is refused while most of the resource is free.
 
 This is the dynamic threshold of shared-memory switches (Choudhury and Hahne, IEEE/ACM Transactions on Networking 6(2),
-1998). If a held thing can be taken back, as with sockets that have sent nothing, there is no need to refuse: the
-address that holds most gives one up (longest queue drop: Suter et al., INFOCOM 1998).
+1998). If a unit can be revoked, as with sockets that have sent nothing, no refusal is needed: the address with the most
+units loses one (longest queue drop: Suter et al., INFOCOM 1998).
 
-Memory: an entry for each address that holds something, so never more entries than the bounded thing allows.
+Memory: an entry for each address that holds a unit, so never more entries than the resource has units.
 """
 
 from ipaddress import AddressValueError, IPv6Address
 
 EXEMPT = ""
-"""The address of clients that cannot be told apart: those of a trusted proxy that does not name its client."""
+"""The address of clients that cannot be distinguished: a trusted proxy that does not name its client sent them."""
 
 
 def address_of(ip: str) -> str:
-    """Return the address by which the client at `ip` is told apart: its IPv4 address, or the /64 of its IPv6 address.
+    """Return the address that identifies the client at `ip`: its IPv4 address, or the /64 of its IPv6 address.
 
-    A provider gives one customer a /64 at least, with 2^64 addresses. A text that is no address is returned as it is.
+    A provider gives one customer a /64 at least, with 2^64 addresses. A text that is no address is returned unchanged.
     """
     if ":" not in ip:
         return ip
@@ -38,26 +38,26 @@ def address_of(ip: str) -> str:
 
 
 class AddressShares:
-    """Counts how much each address holds of one bounded thing. `EXEMPT` counts in `total` alone."""
+    """Counts the units of one bounded resource that each address holds. `EXEMPT` counts in `total` alone."""
 
     __slots__ = ("_counts", "_levels", "_most", "total")
 
     def __init__(self) -> None:
         self._counts: dict[str, int] = {}
-        self._levels: dict[int, dict[str, None]] = {}  # the addresses that hold so many: the most is always known
+        self._levels: dict[int, dict[str, None]] = {}  # the addresses by their counts: the highest count is known
         self._most = 0
         self.total = 0
 
     def __len__(self) -> int:
-        """How many addresses hold something."""
+        """The number of addresses that hold a unit."""
         return len(self._counts)
 
     def count(self, address: str) -> int:
-        """How much `address` holds."""
+        """The number of units that `address` holds."""
         return self._counts.get(address, 0)
 
     def add(self, address: str) -> None:
-        """Count one more that `address` holds."""
+        """Count one more unit of `address`."""
         self.total += 1
         if address == EXEMPT:
             return
@@ -67,7 +67,7 @@ class AddressShares:
         self._most = max(self._most, count)
 
     def remove(self, address: str) -> None:
-        """Count one less."""
+        """Count one unit less of `address`."""
         self.total -= 1
         if address == EXEMPT:
             return
@@ -76,21 +76,21 @@ class AddressShares:
             self._counts[address] = count
         self._shift(address, count + 1, count)
         if self._most not in self._levels:
-            self._most = count  # the address that held most holds one less
+            self._most = count  # the address with the highest count has one unit less
 
     def most(self) -> str:
-        """Return the address that holds most; `EXEMPT` if no address holds anything."""
+        """Return the address with the most units; `EXEMPT` if no address holds a unit."""
         return next(iter(self._levels[self._most])) if self._most else EXEMPT
 
     def is_small(self, address: str) -> bool:
-        """True if `address` holds nothing, or less than the mean of all that hold something. `EXEMPT` never is."""
+        """True if `address` holds no unit, or fewer than the mean of the addresses with units. False for `EXEMPT`."""
         if address == EXEMPT:
             return False
         count = self._counts.get(address, 0)
         return count * len(self._counts) < self.total or not count
 
     def has_room(self, address: str, capacity: float, share: float, count_max: int = 0) -> bool:
-        """True if `address` may take one more of `capacity`: by the rule of the module, and by `count_max` if set."""
+        """True if `address` may have one more unit of `capacity`, by the share rule and by `count_max` if it is set."""
         free = capacity - self.total
         if free <= 0:
             return False
@@ -102,7 +102,7 @@ class AddressShares:
         return count * (1.0 - share) < share * free
 
     def setting_met(self, address: str, count_max: int, setting: str) -> str:
-        """Return the setting that stops `address`: `setting`, whose value is `count_max`, or the share."""
+        """Return the name of the bound that `address` has met: `setting`, whose value is `count_max`, or the share."""
         return setting if count_max and self.count(address) >= count_max else "address_share"
 
     def _shift(self, address: str, before: int, after: int) -> None:

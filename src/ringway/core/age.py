@@ -1,12 +1,12 @@
 """Age limits of connections: the fallback for clients that obey no move.
 
 A client whose connection is closed at a certain age comes back and is placed anew: in the end the nodes are balanced
-without an order. This has two traps (tests/unit/core/test_age.py):
+without an order. Two mistakes are to be avoided (tests/unit/core/test_age.py):
 
 - connections that came together must not end together. The usual jitter of 10 % keeps a crowd together for ten
   rounds; ages are drawn from 0.5 to 1.5 times the limit, which dispels the crowd in the first round;
 - a crowd that came back from a lost node would still leave its new node in one hump. During a storm of arrivals the
-  first age is drawn from 0.1 to 1 times the limit: about the rest that an old crowd has left at a random moment.
+  first age is drawn from 0.1 to 1 times the limit: about the time that an old crowd has left at a random moment.
 """
 
 from math import exp, floor
@@ -25,7 +25,7 @@ _AVERAGE_S = 60.0
 
 
 class Lives:
-    """Draws how long each connection may live. `now` is monotonic; `age_s` is the mean life."""
+    """Draws the life of each connection. `now` is monotonic; `age_s` is the mean life."""
 
     __slots__ = ("_age_s", "_average", "_count", "_second")
 

@@ -1,31 +1,35 @@
-"""Explanation of a placement: a pick, and beside it every node, chosen or not, with the numbers that decided.
+"""Explanation of a placement: a pick, and every node, chosen or not, with the numbers that decided.
 
-The pick is the policy's own, over the same view; only no place is held. It is made with a copy of the policy, so that
-being asked costs nobody a turn.
+The pick is the policy's own, over the same view, but holds no place. It is made with a copy of the policy, so that an
+explanation does not use up a node's turn.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from copy import copy
 from math import inf
 from typing import TYPE_CHECKING
 
+from ringway.core.clock_skew import TOLD_S, describe_skew
 from ringway.core.load import LoadView, NodeLoad
 from ringway.core.load.slow_start import SHARE_MAX
+from ringway.core.placement.keyed import Keyed
 from ringway.core.placement.policy import Pick
 from ringway.core.steering import Steering
 from ringway.errors import NoNode
-from ringway.protocol.control import Candidate, Explanation
+from ringway.protocol.control import NO_CLIENTS, Candidate, Explanation
 from ringway.types import NodeName, NodeState
 
 if TYPE_CHECKING:
     from random import Random
+
+BUILDING = "the table of owners is being built: for a moment keys are placed as before, or by rendezvous hashing"
 
 NODES = 3
 """Nodes that a gateway asks a policy for: the choice, and two alternates."""
 
 
 def explain(view: LoadView, steering: Steering, key: str, rng: "Random", now: float, gateway: NodeName) -> Explanation:
-    """Say where a client with `key` (empty: without a key) would be sent now, and why. It changes nothing that counts.
+    """Explain to which node a client with `key` (empty: no key) would be sent now. It changes no state of the gateway.
 
     `key` is the part of the request that the policy reads: the value of a parameter, of a cookie, or an address.
     """
@@ -36,12 +40,13 @@ def explain(view: LoadView, steering: Steering, key: str, rng: "Random", now: fl
     pick, problem = Pick((), ()), ""
     try:
         if any(node.ready and policy.value(view, node) == inf for node in view.eligible):
-            policy.pick(view, read, rng, NODES)  # it has not met them yet: by this pick it does
+            policy.pick(view, read, rng, NODES)  # the policy has no state yet: this pick creates it
         values = {node.name: policy.value(view, node) for node in view.eligible}
         pick = policy.pick(view, read, rng, NODES)
     except NoNode as error:
         problem = str(error)
     look = _Look(view, pick, values, now, by_key=bool(policy.table))
+    building = isinstance(policy, Keyed) and policy.building
     return Explanation(
         gateway=gateway,
         policy=str(steering.spec),
@@ -52,12 +57,24 @@ def explain(view: LoadView, steering: Steering, key: str, rng: "Random", now: fl
         alternates=tuple(node.name for node in pick.nodes[1:]),
         candidates=tuple(look.candidates()),
         problem=problem,
-        note=look.note(),
+        note=BUILDING if building else look.note(),
     )
 
 
+def problems_of(nodes: Iterable[NodeLoad]) -> dict[NodeName, str]:
+    """Return what is wrong with `nodes`, in sentences for operators."""
+    found = {}
+    for node in nodes:
+        no_clients = node.doubt or (node.ejected and f"it {node.ejected}") or node.clock
+        if no_clients:
+            found[node.name] = NO_CLIENTS + no_clients
+        elif abs(node.skew_s) > TOLD_S:
+            found[node.name] = f"gets clients, but {describe_skew(node.skew_s)}; tickets allow for it"
+    return found
+
+
 def why_not(view: LoadView, node: NodeLoad, now: float) -> str:
-    """Return why `node` is not given anybody now; empty if it may be."""
+    """Return the reason why `node` gets no newcomers now; empty if it may get them."""
     if node.state is not NodeState.ACTIVE:
         if node.problem:
             return f"{node.state}: {node.problem}"
@@ -67,11 +84,13 @@ def why_not(view: LoadView, node: NodeLoad, now: float) -> str:
         return "its weight is 0: it wants no newcomers"
     if node.weight <= 0:
         return "the weight loop has brought its weight to 0"
+    if node.doubt:
+        return node.doubt
     return node.barred or (_pace(view, node, now) if node.accept.paced else "")
 
 
 def _pace(view: LoadView, node: NodeLoad, now: float) -> str:
-    """Say which limit lets a paced node wait."""
+    """Name the limit by which a paced node waits."""
     accept = node.accept
     share_left = accept.share_ready() - view.placed
     if share_left > 0:
@@ -99,7 +118,7 @@ class _Look:
         self._by_key = by_key
 
     def candidates(self) -> Iterator[Candidate]:
-        """Yield the nodes whose value decided, in the order of the policy; then the other nodes by name."""
+        """Yield the nodes whose value decided, in the order of the policy; then the remaining nodes by name."""
         others = (node for node in self._view.nodes.values() if node not in self._order)
         for node in (*self._order, *sorted(others, key=lambda node: node.name)):
             yield self._candidate(node)
@@ -114,7 +133,7 @@ class _Look:
 
     def _candidate(self, node: NodeLoad) -> Candidate:
         reason = why_not(self._view, node, self._now)
-        taken = node is self._chosen  # also one that is paced, if nobody else can be had, or turns and keys decide
+        taken = node is self._chosen  # maybe a paced node: if no other node is free, or turns and keys decide
         value = self._values.get(node.name, inf)
         age_s = self._now - node.heard_at if self._view.ages else 0.0
         return Candidate(
@@ -137,7 +156,7 @@ class _Look:
         )
 
     def _remarks(self, node: NodeLoad, reason: str, age_s: float) -> Iterator[str]:
-        """Yield the facts about an eligible node that explain why it was chosen, or was not."""
+        """Yield the facts about an eligible node that explain why it was chosen or not."""
         if node is self._chosen and reason:
             yield reason
         if node.inflation > 1.0:

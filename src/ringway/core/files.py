@@ -1,18 +1,18 @@
-"""File descriptors: how many connections a process may hold, so that it can always accept one more and answer it.
+"""File descriptors: the connections that a process may hold, so that it can always accept one more and answer it.
 
 A process without free descriptors cannot even refuse: the kernel's queue fills, or newcomers are cut without an answer.
 So some descriptors of the limit are reserved for the process itself (engine, log, admin port, checks), and some for
-newcomers; only the rest is for connections that stay. Sockets that owe a request use the free part of all these, and
-are closed first.
+newcomers; only the rest is for accepted connections. Sockets that owe a request use the free part of all these, and are
+closed first.
 """
 
 from dataclasses import dataclass
 
 UNLIMITED = 1 << 30
-"""Stands for no limit."""
+"""The value for no limit."""
 
 FEW = 4096
-"""Below this limit a process holds little, and its operator should know."""
+"""Below this limit a process holds few connections, and its operator should know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +21,11 @@ class FileBudget:
 
     files: int  # the limit
     own: int  # for the process itself
-    new: int  # for sockets that owe a request: there is always room for so many of these
-    stay: int  # for connections that stay
+    new: int  # for sockets that owe a request: this many always have room
+    stay: int  # for accepted connections
 
     def pending_max(self, staying: int, bound: int) -> int:
-        """Return how many sockets may owe a request while `staying` descriptors are taken: up to `bound`."""
+        """Return how many sockets may owe a request beside `staying` accepted connections: up to `bound`."""
         return max(min(self.new, bound), min(bound, self.files - self.own - staying))
 
 

@@ -1,40 +1,40 @@
-"""Hand-over of one session from a node to another, as two tables: what the donor does, and what the target does.
+"""Hand-over of one session between two nodes, as two tables: the donor's actions, and the target's actions.
 
-Theory of operation. A session is served by one node at any time, and between two nodes by none. The donor asks the
-target to prepare: the target subscribes ahead and keeps what arrives. Then the donor cuts, in one turn of its loop: the
-client leaves every channel, the position in each is written down, the close frame with the move is sent. Commands that
-the client sent before it answered that frame are carried out, or kept. When the client has answered and no command is
-under way any more, the donor sends all of this to the target (the commit). The target serves the session when it has
-the commit and the client has come, in either order; everything else ends in a plain close, after which the client
-reconnects and recovers as it would after a crash.
+Theory of operation. A session is served by at most one node at any time. The donor asks the target to prepare: the
+target subscribes ahead and stores arriving publications. Then the donor cuts, in one turn of its loop: the client
+leaves every channel, the position in each is recorded, the close frame with the move is sent. Commands that the client
+sent before it answered that frame are carried out, or stored. When the client has answered and no command is under way
+any more, the donor sends the positions and commands to the target (the commit). The target serves the session when the
+commit and the client have both come, in either order. Any other course ends in a plain close, after which the client
+reconnects and recovers as after a crash.
 
     donor                                            target
     PREPARING ── prepare ──────────────────────────▶ PREPARED
         │ ◀──────────────────────────── prepared ──     │
     CLOSING ── close 1012 `move target ticket` ─▶ client
         │                                               │
-    ANSWERED or SETTLED, whichever comes first          ├──▶ WAITING, if the client comes first
+    ANSWERED or SETTLED, by the first event             ├──▶ WAITING, if the client comes first
         │                                               │        │
     COMMITTING ── commit ──────────────────────────▶ COMMITTED   │
         │ ◀───────────────────────────── committed ──   │        │
       OVER                                            SERVED ◀───┘
 
-Invariants: only CLOSING cuts, and only a commit that follows a cut makes a session be served. A commit is accepted
-once; so is a client. Neither node serves a session whose hand-over it has given up. An event that has no row is
-refused: it comes late, twice, or from a stranger.
+Invariants: only CLOSING cuts, and a target serves a session only by a commit that follows a cut. A commit is accepted
+once; so is a client. A node that has given up a hand-over does not serve its session. An event without a row is
+refused: it came late, twice, or from a stranger.
 """
 
 import enum
 
 
 class DonorState(enum.Enum):
-    """How far the donor of a session has come."""
+    """The state of a hand-over at the donor of the session."""
 
     PREPARING = enum.auto()  # the target was asked; the client is served as ever
     CLOSING = enum.auto()  # cut, and the close frame was sent
     ANSWERED = enum.auto()  # the client has answered it; a command is still under way
     SETTLED = enum.auto()  # no command is under way; the client has not answered yet
-    COMMITTING = enum.auto()  # the target is being told everything
+    COMMITTING = enum.auto()  # the commit is on the way to the target
     OVER = enum.auto()
 
 
@@ -42,12 +42,12 @@ class DonorEvent(enum.Enum):
     """An event that the donor of a session sees."""
 
     PREPARED = enum.auto()  # the target has agreed
-    REFUSED = enum.auto()  # it has not, or did not answer in time
+    REFUSED = enum.auto()  # the target has refused, or did not answer in time
     ANSWERED = enum.auto()  # the client answered the close frame
     SETTLED = enum.auto()  # no command of the session is under way any more
     LOST = enum.auto()  # the client's socket is closed
     LATE = enum.auto()  # a command under way did not end in time, or failed
-    TOLD = enum.auto()  # the target has taken the commit, has refused it, or did not answer
+    TOLD = enum.auto()  # the target has accepted the commit, has refused it, or did not answer
 
 
 class DonorAction(enum.Enum):
@@ -56,8 +56,8 @@ class DonorAction(enum.Enum):
     NOTHING = enum.auto()
     CUT = enum.auto()  # leave every channel, and close the client with the move
     KEEP = enum.auto()  # go on serving the client
-    COMMIT = enum.auto()  # tell the target everything
-    ABANDON = enum.auto()  # tell the target that nobody will come
+    COMMIT = enum.auto()  # send the commit to the target
+    ABANDON = enum.auto()  # tell the target that no client will come
     END = enum.auto()  # forget the session
 
 
@@ -73,7 +73,7 @@ DONOR_TABLE: dict[tuple[DonorState, DonorEvent], tuple[DonorState, DonorAction]]
     (DonorState.ANSWERED, DonorEvent.LOST): (
         DonorState.ANSWERED,
         DonorAction.NOTHING,
-    ),  # it had answered: its socket is meant to end
+    ),  # the client had answered, so its socket is expected to end
     (DonorState.ANSWERED, DonorEvent.LATE): (DonorState.OVER, DonorAction.ABANDON),
     (DonorState.SETTLED, DonorEvent.ANSWERED): (DonorState.COMMITTING, DonorAction.COMMIT),
     (DonorState.SETTLED, DonorEvent.LOST): (DonorState.OVER, DonorAction.ABANDON),
@@ -85,12 +85,12 @@ DONOR_TABLE: dict[tuple[DonorState, DonorEvent], tuple[DonorState, DonorAction]]
 
 
 class TargetState(enum.Enum):
-    """How far the target of a session has come."""
+    """The state of a hand-over at the target of the session."""
 
     PREPARED = enum.auto()  # subscribed ahead; neither the commit nor the client is here
     COMMITTED = enum.auto()  # the commit is here
     WAITING = enum.auto()  # the client is here
-    SERVED = enum.auto()  # both: the session lives on
+    SERVED = enum.auto()  # both are here: the session goes on
     OVER = enum.auto()
 
 
@@ -98,8 +98,8 @@ class TargetEvent(enum.Enum):
     """An event that the target of a session sees."""
 
     COMMIT = enum.auto()
-    CLIENT = enum.auto()  # it has come, with the ticket
-    ABANDONED = enum.auto()  # the donor says that nobody will come
+    CLIENT = enum.auto()  # the client has come, with the ticket
+    ABANDONED = enum.auto()  # the donor says that no client will come
     EXPIRED = enum.auto()  # the time for the client or the commit is over
     LOST = enum.auto()  # the client that waited is gone
 
@@ -129,7 +129,7 @@ TARGET_TABLE: dict[tuple[TargetState, TargetEvent], tuple[TargetState, TargetAct
 
 
 def step_donor(state: DonorState, seen: DonorEvent) -> tuple[DonorState, DonorAction] | None:
-    """Return the donor's next state and its action; None for an event that means nothing in `state`."""
+    """Return the donor's next state and its action; None for an event without a meaning in `state`."""
     return DONOR_TABLE.get((state, seen))
 
 

@@ -1,19 +1,19 @@
-"""Limiter of a node's handshakes: as many as the node has measured that it can take, those with a ticket first.
+"""Limiter of a node's handshakes: admits the rate that the node can serve by measurement, with tickets first.
 
-More than it can take would delay all clients, also those that are connected. A client that is refused at once costs
-little, and comes again. A client with a ticket was paced already, by a gateway's slots or by the balancer; so it is
-admitted before clients that come by themselves.
+A higher rate would delay all clients, also connected ones. A refusal at once is cheap, and the client comes again. A
+client with a ticket was paced already, by a gateway's slots or by the balancer; so it is admitted before clients that
+come by themselves.
 
-Theory: each handshake costs the time that it takes, 1 / rate (`core.rate`). Without a ticket a handshake is admitted
-while the backlog is less than `BURST_S`, with a ticket while it is less than `BURST_S + TICKETS_S`. In any t seconds at
-most `rate (t + BURST_S) + 1` come without a ticket from one address, `rate (t + BURST_S / share) + 1` from all
-addresses, and `rate (t + BURST_S + TICKETS_S) + 1` including those with a ticket.
+Theory: each handshake costs the time 1 / rate (`core.rate`). Without a ticket a handshake is admitted while the backlog
+is less than `BURST_S`, with a ticket while it is less than `BURST_S + TICKETS_S`. In any t seconds the handshakes are
+at most `rate (t + BURST_S) + 1` without a ticket from one address, `rate (t + BURST_S / share) + 1` without a ticket
+from all addresses, and `rate (t + BURST_S + TICKETS_S) + 1` with and without a ticket.
 
 Addresses share the rate by the rule of `core.address`: an address alone has `BURST_S`, and the rest of
-`BURST_S / share` is reserved for others. So an address has the whole rate while it is alone, and other addresses are
-admitted before it as soon as they come.
+`BURST_S / share` is reserved for further addresses. So an address has the whole rate while it is alone, and further
+addresses are admitted before it as soon as they come.
 
-A client that is refused is told when to come again. These times follow each other as fast as handshakes can be taken.
+A refused client is told when to come again. The intervals between these times match the rate.
 """
 
 from math import inf
@@ -23,7 +23,7 @@ from ringway.core.admission_slots import AdmissionSlots
 from ringway.core.rate import ROUNDING_S, AddressRates, backlog_s, charge
 
 BURST_S = 1.0
-"""How much of the rate may come at once, in seconds: a page that opens fifty sockets is no flood."""
+"""The part of the rate that may come at once, in seconds: a page that opens fifty sockets is no flood."""
 
 TICKETS_S = 1.0
 
@@ -39,7 +39,7 @@ class HandshakeLimiter:
         self._returns = AdmissionSlots()
 
     def admit(self, now: float, per_s: float, *, ticket: bool, address: str = EXEMPT, share: float = 1.0) -> bool:
-        """Admit one handshake, or return False: it is to be refused."""
+        """Admit one handshake and return True, or return False: then it is to be refused."""
         taken_s = backlog_s(self._paid_at, now) + ROUNDING_S
         if ticket:
             if taken_s >= BURST_S + TICKETS_S:
@@ -56,6 +56,6 @@ class HandshakeLimiter:
         return True
 
     def pause_s(self, now: float, per_s: float) -> float:
-        """Return how long a client that was refused should wait, in seconds."""
+        """Return the pause of a refused client, in seconds."""
         self._returns.per_s = per_s
         return self._returns.turn_away(now, 0.0)

@@ -1,8 +1,8 @@
 """Hub of one node: the subscribers of each channel.
 
-Theory: a table of channels, each a table of its subscribers with what is needed to reach them. A fan-out walks one
-inner table and does nothing else. The caller learns of the first subscriber of a channel and of the end of the last
-one: only then does the node's interest in the channel change (`node.channels.interest`).
+Theory: a table of channels, each a table of its subscribers with their delivery data. A fan-out walks one inner table
+and no more. The caller learns of the first subscriber of a channel and of the end of its last subscriber: only then
+does the node's interest in the channel change (`node.channels.interest`).
 
 Invariant: no channel without a subscriber is kept.
 """
@@ -17,7 +17,7 @@ Reach = TypeVar("Reach")
 
 
 class Hub(Generic[Who, Reach]):
-    """Channels and their subscribers. `Who` identifies a subscriber, `Reach` is how to deliver to it."""
+    """Channels and their subscribers. `Who` identifies a subscriber, `Reach` is its delivery data."""
 
     __slots__ = ("_channels",)
 
@@ -31,7 +31,7 @@ class Hub(Generic[Who, Reach]):
         return channel in self._channels
 
     def add(self, channel: Channel, who: Who, reach: Reach) -> bool:
-        """Add a subscriber, or change how it is reached; return True if it is the channel's first."""
+        """Add a subscriber, or replace its delivery data; return True if it is the channel's first subscriber."""
         subscribers = self._channels.get(channel)
         if subscribers is None:
             self._channels[channel] = {who: reach}
@@ -40,7 +40,7 @@ class Hub(Generic[Who, Reach]):
         return False
 
     def remove(self, channel: Channel, who: Who) -> bool:
-        """Remove a subscriber, if there is such a one; return True if it was the channel's last."""
+        """Remove a subscriber, if it is there; return True if it was the channel's last subscriber."""
         subscribers = self._channels.get(channel)
         if subscribers is None or subscribers.pop(who, None) is None or subscribers:
             return False
@@ -52,12 +52,12 @@ class Hub(Generic[Who, Reach]):
         return who in self._channels.get(channel, ())
 
     def subscribers(self, channel: Channel) -> ItemsView[Who, Reach] | None:
-        """The subscribers of `channel` with their reach, as a live view; None if it has none."""
+        """The subscribers of `channel` with their delivery data, as a live view; None without subscribers."""
         subscribers = self._channels.get(channel)
         return None if subscribers is None else subscribers.items()
 
     def count(self, channel: Channel) -> int:
-        """How many subscribers `channel` has."""
+        """The number of subscribers of `channel`."""
         return len(self._channels.get(channel, ()))
 
     def channels(self) -> list[Channel]:

@@ -1,30 +1,38 @@
-"""Migration of a relay from node to node while its client notices nothing, as a machine (PROTOCOL.md P-3.11, P-3.12).
+"""Departure of a relay from its node, as a machine (PROTOCOL.md P-3.11, P-3.12).
+
+The relay goes on at a next node, and its client notices nothing. Or, if the two share a state that no other node has,
+the client is closed as planned, and comes back by itself (`closes`).
 
     RELAYING ──node moves the session──▶ CLOSING ──client between two messages──┐
        │ │                                                                      │ the node's close is answered
        │ └──backend lost or restarting──────────────────────────────────────────┤
        │                                                                        │
        └──backend to be left──▶ WAITING ──quiet moment──▶ PARTING ──has ended───┤
-                                   │                         ▲                  ▼
-                                   └──too late──▶ LEAVING ───┘               OPENING
-                                                    client between messages     │
+                                 │    │                      ▲ │                ▼
+                                 │    └──too late─▶ LEAVING ─┘ │ has ended   OPENING
+                                 │      client between messages│                │
+                                 └──quiet moment──▶ closed ◀───┘                │
     RELAYING ◀──────────────────────────────────the next node has answered 101──┘
 
     CLOSING   The node's close frame is kept here. What the client sends still goes to the node, up to the end of the
-              message under way: a message cannot be continued elsewhere. There the close is answered, so that the node
-              knows to the byte what it has to process.
-    WAITING   Both ends go on as before, until no answer is under way (`core.quiet`), or that has taken too long.
+              message under way: a message cannot be continued at a different node. There the close is answered, so that
+              the node knows to the byte which data it has to process.
+    WAITING   Both ends go on as before, until no answer is under way (`core.quiet`), or the wait was too long.
     LEAVING   As CLOSING, while the node goes on as before.
-    PARTING   A close frame of ours was sent. What the node sends still goes to the client.
-    OPENING   The node is left; the next node is asked for the WebSocket.
+    PARTING   The relay has sent the node a close frame. The node's messages still go to the client.
+    OPENING   The node is left; the relay opens the WebSocket at the next node.
+    closed    The client is told to come back, and the node goodbye. At a quiet moment nothing is under way, and this is
+              done at once: a client that asks again behind each answer then reads the close before it asks. After a
+              wait that was too long the node first sends what it has.
 
-In PARTING and OPENING the client is not read. What was read beyond the boundary is held, and goes to the next node
-first: the rest of one read, no more. Everything else that can happen ends the relay, with 1012 to the client; but a
-relay that was to leave its node without need stays there.
+In PARTING and OPENING the client is not read. Data that was read beyond the boundary (the rest of one read, no more) is
+held, and goes to the next node first; it is dropped if the client is closed instead: the node does not read any more.
+All other events end the relay, with 1012 to the client; but a relay that was to leave its node without need stays
+there.
 
 The shell reports events, and carries the actions out in their order. An event that the table does not name cannot
-happen: a node that was left is not heard any more, a client that is held is not heard, and no next node answers that
-was not asked.
+happen: the shell does not read a node that was left, does not read a client that is held, and receives answers only
+from next nodes that it has asked.
 """
 
 import enum
@@ -33,7 +41,7 @@ from typing import Final, TypeAlias
 
 
 class MigrationState(enum.Enum):
-    """How far a relay has come on its way; `OVER`: its migration has ended, at whatever node the relay is."""
+    """The state of a relay's migration; `OVER`: the migration has ended, at the former or the next node."""
 
     RELAYING = enum.auto()
     CLOSING = enum.auto()
@@ -45,7 +53,7 @@ class MigrationState(enum.Enum):
 
 
 class MigrationEvent(enum.Enum):
-    """What happens to a relay."""
+    """An event of a relay."""
 
     MOVED = enum.auto()  # the node's close frame names the node where the session goes on
     LEAVE = enum.auto()  # the node is to be left at a quiet moment
@@ -53,18 +61,19 @@ class MigrationEvent(enum.Enum):
     REMAIN = enum.auto()  # the node is not to be left any more
     QUIET = enum.auto()  # no answer is under way, and both ends are between two messages
     BOUNDARY = enum.auto()  # the client is between two messages
-    NODE_CLOSED = enum.auto()  # the node's close frame came, which names no other node; the node was between messages
+    NODE_CLOSED = enum.auto()  # the node's close frame came, without a next node; the node was between messages
     NODE_LOST = enum.auto()  # the node's stream has ended without a close frame, between two messages
     NODE_BROKEN = enum.auto()  # the node's stream has ended, or its close frame came, within a message
     CLIENT_CLOSED = enum.auto()  # the client's close frame came before the client was held
     CLIENT_ENDED = enum.auto()  # the client's stream has ended, or its connection is lost
+    DISMISSED = enum.auto()  # the client is to come back by itself: at a quiet moment, or after the node's last message
     EXPIRED = enum.auto()  # the deadline of the state has passed
     OPENED = enum.auto()  # the next node has accepted the WebSocket
-    FAILED = enum.auto()  # no next node has accepted it
+    FAILED = enum.auto()  # no next node has accepted the WebSocket
 
 
 class MigrationLimit(enum.Enum):
-    """What bounds the time in a state."""
+    """The bound of the time in a state."""
 
     MOVE = enum.auto()  # a whole move of a session: the client's message, and the next node's answer
     QUIET = enum.auto()  # the wait for a quiet moment
@@ -75,7 +84,7 @@ class MigrationLimit(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class SetDeadline:
-    """Report EXPIRED when the time of `limit` has passed; an earlier deadline counts no more."""
+    """Report EXPIRED when the time of `limit` has passed. It replaces an earlier deadline."""
 
     limit: MigrationLimit
 
@@ -87,12 +96,12 @@ class AwaitQuiet:
 
 @dataclass(frozen=True, slots=True)
 class AwaitBoundary:
-    """Pass the client's message under way on to its end, hold what follows, and report BOUNDARY."""
+    """Pass the client's message under way on to its end, hold the data after it, and report BOUNDARY."""
 
 
 @dataclass(frozen=True, slots=True)
 class HoldClient:
-    """Stop reading the client; hold what was read already."""
+    """Stop reading the client; hold the data that was read already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +111,9 @@ class SayGoodbye:
 
 @dataclass(frozen=True, slots=True)
 class LeaveNode:
-    """Leave the node, and have the next node opened. `answers`: answer the node's close frame before.
+    """Leave the node, and open the next node. `answers`: answer the node's close frame before.
 
-    `planned`: the node was left on purpose, at a moment of our choice, so other relays do not leave it at once.
+    `planned`: the relay chose the moment itself, so other relays do not leave the node at once.
     """
 
     answers: bool = False
@@ -113,12 +122,12 @@ class LeaveNode:
 
 @dataclass(frozen=True, slots=True)
 class JoinNext:
-    """Go on at the next node, which gets first what was held."""
+    """Go on at the next node, which gets the held data first."""
 
 
 @dataclass(frozen=True, slots=True)
 class StayAtNode:
-    """Go on at the same node; the event is judged as in any relay."""
+    """Go on at the same node; the event has its usual effect."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,21 +136,26 @@ class CloseWithClient:
 
 
 @dataclass(frozen=True, slots=True)
+class CloseClient:
+    """Close the client as planned: it comes back by itself, to a different node."""
+
+
+@dataclass(frozen=True, slots=True)
 class FailMigration:
-    """Close the client with 1012. `cause` is in the words of the metric `moves_failed`; empty: the next node's own."""
+    """Close the client with 1012. `cause` is a value of the metric `moves_failed`; empty: the next node's own cause."""
 
     cause: str = ""
 
 
 MigrationAction: TypeAlias = (
     SetDeadline | AwaitQuiet | AwaitBoundary | HoldClient | SayGoodbye | LeaveNode | JoinNext | StayAtNode
-    | CloseWithClient | FailMigration
+    | CloseWithClient | CloseClient | FailMigration
 )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class MigrationStep:
-    """What one event brings: the next state, and the actions in their order."""
+    """The result of one event: the next state, and the actions in their order."""
 
     state: MigrationState
     actions: tuple[MigrationAction, ...]
@@ -164,6 +178,8 @@ _HALF = _step(_S.OVER, FailMigration("message"))
 _GONE = _step(_S.OVER, FailMigration("client"))
 _LATE = _step(_S.OVER, FailMigration("timeout"))
 
+_NODE_OVER: Final = frozenset({_E.NODE_CLOSED, _E.NODE_LOST, _E.NODE_BROKEN})
+
 MIGRATION_TABLE: dict[tuple[MigrationState, MigrationEvent], MigrationStep] = {
     (_S.RELAYING, _E.MOVED): _step(_S.CLOSING, SetDeadline(_L.MOVE), AwaitBoundary()),
     (_S.RELAYING, _E.NODE_CLOSED): _step(_S.OPENING, *_REOPEN, LeaveNode(answers=True)),
@@ -176,6 +192,7 @@ MIGRATION_TABLE: dict[tuple[MigrationState, MigrationEvent], MigrationStep] = {
     (_S.CLOSING, _E.CLIENT_ENDED): _GONE,
     (_S.CLOSING, _E.EXPIRED): _LATE,
     (_S.WAITING, _E.QUIET): _GOODBYE,
+    (_S.WAITING, _E.DISMISSED): _step(_S.OVER, CloseClient()),
     (_S.WAITING, _E.EXPIRED): _step(_S.LEAVING, *_AFTER_MESSAGE),
     (_S.WAITING, _E.REMAIN): _STAY,
     (_S.WAITING, _E.NODE_CLOSED): _STAY,
@@ -193,6 +210,7 @@ MIGRATION_TABLE: dict[tuple[MigrationState, MigrationEvent], MigrationStep] = {
     (_S.PARTING, _E.NODE_CLOSED): _step(_S.OPENING, *_REOPEN, LeaveNode(planned=True)),
     (_S.PARTING, _E.NODE_LOST): _step(_S.OPENING, *_REOPEN, LeaveNode(planned=True)),
     (_S.PARTING, _E.NODE_BROKEN): _HALF,
+    (_S.PARTING, _E.DISMISSED): _step(_S.OVER, CloseClient()),
     (_S.PARTING, _E.CLIENT_ENDED): _GONE,
     (_S.OPENING, _E.OPENED): _step(_S.OVER, JoinNext()),
     (_S.OPENING, _E.FAILED): _step(_S.OVER, FailMigration()),
@@ -203,24 +221,30 @@ MIGRATION_TABLE: dict[tuple[MigrationState, MigrationEvent], MigrationStep] = {
 
 
 class MigrationMachine:
-    """The migration of one relay. Every method that reports an event returns the actions that follow from it."""
+    """The migration of one relay. Every method that reports an event returns the actions that follow from it.
 
-    __slots__ = ("state",)
+    `closes`: when the node is left as planned the client is closed, and no next node is opened.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("closes", "state")
+
+    def __init__(self, *, closes: bool = False) -> None:
         self.state = MigrationState.RELAYING
+        self.closes = closes
 
     def report(self, event: MigrationEvent) -> tuple[MigrationAction, ...]:
-        """Return what is done about `event`."""
+        """Return the actions for `event`."""
+        if self.closes and self.state is MigrationState.PARTING and event in _NODE_OVER:
+            event = MigrationEvent.DISMISSED
         step = MIGRATION_TABLE[self.state, event]
         self.state = step.state
         return step.actions
 
     def report_breach(self, *, of_client: bool, node_whole: bool) -> tuple[MigrationAction, ...]:
-        """Return what is done if a peer breaks the framing; nothing if the relay alone is to judge that.
+        """Return the actions if a peer breaks the framing; no action if that is the relay's own decision.
 
-        A client that is not held yet counts as closed. So does a node that was sent a goodbye; `node_whole`: it was
-        between two messages.
+        A client that is not held yet counts as closed. So does a node that was sent a goodbye; `node_whole`: the node
+        was between two messages.
         """
         state = self.state
         if of_client and state in (MigrationState.WAITING, MigrationState.LEAVING):
@@ -230,7 +254,7 @@ class MigrationMachine:
         return ()
 
     def report_expiry(self, *, wanted: bool, node_whole: bool) -> tuple[MigrationAction, ...]:
-        """Return what is done when the deadline of the state has passed.
+        """Return the actions when the deadline of the state has passed.
 
         `wanted`: the node is still to be left. A node that does not answer a goodbye in time counts as lost.
         """
@@ -241,16 +265,18 @@ class MigrationMachine:
         return self.report(MigrationEvent.EXPIRED)
 
     def report_quiet(self, *, wanted: bool) -> tuple[MigrationAction, ...]:
-        """Return what is done at a quiet moment. `wanted`: the node is still to be left."""
-        return self.report(MigrationEvent.QUIET if wanted else MigrationEvent.REMAIN)
+        """Return the actions at a quiet moment. `wanted`: the node is still to be left."""
+        if not wanted:
+            return self.report(MigrationEvent.REMAIN)
+        return self.report(MigrationEvent.DISMISSED if self.closes else MigrationEvent.QUIET)
 
     def finish(self) -> None:
-        """Have no part in the relay any more: it was ended."""
+        """End the machine: the relay was ended, and further events have no actions."""
         self.state = MigrationState.OVER
 
 
 def node_over(*, closed: bool, whole: bool) -> MigrationEvent:
-    """Return the event of a node that says nothing more.
+    """Return the event of a node that sends no more data.
 
     `closed`: its close frame came. `whole`: it was between two messages.
     """

@@ -1,18 +1,19 @@
 """Candidates for moves: the donor's choice among its own connections.
 
-The balancer says how many connections are moved; the node that holds them decides which. A client is never chosen if it
-was moved here a short while ago, or is pinned. Then clients are chosen that are cheapest to disturb:
+The balancer decides the number of moves; the node that holds the connections chooses the clients. A client is never
+chosen if it was moved here a short while ago, or is pinned. Of the rest, the clients are chosen that are cheapest to
+disturb:
 
 1. idle before busy: an idle client does not notice;
 2. few subscriptions before many: each subscription is made again;
 3. the youngest or the oldest, as the operator sets it.
 
-Clients are offered in slices, in the order in which they came, so that a node with a hundred thousand clients can read
-its sockets between two slices. They are sorted into a list for each cost, which keeps that order: nothing is compared,
-and to choose one client costs as much as to choose half of all.
+Clients are offered in slices, in the order of their arrival, so that a node with a hundred thousand clients can read
+its sockets between two slices. There is a list for each cost, in the same order. So no comparison is needed, and the
+choice of one client costs as much as the choice of half of all.
 
-With a table of keys only misplaced keys move, so that every move repairs the affinity of one key and breaks none. If an
-earlier table is given, a key that had the same owner then stays where it is: it is away from its owner on purpose.
+With a table of keys only misplaced keys move: every move repairs the affinity of a key and breaks no affinity. If an
+earlier table is given, a key with the same owner in both tables stays: it is away from its owner on purpose.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -21,11 +22,10 @@ from itertools import islice
 from math import inf
 from typing import Generic, Protocol, TypeVar
 
-from ringway.core.hashing import Table
 from ringway.types import NodeName
 
 PINNED = inf
-"""The `moved_at` of a client that is never moved: as if it had just been moved, for ever."""
+"""The `moved_at` of a client that is never moved: its cool-down never ends."""
 
 
 class Movable(Protocol):
@@ -38,29 +38,37 @@ class Movable(Protocol):
 
     @property
     def moved_at(self) -> float | None:
-        """When it was moved here, monotonic; None if it came by itself, `PINNED` if it asked to stay."""
+        """The time at which it was moved here, monotonic; None if it came by itself, `PINNED` if it asked to stay."""
         ...
 
     @property
     def heard_at(self) -> float:
-        """When it last sent a command, monotonic."""
+        """The time of its last command, monotonic."""
         ...
 
     @property
     def setup_cost(self) -> int:
-        """How much must be set up anew where it goes: subscriptions, for a client of channels."""
+        """The cost of its setup at the target: the number of subscriptions, for a client of channels."""
         ...
 
 
 Client = TypeVar("Client", bound=Movable)
 
 
+class OwnerOfKey(Protocol):
+    """What knows the owner of a key: a table (`core.hashing`), or one that remembers."""
+
+    def owner(self, key: bytes) -> NodeName:
+        """Return the node that owns `key`."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class KeyOwners:
-    """The owners of keys now, and before."""
+    """The present and the earlier owners of keys."""
 
-    table: Table
-    before: Table | None = None
+    table: OwnerOfKey
+    before: OwnerOfKey | None = None
 
     def new_owner(self, key: bytes) -> NodeName | None:
         """Return the owner of `key`; None if the owner has not changed since `before`."""
@@ -121,8 +129,13 @@ class Search(Generic[Client]):
 
     def count(self, fit: Callable[[Client], bool]) -> dict[NodeName, int]:
         """Return by node how many clients that are `fit` have a key of that node."""
-        counts = {owner: sum(map(fit, self._in_turn(owner))) for owner in self._dealt if owner is not None}
-        return {owner: count for owner, count in counts.items() if count}
+        return {owner: count for owner, count, _ in self.each_count(fit) if count}
+
+    def each_count(self, fit: Callable[[Client], bool]) -> Iterator[tuple[NodeName, int, int]]:
+        """Yield each owner with the number of clients of its keys that are `fit`, and with that of all these."""
+        for owner, dealt in self._dealt.items():
+            if owner is not None:
+                yield owner, sum(map(fit, self._in_turn(owner))), sum(map(len, dealt.values()))
 
     def _in_turn(self, owner: NodeName | None, *, oldest_first: bool = False) -> Iterator[Client]:
         dealt = self._dealt.get(owner, {})

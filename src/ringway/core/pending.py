@@ -1,10 +1,11 @@
-"""Pending sockets, which owe a request or a first command; and which of them is closed if there is no room.
+"""Pending sockets, which owe a request or a first command, and the choice of the socket that is closed for room.
 
-Real clients send it within milliseconds. So no newcomer is turned away for silent sockets: one of these is closed
-instead, the one that has waited longest among those of the address that holds most. If that socket has only just come
-(a gateway opens hundreds at once), it is the socket that has waited longest of all. If that one has only just come too,
-no socket is silent: there is a crowd. Then a socket of the address that holds more than half of all makes room for
-other addresses. A newcomer of that address itself has to come again; so has everybody if there is no such address.
+Real clients send it within milliseconds. So a newcomer is not refused in favour of silent sockets: a silent socket is
+closed instead. It is the socket that has waited longest at the address with the most sockets. If that socket has only
+just come (a gateway opens hundreds at once), it is the socket that has waited longest of all. If that socket has only
+just come too, no socket is silent: there is a crowd. Then an address with more than half of all sockets loses a socket
+to newcomers of other addresses. Newcomers of that address itself are refused; so are all newcomers if there is no such
+address.
 """
 
 from collections.abc import Iterator
@@ -15,11 +16,11 @@ from ringway.core.address import EXEMPT, AddressShares
 Item = TypeVar("Item")
 
 SILENT_AFTER_S = 0.5
-"""Younger ones are not called silent yet: their request may be in the kernel already."""
+"""Younger sockets do not count as silent yet: their request may be in the kernel already."""
 
 
 class Pending(Generic[Item]):
-    """Items with their addresses, in the order of their coming. `now` is monotonic."""
+    """Items with their addresses, in the order of their arrival. `now` is monotonic."""
 
     __slots__ = ("_of", "_since", "shares")
 
@@ -32,7 +33,7 @@ class Pending(Generic[Item]):
         return len(self._since)
 
     def __iter__(self) -> Iterator[Item]:
-        """Over a copy: items may go meanwhile."""
+        """Iterate over a copy: items may be removed during the iteration."""
         return iter(list(self._since))
 
     def add(self, item: Item, address: str, now: float) -> None:
@@ -42,7 +43,7 @@ class Pending(Generic[Item]):
         self.shares.add(address)
 
     def remove(self, item: Item) -> float | None:
-        """Forget an item, and return since when it was here; None if it was not."""
+        """Forget an item, and return the time of its arrival; None for an unknown item."""
         entry = self._since.pop(item, None)
         if entry is None:
             return None
@@ -55,7 +56,7 @@ class Pending(Generic[Item]):
         return since
 
     def renew(self, item: Item, now: float) -> None:
-        """Count an item as new: it has sent what it owed, and may owe the next request."""
+        """Count an item as new: it has sent its request, and may owe the next request."""
         entry = self._since.get(item)
         if entry is not None:
             self.remove(item)

@@ -1,6 +1,6 @@
-"""Progress of a drain: connections left, their recent rate, and when the node will be empty.
+"""Progress of a drain: connections left, the recent rate, and the time until the node is empty.
 
-The rate is that of the last seconds, not since the beginning: a drain that stands still must show it.
+The rate covers the last seconds, not the whole drain, so that a stalled drain is visible.
 """
 
 from collections import deque
@@ -19,7 +19,7 @@ class Progress:
         self._looks: deque[tuple[float, int]] = deque([(now, left)])
 
     def observe(self, left: int, now: float) -> None:
-        """Note how many connections are left now."""
+        """Record the number of connections that are left now."""
         self.left = left
         self.most = max(self.most, left)
         self._looks.append((now, left))
@@ -28,18 +28,18 @@ class Progress:
 
     @property
     def gone(self) -> int:
-        """How many have left."""
+        """The number of connections that have left."""
         return self.most - self.left
 
     @property
     def per_s(self) -> float:
-        """How many a second have left lately; 0 if nobody has."""
+        """The recent rate, in connections a second; 0 if no connection has left lately."""
         elapsed = self._looks[-1][0] - self._looks[0][0]
         return max(0, self._looks[0][1] - self.left) / elapsed if elapsed > 0 else 0.0
 
     @property
     def eta_s(self) -> float | None:
-        """Seconds until nobody is left, at that rate; None if it cannot be said."""
+        """Seconds until no connection is left, at that rate; None if unknown."""
         if not self.left:
             return 0.0
         rate = self.per_s

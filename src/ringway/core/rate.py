@@ -1,10 +1,10 @@
-"""Rate limits by the generic cell rate algorithm (ITU-T I.371): so much a second on average, so much at once.
+"""Rate limits by the generic cell rate algorithm (ITU-T I.371): an average rate, and a burst.
 
-Theory. One number describes a limit: `paid_at`, the time at which everything that was taken is paid off at the rate.
-What is taken costs time, `1 / rate` for each unit. The **backlog** is `paid_at - now`, or 0 if that time is past. A
-limit of `burst_s` admits what leaves a backlog of at most `burst_s`; so in any t seconds at most `rate (t + burst_s)`
-units are admitted. A token bucket of `burst` tokens is the same limit with `burst_s = burst / rate`: its tokens are
-`burst - rate * backlog`.
+Theory. One number describes a limit: `paid_at`, the time at which all units taken so far are paid off at the rate. A
+unit costs the time `1 / rate`. The **backlog** is `paid_at - now`, or 0 if that time is past. A limit of `burst_s`
+admits units while the backlog with them is at most `burst_s`; so in any t seconds at most `rate (t + burst_s)` units
+are admitted. A token bucket of `burst` tokens is the same limit with `burst_s = burst / rate`: its tokens are `burst -
+rate * backlog`.
 
 The three functions are the algorithm. `TokenBucket` applies it to one client, `AddressRates` to many addresses,
 `core.handshake_limiter` to the handshakes of a node, and `core.admission_slots` to a queue that exists in numbers only.
@@ -14,7 +14,7 @@ Every `now` is monotonic.
 from math import inf
 
 ADDRESSES_MAX = 65_536
-"""Bound of the table of addresses: some 10 MiB, and only while so many addresses take something at one time."""
+"""Bound of the table of addresses: some 10 MiB, and only while so many addresses take units at one time."""
 
 ROUNDING_S = 1e-7
 """Tolerance of comparisons: the difference of two times that are days long has an error of nanoseconds."""
@@ -24,17 +24,17 @@ _SWEEP = 2
 
 
 def backlog_s(paid_at: float, now: float) -> float:
-    """Return how many seconds of the rate are taken and not paid off."""
+    """Return the seconds of the rate that are taken and not paid off."""
     return paid_at - now if paid_at > now else 0.0
 
 
 def charge(paid_at: float, now: float, cost_s: float) -> float:
-    """Return the new `paid_at` after something that costs `cost_s` was taken."""
+    """Return the new `paid_at` after units that cost `cost_s` were taken."""
     return (paid_at if paid_at > now else now) + cost_s
 
 
 def excess_s(paid_at: float, now: float, cost_s: float, burst_s: float) -> float:
-    """Return how long to wait until `cost_s` may be taken, in seconds; 0 if it may be taken now."""
+    """Return the seconds until `cost_s` may be taken; 0 if it may be taken now."""
     excess = backlog_s(paid_at, now) + cost_s - burst_s
     return excess if excess > ROUNDING_S else 0.0
 
@@ -50,7 +50,7 @@ class TokenBucket:
         self._paid_at = now
 
     def take_tokens(self, now: float, count: float = 1.0) -> bool:
-        """Take `count` tokens; or take none and return False."""
+        """Take `count` tokens and return True; or change no state and return False."""
         rate = self.rate_per_s
         if excess_s(self._paid_at, now, count / rate, self.burst / rate):
             return False
@@ -58,7 +58,7 @@ class TokenBucket:
         return True
 
     def take_some(self, now: float, count: int) -> int:
-        """Take as many whole tokens as there are, `count` at most; return how many."""
+        """Take the whole tokens that are available, `count` at most; return their number."""
         rate = self.rate_per_s
         tokens = int(self.burst - rate * (backlog_s(self._paid_at, now) - ROUNDING_S))
         taken = min(count, tokens)
@@ -68,19 +68,19 @@ class TokenBucket:
         return taken
 
     def charge(self, now: float, count: float) -> None:
-        """Take `count` tokens for something that is done already, also if there are fewer."""
+        """Take `count` tokens for work that is done already, even if fewer are available."""
         self._paid_at = charge(self._paid_at, now, count / self.rate_per_s)
 
     def debt_s(self, now: float) -> float:
-        """Return how many seconds it takes until everything beyond the burst is paid off; 0 if there is no debt."""
+        """Return the seconds until the cost beyond the burst is paid off; 0 if there is no debt."""
         return excess_s(self._paid_at, now, 0.0, self.burst / self.rate_per_s)
 
 
 class AddressRates:
-    """The limits of many addresses. An address that has paid off everything has no entry.
+    """The limits of many addresses. An address without a backlog has no entry.
 
     Overflow rule: above `size_max` entries, the entry that was used longest ago is forgotten. So an address that takes
-    without a pause cannot lose its entry.
+    units without a pause cannot lose its entry.
     """
 
     __slots__ = ("_paid_at", "_size_max")
@@ -93,13 +93,13 @@ class AddressRates:
         return len(self._paid_at)
 
     def backlog_s(self, address: str, now: float) -> float:
-        """Return how many seconds of its rate `address` has taken and not paid off."""
+        """Return the seconds of the rate that `address` has taken and not paid off."""
         return backlog_s(self._paid_at.get(address, -inf), now)
 
     def take_unit(self, address: str, now: float, interval_s: float, burst_s: float) -> float:
-        """Take one unit, which costs `interval_s`, and return 0; or return how many seconds to wait for it.
+        """Take one unit, which costs `interval_s`, and return 0; or return the seconds until it may be taken.
 
-        The backlog after it is at most `burst_s`, or `interval_s` if that is more.
+        The backlog after it is at most `burst_s`, or `interval_s` if `interval_s` is greater.
         """
         paid_at = self._paid_at.get(address, -inf)
         wait_s = excess_s(paid_at, now, interval_s, max(burst_s, interval_s))

@@ -1,4 +1,4 @@
-"""Refusals by bounds per address, gathered so that the log has one line of them a second at most, whatever comes."""
+"""Refusals by bounds per address, collected so that the log gets at most one line of them a second."""
 
 from collections import Counter
 
@@ -6,7 +6,7 @@ TELL_S = 1.0
 
 
 class Refusals:
-    """The refusals since the last report of them. `now` is monotonic."""
+    """The refusals since the last log line. `now` is monotonic."""
 
     __slots__ = ("_address", "_counts", "_told_at")
 
@@ -16,12 +16,12 @@ class Refusals:
         self._told_at = -TELL_S
 
     def add(self, address: str, bound: str) -> None:
-        """Count one that `address` was refused, since it had reached `bound`."""
+        """Count a refusal: `address` had reached `bound`."""
         self._counts[bound] += 1
         self._address = address
 
     def due(self, now: float) -> tuple[str, dict[str, int]] | None:
-        """Return the address that was refused last, and counts by bound; None if there is nothing to tell yet."""
+        """Return the address that was refused last, and the counts by bound; None if no log line is due."""
         if not self._counts or now - self._told_at < TELL_S:
             return None
         self._told_at = now

@@ -1,27 +1,27 @@
-"""Replay buffer of a channel: the newest messages delivered here, for subscribers that are about to need them.
+"""Replay buffer of a channel: the newest messages delivered here, for subscribers that are being recovered or moved.
 
-Theory. A buffer is kept only while it has a holder: a recovery under way, or a session that is prepared to come. It
-covers what was delivered after `floor`: a subscriber that has everything up to an offset that is not below the floor is
-given the rest from here. Earlier messages that history returns can be put in front (`extend`), which lowers the floor:
-then all others who come back with an older offset are served from here too, and the engine is asked once.
+Theory. A buffer exists only while it has a holder: a recovery under way, or a session that is prepared to come. It
+covers the messages delivered after `floor`: a subscriber whose last offset is not below the floor gets the rest from
+the buffer. Earlier messages from history can be put in front (`extend`), which lowers the floor: then further
+subscribers that come back with an older offset are served from the buffer too, and the engine is asked once.
 
-Messages without an offset are told apart by origin and sequence number; for them a holder's own beginning counts.
+Messages without an offset are identified by origin and sequence number; for them a holder's own beginning counts.
 
-Overflow rule: beyond `bytes_max` the oldest message goes, and the floor rises; a holder whose beginning is gone gets
-None. What an entry needs beyond its body is counted with `ENTRY_BYTES`.
+Overflow rule: beyond `bytes_max` the oldest message is dropped, and the floor rises; a holder whose beginning was
+dropped gets None. The overhead of an entry is counted with `ENTRY_BYTES`.
 """
 
 from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from ringway.protocol.envelope import body_of, is_sound
+from ringway.protocol.envelope import KIND_AT, ORIGIN, SEQ, body_of, is_sound
 
 ENTRY_BYTES = 300
 
 
 class ReplayEntry(NamedTuple):
-    """One message as it was delivered; `body` is the object that travels to clients."""
+    """One delivered message; `body` is the object that is sent to clients."""
 
     offset: int  # 0: no offset
     origin: bytes
@@ -31,8 +31,8 @@ class ReplayEntry(NamedTuple):
 
 
 def entry_of(offset: int, payload: bytes) -> ReplayEntry:
-    """Return a sound payload of history as it is delivered."""
-    return ReplayEntry(offset, payload[1:5], payload[5:13], payload[0], body_of(payload, offset))
+    """Return the entry for a valid payload of history."""
+    return ReplayEntry(offset, payload[ORIGIN], payload[SEQ], payload[KIND_AT], body_of(payload, offset))
 
 
 class ReplayBuffer:
@@ -46,15 +46,15 @@ class ReplayBuffer:
         self.holders = 0  # counted by the owner of the buffers
         self._bytes_max = bytes_max
         self._entries: deque[ReplayEntry] = deque()
-        self._first = 0  # number of the first entry; grows and falls as entries go and come in front
+        self._first = 0  # the number of the first entry; grows as entries are dropped, falls by `extend`
 
     @property
     def next_number(self) -> int:
-        """The number of the next message: a holder that comes now begins there."""
+        """The number of the next message, where a new holder begins."""
         return self._first + len(self._entries)
 
     def add(self, entry: ReplayEntry) -> None:
-        """Take a message that is delivered now."""
+        """Append a message that is delivered now."""
         self._entries.append(entry)
         self.bytes += len(entry.body) + ENTRY_BYTES
         while self.bytes > self._bytes_max:
@@ -64,13 +64,13 @@ class ReplayBuffer:
             self.floor = max(self.floor, gone.offset)
 
     def extend(self, since: int, publications: Sequence[tuple[int, bytes]]) -> None:
-        """Put in front the publications of history after the offset `since`: offset and payload, ascending, complete.
+        """Prepend the publications of history after the offset `since`: offset and payload, ascending, complete.
 
-        They must reach up to the floor at least. If not all fit, the newest are taken.
+        They must reach up to the floor at least. If not all fit, the newest are prepended.
         """
         for offset, payload in reversed(publications):
             if offset > self.floor or not is_sound(payload):
-                continue  # delivered here since, or about to be; or what nobody is sent
+                continue  # delivered here since, or soon; or not for clients
             entry = entry_of(offset, payload)
             if self.bytes + len(entry.body) + ENTRY_BYTES > self._bytes_max:
                 self.floor = offset
@@ -81,7 +81,7 @@ class ReplayBuffer:
         self.floor = min(self.floor, since)
 
     def since(self, offset: int) -> list[ReplayEntry] | None:
-        """The publications after `offset`, ascending; None if that is not all here."""
+        """The publications after `offset`, ascending; None if some of them are not in the buffer."""
         if offset < self.floor:
             return None
         found: list[ReplayEntry] = []
@@ -94,9 +94,9 @@ class ReplayBuffer:
         return found
 
     def unheard(self, heard: Mapping[bytes, bytes], start: int) -> list[ReplayEntry] | None:
-        """The messages without an offset that are newer than `heard` says, from number `start` on.
+        """The messages without an offset that are newer than those in `heard`, from number `start` on.
 
-        In the order in which they were delivered; None if one of them is gone.
+        In the order of their delivery; None if a message of them was dropped.
         """
         if start < self._first:
             return None

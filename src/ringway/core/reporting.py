@@ -1,8 +1,8 @@
-"""Reporting: when a member sends its next report.
+"""Reporting: the moment of a member's next report.
 
-A member reports at intervals, jittered so that members do not report in step. It reports early when others decide by
-something that has changed, but never sooner than `EARLY_S` after the last report: a crowd that arrives within a second
-costs five reports, not one for each client.
+A member reports at intervals, jittered so that members do not report in step. It reports early if a fact has changed by
+which other members decide, but never sooner than `EARLY_S` after the last report: a crowd that arrives within a second
+costs five reports, not one report for each client.
 """
 
 from collections.abc import Mapping
@@ -20,8 +20,16 @@ REPORT_S = 1.0
 EARLY_S = 0.2
 """The shortest pause between two reports."""
 
+MEASURES_S = 5.0
+"""How long a member repeats its measures, if they have not changed much: nobody places clients by them."""
+
+_SHARE_STEP = 0.1
+_TIME_STEPS_S = {"handshake_p99_s": 0.02, "loop_lag_s": 0.01}
+_TIME_PART = 0.25
+_MEMORY_PART = 0.1
+
 _JITTER = 0.2
-_STEP_S = 1e-6  # times that were added up in steps may miss the pause by this
+_STEP_S = 1e-6  # the rounding error of times that were added up in steps
 
 _CONNECTIONS_SHARE = 0.01
 _CONNECTIONS_MIN = 5
@@ -30,7 +38,7 @@ _PLACES_MIN = 8
 
 
 def next_pause_s(interval_s: float, rng: "Random") -> float:
-    """Return the pause until the next report that is not early: `interval_s`, jittered by 20 %."""
+    """Return the pause until the next regular report: `interval_s`, jittered by 20 %."""
     return interval_s * rng.uniform(1 - _JITTER, 1 + _JITTER)
 
 
@@ -43,10 +51,11 @@ def node_has_news(
     avoid: tuple[NodeName, ...],
     moved: Mapping[NodeName, int],
     engine_up: bool,
+    counted: str = "",
 ) -> bool:
-    """True if a node differs so much from its `last` report that it should report early.
+    """True if a node's state differs from its `last` report so much that it should report early.
 
-    Connections count from a hundredth of those reported on, and from 5 on.
+    A change of connections counts if it is at least a hundredth of the reported number, and at least 5.
     """
     return (
         abs(connections - last.connections) >= max(_CONNECTIONS_MIN, _CONNECTIONS_SHARE * last.connections)
@@ -55,18 +64,36 @@ def node_has_news(
         or avoid != last.drain_avoid
         or engine_up is not last.engine_up
         or moved != last.moved
+        or counted != last.counted
     )
 
 
 def places_have_changed(reported: Mapping[NodeName, int], held: Mapping[NodeName, int]) -> bool:
-    """True if a gateway should report early, since the places that it holds are not those that it reported.
+    """True if a gateway should report early, since its places differ from the reported places.
 
-    They count from a thirty-second part of those reported on, and from 8 on. Reports of nodes that are late keep many
-    places held; with an eighth part, gateways heard of each other's places so seldom that four of them brought a node
+    A change counts if it is at least 1/32 of the reported number, and at least 8. While nodes' reports are late, many
+    places are held. With 1/8, gateways heard of each other's places so seldom that four gateways together sent a node
     twice its share of a second's arrivals (tests/simulation).
     """
     changed = sum(abs(held.get(name, 0) - reported.get(name, 0)) for name in held.keys() | reported.keys())
     return changed >= max(_PLACES_MIN, sum(reported.values()) // _PLACES_PARTS)
+
+
+def measures_have_changed(said: Report, report: Report) -> bool:
+    """True if the measures of `report` differ so much from those that were `said` that they are to be told at once.
+
+    A share counts if it has changed by 0.1; handshakes by 20 ms and a quarter, the loop's lag by 10 ms and a quarter,
+    memory by a tenth.
+    """
+    if report.utilisation.keys() != said.utilisation.keys():
+        return True
+    shares = [(report.cpu, said.cpu), *((share, said.utilisation[name]) for name, share in report.utilisation.items())]
+    times = ((step, getattr(said, name), getattr(report, name)) for name, step in _TIME_STEPS_S.items())
+    return (
+        any(abs(now - before) >= _SHARE_STEP for now, before in shares)
+        or any(abs(now - before) >= max(step, _TIME_PART * before) for step, before, now in times)
+        or abs(report.memory_bytes - said.memory_bytes) > _MEMORY_PART * said.memory_bytes
+    )
 
 
 class ReportSchedule:
@@ -83,10 +110,10 @@ class ReportSchedule:
         return now >= self._early_at - _STEP_S or now >= self._due_at
 
     def is_due(self, now: float, *, has_news: bool) -> bool:
-        """True if to report now; `has_news` makes an early report."""
+        """True if a report is due now; with `has_news`, an early report."""
         return now >= self._due_at or (has_news and self.may_report(now))
 
     def on_report(self, now: float, pause_s: float) -> None:
-        """Note a report; the next one is due after `pause_s` (`next_pause_s`)."""
+        """Record a report; the next report is due after `pause_s` (`next_pause_s`)."""
         self._due_at = now + pause_s
         self._early_at = now + EARLY_S

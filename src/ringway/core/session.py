@@ -1,8 +1,8 @@
-"""Session of a client: the part of its connection that survives a move, and its form on the way (PROTOCOL.md P-11).
+"""Session of a client: the part of its connection that survives a move, and its encoding (PROTOCOL.md P-11).
 
-The target makes a connection of it that the client cannot tell from its former connection: the same id, the same
-subscriptions with the same options, at the positions where the donor stopped. It is a MessagePack array behind its
-version, so that a node refuses a session that it does not understand; then the client reconnects as after any close.
+The target makes a connection from it that is the same for the client: the same id, the same subscriptions with the same
+options, at the positions where the donor stopped. It is a MessagePack array behind its version, so that a node refuses
+a session of an unknown version; then the client reconnects as after any close.
 """
 
 import math
@@ -14,10 +14,10 @@ from ringway.protocol.close import BAD_REQUEST
 from ringway.protocol.decoding import reader
 
 VERSION = 1
-"""Version of the form below. A node accepts no other: in a rolling upgrade to a new form, moves are plain closes."""
+"""Version of the encoding. A node accepts only its own: in a rolling upgrade to a new one, moves are plain closes."""
 
 WATCHING = 1
-"""The client is told of joins and leaves."""
+"""The flag of a subscription that receives joins and leaves."""
 
 
 class Held(msgspec.Struct, frozen=True, array_like=True):
@@ -39,13 +39,13 @@ class Session(msgspec.Struct, frozen=True, array_like=True):
 
     version: int
     client: str
-    user: str  # empty, as long as nodes verify nobody
-    key: bytes  # for affinity
+    user: str  # empty, as long as nodes verify no users
+    key: bytes  # the affinity key
     ping_in_s: float
     ends_in_s: float
     held: tuple[Held, ...]
-    replies: tuple[bytes, ...]  # to commands that were carried out, not sent to the client yet; whole frames
-    commands: tuple[bytes, ...]  # that the client sent and nobody has carried out; whole frames, in order
+    replies: tuple[bytes, ...]  # replies that the client was not sent yet; whole frames
+    commands: tuple[bytes, ...]  # commands of the client that were not carried out yet; whole frames, in order
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -55,7 +55,7 @@ _read_version = reader(msgspec.msgpack.Decoder().decode, "a session's version")
 
 
 def encode_session(session: Session) -> bytes:
-    """Return `session` as it travels."""
+    """Return the encoding of `session`."""
     return _encoder.encode(session)
 
 

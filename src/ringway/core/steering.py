@@ -1,13 +1,15 @@
-"""Steering of a gateway: its policy, the key that this reads, and the directive. All may change while it runs.
+"""Steering of a gateway: its policy, the key that the policy reads, and the directive. All may change at run time.
 
-The gateway's placer and its balancer share one instance, so that they never work by different policies. Changing the
-policy loses nothing: load belongs to the view.
+The gateway's placer and its balancer share one instance, so that they never use different policies. A change of policy
+loses no state: the load belongs to the view.
 """
 
+from ringway.core.load import LoadView
 from ringway.core.placement.catalog import make_policy
 from ringway.core.placement.key import DEFAULT_KEY, KeyReader
 from ringway.core.placement.keyed import Keyed
 from ringway.core.placement.policy import Policy
+from ringway.core.placement.score import FindFunction, refuse_function
 from ringway.core.placement.spec import PolicySpec, parse_spec
 from ringway.errors import ConfigError
 from ringway.protocol.directive import Directive
@@ -16,15 +18,17 @@ from ringway.protocol.directive import Directive
 class Steering:
     """The steering of one gateway. `configured` is the policy of the gateway's own settings, in its short form.
 
-    `keys` reads clients' keys as the policy in force needs them. Raise `ConfigError` if there is no such policy.
+    `keys` reads clients' keys for the policy in force. `find_function` finds the function that the policy `score`
+    calls. Raise `ConfigError` if there is no such policy.
     """
 
-    def __init__(self, configured: str, secret: bytes) -> None:
+    def __init__(self, configured: str, secret: bytes, find_function: FindFunction = refuse_function) -> None:
         self.configured: PolicySpec = parse_spec(configured)
         self._secret = secret
+        self._find_function = find_function
         self.directive = Directive()
         self.spec = self.configured
-        self.policy: Policy = make_policy(self.spec, secret)
+        self.policy: Policy = make_policy(self.spec, secret, find_function)
         self.keys = _keys(self.policy, secret)
 
     def follow(self, directive: Directive) -> bool:
@@ -34,18 +38,32 @@ class Steering:
         """
         if not directive.newer_than(self.directive):
             return False
-        spec = parse_spec(directive.policy) if directive.policy else self.configured
-        self._check_call(spec)
+        spec = self._spec_of(directive)
         if spec != self.spec:
-            policy = make_policy(spec, self._secret)
+            policy = make_policy(spec, self._secret, self._find_function)
             self.keys = _keys(policy, self._secret)
             self.policy = policy
             self.spec = spec
         self.directive = directive
         return True
 
+    def check(self, directive: Directive) -> None:
+        """Raise `ConfigError` if the policy of `directive` cannot be made here."""
+        spec = self._spec_of(directive)
+        if spec != self.spec:
+            make_policy(spec, self._secret, self._find_function)
+
+    def prepare(self, view: LoadView) -> bool:
+        """Do a few milliseconds of what the policy has left to do for `view`; return True if there is more."""
+        return isinstance(self.policy, Keyed) and self.policy.prepare(view)
+
+    def _spec_of(self, directive: Directive) -> PolicySpec:
+        spec = parse_spec(directive.policy) if directive.policy else self.configured
+        self._check_call(spec)
+        return spec
+
     def _check_call(self, spec: PolicySpec) -> None:
-        """Refuse code that only a directive names: who may send a directive must not choose the code that runs here.
+        """Refuse code that only a directive names: the sender of a directive must not choose the code that runs here.
 
         Raise `ConfigError` for a function named by its module, unless the gateway's own setting names it.
         """
@@ -58,5 +76,5 @@ class Steering:
 
 
 def _keys(policy: Policy, secret: bytes) -> KeyReader:
-    """How keys are read for `policy`: those without a table take the client's own, for whatever follows them."""
+    """Return the reader of keys for `policy`; the client's own key for a policy without a table, for later policies."""
     return KeyReader(policy.key_text if isinstance(policy, Keyed) else DEFAULT_KEY, secret)

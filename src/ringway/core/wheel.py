@@ -1,12 +1,12 @@
 """Wheel of deadlines: a timer wheel with one slot a second.
 
-A timer object for each connection would cost more memory than all its other deadlines together, and a heap O(log n) for
-each of the many that never fire. Here a deadline is a place in the set of its second (Varghese and Lauck, "Hashed and
-Hierarchical Timing Wheels", SOSP 1987, scheme 4: one revolution is the longest delay).
+A timer object for each connection would cost more memory than all its other deadlines together, and a heap would cost
+O(log n) for each deadline, though most never fire. Here a deadline is an entry in the set of its second (Varghese and
+Lauck, "Hashed and Hierarchical Timing Wheels", SOSP 1987, scheme 4: one revolution is the longest delay).
 
 Deadlines are rounded down to the beginning of their second, so that a promised bound holds. Seen from a tick, which
 comes at the beginning of a second, they are exact; from any other moment they are up to a second early. A caller that
-owes a whole delay adds a second to it.
+must wait for the whole delay adds a second to it.
 
 Invariant: until a key fires or is dropped, it is in the slot that `put` returned, and in no other slot.
 """
@@ -19,7 +19,7 @@ Key = TypeVar("Key", bound=Hashable)
 
 
 class Wheel(Generic[Key]):
-    """Holds keys until their second comes. `now` is monotonic, in seconds; `delay_max_s` is one revolution."""
+    """Holds keys until their second begins. `now` is monotonic, in seconds; `delay_max_s` is one revolution."""
 
     __slots__ = ("_second", "_slots")
 
@@ -38,7 +38,7 @@ class Wheel(Generic[Key]):
         size = len(self._slots)
         if delay_s > size - 2:
             raise ValueError(f"a delay of {delay_s} s is longer than the wheel's {size - 3} s")
-        # Bounded above for a wheel whose ticks are overdue: there `now` is ahead of its second.
+        # Bounded above for a wheel whose ticks are overdue: then `now` is ahead of the wheel's second.
         second = min(max(floor(now + delay_s), self._second + 1), self._second + size - 1)
         slot = second % size
         self._slots[slot].add(key)
@@ -49,13 +49,13 @@ class Wheel(Generic[Key]):
         self._slots[slot].discard(key)
 
     def due_in_s(self, slot: int, now: float) -> float:
-        """Return how long it is until the keys in `slot` fire; 0 if they are overdue."""
+        """Return the seconds until the keys in `slot` fire; 0 if they are overdue."""
         size = len(self._slots)
         second = self._second + 1 + (slot - self._second - 1) % size
         return max(0.0, second - now)
 
     def tick(self, now: float) -> list[Key]:
-        """Return the keys whose second has come since the last call, earliest second first."""
+        """Return the keys whose second has begun since the last call, earliest second first."""
         due: list[Key] = []
         until = floor(now)
         size = len(self._slots)

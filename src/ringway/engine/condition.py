@@ -1,4 +1,4 @@
-"""Condition of an engine as this process sees it: away, refusing something, or well; for the log and the health page.
+"""Condition of an engine in this process's view: away, refusing a service, or well; for the log and the health page.
 
 A cause is logged once, when it is new, and not at every attempt. Attempts to reach the engine again come at random
 within a window that doubles up to a bound (full jitter: "Exponential Backoff And Jitter", AWS Architecture Blog, 2015),
@@ -17,10 +17,10 @@ PAUSE_AWAY_S = 1.0
 """The longest window between attempts while the engine cannot be reached."""
 
 PAUSE_REFUSED_S = 5.0
-"""The longest window while the engine is reached and refuses us: its operator must act first."""
+"""The longest window while the engine is reached and refuses this process: its operator must act first."""
 
 REFUSED_S = 60.0
-"""How long after its last refusal a service counts as refused, if nothing newer is known about it."""
+"""The time after its last refusal for which a service counts as refused, without newer knowledge of it."""
 
 LOGGED_MAX = 16
 """Different causes that are logged as warnings until the engine is back; further causes are logged for debugging."""
@@ -29,7 +29,7 @@ _log = get_logger()
 
 
 class Condition:
-    """What is wrong with the engine whose URL is shown as `engine`; `problem` says it in words."""
+    """The condition of the engine whose URL is shown as `engine`; `problem` is its description."""
 
     def __init__(self, engine: str) -> None:
         self._engine = engine
@@ -43,7 +43,7 @@ class Condition:
 
     @property
     def problem(self) -> str:
-        """What is wrong, with its remedy; empty if nothing is known to be wrong."""
+        """The problem with its remedy; empty if no problem is known."""
         if self._away_since is not None:
             return self._cause or "the engine cannot be reached"
         oldest = self._loop.time() - REFUSED_S
@@ -51,17 +51,17 @@ class Condition:
 
     @property
     def refuses(self) -> bool:
-        """True if a service was refused, and has not been given since."""
+        """True if a service was refused, and has not been provided since."""
         return bool(self._refusals)
 
     def on_lost(self) -> None:
-        """Note that the engine was there and is away now."""
+        """Record the loss of the engine."""
         if self._away_since is None:
             self._away_since = self._loop.time()
             _log.warning("engine away", engine=self._engine)
 
     def on_attempt_failed(self, error: EngineError) -> None:
-        """Note that an attempt to reach the engine again failed with `error`."""
+        """Record that an attempt to reach the engine again failed with `error`."""
         self._attempts += 1
         self._refused = isinstance(error, EngineUnsuitable)
         self._cause = str(error)
@@ -71,7 +71,7 @@ class Condition:
             _log.debug("engine connection problem", engine=self._engine, why=self._cause)
 
     def on_returned(self) -> None:
-        """Note that the engine is back."""
+        """Record that the engine is back."""
         if self._away_since is not None:
             away_s = self._loop.time() - self._away_since
             _log.info("engine back", engine=self._engine, away_s=round(away_s, 1), attempts=self._attempts + 1)
@@ -83,20 +83,20 @@ class Condition:
         self._logged.clear()
 
     def on_refused(self, service: str, error: EngineError) -> None:
-        """Note that the engine is there and refuses `service`: a word such as "history"."""
+        """Record that the engine is reached and refuses `service`: a word such as "history"."""
         why = str(error)
         self._refusals[service] = why, self._loop.time()
         if self._is_new(f"{service} {why}"):
             _log.warning("the engine refuses something", engine=self._engine, what=service, why=why)
 
     def on_served(self, service: str) -> None:
-        """Note that the engine gives `service` again."""
+        """Record that the engine provides `service` again."""
         if self._refusals.pop(service, None) is not None:
             self._logged = {text for text in self._logged if not text.startswith(f"{service} ")}
             _log.info("the engine serves again", engine=self._engine, what=service)
 
     def watch_service(self, service: str) -> "ServiceWatch":
-        """Return a context for requests to `service`, which notes if they were refused or done."""
+        """Return a context for requests to `service`, which records refusals and successes."""
         return ServiceWatch(self, service)
 
     def pause_s(self) -> float:
@@ -112,7 +112,7 @@ class Condition:
 
 
 class ServiceWatch:
-    """A context that notes if `service` was refused (`EngineUnsuitable`) or done. Other errors say neither."""
+    """A context that records a refusal (`EngineUnsuitable`) or a success of `service`, and no other error."""
 
     __slots__ = ("_condition", "_service")
 

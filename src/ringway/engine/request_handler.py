@@ -1,4 +1,4 @@
-"""Requests to a served address: handled in tasks, bounded in number, and none is left when the address closes."""
+"""Handler of requests to a served address: in tasks of bounded number, which all end when the address closes."""
 
 from collections.abc import Awaitable, Callable
 
@@ -14,7 +14,7 @@ RUNNING_MAX = 1024
 """Requests of an address in work at the same time; further requests are refused at once."""
 
 CLOSE_S = 5.0
-"""How long closing waits for requests in work before it cancels them."""
+"""The time for which closing waits for requests in work before it cancels them."""
 
 _log = get_logger()
 
@@ -29,16 +29,21 @@ class RequestHandler:
         self._tasks = Tasks()
 
     def start_request(self, request: bytes, reply: Reply) -> None:
-        """Start the work on `request`; `reply` is called once, unless closing cancels the work."""
+        """Start the work on `request`; `reply` is called once.
+
+        It is not called if the handler answers nothing, or closing cancels the work.
+        """
         if len(self._tasks) >= RUNNING_MAX:
             reply(False, f"{RUNNING_MAX} requests to {self._address} are in work already".encode())
             return
         self._tasks.spawn(self._run(request, reply), name=self._task_name)
 
     async def _run(self, request: bytes, reply: Reply) -> None:
-        answer: Awaitable[bytes] = self._handler(request)
+        handling: Awaitable[bytes | None] = self._handler(request)
         try:
-            reply(True, await answer)
+            answer = await handling
+            if answer is not None:
+                reply(True, answer)
         except ProtocolError as error:
             reply(False, str(error).encode(errors="replace"))  # the caller's fault, so only the caller is informed
         except Exception as error:

@@ -1,4 +1,4 @@
-"""Child processes that end with their parent, in whatever way the parent ends."""
+"""Child processes that end with their parent, also if the parent is killed."""
 
 import os
 import signal
@@ -21,6 +21,13 @@ if os.getppid() == int(sys.argv[1]):
 """
 
 
+def tie_to_parent(command: Sequence[str], ends_by: signal.Signals) -> Sequence[str]:
+    """Return the command that becomes `command`, and gets `ends_by` when this process ends, where this system can."""
+    if not ENDS_WITH_PARENT:
+        return command
+    return [sys.executable, "-I", "-S", "-c", _TIE_TO_PARENT, str(os.getpid()), str(int(ends_by)), *command]
+
+
 def spawn(
     command: Sequence[str],
     output: Path,
@@ -37,8 +44,7 @@ def spawn(
     kernel ties a child to the *thread* that started it, so call this from a thread that lives on. Blocks for the
     milliseconds of fork and exec.
     """
-    if ENDS_WITH_PARENT:
-        command = [sys.executable, "-I", "-S", "-c", _TIE_TO_PARENT, str(os.getpid()), str(int(ends_by)), *command]
+    command = tie_to_parent(command, ends_by)
     descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     try:
         return subprocess.Popen(

@@ -1,4 +1,4 @@
-"""URL of an engine, split the same way for all engines, and the part of it that may be shown.
+"""URL of an engine, split the same way for all engines, and the part of it for messages.
 
     scheme://[user[:password]@]host[:port][,host[:port]...][/path][?option=value&option=value...]
 
@@ -50,7 +50,7 @@ class UrlParts:
 
 
 def split_url(url: str, form: str) -> UrlParts:
-    """Split `url`; raise `ConfigError`, which shows nothing of it. `form` is the right form, for the message."""
+    """Split `url`; raise `ConfigError`, which contains no part of it. `form` is the right form, for the message."""
     scheme, separator, rest = url.strip().partition("://")
     if not separator or not _SCHEME.fullmatch(scheme):
         raise ConfigError(f"the engine URL does not begin with a scheme, as in nats://; {form}")
@@ -75,7 +75,7 @@ def split_url(url: str, form: str) -> UrlParts:
 
 
 def mask(url: str) -> str:
-    """Return the part of `url` that may be shown: its scheme and hosts, or less if a password might be among them."""
+    """Return the part of `url` for messages: its scheme and hosts, or less if they might contain a password."""
     scheme, separator, rest = url.strip().partition("://")
     if not separator or not _SCHEME.fullmatch(scheme):
         return HIDDEN if url else ""

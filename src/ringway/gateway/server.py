@@ -4,12 +4,12 @@ import asyncio
 import itertools
 import resource
 import time
-from collections.abc import Callable, Collection, Mapping
-from types import MappingProxyType
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ringway.core.files import UNLIMITED, plan_files
-from ringway.core.steering import Steering
+from ringway.core.group import Group
+from ringway.core.route_spec import read_routes
 from ringway.errors import ConfigError
 from ringway.gateway.cluster.directory import Directory
 from ringway.gateway.cluster.probe import Probes
@@ -21,8 +21,12 @@ from ringway.gateway.http.static import StaticFiles
 from ringway.gateway.placement.address_limits import AddressLimits
 from ringway.gateway.placement.affinity import Affinity
 from ringway.gateway.placement.discovery import Discovery
-from ringway.gateway.placement.placer import Placer
+from ringway.gateway.placement.placer import Placer, TakePromise, promise_nothing
+from ringway.gateway.placement.placers import Placers
+from ringway.gateway.placement.routing import Routing
+from ringway.gateway.placement.unreached_groups import UnreachedGroups
 from ringway.gateway.proxy.addresses import NodeAddresses
+from ringway.gateway.proxy.node_trust import NodeTrust
 from ringway.gateway.proxy.opener import Opener
 from ringway.gateway.proxy.relays import Relays
 from ringway.gateway.stats import GatewayStats
@@ -34,40 +38,41 @@ from ringway.net.unsent import bound_unsent
 from ringway.protocol.forwarded import read_networks
 from ringway.protocol.ticket import TicketSigner
 from ringway.tasks import Tasks, leave_to_waiter
-from ringway.types import NodeName
 
 if TYPE_CHECKING:
     from random import Random
 
 SWEEP_S = 0.25
-"""How often overdue connections are closed; they are closed at most this much late."""
+"""The period of closing overdue connections, which are late by at most this time."""
+
+FOLLOW_S = 0.05
+"""How often it is checked if the table of key owners must change."""
 
 TALLY_SWEEPS = 8
-"""Every how many sweeps the byte counters of open relays are read: often enough for a scrape every few seconds."""
+"""Sweeps between two readings of the relays' byte counters: often enough for a scrape every few seconds."""
 
 _log = get_logger()
 
 
 class Gateway:
-    """A gateway over `directory`, which its owner feeds from an engine, or by `HealthChecks` of static backends.
+    """A gateway over `directory`, which its owner fills from an engine.
 
-    `signer` issues the tickets; None for static backends, which know none. `clock` is monotonic, `wall` is Unix time.
-    `reopen` names the static backends whose WebSockets go on elsewhere when they are lost. `hosts` has the Host for
-    backends that are not asked for the host that the client named.
+    `signer` issues the tickets. `clock` is monotonic, `wall` Unix time. `take_promise` returns what an expected client
+    was promised (`gateway.backends.expectations`). `has_backends`: there are sources of backends, which may be empty.
     """
 
     def __init__(
         self,
         config: GatewayConfig,
         directory: Directory,
-        steering: Steering,
-        signer: TicketSigner | None,
+        signer: TicketSigner,
         rng: "Random",
         stats: GatewayStats | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
-        reopen: Collection[NodeName] = (),
-        hosts: Mapping[NodeName, str] = MappingProxyType({}),
+        take_promise: TakePromise = promise_nothing,
+        *,
+        has_backends: bool = False,
     ) -> None:
         self.stats = stats or GatewayStats()
         self._config = config
@@ -75,20 +80,39 @@ class Gateway:
         relays_max = min(config.relays_max or UNLIMITED, max(1, files.stay // 2))
         limits = AddressLimits(config, read_networks(config.trusted_proxies), self.stats, clock)
         lingering = LingeringCloses(config.linger_s)
-        placer = Placer(directory.view, steering, signer, self.stats, clock, rng, wall, config, limits)
-        affinity = Affinity(steering, read_networks(config.trusted_proxies))
+        groups = directory.groups
+
+        def make_placer(group: Group) -> Placer:
+            return Placer(
+                group.view,
+                group.steering,
+                signer,
+                self.stats,
+                clock,
+                rng,
+                wall,
+                config,
+                limits,
+                take_promise,
+                group.name,
+            )
+
+        placers = Placers(groups, make_placer, clock)
+        routing = self._routing = Routing(read_routes(config.routes), groups, has_backends=has_backends)
+        self._unreached = UnreachedGroups(routing)
+        affinity = Affinity(read_networks(config.trusted_proxies))
         addresses = NodeAddresses(config)
-        opener = Opener(placer, addresses, self.stats, reopen, hosts)
-        self.relays = Relays(config, placer, affinity, opener, self.stats, relays_max, rng, limits, lingering)
-        discovery = Discovery(placer, affinity, config.allowed_origins)
+        self._trust = NodeTrust(config, directory, signer.keyring, addresses, self.stats, rng, clock)
+        opener = Opener(placers, addresses, self.stats, directory.held.backend, self._trust.failures)
+        self.relays = Relays(config, placers, routing, affinity, opener, self.stats, relays_max, rng, limits, lingering)
+        discovery = Discovery(placers, routing, affinity, config.allowed_origins, config.public_url)
         static = StaticFiles(config.pages)
         self._router = Router(config, directory, discovery, self.relays, static, self.stats)
         self._connections = HttpConnections(config, self.relays, self.stats, clock, limits, files, lingering)
-        directory.listen(self.relays.on_event)
-        self._probes: Probes | None = None
-        if signer is not None:  # static backends are checked already
-            probe = addresses.probe
-            self._probes = Probes(directory.view, steering, probe, self.stats, rng, clock, config.probe_interval_s)
+        directory.listen(self.relays.on_event, reports=False)
+        self._prepare = placers.prepare
+        probe = addresses.probe
+        self._probes = Probes(groups, probe, self.stats, rng, clock, config.probe_interval_s)
         self._server: Listening | None = None
         self._tasks = Tasks(leave_to_waiter)
 
@@ -102,6 +126,10 @@ class Gateway:
     def tasks(self) -> tuple[asyncio.Task[None], ...]:
         """Tasks that must not end while this runs; the owner of the process awaits them."""
         return tuple(self._tasks)
+
+    def group_at(self, host: str, path: str) -> str:
+        """Return the group to which `host` and `path` lead; raise `UpgradeError` 404 if there is no route."""
+        return self._routing.find_asked(host, path).group
 
     async def start(self) -> None:
         """Listen. Raise `ConfigError` if the address is not available."""
@@ -122,8 +150,9 @@ class Gateway:
         self._router.on_listening(sock.getsockname()[0] for sock in self._server.sockets)
         watch_peers_of(self._server.sockets, self._config.tcp_keepalive_s)
         self._tasks.spawn(self._sweep(), name="gateway sweeper")
-        if self._probes is not None:
-            self._tasks.spawn(self._probes.run(), name="gateway probes")
+        self._tasks.spawn(self._follow_members(), name="gateway key owners")
+        self._tasks.spawn(self._probes.run(), name="gateway probes")
+        self._trust.start(self._tasks)
         _log.info("gateway listens", host=host, port=self.port)
 
     async def stop(self) -> None:
@@ -133,6 +162,7 @@ class Gateway:
         self._server.close()
         await self._tasks.aclose()
         self._connections.abort()
+        self._trust.stop()
         await self.relays.stop()
         _log.info("gateway stopped")
 
@@ -140,5 +170,12 @@ class Gateway:
         for turn in itertools.count():
             await asyncio.sleep(SWEEP_S)
             self._connections.sweep()
+            self._trust.tick()
             if turn % TALLY_SWEEPS == 0:
                 self.relays.tally()
+                self._unreached.tick()
+
+    async def _follow_members(self) -> None:
+        while True:
+            await self._prepare()
+            await asyncio.sleep(FOLLOW_S)

@@ -10,15 +10,17 @@ class GatewayStats:
     `handshakes_pending` are gauges, as are those that say so.
 
     `requests` is by kind (discovery, healthz, readyz, upgrade, other), `responses` by HTTP status, `refused` by the
-    cause of a failed handshake: `client` (its request was wrong), `no_node`, `unreachable`, `timeout`, `answer` (the
-    node's answer was wrong), `status` (the node refused), `full`, `gone` (the client left meanwhile). `probes` of nodes
-    are by outcome: `answered`, `failed`. `address_refused` counts the refusals to one address, by the bound that it had
-    reached: `asks`, `handshakes`, `relays`, `places`. `cut` counts relays that the gateway ended, by cause:
-    `node_lost`, `client_frame`, `node_frame`, `deadline`, `idle`, `stop`, `move` (the relay could not go on at another
-    node). For `move`, and for relays that were cut between two nodes, `moves_failed` has the reason: `unknown` (the
-    gateway knows no such node, or the ticket is not good), `refused`, `unreachable`, `answer` (the node's answer was
-    wrong, or agreed to something else than the client was told), `timeout`, `no_node`, `attempts` (no attempt was
-    left), `message` (a message was half sent), `client` (the client left meanwhile), or a cause of `cut`.
+    cause of a failed handshake: `client` (its request was wrong), `no_route`, `no_node`, `unreachable`, `timeout`,
+    `answer` (the node's answer was wrong), `status` (the node refused), `full`, `gone` (the client left meanwhile).
+    `probes` of nodes are by outcome: `answered`, `failed`; `knocks` are `answered`, or have the kind of what was wrong:
+    `unreachable`, `refused`, `no_websocket`, `no_proof`, `secret`, `another`. `address_refused` counts the refusals to
+    one address, by the bound that it had reached: `asks`, `handshakes`, `relays`, `places`. `cut` counts relays that
+    the gateway ended, by cause: `node_lost`, `client_frame`, `node_frame`, `deadline`, `idle`, `stop`, `moved` and
+    `drained` (the client was told to come back), `move` (the relay could not go on at another node). For `move`, and
+    for relays that were cut between two nodes, `moves_failed` has the reason: `unknown` (the gateway knows no such
+    node, or the ticket is not good), `refused`, `unreachable`, `answer` (the node's answer was wrong, or agreed to
+    something else than the client was told), `timeout`, `no_node`, `attempts` (no attempt was left), `message` (a
+    message was half sent), `client` (the client left meanwhile), or a cause of `cut`.
     """
 
     __slots__ = (
@@ -27,11 +29,14 @@ class GatewayStats:
         "bytes_to_node",
         "connections",
         "cut",
+        "ejections",
         "evicted",
         "handshakes_pending",
         "heads_pending",
+        "knocks",
         "moved",
         "moves_failed",
+        "node_failures",
         "placements",
         "probes",
         "reconnect_window_s",
@@ -55,21 +60,24 @@ class GatewayStats:
         self.responses: Counter[int] = Counter()
         self.placements: Counter[NodeName] = Counter()
         self.probes: Counter[str] = Counter()
+        self.knocks: Counter[str] = Counter()
+        self.node_failures: Counter[NodeName] = Counter()  # handshakes that another node opened then
+        self.ejections: Counter[NodeName] = Counter()  # times that a node was taken out for them
         self.refused: Counter[str] = Counter()
         self.address_refused: Counter[str] = Counter()
-        self.slots = 0  # clients that were told to wait, or held
-        self.turned_away = 0  # clients for whom the wait would have been too long
-        self.slot_wait_s = 0.0  # gauge: the wait of the next client, as of the last refresh
-        self.reconnect_window_s = 0.0  # gauge: the window that is advised
+        self.slots = 0  # clients with a slot in the future
+        self.turned_away = 0  # clients that were refused because of a too long wait
+        self.slot_wait_s: dict[str, float] = {}  # gauge: by group, the wait of the next client, as of the last refresh
+        self.reconnect_window_s: dict[str, float] = {}  # gauge: by group, the advised window
         self.retries = 0  # handshakes that went to an alternate node
         self.heads_pending = 0
         self.handshakes_pending = 0
         self.relays_open = 0
         self.relays_opened = 0
-        self.bytes_to_node = 0  # brought up to date every two seconds, and when a relay ends
+        self.bytes_to_node = 0  # updated every two seconds, and when a relay ends
         self.bytes_to_client = 0
         self.cut: Counter[str] = Counter()
         self.relays_moving = 0  # between two nodes
-        self.moved = 0  # relays that followed a node's move to another node
-        self.reopened = 0  # relays that were opened anew at another static backend
+        self.moved = 0  # relays that followed a move to their next node
+        self.reopened = 0  # relays that were opened anew at a different static backend
         self.moves_failed: Counter[str] = Counter()

@@ -1,1 +1,1 @@
-"""Members of the cluster: all that they do, whatever holds their connections."""
+"""Members of the cluster: all that they do beside holding connections."""

@@ -1,6 +1,6 @@
-"""Admission of clients to a member: at the rate that it can take, and by tickets for places that were held.
+"""Admission of clients to a member: at the rate that it can serve, and by tickets for places that were held.
 
-What a holder requires of a request beside that (its path, origin, or bounds of its own) is checked by the holder.
+A holder's own requirements of a request (its path, its origin, the holder's bounds) are checked by the holder.
 """
 
 from collections.abc import Callable
@@ -8,11 +8,11 @@ from math import ceil
 from typing import NamedTuple
 
 from ringway.core.handshake_limiter import HandshakeLimiter
-from ringway.errors import Overloaded, TicketError, UpgradeError
+from ringway.errors import Overloaded, TicketError, TicketRefused, UpgradeError
 from ringway.member.drain import Drain
 from ringway.member.process import ProcessStats
 from ringway.member.redeemed_tickets import RedeemedTickets
-from ringway.protocol.ticket import NonceCache, TicketSigner
+from ringway.protocol.ticket import NonceCache, TicketKind, TicketSigner
 from ringway.types import NodeName, NodeState
 
 
@@ -20,15 +20,16 @@ class Redemption(NamedTuple):
     """A redeemed ticket."""
 
     is_move: bool
-    """Whether another node issued the ticket: a move ends here."""
+    """True if a move ends here."""
     nonce: bytes
 
 
 class Admission:
     """Admits clients of the member `name`. `clock` is monotonic, and `wall` Unix time, for tickets.
 
-    `address_share` is the part of the handshakes that one address may have while others come. `on_turned_away` is
-    called for each handshake above the rate. With `sheds` False, all handshakes are taken, whatever their rate.
+    `address_share` is the part of the handshakes that one address may have while clients of more addresses come.
+    `on_turned_away` is called for each handshake above the rate. If `sheds` is False, all handshakes are admitted at
+    any rate.
     """
 
     __slots__ = (
@@ -66,14 +67,14 @@ class Admission:
         self._limiter = HandshakeLimiter(clock())
 
     def check_state(self, *, has_ticket: bool) -> None:
-        """Raise `UpgradeError` if the member drains, unless a place was held before."""
+        """Raise `UpgradeError` if the member drains and no place was held before."""
         if self._drain.state is NodeState.DRAINING and not has_ticket:
             raise UpgradeError(503, "the node is draining; connect through the gateway", self._retry_after)
 
     def count_handshake(self, address: str, *, has_ticket: bool) -> None:
         """Count a handshake that came for `address` (`core.address`).
 
-        Raise `UpgradeError` if more come than the member can take, or most of them for this address.
+        Raise `UpgradeError` if more come than the member can serve, or if most of them come for this address.
         """
         now, per_s = self._clock(), self._process.accept_per_s
         if not self._sheds or self._limiter.admit(
@@ -91,19 +92,20 @@ class Admission:
     ) -> Redemption:
         """Redeem a ticket, and count its handshake; the place that its issuer holds ends with the next report.
 
-        `check_nonce` may raise `UpgradeError` to refuse the ticket before it is spent. Raise `UpgradeError` for a
-        ticket that is not good or was used, and above the rate.
+        `check_nonce` may raise `UpgradeError` to refuse the ticket before it is spent. Raise `UpgradeError` for an
+        invalid or used ticket, and above the rate.
         """
         now = self._wall()
         try:
-            issuer, nonce = self._signer.check(ticket, self._name, now)
+            checked = self._signer.check(ticket, self._name, now)
             if check_nonce is not None:
-                check_nonce(nonce)
+                check_nonce(checked.nonce)
             self.count_handshake(address, has_ticket=True)
-            self._nonces.spend(nonce, now)
+            self._nonces.spend(checked.nonce, now)
         except TicketError as error:
-            raise UpgradeError(403, str(error)) from error
+            raise TicketRefused(403, str(error)) from error
         except Overloaded as error:
             raise UpgradeError(503, str(error), self._retry_after) from error
-        self._tickets.count_ticket(issuer)
-        return Redemption(self._tickets.is_node(issuer), nonce)
+        is_move = checked.kind is TicketKind.MOVE
+        self._tickets.count_ticket(checked.issuer, is_move=is_move)
+        return Redemption(is_move, checked.nonce)

@@ -1,10 +1,10 @@
-"""Drain: the state of a member, and the deadline by which no connection is left (PROTOCOL.md P-9.2).
+"""Drain: the state of a member, and the deadline by which all connections have ended (PROTOCOL.md P-9.2).
 
 While a member drains, the balancer orders its connections away. The connections that are left at the deadline (pinned,
-late, or not reached by orders) are closed, and their clients find another node through the gateway. The closing is
-spread over a second, so that the clients do not arrive there in one instant.
+late, or not named by any order) are closed, and the gateway gives their clients a new node. The closing is spread over
+a second, so that the clients do not arrive there in one instant.
 
-A member that was told to stop drains as well, and accepts no other state from then on.
+A member that stops drains as well, and its state does not change after that.
 """
 
 from math import ceil
@@ -24,9 +24,9 @@ _log = get_logger()
 
 
 class Drain:
-    """The only owner of the member's state and of its deadline; all others read them. `now` is monotonic.
+    """The only owner of the member's state and of its deadline; other parts only read them. `now` is monotonic.
 
-    `cool_down_s` is how long connections that were moved here stay, unless the member drains.
+    `cool_down_s` is the time for which connections that were moved here stay, unless the member drains.
     """
 
     __slots__ = ("_avoid", "_cool_down_s", "_ends_at", "_state", "_stopping", "closed")
@@ -38,26 +38,26 @@ class Drain:
         self._avoid: tuple[NodeName, ...] = ()
         self._stopping = False
         self.closed = 0
-        """How many connections were closed at a deadline."""
+        """The number of connections that were closed at a deadline."""
 
     @property
     def state(self) -> NodeState:
-        """Whether the member accepts newcomers."""
+        """`ACTIVE` if the member accepts newcomers, `DRAINING` if it does not."""
         return self._state
 
     @property
     def avoid(self) -> tuple[NodeName, ...]:
-        """Nodes that are drained next. Leaders read them from the report, so that they outlive each leader."""
+        """Nodes that are drained next. Leaders read them from the report, so a change of leaders does not lose them."""
         return self._avoid
 
     @property
     def stopping(self) -> bool:
-        """Whether the member was told to stop: its state does not change any more."""
+        """True if the member stops: its state does not change any more."""
         return self._stopping
 
     @property
     def cool_down_s(self) -> float:
-        """How long connections that were moved here stay: no time at all while the member drains."""
+        """The time for which connections that were moved here stay; 0 while the member drains."""
         return 0.0 if self._state is NodeState.DRAINING else self._cool_down_s
 
     def left_s(self, now: float) -> float:
@@ -72,7 +72,7 @@ class Drain:
         _log.info("state changed", state=self._state.value, within_s=within_s if draining else 0.0)
 
     def begin_stop(self, within_s: float, now: float) -> None:
-        """Drain because the member stops: within `within_s`, or by an earlier deadline that it has already."""
+        """Drain because the member stops: within `within_s`, or by a deadline that was set before and is earlier."""
         left_s = self.left_s(now)
         within_s = min(within_s, left_s) if left_s else within_s
         self.set_state(draining=True, within_s=within_s, now=now, avoid=self._avoid)

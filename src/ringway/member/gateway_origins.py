@@ -11,7 +11,7 @@ class GatewayOrigins:
 
     def __init__(self) -> None:
         self.origins: tuple[str, ...] = ()
-        """Sorted; replaced by another tuple when a gateway joins or leaves, and never changed in place."""
+        """Sorted; replaced by a new tuple when a gateway joins or leaves, and never changed in place."""
         self._gateways: dict[NodeName, Report] = {}
 
     def on_event(self, event: MembershipEvent) -> None:

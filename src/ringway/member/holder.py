@@ -1,7 +1,7 @@
-"""The port `Holder`: what a member of the cluster asks of whatever holds its connections.
+"""The port `Holder`: the requirements of a cluster member on the component that holds its connections.
 
-A channel node is a holder; an application of one's own, or a gateway on behalf of servers that know nothing of
-Ringway, can be another. `ringway.member` knows its connections by this port alone.
+A channel node is a holder. An application, or a gateway on behalf of servers without Ringway, can be a holder as well.
+`ringway.member` knows its connections by this port alone.
 `ringway.testing.holder_contract` is the suite that proves a holder.
 """
 
@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol, TypeVar
 
 from ringway.core.move_candidates import Movable
+from ringway.core.move_outcomes import NO_OUTCOMES, MoveOutcomes
 from ringway.types import NodeName
 
 
 class CloseCause(enum.StrEnum):
-    """Why a member closes a connection for which it holds no place elsewhere."""
+    """The cause for which a member closes a connection that has no place at a different member."""
 
     DRAINED = "drained"  # it was still here at the deadline of a drain
     FENCED = "fenced"  # the member was stopped for longer than its lease
@@ -26,17 +27,17 @@ class HeldConnection(Movable, Protocol):
 
     @property
     def is_usable(self) -> bool:
-        """Whether the connection is open, and its end has not begun."""
+        """True if the connection is open, and its end has not begun."""
         ...
 
     @property
     def is_connected(self) -> bool:
-        """Whether its client may be moved at all: the connection is usable, and the client has introduced itself."""
+        """True if the client may be moved at all: the connection is usable, and the client has introduced itself."""
         ...
 
     @property
     def may_leave(self) -> bool:
-        """Whether the connection can be moved at this moment: it is connected, and is not being moved already."""
+        """True if the connection can be moved at this moment: it is connected, and is not being moved already."""
         ...
 
 
@@ -47,9 +48,9 @@ class HolderCounts(NamedTuple):
     """Counts of a holder's connections."""
 
     connected: int
-    """Connected, and not being closed."""
+    """Connected clients whose close has not begun."""
     pending: int
-    """On the way to be connected: handshakes, and clients that have not introduced themselves."""
+    """Clients that are not connected yet: handshakes, and clients that have not introduced themselves."""
     open: int
     """All sockets: those being closed, too."""
 
@@ -59,11 +60,11 @@ class HolderMeasures:
     """Measures of a holder, for the report. Counters grow from the start of the process."""
 
     connections_max: int = 0
-    """How many connections it accepts; 0: not known."""
+    """The most connections that it accepts; 0 if unknown."""
     cooling: int = 0
-    """How many of those connected may not be moved now."""
+    """The number of connected clients that may not be moved now."""
     handshake_p99_s: float = 0.0
-    """From an accepted socket to its answer, 99th percentile of the last seconds; 0: there was none."""
+    """The time from an accepted socket to its answer, 99th percentile of the last seconds; 0 without handshakes."""
     sockets: int = 0
     """Counter: accepted sockets."""
     accepted: int = 0
@@ -74,10 +75,12 @@ class HolderMeasures:
     """Counter: messages that came for clients; a report calls them publications."""
     messages_out: int = 0
     """Counter: messages sent to clients; a report calls them deliveries."""
+    outcomes: MoveOutcomes = NO_OUTCOMES
+    """Counters: outcomes of moves, from here and to here, that this holder counts."""
 
 
 class Holder(Protocol[C]):
-    """Holds connections. All methods are called in its event loop, and none may block."""
+    """Holds connections. All methods are called in its event loop, and must not block."""
 
     def counts(self) -> HolderCounts:
         """Return the counts of this moment. Cheap: called several times a second."""
@@ -91,9 +94,10 @@ class Holder(Protocol[C]):
         """Return all connections that are usable, the oldest first, in a list that the caller owns."""
         ...
 
-    async def send_off(self, connection: C, target: NodeName) -> None:
+    async def send_off(self, connection: C, target: NodeName, clock_s: float = 0.0) -> None:
         """Begin to move `connection` to `target`, and count the move (`SentMoves`).
 
+        The target's clock is `clock_s` ahead of this member's: the ticket is issued in the target's clock.
         Returns at once, or waits while too many moves are under way. Does nothing if the connection may not leave.
         """
         ...
@@ -103,5 +107,5 @@ class Holder(Protocol[C]):
         ...
 
     async def cut_rest(self, within_s: float) -> None:
-        """Wait up to `within_s` for connections to end, cut those that are left, and return when none is open."""
+        """Wait up to `within_s` for connections to end, cut those that are left, and return when all have ended."""
         ...

@@ -52,7 +52,7 @@ def _machine_bytes() -> int:
 
 
 def _card_bytes_per_s(root: Path) -> float:
-    """Return the speed of the network card of the default route; most virtual cards do not tell theirs."""
+    """Return the speed of the network card of the default route; most virtual cards report no speed."""
     for line in _read(root / "proc/net/route").splitlines()[1:]:
         fields = line.split()
         if len(fields) > 1 and fields[1] == "00000000":

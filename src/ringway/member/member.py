@@ -1,7 +1,7 @@
-"""Member of the cluster: what every process that holds connections for clients does beside holding them.
+"""Member of the cluster: the duties of every process that holds connections, beside holding them.
 
-It reports and hears the others, carries out orders, drains by a deadline, gives its connections up after a stop of the
-process, and leaves in order. Whatever holds the connections is behind `Holder`.
+A member reports, receives the other members' reports, carries out orders, drains by a deadline, gives its connections
+up after a stop of the process, and leaves in order. The component that holds the connections is behind `Holder`.
 """
 
 import asyncio
@@ -11,12 +11,15 @@ from random import Random
 from typing import Any, Generic
 
 from ringway.core.membership import TICK_S
+from ringway.core.reach import Reach
+from ringway.core.report_writer import ReportWriter
 from ringway.errors import EngineError
 from ringway.logger import get_logger
 from ringway.member.drain import Drain
 from ringway.member.feed import Feed
 from ringway.member.fencing import Fencing
 from ringway.member.holder import C, Holder
+from ringway.member.key_counts import KeyCounts
 from ringway.member.limits import read_limits
 from ringway.member.orders import OrderHandler
 from ringway.member.process import ProcessStats
@@ -25,13 +28,16 @@ from ringway.member.reporter import Reporter
 from ringway.member.selection import MoveSelection
 from ringway.member.sent_moves import SentMoves
 from ringway.member.shutdown import GracefulShutdown
+from ringway.member.taken_notices import TakenNotices
 from ringway.member.utilisation import Utilisation
 from ringway.ports import Engine
+from ringway.protocol.order import Unreached
 from ringway.protocol.report import Report
 from ringway.tasks import Tasks, leave_to_waiter
+from ringway.types import Role
 
 WITHDRAW_S = 1.0
-"""How long the withdrawal may take."""
+"""The time that the withdrawal may take."""
 
 _log = get_logger()
 
@@ -68,6 +74,7 @@ class Member(Generic[C]):
         tickets: RedeemedTickets,
         sent: SentMoves,
         process: ProcessStats,
+        writer: ReportWriter,
         ring_secret: bytes,
         clock: Callable[[], float],
         rng: Random,
@@ -84,15 +91,20 @@ class Member(Generic[C]):
         self._process = process
         self._clock = clock
         self._utilisation = Utilisation(read_limits(settings.egress_bytes_per_s_max), clock())
-        self.reporter = Reporter(
-            introduction, engine, holder, drain, tickets, sent, process, self._utilisation,
-            interval_s=settings.report_interval_s, clock=clock, rng=rng,
-        )  # fmt: skip
         selection = MoveSelection(
             name, holder, drain, ring_secret,
             idle_after_s=settings.idle_after_s, oldest_first=settings.move_oldest_first, clock=clock,
         )  # fmt: skip
-        self._orders = OrderHandler(name, engine.bus, holder, selection, drain, clock)
+        self._keys = KeyCounts(engine.bus, feed, selection, sent, clock, rng)
+        self.reporter = Reporter(
+            introduction, engine, holder, drain, tickets, sent, process, self._utilisation,
+            writer=writer, keys=self._keys, interval_s=settings.report_interval_s, clock=clock, rng=rng,
+        )  # fmt: skip
+        self._orders = OrderHandler(
+            name, engine.bus, holder, selection, drain, clock, self._keys.owners, on_unreached=self._on_unreached
+        )
+        self._reach = Reach()
+        self._notices = TakenNotices(name, introduction.incarnation, engine.bus, tickets, sent)
         self._fencing = Fencing(holder)
         self._shutdown = GracefulShutdown(
             name, holder, drain, feed, self.reporter, sent, close_deadline_s=settings.close_deadline_s, clock=clock
@@ -106,16 +118,28 @@ class Member(Generic[C]):
 
     @property
     def utilisation(self) -> dict[str, float]:
-        """How full the member is, by resource: 1 is as much as is healthy. The member goes on to change it."""
+        """The utilisation by resource: 1 is as much as is healthy. The member changes this mapping in place."""
         return self._utilisation.shares
 
+    def reach_problem(self) -> str:
+        """Return which gateways could not open this member's URL lately, and why; empty if there are none."""
+        gateways = [name for name, report in self._feed.live.items() if report.role is Role.GATEWAY]
+        return self._reach.problem(gateways, self._clock())
+
+    def _on_unreached(self, notice: Unreached) -> None:
+        if self._reach.on_unreached(notice.gateway, notice.why, self._clock()):
+            _log.error(
+                "a gateway could not open this node, and sends it no clients", gateway=notice.gateway, why=notice.why
+            )
+
     async def watch(self) -> None:
-        """Hear the other members from now on. Raise `EngineError` if the registry cannot be watched."""
-        await self._engine.registry.watch(self._feed.on_report)
+        """Receive the reports of gateways from now on, and no reports of nodes. Raise `EngineError` if that fails."""
+        await self._feed.follow(self._engine.registry, (Role.GATEWAY,))
 
     async def start(self) -> None:
         """Carry out orders and report from now on."""
         await self._orders.start()
+        await self._notices.start()
         self._tasks.spawn(self.reporter.run(), name="reporter")
 
     def expect_tick(self) -> None:
@@ -129,7 +153,9 @@ class Member(Generic[C]):
         self._fencing.tick(self.reporter.seq)
         self._feed.tick(engine_up=self._engine.up)
         self._tickets.tick()
+        self._notices.tick()
         self._sent.tick()
+        self._keys.tick()
         self._drain.tick(now, self._holder)
         self.reporter.poll()
 
@@ -139,17 +165,19 @@ class Member(Generic[C]):
             await self._shutdown.drain(self._settings.drain_within_s)
 
     async def leave(self) -> None:
-        """Report no more, and withdraw from the registry. A report after the withdrawal would call the member back."""
+        """Stop reporting, then withdraw from the registry: a report after the withdrawal would cancel it."""
         await self._tasks.aclose()
         try:
             async with asyncio.timeout(WITHDRAW_S):
-                await self._engine.registry.withdraw(self._name)
+                await self.reporter.withdraw()
         except (EngineError, TimeoutError) as error:
             _log.warning("the withdrawal was not sent", error=str(error))
 
     async def stop_orders(self) -> None:
-        """Carry out no more orders."""
+        """Stop carrying out orders."""
+        await self._keys.stop()
         await self._orders.stop()
+        await self._notices.stop()
 
     async def close_connections(self) -> None:
         """Close all connections in batches, and cut those that have not ended after `stop_deadline_s`."""

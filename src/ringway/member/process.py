@@ -1,11 +1,11 @@
-"""Measures of the process: CPU, memory, lag of the event loop, and the handshake rate that it can take."""
+"""Measures of the process: CPU, memory, lag of the event loop, and the handshake rate that it can serve."""
 
 import os
 import time
 from collections.abc import Callable
 
 ACCEPT_PER_S_START = 500.0
-"""Reported until enough handshakes were measured: a tenth of the rate of one core, so that nothing is flooded."""
+"""The rate that is reported until enough handshakes were measured: a tenth of the rate of one core, as a safe value."""
 
 _ACCEPT_PER_S_MIN = 20.0
 _ACCEPT_PER_S_MAX = 20_000.0
@@ -33,8 +33,8 @@ class ProcessStats:
     not accepted within it (refused, or not answered yet): in a flood the refusals would count as cost, the rate would
     fall, and more would be refused.
 
-    A cost above that of the start falls slowly while no crowd comes: a member that was slow once is sent few clients,
-    and could not prove otherwise that it is fast again.
+    A cost above the initial cost falls slowly while no crowd comes. A member that was slow once is sent few clients, so
+    it would otherwise never prove that it is fast again.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class ProcessStats:
 
     @property
     def accept_per_s(self) -> float:
-        """Handshakes a second that the process can take."""
+        """Handshakes a second that the process can serve."""
         if not self._handshake_s:
             return ACCEPT_PER_S_START
         idle = max(0.1, 1.0 - self._usual_cpu)
@@ -98,7 +98,7 @@ class ProcessStats:
 
 
 def queued_s() -> float:
-    """Return how long this process was ready while others had the processor; 0 if the system does not tell."""
+    """Return how long this process was ready and waited for a processor; 0 if the system does not report it."""
     try:
         with open("/proc/self/schedstat", "rb") as schedstat:
             return int(schedstat.read().split()[1]) / 1e9
@@ -107,7 +107,7 @@ def queued_s() -> float:
 
 
 def open_files() -> int:
-    """Return how many files this process has open; 0 if the system does not tell in one call (Linux before 6.2)."""
+    """Return the number of open files of this process; 0 if one call does not return it (Linux before 6.2)."""
     try:
         return os.stat("/proc/self/fd").st_size
     except OSError:
@@ -115,7 +115,7 @@ def open_files() -> int:
 
 
 def memory_bytes() -> int:
-    """Return the resident memory of this process; 0 if the system does not tell."""
+    """Return the resident memory of this process; 0 if the system does not report it."""
     try:
         with open("/proc/self/statm", "rb") as statm:
             return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")

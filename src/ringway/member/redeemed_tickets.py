@@ -1,19 +1,18 @@
 """Tickets redeemed at this member, counted by their issuer; the counts go out in its reports.
 
-An issuer reads from them how many of the places that it holds here were taken (`core.load.reservation`).
+An issuer reads from a count how many of the places that it holds here are occupied now (`core.load.reservation`).
 """
 
 from collections.abc import Callable
 
-from ringway.core.membership import MemberJoined, MemberLeft, MembershipEvent
-from ringway.core.recent import Recent
-from ringway.types import Incarnation, Issuer, Role
+from ringway.core.membership import MemberLeft, MembershipEvent
+from ringway.types import Issuer
 
 TAKEN_KEEP_S = 60.0
-"""How long the count of an issuer is reported after its last report or its last ticket."""
+"""The time for which the count of an issuer is reported after its last report or its last ticket."""
 
 ISSUERS_MAX = 4096
-"""Issuers that are counted at one time; for a new issuer, the one that was heard longest ago is dropped."""
+"""Issuers that are counted at one time; for a new issuer, the issuer that was heard longest ago is dropped."""
 
 
 class RedeemedTickets:
@@ -23,40 +22,40 @@ class RedeemedTickets:
         self.taken: dict[Issuer, int] = {}
         self._clock = clock
         self._heard_at: dict[Issuer, float] = {}
-        self._nodes: set[Incarnation] = set()  # of nodes that are alive
-        self._former_nodes: Recent[Incarnation, None] = Recent()  # and of nodes that have left
+        self._untold: dict[Issuer, None] = {}
 
-    def count_ticket(self, issuer: Issuer) -> None:
-        """Count one redeemed ticket of `issuer`."""
+    def untold(self) -> list[Issuer]:
+        """Return the donors that do not know their count yet."""
+        return list(self._untold)
+
+    def on_told(self, issuer: Issuer, count: int) -> None:
+        """Note that the donor `issuer` has received `count`."""
+        if self.taken.get(issuer, 0) == count:
+            self._untold.pop(issuer, None)
+
+    def count_ticket(self, issuer: Issuer, *, is_move: bool) -> None:
+        """Count one redeemed ticket of `issuer`. The donor of a move hears no reports, and must be told."""
         if issuer not in self.taken and len(self.taken) >= ISSUERS_MAX:
             oldest = min(self.taken, key=lambda known: self._heard_at.get(known, 0.0))
-            del self.taken[oldest]
-            self._heard_at.pop(oldest, None)
+            self._drop(oldest)
+        if is_move:
+            self._untold[issuer] = None
         self.taken[issuer] = self.taken.get(issuer, 0) + 1
         self._heard_at[issuer] = self._clock()
 
-    def is_node(self, issuer: Issuer) -> bool:
-        """Whether `issuer` is a node, or was a node until lately: a ticket of a node is that of a move."""
-        incarnation = Incarnation(issuer)
-        return incarnation in self._nodes or incarnation in self._former_nodes
-
     def on_event(self, event: MembershipEvent) -> None:
-        """Note which incarnations are nodes, and which issuers are alive."""
-        report = event.report
-        if isinstance(event, MemberLeft):
-            if report.role is Role.NODE:
-                self._nodes.discard(report.incarnation)
-                self._former_nodes.add(report.incarnation, None)
-            return
-        issuer = Issuer(report.incarnation)
-        if issuer in self.taken:
+        """Note which issuers are alive."""
+        issuer = Issuer(event.report.incarnation)
+        if issuer in self.taken and not isinstance(event, MemberLeft):
             self._heard_at[issuer] = self._clock()
-        if isinstance(event, MemberJoined) and report.role is Role.NODE:
-            self._nodes.add(report.incarnation)
 
     def tick(self) -> None:
         """Drop the counts of issuers that were not heard for `TAKEN_KEEP_S`."""
         now = self._clock()
         for issuer in [issuer for issuer, at in self._heard_at.items() if at + TAKEN_KEEP_S <= now]:
-            del self._heard_at[issuer]
-            self.taken.pop(issuer, None)
+            self._drop(issuer)
+
+    def _drop(self, issuer: Issuer) -> None:
+        self.taken.pop(issuer, None)
+        self._heard_at.pop(issuer, None)
+        self._untold.pop(issuer, None)

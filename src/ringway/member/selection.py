@@ -1,27 +1,31 @@
-"""Selection of connections to move, and the count of keys that belong elsewhere.
+"""Selection of connections to move, and the count of keys that belong to other members.
 
 There can be a hundred thousand connections, so they are searched in slices with a turn of the event loop in between,
-one search at a time: two at once would select the same connections, and change each other's tables. The result of a
-search serves all orders of the next moment: a balancer that empties a member sends one order for each target, and all
-of them each second.
+one search at a time: two searches at once would select the same connections, and change each other's tables. The
+result of a search serves all orders of the next moment: a balancer that empties a member sends one order a second for
+each target.
 """
 
 import asyncio
 from collections.abc import Callable
 from typing import Generic, NamedTuple
 
-from ringway.core.hashing import Table, make_table
+from ringway.core.hashing import make_table
+from ringway.core.hashing.remembered import RememberedOwners
 from ringway.core.move_candidates import KeyOwners, Search
 from ringway.member.drain import Drain
 from ringway.member.holder import C, Holder
-from ringway.protocol.order import MoveOrder, Owners
+from ringway.protocol.order import MoveOrder
+from ringway.protocol.owners import Owners
+from ringway.tasks import work_in_slices
 from ringway.types import NodeName
 
 KEPT_S = 0.8
-"""How long a search serves further requests: less than the second between two rounds of a balancer."""
+"""The time for which a search serves further requests: less than the second between two rounds of a balancer."""
 
 _SLICE = 2000
-_KEYED_SLICE = 250  # where the owner of each key is looked up
+_COUNT_SLICE = 10_000  # where connections are only counted
+_KEYED_SLICE = 250  # the slice of a search that also finds the owner of each key
 
 
 class _Kept(NamedTuple, Generic[C]):
@@ -56,23 +60,26 @@ class MoveSelection(Generic[C]):
         self._idle_after_s = idle_after_s
         self._oldest_first = oldest_first
         self._clock = clock
-        self._tables: dict[tuple[str, bool], Table] = {}  # by name, and whether of before; changing one costs little
+        self._tables: dict[tuple[str, bool], RememberedOwners] = {}  # by name, and whether of before
         self._selected: set[C] = set()
         self._kept: _Kept[C] | None = None
         self._searching = asyncio.Lock()
 
     @property
     def keeps_search(self) -> bool:
-        """Whether a search is kept, and with it the connections that it found."""
+        """True if the result of a search is kept, with references to its connections."""
         return self._kept is not None
 
-    async def select_for(self, order: MoveOrder) -> list[C]:
-        """Return up to `order.count` connections to be moved; `release` them in the end."""
-        search = await self._search(order.owners)
+    async def select_for(self, order: MoveOrder, owners: Owners | None = None) -> list[C]:
+        """Return up to `order.count` connections to be moved. Call `release` with them in the end.
+
+        With `owners`, only connections whose keys belong to the target.
+        """
+        search = await self._search(owners)
         selected = search.choose(
             order.count,
             lambda connection: connection.may_leave and connection not in self._selected,
-            owner=None if order.owners is None else order.target,
+            owner=None if owners is None else order.target,
             oldest_first=self._oldest_first,
         )
         self._selected.update(selected)
@@ -85,8 +92,15 @@ class MoveSelection(Generic[C]):
     async def count_misplaced(self, owners: Owners) -> dict[NodeName, int]:
         """Return how many connections have keys of each other member."""
         search = await self._search(owners)
-        counts = search.count(lambda connection: connection.is_connected)
-        counts.pop(self._name, None)
+        counts: dict[NodeName, int] = {}
+        asked = 0
+        for owner, count, size in search.each_count(lambda connection: connection.is_connected):
+            if count and owner != self._name:
+                counts[owner] = count
+            asked += size
+            if asked >= _COUNT_SLICE:
+                asked = 0
+                await asyncio.sleep(0)
         return counts
 
     def close(self) -> None:
@@ -104,7 +118,7 @@ class MoveSelection(Generic[C]):
                 now=self._clock(),
                 cool_down_s=cool_down_s,
                 idle_after_s=self._idle_after_s,
-                owners=None if owners is None else self._key_owners(owners),
+                owners=None if owners is None else await self._key_owners(owners),
             )
             connections = self._holder.usable_connections()
             size = _SLICE if owners is None else _KEYED_SLICE
@@ -117,16 +131,17 @@ class MoveSelection(Generic[C]):
             self._kept = _Kept(owners, cool_down_s, search, timer)
             return search
 
-    def _key_owners(self, owners: Owners) -> KeyOwners:
+    async def _key_owners(self, owners: Owners) -> KeyOwners:
         before = owners.before if owners.before and any(owners.before.values()) else None
         return KeyOwners(
-            self._table(owners.table, owners.weights, before=False),
-            None if before is None else self._table(owners.table, before, before=True),
+            await self._table(owners.table, owners.weights, before=False),
+            None if before is None else await self._table(owners.table, before, before=True),
         )
 
-    def _table(self, name: str, weights: dict[NodeName, float], *, before: bool) -> Table:
+    async def _table(self, name: str, weights: dict[NodeName, float], *, before: bool) -> RememberedOwners:
         table = self._tables.get((name, before))
         if table is None:
-            table = self._tables[name, before] = make_table(name, self._ring_secret)
+            table = self._tables[name, before] = RememberedOwners(make_table(name, self._ring_secret))
         table.update(weights)
+        await work_in_slices(table.work)
         return table

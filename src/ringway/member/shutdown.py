@@ -1,8 +1,8 @@
 """Graceful shutdown of a member: its connections are moved away first, and closed in batches in the end.
 
-SIGTERM begins it; `core.departure` says when the drain is over. The member drains by its own deadline. It says so in a
-report at once, so that gateways send it no client any more and the leading balancer paces the moves; at the deadline it
-closes the connections that are left (`drain`).
+SIGTERM begins the shutdown; `core.departure` decides when the drain is over. The member drains by its own deadline. Its
+next report, which is sent at once, says so: gateways send no more clients, and the leading balancer paces the moves. At
+the deadline the member closes the connections that are left (`drain`).
 """
 
 import asyncio
@@ -18,15 +18,15 @@ from ringway.member.feed import Feed
 from ringway.member.holder import C, CloseCause, Holder
 from ringway.member.reporter import Reporter
 from ringway.member.sent_moves import SentMoves
-from ringway.types import NodeName, NodeState, Role
+from ringway.types import NodeName
 
 LOGGED_S = 5.0
-"""How often the log says how far the drain is."""
+"""The period of the log lines about the drain's progress."""
 
 CLOSING_EXTRA_S = 0.5
 
 BATCHES = 20
-"""In how many batches the connections are closed in the end, so that their clients do not return in one crowd."""
+"""The number of batches in which the connections are closed in the end: the clients must not return in one crowd."""
 
 BATCH_PAUSE_S = 0.05
 """The longest pause between two batches."""
@@ -59,7 +59,7 @@ class GracefulShutdown(Generic[C]):
         self._clock = clock
 
     async def drain(self, within_s: float) -> End:
-        """Drain within `within_s`; return when the member may stop, and why it may."""
+        """Drain within `within_s`. Return the reason when the member may stop."""
         now = self._clock()
         self._drain.begin_stop(within_s, now)
         self._reporter.poll()
@@ -69,9 +69,11 @@ class GracefulShutdown(Generic[C]):
         logged_at = now
         _log.info("draining before the stop", connections=progress.left, within_s=round(within_s, 1))
         while True:
-            takers, gateways = self._count_others()
-            coming = sum(report.reserved.get(self._name, 0) for report in self._feed.live.values())
-            end = departure.observe(now, left=progress.left, coming=coming, takers=takers, gateways=gateways)
+            others, takers, gateways = self._count_others()
+            coming = max((gateway.coming.get(self._name, 0) for gateway in self._feed.live.values()), default=0)
+            end = departure.observe(
+                now, left=progress.left, coming=coming, others=others, takers=takers, gateways=gateways
+            )
             if end is not None:
                 log = _log.info if end is End.EMPTY else _log.warning
                 log(f"stopping: {end}", left=progress.left, moved=self._sent.total, cut=self._drain.closed)
@@ -94,15 +96,15 @@ class GracefulShutdown(Generic[C]):
             await asyncio.sleep(min(BATCH_PAUSE_S, within_s / (2 * BATCHES)))
         await self._holder.cut_rest(max(0.0, deadline - self._clock()))
 
-    def _count_others(self) -> tuple[int, int]:
-        """Return how many other nodes accept connections, and how many gateways are alive."""
-        takers = gateways = 0
-        for report in self._feed.live.values():
-            if report.role is Role.GATEWAY:
-                gateways += 1
-            elif report.name != self._name and report.state is NodeState.ACTIVE and report.weight > 0:
-                takers += not report.connections_max or report.connections < report.connections_max
-        return takers, gateways
+    def _count_others(self) -> tuple[int, int, int]:
+        """Return the numbers of other nodes, of those that accept connections, and of gateways, as gateways report.
+
+        A gateway that has not heard of the drain yet counts this node among the second; it does so for a moment only.
+        """
+        gateways = self._feed.live.values()
+        others = max((gateway.nodes - 1 for gateway in gateways), default=0)
+        takers = max((gateway.takers for gateway in gateways if gateway.nodes > 1), default=0)
+        return others, takers, len(gateways)
 
 
 def _log_progress(progress: Progress, left_s: float) -> None:

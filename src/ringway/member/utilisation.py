@@ -2,7 +2,7 @@
 
 Each value is the share of a limit that leaves room for a burst: above 70 % of a core the event loop queues, above 80 %
 of its memory a process is one burst from being killed, at 50 ms of loop lag clients notice. The values are smoothed
-over a few reports: policies compare members by them, and a single garbage collection must not turn a crowd away.
+over a few reports: policies compare members by them, and a single garbage collection must not divert a crowd.
 """
 
 from ringway.member.limits import Limits

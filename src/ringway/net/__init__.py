@@ -1,4 +1,4 @@
-"""Names and connections: every part of Ringway finds and reaches servers by this room."""
+"""Names and connections: every part of Ringway finds and reaches servers by this package."""
 
 from ringway.net.config import NamesConfig
 from ringway.net.connector import Connector

@@ -6,12 +6,12 @@ import msgspec
 
 
 class NamesConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Lookup of names, and the order in which their addresses are tried."""
+    """Settings of name lookups, and of the order in which the addresses of a name are tried."""
 
     fresh_s: Annotated[
         float,
         msgspec.Meta(
-            description="How long the addresses of a name are used before it is looked up again.",
+            description="The addresses of a name are used for this long before it is looked up again.",
             ge=0,
             le=3600,
             extra={"unit": "s"},
@@ -20,7 +20,8 @@ class NamesConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     kept_s: Annotated[
         float,
         msgspec.Meta(
-            description="The greatest age of an answer that is used while the name cannot be looked up. 0: none is.",
+            description="The greatest age of an old answer that is used while lookups of the name fail. 0: old answers "
+            "are not used.",
             ge=0,
             le=604800,
             extra={"unit": "s"},
@@ -29,7 +30,8 @@ class NamesConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     gone_s: Annotated[
         float,
         msgspec.Meta(
-            description="The same if the name servers say that the name does not exist (any more).",
+            description="The greatest age of an old answer if the name servers say that the name does not exist (any "
+            "more).",
             ge=0,
             le=604800,
             extra={"unit": "s"},
@@ -38,7 +40,7 @@ class NamesConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     late_s: Annotated[
         float,
         msgspec.Meta(
-            description="How long a lookup may take before the last good answer is used in its place.",
+            description="A lookup may take this long before the last good answer is used instead.",
             ge=0,
             le=60,
             extra={"unit": "s"},
@@ -47,7 +49,7 @@ class NamesConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     silent_s: Annotated[
         float,
         msgspec.Meta(
-            description="How long a lookup without a kept answer may take; then further requests for the name fail at "
+            description="A lookup without an old answer may take this long. Then further requests for the name fail at "
             "once, so that another name is tried.",
             ge=0,
             le=60,
@@ -57,8 +59,8 @@ class NamesConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     retry_s: Annotated[
         float,
         msgspec.Meta(
-            description="The pause after a failed lookup. Requests in the pause get the last good answer, or the same "
-            "error.",
+            description="The pause after a failed lookup. Requests during the pause get the last good answer, or the "
+            "same error.",
             ge=0,
             le=3600,
             extra={"unit": "s"},
@@ -67,8 +69,8 @@ class NamesConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     lookups_max: Annotated[
         int,
         msgspec.Meta(
-            description="Lookups under way at the same time, each in a thread of its own; other names wait for their "
-            "turn. Half of the places are for names whose last lookup succeeded.",
+            description="Lookups at the same time, each in its own thread; further names wait for their turn. Half of "
+            "the places are reserved for names whose last lookup succeeded.",
             ge=2,
             le=4096,
         ),
@@ -76,7 +78,8 @@ class NamesConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     names_max: Annotated[
         int,
         msgspec.Meta(
-            description="Names that are remembered; beyond this the name that was not used for longest is forgotten.",
+            description="Names that are remembered. Beyond this, the name that has been unused for longest is "
+            "forgotten.",
             ge=1,
             le=1_000_000,
         ),
@@ -84,8 +87,8 @@ class NamesConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     next_address_s: Annotated[
         float,
         msgspec.Meta(
-            description="How long an address is tried alone before the next address of the same name is tried beside "
-            "it (RFC 8305); less where a name has so many that the deadline would end before all were tried.",
+            description="An address is tried alone for this long before the next address of the same name is tried in "
+            "parallel (RFC 8305). Shorter if a name has so many addresses that the deadline would end first.",
             gt=0,
             le=60,
             extra={"unit": "s"},
@@ -94,7 +97,7 @@ class NamesConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     avoid_s: Annotated[
         float,
         msgspec.Meta(
-            description="How long an address that did not answer comes after the other addresses of its name.",
+            description="An address that did not answer is tried after the other addresses of its name for this long.",
             ge=0,
             le=86400,
             extra={"unit": "s"},

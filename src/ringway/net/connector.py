@@ -25,7 +25,7 @@ from ringway.net.resolver import Found, Resolver, Sockaddr, addresses_of
 from ringway.protocol.address import is_literal, server_hostname, show_host_port
 
 AVOIDED_MAX = 4096
-"""How many addresses that did not answer are remembered; beyond this all are forgotten."""
+"""The number of silent addresses that are remembered; beyond this all are forgotten."""
 
 P = TypeVar("P", bound=asyncio.BaseProtocol)
 
@@ -33,7 +33,7 @@ P = TypeVar("P", bound=asyncio.BaseProtocol)
 class Connector:
     """Connects by names, which `resolver` finds. There is one for each process: `net.process`.
 
-    `avoided` are the addresses that come last, and until when; connectors may share it.
+    `avoided` maps addresses that come last to the end of that time; connectors may share it.
     """
 
     def __init__(
@@ -56,13 +56,14 @@ class Connector:
         timeout_s: float | None,
         *,
         ssl: tls.SSLContext | None = None,
+        tls_name: str = "",
     ) -> tuple[asyncio.Transport, P]:
         """Return a connection to `host` with the protocol that `factory` makes, within `timeout_s`, TLS included.
 
-        The certificate must be for `host`. Raise `OSError`: `TimeoutError` after `timeout_s`, `ssl.SSLError`,
-        `socket.gaierror`, which names the host, or the error of the last address.
+        The certificate must be for `tls_name`, or for `host` if that is empty. Raise `OSError`: `TimeoutError`
+        after `timeout_s`, `ssl.SSLError`, `socket.gaierror`, which names the host, or the error of the last address.
         """
-        name = server_hostname(host) if ssl is not None else None
+        name = server_hostname(tls_name or host) if ssl is not None else None
         loop = asyncio.get_running_loop()
         if is_literal(host) and "%" not in host:
             async with asyncio.timeout(timeout_s):
@@ -85,13 +86,20 @@ class Connector:
                 raise
 
     async def streams(
-        self, host: str, port: int, timeout_s: float | None, *, ssl: tls.SSLContext | None = None, limit: int = 65536
+        self,
+        host: str,
+        port: int,
+        timeout_s: float | None,
+        *,
+        ssl: tls.SSLContext | None = None,
+        tls_name: str = "",
+        limit: int = 65536,
     ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """Return the connection of `open` as streams; `limit` is the reader's."""
         loop = asyncio.get_running_loop()
         reader = asyncio.StreamReader(limit=limit, loop=loop)
         transport, protocol = await self.open(
-            lambda: asyncio.StreamReaderProtocol(reader, loop=loop), host, port, timeout_s, ssl=ssl
+            lambda: asyncio.StreamReaderProtocol(reader, loop=loop), host, port, timeout_s, ssl=ssl, tls_name=tls_name
         )
         return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
 

@@ -1,7 +1,7 @@
-"""Deadlines for the end of connections, which are against peers that do nothing.
+"""Deadlines for the end of connections, against inactive peers.
 
-A peer that still receives what it was sent, however slowly, gets the same time again: to cut it off would lose what was
-sent before the end. If nothing was received since the deadline passed last, the time is over.
+A peer that still receives data, even slowly, gets the same time again: a cut would lose data that was sent before the
+end. If the peer has received no data since the last expiry, the time is over.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ class Deadline:
         self._timer = asyncio.get_running_loop().call_later(delay_s, self._passed)
 
     def cancel(self) -> None:
-        """Never call `expire`. Idempotent."""
+        """Cancel the deadline: `expire` will not be called. Idempotent."""
         self._timer.cancel()
 
     def _passed(self) -> None:

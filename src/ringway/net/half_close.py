@@ -1,4 +1,4 @@
-"""Half-close of a connection: nothing more is written to it, and its peer can still be read (RFC 9293, 3.6)."""
+"""Half-close of a connection: writing ends, and the peer can still be read (RFC 9293, 3.6)."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""One GET over HTTP/1.1, over a connection of its own, with a bounded answer.
+"""Requests over HTTP/1.1, each over a connection of its own, with a bounded answer, or one that is read while it comes.
 
 The request says `Connection: close`. There are no redirects and no compression. Deadlines are the caller's.
 """
@@ -6,7 +6,7 @@ The request says `Connection: close`. There are no redirects and no compression.
 import asyncio
 import ssl as tls
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 
 import httptools
@@ -51,11 +51,10 @@ class HttpAnswer:
     """Names in lower case."""
     body: bytes
     complete: bool = True
-    """True if the answer said where it ends; otherwise it ended with the connection."""
+    """True if the answer had a length; otherwise it ended with the connection."""
 
 
-@asynccontextmanager
-async def open_get(
+def open_get(
     host: str,
     port: int,
     target: str,
@@ -63,19 +62,52 @@ async def open_get(
     *,
     headers: Headers = (),
     ssl: tls.SSLContext | None = None,
+    tls_name: str = "",
+    timeout_s: float | None = None,
+    limit: int = _READ_BYTES,
+) -> AbstractAsyncContextManager[asyncio.StreamReader]:
+    """Open a GET, as `open_request` does."""
+    return open_request(
+        "GET",
+        host,
+        port,
+        target,
+        authority,
+        headers=headers,
+        ssl=ssl,
+        tls_name=tls_name,
+        timeout_s=timeout_s,
+        limit=limit,
+    )
+
+
+@asynccontextmanager
+async def open_request(
+    method: str,
+    host: str,
+    port: int,
+    target: str,
+    authority: str,
+    *,
+    headers: Headers = (),
+    body: bytes = b"",
+    ssl: tls.SSLContext | None = None,
+    tls_name: str = "",
     timeout_s: float | None = None,
     limit: int = _READ_BYTES,
 ) -> AsyncIterator[asyncio.StreamReader]:
-    """Connect, send `GET target` with `authority` as Host, and yield the answer; then abort the connection.
+    """Connect, send `method target` and the body, and yield the answer; then abort the connection.
 
+    `authority` is the Host. With `ssl`, the certificate must be for `tls_name`, or for `host` if that is empty.
     `timeout_s` is for the connection alone, `limit` the longest line for `readline`. Raise the `OSError` of
     `Connector.open` if there is no connection.
     """
-    reader, writer = await connector().streams(host, port, timeout_s, ssl=ssl, limit=limit)
+    reader, writer = await connector().streams(host, port, timeout_s, ssl=ssl, tls_name=tls_name, limit=limit)
     try:
-        first = f"GET {target} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n"
-        rest = "".join(f"{name}: {value}\r\n" for name, value in headers)
-        writer.write(first.encode() + rest.encode("latin-1") + b"\r\n")
+        first = f"{method} {target} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n"
+        length = (("Content-Length", str(len(body))),) if body or method != "GET" else ()
+        rest = "".join(f"{name}: {value}\r\n" for name, value in (*headers, *length))
+        writer.write(first.encode() + rest.encode("latin-1") + b"\r\n" + body)
         yield reader
     finally:
         writer.transport.abort()
@@ -91,22 +123,72 @@ async def read_status(reader: asyncio.StreamReader) -> int:
 
 async def read_answer(reader: asyncio.StreamReader, bytes_max: int) -> HttpAnswer:
     """Return the answer, of at most `bytes_max` bytes with its head; raise `HttpAnswerError`."""
-    collector = _Collector()
-    parser = httptools.HttpResponseParser(collector)
-    size = 0
-    while not collector.complete and (data := await reader.read(_READ_BYTES)):
-        size += len(data)
-        if size > bytes_max:
+    arriving = ArrivingAnswer(reader)
+    while not arriving.complete and await arriving.read_more():
+        if arriving.size > bytes_max:
             raise AnswerTooLong(bytes_max)
+    return HttpAnswer(arriving.status, arriving.headers, arriving.take_body(), arriving.complete)
+
+
+class ArrivingAnswer:
+    """An answer that is read while it comes, such as one whose body is a stream of events."""
+
+    def __init__(self, reader: asyncio.StreamReader) -> None:
+        self._reader = reader
+        self._collector = _Collector()
+        self._parser = httptools.HttpResponseParser(self._collector)
+        self.size = 0
+        """The bytes that have come, those of the head included."""
+
+    async def read_head(self, bytes_max: int = _READ_BYTES) -> int:
+        """Read on until the head is complete, and return the status; raise `HttpAnswerError`."""
+        while not self._collector.has_head:
+            await self.read_more()
+            if self.size > bytes_max and not self._collector.has_head:
+                raise AnswerTooLong(bytes_max)
+        return self.status
+
+    async def read_more(self) -> bool:
+        """Wait for the next bytes; return False if the answer has ended. Raise `HttpAnswerError`."""
+        if self.complete:
+            return False
+        data = await self._reader.read(_READ_BYTES)
+        if not data:
+            self._check_end()
+            return False
+        self.size += len(data)
         try:
-            parser.feed_data(data)
+            self._parser.feed_data(data)
         except httptools.HttpParserError as error:
             raise AnswerNotHttp(str(error)) from None
-    if not size:
-        raise AnswerCutOff("the connection was closed without an answer")
-    if not collector.complete and (collector.delimited or not collector.has_head):
-        raise AnswerCutOff("the answer was cut off")
-    return HttpAnswer(parser.get_status_code(), tuple(collector.headers), bytes(collector.body), collector.complete)
+        return True
+
+    def take_body(self) -> bytes:
+        """Return what has come of the body since the last call."""
+        taken = bytes(self._collector.body)
+        self._collector.body.clear()
+        return taken
+
+    def _check_end(self) -> None:
+        if not self.size:
+            raise AnswerCutOff("the connection was closed without an answer")
+        if self._collector.delimited or not self._collector.has_head:
+            raise AnswerCutOff("the answer was cut off")
+
+    @property
+    def complete(self) -> bool:
+        """True if the answer had a length and has come whole."""
+        return self._collector.complete
+
+    @property
+    def status(self) -> int:
+        """The status, once the head has come."""
+        return self._parser.get_status_code()
+
+    @property
+    def headers(self) -> tuple[tuple[str, str], ...]:
+        """The headers that have come, names in lower case."""
+        return tuple(self._collector.headers)
 
 
 class _Collector:
@@ -126,7 +208,7 @@ class _Collector:
 
     @property
     def delimited(self) -> bool:
-        """True if the head says where the body ends."""
+        """True if the head has the length of the body."""
         return any(name in ("content-length", "transfer-encoding") for name, _ in self.headers)
 
     def on_body(self, piece: bytes) -> None:

@@ -1,4 +1,4 @@
-"""Settings of every HTTP port that strangers reach: trusted proxies, its own names, and bounds of heads."""
+"""Settings of every public HTTP port: trusted proxies, its own names, and bounds of heads."""
 
 from typing import Annotated
 
@@ -12,7 +12,7 @@ from ringway.protocol.upgrade import HEAD_BYTES_MAX, HEADERS_MAX
 
 
 class HttpPortConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The settings that the ports of gateways and nodes share; each describes its own host, port and origins."""
+    """The common settings of the ports of gateways and nodes, beside their own host, port and origins."""
 
     host: str = "127.0.0.1"
     port: int = 0
@@ -24,9 +24,9 @@ class HttpPortConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         tuple[str, ...],
         msgspec.Meta(
             description="Names under which this may be reached if it listens on loopback, beside localhost, addresses, "
-            "and its own URLs (for a node also those of its gateways): app.example, *.app.example, `*` for any. A "
-            "browser with any other name was led here by the owner of the name (DNS rebinding) and is refused; so is a "
-            "proxy on this machine that is not in `trusted_proxies`."
+            "and its own URLs (for a node also those of its gateways, for a gateway also the hosts of its routes): "
+            "app.example, *.app.example, `*` for any. A browser with any other name was led here by the owner of the "
+            "name (DNS rebinding) and is refused; so is a proxy on this machine that is not in `trusted_proxies`."
         ),
     ] = ()
     trusted_proxies: Annotated[

@@ -1,7 +1,7 @@
-"""Lingering close: a connection that was sent its last bytes is read until its peer ends it, for a bounded time.
+"""Lingering close: after its last bytes a connection is read until its peer ends it, for a bounded time.
 
-To close a socket with unread input resets the connection, and the reset destroys what the peer has not read yet
-(RFC 9112, 9.6). So what still comes is read and dropped. nginx has the same under the same name.
+A close of a socket with unread input resets the connection, and the reset destroys the peer's unread bytes (RFC 9112,
+9.6). So further input is read and dropped. nginx has the same under the same name.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from ringway.net.half_close import end_stream
 
 
 class LingeringClose(asyncio.Protocol):
-    """Takes `transport` over, and drops what its peer still sends; calls `on_lost` when the connection is over."""
+    """Becomes the protocol of `transport`, drops its input, and calls `on_lost` when the connection is over."""
 
     __slots__ = ("_on_lost", "transport")
 
@@ -22,7 +22,7 @@ class LingeringClose(asyncio.Protocol):
         transport.set_protocol(self)
 
     def data_received(self, data: bytes) -> None:
-        """Drop it."""
+        """Drop the input."""
 
     def eof_received(self) -> bool:
         """Let the transport close after all buffered bytes are written."""
@@ -36,7 +36,7 @@ class LingeringClose(asyncio.Protocol):
 class LingeringCloses:
     """The connections of one owner that linger, each for `linger_s` at most; the owner bounds their number by `len`.
 
-    With `extends`, a peer that still receives what it was sent gets more time (`net.deadline`).
+    With `extends`, a peer that still receives data gets more time (`net.deadline`).
     """
 
     __slots__ = ("_extends", "_linger_s", "_open")
@@ -50,13 +50,13 @@ class LingeringCloses:
         return len(self._open)
 
     def close_after(self, transport: asyncio.Transport, last: bytes, *, end: bool = True) -> None:
-        """Take `transport` over and write `last` to it, then the end of the stream unless `end` is False.
+        """Own `transport` and write `last` to it, then the end of the stream unless `end` is False.
 
-        Without the end the peer is to close first. A transport that is closing already is left as it is.
+        Without the end the peer is to close first. A transport that is closing already is not touched.
         """
         if transport.is_closing():
             return
-        transport.pause_reading()  # uvloop looks how a protocol takes bytes when it begins to read
+        transport.pause_reading()  # uvloop checks a protocol's way of receiving when it begins to read
         closing = LingeringClose(transport, self._forget)
         self._open[closing] = self._deadline(closing)
         if last:
@@ -75,7 +75,7 @@ class LingeringCloses:
         return True
 
     def abort(self) -> None:
-        """Abort all of them."""
+        """Abort all lingering connections."""
         while self.cut_oldest():
             pass
 

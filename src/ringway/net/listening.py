@@ -18,7 +18,7 @@ ANYWHERE = ("*", "::", "[::]", "0.0.0.0")
 _ANY_V4, _ANY_V6 = "0.0.0.0", "::"
 
 PORT_TRIES = 32
-"""How many attempts there are to find a port that is free at every address."""
+"""The number of attempts to find a port that is free at every address."""
 
 Place = tuple[socket.AddressFamily, str]
 
@@ -66,7 +66,7 @@ async def listen_at(
     backlog: int,
     prepare: Callable[[socket.socket], None] | None = None,
 ) -> Listening:
-    """Take connections at `sockets`, as `listen` does. They are bound already, and belong to the result."""
+    """Accept connections at `sockets`, as `listen` does. They are bound already, and belong to the result."""
     loop = asyncio.get_running_loop()
     servers: list[asyncio.Server] = []
     try:

@@ -1,10 +1,10 @@
 """Liveness of TCP peers: a peer whose network is gone is noticed in bounded time, also if nothing is sent to it.
 
-Without this, a connection to a vanished machine stays for ever while nothing is sent, and for a quarter of an hour
-while something is. An idle peer is asked by keepalive probes (RFC 9293, 3.8.4), and sent data must be acknowledged
+Without this, a connection to a vanished machine stays for ever if no data is sent, and for a quarter of an hour with
+unacknowledged data. An idle peer is checked by keepalive probes (RFC 9293, 3.8.4), and sent data must be acknowledged
 within the same time (`TCP_USER_TIMEOUT`, RFC 5482).
 
-Accepted sockets inherit all options from the listening socket, so a crowd costs nothing more.
+Accepted sockets inherit all options from the listening socket, so a crowd adds no cost.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Connector of this process: there is one, so that all parts of the process share lookups and their results.
+"""Connector of this process: a single one, so that all parts of the process share lookups and their results.
 
 It is made when it is first needed, with the defaults; a server process sets others at its start, by `configure`. It is
 here and not in the composition root, because the client has no composition root (docs/adr/0013).

@@ -1,4 +1,4 @@
-"""Lookups of names: at most one lookup of a name at a time, shared by all callers, and the last good answer is kept.
+"""Lookups of names: at most one lookup of a name at a time, shared by all callers, and the last good answer is cached.
 
 The C library answers (`getaddrinfo`): only it reads /etc/hosts, nsswitch.conf, search domains and `ndots` as the other
 programs of this machine do (docs/adr/0013). It cannot be interrupted, and takes half a minute if a name server does not
@@ -50,7 +50,7 @@ def addresses_of(host: str, flags: int) -> Found:
 
 
 class _Name:
-    """What is known of one name."""
+    """The knowledge about one name."""
 
     __slots__ = ("asked_at", "error", "failed_at", "found", "found_at", "lookup")
 
@@ -59,8 +59,8 @@ class _Name:
         self.found_at = 0.0
         self.error: OSError | None = None  # of the last lookup
         self.failed_at = 0.0
-        self.lookup: Future[Found] | None = None  # that waits or is under way
-        self.asked_at = 0.0  # when the lookup was asked for
+        self.lookup: Future[Found] | None = None  # the lookup that waits or is under way
+        self.asked_at = 0.0  # the time of the request for the lookup
 
 
 class Resolver:

@@ -1,8 +1,8 @@
-"""Unsent bytes of TCP sockets: how many there are, and how many of them the kernel takes.
+"""Unsent bytes of TCP sockets: their number, and a bound for the kernel's part of them.
 
-Without a bound the kernel takes megabytes for a peer that does not read (`tcp_wmem`), beside what a program counts.
-With a bound (`TCP_NOTSENT_LOWAT`, tcp(7)) it takes little more than it can send, and a quick peer is sent to as fast as
-ever. Linux and macOS have it. Accepted sockets inherit it from the listening socket.
+Without a bound the kernel accepts megabytes for a peer that does not read (`tcp_wmem`), beside the bytes that a program
+counts. With a bound (`TCP_NOTSENT_LOWAT`, tcp(7)) it accepts little more than it can send, without a loss of speed for
+a quick peer. Linux and macOS have it. Accepted sockets inherit it from the listening socket.
 """
 
 import array
@@ -26,7 +26,7 @@ def bound_unsent(sock: Any, bytes_max: int) -> None:
 
 
 def unsent_bytes(transport: asyncio.Transport) -> int:
-    """Return how many bytes were written to `transport` and are not known to have arrived.
+    """Return the number of bytes that were written to `transport` and are not known to have arrived.
 
     They are in the transport's buffer, and in the kernel's until the peer acknowledges them. The second number is known
     on Linux alone (SIOCOUTQ, tcp(7)), while the transport is open; elsewhere only the transport's buffer counts.

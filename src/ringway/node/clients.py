@@ -2,7 +2,6 @@
 
 import resource
 from collections.abc import Callable
-from importlib.metadata import version
 
 from ringway.core.files import UNLIMITED, plan_files
 from ringway.member.admission import Admission
@@ -23,13 +22,14 @@ from ringway.node.sessions.donor import SessionDonors
 from ringway.node.sessions.target import SessionTargets
 from ringway.protocol.envelope import Origin
 from ringway.types import NodeName
+from ringway.version import VERSION
 
 
 class NodeClients:
-    """Everything in a node that serves clients.
+    """All parts of a node that serve clients.
 
-    `is_draining` says whether the node takes no sessions, `nodes_alive` counts nodes, this node included, and `on_sent`
-    is called with the target of each connection that is sent to another node.
+    `is_draining` is True if the node accepts no sessions, and `on_sent` is called with the target of each connection
+    that is moved away.
     """
 
     def __init__(
@@ -37,7 +37,6 @@ class NodeClients:
         environment: NodeEnvironment,
         *,
         is_draining: Callable[[], bool],
-        nodes_alive: Callable[[], int],
         on_sent: Callable[[NodeName], None],
     ) -> None:
         config, engine, stats = environment.config, environment.engine, environment.stats
@@ -50,12 +49,12 @@ class NodeClients:
         self._is_draining = is_draining
         self._outbox = Outbox(config.outbox_bytes_max, stats)
         self._keepalive = Keepalive(config, rng, stats, clock())
-        origin = Origin(environment.incarnation)
-        self.channels = Channels(engine, config, self._outbox, stats, origin, nodes_alive, clock)
+        origin = Origin(environment.keyring, environment.incarnation, environment.wall)
+        self.channels = Channels(engine, config, self._outbox, stats, origin, clock)
         self._connections = ConnectionContext(
             config, clock, stats, self.handshakes, self.registry, self._keepalive, self._outbox
         )
-        context = CommandContext(environment.name, version("ringway"), config, self.channels, stats, rng)
+        context = CommandContext(environment.name, VERSION, config, self.channels, stats, rng)
         self.queues = CommandQueues(context, self._outbox)
         self._handler = ClientHandler(context, self.queues, clock)
         self.donors = SessionDonors(context, self.queues, engine.bus, signer, environment.incarnation, wall, on_sent)
@@ -70,12 +69,12 @@ class NodeClients:
         await self.targets.start()
 
     async def stop_sessions(self) -> None:
-        """Let the sessions leave that are on their way, and receive no more."""
+        """Let sessions on their way leave, and receive no more sessions."""
         await self.donors.aclose(self._environment.config.stop_deadline_s)
         await self.targets.stop()
 
     async def stop(self) -> None:
-        """Carry out what the clients had sent, once all their connections are closed."""
+        """Carry out the clients' last commands, once all their connections are closed."""
         await self.queues.aclose()
         await self.channels.stop()
 
@@ -94,7 +93,7 @@ class NodeClients:
         return Connection(self._connections, handler, identity, self._environment.clock())
 
     def request_check(self, admission: Admission, gateways: GatewayOrigins) -> RequestCheck:
-        """Return the check of requests by which clients come in."""
+        """Return the check of clients' handshake requests."""
         environment = self._environment
         return RequestCheck(
             environment.config,
@@ -110,7 +109,7 @@ class NodeClients:
         )
 
     def _session_refusal(self, expected: int) -> str:
-        """Return why there is no room for a session beside those `expected`; empty if there is."""
+        """Return why there is no room for a session beside the `expected` sessions; empty if there is room."""
         if self._is_draining():
             return f"the node {self._environment.name} is draining; choose another"
         if len(self.registry) + expected >= self.connections_max:

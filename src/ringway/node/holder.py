@@ -1,9 +1,10 @@
-"""Holder of a channel node: its connections, as the member sees them (`ringway.member.holder`)."""
+"""Holder of a channel node: its connections, in the view of the member (`ringway.member.holder`)."""
 
 import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from ringway.core.move_outcomes import MoveOutcomes
 from ringway.member.holder import CloseCause, HolderCounts, HolderMeasures
 from ringway.protocol.close import SERVICE_RESTART, SHUTDOWN
 
@@ -25,12 +26,12 @@ class ChannelHolder:
         self._stats = stats
 
     def counts(self) -> HolderCounts:
-        """Return how many connections there are."""
+        """Return the counts of connections."""
         registry, opening = self._registry, len(self._handshakes)
         return HolderCounts(registry.connected, opening + registry.waiting, len(registry) + opening)
 
     def measures(self, now: float, cool_down_s: float) -> HolderMeasures:
-        """Return what the node has counted and measured."""
+        """Return the node's counters and measurements."""
         stats = self._stats
         return HolderMeasures(
             connections_max=self._connections_max,
@@ -41,19 +42,20 @@ class ChannelHolder:
             sent_bytes=stats.sent_bytes,
             messages_in=stats.publications,
             messages_out=stats.deliveries,
+            outcomes=MoveOutcomes(stats.resumed, stats.moves_reconnected, stats.moves_lost, stats.moves_apart),
         )
 
     def usable_connections(self) -> "list[Connection]":
         """Return the connections that are not being closed."""
         return [connection for connection in self._registry if connection.is_usable]
 
-    async def send_off(self, connection: "Connection", target: "NodeName") -> None:
+    async def send_off(self, connection: "Connection", target: "NodeName", clock_s: float = 0.0) -> None:
         """Move the connection, with its session if its client follows moves."""
         if connection.may_leave:
-            await self._donors.send_off(connection, target)
+            await self._donors.send_off(connection, target, clock_s)
 
     def close_connection(self, connection: "Connection", cause: CloseCause) -> None:
-        """Close with 3001 at a shutdown, else with 1012."""
+        """Close with 3001 at a shutdown, with 1012 for any other cause."""
         if not connection.is_usable:
             return
         connection.close(SHUTDOWN if cause is CloseCause.SHUTDOWN else SERVICE_RESTART, cause.value)

@@ -1,7 +1,6 @@
 """Membership of a node: its member of the cluster and its admission, made of its settings."""
 
-from importlib.metadata import version
-
+from ringway.core.report_writer import ReportWriter
 from ringway.member.admission import Admission
 from ringway.member.drain import Drain
 from ringway.member.feed import Feed
@@ -14,8 +13,11 @@ from ringway.node.config.node import NodeConfig
 from ringway.node.connection.connection import Connection
 from ringway.node.environment import NodeEnvironment
 from ringway.node.holder import ChannelHolder
+from ringway.protocol.keyring import Purpose
 from ringway.protocol.report import Report
+from ringway.protocol.seal import Sealer
 from ringway.types import Role
+from ringway.version import VERSION
 
 
 def make_member(
@@ -28,7 +30,7 @@ def make_member(
     process: ProcessStats,
     ring_secret: bytes,
 ) -> Member[Connection]:
-    """Return the member for which the node holds connections; its gauges are in the node's stats."""
+    """Return the member for which the node holds connections; the node's stats have its gauges."""
     member = Member(
         _introduction(environment),
         _settings(environment.config),
@@ -39,6 +41,11 @@ def make_member(
         tickets=tickets,
         sent=sent,
         process=process,
+        writer=ReportWriter(
+            environment.name,
+            Sealer(environment.keyring, Purpose.REPORT, environment.incarnation, environment.wall),
+            environment.rng,
+        ),
         ring_secret=ring_secret,
         clock=environment.clock,
         rng=environment.rng,
@@ -50,7 +57,7 @@ def make_member(
 def make_admission(
     environment: NodeEnvironment, tickets: RedeemedTickets, drain: Drain, process: ProcessStats
 ) -> Admission:
-    """Return what admits handshakes by rate, state and ticket."""
+    """Return the admission of handshakes by rate, state and ticket."""
     config = environment.config
     return Admission(
         environment.name,
@@ -68,14 +75,14 @@ def make_admission(
 
 
 def _introduction(environment: NodeEnvironment) -> Report:
-    """Return a report with what does not change in the node's lifetime."""
+    """Return a report with the facts that do not change in the node's lifetime."""
     return Report(
         name=environment.name,
         incarnation=environment.incarnation,
         role=Role.NODE,
         seq=0,
         url="",
-        version=version("ringway"),
+        version=VERSION,
         weight=environment.config.weight,
         zone=environment.config.zone,
     )

@@ -8,13 +8,17 @@ from typing import Any
 
 from ringway.core.hub import Hub
 from ringway.core.membership import TICK_S
+from ringway.core.report_reader import ReportReader
+from ringway.core.wire_choice import WireChoice
 from ringway.errors import ConfigError, UpgradeError
 from ringway.logger import get_logger
 from ringway.member.drain import Drain
 from ringway.member.feed import Feed
 from ringway.member.gateway_origins import GatewayOrigins
+from ringway.member.knock import KnockAnswers
 from ringway.member.process import ProcessStats
 from ringway.member.redeemed_tickets import RedeemedTickets
+from ringway.member.sealed_engine import SealedEngine
 from ringway.member.sent_moves import SentMoves
 from ringway.net.listening import Listening, reachable
 from ringway.net.liveness import watch_peers_of
@@ -26,10 +30,14 @@ from ringway.node.connection.subscriber import Send, Subscriber
 from ringway.node.environment import NodeEnvironment
 from ringway.node.membership import make_admission, make_member
 from ringway.ports import Engine
+from ringway.protocol.beat import settle_steps
 from ringway.protocol.head import RequestHead
 from ringway.protocol.host import is_loopback
+from ringway.protocol.keyring import Keyring, Purpose
+from ringway.protocol.knock import KnockProver, knock_response
 from ringway.protocol.proxy_header import Peer
 from ringway.protocol.report import Report
+from ringway.protocol.seal import Unsealer
 from ringway.protocol.ticket import TicketSigner
 from ringway.protocol.upgrade import wants_upgrade
 from ringway.tasks import Tasks, leave_to_waiter
@@ -39,7 +47,7 @@ _log = get_logger()
 
 
 class ChannelNode:
-    """A channel node. `start` it, let it run, `stop` it; the engine stays the caller's.
+    """A channel node. `start` it, let it run, `stop` it; the caller owns the engine.
 
     `clock` is monotonic and `wall` Unix time, in seconds. `ring_secret` keys the hash ring as in the gateways' policy.
     """
@@ -50,29 +58,40 @@ class ChannelNode:
         name: NodeName,
         incarnation: Incarnation,
         engine: Engine,
-        signer: TicketSigner,
+        keyring: Keyring,
         *,
         ring_secret: bytes = b"",
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
         rng: random.Random | None = None,
     ) -> None:
-        environment = NodeEnvironment(config, name, incarnation, engine, signer, clock, wall, rng or random.Random())
+        signer = TicketSigner(keyring)
+        rng = rng or random.Random()
+        sealed = SealedEngine(engine, keyring, incarnation, wall=wall, clock=clock)
+        self.refusals = sealed.refusals
+        environment = NodeEnvironment(
+            config, name, incarnation, sealed, keyring, signer, clock, wall, rng, self.refusals
+        )
         self.config = config
         self.name = name
         self.incarnation = incarnation
         self.stats = environment.stats
         self.tickets = RedeemedTickets(clock)
-        self.sent = SentMoves(incarnation, clock)
+        self.sent = SentMoves(clock)
         self.gateways = GatewayOrigins()
-        self.feed = Feed(clock, (self.tickets.on_event, self.sent.on_event, self.gateways.on_event))
+        self.feed = Feed(
+            ReportReader(Unsealer(keyring, Purpose.REPORT)),
+            clock,
+            (self.tickets.on_event, self.sent.on_event, self.gateways.on_event),
+            wall=wall,
+            wire=WireChoice(keyring, incarnation, hears_nodes=False),
+        )
         self._engine = engine
         self._clock = clock
         self._drain = Drain(config.move_cool_down_s)
         self._clients = NodeClients(
             environment,
             is_draining=lambda: self.state is NodeState.DRAINING,
-            nodes_alive=self.feed.count_nodes,
             on_sent=self.sent.count_move,
         )
         process = ProcessStats(clock)
@@ -81,17 +100,22 @@ class ChannelNode:
         )
         admission = make_admission(environment, self.tickets, self._drain, process)
         self._check = self._clients.request_check(admission, self.gateways)
+        self._knocks = KnockAnswers(KnockProver(keyring), name, incarnation, self.stats.knocks, clock)
         self._server: Listening | None = None
         self._tasks = Tasks(leave_to_waiter)
 
     @property
     def port(self) -> int:
-        """The port that the node listens on; 0 before `start`."""
+        """The port on which the node listens; 0 before `start`."""
         return self._server.port if self._server is not None else 0
+
+    def reach_problem(self) -> str:
+        """Return which gateways could not open the node's URL lately, and why; empty if there are none."""
+        return self._member.reach_problem()
 
     @property
     def engine(self) -> Engine:
-        """The engine that it is connected to."""
+        """The engine to which it is connected."""
         return self._engine
 
     @property
@@ -111,7 +135,7 @@ class ChannelNode:
 
     @property
     def state(self) -> NodeState:
-        """Whether the node takes new connections."""
+        """`ACTIVE` if the node accepts new connections, `DRAINING` if it does not."""
         return self._drain.state
 
     @property
@@ -121,21 +145,21 @@ class ChannelNode:
 
     @property
     def tasks(self) -> tuple[asyncio.Task[Any], ...]:
-        """The tasks that must not end while the node runs; the owner of the process watches over them."""
+        """The tasks that must not end while the node runs; the owner of the process awaits them."""
         return (*self._tasks, *self._member.tasks)
 
     def set_admin_url(self, url: str) -> None:
-        """Set the URL of the admin port; it goes out with the next report."""
+        """Set the URL of the admin port; the next report has it."""
         self._member.reporter.set_urls(admin_url=url)
 
     def report(self) -> Report:
-        """Return a report of this moment, as it goes out."""
-        return self._member.reporter.build()
+        """Return a report of this moment, in the form that is sent."""
+        return settle_steps(self._member.reporter.build())
 
     async def start(self) -> None:
         """Accept connections, and report to the other members.
 
-        Raise `ConfigError` if the port cannot be opened, `EngineError` if the engine keeps no history for the node.
+        Raise `ConfigError` if the port cannot be opened, `EngineError` if the engine provides no history for the node.
         """
         config = self.config
         await self._clients.channels.start()
@@ -158,7 +182,7 @@ class ChannelNode:
         _log.info("node started", name=self.name, url=self.url)
 
     async def drain(self) -> None:
-        """Move the clients to other nodes, within `drain_within_s`; comes before `stop`. At once if that is 0."""
+        """Move the clients to other nodes within `drain_within_s`, before `stop`; return at once if it is 0."""
         await self._member.drain()
 
     async def stop(self) -> None:
@@ -174,12 +198,15 @@ class ChannelNode:
         await self._tasks.aclose()
         _log.info("node stopped", name=self.name)
 
-    def _answer_request(self, head: RequestHead, peer: Peer) -> Accepted:
-        """Judge one request (`handshake.AnswerRequest`)."""
+    def _answer_request(self, head: RequestHead, peer: Peer) -> Accepted | bytes:
+        """Check one request (`handshake.AnswerRequest`)."""
         try:
+            knock = self._knocks.answer(head.headers)
+            if knock is not None:
+                return knock_response(self._check.read_upgrade(head), knock)
             admitted = self._check.admit(head, peer)
         except UpgradeError as error:
-            if wants_upgrade(head.headers):  # else it is no handshake: a gateway asks how quickly it is refused
+            if wants_upgrade(head.headers):  # a request without an upgrade is no handshake
                 self.stats.refused[error.status] += 1
             raise
         except Exception:

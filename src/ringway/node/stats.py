@@ -29,10 +29,14 @@ class NodeStats:
         "handovers_failed",
         "handshake_p99_s",
         "history_reads",
+        "knocks",
         "lost",
         "malformed",
         "missed",
         "moves",
+        "moves_apart",
+        "moves_lost",
+        "moves_reconnected",
         "notices_dropped",
         "pending",
         "pings",
@@ -40,6 +44,7 @@ class NodeStats:
         "published",
         "recoveries",
         "refused",
+        "repeated",
         "resumed",
         "sent_bytes",
         "shed",
@@ -57,9 +62,10 @@ class NodeStats:
         self.utilisation: dict[str, float] = {}  # gauge: by resource; 1 is as much as is healthy
         self.accepted = 0  # handshakes that ended in 101
         self.refused: Counter[int] = Counter()
-        self.turned_away = 0  # of those refused: more came than the node could accept
-        self.shed = 0  # connections refused with 503 as they were accepted, unread: a crowd was under way
-        self.evicted = 0  # connections that had said nothing, closed to make room
+        self.knocks: Counter[str] = Counter()  # of gateways: answered, unproven, excess
+        self.turned_away = 0  # handshakes refused because of their rate
+        self.shed = 0  # connections refused with 503 at their accept, unread: a crowd was under way
+        self.evicted = 0  # silent connections that were closed for room
         self.address_refused: Counter[str] = Counter()  # by the bound that the address had reached
         self.closed: Counter[int] = Counter()
         self.cut = 0  # connections that did not answer a close frame in time
@@ -67,14 +73,15 @@ class NodeStats:
         self.commands: Counter[str] = Counter()
         self.errors: Counter[int] = Counter()
         self.pings = 0
-        self.published = 0  # publications of this node's clients that the engine took
+        self.published = 0  # publications of this node's clients that the engine accepted
         self.publications = 0  # from the engine, for channels with subscribers here
         self.deliveries = 0  # publications times subscribers
         self.writes = 0  # frames that carried them
-        self.malformed = 0  # publications from the engine that were dropped: not one line
-        self.gaps = 0  # times that a publication came whose predecessor had not come
-        self.lost = 0  # times that history could not fill a gap, or was not the same after an outage
-        self.history_reads = 0  # questions to the engine about history
+        self.malformed = 0  # messages of channels from the engine that were dropped: they cannot be read
+        self.repeated = 0  # publications that were stored again by a stranger
+        self.gaps = 0  # publications that came before their predecessor
+        self.lost = 0  # gaps that history could not fill, and changes of history after an outage
+        self.history_reads = 0  # history reads at the engine
         self.recoveries: Counter[str] = Counter()  # of clients that came back to a channel: complete, incomplete
         self.notices_dropped = 0  # joins and leaves that were not published
         self.sent_bytes = 0  # of deliveries and replies, without the headers of their frames
@@ -83,10 +90,13 @@ class NodeStats:
         self.handovers = 0  # of the moves, sessions that their target accepted
         self.handovers_failed = 0  # sessions that their target did not accept; before the cut their clients stay
         self.resumed = 0  # sessions of other nodes that go on here
+        self.moves_reconnected = 0  # clients that were told to reconnect without their session
+        self.moves_lost = 0  # clients that ended during a move, before their session had arrived
+        self.moves_apart = 0  # sessions that arrived here, and for which no client came in time
         self.aged = 0  # connections closed at the end of their life (`max_age_s`)
         self.fenced = 0  # connections closed since the node had been stopped for longer than its lease
         self.drained = 0  # connections closed without a place elsewhere, at the deadline of a drain
 
     def on_turned_away(self) -> None:
-        """Count a handshake above the rate that the node can take."""
+        """Count a handshake above the rate that the node can serve."""
         self.turned_away += 1

@@ -1,11 +1,11 @@
-"""Addresses as users and peers write them: `host`, `host:port`, `[::1]:port`, and URLs. Every reader is here. Pure.
+"""Addresses of users and peers: `host`, `host:port`, `[::1]:port`, and URLs. All readers of addresses are here. Pure.
 
-Settings: a name of parts with 1 to 63 letters, digits, `-` and `_` (RFC 1123, and `_`, which Docker and
-Kubernetes users have), an IPv4 address of four numbers, or an IPv6 address, in brackets, whose zone may follow a `%`
-(RFC 4007; `%25` as well, as RFC 6874 writes it in URLs). Ports are 1 to 65535: port 0 cannot be connected to.
+A host in a setting is a name, an IPv4 address of four numbers, or an IPv6 address in brackets. The parts of a name have
+1 to 63 letters, digits, `-` and `_` (RFC 1123, and `_` for Docker and Kubernetes users). The zone of an IPv6 address
+may follow a `%` (RFC 4007; or `%25`, as in URLs by RFC 6874). Ports are 1 to 65535: clients cannot connect to port 0.
 
-`urlsplit` alone is not enough: it drops blanks, tabs and line feeds in silence, and takes an empty port for a missing
-one.
+`urlsplit` alone is not enough: it drops blanks, tabs and line feeds in silence, and reads an empty port as a missing
+port.
 """
 
 import re
@@ -28,9 +28,9 @@ _HOST = re.compile(r"(?:\[(?P<v6>[0-9a-f:.]+)\]|(?P<name>[a-z0-9._~!$&'()*+,;=%-
 
 
 class BadAddress(ValueError):
-    """An address that cannot be used; the text says why in half a sentence, without a full stop.
+    """An unusable address; the text gives the reason in half a sentence, without a full stop.
 
-    `rule` says the same without repeating the input, which may be part of a password.
+    `rule` gives the same reason without the input, which may be part of a password.
     """
 
     def __init__(self, text: str, rule: str = "") -> None:
@@ -39,7 +39,7 @@ class BadAddress(ValueError):
 
 
 def split_host_port(text: str) -> tuple[str, str | None] | None:
-    """Split `host[:port]` and judge neither part: the host without brackets, and the port, None if there is no colon.
+    """Split `host[:port]` without checks: the host without brackets, and the port, None without a colon.
 
     An IPv6 address without brackets has no port. Return None if brackets do not match.
     """
@@ -71,7 +71,7 @@ def split_host(text: str) -> tuple[str, str] | None:
 def read_host_port(text: str, usual_port: int | None = None) -> tuple[str, int]:
     """Return host and port of `text`; an IPv6 address comes without its brackets.
 
-    Raise `BadAddress` if one of them is wrong, or no port is given and there is no `usual_port`.
+    Raise `BadAddress` if host or port is wrong, or if the port is missing and there is no `usual_port`.
     """
     split = split_host_port(text)
     if split is None:
@@ -98,7 +98,7 @@ def read_port(text: str) -> int:
 
 
 def check_host(host: str) -> str:
-    """Return `host`, a name or an IPv4 address; raise `BadAddress` if it can be neither."""
+    """Return `host`; raise `BadAddress` if it is no name and no IPv4 address."""
     if not host:
         raise BadAddress("it names no host")
     if not host.isascii():
@@ -134,7 +134,7 @@ def _is_ip(kind: type[IPv4Address] | type[IPv6Address], text: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def is_literal(host: str) -> bool:
-    """True if `host` is an IP address, for which nobody has to be asked."""
+    """True if `host` is an IP address, which needs no resolver."""
     return _is_ip(IPv4Address, host) or _is_ip(IPv6Address, host)
 
 
@@ -155,13 +155,13 @@ def authority(host: str, port: int, usual_port: int) -> str:
 
 
 def server_hostname(host: str) -> str:
-    """Return the name that the certificate of `host` is for: without a zone, and without the dot of a whole name."""
+    """Return the name in the certificate of `host`: without a zone, and without the dot of a fully qualified name."""
     return host.partition("%")[0].removesuffix(".")
 
 
 @dataclass(frozen=True, slots=True)
 class Url:
-    """A URL in its parts. `port` is the given or the usual one; `path` begins with a slash, or is empty."""
+    """The parts of a URL. `port` is the given or the usual port; `path` begins with a slash, or is empty."""
 
     scheme: str
     host: str
@@ -173,8 +173,8 @@ class Url:
 def read_url(url: str, usual_ports: Mapping[str, int | None], form: str, instead: str = "leave them out") -> Url:
     """Return the parts of `url`, whose scheme must be one of `usual_ports`; None there means that a port must be given.
 
-    Raise `ConfigError`, which names the problem and the right `form`, and says what to do `instead` of credentials. It
-    shows no credentials, query or fragment.
+    Raise `ConfigError`, which names the problem and the right `form`, and gives the remedy `instead` of credentials. It
+    contains no credentials, query or fragment.
     """
     scheme, separator, _ = url.partition("://")
     if not separator or scheme.lower() not in usual_ports:
@@ -211,5 +211,5 @@ def url_problems(setting: str, url: str, usual_ports: Mapping[str, int | None], 
 
 
 def shown(url: str) -> str:
-    """Return `url` as messages may show it: without credentials, query and fragment. It may be any text."""
+    """Return the form of `url` for messages: without credentials, query and fragment. `url` may be any text."""
     return _CREDENTIALS.sub("//", url).partition("#")[0].partition("?")[0]

@@ -1,4 +1,4 @@
-"""Channel names: which are legal (PROTOCOL.md P-4.1)."""
+"""Channel names: the rule for legal names (PROTOCOL.md P-4.1)."""
 
 from ringway.errors import CommandError
 from ringway.types import Channel
@@ -9,8 +9,8 @@ NAME_BYTES_MAX = 255
 def check_channel(name: str, bytes_max: int = NAME_BYTES_MAX) -> Channel:
     """Return `name` as a channel, or raise `CommandError` 107 that names the problem.
 
-    Legal is any text of 1 to `bytes_max` bytes of UTF-8 without control characters (C0, DEL, C1). Dots,
-    stars, spaces and `>` are legal: an engine maps names to its own address space without collisions.
+    A legal name has 1 to `bytes_max` bytes of UTF-8 without control characters (C0, DEL, C1). Dots, stars, spaces and
+    `>` are legal: an engine maps names to its own address space without collisions.
     """
     if not name:
         raise CommandError(107, "the channel name is empty; give 1 to 255 bytes of text")

@@ -1,6 +1,6 @@
-"""The close codes: one table from which code, tests and the reference page are made (PROTOCOL.md P-6).
+"""Close codes: one table for the code, the tests and the reference page (PROTOCOL.md P-6).
 
-The range of a code decides what its receiver does, so that an old client treats a new code correctly:
+The range of a code decides the receiver's reaction, so that an old client treats a new code correctly:
 3000-3499 and 4000-4499 reconnect, 3500-3999 and 4500-4999 are final, below 3000 the transport was lost.
 """
 
@@ -16,7 +16,7 @@ class Retry(enum.StrEnum):
 
     BACKOFF = "backoff"  # reconnect after a growing, jittered pause
     ELSEWHERE = "elsewhere"  # reconnect through the gateway, which chooses the node
-    NEVER = "never"  # the person or program that owns the client must act first
+    NEVER = "never"  # the owner of the client must act first
 
 
 @dataclass(frozen=True, slots=True)

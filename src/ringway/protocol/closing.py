@@ -1,7 +1,7 @@
 """Closing of a WebSocket connection, as a table (RFC 6455, 5.5.1, 5.5.2 and 7.1; PROTOCOL.md P-2.8).
 
-The table is about one connection, as the end that reads it sees it: a node and its client, a client and its node, a
-gateway and each of its two peers in a relay. `HERE` is this end, the peer is the other end.
+The table describes one connection in the view of one end: of a node and its client, of a client and its node, of a
+gateway and each of its two peers in a relay. `HERE` is this end, the peer is the opposite end.
 
                        peer closes, or breaks a rule
          OPEN ─────────────────────────────────────────▶ CLOSE_DUE
@@ -14,8 +14,8 @@ gateway and each of its two peers in a relay. `HERE` is this end, the peer is th
      OPEN        Messages go both ways.
      CLOSE_SENT  This end has sent its close frame. The peer may not have seen it yet, so its frames are legal.
      CLOSE_DUE   The peer's half is over: it sent its close frame, or broke a rule. A close frame of this end is due.
-     ENDED       The peer's stream came to its end without a close frame. What this end writes may still be read.
-     CLOSED      Neither end sends anything more. TCP has to end.
+     ENDED       The peer's stream came to its end without a close frame. The peer may still read.
+     CLOSED      Both ends have finished sending. TCP has to end.
      GONE        The connection is over.
 
 Rules that follow for all ends:
@@ -24,20 +24,21 @@ Rules that follow for all ends:
     read.
  2. Bytes that the peer sends after its close frame or its breach are ignored unread: pings and pongs that crossed the
     close frame of this end, a second close frame, broken frames.
- 3. At most one close frame is sent. A breach that is found after it is not reported by 1002 as well.
- 4. A lost connection is known to be lost at once, also if its stream had ended before.
+ 3. At most one close frame is sent. A breach that is found after it is not reported by 1002.
+ 4. The loss of a connection is reported at once, also if its stream had ended before.
 
-A close frame can only be written if no frame is half written; else `SEND_CLOSE`, `REPLY` and `FAIL` become `ABORT`.
+A close frame can only be written between two frames. If a frame is half written, `SEND_CLOSE`, `REPLY` and `FAIL`
+become `ABORT`.
 
-Frames in `OPEN` need no lookup: code that relays or delivers them uses the table for other events. Pure, and no object
-per connection: keep the state, and call `step`.
+Frames in `OPEN` need no lookup: code that relays or delivers them uses the table for other events only. Pure, without
+an object per connection: the caller stores the state, and calls `step`.
 """
 
 import enum
 
 
 class ClosingState(enum.Enum):
-    """How far the end of one connection has come."""
+    """The state of one connection's end."""
 
     OPEN = enum.auto()
     CLOSE_SENT = enum.auto()
@@ -50,25 +51,25 @@ class ClosingState(enum.Enum):
 class ClosingEvent(enum.Enum):
     """An event of one connection."""
 
-    FRAME = enum.auto()  # a frame of the peer that is whole, legal, and no close frame
+    FRAME = enum.auto()  # a whole, legal frame of the peer, but no close frame
     CLOSE = enum.auto()  # a close frame of the peer, whole and legal
     BREACH = enum.auto()  # bytes of the peer that break a rule
     END = enum.auto()  # the end of the peer's stream (FIN)
     LOST = enum.auto()  # the connection is over: reset, or both streams ended
-    CLOSE_HERE = enum.auto()  # this end sends its close frame: an answer, or the first
+    CLOSE_HERE = enum.auto()  # this end sends its close frame: the answer, or the first of the two
     EXPIRED = enum.auto()  # the time for this state is up
 
 
 class ClosingAction(enum.Enum):
     """The action of this end."""
 
-    DELIVER = enum.auto()  # the frame counts; after a close of this end it depends on why that was sent
+    DELIVER = enum.auto()  # process the frame; after a close of this end, its cause decides
     REPLY = enum.auto()  # carry out earlier frames, then answer the close frame: `CLOSE_HERE`
     FAIL = enum.auto()  # carry out earlier frames, then send a close frame with the breach: `CLOSE_HERE`
     SEND_CLOSE = enum.auto()  # write the close frame
-    END_TCP = enum.auto()  # end TCP, after everything is written; the server's end does so first
-    REPORT_LOSS = enum.auto()  # say that it ended without a close frame of the peer (1006), and end TCP
-    IGNORE = enum.auto()  # nothing
+    END_TCP = enum.auto()  # end TCP, after all data is written; the server's end does so first
+    REPORT_LOSS = enum.auto()  # report an end without a close frame of the peer (1006), and end TCP
+    IGNORE = enum.auto()  # no action
     ABORT = enum.auto()  # end TCP at once
 
 
@@ -112,9 +113,9 @@ TABLE: dict[tuple[ClosingState, ClosingEvent], tuple[ClosingAction, ClosingState
     (ClosingState.GONE, ClosingEvent.CLOSE_HERE): (ClosingAction.IGNORE, ClosingState.GONE),
     (ClosingState.GONE, ClosingEvent.EXPIRED): (ClosingAction.IGNORE, ClosingState.GONE),
 }
-"""Pairs that are missing cannot happen: a stream that has ended brings nothing more."""
+"""Missing pairs cannot happen: a stream that has ended has no further events."""
 
 
 def step(state: ClosingState, event: ClosingEvent) -> tuple[ClosingAction, ClosingState]:
-    """Return what to do about `event`, and the state after it. A `KeyError` is a fault of the caller."""
+    """Return the action for `event`, and the next state. A `KeyError` is a fault of the caller."""
     return TABLE[state, event]

@@ -1,4 +1,4 @@
-"""Frames to commands and replies, and back. A frame carries JSON objects, one a line (PROTOCOL.md P-4.2)."""
+"""Codec between frames and commands or replies. A frame carries JSON objects, one a line (PROTOCOL.md P-4.2)."""
 
 import json
 from collections.abc import Iterable
@@ -26,8 +26,8 @@ EMPTY = Empty()
 def decode_commands(frame: bytes) -> list[Command]:
     """Return the commands in one frame, in order.
 
-    A line that cannot be read becomes an `Unreadable`: with the command's id if the line is an object of JSON that has
-    an id, so that this command alone can be refused; else with the id 0.
+    An unreadable line becomes an `Unreadable`. If the line is an object of JSON with an id, the `Unreadable` has this
+    id, so that this command alone can be refused; otherwise it has the id 0.
     """
     return [_decode_command(line) for line in frame.split(b"\n") if line]
 
@@ -51,7 +51,7 @@ def _unreadable(line: bytes, why: str) -> Unreadable:
     except UnicodeEncodeError:
         why = "a text has half of a surrogate pair (\\ud800 to \\udfff); send both halves, or none"
     except UNREADABLE:
-        pass  # it is no JSON, as `why` says
+        pass  # the line is no JSON: `why` says so
     return Unreadable(id=command_id, line=line, why=f"a command cannot be read: {why}")
 
 
@@ -60,12 +60,12 @@ def _refuse_constant(name: str) -> None:
 
 
 def encode_commands(commands: Iterable[Command]) -> bytes:
-    """Return the frame that `commands` came in, as `decode_commands` reads it."""
+    """Return the frame of `commands`: the inverse of `decode_commands`."""
     return b"\n".join(line.line if isinstance(line, Unreadable) else _encoder.encode(line) for line in commands)
 
 
 def decode_replies(frame: bytes) -> list[Reply]:
-    """Return the replies and pushes in one frame, in order; raise `ProtocolError` for what cannot be read."""
+    """Return the replies and pushes in one frame, in order; raise `ProtocolError` for an unreadable line."""
     return [_read_reply(line) for line in frame.split(b"\n") if line]
 
 
@@ -76,7 +76,7 @@ def encode_error(command_id: int, error: CommandError) -> bytes:
 
 
 def push_head(channel: str) -> bytes:
-    """Return the bytes before an encoded publication in its push; `PUSH_TAIL` is behind it."""
+    """Return the bytes before an encoded publication in its push; `PUSH_TAIL` follows the publication."""
     return b'{"push":{"channel":' + _encoder.encode(channel) + b',"pub":'
 
 
@@ -84,7 +84,7 @@ PUSH_TAIL = b"}}"
 
 
 def encode_pushes(channel: str, publications: list[bytes]) -> bytes:
-    """Return the pushes of encoded `publications` of one channel as they are framed: one in each line, in order."""
+    """Return the content of a frame: the pushes of encoded `publications` of one channel, one a line, in order."""
     head = push_head(channel)
     if len(publications) == 1:
         return head + publications[0] + PUSH_TAIL
@@ -92,7 +92,7 @@ def encode_pushes(channel: str, publications: list[bytes]) -> bytes:
 
 
 def encode_push(channel: str, kind: int, body: bytes) -> bytes:
-    """Return the push of one message of any kind, as it is framed; `body` is its object."""
+    """Return the content of a frame: the push of one message of any kind; `body` is its object."""
     if kind == PUBLICATION:
         return push_head(channel) + body + PUSH_TAIL
     name = b"join" if kind == JOIN else b"leave"

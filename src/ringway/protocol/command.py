@@ -1,7 +1,7 @@
-"""The Centrifuge client protocol in its JSON form, as far as Ringway speaks it (PROTOCOL.md P-4).
+"""The part of the Centrifuge client protocol, in its JSON form, that Ringway implements (PROTOCOL.md P-4).
 
-Field names are those on the wire. `data` stays raw JSON from end to end: nothing in between decodes it.
-Fields that Ringway does not read are left out of the structs and skipped by the decoder.
+Field names are those on the wire. `data` is raw JSON from end to end: no part of Ringway decodes it. Fields that
+Ringway does not read are left out of the structs and skipped by the decoder.
 """
 
 from typing import Annotated, Any
@@ -36,26 +36,26 @@ class SubscribeRequest(msgspec.Struct, omit_defaults=True):
     recoverable: bool = False
     join_leave: bool = False
     flag: int = 0
-    type: Raw = Raw()  # of subscription; 0 is a stream, other types are not served
+    type: Raw = Raw()  # the type of subscription; 0 is a stream, all other types are refused
     tf: Raw = Raw()  # a filter by tags; not served
 
 
 class UnsubscribeRequest(msgspec.Struct, omit_defaults=True):
-    """Receive them no more."""
+    """Stop receiving the publications of a channel."""
 
     channel: str = ""
 
 
 class PublishRequest(msgspec.Struct, omit_defaults=True):
-    """Send `data` to all subscribers of a channel; once, however often it is repeated with one `idempotency_key`."""
+    """Send `data` to all subscribers of a channel; once for all repetitions with one `idempotency_key`."""
 
     channel: str = ""
     data: Raw = Raw()
-    idempotency_key: str = ""  # ours: other servers skip it
+    idempotency_key: str = ""  # an extension of Ringway: further servers skip it
 
 
 class HistorySince(msgspec.Struct, omit_defaults=True):
-    """A place in a channel's history."""
+    """A position in a channel's history."""
 
     offset: Offset = 0
     epoch: str = ""
@@ -65,13 +65,13 @@ class HistoryRequest(msgspec.Struct, omit_defaults=True):
     """Read the history of a channel: `limit` publications after `since`, or before it; for 0 only the position."""
 
     channel: str = ""
-    limit: int = 0  # below 0: as many as the node gives
+    limit: int = 0  # below 0: the node's maximum
     since: HistorySince | None = None
     reverse: bool = False
 
 
 class PresenceRequest(msgspec.Struct, omit_defaults=True):
-    """Ask for the subscribers of a channel, or for their number."""
+    """Query the subscribers of a channel, or their number."""
 
     channel: str = ""
 
@@ -81,7 +81,7 @@ class Empty(msgspec.Struct):
 
 
 class Command(msgspec.Struct, omit_defaults=True):
-    """One command: an id and exactly one request. The empty object answers a server's ping."""
+    """One command: an id and exactly one request. The empty object is the pong to a server's ping."""
 
     id: int = 0
     connect: ConnectRequest | None = None
@@ -108,14 +108,14 @@ COMMAND_ID_MAX = 2**32 - 1
 
 
 class Unreadable(Command):
-    """A line that could not be read as a command; `why` names the problem. It holds no request."""
+    """A line that is no readable command; `why` names the problem. It holds no request."""
 
     line: bytes = b""
     why: str = ""
 
 
 REJECT_UNRECOVERED = 2
-"""The bit of a subscribe request's `flag` that asks for error 112 where something is missing."""
+"""The bit of a subscribe request's `flag` that requests error 112 if publications are missing."""
 
 METHODS = tuple(field for field in Command.__struct_fields__ if field != "id")
 
@@ -128,9 +128,9 @@ class ClientInfo(msgspec.Struct, omit_defaults=True):
 
 
 class RawPublication(msgspec.Struct, omit_defaults=True):
-    """A message in a channel. Encoded once, by the publisher's node; that is what crosses the engine.
+    """A message in a channel. The publisher's node encodes it once, and the engine carries this encoding.
 
-    `offset` is 0 if the channel keeps no history. `time` is Unix time in milliseconds; this server leaves it out.
+    `offset` is 0 if the channel has no history. `time` is Unix time in milliseconds; this server leaves it out.
     """
 
     data: Raw
@@ -140,7 +140,7 @@ class RawPublication(msgspec.Struct, omit_defaults=True):
 
 
 class SubscribeResult(msgspec.Struct, omit_defaults=True):
-    """The answer to a subscribe request. `publications` are the missed ones, as they are sent."""
+    """The answer to a subscribe request. `publications` are the missed publications, encoded."""
 
     recoverable: bool = False
     epoch: str = ""
@@ -166,7 +166,7 @@ class PresenceResult(msgspec.Struct):
 
 
 class PresenceStatsResult(msgspec.Struct):
-    """How many connections and users are subscribed."""
+    """The number of subscribed connections and users."""
 
     num_clients: int = 0
     num_users: int = 0
@@ -190,7 +190,7 @@ class ConnectResult(msgspec.Struct, omit_defaults=True):
 
 
 class ReplyError(msgspec.Struct, omit_defaults=True):
-    """An error as it travels."""
+    """An error in a reply."""
 
     code: int
     message: str = ""
@@ -198,7 +198,7 @@ class ReplyError(msgspec.Struct, omit_defaults=True):
 
 
 class Push(msgspec.Struct, omit_defaults=True):
-    """Something that the server sends unasked."""
+    """A message of the server that answers no command."""
 
     channel: str = ""
     pub: RawPublication | None = None

@@ -7,7 +7,9 @@ import msgspec
 
 from ringway.protocol.decoding import reader
 from ringway.protocol.directive import Directive
+from ringway.protocol.group import DEFAULT
 from ringway.protocol.order import NodeRefusal, QuotaRow
+from ringway.protocol.seal import SealFault
 from ringway.types import NodeName
 
 GATEWAYS = "gateways"
@@ -15,40 +17,47 @@ GATEWAYS = "gateways"
 
 
 class Explain(msgspec.Struct, frozen=True, kw_only=True, tag="explain"):
-    """Choose a node as for a client with `key`, hold no place, and say why that one."""
+    """Choose a node for a client with `key`, hold no place, and return the reasons."""
 
     key: str = ""  # empty: a client without a key
+    group: str = ""  # of this group; empty: of the group to which the gateway's routes lead from `host` and `path`
+    host: str = ""
+    path: str = ""  # empty: the channel nodes' if there are any, otherwise /
 
 
 class GetDirective(msgspec.Struct, frozen=True, kw_only=True, tag="directive"):
-    """Say which policy and which directive you follow."""
+    """Return the policy and the directive that the gateway follows."""
 
 
 class SetDirective(msgspec.Struct, frozen=True, kw_only=True, tag="set"):
-    """Follow this directive from now on, and tell it on in your reports."""
+    """Follow this directive from now on, and pass it on in the gateway's reports."""
 
     directive: Directive
 
 
 class ListDecisions(msgspec.Struct, frozen=True, kw_only=True, tag="decisions"):
-    """Say what your balancer has decided, the newest first."""
+    """Return the decisions of the gateway's balancer, the newest first."""
 
     count: int = 20
 
 
-GatewayRequest = Explain | GetDirective | SetDirective | ListDecisions
+class ListProblems(msgspec.Struct, frozen=True, kw_only=True, tag="problems"):
+    """Say what is wrong with nodes, in your view."""
+
+
+GatewayRequest = Explain | GetDirective | SetDirective | ListDecisions | ListProblems
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
-    """One node, as a pick saw it."""
+    """One node in a pick."""
 
     node: NodeName
     state: str
-    eligible: bool  # whether it could have been chosen
+    eligible: bool  # True if it could have been chosen
     why_not: str = ""
     note: str = ""  # notes about an eligible node
-    compared: bool = False  # whether its value decided
-    value: float | None = None  # the compared number; the smallest wins. None: infinite, it may take no client
+    compared: bool = False  # True if its value was compared
+    value: float | None = None  # the compared number; the smallest wins. None: infinite, it may get no client
     connections: int = 0
     pending: int = 0
     held_here: int = 0  # places that this gateway holds there
@@ -61,14 +70,16 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True, tag="explanation"):
-    """Why a client would be sent where."""
+    """The placement of a client, with its reasons."""
 
     gateway: NodeName
+    group: str = DEFAULT
+    groups: tuple[str, ...] = ()  # all groups that the gateway knows
     policy: str  # short form
     rule: str
-    measure: str  # what `value` is
+    measure: str  # the meaning of `value`
     key: str = ""
-    chosen: NodeName = NodeName("")  # empty if nobody could be: `problem` says why
+    chosen: NodeName = NodeName("")  # empty if no node could be chosen: `problem` says why
     alternates: tuple[NodeName, ...] = ()
     candidates: tuple[Candidate, ...] = ()  # first the nodes whose value decided, in the order of the policy
     problem: str = ""
@@ -76,11 +87,11 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True, tag="explanation"):
 
 
 class DirectiveAnswer(msgspec.Struct, frozen=True, kw_only=True, tag="directive"):
-    """The directive that a gateway follows. `problem`: why it cannot follow a new one; then it keeps the old one."""
+    """The directive that a gateway follows. `problem`: the reason for not following a new one."""
 
     gateway: NodeName
-    policy: str  # short form of the one in force
-    configured: str = ""  # short form of its own setting
+    policy: str  # short form of the policy in force
+    configured: str = ""  # short form of the gateway's own setting
     directive: Directive
     problem: str = ""
 
@@ -90,6 +101,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
 
     number: int
     gateway: NodeName = NodeName("")
+    group: str = DEFAULT  # the group whose connections are moved
     at: float  # Unix time
     cause: str  # "drain", "imbalance", "keys", "asked" (by an operator)
     reason: str
@@ -100,7 +112,12 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     planned: int = 0
     ordered: int = 0
     seconds: float = 0.0  # from the plan to its end, or to now
-    outcome: str = "under way"  # "done", "superseded", "frozen: why", "leadership lost"
+    outcome: str = "under way"  # "done", "superseded", "frozen: why", "leadership lost", or done as "2 reconnected"
+    # the clients that were moved since it began, by what became of them (docs/explain/moves.md)
+    handed_over: int = 0
+    reconnected: int = 0
+    lost: int = 0
+    apart: int = 0
 
 
 class Decisions(msgspec.Struct, frozen=True, kw_only=True, tag="decisions"):
@@ -109,7 +126,27 @@ class Decisions(msgspec.Struct, frozen=True, kw_only=True, tag="decisions"):
     decisions: tuple[Decision, ...] = ()
 
 
-GatewayAnswer = Explanation | DirectiveAnswer | Decisions | NodeRefusal
+class StrangerRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A name under which messages come that are not believed."""
+
+    name: NodeName
+    fault: SealFault
+    problem: str  # what is wrong with its messages, and the remedy
+
+
+NO_CLIENTS = "gets no clients: "
+"""The beginning of each problem of a node that keeps clients away."""
+
+
+class NodeProblems(msgspec.Struct, frozen=True, kw_only=True, tag="problems"):
+    """The problems of nodes in the view of one gateway, in sentences with their remedies."""
+
+    gateway: NodeName
+    problems: dict[NodeName, str] = msgspec.field(default_factory=dict)  # only nodes that have a problem
+    strangers: tuple[StrangerRow, ...] = ()  # members that it does not believe
+
+
+GatewayAnswer = Explanation | DirectiveAnswer | Decisions | NodeProblems | NodeRefusal
 """`NodeRefusal`: the request was not understood."""
 
 encode = msgspec.json.Encoder().encode
@@ -120,7 +157,7 @@ decode_gateway_answer = reader(_gateway_answer.decode, "a gateway's answer")
 
 
 def gateway_address(name: NodeName) -> str:
-    """The bus address that the gateway `name` alone serves."""
+    """The bus address that only the gateway `name` serves."""
     return f"gateway.{name}"
 
 

@@ -1,4 +1,4 @@
-"""Decoding of input from outside: one function for every decoder, one error for everything that cannot be read."""
+"""Decoding of input from outside: one function for every decoder, one error for all unreadable input."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -14,9 +14,9 @@ UTF-8 (`UnicodeDecodeError`), `RecursionError` for values that are nested too de
 
 
 def reader(decode: Callable[[bytes], T], what: str) -> Callable[[bytes], T]:
-    """Return a function that decodes bytes as `decode` does, and raises `ProtocolError` 3501 for all it cannot read.
+    """Return a function that decodes bytes by `decode`, and raises `ProtocolError` 3501 for unreadable bytes.
 
-    `what` names the message with its article: "a report". It begins the sentence that the error says.
+    `what` names the message with its article: "a report". It begins the sentence of the error.
     """
 
     def read(raw: bytes) -> T:

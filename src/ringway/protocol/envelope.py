@@ -1,48 +1,89 @@
-"""Envelope of a message on the engine: a head of 13 bytes, and one JSON object (PROTOCOL.md P-10.1).
+"""Envelope of a message on the engine: a sealed head of 36 bytes, and one JSON object (PROTOCOL.md P-10.1).
 
-    kind    1 byte    `p` a publication, `j` a join, `l` a leave
+    kind    1 byte    `p` a publication, `j` a join, `l` a leave, `q` a question about presence, `a` its answer
     origin  4 bytes   the incarnation of the node that sent it
     seq     8 bytes   big-endian; grows with every message of that node, whatever its channel
-    object            a publication: `{"data": ..., "info": ...}`; else the info of the client that it is about
+    object            a publication: `{"data": ..., "info": ...}`; for a join or a leave: the info of the client; else
+                      what `protocol.presence` says
 
-Engines do not decode it. A receiving node cuts the head off and puts the offset in; then the object is as clients get
-it. Nothing is decoded or encoded on that way.
+Kind, origin and number are those of `protocol.seal`, which adds version, time and proof. The context is the channel; of
+an answer the channel, and the origin and number of its question.
+
+Engines do not decode it. A receiving node proves it, cuts the head off and inserts the offset; the result is the object
+for clients. The node decodes and encodes nothing for that. Questions and answers go to nodes only.
 """
 
-from ringway.types import Incarnation
+from collections.abc import Callable
+from typing import NamedTuple
 
-HEAD_BYTES = 13
-"""Where the object begins."""
+from ringway.errors import ProtocolError
+from ringway.protocol.close import BAD_REQUEST
+from ringway.protocol.keyring import Keyring, Purpose
+from ringway.protocol.seal import BODY_AT, Sealer
+from ringway.types import Channel, Incarnation
 
-PUBLICATION, JOIN, LEAVE = b"pjl"
-"""The kinds, as `payload[0]` reads them."""
+PUBLICATION, JOIN, LEAVE, QUESTION, ANSWER = b"pjlqa"
+"""The kinds, as values of `kind_of`."""
 
-_NAMES = {PUBLICATION: b"p", JOIN: b"j", LEAVE: b"l"}
+KIND_AT = 1
+ORIGIN = slice(2, 6)
+SEQ = slice(6, 14)
+SENT_MS = slice(14, 20)
+"""Parts of the head, which are read in place."""
+
+_FOR_CLIENTS = frozenset((PUBLICATION, JOIN, LEAVE))
 _FIRST = b'{"'
 
 
+class Envelope(NamedTuple):
+    """The parts of a message between nodes."""
+
+    origin: bytes
+    """The incarnation of its sender, 4 bytes."""
+    seq: int
+    body: bytes
+
+
 class Origin:
-    """Puts the heads before the messages of one node, in the order of the calls."""
+    """Seals the messages of one node, in the order of the calls. `wall` is Unix time in seconds."""
 
-    __slots__ = ("_origin", "_seq")
+    __slots__ = ("_sealer", "node")
 
-    def __init__(self, incarnation: Incarnation) -> None:
-        self._origin = bytes.fromhex(incarnation)
-        self._seq = 0
+    def __init__(self, keyring: Keyring, incarnation: Incarnation, wall: Callable[[], float]) -> None:
+        self._sealer = Sealer(keyring, Purpose.PUBLICATION, incarnation, wall)
+        self.node = bytes.fromhex(incarnation)
+        """The incarnation of the node, as heads have it: 4 bytes."""
 
-    def seal(self, kind: int, body: bytes) -> bytes:
-        """Return the JSON object `body` with its head."""
-        self._seq += 1
-        return _NAMES[kind] + self._origin + self._seq.to_bytes(8, "big") + body
+    def seal(self, kind: int, channel: Channel, body: bytes) -> bytes:
+        """Return the JSON object `body` as a message on `channel`."""
+        return self._sealer.seal(kind, channel.encode(), body)
+
+    def seal_answer(self, channel: Channel, question: Envelope, body: bytes) -> bytes:
+        """Return the JSON object `body` as the answer to `question`, which came on `channel`."""
+        return self._sealer.seal(ANSWER, answer_context(channel, question.origin, question.seq), body)
+
+
+def answer_context(channel: Channel, origin: bytes, seq: int) -> bytes:
+    """Return the context of answers to the question number `seq` of `origin` on `channel`."""
+    return f"{channel} {origin.hex()} {seq}".encode()
 
 
 def is_sound(payload: bytes) -> bool:
-    """True if it is of a known kind, with an object behind the head on one line: else it would break its frame."""
+    """True if it is for clients, with an object on one line behind the head: more lines would break its frame."""
     return (
-        payload[HEAD_BYTES : HEAD_BYTES + 2] == _FIRST and payload.find(b"\n", HEAD_BYTES) < 0 and payload[0] in _NAMES
+        payload[BODY_AT : BODY_AT + 2] == _FIRST
+        and payload.find(b"\n", BODY_AT) < 0
+        and payload[KIND_AT] in _FOR_CLIENTS
     )
 
 
 def body_of(payload: bytes, offset: int) -> bytes:
-    """Return the object as clients receive it: with its offset, unless that is 0."""
-    return b'{"offset":%d,' % offset + payload[HEAD_BYTES + 1 :] if offset else payload[HEAD_BYTES:]
+    """Return the object for clients: with its offset, unless the offset is 0."""
+    return b'{"offset":%d,' % offset + payload[BODY_AT + 1 :] if offset else payload[BODY_AT:]
+
+
+def open_envelope(payload: bytes, kind: int) -> Envelope:
+    """Return the parts of a message that must be of `kind`, a question or an answer; else raise `ProtocolError`."""
+    if len(payload) <= BODY_AT or payload[KIND_AT] != kind:
+        raise ProtocolError(BAD_REQUEST, f"a message of {len(payload)} bytes is not of the kind {chr(kind)}")
+    return Envelope(payload[ORIGIN], int.from_bytes(payload[SEQ], "big"), payload[BODY_AT:])

@@ -1,4 +1,4 @@
-"""The error codes of replies: one table (PROTOCOL.md P-4.9). A temporary error invites a retry."""
+"""Error codes of replies, in one table (PROTOCOL.md P-4.9). A client may retry after a temporary error."""
 
 from ringway.errors import CommandError
 

@@ -1,7 +1,7 @@
-"""Forwarded client addresses: `X-Forwarded-*` and `Forwarded`, whom to trust, what to pass on (P-3.4).
+"""Forwarded client addresses: `X-Forwarded-*` and `Forwarded`, their trust, and the headers to pass on (P-3.4).
 
-Proxies append addresses on the right, so lists are read from there. An entry is believed only if the proxy that wrote
-it is trusted; entries left of the first stranger could have been written by any client.
+Proxies append addresses on the right, so lists are read from there. An entry is used only if the proxy that wrote it is
+trusted; entries left of the first untrusted address could have been written by any client.
 """
 
 import ipaddress
@@ -18,7 +18,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 FORWARDED = frozenset(
     {"forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-port", "x-forwarded-proto", "x-real-ip"}
 )
-"""Headers in which a client could lie about itself; dropped unless a trusted proxy sent them."""
+"""Headers that a client could forge; dropped unless a trusted proxy sent them."""
 
 PROOF = "ringway-proof"
 """The header by which a gateway proves to a node that its statements about the client are genuine."""
@@ -34,20 +34,20 @@ _PAIR = re.compile(r'\s*([!#$%&\'*+.^_`|~0-9A-Za-z-]+)=("(?:[^"\\]|\\.)*"|[^";,\
 
 @dataclass(frozen=True, slots=True)
 class ForwardedClient:
-    """The client at the other end, as far as can be believed."""
+    """The client behind a request, by trusted statements only."""
 
     ip: str
     host: str
     scheme: str
-    chain: tuple[str, ...]  # addresses to pass on in X-Forwarded-For, the client's first
-    port: int = 0  # of the client, if a proxy reported it; else 0
+    chain: tuple[str, ...]  # addresses to pass on in X-Forwarded-For, beginning with the client's
+    port: int = 0  # the client's port, if a proxy reported it; otherwise 0
 
 
 def read_client(peer_ip: str, headers: Headers, trusted: Collection[Network], scheme: str = "http") -> ForwardedClient:
-    """Return the client behind a request: the peer itself, unless it is a trusted proxy.
+    """Return the client behind a request: the peer itself, unless the peer is a trusted proxy.
 
-    Behind trusted proxies the client is the right-most address that is not trusted itself. `unknown`, `_hidden` and
-    whatever else is no address ends the search: the client is then the proxy that wrote it.
+    Behind trusted proxies the client is the right-most address that is not trusted itself. An entry that is no address,
+    such as `unknown` or `_hidden`, ends the search: then the client is the proxy that wrote the entry.
     """
     host = value_of(headers, "host") or ""
     peer_ip = _plain(peer_ip)
@@ -57,14 +57,14 @@ def read_client(peer_ip: str, headers: Headers, trusted: Collection[Network], sc
 
 
 def read_told(peer_ip: str, headers: Headers, scheme: str = "http") -> ForwardedClient:
-    """Return the client that a gateway of the cluster tells of: everything that its headers say is believed."""
+    """Return the client that a gateway of the cluster names: all its headers are trusted."""
     return _behind(_plain(peer_ip), headers, _EVERYBODY, value_of(headers, "host") or "", scheme)
 
 
 def _behind(peer_ip: str, headers: Headers, trusted: Collection[Network], host: str, scheme: str) -> ForwardedClient:
     given, hosts, schemes = _told(headers)
     hops: list[tuple[str, int]] = [(peer_ip, 0)]
-    proxies = 1  # that are trusted; each has written an entry of a list, or has put its own in place of the list
+    proxies = 1  # trusted proxies; each has appended an entry to the list, or has replaced the list by its entry
     for text in reversed(given):
         hop = read_hop(text)
         if hop is None:
@@ -84,7 +84,7 @@ def _behind(peer_ip: str, headers: Headers, trusted: Collection[Network], host: 
 
 
 def forwarded_headers(client: ForwardedClient) -> list[tuple[str, str]]:
-    """The headers that tell the next server about `client`."""
+    """The headers that describe `client` to the next server."""
     return [
         ("X-Forwarded-For", ", ".join(client.chain)),
         ("X-Forwarded-Host", client.host),
@@ -93,7 +93,7 @@ def forwarded_headers(client: ForwardedClient) -> list[tuple[str, str]]:
 
 
 def told_of(headers: Headers) -> bytes:
-    """Return what `forwarded_headers` say, as one text: a gateway proves it to a node (`TicketSigner.prove`)."""
+    """Return the content of `forwarded_headers` as one text: a gateway proves it to a node (`TicketSigner.prove`)."""
     return "\n".join(value_of(headers, name) or "" for name in _TOLD).encode("latin-1")
 
 
@@ -130,7 +130,7 @@ def is_trusted(text: str, trusted: Collection[Network]) -> bool:
 
 
 def read_networks(texts: Collection[str]) -> tuple[Network, ...]:
-    """Return the networks in `texts`; raise `ConfigError` that names the wrong ones."""
+    """Return the networks in `texts`; raise `ConfigError` that names the wrong entries."""
     networks: list[Network] = []
     problems: list[str] = []
     for text in texts:
@@ -146,7 +146,7 @@ def read_networks(texts: Collection[str]) -> tuple[Network, ...]:
 
 
 def _plain_network(network: Network) -> Network:
-    """Return a network of IPv4 as such if it is written as one of IPv6: addresses are compared in that form."""
+    """Return an IPv4 network in IPv6 form as an IPv4 network: addresses are compared in that form."""
     mapped = network.network_address.ipv4_mapped if isinstance(network, ipaddress.IPv6Network) else None
     if mapped is None or network.prefixlen < 96:
         return network
@@ -157,7 +157,7 @@ _EVERYBODY: tuple[Network, ...] = (ipaddress.ip_network("0.0.0.0/0"), ipaddress.
 
 
 def _told(headers: Headers) -> tuple[list[str], list[str], list[str]]:
-    """Return what proxies have written of addresses, hosts and schemes; RFC 7239 if nothing else says it."""
+    """Return the addresses, hosts and schemes by proxies; from RFC 7239 headers only if `X-Forwarded-*` are missing."""
     addresses = tokens_of(headers, "x-forwarded-for")
     hosts = tokens_of(headers, "x-forwarded-host")
     schemes = tokens_of(headers, "x-forwarded-proto")
@@ -202,7 +202,7 @@ def _elements(value: str) -> list[str]:
 
 
 def _written_first(items: list[str], proxies: int) -> str | None:
-    """Return the item of the proxy that is next to the client, of the last `proxies` that each have written one."""
+    """Return the item of the proxy next to the client: each of the last `proxies` has written one item."""
     return items[max(0, len(items) - proxies)] if items else None
 
 
@@ -213,7 +213,7 @@ def _unquoted(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """Return an IPv4 address as such, also if a socket for both families writes it as an IPv6 address."""
+    """Return an address; an IPv4 address in the IPv6 form of a dual-stack socket is returned as IPv4."""
     if not text.lower().startswith("::ffff:"):
         return text
     try:

@@ -12,6 +12,9 @@ CLOSE = 0x8
 PING = 0x9
 PONG = 0xA
 
+COMPRESSED = 0x40
+"""The bit of a first byte that says that a message is compressed (RFC 7692, 6)."""
+
 _OPCODES = frozenset({CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG})
 
 
@@ -32,13 +35,14 @@ def server_frame(opcode: int, payload: bytes) -> bytes:
 def client_frame(opcode: int, payload: bytes) -> bytes:
     """Return one final control frame of at most 125 bytes, as clients send them, under the mask of zeros.
 
-    A mask protects intermediaries from data that a page makes a browser send (RFC 6455, 10.3); this payload is our own.
+    A mask protects intermediaries from data that a page makes a browser send (RFC 6455, 10.3). No page has chosen this
+    payload.
     """
     return bytes((0x80 | opcode, 0x80 | len(payload), 0, 0, 0, 0)) + payload
 
 
 def close_payload(code: int, reason: str = "") -> bytes:
-    """Return the payload of a close frame; a reason that is too long is cut at a character."""
+    """Return the payload of a close frame; a too long reason is cut between two characters."""
     text = reason.encode()[:REASON_BYTES_MAX].decode(errors="ignore").encode()
     return struct.pack(">H", code) + text
 
@@ -74,7 +78,7 @@ WHOLE_MESSAGES = frozenset({0x80 | TEXT, 0x80 | BINARY})
 
 
 def is_lone(piece: bytes | memoryview, lone: tuple[int, ...]) -> bool:
-    """True if `piece` is one short whole message, by the table `lone`. (`relay_end` writes this out: it is hot.)"""
+    """True if `piece` is one short whole message, by the table `lone`. (`relay_end` inlines this: its path is hot.)"""
     return len(piece) > 1 and lone[piece[1]] == len(piece) and piece[0] in WHOLE_MESSAGES
 
 
@@ -88,14 +92,14 @@ def is_control(piece: bytes) -> bool:
 class FrameTracker:
     """Follows frame boundaries in one direction of a relayed stream; reads headers, never payloads.
 
-    `masked`: True if every frame must be masked (from a client), False if none may be (from a server). `feed` returns
+    `masked`: True if frames must be masked (from a client), False if they must not (from a server). `feed` returns
     the bytes of a piece that may be passed on. It holds back an incomplete header, so that a bad frame is never begun,
     and a close frame from its first byte on: the relay passes `close` on once it is whole, or acts on it. Behind a
     close frame, and from a violation on, the stream is `over`: earlier bytes are passed on, the rest is dropped
     (`protocol.closing`).
 
-    A relay may pass a piece on without `feed` if `is_lone(piece, tracker.lone)` is true: it changes nothing here. That
-    is the common case, a short whole message in one piece, while no message, frame or close is under way.
+    A relay may pass a piece on without `feed` if `is_lone(piece, tracker.lone)` is true: it does not change the state.
+    That is the common case, a short whole message in one piece, while no message, frame or close is under way.
 
     Invariant: between calls either `_left` payload bytes of a frame are outstanding and `_held` is empty, or
     `_held` holds the beginning of the next frame.
@@ -114,22 +118,22 @@ class FrameTracker:
         self._fragmented = False
         self._lone = LONE_MASKED if masked else LONE_PLAIN
         self.lone = self._lone
-        """By second byte, the size of a lone frame that changes nothing here; -1 if there is no such frame."""
+        """By second byte, the size of a lone frame that does not change the state; -1 if there is no such frame."""
         self.close: bytes | None = None
-        """The close frame that has come, header and mask included, once it is whole."""
+        """The received close frame, with header and mask, once it is whole."""
         self.breach: ProtocolError | None = None
-        """The rule that was broken, if one was."""
+        """The rule that was broken; None if no rule was broken."""
         self.over = False
-        """True if a whole close frame has come, or a rule was broken: nothing that follows counts."""
+        """True if a whole close frame has come, or a rule was broken: later bytes do not count."""
 
     @property
     def at_boundary(self) -> bool:
-        """True if a control frame may be put in here: no frame is half passed on."""
+        """True if a control frame may be inserted here: no frame is half passed on."""
         return not self._left
 
     @property
     def between_messages(self) -> bool:
-        """True if another stream may go on from here: no frame and no message is half passed on."""
+        """True if a different stream may continue from here: no frame and no message is half passed on."""
         return not (self._fragmented or self._left)
 
     def feed(self, data: bytes) -> bytes:
@@ -155,7 +159,7 @@ class FrameTracker:
         return passed, behind
 
     def _follow(self, data: bytes, one: bool = False) -> bytes:
-        """Follow `data` frame by frame in local names, and keep the state only at the end.
+        """Follow `data` frame by frame in local variables, and store the state only at the end.
 
         With `one`, follow no further than the end of the message under way, and hold the rest; a message that is not
         fragmented ends with its frame.
@@ -192,7 +196,7 @@ class FrameTracker:
         return data[:pos] if held else data
 
     def _frame(self, data: bytes, pos: int, size: int) -> int:
-        """Return where the frame whose header is at `pos` ends, or -1 if that header is not whole yet."""
+        """Return the end of the frame whose header is at `pos`, or -1 if that header is not whole yet."""
         if size - pos < 2:
             return -1
         second = data[pos + 1]
@@ -235,6 +239,23 @@ class FrameTracker:
 def close_of(frame: bytes) -> tuple[int, str]:
     """Return code and reason of a whole close frame, masked or not (see `FrameTracker.close`), as `read_close` does."""
     return read_close(_payload_of(frame))
+
+
+def beginning_of(piece: bytes, limit: int) -> tuple[int, bytes]:
+    """Return the opcode of the masked frame at the start of `piece`, and up to `limit` bytes of its payload.
+
+    Less of the payload if `piece` ends before; an opcode of -1 if it has not the whole header.
+    """
+    if len(piece) < 2:
+        return -1, b""
+    length = piece[1] & 0x7F
+    start = 2 + (length == 126 and 2) + (length == 127 and 8)
+    if len(piece) < start + 4:
+        return -1, b""
+    if length > 125:
+        length = int.from_bytes(piece[2:start], "big")
+    mask, payload = piece[start : start + 4], piece[start + 4 : start + 4 + min(length, limit)]
+    return piece[0] & 0x0F, bytes(byte ^ mask[i & 3] for i, byte in enumerate(payload))
 
 
 def close_answer(frame: bytes) -> bytes:

@@ -7,7 +7,7 @@ from ringway.types import NodeName
 
 
 class Prepare(msgspec.Struct, frozen=True, array_like=True, tag="prepare"):
-    """Get ready for a session. `ticket` admits its client; its nonce names the hand-over from now on."""
+    """Prepare for a session. `ticket` admits its client; the ticket's nonce names the hand-over from now on."""
 
     ticket: str
     client: str
@@ -23,7 +23,7 @@ class Commit(msgspec.Struct, frozen=True, array_like=True, tag="commit"):
 
 
 class Abandon(msgspec.Struct, frozen=True, array_like=True, tag="abandon"):
-    """Nobody will come: the client was lost, or could not be cut clean."""
+    """No client will come: the client was lost, or could not be cut cleanly."""
 
     ticket: str
 
@@ -36,9 +36,10 @@ class SessionTaken(msgspec.Struct, frozen=True, array_like=True, tag="taken"):
 
 
 class SessionRefused(msgspec.Struct, frozen=True, array_like=True, tag="refused"):
-    """It was not; `why` names the value, the rule and the remedy."""
+    """The request was refused; `why` names the value, the rule and the remedy."""
 
     why: str
+    is_over: bool = False  # the target has given the session up already, and counted its outcome
 
 
 Answer = SessionTaken | SessionRefused
@@ -53,5 +54,5 @@ decode_answer = reader(_answer.decode, "an answer about a session")
 
 
 def session_address(name: NodeName) -> str:
-    """The bus address at which the node `name` takes sessions."""
+    """The bus address at which the node `name` receives sessions."""
     return f"session.{name}"

@@ -2,8 +2,8 @@
 
 Gateway and node read the requests of strangers with this one reader. httptools (llhttp in its strict mode) refuses bare
 LF, folded headers, spaces before a colon, control characters and contradicting lengths by itself
-(`test_hostile_client.py` proves it). The rest is decided here: sizes, duplicate critical headers, bodies, the form of
-the target, and unsupported upgrades.
+(`test_hostile_client.py` proves it). This module checks the rest: sizes, duplicate critical headers, bodies, the form
+of the target, and unsupported upgrades.
 """
 
 import re
@@ -37,7 +37,7 @@ class RequestHead:
     """One request head. Header names are in lower case; values are Latin-1 text, as on the wire.
 
     If the target named the server, `headers` hold that name as `host` (RFC 9112, 3.2.2). `source` is the origin of the
-    connection by its PROXY header; None if there was no such header.
+    connection by its PROXY header; None without such a header.
     """
 
     __slots__ = ("headers", "keep_alive", "method", "path", "query", "source", "version")
@@ -62,9 +62,9 @@ class RequestHead:
 
 
 class HeadReader:
-    """Turns bytes into heads. After `problem` is set or `rest` is not None, feed it no more.
+    """Turns bytes into heads. Once `problem` is set or `rest` is not None, `feed` must not be called any more.
 
-    `problem` says why the bytes after the returned heads cannot be trusted; answer it and close the connection.
+    `problem` says why the bytes after the returned heads cannot be trusted: answer it and close the connection.
     `rest` holds the bytes that followed the head of a WebSocket handshake: they are not HTTP. With `proxied`, a PROXY
     header comes before the first head.
     """
@@ -94,7 +94,7 @@ class HeadReader:
 
     @property
     def method(self) -> str:
-        """The method of the request under way, as far as it is known; else empty."""
+        """The method of the request under way; empty if unknown yet."""
         return self._parser.get_method().decode("latin-1") if self.partial and self._url else ""
 
     def feed(self, data: bytes) -> list[RequestHead]:
@@ -114,7 +114,7 @@ class HeadReader:
         return heads
 
     def _read_proxy(self, proxy: ProxyHeaderReader, data: bytes) -> bytes:
-        """Return the bytes behind the PROXY header; nothing before it is whole, or if it is wrong."""
+        """Return the bytes behind the PROXY header; no bytes before it is whole, or if it is wrong."""
         try:
             self._source = proxy.feed(data)
         except UpgradeError as error:
@@ -126,7 +126,7 @@ class HeadReader:
         return proxy.rest
 
     def close(self) -> None:
-        """Free the parser at once, which otherwise waits for the garbage collector; feed it no more."""
+        """Free the parser at once, which otherwise waits for the garbage collector. It ends the use of this object."""
         del self._parser
 
     def _parse(self, data: bytes) -> None:
@@ -140,10 +140,10 @@ class HeadReader:
             if wants_upgrade(self._heads[-1].headers):
                 self.rest = data
                 return
-            self._parser = httptools.HttpRequestParser(self)  # the wish is ignored: HTTP goes on
+            self._parser = httptools.HttpRequestParser(self)  # the upgrade is ignored: HTTP goes on
 
     def _refuse(self, error: httptools.HttpParserError, data: bytes) -> None:
-        if self.problem is not None:  # one of ours, raised in a callback
+        if self.problem is not None:  # found and raised in a callback
             return
         if data.startswith((b"PROXY ", SIGNATURE)) and not self.served and self._source is None:
             self.problem = UpgradeError(
@@ -175,12 +175,12 @@ class HeadReader:
         self._size = 0
 
     def on_url(self, url: bytes) -> None:
-        """Take a piece of the target."""
+        """Append a piece of the target."""
         self._url += url
         self._grow(len(url))
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take one header, whole."""
+        """Add one whole header."""
         name = name.lower()
         self._grow(len(name) + len(value) + 4)
         if len(self._headers) >= self._headers_max:
@@ -211,7 +211,7 @@ class HeadReader:
             self._fail(400, "the request target has a fragment; those are for the client alone")
 
     def on_message_complete(self) -> None:
-        """Hand the head out."""
+        """Add the whole head to the result of `feed`."""
         parser = self._parser
         path, _, query = self._url.decode("latin-1").partition("?")
         version = parser.get_http_version()
@@ -236,7 +236,7 @@ class HeadReader:
         self._fail(400, "a request with a body is not taken here")
 
     def _read_absolute(self) -> None:
-        """Take the server's name from the target; the Host header does not count any more."""
+        """Replace the Host header by the server's name in the target."""
         found = _ABSOLUTE.fullmatch(self._url)
         host = found[1].decode("latin-1") if found is not None else ""
         if found is None or split_host(host) is None:

@@ -1,8 +1,8 @@
-"""Hosts as requests and settings name them (`name[:port]`), and which of them mean this machine itself.
+"""Hosts in requests and settings (`name[:port]`), and the check that a host means this machine itself.
 
-A browser on this machine can be led to a loopback address under any name: the name's owner points it here (DNS
-rebinding), and then the page and the server have one origin. What cannot be pointed here are names of the machine
-itself and addresses, so these are known; other names must be listed.
+A browser on this machine can be led to a loopback address under any name: the name's owner lets it resolve to loopback
+(DNS rebinding), and then the page and the server have one origin. Addresses and the machine's own names are safe from
+this, so they are known; all other names must be listed.
 """
 
 import ipaddress
@@ -28,7 +28,7 @@ def is_loopback(name: str) -> bool:
 
 
 def host_known(host: str, known: Collection[str]) -> bool:
-    """Return True if a request may name its server `host` (`name[:port]`) when that listens on loopback.
+    """Return True if a request may name its server `host` (`name[:port]`), for a server that listens on loopback.
 
     Known are addresses, localhost, and the names in `known` (`read_hosts`). A missing host is accepted too: browsers
     always send one.
@@ -50,7 +50,7 @@ def host_known(host: str, known: Collection[str]) -> bool:
 
 
 def unknown_host(host: str) -> str:
-    """Return what to answer to a request for a `host` that is not known."""
+    """Return the error text for a request with an unknown `host`."""
     return (
         f"this server listens on loopback and is not known as {host}; open it by its address or as localhost, or list "
         "the name in allowed_hosts; a proxy before it belongs in trusted_proxies"
@@ -61,13 +61,13 @@ def host_at(url: str) -> list[str]:
     """Return the name of the host in `url`, in a list; an empty list if it names no host."""
     try:
         name = urlsplit(url).hostname
-    except ValueError:  # such as a bracket that is not closed
+    except ValueError:  # for example: a bracket that is not closed
         return []
     return [name.removesuffix(".")] if name else []
 
 
 def read_hosts(texts: Collection[str], setting: str = "allowed_hosts") -> frozenset[str]:
-    """Return the names in `texts` in their plain form; raise `ConfigError` that names the wrong ones."""
+    """Return the names in `texts` in their plain form; raise `ConfigError` that names the wrong entries."""
     hosts: set[str] = set()
     problems: list[str] = []
     for text in texts:

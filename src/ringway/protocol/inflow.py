@@ -1,9 +1,8 @@
-"""Inflow of one peer: which of its bytes are legal frames, and where its half of the connection ends.
+"""Inflow of one peer: the check for legal frames, and the end of the peer's half of the connection.
 
-A framing library that reads the next frame before it hands over the present one judges too early: it answers a broken
-frame, or a second close frame, before the messages in front of it were carried out. So headers are judged here, as they
-come, and the library is given legal frames alone (PROTOCOL.md P-2.8). The content of data frames is judged by
-`protocol.message`.
+A framing library that reads the next frame before it returns the present frame answers too early: it answers a broken
+frame, or a second close frame, before earlier messages were carried out. So headers are checked here, at their arrival,
+and the library gets legal frames only (PROTOCOL.md P-2.8). `protocol.message` checks the content of data frames.
 
 Invariant: between two pieces either `left` payload bytes of a frame are outstanding and `_head` is empty, or `_head`
 holds the beginning of the next frame: of its header, or of a whole close frame, no byte of which is passed on.
@@ -29,15 +28,15 @@ class Inflow:
         self._bytes_max = payload_bytes_max
         self._lone = LONE_MASKED if masked else LONE_PLAIN
         self.left = 0
-        """How many bytes of the payload of a frame under way are still to come."""
+        """The number of payload bytes of the frame under way that are still to come."""
         self._head = b""
         self.end: bytes | ProtocolError | None = None
-        """How it ended: by the payload of a close frame, or by a breach of the protocol; None while it goes on."""
+        """The cause of its end: the payload of a close frame, or a breach of the protocol; None while it goes on."""
 
     def feed(self, data: bytes | memoryview) -> int:
-        """Follow `data`, the next bytes; return how many of them, from the first on, the framing library is to get.
+        """Follow `data`, the next bytes; return the number of its first bytes that are for the framing library.
 
-        The other bytes belong to a close frame, or are behind the `end` and do not count.
+        The rest belongs to a close frame, or is behind the `end` and does not count.
         """
         size = len(data)
         if self.end is not None:
@@ -75,7 +74,7 @@ class Inflow:
         return size
 
     def _read_header(self, data: bytes | memoryview, pos: int) -> tuple[int, int]:
-        """Return where the payload of the frame at `pos` starts, and its length; `_UNKNOWN` before the header is whole.
+        """Return the start and the length of the payload of the frame at `pos`; `_UNKNOWN` before the header is whole.
 
         Raise `_Breach` as soon as a rule is broken: by the first byte, the second byte, or the length.
         """

@@ -1,8 +1,8 @@
 """Messages from frames: fragmentation, UTF-8, lengths and control-frame rules (RFC 6455, 5.4 to 8.1).
 
-The framing library splits the byte stream into frames and unmasks them; the rest is decided here. Most messages come in
-one frame: `check_whole` judges those and keeps no state, so that a connection needs a
-`MessageAssembler` only while a fragmented message is on its way.
+The framing library splits the byte stream into frames and unmasks them; this module checks the rest. Most messages come
+in one frame: `check_whole` checks these without state, so that a connection needs a `MessageAssembler` only while a
+fragmented message is on its way.
 """
 
 import codecs
@@ -36,10 +36,10 @@ def check_control(opcode: int, payload: bytes, *, fin: bool, rsv: bool) -> None:
 
 
 class MessageAssembler:
-    """Puts data frames together. An idle assembler owns nothing but its slots.
+    """Joins data frames to messages. An idle assembler needs no memory beside its slots.
 
-    `message_bytes_max` bounds a message, `fragments_max` the frames that it may come in: a message in very many
-    tiny frames costs far more than its bytes (CVE-2026-48779).
+    `message_bytes_max` bounds a message, `fragments_max` the number of its frames: a message in very many tiny frames
+    costs far more than its bytes (CVE-2026-48779).
     """
 
     __slots__ = ("_bytes_max", "_count", "_decoder", "_fragments_max", "_opcode", "_parts", "_size")
@@ -59,7 +59,7 @@ class MessageAssembler:
         return self._parts is None
 
     def feed(self, opcode: int, payload: bytes, *, fin: bool, rsv: bool) -> tuple[int, bytes] | None:
-        """Take one data frame; return opcode and payload of the message that it completes, or None.
+        """Process one data frame; return opcode and payload of the message that it completes, or None.
 
         A text message is checked to be UTF-8 as it comes in, so that a bad byte is found before the message is whole.
         Raise `ProtocolError` if a rule is broken.

@@ -1,7 +1,7 @@
 """Move signal in its two forms, and the form that a client asks for (PROTOCOL.md P-7).
 
-It is close code 1012 with the reason `move <node> <ticket>`. A client that cannot know which of its messages were sent
-before a close frame gets the message `<mark> move <node> <ticket>` instead, with a mark of its own.
+It is close code 1012 with the reason `move <node> <ticket>`. Some clients cannot know which of their messages were sent
+before a close frame: such a client chooses a mark, and gets the message `<mark> move <node> <ticket>` instead.
 """
 
 import re
@@ -12,6 +12,9 @@ from ringway.types import NodeName
 
 BY_CLOSE = "1"
 """The value of `moves=` of a client that gets close frames; any other value is a mark (`read_follows`)."""
+
+MOVED = "ringway-moved"
+"""The header that tells a backend that its WebSocket was opened before, at a different backend (PROTOCOL.md P-3.12)."""
 
 _MARK = re.compile(r"[A-Za-z0-9_-]{8,32}")
 _REASON = re.compile(rf"move ([A-Za-z0-9][A-Za-z0-9._-]{{0,62}}) ([A-Za-z0-9_=-]{{{TICKET_LENGTH}}})")
@@ -35,6 +38,11 @@ def read_move(reason: str) -> Move | None:
     return Move(NodeName(match[1]), match[2]) if match else None
 
 
+def moved_header(why: str, left: NodeName) -> str:
+    """Return the value of `MOVED`: `why` is "moved" or "lost", `left` the name of the earlier backend."""
+    return f"{why}; from={left}"
+
+
 def read_follows(moves: str) -> str:
-    """Return `moves` of a query if it is `BY_CLOSE` or a mark, else nothing: then no session goes along."""
+    """Return `moves` of a query if it is `BY_CLOSE` or a mark; otherwise '', and moves do not carry the session."""
     return moves if moves == BY_CLOSE or _MARK.fullmatch(moves) else ""

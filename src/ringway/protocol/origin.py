@@ -1,7 +1,7 @@
 """Origin rule: the pages that may open a connection (PROTOCOL.md P-2.6), against cross-site hijacking.
 
-A browser always sends `Origin`; other programs need not. A request without it is allowed, since nothing here
-trusts a cookie. An origin is compared whole: scheme, host and port (RFC 6454, 4 and 6.2).
+A browser always sends `Origin`; a program need not. A request without it is allowed, since Ringway trusts no cookie. An
+origin is compared whole: scheme, host and port (RFC 6454, 4 and 6.2).
 """
 
 import ipaddress
@@ -16,7 +16,7 @@ from ringway.protocol.host import ANY
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _NEVER = {"ws": "http", "wss": "https"}
-"""Schemes that no page has, with the one that is meant."""
+"""Schemes that no page has, with the scheme that is meant."""
 
 _LOOPBACK = {"127.0.0.1": "localhost", "localhost": "127.0.0.1"}
 """Names of the machine itself: both lead to the same page."""
@@ -27,7 +27,7 @@ _OPAQUE = ("null", "file://")
 
 
 class Origins:
-    """The origins that an operator lists: `*`, whole ones, all hosts below a name, and all ports of a host.
+    """The origins that an operator lists: `*`, whole origins, all hosts below a name, and all ports of a host.
 
     Made by `read_origins`. Immutable.
     """
@@ -50,9 +50,9 @@ class Origins:
         return text in self._whole or any(pattern.fullmatch(text) for pattern in self._patterns)
 
     def allows(self, origin: str | None, scheme: str, host: str) -> bool:
-        """Return True if a page of `origin` may connect to a server that was addressed as `scheme` and `host`.
+        """Return True if a page of `origin` may connect to a server at `scheme` and `host`.
 
-        Allowed are no origin, the server's own (`http://name[:port]`), and those that are listed.
+        Allowed are a missing origin, the server's own origin (`http://name[:port]`), and listed origins.
         """
         return origin is None or _same(origin.lower(), scheme, host) or self.lists(origin)
 
@@ -82,7 +82,7 @@ def read_origins(texts: Collection[str], setting: str = "allowed_origins") -> Or
 
 
 def origin_of(scheme: str, host: str) -> str | None:
-    """Return the origin of pages at `scheme` and `host` as browsers write it; None if `host` is wrong."""
+    """Return the origin of pages at `scheme` and `host` in browsers' form; None if `host` is wrong."""
     split = split_host(host)
     if split is None:
         return None
@@ -99,7 +99,7 @@ def origins_at(url: str) -> list[str]:
     """
     try:
         parts = urlsplit(url)
-    except ValueError:  # such as a bracket that is not closed
+    except ValueError:  # for example: a bracket that is not closed
         return []
     scheme = {**_NEVER, "http": "http", "https": "https"}.get(parts.scheme)
     origin = origin_of(scheme, parts.netloc.rpartition("@")[2]) if scheme else None
@@ -118,7 +118,7 @@ def _same(origin: str, scheme: str, host: str) -> bool:
 
 
 def _read_entry(text: str) -> str | re.Pattern[str]:
-    """Return the entry as browsers write it, or a pattern; raise `ValueError` that says what to write instead."""
+    """Return the entry in browsers' form, or a pattern; raise `ValueError` with the right form."""
     entry = text.lower()
     if entry == ANY or entry in _OPAQUE:
         return entry

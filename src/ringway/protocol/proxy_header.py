@@ -12,7 +12,7 @@ from ringway.errors import UpgradeError
 from ringway.protocol.forwarded import read_hop
 
 SIGNATURE = b"\r\n\r\n\x00\r\nQUIT\n"
-"""How version 2 begins (section 2.2)."""
+"""The first bytes of version 2 (section 2.2)."""
 
 V1_BYTES_MAX = 107
 """The longest header of version 1, with its CR and LF (section 2.1)."""
@@ -22,7 +22,7 @@ _V4 = struct.Struct(">4s4sHH")
 _V6 = struct.Struct(">16s16sHH")
 _LOCAL, _PROXY = 0x20, 0x21  # version 2, and the command
 _TCP4, _TCP6 = 0x11, 0x21
-_SSL = 0x20  # the type of the TLV that tells of TLS between client and balancer
+_SSL = 0x20  # the type of the TLV about TLS between client and balancer
 _SSL_CLIENT = 0x01
 
 
@@ -35,16 +35,16 @@ class Source(NamedTuple):
 
 
 class Peer(NamedTuple):
-    """The peer at the other end of a connection, and the scheme that it uses with the server that accepted it."""
+    """The peer of a connection, and the scheme that it uses with the server that accepted it."""
 
     ip: str
-    port: int = 0  # 0: not known
+    port: int = 0  # 0: unknown
     scheme: str = "http"
-    carried: bool = False  # by a trusted balancer, which said so in a PROXY header
+    carried: bool = False  # True if a trusted balancer carries the connection, by its PROXY header
 
 
 def peer_of(source: Source | None, peername: object) -> Peer:
-    """Return the peer at the other end: by the PROXY header, else by the socket's `peername`."""
+    """Return the peer of a connection: by the PROXY header, or without it by the socket's `peername`."""
     carried = source is not None
     scheme = "https" if source is not None and source.tls else "http"
     if source is not None and source.ip:
@@ -55,7 +55,7 @@ def peer_of(source: Source | None, peername: object) -> Peer:
 
 
 class ProxyHeaderReader:
-    """Reads one header from the bytes of a connection, however they come; `rest` is what followed it."""
+    """Reads one header from the bytes of a connection, in pieces of any size; `rest` holds the bytes after it."""
 
     __slots__ = ("_data", "_size_max", "rest")
 

@@ -1,4 +1,4 @@
-"""Responses of HTTP/1.1 that gateway and node give themselves, as bytes."""
+"""Responses of HTTP/1.1 that gateway and node write themselves, as bytes."""
 
 import http
 import json
@@ -11,6 +11,12 @@ _REASONS = {status.value: status.phrase for status in http.HTTPStatus}
 
 _NO_STORE = ("Cache-Control", "no-store")
 
+REFUSED = "ringway-refused"
+"""The header, in lower case, in which a node names the cause of a refusal."""
+
+ERROR_SHOWN_MAX = 200
+"""Characters of a foreign error that are shown."""
+
 
 def response(status: int, body: bytes, *headers: tuple[str, str], close: bool = False) -> bytes:
     """Return a whole JSON response; `close` announces that the connection ends with it."""
@@ -18,12 +24,12 @@ def response(status: int, body: bytes, *headers: tuple[str, str], close: bool = 
 
 
 def content(kind: str, body: bytes, *headers: tuple[str, str], close: bool = False) -> bytes:
-    """Return a whole response that holds `body`, which is of the media type `kind`."""
+    """Return a whole response with `body`, of the media type `kind`."""
     return _whole(200, kind, body, headers, close)
 
 
 def carried(status: int, body: bytes, *headers: tuple[str, str]) -> bytes:
-    """Return a response of another server, to be passed on with its own `headers`; the connection ends with it."""
+    """Return a backend's response, to be passed on with its own `headers`; the connection ends with it."""
     return _whole(status, "", body, headers, close=True)
 
 
@@ -32,7 +38,7 @@ def _whole(status: int, kind: str, body: bytes, headers: Sequence[tuple[str, str
     if kind:
         lines.append(f"Content-Type: {kind}\r\n")
     lines += [f"{name}: {value}\r\n" for name, value in headers]
-    upgrade = any(name == "Upgrade" for name, _ in headers)  # which belongs to the connection (RFC 9110, 7.8)
+    upgrade = any(name == "Upgrade" for name, _ in headers)  # this header is about the connection (RFC 9110, 7.8)
     if close:
         lines.append("Connection: Upgrade, close\r\n" if upgrade else "Connection: close\r\n")
     lines.append(f"Content-Length: {len(body)}\r\n\r\n")
@@ -45,8 +51,14 @@ def answer_to(method: str, whole: bytes) -> bytes:
 
 
 def error_response(error: UpgradeError, *, close: bool) -> bytes:
-    """Return the response that tells a client why its request was refused; it must not be cached."""
+    """Return the response with the reason of a refusal; it must not be cached."""
     return response(error.status, error_body(str(error)), _NO_STORE, *error.headers, close=close)
+
+
+def node_refusal(error: UpgradeError) -> bytes:
+    """Return the response of a node, which names to gateways what was wrong (PROTOCOL.md P-2.4.2)."""
+    cause = ("Ringway-Refused", error.cause)
+    return response(error.status, error_body(str(error)), _NO_STORE, cause, *error.headers, close=True)
 
 
 def error_body(message: str) -> bytes:
@@ -54,18 +66,28 @@ def error_body(message: str) -> bytes:
     return json.dumps({"error": message}).encode()
 
 
+def read_error(body: bytes) -> str:
+    """Return the error in the body of a refusal, cut; empty if it is not in that form."""
+    try:
+        found = json.loads(body)
+    except ValueError:
+        return ""
+    error = found.get("error") if isinstance(found, dict) else None
+    return error[:ERROR_SHOWN_MAX] if isinstance(error, str) else ""
+
+
 def retry_after(pause_s: float) -> str:
-    """Return the header's value: whole seconds, never earlier than said."""
+    """Return the header's value: `pause_s`, rounded up to whole seconds."""
     return str(max(1, math.ceil(pause_s)))
 
 
 def no_node(error: NoNode, pause_s: float, window_ms: int = 0, *, close: bool) -> bytes:
-    """Return the 503 that says when to come again, and the window to spread over (0: no window)."""
+    """Return the 503 with the time to come again, and the window to spread over (0: no window)."""
     return come_again(503, str(error), pause_s, window_ms, close=close)
 
 
 def come_again(status: int, message: str, pause_s: float, window_ms: int = 0, *, close: bool) -> bytes:
-    """Return a refusal that says when to come again."""
+    """Return a refusal with the time to come again."""
     said: dict[str, str | int] = {"error": message, "wait_ms": math.ceil(1000 * pause_s)}
     if window_ms:
         said["reconnect_window_ms"] = window_ms

@@ -1,4 +1,4 @@
-"""Rules in words: what a value must be, from its type or from msgspec's error."""
+"""Rules in words: the requirement for a value, from its type or from msgspec's error."""
 
 import types
 import typing
@@ -34,7 +34,7 @@ def rule_of_type(annotation: Any) -> str:
 
 
 def rule_of_error(error: msgspec.ValidationError) -> str:
-    """Return the rule that `error` says was broken: "Expected `int` <= 5" becomes "give a whole number <= 5"."""
+    """Return the broken rule in `error`: "Expected `int` <= 5" becomes "give a whole number <= 5"."""
     words, _ = split_error(error)
     for theirs, ours in _WORDS:
         words = words.replace(theirs, ours)

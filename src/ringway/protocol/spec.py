@@ -1,8 +1,8 @@
 """Specs, the short form of settings with options: `rendezvous:key=query.room,c=1.1` or `ws://a:1,weight=2`.
 
-Policies, namespaces, static backends and collectors are written so. A spec is a head, and then items `option=value`
+Policies, namespaces, backends and collectors have this form. A spec is a head, and then items `option=value`
 with commas between them. White space around an option or a value does not count. The caller splits the head off, and
-gives the sentences for errors (`OptionErrors`): each names the value, the rule and the remedy.
+gives the sentences for errors (`OptionErrors`): each sentence names the value, the rule and the remedy.
 
 `split_items` is for specs whose values may contain commas: a comma in braces belongs to the value, so that labels can
 be written, and a value in double quotes is a JSON string and may contain anything.
@@ -31,16 +31,16 @@ class OptionErrors:
 
     unknown: str
     malformed: str = ""
-    """For an item without `=`; if it is empty, such an item has an empty value."""
+    """The sentence for an item without `=`; if it is empty, such an item has an empty value."""
     repeated: str = ""
-    """If it is empty, the last value counts."""
+    """The sentence for a repeated option; if it is empty, the last value counts."""
     wrong: str = ""
     otherwise: str = "there are"
     """The words before all options, in a `{suggestion}`."""
 
 
 def split_items(text: str) -> list[str]:
-    """Return the parts of `text` between the commas that are neither in braces nor in quotes."""
+    """Return the parts of `text` between its commas; commas in braces or in quotes do not count."""
     parts = [""]
     depth, quoted, escaped = 0, False, False
     for char in text:
@@ -69,7 +69,7 @@ def read_pairs(
 ) -> dict[str, str]:
     """Return the options of `items` with their values as text, and add a sentence to `problems` for each wrong item.
 
-    With `known`, other options are wrong. `show` returns an item as messages may show it.
+    With `known`, all further options are wrong. `show` returns the form of an item for messages.
     """
     given: dict[str, str] = {}
     for item in items:
@@ -128,12 +128,12 @@ def suggestion(name: str, known: Iterable[str], otherwise: str = "there are") ->
 
 
 def text_of_value(value: Any) -> str:
-    """Return a value of a TOML table as a spec contains it."""
+    """Return the form of a TOML table's value in a spec."""
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def quote_value(value: str) -> str:
-    """Return `value` as a spec contains it for `split_items`: without white space, which separates specs in lists."""
+    """Return the form of `value` in a spec for `split_items`: without white space, which separates specs in lists."""
     if _PLAIN.fullmatch(value):
         return value
     return msgspec.json.encode(value).decode().replace(" ", "\\u0020")

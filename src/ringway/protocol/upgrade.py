@@ -1,8 +1,8 @@
 """Upgrade of an HTTP exchange to a WebSocket: the rules for both sides (PROTOCOL.md P-2).
 
-A proxy that opens a raw tunnel on less than this lets unchecked requests through (WebSocket request smuggling). Here a
-tunnel opens for a valid request and a valid answer, or not at all (tests/integration/gateway/test_hostile_backend.py).
-Heads are given parsed: header names in lower case, in order, values stripped.
+A proxy with weaker rules lets unchecked requests through its tunnel (WebSocket request smuggling). Here a tunnel opens
+only for a valid request and a valid answer (tests/integration/gateway/test_hostile_backend.py). Heads come parsed:
+header names in lower case, in order, values stripped.
 """
 
 import base64
@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from ringway.errors import UpgradeError
 
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-"""RFC 6455, 1.3."""
+"""The constant of the handshake's answer (RFC 6455, 1.3)."""
 
 HEAD_BYTES_MAX = 16 * 1024
-"""The default bound of a head, as of nginx's and Node.js's."""
+"""The default bound of a head, as in nginx and Node.js."""
 
 HEADERS_MAX = 64
-"""The default bound of the headers in it."""
+"""The default bound of the number of headers."""
 
 Headers = Sequence[tuple[str, str]]
 
@@ -46,7 +46,7 @@ def value_of(headers: Headers, name: str) -> str | None:
 
 
 def tokens_of(headers: Headers, name: str) -> list[str]:
-    """The comma-separated items of every header `name`, stripped, without empty ones."""
+    """The comma-separated items of every header `name`, stripped, without empty items."""
     return [item.strip() for key, value in headers if key == name for item in value.split(",") if item.strip()]
 
 
@@ -56,9 +56,9 @@ def accept_for(key: str) -> str:
 
 
 def wants_upgrade(headers: Headers) -> bool:
-    """Return True if a request means to open a WebSocket, rightly or wrongly.
+    """Return True if a request tries to open a WebSocket, by a correct or wrong handshake.
 
-    A wish for another protocol, such as h2c, is no such request: it is ignored (RFC 9110, 7.8).
+    An upgrade to a different protocol, such as h2c, does not count: it is ignored (RFC 9110, 7.8).
     """
     if value_of(headers, "sec-websocket-key") is not None:
         return True

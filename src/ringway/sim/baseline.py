@@ -23,7 +23,7 @@ RESTART_S = 3.0
 
 
 class Baseline:
-    """Stands in for the balancer; `round` is called once a second."""
+    """Replaces the balancer; `round` is called once a second."""
 
     def __init__(self, world: "SimWorld", gateway: "SimGateway") -> None:
         self.reason = ""
@@ -52,7 +52,7 @@ class Baseline:
             self._shed()
 
     def _elsewhere(self) -> Ids:
-        """Return the clients that are not at the owner of their key."""
+        """Return the clients whose node is not the owner of their key."""
         numbers = [self._world.by_name[node.name].number for node in self._members]
         owners = np.array(numbers)[(self._numbers % np.uint64(max(1, len(numbers)))).astype(np.int64)]
         return np.flatnonzero((self._world.crowd.node >= 0) & (self._world.crowd.node != owners))

@@ -1,7 +1,7 @@
-"""Calendar of a simulation: which clients are due in which step of time.
+"""Calendar of a simulation: the clients that are due in each step of time.
 
-Time goes in fixed steps, and clients are numbers in arrays: a crowd that comes back over ten seconds is a few arrays
-of numbers, not a hundred thousand events in a heap.
+Time advances in fixed steps, and clients are numbers in arrays: a crowd that comes back over ten seconds is a few
+arrays of numbers, not a hundred thousand events in a heap.
 """
 
 from collections import defaultdict
@@ -18,11 +18,11 @@ class Calendar:
     def __init__(self, step_s: float) -> None:
         self._step_s = step_s
         self._due: defaultdict[int, list[Ids]] = defaultdict(list)
-        self._next = 0  # the step that is taken next
+        self._next = 0  # the next step
         self.waiting = 0
 
     def put(self, ids: Ids, now: float, delays_s: NDArray[np.float64] | float) -> None:
-        """Let `ids` be due `delays_s` after `now`, in a step that is still to come: one delay for all, or one each."""
+        """Let `ids` be due `delays_s` after `now`, in a future step: one delay for all, or a delay for each."""
         if not len(ids):
             return
         self.waiting += len(ids)

@@ -7,6 +7,7 @@ import msgspec
 from ringway.core.balance.config import BalanceConfig
 from ringway.core.placement.catalog import make_policy
 from ringway.core.placement.policy import Policy
+from ringway.core.placement.score import FindFunction, refuse_function
 from ringway.errors import ConfigError
 from ringway.sim.placer import AtRandom, Modulo
 
@@ -25,9 +26,10 @@ class Contender(msgspec.Struct, frozen=True, kw_only=True):
     """One column of the comparison."""
 
     name: str
-    policy: str = ""  # the product's; empty for a baseline
+    policy: str = ""  # a policy of the product; empty for a baseline
     baseline: str = ""
     balance: BalanceConfig = msgspec.field(default_factory=BalanceConfig)
+    find_function: FindFunction = refuse_function
 
     @property
     def directed(self) -> bool:
@@ -40,26 +42,34 @@ class Contender(msgspec.Struct, frozen=True, kw_only=True):
             return Modulo()
         if self.baseline:
             return AtRandom()
-        return make_policy(self.policy, SECRET)
+        return make_policy(self.policy, SECRET, self.find_function)
 
 
 def make_contenders(
-    policies: list[str], baselines: list[str], paces: list[float], balance: BalanceConfig
+    policies: list[str],
+    baselines: list[str],
+    paces: list[float],
+    balance: BalanceConfig,
+    find_function: FindFunction = refuse_function,
 ) -> list[Contender]:
-    """Return each policy at each pace, and each baseline; raise `ConfigError` if one does not exist."""
+    """Return each policy at each pace, and each baseline; raise `ConfigError` if one does not exist.
+
+    `find_function` finds the functions that policies call.
+    """
     unknown = [name for name in baselines if name not in BASELINES]
     if unknown:
         raise ConfigError(f"the baseline {unknown[0]!r} is unknown; choose from {', '.join(BASELINES)}")
     contenders = []
     for policy in policies:
-        make_policy(policy, SECRET)  # a wrong one is said now
+        make_policy(policy, SECRET, find_function)  # a wrong policy is refused now
         for pace in paces:
             if not 0 < pace < math.inf:
                 raise ConfigError(f"a pace of {pace:g} moves a second; give a number above 0")
             paced = msgspec.structs.replace(balance, moves_per_s_max=pace)
-            contenders.append(Contender(name=f"{policy} at {pace:g} moves/s", policy=policy, balance=paced))
+            name = f"{policy} at {pace:g} moves/s"
+            contenders.append(Contender(name=name, policy=policy, balance=paced, find_function=find_function))
         if not paces:
-            contenders.append(Contender(name=policy, policy=policy, balance=balance))
+            contenders.append(Contender(name=policy, policy=policy, balance=balance, find_function=find_function))
     contenders += [Contender(name=name, baseline=name, balance=balance) for name in baselines]
     names = [contender.name for contender in contenders]
     twice = sorted({name for name in names if names.count(name) > 1})

@@ -1,9 +1,10 @@
-"""A simulated gateway: the product's membership, view and policy, fed with reports."""
+"""Gateway of the simulation: the product's membership, view and policy, fed with reports."""
 
 from random import Random
 
 from ringway.core.load import LoadView
 from ringway.core.membership import MemberLeft, Membership, MembershipEvent
+from ringway.core.placement.keyed import Keyed
 from ringway.core.placement.place import choose_place
 from ringway.core.placement.policy import Policy
 from ringway.core.reporting import REPORT_S, ReportSchedule, next_pause_s, places_have_changed
@@ -29,15 +30,15 @@ class SimGateway:
         self.tick_due = 0.0
 
     def heard(self, report: Report, now: float) -> None:
-        """Take a report."""
+        """Process a report."""
         self._take(self.membership.heard(report, now), now)
 
     def withdrawn(self, name: NodeName, now: float) -> None:
-        """Take the word of a member that it leaves."""
+        """Process the withdrawal of a member."""
         self._take(self.membership.withdrawn(name), now)
 
     def tick(self, now: float) -> None:
-        """Let time pass."""
+        """Advance the membership and the view to `now`."""
         self._take(self.membership.tick(now), now)
         self.view.tick(now)
 
@@ -67,6 +68,8 @@ class SimGateway:
         """Return the node for a client that comes without a ticket, and the holder of its place. Raise `NoNode`."""
         view = self.view
         view.wake(now)
+        if isinstance(self.policy, Keyed):
+            self.policy.complete(view)  # milliseconds in the product, a turn here
         choice = choose_place(view, self.policy, key, rng, now, count=1, claims=self._claims)
         if not choice.claimed:
             view.place(choice.node, now)

@@ -1,4 +1,4 @@
-"""The leading gateway's balancer: the product's `LeaderRound`, asked each second, and what nodes do with its orders."""
+"""Balancer of the leading gateway: the product's `LeaderRound`, called each second, and its orders at nodes."""
 
 from typing import TYPE_CHECKING
 
@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 from ringway.core.balance.keys import KeyPlanner
 from ringway.core.balance.leader_round import LeaderRound
 from ringway.core.balance.plan import Plan, Quota
-from ringway.core.hashing import Table, make_table
-from ringway.core.hashing.stream import hash_keys, table_secret
+from ringway.core.hashing import Table, complete, make_table
 from ringway.sim.calendar import Ids
 from ringway.sim.contender import SECRET
+from ringway.sim.owners import hash_keys, owners_of
 from ringway.types import NodeName, NodeState
 
 if TYPE_CHECKING:
@@ -45,10 +45,19 @@ class Leader:
         self.reason = frozen or plan.reason
         if settling or frozen:
             return
+        closing: list[Ids] = []
         for quota in self._leader.orders(plan, ROUND_S):
             donor, target = world.by_name[quota.donor], world.by_name[quota.target]
-            if donor.alive and self._order(donor, target, quota, by_key=plan.by_key):
+            if not donor.alive:
+                continue
+            chosen = self._choose(donor, quota, by_key=plan.by_key)
+            if len(chosen):
+                world.move(chosen, target)
+                closing.append(chosen)
                 self._leader.ordered(quota, now, by_key=plan.by_key)
+        if closing:
+            evenly = np.concatenate([np.arange(len(chosen)) / len(chosen) for chosen in closing])
+            world.closing.put(np.concatenate(closing), now, ROUND_S * evenly)
 
     def _plan_by_key(self, *, held: bool) -> Plan:
         """Let the nodes count misplaced keys when the planner asks for it, and return its plan."""
@@ -81,19 +90,16 @@ class Leader:
             counted.setdefault(donor, {})[target] = len(those)
         return counted
 
-    def _order(self, donor: "SimNode", target: "SimNode", quota: Quota, *, by_key: bool) -> int:
-        """Have `donor` choose clients and close them evenly within the round; return how many."""
+    def _choose(self, donor: "SimNode", quota: Quota, *, by_key: bool) -> Ids:
+        """Let `donor` choose clients, which are closed evenly within the round."""
         world = self._world
-        if by_key:
-            chosen = self._found[quota.donor, quota.target]
-            if len(chosen) > quota.count:
-                chosen = world.dice.choice(chosen, quota.count, replace=False)
-        else:
+        if not by_key:
             before = world.now - self._cool_down_s(donor)
-            chosen = world.crowd.draw(donor.number, quota.count, donor.connections, before)
-        world.move(chosen, target)
-        world.closing.put(chosen, world.now, ROUND_S * np.arange(len(chosen)) / max(1, len(chosen)))
-        return len(chosen)
+            return world.crowd.draw(donor.number, quota.count, donor.connections, before)
+        chosen = self._found[quota.donor, quota.target]
+        if len(chosen) <= quota.count:
+            return chosen
+        return world.dice.choice(chosen, quota.count, replace=False)
 
     def _cool_down_s(self, node: "SimNode") -> float:
         return 0.0 if node.state is NodeState.DRAINING else self._world.scenario.cool_down_s
@@ -105,7 +111,7 @@ class CrowdOwners:
     def __init__(self, table: str, keys: Ids) -> None:
         self._table: Table = make_table(table, SECRET)
         distinct, self._which = np.unique(keys, return_inverse=True)
-        self._hashes = hash_keys([b"%d" % key for key in distinct.tolist()], table_secret(SECRET))
+        self._hashes = hash_keys([b"%d" % key for key in distinct.tolist()], SECRET)
         self._weights: dict[NodeName, float] = {}
         self.owners: NDArray[np.int32] = np.full(len(keys), NOBODY, np.int32)
         self.changed = 0  # clients whose keys have changed owner since the first update
@@ -115,8 +121,8 @@ class CrowdOwners:
         if weights == self._weights:
             return
         self._weights = weights
-        self._table.update(weights)
+        complete(self._table, weights)
         numbers = {name: node.number for name, node in nodes.items()}
-        owners = [numbers[name] for name in self._table.owners(self._hashes).tolist()]
+        owners = [numbers[name] for name in owners_of(self._table, self._hashes).tolist()]
         before, self.owners = self.owners, np.array(owners, np.int32)[self._which]
         self.changed += int(((before != self.owners) & (before != NOBODY)).sum())

@@ -24,43 +24,42 @@ class SimMeter:
         self._nodes = nodes
         self.times: list[float] = []
         self.connections: list[list[int]] = []
-        self.newcomers: list[list[int]] = []  # arrivals at each node that were not moved there
+        self.newcomers: list[list[int]] = []  # arrivals at each node by a placement
         self.movers: list[list[int]] = []  # arrivals by an order
         self.refusals: list[list[int]] = []
-        self.taking: list[list[bool]] = []  # whether each node is there and takes newcomers
+        self.taking: list[list[bool]] = []  # True for each node that is there and accepts newcomers
         self.moves: list[int] = []  # so far
         self.away: list[int] = []  # clients without a connection
         self.marks: list[tuple[float, str]] = []
-        self.turned_away = 0  # asked a gateway while no node could be had
+        self.turned_away = 0  # requests at a gateway while no node was available
         self.in_vain = 0  # went to a node that was dead
         self.refused_total = 0
         self.moved_total = 0
         self.collateral = 0
         self.moves_most = 0  # of one client
-        self._disturbed = np.zeros(len(crowd), bool)
         self._new: Counts = np.zeros(0, np.int64)
         self._by_order: Counts = np.zeros(0, np.int64)
         self._refused: Counts = np.zeros(0, np.int64)
         self._second = 0
 
     def mark(self, now: float, what: str) -> None:
-        """Note that something happens now: from the first mark on, results are judged."""
+        """Record an event: from the first event on, results are measured."""
         self.marks.append((now, what))
 
     def moved(self, ids: Ids) -> None:
-        """Count clients that the system closes to have them elsewhere."""
-        self._crowd.moves[ids] += 1
-        self._disturbed[ids] = True
+        """Count clients that the system moves."""
+        crowd = self._crowd
+        crowd.moves[ids] += 1
+        crowd.disturbed[ids] = True
         self.moved_total += len(ids)
+        self.moves_most = max(self.moves_most, int(crowd.moves[ids].max(initial=0)))
 
     def ended(self, ids: Ids) -> None:
         """Forget clients that left by themselves; their moves stay counted."""
-        if len(ids):
-            self.moves_most = max(self.moves_most, int(self._crowd.moves[ids].max()))
-            self._disturbed[ids] = False
+        self._crowd.disturbed[ids] = False
 
     def offered(self, number: int, by_order: int, count: int) -> None:
-        """Count clients that arrive at a node, `by_order` of them with the ticket of another node."""
+        """Count clients that arrive at a node, `by_order` of them with the ticket of a different node."""
         self._grow()
         self._new[number] += count - by_order
         self._by_order[number] += by_order
@@ -74,10 +73,10 @@ class SimMeter:
 
     def accepted(self, node: "SimNode", ids: Ids) -> None:
         """Count clients whose handshakes are done; a move from an old node to an old node was for nothing."""
-        disturbed = ids[self._disturbed[ids]]
+        disturbed = ids[self._crowd.disturbed[ids]]
         if not len(disturbed):
             return
-        self._disturbed[disturbed] = False
+        self._crowd.disturbed[disturbed] = False
         if not node.touched:
             old = np.array([not other.touched for other in self._nodes])
             self.collateral += int(old[self._crowd.came_from[disturbed]].sum())

@@ -30,9 +30,9 @@ class SimNode:
         self.handshakes_per_s = handshakes_per_s
         self.connections_max = connections_max
         self.alive = False
-        self.heard = True  # whether its reports come through
-        self.touched = False  # whether anything happened to it in this run: it joined, drained, or died
-        self.comes_back = False  # whether it is being restarted
+        self.heard = True  # True while its reports arrive
+        self.touched = False  # True if it joined, drained, or died in this run
+        self.comes_back = False  # True if it is being restarted
         self.connections = 0
         self.cooling = 0
         self.begin(Incarnation(""), 0, 0.0)
@@ -57,7 +57,7 @@ class SimNode:
         self._allowance = 0.0
 
     def has_news(self, now: float) -> bool:
-        """True if it is to report now: each second, and early when something changed that others decide by."""
+        """True if it is to report now: each second, and early when a value changed on which other members decide."""
         last, schedule = self.last, self._schedule
         if last is None or not schedule.may_report(now):
             return last is None

@@ -1,4 +1,4 @@
-"""The page of a simulation: one HTML file that needs nothing else, for a wide screen or a phone, light or dark."""
+"""Page of a simulation: a self-contained HTML file, for a wide screen or a phone, light or dark."""
 
 from collections.abc import Sequence
 from html import escape
@@ -80,7 +80,7 @@ def _top(summaries: Sequence[Summary]) -> float:
 
 
 def _top_arrivals(summaries: Sequence[Summary]) -> float:
-    """One scale for all; at least as much as a node can take, at most six times that."""
+    """One scale for all runs: at least the handshakes that a node can serve, at most six times that."""
     most = max(
         float((summary.course.arrivals() / np.array(summary.course.handshakes_per_s)).max()) for summary in summaries
     )

@@ -1,4 +1,4 @@
-"""Placement alone: how evenly a policy spreads keys, and how many keys move when a node comes or goes.
+"""Placement alone: the evenness of a policy's keys, and the moved keys when a node comes or goes.
 
 Policies by key are asked through their real tables, a million hashes at a time, so any number of keys needs the same
 memory. Keys are drawn as their hashes: hashes of distinct keys are uniform random numbers. Other policies have no keys
@@ -13,12 +13,14 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from ringway.core.hashing import make_table
+from ringway.core.hashing import complete, make_table
 from ringway.core.load import LoadView
 from ringway.core.placement.catalog import make_policy
 from ringway.core.placement.policy import Policy
+from ringway.core.placement.score import FindFunction, refuse_function
 from ringway.protocol.report import Report
 from ringway.sim.contender import SECRET
+from ringway.sim.owners import owners_of
 from ringway.types import Incarnation, Issuer, NodeName, Role
 
 CHUNK = 1_000_000
@@ -29,15 +31,15 @@ Numbers = NDArray[np.int32]
 
 
 class KeySpread(msgspec.Struct, frozen=True, kw_only=True):
-    """How one policy places keys. Parts are of all keys; None if the policy does not go by key."""
+    """The placement of keys by one policy. Parts are of all keys; None if the policy does not place by key."""
 
     name: str
     keys: int
-    asked: int  # how many were really placed
+    asked: int  # the number that was really placed
     nodes: int
     max_over_avg: float  # of the fullest node, in fair shares
-    worst_error: float  # of the node furthest off its weight's part
-    moved_on_join: float | None  # keys with another owner when a node joins
+    worst_error: float  # of the node with the largest distance from its weight's part
+    moved_on_join: float | None  # keys with a new owner when a node joins
     least_on_join: float
     collateral_on_join: float | None  # of these, keys that went from an old node to an old one
     moved_on_leave: float | None
@@ -53,12 +55,20 @@ class KeySpread(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def place_keys(
-    spec: str, keys: int, weights: dict[NodeName, float], seed: int, progress: Progress = lambda done: None
+    spec: str,
+    keys: int,
+    weights: dict[NodeName, float],
+    seed: int,
+    progress: Progress = lambda done: None,
+    find_function: FindFunction = refuse_function,
 ) -> KeySpread:
-    """Place `keys` keys on nodes of these `weights` by the policy `spec`, or by "modulo"."""
+    """Place `keys` keys on nodes of these `weights` by the policy `spec`, or by "modulo".
+
+    `find_function` finds the function that the policy calls.
+    """
     if spec == "modulo":
         return _by_owner(spec, keys, weights, seed, progress, _modulo)
-    policy = make_policy(spec, SECRET)
+    policy = make_policy(spec, SECRET, find_function)
     if not policy.table:
         return _one_by_one(spec, policy, keys, weights, seed, progress)
     tables = {}
@@ -67,9 +77,9 @@ def place_keys(
         key = tuple(members)
         if key not in tables:
             tables[key] = make_table(policy.table, SECRET)
-            tables[key].update(members)
+            complete(tables[key], members)
         numbers = {name: number for number, name in enumerate(everybody)}
-        return np.array([numbers[name] for name in tables[key].owners(hashes).tolist()], np.int32)
+        return np.array([numbers[name] for name in owners_of(tables[key], hashes).tolist()], np.int32)
 
     everybody = [*weights, _NEW]
     return _by_owner(spec, keys, weights, seed, progress, owners)

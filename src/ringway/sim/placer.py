@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Modulo:
-    """The key's hash modulo the number of nodes: another number of nodes, and nearly every key is elsewhere."""
+    """The key's hash modulo the number of nodes: a change of that number moves nearly every key."""
 
     name: ClassVar[str] = "modulo"
     options_type: ClassVar[type[Options]] = Options

@@ -1,8 +1,8 @@
 """Pictures of runs, as SVG: the only file that loads matplotlib.
 
 Text and axes take the colour of the text around them, so that a picture can be read on a light page and on a dark one.
-With many nodes, those that nothing happened to are drawn as a band from the emptiest to the fullest with the median in
-it, and those that joined or left as lines of their own.
+With many nodes, nodes without events are drawn as a band from the emptiest to the fullest with the median in it. Nodes
+that joined or left are lines of their own.
 """
 
 import io
@@ -27,7 +27,7 @@ COLOURS = ("#3b82f6", "#f59e0b", "#10b981", "#ef4444", "#a855f7", "#06b6d4", "#e
 LONE = (COLOURS[0], COLOURS[2], COLOURS[4], COLOURS[1], COLOURS[5], COLOURS[6])
 LINES_MAX = len(LONE)
 ALL_MAX = 12
-"""The number of nodes that are drawn as a line each: those that came or went first, then other nodes."""
+"""The number of nodes that are drawn as a line each: first nodes that came or went, then other nodes."""
 
 POINTS_MAX = 400
 SIZE = (4.8, 2.9)
@@ -72,7 +72,7 @@ def arrivals(summary: Summary, top: float, end: float) -> str:
 
 
 def moves(summaries: Sequence[Summary]) -> str:
-    """Draw how many connections each contender has moved, and the least that had to be."""
+    """Draw the number of moves of each contender, and the necessary minimum."""
 
     def draw(axes: "Axes") -> None:
         _contenders(axes, summaries, lambda course: course.moves)
@@ -90,7 +90,7 @@ def moves(summaries: Sequence[Summary]) -> str:
 
 
 def imbalance(summaries: Sequence[Summary]) -> str:
-    """Draw how far the node that is furthest off is from its fair share."""
+    """Draw the greatest distance of a node from its fair share."""
 
     def draw(axes: "Axes") -> None:
         _contenders(axes, summaries, lambda course: [100 * min(off, 1.0) for off in course.off])
@@ -103,7 +103,7 @@ def imbalance(summaries: Sequence[Summary]) -> str:
 
 
 def away(summaries: Sequence[Summary]) -> str:
-    """Draw how many clients are without a connection."""
+    """Draw the number of clients without a connection."""
 
     def draw(axes: "Axes") -> None:
         _contenders(axes, summaries, lambda course: course.away)
@@ -114,7 +114,7 @@ def away(summaries: Sequence[Summary]) -> str:
 
 
 def ends(summary: Summary) -> float:
-    """When the run ended, in seconds after its first event."""
+    """The end of the run, in seconds after its first event."""
     return summary.seconds - _zero(summary.course)
 
 
@@ -154,7 +154,7 @@ def _contenders(axes: "Axes", summaries: Sequence[Summary], values: Callable[[Co
     for index, summary in enumerate(summaries):
         drawn = _thin(np.array(values(summary.course), float), peaks=True)
         times = _times(summary.course)
-        if len(drawn) and times[-1] < end:  # the last value stays
+        if len(drawn) and times[-1] < end:  # the last value remains
             times, drawn = np.append(times, end), np.append(drawn, drawn[-1])
         colour, dashed = COLOURS[index % len(COLOURS)], summary.name in BASELINES
         axes.plot(

@@ -7,10 +7,12 @@ from random import Random
 import numpy as np
 
 from ringway.core.load import LoadView
+from ringway.core.placement.keyed import Keyed
 from ringway.core.placement.spec import parse_spec
 from ringway.protocol.report import Report
 from ringway.sim.baseline import Baseline
 from ringway.sim.calendar import Ids
+from ringway.sim.classes import ClassedCrowd
 from ringway.sim.contender import Contender
 from ringway.sim.leader import ROUND_S, CrowdOwners, Leader
 from ringway.sim.scenario import Scenario
@@ -20,7 +22,7 @@ from ringway.sim.world import STEP_S, SimWorld
 from ringway.types import Incarnation, Issuer, NodeState, Role
 
 QUIET_S = 30.0
-"""A run without a set time ends when nothing was moved and nobody was away for so long."""
+"""A run without a set time ends after this time without moves and without disconnected clients."""
 
 FILLING_S = 300.0
 LONGEST_S = 3600.0
@@ -69,7 +71,7 @@ def simulate(scenario: Scenario, contender: Contender, progress: Progress = lamb
 
 
 def _quiet_s(world: SimWorld) -> float:
-    """How long nothing must have been moved for a run to end: longer where newcomers still make loads even."""
+    """The time without moves after which a run ends: longer if newcomers still balance the loads."""
     nodes = [node for node in world.nodes if node.alive and node.state is NodeState.ACTIVE]
     fullness = [node.connections / node.weight for node in nodes]
     uneven = bool(fullness) and min(fullness) < 0.9 * sum(fullness) / len(fullness)
@@ -90,19 +92,34 @@ def _minimum(world: SimWorld, leader: "Leader | Baseline") -> int | None:
 def fill(world: SimWorld) -> None:
     """Connect the first clients: as the scenario says, by their keys, or in fair shares."""
     scenario, crowd, policy = world.scenario, world.crowd, world.gateways[0].policy
-    ids = np.arange(scenario.connections)
     given = [node.connections for node in scenario.node]
+    if isinstance(crowd, ClassedCrowd):
+        counts = np.array(given) if sum(given) else _fair_counts(world)
+        crowd.connect_counts(counts)
+        _count(world, counts)
+        return
     if sum(given) and not (policy.table and parse_spec(scenario.policy_before).name == policy.name):
         numbers = np.repeat(np.arange(len(given)), given)
         world.dice.shuffle(numbers)
     elif policy.table or world.contender.baseline == "modulo":
         numbers = _placed_by_key(world)
     else:
-        bounds = np.cumsum([node.weight for node in world.nodes])
-        numbers = np.searchsorted(bounds / bounds[-1], (ids + 0.5) / scenario.connections)
+        numbers = np.repeat(np.arange(len(world.nodes)), _fair_counts(world))
         world.dice.shuffle(numbers)
-    crowd.node[ids] = numbers
-    for node, count in zip(world.nodes, crowd.count(len(world.nodes)).tolist(), strict=True):
+    crowd.connect(numbers)
+    _count(world, np.bincount(numbers, minlength=len(world.nodes)))
+
+
+def _fair_counts(world: SimWorld) -> Ids:
+    """Return the number of first clients of each node by its weight, in whole numbers."""
+    bounds = np.cumsum([node.weight for node in world.nodes])
+    ends = np.floor(bounds / bounds[-1] * world.scenario.connections + 0.5).astype(np.int64)
+    counts: Ids = np.diff(ends, prepend=0)
+    return counts
+
+
+def _count(world: SimWorld, counts: Ids) -> None:
+    for node, count in zip(world.nodes, counts.tolist(), strict=True):
         node.connections = count
 
 
@@ -121,6 +138,8 @@ def _placed_by_key(world: SimWorld) -> Ids:
             0.0,
         )  # fmt: skip
     policy, rng = world.contender.make_policy(), Random(world.scenario.seed)
+    if isinstance(policy, Keyed):
+        policy.complete(view)
     keys = [b"%d" % key for key in world.crowd.keys[: world.scenario.connections].tolist()]
 
     def place(key: bytes) -> int:

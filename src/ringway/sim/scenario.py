@@ -8,7 +8,7 @@ weights = [1, 1, 2]           # repeated over the nodes
 [balance]
 moves_per_s_max = 200
 
-[[event]]                     # with scenario = "script": what happens, in your words
+[[event]]                     # with scenario = "script": your own events
 at_s = 10
 do = "drain"
 nodes = ["node-3"]
@@ -36,7 +36,7 @@ SCENARIOS = {
     "quiet": "nothing happens but clients that come and go",
     "script": "what the file's [[event]] tables say",
 }
-"""The scenarios there are, and what happens in each."""
+"""The scenarios, with their events."""
 
 KINDS = ("obedient", "slow", "plain", "jitterless", "wayward")
 """The kinds of clients (`crowd`)."""
@@ -45,7 +45,7 @@ Weight = Annotated[float, msgspec.Meta(gt=0, le=1000)]
 
 
 class ScenarioEvent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One thing that happens at `at_s`."""
+    """One event at `at_s`."""
 
     at_s: Annotated[float, msgspec.Meta(ge=0)]
     do: Literal["join", "drain", "undrain", "kill", "crowd", "silence", "hear"]
@@ -56,7 +56,7 @@ class ScenarioEvent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class NodeSetting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One node of the beginning, if not all are alike."""
+    """A node of the beginning, if they are not all alike."""
 
     name: str
     weight: Annotated[float, msgspec.Meta(gt=0, le=1000)] = 1.0
@@ -75,7 +75,7 @@ def _about(description: str, panel: str, **bounds: Any) -> msgspec.Meta:
 
 
 class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Everything that a run depends on, except the contender. Fields with a panel are options as well."""
+    """All inputs of a run, except the contender. Fields with a panel are options as well."""
 
     scenario: Literal[tuple(SCENARIOS)] = "scale-out"  # type: ignore[valid-type]  # the names are those of the table
     nodes: Annotated[int, _about("Nodes at first.", CLUSTER, ge=1, le=1000)] = 10
@@ -86,39 +86,55 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         float, _about("Handshakes a second that a node of weight 1 takes.", CLUSTER, gt=0, le=1e6)
     ] = 500.0
     connections_max: Annotated[int, _about("The most that a node takes; 0: no maximum.", CLUSTER, ge=0)] = 0
-    add: Annotated[int, _about("How many nodes join.", CLUSTER, ge=0, le=1000)] = 1
-    remove: Annotated[int, _about("How many nodes leave, or crash.", CLUSTER, ge=0, le=1000)] = 1
-    restart_s: Annotated[float, _about("How long a node's restart takes.", CLUSTER, ge=0, le=3600)] = 3.0
+    add: Annotated[int, _about("The number of nodes that join.", CLUSTER, ge=0, le=1000)] = 1
+    remove: Annotated[int, _about("The number of nodes that leave, or crash.", CLUSTER, ge=0, le=1000)] = 1
+    restart_s: Annotated[float, _about("The duration of a node's restart.", CLUSTER, ge=0, le=3600)] = 3.0
     pause_s: Annotated[
-        float, _about("In a rolling restart: how long after a node is back the next one is drained.", CLUSTER, ge=0)
+        float,
+        _about(
+            "In a rolling restart: the pause between the return of a node and the drain of the next node.",
+            CLUSTER,
+            ge=0,
+        ),
     ] = 2.0
-    cool_down_s: Annotated[float, _about("How long whoever was moved is left in peace.", CLUSTER, ge=0, le=86_400)] = (
-        1800.0
-    )
-    connections: Annotated[int, _about("Clients at first.", CLIENTS, ge=1, le=20_000_000)] = 100_000
+    cool_down_s: Annotated[
+        float, _about("The time after a move in which a client is not moved again.", CLUSTER, ge=0, le=86_400)
+    ] = 1800.0
+    connections: Annotated[int, _about("Clients at first.", CLIENTS, ge=1, le=500_000_000)] = 100_000
+    classes_from: Annotated[
+        int,
+        _about(
+            "From this number of clients on, clients without events are counted, and not simulated one by one. With "
+            "a policy by key each client is simulated.",
+            CLIENTS,
+            ge=0,
+        ),
+    ] = 2_000_000
     mean_life_s: Annotated[
-        float, _about("How long connections last on average; 0: nobody comes or goes.", CLIENTS, ge=0)
+        float, _about("The mean life of connections; 0: no client comes or goes.", CLIENTS, ge=0)
     ] = 0.0
     slow: Annotated[float, _about("Part of the clients that take seconds to move.", CLIENTS, ge=0, le=1)] = 0.0
-    plain: Annotated[float, _about("Part that knows nothing of moves.", CLIENTS, ge=0, le=1)] = 0.0
+    plain: Annotated[float, _about("Part that does not know moves.", CLIENTS, ge=0, le=1)] = 0.0
     jitterless: Annotated[float, _about("Part that comes back after exactly 1 s.", CLIENTS, ge=0, le=1)] = 0.0
-    wayward: Annotated[float, _about("Part that comes back when it pleases.", CLIENTS, ge=0, le=1)] = 0.0
+    wayward: Annotated[float, _about("Part that comes back at any time.", CLIENTS, ge=0, le=1)] = 0.0
     rooms: Annotated[
         int, _about("Rooms whose keys clients share; 0: each has its own.", CLIENTS, ge=0, le=10_000_000)
     ] = 0
-    zipf: Annotated[float, _about("How unequal the rooms are.", CLIENTS, ge=0, le=5)] = 1.0
+    zipf: Annotated[float, _about("The inequality of the rooms: the exponent of Zipf's law.", CLIENTS, ge=0, le=5)] = (
+        1.0
+    )
     crowd: Annotated[
-        int, _about("How many come in a flash crowd; 0: as many as there are.", CLIENTS, ge=0, le=20_000_000)
+        int, _about("The number of clients in a flash crowd; 0: as many as at first.", CLIENTS, ge=0, le=20_000_000)
     ] = 0
-    crowd_over_s: Annotated[float, _about("Within how long they come.", CLIENTS, gt=0, le=3600)] = 20.0
-    seed: Annotated[int, _about("Everything follows from it.", TIME, ge=0, le=2**63 - 1)] = 1
+    crowd_over_s: Annotated[float, _about("The time within which the crowd comes.", CLIENTS, gt=0, le=3600)] = 20.0
+    seed: Annotated[int, _about("The seed from which all chance follows.", TIME, ge=0, le=2**63 - 1)] = 1
     seconds: Annotated[
-        float, _about("How much time to simulate; 0: until nothing happens any more.", TIME, ge=0, le=86_400)
+        float, _about("The time to simulate; 0: until the cluster is at rest.", TIME, ge=0, le=86_400)
     ] = 0.0
-    report_delay_s: Annotated[float, _about("How late nodes' reports are.", TIME, ge=0, le=60)] = 0.0
-    gossip_delay_s: Annotated[float, _about("How late gateways' reports are.", TIME, ge=0, le=60)] = 0.0
+    report_delay_s: Annotated[float, _about("The delay of nodes' reports.", TIME, ge=0, le=60)] = 0.0
+    gossip_delay_s: Annotated[float, _about("The delay of gateways' reports.", TIME, ge=0, le=60)] = 0.0
     report_loss: Annotated[float, _about("Part of the reports that is lost.", TIME, ge=0, le=1)] = 0.0
-    silent_s: Annotated[float, _about("How long a partition lasts.", TIME, ge=0, le=3600)] = 20.0
+    silent_s: Annotated[float, _about("The duration of a partition.", TIME, ge=0, le=3600)] = 20.0
     balance: BalanceConfig = msgspec.field(default_factory=BalanceConfig)
     event: tuple[ScenarioEvent, ...] = ()
     node: tuple[NodeSetting, ...] = ()  # instead of `nodes`
@@ -148,7 +164,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     @property
     def clients_more(self) -> int:
-        """How many clients come beside those that are there at first."""
+        """The number of clients that come beside the first clients."""
         crowd = (self.crowd or self.connections) if self.scenario == "flash-crowd" else 0
         return crowd + sum(event.clients for event in self.event)
 

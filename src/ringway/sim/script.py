@@ -1,9 +1,7 @@
-"""Scripts of the scenarios: generators that act, and yield what to wait for."""
+"""Scripts of the scenarios: generators that act, and yield the conditions to wait for."""
 
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from ringway.errors import ConfigError
 from ringway.types import NodeName
@@ -14,7 +12,7 @@ if TYPE_CHECKING:
     from ringway.sim.world import SimWorld
 
 FIRST_S = 10.0
-"""When the first event happens: by then everybody has heard everybody, also late."""
+"""The time of the first event: by then all members have heard each other, also by late reports."""
 
 Wait = Callable[[], bool]
 Script = Iterator[Wait]
@@ -131,10 +129,8 @@ def _happen(world: "SimWorld", event: "ScenarioEvent", name: str) -> None:
 
 
 def _come(world: "SimWorld", count: int, over_s: float) -> None:
-    """Let the next `count` clients come within `over_s`."""
-    first = world.come
-    ids = np.arange(first, first + count)
-    world.come += count
+    """Schedule the arrival of the next `count` clients within `over_s`."""
+    ids = world.crowd.newcomers(count)
     world.population += count
     world.coming.put(ids, world.now, world.dice.uniform(0.1, max(over_s, 0.1), count))
 
@@ -148,7 +144,7 @@ def _after(world: "SimWorld", seconds: float) -> Wait:
 
 
 def _empty(world: "SimWorld", node: "SimNode") -> Wait:
-    """Until the node is empty, or was ended by somebody else."""
+    """Wait until the node is empty, or was ended by a different event."""
     return lambda: not node.alive or (not node.connections and not node.pending)
 
 

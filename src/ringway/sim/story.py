@@ -74,7 +74,7 @@ def what_if_note(policies: Sequence[str]) -> str:
 
 
 def sentences(summaries: Sequence[Summary]) -> list[str]:
-    """Return a sentence on each contender: what happened, for a reader who reads nothing else."""
+    """Return a sentence on the result of each contender, for a reader who reads only this."""
     return [_sentence(summary) for summary in summaries]
 
 

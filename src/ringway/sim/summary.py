@@ -1,8 +1,8 @@
 """Summary of a run in a few numbers, and its course, second by second, for pictures.
 
 The *minimum* is the least number of connections that must change their node so that each node holds its fair share at
-the end. *Disturbed for nothing* (collateral) are moves between two nodes that nothing happened to. *Overshoot* is how
-far a node that joined exceeded its fair share, or an old node fell below its share, at worst.
+the end. *Disturbed for nothing* (collateral) are moves between two nodes that nothing happened to. *Overshoot* is the
+largest excess of a node that joined over its fair share, or of an old node's share over its connections.
 """
 
 import math
@@ -24,7 +24,7 @@ class Course(msgspec.Struct, frozen=True, kw_only=True):
     """The run, second by second: one row for each second, with a number for each node."""
 
     nodes: list[str]
-    joined: list[bool]  # whether each came up in the course of the run
+    joined: list[bool]  # True for each node that started in the course of the run
     weights: list[float]
     handshakes_per_s: list[float]
     times: list[float]
@@ -39,7 +39,7 @@ class Course(msgspec.Struct, frozen=True, kw_only=True):
     marks: list[tuple[float, str]]
 
     def arrivals(self) -> Rows:
-        """Return the arrivals at each node in each second, either way."""
+        """Return the arrivals at each node in each second, by placements and by orders."""
         return np.asarray(np.array(self.newcomers, float) + np.array(self.movers, float))
 
 
@@ -58,17 +58,17 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     max_over_avg_before: float
     max_over_avg_worst: float
     max_over_avg_after: float
-    balanced_within_s: float | None  # until all nodes are within 5 % of their share of all clients, and stay so
+    balanced_within_s: float | None  # until all nodes are within 5 % of their share of all clients, and remain so
     overshoot: float
-    arrivals_peak_per_s: int  # at the node that it is worst for, against its budget
-    budget_per_s: float  # half the handshakes that this node can take
+    arrivals_peak_per_s: int  # at the node with the largest ratio to its budget
+    budget_per_s: float  # half the handshakes that this node can serve
     peak_over_capacity: float  # arrivals against handshakes a second, at the worst node and second
     refused: int  # handshakes refused, for want of room or time
     in_vain: int  # went to a node that had just died
-    turned_away: int  # asked a gateway while no node could be had
+    turned_away: int  # requests at a gateway while no node was available
     away_peak: int  # clients without a connection, at one time
     away_s: float  # client-seconds without a connection, for each client
-    false_deaths: int  # nodes that gateways took for dead, and were not
+    false_deaths: int  # living nodes that gateways counted as dead
     seconds: float
     took_s: float
     course: Course
@@ -91,7 +91,7 @@ def summarize(world: "SimWorld", *, minimum: int | None, took_s: float) -> Summa
     missing = np.array(meter.away, float)[:, np.newaxis] / np.maximum(held.sum(axis=1, keepdims=True), 1)
     off = np.nanmax(
         np.abs(ratio / (1 + missing) - 1), axis=1, initial=0.0
-    )  # of a share of all clients, also those away
+    )  # of a share of all clients, also the disconnected clients
     high = np.nanmax(ratio, axis=1, initial=0.0)
     joined = np.array([not any(row[:1]) for row in taking.T]) if len(taking) else np.zeros(width, bool)
     if minimum is None:
@@ -124,7 +124,7 @@ def summarize(world: "SimWorld", *, minimum: int | None, took_s: float) -> Summa
         moves_per_minimum=round(meter.moved_total / minimum, 4) if minimum else None,
         collateral=meter.collateral,
         moves_per_client=round(meter.moved_total / max(1, clients), 4),
-        moves_of_one_client_max=max(meter.moves_most, int(world.crowd.moves.max(initial=0))),
+        moves_of_one_client_max=meter.moves_most,
         max_over_avg_before=round(float(high[max(0, at - 1)]), 4),
         max_over_avg_worst=round(float(high[at:].max(initial=0.0)), 4),
         max_over_avg_after=round(float(high[-1]), 4),
@@ -160,7 +160,7 @@ def _fair(held: Rows, weights: Rows, taking: NDArray[np.bool_]) -> Rows:
 
 
 def _minimum(before: Rows, fair: Rows) -> int:
-    """Return how far the fullest nodes exceed their share at the end, scaled to the number of clients."""
+    """Return the excess of the fullest nodes over their share at the end, scaled to the number of clients."""
     scale = before.sum() / fair.sum() if fair.sum() else 0.0
     return math.floor(float(np.maximum(before - np.ceil(fair * scale - 1e-6), 0).sum()))
 
@@ -174,7 +174,7 @@ def _balanced_after(times: Rows, off: Rows) -> float | None:
 
 
 def _overshoot(held: Rows, fair: Rows, taking: NDArray[np.bool_], joined: NDArray[np.bool_]) -> float:
-    """How far those that joined went above their share of the end, or those that gave went below it."""
+    """The excess of joined nodes over their share of the end, or the lack of old nodes below it."""
     filled = joined & taking
     over = (held[:, filled] / np.maximum(fair[filled], 1) - 1).max(initial=0.0)
     gave = taking & ~joined & (held[0] > fair) & bool(filled.any())

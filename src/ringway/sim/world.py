@@ -2,13 +2,13 @@
 
 Nothing here decides anything about placement or balance. Gateways hold the product's `Membership`, `LoadView` and
 policy; nodes hold its `Ledger`; the leader runs its `LeaderRound`. The world carries reports, tickets, orders and
-clients between them, as the shells do, and lets time pass. It adds what the shells meet: reports that are late or lost,
-nodes with a limited rate of handshakes, and clients that do not obey.
+clients between them, as the shells do, and advances time. It adds the troubles of shells: reports that are late or
+lost, nodes with a limited rate of handshakes, and clients that do not obey.
 
 Everything follows from the scenario and its seed.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,8 @@ from ringway.core.reporting import REPORT_S, next_pause_s
 from ringway.errors import NoNode
 from ringway.protocol.report import Report
 from ringway.sim.calendar import Calendar, Ids
-from ringway.sim.crowd import AWAY, DIAL_S, OBEDIENT, SLOW, Crowd, draw_keys
+from ringway.sim.classes import make_crowd
+from ringway.sim.crowd import AWAY, DIAL_S, OBEDIENT, SLOW
 from ringway.sim.gateway import SimGateway
 from ringway.sim.meter import SimMeter
 from ringway.sim.node import SimNode
@@ -45,16 +46,13 @@ class SimWorld:
         self.now = 0.0
         self.rng = Random(f"{scenario.seed}")
         self.dice = np.random.default_rng(scenario.seed)
-        clients = scenario.connections + scenario.clients_more
-        keys = draw_keys(clients, scenario.rooms, scenario.zipf, self.dice)
-        self.crowd = Crowd(keys, scenario.kinds, self.dice)
-        self.population = scenario.connections  # for which mean_life_s holds
-        self.come = scenario.connections  # the number of the next client that comes for the first time
+        self.crowd = make_crowd(scenario, contender, self.dice)
+        self.population = scenario.connections  # clients to which mean_life_s applies
         self.deaths = 0
         self.coming = Calendar(STEP_S)  # clients that will come for the first time
         self.asking = Calendar(STEP_S)  # clients that will ask a gateway again
         self.dialling = Calendar(STEP_S)  # clients that will arrive at their target
-        self.closing = Calendar(STEP_S)  # clients that will be told to move
+        self.closing = Calendar(STEP_S)  # clients that will be ordered to move
         self.nodes: list[SimNode] = []
         self.by_name: dict[NodeName, SimNode] = {}
         self.gateways: list[SimGateway] = []
@@ -64,13 +62,13 @@ class SimWorld:
         self.meter = SimMeter(self.crowd, self.nodes)
         self._inbox: defaultdict[int, list[tuple[SimGateway, Report]]] = defaultdict(list)
         self._told: defaultdict[int, list[Report]] = defaultdict(list)  # reports on their way to nodes
-        self._of_nodes = np.zeros(64, bool)  # by issuer: whether it is a node, so that its tickets are of moves
+        self._of_nodes = np.zeros(64, bool)  # by issuer: True if it is a node, whose tickets are of moves
         self._last_second = -1
 
     # members
 
     def add_node(self, name: str = "", weight: float | None = None) -> SimNode:
-        """Start a node: the next of the scenario, or one of that name that is not running."""
+        """Start a node: the next node of the scenario, or a node of that name that is not running."""
         node = self.by_name.get(NodeName(name))
         if node is None:
             node = self._new_node(name, weight)
@@ -111,12 +109,12 @@ class SimWorld:
         return gateway
 
     def end_node(self, node: SimNode, *, withdraw: bool) -> None:
-        """End a node, with a word to everybody or without. Its clients are cut off and come back by themselves."""
+        """End a node, with or without a withdrawal. Its clients are cut off and come back by themselves."""
         node.alive = False
         if withdraw:
             for gateway in self.gateways:
                 gateway.withdrawn(node.name, self.now)
-        self.cut_off(np.flatnonzero(self.crowd.node == node.number))
+        self.cut_off(self.crowd.at(node.number))
         waiting = list(node.waiting)
         node.waiting.clear()
         node.pending = 0
@@ -124,13 +122,13 @@ class SimWorld:
             self.send_back(ids)
 
     def drain(self, node: SimNode, within_s: float = 0.0, avoid: tuple[NodeName, ...] = ()) -> None:
-        """Let `node` take nobody, and be emptied by the leader; the nodes to `avoid` are drained next."""
+        """Let `node` accept no clients, and be emptied by the leader; the nodes to `avoid` are drained next."""
         node.state = NodeState.DRAINING
         node.avoid = avoid
         node.drain_ends = self.now + within_s if within_s else 0.0
 
     def undrain(self, node: SimNode) -> None:
-        """Let `node` take clients again."""
+        """Let `node` accept clients again."""
         node.state = NodeState.ACTIVE
         node.drain_ends = 0.0
         node.avoid = ()
@@ -153,19 +151,19 @@ class SimWorld:
         crowd.leaving[ids] = False
 
     def send_back(self, ids: Ids) -> None:
-        """Let `ids` wait as long as their kind does after a failure, and ask a gateway again."""
+        """Let `ids` ask a gateway again, after the pause of their kind after a failure."""
         if len(ids):
             self.asking.put(ids, self.now, self.crowd.return_delays(ids))
 
     def move(self, ids: Ids, target: SimNode) -> None:
-        """Let `ids` be told to go to `target` in the steps that `closing` has them in."""
+        """Let `ids` be ordered to `target` in the steps of `closing`."""
         self.crowd.leaving[ids] = True
         self.crowd.target[ids] = target.number
 
     # time
 
     def advance(self) -> None:
-        """Let one step of time pass."""
+        """Advance time by one step."""
         self.step += 1
         self.now = self.step * STEP_S
         self._carry_reports()
@@ -208,7 +206,7 @@ class SimWorld:
                 self._tell(told, self.scenario.gossip_delay_s)
 
     def _tell(self, report: Report, late_s: float) -> None:
-        """Carry a report to everybody: at once, which is a few milliseconds, or late."""
+        """Carry a report to all members: at once, within a few milliseconds, or late."""
         at = self.step + round(late_s / STEP_S)
         loss = self.scenario.report_loss
         for gateway in self.gateways:
@@ -235,8 +233,7 @@ class SimWorld:
         if not self.scenario.mean_life_s:
             return
         count = int(self.dice.poisson(self.population * STEP_S / self.scenario.mean_life_s))
-        ids = np.unique(self.dice.integers(0, len(self.crowd), count))
-        ids = ids[self.crowd.node[ids] >= 0]
+        ids = self.crowd.ended(count)
         self.meter.ended(ids)
         self.disconnect(ids)
         self.crowd.came_from[ids] = AWAY
@@ -254,11 +251,11 @@ class SimWorld:
             return
         donors, targets = crowd.node[ids], crowd.target[ids]
         self.meter.moved(ids)
-        for donor, target in zip(donors.tolist(), targets.tolist(), strict=True):
+        for (donor, target), count in Counter(zip(donors.tolist(), targets.tolist(), strict=True)).items():
             node = self.nodes[donor]
             name = self.nodes[target].name
-            node.ledger.hold(name, self.now)
-            node.moved[name] += 1
+            node.ledger.hold(name, self.now, count=count)
+            node.moved[name] += count
         crowd.issuer[ids] = np.array([node.issuer for node in self.nodes], np.int32)[donors]
         crowd.ticket_ends[ids] = self.now + TICKET_S
         self.disconnect(ids)
@@ -275,7 +272,7 @@ class SimWorld:
         for client in ids.tolist():
             gateway = gateways[(client + int(crowd.attempt[client])) % len(gateways)]
             try:
-                name, issuer = gateway.place(b"%d" % crowd.keys[client], self.now, self.rng)
+                name, issuer = gateway.place(crowd.key_of(client), self.now, self.rng)
             except NoNode:
                 turned_away.append(client)
                 continue
@@ -325,8 +322,7 @@ class SimWorld:
             from_nodes = self._of_nodes[issuers]
             crowd.moved_at[ids] = np.where(from_nodes, self.now, -np.inf)
             node.cooling += int(from_nodes.sum())
-            crowd.node[ids] = node.number
-            crowd.attempt[ids] = 0
             node.connections += len(ids)
             node.accepted += len(ids)
             self.meter.accepted(node, ids)
+            crowd.settle(ids, node.number)

@@ -1,1 +1,1 @@
-"""Shipped help for testing applications and engines. The product itself never imports it."""
+"""Test support for applications and engines, shipped with the product, which itself never imports it."""

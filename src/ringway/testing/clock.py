@@ -1,7 +1,7 @@
-"""An event loop whose time jumps: what waits for an hour is done at once, in the right order.
+"""An event loop in fake time: an hour of waiting ends at once, and everything happens in the right order.
 
-For tests of shells over the memory engine, where nothing but timers decides when something happens. Real sockets and
-threads do not belong on such a loop: time would not wait for them.
+For tests of shells over the memory engine, where only timers decide when something happens. Not for real sockets and
+threads: fake time would not wait for them.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class _Jump(selectors.DefaultSelector):
-    """Instead of waiting for `timeout`, lets the clock jump by it."""
+    """A selector that lets the clock jump by `timeout` instead of waiting."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Holder contract: the suite that proves a holder, under its public name. `contract.holder` says how to use it."""
+"""Holder contract: the suite that proves a holder, under its public name. How to use it: `contract.holder`."""
 
 from ringway.testing.contract.holder import HeldClient, HolderContract, HolderWorld
 

@@ -1,4 +1,4 @@
-"""Nothing is done to the system: the control. What is found here is the harness's own, or no fault of recovery."""
+"""The control: a system without faults. Problems here are problems of the harness, or not of recovery."""
 
 import time
 

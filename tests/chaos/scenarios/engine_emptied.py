@@ -1,4 +1,4 @@
-"""All servers of the engine are killed at once and come back empty: every subscription that lost something is told."""
+"""All servers of the engine are killed at once and come back empty: every loss is announced to its subscribers."""
 
 from chaos.scenario import Outcome, Size
 from chaos.scenarios import engine_restarted
@@ -9,5 +9,5 @@ SMALL = engine_restarted.SMALL
 
 
 def run(size: Size, system: System | None = None) -> Outcome:
-    """As with data; losses may be announced, and none may be silent."""
+    """Run as with data; announced losses are allowed, silent losses are not."""
     return engine_restarted.run(size, system, "engine_emptied", without_data=True)

@@ -1,6 +1,6 @@
-"""The engine's server that matters is killed and comes back, again and again: nothing is lost silently, nobody moves.
+"""The engine's leading server is killed and comes back, repeatedly: no silent losses, and no moves.
 
-Which engine, `--engine` says. Where it promises that what was confirmed outlives that server, nothing is lost at all.
+`--engine` names the engine. If it promises that confirmed publications outlive that server, nothing is lost at all.
 """
 
 import time
@@ -15,7 +15,7 @@ SMALL = Size(engine="nats3", prefixes=(KEPT,), clients=60, rate=200, faults=1, s
 
 
 def run(size: Size, system: System | None = None) -> Outcome:
-    """Kill who leads, start it again after `seconds` or when another leads, and judge."""
+    """Kill the leading server, start it again after `seconds` or when a new server leads, and judge."""
     with stage(size, system) as on:
         fleet = fleet_of(on)
         after = Aftermath.begin(on, size)

@@ -1,7 +1,7 @@
-"""A node is cut from the engine, but not from its clients: out, in, both. Nothing is lost, and nobody is moved.
+"""A node is cut from the engine, but not from its clients: out, in, both. Nothing is lost, and no client is moved.
 
-The node runs in a network namespace of its own; only what goes between it and the engine's servers is dropped. Needs
-root. Its clients hear nothing meanwhile, and everything afterwards, from history.
+The node runs in a network namespace of its own; only packets between it and the engine's servers are dropped. Needs
+root. Its clients receive nothing meanwhile, and everything afterwards, from history.
 """
 
 import time
@@ -18,7 +18,7 @@ FULL = Size(
 SMALL = Size(engine="nats", prefixes=(KEPT,), clients=60, rate=200, nodes=1, faults=1, seconds=3.5, environ=HASTY)
 FAR = "node-far"
 RELAYED = ("proxy",)
-"""The gateway hears no more of the node, and leads those that it relays to another: they recover there."""
+"""The gateway does not hear the node any more, and moves the clients that it relays: they recover elsewhere."""
 
 
 def run(size: Size, system: System | None = None) -> Outcome:

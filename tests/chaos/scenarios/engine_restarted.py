@@ -1,4 +1,4 @@
-"""All servers of the engine are killed at once and come back after 1 to 10 s, with all that they had."""
+"""All servers of the engine are killed at once and come back after 1 to 10 s, with all their data."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""One of two gateways is killed: its clients go to the other one, and their sessions go on."""
+"""One of two gateways is killed: its clients go to the second gateway, and their sessions go on."""
 
 import time
 

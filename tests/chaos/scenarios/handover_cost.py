@@ -1,7 +1,7 @@
-"""What a move costs: CPU of donor and target together, and how many are made a second between two nodes.
+"""Cost of a move: CPU of donor and target together, and the rate of moves between two nodes.
 
-All clients of one node are ordered to the other at once, `faults` times to and fro. CPU is that of both processes by
-/proc, less what the same load costs them in a calm of the same length.
+All clients of the first node are ordered to the second node at once, `faults` times to and fro. CPU is that of both
+processes by /proc, less the CPU of the same load in a calm of the same length.
 """
 
 import os
@@ -37,7 +37,7 @@ def cpu_s(pids: list[int]) -> float:
 
 
 def run(size: Size, system: System | None = None) -> Outcome:
-    """Move everybody to and fro, and judge."""
+    """Move all clients to and fro, and judge."""
     with stage(size, system) as on, Orders(on.system) as orders:
         on.system.ringway("freeze")
         donor, target = sorted(on.faults.nodes())[:2]
@@ -64,7 +64,7 @@ def run(size: Size, system: System | None = None) -> Outcome:
 
 
 def _move_all(on: Stage, orders: Orders, donor: str, target: str) -> int:
-    """Order all clients of `donor` to `target`, and return how many there were when they are there."""
+    """Order all clients of `donor` to `target`, and return their number when they have arrived."""
     count = int(on.faults.nodes()[donor]["connections"])
     on.faults.note(f"move {count} from {donor} to {target}")
     orders.move(donor, target, count, 0.0)

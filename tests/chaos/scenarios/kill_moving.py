@@ -1,6 +1,6 @@
-"""A node is killed while sessions move: the one that they leave, or the one that they go to.
+"""A node is killed while sessions move: their donor, or their target.
 
-Wherever a hand-over stood, its client comes back as from any crash: nothing is doubled or out of order, and with
+At any step of a hand-over, its client comes back as from any crash: nothing is doubled or out of order, and with
 history nothing is lost.
 """
 
@@ -14,11 +14,11 @@ FULL = Size(clients=1000, rate=400, channels=40, faults=20, processes=2)
 SMALL = Size(clients=60, rate=200, faults=2, environ=HASTY)
 CALM_S = 0.5
 WITHIN_S = 1.0
-"""The moves are spread over so long; somewhere in it the kill comes."""
+"""The time over which the moves are spread; the kill comes at a random moment of it."""
 
 
 def run(size: Size, system: System | None = None) -> Outcome:
-    """Order everybody off a node, kill it or the next, and judge."""
+    """Order all clients off a node, kill it or the target, and judge."""
     with stage(size, system) as on, Orders(on.system) as orders:
         for _ in range(size.faults):
             time.sleep(CALM_S)

@@ -1,6 +1,6 @@
-"""A node is killed under its clients, again and again: nothing acknowledged is lost, and all are back soon.
+"""A node with clients is killed, repeatedly: no acknowledged publication is lost, and all clients are back soon.
 
-`faults` kills of a node chosen by chance; the next comes when everybody is back and the node is there again.
+`faults` kills of a random node; the next kill comes when all clients are back and the node is there again.
 """
 
 import time

@@ -1,6 +1,6 @@
-"""The node that serves the recoveries of a killed one is killed as well, 0.2 to 0.5 s later.
+"""The node that serves the recoveries of a killed node is killed as well, 0.2 to 0.5 s later.
 
-What a client has been sent, and what it will be sent, must not mix: nothing is doubled or comes out of order.
+Messages before and after the second kill must not mix: no message is doubled or comes out of order.
 """
 
 import time

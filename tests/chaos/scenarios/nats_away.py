@@ -1,7 +1,7 @@
-"""The engine, with its history in files, is killed and comes back after 1 to 10 s: nothing acknowledged is lost.
+"""The engine, with its history in files, is killed and comes back after 1 to 10 s: no acknowledged publication is lost.
 
-One node stands still when it comes back and hears of it a second later than the others, which publish by then. Of
-channels without history this is not promised: what is on its way through the engine dies with it.
+One node is suspended when it comes back, and learns of it a second later than the other nodes, which publish by then.
+For channels without history this is not promised: messages on their way through the engine die with it.
 """
 
 import time
@@ -17,7 +17,7 @@ LATE_S = 1.0
 
 
 def run(size: Size, system: System | None = None, name: str = "nats_away") -> Outcome:
-    """Take the engine away for up to `seconds`, give it back, and judge."""
+    """Stop the engine for up to `seconds`, start it again, and judge."""
     with stage(size, system) as on:
         for _ in range(size.faults):
             time.sleep(CALM_S)

@@ -1,4 +1,4 @@
-"""The engine, with its history in memory, is killed and comes back: every subscription that lost something is told."""
+"""The engine, with its history in memory, is killed and comes back: every loss is announced to its subscribers."""
 
 from dataclasses import replace
 
@@ -12,7 +12,7 @@ SMALL = replace(nats_away.SMALL, environ=nats_away.SMALL.environ | MEMORY)
 
 
 def run(size: Size, system: System | None = None) -> Outcome:
-    """As with files; losses may be announced, and none may be silent."""
+    """Run as with files; announced losses are allowed, silent losses are not."""
     outcome = nats_away.run(size, system, "nats_away_memory")
     outcome.may_announce = ("",)
     return outcome

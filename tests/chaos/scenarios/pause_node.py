@@ -1,6 +1,6 @@
-"""A node stands still for longer than its lease and goes on: a stale owner. Never two nodes deliver for one session.
+"""A node is suspended for longer than its lease and goes on: a stale owner. Never two nodes deliver for one session.
 
-It gives its clients up when it goes on (PROTOCOL.md P-7.11). Some notice before: it pings every two seconds.
+It closes its clients when it goes on (PROTOCOL.md P-7.14). Some notice before: it pings every two seconds.
 """
 
 import time

@@ -1,6 +1,6 @@
-"""The first `nodes` nodes are restarted, one after the other, `faults` times: each moves its clients first.
+"""The first `nodes` nodes are restarted in turn, `faults` times: each moves its clients first.
 
-With `seconds` it leaves that to SIGTERM, which takes the whole time of its deadline; without, it is drained before.
+With `seconds` SIGTERM drains the node, over the whole time of its deadline; without, it is drained before.
 """
 
 import time

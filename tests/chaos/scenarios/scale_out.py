@@ -9,13 +9,13 @@ from support.system import System
 FULL = Size(publishers=UNINTERRUPTED, clients=5000, rate=200, channels=50, nodes=2, processes=2, seconds=120.0)
 SMALL = Size(publishers=UNINTERRUPTED, clients=60, rate=200, nodes=2, seconds=40.0, environ=HASTY)
 EVEN = 0.1
-"""Balance is reached when every node is so near its fair share; the plan itself ends within 3 %."""
+"""The distance from the fair share at which a node is balanced; the plan itself ends within 3 %."""
 
 QUIET_S = 2.0
 
 
 def run(size: Size, system: System | None = None) -> Outcome:
-    """Start one node more, wait for balance, and judge."""
+    """Start a further node, wait for balance, and judge."""
     with stage(size, system) as on:
         time.sleep(1.0)
         before = set(on.faults.nodes())

@@ -1,7 +1,7 @@
-"""Some clients read no more: they are cut at their bound with 3008 and recover; the others do not feel it.
+"""Some clients stop reading: they are cut at their bound with 3008 and recover; other clients are not affected.
 
-A tenth of the clients stop to read for `seconds`. Each is subscribed to all channels, so that what waits for it grows
-quickly, and what it missed of one channel stays within what is recovered.
+A tenth of the clients stop reading for `seconds`. Each is subscribed to all channels, so that its queue grows quickly,
+and its misses in one channel remain within the bound of recovery.
 """
 
 import time
@@ -20,7 +20,7 @@ SHARE = 0.1
 
 
 def run(size: Size, system: System | None = None) -> Outcome:
-    """Let some read no more for a while, let them go on, and judge."""
+    """Let some clients stop reading for a while, let them go on, and judge."""
     load = size.load(each=size.channels, filling=FILLING, small_buffers=True)
     with stage(size, system, load) as on:
         time.sleep(1.0)

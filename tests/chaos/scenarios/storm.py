@@ -1,4 +1,4 @@
-"""All clients lose their connection in one instant, and come back one after the other, in slots and a window.
+"""All clients lose their connection in one instant, and come back one by one, in slots and a window.
 
 `seconds` is the time in which all are to be back. `storm_unshaped` is the same without slots and window.
 """
@@ -16,7 +16,7 @@ CALM_S = 2.0
 
 
 def run(size: Size, system: System | None = None, name: str = "storm") -> Outcome:
-    """Drop everybody, wait until they are back, and judge."""
+    """Drop all clients, wait until they are back, and judge."""
     with stage(size, system) as on:
         time.sleep(CALM_S)
         with Watch(on.system) as watch:

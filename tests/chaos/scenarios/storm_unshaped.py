@@ -1,4 +1,4 @@
-"""The storm without slots and window, for comparison: what they are for. Nothing is claimed of its times."""
+"""The storm without slots and window, for comparison. Nothing is claimed about its times."""
 
 from dataclasses import replace
 
@@ -16,7 +16,7 @@ SMALL = replace(storm.SMALL, environ=storm.SMALL.environ | OFF)
 
 
 def run(size: Size, system: System | None = None) -> Outcome:
-    """As with them; what would be claimed is only measured."""
+    """Run as with them; the claims are measured only."""
     outcome = storm.run(size, system, "storm_unshaped")
     outcome.measured |= {claim.what: claim.value for claim in outcome.paces}
     outcome.paces = []

@@ -1,4 +1,4 @@
-"""The suite for the tests of this directory, which are skipped where it cannot be had."""
+"""The suite for the tests of this directory, which are skipped if it is not available."""
 
 import pytest
 

@@ -14,7 +14,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -98,21 +98,15 @@ def _install(python: str, wanted: Path, site: Path) -> None:
 
 
 async def judge_servers(
-    wstest: Sequence[str], directory: Path, urls: Mapping[str, str], some: Iterable[str] = ()
+    wstest: Sequence[str], directory: Path, urls: Mapping[str, str]
 ) -> dict[str, dict[str, Verdict]]:
-    """Let fuzzing clients try each server of `urls`, at one time; return by name and case how it went.
-
-    `some`: these cases alone.
-    """
-    what = [*some] or cases()
-    verdicts = await asyncio.gather(*(_judge(wstest, directory / name, name, url, what) for name, url in urls.items()))
+    """Let fuzzing clients try each server of `urls`, at one time; return by name and case how it went."""
+    verdicts = await asyncio.gather(*(_judge(wstest, directory / name, name, url) for name, url in urls.items()))
     return dict(zip(urls, verdicts, strict=True))
 
 
-async def _judge(
-    wstest: Sequence[str], directory: Path, name: str, url: str, what: Sequence[str]
-) -> dict[str, Verdict]:
-    spec = {"servers": [{"agent": name, "url": url}], "cases": what}
+async def _judge(wstest: Sequence[str], directory: Path, name: str, url: str) -> dict[str, Verdict]:
+    spec = {"servers": [{"agent": name, "url": url}], "cases": cases()}
     process = await _start(wstest, directory, "fuzzingclient", spec)
     try:
         async with asyncio.timeout(ALL_S if WHOLE else RUN_S):

@@ -1,4 +1,4 @@
-"""Commands without a system: what they need is named, and static backends need none."""
+"""Commands without a system: errors name the missing part, and a gateway over backends needs no system."""
 
 import json
 import urllib.error
@@ -27,11 +27,12 @@ SECRET = "0123456789abcdef"
         (("pub", "room", "x"), "name a gateway: --url"),
         (("node", "--engine", "mqtt://localhost"), "is of no known kind"),
         (("node", "--engine", "redis://127.0.0.1:1", "--secret", SECRET, "--engine-wait-s", "0"), "127.0.0.1:1"),
-        (("nodes", "--engine", "redis://a,b"), "redis+cluster://"),
+        (("nodes", "--engine", "redis://a,b", "--secret", SECRET), "redis+cluster://"),
         (("node", "--engine", "nats://127.0.0.1:1", "--secret", SECRET, "--engine-wait-s", "0"), "127.0.0.1:1"),
-        (("nodes", "--engine", "nats://127.0.0.1:1"), "can be reached"),
+        (("nodes", "--engine", "nats://127.0.0.1:1", "--secret", SECRET), "can be reached"),
         (("node", "--engine", "nats://host:port", "--secret", SECRET), "host:port"),
         (("node", "--engine", "nats://127.0.0.1:1"), "there is no secret"),
+        (("drain", "node-1", "--engine", "nats://127.0.0.1:1"), "RINGWAY_ENGINE_SECRET"),
         (("node", "--engine", "nats://127.0.0.1:1", "--secret", "short"), "give at least 16"),
         (("gateway", "--backend", "http://127.0.0.1:1"), "must begin with ws://"),
         (("gateway", "--backend", "ws://127.0.0.1:1", "--policy", "best"), "the policy 'best' is unknown"),
@@ -50,7 +51,7 @@ def test_what_is_missing_or_wrong_is_one_line_and_exit_code_2(tmp_path, argument
     assert said in line
 
 
-async def test_a_gateway_over_static_backends_needs_no_engine(tmp_path):
+async def test_a_gateway_over_backends_needs_no_engine(tmp_path):
     async def echo(socket) -> None:
         async for message in socket:
             await socket.send(message)
@@ -78,15 +79,17 @@ async def test_a_gateway_over_static_backends_needs_no_engine(tmp_path):
 
 
 def _steer_without_engine(admin: str) -> None:
-    """The policy is explained and changed as with an engine; moves there are none."""
+    """The policy is explained and changed, moves are frozen, and a backend is drained, as with an engine."""
     said = json.loads(_read(f"{admin}/v1/explain?key=a"))
     assert (said["chosen"], said["policy"]) == ("echo", "two-choices")
     assert _change(f"{admin}/v1/policy", "PUT", {"policy": "rendezvous"})["policy"] == "rendezvous"
     assert json.loads(_read(f"{admin}/v1/explain"))["policy"] == "rendezvous"
-    with pytest.raises(urllib.error.HTTPError) as refused:
-        _change(f"{admin}/v1/freeze", "POST", {})
-    with refused.value as answer:
-        assert (answer.code, "static backends" in json.load(answer)["detail"]) == (400, True)
+    assert _change(f"{admin}/v1/freeze", "POST", {})["frozen"]
+    assert _change(f"{admin}/v1/nodes/echo/drain", "POST", {})["why"] == ""
+    wait_for(lambda: json.loads(_read(f"{admin}/v1/nodes"))[0]["state"] == "draining", "the drain")
+    assert _change(f"{admin}/v1/nodes/echo/drain", "DELETE", {})["node"] == "echo"
+    wait_for(lambda: json.loads(_read(f"{admin}/v1/nodes"))[0]["state"] == "active", "the end of the drain")
+    assert _change(f"{admin}/v1/rebalance", "POST", {"dry_run": True})["quotas"] == []
 
 
 def _change(url: str, method: str, body: dict[str, str]) -> dict[str, str]:
@@ -124,7 +127,7 @@ def test_a_wrong_policy_in_a_file_is_named_with_its_place(tmp_path):
     assert [each["policy"] for each in named if each["default"]] == ["two-choices"]
 
 
-def test_with_static_backends_the_admin_port_is_named(tmp_path):
+def test_if_no_gateway_without_an_engine_is_found_the_error_says_how_to_name_one(tmp_path):
     done = run(tmp_path, "explain", RINGWAY_STATIC_BACKENDS="ws://127.0.0.1:1")
     assert done.returncode == 2
-    assert "/v1/explain" in done.stderr
+    assert "--admin http://host:8001" in done.stderr

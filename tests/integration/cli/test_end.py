@@ -1,4 +1,4 @@
-"""How systems end: in order, by force, and not at all."""
+"""Ends of systems: in order, by force, and not at all."""
 
 import json
 import os

@@ -30,6 +30,19 @@ def test_sighup_changes_nothing_and_is_told(tmp_path):
     assert end(gateway, signal.SIGTERM)[0] == 0
 
 
+def test_a_sighup_that_comes_while_it_starts_is_told_then(tmp_path):
+    hung_up = (
+        "import os, signal, sys; signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP]);"
+        "os.kill(os.getpid(), signal.SIGHUP); os.execv(sys.argv[1], sys.argv[1:])"
+    )
+    command = [sys.executable, "-c", hung_up, *RINGWAY, *GATEWAY]
+    gateway = subprocess.Popen(
+        command, env=environ_of(tmp_path), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert "settings are read at the start" in line_of(gateway, "SIGHUP")
+    assert end(gateway, signal.SIGTERM)[0] == 0
+
+
 def test_nohup_is_respected(tmp_path):
     ignoring = "import os, signal, sys; signal.signal(1, signal.SIG_IGN); os.execv(sys.argv[1], sys.argv[1:])"
     command = [sys.executable, "-c", ignoring, *RINGWAY, *GATEWAY]

@@ -8,6 +8,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -60,12 +61,14 @@ def test_up_says_where_everything_is_and_what_to_try(system):
 
 def test_no_secret_stands_in_a_command_line_or_a_log(system):
     running = json.loads((system.state / "up.json").read_text())
+    secret = Path(running["secret_file"]).read_text().strip()
+    assert len(secret) >= 32
     password = running["engine_url"].split("@")[0].rpartition(":")[2]
     commands = processes_of(system.state)
     assert len(commands) >= 4
     logs = [*system.state.glob("logs/*.log"), system.state / "up.log", system.state / "up.out"]
     for text in [*commands.values(), *(log.read_text() for log in logs)]:
-        assert running["secret"] not in text
+        assert secret not in text
         assert password not in text
 
 
@@ -208,3 +211,28 @@ async def test_members_that_start_at_one_moment_get_different_names(system):
     for node in nodes:
         node.send_signal(15)
     assert [node.wait(30) for node in nodes] == [0, 0]
+
+
+def test_a_gateway_that_cannot_start_says_only_why(system):
+    port = system.gateway_url.rpartition(":")[2]
+    done = run(system.state, "gateway", "--backend", "ws://127.0.0.1:9", "--port", port, "--no-admin-enabled")
+    assert done.returncode == 2
+    assert "this gateway is alone" not in done.stderr
+    assert "cannot listen on" in done.stderr
+
+
+def test_rebalancing_a_group_that_is_not_there_is_refused(system):
+    wait_for(lambda: run(system.state, "rebalance", "--dry-run").returncode == 0, "a balancer")
+    done = run(system.state, "rebalance", "--group", "nope")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "there is no group 'nope'" in done.stderr
+
+
+def test_a_gateway_over_backends_of_its_own_says_that_it_does_not_join_the_system(system):
+    gateway = start(system.state, "gateway", "--backend", "ws://127.0.0.1:9", "--port", "0", "--no-admin-enabled")
+    try:
+        assert gateway.stderr is not None
+        said = next(line for line in gateway.stderr if "this gateway is alone" in line)
+        assert system.gateway_url in said
+    finally:
+        end(gateway)

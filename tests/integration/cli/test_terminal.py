@@ -1,4 +1,4 @@
-"""What commands print: nothing of strangers steers the terminal, and no output ends them with a traceback."""
+"""Output of commands: no text of strangers controls the terminal, and no output ends them with a traceback."""
 
 import asyncio
 import json
@@ -9,10 +9,11 @@ import threading
 import pytest
 
 from integration.cli.kit import RINGWAY, environ_of, run, start
-from ringway.app.engine import EngineConfig, open_engine
+from ringway.app.engine import open_engine, read_keyring
 from ringway.app.state import find_running
-from ringway.protocol.report import Report, encode_report
+from ringway.protocol.report import Report
 from ringway.types import Incarnation, NodeName, Role
+from support.members import Speaker
 from support.system import NODE_PORTS, free_port, running_system, wait_for
 
 STEERS = "\x1b]0;X\x07"
@@ -42,16 +43,19 @@ def system():
 
 
 async def report(found, over) -> None:
-    config = EngineConfig(url=found.engine_url, cluster=found.cluster, secret=found.secret)
-    async with open_engine(config, "strangers") as engine:
-        sequence = 0
+    async with open_engine(found.engine, "strangers") as engine:
+        speaker = Speaker(engine, read_keyring(found.engine))
         while not over.is_set():
-            sequence += 1
-            for name, url in STRANGERS.items():
+            for number, (name, url) in enumerate(STRANGERS.items(), 1):
                 said = Report(
-                    name=NodeName(name), incarnation=Incarnation(name), role=Role.NODE, seq=sequence, url=url, weight=0
+                    name=NodeName(name),
+                    incarnation=Incarnation(f"{number:08x}"),
+                    role=Role.NODE,
+                    seq=0,
+                    url=url,
+                    weight=0,
                 )
-                await engine.registry.announce(NodeName(name), encode_report(said))
+                await speaker.announce(said)
             await asyncio.sleep(0.5)
 
 

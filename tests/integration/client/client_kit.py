@@ -1,4 +1,4 @@
-"""What the client's tests share: nodes and gateways that the test scripts, and that misbehave on demand."""
+"""Kit of the client's tests: nodes and gateways that the test scripts, and that misbehave on demand."""
 
 import asyncio
 import contextlib
@@ -14,7 +14,7 @@ from websockets.http11 import Request, Response
 
 import ringway
 
-PATIENCE_S = 10.0
+PATIENCE_S = 30.0
 TICKET = "T" * 44
 
 QUICK = ringway.ClientConfig(

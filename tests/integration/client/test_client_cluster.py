@@ -9,6 +9,7 @@ import pytest
 from client_kit import QUICK, until
 
 import ringway
+from ringway.core.group import Groups
 from ringway.core.steering import Steering
 from ringway.engine.memory.engine import MemoryEngine, MemoryHub
 from ringway.gateway.cluster.directory import Directory
@@ -17,10 +18,13 @@ from ringway.gateway.config.gateway import GatewayConfig
 from ringway.gateway.server import Gateway
 from ringway.node.config.node import NodeConfig
 from ringway.node.server import ChannelNode
+from ringway.protocol.keyring import Keyring
 from ringway.protocol.order import MoveOrder, SetState, encode, node_address
 from ringway.protocol.report import Report
 from ringway.protocol.ticket import TicketSigner
 from ringway.types import Incarnation, Issuer, NodeName, Role
+from support.members import report_reader, report_writer
+from support.sealed import sealed_bus
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -32,15 +36,18 @@ class Cluster:
         self.hub = MemoryHub()
         self.nodes: dict[str, ChannelNode] = {}
         self.engine: MemoryEngine = self.hub.open()
-        self.directory = Directory(Issuer("00000000"))
-        policy = Steering("least-connected", SECRET)
+        issuer = Issuer("00000000")
+        groups = Groups(issuer, lambda name: Steering("least-connected", SECRET))
+        self.directory = Directory(issuer, report_reader(Keyring(SECRET)), groups=groups)
         config = GatewayConfig(port=0, linger_s=0.5)
-        self.gateway = Gateway(config, self.directory, policy, TicketSigner(SECRET), random.Random(1))
+        self.gateway = Gateway(config, self.directory, TicketSigner(Keyring(SECRET)), random.Random(1))
 
     async def start(self) -> None:
         await self.gateway.start()
         me = Report(name=NodeName("g1"), incarnation=Incarnation("00000000"), role=Role.GATEWAY, seq=0, url="")
-        self.reporter = GatewayReporter(self.directory, self.engine, me, random.Random(2))
+        self.reporter = GatewayReporter(
+            self.directory, self.engine, me, report_writer(Keyring(SECRET), me.name, me.incarnation), random.Random(2)
+        )
         await self.reporter.start()
 
     async def stop(self) -> None:
@@ -52,16 +59,15 @@ class Cluster:
     async def add(self, name: str) -> ChannelNode:
         incarnation = Incarnation(f"{len(self.nodes) + 1:08x}")
         config = NodeConfig(ping_interval_s=2, pong_timeout_s=1)
-        node = ChannelNode(
-            config, NodeName(name), incarnation, self.hub.open(), TicketSigner(SECRET), ring_secret=SECRET
-        )
+        node = ChannelNode(config, NodeName(name), incarnation, self.hub.open(), Keyring(SECRET), ring_secret=SECRET)
         await node.start()
         self.nodes[name] = node
-        await until(lambda: NodeName(name) in self.directory.view.nodes, f"{name} at the gateway")
+        view = self.directory.groups
+        await until(lambda: name in [node.name for node in view.eligible], f"{name} at the gateway")
         return node
 
     async def order(self, node: str, order: MoveOrder | SetState) -> None:
-        await self.engine.bus.call(node_address(NodeName(node)), encode(order), timeout_s=5)
+        await sealed_bus(self.engine, Keyring(SECRET)).call(node_address(NodeName(node)), encode(order), timeout_s=5)
 
     def client(self, scheme: str, **options: Any) -> ringway.Client:
         return ringway.Client(f"{scheme}://127.0.0.1:{self.gateway.port}", config=QUICK, **options)

@@ -1,4 +1,4 @@
-"""How a client finds its node: discovery, several gateways, moves; direct and by way of the gateway."""
+"""Routes of a client to its node: discovery, several gateways, moves; direct and through the gateway."""
 
 import asyncio
 import random

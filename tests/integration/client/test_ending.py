@@ -1,4 +1,4 @@
-"""The end of a client's connection: what comes before it is received, what was sent before it arrives (P-2.8)."""
+"""The end of a client's connection: earlier messages of both directions arrive (P-2.8)."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""What a server may cost a client, and how much a client asks of a server at once."""
+"""Pressure: the cost of a server to a client, and the requests of a client at once."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -15,7 +15,7 @@ from ringway.client.wire import Wire
 from ringway.engine.memory.engine import MemoryHub
 from ringway.node.config.node import NodeConfig
 from ringway.node.server import ChannelNode
-from ringway.protocol.ticket import TicketSigner
+from ringway.protocol.keyring import Keyring
 from ringway.types import Incarnation, NodeName
 
 pytestmark = pytest.mark.timeout(60)
@@ -27,7 +27,7 @@ PATIENT = ringway.ClientConfig(close_timeout_s=0.5, backoff_base_s=0.4, backoff_
 async def node(**settings: object) -> AsyncIterator[ChannelNode]:
     given = {"stop_deadline_s": 1.0, "namespaces": ("default:history_size=0",), **settings}
     config = NodeConfig(**given)  # type: ignore[arg-type]
-    made = ChannelNode(config, NodeName("n1"), Incarnation("00000001"), MemoryHub().open(), TicketSigner(b"secret"))
+    made = ChannelNode(config, NodeName("n1"), Incarnation("00000001"), MemoryHub().open(), Keyring(b"secret"))
     await made.start()
     try:
         yield made

@@ -1,4 +1,4 @@
-"""Nodes with an engine: what a JSON endpoint says of one of them keeps newcomers from it, and `explain` says so."""
+"""Nodes with an engine: a value of a JSON endpoint excludes one of them from newcomers, and `explain` says so."""
 
 import json
 import threading

@@ -19,8 +19,9 @@ from ringway.collect.config import LoadConfig
 from ringway.collect.poller import Poller
 from ringway.collect.sources import Probe
 from ringway.core.custom.score import ExternalMetric
-from ringway.core.load import LoadView
-from sample import node_report, view_of
+from ringway.core.group import Groups
+from ringway.protocol.group import CHANNELS
+from sample import groups_of, node_report
 from support.log_capture import capture_logs
 
 CALLS = "call:integration.collect.sample_calls:"
@@ -33,8 +34,8 @@ def polling(monkeypatch) -> Polling:
     monkeypatch.setattr(poller, "TICK_S", 0.02)
 
     @asynccontextmanager
-    async def run(probes, view: LoadView, **settings: object) -> AsyncIterator[Poller]:
-        made = Poller(LoadConfig(**settings), probes, view, random.Random(1))
+    async def run(probes, groups: Groups, **settings: object) -> AsyncIterator[Poller]:
+        made = Poller(LoadConfig(**settings), probes, groups, random.Random(1))
         task = asyncio.create_task(made.run())
         try:
             yield made
@@ -80,8 +81,8 @@ def given(*, expire_s: float = 5.0, scale: float = 1.0) -> Probe:
     return Probe(metric, CallCollector(f"{CALLS}given"), 0.05, PATIENCE_S, scale)
 
 
-def view(count: int = 3) -> LoadView:
-    return view_of({f"n{index}": 1.0 for index in range(count)})
+def view(count: int = 3) -> Groups:
+    return groups_of({f"n{index}": 1.0 for index in range(count)})
 
 
 def all_say(value: object, count: int = 3) -> None:
@@ -124,7 +125,7 @@ async def test_a_node_that_lies_or_fails_is_ordinary_in_the_end_and_it_is_told_o
             await eventually(lambda: nodes.nodes["n0"].barred)
             sample_calls.values["n0"] = lie
             await eventually(lambda: nodes.nodes["n0"].ready)
-            assert made.custom.standings["n0"].values["cpu"][0] == 0.2
+            assert made.custom[CHANNELS].standings["n0"].values["cpu"][0] == 0.2
             await eventually(lambda: made.stats.failures["cpu"] >= 4)
             sample_calls.values["n0"] = 0.9
             await eventually(lambda: nodes.nodes["n0"].barred)
@@ -143,9 +144,11 @@ async def test_who_hangs_takes_no_more_than_its_turns_and_holds_nobody_up(pollin
     probes = [probe(slow), given()]
     with capture_logs() as logs:
         async with polling(probes, view(40), polls_max=4) as made:
-            await eventually(lambda: len(made.custom.standings.get("n0", ((),))[0]) == 1)
+            await eventually(lambda: CHANNELS in made.custom)
+            custom = made.custom[CHANNELS]
+            await eventually(lambda: len(custom.standings.get("n0", ((),))[0]) == 1)
             await eventually(
-                lambda: all("cpu" in it.values and it.values["cpu"].measured for it in made.custom.standings.values())
+                lambda: all("cpu" in it.values and it.values["cpu"].measured for it in custom.standings.values())
             )
             await eventually(lambda: set(slow.asked) == {f"n{index}" for index in range(40)})
     assert slow.most == 4
@@ -191,7 +194,7 @@ async def test_nodes_that_come_are_asked_and_those_that_left_are_not(polling):
         nodes.forgotten(nodes.nodes["n0"].report)
         await eventually(lambda: slow.now == 1)
         assert slow.asked == ["n0", "new"]
-        assert set(made.custom.standings) == {"new"}
+        assert set(made.custom[CHANNELS].standings) == {"new"}
 
 
 @pytest.mark.parametrize("function", ["hang", "hang_soon"])
@@ -204,7 +207,7 @@ async def test_a_function_that_hangs_holds_up_neither_the_loop_nor_the_end(polli
         async with polling(probes, nodes) as made:
             await eventually(lambda: made.stats.failures["slow"] >= 9)
             assert made.stats.polls["cpu"] > made.stats.polls["slow"]
-            assert made.custom.standings["n0"].values.keys() == {"cpu"}
+            assert made.custom[CHANNELS].standings["n0"].values.keys() == {"cpu"}
     # `polling` has seen the end by now, while the function still hangs.
     sample_calls.released.set()
     assert {entry["problem"] for entry in logs} == {"no answer within 0.04 s"}
@@ -226,4 +229,4 @@ async def test_with_nothing_to_measure_nothing_is_done(polling):
     nodes = view()
     async with polling((), nodes) as made:
         await asyncio.sleep(0.1)
-        assert made.custom.standings == {}
+        assert made.custom == {}

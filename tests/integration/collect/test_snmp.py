@@ -1,4 +1,4 @@
-"""SNMP against the snmpd that Debian ships: both versions, what it knows, what it refuses, and its restarts."""
+"""SNMP against the snmpd that Debian ships: both versions, its values, its refusals, and its restarts."""
 
 import asyncio
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""A member in a process of its own, in another network namespace."""
+"""Member in a process of its own, in a different network namespace."""
 
 import asyncio
 import os

@@ -19,7 +19,7 @@ from integration.engine.subscriber import Subscriber
 from ringway.app.engine import EngineConfig, open_engine
 from ringway.errors import EngineAway, EngineError
 from ringway.ports import Engine, Retention
-from ringway.types import Channel, NodeName
+from ringway.types import Channel, NodeName, Role
 
 RETENTION = Retention("room", 10_000, 600)
 AGAIN_S = 0.1
@@ -58,7 +58,7 @@ class Member:
         """Follow all channels, and hear all members."""
         async with asyncio.timeout(BEGIN_S):
             await _insist(lambda: self._engine.history.keep(RETENTION))
-            await self._engine.registry.watch(self._heard)
+            await self._engine.registry.watch(tuple(Role), self._heard)
             for channel in self._settings.channels:
                 await _insist(lambda channel=channel: self.subscriber.subscribe(Channel(channel)))  # type: ignore[misc]
 
@@ -151,12 +151,11 @@ class Member:
     async def _announce(self) -> None:
         while not self._ended.is_set():
             with suppress(EngineAway):
-                await self._engine.registry.announce(NodeName(self.record.name), b"%.6f" % time.monotonic())
+                await self._engine.registry.announce(Role.NODE, NodeName(self.record.name), b"%.6f" % time.monotonic())
             await self._pause(ANNOUNCE_EVERY_S, self._ended)
 
-    def _heard(self, member: NodeName, report: bytes | None) -> None:
-        if report is not None:
-            self.record.heard.append(Heard(time.monotonic(), member, float(report)))
+    def _heard(self, role: Role, member: NodeName, report: bytes) -> None:
+        self.record.heard.append(Heard(time.monotonic(), member, float(report)))
 
     def _problem(self, what: str, error: EngineError) -> None:
         self.record.problems.append(f"{what}: {type(error).__name__}: {error}")

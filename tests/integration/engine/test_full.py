@@ -17,7 +17,7 @@ from ringway.engine.redis.engine import open_redis
 from ringway.errors import EngineUnsuitable
 from ringway.ports import Engine, Retention
 from ringway.testing.contract.world import until
-from ringway.types import Channel, NodeName
+from ringway.types import Channel, NodeName, Role
 from support.fleet.package import oldest_redis, valkey
 from support.nats_server import NatsServer
 from support.redis_server import RedisServer
@@ -83,8 +83,8 @@ async def all_but_history(engine: Engine, newcomer: Engine) -> None:
     assert await newcomer.lease.acquire("another", "b", 60)
     heard: list[NodeName] = []
     got: list[bytes] = []
-    await newcomer.registry.watch(lambda member, _: heard.append(member))
-    await engine.registry.announce(NodeName("a"), b"report")
+    await newcomer.registry.watch(tuple(Role), lambda role, member, _: heard.append(member))
+    await engine.registry.announce(Role.NODE, NodeName("a"), b"report")
     newcomer.broker.attach(lambda channel, payload, offset, previous: got.append(payload))
     await newcomer.broker.subscribe(ROOM)
     await engine.broker.publish(ROOM, b"plain")

@@ -15,7 +15,7 @@ from ringway.engine.redis.engine import open_redis
 from ringway.errors import ConfigError, EngineAway, EngineUnsuitable
 from ringway.ports import Engine
 from ringway.testing.contract.world import until
-from ringway.types import Channel, NodeName
+from ringway.types import Channel, NodeName, Role
 from support.log_capture import capture_logs
 from support.nats_server import NatsServer
 from support.redis_server import RedisServer
@@ -166,7 +166,7 @@ async def test_a_right_that_nats_takes_away_is_told_once(
     with capture_logs() as logs:
         async with joined(f"nats://ring:secret@localhost:{server.port}") as engine:
             for _ in range(3):
-                await engine.registry.announce(NodeName("n"), b"report")
+                await engine.registry.announce(Role.NODE, NodeName("n"), b"report")
                 await engine.broker.publish(ROOM, b"x")
             await until(lambda: "refuses us something" in engine.problem)
             assert engine.up
@@ -210,7 +210,7 @@ async def test_a_right_that_redis_takes_away_is_told_once_and_over_when_it_is_gi
 
             async def reporting() -> None:
                 while True:
-                    await engine.registry.announce(NodeName("n"), b"report")
+                    await engine.registry.announce(Role.NODE, NodeName("n"), b"report")
                     await asyncio.sleep(0.01)
 
             task = asyncio.ensure_future(reporting())

@@ -12,39 +12,46 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
+from ringway.core.backend_spec import read_backends
+from ringway.core.group import Groups
 from ringway.core.steering import Steering
-from ringway.gateway.cluster.backends import OnMove, read_backends
 from ringway.gateway.cluster.directory import Directory
 from ringway.gateway.config.gateway import GatewayConfig
 from ringway.gateway.server import Gateway
+from ringway.protocol.keyring import Keyring
+from ringway.protocol.ticket import TicketSigner
 from ringway.protocol.upgrade import accept_for
-from ringway.types import Issuer, NodeState
+from ringway.types import Issuer, NodeName
+from support.held_backends import HeldBackends
 
-PATIENCE_S = 10.0
+PATIENCE_S = 30.0
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 class Rig:
-    """A gateway over static backends, which are up whatever happens: nobody checks them."""
+    """A gateway over backends, which are up whatever happens: nobody checks them."""
 
     def __init__(self, config: GatewayConfig, specs: tuple[str, ...], rng: random.Random) -> None:
         self.backends = read_backends(specs)
-        self.directory = Directory(Issuer("0badcafe"))
+        issuer = Issuer("0badcafe")
+        self.directory = Directory(issuer, groups=Groups(issuer, lambda name: Steering(config.policy, b"")))
         self._dialled: list[Raw] = []
-        hosts = {backend.name: backend.host for backend in self.backends if backend.host}
-        reopen = {backend.name for backend in self.backends if backend.on_move is OnMove.REOPEN}
+        self.held = HeldBackends(config, self.directory, rng)
         self.gateway = Gateway(
-            config, self.directory, Steering(config.policy, b""), None, rng, reopen=reopen, hosts=hosts
-        )
+            config, self.directory, TicketSigner(Keyring(b"secret of the rig")), rng,
+            take_promise=self.held.expectations.take_promise,
+        )  # fmt: skip
+        self.held.attach(self.gateway)
 
     async def start(self) -> None:
-        for backend in self.backends:
-            self.directory.adopt(backend.report(1, NodeState.ACTIVE, 0))
+        self.held.offer(self.backends)
+        self.held.start()
         await self.gateway.start()
 
     async def stop(self) -> None:
         await self.gateway.stop()
+        await self.held.stop()
         await self.hang_up()
 
     async def hang_up(self) -> None:
@@ -57,10 +64,13 @@ class Rig:
     def stats(self):
         return self.gateway.stats
 
-    def tell(self, name: str, seq: int, state: NodeState) -> None:
-        """Report a backend as up or out, as its checks would."""
-        backend = next(backend for backend in self.backends if backend.name == name)
-        self.directory.adopt(backend.report(seq, state, self.directory.view.nodes[backend.name].connections))
+    def tell(self, name: str, *, out: bool) -> None:
+        """Say of a backend that it is up, or out, as its checks would."""
+        if out:
+            self.directory.groups.doubt(NodeName(name), "is out")
+            self.gateway.relays.on_down(NodeName(name))
+        else:
+            self.directory.groups.believe([NodeName(name)])
 
     def url(self, path: str = "/", scheme: str = "ws") -> str:
         return f"{scheme}://127.0.0.1:{self.gateway.port}{path}"

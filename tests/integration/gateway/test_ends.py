@@ -1,4 +1,4 @@
-"""The end of a relayed WebSocket: what came before arrives, what comes behind is dropped, a loss is reported at once.
+"""The end of a relayed WebSocket: earlier data arrives, later data is dropped, a loss is reported at once.
 
 PROTOCOL.md P-2.8.
 """
@@ -259,7 +259,7 @@ async def test_no_deadline_ends_a_connection_that_still_takes_what_it_was_sent(s
 @pytest.mark.parametrize("who", ["client", "node"])
 async def test_a_slow_reader_gets_all_of_what_precedes_the_loss_of_the_other(start_rig, backend, who):
     made, url = backend
-    rig, client, node = await made.relay(start_rig, url, linger_s=20.0)
+    rig, client, node = await made.relay(start_rig, f"{url},on-move=close", linger_s=20.0)
     reader, writer = (node, client) if who == "client" else (client, node)
     message = masked(0x82, b"x" * 60_000) if who == "client" else server_frame(0x2, b"x" * 60_000)
     sending = asyncio.create_task(writer.send(message * 20))

@@ -128,6 +128,18 @@ async def test_a_name_that_could_be_anybodys_is_refused_on_loopback(start_rig, n
 
 
 @pytest.mark.parametrize(
+    ("host", "status"),
+    [("chat.example", 101), ("CHAT.example.:8000", 101), ("a.feed.example", 101), ("feed.example", 403), ("b.c", 403)],
+)
+async def test_the_hosts_of_routes_are_known(start_rig, noting, host, status):
+    url, _ = noting
+    rig = await start_rig(url, allowed_hosts=(), routes=("host=chat.example.", "host=*.Feed.example", "path=/"))
+    client = await rig.dial()
+    await client.send(handshake("/", Host=host))
+    assert (await client.head())[0] == status
+
+
+@pytest.mark.parametrize(
     "host", ["localhost", "localhost:8000", "127.0.0.1:1", "[::1]:1", "192.0.2.1", "app.example:1", "ring.example"]
 )
 async def test_known_names_are_let_in(start_rig, noting, host):

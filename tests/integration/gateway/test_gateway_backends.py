@@ -13,33 +13,13 @@ from websockets.asyncio.client import connect
 from websockets.asyncio.server import serve
 from websockets.exceptions import InvalidStatus
 
-from ringway.gateway.cluster.backends import read_backends
-from ringway.gateway.cluster.directory import Directory
-from ringway.gateway.cluster.health import HealthChecks
+from ringway.gateway.backends.health import HealthChecks
 from ringway.gateway.config.gateway import GatewayConfig
-from ringway.types import Issuer, NodeState
+from ringway.protocol.group import DEFAULT
+from ringway.types import NodeState
+from support.checked_backends import Checked
 
 PEM = Path(__file__).parent.parent / "client" / "localhost.pem"
-
-
-class Checked:
-    """A directory whose backends are checked."""
-
-    def __init__(self, *specs: str, **settings: object) -> None:
-        config = GatewayConfig(health_interval_s=0.05, health_timeout_s=0.3, **settings)  # type: ignore[arg-type]
-        self.directory = Directory(Issuer("0badcafe"))
-        self.checks = HealthChecks(config, self.directory, read_backends(specs), random.Random(1))
-
-    @property
-    def up(self) -> list[str]:
-        return [node.name for node in self.directory.view.eligible]
-
-    async def __aenter__(self) -> "Checked":
-        await self.checks.start()
-        return self
-
-    async def __aexit__(self, *exc: object) -> None:
-        await self.checks.stop()
 
 
 async def accept(reader, writer):
@@ -57,7 +37,7 @@ async def test_a_backend_that_stops_listening_is_taken_out_and_comes_back():
         server = await asyncio.start_server(accept, "127.0.0.1", port)
         steady = await stack.enter_async_context(raw_backend(accept))
         checked = await stack.enter_async_context(Checked(f"ws://127.0.0.1:{port},name=a", f"{steady},name=b"))
-        assert checked.up == ["a", "b"]
+        await eventually(lambda: checked.up == ["a", "b"])
         server.close()
         await eventually(lambda: checked.up == ["b"])
         server = await asyncio.start_server(accept, "127.0.0.1", port)
@@ -67,7 +47,7 @@ async def test_a_backend_that_stops_listening_is_taken_out_and_comes_back():
 
 async def test_the_load_of_a_backend_outlives_its_state():
     async with Checked(f"ws://127.0.0.1:{unused_port()},name=a") as checked:
-        view = checked.directory.view
+        view = checked.directory.groups[DEFAULT].view
         view.arrived(view.nodes["a"])
         await eventually(lambda: checked.up == [])
         assert view.nodes["a"].load == 1
@@ -115,7 +95,7 @@ async def test_a_check_can_say_a_host():
             f"{url},name=b,check=/healthz,host=app.example",
         ) as checked,
     ):
-        told = checked.directory.view.nodes
+        told = checked.directory.groups.nodes
         await eventually(lambda: all(node.response.age_s(time.monotonic()) < 100 for node in told.values()))
         assert checked.up == ["a", "b"]
 
@@ -132,10 +112,11 @@ async def test_where_all_fail_their_check_the_answer_says_what_is_wrong(start_ri
         specs = (f"{url},name=a,check=/healthz", f"ws://127.0.0.1:{unused_port()},name=b")
         rig = await start_rig(*specs)
         config = GatewayConfig(health_interval_s=0.05, health_timeout_s=5.0)
-        checks = HealthChecks(config, rig.directory, rig.backends, random.Random(1))
-        await checks.start()
+        checks = HealthChecks(config, rig.directory.groups, lambda name: None, random.Random(1))
+        for backend in rig.backends:
+            checks.watch(backend)
         try:
-            await eventually(lambda: not rig.directory.view.eligible)
+            await eventually(lambda: not rig.directory.groups.eligible)
             client = await rig.dial()
             for path in ("/gateway", "/readyz"):
                 await client.send(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
@@ -163,15 +144,15 @@ async def test_all_backends_can_be_used_where_too_few_pass_their_check():
         below = await stack.enter_async_context(Checked(*bad[:2], health_panic_threshold=1))
         await eventually(lambda: len(below.checks.failing) == 2)
         assert below.up == ["bad0", "bad1"]
-        nodes = below.directory.view.nodes
+        nodes = below.directory.groups.nodes
         assert [node.problem for node in nodes.values()] == ["it does not accept connections"] * 2
 
 
 async def test_what_is_down_is_not_called_draining():
     async with Checked(f"ws://127.0.0.1:{unused_port()},name=a") as checked:
-        node = checked.directory.view.nodes["a"]
+        node = checked.directory.groups.nodes["a"]
+        await eventually(lambda: node.problem == "it does not accept connections")
         assert node.state is NodeState.ACTIVE
-        await eventually(lambda: node.state is NodeState.DOWN)
 
 
 async def test_relays_live_on_when_checks_fail(start_rig):
@@ -183,8 +164,7 @@ async def test_relays_live_on_when_checks_fail(start_rig):
         rig = await start_rig(url)
         async with connect(rig.url()) as client:
             assert await client.recv() == "ok"
-            backend = rig.backends[0]
-            rig.directory.adopt(backend.report(2, NodeState.DRAINING, 1))
+            rig.tell(rig.backends[0].name, out=True)
             with pytest.raises(InvalidStatus, match="503"):
                 await connect(rig.url())
             assert rig.stats.relays_open == 1
@@ -198,11 +178,12 @@ async def test_weights_and_least_connections(start_rig):
     async with raw_backend(stay) as one, raw_backend(stay) as two:
         rig = await start_rig(f"{one},name=one,weight=3", f"{two},name=two", policy="least-connected")
         clients = [await connect(rig.url()) for _ in range(40)]
-        assert {name: node.connections for name, node in rig.directory.view.nodes.items()} == {"one": 30, "two": 10}
+        nodes = rig.directory.groups.nodes
+        await eventually(lambda: {name: node.connections for name, node in nodes.items()} == {"one": 30, "two": 10})
         for client in clients:
             client.transport.abort()
         await rig.idle()
-        assert all(node.load == 0 for node in rig.directory.view.nodes.values())
+        await eventually(lambda: all(node.load == 0 for node in rig.directory.groups.nodes.values()))
 
 
 async def test_backends_over_tls(start_rig, monkeypatch):
@@ -223,6 +204,13 @@ async def test_backends_over_tls(start_rig, monkeypatch):
                 assert await client.recv() == b"x" * size
         await rig.idle()
         assert not rig.stats.cut
+        named = await start_rig(f"wss://127.0.0.1:{port},name=named,tls-name=localhost")
+        async with connect(named.url()) as client:
+            await client.send("hello")
+            assert await client.recv() == "hello"
+        other = await start_rig(f"wss://localhost:{port},name=other,tls-name=other.example")
+        with pytest.raises(InvalidStatus, match="502"):
+            await connect(other.url())
         wrong = await start_rig(f"wss://127.0.0.1:{port},name=wrong")
         monkeypatch.delenv("SSL_CERT_FILE")
         with pytest.raises(InvalidStatus, match="502"):

@@ -7,16 +7,20 @@ from functools import partial
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from cluster_kit import cluster, incarnation_of, node
+from cluster_kit import KEYRING, Cluster, cluster, incarnation_of, node
 from gateway_kit import answer_101, eventually, handshake, raw_backend, read_head, unused_port
 from websockets.asyncio.client import connect as connect_patiently
 from websockets.exceptions import ConnectionClosed
 
+from ringway.core.membership import MemberLeft, MembershipEvent
+from ringway.core.placement.keyed import Keyed
 from ringway.engine.memory.engine import MemoryHub
 from ringway.gateway.cluster.directory import Directory
 from ringway.gateway.cluster.reporter import GatewayReporter
-from ringway.protocol.report import Report, encode_report
+from ringway.member.feed import Feed
+from ringway.protocol.report import Report
 from ringway.types import Incarnation, Issuer, NodeName, NodeState, Role
+from support.members import report_reader, report_writer
 
 ME = incarnation_of("gw")
 
@@ -66,7 +70,7 @@ async def test_a_proxied_client_carries_a_ticket_of_ours():
             query = parse_qs(target.query)
             assert set(query) == {"a", "key", "ticket", "moves"}
             assert made.signer.check(query["ticket"][0], NodeName("n1"), time.time())[0] == ME
-            assert made.directory.view.nodes["n1"].own == 1
+            assert made.directory.groups.nodes["n1"].own == 1
 
 
 async def test_a_moved_client_goes_to_its_node_with_its_ticket():
@@ -79,7 +83,7 @@ async def test_a_moved_client_goes_to_its_node_with_its_ticket():
                 assert targets[-1] == f"/x?ticket={ticket}&moves=1"
             status, body = await made.get(f"/gateway?node={name}&ticket={ticket}")
             assert (status, body["node"], body["ticket"]) == (200, name, ticket)
-        assert made.directory.view.nodes["n1"].own == made.directory.view.nodes["n2"].own == 0
+        assert made.directory.groups.nodes["n1"].own == made.directory.groups.nodes["n2"].own == 0
 
 
 async def test_a_moved_client_whose_node_is_gone_is_placed_anew():
@@ -96,16 +100,26 @@ async def test_a_refusal_gives_the_place_back():
         await made.join("n1", url)
         with pytest.raises(Exception, match="403"):
             await connect(made.url("/refuse"))
-        assert made.directory.view.nodes["n1"].own == 0
+        assert made.directory.groups.nodes["n1"].own == 0
+
+
+async def table_is_whole(made: Cluster) -> None:
+    """Return when the owners of keys are those of the nodes that are known now: the table is built in slices."""
+    policy = made.steering.policy
+    assert isinstance(policy, Keyed)
+    await made.get("/gateway?key=any")  # a placement shows the policy its nodes
+    await eventually(lambda: not policy.building)
 
 
 async def test_keys_stay_on_their_node():
     async with cluster("ring:c=0") as made:
         for index in range(5):
             await made.join(f"n{index}", f"ws://10.0.0.{index}:1")
+        await table_is_whole(made)
         owners = {key: (await made.get(f"/gateway?key={key}"))[1]["node"] for key in range(40)}
         assert len(set(owners.values())) > 1
         await made.join("n9", "ws://10.0.0.9:1")
+        await table_is_whole(made)
         for key, owner in owners.items():
             assert (await made.get(f"/gateway?key={key}"))[1]["node"] in (owner, "n9")
 
@@ -123,7 +137,7 @@ async def test_relays_to_a_node_that_left_are_cut_with_1012(how):
         else:
             made.fall_silent("n1")
             again = Report(name=NodeName("n1"), incarnation=Incarnation("ffffffff"), role=Role.NODE, seq=1, url=url)
-            await made.others.registry.announce(NodeName("n1"), encode_report(again))
+            await made.speaker.announce(again)
         with pytest.raises(ConnectionClosed) as caught:
             await asyncio.wait_for(client.recv(), 10)
         assert (caught.value.rcvd.code, caught.value.rcvd.reason) == (1012, "node lost")
@@ -158,29 +172,31 @@ async def test_clients_that_do_not_answer_a_goodbye_hold_nobody_up():
 async def test_leaving_is_told():
     hub = MemoryHub()
     engine, other = hub.open(), hub.open()
-    heard: list[tuple[str, bytes | None]] = []
-    await other.registry.watch(lambda name, raw: heard.append((name, raw)))
-    directory = Directory(Issuer(ME))
+    heard: list[MembershipEvent] = []
+    await Feed(report_reader(KEYRING), listeners=[heard.append]).follow(other.registry)
+    directory = Directory(Issuer(ME), report_reader(KEYRING))
     me = Report(name=NodeName("gw"), incarnation=ME, role=Role.GATEWAY, seq=0, url="http://x")
-    reporter = GatewayReporter(directory, engine, me, random.Random(1))
+    reporter = GatewayReporter(directory, engine, me, report_writer(KEYRING, me.name, ME), random.Random(1))
     await reporter.start()
     await eventually(lambda: heard)
     await reporter.stop()
     await reporter.stop()
-    await eventually(lambda: heard[-1] == ("gw", None))
+    await eventually(lambda: heard[-1] == MemberLeft(heard[-1].report, "withdrawn"))
 
 
 async def test_two_gateways_share_places():
     async with cluster() as made:
         await made.join("n1", "ws://10.0.0.1:1")
-        second = Directory(Issuer("0000beef"))
+        second = Directory(Issuer("0000beef"), report_reader(KEYRING))
         engine = made.hub.open()
         me = Report(name=NodeName("gw2"), incarnation=Incarnation("0000beef"), role=Role.GATEWAY, seq=0, url="http://y")
-        reporter = GatewayReporter(second, engine, me, random.Random(2))
+        reporter = GatewayReporter(
+            second, engine, me, report_writer(KEYRING, me.name, me.incarnation), random.Random(2)
+        )
         await reporter.start()
         for _ in range(30):
             await made.get("/gateway")
-        await eventually(lambda: "n1" in second.view.nodes and second.view.nodes["n1"].others == 30)
-        assert second.view.nodes["n1"].load == 30
+        await eventually(lambda: "n1" in second.groups.nodes and second.groups.nodes["n1"].others == 30)
+        assert second.groups.nodes["n1"].load == 30
         await reporter.stop()
         await engine.close()

@@ -1,6 +1,7 @@
 """Answers of the public port itself: discovery, health, and clear refusals."""
 
 import asyncio
+from urllib.parse import urlsplit
 
 import pytest
 from gateway_kit import handshake, unused_port
@@ -49,9 +50,9 @@ async def test_discovery_over_one_connection_pipelined(start_rig):
         status, headers, body = await client.response()
         assert status == 200
         assert headers["cache-control"] == "no-store"
-        assert body["url"] == {"a": "ws://10.0.0.1:9000/app", "b": "ws://10.0.0.2:9000/app"}[body["node"]]
+        assert urlsplit(body["url"]).hostname not in ("10.0.0.1", "10.0.0.2")  # it leads through the gateway
         nodes.append(body["node"])
-    assert 20 <= nodes.count("a") <= 30
+    assert set(nodes) == {"a", "b"}
     assert rig.stats.requests["gateway"] == 50
 
 

@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from gateway_kit import answer_101, handshake, masked, raw_backend, read_head
+from gateway_kit import answer_101, eventually, handshake, masked, raw_backend, read_head
 
 from ringway.protocol.upgrade import accept_for
 
@@ -82,7 +82,7 @@ async def test_no_tunnel_for_a_wrong_answer(start_rig, name):
         assert await asyncio.wait_for(beyond, 10) == b""  # and its connection was closed, not used again
         assert rig.stats.relays_opened == 0
         await rig.idle()
-        assert all(node.load == 0 for node in rig.directory.view.nodes.values())
+        await eventually(lambda: all(node.load == 0 for node in rig.directory.groups.nodes.values()))
 
 
 @pytest.mark.parametrize("frame", [masked(0x81, b"x"), b"\x83\x00", b"\xc1\x01x", b"\x80\x01x"])
@@ -133,5 +133,5 @@ async def test_a_late_answer_goes_to_an_alternate(start_rig):
             await client.send(handshake())
             assert (await client.head())[0] == 101
             assert await client.frame() == (0x81, b"ok")
-        assert rig.directory.view.nodes["late"].load == 0
-        assert rig.directory.view.nodes["good"].connections == 4
+        await eventually(lambda: rig.directory.groups.nodes["late"].load == 0)
+        await eventually(lambda: rig.directory.groups.nodes["good"].connections == 4)

@@ -7,7 +7,7 @@ import pytest
 from cluster_kit import Cluster, channel_node, cluster, node
 from gateway_kit import answer_101, handshake, masked, raw_backend, read_head
 
-from ringway.protocol.order import CountMisplaced, Owners
+from ringway.protocol.owners import Owners
 
 NODES = 4
 
@@ -134,8 +134,8 @@ async def test_nodes_agree_with_the_policy_on_whose_a_key_is() -> None:
         owners = Owners(table="rendezvous", weights={one.name: 1.0 for one in running})
         fewer = Owners(table="rendezvous", weights={one.name: 1.0 for one in running[1:]})
         for one in running:
-            assert (await made.ask_node(one.name, CountMisplaced(owners=owners))).misplaced == {}
-        moved = (await made.ask_node(running[0].name, CountMisplaced(owners=fewer))).misplaced
+            assert await made.count(one.name, owners) == {}
+        moved = await made.count(running[0].name, fewer)
         assert sum(moved.values()) == running[0].connections > 0
 
 

@@ -472,6 +472,6 @@ async def test_no_more_newcomers_than_before_come_to_a_node_for_its_moves():
         await made.dial()
         await made.move(await one.visit(), two)
         await two.visit()
-        view = made.made.directory.view
+        view = made.made.directory.groups
         assert view.nodes["n1"].own == 0
         assert view.nodes["n0"].state is NodeState.ACTIVE

@@ -11,8 +11,6 @@ from websockets.asyncio.client import connect
 from websockets.asyncio.server import serve
 from websockets.exceptions import ConnectionClosed
 
-from ringway.types import NodeState
-
 ANSWER_S = 0.05
 CLIENTS = 30
 
@@ -92,7 +90,7 @@ async def test_no_answer_is_lost(start_rig, pause_s, ticks):
     async with two_servers(start_rig, ticks=ticks, leave_quiet_s=0.2, leave_deadline_s=5.0) as (rig, one, _):
         asking = [asyncio.create_task(ask(rig.url(), rng, stop, pause_s)) for _ in range(CLIENTS)]
         await eventually(lambda: rig.stats.relays_open == one.open == CLIENTS)
-        rig.tell("one", 2, NodeState.DRAINING)
+        rig.tell("one", out=True)
         await eventually(lambda: rig.stats.reopened == CLIENTS or any(task.done() for task in asking), 60)
         stop.set()
         assert all(await asyncio.gather(*asking))
@@ -105,9 +103,9 @@ async def test_a_backend_that_is_back_before_a_quiet_moment_is_stayed_at(start_r
     async with two_servers(start_rig, leave_quiet_s=0.3, leave_deadline_s=1.5) as (rig, one, two):
         asking = asyncio.create_task(ask(rig.url(), random.Random(4), stop, 0.0))
         await eventually(lambda: rig.stats.relays_open == one.open == 1)
-        rig.tell("one", 2, NodeState.DRAINING)
+        rig.tell("one", out=True)
         await eventually(lambda: rig.stats.relays_moving == 1)
-        rig.tell("one", 3, NodeState.ACTIVE)
+        rig.tell("one", out=False)
         await eventually(lambda: rig.stats.relays_moving == 0)
         stop.set()
         assert await asking
@@ -118,7 +116,7 @@ async def test_a_silent_connection_is_left_soon(start_rig):
     async with two_servers(start_rig, leave_quiet_s=0.05, leave_deadline_s=60.0) as (rig, one, two):
         async with connect(rig.url(), compression=None) as connection:
             await eventually(lambda: rig.stats.relays_open == one.open == 1)
-            rig.tell("one", 2, NodeState.DRAINING)
+            rig.tell("one", out=True)
             await eventually(lambda: two.open == 1)
             await connection.send("still here")
             assert await connection.recv() == "still here"
@@ -131,7 +129,7 @@ async def test_pings_are_no_speech(start_rig):
         connect(rig.url(), compression=None, ping_interval=0.02, ping_timeout=None) as connection,
     ):
         await eventually(lambda: rig.stats.relays_open == one.open == 1)
-        rig.tell("one", 2, NodeState.DRAINING)
+        rig.tell("one", out=True)
         await eventually(lambda: two.open == 1)
         await connection.send("still here")
         assert await connection.recv() == "still here"
@@ -142,7 +140,7 @@ async def test_a_close_while_a_quiet_moment_is_waited_for_is_passed_on(start_rig
     async with two_servers(start_rig, ticks=True, leave_quiet_s=5.0, leave_deadline_s=60.0) as (rig, one, two):
         async with connect(rig.url(), compression=None) as connection:
             await eventually(lambda: rig.stats.relays_open == one.open == 1)
-            rig.tell("one", 2, NodeState.DRAINING)
+            rig.tell("one", out=True)
             await eventually(lambda: rig.stats.relays_moving == 1)
             if how == "the client closes":
                 await connection.close(4001, "enough")

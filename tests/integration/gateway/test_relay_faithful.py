@@ -36,7 +36,7 @@ async def test_messages_of_every_size_pass(start_rig, echo):
     await rig.idle()
     assert rig.stats.bytes_to_node > 1 << 20
     assert rig.stats.bytes_to_client > 1 << 20
-    assert rig.directory.view.nodes[rig.backends[0].name].load == 0
+    await eventually(lambda: rig.directory.groups.nodes[rig.backends[0].name].load == 0)
 
 
 async def test_compression_and_subprotocols_are_the_peers_affair(start_rig, echo):
@@ -79,7 +79,7 @@ async def test_close_codes_pass_both_ways(start_rig, code):
             seen.set_result((closed.rcvd.code, closed.rcvd.reason))
 
     async with serve(server_closes, "127.0.0.1", 0) as server:
-        rig = await start_rig(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        rig = await start_rig(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]},on-move=close")
         client = await connect(rig.url("/server"))
         with pytest.raises(ConnectionClosed) as caught:
             await client.recv()
@@ -185,7 +185,9 @@ async def test_a_backend_that_is_down_is_passed_over(start_rig, echo):
             assert await client.recv() == "x"
     await rig.idle()
     assert rig.stats.retries > 0
-    assert {name: node.load for name, node in rig.directory.view.nodes.items()} == {"down": 0, "up": 0}
+    await eventually(
+        lambda: {name: node.load for name, node in rig.directory.groups.nodes.items()} == {"down": 0, "up": 0}
+    )
 
 
 async def test_all_backends_down_is_a_502(start_rig):
@@ -194,7 +196,7 @@ async def test_all_backends_down_is_a_502(start_rig):
         await connect(rig.url())
     assert caught.value.response.status_code == 502
     assert rig.stats.relays_opened == 0
-    assert all(node.load == 0 for node in rig.directory.view.nodes.values())
+    await eventually(lambda: all(node.load == 0 for node in rig.directory.groups.nodes.values()))
 
 
 async def test_no_backend_is_a_503_with_a_pause(start_rig):
@@ -236,7 +238,7 @@ async def test_a_refusal_passes_as_it_is(start_rig):
         ]
         assert body == b"nope"
         assert rig.stats.refused == {"status": 1}
-        await eventually(lambda: rig.directory.view.nodes[rig.backends[0].name].load == 0)
+        await eventually(lambda: rig.directory.groups.nodes[rig.backends[0].name].load == 0)
 
 
 @pytest.mark.parametrize(
@@ -387,7 +389,7 @@ async def test_a_lost_backend_is_told_as_1012(start_rig, reset):
             Raw(reader, writer).reset()
 
     async with raw_backend(die) as url:
-        rig = await start_rig(url)
+        rig = await start_rig(f"{url},on-move=close")
         client = await connect(rig.url())
         assert await client.recv() == "ok"
         go.set()

@@ -1,19 +1,15 @@
 """Slow nodes are avoided by `least-response-time`, also by a gateway that opens no WebSockets itself."""
 
 import asyncio
-import random
 from contextlib import AsyncExitStack
 
 from cluster_kit import channel_node, cluster
 from gateway_kit import answer_101, eventually, handshake, raw_backend, read_head, unused_port
 
 from ringway.core.load.response import FAILED_S
-from ringway.gateway.cluster.backends import read_backends
-from ringway.gateway.cluster.directory import Directory
-from ringway.gateway.cluster.health import HealthChecks
-from ringway.gateway.config.gateway import GatewayConfig
 from ringway.protocol.directive import Directive
-from ringway.types import Issuer, NodeName
+from ringway.types import NodeName
+from support.checked_backends import Checked
 
 SLOW_S = 0.5
 CLIENTS = 40
@@ -43,7 +39,7 @@ async def test_handshakes_tell_which_backend_is_slow(start_rig):
             raw = await rig.dial()
             await raw.send(handshake())
             assert (await raw.head())[0] == 101
-        nodes = rig.directory.view.nodes
+        nodes = rig.directory.groups.nodes
         assert nodes["slow"].connections < HALF_OF_FAIR
         assert nodes["slow"].response.seen_s >= SLOW_S
         assert all(node.response.opening == 0 for node in nodes.values())
@@ -54,7 +50,7 @@ async def test_probes_tell_a_gateway_that_opens_nothing():
         made = await stack.enter_async_context(cluster("least-response-time", probe_interval_s=0.1))
         for name in NAMES:
             await made.join(name, await stack.enter_async_context(answering(name)))
-        nodes = made.directory.view.nodes
+        nodes = made.directory.groups.nodes
         await eventually(lambda: all(node.response.known for node in nodes.values()))
         for _ in range(CLIENTS):
             assert (await made.get("/gateway"))[0] == 200
@@ -70,13 +66,13 @@ async def test_a_node_that_hangs_counts_as_failed():
     async with cluster("least-response-time", **settings) as made, raw_backend(hang) as url:
         await made.join("n1", url)
         await made.join("n2", f"ws://127.0.0.1:{unused_port()}")
-        nodes = made.directory.view.nodes
+        nodes = made.directory.groups.nodes
         await eventually(lambda: [nodes[name].response.seen_s for name in ("n1", "n2")] == [FAILED_S, FAILED_S])
 
 
 async def test_a_channel_node_answers_probes_from_when_the_policy_wants_them():
     async with cluster(probe_interval_s=0.1) as made, channel_node(made, "n1") as node:
-        response = made.directory.view.nodes[NodeName("n1")].response
+        response = made.directory.groups.nodes[NodeName("n1")].response
         assert not response.known
         made.steering.follow(Directive(version=1, policy="least-response-time"))
         await eventually(lambda: response.known)
@@ -85,16 +81,9 @@ async def test_a_channel_node_answers_probes_from_when_the_policy_wants_them():
         assert not node.stats.refused
 
 
-async def test_checks_of_static_backends_are_timed():
-    async with answering("fast") as url:
-        directory = Directory(Issuer("0badcafe"))
-        backends = read_backends((f"{url},name=a", f"ws://127.0.0.1:{unused_port()},name=b"))
-        checks = HealthChecks(GatewayConfig(health_interval_s=0.05), directory, backends, random.Random(1))
-        await checks.start()
-        try:
-            nodes = directory.view.nodes
-            await eventually(lambda: all(node.response.known for node in nodes.values()))
-            assert nodes["a"].response.seen_s < FAILED_S
-            assert nodes["b"].response.seen_s == FAILED_S
-        finally:
-            await checks.stop()
+async def test_checks_of_backends_are_timed():
+    async with answering("fast") as url, Checked(f"{url},name=a", f"ws://127.0.0.1:{unused_port()},name=b") as checked:
+        nodes = checked.directory.groups.nodes
+        await eventually(lambda: all(node.response.known for node in nodes.values()))
+        assert nodes["a"].response.seen_s < FAILED_S
+        assert nodes["b"].response.seen_s == FAILED_S

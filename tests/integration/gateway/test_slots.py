@@ -1,4 +1,4 @@
-"""A crowd at the gateway: each client is given its slot, held until it, or told when to come again."""
+"""A crowd at the gateway: each client gets its slot, is held until it, or gets the time of its next attempt."""
 
 import asyncio
 import json

@@ -26,7 +26,7 @@ _FLAGS = (
 
 
 def has_chromium() -> bool:
-    """Whether the browser is installed."""
+    """True if the browser is installed."""
     return shutil.which("chromium") is not None
 
 

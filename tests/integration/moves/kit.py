@@ -1,4 +1,4 @@
-"""What the tests of moves share beside nodes and browser: where things are, and what a client has sent."""
+"""Kit of the tests of moves, beside nodes and browser: the paths of files, and the messages of a client."""
 
 from pathlib import Path
 
@@ -10,11 +10,11 @@ PAGES = Path(__file__).parent / "pages"
 
 
 def is_built() -> bool:
-    """Whether `scripts/test` has built the TypeScript client."""
+    """True if `scripts/test` has built the TypeScript client."""
     return CLIENT.exists()
 
 
 def numbers(session: Session) -> list[int]:
-    """What the client sent, as its numbers."""
+    """The numbers that the client sent."""
     texts = [message if isinstance(message, str) else message.decode() for message in session.received]
     return [int(text.split(" ")[0]) for text in texts if not text.startswith("end")]

@@ -57,7 +57,7 @@ class Session:
 
     @property
     def node(self) -> "ScriptedNode | None":
-        """Where it is served; None between two nodes."""
+        """The node that serves it; None between two nodes."""
         return self.peer.node if self.peer is not None else None
 
 

@@ -3,6 +3,7 @@
 import random
 
 from integration.moves.cluster import until
+from ringway.core.group import Groups
 from ringway.core.steering import Steering
 from ringway.engine.memory.engine import MemoryEngine, MemoryHub
 from ringway.gateway.cluster.directory import Directory
@@ -11,9 +12,11 @@ from ringway.gateway.config.gateway import GatewayConfig
 from ringway.gateway.server import Gateway
 from ringway.node.config.node import NodeConfig
 from ringway.node.server import ChannelNode
+from ringway.protocol.keyring import Keyring
 from ringway.protocol.report import Report
 from ringway.protocol.ticket import TicketSigner
 from ringway.types import Incarnation, Issuer, NodeName, Role
+from support.members import report_reader, report_writer
 
 SECRET = b"of this test"
 
@@ -24,10 +27,11 @@ class RealCluster:
     def __init__(self, *names: str, pages: str = "") -> None:
         self.hub = MemoryHub()
         self.engine: MemoryEngine = self.hub.open()
-        self.directory = Directory(Issuer("00000000"))
+        issuer = Issuer("00000000")
+        groups = Groups(issuer, lambda name: Steering("least-connected", SECRET))
+        self.directory = Directory(issuer, report_reader(Keyring(SECRET)), groups=groups)
         config = GatewayConfig(port=0, linger_s=0.5, pages=pages)
-        policy = Steering("least-connected", SECRET)
-        self.gateway = Gateway(config, self.directory, policy, TicketSigner(SECRET), random.Random(1))
+        self.gateway = Gateway(config, self.directory, TicketSigner(Keyring(SECRET)), random.Random(1))
         settings = NodeConfig(move_cool_down_s=0.0, commands_per_s=100_000, commands_burst=100_000)
         self.nodes = {
             name: ChannelNode(
@@ -35,7 +39,7 @@ class RealCluster:
                 NodeName(name),
                 Incarnation(f"{number:08x}"),
                 self.hub.open(),
-                TicketSigner(SECRET),
+                Keyring(SECRET),
                 ring_secret=SECRET,
             )
             for number, name in enumerate(names, 1)
@@ -45,13 +49,15 @@ class RealCluster:
         await self.gateway.start()
         url = f"http://127.0.0.1:{self.gateway.port}"
         me = Report(name=NodeName("g1"), incarnation=Incarnation("00000000"), role=Role.GATEWAY, seq=0, url=url)
-        self.reporter = GatewayReporter(self.directory, self.engine, me, random.Random(2))
+        self.reporter = GatewayReporter(
+            self.directory, self.engine, me, report_writer(Keyring(SECRET), me.name, me.incarnation), random.Random(2)
+        )
         await self.reporter.start()
         for node in self.nodes.values():
             await node.start()
-        await until(lambda: len(self.directory.view.nodes) == len(self.nodes), "the nodes at the gateway")
+        await until(lambda: len(self.directory.groups.eligible) == len(self.nodes), "the nodes at the gateway")
         for node in self.nodes.values():
-            await until(lambda node=node: len(node.feed.live) > len(self.nodes) - 1, "all members")
+            await until(lambda node=node: node.feed.live, "the gateway at the nodes")
         return self
 
     async def __aexit__(self, *_: object) -> None:

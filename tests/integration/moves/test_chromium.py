@@ -1,4 +1,4 @@
-"""Moves in a real browser: what a page sends meanwhile arrives once and in order, and so does what it is sent."""
+"""Moves in a real browser: messages of both directions during a move arrive once and in order."""
 
 import asyncio
 

@@ -207,6 +207,10 @@ def test_the_certificate_must_be_for_the_name(host: Host, run: Run, ips: list[st
             writer.transport.abort()
             with pytest.raises(ssl.SSLCertVerificationError):
                 await connector.streams("other.example", port, PATIENCE_S, ssl=trusting)
+            _, writer = await connector.streams("other.example", port, PATIENCE_S, ssl=trusting, tls_name=name)
+            writer.transport.abort()
+            with pytest.raises(ssl.SSLCertVerificationError):
+                await connector.streams(name, port, PATIENCE_S, ssl=trusting, tls_name="other.example")
             await asyncio.sleep(0.05)  # the server's ends of these
 
     run(main())

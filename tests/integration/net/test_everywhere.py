@@ -7,10 +7,11 @@ import urllib.request
 import pytest
 
 from ringway.admin.server import AdminServer
-from ringway.core.steering import Steering
 from ringway.gateway.cluster.directory import Directory
 from ringway.gateway.config.gateway import GatewayConfig
 from ringway.gateway.server import Gateway
+from ringway.protocol.keyring import Keyring
+from ringway.protocol.ticket import TicketSigner
 from ringway.types import Issuer
 
 LOOPBACKS = ("127.0.0.1", "[::1]")
@@ -24,8 +25,7 @@ def ask(url: str) -> int:
 @pytest.mark.parametrize("host", ["::", "*"], ids=["colons", "star"])
 async def test_a_gateway(host: str) -> None:
     config = GatewayConfig(host=host, port=0)
-    steering = Steering(config.policy, b"")
-    gateway = Gateway(config, Directory(Issuer("0badcafe")), steering, None, random.Random(1))
+    gateway = Gateway(config, Directory(Issuer("0badcafe")), TicketSigner(Keyring(b"secret")), random.Random(1))
     await gateway.start()
     try:
         for loopback in LOOPBACKS:

@@ -7,7 +7,7 @@ from random import Random
 import pytest
 import uvloop
 
-from integration.node.kit import SIGNER, Peer
+from integration.node.kit import KEYRING, Peer
 from ringway.engine.memory.engine import MemoryHub
 from ringway.node.config.node import NodeConfig
 from ringway.node.server import ChannelNode
@@ -47,7 +47,7 @@ async def start_node(hub: MemoryHub) -> AsyncIterator[StartNode]:
         config = NodeConfig(**given)  # type: ignore[arg-type]
         incarnation = Incarnation(f"{len(nodes) + 1:08x}")
         node = ChannelNode(
-            config, NodeName(name), incarnation, hub.open(), SIGNER, ring_secret=b"ring", rng=Random(len(nodes))
+            config, NodeName(name), incarnation, hub.open(), KEYRING, ring_secret=b"ring", rng=Random(len(nodes))
         )
         await node.start()
         nodes.append(node)

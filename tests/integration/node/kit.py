@@ -1,42 +1,53 @@
-"""What the node's tests share: a WebSocket peer made by hand, so that it can break every rule."""
+"""Kit of the node's tests: a WebSocket peer made by hand, so that it can break every rule."""
 
 import asyncio
 import json
 import os
 import socket
 import struct
+import time
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+
 from ringway.engine.memory.engine import MemoryHub
+from ringway.node.server import ChannelNode
 from ringway.protocol.envelope import PUBLICATION, Origin
+from ringway.protocol.keyring import Keyring
 from ringway.protocol.order import (
+    BALANCER,
     MoveOrder,
     NodeAnswer,
     NodeRequest,
-    Owners,
+    decode_balancer_request,
     decode_node_answer,
     encode,
     node_address,
 )
+from ringway.protocol.owners import Owners, OwnersRequest, answer_with, version_of
+from ringway.protocol.report import Report
 from ringway.protocol.ticket import TicketSigner
-from ringway.types import Incarnation, NodeName
+from ringway.types import Channel, Incarnation, NodeName, Role
+from support.members import Speaker
+from support.sealed import sealed_bus
 
-PATIENCE_S = 10.0
+PATIENCE_S = 30.0
 PATH = "/connection/websocket"
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
-SIGNER = TicketSigner(b"a secret of tests")
+KEYRING = Keyring(b"a secret of tests")
+SIGNER = TicketSigner(KEYRING)
 N1, N2 = NodeName("n1"), NodeName("n2")
 
 TEXT, BINARY, CLOSE, PING, PONG = 0x1, 0x2, 0x8, 0x9, 0xA
 
 
-_foreign = Origin(Incarnation("0f0f0f0f"))
+_foreign = Origin(KEYRING, Incarnation("0f0f0f0f"), time.time)
 
 
-def sealed(body: bytes) -> bytes:
+def sealed(body: bytes, channel: str = "c") -> bytes:
     """A publication as another node sends it through the engine."""
-    return _foreign.seal(PUBLICATION, body)
+    return _foreign.seal(PUBLICATION, Channel(channel), body)
 
 
 async def eventually(condition: Callable[[], bool], patience_s: float = PATIENCE_S) -> None:
@@ -48,12 +59,47 @@ async def eventually(condition: Callable[[], bool], patience_s: float = PATIENCE
 
 async def ask(hub: MemoryHub, request: NodeRequest, node: NodeName = N1) -> NodeAnswer:
     """Ask `node` over the bus."""
-    return decode_node_answer(await hub.open().bus.call(node_address(node), encode(request), timeout_s=5))
+    return decode_node_answer(
+        await sealed_bus(hub.open(), KEYRING).call(node_address(node), encode(request), timeout_s=5)
+    )
 
 
-def order(count: int, *, fence: int = 1, within_s: float = 0.0, owners: Owners | None = None) -> MoveOrder:
+def order(count: int, *, fence: int = 1, within_s: float = 0.0, owners: str = "") -> MoveOrder:
     """An order to move connections to n2."""
     return MoveOrder(fence=fence, target=N2, count=count, within_s=within_s, owners=owners)
+
+
+class Leader:
+    """A gateway that leads, and says by which owners nodes are to count."""
+
+    def __init__(self, hub: MemoryHub) -> None:
+        self._engine = hub.open()
+        self._speaker = Speaker(self._engine, KEYRING)
+        self._report = Report(
+            name=NodeName("g1"), incarnation=Incarnation("0000fff1"), role=Role.GATEWAY, seq=0, url="", leading=True
+        )
+        self._owners = Owners(table="ring", weights={})
+
+    async def __aenter__(self) -> "Leader":
+        self._serving = await sealed_bus(self._engine, KEYRING).serve(BALANCER, self._answer)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._serving.close()
+
+    async def count(self, node: ChannelNode, owners: Owners) -> dict[NodeName, int]:
+        """Return what `node` reports that other nodes own of its keys."""
+        self._owners, version = owners, version_of(owners)
+        async with asyncio.timeout(PATIENCE_S):
+            while node.report().counted != version:
+                await self._speaker.announce(msgspec.structs.replace(self._report, owners=version))
+                await asyncio.sleep(0.1)
+        return node.report().misplaced
+
+    async def _answer(self, raw: bytes) -> bytes:
+        request = decode_balancer_request(raw)
+        assert isinstance(request, OwnersRequest)
+        return encode(answer_with(self._owners, request.version, None, ""))
 
 
 def ring(weights: dict[NodeName, float], before: dict[NodeName, float] | None = None) -> Owners:

@@ -1,4 +1,4 @@
-"""The end of a connection, as the node sees it (PROTOCOL.md P-2.8): what came before the end is carried out."""
+"""The end of a connection, as the node sees it (PROTOCOL.md P-2.8): commands before the end are carried out."""
 
 import asyncio
 import json
@@ -50,7 +50,7 @@ async def node(start_node: StartNode) -> ChannelNode:
 
 
 async def listener(node: ChannelNode, dial: Dial) -> Peer:
-    """Somebody who is subscribed, to see what was published."""
+    """A subscriber, which receives the publications."""
     peer = await dial(node, connect=True)
     await peer.subscribe("room")
     return peer

@@ -1,4 +1,4 @@
-"""What commands do, and in which order, over real sockets."""
+"""Effects of commands, and their order, over real sockets."""
 
 import asyncio
 import json
@@ -9,6 +9,8 @@ import pytest
 from integration.node.conftest import Dial, StartNode
 from integration.node.kit import TEXT, Peer, eventually, frame, sealed
 from ringway.engine.memory.engine import MemoryHub
+from ringway.protocol.keyring import Purpose
+from ringway.protocol.seal import SealFault
 from ringway.types import Channel
 
 
@@ -411,4 +413,5 @@ async def test_a_malformed_publication_from_the_engine_is_dropped(
     for payload in (b"", b"x", sealed(b"{}"), sealed(b'{"data":1}\n{"data":2}'), sealed(b'{"data":3}')):
         await foreign.publish("c", payload)  # type: ignore[arg-type]
     assert await peer.push() == {"channel": "c", "pub": {"data": 3}}
-    assert node.stats.malformed == 4
+    assert node.stats.malformed == 2
+    assert node.refusals.counts == {(Purpose.PUBLICATION, SealFault.UNSEALED): 2}

@@ -7,7 +7,7 @@ from random import Random
 import pytest
 
 from integration.node.conftest import Dial, StartNode
-from integration.node.kit import SIGNER, eventually
+from integration.node.kit import KEYRING, eventually
 from ringway.engine.nats.embedded import EmbeddedNats
 from ringway.engine.nats.opening import open_nats
 from ringway.node.config.node import NodeConfig
@@ -43,7 +43,7 @@ async def pair(server: EmbeddedNats) -> AsyncIterator[tuple[ChannelNode, Channel
     engines = [await open_nats(server.url, name=name) for name in ("n1", "n2")]
     config = NodeConfig(allowed_hosts=("*",))
     nodes = [
-        ChannelNode(config, NodeName(f"n{i + 1}"), Incarnation(f"{i:08x}"), engine, SIGNER, rng=Random(i))
+        ChannelNode(config, NodeName(f"n{i + 1}"), Incarnation(f"{i:08x}"), engine, KEYRING, rng=Random(i))
         for i, engine in enumerate(engines)
     ]
     for node in nodes:
@@ -56,7 +56,6 @@ async def pair(server: EmbeddedNats) -> AsyncIterator[tuple[ChannelNode, Channel
 
 async def test_over_nats(pair: tuple[ChannelNode, ChannelNode], dial: Dial) -> None:
     await exchange(*pair, dial)
-    await eventually(lambda: set(pair[0].feed.live) == {"n1", "n2"})
 
 
 async def test_nats_goes_away_and_comes_back(

@@ -1,4 +1,4 @@
-"""What browsers and proxies send to a node's port: whom it believes, and which pages and names it lets in."""
+"""Requests of browsers and proxies at a node's port: the believed headers, and the admitted pages and names."""
 
 import pytest
 
@@ -8,6 +8,7 @@ from integration.node.test_handshake import answer, ticket
 from ringway.errors import ConfigError
 from ringway.node.config.node import NodeConfig
 from ringway.protocol.forwarded import told_of
+from ringway.protocol.keyring import Keyring
 from ringway.protocol.ticket import TicketSigner
 
 TRUSTED = ("127.0.0.0/8",)
@@ -58,7 +59,7 @@ async def test_a_gateway_is_believed_by_its_proof(start_node: StartNode) -> None
     page = {"origin": "https://app.example", "host": "inner.example"}
     for wrong in (
         proved(ticket(nonce=b"nonce-02"), **TOLD),  # of another client
-        proved(made, TicketSigner(b"another secret"), **TOLD),
+        proved(made, TicketSigner(Keyring(b"another secret")), **TOLD),
         {**told, "x_forwarded_host": "evil.example"},
         {**told, "x_forwarded_proto": "http"},
         {**told, "ringway_proof": told["ringway_proof"] + "="},

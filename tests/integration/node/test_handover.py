@@ -13,6 +13,7 @@ from integration.node.conftest import Dial, StartNode
 from integration.node.follower import FOLLOWS, MARK, Follower, resuming
 from integration.node.kit import CLOSE, N1, N2, PATH, Peer, ask, eventually, frame, head, order
 from ringway.core.handover import TargetState
+from ringway.core.session import VERSION
 from ringway.engine.memory.engine import MemoryBroker, MemoryHub
 from ringway.node.server import ChannelNode
 from ringway.node.sessions import target as arrival
@@ -24,6 +25,9 @@ KEPT, PLAIN = "kept:room", "plain:room"
 
 NAMESPACES = ("live:join_leave=true", "kept:history_size=1000", "plain:history_size=0")
 
+
+OUTCOMES = ("handed_over", "reconnected", "lost", "apart")
+"""The outcomes of moves, as reports name them."""
 
 Follow = Callable[..., Awaitable[Follower]]
 
@@ -46,11 +50,22 @@ async def follow(request: pytest.FixtureRequest) -> AsyncIterator[Follow]:
 
 
 @pytest.fixture
-async def pair(start_node: StartNode) -> tuple[ChannelNode, ChannelNode]:
-    donor = await start_node("n1", namespaces=NAMESPACES, move_cool_down_s=0.0)
-    target = await start_node("n2", namespaces=NAMESPACES, move_cool_down_s=0.0)
-    await eventually(lambda: N2 in donor.feed.live and N1 in target.feed.live)
+async def pair(request: pytest.FixtureRequest, start_node: StartNode) -> tuple[ChannelNode, ChannelNode]:
+    """Two nodes; the parameter is for how long they keep what they gathered of presence."""
+    settings = {"namespaces": NAMESPACES, "move_cool_down_s": 0.0, "presence_keep_s": getattr(request, "param", 0.0)}
+    donor = await start_node("n1", **settings)
+    target = await start_node("n2", **settings)
     return donor, target
+
+
+async def counted(donor: ChannelNode, target: ChannelNode, **expected: int) -> None:
+    """Wait until both nodes together report exactly one outcome of each move: `expected`, by its name."""
+
+    def reported() -> dict[str, int]:
+        reports = (donor.report(), target.report())
+        return {name: count for name in OUTCOMES if (count := sum(getattr(report, name) for report in reports))}
+
+    await eventually(lambda: reported() == expected)
 
 
 def back(count: int, *, fence: int = 1) -> MoveOrder:
@@ -103,6 +118,7 @@ async def test_the_session_is_the_same_at_the_target(
     await follower.follow()
     await eventually(lambda: target.connections == 1)
     assert (donor.connections, target.stats.resumed, donor.stats.handovers) == (0, 1, 1)
+    await counted(donor, target, handed_over=1)
     number = follower.send(publish={"channel": PLAIN, "data": "mine"})
     assert "publish" in await follower.reply(number)
     await follower.run(PLAIN, "mine")
@@ -227,6 +243,7 @@ async def test_many_sessions_are_moved_at_once(
     assert donor.stats.handovers == target.stats.resumed == 60
 
 
+@pytest.mark.parametrize("pair", [0.0, 60.0], indirect=True, ids=["asked anew", "kept"])
 async def test_nobody_leaves_or_joins_by_a_move_and_who_watches_goes_on_to(
     pair: tuple[ChannelNode, ChannelNode], dial: Dial, follow: Follow, hub: MemoryHub
 ) -> None:
@@ -324,6 +341,7 @@ async def test_a_target_that_refuses_leaves_the_client_where_it_is(
     await ask(hub, gone)
     await eventually(lambda: donor.stats.handovers_failed == 2)
     assert donor.connections == 1
+    await counted(donor, target)
 
 
 async def test_without_the_engine_nobody_is_moved(
@@ -358,6 +376,7 @@ async def test_a_client_that_leaves_in_the_middle_is_given_up_by_both(
     status, _, body = await late.handshake(head(resuming(move)))
     assert status == 410, body
     late.abort()
+    await counted(donor, target, lost=1)
 
 
 @either_way
@@ -374,6 +393,7 @@ async def test_a_client_that_does_not_answer_is_cut_and_given_up(
     await eventually(lambda: donor.stats.cut == 1)
     await eventually(lambda: len(target.clients.targets) == 0)
     await eventually(lambda: donor.stats.handovers_failed == 1)
+    await counted(donor, target, lost=1)
 
 
 async def test_a_client_whose_commit_never_comes_is_closed(
@@ -390,6 +410,34 @@ async def test_a_client_whose_commit_never_comes_is_closed(
         assert await follower.peer.closed() == (1012, "")
         await eventually(lambda: len(target.clients.targets) == 0)
     await eventually(lambda: donor.stats.handovers_failed == 1)  # its commit came too late
+    await counted(donor, target, reconnected=1)
+
+
+@either_way
+@pytest.mark.parametrize("comes_first", [True, False])
+async def test_a_client_whose_session_is_refused_reconnects(
+    pair: tuple[ChannelNode, ChannelNode],
+    follow: Follow,
+    hub: MemoryHub,
+    monkeypatch: pytest.MonkeyPatch,
+    comes_first: bool,
+) -> None:
+    """The target is of a release with another version of sessions."""
+    donor, target = pair
+    monkeypatch.setattr("ringway.core.session.VERSION", VERSION + 1)  # `session()` has the donor's own
+    follower = await follow(donor, target, channels=(PLAIN,))
+    await ask(hub, order(1))
+    move = await follower.told_to_move()
+    if comes_first:
+        coming = await Peer.tcp(target.port)
+        assert (await coming.handshake(head(resuming(move))))[0] == 101
+    follower.answer()
+    await eventually(lambda: donor.stats.handovers_failed == 1)
+    if not comes_first:
+        coming = await Peer.tcp(target.port)
+        assert (await coming.handshake(head(resuming(move))))[0] == 410
+    await counted(donor, target, reconnected=1)
+    coming.abort()
 
 
 async def test_a_client_that_never_comes_is_given_up_when_its_ticket_ends(
@@ -404,6 +452,7 @@ async def test_a_client_that_never_comes_is_given_up_when_its_ticket_ends(
     await eventually(lambda: donor.stats.handovers == 1)
     await eventually(lambda: len(target.clients.targets) == 0)
     assert target.connections == 0
+    await counted(donor, target, apart=1)
 
 
 async def test_a_session_is_resumed_once(pair: tuple[ChannelNode, ChannelNode], follow: Follow, hub: MemoryHub) -> None:
@@ -451,6 +500,7 @@ async def test_what_is_no_mark_asks_for_a_plain_close(
     code, reason = await peer.closed()
     assert (code, reason[:8]) == (1012, "move n2 ")
     assert donor.stats.handovers == 0
+    await counted(donor, pair[1], reconnected=1)
     peer.abort()
 
 

@@ -1,4 +1,4 @@
-"""Who is let in: handshake rules, bounds, tickets and origins, over real sockets."""
+"""Admission of clients: handshake rules, bounds, tickets and origins, over real sockets."""
 
 import asyncio
 import gc
@@ -9,15 +9,18 @@ from collections.abc import Callable
 import pytest
 
 from integration.node.conftest import Dial, StartNode
-from integration.node.kit import PATH, SIGNER, Peer, eventually, head
+from integration.node.kit import KEYRING, PATH, SIGNER, Peer, eventually, head
 from ringway.core import pending
 from ringway.engine.memory.engine import MemoryHub
 from ringway.node.connection.handshake import Handshake
 from ringway.protocol.head import HeadReader
+from ringway.protocol.keyring import Keyring
 from ringway.protocol.order import SetState, encode, node_address
-from ringway.protocol.report import Report, encode_report
+from ringway.protocol.report import Report
 from ringway.protocol.ticket import TicketSigner
 from ringway.types import Incarnation, Issuer, NodeName, Role
+from support.members import Speaker
+from support.sealed import sealed_bus
 
 GATEWAY = Issuer("0badcafe")
 
@@ -139,10 +142,11 @@ async def test_pages_of_a_gateway_may_connect_directly(start_node: StartNode, hu
         url="http://10.0.0.1:8000",
         public_url="wss://ring.example",
     )
-    await gateway.registry.announce(name, encode_report(report))
+    speaker = Speaker(gateway, KEYRING)
+    await speaker.announce(report)
     await eventually(lambda: "https://ring.example" in node.gateways.origins)
     assert (await answer(node.port, page))[0] == 101
-    await gateway.registry.withdraw(name)
+    await speaker.withdraw(report)
     await eventually(lambda: not node.gateways.origins)
     assert (await answer(node.port, page))[0] == 403
 
@@ -169,7 +173,7 @@ async def test_a_ticket_is_no_excuse_for_a_page_of_another_site_and_is_not_spent
         (lambda: "x", b"cannot be read"),
         (lambda: "A" * 44, b"forged"),
         (lambda: ticket("n2"), b"another node"),
-        (lambda: ticket(signer=TicketSigner(b"another secret")), b"forged"),
+        (lambda: ticket(signer=TicketSigner(Keyring(b"another secret"))), b"forged"),
         (lambda: ticket(now=time.time() - 60), b"expired"),
         (lambda: ticket(now=time.time() + 3600), b"future"),
     ],
@@ -265,7 +269,7 @@ async def test_connections_are_bounded(start_node: StartNode, dial: Dial) -> Non
 
 async def test_a_draining_node_takes_tickets_only(start_node: StartNode, hub: MemoryHub) -> None:
     node = await start_node()
-    await hub.open().bus.call(node_address(node.name), encode(SetState(draining=True)), timeout_s=5)
+    await sealed_bus(hub.open(), KEYRING).call(node_address(node.name), encode(SetState(draining=True)), timeout_s=5)
     assert (await answer(node.port, head()))[0] == 503
     assert (await answer(node.port, head(f"{PATH}?ticket={ticket()}")))[0] == 101
 

@@ -129,7 +129,7 @@ async def test_a_slow_consumer_is_closed_and_others_are_unharmed(
     for peer in [slow, *quick]:
         await peer.subscribe("c")
     engine = hub.open().broker
-    payload = sealed(b'{"data":"' + b"x" * 8000 + b'"}')
+    body = b'{"data":"' + b"x" * 8000 + b'"}'
     received = [0, 0, 0]
     sent = 0
 
@@ -141,7 +141,7 @@ async def test_a_slow_consumer_is_closed_and_others_are_unharmed(
     readers = [asyncio.create_task(read(index)) for index in range(3)]
     async with asyncio.timeout(30):
         while not node.stats.closed[3008]:
-            await engine.publish("c", payload)  # type: ignore[arg-type]
+            await engine.publish("c", sealed(body))  # type: ignore[arg-type]
             sent += 1
             await asyncio.sleep(0)
     await eventually(lambda: received == [sent] * 3)

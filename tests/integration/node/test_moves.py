@@ -7,31 +7,32 @@ from collections import Counter
 import pytest
 
 from integration.node.conftest import Dial, StartNode
-from integration.node.kit import N1, N2, PATH, ask, eventually, order, ring
+from integration.node.kit import KEYRING, N1, N2, PATH, Leader, ask, eventually, order, ring
 from ringway.core.hashing.ring import HashRing
+from ringway.core.membership import MemberLeft, MembershipEvent
 from ringway.engine.memory.engine import MemoryHub
+from ringway.member.feed import Feed
 from ringway.node.server import ChannelNode
 from ringway.protocol.move import read_move
 from ringway.protocol.order import (
-    CountMisplaced,
     MoveOrder,
     NodeConsent,
     NodeRefusal,
     NodeRequest,
-    Owners,
     SetState,
     decode_node_answer,
     encode,
 )
-from ringway.protocol.report import Report, decode_report
+from ringway.protocol.owners import version_of
 from ringway.types import NodeName, NodeState
+from support.members import hear_reports, report_reader
+from support.sealed import sealed_bus
 
 
 async def test_a_moved_client_gets_in_at_the_target_with_its_ticket(
     start_node: StartNode, dial: Dial, hub: MemoryHub
 ) -> None:
     donor, target = await start_node("n1"), await start_node("n2")
-    await eventually(lambda: N2 in donor.feed.live and N1 in target.feed.live)
     peers = [await dial(donor, connect=True) for _ in range(10)]
     assert await ask(hub, order(4)) == NodeConsent()
     await eventually(lambda: donor.connections == 6)
@@ -95,12 +96,7 @@ async def test_an_older_leader_is_refused(start_node: StartNode, dial: Dial, hub
         MoveOrder(fence=1, target=N2, count=-1, within_s=0),
         MoveOrder(fence=1, target=N2, count=1, within_s=61),
         MoveOrder(fence=1, target=N2, count=1, within_s=-1),
-        MoveOrder(fence=1, target=N2, count=1, within_s=0, owners=ring({N1: 1.0})),
-        MoveOrder(fence=1, target=N2, count=1, within_s=0, owners=ring({N1: 1.0, N2: 0.0})),
-        MoveOrder(fence=1, target=N2, count=1, within_s=0, owners=Owners(table="modulo", weights={N2: 1.0})),
-        CountMisplaced(owners=ring({})),
-        CountMisplaced(owners=ring({N1: 0.0})),
-        CountMisplaced(owners=Owners(table="modulo", weights={N1: 1.0})),
+        MoveOrder(fence=1, target=N2, count=1, within_s=0, owners="0123456789abcdef"),
         SetState(draining=True, within_s=-1.0),
     ],
 )
@@ -112,7 +108,7 @@ async def test_senseless_requests_are_refused(start_node: StartNode, hub: Memory
 async def test_what_cannot_be_read_is_refused(start_node: StartNode, hub: MemoryHub) -> None:
     await start_node()
     for raw in (b"", b"x", b"{}", b'{"type":"other"}'):
-        answer = decode_node_answer(await hub.open().bus.call("node.n1", raw, timeout_s=5))
+        answer = decode_node_answer(await sealed_bus(hub.open(), KEYRING).call("node.n1", raw, timeout_s=5))
         assert isinstance(answer, NodeRefusal)
 
 
@@ -126,9 +122,11 @@ async def test_with_a_ring_only_misplaced_keys_move(start_node: StartNode, dial:
     table = HashRing(weights, b"ring")
     owners = Counter(table.owner(key.encode()) for key in keys)
     own = owners.pop(N1)
-    assert await ask(hub, CountMisplaced(owners=ring(weights))) == NodeConsent(misplaced=dict(owners))
-    await ask(hub, order(31, owners=ring(weights)))
-    await eventually(lambda: node.connections == 31 - owners[N2])
+    async with Leader(hub) as leader:
+        assert await leader.count(node, ring(weights)) == dict(owners)
+        await ask(hub, order(31, owners=version_of(ring(weights))))
+        await eventually(lambda: node.connections == 31 - owners[N2])
+        assert node.report().misplaced == {NodeName("n3"): owners[NodeName("n3")]}, "those that left count no more"
     left = Counter(table.owner(client.key) for client in node.clients.registry if client.is_connected and client.key)
     assert left == {N1: own, NodeName("n3"): owners[NodeName("n3")]}
 
@@ -137,18 +135,17 @@ async def test_two_orders_at_once_do_not_choose_the_same(start_node: StartNode, 
     node = await start_node()
     for _ in range(10):
         await dial(node, connect=True)
-    engine = hub.open()
+    bus = sealed_bus(hub.open(), KEYRING)
     third = MoveOrder(fence=1, target=NodeName("n3"), count=5, within_s=0.3)
     for request in (order(5, within_s=0.3), third):
-        await engine.bus.call("node.n1", encode(request), timeout_s=5)
+        await bus.call("node.n1", encode(request), timeout_s=5)
     await eventually(lambda: node.connections == 0)
     assert node.report().moved == {N2: 5, NodeName("n3"): 5}
 
 
 async def test_the_state_is_told_at_once(start_node: StartNode, hub: MemoryHub) -> None:
     await start_node(report_interval_s=2.0)
-    heard: list[Report] = []
-    await hub.open().registry.watch(lambda _, raw: heard.append(decode_report(raw)) if raw else None)
+    heard = await hear_reports(hub.open(), KEYRING)
     await ask(hub, SetState(draining=True))
     await eventually(lambda: bool(heard) and heard[-1].state is NodeState.DRAINING, 1.5)
     await ask(hub, SetState(draining=False))
@@ -169,8 +166,7 @@ async def test_who_is_drained_next_is_reported_while_it_drains(start_node: Start
 
 async def test_a_crowd_is_reported_early(start_node: StartNode, dial: Dial, hub: MemoryHub) -> None:
     node = await start_node(report_interval_s=2.0)
-    heard: list[Report] = []
-    await hub.open().registry.watch(lambda _, raw: heard.append(decode_report(raw)) if raw else None)
+    heard = await hear_reports(hub.open(), KEYRING)
     await eventually(lambda: bool(heard))
     for _ in range(8):
         await dial(node, connect=True)
@@ -179,15 +175,16 @@ async def test_a_crowd_is_reported_early(start_node: StartNode, dial: Dial, hub:
 
 async def test_stop_leaves_in_order(hub: MemoryHub, start_node: StartNode, dial: Dial) -> None:
     node = await start_node(stop_deadline_s=1.0)
-    heard: list[bytes | None] = []
-    await hub.open().registry.watch(lambda _, raw: heard.append(raw))
+    heard: list[MembershipEvent] = []
+    feed = Feed(report_reader(KEYRING), listeners=[heard.append])
+    await feed.follow(hub.open().registry)
     polite = [await dial(node, connect=True) for _ in range(5)]
     deaf = await dial(node, connect=True)
     port = node.port
     stopping = asyncio.create_task(node.stop())
     assert [await peer.closed() for peer in polite] == [(3001, "shutdown")] * 5
     await stopping
-    assert heard[-1] is None, "the withdrawal is the last word"
+    assert heard[-1] == MemberLeft(heard[-1].report, "withdrawn"), "the withdrawal is the last word"
     await deaf.ended()
     with pytest.raises(OSError, match="refused"):
         await asyncio.open_connection("127.0.0.1", port)

@@ -1,4 +1,4 @@
-"""Channels with history: who comes back is given all that he missed, or is told that something is missing."""
+"""Channels with history: a client that comes back gets all missed publications, or learns that some are missing."""
 
 import asyncio
 import json
@@ -11,6 +11,7 @@ from integration.node.kit import Peer, eventually, sealed
 from ringway.engine.memory.engine import MemoryEngine, MemoryHub
 from ringway.errors import Unconfirmed
 from ringway.node.server import ChannelNode
+from ringway.protocol.seal import BODY_AT
 from ringway.types import Channel
 
 NAMESPACES = (
@@ -210,7 +211,7 @@ async def test_a_gap_is_filled_before_anything_newer_is_delivered(
     deliver = node.clients.channels.deliver
 
     def lossy(channel: Channel, payload: bytes, offset: int, previous: int) -> None:
-        if json.loads(payload[13:])["data"] not in (1, 2):
+        if json.loads(payload[BODY_AT:])["data"] not in (1, 2):
             deliver(channel, payload, offset, previous)
 
     engine_of(node).broker.attach(lossy)

@@ -1,4 +1,4 @@
-"""Violations of RFC 6455, each with the close code that answers it; and what is unusual but allowed."""
+"""Violations of RFC 6455, each with the close code that answers it; and unusual but valid frames."""
 
 import gc
 import struct

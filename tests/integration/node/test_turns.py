@@ -1,4 +1,4 @@
-"""What one client sends at once is taken in many turns of the event loop: others have theirs between."""
+"""A client's commands at once are processed in many turns of the event loop: other clients have turns in between."""
 
 import asyncio
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""What a node says of itself, and what it may be asked to leave alone, over real sockets."""
+"""Reports of a node about itself, and its optional parts, over real sockets."""
 
 import asyncio
 import time
@@ -6,23 +6,23 @@ import time
 import pytest
 
 from integration.node.conftest import Dial, StartNode
-from integration.node.kit import N1, N2, PATH, Peer, ask, eventually, head, order, ring
+from integration.node.kit import KEYRING, N1, N2, PATH, Leader, Peer, ask, eventually, head, order, ring
 from ringway.core.hashing.ring import HashRing
 from ringway.core.load import LoadView
 from ringway.engine.memory.engine import MemoryHub
 from ringway.node.server import ChannelNode
-from ringway.protocol.order import CountMisplaced, NodeConsent, SetState
-from ringway.protocol.report import Report, decode_report, encode_report
+from ringway.protocol.order import NodeConsent, SetState
+from ringway.protocol.owners import version_of
+from ringway.protocol.report import Report
 from ringway.types import Issuer, NodeName, NodeState
+from support.members import hear_reports
 
 N3 = NodeName("n3")
 
 
 async def listen(hub: MemoryHub) -> list[Report]:
     """Return a list that grows by every report."""
-    heard: list[Report] = []
-    await hub.open().registry.watch(lambda _, raw: heard.append(decode_report(raw)) if raw else None)
-    return heard
+    return await hear_reports(hub.open(), KEYRING)
 
 
 def clients(node: ChannelNode) -> set[str]:
@@ -70,7 +70,7 @@ async def test_weight_zero_asks_for_nobody_and_refuses_nobody(
     node, other = await start_node("n1", weight=0), await start_node("n2")
     await eventually(lambda: {report.name for report in heard} == {N1, N2})
     for report in heard:
-        view.reported(decode_report(encode_report(report)), time.monotonic())
+        view.reported(report, time.monotonic())
     assert view.nodes[N1].weight == 0
     assert [eligible.name for eligible in view.eligible] == [N2]
     await dial(node, connect=True)
@@ -146,13 +146,14 @@ async def test_only_keys_whose_owner_has_changed_are_moved(start_node: StartNode
     before, after = {N1: 1.0, N3: 1.0}, {N1: 1.0, N2: 1.0, N3: 1.0}
     table = HashRing(after, b"ring")
     fresh = [key for key in keys if table.owner(key.encode()) == N2]
-    assert await ask(hub, CountMisplaced(owners=ring(after, before))) == NodeConsent(misplaced={N2: len(fresh)})
-    assert await ask(hub, CountMisplaced(owners=ring(after, after))) == NodeConsent()
-    await ask(hub, order(40, owners=ring(after, before)))
-    await eventually(lambda: node.connections == len(keys) - len(fresh))
-    assert await ask(hub, CountMisplaced(owners=ring(after, {}))) == NodeConsent(
-        misplaced={N3: sum(table.owner(key.encode()) == N3 for key in keys)}
-    ), "a table of nobody says nothing"
+    async with Leader(hub) as leader:
+        assert await leader.count(node, ring(after, after)) == {}
+        assert await leader.count(node, ring(after, before)) == {N2: len(fresh)}
+        await ask(hub, order(40, owners=version_of(ring(after, before))))
+        await eventually(lambda: node.connections == len(keys) - len(fresh))
+        assert await leader.count(node, ring(after, {})) == {
+            N3: sum(table.owner(key.encode()) == N3 for key in keys)
+        }, "a table of nobody says nothing"
 
 
 async def test_a_moved_client_that_does_not_come_is_counted(start_node: StartNode, dial: Dial, hub: MemoryHub) -> None:

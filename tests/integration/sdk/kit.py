@@ -2,28 +2,20 @@
 
 import asyncio
 import json
-import shutil
 import sys
 from pathlib import Path
 from typing import Any
 
+from support.npm import install_packages
+
 HERE = Path(__file__).parent
-INSTALL_S = 120
 EXCHANGE_S = 30
 MOVES_S = 90
 
 
-def has_node() -> bool:
-    """Whether Node.js and npm are to be had."""
-    return shutil.which("node") is not None and shutil.which("npm") is not None
-
-
 async def install_javascript() -> None:
     """Install what package-lock.json says, unless that has been done."""
-    done = HERE / "node_modules" / ".package-lock.json"
-    if done.exists() and done.stat().st_mtime >= (HERE / "package-lock.json").stat().st_mtime:
-        return
-    await _run(INSTALL_S, "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
+    await asyncio.to_thread(install_packages, HERE)
 
 
 async def exchange_javascript(url: str, channel: str, count: int) -> dict[str, Any]:

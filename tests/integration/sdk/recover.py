@@ -1,4 +1,4 @@
-"""A client of the official Python SDK stays subscribed, whatever happens to its server.
+"""Client of the official Python SDK that remains subscribed during faults of its server.
 
 `python recover.py URL CHANNEL`. Prints a line once it is subscribed, and a line with all that it has seen when the
 publication "end" has come.

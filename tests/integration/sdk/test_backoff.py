@@ -6,7 +6,8 @@ import json
 import pytest
 
 from chaos.client import sdk_pause_s
-from integration.sdk.kit import HERE, has_node, install_javascript
+from integration.sdk.kit import HERE, install_javascript
+from support.npm import has_node
 
 
 class Dice:

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from integration.sdk.kit import check_exchange, exchange_javascript, exchange_python, has_node, install_javascript
+from integration.sdk.kit import check_exchange, exchange_javascript, exchange_python, install_javascript
+from support.npm import has_node
 from support.system import System, running_system
 
 COUNT = 20

@@ -10,7 +10,8 @@ from integration.moves.channels import Channels
 from integration.moves.cluster import Cluster
 from integration.moves.kit import is_built
 from integration.moves.node import Session
-from integration.sdk.kit import has_node, install_javascript, run_library
+from integration.sdk.kit import install_javascript, run_library
+from support.npm import has_node
 
 pytestmark = [
     pytest.mark.skipif(not has_node(), reason="needs Node.js and npm"),

@@ -11,14 +11,14 @@ from integration.sdk.kit import (
     exchange_javascript,
     exchange_python,
     farewell,
-    has_node,
     install_javascript,
 )
 from ringway.engine.memory.engine import MemoryHub
 from ringway.node.config.node import NodeConfig
 from ringway.node.server import ChannelNode
-from ringway.protocol.ticket import TicketSigner
+from ringway.protocol.keyring import Keyring
 from ringway.types import Incarnation, NodeName
+from support.npm import has_node
 
 COUNT = 20
 
@@ -27,7 +27,7 @@ needs_node = pytest.mark.skipif(not has_node(), reason="needs Node.js and npm")
 
 async def start() -> ChannelNode:
     config = NodeConfig(ping_interval_s=2, pong_timeout_s=1)
-    node = ChannelNode(config, NodeName("n1"), Incarnation("00000001"), MemoryHub().open(), TicketSigner(b"secret"))
+    node = ChannelNode(config, NodeName("n1"), Incarnation("00000001"), MemoryHub().open(), Keyring(b"secret"))
     await node.start()
     return node
 

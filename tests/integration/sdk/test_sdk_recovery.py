@@ -10,15 +10,15 @@ import ringway
 from integration.sdk.kit import (
     Follower,
     check_recovered,
-    has_node,
     install_javascript,
     subscribe_since_the_beginning,
 )
 from ringway.engine.memory.engine import MemoryHub
 from ringway.node.config.node import NodeConfig
 from ringway.node.server import ChannelNode
-from ringway.protocol.ticket import TicketSigner
+from ringway.protocol.keyring import Keyring
 from ringway.types import Channel, Incarnation, NodeName
+from support.npm import has_node
 from support.system import System, running_system, wait_for
 
 COUNT = 120
@@ -74,7 +74,7 @@ async def test_everything_comes_although_both_nodes_are_killed_one_after_the_oth
 async def node() -> AsyncIterator[ChannelNode]:
     config = NodeConfig(namespaces=("default:history_size=200", "short:history_size=2"))
     engine = MemoryHub().open()
-    node = ChannelNode(config, NodeName("n1"), Incarnation("00000001"), engine, TicketSigner(b"secret"), rng=Random(1))
+    node = ChannelNode(config, NodeName("n1"), Incarnation("00000001"), engine, Keyring(b"secret"), rng=Random(1))
     await node.start()
     yield node
     await node.stop()

@@ -1,4 +1,4 @@
-"""What one client may cost a node: attacks on a real node's process, whose peak of memory the kernel tells.
+"""Cost of one client to a node: attacks on a real node's process, whose peak of memory the kernel reports.
 
 `scripts/bench abuse` plays the same, and more, for longer; here each attack is as long as its bound takes to show.
 """

@@ -1,4 +1,4 @@
-"""What the documents say works: the README's tour and program, the tutorial's programs, the examples."""
+"""Documents that work as written: the README's tour and program, the tutorial's programs, the examples."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""Processes that may have few open files: silent sockets take none of those that newcomers need."""
+"""Processes that may have few open files: silent sockets use no descriptors that newcomers need."""
 
 import socket
 import time

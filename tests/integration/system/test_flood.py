@@ -1,4 +1,4 @@
-"""More handshakes at a node than it can take: it takes what it can, refuses the rest at once, and goes on serving."""
+"""More handshakes at a node than it can admit: it admits its rate, refuses the rest at once, and goes on serving."""
 
 import asyncio
 import json
@@ -58,7 +58,8 @@ async def test_a_flood_is_shed_and_nobody_else_notices(system, witnesses):
     assert statuses[101] >= min(min(rates) * BURST_S, SOCKETS) - 1
     refused = [(headers, body) for status, headers, body, _ in answers if status == 503]
     assert all("retry-after" in headers and "more handshakes come than" in body["error"] for headers, body in refused)
-    assert max(int(headers["retry-after"]) for headers, _ in refused) > 2, "they are told different times"
+    latest_s = len(refused) / max(rates) - took_s
+    assert max(int(headers["retry-after"]) for headers, _ in refused) >= latest_s, "they come back at the node's rate"
     after = metrics(system, "node-1")
     assert after["ringway_node_turned_away_total"] - before["ringway_node_turned_away_total"] == statuses[503]
     assert system.nodes()["node-1"]["loop_lag_s"] < 5, "each turn of the loop is short; a starved machine allowed for"

@@ -26,7 +26,7 @@ async def test_a_third_node_gets_its_share_with_the_fewest_moves_and_drains_to_t
     old_shares = dict(first)
 
     system.start("node")
-    await until(lambda: connections(system).get("node-3") == 20, "the third node to get its share")
+    await until(lambda: connections(system).get("node-3") == 20, "the third node to get its share", 60)
     await until(lambda: sum(connections(system).values()) == 60, "everybody to be back")
     moved = [witness for witness in crowd if len(witness.nodes) > 1]
     assert len(moved) == 20

@@ -1,4 +1,4 @@
-"""Processes are killed: what the others notice, and what clients do."""
+"""Processes are killed: the effects on other processes and on clients."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""A gateway dies: clients and commands that know another one go there. A slow reader costs itself alone."""
+"""A gateway dies: clients and commands with a second gateway use that. A slow reader affects only itself."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""A node that wants nobody, clients that want to stay, and a deadline that ends both, in a whole system."""
+"""A node that admits no clients, clients that are pinned, and a deadline that ends both, in a whole system."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""The policy is changed while gateways run, are killed and come: all follow, and nobody is moved unasked."""
+"""The policy is changed while gateways run, are killed and come: all follow, and no client moves without an order."""
 
 import asyncio
 import json
@@ -55,7 +55,14 @@ class Operator:
 
     def owner(self, key: str, gateway: str) -> str:
         """The node that a client with `key` would be sent to, as the admin port of `gateway` explains."""
-        return str(self.ask(self.admins[gateway], "GET", f"/v1/explain?key={key}")[1]["chosen"])
+        told: list[Any] = []
+
+        def explained() -> bool:
+            told[:] = [self.ask(self.admins[gateway], "GET", f"/v1/explain?key={key}")[1]]
+            return "being built" not in told[0]["note"]
+
+        wait_for(explained, f"the table of {gateway}")
+        return str(told[0]["chosen"])
 
 
 @pytest.fixture(scope="module")

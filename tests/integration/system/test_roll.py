@@ -1,4 +1,4 @@
-"""All nodes are restarted, one after the other, by one command: nobody is cut off, and hardly anybody moves twice."""
+"""All nodes are restarted, one after the other, by one command: no client is cut off, and few move twice."""
 
 import asyncio
 import re

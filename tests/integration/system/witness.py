@@ -1,4 +1,4 @@
-"""A client that remembers where it was and what it received."""
+"""Client that records its nodes and its messages."""
 
 import asyncio
 import time
@@ -29,7 +29,7 @@ class Witness:
 
     @property
     def listening(self) -> bool:
-        """Whether publications reach it now."""
+        """True if publications reach it now."""
         return self._subscription is not None and self._subscription.confirmed
 
     def _note(self, event: Event) -> None:

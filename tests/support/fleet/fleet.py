@@ -1,4 +1,4 @@
-"""What all fleets of engine servers have in common: they are started, lose servers, and get them back."""
+"""Fleets of engine servers: they are started, lose servers, and get them back."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -12,12 +12,12 @@ class Server(Protocol):
 
     @property
     def port(self) -> int:
-        """Where members connect."""
+        """The addresses to which members connect."""
         ...
 
     @property
     def running(self) -> bool:
-        """Whether its process lives."""
+        """True if its process lives."""
         ...
 
     def start(self) -> None:

@@ -81,7 +81,7 @@ class RedisClusterFleet(Fleet):
         return sum(" connected" in line and "handshake" not in line and "myself" not in line for line in lines)
 
     def _is_master(self, server: RedisServer) -> bool:
-        """Whether it is a master and serves slots."""
+        """True if it is a master and serves slots."""
         lines = _text(server.command("CLUSTER", "NODES")).splitlines()
         mine = next((line.split() for line in lines if "myself" in line), [])
         return len(mine) > 8 and "master" in mine[2]

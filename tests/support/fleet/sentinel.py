@@ -1,4 +1,4 @@
-"""A Redis master with two replicas, and three sentinels that make another the master when it dies."""
+"""Redis master with two replicas, and three sentinels that promote a replica when it dies."""
 
 import re
 from pathlib import Path
@@ -79,7 +79,7 @@ class SentinelFleet(Fleet):
         wait_for(self._is_whole, "the sentinels to know a master and its replicas", READY_S)
 
     def await_served(self) -> None:
-        """Return when another is the master."""
+        """Return when a new master is in office."""
         wait_for(self.leader, "the sentinels to make another the master", READY_S)
 
     def _is_whole(self) -> bool:

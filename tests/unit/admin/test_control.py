@@ -4,14 +4,15 @@ import msgspec
 import pytest
 
 from ringway.admin.api import Admin, Health, build_api
-from ringway.admin.application import AdminApp
 from ringway.admin.member import describe
 from ringway.admin.metric import Metrics
+from ringway.api.application import ApiApp
 from ringway.errors import ConfigError
 from ringway.protocol.control import Candidate, Decision, DirectiveAnswer, Explanation
 from ringway.protocol.directive import Directive
+from ringway.protocol.order import DrainAnswer, PlanAnswer
 from ringway.types import NodeName
-from unit.admin.ask import ask, ask_whole
+from unit.api.ask import ask, ask_whole
 
 ME = NodeName("gateway-1")
 
@@ -22,7 +23,22 @@ class Fake:
     def __init__(self) -> None:
         self.directive = Directive()
 
-    def explain(self, key: str) -> Explanation:
+    @property
+    def nodes(self) -> "Fake":
+        return self
+
+    async def drain(self, name: str, within_s: float, *, force: bool) -> DrainAnswer:
+        if name != "node-1":
+            raise ConfigError(f"there is no node {name!r}; there are node-1")
+        return DrainAnswer(why="", connections=7, moves_per_s=within_s, needs_s=float(force))
+
+    async def undrain(self, name: str) -> None:
+        await self.drain(name, 0.0, force=False)
+
+    async def rebalance(self, *, dry_run: bool, group: str = "") -> PlanAnswer:
+        return PlanAnswer(quotas=(), reason=f"dry={dry_run}", imbalance=0.0, moves_per_s=1.0, fair={}, load={})
+
+    def explain(self, key: str, group: str = "", host: str = "", path: str = "") -> Explanation:
         full = Candidate(node=NodeName("node-1"), state="active", eligible=False, why_not="full")
         return Explanation(gateway=ME, policy="ring", rule="r", measure="m", key=key, candidates=(full,))
 
@@ -59,7 +75,7 @@ def app_admin(control: Fake | None) -> Admin:
     return Admin(health, lambda: describe([]), Metrics([]), control)
 
 
-def app_of(control: Fake | None) -> AdminApp:
+def app_of(control: Fake | None) -> ApiApp:
     return build_api(app_admin(control), "0")
 
 
@@ -74,6 +90,29 @@ async def test_a_key_is_explained(app):
     assert said["candidates"][0]["why_not"] == "full"
     assert msgspec.convert(said, Explanation).gateway == ME
     assert (await ask(app, "GET", "/v1/explain"))[1]["key"] == ""
+
+
+async def test_a_node_is_drained_and_taken_back_and_what_is_refused_says_why(app):
+    status, said = await ask(app, "POST", "/v1/nodes/node-1/drain", {"within_s": 60, "force": True})
+    assert (status, said["connections"], said["moves_per_s"], said["needs_s"]) == (200, 7, 60.0, 1.0)
+    assert (await ask(app, "POST", "/v1/nodes/node-1/drain", {}))[1]["moves_per_s"] == 0.0
+    assert await ask(app, "DELETE", "/v1/nodes/node-1/drain") == (200, {"node": "node-1"})
+    status, said = await ask(app, "POST", "/v1/nodes/node-2/drain", {})
+    assert (status, "there are node-1" in said["detail"]) == (400, True)
+    assert (await ask(app, "POST", "/v1/nodes/node-1/drain", {"within": 60}))[0] == 400
+
+
+async def test_a_balance_can_be_asked_for(app):
+    assert (await ask(app, "POST", "/v1/rebalance", {"dry_run": True}))[1]["reason"] == "dry=True"
+    assert (await ask(app, "POST", "/v1/rebalance", {}))[1]["reason"] == "dry=False"
+
+
+@pytest.mark.parametrize("path", ["/v1/rebalance", "/v1/nodes/node-1/drain", "/v1/freeze"])
+async def test_a_change_that_needs_no_words_needs_no_body(app, path):
+    assert (await ask(app, "POST", path, None))[0] == 200
+    status, said = await ask(app, "POST", path, None, origin="https://evil.example")
+    assert (status, "pages of other sites" in said["detail"]) == (403, True)
+    assert (await ask(app, "POST", path, None, **{"content-type": "text/plain"}))[0] == 415
 
 
 async def test_the_policy_is_read_changed_and_reset(app, control):

@@ -1,3 +1,5 @@
+"""The cluster as an operator sees it: the order of nodes, their shares, and their states."""
+
 import msgspec
 
 from ringway.admin.member import describe
@@ -38,3 +40,13 @@ def test_places_held_by_all_members_are_added_up():
 def test_nobody_is_nobody():
     assert describe([]).nodes == ()
     assert describe([node("a", state=NodeState.DRAINING)]).nodes[0].fair == 0
+
+
+def test_a_backend_is_down_if_a_gateway_sends_it_no_clients():
+    backends = [node(name, is_backend=True) for name in ("a", "b", "c")]
+    told = {NodeName("a"): "gets no clients: its check fails", NodeName("b"): "two gateways disagree"}
+    cluster = describe(backends, {NodeName("g"): told})
+    assert {row.name: row.state for row in cluster.nodes} == {
+        "a": NodeState.DOWN, "b": NodeState.ACTIVE, "c": NodeState.ACTIVE,
+    }  # fmt: skip
+    assert [dict(row.problems) for row in cluster.nodes] == [{"g": told[NodeName("a")]}, {"g": told[NodeName("b")]}, {}]

@@ -1,6 +1,14 @@
 import pytest
 
-from ringway.app.engine import EngineConfig, check_scheme, open_engine, read_secret, settled, whole_url
+from ringway.app.engine import (
+    EngineConfig,
+    check_scheme,
+    open_engine,
+    read_hash_secret,
+    read_secret,
+    settled,
+    whole_url,
+)
 from ringway.errors import ConfigError
 
 
@@ -37,6 +45,23 @@ def test_the_secret_comes_from_the_setting_or_its_file(tmp_path):
     file.write_text("from-the-file-of-it\n")
     assert read_secret(EngineConfig(secret_file=str(file))) == b"from-the-file-of-it"
     assert read_secret(EngineConfig(secret="given-by-the-flag", secret_file=str(file))) == b"given-by-the-flag"
+
+
+def test_the_hash_secret_is_the_secret_until_it_has_a_setting_of_its_own(tmp_path):
+    file = tmp_path / "hash"
+    file.write_text("of-hash-tables-alone")
+    assert read_hash_secret(EngineConfig(secret="given-by-the-flag")) == b"given-by-the-flag"
+    assert read_hash_secret(EngineConfig(secret="x" * 16, hash_secret="y" * 16)) == b"y" * 16
+    assert read_hash_secret(EngineConfig(secret="x" * 16, hash_secret_file=str(file))) == b"of-hash-tables-alone"
+    with pytest.raises(ConfigError, match=r"engine\.hash_secret has 5 characters"):
+        read_hash_secret(EngineConfig(secret="x" * 16, hash_secret="short"))
+
+
+def test_an_empty_file_is_no_secret(tmp_path):
+    file = tmp_path / "secret"
+    file.write_text(" \n")
+    with pytest.raises(ConfigError, match="is empty"):
+        read_secret(EngineConfig(secret_file=str(file)))
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What a process says of its limit of open files."""
+"""Messages of a process about its limit of open files."""
 
 import resource
 

@@ -1,4 +1,4 @@
-"""The log's writer never makes anybody wait, and says what it lost."""
+"""The log's writer never blocks its callers, and reports its losses."""
 
 import os
 import threading

@@ -1,39 +1,60 @@
 import pytest
 
+from ringway.app.backend_metric import REGISTRATION, SOURCES, read_sources
+from ringway.app.collect_metric import COLLECT, COLLECTED
+from ringway.app.group_metric import read_groups, read_policies
 from ringway.app.log_writer import LogWriter
 from ringway.app.metric import (
     BALANCER,
-    COLLECT,
-    COLLECTED,
     EVERY_PROCESS,
     GATEWAY,
     NO_METRIC,
     NODE,
     VIEW,
-    read_policy,
     read_process,
     read_stats,
-    read_view,
+    read_strangers,
 )
 from ringway.balancer.stats import BalancerStats
 from ringway.collect.poller import CollectStats
-from ringway.core.load import LoadView
+from ringway.core.group import Groups
 from ringway.core.placement.score import Score
 from ringway.core.steering import Steering
+from ringway.core.strangers import Strangers
+from ringway.gateway.backends.book import BackendBook
 from ringway.gateway.stats import GatewayStats
 from ringway.node.stats import NodeStats
-from ringway.types import Issuer
+from ringway.protocol.backend import Backend
+from ringway.protocol.seal import SealFault
+from ringway.sources.registration.stats import RegistrationStats
+from ringway.sources.sink import Offer
+from ringway.types import Issuer, NodeName
+from sample import fullness, groups_of, node_report
 
-STATS = [(GatewayStats(), GATEWAY), (NodeStats(), NODE), (BalancerStats(), BALANCER), (CollectStats(), COLLECT)]
-ALL = [*GATEWAY.values(), *NODE.values(), *BALANCER.values(), *COLLECT.values(), *EVERY_PROCESS, *VIEW, *COLLECTED]
+STATS = [
+    (GatewayStats(), GATEWAY), (NodeStats(), NODE), (BalancerStats(), BALANCER), (CollectStats(), COLLECT),
+    (RegistrationStats(), REGISTRATION),
+]  # fmt: skip
+IDS = ["gateway", "node", "balancer", "collect", "registration"]
+ALL = [
+    *GATEWAY.values(),
+    *NODE.values(),
+    *BALANCER.values(),
+    *COLLECT.values(),
+    *EVERY_PROCESS,
+    *VIEW,
+    *COLLECTED,
+    *SOURCES,
+    *REGISTRATION.values(),
+]
 
 
-@pytest.mark.parametrize(("stats", "table"), STATS, ids=["gateway", "node", "balancer", "collect"])
+@pytest.mark.parametrize(("stats", "table"), STATS, ids=IDS)
 def test_every_counter_of_a_component_has_a_metric_and_no_metric_is_without_one(stats, table):
     assert set(table) == set(type(stats).__slots__) - NO_METRIC
 
 
-@pytest.mark.parametrize(("stats", "table"), STATS, ids=["gateway", "node", "balancer", "collect"])
+@pytest.mark.parametrize(("stats", "table"), STATS, ids=IDS)
 def test_counters_by_kind_have_a_label_and_others_none(stats, table):
     for attribute, metric in table.items():
         assert bool(metric.labels) == isinstance(getattr(stats, attribute), dict), attribute
@@ -64,12 +85,58 @@ def test_a_process_without_an_engine_says_nothing_of_one():
 
 
 def test_an_empty_view_has_no_samples():
-    assert list(read_view(LoadView(Issuer("0" * 8)))()) == []
+    assert list(read_groups(Groups(Issuer("0" * 8)))()) == []
+
+
+def test_nodes_in_doubt_are_told_where_nodes_are_knocked():
+    view = Groups(Issuer("0" * 8))
+    view.knocks = True
+    for name in ("n1", "n2"):
+        view.reported(node_report(name), 0.0)
+    view.believe([NodeName("n1")])
+    samples = [(sample.labels, sample.value) for sample in read_groups(view)() if "doubted" in sample.metric.name]
+    assert samples == [(("n1",), 0), (("n2",), 1)]
 
 
 def test_a_policy_is_asked_how_it_fares() -> None:
-    assert list(read_policy(Steering("two-choices", b""))()) == []
-    steering = Steering("score:call=sample:fullness", b"")
+    assert list(read_policies(groups_of({"n1": 1.0}))()) == []
+    steering = Steering("score:call=sample:fullness", b"", lambda call: fullness)
     assert isinstance(steering.policy, Score)
     steering.policy.failures = 3
-    assert [sample.value for sample in read_policy(steering)()] == [3]
+    assert [sample.value for sample in read_policies(groups_of({"n1": 1.0}, steering))()] == [3]
+
+
+@pytest.mark.parametrize("are_counted", [True, False])
+def test_refused_reports_are_counted_by_fault_and_strangers_where_all_are_heard(are_counted):
+    strangers = Strangers()
+    for _ in range(3):
+        strangers.on_refused(NodeName("n1"), SealFault.FORGED, "", 0.0)
+    samples = {
+        (sample.metric.name, *sample.labels): sample.value
+        for sample in read_strangers(strangers, are_counted=are_counted)()
+    }
+    assert samples["ringway_messages_refused_total", "report", "forged"] == 3
+    assert samples["ringway_messages_refused_total", "report", "stale"] == 0
+    assert samples.get(("ringway_gateway_strangers",)) == (1 if are_counted else None)
+
+
+def test_a_source_that_cannot_be_read_tells_the_age_of_its_last_good_list():
+    now = 100.0
+    book = BackendBook(lambda name, draining, within_s: None, lambda name: False, lambda: now)
+
+    def read() -> dict[str, float]:
+        samples = [(sample.metric.name, sample.labels, sample.value) for sample in read_sources(book)()]
+        assert all(labels == ("file x",) for _, labels, _ in samples)
+        return {name.removeprefix("ringway_source_"): value for name, _, value in samples}
+
+    assert read() == {}
+    book.update("file x", {NodeName("a"): Offer(Backend(name=NodeName("a"), url="ws://a"))})
+    assert read() == {"backends": 1, "failures_total": 0, "stale_seconds": 0}
+    book.report_problem("file x", "it is broken")
+    now = 107.0
+    book.report_problem("file x", "it is broken otherwise")
+    assert read() == {"backends": 1, "failures_total": 2, "stale_seconds": 7.0}
+    assert book.problems == {"file x": "it is broken otherwise"}
+    book.report_problem("file x", "")
+    assert read() == {"backends": 1, "failures_total": 2, "stale_seconds": 0}
+    assert book.problems == {}

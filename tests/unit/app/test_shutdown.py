@@ -26,8 +26,10 @@ class Diary:
 
 @pytest.fixture(autouse=True)
 def unfrozen():
+    thresholds = gc.get_threshold()
     yield
     gc.unfreeze()
+    gc.set_threshold(*thresholds)
 
 
 async def _forever() -> None:
@@ -54,6 +56,23 @@ async def test_a_signal_ends_the_process_in_order(number):
     steps = [diary.step("leave"), Step("stop the work", job.stop), diary.step("close")]
     assert await run_until_stopped([job], steps, deadline_s=5) == 0
     assert diary.lines == ["leave", "close"]
+
+
+async def test_what_a_leaders_round_makes_is_not_searched_for_garbage():
+    searched: list[str] = []
+
+    async def make_objects() -> None:
+        gc.callbacks.append(lambda phase, info: searched.append(phase))
+        made = [[] for _ in range(10_000)]
+        gc.callbacks.pop()
+        del made
+        os.kill(os.getpid(), signal.SIGINT)
+        await _forever()
+
+    gc.collect()
+    job = Job("work", make_objects())
+    assert await run_until_stopped([job], [Step("stop the work", job.stop)], deadline_s=5) == 0
+    assert searched == []
 
 
 async def test_a_ctrl_c_that_came_before_the_signals_were_taken_over_ends_the_process_in_order_too():

@@ -119,13 +119,26 @@ class TestJoining:
         engine = load_joined(state=str(tmp_path)).config.engine
         assert (engine.url, engine.secret) == ("nats://elsewhere:4222", "")
 
+    def test_the_secrets_of_the_running_system_are_used_where_its_engine_is_named(self, tmp_path, monkeypatch):
+        write_running(tmp_path, running())
+        monkeypatch.setenv("RINGWAY_ENGINE_URL", "nats://u:p@127.0.0.1:4222")
+        loaded = load_joined(state=str(tmp_path))
+        assert (loaded.config.engine.url, loaded.config.engine.secret) == ("nats://u:p@127.0.0.1:4222", "s" * 32)
+        monkeypatch.setenv("RINGWAY_ENGINE_CLUSTER", "another")
+        assert load_joined(state=str(tmp_path)).config.engine.secret == ""
+        monkeypatch.delenv("RINGWAY_ENGINE_CLUSTER")
+        monkeypatch.setenv("RINGWAY_ENGINE_SECRET", "t" * 32)
+        assert load_joined(state=str(tmp_path)).config.engine.secret == "t" * 32
+
     def test_nothing_running_says_what_to_do(self, tmp_path):
         with pytest.raises(ConfigError, match="ringway up"):
             load_joined(state=str(tmp_path))
 
-    def test_static_backends_need_no_system(self, tmp_path, monkeypatch):
+    def test_a_gateway_over_backends_needs_no_system_unless_one_is_named(self, tmp_path, monkeypatch):
         monkeypatch.setenv("RINGWAY_STATIC_BACKENDS", "ws://127.0.0.1:1")
-        assert load_joined(state=str(tmp_path)).config.engine.url == ""
+        assert load_joined().config.engine.url == ""
+        with pytest.raises(ConfigError, match="ringway up"):
+            load_joined(state=str(tmp_path))
 
 
 class TestSecret:

@@ -17,16 +17,9 @@ def flags(**values):
 
 
 REFUSED = {
-    "engine and backends": ({"engine__url": "nats://h:1", "static__backends": ["ws://h:1"]}, "exclude each other"),
     "two secrets": ({"engine__secret": SECRET, "engine__secret_file": "/f"}, "say the same twice"),
     "history of another engine": ({"engine__url": "redis://h:1", "engine__history_replicas": "3"}, "is for NATS"),
     "score without collectors": ({"load__score": "sum"}, "nothing is collected"),
-    "checks without backends": ({"gateway__health_fall": "3"}, "is for static backends"),
-    "reopening without backends": ({"gateway__reopen_attempts": "3"}, "is for static backends"),
-    "balance over backends": (
-        {"static__backends": ["ws://h:1"], "balance__lease_s": "9"},
-        "nothing is balanced over static backends",
-    ),
     "port of no admin": ({"admin__enabled": "false", "admin__port": "9000"}, "there is no admin port"),
     "empty admin host": ({"admin__host": ""}, "host is empty"),
     "no number": ({"gateway__head_deadline_s": "nan"}, "must be a number"),

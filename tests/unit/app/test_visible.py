@@ -1,4 +1,4 @@
-"""What strangers chose is shown without effect on the terminal."""
+"""Texts of strangers are shown without effect on the terminal."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What the comparison of engines makes of its trials."""
+"""Evaluation of the trials in the comparison of engines."""
 
 import pytest
 

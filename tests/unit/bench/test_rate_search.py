@@ -1,4 +1,4 @@
-"""Where the search for the highest rate goes, and where it ends."""
+"""The steps of the search for the highest rate, and its end."""
 
 import pytest
 

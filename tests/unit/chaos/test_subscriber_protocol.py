@@ -1,4 +1,4 @@
-"""What the clients under test say and note."""
+"""The requests and records of the clients under test."""
 
 import itertools
 import json

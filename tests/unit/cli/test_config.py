@@ -1,3 +1,5 @@
+"""`ringway config show` and `check`: the effective settings with their sources, routes, and every problem."""
+
 import json
 import tomllib
 
@@ -41,3 +43,65 @@ def test_all_problems_are_lines_and_exit_code_2(capsys, monkeypatch):
     monkeypatch.setenv("RINGWAY_NODE_PORT", "y")
     assert run(["config", "show"]) == 2
     assert len(capsys.readouterr().err.splitlines()) == 2
+
+
+ROUTES = """
+[[route]]
+path = "/chat"
+host = "*.Chat.test."
+group = "chat"
+policy = { name = "ring", key = "path" }
+restart_codes = [1001, 1011]
+
+[[route]]
+path = "/"
+"""
+
+SHORT = ("path=/chat host=*.Chat.test. group=chat policy=ring:key=path restart-codes=1001+1011", "path=/")
+
+
+@pytest.fixture
+def file(tmp_path):
+    """A configuration file with two routes."""
+    path = tmp_path / "ringway.toml"
+    path.write_text(ROUTES)
+    return path
+
+
+def test_routes_are_read_from_tables_and_from_the_environment(file):
+    assert load_config(file=str(file), environ={}).config.gateway.routes == SHORT
+    loaded = load_config(environ={"RINGWAY_GATEWAY_ROUTES": ";".join(SHORT)})
+    assert loaded.config.gateway.routes == SHORT
+    assert loaded.origin("gateway.routes") == "environment RINGWAY_GATEWAY_ROUTES"
+    later = load_config(file=str(file), environ={"RINGWAY_GATEWAY_ROUTES": "path=/live"})
+    assert later.config.gateway.routes == ("path=/live",), "the environment is the later source"
+
+
+def test_good_routes_are_told_with_their_groups(capsys, file):
+    assert run(["config", "check", "--config", str(file)]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[1:] == ["*.chat.test/chat leads to the group chat", "*/ leads to the group default"]
+
+
+@pytest.mark.parametrize(
+    ("routes", "said"),
+    [
+        ("path=//chat", "no // (an empty segment)"),
+        ("host=a.b group=x;host=A.B. group=y", "two routes are for host a.b and path /"),
+        ("policy=fastest", "fastest"),
+        ("check=/a#b", "the check '/a#b'"),
+    ],
+    ids=["path", "twice", "policy", "check"],
+)
+def test_wrong_routes_are_refused_with_exit_code_2(capsys, monkeypatch, routes, said):
+    monkeypatch.setenv("RINGWAY_GATEWAY_ROUTES", routes)
+    assert run(["config", "check"]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_route_to_a_group_that_no_backend_names_is_refused(capsys, monkeypatch):
+    monkeypatch.delenv("RINGWAY_ENGINE_URL")
+    monkeypatch.setenv("RINGWAY_STATIC_BACKENDS", "ws://127.0.0.1:1,group=feed")
+    monkeypatch.setenv("RINGWAY_GATEWAY_ROUTES", "path=/chat group=chat")
+    assert run(["config", "check"]) == 2
+    assert "leads to the group 'chat', and the backends are in feed" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""What is read quickly is what typer reads; what is unusual is left to it."""
+"""The quick reader reads flags as typer does, and leaves unusual flags to typer."""
 
 import itertools
 from typing import Annotated
@@ -7,7 +7,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from ringway.cli.command import Argument, Group, Option
+from ringway.cli.command import Argument, CommandGroup, Option
 from ringway.cli.full import typer_function
 from ringway.cli.quick import read_quickly
 
@@ -90,10 +90,10 @@ def test_a_group_has_commands_and_may_have_a_default() -> None:
     def alone(flag: Annotated[bool, Option("--flag", help="On.")] = False) -> None:
         """Do one thing."""
 
-    group = Group({"several": several}, default=alone)
+    group = CommandGroup({"several": several}, default=alone)
     assert read_quickly((), group) == (alone, {"flag": False})
     assert read_quickly(("--flag",), group) == (alone, {"flag": True})
     assert read_quickly(("several", "a", "b"), group) == read_quickly(("a", "b"), several)
     assert read_quickly(("--flag", "several", "a", "b"), group) is None
     assert read_quickly(("bogus",), group) is None
-    assert read_quickly((), Group({"several": several})) is None
+    assert read_quickly((), CommandGroup({"several": several})) is None

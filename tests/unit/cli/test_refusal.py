@@ -1,4 +1,4 @@
-"""What commands cannot do is one line on stderr and an exit code, whatever they are given."""
+"""Refusals of commands are one line on stderr and an exit code, for any input."""
 
 import pytest
 
@@ -16,10 +16,8 @@ REFUSED = {
     "deep data": (("pub", "room", DEEP, "--url", "ws://127.0.0.1:1"), "nested too deep"),
     "negative seed": (("simulate", "--seed", "-5"), "seed: Expected `int` >= 0"),
     "pace of nothing": (("simulate", "--moves-per-s", "nan"), "give a number above 0"),
-    "engine and backend": (("gateway", "--engine", "nats://h", "--backend", "ws://h"), "exclude each other"),
     "two systems": (("nodes", "--engine", "nats://127.0.0.1:1", "--state", "x"), "name a system each"),
     "two gateways": (("pub", "a", "b", "--url", "ws://h", "--state", "x"), "name a gateway each"),
-    "a system and backends": (("gateway", "--backend", "ws://h", "--state", "x"), "give one"),
     "a state of nothing": (("simulate", "--state", "x"), "with what --from-cluster begins"),
     "two beginnings": (("simulate", "quiet", "--from-cluster"), "give one of them"),
     "moves of keys": (("simulate", "placement", "--moves-per-s", "5"), "placement moves nobody"),

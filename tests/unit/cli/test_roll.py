@@ -1,15 +1,17 @@
-"""What `ringway roll` understands, and what it says before it begins."""
+"""Arguments of `ringway roll`, and its output before it begins."""
 
 import asyncio
 import sys
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
+from ringway.cli.cluster import Access, wait_for_node
 from ringway.cli.duration import read_pause
 from ringway.cli.roll import choose_nodes, read_command, run_command
 from ringway.errors import ConfigError, RingwayError
 from ringway.member.feed import Feed
-from ringway.protocol.report import encode_report
 from sample import gateway_report, node_report
 
 
@@ -17,7 +19,7 @@ def members(*names: str) -> Feed:
     heard = Feed()
     for name in names:
         report = gateway_report(name) if name.startswith("gateway") else node_report(name)
-        heard.on_report(report.name, encode_report(report))
+        heard.add_report(report)
     return heard
 
 
@@ -53,7 +55,7 @@ def test_all_nodes_go_in_the_order_of_their_numbers() -> None:
         ("node-1,node-7", "there is no node 'node-7'; there are node-1, node-2"),
         ("node-1,", "there is no node ''"),
         ("gateway-1", "there is no node 'gateway-1'"),
-        ("node-2,node-1,node-2", "node-2 stands twice"),
+        ("node-2,node-1,node-2", "node-2 is named twice"),
     ],
 )
 def test_names_that_are_none_are_refused(given: str, said: str) -> None:
@@ -86,3 +88,13 @@ async def test_a_command_that_takes_too_long_is_killed() -> None:
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.2):
             await run_command([sys.executable, "-c", "import time; time.sleep(60)"])
+
+
+async def test_a_node_that_is_not_heard_for_a_moment_is_waited_for() -> None:
+    heard, access = members("node-1"), cast(Access, SimpleNamespace(up=True))
+    loop = asyncio.get_running_loop()
+    loop.call_later(0.3, heard.add_report, node_report("node-2"))
+    report = await asyncio.wait_for(wait_for_node(access, heard, "node-2"), 10)
+    assert report.name == "node-2"
+    with pytest.raises(ConfigError, match="there is no node 'node-3'; there are node-1, node-2"):
+        await wait_for_node(access, heard, "node-3", within_s=0.3)

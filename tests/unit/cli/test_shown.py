@@ -1,4 +1,4 @@
-"""What `ringway explain`, `moves` and `policy` print."""
+"""Output of `ringway explain`, `moves` and `policy`."""
 
 import time
 
@@ -77,7 +77,7 @@ def test_moves_say_when_why_and_who(capsys):
         moves_table(
             [
                 Decision(number=2, gateway=ME, at=now, cause="joined", reason="n3 is empty", quotas=quotas, planned=28,
-                         ordered=20, seconds=3.4),
+                         ordered=20, seconds=3.4, handed_over=1_017, reconnected=2, apart=1),
                 Decision(number=1, gateway=ME, at=86_400.0 * 365, cause="drain", reason="n2 drains",
                          outcome="frozen: a deploy"),
             ]
@@ -86,6 +86,9 @@ def test_moves_say_when_why_and_who(capsys):
     first, *rest = capsys.readouterr().out.splitlines()[1:]
     assert time.strftime("%H:%M", time.localtime(now)) in first
     assert all(part in first for part in ("gateway-1", "joined", "n1 → t7  7", "20 of 28", "under way", "n3 is empty"))
+    assert "1,017 handed over" in first
+    assert "2 reconnected" in rest[0]
+    assert "1 apart" in rest[1]
     assert "and 3 more pairs  6" in rest[3], "the largest are shown, the rest is summed up"
     assert "1970" in rest[-1] or "1971" in rest[-1]
     assert "frozen: a deploy" in rest[-1]

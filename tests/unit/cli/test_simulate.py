@@ -57,6 +57,7 @@ def test_placement_alone(capsys: pytest.CaptureFixture[str]) -> None:
         (["nothing"], "the scenario 'nothing' is unknown"),
         (["--nodes", "many"], "--nodes many: give a number"),
         (["--nodes", "0"], "nodes: Expected `int` >= 1"),
+        (["--connections", "1e8", "--baseline", "shed"], "100,000,000 clients with shed: at most 20,000,000"),
         (["--policy", "two"], "the policy 'two' is unknown"),
         (["--baseline", "mod"], "the baseline 'mod' is unknown"),
         (["--drain", "node-1"], "--drain needs --from-cluster"),

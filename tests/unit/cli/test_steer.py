@@ -7,6 +7,7 @@ import pytest
 
 from ringway.cli import steer
 from ringway.cli.steer import Gateways, newest_of
+from ringway.core.group import Groups
 from ringway.core.steering import Steering
 from ringway.engine.memory.engine import MemoryHub
 from ringway.errors import RingwayError
@@ -15,7 +16,6 @@ from ringway.gateway.cluster.directory import Directory
 from ringway.member.feed import Feed
 from ringway.protocol.control import DirectiveAnswer, Explain, Explanation
 from ringway.protocol.directive import Directive
-from ringway.protocol.report import encode_report
 from ringway.types import Issuer, NodeName
 from sample import gateway_report
 
@@ -42,10 +42,12 @@ def serve(hub):
         members = Feed()
         for number in range(len(steerings) + silent):
             report = gateway_report(f"gateway-{number + 1}")
-            members.on_report(report.name, encode_report(report))
+            members.add_report(report)
         for number, steering in enumerate(steerings):
             name = NodeName(f"gateway-{number + 1}")
-            await GatewayControl(name, Directory(Issuer(f"{number:08x}")), steering, random.Random(1)).serve(hub.open())
+            issuer = Issuer(f"{number:08x}")
+            directory = Directory(issuer, groups=Groups(issuer, lambda name, steering=steering: steering))
+            await GatewayControl(name, directory, random.Random(1), hub.open()).serve()
         return Gateways(hub.open(), members)
 
     return serve
@@ -99,6 +101,18 @@ async def test_one_gateway_is_asked_by_its_name(serve):
     assert isinstance(answer, Explanation)
     assert answer.gateway == "gateway-2"
     assert found.names == ["gateway-1", "gateway-2"]
+
+
+async def test_any_gateway_that_answers_will_do(serve, monkeypatch):
+    monkeypatch.setattr(steer, "NEXT_S", 0.05)
+    found = await serve(own(), own())
+    answer = await found.ask_any(Explain(key="x"))
+    assert isinstance(answer, Explanation)
+    assert answer.gateway == "gateway-1"
+    monkeypatch.setattr(Gateways, "names", [NodeName("gateway-0"), NodeName("gateway-2")])
+    answer = await found.ask_any(Explain(key="x"))
+    assert isinstance(answer, Explanation)
+    assert answer.gateway == "gateway-2"
 
 
 def test_of_nobody_the_newest_is_each_own_setting():

@@ -1,4 +1,4 @@
-"""How a drain is watched and shown."""
+"""The watch of a drain, and its output."""
 
 import asyncio
 from types import SimpleNamespace
@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from ringway.cli.watch import Drained, pace_of, watch_until_empty
+from ringway.cli.watch import Drained, outcomes_in_words, pace_of, watch_until_empty
+from ringway.core.move_outcomes import MoveOutcomes
 from ringway.core.progress import Progress
+from ringway.core.report_reader import MemberLeaves
 from ringway.errors import RingwayError
 from ringway.member.feed import Feed
-from ringway.protocol.report import encode_report
 from sample import node_report
 
 
@@ -47,7 +48,7 @@ class Watched:
     def say(self, connections: int, *, draining: bool) -> None:
         self.seq += 1
         report = node_report("n0", self.seq, draining=draining, connections=connections)
-        self.members.on_report(report.name, encode_report(report))
+        self.members.add_report(report)
 
     async def watch(self) -> Drained:
         return await watch_until_empty(self.engine, self.members, "n0", quiet=True)
@@ -79,6 +80,53 @@ async def test_one_that_is_taken_back_or_goes_away_is_told() -> None:
     watched.say(2, draining=True)
     watching = asyncio.ensure_future(watched.watch())
     await asyncio.sleep(0.1)
-    watched.members.on_report(node_report("n0").name, None)
+    watched.members.remove_member(MemberLeaves(node_report("n0").name, node_report("n0").incarnation))
     with pytest.raises(RingwayError, match="n0 has gone, with 2 connections"):
         await asyncio.wait_for(watching, 10)
+
+
+async def test_a_node_that_is_not_heard_for_a_moment_is_waited_for() -> None:
+    watched = Watched()
+    watched.say(3, draining=True)
+    watching = asyncio.ensure_future(watched.watch())
+    await asyncio.sleep(0.1)
+    watched.members.remove_member(MemberLeaves(node_report("n0").name, node_report("n0").incarnation))
+    await asyncio.sleep(0.6)
+    assert not watching.done()
+    watched.seq += 1  # the report after the last may have been under way
+    watched.say(0, draining=True)
+    assert (await asyncio.wait_for(watching, 10)).moved == 3
+
+
+async def test_a_node_that_comes_back_in_another_life_has_gone() -> None:
+    watched = Watched()
+    watched.say(3, draining=True)
+    watching = asyncio.ensure_future(watched.watch())
+    await asyncio.sleep(0.1)
+    watched.members.remove_member(MemberLeaves(node_report("n0").name, node_report("n0").incarnation))
+    await asyncio.sleep(0.3)
+    watched.members.add_report(node_report("n0", life=2))
+    with pytest.raises(RingwayError, match="n0 has gone, with 3 connections"):
+        await asyncio.wait_for(watching, 10)
+
+
+async def test_what_became_of_the_moved_is_told_once_it_is_reported() -> None:
+    watched = Watched()
+    watched.members.add_report(node_report("n1", 1, handed_over=5))
+    watched.say(3, draining=True)
+    watching = asyncio.ensure_future(watched.watch())
+    await asyncio.sleep(0.1)
+    watched.say(0, draining=True)
+    await asyncio.sleep(0.4)
+    assert not watching.done(), "the target has not reported"
+    watched.members.add_report(node_report("n1", 2, handed_over=7, reconnected=1))
+    drained = await asyncio.wait_for(watching, 10)
+    assert drained.outcomes == MoveOutcomes(handed_over=2, reconnected=1)
+
+
+def test_outcomes_are_told_in_words() -> None:
+    assert outcomes_in_words(MoveOutcomes(), 0) == ""
+    assert outcomes_in_words(MoveOutcomes(2, 1), 3) == ": 2 handed over, 1 reconnected"
+    assert outcomes_in_words(MoveOutcomes(2), 3) == (
+        ": 2 handed over; of 1 nothing is known: they ended by themselves, or are on their way"
+    )

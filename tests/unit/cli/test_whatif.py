@@ -6,6 +6,7 @@ import pytest
 
 from ringway.cli.whatif import scenario_of
 from ringway.errors import ConfigError
+from ringway.protocol.group import CHANNELS
 from ringway.protocol.report import Report
 from ringway.sim.contender import make_contenders
 from ringway.sim.run import simulate
@@ -32,7 +33,7 @@ def gateway() -> Report:
 
 def test_nodes_begin_with_what_they_hold() -> None:
     live = members(node(1, 3000, weight=2.0, zone="a"), node(2, 1000, state=NodeState.DRAINING), gateway())
-    scenario = make_scenario(scenario_of(live, {"add": 2, "seed": 5}, ["node-1"], "least-connected"))
+    scenario = make_scenario(scenario_of(live, {"add": 2, "seed": 5}, ["node-1"], "least-connected", CHANNELS))
     assert [(each.name, each.weight, each.connections, each.draining) for each in scenario.node] == [
         ("node-1", 2.0, 3000, False), ("node-2", 1.0, 1000, True),
     ]  # fmt: skip
@@ -49,4 +50,4 @@ def test_nodes_begin_with_what_they_hold() -> None:
 
 def test_an_empty_system_is_nothing_to_begin_with() -> None:
     with pytest.raises(ConfigError, match="holds no connections"):
-        scenario_of(members(node(1, 0)), {}, [], "two-choices")
+        scenario_of(members(node(1, 0)), {}, [], "two-choices", CHANNELS)

@@ -1,4 +1,4 @@
-"""What a wire sends while its peer does not read, over a transport that the test plays."""
+"""Data that a wire sends while its peer does not read, over a transport that the test plays."""
 
 from typing import Any
 

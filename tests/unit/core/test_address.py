@@ -1,4 +1,4 @@
-"""Telling clients apart by address, and sharing what is bounded among addresses."""
+"""Distinction of clients by address, and shares of bounded resources among addresses."""
 
 from collections import Counter
 from random import Random

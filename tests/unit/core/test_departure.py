@@ -1,4 +1,4 @@
-"""When a node that was told to stop may go."""
+"""The time at which a stopping node may end."""
 
 from ringway.core.departure import HEARD_S, NOWHERE_S, Departure, End
 
@@ -10,9 +10,16 @@ def departure(within_s: float = 30.0, closing_s: float = 3.0) -> Departure:
 
 
 def look(
-    departing: Departure, after_s: float, *, left: int = 5, coming: int = 0, takers: int = 1, gateways: int = 1
+    departing: Departure,
+    after_s: float,
+    *,
+    left: int = 5,
+    coming: int = 0,
+    others: int = 1,
+    takers: int = 1,
+    gateways: int = 1,
 ) -> End | None:
-    return departing.observe(BEGAN + after_s, left=left, coming=coming, takers=takers, gateways=gateways)
+    return departing.observe(BEGAN + after_s, left=left, coming=coming, others=others, takers=takers, gateways=gateways)
 
 
 def test_it_goes_when_nobody_is_left() -> None:
@@ -45,11 +52,30 @@ def test_it_goes_when_its_time_is_over_and_closing_is_allowed_for() -> None:
 
 
 def test_without_another_node_it_does_not_wait() -> None:
-    assert look(departure(), 0.0, takers=0) is End.NOWHERE
+    assert look(departure(), 0.0, others=0, takers=0) is End.NOWHERE
+
+
+def test_where_a_gateway_knows_no_node_yet_that_takes_connections_it_waits() -> None:
+    departing = departure()
+    assert look(departing, 0.0, takers=0) is None
+    assert look(departing, 1.0, takers=1) is None
+    assert look(departing, 2.0, takers=0) is None
+    assert look(departing, 2.0 + NOWHERE_S, takers=0) is End.NOWHERE
 
 
 def test_without_a_gateway_nobody_would_order_moves() -> None:
-    assert look(departure(), 0.0, gateways=0) is End.UNLED
+    departing = departure()
+    assert look(departing, 0.0, gateways=0, others=0, takers=0) is None
+    assert look(departing, HEARD_S, gateways=0, others=0, takers=0) is End.UNLED
+
+
+def test_a_node_that_has_just_started_waits_until_it_hears_the_gateways() -> None:
+    departing = departure()
+    assert look(departing, 0.0, gateways=0, others=0, takers=0) is None
+    assert look(departing, HEARD_S - 0.1) is None
+    departing = departure()
+    assert look(departing, 0.0, gateways=0, others=0, takers=0) is None
+    assert look(departing, 1.0, others=0, takers=0) is End.NOWHERE
 
 
 def test_a_gateway_that_dies_later_is_waited_for() -> None:

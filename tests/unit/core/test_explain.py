@@ -1,4 +1,4 @@
-"""What `ringway explain` shows: the choice, the numbers compared, and why the others could not be chosen."""
+"""Output of `ringway explain`: the choice, the numbers compared, and the reasons against the other nodes."""
 
 from math import inf
 
@@ -141,7 +141,7 @@ def test_where_all_are_paced_the_first_turn_is_taken_and_said() -> None:
 
 def test_a_policy_that_does_not_mind_the_share_is_not_said_to_have_no_choice() -> None:
     view = view_of({f"n{number}": 1.0 for number in range(10)})
-    steering = Steering("ring:c=0", b"secret")
+    steering = Steering("rendezvous:c=0", b"secret")
     owner = view.nodes[explain(view, steering, "room", rng(), 0.0, ME).chosen]
     while owner.ready:
         view.place(owner, 0.0)
@@ -218,3 +218,11 @@ def test_every_policy_can_be_explained_and_told_as_json(policy: str) -> None:
 def test_a_node_that_may_be_chosen_has_no_reason_against_it() -> None:
     view = view_of({"n1": 1.0})
     assert why_not(view, view.nodes[NodeName("n1")], 0.0) == ""
+
+
+def test_while_the_table_of_owners_is_built_it_says_so() -> None:
+    view, steering = view_of({"n1": 1.0, "n2": 1.0}), Steering("maglev", b"secret")
+    assert "is being built" in explain(view, steering, "room", rng(), 0.0, ME).note
+    while steering.prepare(view):
+        pass
+    assert explain(view, steering, "room", rng(), 0.0, ME).note == ""

@@ -1,4 +1,4 @@
-"""Whether a node that was silent has to give up its clients."""
+"""The decision of a node that was silent to give up its clients."""
 
 import pytest
 

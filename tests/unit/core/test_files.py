@@ -1,4 +1,4 @@
-"""What the descriptors of a process are for."""
+"""The purposes of the descriptors of a process."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Membership: who is alive, judged by what was heard."""
+"""Membership: the living members, by the reports received."""
 
 from collections.abc import Sequence
 

@@ -5,6 +5,7 @@ import pytest
 from ringway.core.migration import (
     MIGRATION_TABLE,
     AwaitQuiet,
+    CloseClient,
     CloseWithClient,
     FailMigration,
     JoinNext,
@@ -20,7 +21,7 @@ from ringway.core.migration import (
 )
 
 NODE_OVER = (MigrationEvent.NODE_CLOSED, MigrationEvent.NODE_LOST)
-ENDINGS = (FailMigration, CloseWithClient, StayAtNode, JoinNext)
+ENDINGS = (FailMigration, CloseWithClient, CloseClient, StayAtNode, JoinNext)
 
 CANNOT_HAPPEN = {
     # Nothing has begun: the relay asks for nothing else.
@@ -71,14 +72,20 @@ CANNOT_HAPPEN = {
         if state is not MigrationState.OPENING
         for event in (MigrationEvent.OPENED, MigrationEvent.FAILED)
     ),
+    # Clients are closed at a quiet moment, or when the node was told goodbye.
+    *(
+        (state, MigrationEvent.DISMISSED)
+        for state in MigrationState
+        if state not in (MigrationState.WAITING, MigrationState.PARTING)
+    ),
     # It is over.
     *((MigrationState.OVER, event) for event in MigrationEvent),
 }
 
 
-def at(*events: MigrationEvent) -> MigrationMachine:
+def at(*events: MigrationEvent, closes: bool = False) -> MigrationMachine:
     """A machine to which `events` have happened."""
-    machine = MigrationMachine()
+    machine = MigrationMachine(closes=closes)
     for event in events:
         machine.report(event)
     return machine
@@ -87,6 +94,7 @@ def at(*events: MigrationEvent) -> MigrationMachine:
 WAITING = (MigrationEvent.LEAVE,)
 LEAVING = (MigrationEvent.LEAVE_NOW,)
 PARTING = (MigrationEvent.LEAVE, MigrationEvent.QUIET)
+LATE = (MigrationEvent.LEAVE_NOW, MigrationEvent.BOUNDARY)
 
 
 def test_whatever_can_happen_is_in_the_table() -> None:
@@ -134,6 +142,30 @@ def test_a_node_that_answers_no_goodbye_counts_as_lost() -> None:
     assert LeaveNode(planned=True) in at(*PARTING).report_expiry(wanted=True, node_whole=True)
     assert at(*PARTING).report_expiry(wanted=True, node_whole=False) == (FailMigration("message"),)
     assert LeaveNode(planned=True) in at(*PARTING).report_breach(of_client=False, node_whole=True)
+
+
+@pytest.mark.parametrize("event", [*NODE_OVER, MigrationEvent.NODE_BROKEN])
+def test_a_client_that_is_to_come_back_by_itself_is_closed_when_its_node_has_sent_its_last(
+    event: MigrationEvent,
+) -> None:
+    machine = at(*LATE, closes=True)
+    assert machine.state is MigrationState.PARTING
+    assert machine.report(event) == (CloseClient(),)
+    assert machine.state is MigrationState.OVER
+    assert at(*LATE, closes=True).report_expiry(wanted=True, node_whole=False) == (CloseClient(),)
+    assert at(*LATE, closes=True).report_breach(of_client=False, node_whole=True) == (CloseClient(),)
+
+
+def test_a_client_that_is_to_come_back_by_itself_is_closed_at_once_at_a_quiet_moment() -> None:
+    assert at(*WAITING, closes=True).report_quiet(wanted=True) == (CloseClient(),)
+    assert at(*WAITING, closes=True).report_quiet(wanted=False) == (StayAtNode(),)
+
+
+def test_whether_the_client_is_closed_in_the_end_makes_no_difference_while_a_moment_is_awaited() -> None:
+    for events in (WAITING, LEAVING, LATE):
+        assert at(*events, closes=True).state is at(*events).state
+    assert at(*WAITING, closes=True).report(MigrationEvent.NODE_CLOSED) == (StayAtNode(),)
+    assert at(*LATE, closes=True).report(MigrationEvent.CLIENT_ENDED) == (FailMigration("client"),)
 
 
 def test_a_node_that_is_to_be_left_no_more_is_kept() -> None:

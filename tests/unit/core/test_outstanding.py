@@ -1,4 +1,4 @@
-"""What addresses were promised and have not taken."""
+"""Promises to addresses that are not used yet."""
 
 from ringway.core import outstanding
 from ringway.core.outstanding import Outstanding

@@ -1,4 +1,4 @@
-"""How fast a drain goes, and when it will be over."""
+"""The speed of a drain, and its expected end."""
 
 import pytest
 

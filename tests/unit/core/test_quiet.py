@@ -1,4 +1,4 @@
-"""When a connection may be cut as planned: by who has spoken when, and how long a quiet moment was waited for."""
+"""Moments for a planned cut of a connection, by the last messages of both sides and the wait for a quiet moment."""
 
 import pytest
 
@@ -26,10 +26,14 @@ CASES = {
     "a question that nobody answers": ([("client", 3.0)], 8.0, True),
     "an answer": ([("client", 3.0), ("node", 3.5)], 4.4, False),
     "an answer, and a gap": ([("client", 3.0), ("node", 3.5)], 4.5, True),
+    "a moment that was missed": ([("client", 3.0), ("node", 3.5)], 4.8, False),
+    "a long silence after it": ([("client", 3.0), ("node", 3.5)], 8.5, True),
     "another question": ([("client", 3.0), ("node", 3.5), ("client", 4.4)], 5.6, False),
     "a node that sends on and on": ([("client", 3.0), ("node", 19.9)], 19.9, False),
     "the same in the second part": ([("client", 3.0), ("node", 20.0)], 20.0, True),
     "a question shortly before that": ([("client", 19.5), ("node", 20.0)], 20.0, False),
+    "a pause in which the second part begins": ([("client", 18.9), ("node", 19.5)], 20.3, False),
+    "a pause in which the third part begins": ([("client", 38.9), ("node", 39.5)], 40.3, False),
     "question on question": ([("client", 39.9), ("node", 39.95)], 39.95, False),
     "the same in the third part": ([("client", 39.9), ("node", 40.0)], 40.0, True),
     "behind a question in the third part": ([("node", 40.0), ("client", 40.1)], 40.2, False),

@@ -25,3 +25,14 @@ def test_an_entry_is_forgotten_on_request() -> None:
     assert recent.pop("a") == 1
     assert recent.pop("a") is None
     assert "a" not in recent
+
+
+def test_an_entry_that_is_refreshed_outlives_older_ones() -> None:
+    recent = Recent[str, int](2)
+    recent.add("a", 1)
+    recent.add("b", 2)
+    assert recent.refresh("a") == 1
+    assert recent.refresh("c") is None
+    recent.add("c", 3)
+    assert "b" not in recent
+    assert recent.get("a") == 1

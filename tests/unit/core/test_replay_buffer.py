@@ -1,9 +1,10 @@
 from ringway.core.replay_buffer import ENTRY_BYTES, ReplayBuffer, ReplayEntry
 from ringway.protocol.envelope import JOIN, PUBLICATION, Origin
-from ringway.types import Incarnation
+from ringway.protocol.keyring import Keyring
+from ringway.types import Channel, Incarnation
 
 ORIGIN = b"\x01\x02\x03\x04"
-SEALED = Origin(Incarnation("01020304")).seal(PUBLICATION, b'{"data":1}')
+SEALED = Origin(Keyring(b"secret"), Incarnation("01020304"), lambda: 0.0).seal(PUBLICATION, Channel("c"), b'{"data":1}')
 
 
 def seq(number: int) -> bytes:

@@ -1,10 +1,17 @@
-"""When reports are sent, and what is reported early."""
+"""Times of reports, and the changes that are reported early."""
 
 import random
 
 import pytest
 
-from ringway.core.reporting import EARLY_S, ReportSchedule, next_pause_s, node_has_news, places_have_changed
+from ringway.core.reporting import (
+    EARLY_S,
+    ReportSchedule,
+    measures_have_changed,
+    next_pause_s,
+    node_has_news,
+    places_have_changed,
+)
 from ringway.protocol.report import Report
 from ringway.types import NodeName, NodeState
 from sample import node_report
@@ -57,6 +64,27 @@ def test_when_places_have_changed_much() -> None:
     many = {name: rng.randint(100, 200) for name in names}
     assert not places_have_changed(many, {**many, names[0]: many[names[0]] + 10})
     assert places_have_changed(many, {})
+
+
+@pytest.mark.parametrize(
+    ("field", "said", "little", "much"),
+    [
+        ("cpu", 0.5, 0.59, 0.61),
+        ("utilisation", {"cpu": 0.5, "memory": 0.2}, {"cpu": 0.5, "memory": 0.29}, {"cpu": 0.5, "memory": 0.05}),
+        ("utilisation", {"cpu": 0.5}, {"cpu": 0.5}, {"memory": 0.5}),
+        ("handshake_p99_s", 0.01, 0.029, 0.031),
+        ("handshake_p99_s", 0.2, 0.24, 0.26),
+        ("loop_lag_s", 0.001, 0.0, 0.012),
+        ("memory_bytes", 10**9, 1_090_000_000, 890_000_000),
+    ],
+)
+def test_measures_are_told_at_once_when_they_have_changed_much(
+    field: str, said: object, little: object, much: object
+) -> None:
+    before, after, changed = (node_report("n1", **{field: value}) for value in (said, little, much))
+    assert not measures_have_changed(before, before)
+    assert not measures_have_changed(before, after)
+    assert measures_have_changed(before, changed)
 
 
 def test_a_report_is_due_after_its_pause_and_early_where_there_is_news() -> None:

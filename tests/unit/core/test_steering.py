@@ -4,10 +4,12 @@ import itertools
 
 import pytest
 
+from ringway.core.placement.score import ScoreFunction
 from ringway.core.placement.spec import DEFAULT_POLICY
 from ringway.core.steering import Steering
 from ringway.errors import ConfigError
 from ringway.protocol.directive import Directive
+from sample import fullness
 
 
 def test_a_gateway_begins_with_its_own_setting() -> None:
@@ -88,14 +90,19 @@ def test_keys_are_read_as_the_policy_in_force_wants_them() -> None:
 
 
 def test_no_directive_chooses_the_code_that_runs_here() -> None:
-    steering = Steering("two-choices", b"")
+    def find_function(call: str) -> ScoreFunction:
+        if call != "os:getcwd":
+            raise ConfigError(f"{call!r} is no entry point")
+        return fullness
+
+    steering = Steering("two-choices", b"", find_function)
     for call in ("os:getcwd", "nowhere:function"):
         with pytest.raises(ConfigError, match="can be named only in the gateway's own setting"):
             steering.follow(Directive(version=1, policy=f"score:call={call}"))
     with pytest.raises(ConfigError, match="is no entry point"):
         steering.follow(Directive(version=1, policy="score:call=not-installed"))
     assert steering.policy.name == "two-choices"
-    own = Steering("score:call=os:getcwd", b"")
+    own = Steering("score:call=os:getcwd", b"", find_function)
     own.follow(Directive(version=1, policy="ring"))
     assert own.follow(Directive(version=2, policy="score:call=os:getcwd,d=3"))
     assert own.policy.name == "score"

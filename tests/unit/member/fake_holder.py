@@ -53,7 +53,7 @@ class FakeHolder:
     def usable_connections(self) -> list[FakeConnection]:
         return [connection for connection in self.connections if connection.is_usable]
 
-    async def send_off(self, connection: FakeConnection, target: NodeName) -> None:
+    async def send_off(self, connection: FakeConnection, target: NodeName, clock_s: float = 0.0) -> None:
         connection.sent_to = target
 
     def close_connection(self, connection: FakeConnection, cause: CloseCause) -> None:

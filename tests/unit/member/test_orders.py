@@ -10,22 +10,28 @@ from ringway.member.drain import Drain
 from ringway.member.orders import AVOID_MAX, WITHIN_S_MAX, OrderHandler
 from ringway.member.selection import MoveSelection
 from ringway.protocol.order import (
-    CountMisplaced,
     MoveOrder,
     NodeAnswer,
     NodeConsent,
     NodeRefusal,
     NodeRequest,
-    Owners,
     SetState,
+    Unreached,
     decode_node_answer,
     encode,
     node_address,
 )
+from ringway.protocol.owners import Owners
 from ringway.types import NodeName, NodeState
 from unit.member.fake_holder import FakeConnection, FakeHolder
 
 N1, N2, N3 = NodeName("n1"), NodeName("n2"), NodeName("n3")
+
+
+OWNERS = {
+    "of n2": Owners(table="rendezvous", weights={N2: 1.0}),
+    "of n3": Owners(table="rendezvous", weights={N3: 1.0}),
+}
 
 
 class Ordered:
@@ -35,12 +41,14 @@ class Ordered:
         self.holder = FakeHolder()
         self.drain = Drain(0.0)
         self.hub = MemoryHub()
+        self.unreached: list[Unreached] = []
         selection = MoveSelection(
             N1, self.holder, self.drain, b"", idle_after_s=0.0, oldest_first=True, clock=time.monotonic
         )
         self.handler: OrderHandler[FakeConnection] = OrderHandler(
-            N1, self.hub.open().bus, self.holder, selection, self.drain, time.monotonic
-        )
+            N1, self.hub.open().bus, self.holder, selection, self.drain, time.monotonic, OWNERS.get,
+            on_unreached=self.unreached.append,
+        )  # fmt: skip
 
     async def order(self, request: NodeRequest) -> NodeAnswer:
         return decode_node_answer(await self.handler.handle(encode(request)))
@@ -54,12 +62,20 @@ def ordered() -> Ordered:
     return Ordered()
 
 
-def move(count: int, fence: int = 1, target: NodeName = N2, within_s: float = 0.0, **more: Owners) -> MoveOrder:
+def move(count: int, fence: int = 1, target: NodeName = N2, within_s: float = 0.0, **more: str) -> MoveOrder:
     return MoveOrder(fence=fence, target=target, count=count, within_s=within_s, **more)
 
 
 async def test_so_many_are_moved_as_were_ordered(ordered: Ordered) -> None:
     assert await ordered.order(move(4)) == NodeConsent()
+    await asyncio.sleep(0.05)
+    assert ordered.targets() == [N2] * 4 + [None] * 6
+
+
+async def test_by_known_owners_keys_of_the_target_are_moved_alone(ordered: Ordered) -> None:
+    for connection in ordered.holder.connections[:4]:
+        connection.key = b"a key of n2, the only one that owns any"
+    assert await ordered.order(move(10, owners="of n2")) == NodeConsent()
     await asyncio.sleep(0.05)
     assert ordered.targets() == [N2] * 4 + [None] * 6
 
@@ -79,10 +95,8 @@ async def test_a_newer_leader_ends_the_orders_of_an_older_one(ordered: Ordered) 
         move(1, target=N1),
         move(-1),
         move(1, within_s=WITHIN_S_MAX + 1),
-        move(1, owners=Owners(table="ring", weights={N3: 1.0})),
-        move(1, owners=Owners(table="nonsense", weights={N2: 1.0})),
-        CountMisplaced(owners=Owners(table="ring", weights={})),
-        CountMisplaced(owners=Owners(table="nonsense", weights={N2: 1.0})),
+        move(1, owners="of n3"),
+        move(1, owners="of nobody who is known"),
         SetState(draining=True, within_s=-1.0),
         SetState(draining=True, avoid=tuple(NodeName(f"n{number}") for number in range(AVOID_MAX + 1))),
     ],
@@ -121,3 +135,9 @@ async def test_it_is_reached_by_its_address_until_it_stops(ordered: Ordered) -> 
     await asyncio.sleep(0.05)
     await ordered.handler.stop()
     assert ordered.targets().count(N2) == 1, "orders under way are dropped"
+
+
+async def test_the_notice_of_a_gateway_that_could_not_open_the_member_is_handed_on(ordered: Ordered) -> None:
+    notice = Unreached(gateway=NodeName("g1"), why="its URL cannot be reached")
+    assert await ordered.order(notice) == NodeConsent()
+    assert ordered.unreached == [notice]

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from ringway.core.membership import MemberJoined, MemberLeft, MemberReported
+from ringway.core.membership import MemberLeft, MemberReported
 from ringway.member.redeemed_tickets import ISSUERS_MAX, TAKEN_KEEP_S, RedeemedTickets
 from ringway.types import Issuer
-from sample import gateway_report, node_report
+from sample import gateway_report
 
 
 @dataclass
@@ -28,37 +28,17 @@ def tickets(clock: Clock) -> RedeemedTickets:
     return RedeemedTickets(clock)
 
 
-def test_tickets_of_nodes_are_moves_also_when_the_node_has_left(tickets: RedeemedTickets) -> None:
-    node, gateway = node_report("n2"), gateway_report("g1")
-    tickets.on_event(MemberJoined(node))
-    tickets.on_event(MemberJoined(gateway))
-    tickets.on_event(MemberLeft(node, "withdrawn"))
-    assert tickets.is_node(Issuer(node.incarnation))
-    assert not tickets.is_node(Issuer(gateway.incarnation))
-
-
-def test_a_node_that_lives_is_known_however_many_others_have_come_and_gone(tickets: RedeemedTickets) -> None:
-    living = node_report("n2", life=9999)
-    tickets.on_event(MemberJoined(living))
-    for life in range(2000):
-        other = node_report("n3", life=life)
-        tickets.on_event(MemberJoined(other))
-        tickets.on_event(MemberLeft(other, "withdrawn"))
-    assert tickets.is_node(Issuer(living.incarnation))
-    tickets.on_event(MemberLeft(living, "withdrawn"))
-    assert tickets.is_node(Issuer(living.incarnation))
-
-
 def test_taken_is_told_while_the_issuer_lives_and_some_time_after(tickets: RedeemedTickets, clock: Clock) -> None:
     gateway = gateway_report("g1")
     issuer = Issuer(gateway.incarnation)
-    tickets.count_ticket(issuer)
+    tickets.count_ticket(issuer, is_move=False)
     clock.now = 1.0
-    tickets.count_ticket(issuer)
+    tickets.count_ticket(issuer, is_move=False)
     assert tickets.taken == {issuer: 2}
     clock.now = TAKEN_KEEP_S - 1
     tickets.on_event(MemberReported(gateway))
     clock.now = TAKEN_KEEP_S + 10
+    tickets.on_event(MemberLeft(gateway, "withdrawn"))
     tickets.tick()
     assert tickets.taken == {issuer: 2}
     clock.now = 2 * TAKEN_KEEP_S
@@ -69,6 +49,22 @@ def test_taken_is_told_while_the_issuer_lives_and_some_time_after(tickets: Redee
 def test_issuers_are_bounded(tickets: RedeemedTickets, clock: Clock) -> None:
     for number in range(ISSUERS_MAX + 10):
         clock.now = number / ISSUERS_MAX
-        tickets.count_ticket(Issuer(f"{number:08x}"))
+        tickets.count_ticket(Issuer(f"{number:08x}"), is_move=False)
     assert len(tickets.taken) == ISSUERS_MAX
     assert Issuer("00000000") not in tickets.taken
+
+
+def test_a_donor_is_to_be_told_until_it_knows_the_last_count(tickets: RedeemedTickets, clock: Clock) -> None:
+    donor, gateway = Issuer("00000001"), Issuer("00000002")
+    tickets.count_ticket(gateway, is_move=False)
+    tickets.count_ticket(donor, is_move=True)
+    assert tickets.untold() == [donor], "gateways read reports"
+    tickets.count_ticket(donor, is_move=True)
+    tickets.on_told(donor, 1)
+    assert tickets.untold() == [donor], "it has grown meanwhile"
+    tickets.on_told(donor, 2)
+    assert tickets.untold() == []
+    tickets.count_ticket(donor, is_move=True)
+    clock.now = TAKEN_KEEP_S
+    tickets.tick()
+    assert tickets.untold() == []

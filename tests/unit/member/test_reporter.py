@@ -15,34 +15,38 @@ from ringway.member.redeemed_tickets import RedeemedTickets
 from ringway.member.reporter import Reporter
 from ringway.member.sent_moves import SentMoves
 from ringway.member.utilisation import Utilisation
-from ringway.protocol.report import Report, decode_report
+from ringway.protocol.keyring import Keyring
+from ringway.protocol.report import Report
 from ringway.types import Incarnation, Issuer, NodeName, NodeState, Role
+from support.members import hear_reports, report_writer
 from unit.member.fake_holder import FakeConnection, FakeHolder
 
 OWN, GATEWAY = Incarnation("00000001"), Issuer("0badcafe")
 N1, N2 = NodeName("n1"), NodeName("n2")
 
 
+KEYRING = Keyring(b"secret")
+
+
 class Reporting:
-    """A member that reports, and another that hears it."""
+    """A member that reports, and a second member that receives its reports."""
 
     def __init__(self, interval_s: float = 60.0) -> None:
         self.holder = FakeHolder()
         self.drain = Drain(1800.0)
         self.tickets = RedeemedTickets(time.monotonic)
-        self.sent = SentMoves(OWN, time.monotonic)
+        self.sent = SentMoves(time.monotonic)
         self.hub = MemoryHub()
         self.heard: list[Report] = []
         self.reporter: Reporter[FakeConnection] = Reporter(
             Report(name=N1, incarnation=OWN, role=Role.NODE, seq=0, url="", weight=2.0, zone="z"),
             self.hub.open(), self.holder, self.drain, self.tickets, self.sent, ProcessStats(),
-            Utilisation(Limits(0, 0, 0.0), 0.0), interval_s=interval_s, clock=time.monotonic, rng=Random(1),
+            Utilisation(Limits(0, 0, 0.0), 0.0), writer=report_writer(KEYRING, N1, OWN),
+            interval_s=interval_s, clock=time.monotonic, rng=Random(1),
         )  # fmt: skip
 
     async def listen(self) -> None:
-        await self.hub.open().registry.watch(
-            lambda name, raw: self.heard.append(decode_report(raw)) if raw is not None else None
-        )
+        self.heard = await hear_reports(self.hub.open(), KEYRING)
 
     async def until(self, count: int) -> None:
         async with asyncio.timeout(10):
@@ -61,7 +65,7 @@ async def test_a_report_says_what_each_owner_knows(reporting: Reporting) -> None
         connections_max=50, cooling=2, handshake_p99_s=0.25, accepted=7, messages_in=11, messages_out=13
     )
     reporting.drain.set_state(draining=True, within_s=60.0, now=time.monotonic(), avoid=(N2,))
-    reporting.tickets.count_ticket(GATEWAY)
+    reporting.tickets.count_ticket(GATEWAY, is_move=False)
     reporting.sent.count_move(N2)
     reporting.reporter.set_urls(url="ws://n1", public_url="wss://public")
     report = reporting.reporter.build()
@@ -106,6 +110,7 @@ async def test_while_the_engine_is_away_it_goes_on(reporting: Reporting) -> None
     assert not reporting.reporter.build().engine_up
     reporting.hub.away = False
     await reporting.listen()
+    reporting.reporter.on_asked(NodeName(""))  # as its registry does when the engine is back
     await reporting.reporter.announce()
     await reporting.until(1)
     assert reporting.heard[-1].seq == 2

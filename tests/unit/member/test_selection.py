@@ -9,7 +9,8 @@ import ringway.member.selection as module
 from ringway.core.hashing.ring import HashRing
 from ringway.member.drain import Drain
 from ringway.member.selection import MoveSelection
-from ringway.protocol.order import MoveOrder, Owners
+from ringway.protocol.order import MoveOrder
+from ringway.protocol.owners import Owners
 from ringway.types import NodeName
 from unit.member.fake_holder import FakeConnection, FakeHolder
 
@@ -45,8 +46,8 @@ def selection(holder: Searched, drain: Drain) -> Selection:
     return MoveSelection(N1, holder, drain, b"secret", idle_after_s=10.0, oldest_first=False, clock=holder.clock)
 
 
-def order(count: int, target: NodeName = N2, owners: Owners | None = None) -> MoveOrder:
-    return MoveOrder(fence=1, target=target, count=count, within_s=0.0, owners=owners)
+def order(count: int, target: NodeName = N2) -> MoveOrder:
+    return MoveOrder(fence=1, target=target, count=count, within_s=0.0)
 
 
 async def test_one_search_serves_the_orders_of_a_round(holder: Searched, selection: Selection) -> None:
@@ -55,7 +56,7 @@ async def test_one_search_serves_the_orders_of_a_round(holder: Searched, selecti
     assert len(set(chosen[0]) | set(chosen[1])) == 1000, "nobody is chosen twice"
     owners = Owners(table="ring", weights=ALL)
     counts = await selection.count_misplaced(owners)
-    keyed = await selection.select_for(order(10_000, N3, owners))
+    keyed = await selection.select_for(order(10_000, N3), owners)
     assert holder.searches == 2
     assert set(counts) == {N2, N3}
     table = HashRing(ALL, b"secret")
@@ -69,7 +70,7 @@ async def test_another_question_is_another_search(
 ) -> None:
     await selection.select_for(order(1))
     drain.set_state(draining=change.get("draining", False), within_s=0.0, now=0.0)
-    await selection.select_for(order(1, owners=change.get("owners")))
+    await selection.select_for(order(1), change.get("owners"))
     assert holder.searches == 2
     selection.close()
 

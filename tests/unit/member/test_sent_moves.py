@@ -1,17 +1,16 @@
-"""Moves that were sent, as reports of their targets come in."""
+"""Moves that were sent, as notices of their targets and reports of gateways come in."""
 
 from dataclasses import dataclass
 
 import pytest
 
-from ringway.core.membership import MemberJoined, MemberLeft
-from ringway.member.sent_moves import SentMoves
-from ringway.types import Incarnation, Issuer, NodeName
-from sample import node_report
+from ringway.core.membership import MemberReported
+from ringway.member.sent_moves import MOVED_KEEP_S, SentMoves
+from ringway.types import Incarnation, NodeName
+from sample import gateway_report
 
-OWN = Incarnation("00000001")
+LIFE = Incarnation("00000002")
 N2 = NodeName("n2")
-GATEWAY = Issuer("0badcafe")
 
 
 @dataclass
@@ -29,14 +28,15 @@ def clock() -> Clock:
 
 @pytest.fixture
 def sent(clock: Clock) -> SentMoves:
-    return SentMoves(OWN, clock)
+    return SentMoves(clock)
 
 
 def test_places_that_a_target_says_were_taken_are_given_up(sent: SentMoves, clock: Clock) -> None:
     for _ in range(5):
         sent.count_move(N2)
     assert sent.moved == {N2: 5}
-    sent.on_event(MemberJoined(node_report("n2", taken={Issuer(OWN): 3, GATEWAY: 9})))
+    sent.on_taken(N2, LIFE, 2)
+    sent.on_taken(N2, LIFE, 3)
     assert sent.ledger.held() == {N2: 2}
     clock.now = 60.0
     sent.tick()
@@ -44,10 +44,24 @@ def test_places_that_a_target_says_were_taken_are_given_up(sent: SentMoves, cloc
     assert sent.missed == 2
 
 
-def test_places_at_a_node_that_left_are_forgotten(sent: SentMoves) -> None:
+def test_places_at_a_node_that_is_gone_are_forgotten(sent: SentMoves) -> None:
     for _ in range(4):
         sent.count_move(N2)
-    sent.on_event(MemberLeft(node_report("n2"), "withdrawn"))
+    sent.on_event(MemberReported(gateway_report("g1", gone=(NodeName("n3"),))))
+    assert sent.ledger.held() == {N2: 4}
+    sent.on_event(MemberReported(gateway_report("g1", gone=(N2,))))
     assert sent.ledger.held() == {}
     assert sent.moved == {}
     assert sent.total == 4
+    assert sent.missed == 0
+
+
+def test_targets_of_long_ago_are_reported_no_more(sent: SentMoves, clock: Clock) -> None:
+    sent.count_move(N2)
+    clock.now = MOVED_KEEP_S - 1
+    sent.count_move(NodeName("n3"))
+    sent.tick()
+    assert sent.moved == {N2: 1, NodeName("n3"): 1}
+    clock.now = MOVED_KEEP_S
+    sent.tick()
+    assert sent.moved == {NodeName("n3"): 1}

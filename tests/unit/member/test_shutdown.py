@@ -16,9 +16,11 @@ from ringway.member.reporter import Reporter
 from ringway.member.sent_moves import SentMoves
 from ringway.member.shutdown import BATCHES, GracefulShutdown
 from ringway.member.utilisation import Utilisation
+from ringway.protocol.keyring import Keyring
 from ringway.protocol.report import Report
 from ringway.types import Incarnation, NodeName, NodeState, Role
-from sample import gateway_report, node_report
+from sample import gateway_report
+from support.members import report_writer
 from unit.member.fake_holder import FakeConnection, FakeHolder
 
 OWN = Incarnation("00000001")
@@ -35,11 +37,11 @@ class Ending:
         self.feed = Feed()
         for other in others:
             self.feed.add_report(other)
-        sent = SentMoves(OWN, clock)
+        sent = SentMoves(clock)
         reporter: Reporter[FakeConnection] = Reporter(
             Report(name=N1, incarnation=OWN, role=Role.NODE, seq=0, url=""), MemoryHub().open(), self.holder,
             self.drain, RedeemedTickets(clock), sent, ProcessStats(), Utilisation(Limits(0, 0, 0.0), 0.0),
-            interval_s=1.0, clock=clock, rng=Random(1),
+            writer=report_writer(Keyring(b"secret"), N1, OWN), interval_s=1.0, clock=clock, rng=Random(1),
         )  # fmt: skip
         self.shutdown = GracefulShutdown(
             N1, self.holder, self.drain, self.feed, reporter, sent, close_deadline_s=0.1, clock=clock
@@ -47,21 +49,33 @@ class Ending:
 
 
 async def test_without_gateways_there_is_nothing_to_wait_for() -> None:
-    ending = Ending(node_report("n2"))
+    ending = Ending()
     assert await ending.shutdown.drain(60.0) is End.UNLED
     assert ending.drain.state is NodeState.DRAINING
     assert ending.drain.stopping
 
 
 async def test_without_other_nodes_there_is_nowhere_to_go() -> None:
-    draining = node_report("n2", draining=True)
-    full = node_report("n3", connections=5, connections_max=5)
-    weightless = node_report("n4", weight=0.0)
-    assert await Ending(gateway_report("g1"), draining, full, weightless).shutdown.drain(60.0) is End.NOWHERE
+    assert await Ending(gateway_report("g1", nodes=4, takers=0)).shutdown.drain(60.0) is End.NOWHERE
+
+
+async def test_a_node_that_is_alone_does_not_wait_for_itself() -> None:
+    assert await Ending(gateway_report("g1", nodes=1, takers=1)).shutdown.drain(60.0) is End.NOWHERE
+
+
+async def test_it_waits_for_clients_that_are_on_their_way() -> None:
+    ending = Ending(gateway_report("g1", nodes=2, takers=1, coming={N1: 1}))
+    ending.holder.connections.clear()
+    draining = asyncio.create_task(ending.shutdown.drain(60.0))
+    await asyncio.sleep(2.5)
+    assert not draining.done()
+    ending.feed.add_report(gateway_report("g1", 2, nodes=2, takers=1))
+    async with asyncio.timeout(10):
+        assert await draining is End.EMPTY
 
 
 async def test_it_waits_until_all_have_left() -> None:
-    ending = Ending(gateway_report("g1"), node_report("n2"))
+    ending = Ending(gateway_report("g1", nodes=2, takers=1))
     draining = asyncio.create_task(ending.shutdown.drain(60.0))
     await asyncio.sleep(0.6)
     assert not draining.done()

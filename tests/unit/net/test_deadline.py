@@ -1,4 +1,4 @@
-"""Deadlines at the end of connections: whoever takes something is given more time, whoever takes nothing is not."""
+"""Deadlines at the end of connections: a peer that reads gets more time, a peer that does not read gets none."""
 
 import asyncio
 from typing import cast

@@ -8,6 +8,7 @@ from ringway.net.http_get import (
     AnswerCutOff,
     AnswerNotHttp,
     AnswerTooLong,
+    ArrivingAnswer,
     HttpAnswer,
     HttpAnswerError,
     read_answer,
@@ -68,3 +69,29 @@ async def test_answers_are_read_to_their_end(data: bytes, answer: HttpAnswer) ->
 async def test_what_is_no_answer_is_named(data: bytes, error: type[HttpAnswerError], says: str) -> None:
     with pytest.raises(error, match=says):
         await read_answer(stream(data), 1000)
+
+
+async def test_an_answer_is_read_while_it_comes() -> None:
+    reader = asyncio.StreamReader()
+    answer = ArrivingAnswer(reader)
+    reader.feed_data(OK + b"Transfer-Encoding: chunked\r\n\r\n3\r\none\r\n")
+    assert await answer.read_head() == 200
+    assert answer.take_body() == b"one"
+    reader.feed_data(b"3\r\ntwo\r\n0\r\n\r\n")
+    assert await answer.read_more()
+    assert answer.take_body() == b"two"
+    assert answer.complete
+    assert not await answer.read_more()
+
+
+async def test_an_answer_that_is_cut_off_while_it_comes_is_no_end() -> None:
+    answer = ArrivingAnswer(stream(OK + b"Transfer-Encoding: chunked\r\n\r\n3\r\none\r\n"))
+    assert await answer.read_head() == 200
+    with pytest.raises(AnswerCutOff, match="cut off"):
+        await answer.read_more()
+
+
+async def test_a_head_has_a_bound() -> None:
+    answer = ArrivingAnswer(stream(OK + b"X: " + b"x" * 2000))
+    with pytest.raises(AnswerTooLong):
+        await answer.read_head(1000)

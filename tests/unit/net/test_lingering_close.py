@@ -1,4 +1,4 @@
-"""Lingering close: the peer gets the last bytes, whatever it still sends; and nobody lingers for ever."""
+"""Lingering close: the peer gets the last bytes, also while it sends; and no connection lingers for ever."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable

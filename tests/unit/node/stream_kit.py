@@ -1,6 +1,7 @@
 """A node's streams without a node: over a memory engine, with subscribers that only record."""
 
 import json
+import time
 from typing import Any
 
 from ringway.core.hub import Hub
@@ -13,6 +14,7 @@ from ringway.node.connection.subscriber import HEADROOM
 from ringway.node.stats import NodeStats
 from ringway.ports import Page
 from ringway.protocol.envelope import JOIN, PUBLICATION, Origin
+from ringway.protocol.keyring import Keyring
 from ringway.types import Channel, Incarnation
 
 KEPT, PLAIN = Channel("kept:a"), Channel("plain:a")
@@ -53,7 +55,7 @@ class Side:
         )
         self.engine.broker.attach(self.streams.fanout.deliver)
         self.engine.on_return.append(self.streams.on_return)
-        self.origin = Origin(Incarnation(f"{number:08x}"))
+        self.origin = Origin(Keyring(b"a secret of tests"), Incarnation(f"{number:08x}"), time.time)
 
     async def join(self, channel: Channel) -> Sink:
         await self.streams.obtain(channel)
@@ -71,7 +73,7 @@ class Side:
     async def publish(self, channel: Channel, *data: object) -> None:
         retention = self.namespaces.of(channel).retention
         for one in data:
-            payload = self.origin.seal(PUBLICATION, json.dumps({"data": one}).encode())
+            payload = self.origin.seal(PUBLICATION, channel, json.dumps({"data": one}).encode())
             if retention is None:
                 await self.engine.broker.publish(channel, payload)
             else:
@@ -79,7 +81,7 @@ class Side:
 
     async def note(self, channel: Channel, client: str) -> None:
         body = json.dumps({"user": "", "client": client}).encode()
-        await self.engine.broker.publish(channel, self.origin.seal(JOIN, body))
+        await self.engine.broker.publish(channel, self.origin.seal(JOIN, channel, body))
 
     async def history(self, channel: Channel) -> Page:
         retention = self.namespaces.of(channel).retention

@@ -1,4 +1,4 @@
-"""Every decoder of what comes from outside refuses what it cannot read with `ProtocolError`, and nothing else."""
+"""Decoders of data from outside refuse unreadable data with `ProtocolError`, and with no other error."""
 
 from collections.abc import Callable
 
@@ -12,13 +12,13 @@ from ringway.collect.document import number_at
 from ringway.core.session import decode_session
 from ringway.errors import ProtocolError
 from ringway.protocol import control, handover, order, presence
+from ringway.protocol.beat import decode_beat
 from ringway.protocol.codec import decode_replies
 from ringway.protocol.command import HistoryResult
-from ringway.protocol.report import decode_report
+from ringway.protocol.report import decode_introduction
 from ringway.types import Channel
 
 JSON: dict[str, Callable[[bytes], object]] = {
-    "report": decode_report,
     "node request": order.decode_node_request,
     "node answer": order.decode_node_answer,
     "balancer request": order.decode_balancer_request,
@@ -31,6 +31,8 @@ JSON: dict[str, Callable[[bytes], object]] = {
     "replies": decode_replies,
 }
 PACKED: dict[str, Callable[[bytes], object]] = {
+    "introduction": decode_introduction,
+    "beat": decode_beat,
     "session request": handover.decode_request,
     "session answer": handover.decode_answer,
     "session": decode_session,
@@ -85,13 +87,6 @@ def test_a_session_with_times_that_are_none_is_refused(times: tuple[float, float
     raw = msgspec.msgpack.encode([1, "client", "", b"", *times, [], [], []])
     with pytest.raises(ProtocolError, match="must be times"):
         decode_session(raw)
-
-
-@pytest.mark.parametrize("field", ["connections", "memory_bytes", "publications", "accepted"])
-def test_a_report_with_a_number_beyond_all_floats_is_refused(field: str) -> None:
-    raw = b'{"name":"n","incarnation":"i","role":"node","seq":1,"url":"u","%b":%b}' % (field.encode(), b"9" * 400)
-    with pytest.raises(ProtocolError):
-        decode_report(raw)
 
 
 def test_a_client_reads_half_an_emoji_as_python_reads_it() -> None:

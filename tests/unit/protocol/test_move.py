@@ -3,11 +3,12 @@
 import pytest
 
 from ringway.protocol.close import REASON_BYTES_MAX
+from ringway.protocol.keyring import Keyring
 from ringway.protocol.move import Move, read_move
 from ringway.protocol.ticket import TicketSigner
 from ringway.types import Issuer, NodeName
 
-TICKET = TicketSigner(b"s").issue(NodeName("n"), Issuer("00000001"), bytes(8), 1e9)
+TICKET = TicketSigner(Keyring(b"s")).issue(NodeName("n"), Issuer("00000001"), bytes(8), 1e9)
 
 
 @pytest.mark.parametrize("node", ["n", "node-1", "a.b_c-D.9", "x" * 63])

@@ -3,7 +3,7 @@
 import pytest
 
 from ringway.errors import ConfigError
-from ringway.protocol.name import check_name
+from ringway.protocol.name import check_name, legal_name
 
 
 @pytest.mark.parametrize("name", ["a", "7", "node-1", "eu.west_2-b", "A" * 63])
@@ -22,3 +22,16 @@ def test_names_that_would_break_addresses_are_refused(name: str) -> None:
 def test_the_refusal_shows_the_name() -> None:
     with pytest.raises(ConfigError, match="'my node'"):
         check_name("my node")
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [("chat-7d4f-x2x", "chat-7d4f-x2x"), ("10.0.0.1:chat:80", "10.0.0.1-chat-80"), ("-ä", "backend"), ("_a b", "a-b")],
+)
+def test_any_text_has_a_legal_name_that_resembles_it(text: str, name: str) -> None:
+    assert legal_name(text) == check_name(name)
+
+
+def test_long_texts_that_differ_at_their_end_have_names_that_differ() -> None:
+    names = {check_name(legal_name("a" * 70 + end)) for end in "xyz"}
+    assert len(names) == 3

@@ -14,10 +14,7 @@ N1, N2 = NodeName("n1"), NodeName("n2")
     "request_",
     [
         order.MoveOrder(fence=7, target=N2, count=30, within_s=1.0),
-        order.MoveOrder(
-            fence=7, target=N2, count=30, within_s=1.0, owners=order.Owners(table="ring", weights={N1: 1.0, N2: 2.5})
-        ),
-        order.CountMisplaced(owners=order.Owners(table="ring", weights={N1: 1.0})),
+        order.MoveOrder(fence=7, target=N2, count=30, within_s=1.0, owners="0123456789abcdef"),
         order.SetState(draining=True),
     ],
 )
@@ -25,9 +22,7 @@ def test_requests_to_nodes_travel(request_: order.NodeRequest) -> None:
     assert order.decode_node_request(order.encode(request_)) == request_
 
 
-@pytest.mark.parametrize(
-    "answer", [order.NodeConsent(), order.NodeConsent(misplaced={N2: 3}), order.NodeRefusal(why="too old")]
-)
+@pytest.mark.parametrize("answer", [order.NodeConsent(), order.NodeRefusal(why="too old")])
 def test_answers_of_nodes_travel(answer: order.NodeAnswer) -> None:
     assert order.decode_node_answer(order.encode(answer)) == answer
 
@@ -46,14 +41,15 @@ def test_the_plan_travels() -> None:
 
 
 def test_the_words_are_those_of_the_protocol() -> None:
-    raw = order.encode(order.MoveOrder(fence=7, target=N2, count=30, within_s=1.0))
+    raw = order.encode(order.MoveOrder(fence=7, target=N2, count=30, within_s=1.0, clock_s=-0.25))
     assert msgspec.json.decode(raw) == {
         "type": "move",
         "fence": 7,
         "target": "n2",
         "count": 30,
         "within_s": 1.0,
-        "owners": None,
+        "owners": "",
+        "clock_s": -0.25,
     }
 
 

@@ -1,4 +1,4 @@
-"""What balancers say before the client's first byte."""
+"""Headers of balancers before the client's first byte."""
 
 import struct
 from ipaddress import ip_address

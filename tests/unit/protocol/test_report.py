@@ -1,9 +1,10 @@
 """Reports on the wire."""
 
+import msgspec
 import pytest
 
 from ringway.errors import ProtocolError
-from ringway.protocol.report import decode_report, encode_report
+from ringway.protocol.report import decode_introduction, encode_introduction
 from ringway.types import Issuer, NodeName
 from sample import gateway_report, node_report
 
@@ -30,23 +31,27 @@ FULL = node_report(
 
 @pytest.mark.parametrize("report", [FULL, node_report("n1"), gateway_report("g1", leading=True)])
 def test_what_is_encoded_is_decoded(report: object) -> None:
-    assert decode_report(encode_report(report)) == report  # type: ignore[arg-type]
+    assert decode_introduction(encode_introduction(report)) == report  # type: ignore[arg-type]
 
 
 def test_what_has_its_usual_value_is_not_sent() -> None:
-    raw = encode_report(node_report("n1"))
+    raw = encode_introduction(node_report("n1"))
     assert b"weight" not in raw
     assert b"taken" not in raw
     assert len(raw) < 120
 
 
 def test_a_weight_of_zero_is_told() -> None:
-    assert decode_report(encode_report(node_report("n1", weight=0))).weight == 0
+    assert decode_introduction(encode_introduction(node_report("n1", weight=0))).weight == 0
 
 
 def test_unknown_fields_of_a_newer_member_are_skipped() -> None:
-    raw = encode_report(FULL)
-    assert decode_report(raw[:-1] + b',"temperature":36.6,"list":[1,{}]}') == FULL
+    fields = msgspec.msgpack.decode(encode_introduction(FULL))
+    newer = msgspec.msgpack.encode({**fields, "temperature": 36.6, "list": [1, {}]})
+    assert decode_introduction(newer) == FULL
+
+
+GOOD = msgspec.msgpack.decode(encode_introduction(FULL))
 
 
 @pytest.mark.parametrize(
@@ -54,34 +59,17 @@ def test_unknown_fields_of_a_newer_member_are_skipped() -> None:
     [
         b"",
         b"null",
-        b"[]",
-        b"{}",
         b"\xff\xfe",
-        b'{"name":"n1"',
-        encode_report(FULL).replace(b'"role":"node"', b'"role":"king"'),
-        encode_report(FULL).replace(b'"state":"draining"', b'"state":"asleep"'),
-        encode_report(FULL).replace(b'"seq":42', b'"seq":"42"'),
-        encode_report(FULL).replace(b'"weight":2.5', b'"weight":-1'),
-        encode_report(FULL).replace(b'"missed":2', b'"missed":-2'),
+        b'{"name":"n1"}',
+        *(
+            msgspec.msgpack.encode(value)
+            for value in (
+                None, [], {}, {**GOOD, "role": "king"}, {**GOOD, "connections": -1}, {**GOOD, "weight": -0.5},
+                {**GOOD, "taken": [1]}, {**GOOD, "reserved": {"n2": -1}}, {**GOOD, "state": "asleep"},
+            )
+        ),
     ],
-)
+)  # fmt: skip
 def test_what_is_no_report_is_refused(raw: bytes) -> None:
     with pytest.raises(ProtocolError, match="a report cannot be read"):
-        decode_report(raw)
-
-
-@pytest.mark.parametrize(
-    ("good", "bad"),
-    [
-        (b'"weight":2.5', b'"weight":-1'),
-        (b'"weight":2.5', b'"weight":null'),
-        (b'"connections":10', b'"connections":-1'),
-        (b'"pending":3', b'"pending":-3'),
-        (b'"reserved":{"n2":1}', b'"reserved":{"n2":-1}'),
-    ],
-)
-def test_counts_and_weights_that_would_upset_placement_are_refused(good: bytes, bad: bytes) -> None:
-    raw = encode_report(FULL)
-    assert good in raw
-    with pytest.raises(ProtocolError):
-        decode_report(raw.replace(good, bad))
+        decode_introduction(raw)

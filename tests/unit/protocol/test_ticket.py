@@ -6,12 +6,14 @@ import hmac
 import pytest
 
 from ringway.errors import Overloaded, TicketError
+from ringway.protocol.keyring import Keyring, Purpose, derive_key
 from ringway.protocol.ticket import (
     CLOCK_SKEW_S,
     TICKET_LENGTH,
     TICKET_TTL_S,
     TICKET_WAIT_S_MAX,
     NonceCache,
+    TicketKind,
     TicketSigner,
 )
 from ringway.types import Issuer, NodeName
@@ -24,12 +26,12 @@ NOW = 1_700_000_000.0
 
 @pytest.fixture
 def signer() -> TicketSigner:
-    return TicketSigner(b"the cluster's secret")
+    return TicketSigner(Keyring(b"the cluster's secret"))
 
 
 def test_a_ticket_admits_to_its_node(signer: TicketSigner) -> None:
     ticket = signer.issue(NODE, ISSUER, NONCE, NOW)
-    assert signer.check(ticket, NODE, NOW) == (ISSUER, NONCE)
+    assert signer.check(ticket, NODE, NOW) == (ISSUER, NONCE, TicketKind.PLACEMENT)
 
 
 def test_a_ticket_is_text_for_urls_and_close_reasons(signer: TicketSigner) -> None:
@@ -38,11 +40,23 @@ def test_a_ticket_is_text_for_urls_and_close_reasons(signer: TicketSigner) -> No
     assert ticket.replace("-", "").replace("_", "").isalnum()
 
 
-def test_the_layout_is_that_of_the_protocol(signer: TicketSigner) -> None:
+@pytest.mark.parametrize(("kind", "first"), [(TicketKind.PLACEMENT, b"\x02"), (TicketKind.MOVE, b"\x12")])
+def test_the_layout_is_that_of_the_protocol(signer: TicketSigner, kind: TicketKind, first: bytes) -> None:
     """PROTOCOL.md P-5.2, step by step."""
-    head = b"\x01" + bytes.fromhex(ISSUER) + NONCE + int(NOW + TICKET_TTL_S).to_bytes(4, "big")
-    mac = hmac.digest(b"the cluster's secret", b"ringway ticket\0" + head + NODE.encode(), "sha256")[:16]
-    assert signer.issue(NODE, ISSUER, NONCE, NOW) == base64.urlsafe_b64encode(head + mac).decode()
+    head = first + bytes.fromhex(ISSUER) + NONCE + int(NOW + TICKET_TTL_S).to_bytes(4, "big")
+    key = derive_key(b"the cluster's secret", Purpose.TICKET)
+    mac = hmac.digest(key, head + NODE.encode(), "sha256")[:16]
+    ticket = base64.urlsafe_b64encode(head + mac).decode()
+    assert signer.issue(NODE, ISSUER, NONCE, NOW, kind=kind) == ticket
+    assert signer.check(ticket, NODE, NOW).kind is kind
+
+
+@pytest.mark.parametrize("first", [b"\x01", b"\x03", b"\x22", b"\xf2"])
+def test_a_genuine_ticket_of_another_version_or_kind_is_refused(signer: TicketSigner, first: bytes) -> None:
+    head = first + bytes.fromhex(ISSUER) + NONCE + int(NOW + TICKET_TTL_S).to_bytes(4, "big")
+    mac = hmac.digest(derive_key(b"the cluster's secret", Purpose.TICKET), head + NODE.encode(), "sha256")[:16]
+    with pytest.raises(TicketError, match="upgrade the node"):
+        signer.check(base64.urlsafe_b64encode(head + mac).decode(), NODE, NOW)
 
 
 def test_another_node_refuses_it(signer: TicketSigner) -> None:
@@ -52,7 +66,24 @@ def test_another_node_refuses_it(signer: TicketSigner) -> None:
 
 def test_another_secret_refuses_it(signer: TicketSigner) -> None:
     with pytest.raises(TicketError, match="forged"):
-        TicketSigner(b"another").check(signer.issue(NODE, ISSUER, NONCE, NOW), NODE, NOW)
+        TicketSigner(Keyring(b"another")).check(signer.issue(NODE, ISSUER, NONCE, NOW), NODE, NOW)
+
+
+def test_while_the_secret_changes_tickets_of_both_are_accepted() -> None:
+    ahead, behind = Keyring(b"new", previous=b"old"), Keyring(b"old")
+    first, second = TicketSigner(ahead), TicketSigner(behind)
+    old = second.issue(NODE, ISSUER, NONCE, NOW)
+    assert first.check(old, NODE, NOW)[:2] == (ISSUER, NONCE)
+    assert first.proves(second.prove(old, b"told"), old, b"told")
+    with pytest.raises(TicketError, match="forged"):
+        second.check(first.issue(NODE, ISSUER, NONCE, NOW), NODE, NOW)
+    behind.replace(b"new", b"old")
+    new = second.issue(NODE, ISSUER, NONCE, NOW)
+    assert new == first.issue(NODE, ISSUER, NONCE, NOW)
+    assert second.prove(new, b"told") == first.prove(new, b"told")
+    ahead.replace(b"new")
+    with pytest.raises(TicketError, match="forged"):
+        first.check(old, NODE, NOW)
 
 
 @pytest.mark.parametrize("late_s", [0.0, TICKET_TTL_S, TICKET_TTL_S + CLOCK_SKEW_S])

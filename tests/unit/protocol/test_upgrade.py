@@ -1,4 +1,4 @@
-"""When an HTTP exchange is a WebSocket handshake, and when it is not."""
+"""HTTP exchanges that are WebSocket handshakes, and others that are not."""
 
 import pytest
 

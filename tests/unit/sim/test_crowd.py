@@ -27,7 +27,7 @@ def test_counts() -> None:
     made = crowd(6)
     made.node[:] = [0, 0, 2, AWAY, 2, 2]
     made.moved_at[:] = [5, 9, 9, 9, 1, 9]
-    assert made.count(4).tolist() == [2, 0, 3, 0]
+    assert made.at(2).tolist() == [2, 4, 5]
     assert made.cooling(4, since=5.0).tolist() == [1, 0, 2, 0]
 
 

@@ -1,4 +1,4 @@
-"""A simulated node: it takes what it can, lets others wait, and refuses whom it could not serve in time."""
+"""A simulated node: it serves clients at its rate, queues further clients, and refuses them if the wait is too long."""
 
 import numpy as np
 

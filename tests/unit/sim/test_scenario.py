@@ -1,4 +1,4 @@
-"""Scenarios: what is wrong is said with the value and the rule."""
+"""Scenarios: errors name the value and the rule."""
 
 import re
 from pathlib import Path

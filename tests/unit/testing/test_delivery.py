@@ -34,7 +34,7 @@ def subscribed(at: float = 1.0, *, epoch: str = "", offset: int = 0) -> Seen:
 
 
 def counts(finding: Finding) -> dict[str, int]:
-    """What is not zero, beside deliveries."""
+    """The counts that are not zero, beside deliveries."""
     names = ("lost_prefix", "lost_middle", "lost_postfix", "announced", "silent", "doubled", "reordered")
     names += ("unexpected", "recovered", "unrecovered", "away")
     return {name: value for name in names if (value := getattr(finding, name))}

@@ -1,1 +1,1 @@
-"""Composition: one file for each role of a process, and what the roles share. Every part is given what it needs."""
+"""Composition: one file for each role of a process, and the parts that roles share. Parts get all that they need."""

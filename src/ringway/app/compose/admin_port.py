@@ -1,6 +1,4 @@
-"""The admin port of a process: where it is bound, what it serves, and how the process is."""
-
-from importlib.metadata import version
+"""The admin port of a process: its address, its service, and the health that it reports."""
 
 from ringway.admin.api import Admin, Health, build_api
 from ringway.admin.config import AdminConfig
@@ -11,14 +9,13 @@ from ringway.logger import get_logger
 from ringway.ports import Engine
 from ringway.protocol.host import read_hosts
 from ringway.types import Role
-
-VERSION = version("ringway")
+from ringway.version import VERSION
 
 _log = get_logger()
 
 
 def open_admin(config: AdminConfig, beside: int | None = None) -> AdminServer | None:
-    """Bind the admin port: the given one, the one after `beside` where that is free, or any."""
+    """Bind the admin port: the configured port; else the port after `beside` if it is free; else any free port."""
     if not config.enabled:
         return None
     if config.port is not None:
@@ -32,12 +29,12 @@ def open_admin(config: AdminConfig, beside: int | None = None) -> AdminServer | 
 
 
 def serve_admin(server: AdminServer, admin: Admin, config: AdminConfig) -> Job:
-    """Return the job that answers what operators ask; warn where everybody can reach the port."""
+    """Return the job that answers operators; warn if other machines can reach the port."""
     if not server.on_loopback:
         _log.warning(
-            "the admin port can be reached from elsewhere, and asks nobody who they are",
+            "other machines can reach the admin port, which does not authenticate its callers",
             url=server.url,
-            remedy="let a firewall keep others away, or leave --admin-host out",
+            remedy="restrict access by a firewall, or leave --admin-host out",
         )
     hosts = read_hosts(config.allowed_hosts) if server.on_loopback else None
     return Job("admin port", server.run(build_api(admin, VERSION, hosts)))
@@ -48,8 +45,11 @@ def close_admin(server: AdminServer | None) -> list[Step]:
     return [Step("close the admin port", server.close)] if server else []
 
 
-def health_of(name: str, role: Role, engine: Engine | None, problem: str) -> Health:
-    """How the process is. Without the engine it stays ready for what it can do: else all members would go at once."""
+def health_of(name: str, role: Role, engine: Engine | None, problem: str, warning: str = "") -> Health:
+    """Return the health of the process: `problem` is why it is not ready, `warning` what is wrong beside that.
+
+    A process without its engine stays ready: else all would leave at once.
+    """
     wrong = _wrong(engine)
     return Health(
         name=name,
@@ -58,12 +58,12 @@ def health_of(name: str, role: Role, engine: Engine | None, problem: str) -> Hea
         engine="none" if engine is None else "up" if engine.up else "away",
         ready=not problem,
         degraded=bool(wrong),
-        problems=tuple(filter(None, (problem, wrong))),
+        problems=tuple(filter(None, (problem, wrong, warning))),
     )
 
 
 def _wrong(engine: Engine | None) -> str:
-    """What is wrong with the engine; nothing where there is none."""
+    """Return what is wrong with the engine; empty if nothing is, or if there is no engine."""
     if engine is None or (engine.up and not engine.problem):
         return ""
     return engine.problem if engine.up else f"the engine is away: {engine.problem or 'it is being connected to'}"

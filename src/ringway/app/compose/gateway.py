@@ -1,126 +1,243 @@
 """A gateway process: gateway, balancer, collectors and admin port on one engine. Read it from top to bottom."""
 
 import time
+from collections.abc import Callable
 from random import Random
 
+import msgspec
+
 from ringway.admin.api import Admin
+from ringway.admin.calls import OperatorWays
 from ringway.admin.member import describe
 from ringway.admin.metric import Metrics, Source
 from ringway.admin.server import AdminServer
-from ringway.app.compose.admin_port import VERSION, close_admin, health_of, open_admin, serve_admin
-from ringway.app.compose.identity import SHUTDOWN_EXTRA_S, free_name_later, name_member, new_incarnation
+from ringway.app.collect_metric import read_poller
+from ringway.app.compose.admin_port import close_admin, health_of, open_admin, serve_admin
+from ringway.app.compose.groups import make_groups
+from ringway.app.compose.holding import GatewayBackends
+from ringway.app.compose.identity import SHUTDOWN_EXTRA_S, free_name_later, name_alone, name_member, new_incarnation
 from ringway.app.config import Config
-from ringway.app.engine import open_engine, read_secret
+from ringway.app.engine import open_ears, open_engine, settings_alone
+from ringway.app.group_metric import read_balances, read_groups, read_policies
+from ringway.app.isolation import Isolation
 from ringway.app.limit import allow_many_files
 from ringway.app.log_writer import LogWriter
+from ringway.app.lone_gateway import be_noted
 from ringway.app.member import free_name
-from ringway.app.metric import BALANCER, GATEWAY, read_policy, read_poller, read_process, read_stats, read_view
+from ringway.app.metric import (
+    BALANCER,
+    GATEWAY,
+    read_fingerprints,
+    read_process,
+    read_refusals,
+    read_stats,
+    read_strangers,
+)
+from ringway.app.secret_watch import SecretWatch
 from ringway.app.shutdown import Job, Step, run_until_stopped, watch
 from ringway.balancer.balancer import Balancer
 from ringway.collect.poller import Poller
 from ringway.collect.sources import read_probes
-from ringway.core.placement.policy import why_none
-from ringway.core.steering import Steering
+from ringway.core.group import Groups
+from ringway.core.isolation import why_not_to_lead
+from ringway.core.report_reader import ReportReader
+from ringway.core.report_writer import ReportWriter
+from ringway.core.wire_choice import WireChoice
+from ringway.gateway.backends.holding import Holding
 from ringway.gateway.cluster.control import GatewayControl
 from ringway.gateway.cluster.directory import Directory
+from ringway.gateway.cluster.doubt_notices import DoubtNotices
 from ringway.gateway.cluster.reporter import GatewayReporter
 from ringway.gateway.server import Gateway
+from ringway.member.sealed_engine import SealedEngine
 from ringway.net import configure
 from ringway.net.listening import reachable
+from ringway.ports import Engine
+from ringway.protocol.keyring import Keyring, Purpose
 from ringway.protocol.report import Report
+from ringway.protocol.seal import Sealer, Unsealer
 from ringway.protocol.ticket import TicketSigner
 from ringway.types import Incarnation, Issuer, NodeName, Role
+from ringway.version import VERSION
 
 
-async def run_gateway(config: Config, log: LogWriter) -> int:
-    """Run a gateway until it is told to stop; return the exit code. Raise `ConfigError`, or `EngineError`."""
+async def run_gateway(config: Config, log: LogWriter, on_started: Callable[[], None] = lambda: None) -> int:
+    """Run a gateway until it is stopped; return the exit code. Raise `ConfigError`, or `EngineError`."""
     allow_many_files()
     configure(config.names)
-    if config.static.backends:
-        from ringway.app.compose.static_gateway import run_static_gateway
-
-        return await run_static_gateway(config, log)
-    rng = Random()
-    incarnation = new_incarnation()
-    secret = read_secret(config.engine)
-    steering = Steering(config.gateway.policy, secret)
+    alone = not config.engine.url
+    if alone:
+        config = msgspec.structs.replace(config, engine=settings_alone(config.engine))
+    rng, incarnation = Random(), new_incarnation()
+    secrets = SecretWatch(config.engine)
+    keyring = secrets.keyring
+    groups = make_groups(config, Issuer(incarnation))
     probes = read_probes(config.load.collect)
-    async with open_engine(config.engine, f"gateway {incarnation}") as engine:
-        name = await name_member(config, engine, Role.GATEWAY, incarnation)
-        directory = Directory(Issuer(incarnation))
-        gateway = Gateway(config.gateway, directory, steering, TicketSigner(secret), rng)
-        balancer = Balancer(
-            config.balance,
-            name=name,
-            view=directory.view,
-            steering=steering,
-            engine=engine,
-            clock=time.monotonic,
-        )
-        poller = Poller(config.load, probes, directory.view, rng)
-        control = GatewayControl(name, directory, steering, rng, balancer.decisions)
+    async with (
+        open_engine(config.engine, f"gateway {incarnation}") as opened,
+        open_ears(config.engine, opened, f"reports for gateway {incarnation}") as ears,
+    ):
+        engine = SealedEngine(opened, keyring, incarnation)
+        name = name_alone(config) if alone else await name_member(config, engine, keyring, Role.GATEWAY, incarnation)
+        directory = _make_directory(keyring, incarnation, groups)
+        backends = GatewayBackends(config, name, incarnation, directory, engine.bus, rng)
+        gateway = backends.make_gateway(TicketSigner(keyring))
+        balancer = _make_balancer(config, name, directory, engine)
+        poller = Poller(config.load, probes, groups, rng)
+        control = GatewayControl(name, directory, rng, engine, balancer.decisions, route_of=gateway.group_at)
         await gateway.start()
         admin = open_admin(config.admin, beside=gateway.port)
-        await control.serve(engine)
-        reporter = GatewayReporter(
-            directory,
-            engine,
-            _introduction(config, name, incarnation, gateway.port, admin),
-            rng,
-            leading=lambda: balancer.leading,
-            directive=control.followed_directive,
+        await control.serve()
+        await backends.start()
+        introduction = _introduction(config, name, incarnation, gateway.port, admin)
+        writer = ReportWriter(name, Sealer(keyring, Purpose.REPORT, incarnation, time.time), rng)
+        reporter = _make_reporter(
+            directory, engine, ears, introduction, writer, rng, balancer, control, backends.holding
         )
         await reporter.start()
-        measuring = Job("collectors", poller.run())
-        balancing = Job("balancer", balancer.run())
+        on_started()  # all settings are found good, and all ports listen
+        isolation = Isolation(name, directory.feed)
+        measuring, balancing = Job("collectors", poller.run()), Job("balancer", balancer.run())
         jobs = [
             measuring,
             balancing,
             Job("name", free_name_later(engine, name, incarnation)),
-            Job("watch", watch([*gateway.tasks, *reporter.tasks])),
+            *_telling_jobs(name, directory, isolation, engine, rng),
+            Job("secrets", secrets.run()),
+            *backends.jobs(),
+            Job("watch", watch([*gateway.tasks, *reporter.tasks, *backends.sources.tasks])),
         ]
         if admin:
             sources = [
                 read_process("gateway", name, engine, log),
-                *_component_sources(gateway, balancer, directory, steering, poller),
+                read_refusals(engine.refusals),
+                *_component_sources(gateway, backends, balancer, directory, poller, keyring),
             ]
-            asked = Admin(
-                lambda: health_of(name, Role.GATEWAY, engine, why_none(directory.view)),
-                lambda: describe(directory.feed.live.values()),
-                Metrics(sources),
-                control,
-            )
+            asked = _admin_of(name, engine, alone, directory, isolation, backends, balancer, control, Metrics(sources))
             jobs.append(serve_admin(admin, asked, config.admin))
+            jobs += [Job("note for commands", be_noted(introduction.url, admin.url))] if alone else []
         steps = [
+            Step("take no more registrations", backends.close_registration),
             Step("leave the registry", reporter.stop),
             Step("end the measurements", measuring.stop),
             Step("answer operators no more", control.stop),
             Step("stop listening and end the relays", gateway.stop),
+            Step("hold backends no more", backends.stop),
             Step("give the balancer's lease up", balancing.stop),
             Step("free the name", lambda: free_name(engine.lease, name, incarnation)),
+            Step("hear reports no more", ears.close),
             Step("leave the engine", engine.close),
             *close_admin(admin),
         ]
-        return await run_until_stopped(jobs, steps, deadline_s=config.gateway.stop_deadline_s + SHUTDOWN_EXTRA_S)
+        deadline_s = config.gateway.stop_deadline_s + SHUTDOWN_EXTRA_S
+        return await run_until_stopped(jobs, steps, deadline_s=deadline_s, on_hangup=lambda: backends.reread(secrets))
+
+
+def _make_directory(keyring: Keyring, incarnation: Incarnation, groups: Groups) -> Directory:
+    """Return the directory of the members that the cluster's secret proves."""
+    reader = ReportReader(Unsealer(keyring, Purpose.REPORT))
+    wire = WireChoice(keyring, incarnation, hears_nodes=True)
+    return Directory(Issuer(incarnation), reader, wire=wire, groups=groups)
+
+
+def _telling_jobs(
+    name: NodeName, directory: Directory, isolation: Isolation, engine: SealedEngine, rng: Random
+) -> list[Job]:
+    """Return the jobs that tell operators, and nodes, what prevents clients from being placed."""
+    notices = DoubtNotices(name, directory.groups, engine.bus, rng)
+    return [Job("isolation", isolation.run()), Job("doubt notices", notices.run())]
+
+
+def _make_balancer(config: Config, name: NodeName, directory: Directory, engine: SealedEngine) -> Balancer:
+    """Return the balancer of the gateway `name`."""
+    return Balancer(
+        config.balance,
+        name=name,
+        proven_fence=directory.proven_fence,
+        why_not=lambda: why_not_to_lead(name, directory.feed.live, directory.feed.strangers, time.monotonic()),
+        is_led=directory.is_led,
+        held=directory.held,
+        groups=directory.groups,
+        engine=engine,
+        clock=time.monotonic,
+    )
+
+
+def _make_reporter(
+    directory: Directory,
+    engine: SealedEngine,
+    ears: Engine,
+    introduction: Report,
+    writer: ReportWriter,
+    rng: Random,
+    balancer: Balancer,
+    control: GatewayControl,
+    holding: Holding,
+) -> GatewayReporter:
+    """Return the reporter of the gateway, which reports what its balancer and its operators have decided as well."""
+    return GatewayReporter(
+        directory,
+        engine,
+        introduction,
+        writer,
+        rng,
+        ears=ears,
+        owners=lambda: balancer.owners,
+        leading=lambda: balancer.leading,
+        fence=lambda: balancer.fence,
+        directive=control.followed_directive,
+        backends=holding,
+    )
 
 
 def _component_sources(
-    gateway: Gateway, balancer: Balancer, directory: Directory, steering: Steering, poller: Poller
+    gateway: Gateway,
+    backends: GatewayBackends,
+    balancer: Balancer,
+    directory: Directory,
+    poller: Poller,
+    keyring: Keyring,
 ) -> list[Source]:
-    """Return what is read at a scrape, besides the process itself."""
+    """Return the sources of metrics, except those of the process itself."""
     return [
+        read_fingerprints(keyring),
         read_stats(gateway.stats, GATEWAY),
         read_stats(balancer.stats, BALANCER),
-        read_view(directory.view),
-        read_policy(steering),
+        read_balances(balancer.balances),
+        read_groups(directory.groups),
+        read_strangers(directory.feed.strangers, are_counted=True),
+        read_policies(directory.groups),
         *read_poller(poller),
+        *backends.metrics(),
     ]
+
+
+def _admin_of(
+    name: NodeName,
+    engine: Engine,
+    alone: bool,
+    directory: Directory,
+    isolation: Isolation,
+    backends: GatewayBackends,
+    balancer: Balancer,
+    control: GatewayControl,
+    metrics: Metrics,
+) -> Admin:
+    """Return what the admin port answers. A gateway that is `alone` says nothing of its engine."""
+    reached = None if alone else engine
+    return Admin(
+        lambda: health_of(name, Role.GATEWAY, reached, isolation.problem() or backends.why_none(), balancer.hindrance),
+        lambda: describe(directory.feed.live.values(), {name: control.problems()}, control.strangers()),
+        metrics,
+        control,
+        OperatorWays(engine.bus, directory.feed.live.values),
+    )
 
 
 def _introduction(
     config: Config, name: NodeName, incarnation: Incarnation, port: int, admin: AdminServer | None
 ) -> Report:
-    """What a gateway's reports say all its life."""
+    """Return the part of a gateway's reports that never changes."""
     url = f"http://{reachable(config.gateway.host)}:{port}"
     return Report(
         name=name,

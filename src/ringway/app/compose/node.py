@@ -6,38 +6,57 @@ from ringway.admin.metric import Metrics
 from ringway.app.compose.admin_port import close_admin, health_of, open_admin, serve_admin
 from ringway.app.compose.identity import SHUTDOWN_EXTRA_S, free_name_later, name_member, new_incarnation
 from ringway.app.config import Config
-from ringway.app.engine import open_engine, read_secret
+from ringway.app.engine import open_engine, read_hash_secret
+from ringway.app.isolation import Isolation
 from ringway.app.limit import allow_many_files
 from ringway.app.log_writer import LogWriter
 from ringway.app.member import free_name
-from ringway.app.metric import NODE, read_process, read_stats
+from ringway.app.metric import NODE, read_fingerprints, read_process, read_refusals, read_stats, read_strangers
+from ringway.app.secret_watch import SecretWatch
 from ringway.app.shutdown import Job, Step, run_until_stopped, watch
 from ringway.net import configure
 from ringway.node.server import ChannelNode
-from ringway.protocol.ticket import TicketSigner
 from ringway.types import NodeState, Role
 
 
 async def run_node(config: Config, log: LogWriter) -> int:
-    """Run a channel node until it is told to stop; return the exit code. Raise `ConfigError`, or `EngineError`."""
+    """Run a channel node until it is stopped; return the exit code. Raise `ConfigError`, or `EngineError`."""
     allow_many_files()
     configure(config.names)
     incarnation = new_incarnation()
-    secret = read_secret(config.engine)
+    secrets = SecretWatch(config.engine)
+    keyring, ring_secret = secrets.keyring, read_hash_secret(config.engine)
     async with open_engine(config.engine, f"node {incarnation}") as engine:
-        name = await name_member(config, engine, Role.NODE, incarnation)
-        node = ChannelNode(config.node, name, incarnation, engine, TicketSigner(secret), ring_secret=secret)
+        name = await name_member(config, engine, keyring, Role.NODE, incarnation)
+        node = ChannelNode(config.node, name, incarnation, engine, keyring, ring_secret=ring_secret)
         admin = open_admin(config.admin)
         if admin:
             node.set_admin_url(admin.url)
         await node.start()
-        jobs = [Job("watch", watch(node.tasks)), Job("name", free_name_later(engine, name, incarnation))]
+        isolation = Isolation(name, node.feed)
+        jobs = [
+            Job("watch", watch(node.tasks)),
+            Job("isolation", isolation.run()),
+            Job("name", free_name_later(engine, name, incarnation)),
+            Job("secrets", secrets.run()),
+        ]
         if admin:
-            sources = [read_process("node", name, engine, log), read_stats(node.stats, NODE)]
-            members = node.feed.live
+            sources = [
+                read_process("node", name, engine, log),
+                read_stats(node.stats, NODE),
+                read_refusals(node.refusals),
+                read_strangers(node.feed.strangers, are_counted=False),
+                read_fingerprints(keyring),
+            ]
             asked = Admin(
-                lambda: health_of(name, Role.NODE, engine, "draining" if node.state is NodeState.DRAINING else ""),
-                lambda: describe(members.values()),
+                lambda: health_of(
+                    name,
+                    Role.NODE,
+                    engine,
+                    "draining" if node.state is NodeState.DRAINING else isolation.problem(),
+                    node.reach_problem(),
+                ),
+                lambda: describe([node.report(), *node.feed.live.values()], strangers=node.feed.strangers.rows()),
                 Metrics(sources),
             )
             jobs.append(serve_admin(admin, asked, config.admin))
@@ -48,4 +67,6 @@ async def run_node(config: Config, log: LogWriter) -> int:
             *close_admin(admin),
         ]
         deadline_s = config.node.stop_deadline_s + SHUTDOWN_EXTRA_S
-        return await run_until_stopped(jobs, steps, deadline_s=deadline_s, drain=node.drain)
+        return await run_until_stopped(
+            jobs, steps, deadline_s=deadline_s, drain=node.drain, on_hangup=secrets.on_hangup
+        )

@@ -1,4 +1,4 @@
-"""Balance of connections over nodes: `plan` says what is moved, `pace` how fast, `guard` when nothing is.
+"""Balance of connections over nodes: `plan` decides the moves, `pace` their rate, `guard` when moves are forbidden.
 
-A leader's decisions come together in `term`, round by round.
+`leader_round` combines a leader's decisions, round by round.
 """

@@ -1,4 +1,4 @@
-"""Settings of the balancer: each field with its unit, bound and reason."""
+"""Settings of the balancer, with the unit, bound and reason of each."""
 
 from typing import Annotated
 
@@ -8,13 +8,13 @@ from ringway.errors import ConfigError
 
 
 class BalanceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """When the balancer acts, how fast, and what makes it stop."""
+    """Settings that decide when the balancer begins, paces and stops moves."""
 
     start_above: Annotated[
         float,
         msgspec.Meta(
-            description="Begin when a node is off its fair share by more than this part of it. "
-            "Must exceed the noise of random placement.",
+            description="Begin a balance if a node is off its fair share by more than this part of it. Must exceed the "
+            "noise of random placement.",
             gt=0,
             le=1,
         ),
@@ -22,8 +22,8 @@ class BalanceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     stop_below: Annotated[
         float,
         msgspec.Meta(
-            description="A balance that was begun ends when every node is within this part of its fair share. Less "
-            "than `start_above`, so that it does not begin again a minute later. 0: it ends with the last connection.",
+            description="A balance ends when every node is within this part of its fair share. Below `start_above`, so "
+            "that it does not begin again a minute later. 0: it ends with the last connection.",
             ge=0,
             le=1,
         ),
@@ -31,8 +31,8 @@ class BalanceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     zone_tolerance: Annotated[
         float,
         msgspec.Meta(
-            description="Connections leave their zone only where a node would be off its fair share by more than this "
-            "part of it otherwise. 0: zones decide who moves where, but not how many.",
+            description="Connections leave their zone only if a node would otherwise be off its fair share by more "
+            "than this part of it. 0: zones decide who moves where, but not how many connections move.",
             ge=0,
             le=0.5,
         ),
@@ -40,8 +40,9 @@ class BalanceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     roll_above: Annotated[
         float,
         msgspec.Meta(
-            description="In a rolling restart, a node that has been restarted is filled up to this part above its fair "
-            "share before any client goes to a node that is still to be restarted, and so would be moved again.",
+            description="In a rolling restart, clients go first to nodes that have been restarted already, until these "
+            "are this part above their fair share. So few clients go to a node that is still to be restarted, and are "
+            "moved again.",
             ge=0,
             le=10,
         ),
@@ -49,8 +50,8 @@ class BalanceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     moves_share_per_s: Annotated[
         float,
         msgspec.Meta(
-            description="Move at most this part of all connections a second. With it a third node is filled in some "
-            "ten seconds; what targets can take bounds it as well.",
+            description="Move at most this part of all connections a second. With the default, a third node is filled "
+            "in some ten seconds. The capacity of the targets is a further bound.",
             gt=0,
             le=1,
         ),
@@ -61,13 +62,17 @@ class BalanceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     ] = 5.0
     moves_per_s_max: Annotated[
         float,
-        msgspec.Meta(description="No cluster moves more connections a second than this.", gt=0),
-    ] = 500.0
+        msgspec.Meta(
+            description="The cluster moves at most this many connections a second. 0: 50 for each node, and at least "
+            "500. What donors and targets can take is a further bound.",
+            ge=0,
+        ),
+    ] = 0.0
     donor_per_s_max: Annotated[
         float,
         msgspec.Meta(
-            description="No node is told to give away more connections a second than this. It counts where "
-            "`moves_per_s_max` is raised for a large cluster.",
+            description="No node is ordered to give away more connections a second than this, or than the handshakes "
+            "that it reports as its capacity.",
             gt=0,
         ),
     ] = 500.0
@@ -75,7 +80,7 @@ class BalanceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         float,
         msgspec.Meta(
             description="Moves, and clients that come by themselves, use at most this part of the handshakes a second "
-            "that a target says it can take.",
+            "that a target reports as its capacity.",
             gt=0,
             le=1,
         ),
@@ -83,8 +88,8 @@ class BalanceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     settle_s: Annotated[
         float,
         msgspec.Meta(
-            description="Wait this long after a node joined, left or changed its state or weight: others may be about "
-            "to. A drain waits one second at most.",
+            description="Wait this long after a node joined, left, or changed its state or weight, because other nodes "
+            "may follow. A drain waits one second at most.",
             ge=0,
             extra={"unit": "s"},
         ),
@@ -92,7 +97,8 @@ class BalanceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     lease_s: Annotated[
         float,
         msgspec.Meta(
-            description="How long a balancer leads without renewing its lease; another takes over after it died.",
+            description="A balancer leads for this long without renewing its lease. If it dies, another balancer takes "
+            "over after this time.",
             ge=2,
             le=60,
             extra={"unit": "s"},
@@ -101,7 +107,8 @@ class BalanceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     freeze_suspects: Annotated[
         float,
         msgspec.Meta(
-            description="Make no moves while this part of all nodes was not heard for three seconds. 1: while none is.",
+            description="Make no moves while this part of all nodes has been silent for three seconds. 1: only while "
+            "all are silent.",
             gt=0,
             le=1,
         ),
@@ -109,8 +116,8 @@ class BalanceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     freeze_success_below: Annotated[
         float,
         msgspec.Meta(
-            description="Make no moves while less than this part of the clients moved within the last minute came "
-            "back. 0: never for that.",
+            description="Make no moves while less than this part of the clients that were moved within the last minute "
+            "came back. 0: ignore that.",
             ge=0,
             le=1,
         ),
@@ -119,7 +126,7 @@ class BalanceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         float,
         msgspec.Meta(
             description="Make no moves while a target's slowest handshakes (99th percentile) take more than this times "
-            "what they took in calm times.",
+            "as long as in calm times.",
             gt=1,
         ),
     ] = 2.0
@@ -132,7 +139,7 @@ class BalanceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
                 f"stop_below is {self.stop_below:g}, start_above is {self.start_above:g}: a balance would "
                 "begin again as soon as it ends; lower stop_below"
             )
-        if self.moves_per_s_min > self.moves_per_s_max:
+        if self.moves_per_s_min > self.moves_per_s_max > 0:
             problems.append(
                 f"moves_per_s_min is {self.moves_per_s_min:g}, moves_per_s_max is {self.moves_per_s_max:g}: lower the "
                 "least, or raise the most"

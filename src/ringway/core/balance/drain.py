@@ -1,19 +1,19 @@
-"""Drain by a deadline: whether the deadline can be met, and the even pace that meets it.
+"""Drain by a deadline: the check that the deadline can be met, and the even pace that meets it.
 
-If a drain begins too late, this is noticed too late: the orchestrator kills the node with clients on it. So a deadline
-is judged before it is accepted,
+A drain that begins too late fails at its end: the orchestrator kills the node with clients on it. So a deadline is
+checked before it is accepted,
 
     needs = start + connections / safe rate / 0.9   <=   deadline
 
-and refused with the time or the rate that would suffice. The safe rate is the planner's own (`pace`): no deadline
-exceeds it, unless an operator forces the drain. An accepted drain is paced evenly, to be done when 0.9 of the time is
-over; the rest is for clients that linger, and for a change of leader. A few connections are not spread over minutes: no
-drain is slower than the smallest budget (`moves_per_s_min`). The node reports how long it has left, so the next leader
-knows the deadline; it does not know that the drain was forced, and uses the safe rate.
+and refused with the time or the rate that would suffice. The safe rate is the planner's own (`pace`): no drain exceeds
+it, unless an operator forces the drain. An accepted drain is paced evenly, to be done when 0.9 of the time is over; the
+rest is for slow clients, and for a change of leader. No drain is slower than the smallest budget (`moves_per_s_min`),
+so a few connections are not spread over minutes. The node reports the time that is left, so the next leader knows the
+deadline; it does not know that the drain was forced, and uses the safe rate.
 """
 
 import math
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from ringway.core.balance.config import BalanceConfig
@@ -28,21 +28,21 @@ DONE_AT = 0.9
 """A drain is paced to be done after this part of its time."""
 
 START_S = 2.0
-"""From the operator's word to the first order: the node's next report, and the leader's next round."""
+"""The time from the operator's command to the first order: the node's next report, and the leader's next round."""
 
 MOVED_S = 3.0
 """A deadline that differs from the known one by more than this is a new deadline."""
 
 
 class Deadlines:
-    """When the nodes that drain by a deadline are to be empty. `now` is monotonic."""
+    """The deadlines of draining nodes. `now` is monotonic."""
 
     def __init__(self) -> None:
         self._known: dict[NodeName, tuple[Incarnation, float, float]] = {}  # incarnation, deadline, when to be done
         self._forced: dict[NodeName, float] = {}  # until when
 
     def observe(self, nodes: Iterable[NodeLoad], now: float) -> None:
-        """Take the nodes' newest reports."""
+        """Read the deadlines in the nodes' newest reports."""
         before, self._known = self._known, {}
         for node in nodes:
             if node.state is not NodeState.DRAINING or node.report is None:
@@ -55,24 +55,29 @@ class Deadlines:
             if left > 0 and (known is None or abs(known[1] - ends) > MOVED_S):
                 known = (node.incarnation, ends, now + DONE_AT * max(0.0, ends - now))
             elif left == 0 and known is not None and known[1] > now + MOVED_S:
-                known = None  # the deadline was taken back
+                known = None  # the deadline was withdrawn
             if known is not None:
                 self._known[node.name] = known
         self._forced = {name: until for name, until in self._forced.items() if until > now}
 
     def force(self, node: NodeName, until: float) -> None:
-        """Let the deadline of `node` go before all limits."""
+        """Let the deadline of `node` override all limits until `until`."""
         self._forced[node] = until
 
     @property
+    def known(self) -> bool:
+        """True if a node drains by a deadline."""
+        return bool(self._known)
+
+    @property
     def forced(self) -> frozenset[NodeName]:
-        """The nodes whose deadlines go before all limits."""
+        """The nodes whose deadlines override all limits."""
         return frozenset(self._forced)
 
     def rates(
         self, standings: Iterable[NodeSnapshot], now: float, dt: float, least: float = 0.0
     ) -> dict[NodeName, float]:
-        """The moves a second with which each of these nodes will be empty in time, even until then, or `least`."""
+        """The even rate, in moves a second, at which each node is empty in time; `least` if the even rate is lower."""
         return {
             node.name: max(least, node.movable / max(self._known[node.name][2] - now, dt))
             for node in standings
@@ -88,9 +93,9 @@ def judge_drain(
     config: BalanceConfig,
     avoid: Collection[NodeName] = (),
 ) -> DrainAnswer:
-    """Say whether `node` can be emptied within `within_s` (0: no deadline) at the safe rate, and how fast it is.
+    """Decide if `node` can be emptied within `within_s` (0: no deadline) at the safe rate, and return that rate.
 
-    The nodes in `avoid` are drained next, and given as few as can be (`roll`).
+    The nodes in `avoid` are drained next, so they get as few connections as possible (`roll`).
     """
     drained = [
         _as_drained(other) if other.name == node else replace(other, avoided=other.avoided or other.name in avoid)
@@ -105,10 +110,7 @@ def judge_drain(
         room = f"room for {placed:,} of" if placed else "no room for"
         why = f"the other nodes have {room} the {count:,} connections of {node}; start another one with `ringway node`"
         return DrainAnswer(why=why, connections=count, moves_per_s=0.0, needs_s=0.0)
-    # Each target gets its part of the moves, so the slowest one sets the pace of all.
-    by_target = min(limits.targets.get(quota.target, math.inf) * placed / quota.count for quota in quotas)
-    due = sum(rate for name, rate in limits.due.items() if name != node)
-    rate = max(0.0, min(limits.total - due, limits.donor, by_target))
+    rate = drain_rate(node, {quota.target: quota.count for quota in quotas}, limits)
     needs_s = START_S + count / rate / DONE_AT if rate > 0 else 0.0
     why = ""
     if within_s and rate <= 0:
@@ -124,8 +126,19 @@ def judge_drain(
     return DrainAnswer(why=why, connections=count, moves_per_s=rate, needs_s=needs_s)
 
 
+def drain_rate(node: NodeName, targets: Mapping[NodeName, int], limits: MoveLimits) -> float:
+    """The moves a second at which `node` is drained, so many of its connections to each of `targets`.
+
+    Each target gets its part of the moves, so the slowest one sets the pace of all.
+    """
+    placed = sum(targets.values())
+    by_target = min((limits.to_target(name) * placed / count for name, count in targets.items()), default=math.inf)
+    due = sum(rate for name, rate in limits.due.items() if name != node)
+    return max(0.0, min(limits.total - due, limits.donor, by_target))
+
+
 def even_pace(count: int, within_s: float, least: float) -> tuple[float, float]:
-    """The moves a second of a drain by a deadline, `least` at least, and how long it takes."""
+    """The moves a second of a drain by a deadline, `least` at least, and the time that it needs."""
     rate = max(least, count / (DONE_AT * within_s))
     return rate, count / rate
 

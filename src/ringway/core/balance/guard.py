@@ -1,23 +1,23 @@
-"""Guard of the balancer: signs that moving clients now does harm, or that the view of the cluster is wrong.
+"""Guard of the balancer: signs that moves would do harm now, or that the view of the cluster is wrong.
 
-A balancer can do more damage than any failure that it repairs. So it makes moves only while all of these hold.
-Otherwise it leaves everything as it is ("fail static"), with a sentence that says why:
+A balancer can do more damage than any failure that it repairs. So it makes moves only while all conditions below are
+met. Otherwise it moves no client ("fail static"), and gives the reason in a sentence:
 
 - no operator has frozen moves;
 - few nodes are suspect: the load of a suspect node is unknown, and if many are suspect, this gateway may be cut off;
-- not many nodes went away together: the same, a moment later;
-- the engine is quick: orders that arrive late would be carried out for a cluster of long ago;
-- moved clients come back: if places stay empty and connections become fewer, moving loses clients. Empty places alone
-  mean nothing: a plain client may have been given another place;
-- targets take handshakes as quickly as in calm times: if not, they get too many moves, whatever they report.
+- few nodes went away together: again this gateway may be cut off;
+- the engine is quick: late orders would be carried out for a cluster that has changed meanwhile;
+- moved clients come back: if places stay empty and connections become fewer, moves lose clients. Empty places alone
+  mean nothing: a plain client may have been given a different place;
+- targets answer handshakes as quickly as in calm times: if they are slower, they get too many moves.
 
-Theory: a cause is over when it was not seen for `THAW_S` (hysteresis: at the edge of a bound, moves would begin and
-stop each second). A cause that is noisy by nature must be seen `LOOKS` times in a row. An operator's word counts at
-once.
+Theory: a cause is over when it was not seen for `THAW_S` (hysteresis: at the edge of a bound, moves would otherwise
+begin and stop each second). A noisy cause must be seen `LOOKS` times in a row. An operator's command counts at once.
 """
 
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from ringway.core.balance.config import BalanceConfig
 from ringway.core.load import LoadView, NodeLoad
@@ -28,30 +28,30 @@ THAW_S = 5.0
 LOOKS = 3
 
 ENGINE_LAG_S = 0.5
-"""A lease is renewed in milliseconds. Reports that are as late as this are good for a plan; later ones are not."""
+"""The longest renewal of a lease; it usually takes milliseconds. Reports that are later than this mislead a plan."""
 
 WINDOW_S = 60.0
 MOVED_MIN = 50
-"""Of fewer moves within the window, the part that failed says nothing."""
+"""The fewest moves within the window for which the failed part is significant."""
 
 HANDSHAKE_MIN_S = 0.1
 """Handshakes below this are fast, even if they take twice their usual time: no client notices."""
 
 LEARN = 0.1
-"""How fast the calm time of a node's handshakes follows its reports while it gets no moves."""
+"""The weight of a report in the calm time of a node's handshakes, while the node gets no moves."""
 
 LEARN_SLOWLY = 0.01
-"""The same while they are slow: what lasts for minutes is how the node is now."""
+"""The same weight while handshakes are slow: a time that lasts for minutes becomes the calm time."""
 
 GONE_WITHIN_S = 10.0
 GONE_SHARE = 0.2
 GONE_MIN = 2
 GONE_WAIT_S = 30.0
-"""After many went together, for as long as a restart takes."""
+"""The pause after many nodes went away together: as long as a restart takes."""
 
 
 class Guard:
-    """The guard of one leader: show it the view once a round."""
+    """The guard of one leader. Call `check` once a round."""
 
     def __init__(self, config: BalanceConfig) -> None:
         self._config = config
@@ -70,13 +70,17 @@ class Guard:
         engine_lag_s: float = 0.0,
         targets: Collection[NodeName] = (),
     ) -> str:
-        """Return why nobody is to be moved now; empty if nothing speaks against it.
+        """Return the reason why moves are forbidden now; empty if they are allowed.
 
         `targets` are the nodes to which moves were ordered lately, `engine_lag_s` the time of the last renewal.
         """
         for cause, why in self._seen(view, now, engine_lag_s, targets):
             self._causes[cause] = (why, now + THAW_S)
         self._causes = {cause: (why, until) for cause, (why, until) in self._causes.items() if until > now}
+        return self.why(directive)
+
+    def why(self, directive: Directive) -> str:
+        """Return the reason why moves are forbidden, by the last check and `directive`; empty if they are allowed."""
         if directive.frozen:
             return f"an operator has frozen it: {directive.frozen}"
         return next((why for why, _ in self._causes.values()), "")
@@ -88,7 +92,7 @@ class Guard:
         suspects = view.suspects(now)
         if suspects and len(suspects) >= self._config.freeze_suspects * len(nodes):
             yield "suspects", f"{len(suspects)} of {len(nodes)} nodes were not heard for 3 s: {_names(suspects)}"
-        gone = self._departures.observe(nodes, now)
+        gone = self._departures.observe(nodes, view.members_version, now)
         if gone:
             yield "departures", gone
         self._lags = self._lags + 1 if engine_lag_s > ENGINE_LAG_S else 0
@@ -103,15 +107,23 @@ class Guard:
 
 
 class _Departures:
-    """Nodes that were there, took connections, and are not there any more."""
+    """Nodes that accepted connections, and have left the view."""
 
     def __init__(self) -> None:
+        self._version = -1
         self._before: dict[NodeName, bool] = {}  # whether it was active
         self._gone: deque[tuple[float, int, int]] = deque()  # when, how many, of how many
         self._why = ""
         self._until = 0.0
 
-    def observe(self, nodes: Iterable[NodeLoad], now: float) -> str:
+    def observe(self, nodes: Iterable[NodeLoad], version: int, now: float) -> str:
+        """Return why moves would do harm; `version` is that of the members (`LoadView.members_version`)."""
+        if version != self._version:
+            self._version = version
+            self._compare(nodes, now)
+        return self._why if now < self._until else ""
+
+    def _compare(self, nodes: Iterable[NodeLoad], now: float) -> None:
         present = {node.name: node.state is NodeState.ACTIVE for node in nodes}
         gone = sum(active and name not in present for name, active in self._before.items())
         if gone:
@@ -124,37 +136,53 @@ class _Departures:
         if gone and count >= max(GONE_MIN, GONE_SHARE * of):
             self._why = f"{count} of {of} nodes went away within {GONE_WITHIN_S:.0f} s; they may come back"
             self._until = now + GONE_WAIT_S
-        return self._why if now < self._until else ""
+
+
+class _Sent(NamedTuple):
+    """The counters of one donor: `moved` is the sum of `moves`."""
+
+    incarnation: Incarnation
+    moves: Mapping[NodeName, int]
+    moved: int
+    missed: int
 
 
 class _Returns:
-    """Counts moved clients that do not come back, by the donors' counters over the last minute.
+    """Counts moved clients that did not come back, by the donors' counters over the last minute.
 
-    The lost clients are those that did not come to their places, at most as many as there are fewer connections than
-    before, when no node held places. A held place counts as a connected client, though some clients may be back.
+    A client is lost if it did not come to its place; but the lost clients are at most the connections by which the
+    cluster has become smaller since the last time without held places. A held place counts as a connected client,
+    though some clients may be back already.
     """
 
     def __init__(self, success_min: float) -> None:
         self._success_min = success_min
-        self._seen: dict[NodeName, tuple[Incarnation, int, int]] = {}
+        self._seen: dict[NodeName, _Sent] = {}
         self._window: deque[tuple[float, int, int]] = deque()  # when, moved, missed
         self._calm: deque[tuple[float, int]] = deque()  # when, and how many were connected while no places were held
 
-    def observe(self, nodes: Iterable[NodeLoad], now: float) -> str:
-        moved = missed = connected = held = 0
-        seen: dict[NodeName, tuple[Incarnation, int, int]] = {}
+    def observe(self, nodes: Sequence[NodeLoad], now: float) -> str:
+        moved = missed = connected = held = reporting = 0
+        seen = self._seen
         for node in nodes:
-            if node.report is None:
+            report = node.report
+            if report is None:
                 continue
-            incarnation, sent, lost = node.incarnation, sum(node.report.moved.values()), node.report.missed
-            before = self._seen.get(node.name)
-            if before is not None and before[0] == incarnation:
-                moved += max(0, sent - before[1])
-                missed += max(0, lost - before[2])
-            seen[node.name] = (incarnation, sent, lost)
+            reporting += 1
             connected += node.connections
-            held += sum(node.report.reserved.values())
-        self._seen = seen
+            if report.reserved:
+                held += sum(report.reserved.values())
+            before = seen.get(node.name)
+            is_known = before is not None and before.incarnation == node.incarnation
+            if before is not None and is_known and before.moves is report.moved and before.missed == report.missed:
+                continue  # a beat that says nothing of moves
+            now_sent = _Sent(node.incarnation, report.moved, sum(report.moved.values()), report.missed)
+            if before is not None and is_known:
+                moved += max(0, now_sent.moved - before.moved)
+                missed += max(0, now_sent.missed - before.missed)
+            seen[node.name] = now_sent
+        if len(seen) > reporting:
+            self._seen = {node.name: seen[node.name] for node in nodes if node.report is not None}
         self._window.append((now, moved, missed))
         while self._window[0][0] <= now - WINDOW_S:
             self._window.popleft()
@@ -171,36 +199,40 @@ class _Returns:
 
 
 class _Handshakes:
-    """True if those that get moves are slower than they are in calm times."""
+    """Finds targets of moves whose handshakes are slower than in calm times."""
 
     def __init__(self, times: float) -> None:
         self._times = times
         self._calm: dict[NodeName, float] = {}
-        self._slow: dict[NodeName, int] = {}  # seen so many times in a row
+        self._slow: dict[NodeName, int] = {}  # how many times in a row each node was slow
 
     def observe(self, nodes: Iterable[NodeLoad], targets: Collection[NodeName]) -> str:
-        known = sorted(self._calm.values())
-        usual = known[len(known) // 2] if known else 0.0  # for a node that has joined and was never calm
         slow: dict[NodeName, int] = {}
         whys = []
         for node in nodes:
             p99 = node.report.handshake_p99_s if node.report is not None else 0.0
             if p99 <= 0:
                 continue
-            calm = self._calm.get(node.name, usual)
-            judged = calm > 0 and (node.name in targets or node.name in self._slow)
-            if judged and p99 > max(self._times * calm, HANDSHAKE_MIN_S):
+            is_target = node.name in targets
+            calm = self._calm_s(node.name) if is_target or node.name in self._slow else 0.0
+            if calm > 0 and p99 > max(self._times * calm, HANDSHAKE_MIN_S):
                 slow[node.name] = self._slow.get(node.name, 0) + 1
                 self._calm[node.name] = calm + LEARN_SLOWLY * (p99 - calm)
                 if slow[node.name] >= LOOKS:
                     whys.append(
                         f"handshakes of {node.name} take {p99 * 1000:.0f} ms, in calm times {calm * 1000:.0f} ms"
                     )
-            elif node.name not in targets:
+            elif not is_target:
                 known_calm = self._calm.get(node.name, p99)
                 self._calm[node.name] = known_calm + LEARN * (p99 - known_calm)
         self._slow = slow
         return whys[0] if whys else ""
+
+    def _calm_s(self, node: NodeName) -> float:
+        """The time of the handshakes of `node` in calm times; that of a usual node if it was never calm, else 0."""
+        if node not in self._calm and self._calm:
+            return sorted(self._calm.values())[len(self._calm) // 2]
+        return self._calm.get(node, 0.0)
 
 
 def _names(nodes: list[NodeName]) -> str:

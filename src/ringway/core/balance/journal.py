@@ -1,15 +1,19 @@
 """Journal of a balancer: an entry for each balance that was begun, with its inputs, reasons and outcome.
 
-A plan is made anew each second, so an entry is not a plan but what became of one: it is begun by the first plan that
-moves anybody, and ended by the first that does not, by another cause or policy, by a change of members, by the guard,
-or with the leadership. Bounded: the oldest entries fall out.
+A plan is made anew each second, so an entry covers a series of plans. The first plan with moves begins it. The first
+plan without moves ends it, or a new cause or policy, a change of members, the guard, or the end of the leadership.
+Bounded: the oldest entries are dropped.
 """
 
+import itertools
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ringway.core.balance.plan import Plan
+from ringway.core.move_outcomes import NO_OUTCOMES, MoveOutcomes
 from ringway.protocol.control import Decision
+from ringway.protocol.group import DEFAULT
 from ringway.protocol.order import QuotaRow
 from ringway.types import NodeName
 
@@ -19,6 +23,12 @@ DONE = "done"
 SUPERSEDED = "superseded"
 LEADERSHIP_LOST = "leadership lost"
 UNDER_WAY = "under way"
+
+LATE_S = 10.0
+"""Outcomes that are reported so long after the end of a balance belong to it; a hand-over may take this long."""
+
+APART_AFTER_S = 12.0
+"""A target waits for so long for the client of a session."""
 
 
 @dataclass(slots=True)
@@ -32,17 +42,36 @@ class _Entry:
     ordered: int = 0
     ended: float | None = None
     outcome: str = UNDER_WAY
+    outcomes: MoveOutcomes = NO_OUTCOMES
+
+    @property
+    def said(self) -> str:
+        """The outcome, without `DONE` if clients were moved without their sessions."""
+        return (self.outcomes.shortcomings or DONE) if self.outcome == DONE else self.outcome
 
 
 class Journal:
-    """The decisions of the balancer of one gateway. `now` is monotonic, `wall` Unix time."""
+    """The decisions of the balancer of one gateway about one group. `now` is monotonic, `wall` Unix time.
 
-    def __init__(self, gateway: str, entries_max: int = ENTRIES_MAX) -> None:
+    `numbers` counts the decisions; the groups of one gateway share it.
+    """
+
+    def __init__(
+        self,
+        gateway: str,
+        entries_max: int = ENTRIES_MAX,
+        *,
+        group: str = DEFAULT,
+        numbers: Iterator[int] | None = None,
+    ) -> None:
         self._gateway = NodeName(gateway)
+        self._group = group
+        self._numbers = numbers if numbers is not None else itertools.count(1)
         self._entries: deque[_Entry] = deque(maxlen=entries_max)
-        self._count = 0
+        self.outcomes = NO_OUTCOMES
+        """All outcomes since the start."""
         self.balance_s = 0.0
-        """How long the last balance took that came to its end."""
+        """The duration of the last balance that was completed."""
 
     @property
     def cause(self) -> str:
@@ -51,14 +80,13 @@ class Journal:
         return entry.plan.cause if entry else ""
 
     def begin(self, plan: Plan, policy: str, now: float, wall: float) -> None:
-        """Write down that a balance begins, or that one of the same cause and policy goes on with `plan`."""
+        """Record that a balance begins, or that a balance of the same cause and policy goes on with `plan`."""
         entry = self._current
         if entry and (entry.plan.cause, entry.policy) == (plan.cause, policy):
             entry.planned = max(entry.planned, entry.ordered + plan.moves)
             return
         self.end_balance(SUPERSEDED, now)
-        self._count += 1
-        self._entries.append(_Entry(self._count, plan, policy, wall, now, plan.moves))
+        self._entries.append(_Entry(next(self._numbers), plan, policy, wall, now, plan.moves))
 
     def ordered(self, count: int) -> None:
         """Count moves that were ordered for the balance under way."""
@@ -66,8 +94,23 @@ class Journal:
         if entry:
             entry.ordered += count
 
+    def add_outcomes(self, new: MoveOutcomes, now: float) -> None:
+        """Add the outcomes of moves that were reported since the last call, to the decision that ordered them.
+
+        Reports do not say which decision that was: it is the newest, or of sessions that waited for their client
+        until now the newest before that wait. Outcomes long after the end of a balance belong to none.
+        """
+        self.outcomes = self.outcomes.plus(new)
+        self._add(new._replace(apart=0), now)
+        self._add(MoveOutcomes(apart=new.apart), now - APART_AFTER_S)
+
+    def _add(self, new: MoveOutcomes, at: float) -> None:
+        entry = next((entry for entry in reversed(self._entries) if entry.began <= at), None)
+        if entry is not None and new.total and (entry.ended is None or at <= entry.ended + LATE_S):
+            entry.outcomes = entry.outcomes.plus(new)
+
     def end_balance(self, outcome: str, now: float) -> None:
-        """Write down how the balance under way has ended; nothing if there is none."""
+        """Record the outcome of the balance under way. It does nothing without a balance under way."""
         entry = self._current
         if entry is None:
             return
@@ -90,6 +133,7 @@ class Journal:
         return Decision(
             number=entry.number,
             gateway=self._gateway,
+            group=self._group,
             at=entry.at,
             cause=plan.cause,
             reason=plan.reason,
@@ -100,5 +144,6 @@ class Journal:
             planned=entry.planned,
             ordered=entry.ordered,
             seconds=round((now if entry.ended is None else entry.ended) - entry.began, 1),
-            outcome=entry.outcome,
+            outcome=entry.said,
+            **entry.outcomes._asdict(),
         )

@@ -1,8 +1,8 @@
 """Matching of donors' excess with targets' deficit: few pairs, and inside zones where possible.
 
-Theory: how much each node gives or takes is decided before, so any pairing makes the fewest moves. That leaves the
-choice to zones. Pairs within a zone are made first; pairs across zones are made only for nodes that would otherwise be
-off their share by more than their `slack`.
+Theory: the excess and the deficit of each node are decided before, so any pairing makes the fewest moves, and the zones
+decide. Pairs within a zone are made first; pairs across zones are made only for nodes that would otherwise be off their
+share by more than their `slack`.
 """
 
 from collections.abc import Mapping
@@ -25,9 +25,10 @@ class Quota:
 def match(
     excess: Counts, deficit: Counts, zones: Mapping[NodeName, str] | None = None, slack: Counts | None = None
 ) -> tuple[Quota, ...]:
-    """Pair donors with targets, the largest first: fewer pairs than nodes that take part.
+    """Pair donors with targets, the largest first. The pairs are fewer than the nodes in them.
 
-    `zones` says where nodes are; `slack` how many of its excess or deficit each may keep rather than cross zones.
+    `zones` holds the zone of each node, `slack` the part of its excess or deficit that it may keep to avoid a pair
+    across zones.
     """
     zone_of = zones or {}
     if len({zone_of.get(name, "") for name in [*excess, *deficit]}) <= 1:
@@ -52,17 +53,20 @@ def match(
 
 
 def _pair(excess: Counts, deficit: Counts) -> list[Quota]:
-    givers, takers = _largest_first(excess), _largest_first(deficit)
     quotas: list[Quota] = []
+    givers = _largest_first(excess)[::-1]  # the next is the last
+    if not givers:
+        return quotas
+    takers = _largest_first(deficit)[::-1]
     while givers and takers:
-        giving, donor = givers.pop(0)
-        taking, target = takers.pop(0)
+        giving, donor = givers.pop()
+        taking, target = takers.pop()
         count = min(giving, taking)
         quotas.append(Quota(donor, target, count))
         if giving > count:
-            givers.insert(0, (giving - count, donor))
+            givers.append((giving - count, donor))
         if taking > count:
-            takers.insert(0, (taking - count, target))
+            takers.append((taking - count, target))
     return quotas
 
 
@@ -76,12 +80,12 @@ def _positive(counts: Counts) -> dict[NodeName, int]:
 
 
 def _beyond(counts: Counts, slack: Counts | None) -> dict[NodeName, int]:
-    """What of `counts` is more than its node may keep."""
+    """The parts of `counts` above `slack`."""
     return _positive({name: count - (slack or {}).get(name, 0) for name, count in counts.items()})
 
 
 def _cut(counts: Counts, slack: Counts | None, total: int) -> dict[NodeName, int]:
-    """Return `total` of `counts`: first what their nodes may not keep, then of the rest."""
+    """Return `total` of `counts`: first the parts above `slack`, then the rest."""
     beyond = _beyond(counts, slack)
     rest = {name: count - beyond.get(name, 0) for name, count in _positive(counts).items()}
     taken: dict[NodeName, int] = {}

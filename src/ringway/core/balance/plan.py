@@ -1,22 +1,23 @@
-"""Planner of moves: from where connections are to where they should be.
+"""Planner of moves: from the present distribution of connections to the balanced one.
 
-A plan is a quota for each pair of donor and target, made before anybody is moved. The sum of all quotas is the least
+A plan is a quota for each pair of donor and target, made before any client is moved. The sum of all quotas is the least
 number that balances. To shed connections without a target costs more: with random reconnects nine times as many clients
 move as necessary, and a client may be sent in circles (tests/simulation/test_moves.py).
 
 Theory of operation
-- The fair share of a node is its weight's part of all connections, as far as it may hold that many (`share`); a
-  weight of zero has a share of zero. A draining node gives away all it has, whatever the dead band says.
-- A dead band keeps noise from causing moves: nothing begins until some node is off its share by more than
-  `start_above` *and* by more than random placement makes likely, `(1 + sqrt(2 ln n)) sqrt(share)`. What was begun goes
-  on until all are within `stop_below` (`until`).
-- A node gives away only what it holds. For a second after a client has arrived, a target's load counts it twice: in the
-  target's report, and as a place in the donor's, which has not heard of it yet. Taking that for excess would send
-  clients back.
-- A node gets only what it may hold. What finds no room stays where it is, and the reason says how many.
-- In a rolling restart (`roll`) nodes that have been restarted are filled first, and nobody but the draining gives.
-- Moves in flight are counted as arrived (`core.load.reservation`), by the caller: then acting on the whole difference
-  at once is exact for any delay of the reports, and never overshoots (tests/property/test_balance_dynamics.py).
+- The fair share of a node is its weight's part of all connections, up to the node's maximum (`share`); a weight of zero
+  has a share of zero. A draining node gives away all its connections, without a dead band.
+- A dead band prevents moves that noise would cause. A balance begins if a node is off its share by more than
+  `start_above` *and* by more than random placement makes likely, `(1 + sqrt(2 ln n)) sqrt(share)`. It goes on until all
+  nodes are within `stop_below` (`until`).
+- A node gives away only connections that it holds. For a second after a client has arrived, a target's load counts the
+  client twice: in the target's report, and as a place in the donor's last report. If that counted as excess, clients
+  would be sent back.
+- A node gets only as many connections as it has room for. Connections without room elsewhere stay, and the reason says
+  how many.
+- In a rolling restart (`roll`) nodes that have been restarted are filled first, and only draining nodes give.
+- The caller counts moves in flight as arrived (`core.load.reservation`). So a plan for the whole difference is exact
+  for any delay of the reports, and never overshoots (tests/property/test_balance_dynamics.py).
 """
 
 import math
@@ -37,40 +38,44 @@ Share = TypeVar("Share", int, float)
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to move, and why that or nothing. `reason` is a sentence for the log and the operator."""
+    """The moves of a round, maybe none, with their cause. `reason` is a sentence for the log and the operator."""
 
     quotas: tuple[Quota, ...]
     reason: str
     imbalance: float = 0.0  # of the node that is furthest off for its dead band: |load - fair| / fair
     fair: Mapping[NodeName, float] = field(default_factory=dict)
     by_key: bool = False  # each quota counts connections whose keys belong to its target
-    cause: str = ""  # "drain", "imbalance", "keys" or "asked"; empty if there is nothing to do
+    cause: str = ""  # "drain", "imbalance", "keys" or "asked"; empty without moves
     load: Mapping[NodeName, int] = field(default_factory=dict)  # of each node, moves in flight as arrived
     waiting: int = 0  # connections that would be moved as well, but were moved a short while ago
 
     @property
     def moves(self) -> int:
-        """How many connections the plan moves."""
+        """The number of connections that the plan moves."""
         return sum(quota.count for quota in self.quotas)
 
 
 def plan_by_load(standings: Sequence[NodeSnapshot], config: BalanceConfig, *, until: float | None = None) -> Plan:
-    """Plan for policies that go by load: everybody to the fair share, draining nodes to zero.
+    """Plan for policies by load: each active node to its fair share, draining nodes to zero.
 
-    With `until`, small differences are planned for as well while some node is off by more than that part of its share:
-    a balance that was begun is being finished. With 0 it is planned to the last connection, across zones if need be.
+    `until` is set while a balance is under way. Then small differences are planned for as well, as long as a node is
+    off by more than that part of its share. With 0 the plan goes to the last connection, across zones if necessary.
     """
     load = {node.name: node.load for node in standings}
     active = [node for node in standings if node.active]
     if not any(node.weight > 0 for node in active):
         return Plan((), "no active node could receive connections", load=load)
     fair = exact_shares(active, sum(load.values()))
-    shares = whole_shares(active, fair)
-    leaving = {node.name: node.movable - node.cooling for node in standings if not node.active}
-    leaving = {name: count for name, count in leaving.items() if count > 0}
+    leaving = {
+        node.name: node.movable - node.cooling for node in standings if not node.active and node.movable > node.cooling
+    }
     bands, off = _furthest_off(active, fair, config, draining=bool(leaving))
+    imbalance = abs(off.load - fair[off.name]) / max(fair[off.name], 1.0)
     rolling = any(node.avoided for node in active)
     begins = bands > 1 and not rolling
+    if not (begins or leaving or rolling or until is not None):  # in calm, which is most of the time
+        return Plan((), _balanced(off, imbalance), imbalance, fair, load=load)
+    shares = whole_shares(active, fair)
     goes_on = not rolling and until is not None and any(_is_off(node, shares[node.name], until) for node in active)
     excess = dict(leaving)
     waiting = 0
@@ -84,7 +89,6 @@ def plan_by_load(standings: Sequence[NodeSnapshot], config: BalanceConfig, *, un
     tolerance = 0.0 if until == 0 else config.zone_tolerance
     zones = {node.name: node.zone for node in standings}
     quotas = match(excess, deficit, zones, {name: int(tolerance * share) for name, share in shares.items()})
-    imbalance = abs(off.load - fair[off.name]) / max(fair[off.name], 1.0)
     if leaving:
         reason = f"{', '.join(sorted(leaving))} draining, {sum(leaving.values())} connections left"
     elif rolling:
@@ -96,7 +100,7 @@ def plan_by_load(standings: Sequence[NodeSnapshot], config: BalanceConfig, *, un
         end = f"within {until:.0%}" if until else "the last connection"
         reason = f"inside the dead band, {imbalance:.1%} off at most: balancing to {end}"
     else:
-        reason = f"balanced: {off.name} is furthest off its fair share, by {imbalance:.1%}"
+        reason = _balanced(off, imbalance)
     homeless = _total(excess) - _total(deficit)
     if homeless > 0 and (leaving or begins):
         reason += f"; there is no room for {homeless}"
@@ -104,13 +108,17 @@ def plan_by_load(standings: Sequence[NodeSnapshot], config: BalanceConfig, *, un
     return Plan(quotas, reason, imbalance, fair, cause=cause, load=load, waiting=waiting)
 
 
+def _balanced(off: NodeSnapshot, imbalance: float) -> str:
+    return f"balanced: {off.name} is furthest off its fair share, by {imbalance:.1%}"
+
+
 def plan_by_key(
     misplaced: Mapping[NodeName, Mapping[NodeName, int]], room: Mapping[NodeName, int] | None = None
 ) -> Plan:
-    """Plan for hash policies, from each node's count of the keys that belong to others now.
+    """Plan for hash policies, from each node's count of the keys that belong to other nodes now.
 
-    `room` says how many more each owner may be given; one that it does not name is not limited. Where several donors
-    want the room of one owner, each gets its part of it.
+    `room` is the number of connections that each owner may still get; an owner without an entry is not limited. If
+    several donors need the room of one owner, each donor gets its part of the room.
     """
     wanted: dict[NodeName, dict[NodeName, int]] = {}
     for donor in sorted(misplaced):
@@ -135,7 +143,7 @@ def plan_by_key(
 
 
 def _portion(wanted: Mapping[NodeName, int], room: int | None) -> dict[NodeName, int]:
-    """Return each donor's part of `room`, in whole connections; all that it gives if there is room for all."""
+    """Return each donor's part of `room`, in whole connections; its whole excess if `room` suffices for all donors."""
     total = sum(wanted.values())
     if room is None or room >= total:
         return dict(wanted)
@@ -166,24 +174,31 @@ def _why_none(deficit: Mapping[NodeName, int]) -> str:
 
 
 def dead_band(share: float, nodes: int, config: BalanceConfig) -> float:
-    """How many connections one of `nodes` may be off its `share` before a balance is begun."""
-    deviations = 1 + math.sqrt(2 * math.log(max(nodes, 2)))
-    return max(config.start_above * share, deviations * math.sqrt(share))
+    """The number of connections by which one of `nodes` may be off its `share` before a balance is begun."""
+    return max(config.start_above * share, _deviations(nodes) * math.sqrt(share))
+
+
+def _deviations(nodes: int) -> float:
+    return 1 + math.sqrt(2 * math.log(max(nodes, 2)))
 
 
 def _furthest_off(
     active: Sequence[NodeSnapshot], fair: Mapping[NodeName, float], config: BalanceConfig, *, draining: bool
 ) -> tuple[float, NodeSnapshot]:
-    """The node furthest off its share, and how far, in dead bands: above 1 it is outside.
+    """The node that is furthest off its share, and its distance in dead bands: above 1 it is outside.
 
-    The band of a small share is wide, that of a large one is narrow: what counts is how far outside its own each is.
-    While others drain, holding less than the share is no fault: that is being filled.
+    A small share has a wide band, a large share a narrow band. So the distance is measured in the node's own band.
+    While other nodes drain, less than the share is no fault: the drain fills it.
     """
 
-    def bands(node: NodeSnapshot) -> float:
-        share = fair[node.name]
-        difference = _surplus(node, share) if draining else max(_surplus(node, share), share - node.load)
-        return difference / max(dead_band(share, len(active), config), 1e-9)
-
-    worst = max(active, key=bands)
-    return bands(worst), worst
+    start_above, deviations = config.start_above, _deviations(len(active))
+    most, worst = -math.inf, active[0]
+    for node in active:
+        share, load = fair[node.name], node.load
+        band = max(start_above * share, deviations * math.sqrt(share), 1e-9)
+        if abs(load - share) / band <= most:
+            continue  # its surplus is not above that
+        difference = _surplus(node, share) if draining else max(_surplus(node, share), share - load)
+        if difference / band > most:
+            most, worst = difference / band, node
+    return most, worst

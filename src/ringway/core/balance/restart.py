@@ -1,4 +1,4 @@
-"""Forecast of a rolling restart: the moves of each step, if no client comes or goes meanwhile."""
+"""Forecast of a rolling restart: the moves of each step, if no client comes or goes during it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,12 +19,12 @@ class Restart:
 
     @property
     def homeless(self) -> int:
-        """For how many there is no room."""
+        """The number of connections for which no node has room."""
         return self.connections - sum(self.targets.values())
 
 
 def foresee(standings: Sequence[NodeSnapshot], order: Sequence[NodeName], config: BalanceConfig) -> list[Restart]:
-    """Return the moves when the nodes of `order` are restarted one after the other, each as soon as possible."""
+    """Return the moves if the nodes of `order` are restarted in sequence, each as soon as possible."""
     nodes = {node.name: node for node in standings}
     steps = []
     for index, name in enumerate(order):

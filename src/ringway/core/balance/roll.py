@@ -1,12 +1,12 @@
 """Rolling restart: targets for the clients of the node that restarts next, chosen so that few clients move twice.
 
-Theory: a client that goes to a node that was restarted already moves once; a client that goes to a node that is still
-to be restarted moves again with it. So the restarted nodes are filled first, each to the same height for its weight
-("water filling", and only upwards: no node loses clients for that), but not without end: a node with twice its share
-would be the next outage. From `roll_above` of its fair share on, the other nodes get the rest.
+Theory: a client that goes to a restarted node moves once; a client that goes to a node that is still to be restarted
+moves again with it. So the restarted nodes are filled first, each to the same height for its weight ("water filling",
+and only upwards: no node loses clients for that). This has a bound, since a node with twice its share would be the next
+outage: above `roll_above` of its fair share, the other nodes get the rest.
 
-The clients of the first node can only go to nodes that will be restarted, so they move twice; all other clients need
-not: 1 + 1/n moves a client for n nodes.
+The clients of the first node can only go to nodes that will be restarted, so they move twice; all other clients can
+move once. That makes 1 + 1/n moves a client for n nodes.
 """
 
 import math
@@ -20,7 +20,7 @@ from ringway.types import NodeName
 def targets_in_roll(
     active: Sequence[NodeSnapshot], leaving: int, fair: Mapping[NodeName, float], above: float
 ) -> dict[NodeName, int]:
-    """Return how many of `leaving` connections each of `active` is given; fewer than `leaving` if there is no room.
+    """Return, by node of `active`, its part of the `leaving` connections; their sum is smaller if room is missing.
 
     `fair` is the share of each node, `above` the part of it by which a restarted node may exceed its share.
     """
@@ -35,7 +35,7 @@ def targets_in_roll(
 
 
 def fill(nodes: Sequence[NodeSnapshot], count: int) -> dict[NodeName, int]:
-    """Share `count` newcomers among `nodes` so that the least full for their weight get them, each within its room.
+    """Share `count` newcomers among the `nodes` that are least full for their weight, each within its room.
 
     Nodes that get no newcomer are left out.
     """
@@ -56,7 +56,8 @@ def fill(nodes: Sequence[NodeSnapshot], count: int) -> dict[NodeName, int]:
 def _level(nodes: Sequence[NodeSnapshot], rooms: Mapping[NodeName, int], count: int) -> float:
     """The load for each unit of weight to which `count` newcomers fill `nodes`.
 
-    From level to level at which a node begins or ends to be filled, as many come for each unit as are being filled.
+    Each node begins and ends to be filled at a certain level. Between two such levels, a unit of height holds as many
+    newcomers as the weights of the nodes being filled add up to.
     """
     turns = sorted(
         [(node.load / node.weight, node.weight) for node in nodes]

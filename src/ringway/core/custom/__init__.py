@@ -1,1 +1,1 @@
-"""Load that is measured from outside: scores, gates, and a slow weight loop. `load` puts them together."""
+"""Load that is measured from outside: scores, gates, and a slow weight loop. `load` combines them."""

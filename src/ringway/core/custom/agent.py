@@ -7,8 +7,8 @@ An agent answers a connection with one line of ASCII words, separated by spaces,
 - `ready`, `drain`, `maint`: the administrative state; `up`, `down`, `failed` (also `fail`), `stopped`: the operational
   one, which may be followed by `#` and a reason up to the end of the line
 
-Each word changes one thing and leaves the rest: after `drain` a server drains until `ready`, and after `down` it is
-down until `up`. Unknown words are ignored, as in HAProxy; a line without any known word is refused.
+Each word changes one property of a server and no more: after `drain` the server drains until `ready`, and after `down`
+it is down until `up`. Unknown words are ignored, as in HAProxy; a line without any known word is refused.
 """
 
 import re
@@ -35,7 +35,7 @@ class Words(msgspec.Struct, frozen=True, kw_only=True):
     weight: float | None = None  # instead of the configured weight
     connections_max: int | None = None
     admin: Admin | None = None
-    down: str | None = None  # why it is down; empty: it is up
+    down: str | None = None  # the reason for which it is down; empty: it is up
 
 
 class Advice(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,7 +43,7 @@ class Advice(msgspec.Struct, frozen=True, kw_only=True):
 
     share: float = 1.0
     weight: float | None = None
-    connections_max: int = 0  # 0: as many as come
+    connections_max: int = 0  # 0: unlimited
     admin: Admin = "ready"
     down: str = ""
 
@@ -70,7 +70,7 @@ class Advice(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def against(self) -> str:
-        """Why the node should be given nobody; empty: it may."""
+        """The reason why the node should get no newcomers; empty if it may get them."""
         if self.admin != "ready":
             return f"its agent says {self.admin}"
         if self.down:
@@ -79,7 +79,7 @@ class Advice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def parse_line(line: str) -> Words:
-    """Return what `line` says; raise `ValueError` if it has no known word."""
+    """Return the words of `line`; raise `ValueError` if it has no known word."""
     text, hash_, reason = line.strip().partition("#")
     said: dict[str, object] = {}
     for word in re.split(r"[\s,]+", text.strip().lower()):

@@ -4,11 +4,11 @@ A node's gate **closes** when a metric passes its bad watermark, and **opens** w
 their good watermark again; between the two nothing changes, so that a value near the threshold does not flap. Present
 connections stay: a gate decides about newcomers only.
 
-**Panic.** A gate helps while other nodes can take the newcomers that one node is spared. When more than half of the
-weight would be gated, the measure is more likely wrong than all those nodes unfit; or the whole cluster is short, and
-then gates would send every client to the few open nodes. So no node is gated, as with reports that are too old
-(`core.load`). Exactly half is still gated. What agents *say* (drain, maintenance, down: `agent`) is a statement and no
-measure. It is obeyed as long as it leaves any node at all, and the half is counted among the nodes that it leaves.
+**Panic.** A gate helps while ungated nodes can serve the newcomers. If more than half of the weight would be gated, the
+measure is more likely wrong than all those nodes unfit; or the whole cluster is overloaded, and then gates would send
+every client to the few open nodes. So no node is gated, as with reports that are too old (`core.load`). Exactly half is
+still gated. The words of agents (drain, maintenance, down: `agent`) are orders and no measures. They are obeyed as long
+as at least one node is left, and the half is counted among the nodes that are left.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,11 +17,11 @@ from ringway.core.custom.score import ExternalMetric, NodeScore
 from ringway.types import NodeName
 
 GATED_MAX = 0.5
-"""Of the weight of those that could be given somebody."""
+"""The largest part of the weight of all candidates for newcomers that may be gated."""
 
 
 class Gates:
-    """The gates of all nodes. `panic` says whether they are ignored at the moment."""
+    """The gates of all nodes. `panic` is True while they are ignored."""
 
     def __init__(self, metrics: Sequence[ExternalMetric]) -> None:
         self._metrics = [metric for metric in metrics if metric.gate]
@@ -31,9 +31,9 @@ class Gates:
     def judge(
         self, standings: Mapping[NodeName, NodeScore], weights: Mapping[NodeName, float], orders: Mapping[NodeName, str]
     ) -> dict[NodeName, str]:
-        """Return the nodes that may not be given anybody, each with the reason.
+        """Return the nodes that get no newcomers, each with the reason.
 
-        `weights` holds the nodes that count: the active ones. `orders` are what agents say against nodes.
+        `weights` holds the weights of the active nodes. `orders` holds agents' reasons against nodes.
         """
         self._follow(standings)
         measured: dict[NodeName, str] = {}

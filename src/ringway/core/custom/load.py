@@ -1,7 +1,7 @@
-"""Custom load: what external measures do to the view. It feeds a gate and a slow weight loop, never a pick.
+"""Custom load: the effect of external measures on the view. They feed a gate and a slow weight loop, never a pick.
 
-    collectors → values, words → `Board` (score) → `Gates` → LoadView.set_gates     who gets no newcomers
-                                                 → `Trims` → LoadView.set_trims     who gets a little more or less
+    collectors → values, words → `Board` (score) → `Gates` → LoadView.set_gates     nodes that get no newcomers
+                                                 → `Trims` → LoadView.set_trims     nodes that get a few more or fewer
 
 A measure is seconds old when it arrives, and all gateways read the same one. Placing by it sends every client to the
 node that was idle a moment ago (Mitzenmacher, "How useful is old information?", 2000). A gate and a slowly turned
@@ -25,7 +25,7 @@ class _Heard(NamedTuple):
 
 
 class CustomLoad:
-    """All external measures, and what follows from them. `now` is monotonic.
+    """All external measures, and the gates and trims that follow from them. `now` is monotonic.
 
     `standings`, `gates` (with the reasons) and `trims` (with agents' shares) are the results of the last `tick`.
     """
@@ -47,11 +47,11 @@ class CustomLoad:
         return self._judge.panic
 
     def read(self, node: NodeName, metric: str, value: float, load: float, now: float) -> None:
-        """Take a value that was measured at `node` under `load` connections. It must be finite."""
+        """Record a value that was measured at `node` under `load` connections. It must be finite."""
         self._board.read(node, metric, value, load, now)
 
     def told(self, node: NodeName, metric: str, words: Words, now: float) -> None:
-        """Take the words of the agent of `node`. An agent that falls silent bars its node no more."""
+        """Follow the words of the agent of `node`. A silent agent does not bar its node any more."""
         before = self._heard.get((node, metric))
         advice = before.advice if before is not None and before.until >= now else Advice()
         self._heard[node, metric] = _Heard(advice.follow(words), now + self._expire_s[metric])
@@ -85,7 +85,7 @@ class CustomLoad:
             if most and load >= most:
                 full[name] = f"holds {load} of at most {most} by its agent"
         weights = {node.name: node.weight_own for node in view.eligible}
-        # A full node is full, whatever happens to the other nodes.
+        # A full node stays barred, independently of the other nodes.
         self.gates = {**self._judge.judge(self.standings, weights, orders), **full}
         view.set_gates(self.gates)
 
@@ -93,7 +93,7 @@ class CustomLoad:
         trims = {name: factor for name, factor in self._slow.factors.items() if name in view.nodes}
         for (name, _), heard in self._heard.items():
             factor = heard.advice.factor(view.nodes[name].weight_own)
-            if factor > 0:  # no weight at all is a matter of the gate: in a panic it must be undone
+            if factor > 0:  # a weight of zero is applied by the gate: in a panic it must be undone
                 trims[name] = trims.get(name, 1.0) * factor
         self.trims = trims
         view.set_trims(trims)

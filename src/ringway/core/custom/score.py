@@ -1,16 +1,16 @@
 """Scores by external measures: values of nodes, their relation to what is healthy, and a score of that.
 
 A *metric* is measured outside of Ringway (SNMP, HTTP, ...), node by node. Its value is smoothed by an exponential
-average of time constant tau, and is divided by its *threshold*, as much as is healthy: that is the node's
-**utilisation** by this metric, 1 at the threshold whichever direction is the better one. The node's utilisation is its
-worst (*bottleneck*: one scarce thing is enough to make a node slow) or the weighted mean of all (*sum*). The score
-that people are shown is 1 - utilisation.
+average of time constant tau, and is divided by its *threshold*, the largest healthy value. The quotient is the node's
+**utilisation** by this metric: 1 at the threshold, also for metrics where higher is better. The node's utilisation is
+its worst (*bottleneck*: one scarce resource is enough to make a node slow) or the weighted mean of all (*sum*). The
+score that operators see is 1 - utilisation.
 
 A value that is missing or older than its expiry is replaced by the **median of the other nodes' values**, never by
-zero: a node whose collector fails must look ordinary. If it looked idle, it would attract every client (gRFC A58,
-tests/unit/core/custom/test_score.py). If no node has a value, the metric says nothing.
+zero: a node whose collector fails must count as ordinary. As an idle node it would attract every client (gRFC A58,
+tests/unit/core/custom/test_score.py). If no node has a value, the metric is left out.
 
-Each value has the load under which it was measured, smoothed alike: `trim` needs to know what a node would be like at
+Each value has the load under which it was measured, smoothed alike: `trim` estimates from it the node's utilisation at
 its fair share.
 """
 
@@ -24,7 +24,7 @@ from ringway.errors import ConfigError
 from ringway.types import NodeName
 
 UTILISATION_MAX = 10.0
-"""Bound of the utilisation by one metric: beyond ten times the threshold, more means no more. It keeps 1/0 finite."""
+"""Bound of the utilisation by one metric: beyond ten times the threshold, more means the same, and 1/0 is finite."""
 
 Blend = Literal["bottleneck", "sum"]
 
@@ -34,13 +34,13 @@ class ExternalMetric(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     threshold: float = 1.0
-    """As much as is healthy; as little, where higher is better."""
+    """The largest healthy value; the smallest, where higher is better."""
     low: float | None = None
     high: float | None = None
     """Watermarks of the gate (`gate`); by default the threshold, and 20 % on the good side of it."""
     better: Literal["lower", "higher"] = "lower"
     weight: float = 1.0
-    """In the weighted sum. 0: the metric gates, and counts for no score."""
+    """The weight in the weighted sum. 0: the metric gates, and does not count in the score."""
     gate: bool = True
     tau_s: float = 10.0
     expire_s: float = 30.0
@@ -66,7 +66,7 @@ class ExternalMetric(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def watermarks(self) -> tuple[float, float]:
-        """The lower and the upper one, as given or by default."""
+        """The lower and the upper watermark, as given or by default."""
         if self.better == "lower":
             high = self.threshold if self.high is None else self.high
             return (0.8 * high if self.low is None else self.low), high
@@ -74,7 +74,7 @@ class ExternalMetric(msgspec.Struct, frozen=True, kw_only=True):
         return low, (1.25 * low if self.high is None else self.high)
 
     def utilisation(self, value: float) -> float:
-        """Return the utilisation that `value` means: 1 at the threshold, more is worse."""
+        """Return the utilisation of `value`: 1 at the threshold, more is worse."""
         if self.better == "lower":
             return min(max(value, 0.0) / self.threshold, UTILISATION_MAX)
         return min(self.threshold / value, UTILISATION_MAX) if value > 0 else UTILISATION_MAX
@@ -91,13 +91,13 @@ class Value(NamedTuple):
 class NodeScore(NamedTuple):
     """The measures of one node."""
 
-    values: dict[str, Value]  # by metric; without those of which nobody has a value
-    utilisation: float | None  # None: nothing is known
-    load: float  # connections that go with that utilisation
+    values: dict[str, Value]  # by metric; without the metrics that have no value at any node
+    utilisation: float | None  # None: unknown
+    load: float  # connections under which that utilisation was measured
 
     @property
     def score(self) -> float | None:
-        """1 - utilisation, the part that is left of a healthy node; None if nothing is known."""
+        """1 - utilisation, the free part of a healthy node; None if unknown."""
         return None if self.utilisation is None else 1.0 - self.utilisation
 
 
@@ -127,7 +127,7 @@ class Board:
         self._readings: dict[str, dict[NodeName, _Reading]] = {metric.name: {} for metric in metrics}
 
     def read(self, node: NodeName, metric: str, value: float, load: float, now: float) -> None:
-        """Take the `value` of `metric` that was measured at `node` under `load` connections. It must be finite."""
+        """Record the `value` of `metric` that was measured at `node` under `load` connections. It must be finite."""
         readings = self._readings[metric]
         definition = self._metrics[metric]
         reading = readings.get(node)

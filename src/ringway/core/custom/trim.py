@@ -2,18 +2,18 @@
 
 Every 10 s each weight is multiplied by clip((target / utilisation)^0.5, 0.9, 1.1), where the target is the weighted
 mean; the total stays within 0.25 to 4 times the reported weight (after gRPC's and Envoy's ORCA weights). Picks go by
-load per weight as always: no client is placed by a measure that is seconds old, which would cause a herd.
+load per weight as always: no client is placed by a measure that is seconds old, since that would cause a herd.
 
-Connections live for hours, so a change of weight takes effect long after it was made, and a loop that waits for the
-effect would turn on and overshoot. Two things prevent that:
+Connections live for hours, so a change of weight takes effect long after it was made, and a loop that goes on until it
+sees the effect would overshoot. Two rules prevent that:
 
 - A node is judged by its utilisation **at its fair share**: utilisation x share / load, with the load under which it
   was measured. So a decision whose effect has not happened yet counts as done.
-- That holds near the share only. A node that holds less than half or more than twice its share **rests**: a newcomer
-  that still fills, a gated node, a node whose clients all stay.
+- The estimate is valid near the share only. The trim of a node with less than half or more than twice its share
+  **rests**: a new node that still fills, a gated node, a node whose clients all stay.
 
-Within 5 % of the target nothing changes, nor if the whole cluster is idle: then ratios are noise. Weights are scaled so
-that their sum stays the reported sum. If nothing is known any more, trims go back to 1 at the same pace.
+Within 5 % of the target no weight changes, nor if the whole cluster is idle: then ratios are noise. Weights are scaled
+so that their sum stays the reported sum. If no utilisation is known any more, trims go back to 1 at the same pace.
 """
 
 from collections.abc import Mapping
@@ -27,17 +27,17 @@ STEP_MIN, STEP_MAX = 0.9, 1.1
 TRIM_MIN, TRIM_MAX = 0.25, 4.0
 DEAD_BAND = 0.05
 IDLE = 0.1
-"""Mean utilisation below which differences say nothing."""
+"""Mean utilisation below which differences are noise."""
 
 NEAR = 2.0
-"""How many times more or less than its share a node may hold and still be judged."""
+"""The factor by which a node's load may be above or below its share before its trim rests."""
 
 
 class TrimInput(NamedTuple):
-    """One node as the loop sees it."""
+    """One node's input to the loop."""
 
-    utilisation: float | None  # None: nothing is known of it
-    load: float  # connections under which that was measured
+    utilisation: float | None  # None: unknown
+    load: float  # connections under which the utilisation was measured
     weight: float  # as the node reports it
 
 
@@ -48,7 +48,7 @@ class Trims:
         self.factors: dict[NodeName, float] = {}
 
     def step(self, parts: Mapping[NodeName, TrimInput]) -> None:
-        """Go one step on; nodes that are not among `parts` are forgotten."""
+        """Change the factors by one step; nodes that are not among `parts` are forgotten."""
         factors = {name: self.factors.get(name, 1.0) for name in parts}
         steps = self._steps(parts, factors)
         if any(step != 1.0 for step in steps.values()):

@@ -1,6 +1,6 @@
-"""Tables that say whose a key is. Each in a file of its own; `make_table` knows them by name."""
+"""Tables of the owners of keys, each in a file of its own; `make_table` makes them by name."""
 
 from ringway.core.hashing.catalog import TABLES, make_table
-from ringway.core.hashing.table import Table
+from ringway.core.hashing.table import Table, complete
 
-__all__ = ["TABLES", "Table", "make_table"]
+__all__ = ["TABLES", "Table", "complete", "make_table"]

@@ -1,88 +1,77 @@
-"""Weighted rendezvous hashing (Thaler and Ravishankar 1998; weights by Schindelhauer and Schomaker 2005) over slots.
+"""Weighted rendezvous hashing (Thaler and Ravishankar 1998; weights by Schindelhauer and Schomaker 2005), exactly.
 
-Each node draws a random time for each key, exponentially distributed with its weight as the rate: -ln(u) / weight.
+Each node draws a random time for each key, exponentially distributed with its weight as the rate: -ln(1 - v) / weight.
 The earliest owns the key, the second inherits it, and so on. Hence a node's share is its weight's share, exactly and
-for any real weight; a new node takes keys only from others, one that leaves or grows lighter only gives; and nothing
-but the present nodes, their weights and the secret matters.
+for any real weight; a new node only gains keys, a node that leaves or becomes lighter only loses keys; and owners
+depend on the present nodes, their weights and the secret alone. Nothing is stored for a key, and nothing is built.
 
-That would cost a look at all nodes per key. So keys are first hashed to `SLOTS` slots, and for each slot the earliest
-`DEPTH` nodes are listed: a lookup is one hash and one access. What the table says is what a direct computation says
-of the slot, whatever came before. The price is noise: a node's share of the slots deviates by 1/sqrt(slots that it
-owns), which is 2 % of its share with 100 nodes, and 0.6 % with 10.
+The draw of a node is v = (a x + b mod 2^32) / 2^32: x are 30 bits of the key's hash, a and b belong to the node, random
+like a hash. The draws of two keys at one node are independent, but for their last j bits if 2^j divides the difference
+of their x; and so are their owners. So a node's share of K keys scatters as K throws of dice do, and the table adds
+nothing to that.
 
-Invariant: a slot lists, in order, all nodes whose time is at most its *horizon*, and no others. A new node enters
-where it comes before the horizon; where that pushes another out, the horizon moves back. A node that leaves is struck
-out, and the horizon stays. So a change takes one node's times alone. Slots that have become short by this are
-computed anew, and orders beyond the horizon are computed when they are asked for.
-
-A time and the number of its node are kept in one integer: the bits of a positive float are ordered as it is, and the
-lowest 16 of them hold the number. (Two nodes whose times agree in the other 48 are ordered by their numbers, which
-depend on history: one slot in a hundred thousand tables.)
-
-Measured with 100 nodes: 1 µs a lookup, 5 ms to add or remove a node, 0.25 s to build, 20 MB.
+All nodes draw at once, each in its own lane of one large integer, which Python multiplies, adds and compares at the
+speed of C: nodes whose time is below a common horizon show as a bit of their lane. A first horizon is met by `_FIRST`
+nodes on average, the next by `_FURTHER` times as many. Only for the nodes that show a time is computed.
 """
 
-from collections.abc import Iterator, Mapping
-from functools import cache
+from collections.abc import Collection, Iterator, Mapping
+from itertools import islice
+from math import expm1, inf, log1p
+from typing import ClassVar, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
-from ringway.core.hashing.numbering import Numbering
-from ringway.core.hashing.stream import (
-    Names,
-    Numbers,
-    Times,
-    begin_hash,
-    hash_key,
-    mix,
-    named,
-    seed_of,
-    step,
-    steps,
-    table_secret,
-    times,
-    uniform,
-)
+from ringway.core.hashing.digest import begin_hash, hash_key, hash_name, table_secret
 from ringway.types import NodeName
 
-SLOT_BITS = 18
-SLOTS = 1 << SLOT_BITS
+_FIRST = 3.0
+"""Nodes that meet the first horizon, on average."""
 
-DEPTH = 8
-"""Nodes listed per slot: the owner, the nodes that get its keys while it is full, and some that may leave."""
+_FURTHER = 2.0
+_ENOUGH = 8
+"""Nodes of which the order is computed for the second horizon; if there are more, for the first."""
 
-DEPTH_MIN = 4
-"""Slots that list fewer, of more, are computed anew."""
+_MANY = 256
+"""Nodes from which on guards are searched as bytes."""
 
-ORDERS_MAX = 4096
-"""Orders of all nodes that are remembered: those of keys so busy that their first nodes are full."""
+KEY_SHIFT = 64 - 30
+"""The draws use the first 30 bits of a key's hash: one digit of Python's integers."""
 
-_NUMBER = 0xFFFF
-_NOBODY = np.float64(1e200).view(np.uint64) | np.uint64(_NUMBER)  # never, and a number that no node has
-_BLOCK = 1 << 15  # times that are worked on at once: they fit in a core's cache
+DRAW_BITS = 32
+DRAW_SCALE = -(2.0**-DRAW_BITS)
+"""-v is this times a draw and a half: never 0, never -1."""
 
-Entries = Numbers
-"""Times with the numbers of their nodes."""
+_LOW = (1 << DRAW_BITS) - 1
+_GUARD = 1 << DRAW_BITS
+_LANE = 8  # bytes: a x + b has less than 63 bits
+_BITS = 8 * _LANE
+_GUARD_BYTE = DRAW_BITS // 8
+
+
+class Lane(NamedTuple):
+    """The constants of a node's draws."""
+
+    factor: int  # the a and b of the draw
+    offset: int
+    scale: float  # -1 / weight
+    name: NodeName
 
 
 class RendezvousTable:
-    """The owners of all keys, for one set of nodes and weights."""
+    """The owners of all keys, for one set of nodes and weights. Whole at any time."""
+
+    moves_least: ClassVar[bool] = True
 
     def __init__(self, weights: Mapping[NodeName, float], secret: bytes = b"") -> None:
         self._secret = table_secret(secret)
         self._begun = begin_hash(self._secret)
         self._weights: dict[NodeName, float] = {}
-        self.numbering = Numbering()
-        self._names = self.numbering.names
-        self._steps = _slot_steps()
-        self.listed: Entries = np.full((DEPTH, SLOTS), _NOBODY)
-        self._horizon: Entries = np.full(SLOTS, _NOBODY)
-        self._rows = [row.data for row in self.listed]  # the same memory; gives plain integers
-        self._orders: dict[int, list[NodeName]] = {}
-        self._seeds: Numbers = np.zeros(0, np.uint64)  # of the present nodes, in the order of `weights`
-        self._rates: Times = np.zeros(0)
-        self._tags: Numbers = np.zeros(0, np.uint64)  # their numbers
+        self.lanes: list[Lane] = []
+        """The constants of the nodes' draws."""
+        self._factors = self._offsets = self._lows = self._guards = 0  # in lanes
+        self._size = 0  # of these, in bytes
+        self._horizons: list[int] = []
+        self._by_name: dict[NodeName, Lane] | None = None
+        self._near: tuple[int, int] | None = None  # the horizons of `first`, when they are known
         self.update(weights)
 
     @property
@@ -91,137 +80,128 @@ class RendezvousTable:
         return self._weights
 
     @property
-    def orders(self) -> int:
-        """How many orders of all nodes are remembered."""
-        return len(self._orders)
+    def whole(self) -> bool:
+        """See `Table.whole`: at any time."""
+        return True
 
     def update(self, weights: Mapping[NodeName, float]) -> None:
         """Make the table hold exactly `weights`; nodes with weight 0 own nothing."""
-        wanted = {name: weights[name] for name in sorted(weights) if weights[name] > 0}
-        gone = [name for name, weight in self._weights.items() if wanted.get(name) != weight]
-        added = [name for name, weight in wanted.items() if self._weights.get(name) != weight]
-        if not gone and not added:
+        wanted = {name: weight for name, weight in weights.items() if weight > 0}
+        if wanted == self._weights:
             return
-        anew = 2 * len(added) > len(wanted) or not wanted
-        for name in gone:
-            if not anew:
-                self._strike(name)
-            self.numbering.take_back(name)
+        draws = {lane.name: (lane.factor, lane.offset) for lane in self.lanes}
         self._weights = wanted
-        for name in added:
-            self.numbering.give(name)
-            if not anew:
-                self._enter(name)
-        self._orders.clear()
-        self._seeds = np.array([seed_of(name, self._secret) for name in wanted], np.uint64)
-        self._rates = np.array(list(wanted.values()), np.float64)
-        self._tags = np.array([self.numbering[name] for name in wanted], np.uint64)
-        least = min(DEPTH_MIN, len(wanted))
-        self._compute(np.arange(SLOTS) if anew else np.flatnonzero(self.listed[least - 1] == _NOBODY))
+        self.lanes = [
+            Lane(*(draws.get(name) or draw_of(name, self._secret)), -1.0 / weight, name)
+            for name, weight in wanted.items()
+        ]
+        self._factors = _packed([lane.factor.to_bytes(_LANE, "little") for lane in self.lanes])
+        self._offsets = _packed([lane.offset.to_bytes(_LANE, "little") for lane in self.lanes])
+        self._lows = _packed([_LOW.to_bytes(_LANE, "little")] * len(wanted))
+        self._guards = _packed([_GUARD.to_bytes(_LANE, "little")] * len(wanted))
+        self._size = _LANE * len(wanted)
+        self._horizons = []
+        self._near = None
+        self._by_name = None
+
+    def work(self) -> bool:
+        """See `Table.work`: there is nothing to build."""
+        return False
 
     def owner(self, key: bytes) -> NodeName:
         """Return the node that owns `key`. Raise `LookupError` on an empty table."""
-        if not self._weights:
-            raise LookupError("the table is empty")
-        number: int = self._rows[0][hash_key(key, self._begun) >> 64 - SLOT_BITS] & _NUMBER
-        return self._names[number]
+        for name in self.first(key):
+            return name
+        raise LookupError("the table is empty")
+
+    def owner_among(self, key: bytes, names: Collection[NodeName]) -> NodeName:
+        """Return the node that owns `key`, of which it is known that it is among `names`: few draws are made."""
+        x = hash_key(key, self._begun) >> KEY_SHIFT
+        if self._by_name is None:
+            self._by_name = {lane.name: lane for lane in self.lanes}
+        return min([self._by_name[name] for name in names], key=lambda lane: _time(lane, x)).name
+
+    def first(self, key: bytes) -> list[NodeName]:
+        """Return the first nodes of `ranked`: those before a near horizon, at least one if there is one."""
+        x = hash_key(key, self._begun) >> KEY_SHIFT
+        nearest, usual = self._near or self._set_near()
+        drawn = self._factors * x + self._offsets & self._lows
+        shown = usual - drawn & self._guards
+        if shown.bit_count() > _ENOUGH:
+            shown = nearest - drawn & self._guards or shown
+        return self._in_order(x, shown) if shown else list(islice(self.ranked(key), 1))
 
     def ranked(self, key: bytes) -> Iterator[NodeName]:
         """Yield all nodes for `key`, each once, in the order of their times."""
-        slot = hash_key(key, self._begun) >> 64 - SLOT_BITS
-        if slot in self._orders:
-            yield from self._orders[slot]
-            return
-        names, count = self._names, 0
-        for row in self._rows:
-            number = row[slot] & _NUMBER
-            if number == _NUMBER:
-                break
-            yield names[number]
-            count += 1
-        if count < len(self._weights):
-            yield from self._order(slot)[count:]
+        x = hash_key(key, self._begun) >> KEY_SHIFT
+        drawn = self._factors * x + self._offsets & self._lows
+        before = index = 0
+        while before != self._guards:
+            near = self._horizon(index) - drawn & self._guards
+            yield from self._in_order(x, near ^ before)
+            before = near
+            index += 1
 
-    def owners(self, hashes: Numbers) -> Names:
-        """Return the owner of each key of which the hash is given (`stream.hash_keys`), all at once."""
-        slots = (hashes >> np.uint64(64 - SLOT_BITS)).astype(np.intp)
-        return named(self._names, (self.listed[0, slots] & np.uint64(_NUMBER)).astype(np.intp))
+    def _in_order(self, x: int, guards: int) -> list[NodeName]:
+        """Return the nodes whose guards are set, in the order of their times."""
+        lanes = self.lanes
+        times = []
+        for index in _few(guards) if len(lanes) < _MANY else _many(guards, self._size):
+            factor, offset, scale, name = lanes[index]
+            times.append((log1p(((factor * x + offset & _LOW) + 0.5) * DRAW_SCALE) * scale, name))
+        times.sort()
+        return [name for _, name in times]
 
-    def _enter(self, name: NodeName) -> None:
-        """List a node wherever it comes before the horizon: at each depth the earlier stays, and the later goes on."""
-        for at, entries in self._near(name):
-            for depth in range(DEPTH):
-                held = self.listed[depth, at]
-                earlier = np.minimum(entries, held)
-                entries = np.maximum(entries, held)
-                self.listed[depth, at] = earlier
-            last = self.listed[-1, at]  # if a node was pushed out, all up to here are known
-            self._horizon[at] = np.where(entries < _NOBODY, last, self._horizon[at])
+    def _horizon(self, index: int) -> int:
+        """Return for each lane its guard and the largest draw that comes before the horizon `index`."""
+        while len(self._horizons) <= index:
+            many = _FIRST * _FURTHER ** len(self._horizons)
+            when = many / sum(self._weights.values()) if many < len(self.lanes) else inf
+            raw = {weight: _horizon_raw(weight, when) for weight in set(self._weights.values())}
+            self._horizons.append(_packed([raw[weight] for weight in self._weights.values()]))
+        return self._horizons[index]
 
-    def _strike(self, name: NodeName) -> None:
-        """List a node nowhere any more: those behind it move up."""
-        for at, entries in self._near(name):
-            for depth in range(DEPTH):
-                held = self.listed[depth, at]
-                behind = self.listed[depth + 1, at] if depth + 1 < DEPTH else _NOBODY
-                self.listed[depth, at] = np.where(held >= entries, behind, held)
-
-    def _near(self, name: NodeName) -> Iterator[tuple[slice | NDArray[np.intp], Entries]]:
-        """Yield, block by block, the slots where `name` comes before the horizon, and its entries there.
-
-        If these are many, all slots of the block, with empty entries at the others.
-        """
-        number, weight = np.uint64(self.numbering[name]), self._weights[name]
-        seed = np.uint64(seed_of(name, self._secret))
-        for begin in range(0, SLOTS, _BLOCK):
-            block = slice(begin, begin + _BLOCK)
-            horizon = self._horizon[block]
-            drawn = mix(self._steps[block] + seed)
-            # -ln(u) is never less than 1 - u: where nodes are many, few slots need the logarithm.
-            least = horizon.view(np.float64) * (-weight * 2.0**64) + 2.0**64 * (1 - 2.0**-40)
-            near = np.flatnonzero(drawn.astype(np.float64) >= least)
-            if 4 * len(near) > _BLOCK:
-                entries = _entries(-np.log(uniform(drawn)) / weight, number)
-                yield block, np.where(entries <= horizon, entries, _NOBODY)
-            else:
-                entries = _entries(-np.log(uniform(drawn[near])) / weight, number)
-                before = entries <= horizon[near]
-                yield begin + near[before], entries[before]
-
-    def _compute(self, slots: NDArray[np.intp]) -> None:
-        """Compute these slots from all nodes."""
-        count = len(self._weights)
-        depth = min(DEPTH, count)
-        self.listed[depth:, slots] = _NOBODY
-        rows = max(1, _BLOCK // max(1, count))
-        for begin in range(0, len(slots) if count else 0, rows):
-            some = slots[begin : begin + rows]
-            entries = self._entries_at(self._steps[some])
-            if depth < count:
-                entries = np.partition(entries, depth - 1, axis=1)[:, :depth]
-            self.listed[:depth, some] = np.sort(entries, axis=1).T
-        self._horizon[slots] = self.listed[-1, slots] if depth < count else _NOBODY
-
-    def _entries_at(self, at: Numbers) -> Entries:
-        """Return a row for each of the steps `at`: the entries of all nodes."""
-        return _entries(times(self._seeds, self._rates, at), self._tags)
-
-    def _order(self, slot: int) -> list[NodeName]:
-        """Return all nodes in their order at `slot`."""
-        if len(self._orders) >= ORDERS_MAX:
-            self._orders.clear()
-        entries = np.sort(self._entries_at(np.array([step(slot)], np.uint64))[0])
-        order = self._orders[slot] = [self._names[entry & _NUMBER] for entry in entries.tolist()]
-        return order
+    def _set_near(self) -> tuple[int, int]:
+        self._near = self._horizon(0), self._horizon(1)
+        return self._near
 
 
-@cache
-def _slot_steps() -> Numbers:
-    """The steps of all slots, which all tables share."""
-    return steps(0, SLOTS)
+def _horizon_raw(weight: float, when: float) -> bytes:
+    last = int(-expm1(-weight * when) / -DRAW_SCALE - 0.5)
+    return (_GUARD + last).to_bytes(_LANE, "little")
 
 
-def _entries(when: Times, numbers: np.uint64 | Numbers) -> Entries:
-    """Return times with the numbers of their nodes in place of their last bits."""
-    bits: Entries = when.view(np.uint64)
-    return bits & np.uint64(~_NUMBER & 0xFFFF_FFFF_FFFF_FFFF) | numbers
+def draw_of(name: NodeName, secret: bytes) -> tuple[int, int]:
+    """Return the factor and the offset of the draws of `name`."""
+    raw = hash_name(name, secret)
+    return int.from_bytes(raw[:4], "little"), int.from_bytes(raw[4:8], "little")
+
+
+def _time(lane: Lane, x: int) -> tuple[float, NodeName]:
+    draw = lane.factor * x + lane.offset & _LOW
+    return log1p((draw + 0.5) * DRAW_SCALE) * lane.scale, lane.name
+
+
+def _few(guards: int) -> list[int]:
+    """Return the numbers of the lanes whose guards are set: quick if the integer is small."""
+    found = []
+    while guards:
+        guard = guards.bit_length() - 1
+        guards ^= 1 << guard
+        found.append(guard // _BITS)
+    return found
+
+
+def _many(guards: int, size: int) -> list[int]:
+    """Return the same as `_few`: quick if the integer is large, of `size` bytes."""
+    shown = guards.to_bytes(size, "little")[_GUARD_BYTE::_LANE]
+    found = []
+    at = shown.find(1)
+    while at >= 0:
+        found.append(at)
+        at = shown.find(1, at + 1)
+    return found
+
+
+def _packed(lanes: list[bytes]) -> int:
+    return int.from_bytes(b"".join(lanes), "little")

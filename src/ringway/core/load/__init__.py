@@ -1,5 +1,6 @@
-"""Load of nodes, and who may be given more; begin reading at `view`."""
+"""Load of nodes, and the nodes that may get newcomers; begin reading at `view`."""
 
-from ringway.core.load.view import LoadView, NodeLoad
+from ringway.core.load.node import NodeLoad
+from ringway.core.load.view import LoadView
 
 __all__ = ["LoadView", "NodeLoad"]

@@ -1,15 +1,15 @@
-"""Newcomers a second that a gateway may send to the nodes, from the handshakes that these report."""
+"""Newcomers a second that a gateway may send to the nodes, from the handshake rates that the nodes report."""
 
 from collections.abc import Iterable
 
+from ringway.core.load.node import NodeLoad
 from ringway.core.load.slow_start import RATE_SHARE
-from ringway.core.load.view import NodeLoad
 
 
 def newcomers_per_s(takers: Iterable[NodeLoad], gateways: int) -> float:
-    """Return how many newcomers a second one of `gateways` gateways may send to `takers` together.
+    """Return the newcomers a second that one of `gateways` gateways may send to all `takers` together.
 
-    0 means unknown: there are no takers, or a node does not report the handshakes that it can take.
+    0 means unknown: there are no takers, or a node does not report its handshake rate.
     """
     total = 0.0
     for node in takers:

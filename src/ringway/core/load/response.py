@@ -1,11 +1,11 @@
 """Response time of a node: peak-sensitive moving average of handshake answers (Finagle's Peak EWMA).
 
 A slower answer counts at once, a quicker answer gradually. Only handshakes and probes are measured, never the life of a
-connection: whoever times the whole exchange takes a WebSocket of an hour for an answer of an hour. A failure counts as
-a very slow answer.
+connection: otherwise a WebSocket of an hour would count as an answer of an hour. A failure counts as a very slow
+answer.
 
-A node that looks bad is not chosen any more, so nothing new would be learned of it. Therefore an old peak is forgotten
-with time, towards the usual time of the cluster: then the node is tried again.
+A node with a bad average is not chosen any more, so there would be no new measurement of it. Therefore an old peak
+decays with time, towards the usual time of the cluster: then the node is tried again.
 """
 
 import math
@@ -26,21 +26,21 @@ class Response:
     __slots__ = ("_at", "opening", "seen_s")
 
     def __init__(self) -> None:
-        self.seen_s: float | None = None  # the moving average when the last sample came; None: nothing was measured yet
+        self.seen_s: float | None = None  # the moving average at the last sample; None: no sample came yet
         self.opening = 0  # handshakes under way through this gateway
         self._at = 0.0
 
     @property
     def known(self) -> bool:
-        """True if anything was measured yet."""
+        """True if a sample came already."""
         return self.seen_s is not None
 
     def age_s(self, now: float) -> float:
-        """Return how long ago a time was measured last; infinity if no time was measured."""
+        """Return the time since the last sample; infinity without a sample."""
         return math.inf if self.seen_s is None else now - self._at
 
     def observe(self, seconds: float, now: float) -> None:
-        """Take one measured time."""
+        """Record one measured time."""
         mean = self.seen_s
         if mean is None or seconds >= mean:
             self.seen_s = seconds
@@ -50,16 +50,16 @@ class Response:
         self._at = now
 
     def observe_at_least(self, seconds: float, now: float) -> None:
-        """Take the time of an unfinished handshake: it counts if it is longer than the known average."""
+        """Record the time of an unfinished handshake: it counts if it is longer than the known average."""
         if self.seen_s is None or seconds > self.seen_s:
             self.observe(seconds, now)
 
     def failed(self, now: float) -> None:
-        """Take a handshake that failed."""
+        """Record a handshake that failed."""
         self.observe(FAILED_S, now)
 
     def mean_s(self, usual_s: float, now: float) -> float:
-        """Return the average as of `now`. An old peak sinks to `usual_s`, which is returned if nothing was measured."""
+        """Return the average as of `now`. An old peak sinks to `usual_s`, which is returned if there is no sample."""
         mean = self.seen_s
         if mean is None:
             mean = usual_s

@@ -1,38 +1,39 @@
-"""Slow start: how fast one node may be given newcomers, by measurement instead of a fixed time.
+"""Slow start: the pace at which one node may get newcomers, by measurement instead of a fixed time.
 
-A node that joins empty is what every policy by load wants; without a cap it gets n+1 times its fair share of arrivals.
-Two limits pace it, and the algorithm stays the same meanwhile:
+A node that joins empty is preferred by every policy by load; without a cap it gets n+1 times its fair share of
+arrivals. Two limits pace it; the algorithm of the policy does not change:
 
-- its **share**: at most `SHARE_MAX` times its fair part of what this gateway places. Counted in placements, not in
-  seconds, so that it needs no estimate of the arrival rate and holds at any;
-- its **rate**: at most `RATE_SHARE` of the handshakes a second that it says it can take, divided among the gateways.
+- its **share**: at most `SHARE_MAX` times its fair part of this gateway's placements. It is counted in placements, not
+  in seconds, so that it needs no estimate of the arrival rate and is valid at any rate;
+- its **rate**: at most `RATE_SHARE` of the handshakes a second that it reports, divided among the gateways.
 
-Both are leaky buckets: each newcomer adds one, one leaks out per interval, and the node is paced while more than a
-burst is in. In any span that gives k intervals, at most k + burst + 1 newcomers come.
+Both are leaky buckets: each newcomer adds a unit, a unit leaks out per interval, and the node is paced while more than
+a burst is in. In any span of k intervals, at most k + burst + 1 newcomers come.
 
-A paced node is passed over while another can be had. Where all are paced, newcomers come in proportion to what nodes
-can take, and nobody is refused: each node has a finish time that moves on by the inverse of its capacity, and the
-earliest is next (start-time fair queueing). No debt is left of that: who was swamped for an hour is not shunned then.
+A paced node is skipped while a node without a pace is free. If all nodes are paced, newcomers come in proportion to the
+nodes' capacities, and no client is refused: each node has a finish time that moves on by the inverse of its capacity,
+and the node with the earliest finish time is next (start-time fair queueing). This leaves no debt: a node that got too
+many newcomers for an hour is not avoided afterwards.
 """
 
 from math import inf
 
 SHARE_MAX = 3.0
-"""Times the fair share; two choices give an empty node two."""
+"""The bound, in fair shares; random two choices give an empty node two fair shares."""
 
 SHARE_BURST = 5.0
-"""Newcomers that a node may be ahead of its share: random draws come in clusters."""
+"""Newcomers by which a node may be ahead of its share: random draws come in clusters."""
 
 RATE_SHARE = 0.5
-"""Of the measured handshake capacity; the other half is for moves, and for clients that come directly."""
+"""The part of the measured handshake capacity; the rest is for moves, and for clients that come directly."""
 
 RATE_BURST_S = 0.1
 
 
 class _Bucket:
-    """Counts newcomers; one leaks out each `interval`, whose unit (seconds, placements) is the caller's.
+    """Counts newcomers; one newcomer leaks out each `interval`, in the caller's unit (seconds, placements).
 
-    It counts newcomers and not time, as `core.rate` does, since its interval changes while newcomers are in.
+    It counts newcomers, where `core.rate` counts time, since its interval changes while newcomers are in.
     """
 
     __slots__ = ("at", "burst", "interval", "level")
@@ -46,13 +47,13 @@ class _Bucket:
     def add(self, at: float) -> None:
         if self.interval:
             left = self.level - (at - self.at) / self.interval
-            if left > self.burst:  # newcomers beyond the burst, when all nodes were paced, leave no debt
+            if left > self.burst:  # newcomers beyond the burst came while all nodes were paced, and leave no debt
                 left = self.burst
             self.level = left + 1.0 if left > 0.0 else 1.0
         self.at = at
 
     def ready(self) -> float:
-        """Return from when on the next newcomer may come."""
+        """Return the moment from which the next newcomer may come."""
         if not self.interval:
             return -inf
         over = self.level - self.burst
@@ -69,17 +70,17 @@ class SlowStart:
         self._share.burst = SHARE_BURST
         self._rate = _Bucket()
         self.paced = False
-        self.due = 0.0  # when this is to be judged again, in placements or in seconds: the view's mark
-        self.finish = 0.0  # of its turns when all are paced, in virtual time
+        self.due = 0.0  # when the view checks the node again, in placements or in seconds
+        self.finish = 0.0  # the end of its turn while all nodes are paced, in virtual time
 
     @property
     def interval(self) -> float:
-        """Placements from one newcomer to the next; 0: not limited."""
+        """Placements between two newcomers; 0: not limited."""
         return self._share.interval
 
     @property
     def interval_s(self) -> float:
-        """Seconds from one newcomer to the next; 0: not limited."""
+        """Seconds between two newcomers; 0: not limited."""
         return self._rate.interval
 
     def limit(self, weight_share: float, accept_per_s: float, gateways: int) -> None:
@@ -95,14 +96,14 @@ class SlowStart:
         self._rate.add(now)
 
     def uncount_newcomer(self) -> None:
-        """Take that back: the newcomer could not be sent."""
+        """Undo `count_newcomer`: the client could not be sent."""
         self._share.level = max(0.0, self._share.level - 1.0)
         self._rate.level = max(0.0, self._rate.level - 1.0)
 
     def share_ready(self) -> float:
-        """The count of placements from which on the node's share allows another newcomer."""
+        """The count of placements from which on the node's share allows the next newcomer."""
         return self._share.ready()
 
     def time_ready(self) -> float:
-        """The time from which on its rate allows another newcomer."""
+        """The time from which on the node's rate allows the next newcomer."""
         return self._rate.ready()

@@ -1,129 +1,78 @@
-"""View of the cluster that every policy picks from: the effective load of nodes, and which may be given more.
+"""View of the cluster from which every policy picks: the effective load of nodes, and which nodes may get newcomers.
 
-    load = connections + pending (both reported) + places held by this issuer + places held by others (reported)
+    load = connections + pending (both reported) + places held by this issuer + places of other members (reported)
 
-It belongs to the view, not to a policy: a policy may be exchanged at any time and loses nothing. It is rebuilt from
-reports within a second after a restart. Entries are kept up to date as reports and placements come in, so that a pick
-reads plain attributes: nothing is computed or copied per pick.
+The load belongs to the view, not to a policy: a change of policy at any time loses no state. The view is rebuilt from
+reports within a second after a restart. Entries are updated by each report and placement, so that a pick reads plain
+attributes: a pick computes and copies nothing.
 
-Who may be given more
-- *Eligible* are the active nodes of positive weight. Policies derive what they need from these, by `version`.
-- An eligible node is *barred* while it may take nobody: it is at its maximum, was not heard for long, or an external
-  measure says so (`core.custom.gate`). It is *paced* while it has been given enough for the moment (`accept`).
-  Both show as a fullness of infinity, so that no policy has to ask.
-- Reports of more than `STALE` periods ago are still used, and inflated: what has come since is unknown. After `DEAD`
-  periods the node is barred. If that would leave less than half of the weight, this process is more likely blind than
+Nodes that may get newcomers
+- *Eligible* are the active nodes of positive weight; with `knocks` those that have answered a knock at their URL
+  (`core.knock`). Policies derive what they need from these, by `version`.
+- An eligible node is *barred* while it may get no newcomers: it is at its maximum, was silent for long, or is barred by
+  an external measure (`core.custom.gate`). It is *paced* while it has got enough newcomers for the moment
+  (`slow_start`). In both cases its fullness is infinity, so that policies need no further check.
+- Reports of more than `STALE` periods ago are still used, and inflated: later arrivals are unknown. After `DEAD`
+  periods the node is barred. If less than half of the weight would be left, this process is more likely cut off than
   half of the cluster dead, and the age of reports is ignored (*panic*).
-- Among equals it is the *turn* of the node whose last newcomer is longest ago, for its weight: each placement moves the
-  node's turn on by 1 / weight. Nobody is preferred for where it stands in a list.
+- Among equal nodes it is the *turn* of the node whose last newcomer is longest ago, for its weight: each placement
+  moves the node's turn on by 1 / weight. The order of a list never decides.
 """
 
+from bisect import bisect_left
+from collections.abc import Iterable
 from heapq import heappop, heappush
-from math import inf
+from operator import attrgetter
 from zlib import crc32
 
+from ringway.core.clock_skew import why_barred
+from ringway.core.load.arrival import Arrivals
 from ringway.core.load.claim import Claims
 from ringway.core.load.holding import Holdings
+from ringway.core.load.node import DEAD, STALE, NodeLoad
 from ringway.core.load.reservation import Ledger
-from ringway.core.load.response import Response
-from ringway.core.load.slow_start import SlowStart
 from ringway.core.reporting import REPORT_S
 from ringway.protocol.report import Report
 from ringway.types import Incarnation, Issuer, NodeName, NodeState, Role
 
-STALE = 3.0
-DEAD = 5.0
 PANIC_BELOW = 0.5
-"""Of the active nodes' weight."""
+"""The part of the active nodes' weight below which the age of reports is ignored."""
 
-
-class NodeLoad:
-    """One node as a policy sees it."""
-
-    __slots__ = (
-        "accept", "barred", "connections", "full", "gate", "heard_at", "incarnation", "inflation", "joined_at", "load",
-        "name", "others", "own", "pending", "problem", "report", "response", "stale", "state", "trim", "turn", "weight",
-        "weight_own",
-    )  # fmt: skip
-
-    def __init__(self, name: NodeName, incarnation: Incarnation, weight: float = 1.0) -> None:
-        self.name = name
-        self.incarnation = incarnation
-        self.weight_own = weight  # as the node reports it; keys are placed by this one
-        self.trim = 1.0  # the factor of the slow weight loop (core.custom.trim)
-        self.weight = weight  # both together
-        self.state = NodeState.ACTIVE
-        self.connections = 0
-        self.pending = 0
-        self.own = 0  # places held by this issuer
-        self.others = 0  # places held by other members
-        self.load = 0
-        self.full = 1.0 / weight if weight else inf  # with one more; the +1 lets weights count on idle nodes as well
-        self.barred = ""  # why it may take nobody; empty: it may
-        self.gate = ""  # why an external measure bars it; empty: it does not
-        self.problem = ""  # why the check of a static backend failed; empty: it is up
-        self.stale = ""  # why it is barred for the age of its report
-        self.inflation = 1.0
-        self.joined_at = 0.0
-        self.heard_at = 0.0
-        self.turn = 0.0  # the smallest is next among equals; see the module
-        self.accept = SlowStart()
-        self.response = Response()
-        self.report: Report | None = None
-
-    def __repr__(self) -> str:
-        return f"NodeLoad({self.name} load={self.load} weight={self.weight})"
-
-    @property
-    def ready(self) -> bool:
-        """True if it may be given a newcomer now."""
-        return self.full != inf
-
-    def able(self, now: float) -> bool:
-        """True if it can take a newcomer now: for policies that give by turn or by key, and do not mind the share."""
-        return self.full != inf or (not self.barred and self.weight > 0 and self.accept.time_ready() <= now)
-
-    def refresh(self) -> None:
-        """Recompute `load`, `barred` and `full` after one of their parts has changed."""
-        self.load = self.connections + self.pending + self.own + self.others
-        most = self.report.connections_max if self.report is not None else 0
-        if most and self.load >= most:
-            self.barred = f"holds {self.load} of at most {most}"
-        else:
-            self.barred = self.gate or self.stale
-        if self.barred or self.accept.paced or self.weight <= 0:
-            self.full = inf
-        else:
-            self.full = (self.load * self.inflation + 1) / self.weight
+NOT_KNOCKED = "has not answered the gateway's first knock yet"
+"""The doubt about a node that was just heard of."""
 
 
 class LoadView:
     """The nodes and their effective load, as one issuer of tickets sees them. `now` is monotonic.
 
-    Invariants: `eligible` holds exactly the active nodes of positive weight in the order of their names; `version`
+    Invariants: `eligible` holds exactly the nodes that are `NodeLoad.eligible`, in the order of their names; `version`
     grows whenever `eligible` or a weight in it changes, so that policies know when to rebuild what they derive from it;
     `total` and `weights` are the sums of load and of weight over `eligible`. `takers` are the eligible nodes that are
-    not barred, and `takers_version` grows whenever they change.
+    not barred, and `takers_version` grows whenever they change. `members_version` grows whenever a node comes or goes,
+    or reports another incarnation, state or weight.
     """
 
     def __init__(self, issuer: Issuer, ledger: Ledger[NodeName] | None = None, *, ages: bool = True) -> None:
         self.issuer = issuer
+        self._own = Incarnation(issuer)  # of this process
         self.ledger = ledger or Ledger[NodeName]()
-        self.ages = ages  # whether silence means something: static backends report when asked, not each second
+        self.ages = ages  # False where nodes do not report, but are counted here
+        self.knocks = False  # True if nodes are in doubt until they have answered a knock
         self.nodes: dict[NodeName, NodeLoad] = {}
         self.eligible: list[NodeLoad] = []
-        self.version = 0
+        self.group = ""  # its group, if that is known to have backends, which an operator can add
+        self.version = self.takers_version = self.members_version = 0
         self.total = 0
         self.weights = 0.0
-        self.takers_version = 0
         self.placed = 0  # placements made here
+        self.arrivals = Arrivals()  # fed by whoever needs them
         self.now = 0.0  # of the last `wake` or `tick`
         self.panic = False
         self._takers: list[NodeLoad] = []
         self._takers_weight = 0.0
         self._takers_changed = False
-        self._turn = 0.0  # virtual time: the turn of a node that was always given its fair share
-        self._finish = 0.0  # virtual time of those placements that were made while all were paced
+        self._turn = 0.0  # virtual time: the turn of a node that always got its fair share
+        self._finish = 0.0  # virtual time of the placements that were made while all nodes were paced
         self._gateways: dict[NodeName, Report] = {}
         self._holdings = Holdings()
         self._claims = Claims()
@@ -131,48 +80,71 @@ class LoadView:
         self._paced_by_rate: list[tuple[float, NodeName]] = []
 
     def reported(self, report: Report, now: float) -> None:
-        """Take the report of a node or of another gateway."""
-        self._others_changed(report)
+        """Read the report of a node or of a gateway."""
+        node = self.nodes.get(report.name)
+        last = node.report if node is not None else None
+        if node is not None and last is not None and node.is_next(report):  # nearly all reports
+            if report.reserved or last.reserved:
+                self._read_places(report)
+            if report.moved or self._claims.targets:
+                self._claims.settle(report)
+            if report.taken is not last.taken:  # in calm a beat says nothing of tickets
+                self._read_tickets(node, last, report)
+            node.read_counts(report, now)
+            self.refresh(node)
+            return
+        self._read_places(report)
         if report.role is not Role.NODE:
             self._gateways[report.name] = report
-            return
+        else:
+            self._read_change(node, report, now)
+
+    def _read_change(self, node: NodeLoad | None, report: Report, now: float) -> None:
+        """Read the report of a node that is new, or reports another URL, state or weight."""
+        last = node.report if node is not None else None
         self._claims.settle(report)
-        node = self.nodes.get(report.name)
-        fresh = node is None or node.incarnation != report.incarnation
-        if node is None or fresh:
-            node = self._replace(report, now)
-        self.ledger.redeemed(report.name, report.incarnation, report.taken.get(self.issuer, 0))
-        if node.report is not None:  # a new incarnation has redeemed nothing before its first report
-            node.others += self._holdings.redeemed(report, node.report)
-        changed = fresh or node.state is not report.state or node.weight_own != report.weight
-        node.report = report
+        was_eligible = node is not None and node.eligible
+        if node is None or node.incarnation != report.incarnation:
+            node, last = self._replace(report, now), None  # it has redeemed no ticket before its first report
+        self._read_tickets(node, last, report)
+        if self.knocks and (last is None or last.url != report.url):
+            node.doubt = NOT_KNOCKED
+        node.read_counts(report, now)
+        self.members_version += 1
         node.state = report.state
         node.weight_own = report.weight
-        node.heard_at = now
-        node.inflation, node.stale = 1.0, ""
-        node.connections = report.connections
-        node.pending = report.pending
-        node.own = self.ledger.count(report.name)
-        if changed:
-            self._rebuild()
+        node.weight = node.weight_own * node.trim
+        if was_eligible or node.eligible:
+            self._list_again(report.name)
         else:
             self.refresh(node)
-        self._claims.expire(now)
+
+    def _read_places(self, member: Report) -> None:
+        if member.incarnation != self._own:  # `NodeLoad.own` counts the places of this process
+            self._add_others(self._holdings.told(member))
+
+    def _read_tickets(self, node: NodeLoad, last: Report | None, report: Report) -> None:
+        """Read the tickets redeemed since the report `last`."""
+        self.ledger.redeemed(report.name, report.incarnation, report.taken.get(self.issuer, 0))
+        if last is not None:
+            node.others += self._holdings.redeemed(report, last)
+        node.own = self.ledger.count(report.name)
 
     def forgotten(self, report: Report) -> None:
         """Drop a member that has left."""
-        for name, count in self._holdings.gone(report.name).items():
-            self._add_others(name, count)
+        self._add_others(self._holdings.gone(report.name))
         self._claims.forget(report)
         if report.role is not Role.NODE:
             self._gateways.pop(report.name, None)
-        elif self.nodes.pop(report.name, None) is not None:
+        elif (node := self.nodes.pop(report.name, None)) is not None:
             self.ledger.forget(report.name)
-            self._rebuild()
+            self.members_version += 1
+            if node.eligible:
+                self._list_again(report.name)
 
     @property
     def gateways(self) -> int:
-        """How many gateways place clients, this one included."""
+        """The number of gateways that place clients, with this gateway."""
         return max(1, len(self._gateways))
 
     def place(self, node: NodeLoad, now: float, wait_s: float = 0.0) -> None:
@@ -189,7 +161,7 @@ class LoadView:
         self.refresh(here)
 
     def unplace(self, node: NodeLoad) -> None:
-        """Give that place up: the client could not be sent there."""
+        """Release the place: the client could not be sent there."""
         self.ledger.release(node.name)
         here = self.nodes.get(node.name)
         if here is not None:
@@ -200,7 +172,7 @@ class LoadView:
             self.refresh(here)
 
     def arrived(self, node: NodeLoad) -> None:
-        """Count a connection at a node that does not report: a static backend, whose relays the gateway counts."""
+        """Count a connection at a node that does not report: where clients are placed without any moves."""
         self.ledger.release(node.name)
         node.own = self.ledger.count(node.name)
         node.connections += 1
@@ -222,20 +194,24 @@ class LoadView:
             self._judge_pace(*heappop(heap), now)
 
     def tick(self, now: float) -> None:
-        """Let places end whose time has passed, and reports grow old; call it a few times a second."""
+        """End places whose time has passed, and check the age of reports; call it a few times a second."""
         self.now = now
-        self.ledger.expire(now)
+        ended = self.ledger.expire(now)
         self._claims.expire(now)
         fresh = sum(node.weight for node in self.eligible if now - node.heard_at <= DEAD * REPORT_S)
         self.panic = self.ages and fresh < PANIC_BELOW * self.weights
+        old = now - STALE * REPORT_S
         for node in self.nodes.values():
+            if node.heard_at >= old and not ended and node.inflation == 1.0:
+                continue  # most nodes are heard in time
             own = self.ledger.count(node.name)
-            if self._age(node, now) or own != node.own:
+            aged = self.ages and node.update_age(now, panic=self.panic)
+            if aged or own != node.own:
                 node.own = own
                 self.refresh(node)
 
     def takers(self) -> list[NodeLoad]:
-        """Return the eligible nodes that are not barred, in the order of their names; listed anew when that changed."""
+        """Return the eligible nodes that are not barred, in the order of their names; the list is cached."""
         if self._takers_changed:
             self._takers_changed = False
             self._takers = [node for node in self.eligible if not node.barred]
@@ -244,12 +220,11 @@ class LoadView:
 
     def suspects(self, now: float) -> list[NodeName]:
         """The nodes whose last report is so old that something is wrong: with them, or with this process."""
-        if not self.ages:
-            return []
-        return [node.name for node in self.nodes.values() if now - node.heard_at > STALE * REPORT_S]
+        since = now - STALE * REPORT_S
+        return [node.name for node in self.nodes.values() if self.ages and node.heard_at < since]
 
     def set_trims(self, trims: dict[NodeName, float]) -> None:
-        """Multiply the nodes' weights by `trims`; nodes that it does not name keep their own weight."""
+        """Multiply the nodes' weights by `trims`; a node without an entry has its own weight."""
         changed = False
         for node in self.nodes.values():
             trim = trims.get(node.name, 1.0)
@@ -259,21 +234,70 @@ class LoadView:
             self._rebuild()
 
     def set_gates(self, gates: dict[NodeName, str]) -> None:
-        """Bar the nodes that `gates` names, each with its reason; open all others."""
+        """Bar the nodes that `gates` names, each with its reason; open the rest."""
         for node in self.nodes.values():
             gate = gates.get(node.name, "")
             if gate != node.gate:
                 node.gate = gate
                 self.refresh(node)
 
-    def claim(self, now: float) -> tuple[NodeLoad, Issuer] | None:
-        """Return the place that a donor holds for a moved client, for one that came without its ticket; and the donor.
+    def doubt(self, name: NodeName, why: str) -> None:
+        """Note why the node `name` has not answered a knock."""
+        node = self.nodes[name]
+        was_eligible, node.doubt = node.eligible, why
+        if was_eligible:
+            self._list_again(name)
+        else:
+            node.refresh()
 
-        See `claim`. Without one that can be used, return None.
+    def believe(self, names: Iterable[NodeName]) -> None:
+        """Note that these nodes have answered a knock: they are neither in doubt nor taken out any more."""
+        trusted = []
+        for name in names:
+            node = self.nodes[name]
+            if node.doubt:
+                trusted.append(node)
+            node.ejected = ""
+            self.refresh(node)
+        for node in trusted:
+            node.doubt = ""
+            node.refresh()
+        if trusted:
+            added = [node for node in trusted if node.eligible]
+            self._list(sorted([*self.eligible, *added], key=attrgetter("name")))
+
+    def eject(self, name: NodeName, why: str) -> None:
+        """Take the node `name` out, because handshakes fail there (`core.outlier`): it is barred until `believe`.
+
+        An empty `why` takes it back, and lets a doubt about it stand.
         """
+        node = self.nodes[name]
+        node.ejected = why
+        self.refresh(node)
+
+    def set_skew(self, name: NodeName, skew_s: float) -> None:
+        """Note by how much the clock of the node `name` is ahead; a skew for which tickets do not allow bars it."""
+        node = self.nodes[name]
+        node.skew_s = skew_s
+        clock = why_barred(skew_s)
+        if bool(clock) != bool(node.clock):
+            node.clock = clock
+            self.refresh(node)
+
+    def clock_difference_s(self, donor: NodeName, target: NodeName) -> float:
+        """Return by how much the clock of the node `target` is ahead of that of `donor`, in whole milliseconds."""
+        here, there = self.nodes.get(donor), self.nodes.get(target)
+        return round(there.skew_s - here.skew_s, 3) if here is not None and there is not None else 0.0
+
+    def claim(self, now: float) -> tuple[NodeLoad, Issuer] | None:
+        """Return the node of a place that a donor holds for a moved client, and the donor; None without a usable place.
+
+        It is for a client that came without its ticket (`core.load.claim`).
+        """
+        self._claims.expire(now)
         for issuer, target in self._claims.unclaimed(self._holdings.told_by()):
             node = self.nodes.get(target)
-            if node is not None and node.state is NodeState.ACTIVE:
+            if node is not None and node.state is NodeState.ACTIVE and not node.doubt:
                 self._claims.claim(issuer, target, now)
                 return node, issuer
         return None
@@ -282,31 +306,31 @@ class LoadView:
         """Recompute `node` and the sums that it is part of."""
         load, barred = node.load, node.barred
         node.refresh()
-        if node.state is NodeState.ACTIVE and node.weight > 0:
+        if node.state is NodeState.ACTIVE and node.weight > 0 and not node.doubt:
             self.total += node.load - load
             if bool(barred) != bool(node.barred):
                 self._takers_changed = True
                 self.takers_version += 1
 
     def _replace(self, report: Report, now: float) -> NodeLoad:
-        """Begin anew with a node that is unknown, or has a new incarnation. Its turn and its limits stay."""
+        """Add a node that is unknown, or replace a node by its new incarnation. Its turn and its limits stay."""
         before = self.nodes.get(report.name)
         node = self.nodes[report.name] = NodeLoad(report.name, report.incarnation)
         node.joined_at = now
         node.others = self._holdings.at(report.name)
-        node.turn = self._turn + crc32(f"{self.issuer} {report.name}".encode()) / 2**32  # elsewhere at each gateway
+        node.turn = self._turn + crc32(f"{self.issuer} {report.name}".encode()) / 2**32  # differs between gateways
         if before is not None:
             node.trim, node.gate = before.trim, before.gate
         return node
 
     def _count_turn(self, node: NodeLoad) -> None:
-        """Move the node's turn on. An absent node saves no turns, and a node that got many owes one at most."""
+        """Move the node's turn on. An absent node saves no turns, and a busy node owes one turn at most."""
         one = 1.0 / node.weight
         self._turn += 1.0 / max(self.weights, node.weight)
         node.turn = min(max(node.turn, self._turn), self._turn + one) + one
 
     def _count_pace(self, node: NodeLoad, now: float) -> None:
-        """Count a newcomer against its share and its rate, and let it wait if it has had enough for the moment."""
+        """Count a newcomer against the node's share and rate; the node waits if it has got enough for the moment."""
         accept = node.accept
         self._limit(node)
         accept.count_newcomer(self.placed, now)
@@ -318,13 +342,13 @@ class LoadView:
             accept.finish = begin + 1.0 / (rate or node.weight)
 
     def _limit(self, node: NodeLoad) -> None:
-        """Set the node's limits, which depend on the other nodes that take newcomers and on the number of gateways."""
+        """Set the node's limits, which depend on the other nodes open to newcomers and on the number of gateways."""
         self.takers()
         share = node.weight / max(self._takers_weight, node.weight)
         node.accept.limit(share, node.report.accept_per_s if node.report else 0.0, self.gateways)
 
     def _pace(self, node: NodeLoad, now: float) -> None:
-        """Decide whether `node` waits, and until when."""
+        """Decide if `node` waits, and until when."""
         accept = node.accept
         share_ready = accept.share_ready()
         if share_ready > self.placed:
@@ -338,43 +362,36 @@ class LoadView:
             heappush(self._paced_by_rate, (time_ready, node.name))
 
     def _judge_pace(self, due: float, name: NodeName, now: float) -> None:
-        """Decide anew about a node whose time has come; marks of earlier incarnations are dropped."""
-        node = self.nodes.get(name)
+        node = self.nodes.get(name)  # marks of earlier incarnations are dropped
         if node is not None and node.accept.paced and node.accept.due == due:
             self._pace(node, now)
             node.refresh()
 
-    def _age(self, node: NodeLoad, now: float) -> bool:
-        """Judge `node` by the age of its report; return True if that changed anything."""
-        if not self.ages:
-            return False
-        age = now - node.heard_at
-        stale = age > STALE * REPORT_S and not self.panic
-        inflation = 1.0 + age / (10.0 * REPORT_S) if stale else 1.0
-        why = f"not heard for {age:.1f} s" if stale and age > DEAD * REPORT_S else ""
-        changed = inflation != node.inflation or bool(why) != bool(node.stale)
-        node.inflation = inflation
-        node.stale = why
-        return changed
-
-    def _others_changed(self, report: Report) -> None:
-        if str(report.incarnation) == self.issuer:  # our own: `own` counts these places
-            return
-        for name, count in self._holdings.told(report).items():
-            self._add_others(name, count)
-
-    def _add_others(self, name: NodeName, count: int) -> None:
-        node = self.nodes.get(name)
-        if node is not None and count:
-            node.others += count
-            self.refresh(node)
+    def _add_others(self, changes: dict[NodeName, int]) -> None:
+        for name, count in changes.items():
+            if count and (node := self.nodes.get(name)) is not None:
+                node.others += count
+                self.refresh(node)
 
     def _rebuild(self) -> None:
         for node in self.nodes.values():
             node.weight = node.weight_own * node.trim
             node.refresh()
         known = (self.nodes[name] for name in sorted(self.nodes))
-        self.eligible = [node for node in known if node.state is NodeState.ACTIVE and node.weight > 0]
+        self._list([node for node in known if node.eligible])
+
+    def _list_again(self, name: NodeName) -> None:
+        """Update `eligible` for one node that has come, changed or gone: a thousand nodes join one after the other."""
+        node = self.nodes.get(name)
+        at = bisect_left(self.eligible, name, key=attrgetter("name"))
+        end = at + (at < len(self.eligible) and self.eligible[at].name == name)
+        if node is not None:
+            node.refresh()
+        here = [node] if node is not None and node.eligible else []
+        self._list([*self.eligible[:at], *here, *self.eligible[end:]])
+
+    def _list(self, eligible: list[NodeLoad]) -> None:
+        self.eligible = eligible
         self.total = sum(node.load for node in self.eligible)
         self.weights = sum(node.weight for node in self.eligible)
         self.version += 1

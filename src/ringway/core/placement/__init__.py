@@ -1,4 +1,4 @@
-"""Policies: each chooses the node for one connection, over effective load, in a file of its own.
+"""Policies: each policy chooses the node for one connection, by effective load, in its own file.
 
-To add one: write it after the model of its neighbours, and give it a row in `catalog.POLICIES`.
+To add a policy: write it after the model of its neighbours, and give it a row in `catalog.POLICIES`.
 """

@@ -10,7 +10,7 @@ from ringway.core.placement.policy import Options, Policy
 from ringway.core.placement.rendezvous import Rendezvous
 from ringway.core.placement.ring import Ring
 from ringway.core.placement.round_robin import RoundRobin
-from ringway.core.placement.score import Score
+from ringway.core.placement.score import FindFunction, Score, ScoreOptions, refuse_function
 from ringway.core.placement.spec import PolicySpec, parse_spec, read_options, unknown_policy
 from ringway.core.placement.two_choices import TwoChoices
 from ringway.core.placement.weighted_round_robin import WeightedRoundRobin
@@ -22,15 +22,22 @@ POLICIES: dict[str, type[Policy]] = {
         Rendezvous, Ring, Maglev, Score,
     )
 }  # fmt: skip
-"""Every policy, by its name. Each is made from its options and the cluster's secret, which keys hashes."""
+"""Every policy, by its name. A policy is made from its options and the cluster's secret, which keys the hashes; `Score`
+is made from its options and a finder of functions."""
 
 
-def make_policy(spec: PolicySpec | str, secret: bytes) -> Policy:
-    """Return the policy that `spec` names, with its options; raise `ConfigError` that says what would be right."""
+def make_policy(spec: PolicySpec | str, secret: bytes, find_function: FindFunction = refuse_function) -> Policy:
+    """Return the policy that `spec` names, with its options; raise `ConfigError` with the remedy if `spec` is wrong.
+
+    `find_function` finds the function that the policy `score` calls.
+    """
     if isinstance(spec, str):
         spec = parse_spec(spec)
     kind = POLICIES.get(spec.name)
     if kind is None:
         raise unknown_policy(spec.name, list(POLICIES))
+    options = read_options(spec, kind.options_type)
+    if isinstance(options, ScoreOptions):
+        return Score(options, find_function)
     make: Callable[[Options, bytes], Policy] = kind
-    return make(read_options(spec, kind.options_type), secret)
+    return make(options, secret)

@@ -1,8 +1,8 @@
 """Draws of distinct nodes by weight, without replacement: the nodes that a policy of few choices compares.
 
 Drawing by weight and without replacement lets weights above 2/n count as well: two uniform draws give a node at most
-2/n of all. A node that was drawn already, or may take no client now, is drawn again, so the rest keeps its proportions;
-if that would take long, because few nodes are ready, these are searched instead.
+2/n of all. A draw of a node that was drawn already, or may get no client now, is repeated, so the rest keeps its
+proportions. If few nodes are ready, so that draws would take long, the ready nodes are searched instead.
 """
 
 from bisect import bisect_right
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from random import Random
 
 _TRIES = 4
-"""Draws for each node that is wanted, before the ready nodes are searched instead."""
+"""Draws for each requested node, before the ready nodes are searched instead."""
 
 
 class Draw:
-    """Keeps the weights of the nodes cumulated that are not barred."""
+    """Draws from cumulated weights of the nodes that are not barred."""
 
     __slots__ = ("_cumulated", "_version")
 

@@ -3,17 +3,16 @@
     ip  ip/24  ip/24/56  ip:port  host  path  query.NAME  header.NAME  cookie.NAME  user  {host}{path}  {user}@{ip/24}
 
 `parse_key` turns that text into a `KeySpec`, once; `KeySpec.read` finds the key in the request of each client. A
-request may come from a stranger: whatever its content, reading it returns a key or None, in time linear in its length.
-A client has no key if a part is missing or empty, or if the key would be longer than `KEY_BYTES_MAX`; it is placed like
-a client without a key.
+request may come from a stranger: for any content, reading it returns a key or None, in time linear in its length. A
+client has no key if a part is missing or empty, or if the key would be longer than `KEY_BYTES_MAX`.
 
 `KeyReader` hides keys. A `key=` that the client put into its query itself is passed on as it came. Every other key (a
 cookie, an address, a user) is replaced by a digest under the cluster's secret: so it is in no URL and no log, and no
 stranger can aim at a node. Policies hash the digest and nodes compare it, and all gateways of one secret derive the
 same digest.
 
-A user is the user that a token names. The token is *not* verified: it decides on the node of its bearer, not on what
-the bearer may do there, and a forged token only leads to some node, as any key could.
+The user is read from a token. The token is *not* verified: it selects the node of its bearer, and gives no rights
+there. A forged token only leads to a node, as any key does.
 """
 
 import re
@@ -29,7 +28,7 @@ from ringway.protocol.upgrade import value_of
 DEFAULT_KEY = "query.key"
 
 KEY_BYTES_MAX = 1024
-"""Longest key; nodes keep theirs as long as the connection."""
+"""The longest key; a node stores the key of each connection."""
 
 SPEC_CHARS_MAX = 256
 PARTS_MAX = 8
@@ -46,7 +45,7 @@ Part = Callable[[KeySource], bytes | None]
 
 
 class KeySpec:
-    """How to read a key. Made by `parse_key`."""
+    """The way to read a key. Made by `parse_key`."""
 
     __slots__ = ("_parts", "text")
 
@@ -67,7 +66,7 @@ class KeySpec:
 
 
 class KeyReader:
-    """Reads keys by `text`, and hides those that must not be seen; `secret` is the cluster's.
+    """Reads keys by `text`, and hides secret or personal ones; `secret` is the cluster's.
 
     Raise `ConfigError` if `text` is no key.
     """
@@ -77,12 +76,12 @@ class KeyReader:
     def __init__(self, text: str, secret: bytes) -> None:
         self.spec = parse_key(text)
         self.plain = self.spec.text == DEFAULT_KEY
-        """True if the key is the client's own `key=`, as it came."""
+        """True if the key is the client's own `key=`, unchanged."""
         secret = blake2b(secret, digest_size=32).digest()
         self._mac = blake2b(digest_size=DIGEST_BYTES, key=secret, person=b"ringway key")
 
     def read(self, asked: KeySource) -> bytes | None:
-        """Return the key of a request, in the form in which it may be shown."""
+        """Return the key of a request, in the form that may be shown."""
         value = self.spec.read(asked)
         return None if value is None else self.shown(value)
 
@@ -96,7 +95,7 @@ class KeyReader:
 
 
 def parse_key(text: str) -> KeySpec:
-    """Return how to read the key that `text` describes; raise `ConfigError` that says what would be right."""
+    """Return the spec of the key that `text` describes; raise `ConfigError` with the remedy if `text` is wrong."""
     text = text.strip()
     if not text or len(text) > SPEC_CHARS_MAX:
         raise ConfigError(f"a key is described in 1 to {SPEC_CHARS_MAX} characters, not {len(text)}; give {_FORMS}")

@@ -1,6 +1,6 @@
-"""Source of an affinity key: the parts of a request, and how they are read (`key`).
+"""Source of an affinity key: the parts of a request, and their readers (`key`).
 
-Whatever the content of a request, reading a part returns bytes, or nothing, in time linear in its length.
+For any content of a request, reading a part returns bytes, or no value, in time linear in its length.
 """
 
 from base64 import urlsafe_b64decode
@@ -14,14 +14,14 @@ from ringway.protocol.address import bracketed, split_host_port
 from ringway.protocol.upgrade import Headers, value_of
 
 QUERY_FIELDS_MAX = 64
-"""Parameters of a query that are read. Nodes refuse more; decoding thousands of names would take milliseconds."""
+"""The most parameters of a query that are read. Nodes refuse more; thousands of names would cost milliseconds."""
 
 
 class KeySource(NamedTuple):
-    """A request, as far as keys can be made of it. Texts hold bytes as Latin-1, as they came."""
+    """The parts of a request from which keys can be made. Texts hold the received bytes as Latin-1."""
 
     ip: str = ""  # of the client: behind trusted proxies, the address that they report
-    port: int = 0  # 0 if it is not known
+    port: int = 0  # 0 if unknown
     host: str = ""
     path: str = ""
     query: str = ""
@@ -43,7 +43,7 @@ def decode_value(value: str) -> bytes:
 
 
 def network(text: str, v4: int, v6: int) -> bytes | None:
-    """Return the first `v4` or `v6` bits of an address, as the address that has no others set."""
+    """Return the first `v4` or `v6` bits of an address, as an address whose remaining bits are zero."""
     address = _address(text)
     if address is None:
         return None
@@ -53,7 +53,7 @@ def network(text: str, v4: int, v6: int) -> bytes | None:
 
 def _address(text: str) -> IPv4Address | IPv6Address | None:
     try:
-        address = ip_address(text.partition("%")[0])  # a zone is the gateway's own matter
+        address = ip_address(text.partition("%")[0])  # without the zone, which has a meaning on the gateway only
     except ValueError:
         return None
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
@@ -92,7 +92,7 @@ _claims = msgspec.json.Decoder(_Claims)
 
 
 def user(asked: KeySource) -> bytes | None:
-    """Return the subject of the bearer's token (RFC 7519), unverified: see `key`."""
+    """Return the subject of the bearer's token (RFC 7519), unverified (`key`)."""
     scheme, _, token = (value_of(asked.headers, "authorization") or "").strip().partition(" ")
     given = raw(token).strip() if scheme.lower() == "bearer" else query_value(asked.query, "token")
     parts = given.split(b".")
@@ -105,5 +105,5 @@ def user(asked: KeySource) -> bytes | None:
 
 
 def raw(text: str) -> bytes:
-    """Return the bytes that `text` came as."""
+    """Return the received bytes of `text`."""
     return text.encode("latin-1", "replace")

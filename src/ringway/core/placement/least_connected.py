@@ -1,7 +1,7 @@
 """Least connected: the node that is least full for its weight, by effective load.
 
-It is exact. Therefore it suffers most from late reports, and would flood a node that joins empty. The
-places that gateways hold (`core.load.reservation`) and the pace of a node (`core.load.slow_start`) make it safe.
+It is exact. Therefore it suffers most from late reports, and would flood a node that joins empty. The places that
+gateways hold (`core.load.reservation`) and the pace of a node (`core.load.slow_start`) make it safe.
 """
 
 from math import inf
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from random import Random
 
 _FULLEST = 1e300
-"""Below infinity, which is what nodes show that may take nobody."""
+"""A bound below infinity, the fullness of nodes that may get no newcomers."""
 
 
 class LeastConnected:
@@ -31,7 +31,7 @@ class LeastConnected:
         pass
 
     def pick(self, view: LoadView, key: bytes | None, rng: "Random", count: int) -> Pick:
-        """See `Policy.pick`. Looks at all nodes, in one pass: some microseconds for a hundred. Ties as in `turn`."""
+        """See `Policy.pick`. One pass over all nodes: some microseconds for a hundred. Ties as in `turn`."""
         best = None
         low = high = _FULLEST
         turn = inf

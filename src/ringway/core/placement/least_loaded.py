@@ -1,8 +1,8 @@
 """Least loaded: of a few nodes drawn by weight, the node whose scarcest resource is least used (`usage`).
 
 Reports are late, and CPU lags behind connections. If the least used of all nodes were chosen, every gateway would
-choose it until the next report. So the best of `d` is chosen; and nodes within `SAME_WITHIN` of each other count as
-equal and are compared by connections.
+choose it until the next report. So the best of `d` nodes is chosen; and nodes within `SAME_WITHIN` of each other count
+as equal and are compared by connections.
 """
 
 from typing import TYPE_CHECKING, Annotated, ClassVar
@@ -22,7 +22,7 @@ SAME_WITHIN = 0.05
 
 
 class LeastLoadedOptions(Options, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How many are drawn."""
+    """The number of nodes that are drawn."""
 
     d: Annotated[int, msgspec.Meta(ge=2, le=5, description="nodes drawn; more follow late reports more")] = 2
 

@@ -6,10 +6,10 @@ Weight counts in the draw already; if the time were divided by it as well, it wo
 within `SAME_WITHIN` of each other count as equal and are compared by connections, so nodes that are equally quick are
 filled by their weights.
 
-Handshakes and probes are timed, never connections, and handshakes are counted, not open connections: a node does not
-look slow because it holds clients. On the other hand idle connections do not make it slow either, so by time alone the
-quickest node would hold all clients. Therefore a node that is more than `GUARD` times as full as the average is left
-out, unless no other node can be had. A node without any measurement counts as the median of the other nodes.
+Handshakes and probes are timed, never connections, and handshakes are counted, not open connections: so clients do not
+make a node appear slow. On the other hand idle connections do not make it slow either, so by time alone the quickest
+node would hold all clients. Therefore a node that is more than `GUARD` times as full as the average is left out, unless
+all drawn nodes are. A node without any measurement counts as the median of the other nodes.
 """
 
 from typing import TYPE_CHECKING, Annotated, ClassVar
@@ -30,13 +30,13 @@ SAME_WITHIN = 0.05
 
 
 class LeastResponseTimeOptions(Options, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How many are drawn."""
+    """The number of nodes that are drawn."""
 
     d: Annotated[int, msgspec.Meta(ge=2, le=5, description="nodes drawn; more follow single measurements more")] = 2
 
 
 class LeastResponseTime:
-    """Places at the node that answers fastest for its load."""
+    """Places at the node that answers fastest, corrected for its load."""
 
     name: ClassVar[str] = "least-response-time"
     options_type: ClassVar[type[Options]] = LeastResponseTimeOptions

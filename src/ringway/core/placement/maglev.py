@@ -1,4 +1,4 @@
-"""Maglev hashing by key: the most even shares, at the price of a few more keys that move.
+"""Maglev hashing by key: the most even shares, at the price of a few more moved keys.
 
 See `core.placement.keyed` and `core.hashing.maglev`.
 """

@@ -1,7 +1,7 @@
-"""Median of a number over the nodes that report it: what is usual among them.
+"""Median of a number over the nodes that report it.
 
-It replaces the number of a node that has not reported it yet. Nothing else is safe: with zero, an unknown node would
-attract every client.
+It replaces the number of a node that has not reported it yet. Zero would be unsafe: an unknown node would attract every
+client.
 """
 
 from collections.abc import Callable
@@ -9,11 +9,11 @@ from collections.abc import Callable
 from ringway.core.load import LoadView, NodeLoad
 
 PERIOD_S = 0.5
-"""How often it is computed anew; reports come each second."""
+"""The period of its computation; reports come each second."""
 
 
 class Median:
-    """The median over the eligible nodes of what `read` returns; nodes for which it returns None do not count."""
+    """The median of `read` over the eligible nodes; nodes for which `read` returns None do not count."""
 
     __slots__ = ("_due", "_read", "_value", "_version")
 
@@ -24,7 +24,7 @@ class Median:
         self._value = 0.0
 
     def of(self, view: LoadView) -> float:
-        """Return it as of now, or a moment ago; 0 if no node has the number."""
+        """Return the median, at most `PERIOD_S` old; 0 if no node has the number."""
         if view.version != self._version or view.now >= self._due:
             self._version = view.version
             self._due = view.now + PERIOD_S

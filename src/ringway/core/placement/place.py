@@ -1,4 +1,4 @@
-"""Place of one client: the node that it is sent to, and who holds the place for it until it has come."""
+"""Place of one client: its node, and the member that holds the place until the client has come."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 
 class Choice(NamedTuple):
-    """The node for one client, the issuer of its ticket, and the nodes to try if that one fails, best first."""
+    """The node for one client, the issuer of its ticket, and the alternates if the node fails, the best first."""
 
     node: "NodeLoad"
     issuer: Issuer
     alternates: "Sequence[NodeLoad]"
     claimed: bool
-    """The place is one that a donor of moves holds; else the chooser holds it (`LoadView.place`)."""
+    """True if a donor of moves holds the place; otherwise the chooser holds it (`LoadView.place`)."""
 
 
 def choose_place(
@@ -27,9 +27,9 @@ def choose_place(
 ) -> Choice:
     """Choose a node and up to `count - 1` alternates for a client without a ticket; `view` is awake (`LoadView.wake`).
 
-    With `claims` a client that was told to move, and came without its ticket, is given the place that was held for it,
+    With `claims` a client that was told to move, and came without its ticket, is given a place that is held for a move,
     unless the policy places by key: then its key decides. Such a choice has no alternates; `other_nodes` finds some.
-    Raise `NoNode` if no node may take anybody.
+    Raise `NoNode` if no node may get newcomers.
     """
     claimed = view.claim(now) if claims and not policy.table else None
     if claimed is None:

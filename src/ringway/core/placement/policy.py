@@ -7,6 +7,7 @@ import msgspec
 
 from ringway.core.load import LoadView, NodeLoad
 from ringway.errors import NoNode
+from ringway.protocol.group import DEFAULT
 from ringway.types import NodeState
 
 if TYPE_CHECKING:
@@ -14,17 +15,17 @@ if TYPE_CHECKING:
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The options of a policy without any; other policies derive theirs, each field with bounds and description."""
+    """The base of all policies' options, without fields. A field of a derived class has bounds and a description."""
 
 
 class Pick(NamedTuple):
-    """The choice of a policy for one connection, and the nodes that it was made from."""
+    """The choice of a policy for one connection, and the nodes that were compared."""
 
     nodes: Sequence[NodeLoad]
-    """Distinct nodes, the choice first; the others are alternates if it fails. Never empty."""
+    """Distinct nodes: the choice, then the alternates if it fails. Never empty."""
 
     compared: Sequence[NodeLoad]
-    """The nodes whose numbers decided: the drawn ones, or all nodes, or a key's nodes in order."""
+    """The nodes whose numbers decided: the drawn nodes, or all nodes, or a key's nodes in order."""
 
 
 class Policy(Protocol):
@@ -35,36 +36,36 @@ class Policy(Protocol):
 
     @property
     def rule(self) -> str:
-        """How it chooses, in a sentence: for `ringway explain`."""
+        """The rule of the choice, in a sentence: for `ringway explain`."""
         ...
 
     @property
     def measure(self) -> str:
-        """What `value` is, in words or as a formula."""
+        """The meaning of `value`, in words or as a formula."""
         ...
 
     @property
     def table(self) -> str:
-        """The name of the table of key owners (`core.hashing`), if a change of members changes owners; else ''."""
+        """The name of the table of key owners (`core.hashing`), if a change of members changes owners; '' if not."""
         ...
 
     def pick(self, view: LoadView, key: bytes | None, rng: "Random", count: int) -> Pick:
         """Choose among the eligible nodes of `view`, which is awake (`LoadView.wake`); up to `count` nodes.
 
-        Barred nodes are never chosen; paced nodes only if no other node can be had (`last_resort`). Raise `NoNode` if
-        no node may take a client.
+        Barred nodes are never chosen; paced nodes only if no node is ready (`last_resort`). Raise `NoNode` if no node
+        may get a client.
         """
         ...
 
     def value(self, view: LoadView, node: NodeLoad) -> float:
-        """The number of `node` that is compared, the smallest wins; for `ringway explain`, so it may take its time."""
+        """The number by which `node` is compared: the smallest wins. For `ringway explain`, so it need not be fast."""
         ...
 
 
 def last_resort(view: LoadView, count: int) -> Pick:
-    """Choose among the paced nodes, since no node is open, in proportion to their capacity (`core.load.slow_start`).
+    """Choose among the paced nodes, since no node is ready, in proportion to their capacity (`core.load.slow_start`).
 
-    Raise `NoNode`, with the reason of each node, if all nodes are barred or there is no node.
+    Raise `NoNode`, with the reason of each node, if all nodes are barred or the view is empty.
     """
     best = None
     takers = view.takers()
@@ -77,10 +78,12 @@ def last_resort(view: LoadView, count: int) -> Pick:
 
 
 def no_node(view: LoadView) -> NoNode:
-    """The error that says why nobody can be placed."""
-    more = "start another with `ringway node`" if view.ages else "add another with --backend"
+    """The error that says why no client can be placed."""
+    backends = any(node.is_backend for node in view.nodes.values())
+    more = "add another with --backend" if backends else "start another with `ringway node`"
     if not view.nodes:
-        return NoNode("no node is known; start one with `ringway node`")
+        remedy = "" if view.group else "; start one with `ringway node`"
+        return NoNode(_nobody(view) + remedy)
     if not view.eligible:
         return NoNode(why_none(view))
     first = view.eligible[0]
@@ -89,18 +92,22 @@ def no_node(view: LoadView) -> NoNode:
 
 
 def why_none(view: LoadView) -> str:
-    """Return why no node is eligible, each reason with its remedy; empty if a node is."""
+    """Return why no node is eligible, each reason with its remedy; empty if a node is eligible."""
     if view.eligible:
         return ""
     nodes = view.nodes.values()
     if not nodes:
-        return "no node is known"
-    nodes_down = [node for node in nodes if node.state is NodeState.DOWN]
+        return _nobody(view)
+    nodes_down = [node for node in nodes if node.doubt and node.problem]
     reasons = [_why_down(nodes_down)]
-    draining = sum(node.state is NodeState.DRAINING for node in nodes)
+    others = [node for node in nodes if node not in nodes_down]
+    draining = sum(node.state is NodeState.DRAINING for node in others)
     if draining:
         reasons.append(f"{draining} nodes are draining; take one back with `ringway undrain`")
-    idle = sum(node.state is NodeState.ACTIVE for node in nodes)
+    doubted = [node for node in others if node.state is NodeState.ACTIVE and node.doubt]
+    if doubted:
+        reasons.append(f"{len(doubted)} nodes have not answered the gateway's knock; `ringway nodes` says why")
+    idle = sum(node.state is NodeState.ACTIVE for node in others) - len(doubted)
     if idle:
         reasons.append(f"{idle} nodes have a weight of 0; raise the weight of one")
     said = [reason for reason in reasons if reason]
@@ -109,24 +116,32 @@ def why_none(view: LoadView) -> str:
     return f"all {said[0]}" if len(said) == 1 else "nobody can be placed: " + "; ".join(said)
 
 
+def _nobody(view: LoadView) -> str:
+    """Return that the view is empty; if backends belong there, with the remedy."""
+    if not view.group:
+        return "no node is known"
+    of_group = f",group={view.group}" if view.group != DEFAULT else ""
+    return f"the group {view.group!r} has no backend; add one with --backend URL{of_group}, or by another source"
+
+
 SHOWN_MAX = 3
-"""Backends that are named together with their problem."""
+"""The most backends that an error names with their problems."""
 
 
 def _why_down(nodes: Sequence[NodeLoad]) -> str:
     if not nodes:
         return ""
-    told = ", ".join(f"{node.name}: {node.problem or 'its check fails'}" for node in nodes[:SHOWN_MAX])
+    told = ", ".join(f"{node.name}: {node.problem}" for node in nodes[:SHOWN_MAX])
     if len(nodes) == 1:
         return f"one backend fails its check ({told})"
     return f"{len(nodes)} backends fail their check ({told}{', ...' if len(nodes) > SHOWN_MAX else ''})"
 
 
 def with_alternates(view: LoadView, ranked: Sequence[NodeLoad], count: int, rng: "Random") -> Sequence[NodeLoad]:
-    """Return `count` nodes, or as many as there are: `ranked`, then other nodes that are not barred.
+    """Return up to `count` nodes: `ranked`, then further nodes that are not barred.
 
-    These are used if the first fails. They are neighbours by name, from a random one on: random nodes share the clients
-    of a node that fails; the next best node would get all of them.
+    The further nodes are used if the first fails. They are neighbours by name, from a random node on: so the clients of
+    a failed node are shared by random nodes; the next best node would get all of them.
     """
     missing = count - len(ranked)
     if missing <= 0:
@@ -136,7 +151,7 @@ def with_alternates(view: LoadView, ranked: Sequence[NodeLoad], count: int, rng:
 
 
 def _around(nodes: Sequence[NodeLoad], start: int, without: Sequence[NodeLoad], count: int) -> list[NodeLoad]:
-    """Return up to `count` nodes, but those in `without`, from the index `start` on and around."""
+    """Return up to `count` nodes that are not in `without`, from the index `start` on and around."""
     found: list[NodeLoad] = []
     size = len(nodes)
     for index in range(start, start + size):

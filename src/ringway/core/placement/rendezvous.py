@@ -1,4 +1,4 @@
-"""Rendezvous hashing by key: exact shares for any weights, least movement. The one to choose for keys.
+"""Rendezvous hashing by key: exact shares for any weights, least movement. The recommended policy for keys.
 
 See `core.placement.keyed` and `core.hashing.rendezvous`.
 """

@@ -3,10 +3,10 @@
 Each node's turns begin and end at even distances in virtual time, which moves on by 1 / n with each pick. Of the nodes
 whose turn has begun, the node is chosen whose turn ends first (earliest eligible virtual deadline first: Stoica and
 Abdel-Wahab 1995). So no node is ever a whole turn ahead or behind, with equal or unequal shares, and the turns of a
-node with a great share lie between those of other nodes (`weighted_round_robin`).
+node with a large share are spread between the turns of the rest (`weighted_round_robin`).
 
-A node that can take no client is skipped: its turns go to all other nodes alike, not to its neighbour, and it does not
-get them back. Arrivals are shared fairly, but not connections: a connection that lives long stays where it is.
+A node that can serve no client is skipped: its turns go to all other nodes alike, not to its neighbour, and it does not
+get them back. Arrivals are shared fairly, but not connections: a long connection stays at its node.
 """
 
 from math import inf
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 _SAME = 1e-9
 REBASE_AT = 1e5
-"""Virtual time is set back then, so that it keeps its precision."""
+"""The virtual time at which it is set back, so that it keeps its precision."""
 
 
 class RoundRobin:
-    """Places in turn. Each gateway begins anywhere in the cycle, so that gateways do not move in step."""
+    """Places in turn. Each gateway begins at a random node of the cycle, so that gateways do not move in step."""
 
     name: ClassVar[str] = "round-robin"
     options_type: ClassVar[type[Options]] = Options
@@ -35,11 +35,11 @@ class RoundRobin:
 
     def __init__(self, options: Options | None = None, secret: bytes = b"") -> None:
         self._version = self._takers_version = -1
-        self._step = 0.0  # of virtual time, from pick to pick
+        self._step = 0.0  # the increment of virtual time a pick
         self._now = 0.0  # virtual time, in rounds
-        self._nodes: list[NodeLoad] = []  # in an order of our own: ties must not follow names
-        self._lasts: list[float] = []  # how long a turn of each lasts: 1 for an average share
-        self._ends: list[float] = []  # when the turn of each ends that comes next
+        self._nodes: list[NodeLoad] = []  # in a random order: ties must not follow names
+        self._lasts: list[float] = []  # the length of each node's turns: 1 for an average share
+        self._ends: list[float] = []  # the end of each node's next turn
 
     def __copy__(self) -> "RoundRobin":
         twin = object.__new__(type(self))
@@ -73,13 +73,13 @@ class RoundRobin:
         """Update the shares if they depend on more than members and weights."""
 
     def set_shares(self, shares: list[float]) -> None:
-        """Let turns come in these proportions from the next ones on; in the order of `_nodes`."""
+        """Set the proportions of the turns, from the next turns on; in the order of `_nodes`."""
         average = sum(shares) / len(shares) if shares else 1.0
         self._lasts = [average / share for share in shares]
         self._set_step()
 
     def _set_step(self) -> None:
-        """Set the pace of virtual time by the nodes that may take clients."""
+        """Set the pace of virtual time by the nodes that may get clients."""
         rate = sum(1.0 / lasts for node, lasts in zip(self._nodes, self._lasts, strict=True) if not node.barred)
         self._step = 1.0 / rate if rate else 0.0
 
@@ -99,13 +99,13 @@ class RoundRobin:
         if not able:
             return -1
         best = min(able, key=lambda index: self._ends[index] - lasts[index])
-        self._now = self._ends[best] - lasts[best]  # skip the nodes that can take no client
+        self._now = self._ends[best] - lasts[best]  # skip the nodes that can serve no client
         return best
 
     def _had_its_turn(self, index: int) -> None:
         lasts = self._lasts[index]
         end = self._ends[index]
-        if end < self._now - lasts:  # it was away; the turns that it missed are lost
+        if end < self._now - lasts:  # the node was away; its missed turns are lost
             end = self._now
         self._ends[index] = end + lasts
         self._now += self._step
@@ -114,7 +114,7 @@ class RoundRobin:
             self._now = 0.0
 
     def _ordered(self, view: LoadView, rng: "Random") -> list[NodeLoad]:
-        """Return the eligible nodes: survivors in their order, newcomers anywhere between them."""
+        """Return the eligible nodes: survivors in their order, new nodes at random positions between them."""
         left = {node.name: node for node in view.eligible}
         order = [left.pop(node.name) for node in self._nodes if node.name in left]
         for node in left.values():
@@ -122,7 +122,7 @@ class RoundRobin:
         return order
 
     def _members_changed(self, view: LoadView, rng: "Random") -> None:
-        """Let survivors keep their place in the cycle; a newcomer's turn begins now. Begin anywhere at first."""
+        """Keep the survivors' places in the cycle; the turn of a new node begins now. The first start is random."""
         lag: dict[NodeName, float] = {
             node.name: (end - lasts - self._now) / lasts
             for node, end, lasts in zip(self._nodes, self._ends, self._lasts, strict=True)

@@ -50,8 +50,20 @@ def spec_of_table(table: Mapping[str, Any]) -> PolicySpec:
     return PolicySpec(name, tuple((key, text_of_value(value)) for key, value in table.items() if key != "name"))
 
 
+def short_policy(table: Mapping[str, Any]) -> str:
+    """Return the short form of a policy table; raise `ConfigError` if it has no short form."""
+    spec = spec_of_table(table)
+    try:
+        same = parse_spec(str(spec)) == spec
+    except ConfigError:
+        same = False
+    if not same:
+        raise ConfigError(f"the policy {dict(table)} has a comma in a value; write its values without")
+    return str(spec)
+
+
 def read_options(spec: PolicySpec, options_type: type[Options]) -> Options:
-    """Return the typed options of `spec`; raise one `ConfigError` that says for each wrong option what is right."""
+    """Return the typed options of `spec`; raise one `ConfigError` with the remedy for each wrong option."""
     problems: list[str] = []
     values = convert_options(spec.given, options_type, spec.name, _ERRORS, problems)
     if not problems:

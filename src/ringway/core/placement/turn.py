@@ -1,8 +1,8 @@
 """Ties: the order among nodes that are equally good.
 
 Values that differ by less than `SAME`, relatively, are equal: they may have been computed in different ways. Among
-equals it is the turn of the node whose last newcomer is longest ago for its weight (`LoadView` keeps the turns), so
-that nodes take turns in proportion to their weights; the order of a list never decides.
+equal nodes it is the turn of the node whose last newcomer is longest ago for its weight (`LoadView` has the turns), so
+that turns are in proportion to weights; the order of a list never decides.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ def best_of(nodes: Sequence[NodeLoad], values: Sequence[float]) -> int:
 
 
 def best_of_alike(nodes: Sequence[NodeLoad], values: Sequence[float], within: float) -> int:
-    """Return the index of the least full node among those whose values are within a share of the smallest.
+    """Return the index of the least full node among the nodes whose values are within a share of the smallest value.
 
     For measured numbers: a small difference means nothing.
     """

@@ -1,7 +1,7 @@
-"""Random two choices: draw two distinct nodes by weight, choose the less loaded one. The default.
+"""Random two choices: draw two distinct nodes by weight, choose the less loaded node. The default.
 
 Two choices bring the fullest of n nodes from log n / log log n to log log n above the average (Mitzenmacher 2001), and
-stay good when load reports are late. With more than two (`d`) the emptiest node is chosen more often, by all gateways.
+stay good when load reports are late. With more than two choices (`d`) all gateways choose the emptiest node more often.
 """
 
 from typing import TYPE_CHECKING, Annotated, ClassVar
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 
 class TwoChoicesOptions(Options, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How many are drawn."""
+    """The number of nodes that are drawn."""
 
     d: Annotated[int, msgspec.Meta(ge=2, le=5, description="nodes drawn; more than 2 gains little")] = 2
 
 
 class TwoChoices:
-    """Places at the less loaded of two nodes that are drawn."""
+    """Places at the less loaded of two drawn nodes."""
 
     name: ClassVar[str] = "two-choices"
     options_type: ClassVar[type[Options]] = TwoChoicesOptions
@@ -41,7 +41,7 @@ class TwoChoices:
         return f"of {self._d} nodes drawn by weight the one that is least full for its weight"
 
     def pick(self, view: LoadView, key: bytes | None, rng: "Random", count: int) -> Pick:
-        """See `Policy.pick`. The first alternate is a loser of the draw."""
+        """See `Policy.pick`. The first alternate is a drawn node that was not chosen."""
         drawn = self._draw.draw(view, self._d, rng)
         if not drawn:
             return last_resort(view, count)

@@ -1,11 +1,11 @@
 """Usage of each node, carried forward from its last report; for `least_loaded`.
 
-Nodes report their use of resources as a part of what is healthy: CPU, memory, descriptors, lag of the event loop,
-egress; 1.0 is all of it. The worst counts. It was true when it was reported, so it is carried forward by the places
-held since: each costs what a connection of that node has cost on average, smoothed over reports.
+Nodes report their use of resources as a share of the healthy maximum: CPU, memory, descriptors, lag of the event loop,
+egress. The worst counts. It describes the time of the report, so it is carried forward by the places held since: each
+place adds the average cost of a connection of that node, smoothed over reports.
 
-A node that reports no utilisation, or has done so for less than `BLACKOUT_S`, counts as the median of the other nodes,
-never as idle: if it counted as zero, it would attract every client.
+A node that reports no utilisation, or whose first utilisation is younger than `BLACKOUT_S`, counts as the median of the
+other nodes, never as idle: with zero it would attract every client.
 """
 
 from ringway.core.load import LoadView, NodeLoad
@@ -14,10 +14,10 @@ from ringway.protocol.report import Report
 from ringway.types import NodeName
 
 BLACKOUT_S = 10.0
-"""The first measurements of a node that has just started tell of its start."""
+"""The time after which measurements of a new node count: earlier ones are distorted by its start."""
 
 EXPIRES_S = 180.0
-"""A utilisation that is older says nothing (gRPC A58). It matters when ages of reports are ignored, in panic."""
+"""The age from which a utilisation is ignored (gRPC A58). It matters when ages of reports are ignored, in panic."""
 
 _COST_WEIGHT = 0.3  # of the newest report in a node's cost of a connection
 
@@ -30,12 +30,12 @@ class _Usage:
     def __init__(self, node: NodeLoad) -> None:
         self.incarnation = node.incarnation
         self.report: Report | None = None
-        self.used: float | None = None  # of the scarcest resource; None: unknown
-        self.cost: float | None = None  # of one connection
-        self.since = node.joined_at  # when it became known
+        self.used: float | None = None  # the used share of the scarcest resource; None: unknown
+        self.cost: float | None = None  # the cost of one connection
+        self.since = node.joined_at  # the time at which the usage became known
 
     def update(self, node: NodeLoad) -> None:
-        """Take the node's newest report."""
+        """Read the node's newest report."""
         first, gone = self.report is None, self.used is None
         report = self.report = node.report
         if report is None or not report.utilisation:
@@ -61,7 +61,7 @@ class Usages:
         self._cost = Median(lambda node: usage.cost if (usage := self._ripe(node)) else None)
 
     def expected(self, view: LoadView, node: NodeLoad) -> float:
-        """Return how much of `node` will be used when all clients that are on the way have arrived."""
+        """Return the used share of `node` once all clients on the way have arrived."""
         self._now = view.now
         if view.version != self._version:
             self._version = view.version
@@ -74,7 +74,7 @@ class Usages:
         return used + (node.own + node.others) * cost
 
     def _ripe(self, node: NodeLoad) -> _Usage | None:
-        """Return the usage of `node`; None if it cannot be relied on."""
+        """Return the usage of `node`; None if it is too young or too old."""
         usage = self._nodes.get(node.name)
         if usage is None or usage.incarnation != node.incarnation:
             usage = self._nodes[node.name] = _Usage(node)

@@ -1,4 +1,4 @@
-"""Weighted round robin: all nodes in turn, as often as their weights say; a heavy node's turns are spread.
+"""Weighted round robin: all nodes in turn, in proportion to their weights; a heavy node's turns are spread.
 
 The turns are made as in `round_robin`: no node is ever a whole turn ahead or behind. With `fill`, a node that holds
 less than its fair share gets more turns, and a node that holds more gets fewer: its weight is multiplied by
@@ -19,7 +19,7 @@ FILL_PERIOD_S = 0.25
 
 
 class WeightedRoundRobinOptions(Options, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """True if turns follow what nodes hold."""
+    """The option `fill`: turns depend on the nodes' connections."""
 
     fill: Annotated[bool, msgspec.Meta(description="give nodes more turns that hold less than their share")] = False
 

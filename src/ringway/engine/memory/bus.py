@@ -70,7 +70,7 @@ class MemoryBus:
         if received.failures:
             raise NoAnswer(f"{address} failed to answer: {received.failures[0].decode(errors='replace')}")
         if not received.answers:
-            raise NoAnswer(f"{address} did not answer within {timeout_s} s")
+            raise NoAnswer(f"{address} did not answer within {timeout_s} s", timed_out=True)
         return received.answers[0]
 
     async def gather(self, address: str, request: bytes, *, timeout_s: float, expected: int = 0) -> list[bytes]:
@@ -87,9 +87,10 @@ class MemoryBus:
             handler.start_request(request, received.add_answer)
         if handlers:
             with suppress(TimeoutError):
-                await asyncio.wait_for(received.complete.wait(), timeout_s)
+                async with asyncio.timeout(timeout_s):
+                    await received.complete.wait()
         return received
 
     async def close(self) -> None:
-        """Serve nothing more. Idempotent."""
+        """Stop serving all addresses. Idempotent."""
         await asyncio.gather(*(serving.close() for serving in self._servings))

@@ -1,4 +1,4 @@
-"""Connection to the memory engine: up, or away because a test or an operator said so."""
+"""Connection to the memory engine: up, or away by the command of a test or an operator."""
 
 import time
 from collections.abc import Callable

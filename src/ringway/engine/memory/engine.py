@@ -36,7 +36,7 @@ class MemoryHub:
 
     @property
     def away(self) -> bool:
-        """True while the engine plays unreachable. On its return, every member announces its last reports again."""
+        """True while the engine simulates an outage. On its return, every member announces its last reports again."""
         return self.connection.away
 
     @away.setter
@@ -45,7 +45,7 @@ class MemoryHub:
         self.connection.away = away
         if returns:
             for member in self.members:
-                member.registry.announce_again()
+                member.registry.on_return()
             for member in self.members:
                 for on_return in member.on_return:
                     on_return()
@@ -69,7 +69,7 @@ class MemoryEngine:
 
     @property
     def problem(self) -> str:
-        """What is wrong; empty while the engine is up."""
+        """The problem of the engine; empty while it is up."""
         return "" if self.up else "the engine cannot be reached"
 
     @property

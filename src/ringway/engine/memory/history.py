@@ -20,7 +20,7 @@ from ringway.ports import Page, Position, Retention
 from ringway.types import Channel
 
 KEY_S = 120.0
-"""How long a key of `append` is remembered; less if publications are kept for less."""
+"""The time for which a key of `append` is remembered; shorter if the retention is shorter."""
 
 KEYS_MAX = 100_000
 """Keys of a namespace that are remembered; beyond this the oldest is forgotten early."""
@@ -52,7 +52,7 @@ class StoredNamespace:
         return frozenset(self._channels)
 
     def change_retention(self, retention: Retention) -> None:
-        """Keep as much as `retention` says from now on; publications beyond its size are removed at once."""
+        """Apply `retention` from now on; publications beyond its size are removed at once."""
         self.retention = retention
         for channel in list(self._channels):
             self._trim(channel)
@@ -130,7 +130,7 @@ class MemoryHistory:
         self._send = send
 
     async def keep(self, retention: Retention) -> None:
-        """Keep what `retention` says from now on."""
+        """Apply `retention` from now on."""
         namespace = self._open(retention)
         if namespace.retention != retention:
             namespace.change_retention(retention)

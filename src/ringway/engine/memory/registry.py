@@ -1,10 +1,11 @@
-"""Reports between the members of the memory engine; see `ports.Registry`."""
+"""Messages between the members of the memory engine; see `ports.Registry`."""
 
 import asyncio
+from collections.abc import Collection
 
 from ringway.engine.memory.connection import MemoryConnection
-from ringway.ports import Heard
-from ringway.types import NodeName
+from ringway.ports import Asked, Heard
+from ringway.types import NodeName, Role
 
 
 class MemoryRegistry:
@@ -13,50 +14,68 @@ class MemoryRegistry:
     def __init__(self, connection: MemoryConnection, registries: "list[MemoryRegistry]") -> None:
         self._connection = connection
         self._registries = registries
-        self._heard: Heard | None = None
-        self._reports: dict[NodeName, bytes] = {}
+        self._heard: dict[Role, Heard] = {}
+        self._asked: dict[Role, list[Asked]] = {}
         registries.append(self)
 
-    async def announce(self, member: NodeName, report: bytes) -> None:
-        """Send `report` to every watching member, and store it for newcomers."""
-        self._reports[member] = report
-        self._send(member, report)
+    async def announce(self, role: Role, member: NodeName, message: bytes) -> None:
+        """Send `message` to all that watch `role`."""
+        self._send(role, member, message)
 
-    async def withdraw(self, member: NodeName) -> None:
-        """Tell every watching member that `member` leaves, if it was announced."""
-        if self._reports.pop(member, None) is not None:
-            self._send(member, None)
+    async def withdraw(self, role: Role, member: NodeName, message: bytes) -> None:
+        """Send the last `message` of `member`."""
+        self._send(role, member, message)
 
-    async def watch(self, heard: Heard) -> None:
-        """Send every report to `heard`, beginning with the last report of each member."""
-        self._heard = heard
+    async def answer(self, role: Role, asked: Asked) -> None:
+        """Call `asked` for each question to the members of `role`."""
+        self._asked.setdefault(role, []).append(asked)
+
+    async def watch(self, roles: Collection[Role], heard: Heard) -> None:
+        """Send every message of members of `roles` to `heard`, and ask all these members."""
+        self._heard = dict.fromkeys(roles, heard)
+        self._ask_all()
+
+    def ask_member(self, role: Role, member: NodeName) -> None:
+        """Ask one member for its introduction."""
+        self._ask(role, member)
+
+    def on_return(self) -> None:
+        """Ask all members, and have the own members introduce themselves: the engine was away."""
+        self._ask_all()
+        loop = asyncio.get_running_loop()
+        for role in self._asked:
+            loop.call_soon(self._on_question, role, NodeName(""))
+
+    def _ask_all(self) -> None:
+        for role in self._heard:
+            self._ask(role, NodeName(""))
+
+    def _ask(self, role: Role, member: NodeName) -> None:
         if self._connection.away:
             return
         loop = asyncio.get_running_loop()
         for registry in self._registries:
-            for member, report in registry._reports.items():
-                loop.call_soon(self._on_report, member, report)
+            loop.call_soon(registry._on_question, role, member)
 
-    def announce_again(self) -> None:
-        """Send the last reports once more, because the engine was away."""
-        for member, report in self._reports.items():
-            self._send(member, report)
-
-    def _send(self, member: NodeName, report: bytes | None) -> None:
+    def _send(self, role: Role, member: NodeName, message: bytes) -> None:
         if self._connection.away:
             return
         loop = asyncio.get_running_loop()
         for registry in self._registries:
-            if registry._heard is not None:
-                loop.call_soon(registry._on_report, member, report)
+            loop.call_soon(registry._on_message, role, member, message)
 
-    def _on_report(self, member: NodeName, report: bytes | None) -> None:
-        if self._heard is not None:
-            self._heard(member, report)
+    def _on_question(self, role: Role, member: NodeName) -> None:
+        for asked in self._asked.get(role, ()):
+            asked(member)
+
+    def _on_message(self, role: Role, member: NodeName, message: bytes) -> None:
+        heard = self._heard.get(role)
+        if heard is not None:
+            heard(role, member, message)
 
     def close(self) -> None:
-        """Send and receive nothing more, without a withdrawal. Idempotent."""
-        self._reports.clear()
-        self._heard = None
+        """Send and receive nothing more. Idempotent."""
+        self._asked.clear()
+        self._heard.clear()
         if self in self._registries:
             self._registries.remove(self)

@@ -1,7 +1,7 @@
 """Publications on their way into streams, and NATS's confirmations that they are stored.
 
-Each has a reply subject of ours. NATS answers there, with the sequence number, once all servers that keep the stream
-have the message. Any number may be under way: they leave with all other commands in one write per loop turn
+Each publication has a reply subject of this process. NATS answers there, with the sequence number, once all servers
+with the stream have the message. Many may be under way: they leave with all other commands in one write per loop turn
 (`outbox`), and NATS answers in their order.
 
 Overflow rule: at most `PENDING_MAX` are under way; further ones are refused with `EngineAway`.
@@ -21,24 +21,24 @@ from ringway.engine.nats.subscription import SubjectSubscription
 from ringway.errors import EngineAway, EngineError, EngineUnsuitable, Unconfirmed
 
 STORED_S = 5.0
-"""How long NATS may take to store a publication before it counts as unconfirmed."""
+"""The time for NATS to store a publication, before it counts as unconfirmed."""
 
 CHECK_S = 0.5
 """The pause between checks for overdue publications."""
 
 PENDING_MAX = 16_384
-"""How many publications may be under way; more than NATS itself queues for one stream (10,000)."""
+"""The most publications under way; more than NATS itself queues for one stream (10,000)."""
 
 
 class AppendListener(Protocol):
-    """Hears what becomes of its publications, in the order of NATS's answers."""
+    """Receives the outcomes of its publications, in the order of NATS's answers."""
 
     def on_stored(self, offset: int) -> None:
         """A publication was stored."""
         ...
 
     def on_missing(self) -> None:
-        """A publication was not stored, because the stream is not there."""
+        """A publication was not stored, because the stream does not exist."""
         ...
 
 
@@ -56,7 +56,7 @@ class Overdue(Unconfirmed):
 
 
 class Append:
-    """A publication: what to send, and a future for its sequence number or an `EngineError`."""
+    """A publication: the message, and a future for its sequence number or an `EngineError`."""
 
     __slots__ = ("future", "header", "overdue_at", "payload", "stream", "subject")
 

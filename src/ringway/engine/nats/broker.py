@@ -1,11 +1,22 @@
-"""Publications over core NATS (`ports.Broker`). Publications with history come from a stream (`history`)."""
+"""Publications over core NATS, and questions to their subscribers (`ports.Broker`).
+
+Publications with history come from a stream (`history`). A message that has a reply subject is a question (`question`).
+"""
+
+from contextlib import suppress
+from functools import partial
 
 from ringway.engine.address import token
 from ringway.engine.nats.connection import NatsConnection
 from ringway.engine.nats.header import place
+from ringway.engine.nats.inbox import NatsInbox
+from ringway.engine.nats.question import NatsQuestion
 from ringway.errors import EngineAway, EngineUnsuitable
-from ringway.ports import Deliver
+from ringway.logger import get_logger
+from ringway.ports import Answer, Answers, Deliver, OnQuestion
 from ringway.types import Channel
+
+_log = get_logger()
 
 
 class _ChannelSubscription:
@@ -21,13 +32,15 @@ class _ChannelSubscription:
 
     @property
     def subject(self) -> str:
-        """Computed, not stored: it is read at each subscribe alone."""
+        """The subject; it is computed, since only subscribes need it."""
         return self._broker.subject(self.channel)
 
     def receive(self, subject: bytes, reply: bytes, header: bytes, payload: bytes) -> None:
         """Deliver the publication, with its place if a stream republished it."""
         if header:
             self._broker.deliver(self.channel, payload, *place(header))
+        elif reply:
+            self._broker.receive_question(self.channel, reply, payload)
         else:
             self._broker.deliver(self.channel, payload, 0, 0)
 
@@ -35,18 +48,20 @@ class _ChannelSubscription:
 class NatsBroker:
     """Carries publications; NATS sends only the channels that this process subscribes to."""
 
-    def __init__(self, connection: NatsConnection, prefix: str) -> None:
+    def __init__(self, connection: NatsConnection, prefix: str, inbox: NatsInbox) -> None:
         self._connection = connection
         self._prefix = f"{prefix}.ch."
+        self._inbox = inbox
         self._sids: dict[Channel, int] = {}
         self.deliver: Deliver = _nobody
+        self._on_question: OnQuestion = _ignore_question
 
     def subject(self, channel: Channel) -> str:
         """The NATS subject of `channel`."""
         return self._prefix + token(channel)
 
     def attach(self, deliver: Deliver) -> None:
-        """Call `deliver` for each publication, in the call stack of the read: nothing is queued or dropped."""
+        """Call `deliver` for each publication, in the call stack of the read, without a queue and without loss."""
         self.deliver = deliver
 
     async def publish(self, channel: Channel, payload: bytes) -> None:
@@ -57,11 +72,7 @@ class NatsBroker:
         `Unconfirmed` if the connection is lost before the confirmation (it may have been sent), and `EngineUnsuitable`
         if `payload` is larger than the server allows.
         """
-        if len(payload) > self._connection.payload_bytes_max:
-            raise EngineUnsuitable(
-                f"a publication of {len(payload)} bytes; this NATS takes {self._connection.payload_bytes_max} at most: "
-                "raise its max_payload, or publish less"
-            )
+        self._check_size(payload)
         self._connection.send(self.subject(channel), payload)
         await self._connection.outbox.processed()
 
@@ -83,11 +94,59 @@ class NatsBroker:
             raise
 
     async def unsubscribe(self, channel: Channel) -> None:
-        """Stop delivery at once; the server hears of it at the end of this loop turn."""
+        """Stop delivery at once; the request to the server leaves at the end of this loop turn."""
         sid = self._sids.pop(channel, None)
         if sid is not None:
             self._connection.unsubscribe(sid)
 
+    def attach_questions(self, on_question: OnQuestion) -> None:
+        """Call `on_question` for each question, in the call stack of the read."""
+        self._on_question = on_question
+
+    async def ask_subscribers(self, channel: Channel, question: bytes, answers: Answers) -> NatsQuestion:
+        """Send `question` at the end of this loop turn. NATS does not say how many receive it, unless there are none.
+
+        Raise `EngineAway` if the server cannot be reached, `EngineUnsuitable` if `question` is larger than it allows.
+        """
+        self._check_size(question)
+        self._connection.require()
+        asked = NatsQuestion(self._inbox, answers)
+        try:
+            self._connection.send(self.subject(channel), question, asked.address)
+        except EngineAway:
+            asked.close()
+            raise
+        return asked
+
+    def receive_question(self, channel: Channel, reply: bytes, question: bytes) -> None:
+        """Give a question to the listener. Without a member's inbox it is delivered as it is, and so refused."""
+        if self._inbox.is_address(reply):
+            self._on_question(channel, question, partial(self._send_answer, reply.decode(errors="replace")))
+        else:
+            self.deliver(channel, question, 0, 0)
+
+    def _send_answer(self, address: str, answer: bytes) -> None:
+        if len(answer) > self._connection.payload_bytes_max:  # the server would end the connection
+            _log.warning(
+                "an answer is larger than NATS takes; raise its max_payload, or lower presence_clients_max",
+                bytes=len(answer),
+                bytes_max=self._connection.payload_bytes_max,
+            )
+            return
+        with suppress(EngineAway):  # the asker has a deadline
+            self._connection.send(address, answer)
+
+    def _check_size(self, payload: bytes) -> None:
+        if len(payload) > self._connection.payload_bytes_max:
+            raise EngineUnsuitable(
+                f"a publication of {len(payload)} bytes; this NATS takes {self._connection.payload_bytes_max} at most: "
+                "raise its max_payload, or publish less"
+            )
+
+
+def _ignore_question(channel: Channel, question: bytes, answer: Answer) -> None:
+    """Drop a question: no listener is attached yet."""
+
 
 def _nobody(channel: Channel, payload: bytes, offset: int, previous: int) -> None:
-    """Drop a publication: nobody is attached yet."""
+    """Drop a publication: no listener is attached yet."""

@@ -1,4 +1,4 @@
-"""A JetStream key-value bucket, as far as leases need it: a stream with one message for each key.
+"""Key-value bucket of JetStream, with the functions for leases: a stream with one message for each key.
 
 The stream and its subjects are those of NATS's own key-value stores (ADR-8 of nats-architecture-and-design), so that
 `nats kv` shows them. A deleted key counts as one with an empty value.
@@ -13,7 +13,7 @@ from ringway.engine.nats.stream import STREAM_EXISTS, STREAM_NOT_FOUND, StreamIn
 from ringway.errors import EngineUnsuitable
 
 REPLICAS = 3
-"""Copies of the bucket in a cluster of NATS servers; a single server keeps one."""
+"""Copies of the bucket in a cluster of NATS servers; a single server has one copy."""
 
 BUCKET_BYTES = 4 << 20
 """Room for the leases of 10,000 names. Accounts may allow no stream without a bound."""
@@ -24,7 +24,7 @@ Storage = Literal["memory", "file"]
 
 
 class JetStream(Protocol):
-    """What a bucket asks JetStream (`JetStreamRequest`)."""
+    """The requests of a bucket to JetStream (`JetStreamRequest`)."""
 
     async def api(self, request: str, body: Mapping[str, Any] | None = None) -> StreamInfo:
         """Ask the API about a stream."""
@@ -35,7 +35,7 @@ class JetStream(Protocol):
         ...
 
     async def store(self, subject: str, payload: bytes, header: bytes) -> int:
-        """Store a message; raise `WrongRevision` if the header expects another newest one."""
+        """Store a message; raise `WrongRevision` if the newest message is not the one that the header expects."""
         ...
 
 
@@ -44,13 +44,13 @@ class KeyValueBucket:
 
     def __init__(self, jetstream: JetStream, name: str, clustered: Callable[[], bool], storage: Storage) -> None:
         self._jetstream = jetstream
-        self._name = name
+        self.name = name
         self._stream = f"KV_{name}"
         self._clustered = clustered
         self._storage: Storage = storage
 
     async def make(self) -> None:
-        """Make the bucket if it is missing. Settings of an existing one are left as they are. Raise `EngineError`."""
+        """Make the bucket if it is missing. Settings of an existing bucket do not change. Raise `EngineError`."""
         other: Storage = "file" if self._storage == "memory" else "memory"
         try:
             await self._create(self._storage)
@@ -68,7 +68,7 @@ class KeyValueBucket:
         return {
             "name": self._stream,
             "description": "Ringway: who leads",
-            "subjects": [f"$KV.{self._name}.>"],
+            "subjects": [f"$KV.{self.name}.>"],
             "storage": storage,
             "retention": "limits",
             "discard": "new",
@@ -86,7 +86,7 @@ class KeyValueBucket:
         }
 
     async def read_info(self) -> StreamInfo:
-        """Return what NATS says about the bucket's stream. Raise `EngineError`, also if it is missing."""
+        """Return NATS's information about the bucket's stream. Raise `EngineError`, also if it is missing."""
         info = await self._jetstream.api(f"STREAM.INFO.{self._stream}")
         if info.error is not None and info.error.err_code == STREAM_NOT_FOUND:
             raise StreamAway("the bucket of the leases was removed; retry")
@@ -95,15 +95,15 @@ class KeyValueBucket:
         return info
 
     async def read_key(self, key: str) -> tuple[int, bytes] | None:
-        """Return revision and value of `key`, as the leader of the bucket has it; None if it never had a value."""
+        """Return revision and value of `key` at the leader of the bucket; None if it never had a value."""
         return await self._jetstream.read_last(self._stream, self._subject(key))
 
     async def write_key(self, key: str, value: bytes, last: int) -> int:
-        """Write `value` if `last` is the revision of `key` (0: it has none). Return its new revision.
+        """Write `value` if `last` is the revision of `key` (0: no value yet). Return its new revision.
 
-        Raise `WrongRevision` if it is not, and `EngineError`.
+        Raise `WrongRevision` for a different revision, and `EngineError`.
         """
         return await self._jetstream.store(self._subject(key), value, expected_last(last))
 
     def _subject(self, key: str) -> str:
-        return f"$KV.{self._name}.{key}"
+        return f"$KV.{self.name}.{key}"

@@ -1,18 +1,18 @@
 """Calls over core NATS (`ports.Bus`).
 
-<prefix>.call.<address>           a request to one of its servers (they share a queue group)
-<prefix>.gather.<address>         a request to all of its servers
-<prefix>.inbox.<caller>.<number>  an answer; its first byte is `+`, or `-` if the handler failed
+<prefix>.call.<address>    a request to one of its servers (they share a queue group)
+<prefix>.gather.<address>  a request to all of its servers
+
+An answer goes to the caller's inbox (`inbox`); its first byte is `+`, or `-` if the handler failed.
 """
 
 import asyncio
-import itertools
-import secrets
 from contextlib import suppress
 
 from ringway.engine.address import token
 from ringway.engine.nats.connection import NatsConnection
 from ringway.engine.nats.header import NO_RESPONDERS
+from ringway.engine.nats.inbox import NatsInbox
 from ringway.engine.nats.subscription import SHARED_QUEUE, SubjectSubscription
 from ringway.engine.request_handler import RequestHandler
 from ringway.errors import EngineAway, NoAnswer
@@ -33,7 +33,7 @@ class _Query:
         self.settled = asyncio.get_running_loop().create_future()
 
     def add_answer(self, header: bytes, payload: bytes) -> None:
-        """Add an answer, or NATS's message that nobody serves the address."""
+        """Add an answer, or NATS's message that the address has no server."""
         if header.startswith(NO_RESPONDERS):
             self.failures.append("nobody serves it")
             self.settle()
@@ -46,7 +46,7 @@ class _Query:
             self.settle()
 
     def settle(self) -> None:
-        """Wait for no more answers."""
+        """Stop waiting for answers."""
         if not self.settled.done():
             self.settled.set_result(None)
 
@@ -65,7 +65,7 @@ class NatsServing:
         ]
 
     def _on_request(self, subject: bytes, reply: bytes, header: bytes, payload: bytes) -> None:
-        asker = reply.decode()
+        asker = reply.decode(errors="replace")
 
         def answer(answered: bool, data: bytes) -> None:
             with suppress(EngineAway):  # the asker has a deadline
@@ -85,16 +85,13 @@ class NatsServing:
 
 
 class NatsBus:
-    """Asks and answers over NATS. One subscription receives the answers to all queries of this process."""
+    """Sends and answers requests over NATS."""
 
-    def __init__(self, connection: NatsConnection, prefix: str) -> None:
+    def __init__(self, connection: NatsConnection, prefix: str, inbox: NatsInbox) -> None:
         self._connection = connection
         self._prefix = prefix
-        self._inbox = f"{prefix}.inbox.{secrets.token_hex(8)}"
-        self._numbers = itertools.count(1)
-        self._queries: dict[bytes, _Query] = {}
+        self._inbox = inbox
         self._servings: set[NatsServing] = set()
-        connection.subscribe(SubjectSubscription(f"{self._inbox}.*", self._on_answer))
 
     async def serve(self, address: str, handler: Handler) -> NatsServing:
         """Answer requests: at once, or after NATS's return if it is away."""
@@ -106,34 +103,30 @@ class NatsBus:
         return serving
 
     async def call(self, address: str, request: bytes, *, timeout_s: float) -> bytes:
-        """Return the answer of one server. Raise `NoAnswer`, at once if nobody serves, or `EngineAway`."""
+        """Return the answer of one server. Raise `NoAnswer`, at once without a server, or `EngineAway`."""
         query = await self._ask(f"{self._prefix}.call.{token(address)}", request, timeout_s, 1)
         if query.answers:
             return query.answers[0]
-        reason = query.failures[0] if query.failures else f"no answer within {timeout_s} s"
-        raise NoAnswer(f"call to {address}: {reason}")
+        if query.failures:
+            raise NoAnswer(f"call to {address}: {query.failures[0]}")
+        raise NoAnswer(f"call to {address}: no answer within {timeout_s} s", timed_out=True)
 
     async def gather(self, address: str, request: bytes, *, timeout_s: float, expected: int = 0) -> list[bytes]:
-        """Return the answers that came. With `expected` 0 it ends by the deadline, or if nobody serves."""
+        """Return the answers that came. With `expected` 0 it ends by the deadline, or at once without a server."""
         query = await self._ask(f"{self._prefix}.gather.{token(address)}", request, timeout_s, expected)
         return query.answers
 
     async def _ask(self, subject: str, request: bytes, timeout_s: float, expected: int) -> _Query:
         query = _Query(expected)
-        number = b"%d" % next(self._numbers)
-        self._queries[number] = query
+        address = self._inbox.open(query.add_answer)
         try:
-            self._connection.send(subject, request, f"{self._inbox}.{number.decode()}")
+            self._connection.send(subject, request, address)
             with suppress(TimeoutError):
-                await asyncio.wait_for(query.settled, timeout_s)
+                async with asyncio.timeout(timeout_s):
+                    await query.settled
         finally:
-            del self._queries[number]
+            self._inbox.close(address)
         return query
-
-    def _on_answer(self, subject: bytes, reply: bytes, header: bytes, payload: bytes) -> None:
-        query = self._queries.get(subject.rpartition(b".")[2])
-        if query is not None:
-            query.add_answer(header, payload)
 
     async def close(self) -> None:
         """Stop serving."""

@@ -13,7 +13,7 @@ PONG = b"PONG\r\n"
 
 
 def connect(options: Mapping[str, Any]) -> bytes:
-    """Return CONNECT: who the client is, and how it speaks."""
+    """Return CONNECT: the client's identity and its options."""
     return b"CONNECT %b\r\n" % json.dumps(options).encode()
 
 

@@ -1,16 +1,16 @@
-"""A connection to NATS that is kept up for ever: what a process subscribes to survives each loss.
+"""Connection to NATS that reconnects for ever: the subscriptions of a process survive each loss.
 
-    up ──lost──▶ away ──a server admits us──▶ subscribing ──it confirms all subscriptions──▶ up
+    up ──lost──▶ away ──a server admits it──▶ subscribing ──it confirms all subscriptions──▶ up
                   ▲                               │
                   └──────────────lost─────────────┘
 
-While it is away nothing is queued: a send is refused with `EngineAway`, and what was sent without a confirmation fails
-with `Unconfirmed`. Attempts to reconnect go round the servers of the URL and those that the cluster advertises; the
-pauses between them are random (`Condition.pause_s`). A server in lame-duck mode is used until it disconnects us, which
-it does for its clients one by one; then it is tried last.
+While it is away there is no queue: a send is refused with `EngineAway`, and unconfirmed sends fail with `Unconfirmed`.
+Attempts to reconnect go round the servers of the URL and those that the cluster advertises; the pauses between them are
+random (`Condition.pause_s`). A server in lame-duck mode is used until it disconnects this client, as it does for its
+clients in sequence; then it is tried last.
 
-Overflow rules: messages are handled in the call stack of the read, so NATS disconnects a slow process, which then asks
-for what it missed; `NatsOutbox` refuses what the server does not accept in time.
+Overflow rules: messages are handled in the call stack of the read, so NATS disconnects a slow process, which then
+recovers missed messages; `NatsOutbox` refuses commands that the server does not accept in time.
 """
 
 import asyncio
@@ -32,13 +32,13 @@ from ringway.logger import get_logger
 from ringway.tasks import Tasks
 
 CONFIRM_S = 10.0
-"""How long a server may take to confirm all subscriptions after a reconnect."""
+"""The time for a server to confirm all subscriptions after a reconnect."""
 
 _log = get_logger()
 
 
 class NatsConnection:
-    """The connection of one process. It begins with a server that has `greeted` us."""
+    """The connection of one process. It begins with a server that has admitted it (`greeted`)."""
 
     def __init__(self, greeted: Greeted, connector: NatsConnector, pool: ServerPool, condition: Condition) -> None:
         self._connector = connector
@@ -61,7 +61,7 @@ class NatsConnection:
 
     @property
     def up(self) -> bool:
-        """Whether a server is connected, and has confirmed all subscriptions."""
+        """True if a server is connected, and has confirmed all subscriptions."""
         return self._up
 
     @property
@@ -71,7 +71,7 @@ class NatsConnection:
 
     @property
     def info(self) -> NatsInfo:
-        """What that server says about itself."""
+        """That server's description of itself."""
         return self._info
 
     @property
@@ -85,7 +85,7 @@ class NatsConnection:
             raise EngineAway("NATS cannot be reached at the moment; retry")
 
     def subscribe(self, subscription: NatsSubscription) -> int:
-        """Receive messages, now and after every reconnect. Return the number that `unsubscribe` needs."""
+        """Receive messages, now and after every reconnect. Return the number for `unsubscribe`."""
         self._newest_sid += 1
         sid = self._newest_sid
         if self._socket is not None:
@@ -94,7 +94,7 @@ class NatsConnection:
         return sid
 
     def unsubscribe(self, sid: int) -> None:
-        """Receive no more messages; the server hears of it at the end of this loop turn."""
+        """Stop receiving messages; the request to the server leaves at the end of this loop turn."""
         self._subscriptions.pop(sid, None)
         self.on_unwanted(sid)
 
@@ -112,7 +112,7 @@ class NatsConnection:
         self._socket.write(data)
 
     def on_info(self, info: NatsInfo) -> None:
-        """Learn which servers there are (`SocketEvents`)."""
+        """Learn the servers of the cluster (`SocketEvents`)."""
         self._info = info
         self._pool.learn(info.connect_urls, self._server)
         if info.ldm:
@@ -154,7 +154,7 @@ class NatsConnection:
             await asyncio.sleep(max(wait_s, self._condition.pause_s()))
             try:
                 await self._return_to(server)
-            except Exception as error:  # whatever it is, the next attempt may succeed
+            except Exception as error:  # the next attempt may succeed after any error
                 self._condition.on_attempt_failed(explain(error, self._connector.where))
         self._condition.on_returned()
         call_listeners(self.on_return)
@@ -189,12 +189,12 @@ class NatsConnection:
     def _adopt(self, greeted: Greeted) -> ServerSocket:
         self._info = greeted.info
         self._pool.learn(greeted.info.connect_urls, greeted.server)
-        return ServerSocket(greeted, self._subscriptions, self)
+        return ServerSocket(greeted, self._subscriptions, self, self._connector.read_pause_s)
 
     async def close(self, within_s: float) -> None:
-        """Wait for the server to process what was sent, then end the connection. Idempotent.
+        """Wait until the server has processed all commands, then end the connection. Idempotent.
 
-        Each of the two takes at most `within_s`.
+        Each of the two steps lasts at most `within_s`.
         """
         if self._up:
             with suppress(EngineAway, TimeoutError):

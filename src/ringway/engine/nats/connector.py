@@ -1,4 +1,4 @@
-"""Connects to a NATS server: TCP, its INFO, TLS, and the login.
+"""Connecting to a NATS server: TCP, its INFO, TLS, and the login.
 
     server                       client
     INFO {...}            ->
@@ -6,13 +6,12 @@
                           <-     CONNECT {...} PING
     PONG or -ERR '...'    ->
 
-Each step has a deadline. Nothing secret is sent before TLS is established if the URL asks for TLS, and nothing that
-arrived before TLS is believed after it.
+Each step has a deadline. If the URL demands TLS, no secret is sent before TLS is established, and no data from before
+TLS is used after it.
 """
 
 import asyncio
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import Any
 
 from ringway.engine.abort import abort_transport
@@ -23,12 +22,13 @@ from ringway.engine.nats.line_reader import LineReader
 from ringway.engine.nats.login import login_options
 from ringway.engine.nats.server_pool import NatsAddress
 from ringway.engine.nats.url import NatsUrl
-from ringway.engine.tls import make_context
+from ringway.engine.tls import TlsFiles
 from ringway.net import connector
 from ringway.protocol.address import server_hostname
+from ringway.version import VERSION
 
 STEP_S = 2.0
-"""How long each step may take: TCP, INFO, TLS, login."""
+"""The deadline of each step: TCP, INFO, TLS, login."""
 
 PROTOCOL = 1
 """The version of the client protocol: the server sends INFO again when its cluster changes."""
@@ -36,7 +36,7 @@ PROTOCOL = 1
 
 @dataclass(frozen=True, slots=True)
 class Greeted:
-    """A connection to `server` that has admitted us. The caller owns the transport of `lines`."""
+    """A connection to `server` after the login. The caller owns the transport of `lines`."""
 
     lines: LineReader
     server: NatsAddress
@@ -46,14 +46,16 @@ class Greeted:
 class NatsConnector:
     """Connects to the servers of one URL, as `name`. Raise `ConfigError` if a file of the URL cannot be used."""
 
-    def __init__(self, where: NatsUrl, name: str) -> None:
+    def __init__(self, where: NatsUrl, name: str, read_pause_s: float = 0.0) -> None:
         self.where = where
+        self.read_pause_s = read_pause_s
+        """The pause after each read of an established connection (`PacedReading`); 0: no pause."""
         self._name = name
-        self._tls = where.tls_context()
+        self._tls = where.tls_files()
         login_options(where, "")  # to find a file that cannot be used at once
 
     async def connect(self, server: NatsAddress) -> Greeted:
-        """Connect to `server` within `STEP_S` for each step. Raise one of `FAILURES`; then nothing stays open."""
+        """Connect to `server` within `STEP_S` for each step. Raise one of `FAILURES`; then no connection is open."""
         lines = LineReader()
         await connector().open(lambda: lines, server.host, server.port, STEP_S)
         try:
@@ -79,18 +81,18 @@ class NatsConnector:
             raise
 
     async def _secure(self, lines: LineReader, server: NatsAddress) -> LineReader:
-        """Return the connection as it goes on in TLS."""
+        """Return the connection in TLS."""
         if lines.take_unread():
             raise ServerRefused("it went on in plain text before TLS")
         if self._tls is None:
-            self._tls = make_context()  # the URL does not ask for TLS, the server does
+            self._tls = TlsFiles()  # the server demands TLS, though the URL does not
         secure = LineReader()
         name = server_hostname(server.tls_name or server.host)
         if lines.transport.is_closing():
             raise ConnectionResetError("it hung up")
         async with asyncio.timeout(STEP_S):
             transport = await asyncio.get_running_loop().start_tls(
-                lines.transport, secure, self._tls, server_hostname=name
+                lines.transport, secure, self._tls.context(), server_hostname=name
             )
         if transport is None:
             raise ConnectionResetError("it hung up")
@@ -98,7 +100,7 @@ class NatsConnector:
         return secure
 
     async def _log_in(self, lines: LineReader, info: NatsInfo) -> NatsInfo:
-        """Say who we are; return the newest INFO once the server has admitted us."""
+        """Log in; return the newest INFO once the server has admitted this client."""
         lines.transport.write(command.connect(self._options(info)) + command.PING)
         while (line := await lines.read_line()) != b"PONG":
             if line.startswith(b"-ERR"):
@@ -116,7 +118,7 @@ class NatsConnector:
             "verbose": False,
             "pedantic": False,
             "lang": "python-ringway",
-            "version": version("ringway"),
+            "version": VERSION,
             "protocol": PROTOCOL,
             "name": self._name,
             "headers": info.headers,
@@ -124,5 +126,5 @@ class NatsConnector:
         }
         signs = self.where.creds_file or self.where.nkey or self.where.nkey_file
         if signs and not info.nonce:
-            return options  # the server asks for no signature
+            return options  # the server requires no signature
         return options | login_options(self.where, info.nonce)

@@ -2,7 +2,7 @@
 
 It listens on loopback only, with generated credentials. Its data, log and configuration are in a state directory that
 only its owner can read. While it runs it has a lock on that directory, so two servers never share a store; the lock
-ends with the process, however that ends.
+ends with the process, also if the process is killed.
 """
 
 import asyncio
@@ -30,13 +30,13 @@ HOST = "127.0.0.1"
 USER = "ringway"
 
 READY_S = 10.0
-"""How long the server may take to start: usually 0.1 s, longer if much is stored."""
+"""The time for the server to start: usually 0.1 s, longer with much stored data."""
 
 STOP_S = 5.0
-"""How long the server may take to stop before it is killed, and a predecessor to end."""
+"""The time for the server to stop before it is killed, and for a predecessor to end."""
 
 SYNC_S = 10
-"""How long stored data may wait to be written through to the disk. NATS's own default is two minutes."""
+"""The longest time before stored data is written through to the disk. NATS's own default is two minutes."""
 
 POLL_S = 0.01
 
@@ -103,7 +103,7 @@ class EmbeddedNats:
 
     @property
     def running(self) -> bool:
-        """Whether the server runs; it may have died by itself."""
+        """True if the server runs; it may have died by itself."""
         return self._process is not None and self._process.poll() is None
 
     async def start(self) -> None:
@@ -210,7 +210,7 @@ class EmbeddedNats:
         return path
 
     async def _ready(self, logged: int) -> None:
-        """Return when the server has admitted us; `logged` is the size of its log before this start."""
+        """Return when the server has admitted a client; `logged` is the size of its log before this start."""
         try:
             async with asyncio.timeout(READY_S):
                 while not await self._admits():

@@ -9,6 +9,7 @@ from ringway.engine.nats.bucket import KeyValueBucket, Storage
 from ringway.engine.nats.bus import NatsBus
 from ringway.engine.nats.connection import NatsConnection
 from ringway.engine.nats.history import NatsHistory
+from ringway.engine.nats.inbox import NatsInbox
 from ringway.engine.nats.jetstream_request import JetStreamRequest
 from ringway.engine.nats.lease import NatsLease
 from ringway.engine.nats.registry import NatsRegistry
@@ -16,7 +17,7 @@ from ringway.engine.nats.server_pool import NatsAddress
 from ringway.engine.nats.stream import HistorySettings
 
 CLOSE_S = 2.0
-"""How long closing waits for NATS to process what was sent."""
+"""The time for which closing waits until NATS has processed all commands."""
 
 
 class NatsEngine:
@@ -35,9 +36,10 @@ class NatsEngine:
         self._condition = condition
         prefix = f"rw.{cluster}"
         self.on_return: list[Callable[[], None]] = []
-        self.broker = NatsBroker(connection, prefix)
+        inbox = NatsInbox(connection, prefix)
+        self.broker = NatsBroker(connection, prefix, inbox)
         self.registry = NatsRegistry(connection, prefix)
-        self.bus = NatsBus(connection, prefix)
+        self.bus = NatsBus(connection, prefix, inbox)
         self.history = NatsHistory(connection, jetstream, cluster, settings, condition, self._call_listeners)
         elsewhere: Storage = "memory" if settings.storage == "file" else "file"
         bucket = KeyValueBucket(jetstream, f"rw-{cluster}-leases", lambda: bool(connection.info.cluster), elsewhere)
@@ -47,12 +49,12 @@ class NatsEngine:
 
     @property
     def up(self) -> bool:
-        """Whether NATS can be reached at the moment."""
+        """True if NATS can be reached at the moment."""
         return self._connection.up
 
     @property
     def problem(self) -> str:
-        """What is wrong with NATS, with the remedy; empty if nothing is known to be."""
+        """The problem of NATS, with the remedy; empty if no problem is known."""
         return self._condition.problem
 
     @property
@@ -74,7 +76,7 @@ class NatsEngine:
         call_listeners(self.on_return)
 
     async def close(self) -> None:
-        """End what is served, send what was accepted, and close the connection. Idempotent."""
+        """End the served addresses, send accepted messages, and close the connection. Idempotent."""
         await self.bus.close()
         await self.history.close()
         self._jetstream.fail_all()

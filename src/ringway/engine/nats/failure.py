@@ -11,11 +11,11 @@ _CROWDED = ("connections exceeded", "connections limit")
 
 
 class ServerRefused(Exception):
-    """The server sent an error in place of a greeting, or something that NATS never sends; the text quotes it."""
+    """The server sent an error in place of a greeting, or bytes that NATS never sends; the text quotes them."""
 
 
 class OffersNoTls(Exception):
-    """TLS was asked for, and the server offers none."""
+    """TLS was demanded, and the server does not offer it."""
 
 
 class ConnectionEnded(Exception):
@@ -27,11 +27,11 @@ class WentSilent(ConnectionEnded):
 
 
 FAILURES = (ServerRefused, OffersNoTls, ConnectionEnded, ConfigError, OSError)
-"""What an attempt to connect raises; `explain` says what each means. A timeout and a TLS error are an `OSError`."""
+"""The errors of an attempt to connect; `explain` gives their meaning. A timeout and a TLS error are an `OSError`."""
 
 
 def explain(error: Exception, where: NatsUrl) -> EngineError:
-    """Return `error` of an attempt to connect as an error that says whether it passes, and who must act."""
+    """Return `error` of an attempt to connect as an engine error: temporary, or with the remedy for the operator."""
     at = f"NATS at {where}"
     if isinstance(error, EngineError):
         return error
@@ -57,7 +57,7 @@ def explain(error: Exception, where: NatsUrl) -> EngineError:
 
 
 def lacks_right(text: str, where: NatsUrl) -> EngineUnsuitable:
-    """Return the error for NATS's report `text` about a subject that we may not publish or subscribe to."""
+    """Return the error for NATS's report `text` about a subject without the right to publish or subscribe."""
     return EngineUnsuitable(
         f"NATS at {where} refuses us something ({text}); its user needs the rights to publish and to subscribe to "
         "rw.>, $JS.API.>, $KV.> and $JS.EVENT.ADVISORY.>"

@@ -13,6 +13,9 @@ NOT_FOUND = b"NATS/1.0 404"
 NO_RESPONDERS = b"NATS/1.0 503"
 _STATUS = b"NATS/1.0 "
 
+OFFSET_END = 1 << 63
+"""The first number that is too large for an offset."""
+
 
 def number(header: bytes, name: bytes) -> int:
     """Return the number that follows `name` (one of the names above), or 0 if it is absent."""
@@ -24,13 +27,20 @@ def number(header: bytes, name: bytes) -> int:
 
 
 def place(header: bytes) -> tuple[int, int]:
-    """Return offset and previous (`ports.Deliver`) of a republished message; zeros for a message without history."""
+    """Return offset and previous (`ports.Deliver`) of a republished message; zeros for a message without history.
+
+    A header that no stream has written counts as none.
+    """
     start = header.find(SEQUENCE)
     if start < 0:
         return 0, 0
-    end = header.index(b"\r", start + 17)
-    last = header.index(LAST_SEQUENCE, end) + 22  # NATS writes it behind the other
-    return int(header[start + 17 : end]), int(header[last : header.index(b"\r", last)])
+    try:
+        end = header.index(b"\r", start + 17)
+        last = header.index(LAST_SEQUENCE, end) + 22  # NATS writes it behind the sequence
+        offset, previous = int(header[start + 17 : end]), int(header[last : header.index(b"\r", last)])
+    except ValueError:
+        return 0, 0
+    return (offset, previous) if 0 <= previous < offset < OFFSET_END else (0, 0)
 
 
 def status(header: bytes) -> str:

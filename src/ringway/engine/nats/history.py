@@ -29,22 +29,22 @@ from ringway.ports import Page, Position, Retention
 from ringway.types import Channel
 
 READ_S = 10.0
-"""How long a whole read may take, with all its steps."""
+"""The deadline of a whole read, with all its steps."""
 
 LEADER_ELECTED = "$JS.EVENT.ADVISORY.STREAM.LEADER_ELECTED"
 """The subject of advisories about streams with replicas."""
 
 HISTORY = "history"
-"""What appends are called in the condition of the engine."""
+"""The name of appends in the condition of the engine."""
 
 CLOSE_S = 2.0
-"""How long closing waits for publications under way."""
+"""The time for which closing waits for publications under way."""
 
 
 class NatsHistory:
-    """Appends to and reads from the streams of this cluster of members, and keeps them as the settings say.
+    """Appends to and reads from the streams of this cluster of members, and applies the settings to them.
 
-    `on_doubt` is called if subscribers may have missed what is stored, although the connection was there.
+    `on_doubt` is called if subscribers may have missed stored publications, although the connection was up.
     """
 
     def __init__(
@@ -66,8 +66,8 @@ class NatsHistory:
         self._on_doubt = on_doubt
         self._appends = Appends(connection, f"{self._prefix}.inbox.{secrets.token_hex(8)}.stored")
         self._owners: dict[str, StreamOwner] = {}
-        # The leader republishes what was stored. A leader that dies may not have done so, and its successor does not
-        # know.
+        # The leader republishes stored publications. A leader that dies may not have done so, and its successor does
+        # not know.
         connection.subscribe(SubjectSubscription(f"{LEADER_ELECTED}.*", self._on_leader))
 
     async def keep(self, retention: Retention) -> None:
@@ -107,31 +107,31 @@ class NatsHistory:
         reverse: bool = False,
         bytes_max: int = sys.maxsize,
     ) -> Page:
-        """Read in batches (`reader`). Without `since`, or in reverse, everything that is kept is read."""
+        """Read in batches (`reader`). Without `since`, or in reverse, the whole channel is read."""
         async with self._reading(channel, retention) as reader:
             if since is None or reverse:
                 return await reader.read_back(since, limit, bytes_max)
             return await reader.read_on(since, limit, bytes_max)
 
     def on_loss(self) -> None:
-        """Let nothing pass, and fail what was sent: the connection is gone."""
+        """Suspend appends, and fail unconfirmed ones: the connection is gone."""
         for owner in self._owners.values():
             owner.suspend()
         self._appends.fail_all()
 
     def on_return(self) -> None:
-        """Check the streams, and make again those that NATS lost, before anything is appended."""
+        """Check the streams, and make lost streams again, before the next append."""
         for owner in self._owners.values():
             owner.resume()
 
     async def close(self) -> None:
-        """Wait shortly for publications under way, and end all else."""
+        """Wait shortly for publications under way, and end all other work."""
         await self._appends.close(CLOSE_S)
         for owner in self._owners.values():
             await owner.aclose()
 
     def _on_leader(self, subject: bytes, reply: bytes, header: bytes, payload: bytes) -> None:
-        """A stream has a new leader. If it is ours, a member made it, or its leader died."""
+        """A stream has a new leader. If the stream is Ringway's, a member made it, or its leader died."""
         if subject.startswith(f"{LEADER_ELECTED}.rw={self._cluster}=".encode()):
             self._on_doubt()
 
@@ -170,5 +170,5 @@ class NatsHistory:
 
 
 def _message_id(channel: Channel, key: str) -> bytes:
-    """Return the id of a publication for NATS: keys belong to a channel, and may contain anything."""
+    """Return the id of a publication for NATS: keys belong to a channel, and may contain any bytes."""
     return hashlib.blake2b(f"{channel}\0{key}".encode(), digest_size=16).hexdigest().encode()

@@ -27,7 +27,7 @@ _decode = msgspec.json.Decoder(NatsInfo).decode
 
 
 def read_info_line(line: bytes) -> NatsInfo:
-    """Return the INFO in `line`, which comes without its end. Raise `ServerRefused` if it is not one."""
+    """Return the INFO in `line`, which comes without its end. Raise `ServerRefused` for any other line."""
     if not line.startswith(b"INFO "):
         raise ServerRefused("its first line is not INFO")
     try:

@@ -27,13 +27,13 @@ from ringway.engine.nats.subscription import SubjectSubscription
 from ringway.errors import EngineAway, EngineError, EngineUnsuitable, Unconfirmed
 
 ANSWER_S = 3.0
-"""How long JetStream may take for one step."""
+"""The deadline of one step of JetStream."""
 
 BATCH_MAX = 1000
-"""Messages of one direct read; NATS says how many are left."""
+"""Messages of one direct read; NATS reports the number of further messages."""
 
 BATCH_BYTES_MAX = 1 << 20
-"""Bytes of one direct read, or one message more: all messages wait here until the last has come."""
+"""Bytes of one direct read, plus at most one message: all messages wait here until the last has come."""
 
 _AGAIN = (408, 429, 503)
 """Codes of refusals that pass: no leader, too much load, no quorum."""
@@ -58,7 +58,7 @@ _WRONG_SEQUENCE = (10071, 10164)
 """Codes of a subject whose newest message is not the expected one."""
 
 _DUPLICATE_UNDER_WAY = 10158
-"""Code for a publication with a key that another one under way has, which waits for replicas."""
+"""Code for a publication whose key belongs to a publication under way, which waits for replicas."""
 
 _NO_PEERS = 10005
 """Code for too few servers for the replicas: in a cluster that starts, not yet enough."""
@@ -88,7 +88,7 @@ _read_stored = msgspec.json.Decoder(_Stored).decode
 
 
 class WrongRevision(Exception):
-    """Another message than the expected one is the newest of its subject; nothing was stored."""
+    """The newest message of the subject is not the expected one; the message was not stored."""
 
 
 class _Pending:
@@ -108,7 +108,7 @@ class _Pending:
 
 
 class JetStreamRequest:
-    """Asks JetStream. Each request has a deadline, and fails at once when the connection is lost."""
+    """Sends requests to JetStream. Each has a deadline, and fails at once when the connection is lost."""
 
     def __init__(self, connection: NatsConnection, inbox: str) -> None:
         self._connection = connection
@@ -160,7 +160,7 @@ class JetStreamRequest:
     async def store(self, subject: str, payload: bytes, header: bytes) -> int:
         """Return the sequence of a message that a stream has stored, with a complete `header`.
 
-        Raise `WrongRevision` if the header expects another message before it, and `EngineError`.
+        Raise `WrongRevision` if the newest message is not the one that the header expects, and `EngineError`.
         """
         answer = _read_stored(await self._one(subject, payload, header))
         if answer.error is None:
@@ -174,7 +174,7 @@ class JetStreamRequest:
     ) -> tuple[list[tuple[int, bytes]], int]:
         """Return up to `count` messages of `subject` from sequence `start` on, and the number of further messages.
 
-        They end with the message that takes them over `bytes_max`, by NATS's count.
+        They end with the message that exceeds `bytes_max`, by NATS's count.
         """
         wanted = {
             "seq": max(start, 1),
@@ -224,7 +224,7 @@ class JetStreamRequest:
 
 
 def refusal(error: ApiError) -> EngineError:
-    """Return JetStream's error as an error of ours: away if it passes, unsuitable if an operator must act."""
+    """Return JetStream's error as an engine error: away if it is temporary, unsuitable if an operator must act."""
     if error.err_code == _DUPLICATE_UNDER_WAY:
         return Unconfirmed("NATS does not know yet whether the publication with this key is stored; try again")
     if is_full(error):
@@ -246,7 +246,7 @@ def refusal(error: ApiError) -> EngineError:
 
 
 def is_full(error: ApiError) -> bool:
-    """Whether JetStream has no room for the request."""
+    """True if JetStream has no room for the request."""
     words = error.description.lower()
     return error.err_code in _FULL or (error.err_code == _STORE_FAILED and any(word in words for word in _FULL_WORDS))
 
@@ -256,7 +256,7 @@ def _passes(error: ApiError) -> bool:
 
 
 def _is_end(header: bytes) -> bool:
-    """Whether the answer says that there is no message, or no further one. Raise if it is another refusal."""
+    """True if the answer says that there is no message, or no further message. Raise for any other refusal."""
     words = status(header)
     if not words or header.startswith((END_OF_BATCH, NOT_FOUND)):
         return bool(words)

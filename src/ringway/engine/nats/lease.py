@@ -19,29 +19,43 @@ So it grows also if the last one was lost.
 """
 
 import asyncio
-import json
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 
+import msgspec
+
+from ringway.core.fencing_number import CLOCK_AHEAD_S, IMPOSSIBLE, TTL_S_MAX, check_fence, is_possible
 from ringway.engine.address import token
 from ringway.engine.condition import Condition
 from ringway.engine.nats.bucket import KeyValueBucket
 from ringway.engine.nats.jetstream_request import WrongRevision
 from ringway.errors import EngineAway, EngineError
+from ringway.logger import get_logger
 
 STEPS_S = 9.0
-"""How long JetStream may take for all steps of a request."""
+"""The deadline of all steps of a request."""
 
 FENCE_EPOCH = 1_577_836_800
 """2020-01-01T00:00:00Z, in seconds."""
 
 
+_log = get_logger()
+
+
+class _Value(msgspec.Struct, frozen=True):
+    """The value of a lease's key."""
+
+    holder: str = ""
+    ttl_s: float = 0.0
+    fence: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """A key as it was read: its holder, time to live, fence and revision, and when this revision was first seen."""
+    """The content of a key: holder, time to live, fence and revision, and the time of the revision's first reading."""
 
     holder: str
     ttl_s: float
@@ -61,12 +75,19 @@ class _Held:
 class NatsLease:
     """Leases with fencing numbers, kept by JetStream in `bucket`."""
 
-    def __init__(self, bucket: KeyValueBucket, condition: Condition, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        bucket: KeyValueBucket,
+        condition: Condition,
+        now: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
         self._bucket = bucket
         self._condition = condition
         self._now = now
-        self._bucket_known = False  # whether the bucket is there, and was recognised
-        self._made = ""  # when the bucket was made, as NATS said last
+        self._wall = wall
+        self._bucket_known = False  # True if the bucket exists, and was recognised
+        self._made = ""  # the creation time of the bucket, by NATS's last answer
         self._newest = 0  # the newest revision that is known to have been in it
         self._lost_at = float("-inf")
         self._seen: dict[str, _Seen] = {}
@@ -82,8 +103,10 @@ class NatsLease:
                 return None
             info = await self._bucket.read_info()
             held = self._held.get((name, holder))
-            last = max(seen.fence if seen else 0, held.fence if held else 0)
+            fence_max = _fence_at(self._wall() + CLOCK_AHEAD_S)
+            last = max(_believed(name, seen, fence_max), held.fence if held else 0)
             fence = max(last + 1, _fence_of(info.ts))
+            check_fence(name, fence, fence_max)
             try:
                 revision = await self._write(name, holder, ttl_s, fence, seen.revision if seen else 0)
             except WrongRevision:
@@ -92,7 +115,7 @@ class NatsLease:
             return fence
 
     async def renew(self, name: str, holder: str, ttl_s: float) -> bool:
-        """Write the lease anew; False if another holder has it. After `EngineAway` it may or may not be renewed."""
+        """Write the lease anew; False if a different holder has it. After `EngineAway` the outcome is unknown."""
         if (name, holder) not in self._held:
             return False
         async with self._asking():
@@ -122,7 +145,7 @@ class NatsLease:
         return False
 
     async def release(self, name: str, holder: str) -> None:
-        """Leave the key without a holder if it is still ours. Quiet while NATS is away: then the lease runs out."""
+        """Remove the key's holder if it is still `holder`. A failure of NATS is ignored: then the lease runs out."""
         held = self._held.get((name, holder))
         if held is None:
             return
@@ -135,7 +158,7 @@ class NatsLease:
             self._held.pop((name, holder), None)
 
     async def _write(self, name: str, holder: str, ttl_s: float, fence: int, last: int) -> int:
-        value = json.dumps({"holder": holder, "ttl_s": ttl_s, "fence": fence}).encode()
+        value = msgspec.json.encode(_Value(holder, ttl_s, fence))
         revision = await self._bucket.write_key(token(name), value, last)
         self._newest = max(self._newest, revision)
         return revision
@@ -149,16 +172,14 @@ class NatsLease:
         revision, text = found
         seen = self._seen.get(name)
         if seen is None or seen.revision != revision:
-            value = json.loads(text or b"{}")
-            seen = _Seen(
-                value.get("holder", ""), float(value.get("ttl_s", 0)), int(value.get("fence", 0)), revision, self._now()
-            )
+            value = _read_value(text)
+            seen = _Seen(value.holder, min(value.ttl_s, TTL_S_MAX), value.fence, revision, self._now())
             self._seen[name] = seen
             self._newest = max(self._newest, revision)
         return seen
 
     def forget(self) -> None:
-        """Forget what was seen: the connection is lost, NATS may return with another store, and it proves nothing."""
+        """Forget the readings: the connection is lost, and NATS may return with a different store."""
         self._bucket_known = False
         self._seen.clear()
 
@@ -181,18 +202,41 @@ class NatsLease:
                 raise EngineAway(f"NATS did not answer for the leases within {STEPS_S:g} s") from None
 
     async def _recognise(self) -> None:
-        """Note the loss if the bucket is another one than before, or lacks what it had."""
+        """Record the loss if the bucket was made again, or lacks a revision that it had."""
         info = await self._bucket.read_info()
         if self._made and (info.created != self._made or info.state.last_seq < self._newest):
             self._lost_at = self._now()
             self._seen.clear()
             self._newest = 0
             for held in self._held.values():
-                held.revision = 0  # the same number may belong to another holder by now
+                held.revision = 0  # the same number may belong to a different holder by now
         self._made = info.created
         self._newest = max(self._newest, info.state.last_seq)
 
 
+def _believed(name: str, seen: _Seen | None, fence_max: int) -> int:
+    """Return the fence that was read; 0 if there is none, or one that no member can have written."""
+    if seen is None or is_possible(seen.fence, fence_max):
+        return seen.fence if seen is not None else 0
+    _log.warning(IMPOSSIBLE, lease=name, number=seen.fence)
+    return 0
+
+
 def _fence_of(moment: str) -> int:
     """Return the least fencing number for a lease that is acquired at that time of the server."""
-    return int((datetime.fromisoformat(moment).timestamp() - FENCE_EPOCH) * (1 << 32))
+    return _fence_at(datetime.fromisoformat(moment).timestamp())
+
+
+def _fence_at(unix_s: float) -> int:
+    return int((unix_s - FENCE_EPOCH) * (1 << 32))
+
+
+_decode_value = msgspec.json.Decoder(_Value).decode
+
+
+def _read_value(text: bytes) -> _Value:
+    """Return the value of a key. Of a value that no member wrote, the lease is free, and the fence is impossible."""
+    try:
+        return _decode_value(text) if text else _Value()
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return _Value(fence=-1)

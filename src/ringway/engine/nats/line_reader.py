@@ -7,7 +7,7 @@ from ringway.engine.abort import abort_transport
 from ringway.engine.nats.failure import ServerRefused
 
 GREETING_BYTES_MAX = 1 << 20
-"""How much may arrive before the greeting is over; an INFO of a large cluster has some KiB."""
+"""The most bytes before the greeting is over; an INFO of a large cluster has some KiB."""
 
 
 class LineReader(asyncio.Protocol):
@@ -27,15 +27,15 @@ class LineReader(asyncio.Protocol):
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more can arrive."""
+        """True if no more data can arrive."""
         return self._ended is not None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """The connection is there."""
+        """The connection is established."""
         self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
-        """Keep the next bytes."""
+        """Store the next bytes."""
         self._received += data
         if len(self._received) > GREETING_BYTES_MAX:
             self._end(ServerRefused("its greeting has no end"))

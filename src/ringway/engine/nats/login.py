@@ -1,7 +1,7 @@
 """The login at a NATS server: user and password, a token, `.creds`, or an nkey.
 
-Files are read at each connect, so that a renewed one is used without a restart. `nkeys`, which signs, is loaded only if
-something is to be signed: it brings libsodium.
+Files are read at each connect, so that a renewed file is used without a restart. `nkeys`, which signs, is loaded only
+for a signature: it brings libsodium.
 """
 
 import base64
@@ -17,9 +17,9 @@ _JWT, _SEED = b"NATS USER JWT", b"USER NKEY SEED"
 
 
 def login_options(where: NatsUrl, nonce: str) -> dict[str, str]:
-    """Return the fields of CONNECT that say who we are; an nkey proves it by signing the server's `nonce`.
+    """Return the fields of CONNECT with the client's identity; an nkey proves it by signing the server's `nonce`.
 
-    Raise `ConfigError`, which shows nothing secret, if a file or a seed cannot be used.
+    Raise `ConfigError`, which contains no secret, if a file or a seed cannot be used.
     """
     if where.creds_file:
         jwt, seed = read_creds(where.creds_file)
@@ -35,7 +35,7 @@ def login_options(where: NatsUrl, nonce: str) -> dict[str, str]:
 
 
 def read_creds(path: str) -> tuple[bytes, bytes]:
-    """Return JWT and seed of a `.creds` file. Raise `ConfigError`, which shows nothing of it."""
+    """Return JWT and seed of a `.creds` file. Raise `ConfigError`, which contains no part of the file."""
     text = _read(path, "creds_file")
     found = dict(_SECTION.findall(text))
     if _JWT not in found or _SEED not in found:
@@ -70,7 +70,7 @@ def _check_seed(seed: bytes, what: str) -> None:
 
     try:
         nkeys.from_seed(bytearray(seed)).wipe()  # type: ignore[no-untyped-call]
-    except Exception:  # of many kinds, and their words may show the seed
+    except Exception:  # there are many kinds, and their texts may contain the seed
         raise ConfigError(f"{what} is no nkey seed; it begins with SU (`nk -gen user` makes one)") from None
 
 

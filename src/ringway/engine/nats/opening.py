@@ -1,4 +1,4 @@
-"""The way into NATS: finds a server that is there, connects, and checks that JetStream is on."""
+"""Opening of NATS: finds a reachable server, connects, and checks that JetStream is on."""
 
 import asyncio
 import random
@@ -21,7 +21,7 @@ from ringway.net import connector
 from ringway.tasks import Tasks, leave_to_waiter
 
 CONNECT_S = 2.0
-"""How long one attempt to connect may take."""
+"""The deadline of one attempt to connect."""
 
 POLL_S = 0.05
 """The pause between attempts at a server that starts."""
@@ -33,18 +33,24 @@ HISTORY = HistorySettings()
 
 
 async def open_nats(
-    url: str, *, cluster: str = "ringway", name: str, wait_s: float = 5.0, history: HistorySettings = HISTORY
+    url: str,
+    *,
+    cluster: str = "ringway",
+    name: str,
+    wait_s: float = 5.0,
+    history: HistorySettings = HISTORY,
+    read_pause_s: float = 0.0,
 ) -> NatsEngine:
     """Connect to the NATS server or cluster at `url` as `name`, and return it as an engine.
 
-    Members that shall find each other give the same `cluster`, and the same settings of `history`. Waits up to `wait_s`
-    for a server that starts.
+    Members of one cluster give the same `cluster`, and the same settings of `history`. Waits up to `wait_s` for a
+    server that starts. With a `read_pause_s` above 0 the connection pauses so long after each read (`PacedReading`).
     Raise `ConfigError` if `url` or `cluster` is wrong, `EngineAway` if no server can be reached, and
-    `EngineUnsuitable` if a server refuses us or has no JetStream. No message shows a password.
+    `EngineUnsuitable` if a server refuses the login or has no JetStream. No message contains a password.
     """
     where = read_url(url)
     check_cluster(cluster)
-    greeter = NatsConnector(where, name)
+    greeter = NatsConnector(where, name, read_pause_s)
     deadline = asyncio.get_running_loop().time() + wait_s
     condition = Condition(str(where))
     pool = ServerPool(where.addresses, PORT, random.Random())
@@ -60,7 +66,7 @@ async def open_nats(
 
 
 async def _greeted(greeter: NatsConnector, deadline: float) -> Greeted:
-    """Return a connection to a server that admits us, when there is one. Raise what the last one said at `deadline`."""
+    """Return a connection to the first server that admits this client. Raise the last server's error at `deadline`."""
     while True:
         try:
             return await _connect(greeter, await _listening(greeter.where, deadline), deadline)
@@ -83,9 +89,9 @@ async def _listening(where: NatsUrl, deadline: float) -> list[NatsAddress]:
 
 
 async def _knock_at_each(addresses: Sequence[tuple[str, int]]) -> list[str]:
-    """Return what keeps each of `addresses` from accepting connections.
+    """Return the problems that prevent connections to each of `addresses`.
 
-    When one accepts, the others have `POLL_S` more: members are to spread over all servers that are there.
+    When one server accepts, the others have `POLL_S` more: members must spread over all reachable servers.
     """
     problems = ["is not waited for"] * len(addresses)
 
@@ -105,7 +111,7 @@ async def _knock_at_each(addresses: Sequence[tuple[str, int]]) -> list[str]:
 
 
 async def _knock(host: str, port: int) -> str:
-    """Return what keeps a connection from being accepted, or nothing if it is."""
+    """Return the problem that prevents a connection, or '' if it is accepted."""
     try:
         transport, _ = await connector().open(asyncio.Protocol, host, port, CONNECT_S)
     except OSError as error:  # a timeout is one
@@ -115,7 +121,7 @@ async def _knock(host: str, port: int) -> str:
 
 
 async def _connect(greeter: NatsConnector, listening: list[NatsAddress], deadline: float) -> Greeted:
-    """Return a connection to the first of the servers that admits us; raise what the last one said if none does."""
+    """Return a connection to the first server that admits this client; raise the last server's error if all fail."""
     random.shuffle(listening)
     problem: EngineError = EngineAway(f"NATS at {greeter.where} cannot be reached; retry")
     for server in listening:

@@ -1,11 +1,11 @@
 """Commands to NATS: those of one loop turn leave in one write, and a PING proves that they were processed.
 
-NATS answers a PING after it has processed everything before it on the same connection. A PING for each publication
-would double the work. Here all waiters share one, and at most one is under way at a time, as a database commits in
-groups: a waiter that comes meanwhile waits for the next. Under load one PING then covers hundreds of commands; a single
-command waits one round trip (about 0.1 ms on one machine).
+NATS answers a PING after it has processed all earlier commands of the connection. A PING for each publication would
+double the work. Here all waiters share a PING, and at most one PING is under way at a time, as a database commits in
+groups: a later waiter waits for the next PING. Under load one PING covers hundreds of commands; a single command waits
+one round trip (about 0.1 ms on one machine).
 
-Nothing is queued while NATS is away: waiters fail with `Unconfirmed`, since part of the commands may have left.
+There is no queue while NATS is away: waiters fail with `Unconfirmed`, since part of the commands may have left.
 
 Overflow rule: at most `UNPROCESSED_BYTES_MAX` are under way; further commands are refused with `EngineAway`.
 """
@@ -20,13 +20,13 @@ Write = Callable[[bytes, Callable[[], None] | None], None]
 """Writes bytes at once. If there is a callable, they end with a PING, and its PONG must call it."""
 
 UNPROCESSED_BYTES_MAX = 64 << 20
-"""How much may be under way to a server that does not process it (NATS's own max_pending)."""
+"""The most bytes under way to a server that does not process them (NATS's own max_pending)."""
 
 PING_BYTES = 256 << 10
-"""After how many bytes a PING is sent although nobody waits, to know how much is unprocessed."""
+"""The bytes after which a PING is sent without a waiter, to know how many are unprocessed."""
 
 CONFIRM_S = 5.0
-"""How long NATS may take to answer a PING before the waiters fail."""
+"""The deadline of the answer to a PING; after it the waiters fail."""
 
 
 class NatsOutbox:
@@ -53,14 +53,14 @@ class NatsOutbox:
         self._schedule()
 
     def processed(self) -> asyncio.Future[None]:
-        """Return a future that is done when NATS has processed all that was sent before this call."""
+        """Return a future that is done when NATS has processed all commands before this call."""
         future = self._loop.create_future()
         self._waiting.append(future)
         self._schedule()
         return future
 
     def fail_all(self) -> None:
-        """Fail all waiters, and drop what is not written: the connection is gone."""
+        """Fail all waiters, and drop unwritten commands: the connection is gone."""
         away = self._flying + self._waiting
         self._commands.clear()
         self._flying, self._waiting = [], []

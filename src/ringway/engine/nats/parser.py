@@ -3,8 +3,8 @@
     INFO {json}                                          MSG subject sid [reply] size, then a payload
     PING   PONG   +OK   -ERR 'text'                      HMSG subject sid [reply] header-size size, then both
 
-A message goes straight to the subscription of its number, in the same call; all else goes to the `ServerEvents`. An
-incomplete line or message waits for its rest, and nothing is parsed twice while a payload arrives.
+A message goes directly to the subscription of its number, in the same call; other lines go to the `ServerEvents`. An
+incomplete line or message waits for its rest, and is not parsed again while a payload arrives.
 
 Bounds: a line has at most `LINE_BYTES_MAX`, a message at most `MESSAGE_BYTES_MAX`. A server that exceeds them or breaks
 the format is not NATS or lost count: `feed` raises, and the connection must be dropped.
@@ -30,18 +30,18 @@ _log = get_logger()
 
 
 class ServerEvents(Protocol):
-    """Hears what a server sends beside messages, in the call stack of `NatsParser.feed`."""
+    """Receives a server's lines beside messages, in the call stack of `NatsParser.feed`."""
 
     def on_info(self, info: NatsInfo) -> None:
         """The server describes itself again."""
         ...
 
     def on_ping(self) -> None:
-        """The server wants a PONG."""
+        """The server requests a PONG."""
         ...
 
     def on_pong(self) -> None:
-        """The server has processed everything before the oldest PING."""
+        """The server has processed all commands before the oldest PING."""
         ...
 
     def on_error(self, text: str) -> None:
@@ -72,7 +72,7 @@ class NatsParser:
         self._stopped = False
 
     def stop(self) -> None:
-        """Read nothing more, also of what `feed` was given already."""
+        """Stop reading, also of bytes that `feed` was given already."""
         self._stopped = True
         self._rest.clear()
 
@@ -94,7 +94,7 @@ class NatsParser:
             rest += data[position:] if position else data
 
     def _read(self, data: bytes) -> int:
-        """Handle all that is complete. Return where the incomplete rest begins; `_wanted` is how long it must get."""
+        """Handle all complete messages. Return the position of the incomplete rest; `_wanted` is its full length."""
         position = 0
         size = len(data)
         find = data.find
@@ -146,7 +146,7 @@ class NatsParser:
         return position
 
     def _read_line(self, line: bytes) -> None:
-        """Tell the listener what a line without payload says."""
+        """Report a line without payload to the listener."""
         if line == b"PONG":
             self._events.on_pong()
         elif line == b"PING":

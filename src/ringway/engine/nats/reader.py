@@ -1,4 +1,4 @@
-"""Reads of one channel from its stream, with what is proven about their completeness.
+"""Reads of one channel from its stream, with the proof of their completeness.
 
 Each read ends with the stream's state. Its epoch must be that of the beginning; its first sequence proves which
 publications cannot have expired (`stream.is_complete`).
@@ -41,7 +41,7 @@ class Reader:
                 return Position(epoch, offset)
 
     async def read_back(self, before: int | None, limit: int, bytes_max: int) -> Page:
-        """Return the last publications before the offset `before`, or of all, up to `limit` and `bytes_max`."""
+        """Return the last publications, before the offset `before` if given, up to `limit` and `bytes_max`."""
         while True:
             epoch = self._owner.epoch
             window = Window(limit, bytes_max)
@@ -52,11 +52,11 @@ class Reader:
     async def read_on(self, since: int, limit: int, bytes_max: int) -> Page:
         """Return the first publications after the offset `since`, up to `limit` and `bytes_max`.
 
-        The page is `complete` if it is proven that nothing else came after `since`.
+        The page is `complete` if it is proven that no other publication came after `since`.
         """
         while True:
             epoch = self._owner.epoch
-            # If `since` itself is still there, it proves much.
+            # If `since` itself is still stored, it is a strong proof.
             found, more, offset = await self._fetch(since, limit + 1, bytes_max)
             newer = [publication for publication in found if publication[0] > since]
             chosen = within(newer, limit, bytes_max)
@@ -70,10 +70,10 @@ class Reader:
                 return Page(epoch, offset, chosen, complete)
 
     async def _fetch(self, start: int, count: int, bytes_max: int) -> tuple[Publications, bool, int]:
-        """Return up to `count` publications from `start` on, whether there are more, and the offset at their end.
+        """Return up to `count` publications from `start` on, True if there are more, and the offset at their end.
 
-        They end with the publication after `start` that takes them over `bytes_max`. If none is found, the offset is
-        the stream's newest as it was before a second read found none either.
+        They end with the publication after `start` that exceeds `bytes_max`. If no publication is found, the offset is
+        the stream's newest before a second read that found no publication either.
         """
         found, more = await self._batches(start, count, bytes_max)
         last = 0
@@ -100,7 +100,7 @@ class Reader:
     async def _walk(self, window: Window, before: int | None) -> int:
         """Add all publications to `window`, or those before the offset `before`; return the offset at their end.
 
-        It reads in batches: a channel may keep more than the caller wants. Without publications, as in `_fetch`.
+        It reads in batches: a channel may store more than the caller needs. Without publications, as in `_fetch`.
         """
         reached = await self._add_all(window, before)
         if reached:
@@ -129,7 +129,7 @@ class Reader:
         return await self._jetstream.newest(self._owner.name, self._subject)
 
     async def _leader_agrees(self, since: int, chosen: Publications, offset: int) -> bool:
-        """Whether the leader's first publication after `since` is the one that was read, or a later one."""
+        """True if the leader's first publication after `since` is the one that was read, or a later one."""
         message = {"seq": since + 1, "next_by_subj": self._subject}
         first = await self._jetstream.ask_leader(self._owner.name, message)
         return first == chosen[0][0] if chosen else not since < first <= offset

@@ -1,7 +1,7 @@
-"""The servers that a connection may go to: those of the URL, and those that the cluster advertises. Pure.
+"""Pool of the servers for a connection: those of the URL, and those that the cluster advertises. Pure.
 
-The order is drawn anew after each loss, so that the members of a lost server spread over the others. A server that said
-that it stops, or that was lost without a word, comes last.
+The order is drawn anew after each loss, so that the members of a lost server spread over the remaining servers. A
+server that announced its stop, or was lost without an announcement, comes last.
 """
 
 import random
@@ -18,7 +18,7 @@ AGAIN_S = 0.2
 
 
 class NatsAddress(NamedTuple):
-    """Where a server is. Its certificate must be for `tls_name`, or for `host` if that is empty."""
+    """The address of a server. Its certificate must be for `tls_name`, or for `host` if `tls_name` is empty."""
 
     host: str
     port: int
@@ -26,7 +26,7 @@ class NatsAddress(NamedTuple):
 
 
 class ServerPool:
-    """Servers in the order in which they are tried, round and round."""
+    """Servers in the cyclic order of the attempts."""
 
     def __init__(self, given: Iterable[tuple[str, int]], usual_port: int, rng: random.Random) -> None:
         self._given = [NatsAddress(*each) for each in given]
@@ -79,7 +79,7 @@ class ServerPool:
         self._avoided = None
 
     def next_server(self, now: float) -> tuple[NatsAddress, float]:
-        """Return the server whose turn it is, and how many seconds to wait before the attempt."""
+        """Return the server whose turn it is, and the seconds to wait before the attempt."""
         server = self._order.pop(0)
         self._order.append(server)
         wait_s = max(0.0, self._tried_at.get(server, float("-inf")) + AGAIN_S - now)

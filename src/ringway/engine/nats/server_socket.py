@@ -1,7 +1,7 @@
-"""An established connection to one NATS server, until it is lost: reads, writes, and finds out that it is dead.
+"""Established connection to one NATS server, until it is lost: reads, writes, and detects a dead server.
 
-Every `PING_S` the server is asked for a sign of life; without an answer to `UNANSWERED_MAX` of them the connection is
-given up. Nothing is queued here: what is read goes on in the same call, and `NatsOutbox` bounds what is written.
+Every `PING_S` the server is sent a PING; without an answer to `UNANSWERED_MAX` of them the connection is given up.
+There is no queue here: incoming data is passed on in the same call, and `NatsOutbox` bounds outgoing data.
 """
 
 import asyncio
@@ -16,18 +16,19 @@ from ringway.engine.nats.failure import ConnectionEnded, WentSilent
 from ringway.engine.nats.info import NatsInfo
 from ringway.engine.nats.parser import NatsParser
 from ringway.engine.nats.subscription import NatsSubscription
+from ringway.net.paced_reading import PacedReading
 
 PING_S = 2.0
-"""How often the server is asked for a sign of life."""
+"""The period of PINGs to the server."""
 
 UNANSWERED_MAX = 2
-"""How many PINGs may wait for their answers when the next is due."""
+"""The number of PINGs that may wait for their answers when the next PING is due."""
 
 OnPong = Callable[[], None]
 
 
 class SocketEvents(Protocol):
-    """Hears what happens to a connection, in the call stack of the loop."""
+    """Receives the events of a connection, in the call stack of the loop."""
 
     def on_info(self, info: NatsInfo) -> None:
         """The server describes itself again."""
@@ -42,14 +43,23 @@ class SocketEvents(Protocol):
         ...
 
     def on_lost(self, error: Exception) -> None:
-        """The connection is gone; called once, and nothing after it."""
+        """The connection is gone; called once, as the last event."""
         ...
 
 
 class ServerSocket(asyncio.Protocol):
-    """Takes over the transport of a greeting. Messages go to `subscriptions`, all else to `events`."""
+    """The protocol of a greeting's transport after it. Messages go to `subscriptions`, other events to `events`.
 
-    def __init__(self, greeted: Greeted, subscriptions: Mapping[int, NatsSubscription], events: SocketEvents) -> None:
+    With a `read_pause_s` above 0 it pauses so long after each read (`PacedReading`).
+    """
+
+    def __init__(
+        self,
+        greeted: Greeted,
+        subscriptions: Mapping[int, NatsSubscription],
+        events: SocketEvents,
+        read_pause_s: float = 0.0,
+    ) -> None:
         self.server = greeted.server
         self._loop = asyncio.get_running_loop()
         self._events: SocketEvents | None = events
@@ -57,13 +67,14 @@ class ServerSocket(asyncio.Protocol):
         self._pongs: deque[OnPong] = deque()
         self._unanswered = 0
         self._closed = asyncio.Event()
+        self._paced = PacedReading(self._read, read_pause_s) if read_pause_s else None
         self._transport = greeted.lines.transport
         self._transport.set_protocol(self)
         self._tick = self._loop.call_later(PING_S, self._on_tick)
         self._loop.call_soon(self._begin, greeted)
 
     def _begin(self, greeted: Greeted) -> None:
-        """Read what came behind the greeting; in the loop's next turn, when the owner is ready for it."""
+        """Read the bytes behind the greeting; in the loop's next turn, when the owner is ready for them."""
         unread = greeted.lines.take_unread()
         if unread:
             self.data_received(unread)
@@ -79,7 +90,13 @@ class ServerSocket(asyncio.Protocol):
         self._pongs.append(then)
 
     def data_received(self, data: bytes) -> None:
-        """Read the next bytes from the server."""
+        """Receive the next bytes from the server."""
+        if self._paced is None:
+            self._read(data)
+        else:
+            self._paced.receive(data, self._transport)
+
+    def _read(self, data: bytes) -> None:
         try:
             self._parser.feed(data)
         except ConnectionEnded as error:
@@ -101,11 +118,11 @@ class ServerSocket(asyncio.Protocol):
             self._events.on_unwanted(sid)
 
     def on_ping(self) -> None:
-        """Answer."""
+        """Answer with a PONG."""
         self._transport.write(PONG)
 
     def on_pong(self) -> None:
-        """Call the one that waits longest."""
+        """Call the callback that waits longest."""
         self._unanswered = 0
         if self._pongs:
             self._pongs.popleft()()
@@ -120,15 +137,14 @@ class ServerSocket(asyncio.Protocol):
         self._tick = self._loop.call_later(PING_S, self._on_tick)
 
     def drop(self, error: Exception) -> None:
-        """End the connection at once; what is not sent yet never arrives."""
+        """End the connection at once; unsent bytes never arrive."""
         abort_transport(self._transport)
         self._end(error)
 
     async def close(self, within_s: float) -> None:
-        """Send what is written, and end the connection; by force after `within_s`. `on_lost` is not called."""
+        """Send the written bytes, and end the connection; by force after `within_s`. `on_lost` is not called."""
         self._events = None
-        self._tick.cancel()
-        self._parser.stop()
+        self._stop_reading()
         self._transport.close()
         try:
             async with asyncio.timeout(within_s):
@@ -141,9 +157,14 @@ class ServerSocket(asyncio.Protocol):
         self._closed.set()
         self._end(exc or ConnectionEnded("the server closed it"))
 
-    def _end(self, error: Exception) -> None:
+    def _stop_reading(self) -> None:
         self._tick.cancel()
         self._parser.stop()
+        if self._paced is not None:
+            self._paced.stop()
+
+    def _end(self, error: Exception) -> None:
+        self._stop_reading()
         self._pongs.clear()
         events, self._events = self._events, None
         if events is not None:
@@ -151,4 +172,4 @@ class ServerSocket(asyncio.Protocol):
 
 
 def _ignore() -> None:
-    """Do nothing: nobody waits for this answer."""
+    """Do nothing: this answer has no waiter."""

@@ -40,17 +40,17 @@ STREAM_EXISTS = 10058
 
 @dataclass(frozen=True, slots=True)
 class HistorySettings:
-    """The settings `engine.history_*`: how the streams of an engine are kept."""
+    """The settings `engine.history_*` of an engine's streams."""
 
     storage: Literal["memory", "file"] = "file"
     replicas: int = 0
     """Copies of each stream; 0: three in a cluster of servers, otherwise one."""
     bytes_max: int = 0
-    """The bound of each stream; 0: as much as the server allows."""
+    """The bound of each stream; 0: the server's bound."""
 
 
 class ApiError(msgspec.Struct):
-    """Why JetStream refused a request or a publication."""
+    """The reason for which JetStream refused a request or a publication."""
 
     code: int = 0
     err_code: int = 0
@@ -103,7 +103,7 @@ class StreamInfo(msgspec.Struct):
 
     @property
     def clustered(self) -> bool:
-        """Whether several servers form a cluster; then `created` outlives the stored publications."""
+        """True if several servers form a cluster; then `created` outlives the stored publications."""
         return self.cluster is not None
 
     @property
@@ -145,9 +145,9 @@ def wanted_config(
 
 
 def adapted_config(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return `found` with everything that is `wanted`, or None if it has that already. Additions of operators stay.
+    """Return `found` with all settings of `wanted`, or None if it has them already. Additions of operators stay.
 
-    The storage stays too: it cannot be changed without a loss of everything stored.
+    The storage stays too: it cannot be changed without the loss of all stored publications.
     """
     changed = {**found, **wanted, "storage": found.get("storage")}
     if changed == found:
@@ -166,7 +166,7 @@ def with_new_generation(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def is_complete(since: int, found: Sequence[int], info: StreamInfo) -> bool:
-    """Whether it is proven that no publication of a channel after `since` is missing in `found`.
+    """True if it is proven that no publication of a channel after `since` is missing in `found`.
 
     `found` are the channel's offsets from `since` itself on, read to the end; `info` is newer than that read.
 

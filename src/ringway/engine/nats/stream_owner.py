@@ -1,10 +1,11 @@
-"""The owner of one namespace's stream: makes it, adapts it, and notices when stored publications are lost.
+"""Owner of one namespace's stream: makes it, adapts it, and detects the loss of stored publications.
 
     closed ──make──▶ open ──connection lost, stream not there, retention changed──▶ closed
 
-While it is closed, appends wait in a bounded queue, and leave in their order when it opens: nothing is appended before
-the stream's state was read. The newest offset that is known to have been stored must be there at each read. If it is
-missing, publications were lost, and a new generation is written into the stream's metadata: a new epoch for everyone.
+While it is closed, appends wait in a bounded queue, and leave in their order when it opens: the stream's state is read
+before the first append. The newest offset that is known to have been stored must be found by each read. If it is
+missing, publications were lost, and a new generation is written into the stream's metadata: a new epoch for all
+clients.
 """
 
 import asyncio
@@ -22,22 +23,22 @@ from ringway.ports import Retention
 from ringway.tasks import Tasks
 
 MAKE_S = 10.0
-"""How long JetStream may take to have the stream ready: a cluster that starts elects leaders first."""
+"""The time for JetStream to have the stream ready: a cluster that starts elects leaders first."""
 
 AGAIN_S = 0.1
-"""The pause between attempts, and between reads that must agree; as much again at random."""
+"""The pause between attempts, and between reads that must agree, plus a random part of up to the same length."""
 
 READS = 5
-"""How many reads in a row must say that publications are gone: a leader that takes over may lag behind."""
+"""The number of reads in a row that must report a loss of publications: a new leader may lag behind."""
 
 WAITING_BYTES_MAX = UNPROCESSED_BYTES_MAX
-"""How much may wait for the stream to open; more is refused."""
+"""The most bytes that wait for the stream to open; further appends are refused."""
 
 BYTES_LEAST = 1 << 20
-"""The smallest bound in bytes that is asked for; if there is no room for it, appends are refused."""
+"""The smallest bound in bytes that is requested; without room for it, appends are refused."""
 
 NEW_S = 60.0
-"""A stream that is empty so long after it was made may have lost everything: it begins a new generation."""
+"""The age from which an empty stream may have lost all publications: it begins a new generation."""
 
 _log = get_logger()
 
@@ -55,17 +56,17 @@ class StreamOwner:
     ) -> None:
         self.name = name
         self.epoch = ""
-        """The stream's generation, as it was last read."""
+        """The stream's generation, by the last read."""
         self.replicas = 1
-        """The number of servers that keep the stream, as it was last read."""
+        """The number of servers with the stream, by the last read."""
         self._retention = retention
         self._want = want
         self._jetstream = jetstream
         self._appends = appends
         self._is_open = False
         self._closings = 0
-        self._confirmed = 0  # the newest offset that NATS confirmed to us
-        self._newest = 0  # the newest that is known to have been stored
+        self._confirmed = 0  # the newest offset that NATS confirmed to this process
+        self._newest = 0  # the newest offset that is known to have been stored
         self._waiting: list[Append] = []
         self._waiting_bytes = 0
         self._tasks = Tasks()
@@ -74,7 +75,7 @@ class StreamOwner:
         self._next_read: asyncio.Task[StreamInfo | EngineError] | None = None
 
     def append(self, append: Append) -> None:
-        """Send `append` after all earlier ones."""
+        """Send `append` after all earlier appends."""
         if self._is_open:
             self._appends.send(append)
         elif self._waiting_bytes + len(append.payload) > WAITING_BYTES_MAX:
@@ -92,7 +93,7 @@ class StreamOwner:
                 raise error
 
     async def adapt(self, retention: Retention) -> None:
-        """Return when the stream is open, and as `retention` says."""
+        """Return when the stream is open, with `retention` applied."""
         if retention != self._retention:
             self._retention = retention
             self.suspend()
@@ -106,14 +107,14 @@ class StreamOwner:
         return found
 
     def on_stored(self, offset: int) -> None:
-        """NATS has stored a publication of ours (`AppendListener`)."""
+        """NATS has stored a publication of this process (`AppendListener`)."""
         if offset <= self._confirmed:  # confirmations come in the order of offsets: the stream began again
             self._start_read()
         self._confirmed = offset
         self._newest = max(self._newest, offset)
 
     def on_missing(self) -> None:
-        """The stream was not there for a publication of ours (`AppendListener`)."""
+        """The stream did not exist for a publication of this process (`AppendListener`)."""
         self.suspend()
 
     def suspend(self) -> None:
@@ -148,7 +149,7 @@ class StreamOwner:
         return None
 
     async def _made(self) -> None:
-        """Try until the stream is as it must be, and was not closed meanwhile."""
+        """Try until the stream has its right state, without a close in between."""
         deadline = asyncio.get_running_loop().time() + MAKE_S
         while True:
             closings = self._closings
@@ -206,7 +207,7 @@ class StreamOwner:
         taken = config["max_bytes"]
         if info.error is None and taken not in (wanted, had):
             if request == "CREATE":
-                # It may be all the room that there is, and other namespaces need some too.
+                # It may be the whole room, and other namespaces need a part of it.
                 taken = max(taken // 2, BYTES_LEAST)
                 info = await self._jetstream.api(f"STREAM.UPDATE.{self.name}", {**config, "max_bytes": taken})
             _log.info("NATS sets less aside for history", stream=self.name, bytes=taken, wanted=wanted)
@@ -225,7 +226,7 @@ class StreamOwner:
             await self.ready()
             newest = self._newest  # a publication that is stored meanwhile need not be in the answer
             info = await self._jetstream.api(f"STREAM.INFO.{self.name}")
-            if info.error is not None:  # somebody removed it: it is made again
+            if info.error is not None:  # the stream was removed: it is made again
                 self.suspend()
                 await self.ready()
                 newest, info = 0, await self._jetstream.api(f"STREAM.INFO.{self.name}")

@@ -1,7 +1,7 @@
 """Interest in a subject, and the receiver of its messages.
 
-A receiver is called in the call stack of the read: there is no queue, so nothing is dropped here. A process that is too
-slow reads less, and NATS disconnects it once `max_pending` bytes wait for it.
+A receiver is called in the call stack of the read: there is no queue, and no message is dropped here. A slow process
+reads less, and NATS disconnects it once `max_pending` bytes wait for it.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ SHARED_QUEUE = "ringway"
 
 
 class NatsSubscription(Protocol):
-    """What the connection reads of a subscription: when it subscribes, also after each reconnect, and per message."""
+    """A subscription in the connection's view, read at each subscribe (also after a reconnect) and for each message."""
 
     @property
     def subject(self) -> str:

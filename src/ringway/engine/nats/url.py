@@ -1,9 +1,8 @@
 """The URL of a NATS server or cluster: its addresses, the login, and TLS."""
 
-import ssl
 from dataclasses import dataclass
 
-from ringway.engine.tls import make_context
+from ringway.engine.tls import TlsFiles
 from ringway.engine.url import check_options, decoded, read_address, split_url
 from ringway.errors import ConfigError
 from ringway.protocol.address import show_host_port
@@ -35,7 +34,7 @@ class NatsUrl:
     cert_file: str = ""
     key_file: str = ""
     tls_first: bool = False
-    """Whether the server waits for the TLS handshake before it says anything (`handshake_first` there)."""
+    """True if the server sends no INFO before the TLS handshake (its setting `handshake_first`)."""
 
     def __str__(self) -> str:
         return ",".join(self.servers)
@@ -45,12 +44,12 @@ class NatsUrl:
 
     @property
     def tls(self) -> bool:
-        """Whether nothing may be sent without TLS. A server may require TLS also if this is false."""
+        """True if no data may be sent without TLS. A server may require TLS also if this is false."""
         return self.servers[0].startswith("tls://")
 
-    def tls_context(self) -> ssl.SSLContext | None:
-        """Return the context for TLS; None without `tls://`. Raise `ConfigError` if a file cannot be used."""
-        return make_context(self.ca_file, self.cert_file, self.key_file) if self.tls else None
+    def tls_files(self) -> TlsFiles | None:
+        """Return the files of TLS; None without `tls://`. Raise `ConfigError` if they cannot be used."""
+        return TlsFiles(self.ca_file, self.cert_file, self.key_file) if self.tls else None
 
 
 def read_url(url: str) -> NatsUrl:

@@ -1,24 +1,23 @@
 """Calls over Redis pub/sub; see `ports.Bus`.
 
     <prefix>:<cluster>:serve:{<address>}       requests to all servers of the address
-    <prefix>:<cluster>:inbox:{<caller>}        answers to that caller
     <prefix>:<cluster>:claim:<id>:{<address>}  the right to work on a request: the server that sets it first has it
 
 Redis says to how many servers it has sent a request, so a caller does not wait for servers that do not exist. Redis has
 no groups in which one member gets a message. So if several servers serve an address that is called, the request begins
 with `+`, and each server claims it before it begins. An answer is the number of the request, a line feed, `+` or `-`
-(the handler failed), and the handler's bytes. A process serves an address once.
+(the handler failed), and the handler's bytes; it goes to the caller's inbox (`inbox`). A process serves an address
+once.
 """
 
 import asyncio
-import itertools
-import secrets
 from contextlib import suppress
 from typing import Any
 
 from ringway.engine.redis import script
 from ringway.engine.redis.command_connection import pack
 from ringway.engine.redis.connection import RedisConnections
+from ringway.engine.redis.inbox import RedisInbox
 from ringway.engine.redis.names import Names
 from ringway.engine.request_handler import RequestHandler
 from ringway.errors import EngineAway, NoAnswer
@@ -28,7 +27,7 @@ ANSWERED, FAILED = b"+", b"-"
 SHARED = ord("+")
 
 CLAIM_MS = 60_000
-"""How long a claim is kept; far longer than a request is under way."""
+"""The life of a claim; far longer than a request is under way."""
 
 
 class _PendingRequest:
@@ -42,11 +41,11 @@ class _PendingRequest:
         self.failures: list[str] = []
         self.complete = asyncio.Event()
 
-    def add_answer(self, answered: bool, answer: bytes) -> None:
-        if answered:
-            self.answers.append(answer)
+    def add_answer(self, message: bytes) -> None:
+        if message[:1] == ANSWERED:
+            self.answers.append(message[1:])
         else:
-            self.failures.append(answer.decode(errors="replace"))
+            self.failures.append(message[1:].decode(errors="replace"))
         self._check_complete()
 
     def expect_at_most(self, servers: int) -> None:
@@ -62,9 +61,12 @@ class _PendingRequest:
 class RedisServing:
     """An address that is served over Redis; see `ports.Serving`."""
 
-    def __init__(self, connections: RedisConnections, names: Names, address: str, handler: Handler) -> None:
+    def __init__(
+        self, connections: RedisConnections, names: Names, inbox: RedisInbox, address: str, handler: Handler
+    ) -> None:
         self._connections = connections
         self._names = names
+        self._inbox = inbox
         self._address = address
         self._handler = RequestHandler(address, handler)
         self.name = names.of("serve", address)
@@ -72,7 +74,11 @@ class RedisServing:
         connections.start_subscribe(self.name, self._on_request)
 
     def _on_request(self, message: bytes) -> None:
-        number, inbox, request = message[1:].split(b"\n", 2)
+        read = self._read(message)
+        if read is None:
+            self._handler.start_request(message, _ignore_reply)  # which refuses it, and counts it
+            return
+        number, inbox, request = read
 
         def reply(answered: bool, data: bytes) -> None:
             # If this does not arrive, the caller's deadline ends the call.
@@ -81,7 +87,7 @@ class RedisServing:
         if message[0] != SHARED:
             self._handler.start_request(request, reply)
             return
-        caller = inbox[inbox.index(b"{") + 1 : -1].decode()
+        caller = inbox[inbox.find(b"{") + 1 : -1].decode(errors="replace")
         claim = self._names.of(f"claim:{caller}:{number.decode()}", self._address)
 
         def on_claim(answer: Any) -> None:
@@ -90,6 +96,14 @@ class RedisServing:
 
         with suppress(EngineAway):
             self._connections.send_command(claim, pack("SET", claim, 1, "NX", "PX", CLAIM_MS), on_claim)
+
+    def _read(self, message: bytes) -> tuple[bytes, bytes, bytes] | None:
+        """Return number, inbox and request of a message; None if no member has sent it."""
+        parts = message[1:].split(b"\n", 2)
+        if len(parts) != 3 or not parts[0].isdigit() or not self._inbox.is_inbox(parts[1]):
+            return None
+        number, inbox, request = parts
+        return number, inbox, request
 
     async def close(self) -> None:
         """End the service of the address, and wait for the requests in work."""
@@ -101,24 +115,17 @@ class RedisServing:
 
 
 class RedisBus:
-    """Sends and answers requests over Redis. One subscription receives all answers to this process."""
+    """Sends and answers requests over Redis."""
 
-    def __init__(self, connections: RedisConnections, names: Names) -> None:
+    def __init__(self, connections: RedisConnections, names: Names, inbox: RedisInbox) -> None:
         self._connections = connections
         self._names = names
-        self._inbox = names.of("inbox", secrets.token_hex(8))
-        self._numbers = itertools.count(1)
-        self._pending: dict[bytes, _PendingRequest] = {}
+        self._inbox = inbox
         self._servings: set[RedisServing] = set()
-        connections.start_subscribe(self._inbox, self._on_answer)
-
-    async def open(self) -> None:
-        """Return when the server has confirmed the subscription for answers."""
-        await self._connections.wait_confirmed(self._inbox)
 
     async def serve(self, address: str, handler: Handler) -> RedisServing:
         """Answer requests: from now on, or from Redis's return on if it is away."""
-        serving = RedisServing(self._connections, self._names, address, handler)
+        serving = RedisServing(self._connections, self._names, self._inbox, address, handler)
         self._servings.add(serving)
         await self._connections.wait_confirmed(serving.name)
         return serving
@@ -130,8 +137,9 @@ class RedisBus:
             return pending.answers[0]
         if not servers:
             raise NoAnswer(f"call to {address}: nobody serves it")
-        reason = pending.failures[0] if pending.failures else f"no answer within {timeout_s} s"
-        raise NoAnswer(f"call to {address}: {reason}")
+        if pending.failures:
+            raise NoAnswer(f"call to {address}: {pending.failures[0]}")
+        raise NoAnswer(f"call to {address}: no answer within {timeout_s} s", timed_out=True)
 
     async def gather(self, address: str, request: bytes, *, timeout_s: float, expected: int = 0) -> list[bytes]:
         """Return the answers that arrive until there are `expected`, until all servers answered, or the deadline."""
@@ -142,10 +150,9 @@ class RedisBus:
         self, address: str, request: bytes, timeout_s: float, expected: int, *, one: bool
     ) -> tuple[int, _PendingRequest]:
         pending = _PendingRequest(expected)
-        number = b"%d" % next(self._numbers)
-        self._pending[number] = pending
+        number = self._inbox.open(pending.add_answer)
         name = self._names.of("serve", address)
-        message = b"%b\n%b\n%b" % (number, self._inbox, request)
+        message = b"%b\n%b\n%b" % (number, self._inbox.name, request)
         connections = self._connections
         command = script.request((name,), message, connections.publish_word, connections.count_word, int(one))
         servers = 0
@@ -158,16 +165,14 @@ class RedisBus:
         except TimeoutError:
             pass
         finally:
-            del self._pending[number]
+            self._inbox.close(number)
         return servers, pending
 
-    def _on_answer(self, message: bytes) -> None:
-        number, _, answer = message.partition(b"\n")
-        pending = self._pending.get(number)
-        if pending is not None:
-            pending.add_answer(answer[:1] == ANSWERED, answer[1:])
-
     async def close(self) -> None:
-        """Serve nothing more. Idempotent."""
+        """Stop serving all addresses. Idempotent."""
         await asyncio.gather(*(serving.close() for serving in self._servings))
         self._servings.clear()
+
+
+def _ignore_reply(answered: bool, data: bytes) -> None:
+    """Answer nobody: the message says not whom."""

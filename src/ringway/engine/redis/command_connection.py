@@ -6,7 +6,7 @@ and order are here. `bench/redis_clients.py` measures the cost of other clients.
 
 A silent connection is found by `check_liveness`: each call sends a command to which Redis must reply.
 
-Overflow rule: at most `UNSENT_BYTES_MAX` wait for the server to take them; further commands raise `EngineAway`.
+Overflow rule: at most `UNSENT_BYTES_MAX` wait for a slow server; further commands raise `EngineAway`.
 """
 
 import asyncio
@@ -22,10 +22,10 @@ from ringway.engine.redis.errors import error_of_reply, is_elsewhere
 from ringway.errors import EngineAway, EngineError, Unconfirmed
 
 UNSENT_BYTES_MAX = 64 << 20
-"""How many bytes may wait for a server that does not take them; further commands are refused."""
+"""The most bytes that wait for a slow server; further commands are refused."""
 
 SILENT_CHECKS_MAX = 3
-"""After how many checks without a byte from the server the connection is given up."""
+"""The number of checks without a byte from the server after which the connection is given up."""
 
 Argument = bytes | int | str
 OnReply = Callable[[Any], None]
@@ -33,14 +33,14 @@ OnReply = Callable[[Any], None]
 
 
 def pack(*arguments: Argument) -> bytes:
-    """Return a command as it is sent."""
+    """Return the encoding of a command."""
     return cast(bytes, hiredis.pack_command(arguments))  # type: ignore[arg-type]  # tuples of any length will do
 
 
 class CommandConnection(asyncio.Protocol):
     """A connection for commands; `RedisConnector` connects it.
 
-    `on_loss` is called once when the connection is lost or aborted, and `on_doubt` when a reply says that another
+    `on_loss` is called once when the connection is lost or aborted, and `on_doubt` when a reply says that a different
     server is responsible.
     """
 
@@ -121,8 +121,11 @@ class CommandConnection(asyncio.Protocol):
             self._transport.write(commands[0] if len(commands) == 1 else b"".join(commands))
 
     def data_received(self, data: bytes) -> None:
-        """Read the next bytes from the server."""
+        """Receive the next bytes from the server."""
         self._silent_checks = 0
+        self._read(data)
+
+    def _read(self, data: bytes) -> None:
         reader = self._reader
         try:
             reader.feed(data)
@@ -149,7 +152,7 @@ class CommandConnection(asyncio.Protocol):
             self.send_check(command, on_reply)
 
     def send_check(self, command: bytes, on_reply: OnReply) -> None:
-        """Send `command` whatever waits to be sent: checks are small, and must not be refused."""
+        """Send `command` without the overflow rule: checks are small, and must not be refused."""
         self._awaited.append(on_reply)
         self._write(command)
 
@@ -165,11 +168,12 @@ class CommandConnection(asyncio.Protocol):
             drained = asyncio.Event()
             self.send_check(pack("PING"), lambda _: drained.set())
             with suppress(TimeoutError):
-                await asyncio.wait_for(drained.wait(), within_s)
+                async with asyncio.timeout(within_s):
+                    await drained.wait()
         self.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """End: the connection is gone, and with it all replies that are awaited."""
+        """End: the connection is gone, and all awaited replies fail."""
         if self._transport is None:
             return
         self._transport = None

@@ -29,19 +29,19 @@ AGAIN_S = 0.2
 """The least pause between attempts to connect to all servers."""
 
 CHECK_S = 1.0
-"""How often each server is checked; after three checks without a reply it is lost."""
+"""The period of each server's checks; after three checks without a reply it is lost."""
 
 TOPOLOGY_CHECKS = 2
-"""After how many checks the sentinels are asked for the master."""
+"""The number of checks between two queries of the master at the sentinels."""
 
 CONFIRM_S = 30.0
-"""How long servers may take to confirm all subscriptions."""
+"""The time for servers to confirm all subscriptions."""
 
 REPORTS = "reports"
 """The name of unconfirmed publications in the condition of the engine."""
 
 CLOSE_S = 2.0
-"""How long closing waits for replies."""
+"""The time for which closing waits for replies."""
 
 OnData = Callable[[bytes], None]
 """Receives the published bytes, in the call stack of the read."""
@@ -62,7 +62,7 @@ class RedisConnections:
         self.publish_word, self.count_word = (
             (b"SPUBLISH", b"SHARDNUMSUB") if self._table.sharded else (b"PUBLISH", b"NUMSUB")
         )
-        """Redis's words here for publishing, and for the number of subscribers (of PUBSUB)."""
+        """Redis's commands for publishing, and for the number of subscribers (of PUBSUB)."""
         self.on_return: list[Callable[[], None]] = []
         """Called when all servers are connected and know all subscriptions, after a loss or a doubt.
 
@@ -114,7 +114,7 @@ class RedisConnections:
         return self.execute(name, pack(self.publish_word, name, message))
 
     def publish_unconfirmed(self, name: bytes, message: bytes) -> None:
-        """Publish `message` on `name`; nothing says if it arrives."""
+        """Publish `message` on `name`, without a confirmation."""
         with suppress(EngineAway):
             self.send_command(name, pack(self.publish_word, name, message), self._on_published)
 
@@ -127,7 +127,7 @@ class RedisConnections:
             self.condition.on_served(REPORTS)
 
     def start_subscribe(self, name: bytes, on_data: OnData) -> None:
-        """Give `on_data` the messages of `name`, from now on or from when the server is connected."""
+        """Give `on_data` the messages of `name`, from now on or once the server is connected."""
         self._subscriptions[name] = on_data
         with suppress(EngineAway):
             self.shard_of(name).pubsub.start_subscribe(name)
@@ -149,7 +149,7 @@ class RedisConnections:
             raise
 
     def unsubscribe(self, name: bytes) -> None:
-        """Receive no more messages of `name`; the request to the server leaves at the end of this loop turn."""
+        """Stop receiving messages of `name`; the request to the server leaves at the end of this loop turn."""
         if self._subscriptions.pop(name, None) is not None:
             with suppress(EngineAway):
                 self.shard_of(name).pubsub.unsubscribe(name)
@@ -233,7 +233,7 @@ class RedisConnections:
         self._connected = True
 
     def _subscribe_again(self, before: Sequence[Shard | None]) -> list[asyncio.Future[None]]:
-        """Subscribe to all names whose server is another than `before`, or has dropped them."""
+        """Subscribe to all names whose server differs from that in `before`, or has dropped them."""
         waiting = []
         for name in self._subscriptions:
             slot = self._table.slot_of(name)

@@ -8,12 +8,12 @@ import hiredis
 
 from ringway.engine.redis.command_connection import CommandConnection, pack
 from ringway.engine.redis.url import NO_LOGIN, Address, Login, show
-from ringway.engine.tls import tls_error
+from ringway.engine.tls import TlsFiles, tls_error
 from ringway.errors import ConfigError, EngineAway, EngineError, EngineUnsuitable, Unconfirmed
 from ringway.net import connector
 
 CONNECT_S = 2.0
-"""How long an attempt to connect may take."""
+"""The deadline of an attempt to connect."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,21 +23,24 @@ class RedisConnector:
     name: str
     """The name of the connection in CLIENT LIST."""
     login: Login = NO_LOGIN
-    tls: ssl.SSLContext | None = None
+    tls: TlsFiles | None = None
     database: int = 0
+    read_pause_s: float = 0.0
+    """The pause after each read of a connection for subscriptions (`PacedReading`); 0: no pause."""
 
     def as_user(self, login: Login) -> "RedisConnector":
-        """Return a connector with another login and without a database: for sentinels."""
+        """Return a connector with the login `login` and without a database: for sentinels."""
         return replace(self, login=login, database=0)
 
     async def connect(self, address: Address, connection: CommandConnection) -> None:
         """Connect `connection` to the server at `address`, ready for commands.
 
-        Raise `EngineAway` if the server cannot be reached, `EngineUnsuitable` if it refuses us.
+        Raise `EngineAway` if the server cannot be reached, `EngineUnsuitable` if it refuses the login.
         """
         at = f"Redis at {show(address)}"
         try:
-            await connector().open(lambda: connection, *address, CONNECT_S, ssl=self.tls)
+            context = self.tls.context() if self.tls else None
+            await connector().open(lambda: connection, *address, CONNECT_S, ssl=context)
             async with asyncio.timeout(CONNECT_S):
                 await asyncio.gather(*(connection.execute(command) for command in self._greeting()))
         except ConfigError as error:  # of the password file

@@ -10,6 +10,7 @@ from ringway.engine.redis.bus import RedisBus
 from ringway.engine.redis.connection import RedisConnections
 from ringway.engine.redis.connector import RedisConnector
 from ringway.engine.redis.history import RedisHistory
+from ringway.engine.redis.inbox import RedisInbox
 from ringway.engine.redis.lease import RedisLease
 from ringway.engine.redis.names import Names
 from ringway.engine.redis.permission_check import check_permissions
@@ -27,10 +28,11 @@ class RedisEngine:
     def __init__(self, connections: RedisConnections, names: Names) -> None:
         self.connections = connections
         """For tests and diagnosis: the ports use it."""
-        self.broker = RedisBroker(connections, names)
+        self.inbox = RedisInbox(connections, names)
+        self.broker = RedisBroker(connections, names, self.inbox)
         self.history = RedisHistory(connections, names)
         self.registry = RedisRegistry(connections, names)
-        self.bus = RedisBus(connections, names)
+        self.bus = RedisBus(connections, names, self.inbox)
         self.lease = RedisLease(connections, names)
         self.on_return = connections.on_return
         self.on_return.append(self.registry.on_return)
@@ -42,7 +44,7 @@ class RedisEngine:
 
     @property
     def problem(self) -> str:
-        """What is wrong with Redis, with the remedy; empty if nothing is known to be wrong."""
+        """The problem of Redis, with the remedy; empty if no problem is known."""
         return self.connections.condition.problem
 
     async def close(self) -> None:
@@ -51,17 +53,20 @@ class RedisEngine:
         await self.connections.close()
 
 
-async def open_redis(url: str, *, cluster: str = "ringway", name: str, wait_s: float = 5.0) -> RedisEngine:
+async def open_redis(
+    url: str, *, cluster: str = "ringway", name: str, wait_s: float = 5.0, read_pause_s: float = 0.0
+) -> RedisEngine:
     """Connect to Redis at `url` as `name`, and return it as an engine.
 
-    Members that shall find each other give the same `cluster`. Waits up to `wait_s` for servers that start.
+    Members of one cluster give the same `cluster`. Waits up to `wait_s` for servers that start.
+    With a `read_pause_s` above 0 the connections for subscriptions pause so long after each read (`PacedReading`).
     Raise `ConfigError` if `url` or `cluster` is wrong, `EngineAway` if Redis cannot be reached, and `EngineUnsuitable`
-    if it refuses us or is too old. No message shows a password.
+    if it refuses the login or is too old. No message contains a password.
     """
     where = read_url(url)
     check_cluster(cluster)
     names = Names(where.prefix, cluster)
-    connector = RedisConnector(token(f"ringway {name}"), where.login, where.tls_context(), where.database)
+    connector = RedisConnector(token(f"ringway {name}"), where.login, where.tls_files(), where.database, read_pause_s)
     loop = asyncio.get_running_loop()
     deadline = loop.time() + wait_s
     while True:
@@ -70,7 +75,7 @@ async def open_redis(url: str, *, cluster: str = "ringway", name: str, wait_s: f
             await connections.open()
             await check_permissions(connections, names)
             engine = RedisEngine(connections, names)
-            await engine.bus.open()
+            await engine.inbox.wait_confirmed()
         except EngineAway:
             await connections.close()
             if loop.time() >= deadline:

@@ -1,4 +1,4 @@
-"""Error replies of Redis as errors of ours, which say if a retry can help and who must act."""
+"""Error replies of Redis as engine errors, which say if a retry can help and who must act."""
 
 from ringway.errors import EngineAway, EngineError, EngineUnsuitable
 
@@ -25,7 +25,7 @@ def code_of(text: str) -> str:
 
 
 def error_of_reply(text: str) -> EngineError:
-    """Return the error for an error reply; the command did nothing in any case."""
+    """Return the error for an error reply; the command had no effect in any case."""
     code = code_of(text)
     if code in _TEMPORARY:
         return EngineAway(f"Redis cannot do it at the moment ({text}); nothing was done, retry")
@@ -35,5 +35,5 @@ def error_of_reply(text: str) -> EngineError:
 
 
 def is_elsewhere(text: str) -> bool:
-    """Return True if the error reply says that another server is responsible."""
+    """Return True if the error reply says that a different server is responsible."""
     return code_of(text) in ELSEWHERE

@@ -1,4 +1,4 @@
-"""Publications that Redis keeps; see `ports.HistoryStore`. A script stores each and sends it, atomically.
+"""History in Redis; see `ports.HistoryStore`. A script stores and sends each publication, atomically.
 
     <prefix>:<cluster>:stream:<namespace>:{<channel>}      a stream: p the previous offset, d the payload
     <prefix>:<cluster>:known:<namespace>:{<channel>}       a hash: epoch, lineage of the data, newest offset
@@ -29,20 +29,20 @@ from ringway.ports import Page, Position, Retention
 from ringway.types import Channel
 
 KEY_S = 120.0
-"""How long a key of `append` is remembered; less if publications are kept for less."""
+"""The time for which a key of `append` is remembered; shorter if the retention is shorter."""
 
 READ_S = 10.0
-"""How long a whole read may take, with all its steps."""
+"""The deadline of a whole read, with all its steps."""
 
 STEP_BYTES = 4 << 20
-"""After how many bytes an answer of a read ends; the rest is read in further steps."""
+"""The bytes after which an answer of a read ends; the rest is read in further steps."""
 
 PENDING_MAX = 16_384
-"""How many publications may be under way; further ones are refused."""
+"""The most publications under way; further ones are refused."""
 
 
 class _Step(NamedTuple):
-    """An answer of a read. `proven` is True if nothing is missing before its publications."""
+    """An answer of a read. `proven` is True if no publication is missing before its publications."""
 
     epoch: str
     newest: int
@@ -109,7 +109,7 @@ class RedisHistory:
         except TimeoutError:
             raise EngineAway(f"Redis did not answer for the history within {READ_S:g} s; retry") from None
         except Unconfirmed as error:
-            raise EngineAway(str(error)) from None  # reading changes nothing, so a retry is safe
+            raise EngineAway(str(error)) from None  # a read has no effect, so a retry is safe
 
     async def _read_back(
         self, channel: Channel, retention: Retention, since: int | None, limit: int, bytes_max: int

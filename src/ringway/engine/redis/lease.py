@@ -16,13 +16,18 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from ringway.core.fencing_number import CLOCK_AHEAD_S, IMPOSSIBLE, check_fence
 from ringway.engine.redis import script
 from ringway.engine.redis.connection import RedisConnections
 from ringway.engine.redis.names import Names
-from ringway.errors import EngineAway, EngineError
+from ringway.errors import EngineAway, EngineError, EngineUnsuitable
+from ringway.logger import get_logger
 
 ANSWER_S = 3.0
-"""How long Redis may take to answer."""
+"""The deadline of Redis's answer."""
+
+
+_log = get_logger()
 
 
 @dataclass(slots=True)
@@ -34,16 +39,23 @@ class _KnownLease:
     holder: str = ""
     """The holder for which this process acquired the lease."""
     free_at: float = 0.0
-    """From when on another holder may acquire the lease."""
+    """The time from which a new holder may acquire the lease."""
 
 
 class RedisLease:
     """Leases with fencing numbers, stored by Redis."""
 
-    def __init__(self, connections: RedisConnections, names: Names, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        connections: RedisConnections,
+        names: Names,
+        now: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
         self._connections = connections
         self._names = names
         self._now = now
+        self._wall = wall
         self._known: dict[str, _KnownLease] = {}
 
     async def acquire(self, name: str, holder: str, ttl_s: float) -> int | None:
@@ -53,25 +65,38 @@ class RedisLease:
         if known.holder != holder and self._now() < known.free_at:
             return None
         keys = key, self._names.of("fence", name)
-        fence = await self._execute(key, script.acquire(keys, holder, _ms(ttl_s)))
-        if fence is None:
+        fence_max = _ms(self._wall() + CLOCK_AHEAD_S)
+        granted = await self._execute(key, script.acquire(keys, holder, _ms(ttl_s), fence_max))
+        if granted is None:
             known.holder = ""
             return None
+        fence, *impossible = granted
+        if impossible:
+            _log.warning(IMPOSSIBLE, lease=name, number=impossible[0].decode(errors="replace"))
+        await self._check(name, holder, int(fence), fence_max)
         known.holder = holder
         return int(fence)
 
     async def renew(self, name: str, holder: str, ttl_s: float) -> bool:
-        """Begin a new `ttl_s`; return False if the lease is free or another's. After `EngineAway` it is unknown."""
+        """Begin a new `ttl_s`; return False if `holder` has lost the lease. After `EngineAway` it is unknown."""
         key = self._names.of("lease", name)
         known = self._update_known(name, key, ttl_s)
         return bool(await self._execute(key, script.renew((key,), holder, _ms(ttl_s)))) and known.holder == holder
 
     async def release(self, name: str, holder: str) -> None:
-        """Remove the key if `holder` still has the lease. Quiet while Redis is away: then the lease runs out."""
+        """Remove the key if `holder` still has the lease. A failure of Redis is ignored: then the lease runs out."""
         self._known.pop(name, None)
         key = self._names.of("lease", name)
         with suppress(EngineError):
             await self._execute(key, script.renew((key,), holder, 0))
+
+    async def _check(self, name: str, holder: str, fence: int, fence_max: int) -> None:
+        """Give the lease up again and raise `EngineUnsuitable` if its number cannot be one of today."""
+        try:
+            check_fence(name, fence, fence_max)
+        except EngineUnsuitable:
+            await self.release(name, holder)
+            raise
 
     def _update_known(self, name: str, key: bytes, ttl_s: float) -> _KnownLease:
         lineage = self._connections.shard_of(key).lineage

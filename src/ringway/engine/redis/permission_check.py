@@ -1,4 +1,4 @@
-"""Permission check at the start: does Redis allow everything that an engine must do?"""
+"""Permission check at the start: Redis must allow all commands of an engine."""
 
 import asyncio
 import secrets
@@ -25,7 +25,7 @@ async def check_permissions(connections: RedisConnections, names: Names) -> None
     key, stream, known = names.of("trial-key", tag), names.of("trial-stream", tag), names.of("trial-known", tag)
     lineage = connections.shard_of(channel).lineage
     publish = connections.publish_word
-    # The commands of the scripts, each by itself: if a script fails, Redis does not say which command it refuses.
+    # The commands of the scripts, separately: if a script fails, Redis does not say which command it refuses.
     commands = (
         pack("SET", key, tag, "NX", "PX", KEPT_MS),
         pack("GET", key),
@@ -63,7 +63,7 @@ async def check_permissions(connections: RedisConnections, names: Names) -> None
 
 
 async def _check_command(connections: RedisConnections, channel: bytes, command: bytes) -> None:
-    """Execute `command`. A lack of room is noted, and does not prevent the start: other commands need no room."""
+    """Execute `command`. A lack of room is recorded, and does not prevent the start: other commands need no room."""
     try:
         await connections.execute(channel, command)
     except EngineUnsuitable as error:

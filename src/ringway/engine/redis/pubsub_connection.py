@@ -1,10 +1,10 @@
-"""A connection to a Redis server that carries subscriptions: their messages, and the confirmations.
+"""Connection to a Redis server for subscriptions: their messages, and the confirmations.
 
-Redis confirms each channel of a SUBSCRIBE with a message of its own, and refuses a SUBSCRIBE as a whole, in the order
-of the commands. The channels of one loop turn are subscribed together: in one SUBSCRIBE, or, sharded, in one
-SSUBSCRIBE for each slot.
+Redis confirms each channel of a SUBSCRIBE with its own message, and refuses a SUBSCRIBE as a whole, in the order of the
+commands. The channels of one loop turn are subscribed together: in one SUBSCRIBE, or, sharded, in one SSUBSCRIBE for
+each slot.
 
-A Redis Cluster unsubscribes on its own when a slot moves to another server: then `on_doubt` is called.
+A Redis Cluster unsubscribes on its own when a slot moves to a different server: then `on_doubt` is called.
 """
 
 import asyncio
@@ -18,12 +18,13 @@ from ringway.engine.redis.command_connection import CommandConnection, pack
 from ringway.engine.redis.errors import error_of_reply, is_elsewhere
 from ringway.engine.redis.slot import slot_of
 from ringway.errors import EngineError, Unconfirmed
+from ringway.net.paced_reading import PacedReading
 
 OnMessage = Callable[[bytes, bytes], None]
 """Receives a message: the channel, and the published bytes."""
 
 NAMES_MAX = 1000
-"""How many channels are in one command."""
+"""The most channels of one command."""
 
 
 class _Batch:
@@ -61,6 +62,19 @@ class PubSubConnection(CommandConnection):
         self._sent: deque[_Batch | bytes] = deque()
         """The commands that Redis has not answered yet: channels to subscribe, or one channel to unsubscribe."""
         self._dropped: set[bytes] = set()
+        self._paced: PacedReading | None = None
+
+    def set_read_pause(self, pause_s: float) -> None:
+        """Pause for `pause_s` after each read from now on (`PacedReading`). Call once."""
+        self._paced = PacedReading(self._read, pause_s)
+
+    def data_received(self, data: bytes) -> None:
+        """Receive the next bytes from the server."""
+        if self._paced is None or self._transport is None:
+            super().data_received(data)
+        else:
+            self._silent_checks = 0
+            self._paced.receive(data, self._transport)
 
     def subscribe(self, name: bytes) -> asyncio.Future[None]:
         """Subscribe to `name` at the end of this loop turn; the future is done when the server has confirmed it.
@@ -163,7 +177,9 @@ class PubSubConnection(CommandConnection):
             refused.settle(error_of_reply(text))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """End: the connection is gone, and nothing more is confirmed."""
+        """End: the connection is gone, and waiting confirmations fail."""
+        if self._paced is not None:
+            self._paced.stop()
         sent, self._sent = self._sent, deque()
         error = Unconfirmed("the connection to Redis was lost before it confirmed a subscription")
         for batch in sent:

@@ -28,7 +28,7 @@ class ServerInfo:
     run_id: str
     """Names this run of the server; each start has a new id."""
     durable: bool
-    """True if it has, after a crash, all that it acknowledged: it logs each write first, and succeeded no master."""
+    """True if a crash loses no acknowledged write: it logs each write first, and did not replace a master."""
     mode: str
     evicts: bool
     """True if it removes keys when its memory is full."""

@@ -1,4 +1,4 @@
-"""A server that accepts writes: a single Redis, the master behind Sentinel, or a master of a Redis Cluster.
+"""Shard, a server that accepts writes: a single Redis, the master behind Sentinel, or a master of a Redis Cluster.
 
 It has two connections: for commands, and for subscriptions. If one of them is lost, the shard is lost.
 """
@@ -27,7 +27,7 @@ class ShardCallbacks:
 
     on_loss: Callable[[], None]
     on_doubt: Callable[[], None]
-    """Called when a reply does not agree with what is known: the servers and their data must be read again."""
+    """Called when a reply contradicts the known state: the servers and their data must be read again."""
     on_message: OnMessage
 
 
@@ -37,7 +37,7 @@ class Shard:
     def __init__(self, address: Address, kind: Kind, callbacks: ShardCallbacks) -> None:
         self.address = address
         self.lineage = b""
-        """Names the lineage of its data: while it is the same, nothing acknowledged was lost."""
+        """The name of its data's lineage: while it is the same, no acknowledged write was lost."""
         self._kind = kind
         self._callbacks = callbacks
         self._info = read_server_info(b"", b"")
@@ -61,6 +61,8 @@ class Shard:
         try:
             await connector.connect(self.address, self.commands)
             await connector.connect(self.address, self.pubsub)
+            if connector.read_pause_s:
+                self.pubsub.set_read_pause(connector.read_pause_s)
             self._info = read_server_info(await self.commands.execute(pack("INFO")), await self._read_appendfsync())
             check_server(self._info, self._kind, show(self.address))
             await asyncio.gather(*(self.commands.execute(script.load) for script in script.ALL))

@@ -1,4 +1,4 @@
-"""Slots of a Redis Cluster: the part of the cluster that a name belongs to.
+"""Slots of a Redis Cluster: the part of the cluster to which a name belongs.
 
 Source: the Redis Cluster specification. The slot of a name is the CRC16 (XMODEM) of the text in its first pair of
 braces, or of the whole name if there is no such text, modulo 16384. Names that must share a slot have the same text in

@@ -12,14 +12,14 @@ from ringway.engine.redis.url import Address, Kind, RedisUrl, show
 from ringway.errors import EngineAway, EngineError, EngineUnsuitable
 
 ANSWER_S = 2.0
-"""How long a server may take to say what it knows of the other servers."""
+"""The deadline of a server's answer about the other servers."""
 
 ALL_SLOTS = range(SLOTS)
 
 
 @dataclass(frozen=True, slots=True)
 class ServerSlots:
-    """A server that accepts writes, and the slots that it has."""
+    """A server that accepts writes, with its slots."""
 
     address: Address
     slots: tuple[range, ...] = (ALL_SLOTS,)
@@ -33,7 +33,7 @@ class Topology(Protocol):
         ...
 
     async def has_changed(self, known: Sequence[Address]) -> bool:
-        """Return True if other servers than `known` accept writes now. False if the servers report a change."""
+        """Return True if servers not in `known` accept writes now; False where servers report a change themselves."""
         ...
 
     def close(self) -> None:
@@ -113,7 +113,7 @@ async def _execute(connection: CommandConnection, command: bytes) -> Any:
 
 
 class SentinelTopology:
-    """The server that the sentinels know by the name in the URL."""
+    """The sentinels' server with the name in the URL."""
 
     def __init__(self, url: RedisUrl, connector: RedisConnector) -> None:
         self._master = url.master
@@ -131,7 +131,7 @@ class SentinelTopology:
         return [ServerSlots((host.decode(), int(port)))]
 
     async def has_changed(self, known: Sequence[Address]) -> bool:
-        """Return True if the sentinel names another master; False also if no sentinel answers."""
+        """Return True if the sentinel names a different master; False also if no sentinel answers."""
         try:
             return [server.address for server in await self.find_servers()] != list(known)
         except EngineError:

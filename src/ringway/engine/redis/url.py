@@ -1,13 +1,12 @@
 """URL of a Redis or Valkey server, of a server behind Sentinel, or of a Redis Cluster."""
 
 import re
-import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
 from ringway.engine.password import read_password
-from ringway.engine.tls import make_context
+from ringway.engine.tls import TlsFiles
 from ringway.engine.url import UrlParts, check_options, decoded, read_address, split_url
 from ringway.errors import ConfigError
 from ringway.protocol.address import show_host_port
@@ -31,7 +30,7 @@ _OPTIONS = ("prefix", *TLS_OPTIONS, *LOGIN_OPTIONS, "sentinel_user", "sentinel_p
 
 
 class Kind(Enum):
-    """How the servers are found: the end of the URL's scheme."""
+    """The way to find the servers: the end of the URL's scheme."""
 
     SINGLE = ""
     SENTINEL = "+sentinel"
@@ -57,7 +56,7 @@ NO_LOGIN = Login()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RedisUrl:
-    """The servers, and the login there. Its text contains no credentials and may be shown."""
+    """The servers, and the login there. Its text contains no credentials, so messages may contain it."""
 
     kind: Kind
     addresses: tuple[Address, ...]
@@ -65,7 +64,7 @@ class RedisUrl:
     login: Login = NO_LOGIN
     sentinel_login: Login = NO_LOGIN
     master: str = ""
-    """The sentinels' name of the server that they watch."""
+    """The sentinels' name of the master."""
     database: int = 0
     prefix: str = PREFIX
     """The beginning of all keys and channels of Ringway."""
@@ -78,9 +77,9 @@ class RedisUrl:
         where = ",".join(show(address) for address in self.addresses)
         return f"redis{'s' if self.tls else ''}{self.kind.value}://{where}" + (f"/{self.master}" if self.master else "")
 
-    def tls_context(self) -> ssl.SSLContext | None:
-        """Return the TLS context; None without TLS. Raise `ConfigError` if a file cannot be used."""
-        return make_context(self.ca_file, self.cert_file, self.key_file) if self.tls else None
+    def tls_files(self) -> TlsFiles | None:
+        """Return the files of TLS; None without TLS. Raise `ConfigError` if they cannot be used."""
+        return TlsFiles(self.ca_file, self.cert_file, self.key_file) if self.tls else None
 
 
 def show(address: Address) -> str:
@@ -92,9 +91,9 @@ def read_url(url: str) -> RedisUrl:
     """Read `url`; raise `ConfigError`, which never repeats a password.
 
     User, password and options may be percent-encoded. Options follow a `?`: `prefix` begins all keys and channels,
-    `ca_file` proves the server, `cert_file` and `key_file` prove us to it, `user`, `password` and `password_file` are
-    the login if it is not before the host, and `sentinel_user` and `sentinel_password` are the login at the sentinels,
-    which are asked without a login otherwise.
+    `ca_file` proves the server, `cert_file` and `key_file` prove the client, `user`, `password` and `password_file` are
+    the login if it is not before the host, and `sentinel_user` and `sentinel_password` are the login at the sentinels;
+    without them there is no login at the sentinels.
     """
     parts = split_url(url, _FORM)
     plain, plus, kind_text = parts.scheme.partition("+")

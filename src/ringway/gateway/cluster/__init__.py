@@ -1,1 +1,1 @@
-"""The cluster as a gateway knows it, and the control of the gateway by operators."""
+"""The cluster in the view of a gateway, and the control of the gateway by operators."""

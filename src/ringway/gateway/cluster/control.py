@@ -2,7 +2,7 @@
 
 A directive reaches all gateways in two ways: operators send it to each gateway that they can reach, and each gateway
 that follows it repeats it in its reports. So a gateway that starts later, or was not reached, follows within one
-report. Wrong input is answered with what is wrong about it.
+report. Wrong input is answered with its problem.
 """
 
 import time
@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from ringway.core.explain import explain
+from ringway.core.explain import explain, problems_of
 from ringway.core.membership import MemberLeft, MembershipEvent
 from ringway.core.placement.spec import parse_spec
-from ringway.core.steering import Steering
-from ringway.errors import ConfigError, EngineError, ProtocolError
+from ringway.errors import ConfigError, EngineError, ProtocolError, UpgradeError
 from ringway.gateway.cluster.directory import Directory
+from ringway.gateway.cluster.node_control import NodeControl
 from ringway.logger import get_logger
 from ringway.ports import Engine, Serving
 from ringway.protocol.control import (
@@ -30,7 +30,10 @@ from ringway.protocol.control import (
     GatewayRequest,
     GetDirective,
     ListDecisions,
+    ListProblems,
+    NodeProblems,
     SetDirective,
+    StrangerRow,
     decode_gateway_answer,
     decode_gateway_request,
     encode,
@@ -38,6 +41,7 @@ from ringway.protocol.control import (
     newest,
 )
 from ringway.protocol.directive import Directive
+from ringway.protocol.group import DEFAULT
 from ringway.protocol.order import NodeRefusal
 from ringway.types import NodeName, Role
 
@@ -48,9 +52,13 @@ COUNT_MAX = 1000
 """Decisions in one answer."""
 
 GATHER_S = 1.0
-"""How long the other gateways have to answer what their balancers have decided."""
+"""The deadline of the other gateways' answers about their balancers' decisions."""
 
 _log = get_logger()
+
+
+RouteOf = Callable[[str, str], str]
+"""Returns the group to which a host and a path lead; raises `UpgradeError` if there is none."""
 
 
 def _nothing_decided(count: int) -> tuple[Decision, ...]:
@@ -58,48 +66,74 @@ def _nothing_decided(count: int) -> tuple[Decision, ...]:
 
 
 class GatewayControl:
-    """Answers operators for one gateway. `decisions` returns the newest decisions of its balancer."""
+    """Answers operators for one gateway. `decisions` returns the newest decisions of its balancer.
+
+    `route_of` returns the group to which its routes lead from a host and a path; without it, the group is the only one
+    that there is, or the default group.
+    """
 
     def __init__(
         self,
         name: NodeName,
         directory: Directory,
-        steering: Steering,
         rng: "Random",
+        engine: Engine,
         decisions: Callable[[int], Iterable[Decision]] = _nothing_decided,
         clock: Callable[[], float] = time.monotonic,
+        route_of: RouteOf | None = None,
     ) -> None:
         self.name = name
         self._directory = directory
-        self._steering = steering
+        self._groups = directory.groups
+        self._route_of = route_of
         self._rng = rng
         self._decisions = decisions
         self._clock = clock
-        self._problem = ""  # why the newest directive that was heard cannot be followed
+        self._problem = ""  # the reason why the newest received directive cannot be followed
         self._refused = Directive()  # the directive that cannot be followed
-        self._engine: Engine | None = None
-        self._servings: list[Serving] = []
-        directory.listen(self._on_event)
-
-    async def serve(self, engine: Engine) -> None:
-        """Answer on the bus from now on, until `stop`."""
         self._engine = engine
+        self.nodes = NodeControl(directory.feed, engine.bus)
+        self._servings: list[Serving] = []
+        directory.listen(self._on_event, of_nodes=False)
+
+    async def serve(self) -> None:
+        """Answer on the bus from now on, until `stop`."""
         for address in (GATEWAYS, gateway_address(self.name)):
-            self._servings.append(await engine.bus.serve(address, self._answer))
+            self._servings.append(await self._engine.bus.serve(address, self._answer))
 
     async def stop(self) -> None:
-        """Answer no more. Idempotent."""
+        """Stop answering. Idempotent."""
         servings, self._servings = self._servings, []
         for serving in servings:
             await serving.close()
 
-    def explain(self, key: str) -> Explanation:
-        """Return where a client with `key` (empty: without a key) would be sent now, and why."""
-        return explain(self._directory.view, self._steering, key, self._rng, self._clock(), self.name)
+    def explain(self, key: str, group: str = "", host: str = "", path: str = "") -> Explanation:
+        """Return the node for a client with `key` (empty: no key) at this moment, with the reasons.
+
+        The client comes to `group`, or else to the group to which the routes lead from `host` and `path`. Raise
+        `ConfigError` if there is no such group, or no such route.
+        """
+        names = tuple(each.name for each in self._groups)
+        if group and group not in self._groups and not self._groups.is_routed(group):
+            raise ConfigError(f"there is no group {group!r}; there are {', '.join(names) or 'none'}")
+        asked = self._groups[group or self._group_at(host, path)]
+        said = explain(asked.view, asked.steering, key, self._rng, self._clock(), self.name)
+        return msgspec.structs.replace(said, group=asked.name, groups=names)
+
+    def problems(self) -> dict[NodeName, str]:
+        """Return what is wrong with nodes in the view of this gateway, in sentences."""
+        found = problems_of(self._groups.nodes.values())
+        for name, dispute in self._directory.held.disputes.items():
+            found[name] = f"{found[name]}; {dispute}" if name in found else str(dispute)
+        return found
+
+    def strangers(self) -> tuple[StrangerRow, ...]:
+        """Return the members that this gateway does not believe."""
+        return self._directory.feed.strangers.rows()
 
     def followed(self) -> DirectiveAnswer:
         """Return the policy and the directive that this gateway follows."""
-        steering = self._steering
+        steering = self._groups.main
         return DirectiveAnswer(
             gateway=self.name,
             policy=str(steering.spec),
@@ -109,45 +143,35 @@ class GatewayControl:
         )
 
     def followed_directive(self) -> Directive | None:
-        """Return the directive to report to the members; None if no operator has decided anything yet."""
-        directive = self._steering.directive
+        """Return the directive to report to the members; None before the first directive of an operator."""
+        directive = self._groups.directive
         return directive if directive.version else None
 
     def versions(self) -> dict[NodeName, int]:
-        """Return the version that each gateway follows, by its last report; this gateway's own is of now."""
+        """Return the version that each gateway follows, by its last report; this gateway's own is the present one."""
         members = self._directory.feed.live.values()
         told = {member.name: member.directive for member in members if member.role is Role.GATEWAY}
         versions = {name: directive.version if directive else 0 for name, directive in told.items()}
-        return {**versions, self.name: self._steering.directive.version}
+        return {**versions, self.name: self._groups.directive.version}
 
     def change_policy(self, policy: str, *, moving: bool) -> DirectiveAnswer:
-        """Follow another policy (empty: the own setting), and have the other gateways follow. Raise `ConfigError`."""
+        """Change to `policy` (empty: the own setting) at this and all other gateways. Raise `ConfigError`."""
         spec = str(parse_spec(policy)) if policy else ""
-        return self._change(self._steering.directive.with_policy(spec, moving=moving))
+        return self._change(self._groups.directive.with_policy(spec, moving=moving))
 
     def freeze(self, why: str) -> DirectiveAnswer:
-        """Have no more moves made in the whole cluster, for the reason `why`; if that is empty they go on.
-
-        Raise `ConfigError` over static backends, where nothing moves connections anyway.
-        """
-        if self._engine is None:
-            raise ConfigError("a gateway over static backends moves no connections, so there is nothing to freeze")
-        return self._change(self._steering.directive.with_frozen(why))
+        """Freeze moves in the whole cluster, for the reason `why`; with an empty reason they go on."""
+        return self._change(self._groups.directive.with_frozen(why))
 
     async def decisions(self, count: int) -> list[Decision]:
-        """Return the `count` newest decisions of all gateways' balancers, the newest first.
-
-        Raise `ConfigError` over static backends, which have no balancers.
-        """
-        if self._engine is None:
-            raise ConfigError("a gateway over static backends has no balancer, so there are no decisions")
+        """Return the `count` newest decisions of all gateways' balancers, the newest first."""
         count = min(count, COUNT_MAX)
         try:
             raw = await self._engine.bus.gather(
                 GATEWAYS, encode(ListDecisions(count=count)), timeout_s=GATHER_S, expected=len(self.versions())
             )
         except EngineError:
-            return list(self._own_decisions(count))  # the other gateways cannot be asked
+            return list(self._own_decisions(count))  # the other gateways cannot be reached
         return newest((decision for each in raw for decision in _read_decisions(each)), count)
 
     def _own_decisions(self, count: int) -> tuple[Decision, ...]:
@@ -160,33 +184,47 @@ class GatewayControl:
             request = decode_gateway_request(raw)
         except ProtocolError as error:
             return encode(NodeRefusal(why=f"{self.name} does not understand the request: {error}"))
-        return encode(self._reply(request))
+        try:
+            return encode(self._reply(request))
+        except ConfigError as error:
+            return encode(NodeRefusal(why=str(error)))
 
     def _reply(self, request: GatewayRequest) -> GatewayAnswer:
         match request:
             case Explain():
-                return self.explain(request.key)
+                return self.explain(request.key, request.group, request.host, request.path)
             case SetDirective():
                 return self._follow(request.directive)
             case ListDecisions():
                 return Decisions(decisions=self._own_decisions(min(request.count, COUNT_MAX)))
+            case ListProblems():
+                return NodeProblems(gateway=self.name, problems=self.problems(), strangers=self.strangers())
             case GetDirective():
                 return self.followed()
 
+    def _group_at(self, host: str, path: str) -> str:
+        if self._route_of is not None:
+            try:
+                return self._route_of(host, path)
+            except UpgradeError as error:
+                raise ConfigError(str(error)) from None
+        names = [group.name for group in self._groups]
+        return names[0] if len(names) == 1 else DEFAULT
+
     def _change(self, directive: Directive) -> DirectiveAnswer:
-        """Follow `directive` under a version newer than all that were heard, those that cannot be followed included."""
+        """Follow `directive` under a version above all received versions, also those that cannot be followed."""
         version = max(self.versions().values()) + 1
-        if self._steering.follow(msgspec.structs.replace(directive, version=version)):
+        if self._groups.follow(msgspec.structs.replace(directive, version=version)):
             self._changed()
         return self.followed()
 
     def _follow(self, directive: Directive) -> DirectiveAnswer:
-        """Follow what an operator has sent; if that is not possible, the answer says why."""
-        mine = self._steering.directive
+        """Follow an operator's directive; the answer has the reason if that is not possible."""
+        mine = self._groups.directive
         if directive == mine:
             return self.followed()
         try:
-            newer = self._steering.follow(directive)
+            newer = self._groups.follow(directive)
         except ConfigError as error:
             return msgspec.structs.replace(self.followed(), problem=str(error))
         if not newer:
@@ -196,12 +234,12 @@ class GatewayControl:
         return self.followed()
 
     def _on_event(self, event: MembershipEvent) -> None:
-        """Follow the directive that another gateway reports."""
+        """Follow the directive in a gateway's report."""
         heard = event.report.directive
         if heard is None or isinstance(event, MemberLeft) or heard == self._refused:
             return
         try:
-            if self._steering.follow(heard):
+            if self._groups.follow(heard):
                 self._changed()
         except ConfigError as error:
             self._refused = heard
@@ -209,17 +247,17 @@ class GatewayControl:
             _log.error("a directive cannot be followed", directive=heard, heard_from=event.report.name, why=str(error))
 
     def _changed(self) -> None:
-        """Log that another directive is followed. The next report carries it, soon."""
-        directive = self._steering.directive
+        """Log the change of the directive. The next report, which comes soon, carries it."""
+        directive = self._groups.directive
         self._problem, self._refused = "", Directive()
         _log.info(
-            "following a directive", version=directive.version, policy=str(self._steering.spec),
+            "following a directive", version=directive.version, policy=str(self._groups.main.spec),
             moving=directive.moving, frozen=directive.frozen,
         )  # fmt: skip
 
 
 def _read_decisions(raw: bytes) -> tuple[Decision, ...]:
-    """Return the decisions in the answer of a gateway; none if it speaks another version of the protocol."""
+    """Return the decisions in the answer of a gateway; no decisions if its protocol version differs."""
     try:
         answer = decode_gateway_answer(raw)
     except ProtocolError as error:

@@ -5,15 +5,15 @@ who would find out more. So each node is asked with a plain HTTP request on its 
 is less work than a handshake: it shows a node that hangs or is far away; what a handshake costs is measured by
 handshakes (gateway/proxy/opener.py).
 
-Static backends are not probed: their health checks are timed (gateway/cluster/health.py).
+Backends are not probed: their health checks are timed (gateway/backends/health.py).
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from ringway.core.load import LoadView, NodeLoad
-from ringway.core.steering import Steering
+from ringway.core.group import Group, Groups
+from ringway.core.load import NodeLoad
 from ringway.errors import UpgradeError
 from ringway.gateway.stats import GatewayStats
 
@@ -34,16 +34,14 @@ class Probes:
 
     def __init__(
         self,
-        view: LoadView,
-        steering: Steering,
+        groups: Groups,
         ask_node: AskNode,
         stats: GatewayStats,
         rng: "Random",
         clock: Callable[[], float],
         interval_s: float,
     ) -> None:
-        self._view = view
-        self._steering = steering
+        self._groups = groups
         self._ask_node = ask_node
         self._stats = stats
         self._rng = rng
@@ -53,17 +51,18 @@ class Probes:
     async def run(self) -> None:
         """Probe on and on, while the policy in force needs it. Ends when it is cancelled."""
         while True:
-            if self._steering.policy.name == POLICY:
-                await self.round()
+            for group in self._groups:
+                if group.steering.policy.name == POLICY:
+                    await self.round(group)
             await asyncio.sleep(self._interval_s * self._rng.uniform(0.8, 1.2))
 
-    async def round(self) -> None:
-        """Probe each node once that was not measured recently."""
+    async def round(self, members: Group) -> None:
+        """Probe each node of a group once that was not measured recently."""
         now = self._clock()
         turns = asyncio.Semaphore(PROBES_MAX)
         async with asyncio.TaskGroup() as group:
-            for node in self._view.eligible:
-                if node.response.age_s(now) >= self._interval_s:
+            for node in members.view.eligible:
+                if node.response.age_s(now) >= self._interval_s and not node.is_backend:
                     group.create_task(self._probe(node, turns))
 
     async def _probe(self, node: NodeLoad, turns: asyncio.Semaphore) -> None:

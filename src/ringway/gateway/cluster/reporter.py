@@ -1,27 +1,30 @@
-"""Reports of a gateway to all members, each second, and soon after something changed that they must know."""
+"""Reports of a gateway to all members, each second, and soon after a relevant change."""
 
 import asyncio
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
 from ringway.core.membership import TICK_S
+from ringway.core.report_writer import ReportWriter
 from ringway.core.reporting import EARLY_S, REPORT_S, ReportSchedule, next_pause_s, places_have_changed
 from ringway.gateway.cluster.directory import Directory
 from ringway.logger import get_logger
 from ringway.ports import Engine
+from ringway.protocol.backend_share import BackendClaim, BackendShare
 from ringway.protocol.directive import Directive
-from ringway.protocol.report import Report, encode_report
+from ringway.protocol.group import CHANNELS
+from ringway.protocol.report import Report
 from ringway.tasks import Tasks, leave_to_waiter
-from ringway.types import NodeName, Role
+from ringway.types import NodeName, NodeState, Role
 
 if TYPE_CHECKING:
     from random import Random
 
 ANNOUNCE_DEADLINE_S = 1.0
-"""How long one announcement or withdrawal may take."""
+"""The deadline of one announcement or withdrawal."""
 
 _log = get_logger()
 
@@ -34,11 +37,43 @@ def _follows_none() -> Directive | None:
     return None
 
 
-class GatewayReporter:
-    """Reports one gateway over `engine`, and lets time pass in its `directory`.
+class BackendReport(Protocol):
+    """What a gateway's report says about backends (`gateway.backends.holding`)."""
 
-    `me` holds what does not change: name, incarnation, URLs, version. Each report adds the places that are held,
-    whether the gateway's balancer is `leading`, and the `directive` that the gateway follows.
+    def has_news(self) -> bool:
+        """True if it differs so much from what was reported that a report should go out early."""
+        ...
+
+    def claims(self) -> dict[NodeName, BackendClaim]:
+        """Return the backends that the gateway knows by sources of its own."""
+        ...
+
+    def shares(self) -> dict[NodeName, BackendShare]:
+        """Return its share of each backend."""
+        ...
+
+
+class _NoBackends:
+    def has_news(self) -> bool:
+        return False
+
+    def claims(self) -> dict[NodeName, BackendClaim]:
+        return {}
+
+    def shares(self) -> dict[NodeName, BackendShare]:
+        return {}
+
+
+NO_BACKENDS = _NoBackends()
+
+
+class GatewayReporter:
+    """Reports one gateway over `engine`, and calls `tick` of its `directory`.
+
+    `me` holds the constant facts: name, incarnation, URLs, version. Each report adds the places that are held, the
+    leadership of the gateway's balancer (`leading`), the `directive` that the gateway follows, and the versions of the
+    `owners` by which the nodes of each group are to count. The directory hears the members by `ears`, another
+    connection to the engine, if they are given.
     """
 
     def __init__(
@@ -46,18 +81,29 @@ class GatewayReporter:
         directory: Directory,
         engine: Engine,
         me: Report,
+        writer: ReportWriter,
         rng: "Random",
         *,
+        ears: Engine | None = None,
         leading: Callable[[], bool] = _leads_nothing,
+        fence: Callable[[], int] = lambda: 0,
         directive: Callable[[], Directive | None] = _follows_none,
+        owners: Callable[[], Mapping[str, str]] = dict,
+        backends: BackendReport = NO_BACKENDS,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._directory = directory
         self._engine = engine
+        self._ears = ears
         self._me = me
+        self._writer = writer
         self._rng = rng
         self._leading = leading
+        self._fence = fence
         self._directive = directive
+        self._owners = owners
+        self._backends = backends
+        self._reported_owners: Mapping[str, str] = {}
         self._clock = clock
         self._tasks = Tasks(leave_to_waiter)
 
@@ -67,8 +113,9 @@ class GatewayReporter:
         return tuple(self._tasks)
 
     async def start(self) -> None:
-        """Have the directory follow the engine's registry, and report until `stop`."""
-        await self._directory.follow(self._engine)
+        """Let the directory follow the engine's registry, and report until `stop`."""
+        await self._engine.registry.answer(Role.GATEWAY, self._on_asked)
+        await self._directory.follow(self._engine, self._ears)
         self._tasks.spawn(self._run(), name="directory")
 
     async def stop(self) -> None:
@@ -77,41 +124,72 @@ class GatewayReporter:
             return
         await self._tasks.aclose()
         try:
-            await asyncio.wait_for(self._engine.registry.withdraw(self._me.name), ANNOUNCE_DEADLINE_S)
-        except Exception as error:  # leaving must go on: the members will see a silent member
+            async with asyncio.timeout(ANNOUNCE_DEADLINE_S):
+                await self._engine.registry.withdraw(Role.GATEWAY, self._me.name, self._writer.write_leave())
+        except Exception as error:  # the stop must go on: for the members this gateway becomes silent
             _log.warning("the gateway could not withdraw from the registry", error=str(error))
 
+    def _on_asked(self, name: NodeName) -> None:
+        if name in ("", self._me.name):
+            self._writer.on_asked(self._clock())
+
     async def _run(self) -> None:
-        seq = 0
         reported: dict[NodeName, int] = {}
         reported_directive = self._directive()
         schedule = ReportSchedule(self._clock())
+        ticked_at = self._clock() - TICK_S
         while True:
             now = self._clock()
-            self._directory.tick()
-            held = self._directory.view.ledger.held()
+            if now >= ticked_at + TICK_S:
+                ticked_at = now
+                self._directory.tick()
+            held = self._directory.groups.held()
             directive = self._directive()
-            has_news = directive is not reported_directive or places_have_changed(reported, held)
+            has_news = (
+                self._writer.is_asked
+                or directive is not reported_directive
+                or self._owners() != self._reported_owners
+                or places_have_changed(reported, held)
+                or self._backends.has_news()
+            )
             if schedule.is_due(now, has_news=has_news):
-                seq += 1
                 reported_directive = directive
-                await self._announce(seq, held)
+                await self._announce(held)
                 reported = held
                 schedule.on_report(now, next_pause_s(REPORT_S, self._rng))
             await asyncio.sleep(min(TICK_S, EARLY_S / 2))
 
-    async def _announce(self, seq: int, held: dict[NodeName, int]) -> None:
+    async def _announce(self, held: dict[NodeName, int]) -> None:
+        groups = self._directory.groups
+        self._reported_owners = self._owners()
         report = msgspec.structs.replace(
             self._me,
             role=Role.GATEWAY,
-            seq=seq,
             reserved=held,
             leading=self._leading(),
+            fence=max(self._fence(), self._directory.proven_fence()),
             directive=self._directive(),
+            owners=self._reported_owners.get(CHANNELS, ""),
+            group_owners={name: told for name, told in self._reported_owners.items() if told and name != CHANNELS},
             engine_up=self._engine.up,
+            secrets=self._writer.secrets,
+            wire_common=self._writer.wire_version,
+            nodes=self._directory.feed.count_nodes(),
+            takers=len(groups.takers()),
+            gone=self._directory.gone(),
+            backends=self._backends.claims(),
+            held=self._backends.shares(),
+            coming={
+                node.name: node.own + node.others
+                for node in groups.nodes.values()
+                if node.state is NodeState.DRAINING and node.own + node.others
+            },
         )
         try:
-            sent = self._engine.registry.announce(report.name, encode_report(report))
-            await asyncio.wait_for(sent, ANNOUNCE_DEADLINE_S)
-        except Exception as error:  # the next report follows in a second; only `EngineAway` is to be expected
+            message = self._writer.write(report, self._clock())
+            if self._writer.last is not None:  # what is held here counts at once, and while the engine is away
+                self._directory.feed.add_report(self._writer.last)
+            async with asyncio.timeout(ANNOUNCE_DEADLINE_S):
+                await self._engine.registry.announce(Role.GATEWAY, report.name, message)
+        except Exception as error:  # the next report follows in a second; only `EngineAway` is expected
             _log.warning("the gateway's report was not sent", error=str(error) or type(error).__name__)

@@ -1,38 +1,26 @@
-"""Settings of a gateway: each field with its unit, bound and reason."""
+"""Settings of a gateway, with the unit, bound and reason of each."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 
-from ringway.core.placement.spec import DEFAULT_POLICY, parse_spec, spec_of_table
+from ringway.core.placement.spec import DEFAULT_POLICY, short_policy
+from ringway.core.route_spec import read_routes
 from ringway.errors import ConfigError
-from ringway.gateway.config.edge import GatewayEdgeConfig
+from ringway.gateway.config.routes import GatewayRoutesConfig
 from ringway.protocol.address import url_problems
 from ringway.protocol.ticket import TICKET_WAIT_S_MAX
 
 
-def short_policy(table: Mapping[str, Any]) -> str:
-    """Return the short form of a policy that is written as a table; raise `ConfigError` if it has no short form."""
-    spec = spec_of_table(table)
-    try:
-        same = parse_spec(str(spec)) == spec
-    except ConfigError:
-        same = False
-    if not same:
-        raise ConfigError(f"the policy {dict(table)} has a comma in a value; write its values without")
-    return str(spec)
-
-
-class GatewayConfig(GatewayEdgeConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class GatewayConfig(GatewayRoutesConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The settings of one gateway."""
 
     policy: Annotated[
         str,
         msgspec.Meta(
-            description="How a node is chosen, with options: two-choices:d=3, or as a table in TOML. `ringway policy "
-            "list` lists them. Two choices stay good when reports are late. `ringway policy set` changes it "
-            "for all gateways while they run.",
+            description="The policy that chooses nodes, with options: two-choices:d=3, or as a table in TOML. `ringway "
+            "policy list` lists the policies. The default stays good when reports are late. `ringway policy set` "
+            "changes the policy for all gateways while they run.",
             extra={"table": short_policy},
         ),
     ] = DEFAULT_POLICY
@@ -40,9 +28,9 @@ class GatewayConfig(GatewayEdgeConfig, frozen=True, kw_only=True, forbid_unknown
     slot_wait_s: Annotated[
         float,
         msgspec.Meta(
-            description="Clients that ask where to connect come one after the other, as fast as nodes report to "
-            "accept them: each is told how long to wait, up to this; further ones get 503 and when to ask again. "
-            "0: nobody waits.",
+            description="Clients that ask where to connect get slots, as fast as nodes report that they can accept "
+            "clients. Each client is told how long to wait, up to this time; further clients get 503 with the time to "
+            "ask again. 0: nobody waits.",
             ge=0,
             le=TICKET_WAIT_S_MAX,
             extra={"unit": "s"},
@@ -51,8 +39,8 @@ class GatewayConfig(GatewayEdgeConfig, frozen=True, kw_only=True, forbid_unknown
     slot_hold_s: Annotated[
         float,
         msgspec.Meta(
-            description="A WebSocket that is to be proxied waits its turn in the same queue with its connection open, "
-            "up to this; further ones get 503. Below `handshake_deadline_s`.",
+            description="A WebSocket to be proxied waits in the same queue with its connection open, up to this time; "
+            "further ones get 503. Below `handshake_deadline_s`.",
             ge=0,
             le=60,
             extra={"unit": "s"},
@@ -61,14 +49,15 @@ class GatewayConfig(GatewayEdgeConfig, frozen=True, kw_only=True, forbid_unknown
     reconnect_window: Annotated[
         bool,
         msgspec.Meta(
-            description="Tell clients, with each answer, over how long to spread their return if their node dies, so "
+            description="Tell clients with each answer over how long to spread their return if their node dies, so "
             "that the other nodes can accept them."
         ),
     ] = True
     connect_deadline_s: Annotated[
         float,
         msgspec.Meta(
-            description="A node must accept the TCP (and TLS) connection in this time, else another node is tried.",
+            description="A node must accept the TCP (and TLS) connection in this time; otherwise the next node is "
+            "tried.",
             gt=0,
             le=60,
             extra={"unit": "s"},
@@ -77,7 +66,7 @@ class GatewayConfig(GatewayEdgeConfig, frozen=True, kw_only=True, forbid_unknown
     answer_deadline_s: Annotated[
         float,
         msgspec.Meta(
-            description="A node must answer the handshake in this time, else the next node is tried.",
+            description="A node must answer the handshake in this time; otherwise the next node is tried.",
             gt=0,
             le=60,
             extra={"unit": "s"},
@@ -86,7 +75,7 @@ class GatewayConfig(GatewayEdgeConfig, frozen=True, kw_only=True, forbid_unknown
     refusal_bytes_max: Annotated[
         int,
         msgspec.Meta(
-            description="How much of the body of a node's or backend's refusal is carried to the client.",
+            description="If a node or backend refuses, so much of the body of its answer is passed to the client.",
             ge=0,
             le=1024 * 1024,
             extra={"unit": "bytes"},
@@ -95,7 +84,7 @@ class GatewayConfig(GatewayEdgeConfig, frozen=True, kw_only=True, forbid_unknown
     handshake_deadline_s: Annotated[
         float,
         msgspec.Meta(
-            description="All tries for one upgrade together; below the patience of common clients (10 s).",
+            description="Time for all tries of one upgrade together; below the patience of common clients (10 s).",
             gt=0,
             le=120,
             extra={"unit": "s"},
@@ -114,7 +103,8 @@ class GatewayConfig(GatewayEdgeConfig, frozen=True, kw_only=True, forbid_unknown
     linger_s: Annotated[
         float,
         msgspec.Meta(
-            description="After close frames both ways, or one of our own, the TCP connections must end in this time.",
+            description="After close frames both ways, or a close frame of ours, the TCP connections must end in this "
+            "time.",
             gt=0,
             le=60,
             extra={"unit": "s"},
@@ -123,7 +113,8 @@ class GatewayConfig(GatewayEdgeConfig, frozen=True, kw_only=True, forbid_unknown
     farewell_s: Annotated[
         float,
         msgspec.Meta(
-            description="A node that left in order has this long to say goodbye on each proxied connection itself.",
+            description="After a node has left in order, it has this long to send its close frames on proxied "
+            "connections.",
             ge=0,
             le=60,
             extra={"unit": "s"},
@@ -132,7 +123,7 @@ class GatewayConfig(GatewayEdgeConfig, frozen=True, kw_only=True, forbid_unknown
     stop_deadline_s: Annotated[
         float,
         msgspec.Meta(
-            description="On shutdown, proxied connections are told 1012 and have this long to end.",
+            description="On shutdown, proxied connections get 1012, and have this long to end.",
             ge=0,
             le=600,
             extra={"unit": "s"},
@@ -142,8 +133,8 @@ class GatewayConfig(GatewayEdgeConfig, frozen=True, kw_only=True, forbid_unknown
     move_deadline_s: Annotated[
         float,
         msgspec.Meta(
-            description="A node closes a proxied connection with a move: the next node must have accepted it in this "
-            "time, else the client is told 1012. Meanwhile nothing is carried; below the life of a ticket (10 s).",
+            description="When a node moves a proxied connection, the next node must accept it in this time; otherwise "
+            "the client gets 1012. Meanwhile nothing is carried. Below the life of a ticket (10 s).",
             gt=0,
             le=60,
             extra={"unit": "s"},
@@ -152,9 +143,9 @@ class GatewayConfig(GatewayEdgeConfig, frozen=True, kw_only=True, forbid_unknown
     leave_quiet_s: Annotated[
         float,
         msgspec.Meta(
-            description="Static backends with on-move=reopen: a backend that is out is left at a quiet moment, so that "
-            "no answer is lost that is under way: after silence of both sides for this time, five times as long where "
-            "the client spoke last. Longer than your server takes to answer.",
+            description="Backends: connections are moved at a quiet moment, so that no answer under way is lost: after "
+            "both sides were silent for this time, five times as long if the client spoke last. Set it longer than "
+            "your server takes to answer.",
             gt=0,
             le=60,
             extra={"unit": "s"},
@@ -163,9 +154,11 @@ class GatewayConfig(GatewayEdgeConfig, frozen=True, kw_only=True, forbid_unknown
     leave_deadline_s: Annotated[
         float,
         msgspec.Meta(
-            description="Static backends with on-move=reopen: how long a quiet moment is waited for. In the last "
-            "two thirds, less is enough: that the client is silent, then that the backend spoke last. After it the "
-            "backend is left at the end of any message. 0: that at once.",
+            description="Backends: a connection that is to be moved waits this long for a quiet moment, or for "
+            "four fifths of the time that the drain of its backend has left, if that is less. In the last two thirds a "
+            "weaker condition is enough: first that the client is silent, then that the backend spoke "
+            "last. After this time the connection leaves at the end of any message. 0: at the end of any message from "
+            "the start.",
             ge=0,
             le=3600,
             extra={"unit": "s"},
@@ -174,8 +167,8 @@ class GatewayConfig(GatewayEdgeConfig, frozen=True, kw_only=True, forbid_unknown
     reopen_window_s: Annotated[
         float,
         msgspec.Meta(
-            description="Static backends with on-move=reopen: each WebSocket of a backend that is lost waits a random "
-            "part of this time before it is opened elsewhere, so that they do not come in one instant.",
+            description="Backends: when a backend is lost, each WebSocket that is reopened elsewhere waits a random "
+            "part of this time before, so that they do not all come at once.",
             ge=0,
             le=60,
             extra={"unit": "s"},
@@ -184,11 +177,9 @@ class GatewayConfig(GatewayEdgeConfig, frozen=True, kw_only=True, forbid_unknown
     reopen_attempts: Annotated[
         int,
         msgspec.Meta(
-            description="Static backends with on-move=reopen: how often a WebSocket is opened elsewhere, with such a "
-            "pause "
-            "before each attempt. "
-            "Losses within half a minute count together, so that a backend that falls over each client is not fed "
-            "for ever.",
+            description="Backends: number of attempts to reopen a WebSocket elsewhere, with such a pause before each. "
+            "Losses within half a minute count together, so that a backend that crashes with "
+            "each client does not get clients for ever.",
             ge=1,
             le=100,
         ),
@@ -196,18 +187,64 @@ class GatewayConfig(GatewayEdgeConfig, frozen=True, kw_only=True, forbid_unknown
     reopen_deadline_s: Annotated[
         float,
         msgspec.Meta(
-            description="Static backends with on-move=reopen: all attempts together; then the client is told 1012.",
+            description="Backends: time for all attempts to reopen a WebSocket elsewhere together; then the client "
+            "gets 1012.",
             gt=0,
             le=120,
             extra={"unit": "s"},
         ),
     ] = 10.0
 
+    knock: Annotated[
+        bool,
+        msgspec.Meta(
+            description="Before clients are sent to a node, open its `url` and have it prove that it is the node that "
+            "reports. False only if gateways cannot reach the nodes: then all clients must connect directly."
+        ),
+    ] = True
+    outlier_failures: Annotated[
+        int,
+        msgspec.Meta(
+            description="Take a node out after so many handshakes in a row that failed there (no answer, or a refused "
+            "ticket or path) and that another node opened then. 0: never.",
+            ge=0,
+            le=1000,
+        ),
+    ] = 5
+    outlier_eject_s: Annotated[
+        float,
+        msgspec.Meta(
+            description="How long a node is out the first time; then it must answer a knock. The second time twice as "
+            "long, and so on.",
+            gt=0,
+            le=3600,
+            extra={"unit": "s"},
+        ),
+    ] = 30.0
+    outlier_eject_max_s: Annotated[
+        float,
+        msgspec.Meta(
+            description="The longest time that a node is out. A node that is in for so long begins anew with "
+            "`outlier_eject_s`.",
+            gt=0,
+            le=86_400,
+            extra={"unit": "s"},
+        ),
+    ] = 300.0
+    outlier_share: Annotated[
+        float,
+        msgspec.Meta(
+            description="At most this part of the nodes is out at one time; one node in any case, but never the last.",
+            ge=0,
+            le=100,
+            extra={"unit": "%"},
+        ),
+    ] = 10.0
     probe_interval_s: Annotated[
         float,
         msgspec.Meta(
-            description="Policy least-response-time: a node without a handshake in this time is timed by a plain "
-            "request. 20 % jittered.",
+            description="Policy least-response-time: if a node had no handshake in this time, a plain request measures "
+            "it. 20 % jittered.",
             gt=0,
             le=3600,
             extra={"unit": "s"},
@@ -216,7 +253,7 @@ class GatewayConfig(GatewayEdgeConfig, frozen=True, kw_only=True, forbid_unknown
     health_interval_s: Annotated[
         float,
         msgspec.Meta(
-            description="Static backends: pause between two checks of one backend, 20 % jittered.",
+            description="Backends: the pause between two checks of one backend, 20 % jittered.",
             gt=0,
             le=3600,
             extra={"unit": "s"},
@@ -224,14 +261,14 @@ class GatewayConfig(GatewayEdgeConfig, frozen=True, kw_only=True, forbid_unknown
     ] = 2.0
     health_timeout_s: Annotated[
         float,
-        msgspec.Meta(description="Static backends: a check must pass in this time.", gt=0, le=60, extra={"unit": "s"}),
+        msgspec.Meta(description="Backends: a check must pass in this time.", gt=0, le=60, extra={"unit": "s"}),
     ] = 1.0
     health_panic_threshold: Annotated[
         float,
         msgspec.Meta(
-            description="Static backends: when less than this part of their weight passes its check, all are used as "
-            "if they did (the panic threshold of Envoy, whose default is 50). 0: never; refused clients come back, "
-            "and a failing check is how a backend is taken out on purpose. 1: when none passes.",
+            description="Backends: if less than this part of their weight passes its check, all are used as if "
+            "all passed (the panic threshold of Envoy, whose default is 50). 0: never, because refused clients come "
+            "back, and a failing check is how a backend is taken out on purpose. 1: only if none passes.",
             ge=0,
             le=100,
             extra={"unit": "%"},
@@ -239,15 +276,23 @@ class GatewayConfig(GatewayEdgeConfig, frozen=True, kw_only=True, forbid_unknown
     ] = 0.0
     health_fall: Annotated[
         int,
-        msgspec.Meta(description="Static backends: failed checks in a row that take a backend out.", ge=1, le=100),
+        msgspec.Meta(
+            description="Backends: a backend is taken out after so many failed checks in a row.",
+            ge=1,
+            le=100,
+        ),
     ] = 2
     health_rise: Annotated[
         int,
-        msgspec.Meta(description="Static backends: passed checks in a row that take it back.", ge=1, le=100),
+        msgspec.Meta(
+            description="Backends: a backend is taken back after so many passed checks in a row.",
+            ge=1,
+            le=100,
+        ),
     ] = 1
 
     def __post_init__(self) -> None:
-        """Raise `ConfigError` if a list or URL cannot be meant as it is, or two settings contradict each other."""
+        """Raise `ConfigError` if a list or URL has no meaning, or two settings contradict each other."""
         self.check_lists()
         ports = {"http": 80, "https": 443, "ws": 80, "wss": 443}
         problems = url_problems("public_url", self.public_url, ports, "write https://host:port")
@@ -264,5 +309,9 @@ class GatewayConfig(GatewayEdgeConfig, frozen=True, kw_only=True, forbid_unknown
             problems.append(
                 f"address_relays_max is {self.address_relays_max}, relays_max {self.relays_max}; lower it, or give 0"
             )
+        try:
+            read_routes(self.routes)
+        except ConfigError as error:
+            problems += error.problems
         if problems:
             raise ConfigError(*problems)

@@ -11,14 +11,14 @@ from ringway.protocol.response import answer_to, error_response
 from ringway.protocol.upgrade import wants_upgrade
 
 REQUESTS_PER_TURN = 16
-"""Requests of one connection that are answered before others have their turn, however many came in one piece."""
+"""Requests of one connection that are answered in one turn, before other connections have theirs."""
 
 
 class HttpConnection(asyncio.Protocol):
-    """Reads requests, and writes what the router answers. `deadline` is when its owner closes it.
+    """Reads requests, and writes the router's answers. Its owner closes it at `deadline`.
 
-    That is a fixed time for each head, whatever comes. For the first head it is counted from the connection's
-    beginning; empty lines before a head are no part of it, and extend nothing.
+    That is a fixed time for each head; pieces of a head do not extend it. For the first head it is counted from the
+    connection's beginning; empty lines before a head are no part of it, and do not extend it.
     """
 
     __slots__ = ("_connections", "_full", "_reader", "_router", "_waiting", "deadline", "transport")

@@ -21,11 +21,11 @@ EVICTIONS_MAX = 2
 
 
 class PublicConnection(Protocol):
-    """A connection as its owner sees it."""
+    """A connection, in its owner's view."""
 
     transport: asyncio.Transport
     deadline: float
-    """When it is to be closed: it waits for a whole head until then, or idles between two requests."""
+    """The time at which it is closed, while it waits for a whole head, or idles between two requests."""
 
     def refuse(self, error: UpgradeError) -> None:
         """Answer with `error`, and end the connection."""
@@ -35,9 +35,9 @@ class PublicConnection(Protocol):
 
 
 class HttpConnections:
-    """The connections of one gateway as long as they speak HTTP, and those that linger after it.
+    """The connections of one gateway while they speak HTTP, and lingering connections.
 
-    For want of room the connection is closed that has waited longest, of the address that has most.
+    If there is no room, the address with the most connections loses the connection that has waited longest.
     """
 
     def __init__(
@@ -59,12 +59,12 @@ class HttpConnections:
         self._files = files
         self._pending: Pending[PublicConnection] = Pending()
         self._sweeps = (clock(), clock())
-        """When the last two were. Silence is judged as of the one before the last: a process that was busy has not
-        listened since."""
-        self._spoken: dict[PublicConnection, None] = {}  # something was read from them; the longest ago comes first
+        """The times of the last two sweeps. Silence is checked as of the sweep before the last: a busy process has not
+        read since."""
+        self._spoken: dict[PublicConnection, None] = {}  # connections that have sent bytes, the longest ago first
 
     def add(self, connection: PublicConnection) -> None:
-        """Let a new connection in. If there is no room, another is closed, or the new one is refused."""
+        """Add a new connection. Without room, an older connection is closed, or the new connection is refused."""
         stats, now = self._stats, self._clock()
         stats.connections += 1
         room = self._files.pending_max(self._relays.files, self._config.heads_pending_max)
@@ -80,23 +80,23 @@ class HttpConnections:
         stats.heads_pending = len(self._pending)
 
     def remove(self, connection: PublicConnection) -> None:
-        """Forget a connection that speaks no HTTP any more. Idempotent."""
+        """Forget a connection that does not speak HTTP any more. Idempotent."""
         self._pending.remove(connection)
         self._spoken.pop(connection, None)
         self._stats.heads_pending = len(self._pending)
 
     def on_partial_head(self, connection: PublicConnection) -> None:
-        """Note that a connection has sent a part of a request."""
+        """Record that a connection has sent a part of a request."""
         self._spoken[connection] = None
 
     def on_request(self, connection: PublicConnection) -> None:
-        """Note that a connection has sent a whole request: of those that idle it is the last to go."""
+        """Record that a connection has sent a whole request: of the idle connections it is the last to be closed."""
         self._pending.renew(connection, self._clock())
         self._spoken.pop(connection, None)
         self._spoken[connection] = None
 
     def next_deadline(self, *, partial: bool) -> float:
-        """Return when a connection is to be closed: it has sent a part of a head, or idles between two requests."""
+        """Return the deadline of a connection that has sent a part of a head, or idles between two requests."""
         return self._clock() + (self._config.head_deadline_s if partial else self._config.keepalive_idle_s)
 
     def sweep(self) -> None:
@@ -116,7 +116,7 @@ class HttpConnections:
         self.lingering.abort()
 
     def _evict(self, room: int, newcomer: str) -> bool:
-        """Close one connection, so that another can come; return False if there is none."""
+        """Close one connection to make room; return False if there is no candidate."""
         if 2 * len(self.lingering) > room and self.lingering.cut_oldest():
             return True
         victim = self._pending.victim(self._sweeps[0], newcomer) or next(iter(self._spoken), None)
@@ -128,7 +128,7 @@ class HttpConnections:
         return True
 
     def _turn_away(self, connection: PublicConnection) -> None:
-        """Tell a connection to come again: all others have only just come, and their requests may be here already."""
+        """Refuse a connection with a time to come again: all others are too new to be closed."""
         self._stats.evicted += 1
         files = self._files
         spare = files.files - files.own - self._relays.files - len(self._pending)

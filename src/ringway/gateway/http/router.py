@@ -1,9 +1,10 @@
-"""Routes of the public port: what it answers by itself, and what it hands over to be proxied."""
+"""Routes of the public port: the requests that it answers by itself, and the upgrades that are proxied."""
 
 import asyncio
 from collections.abc import Iterable
 
-from ringway.core.placement.policy import why_none
+from ringway.core.group import why_none_of
+from ringway.core.route_spec import read_routes
 from ringway.errors import UpgradeError
 from ringway.gateway.cluster.directory import Directory
 from ringway.gateway.config.gateway import GatewayConfig
@@ -24,7 +25,7 @@ _HEALTHY_CLOSE = response(200, b'{"status":"ok"}', ("Cache-Control", "no-store")
 
 
 class Router:
-    """The routes of one gateway, and the order in which a request is judged."""
+    """The routes of one gateway, and the order of a request's checks."""
 
     def __init__(
         self,
@@ -42,11 +43,12 @@ class Router:
         self._files = files
         self._stats = stats
         self._trusted = read_networks(config.trusted_proxies)
-        self._hosts = read_hosts(config.allowed_hosts).union(host_at(config.public_url))
+        routed = read_hosts([route.host for route in read_routes(config.routes) if route.host], "host")
+        self._hosts = read_hosts(config.allowed_hosts).union(host_at(config.public_url), routed)
         self._on_loopback = False
 
     def on_listening(self, addresses: Iterable[str]) -> None:
-        """Note the addresses that are listened at. If they are all loopback, hosts are checked (`check_host`)."""
+        """Record the addresses of the port. If all are loopback, hosts are checked (`check_host`)."""
         self._on_loopback = all(map(is_loopback, addresses))
 
     def make_reader(self, transport: asyncio.BaseTransport) -> HeadReader:
@@ -58,7 +60,7 @@ class Router:
         return HeadReader(config.head_bytes_max, config.headers_max, proxied=proxied)
 
     def count_response(self, status: int) -> None:
-        """Count a response that was made elsewhere."""
+        """Count a response of a different part of the gateway."""
         self._stats.responses[status] += 1
 
     def check_host(self, client: asyncio.BaseTransport, head: RequestHead) -> None:
@@ -98,7 +100,7 @@ class Router:
         return self._ready(close=not head.keep_alive)
 
     def upgrade(self, transport: asyncio.Transport, head: RequestHead, early: bytes) -> None:
-        """Hand a connection over to be proxied; raise `UpgradeError` with the status of the refusal."""
+        """Pass a connection to the relays; raise `UpgradeError` with the status of the refusal."""
         self._stats.requests["upgrade"] += 1
         self.check_host(transport, head)
         if head.path in _OWN:
@@ -113,15 +115,15 @@ class Router:
         return response(status, body, ("Cache-Control", "no-store"), close=close)
 
     def _problem(self) -> str:
-        """Return why this gateway should be sent no clients now; empty if it should be sent clients."""
-        problem = why_none(self._directory.view)
+        """Return the reason why this gateway should get no clients now; empty if it should get clients."""
+        problem = why_none_of(self._directory.groups)
         if problem and not self._directory.engine_up:
             return f"{problem}; the engine cannot be reached"
-        return problem  # the engine's absence alone is no problem: else all gateways would become unready together
+        return problem  # without the engine's absence: it would make all gateways unready together
 
     def _readiness(self) -> bytes:
-        """Return the state in JSON. Anybody may ask here, so the engine's problem is not named."""
-        nodes = len(self._directory.view.eligible)
+        """Return the state in JSON. It is public, so the engine's problem is not named."""
+        nodes = len(self._directory.groups.eligible)
         if not self._directory.engine_up:
             return b'{"status":"degraded","nodes":%d,"problem":"the engine cannot be reached"}' % nodes
         if self._directory.engine_problem:

@@ -1,7 +1,7 @@
 """Static files that a gateway serves at its public port: a page that uses it, of the same origin.
 
-They are read once, at the start, and answered from memory: no request waits for a disk or can name a file that was not
-there, and a gateway without static files spends nothing on them.
+They are read once, at the start, and answered from memory: no request waits for a disk or can name a later file, and
+without static files there is no cost.
 """
 
 from pathlib import Path
@@ -60,16 +60,16 @@ class StaticFiles:
 
     def response_to(self, path: str, *, close: bool) -> bytes | None:
         """Return the whole response to a GET of `path`, None if there is no such file."""
-        if "%" in path or not path.isascii():  # browsers and programs differ in what they encode
+        if "%" in path or not path.isascii():  # clients encode different characters
             path = _quoted(unquote_to_bytes(path.encode("latin-1")))
         return (self._last if close else self._open).get(path)
 
 
 def _files(directory: str) -> list[tuple[str, Path]]:
-    """Return each file below `directory` with its path as a page asks for it.
+    """Return each file below `directory` with its path in requests.
 
-    Left out are names that begin with a dot, and links that lead out of the directory or to such a name: these files
-    were not put there to be served.
+    Names that begin with a dot are left out, and links that lead out of the directory or to such a name: these files
+    are not meant to be served.
     """
     root = Path(directory)
     if not root.is_dir():

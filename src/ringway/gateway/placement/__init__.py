@@ -1,1 +1,1 @@
-"""Placement of clients: which node, at what pace, and with which ticket."""
+"""Placement of clients: their nodes, their pace, and their tickets."""

@@ -1,7 +1,7 @@
-"""Bounds per address at a gateway: how often one may ask, and what it may hold of handshakes, relays and places.
+"""Bounds per address at a gateway: the rate of its requests, and its handshakes, relays and places.
 
-An address is the one that a trusted proxy names, or the peer's own. A trusted proxy that names none is not bounded: all
-of its clients would count as one. `core.address` has the rule by which addresses share what is bounded.
+The address is that of a trusted proxy's client, or the peer's own. A trusted proxy that names no client is not bounded:
+all of its clients would count as one. `core.address` has the rule by which addresses share a bounded resource.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from ringway.protocol.proxy_header import peer_of
 from ringway.protocol.response import retry_after
 
 TOLD_S = 3.0
-"""A node that redeemed a ticket has reported it by then: it reports each second."""
+"""The time within which a node reports a redeemed ticket: it reports each second."""
 
 _PAUSE_S = 2.0
 
@@ -30,7 +30,7 @@ _log = get_logger()
 
 
 class AddressLimits:
-    """The bounds of one gateway, and what each address has of them. `clock` is monotonic."""
+    """The bounds of one gateway, and the part of each address. `clock` is monotonic."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class AddressLimits:
         self._refusals = Refusals()
 
     def peer_address(self, transport: asyncio.BaseTransport) -> str:
-        """Return the address of a connection before its first request; `EXEMPT` for that of a trusted proxy."""
+        """Return the address of a connection before its first request; `EXEMPT` for a trusted proxy's connection."""
         peer = transport.get_extra_info("peername")
         ip = peer[0] if isinstance(peer, tuple) else ""
         return EXEMPT if self._trusted and is_trusted(ip, self._trusted) else address_of(ip)
@@ -64,7 +64,7 @@ class AddressLimits:
         return EXEMPT if is_trusted(who.ip, self._trusted) else address_of(who.ip)
 
     def count_ask(self, address: str) -> float:
-        """Count a `GET /gateway`; return 0, or in how many seconds `address` may ask again."""
+        """Count a `GET /gateway`; return 0, or the seconds until `address` may ask again."""
         per_s = self._config.address_asks_per_s
         if not per_s or address == EXEMPT:
             return 0.0
@@ -79,11 +79,11 @@ class AddressLimits:
         return f"{address} asks more than {per_s:g} times a second (address_asks_per_s); ask again in {wait_s:.3f} s"
 
     def may_have_place(self, address: str, free: float) -> bool:
-        """Return whether `address` may be promised a place more, while nodes have so many `free`."""
+        """Return True if `address` may be promised one more place, while nodes have `free` places."""
         shares, config = self.outstanding.shares, self._config
         room = shares.total + free
         if free <= 0 or shares.has_room(address, room, config.address_share, config.address_places_max):
-            return True  # if no node has room, that is the reason to give
+            return True  # the error must say that no node has room
         self._count(address, "places")
         return False
 
@@ -96,7 +96,7 @@ class AddressLimits:
         )
 
     def begin_handshake(self, address: str, relays_max: int) -> None:
-        """Count a WebSocket that is being opened; raise `UpgradeError` if the address has as many as it may."""
+        """Count a WebSocket that is being opened; raise `UpgradeError` if the address has reached its bound."""
         config = self._config
         if not self._handshakes.has_room(address, config.handshakes_pending_max, config.address_share):
             whole = f"{config.handshakes_pending_max} handshakes"
@@ -109,7 +109,7 @@ class AddressLimits:
         self.outstanding.begin(address)
 
     def end_handshake(self, address: str, *, came: bool, ours: bool) -> None:
-        """Count a handshake no more that `begin_handshake` counted.
+        """End the count of a handshake that `begin_handshake` counted.
 
         `came`: the WebSocket is open, until `end_relay`. `ours`: its node redeemed a ticket of this gateway.
         """
@@ -119,7 +119,7 @@ class AddressLimits:
             self._relays.remove(address)
 
     def end_relay(self, address: str) -> None:
-        """Count a WebSocket no more."""
+        """End the count of a WebSocket."""
         self._relays.remove(address)
 
     def log_refusals(self) -> None:

@@ -1,18 +1,17 @@
-"""Admission queue of a gateway: when each client may come, and the window over which to come back after a crash.
+"""Admission queue of a gateway: the slot of each client, and the window over which to come back after a crash.
 
-Both follow from the handshakes a second that nodes report to be able to accept. If a node does not report them there
-is no queue: nobody waits for a guess.
+Both follow from the handshake rates that nodes report. If a node does not report its rate there is no queue: clients
+do not wait because of a guess.
 
-An address that was promised places and does not use them is charged for them (`core.outstanding`): it waits in the
-queue, and clients of addresses that hold less pass it.
+An address is charged for promised places that it does not use (`core.outstanding`): it waits in the queue, and clients
+of addresses with fewer places overtake it.
 """
 
 from math import inf
 
 from ringway.core.address import EXEMPT
 from ringway.core.admission_slots import AdmissionSlots
-from ringway.core.balance.arrival import STEADY_S, Arrivals
-from ringway.core.balance.window import hosts_of, reconnect_window_s
+from ringway.core.balance.window import window_of
 from ringway.core.load import LoadView
 from ringway.core.load.newcomers import newcomers_per_s
 from ringway.core.load.slow_start import RATE_SHARE
@@ -20,47 +19,54 @@ from ringway.errors import NoNode
 from ringway.gateway.config.gateway import GatewayConfig
 from ringway.gateway.placement.address_limits import AddressLimits
 from ringway.gateway.stats import GatewayStats
+from ringway.protocol.group import DEFAULT
 
 REFRESH_S = 0.5
-"""How often the nodes' capacity is read: reports come each second."""
+"""The period of reading the nodes' capacity: reports come each second."""
 
 
 class AdmissionQueue:
-    """The queue of one gateway. `now` is monotonic."""
+    """The queue of one group at one gateway. `now` is monotonic."""
 
     def __init__(
-        self, view: LoadView, config: GatewayConfig, stats: GatewayStats, limits: AddressLimits | None = None
+        self,
+        view: LoadView,
+        config: GatewayConfig,
+        stats: GatewayStats,
+        limits: AddressLimits | None = None,
+        group: str = DEFAULT,
     ) -> None:
         self.window_ms = 0
-        """Over how long clients of a node that dies now should spread their return; 0: nothing is advised."""
+        """The window over which clients of a node that dies now should spread their return; 0: no advice."""
         self.limits = limits or AddressLimits(config, (), stats)
         self._view = view
+        self._group = group
         self._horizon_s = config.slot_wait_s
         self._hold_s = min(config.slot_hold_s, config.slot_wait_s)
         self._advises = config.reconnect_window
         self._stats = stats
         self._slots = AdmissionSlots()
-        self._arrivals = Arrivals(STEADY_S)
         self._refresh_at = 0.0
         self._refreshed_at = 0.0
-        self._free = inf  # places that nodes have for more: as of the last refresh, less those given since
-        self._taken = 0  # of the view's ledger, as of the last refresh
-        self._ended = 0.0  # the same, of slots that were given back
+        self._free = inf  # the nodes' free places, as of the last refresh, less those given since
+        self._taken = 0  # `taken` of the view's ledger, as of the last refresh
+        self._ended = 0.0  # `ended` of the ledger, counted in slots that were given back
 
     def refresh(self, now: float) -> None:
-        """Read the nodes' capacity from their newest reports; cheap if that was done a moment ago."""
+        """Read the nodes' capacity from their newest reports, at most once in `REFRESH_S`."""
         if now < self._refresh_at:
             return
         self._refresh_at = now + REFRESH_S
         self._slots.per_s = newcomers_per_s(self._view.takers(), self._view.gateways) if self._horizon_s else 0.0
-        self._arrivals.observe(self._view.nodes.values())
+        if self._view.arrivals.is_due(now):  # this gateway does not lead
+            self._view.arrivals.observe(self._view.nodes.values(), now)
         self.window_ms = round(1000 * self._window_s()) if self._advises else 0
         self._settle(now)
-        self._stats.slot_wait_s = self._slots.wait_s(now)
-        self._stats.reconnect_window_s = self.window_ms / 1000
+        self._stats.slot_wait_s[self._group] = self._slots.wait_s(now)
+        self._stats.reconnect_window_s[self._group] = self.window_ms / 1000
 
     def take_slot(self, now: float, address: str = EXEMPT, *, held: bool) -> float:
-        """Return in how many seconds a client may come; raise `NoNode` if that is too far away.
+        """Return the seconds until a client's slot; raise `NoNode` if the slot is too far away.
 
         A client that is `held` until then, with its connection open, waits for `slot_hold_s` at most.
         """
@@ -80,7 +86,7 @@ class AdmissionQueue:
         return wait_s
 
     def _settle(self, now: float) -> None:
-        """End the charges for places that were used or are over, and give back slots that nobody used."""
+        """End the charges for places that were used or are over, and give unused slots back."""
         ledger, outstanding = self._view.ledger, self.limits.outstanding
         outstanding.redeemed(ledger.taken - self._taken)
         outstanding.expire(now)
@@ -94,8 +100,8 @@ class AdmissionQueue:
         self._free = sum(most - load if most else inf for most, load in bounds)
 
     def _window_s(self) -> float:
-        """Return the window by `core.balance.window`; 0 if a node does not report what it can accept."""
+        """Return the window by `core.balance.window`; 0 if a node does not report its handshake rate."""
         nodes = self._view.nodes.values()
         if not nodes or not all(node.report is not None and node.report.accept_per_s for node in nodes):
             return 0.0
-        return reconnect_window_s(hosts_of(nodes, self._arrivals), RATE_SHARE)
+        return window_of(nodes, self._view.arrivals, RATE_SHARE)

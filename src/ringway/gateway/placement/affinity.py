@@ -3,39 +3,63 @@
 import asyncio
 from collections.abc import Collection
 
+from ringway.core.placement.key import KeyReader
 from ringway.core.placement.key_source import KeySource, query_value
-from ringway.core.steering import Steering
 from ringway.gateway.placement.query import Query
+from ringway.protocol.address import authority, split_host
 from ringway.protocol.forwarded import Network, read_client
 from ringway.protocol.head import RequestHead
 from ringway.protocol.proxy_header import peer_of
+from ringway.protocol.upgrade import value_of
 
 DISCOVERY_PATH = "/gateway"
+
+
+def asked_path(head: RequestHead) -> str:
+    """Return the path on which the client of a discovery request will open its WebSocket; empty if it does not say."""
+    return query_value(head.query, "path").decode("latin-1")
 
 
 class Affinity:
     """Reads keys from requests. Addresses and hosts are those that `trusted` proxies name, or the peer's own."""
 
-    def __init__(self, steering: Steering, trusted: Collection[Network]) -> None:
+    def __init__(self, trusted: Collection[Network]) -> None:
         self.trusted = trusted
-        self._steering = steering
 
-    def key(self, client: asyncio.BaseTransport, head: RequestHead, query: Query | None) -> bytes | None:
-        """Return the key of a request of `client`, in the form that nodes may know; None if it has none.
+    def key(
+        self, client: asyncio.BaseTransport, head: RequestHead, query: Query | None, keys: KeyReader
+    ) -> bytes | None:
+        """Return the key of a request of `client`, read by `keys`, in the form for nodes; None without a key.
 
         `query` is the head's query, read; None if that is empty.
         """
-        keys = self._steering.keys
         if keys.plain:
             return query.key if query is not None else None
         return keys.read(self._asked(client, head))
+
+    def base_url(self, client: asyncio.BaseTransport, head: RequestHead) -> str:
+        """Return the URL by which `client` has reached this gateway, for WebSockets, without a path."""
+        peer = peer_of(head.source, client.get_extra_info("peername"))
+        who = read_client(peer.ip, head.headers, self.trusted, peer.scheme)
+        host = who.host
+        if split_host(host) is None:  # HTTP/1.0 needs no Host
+            own = client.get_extra_info("sockname")
+            host = authority(own[0], own[1], 80)
+        return f"{'wss' if who.scheme == 'https' else 'ws'}://{host}"
+
+    def host(self, client: asyncio.BaseTransport, head: RequestHead) -> str:
+        """Return the host that a request of `client` names, or that a trusted proxy names for it."""
+        if not self.trusted:
+            return value_of(head.headers, "host") or ""
+        peer = peer_of(head.source, client.get_extra_info("peername"))
+        return read_client(peer.ip, head.headers, self.trusted, peer.scheme).host
 
     def _asked(self, client: asyncio.BaseTransport, head: RequestHead) -> KeySource:
         peer = peer_of(head.source, client.get_extra_info("peername"))
         who = read_client(peer.ip, head.headers, self.trusted, peer.scheme)
         path = head.path
-        if path == DISCOVERY_PATH:  # the request is about the path on which the WebSocket will be opened
-            path = query_value(head.query, "path").decode("latin-1")
+        if path == DISCOVERY_PATH:
+            path = asked_path(head)
         return KeySource(
             who.ip, peer.port if len(who.chain) == 1 else who.port, who.host, path, head.query, head.headers
         )

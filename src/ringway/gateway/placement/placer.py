@@ -1,4 +1,4 @@
-"""Placement of clients: chooses a node for each, holds a place there and issues the ticket for it."""
+"""Placement of clients: chooses the node of each client, holds a place there and issues the ticket for it."""
 
 import os
 import time
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ringway.core.address import EXEMPT
 from ringway.core.load import LoadView, NodeLoad
+from ringway.core.placement.key import KeyReader
 from ringway.core.placement.place import choose_place, other_nodes
 from ringway.core.placement.score import Score
 from ringway.core.steering import Steering
@@ -16,7 +17,9 @@ from ringway.gateway.placement.address_limits import AddressLimits
 from ringway.gateway.placement.admission_queue import AdmissionQueue
 from ringway.gateway.stats import GatewayStats
 from ringway.logger import get_logger
-from ringway.protocol.ticket import TICKET_TTL_S, TicketSigner
+from ringway.protocol.expected import ExpectedClient
+from ringway.protocol.group import DEFAULT
+from ringway.protocol.ticket import TICKET_TTL_S, TicketKind, TicketSigner
 from ringway.types import Issuer, NodeName
 
 if TYPE_CHECKING:
@@ -34,63 +37,91 @@ CANDIDATES = 3
 class Place:
     """The place of one client: its node, the ticket that admits it, and alternate nodes.
 
-    The ticket is empty at static backends. The client may come in `wait_s`; the time of its ticket and of its place
-    begins then.
+    The ticket is empty at backends. The client may come in `wait_s`; the time of its ticket and of its place begins
+    then. `promised` is what an expected client was promised (`core.expected`).
     """
 
-    __slots__ = ("alternates", "held", "node", "ticket", "wait_s")
+    __slots__ = ("alternates", "held", "node", "promised", "ticket", "wait_s")
 
     def __init__(
-        self, node: NodeLoad, ticket: str, alternates: Sequence[NodeLoad], held: bool, wait_s: float = 0.0
+        self,
+        node: NodeLoad,
+        ticket: str,
+        alternates: Sequence[NodeLoad],
+        held: bool,
+        wait_s: float = 0.0,
+        promised: ExpectedClient | None = None,
     ) -> None:
         self.node = node
         self.ticket = ticket
         self.alternates = alternates
-        self.held = held  # in our own ledger; else the donor of a move holds it
+        self.held = held  # True: in this gateway's ledger; False: the donor of a move holds it
         self.wait_s = wait_s
+        self.promised = promised
+
+
+TakePromise = Callable[[bytes | None, str, str], ExpectedClient | None]
+"""Returns what the client with a key or an address was promised in a group; None if it is not expected there."""
+
+
+def promise_nothing(key: bytes | None, address: str, group: str) -> None:
+    """Promise nothing to anybody."""
 
 
 class Placer:
-    """Places the clients of one gateway. Without a `signer` no tickets are issued: static backends know none."""
+    """Places the clients of one group at one gateway. Tickets are issued for nodes; backends know none."""
 
     def __init__(
         self,
         view: LoadView,
         steering: Steering,
-        signer: TicketSigner | None,
+        signer: TicketSigner,
         stats: GatewayStats,
         clock: Callable[[], float],
         rng: "Random",
         wall: Callable[[], float] = time.time,
         config: GatewayConfig | None = None,
         limits: AddressLimits | None = None,
+        take_promise: TakePromise = promise_nothing,
+        group: str = DEFAULT,
     ) -> None:
         self.view = view
+        self.group = group
         self.limits = limits or AddressLimits(config or GatewayConfig(), (), stats)
-        self.queue = AdmissionQueue(view, config or GatewayConfig(), stats, self.limits)
-        self.tickets = signer is not None
+        self.queue = AdmissionQueue(view, config or GatewayConfig(), stats, self.limits, group)
         self._steering = steering
         self._signer = signer
         self._stats = stats
         self.clock = clock
         self._wall = wall
         self._rng = rng
-        self._blamed: Score | None = None  # its failure was logged
+        self._take_promise = take_promise
+        self._blamed: Score | None = None  # the policy whose failure was logged
         self._pool = b""
         self._used = 0
 
-    def place(self, key: bytes | None, address: str = EXEMPT, *, held: bool = False) -> Place:
-        """Return a place for a client that came without a ticket of its own; raise `NoNode` if there is none.
+    @property
+    def keys(self) -> KeyReader:
+        """What reads clients' keys for the policy in force."""
+        return self._steering.keys
+
+    def place(self, key: bytes | None, address: str = EXEMPT, *, held: bool = False, promises: bool = True) -> Place:
+        """Return a place for a client that came without a ticket of its own; raise `NoNode` if no node has room.
 
         A client that is given the place of a moved client needs no slot: the balancer paces moves already. `held`: the
-        client's connection waits here for the slot; else its `address` is charged for the place until it has come.
+        client's connection waits here for the slot; else its `address` is charged for the place until it has come. With
+        `promises` an expected client gets the place that it was promised.
         """
         now = self.clock()
         view = self.view
         policy = self._steering.policy
         view.wake(now)
         self.queue.refresh(now)
-        choice = choose_place(view, policy, key, self._rng, now, count=CANDIDATES, claims=self.tickets)
+        promised = self._take_promise(key, address, self.group) if promises else None
+        if promised is not None and (node := view.nodes.get(promised.target)) is not None and node.eligible:
+            others = other_nodes(node, view, policy, key, self._rng, count=CANDIDATES)
+            return self._placed(node, view.issuer, others, held=False, promised=promised)
+        choice = choose_place(view, policy, key, self._rng, now, count=CANDIDATES, claims=True)
         if choice.claimed:
             others = other_nodes(choice.node, view, policy, key, self._rng, count=CANDIDATES)
             return self._placed(choice.node, choice.issuer, others, held=False)
@@ -99,7 +130,7 @@ class Placer:
             _log.error("the score fails; nodes for which it does are chosen last", problem=policy.failure)
         wait_s = self.queue.take_slot(now, address, held=held)
         view.place(choice.node, now, wait_s)
-        if not held and self.tickets:
+        if not held and not choice.node.is_backend:
             self.limits.outstanding.issue(address, now + wait_s + TICKET_TTL_S)
         return self._placed(choice.node, choice.issuer, choice.alternates, held=True, wait_s=wait_s)
 
@@ -109,20 +140,20 @@ class Placer:
         return self._placed(node, self.view.issuer, alternates, held=True)
 
     def moved(self, name: str, ticket: str) -> NodeLoad | None:
-        """Return the node `name` of a moved client, if `ticket` is a good ticket for it; else None."""
+        """Return the node `name` of a moved client, if `ticket` is a valid ticket for it; otherwise None."""
         self.queue.refresh(self.clock())
         node = self.view.nodes.get(NodeName(name))
-        if node is None or self._signer is None:
+        if node is None or node.is_backend:
             return None
         try:
-            self._signer.check(ticket, node.name, self._wall())
+            self._signer.check(ticket, node.name, self._wall() + node.skew_s)
         except TicketError:
             return None
         return node
 
     def prove(self, ticket: str, told: bytes) -> str:
-        """Return the proof to the node of `ticket` that a gateway has `told` this of its client."""
-        return self._signer.prove(ticket, told) if self._signer is not None else ""
+        """Return the gateway's proof, for the node of `ticket`, of its statements `told` about the client."""
+        return self._signer.prove(ticket, told)
 
     def give_up(self, place: Place) -> None:
         """Drop the place: its client could not be sent there."""
@@ -131,16 +162,25 @@ class Placer:
             self.view.unplace(place.node)
 
     def pause_s(self, error: NoNode | None = None) -> float:
-        """Return how long a client waits that finds no node: jittered, so that clients do not come together."""
+        """Return the pause of a client for which there is no node: jittered, so that clients do not come together."""
         return error.wait_s if error is not None and error.wait_s else self._rng.uniform(0.5, 4.0)
 
     def _placed(
-        self, node: NodeLoad, issuer: Issuer, alternates: Sequence[NodeLoad], *, held: bool, wait_s: float = 0.0
+        self,
+        node: NodeLoad,
+        issuer: Issuer,
+        alternates: Sequence[NodeLoad],
+        *,
+        held: bool,
+        wait_s: float = 0.0,
+        promised: ExpectedClient | None = None,
     ) -> Place:
         self._stats.placements[node.name] += 1
-        if self._signer is None:
-            return Place(node, "", alternates, held, wait_s)
-        ticket = self._signer.issue(node.name, issuer, self._nonce(), self._wall() + wait_s)
+        if node.is_backend:
+            return Place(node, "", alternates, held, wait_s, promised)
+        kind = TicketKind.PLACEMENT if held else TicketKind.MOVE  # a place that is not held here is a moved client's
+        now = self._wall() + node.skew_s + wait_s  # by the node's clock
+        ticket = self._signer.issue(node.name, issuer, self._nonce(), now, kind=kind)
         return Place(node, ticket, alternates, held, wait_s)
 
     def _nonce(self) -> bytes:

@@ -9,16 +9,16 @@ _OURS = ("key", "node", "ticket", "moves", "resume")
 
 
 class Query:
-    """A client's query: the parameters for the gateway, and the rest of it, as it came."""
+    """A client's query: the parameters for the gateway, and the unchanged rest."""
 
     __slots__ = ("key", "node", "rest", "ticket")
 
     def __init__(self, query: str) -> None:
         """Read `query`. Of several parameters of one name the first counts, here and at nodes.
 
-        What exceeds `QUERY_FIELDS_MAX` parameters is passed on unread; a node refuses the request for it.
+        Parameters beyond `QUERY_FIELDS_MAX` are passed on unread; a node refuses a request with so many.
         """
-        self.key: bytes | None = None  # as the client gave it; the policy may read it from elsewhere (`affinity`)
+        self.key: bytes | None = None  # the client's parameter; the policy may read a different key (`affinity`)
         self.node = ""
         self.ticket = ""
         self.rest = query
@@ -41,7 +41,7 @@ class Query:
         self.ticket = found.get("ticket", b"").decode("latin-1")
 
     def for_node(self, key: bytes | None, ticket: str, *, resume: bool = False) -> str:
-        """Return the query of the request to a node of ours: the client's own, `key`, `ticket`, and `moves=1`.
+        """Return the query of the request to a channel node: the client's own, `key`, `ticket`, and `moves=1`.
 
         With `resume`, the ticket is for a session that was moved there.
         """

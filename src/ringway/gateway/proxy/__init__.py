@@ -1,1 +1,1 @@
-"""WebSockets carried to nodes, and their migration from node to node."""
+"""WebSockets that are relayed to nodes, and their migration between nodes."""

@@ -1,20 +1,21 @@
-"""Addresses of nodes, and requests to them: what nodes report, TLS, and deadlines."""
+"""Addresses of nodes, and requests to nodes, with TLS and deadlines."""
 
 import ssl
+from urllib.parse import urlsplit
 
 from ringway.core.load import NodeLoad
 from ringway.errors import ConfigError
-from ringway.gateway.cluster.backends import Address, read_address
 from ringway.gateway.config.gateway import GatewayConfig
 from ringway.gateway.proxy.upstream import Answer, AnswerLimits, Unreachable, request_upgrade
 from ringway.net.liveness import watch_peer
+from ringway.protocol.server_address import ServerAddress, read_address
 
 ADDRESSES_MAX = 4096
-"""Addresses that are kept, read: nodes come and go, with ever new ports. Above it all are read anew."""
+"""Parsed addresses that are cached: nodes come and go, with ever new ports. Above the bound the cache is cleared."""
 
 
 class NodeAddresses:
-    """Where the nodes of one gateway can be reached, and with which limits."""
+    """The addresses of the nodes of one gateway, and the limits of requests to them."""
 
     def __init__(self, config: GatewayConfig) -> None:
         self._limits = AnswerLimits(
@@ -25,11 +26,11 @@ class NodeAddresses:
             config.refusal_bytes_max,
         )
         self._tcp_keepalive_s = config.tcp_keepalive_s
-        self._addresses: dict[str, Address] = {}
+        self._addresses: dict[str, ServerAddress] = {}
         self._tls: ssl.SSLContext | None = None
 
-    def address_of(self, node: NodeLoad) -> Address:
-        """Return where `node` listens; raise `Unreachable` if what it reports is no address."""
+    def address_of(self, node: NodeLoad) -> ServerAddress:
+        """Return the address of `node`; raise `Unreachable` if its reported URL is no address."""
         url = node.report.url if node.report is not None else ""
         address = self._addresses.get(url)
         if address is None:
@@ -42,7 +43,12 @@ class NodeAddresses:
             self._addresses[url] = address
         return address
 
-    async def send_request(self, address: Address, request: bytes) -> Answer:
+    def path_of(self, node: NodeLoad) -> str:
+        """Return the path in the URL that `node` reports; raise `Unreachable` if what it reports is no address."""
+        self.address_of(node)
+        return urlsplit(node.report.url).path or "/" if node.report is not None else "/"
+
+    async def send_request(self, address: ServerAddress, request: bytes) -> Answer:
         """Send `request` there and return the answer, as `upstream.request_upgrade` does."""
         tls = self._tls_context() if address.tls else None
         answer = await request_upgrade(address, request, tls, self._limits)

@@ -1,16 +1,19 @@
-"""The migration of one relay from its node to the next: carries out what `core.migration` decides.
+"""Migration of one relay from its node to the next: carries out the actions of `core.migration`.
 
-A migration begins when the node's close frame says where the session goes on, when a backend is lost whose WebSockets
-may be reopened, or when a backend is to be left. It stands in place of the client's end until the relay goes on.
+A migration begins when the node's close frame names the session's next node, when a backend is lost whose WebSockets
+may be reopened, or when a backend is to be left. It replaces the client's end until the relay goes on, or the client is
+closed because it is to come back by itself.
 """
 
 import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
+from ringway.core.load import NodeLoad
 from ringway.core.migration import (
     AwaitBoundary,
     AwaitQuiet,
+    CloseClient,
     CloseWithClient,
     FailMigration,
     HoldClient,
@@ -27,31 +30,31 @@ from ringway.core.migration import (
     node_over,
 )
 from ringway.errors import ProtocolError
-from ringway.gateway.cluster.backends import OnMove
 from ringway.gateway.config.gateway import GatewayConfig
 from ringway.gateway.proxy.quiet_watch import QuietWatch
 from ringway.gateway.proxy.relay import Relay
 from ringway.gateway.proxy.relay_end import RelayEnd
+from ringway.gateway.proxy.send_off import SendOff
 from ringway.gateway.proxy.upstream import Answer
 from ringway.logger import get_logger
+from ringway.protocol.backend import OnMove
 from ringway.protocol.close import GOING_AWAY, SERVICE_RESTART
 from ringway.protocol.closing import ClosingAction, ClosingEvent
 from ringway.protocol.frame import CLOSE, client_frame, close_answer, close_of, close_payload, server_frame
 from ringway.protocol.move import Move, read_move
 
-_ANSWER = client_frame(CLOSE, close_payload(SERVICE_RESTART))
 _GOODBYE = client_frame(CLOSE, close_payload(GOING_AWAY))
 
 _log = get_logger()
 
 
 class NodeOpener(Protocol):
-    """What a migration asks of its owner."""
+    """The requirements of a migration on its owner."""
 
     def open_next(self, migration: "Migration", *, planned: bool) -> None:
         """Open the next node for the relay, and report it by `on_opened` or `on_failed`.
 
-        `planned`: the old node was left on purpose, at its own moment.
+        `planned`: the relay chose the moment of leaving the old node.
         """
 
     def close_left(self, transport: asyncio.Transport, last: bytes) -> None:
@@ -59,13 +62,16 @@ class NodeOpener(Protocol):
 
 
 class Migration(asyncio.Protocol):
-    """The way of `relay` to its next node, in place of the client's end.
+    """The migration of `relay` to its next node, in place of the client's end.
 
-    `move` is what the node's close frame said; None without a session to follow. `wanted` says whether a node that was
-    to be left is still to be left.
+    `move` is the move in the node's close frame; None without a session to follow. `wanted` returns True if the node is
+    still to be left. `send_off` is the planned move to a named backend; None for other causes.
     """
 
-    __slots__ = ("_answer", "_config", "_held", "_machine", "_opener", "_wanted", "_watch", "move", "relay")
+    __slots__ = (
+        "_answer", "_config", "_held", "_machine", "_node", "_opener", "_wanted", "_watch", "move", "relay",
+        "send_off",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -74,40 +80,44 @@ class Migration(asyncio.Protocol):
         opener: NodeOpener,
         move: Move | None = None,
         wanted: Callable[[], bool] | None = None,
+        send_off: SendOff | None = None,
     ) -> None:
+        self.send_off = send_off
         self.relay = relay
         self.move = move
         self._config = config
         self._opener = opener
-        self._machine = MigrationMachine()
-        self._held = b""  # came from the client, and is for the next node
+        self._machine = MigrationMachine(closes=relay.on_move is OnMove.CLOSE)
+        self._held = b""  # the client's data for the next node
         self._answer: Answer | None = None
+        self._node: NodeLoad | None = None  # where the relay goes on
         self._wanted = wanted
         self._watch: QuietWatch | None = None
 
     @property
     def is_opening(self) -> bool:
-        """Whether the relay waits for its next node."""
+        """True if the relay waits for its next node."""
         return self._machine.state is MigrationState.OPENING
 
     def begin(self, event: MigrationEvent) -> None:
-        """Take the client's end over, because of `event`."""
+        """Replace the client's end, because of `event`."""
         self.relay.begin_migration(self)
         self.relay.client.transport.set_protocol(self)
         self._act(self._machine.report(event))
 
-    # What the opener reports.
+    # Reports of the opener.
 
-    def on_opened(self, answer: Answer) -> None:
-        """Go on at the next node, which has given this good `answer`; only while `is_opening`."""
+    def on_opened(self, answer: Answer, node: NodeLoad) -> None:
+        """Go on at `node`, which has given this good `answer`; only while `is_opening`."""
         self._answer = answer
+        self._node = node
         self._act(self._machine.report(MigrationEvent.OPENED))
 
     def on_failed(self, cause: str) -> None:
         """End the relay: no next node was found, for `cause`; only while `is_opening`."""
         self._act(self._machine.report(MigrationEvent.FAILED), cause)
 
-    # What the relay asks before it judges by itself.
+    # Questions of the relay before it judges by itself.
 
     def settles_close(self, end: RelayEnd) -> bool:
         """Judge a whole close frame of `end`; return False if the relay is to judge it."""
@@ -131,12 +141,15 @@ class Migration(asyncio.Protocol):
         self._act(self._machine.report_expiry(wanted=self._still_wanted(), node_whole=self._node_whole))
 
     def finish(self) -> None:
-        """Have no part in the relay any more."""
+        """End the migration: the relay was ended, or goes on."""
         self._machine.finish()
         self._end_watch()
+        send_off = self._take_send_off()
+        if send_off is not None:
+            send_off.events.on_failed(self.relay, "over")
 
     def read_held_close(self) -> bytes | None:
-        """Return the client's close frame if it is in what was held; to be asked once, when the rest is given up."""
+        """Return the client's close frame if the held data contains it; call it once, when the data is given up."""
         tracker = self.relay.client.tracker
         tracker.feed(self._held)
         return tracker.close
@@ -167,16 +180,25 @@ class Migration(asyncio.Protocol):
                 relay.node.step(ClosingEvent.CLOSE_HERE)
                 relay.node.transport.write(_GOODBYE)
             case LeaveNode(answers, planned):
-                self._leave_node(_ANSWER if answers else b"", planned=planned)
+                self._leave_node(self._answer_to_close() if answers else b"", planned=planned)
             case JoinNext():
                 self._join_next()
             case StayAtNode():
-                relay.end_migration()
-                relay.client.join(relay.node)
+                self._stay()
             case CloseWithClient():
                 self._close_with_client()
+            case CloseClient():
+                self._close_client()
             case FailMigration(known):
+                send_off = self._take_send_off()
                 fail(relay, cause or known)
+                if send_off is not None:
+                    send_off.events.on_failed(relay, cause or known)
+
+    def _answer_to_close(self) -> bytes:
+        frame = self.relay.node.tracker.close
+        assert frame is not None
+        return client_frame(CLOSE, close_payload(close_of(frame)[0]))
 
     def _leave_node(self, last: bytes, *, planned: bool) -> None:
         relay = self.relay
@@ -190,12 +212,23 @@ class Migration(asyncio.Protocol):
     def _join_next(self) -> None:
         answer = self._answer
         assert answer is not None
-        self.relay.end_migration()
-        self.relay.client.stopped = False
-        self.relay.join_node(answer.transport, self._held, answer.rest)
+        relay, send_off = self.relay, self._take_send_off()
+        relay.end_migration()
+        relay.client.stopped = False
+        relay.join_node(answer.transport, self._held, answer.rest)
+        if send_off is not None:
+            assert self._node is not None
+            send_off.events.on_arrived(relay, self._node)
+
+    def _stay(self) -> None:
+        relay, send_off = self.relay, self._take_send_off()
+        relay.end_migration()
+        relay.client.join(relay.node)
+        if send_off is not None:
+            send_off.events.on_failed(relay, "stayed" if relay.is_open else "over")
 
     def _close_with_client(self) -> None:
-        """Take the client's close frame for the answer to the node's, and answer it in the node's place."""
+        """Use the client's close frame as the answer to the node's, and answer it in the node's place."""
         relay = self.relay
         relay.end_migration()
         relay.stats.moves_failed["client"] += 1
@@ -206,9 +239,20 @@ class Migration(asyncio.Protocol):
             relay.client.transport.write(server_frame(CLOSE, close_answer(frame)))
         relay.pass_close(relay.client)
 
+    def _close_client(self) -> None:
+        relay, send_off = self.relay, self._take_send_off()
+        assert send_off is not None
+        code = SERVICE_RESTART if relay.backend is None else relay.backend.close_code
+        relay.cut(code, send_off.reason, "moved")
+        send_off.events.on_sent(relay)
+
+    def _take_send_off(self) -> SendOff | None:
+        """Return the send-off that is to be reported; later calls return None."""
+        send_off, self.send_off = self.send_off, None
+        return send_off
+
     def _await_quiet(self) -> None:
-        config = self._config
-        self._watch = QuietWatch(self.relay.node, config.leave_quiet_s, config.leave_deadline_s, self._on_quiet)
+        self._watch = QuietWatch(self.relay.node, self._config.leave_quiet_s, self._leave_s, self._on_quiet)
 
     def _on_quiet(self) -> None:
         self._act(self._machine.report_quiet(wanted=self._still_wanted()))
@@ -219,7 +263,15 @@ class Migration(asyncio.Protocol):
             self._watch = None
 
     def _still_wanted(self) -> bool:
+        if self._machine.closes is not (self.relay.on_move is OnMove.CLOSE):
+            return False  # the client has begun a session meanwhile: it is not moved unseen any more
         return self._wanted is None or self._wanted()
+
+    @property
+    def _leave_s(self) -> float:
+        """The longest wait for a quiet moment."""
+        send_off, configured_s = self.send_off, self._config.leave_deadline_s
+        return configured_s if send_off is None else min(configured_s, send_off.within_s)
 
     @property
     def _node_whole(self) -> bool:
@@ -231,7 +283,7 @@ class Migration(asyncio.Protocol):
             case MigrationLimit.MOVE:
                 return config.move_deadline_s
             case MigrationLimit.QUIET:
-                return config.leave_deadline_s
+                return self._leave_s
             case MigrationLimit.MESSAGE:
                 return config.close_answer_s
             case MigrationLimit.GOODBYE:
@@ -242,7 +294,7 @@ class Migration(asyncio.Protocol):
     # In place of the client's end.
 
     def data_received(self, data: bytes) -> None:
-        """Pass on what belongs to the message under way, and hold the rest."""
+        """Pass the rest of the message under way on, and hold later data."""
         state = self._machine.state
         if state is MigrationState.OVER:
             return
@@ -262,7 +314,7 @@ class Migration(asyncio.Protocol):
             self._act(self._machine.report(MigrationEvent.BOUNDARY))
 
     def pause_writing(self) -> None:
-        """Stop reading from the node: the client accepts no more."""
+        """Stop reading from the node: the client's buffer is full."""
         self.relay.client.pause_writing()
 
     def resume_writing(self) -> None:
@@ -274,22 +326,22 @@ class Migration(asyncio.Protocol):
         return self.relay.client.eof_received()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Report that the client is gone."""
+        """Report the loss of the client."""
         self.relay.client.connection_lost(exc)
 
 
 def follow_close(relay: Relay, config: GatewayConfig, opener: NodeOpener) -> bool:
-    """Go on at another node if the close frame of this one says so; return True if nothing is left to do about it."""
+    """Go on at the next node if the node's close frame names one; return True if the event is dealt with."""
     frame = relay.node.tracker.close
     assert frame is not None
     try:
         code, reason = close_of(frame)
     except ProtocolError:
         return False
+    if relay.on_move is not OnMove.FOLLOW:
+        return _restart(relay, config, opener, code, reason)
     if code != SERVICE_RESTART:
         return False
-    if relay.on_move is not OnMove.FOLLOW:
-        return reopen(relay, config, opener, MigrationEvent.NODE_CLOSED)
     move = read_move(reason)
     if move is None:
         return False
@@ -300,8 +352,19 @@ def follow_close(relay: Relay, config: GatewayConfig, opener: NodeOpener) -> boo
     return True
 
 
+def _restart(relay: Relay, config: GatewayConfig, opener: NodeOpener, code: int, reason: str) -> bool:
+    """Act on the close frame of a backend if it means that the backend restarts; return True if it is dealt with."""
+    backend = relay.backend
+    if code != SERVICE_RESTART and (backend is None or code not in backend.restart_codes):
+        return False
+    if relay.on_move is OnMove.CLOSE and backend is not None and code != backend.close_code:
+        relay.pass_close(relay.node, server_frame(CLOSE, close_payload(backend.close_code, reason)))
+        return True
+    return reopen(relay, config, opener, MigrationEvent.NODE_CLOSED)
+
+
 def reopen(relay: Relay, config: GatewayConfig, opener: NodeOpener, event: MigrationEvent) -> bool:
-    """Go on at another backend because of `event`, if that is wanted; return True if nothing is left to do about it."""
+    """Go on at a different backend because of `event`, if that is wanted; return True if the event is dealt with."""
     if relay.on_move is not OnMove.REOPEN:
         return False
     if relay.client.tracker.between_messages and relay.node.tracker.between_messages:
@@ -312,7 +375,7 @@ def reopen(relay: Relay, config: GatewayConfig, opener: NodeOpener, event: Migra
 
 
 def leave(relay: Relay, config: GatewayConfig, opener: NodeOpener, wanted: Callable[[], bool]) -> None:
-    """Go on at another backend at a quiet moment, if the node is `wanted` to be left then.
+    """Go on at a different backend at a quiet moment, if `wanted` is still true then.
 
     Nothing happens if the relay ends, or is on its way already.
     """
@@ -321,7 +384,16 @@ def leave(relay: Relay, config: GatewayConfig, opener: NodeOpener, wanted: Calla
         Migration(relay, config, opener, wanted=wanted).begin(event)
 
 
+def send(relay: Relay, config: GatewayConfig, opener: NodeOpener, send_off: SendOff) -> bool:
+    """Move `relay` as `send_off` says, at a quiet moment; return False, without a report, if it may not leave."""
+    if not relay.may_leave:
+        return False
+    event = MigrationEvent.LEAVE if config.leave_deadline_s else MigrationEvent.LEAVE_NOW
+    Migration(relay, config, opener, wanted=send_off.wanted, send_off=send_off).begin(event)
+    return True
+
+
 def fail(relay: Relay, cause: str) -> None:
-    """End `relay` because it cannot be carried on at another node."""
+    """End `relay` because it cannot go on at a different node."""
     _log.info("a websocket could not be carried on at another node", cause=cause)
     relay.cut(SERVICE_RESTART, "node lost", "move", cause)

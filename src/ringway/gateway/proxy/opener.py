@@ -1,73 +1,104 @@
 """Opening of WebSockets at nodes: chooses a node, forwards the handshake, and tries alternates if the node fails.
 
-The time that each node takes to answer 101 is measured here, for the policy that goes by it. Only the handshake is
-timed: a WebSocket that lives for an hour is not an answer that took an hour.
+The time until each node's 101 is measured here, for the policy by response time. Only the handshake is timed: a
+WebSocket of an hour is not an answer of an hour.
 """
 
 import asyncio
-from collections.abc import Collection, Mapping
-from types import MappingProxyType
+from collections.abc import Callable
 
 from ringway.core.load import NodeLoad
-from ringway.errors import UpgradeError
-from ringway.gateway.cluster.backends import OnMove
-from ringway.gateway.placement.placer import Place, Placer
+from ringway.core.on_move import resolve_on_move
+from ringway.core.route import GroupRoute
+from ringway.errors import NoNode, UpgradeError
+from ringway.gateway.cluster.outliers import Failure, NodeFailures
+from ringway.gateway.placement.placer import Place
+from ringway.gateway.placement.placers import Placers
 from ringway.gateway.proxy.addresses import NodeAddresses
 from ringway.gateway.proxy.rewrite import refusal_headers
 from ringway.gateway.proxy.upgrade_request import UpgradeRequest
 from ringway.gateway.proxy.upstream import Answer, Unreachable
 from ringway.gateway.stats import GatewayStats
 from ringway.logger import get_logger
-from ringway.protocol.response import retry_after
+from ringway.protocol.backend import Backend, OnMove
+from ringway.protocol.move import moved_header
+from ringway.protocol.response import REFUSED, read_error, retry_after
 from ringway.protocol.upgrade import Upgrade, check_response, value_of
 from ringway.types import NodeName
+
+ADAPTED_MAX = 1000
+"""Pairs of a route and a backend that are kept; above the bound they are made anew."""
 
 _log = get_logger()
 
 
 class Refusal(UpgradeError):
-    """A node refused the handshake, or redirected it, with an answer that its client should see."""
+    """A node refused the handshake, or redirected it, with an answer for its client."""
 
     def __init__(self, answer: Answer) -> None:
+        said = read_error(answer.body)
         headers = refusal_headers(answer.headers)
-        if answer.cut and value_of(headers, "content-encoding") is not None:  # a part of it cannot be decoded
+        if answer.cut and value_of(headers, "content-encoding") is not None:  # a part of an encoded body is useless
             headers = tuple((name, value) for name, value in headers if not name.startswith("content-"))
             answer.body = b""
-        super().__init__(answer.status, f"the node refused with {answer.status}", headers)
+        super().__init__(answer.status, f"the node refused with {answer.status}{said and f' ({said})'}", headers)
         self.body = answer.body
+        self.cause = value_of(answer.headers, REFUSED) or ""  # empty: no node has answered
+
+
+def no_backend(name: NodeName) -> None:
+    """Know no backend."""
 
 
 class Opener:
-    """Opens WebSockets at nodes. What it returns is checked: a valid WebSocket, or nothing (PROTOCOL.md P-2.4).
+    """Opens WebSockets at nodes. It returns only valid, checked WebSockets (PROTOCOL.md P-2.4).
 
-    `reopen` names the static backends whose WebSockets may go on elsewhere, `hosts` has the Host
-    for backends that are not asked for the host that the client named.
+    `backend` returns the description of a backend: a node that knows nothing of Ringway.
     """
 
     def __init__(
         self,
-        placer: Placer,
+        placers: Placers,
         addresses: NodeAddresses,
         stats: GatewayStats,
-        reopen: Collection[NodeName] = (),
-        hosts: Mapping[NodeName, str] = MappingProxyType({}),
+        backend: Callable[[NodeName], Backend | None] = no_backend,
+        failures: NodeFailures | None = None,
     ) -> None:
-        self._placer = placer
+        self._placers = placers
+        self._adapted: dict[tuple[GroupRoute, NodeName], tuple[Backend, Backend]] = {}
         self._addresses = addresses
         self._stats = stats
-        self._reopen = reopen
-        self._hosts = hosts
+        self._backend = backend
+        self._failures = failures
 
-    def on_move(self, node: NodeLoad) -> OnMove:
-        """Return what becomes of a WebSocket that is open at `node` when the node restarts or is lost."""
-        if self._placer.tickets:
+    def backend_of(self, node: NodeLoad, route: GroupRoute) -> Backend | None:
+        """Return the backend at `node`, as it is for `route`; None if it is a channel node, or is not known."""
+        backend = self._backend(node.name) if node.is_backend else None
+        if backend is None or route.is_plain:
+            return backend
+        known = self._adapted.get((route, node.name))
+        if known is None or known[0] is not backend:
+            if len(self._adapted) >= ADAPTED_MAX:
+                self._adapted.clear()
+            known = self._adapted[route, node.name] = backend, route.adapt(backend)
+        return known[1]
+
+    def on_move(self, node: NodeLoad, upgrade: UpgradeRequest) -> OnMove:
+        """Return the action for the WebSocket of `upgrade` at `node` that is to be moved, or whose node is lost."""
+        if not node.is_backend:
             return OnMove.FOLLOW
-        return OnMove.REOPEN if node.name in self._reopen else OnMove.CLOSE
+        backend = self.backend_of(node, upgrade.route)
+        if backend is None:
+            return OnMove.CLOSE
+        path = self._addresses.address_of(node).prefix + upgrade.path
+        offers = bool(upgrade.handshake.protocols)
+        on_move = resolve_on_move(backend.on_move, path, upgrade.asked, subprotocols=offers)
+        return OnMove.CLOSE if on_move is OnMove.REOPEN and upgrade.holds_context else on_move
 
     async def open(self, upgrade: UpgradeRequest) -> tuple[Place, Answer]:
         """Return a place and the good answer of its node; try alternates if nodes fail."""
-        query = upgrade.query
-        moved = self._placer.moved(query.node, query.ticket) if query.node and query.ticket else None
+        query, placer = upgrade.query, self._placers[upgrade.route.group]
+        moved = placer.moved(query.node, query.ticket) if query.node and query.ticket else None
         if moved is not None:
             place = Place(moved, query.ticket, (), held=False)
             try:
@@ -75,83 +106,129 @@ class Opener:
             except Unreachable:
                 self._stats.retries += 1
             except Refusal as error:
-                if error.status != 403:  # a used ticket must not shut its bearer out
+                if error.status != 403:  # the bearer of a used ticket gets an alternate
                     raise
-        return await self._try_each(upgrade, await self._place(upgrade))
+        return await self._try_each(upgrade, await self._place(upgrade, promises=True))
 
-    async def reopen(self, upgrade: UpgradeRequest, lost: NodeLoad) -> tuple[Place, Answer]:
-        """Return the same for a WebSocket that was open at `lost`, which is tried last."""
+    async def reopen(self, upgrade: UpgradeRequest, left: NodeLoad, *, moved: str) -> tuple[Place, Answer]:
+        """As `open`, for a WebSocket that was open at `left`, which is tried last. `moved` is "moved" or "lost"."""
         place = await self._place(upgrade)
-        if place.node is lost and place.alternates:
-            self._placer.give_up(place)
-            place = self._placer.place_at(place.alternates[0], (*place.alternates[1:], lost))
-        return await self._try_each(upgrade, place)
+        if place.node is left and place.alternates:
+            placer = self._placers[upgrade.route.group]
+            placer.give_up(place)
+            place = placer.place_at(place.alternates[0], (*place.alternates[1:], left))
+        return await self._try_each(upgrade, place, moved_header(moved, left.name))
+
+    async def reopen_at(self, upgrade: UpgradeRequest, target: NodeLoad, left: NodeLoad) -> tuple[Place, Answer]:
+        """As `reopen`, at `target` first. Even if that refuses, others are asked, `left` at last: it was left alive."""
+        moved, placer = moved_header("moved", left.name), self._placers[upgrade.route.group]
+        try:
+            return await self._try_each(upgrade, placer.place_at(target, ()), moved)
+        except UpgradeError:
+            self._stats.retries += 1
+        try:
+            place = await self._place(upgrade)
+            others = [node for node in (place.node, *place.alternates) if node is not target and node is not left]
+            placer.give_up(place)
+        except NoNode:
+            others = []
+        for node in others:
+            try:
+                return await self._try_each(upgrade, placer.place_at(node, ()), moved)
+            except UpgradeError:
+                self._stats.retries += 1
+        return await self._try_each(upgrade, placer.place_at(left, ()), moved)
 
     async def follow(self, upgrade: UpgradeRequest, node: NodeLoad, ticket: str) -> Answer:
-        """Return the good answer of `node`, where the session of `ticket` goes on. The node is asked once.
+        """Return the good answer of `node`, the next node of the session of `ticket`. The node is asked once.
 
         The time is not measured: the node may wait for the last message of its donor.
         """
         return await self._request(upgrade, Place(node, ticket, (), held=False), resume=True)
 
-    async def _place(self, upgrade: UpgradeRequest) -> Place:
-        """Return a place for the client when its slot has come."""
-        place = self._placer.place(upgrade.key, upgrade.address, held=True)
+    async def _place(self, upgrade: UpgradeRequest, *, promises: bool = False) -> Place:
+        """Wait for the client's slot, and return its place; with `promises`, the one that it was promised."""
+        place = self._placers[upgrade.route.group].place(upgrade.key, upgrade.address, held=True, promises=promises)
         if place.wait_s:
             await asyncio.sleep(place.wait_s)
         return place
 
-    async def _try_each(self, upgrade: UpgradeRequest, place: Place) -> tuple[Place, Answer]:
+    async def _try_each(self, upgrade: UpgradeRequest, place: Place, moved: str = "") -> tuple[Place, Answer]:
+        """Return the place and the good answer of the first node that opens the WebSocket; blame the nodes before it.
+
+        Raise the error of the last node that was tried.
+        """
+        failed: list[Failure] = []
         while True:
             try:
-                return place, await self._try(upgrade, place)
-            except Unreachable:
-                if not place.alternates:
+                answer = await self._try(upgrade, place, moved)
+            except (Unreachable, Refusal) as error:
+                if not place.alternates or not self._may_do_better(upgrade, place, error):
                     raise
+                if error.status != 503:  # it takes no more now: no failure
+                    failed.append(Failure(place.node, str(error)))
+            else:
+                if self._failures is not None:
+                    self._failures.judge(place.node, failed)
+                return place, answer
             self._stats.retries += 1
-            place = self._placer.place_at(place.alternates[0], place.alternates[1:])
+            place = self._placers[upgrade.route.group].place_at(place.alternates[0], place.alternates[1:])
 
-    async def _try(self, upgrade: UpgradeRequest, place: Place) -> Answer:
-        """Return the answer of the node at `place` if it opens the WebSocket; else give the place up and raise."""
-        response = place.node.response
-        begun = self._placer.clock()
+    def _may_do_better(self, upgrade: UpgradeRequest, place: Place, error: Unreachable | Refusal) -> bool:
+        """Return True if the next node may open the WebSocket that the node at `place` did not open.
+
+        Nodes name the cause of a refusal. A request that is wrong is wrong at every node. A path may be served by nodes
+        that report it in their URL. An answer without a cause does not come from a node.
+        """
+        if isinstance(error, Unreachable):
+            return True
+        if place.node.is_backend:
+            return False
+        if error.cause == "path":
+            return any(self._addresses.path_of(node) == upgrade.path for node in place.alternates)
+        return error.cause in ("", "ticket")
+
+    async def _try(self, upgrade: UpgradeRequest, place: Place, moved: str = "") -> Answer:
+        """Return the answer of the node at `place` if it opens the WebSocket; if not, give the place up and raise."""
+        response, placer = place.node.response, self._placers[upgrade.route.group]
+        begun = placer.clock()
         response.opening += 1
         try:
-            answer = await self._request(upgrade, place)
+            answer = await self._request(upgrade, place, moved)
         except BaseException as error:
-            self._placer.give_up(place)
-            now = self._placer.clock()
+            placer.give_up(place)
+            now = placer.clock()
             if isinstance(error, asyncio.CancelledError):
                 response.observe_at_least(
                     now - begun, now
-                )  # the time for all tries is over, and that of this try may be short
-            elif not isinstance(error, Refusal):  # a quick refusal does not make a node a quick one
+                )  # the time for all tries is over, so this try may have been short
+            elif not isinstance(error, Refusal):  # a quick refusal is no sign of a quick node
                 response.failed(now)
             if isinstance(error, UpgradeError):
                 _log.info("a node did not open a websocket", node=place.node.name, error=str(error))
             raise
         finally:
             response.opening -= 1
-        now = self._placer.clock()
+        now = placer.clock()
         response.observe(now - begun, now)
         return answer
 
-    async def _request(self, upgrade: UpgradeRequest, place: Place, *, resume: bool = False) -> Answer:
-        address = self._addresses.address_of(place.node)
-        # What may go on elsewhere is opened without extensions: what a compressor remembers would stay behind.
-        extensions = self.on_move(place.node) is OnMove.CLOSE and upgrade.agreed is None
-        handshake = upgrade.handshake
-        asked = handshake if extensions else Upgrade(handshake.key, handshake.protocols, ())
-        if self._placer.tickets:
+    async def _request(self, upgrade: UpgradeRequest, place: Place, moved: str = "", *, resume: bool = False) -> Answer:
+        backend = self.backend_of(place.node, upgrade.route)
+        address = self._addresses.address_of(place.node) if backend is None else backend.address
+        extensions = upgrade.extensions_for(self.on_move(place.node, upgrade))
+        asked = Upgrade(upgrade.handshake.key, upgrade.handshake.protocols, extensions)
+        if not place.node.is_backend:
             query = upgrade.query.for_node(upgrade.key, place.ticket, resume=resume)
-            proof = self._placer.prove(place.ticket, upgrade.told)
+            proof = self._placers[upgrade.route.group].prove(place.ticket, upgrade.told)
             request = upgrade.encode(upgrade.path, query, extensions=extensions, proof=proof)
-        else:  # only static backends have a path of their own: a node serves the path that its clients ask for
-            host = self._hosts.get(place.node.name, "")
-            request = upgrade.encode(address.prefix + upgrade.path, upgrade.asked, extensions=extensions, host=host)
+        else:  # only backends have their own path: a node serves the path of the client's request
+            host = backend.host if backend is not None else ""
+            path = address.prefix + upgrade.path
+            request = upgrade.encode(path, upgrade.asked, extensions=extensions, host=host, moved=moved)
         answer = await self._addresses.send_request(address, request)
         try:
-            self._check_status(answer)
+            self._check_status(answer, upgrade)
             check_response(asked, answer.status, answer.version, answer.headers)
             upgrade.agree(answer.headers)
         except UpgradeError:
@@ -159,13 +236,13 @@ class Opener:
             raise
         return answer
 
-    def _check_status(self, answer: Answer) -> None:
-        """Raise `Refusal` for an answer that the client must see, `Unreachable` if another node may do better."""
+    def _check_status(self, answer: Answer, upgrade: UpgradeRequest) -> None:
+        """Raise `Refusal` for an answer that the client must get, `Unreachable` if an alternate may do better."""
         status = answer.status
         if 300 <= status < 500:  # the client may follow a redirect itself
             raise Refusal(answer)
         if status == 503:
-            pause = value_of(answer.headers, "retry-after") or retry_after(self._placer.pause_s())
+            pause = value_of(answer.headers, "retry-after") or retry_after(self._placers[upgrade.route.group].pause_s())
             raise Unreachable(503, "the node takes no more now", (("Retry-After", pause),))
         if status >= 500:
             raise Unreachable(502, f"the node answered {status} to a WebSocket handshake")

@@ -1,4 +1,4 @@
-"""The wait for a quiet moment of a relay: reads in place of the node's end, and notes speech; `core.quiet` judges."""
+"""Wait for a quiet moment of a relay: reads in place of the node's end, and records who sends; `core.quiet` decides."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,13 +8,13 @@ from ringway.gateway.proxy.relay_end import RelayEnd
 from ringway.protocol.frame import is_control
 
 CONFIRM_S = 0.005
-"""Between two checks that must agree, so that the loop reads its sockets in between."""
+"""The pause between two checks that must agree, so that the loop reads its sockets in between."""
 
 
 class QuietWatch(asyncio.Protocol):
-    """Calls `on_quiet` at a quiet moment, in which both ends are between two messages. `end_watch` gives up."""
+    """Calls `on_quiet` at a quiet moment, in which both ends are between two messages. `end_watch` cancels it."""
 
-    __slots__ = ("_loop", "_node", "_on_quiet", "_over", "_quiet", "_timer")
+    __slots__ = ("_confirms", "_loop", "_node", "_on_quiet", "_over", "_quiet", "_timer")
 
     def __init__(self, node: RelayEnd, quiet_s: float, deadline_s: float, on_quiet: Callable[[], None]) -> None:
         self._node = node
@@ -22,6 +22,7 @@ class QuietWatch(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._quiet = Quiet(self._loop.time(), quiet_s, deadline_s)
         self._over = False
+        self._confirms = False  # True if the timer is that of the second of two checks
         self._wait()
         node.transport.set_protocol(self)
 
@@ -35,7 +36,7 @@ class QuietWatch(asyncio.Protocol):
             self._node.transport.set_protocol(self._node)
 
     def on_client_data(self, data: bytes) -> None:
-        """Note that the client has sent `data`."""
+        """Record that the client has sent `data`."""
         if not is_control(data):
             self._quiet.client_spoke(self._loop.time())
 
@@ -43,13 +44,27 @@ class QuietWatch(asyncio.Protocol):
         self._timer = self._loop.call_later(self._quiet.next_s(self._loop.time()), self._check)
 
     def _check(self) -> None:
-        """Check again after the loop has read what has come: it may have been busy, and nobody silent."""
+        """Check again after the loop has read its sockets: a busy loop is no sign of silence."""
         if self._is_quiet():
-            self._timer = self._loop.call_later(CONFIRM_S, self._confirm)
+            self._confirm_soon()
         else:
             self._wait()
 
+    def _confirm_soon(self) -> None:
+        if not self._confirms:  # a node that sends on and on does not put it off
+            self._confirms = True
+            self._timer.cancel()
+            self._timer = self._loop.call_later(CONFIRM_S, self._confirm)
+
+    def _check_earlier(self) -> None:
+        """Check at the first quiet moment after an answer: the later, the more likely is it that the client speaks."""
+        due_at = self._loop.time() + self._quiet.next_s(self._loop.time())
+        if due_at < self._timer.when():
+            self._timer.cancel()
+            self._wait()
+
     def _confirm(self) -> None:
+        self._confirms = False
         if self._is_quiet():
             self._on_quiet()
         else:
@@ -63,15 +78,24 @@ class QuietWatch(asyncio.Protocol):
     # In place of the node's end.
 
     def data_received(self, data: bytes) -> None:
-        """Relay the next bytes, and check whether that was an answer to cut behind."""
+        """Relay the next bytes, and check for the end of an answer, behind which the relay may be cut.
+
+        The client may have spoken already, in bytes that are not read yet: if its silence counts, they are read first.
+        """
         self._node.data_received(data)
         if not is_control(data):
             self._quiet.node_spoke(self._loop.time())
-            if not self._over and self._is_quiet():
+            if self._over:
+                return
+            if not self._is_quiet():
+                self._check_earlier()
+            elif self._quiet.cuts_behind_answers(self._loop.time()):
                 self._on_quiet()
+            else:
+                self._confirm_soon()
 
     def pause_writing(self) -> None:
-        """Stop reading from the client: the node accepts no more."""
+        """Stop reading from the client: the node's buffer is full."""
         self._node.pause_writing()
 
     def resume_writing(self) -> None:
@@ -83,5 +107,5 @@ class QuietWatch(asyncio.Protocol):
         return self._node.eof_received()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Report that the node is gone."""
+        """Report the loss of the node."""
         self._node.connection_lost(exc)

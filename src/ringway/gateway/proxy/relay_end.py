@@ -1,10 +1,10 @@
-"""One end of a relay: reads, follows the frames, and writes to the other end.
+"""End of a relay: reads, follows the frames, and writes to the other end.
 
-This is the hot path of a relay, and most of its cost is the kernel's: two reads and two writes a round trip. Measured
-against it were buffered protocols, `add_reader` with bare sockets, and an epoll of our own: none was better than plain
-transports by more than the noise (docs/explain/performance.md). What counts is to do little per piece, in few objects,
-and to write at once: a high-water mark of 0 makes uvloop do that. It also bounds what waits for a slow reader to the
-rest of one read, since its writer is stopped as soon as anything waits.
+This is the hot path of a relay, and most of its cost is the kernel's: two reads and two writes a round trip. Buffered
+protocols, `add_reader` with bare sockets, and a hand-written epoll loop were measured: no variant was better than plain
+transports by more than the noise (docs/explain/performance.md). Speed comes from little work per piece, few objects,
+and writing at once: a high-water mark of 0 makes uvloop do that. It also bounds the bytes that wait for a slow reader
+to the rest of one read, since its writer is stopped as soon as bytes wait.
 """
 
 import asyncio
@@ -14,20 +14,23 @@ from ringway.net.half_close import end_stream
 from ringway.net.lingering_close import LingeringClose
 from ringway.net.unsent import unsent_bytes
 from ringway.protocol.closing import TABLE, ClosingAction, ClosingEvent, ClosingState
-from ringway.protocol.frame import WHOLE_MESSAGES, FrameTracker
+from ringway.protocol.frame import LONE_NEVER, WHOLE_MESSAGES, FrameTracker
 
 TLS_HIGH_BYTES = 64 * 1024
 """The high-water mark of TLS transports, which encrypt first and would stop at every piece with a mark of 0."""
 
 
 class RelayEvents(Protocol):
-    """What an end reports to its relay."""
+    """The events that an end reports to its relay."""
+
+    def on_first_data(self, data: bytes) -> bool:
+        """Judge the first data of an end that is `unheard`; return False to be asked again with the next data."""
 
     def on_last_frame(self, end: "RelayEnd") -> None:
-        """The stream of `end` says nothing more: a close frame has come, or the peer broke the framing."""
+        """The stream of `end` is over: a close frame has come, or the peer broke the framing."""
 
     def on_stream_end(self, end: "RelayEnd", action: ClosingAction) -> None:
-        """The stream of `end` has ended. `action` is what the table of `protocol.closing` says about it."""
+        """The stream of `end` has ended. `action` is the action of the table of `protocol.closing` for it."""
 
     def on_reset(self, end: "RelayEnd") -> None:
         """The connection of `end` is lost, after its stream had ended."""
@@ -37,13 +40,14 @@ class RelayEvents(Protocol):
 
 
 class RelayEnd(asyncio.Protocol):
-    """The end of a relay at `transport`. `other` is the end that its bytes go to; `relay` hears how its stream ends.
+    """The end of a relay at `transport`. `other` is the end for its bytes; `relay` gets the events of its stream.
 
     `state` is that of its connection by the table of `protocol.closing`, read from this gateway's side.
     """
 
     __slots__ = (
         "carried", "ended", "finished", "lone", "other", "out", "relay", "state", "stopped", "tracker", "transport",
+        "unheard",
     )  # fmt: skip
 
     other: "RelayEnd"
@@ -57,24 +61,25 @@ class RelayEnd(asyncio.Protocol):
         self.state = ClosingState.OPEN
         self.carried = 0  # bytes from here to the other end that were not yet counted
         self.ended = False  # its stream has come to its end
-        self.finished = False  # it was sent the end of the other's stream: nothing may follow
-        self.stopped = False  # it is not read, whatever the other end accepts
+        self.finished = False  # it was sent the end of the other stream: no bytes may follow
+        self.unheard = False  # its relay judges its first data
+        self.stopped = False  # it is not read, even if the other end has room
 
     @property
     def is_lost(self) -> bool:
-        """Whether its connection is over, or belongs to the relay no more."""
+        """True if its connection is over, or does not belong to the relay any more."""
         return self.state is ClosingState.GONE
 
     def step(self, event: ClosingEvent) -> ClosingAction:
-        """Return what the table says about `event`, and be in the state after it."""
+        """Return the table's action for `event`, and change to the state after it."""
         action, self.state = TABLE[self.state, event]
         return action
 
     def join(self, other: "RelayEnd") -> None:
-        """Send the bytes of this end to `other` from now on, and take the transport over."""
+        """Send the bytes of this end to `other` from now on, and become the transport's protocol."""
         self.other = other
         self.out = other.transport
-        self.lone = self.tracker.lone
+        self.lone = LONE_NEVER if self.unheard else self.tracker.lone
         transport = self.transport
         transport.set_protocol(self)
         secure = transport.get_extra_info("sslcontext") is not None
@@ -95,8 +100,10 @@ class RelayEnd(asyncio.Protocol):
         tracker = self.tracker
         if tracker.over:
             return
+        if self.unheard:
+            self.unheard = not self.relay.on_first_data(data)
         passed = tracker.feed(data)
-        self.lone = tracker.lone
+        self.lone = LONE_NEVER if self.unheard else tracker.lone
         if passed:
             self.carried += len(passed)
             self.out.write(passed)
@@ -104,7 +111,7 @@ class RelayEnd(asyncio.Protocol):
             self.relay.on_last_frame(self)
 
     def finish_message(self, data: bytes) -> bytes:
-        """Relay what belongs to the message under way, and return the rest of `data`."""
+        """Relay the rest of the message under way, and return the rest of `data`."""
         passed, rest = self.tracker.feed_message(data)
         if passed:
             self.carried += len(passed)
@@ -112,14 +119,14 @@ class RelayEnd(asyncio.Protocol):
         return rest
 
     def retire(self) -> bool:
-        """Belong to the relay no more, so that nothing is reported or written; return whether the stream had ended."""
+        """Leave the relay: this end reports and writes no more. Return True if the stream had ended."""
         ended, self.ended, self.finished, self.state = self.ended, True, True, ClosingState.GONE
         return ended
 
     def see_off(self, goodbye: bytes) -> None:
-        """Write `goodbye` if it is due and no frame is half written, then the end of the stream. Read no more.
+        """Write `goodbye` if it is due and no frame is half written, then the end of the stream. Stop reading.
 
-        What its peer still sends is dropped, until the end of its stream.
+        Further bytes of its peer are dropped, until the end of its stream.
         """
         transport = self.transport
         if self.is_lost or transport.is_closing():
@@ -127,7 +134,7 @@ class RelayEnd(asyncio.Protocol):
         whole = self.other.tracker.at_boundary and not self.finished
         if goodbye and whole and self.step(ClosingEvent.CLOSE_HERE) is ClosingAction.SEND_CLOSE:
             transport.write(goodbye)
-        done = self.finished and not unsent_bytes(transport)  # it has everything: a reset takes nothing from it
+        done = self.finished and not unsent_bytes(transport)  # the peer has all bytes: a reset cannot destroy any
         if self.ended or done or not transport.can_write_eof():
             transport.close()
             return
@@ -139,13 +146,13 @@ class RelayEnd(asyncio.Protocol):
             transport.resume_reading()
 
     def stop_reading(self) -> None:
-        """Read no more, whatever the other end accepts."""
+        """Stop reading, even if the other end has room."""
         self.stopped = True
         if not self.transport.is_closing():
             self.transport.pause_reading()
 
     def pause_writing(self) -> None:
-        """Stop reading from the other end: this one accepts no more."""
+        """Stop reading from the other end: this end's buffer is full."""
         other = self.other.transport
         if not other.is_closing():
             other.pause_reading()
@@ -157,7 +164,7 @@ class RelayEnd(asyncio.Protocol):
             other.transport.resume_reading()
 
     def eof_received(self) -> bool:
-        """Report the end of the peer's stream; keep the transport open for what is still to be written."""
+        """Report the end of the peer's stream; the transport stays open for outstanding writes."""
         if not self.ended:
             self.ended = True
             self.relay.on_stream_end(self, self.step(ClosingEvent.END))

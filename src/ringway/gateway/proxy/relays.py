@@ -1,39 +1,47 @@
 """Relays of a gateway, the proxied WebSockets: accepts upgrades, owns the open relays, and ends them."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ringway.core.membership import MemberLeft, MembershipEvent
 from ringway.errors import NoNode, UpgradeError
-from ringway.gateway.cluster.backends import OnMove
 from ringway.gateway.config.gateway import GatewayConfig
 from ringway.gateway.placement.address_limits import AddressLimits
 from ringway.gateway.placement.affinity import Affinity
-from ringway.gateway.placement.placer import Place, Placer
+from ringway.gateway.placement.placer import Place
+from ringway.gateway.placement.placers import Placers
+from ringway.gateway.placement.routing import Routing
 from ringway.gateway.proxy.migrations import Migrations
 from ringway.gateway.proxy.opener import Opener, Refusal
 from ringway.gateway.proxy.relay import Relay
 from ringway.gateway.proxy.rewrite import upgrade_response
+from ringway.gateway.proxy.send_off import SendOff
 from ringway.gateway.proxy.table import RelayTable
-from ringway.gateway.proxy.upgrade_request import UpgradeRequest
+from ringway.gateway.proxy.upgrade_request import UpgradeRequest, read_request
 from ringway.gateway.proxy.upstream import Answer, Unreachable
 from ringway.gateway.stats import GatewayStats
 from ringway.logger import get_logger
 from ringway.net.lingering_close import LingeringCloses
+from ringway.protocol.backend import OnMove
 from ringway.protocol.close import GOING_AWAY, SERVICE_RESTART
+from ringway.protocol.deflate import without_client_context
+from ringway.protocol.group import DEFAULT
 from ringway.protocol.head import RequestHead
 from ringway.protocol.response import carried, error_response, no_node
 from ringway.protocol.upgrade import Upgrade, check_request, tokens_of
 from ringway.tasks import Tasks
-from ringway.types import Incarnation, NodeState
+from ringway.types import Incarnation, NodeName
 
 if TYPE_CHECKING:
     from random import Random
 
+OnArrival = Callable[[Relay, Place], None]
+"""Receives each relay that is open at a node, with its place there."""
+
 ABORT_DEADLINE_S = 1.0
-"""How long aborted relays may take to vanish: their transports need a turn of the loop or two."""
+"""The time for aborted relays to end: their transports need a turn of the loop or two."""
 
 _log = get_logger()
 
@@ -41,12 +49,13 @@ _COME_AGAIN = (("Retry-After", "2"),)
 
 
 class Relays:
-    """All proxied WebSockets of a gateway. Owns every open relay, and a task for each that is being opened."""
+    """All proxied WebSockets of a gateway. Owns every open relay, and a task for each relay that is being opened."""
 
     def __init__(
         self,
         config: GatewayConfig,
-        placer: Placer,
+        placers: Placers,
+        routing: Routing,
         affinity: Affinity,
         opener: Opener,
         stats: GatewayStats,
@@ -56,24 +65,26 @@ class Relays:
         lingering: LingeringCloses,
     ) -> None:
         self._config = config
-        self._placer = placer
+        self._placers = placers
+        self._routing = routing
         self._affinity = affinity
         self._stats = stats
         self._relays_max = relays_max
         self._opener = opener
         self._limits = limits
         self._lingering = lingering
-        self._table = RelayTable(placer.view, counts=not placer.tickets)
-        self._migrations = Migrations(config, placer, opener, self._table, stats, rng)
+        self.table = RelayTable()
+        self._migrations = Migrations(config, placers, opener, self.table, stats, rng, self._arrived)
+        self.on_arrival: list[OnArrival] = []
         self._opening = Tasks()
-        self._cuts: dict[Incarnation, asyncio.TimerHandle] = {}  # of relays to nodes that left in order
+        self._cuts: dict[Incarnation, asyncio.TimerHandle] = {}  # the cuts of relays to nodes that left in order
 
     def __iter__(self) -> Iterator[Relay]:
-        """The open relays, as of now."""
-        return iter(self._table)
+        """The open relays at this moment."""
+        return iter(self.table)
 
     def admit(self, client: asyncio.Transport, head: RequestHead, early: bytes) -> None:
-        """Own the connection `client`, whose reading is paused, and open the WebSocket that `head` asks for.
+        """Own the connection `client`, whose reading is paused, and open the WebSocket that `head` requests.
 
         Raises `UpgradeError`, without having touched the connection, if the request is not to be served.
         """
@@ -97,35 +108,46 @@ class Relays:
         task.add_done_callback(self._on_opening_done)
 
     def on_event(self, event: MembershipEvent) -> None:
-        """Cut the relays to a node that is gone; a node that left in order may close them itself first.
-
-        Those of a static backend that is gone or out, and may be reopened, are led away to other backends.
-        """
+        """Cut the relays to a node that is gone; a node that left in order may close them itself first."""
         incarnation = event.report.incarnation
         if isinstance(event, MemberLeft):
             if event.cause != "withdrawn":
                 self._cut(incarnation)
-            elif self._table.relays_at(incarnation):
+            elif self.table.relays_at(incarnation):
                 self._cut_later(incarnation)
-        elif not self._placer.tickets and event.report.state is not NodeState.ACTIVE:
-            for relay in self._table.relays_at(incarnation):
-                self._migrations.leave_soon(relay)
+
+    def on_down(self, name: NodeName) -> None:
+        """Let the relays of a backend that fails its check leave it, if they may be reopened."""
+        node = self._placers.groups.nodes.get(name)
+        for relay in self.table.relays_at(node.incarnation) if node is not None else ():
+            self._migrations.leave_soon(relay)
+
+    def send_off(self, relay: Relay, send_off: SendOff) -> bool:
+        """Move `relay` to the backend of `send_off` at a quiet moment, as its own backend's `on_move` says.
+
+        Return False, without a report, if it may not leave: it is never moved, is being moved, closes, or is there.
+        """
+        return self._migrations.send_off(relay, send_off)
 
     @property
     def files(self) -> int:
-        """How many descriptors are used, or will be: two for each WebSocket, three while it is between two nodes."""
+        """The present and expected descriptors: two for each WebSocket, three while it is between two nodes."""
         stats = self._stats
         return 2 * (stats.relays_open + len(self._opening)) + stats.relays_moving
 
     @property
     def leaving(self) -> int:
-        """How many relays wait for their turn to leave a backend that is out or gone."""
+        """The number of relays that wait for their turn to leave a backend that is out or gone."""
         return self._migrations.leaving
 
+    def close_drained(self, relay: Relay) -> None:
+        """Close `relay` at the deadline of a drain, so that its client comes back elsewhere."""
+        relay.cut(relay.close_code, "drained", "drained")
+
     def tally(self) -> None:
-        """Bring the byte counters up to date, and end the relays that idle too long; call it now and then."""
-        now, idle_s = self._placer.clock(), self._config.relay_idle_s
-        for relay in self._table:
+        """Update the byte counters, and end the relays that idle too long; call it periodically."""
+        now, idle_s = self._placers.clock(), self._config.relay_idle_s
+        for relay in self.table:
             if relay.count_carried():
                 relay.heard_at = now
             elif idle_s and now - max(relay.heard_at, relay.opened_at) > idle_s:
@@ -136,18 +158,18 @@ class Relays:
         await self._opening.aclose()
         for handle in self._cuts.values():
             handle.cancel()
-        for relay in self._table:
+        for relay in self.table:
             relay.cut(SERVICE_RESTART, "the gateway is stopping", "stop")
         await self._migrations.stop()
         await self._none_left(self._config.stop_deadline_s)
-        for relay in self._table:
+        for relay in self.table:
             relay.abort()
         await self._none_left(ABORT_DEADLINE_S)
 
-    # What relays ask of their owner.
+    # Calls of relays.
 
     def on_node_closed(self, relay: Relay) -> bool:
-        """Judge the node's close frame; return True if the relay goes on elsewhere, or was cut because it cannot."""
+        """Judge the node's close frame; return True if the relay goes on at a next node, or was cut here."""
         return self._migrations.follow_close(relay)
 
     def on_node_lost(self, relay: Relay) -> bool:
@@ -156,7 +178,7 @@ class Relays:
 
     def on_relay_over(self, relay: Relay) -> None:
         """Forget `relay`, which has ended."""
-        self._table.remove(relay)
+        self.table.remove(relay)
         self._migrations.forget(relay)
         self._stats.relays_open -= 1
         self._limits.end_relay(relay.address)
@@ -164,7 +186,8 @@ class Relays:
     async def _none_left(self, deadline_s: float) -> None:
         """Wait until no relay is left, or for `deadline_s`."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._table.empty.wait(), deadline_s)
+            async with asyncio.timeout(deadline_s):
+                await self.table.empty.wait()
 
     def _cut_later(self, incarnation: Incarnation) -> None:
         def cut() -> None:
@@ -174,7 +197,7 @@ class Relays:
         self._cuts[incarnation] = asyncio.get_running_loop().call_later(self._config.farewell_s, cut)
 
     def _cut(self, incarnation: Incarnation) -> None:
-        for relay in self._table.relays_at(incarnation):
+        for relay in self.table.relays_at(incarnation):
             if relay.on_move is OnMove.REOPEN:
                 self._migrations.leave_soon(relay)
             else:
@@ -186,11 +209,13 @@ class Relays:
     async def _open(
         self, client: asyncio.Transport, head: RequestHead, handshake: Upgrade, early: bytes, address: str
     ) -> None:
-        """Open one relay, or answer why not and close the connection."""
+        """Open one relay, or answer with the reason and close the connection."""
         stats = self._stats
         came = ours = False
+        group = DEFAULT
         try:
-            upgrade = UpgradeRequest(client, head, handshake, self._affinity, address)
+            upgrade = read_request(client, head, handshake, self._affinity, self._routing.find_with_keys, address)
+            group = upgrade.route.group
             async with asyncio.timeout(self._config.handshake_deadline_s):
                 place, answer = await self._opener.open(upgrade)
         except Refusal as error:
@@ -198,7 +223,7 @@ class Relays:
             self._refuse(client, error.status, carried(error.status, error.body, *error.headers))
         except NoNode as error:
             stats.refused["no_node"] += 1
-            self._refuse(client, 503, no_node(error, self._placer.pause_s(error), close=True))
+            self._refuse(client, 503, no_node(error, self._placers[group].pause_s(error), close=True))
         except UpgradeError as error:
             stats.refused[_cause(error)] += 1
             self._refuse(client, error.status, error_response(error, close=True))
@@ -213,7 +238,7 @@ class Relays:
             _log.exception("a handshake failed by a fault of the gateway")
             client.abort()
         else:
-            ours = place.held and self._placer.tickets
+            ours = place.held and not place.node.is_backend
             came = self._start(client, upgrade, place, answer, early)
         finally:
             self._limits.end_handshake(address, came=came, ours=ours)
@@ -221,25 +246,34 @@ class Relays:
     def _start(
         self, client: asyncio.Transport, upgrade: UpgradeRequest, place: Place, answer: Answer, early: bytes
     ) -> bool:
-        """Carry the WebSocket from now on; return False if its client has left meanwhile."""
+        """Relay the WebSocket from now on; return False if its client has left."""
         stats = self._stats
         if client.is_closing():
             stats.refused["gone"] += 1
-            self._placer.give_up(place)
+            self._placers.give_up(place)
             answer.transport.abort()
             return False
         stats.relays_open += 1
         stats.relays_opened += 1
         stats.responses[101] += 1
         extensions = bool(tokens_of(answer.headers, "sec-websocket-extensions"))
-        on_move = self._opener.on_move(place.node)
-        kept = upgrade if on_move is not OnMove.CLOSE else None
-        relay = Relay(on_move, kept, self._config, stats, self, upgrade.address, extensions=extensions)
-        relay.opened_at = self._placer.clock()
-        self._table.enter(relay, place.node)
-        client.write(upgrade_response(answer.headers))
-        relay.start(client, answer.transport, early, answer.rest)
+        on_move = self._opener.on_move(place.node, upgrade)
+        kept = upgrade.pack() if on_move in (OnMove.REOPEN, OnMove.FOLLOW) else None
+        key = upgrade.key or b""
+        relay = Relay(on_move, kept, self._config, stats, self, upgrade.address, key, extensions=extensions)
+        relay.backend = self._opener.backend_of(place.node, upgrade.route)
+        relay.opened_at = self._placers.clock()
+        self.table.enter(relay, place.node)
+        self._arrived(relay, place)
+        reopens = on_move is OnMove.REOPEN
+        client.write(upgrade_response(without_client_context(answer.headers) if reopens else answer.headers))
+        guess = reopens and relay.backend is not None and relay.backend.on_move is OnMove.AUTO
+        relay.start(client, answer.transport, early, answer.rest, guess=guess)
         return True
+
+    def _arrived(self, relay: Relay, place: Place) -> None:
+        for on_arrival in self.on_arrival:
+            on_arrival(relay, place)
 
     def _refuse(self, client: asyncio.Transport, status: int, whole: bytes) -> None:
         self._stats.responses[status] += 1
@@ -249,4 +283,4 @@ class Relays:
 def _cause(error: UpgradeError) -> str:
     if isinstance(error, Unreachable):
         return {503: "status", 504: "timeout"}.get(error.status, "unreachable")
-    return "answer"
+    return "no_route" if error.status == 404 else "answer"

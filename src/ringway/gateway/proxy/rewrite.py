@@ -1,9 +1,12 @@
-"""Heads that cross the gateway, built from parsed fields: nothing is passed on unseen (RFC 9110, 7.6.1)."""
+"""Heads that cross the gateway, built from parsed fields: no unparsed bytes are passed on (RFC 9110, 7.6.1)."""
 
 import re
 from collections.abc import Collection, Iterable
 
 from ringway.protocol.forwarded import FORWARDED, PROOF, ForwardedClient, forwarded_headers
+from ringway.protocol.knock import KNOCK
+from ringway.protocol.move import MOVED
+from ringway.protocol.response import REFUSED
 from ringway.protocol.upgrade import Headers, tokens_of
 
 _HOP_BY_HOP = frozenset(
@@ -29,14 +32,14 @@ _NAME = re.compile(r"[a-z0-9-]+")
 
 
 def upgrade_headers(headers: Headers, client: ForwardedClient, *, trust_peer: bool) -> tuple[bytes, bytes]:
-    """Return the lines that ask a node for the client's WebSocket; apart, the lines that offer extensions.
+    """Return the lines of the request to a node for the client's WebSocket; separately, those that offer extensions.
 
-    Host is left out: it is written for each node. Every other end-to-end header passes as it came. Forwarding headers,
-    in which a client could claim anything of itself, are replaced by what is known; `Forwarded`, `X-Real-Ip` and
-    `X-Forwarded-Port` of a trusted proxy pass.
+    Host is left out: it is written for each node. Every other end-to-end header passes unchanged. Forwarding headers,
+    which a client could forge, are replaced by known facts; `Forwarded`, `X-Real-Ip` and `X-Forwarded-Port` of a
+    trusted proxy pass.
     """
     dropped = _REPLACED if trust_peer else _REPLACED | FORWARDED
-    # The Connection header of a trusted proxy is for us alone; all other names in it would be its client's words.
+    # The Connection header of a trusted proxy is for this gateway; further names in it could come from its client.
     passed = _passed(headers, dropped, all_named=trust_peer)
     fields = [(name, f"{name}: {value}\r\n") for name, value in passed if _NAME.fullmatch(name)]
     lines = [line for name, line in fields if name != _EXTENSIONS]
@@ -54,19 +57,19 @@ def upgrade_response(headers: Headers) -> bytes:
 
 
 def refusal_headers(headers: Headers) -> tuple[tuple[str, str], ...]:
-    """Return the headers of a node's refusal that are passed on: all that do not concern that connection alone."""
+    """Return the headers of a node's refusal that are passed on: all except those about that connection."""
     return tuple(_passed(headers, _OF_A_101))
 
 
 _EXTENSIONS = "sec-websocket-extensions"
 
-_REPLACED = frozenset({"host", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", PROOF})
+_REPLACED = frozenset({"host", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", KNOCK, MOVED, PROOF})
 
-_OF_A_101 = frozenset({"sec-websocket-accept", "sec-websocket-extensions", "sec-websocket-protocol"})
+_OF_A_101 = frozenset({REFUSED, "sec-websocket-accept", "sec-websocket-extensions", "sec-websocket-protocol"})
 
 
 def _passed(headers: Headers, dropped: Collection[str], *, all_named: bool = False) -> Iterable[tuple[str, str]]:
-    """Yield the headers that do not concern one connection alone; with `all_named` also those that Connection names."""
+    """Yield the headers that are not about one connection; with `all_named` also those that Connection names."""
     named = set() if all_named else {item.lower() for item in tokens_of(headers, "connection")}
     for name, value in headers:
         if name not in _HOP_BY_HOP and name not in dropped and (name not in named or _is_kept(name)):
@@ -74,10 +77,10 @@ def _passed(headers: Headers, dropped: Collection[str], *, all_named: bool = Fal
 
 
 def _is_kept(name: str) -> bool:
-    """Return whether the header passes although Connection names it.
+    """Return True if the header passes though Connection names it.
 
-    A client may leave a header of its own out. But it must not have a header removed on the way that a proxy before us
-    has set, or by which the node judges its client (RFC 9110, 7.6.1).
+    A client can leave its own headers out. But it must not let the gateway remove a header that an earlier proxy has
+    set, or by which the node judges the client (RFC 9110, 7.6.1).
     """
     return name.startswith(_KEPT_PREFIXES) or name in _KEPT
 

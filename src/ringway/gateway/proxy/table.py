@@ -1,27 +1,20 @@
-"""Table of the relays of a gateway, and of the node that each is at.
-
-Static backends report no load, so it is counted here, relay by relay.
-"""
+"""Table of the relays of a gateway, with the node of each relay."""
 
 import asyncio
 from collections.abc import Iterator
 
-from ringway.core.load import LoadView, NodeLoad
+from ringway.core.load import NodeLoad
 from ringway.gateway.proxy.relay import Relay
 from ringway.types import Incarnation
 
 
 class RelayTable:
-    """A relay between two nodes is at the node that it is expected at, or at none.
+    """The relays by node. A relay between two nodes is at its expected next node, or at no node."""
 
-    `counts`: the nodes are static backends, so a relay counts as load of the node that it is at.
-    """
-
-    def __init__(self, view: LoadView, *, counts: bool) -> None:
-        self._view = view
-        self._counts = counts
+    def __init__(self) -> None:
         self._relays: dict[Relay, NodeLoad | None] = {}
-        self._at: dict[Incarnation, set[Relay]] = {}
+        self._at: dict[Incarnation, dict[Relay, None]] = {}  # in the order of their arrival at the node
+        self._none_at: dict[Incarnation, asyncio.Event] = {}  # where somebody waits for that
         self.empty = asyncio.Event()
         self.empty.set()
 
@@ -32,25 +25,23 @@ class RelayTable:
         return len(self._relays)
 
     def enter(self, relay: Relay, node: NodeLoad) -> None:
-        """Put `relay` at `node`, and no more where it was."""
+        """Move `relay` to `node` in the table."""
         self.leave(relay)
         self.empty.clear()
         self._relays[relay] = node
-        self._at.setdefault(node.incarnation, set()).add(relay)
-        if self._counts:
-            self._view.arrived(node)
+        self._at.setdefault(node.incarnation, {})[relay] = None
 
     def leave(self, relay: Relay) -> NodeLoad | None:
-        """Put `relay` at no node; return the node that it was at, None if it was at none."""
+        """Move `relay` to no node; return its former node, or None."""
         node = self._relays.get(relay)
         self._relays[relay] = None
         if node is not None:
             here = self._at[node.incarnation]
-            here.discard(relay)
+            del here[relay]
             if not here:
                 del self._at[node.incarnation]
-            if self._counts:
-                self._view.departed(node)
+                if (none_at := self._none_at.pop(node.incarnation, None)) is not None:
+                    none_at.set()
         return node
 
     def remove(self, relay: Relay) -> None:
@@ -61,9 +52,18 @@ class RelayTable:
             self.empty.set()
 
     def node_of(self, relay: Relay) -> NodeLoad | None:
-        """Return the node that `relay` is at; None if it is at none, or has ended."""
+        """Return the node of `relay`; None if it is at no node, or has ended."""
         return self._relays.get(relay)
 
+    def count_at(self, incarnation: Incarnation) -> int:
+        """Return how many relays are at one node."""
+        return len(self._at.get(incarnation, ()))
+
+    async def wait_none_at(self, incarnation: Incarnation) -> None:
+        """Return when no relay is at one node."""
+        while incarnation in self._at:
+            await self._none_at.setdefault(incarnation, asyncio.Event()).wait()
+
     def relays_at(self, incarnation: Incarnation) -> list[Relay]:
-        """Return the relays that are at one node."""
+        """Return the relays at one node, in the order of their arrival there."""
         return list(self._at.get(incarnation, ()))

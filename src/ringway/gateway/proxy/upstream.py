@@ -9,18 +9,18 @@ from typing import NamedTuple, cast
 import httptools
 
 from ringway.errors import UpgradeError
-from ringway.gateway.cluster.backends import Address
 from ringway.net import connector
+from ringway.protocol.server_address import ServerAddress
 
 
 class AnswerLimits(NamedTuple):
-    """How long a node may take for its answer, and how large the answer may be."""
+    """The deadline and the size of a node's answer."""
 
     connect_deadline_s: float
     answer_deadline_s: float
-    head_bytes_max: int  # of all heads together, those before the final one included
+    head_bytes_max: int  # of all heads together, with interim ones
     headers_max: int
-    body_bytes_max: int  # of a refusal; the rest is cut
+    body_bytes_max: int  # of a refusal; longer bodies are cut
 
 
 @dataclass(slots=True)
@@ -32,12 +32,12 @@ class Answer:
     version: str = ""
     headers: list[tuple[str, str]] = field(default_factory=list)
     body: bytes = b""
-    cut: bool = False  # the body was longer than `body`
+    cut: bool = False  # the whole body is longer than `body`
     rest: bytes = b""
 
 
 class Unreachable(UpgradeError):
-    """The node could not be connected to, or broke off before it answered. Another node may do better."""
+    """The connection to the node failed, or ended before the answer. An alternate may do better."""
 
 
 class NodeHandshake(asyncio.Protocol):
@@ -84,7 +84,7 @@ class NodeHandshake(asyncio.Protocol):
                 self._finish()
 
     def eof_received(self) -> bool:
-        """Finish a body without a length, which ends so; else fail."""
+        """Finish a body without a length, which ends with the stream; fail in any other case."""
         if self.head_done:
             self._finish()
         else:
@@ -154,8 +154,10 @@ def _too_large() -> UpgradeError:
     return UpgradeError(502, "the head of the node's answer is too large (head_bytes_max, headers_max)")
 
 
-async def request_upgrade(address: Address, request: bytes, tls: ssl.SSLContext | None, limits: AnswerLimits) -> Answer:
-    """Send the handshake `request` to `address` and return the answer, whatever its status.
+async def request_upgrade(
+    address: ServerAddress, request: bytes, tls: ssl.SSLContext | None, limits: AnswerLimits
+) -> Answer:
+    """Send the handshake `request` to `address` and return the answer, of any status.
 
     Raises `Unreachable` if there was no answer, and `UpgradeError` 502 or 504 if it was malformed or late. The caller
     owns the answer's transport; in every other case the connection is closed here, also when cancelled.
@@ -163,7 +165,12 @@ async def request_upgrade(address: Address, request: bytes, tls: ssl.SSLContext 
     done: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
     try:
         transport, shake = await connector().open(
-            lambda: NodeHandshake(done, limits), address.host, address.port, limits.connect_deadline_s, ssl=tls
+            lambda: NodeHandshake(done, limits),
+            address.host,
+            address.port,
+            limits.connect_deadline_s,
+            ssl=tls,
+            tls_name=address.tls_name,
         )
     except TimeoutError:
         raise Unreachable(504, f"the node did not accept a connection within {limits.connect_deadline_s:g} s") from None

@@ -1,1 +1,1 @@
-"""Channels at a node: their subscribers, what is delivered to them, and what they missed."""
+"""Channels at a node: their subscribers, the deliveries to them, and the recovery of missed publications."""

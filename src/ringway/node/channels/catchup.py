@@ -1,10 +1,10 @@
-"""Catching up of streams that are behind: history is read and delivered, then what was held back.
+"""Catching up of streams that are behind: history is read and delivered, then the held publications.
 
 A stream is behind if a publication came before its predecessor, and each time after the engine has been away.
 At most one task a channel works on that. After an outage history is read for all channels, those with subscribers
 first, at most `CHECKS_AT_ONCE` at one time; a channel in which a publication arrives does not wait for its turn.
 
-If history cannot prove that nothing is missing, the subscribers are closed (`lose`), and the stream begins anew.
+If history cannot prove completeness, the subscribers are closed (`lose`), and the stream begins anew.
 """
 
 import asyncio
@@ -23,13 +23,13 @@ from ringway.types import Channel
 CHECKS_AT_ONCE = 16
 
 ROUNDS_MAX = 20
-"""Reads in a row after each of which more is missing; then the subscribers are closed."""
+"""The most reads in a row, each of which leaves the stream behind; then the subscribers are closed."""
 
 ATTEMPTS_MAX = 30
 PAUSE_S = 0.1
 PAUSE_MAX_S = 2.0
-"""Attempts of a read that fails although the engine is up (it elects a leader, for instance): for about a minute, with
-pauses that double up to the longest. A 3010 before that would help no client, since it could not recover either."""
+"""Attempts of a read that fails although the engine is up (while it elects a leader, for example): for about a minute,
+with pauses that double up to the longest. A 3010 before that would not help clients: they could not recover either."""
 
 _log = get_logger()
 
@@ -72,13 +72,13 @@ class CatchUp:
         return task
 
     def begin(self, channel: Channel) -> bool:
-        """As `start`; return True if it was not under way."""
+        """As `start`; return True if the task was not under way."""
         busy = self._of.get(channel)
         task = self.start(channel)
         return task is not None and task is not busy
 
     async def read_channel(self, channel: Channel) -> None:
-        """Return when history was read after the position of `channel`, or could not be read."""
+        """Read history after the position of `channel`; return when it was read, or could not be read."""
         stream = self._streams.get(channel)
         if stream is not None and stream.epoch:
             stream.doubt()
@@ -87,7 +87,7 @@ class CatchUp:
                 await asyncio.wait([task])
 
     def check_all(self, first: Callable[[Channel], bool]) -> None:
-        """Read history for every channel: publications may have been missed. `first` says which channels come first."""
+        """Read history for every channel, since publications may be missing; the channels in `first` come first."""
         doubted = [channel for channel, stream in self._streams.items() if stream.kept and stream.epoch]
         for channel in doubted:
             self._streams[channel].doubt()
@@ -97,7 +97,7 @@ class CatchUp:
             self._tasks.spawn(self._check(), name="catch up after an outage")
 
     async def aclose(self) -> None:
-        """Give up what is under way."""
+        """Cancel the reads under way."""
         await self._tasks.aclose()
 
     def _on_done(self, channel: Channel, task: "asyncio.Task[None]") -> None:
@@ -118,7 +118,7 @@ class CatchUp:
 
     async def _run(self, channel: Channel, stream: ChannelStream) -> None:
         retention = self._namespaces.of(channel).retention
-        assert retention is not None  # only streams that are kept are ever behind
+        assert retention is not None  # only streams with history are ever behind
         rounds = 0
         try:
             while self._streams.get(channel) is stream and stream.is_behind:
@@ -138,7 +138,7 @@ class CatchUp:
             self._lose(channel)
 
     async def _read(self, channel: Channel, retention: Retention, stream: ChannelStream) -> Page | None:
-        """Return what history has since the position; None if it cannot be read."""
+        """Return the publications of history since the position; None if history cannot be read."""
         for attempt in range(ATTEMPTS_MAX):
             try:
                 return await self._reader.read(channel, retention, stream.position, self._limit)

@@ -1,9 +1,9 @@
-"""Channels of a node: the owner of their subscribers, of the streams that the engine delivers, and of what is kept.
+"""Channels of a node: the owner of their subscribers, of the streams from the engine, and of the replay buffers.
 
-hub, watchers   subscribers of each channel, and those that asked for joins and leaves
+hub, watchers   subscribers of each channel, and subscribers that receive its joins and leaves
 streams         each channel that this node follows at the engine, with the buffers for replay (`streams`)
 fan-out         from the engine to the subscribers (`fanout`)
-presence        the clients that are subscribed, here and at other nodes; joins and leaves (`presence`)
+presence        the subscribed clients of all nodes; joins and leaves (`presence`)
 """
 
 from collections.abc import Callable, Iterable
@@ -25,7 +25,7 @@ from ringway.types import Channel
 
 
 class Channels:
-    """The channels of one node. `clock` is monotonic, in seconds; `nodes_alive` counts nodes, this node included."""
+    """The channels of one node. `clock` is monotonic, in seconds."""
 
     def __init__(
         self,
@@ -34,7 +34,6 @@ class Channels:
         outbox: Outbox,
         stats: NodeStats,
         origin: Origin,
-        nodes_alive: Callable[[], int],
         clock: Callable[[], float],
     ) -> None:
         self._engine = engine
@@ -44,12 +43,13 @@ class Channels:
         self.namespaces = Namespaces(config.namespaces)
         self.streams = Streams(engine, self.namespaces, self.hub, self._watchers, outbox, config, stats, clock)
         publisher = JoinLeavePublisher(engine.broker, origin, stats, config.engine_deadline_s)
-        self.presence = Presence(engine, self.namespaces, self.hub, publisher, config, nodes_alive)
+        self.presence = Presence(engine, self.namespaces, self.hub, publisher, origin, config, stats)
+        self.streams.fanout.on_note = self.presence.on_note
         self.deliver: Deliver = self.streams.fanout.deliver
-        """Takes one message from the engine (`ports.Deliver`)."""
+        """Receives one message from the engine (`ports.Deliver`)."""
 
     async def start(self) -> None:
-        """Begin to follow channels. Raise `EngineError` if the engine keeps no history for this node."""
+        """Begin to follow channels. Raise `EngineError` if the engine provides no history for this node."""
         for retention in self.namespaces.retentions():
             await self._engine.history.keep(retention)
         self._engine.broker.attach(self.deliver)
@@ -57,7 +57,7 @@ class Channels:
         await self.presence.start()
 
     async def stop(self) -> None:
-        """Send the leaves that wait, and follow nothing any more. Idempotent."""
+        """Send the queued leaves, and stop following channels. Idempotent."""
         await self.presence.stop()
         with suppress(ValueError):  # stopped before it had started, or again
             self._engine.on_return.remove(self.streams.on_return)
@@ -67,7 +67,7 @@ class Channels:
         """Deliver to `subscriber` from now on; with joins and leaves if `watching`.
 
         The channel is claimed at the engine (`Streams.obtain`). `silently`: no join is published, since the session
-        was at another node before.
+        comes from a different node.
         """
         self.streams.flush(channel)
         self.hub.add(channel, subscriber, subscriber.send)
@@ -77,7 +77,7 @@ class Channels:
             self.presence.publish_join(channel, subscriber.info)
 
     def leave(self, subscriber: Subscriber, channel: Channel, *, silently: bool = False) -> None:
-        """Deliver nothing more of `channel`, which the subscriber has joined. `silently`: no leave is published."""
+        """Stop the delivery of `channel`, which the subscriber has joined. `silently`: no leave is published."""
         self._watchers.remove(channel, subscriber)
         if self.hub.remove(channel, subscriber):
             self.streams.release(channel)
@@ -85,7 +85,7 @@ class Channels:
             self.presence.publish_leave(channel, subscriber.info)
 
     def redirect(self, subscriber: Subscriber, channels: Iterable[Channel]) -> None:
-        """Reach a subscriber by its present `send` in the `channels` that it has joined."""
+        """Deliver by the subscriber's present `send` in the `channels` that it has joined."""
         send = subscriber.send
         for channel in channels:
             self.hub.add(channel, subscriber, send)
@@ -93,29 +93,30 @@ class Channels:
                 self._watchers.add(channel, subscriber, send)
 
     def is_watching(self, subscriber: Subscriber, channel: Channel) -> bool:
-        """Whether the subscriber is sent the joins and leaves of `channel`."""
+        """True if the subscriber receives the joins and leaves of `channel`."""
         return self._watchers.has(channel, subscriber)
 
     def snapshot(self, channel: Channel) -> Cut:
-        """Return what has been delivered here; what was gathered in this turn of the loop is sent first.
+        """Return the position of the deliveries; messages that were gathered in this turn of the loop are sent first.
 
         Raise `KeyError` if the channel is not followed.
         """
         return self.streams.snapshot(channel)
 
     async def publish(self, channel: Channel, body: bytes, key: str = "") -> None:
-        """Publish through the channel's history, if it keeps any, else straight to the subscribers.
+        """Publish through the channel's history; directly to the subscribers if the channel has no history.
 
-        `key` makes a publication with history idempotent. Nothing is awaited before the engine is: publications leave
+        `key` makes a publication with history idempotent. The first await is that of the engine, so publications leave
         in the order of the calls. Raise `EngineError` as `ports.Broker.publish` and `ports.HistoryStore.append` do.
         """
         retention = self.namespaces.of(channel).retention
-        payload = self._origin.seal(PUBLICATION, body)
+        payload = self._origin.seal(PUBLICATION, channel, body)
         if retention is None:
             await self._engine.broker.publish(channel, payload)
         else:
             await self._engine.history.append(channel, payload, retention, key)
 
     def tick(self) -> None:
-        """End what is needed no more; call it a few times a second."""
+        """Release channels and buffers without users; call it a few times a second."""
         self.streams.sweep()
+        self.presence.tick()

@@ -1,13 +1,13 @@
 """Fan-out from the engine to the subscribers: the hot path of a node.
 
-A publication that follows what its channel has delivered is passed on; any other is the matter of the channel's stream
-(`core.stream`), and of history. Publications of one loop turn are gathered and leave together when the turn ends: one
-text frame for each subscriber, one push a line, encoded once and shared. If several channels had publications in the
-turn, a subscriber of several of them still gets one frame; frames are shared between subscribers of the same channels.
-Joins and leaves go to the subscribers that asked for them, in the same way, in frames of their own.
+A publication that follows its predecessor is passed on. The channel's stream (`core.stream`) and history decide about
+all other publications. Publications of one loop turn are gathered and sent together when the turn ends: one text frame
+for each subscriber, one push a line, encoded once and shared. If several channels had publications in the turn, a
+subscriber of several of them still gets one frame; frames are shared between subscribers of the same channels. Joins
+and leaves go to the subscribers that asked for them, in the same way, in separate frames.
 
-Order: messages of one channel arrive at every subscriber in the order in which they were delivered.
-Overflow rule: what is gathered is bounded by `turn_bytes_max`; then it is sent before the turn ends.
+Order: messages of one channel arrive at every subscriber in the order of their delivery.
+Overflow rule: gathered messages are bounded by `turn_bytes_max`; above it they are sent before the turn ends.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from ringway.node.connection.outbox import Outbox
 from ringway.node.connection.subscriber import HEADROOM, TEXT, Send, Subscriber, frame_of
 from ringway.node.stats import NodeStats
 from ringway.protocol.codec import encode_push, encode_pushes
-from ringway.protocol.envelope import PUBLICATION, body_of, is_sound
+from ringway.protocol.envelope import KIND_AT, ORIGIN, PUBLICATION, SEQ, body_of, is_sound
 from ringway.types import Channel
 
 _log = get_logger()
@@ -31,8 +31,8 @@ _log = get_logger()
 class Fanout:
     """Delivers messages to the subscribers of their channels; `deliver` is given to the engine.
 
-    `watchers` are the subscribers that asked for joins and leaves. `on_gap` is called with a channel whose history must
-    be read before more is delivered, `on_heard` when the replay buffer of a channel got a message without an offset.
+    `watchers` are the subscribers that receive joins and leaves. `on_gap` is called with a channel whose history must
+    be read before the next delivery, `on_heard` when the replay buffer of a channel got a message without an offset.
     """
 
     __slots__ = (
@@ -49,6 +49,7 @@ class Fanout:
         "_streams",
         "_turn",
         "_watchers",
+        "on_note",
     )
 
     def __init__(
@@ -75,6 +76,8 @@ class Fanout:
         self._notes: dict[Channel, list[bytes]] = {}
         self._bytes = 0
         self._scheduled = False
+        self.on_note: Callable[[Channel, bytes], None] = _ignore_note
+        """Called with the channel of each join or leave, and with the node that published it (`Origin.node`)."""
 
     def deliver(self, channel: Channel, payload: bytes, offset: int, previous: int) -> None:
         """Deliver one message of the engine (`ports.Deliver`)."""
@@ -82,6 +85,9 @@ class Fanout:
         if stream is None:
             return
         if offset:
+            if offset > stream.position and stream.is_repeated(payload[ORIGIN], payload[SEQ]):
+                self._stats.repeated += 1
+                return
             if previous == stream.expected:
                 stream.position = stream.expected = offset  # `ChannelStream.follow`, without the call
             else:
@@ -94,15 +100,20 @@ class Fanout:
 
     def send(self, channel: Channel, stream: ChannelStream, payload: bytes, offset: int) -> None:
         """Gather one message that is delivered now."""
-        if not is_sound(payload):  # would break the framing of everything around it
-            self._stats.malformed += 1
+        if not is_sound(payload):  # it would break the frame for all messages in it
+            self._stats.malformed += bool(payload)  # an empty one stands for a publication that was not believed
             return
+        kind, origin, seq = payload[KIND_AT], payload[ORIGIN], payload[SEQ]
+        if stream.kept and kind == PUBLICATION and stream.is_repeated(origin, seq):
+            self._stats.repeated += 1
+            return
+        if offset:
+            stream.tell(origin, seq)
+        else:
+            stream.hear(origin, seq)
         body = body_of(payload, offset)
-        kind = payload[0]
-        if not offset:
-            stream.hear(payload[1:5], payload[5:13])
         if stream.tail is not None:
-            stream.tail.add(ReplayEntry(offset, payload[1:5], payload[5:13], kind, body))
+            stream.tail.add(ReplayEntry(offset, origin, seq, kind, body))
             if not offset:
                 self._on_heard(channel)
         if kind == PUBLICATION:
@@ -111,12 +122,13 @@ class Fanout:
             self._stats.publications += 1
             gathering, other = self._turn, self._notes
         else:
+            self.on_note(channel, origin)
             if channel not in self._watchers:
                 return
             gathering, other = self._notes, self._turn
             body = encode_push(channel, kind, body)
         if other and channel in other:
-            self.flush()  # in their order, although they go to different subscribers
+            self.flush()  # publications and joins in their order, although their subscribers differ
             gathering = self._turn if kind == PUBLICATION else self._notes
         gathered = gathering.get(channel)
         if gathered is None:
@@ -131,12 +143,12 @@ class Fanout:
             asyncio.get_running_loop().call_soon(self._turn_ended)
 
     def flush_channel(self, channel: Channel) -> None:
-        """Send what was gathered of `channel`: a subscriber that joins or leaves now must not be part of that."""
+        """Send the gathered messages of `channel`, before a subscriber joins or leaves."""
         if channel in self._turn or channel in self._notes:
             self.flush()
 
     def flush(self) -> None:
-        """Send what was gathered."""
+        """Send the gathered messages."""
         turn, self._turn = self._turn, {}
         notes, self._notes = self._notes, {}
         size, self._bytes = self._bytes, 0
@@ -166,12 +178,12 @@ class Fanout:
                 for send in walk:
                     send(TEXT, frame, HEADROOM)
             except Exception:
-                _log.exception("a delivery failed")  # that connection's fault: the walk goes on behind it
+                _log.exception("a delivery failed")  # that connection's fault: the rest gets its messages
             else:
                 return
 
     def _send_channels(self, turn: dict[Channel, list[bytes]]) -> None:
-        """Send to each subscriber once, whatever number of these channels it has."""
+        """Send one frame to each subscriber of any of these channels."""
         messages: dict[Subscriber, bytes] = {}
         joined: dict[tuple[bytes, bytes], bytes] = {}
         for channel, publications in turn.items():
@@ -204,3 +216,7 @@ class Fanout:
         self._stats.deliveries += subscribers * pushes
         self._stats.writes += subscribers
         self._stats.sent_bytes += subscribers * message_bytes
+
+
+def _ignore_note(channel: Channel, node: bytes) -> None:
+    """Stand in until a listener for joins and leaves is attached."""

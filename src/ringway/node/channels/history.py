@@ -1,7 +1,7 @@
-"""Questions of a node to the engine's history: a bounded number at one time, each with a deadline.
+"""History reads of a node at the engine: a bounded number at one time, each with a deadline.
 
-A crowd that comes back, or an engine that returns, makes a node ask for many channels at once. Requests wait here for
-their turn, in the order in which they came; the engine never has more than `history_reads_max` of this node's at once.
+A crowd that comes back, or an engine that returns, makes a node read many channels at once. Requests wait here for
+their turn, in the order of their arrival; the engine never has more than `history_reads_max` of this node at once.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ class HistoryReader:
         self._stats = stats
         self._turn = asyncio.Semaphore(config.history_reads_max)
         self.answering = asyncio.Semaphore(config.history_answers_max)
-        """Held while an answer to a client is made of what was read: so the answers in memory are bounded."""
+        """Held while an answer to a client is made from a read, so that the answers in memory are bounded."""
 
     async def position(self, channel: Channel, retention: Retention) -> Position:
         """As `ports.HistoryStore.position`. Raise `EngineError`; `EngineAway` also if no answer came in time."""

@@ -1,12 +1,12 @@
-"""Interest of a node in channels, at the engine: as much as its subscribers need, and little traffic for it.
+"""Interest of a node in channels, at the engine: the channels of its subscribers, with little traffic.
 
 For each channel at most one request to the engine is under way, and all callers that wait for the channel share it. The
-interest outlives its last subscriber by `linger_s`, so that a page that is reloaded costs the engine nothing.
+interest outlives its last subscriber by `linger_s`, so that the reload of a page causes no request.
 
     absent ──obtain──▶ coming ──▶ held ◀──claim/release──▶ lingering ──sweep──▶ going ──▶ absent
 
-A channel arrives in the state lingering, and `claim` makes it held: so nothing is held for ever if the callers that
-waited have gone.
+A channel arrives in the state lingering, and `claim` makes it held: so no channel is held for ever if the waiting
+callers have gone.
 
 A `ChannelFollower` handles the messages. It is called before a channel comes, may wait until the channel's position is
 known, and is called when the channel goes.
@@ -30,15 +30,15 @@ class ChannelFollower(Protocol):
         ...
 
     async def learn_position(self, channel: Channel) -> None:
-        """Return when the position of `channel` is known; raise `EngineError` if it cannot be learned."""
+        """Return when the position of `channel` is known; raise `EngineError` if the engine does not return it."""
         ...
 
     def is_needed(self, channel: Channel) -> bool:
-        """Whether `channel` has subscribers or a lease, whoever has released it."""
+        """True if `channel` has subscribers or a lease."""
         ...
 
     def unfollow(self, channel: Channel) -> None:
-        """Expect no more publications of it."""
+        """Stop expecting publications of `channel`."""
         ...
 
 
@@ -61,11 +61,11 @@ class Interest:
         return len(self._held)
 
     def holds(self, channel: Channel) -> bool:
-        """Whether publications of `channel` reach this process."""
+        """True if publications of `channel` reach this process."""
         return channel in self._held
 
     def claim(self, channel: Channel) -> bool:
-        """Hold the channel for a subscriber that joins now; False if it is not held at the engine."""
+        """Hold the channel for a subscriber that joins now; False if the engine does not deliver the channel here."""
         if channel not in self._held:
             return False
         self._lingering.pop(channel, None)
@@ -88,7 +88,7 @@ class Interest:
     def release(self, channel: Channel) -> None:
         """Let the interest end after `linger_s`: the last subscriber has left."""
         if channel in self._held:
-            self._lingering.pop(channel, None)  # behind all others: the dict is ordered by deadline
+            self._lingering.pop(channel, None)  # to the end of the dict, which is ordered by deadline
             self._lingering[channel] = self._clock() + self._linger_s
 
     def sweep(self) -> None:
@@ -110,7 +110,7 @@ class Interest:
                 self._flights[channel] = flight
 
     async def aclose(self) -> None:
-        """Give up the requests under way."""
+        """Cancel the requests under way."""
         await self._tasks.aclose()
 
     async def _subscribe(self, channel: Channel) -> EngineError | None:

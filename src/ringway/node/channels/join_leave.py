@@ -1,7 +1,7 @@
-"""Joins and leaves, sent through the engine in order; the clients that they are about do not wait for it.
+"""Joins and leaves, sent through the engine in order. The clients that join or leave do not wait for it.
 
-Overflow rule: at most `QUEUE_MAX` wait, for instance while the engine is away; beyond that the oldest is dropped and
-counted. A client that needs certainty asks for presence.
+Overflow rule: at most `QUEUE_MAX` wait, for example while the engine is away; beyond that the oldest is dropped and
+counted. A client that needs certainty queries presence.
 """
 
 import asyncio
@@ -20,10 +20,10 @@ from ringway.types import Channel
 QUEUE_MAX = 10_000
 
 BATCH_MAX = 256
-"""Sent together, for one confirmation."""
+"""The most messages that are sent together, for one confirmation."""
 
 CLOSE_S = 1.0
-"""How long the node waits at its stop for what is still to be sent."""
+"""The time for which the node waits at its stop for queued messages."""
 
 _log = get_logger()
 
@@ -37,7 +37,7 @@ class JoinLeavePublisher:
         self._stats = stats
         self._deadline_s = deadline_s
         self._queue: deque[tuple[Channel, int, ClientInfo]] = deque()
-        self.is_sending = False  # as long as a task sends what is queued
+        self.is_sending = False  # True while a task sends the queue
         self._tasks = Tasks()
 
     def publish(self, channel: Channel, kind: int, info: ClientInfo) -> None:
@@ -51,7 +51,7 @@ class JoinLeavePublisher:
             self._tasks.spawn(self._send(), name="joins and leaves")
 
     async def aclose(self) -> None:
-        """Send what is left, as far as that takes no longer than `CLOSE_S`."""
+        """Send the queued messages, for at most `CLOSE_S`."""
         await self._tasks.aclose(CLOSE_S)
 
     async def _send(self) -> None:
@@ -71,4 +71,4 @@ class JoinLeavePublisher:
 
     async def _publish(self, channel: Channel, kind: int, info: ClientInfo) -> None:
         # Sealed at the moment of sending: sequence numbers must grow on the wire, among publications too.
-        await self._broker.publish(channel, self._origin.seal(kind, encode(info)))
+        await self._broker.publish(channel, self._origin.seal(kind, channel, encode(info)))

@@ -1,19 +1,19 @@
-"""Recovery of what a client missed of a channel: from the replay buffer, and from history, read once for all clients.
+"""Recovery of missed publications of a channel: from the replay buffer, and from history, read once for all clients.
 
 Theory. A client that recovers has a lease on the channel's buffer from then on. If the buffer does not reach back to
-the client's offset, history is read since the lowest offset that any client waits for, and put in front of the buffer.
-Now the buffer reaches back for all of them, and for the clients of the next seconds. A read under way may have been
-answered before a newcomer's lease began; the newcomer waits for the next read, with all that came meanwhile. So a crowd
-costs a read or two, whatever its size.
+the client's offset, history is read since the lowest offset of all waiting clients, and put in front of the buffer. Now
+the buffer reaches back far enough for all of them, and for the clients of the next seconds. A read under way may have
+been answered before a newcomer's lease began; such a newcomer waits for the next read, together with later newcomers.
+So a crowd of any size costs one or two reads.
 
-If the lowest offset cannot be served because publications are gone, the higher offsets are served by what is there: in
-a row of publications without a gap, each proves that nothing after it is missing. If it cannot be served because too
-much was missed, the clients that are left ask again, from the middle of their offsets: laggards are few, and do not
-spoil it for the rest.
+If the lowest offset cannot be served because publications are gone, the higher offsets are served by the remaining
+publications: in a row of publications without a gap, each publication proves that no later one is missing. If the
+lowest offset cannot be served because too many publications were missed, the next read begins at the middle of the
+offsets that are left: few clients are far behind, and must not prevent the recovery of the rest.
 
-The answer is complete, or None; nothing in between. A client that knows no position in the channel (the offset 0 of no
-epoch) has seen nothing, and so asks for all that is kept. Expired publications are not missing to it; publications that
-the size of the namespace has cut off are.
+The answer is complete, or None. A client without a position in the channel (the offset 0 of no epoch) has received no
+publication, and so asks for the whole history. Expired publications do not count as missing for it; publications that
+the size of the namespace has cut off do.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ from ringway.tasks import Tasks
 from ringway.types import Channel
 
 ROUNDS_MAX = 8
-"""Reads that one client waits for. The first serves nearly all clients; after the last the answer is None."""
+"""The most reads for which one client waits. The first serves nearly all clients; after the last the answer is None."""
 
 Pay = Callable[[int], None]
 """Called with the bytes of history that were read for a client in vain."""
@@ -47,18 +47,18 @@ class _Round:
 
     def __init__(self) -> None:
         self.offsets: list[int] = []
-        self.bytes = 0  # that were read
-        self.kept: Page | None = None  # all that is kept, if that was read, up to its first publication
+        self.bytes = 0  # the bytes that were read
+        self.kept: Page | None = None  # the whole history, if it was read, up to its first publication
         self.again = False  # the read before did not serve some of them
-        self.settled = -1  # offsets up to this one that the tail does not cover now cannot be served at all
+        self.settled = -1  # up to this offset, clients beyond the tail cannot be served at all
 
     def since(self) -> int:
-        """Return the offset to read from: the lowest; the middle if a read from the lowest did not serve them."""
+        """Return the offset to read from: the lowest; the middle if the earlier read left some clients unserved."""
         return sorted(self.offsets)[len(self.offsets) // 2] if self.again else min(self.offsets)
 
 
 class Recovery:
-    """Finds what clients missed in the `streams` of a node."""
+    """Finds missed publications in the `streams` of a node."""
 
     def __init__(
         self,
@@ -82,11 +82,11 @@ class Recovery:
     async def missed(
         self, channel: Channel, epoch: str, offset: int, tail: ReplayBuffer, pay: Pay | None = None
     ) -> list[ReplayEntry] | None:
-        """Return the publications after `offset` that were delivered here until now, ascending; None: not provable.
+        """Return the publications after `offset` up to the last delivery, ascending; None: not provable.
 
-        An empty `epoch` is the present one; with the offset 0 it asks for everything that is kept. The caller has a
-        lease on `tail`. Nothing is delivered between the return and the next line of a caller that awaits this
-        directly. Raise `EngineError` if the engine does not answer. `pay` is called with what was read in vain.
+        An empty `epoch` is the present epoch; with the offset 0 it requests the whole history. The caller has a lease
+        on `tail`. There is no delivery between the return and the next line of a caller that awaits this directly.
+        Raise `EngineError` if the engine does not answer. `pay` is called with the bytes that were read in vain.
         """
         begun: list[_Round] = []
         found = await self._find(channel, epoch, offset, tail, begun)
@@ -122,11 +122,11 @@ class Recovery:
         return None
 
     async def aclose(self) -> None:
-        """Give up what is under way."""
+        """Cancel the reads under way."""
         await self._tasks.aclose()
 
     def _all_kept(self, page: Page, tail: ReplayBuffer) -> list[ReplayEntry] | None:
-        """Return everything that is kept: the first of `page`, and the tail, which begins with the rest of it."""
+        """Return the whole history: the first part of `page`, and the tail, which begins with the rest of `page`."""
         first = [entry_of(*publication) for publication in page.publications[:1] if is_sound(publication[1])]
         if not first or first[0].offset > tail.floor:
             found = tail.since(tail.floor)
@@ -155,12 +155,12 @@ class Recovery:
     async def _run(
         self, channel: Channel, one: _Round, before: "asyncio.Task[EngineError | None] | None"
     ) -> EngineError | None:
-        """Read, after the read before; an error is returned, since all clients that wait may have gone."""
+        """Read, after the earlier read; an error is returned, since all waiting clients may have gone."""
         await (asyncio.wait([before]) if before is not None else asyncio.sleep(0))
         del self._gathering[channel]
         self._reading[channel] = one.task
         retention = self._namespaces.of(channel).retention
-        assert retention is not None  # nobody recovers what is not kept
+        assert retention is not None  # channels without history have no recovery
         try:
             since = one.since()
             page = await self._reader.read(channel, retention, since, self._limit, bytes_max=self._tail_bytes_max)
@@ -180,12 +180,12 @@ class Recovery:
         if page.complete:
             return self._extend(channel, page, -1, since, page.publications)  # serves all but lower offsets
         if not page.publications or not self._is_all(page):
-            return since  # too many, for lower offsets too; or nothing is left that proves anything
-        first = page.publications[0][0]  # proves nothing of what was before it, and all of what comes after
+            return since  # too many publications, for lower offsets too; or no publication is left as a proof
+        first = page.publications[0][0]  # it proves completeness after it, not before it
         return self._extend(channel, page, since, first, page.publications[1:])
 
     def _is_all(self, page: Page) -> bool:
-        """Whether no limit has cut off the end of `page`."""
+        """True if no limit has cut off the end of `page`."""
         publications = page.publications
         return not publications or (publications[-1][0] >= page.offset and len(publications) < self._limit)
 
@@ -196,6 +196,6 @@ class Recovery:
         if stream is None or stream.tail is None or page.epoch != stream.epoch:
             return settled
         if page.offset < stream.tail.floor:
-            return -1  # a replica of the engine answered that lacks the newest: ask again
+            return -1  # the answering replica of the engine lacks the newest publications: read again
         stream.tail.extend(since, publications)
         return max(settled, stream.tail.floor - 1) if stream.tail.floor > since else settled

@@ -1,10 +1,10 @@
 """Replay buffers of a node: the newest messages of its channels (`core.replay_buffer`), and the leases on them.
 
-The buffer of a channel with history outlives its last lease by `LINGER_S`: clients that come back in a crowd are then
-served by what the first of them made the node read.
+The buffer of a channel with history outlives its last lease by `LINGER_S`: so the read for the first client of a
+returning crowd serves the whole crowd.
 
 Overflow rule: at most `LINGERING_MAX` buffers linger, with `LINGERING_BYTES_MAX` together; the buffer that was released
-first goes first. Each buffer is bounded by `tail_bytes_max`.
+first is dropped first. Each buffer is bounded by `tail_bytes_max`.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,7 +19,7 @@ LINGERING_BYTES_MAX = 32 * 1024 * 1024
 
 
 class ReplayLease:
-    """Keeps the buffer of a channel until `release`; `start` is the number of the first message since then."""
+    """A hold on the buffer of a channel until `release`; `start` is the number of the lease's first message."""
 
     __slots__ = ("_buffers", "_released", "channel", "start", "tail")
 
@@ -31,7 +31,7 @@ class ReplayLease:
         self.start = tail.next_number
 
     def release(self) -> None:
-        """Give the buffer up. Idempotent."""
+        """End the hold. Idempotent."""
         if not self._released:
             self._released = True
             self._buffers.on_released(self)
@@ -58,7 +58,7 @@ class ReplayBuffers:
         self._bytes = 0  # of the lingering buffers, as of the last sweep or of their release
 
     def lease(self, channel: Channel) -> ReplayLease:
-        """Keep what is delivered of `channel` from now on. Raise `KeyError` if it is not followed."""
+        """Store the messages of `channel` from now on. Raise `KeyError` if the channel is not followed."""
         stream = self._streams[channel]
         if stream.tail is None:
             stream.tail = ReplayBuffer(stream.position, self._bytes_max)
@@ -85,7 +85,7 @@ class ReplayBuffers:
             self._drop(oldest)
 
     def forget(self, channel: Channel) -> None:
-        """Begin a new buffer at the next `lease`; leases on the present buffer prove nothing any more."""
+        """Begin a new buffer at the next `lease`; leases on the present buffer become invalid."""
         self._end_linger(channel)
         stream = self._streams.get(channel)
         if stream is not None:

@@ -1,20 +1,20 @@
-"""Streams of a node: each channel that it holds at the engine, how far it was delivered here, and what was missed
-(`core.stream`, `core.replay_buffer`).
+"""Streams of a node: each channel that it holds at the engine, with the position of its deliveries and the recovery of
+missed publications (`core.stream`, `core.replay_buffer`).
 
-    obtain ─▶ joined by subscribers (the hub) ─▶ release ─▶ gone after the linger of `node.channels.interest`
+    obtain ─▶ joined by subscribers (the hub) ─▶ release ─▶ ended after the linger of `node.channels.interest`
 
-How a session comes to this node without loss or duplicates (`snapshot` at its old node, the rest here):
+A session comes to this node without loss or duplicates by these calls (`snapshot` at its old node, the rest here):
 
     await streams.obtain(channel)                        # the engine delivers here; with history, the position is known
-    lease = streams.lease(channel)                       # what is delivered from now on is kept
+    lease = streams.lease(channel)                       # messages are stored from now on
     ...                                                  # the old node: cut = streams.snapshot(channel), out of its hub
-    missed = await streams.since(channel, cut, lease)    # what the client has not been sent, until now
+    missed = await streams.since(channel, cut, lease)    # the messages that the client was not sent, until now
     reached = streams.snapshot(channel)                  # in the same turn: the end of `missed`
-    ...                                                  # whatever else must be awaited
-    more = streams.after(channel, reached, lease)        # what came meanwhile; then, in the same turn, into the hub:
+    ...                                                  # any further awaits
+    more = streams.after(channel, reached, lease)        # the messages since; then, in the same turn, into the hub:
     hub.add(...); lease.release()
 
-Nothing is delivered between the return of `since` (awaited directly, not as a task) and the next line.
+There is no delivery between the return of `since` (awaited directly, not as a task) and the next line.
 """
 
 import asyncio
@@ -42,13 +42,13 @@ from ringway.protocol.envelope import PUBLICATION
 from ringway.types import Channel
 
 HEARD_WITHIN_S = 0.25
-"""How long `since` waits for messages without history that the old node has delivered and this node has not."""
+"""The time for which `since` waits for messages without history that only the old node has delivered so far."""
 
 
 class Streams:
     """The streams of one node, its interest in them, and the fan-out that they feed. `clock` is monotonic, in seconds.
 
-    `hub` holds the subscribers of each channel, `watchers` the subscribers that asked for joins and leaves.
+    `hub` holds the subscribers of each channel, `watchers` the subscribers that receive joins and leaves.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class Streams:
     # for clients that subscribe
 
     def is_current(self, channel: Channel, epoch: str, offset: int) -> bool:
-        """Whether a client that has everything up to `offset` of `epoch` (empty: any) missed nothing."""
+        """True if a client with all publications up to `offset` of `epoch` (empty: any) missed none."""
         stream = self._streams.get(channel)
         if stream is None or not self.interest.holds(channel):
             return False
@@ -94,17 +94,17 @@ class Streams:
     async def obtain(self, channel: Channel) -> None:
         """Return when publications reach this node and, with history, the position is known; claimed for the caller.
 
-        Raise `EngineError`. The caller gives it a deadline, and calls `release` if no subscriber joins after all.
+        Raise `EngineError`. The caller gives it a deadline, and calls `release` if no subscriber joins.
         """
         await self.interest.obtain(channel)
 
     def release(self, channel: Channel) -> None:
-        """Let `channel` go after its linger, if nobody needs it."""
+        """End the interest in `channel` after its linger, if it is not needed any more."""
         if not self.is_needed(channel):
             self.interest.release(channel)
 
     def flush(self, channel: Channel) -> ChannelStream:
-        """Send what was gathered; return the stream, for a subscriber that joins or leaves in this turn."""
+        """Send the gathered messages; return the stream, for a subscriber that joins or leaves in this turn."""
         self.fanout.flush_channel(channel)
         return self._streams[channel]
 
@@ -113,8 +113,9 @@ class Streams:
     ) -> list[ReplayEntry] | None:
         """Return the publications after `offset` of `epoch`; None if completeness cannot be proved.
 
-        An empty `epoch` is the present one; the offset 0 is before all. Nothing is delivered between the return and the
-        next line. Raise `EngineError` if the engine does not answer. `pay` is called with what was read in vain.
+        An empty `epoch` is the present epoch; the offset 0 is before all publications. There is no delivery between the
+        return and the next line. Raise `EngineError` if the engine does not answer. `pay` is called with the bytes that
+        were read in vain.
         """
         lease = self._buffers.lease(channel)
         try:
@@ -125,14 +126,14 @@ class Streams:
     # for sessions that come and go
 
     def snapshot(self, channel: Channel) -> Cut:
-        """Return what has been delivered here; call it in the turn in which the session leaves the hub, before that.
+        """Return the position of the deliveries; call it in the turn in which the session leaves the hub, before that.
 
-        What was gathered in this loop turn is sent first. Raise `KeyError` if the channel is not held.
+        Messages that were gathered in this loop turn are sent first. Raise `KeyError` if the channel is not held.
         """
         return self.flush(channel).cut()
 
     def lease(self, channel: Channel) -> ReplayLease:
-        """Keep what is delivered of `channel` from now on, and hold the channel, until the lease is released.
+        """Store the messages of `channel` from now on, and hold the channel, until the lease is released.
 
         Bounded by `tail_bytes_max`; beyond that `since` reads history, or fails without it. Raise `KeyError` if the
         channel is not held.
@@ -143,10 +144,10 @@ class Streams:
     async def since(
         self, channel: Channel, cut: Cut, lease: ReplayLease, *, watching: bool = False
     ) -> list[bytes] | None:
-        """Return the pushes that come after `cut`, in order, each once, up to what has been delivered here.
+        """Return the pushes after `cut`, in order, each once, up to the last delivery here.
 
-        None if that cannot be proved complete. `watching`: with joins and leaves. The head of this file says how to go
-        on. Raise `EngineError` if the engine does not answer.
+        None if completeness cannot be proved. `watching`: with joins and leaves. The docstring of this module has the
+        next steps. Raise `EngineError` if the engine does not answer.
         """
         stream = self._streams.get(channel)
         if stream is None:
@@ -170,7 +171,7 @@ class Streams:
     ) -> list[bytes] | None:
         self.fanout.flush_channel(channel)
         others: list[ReplayEntry] | None = []
-        if watching or not self._streams[channel].kept:  # all else has an offset there
+        if watching or not self._streams[channel].kept:  # publications with history have an offset
             others = lease.tail.unheard(_heard_by(cut), lease.start)
         if others is None:
             return None
@@ -181,9 +182,9 @@ class Streams:
         ]
 
     async def _hear(self, channel: Channel, stream: ChannelStream, cut: Cut) -> None:
-        """Wait for what the old node has delivered and is on its way to this node: else it would be delivered again.
+        """Wait for messages that the old node has delivered and that are on the way here: they must not be repeated.
 
-        Over one connection to one server it has always arrived by now; else one way may be longer than the other.
+        Over one connection to one server they have always arrived by now; over several servers, the ways differ.
         """
         expected = _heard_by(cut)
         heard = asyncio.Event()
@@ -204,14 +205,14 @@ class Streams:
         for heard in self._waiting_to_hear.get(channel, ()):
             heard.set()
 
-    # what the interest calls (`interest.ChannelFollower`)
+    # calls of the interest (`interest.ChannelFollower`)
 
     def follow(self, channel: Channel) -> None:
         """Follow `channel` from the next message on."""
         self._streams[channel] = ChannelStream(kept=self._namespaces.of(channel).retention is not None)
 
     async def learn_position(self, channel: Channel) -> None:
-        """Begin the stream at the position that history names. Raise `EngineError`."""
+        """Begin the stream at the present position of history. Raise `EngineError`."""
         stream = self._streams[channel]
         retention = self._namespaces.of(channel).retention
         if retention is not None:
@@ -221,27 +222,27 @@ class Streams:
                 self._catch_up.start(channel)
 
     def is_needed(self, channel: Channel) -> bool:
-        """Whether the channel has subscribers, or its buffer is kept."""
+        """True if the channel has subscribers, or its buffer has a lease."""
         stream = self._streams.get(channel)
         return channel in self._hub or (stream is not None and stream.tail is not None)
 
     def unfollow(self, channel: Channel) -> None:
-        """Follow it no more."""
+        """Stop following the channel."""
         self._streams.pop(channel, None)
 
     # time, the engine, the end
 
     def sweep(self) -> None:
-        """Let channels and buffers go that are needed no more; call it a few times a second."""
+        """Release channels and buffers without users; call it a few times a second."""
         self._buffers.sweep()
         self.interest.sweep()
 
     def on_return(self) -> None:
-        """Find out in which channels something was missed: the engine is back (`ports.Engine.on_return`)."""
+        """Find the channels with missing publications: the engine is back (`ports.Engine.on_return`)."""
         self._catch_up.check_all(first=self._hub.__contains__)
 
     async def aclose(self) -> None:
-        """Give up what is under way."""
+        """Cancel the requests and reads under way."""
         await self._recovery.aclose()
         await self._catch_up.aclose()
         await self.interest.aclose()
@@ -259,7 +260,7 @@ class Streams:
             self.fanout.send(channel, stream, payload, offset)
 
     def _lose(self, channel: Channel) -> None:
-        """Close the subscribers of `channel`: publications are missing. They come back and recover what they can."""
+        """Close the subscribers of `channel`, since publications are missing. They come back and recover."""
         self._stats.lost += 1
         self.fanout.flush_channel(channel)
         self._buffers.forget(channel)
@@ -271,5 +272,5 @@ class Streams:
 
 
 def _heard_by(cut: Cut) -> dict[bytes, bytes]:
-    """Return the sequence numbers of `cut` as a stream has them."""
+    """Return the sequence numbers of `cut` in the form of a stream."""
     return {bytes.fromhex(origin): seq.to_bytes(8, "big") for origin, seq in cut.heard.items()}

@@ -1,1 +1,1 @@
-"""Commands of clients: their order, what each does, and its replies."""
+"""Commands of clients: their order, their effects and their replies."""

@@ -1,4 +1,4 @@
-"""Context of commands: what a command may use of its node, beside the connection that sent it."""
+"""Context of commands: the parts of its node that a command may use, beside the connection that sent it."""
 
 from dataclasses import dataclass
 from random import Random
@@ -11,7 +11,7 @@ from ringway.types import NodeName
 
 @dataclass(frozen=True, slots=True)
 class CommandContext:
-    """One a node, for all of its connections."""
+    """The context of one node, shared by all of its connections."""
 
     name: NodeName
     version: str

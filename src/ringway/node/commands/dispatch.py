@@ -1,4 +1,4 @@
-"""Dispatch of commands: one function a command (PROTOCOL.md P-4).
+"""Dispatch of commands: one function for each kind of command (PROTOCOL.md P-4).
 
 A function returns its outcome (`node.commands.outcome`). Refusals are raised as `CommandError` and become error replies
 here.
@@ -32,7 +32,7 @@ from ringway.protocol.errorcode import NOT_AVAILABLE, TOO_MANY_REQUESTS, command
 
 
 def execute(context: CommandContext, connection: Connection, command: Command) -> Outcome:
-    """Decide on one command: carry it out, or say what it waits for. Raise `ProtocolError` to end the connection."""
+    """Carry out one command, or return its pending reply. Raise `ProtocolError` to end the connection."""
     method = command.method()
     if isinstance(command, Unreadable):
         return _refuse_unreadable(context, connection, command)
@@ -45,7 +45,7 @@ def execute(context: CommandContext, connection: Connection, command: Command) -
         rule = "the second connect command" if connection.is_connected else f"{method} before the connect command"
         raise ProtocolError(BAD_REQUEST, f"{rule}; connect comes first, and once")
     if command.send is not None:
-        return None  # this node has no use for messages outside channels, and the command has no reply
+        return None  # the node ignores messages outside channels, and the command has no reply
     if not 0 < command.id <= COMMAND_ID_MAX:
         raise ProtocolError(BAD_REQUEST, f"the id of a command is {command.id}; ids are 1 to {COMMAND_ID_MAX}")
     handler = _HANDLERS.get(method, _not_available)
@@ -56,14 +56,14 @@ def execute(context: CommandContext, connection: Connection, command: Command) -
 
 
 def asks_for_much(command: Command) -> bool:
-    """Whether the answer may be long, or slow to make: the client pays for it, and it is made when there is room."""
+    """True if the answer may be long, or slow to make: the client pays for it, and it is made when there is room."""
     if command.subscribe is not None:
         return command.subscribe.recover
     return command.history is not None or command.presence is not None or command.presence_stats is not None
 
 
 def rate_error_replies(context: CommandContext, commands: list[Command]) -> list[bytes]:
-    """Return the replies to `commands` over the rate: all alike, so that a flood of them costs little."""
+    """Return the replies to `commands` over the rate: all with the same error, so that a flood costs little."""
     if not commands:
         return []
     limit = context.config.commands_per_s
@@ -75,7 +75,7 @@ def rate_error_replies(context: CommandContext, commands: list[Command]) -> list
 
 
 def _refuse_unreadable(context: CommandContext, connection: Connection, command: Unreadable) -> bytes:
-    """Refuse a command that cannot be read: it alone, if the client is connected and the command's id is known."""
+    """Refuse an unreadable command: only this command, if the client is connected and the command's id is known."""
     if not connection.is_connected or command.id == 0:
         raise ProtocolError(BAD_REQUEST, command.why)
     return error_reply(context, command.id, command_error(UNREADABLE, command.why))

@@ -15,7 +15,7 @@ def error_reply(context: CommandContext, command_id: int, error: CommandError) -
 
 
 async def or_error_reply(context: CommandContext, command_id: int, work: Awaitable[bytes]) -> bytes:
-    """Return the reply that `work` makes, or the error reply for what it raises."""
+    """Return the reply of `work`, or the error reply for its exception."""
     try:
         return await work
     except CommandError as error:
@@ -25,7 +25,7 @@ async def or_error_reply(context: CommandContext, command_id: int, work: Awaitab
 
 
 def engine_failed(error: EngineError | TimeoutError) -> CommandError:
-    """Return the error of a command for which the engine failed before it accepted anything."""
+    """Return the error of a command for which the engine failed before it had any effect."""
     if isinstance(error, TimeoutError):
         return command_error(INTERNAL, "the engine did not answer in time")
     if isinstance(error, EngineAway):

@@ -1,7 +1,7 @@
-"""Handler of what clients send: each message is charged to its client, and then carried out, refused, or waits.
+"""Handler of clients' messages: each message is charged to its client, and then carried out, refused, or queued.
 
 A command or frame over the rate is refused with error 111, and a client that goes on regardless is closed with 3013.
-Bytes over the rate are not refused, since a client cannot count them as the node does: nothing more is read until
+Bytes over the rate are not refused, since a client cannot count them as the node does: the node stops reading until
 they are paid for, so that the client's own system slows it down.
 """
 
@@ -32,7 +32,7 @@ class ClientHandler:
         """Wait for the connect command."""
 
     def on_message(self, connection: Connection, message: bytes) -> None:
-        """Handle one text message. Raise `ProtocolError` for what must end the connection."""
+        """Handle one text message. Raise `ProtocolError` to end the connection."""
         lines = message.count(b"\n") + 1
         admitted = self._admit(connection, lines, message)
         if message == PING:
@@ -51,7 +51,7 @@ class ClientHandler:
             self._queues.add_frame(connection, message)
 
     def on_frame(self, connection: Connection) -> bool:
-        """Charge a control frame or a fragment; return whether it is within the rate."""
+        """Charge a control frame or a fragment; return True if it is within the rate."""
         return self._admit(connection, 1) == 1
 
     def on_ignored(self, connection: Connection, size: int) -> None:
@@ -60,11 +60,11 @@ class ClientHandler:
             connection.cut()
 
     def on_goodbye(self, connection: Connection, goodbye: Goodbye) -> None:
-        """Close when the commands that came before are carried out."""
+        """Close when the earlier commands are carried out."""
         self._queues.add_goodbye(connection, goodbye)
 
     def on_redirected(self, connection: Connection) -> None:
-        """Send by the new way in all channels."""
+        """Deliver by the connection's new `send` in all channels."""
         self._context.channels.redirect(connection, connection.channels)
 
     def on_ended(self, connection: Connection, *, silently: bool) -> None:
@@ -73,10 +73,10 @@ class ClientHandler:
             leave(self._context, connection, channel, silently=silently)
 
     def _admit(self, connection: Connection, count: int, message: bytes = b"") -> int:
-        """Return how many of `count` commands or frames are within the rate; close a client that goes on regardless.
+        """Return the number of commands or frames within the rate, of `count`; close a client that goes on regardless.
 
-        More subscribes may be refused: as many as the client may hold, since it sends them all at once when it comes
-        back.
+        The bound for refused subscribes is higher, by the client's maximum of subscriptions: a client that comes back
+        sends them all at once.
         """
         config, allowance = self._context.config, connection.allowance
         admitted = allowance.admit(self._clock(), count)
@@ -88,7 +88,7 @@ class ClientHandler:
         return admitted
 
     def _pace(self, connection: Connection) -> None:
-        """Read nothing more until the client's bytes are paid for."""
+        """Stop reading until the client's bytes are paid for."""
         owed_s = connection.allowance.received_due_s(self._clock())
         if owed_s and connection.is_usable:
             connection.pause_reading(Pause.RATE)

@@ -1,6 +1,6 @@
 """Outcome of a command: decided once, when the command is read.
 
-bytes          Done: the reply, encoded. What it promises holds from now on: send it before anything is awaited.
+bytes          Done: the reply, encoded. Its content is true from now on: send it before the next await.
 PendingReply   The engine must be awaited; then it is Done, or Gone.
 None           The command has no reply.
 """
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 
 class Gone(enum.Enum):
-    """The end of a command whose connection began to close meanwhile: it had no effect."""
+    """The end of a command without effect: its connection began to close before."""
 
     GONE = enum.auto()
 

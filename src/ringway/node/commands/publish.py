@@ -1,4 +1,4 @@
-"""Publish command: through history if the channel has it, else straight to the subscribers (PROTOCOL.md P-4.7)."""
+"""Publish command: through the channel's history, or directly to the subscribers without one (PROTOCOL.md P-4.7)."""
 
 import asyncio
 from functools import partial
@@ -18,7 +18,7 @@ KEY_BYTES_MAX = 128
 
 
 def publish(context: CommandContext, connection: Connection, command_id: int, request: PublishRequest) -> PendingReply:
-    """Decide on one publish command: it always needs the engine."""
+    """Check one publish command, and return its pending reply: it always needs the engine."""
     return PendingReply(partial(publish_now, context, connection, command_id, request))
 
 
@@ -27,7 +27,7 @@ async def publish_now(
 ) -> bytes:
     """Carry out one publish command; return its reply when the engine has accepted the publication.
 
-    Publications of one connection are begun in the order of its commands: nothing is awaited before the engine is.
+    Publications of one connection are begun in the order of its commands: the first await is that of the engine.
     """
     key = request.idempotency_key
     try:
@@ -43,7 +43,7 @@ async def publish_now(
             await context.channels.publish(channel, body, key)
     except CommandError as error:
         return error_reply(context, command_id, error)
-    except (Unconfirmed, TimeoutError):  # a second attempt of the client could double it, unless it has a key
+    except (Unconfirmed, TimeoutError):  # a retry of the client could double the publication, unless it has a key
         unknown = CommandError(INTERNAL, "the engine did not confirm; it may be published", temporary=bool(key))
         return error_reply(context, command_id, unknown)
     except EngineError as error:

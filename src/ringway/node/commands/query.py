@@ -19,25 +19,25 @@ from ringway.protocol.errorcode import NOT_AVAILABLE, UNRECOVERABLE_POSITION, co
 from ringway.types import Channel
 
 CLIENT_BYTES = 100
-"""The cost of a client in an answer about presence, also if it is only counted: about the size of its name there."""
+"""The cost of a client in an answer about presence, also if it is only counted: about the size of its entry."""
 
 
 def history(context: CommandContext, connection: Connection, command_id: int, request: HistoryRequest) -> PendingReply:
-    """Answer with the publications that are kept, in a bounded number and size."""
+    """Answer with publications of the history, in a bounded number and size."""
     return _pending(context, command_id, partial(_history, context, connection, command_id, request))
 
 
 def presence(
     context: CommandContext, connection: Connection, command_id: int, request: PresenceRequest
 ) -> PendingReply:
-    """Answer with the clients that are subscribed."""
+    """Answer with the subscribed clients."""
     return _pending(context, command_id, partial(_presence, context, connection, command_id, request))
 
 
 def presence_stats(
     context: CommandContext, connection: Connection, command_id: int, request: PresenceRequest
 ) -> PendingReply:
-    """Answer with the number of clients that are subscribed."""
+    """Answer with the number of subscribed clients."""
     return _pending(context, command_id, partial(_presence_stats, context, connection, command_id, request))
 
 
@@ -90,7 +90,7 @@ async def _read(context: CommandContext, request: HistoryRequest) -> Page:
 
 
 def _read_bytes(context: CommandContext, request: HistoryRequest, page: Page) -> int:
-    """Return what the engine may have read for `page`: NATS reads all that the channel keeps, to find the newest."""
+    """Return the bytes that the engine may have read for `page`: NATS reads the whole channel to find the newest."""
     size = sum(len(payload) for _, payload in page.publications)
     retention = context.channels.namespaces.of(Channel(request.channel)).retention
     if not request.reverse or retention is None or not page.publications:
@@ -99,7 +99,7 @@ def _read_bytes(context: CommandContext, request: HistoryRequest, page: Page) ->
 
 
 def _result(context: CommandContext, page: Page, *, reverse: bool) -> HistoryResult:
-    """Return the page in the order that was asked for, as much as fits into the outbox."""
+    """Return the part of the page that fits into the outbox, in the requested order."""
     publications = reversed(page.publications) if reverse else page.publications
     result = HistoryResult(epoch=page.epoch, offset=page.offset, publications=[])
     size = 0

@@ -1,20 +1,20 @@
-"""Command queues of a node: in which order commands are carried out, each connection's one after another.
+"""Command queues of a node: the order of commands; those of one connection are carried out in sequence.
 
-Most need nothing else and are carried out at once, in the call that read them. A command that awaits the engine makes a
-task for its connection; until that is done, further frames wait behind it. Publications that follow each other in a
-frame are begun together, in order: engines keep the order in which `publish` was called, and confirm many at the price
-of one. For subscribes that follow each other the engine is asked together; then each is carried out in its order.
+Most commands need no await and are carried out at once, in the call that read them. A command that awaits the engine
+makes a task for its connection; until that is done, further frames wait behind it. Consecutive publications in a frame
+are begun together, in order: engines preserve the order of the calls of `publish`, and confirm many at the price of
+one. For consecutive subscribes the engine is asked together; then each subscribe is carried out in its order.
 
-The replies to a frame leave in one frame, or in several if they are long; a subscribe reply that is ready goes ahead of
-an await, since publications may follow it from then on. Before a query that may have a long answer (history, presence,
-recovery) the client must have read what was sent to it: nothing is gathered without room for it.
+The replies to a frame leave in one frame, or in several if they are long; a ready subscribe reply is sent before an
+await, since publications may follow it from then on. Before a query that may have a long answer (history, presence,
+recovery) the client must have read its outbox, so that answers need not be stored.
 
-What a client sent before it closed, broke the protocol, or was lost is carried out (PROTOCOL.md P-2.8): its close is
-answered behind the commands that wait. Of a client that hears no answer any more only the publications are made, all at
-once, so that they take no longer than one.
+Commands that a client sent before it closed, broke the protocol, or was lost are carried out (PROTOCOL.md P-2.8): its
+close is answered behind the waiting commands. For a client that receives no answers any more only the publications are
+made, all at once, so that they last no longer than one.
 
-Overflow rules: while more than `commands_pending_bytes_max` wait, nothing more is read from the client. If it had sent
-more than `commands_pending_max` commands by then, they are dropped, and the connection is closed with 3013.
+Overflow rules: while more than `commands_pending_bytes_max` wait, the node does not read from the client. If it had
+sent more than `commands_pending_max` commands by then, they are dropped, and the connection is closed with 3013.
 """
 
 import asyncio
@@ -42,19 +42,19 @@ ASKING_MAX = 256
 """The same for all clients together."""
 
 RECOVERED_MAX = 8
-"""Those among them that recover: each may hold as much as a channel's replay buffer."""
+"""The most of these with recovery: each may need as much memory as a channel's replay buffer."""
 
 PUBLISHED_MAX = 128
 """Publications of one client that are under way at one time."""
 
 REPLIES_BYTES = 32 * 1024
-"""Replies are sent when there are as many bytes of them, whatever else the frame asks for."""
+"""The size from which replies are sent, before the rest of their frame is carried out."""
 
 _log = get_logger()
 
 
 class _Frame:
-    """The commands of one frame while they are carried out; `index` is the next, `replies` are not sent yet."""
+    """The commands of one frame under way; `index` is the next command, `replies` are not sent yet."""
 
     __slots__ = ("_connection", "_replies", "_size", "asked", "commands", "index", "joined")
 
@@ -65,11 +65,11 @@ class _Frame:
         self.commands = commands
         self.index = index
         self.joined = False  # a reply says that a channel is joined: its publications follow
-        self.asked = 0  # for subscribes up to here the engine was asked
+        self.asked = 0  # the engine was asked for the subscribes up to this index
 
     @property
     def is_large(self) -> bool:
-        """Whether the replies are to be sent, whatever comes next."""
+        """True if the replies are to be sent before the next command."""
         return self._size > REPLIES_BYTES
 
     def add(self, reply: bytes) -> None:
@@ -103,7 +103,7 @@ class CommandQueues:
         return len(self._tasks)
 
     def add_frame(self, connection: Connection, frame: bytes) -> None:
-        """Carry out the commands of one frame, now or after those before them. Raise `ProtocolError`."""
+        """Carry out the commands of one frame, now or after earlier commands. Raise `ProtocolError`."""
         backlog = connection.backlog
         if backlog is not None:
             self._enqueue(connection, backlog, frame)
@@ -132,7 +132,7 @@ class CommandQueues:
         connection.reply(rate_error_replies(self._context, decode_commands(frame)))
 
     def add_goodbye(self, connection: Connection, goodbye: Goodbye) -> None:
-        """End a connection when the commands that came before are carried out."""
+        """End a connection when its earlier commands are carried out."""
         if connection.backlog is None:
             connection.say_goodbye(goodbye)
         else:
@@ -146,7 +146,7 @@ class CommandQueues:
             call([])
 
     def publish_left(self, connection: Connection, frames: list[bytes]) -> None:
-        """Make the publications in the last frames of a client that is gone, after those that wait."""
+        """Make the publications in the last frames of a client that is gone, after its waiting commands."""
         backlog = connection.backlog
         if backlog is None:
             self._tasks.spawn(self._publish_left(connection, frames), name="last publications of a client")
@@ -156,7 +156,7 @@ class CommandQueues:
             backlog.add(frame)
 
     def carry_on(self, connection: Connection, frames: list[bytes]) -> None:
-        """Carry out `frames`, then what has come meanwhile; at last close, if the client did. Raise `ProtocolError`."""
+        """Carry out `frames`, then later frames; at last close, if the client did. Raise `ProtocolError`."""
         backlog = connection.backlog
         frames = [*frames, *(backlog.frames if backlog is not None else ())]
         goodbye = backlog.goodbye if backlog is not None else None
@@ -169,7 +169,7 @@ class CommandQueues:
             self.add_goodbye(connection, goodbye)
 
     async def aclose(self) -> None:
-        """Give up what is under way."""
+        """Cancel the commands under way."""
         await self._tasks.aclose()
 
     def _enqueue(self, connection: Connection, backlog: CommandBacklog, frame: bytes) -> None:
@@ -240,7 +240,7 @@ class CommandQueues:
             await asyncio.gather(*(publish_now(self._context, connection, *request) for request in requests))
 
     async def _run_frame(self, connection: Connection, frame: _Frame, pending: PendingReply | None) -> None:
-        """Carry out the commands of a frame, as long as the connection does not close.
+        """Carry out the commands of a frame, until the connection closes.
 
         `pending` is the outcome of the first command, if that was decided already.
         """
@@ -270,13 +270,13 @@ class CommandQueues:
         frame.send()
 
     async def _afford(self, connection: Connection) -> None:
-        """Let other clients have their turn; a client that asks for much must pay for its answers, and read them."""
+        """Give other clients their turn; a client with costly queries must pay for its answers, and read them."""
         await asyncio.sleep(connection.answer_due_s())
         while connection.is_usable and self._outbox.is_slow(connection):
             await self._outbox.wait_for_room(connection)
 
     async def _await(self, connection: Connection, frame: _Frame, command: Command, pending: PendingReply) -> bool:
-        """Await a pending reply, and publications that follow; False if the command had no effect."""
+        """Await a pending reply, and publications directly after it; False if the command had no effect."""
         if frame.joined:
             frame.send()
         if command.publish is not None:
@@ -295,7 +295,7 @@ class CommandQueues:
         return True
 
     async def _publish_together(self, connection: Connection, frame: _Frame, first: PendingReply) -> None:
-        """Make the publications together that follow each other in a frame, of which `first` is the first."""
+        """Make consecutive publications of a frame together, beginning with `first`."""
         end = frame.index + 1
         while end < min(len(frame.commands), frame.index + PUBLISHED_MAX) and frame.commands[end].publish is not None:
             end += 1
@@ -303,7 +303,7 @@ class CommandQueues:
         for command in frame.commands[frame.index + 1 : end]:
             try:
                 outcome = execute(self._context, connection, command)
-            except ProtocolError as error:  # those before it are under way
+            except ProtocolError as error:  # earlier publications are under way
                 connection.close(error.close_code, str(error))
                 break
             if isinstance(outcome, PendingReply):
@@ -317,7 +317,7 @@ class CommandQueues:
         frame.index = end
 
     async def _ask_ahead(self, connection: Connection, frame: _Frame) -> int:
-        """Ask the engine together for the subscribes that follow each other; return the index behind them."""
+        """Ask the engine together for consecutive subscribes; return the index behind them."""
         requests: list[SubscribeRequest] = []
         room = min(ASKED_MAX, self._context.config.subscriptions_max - len(connection.channels))
         recovering = 0

@@ -1,7 +1,7 @@
-"""Subscribe command, with the recovery of what was missed; and joining a channel (PROTOCOL.md P-4.5, P-4.13).
+"""Subscribe command, with the recovery of missed publications; and joining a channel (PROTOCOL.md P-4.5, P-4.13).
 
-The reply and the place in the hub belong to one loop turn: it says up to which position the client has everything, and
-everything after that is delivered to it.
+The reply and the entry in the hub belong to one loop turn: the reply has the position up to which the client has all
+publications, and all later publications are delivered to it.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ _NOTHING = (b"", b"null")
 def subscribe(
     context: CommandContext, connection: Connection, command_id: int, request: SubscribeRequest
 ) -> bytes | PendingReply:
-    """Decide on one subscribe command: carry it out now, or say that it needs the engine. Raise `CommandError`."""
+    """Carry out one subscribe command now, or return its pending reply if it needs the engine. Raise `CommandError`."""
     channel = check_channel(request.channel, context.config.channel_bytes_max)
     _check_served(request)
     if channel in connection.channels:
@@ -49,10 +49,10 @@ def subscribe(
 async def ask_ahead(
     context: CommandContext, connection: Connection, request: SubscribeRequest, turn: asyncio.Semaphore
 ) -> None:
-    """Ask the engine what `subscribe` will need, so that the questions of many commands are under way together.
+    """Send the engine the requests that `subscribe` will need, so that those of many commands are under way together.
 
-    Errors may be ignored: `subscribe` meets them again. `turn` bounds the questions of all clients together. A client
-    that is gone by its turn asks nothing: clients that come and go all the time would leave ever more behind.
+    Errors may be ignored: `subscribe` meets them again. `turn` bounds the requests of all clients together. There is no
+    request for a client that is gone by its turn: clients that come and go would leave more and more requests behind.
     """
     channel = check_channel(request.channel, context.config.channel_bytes_max)
     if not _needs_engine(context, channel, request):
@@ -71,19 +71,19 @@ async def ask_ahead(
 def join(
     context: CommandContext, connection: Connection, channel: Channel, *, watching: bool = False, silently: bool = False
 ) -> None:
-    """Deliver to `connection` what comes in `channel` from now on (`Channels.join`)."""
+    """Deliver the publications of `channel` to `connection` from now on (`Channels.join`)."""
     context.channels.join(connection, channel, watching=watching, silently=silently)
     connection.channels.append(channel)
 
 
 def leave(context: CommandContext, connection: Connection, channel: Channel, *, silently: bool = False) -> None:
-    """Deliver nothing more of `channel`, which the connection has joined (`Channels.leave`)."""
+    """Stop the delivery of `channel`, which the connection has joined (`Channels.leave`)."""
     connection.channels.remove(channel)
     context.channels.leave(connection, channel, silently=silently)
 
 
 def _needs_engine(context: CommandContext, channel: Channel, request: SubscribeRequest) -> bool:
-    """Whether this node lacks the channel, or what the client missed of it."""
+    """True if this node does not hold the channel, or lacks publications that the client missed."""
     streams = context.channels.streams
     if _recovers(context, channel, request):
         return not streams.is_current(channel, request.epoch, request.offset)
@@ -95,7 +95,7 @@ def _recovers(context: CommandContext, channel: Channel, request: SubscribeReque
 
 
 def _check_served(request: SubscribeRequest) -> None:
-    """Refuse an option that would change which publications come, and is not served: silence would be a promise."""
+    """Refuse unsupported options that select publications: without an error, the client would rely on them."""
     if request.token:
         raise command_error(NOT_AVAILABLE, "a subscription token was sent, and this node checks none")
     if bytes(request.type) not in (*_NOTHING, b"0"):
@@ -108,7 +108,7 @@ def _check_served(request: SubscribeRequest) -> None:
 async def _recover(
     context: CommandContext, connection: Connection, channel: Channel, request: SubscribeRequest
 ) -> list[ReplayEntry] | None:
-    """Return what the client missed, or None; it pays for what was read in vain as for an answer."""
+    """Return the missed publications, or None; the client pays for bytes read in vain as for an answer."""
     return await context.channels.streams.recover(channel, request.epoch, request.offset, connection.charge_answer)
 
 
@@ -157,7 +157,7 @@ def _join(
         result.recovered = space.recoverable and missed is not None
         context.stats.recoveries["complete" if result.recovered else "incomplete"] += 1
         if result.recovered and missed:
-            result.offset = request.offset  # the publications lead on from there
+            result.offset = request.offset  # the publications in the reply come after it
             result.publications = [msgspec.Raw(entry.body) for entry in missed]
     reply = encode(Reply(id=command_id, subscribe=result))
     if request.recover:

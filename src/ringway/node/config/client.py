@@ -1,4 +1,4 @@
-"""Bounds of one client: what it may send, ask for, and let wait; each a setting of the node."""
+"""Settings that bound one client of a node: its messages, its requests, and its queues."""
 
 from typing import Annotated
 
@@ -9,12 +9,12 @@ from ringway.protocol.channel import NAME_BYTES_MAX
 
 
 class ClientBounds(ListenerConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The settings that bound what a single client costs a node."""
+    """The settings that bound the cost of a single client for a node."""
 
     message_bytes_max: Annotated[
         int,
         msgspec.Meta(
-            description="Longest frame and message of a client, else close 1009.",
+            description="Longest frame and message of a client; a longer one is closed with 1009.",
             ge=1024,
             le=16 * 1024 * 1024,
             extra={"unit": "bytes"},
@@ -23,7 +23,7 @@ class ClientBounds(ListenerConfig, frozen=True, kw_only=True, forbid_unknown_fie
     fragments_max: Annotated[
         int,
         msgspec.Meta(
-            description="Frames that one message may come in, else close 1009: tiny fragments cost far more than "
+            description="Frames of one message; more are closed with 1009, because tiny fragments cost far more than "
             "their bytes.",
             ge=1,
             le=1_000_000,
@@ -32,7 +32,7 @@ class ClientBounds(ListenerConfig, frozen=True, kw_only=True, forbid_unknown_fie
     channel_bytes_max: Annotated[
         int,
         msgspec.Meta(
-            description="Longest channel name, in UTF-8; engines have names of their own to bound.",
+            description="Longest channel name, in UTF-8; engines bound their own names.",
             ge=1,
             le=NAME_BYTES_MAX,
             extra={"unit": "bytes"},
@@ -41,14 +41,14 @@ class ClientBounds(ListenerConfig, frozen=True, kw_only=True, forbid_unknown_fie
     subscriptions_max: Annotated[
         int,
         msgspec.Meta(
-            description="Channels that one connection may be subscribed to, else error 106.", ge=1, le=100_000
+            description="Channels that one connection may be subscribed to; then error 106.", ge=1, le=100_000
         ),
     ] = 128
     recovery_publications_max: Annotated[
         int,
         msgspec.Meta(
-            description="Publications that one client is given of a channel when it comes back, and that one `history` "
-            "answers; who missed more is told that something is missing.",
+            description="Publications of a channel that a returning client gets, and that one `history` answers. A "
+            "client that missed more is told that publications are missing.",
             ge=1,
             le=100_000,
         ),
@@ -56,7 +56,7 @@ class ClientBounds(ListenerConfig, frozen=True, kw_only=True, forbid_unknown_fie
     recovery_bytes_max: Annotated[
         int,
         msgspec.Meta(
-            description="The same in bytes; never more than half of `outbox_bytes_max`, through which it must go.",
+            description="The same in bytes; at most half of `outbox_bytes_max`, because it goes through the outbox.",
             ge=1024,
             le=1024 * 1024 * 1024,
             extra={"unit": "bytes"},
@@ -65,7 +65,8 @@ class ClientBounds(ListenerConfig, frozen=True, kw_only=True, forbid_unknown_fie
     presence_clients_max: Annotated[
         int,
         msgspec.Meta(
-            description="Clients that `presence` names at most, else error 106; `presence_stats` counts any number.",
+            description="Clients that `presence` names; for more it answers error 106. `presence_stats` counts any "
+            "number.",
             ge=1,
             le=100_000,
         ),
@@ -73,7 +74,8 @@ class ClientBounds(ListenerConfig, frozen=True, kw_only=True, forbid_unknown_fie
     outbox_bytes_max: Annotated[
         int,
         msgspec.Meta(
-            description="Bytes that may wait for a client that reads too slowly, else close 3008; others are unharmed.",
+            description="Bytes that may wait for a client that reads too slowly; then it is closed with 3008. Other "
+            "clients are unharmed.",
             ge=4096,
             le=1024 * 1024 * 1024,
             extra={"unit": "bytes"},
@@ -82,8 +84,9 @@ class ClientBounds(ListenerConfig, frozen=True, kw_only=True, forbid_unknown_fie
     commands_per_s: Annotated[
         float,
         msgspec.Meta(
-            description="Commands, and frames beyond one a message, that one connection may send on average; more are "
-            "refused with error 111, and a client that goes on for `commands_burst` refusals is closed with 3013.",
+            description="Commands, and frames beyond one for each message, that one connection may send a second on "
+            "average. Further ones are refused with error 111; a client that continues for `commands_burst` refusals "
+            "is closed with 3013.",
             gt=0,
             le=1_000_000,
             extra={"unit": "1/s"},
@@ -96,7 +99,7 @@ class ClientBounds(ListenerConfig, frozen=True, kw_only=True, forbid_unknown_fie
     commands_pending_max: Annotated[
         int,
         msgspec.Meta(
-            description="Commands of one connection that may wait for the engine; more close it with 3013.",
+            description="Commands of one connection that may wait for the engine; then it is closed with 3013.",
             ge=1,
             le=1_000_000,
         ),
@@ -104,8 +107,8 @@ class ClientBounds(ListenerConfig, frozen=True, kw_only=True, forbid_unknown_fie
     commands_pending_bytes_max: Annotated[
         int,
         msgspec.Meta(
-            description="The same in bytes: above it nothing more is read from the client until half of them are "
-            "carried out.",
+            description="The same in bytes. Above it the node stops reading from the client until half of them are "
+            "done.",
             ge=1024,
             le=1024 * 1024 * 1024,
             extra={"unit": "bytes"},
@@ -114,8 +117,8 @@ class ClientBounds(ListenerConfig, frozen=True, kw_only=True, forbid_unknown_fie
     bytes_per_s: Annotated[
         float,
         msgspec.Meta(
-            description="Bytes of messages that one connection may send on average; above it the node reads no faster. "
-            "Messages up to 1 KiB are bounded by commands_per_s alone.",
+            description="Bytes of messages that one connection may send a second on average; above it the node reads "
+            "more slowly. Messages up to 1 KiB are bounded only by commands_per_s.",
             gt=0,
             le=1e12,
             extra={"unit": "bytes/s"},
@@ -124,7 +127,7 @@ class ClientBounds(ListenerConfig, frozen=True, kw_only=True, forbid_unknown_fie
     bytes_burst: Annotated[
         int,
         msgspec.Meta(
-            description="The same at once; never less than message_bytes_max.",
+            description="Bytes of messages that one connection may send at once; at least message_bytes_max.",
             ge=1024,
             le=1024 * 1024 * 1024,
             extra={"unit": "bytes"},
@@ -133,8 +136,8 @@ class ClientBounds(ListenerConfig, frozen=True, kw_only=True, forbid_unknown_fie
     answer_bytes_per_s: Annotated[
         float,
         msgspec.Meta(
-            description="Bytes of history, of what was missed and of presence that one connection may ask for on "
-            "average; above it its next question waits.",
+            description="Bytes of history, missed publications and presence that one connection may request a second "
+            "on average; above it the next request waits.",
             gt=0,
             le=1e12,
             extra={"unit": "bytes/s"},
@@ -143,7 +146,7 @@ class ClientBounds(ListenerConfig, frozen=True, kw_only=True, forbid_unknown_fie
     answer_bytes_burst: Annotated[
         int,
         msgspec.Meta(
-            description="The same at once: what a client that comes back to all of its channels may need.",
+            description="The same at once: enough for a client that returns to all of its channels.",
             ge=1024,
             le=1024 * 1024 * 1024,
             extra={"unit": "bytes"},
@@ -152,8 +155,9 @@ class ClientBounds(ListenerConfig, frozen=True, kw_only=True, forbid_unknown_fie
     new_channels_per_s: Annotated[
         float,
         msgspec.Meta(
-            description="Channels that one connection may newly publish to on average: not among the last 1024 that it "
-            "has published to (or as many as it may subscribe to). More are refused with error 111.",
+            description="New channels that one connection may publish to a second, on average. A channel is new if it "
+            "is not among the last 1024 that it has published to (or as many as it may subscribe to). More are refused "
+            "with error 111.",
             gt=0,
             le=1_000_000,
             extra={"unit": "1/s"},
@@ -161,10 +165,10 @@ class ClientBounds(ListenerConfig, frozen=True, kw_only=True, forbid_unknown_fie
     ] = 50.0
     new_channels_burst: Annotated[
         int,
-        msgspec.Meta(description="The same at once.", ge=1, le=1_000_000),
+        msgspec.Meta(description="New channels that one connection may publish to at once.", ge=1, le=1_000_000),
     ] = 500
 
     @property
     def answer_bytes_max(self) -> int:
-        """Return the bytes of history in one answer at most, with room in the outbox for what comes meanwhile."""
+        """Return the largest size of the history in one answer; the outbox has room for other messages beside it."""
         return min(self.recovery_bytes_max, self.outbox_bytes_max // 2)

@@ -1,4 +1,4 @@
-"""Settings of a node's edge: how many connections come in, how many of one address, and which go for want of room."""
+"""Settings of a node's edge: bounds on connections, in all and for each address, and which are closed for room."""
 
 from typing import Annotated
 
@@ -8,14 +8,15 @@ from ringway.node.config.client import ClientBounds
 
 
 class NodeEdgeConfig(ClientBounds, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The settings of how connections come in; a part of `NodeConfig`."""
+    """The settings for incoming connections; a part of `NodeConfig`."""
 
     pending_max: Annotated[
         int,
         msgspec.Meta(
-            description="Handshakes and connect commands under way at one time; fewer where open files are few. Above "
-            "it (with a ticket above twice of it) one that has said nothing makes room for the next: the oldest of the "
-            "address that has most. Where all have only just come, the next gets 503 and a pause to keep.",
+            description="Handshakes and connect commands under way at one time; fewer if open files are few. Above it "
+            "(with a ticket: above twice of it) a connection that has sent nothing makes room: the oldest of the "
+            "address with the most. If all have only just come, the new connection gets 503 with a pause before a "
+            "retry.",
             ge=1,
             le=1_000_000,
         ),
@@ -23,28 +24,30 @@ class NodeEdgeConfig(ClientBounds, frozen=True, kw_only=True, forbid_unknown_fie
     shed_handshakes: Annotated[
         bool,
         msgspec.Meta(
-            description="Refuse handshakes above the rate that the node has measured it can take, with 503 and a pause "
-            "to keep, before anything else; those with a ticket are let in first. Off: all are taken, however late."
+            description="Refuse handshakes above the rate that the node can accept by its own measurement, with 503 "
+            "and a pause before a retry. Handshakes with a ticket are accepted first. Off: all are accepted, however "
+            "late."
         ),
     ] = True
     connections_max: Annotated[
         int,
         msgspec.Meta(
-            description="Connections at one time; more get 503. 0: as many as open files allow, less what is kept for "
-            "the process itself and for newcomers; that is the most in any case.",
+            description="Connections at one time; further ones get 503. 0: as many as open files allow, minus those "
+            "reserved for the process itself and for newcomers. That is always the maximum.",
             ge=0,
             le=10_000_000,
         ),
     ] = 0
     retry_after_s: Annotated[
         int,
-        msgspec.Meta(description="Pause that a 503 asks for.", ge=1, le=3600, extra={"unit": "s"}),
+        msgspec.Meta(description="Pause before a retry that a 503 asks for.", ge=1, le=3600, extra={"unit": "s"}),
     ] = 2
     tcp_keepalive_s: Annotated[
         int,
         msgspec.Meta(
-            description="A peer that is silent for this long is probed (TCP keepalive); one whose network is gone is "
-            "given up after twice of it, also while it is being sent to. 0: as the system does, which may be never.",
+            description="A peer that is silent for this long is probed (TCP keepalive). A peer whose network is gone "
+            "is given up after twice this time, even while data is being sent to it. 0: the system's default, which "
+            "may be never.",
             ge=0,
             le=3600,
             extra={"unit": "s"},
@@ -53,10 +56,10 @@ class NodeEdgeConfig(ClientBounds, frozen=True, kw_only=True, forbid_unknown_fie
     address_share: Annotated[
         float,
         msgspec.Meta(
-            description="Part of each bounded thing (connections, handshakes without a ticket) that one address can "
-            "have alone; the rest is kept for others, and the more take, the less each gets. An address is an IPv4 "
-            "address or an IPv6 /64; gateways tell those of their clients. Refused is only who would take more while "
-            "that much is taken. 1: no bound.",
+            description="The part of each bounded resource (connections, handshakes without a ticket) that one address "
+            "can use alone. The rest is reserved for other addresses; the more addresses compete, the less each gets. "
+            "An address is an IPv4 address or an IPv6 /64; gateways report the addresses of their clients. An address "
+            "gets more unless that much of the whole is in use. 1: no bound.",
             gt=0,
             le=1,
         ),
@@ -64,8 +67,8 @@ class NodeEdgeConfig(ClientBounds, frozen=True, kw_only=True, forbid_unknown_fie
     address_connections_max: Annotated[
         int,
         msgspec.Meta(
-            description="Connections of one address; further ones get 503. 0: by `address_share` alone, since an "
-            "office has one address.",
+            description="Connections of one address; further ones get 503. 0: bounded only by `address_share`, because "
+            "an office has one address.",
             ge=0,
             le=10_000_000,
         ),

@@ -1,6 +1,6 @@
-"""Namespaces and the options of their channels: `chat:room-1` is of the namespace `chat`, if that has options.
+"""Namespaces and the options of their channels: `chat:room-1` belongs to the namespace `chat` if it has options.
 
-Every other name, with a colon or without, is of the namespace `default`. In TOML each namespace is a table,
+All other names, with a colon or without, belong to the namespace `default`. In TOML each namespace is a table,
 `[node.namespaces.chat]`; elsewhere it has a short form, `chat:history_size=50,presence=false`.
 """
 
@@ -31,46 +31,46 @@ class ChannelOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     history_size: Annotated[
         int,
         msgspec.Meta(
-            description="Publications that the engine keeps of each channel. 0: none; then publications are sent and "
-            "forgotten, and whoever is not connected misses them.",
+            description="Publications that the engine stores of each channel. 0: none; then publications are sent and "
+            "forgotten, and clients that are not connected miss them.",
             ge=0,
             le=100_000,
         ),
     ] = 100
     history_ttl_s: Annotated[
         float,
-        msgspec.Meta(description="How long each publication is kept.", ge=1, le=31_536_000, extra={"unit": "s"}),
+        msgspec.Meta(description="Each publication is stored for this long.", ge=1, le=31_536_000, extra={"unit": "s"}),
     ] = 300.0
     recovery: Annotated[
         bool,
         msgspec.Meta(
-            description="Whether clients that come back are given what they missed, or are told that something is "
-            "missing. Needs history; off without it."
+            description="Returning clients get the publications that they missed, or are told that some are missing. "
+            "Needs history; off without it."
         ),
     ] = True
     positioning: Annotated[
         bool,
         msgspec.Meta(
-            description="Whether clients are closed with 3010 where the node missed something that history cannot "
-            "tell. Needs history; `recovery` includes it."
+            description="Clients are closed with 3010 if the node missed publications that history cannot supply. "
+            "Needs history; `recovery` includes it."
         ),
     ] = True
     presence: Annotated[
         bool,
-        msgspec.Meta(description="Whether clients may ask who is subscribed. It costs nothing until somebody asks."),
+        msgspec.Meta(description="Clients may ask who is subscribed. It costs nothing until a client asks."),
     ] = True
     join_leave: Annotated[
         bool,
         msgspec.Meta(
-            description="Whether clients that ask for it are told who comes and goes: a message through the engine for "
-            "each, whether anybody asked or not."
+            description="Clients that ask for it are told who joins and leaves. Each join and leave is a message "
+            "through the engine, even if no client asks."
         ),
     ] = False
 
 
 @dataclass(frozen=True, slots=True)
 class Namespace:
-    """The options of a namespace as a node uses them."""
+    """The options of a namespace, in the form that a node uses."""
 
     name: str
     retention: Retention | None  # None: no history
@@ -81,7 +81,7 @@ class Namespace:
 
 
 class Namespaces:
-    """All namespaces of a node; `of` finds that of a channel. Raise `ConfigError` as `read_namespaces`."""
+    """All namespaces of a node; `of` finds the namespace of a channel. Raise `ConfigError` as `read_namespaces`."""
 
     __slots__ = ("_default", "_named")
 
@@ -95,12 +95,12 @@ class Namespaces:
         return self._named.get(name, self._default) if colon else self._default
 
     def retentions(self) -> list[Retention]:
-        """Return what the engine is to keep."""
+        """Return the retentions that the engine is to provide."""
         return [space.retention for space in self._named.values() if space.retention is not None]
 
 
 def read_namespaces(specs: Iterable[str]) -> dict[str, Namespace]:
-    """Return what the short forms `specs` say, by name; raise one `ConfigError` with all that is wrong."""
+    """Return the namespaces of the short forms `specs`, by name; raise one `ConfigError` with all faults."""
     found: dict[str, Namespace] = {}
     problems: list[str] = []
     for spec in specs:
@@ -118,7 +118,7 @@ def read_namespaces(specs: Iterable[str]) -> dict[str, Namespace]:
 
 
 def short_namespaces(tables: Mapping[str, Any]) -> list[str]:
-    """Return the short forms of `[node.namespaces.NAME]` tables; raise `ConfigError` for a value that is no table."""
+    """Return the short forms of `[node.namespaces.NAME]` tables; raise `ConfigError` if a value is not a table."""
     for name, table in tables.items():
         if not isinstance(table, Mapping):
             raise ConfigError(f"{name} = {table!r} stands where a namespace belongs; write [node.namespaces.{name}]")

@@ -1,4 +1,4 @@
-"""Settings of a channel node: each field with its unit, bound and reason."""
+"""Settings of a channel node, with the unit, bound and reason of each."""
 
 from typing import Annotated, Literal
 
@@ -16,17 +16,17 @@ class NodeConfig(NodeEdgeConfig, frozen=True, kw_only=True, forbid_unknown_field
     weight: Annotated[
         float,
         msgspec.Meta(
-            description="Share of the connections, against other nodes. 0: none; the balancer moves away those that it "
-            "has, and clients that come directly are accepted all the same.",
+            description="Share of the connections, relative to other nodes. 0: none. Then the balancer moves its "
+            "connections away; clients that come directly are still accepted.",
             ge=0,
             le=1000,
         ),
     ] = 1.0
-    zone: Annotated[str, msgspec.Meta(description="Failure domain of the node, told in its report.")] = ""
+    zone: Annotated[str, msgspec.Meta(description="Failure domain of the node, sent in its report.")] = ""
     connect_deadline_s: Annotated[
         float,
         msgspec.Meta(
-            description="The connect command must come this long after the handshake, else close 3502.",
+            description="The connect command must come in this time after the handshake; otherwise close 3502.",
             gt=0,
             le=300,
             extra={"unit": "s"},
@@ -35,7 +35,7 @@ class NodeConfig(NodeEdgeConfig, frozen=True, kw_only=True, forbid_unknown_field
     close_deadline_s: Annotated[
         float,
         msgspec.Meta(
-            description="A client must answer a close frame in this time, else its connection is cut.",
+            description="A client must answer a close frame in this time; otherwise its connection is cut.",
             gt=0,
             le=60,
             extra={"unit": "s"},
@@ -44,7 +44,7 @@ class NodeConfig(NodeEdgeConfig, frozen=True, kw_only=True, forbid_unknown_field
     engine_deadline_s: Annotated[
         float,
         msgspec.Meta(
-            description="The engine must take a publication or subscription in this time, else the client is told "
+            description="The engine must accept a publication or subscription in this time; otherwise the client gets "
             "error 100 (temporary). Below the 5 s for which official SDKs wait for a reply.",
             gt=0,
             le=60,
@@ -54,9 +54,9 @@ class NodeConfig(NodeEdgeConfig, frozen=True, kw_only=True, forbid_unknown_field
     drain_within_s: Annotated[
         float,
         msgspec.Meta(
-            description="On SIGTERM, clients are moved to other nodes within this time, and who is left then is closed "
-            "with 1012. Whoever sends the signal should wait 15 s longer before it kills. 0: no drain; SIGINT never "
-            "drains.",
+            description="On SIGTERM, clients are moved to other nodes within this time; the rest is then closed with "
+            "1012. Whoever sends the signal should wait 15 s longer before it kills the process. 0: no drain; SIGINT "
+            "never drains.",
             ge=0,
             le=3600,
             extra={"unit": "s"},
@@ -65,7 +65,7 @@ class NodeConfig(NodeEdgeConfig, frozen=True, kw_only=True, forbid_unknown_field
     stop_deadline_s: Annotated[
         float,
         msgspec.Meta(
-            description="On shutdown, clients are told 3001 in batches and have this long to end.",
+            description="On shutdown, clients get 3001 in batches, and have this long to end.",
             ge=0,
             le=600,
             extra={"unit": "s"},
@@ -75,8 +75,8 @@ class NodeConfig(NodeEdgeConfig, frozen=True, kw_only=True, forbid_unknown_field
     namespaces: Annotated[
         tuple[str, ...],
         msgspec.Meta(
-            description="Options of channels by namespace, as chat:history_size=50,presence=false for those named "
-            "chat:...; `default` stands for all others. In TOML a table: [node.namespaces.chat]. All nodes are given "
+            description="Options of channels by namespace: chat:history_size=50,presence=false for the channels "
+            "chat:...; `default` for all other channels. In TOML a table: [node.namespaces.chat]. All nodes must have "
             "the same. The options are below.",
             extra={"flag": "namespace", "table": short_namespaces},
         ),
@@ -84,8 +84,8 @@ class NodeConfig(NodeEdgeConfig, frozen=True, kw_only=True, forbid_unknown_field
     tail_bytes_max: Annotated[
         int,
         msgspec.Meta(
-            description="Of one channel, what is kept of its newest messages while clients come back or sessions are "
-            "on their way; and what is held back while history is read. Then history is read again.",
+            description="Bytes of each channel's newest messages that are kept while clients return or sessions move; "
+            "also the bound for messages that wait while history is read. Beyond it history is read again.",
             ge=1024,
             le=1024 * 1024 * 1024,
             extra={"unit": "bytes"},
@@ -94,7 +94,7 @@ class NodeConfig(NodeEdgeConfig, frozen=True, kw_only=True, forbid_unknown_field
     history_reads_max: Annotated[
         int,
         msgspec.Meta(
-            description="Questions about history that this node has at the engine at one time; more wait.",
+            description="Requests for history that this node has at the engine at one time; further requests wait.",
             ge=1,
             le=10_000,
         ),
@@ -102,7 +102,7 @@ class NodeConfig(NodeEdgeConfig, frozen=True, kw_only=True, forbid_unknown_field
     history_answers_max: Annotated[
         int,
         msgspec.Meta(
-            description="Answers to `history` that are made at one time, each of them up to recovery_bytes_max; more "
+            description="Answers to `history` that are made at one time, each up to recovery_bytes_max; further ones "
             "wait.",
             ge=1,
             le=10_000,
@@ -111,17 +111,39 @@ class NodeConfig(NodeEdgeConfig, frozen=True, kw_only=True, forbid_unknown_field
     presence_deadline_s: Annotated[
         float,
         msgspec.Meta(
-            description="How long nodes that are asked for presence have to answer; who does not is left out.",
+            description="Nodes that are asked for presence must answer in this time; late answers are left out.",
             gt=0,
             le=60,
             extra={"unit": "s"},
         ),
     ] = 1.0
+    presence_keep_s: Annotated[
+        float,
+        msgspec.Meta(
+            description="How long the answers to a question about presence are used for all clients that ask for the "
+            "same channel at this node. Joins and leaves at this node, and those that other nodes publish "
+            "(join_leave), are seen at once, other changes after this time. 0: ask for each question.",
+            ge=0,
+            le=60,
+            extra={"unit": "s"},
+        ),
+    ] = 1.0
+    presence_grace_s: Annotated[
+        float,
+        msgspec.Meta(
+            description="With NATS, which does not count who receives a question: how long a question about presence "
+            "waits at most, after the last answer, for nodes that did not have the channel before. It waits less while "
+            "answers come quickly. Give more than a round trip between your sites.",
+            ge=0.01,
+            le=10,
+            extra={"unit": "s"},
+        ),
+    ] = 0.1
     turn_bytes_max: Annotated[
         int,
         msgspec.Meta(
-            description="Publications of one loop turn are joined into one frame up to this size, then sent without "
-            "waiting for the turn's end.",
+            description="Publications of one loop turn are joined into one frame up to this size. A full frame is sent "
+            "without waiting for the end of the turn.",
             ge=1024,
             le=16 * 1024 * 1024,
             extra={"unit": "bytes"},
@@ -130,7 +152,7 @@ class NodeConfig(NodeEdgeConfig, frozen=True, kw_only=True, forbid_unknown_field
     ping_interval_s: Annotated[
         int,
         msgspec.Meta(
-            description="Pause between two pings of one connection; the first is jittered.",
+            description="The pause between two pings of one connection; the first is jittered.",
             ge=2,
             le=3600,
             extra={"unit": "s"},
@@ -139,7 +161,7 @@ class NodeConfig(NodeEdgeConfig, frozen=True, kw_only=True, forbid_unknown_field
     pong_timeout_s: Annotated[
         int,
         msgspec.Meta(
-            description="A ping must be answered in this time, else close 3012. Below the ping interval.",
+            description="A ping must be answered in this time; otherwise close 3012. Below the ping interval.",
             ge=1,
             le=3600,
             extra={"unit": "s"},
@@ -148,8 +170,8 @@ class NodeConfig(NodeEdgeConfig, frozen=True, kw_only=True, forbid_unknown_field
     linger_s: Annotated[
         float,
         msgspec.Meta(
-            description="How long the engine's interest in a channel outlives its last subscriber here, so that "
-            "coming and going costs the engine little.",
+            description="The engine's subscription to a channel outlives the last subscriber here by this time, so "
+            "that frequent joins and leaves cost the engine little.",
             ge=0,
             le=3600,
             extra={"unit": "s"},
@@ -158,7 +180,8 @@ class NodeConfig(NodeEdgeConfig, frozen=True, kw_only=True, forbid_unknown_field
     report_interval_s: Annotated[
         float,
         msgspec.Meta(
-            description="Pause between two reports, 20 % jittered; members take silence of 2.5 s for death.",
+            description="The pause between two reports, 20 % jittered; members that are silent for 2.5 s count as "
+            "dead.",
             ge=0.2,
             le=2.0,
             extra={"unit": "s"},
@@ -167,7 +190,7 @@ class NodeConfig(NodeEdgeConfig, frozen=True, kw_only=True, forbid_unknown_field
     move_cool_down_s: Annotated[
         float,
         msgspec.Meta(
-            description="A connection that was moved here is not moved on for this long, unless the node drains.",
+            description="A connection that was moved here is not moved again for this long, unless the node drains.",
             ge=0,
             le=86400,
             extra={"unit": "s"},
@@ -176,14 +199,14 @@ class NodeConfig(NodeEdgeConfig, frozen=True, kw_only=True, forbid_unknown_field
     move_first: Annotated[
         Literal["youngest", "oldest"],
         msgspec.Meta(
-            description="Of connections that are equally cheap to disturb, which are moved first. The oldest have "
-            "proved that they stay, and their clients have gathered the most state."
+            description="Which connections are moved first, of those that are equally cheap to disturb. The oldest "
+            "have shown that they stay, and their clients have the most state."
         ),
     ] = "youngest"
     idle_after_s: Annotated[
         float,
         msgspec.Meta(
-            description="A client that has sent no command for this long is idle, and moved before busy ones.",
+            description="A client without a command for this long is idle, and is moved before busy clients.",
             ge=0,
             le=86400,
             extra={"unit": "s"},
@@ -192,15 +215,15 @@ class NodeConfig(NodeEdgeConfig, frozen=True, kw_only=True, forbid_unknown_field
     allow_pins: Annotated[
         bool,
         msgspec.Meta(
-            description="Whether a client may ask never to be moved, with `pin=1` in its query. Off: it is ignored."
+            description="A client may ask never to be moved, with `pin=1` in its query. Off: the query is ignored."
         ),
     ] = True
     max_age_s: Annotated[
         float,
         msgspec.Meta(
-            description="Mean life of a connection, drawn from 0.5 to 1.5 of it; then it is closed with 1012 and comes "
-            "back through the gateway. The fallback for clients that obey no moves; 0: no end, since moves disturb "
-            "far fewer. 14400 is a good value where it is needed.",
+            description="Mean life of a connection, drawn from 0.5 to 1.5 of it. Then it is closed with 1012, and "
+            "returns through the gateway. Only for clients that do not obey moves; 14400 is a good value for them. 0: "
+            "no end, because moves disturb far fewer clients.",
             ge=0,
             le=31_536_000,
             extra={"unit": "s"},
@@ -209,15 +232,15 @@ class NodeConfig(NodeEdgeConfig, frozen=True, kw_only=True, forbid_unknown_field
     egress_bytes_per_s_max: Annotated[
         float,
         msgspec.Meta(
-            description="What this node may send to its clients, for its report of how full it is; nothing is slowed "
-            "down. 0: the speed of the network card, where the system tells it.",
+            description="Bytes a second that this node can send to its clients, for its report of utilisation. It "
+            "limits nothing. 0: the speed of the network card, if the system reports it.",
             ge=0,
             le=1e12,
         ),
     ] = 0.0
 
     def __post_init__(self) -> None:
-        """Raise `ConfigError` if a URL cannot be used, or two settings contradict each other."""
+        """Raise `ConfigError` if a URL is unusable, or two settings contradict each other."""
         form = "write ws://host:port/path"
         problems = url_problems("url", self.url, {"ws": 80, "wss": 443}, form)
         problems += url_problems("public_url", self.public_url, {"ws": 80, "wss": 443}, form)

@@ -1,11 +1,11 @@
-"""Allowances of one client: what it may still send and ask for, in commands, frames and bytes (`node.config.client`).
+"""Allowances of one client for messages and queries, in commands, frames and bytes (`node.config.client`).
 
     commands and frames   refused over the rate; a client that goes on regardless is closed
-    bytes received        over the rate nothing more is read until they are paid for
-    bytes answered        over the rate the next question waits until they are paid for
+    bytes received        over the rate reading stops until they are paid for
+    bytes answered        over the rate the next query waits until they are paid for
     new channels          over the rate publications to them are refused
 
-Most clients send little and ask for little, so all but the first are made when they are first needed.
+Most clients send and query little, so all allowances but the first are made when they are first needed.
 """
 
 import enum
@@ -21,31 +21,31 @@ SMALL_BYTES = 1024
 """Messages up to this size are bounded by the rate of commands alone."""
 
 QUESTION_BYTES = 4096
-"""The least cost of a query to the engine, however short the answer is."""
+"""The least cost of a query to the engine, also if the answer is short."""
 
 CHANNELS_KNOWN = 1024
-"""Channels to which a client has published and that are not new to it; as many as it may subscribe to, if more."""
+"""The number of channels that are remembered as not new to a client: at least its maximum of subscriptions."""
 
 IGNORED_MAX = 4096
-"""Frames that are read and dropped after a close, each 16 KiB counted as one more; then the connection is cut."""
+"""Frames that are read and dropped after a close, a frame more for each 16 KiB; then the connection is cut."""
 
 OVER_RATE = 8.0
-"""So many times the rate, at most, is read of a client that is over it: refusing costs more than it costs to send."""
+"""A client over its rate is read at this multiple of the rate at most: a refusal costs more than sending a command."""
 
 OVER_MIN = 64
-"""Commands and frames over the rate that are worth a pause."""
+"""The number of commands and frames over the rate from which reading is paused."""
 
 OVER_RATE_S = 0.05
 """Longest pause between two reads of such a client."""
 
 
 class Pause(enum.IntFlag):
-    """A reason to read nothing from a connection for a while."""
+    """A reason for not reading from a connection for a while."""
 
     BACKLOG = 1  # enough of its commands wait
-    RATE = 2  # it has sent more bytes than it may
-    OWED = BACKLOG | RATE  # reasons that end with what the client may do
-    TURN = 4  # others have theirs first
+    RATE = 2  # it has sent more bytes than its rate allows
+    OWED = BACKLOG | RATE  # reasons that end when the client's debts are paid
+    TURN = 4  # other clients have their turn first
 
 
 class Allowance(TokenBucket):
@@ -58,18 +58,18 @@ class Allowance(TokenBucket):
         self._bounds = bounds
         self._large: _Large | None = None
         self._over = 0  # commands and frames over the rate, since the last pause
-        self.ignored = 0  # frames that came after its end; what is as large as several counts as that many
-        self.refused = 0  # commands and frames over the rate, less the number within it since
+        self.ignored = 0  # frames that came after its end; a large frame counts as several
+        self.refused = 0  # commands and frames over the rate, less the later ones within it
 
     def admit(self, now: float, count: int) -> int:
-        """Take tokens for `count` commands or frames; return for how many of them there were any."""
+        """Take tokens for `count` commands or frames; return the number that had tokens."""
         admitted = self.take_some(now, count)
         self.refused = max(0, self.refused - admitted) + count - admitted
         self._over += count - admitted
         return admitted
 
     def ignore(self, size: int) -> bool:
-        """Count a frame of `size` bytes that is dropped; True once there are more of them than `IGNORED_MAX`."""
+        """Count a dropped frame of `size` bytes; True once the count is above `IGNORED_MAX`."""
         if self.ignored > IGNORED_MAX:
             return False
         self.ignored += 1 + size // 16384
@@ -77,34 +77,34 @@ class Allowance(TokenBucket):
         return self.ignored > IGNORED_MAX
 
     def end_turn(self) -> float:
-        """Return how long nothing is read from the client, which has had its turn: 0 if little was over the rate."""
+        """Return the pause of reading after the client's turn: 0 if few frames were over the rate."""
         if self._over < OVER_MIN:
             return 0.0
         over, self._over = self._over, 0
         return min(OVER_RATE_S, over / (OVER_RATE * self.rate_per_s))
 
     def receive(self, now: float, size: int) -> bool:
-        """Charge a message of `size` bytes; return whether nothing more may be read until that is paid for."""
+        """Charge a message of `size` bytes; return True if reading must stop until it is paid for."""
         if size <= SMALL_BYTES:
             return False
         self._of_large(now).received.charge(now, size)
         return self.received_due_s(now) > 0
 
     def received_due_s(self, now: float) -> float:
-        """Return how long nothing more may be read, in seconds."""
+        """Return the pause of reading, in seconds."""
         return self._large.received.debt_s(now) if self._large is not None else 0.0
 
     def answer(self, now: float, size: int) -> None:
-        """Charge an answer that took `size` bytes of the engine or the node to make."""
+        """Charge an answer for which the engine or the node read `size` bytes."""
         answered = self._of_large(now).answered
         answered.charge(now, min(max(size, QUESTION_BYTES), answered.burst))
 
     def answer_due_s(self, now: float) -> float:
-        """Return how long the next answer must wait if it may be long, in seconds."""
+        """Return the wait before the next long answer, in seconds."""
         return self._large.answered.debt_s(now) if self._large is not None else 0.0
 
     def publish(self, now: float, channel: "Channel") -> bool:
-        """Return whether the client may publish to `channel`: it is not new to it, or a new channel is allowed now."""
+        """Return True if the client may publish to `channel`: the channel is known, or a new channel is allowed now."""
         large = self._of_large(now)
         known = large.known
         if channel in known:
@@ -123,7 +123,7 @@ class Allowance(TokenBucket):
 
 
 class _Large:
-    """The allowances of a connection that has sent or asked for much."""
+    """The further allowances of a connection that has sent or queried much."""
 
     __slots__ = ("answered", "channels", "known", "received")
 

@@ -1,16 +1,16 @@
-"""Backlog of one connection: the messages that wait while a command awaits the engine, and what comes after them."""
+"""Backlog of one connection: the messages that wait while a command awaits the engine, and the end after them."""
 
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
 TURN_COMMANDS = 200
-"""Commands of one client that are read and carried out in one turn of the event loop; then others have theirs."""
+"""Commands of one client that are read and carried out in one turn of the event loop, before other clients' turns."""
 
 
 @dataclass(frozen=True, slots=True)
 class Goodbye:
-    """How a connection is to be closed; `is_answer`: its client has closed it with that code."""
+    """The close of a connection; `is_answer`: its client has closed it with that code."""
 
     code: int
     reason: str = ""
@@ -18,8 +18,8 @@ class Goodbye:
 
 
 OnSettled = Callable[[list[bytes] | None], None]
-"""Called when no command is under way: with the frames that were not begun; None if a command ended the connection by
-a fault."""
+"""Called when no command is under way, with the frames that were not begun; None if a faulty command ended the
+connection."""
 
 
 class CommandBacklog:
@@ -28,7 +28,7 @@ class CommandBacklog:
     __slots__ = ("_on_settled", "_unsent_bytes", "bytes", "count", "frames", "goodbye")
 
     def __init__(self) -> None:
-        self.frames: deque[bytes] = deque()  # as they came
+        self.frames: deque[bytes] = deque()  # in the order of their arrival
         self.count = 0  # lines, which are commands
         self.bytes = 0
         self.goodbye: Goodbye | None = None
@@ -36,7 +36,7 @@ class CommandBacklog:
         self._unsent_bytes = 0
 
     def add(self, frame: bytes) -> None:
-        """Add `frame` behind the others, in pieces if it holds more than is carried out in one turn."""
+        """Append `frame`, in pieces if it has more commands than one turn allows."""
         lines = frame.split(b"\n")
         pieces = [b"\n".join(lines[at : at + TURN_COMMANDS]) for at in range(0, len(lines), TURN_COMMANDS)]
         self.frames += pieces
@@ -56,7 +56,7 @@ class CommandBacklog:
         return frame
 
     def when_settled(self, call: OnSettled | None) -> None:
-        """Let `call` have the frames that are left when no command is under way; None: they are published here."""
+        """Call `call` with the remaining frames when no command is under way; None: they are published here."""
         self._on_settled = call
 
     def settle(self, left: list[bytes] | None) -> list[bytes] | None:
@@ -67,7 +67,7 @@ class CommandBacklog:
         return None
 
     def is_unread(self, unsent_bytes: int) -> bool:
-        """Whether the client has read nothing since the last call, of what waits in its outbox."""
+        """True if the client has not read from its outbox since the last call."""
         before, self._unsent_bytes = self._unsent_bytes, unsent_bytes
         return 0 < before <= unsent_bytes
 

@@ -1,8 +1,8 @@
-"""Connection of one client: the frames that come in, what is sent, and its end (its states are in `ending`).
+"""Connection of one client: its incoming frames, its sends, and its end (its states are in `ending`).
 
-A connection knows its socket, and reports to the parts of its context. What becomes of its messages is the matter of
-its handler, and once it was sent off to another node, of its successor. Tens of thousands of connections exist: slots,
-nothing that can be shared, and nothing for features that are idle.
+A connection owns its socket, and reports to the parts of its context. Its handler processes its messages; once it was
+sent off to its next node, its successor does. Tens of thousands of connections exist, so they have slots, share all
+shareable data, and store no data for idle features.
 """
 
 from collections.abc import Callable
@@ -45,7 +45,7 @@ _log = get_logger()
 
 @dataclass(frozen=True, slots=True)
 class ConnectionContext:
-    """The parts of a node that each of its connections reports to."""
+    """The parts of a node to which each of its connections reports."""
 
     config: NodeConfig
     clock: Callable[[], float]
@@ -90,7 +90,7 @@ class Connection(ReadingSocket):
         self.key = identity.key
         self.follows = identity.follows
         self.moved_at = PINNED if identity.is_pinned else second + 1 if identity.is_moved else None
-        self.heard_at = second  # when the last frame with commands came
+        self.heard_at = second  # the time of the last frame with commands
         self.client = ""
         self.channels: list[Channel] = []  # short, so that a list is smaller than a set and as fast
         self.backlog: CommandBacklog | None = None  # only while a command awaits the engine
@@ -100,20 +100,20 @@ class Connection(ReadingSocket):
 
     @property
     def setup_cost(self) -> int:
-        """How much must be set up anew where it goes (`core.move_candidates`)."""
+        """The cost of its setup at the target (`core.move_candidates`)."""
         return len(self.channels)
 
     @property
     def may_leave(self) -> bool:
-        """Whether it can be moved to another node: it is connected, stays so, and is not being moved."""
+        """True if it can be moved away: it is connected, its end has not begun, and it is not being moved."""
         return self._successor is None and self.is_staying
 
     @property
     def info(self) -> ClientInfo:
-        """The client, as other clients are told about it."""
+        """The client's description for other clients."""
         return ClientInfo(user="", client=self.client)
 
-    # what picows calls
+    # calls of picows
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         """Begin: the handshake was answered."""
@@ -131,12 +131,12 @@ class Connection(ReadingSocket):
         self._handler.on_opened(self)
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
-        """Handle one frame. Whatever goes wrong costs this connection, and no other."""
+        """Handle one frame. Any error ends this connection, and no other."""
         if self._state is ConnectionState.OVER and self._successor is None:
             self._handler.on_ignored(self, frame.payload_size)
             return
         self._context.stats.frames_in += 1
-        opcode = cast(int, frame.msg_type)  # an IntEnum, whatever its stub says
+        opcode = cast(int, frame.msg_type)  # an IntEnum, though its stub says otherwise
         if self._state is ConnectionState.OVER or self._closing is not closing.ClosingState.OPEN:
             self._on_late_frame(opcode, frame)
             return
@@ -156,7 +156,7 @@ class Connection(ReadingSocket):
             self.close(INTERNAL, "internal server error")
 
     def on_ws_close(self, payload: bytes) -> None:
-        """Answer the client's close frame, after what it sent before; or note that it has answered ours."""
+        """Answer the client's close frame, after its earlier messages; or record that it has answered this node's."""
         try:
             code, reason = read_close(payload)
         except ProtocolError as error:
@@ -167,13 +167,13 @@ class Connection(ReadingSocket):
         self._on_end(ClosingEvent.CLOSE, Goodbye(code))
 
     def on_ws_breach(self, error: ProtocolError) -> None:
-        """Close because the client broke the protocol, after what it sent before."""
+        """Close because the client broke the protocol, after its earlier messages."""
         if self._successor is not None and not self.is_usable:
             self._successor.on_close(error.close_code, "")
         self._on_end(ClosingEvent.BREACH, Goodbye(error.close_code, str(error), is_answer=False))
 
     def on_ws_disconnected(self, transport: WSTransport) -> None:
-        """End: the socket is closed. Nothing may be sent to its descriptor, which can be another socket's now."""
+        """End: the socket is closed. Its descriptor must not be used, since it can belong to a new socket now."""
         context = self._context
         self._step(ClosingEvent.LOST)
         self.stop_waiting(drop=True)
@@ -187,21 +187,21 @@ class Connection(ReadingSocket):
             self._successor.on_lost()
 
     def pause_writing(self) -> None:
-        """Let frames wait here: the client reads slower than it is sent to."""
+        """Let frames wait here: the client reads too slowly."""
         if self.is_usable:
             self.let_wait()
         self._context.outbox.on_paused(self)
 
     def resume_writing(self) -> None:
-        """Pass on what waits: the client catches up."""
+        """Pass waiting frames on: the client catches up."""
         if self.pass_on(self._context.outbox.high_water_bytes):
             self._context.outbox.on_resumed(self)
 
     def end_turn(self) -> None:
-        """Let others have their turn: this client has sent as much as is read in one, and more may be there."""
+        """Give other clients their turn: this client has sent as many bytes as one turn allows, and maybe more."""
         self.let_others(self.allowance.end_turn())
 
-    # what the node calls
+    # calls of the node
 
     def accept(self, client: str) -> None:
         """Become connected, as `client`."""
@@ -211,9 +211,9 @@ class Connection(ReadingSocket):
     def resume(
         self, client: str, handler: "ConnectionHandler[Connection]", *, ping_in_s: float, ends_in_s: float
     ) -> None:
-        """Become connected, as the client of a session that was at another node; `handler` handles what comes now.
+        """Become connected, as the client of a session from a different node; `handler` handles its messages.
 
-        A connection that is over has its client's name then, for what the client sent before.
+        A connection that is over gets its client's name only, for the client's earlier messages.
         """
         now = self._context.clock()
         self._handler = handler
@@ -226,12 +226,12 @@ class Connection(ReadingSocket):
             self._context.keepalive.on_resumed(self, ping_in_s, now)
 
     def on_pong(self) -> None:
-        """Note that the client has answered a ping."""
+        """Record that the client has answered a ping."""
         if self.beat is Beat.PINGED:
             self.beat = Beat.ANSWERED
 
     def on_heard(self) -> None:
-        """Note that the client has sent commands."""
+        """Record that the client has sent commands."""
         self.heard_at = self._context.registry.second
 
     def open_backlog(self) -> CommandBacklog:
@@ -240,12 +240,12 @@ class Connection(ReadingSocket):
         return self.backlog
 
     def close_backlog(self) -> None:
-        """Let no message wait any more."""
+        """End the waiting of messages."""
         self.backlog = None
         self.resume_reading(Pause.BACKLOG)
 
     def may_publish(self, channel: Channel) -> bool:
-        """Whether the client may publish to `channel` now (`Allowance.publish`)."""
+        """True if the client may publish to `channel` now (`Allowance.publish`)."""
         return self.allowance.publish(self._context.clock(), channel)
 
     def charge_answer(self, size: int) -> None:
@@ -253,11 +253,11 @@ class Connection(ReadingSocket):
         self.allowance.answer(self._context.clock(), size)
 
     def answer_due_s(self) -> float:
-        """Return how long the client's next long answer must wait, in seconds."""
+        """Return the wait before the client's next long answer, in seconds."""
         return self.allowance.answer_due_s(self._context.clock())
 
     def reply(self, replies: list[bytes]) -> None:
-        """Send what answers one frame, in one frame."""
+        """Send the replies to one frame, in one frame."""
         if not replies:
             return
         message = replies[0] if len(replies) == 1 else b"\n".join(replies)
@@ -280,7 +280,7 @@ class Connection(ReadingSocket):
         self._send_close(code, reason)
 
     def say_goodbye(self, goodbye: Goodbye) -> None:
-        """End as the client wished, or deserved: everything that it had sent before was carried out."""
+        """Close because the client closed or broke the protocol: its earlier commands were carried out."""
         if goodbye.is_answer:
             self._end()
             self._send_close(goodbye.code)
@@ -288,17 +288,17 @@ class Connection(ReadingSocket):
             self.close(goodbye.code, goodbye.reason)
 
     def begin_move(self, successor: Successor) -> None:
-        """Let `successor` have what the client sends after `send_off`. It is not moved a second time meanwhile."""
+        """Let `successor` receive the client's messages after `send_off`. It prevents a second move until its end."""
         self._successor = successor
 
     def end_move(self) -> None:
-        """Forget the successor: it has what it needs, or the client stays."""
+        """Forget the successor: it has all messages, or the client stays."""
         self._successor = None
 
     def send_off(self, move: Move) -> None:
-        """Send the client to another node, in the way that it asked for: nothing is sent after that.
+        """Send the client the move, in the form that it asked for. It is the last message to the client.
 
-        Its session goes along, so no leaves are published.
+        Its session moves with it, so no leaves are published.
         """
         if self.follows == BY_CLOSE:
             self.close(SERVICE_RESTART, move.reason(), silently=True)
@@ -315,11 +315,11 @@ class Connection(ReadingSocket):
             self._transport.disconnect(graceful=False)
 
     def ping_in_s(self) -> float:
-        """Return the time until the client is pinged next (`Keepalive.ping_in_s`)."""
+        """Return the time until the client's next ping (`Keepalive.ping_in_s`)."""
         return self._context.keepalive.ping_in_s(self, self._context.clock())
 
     def ends_in_s(self) -> float:
-        """Return the time until the end of its life; infinite if it has none."""
+        """Return the time until the end of its life; infinite without an age limit."""
         return max(0.0, self.ends_at - self._context.clock())
 
     def _connect(self, client: str) -> None:
@@ -328,7 +328,7 @@ class Connection(ReadingSocket):
         self._context.registry.on_connected(self)
 
     def _end(self, *, silently: bool = False) -> None:
-        """Leave all channels, forget what waits, and expect the socket's end. Idempotent."""
+        """Leave all channels, drop waiting messages, and expect the socket's end. Idempotent."""
         if not self.is_usable:
             return
         context = self._context
@@ -340,7 +340,7 @@ class Connection(ReadingSocket):
             self._assembler = None
         context.keepalive.on_closing(self, context.clock())
         context.outbox.on_ended(self)
-        self.resume_reading(Pause.OWED)  # else its answer is not seen
+        self.resume_reading(Pause.OWED)  # its answer must be read
 
     def _send_by(self, send: Send) -> None:
         self.send = send
@@ -349,7 +349,7 @@ class Connection(ReadingSocket):
     # frames
 
     def _on_late_frame(self, opcode: int, frame: WSFrame) -> None:
-        """Keep what the client sends between the cut and its answer for the node that its session goes to."""
+        """Store the client's messages between the cut and its answer, for the session's next node."""
         successor = self._successor
         if self._step(ClosingEvent.FRAME) is ClosingAction.IGNORE or successor is None or not successor.is_keeping:
             self._handler.on_ignored(self, frame.payload_size)
@@ -381,14 +381,14 @@ class Connection(ReadingSocket):
     # the end (`protocol.closing`)
 
     def _on_end(self, event: ClosingEvent, goodbye: Goodbye) -> None:
-        """The client's half is over, by a close frame or a breach: nothing that it sends counts any more."""
+        """The client's half is over, by a close frame or a breach: its later messages do not count."""
         action = self._step(event)
         if action is ClosingAction.END_TCP:
             self._end_stream()
         elif action not in (ClosingAction.REPLY, ClosingAction.FAIL):
             return
         elif not self.is_usable:
-            self._send_close(goodbye.code, goodbye.reason)  # a message sent it off, and it closes first
+            self._send_close(goodbye.code, goodbye.reason)  # after a move by message the client closes first
         else:
             if self.backlog is not None:
                 self._context.keepalive.on_closing(self, self._context.clock())

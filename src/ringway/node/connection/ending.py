@@ -3,9 +3,9 @@
     WAITING ──connect──▶ CONNECTED ──▶ OVER
        └─────────────────────────────▶┘
 
-Beside that, how far the WebSocket has come to its end is a state of `protocol.closing`. The two meet if the client
-closes, or breaks the protocol, while commands of it wait for the engine: the WebSocket is CLOSE_DUE then, and the
-connection keeps its state until they are carried out (`CommandBacklog.goodbye`).
+Beside that, the end of the WebSocket has a state of `protocol.closing`. Both states matter if the client closes, or
+breaks the protocol, while its commands wait for the engine: then the WebSocket is CLOSE_DUE, and the connection has its
+former state until the commands are carried out (`CommandBacklog.goodbye`).
 """
 
 import enum
@@ -22,11 +22,11 @@ from ringway.protocol.frame import CLOSE, NO_CODE
 
 
 class ConnectionState(enum.Enum):
-    """What the client of a connection may do."""
+    """The state of a connection, by the commands that its client may send."""
 
     WAITING = enum.auto()  # upgraded; the connect command must come first
     CONNECTED = enum.auto()
-    OVER = enum.auto()  # it has left all channels; no command is answered any more
+    OVER = enum.auto()  # it has left all channels; commands are not answered any more
 
 
 class EndingSocket(EndListener):
@@ -41,26 +41,26 @@ class EndingSocket(EndListener):
 
     @property
     def is_connected(self) -> bool:
-        """Whether the connect command was accepted, and the connection is not over."""
+        """True if the connect command was accepted, and the connection is not over."""
         return self._state is ConnectionState.CONNECTED
 
     @property
     def is_staying(self) -> bool:
-        """Whether it is connected, and its end has not begun."""
+        """True if it is connected, and its end has not begun."""
         return self._state is ConnectionState.CONNECTED and not self.is_closing
 
     @property
     def is_closing(self) -> bool:
-        """Whether its end has begun, by the client or this node."""
+        """True if its end has begun, by the client or this node."""
         return self._state is ConnectionState.OVER or self._closing is not closing.ClosingState.OPEN
 
     @property
     def is_usable(self) -> bool:
-        """Whether commands are carried out and replies sent."""
+        """True if commands are carried out and replies sent."""
         return self._state is not ConnectionState.OVER
 
     def waiting_bytes(self) -> int:
-        """Return how much was sent to this client and has not reached the kernel yet."""
+        """Return the number of bytes that were sent to this client and have not reached the kernel yet."""
         return 0 if self._transport is None else self._transport.underlying_transport.get_write_buffer_size()
 
     def _step(self, event: ClosingEvent) -> ClosingAction:
@@ -68,7 +68,7 @@ class EndingSocket(EndListener):
         return action
 
     def _send_close(self, code: int, reason: str = "") -> None:
-        """Send a close frame, unless one was sent; if the client's half is over, nothing more is to be said."""
+        """Send a close frame, unless one was sent; if the client's half is over, end TCP as well."""
         transport = self._transport
         if transport is None or self._step(ClosingEvent.CLOSE_HERE) is not ClosingAction.SEND_CLOSE:
             return
@@ -80,9 +80,9 @@ class EndingSocket(EndListener):
             self._end_stream()
 
     def _end_stream(self) -> None:
-        """End this side of TCP first (RFC 6455, 7.1.1), and the other when the client does, or at the deadline.
+        """End this side of TCP first (RFC 6455, 7.1.1), and the client's side when the client does, or at the deadline.
 
-        Closing both would answer what the client still sends with a reset, which destroys what it has not read.
+        If both were closed, the kernel would answer the client's next bytes with a reset, which destroys unread data.
         """
         if self._transport is not None:
             end_stream(self._transport.underlying_transport)

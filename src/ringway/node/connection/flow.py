@@ -1,8 +1,8 @@
 """Flow control of one WebSocket at a node, in both directions.
 
-Reading stops while there is a reason for it (`allowance.Pause`). What is sent to a client that does not read it waits
-here once its transport is full enough: the very frames that all other subscribers are sent, by reference, so that the
-publications of a channel exist once for a thousand slow readers. A transport would copy them for each.
+Reading stops while there is a reason for it (`allowance.Pause`). Frames for a client that does not read wait here once
+its transport is full enough. They are references to the frames of all subscribers, so that the publications of a
+channel exist once for a thousand slow readers. A transport would copy them for each client.
 """
 
 import asyncio
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 
 
 TURN_BYTES = 1024
-"""What is read of a client in one turn of the event loop, up to the end of a frame; then others have theirs.
+"""The bytes that are read from a client in one turn of the event loop, up to the end of a frame.
 
-A tiny frame costs as much as a thousand bytes: a receive buffer full of them would keep all others waiting for a tenth
-of a second. Most messages are shorter, and a long one takes one more read.
+A tiny frame costs as much as a thousand bytes: a receive buffer full of them would delay all other clients for a tenth
+of a second. Most messages are shorter, and a long message needs one more read.
 """
 
 
 class WaitingFrames:
-    """Frames for one client, in their order; `outbox` bounds how many bytes they may be."""
+    """Frames for one client, in their order; `outbox` bounds their bytes."""
 
     __slots__ = ("_frames", "bytes")
 
@@ -42,7 +42,7 @@ class WaitingFrames:
         self.bytes += len(frame)
 
     def pass_on(self, send: "Send") -> bool:
-        """Pass the first frame to `send`; return whether there was one."""
+        """Pass the first frame to `send`; return False if there was no frame."""
         if not self._frames:
             return False
         opcode, frame = self._frames.popleft()
@@ -58,27 +58,27 @@ class FlowingSocket(EndingSocket):
 
     def __init__(self) -> None:
         super().__init__()
-        self._holds = 0  # the reasons to read nothing at the moment, as bits
+        self._holds = 0  # the present reasons for not reading, as bits
         self._waiting: WaitingFrames | None = None  # only while its transport is full enough
         self.send: Send = nowhere
 
     @property
     def is_held(self) -> bool:
-        """Whether nothing is read from it, until something is done or paid for, so that it cannot answer."""
+        """True if reading is stopped until a backlog or a debt has ended, so that the client cannot answer."""
         return bool(self._holds & Pause.OWED)
 
     def is_paused_for(self, why: Pause) -> bool:
-        """Whether nothing is read from it for this reason, whatever other reasons there are."""
+        """True if reading is stopped for this reason, maybe among others."""
         return bool(self._holds & why)
 
     def pause_reading(self, why: Pause) -> None:
-        """Read nothing more from the client until `resume_reading` for this reason, and any other. Idempotent."""
+        """Stop reading until `resume_reading` was called for this reason and all others. Idempotent."""
         if self._transport is not None:
             self._holds |= why
             self._transport.underlying_transport.pause_reading()
 
     def resume_reading(self, why: Pause) -> None:
-        """Read on, if there is no other reason not to. Idempotent."""
+        """End this reason for not reading; read on if it was the last. Idempotent."""
         if not self._holds:
             return
         self._holds &= ~why
@@ -87,12 +87,12 @@ class FlowingSocket(EndingSocket):
             transport.resume_reading()
 
     def let_others(self, pause_s: float) -> None:
-        """Read nothing more from the client in this turn of the event loop, and for `pause_s`."""
+        """Stop reading from the client in this turn of the event loop, and for `pause_s`."""
         self.pause_reading(Pause.TURN)
         asyncio.get_running_loop().call_later(pause_s, self.resume_reading, Pause.TURN)
 
     def waiting_bytes(self) -> int:
-        """Return how much was sent to this client and has not reached the kernel yet."""
+        """Return the number of bytes that were sent to this client and have not reached the kernel yet."""
         return super().waiting_bytes() + (self._waiting.bytes if self._waiting is not None else 0)
 
     def let_wait(self) -> None:
@@ -102,7 +102,7 @@ class FlowingSocket(EndingSocket):
             self._send_by(self._waiting.put)
 
     def pass_on(self, high_water_bytes: int) -> bool:
-        """Pass what waits to the transport, until it is full enough again; return whether nothing waits any more."""
+        """Pass waiting frames to the transport, until it is full enough again; return True if no frame is left."""
         if self._waiting is None or self._transport is None:
             return True
         transport = self._transport.underlying_transport
@@ -115,7 +115,7 @@ class FlowingSocket(EndingSocket):
         return False
 
     def stop_waiting(self, *, drop: bool = False) -> None:
-        """Pass all that waits to the transport, or drop it: what comes next must not overtake it."""
+        """Pass all waiting frames to the transport, or drop them: the next frame must not overtake them."""
         waiting, self._waiting = self._waiting, None
         if waiting is None or self._transport is None:
             return
@@ -130,7 +130,7 @@ class FlowingSocket(EndingSocket):
         return cast("Send", self._transport.send_reuse_external_bytearray)
 
     def _send_by(self, send: "Send") -> None:
-        """Reach the client by `send` from now on."""
+        """Send to the client by `send` from now on."""
         self.send = send
 
 

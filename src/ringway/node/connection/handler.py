@@ -1,4 +1,4 @@
-"""Handler of connections: what becomes of what a client sends, and what a connection keeps of its client's request."""
+"""Handler of connections: the port for clients' messages, and the part of a client's request that is stored."""
 
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
@@ -11,17 +11,17 @@ Client = TypeVar("Client", contravariant=True)
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A client's request, as far as its connection keeps it."""
+    """The part of a client's request that its connection stores."""
 
-    address: str = EXEMPT  # as the client is counted (`core.address`)
-    key: bytes = b""  # for affinity
-    is_moved: bool = False  # another node sent it here
-    is_pinned: bool = False  # it is not to be moved
-    follows: str = ""  # how it is sent off to a node to which its session moves (`protocol.move`); empty: not at all
+    address: str = EXEMPT  # the address for which the client counts (`core.address`)
+    key: bytes = b""  # the affinity key
+    is_moved: bool = False  # True if a node has moved it here
+    is_pinned: bool = False  # True if it must not be moved
+    follows: str = ""  # the form in which it receives moves with its session (`protocol.move`); empty: no session moves
 
 
 class ConnectionHandler(Protocol[Client]):
-    """Handles the events of connections. All calls come from the event loop, and none may block."""
+    """Handles the events of connections. All calls come from the event loop, and must not block."""
 
     def on_opened(self, connection: Client) -> None:
         """The handshake was answered."""
@@ -44,9 +44,9 @@ class ConnectionHandler(Protocol[Client]):
         ...
 
     def on_redirected(self, connection: Client) -> None:
-        """The connection is reached by another `send` from now on."""
+        """The connection has a new `send` from now on."""
         ...
 
     def on_ended(self, connection: Client, *, silently: bool) -> None:
-        """The connection is over: it leaves all channels. `silently`: its session goes on elsewhere."""
+        """The connection is over: it leaves all channels. `silently`: its session goes on at a different node."""
         ...

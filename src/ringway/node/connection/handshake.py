@@ -1,8 +1,8 @@
-"""Handshake of a connection, from its accept to the answer: the head is read and judged here, before picows.
+"""Handshake of a connection, from its accept to the answer: the head is read and checked here, before picows.
 
-picows reads heads too, but with bounds and answers of its own. So picows gets the connection only when its request was
-admitted, with a head of a few lines in place of the client's: frames are then read by compiled code, and nothing of the
-client's head stays in memory.
+picows reads heads too, but with its own bounds and answers. So picows gets the connection only when its request was
+admitted, with a head of a few lines in place of the client's head: then compiled code reads the frames, and no part of
+the client's head stays in memory.
 """
 
 import asyncio
@@ -21,14 +21,14 @@ from ringway.node.connection.pending_handshakes import PendingHandshakes
 from ringway.protocol.forwarded import Network, is_trusted
 from ringway.protocol.head import HeadReader, RequestHead
 from ringway.protocol.proxy_header import Peer, peer_of
-from ringway.protocol.response import answer_to, error_response
+from ringway.protocol.response import answer_to, node_refusal
 from ringway.protocol.upgrade import value_of
 
 
 class Accepted:
     """The answer to an admitted request: the listener that receives the frames, and the subprotocol (empty: none).
 
-    picows keeps it as long as the connection, so it is small: no closure, no tuple.
+    picows stores it as long as the connection, so it is small: no closure, no tuple.
     """
 
     __slots__ = ("_listener", "_protocol")
@@ -38,19 +38,19 @@ class Accepted:
         self._protocol = protocol
 
     def __call__(self, _: WSUpgradeRequest) -> WSUpgradeResponseWithListener:
-        """Answer the request, as picows asks for it."""
+        """Answer the request, in the form that picows requires."""
         headers = [("Sec-WebSocket-Protocol", self._protocol)] if self._protocol else None
         return WSUpgradeResponseWithListener(WSUpgradeResponse.create_101_response(headers), self._listener)
 
 
-AnswerRequest = Callable[[RequestHead, Peer], Accepted]
-"""Judges one request; raises `UpgradeError` to refuse it."""
+AnswerRequest = Callable[[RequestHead, Peer], Accepted | bytes]
+"""Checks one request; raises `UpgradeError` to refuse it. Bytes are the whole answer to a request of no client."""
 
 ROOM = memoryview(bytearray(TURN_BYTES))
-"""Where bytes come in before picows: all share it, since they are taken out at once."""
+"""The buffer for incoming bytes before picows: all handshakes share it, since its bytes are consumed at once."""
 
 MakeProtocol = Callable[[Callable[[WSUpgradeRequest], WSUpgradeResponseWithListener]], FramingProtocol]
-"""Makes the protocol of picows that goes on with a connection; its argument answers the request."""
+"""Makes the protocol of picows that continues a connection; its argument answers the request."""
 
 
 class Handshake(asyncio.BufferedProtocol):
@@ -94,11 +94,11 @@ class Handshake(asyncio.BufferedProtocol):
         self._timer = asyncio.get_running_loop().call_later(self._config.handshake_deadline_s, self._expire)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Count the handshake no more."""
+        """Stop counting the handshake."""
         self._leave()
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        """Have bytes of the head read; what a turn of the event loop reads of a client may stand behind it."""
+        """Return the buffer for bytes of the head; the first frames of one turn may follow the head."""
         return ROOM
 
     def buffer_updated(self, nbytes: int) -> None:
@@ -126,6 +126,10 @@ class Handshake(asyncio.BufferedProtocol):
         except UpgradeError as error:
             self._refuse(error, head.method)
             return
+        if isinstance(accepted, bytes):
+            self._leave()
+            self._pending.close_after(transport, accepted)
+            return
         self._reader.close()
         protocol = self._make_protocol(accepted)
         self._pending.on_replaced(self, protocol)
@@ -138,7 +142,7 @@ class Handshake(asyncio.BufferedProtocol):
 
     def _refuse(self, error: UpgradeError, method: str = "") -> None:
         self._leave()
-        self._pending.refuse(self.transport, answer_to(method, error_response(error, close=True)))
+        self._pending.close_after(self.transport, answer_to(method, node_refusal(error)))
 
     def _expire(self) -> None:
         """End the connection because its time has passed; with an answer if its head had begun."""
@@ -163,11 +167,11 @@ _HEAD = (
     b"GET / HTTP/1.1\r\nHost: x\r\nConnection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
     b"Sec-WebSocket-Key: %b\r\n\r\n"
 )
-"""All that picows needs to know of an admitted request."""
+"""The head of every admitted request for picows."""
 
 
 def _feed(transport: asyncio.Transport, protocol: Any, data: bytes) -> None:
-    """Pass `data` to `protocol` as a transport does: as much at a time as there is room for, until it closes."""
+    """Pass `data` to `protocol` as a transport does: in pieces of the size of its buffer, until it closes."""
     while data and not transport.is_closing():
         room = protocol.get_buffer(-1)
         size = min(len(room), len(data))

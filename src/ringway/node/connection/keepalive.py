@@ -7,8 +7,8 @@ At any time a connection waits for exactly one deadline, so it has one place in 
                      while nothing is read from it: has it read what waits for it? another pong_timeout_s : close 3008
     closing ──(close_deadline_s)──▶ cut
 
-If connections have a bounded age (`core.age`), its end is seen when the next ping would be due, which is brought
-forward to it.
+If connections have a bounded age (`core.age`), its end is checked when the next ping would be due; that ping comes
+earlier if the age ends earlier.
 """
 
 import enum
@@ -32,15 +32,15 @@ class Beat(enum.Enum):
     EXPECTED = enum.auto()  # the connect command, or the answer to a close, is awaited
     QUIET = enum.auto()  # the next deadline is a ping
     PINGED = enum.auto()  # a pong is awaited
-    ANSWERED = enum.auto()  # it came; the deadline just passes
+    ANSWERED = enum.auto()  # the pong came; the deadline has no effect
 
 
 class Timed(Hashable, Protocol):
-    """A connection, as the keepalive sees it. The first three are the keepalive's own, stored here to save memory."""
+    """A connection, in the keepalive's view. The first three are the keepalive's own, stored here to save memory."""
 
-    slot: int  # in the wheel; -1: in none
+    slot: int  # in the wheel; -1: in no slot
     beat: Beat
-    ends_at: float  # when its life ends, monotonic
+    ends_at: float  # the end of its life, monotonic
 
     @property
     def send(self) -> Send:
@@ -54,21 +54,21 @@ class Timed(Hashable, Protocol):
 
     @property
     def is_connected(self) -> bool:
-        """Whether its connect command was accepted, and it is not over."""
+        """True if its connect command was accepted, and it is not over."""
         ...
 
     @property
     def is_closing(self) -> bool:
-        """Whether its end has begun."""
+        """True if its end has begun."""
         ...
 
     @property
     def is_held(self) -> bool:
-        """Whether nothing is read from it, so that it cannot answer."""
+        """True if reading is stopped, so that it cannot answer."""
         ...
 
     def waiting_bytes(self) -> int:
-        """Return how much was sent and has not reached the kernel yet."""
+        """Return the number of bytes that were sent and have not reached the kernel yet."""
         ...
 
     def close(self, code: int, reason: str) -> None:
@@ -83,11 +83,11 @@ class Timed(Hashable, Protocol):
 _PING = frame_of(PING)
 
 _STALL_S = 1.0
-"""A tick that comes this late means that this process was stopped: what was sent to it meanwhile is not read yet."""
+"""A tick that is late by this time means that this process was stopped: clients' messages since are not read yet."""
 
 
 class Keepalive:
-    """Watches over the deadlines of all connections of a node. `now` is monotonic."""
+    """The deadlines of all connections of a node. `now` is monotonic."""
 
     __slots__ = ("_config", "_lives", "_rng", "_stats", "_ticked_at", "_wheel")
 
@@ -101,7 +101,7 @@ class Keepalive:
         self._wheel: Wheel[Timed] = Wheel(longest, now)
 
     def on_opened(self, connection: Timed, now: float) -> None:
-        """Expect a connect command: the whole time, so a second more (see `core.wheel`)."""
+        """Expect a connect command within the whole deadline, so a second more (`core.wheel`)."""
         self._put(connection, self._config.connect_deadline_s + 1.0, now)
 
     def on_connected(self, connection: Timed, now: float) -> None:
@@ -112,12 +112,12 @@ class Keepalive:
         self._rest(connection, self._rng.uniform(0.0, self._config.ping_interval_s), now)
 
     def on_resumed(self, connection: Timed, ping_in_s: float, now: float) -> None:
-        """Go on to ping at the time at which the old node would have: the client counts on its pings."""
+        """Ping at the times of the old node: the client expects its pings then."""
         self.forget(connection)
         self._rest(connection, min(ping_in_s, self._config.ping_interval_s), now)
 
     def ping_in_s(self, connection: Timed, now: float) -> float:
-        """Return the time until a connected client is pinged; 0 if a pong is awaited: then it is pinged anew."""
+        """Return the time until a connected client's next ping; 0 if a pong is awaited: then it is pinged anew."""
         if connection.slot < 0 or connection.beat is Beat.PINGED:
             return 0.0
         rest_s = self._config.ping_interval_s - self._config.pong_timeout_s if connection.beat is Beat.ANSWERED else 0.0
@@ -130,7 +130,7 @@ class Keepalive:
         self._put(connection, self._config.close_deadline_s + 1.0, now)
 
     def forget(self, connection: Timed) -> None:
-        """Expect nothing more."""
+        """Drop the deadline of the connection."""
         if connection.slot >= 0:
             self._wheel.drop(connection, connection.slot)
             connection.slot = -1
@@ -142,7 +142,7 @@ class Keepalive:
         for connection in self._wheel.tick(now):
             connection.slot = -1
             if stalled and connection.beat is not Beat.QUIET:
-                self._put(connection, _STALL_S, now)  # its answer may lie in the socket
+                self._put(connection, _STALL_S, now)  # its answer may wait in the socket
             elif connection.is_closing:
                 connection.cut()
             elif connection.is_connected:
@@ -155,7 +155,7 @@ class Keepalive:
             self._judge_held(connection, now)
         elif connection.beat is Beat.PINGED:
             connection.close(NO_PONG, f"no pong within {self._config.pong_timeout_s} s")
-            connection.cut()  # a client that answers no ping will answer no close
+            connection.cut()  # a client that does not answer pings will not answer a close
         elif connection.ends_at <= now:
             self._stats.aged += 1
             connection.close(SERVICE_RESTART, "age")
@@ -168,7 +168,7 @@ class Keepalive:
             self._put(connection, self._config.pong_timeout_s, now)
 
     def _judge_held(self, connection: Timed, now: float) -> None:
-        """Wait on for a client from which nothing is read, its pong included, unless it reads nothing of what waits."""
+        """Extend the deadline of a client that is not read (nor its pong), unless the client reads nothing itself."""
         backlog = connection.backlog
         waiting = connection.waiting_bytes()
         if backlog is not None and backlog.is_unread(waiting):

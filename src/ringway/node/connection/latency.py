@@ -1,7 +1,7 @@
 """Latency of handshakes, as the 99th percentile over the last seconds.
 
-A histogram in which each bucket reaches 9 % further than the bucket before: small, whatever the rate is, and as exact.
-There are two histograms, the present and the previous, so that the percentile is of the last 5 to 10 seconds.
+A histogram in which each bucket reaches 9 % further than the bucket before: small at any rate, and exact to 9 %. There
+are two histograms, the present and the previous, so that the percentile covers the last 5 to 10 seconds.
 """
 
 from itertools import accumulate
@@ -25,17 +25,17 @@ class Latency:
         self._turned_at = now
 
     def add(self, length_s: float) -> None:
-        """Count something that took `length_s`."""
+        """Count a handshake of the length `length_s`."""
         bucket = int(log2(length_s / _SHORTEST_S) * _PER_OCTAVE) + 1 if length_s > _SHORTEST_S else 0
         self._counts[min(bucket, _BUCKETS - 1)] += 1
 
     @property
     def count(self) -> int:
-        """How many were counted lately."""
+        """The number of handshakes that were counted lately."""
         return sum(self._counts) + sum(self._before)
 
     def p99(self, now: float) -> float:
-        """Return what 99 of 100 did not exceed; 0 if none was counted lately. Call it at least every few seconds."""
+        """Return the 99th percentile; 0 without recent handshakes. Call it at least every few seconds."""
         self._turn(now)
         sums = list(accumulate(map(int.__add__, self._before, self._counts)))
         if not sums[-1]:

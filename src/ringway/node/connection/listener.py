@@ -1,7 +1,7 @@
-"""Listener of a node's port: each socket begins as a `Handshake`, and becomes one of picows when it is admitted.
+"""Listener of a node's port: each socket begins as a `Handshake`, and gets picows' protocol when it is admitted.
 
-To construct picows' protocol by keyword is the one thing here that knows more of picows than its documented API (2.3);
-it does what `ws_create_server` does.
+Only the construction of picows' protocol by keyword goes beyond its documented API (2.3); it does the same as
+`ws_create_server`.
 """
 
 import socket
@@ -21,7 +21,7 @@ from ringway.node.connection.pending_handshakes import PendingHandshakes
 from ringway.protocol.forwarded import read_networks
 
 READ_BUFFER_BYTES = 2048
-"""picows' minimum; it grows with what comes, and most clients send little."""
+"""The initial read buffer, picows' minimum; it grows with long messages, and most clients send short ones."""
 
 
 class _Protocol(FramingProtocol):
@@ -61,7 +61,7 @@ async def listen(config: NodeConfig, pending: PendingHandshakes, answer_request:
 
     trusted = read_networks(config.trusted_proxies)
 
-    def prepare(sock: socket.socket) -> None:  # accepted sockets inherit it
+    def prepare(sock: socket.socket) -> None:  # accepted sockets inherit the option
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, config.receive_buffer_bytes)
         bound_unsent(sock, config.unsent_bytes_max)
 

@@ -1,9 +1,10 @@
-"""Outbox of a node: what waits to be sent, and which clients read too slowly (PROTOCOL.md P-6, close 3008).
+"""Outbox of a node: the bound of unsent bytes, and the clients that read too slowly (PROTOCOL.md P-6, close 3008).
 
-The kernel takes what it can at once; the rest waits in the connection's transport. To ask every transport after every
-send would cost as much as the send, so the transport says when its buffer has passed a high-water mark. Only such a
-connection is "slow", and only slow ones are asked. Overflow rule: a connection with more than `outbox_bytes_max`
-waiting is closed with 3008. What is measured is at most `_CHECK_SHARE` of the bound old, plus one frame.
+The kernel accepts as many bytes as it can at once; the rest waits in the connection's transport. A check of every
+transport after every send would cost as much as the send, so the transport reports when its buffer has passed a
+high-water mark. Only such a connection is "slow", and only slow connections are checked. Overflow rule: a connection
+with more than `outbox_bytes_max` waiting is closed with 3008. A check is late by at most `_CHECK_SHARE` of the bound,
+plus one frame.
 """
 
 import asyncio
@@ -17,7 +18,7 @@ _HIGH_WATER_BYTES_MAX = 64 * 1024
 
 
 class Outbox:
-    """Bounds what waits for each subscriber of a node."""
+    """Bounds the unsent bytes of each subscriber of a node."""
 
     __slots__ = ("_awaited", "_bytes_max", "_slow", "_stats", "_unchecked", "high_water_bytes")
 
@@ -25,7 +26,7 @@ class Outbox:
         self._bytes_max = bytes_max
         self._stats = stats
         self._slow: set[Subscriber] = set()
-        self._awaited: dict[Subscriber, asyncio.Event] = {}  # slow subscribers for which a caller wants to send more
+        self._awaited: dict[Subscriber, asyncio.Event] = {}  # slow subscribers for which a caller waits
         self._unchecked = 0
         self.high_water_bytes = min(_HIGH_WATER_BYTES_MAX, bytes_max // 2)
 
@@ -37,18 +38,18 @@ class Outbox:
             self._check(subscriber)
 
     def is_slow(self, subscriber: Subscriber) -> bool:
-        """Whether more waits for `subscriber` than the high-water mark."""
+        """True if more bytes wait for `subscriber` than the high-water mark."""
         return subscriber in self._slow
 
     async def wait_for_room(self, subscriber: Subscriber) -> None:
         """Return when a slow subscriber has caught up, or begins to close.
 
-        The client decides when that is; the keepalive closes a client that reads nothing (`node.connection.keepalive`).
+        The time depends on the client; the keepalive closes a client that does not read (`node.connection.keepalive`).
         """
         await self._awaited.setdefault(subscriber, asyncio.Event()).wait()
 
     def on_ended(self, subscriber: Subscriber) -> None:
-        """Let nobody wait for room any more: the subscriber closes."""
+        """End all waits for room: the subscriber closes."""
         event = self._awaited.pop(subscriber, None)
         if event is not None:
             event.set()
@@ -61,7 +62,7 @@ class Outbox:
                 self.check()
 
     def check(self) -> None:
-        """Close every slow subscriber for which too much waits."""
+        """Close every slow subscriber with too many waiting bytes."""
         self._unchecked = 0
         for subscriber in list(self._slow):
             self._check(subscriber)
@@ -72,7 +73,7 @@ class Outbox:
         self._stats.slow = len(self._slow)
 
     def on_resumed(self, subscriber: Subscriber) -> None:
-        """Watch it no more: its buffer has drained, or it is gone."""
+        """Stop watching it: its buffer has drained, or it is gone."""
         self._slow.discard(subscriber)
         self._stats.slow = len(self._slow)
         self.on_ended(subscriber)

@@ -1,10 +1,10 @@
-"""Pending handshakes of a node: how many are under way, how long they take, and which go for want of room.
+"""Pending handshakes of a node: their number, their duration, and the choice of sockets that are closed for room.
 
 A crowd of silent sockets must be bounded before any of them has sent a request.
 
-Overflow rule: above twice `pending_max`, or above what open files allow, a silent socket is closed for each that is
-accepted (`core.pending` says which). If all are too new for that, there is a crowd: sockets of the address that makes
-it are sent 503 as they are accepted, and linger until they have read it (`net.lingering_close`). At most
+Overflow rule: above twice `pending_max`, or above the limit by open files, a silent socket is closed for each accepted
+socket (`core.pending` chooses it). If all sockets are too new for that, there is a crowd: new sockets of the address
+with the crowd are sent 503 at their accept, and linger until they have read it (`net.lingering_close`). At most
 `LINGERING_MAX` linger; beyond that the socket that has lingered longest is cut.
 """
 
@@ -23,10 +23,10 @@ ANSWERS_MAX = 8
 """Handshakes that are answered in one turn of the event loop."""
 
 LINGERING_MAX = 4096
-"""Sockets at one time that are sent why they are refused; fewer if open files are few."""
+"""The most sockets that linger with a refusal at one time; fewer if open files are few."""
 
 LINGER_S = 2.0
-"""How long a refused socket may take to read the answer."""
+"""The time that a refused socket has to read the answer."""
 
 _BODY = b'{"error":"too many handshakes are under way; come again later"}'
 _NO_ROOM = [
@@ -34,7 +34,7 @@ _NO_ROOM = [
     b"Retry-After: %d\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%b" % (pause_s, len(_BODY), _BODY)
     for pause_s in range(2, 12)
 ]
-"""With different pauses, so that refused clients do not come back at one moment."""
+"""The answers, with different pauses, so that refused clients do not come back at one moment."""
 
 
 class PendingHandshake(Hashable, Protocol):
@@ -72,7 +72,7 @@ class PendingHandshakes:
         connections: Callable[[], int],
     ) -> None:
         self._silent: Pending[PendingHandshake] = Pending()  # no request has come yet
-        self._answering: dict[PendingHandshake, float] = {}  # the request has come; when the socket was accepted
+        self._answering: dict[PendingHandshake, float] = {}  # the request has come; the time of the socket's accept
         self._clock = clock
         self.latency = Latency(clock())  # from accepting a socket to answering 101
         self.sockets = 0  # accepted so far
@@ -82,7 +82,7 @@ class PendingHandshakes:
         self._files = files
         self._connections = connections
         self._stats = stats
-        self._ticks = (clock(), clock())  # the times of the last two
+        self._ticks = (clock(), clock())  # the times of the last two ticks
 
     def __len__(self) -> int:
         return len(self._silent) + len(self._answering)
@@ -90,7 +90,7 @@ class PendingHandshakes:
     def tick(self) -> None:
         """Let time pass; call it several times a second.
 
-        Silence is judged as of the tick before the last: a process that was busy has not read since.
+        Silence is checked as of the tick before the last: a busy process has not read since.
         """
         self._ticks = (self._ticks[1], self._clock())
 
@@ -111,7 +111,7 @@ class PendingHandshakes:
         return True
 
     def make_room(self, newcomer: str) -> bool:
-        """Close a silent socket for one of the address `newcomer`; return whether there was one to close."""
+        """Close a silent socket for a socket of the address `newcomer`; return False if there was no silent socket."""
         victim = self._silent.victim(self._ticks[0], newcomer)
         if victim is None:
             return False
@@ -127,11 +127,11 @@ class PendingHandshakes:
             self._answering[handshake] = accepted_at
 
     def refuse_for_room(self, transport: asyncio.Transport) -> None:
-        """Send a socket for which there is no room that it may come again."""
-        self.refuse(transport, _NO_ROOM[self._stats.shed % len(_NO_ROOM)])
+        """Send a socket 503 with a time to come again: there is no room for it."""
+        self.close_after(transport, _NO_ROOM[self._stats.shed % len(_NO_ROOM)])
 
-    def refuse(self, transport: asyncio.Transport, answer: bytes) -> None:
-        """Send a socket its last `answer`; it is closed when it has read that."""
+    def close_after(self, transport: asyncio.Transport, answer: bytes) -> None:
+        """Send a socket its last `answer`; it is closed when it has read the answer."""
         files = self._files
         free = files.files - files.own - self._connections() - len(self)
         if len(self.lingering) >= min(LINGERING_MAX, max(files.new // 2, free)):
@@ -145,12 +145,12 @@ class PendingHandshakes:
             self._answering[successor] = accepted_at
 
     def on_answered(self, handshake: PendingHandshake, now: float) -> None:
-        """Count it no more: it was answered with 101."""
+        """Stop counting it: it was answered with 101."""
         accepted_at = self._answering.pop(handshake, None)
         if accepted_at is not None:
             self.latency.add(now - accepted_at)
 
     def on_lost(self, handshake: PendingHandshake) -> None:
-        """Count it no more: its socket is closed, or was refused. Idempotent."""
+        """Stop counting it: its socket is closed, or was refused. Idempotent."""
         if self._answering.pop(handshake, None) is None:
             self._silent.remove(handshake)

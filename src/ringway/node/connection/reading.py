@@ -11,16 +11,16 @@ from ringway.protocol.message import MessageAssembler
 
 
 class ReadingSocket(FlowingSocket):
-    """A base of `Connection`: its socket, and the message that is on its way."""
+    """A base of `Connection`: its socket, and the fragmented message under way."""
 
     __slots__ = ("_assembler",)
 
     def __init__(self) -> None:
         super().__init__()
-        self._assembler: MessageAssembler | None = None  # only while a fragmented message is on its way
+        self._assembler: MessageAssembler | None = None  # only while a fragmented message is under way
 
     def _assemble(self, opcode: int, frame: WSFrame, bounds: ClientBounds) -> bytes | None:
-        """Add one data frame; return the text message that it completes, if it does."""
+        """Add one data frame; return the text message that it completes, or None."""
         if self._assembler is None:
             self._assembler = MessageAssembler(bounds.message_bytes_max, bounds.fragments_max)
         payload = frame.get_payload_as_bytes()
@@ -34,5 +34,5 @@ class ReadingSocket(FlowingSocket):
 
 
 def has_reserved_bits(frame: WSFrame) -> bool:
-    """Whether a reserved bit of the frame is set (RFC 6455, 5.2)."""
+    """True if a reserved bit of the frame is set (RFC 6455, 5.2)."""
     return bool(frame.rsv1 or frame.rsv2 or frame.rsv3)

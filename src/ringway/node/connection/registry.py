@@ -1,4 +1,4 @@
-"""Registry of the open connections of a node, in the order in which they came, with counts of their states."""
+"""Registry of the open connections of a node, in the order of their arrival, with counts of their states."""
 
 import asyncio
 from collections import Counter
@@ -12,11 +12,11 @@ from ringway.core.pending import Pending
 
 
 class Registered(Hashable, Protocol):
-    """A connection, as the registry sees it."""
+    """A connection, in the registry's view."""
 
     @property
     def address(self) -> str:
-        """The address that the connection counts for (`core.address`)."""
+        """The address for which the connection counts (`core.address`)."""
         ...
 
     @property
@@ -34,30 +34,30 @@ class ConnectionRegistry(Generic[Client]):
     __slots__ = ("_emptied", "_open", "_stay", "_waiting", "connected", "second", "shares")
 
     def __init__(self, now: float) -> None:
-        self._open: dict[Client, None] = {}  # keeps the order, and is no larger than a set
-        self._stay: Counter[float] = Counter()  # how many of those connected were moved here in each second
+        self._open: dict[Client, None] = {}  # ordered, and no larger than a set
+        self._stay: Counter[float] = Counter()  # by second, the connected clients that were moved here in it
         self._emptied = asyncio.Event()
         self._emptied.set()
         self._waiting: Pending[Client] = Pending()  # upgraded, no connect command yet
-        self.shares = AddressShares()  # how many open connections each address has
+        self.shares = AddressShares()  # the open connections of each address
         self.connected = 0  # connected, and not being closed
-        self.second = floor(now)  # of the clock, as of the last tick: one object for all connections that keep it
+        self.second = floor(now)  # of the clock, as of the last tick: one object for all connections that store it
 
     def __len__(self) -> int:
         return len(self._open)
 
     def __iter__(self) -> Iterator[Client]:
-        """Over a copy: connections may close meanwhile."""
+        """Iterate over a copy: connections may close during the iteration."""
         return iter(list(self._open))
 
     @property
     def waiting(self) -> int:
-        """How many were upgraded and have sent no connect command yet."""
+        """The number of upgraded connections without a connect command yet."""
         return len(self._waiting)
 
     @property
     def seconds_kept(self) -> tuple[float, ...]:
-        """The seconds in which connections came that were moved here and may still be cooling."""
+        """The seconds in which connections were moved here that may still be cooling."""
         return tuple(self._stay)
 
     def on_opened(self, connection: Client, now: float) -> None:
@@ -68,7 +68,7 @@ class ConnectionRegistry(Generic[Client]):
         self.shares.add(connection.address)
 
     def victim(self, now: float, newcomer: str) -> Client | None:
-        """Return a connection without a connect command that is to go for one of the address `newcomer`, if any."""
+        """Return a connection without a connect command to close for a client of the address `newcomer`, or None."""
         return self._waiting.victim(now, newcomer)
 
     def on_connected(self, connection: Client) -> None:
@@ -97,7 +97,7 @@ class ConnectionRegistry(Generic[Client]):
             self._emptied.set()
 
     def cooling(self, now: float, cool_down_s: float) -> int:
-        """How many of those connected may not be moved now."""
+        """The number of connected clients that may not be moved now."""
         return sum(count for moved_at, count in self._stay.items() if is_cooling(moved_at, now, cool_down_s))
 
     def tick(self, now: float, cool_down_s: float) -> None:

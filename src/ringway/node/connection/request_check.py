@@ -1,8 +1,8 @@
 """Check of handshake requests, before 101 (PROTOCOL.md P-2, P-5).
 
 The order is: bounds and rate, path, handshake rules, origin, ticket. In a flood most requests are refused for their
-rate, so that is checked before anything is read; of a request with a ticket, once the ticket has proved good. The
-ticket is spent last, so that no refusal costs one.
+rate, so the rate is checked first; for a request with a ticket, after the ticket was verified. The ticket is spent
+last, so that no refusal spends it.
 """
 
 import sys
@@ -12,7 +12,7 @@ from urllib.parse import parse_qs
 
 from ringway.core.address import EXEMPT, address_of
 from ringway.core.refusals import Refusals
-from ringway.errors import UpgradeError
+from ringway.errors import PathRefused, UpgradeError
 from ringway.member.admission import Admission
 from ringway.member.gateway_origins import GatewayOrigins
 from ringway.node.config.node import NodeConfig
@@ -33,14 +33,15 @@ from ringway.protocol.forwarded import (
 )
 from ringway.protocol.head import RequestHead
 from ringway.protocol.host import host_at, host_known, read_hosts, unknown_host
+from ringway.protocol.knock import KNOCK
 from ringway.protocol.move import read_follows
 from ringway.protocol.origin import origins_at, read_origins
 from ringway.protocol.proxy_header import Peer
 from ringway.protocol.ticket import TicketSigner
-from ringway.protocol.upgrade import Headers, check_request, value_of, wants_upgrade
+from ringway.protocol.upgrade import Headers, Upgrade, check_request, value_of, wants_upgrade
 
 KEY_BYTES_MAX = 1024
-"""Longest affinity key: it is kept as long as the connection."""
+"""The longest affinity key: it is stored as long as the connection."""
 
 QUERY_FIELDS_MAX = 64
 
@@ -50,17 +51,17 @@ PROTOBUF_PROTOCOL = "centrifuge-protobuf"
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """What an admitted request brings along."""
+    """The result of an admitted request."""
 
     identity: Identity
-    nonce: bytes | None  # of its ticket, if a session of another node goes on here
-    protocol: str  # the subprotocol to answer with; empty: none
+    nonce: bytes | None  # the nonce of its ticket, if a session from a different node goes on here
+    protocol: str  # the subprotocol of the answer; empty: none
 
 
 class RequestCheck:
     """Checks the handshake requests of a node. `clock` is monotonic.
 
-    `expects_session` says whether a session is coming for the nonce of a ticket.
+    `expects_session` returns True if a session is coming for the nonce of a ticket.
     """
 
     __slots__ = (
@@ -120,11 +121,17 @@ class RequestCheck:
         self._follow_gateways()
 
     def set_on_loopback(self) -> None:
-        """Note that only this machine can connect: then pages must not have been led here under another name."""
+        """Record that only this machine can connect: then pages must not have been led here by an unknown name."""
         self._on_loopback = True
 
+    def read_upgrade(self, head: RequestHead) -> Upgrade:
+        """Return the handshake in a request for the node's path; raise `UpgradeError` if it is none."""
+        if head.path != self._config.path:
+            raise PathRefused(404, f"there is nothing here; the WebSocket is at {self._config.path}")
+        return check_request(head.method, head.version, head.headers)
+
     def admit(self, head: RequestHead, peer: Peer) -> Admitted:
-        """Return what an admissible request brings along; raise `UpgradeError` for any other."""
+        """Return the result of an admissible request; raise `UpgradeError` for any other."""
         config = self._config
         headers = head.headers
         plain = "ticket=" not in head.query
@@ -132,9 +139,9 @@ class RequestCheck:
             address = self._address_at(headers, peer)
             self._check_bounds(address, has_ticket=False)
             self._admission.count_handshake(address, has_ticket=False)
-        if head.path != config.path:
-            raise UpgradeError(404, f"there is nothing here; the WebSocket is at {config.path}")
-        upgrade = check_request(head.method, head.version, headers)
+        upgrade = self.read_upgrade(head)
+        if value_of(headers, KNOCK) is not None:
+            raise UpgradeError(403, "the knock was not made with this node's secret; give all members the same secret")
         if PROTOBUF_PROTOCOL in upgrade.protocols and JSON_PROTOCOL not in upgrade.protocols:
             raise UpgradeError(400, "this node speaks the JSON form of the protocol; leave centrifuge-protobuf out")
         fields = _fields(head.query)
@@ -192,7 +199,7 @@ class RequestCheck:
         self._admission.check_state(has_ticket=has_ticket)
 
     def _make_room(self, address: str) -> bool:
-        """Close a connection that owes a request or its first command, for one of `address`; False if none is to go."""
+        """Close a socket that owes a request or its first command, for one of `address`; False if there is none."""
         if len(self._handshakes) >= self._registry.waiting and self._handshakes.make_room(address):
             return True
         victim = self._registry.victim(self._clock(), address)
@@ -208,13 +215,13 @@ class RequestCheck:
         return self._counted(read_client(peer.ip, headers, self._trusted).ip if self._trusted else peer.ip)
 
     def _counted(self, ip: str) -> str:
-        """Return how a client at `ip` is counted; `EXEMPT` for a trusted proxy that names no client."""
+        """Return the address for which a client at `ip` counts; `EXEMPT` for a trusted proxy that names no client."""
         return EXEMPT if self._trusted and is_trusted(ip, self._trusted) else address_of(ip)
 
     def _client(self, headers: Headers, peer: Peer, ticket: str) -> ForwardedClient:
-        """Return the client behind the request, as a gateway has proved it, or trusted proxies say.
+        """Return the client behind the request, by a gateway's proof, or by the headers of trusted proxies.
 
-        Raise `UpgradeError` if it was led to this machine by a name that is not known here (`protocol.host`).
+        Raise `UpgradeError` if it was led to this machine by an unknown name (`protocol.host`).
         """
         proof = value_of(headers, PROOF)
         if proof is not None and ticket and self._signer.proves(proof, ticket, told_of(headers)):
@@ -227,7 +234,7 @@ class RequestCheck:
         return client
 
     def _check_origin(self, headers: Headers, client: ForwardedClient) -> None:
-        """Refuse pages of other sites. A ticket is no excuse: any site can get one, and hand it to its pages."""
+        """Refuse pages of foreign sites, also with a ticket: any site can get a ticket, and pass it to its pages."""
         origin = value_of(headers, "origin")
         if origin is None:
             return

@@ -1,4 +1,4 @@
-"""Subscribers, as the parts of a node that send to connections see them; and the frames that they are sent."""
+"""Subscribers, in the view of the parts of a node that send to connections; and the frames for subscribers."""
 
 from collections.abc import Callable, Hashable
 from typing import Protocol, cast
@@ -10,14 +10,14 @@ from ringway.protocol.command import ClientInfo
 Send = Callable[[WSMsgType, bytearray, int], None]
 """picows' `send_reuse_external_bytearray`: writes the header into the bytes before the payload, and copies nothing."""
 
-TEXT = cast(WSMsgType, 1)  # an int where picows says enum: it converts either, this one faster
+TEXT = cast(WSMsgType, 1)  # an int in place of picows' enum: picows converts both, and ints faster
 
 HEADROOM = 14
 """Bytes before a payload in which picows writes the frame's header."""
 
 
 class Subscriber(Hashable, Protocol):
-    """A connection, as the outbox, the fan-out and presence see it."""
+    """A connection, in the view of the outbox, the fan-out and presence."""
 
     @property
     def send(self) -> Send:
@@ -26,11 +26,11 @@ class Subscriber(Hashable, Protocol):
 
     @property
     def info(self) -> ClientInfo:
-        """The client, as other clients are told about it."""
+        """The client's description for other clients."""
         ...
 
     def waiting_bytes(self) -> int:
-        """Return how much was sent and has not reached the kernel yet."""
+        """Return the number of bytes that were sent and have not reached the kernel yet."""
         ...
 
     def close(self, code: int, reason: str) -> None:
@@ -39,7 +39,7 @@ class Subscriber(Hashable, Protocol):
 
 
 def frame_of(payload: bytes) -> bytearray:
-    """Return `payload` with headroom, as `Send` takes it; may be sent to any number of connections."""
+    """Return `payload` with headroom, for `Send`; it may be sent to any number of connections."""
     frame = bytearray(HEADROOM)
     frame += payload
     return frame

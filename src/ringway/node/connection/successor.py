@@ -1,22 +1,22 @@
-"""Successor of a connection: receives what its client sends after it was sent off to another node."""
+"""Successor of a connection: receives the client's messages after the client was sent off to its next node."""
 
 from typing import Protocol
 
 
 class Successor(Protocol):
-    """Set while a connection is on its way to another node (`Connection.begin_move`)."""
+    """Set while a connection is on its way to its next node (`Connection.begin_move`)."""
 
     @property
     def is_keeping(self) -> bool:
-        """Whether messages that come now are kept; else they are ignored."""
+        """True if messages that come now are stored; False if they are ignored."""
         ...
 
     def keep_message(self, message: bytes) -> bool:
-        """Keep a message that came after the connection was sent off; False if that is too much."""
+        """Store a message that came after the connection was sent off; False if that exceeds the bound."""
         ...
 
     def keep_reply(self, message: bytes) -> None:
-        """Keep a reply that can be sent no more."""
+        """Store a reply that cannot be sent any more."""
         ...
 
     def on_close(self, code: int, reason: str) -> None:

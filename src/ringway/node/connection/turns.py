@@ -1,4 +1,4 @@
-"""Turns: a crowd's work is done a little in each turn of the event loop, so that others have theirs between."""
+"""Turns: a crowd's work is divided among turns of the event loop, so that other clients have their turns between."""
 
 import asyncio
 from collections import deque
@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 
 class Turns:
-    """Does at most `most` pieces of work in one turn, in the order in which they came.
+    """Does at most `most` pieces of work in one turn, in the order of their arrival.
 
-    Invariant: the next turn is on its way exactly while something of this one is taken.
+    Invariant: the next turn is scheduled exactly while a piece of the present turn is used.
     """
 
     __slots__ = ("_left", "_most", "_waiting")

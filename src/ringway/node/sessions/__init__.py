@@ -1,1 +1,1 @@
-"""Sessions that move: `donor` gives them away, `target` receives them."""
+"""Sessions that move between nodes: `donor` gives them away, `target` receives them."""

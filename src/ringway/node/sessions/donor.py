@@ -1,10 +1,10 @@
-"""Donor of sessions: connections leave for another node, with their session if the client follows moves.
+"""Donor of sessions: connections leave for their next node, with their session if the client follows moves.
 
-A client that said `moves=` is handed over (`core.handover`, PROTOCOL.md P-11): one coroutine for each session goes from
-the question to the target to the commit. After the cut the connection gives its successor what the client still sends.
-Any other client is closed with the move, and comes back as it would from anywhere.
+A client with `moves=` in its query is handed over (`core.handover`, PROTOCOL.md P-11): one coroutine for each session
+goes from the request to the target to the commit. After the cut the connection passes the client's late messages to its
+successor. Any other client is closed with the move, and reconnects like a newcomer.
 
-Overflow rules: at most `HANDOVERS_MAX` are under way, further moves wait; a client that sends more than
+Overflow rules: at most `HANDOVERS_MAX` are under way, and further moves wait; a client that sends more than
 `CARRIED_BYTES_MAX` between the cut and its answer is cut off, and reconnects.
 """
 
@@ -14,7 +14,7 @@ from math import inf
 
 from ringway.core.handover import DonorAction, DonorEvent, DonorState, step_donor
 from ringway.core.session import VERSION, WATCHING, Held, Session, encode_session
-from ringway.errors import EngineError, ProtocolError
+from ringway.errors import EngineError, NoAnswer, ProtocolError
 from ringway.logger import get_logger
 from ringway.node.commands.context import CommandContext
 from ringway.node.commands.queues import CommandQueues
@@ -24,27 +24,29 @@ from ringway.protocol.close import NORMAL, SERVICE_RESTART
 from ringway.protocol.command import ClientInfo
 from ringway.protocol.handover import (
     Abandon,
+    Answer,
     Commit,
     Prepare,
     Request,
     SessionRefused,
+    SessionTaken,
     decode_answer,
     encode,
     session_address,
 )
 from ringway.protocol.move import BY_CLOSE, Move
-from ringway.protocol.ticket import TicketSigner
+from ringway.protocol.ticket import TicketKind, TicketSigner
 from ringway.tasks import Tasks
 from ringway.types import Channel, Incarnation, Issuer, NodeName
 
 HANDOVERS_MAX = 256
-"""Sessions that may leave at one time; each waits for a target and a client, so that more would only wait longer."""
+"""Sessions that may leave at one time; each waits for a target and a client, so more would only wait longer."""
 
 CARRIED_BYTES_MAX = 256 * 1024
-"""What a client may send between the cut and its answer; with all else it must fit into one message of the engine."""
+"""Bytes that a client may send between cut and answer; the whole session must fit into one message of the engine."""
 
 ASK_S = 2.0
-"""How long a target may take to answer: it may have to subscribe to every channel of the session first."""
+"""The deadline of a target's answer: it may have to subscribe to every channel of the session first."""
 
 _log = get_logger()
 
@@ -53,8 +55,8 @@ class SessionDonor:
     """One session that leaves; the successor of its connection (`connection.successor`)."""
 
     __slots__ = (
-        "_over", "_size", "commands", "connection", "ends_in_s", "held", "ping_in_s", "replies", "state", "target",
-        "ticket",
+        "_over", "_size", "commands", "connection", "ends_in_s", "has_answered", "held", "ping_in_s", "replies",
+        "state", "target", "ticket",
     )  # fmt: skip
 
     def __init__(self, connection: Connection, target: NodeName, ticket: str) -> None:
@@ -62,6 +64,7 @@ class SessionDonor:
         self.target = target
         self.ticket = ticket
         self.state = DonorState.PREPARING
+        self.has_answered = False
         self.held: tuple[Held, ...] = ()
         self.ping_in_s = 0.0
         self.ends_in_s = inf
@@ -72,11 +75,11 @@ class SessionDonor:
 
     @property
     def is_keeping(self) -> bool:
-        """Whether messages that come now go along."""
+        """True if messages that come now move with the session."""
         return self.state is not DonorState.PREPARING and self.state is not DonorState.OVER
 
     def handle(self, event: DonorEvent) -> DonorAction:
-        """Go on by the table; return the action."""
+        """Change the state by the table; return the action."""
         row = step_donor(self.state, event)
         if row is None:
             return DonorAction.NOTHING
@@ -86,7 +89,7 @@ class SessionDonor:
         return action
 
     async def outcome(self, within_s: float) -> DonorAction:
-        """Return whether to commit or to abandon, when that is known or `within_s` is over."""
+        """Return COMMIT or ABANDON, when that is decided or `within_s` is over."""
         try:
             async with asyncio.timeout(within_s):
                 return await self._over
@@ -94,9 +97,9 @@ class SessionDonor:
             return self.handle(DonorEvent.LATE)
 
     def on_settled(self, left: list[bytes] | None) -> None:
-        """No command is under way. `left` are the frames that were not begun; they came before all that are kept.
+        """No command is under way. `left` are the frames that were not begun; they came before all stored messages.
 
-        None if a command ended the connection by a fault.
+        None if a faulty command ended the connection.
         """
         if left is None:
             self.handle(DonorEvent.LATE)
@@ -105,19 +108,20 @@ class SessionDonor:
         self.handle(DonorEvent.SETTLED)
 
     def keep_message(self, message: bytes) -> bool:
-        """Keep a message that came after the cut; False if that is too much."""
+        """Store a message that came after the cut; False if that exceeds the bound."""
         self._size += len(message)
         self.commands.append(message)
         return self._size <= CARRIED_BYTES_MAX
 
     def keep_reply(self, message: bytes) -> None:
-        """Keep a reply that can be sent no more."""
+        """Store a reply that cannot be sent any more."""
         self.replies.append(message)
 
     def on_close(self, code: int, reason: str) -> None:
-        """The client has sent a close frame: an answer repeats our code, or its own mark; any other is a goodbye."""
+        """The client has sent a close frame: the answer if it has this node's code or the mark, or else a goodbye."""
         follows = self.connection.follows
         is_answer = code == SERVICE_RESTART if follows == BY_CLOSE else (code, reason) == (NORMAL, follows)
+        self.has_answered = self.has_answered or is_answer
         self.handle(DonorEvent.ANSWERED if is_answer else DonorEvent.LOST)
 
     def on_lost(self) -> None:
@@ -125,7 +129,7 @@ class SessionDonor:
         self.handle(DonorEvent.LOST)
 
     def session(self) -> Session:
-        """Return the session as the target is to have it."""
+        """Return the session for the target."""
         connection = self.connection
         return Session(
             version=VERSION,
@@ -143,7 +147,7 @@ class SessionDonor:
 class SessionDonors:
     """Sends connections away, and owns the hand-overs under way.
 
-    `wall` is Unix time, for tickets. `on_sent` is called with the target of each connection that is sent away.
+    `wall` is Unix time, for tickets. `on_sent` is called with the target of each connection that is moved away.
     """
 
     def __init__(
@@ -168,35 +172,37 @@ class SessionDonors:
         self._tasks = Tasks()
 
     def __iter__(self) -> Iterator[SessionDonor]:
-        """The sessions that are leaving, as of now."""
+        """The sessions that are leaving now."""
         return iter(list(self._leaving))
 
     def leaving(self, channel: Channel) -> Iterable[ClientInfo]:
-        """Return the clients whose sessions are leaving and are subscribed here (`presence.MovingSessions`)."""
+        """Return the subscribed clients whose sessions are leaving (`presence.MovingSessions`)."""
         return [donor.connection.info for donor in self._leaving if channel in donor.connection.channels]
 
-    async def send_off(self, connection: Connection, target: NodeName) -> None:
-        """Begin to move `connection` to `target`; waits while too many are under way."""
+    async def send_off(self, connection: Connection, target: NodeName, clock_s: float = 0.0) -> None:
+        """Begin to move `connection` to `target`, whose clock is `clock_s` ahead; wait while too many are under way."""
         if not connection.follows:
             self._count_move(target)
-            connection.close(SERVICE_RESTART, Move(target, self._ticket(target)).reason())
+            self._context.stats.moves_reconnected += 1
+            connection.close(SERVICE_RESTART, Move(target, self._ticket(target, clock_s)).reason())
             return
         await self._slots.acquire()
         if not connection.may_leave:
             self._slots.release()
             return
-        donor = SessionDonor(connection, target, self._ticket(target))
+        donor = SessionDonor(connection, target, self._ticket(target, clock_s))
         connection.begin_move(donor)
         self._leaving.add(donor)
         task = self._tasks.spawn(self._hand_over(donor), name="hand-over of a session")
         task.add_done_callback(lambda _: self._slots.release())
 
     async def aclose(self, within_s: float) -> None:
-        """Let the hand-overs that are under way end; give up those that have not ended `within_s`."""
+        """Let the hand-overs under way end; cancel the hand-overs that have not ended `within_s`."""
         await self._tasks.aclose(within_s)
 
-    def _ticket(self, target: NodeName) -> str:
-        return self._signer.issue(target, self._issuer, self._context.rng.randbytes(8), self._wall())
+    def _ticket(self, target: NodeName, clock_s: float) -> str:
+        nonce = self._context.rng.randbytes(8)
+        return self._signer.issue(target, self._issuer, nonce, self._wall() + clock_s, kind=TicketKind.MOVE)
 
     def _count_move(self, target: NodeName) -> None:
         self._on_sent(target)
@@ -222,36 +228,68 @@ class SessionDonors:
             stats.handovers += 1
 
     async def _run(self, donor: SessionDonor) -> str:
-        """Hand the session over; return nothing if that was done, else why not."""
+        """Hand the session over; return '' if that was done, or the reason of the failure."""
         config, connection = self._context.config, donor.connection
         prepare = Prepare(donor.ticket, connection.client, "", tuple(connection.channels))
         why = await self._ask(donor, prepare)
         event = DonorEvent.REFUSED if why else DonorEvent.PREPARED if connection.is_staying else DonorEvent.LOST
         action = donor.handle(event)
-        if action is DonorAction.CUT:
+        is_cut = action is DonorAction.CUT
+        if is_cut:
             self._cut(donor)
             action = await donor.outcome(config.close_deadline_s + config.engine_deadline_s + 1.0)
         if action is DonorAction.COMMIT:
-            why = await self._ask(donor, Commit(donor.ticket, encode_session(donor.session())))
+            why = await self._commit(donor)
             donor.handle(DonorEvent.TOLD)
         elif action is not DonorAction.KEEP:
             why = why or "the client was lost, or a command did not end in time"
             self._publish_leaves(donor)
-            await self._ask(donor, Abandon(donor.ticket))
+            await self._abandon(donor, is_cut=is_cut)
             self._queues.publish_left(connection, donor.commands)
         return why
 
-    async def _ask(self, donor: SessionDonor, request: Request) -> str:
-        """Return nothing if the target agreed, else why not."""
-        address = session_address(donor.target)
+    async def _commit(self, donor: SessionDonor) -> str:
+        """Send the session; return '' if the target has it, or the reason.
+
+        The target counts the outcome, except if it refused, or is gone. Without an answer it may have the session.
+        """
         try:
-            answer = decode_answer(await self._bus.call(address, encode(request), timeout_s=ASK_S))
+            answer = await self._call(donor, Commit(donor.ticket, encode_session(donor.session())))
+        except (EngineError, ProtocolError) as error:
+            self._context.stats.moves_reconnected += isinstance(error, NoAnswer) and not error.timed_out
+            return str(error)
+        if isinstance(answer, SessionRefused):
+            self._context.stats.moves_reconnected += not answer.is_over
+            return answer.why
+        return ""
+
+    async def _abandon(self, donor: SessionDonor, *, is_cut: bool) -> None:
+        """Tell the target that no client comes, and count the outcome: a client that has answered reconnects."""
+        try:
+            answer = await self._call(donor, Abandon(donor.ticket))
+        except (EngineError, ProtocolError):
+            answer = SessionTaken()  # without an answer, the outcome must be counted here
+        if not is_cut or (isinstance(answer, SessionRefused) and answer.is_over):
+            return
+        if donor.has_answered:
+            self._context.stats.moves_reconnected += 1
+        else:
+            self._context.stats.moves_lost += 1
+
+    async def _ask(self, donor: SessionDonor, request: Request) -> str:
+        """Return '' if the target agreed, or the reason of the refusal."""
+        try:
+            answer = await self._call(donor, request)
         except (EngineError, ProtocolError) as error:
             return str(error)
         return answer.why if isinstance(answer, SessionRefused) else ""
 
+    async def _call(self, donor: SessionDonor, request: Request) -> Answer:
+        """Return the target's answer; raise `EngineError` or `ProtocolError` without one."""
+        return decode_answer(await self._bus.call(session_address(donor.target), encode(request), timeout_s=ASK_S))
+
     def _cut(self, donor: SessionDonor) -> None:
-        """Stop serving, in one turn of the loop: what was gathered leaves first, then nothing does."""
+        """Stop serving, in one turn of the loop: gathered messages are sent first, then no more messages."""
         connection = donor.connection
         donor.held = tuple(self._held(connection, channel) for channel in connection.channels)
         donor.ping_in_s = connection.ping_in_s()
@@ -267,6 +305,6 @@ class SessionDonors:
         return Held(channel, watching, cut.epoch, cut.offset, cut.heard)
 
     def _publish_leaves(self, donor: SessionDonor) -> None:
-        """Publish the leaves that the cut did not: the client is gone."""
+        """Publish the leaves that the cut did not publish: the client is gone."""
         for held in donor.held:
             self._context.channels.presence.publish_leave(Channel(held.channel), donor.connection.info)

@@ -1,12 +1,12 @@
-"""Target of sessions: they come from another node, prepared, committed, and served when their client is here (P-11).
+"""Target of sessions: they come from a donor, are prepared, committed, and served when their client is here (P-11).
 
-From the donor's question on this node is subscribed to all channels of the session and keeps what comes there. When the
-commit is here and the client has come, in whatever order, the client is sent the replies that the donor owed it and
-the publications after the donor's cut, and joins each channel in the same turn of the loop. Then the commands
-that the donor left are carried out, and those that came meanwhile.
+From the donor's request on this node is subscribed to all channels of the session and stores their messages. When the
+commit and the client have come, in any order, the client is sent the replies that the donor owed it and the
+publications after the donor's cut, and joins each channel in the same turn of the loop. Then the commands that the
+donor left are carried out, and later commands.
 
-Overflow rules: above `ARRIVALS_MAX` sessions are refused, as are those for which `connections_max` has no room. A
-session is closed, and its client connects anew, if a channel without history had more messages than may be kept.
+Overflow rules: above `ARRIVALS_MAX` sessions are refused, and above `connections_max` as well. A session is closed, and
+its client connects anew, if a channel without history had more messages than may be stored.
 """
 
 import asyncio
@@ -38,18 +38,18 @@ from ringway.protocol.handover import (
     encode,
     session_address,
 )
-from ringway.protocol.ticket import CLOCK_SKEW_S, TICKET_TTL_S, TicketSigner
+from ringway.protocol.ticket import CLOCK_SKEW_S, TICKET_TTL_S, TicketKind, TicketSigner
 from ringway.tasks import Tasks
 from ringway.types import Channel
 
 PREPARE_S = 1.5
-"""How long subscribing ahead may take: less than the donor waits for the answer."""
+"""The deadline of subscribing ahead: less than the donor's deadline for the answer."""
 
 COMMIT_S = 8.0
-"""How long a client that has come waits for the donor's commit: a command under way there may last as long."""
+"""The time for which a client waits here for the donor's commit: a command under way there may last as long."""
 
 CLIENT_S = TICKET_TTL_S + CLOCK_SKEW_S
-"""How long a client is expected: as long as its ticket may be good."""
+"""The time for which a client is expected: as long as its ticket may be valid."""
 
 ARRIVALS_MAX = 5000
 """Sessions that may be prepared at one time."""
@@ -58,11 +58,11 @@ _log = get_logger()
 
 
 class _Unknown(Exception):
-    """What a client has missed cannot be proved complete."""
+    """The missed publications of a client cannot be proved complete."""
 
 
 class SessionTarget:
-    """One session that comes. Its client is sent nothing before it is served."""
+    """One session that comes. Its client is sent no message before the session is served."""
 
     __slots__ = ("connection", "ends_at", "leases", "prepare", "session", "state")
 
@@ -76,22 +76,22 @@ class SessionTarget:
 
     @property
     def info(self) -> ClientInfo:
-        """The client, as other clients are told about it."""
+        """The client's description for other clients."""
         return ClientInfo(user=self.prepare.user, client=self.prepare.client)
 
     @property
     def unjoined(self) -> list[Channel]:
-        """The channels in which this node alone says that the client is present."""
+        """The channels in which the client is present by this node's answers only."""
         held = self.leases if self.session is None else [Channel(held.channel) for held in self.session.held]
         return [channel for channel in held if channel in self.leases]
 
     def release(self) -> None:
-        """Keep nothing more for it."""
+        """Release its leases."""
         for lease in self.leases.values():
             lease.release()
 
     def handle(self, event: TargetEvent) -> TargetAction | None:
-        """Go on by the table; return the action, None if `event` is to be refused."""
+        """Change the state by the table; return the action, None if `event` is to be refused."""
         row = step_target(self.state, event)
         if row is None:
             return None
@@ -100,9 +100,9 @@ class SessionTarget:
 
 
 class _ArrivalHandler:
-    """Handles the connection of a client whose session is not here yet: what the client sends waits.
+    """Handles the connection of a client whose session is not here yet: the client's messages wait.
 
-    Everything else is left to the `usual` handler (`connection.handler.ConnectionHandler`).
+    The `usual` handler handles all other events (`connection.handler.ConnectionHandler`).
     """
 
     __slots__ = ("_nonce", "_targets", "_usual", "on_frame", "on_goodbye", "on_ignored", "on_message", "on_redirected")
@@ -118,7 +118,7 @@ class _ArrivalHandler:
         self.on_redirected: Callable[[Connection], None] = usual.on_redirected
 
     def on_opened(self, connection: Connection) -> None:
-        """Let what the client sends wait until its session is here."""
+        """Let the client's messages wait until its session is here."""
         connection.open_backlog()
         self._targets.on_client(self._nonce, connection)
 
@@ -131,8 +131,8 @@ class _ArrivalHandler:
 class SessionTargets:
     """Receives sessions, and owns those that are on their way here.
 
-    `clock` is monotonic, `wall` Unix time, for tickets. `refusal` says why the node has no room for one more beside so
-    many that are expected; empty if it has.
+    `clock` is monotonic, `wall` Unix time, for tickets. `refusal` is called with the number of expected sessions; it
+    returns why the node has no room for one more, or ''.
     """
 
     def __init__(
@@ -154,7 +154,7 @@ class SessionTargets:
         self._clock = clock
         self._wall = wall
         self._refusal = refusal
-        self._expected: dict[bytes, SessionTarget] = {}  # by the nonce of its ticket, in the order of their coming
+        self._expected: dict[bytes, SessionTarget] = {}  # by the nonce of its ticket, in the order of arrival
         self._tasks = Tasks()
         self._serving: Serving | None = None
 
@@ -162,7 +162,7 @@ class SessionTargets:
         return len(self._expected)
 
     def __iter__(self) -> Iterator[SessionTarget]:
-        """The sessions that are expected, as of now."""
+        """The sessions that are expected now."""
         return iter(list(self._expected.values()))
 
     async def start(self) -> None:
@@ -170,7 +170,7 @@ class SessionTargets:
         self._serving = await self._bus.serve(session_address(self._context.name), self.handle)
 
     async def stop(self) -> None:
-        """Receive no more, and give up those on their way."""
+        """Stop receiving sessions, and give up those on their way."""
         if self._serving is not None:
             await self._serving.close()
         for nonce in list(self._expected):
@@ -184,27 +184,31 @@ class SessionTargets:
         except ProtocolError as error:
             return encode(SessionRefused(str(error)))
         try:
-            _, nonce = self._signer.check(request.ticket, self._context.name, self._wall())
+            ticket = self._signer.check(request.ticket, self._context.name, self._wall())
         except TicketError as error:
             return encode(SessionRefused(str(error)))
+        if ticket.kind is not TicketKind.MOVE:
+            return encode(SessionRefused("the ticket is that of a placement; a hand-over needs a ticket of a move"))
+        nonce = ticket.nonce
         if isinstance(request, Prepare):
             return encode(await self._prepare(nonce, request))
         if isinstance(request, Commit):
             return encode(self._commit(nonce, request))
-        self._handle(nonce, TargetEvent.ABANDONED)
+        if self._handle(nonce, TargetEvent.ABANDONED) is None:
+            return encode(SessionRefused("no such session is expected", is_over=True))
         return encode(SessionTaken())
 
     def expects(self, nonce: bytes) -> bool:
-        """Whether the bearer of this ticket is expected, and has not come yet."""
+        """True if the bearer of this ticket is expected, and has not come yet."""
         target = self._expected.get(nonce)
         return target is not None and step_target(target.state, TargetEvent.CLIENT) is not None
 
     def handler_for(self, nonce: bytes) -> _ArrivalHandler:
-        """Return the handler of the connection with which the bearer of this ticket comes."""
+        """Return the handler for the connection of this ticket's bearer."""
         return _ArrivalHandler(self, nonce, self._handler)
 
     def on_client(self, nonce: bytes, connection: Connection) -> None:
-        """Serve the client that has come, or close it, when that can be decided."""
+        """Serve or close the client that has come, once that can be decided."""
         target = self._expected.get(nonce)
         if target is None:
             connection.close(SERVICE_RESTART)
@@ -243,7 +247,7 @@ class SessionTargets:
             self._handle(nonce, TargetEvent.ABANDONED)
             return SessionRefused(f"not all of the {len(prepare.channels)} channels were subscribed to: {error}")
         if target.state is TargetState.OVER:
-            target.release()  # also what came after it was given up
+            target.release()  # also leases that came after it was given up
             return SessionRefused("the session was given up meanwhile")
         return SessionTaken()
 
@@ -255,7 +259,7 @@ class SessionTargets:
     def _commit(self, nonce: bytes, commit: Commit) -> Answer:
         target = self._expected.get(nonce)
         if target is None:
-            return SessionRefused("no such session is expected; it came too late, or twice")
+            return SessionRefused("no such session is expected; it came too late, or twice", is_over=True)
         try:
             target.session = decode_session(commit.session)
         except ProtocolError as error:
@@ -275,18 +279,29 @@ class SessionTargets:
         elif action is not TargetAction.NOTHING:
             del self._expected[nonce]
             target.release()
+            self._count_given_up(target, event)
             if target.session is not None or event is TargetEvent.EXPIRED or event is TargetEvent.LOST:
-                self._publish_leaves(target)  # if the donor abandoned it, it has published them
+                self._publish_leaves(target)  # a donor that abandons a session has published them itself
             if action is TargetAction.REFUSE and target.connection is not None:
                 target.connection.close(SERVICE_RESTART)
         return action
+
+    def _count_given_up(self, target: SessionTarget, event: TargetEvent) -> None:
+        """Count the outcome of a session that is given up here; of an abandoned one the donor counts it."""
+        stats = self._context.stats
+        if event is TargetEvent.EXPIRED and target.session is not None:
+            stats.moves_apart += 1
+        elif event is TargetEvent.EXPIRED and target.connection is not None:
+            stats.moves_reconnected += 1
+        elif event is not TargetEvent.ABANDONED:
+            stats.moves_lost += 1
 
     def _publish_leaves(self, target: SessionTarget) -> None:
         for channel in target.unjoined:
             self._context.channels.presence.publish_leave(channel, target.info)
 
     async def _serve(self, nonce: bytes, target: SessionTarget) -> None:
-        """Let the session go on: nothing is sent to the client before everything that must go before it."""
+        """Continue the session: messages to the client are sent in their right order."""
         connection, session = target.connection, target.session
         assert connection is not None
         assert session is not None
@@ -297,20 +312,24 @@ class SessionTargets:
                 for held in session.held:
                     await self._join(connection, held, target)
                 self._context.stats.resumed += 1
+            else:
+                self._context.stats.moves_lost += 1
             self._queues.carry_on(connection, [frame for frame in session.commands if frame != PING])
         except (EngineError, ProtocolError, TimeoutError, _Unknown) as error:
             _log.info("a session was not resumed", client=session.client, why=str(error))
+            self._context.stats.moves_reconnected += 1
             connection.close(SERVICE_RESTART)
         except Exception:
             _log.exception("a session was not resumed", client=session.client)
+            self._context.stats.moves_reconnected += 1
             connection.close(SERVICE_RESTART)
         finally:
             del self._expected[nonce]
-            self._publish_leaves(target)  # of all channels that the client was lost before
+            self._publish_leaves(target)  # of all channels that the lost client had not joined yet
             target.release()
 
     async def _join(self, connection: Connection, held: Held, target: SessionTarget) -> None:
-        """Send what was missed of one channel, and join it in the same turn. Raise if that is not known."""
+        """Send the missed publications of one channel, and join it in the same turn. Raise if they are not known."""
         channel, watching = Channel(held.channel), bool(held.flags & WATCHING)
         cut = Cut(held.epoch, held.offset, held.heard)
         streams = self._context.channels.streams

@@ -1,1 +1,1 @@
-"""Contract suite of an engine: the promises of `ringway.ports` as tests, a file for each port; begin at `engine`."""
+"""Contract suite of an engine: the promises of `ringway.ports` as tests, one file for each port; start at `engine`."""

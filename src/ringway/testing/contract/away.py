@@ -5,7 +5,7 @@ import asyncio
 
 from ringway.errors import EngineAway
 from ringway.testing.contract.world import PATIENCE_S, Inbox, World, echo, listen, members, raises, until
-from ringway.types import Channel, NodeName
+from ringway.types import Channel, NodeName, Role
 
 
 class AwayContract:
@@ -62,17 +62,22 @@ class AwayContract:
             await asyncio.gather(*(a.broker.publish(channel, b"") for channel in channels))
             assert sorted(await inbox.count(1000)) == sorted((channel, b"") for channel in channels)
 
-    async def test_members_are_heard_again_without_a_word_of_theirs(self, world: World) -> None:
+    async def test_members_and_those_that_watch_are_asked_again_when_it_is_back(self, world: World) -> None:
         async with members(world, 2) as (a, b):
+            asked: list[NodeName] = []
             heard = await listen(b)
-            await a.registry.announce(NodeName("a"), b"before")
+            await a.registry.answer(Role.NODE, asked.append)
+            await a.registry.announce(Role.NODE, NodeName("a"), b"before")
             await until(lambda: ("a", b"before") in heard)
             await world.go_away()
             await until(lambda: not a.up and not b.up)
-            heard.clear()
-            await a.registry.announce(NodeName("a"), b"meanwhile")
+            asked.clear()
+            await a.registry.announce(Role.NODE, NodeName("a"), b"meanwhile")
             await world.come_back()
-            await until(lambda: ("a", b"meanwhile") in heard)
+            await until(lambda: NodeName("") in asked)
+            await until(lambda: a.up and b.up)
+            await a.registry.announce(Role.NODE, NodeName("a"), b"after")
+            await until(lambda: ("a", b"after") in heard)
 
     async def test_served_addresses_and_leases_work_again(self, world: World) -> None:
         async with members(world, 2) as (a, b):
@@ -97,11 +102,11 @@ class AwayContract:
         async with members(world, 1) as (a,):
             Inbox(a)
             await a.broker.subscribe(Channel("c"))
-            await a.registry.announce(NodeName("a"), b"1")
+            await a.registry.announce(Role.NODE, NodeName("a"), b"1")
             await a.lease.acquire("leader", "a", 60)
             await world.go_away()
             await until(lambda: not a.up)
-            await a.registry.withdraw(NodeName("a"))
+            await a.registry.withdraw(Role.NODE, NodeName("a"), b"2")
             await a.lease.release("leader", "a")
             await a.broker.unsubscribe(Channel("c"))
             await a.close()

@@ -11,11 +11,11 @@ HOSTILE_NAMES = (
     "ümlaut", "u\u0308mlaut", "日本", "\U0001f600", "\u2028", "\u00a0", "'\"\\", "{}", "a:b", "A:B", "x" * 255,
     "." * 255, "\U0001f600" * 63,
 )  # fmt: skip
-"""Legal names of channels that have another meaning in the address space of some engine."""
+"""Legal channel names with a special meaning in the address space of some engine."""
 
 
 class BrokerContract:
-    """Publications reach the subscribers of their channel, and no other member."""
+    """Publications reach the subscribers of their channel, and no other members."""
 
     async def test_a_publication_reaches_every_subscriber_its_publisher_too(self, world: World) -> None:
         async with members(world, 3) as (a, b, c):

@@ -20,11 +20,13 @@ from ringway.testing.contract.bus import BusContract
 from ringway.testing.contract.history import HistoryContract
 from ringway.testing.contract.history_away import HistoryAwayContract
 from ringway.testing.contract.lease import LeaseContract
+from ringway.testing.contract.question import QuestionContract
 from ringway.testing.contract.registry import RegistryContract
 
 
 class EngineContract(
     BrokerContract,
+    QuestionContract,
     HistoryContract,
     RegistryContract,
     BusContract,

@@ -107,7 +107,7 @@ class AppendContract:
             assert payloads(await b.history.read(ROOM, CHAT, 0, 10)) == sent
 
     async def test_a_flood_of_large_ones_arrives_or_is_told(self, world: World) -> None:
-        """No engine may silently drop publications that a member cannot receive in time."""
+        """No engine may silently drop publications that come faster than a member receives them."""
         async with members(world, 2) as (a, b):
             inbox = Inbox(b)
             told: list[bool] = []
@@ -164,7 +164,7 @@ class AppendContract:
 
 
 class ReadContract:
-    """Kept publications can be read, and a page with missing publications is never complete."""
+    """Stored publications can be read, and a page with missing publications is never complete."""
 
     async def test_a_page_says_what_came_after(self, world: World) -> None:
         async with members(world, 2) as (a, b):
@@ -307,7 +307,7 @@ class ReadContract:
 
 
 class BoundContract:
-    """Pages of a history that keeps more of a channel than its reader has room for."""
+    """Pages of a history that stores more of a channel than its reader can accept."""
 
     async def test_a_page_ends_before_the_publication_that_would_take_it_over_its_bytes(self, world: World) -> None:
         async with members(world, 2) as (a, b):

@@ -9,7 +9,7 @@ from ringway.testing.contract.world import Inbox, World, members, raises, until
 
 
 class HistoryAwayContract:
-    """All is refused while the engine is away; on its return the kept publications are there, or the epoch is new."""
+    """All calls are refused while the engine is away; after its return, stored data is there or the epoch is new."""
 
     async def test_while_away_everything_is_refused(self, world: World) -> None:
         async with members(world, 1) as (a,):

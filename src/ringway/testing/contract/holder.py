@@ -1,4 +1,4 @@
-"""Contract suite of holders: what `ringway.member.holder` promises, as tests that any holder must pass.
+"""Contract suite of holders: the promises of `ringway.member.holder`, as tests that any holder must pass.
 
 To prove a holder, subclass `HolderContract` in a test module and give a fixture `world`:
 
@@ -9,8 +9,8 @@ To prove a holder, subclass `HolderContract` in a test module and give a fixture
             yield world
             await world.close()
 
-The tests are coroutines and use nothing of pytest themselves; run them with pytest-asyncio in auto mode. Each test
-wants a holder without connections.
+The tests are coroutines and do not use pytest; run them with pytest-asyncio in auto mode. Each test needs a holder
+without connections.
 """
 # ruff: noqa: D102 - the names of the tests are sentences
 
@@ -26,10 +26,10 @@ TARGET = NodeName("n2")
 
 
 class HeldClient(Protocol):
-    """A client whose connection the holder holds."""
+    """A client whose connection belongs to the holder."""
 
     async def wait_closed(self) -> None:
-        """Return when the client was told that its connection is over, and has answered."""
+        """Return when the client was told that its connection ends, and has answered."""
         ...
 
     async def leave(self) -> None:
@@ -37,12 +37,12 @@ class HeldClient(Protocol):
         ...
 
     async def ignore_close(self) -> None:
-        """Stay, and never answer when the connection is closed, from now on."""
+        """Stay, and from now on never answer when the connection is closed."""
         ...
 
 
 class HolderWorld(Protocol):
-    """What the suite needs of a holder's surroundings. The member `n2` is alive, and accepts connections."""
+    """The surroundings of a holder, as the suite needs them. The member `n2` is alive, and accepts connections."""
 
     @property
     def holder(self) -> Holder[Any]:
@@ -51,7 +51,7 @@ class HolderWorld(Protocol):
 
     @property
     def sent(self) -> SentMoves:
-        """Where the holder counts its moves."""
+        """The counters of the holder's moves."""
         ...
 
     def now(self) -> float:
@@ -59,12 +59,12 @@ class HolderWorld(Protocol):
         ...
 
     async def open(self, *, is_moved: bool = False) -> HeldClient:
-        """Return a client that is connected and has introduced itself; `is_moved`: `n2` has sent it here."""
+        """Return a client that is connected and introduced; with `is_moved`, `n2` has moved it here."""
         ...
 
 
 class HolderContract:
-    """All that a member asks of a holder. Subclass it and give the fixture `world`."""
+    """All promises of a holder to its member. Subclass it and give the fixture `world`."""
 
     async def test_connections_are_counted_while_they_last(self, world: HolderWorld) -> None:
         assert world.holder.counts() == (0, 0, 0)

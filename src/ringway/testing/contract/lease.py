@@ -9,7 +9,7 @@ TTL_S = 1.0
 
 
 class LeaseContract:
-    """One holder at a time, and fencing numbers that only grow."""
+    """A lease has one holder at a time, and fencing numbers only grow."""
 
     async def test_of_many_who_try_one_holds_the_lease(self, world: World) -> None:
         async with members(world, 5) as engines:

@@ -6,10 +6,10 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Protocol
 
 from ringway.ports import Engine
-from ringway.types import Channel, NodeName
+from ringway.types import Channel, NodeName, Role
 
 PATIENCE_S = 20.0
-"""How long a test waits for an event; far more than it takes, so that a slow machine passes."""
+"""The time that a test waits for an event; far more than the event needs, so that a slow machine passes."""
 
 
 class World(Protocol):
@@ -40,7 +40,7 @@ class World(Protocol):
 
 
 class Inbox:
-    """The publications that arrived at a member, in order; `places` has offset and previous of each."""
+    """The publications that arrived at a member, in order; `places` has the offset and the previous offset of each."""
 
     def __init__(self, engine: Engine) -> None:
         self.got: list[tuple[Channel, bytes]] = []
@@ -90,8 +90,8 @@ async def echo(request: bytes) -> bytes:
     return b"echo " + request
 
 
-async def listen(engine: Engine) -> list[tuple[NodeName, bytes | None]]:
-    """Watch the registry; the returned list grows with each report."""
-    heard: list[tuple[NodeName, bytes | None]] = []
-    await engine.registry.watch(lambda member, report: heard.append((member, report)))
+async def listen(engine: Engine, *roles: Role) -> list[tuple[NodeName, bytes]]:
+    """Watch the registry for `roles` (none: all); the returned list grows with each message."""
+    heard: list[tuple[NodeName, bytes]] = []
+    await engine.registry.watch(roles or tuple(Role), lambda role, member, message: heard.append((member, message)))
     return heard

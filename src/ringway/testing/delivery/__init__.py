@@ -1,4 +1,4 @@
-"""Did everything arrive? What was published, what each client saw, and the judgement of one against the other."""
+"""Judgement of deliveries: the published messages, the record of each client, and the comparison of both."""
 
 from ringway.testing.delivery.judge import Finding, judge
 from ringway.testing.delivery.order import Order

@@ -1,21 +1,21 @@
-"""The judgement of one subscription: what it should have seen, against what it saw.
+"""The judgement of one subscription: the publications that were owed to it, compared with its record.
 
-Theory of operation, after the queue checker of Jepsen. A publication is *owed* to a subscription if its publisher was
-answered (or somebody got it from history) and it began after the subscription was first confirmed: from then on P-4.5
-promises it. Owed and not delivered is **lost**: in the *prefix* (before anything that was delivered, if anything was),
-the *postfix* (after all of it) or the *middle*.
+Theory of operation, after the queue checker of Jepsen. A publication is *owed* to a subscription if its publisher got
+an answer (or a client got it from history), and it began after the first confirmation of the subscription: from then on
+P-4.5 promises it. A publication that is owed and not delivered is **lost**: in the *prefix* (before all deliveries),
+the *postfix* (after all of them) or the *middle*.
 
-A loss is **announced** where the client was told in time: its subscription was lost and came back without
-`recovered: true`. That excuses what began before the new confirmation and comes after what the same publisher's last
-delivery before was; it excuses no hole. A client that never came back excuses what came after its close, and counts as
-*away*. Every other loss is **silent**, which no setting allows.
+A loss is **announced** if the client was told in time: its subscription was lost and came back without `recovered:
+true`. This excuses publications that began before the new confirmation and that follow the same publisher's last
+delivery before it. It excuses no hole between deliveries. A client that never came back excuses the publications after
+its close, and counts as *away*. Every other loss is **silent**, which no setting allows.
 
-Where positions are known (`Order`), they decide instead of the times: what stands behind the offset of a confirmation
-is owed.
+If positions are known (`Order`), they decide instead of the times: publications after the offset of a confirmation are
+owed.
 
-**Doubled**: a publication came again. **Reordered**: a publisher's number, or the offset, did not grow. **Unexpected**:
-never sent, refused with the word that nothing was published, or not readable; also a recovery into another epoch.
-**Recovered**: its publisher was not answered, and it came (which is allowed).
+**Doubled**: a publication was delivered again. **Reordered**: a publisher's number, or the offset, did not grow.
+**Unexpected**: never sent, or refused with an error after which nothing may be published, or not readable; also a
+recovery into a different epoch. **Recovered**: its publisher got no answer, and it was delivered (which is allowed).
 """
 
 from dataclasses import dataclass, field, fields
@@ -43,32 +43,32 @@ class Finding:
     unexpected: int = 0
     recovered: int = 0
     unrecovered: int = 0
-    """Subscriptions that came back without everything: `recovered: false`, or recovery not asked for."""
+    """Subscriptions that came back incomplete: `recovered: false`, or recovery was not requested."""
     away: int = 0
     """Subscriptions that were not back at the end."""
     silence_s: float = 0.0
-    """The longest time in which something was there to be delivered, and nothing came."""
+    """The longest time without a delivery while publications were due."""
     back_s: list[float] = field(default_factory=list)
-    """How long each loss of the subscription lasted."""
+    """The duration of each loss of the subscription."""
     examples: list[str] = field(default_factory=list)
 
     @property
     def lost(self) -> int:
-        """Owed and not delivered."""
+        """The number of publications that were owed and not delivered."""
         return self.lost_prefix + self.lost_middle + self.lost_postfix
 
     @property
     def is_bad(self) -> bool:
-        """Whether something happened that no setting allows."""
+        """True if there was a fault that no setting allows."""
         return bool(self.silent or self.doubled or self.reordered or self.unexpected or self.away)
 
     def note(self, example: str) -> None:
-        """Keep an example for the reader, up to a few."""
+        """Record an example for the reader, up to a few."""
         if len(self.examples) < EXAMPLES_MAX:
             self.examples.append(example)
 
     def add(self, other: "Finding") -> None:
-        """Add the counts and times of another finding; the longer silence counts. Examples stay with their client."""
+        """Add the counts and times of a second finding; the longer silence counts. Examples stay with their client."""
         for each in fields(Finding):
             if each.type in (int, "int"):
                 setattr(self, each.name, getattr(self, each.name) + getattr(other, each.name))
@@ -77,18 +77,18 @@ class Finding:
 
 
 class _Line:
-    """What came of one publisher so far."""
+    """The deliveries from one publisher so far."""
 
     __slots__ = ("below", "high", "holes", "low")
 
     def __init__(self, first: int) -> None:
         self.low = first
         self.high = first
-        self.holes: set[int] = set()  # between low and high, not delivered
-        self.below: set[int] = set()  # under low, delivered late
+        self.holes: set[int] = set()  # numbers between low and high, not delivered
+        self.below: set[int] = set()  # numbers under low, delivered late
 
     def take(self, number: int) -> str:
-        """Take a further number; return what is wrong with it: "", "doubled" or "reordered"."""
+        """Record a delivered number; return its fault: "" for none, "doubled" or "reordered"."""
         if number > self.high:
             if number > self.high + 1:
                 self.holes.update(range(self.high + 1, number))
@@ -104,13 +104,13 @@ class _Line:
         return "doubled"
 
     def missing(self, count: int) -> list[int]:
-        """Which of the numbers below `count` did not come."""
+        """Return the numbers below `count` that were not delivered."""
         prefix = [number for number in range(self.low) if number not in self.below]
         return [*prefix, *sorted(self.holes), *range(self.high + 1, count)]
 
 
 class _Start:
-    """A confirmation from which on publications are owed: earlier ones are not, if they come behind `highs`."""
+    """A confirmation, after which publications are owed; earlier publications are excused if they follow `highs`."""
 
     __slots__ = ("_at", "_highs", "_offset", "_places")
 
@@ -121,14 +121,14 @@ class _Start:
         self._offset = offset
 
     def excuses(self, publisher: int, number: int, began: float) -> bool:
-        """Whether this publication was not owed, or its loss announced."""
+        """Return true if this publication was not owed, or if its loss was announced."""
         if began >= self._at or number <= self._highs.get(publisher, -1):
             return False
         return self._places.get((publisher, number), 0) <= self._offset
 
 
 def judge(seen: Seen, published: Published, order: Order | None = None, since: float = 0.0) -> Finding:
-    """Judge what one subscription saw. The longest silence is looked for from the time `since` on."""
+    """Judge the record of one subscription. The longest silence is measured from the time `since` on."""
     order = order or Order()
     finding = Finding(delivered=len(seen))
     runs = published.runs(seen.channel)
@@ -156,7 +156,7 @@ def _start(seen: Seen, event: Subscribed, order: Order, highs: dict[int, int]) -
 def _walk(
     seen: Seen, runs: dict[int, Run], order: Order, lines: dict[int, _Line], finding: Finding, since: float
 ) -> list[_Start]:
-    """Go through deliveries and events in their order; return the confirmations that came without recovery."""
+    """Judge deliveries and events in their order; return the confirmations without recovery."""
     returns: list[_Start] = []
     events = [*seen.events, None]
     position = 0

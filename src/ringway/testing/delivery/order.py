@@ -1,7 +1,7 @@
-"""Order of a stream: which publication has which offset. Two answers mean that the stream is two streams.
+"""Order of a stream: the publication at each offset. Two publications at one offset mean that there are two streams.
 
-Built from what all subscribers saw. It proves two things more than a subscriber alone could: that equal positions hold
-equal publications on all nodes, and that a publication whose publisher was never answered was stored after all.
+Made from the records of all subscribers. It proves two facts that no single subscriber can prove: equal positions hold
+equal publications on all nodes, and a publication without an answer was stored after all.
 """
 
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ EXAMPLES_MAX = 10
 
 
 class Order:
-    """Publications by channel, epoch and offset; `divergent` counts positions at which two were seen."""
+    """Publications by channel, epoch and offset; `divergent` counts positions with two different publications."""
 
     def __init__(self) -> None:
         self.streams: dict[tuple[str, str], dict[int, tuple[int, int]]] = {}
@@ -22,14 +22,14 @@ class Order:
         self._places: dict[tuple[str, str], dict[tuple[int, int], int]] = {}
 
     def places(self, channel: str, epoch: str) -> dict[tuple[int, int], int]:
-        """Where the publications of a stream stand; empty for channels without history. Ask when all is learned."""
+        """Return the offsets of a stream's publications; empty for channels without history. Call it last."""
         key = (channel, epoch)
         if key not in self._places:
             self._places[key] = {publication: offset for offset, publication in self.streams.get(key, {}).items()}
         return self._places[key]
 
     def learn(self, seen: Seen) -> None:
-        """Take in what one subscription saw."""
+        """Add the record of one subscription."""
         if not seen.offset or not max(seen.offset):
             return
         turns = [event for event in seen.events if isinstance(event, Subscribed)]
@@ -50,14 +50,14 @@ class Order:
                     self.examples.append(told)
 
     def merge(self, other: "Order") -> None:
-        """Take in what the subscribers of another process saw."""
+        """Add the order that another process has learned."""
         self.divergent += other.divergent
         self.examples = [*self.examples, *other.examples][:EXAMPLES_MAX]
         for (channel, epoch), theirs in other.streams.items():
             self._learn(channel, self.streams.setdefault((channel, epoch), {}), theirs.items())
 
     def prove(self, published: Published) -> int:
-        """Mark publications of unknown outcome that stand in a stream as stored; return how many."""
+        """Mark publications of unknown outcome as stored if they are in a stream; return their number."""
         proven = 0
         for (channel, _), stream in self.streams.items():
             runs = published.runs(channel)

@@ -1,8 +1,8 @@
-"""Record of publishers: every attempt to publish, when it began, and what became of it.
+"""Record of publishers: every attempt to publish, its start, and its outcome.
 
 A publisher numbers its publications to a channel 0, 1, 2 … and sends each number once. It takes a new id whenever its
-connection is lost, so that "in the order in which they were sent" is promised for every id (PROTOCOL.md P-4.8).
-Times are of one monotonic clock, in seconds: all processes of a run share a machine.
+connection is lost, because the order of sending is promised for each id (PROTOCOL.md P-4.8). Times are of one monotonic
+clock, in seconds: all processes of a run share a machine.
 """
 
 import enum
@@ -11,16 +11,16 @@ from collections.abc import Iterator
 
 
 class Outcome(enum.IntEnum):
-    """What a publisher knows of a publication."""
+    """The outcome of a publication, as its publisher knows it."""
 
-    UNKNOWN = 0  # sent, and the connection ended before the answer: it may have been published
+    UNKNOWN = 0  # sent, but the connection ended before the answer: it may have been published
     ACKED = 1  # answered: the engine has it
-    REFUSED = 2  # answered with an error that says that nothing was published
-    STORED = 3  # unknown to the publisher, but somebody received it from the channel's history
+    REFUSED = 2  # answered with an error: nothing was published
+    STORED = 3  # unknown to the publisher, but a client received it from the channel's history
 
 
 OWED = frozenset({Outcome.ACKED, Outcome.STORED})
-"""Outcomes that oblige the servers to deliver."""
+"""Outcomes after which the servers must deliver."""
 
 
 class Run:
@@ -37,7 +37,7 @@ class Run:
         return len(self.began)
 
     def is_owed(self, number: int) -> bool:
-        """Whether subscribers must get the publication `number`."""
+        """Return true if subscribers must get the publication `number`."""
         return self.outcome[number] in OWED
 
 
@@ -48,7 +48,7 @@ class Published:
         self.channels: dict[str, dict[int, Run]] = {}
 
     def begin(self, channel: str, publisher: int, at: float) -> int:
-        """Note that `publisher` is about to send to `channel`; return the number of this publication."""
+        """Record that `publisher` is about to send to `channel`; return the number of this publication."""
         run = self.channels.setdefault(channel, {}).setdefault(publisher, Run())
         run.began.append(at)
         run.settled.append(at)
@@ -56,7 +56,7 @@ class Published:
         return len(run) - 1
 
     def settle(self, channel: str, publisher: int, number: int, outcome: Outcome, at: float) -> None:
-        """Note what became of a publication."""
+        """Record the outcome of a publication."""
         run = self.channels[channel][publisher]
         run.settled[number] = at
         run.outcome[number] = outcome
@@ -66,7 +66,7 @@ class Published:
         return self.channels.get(channel, {})
 
     def merge(self, other: "Published") -> None:
-        """Take the publications of other publishers in."""
+        """Add the publications of further publishers."""
         for channel, runs in other.channels.items():
             mine = self.channels.setdefault(channel, {})
             if mine.keys() & runs.keys():
@@ -79,5 +79,5 @@ class Published:
                 yield channel, publisher, run
 
     def count(self, *outcomes: Outcome) -> int:
-        """How many publications have one of `outcomes`."""
+        """Return the number of publications with one of `outcomes`."""
         return sum(run.outcome.count(outcome) for _, _, run in self for outcome in outcomes)

@@ -1,6 +1,6 @@
-"""Record of clients: publications in the order in which they came, and what clients were told in between.
+"""Record of clients: publications in the order of their arrival, and the events of the subscription between them.
 
-A delivery is a row in columns; an event stands before the delivery whose index is its `before`.
+A delivery is a row in columns. An event comes before the delivery whose index is its `before`.
 """
 
 from array import array
@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Subscribed:
-    """The server confirmed the subscription. `epoch` is empty where the channel keeps no history."""
+    """The server confirmed the subscription. `epoch` is empty if the channel has no history."""
 
     at: float
     before: int
     epoch: str = ""
     offset: int = 0
     recovered: bool | None = None
-    """None: recovery was not asked for; what was published since the subscription was lost is lost, and known to be."""
+    """None: recovery was not requested. Publications since the loss of the subscription are then lost, as announced."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,29 +46,29 @@ class Seen:
 
     @property
     def subscribed(self) -> bool:
-        """Whether publications reached the client at the end."""
+        """True if the subscription was active at the end."""
         return bool(self.events) and isinstance(self.events[-1], Subscribed)
 
     def deliver(self, publisher: int, number: int, offset: int, at: float) -> None:
-        """Note a publication; `offset` is 0 in a channel without history. -1 as publisher: it could not be read."""
+        """Record a publication. `offset` is 0 in a channel without history; `publisher` is -1 if it was unreadable."""
         self.publisher.append(publisher)
         self.number.append(number)
         self.offset.append(offset)
         self.at.append(at)
 
     def subscribe(self, at: float, *, epoch: str = "", offset: int = 0, recovered: bool | None = None) -> None:
-        """Note a confirmation, before the publications that came with it."""
+        """Record a confirmation, before the publications that came with it."""
         self.events.append(Subscribed(at, len(self), epoch, offset, recovered))
 
     def close(self, at: float, code: int) -> None:
-        """Note the loss of the subscription; nothing where it is lost already."""
+        """Record the loss of the subscription. Idempotent until the next confirmation."""
         if self.subscribed:
             self.events.append(Closed(at, len(self), code))
 
 
 @dataclass(slots=True)
 class Witness:
-    """One client: what it is called, the closes that its application saw, and its subscriptions."""
+    """One client: its name, the closes that its application saw, and its subscriptions."""
 
     name: str
     closes: list[tuple[float, int, str]] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""The verdict over a whole run: the sums, who was wronged and how, and how long things took; as JSON with settings."""
+"""The verdict over a whole run: sums, wronged clients with examples, and durations; as JSON with the settings."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,21 +15,21 @@ VICTIMS_MAX = 20
 
 @dataclass(slots=True)
 class Verdict:
-    """What came of all clients, or of those of one process. Times are in seconds, one for each client or loss."""
+    """The results of all clients, or of those of one process. Times are in seconds, one for each client or loss."""
 
     clients: int = 0
     sums: Finding = field(default_factory=Finding)
     closes: Counter[int] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
-    """Closes by their code and the first word of their reason."""
+    """Closes by code and first word of the reason."""
     closed_clients: int = 0
     losers: int = 0
-    """Clients that lost something, told or not."""
+    """Clients that lost a publication, announced or not."""
     silences_s: list[float] = field(default_factory=list)
     published: dict[str, int] = field(default_factory=dict)
     divergent: int = 0
     victims: dict[str, list[str]] = field(default_factory=dict)
-    """Clients that something happened to that no setting allows: up to a few, with examples."""
+    """Clients with faults that no setting allows: up to a few, with examples."""
 
     def merge(self, other: "Verdict") -> None:
         """Add the verdict of another process over the same publications."""
@@ -43,7 +43,7 @@ class Verdict:
         self.victims |= dict(list(other.victims.items())[: VICTIMS_MAX - len(self.victims)])
 
     def faults(self, *, may_announce: bool = False) -> list[str]:
-        """What speaks against the servers, a line each; with `may_announce` losses that clients were told of do not."""
+        """Return the faults of the servers, a line each. With `may_announce`, announced losses are no faults."""
         sums = self.sums
         counts = {
             "lost silently": sums.silent,
@@ -60,7 +60,7 @@ class Verdict:
         return found
 
     def as_json(self, settings: Mapping[str, Any]) -> dict[str, Any]:
-        """The verdict as plain values; `settings` says how it came about, the seed included."""
+        """Return the verdict as plain values; `settings` says how it was made, including the seed."""
         sums = asdict(self.sums)
         back, _, _ = sums.pop("back_s"), sums.pop("silence_s"), sums.pop("examples")
         return {
@@ -81,7 +81,7 @@ class Verdict:
 
 
 def _spread_ms(times_s: Sequence[float]) -> dict[str, float]:
-    """Percentiles, in milliseconds; empty where there is nothing."""
+    """Return percentiles in milliseconds; empty for no times."""
     ordered = sorted(times_s)
     if not ordered:
         return {}
@@ -95,10 +95,10 @@ def _spread_ms(times_s: Sequence[float]) -> dict[str, float]:
 def give_verdict(
     witnesses: Iterable[Witness], published: Published, order: Order | None = None, *, since: float = 0.0
 ) -> Verdict:
-    """Judge all `witnesses` against `published`, whose unknown outcomes `order` has proven (`Order.prove`).
+    """Judge all `witnesses` against `published`; unknown outcomes must be proven by `order` (`Order.prove`) before.
 
-    `order` is that of all processes of the run; without one it is learned from these witnesses. Silences count from the
-    time `since` on.
+    `order` is the order of all processes of the run; without it, it is learned from these witnesses. Silences count
+    from the time `since` on.
     """
     witnesses = list(witnesses)
     if order is None:

@@ -1,4 +1,4 @@
-"""Drains by a deadline: judged before, paced evenly, known to whoever leads."""
+"""Drains by a deadline: judged before, paced evenly, known to every leader."""
 
 import math
 

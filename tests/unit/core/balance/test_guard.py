@@ -1,4 +1,4 @@
-"""What freezes moves, and that it thaws when it is over."""
+"""Causes that freeze moves, and the thaw after them."""
 
 import pytest
 

@@ -1,9 +1,10 @@
-"""What is written down of each balance."""
+"""The record of each balance."""
 
 from dataclasses import replace
 
-from ringway.core.balance.journal import DONE, LEADERSHIP_LOST, SUPERSEDED, Journal
+from ringway.core.balance.journal import APART_AFTER_S, DONE, LATE_S, LEADERSHIP_LOST, SUPERSEDED, Journal
 from ringway.core.balance.plan import Plan, Quota
+from ringway.core.move_outcomes import MoveOutcomes
 from ringway.types import NodeName
 
 A, B, C = (NodeName(letter) for letter in "abc")
@@ -88,3 +89,45 @@ def test_it_is_bounded_and_gives_the_newest_first() -> None:
     assert [entry.number for entry in journal.decisions(10, 9.0)] == [5, 4, 3]
     assert [entry.number for entry in journal.decisions(2, 9.0)] == [5, 4]
     assert journal.decisions(0, 9.0) == ()
+
+
+def test_outcomes_are_counted_for_the_newest_decision() -> None:
+    journal = Journal("g1")
+    journal.begin(PLAN, "", 10.0, 0.0)
+    journal.add_outcomes(MoveOutcomes(handed_over=30), 11.0)
+    journal.end_balance(DONE, 14.0)
+    journal.add_outcomes(MoveOutcomes(handed_over=8, reconnected=2), 15.0)
+    [entry] = journal.decisions(10, 99.0)
+    assert (entry.handed_over, entry.reconnected, entry.lost, entry.apart) == (38, 2, 0, 0)
+    journal.begin(PLAN, "", 20.0, 0.0)
+    journal.add_outcomes(MoveOutcomes(handed_over=1), 20.0)
+    assert [entry.handed_over for entry in journal.decisions(10, 99.0)] == [1, 38]
+
+
+def test_only_moves_with_their_sessions_are_done() -> None:
+    journal = Journal("g1")
+    journal.begin(PLAN, "", 10.0, 0.0)
+    journal.end_balance(DONE, 14.0)
+    assert journal.decisions(1, 99.0)[0].outcome == "done"
+    journal.add_outcomes(MoveOutcomes(reconnected=40, lost=1), 15.0)
+    assert journal.decisions(1, 99.0)[0].outcome == "40 reconnected, 1 lost"
+
+
+def test_a_session_that_waited_for_its_client_belongs_to_the_decision_before_its_wait() -> None:
+    journal = Journal("g1")
+    journal.begin(PLAN, "", 10.0, 0.0)
+    journal.end_balance(DONE, 12.0)
+    journal.begin(PLAN, "", 20.0, 0.0)
+    journal.add_outcomes(MoveOutcomes(apart=1), 11.0 + APART_AFTER_S)
+    assert [entry.apart for entry in journal.decisions(10, 99.0)] == [0, 1]
+
+
+def test_outcomes_long_after_every_balance_belong_to_none_and_are_counted() -> None:
+    journal = Journal("g1")
+    journal.add_outcomes(MoveOutcomes(lost=1), 5.0)
+    journal.begin(PLAN, "", 10.0, 0.0)
+    journal.end_balance(DONE, 12.0)
+    journal.add_outcomes(MoveOutcomes(lost=2), 12.1 + LATE_S)
+    [entry] = journal.decisions(10, 99.0)
+    assert entry.lost == 0
+    assert journal.outcomes == MoveOutcomes(lost=3)

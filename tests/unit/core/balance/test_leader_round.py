@@ -1,11 +1,13 @@
 """One leadership: waiting, beginning, finishing. The shell around it is tested in tests/unit/balancer."""
 
+from collections import Counter
+
 from ringway.core.balance.config import BalanceConfig
 from ringway.core.balance.leader_round import LeaderRound
-from ringway.core.balance.plan import Quota
+from ringway.core.balance.plan import Plan, Quota
 from ringway.core.load import LoadView
 from ringway.types import NodeName
-from sample import node_report, view_of
+from sample import GATEWAY, node_report, view_of
 
 CONFIG = BalanceConfig(settle_s=2.0)
 N1, N2 = NodeName("n1"), NodeName("n2")
@@ -178,6 +180,7 @@ def test_moves_a_second_are_what_the_nodes_can_take() -> None:
     for name in (N1, N2):
         view.reported(node_report(name, 2, connections=2000, accept_per_s=40.0), 1.0)
     assert term.moves_per_s() == 40.0
+    assert term.needs_s(Plan((Quota(N1, N2, 100),), "")) == 5.0
     assert term.reconnect_window_s() == 120.0
 
 
@@ -190,3 +193,24 @@ def test_a_drain_by_a_deadline_is_judged_and_paced() -> None:
     assert not term.settling(2.0)
     ordered = [order.count for order in term.orders(term.plan(2.0), 1.0)]
     assert ordered == [10]
+
+
+def test_a_hundred_new_nodes_of_a_thousand_are_filled_as_fast_as_they_can_take_it() -> None:
+    """By 250 clients a second each, and no donor gives more than a tenth of what it could."""
+    view = LoadView(GATEWAY)
+    for index in range(1100):
+        connections = 100_000 if index < 1000 else 0
+        view.reported(node_report(f"n{index}", 1, connections=connections, accept_per_s=500.0), 0.0)
+    term = LeaderRound(BalanceConfig(), view)
+    term.settling(0.0)
+    assert not term.settling(11.0)
+    plan = term.plan(11.0)
+    orders = [term.orders(plan, 1.0) for _ in range(3)][-1]
+    got, given = Counter[NodeName](), Counter[NodeName]()
+    for order in orders:
+        got[order.target] += order.count
+        given[order.donor] += order.count
+    assert len(got) == 100
+    assert all(abs(count - 250) <= 1 for count in got.values())
+    assert max(given.values()) <= 50
+    assert term.needs_s(plan) < 400

@@ -1,4 +1,4 @@
-"""Where clients go in a rolling restart."""
+"""Targets of clients in a rolling restart."""
 
 import math
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""How long the members have been the same."""
+"""The time since the last change of members."""
 
 from ringway.core.balance.stabilisation import Stabilisation
 from sample import GATEWAY, node_report, view_of
@@ -7,8 +7,8 @@ from sample import GATEWAY, node_report, view_of
 def test_it_counts_from_the_last_change_of_who_is_there_and_how() -> None:
     view = view_of({"n1": 1.0, "n2": 1.0})
     settle = Stabilisation()
-    settle.observe(view.nodes.values(), 10.0)
-    settle.observe(view.nodes.values(), 15.0)
+    settle.observe(view, 10.0)
+    settle.observe(view, 15.0)
     assert (settle.waited_s(15.0), settle.changes) == (5.0, 1)
     for now, report in [
         (20.0, node_report("n3")),
@@ -17,19 +17,19 @@ def test_it_counts_from_the_last_change_of_who_is_there_and_how() -> None:
         (50.0, node_report("n1", 1, life=2)),
     ]:
         view.reported(report, now)
-        settle.observe(view.nodes.values(), now)
+        settle.observe(view, now)
         assert settle.waited_s(now) == 0.0
     view.forgotten(node_report("n3"))
-    settle.observe(view.nodes.values(), 60.0)
+    settle.observe(view, 60.0)
     assert settle.changes == 6
 
 
 def test_load_and_trims_are_no_change() -> None:
     view = view_of({"n1": 1.0, "n2": 1.0})
     settle = Stabilisation()
-    settle.observe(view.nodes.values(), 0.0)
+    settle.observe(view, 0.0)
     view.reported(node_report("n1", 2, connections=500), 5.0)
     view.set_trims({node.name: 0.8 for node in view.nodes.values()})
-    settle.observe(view.nodes.values(), 9.0)
+    settle.observe(view, 9.0)
     assert settle.waited_s(9.0) == 9.0
     assert view.issuer == GATEWAY

@@ -1,4 +1,4 @@
-"""How long the clients of a dead node should take to come back."""
+"""The time in which the clients of a dead node should come back."""
 
 import pytest
 

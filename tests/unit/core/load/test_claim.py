@@ -2,6 +2,8 @@
 
 from collections import Counter
 
+from msgspec.structs import replace
+
 from ringway.core.load.claim import Claims
 from ringway.protocol.report import Report
 from ringway.types import Incarnation, Issuer, NodeName, Role
@@ -49,3 +51,14 @@ def test_places_that_were_redeemed_since_are_not_given() -> None:
     assert list(claims.unclaimed([(told, {TARGET: 2})])) == [(issuer, TARGET)]  # one has
     claims.claim(issuer, TARGET, 0.0)
     assert list(claims.unclaimed([(told, {TARGET: 2})])) == []
+
+
+def test_places_that_ended_before_a_claim_do_not_end_it() -> None:
+    claims = Claims()
+    issuer = Issuer(donor(1, 0).incarnation)
+    claims.settle(replace(donor(1, 3), moved={TARGET: 10}))
+    claims.claim(issuer, TARGET, 0.0)
+    claims.settle(replace(donor(1, 1), moved={TARGET: 8}))
+    assert list(claims.unclaimed([(donor(1, 1), {TARGET: 1})])) == []
+    claims.settle(replace(donor(1, 1), moved={TARGET: 9}))
+    assert list(claims.unclaimed([(donor(1, 1), {TARGET: 1})])) == [(issuer, TARGET)]

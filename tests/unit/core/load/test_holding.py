@@ -53,3 +53,16 @@ def test_nothing_remains_of_who_is_gone_or_holds_nothing() -> None:
     holdings = told(n1=5)
     assert holdings.told(gateway_report("g2", 2)) == {N1: -5}
     assert list(holdings.told_by()) == []
+
+
+def test_each_member_counts_for_itself() -> None:
+    holdings = told(n1=5, n2=1)
+    g3 = gateway_report("g3", reserved={N1: 4})
+    holdings.told(g3)
+    assert holdings.at(N1) == 9
+    tickets = {G2: 2, Issuer(g3.incarnation): 1}
+    assert holdings.redeemed(node_report("n1", 2, taken=tickets), node_report("n1", 1)) == -3
+    assert holdings.told(gateway_report("g2", 2, reserved={N2: 1})) == {N1: -3, N2: 0}
+    assert (holdings.at(N1), holdings.at(N2)) == (3, 1)
+    assert holdings.gone(NodeName("g3")) == {N1: -3}
+    assert (holdings.at(N1), holdings.at(N2)) == (0, 1)

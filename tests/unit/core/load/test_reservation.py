@@ -115,3 +115,14 @@ def test_nodes_do_not_mix() -> None:
     ledger.hold("n2", 0.0)
     ledger.redeemed("n1", A, 1)
     assert ledger.held() == {"n2": 1}
+
+
+def test_many_places_are_as_many_single_ones() -> None:
+    many, single = Ledger[str](), Ledger[str]()
+    for ttl_s in (5.0, 9.0, 2.0):
+        many.hold("n1", 0.0, ttl_s, 3)
+        for _ in range(3):
+            single.hold("n1", 0.0, ttl_s)
+    for now in (1.0, 2.0, 5.0, 9.0):
+        assert many.expire(now) == single.expire(now)
+        assert many.count("n1") == single.count("n1")

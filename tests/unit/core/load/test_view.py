@@ -1,6 +1,9 @@
 """Effective load: its parts, and the places that make it."""
 
+from typing import Any
+
 import pytest
+from msgspec.structs import replace
 
 from ringway.core.load import LoadView, NodeLoad
 from ringway.protocol.report import Report
@@ -417,3 +420,50 @@ def test_who_has_arrived_is_not_counted_as_on_the_way_until_the_gateway_says_so(
     assert (view.nodes[N1].others, view.nodes[N1].load) == (1, 5)
     view.reported(gateway_report("g2", 2, reserved={N1: 1}), 1.1)
     assert view.nodes[N1].load == 5
+
+
+def test_with_knocks_a_node_is_eligible_when_it_is_believed(view: LoadView) -> None:
+    view.knocks = True
+    view.reported(node_report("n1", weight=2.0, connections=3), 0.0)
+    node, version = view.nodes[N1], view.version
+    assert (names(view), view.total, view.takers()) == ([], 0, [])
+    assert node.doubt
+    assert node.barred == node.doubt
+    assert not node.able(0.0)
+    view.doubt(N1, "its URL leads elsewhere")
+    view.reported(node_report("n1", 2, weight=2.0, connections=4), 1.0)
+    assert node.barred == "its URL leads elsewhere"
+    assert view.version == version  # nobody who chooses has anything to compute anew
+    view.believe([N1])
+    assert (names(view), view.total, view.weights, view.takers()) == (["n1"], 4, 2.0, [node])
+    assert not node.barred
+
+
+@pytest.mark.parametrize("change", [{"life": 2}, {"url": "ws://elsewhere"}])
+def test_a_new_incarnation_and_a_new_url_are_in_doubt_again(view: LoadView, change: dict[str, Any]) -> None:
+    view.knocks = True
+    view.reported(node_report("n1"), 0.0)
+    view.believe([N1])
+    report = node_report("n1", 2)
+    view.reported(report, 1.0)
+    assert names(view) == ["n1"]
+    life = change.pop("life", 1)
+    view.reported(replace(node_report("n1", 3, life), **change), 2.0)
+    assert names(view) == []
+    assert (view.total, view.weights) == (0, 0)
+
+
+def test_a_node_that_leaves_in_doubt_leaves_no_trace(view: LoadView) -> None:
+    view.knocks = True
+    view.reported(node_report("n1"), 0.0)
+    view.forgotten(view.nodes[N1].report or node_report("n1"))
+    assert (names(view), view.nodes) == ([], {})
+
+
+def test_nobody_is_given_the_place_of_a_moved_client_at_a_node_in_doubt(view: LoadView) -> None:
+    view.knocks = True
+    view.reported(node_report("n2"), 0.0)
+    view.reported(node_report("n1", reserved={N2: 1}), 0.0)
+    assert view.claim(0.0) is None
+    view.believe([N1, N2])
+    assert view.claim(0.0) is not None

@@ -1,4 +1,4 @@
-"""What a key is read from, by every form; and that no request breaks the reading."""
+"""Sources of keys, in every form; and that no request breaks the reader."""
 
 import base64
 import json

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ringway.core.hashing import TABLES, make_table
+from ringway.core.hashing import TABLES, complete, make_table
 from ringway.core.load import LoadView
 from ringway.core.placement.catalog import make_policy
 from ringway.core.placement.keyed import UNBOUNDED, Keyed, cap, room
@@ -46,7 +46,8 @@ def zipf(rooms: int, clients: int, chance: Random) -> list[bytes]:
 @every_table
 def test_a_key_goes_to_its_owner_and_then_along_its_order(kind: str) -> None:
     view, policy, table = view_of(equal(5)), keyed(kind), make_table(kind, b"secret")
-    table.update({NodeName(node): 1.0 for node in equal(5)})
+    complete(table, {NodeName(node): 1.0 for node in equal(5)})
+    policy.complete(view)
     for number in range(200):
         key = b"user-%d" % number
         pick = policy.pick(view, key, rng(number), 3)
@@ -76,14 +77,31 @@ def test_gateways_with_the_same_secret_agree(kind: str) -> None:
 def test_when_a_node_drains_its_keys_move_and_return_with_it(kind: str) -> None:
     view, policy = view_of(equal(5)), keyed(kind)
     keys = [b"%d" % number for number in range(500)]
+    policy.complete(view)
     before = {key: policy.pick(view, key, rng(), 1).nodes[0].name for key in keys}
     view.reported(node_report("n3", 2, draining=True), 1.0)
+    during = {key: policy.pick(view, key, rng(), 1).nodes[0].name for key in keys}
+    assert "n3" not in during.values()
+    policy.complete(view)
     during = {key: policy.pick(view, key, rng(), 1).nodes[0].name for key in keys}
     assert "n3" not in during.values()
     if kind != "maglev":
         assert all(during[key] == was for key, was in before.items() if was != "n3")
     view.reported(node_report("n3", 3), 2.0)
+    policy.complete(view)
     assert {key: policy.pick(view, key, rng(), 1).nodes[0].name for key in keys} == before
+
+
+@every_table
+def test_a_pick_does_not_wait_for_the_table(kind: str) -> None:
+    """All gateways that have not built theirs agree all the same: they go by rendezvous hashing meanwhile."""
+    view, policy, other = view_of(equal(5)), keyed(kind), keyed("rendezvous")
+    keys = [b"%d" % number for number in range(100)]
+    for key in keys:
+        assert policy.pick(view, key, rng(), 3).nodes == other.pick(view, key, rng(), 3).nodes
+    assert policy.prepare(view) == (kind != "rendezvous")
+    policy.complete(view)
+    assert not policy.prepare(view)
 
 
 @every_table

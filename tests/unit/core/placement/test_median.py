@@ -1,4 +1,4 @@
-"""What is usual among the nodes."""
+"""The usual value among the nodes."""
 
 from ringway.core.load import NodeLoad
 from ringway.core.placement.median import PERIOD_S, Median

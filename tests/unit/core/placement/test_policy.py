@@ -1,15 +1,15 @@
-"""What holds for every policy."""
+"""Properties of every policy."""
 
 import pytest
 
 from ringway.core.load import LoadView
-from ringway.core.placement.catalog import POLICIES, make_policy
+from ringway.core.placement.catalog import POLICIES
 from ringway.core.placement.policy import Policy, why_none, with_alternates
 from ringway.core.placement.spec import DEFAULT_POLICY
 from ringway.errors import ConfigError, NoNode
 from ringway.protocol.report import Report
 from ringway.types import Incarnation, NodeName, NodeState, Role
-from sample import GATEWAY, SPECS, equal, name, node_report, rng, view_of
+from sample import GATEWAY, SPECS, equal, make_policy, name, node_report, rng, view_of
 
 
 @pytest.fixture(params=SPECS)
@@ -118,18 +118,28 @@ def test_the_reason_why_nobody_is_placed_is_the_true_one() -> None:
                 Report(name=me, incarnation=life, role=Role.NODE, seq=1, state=state, weight=weight, url="ws://h"), 0.0
             )
             view.nodes[me].problem = problem
+            if problem:
+                view.doubt(me, problem)
         return why_none(view)
 
-    active, draining, down = NodeState.ACTIVE, NodeState.DRAINING, NodeState.DOWN
+    active, draining = NodeState.ACTIVE, NodeState.DRAINING
     assert reason() == "no node is known"
     assert reason(("a", active, 1.0, "")) == ""
-    assert reason(("a", down, 1.0, "the check answered 400"), ("b", down, 1.0, "")) == (
-        "all 2 backends fail their check (a: the check answered 400, b: its check fails)"
+    assert reason(("a", active, 1.0, "the check answered 400"), ("b", active, 1.0, "late")) == (
+        "all 2 backends fail their check (a: the check answered 400, b: late)"
     )
-    assert reason(("a", down, 1.0, "x")) == "the one backend fails its check (a: x)"
-    many = reason(*((f"b{index}", down, 1.0, "x") for index in range(9)))
+    assert reason(("a", active, 1.0, "x")) == "the one backend fails its check (a: x)"
+    many = reason(*((f"b{index}", active, 1.0, "x") for index in range(9)))
     assert many == "all 9 backends fail their check (b0: x, b1: x, b2: x, ...)"
     assert reason(("a", draining, 1.0, "")) == "all 1 nodes are draining; take one back with `ringway undrain`"
     assert reason(("a", active, 0.0, "")) == "all 1 nodes have a weight of 0; raise the weight of one"
     mixed = reason(("a", draining, 1.0, ""), ("b", active, 0.0, ""))
     assert mixed.startswith("nobody can be placed: 1 nodes are draining")
+
+
+def test_nodes_that_have_not_answered_a_knock_are_counted_in_the_reason() -> None:
+    view = LoadView(GATEWAY)
+    view.knocks = True
+    view.reported(node_report("n1"), 0.0)
+    view.doubt(view.nodes[NodeName("n1")].name, "its URL ws://10.0.0.1 cannot be reached")
+    assert why_none(view) == "all 1 nodes have not answered the gateway's knock; `ringway nodes` says why"

@@ -3,7 +3,7 @@
 import asyncio
 
 from ringway.engine.memory.engine import MemoryHub
-from ringway.types import Channel, NodeName
+from ringway.types import Channel, NodeName, Role
 
 
 async def test_publications_are_delivered_in_the_next_turn_in_order() -> None:
@@ -48,7 +48,7 @@ async def test_a_member_that_was_closed_hears_and_serves_nothing() -> None:
     hub = MemoryHub()
     gone, here = hub.open(), hub.open()
     heard: list[NodeName] = []
-    await gone.registry.watch(lambda member, report: heard.append(member))
+    await gone.registry.watch(tuple(Role), lambda role, member, report: heard.append(member))
 
     async def handler(request: bytes) -> bytes:
         return b""
@@ -56,7 +56,7 @@ async def test_a_member_that_was_closed_hears_and_serves_nothing() -> None:
     await gone.bus.serve("node.gone", handler)
     await gone.close()
     await gone.close()
-    await here.registry.announce(NodeName("here"), b"")
+    await here.registry.announce(Role.NODE, NodeName("here"), b"")
     await asyncio.sleep(0)
     assert heard == []
     assert await here.bus.gather("node.gone", b"", timeout_s=1) == []

@@ -35,6 +35,15 @@ def test_numbers_and_statuses_are_found_or_absent() -> None:
     assert status(b"") == ""
 
 
-def test_a_place_without_the_one_before_is_an_error() -> None:
-    with pytest.raises(ValueError, match="not found"):
-        place(b"NATS/1.0\r\nNats-Sequence: 42\r\n\r\n")
+@pytest.mark.parametrize(
+    "lines",
+    [
+        b"Nats-Sequence: 42\r\n", b"Nats-Sequence: 42", b"Nats-Sequence: x\r\nNats-Last-Sequence: 7\r\n",
+        b"Nats-Sequence: 42\r\nNats-Last-Sequence: \r\n", b"Nats-Sequence: -1\r\nNats-Last-Sequence: -2\r\n",
+        b"Nats-Sequence: 7\r\nNats-Last-Sequence: 7\r\n", b"Nats-Sequence: %d\r\nNats-Last-Sequence: 7\r\n" % (1 << 63),
+        b"Nats-Sequence: 42\r\nNats-Last-Sequence: 7",
+    ],
+)  # fmt: skip
+def test_a_place_that_no_stream_has_written_is_none(lines: bytes) -> None:
+    """Somebody has published it with headers of his own."""
+    assert place(b"NATS/1.0\r\n" + lines) == (0, 0)

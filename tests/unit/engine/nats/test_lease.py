@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
+from ringway.core.fencing_number import CLOCK_AHEAD_S, TTL_S_MAX
 from ringway.engine.condition import Condition
 from ringway.engine.nats.bucket import KeyValueBucket
 from ringway.engine.nats.jetstream_request import WrongRevision
 from ringway.engine.nats.lease import NatsLease
 from ringway.engine.nats.stream import STREAM_EXISTS, ApiError, StreamInfo, StreamState
 from ringway.errors import EngineAway, EngineUnsuitable
+from support.log_capture import capture_logs
 
 SUBJECT = "$KV.rw-test-leases."
 EXPECTED = "Nats-Expected-Last-Subject-Sequence: "
@@ -81,11 +83,15 @@ class Members:
     def __init__(self) -> None:
         self.store = Store()
         self.now = 1000.0
+        self.behind_s = 0.0  # of the members' wall clocks, against that of the store
         self.clustered = False
 
     def member(self) -> NatsLease:
         bucket = KeyValueBucket(self.store, "rw-test-leases", lambda: self.clustered, "memory")
-        return NatsLease(bucket, Condition("played"), now=lambda: self.now)
+        condition = Condition("played")
+        return NatsLease(
+            bucket, condition, now=lambda: self.now, wall=lambda: self.store.clock.timestamp() - self.behind_s
+        )
 
 
 @pytest.fixture
@@ -261,3 +267,39 @@ async def test_a_bucket_is_made_where_there_is_room_for_one(members: Members) ->
     members.store.full = {"memory"}
     assert await members.member().acquire("leader", "a", 5.0) is not None
     assert [config["storage"] for config in members.store.configs] == ["memory", "file"]
+
+
+@pytest.mark.parametrize("value", [b"junk", b"\xff\xfe", b"[]", b"null", b'{"holder": 1}', b'{"fence": 1e400}'])
+async def test_a_value_that_no_member_wrote_is_a_free_lease(members: Members, value: bytes) -> None:
+    members.store.revision = 7
+    members.store.keys["leader"] = (7, value)
+    assert await members.member().acquire("leader", "a", 5.0) is not None
+
+
+async def test_a_number_that_cannot_be_counts_as_none_and_is_told(members: Members) -> None:
+    """Somebody has written to the bucket: nodes that obeyed this number would obey no leader after it."""
+    first = await members.member().acquire("leader", "a", 5.0)
+    assert first is not None
+    members.store.revision += 1
+    value = b'{"holder": "", "ttl_s": 0, "fence": 4611686018427387904}'
+    members.store.keys["leader"] = (members.store.revision, value)
+    with capture_logs() as logs:
+        second = await members.member().acquire("leader", "b", 5.0)
+    assert second is not None
+    assert first <= second < 4611686018427387904
+    assert [log["number"] for log in logs if "somebody has written" in log["event"]] == [4611686018427387904]
+
+
+async def test_a_clock_of_the_engine_that_cannot_be_is_told(members: Members) -> None:
+    members.behind_s = 2 * CLOCK_AHEAD_S
+    with pytest.raises(EngineUnsuitable, match=r"set the clocks of the engine's machines"):
+        await members.member().acquire("leader", "a", 5.0)
+
+
+async def test_a_time_to_live_that_no_member_gives_is_not_waited_for(members: Members) -> None:
+    members.store.revision = 7
+    members.store.keys["leader"] = (7, b'{"holder": "nobody", "ttl_s": 1e300, "fence": 1}')
+    member = members.member()
+    assert await member.acquire("leader", "a", 5.0) is None
+    members.now += TTL_S_MAX + 1
+    assert await member.acquire("leader", "a", 5.0) is not None

@@ -1,4 +1,4 @@
-"""What a stream is asked to be, and what its state proves; the model is a stream that forgets as NATS does."""
+"""The requested settings of a stream, and proofs from its state; the model is a stream that forgets as NATS does."""
 
 from collections.abc import Callable
 from typing import Any

@@ -84,5 +84,5 @@ def test_as_text_it_holds_no_credentials() -> None:
 
 def test_a_certificate_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"missing\.pem"):
-        read_url(f"rediss://a?ca_file={tmp_path}/missing.pem").tls_context()
-    assert read_url("redis://a").tls_context() is None
+        read_url(f"rediss://a?ca_file={tmp_path}/missing.pem").tls_files()
+    assert read_url("redis://a").tls_files() is None

@@ -7,12 +7,16 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
+from ringway.core.group import Groups
+from ringway.core.report_reader import MemberLeaves
 from ringway.core.steering import Steering
 from ringway.engine.memory.engine import MemoryHub
 from ringway.errors import ConfigError
 from ringway.gateway.cluster.control import GatewayControl
 from ringway.gateway.cluster.directory import Directory
 from ringway.gateway.cluster.reporter import GatewayReporter
+from ringway.protocol.backend import Backend
+from ringway.protocol.backend_share import BackendClaim
 from ringway.protocol.control import (
     GATEWAYS,
     Decision,
@@ -23,36 +27,52 @@ from ringway.protocol.control import (
     GatewayAnswer,
     GetDirective,
     ListDecisions,
+    ListProblems,
+    NodeProblems,
     SetDirective,
     decode_gateway_answer,
     encode,
     gateway_address,
 )
 from ringway.protocol.directive import Directive
+from ringway.protocol.keyring import Keyring
 from ringway.protocol.order import NodeRefusal
-from ringway.protocol.report import Report, encode_report
+from ringway.protocol.report import Report
 from ringway.types import Incarnation, Issuer, NodeName, Role
 from sample import gateway_report, node_report
 from support.log_capture import capture_logs
+from support.members import hear_reports, report_reader, report_writer
 
 RING = Directive(version=1, policy="ring", moving=False)
+
+
+KEYRING = Keyring(b"secret")
 
 
 class Host:
     """The control of one gateway, with its directory and steering."""
 
-    def __init__(self, number: int, decisions: list[Decision] | None = None, policy: str = "two-choices") -> None:
+    def __init__(
+        self,
+        number: int,
+        decisions: list[Decision] | None = None,
+        policy: str = "two-choices",
+        hub: MemoryHub | None = None,
+    ) -> None:
         self.name = NodeName(f"gateway-{number}")
         self.incarnation = Incarnation(f"{number:08x}")
-        self.directory = Directory(Issuer(self.incarnation))
         self.steering = Steering(policy, b"secret")
+        issuer = Issuer(self.incarnation)
+        self.directory = Directory(issuer, report_reader(KEYRING), groups=Groups(issuer, lambda name: self.steering))
         decided = decisions or []
+        self.engine = (hub or MemoryHub()).open()
         self.control = GatewayControl(
-            self.name, self.directory, self.steering, random.Random(number), lambda count: tuple(decided[:count])
-        )
+            self.name, self.directory, random.Random(number), self.engine,
+            lambda count: tuple(decided[:count]),
+        )  # fmt: skip
 
     def hear(self, report: Report) -> None:
-        self.directory.feed.on_report(report.name, encode_report(report))
+        self.directory.feed.add_report(report)
 
     @property
     def version(self) -> int:
@@ -70,13 +90,18 @@ async def begin(hub: MemoryHub) -> AsyncIterator[Callable[[Host], Awaitable[Host
     begun: list[Host] = []
 
     async def begin(host: Host) -> Host:
-        engine = hub.open()
+        engine = host.engine
         me = Report(name=host.name, incarnation=host.incarnation, role=Role.GATEWAY, seq=0, url="")
         host.reporter = GatewayReporter(
-            host.directory, engine, me, random.Random(1), directive=host.control.followed_directive
+            host.directory,
+            engine,
+            me,
+            report_writer(KEYRING, me.name, me.incarnation),
+            random.Random(1),
+            directive=host.control.followed_directive,
         )
         await host.reporter.start()
-        await host.control.serve(engine)
+        await host.control.serve()
         begun.append(host)
         return host
 
@@ -99,7 +124,7 @@ async def until(condition: Callable[[], object], what: str) -> None:
 
 async def test_a_gateway_answers_at_its_own_address_and_at_that_of_all(hub, begin):
     for number in (1, 2):
-        await begin(Host(number))
+        await begin(Host(number, hub=hub))
     answer = await ask(hub, gateway_address(NodeName("gateway-2")), GetDirective())
     assert answer == DirectiveAnswer(
         gateway=NodeName("gateway-2"), policy="two-choices", configured="two-choices", directive=Directive()
@@ -109,7 +134,7 @@ async def test_a_gateway_answers_at_its_own_address_and_at_that_of_all(hub, begi
 
 
 async def test_it_explains_with_its_own_view(hub, begin):
-    host = await begin(Host(1))
+    host = await begin(Host(1, hub=hub))
     host.hear(node_report("node-1", connections=3))
     answer = await ask(hub, gateway_address(host.name), Explain(key="room"))
     assert isinstance(answer, Explanation)
@@ -117,8 +142,23 @@ async def test_it_explains_with_its_own_view(hub, begin):
     assert answer.candidates[0].connections == 3
 
 
+async def test_it_names_the_problems_of_nodes(hub, begin):
+    host = await begin(Host(1, hub=hub))
+    host.directory.groups.knocks = True
+    host.hear(node_report("node-1"))
+    host.hear(node_report("node-2"))
+    host.directory.groups.believe([NodeName("node-1")])
+    host.directory.groups.doubt(NodeName("node-2"), "its URL leads elsewhere")
+    answer = await ask(hub, gateway_address(host.name), ListProblems())
+    assert answer == NodeProblems(
+        gateway=host.name, problems={NodeName("node-2"): "gets no clients: its URL leads elsewhere"}
+    )
+    said = {each.node: each.why_not for each in host.control.explain("").candidates}
+    assert said == {"node-1": "", "node-2": "its URL leads elsewhere"}
+
+
 async def test_what_it_does_not_understand_is_refused_in_words(hub, begin):
-    host = await begin(Host(1))
+    host = await begin(Host(1, hub=hub))
     for raw in (b"", b"{", b'{"type":"dance"}', b'{"type":"set","directive":{"version":"new"}}', b"\xff"):
         answer = decode_gateway_answer(await hub.open().bus.call(GATEWAYS, raw, timeout_s=5))
         assert isinstance(answer, NodeRefusal)
@@ -127,36 +167,35 @@ async def test_what_it_does_not_understand_is_refused_in_words(hub, begin):
 
 
 async def test_a_directive_sent_to_one_is_followed_by_all_and_by_who_comes_later(hub, begin):
-    first, second = await begin(Host(1)), await begin(Host(2))
+    first, second = await begin(Host(1, hub=hub)), await begin(Host(2, hub=hub))
     answer = await ask(hub, gateway_address(first.name), SetDirective(directive=RING))
     assert (answer.policy, answer.directive, answer.problem) == ("ring", RING, "")
     await until(lambda: second.steering.directive == RING, "the other to follow")
     assert second.steering.policy.name == "ring"
-    third = await begin(Host(3))
+    third = await begin(Host(3, hub=hub))
     await until(lambda: third.steering.directive == RING, "the third to follow")
     await until(lambda: first.control.versions() == {f"gateway-{n}": 1 for n in (1, 2, 3)}, "all to be heard of")
 
 
 async def test_it_outlives_whoever_was_told(hub, begin):
-    first, second = await begin(Host(1)), await begin(Host(2))
+    first, second = await begin(Host(1, hub=hub)), await begin(Host(2, hub=hub))
     await ask(hub, gateway_address(first.name), SetDirective(directive=RING))
     await until(lambda: second.version == 1, "the other to follow")
     await first.control.stop()
     await first.reporter.stop()
-    again = await begin(Host(1))
+    again = await begin(Host(1, hub=hub))
     await until(lambda: again.steering.directive == RING, "the new one to follow")
 
 
-async def test_what_the_balancer_itself_decides_is_told_on_as_well(begin):
-    first, second = await begin(Host(1)), await begin(Host(2))
+async def test_what_the_balancer_itself_decides_is_told_on_as_well(hub, begin):
+    first, second = await begin(Host(1, hub=hub)), await begin(Host(2, hub=hub))
     first.steering.follow(RING)
     await until(lambda: second.steering.directive == RING, "the other to follow")
 
 
 async def test_a_change_is_told_at_once_and_not_only_with_the_next_report(hub, begin):
-    host = await begin(Host(1))
-    told: list[bytes | None] = []
-    await hub.open().registry.watch(lambda name, raw: told.append(raw))
+    host = await begin(Host(1, hub=hub))
+    told = await hear_reports(hub.open(), KEYRING)
     await until(lambda: told, "a first report")
     for _ in range(3):
         host.control.freeze("deploy")
@@ -169,7 +208,7 @@ async def test_a_change_is_told_at_once_and_not_only_with_the_next_report(hub, b
 
 
 async def test_what_is_not_newer_is_refused_and_the_same_again_is_not(hub, begin):
-    host = await begin(Host(1))
+    host = await begin(Host(1, hub=hub))
     for _ in range(2):
         answer = await ask(hub, GATEWAYS, SetDirective(directive=RING))
         assert (answer.problem, answer.directive) == ("", RING)
@@ -179,7 +218,7 @@ async def test_what_is_not_newer_is_refused_and_the_same_again_is_not(hub, begin
 
 
 async def test_a_policy_that_there_is_not_is_answered_with_those_there_are(hub, begin):
-    host = await begin(Host(1))
+    host = await begin(Host(1, hub=hub))
     answer = await ask(hub, GATEWAYS, SetDirective(directive=Directive(version=1, policy="fastest")))
     assert "'fastest' is unknown" in answer.problem
     assert (host.version, host.steering.policy.name) == (0, "two-choices")
@@ -210,14 +249,15 @@ def test_a_change_made_here_is_newer_than_all_that_others_follow():
 
 def test_reports_without_a_directive_and_of_who_leaves_change_nothing():
     host = Host(1)
-    host.hear(gateway_report("gateway-2"))
-    host.directory.feed.on_report(NodeName("gateway-2"), None)
+    report = gateway_report("gateway-2")
+    host.hear(report)
+    host.directory.feed.remove_member(MemberLeaves(report.name, report.incarnation))
     assert (host.version, host.control.followed_directive()) == (0, None)
 
 
 async def test_an_operator_changes_the_policy_and_freezes_step_by_step():
     host = Host(1)
-    await host.control.serve(MemoryHub().open())
+    await host.control.serve()
     assert host.control.change_policy(" ring ", moving=False).policy == "ring"
     assert host.control.freeze("deploy").directive == Directive(version=2, policy="ring", moving=False, frozen="deploy")
     assert host.control.followed_directive() == host.steering.directive
@@ -229,22 +269,13 @@ async def test_an_operator_changes_the_policy_and_freezes_step_by_step():
     await host.control.stop()
 
 
-async def test_without_an_engine_there_is_nothing_to_freeze_and_no_decision():
-    host = Host(1)
-    assert host.control.change_policy("round-robin", moving=False).policy == "round-robin"
-    with pytest.raises(ConfigError, match="nothing to freeze"):
-        host.control.freeze("x")
-    with pytest.raises(ConfigError, match="no balancer"):
-        await host.control.decisions(3)
-
-
 def decision(number: int, at: float) -> Decision:
     return Decision(number=number, at=at, cause="joined", reason="because")
 
 
 async def test_decisions_of_all_gateways_come_together_the_newest_first(hub, begin):
-    first = await begin(Host(1, [decision(2, 30.0), decision(1, 10.0)]))
-    await begin(Host(2, [decision(1, 20.0)]))
+    first = await begin(Host(1, [decision(2, 30.0), decision(1, 10.0)], hub=hub))
+    await begin(Host(2, [decision(1, 20.0)], hub=hub))
     await until(lambda: len(first.control.versions()) == 2, "the gateways to hear each other")
     found = await first.control.decisions(10)
     assert [(each.gateway, each.number) for each in found] == [("gateway-1", 2), ("gateway-2", 1), ("gateway-1", 1)]
@@ -255,3 +286,29 @@ async def test_decisions_of_all_gateways_come_together_the_newest_first(hub, beg
     hub.away = True
     assert {each.gateway for each in await first.control.decisions(10)} == {"gateway-1"}
     hub.away = False
+
+
+async def test_an_empty_group_that_a_route_names_can_be_explained() -> None:
+    directory = Directory(Issuer("0badcafe"), groups=Groups(Issuer("0badcafe"), kept=["chat"]))
+    control = GatewayControl(NodeName("gateway-1"), directory, random.Random(1), MemoryHub().open())
+    said = control.explain("", group="chat")
+    assert said.problem == (
+        "the group 'chat' has no backend; add one with --backend URL,group=chat, or by another source"
+    )
+    with pytest.raises(ConfigError, match="there is no group 'nope'"):
+        control.explain("", group="nope")
+
+
+async def test_gateways_that_put_a_backend_in_different_groups_are_told_once() -> None:
+    host = Host(1)
+    with capture_logs() as events:
+        for seq in (1, 2):
+            for number, group in enumerate(("chat", "")):
+                claim = BackendClaim(backend=Backend(name=NodeName("b"), url="ws://h:1", group=group), since=number)
+                host.hear(gateway_report(f"gateway-{number}", seq, backends={NodeName("b"): claim}))
+                host.directory.tick()
+    [event] = [event for event in events if "different groups" in event["event"]]
+    assert event["log_level"] == "warning"
+    assert (event["backend"], event["group"], event["gateway"]) == ("b", "default", "gateway-1")
+    assert (event["other_group"], event["other_gateway"]) == ("chat", "gateway-0")
+    assert "gateway-0 in chat" in host.control.problems()[NodeName("b")]

@@ -3,9 +3,10 @@
 from typing import cast
 
 from ringway.core.membership import MemberJoined, MemberLeft, MemberReported, MembershipEvent
+from ringway.core.report_reader import MemberLeaves
 from ringway.gateway.cluster.directory import Directory
 from ringway.ports import Engine, Heard
-from ringway.protocol.report import Report, encode_report
+from ringway.protocol.report import Report
 from ringway.types import Incarnation, Issuer, NodeName, Role
 from support.log_capture import capture_logs
 
@@ -26,13 +27,13 @@ class Away:
     def registry(self) -> "Away":
         return self
 
-    async def watch(self, heard: Heard) -> None:
+    async def watch(self, roles: object, heard: Heard) -> None:
         """Nobody reports."""
 
 
 def directory() -> tuple[Directory, list[MembershipEvent], Clock]:
     clock = Clock()
-    made = Directory(Issuer("0badcafe"), clock)
+    made = Directory(Issuer("0badcafe"), None, clock)
     events: list[MembershipEvent] = []
     made.listen(events.append)
     return made, events, clock
@@ -45,26 +46,23 @@ def report(seq: int = 1, incarnation: str = "00000001", name: str = "n1", **fiel
 
 
 def hear(made: Directory, said: Report) -> None:
-    made.feed.on_report(said.name, encode_report(said))
+    made.feed.add_report(said)
 
 
 def test_a_node_joins_reports_and_leaves() -> None:
     made, events, _ = directory()
     hear(made, report(1, connections=5))
     hear(made, report(2, connections=6))
-    assert made.view.nodes[NodeName("n1")].load == 6
-    made.feed.on_report(NodeName("n1"), None)
+    assert made.groups.nodes[NodeName("n1")].load == 6
+    made.feed.remove_member(MemberLeaves(NodeName("n1"), Incarnation("00000001")))
     assert [type(event) for event in events] == [MemberJoined, MemberReported, MemberLeft]
-    assert not made.view.nodes
+    assert not made.groups.nodes
     assert not made.feed.live
 
 
-def test_nonsense_is_not_heard() -> None:
+def test_who_leaves_and_was_not_known_changes_nothing() -> None:
     made, events, _ = directory()
-    made.feed.on_report(NodeName("n1"), b"{}")
-    made.feed.on_report(NodeName("n1"), b"\xff")
-    made.feed.on_report(NodeName("other"), encode_report(report()))
-    made.feed.on_report(NodeName("n1"), None)
+    made.feed.remove_member(MemberLeaves(NodeName("n1"), Incarnation("00000001")))
     assert not events
 
 
@@ -89,15 +87,6 @@ async def test_silence_is_a_leave_unless_the_engine_is_away() -> None:
     pass_time(1)
     assert isinstance(events[-1], MemberLeft)
     assert events[-1].cause == "silent"
-
-
-def test_static_backends_have_no_lease() -> None:
-    made, events, clock = directory()
-    made.adopt(report())
-    clock.now += 1000
-    made.tick()
-    assert len(events) == 1
-    assert made.engine_up
 
 
 def test_two_members_with_one_name_are_told_of_once() -> None:

@@ -3,11 +3,12 @@
 import asyncio
 import random
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
-from ringway.core.load import LoadView, NodeLoad
+from ringway.core.group import Groups
+from ringway.core.load import NodeLoad
 from ringway.core.load.response import FAILED_S
 from ringway.core.steering import Steering
 from ringway.gateway.cluster.probe import POLICY, PROBES_MAX, Probes
@@ -15,6 +16,7 @@ from ringway.gateway.config.gateway import GatewayConfig
 from ringway.gateway.proxy.addresses import NodeAddresses
 from ringway.gateway.proxy.upstream import Unreachable
 from ringway.gateway.stats import GatewayStats
+from ringway.protocol.group import CHANNELS
 from ringway.protocol.report import Report
 from ringway.types import Incarnation, Issuer, NodeName, NodeState, Role
 
@@ -26,7 +28,7 @@ class Bench:
 
     def __init__(self, count: int, policy: str = POLICY) -> None:
         self.now = 100.0
-        self.view = LoadView(Issuer("0badcafe"))
+        self.view = Groups(Issuer("0badcafe"), lambda name: Steering(policy, b""))
         for index in range(count):
             self.view.reported(report(index), self.now)
         self.stats = GatewayStats()
@@ -35,16 +37,17 @@ class Bench:
         self.gate = asyncio.Event()
         self.gate.set()
         self.down: set[str] = set()
-        steering = cast(Steering, SimpleNamespace(policy=SimpleNamespace(name=policy)))
         self.probes = Probes(
             self.view,
-            steering,
             Addresses(self).probe,
             self.stats,
             random.Random(1),
             lambda: self.now,
             interval_s=INTERVAL_S,
         )
+
+    async def round(self) -> None:
+        await self.probes.round(self.view[CHANNELS])
 
     async def answer(self, name: str, request: bytes) -> Any:
         assert request.startswith(b"GET / HTTP/1.1\r\n")
@@ -93,7 +96,7 @@ def _no_real_transport(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_an_answer_counts_by_its_time_and_none_as_a_failure() -> None:
     bench = Bench(2)
     bench.down.add("n1")
-    await bench.probes.round()
+    await bench.round()
     assert bench.node(0).response.seen_s == pytest.approx(0.05)
     assert bench.node(1).response.seen_s == FAILED_S
     assert bench.stats.probes == {"answered": 1, "failed": 1}
@@ -102,24 +105,24 @@ async def test_an_answer_counts_by_its_time_and_none_as_a_failure() -> None:
 async def test_who_was_measured_of_late_is_left_alone() -> None:
     bench = Bench(2)
     bench.node(0).response.observe(0.3, bench.now - INTERVAL_S / 2)
-    await bench.probes.round()
+    await bench.round()
     assert bench.asked == ["n1"]
     bench.now += 2 * INTERVAL_S
-    await bench.probes.round()
+    await bench.round()
     assert sorted(bench.asked[1:]) == ["n0", "n1"]
 
 
 async def test_nodes_that_take_nobody_are_not_asked() -> None:
     bench = Bench(2)
     bench.view.reported(report(0, state=NodeState.DRAINING), bench.now)
-    await bench.probes.round()
+    await bench.round()
     assert bench.asked == ["n1"]
 
 
 async def test_few_are_asked_at_one_time() -> None:
     bench = Bench(3 * PROBES_MAX)
     bench.gate.clear()
-    asking = asyncio.create_task(bench.probes.round())
+    asking = asyncio.create_task(bench.round())
     async with asyncio.timeout(5):
         while bench.under_way < PROBES_MAX:
             await asyncio.sleep(0)

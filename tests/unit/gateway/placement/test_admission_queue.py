@@ -8,6 +8,7 @@ from ringway.errors import ConfigError, NoNode
 from ringway.gateway.config.gateway import GatewayConfig
 from ringway.gateway.placement.admission_queue import REFRESH_S, AdmissionQueue
 from ringway.gateway.stats import GatewayStats
+from ringway.protocol.group import DEFAULT
 from sample import GATEWAY, gateway_report, node_report
 
 PER_S = 20.0 * 0.5
@@ -100,7 +101,7 @@ def test_the_window_is_what_the_others_need_for_the_clients_of_one() -> None:
     stats = GatewayStats()
     queue = queue_over(two_nodes(), stats)
     assert queue.window_ms == 12_000
-    assert stats.reconnect_window_s == 12.0
+    assert stats.reconnect_window_s == {DEFAULT: 12.0}
     assert queue_over(two_nodes(connections=0)).window_ms == 1000
     assert queue_over(LoadView(GATEWAY)).window_ms == 0
 

@@ -1,13 +1,11 @@
-"""Affinity keys: by the policy in force, for discovery and proxy alike, whatever clients claim."""
+"""Affinity keys: by the policy in force, for discovery and proxy alike, for any claims of clients."""
 
 import asyncio
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any, NamedTuple
 
 import pytest
 
 from ringway.core.placement.key import DEFAULT_KEY, KeyReader
-from ringway.core.steering import Steering
 from ringway.gateway.placement.affinity import Affinity
 from ringway.gateway.placement.query import Query
 from ringway.protocol.forwarded import read_networks
@@ -17,16 +15,23 @@ SECRET = b"secret"
 PROXY = "10.0.0.9"
 
 
-def affinity(text: str, *, secret: bytes = SECRET, trusted: tuple[str, ...] = ()) -> Affinity:
-    steering = cast(Steering, SimpleNamespace(keys=KeyReader(text, secret)))
-    return Affinity(steering, read_networks(trusted))
+class Reading(NamedTuple):
+    """What reads the keys of requests, and by which text."""
+
+    affinity: Affinity
+    keys: KeyReader
 
 
-def found(who: Affinity, target: str = "/", peer: Any = ("192.0.2.7", 40000), **headers: str) -> bytes | None:
+def affinity(text: str, *, secret: bytes = SECRET, trusted: tuple[str, ...] = ()) -> Reading:
+    return Reading(Affinity(read_networks(trusted)), KeyReader(text, secret))
+
+
+def found(who: Reading, target: str = "/", peer: Any = ("192.0.2.7", 40000), **headers: str) -> bytes | None:
     path, _, query = target.partition("?")
     named = [("host", "x"), *((name.replace("_", "-"), value) for name, value in headers.items())]
     client = asyncio.BaseTransport({"peername": peer})
-    return who.key(client, RequestHead("GET", path, query, "1.1", named, True), Query(query) if query else None)
+    head = RequestHead("GET", path, query, "1.1", named, True)
+    return who.affinity.key(client, head, Query(query) if query else None, who.keys)
 
 
 def shown(text: str, value: bytes) -> bytes:

@@ -4,26 +4,33 @@ import asyncio
 import json
 import random
 from collections.abc import Sequence
+from ipaddress import ip_network
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from ringway.core.load import LoadView
+from ringway.core.group import Group, Groups
+from ringway.core.route_spec import read_routes
 from ringway.core.steering import Steering
 from ringway.gateway.placement.affinity import Affinity
 from ringway.gateway.placement.discovery import Discovery
 from ringway.gateway.placement.placer import Placer
+from ringway.gateway.placement.placers import Placers
+from ringway.gateway.placement.routing import Routing
 from ringway.gateway.stats import GatewayStats
 from ringway.protocol.directive import Directive
+from ringway.protocol.forwarded import Network
+from ringway.protocol.group import CHANNELS
 from ringway.protocol.head import RequestHead
+from ringway.protocol.keyring import Keyring
 from ringway.protocol.report import Report
 from ringway.protocol.ticket import TicketSigner
 from ringway.types import Incarnation, Issuer, NodeName, NodeState, Role
 
 ME = Issuer("0badcafe")
 NOW = 1_800_000_000.0
-CLIENT = asyncio.Transport({"peername": ("192.0.2.7", 40000)})
+CLIENT = asyncio.Transport({"peername": ("192.0.2.7", 40000), "sockname": ("192.0.2.1", 8000)})
 
 
 def node(index: int, **fields: Any) -> Report:
@@ -37,21 +44,38 @@ class Desk:
     """Discovery over reports, with a clock that stands still."""
 
     def __init__(
-        self, *reports: Report, policy: str = "two-choices", origins: Sequence[str] = (), tickets: bool = True
+        self,
+        *reports: Report,
+        policy: str = "two-choices",
+        origins: Sequence[str] = (),
+        trusted: Sequence[Network] = (),
+        public_url: str = "",
+        routes: Sequence[str] = (),
     ):
-        self.view = LoadView(ME)
-        for report in reports:
-            self.view.reported(report, 0.0)
-        self.signer = TicketSigner(b"secret")
-        signer = self.signer if tickets else None
         self.steering = Steering(policy, b"")
-        placer = Placer(self.view, self.steering, signer, GatewayStats(), lambda: 0.0, random.Random(1), lambda: NOW)
-        self.discovery = Discovery(placer, Affinity(self.steering, ()), origins)
+        self.groups = Groups(ME, lambda name: self.steering)
+        for report in reports:
+            self.groups.reported(report, 0.0)
+        self.view = self.groups[CHANNELS].view
+        self.signer = TicketSigner(Keyring(b"secret"))
+        self.promised = 0
+        placers = Placers(self.groups, self._make_placer, lambda: 0.0)
+        routing = Routing(read_routes(routes), self.groups)
+        self.discovery = Discovery(placers, routing, Affinity(trusted), origins, public_url)
+
+    def _make_placer(self, group: Group) -> Placer:
+        return Placer(
+            group.view, group.steering, self.signer, GatewayStats(), lambda: 0.0, random.Random(1), lambda: NOW,
+            take_promise=self._take_promise, group=group.name,
+        )  # fmt: skip
+
+    def _take_promise(self, key: bytes | None, address: str, group: str) -> None:
+        self.promised += 1
 
     def ask(
-        self, query: str = "", origin: str | None = None, cookie: str | None = None
+        self, query: str = "", origin: str | None = None, cookie: str | None = None, host: str = "x", **more: str
     ) -> tuple[int, dict[str, str], Any]:
-        headers = [("host", "x")]
+        headers = [("host", host), *((name.replace("_", "-"), value) for name, value in more.items())]
         headers += [("origin", origin)] if origin else []
         headers += [("cookie", cookie)] if cookie else []
         status, raw = self.discovery.answer(CLIENT, RequestHead("GET", "/gateway", query, "1.1", headers, True))
@@ -74,7 +98,7 @@ def test_the_url_can_be_connected_to_as_it_is() -> None:
     url = urlsplit(body["url"])
     assert url.path == "/connection/websocket"
     assert parse_qs(url.query) == {"ticket": [body["ticket"]]}
-    issuer, _ = desk.signer.check(body["ticket"], NodeName(body["node"]), NOW)
+    issuer, _, _ = desk.signer.check(body["ticket"], NodeName(body["node"]), NOW)
     assert issuer == ME
     assert desk.view.nodes[NodeName(body["node"])].own == 1
     names = {body["node"], *(other["node"] for other in body["alternates"])}
@@ -125,8 +149,8 @@ def test_other_keys_travel_as_digests() -> None:
     assert "key" not in parse_qs(urlsplit(desk.ask("key=forged")[2]["url"]).query)
 
 
-def test_static_backends_are_told_no_digests() -> None:
-    desk = Desk(node(1), policy="ring:key=cookie.sid", tickets=False)
+def test_backends_are_told_no_digests() -> None:
+    desk = Desk(node(1, is_backend=True), policy="ring:key=cookie.sid")
     assert "?" not in desk.ask(cookie="sid=7")[2]["url"]
     assert urlsplit(desk.ask("key=mine", cookie="sid=7")[2]["url"]).query == "key=mine"
 
@@ -221,7 +245,7 @@ def test_a_moved_client_keeps_its_ticket() -> None:
 def test_a_wrong_ticket_gets_a_normal_placement(wrong: str) -> None:
     desk = Desk(node(1), node(2))
     ticket = desk.signer.issue(NodeName("n2"), Issuer("00000001"), b"8 bytes.", NOW)
-    forged = TicketSigner(b"other").issue(NodeName("n2"), Issuer("00000001"), b"8 bytes.", NOW)
+    forged = TicketSigner(Keyring(b"other")).issue(NodeName("n2"), Issuer("00000001"), b"8 bytes.", NOW)
     body = desk.ask(wrong.format(t=ticket, f=forged))[2]
     assert body["ticket"] not in (ticket, forged)
     assert sum(load.own for load in desk.view.nodes.values()) == 1
@@ -251,6 +275,42 @@ def test_pages_of_allowed_origins_may_read_it() -> None:
     assert headers["Access-Control-Allow-Origin"] == "https://any.example"
 
 
-def test_static_backends_take_no_tickets() -> None:
-    body = Desk(node(1, url="ws://10.0.0.1:9000/app"), tickets=False).ask()[2]
-    assert body == {"url": "ws://10.0.0.1:9000/app", "ticket": "", "expires_in": 0, "node": "n1", "alternates": []}
+def test_backends_take_no_tickets() -> None:
+    body = Desk(node(1, url="ws://10.0.0.1:9000/app", is_backend=True)).ask()[2]
+    assert body == {"url": "ws://x/", "ticket": "", "expires_in": 0, "node": "n1", "alternates": []}
+
+
+def test_to_a_backend_the_gateway_leads_by_itself_and_tells_no_address_of_it() -> None:
+    desk = Desk(*(node(index, url=f"ws://10.0.0.{index}:9000/app", is_backend=True) for index in (1, 2)))
+    status, headers, body = desk.ask("path=/chat/r%C3%A4um%201&key=a%26b&pin=1", host="gw.example:8000")
+    assert (status, headers["Cache-Control"]) == (200, "no-store")
+    assert body["url"] == "ws://gw.example:8000/chat/r%C3%A4um%201?key=a%26b"
+    assert "10.0.0" not in str(body)
+
+
+def test_the_url_of_the_gateway_is_the_public_one_or_that_by_which_the_client_asks() -> None:
+    backend = node(1, is_backend=True)
+    public = Desk(backend, public_url="https://chat.example/ws/")
+    assert public.ask("path=room")[2]["url"] == "wss://chat.example/ws/room"
+    behind = Desk(backend, trusted=[ip_network("192.0.2.0/24")])
+    url = behind.ask(host="10.0.0.9", x_forwarded_for="203.0.113.1", x_forwarded_host="chat.example",
+                     x_forwarded_proto="https")[2]["url"]  # fmt: skip
+    assert url == "wss://chat.example/"
+    assert Desk(backend).ask(host="10.0.0.9", x_forwarded_host="evil.example")[2]["url"] == "ws://10.0.0.9/"
+    assert Desk(backend).ask(host="")[2]["url"] == "ws://192.0.2.1:8000/"
+
+
+def test_a_question_about_backends_holds_no_place_and_takes_no_promise() -> None:
+    desk = Desk(node(1, is_backend=True), node(2, is_backend=True))
+    for _ in range(20):
+        desk.ask()
+    assert [each.load for each in desk.groups.nodes.values()] == [0, 0]
+    assert desk.promised == 0
+
+
+def test_a_backend_is_no_alternate_of_a_node_and_is_asked_for_by_its_path() -> None:
+    desk = Desk(node(1), node(2, is_backend=True), node(3))
+    bodies = [desk.ask()[2] for _ in range(30)]
+    assert {body["node"] for body in bodies} == {"n1", "n3"}
+    assert {desk.ask("path=/app")[2]["node"] for _ in range(5)} == {"n2"}
+    assert "n2" not in {other["node"] for body in bodies for other in body["alternates"]}

@@ -1,4 +1,4 @@
-"""Opening of WebSockets, and what it tells of a node's speed."""
+"""Opening of WebSockets, and the measure of a node's speed from it."""
 
 import asyncio
 import random
@@ -7,19 +7,23 @@ from typing import Any, cast
 
 import pytest
 
-from ringway.core.load import LoadView, NodeLoad
+from ringway.core.group import Groups
+from ringway.core.load import NodeLoad
 from ringway.core.load.response import FAILED_S, Response
-from ringway.core.steering import Steering
 from ringway.errors import UpgradeError
 from ringway.gateway.placement.affinity import Affinity
 from ringway.gateway.placement.placer import Placer
+from ringway.gateway.placement.placers import Placers
+from ringway.gateway.placement.routing import Routing
 from ringway.gateway.proxy.addresses import NodeAddresses
 from ringway.gateway.proxy.opener import Opener, Refusal
-from ringway.gateway.proxy.upgrade_request import UpgradeRequest
+from ringway.gateway.proxy.upgrade_request import read_request
 from ringway.gateway.proxy.upstream import Answer, Unreachable
 from ringway.gateway.stats import GatewayStats
 from ringway.protocol.head import RequestHead
+from ringway.protocol.keyring import Keyring
 from ringway.protocol.report import Report
+from ringway.protocol.ticket import TicketSigner
 from ringway.protocol.upgrade import Upgrade, accept_for
 from ringway.types import Incarnation, Issuer, NodeName, Role
 
@@ -42,14 +46,22 @@ class Bench:
         self.now = 100.0
         self.said = said
         self.opening = 0
-        view = LoadView(Issuer("0badcafe"))
-        report = Report(name=NodeName("n1"), incarnation=Incarnation("00000001"), role=Role.NODE, seq=1, url="")
-        view.reported(report, self.now)
-        self.node = view.nodes[NodeName("n1")]
-        steering = Steering("two-choices", b"")
-        placer = Placer(view, steering, None, GatewayStats(), lambda: self.now, random.Random(1))
-        self.affinity = Affinity(steering, ())
-        self.opener = Opener(placer, cast(NodeAddresses, self), GatewayStats())
+        groups = Groups(Issuer("0badcafe"))
+        report = Report(
+            name=NodeName("n1"), incarnation=Incarnation("00000001"), role=Role.NODE, seq=1, url="", is_backend=True
+        )
+        groups.reported(report, self.now)
+        self.node = groups.nodes[NodeName("n1")]
+        signer = TicketSigner(Keyring(b"secret"))
+        placers = Placers(
+            groups,
+            lambda group: Placer(
+                group.view, group.steering, signer, GatewayStats(), lambda: self.now, random.Random(1)
+            ),
+            lambda: self.now,
+        )
+        self.find_route = Routing((), groups).find_with_keys
+        self.opener = Opener(placers, cast(NodeAddresses, self), GatewayStats())
 
     @property
     def response(self) -> Response:
@@ -68,7 +80,7 @@ class Bench:
     async def open(self) -> None:
         client = Transport({"peername": ("192.0.2.7", 40000)})
         head = RequestHead("GET", "/", "", "1.1", [("host", "x")], True)
-        await self.opener.open(UpgradeRequest(client, head, Upgrade(KEY, (), ()), self.affinity))
+        await self.opener.open(read_request(client, head, Upgrade(KEY, (), ()), Affinity(()), self.find_route))
 
 
 def answer(status: int, headers: list[tuple[str, str]]) -> Answer:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from ringway.node.connection.outbox import Outbox
 from ringway.node.connection.subscriber import HEADROOM
 from ringway.node.stats import NodeStats
 from ringway.protocol.envelope import JOIN, LEAVE, PUBLICATION, Origin
+from ringway.protocol.keyring import Keyring
 from ringway.types import Channel, Incarnation
 
 A, B, C = Channel("a"), Channel("b"), Channel("c")
@@ -48,7 +50,7 @@ class Bench:
         self.watchers: Any = Hub()
         self.stats = NodeStats()
         self.streams = {channel: ChannelStream(kept=False) for channel in (A, B, C)}
-        self.origin = Origin(Incarnation("0000000a"))
+        self.origin = Origin(Keyring(b"a secret of tests"), Incarnation("0000000a"), time.time)
         self.behind: list[Channel] = []
         self.fanout = Fanout(
             self.streams,
@@ -78,11 +80,11 @@ class Bench:
             self.deliver_at(channel, one, 0, 0)
 
     def deliver_at(self, channel: Channel, data: object, offset: int, previous: int) -> None:
-        sealed = self.origin.seal(PUBLICATION, json.dumps({"data": data}).encode())
+        sealed = self.origin.seal(PUBLICATION, channel, json.dumps({"data": data}).encode())
         self.fanout.deliver(channel, sealed, offset, previous)
 
     def note(self, channel: Channel, kind: int, client: str) -> None:
-        sealed = self.origin.seal(kind, json.dumps({"user": "", "client": client}).encode())
+        sealed = self.origin.seal(kind, channel, json.dumps({"user": "", "client": client}).encode())
         self.fanout.deliver(channel, sealed, 0, 0)
 
 
@@ -152,7 +154,7 @@ async def test_what_is_gathered_is_bounded() -> None:
 
 
 @pytest.mark.parametrize("payload", [b"", b"x", b"[]", b"{}", b'{"data":1}\n{"data":2}', b'{"data":\n1}'])
-@pytest.mark.parametrize("head", [b"", b"p" + bytes(12)])
+@pytest.mark.parametrize("head", [b"\2", b"\2p" + bytes(34)])
 async def test_what_is_not_one_object_on_one_line_is_dropped(bench: Bench, payload: bytes, head: bytes) -> None:
     sink = bench.join(Sink(), A)
     bench.fanout.deliver(A, head + payload, 0, 0)
@@ -161,9 +163,38 @@ async def test_what_is_not_one_object_on_one_line_is_dropped(bench: Bench, paylo
     assert bench.stats.malformed == 1
 
 
+async def test_a_place_of_a_publication_that_was_not_believed_is_delivered_to_nobody(bench: Bench) -> None:
+    sink = bench.join(Sink(), A)
+    stream = bench.keep(A, 1)
+    for offset, payload in stream.caught_up("e", 2, [(2, b"")], complete=True) or ():
+        bench.fanout.send(A, stream, payload, offset)
+    bench.deliver_at(A, "next", 3, 2)
+    await asyncio.sleep(0)
+    assert sink.seen() == [[("a", "next")]]
+    assert (bench.stats.malformed, bench.stats.repeated, bench.behind) == (0, 0, [])
+
+
+async def test_a_publication_that_was_stored_again_is_delivered_once(bench: Bench) -> None:
+    sink = bench.join(Sink(), A)
+    stream = bench.keep(A, 1)
+    payloads = [bench.origin.seal(PUBLICATION, A, b'{"data":%d}' % number) for number in range(3)]
+    bench.fanout.deliver(A, payloads[0], 2, 1)
+    bench.fanout.deliver(A, payloads[1], 3, 2)
+    bench.fanout.deliver(A, payloads[0], 4, 3)  # a stranger has stored it again
+    assert (bench.stats.repeated, stream.position, bench.behind) == (1, 3, [])
+    bench.fanout.deliver(A, payloads[2], 5, 4)
+    assert bench.behind == [A]
+    page = [(4, payloads[0]), (5, payloads[2])]
+    for offset, payload in stream.caught_up("e", 5, page, complete=True) or ():
+        bench.fanout.send(A, stream, payload, offset)
+    await asyncio.sleep(0)
+    assert [data for frame in sink.seen() for data in frame] == [("a", 0), ("a", 1), ("a", 2)]
+    assert (bench.stats.repeated, stream.position) == (2, 5)
+
+
 async def test_a_newline_in_the_head_is_no_harm(bench: Bench) -> None:
     sink = bench.join(Sink(), A)
-    bench.fanout.deliver(A, b"p\n\n\n\n" + bytes(7) + b"\n" + b'{"data":1}', 0, 0)
+    bench.fanout.deliver(A, b"\2p" + b"\n" * 34 + b'{"data":1}', 0, 0)
     await asyncio.sleep(0)
     assert sink.seen() == [[("a", 1)]]
 

@@ -79,7 +79,7 @@ async def test_what_was_gathered_in_this_turn_is_sent_before_a_cut(donor: Side, 
     before = donor.streams.snapshot(channel)
     lease = donor.streams.lease(channel)
     offset = before.offset + 1 if channel is KEPT else 0
-    donor.streams.fanout.deliver(channel, donor.origin.seal(PUBLICATION, b'{"data":1}'), offset, 0)
+    donor.streams.fanout.deliver(channel, donor.origin.seal(PUBLICATION, channel, b'{"data":1}'), offset, 0)
     assert sink.seen == []
     cut = donor.streams.snapshot(channel)
     assert sink.seen == [1]
@@ -96,7 +96,7 @@ async def test_what_was_gathered_is_not_for_those_who_join_after_it(donor: Side,
     cut = donor.streams.snapshot(channel)
     lease = donor.streams.lease(channel)
     offset = cut.offset + 1 if channel is KEPT else 0
-    donor.streams.fanout.deliver(channel, donor.origin.seal(PUBLICATION, b'{"data":1}'), offset, 0)
+    donor.streams.fanout.deliver(channel, donor.origin.seal(PUBLICATION, channel, b'{"data":1}'), offset, 0)
     assert data_of(donor.streams.after(channel, cut, lease)) == [1]
     sink = donor.put(channel, Sink(donor))
     await settle()

@@ -1,4 +1,4 @@
-"""Options of channels by namespace: short forms, TOML tables, and what is wrong with them."""
+"""Options of channels by namespace: short forms, TOML tables, and their errors."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What one client may still send and ask for, on time that the test moves."""
+"""The allowance of one client for messages and requests, on time that the test moves."""
 
 import pytest
 

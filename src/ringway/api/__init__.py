@@ -1,0 +1,1 @@
+"""Small HTTP APIs: operations, their OpenAPI document, and the port that answers them."""

@@ -1,0 +1,158 @@
+"""The backends of a gateway, put together: what it holds of each, their checks, and the clients that are expected."""
+
+import asyncio
+import time
+from collections.abc import Iterable
+from random import Random
+
+from ringway.admin.metric import Source
+from ringway.app.backend_metric import read_registrations, read_sources
+from ringway.app.backend_sources import open_sources
+from ringway.app.compose.registration_port import open_registration, serve_registration
+from ringway.app.config import Config
+from ringway.app.engine import read_hash_secret
+from ringway.app.secret_watch import SecretWatch
+from ringway.app.shutdown import Job
+from ringway.core.group import why_none_of
+from ringway.core.membership import TICK_S
+from ringway.core.route_spec import read_routes
+from ringway.gateway.backends.expectations import Expectations
+from ringway.gateway.backends.health import HealthChecks
+from ringway.gateway.backends.held_backend import HoldingParts, HoldingSettings
+from ringway.gateway.backends.holding import Holding
+from ringway.gateway.backends.moves import BackendMoves
+from ringway.gateway.cluster.directory import Directory
+from ringway.gateway.placement.placer import Place
+from ringway.gateway.proxy.relay import Relay
+from ringway.gateway.server import Gateway
+from ringway.ports import Bus
+from ringway.protocol.expected import ExpectedClient
+from ringway.protocol.ticket import TicketSigner
+from ringway.sources.registration.server import RegistrationServer
+from ringway.sources.registration.stats import RegistrationStats
+from ringway.types import Incarnation, Issuer, NodeName
+
+
+class GatewayBackends:
+    """The backends of the gateway `name`. Call `make_gateway`, then `start`.
+
+    `make_gateway` raises `ConfigError` with every problem of the backends in the settings.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        name: NodeName,
+        incarnation: Incarnation,
+        directory: Directory,
+        bus: Bus,
+        rng: Random,
+    ) -> None:
+        ring_secret = read_hash_secret(config.engine)
+        self._config = config
+        self._name = name
+        self._directory = directory
+        self._bus = bus
+        self._ring_secret = ring_secret
+        self._rng = rng
+        self.expectations = Expectations(
+            name,
+            incarnation,
+            bus,
+            ring_secret,
+            lambda: directory.groups.gateways,
+            self._on_promise_over,
+            self._on_shown,
+        )
+        self._issuer = Issuer(incarnation)
+        self.registration_stats = RegistrationStats()
+        self._registration: RegistrationServer | None = None
+
+    def make_gateway(self, signer: TicketSigner) -> Gateway:
+        """Return the gateway, whose connections at backends are held from then on."""
+        config, groups = self._config.gateway, self._directory.groups
+        gateway = Gateway(
+            config, self._directory, signer, self._rng, take_promise=self.expectations.take_promise,
+            has_backends=self._config.static.has_backends,
+        )  # fmt: skip
+        moves = self._moves = BackendMoves(
+            gateway.relays, groups, self.expectations, lambda: self.holding, config.leave_deadline_s
+        )
+        self.checks = HealthChecks(config, groups, gateway.relays.on_down, self._rng, routes=read_routes(config.routes))
+        settings = HoldingSettings(
+            config.move_cool_down_s, config.idle_after_s, config.move_first == "oldest", bool(config.routes)
+        )
+        parts = HoldingParts(
+            self._name, self._issuer, moves, settings, self._bus, self._directory.feed, self._ring_secret,
+            time.monotonic, self._rng,
+        )  # fmt: skip
+        self.holding = Holding(parts, self._directory.held, groups, self.checks, self.expectations.tell_shown)
+        self._directory.listen(self.holding.on_event, of_nodes=False)
+        gateway.relays.on_arrival.append(self._on_arrival)
+        self.sources = open_sources(self._config, self.holding.book, self._rng)
+        return gateway
+
+    async def start(self) -> None:
+        """Hear from now on which clients other gateways expect, and follow the sources of backends.
+
+        Binds the registration port; raise `ConfigError` if that fails.
+        """
+        self._registration = open_registration(self._config.registration)
+        await self.expectations.start()
+        await self.sources.start()
+
+    def metrics(self) -> list[Source]:
+        """Return the sources of metrics about where backends come from."""
+        stats = self.registration_stats if self._registration is not None else None
+        return [read_sources(self.holding.book), *read_registrations(stats)]
+
+    def why_none(self) -> str:
+        """Return why no node is eligible, with what is wrong with sources of backends; empty if a node is eligible."""
+        reason = why_none_of(self._directory.groups)
+        return "; ".join([reason, *self.holding.book.problems.values()]) if reason else ""
+
+    def reread(self, secrets: SecretWatch) -> None:
+        """On SIGHUP, have the sources and `secrets` read again; `secrets` logs it if there is nothing to read."""
+        if secrets.in_files or not self.sources.reads_again:
+            secrets.on_hangup()
+        self.sources.on_hangup()
+
+    def jobs(self) -> list[Job]:
+        """Return the jobs that run until `stop`."""
+        jobs = [Job("backends", self._run())]
+        if self._registration is not None:
+            config, book, groups = self._config.registration, self.holding.book, self._directory.groups
+            jobs += serve_registration(self._registration, config, book, groups, self._bus, self.registration_stats)
+        return jobs
+
+    async def close_registration(self) -> None:
+        """Close the registration port, if there is one: backends go to other gateways."""
+        if self._registration is not None:
+            await self._registration.close()
+
+    async def _run(self) -> None:
+        """Let time pass, until cancelled."""
+        while True:
+            await asyncio.sleep(TICK_S)
+            self.holding.tick()
+            self.expectations.tick()
+
+    async def stop(self) -> None:
+        """Follow no source, carry out no more orders, and check no more."""
+        await self.sources.stop()
+        await self.checks.stop()
+        await self.holding.stop()
+        await self._moves.stop()
+        await self.expectations.stop()
+
+    def _on_arrival(self, relay: Relay, place: Place) -> None:
+        if place.promised is not None:
+            relay.came_at = time.monotonic()
+            self.holding.on_outcome(place.node.name, "reconnected")
+        self.holding.on_arrival(place.node, held=place.held, promised=place.promised)
+
+    def _on_promise_over(self, client: ExpectedClient) -> None:
+        self.holding.on_promise_over(client)
+
+    def _on_shown(self, ids: Iterable[str]) -> None:
+        self.holding.on_shown(ids)

@@ -1,0 +1,132 @@
+"""Tables of the members of the cluster: the nodes with their load, and the gateways."""
+
+from ringway.admin.member import Cluster, GatewayRow, NodeRow
+from ringway.cli.grid import Cell, Grid
+from ringway.protocol.seal import SealFault
+from ringway.types import NodeState
+
+SECRETS = "secret"
+"""The column of the fingerprints: the secret that the member signs with, and after a plus the one that it accepts."""
+
+
+UNKNOWN = "-"
+"""The measure of a node that does not report it: gateways know of a backend only the connections that they hold."""
+
+
+def nodes_grid(cluster: Cluster) -> Grid:
+    """Return the nodes, one a line, a group after the other.
+
+    Groups are shown if there are several, weights if they differ from 1, secrets while they are changed.
+    """
+    grouped = len(cluster.groups) > 1
+    weighted = any(node.weight != 1 for node in cluster.nodes)
+    numbers = ("conns", "fair", *(["weight"] if weighted else []), "cpu", "memory")
+    changing = _secrets_change(cluster)
+    rows = [
+        (
+            Cell(node.name, "bold"),
+            *([Cell(node.group)] if grouped else []),
+            state_cell(node),
+            Cell(f"{node.connections:,}"),
+            Cell(f"{node.fair:,.0f}"),
+            *([Cell(f"{node.weight:g}")] if weighted else []),
+            Cell(cpu_in_words(node)),
+            Cell(f"{node.memory_bytes / 2**20:,.0f} MiB" if node.memory_bytes else UNKNOWN),
+            *([secrets_cell(node)] if changing else []),
+            Cell(node.public_url or node.url),
+        )
+        for node in by_group(cluster)
+    ]
+    columns = (
+        "node",
+        *(["group"] if grouped else []),
+        "state",
+        *numbers,
+        *([SECRETS] if changing else []),
+        "clients connect to",
+    )
+    return Grid(columns, rows, frozenset(numbers))
+
+
+def by_group(cluster: Cluster) -> list[NodeRow]:
+    """Return the nodes of each group together, in their order."""
+    return sorted(cluster.nodes, key=lambda node: node.group)
+
+
+def problem_lines(cluster: Cluster) -> list[str]:
+    """Return the problems of nodes, one a line, with the gateways that see the problem."""
+    lines = []
+    for node in cluster.nodes:
+        for why in sorted(set(node.problems.values())):
+            gateways = ", ".join(name for name, each in node.problems.items() if each == why)
+            lines.append(f"{node.name} {why} (seen by {gateways})")
+    return lines
+
+
+def gateways_grid(cluster: Cluster) -> Grid:
+    """Return the gateways, one a line."""
+    changing = _secrets_change(cluster)
+    rows = [
+        (
+            Cell(gateway.name, "bold"),
+            *([secrets_cell(gateway)] if changing else []),
+            Cell(gateway.public_url or gateway.url),
+            Cell(gateway.admin_url),
+            Cell("leads", "green") if gateway.leading else Cell("stands by", "dim"),
+        )
+        for gateway in cluster.gateways
+    ]
+    return Grid(("gateway", *([SECRETS] if changing else []), "url", "admin", "balancer"), rows)
+
+
+def secrets_cell(member: NodeRow | GatewayRow) -> Cell:
+    """Return the fingerprints of a member's secrets: the one that it signs with, and the one that it accepts."""
+    return Cell(" + ".join(member.secrets))
+
+
+def cpu_in_words(node: NodeRow) -> str:
+    """Return the CPU that a node uses, as a share of what it may; a backend without measures has none."""
+    return f"{node.cpu:.0%}" if node.cpu or node.memory_bytes else UNKNOWN
+
+
+def _secrets_change(cluster: Cluster) -> bool:
+    """True if members have different secrets, or two of them. A backend has none."""
+    held = {node.secrets for node in cluster.nodes} | {gateway.secrets for gateway in cluster.gateways}
+    held.discard(())
+    return len(held) > 1 or any(len(secrets) > 1 for secrets in held)
+
+
+FAULTS = {
+    SealFault.UNSEALED: "not sealed",
+    SealFault.FORGED: "another secret",
+    SealFault.VERSION: "another version",
+    SealFault.STALE: "another clock",
+    SealFault.REPLAYED: "sent again",
+    SealFault.UNREADABLE: "unreadable",
+}
+"""The faults of messages in words."""
+
+
+STRANGERS_SHOWN = 20
+"""Whoever can write to the engine can invent names; they must not push the members off the screen."""
+
+
+def strangers_grid(cluster: Cluster) -> Grid:
+    """Return the members that are not believed, one a line; above `STRANGERS_SHOWN`, how many more there are."""
+    rows = [
+        (Cell(each.name, "bold"), Cell(FAULTS[each.fault], "red"), Cell(each.problem))
+        for each in cluster.strangers[:STRANGERS_SHOWN]
+    ]
+    more = len(cluster.strangers) - len(rows)
+    if more > 0:
+        rows.append((Cell("..."), Cell(""), Cell(f"and {more} more: /v1/members at a gateway's admin port lists all")))
+    return Grid(("not believed", "fault", "why, and the remedy"), rows)
+
+
+def state_cell(node: NodeRow) -> Cell:
+    """Return a node's state in a word or two, in the colour of its health."""
+    if not node.engine_up:
+        return Cell("no engine", "red")
+    if node.problems and node.state is NodeState.ACTIVE:
+        return Cell("problem", "red")
+    return Cell(node.state, "green" if node.state is NodeState.ACTIVE else "yellow")

@@ -1,0 +1,203 @@
+"""Backends as nodes: one report for each backend, added up from the shares that gateways report.
+
+Theory of operation
+- A backend exists while a living gateway claims it. If gateways describe it differently, the newest claim counts.
+- The claims of a gateway that is gone count for `ORPHANED_S` more, so that a server which registered there has the time
+  to register elsewhere. What the gateway held is gone with it.
+- Its connections are those that all gateways hold there; so are its counters and places. The state is that of the
+  highest version; of two with one version, that which drains.
+- It has counted its keys by a version of owners when all its holders have.
+- A share of an earlier incarnation does not count.
+
+The reports have the form of a node's, so whoever plans, places and shows needs to know nothing of backends.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple, TypeVar
+
+from ringway.protocol.backend import Backend
+from ringway.protocol.backend_share import BackendClaim, BackendShare
+from ringway.protocol.group import DEFAULT
+from ringway.protocol.report import Report
+from ringway.types import NodeName, NodeState, Role
+
+K = TypeVar("K", bound=str)
+
+ORPHANED_S = 10.0
+"""The time for a server to register at another gateway: the usual lease, after a third of which it asks again."""
+
+
+class HeldChange(NamedTuple):
+    """What a gateway's report, or its end, changes: reports of backends, and backends that no gateway claims now."""
+
+    reports: list[Report]
+    gone: list[NodeName]
+
+
+class GroupDispute(NamedTuple):
+    """A backend that two gateways put in different groups. That of `gateway`, the newest description, counts."""
+
+    gateway: NodeName
+    group: str
+    other_gateway: NodeName
+    other_group: str
+
+    def __str__(self) -> str:
+        return (
+            f"{self.gateway} puts it in the group {self.group}, which counts, and {self.other_gateway} in "
+            f"{self.other_group}; give both gateways the same backends and the same routes"
+        )
+
+
+class HeldNodes:
+    """The backends of all gateways, as one process hears them."""
+
+    __slots__ = ("_backends", "_gateways", "_orphans", "_seq", "disputes")
+
+    def __init__(self) -> None:
+        self.disputes: dict[NodeName, GroupDispute] = {}
+        """The backends that living gateways put in different groups. Read only."""
+        self._gateways: dict[NodeName, Report] = {}  # the last report of each that claims or holds any
+        self._orphans: dict[NodeName, tuple[Report, float]] = {}  # of gateways that are gone, until when
+        self._backends: dict[NodeName, BackendClaim] = {}  # the newest claim of each
+        self._seq = 0
+
+    def backend(self, name: NodeName) -> Backend | None:
+        """Return the backend `name` as it is claimed now; None if there is none."""
+        claim = self._backends.get(name)
+        return claim.backend if claim is not None else None
+
+    def shares(self, name: NodeName) -> dict[NodeName, BackendShare]:
+        """Return the share of each gateway in the backend `name`."""
+        backend = self.backend(name)
+        if backend is None:
+            return {}
+        incarnation = backend.incarnation
+        shares = ((gateway, report.held.get(name)) for gateway, report in self._gateways.items())
+        return {gateway: share for gateway, share in shares if share is not None and share.incarnation == incarnation}
+
+    def on_report(self, gateway: Report) -> HeldChange:
+        """Read the report of a gateway."""
+        before = self._gateways.get(gateway.name) or self._orphans.get(gateway.name, (None, 0.0))[0]
+        if before is None and not gateway.backends and not gateway.held:
+            return HeldChange([], [])
+        self._orphans.pop(gateway.name, None)
+        self._gateways[gateway.name] = gateway
+        named = {**(before.backends if before is not None else {}), **gateway.backends, **gateway.held}
+        return self._update(named)
+
+    def on_left(self, gateway: NodeName, now: float) -> HeldChange:
+        """Drop what a gateway held that is gone: its connections have ended with it. `now` is monotonic."""
+        report = self._gateways.pop(gateway, None)
+        if report is None:
+            return HeldChange([], [])
+        if report.backends:
+            self._orphans[gateway] = report, now + ORPHANED_S
+        return self._update({**report.backends, **report.held})
+
+    def tick(self, now: float) -> HeldChange:
+        """Drop the claims of gateways that have been gone for `ORPHANED_S`."""
+        over = [gateway for gateway, (_, until) in self._orphans.items() if until <= now]
+        return self._update({name: None for gateway in over for name in self._orphans.pop(gateway)[0].backends})
+
+    def _update(self, names: Iterable[NodeName]) -> HeldChange:
+        reports, gone = [], []
+        for name in names:
+            claim = self._newest_claim(name)
+            self._note_dispute(name, claim)
+            if claim is not None:
+                self._backends[name] = claim
+                reports.append(self._report(claim))
+            elif self._backends.pop(name, None) is not None:
+                gone.append(name)
+        self._seq += 2 * len(gone)  # one that comes back is later than a report that was under way
+        return HeldChange(reports, gone)
+
+    def _newest_claim(self, name: NodeName) -> BackendClaim | None:
+        reports = [*self._gateways.values(), *(report for report, _ in self._orphans.values())]
+        claims = [report.backends[name] for report in reports if name in report.backends]
+        return max(claims, key=lambda claim: (claim.since, claim.backend.url), default=None)
+
+    def _note_dispute(self, name: NodeName, newest: BackendClaim | None) -> None:
+        """Note if a living gateway describes the backend `name` in another group than the `newest` claim."""
+        self.disputes.pop(name, None)
+        reports = [report for report in self._gateways.values() if name in report.backends]
+        if newest is None or all(report.backends[name].backend.group == newest.backend.group for report in reports):
+            return
+        groups = {report.name: report.backends[name].backend.group or DEFAULT for report in reports}
+        group = newest.backend.group or DEFAULT
+        agreeing = [gateway for gateway, each in groups.items() if each == group]
+        others = [gateway for gateway, each in groups.items() if each != group]
+        if agreeing and others:
+            self.disputes[name] = GroupDispute(min(agreeing), group, min(others), groups[min(others)])
+
+    def _report(self, claim: BackendClaim) -> Report:
+        backend = claim.backend
+        by_gateway = self.shares(backend.name)
+        shares = list(by_gateway.values())
+        state = newest_state(shares)
+        counted = {share.counted for share in shares}
+        self._seq += 1
+        return Report(
+            name=backend.name,
+            incarnation=backend.incarnation,
+            role=Role.NODE,
+            seq=self._seq,
+            url=backend.url,
+            is_backend=True,
+            holders=tuple(sorted(by_gateway)),
+            group=backend.group,
+            weight=backend.weight,
+            zone=backend.zone,
+            utilisation=claim.utilisation,
+            state=state.state if state is not None else NodeState.ACTIVE,
+            drain_left_s=state.drain_left_s if state is not None else 0.0,
+            drain_avoid=state.drain_avoid if state is not None else (),
+            connections=sum(share.connections for share in shares),
+            leaving=sum(share.leaving for share in shares),
+            cooling=sum(share.cooling for share in shares),
+            accepted=sum(share.accepted for share in shares),
+            taken=_sums(share.taken for share in shares),
+            moved=_sums(share.moved for share in shares),
+            reserved=_sums(share.reserved for share in shares),
+            missed=sum(share.missed for share in shares),
+            counted=counted.pop() if len(counted) == 1 else "",
+            misplaced=_sums(share.misplaced for share in shares),
+            handed_over=sum(share.handed_over for share in shares),
+            reconnected=sum(share.reconnected for share in shares),
+            lost=sum(share.lost for share in shares),
+        )
+
+
+def newest_state(shares: Iterable[BackendShare]) -> BackendShare | None:
+    """Return the share whose state counts; None without shares."""
+    return max(shares, key=_age_of_state, default=None)
+
+
+def split_moves(count: int, counts: Mapping[NodeName, int]) -> dict[NodeName, int]:
+    """Split `count` moves over gateways in proportion to `counts`, what each can move; nobody gets more than it has.
+
+    The parts add up to `count`, or to all that there is. A rest goes to those with the largest fractions.
+    """
+    total = sum(counts.values())
+    count = min(count, total)
+    if not count:
+        return {}
+    exact = {gateway: count * each / total for gateway, each in counts.items()}
+    parts = {gateway: int(share) for gateway, share in exact.items()}
+    by_fraction = sorted(exact, key=lambda gateway: (parts[gateway] - exact[gateway], gateway))
+    for gateway in by_fraction[: count - sum(parts.values())]:
+        parts[gateway] += 1
+    return {gateway: part for gateway, part in parts.items() if part}
+
+
+def _age_of_state(share: BackendShare) -> tuple[int, bool, float]:
+    return share.version, share.state is NodeState.DRAINING, -share.drain_left_s
+
+
+def _sums(counts: Iterable[Mapping[K, int]]) -> dict[K, int]:
+    sums: dict[K, int] = {}
+    for each in counts:
+        for name, count in each.items():
+            sums[name] = sums.get(name, 0) + count
+    return sums

@@ -1,0 +1,182 @@
+"""Book of the backends that this gateway knows by sources of its own; it claims them in its reports.
+
+Each name belongs to the source that offered it first. A backend that its source offers no more is drained, and claimed
+until no gateway holds a connection there; one that is lost is not claimed from then on.
+"""
+
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import msgspec
+
+from ringway.gateway.backends.source_record import SourceRecord
+from ringway.logger import get_logger
+from ringway.protocol.backend import Backend
+from ringway.protocol.backend_share import BackendClaim
+from ringway.types import Incarnation, NodeName
+
+_log = get_logger()
+
+EMPTY_S = 3.0
+"""A backend that left its source is claimed until it was empty for so long: reports are a second old."""
+
+
+class OfferedBackend(Protocol):
+    """What a source says of one backend (`sources.sink.Offer`)."""
+
+    @property
+    def backend(self) -> Backend:
+        """The backend as it is described."""
+        ...
+
+    @property
+    def draining(self) -> bool:
+        """True if it gets no newcomers, and its connections are moved away."""
+        ...
+
+    @property
+    def within_s(self) -> float:
+        """The seconds in which it drains; 0 without a deadline."""
+        ...
+
+    @property
+    def utilisation(self) -> Mapping[str, float] | None:
+        """What the server says about itself, by resource; None if it says nothing."""
+        ...
+
+
+SetState = Callable[[NodeName, bool, float], None]
+"""Drains a backend within so many seconds, or lets it get newcomers again."""
+
+HoldsAny = Callable[[NodeName], bool]
+"""True if any gateway holds a connection at a backend, or a place for one."""
+
+
+@dataclass(slots=True)
+class _Entry:
+    source: str
+    claim: BackendClaim
+    draining: bool = False
+    within_s: float = 0.0
+    leaving_since: float | None = None  # no source offers it any more; the time since it is empty
+
+
+class BackendBook:
+    """The backends of one gateway. `set_state` drains and undrains; `clock` is monotonic, `wall` Unix time.
+
+    It is a `sources.sink.BackendSink`. Without routes the backends are not `grouped`: nothing would lead to their
+    groups, so all of them are in the default group.
+    """
+
+    def __init__(
+        self,
+        set_state: SetState,
+        holds_any: HoldsAny,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+        *,
+        grouped: bool = True,
+    ) -> None:
+        self.sources: dict[str, SourceRecord] = {}
+        """The sources that have offered something, or could not be read."""
+        self.version = 0
+        """Grows with every change of a claim."""
+        self._set_state = set_state
+        self._holds_any = holds_any
+        self._clock = clock
+        self._wall = wall
+        self._grouped = grouped
+        self._entries: dict[NodeName, _Entry] = {}
+        self._quarrels: set[tuple[str, NodeName]] = set()
+
+    def claims(self) -> dict[NodeName, BackendClaim]:
+        """Return the claims for the next report."""
+        return {name: entry.claim for name, entry in self._entries.items()}
+
+    def drain_of(self, name: NodeName, incarnation: Incarnation) -> float | None:
+        """Return the seconds in which the source of a backend has it drained (0: no deadline); None if it does not."""
+        entry = self._entries.get(name)
+        if entry is None or entry.claim.backend.incarnation != incarnation:
+            return None
+        if entry.leaving_since is not None:
+            return 0.0
+        return entry.within_s if entry.draining else None
+
+    def update(
+        self, source: str, offers: Mapping[NodeName, OfferedBackend], *, lost: Collection[NodeName] = ()
+    ) -> None:
+        """Replace what `source` offers (`sources.sink.BackendSink`)."""
+        self._source(source).offered = len(offers)
+        for name, offer in offers.items():
+            self._take(source, name, offer)
+        for name, entry in list(self._entries.items()):
+            if entry.source == source and name not in offers:
+                self._miss(name, entry, lost=name in lost)
+
+    def report_problem(self, source: str, problem: str) -> None:
+        """Note that `source` cannot be read, and why; empty: it can again."""
+        self._source(source).on_problem(problem, self._clock())
+
+    @property
+    def problems(self) -> dict[str, str]:
+        """The sources that cannot be read, with their problems."""
+        return {name: record.problem for name, record in self.sources.items() if record.problem}
+
+    def stale_s(self, source: SourceRecord) -> float:
+        """Return the age of the last good list of a source that cannot be read; 0 if it can."""
+        return source.stale_s(self._clock())
+
+    def tick(self) -> None:
+        """Forget backends that no source offers and nobody holds; call it a few times a second."""
+        now = self._clock()
+        for name, entry in list(self._entries.items()):
+            if entry.leaving_since is None:
+                continue
+            if self._holds_any(name):
+                entry.leaving_since = now
+            elif now >= entry.leaving_since + EMPTY_S:
+                self._forget(name)
+                _log.info("a backend that its source does not offer any more is empty", backend=name)
+
+    def _source(self, name: str) -> SourceRecord:
+        return self.sources.setdefault(name, SourceRecord())
+
+    def _take(self, source: str, name: NodeName, offer: OfferedBackend) -> None:
+        entry = self._entries.get(name)
+        if entry is not None and entry.source != source and entry.leaving_since is None:
+            if (source, name) not in self._quarrels:
+                self._quarrels.add((source, name))
+                _log.error("two sources offer one backend; rename one", backend=name, kept=entry.source, ignored=source)
+            return
+        utilisation = dict(offer.utilisation or {})
+        backend = offer.backend if self._grouped else msgspec.structs.replace(offer.backend, group="")
+        if entry is None or entry.source != source or entry.claim.backend != backend:
+            drained = entry is not None and (entry.draining or entry.leaving_since is not None)
+            claim = BackendClaim(backend=backend, since=self._wall(), utilisation=utilisation)
+            entry = self._entries[name] = _Entry(source, claim, draining=drained)
+            self.version += 1
+            _log.info("a source offers a backend", source=source, backend=name, url=backend.url)
+        elif utilisation != entry.claim.utilisation:
+            entry.claim = BackendClaim(backend=backend, since=entry.claim.since, utilisation=utilisation)
+        entry.within_s = offer.within_s
+        returned, entry.leaving_since = entry.leaving_since is not None, None
+        if offer.draining != entry.draining or returned:
+            entry.draining = offer.draining
+            self._set_state(name, offer.draining, offer.within_s)
+
+    def _miss(self, name: NodeName, entry: _Entry, *, lost: bool) -> None:
+        if lost:
+            self._forget(name)
+            _log.warning("a backend is lost", source=entry.source, backend=name)
+        elif entry.leaving_since is None:
+            entry.leaving_since = self._clock()
+            _log.info("a source offers a backend no more; it drains", source=entry.source, backend=name)
+            if not entry.draining:
+                self._set_state(name, True, 0.0)
+
+    def _forget(self, name: NodeName) -> None:
+        del self._entries[name]
+        self._quarrels = {quarrel for quarrel in self._quarrels if quarrel[1] != name}
+        self.version += 1

@@ -1,0 +1,55 @@
+"""Placers of a gateway, one for each group: clients of one group are never placed in another.
+
+They share what belongs to the gateway: the signer of tickets, and the bounds for each address.
+"""
+
+from collections.abc import Callable
+
+from ringway.core.group import Group, Groups
+from ringway.core.load import NodeLoad
+from ringway.gateway.placement.placer import Place, Placer
+from ringway.tasks import work_in_slices
+
+MakePlacer = Callable[[Group], Placer]
+
+
+class Placers:
+    """The placers of one gateway. `make` makes that of a group when it is first asked for."""
+
+    def __init__(self, groups: Groups, make: MakePlacer, clock: Callable[[], float]) -> None:
+        self.groups = groups
+        self.clock = clock
+        self._make = make
+        self._placers: dict[str, Placer] = {}
+
+    def __getitem__(self, name: str) -> Placer:
+        """Return the placer of the group `name`."""
+        group = self.groups[name]
+        placer = self._placers.get(name)
+        if placer is None or placer.view is not group.view:  # the group was forgotten meanwhile
+            placer = self._placers[name] = self._make(group)
+        return placer
+
+    def at(self, node: NodeLoad) -> Placer | None:
+        """Return the placer of the group that `node` is in; None if it has left."""
+        group = self.groups.at(node.name)
+        return self[group.name] if group is not None else None
+
+    def moved(self, left: NodeLoad, name: str, ticket: str) -> NodeLoad | None:
+        """Return the node `name` of a client that `left` sent there, if `ticket` is valid and their group is one."""
+        placer = self.at(left)
+        return placer.moved(name, ticket) if placer is not None else None
+
+    def give_up(self, place: Place) -> None:
+        """Drop the place: its client could not be sent there."""
+        placer = self.at(place.node)
+        if placer is not None:
+            placer.give_up(place)
+
+    async def prepare(self) -> None:
+        """Bring the tables of key owners up to date, in slices between the turns of others."""
+        for group in self.groups:
+            await work_in_slices(lambda group=group: group.steering.prepare(group.view))  # type: ignore[misc]
+        gone = [name for name in self._placers if name not in self.groups]
+        for name in gone:
+            del self._placers[name]

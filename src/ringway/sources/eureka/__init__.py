@@ -1,0 +1,1 @@
+"""Backends from applications in a Eureka registry."""

@@ -1,0 +1,1 @@
+"""Backends from the EndpointSlices of a Kubernetes Service."""

@@ -1,0 +1,39 @@
+"""The registration port as a server."""
+
+from ringway.api.limits import PortLimits
+from ringway.api.server import ApiServer
+from ringway.errors import ConfigError
+from ringway.sources.registration.api import BODY_BYTES_MAX, build_registration_api
+from ringway.sources.registration.config import RegistrationConfig
+from ringway.sources.registration.source import RegistrationSource
+from ringway.sources.registration.tokens import TokenFile
+
+
+class RegistrationServer(ApiServer):
+    """The registration port of `config`, whose `port` is set. The constructor binds it and reads the tokens.
+
+    Raise `ConfigError` if the port is in use, or if other machines can reach it and there are no tokens.
+    """
+
+    def __init__(self, config: RegistrationConfig) -> None:
+        self._tokens = TokenFile(config.tokens_file) if config.tokens_file else None
+        limits = PortLimits(
+            port="registration port",
+            section="registration",
+            connections_max=config.connections_max,
+            request_deadline_s=config.request_deadline_s,
+            tcp_keepalive_s=config.tcp_keepalive_s,
+            body_bytes_max=BODY_BYTES_MAX,
+        )
+        super().__init__(config.host, config.port or 0, limits)
+        if self._tokens is None and not self.on_loopback:
+            self.unbind()
+            raise ConfigError(
+                f"registration.host is {config.host}, which other machines reach, and there is no "
+                "registration.tokens_file: everybody could register backends; name a file of tokens, or listen on "
+                "127.0.0.1"
+            )
+
+    async def serve(self, source: RegistrationSource, version: str) -> None:
+        """Answer requests about `source`, until cancelled."""
+        await self.run(build_registration_api(source, self._tokens, version, on_loopback=self.on_loopback))

@@ -1,0 +1,212 @@
+"""Source of backends that register themselves: leases in, offers out."""
+
+import asyncio
+import math
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from typing import Any
+
+import msgspec
+
+from ringway.core.backend_reader import read_backend_fields
+from ringway.core.registration import (
+    TICK_S,
+    RefusalKind,
+    Registration,
+    RegistrationRefused,
+    Registrations,
+    check_incarnation,
+    check_ttl,
+    check_utilisation,
+)
+from ringway.errors import ConfigError, EngineError
+from ringway.logger import get_logger
+from ringway.protocol.order import DrainAnswer
+from ringway.protocol.registration import DrainOrder, Renewal, Standing
+from ringway.sources.registration.config import RegistrationConfig
+from ringway.sources.registration.stats import RegistrationStats
+from ringway.sources.sink import BackendSink, Offer
+from ringway.types import NodeName, NodeState
+
+SOURCE = "registration"
+
+LEASE_FIELDS = ("ttl_s", "incarnation")
+
+TOLD_S = 3.0
+"""After this time all gateways have heard of a drain; if a backend takes newcomers then, an operator wants it so."""
+
+Judge = Callable[[NodeName, float, bool], Awaitable[DrainAnswer]]
+"""Asks the leader to drain a backend within so many seconds, or by force; may raise `EngineError`."""
+
+FindStanding = Callable[[NodeName], Standing | None]
+"""Returns the state of a backend in the cluster; None if the cluster does not know it yet."""
+
+_log = get_logger()
+
+
+class RegistrationSource:
+    """The registrations of one gateway. `run` lets their leases expire; `clock` is monotonic."""
+
+    def __init__(
+        self,
+        config: RegistrationConfig,
+        sink: BackendSink,
+        *,
+        judge: Judge | None = None,
+        standing: FindStanding = lambda name: None,
+        clock: Callable[[], float] = time.monotonic,
+        stats: RegistrationStats | None = None,
+    ) -> None:
+        self.stats = stats or RegistrationStats()
+        self._config = config
+        self._sink = sink
+        self._judge = judge
+        self._standing = standing
+        self._clock = clock
+        self._registrations = Registrations(config.registrations_max)
+
+    async def run(self) -> None:
+        """Let leases expire, until cancelled."""
+        while True:
+            await asyncio.sleep(TICK_S)
+            self.tick()
+
+    def tick(self) -> None:
+        """Offer no more what has expired; call it every `TICK_S`."""
+        expired = self._registrations.tick(self._clock())
+        for each in expired:
+            _log.warning("a backend did not renew its lease; it is lost", backend=each.name, ttl_s=each.ttl_s)
+        self.stats.expired += len(expired)
+        if expired:
+            self._publish(lost=[each.name for each in expired])
+
+    def register(self, name: str, fields: Mapping[str, Any]) -> tuple[Registration, bool]:
+        """Return the registration that `fields` ask for, and whether it is new.
+
+        Raise `ConfigError` with every problem of the fields, or `RegistrationRefused`.
+        """
+        if not isinstance(fields, Mapping):
+            raise ConfigError("the body is no object; send a JSON object with a url")
+        if fields.get("name") not in (None, name):
+            raise ConfigError(f"name is {fields['name']!r}, and the path says {name!r}; leave it out of the body")
+        ttl_s, life = _read_lease(fields, self._config.ttl_s)
+        described = read_backend_fields({**fields, "name": name}, f"backend {name!r}", also=LEASE_FIELDS)
+        backend = msgspec.structs.replace(described, life=life)
+        before = self._registrations.get(name)
+        registration = self._registrations.register(backend, ttl_s, secrets.token_hex(8), self._clock())
+        is_new = before is None or before.lease != registration.lease
+        self.stats.registered["again" if not is_new else "new" if before is None else "restarted"] += 1
+        if is_new:
+            what = "a backend has registered" if before is None else "a backend has restarted"
+            _log.info(what, backend=name, url=backend.url, ttl_s=ttl_s)
+        self._publish()
+        return registration, is_new
+
+    def renew(self, name: str, renewal: Renewal) -> Registration:
+        """Return the renewed registration; raise `ConfigError`, or `RegistrationRefused`."""
+        utilisation = check_utilisation(renewal.utilisation)
+        before = self._registrations.get(name)
+        renewed = self._registrations.renew(
+            name,
+            self._clock(),
+            incarnation=renewal.incarnation,
+            connections=renewal.connections,
+            utilisation=utilisation,
+        )
+        self.stats.renewed += 1
+        if renewed.draining and self.standing_of(renewed).state is NodeState.ACTIVE:
+            renewed = self._registrations.undrain(renewed)
+            self._publish()
+        elif before and (before.connections, before.utilisation) != (renewed.connections, renewed.utilisation):
+            self._publish()
+        return renewed
+
+    async def drain(self, name: str, order: DrainOrder) -> Registration:
+        """Return the registration, which drains from now on.
+
+        Raise `RegistrationRefused` if it is unknown, or if the leader says that the time is too short.
+        """
+        known = self._registrations.check(name, self._clock(), incarnation=order.incarnation)
+        if self._judge is not None:
+            await self._ask_leader(self._judge, known.name, order)
+        drained = self._registrations.drain(name, order.within_s, self._clock(), incarnation=order.incarnation)
+        self.stats.drains += 1
+        _log.info("a backend asked to be drained", backend=name, within_s=order.within_s)
+        self._publish()
+        return drained
+
+    def remove(self, name: str, incarnation: str, *, gone: bool) -> None:
+        """End a registration. `gone`: the server runs no more, and its connections are lost; otherwise it is drained.
+
+        Raise `RegistrationRefused` if the name is unknown, or held by another incarnation.
+        """
+        removed = self._registrations.remove(name, self._clock(), incarnation=incarnation)
+        self.stats.left += 1
+        _log.info("a backend has left", backend=name, gone=gone)
+        self._publish(lost=[removed.name] if gone else ())
+
+    def find(self, name: str) -> Registration:
+        """Return the registration of `name`; raise `RegistrationRefused`."""
+        return self._registrations.check(name, self._clock())
+
+    def rows(self) -> list[Registration]:
+        """Return all registrations, by their names."""
+        return sorted(self._registrations.values(), key=lambda each: each.name)
+
+    def standing_of(self, registration: Registration) -> Standing:
+        """Return the state of a backend in the cluster; by its registration alone if the cluster does not know it."""
+        known, now = self._standing(registration.name), self._clock()
+        is_told = known is not None and known.state is NodeState.DRAINING
+        if known is not None and (is_told or not registration.drains_since(now - TOLD_S)):
+            return known
+        state = NodeState.DRAINING if registration.draining else NodeState.ACTIVE
+        left = known.left if known else None
+        return Standing(state=state, within_s=round(registration.within_s(now), 1), left=left)
+
+    def expires_in_s(self, registration: Registration) -> float:
+        """Return the time until the lease ends."""
+        return max(0.0, registration.until - self._clock())
+
+    async def _ask_leader(self, judge: Judge, name: NodeName, order: DrainOrder) -> None:
+        try:
+            judged = await judge(name, order.within_s, order.force)
+        except EngineError as error:
+            _log.warning("no leader judged a drain; it begins all the same", backend=name, why=str(error))
+            return
+        if judged.why:
+            needs_s = math.ceil(judged.needs_s)
+            raise RegistrationRefused(
+                RefusalKind.TOO_SHORT,
+                f"{name!r} cannot be drained" + (f" within {order.within_s:g} s" if order.within_s else " now"),
+                judged.why,
+                f"give it {needs_s} s, or send force: true" if needs_s else "try again later, or send force: true",
+                wait_s=needs_s,
+            )
+
+    def _publish(self, lost: Collection[NodeName] = ()) -> None:
+        now = self._clock()
+        self.stats.leases = len(self._registrations)
+        offers = {
+            each.name: Offer(
+                each.backend,
+                draining=each.draining,
+                within_s=each.within_s(now),
+                connections=each.connections,
+                utilisation=each.utilisation or None,
+            )
+            for each in self._registrations.values()
+        }
+        self._sink.update(SOURCE, offers, lost=lost)
+
+
+def _read_lease(fields: Mapping[str, Any], usual_s: float) -> tuple[float, str]:
+    """Return the lease in seconds, and the incarnation; raise `ConfigError`."""
+    ttl_s, life = fields.get("ttl_s"), fields.get("incarnation")
+    if ttl_s is None:
+        ttl_s = usual_s
+    if isinstance(ttl_s, bool) or not isinstance(ttl_s, int | float):
+        raise ConfigError(f"ttl_s is {ttl_s!r:.80}; it must be a number of seconds")
+    if not isinstance(life, str | None):
+        raise ConfigError(f"incarnation is {life!r:.80}; it must be a text")
+    return check_ttl(float(ttl_s)), check_incarnation(life or "")

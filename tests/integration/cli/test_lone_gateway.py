@@ -1,0 +1,155 @@
+"""Commands for a gateway without an engine: found by the state directory, or named by its admin port."""
+
+import asyncio
+import json
+import subprocess
+import urllib.request
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from pathlib import Path
+
+import pytest
+from websockets.asyncio.client import connect
+from websockets.asyncio.server import serve
+from websockets.exceptions import ConnectionClosed
+
+from integration.cli.kit import end, run, start
+from support.system import free_port, wait_for
+
+CLIENTS = 6
+
+
+async def _echo(socket) -> None:
+    with suppress(ConnectionClosed):
+        async for message in socket:
+            await socket.send(message)
+
+
+class Lone:
+    """A gateway over two backends, `a` and `b`; its state is in `state`."""
+
+    def __init__(self, state: Path, urls: list[str]) -> None:
+        self.state = state
+        self.port, self.admin_port = free_port(), free_port()
+        backends = [word for url, name in zip(urls, "ab", strict=True) for word in ("--backend", f"{url},name={name}")]
+        ports = ("--port", str(self.port), "--admin-port", str(self.admin_port))
+        self.process = start(state, "gateway", *backends, *ports, "--balance-settle-s", "0")
+
+    @property
+    def admin(self) -> str:
+        return f"http://127.0.0.1:{self.admin_port}"
+
+    def wait(self) -> None:
+        ready = f"http://127.0.0.1:{self.port}/readyz"
+        wait_for(lambda: urllib.request.urlopen(ready, timeout=5).status == 200, "the gateway")
+        wait_for(lambda: len(self.ask("/v1/nodes")) == 2, "both backends")
+
+    def ask(self, path: str) -> object:
+        with urllib.request.urlopen(self.admin + path, timeout=10) as answer:
+            return json.load(answer)
+
+
+@asynccontextmanager
+async def lone_gateway(state: Path) -> AsyncIterator[Lone]:
+    async with serve(_echo, "127.0.0.1", 0) as first, serve(_echo, "127.0.0.1", 0) as second:
+        urls = [f"ws://127.0.0.1:{each.sockets[0].getsockname()[1]}" for each in (first, second)]
+        gateway = Lone(state, urls)
+        try:
+            await asyncio.to_thread(gateway.wait)
+            yield gateway
+        finally:
+            code, _, err = await asyncio.to_thread(end, gateway.process)
+            assert (code, "Traceback" in err) == (0, False), err
+
+
+async def command(state: Path, *words: str, **more: str) -> "subprocess.CompletedProcess[str]":
+    return await asyncio.to_thread(run, state, *words, **more)
+
+
+async def well(state: Path, *words: str) -> str:
+    done = await command(state, *words)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("named", [False, True], ids=["found", "named"])
+async def test_every_command_of_operators_works(tmp_path, named):
+    async with lone_gateway(tmp_path / "gateway") as gateway, AsyncExitStack() as stack:
+        sockets = [await stack.enter_async_context(connect(f"ws://127.0.0.1:{gateway.port}/x")) for _ in range(CLIENTS)]
+        state = tmp_path / "elsewhere" if named else gateway.state
+        at = ("--admin", gateway.admin) if named else ()
+
+        nodes = json.loads(await well(state, "nodes", "--json", *at))
+        assert [row["name"] for row in nodes] == ["a", "b"]
+        assert "gateway" in await well(state, "nodes", *at)
+        top = json.loads(await well(state, "top", "--once", "--json", *at))
+        assert sum(row["connections"] for row in top) == CLIENTS
+        assert json.loads(await well(state, "explain", "--json", *at))["chosen"] in ("a", "b")
+
+        await well(state, "freeze", "--why", "a test", *at)
+        assert json.loads(await well(state, "rebalance", "--dry-run", "--json", *at))["frozen"].endswith("a test")
+        assert gateway.ask("/v1/policy")["frozen"].endswith("a test")
+        await well(state, "unfreeze", *at)
+
+        drained = json.loads(await well(state, "drain", "a", "--json", *at))
+        assert (drained["node"], drained["connections"]) == ("a", 0)
+        rows = {row["name"]: row for row in json.loads(await well(state, "nodes", "--json", *at))}
+        assert (rows["a"]["state"], rows["b"]["connections"]) == ("draining", CLIENTS)
+        assert json.loads(await well(state, "moves", "--json", *at))[0]["cause"] == "drain"
+        await well(state, "undrain", "a", *at)
+        await asyncio.to_thread(wait_for, lambda: gateway.ask("/v1/nodes")[0]["state"] == "active", "a is back")
+        await well(state, "rebalance", *at)
+        await well(state, "policy", "set", "rendezvous", *at)
+        assert gateway.ask("/v1/policy")["policy"] == "rendezvous"
+
+        for socket in sockets:
+            await socket.send("still there")
+            assert await socket.recv() == "still there"
+
+
+async def test_a_deadline_that_cannot_be_met_is_refused_with_its_reason(tmp_path):
+    async with lone_gateway(tmp_path) as gateway, AsyncExitStack() as stack:
+        for _ in range(CLIENTS):
+            await stack.enter_async_context(connect(f"ws://127.0.0.1:{gateway.port}/x"))
+        refused = await command(tmp_path, "drain", "none", "--within", "60s")
+        assert (refused.returncode, "there are a, b" in refused.stderr) == (2, True)
+        drained = await command(tmp_path, "drain", "a", "--within", "60s", "--no-wait")
+        assert drained.returncode == 0, drained.stderr
+
+
+async def test_of_several_gateways_one_must_be_named(tmp_path):
+    async with lone_gateway(tmp_path) as first, lone_gateway(tmp_path) as second:
+        done = await command(tmp_path, "nodes")
+        assert done.returncode == 2
+        [line] = done.stderr.splitlines()
+        assert first.admin in line
+        assert second.admin in line
+        assert "--admin" in line
+        assert len(json.loads(await well(tmp_path, "nodes", "--json", "--admin", second.admin))) == 2
+    assert "no system runs from" in (await command(tmp_path, "nodes")).stderr  # they have forgotten themselves
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--admin", "http://127.0.0.1:1"), "no admin port of a gateway answers at http://127.0.0.1:1"),
+        (("--admin", "127.0.0.1:8001"), "must begin with http://"),
+        (("--admin", "http://127.0.0.1:8001", "--engine", "nats://127.0.0.1:1"), "name a system each"),
+        (("--admin", "http://127.0.0.1:8001", "--state", "/x"), "name a system each"),
+    ],
+    ids=["nobody", "no scheme", "and an engine", "and a state"],
+)
+async def test_a_wrong_admin_port_is_one_line(tmp_path, words, said):
+    done = await command(tmp_path, "nodes", *words)
+    assert done.returncode == 2
+    [line] = done.stderr.splitlines()
+    assert said in line
+
+
+async def test_a_port_that_is_none_of_a_gateway_is_named(tmp_path):
+    async with serve(_echo, "127.0.0.1", 0) as other:
+        url = f"http://127.0.0.1:{other.sockets[0].getsockname()[1]}"
+        done = await command(tmp_path, "nodes", "--admin", url)
+    assert done.returncode != 0
+    assert url in done.stderr
+    assert "Traceback" not in done.stderr

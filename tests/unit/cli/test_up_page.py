@@ -1,0 +1,58 @@
+"""The first page of `ringway up`: it names what fits the nodes of the system, channels or backends."""
+
+import re
+
+import pytest
+
+from ringway.admin.member import Cluster, describe
+from ringway.app.state import Running
+from ringway.cli.up_page import first_page
+from unit.admin.test_member import node
+
+RUNNING = Running(
+    pid=1,
+    started="",
+    engine_url="nats://127.0.0.1:4222",
+    cluster="",
+    gateway_url="http://127.0.0.1:8000",
+    admin_url="http://127.0.0.1:8001",
+    logs="logs",
+    registration_url="http://127.0.0.1:7400",
+)
+
+
+def page(cluster: Cluster, *, option: str = "", has_backends: bool = True, has_pages: bool = False) -> str:
+    return first_page(RUNNING, cluster, option, has_backends=has_backends, has_pages=has_pages)
+
+
+def test_over_backends_it_names_a_backend_that_is_there_and_nothing_of_channels():
+    said = page(describe([node("chat-a"), node("chat-b")]))
+    assert re.search(r"^Backends +chat-a ", said, re.MULTILINE)
+    assert re.search(r"^Registration +http://127.0.0.1:7400", said, re.MULTILINE)
+    assert "ringway drain chat-a " in said
+    assert "ringway undrain chat-a " in said
+    assert "Clients connect to ws://127.0.0.1:8000 and the path" in said
+    for channels in ("subscribe", "ringway pub", "ringway sub", "ringway node ", "node-1", "/connection/websocket"):
+        assert channels not in said
+
+
+def test_without_a_backend_yet_commands_ask_for_its_name():
+    said = page(describe([]))
+    assert "none yet" in said
+    assert "ringway drain NAME " in said
+
+
+def test_over_channel_nodes_it_names_channels():
+    said = page(describe([node("node-1")]), has_backends=False)
+    assert re.search(r"^Nodes +node-1 ", said, re.MULTILINE)
+    for channels in ("subscribe", "ringway pub room", "ringway sub room", "ringway drain node-1"):
+        assert channels in said
+    assert "Clients connect to" not in said
+
+
+@pytest.mark.parametrize("has_backends", [True, False], ids=["backends", "channels"])
+def test_commands_name_the_state_directory_and_a_page_that_is_served_needs_no_console(has_backends):
+    said = page(describe([node("a")]), option=" --state here", has_backends=has_backends, has_pages=True)
+    assert "ringway top --state here" in said
+    assert "Page " in said
+    assert "new WebSocket" not in said
