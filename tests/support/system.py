@@ -55,7 +55,7 @@ def free_port(among: range = PORTS) -> int:
             return port
 
 
-def wait_for(condition: Callable[[], Any], what: str, deadline_s: float = 30.0) -> Any:
+def wait_for(condition: Callable[[], Any], what: str, deadline_s: float = 90.0) -> Any:
     """Return the first true value of `condition`; raise `TimeoutError` that says for what was waited."""
     deadline = time.monotonic() + deadline_s
     while time.monotonic() < deadline:

@@ -27,7 +27,7 @@ async def ask(spec: str, *pieces: bytes, hold: bool = False) -> tuple[float | Wo
     """Return the value of a collector for the answer `pieces`, and its request."""
     async with answering(*pieces, hold=hold) as (port, asked):
         (probe,) = read_probes((spec.format(port=port, host="{host}", name="{name}"),), {"TOKEN": "t0ken"})
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             found = await probe.collector.collect(NODE)
         return found, asked[0]
 

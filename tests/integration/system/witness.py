@@ -39,7 +39,7 @@ class Witness:
             self.ends.append((event.code, event.reason))
 
 
-async def until(condition: Callable[[], object], what: str, deadline_s: float = 30.0) -> None:
+async def until(condition: Callable[[], object], what: str, deadline_s: float = 90.0) -> None:
     """Return when `condition` holds; fail with `what` at the deadline."""
     deadline = time.monotonic() + deadline_s
     while not condition():

@@ -32,7 +32,7 @@ async def serve(accepted: Callable[[asyncio.Transport], None]) -> AsyncIterator[
 
 
 async def none_left(closes: LingeringCloses) -> None:
-    async with asyncio.timeout(5.0):
+    async with asyncio.timeout(30):
         while closes:
             await asyncio.sleep(0.01)
 

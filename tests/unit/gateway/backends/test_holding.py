@@ -205,7 +205,7 @@ async def test_a_place_at_the_target_is_held_until_its_client_came(two):
 async def _set_state(gateway, *, draining: bool, within_s: float = 0.0) -> None:
     """Let an operator set the state of A at this gateway alone."""
     request, address = encode(SetState(draining=draining, within_s=within_s)), held_address(gateway.name, A)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while True:
             try:
                 answer = await gateway.engine.bus.call(address, request, timeout_s=1.0)
