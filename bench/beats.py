@@ -96,7 +96,6 @@ class Receiver:
         for _ in range(1 + len(view.nodes) // 200):
             yield lambda: next(parts, None)
         yield lambda: leader.plan(now)
-        yield leader.reconnect_window_s
 
 
 class Steps:

@@ -72,7 +72,7 @@ class Tasks:
 
 async def work_in_slices(work: Callable[[], bool]) -> None:
     """Call `work`, which does a few milliseconds of its work, until it returns False; others have turns in between."""
-    more = True
+    more = work()
     while more:
-        more = work()
         await asyncio.sleep(0)
+        more = work()

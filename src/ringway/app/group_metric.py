@@ -40,8 +40,9 @@ def read_balances(balances: "Mapping[str, GroupBalance]") -> Source:
 
     def read() -> Iterator[Sample]:
         for name, balance in list(balances.items()):
+            stats = balance.read_stats()
             for attribute, metric in BALANCE.items():
-                value = getattr(balance.stats, attribute)
+                value = getattr(stats, attribute)
                 if isinstance(value, dict):
                     for label, count in list(value.items()):
                         yield Sample(metric, count, (name, str(label)))

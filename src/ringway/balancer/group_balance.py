@@ -41,7 +41,7 @@ class GroupBalance:
         wall: Callable[[], float] = time.time,
     ) -> None:
         self.group = group
-        self.stats = GroupStats()
+        self._stats = GroupStats()
         self.view = group.view
         self._config = config
         self._nodes = nodes
@@ -49,6 +49,7 @@ class GroupBalance:
         self._wall = wall
         self.journal = Journal(gateway, group=group.name, numbers=numbers)
         self._settle = Stabilisation()
+        self._leads = False
         self.begin_term()
 
     def begin_term(self) -> None:
@@ -62,7 +63,14 @@ class GroupBalance:
     def end_term(self, now: float) -> None:
         """End a leadership: a different balancer leads."""
         self.journal.end_balance(LEADERSHIP_LOST, now)
-        self.stats.rest()
+        self._leads = False
+        self._stats.rest()
+
+    def read_stats(self) -> GroupStats:
+        """Return the statistics as of now."""
+        if self._leads:
+            self._stats.reconnect_window_s = self.term.reconnect_window_s()
+        return self._stats
 
     @property
     def frozen(self) -> str:
@@ -83,6 +91,7 @@ class GroupBalance:
 
         With a thousand nodes each part takes some milliseconds: it gets a turn of the loop of its own.
         """
+        self._leads = True
         reports = (node.report for node in self.view.nodes.values() if node.report is not None)
         self.journal.add_outcomes(self._outcomes.observe(reports), now)
         self.follow()
@@ -132,10 +141,9 @@ class GroupBalance:
         return await self.keys.plan_counted(self.term, self._clock())
 
     def _tell(self, plan: Plan, *, frozen: str, settling: bool) -> None:
-        stats = self.stats
+        stats = self._stats
         stats.imbalance = plan.imbalance
         stats.moves_planned = plan.moves
-        stats.reconnect_window_s = self.term.reconnect_window_s()
         stats.reason = plan.reason
         if settling:
             stats.reason = f"waiting for the cluster to settle; {plan.reason}"
@@ -157,7 +165,7 @@ class GroupBalance:
         if plan.quotas and not settling and not frozen:
             journal.begin(plan, str(self.group.steering.spec), now, self._wall())
             self._begun_at = changes
-        self.stats.balance_s = journal.balance_s
+        self._stats.balance_s = journal.balance_s
 
     async def _order(self, quota: Quota, plan: Plan, fence: int, owners: str, now: float) -> None:
         order = MoveOrder(
@@ -172,8 +180,8 @@ class GroupBalance:
         report = donor.report if donor is not None else None
         accepted = await self._nodes.order(report, order) if report is not None else 0
         if accepted < quota.count:
-            self.stats.orders_failed += 1
+            self._stats.orders_failed += 1
         if accepted:
             self.term.ordered(replace(quota, count=accepted), now, by_key=bool(owners))
             self.journal.ordered(accepted)
-            self.stats.moves_ordered[plan.cause] += accepted
+            self._stats.moves_ordered[plan.cause] += accepted

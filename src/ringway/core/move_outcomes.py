@@ -59,15 +59,20 @@ class OutcomeCounters:
     def observe(self, reports: Iterable[Report]) -> MoveOutcomes:
         """Return the outcomes that are new in `reports`, the last report of each member that is alive."""
         new = NO_OUTCOMES
-        seen: dict[Incarnation, tuple[int, ...]] = {}
-        known = self._seen.get
+        seen = self._seen
+        known = seen.get
+        alive = []
         for report in reports:
             if report.role is not Role.NODE:
                 continue
+            alive.append(report.incarnation)
             now = _counters_of(report)
-            before = known(report.incarnation, now)
+            before = known(report.incarnation)
+            if now == before:
+                continue  # nearly all
             seen[report.incarnation] = now
-            if now != before:
+            if before is not None:
                 new = new.plus(MoveOutcomes(*(max(0, n - b) for n, b in zip(now, before, strict=True))))
-        self._seen = seen
+        if len(seen) > len(alive):
+            self._seen = {incarnation: seen[incarnation] for incarnation in alive}
         return new

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 SWEEP_S = 0.25
 """The period of closing overdue connections, which are late by at most this time."""
 
-FOLLOW_S = 0.05
+FOLLOW_S = 0.1
 """How often it is checked if the table of key owners must change."""
 
 TALLY_SWEEPS = 8

@@ -180,7 +180,7 @@ async def running(cluster: Cluster, *balancers: Balancer) -> Any:
 def of(balancer: Balancer) -> GroupStats:
     """Return the statistics of the only group; those of its beginning before the first round."""
     balance = balancer.balances.get(CHANNELS)
-    return balance.stats if balance is not None else GroupStats()
+    return balance.read_stats() if balance is not None else GroupStats()
 
 
 async def until(condition: Callable[[], bool]) -> None:
