@@ -16,12 +16,24 @@ def last_commit() -> str:
     return LAST.read_text().split()[0]
 
 
-def is_in_clone() -> bool:
-    """Return True if this clone has that commit: one with a short history has not."""
-    found = subprocess.run(
-        ["git", "cat-file", "-e", f"{last_commit()}:src"], cwd=ROOT, capture_output=True, check=False
-    )
-    return not found.returncode
+def why_not_here() -> str:
+    """Return why this copy of the repository need not have that commit: its history is short, or it has none.
+
+    Empty if it must have it: the commit is in the history of the branch.
+    """
+    if not (ROOT / ".git").exists():
+        return "this copy of the repository has no history"
+    shallow = _git("rev-parse", "--is-shallow-repository").stdout.strip() == "true"
+    return "this clone has a short history" if shallow and not is_in_history() else ""
+
+
+def is_in_history() -> bool:
+    """Return True if the commit that is checked out comes from that commit."""
+    return not _git("merge-base", "--is-ancestor", last_commit(), "HEAD").returncode
+
+
+def _git(*words: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=False)
 
 
 def unpack(folder: Path) -> Mapping[str, str]:

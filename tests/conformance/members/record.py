@@ -1,13 +1,14 @@
 #!/usr/bin/env python
-"""Recorder of messages between members: writes `version-N.json` of today's wire version anew.
+"""Recorder of messages between members: writes `version-N.json` of today's wire version.
 
 Usage, in `tests/`: python -m conformance.members.record. A file that the commit in `LAST` contains is released: members
-that wrote these bytes are in use, so it is never written again.
+that wrote these bytes are in use. So its messages stay as they are, and only new ones are added.
 """
 
 import json
 import subprocess
 import sys
+from collections import defaultdict, deque
 from pathlib import Path
 from typing import Any
 
@@ -214,14 +215,36 @@ def _has(folder: Path, thing: str) -> bool:
     return not found.returncode
 
 
+def add_new(before: dict[str, Any], today: dict[str, Any]) -> dict[str, Any]:
+    """Return what is in `before`, as it was recorded there, and what is new in `today`.
+
+    Raise `ValueError` if `today` lacks a message of `before`.
+    """
+    merged = dict(before)
+    for part in ("messages", "texts"):
+        recorded = defaultdict[str, deque[Any]](deque)
+        for each in before[part]:
+            recorded[each["name"]].append(each)
+        merged[part] = [recorded[each["name"]].popleft() if recorded[each["name"]] else each for each in today[part]]
+        missing = [name for name, left in recorded.items() if left]
+        if missing:
+            raise ValueError(", ".join(missing))
+    return merged
+
+
 def write(path: Path, last: Path = LAST) -> str:
-    """Write the file, unless it is released; return the reason why it was not written, or an empty text."""
+    """Write the file; if it is released, add what is new. Return why it was not written, or an empty text."""
+    content = record()
     if path.exists() and is_released(path, last):
-        return (
-            f"{path.name} is released: the commit in {last.name} contains it, or is not in this clone. Its messages "
-            "must be read as they are; what its tests refuse needs a new wire version (docs/reference/compatibility.md)"
-        )
-    path.write_text(json.dumps(record(), indent=1, ensure_ascii=False) + "\n")
+        try:
+            content = add_new(json.loads(path.read_text()), content)
+        except ValueError as error:
+            return (
+                f"{path.name} is released: the commit in {last.name} contains it, or is not in this clone. Members use "
+                f"a message that has no sample any more: {error}. To drop it, raise the wire version "
+                "(docs/reference/compatibility.md)"
+            )
+    path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
     return ""
 
 

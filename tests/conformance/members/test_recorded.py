@@ -22,6 +22,7 @@ from ringway.protocol.knock import Answered, KnockProver
 from ringway.protocol.seal import WIRE_MAX, WIRE_MIN, WIRE_VERSION, Sealer, SealError, Unsealer
 from ringway.protocol.ticket import TicketKind, TicketSigner
 from ringway.types import Channel, Incarnation, Issuer, NodeName
+from support.last_version import is_in_history, last_commit, why_not_here
 
 VERSIONS = [version for version in FILES if WIRE_MIN <= version <= WIRE_MAX]
 MESSAGES = [each for version in VERSIONS for each in recorded(version)]
@@ -150,24 +151,58 @@ def test_the_samples_are_those_that_were_recorded() -> None:
     assert Channel(samples.ROOM) in channels
 
 
-def test_a_released_file_is_not_written_again(tmp_path: Path) -> None:
-    def git(*words: str) -> str:
-        who = ("-c", "user.name=a", "-c", "user.email=a@localhost", "-c", "commit.gpgsign=false")
-        return subprocess.run(["git", *who, *words], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+def git(folder: Path, *words: str) -> str:
+    who = ("-c", "user.name=a", "-c", "user.email=a@localhost", "-c", "commit.gpgsign=false")
+    return subprocess.run(["git", *who, *words], cwd=folder, capture_output=True, text=True, check=True).stdout
 
-    released, new, last = tmp_path / "version-2.json", tmp_path / "version-3.json", tmp_path / "LAST"
-    git("init", "-q")
-    released.write_text("what the last release wrote")
-    git("add", "version-2.json")
-    git("commit", "-q", "-m", "a release")
-    last.write_text(git("rev-parse", "HEAD"))
-    assert "needs a new wire version" in record.write(released, last)
-    assert released.read_text() == "what the last release wrote"
-    assert record.write(new, last) == ""
+
+def released(folder: Path, content: dict[str, Any]) -> tuple[Path, Path]:
+    """Return a file with this content, and the file that names the commit which has released it."""
+    path, last = folder / "version-2.json", folder / "LAST"
+    path.write_text(json.dumps(content))
+    git(folder, "init", "-q")
+    git(folder, "add", path.name)
+    git(folder, "commit", "-q", "-m", "a release")
+    last.write_text(git(folder, "rev-parse", "HEAD"))
+    return path, last
+
+
+def test_messages_of_a_released_file_are_not_recorded_again_and_new_ones_are_added(tmp_path: Path) -> None:
+    today = record.record()
+    before = {**today, "messages": [{**each, "sealed": "as it was"} for each in today["messages"]]}
+    added = before["messages"].pop(7)
+    path, last = released(tmp_path, before)
+    assert record.write(path, last) == ""
+    written = json.loads(path.read_text())
+    assert written["messages"][7] == today["messages"][7]
+    assert written["messages"][7]["name"] == added["name"]
+    del written["messages"][7]
+    assert written == before
+
+
+def test_a_message_of_a_released_file_cannot_be_dropped(tmp_path: Path) -> None:
+    today = record.record()
+    path, last = released(tmp_path, {**today, "texts": [*today["texts"], {"name": "of the last release"}]})
+    before = path.read_text()
+    assert "has no sample any more: of the last release" in record.write(path, last)
+    last.write_text("0123456789" * 4)
+    assert "is not in this clone" in record.write(path, last)
+    assert path.read_text() == before
+
+
+def test_a_file_of_a_new_version_is_written_anew(tmp_path: Path) -> None:
+    _, last = released(tmp_path, record.record())
+    new = tmp_path / "version-3.json"
+    new.write_text("of yesterday")
     assert record.write(new, last) == ""
     assert json.loads(new.read_text()) == record.record()
-    last.write_text("0123456789" * 4)
-    assert "is not in this clone" in record.write(new, last)
+
+
+@pytest.mark.skipif(bool(why_not_here()), reason=why_not_here())
+def test_the_commit_of_the_last_version_is_in_the_history() -> None:
+    """Without it, no member of the last version could run beside those of today (tests/integration/system)."""
+    assert is_in_history(), f"{record.LAST} names {last_commit()}, which this history lacks; name a commit that it has"
+    assert record.is_released(record.HERE / f"version-{WIRE_VERSION}.json")
 
 
 def test_a_difference_is_found() -> None:

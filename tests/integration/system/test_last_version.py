@@ -16,12 +16,12 @@ import ringway
 from integration.system.conftest import SOON
 from integration.system.witness import until
 from ringway.client import ClientConfig, Connected, Disconnected, Event
-from support.last_version import is_in_clone, last_commit, unpack
+from support.last_version import last_commit, unpack, why_not_here
 from support.system import NODE_PORTS, System, free_port, running_system
 
 pytestmark = [
     pytest.mark.timeout(240),
-    pytest.mark.skipif(not is_in_clone(), reason=f"this clone lacks the commit of the last release, {last_commit()}"),
+    pytest.mark.skipif(bool(why_not_here()), reason=f"{why_not_here()}: no members of {last_commit()}"),
 ]
 
 CLIENTS = 8
