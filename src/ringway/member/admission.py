@@ -97,7 +97,7 @@ class Admission:
         """
         now = self._wall()
         try:
-            checked = self._signer.check(ticket, self._name, now)
+            checked = self._signer.check_bearer(ticket, self._name, now)
             if check_nonce is not None:
                 check_nonce(checked.nonce)
             self.count_handshake(address, has_ticket=True)

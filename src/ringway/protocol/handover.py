@@ -7,7 +7,10 @@ from ringway.types import NodeName
 
 
 class Prepare(msgspec.Struct, frozen=True, array_like=True, tag="prepare"):
-    """Prepare for a session. `ticket` admits its client; the ticket's nonce names the hand-over from now on."""
+    """Prepare for a session. The nonce of `ticket` names the hand-over; the client's ticket has the same nonce.
+
+    `ticket` itself admits nobody (`ticket.NO_BEARER`): others may read the engine.
+    """
 
     ticket: str
     client: str

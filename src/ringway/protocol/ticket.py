@@ -36,6 +36,9 @@ CLOCK_SKEW_S = 5.0
 
 TICKET_LENGTH = 44
 
+NO_BEARER = Issuer("00000000")
+"""The issuer of tickets that only name a hand-over between nodes: who reads their messages must not be admitted."""
+
 _VERSION = 2
 _VERSION_MASK = 0x0F
 _HEAD = struct.Struct(">B4s8sI")
@@ -111,6 +114,13 @@ class TicketSigner:
         if expiry > now + ttl_max_s + CLOCK_SKEW_S:
             raise TicketError("the ticket is from the future; set the clocks of the cluster's machines")
         return CheckedTicket(Issuer(issuer.hex()), nonce, TicketKind(kind))
+
+    def check_bearer(self, ticket: str, node: NodeName, now: float) -> CheckedTicket:
+        """As `check`, for a client that shows the ticket: raise `TicketError` also if it admits nobody."""
+        checked = self.check(ticket, node, now)
+        if checked.issuer == NO_BEARER:
+            raise TicketError("the ticket names a hand-over between nodes, and admits nobody; ask the gateway for one")
+        return checked
 
     def prove(self, ticket: str, told: bytes) -> str:
         """Return a gateway's proof for its statements `told` about the client with `ticket` (PROTOCOL.md P-3.4)."""

@@ -1,6 +1,7 @@
 """Sessions that go from node to node, over real sockets: nothing lost, doubled or out of order, in either direction."""
 
 import asyncio
+import re
 import struct
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -14,9 +15,11 @@ from integration.node.follower import FOLLOWS, MARK, Follower, resuming
 from integration.node.kit import CLOSE, N1, N2, PATH, Peer, ask, eventually, frame, head, order
 from ringway.core.handover import TargetState
 from ringway.core.session import VERSION
+from ringway.engine.memory.bus import MemoryBus
 from ringway.engine.memory.engine import MemoryBroker, MemoryHub
 from ringway.node.server import ChannelNode
 from ringway.node.sessions import target as arrival
+from ringway.protocol.move import Move
 from ringway.protocol.order import MoveOrder, NodeConsent, SetState
 from ringway.types import Channel, NodeName
 
@@ -471,6 +474,35 @@ async def test_a_session_is_resumed_once(pair: tuple[ChannelNode, ChannelNode], 
     assert status == 403
     for peer in (second, third):
         peer.abort()
+
+
+async def test_nobody_takes_a_session_over_with_what_nodes_say_to_each_other(
+    pair: tuple[ChannelNode, ChannelNode], follow: Follow, hub: MemoryHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PROTOCOL.md P-11.1.1: who reads the engine finds no ticket there that admits anybody."""
+    donor, target = pair
+    overheard: set[str] = set()
+    call = MemoryBus.call
+
+    async def overhear(bus: MemoryBus, address: str, request: bytes, *, timeout_s: float) -> bytes:
+        overheard.update(found.decode() for found in re.findall(rb"\xd9\x2c([\w-]{44})", request))
+        return await call(bus, address, request, timeout_s=timeout_s)
+
+    monkeypatch.setattr(MemoryBus, "call", overhear)
+    follower = await follow(donor, target, channels=(PLAIN,))
+    await ask(hub, order(1))
+    move = await follower.told_to_move()
+    assert overheard
+    for ticket in {*overheard}:
+        for path in (resuming(Move(N2, ticket)), f"{PATH}?ticket={ticket}"):
+            thief = await Peer.tcp(target.port)
+            assert (await thief.handshake(head(path)))[0] == 403
+            thief.abort()
+    follower.answer()
+    await follower.go_on()
+    await eventually(lambda: target.stats.resumed == 1)
+    assert move.ticket not in overheard
+    await counted(donor, target, handed_over=1)
 
 
 @pytest.mark.parametrize("follow", [MARK], indirect=True)

@@ -9,6 +9,7 @@ from ringway.errors import Overloaded, TicketError
 from ringway.protocol.keyring import Keyring, Purpose, derive_key
 from ringway.protocol.ticket import (
     CLOCK_SKEW_S,
+    NO_BEARER,
     TICKET_LENGTH,
     TICKET_TTL_S,
     TICKET_WAIT_S_MAX,
@@ -49,6 +50,16 @@ def test_the_layout_is_that_of_the_protocol(signer: TicketSigner, kind: TicketKi
     ticket = base64.urlsafe_b64encode(head + mac).decode()
     assert signer.issue(NODE, ISSUER, NONCE, NOW, kind=kind) == ticket
     assert signer.check(ticket, NODE, NOW).kind is kind
+
+
+def test_a_ticket_that_names_a_hand_over_admits_nobody(signer: TicketSigner) -> None:
+    """PROTOCOL.md P-11.1.1."""
+    ticket = signer.issue(NODE, NO_BEARER, NONCE, NOW, kind=TicketKind.MOVE)
+    assert signer.check(ticket, NODE, NOW) == (NO_BEARER, NONCE, TicketKind.MOVE)
+    with pytest.raises(TicketError, match="admits nobody"):
+        signer.check_bearer(ticket, NODE, NOW)
+    client = signer.issue(NODE, ISSUER, NONCE, NOW, kind=TicketKind.MOVE)
+    assert signer.check_bearer(client, NODE, NOW) == (ISSUER, NONCE, TicketKind.MOVE)
 
 
 @pytest.mark.parametrize("first", [b"\x01", b"\x03", b"\x22", b"\xf2"])

@@ -20,8 +20,8 @@ SHUTDOWN_EXTRA_S = 5.0
 
 
 def new_incarnation() -> Incarnation:
-    """Return a unique incarnation."""
-    return Incarnation(secrets.token_hex(4))
+    """Return a unique incarnation; it is not 0, which stands for no member (`ticket.NO_BEARER`)."""
+    return Incarnation(f"{1 + secrets.randbelow(2**32 - 1):08x}")
 
 
 async def name_member(

@@ -146,7 +146,7 @@ class Placer:
         if node is None or node.is_backend:
             return None
         try:
-            self._signer.check(ticket, node.name, self._wall() + node.skew_s)
+            self._signer.check_bearer(ticket, node.name, self._wall() + node.skew_s)
         except TicketError:
             return None
         return node

@@ -35,7 +35,7 @@ from ringway.protocol.handover import (
     session_address,
 )
 from ringway.protocol.move import BY_CLOSE, Move
-from ringway.protocol.ticket import TicketKind, TicketSigner
+from ringway.protocol.ticket import NO_BEARER, TicketKind, TicketSigner
 from ringway.tasks import Tasks
 from ringway.types import Channel, Incarnation, Issuer, NodeName
 
@@ -52,17 +52,21 @@ _log = get_logger()
 
 
 class SessionDonor:
-    """One session that leaves; the successor of its connection (`connection.successor`)."""
+    """One session that leaves; the successor of its connection (`connection.successor`).
+
+    `ticket` is the client's, and told to nobody else; `reference` is the ticket that names the hand-over to the target.
+    """
 
     __slots__ = (
-        "_over", "_size", "commands", "connection", "ends_in_s", "has_answered", "held", "ping_in_s", "replies",
-        "state", "target", "ticket",
+        "_over", "_size", "commands", "connection", "ends_in_s", "has_answered", "held", "ping_in_s", "reference",
+        "replies", "state", "target", "ticket",
     )  # fmt: skip
 
-    def __init__(self, connection: Connection, target: NodeName, ticket: str) -> None:
+    def __init__(self, connection: Connection, target: NodeName, ticket: str, reference: str) -> None:
         self.connection = connection
         self.target = target
         self.ticket = ticket
+        self.reference = reference
         self.state = DonorState.PREPARING
         self.has_answered = False
         self.held: tuple[Held, ...] = ()
@@ -184,13 +188,13 @@ class SessionDonors:
         if not connection.follows:
             self._count_move(target)
             self._context.stats.moves_reconnected += 1
-            connection.close(SERVICE_RESTART, Move(target, self._ticket(target, clock_s)).reason())
+            connection.close(SERVICE_RESTART, Move(target, self._tickets(target, clock_s)[0]).reason())
             return
         await self._slots.acquire()
         if not connection.may_leave:
             self._slots.release()
             return
-        donor = SessionDonor(connection, target, self._ticket(target, clock_s))
+        donor = SessionDonor(connection, target, *self._tickets(target, clock_s))
         connection.begin_move(donor)
         self._leaving.add(donor)
         task = self._tasks.spawn(self._hand_over(donor), name="hand-over of a session")
@@ -200,9 +204,13 @@ class SessionDonors:
         """Let the hand-overs under way end; cancel the hand-overs that have not ended `within_s`."""
         await self._tasks.aclose(within_s)
 
-    def _ticket(self, target: NodeName, clock_s: float) -> str:
-        nonce = self._context.rng.randbytes(8)
-        return self._signer.issue(target, self._issuer, nonce, self._wall() + clock_s, kind=TicketKind.MOVE)
+    def _tickets(self, target: NodeName, clock_s: float) -> tuple[str, str]:
+        """Return the client's ticket, and the one that names the hand-over: they share the nonce (P-11.1.1)."""
+        nonce, now = self._context.rng.randbytes(8), self._wall() + clock_s
+        client, reference = (
+            self._signer.issue(target, issuer, nonce, now, kind=TicketKind.MOVE) for issuer in (self._issuer, NO_BEARER)
+        )
+        return client, reference
 
     def _count_move(self, target: NodeName) -> None:
         self._on_sent(target)
@@ -230,7 +238,7 @@ class SessionDonors:
     async def _run(self, donor: SessionDonor) -> str:
         """Hand the session over; return '' if that was done, or the reason of the failure."""
         config, connection = self._context.config, donor.connection
-        prepare = Prepare(donor.ticket, connection.client, "", tuple(connection.channels))
+        prepare = Prepare(donor.reference, connection.client, "", tuple(connection.channels))
         why = await self._ask(donor, prepare)
         event = DonorEvent.REFUSED if why else DonorEvent.PREPARED if connection.is_staying else DonorEvent.LOST
         action = donor.handle(event)
@@ -254,7 +262,7 @@ class SessionDonors:
         The target counts the outcome, except if it refused, or is gone. Without an answer it may have the session.
         """
         try:
-            answer = await self._call(donor, Commit(donor.ticket, encode_session(donor.session())))
+            answer = await self._call(donor, Commit(donor.reference, encode_session(donor.session())))
         except (EngineError, ProtocolError) as error:
             self._context.stats.moves_reconnected += isinstance(error, NoAnswer) and not error.timed_out
             return str(error)
@@ -266,7 +274,7 @@ class SessionDonors:
     async def _abandon(self, donor: SessionDonor, *, is_cut: bool) -> None:
         """Tell the target that no client comes, and count the outcome: a client that has answered reconnects."""
         try:
-            answer = await self._call(donor, Abandon(donor.ticket))
+            answer = await self._call(donor, Abandon(donor.reference))
         except (EngineError, ProtocolError):
             answer = SessionTaken()  # without an answer, the outcome must be counted here
         if not is_cut or (isinstance(answer, SessionRefused) and answer.is_over):
