@@ -1,14 +1,15 @@
 """Mutated messages at the members of a real cluster, from a stranger with the engine's credentials.
 
 Usage: scripts/fuzz members [MESSAGES [ENGINE...]] (1,000,000; nats redis). Everything must end in a counted refusal: no
-exception is logged or unhandled, and after every batch a publication reaches its subscriber.
+exception is logged or unhandled, and after every batch a publication reaches its subscriber. docs/howto/secure.md tells
+what came of a million.
 """
 
 import asyncio
 import random
 import sys
 import time
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +20,7 @@ from ringway.balancer.balancer import Balancer
 from ringway.core.balance.config import BalanceConfig
 from ringway.core.report_reader import ReportReader
 from ringway.core.report_writer import ReportWriter
-from ringway.errors import EngineError
+from ringway.errors import EngineError, NoAnswer
 from ringway.gateway.cluster.control import GatewayControl
 from ringway.gateway.cluster.directory import Directory
 from ringway.gateway.cluster.reporter import GatewayReporter
@@ -29,12 +30,15 @@ from ringway.member.sealed_engine import SealedEngine
 from ringway.node.config.node import NodeConfig
 from ringway.node.server import ChannelNode
 from ringway.ports import Engine
-from ringway.protocol.control import GATEWAYS, ListProblems
+from ringway.protocol.control import GATEWAYS, ListProblems, gateway_address
 from ringway.protocol.control import encode as encode_for_gateway
+from ringway.protocol.handover import session_address
 from ringway.protocol.keyring import Keyring, Purpose
 from ringway.protocol.order import MoveOrder, encode, node_address
+from ringway.protocol.presence import presence_address
 from ringway.protocol.report import Report
 from ringway.protocol.seal import Sealer, Unsealer
+from ringway.protocol.taken import issuer_address
 from ringway.tasks import Tasks
 from ringway.types import Incarnation, Issuer, NodeName, Role
 from support.fleet.kind import running_fleet
@@ -148,6 +152,18 @@ class Target:
             while not self.gateway.balancer.leading:
                 await asyncio.sleep(0.05)
         await call_plan(bus, dry_run=True, timeout_s=PATIENCE_S)
+        for address in self._addresses():
+            with suppress(NoAnswer):
+                await bus.call(address, b"a request that nobody can read", timeout_s=1.0)
+
+    def _addresses(self) -> list[str]:
+        """Return the other addresses of the bus that members serve."""
+        addresses = [gateway_address(NodeName("g1"))]
+        for number in (1, 2):
+            name, incarnation = NodeName(f"n{number}"), Incarnation(f"{number:08x}")
+            addresses += [node_address(name), session_address(name), issuer_address(Issuer(incarnation))]
+            addresses.append(presence_address(bytes.fromhex(incarnation)))
+        return addresses
 
     async def check(self, number: int) -> str:
         """Publish in each channel; return what is wrong if that does not reach the subscriber at the other node.
