@@ -264,8 +264,8 @@ MUTANTS = (
         (
             Edit(
                 "member/admission.py",
-                "            self._nonces.spend(checked.nonce, now)\n",
-                "            if check_nonce is None:\n                self._nonces.spend(checked.nonce, now)\n",
+                "            self._nonces.redeem(checked.nonce, now)\n",
+                "            if check_nonce is None:\n                self._nonces.redeem(checked.nonce, now)\n",
             ),
             Edit(
                 "core/handover.py",

@@ -1,7 +1,9 @@
 """Cost of a start: processor time of two commands, memory of an idle node, and the size of an installation.
 
 Processor time is user and system time of the whole command, the best of several rounds: other work on the machine can
-only add to it. The table has it beside a bare interpreter, timed in turns. The node is one that `ringway up` has
+only add to it. The table has it beside a bare interpreter, timed in turns. Commands read bytecode, as in an
+installation: where the environment forbids to write it (`PYTHONDONTWRITEBYTECODE`), each command would compile the
+product anew. The node is one that `ringway up` has
 started, with NATS, and has been idle for ten seconds; its memory is the proportional set size (PSS), in which a page
 that several processes share counts in parts. The installation is `ringway[server]` in a new virtual environment: its
 site-packages.
@@ -30,6 +32,12 @@ IDLE_S = 10.0
 READY_S = 60.0
 
 VERSION_S, NODES_S, NODE_MIB, INSTALLED_MB = 0.25, 0.5, 40.0, 60.0
+
+
+def installed(environ: Mapping[str, str], directory: Path) -> dict[str, str]:
+    """Return `environ` with bytecode that is written to `directory` and read from there."""
+    kept = {name: value for name, value in environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return kept | {"PYTHONPYCACHEPREFIX": str(directory / "bytecode")}
 
 
 def processor_s(command: Sequence[str], environ: Mapping[str, str]) -> float:
@@ -93,7 +101,7 @@ def main() -> None:
     result = Result("startup: commands, an idle node, an installation", ["", "measured", "bound"])
     with tempfile.TemporaryDirectory() as directory, Progress(transient=True) as progress:
         state = Path(directory) / "state"
-        environ = {**os.environ, "RINGWAY_STATE_DIR": str(state)}
+        environ = installed(os.environ, Path(directory)) | {"RINGWAY_STATE_DIR": str(state)}
         bar = progress.add_task("a system", total=rounds + 2)
         with system(environ, state) as up:
             time.sleep(IDLE_S)

@@ -83,7 +83,7 @@ def test_it_admits_once_whenever_it_is_shown(issued_at: float, shown_at: list[fl
     for after_s in shown_at:
         now = base + after_s
         try:
-            nonces.spend(SIGNER.check(ticket, NODE, now)[1], now)
+            nonces.redeem(SIGNER.check(ticket, NODE, now)[1], now)
         except TicketError:
             continue
         admitted += 1

@@ -149,7 +149,7 @@ class ApiConnection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         """The head is complete."""
-        if self._parser.wishes:
+        if self._parser.wants_upgrade:
             return
         self._in_head = False
         self._incoming.method = self._parser.method
@@ -164,7 +164,7 @@ class ApiConnection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         """A request is complete: from now on the delay is ours, so the timer stops."""
-        if self._parser.wishes:
+        if self._parser.wants_upgrade:
             return  # its head is parsed again
         self._stop_timer()
         self._begun = False

@@ -23,8 +23,8 @@ class PlainParser:
     """Parses requests, and calls `callbacks` as httptools does.
 
     httptools assumes that a request with an upgrade has no body, and leaves the following bytes to its caller. So a new
-    parser parses the head again, without the upgrade. `wishes` is true until that has happened; meanwhile callbacks
-    must ignore the request.
+    parser parses the head again, without the upgrade. `wants_upgrade` is true until that has happened; meanwhile
+    callbacks must ignore the request.
     """
 
     def __init__(self, callbacks: Head) -> None:
@@ -37,7 +37,7 @@ class PlainParser:
             try:
                 self._inner.feed_data(data)
             except httptools.HttpParserUpgrade as upgrade:
-                if not self.wishes:
+                if not self.wants_upgrade:
                     raise httptools.HttpParserError("a tunnel") from None
                 data = self._plain_head() + data[upgrade.args[0] :]
                 self._inner = self._new()
@@ -45,7 +45,7 @@ class PlainParser:
                 return
 
     @property
-    def wishes(self) -> bool:
+    def wants_upgrade(self) -> bool:
         """True if the request under way asks for an upgrade. CONNECT asks for a tunnel, which is not an upgrade."""
         return bool(self._inner.should_upgrade()) and self._inner.get_method() != b"CONNECT"
 

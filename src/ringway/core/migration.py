@@ -7,7 +7,7 @@ the client is closed as planned, and comes back by itself (`closes`).
        │ │                                                                      │ the node's close is answered
        │ └──backend lost or restarting──────────────────────────────────────────┤
        │                                                                        │
-       └──backend to be left──▶ WAITING ──quiet moment──▶ PARTING ──has ended───┤
+       └──backend to be left──▶ WAITING ──quiet moment──▶ ENDING ───has ended───┤
                                  │    │                      ▲ │                ▼
                                  │    └──too late─▶ LEAVING ─┘ │ has ended   OPENING
                                  │      client between messages│                │
@@ -19,13 +19,13 @@ the client is closed as planned, and comes back by itself (`closes`).
               the node knows to the byte which data it has to process.
     WAITING   Both ends go on as before, until no answer is under way (`core.quiet`), or the wait was too long.
     LEAVING   As CLOSING, while the node goes on as before.
-    PARTING   The relay has sent the node a close frame. The node's messages still go to the client.
+    ENDING    The relay has sent the node a close frame. The node's messages still go to the client.
     OPENING   The node is left; the relay opens the WebSocket at the next node.
     closed    The client is told to come back, and the node goodbye. At a quiet moment nothing is under way, and this is
               done at once: a client that asks again behind each answer then reads the close before it asks. After a
               wait that was too long the node first sends what it has.
 
-In PARTING and OPENING the client is not read. Data that was read beyond the boundary (the rest of one read, no more) is
+In ENDING and OPENING the client is not read. Data that was read beyond the boundary (the rest of one read, no more) is
 held, and goes to the next node first; it is dropped if the client is closed instead: the node does not read any more.
 All other events end the relay, with 1012 to the client; but a relay that was to leave its node without need stays
 there.
@@ -47,7 +47,7 @@ class MigrationState(enum.Enum):
     CLOSING = enum.auto()
     WAITING = enum.auto()
     LEAVING = enum.auto()
-    PARTING = enum.auto()
+    ENDING = enum.auto()
     OPENING = enum.auto()
     OVER = enum.auto()
 
@@ -170,7 +170,7 @@ _E: Final = MigrationEvent
 _L: Final = MigrationLimit
 
 _AFTER_MESSAGE = (SetDeadline(_L.MESSAGE), AwaitBoundary())
-_GOODBYE = _step(_S.PARTING, HoldClient(), SetDeadline(_L.GOODBYE), SayGoodbye())
+_GOODBYE = _step(_S.ENDING, HoldClient(), SetDeadline(_L.GOODBYE), SayGoodbye())
 _REOPEN = (HoldClient(), SetDeadline(_L.REOPEN))
 _STAY = _step(_S.OVER, StayAtNode())
 _LOST = _step(_S.OVER, FailMigration("node_lost"))
@@ -207,11 +207,11 @@ MIGRATION_TABLE: dict[tuple[MigrationState, MigrationEvent], MigrationStep] = {
     (_S.LEAVING, _E.CLIENT_CLOSED): _STAY,
     (_S.LEAVING, _E.CLIENT_ENDED): _STAY,
     (_S.LEAVING, _E.EXPIRED): _STAY,
-    (_S.PARTING, _E.NODE_CLOSED): _step(_S.OPENING, *_REOPEN, LeaveNode(planned=True)),
-    (_S.PARTING, _E.NODE_LOST): _step(_S.OPENING, *_REOPEN, LeaveNode(planned=True)),
-    (_S.PARTING, _E.NODE_BROKEN): _HALF,
-    (_S.PARTING, _E.DISMISSED): _step(_S.OVER, CloseClient()),
-    (_S.PARTING, _E.CLIENT_ENDED): _GONE,
+    (_S.ENDING, _E.NODE_CLOSED): _step(_S.OPENING, *_REOPEN, LeaveNode(planned=True)),
+    (_S.ENDING, _E.NODE_LOST): _step(_S.OPENING, *_REOPEN, LeaveNode(planned=True)),
+    (_S.ENDING, _E.NODE_BROKEN): _HALF,
+    (_S.ENDING, _E.DISMISSED): _step(_S.OVER, CloseClient()),
+    (_S.ENDING, _E.CLIENT_ENDED): _GONE,
     (_S.OPENING, _E.OPENED): _step(_S.OVER, JoinNext()),
     (_S.OPENING, _E.FAILED): _step(_S.OVER, FailMigration()),
     (_S.OPENING, _E.CLIENT_ENDED): _GONE,
@@ -234,7 +234,7 @@ class MigrationMachine:
 
     def report(self, event: MigrationEvent) -> tuple[MigrationAction, ...]:
         """Return the actions for `event`."""
-        if self.closes and self.state is MigrationState.PARTING and event in _NODE_OVER:
+        if self.closes and self.state is MigrationState.ENDING and event in _NODE_OVER:
             event = MigrationEvent.DISMISSED
         step = MIGRATION_TABLE[self.state, event]
         self.state = step.state
@@ -249,7 +249,7 @@ class MigrationMachine:
         state = self.state
         if of_client and state in (MigrationState.WAITING, MigrationState.LEAVING):
             return self.report(MigrationEvent.CLIENT_CLOSED)
-        if not of_client and state is MigrationState.PARTING:
+        if not of_client and state is MigrationState.ENDING:
             return self.report(node_over(closed=False, whole=node_whole))
         return ()
 
@@ -258,7 +258,7 @@ class MigrationMachine:
 
         `wanted`: the node is still to be left. A node that does not answer a goodbye in time counts as lost.
         """
-        if self.state is MigrationState.PARTING:
+        if self.state is MigrationState.ENDING:
             return self.report(node_over(closed=False, whole=node_whole))
         if self.state is MigrationState.WAITING and not wanted:
             return self.report(MigrationEvent.REMAIN)

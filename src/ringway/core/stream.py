@@ -67,13 +67,13 @@ class ChannelStream:
         "_held_bytes",
         "_seen",
         "_spilt",
+        "buffer",
         "epoch",
         "expected",
         "heard",
         "kept",
         "position",
         "proven",
-        "tail",
         "told",
     )
 
@@ -85,7 +85,7 @@ class ChannelStream:
         self.expected = UNKNOWN  # equals `position` while publications are followed
         self.heard: dict[bytes, bytes] = {}  # for messages without an offset: newest sequence number, by origin
         self.told: dict[bytes, bytes] = {}  # for publications with an offset: newest delivered number, by origin
-        self.tail: ReplayBuffer | None = None  # only while it has a holder
+        self.buffer: ReplayBuffer | None = None  # only while it has a holder
         self._ahead = 0  # history was ahead of the arrived publications up to this offset: duplicates may follow
         self._seen = 0  # the last of these duplicates that arrived
         self._held: list[tuple[int, int, bytes]] = []

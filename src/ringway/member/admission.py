@@ -92,7 +92,7 @@ class Admission:
     ) -> Redemption:
         """Redeem a ticket, and count its handshake; the place that its issuer holds ends with the next report.
 
-        `check_nonce` may raise `UpgradeError` to refuse the ticket before it is spent. Raise `UpgradeError` for an
+        `check_nonce` may raise `UpgradeError` to refuse the ticket before it is redeemed. Raise `UpgradeError` for an
         invalid or used ticket, and above the rate.
         """
         now = self._wall()
@@ -101,7 +101,7 @@ class Admission:
             if check_nonce is not None:
                 check_nonce(checked.nonce)
             self.count_handshake(address, has_ticket=True)
-            self._nonces.spend(checked.nonce, now)
+            self._nonces.redeem(checked.nonce, now)
         except TicketError as error:
             raise TicketRefused(403, str(error)) from error
         except Overloaded as error:

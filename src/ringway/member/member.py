@@ -11,7 +11,7 @@ from random import Random
 from typing import Any, Generic
 
 from ringway.core.membership import TICK_S
-from ringway.core.reach import Reach
+from ringway.core.reachability import Reachability
 from ringway.core.report_writer import ReportWriter
 from ringway.errors import EngineError
 from ringway.logger import get_logger
@@ -103,7 +103,7 @@ class Member(Generic[C]):
         self._orders = OrderHandler(
             name, engine.bus, holder, selection, drain, clock, self._keys.owners, on_unreached=self._on_unreached
         )
-        self._reach = Reach()
+        self._reachability = Reachability()
         self._notices = TakenNotices(name, introduction.incarnation, engine.bus, tickets, sent)
         self._fencing = Fencing(holder)
         self._shutdown = GracefulShutdown(
@@ -124,10 +124,10 @@ class Member(Generic[C]):
     def reach_problem(self) -> str:
         """Return which gateways could not open this member's URL lately, and why; empty if there are none."""
         gateways = [name for name, report in self._feed.live.items() if report.role is Role.GATEWAY]
-        return self._reach.problem(gateways, self._clock())
+        return self._reachability.problem(gateways, self._clock())
 
     def _on_unreached(self, notice: Unreached) -> None:
-        if self._reach.on_unreached(notice.gateway, notice.why, self._clock()):
+        if self._reachability.on_unreached(notice.gateway, notice.why, self._clock()):
             _log.error(
                 "a gateway could not open this node, and sends it no clients", gateway=notice.gateway, why=notice.why
             )

@@ -1,6 +1,6 @@
 """Graceful shutdown of a member: its connections are moved away first, and closed in batches in the end.
 
-SIGTERM begins the shutdown; `core.departure` decides when the drain is over. The member drains by its own deadline. Its
+SIGTERM begins the shutdown; `core.shutdown` decides when the drain is over. The member drains by its own deadline. Its
 next report, which is sent at once, says so: gateways send no more clients, and the leading balancer paces the moves. At
 the deadline the member closes the connections that are left (`drain`).
 """
@@ -9,9 +9,9 @@ import asyncio
 from collections.abc import Callable
 from typing import Generic
 
-from ringway.core.departure import Departure, End
 from ringway.core.membership import TICK_S
 from ringway.core.progress import Progress
+from ringway.core.shutdown import End, ShutdownConditions
 from ringway.logger import get_logger
 from ringway.member.drain import SPREAD_S, Drain
 from ringway.member.feed import Feed
@@ -64,14 +64,14 @@ class GracefulShutdown(Generic[C]):
         self._drain.begin_stop(within_s, now)
         self._reporter.poll()
         within_s = self._drain.left_s(now)
-        departure = Departure(within_s, SPREAD_S + self._close_deadline_s + CLOSING_EXTRA_S, now)
+        conditions = ShutdownConditions(within_s, SPREAD_S + self._close_deadline_s + CLOSING_EXTRA_S, now)
         progress = Progress(self._holder.counts().open, now)
         logged_at = now
         _log.info("draining before the stop", connections=progress.left, within_s=round(within_s, 1))
         while True:
             others, takers, gateways = self._count_others()
             coming = max((gateway.coming.get(self._name, 0) for gateway in self._feed.live.values()), default=0)
-            end = departure.observe(
+            end = conditions.observe(
                 now, left=progress.left, coming=coming, others=others, takers=takers, gateways=gateways
             )
             if end is not None:

@@ -44,7 +44,7 @@ class Renewal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class DrainOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A wish to be drained, within `within_s` if that is above 0."""
+    """A request to drain the backend, within `within_s` if that is above 0."""
 
     within_s: Annotated[float, msgspec.Meta(ge=0, le=604_800)] = 0.0
     force: Annotated[bool, msgspec.Meta(description="Try it, even if the time is too short")] = False
@@ -68,7 +68,7 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True):
     retry_after_s: Annotated[float, msgspec.Meta(description="When the same request may succeed; 0: never")] = 0.0
 
 
-class Standing(msgspec.Struct, frozen=True, kw_only=True):
+class BackendState(msgspec.Struct, frozen=True, kw_only=True):
     """The state of a backend in the cluster."""
 
     state: NodeState
@@ -78,13 +78,13 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     ] = None
 
 
-class Renewed(Standing, frozen=True, kw_only=True):
+class Renewed(BackendState, frozen=True, kw_only=True):
     """The state of a backend whose lease was renewed."""
 
     ttl_s: float
 
 
-class BackendRow(Standing, frozen=True, kw_only=True):
+class BackendRow(BackendState, frozen=True, kw_only=True):
     """One registered backend."""
 
     name: NodeName

@@ -166,13 +166,13 @@ class NonceCache:
         self._nonces: set[bytes] = set()
         self._order: deque[tuple[float, bytes]] = deque()
 
-    def spend(self, nonce: bytes, now: float) -> None:
+    def redeem(self, nonce: bytes, now: float) -> None:
         """Store `nonce`; raise `TicketError` if it is stored already, and `Overloaded` if the memory is full."""
         while self._order and self._order[0][0] <= now:
             self._nonces.discard(self._order.popleft()[1])
         if nonce in self._nonces:
             raise TicketError("the ticket was used before; ask the gateway for a new one")
         if len(self._nonces) >= self._size_max:
-            raise Overloaded("spent tickets", self._size_max)
+            raise Overloaded("redeemed tickets", self._size_max)
         self._nonces.add(nonce)
         self._order.append((now + self._keep_s, nonce))

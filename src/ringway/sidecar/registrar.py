@@ -13,7 +13,7 @@ from ringway.errors import ConfigError, ProtocolError, RingwayError
 from ringway.net.http_get import HttpAnswer, HttpAnswerError, open_request, read_answer
 from ringway.protocol.address import authority, read_url
 from ringway.protocol.decoding import reader
-from ringway.protocol.registration import BackendRow, DrainOrder, Granted, Refused, Renewal, Renewed, Standing
+from ringway.protocol.registration import BackendRow, BackendState, DrainOrder, Granted, Refused, Renewal, Renewed
 from ringway.sidecar.config import PORTS
 
 TIMEOUT_S = 3.0
@@ -27,7 +27,7 @@ T = TypeVar("T")
 _read_granted = reader(msgspec.json.Decoder(Granted).decode, "the answer to a registration")
 _read_row = reader(msgspec.json.Decoder(BackendRow).decode, "the answer about a backend")
 _read_renewed = reader(msgspec.json.Decoder(Renewed).decode, "the answer to a renewal")
-_read_standing = reader(msgspec.json.Decoder(Standing).decode, "the answer to a drain")
+_read_state = reader(msgspec.json.Decoder(BackendState).decode, "the answer to a drain")
 _read_refused = reader(msgspec.json.Decoder(Refused).decode, "an error answer")
 
 
@@ -70,9 +70,9 @@ class Registrar:
         body = msgspec.json.encode(Renewal(incarnation=incarnation))
         return _read_renewed(await self._call("POST", f"/v1/backends/{name}/renew", body))
 
-    async def drain(self, name: str, order: DrainOrder) -> Standing:
+    async def drain(self, name: str, order: DrainOrder) -> BackendState:
         """Ask for the connections of a backend to be led away."""
-        return _read_standing(await self._call("POST", f"/v1/backends/{name}/drain", msgspec.json.encode(order)))
+        return _read_state(await self._call("POST", f"/v1/backends/{name}/drain", msgspec.json.encode(order)))
 
     async def leave(self, name: str, incarnation: str, *, gone: bool) -> None:
         """End a registration; `gone` if the server does not run any more."""

@@ -28,7 +28,7 @@ def pieces_of(message: bytes, dice: random.Random) -> bytes:
     return frames
 
 
-class Talk:
+class Conversation:
     """A client and its nodes, which talk all the time."""
 
     def __init__(self, made: Ring, client: Raw, seed: int) -> None:
@@ -76,26 +76,26 @@ class Talk:
 async def test_nothing_is_lost_doubled_or_out_of_order_while_both_ends_talk(seed):
     moves = 8
     async with ring(3) as made:
-        talk = Talk(made, await made.dial(), seed)
-        speaking, listening = asyncio.create_task(talk.speak()), asyncio.create_task(talk.listen())
+        conversation = Conversation(made, await made.dial(), seed)
+        speaking, listening = asyncio.create_task(conversation.speak()), asyncio.create_task(conversation.listen())
         visits = [await made.nodes[0].visit()]
         seen = [1, 0, 0]
         for turn in range(moves):
             following = (turn + 1) % 3
-            await talk.serve(visits[-1], 20, made.close_frame(f"n{following}"))
+            await conversation.serve(visits[-1], 20, made.close_frame(f"n{following}"))
             visits.append(await made.nodes[following].visit(seen[following]))
             seen[following] += 1
             await eventually(lambda: len(visits[-1].got) > 3, SLOW_S)
-        talk.ending = True
+        conversation.ending = True
         await speaking
-        await talk.serve(visits[-1], 20, b"")
-        await eventually(lambda: sum(len(visit.got) for visit in visits) == talk.sent, SLOW_S)
-        await eventually(lambda: len(talk.received) == talk.told, SLOW_S)
+        await conversation.serve(visits[-1], 20, b"")
+        await eventually(lambda: sum(len(visit.got) for visit in visits) == conversation.sent, SLOW_S)
+        await eventually(lambda: len(conversation.received) == conversation.told, SLOW_S)
         listening.cancel()
         await asyncio.gather(listening, return_exceptions=True)
         got = [int(message.split(b":")[0]) for visit in visits for message in visit.got]
-        assert got == list(range(talk.sent))
-        assert talk.received == list(range(talk.told))
+        assert got == list(range(conversation.sent))
+        assert conversation.received == list(range(conversation.told))
         assert all(visit.close == (1012, "") for visit in visits[:-1])
         assert made.stats.moved == moves
         assert not made.stats.cut

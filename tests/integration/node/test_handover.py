@@ -164,14 +164,14 @@ async def test_what_a_client_sends_before_it_closes_is_carried_out_though_its_se
     async with held_back(monkeypatch) as confirm:
         follower.send(publish={"channel": PLAIN, "data": 1})
         follower.send(publish={"channel": PLAIN, "data": 2})
-        await eventually(lambda: any(c.backlog and c.backlog.frames for c in donor.clients.registry))
+        await eventually(lambda: any(c.command_queue and c.command_queue.frames for c in donor.clients.registry))
         await ask(hub, order(1))
         await follower.told_to_move()
         follower.answer()
         await follower.go_on()
         follower.send(publish={"channel": PLAIN, "data": 3})
         follower.peer.raw(frame(CLOSE, struct.pack(">H", 1000)))
-        await eventually(lambda: any(c.backlog and c.backlog.goodbye for c in target.clients.registry))
+        await eventually(lambda: any(c.command_queue and c.command_queue.goodbye for c in target.clients.registry))
         confirm()
         assert await witness.run(PLAIN, 3) == [1, 2, 3]
     assert await follower.peer.closed(answer=False) == (1000, "")
@@ -189,7 +189,7 @@ async def test_what_a_client_had_sent_is_published_though_it_is_lost_in_the_midd
     async with held_back(monkeypatch) as confirm:
         for number in range(3):
             follower.send(publish={"channel": PLAIN, "data": number})
-        await eventually(lambda: any(c.backlog and c.backlog.count == 2 for c in donor.clients.registry))
+        await eventually(lambda: any(c.command_queue and c.command_queue.count == 2 for c in donor.clients.registry))
         await ask(hub, order(1))
         await follower.told_to_move()
         follower.send(publish={"channel": PLAIN, "data": 3})
@@ -210,7 +210,7 @@ async def test_a_command_under_way_at_the_cut_is_finished_by_the_donor_and_answe
     async with held_back(monkeypatch) as confirm:
         first = follower.send(publish={"channel": PLAIN, "data": 1})
         second = follower.send(publish={"channel": PLAIN, "data": 2})  # waits behind it
-        await eventually(lambda: any(c.backlog and c.backlog.frames for c in donor.clients.registry))
+        await eventually(lambda: any(c.command_queue and c.command_queue.frames for c in donor.clients.registry))
         await ask(hub, order(1))
         await follower.told_to_move()
         third = follower.send(publish={"channel": PLAIN, "data": 3})
@@ -407,7 +407,7 @@ async def test_a_client_whose_commit_never_comes_is_closed(
     async with held_back(monkeypatch):
         follower = await follow(donor, target)
         follower.send(publish={"channel": PLAIN, "data": 1})
-        await eventually(lambda: any(connection.backlog for connection in donor.clients.registry))
+        await eventually(lambda: any(connection.command_queue for connection in donor.clients.registry))
         await ask(hub, order(1))
         await follower.follow()
         assert await follower.peer.closed() == (1012, "")

@@ -263,7 +263,7 @@ async def test_connections_are_bounded(start_node: StartNode, dial: Dial) -> Non
     peers[0].abort()
     await eventually(lambda: node.connections == 1)
     assert (await answer(node.port, head(f"{PATH}?ticket={ticket()}")))[0] == 101, (
-        "the refusal must not spend the ticket"
+        "the refusal must not redeem the ticket"
     )
 
 

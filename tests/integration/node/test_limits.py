@@ -110,7 +110,7 @@ async def test_subscribes_of_clients_that_are_gone_are_not_begun(
         peer = await dial(node, connect=True)
         peer.send(*({"id": 10 + k, "subscribe": {"channel": f"{n}-{k}"}} for k in range(128)))
         await eventually(lambda n=n: len(asked) == min(256, 128 * (n + 1)))  # type: ignore[misc]
-        await eventually(lambda: any(connection.backlog for connection in node.clients.registry))
+        await eventually(lambda: any(connection.command_queue for connection in node.clients.registry))
         peer.abort()
         await eventually(lambda: node.connections == 0)
     gate.set()
@@ -237,8 +237,8 @@ async def test_nothing_is_read_from_a_client_while_enough_of_it_waits(
     peer.raw(one * 150)  # below what it may send at once
     await eventually(lambda: connection.is_held)
     await asyncio.sleep(0.1)
-    assert connection.backlog is not None
-    assert connection.backlog.bytes < 400_000, "the bound, and what had been read already"
+    assert connection.command_queue is not None
+    assert connection.command_queue.bytes < 400_000, "the bound, and what had been read already"
     assert node.stats.frames_in < 100
     gate.set()
     await eventually(lambda: len(taken) == 150)

@@ -9,7 +9,7 @@ import pytest
 from integration.node.conftest import Dial, StartNode
 from integration.node.kit import TEXT, Peer, eventually, frame, head
 from ringway.node.connection import allowance
-from ringway.node.connection.command_backlog import TURN_COMMANDS
+from ringway.node.connection.command_queue import TURN_COMMANDS
 from ringway.node.connection.flow import TURN_BYTES
 from ringway.node.connection.pending_handshakes import ANSWERS_MAX
 

@@ -38,7 +38,7 @@ class Port:
 async def registration_port(
     port: int = 0, *, parts: dict[str, Any] | None = None, **settings: Any
 ) -> AsyncIterator[Port]:
-    """Serve a registration port; `parts` are the composition's: judge and standing."""
+    """Serve a registration port; `parts` are the composition's: judge and find_state."""
     config = RegistrationConfig(port=port, **settings)
     server, sink = RegistrationServer(config), RecordingSink()
     source = RegistrationSource(config, sink, **parts or {})

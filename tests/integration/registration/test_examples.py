@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from integration.registration.kit import registration_port
-from ringway.protocol.registration import Standing
+from ringway.protocol.registration import BackendState
 from ringway.types import NodeState
 
 EXAMPLES = Path(__file__).parents[3] / "examples" / "register"
@@ -48,8 +48,8 @@ async def test_an_example_registers_and_leaves_when_it_is_empty(example: str, tm
     command = await build(example, tmp_path)
     tokens = tmp_path / "tokens"
     tokens.write_text(TOKEN)
-    standing = Standing(state=NodeState.ACTIVE, left=2)
-    parts = {"standing": lambda name: standing}
+    state = BackendState(state=NodeState.ACTIVE, left=2)
+    parts = {"find_state": lambda name: state}
     async with registration_port(tokens_file=str(tokens), parts=parts) as registry:
         server = await asyncio.create_subprocess_exec(
             *command,
@@ -69,7 +69,7 @@ async def test_an_example_registers_and_leaves_when_it_is_empty(example: str, tm
                 while not registry.offers()["chat-1"].draining:
                     await asyncio.sleep(0.02)
                 assert server.returncode is None
-                standing = Standing(state=NodeState.DRAINING, left=0)
+                state = BackendState(state=NodeState.DRAINING, left=0)
                 await registry.until_offered()
                 assert await server.wait() in (0, 128 + signal.SIGTERM)
                 assert registry.sink.lost == []

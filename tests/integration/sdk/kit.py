@@ -33,7 +33,7 @@ async def subscribe_since_the_beginning(url: str, channel: str, epoch: str, coun
     return json.loads(await _run(EXCHANGE_S, "node", "since.mjs", url, channel, epoch, str(count)))  # type: ignore[no-any-return]
 
 
-async def farewell(*program: str, url: str, channel: str, count: int) -> None:
+async def publish_and_leave(*program: str, url: str, channel: str, count: int) -> None:
     """Let `count` clients of an SDK publish their number to `channel`, and disconnect at once."""
     await _run(EXCHANGE_S, *program, url, channel, str(count))
 

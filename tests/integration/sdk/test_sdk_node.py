@@ -10,8 +10,8 @@ from integration.sdk.kit import (
     check_exchange,
     exchange_javascript,
     exchange_python,
-    farewell,
     install_javascript,
+    publish_and_leave,
 )
 from ringway.engine.memory.engine import MemoryHub
 from ringway.node.config.node import NodeConfig
@@ -49,14 +49,14 @@ async def test_javascript() -> None:
     await node.stop()
 
 
-FAREWELLS = 100
+CLIENTS = 100
 
 
 @pytest.mark.parametrize(
     "program",
     [
-        pytest.param((sys.executable, "farewell.py"), id="python"),
-        pytest.param(("node", "farewell.mjs"), id="javascript", marks=needs_node),
+        pytest.param((sys.executable, "publish_and_leave.py"), id="python"),
+        pytest.param(("node", "publish_and_leave.mjs"), id="javascript", marks=needs_node),
     ],
 )
 async def test_what_is_published_right_before_a_disconnect_is_published(program: tuple[str, ...]) -> None:
@@ -69,11 +69,11 @@ async def test_what_is_published_right_before_a_disconnect_is_published(program:
     await peer.subscribe("room")
 
     async def watch() -> list[object]:  # while the others run: pings are answered as pushes are read
-        return [(await peer.push())["pub"]["data"] for _ in range(FAREWELLS)]
+        return [(await peer.push())["pub"]["data"] for _ in range(CLIENTS)]
 
     watching = asyncio.create_task(watch())
-    await farewell(*program, url=node.url, channel="room", count=FAREWELLS)
-    assert await watching == list(range(FAREWELLS))
+    await publish_and_leave(*program, url=node.url, channel="room", count=CLIENTS)
+    assert await watching == list(range(CLIENTS))
     peer.abort()
     await eventually(lambda: not node.connections)
     await node.stop()

@@ -10,7 +10,7 @@ from typing import Any
 from integration.registration.kit import registration_port
 from integration.sidecar.kit import UVICORN, free_port, is_free, join
 from ringway.protocol.order import DrainAnswer
-from ringway.protocol.registration import Standing
+from ringway.protocol.registration import BackendState
 from ringway.types import NodeName, NodeState
 
 OTHER_AT = "http://127.0.0.1:9"
@@ -26,8 +26,8 @@ class Cluster:
         self.drains: list[tuple[float, bool]] = []
         self.draining = False
 
-    def standing(self, name: NodeName) -> Standing:
-        return Standing(state=NodeState.DRAINING if self.draining else NodeState.ACTIVE, left=self.left)
+    def standing(self, name: NodeName) -> BackendState:
+        return BackendState(state=NodeState.DRAINING if self.draining else NodeState.ACTIVE, left=self.left)
 
     async def judge(self, name: NodeName, within_s: float, force: bool) -> DrainAnswer:
         self.drains.append((within_s, force))

@@ -42,15 +42,15 @@ CANNOT_HAPPEN = {
     (MigrationState.WAITING, MigrationEvent.MOVED),
     # Boundaries are asked for where the client is braked.
     (MigrationState.WAITING, MigrationEvent.BOUNDARY),
-    (MigrationState.PARTING, MigrationEvent.MOVED),
+    (MigrationState.ENDING, MigrationEvent.MOVED),
     # The client is held, and was between two messages.
     *(
         (state, event)
-        for state in (MigrationState.PARTING, MigrationState.OPENING)
+        for state in (MigrationState.ENDING, MigrationState.OPENING)
         for event in (MigrationEvent.BOUNDARY, MigrationEvent.CLIENT_CLOSED)
     ),
     # The deadline of a goodbye counts as the node's end.
-    (MigrationState.PARTING, MigrationEvent.EXPIRED),
+    (MigrationState.ENDING, MigrationEvent.EXPIRED),
     # A relay that is on the way is not led away once more.
     *(
         (state, event)
@@ -76,7 +76,7 @@ CANNOT_HAPPEN = {
     *(
         (state, MigrationEvent.DISMISSED)
         for state in MigrationState
-        if state not in (MigrationState.WAITING, MigrationState.PARTING)
+        if state not in (MigrationState.WAITING, MigrationState.ENDING)
     ),
     # It is over.
     *((MigrationState.OVER, event) for event in MigrationEvent),
@@ -93,7 +93,7 @@ def at(*events: MigrationEvent, closes: bool = False) -> MigrationMachine:
 
 WAITING = (MigrationEvent.LEAVE,)
 LEAVING = (MigrationEvent.LEAVE_NOW,)
-PARTING = (MigrationEvent.LEAVE, MigrationEvent.QUIET)
+ENDING = (MigrationEvent.LEAVE, MigrationEvent.QUIET)
 LATE = (MigrationEvent.LEAVE_NOW, MigrationEvent.BOUNDARY)
 
 
@@ -111,7 +111,7 @@ def test_every_state_can_be_reached_and_ends_by_itself() -> None:
         assert MIGRATION_TABLE[state, MigrationEvent.EXPIRED].state is MigrationState.OVER
     assert MIGRATION_TABLE[MigrationState.WAITING, MigrationEvent.EXPIRED].state is MigrationState.LEAVING
     for event in (*NODE_OVER, MigrationEvent.NODE_BROKEN):  # what stands for the deadline there
-        assert MIGRATION_TABLE[MigrationState.PARTING, event]
+        assert MIGRATION_TABLE[MigrationState.ENDING, event]
 
 
 def test_every_state_in_which_somebody_is_awaited_has_a_deadline() -> None:
@@ -135,13 +135,13 @@ def test_a_node_that_has_closed_is_answered_and_one_that_was_told_goodbye_is_not
     assert LeaveNode(answers=True) in at().report(MigrationEvent.NODE_CLOSED)
     assert LeaveNode(answers=False) in at().report(MigrationEvent.NODE_LOST)
     for event in NODE_OVER:
-        assert LeaveNode(answers=False, planned=True) in at(*PARTING).report(event)
+        assert LeaveNode(answers=False, planned=True) in at(*ENDING).report(event)
 
 
 def test_a_node_that_answers_no_goodbye_counts_as_lost() -> None:
-    assert LeaveNode(planned=True) in at(*PARTING).report_expiry(wanted=True, node_whole=True)
-    assert at(*PARTING).report_expiry(wanted=True, node_whole=False) == (FailMigration("message"),)
-    assert LeaveNode(planned=True) in at(*PARTING).report_breach(of_client=False, node_whole=True)
+    assert LeaveNode(planned=True) in at(*ENDING).report_expiry(wanted=True, node_whole=True)
+    assert at(*ENDING).report_expiry(wanted=True, node_whole=False) == (FailMigration("message"),)
+    assert LeaveNode(planned=True) in at(*ENDING).report_breach(of_client=False, node_whole=True)
 
 
 @pytest.mark.parametrize("event", [*NODE_OVER, MigrationEvent.NODE_BROKEN])
@@ -149,7 +149,7 @@ def test_a_client_that_is_to_come_back_by_itself_is_closed_when_its_node_has_sen
     event: MigrationEvent,
 ) -> None:
     machine = at(*LATE, closes=True)
-    assert machine.state is MigrationState.PARTING
+    assert machine.state is MigrationState.ENDING
     assert machine.report(event) == (CloseClient(),)
     assert machine.state is MigrationState.OVER
     assert at(*LATE, closes=True).report_expiry(wanted=True, node_whole=False) == (CloseClient(),)

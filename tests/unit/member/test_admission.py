@@ -20,7 +20,7 @@ SIGNER = TicketSigner(Keyring(b"a secret of tests"))
 
 
 @dataclass
-class Door:
+class World:
     """An admission, and all that it asks."""
 
     now: float = 1000.0
@@ -51,73 +51,73 @@ class Door:
 
 
 @pytest.fixture
-def door() -> Door:
-    return Door()
+def world() -> World:
+    return World()
 
 
 def refused(error: pytest.ExceptionInfo[UpgradeError]) -> tuple[int, dict[str, str]]:
     return error.value.status, dict(error.value.headers)
 
 
-def test_a_ticket_is_good_once(door: Door) -> None:
-    ticket = door.ticket()
-    redemption = door.admission.redeem_ticket(ticket, EXEMPT)
+def test_a_ticket_is_good_once(world: World) -> None:
+    ticket = world.ticket()
+    redemption = world.admission.redeem_ticket(ticket, EXEMPT)
     assert not redemption.is_move
     assert redemption.nonce == (1).to_bytes(8, "big")
-    assert door.tickets.taken == {GATEWAY: 1}
+    assert world.tickets.taken == {GATEWAY: 1}
     with pytest.raises(UpgradeError) as error:
-        door.admission.redeem_ticket(ticket, EXEMPT)
+        world.admission.redeem_ticket(ticket, EXEMPT)
     assert error.value.status == 403
-    assert door.tickets.taken == {GATEWAY: 1}
+    assert world.tickets.taken == {GATEWAY: 1}
 
 
-@pytest.mark.parametrize("ticket", ["", "nonsense", Door().ticket(node=NodeName("n2"))])
-def test_a_ticket_of_nobody_or_for_another_is_refused(door: Door, ticket: str) -> None:
+@pytest.mark.parametrize("ticket", ["", "nonsense", World().ticket(node=NodeName("n2"))])
+def test_a_ticket_of_nobody_or_for_another_is_refused(world: World, ticket: str) -> None:
     with pytest.raises(UpgradeError) as error:
-        door.admission.redeem_ticket(ticket, EXEMPT)
+        world.admission.redeem_ticket(ticket, EXEMPT)
     assert error.value.status == 403
 
 
-def test_a_ticket_says_that_a_move_ends_here(door: Door) -> None:
-    assert door.admission.redeem_ticket(door.ticket(kind=TicketKind.MOVE), EXEMPT).is_move
+def test_a_ticket_says_that_a_move_ends_here(world: World) -> None:
+    assert world.admission.redeem_ticket(world.ticket(kind=TicketKind.MOVE), EXEMPT).is_move
 
 
-def test_a_ticket_that_the_holder_refuses_is_not_spent(door: Door) -> None:
-    ticket = door.ticket()
+def test_a_ticket_that_the_holder_refuses_is_not_spent(world: World) -> None:
+    ticket = world.ticket()
 
     def refuse(nonce: bytes) -> None:
         raise UpgradeError(410, "not here")
 
     with pytest.raises(UpgradeError, match="not here"):
-        door.admission.redeem_ticket(ticket, EXEMPT, refuse)
-    door.admission.redeem_ticket(ticket, EXEMPT)
+        world.admission.redeem_ticket(ticket, EXEMPT, refuse)
+    world.admission.redeem_ticket(ticket, EXEMPT)
 
 
-def test_more_handshakes_than_it_can_take_are_turned_away_and_tickets_come_first(door: Door) -> None:
+def test_more_handshakes_than_it_can_take_are_turned_away_and_tickets_come_first(world: World) -> None:
     for _ in range(int(ACCEPT_PER_S_START)):
-        door.admission.count_handshake(EXEMPT, has_ticket=False)
+        world.admission.count_handshake(EXEMPT, has_ticket=False)
     with pytest.raises(UpgradeError) as error:
-        door.admission.count_handshake(EXEMPT, has_ticket=False)
+        world.admission.count_handshake(EXEMPT, has_ticket=False)
     status, headers = refused(error)
     assert status == 503
     assert int(headers["Retry-After"]) >= 1
-    assert door.turned_away == 1
-    door.admission.redeem_ticket(door.ticket(), EXEMPT)
-    door.now += 1.0
-    door.admission.count_handshake(EXEMPT, has_ticket=False)
+    assert world.turned_away == 1
+    world.admission.redeem_ticket(world.ticket(), EXEMPT)
+    world.now += 1.0
+    world.admission.count_handshake(EXEMPT, has_ticket=False)
 
 
-def test_one_that_does_not_shed_takes_all(door: Door) -> None:
-    admission = door.make(sheds=False)
+def test_one_that_does_not_shed_takes_all(world: World) -> None:
+    admission = world.make(sheds=False)
     for _ in range(int(10 * ACCEPT_PER_S_START)):
         admission.count_handshake(EXEMPT, has_ticket=False)
-    assert door.turned_away == 0
+    assert world.turned_away == 0
 
 
-def test_while_it_drains_only_those_come_for_whom_a_place_was_held(door: Door) -> None:
-    door.admission.check_state(has_ticket=False)
-    door.drain.set_state(draining=True, within_s=0.0, now=door.now)
-    door.admission.check_state(has_ticket=True)
+def test_while_it_drains_only_those_come_for_whom_a_place_was_held(world: World) -> None:
+    world.admission.check_state(has_ticket=False)
+    world.drain.set_state(draining=True, within_s=0.0, now=world.now)
+    world.admission.check_state(has_ticket=True)
     with pytest.raises(UpgradeError) as error:
-        door.admission.check_state(has_ticket=False)
+        world.admission.check_state(has_ticket=False)
     assert refused(error) == (503, {"Retry-After": "7"})

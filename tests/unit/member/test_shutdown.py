@@ -4,7 +4,7 @@ import asyncio
 import time
 from random import Random
 
-from ringway.core.departure import End
+from ringway.core.shutdown import End
 from ringway.engine.memory.engine import MemoryHub
 from ringway.member.drain import Drain
 from ringway.member.feed import Feed

@@ -14,7 +14,7 @@ DONOR, TARGET = Incarnation("00000001"), Incarnation("00000002")
 N1, N2 = NodeName("n1"), NodeName("n2")
 
 
-class Side:
+class Node:
     """A member: the tickets that it redeems, the moves that it sends, and its notices."""
 
     def __init__(self, hub: MemoryHub, name: NodeName, incarnation: Incarnation) -> None:
@@ -23,7 +23,7 @@ class Side:
         self.notices = TakenNotices(name, incarnation, hub.open().bus, self.tickets, self.sent)
 
 
-async def settle(target: Side) -> None:
+async def settle(target: Node) -> None:
     """Send notices until all donors are told."""
     async with asyncio.timeout(10):
         while target.tickets.untold():
@@ -33,7 +33,7 @@ async def settle(target: Side) -> None:
 
 async def test_a_donor_learns_how_many_of_its_clients_have_come() -> None:
     hub = MemoryHub()
-    donor, target = Side(hub, N1, DONOR), Side(hub, N2, TARGET)
+    donor, target = Node(hub, N1, DONOR), Node(hub, N2, TARGET)
     await donor.notices.start()
     for _ in range(5):
         donor.sent.count_move(N2)
@@ -49,7 +49,7 @@ async def test_a_donor_learns_how_many_of_its_clients_have_come() -> None:
 
 async def test_a_donor_that_does_not_answer_is_told_again() -> None:
     hub = MemoryHub()
-    donor, target = Side(hub, N1, DONOR), Side(hub, N2, TARGET)
+    donor, target = Node(hub, N1, DONOR), Node(hub, N2, TARGET)
     donor.sent.count_move(N2)
     target.tickets.count_ticket(Issuer(DONOR), is_move=True)
     target.notices.tick()
@@ -63,7 +63,7 @@ async def test_a_donor_that_does_not_answer_is_told_again() -> None:
 
 async def test_a_notice_that_cannot_be_read_changes_nothing() -> None:
     hub = MemoryHub()
-    donor = Side(hub, N1, DONOR)
+    donor = Node(hub, N1, DONOR)
     await donor.notices.start()
     donor.sent.count_move(N2)
     for raw in (b"", b"\xff", b"\x93\xa2n2\xa800000002\xa3two"):

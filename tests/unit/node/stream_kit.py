@@ -24,8 +24,8 @@ NAMESPACES = ("default:history_size=0", "kept:history_size=100", "short:history_
 class Sink:
     """A subscriber; one that is closed leaves all its channels."""
 
-    def __init__(self, side: "Side") -> None:
-        self.side = side
+    def __init__(self, node: "Node") -> None:
+        self.node = node
         self.seen: list[Any] = []
         self.closed: tuple[int, str] | None = None
 
@@ -34,11 +34,11 @@ class Sink:
 
     def close(self, code: int, reason: str = "") -> None:
         self.closed = code, reason
-        for channel in self.side.hub.channels():
-            self.side.leave(channel, self)
+        for channel in self.node.hub.channels():
+            self.node.leave(channel, self)
 
 
-class Side:
+class Node:
     """The streams of one node."""
 
     def __init__(self, engine_hub: MemoryHub, number: int = 1, **settings: Any) -> None:

@@ -38,7 +38,7 @@ def test_what_follows_an_upgrade_is_not_http() -> None:
 
 
 @pytest.mark.parametrize(
-    "wish",
+    "header",
     [
         b"Upgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAMAAABk",
         b"Upgrade: TLS/1.0\r\nConnection: Upgrade",
@@ -46,8 +46,8 @@ def test_what_follows_an_upgrade_is_not_http() -> None:
     ],
     ids=["h2c", "TLS", "several"],
 )
-def test_a_wish_for_another_protocol_is_ignored(wish: bytes) -> None:
-    data = ONE.replace(b"X-A: 1", wish) + ONE
+def test_a_request_for_another_protocol_is_ignored(header: bytes) -> None:
+    data = ONE.replace(b"X-A: 1", header) + ONE
     for size in (len(data), 1, 7):
         reader = HeadReader()
         heads = [head for start in range(0, len(data), size) for head in reader.feed(data[start : start + size])]

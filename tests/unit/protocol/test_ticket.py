@@ -131,9 +131,9 @@ def test_no_error_repeats_the_ticket(signer: TicketSigner) -> None:
 
 def test_a_nonce_is_spent_once() -> None:
     nonces = NonceCache()
-    nonces.spend(NONCE, NOW)
+    nonces.redeem(NONCE, NOW)
     with pytest.raises(TicketError, match="used before"):
-        nonces.spend(NONCE, NOW + 1)
+        nonces.redeem(NONCE, NOW + 1)
 
 
 def test_a_nonce_is_kept_as_long_as_its_ticket_could_be_good(signer: TicketSigner) -> None:
@@ -141,24 +141,24 @@ def test_a_nonce_is_kept_as_long_as_its_ticket_could_be_good(signer: TicketSigne
     ticket = signer.issue(NODE, ISSUER, NONCE, NOW)
     nonces = NonceCache()
     first, last = NOW - CLOCK_SKEW_S, NOW + TICKET_TTL_S + CLOCK_SKEW_S
-    nonces.spend(signer.check(ticket, NODE, first)[1], first)
+    nonces.redeem(signer.check(ticket, NODE, first)[1], first)
     nonce = signer.check(ticket, NODE, last)[1]
     with pytest.raises(TicketError, match="used before"):
-        nonces.spend(nonce, last)
+        nonces.redeem(nonce, last)
 
 
 def test_spent_nonces_are_forgotten_in_time() -> None:
     nonces = NonceCache(keep_s=20.0, size_max=2)
-    nonces.spend(b"1", 0.0)
-    nonces.spend(b"2", 0.0)
-    nonces.spend(b"3", 20.0)
+    nonces.redeem(b"1", 0.0)
+    nonces.redeem(b"2", 0.0)
+    nonces.redeem(b"3", 20.0)
 
 
 def test_a_full_memory_admits_nobody() -> None:
     nonces = NonceCache(keep_s=20.0, size_max=2)
-    nonces.spend(b"1", 0.0)
-    nonces.spend(b"2", 0.0)
-    with pytest.raises(Overloaded, match="spent tickets of 2 reached"):
-        nonces.spend(b"3", 1.0)
+    nonces.redeem(b"1", 0.0)
+    nonces.redeem(b"2", 0.0)
+    with pytest.raises(Overloaded, match="redeemed tickets of 2 reached"):
+        nonces.redeem(b"3", 1.0)
     with pytest.raises(TicketError):
-        nonces.spend(b"1", 1.0)
+        nonces.redeem(b"1", 1.0)

@@ -5,7 +5,7 @@ from ringway.core.group import Groups
 from ringway.member.leader_call import call_drain
 from ringway.ports import Bus
 from ringway.protocol.order import DrainAnswer, DrainRequest
-from ringway.protocol.registration import Standing
+from ringway.protocol.registration import BackendState
 from ringway.protocol.report import count_present
 from ringway.sources.registration.config import RegistrationConfig
 from ringway.sources.registration.server import RegistrationServer
@@ -36,12 +36,12 @@ def serve_registration(
             return DrainAnswer(why="", connections=0, moves_per_s=0.0, needs_s=0.0)
         return await call_drain(bus, DrainRequest(node=name, within_s=within_s, force=force))
 
-    def standing(name: NodeName) -> Standing | None:
+    def find_state(name: NodeName) -> BackendState | None:
         node = groups.nodes.get(name)
         if node is None or not node.is_backend or node.report is None:
             return None
         left = count_present(node.report) + node.pending
-        return Standing(state=node.state, within_s=round(node.report.drain_left_s, 1), left=left)
+        return BackendState(state=node.state, within_s=round(node.report.drain_left_s, 1), left=left)
 
-    source = RegistrationSource(config, sink, judge=judge, standing=standing, stats=stats)
+    source = RegistrationSource(config, sink, judge=judge, find_state=find_state, stats=stats)
     return [Job("registration port", server.serve(source, VERSION)), Job("registrations", source.run())]

@@ -303,7 +303,7 @@ class Migration(asyncio.Protocol):
             self._watch.on_client_data(data)
             relay.client.data_received(data)
             return
-        if state is MigrationState.PARTING or state is MigrationState.OPENING:
+        if state is MigrationState.ENDING or state is MigrationState.OPENING:
             self._held += data  # the pause takes effect a moment later on some transports
             return
         rest = relay.client.finish_message(data)

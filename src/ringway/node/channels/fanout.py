@@ -112,8 +112,8 @@ class Fanout:
         else:
             stream.hear(origin, seq)
         body = body_of(payload, offset)
-        if stream.tail is not None:
-            stream.tail.add(ReplayEntry(offset, origin, seq, kind, body))
+        if stream.buffer is not None:
+            stream.buffer.add(ReplayEntry(offset, origin, seq, kind, body))
             if not offset:
                 self._on_heard(channel)
         if kind == PUBLICATION:

@@ -50,7 +50,7 @@ class _Round:
         self.bytes = 0  # the bytes that were read
         self.kept: Page | None = None  # the whole history, if it was read, up to its first publication
         self.again = False  # the read before did not serve some of them
-        self.settled = -1  # up to this offset, clients beyond the tail cannot be served at all
+        self.settled = -1  # up to this offset, clients beyond the buffer cannot be served at all
 
     def since(self) -> int:
         """Return the offset to read from: the lowest; the middle if the earlier read left some clients unserved."""
@@ -80,22 +80,22 @@ class Recovery:
         self._tasks = Tasks()
 
     async def missed(
-        self, channel: Channel, epoch: str, offset: int, tail: ReplayBuffer, pay: Pay | None = None
+        self, channel: Channel, epoch: str, offset: int, buffer: ReplayBuffer, pay: Pay | None = None
     ) -> list[ReplayEntry] | None:
         """Return the publications after `offset` up to the last delivery, ascending; None: not provable.
 
         An empty `epoch` is the present epoch; with the offset 0 it requests the whole history. The caller has a lease
-        on `tail`. There is no delivery between the return and the next line of a caller that awaits this directly.
+        on `buffer`. There is no delivery between the return and the next line of a caller that awaits this directly.
         Raise `EngineError` if the engine does not answer. `pay` is called with the bytes that were read in vain.
         """
         begun: list[_Round] = []
-        found = await self._find(channel, epoch, offset, tail, begun)
+        found = await self._find(channel, epoch, offset, buffer, begun)
         if found is None and pay is not None:
             pay(sum(one.bytes for one in begun))
         return found
 
     async def _find(
-        self, channel: Channel, epoch: str, offset: int, tail: ReplayBuffer, begun: list[_Round]
+        self, channel: Channel, epoch: str, offset: int, buffer: ReplayBuffer, begun: list[_Round]
     ) -> list[ReplayEntry] | None:
         """As `missed`; the reads that this call alone caused are added to `begun`."""
         stream = self._streams.get(channel)
@@ -106,9 +106,9 @@ class Recovery:
         if offset > max(stream.position, stream.proven):  # the node that the client comes from was ahead of us
             await self._catch_up.read_channel(channel)
         for attempt in range(ROUNDS_MAX):
-            if stream.tail is not tail or stream.epoch != epoch or offset > max(stream.position, stream.proven):
+            if stream.buffer is not buffer or stream.epoch != epoch or offset > max(stream.position, stream.proven):
                 return None
-            found = tail.since(offset)
+            found = buffer.since(offset)
             if found is not None:
                 return self._within_bounds(found)
             if channel not in self._gathering:
@@ -117,21 +117,21 @@ class Recovery:
             error = await asyncio.shield(one.task)
             if error is not None:
                 raise error
-            if offset <= one.settled and tail.since(offset) is None:
-                return self._all_kept(one.kept, tail) if knows_no_place and one.kept is not None else None
+            if offset <= one.settled and buffer.since(offset) is None:
+                return self._all_kept(one.kept, buffer) if knows_no_place and one.kept is not None else None
         return None
 
     async def aclose(self) -> None:
         """Cancel the reads under way."""
         await self._tasks.aclose()
 
-    def _all_kept(self, page: Page, tail: ReplayBuffer) -> list[ReplayEntry] | None:
-        """Return the whole history: the first part of `page`, and the tail, which begins with the rest of `page`."""
+    def _all_kept(self, page: Page, buffer: ReplayBuffer) -> list[ReplayEntry] | None:
+        """Return the whole history: the first part of `page`, and the buffer, which begins with the rest of `page`."""
         first = [entry_of(*publication) for publication in page.publications[:1] if is_sound(publication[1])]
-        if not first or first[0].offset > tail.floor:
-            found = tail.since(tail.floor)
+        if not first or first[0].offset > buffer.floor:
+            found = buffer.since(buffer.floor)
         else:
-            found = tail.since(first[0].offset)
+            found = buffer.since(first[0].offset)
             found = None if found is None else first + found
         return None if found is None else self._within_bounds(found)
 
@@ -176,7 +176,7 @@ class Recovery:
         return None
 
     def _put_in_front(self, channel: Channel, since: int, page: Page) -> int:
-        """Put a page in front of the tail; return the offset up to which no read can help any more."""
+        """Put a page in front of the buffer; return the offset up to which no read can help any more."""
         if page.complete:
             return self._extend(channel, page, -1, since, page.publications)  # serves all but lower offsets
         if not page.publications or not self._is_all(page):
@@ -193,9 +193,9 @@ class Recovery:
         self, channel: Channel, page: Page, settled: int, since: int, publications: Sequence[tuple[int, bytes]]
     ) -> int:
         stream = self._streams.get(channel)
-        if stream is None or stream.tail is None or page.epoch != stream.epoch:
+        if stream is None or stream.buffer is None or page.epoch != stream.epoch:
             return settled
-        if page.offset < stream.tail.floor:
+        if page.offset < stream.buffer.floor:
             return -1  # the answering replica of the engine lacks the newest publications: read again
-        stream.tail.extend(since, publications)
-        return max(settled, stream.tail.floor - 1) if stream.tail.floor > since else settled
+        stream.buffer.extend(since, publications)
+        return max(settled, stream.buffer.floor - 1) if stream.buffer.floor > since else settled

@@ -21,14 +21,14 @@ LINGERING_BYTES_MAX = 32 * 1024 * 1024
 class ReplayLease:
     """A hold on the buffer of a channel until `release`; `start` is the number of the lease's first message."""
 
-    __slots__ = ("_buffers", "_released", "channel", "start", "tail")
+    __slots__ = ("_buffers", "_released", "buffer", "channel", "start")
 
-    def __init__(self, buffers: "ReplayBuffers", channel: Channel, tail: ReplayBuffer) -> None:
+    def __init__(self, buffers: "ReplayBuffers", channel: Channel, buffer: ReplayBuffer) -> None:
         self._buffers = buffers
         self._released = False
         self.channel = channel
-        self.tail = tail
-        self.start = tail.next_number
+        self.buffer = buffer
+        self.start = buffer.next_number
 
     def release(self) -> None:
         """End the hold. Idempotent."""
@@ -38,7 +38,7 @@ class ReplayLease:
 
 
 class ReplayBuffers:
-    """The buffers of the `streams`, whose `tail` they are. `clock` is monotonic, in seconds.
+    """The buffers of the `streams`, whose `buffer` they are. `clock` is monotonic, in seconds.
 
     `on_dropped` is called with each channel whose buffer is not needed any more.
     """
@@ -60,24 +60,24 @@ class ReplayBuffers:
     def lease(self, channel: Channel) -> ReplayLease:
         """Store the messages of `channel` from now on. Raise `KeyError` if the channel is not followed."""
         stream = self._streams[channel]
-        if stream.tail is None:
-            stream.tail = ReplayBuffer(stream.position, self._bytes_max)
+        if stream.buffer is None:
+            stream.buffer = ReplayBuffer(stream.position, self._bytes_max)
         self._end_linger(channel)
-        stream.tail.holders += 1
-        return ReplayLease(self, channel, stream.tail)
+        stream.buffer.holders += 1
+        return ReplayLease(self, channel, stream.buffer)
 
     def on_released(self, lease: ReplayLease) -> None:
         """Count a lease that has ended."""
-        tail, channel = lease.tail, lease.channel
-        tail.holders -= 1
+        buffer, channel = lease.buffer, lease.channel
+        buffer.holders -= 1
         stream = self._streams.get(channel)
-        if tail.holders or stream is None or stream.tail is not tail:
+        if buffer.holders or stream is None or stream.buffer is not buffer:
             return
         if not stream.kept:
             self._drop(channel)
             return
-        self._lingering[channel] = self._clock() + LINGER_S, tail
-        self._bytes += tail.bytes
+        self._lingering[channel] = self._clock() + LINGER_S, buffer
+        self._bytes += buffer.bytes
         self._on_dropped(channel)
         while len(self._lingering) > LINGERING_MAX or (self._bytes > LINGERING_BYTES_MAX and self._lingering):
             oldest = next(iter(self._lingering))
@@ -89,7 +89,7 @@ class ReplayBuffers:
         self._end_linger(channel)
         stream = self._streams.get(channel)
         if stream is not None:
-            stream.tail = None
+            stream.buffer = None
 
     def sweep(self) -> None:
         """Drop the buffers that have lingered for `LINGER_S`."""
@@ -100,7 +100,7 @@ class ReplayBuffers:
                 break
             del self._lingering[channel]
             self._drop(channel)
-        self._bytes = sum(tail.bytes for _, tail in self._lingering.values())
+        self._bytes = sum(buffer.bytes for _, buffer in self._lingering.values())
 
     def _end_linger(self, channel: Channel) -> None:
         lingering = self._lingering.pop(channel, None)
@@ -110,5 +110,5 @@ class ReplayBuffers:
     def _drop(self, channel: Channel) -> None:
         stream = self._streams.get(channel)
         if stream is not None:
-            stream.tail = None
+            stream.buffer = None
             self._on_dropped(channel)

@@ -119,7 +119,7 @@ class Streams:
         """
         lease = self._buffers.lease(channel)
         try:
-            return await self._recovery.missed(channel, epoch, offset, lease.tail, pay)
+            return await self._recovery.missed(channel, epoch, offset, lease.buffer, pay)
         finally:
             lease.release()
 
@@ -155,15 +155,15 @@ class Streams:
         if not stream.kept:
             await self._hear(channel, stream, cut)
             return self.after(channel, cut, lease, watching=watching)
-        found = await self._recovery.missed(channel, cut.epoch, cut.offset, lease.tail)
+        found = await self._recovery.missed(channel, cut.epoch, cut.offset, lease.buffer)
         return None if found is None else self._pushes(channel, found, cut, lease, watching)
 
     def after(self, channel: Channel, cut: Cut, lease: ReplayLease, *, watching: bool = False) -> list[bytes] | None:
         """As `since`, from the buffer alone and at once; None if it does not reach back to `cut`."""
         stream = self._streams.get(channel)
-        if stream is None or stream.tail is not lease.tail or stream.epoch != cut.epoch:
+        if stream is None or stream.buffer is not lease.buffer or stream.epoch != cut.epoch:
             return None
-        found = lease.tail.since(cut.offset) if stream.kept else []
+        found = lease.buffer.since(cut.offset) if stream.kept else []
         return None if found is None else self._pushes(channel, found, cut, lease, watching)
 
     def _pushes(
@@ -172,7 +172,7 @@ class Streams:
         self.fanout.flush_channel(channel)
         others: list[ReplayEntry] | None = []
         if watching or not self._streams[channel].kept:  # publications with history have an offset
-            others = lease.tail.unheard(_heard_by(cut), lease.start)
+            others = lease.buffer.unheard(_heard_by(cut), lease.start)
         if others is None:
             return None
         return [
@@ -224,7 +224,7 @@ class Streams:
     def is_needed(self, channel: Channel) -> bool:
         """True if the channel has subscribers, or its buffer has a lease."""
         stream = self._streams.get(channel)
-        return channel in self._hub or (stream is not None and stream.tail is not None)
+        return channel in self._hub or (stream is not None and stream.buffer is not None)
 
     def unfollow(self, channel: Channel) -> None:
         """Stop following the channel."""

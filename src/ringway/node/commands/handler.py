@@ -12,7 +12,7 @@ from ringway.node.commands.context import CommandContext
 from ringway.node.commands.queues import CommandQueues
 from ringway.node.commands.subscribe import leave
 from ringway.node.connection.allowance import Pause
-from ringway.node.connection.command_backlog import Goodbye
+from ringway.node.connection.command_queue import Goodbye
 from ringway.node.connection.connection import Connection
 from ringway.protocol.close import TOO_MANY_REQUESTS
 from ringway.protocol.codec import PING

@@ -27,7 +27,7 @@ from ringway.node.commands.outcome import Gone, PendingReply
 from ringway.node.commands.publish import publish_now
 from ringway.node.commands.subscribe import ask_ahead
 from ringway.node.connection.allowance import Pause
-from ringway.node.connection.command_backlog import TURN_COMMANDS, CommandBacklog, Goodbye, OnSettled, lines_of
+from ringway.node.connection.command_queue import TURN_COMMANDS, CommandQueue, Goodbye, OnSettled, lines_of
 from ringway.node.connection.connection import Connection
 from ringway.node.connection.outbox import Outbox
 from ringway.protocol.close import INTERNAL, TOO_MANY_REQUESTS
@@ -104,9 +104,9 @@ class CommandQueues:
 
     def add_frame(self, connection: Connection, frame: bytes) -> None:
         """Carry out the commands of one frame, now or after earlier commands. Raise `ProtocolError`."""
-        backlog = connection.backlog
-        if backlog is not None:
-            self._enqueue(connection, backlog, frame)
+        queue = connection.command_queue
+        if queue is not None:
+            self._enqueue(connection, queue, frame)
             return
         if lines_of(frame) > TURN_COMMANDS:
             self._begin(connection, [], 0, [], None).add(frame)
@@ -133,34 +133,34 @@ class CommandQueues:
 
     def add_goodbye(self, connection: Connection, goodbye: Goodbye) -> None:
         """End a connection when its earlier commands are carried out."""
-        if connection.backlog is None:
+        if connection.command_queue is None:
             connection.say_goodbye(goodbye)
         else:
-            connection.backlog.goodbye = goodbye
+            connection.command_queue.goodbye = goodbye
 
     def when_settled(self, connection: Connection, call: OnSettled | None) -> None:
-        """Call `call` when no command of a connection is under way that was sent off (`CommandBacklog`)."""
-        if connection.backlog is not None:
-            connection.backlog.when_settled(call)
+        """Call `call` when no command of a connection is under way that was sent off (`CommandQueue`)."""
+        if connection.command_queue is not None:
+            connection.command_queue.when_settled(call)
         elif call is not None:
             call([])
 
     def publish_left(self, connection: Connection, frames: list[bytes]) -> None:
         """Make the publications in the last frames of a client that is gone, after its waiting commands."""
-        backlog = connection.backlog
-        if backlog is None:
+        queue = connection.command_queue
+        if queue is None:
             self._tasks.spawn(self._publish_left(connection, frames), name="last publications of a client")
             return
-        backlog.when_settled(None)
+        queue.when_settled(None)
         for frame in frames:
-            backlog.add(frame)
+            queue.add(frame)
 
     def carry_on(self, connection: Connection, frames: list[bytes]) -> None:
         """Carry out `frames`, then later frames; at last close, if the client did. Raise `ProtocolError`."""
-        backlog = connection.backlog
-        frames = [*frames, *(backlog.frames if backlog is not None else ())]
-        goodbye = backlog.goodbye if backlog is not None else None
-        connection.close_backlog()
+        queue = connection.command_queue
+        frames = [*frames, *(queue.frames if queue is not None else ())]
+        goodbye = queue.goodbye if queue is not None else None
+        connection.close_command_queue()
         while frames and connection.is_usable:
             self.add_frame(connection, frames.pop(0))
         if frames:
@@ -172,14 +172,14 @@ class CommandQueues:
         """Cancel the commands under way."""
         await self._tasks.aclose()
 
-    def _enqueue(self, connection: Connection, backlog: CommandBacklog, frame: bytes) -> None:
+    def _enqueue(self, connection: Connection, queue: CommandQueue, frame: bytes) -> None:
         config = self._context.config
-        backlog.add(frame)
-        if backlog.count > config.commands_pending_max:
-            backlog.clear()
+        queue.add(frame)
+        if queue.count > config.commands_pending_max:
+            queue.clear()
             connection.close(TOO_MANY_REQUESTS, f"more than {config.commands_pending_max} commands wait")
-        elif backlog.bytes > config.commands_pending_bytes_max:
-            connection.pause_reading(Pause.BACKLOG)
+        elif queue.bytes > config.commands_pending_bytes_max:
+            connection.pause_reading(Pause.QUEUE)
 
     def _begin(
         self,
@@ -188,44 +188,44 @@ class CommandQueues:
         index: int,
         replies: list[bytes],
         pending: PendingReply | None,
-    ) -> CommandBacklog:
-        backlog = connection.open_backlog()
+    ) -> CommandQueue:
+        queue = connection.open_command_queue()
         frame = _Frame(connection, commands, index)
         frame.joined = any(command.subscribe is not None for command in commands[:index])
         for reply in replies:
             frame.add(reply)
-        self._tasks.spawn(self._work(connection, backlog, frame, pending), name="commands of a client")
-        return backlog
+        self._tasks.spawn(self._work(connection, queue, frame, pending), name="commands of a client")
+        return queue
 
     async def _work(
-        self, connection: Connection, backlog: CommandBacklog, frame: _Frame, pending: PendingReply | None
+        self, connection: Connection, queue: CommandQueue, frame: _Frame, pending: PendingReply | None
     ) -> None:
         left: list[bytes] | None = None
         done = len(frame.commands)
         try:
             await self._run_frame(connection, frame, pending)
-            while backlog.frames and connection.is_usable:
+            while queue.frames and connection.is_usable:
                 if done >= TURN_COMMANDS:
                     done = 0
                     await asyncio.sleep(0)
                     continue
-                frame = _Frame(connection, decode_commands(backlog.pop()))
+                frame = _Frame(connection, decode_commands(queue.pop()))
                 done += len(frame.commands)
-                if backlog.bytes <= self._context.config.commands_pending_bytes_max // 2:
-                    connection.resume_reading(Pause.BACKLOG)
+                if queue.bytes <= self._context.config.commands_pending_bytes_max // 2:
+                    connection.resume_reading(Pause.QUEUE)
                 await self._run_frame(connection, frame, None)
-            left = [encode_commands(frame.left()), *backlog.frames]
+            left = [encode_commands(frame.left()), *queue.frames]
         except ProtocolError as error:
             connection.close(error.close_code, str(error))
         except Exception:
             _log.exception("a command was not handled", client=connection.client)
             connection.close(INTERNAL, "internal server error")
         finally:
-            connection.close_backlog()
-            left = backlog.settle(left)
+            connection.close_command_queue()
+            left = queue.settle(left)
         if connection.is_usable:
-            if backlog.goodbye is not None:
-                connection.say_goodbye(backlog.goodbye)
+            if queue.goodbye is not None:
+                connection.say_goodbye(queue.goodbye)
         elif left is not None:
             await self._publish_left(connection, left)
 

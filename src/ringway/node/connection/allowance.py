@@ -42,9 +42,9 @@ OVER_RATE_S = 0.05
 class Pause(enum.IntFlag):
     """A reason for not reading from a connection for a while."""
 
-    BACKLOG = 1  # enough of its commands wait
+    QUEUE = 1  # enough of its commands wait
     RATE = 2  # it has sent more bytes than its rate allows
-    OWED = BACKLOG | RATE  # reasons that end when the client's debts are paid
+    OWED = QUEUE | RATE  # reasons that end when the client's debts are paid
     TURN = 4  # other clients have their turn first
 
 

@@ -18,7 +18,7 @@ from ringway.framing import FramingProtocol, free_heads
 from ringway.logger import get_logger
 from ringway.node.config.node import NodeConfig
 from ringway.node.connection.allowance import Allowance, Pause
-from ringway.node.connection.command_backlog import CommandBacklog, Goodbye
+from ringway.node.connection.command_queue import CommandQueue, Goodbye
 from ringway.node.connection.ending import ConnectionState
 from ringway.node.connection.flow import nowhere
 from ringway.node.connection.handler import ConnectionHandler, Identity
@@ -65,10 +65,10 @@ class Connection(ReadingSocket):
         "_successor",
         "address",
         "allowance",
-        "backlog",
         "beat",
         "channels",
         "client",
+        "command_queue",
         "ends_at",
         "follows",
         "heard_at",
@@ -93,7 +93,7 @@ class Connection(ReadingSocket):
         self.heard_at = second  # the time of the last frame with commands
         self.client = ""
         self.channels: list[Channel] = []  # short, so that a list is smaller than a set and as fast
-        self.backlog: CommandBacklog | None = None  # only while a command awaits the engine
+        self.command_queue: CommandQueue | None = None  # only while a command awaits the engine
         self.slot = -1  # this and the next two are the keepalive's (`keepalive.Timed`)
         self.beat = Beat.EXPECTED
         self.ends_at = inf
@@ -234,15 +234,15 @@ class Connection(ReadingSocket):
         """Record that the client has sent commands."""
         self.heard_at = self._context.registry.second
 
-    def open_backlog(self) -> CommandBacklog:
+    def open_command_queue(self) -> CommandQueue:
         """Let messages wait from now on: a command awaits the engine."""
-        self.backlog = CommandBacklog()
-        return self.backlog
+        self.command_queue = CommandQueue()
+        return self.command_queue
 
-    def close_backlog(self) -> None:
+    def close_command_queue(self) -> None:
         """End the waiting of messages."""
-        self.backlog = None
-        self.resume_reading(Pause.BACKLOG)
+        self.command_queue = None
+        self.resume_reading(Pause.QUEUE)
 
     def may_publish(self, channel: Channel) -> bool:
         """True if the client may publish to `channel` now (`Allowance.publish`)."""
@@ -390,6 +390,6 @@ class Connection(ReadingSocket):
         elif not self.is_usable:
             self._send_close(goodbye.code, goodbye.reason)  # after a move by message the client closes first
         else:
-            if self.backlog is not None:
+            if self.command_queue is not None:
                 self._context.keepalive.on_closing(self, self._context.clock())
             self._handler.on_goodbye(self, goodbye)

@@ -5,7 +5,7 @@
 
 Beside that, the end of the WebSocket has a state of `protocol.closing`. Both states matter if the client closes, or
 breaks the protocol, while its commands wait for the engine: then the WebSocket is CLOSE_DUE, and the connection has its
-former state until the commands are carried out (`CommandBacklog.goodbye`).
+former state until the commands are carried out (`CommandQueue.goodbye`).
 """
 
 import enum

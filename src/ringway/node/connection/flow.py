@@ -64,7 +64,7 @@ class FlowingSocket(EndingSocket):
 
     @property
     def is_held(self) -> bool:
-        """True if reading is stopped until a backlog or a debt has ended, so that the client cannot answer."""
+        """True if reading is stopped for waiting commands or for the client's rate: then the client cannot answer."""
         return bool(self._holds & Pause.OWED)
 
     def is_paused_for(self, why: Pause) -> bool:

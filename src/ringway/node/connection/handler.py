@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from ringway.core.address import EXEMPT
-from ringway.node.connection.command_backlog import Goodbye
+from ringway.node.connection.command_queue import Goodbye
 
 Client = TypeVar("Client", contravariant=True)
 

@@ -19,7 +19,7 @@ from typing import Protocol
 from ringway.core.age import Lives
 from ringway.core.wheel import Wheel
 from ringway.node.config.node import NodeConfig
-from ringway.node.connection.command_backlog import CommandBacklog
+from ringway.node.connection.command_queue import CommandQueue
 from ringway.node.connection.subscriber import HEADROOM, TEXT, Send, frame_of
 from ringway.node.stats import NodeStats
 from ringway.protocol.close import NO_PONG, SERVICE_RESTART, SLOW, STALE
@@ -48,7 +48,7 @@ class Timed(Hashable, Protocol):
         ...
 
     @property
-    def backlog(self) -> CommandBacklog | None:
+    def command_queue(self) -> CommandQueue | None:
         """The messages that wait while a command awaits the engine."""
         ...
 
@@ -169,9 +169,9 @@ class Keepalive:
 
     def _judge_held(self, connection: Timed, now: float) -> None:
         """Extend the deadline of a client that is not read (nor its pong), unless the client reads nothing itself."""
-        backlog = connection.backlog
+        queue = connection.command_queue
         waiting = connection.waiting_bytes()
-        if backlog is not None and backlog.is_unread(waiting):
+        if queue is not None and queue.is_unread(waiting):
             connection.close(SLOW, f"{waiting} bytes wait to be read, and none were in {self._config.pong_timeout_s} s")
             connection.cut()
             return

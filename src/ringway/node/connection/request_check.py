@@ -1,7 +1,7 @@
 """Check of handshake requests, before 101 (PROTOCOL.md P-2, P-5).
 
 The order is: bounds and rate, path, handshake rules, origin, ticket. In a flood most requests are refused for their
-rate, so the rate is checked first; for a request with a ticket, after the ticket was verified. The ticket is spent
+rate, so the rate is checked first; for a request with a ticket, after the ticket was verified. The ticket is redeemed
 last, so that no refusal spends it.
 """
 

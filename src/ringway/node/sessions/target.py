@@ -22,7 +22,7 @@ from ringway.node.commands.context import CommandContext
 from ringway.node.commands.handler import ClientHandler
 from ringway.node.commands.queues import CommandQueues
 from ringway.node.commands.subscribe import join
-from ringway.node.connection.command_backlog import Goodbye
+from ringway.node.connection.command_queue import Goodbye
 from ringway.node.connection.connection import Connection
 from ringway.ports import Bus, Serving
 from ringway.protocol.close import SERVICE_RESTART
@@ -119,7 +119,7 @@ class _ArrivalHandler:
 
     def on_opened(self, connection: Connection) -> None:
         """Let the client's messages wait until its session is here."""
-        connection.open_backlog()
+        connection.open_command_queue()
         self._targets.on_client(self._nonce, connection)
 
     def on_ended(self, connection: Connection, *, silently: bool) -> None:

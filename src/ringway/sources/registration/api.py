@@ -10,11 +10,11 @@ from ringway.core.registration import RefusalKind, Registration, RegistrationRef
 from ringway.protocol.registration import (
     BackendRequest,
     BackendRow,
+    BackendState,
     DrainOrder,
     Granted,
     Renewal,
     Renewed,
-    Standing,
 )
 from ringway.sources.registration.source import RegistrationSource
 from ringway.sources.registration.tokens import TokenFile
@@ -177,16 +177,16 @@ _HELD = (409, "A different server, or a later incarnation, holds the name")
 def _change_operations(source: RegistrationSource) -> Sequence[Operation]:
     async def register(name: str, data: Mapping[str, Any]) -> WithStatus:
         held, is_new = source.register(name, data)
-        state = source.standing_of(held).state
+        state = source.state_of(held).state
         return WithStatus(201 if is_new else 200, Granted(lease=held.lease, ttl_s=held.ttl_s, state=state))
 
     async def renew(name: str, data: Renewal) -> Renewed:
         held = source.renew(name, data)
-        said = source.standing_of(held)
+        said = source.state_of(held)
         return Renewed(state=said.state, within_s=said.within_s, left=said.left, ttl_s=held.ttl_s)
 
-    async def drain(name: str, data: DrainOrder) -> Standing:
-        return source.standing_of(await source.drain(name, data))
+    async def drain(name: str, data: DrainOrder) -> BackendState:
+        return source.state_of(await source.drain(name, data))
 
     async def leave(name: str, incarnation: str, gone: bool) -> None:
         source.remove(name, incarnation, gone=gone)
@@ -206,7 +206,7 @@ def _change_operations(source: RegistrationSource) -> Sequence[Operation]:
         ),
         Operation(
             "POST", f"{path}/drain", "drain", "Lead the connections away; new ones go elsewhere", _refusing(drain),
-            Standing, body=DrainOrder, body_optional=True, statuses=(_UNKNOWN, too_short),
+            BackendState, body=DrainOrder, body_optional=True, statuses=(_UNKNOWN, too_short),
         ),
         Operation(
             "DELETE", path, "leave", "End the registration: connections that are left are led away, or lost if gone",
@@ -218,7 +218,7 @@ def _change_operations(source: RegistrationSource) -> Sequence[Operation]:
 
 
 def _row(source: RegistrationSource, held: Registration) -> BackendRow:
-    said, backend = source.standing_of(held), held.backend
+    said, backend = source.state_of(held), held.backend
     return BackendRow(
         name=backend.name,
         url=backend.url,

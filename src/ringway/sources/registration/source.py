@@ -23,7 +23,7 @@ from ringway.core.registration import (
 from ringway.errors import ConfigError, EngineError
 from ringway.logger import get_logger
 from ringway.protocol.order import DrainAnswer
-from ringway.protocol.registration import DrainOrder, Renewal, Standing
+from ringway.protocol.registration import BackendState, DrainOrder, Renewal
 from ringway.sources.registration.config import RegistrationConfig
 from ringway.sources.registration.stats import RegistrationStats
 from ringway.sources.sink import BackendSink, Offer
@@ -39,7 +39,7 @@ TOLD_S = 3.0
 Judge = Callable[[NodeName, float, bool], Awaitable[DrainAnswer]]
 """Asks the leader to drain a backend within so many seconds, or by force; may raise `EngineError`."""
 
-FindStanding = Callable[[NodeName], Standing | None]
+FindBackendState = Callable[[NodeName], BackendState | None]
 """Returns the state of a backend in the cluster; None if the cluster does not know it yet."""
 
 _log = get_logger()
@@ -54,7 +54,7 @@ class RegistrationSource:
         sink: BackendSink,
         *,
         judge: Judge | None = None,
-        standing: FindStanding = lambda name: None,
+        find_state: FindBackendState = lambda name: None,
         clock: Callable[[], float] = time.monotonic,
         stats: RegistrationStats | None = None,
     ) -> None:
@@ -62,7 +62,7 @@ class RegistrationSource:
         self._config = config
         self._sink = sink
         self._judge = judge
-        self._standing = standing
+        self._find_state = find_state
         self._clock = clock
         self._registrations = Registrations(config.registrations_max)
 
@@ -115,7 +115,7 @@ class RegistrationSource:
             utilisation=utilisation,
         )
         self.stats.renewed += 1
-        if renewed.draining and self.standing_of(renewed).state is NodeState.ACTIVE:
+        if renewed.draining and self.state_of(renewed).state is NodeState.ACTIVE:
             renewed = self._registrations.undrain(renewed)
             self._publish()
         elif before and (before.connections, before.utilisation) != (renewed.connections, renewed.utilisation):
@@ -154,15 +154,15 @@ class RegistrationSource:
         """Return all registrations, by their names."""
         return sorted(self._registrations.values(), key=lambda each: each.name)
 
-    def standing_of(self, registration: Registration) -> Standing:
+    def state_of(self, registration: Registration) -> BackendState:
         """Return the state of a backend in the cluster; by its registration alone if the cluster does not know it."""
-        known, now = self._standing(registration.name), self._clock()
+        known, now = self._find_state(registration.name), self._clock()
         is_told = known is not None and known.state is NodeState.DRAINING
         if known is not None and (is_told or not registration.drains_since(now - TOLD_S)):
             return known
         state = NodeState.DRAINING if registration.draining else NodeState.ACTIVE
         left = known.left if known else None
-        return Standing(state=state, within_s=round(registration.within_s(now), 1), left=left)
+        return BackendState(state=state, within_s=round(registration.within_s(now), 1), left=left)
 
     def expires_in_s(self, registration: Registration) -> float:
         """Return the time until the lease ends."""

@@ -238,10 +238,10 @@ async def test_a_channel_is_followed_without_subscribers_and_one_that_is_gone_is
 
 
 async def test_a_tail_gets_everything_that_is_delivered(bench: Bench) -> None:
-    tail = bench.streams[A].tail = ReplayBuffer(0, 10_000)
+    buffer = bench.streams[A].buffer = ReplayBuffer(0, 10_000)
     bench.deliver(A, 1)
     bench.note(A, JOIN, "c")
-    found = tail.unheard({}, 0)
+    found = buffer.unheard({}, 0)
     assert found is not None
     assert [(entry.kind, entry.body) for entry in found] == [
         (PUBLICATION, b'{"data": 1}'),

@@ -20,17 +20,17 @@ class World:
     def linger(self, channel: Channel, entries: int = 1) -> None:
         lease = self.buffers.lease(channel)
         for number in range(entries):
-            lease.tail.add(ReplayEntry(number + 1, b"", b"", PUBLICATION, b""))
+            lease.buffer.add(ReplayEntry(number + 1, b"", b"", PUBLICATION, b""))
         lease.release()
 
     def kept(self) -> list[Channel]:
-        return [channel for channel in CHANNELS if self.streams[channel].tail is not None]
+        return [channel for channel in CHANNELS if self.streams[channel].buffer is not None]
 
 
 def test_a_tail_is_kept_as_long_as_somebody_holds_it_and_a_little_longer():
     world = World()
     first, second = world.buffers.lease(CHANNELS[0]), world.buffers.lease(CHANNELS[0])
-    assert first.tail is second.tail
+    assert first.buffer is second.buffer
     first.release()
     first.release()
     world.now += 100
@@ -79,7 +79,7 @@ def test_one_that_is_over_begins_anew_for_the_next():
     lease = world.buffers.lease(CHANNELS[0])
     world.buffers.forget(CHANNELS[0])
     again = world.buffers.lease(CHANNELS[0])
-    assert again.tail is not lease.tail
+    assert again.buffer is not lease.buffer
     lease.release()
     assert world.kept() == CHANNELS[:1]
     world.buffers.forget(Channel("gone"))

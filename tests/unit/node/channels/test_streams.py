@@ -1,4 +1,4 @@
-"""Streams of one or two nodes over a memory engine: cuts and tails, recovery, gaps, outages."""
+"""Streams of one or two nodes over a memory engine: cuts and replay buffers, recovery, gaps, outages."""
 
 import asyncio
 import json
@@ -12,7 +12,7 @@ from ringway.errors import EngineAway
 from ringway.ports import Page
 from ringway.protocol.envelope import PUBLICATION
 from ringway.types import Channel
-from unit.node.stream_kit import KEPT, PLAIN, Side, Sink, data_of
+from unit.node.stream_kit import KEPT, PLAIN, Node, Sink, data_of
 
 SHORT = Channel("short:a")
 
@@ -23,13 +23,13 @@ def hub() -> MemoryHub:
 
 
 @pytest.fixture
-def donor(hub: MemoryHub) -> Side:
-    return Side(hub, 1)
+def donor(hub: MemoryHub) -> Node:
+    return Node(hub, 1)
 
 
 @pytest.fixture
-def target(hub: MemoryHub) -> Side:
-    return Side(hub, 2)
+def target(hub: MemoryHub) -> Node:
+    return Node(hub, 2)
 
 
 def lost(channel: Channel, payload: bytes, offset: int, previous: int) -> None:
@@ -43,7 +43,7 @@ async def settle(turns: int = 5) -> None:
 
 @pytest.mark.parametrize("channel", [KEPT, PLAIN])
 async def test_a_session_moves_between_two_publications_and_loses_and_doubles_nothing(
-    donor: Side, target: Side, channel: Channel
+    donor: Node, target: Node, channel: Channel
 ) -> None:
     sink = await donor.join(channel)
     await donor.publish(channel, 1, 2)
@@ -74,7 +74,7 @@ async def test_a_session_moves_between_two_publications_and_loses_and_doubles_no
 
 
 @pytest.mark.parametrize("channel", [KEPT, PLAIN])
-async def test_what_was_gathered_in_this_turn_is_sent_before_a_cut(donor: Side, channel: Channel) -> None:
+async def test_what_was_gathered_in_this_turn_is_sent_before_a_cut(donor: Node, channel: Channel) -> None:
     sink = await donor.join(channel)
     before = donor.streams.snapshot(channel)
     lease = donor.streams.lease(channel)
@@ -91,7 +91,7 @@ async def test_what_was_gathered_in_this_turn_is_sent_before_a_cut(donor: Side, 
 
 
 @pytest.mark.parametrize("channel", [KEPT, PLAIN])
-async def test_what_was_gathered_is_not_for_those_who_join_after_it(donor: Side, channel: Channel) -> None:
+async def test_what_was_gathered_is_not_for_those_who_join_after_it(donor: Node, channel: Channel) -> None:
     await donor.join(channel)
     cut = donor.streams.snapshot(channel)
     lease = donor.streams.lease(channel)
@@ -104,7 +104,7 @@ async def test_what_was_gathered_is_not_for_those_who_join_after_it(donor: Side,
     lease.release()
 
 
-async def test_a_target_that_is_behind_catches_up_before_the_session_joins(donor: Side, target: Side) -> None:
+async def test_a_target_that_is_behind_catches_up_before_the_session_joins(donor: Node, target: Node) -> None:
     await donor.join(KEPT)
     await target.streams.obtain(KEPT)
     lease = target.streams.lease(KEPT)
@@ -118,7 +118,7 @@ async def test_a_target_that_is_behind_catches_up_before_the_session_joins(donor
     assert target.streams.snapshot(KEPT).offset == cut.offset
 
 
-async def test_without_history_a_message_on_its_way_is_waited_for(donor: Side, target: Side) -> None:
+async def test_without_history_a_message_on_its_way_is_waited_for(donor: Node, target: Node) -> None:
     await donor.join(PLAIN)
     await target.streams.obtain(PLAIN)
     lease = target.streams.lease(PLAIN)
@@ -136,7 +136,7 @@ async def test_without_history_a_message_on_its_way_is_waited_for(donor: Side, t
     assert await waiting == []
 
 
-async def test_joins_and_leaves_are_for_those_who_watch(donor: Side, target: Side) -> None:
+async def test_joins_and_leaves_are_for_those_who_watch(donor: Node, target: Node) -> None:
     for channel in (KEPT, PLAIN):
         await target.streams.obtain(channel)
         lease = target.streams.lease(channel)
@@ -150,26 +150,26 @@ async def test_joins_and_leaves_are_for_those_who_watch(donor: Side, target: Sid
 
 
 async def test_a_tail_that_overflows_is_made_good_by_history_or_said(hub: MemoryHub) -> None:
-    side = Side(hub, tail_bytes_max=1500)
+    node = Node(hub, tail_bytes_max=1500)
     for channel in (KEPT, PLAIN):
-        await side.streams.obtain(channel)
-        lease = side.streams.lease(channel)
-        cut = side.streams.snapshot(channel)
-        await side.publish(channel, *range(10))
+        await node.streams.obtain(channel)
+        lease = node.streams.lease(channel)
+        cut = node.streams.snapshot(channel)
+        await node.publish(channel, *range(10))
         await settle(20)
-        assert side.streams.after(channel, cut, lease) is None
-        assert await side.streams.since(channel, cut, lease) is None, "more than a tail can hold"
+        assert node.streams.after(channel, cut, lease) is None
+        assert await node.streams.since(channel, cut, lease) is None, "more than a buffer can hold"
         lease.release()
-    await side.streams.obtain(KEPT)
-    cut = side.streams.snapshot(KEPT)
-    await side.publish(KEPT, 10, 11)
+    await node.streams.obtain(KEPT)
+    cut = node.streams.snapshot(KEPT)
+    await node.publish(KEPT, 10, 11)
     await settle()
-    lease = side.streams.lease(KEPT)
-    assert side.streams.after(KEPT, cut, lease) is not None or data_of(await side.streams.since(KEPT, cut, lease))
+    lease = node.streams.lease(KEPT)
+    assert node.streams.after(KEPT, cut, lease) is not None or data_of(await node.streams.since(KEPT, cut, lease))
     lease.release()
 
 
-async def test_what_came_before_the_tail_is_read_from_history(donor: Side) -> None:
+async def test_what_came_before_the_tail_is_read_from_history(donor: Node) -> None:
     await donor.streams.obtain(KEPT)
     cut = donor.streams.snapshot(KEPT)
     await donor.publish(KEPT, 1, 2)
@@ -183,7 +183,7 @@ async def test_what_came_before_the_tail_is_read_from_history(donor: Side) -> No
     assert donor.stats.history_reads == 1
 
 
-async def test_another_epoch_and_a_channel_that_is_gone_prove_nothing(donor: Side) -> None:
+async def test_another_epoch_and_a_channel_that_is_gone_prove_nothing(donor: Node) -> None:
     await donor.streams.obtain(KEPT)
     lease = donor.streams.lease(KEPT)
     assert await donor.streams.since(KEPT, Cut("other", 0), lease) is None
@@ -196,7 +196,7 @@ async def test_another_epoch_and_a_channel_that_is_gone_prove_nothing(donor: Sid
 
 
 @pytest.mark.parametrize("channel", [KEPT, PLAIN])
-async def test_a_hold_keeps_the_channel(donor: Side, channel: Channel) -> None:
+async def test_a_hold_keeps_the_channel(donor: Node, channel: Channel) -> None:
     await donor.streams.obtain(channel)
     lease, second = donor.streams.lease(channel), donor.streams.lease(channel)
     donor.streams.release(channel)
@@ -216,7 +216,7 @@ async def test_a_hold_keeps_the_channel(donor: Side, channel: Channel) -> None:
     await settle()
 
 
-async def test_a_recovery_lingers_for_the_next(donor: Side) -> None:
+async def test_a_recovery_lingers_for_the_next(donor: Node) -> None:
     sink = await donor.join(KEPT)
     start = donor.streams.snapshot(KEPT)
     await donor.publish(KEPT, *range(10))
@@ -238,7 +238,7 @@ async def test_a_recovery_lingers_for_the_next(donor: Side) -> None:
     assert donor.stats.history_reads == 2
 
 
-async def test_laggards_do_not_spoil_the_recovery_of_others(donor: Side) -> None:
+async def test_laggards_do_not_spoil_the_recovery_of_others(donor: Node) -> None:
     await donor.join(SHORT)
     start = donor.streams.snapshot(SHORT)
     await donor.publish(SHORT, *range(6))
@@ -252,40 +252,40 @@ async def test_laggards_do_not_spoil_the_recovery_of_others(donor: Side) -> None
 
 
 async def test_who_missed_too_much_does_not_spoil_it_for_those_who_did_not(hub: MemoryHub) -> None:
-    side = Side(hub, recovery_publications_max=5)
-    await side.join(KEPT)
-    start = side.streams.snapshot(KEPT)
-    await side.publish(KEPT, *range(60))
+    node = Node(hub, recovery_publications_max=5)
+    await node.join(KEPT)
+    start = node.streams.snapshot(KEPT)
+    await node.publish(KEPT, *range(60))
     await settle(70)
-    offsets = [start.offset, *(offset for offset, _ in (await side.history(KEPT)).publications)]
+    offsets = [start.offset, *(offset for offset, _ in (await node.history(KEPT)).publications)]
     late, early = offsets[:8], offsets[-21:]  # of these the last 6 missed 5 or fewer
     answers = await asyncio.gather(
-        *(side.streams.recover(KEPT, start.epoch, offset) for offset in (*late, *early) for _ in range(3))
+        *(node.streams.recover(KEPT, start.epoch, offset) for offset in (*late, *early) for _ in range(3))
     )
     served = [None if found is None else len(found) for found in answers][::3]
     assert served == [None] * 23 + [5, 4, 3, 2, 1, 0]
-    assert side.stats.history_reads <= 8
+    assert node.stats.history_reads <= 8
 
 
 async def test_who_has_history_read_in_vain_pays_for_it_and_nobody_else(hub: MemoryHub) -> None:
-    side = Side(hub, recovery_publications_max=20)
-    sink = await side.join(KEPT)
-    start = side.streams.snapshot(KEPT)
-    await side.publish(KEPT, *range(40))
+    node = Node(hub, recovery_publications_max=20)
+    sink = await node.join(KEPT)
+    start = node.streams.snapshot(KEPT)
+    await node.publish(KEPT, *range(40))
     await settle(20)
     assert len(sink.seen) == 40
     paid: list[list[int]] = [[], [], []]
     asked = [start.offset, start.offset, start.offset + 30]
     found = await asyncio.gather(
-        *(side.streams.recover(KEPT, start.epoch, offset, paid[n].append) for n, offset in enumerate(asked))
+        *(node.streams.recover(KEPT, start.epoch, offset, paid[n].append) for n, offset in enumerate(asked))
     )
     assert [None if one is None else len(one) for one in found] == [None, None, 10]
-    read = sum(len(payload) for _, payload in (await side.history(KEPT)).publications[:20])
+    read = sum(len(payload) for _, payload in (await node.history(KEPT)).publications[:20])
     assert paid[0][0] >= read
     assert paid[1:] == [[0], []]
 
 
-async def test_an_engine_that_does_not_tell_is_an_error_and_not_a_loss(donor: Side, hub: MemoryHub) -> None:
+async def test_an_engine_that_does_not_tell_is_an_error_and_not_a_loss(donor: Node, hub: MemoryHub) -> None:
     await donor.join(KEPT)
     start = donor.streams.snapshot(KEPT)
     await donor.publish(KEPT, 1)
@@ -297,7 +297,7 @@ async def test_an_engine_that_does_not_tell_is_an_error_and_not_a_loss(donor: Si
     assert await donor.streams.recover(KEPT, start.epoch, start.offset)
 
 
-async def test_a_stale_answer_of_the_engine_is_asked_for_again(donor: Side, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_stale_answer_of_the_engine_is_asked_for_again(donor: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     await donor.join(KEPT)
     start = donor.streams.snapshot(KEPT)
     await donor.publish(KEPT, 1, 2)
@@ -315,7 +315,7 @@ async def test_a_stale_answer_of_the_engine_is_asked_for_again(donor: Side, monk
 
 
 async def test_an_outage_is_checked_in_all_channels_and_a_few_at_a_time(
-    donor: Side, hub: MemoryHub, monkeypatch: pytest.MonkeyPatch
+    donor: Node, hub: MemoryHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     channels = [Channel(f"kept:{n}") for n in range(100)]
     for channel in channels[:50]:
@@ -349,7 +349,7 @@ async def test_an_outage_is_checked_in_all_channels_and_a_few_at_a_time(
 
 
 async def test_a_channel_in_which_something_arrives_does_not_wait_for_its_turn(
-    donor: Side, hub: MemoryHub, monkeypatch: pytest.MonkeyPatch
+    donor: Node, hub: MemoryHub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     channels = [Channel(f"kept:{n}") for n in range(40)]
     sinks = {channel: await donor.join(channel) for channel in channels}
@@ -372,7 +372,7 @@ async def test_a_channel_in_which_something_arrives_does_not_wait_for_its_turn(
     await donor.streams.aclose()
 
 
-async def test_a_read_that_fails_is_tried_again_and_then_told(donor: Side, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_read_that_fails_is_tried_again_and_then_told(donor: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ringway.node.channels.catchup.PAUSE_S", 0.001)
     monkeypatch.setattr("ringway.node.channels.catchup.PAUSE_MAX_S", 0.001)
     sink = await donor.join(KEPT)
@@ -406,7 +406,7 @@ async def test_a_read_that_fails_is_tried_again_and_then_told(donor: Side, monke
     assert sink.closed[0] == 3010
 
 
-async def test_a_hold_is_over_where_publications_are_missing(donor: Side, hub: MemoryHub) -> None:
+async def test_a_hold_is_over_where_publications_are_missing(donor: Node, hub: MemoryHub) -> None:
     await donor.streams.obtain(SHORT)
     lease = donor.streams.lease(SHORT)
     cut = donor.streams.snapshot(SHORT)
@@ -424,7 +424,7 @@ async def test_a_hold_is_over_where_publications_are_missing(donor: Side, hub: M
     lease.release()
 
 
-async def test_a_tail_that_lingers_is_taken_up_again(donor: Side) -> None:
+async def test_a_tail_that_lingers_is_taken_up_again(donor: Node) -> None:
     await donor.join(KEPT)
     donor.streams.lease(KEPT).release()
     cut = donor.streams.snapshot(KEPT)
@@ -436,13 +436,13 @@ async def test_a_tail_that_lingers_is_taken_up_again(donor: Side) -> None:
     assert data_of(donor.streams.after(KEPT, cut, lease)) == [1]
 
 
-async def test_a_position_of_another_epoch_is_not_asked_for(donor: Side) -> None:
+async def test_a_position_of_another_epoch_is_not_asked_for(donor: Node) -> None:
     await donor.join(KEPT)
     assert await donor.streams.recover(KEPT, "other", 1_000_000) is None
     assert donor.stats.history_reads == 0
 
 
-async def test_a_position_that_nobody_can_have_is_not_recovered(donor: Side) -> None:
+async def test_a_position_that_nobody_can_have_is_not_recovered(donor: Node) -> None:
     await donor.join(KEPT)
     assert await donor.streams.recover(KEPT, donor.streams.snapshot(KEPT).epoch, 1_000_000) is None
     assert donor.stats.history_reads == 1
@@ -451,7 +451,7 @@ async def test_a_position_that_nobody_can_have_is_not_recovered(donor: Side) -> 
 async def test_who_knows_no_place_is_given_all_that_is_kept_though_older_ones_have_expired() -> None:
     now = 0.0
     hub = MemoryHub(now=lambda: now)
-    writer, reader = Side(hub, 1), Side(hub, 2)
+    writer, reader = Node(hub, 1), Node(hub, 2)
     await writer.publish(KEPT, 1, 2)
     now += 200
     await writer.publish(KEPT, 3, 4)
@@ -466,12 +466,12 @@ async def test_who_knows_no_place_is_given_all_that_is_kept_though_older_ones_ha
     assert data_of_entries(await reader.streams.recover(KEPT, "", 0)) == [3, 4, 5]
     lease.release()
     now += 400
-    other = Side(hub, 3)
+    other = Node(hub, 3)
     await other.streams.obtain(KEPT)
     assert data_of_entries(await other.streams.recover(KEPT, "", 0)) == []
 
 
-async def test_who_knows_no_place_is_told_where_the_size_has_cut_publications_off(donor: Side, target: Side) -> None:
+async def test_who_knows_no_place_is_told_where_the_size_has_cut_publications_off(donor: Node, target: Node) -> None:
     await donor.publish(SHORT, 1, 2, 3, 4)
     await target.streams.obtain(SHORT)
     assert await target.streams.recover(SHORT, "", 0) is None

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from ringway.node.config.node import NodeConfig
-from ringway.node.connection.command_backlog import CommandBacklog
+from ringway.node.connection.command_queue import CommandQueue
 from ringway.node.connection.keepalive import Beat, Keepalive
 from ringway.node.stats import NodeStats
 
@@ -29,7 +29,7 @@ class Fake:
         self.is_connected = False
         self.is_closing = False
         self.is_held = False
-        self.backlog: CommandBacklog | None = None
+        self.command_queue: CommandQueue | None = None
         self.waiting = 0
         self.log: list[tuple[float, str]] = []
         self._now = now
@@ -187,7 +187,7 @@ def test_an_age_shorter_than_the_pause_between_pings_is_held() -> None:
 def test_a_client_that_nothing_is_read_from_is_judged_by_what_it_takes() -> None:
     bench = Bench()
     fake = bench.connection()
-    fake.is_held, fake.backlog, fake.waiting = True, CommandBacklog(), 900_000
+    fake.is_held, fake.command_queue, fake.waiting = True, CommandQueue(), 900_000
     for _ in bench.until(START + 200):
         fake.waiting -= 1000
     assert [what for _, what in fake.log] == ["ping"], "it reads, and its pong is not read"
@@ -199,11 +199,11 @@ def test_a_client_that_nothing_is_read_from_is_judged_by_what_it_takes() -> None
 def test_a_client_that_waits_for_the_engine_and_was_sent_all_is_not_closed() -> None:
     bench = Bench()
     fake = bench.connection()
-    fake.is_held, fake.backlog = True, CommandBacklog()
+    fake.is_held, fake.command_queue = True, CommandQueue()
     for _ in bench.until(START + 100):
         pass
     assert [what for _, what in fake.log] == ["ping"]
-    fake.is_held, fake.backlog, fake.beat = False, None, Beat.ANSWERED
+    fake.is_held, fake.command_queue, fake.beat = False, None, Beat.ANSWERED
     for _ in bench.until(START + 130):
         pass
     assert [what for _, what in fake.log][:2] == ["ping", "ping"]

@@ -10,7 +10,7 @@ from ringway.core.registration import TICK_S
 from ringway.errors import EngineAway
 from ringway.protocol.backend import OnMove
 from ringway.protocol.order import DrainAnswer
-from ringway.protocol.registration import Standing
+from ringway.protocol.registration import BackendState
 from ringway.sources.registration.api import build_registration_api
 from ringway.sources.registration.config import RegistrationConfig
 from ringway.sources.registration.source import SOURCE, RegistrationSource
@@ -33,9 +33,9 @@ class World:
         self.sink = RecordingSink()
         self.judged: list[tuple[str, float, bool]] = []
         self.verdict: DrainAnswer | Exception | None = None
-        self.standing: Standing | None = None
+        self.state: BackendState | None = None
         self.source = RegistrationSource(
-            RegistrationConfig(**config), self.sink, judge=self.judge, standing=lambda name: self.standing,
+            RegistrationConfig(**config), self.sink, judge=self.judge, find_state=lambda name: self.state,
             clock=lambda: self.now,
         )  # fmt: skip
         self.app: ApiApp = build_registration_api(self.source, tokens, "1", on_loopback=True)
@@ -61,15 +61,15 @@ def world() -> World:
 
 
 async def test_a_registration_is_answered_with_its_lease_and_offered(world: World) -> None:
-    wish = URL | {"weight": 2, "group": "chat", "zone": "b", "on_move": "reopen", "ttl_s": 5, "incarnation": "i"}
-    status, granted = await ask(world.app, "PUT", A, wish)
+    described = URL | {"weight": 2, "group": "chat", "zone": "b", "on_move": "reopen", "ttl_s": 5, "incarnation": "i"}
+    status, granted = await ask(world.app, "PUT", A, described)
     assert (status, granted["ttl_s"], granted["state"], len(granted["lease"])) == (201, 5.0, "active", 16)
     offered = world.offers()[NodeName("a")].backend
     assert (offered.url, offered.weight, offered.group, offered.zone) == ("ws://10.0.0.1:9000", 2.0, "chat", "b")
     assert (offered.on_move, offered.life) == (OnMove.REOPEN, "i")
-    status, again = await ask(world.app, "PUT", A, wish)
+    status, again = await ask(world.app, "PUT", A, described)
     assert (status, again["lease"]) == (200, granted["lease"])
-    status, restarted = await ask(world.app, "PUT", A, wish | {"incarnation": "j"})
+    status, restarted = await ask(world.app, "PUT", A, described | {"incarnation": "j"})
     assert (status, restarted["lease"] == granted["lease"]) == (201, False)
 
 
@@ -96,7 +96,7 @@ async def test_a_second_holder_is_told_who_holds_the_name_and_when_to_come_again
 async def test_a_renewal_carries_measures_and_brings_the_state_of_the_cluster(world: World) -> None:
     await ask(world.app, "PUT", A, URL | {"incarnation": "i"})
     updates = world.sink.updates
-    world.standing = Standing(state=NodeState.DRAINING, within_s=12.5, left=40)
+    world.state = BackendState(state=NodeState.DRAINING, within_s=12.5, left=40)
     renewal = {"incarnation": "i", "connections": 41, "utilisation": {"cpu": 0.5}}
     status, said = await ask(world.app, "POST", f"{A}/renew", renewal)
     assert (status, said) == (200, {"state": "draining", "within_s": 12.5, "left": 40, "ttl_s": 10.0})
@@ -131,13 +131,13 @@ async def test_a_drain_that_would_take_longer_is_refused_with_the_time_that_woul
 
 async def test_an_operator_takes_a_backend_back_that_asked_to_be_drained(world: World) -> None:
     await ask(world.app, "PUT", A, URL)
-    world.standing = Standing(state=NodeState.ACTIVE, left=9)
+    world.state = BackendState(state=NodeState.ACTIVE, left=9)
     await ask(world.app, "POST", f"{A}/drain", {"within_s": 60})
     assert (await ask(world.app, "POST", f"{A}/renew"))[1]["state"] == "draining"  # gateways may not have heard yet
-    world.standing = Standing(state=NodeState.DRAINING, within_s=58.0, left=9)
+    world.state = BackendState(state=NodeState.DRAINING, within_s=58.0, left=9)
     world.now += 4.0
     assert (await ask(world.app, "POST", f"{A}/renew"))[1]["state"] == "draining"
-    world.standing = Standing(state=NodeState.ACTIVE, left=9)
+    world.state = BackendState(state=NodeState.ACTIVE, left=9)
     assert (await ask(world.app, "POST", f"{A}/renew"))[1]["state"] == "active"
     assert not world.offers()[NodeName("a")].draining
 

@@ -1,4 +1,4 @@
-"""Departure of a draining node that must stop: the conditions under which it may end.
+"""Shutdown of a draining node: the conditions under which it may end.
 
 Theory of operation
 - The node ends when it has no client and no client is on the way to it: for some seconds clients come with earlier
@@ -25,7 +25,7 @@ NOWHERE_S = 3.0
 
 
 class End(enum.StrEnum):
-    """Why a departure is over; completes the sentence "stopping: ..."."""
+    """Why a shutdown is over; completes the sentence "stopping: ..."."""
 
     EMPTY = "all clients have left"
     DEADLINE = "the time to drain is over"
@@ -33,7 +33,7 @@ class End(enum.StrEnum):
     UNLED = "no gateway is there that could move the clients"
 
 
-class Departure:
+class ShutdownConditions:
     """One drain before a stop: `within_s`, and `closing_s` to close the clients that are left. `now` is monotonic."""
 
     def __init__(self, within_s: float, closing_s: float, now: float) -> None:

@@ -1,4 +1,4 @@
-"""Reach of a node's URL: the gateways that could not open it lately, in the words of each (PROTOCOL.md P-9.2.1)."""
+"""Reachability of a node's URL: the gateways that could not open it lately, and why (PROTOCOL.md P-9.2.1)."""
 
 from collections.abc import Collection
 from typing import NamedTuple
@@ -18,7 +18,7 @@ class _Notice(NamedTuple):
     at: float
 
 
-class Reach:
+class Reachability:
     """What gateways say of the URL of one node. `now` is monotonic, in seconds."""
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Backlog of one connection: the messages that wait while a command awaits the engine, and the end after them."""
+"""Command queue of one connection: the messages that wait while a command awaits the engine, and the end after them."""
 
 from collections import deque
 from collections.abc import Callable
@@ -22,8 +22,8 @@ OnSettled = Callable[[list[bytes] | None], None]
 connection."""
 
 
-class CommandBacklog:
-    """Exists only while commands of its connection await the engine, or another turn of the event loop."""
+class CommandQueue:
+    """Frames of a client that wait while its command awaits the engine, or a further turn of the event loop."""
 
     __slots__ = ("_on_settled", "_unsent_bytes", "bytes", "count", "frames", "goodbye")
 
@@ -60,7 +60,7 @@ class CommandBacklog:
         self._on_settled = call
 
     def settle(self, left: list[bytes] | None) -> list[bytes] | None:
-        """End the backlog; return the frames whose publications are to be made here."""
+        """End the queue; return the frames whose publications are to be made here."""
         if self._on_settled is None:
             return left
         self._on_settled(left)

@@ -1,6 +1,6 @@
 """A client of the official Python SDK publishes and disconnects at once, again and again.
 
-`python farewell.py URL CHANNEL COUNT`; exit code 0 when all have disconnected.
+`python publish_and_leave.py URL CHANNEL COUNT`; exit code 0 when all have disconnected.
 """
 
 import asyncio

@@ -1,5 +1,5 @@
 // A client of the official JavaScript SDK publishes and disconnects in the next tick, again and again:
-// `node farewell.mjs URL CHANNEL COUNT`. Exit code 0 when all have disconnected.
+// `node publish_and_leave.mjs URL CHANNEL COUNT`. Exit code 0 when all have disconnected.
 import { Centrifuge } from 'centrifuge';
 import WebSocket from 'ws';
 
