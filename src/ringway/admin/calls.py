@@ -76,7 +76,7 @@ def call_operations(ways: OperatorWays) -> Sequence[Operation]:
 
 
 def _check(address: str, request: bytes) -> None:
-    """Raise `ConfigError` for a request that is none of an operator."""
+    """Raise `ConfigError` for a request that is not an operator's."""
     try:
         if address == BALANCER:
             allowed = isinstance(decode_balancer_request(request), Rebalance | DrainRequest)

@@ -34,7 +34,7 @@ class Control(Protocol):
 
     @property
     def nodes(self) -> NodeActions:
-        """What drains nodes and balances."""
+        """The part that drains nodes, and balances."""
         ...
 
     def explain(self, key: str, group: str = "", host: str = "", path: str = "") -> Explanation:

@@ -14,7 +14,7 @@ class NodeRow(msgspec.Struct, frozen=True, kw_only=True):
     """One node. Counters grow from the start of its incarnation."""
 
     name: NodeName
-    group: str  # among whose members its connections are placed and moved
+    group: str  # its connections are placed and moved among the members of this group
     state: NodeState
     connections: int
     fair: float  # the share of its group's connections that belongs to its weight; 0 while it drains
@@ -26,7 +26,7 @@ class NodeRow(msgspec.Struct, frozen=True, kw_only=True):
     public_url: str
     admin_url: str
     engine_up: bool
-    secrets: tuple[str, ...]  # fingerprints of its secrets: the one that it signs with, then one that it accepts
+    secrets: tuple[str, ...]  # fingerprints of its secrets: first that it signs with, then that it accepts as well
     accept_per_s: float
     cpu: float
     memory_bytes: int

@@ -1,4 +1,4 @@
-"""Metrics of where a gateway's backends come from: the sources, and the registration port."""
+"""Metrics of the sources of a gateway's backends, and of the registration port."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -42,12 +42,12 @@ SOURCES = (SOURCE_BACKENDS, SOURCE_FAILURES, SOURCE_STALE)
 
 
 def read_registrations(stats: "RegistrationStats | None") -> list[Source]:
-    """Return the source for a registration port; none without one."""
+    """Return the source for a registration port; an empty list without a port."""
     return [read_stats(stats, REGISTRATION)] if stats is not None else []
 
 
 def read_sources(book: "BackendBook") -> Source:
-    """Return a source of how the sources of backends fare."""
+    """Return a source for the state of the sources of backends."""
 
     def read() -> Iterator[Sample]:
         for name, record in list(book.sources.items()):

@@ -29,16 +29,16 @@ class BackendSource(Protocol):
     """Its name, for operators."""
 
     def run(self) -> Coroutine[Any, Any, None]:
-        """Tell a sink what is there, until cancelled."""
+        """Report the backends to a sink, until cancelled."""
         ...
 
     def on_hangup(self) -> None:
-        """Look again soon."""
+        """Read again soon."""
         ...
 
 
 class BackendSources:
-    """The sources of one gateway. `first` are set when the sources that need others' answers have begun."""
+    """The sources of one gateway. `first` are set when the sources that ask servers have begun."""
 
     def __init__(
         self, tell_settings: Callable[[], None], following: Sequence[BackendSource], first: Sequence[asyncio.Event]
@@ -55,34 +55,34 @@ class BackendSources:
 
     @property
     def reads_again(self) -> bool:
-        """True if there are sources that `on_hangup` has read again."""
+        """True if there are sources that `on_hangup` can read again."""
         return bool(self._following)
 
     async def start(self) -> None:
-        """Tell the sink what there is, and follow it; wait for first answers for at most `FIRST_S`."""
+        """Report the backends to the sink, now and when they change; wait for first answers for at most `FIRST_S`."""
         self._tell_settings()
         for source in self._following:
             self._tasks.spawn(source.run(), name=source.name)
-        await asyncio.sleep(0)  # a file is told at once
+        await asyncio.sleep(0)  # backends of a file are reported at once
         try:
             async with asyncio.timeout(FIRST_S):
                 for event in self._first:
                     await event.wait()
         except TimeoutError:
-            return  # each source tells what is late
+            return  # each source reports it if it is late
 
     async def stop(self) -> None:
-        """Follow nothing any more. What was told stays. Idempotent."""
+        """Stop all sources; the backends stay. Idempotent."""
         await self._tasks.aclose()
 
     def on_hangup(self) -> None:
-        """Have everything read again that may have changed."""
+        """Read all sources again that may have changed."""
         for source in self._following:
             source.on_hangup()
 
 
 def open_sources(config: Config, sink: BackendSink, rng: Random) -> BackendSources:
-    """Return the sources that `config` names, which tell `sink`; raise `ConfigError` with every problem."""
+    """Return the sources that `config` names, which report to `sink`; raise `ConfigError` with every problem."""
     problems: list[str] = []
 
     def read(reading: Callable[[], Any]) -> Any:

@@ -45,5 +45,5 @@ def read_collected(poller: "Poller") -> Source:
 
 
 def read_poller(poller: "Poller") -> list[Source]:
-    """Return the sources for measuring itself, and for the measurements."""
+    """Return the sources for the measuring, and for the measurements."""
     return [read_stats(poller.stats, COLLECT), read_collected(poller)]

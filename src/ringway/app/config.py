@@ -43,7 +43,7 @@ from ringway.sources.registration.config import RegistrationConfig
 
 
 class StaticConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The backends of a gateway that its settings name."""
+    """The backends that the settings of a gateway name."""
 
     backends: Annotated[
         tuple[str, ...],
@@ -71,7 +71,7 @@ class StaticConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     @property
     def has_backends(self) -> bool:
-        """True if a gateway has backends by its settings."""
+        """True if the settings name backends."""
         return bool(self.backends or self.backends_file)
 
 
@@ -170,9 +170,9 @@ def load_config(
 def load_joined(
     *, flags: Layer | None = None, file: str | None = None, state: str | None = None, may_be_alone: bool = False
 ) -> Loaded:
-    """Return the settings of a process that joins a system: the system at `engine.url`, or the one that runs here.
+    """Return the settings of a process that joins a system: the system at `engine.url`, or the system that runs here.
 
-    A gateway `may_be_alone` where none is found, if backends can register at it.
+    A gateway `may_be_alone` if no system is found, and backends can register at it.
 
     Raise `ConfigError` as `load_config` does, and if no system is found, or two are named.
     """
@@ -200,7 +200,7 @@ def load_joined(
 
 
 def _with_secrets_of_running(loaded: Loaded, flags: Layer | None, file: str | None, state: str | None) -> Loaded:
-    """Return `loaded`; without a secret of its own, with those of the system that runs here at the same engine."""
+    """Return `loaded`; if it has no secret, with the secrets of the system that runs here at the same engine."""
     engine = loaded.config.engine
     if engine.secret or engine.secret_file:
         return loaded

@@ -165,7 +165,7 @@ class EngineConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 ALONE_HASH_SECRET = "backends without!"
-"""The key for the hashes of policies where there is no engine and no secret."""
+"""The key for the hashes of policies if there is no engine and no secret."""
 
 
 def read_secret(config: EngineConfig) -> bytes:
@@ -188,7 +188,7 @@ def read_previous_secret(config: EngineConfig) -> bytes:
 
 
 def read_secrets(config: EngineConfig) -> tuple[bytes, bytes]:
-    """Return the secret and the previous one, which may be empty; raise `ConfigError` if they cannot be used."""
+    """Return the secret and the previous secret, which may be empty; raise `ConfigError` if they cannot be used."""
     secret, previous = read_secret(config), read_previous_secret(config)
     if secret == previous:
         raise ConfigError(
@@ -206,7 +206,7 @@ def read_keyring(config: EngineConfig) -> Keyring:
 def read_hash_secret(config: EngineConfig) -> bytes:
     """Return the secret that keys hash tables: a setting of its own, so that owners stay when the secret changes.
 
-    Raise `ConfigError` if it is too short, or neither it nor the secret is given.
+    Raise `ConfigError` if it is too short, or if neither this key nor the secret is given.
     """
     return _read("hash_secret", config.hash_secret, config.hash_secret_file) or read_secret(config)
 
@@ -228,7 +228,8 @@ def _read(name: str, text: str, file: str, *, may_be_empty: bool = False) -> byt
 
 
 def settings_alone(config: EngineConfig) -> EngineConfig:
-    """Return the settings of a gateway without an engine: everything is in its process, and nobody else has the secret.
+    """Return the settings of a gateway without an engine: everything is in its process, and no other process has the
+    secret.
 
     All such gateways agree on the owners of keys, unless a secret is given.
     """

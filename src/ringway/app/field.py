@@ -31,7 +31,7 @@ class Field:
     secret: bool
     hide: Callable[[str], str] | None  # makes a value showable, if a part of it is secret
     table: Callable[[Mapping[str, Any]], str] | None  # makes the short form of a table, if TOML may hold a table
-    tables: str  # the name of the array of tables in TOML that holds its values, as `[[name]]`; empty: there is none
+    tables: str  # the array of tables in TOML that holds its values, as `[[name]]`; empty: no array
     between: str  # what is between two values in an environment variable; empty: white space
     ge: float | None
     gt: float | None

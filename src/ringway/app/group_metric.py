@@ -36,7 +36,7 @@ def read_groups(groups: "Groups") -> Source:
 
 
 def read_balances(balances: "Mapping[str, GroupBalance]") -> Source:
-    """Return a source of what the balancer does in each group."""
+    """Return a source for the balancer's work in each group."""
 
     def read() -> Iterator[Sample]:
         for name, balance in list(balances.items()):

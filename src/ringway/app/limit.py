@@ -30,7 +30,7 @@ def allow_many_files() -> None:
 
 
 def _tell_if_few(limit: int) -> None:
-    """Warn if the limit is low: when the first client is refused, nobody would suspect it."""
+    """Warn if the limit is low: when the first client is refused, nobody would suspect this limit."""
     if limit < FEW:
         stay = plan_files(limit).stay
         _log.warning(

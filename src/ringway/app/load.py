@@ -88,7 +88,7 @@ def read_file(path: str | None, environ: Mapping[str, str], fields: Mapping[str,
 
 
 def _read_tables(field: Field, name: str, tables: Any, path: str, layer: Layer, problems: list[str]) -> None:
-    """Read an array of tables, `[[name]]`, which is another form of a list of settings."""
+    """Read an array of tables, `[[name]]`, which is a different form of a list of settings."""
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
         problems.append(f"{path}: {name} must be an array of tables; write [[{name}]] and its settings below")
         return

@@ -1,7 +1,7 @@
 """Notes of gateways without an engine in the state directory: commands find them by these.
 
-Each such gateway of the machine has a file of its own, named after its process. A file of a process that is gone counts
-as none, and goes with the next note.
+Each such gateway of the machine has a file of its own, named after its process. A file of a process that is gone is
+ignored, and removed with the next note.
 """
 
 import asyncio

@@ -17,7 +17,7 @@ from ringway.protocol.seal import Unsealer
 from ringway.types import Incarnation, NodeName, Role
 
 ANSWERS_S = 0.4
-"""Members answer a question within 0.2 s; this is for the way, too."""
+"""Members answer a question within 0.2 s; this includes the way."""
 
 SILENCE_S = 1.3
 """If no member has answered, a member may still report by itself: each reports within 1.2 s."""

@@ -1,6 +1,6 @@
 """Metrics of Ringway, with their sources: plain counters of the components, read at each scrape.
 
-Those of where backends come from are in `backend_metric.py`, those of custom load in `collect_metric.py`.
+Metrics of the sources of backends are in `backend_metric.py`, of custom load in `collect_metric.py`.
 
 A test finds counters of a component that have no row here. The page docs/reference/metrics.md is generated from these
 tables.

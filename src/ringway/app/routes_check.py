@@ -11,7 +11,7 @@ from ringway.sources.registry import is_registry
 
 
 def route_problems(specs: Sequence[str], groups: Sequence[str] | None) -> list[str]:
-    """Return what is wrong with the routes `specs`, in sentences. `groups` are all that there can be; None: unknown."""
+    """Return what is wrong with the routes `specs`, in sentences. `groups` are all possible groups; None: unknown."""
     problems: list[str] = []
     for route in read_routes(specs):
         if route.policy:
@@ -28,7 +28,7 @@ def route_problems(specs: Sequence[str], groups: Sequence[str] | None) -> list[s
 
 
 def groups_of_specs(backends: Sequence[str]) -> list[str] | None:
-    """Return the groups of the backends in these specs, in order; None if a registry says some of them."""
+    """Return the groups of the backends in these specs, in order; None if a registry names some of them."""
     if not backends or any(map(is_registry, backends)):
         return None
     given = (dict(item.partition("=")[::2] for item in spec.split(",")[1:]) for spec in backends)

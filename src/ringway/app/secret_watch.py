@@ -1,7 +1,7 @@
 """The cluster's secrets in a running process: read again on SIGHUP, and when their files change.
 
-Secrets that cannot be used (a file is missing, too short, or both are the same) change nothing: the last good ones stay
-in use, and the log says so once, after the time that somebody needs to write two files.
+Secrets that cannot be used (a file is missing, too short, or both are the same) change nothing: the last good secrets
+stay in use, and the log says so once, after the time that a person needs to write two files.
 """
 
 import asyncio
@@ -57,7 +57,7 @@ class SecretWatch:
             self._read(now, PATIENCE_S, "a change of the files")
 
     def on_hangup(self) -> None:
-        """Read the files at once, and say what came of it in any case."""
+        """Read the files at once, and log the result in any case."""
         if not self._paths:
             _log.info("SIGHUP changes nothing: no secret is in a file; settings are read at the start")
             return

@@ -115,8 +115,8 @@ async def run_until_stopped(
     `on_hangup` is called. `stop` is given if the caller already handles the signals (`stop_signals`).
 
     The objects made at the start live to the end: a full garbage collection would search a hundred thousand of them for
-    a tenth of a second, and all traffic would wait. So the collector is told to search only newer objects, and more of
-    them at a time: by Python's own setting it searched the members of the cluster during each round of a leader.
+    a tenth of a second, and all traffic would wait. So the collector searches only newer objects, and more of them at a
+    time: with Python's own setting it searched the members of the cluster during each round of a leader.
     """
     if stop is None:
         with stop_signals(on_hangup) as stop:

@@ -15,7 +15,7 @@ REGISTRATION_PORT = "RINGWAY_REGISTRATION_PORT"
 
 
 class RegistrationPort:
-    """The settings of the port: a free port near 7400 if they name none, and a file of tokens in `directory`."""
+    """The settings of the port: a free port near 7400 if they name no port, and a file of tokens in `directory`."""
 
     def __init__(self, config: RegistrationConfig, directory: Path) -> None:
         self._near = None if config.port else NearPorts(config.host, FIRST_PORT, REGISTRATION_PORT)
@@ -37,5 +37,5 @@ class RegistrationPort:
 
 
 def registration_url(config: RegistrationConfig) -> str:
-    """Return the URL of the port; empty if there is none."""
+    """Return the URL of the port; empty if there is no port."""
     return f"http://{reachable(config.host)}:{config.port}" if config.port else ""

@@ -1,1 +1,2 @@
-"""The balancer: runs in every gateway, one leads by the engine's lease; plans are `core.balance.plan`'s."""
+"""The balancer: runs in every gateway; the gateway with the engine's lease leads. `core.balance.plan` makes the
+plans."""

@@ -23,7 +23,7 @@ _log = get_logger()
 
 
 class Balancer:
-    """One gateway's balancer. It balances each group by itself, those that come later as well."""
+    """One gateway's balancer. It balances each group by itself, also groups that appear later."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class Balancer:
 
     @property
     def hindrance(self) -> str:
-        """Why no gateway that is believed leads, with the remedy; empty if there is nothing to say."""
+        """The reason why no believed gateway leads, with the remedy; empty if there is no problem."""
         return self._leadership.hindrance
 
     @property
@@ -71,7 +71,8 @@ class Balancer:
 
     @property
     def owners(self) -> dict[str, str]:
-        """The versions of owners by which nodes are to count misplaced keys, by group; a group without one does not."""
+        """The versions of owners by which nodes are to count misplaced keys, by group; a group without a version does
+        not count."""
         if not self.leading:
             return {}
         return {name: told for name, balance in self.balances.items() if (told := balance.owners)}
@@ -83,7 +84,7 @@ class Balancer:
         return tuple(newest(decided, count))
 
     async def run(self) -> None:
-        """Balance until cancelled; then give the lease up."""
+        """Balance until cancelled; then release the lease."""
         try:
             while True:
                 began = self._clock()
@@ -116,14 +117,14 @@ class Balancer:
         await asyncio.gather(*(self._balance(balance, fence, now) for balance in list(self.balances.values())))
 
     async def _balance(self, balance: GroupBalance, fence: int, now: float) -> None:
-        """Let one group be balanced; the failure of one does not concern another."""
+        """Balance one group; its failure does not affect the other groups."""
         try:
             await balance.round(fence, self._leadership.lag_s, now)
         except EngineError as error:
             _log.warning("a round of balancing failed", group=balance.group.name, error=str(error))
 
     def _follow_groups(self, now: float) -> None:
-        """Balance the groups that there are now."""
+        """Balance the present groups."""
         present = {group.name: group for group in self._groups}
         for name in [name for name, balance in self.balances.items() if present.get(name) is not balance.group]:
             del self.balances[name]

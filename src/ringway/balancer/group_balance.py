@@ -1,6 +1,6 @@
 """Balance of one group: plans by the group's view, and orders the moves of its nodes. `core` decides.
 
-Whoever leads balances each group by itself: no group waits for another, and none gets another's clients. Journal and
+The leader balances each group by itself: no group waits for a different group, or gets its clients. Journal and
 stabilisation outlive a leadership, the rest begins with it.
 """
 
@@ -53,7 +53,7 @@ class GroupBalance:
         self.begin_term()
 
     def begin_term(self) -> None:
-        """Begin a leadership: nothing of an earlier one counts."""
+        """Begin a leadership: nothing of an earlier leadership counts."""
         self.term = LeaderRound(self._config, self.view, self._settle)
         self.keys = MisplacedKeys(self.view, self.group.steering)
         self._outcomes = OutcomeCounters()
@@ -89,7 +89,7 @@ class GroupBalance:
     async def round(self, fence: int, engine_lag_s: float, now: float) -> None:
         """Plan, and order the moves of one second. Raise `EngineError` if the engine is away.
 
-        With a thousand nodes each part takes some milliseconds: it gets a turn of the loop of its own.
+        With a thousand nodes each part takes some milliseconds: so each part gets its own turn of the event loop.
         """
         self._leads = True
         reports = (node.report for node in self.view.nodes.values() if node.report is not None)

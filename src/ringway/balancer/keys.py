@@ -43,7 +43,7 @@ class MisplacedKeys:
         self.count_again()
 
     def move(self) -> None:
-        """Move all keys to their owners, also keys whose place counted as right before."""
+        """Move all keys to their owners, also keys whose present node counted as right before."""
         self._before = None
         self._version_of = (-1, "", "")
         self.count_again()
@@ -80,7 +80,7 @@ class MisplacedKeys:
         return self._plan_counted(leader, now, wait=now < self._told_since + COUNTED_S)
 
     async def plan_counted(self, leader: LeaderRound, now: float) -> Plan:
-        """Return the same, whatever forbids moves, when all nodes have counted or `COUNTED_S` have passed."""
+        """Return this plan when all nodes have counted, or `COUNTED_S` have passed; also if moves are forbidden."""
         self.count_again()
         self._waiting += 1
         try:

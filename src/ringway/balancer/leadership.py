@@ -1,4 +1,5 @@
-"""Leadership: the lease of the balancer, which is renewed in time, or counts as lost in time."""
+"""Leadership: the lease of the balancer, which is renewed in time; if not, it counts as lost before others can get
+it."""
 
 from collections.abc import Callable
 
@@ -9,7 +10,7 @@ from ringway.ports import Lease
 LEASE_NAME = "balancer"
 
 WAITS = 3.0
-"""For how many times its length the lease may be held by nobody known. One time passes after a leader's death."""
+"""For how many times its length an unknown process may hold the lease. After a leader's death it is once."""
 
 _log = get_logger()
 
@@ -19,7 +20,7 @@ class Leadership:
 
     That keeps two leaders apart as far as clocks allow; nodes close the rest by refusing older fencing numbers.
     `proven_fence` returns the highest fence in the reports of other gateways. The fence of a new leader is above it,
-    whatever the engine says: who can write lease data must not be able to make a leader's orders old (PROTOCOL P-9.1).
+    whatever the engine says: a writer of lease data must not be able to make a leader's orders old (PROTOCOL P-9.1).
     `why_not` returns why this gateway must not lead now, empty if it may; `is_led` is True if a gateway that is
     believed reports that it leads.
     """
@@ -41,12 +42,12 @@ class Leadership:
         self._proven_fence = proven_fence
         self._why_not = why_not
         self._is_led = is_led
-        self._waits_since: float | None = None  # the time since which the lease was held by nobody who is believed
+        self._waits_since: float | None = None  # since this time no believed gateway held the lease
         self._fence: int | None = None
         self._until = 0.0
         self._problem = ""
         self.hindrance = ""
-        """Why no gateway that is believed leads; empty if one does, or if it is not known yet."""
+        """The reason why no believed gateway leads; empty if a believed gateway leads, or if it is not known yet."""
         self.lag_s = 0.0
         """The duration of the engine's last answer about the lease."""
 
@@ -90,7 +91,7 @@ class Leadership:
         return self.fence
 
     def _watch_holder(self, now: float) -> None:
-        """Tell if the lease is held for `WAITS` times its length by nobody who is believed."""
+        """Check if no believed gateway has held the lease for `WAITS` times its length."""
         if self._fence is not None or self._is_led():
             self._waits_since = None
             self._note_hindrance("")
@@ -104,7 +105,7 @@ class Leadership:
             )
 
     def _note_hindrance(self, hindrance: str) -> None:
-        """Note why nobody who is believed leads, and log it when it begins and ends."""
+        """Record why no believed gateway leads, and log when this begins and ends."""
         if bool(hindrance) != bool(self.hindrance):
             _log.warning("the balancer does not lead" if hindrance else "the balancer may lead again", why=hindrance)
         self.hindrance = hindrance

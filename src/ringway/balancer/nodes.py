@@ -1,6 +1,6 @@
 """Orders of the balancer to nodes: one request, one answer, within a deadline.
 
-An order to a backend goes to the gateways that hold its connections, to each its part.
+An order to a backend is divided among the gateways that hold its connections.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Requests to the leading balancer (PROTOCOL.md P-9): balance now, drain by a deadline, and tell who owns keys."""
+"""Requests to the leading balancer (PROTOCOL.md P-9): balance now, drain by a deadline, and list the owners of keys."""
 
 import asyncio
 import math
@@ -49,7 +49,7 @@ class OperatorApi:
         self._leads = leads
 
     async def answer(self, raw: bytes) -> bytes | None:
-        """Answer one request (`ports.Handler`); None if this process was stopped, and leads no more."""
+        """Answer one request (`ports.Handler`); None if this process was stopped, and does not lead any more."""
         if not self._leads():
             return None
         request = decode_balancer_request(raw)
@@ -60,7 +60,7 @@ class OperatorApi:
         return encode(await self._rebalance(request))
 
     def _owners(self, request: OwnersRequest) -> OwnersAnswer:
-        """Return the owners of a version, whatever group it is of."""
+        """Return the owners of a version, in any group."""
         answers = (balance.keys.answer(request) for balance in self._balances.values())
         return next((answer for answer in answers if answer.version), OwnersAnswer())
 
@@ -79,7 +79,7 @@ class OperatorApi:
         return answers[0] if len(answers) == 1 else _united(asked, answers)
 
     def _begin_moving(self) -> None:
-        """Let connections be moved again, if a policy was set without."""
+        """Allow moves again, if a policy was set without moves."""
         directive = self._groups.directive
         if not directive.moving:
             self._groups.follow(directive.with_policy(directive.policy, moving=True))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class BalancerStats:
-    """What is so of the balancer itself, whatever the group."""
+    """Gauges of the balancer itself, which hold for all groups."""
 
     leading: bool = False
 

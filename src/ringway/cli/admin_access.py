@@ -1,4 +1,4 @@
-"""Access of commands to the cluster by a gateway's admin port: for gateways that have no engine, or one far away."""
+"""Access of commands to the cluster by a gateway's admin port: for gateways that have no engine, or a remote engine."""
 
 import asyncio
 import time
@@ -20,16 +20,16 @@ from ringway.tasks import Tasks
 PORTS = {"http": 80}
 
 ANSWER_BYTES_MAX = 64_000_000
-"""Reports of 10,000 members."""
+"""The size of the reports of 10,000 members."""
 
 LOOK_S = 0.5
-"""The pause between two looks at the reports."""
+"""The pause between two reads of the reports."""
 
 EXTRA_S = 2.0
 """The time for connection and answer, beside the time that a call itself may take."""
 
 AWAY_S = 10.0
-"""A gateway that does not answer for so long has gone, and its backends with it."""
+"""A gateway without an answer for this time is gone, and its backends with it."""
 
 _decode = msgspec.json.decode
 _read_reports = reader(msgspec.json.Decoder(list[Report]).decode, "the reports of an admin port")
@@ -89,13 +89,13 @@ class AdminAccess:
     def __init__(self, calls: AdminCalls) -> None:
         self.bus = calls
         self.members = Feed()
-        """The members, without the strangers: the gateway tells of these."""
+        """The members, without strangers, which the gateway reports itself."""
         self._heard_at = time.monotonic()
         self._failing = False
 
     @property
     def up(self) -> bool:
-        """True while the port answers; also when it has been silent for so long that its members are given up."""
+        """True while the port answers, and again when its members are given up after a long silence."""
         return not self._failing or time.monotonic() > self._heard_at + AWAY_S
 
     async def follow(self) -> None:

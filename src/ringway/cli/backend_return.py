@@ -1,8 +1,7 @@
 """Return of a restarted backend: a server without Ringway does not say that it has begun anew.
 
-It is back when it takes connections again, as seen from this machine, and no gateway has a reason to send it no
-clients. If it could not be reached from here before its restart, gateways must have none for as long as their checks
-take.
+It is back when this machine can connect to it again, and no gateway reports a problem of it. If this machine could not
+connect to it before its restart, no gateway may report a problem for the time of its checks.
 """
 
 import asyncio
@@ -24,13 +23,13 @@ ANSWER_S = 1.0
 """The time for gateways to say what is wrong."""
 
 STEADY_S = 1.0
-"""It must be well for so long: a server that still ends takes connections for a moment."""
+"""It must be well for this time: a server that is ending accepts connections for a moment."""
 
 PAUSE_S = 0.2
 
 
 def tells_restarts(backend: Report) -> bool:
-    """True if the source of `backend` knows its lives: then a restart is another incarnation."""
+    """True if the source of `backend` knows its lives: then a restart has a new incarnation."""
     return Backend(name=backend.name, url=backend.url).incarnation != backend.incarnation
 
 
@@ -39,7 +38,7 @@ class BackendReturn:
 
     def __init__(self, gateways: Gateways, backend: Report, checks_s: float) -> None:
         self.problem = ""
-        """What is wrong with it, at the last look; empty: nothing."""
+        """The problem that the last check found; empty: no problem."""
         self._gateways = gateways
         self._name = backend.name
         self._address = read_address(backend.url)

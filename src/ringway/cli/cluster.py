@@ -57,13 +57,13 @@ async def joined(
     """Reach the running system, and hear its members: by the admin port `admin`, by its engine, or by the admin port of
     the gateway that runs here without an engine.
 
-    Raise `ConfigError` if members are heard and none of them is believed, after a call of `on_strangers`.
+    Raise `ConfigError` if members are heard, but no member is believed, after a call of `on_strangers`.
     """
     loaded = load_config(flags=flags, file=config_file)
     if admin and (state or loaded.origin("engine.url").startswith("--")):
         raise ConfigError(f"--admin {admin} and {'--state' if state else '--engine'} name a system each; give one")
     at = admin or _admin_of_lone_gateway(loaded, state)
-    # A command shows its findings itself; of the engine's events, only errors deserve a line in between.
+    # A command shows its findings itself; of the engine's events, it shows only errors in between.
     with open_log(msgspec.structs.replace(loaded.config.log, level="error")):
         if at:
             configure(loaded.config.names)
@@ -87,7 +87,8 @@ async def joined(
 def _admin_of_lone_gateway(loaded: Loaded, state: str | None) -> str:
     """Return the admin port of the gateway that runs here without an engine; empty if a system is meant.
 
-    Raise `ConfigError` if several such gateways run, or if the settings are those of one, and none runs.
+    Raise `ConfigError` if several such gateways run, or if the settings are those of such a gateway, and no gateway
+    runs.
     """
     if loaded.config.engine.url:
         return ""
@@ -124,7 +125,7 @@ def need_node(members: Feed, name: str) -> Report:
 async def wait_for_node(access: Access, members: Feed, name: str, within_s: float = MASS_LEASE_S) -> Report:
     """Return the report of the node `name`, which was there before; raise `ConfigError` if it does not come back.
 
-    It is waited for as long as silence lasts until death is believed: on a busy machine reports are late, or missed.
+    It waits as long as a silent member counts as alive: on a busy machine reports are late, or missed.
     """
     deadline = time.monotonic() + within_s
     while (report := members.node(name)) is None and time.monotonic() < deadline:

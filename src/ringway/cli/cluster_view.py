@@ -13,7 +13,7 @@ PROBLEMS_S = 1.0
 
 
 async def ask_problems(found: Gateways) -> list[NodeProblems]:
-    """Return the problems of nodes, and the strangers, in the view of each gateway that says so in time."""
+    """Return the problems of nodes, and the strangers, in the view of each gateway that answers in time."""
     try:
         answers = await found.ask_all(ListProblems(), PROBLEMS_S) if found.names else []
     except (EngineError, ProtocolError):  # the reports of the members are shown in any case
@@ -22,7 +22,7 @@ async def ask_problems(found: Gateways) -> list[NodeProblems]:
 
 
 def view_cluster(members: Feed, told: Sequence[NodeProblems]) -> Cluster:
-    """Return the cluster by the reports that were heard, and by what gateways have told."""
+    """Return the cluster by the reports that were heard, and by the answers of gateways."""
     problems = {answer.gateway: answer.problems for answer in told}
     strangers = [row for answer in told for row in answer.strangers]
     return describe(members.live.values(), problems, [*members.strangers.rows(), *strangers])

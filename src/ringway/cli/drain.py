@@ -44,7 +44,7 @@ def drain(
     """Empty a node: it gets no new connections, and the balancer moves its connections to other nodes at its usual
     pace.
 
-    Then the node can be stopped unnoticed. `ringway undrain` takes it back. Ctrl-C ends the display, not the drain.
+    Then the node can be stopped unnoticed. `ringway undrain` ends the drain. Ctrl-C ends the display, not the drain.
     """
     within_s = 0.0 if within is None else read_duration(within)
     if force and not within_s:

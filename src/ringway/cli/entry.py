@@ -18,7 +18,8 @@ def main() -> None:
 
 
 def _defer_hangup() -> None:
-    """Block SIGHUP until the process can act on it (`app.shutdown.stop_signals`): one that comes earlier then acts."""
+    """Block SIGHUP until the process can act on it (`app.shutdown.stop_signals`): a signal that comes earlier acts
+    then."""
     import signal
 
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP])

@@ -133,7 +133,7 @@ def _weight(each: Candidate) -> str:
 
 
 def _why(said: Explanation, each: Candidate) -> str:
-    """Return the fact about this node that a reader needs first."""
+    """Return the state of this node that a reader needs first."""
     if each.node == said.chosen:
         role = "chosen"
     elif each.node in said.alternates:

@@ -21,7 +21,7 @@ def freeze(
 ) -> None:
     """Stop all moves of connections, at once and in the whole cluster, until `ringway unfreeze`.
 
-    Newcomers are placed as before, and clients that reconnect by themselves do. Drains wait, too.
+    Newcomers are placed as before, and so are clients that reconnect by themselves. Drains wait, too.
     """
 
     async def decide() -> None:

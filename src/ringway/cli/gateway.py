@@ -25,7 +25,7 @@ _log = get_logger()
     own=("gateway", "static", "load"),
 )
 def gateway(flags: Layer, config_file: ConfigFile = None, state: StateDir = None) -> None:
-    """Run a gateway: the front door that finds a node for each client, or carries the client's connection to a node.
+    """Run a gateway: it finds a node for each client, or carries the client's connection to a node.
 
     It joins the system that `ringway up` runs on this machine, or the system at --engine. With --backend it needs no
     system: it balances WebSockets over the given servers, which can be written in any language. With --backend and
@@ -51,7 +51,7 @@ def gateway(flags: Layer, config_file: ConfigFile = None, state: StateDir = None
 
 
 def _running_here() -> str:
-    """Return the URL of the gateway of the system that runs on this machine; empty if there is none."""
+    """Return the URL of the gateway of the system that runs on this machine; empty if there is no system."""
     try:
         running = find_running(state_dir())
     except ConfigError:  # no home directory, and so no system

@@ -22,10 +22,10 @@ def join(
 ) -> None:
     """Register a WebSocket server of any kind as a backend, and run it: a sidecar for servers that know nothing of us.
 
-    It starts COMMAND if one is given, registers the server at a gateway when its port answers, and renews the lease.
-    On SIGTERM the gateways lead its clients away first; then COMMAND gets the signal. SIGINT is quick, a second signal
-    ends at once. When COMMAND ends, so does the sidecar, with the same exit code. With --workers it runs several, each
-    a backend of its own, and starts again whichever ends.
+    It starts COMMAND if it is given, registers the server at a gateway when its port answers, and renews the lease. On
+    SIGTERM the gateways lead its clients away first; then COMMAND gets the signal. SIGINT is quick, a second signal
+    ends at once. When COMMAND ends, so does the sidecar, with the same exit code. With --workers it runs several
+    servers, each a backend of its own, and restarts a server that ends.
 
     Example: ringway join ws://127.0.0.1:9000 --at http://gateway:7400 -- uvicorn app:app --port 9000
     """

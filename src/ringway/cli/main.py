@@ -133,7 +133,8 @@ def _output_failed(error: OutputFailed) -> int:
 
 
 def _fault(error: Exception) -> int:
-    """Report an unexpected error: of the system in its own words, of our own fault with the place in the code."""
+    """Report an unexpected error: an error of the system by its text, a fault of our code with its place in the
+    code."""
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename else ""
         return _fail([f"{where}{error.strerror}"], 1)

@@ -6,11 +6,12 @@ from ringway.protocol.seal import SealFault
 from ringway.types import NodeState
 
 SECRETS = "secret"
-"""The column of the fingerprints: the secret that the member signs with, and after a plus the one that it accepts."""
+"""The column of the fingerprints: the secret that the member signs with, and after a plus the secret that it accepts as
+well."""
 
 
 UNKNOWN = "-"
-"""The measure of a node that does not report it: gateways know of a backend only the connections that they hold."""
+"""The measure of a node that does not report it: gateways know only the number of a backend's connections."""
 
 
 def nodes_grid(cluster: Cluster) -> Grid:
@@ -80,17 +81,17 @@ def gateways_grid(cluster: Cluster) -> Grid:
 
 
 def secrets_cell(member: NodeRow | GatewayRow) -> Cell:
-    """Return the fingerprints of a member's secrets: the one that it signs with, and the one that it accepts."""
+    """Return the fingerprints of a member's secrets: that of the signing secret is first."""
     return Cell(" + ".join(member.secrets))
 
 
 def cpu_in_words(node: NodeRow) -> str:
-    """Return the CPU that a node uses, as a share of what it may; a backend without measures has none."""
+    """Return a node's use of its CPU as a share of 1; no value for a backend without measures."""
     return f"{node.cpu:.0%}" if node.cpu or node.memory_bytes else UNKNOWN
 
 
 def _secrets_change(cluster: Cluster) -> bool:
-    """True if members have different secrets, or two of them. A backend has none."""
+    """True if members have different secrets, or a member has two secrets. A backend has no secret."""
     held = {node.secrets for node in cluster.nodes} | {gateway.secrets for gateway in cluster.gateways}
     held.discard(())
     return len(held) > 1 or any(len(secrets) > 1 for secrets in held)
@@ -108,7 +109,7 @@ FAULTS = {
 
 
 STRANGERS_SHOWN = 20
-"""Whoever can write to the engine can invent names; they must not push the members off the screen."""
+"""The number of strangers that are shown: invented names must not push the members off the screen."""
 
 
 def strangers_grid(cluster: Cluster) -> Grid:

@@ -100,13 +100,13 @@ def _when(at: float) -> str:
 
 
 def _sessions(decision: Decision) -> str:
-    """Return what became of the sessions, an outcome a line."""
+    """Return the outcomes of the sessions, an outcome a line."""
     outcomes = MoveOutcomes(decision.handed_over, decision.reconnected, decision.lost, decision.apart)
     return str(outcomes).replace(", ", "\n") if outcomes.total else "-"
 
 
 def _pairs(decision: Decision) -> str:
-    """Return the pairs of donor and target, one a line; of many pairs the largest."""
+    """Return the pairs of donor and target, one a line; only the largest if there are many."""
     quotas = sorted(decision.quotas, key=lambda quota: -quota.count)
     lines = [f"{quota.donor} → {quota.target}  {quota.count:,}" for quota in quotas[:PAIRS_SHOWN]]
     if len(quotas) > PAIRS_SHOWN:

@@ -158,7 +158,7 @@ def _checked(text: str) -> PolicySpec:
     """Return the policy that `text` names; raise `ConfigError` if it is wrong, before any gateway is asked."""
     spec = parse_spec(text)
     if spec.name == "score":
-        read_options(spec, POLICIES[spec.name].options_type)  # the gateways, which run its function, look for that
+        read_options(spec, POLICIES[spec.name].options_type)  # the gateways run the function, and check that it exists
     else:
         Steering(text, b"")
     return spec

@@ -79,10 +79,10 @@ def roll(
     """Restart the nodes one after the other, unnoticed by users.
 
     Each node is drained, restarted by the command, and waited for; then comes the next. Clients go to restarted nodes
-    first, as far as these can accept them, so that they are moved little more than once. A backend, which does not say
-    that it has begun anew, is taken back when COMMAND has ended, it takes connections, and its gateways find nothing
-    wrong with it: so COMMAND must not end before the old server has. At the first step that fails
-    the command ends, and shows what was done and what was not.
+    first, as far as these can accept them, so that they are moved little more than once. A backend does not report its
+    restart. Its drain ends when COMMAND has ended, the backend accepts connections, and its gateways report no problem:
+    so COMMAND must not end before the old server has ended. At the first step that fails the command ends, and shows
+    what was done and what was not.
 
     Example: ringway roll --within 60s --command 'systemctl restart ringway-node@{node}'
     """
@@ -172,7 +172,7 @@ class Roll:
         return drained
 
     async def _restart_backend(self, before: Report, words: Sequence[str]) -> None:
-        """Restart a backend that keeps its incarnation, and take it back when it is there again."""
+        """Restart a backend that keeps its incarnation, and end its drain when it is back."""
         name, is_restarted = before.name, False
         back = BackendReturn(Gateways(self._engine, self._members), before, self._checks_s)
         await back.look_before()

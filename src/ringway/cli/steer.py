@@ -26,12 +26,13 @@ from ringway.protocol.order import NodeRefusal
 from ringway.types import NodeName, Role
 
 FOLLOW_S = 8.0
-"""The time in which every gateway follows: a decision reaches it in two ways, the slower in a second or two."""
+"""The time in which every gateway follows: a decision reaches it in two ways, of which the slower takes a second or
+two."""
 
 LOOK_S = 0.1
 
 NEXT_S = 1.0
-"""After this time the next gateway is asked: one that was stopped, or whose clock is far off, answers nobody."""
+"""After this time the next gateway is asked: a gateway that was stopped, or has a wrong clock, does not answer."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,9 +25,9 @@ def sub(
 ) -> None:
     """Print the publications of one or more channels, one a line, until Ctrl-C.
 
-    Events of the connection, such as a move to another node, are printed on stderr. With --json each line is an object
-    with channel and data, for programs. Without it a text is printed as it is, but with terminal controls made visible,
-    such as `\\x1b`.
+    Events of the connection, such as a move to a different node, are printed on stderr. With --json each line is an
+    object with channel and data, for programs. Without it a text is printed as it is, but with terminal controls made
+    visible, such as `\\x1b`.
     """
     addresses = gateway_urls(url, state)
 

@@ -24,7 +24,7 @@ def make_console(wide: int = WIDE) -> Console:
 
 
 class _Visible(RenderHook):
-    """Makes terminal controls visible in everything that is printed: strangers chose much of it."""
+    """Makes terminal controls visible in everything that is printed: strangers chose much of this text."""
 
     def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
         """Return `renderables` with all their text made visible."""

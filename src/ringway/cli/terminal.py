@@ -1,7 +1,7 @@
 """Output of commands: to a terminal, a pipe, a file, or to nothing.
 
-The reader may be gone, the disk may be full, the encoding may have no arrows. A command then ends with one line, or
-without a line if nobody would read it, and never with a traceback.
+The reader may be gone, the disk may be full, the encoding may have no arrows. Then a command ends with one line, or
+without a line if nobody would read it, but never with a traceback.
 """
 
 import codecs
@@ -17,7 +17,7 @@ from ringway.app.visible import visible, visible_json
 from ringway.errors import RingwayError
 
 WIDE = 160
-"""Columns of an output that is no terminal."""
+"""Columns of an output that is not a terminal."""
 
 READER_GONE_CODE = 141
 """Exit code of a command whose reader has ended: 128 and SIGPIPE, as shells report it of other programs."""
@@ -116,7 +116,7 @@ def say(text: str) -> None:
 
 
 def say_drawn(lines: Iterable[str]) -> None:
-    """Write `lines` to standard output as they are: their words are visible already, and they may have colours.
+    """Write `lines` to standard output unchanged: their texts are visible already, and they may have colours.
 
     Raise `OutputFailed` if it cannot be written.
     """
@@ -138,7 +138,8 @@ def is_styled() -> bool:
 
 
 def width_of_output() -> int:
-    """Return the columns of standard output: `WIDE` if it is no terminal; else `COLUMNS`, or what the terminal says."""
+    """Return the columns of standard output: `WIDE` if it is not a terminal; else `COLUMNS`, or the width of the
+    terminal."""
     if sys.stdout is None or not sys.stdout.isatty():
         return WIDE
     given = os.environ.get("COLUMNS", "")
@@ -158,7 +159,7 @@ def say_json(value: Any) -> None:
 
 
 def tell(text: str) -> None:
-    """Write a line to stderr, with terminal controls made visible. If nobody can read it, it is lost."""
+    """Write a line to stderr, with terminal controls made visible. If it cannot be written, it is lost."""
     if sys.stderr is not None:
         with suppress(OSError, ValueError):  # a stream that is foreign, or closed
             sys.stderr.write(visible(text) + "\n")

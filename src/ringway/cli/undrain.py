@@ -1,4 +1,4 @@
-"""`ringway undrain`: takes a drained node back."""
+"""`ringway undrain`: ends the drain of a node."""
 
 from ringway.app.config import Layer
 from ringway.cli.cluster import ask_node, joined, need_node
@@ -13,7 +13,7 @@ from ringway.protocol.order import SetState
 def undrain(
     flags: Layer, node: NodeArgument, config_file: ConfigFile = None, state: StateDir = None, admin: AdminUrl = None
 ) -> None:
-    """Take a drained node back: it gets new connections again, and the balancer fills it to its fair share."""
+    """End the drain of a node: it gets new connections again, and the balancer fills it to its fair share."""
 
     async def work() -> None:
         async with joined(flags, config_file, state, admin) as (engine, members):

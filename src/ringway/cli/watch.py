@@ -1,4 +1,4 @@
-"""Watching a node become empty: a bar on a terminal, otherwise a line every few seconds; both on stderr."""
+"""Display of a drain: a bar on a terminal, otherwise a line every few seconds; both on stderr."""
 
 import asyncio
 import sys
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 LINE_S = 2.0
 REPORTED_S = 2.5
-"""For so long after the node is empty, outcomes of its last moves are waited for: each member reports each second."""
+"""The time for the outcomes of the last moves after the node is empty: each member reports each second."""
 
 STILL_S = 10.0
 """After this time without a departure, a hint is printed."""
@@ -37,10 +37,10 @@ class Drained(msgspec.Struct, frozen=True, kw_only=True):
     """The result of a drain."""
 
     node: str
-    connections: int  # left on the node
+    connections: int  # connections left on the node
     moved: int
     seconds: float
-    # what became of the clients that were moved meanwhile (docs/explain/moves.md), as far as it was reported
+    # the reported outcomes of the clients that were moved meanwhile (docs/explain/moves.md)
     handed_over: int = 0
     reconnected: int = 0
     lost: int = 0
@@ -53,7 +53,7 @@ class Drained(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def outcomes_in_words(outcomes: MoveOutcomes, moved: int) -> str:
-    """Return what became of `moved` connections: `: 38 handed over, 2 reconnected`; empty for none."""
+    """Return the outcomes of `moved` connections: `: 38 handed over, 2 reconnected`; empty for none."""
     if not moved:
         return ""
     unknown = max(0, moved - outcomes.total)
@@ -64,7 +64,7 @@ def outcomes_in_words(outcomes: MoveOutcomes, moved: int) -> str:
 async def watch_until_empty(engine: Access, members: Feed, node: str, *, quiet: bool) -> Drained:
     """Show the progress of `node`, which was ordered to drain; return when it drains and is empty.
 
-    Raise `RingwayError` if it disappears before, or is taken back.
+    Raise `RingwayError` if it disappears before, or its drain is ended.
     """
     began = time.monotonic()
     counters, outcomes = OutcomeCounters(), NO_OUTCOMES
@@ -101,7 +101,7 @@ async def watch_until_empty(engine: Access, members: Feed, node: str, *, quiet: 
 async def _newest_report(engine: Access, members: Feed, last: Report, left: int) -> Report:
     """Return the newest report of the node of `last`. If it is missing, it may come back for a moment.
 
-    Raise `RingwayError` if it has gone, with `left` connections, or is back as another incarnation.
+    Raise `RingwayError` if it has gone, with `left` connections, or is back with a new incarnation.
     """
     report = members.node(last.name)
     if report is not None:

@@ -21,7 +21,8 @@ def scenario_of_cluster(
 ) -> dict[str, Any]:
     """Return a scenario's values: the nodes of a group of the running system.
 
-    The nodes `drain` are drained, and more join. Without `group` it is that of the drained nodes, or the only one.
+    The nodes `drain` are drained, and more join. Without `group`, it is the group of the drained nodes, or the only
+    group.
     """
 
     async def ask() -> dict[str, Any]:
@@ -37,7 +38,7 @@ def scenario_of_cluster(
 
 
 def chosen_group(members: Feed, drain: list[str], group: str) -> str:
-    """Return the group to simulate; raise `ConfigError` if it is not clear which, or there is no such group."""
+    """Return the group to simulate; raise `ConfigError` if several are possible, or there is no such group."""
     groups = {report.name: group_of(report) for report in members.live.values() if report.role is Role.NODE}
     known = sorted(set(groups.values()))
     wanted = {group} if group else {groups[NodeName(name)] for name in drain} or set(known)

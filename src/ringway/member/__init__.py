@@ -1,1 +1,1 @@
-"""Members of the cluster: all that they do beside holding connections."""
+"""Members of the cluster: all their duties beside holding connections."""

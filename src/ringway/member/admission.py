@@ -74,7 +74,8 @@ class Admission:
     def count_handshake(self, address: str, *, has_ticket: bool) -> None:
         """Count a handshake that came for `address` (`core.address`).
 
-        Raise `UpgradeError` if more come than the member can serve, or if most of them come for this address.
+        Raise `UpgradeError` if more handshakes come than the member can serve, or if most of them come for this
+        address.
         """
         now, per_s = self._clock(), self._process.accept_per_s
         if not self._sheds or self._limiter.admit(

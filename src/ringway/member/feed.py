@@ -83,8 +83,8 @@ class Feed:
     def add_listener(self, listener: Listener, *, reports: bool = True, of_nodes: bool = True) -> None:
         """Call `listener` with every event from now on, after the listeners before it.
 
-        Without `reports`, it hears who joins and leaves, and no `MemberReported`: a thousand of them come each second.
-        Without `of_nodes`, it hears only those of gateways and of backends, which are few.
+        Without `reports`, it gets joins and leaves, and no `MemberReported`, of which a thousand come each second.
+        Without `of_nodes`, it gets only the reports of gateways and of backends, which are few.
         """
         self._listeners.append(listener)
         if reports:
@@ -121,7 +121,7 @@ class Feed:
                 self._on_timed(content, sent_at, received_at)
 
     def add_report(self, report: Report) -> None:
-        """Receive a report that is read already, or was made in this process."""
+        """Process a report that was read already, or was made in this process."""
         now = self._clock()
         if report.role is Role.NODE and not report.is_backend and self._membership.heard_again(report, now):
             event = MemberReported(report)
@@ -134,7 +134,7 @@ class Feed:
             self._on_ignored(report)
 
     def remove_member(self, leaves: MemberLeaves) -> None:
-        """Receive the word of a member that it leaves, read already; ignored if another incarnation has its name."""
+        """Process a member's message that it leaves; ignored if a different incarnation has its name."""
         known = self.live.get(leaves.name)
         if known is not None and known.incarnation == leaves.incarnation:
             self._publish(self._membership.withdrawn(leaves.name))

@@ -1,7 +1,7 @@
 """Fencing: the connections of a member that was stopped for longer than its lease are closed (`core.fence`).
 
 They are closed within a second, not in one instant. Their clients come back through the gateway, to this member as
-well: it goes on reporting, and is a member again.
+well: it continues to report, and is a member again.
 """
 
 import time
@@ -27,7 +27,7 @@ def since_boot() -> float:
 
 
 class Fencing(Generic[C]):
-    """Notices at each tick whether this process was stopped. `clock` goes on while the machine is suspended."""
+    """Detects at each tick that this process was stopped. `clock` goes on while the machine is suspended."""
 
     __slots__ = ("_clock", "_fence", "_given_up", "_holder", "_ticks")
 

@@ -7,7 +7,7 @@ from ringway.types import NodeName, Role
 
 
 class GatewayOrigins:
-    """The origins as of now. A listener of `Feed`."""
+    """The present origins. A listener of `Feed`."""
 
     def __init__(self) -> None:
         self.origins: tuple[str, ...] = ()

@@ -1,8 +1,8 @@
 """Counts of the clients whose keys other nodes own, for the report (PROTOCOL.md P-9.10).
 
-The leading gateway's report says by which version of owners nodes are to count. A member that does not know that
+The leading gateway's report names the version of owners by which nodes must count. A member that does not know that
 version asks the leader for it, with a delay that grows with the number of nodes. It counts in slices, again and again
-until no version is told any more. Clients that were sent away since a count are subtracted from it.
+until no report names a version any more. Clients that were sent away since a count are subtracted from it.
 """
 
 import asyncio
@@ -61,7 +61,7 @@ class KeyCounts(Generic[C]):
     ) -> None:
         self._wanted = wanted
         self.counted = ""
-        """The version of owners by which the member has counted; empty: no count is wanted, or it is not done."""
+        """The version of owners by which the member has counted; empty: no count is wanted, or it has not ended."""
         self._bus = bus
         self._feed = feed
         self._selection = selection
@@ -76,7 +76,7 @@ class KeyCounts(Generic[C]):
         self._tasks = Tasks()
 
     def misplaced(self) -> dict[NodeName, int]:
-        """Return how many clients have keys of each other node, as of now."""
+        """Return the present number of clients with keys of each other node."""
         sent = self._sent.moved
         left = {
             owner: count - max(0, sent.get(owner, 0) - self._sent_before.get(owner, 0))
@@ -89,7 +89,7 @@ class KeyCounts(Generic[C]):
         return self._known.get(version)
 
     def tick(self) -> None:
-        """Follow the leader's word; call it a few times a second."""
+        """Follow the version that the leader reports; call it a few times a second."""
         leader = self._leader()
         wanted = self._wanted(leader) if leader is not None else ""
         if wanted != self.counted:
@@ -100,7 +100,7 @@ class KeyCounts(Generic[C]):
             self._tasks.spawn(self._count(wanted, leader.nodes), name="count of misplaced keys")
 
     async def stop(self) -> None:
-        """Count no more."""
+        """Stop counting."""
         await self._tasks.aclose()
 
     def _leader(self) -> Report | None:

@@ -1,8 +1,9 @@
 """Answers to knocks: a gateway that opens this member's URL learns which member is there (PROTOCOL.md P-8.11).
 
-A knock costs less than a refusal: two proofs, one write. It takes no place and no ticket, and is not a client. Knocks
+A knock costs less than a refusal: two proofs, one write. It needs no place and no ticket, and is not a client. Knocks
 that a gateway has proved are answered also when the member drains, or when more handshakes come than it can take; but
-only as many as gateways need. A knock that is not proven is refused as any other handshake is: after its rate.
+only as many as gateways need. A knock that is not proven is refused as other handshakes are, after the check of the
+rate.
 """
 
 from collections import Counter
@@ -40,7 +41,7 @@ class KnockAnswers:
         self._limit = TokenBucket(KNOCKS_PER_S, KNOCKS_BURST, clock())
 
     def answer(self, headers: Headers) -> str | None:
-        """Return the value of the header `KNOCK` to answer with; None if the request is no knock that is proven.
+        """Return the value of the header `KNOCK` to answer with; None if the request is not a proven knock.
 
         Raise `UpgradeError` if more proven knocks come than gateways need.
         """

@@ -1,8 +1,9 @@
-"""Calls to the leading balancer: plan and balance, drain a node by a deadline, tell who owns keys (PROTOCOL.md P-9).
+"""Calls to the leading balancer: plan and balance, drain a node by a deadline, list the owners of keys (PROTOCOL.md
+P-9).
 
-A gateway that led and was stopped (SIGSTOP, a suspended machine) has not given its address up. A call that one server
-gets might reach it, and wait in vain. So all servers get each call, and the first answer counts: a gateway that leads
-no more answers nobody.
+A gateway that led and was stopped (SIGSTOP, a suspended machine) has not released its address. A call to a single
+server might reach it, and wait in vain. So each call goes to all servers, and the first answer counts: a gateway that
+does not lead any more does not answer.
 """
 
 import asyncio
@@ -31,7 +32,7 @@ ANSWER_S = 5.0
 """The time for the leader to answer an operator, or a backend that asks to be drained."""
 
 ASKS = 2
-"""How often a person's command asks: a leader that is stopped has a successor within `ANSWER_S`."""
+"""The number of attempts of a person's command: a stopped leader has a successor within `ANSWER_S`."""
 
 
 async def call_plan(
@@ -39,7 +40,7 @@ async def call_plan(
 ) -> PlanAnswer:
     """Return the leader's plan for `group` (empty: for all groups), which it carries out unless `dry_run`.
 
-    A leader that does not answer in time is asked `asks` times: then the successor of one that was stopped answers.
+    A leader that does not answer in time is asked `asks` times: the successor of a stopped leader answers then.
     Raise `NoAnswer` if no balancer leads, or its answer is not understood; `EngineAway` if the engine is away.
     """
     request = Rebalance(dry_run=dry_run, group=group)

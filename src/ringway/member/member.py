@@ -1,7 +1,7 @@
 """Member of the cluster: the duties of every process that holds connections, beside holding them.
 
-A member reports, receives the other members' reports, carries out orders, drains by a deadline, gives its connections
-up after a stop of the process, and leaves in order. The component that holds the connections is behind `Holder`.
+A member reports, receives the other members' reports, carries out orders, drains by a deadline, closes its connections
+after a stop of the process, and leaves in order. The component that holds the connections is behind `Holder`.
 """
 
 import asyncio
@@ -122,7 +122,8 @@ class Member(Generic[C]):
         return self._utilisation.shares
 
     def reach_problem(self) -> str:
-        """Return which gateways could not open this member's URL lately, and why; empty if there are none."""
+        """Return the number of gateways that could not open this member's URL lately, with reasons; empty if there is
+        no problem."""
         gateways = [name for name, report in self._feed.live.items() if report.role is Role.GATEWAY]
         return self._reachability.problem(gateways, self._clock())
 

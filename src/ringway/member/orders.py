@@ -1,7 +1,7 @@
 """Orders of the leading balancer and of operators, carried out: moves and drains (PROTOCOL.md P-7, P-9).
 
-The moves of an order are spread evenly over its time. Of two leaders only the newer is obeyed, by its fencing number.
-The holder decides how a connection leaves.
+The moves of an order are spread evenly over its time. If there are two leaders, only the newer is obeyed, by its
+fencing number. The holder decides how a connection leaves.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ ORDERS_MAX = 1000
 """Orders that may be under way at one time; more are refused."""
 
 CLOCK_S_MAX = 2 * CORRECTED_S_MAX
-"""The clocks of two nodes that are given clients differ by no more."""
+"""The largest difference between the clocks of two nodes that get clients."""
 
 _log = get_logger()
 
@@ -50,8 +50,8 @@ class OrderHandler(Generic[C]):
 
     `owners_of` returns the owners of keys of a version, if the member knows them. Requests are served at `addresses`,
     by default at the address of the node `name`. `on_state` is called when a request has set the state, `on_unreached`
-    when a gateway says that it could not open the member's URL. `why_not` returns why nobody may be moved to a target;
-    empty if it may be ordered.
+    when a gateway says that it could not open the member's URL. `why_not` returns why no client may be moved to a
+    target; empty if moves there are allowed.
     """
 
     def __init__(

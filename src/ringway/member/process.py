@@ -13,11 +13,11 @@ _CPU_FOR_ACCEPTS = 0.5  # share of the idle core that newcomers may use
 _START_S = _CPU_FOR_ACCEPTS / ACCEPT_PER_S_START
 _HANDSHAKES_MIN = 20  # in one period, to be worth measuring
 _CROWD = 2.0  # times as many as usual are a crowd
-_WEIGHT = 0.3  # of the newest value in moving averages; of a cost measured over a hundred handshakes
+_WEIGHT = 0.3  # weight of the newest value in moving averages; of a cost measured over a hundred handshakes
 _WEIGHT_MAX = 0.7
 _DRIFT = 0.0012  # a period: a high cost that is not measured again is halved in ten minutes
-_WEIGHT_OF_CROWD = 0.02  # of a crowd, in what is usual: one that lasts for minutes is
-_STRAYS = 0.1  # of those accepted
+_WEIGHT_OF_CROWD = 0.02  # weight of a crowd in the usual rate: after minutes a crowd is usual
+_STRAYS = 0.1  # the share of accepted handshakes
 _STRAYS_MIN = 5
 
 
@@ -29,9 +29,9 @@ class ProcessStats:
         cost = (CPU of a crowded period - usual CPU) / (handshakes of it - usual handshakes)
 
     So the constant load of the process is not counted, even if clients arrive all the time. A burst of messages in the
-    same period is counted: the rate is rather too low than too high. A period is ignored if many sockets came and were
-    not accepted within it (refused, or not answered yet): in a flood the refusals would count as cost, the rate would
-    fall, and more would be refused.
+    same period is counted: the rate is rather too low than too high. A period is ignored if many of its sockets were
+    not accepted (refused, or not answered yet): in a flood the refusals would count as cost, the rate would fall, and
+    more would be refused.
 
     A cost above the initial cost falls slowly while no crowd comes. A member that was slow once is sent few clients, so
     it would otherwise never prove that it is fast again.

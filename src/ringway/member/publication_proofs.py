@@ -3,8 +3,8 @@
 A message that is not stored (its offset is 0) must be sealed for its channel, lately, and be new. Stored publications
 may be old; whether they are new is judged where they are delivered (`core.stream`), and within a page of history.
 
-A message that is not believed is counted, logged within bounds, and dropped. In a page of history an empty payload
-stands in its place, which nobody delivers: so the offsets stay whole, and no recovery waits for it.
+A message that is not believed is counted, logged within bounds, and dropped. In a page of history it is replaced by an
+empty payload, which is not delivered: so the offsets have no gap, and no recovery waits for it.
 """
 
 import time
@@ -23,7 +23,7 @@ _AGE_MS_MAX = round(AGE_S_MAX * 1000)
 _TIME_BYTES = SENT_MS.stop - SENT_MS.start
 
 BOUNDS_S = 0.5
-"""How long the bounds of a message's age are kept, by which they are less exact."""
+"""The time for which the bounds of a message's age are reused; they are less exact by this time."""
 
 _log = get_logger()
 
@@ -93,11 +93,11 @@ class PublicationProofs:
         return True
 
     def forget(self, channel: Channel) -> None:
-        """Forget a channel that is not followed any more."""
+        """Forget a channel that has no subscribers here any more."""
         self._numbers.forget(channel)
 
     def _set_bounds(self, now: float) -> None:
-        """Set between which times, as heads have them, a message that is not stored must have been sealed."""
+        """Set the earliest and latest time, as in heads, at which a message that is not stored may have been sealed."""
         ms = int(now * 1000)
         self._bounded_at = now
         self._oldest = max(0, ms - _AGE_MS_MAX).to_bytes(_TIME_BYTES)

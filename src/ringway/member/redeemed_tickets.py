@@ -1,6 +1,6 @@
 """Tickets redeemed at this member, counted by their issuer; the counts go out in its reports.
 
-An issuer reads from a count how many of the places that it holds here are occupied now (`core.load.reservation`).
+By its count an issuer knows how many of the places that it holds here are occupied now (`core.load.reservation`).
 """
 
 from collections.abc import Callable
@@ -29,12 +29,12 @@ class RedeemedTickets:
         return list(self._untold)
 
     def on_told(self, issuer: Issuer, count: int) -> None:
-        """Note that the donor `issuer` has received `count`."""
+        """Record that the donor `issuer` has received `count`."""
         if self.taken.get(issuer, 0) == count:
             self._untold.pop(issuer, None)
 
     def count_ticket(self, issuer: Issuer, *, is_move: bool) -> None:
-        """Count one redeemed ticket of `issuer`. The donor of a move hears no reports, and must be told."""
+        """Count one redeemed ticket of `issuer`. The donor of a move hears no reports, so it gets a notice."""
         if issuer not in self.taken and len(self.taken) >= ISSUERS_MAX:
             oldest = min(self.taken, key=lambda known: self._heard_at.get(known, 0.0))
             self._drop(oldest)
@@ -44,7 +44,7 @@ class RedeemedTickets:
         self._heard_at[issuer] = self._clock()
 
     def on_event(self, event: MembershipEvent) -> None:
-        """Note which issuers are alive."""
+        """Record the issuers that are alive."""
         issuer = Issuer(event.report.incarnation)
         if issuer in self.taken and not isinstance(event, MemberLeft):
             self._heard_at[issuer] = self._clock()

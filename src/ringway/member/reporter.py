@@ -25,7 +25,7 @@ _ANNOUNCE_S = 2.0
 
 
 class KeyReport(Protocol):
-    """What a report says about keys (`member.key_counts`)."""
+    """The part of a report about keys (`member.key_counts`)."""
 
     @property
     def counted(self) -> str:
@@ -99,7 +99,7 @@ class Reporter(Generic[C]):
         return self._introduction.url
 
     def set_urls(self, *, url: str | None = None, public_url: str | None = None, admin_url: str | None = None) -> None:
-        """Report these URLs from the next report on; a URL that is None does not change."""
+        """Report these URLs from the next report on; None leaves a URL unchanged."""
         given = {"url": url, "public_url": public_url, "admin_url": admin_url}
         changes = {name: value for name, value in given.items() if value is not None}
         self._introduction = msgspec.structs.replace(self._introduction, **changes)

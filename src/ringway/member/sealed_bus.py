@@ -1,10 +1,10 @@
 """Sealed bus: calls between members that are believed only when proven (PROTOCOL.md P-9.8).
 
-It wraps the bus of an engine. The context of a request is its address, that of an answer its address and the sender and
-number of its request: so none can be forged, repeated, sent elsewhere, or exchanged for the answer to a different
-request. A request is carried out once: its number must be new, and it must have been sealed lately and after this
-member started. If it seems to be from before that, by its sender's clock, it may be a recorded one, or the clocks
-differ. Then the caller is asked to call again and to name this incarnation, which nobody knew before.
+It wraps the bus of an engine. The context of a request is its address; the context of an answer is its address, with
+sender and number of its request. So no message can be forged, repeated, sent elsewhere, or exchanged for the answer to
+a different request. A request is carried out once: its number must be new, and it must have been sealed lately and
+after this member started. If it seems to be from before that, by its sender's clock, it may be recorded, or the clocks
+differ. Then the caller is asked to call again and to name this incarnation, which was unknown before.
 
 A request that is not believed is counted, logged within bounds, and not answered. The caller gets `NoAnswer` at its
 deadline, with the likely cause.
@@ -154,7 +154,7 @@ class SealedBus:
     def _open_request(self, address: str, raw: bytes) -> SealedMessage | None:
         """Return the request in `raw`; None if it names other members.
 
-        Raise `SealError` if it is not proven, not of now, or not new.
+        Raise `SealError` if it is not proven, too old, or not new.
         """
         request = self._unsealer.unseal(address.encode(), raw)
         check_time(request, self._wall())
@@ -175,7 +175,7 @@ class SealedBus:
         return request
 
     async def _answer(self, address: str, request: SealedMessage, handler: Handler) -> bytes | None:
-        """Return the answer, in the wire version of the request: its sender reads that."""
+        """Return the answer, in the wire version of the request, which its sender can read."""
         context = _answer_context(address, request.origin, request.number)
         try:
             body = await handler(request.body)

@@ -48,7 +48,7 @@ class SealedBroker:
         await self._broker.publish(channel, payload)
 
     async def subscribe(self, channel: Channel) -> None:
-        """Return when every publication that starts from now on reaches this process."""
+        """Return when every publication that is sent from now on reaches this process."""
         await self._broker.subscribe(channel)
 
     async def unsubscribe(self, channel: Channel) -> None:
@@ -87,13 +87,13 @@ class ProvenAnswers:
         self._answers.on_receivers(count)
 
     def on_answer(self, answer: bytes) -> None:
-        """A member has answered, or a stranger."""
+        """A member, or a stranger, has answered."""
         if self._proofs.believe_answer(self._channel, self._context, answer):
             self._answers.on_answer(answer)
 
 
 class SealedHistory:
-    """A history store of which only proven publications are read (`ports.HistoryStore`)."""
+    """A history store that returns only proven publications (`ports.HistoryStore`)."""
 
     def __init__(self, history: HistoryStore, proofs: PublicationProofs) -> None:
         self._history = history

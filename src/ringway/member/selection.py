@@ -1,8 +1,8 @@
 """Selection of connections to move, and the count of keys that belong to other members.
 
 There can be a hundred thousand connections, so they are searched in slices with a turn of the event loop in between,
-one search at a time: two searches at once would select the same connections, and change each other's tables. The
-result of a search serves all orders of the next moment: a balancer that empties a member sends one order a second for
+one search at a time: two searches at once would select the same connections, and change each other's tables. The result
+of a search is used for all orders of the next moment: a balancer that empties a member sends one order a second for
 each target.
 """
 
@@ -24,7 +24,7 @@ KEPT_S = 0.8
 """The time for which a search serves further requests: less than the second between two rounds of a balancer."""
 
 _SLICE = 2000
-_COUNT_SLICE = 10_000  # where connections are only counted
+_COUNT_SLICE = 10_000  # the slice of a search that only counts connections
 _KEYED_SLICE = 250  # the slice of a search that also finds the owner of each key
 
 
@@ -60,7 +60,7 @@ class MoveSelection(Generic[C]):
         self._idle_after_s = idle_after_s
         self._oldest_first = oldest_first
         self._clock = clock
-        self._tables: dict[tuple[str, bool], RememberedOwners] = {}  # by name, and whether of before
+        self._tables: dict[tuple[str, bool], RememberedOwners] = {}  # by name, and if they are owners of before
         self._selected: set[C] = set()
         self._kept: _Kept[C] | None = None
         self._searching = asyncio.Lock()
@@ -86,7 +86,7 @@ class MoveSelection(Generic[C]):
         return selected
 
     def release(self, selected: list[C]) -> None:
-        """Let connections be selected again: they were moved, or will not be."""
+        """Allow connections to be selected again: they were moved, or will not be moved."""
         self._selected.difference_update(selected)
 
     async def count_misplaced(self, owners: Owners) -> dict[NodeName, int]:

@@ -15,7 +15,7 @@ class SentMoves:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self.moved: dict[NodeName, int] = {}
-        """Connections sent to each target of the last `MOVED_KEEP_S`; part of each report."""
+        """Connections sent to each target that got a connection in the last `MOVED_KEEP_S`; part of each report."""
         self.total = 0
         """Connections sent, to all targets."""
         self.missed = 0

@@ -97,9 +97,10 @@ class GracefulShutdown(Generic[C]):
         await self._holder.cut_rest(max(0.0, deadline - self._clock()))
 
     def _count_others(self) -> tuple[int, int, int]:
-        """Return the numbers of other nodes, of those that accept connections, and of gateways, as gateways report.
+        """Return the numbers of other nodes, of other nodes that accept connections, and of gateways, as gateways
+        report.
 
-        A gateway that has not heard of the drain yet counts this node among the second; it does so for a moment only.
+        For a moment, a gateway that has not heard of the drain yet counts this node as accepting connections.
         """
         gateways = self._feed.live.values()
         others = max((gateway.nodes - 1 for gateway in gateways), default=0)

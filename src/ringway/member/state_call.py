@@ -1,4 +1,4 @@
-"""The call that drains a node, or takes it back: one node serves it, or every gateway that holds a backend."""
+"""The call that drains a node, or ends its drain: the node serves it, or every gateway that holds a backend."""
 
 from ringway.errors import EngineError, ProtocolError
 from ringway.ports import Calls
@@ -17,7 +17,7 @@ from ringway.protocol.report import Report
 async def call_state(bus: Calls, node: Report, request: SetState, timeout_s: float) -> NodeAnswer:
     """Return the answer of `node`; silence counts as a refusal.
 
-    Of the gateways that hold a backend one is enough: the others follow its next report, also one that has refused.
+    One gateway that holds a backend is enough: the other gateways follow its next report, also a gateway that refused.
     """
     address = node_address(node.name)
     try:

@@ -1,4 +1,4 @@
-"""Utilisation by resource: 1.0 is as much as is healthy, not as much as is possible (PROTOCOL.md P-8.3).
+"""Utilisation by resource: 1.0 is the healthy maximum, not the possible maximum (PROTOCOL.md P-8.3).
 
 Each value is the share of a limit that leaves room for a burst: above 70 % of a core the event loop queues, above 80 %
 of its memory a process is one burst from being killed, at 50 ms of loop lag clients notice. The values are smoothed
@@ -11,7 +11,7 @@ CPU_HEALTHY = 0.7
 MEMORY_HEALTHY = 0.8
 LOOP_LAG_HEALTHY_S = 0.05
 
-_WEIGHT = 0.3  # of the newest value
+_WEIGHT = 0.3  # weight of the newest value
 
 
 class Utilisation:

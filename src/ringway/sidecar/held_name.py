@@ -22,7 +22,8 @@ _log = get_logger()
 
 
 async def refuse_held_name(registrar: Registrar, name: str, url: str, answers: Callable[[], Awaitable[bool]]) -> None:
-    """Raise `ConfigError` if `name` is registered for `url`, `answers` says that its server runs, and it is renewed.
+    """Raise `ConfigError` if `name` is registered for `url`, `answers` says that its server runs, and the registration
+    is renewed.
 
     Return at once if nothing answers here: the server has ended, and this is a restart. Otherwise watch the lease for
     half of its time at most. A registration with a different URL, or one that drains, is left to the gateway's rules.
@@ -34,7 +35,7 @@ async def refuse_held_name(registrar: Registrar, name: str, url: str, answers: C
         try:
             row = await registrar.find(name)
         except (RegistrarAway, RegistrarRefused, ConfigError, ProtocolError):
-            return  # it is free, or registering will tell
+            return  # the name is free; if not, the registration is refused
         if row.url != url or row.state is not NodeState.ACTIVE:
             return
         if at_most is None:

@@ -24,7 +24,7 @@ LATE_S = 30.0
 RETRY_CAP_S = 5.0
 DRAIN_POLL_S = 0.5
 QUIET_S = 1.5
-"""A drained server was empty for so long: what gateways report is up to a second old."""
+"""A drained server must be empty for this time: reports of gateways are up to a second old."""
 
 LEAVE_S = 4.0
 """The time for the last request to the gateway."""
@@ -58,7 +58,7 @@ class ServerLease:
 
     @property
     def was_registered(self) -> bool:
-        """Whether a gateway has ever accepted the registration."""
+        """True if a gateway has ever accepted the registration."""
         return self._was_registered
 
     @property
@@ -67,7 +67,7 @@ class ServerLease:
         return str(self._fields["url"])
 
     async def refuse_held_name(self) -> None:
-        """Raise `ConfigError` if something else keeps a registration of the server up. Call it before all else."""
+        """Raise `ConfigError` if something else renews a registration of the server. Call it before all else."""
 
         async def answers() -> bool:
             return await self._check() is not ServerHealth.ABSENT
@@ -165,7 +165,8 @@ class ServerLease:
         return renewed.ttl_s / RENEWALS
 
     async def _ask_drain(self, within_s: float) -> bool:
-        """Ask for a drain; if the time is too short, force it: this process has no more. Return True if it began."""
+        """Ask for a drain; if the time is too short, force it: this process has no more time. Return True if it
+        began."""
         for force in (False, True):
             order = DrainOrder(within_s=within_s, force=force, incarnation=self._incarnation)
             try:

@@ -1,4 +1,4 @@
-"""Client of the registration API: asks one gateway after the other until one answers."""
+"""Client of the registration API: asks the gateways in turn until a gateway answers."""
 
 import asyncio
 import ssl
@@ -131,7 +131,7 @@ def _refusal_in(answer: HttpAnswer) -> Refused:
     """Return the refusal in an error answer. Raise `ProtocolError` if it does not come from a registration port."""
     refused = _read_refused(answer.body)
     if answer.status == 503 and not refused.rule:
-        raise ProtocolError(1011, refused.error)  # the port has no room for a connection: another may have
+        raise ProtocolError(1011, refused.error)  # this port has no room for a connection
     return refused
 
 

@@ -40,7 +40,7 @@ class Sidecar:
     async def run(self) -> int:
         """Run the server, and return its exit code. Several workers, or a server without a command, run for ever.
 
-        Raise `ConfigError`, before anything is started, if something else keeps a registration of a server up.
+        Raise `ConfigError`, before anything is started, if something else renews a registration of a server.
         """
         await asyncio.gather(*(worker.refuse_held_name() for worker in self._workers))
         return (await asyncio.gather(*(worker.run(restart=self._restart) for worker in self._workers)))[0]

@@ -31,7 +31,7 @@ class Worker:
         self._registering = Tasks()
 
     async def refuse_held_name(self) -> None:
-        """Raise `ConfigError` if something else keeps a registration of the server up. Call it before `run`."""
+        """Raise `ConfigError` if something else renews a registration of the server. Call it before `run`."""
         await self._lease.refuse_held_name()
 
     async def run(self, *, restart: bool) -> int:

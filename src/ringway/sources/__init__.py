@@ -1,1 +1,1 @@
-"""Sources of backends: each follows one description of the servers that are there, and tells the gateway."""
+"""Sources of backends: each follows one description of servers, and reports them to the gateway."""

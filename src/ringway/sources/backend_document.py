@@ -35,7 +35,7 @@ def _read_json(text: str) -> Any:
         return json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)
     except json.JSONDecodeError as error:
         raise ConfigError(f"it is not JSON: {error}; correct it there") from None
-    except ValueError as error:  # of the two below, and numbers of thousands of digits
+    except ValueError as error:  # from `_once` and `_no_number`, and for numbers of thousands of digits
         raise ConfigError(f"it is not JSON that can be used: {error}") from None
 
 
@@ -61,7 +61,7 @@ _FORMS: Mapping[str, tuple[str, Callable[[str], Any], str]] = {
 
 
 def check_ending(path: str) -> str:
-    """Return the ending of `path`; raise `ConfigError` if it is none of a document."""
+    """Return the ending of `path`; raise `ConfigError` if documents do not have this ending."""
     ending = next((ending for ending in _FORMS if path.lower().endswith(ending)), None)
     if ending is None:
         raise ConfigError(f"the file of backends {path!r} must end in {' or '.join(_FORMS)}, which says how it is read")
@@ -71,8 +71,8 @@ def check_ending(path: str) -> str:
 def read_document(text: str, path: str) -> dict[NodeName, Offer]:
     """Return the backends in the document `text` by name; raise `ConfigError` with every problem, and its place.
 
-    `path` says by its ending how to read it. An empty list is a list; a document without a list is a problem, since
-    that is what a file looks like whose writer was interrupted.
+    The ending of `path` says how to read it. An empty list is allowed. A document without a list is a problem: a file
+    looks like this if its writer was interrupted.
     """
     key, read, form = _FORMS[check_ending(path)]
     try:

@@ -1,6 +1,6 @@
 """Watched file of backends: read at the start, when it has changed, and on SIGHUP.
 
-A file that cannot be used changes nothing: the backends of the last good one stay, and operators are told once.
+A file that cannot be used changes nothing: the backends of the last good file stay, and the problem is logged once.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ _log = get_logger()
 
 
 class FileUnreadable(ConfigError):
-    """The file cannot be opened or read; that may pass without a change of the file."""
+    """The file cannot be opened or read; this can end without a change of the file."""
 
 
 def read_backends_file(path: str) -> dict[NodeName, Offer]:
@@ -51,7 +51,7 @@ def read_backends_file(path: str) -> dict[NodeName, Offer]:
 
 
 class FileSource:
-    """The backends that the file at `path` lists, told to `sink`. `run` it as a task; it ends when it is cancelled.
+    """The backends that the file at `path` lists, reported to `sink`. `run` it as a task; it ends when it is cancelled.
 
     Raise `ConfigError` if the file cannot be used at the start. `clock` is monotonic.
     """
@@ -63,12 +63,12 @@ class FileSource:
         self.name = f"file {path}"
         self._watch = FileWatch([path])
         self._offers = read_backends_file(path)
-        self._told = ""  # the problem that operators were told
+        self._told = ""  # the problem that was logged
         self._retries = False
         self._hangup = asyncio.Event()
 
     async def run(self) -> None:
-        """Tell the sink what was read, and follow the file until cancelled."""
+        """Report the backends of the first read, and follow the file until cancelled."""
         self._sink.update(self.name, self._offers)
         while True:
             try:
@@ -83,11 +83,11 @@ class FileSource:
                 await self._read("SIGHUP")
 
     def on_hangup(self) -> None:
-        """Read the file soon, and log what came of it in any case."""
+        """Read the file soon, and log the result in any case."""
         self._hangup.set()
 
     async def _read(self, cause: str) -> None:
-        """Read the file in a thread: thousands of backends would take a tenth of a second of all traffic."""
+        """Read the file in a thread: thousands of backends would stop all traffic for a tenth of a second."""
         self._watch.accept()
         try:
             offers = await asyncio.to_thread(read_backends_file, self._path)

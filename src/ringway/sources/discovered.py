@@ -1,4 +1,4 @@
-"""Specs of backends that a registry knows: the options that all of them have are those of a `--backend`."""
+"""Specs of backends that a registry knows: their common options are those of a `--backend`."""
 
 from collections.abc import Collection
 
@@ -11,7 +11,7 @@ DRAIN_WITHIN_MAX_S = 86400.0
 
 
 def split_own(options: Collection[str], own: Collection[str], subject: str) -> tuple[dict[str, str], list[str]]:
-    """Return the values of those `options` that are named in `own`, and the others; raise `ConfigError`."""
+    """Return the values of the `options` that `own` names, and the other options; raise `ConfigError`."""
     problems: list[str] = []
     mine = [option for option in options if option.partition("=")[0].strip() in own]
     errors = OptionErrors(
@@ -29,7 +29,7 @@ def split_own(options: Collection[str], own: Collection[str], subject: str) -> t
 
 
 def read_template(url: str, options: Collection[str], subject: str, named_after: str) -> Backend:
-    """Return what all backends of `subject` have in common; name, address and life are put in later.
+    """Return the common fields of all backends of `subject`; name, address and life are added later.
 
     `url` is a URL of their form. Raise `ConfigError` with every problem.
     """

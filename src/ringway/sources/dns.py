@@ -1,4 +1,4 @@
-"""Name in DNS whose servers are backends: asked again before its answer has become too old.
+"""Name in DNS whose servers are backends: asked for again before its answer becomes too old.
 
 An address that is gone is not offered any more. If no address is left at all, the last good set stays.
 """
@@ -20,7 +20,7 @@ _log = get_logger()
 
 
 class DnsSource:
-    """The backends of one name, told to `sink`. `run` it as a task; it ends when it is cancelled.
+    """The backends of one name, reported to `sink`. `run` it as a task; it ends when it is cancelled.
 
     `rng` spreads the questions of many gateways over time.
     """
@@ -33,7 +33,7 @@ class DnsSource:
         self.name = spec.source
         self._answers: Answers = {}
         self._offers: dict[NodeName, Offer] = {}
-        self._told = ""  # the problem that operators were told
+        self._told = ""  # the problem that was logged
         self.asked = asyncio.Event()
         """Set when the first questions were answered, or failed."""
         self._hangup = asyncio.Event()

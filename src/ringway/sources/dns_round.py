@@ -1,7 +1,7 @@
 """One round of questions about a name in DNS, and the backends that it finds.
 
-Each question (the SRV records of the name, the IPv4 and the IPv6 addresses of each host) keeps its last good answer, so
-that one which is not answered takes no backend away.
+Each question (the SRV records of the name, the IPv4 and the IPv6 addresses of each host) keeps its last good answer: a
+question without an answer removes no backend.
 """
 
 import asyncio
@@ -20,13 +20,13 @@ AGE_MAX_S = 300.0
 """The time after which a name is asked for again: the time to live of its answers, within these bounds."""
 
 RETRY_S = 2.0
-"""The longest time after which it is asked for again if a question was not answered, or there is no backend."""
+"""The longest time until the next round, if a question was not answered or there is no backend."""
 
 QUESTIONS_MAX = 16
 """The questions that are asked at one time; the others wait."""
 
 PROBLEMS_MAX = 3
-"""The problems that are named; a list of a hundred targets may fail for one reason."""
+"""The number of problems that are named; a hundred targets can fail for one reason."""
 
 IPV4, IPV6, SRV = "IPv4 addresses", "IPv6 addresses", "SRV records"
 """The kinds of records, as messages name them."""
@@ -46,14 +46,14 @@ class DnsRound:
         self._before = before
         self.answers: Answers = {}
         self._problems: set[str] = set()
-        self._unanswered: dict[tuple[str, str], str] = {}  # why, by name and kind of record
+        self._unanswered: dict[tuple[str, str], str] = {}  # the reason, by name and kind of record
         self._empty = True
         self._ttl_s = AGE_MAX_S
         self._places = asyncio.Semaphore(QUESTIONS_MAX)
 
     @property
     def problems(self) -> list[str]:
-        """The questions without an answer, and why, always in the same order."""
+        """The questions without an answer, with the reasons, always in the same order."""
         problems = set(self._problems)
         for (name, what), why in self._unanswered.items():
             both = what != SRV and all(self._unanswered.get((name, each)) == why for each in (IPV4, IPV6))
@@ -76,7 +76,8 @@ class DnsRound:
         return offers
 
     def _is_usable(self, backend: Backend) -> bool:
-        """Return True if what the records made of `backend` follows the rules; the target of a service may be any."""
+        """Return True if `backend`, as the records describe it, follows the rules: the target of a service can be any
+        text."""
         problems = problems_of(backend)
         self._problems.update(problems)
         return not problems
@@ -103,7 +104,7 @@ class DnsRound:
         return [*v4, *v6]
 
     async def _ask(self, name: str, what: str, ask: Callable[[str], Awaitable[DnsAnswer[R]]]) -> tuple[R, ...]:
-        """Return the records of the answer, or those of the last good one."""
+        """Return the records of the answer, or of the last good answer."""
         try:
             async with self._places:
                 answer = await ask(name)

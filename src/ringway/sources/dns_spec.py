@@ -1,7 +1,7 @@
 """Specs of backends that DNS lists: `--backend dns+ws://chat.internal:9000,check=/healthz`.
 
 `dns+ws://` and `dns+wss://` ask for addresses, `dns+srv+ws://` and `dns+srv+wss://` for SRV records. The options are
-those of a backend, and `nameserver=`; all backends of the name have them in common.
+those of a backend, and `nameserver=`; they hold for all backends of the name.
 """
 
 from collections.abc import Sequence
@@ -29,8 +29,9 @@ _NAMESERVER = "nameserver"
 class DnsSpec:
     """A name in DNS whose servers are backends.
 
-    `url` names it in messages. `template` is what its backends have in common; `base` begins their names, and is empty
-    if the name of their host does. `nameservers` are asked, with their ports; if there are none, those of the system.
+    `url` names it in messages. `template` has the common fields of its backends. `base` begins their names; empty if
+    their names begin with their host. `nameservers` are asked, with their ports; if it is empty, the system's name
+    servers.
     """
 
     url: str

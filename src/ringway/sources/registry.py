@@ -1,4 +1,4 @@
-"""Registries that backends are read from: which specs of `--backend` name one, and the source for each."""
+"""Registries of backends: the specs of `--backend` that name a registry, and the source for each."""
 
 from random import Random
 
@@ -13,14 +13,14 @@ from ringway.sources.sink import BackendSink
 
 
 def is_registry(spec: str) -> bool:
-    """True if a `--backend` names a registry, and not one backend."""
+    """True if a `--backend` names a registry, and not a single backend."""
     return is_kubernetes(spec) or is_eureka(spec)
 
 
 def open_registry(
     spec: str, kubernetes: KubernetesConfig, eureka: EurekaConfig, sink: BackendSink, rng: Random
 ) -> KubernetesSource | EurekaSource:
-    """Return the source for a spec of `is_registry`; raise `ConfigError` with its problems."""
+    """Return the source for a spec that names a registry; raise `ConfigError` with its problems."""
     if is_kubernetes(spec):
         return KubernetesSource(spec, kubernetes, sink, rng)
     if is_eureka(spec):

@@ -1,4 +1,4 @@
-"""The port of all sources: where a source tells which backends there are."""
+"""The port of all sources: a source reports there which backends it finds."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ class Offer:
     """One backend that a source offers.
 
     `draining`: it gets no newcomers, and its connections are moved away, within `within_s` seconds (0: no deadline).
-    `connections` and `utilisation` are what the server says about itself, if it does; None and empty otherwise.
+    `connections` and `utilisation` are the server's own measures; None and empty if it reports none.
     """
 
     backend: Backend
@@ -24,17 +24,18 @@ class Offer:
 
 
 class BackendSink(Protocol):
-    """Receives what sources find. All methods are called in the event loop, return at once, and raise nothing."""
+    """Receives the backends that sources find. All methods are called in the event loop, return at once, and raise
+    nothing."""
 
     def update(self, source: str, offers: Mapping[NodeName, Offer], *, lost: Collection[NodeName] = ()) -> None:
         """Replace everything that `source` has offered by `offers`, which are free of problems.
 
-        A backend that was offered before and is missing now is drained, and forgotten when it carries nothing more;
-        one that is named in `lost` is dead, and its connections are lost at once. If two sources offer one name, the
-        source that offered it first keeps it, and the other is logged.
+        A backend that was offered before and is missing now is drained, and forgotten when it carries nothing more; a
+        backend that `lost` names is dead, and its connections are lost at once. If two sources offer one name, the
+        source that offered it first keeps it, and the second offer is logged.
         """
         ...
 
     def report_problem(self, source: str, problem: str) -> None:
-        """Tell operators that `source` cannot be read, and why; what it offered last stays. Empty: it can again."""
+        """Tell operators that `source` cannot be read, and why; its last offers stay. Empty: it can be read again."""
         ...

@@ -46,9 +46,9 @@ def close_admin(server: AdminServer | None) -> list[Step]:
 
 
 def health_of(name: str, role: Role, engine: Engine | None, problem: str, warning: str = "") -> Health:
-    """Return the health of the process: `problem` is why it is not ready, `warning` what is wrong beside that.
+    """Return the health of the process: `problem` is the reason why it is not ready, `warning` names other faults.
 
-    A process without its engine stays ready: else all would leave at once.
+    A process without its engine stays ready: otherwise all processes would leave at once.
     """
     wrong = _wrong(engine)
     return Health(

@@ -143,7 +143,7 @@ def _make_directory(keyring: Keyring, incarnation: Incarnation, groups: Groups) 
 def _telling_jobs(
     name: NodeName, directory: Directory, isolation: Isolation, engine: SealedEngine, rng: Random
 ) -> list[Job]:
-    """Return the jobs that tell operators, and nodes, what prevents clients from being placed."""
+    """Return the jobs that report to operators and nodes why clients cannot be placed."""
     notices = DoubtNotices(name, directory.groups, engine.bus, rng)
     return [Job("isolation", isolation.run()), Job("doubt notices", notices.run())]
 
@@ -174,7 +174,7 @@ def _make_reporter(
     control: GatewayControl,
     holding: Holding,
 ) -> GatewayReporter:
-    """Return the reporter of the gateway, which reports what its balancer and its operators have decided as well."""
+    """Return the reporter of the gateway, which includes the decisions of its balancer and its operators."""
     return GatewayReporter(
         directory,
         engine,
@@ -223,7 +223,7 @@ def _admin_of(
     control: GatewayControl,
     metrics: Metrics,
 ) -> Admin:
-    """Return what the admin port answers. A gateway that is `alone` says nothing of its engine."""
+    """Return the service of the admin port. A gateway that is `alone` reports no engine."""
     reached = None if alone else engine
     return Admin(
         lambda: health_of(name, Role.GATEWAY, reached, isolation.problem() or backends.why_none(), balancer.hindrance),

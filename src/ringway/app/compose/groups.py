@@ -1,4 +1,4 @@
-"""The groups of a gateway: each with the policy that its routes name, or with that of the gateway's settings."""
+"""The groups of a gateway: each with the policy that its routes name, or with the policy of the gateway's settings."""
 
 from ringway.app.config import Config
 from ringway.app.engine import read_hash_secret

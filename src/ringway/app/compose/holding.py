@@ -1,4 +1,4 @@
-"""The backends of a gateway, put together: what it holds of each, their checks, and the clients that are expected."""
+"""The backends of a gateway, put together: its share of each, their checks, and the clients that are expected."""
 
 import asyncio
 import time
@@ -93,7 +93,7 @@ class GatewayBackends:
         return gateway
 
     async def start(self) -> None:
-        """Hear from now on which clients other gateways expect, and follow the sources of backends.
+        """Receive from now on the clients that other gateways expect, and follow the sources of backends.
 
         Binds the registration port; raise `ConfigError` if that fails.
         """
@@ -102,12 +102,12 @@ class GatewayBackends:
         await self.sources.start()
 
     def metrics(self) -> list[Source]:
-        """Return the sources of metrics about where backends come from."""
+        """Return the sources of metrics about the sources of backends."""
         stats = self.registration_stats if self._registration is not None else None
         return [read_sources(self.holding.book), *read_registrations(stats)]
 
     def why_none(self) -> str:
-        """Return why no node is eligible, with what is wrong with sources of backends; empty if a node is eligible."""
+        """Return why no node is eligible, with the problems of sources of backends; empty if a node is eligible."""
         reason = why_none_of(self._directory.groups)
         return "; ".join([reason, *self.holding.book.problems.values()]) if reason else ""
 

@@ -1,4 +1,4 @@
-"""The registration port of a gateway: its address, its service, and what the cluster knows of who registered."""
+"""The registration port of a gateway: its address, its service, and the cluster's view of registered backends."""
 
 from ringway.app.shutdown import Job
 from ringway.core.group import Groups

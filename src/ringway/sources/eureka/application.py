@@ -26,13 +26,13 @@ class EurekaApplication:
     """The URL of the registry, as Eureka's clients are given it."""
     app: str
     scheme: Literal["", "ws", "wss"]
-    """Empty: wss where an instance has only its secure port enabled."""
+    """Empty: wss if only the secure port of an instance is enabled."""
     path: str
     by_ip: bool
     """True: instances are reached by their ipAddr, and not by their hostName."""
     drain_within_s: float
     template: Backend
-    """What all instances have in common."""
+    """The common fields of all instances."""
 
 
 def is_eureka(spec: str) -> bool:

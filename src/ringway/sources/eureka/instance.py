@@ -40,7 +40,7 @@ class EurekaInstance(msgspec.Struct, frozen=True, rename="camel"):
 
     @property
     def id(self) -> str:
-        """Its id; registries before 1.4 have none, and its host is one."""
+        """Its id; the name of its host in registries before 1.4, which have no ids."""
         return self.instance_id or self.host_name
 
 
@@ -59,10 +59,10 @@ def read_instances(body: bytes) -> list[EurekaInstance]:
 
 
 def backend_of(instance: EurekaInstance, application: EurekaApplication) -> tuple[Backend | None, list[str]]:
-    """Return the backend that an instance is; or None, and every problem of it.
+    """Return the backend of an instance; or None, and every problem of the instance.
 
     Its metadata may say `ringway.weight`, `ringway.zone` (or `zone`, as Spring's clients do), `ringway.path`, and
-    `ringway.life`, which is another for each run of the server.
+    `ringway.life`, which is different in each run of the server.
     """
     said = {name: str(value) for name, value in (instance.metadata or {}).items()}
     template = application.template

@@ -1,8 +1,8 @@
 """The instances of one application over time, and the offers that follow from them. Pure: the time is an argument.
 
-A registry is a hint, and not the truth. One that lost its peers keeps the dead (its "self-preservation"), and one that
-has restarted knows nobody for a while. So an instance that is missing is not dead: it keeps its state for `missing_s`,
-and is drained after that, and cut never. If all are missing, they stay.
+A registry is a hint, and not the truth. A registry that lost its peers keeps dead instances (its "self-preservation"),
+and a registry that has restarted knows no instance for a while. So an instance that is missing is not dead: it keeps
+its state for `missing_s`, is drained after that, and is never cut. If all instances are missing, they stay.
 """
 
 from collections.abc import Iterable, Mapping, Set
@@ -17,14 +17,14 @@ from ringway.types import NodeName
 
 @dataclass(slots=True)
 class _Seen:
-    """An offer, and the time of the first answer that did not say anything about it any more."""
+    """An offer, and the time of the first answer in which it was missing."""
 
     offer: Offer
     missing_since: float | None = None
 
 
 class SeenInstances:
-    """The offers of `application`, by what the registry says about its instances."""
+    """The offers of `application`, which follow from the registry's answers."""
 
     def __init__(self, application: EurekaApplication, missing_s: float) -> None:
         self._application = application
@@ -32,7 +32,7 @@ class SeenInstances:
         self._seen: dict[NodeName, _Seen] = {}
 
     def update(self, instances: Iterable[EurekaInstance], now: float) -> tuple[Mapping[NodeName, Offer], list[str]]:
-        """Take over what the registry says at `now` (seconds); return the offers, and every problem."""
+        """Process an answer of the registry at `now` (seconds); return the offers, and every problem."""
         problems: list[str] = []
         named: dict[NodeName, str] = {}
         unsure: set[NodeName] = set()
@@ -63,7 +63,7 @@ class SeenInstances:
         return {name: seen.offer for name, seen in self._seen.items()}, problems
 
     def _offer(self, status: str, backend: Backend, seen: _Seen | None) -> Offer | None:
-        """Return the offer of an instance; None if its status makes none."""
+        """Return the offer of an instance; None if its status allows no offer."""
         if status == "UP":
             return Offer(backend)
         if status == "OUT_OF_SERVICE":
@@ -73,7 +73,7 @@ class SeenInstances:
         return None
 
     def _drop_missing(self, named: Set[NodeName], now: float) -> None:
-        """Forget those that have been missing in the answers for too long."""
+        """Forget instances that have been missing in the answers for too long."""
         for name, seen in list(self._seen.items()):
             if name in named:
                 continue

@@ -1,7 +1,7 @@
 """Source of backends from an application in Eureka, whose registry is asked again and again.
 
 The registry has no watch. It sends neither ETag nor Last-Modified, and its hash is for the list of all applications;
-so each answer is read whole, which is small: it is one application.
+so each answer is read whole; it describes one application, and is small.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ from ringway.sources.sink import BackendSink
 _log = get_logger()
 
 ANSWER_BYTES_MAX = 32 << 20
-"""Of an application; an instance has some 1.5 KB."""
+"""The size of the description of an application; an instance has some 1.5 KB."""
 
 
 class RegistryFailed(RingwayError):
@@ -33,7 +33,7 @@ class RegistryFailed(RingwayError):
 
 
 class EurekaSource:
-    """The instances of one application as backends, told to `sink` while `run` runs.
+    """The instances of one application as backends, reported to `sink` while `run` runs.
 
     Raise `ConfigError` for a wrong spec.
     """
@@ -50,7 +50,7 @@ class EurekaSource:
         self._told = ""
         self._hangup = asyncio.Event()
         self.asked = asyncio.Event()
-        """Set when the registry has answered once, or could not."""
+        """Set when the first question was answered, or has failed."""
 
     async def run(self) -> None:
         """Ask again and again until cancelled; gateways that start together do not ask together."""
@@ -84,7 +84,7 @@ class EurekaSource:
             self._report("; ".join(problems))
 
     async def _read(self) -> list[EurekaInstance]:
-        """Return the instances that the registry knows; an application that it does not know has none."""
+        """Return the instances that the registry knows; an unknown application has no instances."""
         answer = await self._get(f"{self._url.path}/apps/{self._application.app}")
         if answer.status == 404:
             return []

@@ -1,8 +1,8 @@
 """The Kubernetes API, as far as EndpointSlices are concerned: a list, and a watch of what changes after it.
 
-The API's concepts (kubernetes.io, "Kubernetes API Concepts"): a list has a version, and a watch from a version tells
-every change after it, a JSON object a line. Bookmarks give a newer version without a change. The API remembers
-versions for some minutes; a watch from an older one is answered 410 Gone, and begins anew with a list.
+The API's concepts (kubernetes.io, "Kubernetes API Concepts"): a list has a version, and a watch from a version sends
+every change after it, a JSON object a line. Bookmarks give a newer version without a change. The API remembers versions
+for some minutes; a watch from an older one is answered 410 Gone, and begins anew with a list.
 """
 
 import ssl
@@ -24,10 +24,10 @@ from ringway.sources.kubernetes.slices import EndpointSlice, ObjectMeta
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 ANSWER_BYTES_MAX = 64 << 20
-"""Of a page of a list: 200 slices of at most a thousand endpoints."""
+"""The size of a page of a list: 200 slices of at most a thousand endpoints."""
 
 EVENT_BYTES_MAX = 4 << 20
-"""Of one event of a watch; the API stores no object above 1.5 MiB."""
+"""The size of one event of a watch; the API stores no object above 1.5 MiB."""
 
 PAGE = 200
 RETRY_AFTER_MAX_S = 60.0
@@ -171,7 +171,7 @@ class KubernetesApi:
 
 
 async def _events(answer: ArrivingAnswer) -> AsyncIterator[WatchEvent]:
-    """The events of a watch. What comes after the last line break, when the watch ends, is no event."""
+    """The events of a watch. Bytes after the last line break are not an event when the watch ends."""
     rest = bytearray()
     while True:
         rest += answer.take_body()
@@ -188,7 +188,7 @@ async def _events(answer: ArrivingAnswer) -> AsyncIterator[WatchEvent]:
 
 
 def _checked(event: WatchEvent) -> WatchEvent:
-    """Return `event`; raise what it says if it is an error."""
+    """Return `event`; raise `ApiFailed` or `VersionGone` if it reports an error."""
     if event.type != "ERROR":
         return event
     status = msgspec.json.decode(event.object, type=_Status)

@@ -65,7 +65,7 @@ class KubernetesConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     ] = 0.2
 
     def __post_init__(self) -> None:
-        """Raise `ConfigError` if the URL is none."""
+        """Raise `ConfigError` if the URL is not valid."""
         problems = url_problems("api_url", self.api_url, API_PORTS, "write https://host:port")
         if problems:
             raise ConfigError(*problems)

@@ -1,6 +1,6 @@
 """Specs of Kubernetes Services: `--backend kubernetes+ws://SERVICE.NAMESPACE:PORT/path,check=/healthz`.
 
-The form is that of a URL to the Service, since that is what people have in their manifests already. `.NAMESPACE` may
+The form is that of a URL to the Service, which manifests of clients already contain. `.NAMESPACE` may
 be left out for the namespace that the gateway runs in, and `.svc.cluster.local` may follow it. PORT is the name of the
 Service's port, or the number of the pods' own port; it may be left out if the Service has one port.
 """
@@ -40,7 +40,7 @@ class KubernetesService:
     path: str
     drain_within_s: float
     template: Backend
-    """What all pods have in common."""
+    """The common fields of all pods."""
 
 
 def is_kubernetes(spec: str) -> bool:

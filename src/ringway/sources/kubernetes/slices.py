@@ -1,8 +1,8 @@
 """The EndpointSlices of one Service, and the backends in them. Pure.
 
-The objects are those of `discovery.k8s.io/v1`, with the fields that are needed here. A Service may have many slices:
-one for each IP family, and more if it has more than a hundred endpoints. An endpoint that goes from one slice to
-another may be in both for a moment, so endpoints are told apart by their pods.
+The objects are those of `discovery.k8s.io/v1`, reduced to the fields that are needed here. A Service may have many
+slices: one for each IP family, and more if it has more than a hundred endpoints. An endpoint that goes from one slice
+to another may be in both for a moment, so endpoints are told apart by their pods.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -77,12 +77,12 @@ class _Pod:
     serving: bool
     ready: bool
     order: tuple[bool, bool, bool, str]
-    """The first of these is used if several slices have the pod."""
+    """The entry that comes first in this order is used if several slices have the pod."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What the slices say now. `lost` are pods that had been terminating, and are gone."""
+    """The present content of the slices. `lost` are pods that were terminating, and are gone."""
 
     offers: Mapping[NodeName, Offer]
     lost: frozenset[NodeName]
@@ -98,11 +98,11 @@ class ServiceSlices:
         self._offers: Mapping[NodeName, Offer] = {}
 
     def replace_all(self, slices: Iterable[EndpointSlice]) -> None:
-        """Take over a list of all slices."""
+        """Replace all slices by those of a list."""
         self._slices = {each.metadata.name: each for each in slices}
 
     def put(self, changed: EndpointSlice) -> None:
-        """Take over a slice that is new or changed."""
+        """Add a new slice, or replace a changed slice."""
         self._slices[changed.metadata.name] = changed
 
     def remove(self, name: str) -> None:
@@ -110,7 +110,7 @@ class ServiceSlices:
         self._slices.pop(name, None)
 
     def find(self) -> Found:
-        """Return the offers of now. Where the slices cannot be meant, the last offers stay, and a problem says why."""
+        """Return the present offers. If the slices cannot be right, the last offers stay, and a problem says why."""
         problems: list[str] = []
         pods: dict[NodeName, _Pod] = {}
         for pod in self._pods(problems):
@@ -127,7 +127,8 @@ class ServiceSlices:
         return Found(offers, lost, tuple(dict.fromkeys(problems)))
 
     def _why_unusable(self) -> str:
-        """Return why the slices say nothing about pods: there are none, or none has the wanted port; else empty."""
+        """Return why no backend follows from the slices: there are no slices, or no slice has the wanted port; else
+        empty."""
         service = self._service
         if not self._slices:
             return (
@@ -195,7 +196,7 @@ class ServiceSlices:
         )
 
     def _port_of(self, part: EndpointSlice) -> int | None:
-        """Return the port of the pods in one slice, None if it does not have the wanted one."""
+        """Return the port of the pods in one slice; None if the slice does not have the wanted port."""
         wanted = self._service.port
         ports = [each for each in part.ports or () if (each.protocol or "TCP") == "TCP"]
         if isinstance(wanted, int):

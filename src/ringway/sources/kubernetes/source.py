@@ -1,7 +1,7 @@
 """Source of backends from the EndpointSlices of a Service: a list, then watches, for as long as the gateway runs.
 
 Whatever fails, the last good state stays, and the next attempt follows after a pause with jitter. A watch that is cut
-goes on from the last version. After anything that was not understood or not allowed, the slices are listed anew.
+goes on from the last version. After an answer that cannot be read, or a refusal, the slices are listed anew.
 """
 
 import asyncio
@@ -34,11 +34,11 @@ _log = get_logger()
 RETRY_CAP_S = 30.0
 
 STEADY_S = 1.0
-"""A watch that lasted this long was a good one, even if it told nothing."""
+"""A watch that lasted this long was good, even if it brought no event."""
 
 
 class KubernetesSource:
-    """The pods of one Service as backends, told to `sink` while `run` runs.
+    """The pods of one Service as backends, reported to `sink` while `run` runs.
 
     Raise `ConfigError` for a wrong spec, and if there is no API to ask.
     """
@@ -67,7 +67,7 @@ class KubernetesSource:
         self._waiting: asyncio.TimerHandle | None = None
         self._hangup = asyncio.Event()
         self.asked = asyncio.Event()
-        """Set when the first list has come, or could not be had."""
+        """Set when the first list was received, or has failed."""
 
     async def run(self) -> None:
         """Follow the Service until cancelled."""
@@ -149,7 +149,7 @@ class KubernetesSource:
             self._waiting = loop.call_later(self._config.settle_s, self._publish)
 
     def _publish(self) -> None:
-        """Tell the sink what the slices say now."""
+        """Report the present backends to the sink."""
         if self._waiting is not None:
             self._waiting.cancel()
             self._waiting = None

@@ -135,13 +135,13 @@ def _token_guard(tokens: TokenFile) -> Guard:
 
 
 def _guard_pages(request: ApiRequest) -> None:
-    """Refuse changes that a page may have written. Browsers send an `Origin` with all of them, also without a body."""
+    """Refuse changes that a page may have sent. Browsers send an `Origin` with every change, also without a body."""
     if request.method not in ("GET", "OPTIONS") and (request.body or "origin" in request.headers):
         guard_changes(request)
 
 
 def _refusing(run: Callable[..., Any]) -> Callable[..., Any]:
-    """Return `run`, whose refusals become answers."""
+    """Return `run` with its refusals turned into answers."""
 
     async def carry_out(**given: Any) -> Any:
         try:

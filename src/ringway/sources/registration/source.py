@@ -73,7 +73,7 @@ class RegistrationSource:
             self.tick()
 
     def tick(self) -> None:
-        """Offer no more what has expired; call it every `TICK_S`."""
+        """Withdraw expired registrations; call it every `TICK_S`."""
         expired = self._registrations.tick(self._clock())
         for each in expired:
             _log.warning("a backend did not renew its lease; it is lost", backend=each.name, ttl_s=each.ttl_s)
@@ -139,7 +139,7 @@ class RegistrationSource:
     def remove(self, name: str, incarnation: str, *, gone: bool) -> None:
         """End a registration. `gone`: the server runs no more, and its connections are lost; otherwise it is drained.
 
-        Raise `RegistrationRefused` if the name is unknown, or held by another incarnation.
+        Raise `RegistrationRefused` if the name is unknown, or held by a different incarnation.
         """
         removed = self._registrations.remove(name, self._clock(), incarnation=incarnation)
         self.stats.left += 1

@@ -25,7 +25,7 @@ class TokenFile:
         self._tokens = read_tokens(path)
 
     def admits(self, token: str) -> bool:
-        """Return True if the file has `token`. Each of its tokens is compared, in constant time."""
+        """Return True if the file has `token`. All its tokens are compared, in constant time."""
         self._refresh()
         given = token.encode()
         return sum(hmac.compare_digest(given, known) for known in self._tokens) > 0
@@ -44,7 +44,7 @@ class TokenFile:
 
 
 def read_tokens(path: str) -> tuple[bytes, ...]:
-    """Return the tokens in the file `path`; raise `ConfigError` if it has none, or one that is too short."""
+    """Return the tokens in the file `path`; raise `ConfigError` if it has no token, or a token that is too short."""
     try:
         with Path(path).open("rb") as file:
             text = file.read(FILE_BYTES_MAX + 1)
