@@ -1,1 +1,2 @@
-"""The gateway of a cluster: discovery, health, and WebSockets that are carried to nodes. `server.Gateway` is it."""
+"""The gateway of a cluster: discovery, health, and WebSockets that are carried to nodes. Its class is
+`server.Gateway`."""

@@ -57,8 +57,9 @@ _log = get_logger()
 class Gateway:
     """A gateway over `directory`, which its owner fills from an engine.
 
-    `signer` issues the tickets. `clock` is monotonic, `wall` Unix time. `take_promise` returns what an expected client
-    was promised (`gateway.backends.expectations`). `has_backends`: there are sources of backends, which may be empty.
+    `signer` issues the tickets. `clock` is monotonic, `wall` Unix time. `take_promise` returns the promise to an
+    expected client (`gateway.backends.expectations`). `has_backends`: there are sources of backends, which may be
+    empty.
     """
 
     def __init__(
@@ -156,7 +157,7 @@ class Gateway:
         _log.info("gateway listens", host=host, port=self.port)
 
     async def stop(self) -> None:
-        """Accept no more connections, close proxied clients with 1012, and return when all are gone or overdue."""
+        """Stop accepting connections, close proxied clients with 1012, and return when all are gone or overdue."""
         if self._server is None or not self._tasks:
             return
         self._server.close()

@@ -7,20 +7,20 @@ from ringway.types import NodeName
 
 class GatewayStats:
     """Counters grow from the start of the process; `relays_open`, `relays_moving`, `heads_pending` and
-    `handshakes_pending` are gauges, as are those that say so.
+    `handshakes_pending` are gauges, and so are counters with the comment "gauge".
 
     `requests` is by kind (discovery, healthz, readyz, upgrade, other), `responses` by HTTP status, `refused` by the
     cause of a failed handshake: `client` (its request was wrong), `no_route`, `no_node`, `unreachable`, `timeout`,
     `answer` (the node's answer was wrong), `status` (the node refused), `full`, `gone` (the client left meanwhile).
-    `probes` of nodes are by outcome: `answered`, `failed`; `knocks` are `answered`, or have the kind of what was wrong:
+    `probes` of nodes are by outcome: `answered`, `failed`; `knocks` are `answered`, or have the kind of the fault:
     `unreachable`, `refused`, `no_websocket`, `no_proof`, `secret`, `another`. `address_refused` counts the refusals to
     one address, by the bound that it had reached: `asks`, `handshakes`, `relays`, `places`. `cut` counts relays that
     the gateway ended, by cause: `node_lost`, `client_frame`, `node_frame`, `deadline`, `idle`, `stop`, `moved` and
-    `drained` (the client was told to come back), `move` (the relay could not go on at another node). For `move`, and
-    for relays that were cut between two nodes, `moves_failed` has the reason: `unknown` (the gateway knows no such
+    `drained` (the client was told to come back), `move` (the relay could not go on at a different node). For `move`,
+    and for relays that were cut between two nodes, `moves_failed` has the reason: `unknown` (the gateway knows no such
     node, or the ticket is not good), `refused`, `unreachable`, `answer` (the node's answer was wrong, or agreed to
-    something else than the client was told), `timeout`, `no_node`, `attempts` (no attempt was left), `message` (a
-    message was half sent), `client` (the client left meanwhile), or a cause of `cut`.
+    other terms than the client was told), `timeout`, `no_node`, `attempts` (no attempt was left), `message` (a message
+    was half sent), `client` (the client left meanwhile), or a cause of `cut`.
     """
 
     __slots__ = (
@@ -61,15 +61,15 @@ class GatewayStats:
         self.placements: Counter[NodeName] = Counter()
         self.probes: Counter[str] = Counter()
         self.knocks: Counter[str] = Counter()
-        self.node_failures: Counter[NodeName] = Counter()  # handshakes that another node opened then
-        self.ejections: Counter[NodeName] = Counter()  # times that a node was taken out for them
+        self.node_failures: Counter[NodeName] = Counter()  # failed handshakes that a different node opened
+        self.ejections: Counter[NodeName] = Counter()  # times that a node was ejected for them
         self.refused: Counter[str] = Counter()
         self.address_refused: Counter[str] = Counter()
         self.slots = 0  # clients with a slot in the future
-        self.turned_away = 0  # clients that were refused because of a too long wait
+        self.turned_away = 0  # clients that were refused because the wait was too long
         self.slot_wait_s: dict[str, float] = {}  # gauge: by group, the wait of the next client, as of the last refresh
         self.reconnect_window_s: dict[str, float] = {}  # gauge: by group, the advised window
-        self.retries = 0  # handshakes that went to an alternate node
+        self.retries = 0  # handshakes that were sent to an alternate node
         self.heads_pending = 0
         self.handshakes_pending = 0
         self.relays_open = 0

@@ -1,1 +1,1 @@
-"""Backends of a gateway: those that its sources offer, and the connections that it holds at each."""
+"""Backends of a gateway: the backends that its sources offer, and the connections that it holds at each backend."""

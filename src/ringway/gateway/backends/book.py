@@ -1,7 +1,7 @@
 """Book of the backends that this gateway knows by sources of its own; it claims them in its reports.
 
-Each name belongs to the source that offered it first. A backend that its source offers no more is drained, and claimed
-until no gateway holds a connection there; one that is lost is not claimed from then on.
+Each name belongs to the source that offered it first. A backend that its source does not offer any more is drained, and
+claimed until no gateway holds a connection there. A lost backend is not claimed any more.
 """
 
 import time
@@ -20,11 +20,11 @@ from ringway.types import Incarnation, NodeName
 _log = get_logger()
 
 EMPTY_S = 3.0
-"""A backend that left its source is claimed until it was empty for so long: reports are a second old."""
+"""A backend that left its source is claimed until it was empty for this time: reports are a second old."""
 
 
 class OfferedBackend(Protocol):
-    """What a source says of one backend (`sources.sink.Offer`)."""
+    """The offer of a source for one backend (`sources.sink.Offer`)."""
 
     @property
     def backend(self) -> Backend:
@@ -43,7 +43,7 @@ class OfferedBackend(Protocol):
 
     @property
     def utilisation(self) -> Mapping[str, float] | None:
-        """What the server says about itself, by resource; None if it says nothing."""
+        """The server's own measures, by resource; None if it reports none."""
         ...
 
 
@@ -51,7 +51,7 @@ SetState = Callable[[NodeName, bool, float], None]
 """Drains a backend within so many seconds, or lets it get newcomers again."""
 
 HoldsAny = Callable[[NodeName], bool]
-"""True if any gateway holds a connection at a backend, or a place for one."""
+"""True if any gateway holds a connection at a backend, or a place for a connection."""
 
 
 @dataclass(slots=True)
@@ -60,13 +60,13 @@ class _Entry:
     claim: BackendClaim
     draining: bool = False
     within_s: float = 0.0
-    leaving_since: float | None = None  # no source offers it any more; the time since it is empty
+    leaving_since: float | None = None  # no source offers it any more; the time since which it is empty
 
 
 class BackendBook:
     """The backends of one gateway. `set_state` drains and undrains; `clock` is monotonic, `wall` Unix time.
 
-    It is a `sources.sink.BackendSink`. Without routes the backends are not `grouped`: nothing would lead to their
+    It is a `sources.sink.BackendSink`. Without routes the backends are not `grouped`: no request would lead to their
     groups, so all of them are in the default group.
     """
 
@@ -96,7 +96,8 @@ class BackendBook:
         return {name: entry.claim for name, entry in self._entries.items()}
 
     def drain_of(self, name: NodeName, incarnation: Incarnation) -> float | None:
-        """Return the seconds in which the source of a backend has it drained (0: no deadline); None if it does not."""
+        """Return the seconds in which the source of a backend drains it (0: no deadline); None if it does not drain
+        it."""
         entry = self._entries.get(name)
         if entry is None or entry.claim.backend.incarnation != incarnation:
             return None
@@ -116,7 +117,7 @@ class BackendBook:
                 self._miss(name, entry, lost=name in lost)
 
     def report_problem(self, source: str, problem: str) -> None:
-        """Note that `source` cannot be read, and why; empty: it can again."""
+        """Record that `source` cannot be read, and why; empty: it can be read again."""
         self._source(source).on_problem(problem, self._clock())
 
     @property
@@ -125,11 +126,11 @@ class BackendBook:
         return {name: record.problem for name, record in self.sources.items() if record.problem}
 
     def stale_s(self, source: SourceRecord) -> float:
-        """Return the age of the last good list of a source that cannot be read; 0 if it can."""
+        """Return the age of the last good list of a source that cannot be read; 0 if it can be read."""
         return source.stale_s(self._clock())
 
     def tick(self) -> None:
-        """Forget backends that no source offers and nobody holds; call it a few times a second."""
+        """Forget backends that no source offers and no gateway holds; call it a few times a second."""
         now = self._clock()
         for name, entry in list(self._entries.items()):
             if entry.leaving_since is None:

@@ -1,4 +1,4 @@
-"""Expectations of a gateway: it tells all gateways which clients come back for a move, before they are told to.
+"""Expectations of a gateway: all gateways learn which clients will come back for a move, before the clients do.
 
 Messages are collected for a moment: a move of many clients is a few messages. A gateway that does not answer in time
 learns of the clients too late, and places them like newcomers.
@@ -36,11 +36,11 @@ _log = get_logger()
 
 
 class Expectations:
-    """The expected clients of all gateways, as this one tells and hears them. `clock` is monotonic.
+    """The expected clients of all gateways, as this gateway sends and receives them. `clock` is monotonic.
 
-    `secret` keys the marks, `gateways` returns how many gateways there are, and `on_came` is called with each client of
-    this gateway that has come, here or elsewhere; `on_shown` with the ids of those that came elsewhere, and are in a
-    report now, or that stay where they are.
+    `secret` keys the marks, and `gateways` returns the number of gateways. `on_came` is called with each client of this
+    gateway that has come, here or elsewhere. `on_shown` is called with the ids of clients that came elsewhere and are
+    in a report now, or that stay where they are.
     """
 
     def __init__(
@@ -71,15 +71,15 @@ class Expectations:
         self._serving: Serving | None = None
 
     def __len__(self) -> int:
-        """Return the number of clients that are expected, as this gateway knows."""
+        """Return the number of expected clients that this gateway knows."""
         return len(self._clients)
 
     async def start(self) -> None:
-        """Hear other gateways from now on."""
+        """Receive the messages of other gateways from now on."""
         self._serving = await self._bus.serve(EXPECTED, self._handle)
 
     async def stop(self) -> None:
-        """Hear them no more."""
+        """Stop receiving messages."""
         if self._serving is not None:
             await self._serving.close()
         await self._tasks.aclose()
@@ -101,7 +101,7 @@ class Expectations:
     ) -> str:
         """Promise a client of `group` a place at `target`.
 
-        Return its id when all gateways know, or did not answer in time. If it is cancelled, the promise is given up.
+        Return its id when all gateways know, or did not answer in time. If it is cancelled, the promise is withdrawn.
         """
         client = ExpectedClient(
             id=next(self._ids), mark=self.mark(key, address, group), gateway=self._name, donor=donor,
@@ -133,7 +133,7 @@ class Expectations:
         return client
 
     def give_up(self, each: str) -> None:
-        """Expect the client with this id no more: it stays, and needs no place."""
+        """Stop expecting the client with this id: it stays, and needs no place."""
         if self._clients.drop([each]):
             self._end([each])
             self._on_shown([each])

@@ -1,4 +1,4 @@
-"""Health checks of backends: one that fails gets no newcomers.
+"""Health checks of backends: a backend whose check fails gets no newcomers.
 
 Checks are timed as well: without a recent handshake, the check's time is the response time of a backend.
 """
@@ -66,10 +66,10 @@ def is_panic(weights_up: float, weights: float, threshold: float) -> bool:
 
 
 class HealthChecks:
-    """Checks backends independently. Those that fail are in doubt in `groups`; their relays are not affected.
+    """Checks backends independently. Backends that fail are in doubt in `groups`; their relays are not affected.
 
     `on_down` is called with the name of a backend that has just failed. `clock` is monotonic. `routes` may give a group
-    a check, for those of its backends that have none of their own.
+    a check, for its backends without a check of their own.
     """
 
     def __init__(
@@ -92,8 +92,8 @@ class HealthChecks:
         self._watched: dict[NodeName, tuple[Backend, asyncio.Task[None]]] = {}
         self._up: set[NodeName] = set()
         self._failing: dict[NodeName, str] = {}  # the problems of backends that are down
-        self._panic: set[str] = set()  # the groups of which nearly all backends fail, so that all are used
-        self._nobody: set[str] = set()  # the groups of which no backend passes, where that counts
+        self._panic: set[str] = set()  # groups in which nearly all backends fail, so that all are used
+        self._nobody: set[str] = set()  # groups in which no backend passes, if that counts
         self._tls: ssl.SSLContext | None = None
 
     @property
@@ -108,12 +108,12 @@ class HealthChecks:
         self._watched[backend.name] = backend, task
 
     def checked(self, name: NodeName) -> Backend | None:
-        """Return the backend `name` as it is checked; None if it is not."""
+        """Return the backend `name` as it is checked; None if it is not checked."""
         watched = self._watched.get(name)
         return watched[0] if watched is not None else None
 
     def forget(self, name: NodeName) -> None:
-        """Check the backend `name` no more."""
+        """Stop checking the backend `name`."""
         watched = self._watched.pop(name, None)
         if watched is not None:
             watched[1].cancel()
@@ -121,7 +121,7 @@ class HealthChecks:
             self._failing.pop(name, None)
 
     def _with_check(self, backend: Backend) -> Backend:
-        """Return `backend` with the check that routes give its group, if it has none of its own."""
+        """Return `backend` with the check that routes give its group, if it has no check of its own."""
         group = backend.group or DEFAULT
         check = backend.check or setting_of_group(self._routes, group, "check")
         host = backend.check_host or (setting_of_group(self._routes, group, "check_host") if check else "")
@@ -152,7 +152,7 @@ class HealthChecks:
             await asyncio.sleep(config.health_interval_s * self._rng.uniform(0.8, 1.2))
 
     def _note(self, backend: Backend, problem: str, detail: str, *, up: bool, first: bool) -> None:
-        """Note that a backend is up or down from now on."""
+        """Record that a backend is up or down from now on."""
         if not (first and up):
             _log.warning(
                 "backend is " + ("up" if up else "down"), backend=backend.name, problem=problem, detail=detail,
@@ -178,7 +178,7 @@ class HealthChecks:
                 node.response.observe(now - begun, now)
 
     def _apply(self) -> None:
-        """Put each backend that fails in doubt, unless nearly all of its group fail; believe those that pass."""
+        """Put each backend that fails in doubt, unless nearly all of its group fail; believe the backends that pass."""
         groups: dict[str, list[Backend]] = {}
         for backend, _ in self._watched.values():
             groups.setdefault(backend.group or DEFAULT, []).append(backend)
@@ -198,11 +198,11 @@ class HealthChecks:
         for name in self._up & nodes.keys():
             nodes[name].problem = ""
         doubted = [name for name in good if name in nodes and nodes[name].doubt]
-        if doubted:  # the others may have been taken out for failed handshakes, which a check does not end
+        if doubted:  # other backends may be ejected for failed handshakes, which a check does not end
             self._groups.believe(doubted)
 
     def _judge_group(self, group: str, backends: Sequence[Backend]) -> None:
-        """Note, and log once, if nearly none or none of the `backends` of a group passes."""
+        """Record, and log once, if no backend of a group passes, or nearly none of its `backends`."""
         weights = sum(backend.weight for backend in backends)
         up = sum(backend.weight for backend in backends if backend.name in self._up)
         known = all(backend.name in self._up or backend.name in self._failing for backend in backends)

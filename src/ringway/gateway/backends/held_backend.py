@@ -31,7 +31,7 @@ from ringway.types import Incarnation, Issuer, NodeName, NodeState
 
 
 class RelayMoves(Protocol):
-    """What a held backend needs of the gateway's relays."""
+    """The requirements of a held backend on the gateway's relays."""
 
     def relays_at(self, incarnation: Incarnation) -> list[Relay]:
         """Return the relays at one backend, the oldest first."""
@@ -42,7 +42,7 @@ class RelayMoves(Protocol):
         ...
 
     def why_not(self, donor: NodeName, target: NodeName) -> str:
-        """Return why no connection of `donor` may go to `target`; empty if they may."""
+        """Return why no connection of `donor` may go to `target`; empty if moves are allowed."""
         ...
 
     async def send_off(self, relay: Relay, target: NodeName) -> None:
@@ -60,7 +60,7 @@ class RelayMoves(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class HoldingSettings:
-    """How a gateway chooses the connections to move; as a node's settings of the same names."""
+    """The choice of connections to move; as the settings of a node with the same names."""
 
     cool_down_s: float
     idle_after_s: float
@@ -70,7 +70,7 @@ class HoldingSettings:
 
 @dataclass(frozen=True, slots=True)
 class HoldingParts:
-    """What a gateway's shares of all backends have in common. `clock` is monotonic.
+    """The common parts of a gateway's shares of all backends. `clock` is monotonic.
 
     `issuer` is the gateway as the holder of places at backends.
     """
@@ -88,7 +88,7 @@ class HoldingParts:
 
 @dataclass(slots=True)
 class Outcomes:
-    """Counters of what came of moves to a backend."""
+    """Counters of the outcomes of moves to a backend."""
 
     handed_over: int = 0
     reconnected: int = 0
@@ -102,9 +102,9 @@ class HeldBackend:
         settings, clock, relays = parts.settings, parts.clock, parts.relays
         name = self.name = node.name
         self.incarnation = node.incarnation
-        self.version = 0  # of the state
+        self.version = 0  # the version of the state
         self.accepted = 0
-        self.taken = 0  # connections that came to places which this gateway held
+        self.taken = 0  # connections that came to places of this gateway
         self.outcomes = Outcomes()
         self.drain = Drain(settings.cool_down_s)
         self.sent = SentMoves(clock)
@@ -131,7 +131,7 @@ class HeldBackend:
         await self._orders.start()
 
     async def stop(self) -> None:
-        """Carry out orders no more."""
+        """Stop carrying out orders."""
         await self._keys.stop()
         await self._orders.stop()
 
@@ -142,12 +142,13 @@ class HeldBackend:
         self.drain.tick(self._clock(), self)
 
     def set_state(self, *, draining: bool, within_s: float) -> None:
-        """Drain within `within_s` seconds (0: no deadline), or get newcomers again: the word of a source here."""
+        """Drain within `within_s` seconds (0: no deadline), or get newcomers again, as a source of this gateway
+        demands."""
         self.drain.set_state(draining=draining, within_s=within_s, now=self._clock())
         self.version += 1
 
     def follow_state(self, share: BackendShare) -> None:
-        """Follow the state that another gateway reports, if it is newer than the own."""
+        """Follow the state that a different gateway reports, if it is newer than this gateway's."""
         draining = share.state is NodeState.DRAINING
         drains = self.drain.state is NodeState.DRAINING
         if share.version < self.version or (share.version == self.version and (drains or not draining)):
@@ -192,7 +193,8 @@ class HeldBackend:
         return HolderCounts(connected=relays - moving, pending=0, open=relays)
 
     def measures(self, now: float, cool_down_s: float) -> HolderMeasures:
-        """Return the arrivals, and the number of connections that may not be moved now; nothing else is measured."""
+        """Return the arrivals, and the number of connections that may not be moved now; other measures do not exist
+        here."""
         cooling = sum(
             is_cooling(relay.moved_at, now, cool_down_s)
             for relay in self._relays.relays_at(self.incarnation)

@@ -1,7 +1,7 @@
 """Holding of a gateway: its share of every backend of the cluster, which it reports, moves and drains.
 
 A backend is held from its first report on (`core.held_nodes` makes it from the gateways' reports) until no gateway
-claims it. If it comes back as another incarnation, it is held anew.
+claims it. If it comes back with a new incarnation, it is held anew.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -24,8 +24,8 @@ _NEWS_SHARE = 0.01
 _NEWS_MIN = 5
 
 COUNTED_S = 10.0
-"""The time after which the place of a client that came is released, if no report is known to show the client: opening
-its WebSocket has failed, or its gateway has."""
+"""The time after which the place of a client that came is released, if no known report includes the client: opening its
+WebSocket has failed, or its gateway has failed."""
 
 _log = get_logger()
 
@@ -33,7 +33,7 @@ _log = get_logger()
 class Holding:
     """The shares of one gateway.
 
-    `tell_shown` tells the other gateways which of the clients that they expected are in a report of this one.
+    `tell_shown` tells the other gateways which of their expected clients are in a report of this gateway.
     """
 
     def __init__(
@@ -54,19 +54,19 @@ class Holding:
         self._reported: dict[NodeName, BackendShare] = {}
         self._reported_book = -1
         self._tell_shown = tell_shown
-        self._ended: dict[str, tuple[float, ExpectedClient]] = {}  # promises, and when to release their places
+        self._ended: dict[str, tuple[float, ExpectedClient]] = {}  # promises, with the times to release their places
         self._arrived: list[str] = []  # promises of other gateways that were kept here since the last report
         self._shown: list[str] = []  # such promises that a report shows
         self._tasks = Tasks()
 
     async def stop(self) -> None:
-        """Carry out orders no more."""
+        """Stop carrying out orders."""
         await self._tasks.aclose()
         for backend in self._backends.values():
             await backend.stop()
 
     def on_event(self, event: MembershipEvent) -> None:
-        """Hold backends that join, and hold those that left no more. A listener of the directory, after the view."""
+        """Hold backends that join, and release backends that left. A listener of the directory, after the view."""
         report = event.report
         if not report.is_backend:
             return
@@ -106,8 +106,8 @@ class Holding:
     def shares(self) -> dict[NodeName, BackendShare]:
         """Return the shares for a report.
 
-        A backend that its source has drained from the start is reported so before it is held: nobody takes it for
-        active in between.
+        A backend that its source drains from the start is reported as draining before it is held: so no gateway counts
+        it as active in between.
         """
         self._reported = {name: backend.share() for name, backend in self._backends.items()}
         self._reported_book = self.book.version
@@ -116,15 +116,16 @@ class Holding:
         return {**self._reported, **self._first_shares()}
 
     def has_news(self) -> bool:
-        """True if a share differs so much from what was reported that a report should go out early."""
+        """True if a share differs so much from the last report that a report should be sent early."""
         if self._reported_book != self.book.version or self._reported.keys() != self._backends.keys():
             return True
         return any(self._has_news(self._reported[name], backend) for name, backend in self._backends.items())
 
     def on_arrival(self, node: NodeLoad, *, held: bool, promised: ExpectedClient | None = None) -> None:
-        """Count a relay that was opened at `node`; `held` if its place was held here, or it was `promised` one.
+        """Count a relay that was opened at `node`; `held` if its place was held here, or it was `promised` a place.
 
-        The next report shows it. So a place that this gateway holds for it is released, and another gateway is told.
+        The next report includes it. So a place that this gateway holds for it is released; if a different gateway holds
+        it, that gateway gets a message.
         """
         backend = self._backends.get(node.name)
         if backend is not None and backend.incarnation == node.incarnation:
@@ -143,15 +144,16 @@ class Holding:
             backend.sent.count_move(target, ttl_s)
 
     def on_promise_over(self, client: ExpectedClient) -> None:
-        """Note that a client has come, at this gateway or at another; its place is released by `on_shown`.
+        """Record that a client has come, at this gateway or elsewhere; `on_shown` releases its place.
 
-        That is when a report shows the client, whose WebSocket a busy server may open late: else the balancer would see
-        neither place nor client, and send others in its stead.
+        That happens when a report includes the client, whose WebSocket a busy server may open late: otherwise the
+        balancer would see neither place nor client, and send further clients.
         """
         self._ended[client.id] = self._clock() + COUNTED_S, client
 
     def on_shown(self, ids: Iterable[str]) -> None:
-        """Release the places of clients that a report shows now, or the next of this gateway, or that do not come."""
+        """Release the places of clients that do not come, or that a report includes now (the next report of this
+        gateway counts)."""
         for each in ids:
             if (ended := self._ended.pop(each, None)) is not None:
                 self.release(ended[1].donor, ended[1].target)
@@ -163,7 +165,7 @@ class Holding:
             backend.sent.ledger.release(target)
 
     def on_outcome(self, target: NodeName, outcome: str) -> None:
-        """Count what came of a move to `target`: `handed_over`, `reconnected` or `lost`."""
+        """Count the outcome of a move to `target`: `handed_over`, `reconnected` or `lost`."""
         backend = self._backends.get(target)
         if backend is not None:
             counters = backend.outcomes

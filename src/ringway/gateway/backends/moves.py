@@ -1,7 +1,7 @@
 """Moves of the relays at backends, as the holder of the backends begins them (`held_backend.RelayMoves`).
 
 A relay that may be reopened goes to its target at a quiet moment. A client that must be closed is expected by all
-gateways before it is told to come back: then it gets the place that is held for it, at whatever gateway it comes.
+gateways before it is told to come back: then it gets the place that is held for it, at any gateway.
 Promises are under way side by side, so that one message tells the other gateways of many clients.
 """
 
@@ -31,18 +31,18 @@ PROMISES_MAX = 1000
 
 
 class MoveLedger(Protocol):
-    """What moves tell the holder of the backends (`gateway.backends.holding`)."""
+    """The reports of moves to the holder of the backends (`gateway.backends.holding`)."""
 
     def on_sent(self, donor: NodeLoad, target: NodeName, ttl_s: float) -> None:
         """Count a move, and hold a place at the target for up to `ttl_s`."""
         ...
 
     def release(self, donor: NodeName, target: NodeName) -> None:
-        """Release such a place."""
+        """Release the place of a move."""
         ...
 
     def on_outcome(self, target: NodeName, outcome: str) -> None:
-        """Count what came of a move."""
+        """Count the outcome of a move."""
         ...
 
 
@@ -93,7 +93,8 @@ class BackendMoves:
         return self._relays.table.count_at(incarnation), len(leaving) if leaving else 0
 
     def why_not(self, donor: NodeName, target: NodeName) -> str:
-        """Return why no connection of `donor` may go to `target`: it is in another group. Empty if they may."""
+        """Return why no connection of `donor` may go to `target`: it is in a different group. Empty if moves are
+        allowed."""
         here, there = self._groups.at(donor), self._groups.at(target)
         if here is there or here is None or there is None:  # an unknown target is judged when it is needed
             return ""
@@ -111,7 +112,7 @@ class BackendMoves:
         if donor is None or node is None or not relay.may_leave:
             return
         group = self._groups.at(target)
-        if group is None or group is not self._groups.at(donor.name):  # nobody leaves its group
+        if group is None or group is not self._groups.at(donor.name):  # no client leaves its group
             return
         if relay.on_move is OnMove.REOPEN:
             self._reopen(relay, donor, node)
@@ -165,7 +166,8 @@ class BackendMoves:
             expectations.give_up(promise)
 
     def _wanted(self, donor: NodeLoad, target: NodeLoad) -> Callable[[], bool]:
-        """Return what says if a move is still wanted: the target takes clients, and a drain goes on."""
+        """Return a function that returns True while a move is wanted: the target accepts clients, and the drain
+        continues."""
         drains, nodes = donor.state is NodeState.DRAINING, self._groups.nodes
 
         def wanted() -> bool:
@@ -182,7 +184,7 @@ def _time_to_leave_s(donor: NodeLoad) -> float:
 
 
 class _Reopening:
-    """What comes of a move that the client does not notice."""
+    """The outcome of a move that the client does not notice."""
 
     def __init__(self, ledger: MoveLedger, donor: NodeLoad, target: NodeLoad) -> None:
         self._ledger = ledger
@@ -194,7 +196,7 @@ class _Reopening:
         self._ledger.on_outcome(node.name, "handed_over")
 
     def on_sent(self, relay: Relay) -> None:
-        """It is not closed."""
+        """Not called: this client is not closed."""
 
     def on_failed(self, relay: Relay, cause: str) -> None:
         self._ledger.release(self._donor.name, self._target.name)
@@ -203,7 +205,7 @@ class _Reopening:
 
 
 class _Closing:
-    """What comes of a move for which the client is closed; `give_up` ends its promise."""
+    """The outcome of a move for which the client is closed; `give_up` ends its promise."""
 
     def __init__(self, ledger: MoveLedger, target: NodeName, give_up: Callable[[], None]) -> None:
         self._ledger = ledger
@@ -211,10 +213,10 @@ class _Closing:
         self._give_up = give_up
 
     def on_arrived(self, relay: Relay, node: NodeLoad) -> None:
-        """It is not reopened."""
+        """Not called: this client is not reopened."""
 
     def on_sent(self, relay: Relay) -> None:
-        """Count that the client was told to come back; it is expected, as it was before."""
+        """Count that the client was told to come back; it is still expected."""
         self._ledger.on_outcome(self._target, "reconnected")
 
     def on_failed(self, relay: Relay, cause: str) -> None:

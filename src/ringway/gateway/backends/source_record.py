@@ -2,7 +2,7 @@
 
 
 class SourceRecord:
-    """What became of one source. Times are monotonic, in seconds."""
+    """The state of one source. Times are monotonic, in seconds."""
 
     __slots__ = ("_failing_since", "failures", "offered", "problem")
 
@@ -10,13 +10,13 @@ class SourceRecord:
         self.offered = 0
         """The number of backends that it has offered last."""
         self.problem = ""
-        """Why it cannot be read; empty: it can."""
+        """The reason why it cannot be read; empty: it can be read."""
         self.failures = 0
-        """How often a problem began, or became another."""
+        """The number of times that a problem began, or changed."""
         self._failing_since = 0.0
 
     def on_problem(self, problem: str, now: float) -> None:
-        """Note a problem; an empty one ends it."""
+        """Record a problem; an empty text ends it."""
         if problem and not self.problem:
             self._failing_since = now
         if problem and problem != self.problem:
@@ -24,5 +24,5 @@ class SourceRecord:
         self.problem = problem
 
     def stale_s(self, now: float) -> float:
-        """Return the age of its last good list, if it cannot be read; 0 if it can."""
+        """Return the age of its last good list, if it cannot be read; 0 if it can be read."""
         return now - self._failing_since if self.problem else 0.0

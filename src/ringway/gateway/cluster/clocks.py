@@ -10,7 +10,7 @@ _log = get_logger()
 
 
 class MemberClocks:
-    """Measures the clocks of all members by their reports, and notes those of nodes in `groups`."""
+    """Measures the clocks of all members by their reports, and records the clocks of nodes in `groups`."""
 
     def __init__(self, groups: Groups) -> None:
         self._groups = groups

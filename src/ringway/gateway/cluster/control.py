@@ -58,7 +58,7 @@ _log = get_logger()
 
 
 RouteOf = Callable[[str, str], str]
-"""Returns the group to which a host and a path lead; raises `UpgradeError` if there is none."""
+"""Returns the group to which a host and a path lead; raises `UpgradeError` if there is no route."""
 
 
 def _nothing_decided(count: int) -> tuple[Decision, ...]:
@@ -68,8 +68,8 @@ def _nothing_decided(count: int) -> tuple[Decision, ...]:
 class GatewayControl:
     """Answers operators for one gateway. `decisions` returns the newest decisions of its balancer.
 
-    `route_of` returns the group to which its routes lead from a host and a path; without it, the group is the only one
-    that there is, or the default group.
+    `route_of` returns the group to which its routes lead from a host and a path; without it, the group is the only
+    existing group, or the default group.
     """
 
     def __init__(
@@ -121,7 +121,7 @@ class GatewayControl:
         return msgspec.structs.replace(said, group=asked.name, groups=names)
 
     def problems(self) -> dict[NodeName, str]:
-        """Return what is wrong with nodes in the view of this gateway, in sentences."""
+        """Return the problems of nodes in the view of this gateway, in sentences."""
         found = problems_of(self._groups.nodes.values())
         for name, dispute in self._directory.held.disputes.items():
             found[name] = f"{found[name]}; {dispute}" if name in found else str(dispute)
@@ -148,7 +148,7 @@ class GatewayControl:
         return directive if directive.version else None
 
     def versions(self) -> dict[NodeName, int]:
-        """Return the version that each gateway follows, by its last report; this gateway's own is the present one."""
+        """Return the version that each gateway follows, by its last report; for this gateway, the present version."""
         members = self._directory.feed.live.values()
         told = {member.name: member.directive for member in members if member.role is Role.GATEWAY}
         versions = {name: directive.version if directive else 0 for name, directive in told.items()}
@@ -160,7 +160,7 @@ class GatewayControl:
         return self._change(self._groups.directive.with_policy(spec, moving=moving))
 
     def freeze(self, why: str) -> DirectiveAnswer:
-        """Freeze moves in the whole cluster, for the reason `why`; with an empty reason they go on."""
+        """Freeze moves in the whole cluster, for the reason `why`; an empty reason ends the freeze."""
         return self._change(self._groups.directive.with_frozen(why))
 
     async def decisions(self, count: int) -> list[Decision]:

@@ -59,7 +59,7 @@ class Directory:
         self._engines: tuple[Engine, ...] = ()
         self._quarrels: dict[NodeName, Incarnation] = {}
         self._gone: dict[NodeName, float] = {}
-        self._disputes: dict[NodeName, GroupDispute] = {}  # the last that was logged of each backend
+        self._disputes: dict[NodeName, GroupDispute] = {}  # the groups of each backend in the last log line
 
     @property
     def engine_up(self) -> bool:
@@ -90,7 +90,7 @@ class Directory:
         return max((report.fence for report in reports if str(report.incarnation) != self.issuer), default=0)
 
     def is_led(self) -> bool:
-        """True if a gateway that is believed reports that it leads."""
+        """True if a believed gateway reports that it leads."""
         return any(report.leading for report in self.feed.live.values())
 
     def tick(self) -> None:
@@ -102,7 +102,7 @@ class Directory:
         self._tell_disputes()
 
     def _tell_disputes(self) -> None:
-        """Log once of each backend that gateways put in different groups."""
+        """Log each backend once that gateways put in different groups."""
         told, self._disputes = self._disputes, dict(self.held.disputes)
         for name, dispute in self._disputes.items():
             if told.get(name) != dispute:
@@ -113,7 +113,7 @@ class Directory:
                 )  # fmt: skip
 
     def _note_quarrel(self, report: Report) -> None:
-        """Log once if a replaced member goes on reporting: then two processes use one name."""
+        """Log once if a replaced member still reports: then two processes use one name."""
         known = self.feed.live.get(report.name)
         if known is None or known.incarnation == report.incarnation:
             return

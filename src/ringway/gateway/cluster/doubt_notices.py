@@ -18,13 +18,13 @@ NOTICE_S = 5.0
 """The pause between two notices to a node."""
 
 NOTICES_MAX = 64
-"""Notices in one round; of more doubted nodes, others get theirs in the next round."""
+"""The number of notices in one round; further doubted nodes get their notices in the next round."""
 
 ANSWER_S = 2.0
 
 
 class DoubtNotices:
-    """Tells nodes in the view of the gateway `name` why it sends them no clients."""
+    """Informs nodes why the gateway `name` sends them no clients."""
 
     def __init__(self, name: NodeName, groups: Groups, bus: Bus, rng: "Random") -> None:
         self._name = name
@@ -33,13 +33,13 @@ class DoubtNotices:
         self._rng = rng
 
     async def run(self) -> None:
-        """Tell on and on. Ends when it is cancelled."""
+        """Send notices until cancelled."""
         while True:
             await asyncio.sleep(NOTICE_S * self._rng.uniform(0.8, 1.2))
             await self.tell()
 
     async def tell(self) -> None:
-        """Tell each node that is in doubt, once."""
+        """Send one notice to each node that is in doubt."""
         doubted = {
             node.name: node.doubt
             for node in self._groups.nodes.values()

@@ -1,6 +1,6 @@
 """Knocks of a gateway: each node is let in when it has answered at its URL as the node that reports (P-8.11).
 
-Answers are applied together, at most every `BATCH_S`, since each change of the eligible nodes has tables made anew: a
+Answers are applied together, at most every `BATCH_S`, since each change of the eligible nodes makes tables anew: a
 gateway that starts with a thousand nodes makes them a few times, and not a thousand times.
 """
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 BATCH_S = 0.1
 
 MakeKnock = Callable[[Knock, float], Awaitable[KnockVerdict]]
-"""Knocks once, within so many seconds."""
+"""Knocks once, within the given seconds."""
 
 _log = get_logger()
 
@@ -47,12 +47,12 @@ class Knocks:
         self._clock = clock
         self._longest_s = longest_s
         self._schedule = KnockSchedule(rng)
-        self._answered: dict[NodeName, Knock] = {}  # that are not applied yet
+        self._answered: dict[NodeName, Knock] = {}  # answers that are not applied yet
         self._applied_at = -inf
         self._news = asyncio.Event()
 
     def on_event(self, event: MembershipEvent) -> None:
-        """Have a node knocked that joined, or reports a new URL. A listener of the directory, after the view."""
+        """Knock at a node that joined, or that reports a new URL. A listener of the directory, after the view."""
         report = event.report
         node = self._groups.nodes.get(report.name)
         if isinstance(event, MemberReported) and (node is None or not node.doubt):
@@ -77,7 +77,7 @@ class Knocks:
             self._news.set()
 
     async def run(self) -> None:
-        """Knock on and on. Ends when it is cancelled."""
+        """Knock until cancelled."""
         async with asyncio.TaskGroup() as group:
             while True:
                 self._news.clear()
@@ -99,7 +99,7 @@ class Knocks:
             return
 
     async def _try(self, attempt: Attempt) -> None:
-        """Make one knock, and note what came of it."""
+        """Make one knock, and record its result."""
         knock = attempt.knock
         verdict = await self._make_knock(knock, attempt.within_s(self._longest_s))
         self._stats.knocks[verdict.kind or "answered"] += 1
@@ -116,7 +116,7 @@ class Knocks:
         self._news.set()
 
     def _apply(self, now: float) -> None:
-        """Let the nodes in that have answered, unless nodes were let in just now and more answers are to come."""
+        """Believe the nodes that have answered, unless nodes were believed just now and more answers are expected."""
         if self._answered and (now >= self._applied_at + BATCH_S or not self._schedule.under_way):
             self._groups.believe(knock.name for knock in self._answered.values() if self._is_current(knock))
             self._answered.clear()

@@ -1,6 +1,6 @@
-"""Control of nodes by operators who have only a gateway's admin port: drain, undrain, balance.
+"""Control of nodes by operators with access only to a gateway's admin port: drain, undrain, balance.
 
-It is what the commands do over the engine; a gateway that is alone has no engine that a command could reach.
+Commands do the same over the engine; a gateway that is alone has no engine that a command could reach.
 """
 
 from collections.abc import Awaitable
@@ -33,7 +33,7 @@ class NodeControl:
     async def drain(self, name: str, within_s: float, *, force: bool) -> DrainAnswer:
         """Drain the node `name`, within `within_s` seconds if that is above 0.
 
-        A deadline that cannot be met is refused with one that can, unless `force`.
+        A deadline that cannot be met is refused with a possible deadline, unless `force`.
         """
         node = self._node(name)
         if not within_s:

@@ -1,4 +1,4 @@
-"""Outliers of a gateway: nodes are taken out where handshakes fail that succeed elsewhere, and come back by a knock.
+"""Outliers of a gateway: nodes at which handshakes fail that succeed elsewhere are ejected, and come back by a knock.
 
 `core.outlier` decides. Here its decisions reach the view, the log and the counters.
 """
@@ -19,14 +19,14 @@ _log = get_logger()
 
 
 class Failure(NamedTuple):
-    """A handshake that a node did not open, though another node may have."""
+    """A handshake that a node did not open; a different node may have opened it."""
 
     node: NodeLoad
     why: str
 
 
 class NodeFailures:
-    """Judges the handshakes of one gateway. `clock` is monotonic; `knock_again` has a node asked for its proof."""
+    """Judges the handshakes of one gateway. `clock` is monotonic; `knock_again` asks a node for its proof."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class NodeFailures:
             outliers.forget(event.report.name)
 
     def judge(self, opened: NodeLoad, failures: Sequence[Failure]) -> None:
-        """Note that `opened` has opened a client's WebSocket, after the nodes in `failures` had not."""
+        """Record that `opened` has opened a client's WebSocket, which the nodes in `failures` had not opened."""
         if not failures and not self._outliers:
             return
         group = self._groups.at(opened.name)
@@ -81,7 +81,7 @@ class NodeFailures:
                 )  # fmt: skip
 
     def tick(self) -> None:
-        """Have the nodes asked whose time is over; call it a few times a second."""
+        """Ask the nodes whose time is over; call it a few times a second."""
         now = self._clock()
         for outliers in self._outliers.values():
             self._let_back(outliers, now)

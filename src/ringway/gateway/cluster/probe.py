@@ -1,8 +1,8 @@
-"""Probes of nodes, which time their answers if no recent handshake did; for the policy that goes by answer times.
+"""Probes of nodes, which measure answer times if no recent handshake did; for the policy by response time.
 
-A gateway that only tells clients where to go opens no WebSockets itself, and a node that was slow once is sent nobody
-who would find out more. So each node is asked with a plain HTTP request on its own port, which it refuses at once. That
-is less work than a handshake: it shows a node that hangs or is far away; what a handshake costs is measured by
+A gateway that only serves discovery opens no WebSockets itself, and a node that was slow once gets no clients by which
+its time would be measured again. So each node gets a plain HTTP request on its own port, which it refuses at once. That
+is less work than a handshake. It shows a node that hangs or is far away; the cost of a handshake is measured by
 handshakes (gateway/proxy/opener.py).
 
 Backends are not probed: their health checks are timed (gateway/backends/health.py).
@@ -26,7 +26,7 @@ PROBES_MAX = 16
 POLICY = "least-response-time"
 
 AskNode = Callable[[NodeLoad], Awaitable[None]]
-"""Returns when the node has answered, whatever it said; raises `UpgradeError` if it does not answer."""
+"""Returns when the node has sent any answer; raises `UpgradeError` if it does not answer."""
 
 
 class Probes:
@@ -49,7 +49,7 @@ class Probes:
         self._interval_s = interval_s
 
     async def run(self) -> None:
-        """Probe on and on, while the policy in force needs it. Ends when it is cancelled."""
+        """Probe until cancelled, while the policy in force needs it."""
         while True:
             for group in self._groups:
                 if group.steering.policy.name == POLICY:

@@ -38,10 +38,10 @@ def _follows_none() -> Directive | None:
 
 
 class BackendReport(Protocol):
-    """What a gateway's report says about backends (`gateway.backends.holding`)."""
+    """The part of a gateway's report about backends (`gateway.backends.holding`)."""
 
     def has_news(self) -> bool:
-        """True if it differs so much from what was reported that a report should go out early."""
+        """True if it differs so much from the last report that a report should be sent early."""
         ...
 
     def claims(self) -> dict[NodeName, BackendClaim]:
@@ -72,8 +72,8 @@ class GatewayReporter:
 
     `me` holds the constant facts: name, incarnation, URLs, version. Each report adds the places that are held, the
     leadership of the gateway's balancer (`leading`), the `directive` that the gateway follows, and the versions of the
-    `owners` by which the nodes of each group are to count. The directory hears the members by `ears`, another
-    connection to the engine, if they are given.
+    `owners` by which the nodes of each group are to count. The directory receives the members' reports by `ears`, a
+    second connection to the engine, if it is given.
     """
 
     def __init__(
@@ -126,7 +126,7 @@ class GatewayReporter:
         try:
             async with asyncio.timeout(ANNOUNCE_DEADLINE_S):
                 await self._engine.registry.withdraw(Role.GATEWAY, self._me.name, self._writer.write_leave())
-        except Exception as error:  # the stop must go on: for the members this gateway becomes silent
+        except Exception as error:  # the stop continues: members see that this gateway is silent
             _log.warning("the gateway could not withdraw from the registry", error=str(error))
 
     def _on_asked(self, name: NodeName) -> None:
@@ -187,7 +187,7 @@ class GatewayReporter:
         )
         try:
             message = self._writer.write(report, self._clock())
-            if self._writer.last is not None:  # what is held here counts at once, and while the engine is away
+            if self._writer.last is not None:  # places of this gateway count at once, also while the engine is away
                 self._directory.feed.add_report(self._writer.last)
             async with asyncio.timeout(ANNOUNCE_DEADLINE_S):
                 await self._engine.registry.announce(Role.GATEWAY, report.name, message)

@@ -1,4 +1,4 @@
-"""Settings of a gateway's routes: which group of members a request goes to."""
+"""Settings of a gateway's routes: the group of members for each request."""
 
 from typing import Annotated
 

@@ -11,14 +11,14 @@ from ringway.protocol.response import answer_to, error_response
 from ringway.protocol.upgrade import wants_upgrade
 
 REQUESTS_PER_TURN = 16
-"""Requests of one connection that are answered in one turn, before other connections have theirs."""
+"""Requests of one connection that are answered in one turn of the event loop, before the turn of other connections."""
 
 
 class HttpConnection(asyncio.Protocol):
     """Reads requests, and writes the router's answers. Its owner closes it at `deadline`.
 
     That is a fixed time for each head; pieces of a head do not extend it. For the first head it is counted from the
-    connection's beginning; empty lines before a head are no part of it, and do not extend it.
+    connection's beginning; empty lines before a head do not belong to it, and do not extend it.
     """
 
     __slots__ = ("_connections", "_full", "_reader", "_router", "_waiting", "deadline", "transport")
@@ -66,7 +66,7 @@ class HttpConnection(asyncio.Protocol):
         self._close_after(answer_to(method, error_response(error, close=True)))
 
     def expire(self) -> None:
-        """End the connection because its deadline has passed: with an answer if a head had begun."""
+        """End the connection because its deadline has passed; answer if a head had begun."""
         reader = self._reader
         if reader is not None and reader.partial:
             self.refuse(UpgradeError(408, "the request head was not complete in time"))
@@ -75,19 +75,19 @@ class HttpConnection(asyncio.Protocol):
             self.transport.abort()
 
     def pause_writing(self) -> None:
-        """Stop a client that asks on and on without reading the answers."""
+        """Pause a client that sends requests without reading the answers."""
         self._full = True
         if not self.transport.is_closing():
             self.transport.pause_reading()
 
     def resume_writing(self) -> None:
-        """Go on with a client that has read its answers."""
+        """Resume a client that has read its answers."""
         self._full = False
         if self._reader is not None and not self._waiting:
             self._read_on()
 
     def _answer(self, reader: HeadReader) -> None:
-        """Answer what has come, as much as one turn of the loop may be used for."""
+        """Answer the received requests, as many as one turn of the event loop allows."""
         turn, self._waiting = self._waiting[:REQUESTS_PER_TURN], self._waiting[REQUESTS_PER_TURN:]
         for head in turn:
             if not self._serve(head, reader):
@@ -103,7 +103,7 @@ class HttpConnection(asyncio.Protocol):
             self.refuse(reader.problem, reader.method)
 
     def _go_on(self) -> None:
-        """Answer more of what came in one piece."""
+        """Answer further requests that came in one piece."""
         reader = self._reader
         if reader is None or self.transport.is_closing():
             return
@@ -112,7 +112,7 @@ class HttpConnection(asyncio.Protocol):
             self._read_on()
 
     def _serve(self, head: RequestHead, reader: HeadReader) -> bool:
-        """Answer one request; return whether the connection goes on with the next."""
+        """Answer one request; return True if the connection continues with the next request."""
         if wants_upgrade(head.headers):
             self._upgrade(head, reader)
             return False

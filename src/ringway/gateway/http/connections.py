@@ -1,4 +1,5 @@
-"""HTTP connections of the public port: which may come, which must go for others, and until when each may wait."""
+"""HTTP connections of the public port: their admission, their eviction for newer connections, and the deadline of
+each."""
 
 import asyncio
 from collections.abc import Callable
@@ -14,14 +15,14 @@ from ringway.gateway.stats import GatewayStats
 from ringway.net.lingering_close import LingeringCloses
 
 LINGERING_MAX = 4096
-"""Connections that are being told at one time why they are refused; fewer where open files are few."""
+"""Connections that get the reason of their refusal at one time; fewer if open files are few."""
 
 EVICTIONS_MAX = 2
-"""For each connection that comes: enough to make up for room that became less meanwhile."""
+"""Connections that are closed for each new connection: enough if the room has become smaller meanwhile."""
 
 
 class PublicConnection(Protocol):
-    """A connection, in its owner's view."""
+    """A connection, as its owner sees it."""
 
     transport: asyncio.Transport
     deadline: float
@@ -128,13 +129,13 @@ class HttpConnections:
         return True
 
     def _turn_away(self, connection: PublicConnection) -> None:
-        """Refuse a connection with a time to come again: all others are too new to be closed."""
+        """Refuse a connection, with a time to retry: all other connections are too new to be closed."""
         self._stats.evicted += 1
         files = self._files
         spare = files.files - files.own - self._relays.files - len(self._pending)
         if len(self.lingering) >= max(files.new // 2, min(LINGERING_MAX, spare)):
             self.lingering.cut_oldest()
-        pause_s = str(2 + self._stats.evicted % 8)  # not all at one moment
+        pause_s = str(2 + self._stats.evicted % 8)  # so that clients do not retry together
         connection.refuse(
             UpgradeError(503, "too many connections come at once; come again later", (("Retry-After", pause_s),))
         )

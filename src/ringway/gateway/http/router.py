@@ -52,7 +52,7 @@ class Router:
         self._on_loopback = all(map(is_loopback, addresses))
 
     def make_reader(self, transport: asyncio.BaseTransport) -> HeadReader:
-        """Return a reader of the heads of a new connection, and of the PROXY header before them if one is to come."""
+        """Return a reader of the heads of a new connection, and of the PROXY header before them if it is expected."""
         config = self._config
         proxied = config.proxy_protocol and is_trusted(
             peer_of(None, transport.get_extra_info("peername")).ip, self._trusted
@@ -119,7 +119,7 @@ class Router:
         problem = why_none_of(self._directory.groups)
         if problem and not self._directory.engine_up:
             return f"{problem}; the engine cannot be reached"
-        return problem  # without the engine's absence: it would make all gateways unready together
+        return problem  # an absent engine does not count: it would make all gateways unready together
 
     def _readiness(self) -> bytes:
         """Return the state in JSON. It is public, so the engine's problem is not named."""

@@ -29,12 +29,12 @@ _TYPES = {
 
 _log = get_logger()
 
-# A browser believes the type of each file, and asks whether the file has changed: a demo is built anew.
+# A browser must believe the type of each file, and ask if the file has changed: a demo is often built anew.
 _HEADERS = (("X-Content-Type-Options", "nosniff"), ("Cache-Control", "no-cache"))
 
 
 class StaticFiles:
-    """The files below `directory`, by path; none if it is empty. Raise `ConfigError` if they cannot be read."""
+    """The files below `directory`, by path; no files if it is empty. Raise `ConfigError` if they cannot be read."""
 
     def __init__(self, directory: str) -> None:
         self._open: dict[str, bytes] = {}

@@ -1,1 +1,1 @@
-"""Placement of clients: their nodes, their pace, and their tickets."""
+"""Placement of clients: their nodes, their slots, and their tickets."""

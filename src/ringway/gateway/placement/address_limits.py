@@ -1,7 +1,8 @@
 """Bounds per address at a gateway: the rate of its requests, and its handshakes, relays and places.
 
-The address is that of a trusted proxy's client, or the peer's own. A trusted proxy that names no client is not bounded:
-all of its clients would count as one. `core.address` has the rule by which addresses share a bounded resource.
+The address is the address of a trusted proxy's client, or of the peer. A trusted proxy that names no client is not
+bounded: otherwise all of its clients would count as one. `core.address` has the rule by which addresses share a bounded
+resource.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""Admission queue of a gateway: the slot of each client, and the window over which to come back after a crash.
+"""Admission queue of a gateway: the slot of each client, and the window over which clients come back after a crash.
 
 Both follow from the handshake rates that nodes report. If a node does not report its rate there is no queue: clients
 do not wait because of a guess.
@@ -48,7 +48,7 @@ class AdmissionQueue:
         self._slots = AdmissionSlots()
         self._refresh_at = 0.0
         self._refreshed_at = 0.0
-        self._free = inf  # the nodes' free places, as of the last refresh, less those given since
+        self._free = inf  # the nodes' free places at the last refresh, less the places given since
         self._taken = 0  # `taken` of the view's ledger, as of the last refresh
         self._ended = 0.0  # `ended` of the ledger, counted in slots that were given back
 

@@ -16,12 +16,12 @@ DISCOVERY_PATH = "/gateway"
 
 
 def asked_path(head: RequestHead) -> str:
-    """Return the path on which the client of a discovery request will open its WebSocket; empty if it does not say."""
+    """Return the path on which the client of a discovery request will open its WebSocket; empty if it names no path."""
     return query_value(head.query, "path").decode("latin-1")
 
 
 class Affinity:
-    """Reads keys from requests. Addresses and hosts are those that `trusted` proxies name, or the peer's own."""
+    """Reads keys from requests. Addresses and hosts come from `trusted` proxies, or from the peer."""
 
     def __init__(self, trusted: Collection[Network]) -> None:
         self.trusted = trusted

@@ -3,12 +3,12 @@
     {"url": "ws://10.0.0.7:9101/connection/websocket?ticket=T", "ticket": "T", "expires_in": 13, "wait_ms": 2140,
      "reconnect_window_ms": 8000, "node": "n7", "alternates": [{"node": "n2", "url": "ws://10.0.0.2:9101/..."}]}
 
-`url` can be connected to as it is, after `wait_ms` (absent: at once). `reconnect_window_ms` is for later, when the
+A client can connect to `url` unchanged, after `wait_ms` (absent: at once). `reconnect_window_ms` is for later, when the
 connection is lost without a move. Alternates carry no ticket: a node admits clients without a ticket, and no place is
 held there. All URLs carry the client's affinity key, by which a node later checks the owner of the client.
 
 For a backend, `url` leads to the gateway itself, since only connections that a gateway carries are counted and moved.
-Nothing is held until the client comes there: `ticket` is empty, and `expires_in` is 0.
+No place is held until the client comes there: `ticket` is empty, and `expires_in` is 0.
 
 This path is hot in a reconnect storm, so the parts that depend on a node alone are encoded once and stored.
 """
@@ -62,7 +62,7 @@ class _EncodedNode:
 class Discovery:
     """Answers discovery requests. Pages of `allowed_origins` may read the answers.
 
-    `public_url` is the gateway's own, for clients of backends; empty: the one by which each has asked.
+    `public_url` is the gateway's own, for clients of backends; empty: the URL by which each client has asked.
     """
 
     def __init__(
@@ -188,7 +188,7 @@ class Discovery:
 
 
 def _told(key: bytes | None, *, pins: bool) -> bytes:
-    """Return the part of a node's query that says what the client's key is, and that it asked to stay."""
+    """Return the part of a node's query with the client's key, and with `pin` if the client asked to stay."""
     told = b"key=%b" % quote_key(key).encode() if key is not None else b""
     return told + (b"&pin=1" if told else b"pin=1") if pins else told
 

@@ -38,7 +38,7 @@ class Place:
     """The place of one client: its node, the ticket that admits it, and alternate nodes.
 
     The ticket is empty at backends. The client may come in `wait_s`; the time of its ticket and of its place begins
-    then. `promised` is what an expected client was promised (`core.expected`).
+    then. `promised` is the promise to an expected client (`core.expected`).
     """
 
     __slots__ = ("alternates", "held", "node", "promised", "ticket", "wait_s")
@@ -61,11 +61,11 @@ class Place:
 
 
 TakePromise = Callable[[bytes | None, str, str], ExpectedClient | None]
-"""Returns what the client with a key or an address was promised in a group; None if it is not expected there."""
+"""Returns the promise to the client with a key or an address in a group; None if it is not expected there."""
 
 
 def promise_nothing(key: bytes | None, address: str, group: str) -> None:
-    """Promise nothing to anybody."""
+    """Return None: no client is expected."""
 
 
 class Placer:
@@ -102,15 +102,15 @@ class Placer:
 
     @property
     def keys(self) -> KeyReader:
-        """What reads clients' keys for the policy in force."""
+        """The reader of clients' keys for the policy in force."""
         return self._steering.keys
 
     def place(self, key: bytes | None, address: str = EXEMPT, *, held: bool = False, promises: bool = True) -> Place:
         """Return a place for a client that came without a ticket of its own; raise `NoNode` if no node has room.
 
         A client that is given the place of a moved client needs no slot: the balancer paces moves already. `held`: the
-        client's connection waits here for the slot; else its `address` is charged for the place until it has come. With
-        `promises` an expected client gets the place that it was promised.
+        client's connection waits here for the slot; otherwise its `address` is charged for the place until the client
+        has come. With `promises` an expected client gets the place that it was promised.
         """
         now = self.clock()
         view = self.view
@@ -135,7 +135,7 @@ class Placer:
         return self._placed(choice.node, choice.issuer, choice.alternates, held=True, wait_s=wait_s)
 
     def place_at(self, node: NodeLoad, alternates: Sequence[NodeLoad]) -> Place:
-        """Return a place at `node`, an alternate, after the first choice has failed."""
+        """Return a place at the alternate `node`, after the first choice has failed."""
         self.view.place(node, self.clock())
         return self._placed(node, self.view.issuer, alternates, held=True)
 
@@ -152,7 +152,7 @@ class Placer:
         return node
 
     def prove(self, ticket: str, told: bytes) -> str:
-        """Return the gateway's proof, for the node of `ticket`, of its statements `told` about the client."""
+        """Return the gateway's proof of its statements `told` about the client, for the node of `ticket`."""
         return self._signer.prove(ticket, told)
 
     def give_up(self, place: Place) -> None:
@@ -178,7 +178,7 @@ class Placer:
         self._stats.placements[node.name] += 1
         if node.is_backend:
             return Place(node, "", alternates, held, wait_s, promised)
-        kind = TicketKind.PLACEMENT if held else TicketKind.MOVE  # a place that is not held here is a moved client's
+        kind = TicketKind.PLACEMENT if held else TicketKind.MOVE  # not held here: of a moved client
         now = self._wall() + node.skew_s + wait_s  # by the node's clock
         ticket = self._signer.issue(node.name, issuer, self._nonce(), now, kind=kind)
         return Place(node, ticket, alternates, held, wait_s)

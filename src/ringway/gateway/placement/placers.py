@@ -1,6 +1,6 @@
-"""Placers of a gateway, one for each group: clients of one group are never placed in another.
+"""Placers of a gateway, one for each group: clients of one group are never placed in a different group.
 
-They share what belongs to the gateway: the signer of tickets, and the bounds for each address.
+They share the gateway's signer of tickets, and its bounds for each address.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ MakePlacer = Callable[[Group], Placer]
 
 
 class Placers:
-    """The placers of one gateway. `make` makes that of a group when it is first asked for."""
+    """The placers of one gateway. `make` makes the placer of a group at the first request for it."""
 
     def __init__(self, groups: Groups, make: MakePlacer, clock: Callable[[], float]) -> None:
         self.groups = groups
@@ -36,7 +36,7 @@ class Placers:
         return self[group.name] if group is not None else None
 
     def moved(self, left: NodeLoad, name: str, ticket: str) -> NodeLoad | None:
-        """Return the node `name` of a client that `left` sent there, if `ticket` is valid and their group is one."""
+        """Return the node `name` of a client that `left` sent there, if `ticket` is valid and both are in one group."""
         placer = self.at(left)
         return placer.moved(name, ticket) if placer is not None else None
 
@@ -47,7 +47,7 @@ class Placers:
             placer.give_up(place)
 
     async def prepare(self) -> None:
-        """Bring the tables of key owners up to date, in slices between the turns of others."""
+        """Update the tables of key owners, in slices between other work."""
         for group in self.groups:
             await work_in_slices(lambda group=group: group.steering.prepare(group.view))  # type: ignore[misc]
         gone = [name for name in self._placers if name not in self.groups]

@@ -14,7 +14,7 @@ class Query:
     __slots__ = ("key", "node", "rest", "ticket")
 
     def __init__(self, query: str) -> None:
-        """Read `query`. Of several parameters of one name the first counts, here and at nodes.
+        """Read `query`. If a parameter is repeated, its first value counts, here and at nodes.
 
         Parameters beyond `QUERY_FIELDS_MAX` are passed on unread; a node refuses a request with so many.
         """

@@ -1,7 +1,7 @@
-"""Routing of a gateway: the group that carries a request, by the configured routes, or by what is there.
+"""Routing of a gateway: the group that carries a request, by the configured routes, or by the present members.
 
-Without routes there is one group of backends. If there are channel nodes as well, the path that they report is theirs,
-and all other paths are the backends'. With routes the same holds, unless a route names the channel nodes.
+Without routes there is one group of backends. If there are channel nodes as well, the path that they report leads to
+them, and all other paths lead to the backends. With routes the same holds, unless a route names the channel nodes.
 """
 
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ class Routing:
 
     @property
     def only(self) -> GroupRoute | None:
-        """The route of all requests, whatever they ask for; None if that depends on the request."""
+        """The route of all requests; None if the route depends on the request."""
         if self._version != self._groups.version:
             self._update()
         return self._only
@@ -47,7 +47,7 @@ class Routing:
         return route
 
     def find_with_keys(self, host: str, path: str) -> tuple[GroupRoute, KeyReader]:
-        """As `find`, with what reads the keys of clients by the policy of the group."""
+        """As `find`, with the reader of clients' keys by the policy of the group."""
         route = self.find(host, path)
         return route, self._groups[route.group].steering.keys
 
@@ -60,18 +60,18 @@ class Routing:
         return self.find(host, "/")
 
     def known_groups(self) -> set[str]:
-        """Return the names of the groups that have members, or had some a while ago."""
+        """Return the names of the groups that have members, or had members a while ago."""
         return {group.name for group in self._groups}
 
     def unreached(self) -> list[Group]:
-        """Return the groups with members to which no route leads; none without routes."""
+        """Return the groups with members to which no route leads; empty without routes."""
         if not self._configured or self.only is not None:
             return []
         led = {route.group for route in self._routes}
         return [group for group in self._groups if group.name not in led and group.view.nodes]
 
     def _update(self) -> None:
-        """Read which groups there are: it changes when the first member of a group comes."""
+        """Read the names of the groups: they change when the first member of a group comes."""
         self._version = self._groups.version
         channels = CHANNELS in self._groups
         backends = self._has_backends or any(group.name != CHANNELS for group in self._groups)

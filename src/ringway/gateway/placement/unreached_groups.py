@@ -17,7 +17,7 @@ class UnreachedGroups:
         self._told: set[str] = set()
 
     def tick(self) -> None:
-        """Log each group that has become unreached; one that was forgotten meanwhile is named anew."""
+        """Log each group that has become unreached; a group that was forgotten meanwhile is named anew."""
         unreached = {group.name: group for group in self._routing.unreached()}
         for name in sorted(unreached.keys() - self._told):
             members = sorted(unreached[name].view.nodes)

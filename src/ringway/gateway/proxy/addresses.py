@@ -11,7 +11,7 @@ from ringway.net.liveness import watch_peer
 from ringway.protocol.server_address import ServerAddress, read_address
 
 ADDRESSES_MAX = 4096
-"""Parsed addresses that are cached: nodes come and go, with ever new ports. Above the bound the cache is cleared."""
+"""The number of cached addresses: nodes come and go, with new ports each time. Above the bound the cache is cleared."""
 
 
 class NodeAddresses:
@@ -30,7 +30,7 @@ class NodeAddresses:
         self._tls: ssl.SSLContext | None = None
 
     def address_of(self, node: NodeLoad) -> ServerAddress:
-        """Return the address of `node`; raise `Unreachable` if its reported URL is no address."""
+        """Return the address of `node`; raise `Unreachable` if its reported URL has no valid address."""
         url = node.report.url if node.report is not None else ""
         address = self._addresses.get(url)
         if address is None:
@@ -44,7 +44,8 @@ class NodeAddresses:
         return address
 
     def path_of(self, node: NodeLoad) -> str:
-        """Return the path in the URL that `node` reports; raise `Unreachable` if what it reports is no address."""
+        """Return the path in the URL that `node` reports; raise `Unreachable` if its reported URL has no valid
+        address."""
         self.address_of(node)
         return urlsplit(node.report.url).path or "/" if node.report is not None else "/"
 

@@ -1,8 +1,8 @@
 """Migration of one relay from its node to the next: carries out the actions of `core.migration`.
 
 A migration begins when the node's close frame names the session's next node, when a backend is lost whose WebSockets
-may be reopened, or when a backend is to be left. It replaces the client's end until the relay goes on, or the client is
-closed because it is to come back by itself.
+may be reopened, or when a relay must leave a backend. It replaces the client's end until the relay goes on, or until
+the client is closed so that it comes back by itself.
 """
 
 import asyncio
@@ -64,8 +64,8 @@ class NodeOpener(Protocol):
 class Migration(asyncio.Protocol):
     """The migration of `relay` to its next node, in place of the client's end.
 
-    `move` is the move in the node's close frame; None without a session to follow. `wanted` returns True if the node is
-    still to be left. `send_off` is the planned move to a named backend; None for other causes.
+    `move` is the move in the node's close frame; None without a session to follow. `wanted` returns True while the
+    relay must leave the node. `send_off` is the planned move to a named backend; None for other causes.
     """
 
     __slots__ = (
@@ -90,7 +90,7 @@ class Migration(asyncio.Protocol):
         self._machine = MigrationMachine(closes=relay.on_move is OnMove.CLOSE)
         self._held = b""  # the client's data for the next node
         self._answer: Answer | None = None
-        self._node: NodeLoad | None = None  # where the relay goes on
+        self._node: NodeLoad | None = None  # the node at which the relay goes on
         self._wanted = wanted
         self._watch: QuietWatch | None = None
 
@@ -120,19 +120,19 @@ class Migration(asyncio.Protocol):
     # Questions of the relay before it judges by itself.
 
     def settles_close(self, end: RelayEnd) -> bool:
-        """Judge a whole close frame of `end`; return False if the relay is to judge it."""
+        """Judge a whole close frame of `end`; return False if the relay must judge it."""
         if end is self.relay.client:
             return self._act(self._machine.report(MigrationEvent.CLIENT_CLOSED))
         return self._act(self._machine.report(node_over(closed=True, whole=self._node_whole)))
 
     def settles_end(self, end: RelayEnd) -> bool:
-        """Judge the end of the stream of `end`; return False if the relay is to judge it."""
+        """Judge the end of the stream of `end`; return False if the relay must judge it."""
         if end is self.relay.client:
             return self._act(self._machine.report(MigrationEvent.CLIENT_ENDED))
         return self._act(self._machine.report(node_over(closed=False, whole=self._node_whole)))
 
     def settles_breach(self, end: RelayEnd) -> bool:
-        """Judge that the peer of `end` broke the framing; return False if the relay is to judge it."""
+        """Judge that the peer of `end` broke the framing; return False if the relay must judge it."""
         of_client = end is self.relay.client
         return self._act(self._machine.report_breach(of_client=of_client, node_whole=self._node_whole))
 
@@ -149,7 +149,7 @@ class Migration(asyncio.Protocol):
             send_off.events.on_failed(self.relay, "over")
 
     def read_held_close(self) -> bytes | None:
-        """Return the client's close frame if the held data contains it; call it once, when the data is given up."""
+        """Return the client's close frame if the held data contains it; call it once, when the data is dropped."""
         tracker = self.relay.client.tracker
         tracker.feed(self._held)
         return tracker.close
@@ -157,7 +157,7 @@ class Migration(asyncio.Protocol):
     # The actions.
 
     def _act(self, actions: tuple[MigrationAction, ...], cause: str = "") -> bool:
-        """Carry `actions` out; return False if the relay is to judge the event. `cause`: why no next node was found."""
+        """Carry `actions` out; return False if the relay must judge the event. `cause`: why no next node was found."""
         if actions:
             self._end_watch()
         for action in actions:
@@ -247,7 +247,7 @@ class Migration(asyncio.Protocol):
         send_off.events.on_sent(relay)
 
     def _take_send_off(self) -> SendOff | None:
-        """Return the send-off that is to be reported; later calls return None."""
+        """Return the send-off to be reported; later calls return None."""
         send_off, self.send_off = self.send_off, None
         return send_off
 
@@ -264,7 +264,7 @@ class Migration(asyncio.Protocol):
 
     def _still_wanted(self) -> bool:
         if self._machine.closes is not (self.relay.on_move is OnMove.CLOSE):
-            return False  # the client has begun a session meanwhile: it is not moved unseen any more
+            return False  # the client has begun a session meanwhile: it would notice a move
         return self._wanted is None or self._wanted()
 
     @property
@@ -385,7 +385,8 @@ def leave(relay: Relay, config: GatewayConfig, opener: NodeOpener, wanted: Calla
 
 
 def send(relay: Relay, config: GatewayConfig, opener: NodeOpener, send_off: SendOff) -> bool:
-    """Move `relay` as `send_off` says, at a quiet moment; return False, without a report, if it may not leave."""
+    """Move `relay` as `send_off` says, at a quiet moment; return False, without a report, if the relay may not
+    leave."""
     if not relay.may_leave:
         return False
     event = MigrationEvent.LEAVE if config.leave_deadline_s else MigrationEvent.LEAVE_NOW

@@ -42,9 +42,9 @@ _log = get_logger()
 class Migrations:
     """The migrations of one gateway. Owns a task for each relay that waits for its next node.
 
-    The deadline of these tasks is the relay's: when that has passed the relay is cut, and its task is cancelled. Also
-    owns the connections to nodes that were left: they may still have bytes to write, since the old node processes all
-    messages that a client sent before the migration.
+    The deadline of these tasks is the relay's: when the deadline has passed, the relay is cut, and its task is
+    cancelled. Also owns the connections to nodes that were left: they may still have bytes to write, since the old node
+    processes all messages that a client sent before the migration.
     """
 
     def __init__(

@@ -57,7 +57,8 @@ class NodeTrust:
         self._knocker.abort()
 
     def _knock_again(self, name: NodeName) -> None:
-        """Knock at a node that was taken out for a while; a server without Ringway answers no knock, and is back."""
+        """Knock at a node that was ejected for a while; a server without Ringway answers no knock, and is back at
+        once."""
         if self._knocks is not None and not self._groups.nodes[name].is_backend:
             self._knocks.knock_again(name)
         else:

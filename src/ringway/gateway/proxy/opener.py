@@ -27,7 +27,7 @@ from ringway.protocol.upgrade import Upgrade, check_response, value_of
 from ringway.types import NodeName
 
 ADAPTED_MAX = 1000
-"""Pairs of a route and a backend that are kept; above the bound they are made anew."""
+"""The number of stored pairs of a route and a backend; above the bound they are made anew."""
 
 _log = get_logger()
 
@@ -47,7 +47,7 @@ class Refusal(UpgradeError):
 
 
 def no_backend(name: NodeName) -> None:
-    """Know no backend."""
+    """Return None: no backend is known."""
 
 
 class Opener:
@@ -72,7 +72,7 @@ class Opener:
         self._failures = failures
 
     def backend_of(self, node: NodeLoad, route: GroupRoute) -> Backend | None:
-        """Return the backend at `node`, as it is for `route`; None if it is a channel node, or is not known."""
+        """Return the backend at `node`, with the options of `route`; None if it is a channel node, or unknown."""
         backend = self._backend(node.name) if node.is_backend else None
         if backend is None or route.is_plain:
             return backend
@@ -120,7 +120,8 @@ class Opener:
         return await self._try_each(upgrade, place, moved_header(moved, left.name))
 
     async def reopen_at(self, upgrade: UpgradeRequest, target: NodeLoad, left: NodeLoad) -> tuple[Place, Answer]:
-        """As `reopen`, at `target` first. Even if that refuses, others are asked, `left` at last: it was left alive."""
+        """As `reopen`, at `target` first. If `target` refuses, other nodes are asked, `left` at last, which is
+        alive."""
         moved, placer = moved_header("moved", left.name), self._placers[upgrade.route.group]
         try:
             return await self._try_each(upgrade, placer.place_at(target, ()), moved)
@@ -147,7 +148,7 @@ class Opener:
         return await self._request(upgrade, Place(node, ticket, (), held=False), resume=True)
 
     async def _place(self, upgrade: UpgradeRequest, *, promises: bool = False) -> Place:
-        """Wait for the client's slot, and return its place; with `promises`, the one that it was promised."""
+        """Wait for the client's slot, and return its place; with `promises`, its promised place."""
         place = self._placers[upgrade.route.group].place(upgrade.key, upgrade.address, held=True, promises=promises)
         if place.wait_s:
             await asyncio.sleep(place.wait_s)
@@ -165,7 +166,7 @@ class Opener:
             except (Unreachable, Refusal) as error:
                 if not place.alternates or not self._may_do_better(upgrade, place, error):
                     raise
-                if error.status != 503:  # it takes no more now: no failure
+                if error.status != 503:  # it accepts no more clients now: not a failure
                     failed.append(Failure(place.node, str(error)))
             else:
                 if self._failures is not None:
@@ -189,7 +190,7 @@ class Opener:
         return error.cause in ("", "ticket")
 
     async def _try(self, upgrade: UpgradeRequest, place: Place, moved: str = "") -> Answer:
-        """Return the answer of the node at `place` if it opens the WebSocket; if not, give the place up and raise."""
+        """Return the answer of the node at `place` if it opens the WebSocket; otherwise release the place and raise."""
         response, placer = place.node.response, self._placers[upgrade.route.group]
         begun = placer.clock()
         response.opening += 1
@@ -202,7 +203,7 @@ class Opener:
                 response.observe_at_least(
                     now - begun, now
                 )  # the time for all tries is over, so this try may have been short
-            elif not isinstance(error, Refusal):  # a quick refusal is no sign of a quick node
+            elif not isinstance(error, Refusal):  # a quick refusal does not show a quick node
                 response.failed(now)
             if isinstance(error, UpgradeError):
                 _log.info("a node did not open a websocket", node=place.node.name, error=str(error))

@@ -1,4 +1,5 @@
-"""Wait for a quiet moment of a relay: reads in place of the node's end, and records who sends; `core.quiet` decides."""
+"""Wait for a quiet moment of a relay: reads in place of the node's end, and records the sender; `core.quiet`
+decides."""
 
 import asyncio
 from collections.abc import Callable
@@ -22,12 +23,12 @@ class QuietWatch(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._quiet = Quiet(self._loop.time(), quiet_s, deadline_s)
         self._over = False
-        self._confirms = False  # True if the timer is that of the second of two checks
+        self._confirms = False  # True if the timer is for the second of two checks
         self._wait()
         node.transport.set_protocol(self)
 
     def end_watch(self) -> None:
-        """Give the node's end back. Idempotent."""
+        """Stop reading in place of the node's end. Idempotent."""
         if self._over:
             return
         self._over = True
@@ -44,20 +45,20 @@ class QuietWatch(asyncio.Protocol):
         self._timer = self._loop.call_later(self._quiet.next_s(self._loop.time()), self._check)
 
     def _check(self) -> None:
-        """Check again after the loop has read its sockets: a busy loop is no sign of silence."""
+        """Check again after the loop has read its sockets: a busy loop does not prove silence."""
         if self._is_quiet():
             self._confirm_soon()
         else:
             self._wait()
 
     def _confirm_soon(self) -> None:
-        if not self._confirms:  # a node that sends on and on does not put it off
+        if not self._confirms:  # a node that always sends does not delay the check
             self._confirms = True
             self._timer.cancel()
             self._timer = self._loop.call_later(CONFIRM_S, self._confirm)
 
     def _check_earlier(self) -> None:
-        """Check at the first quiet moment after an answer: the later, the more likely is it that the client speaks."""
+        """Check at the first quiet moment after an answer: the client becomes more likely to send with each moment."""
         due_at = self._loop.time() + self._quiet.next_s(self._loop.time())
         if due_at < self._timer.when():
             self._timer.cancel()
@@ -80,7 +81,7 @@ class QuietWatch(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Relay the next bytes, and check for the end of an answer, behind which the relay may be cut.
 
-        The client may have spoken already, in bytes that are not read yet: if its silence counts, they are read first.
+        The client may have sent bytes that are not read yet: if its silence counts, they are read first.
         """
         self._node.data_received(data)
         if not is_control(data):

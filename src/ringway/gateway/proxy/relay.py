@@ -1,4 +1,4 @@
-"""Open relay: two ends that pass their bytes on to each other, and the end of both connections.
+"""Open relay: two ends that pass bytes to each other, and the end of both connections.
 
 Bytes pass at once, in one call from reading to writing (`relay_end`): without a task, a queue or a copy. Close frames
 come here first. A close frame of the node may lead to the next node instead of the end; the relay's owner decides that,
@@ -121,10 +121,10 @@ class Relay:
         *,
         extensions: bool,
     ) -> None:
-        self.address = address  # the address for which its client counts
-        self.key = key  # the affinity key of its client; empty: it has none
+        self.address = address  # the address that its client counts for
+        self.key = key  # the affinity key of its client; empty: no key
         self.on_move = on_move
-        self.backend: Backend | None = None  # as it was described when the WebSocket was opened there
+        self.backend: Backend | None = None  # the backend as described when the WebSocket was opened there
         self.upgrade = upgrade
         self.stats = stats
         self.migration: NodeChange | None = None
@@ -231,7 +231,7 @@ class Relay:
         return True
 
     def on_last_frame(self, end: RelayEnd) -> None:
-        """Judge the last frame of `end`, which was held back: a whole close frame, or a broken one."""
+        """Judge the last frame of `end`, which was held back: a whole close frame, or a broken frame."""
         if end.tracker.breach is None:
             self._on_close(end)
         else:
@@ -331,7 +331,7 @@ class Relay:
     # Ending it.
 
     def pass_close(self, end: RelayEnd, instead: bytes = b"") -> None:
-        """Pass the close frame of `end` on, or `instead` in place of it, and set the deadline of the rest."""
+        """Pass the close frame of `end` on, or `instead` in its place, and set the deadline of the rest."""
         frame = instead or end.tracker.close
         assert frame is not None
         if end.other.step(ClosingEvent.CLOSE_HERE) is ClosingAction.SEND_CLOSE:

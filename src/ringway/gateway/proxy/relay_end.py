@@ -42,7 +42,7 @@ class RelayEvents(Protocol):
 class RelayEnd(asyncio.Protocol):
     """The end of a relay at `transport`. `other` is the end for its bytes; `relay` gets the events of its stream.
 
-    `state` is that of its connection by the table of `protocol.closing`, read from this gateway's side.
+    `state` is the state of its connection by the table of `protocol.closing`, from this gateway's side.
     """
 
     __slots__ = (
@@ -119,7 +119,7 @@ class RelayEnd(asyncio.Protocol):
         return rest
 
     def retire(self) -> bool:
-        """Leave the relay: this end reports and writes no more. Return True if the stream had ended."""
+        """Leave the relay: this end does not report or write any more. Return True if the stream had ended."""
         ended, self.ended, self.finished, self.state = self.ended, True, True, ClosingState.GONE
         return ended
 

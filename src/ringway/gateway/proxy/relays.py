@@ -86,7 +86,7 @@ class Relays:
     def admit(self, client: asyncio.Transport, head: RequestHead, early: bytes) -> None:
         """Own the connection `client`, whose reading is paused, and open the WebSocket that `head` requests.
 
-        Raises `UpgradeError`, without having touched the connection, if the request is not to be served.
+        Raises `UpgradeError`, without having touched the connection, if the request cannot be served.
         """
         handshake = check_request(head.method, head.version, head.headers)
         stats = self._stats
@@ -123,9 +123,10 @@ class Relays:
             self._migrations.leave_soon(relay)
 
     def send_off(self, relay: Relay, send_off: SendOff) -> bool:
-        """Move `relay` to the backend of `send_off` at a quiet moment, as its own backend's `on_move` says.
+        """Move `relay` to the backend of `send_off` at a quiet moment, by its own backend's `on_move`.
 
-        Return False, without a report, if it may not leave: it is never moved, is being moved, closes, or is there.
+        Return False, without a report, if it may not leave: it is never moved, is being moved, closes, or is there
+        already.
         """
         return self._migrations.send_off(relay, send_off)
 

@@ -1,4 +1,4 @@
-"""Heads that cross the gateway, built from parsed fields: no unparsed bytes are passed on (RFC 9110, 7.6.1)."""
+"""Heads that pass through the gateway, built from parsed fields: no unparsed bytes are passed on (RFC 9110, 7.6.1)."""
 
 import re
 from collections.abc import Collection, Iterable
@@ -32,9 +32,10 @@ _NAME = re.compile(r"[a-z0-9-]+")
 
 
 def upgrade_headers(headers: Headers, client: ForwardedClient, *, trust_peer: bool) -> tuple[bytes, bytes]:
-    """Return the lines of the request to a node for the client's WebSocket; separately, those that offer extensions.
+    """Return the lines of the request to a node for the client's WebSocket; separately, the lines that offer
+    extensions.
 
-    Host is left out: it is written for each node. Every other end-to-end header passes unchanged. Forwarding headers,
+    Host is left out: it is written for each node. All other end-to-end headers pass unchanged. Forwarding headers,
     which a client could forge, are replaced by known facts; `Forwarded`, `X-Real-Ip` and `X-Forwarded-Port` of a
     trusted proxy pass.
     """
@@ -57,7 +58,7 @@ def upgrade_response(headers: Headers) -> bytes:
 
 
 def refusal_headers(headers: Headers) -> tuple[tuple[str, str], ...]:
-    """Return the headers of a node's refusal that are passed on: all except those about that connection."""
+    """Return the headers of a node's refusal that are passed on: all except headers about that connection."""
     return tuple(_passed(headers, _OF_A_101))
 
 
@@ -77,7 +78,7 @@ def _passed(headers: Headers, dropped: Collection[str], *, all_named: bool = Fal
 
 
 def _is_kept(name: str) -> bool:
-    """Return True if the header passes though Connection names it.
+    """Return True if the header passes although Connection names it.
 
     A client can leave its own headers out. But it must not let the gateway remove a header that an earlier proxy has
     set, or by which the node judges the client (RFC 9110, 7.6.1).

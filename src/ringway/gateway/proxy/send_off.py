@@ -1,4 +1,4 @@
-"""Send-off of one relay: a planned move to a named backend, and the report of what came of it."""
+"""Send-off of one relay: a planned move to a named backend, and the report of its outcome."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,14 +9,15 @@ from ringway.core.load import NodeLoad
 from ringway.gateway.proxy.relay import Relay
 
 MOVED = "moved: reconnect"
-"""The close reason for a client that comes back by itself, unless the sender gives a different one."""
+"""The close reason for a client that comes back by itself, unless the sender gives a different reason."""
 
 
 class SendOffEvents(Protocol):
-    """The outcome of a send-off: one of these is called, once."""
+    """The outcome of a send-off: one of these methods is called, once."""
 
     def on_arrived(self, relay: Relay, node: NodeLoad) -> None:
-        """`relay` goes on at `node`: the target, or a backend that was asked after it. Its client notices nothing."""
+        """`relay` goes on at `node`: the target, or a backend that was asked after the target. Its client notices
+        nothing."""
 
     def on_sent(self, relay: Relay) -> None:
         """The client of `relay` was told to reconnect."""
@@ -29,7 +30,7 @@ class SendOffEvents(Protocol):
 class SendOff:
     """A planned move to `target`. `wanted` returns False once it is cancelled; `reason` is for a client that is closed.
 
-    Cancellation has an effect until the quiet moment, which is waited for `within_s` at most, or `leave_deadline_s`.
+    It can be cancelled until the quiet moment, which comes after at most `within_s`, or `leave_deadline_s`.
     """
 
     target: NodeLoad

@@ -1,4 +1,4 @@
-"""Upgrade request of a client, in a form that can be sent to nodes, once or again.
+"""Upgrade request of a client, in a form that can be sent to nodes, also repeatedly.
 
 It lives as long as a WebSocket that may go on at a different node, so it is small: `pack` makes a few hundred bytes of
 it.
@@ -25,7 +25,7 @@ from ringway.protocol.proxy_header import peer_of
 from ringway.protocol.upgrade import Headers, Upgrade, tokens_of, value_of
 
 FindRoute = Callable[[str, str], tuple[GroupRoute, KeyReader]]
-"""Returns the route from a host and a path, and what reads the keys of its clients; raises `UpgradeError` 404."""
+"""Returns the route from a host and a path, and the reader of its clients' keys; raises `UpgradeError` 404."""
 
 _COMMON = (
     b"application/json, text/plain, */*authorization: Bearer eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9."
@@ -54,10 +54,10 @@ class UpgradeRequest(msgspec.Struct, array_like=True, kw_only=True):
     path: str
     asked: str  # the client's query, unchanged
     key: bytes | None  # the affinity key, by the policy that was in force when the client came
-    route: GroupRoute  # to the group that carries it
+    route: GroupRoute  # the route to the group that carries it
     address: str  # the address for which the client counts (core.address)
     host: str
-    told: bytes  # what the head says about the client, for a proof
+    told: bytes  # the statements of the head about the client, for a proof
     lines: bytes
     offers: bytes  # the lines that offer extensions, as they came
     agreed: tuple[list[str], list[str]] | None = None  # subprotocol and extensions of the client; None: not yet
@@ -69,14 +69,15 @@ class UpgradeRequest(msgspec.Struct, array_like=True, kw_only=True):
 
     @property
     def holds_context(self) -> bool:
-        """True if a message on the open WebSocket may refer to earlier ones, so that no other server can read it."""
+        """True if a message on the open WebSocket may refer to earlier messages, so that no other server can read
+        it."""
         return self.agreed is not None and holds_context(self.agreed[1])
 
     def extensions_for(self, on_move: OnMove) -> tuple[str, ...]:
         """Return the extensions to offer to a node at which the WebSocket will be moved by `on_move`.
 
-        If it may be opened again, they are such that no message refers to an earlier one; the next node is offered the
-        same as the first. A channel node has none.
+        If it may be opened again, no message may refer to an earlier message by them; the next node gets the same offer
+        as the first. A channel node has no extensions.
         """
         offered = self.handshake.extensions
         if on_move is OnMove.FOLLOW:
@@ -105,7 +106,8 @@ class UpgradeRequest(msgspec.Struct, array_like=True, kw_only=True):
         return b"%b%b%b\r\n" % (first.encode("latin-1"), self.lines, offers)
 
     def agree(self, headers: Headers) -> None:
-        """Record a node's subprotocol and extensions; raise `UpgradeError` 502 if the client was told others before."""
+        """Record a node's subprotocol and extensions; raise `UpgradeError` 502 if the client was told different ones
+        before."""
         chosen = tokens_of(headers, "sec-websocket-protocol"), agreed_extensions(headers)
         if self.agreed is None:
             self.agreed = chosen

@@ -18,9 +18,9 @@ class AnswerLimits(NamedTuple):
 
     connect_deadline_s: float
     answer_deadline_s: float
-    head_bytes_max: int  # of all heads together, with interim ones
+    head_bytes_max: int  # the size of all heads together, with interim answers
     headers_max: int
-    body_bytes_max: int  # of a refusal; longer bodies are cut
+    body_bytes_max: int  # the size of a refusal's body; longer bodies are cut
 
 
 @dataclass(slots=True)
@@ -84,7 +84,7 @@ class NodeHandshake(asyncio.Protocol):
                 self._finish()
 
     def eof_received(self) -> bool:
-        """Finish a body without a length, which ends with the stream; fail in any other case."""
+        """Finish a body without a length, which ends with the stream; otherwise fail."""
         if self.head_done:
             self._finish()
         else:
