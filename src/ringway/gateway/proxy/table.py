@@ -14,9 +14,7 @@ class RelayTable:
     def __init__(self) -> None:
         self._relays: dict[Relay, NodeLoad | None] = {}
         self._at: dict[Incarnation, dict[Relay, None]] = {}  # in the order of their arrival at the node
-        self._none_at: dict[
-            Incarnation, asyncio.Event
-        ] = {}  # set when no relay is at the node
+        self._none_at: dict[Incarnation, asyncio.Event] = {}  # set when no relay is at the node
         self.empty = asyncio.Event()
         self.empty.set()
 
