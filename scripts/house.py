@@ -17,8 +17,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PRODUCT = ROOT / "src" / "ringway"
-ROOMS = ("node", "engine", "gateway")
+ARROWS_MAX = {"node": 32, "engine": 22, "gateway": 21, "member": 49, "net": 9, "api": 10, "sources": 17, "sidecar": 13}
 """Rooms whose arrows are bounded by number; circles are refused in every room."""
+
+PURE = ("protocol", "core", "types", "errors")
+"""Rooms and files without dice: they get a generator as an argument, and name its type only for type checkers."""
 
 CLASSES_OF_A_VERB_MAX = 6
 BARE_VERBS = frozenset({
@@ -233,13 +236,35 @@ def missing_sources() -> list[str]:
     ]
 
 
+def loaded(tree: ast.Module) -> Iterator[ast.AST]:
+    """The nodes of a file, without the bodies of `if TYPE_CHECKING`."""
+    todo: list[ast.AST] = [tree]
+    while todo:
+        node = todo.pop()
+        yield node
+        is_for_checkers = isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING")
+        todo += node.orelse if isinstance(node, ast.If) and is_for_checkers else ast.iter_child_nodes(node)
+
+
+def dice_in_pure_rooms() -> list[str]:
+    """Imports of `random` by pure files that are followed when the file is loaded."""
+    return [
+        where(path, node.lineno)
+        for path, tree in product().items()
+        if module_of(path)[:1] and module_of(path)[0] in PURE
+        for node in loaded(tree)
+        if (isinstance(node, ast.Import) and any(alias.name.split(".")[0] == "random" for alias in node.names))
+        or (isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "random")
+    ]
+
+
 def bags() -> list[str]:
     """Files called `shared`."""
     return [where(path) for path in product() if path.stem == "shared"]
 
 
 MEASURES: dict[str, tuple[Callable[[], list[str]], int]] = {
-    **{f"arrows-{room}": (arrows(room), bound) for room, bound in zip(ROOMS, (32, 22, 21), strict=True)},
+    **{f"arrows-{room}": (arrows(room), bound) for room, bound in ARROWS_MAX.items()},
     "circles": (circles, 0),
     "shared-class-names": (shared_names, 0),
     "bare-verbs": (bare_verbs, 0),
@@ -249,6 +274,7 @@ MEASURES: dict[str, tuple[Callable[[], list[str]], int]] = {
     "see-the-module": (empty_references, 0),
     "missing-sources": (missing_sources, 0),
     "files-named-shared": (bags, 0),
+    "dice-in-pure-rooms": (dice_in_pure_rooms, 0),
 }
 
 

@@ -27,6 +27,13 @@ PRODUCT = {
     "gateway/__init__.py": '"""The gateway."""\n',
     "gateway/outbox.py": '"""An outbox."""\nfrom ringway.errors import x\nclass Outbox: ...\n',
     "core/__init__.py": '"""Decisions."""\n',
+    "core/dice.py": (
+        '"""Dice."""\n'
+        "from typing import TYPE_CHECKING\n"
+        "from random import random\n"
+        "if TYPE_CHECKING:\n"
+        "    from random import Random\n"
+    ),
     "core/verbs.py": '"""Verbs."""\n' + "".join(f"class V{n}:\n    def take(self): ...\n" for n in range(7)),
 }
 TESTS = {
@@ -63,6 +70,7 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
         ("empty_references", ["src/ringway/node/outbox.py:5"]),
         ("missing_sources", ["src/ringway/node/outbox.py:1"]),
         ("bags", ["src/ringway/node/shared.py"]),
+        ("dice_in_pure_rooms", ["src/ringway/core/dice.py:3"]),
     ],
 )
 def test_each_measure_finds_what_it_is_for(house: ModuleType, measure: str, found: list[str]) -> None:
@@ -85,6 +93,6 @@ def test_a_measure_above_its_bound_ends_the_check(
 
 def test_a_house_in_order_passes(house: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.argv", ["house.py"])
-    for name in ("node/shared.py", "node/outbox.py", "core/verbs.py"):
+    for name in ("node/shared.py", "node/outbox.py", "core/dice.py", "core/verbs.py"):
         (house.PRODUCT / name).unlink()
     assert house.main() == 0
