@@ -14,7 +14,7 @@ REGISTRATION: Table = {
     "leases": gauge("registration_leases", "Backends that hold a lease at this gateway's registration port."),
     "registered": counter(
         "registrations_total",
-        "Registrations: new, restarted (another incarnation), again (the same, with its settings sent anew).",
+        "Registrations: new, restarted (a new incarnation), again (the same, with its settings sent anew).",
         "kind",
     ),
     "renewed": counter("registration_renewals_total", "Leases that were renewed."),
@@ -23,8 +23,9 @@ REGISTRATION: Table = {
     "expired": counter("registration_expired_total", "Leases that were not renewed in time; their backends are lost."),
     "refused": counter(
         "registration_refused_total",
-        "Requests that were refused: invalid (wrong values), token (none, or unknown), page (of another site), unknown "
-        "(no lease), held (the name is another server's), too_short (a drain), full, and request (path, method, size).",
+        "Requests that were refused: invalid (wrong values), token (none, or unknown), page (of a different site), "
+        "unknown (no lease), held (the name belongs to a different server), too_short (a drain), full, and request "
+        "(path, method, size).",
         "cause",
     ),
 }
@@ -33,7 +34,7 @@ SOURCE_BACKENDS = gauge(
     "source_backends", "Backends that each source has offered last: settings, a file, a name in DNS, ...", "source"
 )
 SOURCE_FAILURES = counter(
-    "source_failures_total", "Times that a source could not be read, or not for another reason than before.", "source"
+    "source_failures_total", "Times that a source could not be read, or for a new reason.", "source"
 )
 SOURCE_STALE = gauge(
     "source_stale_seconds", "Age of the last good list of a source that cannot be read; 0 while it can.", "source"

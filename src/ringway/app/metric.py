@@ -60,10 +60,10 @@ GATEWAY: Table = {
         "outcome",
     ),
     "node_failures": counter(
-        "gateway_node_failures_total", "Handshakes that failed at a node and were opened by another node.", "node"
+        "gateway_node_failures_total", "Handshakes that failed at a node and were opened by a different node.", "node"
     ),
     "ejections": counter(
-        "gateway_node_ejections_total", "Times that a node was taken out because handshakes failed there.", "node"
+        "gateway_node_ejections_total", "Times that a node was ejected because handshakes failed there.", "node"
     ),
     "address_refused": counter(
         "gateway_address_refused_total",
@@ -99,7 +99,7 @@ GATEWAY: Table = {
     "relays_moving": gauge("gateway_relays_moving", "WebSockets between two nodes; their clients wait."),
     "moved": counter("gateway_relays_moved_total", "WebSockets that were moved to a new node."),
     "reopened": counter(
-        "gateway_relays_reopened_total", "WebSockets that were reopened at another static backend (on-move=reopen)."
+        "gateway_relays_reopened_total", "WebSockets that were reopened at a different static backend (on-move=reopen)."
     ),
     "moves_failed": counter(
         "gateway_moves_failed_total",
@@ -171,7 +171,7 @@ NODE: Table = {
     "notices_dropped": counter("node_notices_dropped_total", "Joins and leaves that were not announced."),
     "sent_bytes": counter("node_sent_bytes_total", "Bytes of deliveries and replies, without headers of frames."),
     "moves": counter("node_moves_total", "Connections closed with the order to move."),
-    "handovers": counter("node_handovers_total", "Sessions that were handed over to another node."),
+    "handovers": counter("node_handovers_total", "Sessions that were handed over to a different node."),
     "handovers_failed": counter(
         "node_handovers_failed_total",
         "Sessions whose handover failed: their clients stayed, or reconnected by themselves.",
@@ -256,9 +256,7 @@ NODE_DOUBTED = gauge(
     "1 for each node that gets no clients from this gateway, because it has not answered a knock at its URL.",
     "node",
 )
-NODE_EJECTED = gauge(
-    "gateway_node_ejected", "1 for each node that is taken out because handshakes failed there.", "node"
-)
+NODE_EJECTED = gauge("gateway_node_ejected", "1 for each node that is ejected because handshakes failed there.", "node")
 NODE_SKEW = gauge(
     "gateway_node_clock_skew_seconds",
     "How much the wall clock of each node is ahead of this gateway's; negative if it is behind.",

@@ -58,7 +58,7 @@ class JoinConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     host: Annotated[str, msgspec.Meta(description="Host of the handshakes that the server gets.")] = ""
     on_move: Annotated[
         str,
-        msgspec.Meta(description="What becomes of a WebSocket that is to move: auto, close, reopen or never."),
+        msgspec.Meta(description="The fate of a WebSocket that must move: auto, close, reopen or never."),
     ] = ""
     close_code: Annotated[
         int, msgspec.Meta(description="Close code for a client that is closed for a move.", ge=1000, le=4999)

@@ -30,7 +30,7 @@ class GatewayConfig(GatewayRoutesConfig, frozen=True, kw_only=True, forbid_unkno
         msgspec.Meta(
             description="Clients that ask where to connect get slots, as fast as nodes report that they can accept "
             "clients. Each client is told how long to wait, up to this time; further clients get 503 with the time to "
-            "ask again. 0: nobody waits.",
+            "ask again. 0: no client waits.",
             ge=0,
             le=TICKET_WAIT_S_MAX,
             extra={"unit": "s"},
@@ -205,7 +205,7 @@ class GatewayConfig(GatewayRoutesConfig, frozen=True, kw_only=True, forbid_unkno
     outlier_failures: Annotated[
         int,
         msgspec.Meta(
-            description="Take a node out after so many handshakes in a row that failed there (no answer, or a refused "
+            description="Eject a node after so many handshakes in a row that failed there (no answer, or a refused "
             "ticket or path) and that another node opened then. 0: never.",
             ge=0,
             le=1000,
@@ -277,7 +277,7 @@ class GatewayConfig(GatewayRoutesConfig, frozen=True, kw_only=True, forbid_unkno
     health_fall: Annotated[
         int,
         msgspec.Meta(
-            description="Backends: a backend is taken out after so many failed checks in a row.",
+            description="Backends: a backend is excluded after so many failed checks in a row.",
             ge=1,
             le=100,
         ),

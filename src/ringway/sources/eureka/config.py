@@ -11,7 +11,7 @@ class EurekaConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     poll_s: Annotated[
         float,
         msgspec.Meta(
-            description="The pause between two looks at the registry. Its own clients look every 30 s; it renews its "
+            description="The pause between two reads of the registry. Its own clients read every 30 s; it renews its "
             "answers that often, unless its responseCacheUpdateIntervalMs is lower.",
             ge=0.05,
             le=3600,
