@@ -46,7 +46,7 @@ SWEEP_S = 0.25
 """The period of closing overdue connections, which are late by at most this time."""
 
 FOLLOW_S = 0.1
-"""How often it is checked if the table of key owners must change."""
+"""The period of checks for a change of the table of key owners."""
 
 TALLY_SWEEPS = 8
 """Sweeps between two readings of the relays' byte counters: often enough for a scrape every few seconds."""
