@@ -110,7 +110,7 @@ class ApiConnection(asyncio.Protocol):
         self._writable.set()
 
     def stop(self) -> None:
-        """End the connection after the answer under way; at once if there is none."""
+        """End the connection after the answer under way; at once if no answer is under way."""
         self._stopping = True
         if not self._answering:
             self.transport.close()

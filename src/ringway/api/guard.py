@@ -39,7 +39,7 @@ def host_guard(known: Collection[str], port: str, section: str) -> Guard:
 
 
 def guard_changes(request: ApiRequest) -> None:
-    """Refuse a changing request that a page of another site may have written."""
+    """Refuse a changing request that a page of a different site may have sent."""
     given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if request.method in WITH_BODY and given != JSON and (request.body or given):
         raise ApiRefusal(415, f"the content type is {given or 'not given'}; send JSON, with Content-Type: {JSON}")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from random import Random
 
 _TEMPORARY_4XX = frozenset({403, 408, 425, 429})
-"""Refusals that another attempt may not meet; 403 is how a node refuses a ticket that came too late."""
+"""Refusals that a further attempt may not meet; 403 is how a node refuses a ticket that came too late."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ SURE_SPAN_S = 1.5
 """The time between the first and the last arrival of as many messages; a member reports each 0.8 to 1.2 s."""
 
 TOLD_S = 2.0
-"""A skew above this is told; it is told to be over below half of it."""
+"""A skew above this is reported; below half of it, it is reported as over."""
 
 CORRECTED_S_MAX = 60.0
 """Up to this skew tickets are issued in the other member's clock. A member beyond it is given no clients: its messages

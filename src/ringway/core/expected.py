@@ -5,7 +5,7 @@ has no key. Of several expected clients behind one address, any may have the pla
 become as planned with any of them.
 
 All gateways know all expected clients, because a client may come back to any gateway. Keys and addresses are marks:
-keyed hashes, of which nobody reads who the client is.
+keyed hashes, which do not show the client.
 """
 
 from collections import deque
@@ -61,7 +61,7 @@ class ExpectedClients:
         return None
 
     def drop(self, ids: Iterable[str]) -> list[ExpectedClient]:
-        """Forget clients that have come, or that come no more; return those that were expected."""
+        """Forget clients that have come, or that will not come; return the clients that were expected."""
         return [promise.client for each in ids if (promise := self._forget(each)) is not None]
 
     def expire(self, now: float) -> None:

@@ -1,4 +1,4 @@
-"""Fence of a node that was stopped until other members gave it up: then it must give up its clients.
+"""Fence of a node that was stopped until other members counted it as dead: then it must close its clients.
 
 A process that is stopped (SIGSTOP, a suspended machine) does not notice. When it continues, it holds connections of
 clients whose sessions may go on at other nodes, and would serve these clients a second time. So it checks two questions

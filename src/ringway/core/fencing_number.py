@@ -11,7 +11,7 @@ CLOCK_AHEAD_S = 86_400.0
 """How far the clock of an engine may be ahead of ours."""
 
 TTL_S_MAX = 60.0
-"""The longest time for which a member acquires a lease (`lease_s`); of a longer one nobody awaits more."""
+"""The longest time for which a member acquires a lease (`lease_s`); a longer lease counts as one of this length."""
 
 IMPOSSIBLE = (
     "somebody has written a number of a lease that no clock of today gives; it counts as none: change the engine's "
@@ -28,7 +28,7 @@ def is_possible(fence: int, fence_max: int) -> bool:
 def check_fence(name: str, fence: int, fence_max: int) -> None:
     """Raise `EngineUnsuitable` if `fence`, the new number of the lease `name`, cannot be one of today.
 
-    Whoever obeyed its holder would obey no holder after it.
+    A member that obeyed its holder would obey no holder after it.
     """
     if not is_possible(fence, fence_max):
         raise EngineUnsuitable(

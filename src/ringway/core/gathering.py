@@ -21,7 +21,7 @@ GRACE_TIMES = 2.0
 
 
 class AnswerTimes:
-    """The duration of each member's last answer; at most 1024 members, those that answered most recently."""
+    """The duration of each member's last answer; at most 1024 members, which answered most recently."""
 
     __slots__ = ("_grace_s_max", "_times")
 

@@ -5,7 +5,8 @@ Theory of operation
 - Each group has a view (load, shares, places, turns) and a steering (policy, keys) of its own, so that one group has no
   effect on another. Reports of gateways concern all groups: each view reads the places at its own nodes.
 - A directive of operators is for all groups.
-- A backend that changes its group is another incarnation (`protocol.backend`): it leaves the one and joins the other.
+- A backend that changes its group gets a new incarnation (`protocol.backend`): it leaves the old group and joins the
+  new group.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -78,12 +79,12 @@ class Groups:
         self._gateways: dict[NodeName, Report] = {}
         self._knocks = False
         self.main = self._make(DEFAULT).steering
-        """The steering of the default group, whose settings and directive are those of the gateway."""
+        """The steering of the default group, which has the settings and the directive of the gateway."""
         for name in sorted(set(kept) - {DEFAULT}):
             self._make(name)
 
     def __getitem__(self, name: str) -> Group:
-        """Return the group `name`, which is made if there is none."""
+        """Return the group `name`; make it if it does not exist."""
         group = self._groups.get(name)
         return group if group is not None else self._make(name)
 
@@ -223,7 +224,7 @@ class Groups:
         return self.main.directive
 
     def _join(self, report: Report, before: Group | None) -> Group:
-        """Note the group of a node; the one that it had `before` forgets it."""
+        """Record the group of a node; the group that it had `before` forgets the node."""
         if before is not None:
             before.view.forgotten(report)
         group = self._at[report.name] = self[group_of(report)]

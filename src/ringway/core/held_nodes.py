@@ -9,7 +9,7 @@ Theory of operation
 - It has counted its keys by a version of owners when all its holders have.
 - A share of an earlier incarnation does not count.
 
-The reports have the form of a node's, so whoever plans, places and shows needs to know nothing of backends.
+The reports have the form of a node's, so plans, placement and displays need no knowledge of backends.
 """
 
 from collections.abc import Iterable, Mapping
@@ -24,7 +24,7 @@ from ringway.types import NodeName, NodeState, Role
 K = TypeVar("K", bound=str)
 
 ORPHANED_S = 10.0
-"""The time for a server to register at another gateway: the usual lease, after a third of which it asks again."""
+"""The time for a server to register at a different gateway: the usual lease, after a third of which it asks again."""
 
 
 class HeldChange(NamedTuple):
@@ -63,7 +63,7 @@ class HeldNodes:
         self._seq = 0
 
     def backend(self, name: NodeName) -> Backend | None:
-        """Return the backend `name` as it is claimed now; None if there is none."""
+        """Return the backend `name` as it is claimed now; None if it is not claimed."""
         claim = self._backends.get(name)
         return claim.backend if claim is not None else None
 
@@ -110,7 +110,7 @@ class HeldNodes:
                 reports.append(self._report(claim))
             elif self._backends.pop(name, None) is not None:
                 gone.append(name)
-        self._seq += 2 * len(gone)  # one that comes back is later than a report that was under way
+        self._seq += 2 * len(gone)  # a member that comes back is later than a report that was under way
         return HeldChange(reports, gone)
 
     def _newest_claim(self, name: NodeName) -> BackendClaim | None:
@@ -119,7 +119,7 @@ class HeldNodes:
         return max(claims, key=lambda claim: (claim.since, claim.backend.url), default=None)
 
     def _note_dispute(self, name: NodeName, newest: BackendClaim | None) -> None:
-        """Note if a living gateway describes the backend `name` in another group than the `newest` claim."""
+        """Record if a living gateway describes the backend `name` in a different group than the `newest` claim."""
         self.disputes.pop(name, None)
         reports = [report for report in self._gateways.values() if name in report.backends]
         if newest is None or all(report.backends[name].backend.group == newest.backend.group for report in reports):
@@ -175,7 +175,8 @@ def newest_state(shares: Iterable[BackendShare]) -> BackendShare | None:
 
 
 def split_moves(count: int, counts: Mapping[NodeName, int]) -> dict[NodeName, int]:
-    """Split `count` moves over gateways in proportion to `counts`, what each can move; nobody gets more than it has.
+    """Split `count` moves over gateways in proportion to `counts`, the connections that each can move; no gateway gets
+    more.
 
     The parts add up to `count`, or to all that there is. A rest goes to those with the largest fractions.
     """

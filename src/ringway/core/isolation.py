@@ -17,7 +17,7 @@ _CAUSES = {
     SealFault.VERSION: ("of another wire version", "run versions that go together (docs/howto/upgrade.md)"),
     SealFault.UNSEALED: ("without sealed messages", "upgrade them (docs/howto/upgrade.md)"),
 }
-"""For each fault that isolates: the difference of the others, and the remedy."""
+"""For each fault that isolates: the difference from the other members, and the remedy."""
 
 
 _REMEDIES_OF_COMMANDS = {
@@ -45,8 +45,9 @@ def why_isolated(own: NodeName, live: Mapping[NodeName, object], strangers: Stra
 def why_not_to_lead(own: NodeName, live: Mapping[NodeName, object], strangers: Strangers, now: float) -> str:
     """Return why the gateway `own` must not lead the balancer; empty if it may. `now` is monotonic.
 
-    A gateway that is isolated would balance nobody. If members of two wire versions that do not fit share a cluster,
-    the greater part leads. Only messages that are proven count for that, so nobody without the secret decides it.
+    A gateway that is isolated would balance no connections. If members of two wire versions that do not fit share a
+    cluster, the greater part leads. Only proven messages count for that, so a process without the secret cannot decide
+    it.
     """
     isolated = why_isolated(own, live, strangers, now)
     if isolated:
@@ -61,7 +62,7 @@ def why_not_to_lead(own: NodeName, live: Mapping[NodeName, object], strangers: S
 
 
 def why_command_believes_nobody(live: Mapping[NodeName, object], strangers: Strangers, now: float) -> str:
-    """Return why a command believes no member, with the remedy; empty if it believes one, or hears nobody."""
+    """Return why a command believes no member, with the remedy; empty if it believes a member, or hears no member."""
     faults = _present_faults(strangers, now) if not live else {}
     if not faults:
         return ""

@@ -86,7 +86,7 @@ class KnockSchedule:
         return self._find(knock) is not None
 
     def forget(self, name: NodeName) -> None:
-        """Knock at the node `name` no more."""
+        """Stop knocking at the node `name`."""
         self._wanted.pop(name, None)
 
     def due(self, now: float) -> list[Attempt]:

@@ -79,7 +79,7 @@ class MigrationLimit(enum.Enum):
     QUIET = enum.auto()  # the wait for a quiet moment
     MESSAGE = enum.auto()  # the rest of the client's message
     GOODBYE = enum.auto()  # the node's answer to our close frame
-    REOPEN = enum.auto()  # the search for another backend
+    REOPEN = enum.auto()  # the search for a different backend
 
 
 @dataclass(frozen=True, slots=True)

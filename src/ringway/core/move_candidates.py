@@ -56,7 +56,7 @@ Client = TypeVar("Client", bound=Movable)
 
 
 class OwnerOfKey(Protocol):
-    """What knows the owner of a key: a table (`core.hashing`), or one that remembers."""
+    """The owners of keys: a table (`core.hashing`), or a table with a memory."""
 
     def owner(self, key: bytes) -> NodeName:
         """Return the node that owns `key`."""

@@ -36,7 +36,7 @@ class MoveOutcomes(NamedTuple):
 
     @property
     def shortcomings(self) -> str:
-        """The outcomes other than handed over, in words; empty if there are none."""
+        """The outcomes other than handed over, in words; empty if there are no others."""
         named = ((self.reconnected, "reconnected"), (self.lost, "lost"), (self.apart, "apart"))
         return ", ".join(f"{count:,} {name}" for count, name in named if count)
 
@@ -51,7 +51,7 @@ _counters_of = attrgetter(*MoveOutcomes._fields)
 
 
 class OutcomeCounters:
-    """The outcomes since the last look, from the counters of all nodes."""
+    """The outcomes since the last call, from the counters of all nodes."""
 
     def __init__(self) -> None:
         self._seen: dict[Incarnation, tuple[int, ...]] = {}

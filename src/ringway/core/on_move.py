@@ -154,7 +154,8 @@ _TOKEN = re.compile(r"[A-Za-z0-9_-]{22,}")
 
 
 def asked_protocol(path: str, query: str) -> StatefulProtocol | None:
-    """Return the protocol with a state of which `path` or `query` of a handshake has a sign; None if there is none."""
+    """Return the protocol with a state that `path` or `query` of a handshake shows; None if they show no such
+    protocol."""
     segments = [segment for segment in path.lower().split("/") if segment]
     parameters = set()
     for parameter in query.split("&", PARAMETERS_MAX)[:PARAMETERS_MAX]:
@@ -168,7 +169,7 @@ def asked_protocol(path: str, query: str) -> StatefulProtocol | None:
 
 
 def spoken_protocol(message: bytes, *, binary: bool) -> StatefulProtocol | None:
-    """Return the protocol with a state of which `message`, a client's first, has a sign; None if there is none."""
+    """Return the protocol with a state that `message`, a client's first, shows; None if it shows no such protocol."""
     read = message[:FIRST_BYTES]
     return next((protocol for protocol in STATEFUL if protocol.is_spoken(read, binary=binary)), None)
 

@@ -100,6 +100,6 @@ class Outliers:
         self._records.pop(name, None)
 
     def _has_room(self, eligible: int) -> bool:
-        """True if one more node may be taken out; the last one never is."""
+        """True if one more node may be ejected; the last node is never ejected."""
         out = len(self.out)
         return out < max(1, int(self._settings.share * eligible)) and eligible - out > 1

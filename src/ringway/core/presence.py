@@ -20,7 +20,7 @@ CHANGES_MAX = 1000
 
 
 class PresenceUnion:
-    """The subscribers of one channel. They are named as long as they are no more than `clients_max`."""
+    """The subscribers of one channel. They are named while they are at most `clients_max`."""
 
     __slots__ = ("_changes", "_clients", "_clients_max", "_coming", "_count", "_leaving", "_present", "_users", "nodes")
 

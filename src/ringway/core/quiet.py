@@ -11,8 +11,8 @@ So less is required with time, in three parts of the allowed time:
     third     or: right behind a message of the node (question follows answer without a pause)
 
 The later after an answer, the more likely is it that the client speaks in this moment. So a moment lasts for `LATE` of
-`quiet_s`; a busy loop that looks later waits for the next. When all of the time has passed, the relay does not wait any
-more. Times are in seconds of any one clock.
+`quiet_s`; a busy loop that checks later waits for the next moment. When all of the time has passed, the relay does not
+wait any more. Times are in seconds of any one clock.
 """
 
 UNANSWERED = 5

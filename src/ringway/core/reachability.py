@@ -19,19 +19,19 @@ class _Notice(NamedTuple):
 
 
 class Reachability:
-    """What gateways say of the URL of one node. `now` is monotonic, in seconds."""
+    """The reports of gateways about the URL of one node. `now` is monotonic, in seconds."""
 
     def __init__(self) -> None:
         self._notices: Recent[NodeName, _Notice] = Recent(GATEWAYS_MAX)
 
     def on_unreached(self, gateway: NodeName, why: str, now: float) -> bool:
-        """Note that `gateway` could not open the URL; return True if that is to be logged."""
+        """Record that `gateway` could not open the URL; return True if that is to be logged."""
         before = self._notices.pop(gateway)
         self._notices.add(gateway, _Notice(why[:WHY_LENGTH_MAX], now))
         return before is None or before.at + KEEP_S <= now
 
     def problem(self, gateways: Collection[NodeName], now: float) -> str:
-        """Return what is wrong, with the remedy; empty if nothing is. `gateways` are those that are alive."""
+        """Return the problem, with the remedy; empty if there is no problem. `gateways` are the living gateways."""
         found = {name: self._notices.get(name) for name in sorted(gateways)}
         present = {name: each for name, each in found.items() if each is not None and each.at + KEEP_S > now}
         if not present:

@@ -3,8 +3,8 @@
 A backend registers under a name and renews its lease. A name belongs to one server, and a server to one URL. So a
 registration with the same URL comes from the holder: with the same incarnation it changes its settings, with another it
 says that the server has restarted. An incarnation that was replaced never comes back, so that an old process which is
-slow to die cannot take the name from its successor. A registration with another URL is a second holder, and is refused
-while the lease lasts.
+slow to die cannot take the name from its successor. A registration with a different URL is a second holder, and is
+refused while the lease lasts.
 
 A lease that expires is a death, because a server that cannot renew for that long cannot be asked any more. The fault of
 the observer is not: if a tick comes late, this process was stopped, and all leases are longer by that time.
@@ -35,7 +35,7 @@ TICK_S = 0.25
 class RefusalKind(enum.Enum):
     """The cause of a refusal."""
 
-    UNKNOWN = "unknown"  # nobody holds a lease of that name
+    UNKNOWN = "unknown"  # no server holds a lease of that name
     HELD = "held"  # a different server or a later incarnation holds the name
     TOO_SHORT = "too short"  # the connections of a backend cannot leave in the given time
     FULL = "full"  # there are as many registrations as may be
@@ -64,7 +64,7 @@ class Registration:
     draining: bool = False
     drain_at: float = math.inf  # while it drains: the time at which the drain began
     empty_by: float = math.inf  # while it drains: the time by which its connections should have left
-    connections: int | None = None  # what the server says about itself
+    connections: int | None = None  # the server's own measures
     utilisation: Mapping[str, float] = field(default_factory=dict)
     former: tuple[str, ...] = ()  # incarnations that were replaced, the newest last
 

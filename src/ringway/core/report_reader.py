@@ -40,7 +40,7 @@ class MemberLeaves(NamedTuple):
 
 
 class MissingIntroductionError(RingwayError):
-    """A beat builds on an introduction that was not received: ask the member for another."""
+    """A beat builds on an introduction that was not received: ask the member for a new introduction."""
 
 
 class _Sender:

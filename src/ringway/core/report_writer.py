@@ -5,7 +5,7 @@ changed or would be long. All other reports are beats. A beat repeats the measur
 `MEASURES_S`, unless they have changed much: receivers read only what is new in a beat.
 
 Anybody at the engine can ask, without a proof. So introductions for newcomers are `ANSWERS_BURST` at once, and then one
-in `ANSWER_S`: further questions are ignored, and whoever needs the answer asks again.
+in `ANSWER_S`: further questions are ignored, and a process that needs the answer asks again.
 """
 
 from typing import TYPE_CHECKING
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from random import Random
 
 INTRODUCE_S = 30.0
-"""The mean time between two introductions that nobody asked for; jittered by 20 %."""
+"""The mean time between two introductions without a question; jittered by 20 %."""
 
 ANSWERS_BURST = 10
 ANSWER_S = 2.0
@@ -72,7 +72,7 @@ class ReportWriter:
         self._asked = self._asked or self._answers.take_tokens(now)
 
     def write(self, report: Report, now: float) -> bytes:
-        """Return the next message, which says `report`; its number becomes that of the message."""
+        """Return the next message, which carries `report`; the report gets the number of the message."""
         last = self.last
         self.last = report = settle_steps(
             msgspec.structs.replace(report, seq=self._sealer.number + 1, wire_min=WIRE_MIN, wire_max=WIRE_MAX)

@@ -21,7 +21,8 @@ EARLY_S = 0.2
 """The shortest pause between two reports."""
 
 MEASURES_S = 5.0
-"""How long a member repeats its measures, if they have not changed much: nobody places clients by them."""
+"""The time for which a member repeats its measures, if they have not changed much: placement does not depend on
+them."""
 
 _SHARE_STEP = 0.1
 _TIME_STEPS_S = {"handshake_p99_s": 0.02, "loop_lag_s": 0.01}

@@ -1,8 +1,8 @@
 """Strangers: members whose messages are not believed, with the reason, for operators (PROTOCOL.md P-8.6).
 
-A stranger is placed nowhere and followed by nobody. It is listed under the name that it claims until it was silent for
+A stranger gets no clients, and no member follows it. It is listed under the name that it claims until it was silent for
 `KEEP_S`. At most `STRANGERS_MAX` are listed; above that, the stranger is dropped that was silent for longest. Each is
-logged once for each fault, and at most `TOLD_MAX` in `TOLD_S`: whoever can write to the engine can invent names.
+logged once for each fault, and at most `TOLD_MAX` in `TOLD_S`: a writer of the engine can invent names.
 """
 
 from collections import deque
@@ -19,7 +19,7 @@ PRESENT_S = 6.0
 """A stranger is there for this long after its last message; a member reports each second."""
 
 NAME_LENGTH_MAX = 64
-"""A longer name is cut: whoever can write to the engine chooses it."""
+"""A longer name is cut: a writer of the engine can choose it."""
 
 STRANGERS_MAX = 256
 

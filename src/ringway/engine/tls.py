@@ -10,7 +10,7 @@ from ringway.logger import get_logger
 
 _EXPIRED, _NOT_YET = 10, 9
 _WRONG_NAME = (62, 64)
-"""Codes of X509_verify_cert(3): another host name, another address."""
+"""Codes of X509_verify_cert(3): a different host name, a different address."""
 
 TRUST = (
     "give the certificate of the authority that signed it as ca_file (?ca_file=/path behind the engine URL, or "

@@ -35,7 +35,7 @@ class DnsAnswer(Generic[R]):
 
 
 class NameServers:
-    """The name servers at `addresses`, with their ports; those of the system if there are none.
+    """The name servers at `addresses`, with their ports; if empty, the name servers of the system.
 
     All methods raise `NameUnanswered`, at the latest after `deadline_s`.
     """

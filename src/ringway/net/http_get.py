@@ -1,4 +1,5 @@
-"""Requests over HTTP/1.1, each over a connection of its own, with a bounded answer, or one that is read while it comes.
+"""Requests over HTTP/1.1, each over a connection of its own, with a bounded answer, or an answer that is read while it
+comes.
 
 The request says `Connection: close`. There are no redirects and no compression. Deadlines are the caller's.
 """

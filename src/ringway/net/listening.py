@@ -40,7 +40,7 @@ class Listening:
         return int(self.sockets[0].getsockname()[1]) if self.sockets else 0
 
     def close(self) -> None:
-        """Accept no more connections. Accepted connections live on."""
+        """Stop accepting connections. Accepted connections stay open."""
         for server in self._servers:
             server.close()
 

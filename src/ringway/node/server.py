@@ -110,7 +110,8 @@ class ChannelNode:
         return self._server.port if self._server is not None else 0
 
     def reach_problem(self) -> str:
-        """Return which gateways could not open the node's URL lately, and why; empty if there are none."""
+        """Return the number of gateways that could not open the node's URL lately, with reasons; empty if there is no
+        problem."""
         return self._member.reach_problem()
 
     @property
@@ -186,7 +187,7 @@ class ChannelNode:
         await self._member.drain()
 
     async def stop(self) -> None:
-        """Leave in order: withdraw from the members, accept no more connections, close the clients, close the rest."""
+        """Leave in order: withdraw from the members, stop accepting connections, close the clients, close the rest."""
         await self._member.leave()
         if self._server is not None:
             self._server.close()

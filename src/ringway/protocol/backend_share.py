@@ -1,7 +1,8 @@
-"""Backends in the reports of gateways: those that a gateway knows, and the connections that it holds at each (P-8.3).
+"""Backends in the reports of gateways: the backends that a gateway knows, and the connections that it holds at each
+(P-8.14).
 
-A backend does not report. So each gateway reports its own share of every backend, and whoever hears gateways adds the
-shares up to one report of a node (`core.held_nodes`).
+A backend does not report. So each gateway reports its own share of every backend, and a process that hears gateways
+adds the shares up to one report of a node (`core.held_nodes`).
 """
 
 import msgspec
@@ -16,7 +17,7 @@ class BackendClaim(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
     backend: Backend
     since: float  # Unix time at which the source described it so
-    utilisation: dict[str, float] = {}  # what the server says about itself, by resource: 1 is as much as is healthy
+    utilisation: dict[str, float] = {}  # the server's own measures, by resource: 1 is the healthy maximum
 
 
 class BackendShare(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -27,8 +28,8 @@ class BackendShare(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     state: NodeState = NodeState.ACTIVE
     drain_left_s: float = 0.0
     drain_avoid: tuple[NodeName, ...] = ()
-    connections: Count = 0  # those that stay
-    leaving: Count = 0  # those that wait for the moment of their move, or are on their way
+    connections: Count = 0  # connections that stay
+    leaving: Count = 0  # connections that wait for the moment of their move, or are on their way
     cooling: Count = 0
     accepted: Count = 0
     taken: dict[Issuer, Count] = {}

@@ -64,7 +64,7 @@ class ReportBeat(TypedDict, total=False):
     M: dict[NodeName, int]  # moved
     C: dict[NodeName, int]  # coming
     X: dict[NodeName, int]  # misplaced
-    B: dict[NodeName, BackendShare | None]  # held; None for one that is gone
+    B: dict[NodeName, BackendShare | None]  # held; None for a share that is gone
 
 
 COUNTS = {
@@ -167,7 +167,7 @@ def make_beat(report: Report, base: Report) -> ReportBeat | None:
 class TakenCounts(dict[Issuer, int]):
     """The tickets that were redeemed, by a beat: a copy of those of its introduction, with what the beat says.
 
-    Whoever compares the counts of two beats on one introduction need compare only what one of them says.
+    To compare the counts of two beats on one introduction, compare only the entries of either beat.
     """
 
     __slots__ = ("introduced", "said")

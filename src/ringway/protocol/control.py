@@ -131,7 +131,7 @@ class StrangerRow(msgspec.Struct, frozen=True, kw_only=True):
 
     name: NodeName
     fault: SealFault
-    problem: str  # what is wrong with its messages, and the remedy
+    problem: str  # the fault of its messages, and the remedy
 
 
 NO_CLIENTS = "gets no clients: "

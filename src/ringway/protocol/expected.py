@@ -13,7 +13,7 @@ CLIENTS_MAX = 10_000
 
 
 class ExpectedClient(msgspec.Struct, frozen=True, kw_only=True):
-    """A client that was promised a place at `target`, because it is told to leave `donor`."""
+    """A client with a promised place at `target`, because it must leave `donor`."""
 
     id: str  # chosen by the gateway that tells it
     mark: str  # a keyed hash of its affinity key or its address
@@ -30,7 +30,7 @@ class Expect(msgspec.Struct, frozen=True, kw_only=True, tag="expect"):
 
 
 class Came(msgspec.Struct, frozen=True, kw_only=True, tag="came"):
-    """These clients have come, or come no more: expect them no more.
+    """These clients have come, or will not come: stop expecting them.
 
     `shown`: they are in a report of the gateway to which they came, so their places are not needed any more.
     """

@@ -60,7 +60,7 @@ class Keyring:
         self._current, self._previous = current, previous
         self._keys: dict[Purpose, tuple[bytes, ...]] = {}
         self.fingerprints: tuple[str, ...] = tuple(fingerprint_of(secret) for secret in self._secrets)
-        """The secrets as operators see them: first the one that signs, then the others that are accepted."""
+        """The secrets as operators see them: first the signing secret, then further accepted secrets."""
 
     @property
     def _secrets(self) -> tuple[bytes, ...]:
@@ -75,7 +75,7 @@ class Keyring:
         return True
 
     def keys(self, purpose: Purpose) -> tuple[bytes, ...]:
-        """Return the keys for `purpose`: first the one to sign with, then the others that are accepted."""
+        """Return the keys for `purpose`: first the signing key, then further accepted keys."""
         if purpose not in self._keys:
             self._keys[purpose] = tuple(derive_key(secret, purpose) for secret in self._secrets)
         return self._keys[purpose]

@@ -46,7 +46,7 @@ class Believed(NamedTuple):
 
 
 class Answered(NamedTuple):
-    """An answer to a knock; `proven` is False if it was made with another secret, or for another knock."""
+    """An answer to a knock; `proven` is False if it was made with a different secret, or for a different knock."""
 
     name: NodeName
     incarnation: Incarnation
@@ -137,7 +137,7 @@ def _text(raw: bytes) -> str:
 
 
 def _bytes(text: str) -> bytes:
-    """Return the 16 bytes that 22 characters stand for; empty if they stand for none."""
+    """Return the 16 bytes that 22 characters encode; empty if they are not valid."""
     try:
         return base64.b64decode(text + "==", altchars=b"-_", validate=True)
     except binascii.Error:

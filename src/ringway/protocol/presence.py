@@ -41,7 +41,7 @@ class PresenceAnswer(msgspec.Struct, omit_defaults=True):
 
     @property
     def is_named(self) -> bool:
-        """Whether `clients` are all that are present here."""
+        """True if `clients` are all clients that are present here."""
         return len(self.clients) >= self.count + len(self.coming)
 
 

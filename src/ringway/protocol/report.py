@@ -43,7 +43,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     connections: Count = 0
     pending: Count = 0  # handshakes and connect commands under way
     connections_max: Count = 0  # the most connections that it accepts; 0: unknown
-    cooling: Count = 0  # of the connections, those that it will not move now: moved here a short while ago, or pinned
+    cooling: Count = 0  # connections that it will not move now: moved here a short while ago, or pinned
     drain_left_s: float = 0.0  # while it drains by a deadline: the time that is left
     drain_avoid: tuple[NodeName, ...] = ()  # while it drains: nodes that drain next, and get as few clients as possible
     accept_per_s: float = 0.0  # handshakes a second that it can serve, measured
@@ -66,7 +66,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     # the keys of its clients that other nodes own (core.balance.keys)
     counted: str = ""  # the version of owners by which it has counted; empty: it has not
-    misplaced: dict[NodeName, Count] = msgspec.field(default_factory=dict)  # how many keys each other node owns
+    misplaced: dict[NodeName, Count] = msgspec.field(default_factory=dict)  # the number of keys by their owner
 
     # outcomes of moves (core.move_outcomes); counters
     handed_over: Count = 0  # sessions of other nodes that go on here, with their clients
@@ -78,8 +78,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     leading: bool = False  # its balancer holds the lease
     directive: Directive | None = None  # the newest directive that it has received
     fence: Fence = 0  # the highest fencing number that it knows
-    nodes: Count = 0  # how many nodes are alive, as it knows
-    takers: Count = 0  # how many of them take newcomers
+    nodes: Count = 0  # the number of living nodes that it knows
+    takers: Count = 0  # the number of these that accept newcomers
     coming: dict[NodeName, Count] = msgspec.field(default_factory=dict)  # places held at draining nodes, by all members
     owners: str = ""  # the version of owners by which nodes are to count their misplaced keys; empty: they are not
     group_owners: dict[str, str] = {}  # the same for backends, by group; groups that are not to count are left out
@@ -101,7 +101,7 @@ def group_of(node: Report) -> str:
 
 
 def count_present(report: Report) -> int:
-    """Return how many connections end if the node ends now: those that stay, and those that are still leaving."""
+    """Return the number of connections that end if the node ends now: the staying and the leaving ones."""
     return report.connections + report.leaving
 
 

@@ -8,7 +8,7 @@ milliseconds of Unix time. The MAC is BLAKE2b of 128 bits, keyed (RFC 7693), ove
 and the body. The context is not sent: it is where the message was received (a member's name, an address, a channel), so
 that a message that is repeated elsewhere is forged. No context contains a zero byte.
 
-Head and MAC are the same in all versions: a message of another version can be proven, and its sender named.
+Head and MAC are the same in all versions: a message of an unknown version can be proven, and its sender named.
 """
 
 import enum
@@ -58,7 +58,7 @@ class SealFault(enum.StrEnum):
     """Why a message was not believed."""
 
     UNSEALED = "unsealed"  # too short, or of version 1
-    FORGED = "forged"  # another secret, or another context
+    FORGED = "forged"  # a different secret, or a different context
     VERSION = "version"  # proven, and of a version that this member does not read
     STALE = "stale"  # its time is too far from now
     REPLAYED = "replayed"  # its number was received before

@@ -49,7 +49,7 @@ class TicketKind(enum.IntEnum):
     """What the bearer's place is held for."""
 
     PLACEMENT = 0  # for a client that a gateway placed
-    MOVE = 1  # for a client that was moved here from another node
+    MOVE = 1  # for a client that was moved here from a different node
 
 
 class CheckedTicket(NamedTuple):

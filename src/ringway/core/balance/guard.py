@@ -111,7 +111,7 @@ class _Departures:
 
     def __init__(self) -> None:
         self._version = -1
-        self._before: dict[NodeName, bool] = {}  # whether it was active
+        self._before: dict[NodeName, bool] = {}  # true if it was active
         self._gone: deque[tuple[float, int, int]] = deque()  # when, how many, of how many
         self._why = ""
         self._until = 0.0
@@ -204,7 +204,7 @@ class _Handshakes:
     def __init__(self, times: float) -> None:
         self._times = times
         self._calm: dict[NodeName, float] = {}
-        self._slow: dict[NodeName, int] = {}  # how many times in a row each node was slow
+        self._slow: dict[NodeName, int] = {}  # the number of times in a row that each node was slow
 
     def observe(self, nodes: Iterable[NodeLoad], targets: Collection[NodeName]) -> str:
         slow: dict[NodeName, int] = {}
@@ -229,7 +229,8 @@ class _Handshakes:
         return whys[0] if whys else ""
 
     def _calm_s(self, node: NodeName) -> float:
-        """The time of the handshakes of `node` in calm times; that of a usual node if it was never calm, else 0."""
+        """The time of the handshakes of `node` in calm times; if it was never calm, the time of a usual node, else
+        0."""
         if node not in self._calm and self._calm:
             return sorted(self._calm.values())[len(self._calm) // 2]
         return self._calm.get(node, 0.0)

@@ -114,7 +114,8 @@ class LeaderRound:
         *,
         drains: bool = True,
     ) -> Plan:
-        """Return the moves of keys to their owners, from the counts of each node; then those that empty draining nodes.
+        """Return the moves of keys to their owners, from the counts of each node; then the moves that empty draining
+        nodes.
 
         `room` is the number of clients that each owner may still get by the view; ordered moves are subtracted here.
         Without `drains`, clients of draining nodes wait until it is known which keys they have.

@@ -68,7 +68,8 @@ def moves_per_s(connections: int, nodes: int, config: BalanceConfig) -> float:
 
 
 def plan_needs_s(plan: Plan, limits: MoveLimits) -> float:
-    """The duration of `plan` at the pace of `limits`: that of its slowest part. Infinite if a target's limit is 0."""
+    """The duration of `plan` at the pace of `limits`: the duration of its slowest part. Infinite if a target's limit is
+    0."""
     given = _sums((quota.donor, quota.count) for quota in plan.quotas)
     got = _sums((quota.target, quota.count) for quota in plan.quotas)
     parts = [

@@ -48,7 +48,7 @@ def reconnect_window_s(hosts: Sequence[Host], rho: float) -> float:
 
 
 def window_of(nodes: Iterable[NodeLoad], arrivals: Arrivals, rho: float) -> float:
-    """Return the same for nodes; one that accepts no clients (it drains, or has weight 0) has a rate of 0."""
+    """Return the window for nodes; a node that accepts no clients (it drains, or has weight 0) has a rate of 0."""
     accepting = 0.0
     most: dict[float, int] = {}
     for node in nodes:

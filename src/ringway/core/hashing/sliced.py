@@ -30,7 +30,7 @@ class SlicedTable(ABC):
         self._built: Mapping[NodeName, float] = {}
         self._whole = not self.weights  # nothing is left to build
         self._building: Iterator[None] | None = None
-        self._next: Mapping[NodeName, float] = {}  # what is being built
+        self._next: Mapping[NodeName, float] = {}  # the table that is being built
         while self.work():
             pass
 

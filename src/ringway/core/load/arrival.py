@@ -55,7 +55,7 @@ class Arrivals:
         self.steady_sum = 0.0
 
     def is_due(self, now: float) -> bool:
-        """True if nobody has observed the nodes for `OBSERVE_S`; `now` is monotonic."""
+        """True if the nodes were not observed for `OBSERVE_S`; `now` is monotonic."""
         return now >= self._observed_at + OBSERVE_S
 
     def observe(self, nodes: Collection[NodeLoad], now: float) -> None:

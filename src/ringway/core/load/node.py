@@ -40,7 +40,7 @@ class NodeLoad:
         self.barred = ""  # the reason why it gets no newcomers; empty: it may get them
         self.clock = ""  # the reason why its clock bars it; empty: tickets allow for its skew
         self.doubt = ""  # the reason why it must prove first that it is there (`LoadView.knocks`); empty: it has
-        self.ejected = ""  # the reason why it was taken out (`core.outlier`); empty: it was not
+        self.ejected = ""  # the reason of its ejection (`core.outlier`); empty: it is not ejected
         self.gate = ""  # the reason why an external measure bars it; empty: not barred
         self.problem = ""  # the reason why the check of a static backend failed; empty: it is up
         self.stale = ""  # the reason why the age of its report bars it
@@ -63,7 +63,7 @@ class NodeLoad:
 
     @property
     def eligible(self) -> bool:
-        """True if it is among those that policies choose from."""
+        """True if policies may choose it."""
         return self.state is NodeState.ACTIVE and self.weight > 0 and not self.doubt
 
     @property

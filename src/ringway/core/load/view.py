@@ -65,7 +65,7 @@ class LoadView:
         self.total = 0
         self.weights = 0.0
         self.placed = 0  # placements made here
-        self.arrivals = Arrivals()  # fed by whoever needs them
+        self.arrivals = Arrivals()  # filled by the parts that need them
         self.now = 0.0  # of the last `wake` or `tick`
         self.panic = False
         self._takers: list[NodeLoad] = []
@@ -100,7 +100,7 @@ class LoadView:
             self._read_change(node, report, now)
 
     def _read_change(self, node: NodeLoad | None, report: Report, now: float) -> None:
-        """Read the report of a node that is new, or reports another URL, state or weight."""
+        """Read the report of a node that is new, or reports a new URL, state or weight."""
         last = node.report if node is not None else None
         self._claims.settle(report)
         was_eligible = node is not None and node.eligible
@@ -251,7 +251,7 @@ class LoadView:
             node.refresh()
 
     def believe(self, names: Iterable[NodeName]) -> None:
-        """Note that these nodes have answered a knock: they are neither in doubt nor taken out any more."""
+        """Record that these nodes have answered a knock: they are not in doubt and not ejected any more."""
         trusted = []
         for name in names:
             node = self.nodes[name]
@@ -269,7 +269,7 @@ class LoadView:
     def eject(self, name: NodeName, why: str) -> None:
         """Take the node `name` out, because handshakes fail there (`core.outlier`): it is barred until `believe`.
 
-        An empty `why` takes it back, and lets a doubt about it stand.
+        An empty `why` ends the ejection; a doubt about the node stays.
         """
         node = self.nodes[name]
         node.ejected = why

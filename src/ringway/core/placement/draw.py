@@ -32,7 +32,7 @@ class Draw:
     def draw(
         self, view: LoadView, count: int, rng: "Random", fits: Callable[[NodeLoad], bool] | None = None
     ) -> list[NodeLoad]:
-        """Return up to `count` distinct nodes that are ready and fit; fewer if there are no more."""
+        """Return up to `count` distinct nodes that are ready and fit; fewer if there are not enough."""
         nodes = view.takers()
         found: list[NodeLoad] = []
         if not nodes:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 ScoreFunction = Callable[[NodeLoad, LoadView], float]
 
 FindFunction = Callable[[str], ScoreFunction]
-"""Returns the function that has this name. Raises `ConfigError` if there is none."""
+"""Returns the function that has this name. Raises `ConfigError` if no function has it."""
 
 
 class ScoreOptions(Options, frozen=True, kw_only=True, forbid_unknown_fields=True):

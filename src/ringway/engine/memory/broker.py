@@ -25,7 +25,7 @@ class MemoryQuestion:
             self._answers.on_answer(answer)
 
     def close(self) -> None:
-        """Receive no more answers."""
+        """Stop receiving answers."""
         self._answers = None
 
 

@@ -40,7 +40,7 @@ class MemoryLease:
         return self._leases.fence
 
     async def renew(self, name: str, holder: str, ttl_s: float) -> bool:
-        """Begin a new `ttl_s`; return False if another holder acquired the lease."""
+        """Begin a new `ttl_s`; return False if a different holder acquired the lease."""
         self._connection.require()
         held = self._leases.held.get(name)
         if held is None or held.holder != holder:

@@ -80,7 +80,7 @@ class NatsServing:
             self._connection.unsubscribe(sid)
         if sids and self._connection.up:
             with suppress(EngineAway):
-                await self._connection.outbox.processed()  # from then on NATS answers callers that nobody serves
+                await self._connection.outbox.processed()  # from then on NATS answers callers that there is no server
         await self._handler.close()
 
 

@@ -49,7 +49,7 @@ class _PendingRequest:
         self._check_complete()
 
     def expect_at_most(self, servers: int) -> None:
-        """Expect no more answers than there are servers."""
+        """Limit the expected answers to the number of servers."""
         self.expected = min(self.expected or servers, servers)
         self._check_complete()
 
@@ -110,7 +110,7 @@ class RedisServing:
         if self._open:
             self._open = False
             self._connections.unsubscribe(self.name)
-            await self._connections.wait_confirmed(self.name)  # from now on callers learn that nobody serves
+            await self._connections.wait_confirmed(self.name)  # from now on callers learn that there is no server
         await self._handler.close()
 
 
@@ -175,4 +175,4 @@ class RedisBus:
 
 
 def _ignore_reply(answered: bool, data: bytes) -> None:
-    """Answer nobody: the message says not whom."""
+    """Do not answer: the message does not name its sender."""

@@ -115,7 +115,7 @@ class PresenceGather:
                 await asyncio.sleep(0)
 
     def close(self) -> None:
-        """Receive no more answers. Idempotent."""
+        """Stop receiving answers. Idempotent."""
         if self.asked is not None:
             self.asked.close()
             self.asked = None

@@ -125,7 +125,8 @@ class RequestCheck:
         self._on_loopback = True
 
     def read_upgrade(self, head: RequestHead) -> Upgrade:
-        """Return the handshake in a request for the node's path; raise `UpgradeError` if it is none."""
+        """Return the handshake in a request for the node's path; raise `UpgradeError` if the request is not a
+        handshake."""
         if head.path != self._config.path:
             raise PathRefused(404, f"there is nothing here; the WebSocket is at {self._config.path}")
         return check_request(head.method, head.version, head.headers)

@@ -205,7 +205,7 @@ class SessionDonors:
         await self._tasks.aclose(within_s)
 
     def _tickets(self, target: NodeName, clock_s: float) -> tuple[str, str]:
-        """Return the client's ticket, and the one that names the hand-over: they share the nonce (P-11.1.1)."""
+        """Return the client's ticket, and the ticket that names the hand-over: they share the nonce (P-11.1.1)."""
         nonce, now = self._context.rng.randbytes(8), self._wall() + clock_s
         client, reference = (
             self._signer.issue(target, issuer, nonce, now, kind=TicketKind.MOVE) for issuer in (self._issuer, NO_BEARER)

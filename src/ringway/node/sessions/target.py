@@ -129,7 +129,7 @@ class _ArrivalHandler:
 
 
 class SessionTargets:
-    """Receives sessions, and owns those that are on their way here.
+    """Receives sessions, and owns the sessions on their way here.
 
     `clock` is monotonic, `wall` Unix time, for tickets. `refusal` is called with the number of expected sessions; it
     returns why the node has no room for one more, or ''.
@@ -170,7 +170,7 @@ class SessionTargets:
         self._serving = await self._bus.serve(session_address(self._context.name), self.handle)
 
     async def stop(self) -> None:
-        """Stop receiving sessions, and give up those on their way."""
+        """Stop receiving sessions, and end those on their way."""
         if self._serving is not None:
             await self._serving.close()
         for nonce in list(self._expected):

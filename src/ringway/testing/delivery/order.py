@@ -50,7 +50,7 @@ class Order:
                     self.examples.append(told)
 
     def merge(self, other: "Order") -> None:
-        """Add the order that another process has learned."""
+        """Add the order that a different process has learned."""
         self.divergent += other.divergent
         self.examples = [*self.examples, *other.examples][:EXAMPLES_MAX]
         for (channel, epoch), theirs in other.streams.items():

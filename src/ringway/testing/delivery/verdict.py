@@ -32,7 +32,7 @@ class Verdict:
     """Clients with faults that no setting allows: up to a few, with examples."""
 
     def merge(self, other: "Verdict") -> None:
-        """Add the verdict of another process over the same publications."""
+        """Add the verdict of a different process over the same publications."""
         self.clients += other.clients
         self.sums.add(other.sums)
         self.closes += other.closes
