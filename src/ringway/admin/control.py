@@ -7,7 +7,7 @@ import msgspec
 
 from ringway.api.guard import guard_changes
 from ringway.api.operation import Operation, QueryParameter
-from ringway.protocol.control import Decision, DirectiveAnswer, Explanation
+from ringway.protocol.control import Decision, DirectiveAnswer, Explanation, GroupPolicy
 from ringway.protocol.directive import ASKED_FOR
 from ringway.protocol.order import DrainAnswer, PlanAnswer
 from ringway.types import NodeName
@@ -52,12 +52,14 @@ class Control(Protocol):
         """Return the version of the directive that each gateway follows."""
         ...
 
-    def change_policy(self, policy: str, *, moving: bool) -> DirectiveAnswer:
-        """Follow a new policy, and send it to the other gateways; empty: each gateway's own setting."""
+    def change_policy(self, policy: str, *, moving: bool, group: str = "") -> DirectiveAnswer:
+        """Follow a new policy in `group` (empty: in all), and send it to the other gateways; empty: each gateway's own
+        setting.
+        """
         ...
 
-    def freeze(self, why: str) -> DirectiveAnswer:
-        """Stop all moves, for the reason `why`; an empty reason starts them again."""
+    def freeze(self, why: str, group: str = "") -> DirectiveAnswer:
+        """Stop the moves of `group` (empty: all moves) for the reason `why`; an empty reason starts them again."""
         ...
 
     async def decisions(self, count: int) -> list[Decision]:
@@ -76,6 +78,7 @@ class PolicyState(msgspec.Struct, frozen=True, kw_only=True):
     frozen: str  # why no moves are made; empty: moves are made
     versions: dict[NodeName, int]  # the version that each gateway follows, by its last report
     problem: str  # why a newer directive cannot be followed
+    groups: tuple[GroupPolicy, ...]  # each group that this gateway knows; the fields above are those for all groups
 
 
 class PolicyChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -83,12 +86,14 @@ class PolicyChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     policy: Annotated[str, msgspec.Meta(min_length=1, description="In its short form: `rendezvous:c=1.1`")]
     move: Annotated[bool, msgspec.Meta(description="Move connections that it places elsewhere, too")] = False
+    group: Annotated[str, msgspec.Meta(description="Only this group; empty: all")] = ""
 
 
 class Freeze(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A stop to all moves."""
 
     why: Annotated[str, msgspec.Meta(max_length=200, description="Shown wherever moves are missed")] = ""
+    group: Annotated[str, msgspec.Meta(description="Only this group; empty: all")] = ""
 
 
 class DrainChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -140,13 +145,16 @@ def control_operations(control: Control) -> Sequence[Operation]:
     ]
 
 
+_GROUP = QueryParameter("group", Annotated[str, msgspec.Meta(description="Only this group; empty: all")], "")
+
+
 def _policy_operations(control: Control) -> Sequence[Operation]:
     def change_policy(data: PolicyChange) -> PolicyState:
-        control.change_policy(data.policy, moving=data.move)
+        control.change_policy(data.policy, moving=data.move, group=data.group)
         return _state(control)
 
-    def reset_policy() -> PolicyState:
-        control.change_policy("", moving=False)
+    def reset_policy(group: str) -> PolicyState:
+        control.change_policy("", moving=False, group=group)
         return _state(control)
 
     return [
@@ -175,6 +183,7 @@ def _policy_operations(control: Control) -> Sequence[Operation]:
             "Go back to the policy of each gateway's own settings; connections stay where they are",
             reset_policy,
             PolicyState,
+            parameters=(_GROUP,),
             guards=(guard_changes,),
         ),
     ]
@@ -182,11 +191,11 @@ def _policy_operations(control: Control) -> Sequence[Operation]:
 
 def _freeze_operations(control: Control) -> Sequence[Operation]:
     def freeze(data: Freeze) -> PolicyState:
-        control.freeze(data.why.strip() or ASKED_FOR)
+        control.freeze(data.why.strip() or ASKED_FOR, data.group)
         return _state(control)
 
-    def unfreeze() -> PolicyState:
-        control.freeze("")
+    def unfreeze(group: str) -> PolicyState:
+        control.freeze("", group)
         return _state(control)
 
     path, guards = "/v1/freeze", (guard_changes,)
@@ -202,7 +211,9 @@ def _freeze_operations(control: Control) -> Sequence[Operation]:
             body_optional=True,
             guards=guards,
         ),
-        Operation("DELETE", path, "unfreeze", "Make moves again", unfreeze, PolicyState, guards=guards),
+        Operation(
+            "DELETE", path, "unfreeze", "Make moves again", unfreeze, PolicyState, parameters=(_GROUP,), guards=guards
+        ),
     ]
 
 
@@ -244,4 +255,5 @@ def _state(control: Control) -> PolicyState:
         frozen=said.directive.frozen,
         versions=control.versions(),
         problem=said.problem,
+        groups=said.groups,
     )

@@ -75,7 +75,7 @@ class GroupBalance:
     @property
     def frozen(self) -> str:
         """The reason why moves are forbidden now, in a sentence; empty if they are allowed."""
-        return self.term.why_frozen(self.group.steering.directive)
+        return self.term.why_frozen(self.group.steering.decided)
 
     @property
     def owners(self) -> str:
@@ -95,7 +95,7 @@ class GroupBalance:
         reports = (node.report for node in self.view.nodes.values() if node.report is not None)
         self.journal.add_outcomes(self._outcomes.observe(reports), now)
         self.follow()
-        frozen = self.term.frozen(now, self.group.steering.directive, engine_lag_s)
+        frozen = self.term.frozen(now, self.group.steering.decided, engine_lag_s)
         await asyncio.sleep(0)
         for _ in self.term.observe(now):
             await asyncio.sleep(0)
@@ -122,7 +122,7 @@ class GroupBalance:
 
     def follow(self) -> None:
         """If an operator has changed the policy without moves, accept the present owners as right."""
-        directive = self.group.steering.directive
+        directive = self.group.steering.decided
         followed = (directive.policy, directive.moving)
         if followed == self._followed:
             return

@@ -9,7 +9,7 @@ import msgspec
 from ringway.balancer.group_balance import GroupBalance
 from ringway.balancer.nodes import ANSWER_S
 from ringway.core.balance.drain import even_pace
-from ringway.core.group import Groups
+from ringway.core.group import Groups, why_no_group
 from ringway.core.membership import LEASE_S, TICK_S
 from ringway.member.state_call import call_state
 from ringway.ports import Engine
@@ -71,18 +71,19 @@ class OperatorApi:
         if not asked and self._groups.is_routed(request.group):
             return _nothing(f"the group {request.group!r} has no backends, so there is nothing to balance")
         if not asked:
-            why = f"there is no group {request.group!r}; there are {', '.join(sorted(self._balances))}"
+            why = why_no_group(request.group, sorted(self._balances))
             return msgspec.structs.replace(_nothing(why), why=why)
         if not request.dry_run:
-            self._begin_moving()
+            self._begin_moving(request.group)
         answers = await asyncio.gather(*(self._plan_of(balance, begin=not request.dry_run) for balance in asked))
         return answers[0] if len(answers) == 1 else _united(asked, answers)
 
-    def _begin_moving(self) -> None:
-        """Allow moves again, if a policy was set without moves."""
+    def _begin_moving(self, group: str) -> None:
+        """Allow moves of `group` (empty: of all) again, if a policy was set without moves."""
         directive = self._groups.directive
-        if not directive.moving:
-            self._groups.follow(directive.with_policy(directive.policy, moving=True))
+        moved = directive.with_moves(group)
+        if moved is not directive:
+            self._groups.follow(moved)
             for balance in self._balances.values():
                 balance.follow()
 

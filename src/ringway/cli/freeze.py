@@ -4,7 +4,7 @@ from typing import Annotated
 
 from ringway.app.config import Layer
 from ringway.cli.command import Option
-from ringway.cli.option import AdminUrl, ConfigFile, StateDir, takes_settings
+from ringway.cli.option import AdminUrl, ConfigFile, OneGroup, StateDir, takes_settings
 from ringway.cli.process import run_async
 from ringway.cli.steer import gateways
 from ringway.cli.terminal import say
@@ -15,18 +15,21 @@ from ringway.protocol.directive import ASKED_FOR
 def freeze(
     flags: Layer,
     why: Annotated[str, Option("--why", metavar="TEXT", help="Shown wherever moves are missed.")] = ASKED_FOR,
+    group: OneGroup = "",
     config_file: ConfigFile = None,
     state: StateDir = None,
     admin: AdminUrl = None,
 ) -> None:
-    """Stop all moves of connections, at once and in the whole cluster, until `ringway unfreeze`.
+    """Stop moves of connections, at once and in the whole cluster, until `ringway unfreeze`.
 
     Newcomers are placed as before, and so are clients that reconnect by themselves. Drains wait, too.
     """
 
     async def decide() -> None:
         async with gateways(flags, config_file, state, admin) as found:
-            await found.decide(lambda newest: newest.with_frozen(why.strip() or ASKED_FOR))
+            await found.decide(lambda newest: newest.with_frozen(why.strip() or ASKED_FOR, group), group)
 
     run_async(decide())
-    say(f"No connection is moved any more: {why.strip() or ASKED_FOR}. `ringway unfreeze` lets moves go on.")
+    of_it, option = (f" of group {group}", f" --group {group}") if group else ("", "")
+    reason = why.strip() or ASKED_FOR
+    say(f"No connection{of_it} is moved any more: {reason}. `ringway unfreeze{option}` lets moves go on.")

@@ -24,6 +24,8 @@ AdminUrl = Annotated[
         "Without it, a gateway without an engine is found if it runs on this machine.",
     ),
 ]
+OneGroup = Annotated[str, Option("--group", metavar="NAME", help="Only this group. Without: all groups.")]
+
 AsJson = Annotated[bool, Option("--json", help="Print JSON, for programs.")]
 
 BARE = ("engine", "member")

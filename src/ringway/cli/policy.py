@@ -2,20 +2,20 @@
 
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Annotated, Any
 
 from ringway.app.config import Layer
 from ringway.app.field import Field, fields_of, show_value
 from ringway.cli.command import Argument, CommandGroup, Option
-from ringway.cli.option import AdminUrl, AsJson, ConfigFile, StateDir, takes_settings
+from ringway.cli.option import AdminUrl, AsJson, ConfigFile, OneGroup, StateDir, takes_settings
 from ringway.cli.process import run_async
 from ringway.cli.steer import gateways, newest_of
 from ringway.cli.terminal import say, say_json
 from ringway.core.placement.catalog import POLICIES
 from ringway.core.placement.spec import DEFAULT_POLICY, PolicySpec, parse_spec, read_options
 from ringway.core.steering import Steering
-from ringway.protocol.control import DirectiveAnswer
+from ringway.protocol.control import DirectiveAnswer, GroupPolicy
 
 Move = Annotated[bool, Option("--move", help="Also move the connections that it places elsewhere, at the usual pace.")]
 
@@ -30,8 +30,8 @@ def show(
 ) -> None:
     """Show the policy that each gateway follows, and the decisions of operators while it ran.
 
-    A decision has a version and applies to all gateways; version 0 is each gateway's own setting. A decision lasts as
-    long as a gateway that knows it runs.
+    If there are several groups, each has a row. A decision has a version and applies to all gateways; version 0 is each
+    gateway's own setting. A decision lasts as long as a gateway that knows it runs.
     """
 
     async def ask() -> list[DirectiveAnswer]:
@@ -50,6 +50,7 @@ def change(
     flags: Layer,
     spec: Annotated[str, Argument(metavar="SPEC", help="The policy, with options: two-choices:d=3.")],
     move: Move = False,
+    group: OneGroup = "",
     as_json: AsJson = False,
     config_file: ConfigFile = None,
     state: StateDir = None,
@@ -58,22 +59,24 @@ def change(
     """Make all gateways follow a new policy from now on, without a restart.
 
     Newcomers are placed by it at once. Connections stay where they are unless --move is given. The command returns when
-    all gateways follow; later gateways follow too. `ringway policy list` shows the policies.
+    all gateways follow; later gateways follow too. What is set for all groups ends what was set for single ones.
+    `ringway policy list` shows the policies.
     """
-    _decide(flags, config_file, state, admin, str(_checked(spec)), moving=move, as_json=as_json)
+    _decide(flags, config_file, state, admin, str(_checked(spec)), moving=move, group=group, as_json=as_json)
 
 
 @takes_settings("engine")
 def reset(
     flags: Layer,
     move: Move = False,
+    group: OneGroup = "",
     as_json: AsJson = False,
     config_file: ConfigFile = None,
     state: StateDir = None,
     admin: AdminUrl = None,
 ) -> None:
     """Let each gateway follow the policy of its own settings again."""
-    _decide(flags, config_file, state, admin, "", moving=move, as_json=as_json)
+    _decide(flags, config_file, state, admin, "", moving=move, group=group, as_json=as_json)
 
 
 def list_policies(as_json: AsJson = False) -> None:
@@ -108,11 +111,12 @@ def _decide(
     policy: str,
     *,
     moving: bool,
+    group: str,
     as_json: bool,
 ) -> None:
     async def decide() -> list[DirectiveAnswer]:
         async with gateways(flags, config_file, state, admin) as found:
-            return await found.decide(lambda newest: newest.with_policy(policy, moving=moving))
+            return await found.decide(lambda newest: newest.with_policy(policy, moving=moving, group=group), group)
 
     answers = run_async(decide())
     if as_json:
@@ -133,25 +137,45 @@ def show_policy(answers: Sequence[DirectiveAnswer]) -> None:
     console = make_console()
     newest = newest_of(answers)
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in ("gateway", "policy", "version", "its own setting"):
+    names = sorted({each.group for answer in answers for each in answer.groups})
+    grouped = len(names) > 1
+    for name in ("gateway", *(["group"] if grouped else []), "policy", "version", "its own setting"):
         table.add_column(name, overflow="fold")
     for answer in answers:
         behind = newest.newer_than(answer.directive)
         version = words(f"{answer.directive.version}, not {newest.version}" if behind else f"{newest.version}")
         version.stylize("red" if behind else "")
-        table.add_row(words(answer.gateway, "bold"), answer.policy, version, words(answer.configured, "dim"))
+        for row in answer.groups or (answer,):
+            group = [row.group if isinstance(row, GroupPolicy) else ""] if grouped else []
+            table.add_row(words(answer.gateway, "bold"), *group, row.policy, version, words(row.configured, "dim"))
     console.print(table)
     for answer in answers:
         if answer.problem:
             console.print(words(f"{answer.gateway}: {answer.problem}", "red"))
-    if not newest.moving:
+    decided = {name: newest.of(name) for name in names} or {"": newest}
+    staying = [name for name, each in decided.items() if not each.moving]
+    if staying:
+        whose, option = _limited(staying, decided)
         console.print(
             Text(
-                "Newcomers are placed by it. Nobody is moved; `ringway rebalance` moves those that it places elsewhere."
+                f"Newcomers{whose} are placed by it. Nobody is moved; `ringway rebalance{option}` moves those that it "
+                "places elsewhere."
             )
         )
-    if newest.frozen:
-        console.print(words(f"Moves are frozen: {newest.frozen}. `ringway unfreeze` lets them go on.", "yellow"))
+    for why in dict.fromkeys(each.frozen for each in decided.values() if each.frozen):
+        whose, option = _limited([name for name, each in decided.items() if each.frozen == why], decided)
+        console.print(words(f"Moves{whose} are frozen: {why}. `ringway unfreeze{option}` lets them go on.", "yellow"))
+
+
+def _limited(names: Sequence[str], of: Collection[str]) -> tuple[str, str]:
+    """Return whose clients are meant by `names`, and the option of a command for them; empty if they are all `of`."""
+    if len(names) == len(of):
+        return "", ""
+    listed = ", ".join(names)
+    return (
+        f" of {'group' if len(names) == 1 else 'groups'} {listed}",
+        f" --group {names[0] if len(names) == 1 else 'NAME'}",
+    )
 
 
 def _checked(text: str) -> PolicySpec:

@@ -6,7 +6,7 @@ from ringway.app.config import Layer
 from ringway.cli.cluster import joined
 from ringway.cli.command import Option
 from ringway.cli.counted import counted
-from ringway.cli.option import AdminUrl, AsJson, ConfigFile, StateDir, takes_settings
+from ringway.cli.option import AdminUrl, AsJson, ConfigFile, OneGroup, StateDir, takes_settings
 from ringway.cli.process import run_async
 from ringway.cli.terminal import say_json
 from ringway.errors import ConfigError
@@ -18,7 +18,7 @@ from ringway.protocol.order import PlanAnswer
 def rebalance(
     flags: Layer,
     dry_run: Annotated[bool, Option("--dry-run", help="Only show the plan.")] = False,
-    group: Annotated[str, Option("--group", metavar="NAME", help="Only this group. Without: all groups.")] = "",
+    group: OneGroup = "",
     as_json: AsJson = False,
     config_file: ConfigFile = None,
     state: StateDir = None,

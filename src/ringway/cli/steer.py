@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from ringway.app.config import Layer
 from ringway.cli.cluster import ANSWER_S, Access, joined
+from ringway.core.group import why_no_group
 from ringway.errors import ConfigError, NoAnswer, ProtocolError, RingwayError
 from ringway.member.feed import Feed
 from ringway.protocol.control import (
@@ -76,13 +77,18 @@ class Gateways:
         found = (answer for answer in answers if isinstance(answer, DirectiveAnswer))
         return sorted(found, key=lambda answer: answer.gateway)
 
-    async def decide(self, change: Callable[[Directive], Directive]) -> list[DirectiveAnswer]:
+    async def decide(self, change: Callable[[Directive], Directive], group: str = "") -> list[DirectiveAnswer]:
         """Apply `change` to the newest directive, and return when all gateways follow the result.
 
-        Raise `RingwayError` if a gateway does not follow within `FOLLOW_S`, or another operator decides differently
-        meanwhile.
+        Raise `ConfigError` if no gateway knows `group` (empty: the change is for all groups). Raise `RingwayError` if a
+        gateway does not follow within `FOLLOW_S`, or another operator decides differently meanwhile.
         """
-        decided = change(newest_of(await self.followed()))
+        answers = await self.followed()
+        newest = newest_of(answers)
+        known = {each.group for answer in answers for each in answer.groups}
+        if group and group not in known and not newest.decides_for(group):
+            raise ConfigError(why_no_group(group, sorted(known)))
+        decided = change(newest)
         told = [
             each for each in await self.ask_all(SetDirective(directive=decided)) if isinstance(each, DirectiveAnswer)
         ]

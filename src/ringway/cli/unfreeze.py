@@ -1,19 +1,27 @@
 """`ringway unfreeze`: lets moves go on."""
 
 from ringway.app.config import Layer
-from ringway.cli.option import AdminUrl, ConfigFile, StateDir, takes_settings
+from ringway.cli.option import AdminUrl, ConfigFile, OneGroup, StateDir, takes_settings
 from ringway.cli.process import run_async
 from ringway.cli.steer import gateways
 from ringway.cli.terminal import say
 
 
 @takes_settings("engine")
-def unfreeze(flags: Layer, config_file: ConfigFile = None, state: StateDir = None, admin: AdminUrl = None) -> None:
+def unfreeze(
+    flags: Layer,
+    group: OneGroup = "",
+    config_file: ConfigFile = None,
+    state: StateDir = None,
+    admin: AdminUrl = None,
+) -> None:
     """Let the balancer move connections again, after `ringway freeze`."""
 
     async def decide() -> None:
         async with gateways(flags, config_file, state, admin) as found:
-            await found.decide(lambda newest: newest.with_frozen(""))
+            await found.decide(lambda newest: newest.with_frozen("", group), group)
 
     run_async(decide())
-    say("The balancer moves connections again where that is worth it: `ringway rebalance --dry-run` says where.")
+    of_it, option = (f" of group {group}", f" --group {group}") if group else ("", "")
+    where = f"`ringway rebalance --dry-run{option}` says where"
+    say(f"The balancer moves connections{of_it} again where that is worth it: {where}.")

@@ -4,7 +4,7 @@ Theory of operation
 - A backend names its group; without a name it is in `DEFAULT`. All channel nodes are in `CHANNELS`.
 - Each group has a view (load, shares, places, turns) and a steering (policy, keys) of its own, so that one group has no
   effect on another. Reports of gateways concern all groups: each view reads the places at its own nodes.
-- A directive of operators is for all groups.
+- A directive of operators reaches all groups; it may decide for some of them alone.
 - A backend that changes its group gets a new incarnation (`protocol.backend`): it leaves the old group and joins the
   new group.
 """
@@ -31,7 +31,12 @@ Steer = Callable[[str], Steering]
 
 def steer_by_default(name: str) -> Steering:
     """Return a steering with the default policy."""
-    return Steering(DEFAULT_POLICY, b"")
+    return Steering(DEFAULT_POLICY, b"", group=name)
+
+
+def why_no_group(name: str, known: Iterable[str]) -> str:
+    """Return that there is no group `name`, with the groups that are `known`."""
+    return f"there is no group {name!r}; there are {', '.join(known) or 'none'}"
 
 
 def why_none_of(groups: "Groups") -> str:
@@ -99,6 +104,11 @@ class Groups:
     def is_routed(self, name: str) -> bool:
         """True if a route names the group `name`, which may have no members."""
         return name in self._routed
+
+    @property
+    def known(self) -> list[Group]:
+        """The groups that have members, had some a while ago, or are named by a route, in the order of their names."""
+        return [self[name] for name in sorted(self._seen | self._routed)]
 
     def at(self, name: NodeName) -> Group | None:
         """Return the group of the node `name`; None if there is no such node."""

@@ -16,17 +16,23 @@ from ringway.protocol.directive import Directive
 
 
 class Steering:
-    """The steering of one gateway. `configured` is the policy of the gateway's own settings, in its short form.
+    """The steering of one group at one gateway. `configured` is its policy by its own settings, in short form;
+    `group` is its name, by which it finds the decisions for it alone (empty: it has none).
 
-    `keys` reads clients' keys for the policy in force. `find_function` finds the function that the policy `score`
-    calls. Raise `ConfigError` if there is no such policy.
+    `directive` is the whole directive that it follows, `decided` the part of it that concerns the group. `keys` reads
+    clients' keys for the policy in force. `find_function` finds the function that the policy `score` calls. Raise
+    `ConfigError` if there is no such policy.
     """
 
-    def __init__(self, configured: str, secret: bytes, find_function: FindFunction = refuse_function) -> None:
+    def __init__(
+        self, configured: str, secret: bytes, find_function: FindFunction = refuse_function, group: str = ""
+    ) -> None:
         self.configured: PolicySpec = parse_spec(configured)
         self._secret = secret
         self._find_function = find_function
+        self._group = group
         self.directive = Directive()
+        self.decided = Directive()
         self.spec = self.configured
         self.policy: Policy = make_policy(self.spec, secret, find_function)
         self.keys = _keys(self.policy, secret)
@@ -45,6 +51,7 @@ class Steering:
             self.policy = policy
             self.spec = spec
         self.directive = directive
+        self.decided = directive.of(self._group)
         return True
 
     def check(self, directive: Directive) -> None:
@@ -58,7 +65,8 @@ class Steering:
         return isinstance(self.policy, Keyed) and self.policy.prepare(view)
 
     def _spec_of(self, directive: Directive) -> PolicySpec:
-        spec = parse_spec(directive.policy) if directive.policy else self.configured
+        policy = directive.of(self._group).policy
+        spec = parse_spec(policy) if policy else self.configured
         self._check_call(spec)
         return spec
 

@@ -86,14 +86,28 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True, tag="explanation"):
     note: str = ""  # notes about the present state of the cluster
 
 
+class GroupPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """The policy of one group at a gateway, and what operators have decided for it."""
+
+    group: str
+    policy: str  # short form of the policy in force
+    configured: str  # short form of the policy by the gateway's own setting
+    moving: bool  # True if connections that the policy places elsewhere are moved
+    frozen: str  # the reason why its moves are frozen; empty: they are not
+
+
 class DirectiveAnswer(msgspec.Struct, frozen=True, kw_only=True, tag="directive"):
-    """The directive that a gateway follows. `problem`: the reason for not following a new one."""
+    """The directive that a gateway follows. `problem`: the reason for not following a new one.
+
+    `policy` and `configured` are those of the default group; `groups` has each group that the gateway knows.
+    """
 
     gateway: NodeName
     policy: str  # short form of the policy in force
     configured: str = ""  # short form of the gateway's own setting
     directive: Directive
     problem: str = ""
+    groups: tuple[GroupPolicy, ...] = ()
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):

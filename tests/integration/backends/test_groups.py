@@ -80,9 +80,20 @@ async def test_groups_scale_drain_and_lose_servers_each_by_itself(system, backen
         await until(lambda: all(client.servers for client in (*chat.clients, *feed.clients)), "the first answers")
         assert chat.moves == feed.moves == 0
 
+        await asyncio.to_thread(system.ringway, "freeze", "--group", "feed", "--why", "a test")
         backends.offer("chat-1", "chat-2", "chat-3", "feed-1", "feed-2")
         await until(lambda: chat.spread["chat-3"] == CLIENTS / 3, "the share of chat-3")
         assert (feed.moves, feed.codes, chat.lost) == (0, {}, 0)
+        with pytest.raises(RuntimeError, match="moves are frozen: an operator has frozen it: a test"):
+            await asyncio.to_thread(system.ringway, "drain", "feed-1", "--within", "20s")
+        await asyncio.to_thread(system.ringway, "unfreeze", "--group", "feed")
+        await asyncio.to_thread(system.ringway, "policy", "set", "rendezvous", "--group", "feed")
+        [gateway] = json.loads(await asyncio.to_thread(system.ringway, "policy", "--json"))
+        policies = {each["group"]: each["policy"] for each in gateway["groups"]}
+        assert policies == {"channels": "two-choices", "chat": "least-connected", "feed": "rendezvous"}
+        with pytest.raises(RuntimeError, match="there is no group 'fed'; there are channels, chat, feed"):
+            await asyncio.to_thread(system.ringway, "policy", "reset", "--group", "fed")
+        await asyncio.to_thread(system.ringway, "policy", "reset", "--group", "feed")
 
         await asyncio.to_thread(system.ringway, "drain", "feed-1", "--within", "20s")
         await until(lambda: counts(system, "feed")["feed-1"] == 0, "feed-1 to be empty")

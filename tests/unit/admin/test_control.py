@@ -8,7 +8,7 @@ from ringway.admin.member import describe
 from ringway.admin.metric import Metrics
 from ringway.api.application import ApiApp
 from ringway.errors import ConfigError
-from ringway.protocol.control import Candidate, Decision, DirectiveAnswer, Explanation
+from ringway.protocol.control import Candidate, Decision, DirectiveAnswer, Explanation, GroupPolicy
 from ringway.protocol.directive import Directive
 from ringway.protocol.order import DrainAnswer, PlanAnswer
 from ringway.types import NodeName
@@ -44,19 +44,25 @@ class Fake:
 
     def followed(self) -> DirectiveAnswer:
         policy = self.directive.policy or "two-choices"
-        return DirectiveAnswer(gateway=ME, policy=policy, configured="two-choices", directive=self.directive)
+        chat = self.directive.of("chat")
+        row = GroupPolicy(
+            group="chat", policy=chat.policy or "ring", configured="ring", moving=chat.moving, frozen=chat.frozen
+        )
+        return DirectiveAnswer(
+            gateway=ME, policy=policy, configured="two-choices", directive=self.directive, groups=(row,)
+        )
 
     def versions(self) -> dict[NodeName, int]:
         return {ME: self.directive.version, NodeName("gateway-2"): 0}
 
-    def change_policy(self, policy: str, *, moving: bool) -> DirectiveAnswer:
+    def change_policy(self, policy: str, *, moving: bool, group: str = "") -> DirectiveAnswer:
         if policy == "fastest":
             raise ConfigError("the policy 'fastest' is unknown; choose one of ring")
-        self.directive = self.directive.with_policy(policy, moving=moving)
+        self.directive = self.directive.with_policy(policy, moving=moving, group=group)
         return self.followed()
 
-    def freeze(self, why: str) -> DirectiveAnswer:
-        self.directive = self.directive.with_frozen(why)
+    def freeze(self, why: str, group: str = "") -> DirectiveAnswer:
+        self.directive = self.directive.with_frozen(why, group)
         return self.followed()
 
     async def decisions(self, count: int) -> list[Decision]:
@@ -120,6 +126,7 @@ async def test_the_policy_is_read_changed_and_reset(app, control):
     assert before == {
         "gateway": "gateway-1", "policy": "two-choices", "configured": "two-choices", "version": 0, "moving": True,
         "frozen": "", "versions": {"gateway-1": 0, "gateway-2": 0}, "problem": "",
+        "groups": [{"group": "chat", "policy": "ring", "configured": "ring", "moving": True, "frozen": ""}],
     }  # fmt: skip
     status, after = await ask(app, "PUT", "/v1/policy", {"policy": "ring"})
     assert (status, after["policy"], after["version"], after["moving"]) == (200, "ring", 1, False)
@@ -156,6 +163,17 @@ async def test_moves_are_frozen_with_a_reason_and_go_on(app, control):
     assert (await ask(app, "POST", "/v1/freeze", {}))[1]["frozen"] == "asked for by an operator"
     status, said = await ask(app, "DELETE", "/v1/freeze")
     assert (status, said["frozen"], said["version"]) == (200, "", 4)
+
+
+async def test_one_group_has_a_policy_and_a_stop_of_its_own(app):
+    _, said = await ask(app, "PUT", "/v1/policy", {"policy": "round-robin", "group": "chat"})
+    assert (said["policy"], [each["policy"] for each in said["groups"]]) == ("two-choices", ["round-robin"])
+    _, said = await ask(app, "POST", "/v1/freeze", {"why": "deploy", "group": "chat"})
+    assert (said["frozen"], [each["frozen"] for each in said["groups"]]) == ("", ["deploy"])
+    _, said = await ask(app, "DELETE", "/v1/freeze?group=chat")
+    assert [each["frozen"] for each in said["groups"]] == [""]
+    _, said = await ask(app, "DELETE", "/v1/policy?group=chat")
+    assert [each["policy"] for each in said["groups"]] == ["ring"]
 
 
 async def test_moves_are_listed_as_many_as_asked_for(app):

@@ -664,6 +664,23 @@ def test_a_new_policy_that_is_to_move_nobody_moves_nobody_until_asked() -> None:
     play({1: 100, 2: 0}, scene)
 
 
+def test_a_balance_of_one_group_leaves_what_was_decided_for_others() -> None:
+    async def scene(cluster: Cluster) -> None:
+        decided = cluster.steering.directive.with_policy("round-robin", moving=False)
+        cluster.steering.follow(decided.with_policy("ring", moving=False, group="chat"))
+        async with running(cluster, cluster.balancer("g1")):
+            await asyncio.sleep(5)
+            await call_plan(cluster.engine.bus, dry_run=False, group=CHANNELS)
+            directive = cluster.steering.directive
+            assert [directive.of(group).moving for group in (CHANNELS, "chat", "feed")] == [True, False, False]
+            await cluster.ask(dry_run=False)
+            directive = cluster.steering.directive
+            assert [directive.of(group).moving for group in (CHANNELS, "chat", "feed")] == [True, True, True]
+            assert [directive.of(group).policy for group in (CHANNELS, "chat")] == ["round-robin", "ring"]
+
+    play({1: 100, 2: 100}, scene)
+
+
 def test_a_policy_that_was_to_move_nobody_may_move_them_later() -> None:
     async def scene(cluster: Cluster) -> None:
         cluster.steering.follow(cluster.steering.directive.with_policy("round-robin", moving=False))

@@ -1,12 +1,13 @@
 """Output of `ringway explain`, `moves` and `policy`."""
 
 import time
+from typing import Any
 
 from ringway.cli.explain import show_explanation
 from ringway.cli.moves import moves_table
 from ringway.cli.policy import show_policy
 from ringway.cli.table import make_console
-from ringway.protocol.control import Candidate, Decision, DirectiveAnswer, Explanation
+from ringway.protocol.control import Candidate, Decision, DirectiveAnswer, Explanation, GroupPolicy
 from ringway.protocol.directive import Directive
 from ringway.protocol.order import QuotaRow
 from ringway.types import NodeName
@@ -94,7 +95,7 @@ def test_moves_say_when_why_and_who(capsys):
     assert "frozen: a deploy" in rest[-1]
 
 
-def followed(gateway: str, directive: Directive, **fields: str) -> DirectiveAnswer:
+def followed(gateway: str, directive: Directive, **fields: Any) -> DirectiveAnswer:
     policy = directive.policy or "two-choices"
     return DirectiveAnswer(
         gateway=NodeName(gateway), policy=policy, configured="two-choices", directive=directive, **fields
@@ -110,6 +111,24 @@ def test_the_policy_is_shown_for_each_gateway_with_who_is_behind(capsys):
     assert "g2: it cannot follow version 3: x" in output
     assert "Moves are frozen: a deploy. `ringway unfreeze`" in output
     assert "Nobody is moved; `ringway rebalance` moves those" in output
+
+
+def test_each_group_is_shown_with_what_is_decided_for_it(capsys):
+    directive = Directive(version=2).with_policy("ring", moving=False, group="chat").with_frozen("a test", "chat")
+    rows = [
+        GroupPolicy(group=name, policy=policy, configured="two-choices", moving=True, frozen="")
+        for name, policy in (("chat", "ring"), ("feed", "two-choices"))
+    ]
+    show_policy([followed("g1", directive, groups=tuple(rows))])
+    said = capsys.readouterr().out
+    assert [line.split()[:3] for line in said.splitlines()[1:3]] == [
+        ["g1", "chat", "ring"],
+        ["g1", "feed", "two-choices"],
+    ]
+    assert "Moves of group chat are frozen: a test. `ringway unfreeze --group chat` lets them go on." in said
+    assert "Newcomers of group chat are placed by it. Nobody is moved; `ringway rebalance --group chat`" in said
+    show_policy([followed("g1", directive.with_frozen("all"), groups=tuple(rows))])
+    assert "Moves are frozen: all. `ringway unfreeze` lets" in capsys.readouterr().out
 
 
 def test_without_a_decision_nothing_is_said_of_moves(capsys):

@@ -10,7 +10,7 @@ from ringway.cli.steer import Gateways, newest_of
 from ringway.core.group import Groups
 from ringway.core.steering import Steering
 from ringway.engine.memory.engine import MemoryHub
-from ringway.errors import RingwayError
+from ringway.errors import ConfigError, RingwayError
 from ringway.gateway.cluster.control import GatewayControl
 from ringway.gateway.cluster.directory import Directory
 from ringway.member.feed import Feed
@@ -93,6 +93,17 @@ async def test_of_two_operators_at_one_moment_one_wins_and_the_other_is_told(ser
     failed = [each for each in done if isinstance(each, RingwayError)]
     assert len(failed) == 1
     assert "decide again" in str(failed[0]) or "is not newer" in str(failed[0])
+
+
+async def test_a_group_that_no_gateway_knows_is_refused_and_nothing_changes(serve):
+    one = own()
+    found = await serve(one)
+    with pytest.raises(ConfigError, match="there is no group 'chat'; there are none"):
+        await found.decide(lambda newest: newest.with_frozen("x", "chat"), "chat")
+    assert one.directive == Directive()
+    one.follow(Directive(version=1).with_frozen("x", "chat"))  # decided while the group was there
+    [answer] = await found.decide(lambda newest: newest.with_frozen("", "chat"), "chat")
+    assert answer.directive.of("chat").frozen == ""
 
 
 async def test_one_gateway_is_asked_by_its_name(serve):

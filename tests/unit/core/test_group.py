@@ -82,6 +82,32 @@ def test_each_group_has_its_own_policy_and_one_that_cannot_be_made_changes_none(
     assert [str(groups[name].steering.spec) for name in (DEFAULT, "chat")] == ["two-choices", "ring"]
 
 
+def test_what_is_decided_for_one_group_leaves_the_others_as_they_are() -> None:
+    groups = Groups(ME, lambda name: Steering("two-choices", b"", group=name), kept=["chat"])
+    heard(node("a", ""), node("b", "feed"), groups=groups)
+    groups.follow(Directive(version=1, policy="ring").with_policy("maglev", moving=True, group="chat"))
+    groups.follow(groups.directive.with_frozen("a test", "feed"))
+    assert {each.name: each.steering.policy.name for each in groups.known} == {
+        DEFAULT: "ring", "feed": "ring", "chat": "maglev",
+    }  # fmt: skip
+    assert {each.name: each.steering.decided.frozen for each in groups.known} == {
+        DEFAULT: "", "feed": "a test", "chat": "",
+    }  # fmt: skip
+    with pytest.raises(ConfigError):
+        groups.follow(groups.directive.with_policy("fastest", moving=True, group="chat"))
+    assert {each.steering.directive for each in groups.known} == {groups.directive}
+
+
+def test_of_two_directives_of_one_version_all_groups_follow_the_same() -> None:
+    groups = Groups(ME, lambda name: Steering("two-choices", b"", group=name), kept=["chat"])
+    loser = Directive(version=1, policy="maglev").with_policy("round-robin", moving=True, group="chat")
+    winner = Directive(version=2, policy="ring")
+    groups.follow(loser)
+    assert winner.newer_than(loser)
+    assert groups.follow(winner)
+    assert {name: groups[name].steering.policy.name for name in (DEFAULT, "chat")} == {DEFAULT: "ring", "chat": "ring"}
+
+
 def test_a_group_without_members_is_forgotten_but_for_those_that_routes_name() -> None:
     groups = heard(node("a", "x"), node("b", "kept"), groups=Groups(ME, kept=["kept"]))
     version = groups.version

@@ -16,6 +16,6 @@ def make_groups(config: Config, issuer: Issuer) -> Groups:
 
     def steer(name: str) -> Steering:
         policy = setting_of_group(routes, name, "policy") or config.gateway.policy
-        return Steering(policy, secret, load_score_function)
+        return Steering(policy, secret, load_score_function, name)
 
     return Groups(issuer, steer, kept=[route.group for route in routes])

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ringway.core.explain import explain, problems_of
+from ringway.core.group import Group, why_no_group
 from ringway.core.membership import MemberLeft, MembershipEvent
 from ringway.core.placement.spec import parse_spec
 from ringway.errors import ConfigError, EngineError, ProtocolError, UpgradeError
@@ -29,6 +30,7 @@ from ringway.protocol.control import (
     GatewayAnswer,
     GatewayRequest,
     GetDirective,
+    GroupPolicy,
     ListDecisions,
     ListProblems,
     NodeProblems,
@@ -114,8 +116,7 @@ class GatewayControl:
         `ConfigError` if there is no such group, or no such route.
         """
         names = tuple(each.name for each in self._groups)
-        if group and group not in self._groups and not self._groups.is_routed(group):
-            raise ConfigError(f"there is no group {group!r}; there are {', '.join(names) or 'none'}")
+        self._need_group(group)
         asked = self._groups[group or self._group_at(host, path)]
         said = explain(asked.view, asked.steering, key, self._rng, self._clock(), self.name)
         return msgspec.structs.replace(said, group=asked.name, groups=names)
@@ -140,6 +141,7 @@ class GatewayControl:
             configured=str(steering.configured),
             directive=steering.directive,
             problem=self._problem,
+            groups=tuple(_policy_of(group) for group in self._groups.known),
         )
 
     def followed_directive(self) -> Directive | None:
@@ -154,14 +156,22 @@ class GatewayControl:
         versions = {name: directive.version if directive else 0 for name, directive in told.items()}
         return {**versions, self.name: self._groups.directive.version}
 
-    def change_policy(self, policy: str, *, moving: bool) -> DirectiveAnswer:
-        """Change to `policy` (empty: the own setting) at this and all other gateways. Raise `ConfigError`."""
-        spec = str(parse_spec(policy)) if policy else ""
-        return self._change(self._groups.directive.with_policy(spec, moving=moving))
+    def change_policy(self, policy: str, *, moving: bool, group: str = "") -> DirectiveAnswer:
+        """Change to `policy` (empty: the own setting) at this and all other gateways, for `group` (empty: for all).
 
-    def freeze(self, why: str) -> DirectiveAnswer:
-        """Freeze moves in the whole cluster, for the reason `why`; an empty reason ends the freeze."""
-        return self._change(self._groups.directive.with_frozen(why))
+        Raise `ConfigError` for a wrong policy, and if there is no such group.
+        """
+        spec = str(parse_spec(policy)) if policy else ""
+        self._need_group(group)
+        return self._change(self._groups.directive.with_policy(spec, moving=moving, group=group))
+
+    def freeze(self, why: str, group: str = "") -> DirectiveAnswer:
+        """Freeze moves of `group` (empty: of all) for the reason `why`; an empty reason ends the freeze.
+
+        Raise `ConfigError` if there is no such group.
+        """
+        self._need_group(group)
+        return self._change(self._groups.directive.with_frozen(why, group))
 
     async def decisions(self, count: int) -> list[Decision]:
         """Return the `count` newest decisions of all gateways' balancers, the newest first."""
@@ -211,6 +221,12 @@ class GatewayControl:
         names = [group.name for group in self._groups]
         return names[0] if len(names) == 1 else DEFAULT
 
+    def _need_group(self, group: str) -> None:
+        """Raise `ConfigError` if the group `group` is not known here; empty: all groups."""
+        known = [each.name for each in self._groups.known]
+        if group and group not in known and not self._groups.directive.decides_for(group):
+            raise ConfigError(why_no_group(group, known))
+
     def _change(self, directive: Directive) -> DirectiveAnswer:
         """Follow `directive` under a version above all received versions, also those that cannot be followed."""
         version = max(self.versions().values()) + 1
@@ -252,8 +268,19 @@ class GatewayControl:
         self._problem, self._refused = "", Directive()
         _log.info(
             "following a directive", version=directive.version, policy=str(self._groups.main.spec),
-            moving=directive.moving, frozen=directive.frozen,
+            moving=directive.moving, frozen=directive.frozen, groups=[str(each) for each in directive.groups],
         )  # fmt: skip
+
+
+def _policy_of(group: Group) -> GroupPolicy:
+    steering = group.steering
+    return GroupPolicy(
+        group=group.name,
+        policy=str(steering.spec),
+        configured=str(steering.configured),
+        moving=steering.decided.moving,
+        frozen=steering.decided.frozen,
+    )
 
 
 def _read_decisions(raw: bytes) -> tuple[Decision, ...]:

@@ -269,6 +269,21 @@ async def test_an_operator_changes_the_policy_and_freezes_step_by_step():
     await host.control.stop()
 
 
+def test_one_group_is_steered_by_its_name_and_an_unknown_one_is_refused():
+    host = Host(1)
+    host.hear(node_report("a", is_backend=True, group="chat"))
+    assert [each.group for each in host.control.followed().groups] == ["chat"]
+    assert host.control.freeze("a test", "chat").directive.of("chat").frozen == "a test"
+    assert host.control.change_policy("ring", moving=True, group="chat").directive.of("chat").policy == "ring"
+    for steered in (
+        lambda: host.control.freeze("a test", "feed"),
+        lambda: host.control.change_policy("ring", moving=True, group="feed"),
+    ):
+        with pytest.raises(ConfigError, match="there is no group 'feed'; there are chat"):
+            steered()
+    assert host.version == 2
+
+
 def decision(number: int, at: float) -> Decision:
     return Decision(number=number, at=at, cause="joined", reason="because")
 
