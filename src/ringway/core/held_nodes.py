@@ -2,8 +2,10 @@
 
 Theory of operation
 - A backend exists while a living gateway claims it. If gateways describe it differently, the newest claim counts.
-- The claims of a gateway that is gone count for `ORPHANED_S` more, so that a server which registered there has the time
-  to register elsewhere. What the gateway held is gone with it.
+- A claim outlives its gateway. That of a server which registered there counts for one lease more: for so long it need
+  not be heard, and it registers elsewhere meanwhile; also if the gateway has restarted, and knows nothing of it. Other
+  claims count for `ORPHANED_S` more, and no longer than until the gateway is back and says itself what it claims.
+- What a gateway that is gone held is gone with it.
 - Its connections are those that all gateways hold there; so are its counters and places. The state is that of the
   highest version; of two with one version, that which drains.
 - It has counted its keys by a version of owners when all its holders have.
@@ -12,19 +14,19 @@ Theory of operation
 The reports have the form of a node's, so plans, placement and displays need no knowledge of backends.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple, TypeVar
 
 from ringway.protocol.backend import Backend
 from ringway.protocol.backend_share import BackendClaim, BackendShare
 from ringway.protocol.group import DEFAULT
 from ringway.protocol.report import Report
-from ringway.types import NodeName, NodeState, Role
+from ringway.types import Incarnation, NodeName, NodeState, Role
 
 K = TypeVar("K", bound=str)
 
 ORPHANED_S = 10.0
-"""The time for a server to register at a different gateway: the usual lease, after a third of which it asks again."""
+"""The time for a gateway to restart, and to claim again what its own sources list."""
 
 
 class HeldChange(NamedTuple):
@@ -32,6 +34,14 @@ class HeldChange(NamedTuple):
 
     reports: list[Report]
     gone: list[NodeName]
+
+
+class _Orphan(NamedTuple):
+    """A claim of a gateway that is gone, and the time until which it counts."""
+
+    claim: BackendClaim
+    gateway: Incarnation
+    until: float
 
 
 class GroupDispute(NamedTuple):
@@ -58,7 +68,7 @@ class HeldNodes:
         self.disputes: dict[NodeName, GroupDispute] = {}
         """The backends that living gateways put in different groups. Read only."""
         self._gateways: dict[NodeName, Report] = {}  # the last report of each that claims or holds any
-        self._orphans: dict[NodeName, tuple[Report, float]] = {}  # of gateways that are gone, until when
+        self._orphans: dict[NodeName, dict[NodeName, _Orphan]] = {}  # by backend and gateway
         self._backends: dict[NodeName, BackendClaim] = {}  # the newest claim of each
         self._seq = 0
 
@@ -78,27 +88,51 @@ class HeldNodes:
 
     def on_report(self, gateway: Report) -> HeldChange:
         """Read the report of a gateway."""
-        before = self._gateways.get(gateway.name) or self._orphans.get(gateway.name, (None, 0.0))[0]
-        if before is None and not gateway.backends and not gateway.held:
+        before = self._gateways.get(gateway.name)
+        claimed_again = self._end_orphans(gateway)
+        if before is None and not claimed_again and not gateway.backends and not gateway.held:
             return HeldChange([], [])
-        self._orphans.pop(gateway.name, None)
         self._gateways[gateway.name] = gateway
         named = {**(before.backends if before is not None else {}), **gateway.backends, **gateway.held}
-        return self._update(named)
+        return self._update({**named, **dict.fromkeys(claimed_again)})
 
     def on_left(self, gateway: NodeName, now: float) -> HeldChange:
         """Drop what a gateway held that is gone: its connections have ended with it. `now` is monotonic."""
         report = self._gateways.pop(gateway, None)
         if report is None:
             return HeldChange([], [])
-        if report.backends:
-            self._orphans[gateway] = report, now + ORPHANED_S
+        for name, claim in report.backends.items():
+            orphan = _Orphan(claim, report.incarnation, now + (claim.lease_s or ORPHANED_S))
+            self._orphans.setdefault(name, {})[gateway] = orphan
         return self._update({**report.backends, **report.held})
 
     def tick(self, now: float) -> HeldChange:
-        """Drop the claims of gateways that have been gone for `ORPHANED_S`."""
-        over = [gateway for gateway, (_, until) in self._orphans.items() if until <= now]
-        return self._update({name: None for gateway in over for name in self._orphans.pop(gateway)[0].backends})
+        """Drop the claims of gateways that have been gone for so long that they do not count any more."""
+        return self._update(self._drop_orphans(lambda _, __, orphan: orphan.until <= now))
+
+    def _end_orphans(self, gateway: Report) -> list[NodeName]:
+        """Drop the claims that a gateway, which is back, made before it was gone; return their backends.
+
+        Those of servers that registered in an earlier life stay: it does not know of them.
+        """
+
+        def is_over(name: NodeName, of: NodeName, orphan: _Orphan) -> bool:
+            is_known = not orphan.claim.lease_s or orphan.gateway == gateway.incarnation or name in gateway.backends
+            return of == gateway.name and is_known
+
+        return self._drop_orphans(is_over)
+
+    def _drop_orphans(self, is_over: Callable[[NodeName, NodeName, _Orphan], bool]) -> list[NodeName]:
+        """Drop the claims for which `is_over(backend, gateway, orphan)` holds, and return their backends."""
+        found = [
+            (name, gateway) for name, by_gateway in self._orphans.items()
+            for gateway, orphan in by_gateway.items() if is_over(name, gateway, orphan)
+        ]  # fmt: skip
+        for name, gateway in found:
+            del self._orphans[name][gateway]
+            if not self._orphans[name]:
+                del self._orphans[name]
+        return [name for name, _ in found]
 
     def _update(self, names: Iterable[NodeName]) -> HeldChange:
         reports, gone = [], []
@@ -114,8 +148,8 @@ class HeldNodes:
         return HeldChange(reports, gone)
 
     def _newest_claim(self, name: NodeName) -> BackendClaim | None:
-        reports = [*self._gateways.values(), *(report for report, _ in self._orphans.values())]
-        claims = [report.backends[name] for report in reports if name in report.backends]
+        claims = [report.backends[name] for report in self._gateways.values() if name in report.backends]
+        claims += [orphan.claim for orphan in self._orphans.get(name, {}).values()]
         return max(claims, key=lambda claim: (claim.since, claim.backend.url), default=None)
 
     def _note_dispute(self, name: NodeName, newest: BackendClaim | None) -> None:

@@ -14,6 +14,7 @@ class Offer:
 
     `draining`: it gets no newcomers, and its connections are moved away, within `within_s` seconds (0: no deadline).
     `connections` and `utilisation` are the server's own measures; None and empty if it reports none.
+    `lease_s` is the lease of a server that registered itself; 0: it did not register.
     """
 
     backend: Backend
@@ -21,6 +22,7 @@ class Offer:
     within_s: float = 0.0
     connections: int | None = None
     utilisation: Mapping[str, float] | None = None
+    lease_s: float = 0.0
 
 
 class BackendSink(Protocol):

@@ -32,6 +32,8 @@ def plain(value: Any) -> Any:
 
 def differences(found: Any, recorded: Any, at: str = "") -> list[str]:
     """Return how `found` differs from the plain value `recorded`; a field of later may have its usual value."""
+    if isinstance(found, dict) and isinstance(recorded, dict) and set(map(str, found)) == set(recorded):
+        return [each for key in found for each in differences(found[key], recorded[str(key)], f"{at}.{key}")]
     if not isinstance(found, Struct) or not isinstance(recorded, dict):
         if isinstance(found, list | tuple) and isinstance(recorded, list) and len(found) == len(recorded):
             pairs = zip(found, recorded, strict=True)

@@ -13,7 +13,7 @@ import pytest
 from conformance.members import record, samples
 from conformance.members.forms import FORMS
 from conformance.members.kit import FILES, Recorded, load, recorded
-from conformance.members.plain import LATER, differences, reads_as, with_more
+from conformance.members.plain import LATER, differences, plain, reads_as, with_more
 from conformance.members.rules import Head, is_proven, read_head
 from ringway.core.report_reader import ReportReader
 from ringway.protocol.envelope import ANSWER, QUESTION, body_of, is_sound, open_envelope
@@ -212,6 +212,12 @@ def test_a_difference_is_found() -> None:
     assert differences(content, {**said, "c": 0})
     assert differences(content, {**said, "gone": 1})
     assert differences(content, {name: value for name, value in said.items() if name != "c"})
+    claims = {samples.BACKEND.name: samples.CLAIM}
+    told = plain(claims)
+    older = {name: {field: said for field, said in each.items() if field != "lease_s"} for name, each in told.items()}
+    assert not differences(claims, older), "a field of later, in a map"
+    assert differences(claims, {name: {**each, "since": 0.0} for name, each in told.items()})
+    assert differences(claims, {**told, "b": told[samples.BACKEND.name]})
     raw = beat.form.codec.decode(beat.body)
     assert reads_as({name: value for name, value in raw.items() if name != "c"}, raw)
     assert reads_as({**raw, "w": 0}, raw), "another type"

@@ -1,5 +1,6 @@
 """Backends as nodes: what is added up from the reports of gateways."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,14 +18,16 @@ def backend(name: NodeName = A, **facts) -> Backend:
     return Backend(name=name, url=f"ws://127.0.0.1:1/{name}", **facts)
 
 
-def gateway(name: NodeName, *backends: Backend, since: float = 1.0, **held: BackendShare) -> Report:
+def gateway(
+    name: NodeName, *backends: Backend, since: float = 1.0, lease_s: float = 0.0, life: str = "0", **held: BackendShare
+) -> Report:
     return Report(
         name=name,
-        incarnation=Incarnation("0000000" + name[-1]),
+        incarnation=Incarnation(f"{life}000000{name[-1]}"),
         role=Role.GATEWAY,
         seq=1,
         url="http://g",
-        backends={each.name: BackendClaim(backend=each, since=since) for each in backends},
+        backends={each.name: BackendClaim(backend=each, since=since, lease_s=lease_s) for each in backends},
         held={NodeName(each): share for each, share in held.items()},
     )
 
@@ -64,7 +67,35 @@ def test_a_backend_is_there_while_a_gateway_claims_it() -> None:
     assert nodes.backend(A) is None
 
 
-def test_a_claim_outlives_its_gateway_for_as_long_as_a_server_needs_to_register_elsewhere() -> None:
+@pytest.mark.parametrize("lease_s", [3.0, 10.0, 30.0])
+def test_a_server_that_registered_at_a_gateway_that_is_gone_has_one_lease_to_register_elsewhere(lease_s) -> None:
+    one, nodes = backend(), HeldNodes()
+    nodes.on_report(gateway(G1, one, lease_s=lease_s, a=share(one, connections=2)))
+    [report] = nodes.on_left(G1, 100.0).reports
+    assert (report.connections, report.holders) == (0, ())
+    assert nodes.tick(100.0 + lease_s - 0.1) == ([], [])
+    assert nodes.tick(100.0 + lease_s).gone == [A]
+
+
+def test_a_gateway_that_restarts_does_not_end_the_leases_of_its_life_before() -> None:
+    one, nodes = backend(), HeldNodes()
+    nodes.on_report(gateway(G1, one, lease_s=30.0))
+    nodes.on_left(G1, 100.0)
+    assert nodes.on_report(gateway(G1, life="1")).gone == []
+    nodes.on_report(gateway(G1, one, lease_s=30.0, since=2.0, life="1"))  # it has registered again
+    assert nodes.tick(130.0) == ([], [])
+    assert nodes.on_report(gateway(G1, life="1")).gone == [A]
+
+
+def test_a_gateway_that_restarts_says_itself_what_its_own_sources_list() -> None:
+    one, other, nodes = backend(), backend(B), HeldNodes()
+    nodes.on_report(gateway(G1, one, other))
+    nodes.on_left(G1, 100.0)
+    assert nodes.on_report(gateway(G1, other, life="1")).gone == [A]
+    assert nodes.backend(B) == other
+
+
+def test_a_claim_without_a_lease_outlives_its_gateway_for_a_while() -> None:
     one, nodes = backend(), HeldNodes()
     nodes.on_report(gateway(G1, one, a=share(one, connections=2)))
     [report] = nodes.on_left(G1, 100.0).reports

@@ -46,6 +46,11 @@ class OfferedBackend(Protocol):
         """The server's own measures, by resource; None if it reports none."""
         ...
 
+    @property
+    def lease_s(self) -> float:
+        """The lease by which the server registered here; 0 if it did not."""
+        ...
+
 
 SetState = Callable[[NodeName, bool, float], None]
 """Drains a backend within so many seconds, or lets it get newcomers again."""
@@ -155,12 +160,12 @@ class BackendBook:
         backend = offer.backend if self._grouped else msgspec.structs.replace(offer.backend, group="")
         if entry is None or entry.source != source or entry.claim.backend != backend:
             drained = entry is not None and (entry.draining or entry.leaving_since is not None)
-            claim = BackendClaim(backend=backend, since=self._wall(), utilisation=utilisation)
+            claim = BackendClaim(backend=backend, since=self._wall(), utilisation=utilisation, lease_s=offer.lease_s)
             entry = self._entries[name] = _Entry(source, claim, draining=drained)
             self.version += 1
             _log.info("a source offers a backend", source=source, backend=name, url=backend.url)
-        elif utilisation != entry.claim.utilisation:
-            entry.claim = BackendClaim(backend=backend, since=entry.claim.since, utilisation=utilisation)
+        elif (utilisation, offer.lease_s) != (entry.claim.utilisation, entry.claim.lease_s):
+            entry.claim = msgspec.structs.replace(entry.claim, utilisation=utilisation, lease_s=offer.lease_s)
         entry.within_s = offer.within_s
         returned, entry.leaving_since = entry.leaving_since is not None, None
         if offer.draining != entry.draining or returned:

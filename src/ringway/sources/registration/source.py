@@ -194,6 +194,7 @@ class RegistrationSource:
                 within_s=each.within_s(now),
                 connections=each.connections,
                 utilisation=each.utilisation or None,
+                lease_s=each.ttl_s,
             )
             for each in self._registrations.values()
         }

@@ -57,6 +57,13 @@ def test_news_of_utilisation_is_no_new_claim(world):
     assert (world.book.claims()[A].since, world.book.version) == (100.0, version)
 
 
+def test_a_claim_carries_the_lease_of_a_server_that_registered(world):
+    world.book.update("registration", offers(backend(), lease_s=30.0))
+    assert world.book.claims()[A].lease_s == 30.0
+    world.book.update("registration", offers(backend(), lease_s=3.0))
+    assert (world.book.claims()[A].lease_s, world.book.claims()[A].since) == (3.0, 100.0)
+
+
 def test_a_backend_that_is_offered_no_more_drains_and_is_claimed_until_it_was_empty_for_a_while(world):
     world.book.update("file", offers(backend()))
     world.held.add(A)

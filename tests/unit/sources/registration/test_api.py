@@ -67,6 +67,7 @@ async def test_a_registration_is_answered_with_its_lease_and_offered(world: Worl
     offered = world.offers()[NodeName("a")].backend
     assert (offered.url, offered.weight, offered.group, offered.zone) == ("ws://10.0.0.1:9000", 2.0, "chat", "b")
     assert (offered.on_move, offered.life) == (OnMove.REOPEN, "i")
+    assert world.offers()[NodeName("a")].lease_s == 5.0
     status, again = await ask(world.app, "PUT", A, described)
     assert (status, again["lease"]) == (200, granted["lease"])
     status, restarted = await ask(world.app, "PUT", A, described | {"incarnation": "j"})
