@@ -77,6 +77,12 @@ class HeldNodes:
         claim = self._backends.get(name)
         return claim.backend if claim is not None else None
 
+    def claims_of_others(self, name: NodeName, gateway: NodeName) -> dict[NodeName, BackendClaim]:
+        """Return the claims of the backend `name` by all gateways but `gateway`, also by those that are gone."""
+        orphans = {of: orphan.claim for of, orphan in self._orphans.get(name, {}).items()}
+        living = {of: report.backends[name] for of, report in self._gateways.items() if name in report.backends}
+        return {of: claim for of, claim in {**orphans, **living}.items() if of != gateway}
+
     def shares(self, name: NodeName) -> dict[NodeName, BackendShare]:
         """Return the share of each gateway in the backend `name`."""
         backend = self.backend(name)
@@ -150,7 +156,7 @@ class HeldNodes:
     def _newest_claim(self, name: NodeName) -> BackendClaim | None:
         claims = [report.backends[name] for report in self._gateways.values() if name in report.backends]
         claims += [orphan.claim for orphan in self._orphans.get(name, {}).values()]
-        return max(claims, key=lambda claim: (claim.since, claim.backend.url), default=None)
+        return max(claims, key=lambda claim: claim.rank, default=None)
 
     def _note_dispute(self, name: NodeName, newest: BackendClaim | None) -> None:
         """Record if a living gateway describes the backend `name` in a different group than the `newest` claim."""

@@ -17,6 +17,7 @@ import math
 from collections.abc import Mapping, ValuesView
 from dataclasses import dataclass, field, replace
 
+from ringway.core.rival import Rival
 from ringway.errors import ConfigError, RingwayError
 from ringway.protocol.backend import Backend
 from ringway.protocol.registration import INCARNATION_LENGTH_MAX, TTL_MAX_S, TTL_MIN_S
@@ -27,6 +28,12 @@ UTILISATION_MAX = 16
 
 FORMER_MAX = 8
 """Replaced incarnations that are remembered for each name."""
+
+_REPLACED = (
+    "an incarnation that was replaced does not come back",
+    "if this is a new life of the server, register with a new incarnation; if not, end this process",
+)
+"""Rule and remedy for a process whose server has a later life."""
 
 TICK_S = 0.25
 """The period of `tick`."""
@@ -173,6 +180,10 @@ class Registrations:
         known = self._find(name, incarnation, now)
         return self._held.pop(known.name)
 
+    def end(self, name: NodeName) -> None:
+        """End the registration of `name`, which has a holder at another gateway."""
+        del self._held[name]
+
     def tick(self, now: float) -> list[Registration]:
         """Let time pass, and return the registrations whose lease has expired. Call it every `TICK_S`."""
         gap = now - self._ticked_at - TICK_S if self._ticked_at is not None else 0.0
@@ -205,6 +216,24 @@ class Registrations:
         if incarnation and incarnation != known.backend.life:
             raise _replaced(known, incarnation, now)
         return known
+
+
+def held_elsewhere(backend: Backend, rival: Rival) -> RegistrationRefused:
+    """Return the refusal of `backend`, whose name is held at another gateway."""
+    holder, lease_s = rival.claim.backend, rival.claim.lease_s
+    life = f" (incarnation {holder.life})" if holder.life else ""
+    error = f"the name {backend.name!r} is held by {holder.url}{life}, which registered at {rival.gateway}"
+    if rival.is_same_server(backend):
+        return RegistrationRefused(
+            RefusalKind.HELD, f"{error} and has replaced the incarnation {backend.life!r}", *_REPLACED, wait_s=lease_s
+        )
+    return RegistrationRefused(
+        RefusalKind.HELD,
+        error,
+        f"a name belongs to one server of the cluster until its lease ends, {lease_s:g} s after it was renewed last",
+        "take another name, or wait",
+        wait_s=lease_s,
+    )
 
 
 def check_ttl(ttl_s: float) -> float:
@@ -256,7 +285,6 @@ def _replaced(known: Registration, incarnation: str, now: float) -> Registration
     return _held(
         known,
         now,
-        "an incarnation that was replaced does not come back",
-        "if this is a new life of the server, register with a new incarnation; if not, end this process",
+        *_REPLACED,
         f"incarnation {incarnation[:INCARNATION_LENGTH_MAX]!r} does not hold the lease: ",
     )

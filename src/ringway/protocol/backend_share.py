@@ -20,6 +20,11 @@ class BackendClaim(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     utilisation: dict[str, float] = {}  # the server's own measures, by resource: 1 is the healthy maximum
     lease_s: float = 0.0  # the lease by which the server registered at this gateway; 0: it did not register
 
+    @property
+    def rank(self) -> tuple[float, str, str]:
+        """Its place among claims of one name: the highest counts."""
+        return self.since, self.backend.url, self.backend.life
+
 
 class BackendShare(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The share of one gateway in one backend. The fields are those of a node's report (`protocol.report`)."""

@@ -14,6 +14,7 @@ from integration.backends.kit import listens
 from integration.cli.kit import end, start
 from integration.sidecar.kit import PATIENCE_S, UVICORN, free_port, join
 from ringway.core.held_nodes import ORPHANED_S
+from ringway.sidecar.registrar import Registrar, RegistrarRefused
 
 
 async def echo(url: str) -> None:
@@ -50,6 +51,66 @@ async def test_a_server_joins_the_system_that_runs_here(tmp_path: Path) -> None:
             await echo(f"ws://127.0.0.1:{port}/")
             sidecar.process.send_signal(signal.SIGTERM)
             assert await sidecar.ended() == 0
+    finally:
+        code, _, errors = end(system)
+    assert code == 0, errors
+
+
+async def one_of_two_keeps_its_name(at: list[str], tokens: str) -> None:
+    """Register two servers in the same moment, each at one of the ports `at`; return when one of them is refused."""
+    registrars = [Registrar([url], tokens) for url in at]
+    fields = [{"url": f"ws://127.0.0.1:{number}", "incarnation": f"{number}", "ttl_s": 60} for number in (1, 2)]
+
+    async def refused(registrar: Registrar, fields: dict[str, Any]) -> bool:
+        try:
+            await registrar.register("two", fields)
+        except RegistrarRefused as error:
+            return "the name 'two' is held by ws://127.0.0.1:" in str(error)
+        return False
+
+    async with asyncio.timeout(PATIENCE_S):
+        while not any(found := await asyncio.gather(*map(refused, registrars, fields))):
+            await asyncio.sleep(0.05)
+    for _ in range(20):
+        assert found == await asyncio.gather(*map(refused, registrars, fields)), "the name went back"
+    await registrars[found.index(False)].leave("two", fields[found.index(False)]["incarnation"], gone=True)
+
+
+async def test_of_two_servers_with_one_name_at_two_gateways_one_is_refused(tmp_path: Path) -> None:
+    """They start together; which gateway hears of the other's registration before it accepts its own, is open."""
+    state, port, second = tmp_path / "state", free_port(), free_port()
+    system = start(state, "up", "--nodes", "0", "--port", str(port), "--admin-port", "0")
+    try:
+        running = await running_of(system, state)
+        gateway = start(
+            state, "gateway", "--port", "0", "--admin-port", "0", "--registration-port", str(second),
+            "--stop-deadline-s", "1",
+        )  # fmt: skip
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                while not listens(second):
+                    await asyncio.sleep(0.05)
+            tokens, first = running["registration_tokens_file"], free_port(2)
+            await one_of_two_keeps_its_name([running["registration_url"], f"http://127.0.0.1:{second}"], tokens)
+            urls = [f"ws://127.0.0.1:{first + more}" for more in (0, 1)]
+            common = ("--name", "one", "--token-file", tokens, "--ttl-s", "3", "--", *UVICORN)
+            async with (
+                join(urls[0], "--at", running["registration_url"], *common) as here,
+                join(urls[1], "--at", f"http://127.0.0.1:{second}", *common) as there,
+            ):
+                refusal = "the name 'one' is held by"
+                await here.until(lambda: refusal in here.log or refusal in there.log)
+                loser, winner = (here, there) if refusal in here.log else (there, here)
+                assert "registered at" in loser.log
+                for _ in range(3):
+                    await echo(f"ws://127.0.0.1:{port}/")
+                winner.process.send_signal(signal.SIGTERM)
+                assert await winner.ended() == 0
+                assert refusal not in winner.log
+                await loser.until(lambda: '"registered"' in loser.log.rpartition(refusal)[2])
+                await echo(f"ws://127.0.0.1:{port}/")
+        finally:
+            end(gateway)
     finally:
         code, _, errors = end(system)
     assert code == 0, errors

@@ -15,6 +15,7 @@ from ringway.app.secret_watch import SecretWatch
 from ringway.app.shutdown import Job
 from ringway.core.group import why_none_of
 from ringway.core.membership import TICK_S
+from ringway.core.rival import Rivals
 from ringway.core.route_spec import read_routes
 from ringway.gateway.backends.expectations import Expectations
 from ringway.gateway.backends.health import HealthChecks
@@ -122,7 +123,10 @@ class GatewayBackends:
         jobs = [Job("backends", self._run())]
         if self._registration is not None:
             config, book, groups = self._config.registration, self.holding.book, self._directory.groups
-            jobs += serve_registration(self._registration, config, book, groups, self._bus, self.registration_stats)
+            held, me = self._directory.held, self._name
+            rivals = Rivals(book.claim, lambda name: held.claims_of_others(name, me))
+            stats = self.registration_stats
+            jobs += serve_registration(self._registration, config, book, groups, self._bus, stats, rivals)
         return jobs
 
     async def close_registration(self) -> None:

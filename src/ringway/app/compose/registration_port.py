@@ -2,6 +2,7 @@
 
 from ringway.app.shutdown import Job
 from ringway.core.group import Groups
+from ringway.core.rival import Rivals
 from ringway.member.leader_call import call_drain
 from ringway.ports import Bus
 from ringway.protocol.order import DrainAnswer, DrainRequest
@@ -28,6 +29,7 @@ def serve_registration(
     groups: Groups,
     bus: Bus,
     stats: RegistrationStats,
+    rivals: Rivals,
 ) -> list[Job]:
     """Return the jobs that answer backends and let their leases expire."""
 
@@ -43,5 +45,5 @@ def serve_registration(
         left = count_present(node.report) + node.pending
         return BackendState(state=node.state, within_s=round(node.report.drain_left_s, 1), left=left)
 
-    source = RegistrationSource(config, sink, judge=judge, find_state=find_state, stats=stats)
+    source = RegistrationSource(config, sink, judge=judge, find_state=find_state, rivals=rivals, stats=stats)
     return [Job("registration port", server.serve(source, VERSION)), Job("registrations", source.run())]

@@ -100,6 +100,11 @@ class BackendBook:
         """Return the claims for the next report."""
         return {name: entry.claim for name, entry in self._entries.items()}
 
+    def claim(self, name: NodeName) -> BackendClaim | None:
+        """Return the claim of the backend `name`; None if this gateway does not claim it."""
+        entry = self._entries.get(name)
+        return entry.claim if entry is not None else None
+
     def drain_of(self, name: NodeName, incarnation: Incarnation) -> float | None:
         """Return the seconds in which the source of a backend drains it (0: no deadline); None if it does not drain
         it."""
@@ -178,6 +183,7 @@ class BackendBook:
             _log.warning("a backend is lost", source=entry.source, backend=name)
         elif entry.leaving_since is None:
             entry.leaving_since = self._clock()
+            entry.claim = msgspec.structs.replace(entry.claim, lease_s=0.0)  # its name is free
             _log.info("a source offers a backend no more; it drains", source=entry.source, backend=name)
             if not entry.draining:
                 self._set_state(name, True, 0.0)

@@ -19,9 +19,12 @@ from ringway.core.registration import (
     check_incarnation,
     check_ttl,
     check_utilisation,
+    held_elsewhere,
 )
+from ringway.core.rival import Rival, Rivals
 from ringway.errors import ConfigError, EngineError
 from ringway.logger import get_logger
+from ringway.protocol.backend import Backend
 from ringway.protocol.order import DrainAnswer
 from ringway.protocol.registration import BackendState, DrainOrder, Renewal
 from ringway.sources.registration.config import RegistrationConfig
@@ -46,7 +49,10 @@ _log = get_logger()
 
 
 class RegistrationSource:
-    """The registrations of one gateway. `run` lets their leases expire; `clock` is monotonic."""
+    """The registrations of one gateway. `run` lets their leases expire; `clock` is monotonic.
+
+    `rivals` knows of registrations at other gateways; without it, there are none.
+    """
 
     def __init__(
         self,
@@ -55,6 +61,7 @@ class RegistrationSource:
         *,
         judge: Judge | None = None,
         find_state: FindBackendState = lambda name: None,
+        rivals: Rivals | None = None,
         clock: Callable[[], float] = time.monotonic,
         stats: RegistrationStats | None = None,
     ) -> None:
@@ -63,6 +70,7 @@ class RegistrationSource:
         self._sink = sink
         self._judge = judge
         self._find_state = find_state
+        self._rivals = rivals or Rivals(lambda name: None, lambda name: {})
         self._clock = clock
         self._registrations = Registrations(config.registrations_max)
 
@@ -73,13 +81,14 @@ class RegistrationSource:
             self.tick()
 
     def tick(self) -> None:
-        """Withdraw expired registrations; call it every `TICK_S`."""
+        """Withdraw registrations that have expired, or have lost their names; call it every `TICK_S`."""
         expired = self._registrations.tick(self._clock())
         for each in expired:
             _log.warning("a backend did not renew its lease; it is lost", backend=each.name, ttl_s=each.ttl_s)
         self.stats.expired += len(expired)
-        if expired:
-            self._publish(lost=[each.name for each in expired])
+        superseded = self._end_superseded()
+        if expired or superseded:
+            self._publish(lost=[*(each.name for each in expired), *superseded])
 
     def register(self, name: str, fields: Mapping[str, Any]) -> tuple[Registration, bool]:
         """Return the registration that `fields` ask for, and whether it is new.
@@ -94,6 +103,9 @@ class RegistrationSource:
         described = read_backend_fields({**fields, "name": name}, f"backend {name!r}", also=LEASE_FIELDS)
         backend = msgspec.structs.replace(described, life=life)
         before = self._registrations.get(name)
+        rival = self._rivals.forbid(backend) if before is None else None
+        if rival is not None:
+            raise held_elsewhere(backend, rival)
         registration = self._registrations.register(backend, ttl_s, secrets.token_hex(8), self._clock())
         is_new = before is None or before.lease != registration.lease
         self.stats.registered["again" if not is_new else "new" if before is None else "restarted"] += 1
@@ -183,6 +195,31 @@ class RegistrationSource:
                 f"give it {needs_s} s, or send force: true" if needs_s else "try again later, or send force: true",
                 wait_s=needs_s,
             )
+
+    def _end_superseded(self) -> list[NodeName]:
+        """End the registrations whose names another server, or another life, has by a newer registration elsewhere."""
+        ended = []
+        for each in self.rows():
+            rival = self._rivals.supersede(each.backend)
+            if rival is not None:
+                self._registrations.end(each.name)
+                ended.append(each.name)
+                self._tell_ended(each.backend, rival)
+        return ended
+
+    @staticmethod
+    def _tell_ended(backend: Backend, rival: Rival) -> None:
+        kept, at = rival.claim.backend, rival.gateway
+        if rival.is_same_server(backend):
+            _log.info(
+                "a backend has restarted, and registered at another gateway",
+                backend=backend.name, url=kept.url, at=at, incarnation=kept.life, ended=backend.life,
+            )  # fmt: skip
+            return
+        _log.error(
+            "two servers have registered under one name at two gateways; the newer registration counts, rename one",
+            backend=backend.name, kept=kept.url, at=at, ended=backend.url,
+        )  # fmt: skip
 
     def _publish(self, lost: Collection[NodeName] = ()) -> None:
         now = self._clock()
