@@ -159,7 +159,7 @@ class GroupBalance:
         if frozen:
             journal.end_balance(f"frozen: {frozen}", now)
         elif self._begun_at != changes:
-            journal.end_balance(SUPERSEDED, now)
+            journal.end_balance(f"{SUPERSEDED}: {self._settle.changes_since(self._begun_at)}", now)
         elif not plan.quotas and not plan.waiting and not self.term.moves_under_way():
             journal.end_balance(DONE, now)
         if plan.quotas and not settling and not frozen:
@@ -183,5 +183,5 @@ class GroupBalance:
             self._stats.orders_failed += 1
         if accepted:
             self.term.ordered(replace(quota, count=accepted), now, by_key=bool(owners))
-            self.journal.ordered(accepted)
+            self.journal.ordered(quota.donor, quota.target, accepted)
             self._stats.moves_ordered[plan.cause] += accepted

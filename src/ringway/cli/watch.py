@@ -13,7 +13,7 @@ from ringway.cli.cluster import Access, wait_for_node
 from ringway.cli.counted import counted, verb
 from ringway.cli.terminal import tell
 from ringway.core.membership import TICK_S
-from ringway.core.move_outcomes import NO_OUTCOMES, MoveOutcomes, OutcomeCounters
+from ringway.core.move_outcomes import NO_OUTCOMES, MoveOutcomes, OutcomeCounters, sum_outcomes
 from ringway.core.progress import Progress
 from ringway.errors import ConfigError, RingwayError
 from ringway.member.feed import Feed
@@ -88,13 +88,13 @@ async def watch_until_empty(engine: Access, members: Feed, node: str, *, quiet: 
                 )
             await asyncio.sleep(TICK_S)
             members.tick(engine_up=engine.up)
-            outcomes = outcomes.plus(counters.observe(members.live.values()))
+            outcomes = sum_outcomes([outcomes, *counters.observe(members.live.values()).values()])
     seconds = round(time.monotonic() - began, 1)
     reported_by = time.monotonic() + REPORTED_S
     while outcomes.total < progress.most and time.monotonic() < reported_by:
         await asyncio.sleep(TICK_S)
         members.tick(engine_up=engine.up)
-        outcomes = outcomes.plus(counters.observe(members.live.values()))
+        outcomes = sum_outcomes([outcomes, *counters.observe(members.live.values()).values()])
     return Drained(node=node, connections=0, moved=progress.most, seconds=seconds, **outcomes._asdict())
 
 

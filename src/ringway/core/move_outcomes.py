@@ -6,11 +6,12 @@ of an incarnation that is heard.
 """
 
 from collections.abc import Iterable
+from functools import reduce
 from operator import attrgetter
 from typing import NamedTuple
 
 from ringway.protocol.report import Report
-from ringway.types import Incarnation, Role
+from ringway.types import Incarnation, NodeName, Role
 
 
 class MoveOutcomes(NamedTuple):
@@ -47,6 +48,12 @@ class MoveOutcomes(NamedTuple):
 
 NO_OUTCOMES = MoveOutcomes()
 
+
+def sum_outcomes(outcomes: Iterable[MoveOutcomes]) -> MoveOutcomes:
+    """Return the sums of `outcomes`."""
+    return reduce(MoveOutcomes.plus, outcomes, NO_OUTCOMES)
+
+
 _counters_of = attrgetter(*MoveOutcomes._fields)
 
 
@@ -56,9 +63,11 @@ class OutcomeCounters:
     def __init__(self) -> None:
         self._seen: dict[Incarnation, tuple[int, ...]] = {}
 
-    def observe(self, reports: Iterable[Report]) -> MoveOutcomes:
-        """Return the outcomes that are new in `reports`, the last report of each member that is alive."""
-        new = NO_OUTCOMES
+    def observe(self, reports: Iterable[Report]) -> dict[NodeName, MoveOutcomes]:
+        """Return the outcomes that are new in `reports`, the last report of each member that is alive, by the node
+        that counted them; nodes without new outcomes are left out.
+        """
+        new: dict[NodeName, MoveOutcomes] = {}
         seen = self._seen
         known = seen.get
         alive = []
@@ -72,7 +81,7 @@ class OutcomeCounters:
                 continue  # nearly all
             seen[report.incarnation] = now
             if before is not None:
-                new = new.plus(MoveOutcomes(*(max(0, n - b) for n, b in zip(now, before, strict=True))))
+                new[report.name] = MoveOutcomes(*(max(0, n - b) for n, b in zip(now, before, strict=True)))
         if len(seen) > len(alive):
             self._seen = {incarnation: seen[incarnation] for incarnation in alive}
         return new

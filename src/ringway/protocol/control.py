@@ -126,7 +126,9 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     planned: int = 0
     ordered: int = 0
     seconds: float = 0.0  # from the plan to its end, or to now
-    outcome: str = "under way"  # "done", "superseded", "frozen: why", "leadership lost", or done as "2 reconnected"
+    outcome: str = (
+        "under way"  # "done", "superseded: why", "frozen: why", "leadership lost", or done as "2 reconnected"
+    )
     # the clients that were moved since it began, by what became of them (docs/explain/moves.md)
     handed_over: int = 0
     reconnected: int = 0

@@ -562,6 +562,19 @@ def test_it_keeps_its_decisions_with_their_outcomes() -> None:
     play({1: 300, 2: 300, 3: 0}, scene)
 
 
+def test_a_balance_that_ends_with_its_target_names_it() -> None:
+    async def scene(cluster: Cluster) -> None:
+        balancer = cluster.balancer("g1")
+        async with running(cluster, balancer):
+            await until(lambda: bool(cluster.orders))
+            del cluster.connections[name(2)]
+            for view in cluster.views:
+                view.forgotten(node_report(name(2)))
+            await until(lambda: outcomes(balancer)[-1] == ("imbalance", "superseded: n2 left"))
+
+    play({1: 3000, 2: 0, 3: 1500}, scene)
+
+
 def test_a_change_of_members_supersedes_what_is_under_way() -> None:
     async def scene(cluster: Cluster) -> None:
         balancer = cluster.balancer("g1")
@@ -569,7 +582,9 @@ def test_a_change_of_members_supersedes_what_is_under_way() -> None:
             await until(lambda: bool(cluster.orders))
             cluster.draining.add(name(2))
             await until(lambda: len(balancer.decisions(10)) == 2)
-            assert outcomes(balancer) == [("drain", "under way"), ("imbalance", "superseded")]
+            assert outcomes(balancer) == [
+                ("drain", "under way"), ("imbalance", "superseded: n2 changed to draining"),
+            ]  # fmt: skip
 
     play({1: 3000, 2: 0, 3: 0}, scene)
 

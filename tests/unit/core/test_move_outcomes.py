@@ -2,31 +2,32 @@
 
 from msgspec.structs import replace
 
-from ringway.core.move_outcomes import NO_OUTCOMES, MoveOutcomes, OutcomeCounters
+from ringway.core.move_outcomes import MoveOutcomes, OutcomeCounters, sum_outcomes
 from ringway.types import Incarnation
 from sample import gateway_report, node_report
 
 
 def test_differences_are_counted_from_the_first_report_on() -> None:
     counters = OutcomeCounters()
-    assert counters.observe([node_report("n1", handed_over=7), node_report("n2", lost=1)]) == NO_OUTCOMES
+    assert counters.observe([node_report("n1", handed_over=7), node_report("n2", lost=1)]) == {}
     new = counters.observe([node_report("n1", handed_over=9), node_report("n2", lost=2, apart=1, reconnected=3)])
-    assert new == MoveOutcomes(handed_over=2, reconnected=3, lost=1, apart=1)
-    assert counters.observe([node_report("n1", handed_over=9)]) == NO_OUTCOMES
+    assert new == {"n1": MoveOutcomes(handed_over=2), "n2": MoveOutcomes(reconnected=3, lost=1, apart=1)}
+    assert sum_outcomes(new.values()) == MoveOutcomes(handed_over=2, reconnected=3, lost=1, apart=1)
+    assert counters.observe([node_report("n1", handed_over=9)]) == {}
 
 
 def test_a_restarted_node_counts_anew() -> None:
     counters = OutcomeCounters()
     counters.observe([node_report("n1", handed_over=7)])
     restarted = replace(node_report("n1"), incarnation=Incarnation("0000beef"))
-    assert counters.observe([replace(restarted, handed_over=3)]) == NO_OUTCOMES
-    assert counters.observe([replace(restarted, handed_over=4)]).handed_over == 1
+    assert counters.observe([replace(restarted, handed_over=3)]) == {}
+    assert counters.observe([replace(restarted, handed_over=4)]) == {"n1": MoveOutcomes(handed_over=1)}
 
 
 def test_gateways_have_no_outcomes() -> None:
     counters = OutcomeCounters()
     counters.observe([gateway_report("g1")])
-    assert counters.observe([gateway_report("g1", handed_over=5)]) == NO_OUTCOMES
+    assert counters.observe([gateway_report("g1", handed_over=5)]) == {}
 
 
 def test_they_are_told_in_words() -> None:

@@ -7,11 +7,11 @@ Bounded: the oldest entries are dropped.
 
 import itertools
 from collections import deque
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from ringway.core.balance.plan import Plan
-from ringway.core.move_outcomes import NO_OUTCOMES, MoveOutcomes
+from ringway.core.move_outcomes import NO_OUTCOMES, MoveOutcomes, sum_outcomes
 from ringway.protocol.control import Decision
 from ringway.protocol.group import DEFAULT
 from ringway.protocol.order import QuotaRow
@@ -26,6 +26,9 @@ UNDER_WAY = "under way"
 
 LATE_S = 10.0
 """Outcomes that are reported so long after the end of a balance belong to it; a hand-over may take this long."""
+
+BY_TARGET = ("handed_over", "apart")
+"""The outcomes that only the target of a move counts; the donor may count the others."""
 
 APART_AFTER_S = 12.0
 """A target waits for so long for the client of a session."""
@@ -43,11 +46,34 @@ class _Entry:
     ended: float | None = None
     outcome: str = UNDER_WAY
     outcomes: MoveOutcomes = NO_OUTCOMES
+    open: dict[NodeName, dict[NodeName, int]] = field(default_factory=dict)
+    """The moves that were ordered and have no outcome, by target and donor."""
 
     @property
     def said(self) -> str:
         """The outcome, without `DONE` if clients were moved without their sessions."""
         return (self.outcomes.shortcomings or DONE) if self.outcome == DONE else self.outcome
+
+    def ordered_move(self, donor: NodeName, target: NodeName, count: int) -> None:
+        """Count moves that were ordered."""
+        self.ordered += count
+        by_donor = self.open.setdefault(target, {})
+        by_donor[donor] = by_donor.get(donor, 0) + count
+
+    def add(self, node: NodeName, name: str, count: int, *, as_donor: bool) -> int:
+        """Add up to `count` outcomes of the kind `name` that `node` counted as target or as donor of moves that have
+        none yet; return how many are left.
+        """
+        for target in [target for target, donors in self.open.items() if node in donors] if as_donor else [node]:
+            donors = self.open.get(target, {})
+            for donor in [node] if as_donor else list(donors):
+                closed = min(count, donors[donor])
+                count -= closed
+                donors[donor] -= closed
+                if not donors[donor]:
+                    del donors[donor]
+                self.outcomes = self.outcomes.plus(MoveOutcomes(**{name: closed}))
+        return count
 
 
 class Journal:
@@ -85,29 +111,46 @@ class Journal:
         if entry and (entry.plan.cause, entry.policy) == (plan.cause, policy):
             entry.planned = max(entry.planned, entry.ordered + plan.moves)
             return
-        self.end_balance(SUPERSEDED, now)
+        if entry:
+            new = f"its cause is {plan.cause} now" if entry.plan.cause != plan.cause else f"the policy is {policy} now"
+            self.end_balance(f"{SUPERSEDED}: {new}", now)
         self._entries.append(_Entry(next(self._numbers), plan, policy, wall, now, plan.moves))
 
-    def ordered(self, count: int) -> None:
+    def ordered(self, donor: NodeName, target: NodeName, count: int) -> None:
         """Count moves that were ordered for the balance under way."""
         entry = self._current
         if entry:
-            entry.ordered += count
+            entry.ordered_move(donor, target, count)
 
-    def add_outcomes(self, new: MoveOutcomes, now: float) -> None:
-        """Add the outcomes of moves that were reported since the last call, to the decision that ordered them.
+    def add_outcomes(self, new: Mapping[NodeName, MoveOutcomes], now: float) -> None:
+        """Add the outcomes of moves that were reported since the last call, to the decisions that ordered them.
 
-        Reports do not say which decision that was: it is the newest, or of sessions that waited for their client
-        until now the newest before that wait. Outcomes long after the end of a balance belong to none.
+        `new` has them by the node that counted them, the target or the donor. Reports do not say which decision it was:
+        it is the oldest that has moves without an outcome there. Of sessions that waited for their client until now, it
+        began before that wait. Outcomes long after the end of a balance, or of moves that were not ordered, belong to
+        none.
         """
-        self.outcomes = self.outcomes.plus(new)
-        self._add(new._replace(apart=0), now)
-        self._add(MoveOutcomes(apart=new.apart), now - APART_AFTER_S)
+        self.outcomes = sum_outcomes([self.outcomes, *new.values()])
+        recent, before_wait = self._open_at(now), self._open_at(now - APART_AFTER_S)
+        for node, outcomes in new.items():
+            for name, count in outcomes._asdict().items():
+                self._add(before_wait if name == "apart" else recent, node, name, count)
 
-    def _add(self, new: MoveOutcomes, at: float) -> None:
-        entry = next((entry for entry in reversed(self._entries) if entry.began <= at), None)
-        if entry is not None and new.total and (entry.ended is None or at <= entry.ended + LATE_S):
-            entry.outcomes = entry.outcomes.plus(new)
+    @staticmethod
+    def _add(entries: Sequence[_Entry], node: NodeName, name: str, count: int) -> None:
+        for as_donor in (False,) if name in BY_TARGET else (False, True):
+            for entry in entries:
+                if not count:
+                    return
+                count = entry.add(node, name, count, as_donor=as_donor)
+
+    def _open_at(self, at: float) -> list[_Entry]:
+        """Return the entries to which moves may belong that were over at the time `at`, the oldest first."""
+        return [
+            entry
+            for entry in self._entries
+            if entry.open and entry.began <= at and (entry.ended is None or at <= entry.ended + LATE_S)
+        ]
 
     def end_balance(self, outcome: str, now: float) -> None:
         """Record the outcome of the balance under way. It does nothing without a balance under way."""

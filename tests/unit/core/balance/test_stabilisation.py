@@ -24,6 +24,28 @@ def test_it_counts_from_the_last_change_of_who_is_there_and_how() -> None:
     assert settle.changes == 6
 
 
+def test_what_has_changed_is_told_in_words() -> None:
+    view = view_of({"n1": 1.0, "n2": 1.0, "n3": 1.0})
+    settle = Stabilisation()
+    settle.observe(view, 0.0)
+    for name in ("n2", "n3"):
+        view.forgotten(node_report(name))
+    settle.observe(view, 1.0)
+    view.reported(node_report("n1", 2, draining=True), 2.0)
+    view.reported(node_report("n4"), 2.0)
+    settle.observe(view, 2.0)
+    assert settle.changes_since(1) == "n2 and n3 left, n1 changed to draining, n4 joined"
+    assert settle.changes_since(2) == "n1 changed to draining, n4 joined"
+    view.reported(node_report("n1", 1, life=2), 3.0)
+    view.reported(node_report("n4", 2, weight=2.0), 3.0)
+    settle.observe(view, 3.0)
+    assert settle.changes_since(3) == "n1 restarted, n4 changed weight"
+    for number in range(10, 20):
+        view.reported(node_report(f"n{number}"), 4.0)
+    settle.observe(view, 4.0)
+    assert settle.changes_since(4) == "10 nodes joined"
+
+
 def test_load_and_trims_are_no_change() -> None:
     view = view_of({"n1": 1.0, "n2": 1.0})
     settle = Stabilisation()
