@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from ringway.core.move_options import MOVE_OPTIONS, read_close_code, read_on_move, read_restart_codes
 from ringway.errors import ConfigError
 from ringway.protocol.address import shown
 from ringway.protocol.backend import Backend, OnMove, problems_of
@@ -10,8 +11,7 @@ from ringway.protocol.spec import OptionErrors, read_pairs
 from ringway.types import NodeName
 
 _OPTIONS = (
-    "weight", "name", "group", "zone", "check", "check-host", "host", "tls-name", "on-move", "close-code",
-    "restart-codes",
+    "weight", "name", "group", "zone", "check", "check-host", "host", "tls-name", *MOVE_OPTIONS,
 )  # fmt: skip
 _UNKNOWN = "the option {item!r} of backend {subject!r} is unknown; there are " + ", ".join(f"{o}=" for o in _OPTIONS)
 _ERRORS = OptionErrors(
@@ -25,9 +25,10 @@ def read_backend(spec: str) -> Backend:
     """Return the backend that `spec` describes; raise `ConfigError` that names every problem in it."""
     url, *options = spec.split(",")
     problems: list[str] = []
+    subject = f"backend {shown(url)!r}"
     given = read_pairs(options, shown(url), _ERRORS, problems, known=_OPTIONS)
     problems += (
-        f"{option}= of backend {shown(url)!r} is empty; give a value, or leave it out"
+        f"{option}= of {subject} is empty; give a value, or leave it out"
         for option, value in given.items()
         if not value
     )
@@ -41,9 +42,9 @@ def read_backend(spec: str) -> Backend:
         check_host=given.get("check-host", ""),
         host=given.get("host", ""),
         tls_name=given.get("tls-name", ""),
-        on_move=_on_move(given.get("on-move", ""), url, problems),
-        close_code=(_codes("close-code", given.get("close-code", "1012"), url, problems) or (1012,))[0],
-        restart_codes=_codes("restart-codes", given.get("restart-codes", ""), url, problems),
+        on_move=read_on_move(given, subject, problems) or OnMove.AUTO,
+        close_code=read_close_code(given, subject, problems) or 1012,
+        restart_codes=read_restart_codes(given, subject, problems) or (),
     )
     problems += problems_of(backend)
     if problems:
@@ -88,20 +89,3 @@ def _weight(text: str, problems: list[str]) -> float:
     except ValueError:
         problems.append(f"the weight {text!r} must be a number above 0 and at most 1000")
         return 1.0
-
-
-def _on_move(text: str, url: str, problems: list[str]) -> OnMove:
-    try:
-        return OnMove(text) if text else OnMove.AUTO
-    except ValueError:
-        problems.append(f"on-move={text} of backend {shown(url)!r} must be auto, close, reopen or never")
-        return OnMove.AUTO
-
-
-def _codes(option: str, text: str, url: str, problems: list[str]) -> tuple[int, ...]:
-    """Return the close codes in `text`, as `1001+1011`."""
-    parts = [part.strip() for part in text.split("+")] if text else []
-    if not all(part.isdecimal() for part in parts):
-        problems.append(f"{option}={text} of backend {shown(url)!r} must be a close code, or several as 1001+1011")
-        return ()
-    return tuple(map(int, parts))

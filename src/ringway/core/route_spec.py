@@ -8,16 +8,17 @@ from typing import Any
 
 import msgspec
 
+from ringway.core.move_options import MOVE_OPTIONS, read_close_code, read_on_move, read_restart_codes
 from ringway.core.placement.spec import parse_spec, short_policy
 from ringway.core.route import GroupRoute
 from ringway.errors import ConfigError
-from ringway.protocol.backend import CLOSE_CODES, CLOSE_CODES_RULE, OnMove, check_problems
+from ringway.protocol.backend import check_problems
 from ringway.protocol.group import CHANNELS, DEFAULT
 from ringway.protocol.host import read_hosts
 from ringway.protocol.name import check_name
 from ringway.protocol.spec import OptionErrors, read_pairs
 
-OPTIONS = ("path", "host", "group", "policy", "on-move", "close-code", "restart-codes", "check", "check-host")
+OPTIONS = ("path", "host", "group", "policy", *MOVE_OPTIONS, "check", "check-host")
 
 _UNKNOWN = "the option {item!r} of route {subject!r} is unknown; there are " + ", ".join(f"{o}=" for o in OPTIONS)
 _ERRORS = OptionErrors(
@@ -55,9 +56,10 @@ def short_route(table: Mapping[str, Any]) -> str:
 def read_route(spec: str) -> GroupRoute:
     """Return the route that `spec` describes; raise `ConfigError` that names every problem in it."""
     problems: list[str] = []
+    subject = f"route {spec!r}"
     given = read_pairs(spec.split(), spec, _ERRORS, problems, known=OPTIONS)
     problems += (
-        f"{option}= of route {spec!r} is empty; give a value, or leave it out"
+        f"{option}= of {subject} is empty; give a value, or leave it out"
         for option, value in given.items()
         if not value
     )
@@ -66,9 +68,9 @@ def read_route(spec: str) -> GroupRoute:
         host=given.get("host", "").lower() if given.get("host") != "*" else "",
         group=given.get("group") or DEFAULT,
         policy=given.get("policy", ""),
-        on_move=_on_move(given.get("on-move", ""), spec, problems),
-        close_code=next(iter(_codes("close-code", given, spec, problems) or ()), None),
-        restart_codes=_codes("restart-codes", given, spec, problems),
+        on_move=read_on_move(given, subject, problems),
+        close_code=read_close_code(given, subject, problems),
+        restart_codes=read_restart_codes(given, subject, problems),
         check=given.get("check", ""),
         check_host=given.get("check-host", ""),
     )
@@ -150,24 +152,3 @@ def _problems_of(route: GroupRoute, spec: str) -> list[str]:
             "and check themselves; leave it out"
         )
     return problems
-
-
-def _on_move(text: str, spec: str, problems: list[str]) -> OnMove | None:
-    if not text:
-        return None
-    if text in (OnMove.AUTO, OnMove.CLOSE, OnMove.REOPEN, OnMove.NEVER):
-        return OnMove(text)
-    problems.append(f"on-move={text} of route {spec!r} must be auto, close, reopen or never")
-    return None
-
-
-def _codes(option: str, given: Mapping[str, str], spec: str, problems: list[str]) -> tuple[int, ...] | None:
-    """Return the close codes in an option, as `1001+1011`; None if it is not given."""
-    text = given.get(option, "")
-    if not text:
-        return None
-    codes = [int(part) if part.isdecimal() else 0 for part in text.split("+")]
-    if not CLOSE_CODES.issuperset(codes) or (option == "close-code" and len(codes) > 1):
-        problems.append(f"{option}={text} of route {spec!r}: a code {CLOSE_CODES_RULE}")
-        return None
-    return tuple(codes)

@@ -112,7 +112,7 @@ def test_names_made_from_urls_are_legal(url: str) -> None:
         ("wss://h:1,tls-name=a b", "the TLS name 'a b' of backend 'wss://h:1' must be a host"),
         ("ws://h:1,tls-name=a", "no effect without TLS"),
         ("ws://h:1,group=a b", "the group of backend"),
-        ("ws://h:1,close-code=1006", "close code 1006"),
+        ("ws://h:1,close-code=1006", "close-code=1006"),
         ("ws://h:1,restart-codes=1001+x", "several as 1001"),
         ("ws://h:1,on-move=stay", "must be auto, close, reopen or never"),
         ("ws://h:1,on-move=follow", "must be auto, close, reopen or never"),
