@@ -10,8 +10,8 @@ import msgspec
 from ringway.core.report_reader import MemberLeaves
 from ringway.errors import ConfigError, EngineAway, NoAnswer, ProtocolError, RingwayError
 from ringway.member.feed import Feed
-from ringway.net.http_get import HttpAnswer, HttpAnswerError, open_request, read_answer
-from ringway.protocol.address import authority, read_url
+from ringway.net.http_get import HttpAnswer, HttpAnswerError, ask_api, why_unanswered
+from ringway.protocol.address import read_url
 from ringway.protocol.admin_call import AdminCall, decode_answers, decode_refusal, encode
 from ringway.protocol.decoding import reader
 from ringway.protocol.report import Report
@@ -65,18 +65,10 @@ class AdminCalls:
         return [bytes(each) for each in decode_answers(answer.body).answers]
 
     async def _ask(self, method: str, target: str, body: bytes, within_s: float) -> HttpAnswer:
-        parts = self._parts
         try:
-            async with (
-                asyncio.timeout(within_s),
-                open_request(
-                    method, parts.host, parts.port, target, authority(parts.host, parts.port, PORTS[parts.scheme]),
-                    headers=[("User-Agent", "ringway"), ("Content-Type", "application/json")], body=body,
-                ) as stream,
-            ):  # fmt: skip
-                answer = await read_answer(stream, ANSWER_BYTES_MAX)
+            answer = await ask_api(method, self._parts, target, body, timeout_s=within_s, bytes_max=ANSWER_BYTES_MAX)
         except (OSError, TimeoutError, HttpAnswerError) as error:
-            why = getattr(error, "strerror", None) or str(error) or f"no answer within {within_s:g} s"
+            why = why_unanswered(error, within_s)
             raise EngineAway(f"no admin port of a gateway answers at {self._url} ({why})") from None
         if answer.status != 200:
             raise _refusal(answer, self._url)

@@ -20,15 +20,13 @@ from ringway.core.isolation import why_command_believes_nobody
 from ringway.core.membership import MASS_LEASE_S, TICK_S
 from ringway.errors import ConfigError, NoAnswer, RingwayError
 from ringway.member.feed import Feed
-from ringway.member.leader_call import call_drain
+from ringway.member.leader_call import ANSWER_S, call_drain
 from ringway.member.sealed_engine import SealedEngine
 from ringway.member.state_call import call_state
 from ringway.net import configure
 from ringway.ports import Calls
 from ringway.protocol.order import DrainAnswer, DrainRequest, NodeConsent, SetState
 from ringway.protocol.report import Report
-
-ANSWER_S = 5.0
 
 
 class Access(Protocol):

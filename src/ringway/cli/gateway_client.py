@@ -6,12 +6,14 @@ from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
 from ringway.app.state import find_running, state_dir
-from ringway.cli.cluster import ANSWER_S
 from ringway.cli.command import Option
 from ringway.client import Client, ClientConfig
 from ringway.errors import ConfigError
 
 URL_ENV = "RINGWAY_URL"
+
+OPEN_S = 5.0
+"""The time for a connection to a gateway."""
 
 GatewayUrl = Annotated[
     str | None,
@@ -27,7 +29,7 @@ GatewayUrl = Annotated[
 @asynccontextmanager
 async def connected(urls: Sequence[str], **options: Any) -> AsyncIterator[Client]:
     """Connect a client to one of the gateways at `urls`; raise `ConfigError` if no gateway can be reached."""
-    client = Client(urls, config=ClientConfig(open_timeout_s=ANSWER_S), **options)
+    client = Client(urls, config=ClientConfig(open_timeout_s=OPEN_S), **options)
     try:
         await client.open()
     except OSError as error:

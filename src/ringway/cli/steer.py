@@ -7,10 +7,11 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from ringway.app.config import Layer
-from ringway.cli.cluster import ANSWER_S, Access, joined
+from ringway.cli.cluster import Access, joined
 from ringway.core.group import why_no_group
 from ringway.errors import ConfigError, NoAnswer, ProtocolError, RingwayError
 from ringway.member.feed import Feed
+from ringway.member.leader_call import ANSWER_S
 from ringway.protocol.control import (
     GATEWAYS,
     DirectiveAnswer,

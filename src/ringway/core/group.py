@@ -75,6 +75,8 @@ class Groups:
         self.nodes: dict[NodeName, NodeLoad] = {}
         self.version = 0
         """Grows when a group is made or forgotten, or gets its first member."""
+        self.on_forgotten: list[Callable[[str], object]] = []
+        """Called with the name of each group that is forgotten."""
         self._steer = steer
         self._routed = frozenset(kept)
         self._kept = {DEFAULT, CHANNELS, *kept}
@@ -156,6 +158,8 @@ class Groups:
                 del self._groups[group.name]
                 self._seen.discard(group.name)
                 self.version += 1
+                for listener in self.on_forgotten:
+                    listener(group.name)
 
     # What is noted about single nodes.
 

@@ -1,7 +1,8 @@
 """Requests over HTTP/1.1, each over a connection of its own, with a bounded answer, or an answer that is read while it
 comes.
 
-The request says `Connection: close`. There are no redirects and no compression. Deadlines are the caller's.
+The request says `Connection: close`. There are no redirects and no compression. Deadlines are the caller's, but
+for `ask_api`, which is given one.
 """
 
 import asyncio
@@ -14,8 +15,11 @@ import httptools
 
 from ringway.errors import RingwayError
 from ringway.net.process import connector
+from ringway.protocol.address import Url, authority
 
 _READ_BYTES = 65536
+
+_USUAL_PORTS = {"http": 80, "https": 443}
 
 Headers = Sequence[tuple[str, str]]
 
@@ -129,6 +133,43 @@ async def read_answer(reader: asyncio.StreamReader, bytes_max: int) -> HttpAnswe
         if arriving.size > bytes_max:
             raise AnswerTooLong(bytes_max)
     return HttpAnswer(arriving.status, arriving.headers, arriving.take_body(), arriving.complete)
+
+
+async def ask_api(
+    method: str,
+    base: Url,
+    target: str,
+    body: bytes = b"",
+    *,
+    headers: Headers = (),
+    timeout_s: float,
+    bytes_max: int,
+    ssl: tls.SSLContext | None = None,
+) -> HttpAnswer:
+    """Send `method target` with a JSON body to the host of `base`, and return the answer, whatever its status.
+
+    `ssl` is for `https`. Raise `OSError` or `TimeoutError` if there is no answer within `timeout_s`, `HttpAnswerError`
+    if it cannot be used, or has more than `bytes_max` bytes; `why_unanswered` says each in words.
+    """
+    host = authority(base.host, base.port, _USUAL_PORTS[base.scheme])
+    said = [("User-Agent", "ringway"), ("Content-Type", "application/json"), *headers]
+    async with (
+        asyncio.timeout(timeout_s),
+        open_request(
+            method, base.host, base.port, target, host, headers=said, body=body,
+            ssl=ssl if base.scheme == "https" else None,
+        ) as answering,
+    ):  # fmt: skip
+        return await read_answer(answering, bytes_max)
+
+
+def why_unanswered(error: Exception, timeout_s: float) -> str:
+    """Return in words why `ask_api` failed with `error`."""
+    if isinstance(error, TimeoutError):
+        return f"no answer within {timeout_s:g} s"
+    if isinstance(error, OSError):
+        return error.strerror or str(error) or type(error).__name__
+    return str(error)
 
 
 class ArrivingAnswer:

@@ -1,6 +1,5 @@
 """Client of the registration API: asks the gateways in turn until a gateway answers."""
 
-import asyncio
 import ssl
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,8 +9,8 @@ from urllib.parse import urlencode
 import msgspec
 
 from ringway.errors import ConfigError, ProtocolError, RingwayError
-from ringway.net.http_get import HttpAnswer, HttpAnswerError, open_request, read_answer
-from ringway.protocol.address import authority, read_url
+from ringway.net.http_get import HttpAnswer, HttpAnswerError, ask_api, why_unanswered
+from ringway.protocol.address import read_url
 from ringway.protocol.decoding import reader
 from ringway.protocol.registration import BackendRow, BackendState, DrainOrder, Granted, Refused, Renewal, Renewed
 from ringway.sidecar.config import PORTS
@@ -87,25 +86,21 @@ class Registrar:
             try:
                 return await self._ask(url, method, target, body)
             except (OSError, TimeoutError, HttpAnswerError, ProtocolError) as error:
-                problems.append(f"{url}: {_why(error)}")
+                problems.append(f"{url}: {why_unanswered(error, TIMEOUT_S)}")
                 self._urls.append(self._urls.pop(0))
         raise RegistrarAway(f"no registration port answers ({'; '.join(problems)})")
 
     async def _ask(self, url: str, method: str, target: str, body: bytes) -> bytes:
-        parts = read_url(url, PORTS, "write http://host:port")
-        headers = [("User-Agent", "ringway"), ("Content-Type", "application/json"), *self._authorization()]
-        async with asyncio.timeout(TIMEOUT_S):
-            async with open_request(
-                method,
-                parts.host,
-                parts.port,
-                target,
-                authority(parts.host, parts.port, PORTS[parts.scheme]),
-                headers=headers,
-                body=body,
-                ssl=self._tls if parts.scheme == "https" else None,
-            ) as answering:
-                answer = await read_answer(answering, ANSWER_BYTES_MAX)
+        answer = await ask_api(
+            method,
+            read_url(url, PORTS, "write http://host:port"),
+            target,
+            body,
+            headers=self._authorization(),
+            timeout_s=TIMEOUT_S,
+            bytes_max=ANSWER_BYTES_MAX,
+            ssl=self._tls,
+        )
         if answer.status >= 300:
             raise RegistrarRefused(answer.status, _refusal_in(answer))
         return answer.body
@@ -133,11 +128,3 @@ def _refusal_in(answer: HttpAnswer) -> Refused:
     if answer.status == 503 and not refused.rule:
         raise ProtocolError(1011, refused.error)  # this port has no room for a connection
     return refused
-
-
-def _why(error: Exception) -> str:
-    if isinstance(error, TimeoutError):
-        return f"no answer within {TIMEOUT_S:g} s"
-    if isinstance(error, OSError):
-        return error.strerror or str(error) or type(error).__name__
-    return str(error)

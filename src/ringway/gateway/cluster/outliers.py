@@ -3,7 +3,7 @@
 `core.outlier` decides. Here its decisions reach the view, the log and the counters.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
 
 from ringway.core.group import Groups
@@ -47,6 +47,12 @@ class NodeFailures:
             share=config.outlier_share / 100.0,
         )
         self._outliers: dict[str, Outliers] = {}  # by group
+        groups.on_forgotten.append(lambda name: self._outliers.pop(name, None))
+
+    @property
+    def groups(self) -> Collection[str]:
+        """The groups of nodes that handshakes were compared of; a group that is forgotten is none of them."""
+        return self._outliers.keys()
 
     def on_event(self, event: MembershipEvent) -> None:
         """Forget nodes that have left or begun anew. A listener of the directory, without reports."""

@@ -14,20 +14,20 @@ MakePlacer = Callable[[Group], Placer]
 
 
 class Placers:
-    """The placers of one gateway. `make` makes the placer of a group at the first request for it."""
+    """The placers of one gateway. `make` makes the placer of a group at the first request; it goes with its group."""
 
     def __init__(self, groups: Groups, make: MakePlacer, clock: Callable[[], float]) -> None:
         self.groups = groups
         self.clock = clock
         self._make = make
         self._placers: dict[str, Placer] = {}
+        groups.on_forgotten.append(lambda name: self._placers.pop(name, None))
 
     def __getitem__(self, name: str) -> Placer:
         """Return the placer of the group `name`."""
-        group = self.groups[name]
         placer = self._placers.get(name)
-        if placer is None or placer.view is not group.view:  # the group was forgotten meanwhile
-            placer = self._placers[name] = self._make(group)
+        if placer is None:
+            placer = self._placers[name] = self._make(self.groups[name])
         return placer
 
     def at(self, node: NodeLoad) -> Placer | None:
@@ -50,6 +50,3 @@ class Placers:
         """Update the tables of key owners, in slices between other work."""
         for group in self.groups:
             await work_in_slices(lambda group=group: group.steering.prepare(group.view))  # type: ignore[misc]
-        gone = [name for name in self._placers if name not in self.groups]
-        for name in gone:
-            del self._placers[name]
