@@ -2,7 +2,7 @@
 
 Three instances of a server stand behind a gateway with an engine, and clients of its own library send messages. Then
 the event happens to the instance that serves most of them. The rows are Markdown; each says what the clients saw that
-were hit, worst of all. `--docs` writes the table of docs/howto/own-backends.md instead, for the stacks that are named.
+were hit, worst of all. `--docs` writes the table of docs/reference/backend-moves.md instead, for the named stacks.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""The table of `docs/howto/own-backends.md`: what each client sees, from runs of all events, with the versions."""
+"""The table of `docs/reference/backend-moves.md`: what each client sees, from runs of all events, with the versions."""
 
 import importlib.metadata
 import json
@@ -13,7 +13,7 @@ from integration.own_servers.seen import Seen
 from integration.own_servers.stack import STACKS, Stack
 from integration.own_servers.toolchain import APPS, HERE
 
-PAGE = Path(__file__).parents[3] / "docs" / "howto" / "own-backends.md"
+PAGE = Path(__file__).parents[3] / "docs" / "reference" / "backend-moves.md"
 BEGIN = "<!-- own servers: made by `scripts/test-own-servers --docs` -->"
 END = "<!-- own servers: end -->"
 

@@ -7,7 +7,7 @@ import pytest
 from ringway.core.on_move import FIRST_BYTES, PARAMETERS_MAX, STATEFUL, asked_protocol, resolve_on_move, spoken_protocol
 from ringway.protocol.backend import OnMove
 
-PAGE = (Path(__file__).parents[3] / "docs/howto/own-backends.md").read_text()
+PAGE = (Path(__file__).parents[3] / "docs/reference/backend-moves.md").read_text()
 TOKEN = "m0AzQ5xXH1xnKf6tXuQOMg"
 
 
@@ -148,5 +148,5 @@ def test_signs_are_in_lower_case_where_paths_are_read_so() -> None:
 
 
 def test_every_protocol_is_on_the_page() -> None:
-    section = PAGE.split("## How a connection is moved")[1].split("\n## ")[0]
+    section = PAGE.split("## What `auto` does")[1].split("\n## ")[0]
     assert [protocol.name for protocol in STATEFUL if protocol.name not in section] == []

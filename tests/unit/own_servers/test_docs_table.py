@@ -1,5 +1,6 @@
 """The table of what clients of other servers see, in the page of own servers."""
 
+from integration.own_servers import docs_table
 from integration.own_servers.docs_table import BEGIN, END, page_with
 from integration.own_servers.record import Row
 from integration.own_servers.seen import see
@@ -54,3 +55,10 @@ def test_a_run_of_one_event_replaces_its_cell_only():
 def test_connections_of_plain_servers_are_not_reopened_twice():
     assert "| as `auto` |" in page_with(PAGE, [row("go", 7)], "")
     assert "as `auto`" not in page_with(PAGE, [row("socketio", 7)], "")
+
+
+def test_the_page_of_the_docs_has_the_place_of_the_table_once_with_a_row_for_each_server() -> None:
+    page = docs_table.PAGE.read_text()
+    assert (page.count(BEGIN), page.count(END)) == (1, 1)
+    table = page.partition(BEGIN)[2].partition(END)[0]
+    assert [title for title, _, _ in docs_table.TITLES.values() if f"| {title} |" not in table] == []

@@ -6,7 +6,7 @@ import msgspec
 
 
 class EurekaConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The settings for backends from Eureka (docs/howto/own-backends.md)."""
+    """The settings for backends from Eureka (docs/howto/backend-sources.md)."""
 
     poll_s: Annotated[
         float,
