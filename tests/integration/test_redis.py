@@ -350,6 +350,24 @@ async def test_a_lease_that_was_lost_with_its_server_is_left_alone_for_its_time(
     assert third > second
 
 
+async def test_a_lease_of_another_release_is_respected(start: Start, member: Open) -> None:
+    """PROTOCOL.md P-9.1.1, P-10.10: all wire versions compete for one lease."""
+    server = start()
+    engine = await member(server.url)
+    fence = await engine.lease.acquire("leader", "a", 60)
+    assert fence is not None
+    lease, number = (
+        next(key for key in server.command("KEYS", "*").split() if f":{kind}:" in key) for kind in ("lease", "fence")
+    )
+    assert lease.endswith(":lease:{leader}")
+    assert number.endswith(":fence:{leader}")
+    server.command("SET", lease, "gateway-1", "PX", "60000")
+    server.command("SET", number, str(fence + 1000))
+    assert await engine.lease.acquire("leader", "gateway-2", 60) is None
+    server.command("DEL", lease)
+    assert await engine.lease.acquire("leader", "gateway-2", 60) == fence + 1001
+
+
 async def test_lease_data_that_no_member_wrote_stop_nobody_for_long(start: Start, member: Open) -> None:
     server = start()
     engine = await member(server.url)

@@ -4,10 +4,7 @@ and not followed. One that speaks today's version as well is a member, and goes 
 
 import asyncio
 import json
-import subprocess
 import sys
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,51 +14,10 @@ import pytest
 from integration.cli.kit import run
 from integration.system.conftest import SOON
 from integration.system.witness import reaches_all, until
-from support import next_version
-from support.system import NODE_PORTS, System, free_port, running_system
+from support.system import System, running_system
+from support.versioned_member import VersionedMember
 
 CLIENTS = 12
-
-
-class Later:
-    """A member that speaks the versions `speaks`."""
-
-    def __init__(self, system: System, role: str, speaks: str = "3-3", name: str = "", *more: str) -> None:
-        self.name = name or f"later-{role}"
-        self._admin = free_port()
-        port = free_port(NODE_PORTS) if role == "node" else free_port()
-        flags = ("--name", self.name, "--port", str(port), "--admin-port", str(self._admin), *more)
-        command = [sys.executable, next_version.__file__, speaks, role, *flags]
-        self._log = system.state / f"{self.name}.log"
-        with self._log.open("wb") as log:
-            self.process = subprocess.Popen(command, env=system.environ, stdout=log, stderr=log)
-
-    def readiness(self) -> tuple[int, str]:
-        """Return status and body of /readyz."""
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self._admin}/readyz", timeout=10) as answer:
-                return answer.status, answer.read().decode()
-        except urllib.error.HTTPError as refused:
-            return refused.code, refused.read().decode()
-        except OSError:
-            return 0, ""
-
-    def nodes(self) -> list[str]:
-        """Return the nodes that it believes, if it is a gateway."""
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self._admin}/v1/nodes", timeout=10) as answer:
-                return sorted(node["name"] for node in json.load(answer))
-        except OSError:
-            return []
-
-    def stop(self) -> None:
-        """End it, and wait."""
-        self.process.terminate()
-        self.process.wait(30)
-
-    def log(self) -> str:
-        """Return what it has logged."""
-        return self._log.read_text()
 
 
 @pytest.fixture(scope="module")
@@ -71,8 +27,8 @@ def system() -> Iterator[System]:
 
 
 @pytest.fixture(params=["node", "gateway"])
-def later(system: System, request: pytest.FixtureRequest) -> Iterator[Later]:
-    member = Later(system, request.param)
+def later(system: System, request: pytest.FixtureRequest) -> Iterator[VersionedMember]:
+    member = VersionedMember(system, request.param, "3-3", f"later-{request.param}")
     try:
         yield member
     finally:
@@ -84,7 +40,7 @@ def strangers(system: System) -> dict[str, dict[str, Any]]:
 
 
 async def test_a_member_of_a_later_version_is_a_stranger_and_the_system_goes_on(
-    system: System, witnesses: Any, later: Later
+    system: System, witnesses: Any, later: VersionedMember
 ) -> None:
     await until(lambda: later.name in strangers(system), "the stranger", 60.0)
     crowd = await witnesses(CLIENTS)
@@ -115,7 +71,7 @@ async def test_a_member_of_a_later_version_is_a_stranger_and_the_system_goes_on(
 async def test_a_member_that_speaks_todays_version_as_well_serves_clients_beside_todays_members(
     system: System, witnesses: Any
 ) -> None:
-    both = Later(system, "node", "2-3", "both")
+    both = VersionedMember(system, "node", "2-3", "both")
     try:
         await until(lambda: "both" in system.nodes(), "the node to be believed", 60.0)
         assert "both" not in strangers(system)
@@ -136,7 +92,8 @@ async def test_members_that_all_speak_a_later_version_go_over_to_it_and_back_whe
 ) -> None:
     cluster = ("--cluster", "later")
     members = [
-        Later(system, role, "2-3", name, *cluster) for role, name in (("gateway", "g"), ("node", "a"), ("node", "b"))
+        VersionedMember(system, role, "2-3", name, *cluster)
+        for role, name in (("gateway", "g"), ("node", "a"), ("node", "b"))
     ]
     try:
         gateway = members[0]
@@ -146,7 +103,7 @@ async def test_members_that_all_speak_a_later_version_go_over_to_it_and_back_whe
         told = await asyncio.to_thread(run, system.state, "nodes", *cluster)
         assert told.returncode == 2, "a command of today reads none of it"
         assert "speaks wire version 3" in told.stdout
-        older = Later(system, "node", "2-2", "older", *cluster)
+        older = VersionedMember(system, "node", "2-2", "older", *cluster)
         members.append(older)
         await until(lambda: gateway.nodes() == ["a", "b", "older"], "the older node beside them", 60.0)
         await until(lambda: older.readiness()[0] == 200, "the older node to believe them")

@@ -263,6 +263,20 @@ async def test_the_value_tells_an_operator_who_leads(members: Members) -> None:
     assert json.loads(members.store.keys["leader"][1]) == value
 
 
+async def test_a_lease_of_another_release_is_respected(members: Members) -> None:
+    """PROTOCOL.md P-9.1.1, P-10.6.1: fields may be added, and all wire versions compete for one lease."""
+    members.store.revision = 7
+    fence = int((members.store.clock.timestamp() - 1_577_836_800) * (1 << 32)) + 99
+    value = b'{"holder":"gateway-1","ttl_s":5.0,"fence":%d,"later":{"a":[1]}}' % fence
+    members.store.keys["leader"] = (7, value)
+    member = members.member()
+    assert await member.acquire("leader", "gateway-2", 5.0) is None
+    members.now += 5.01
+    taken = await member.acquire("leader", "gateway-2", 5.0)
+    assert taken is not None
+    assert taken > fence
+
+
 async def test_a_bucket_is_made_where_there_is_room_for_one(members: Members) -> None:
     members.store.full = {"memory"}
     assert await members.member().acquire("leader", "a", 5.0) is not None
