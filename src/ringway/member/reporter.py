@@ -163,12 +163,15 @@ class Reporter(Generic[C]):
     async def announce(self) -> None:
         """Send one report. A failure of the engine is ignored: the next report follows."""
         registry, member = self._engine.registry, self._introduction
-        message = self._writer.write(self.build(), self._clock())
+        report = self.build()
+        message = self._writer.write(report, self._clock())
         try:
             async with asyncio.timeout(_ANNOUNCE_S):
                 await registry.announce(member.role, member.name, message)
         except (EngineError, TimeoutError) as error:
             _log.warning("a report was not sent", error=str(error))
+        else:
+            self._tickets.on_reported(report.taken)
 
     async def withdraw(self) -> None:
         """Send the message that the member leaves. Raise `EngineError`."""

@@ -47,14 +47,13 @@ class TakenNotices:
         await self._tasks.aclose()
 
     def tick(self) -> None:
-        """Send the counts that have changed; call it every `TICK_S`."""
-        for issuer in self._tickets.untold():
+        """Send the reported counts that have changed; call it every `TICK_S`."""
+        for issuer, count in self._tickets.untold().items():
             if issuer not in self._under_way and len(self._under_way) < NOTICES_MAX:
                 self._under_way.add(issuer)
-                self._tasks.spawn(self._send(issuer), name=f"notice to {issuer}")
+                self._tasks.spawn(self._send(issuer, count), name=f"notice to {issuer}")
 
-    async def _send(self, issuer: Issuer) -> None:
-        count = self._tickets.taken.get(issuer, 0)
+    async def _send(self, issuer: Issuer, count: int) -> None:
         notice = encode_notice(TakenNotice(self._name, self._incarnation, count))
         try:
             async with asyncio.timeout(2 * ANSWER_S):

@@ -1,7 +1,7 @@
 """Notices of redeemed tickets, from the target of moves to their donor, in MessagePack (PROTOCOL.md P-8.9).
 
-Nodes do not hear each other's reports. The target tells the donor how many of its tickets were redeemed, so that the
-donor ends the places that it holds.
+Nodes do not hear each other's reports. The target tells the donor how many of its tickets were redeemed by the target's
+last report, so that the donor ends the places that it holds.
 """
 
 import msgspec

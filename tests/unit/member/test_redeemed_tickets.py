@@ -28,6 +28,11 @@ def tickets(clock: Clock) -> RedeemedTickets:
     return RedeemedTickets(clock)
 
 
+def report(tickets: RedeemedTickets) -> None:
+    """Report the counts of this moment."""
+    tickets.on_reported(dict(tickets.taken))
+
+
 def test_taken_is_told_while_the_issuer_lives_and_some_time_after(tickets: RedeemedTickets, clock: Clock) -> None:
     gateway = gateway_report("g1")
     issuer = Issuer(gateway.incarnation)
@@ -58,13 +63,42 @@ def test_a_donor_is_to_be_told_until_it_knows_the_last_count(tickets: RedeemedTi
     donor, gateway = Issuer("00000001"), Issuer("00000002")
     tickets.count_ticket(gateway, is_move=False)
     tickets.count_ticket(donor, is_move=True)
-    assert tickets.untold() == [donor], "gateways read reports"
+    report(tickets)
+    assert tickets.untold() == {donor: 1}, "gateways read reports"
     tickets.count_ticket(donor, is_move=True)
     tickets.on_told(donor, 1)
-    assert tickets.untold() == [donor], "it has grown meanwhile"
+    report(tickets)
+    assert tickets.untold() == {donor: 2}, "it has grown meanwhile"
     tickets.on_told(donor, 2)
-    assert tickets.untold() == []
+    assert tickets.untold() == {}
     tickets.count_ticket(donor, is_move=True)
+    report(tickets)
     clock.now = TAKEN_KEEP_S
     tickets.tick()
-    assert tickets.untold() == []
+    assert tickets.untold() == {}
+
+
+def test_a_donor_is_told_nothing_that_gateways_have_not_heard(tickets: RedeemedTickets) -> None:
+    donor = Issuer("00000001")
+    tickets.count_ticket(donor, is_move=True)
+    assert tickets.untold() == {}, "no report says so yet"
+    report(tickets)
+    tickets.count_ticket(donor, is_move=True)
+    assert tickets.untold() == {donor: 1}, "the second ticket came after the report"
+    tickets.on_told(donor, 1)
+    assert tickets.untold() == {}
+    report(tickets)
+    assert tickets.untold() == {donor: 2}
+
+
+def test_a_count_that_was_dropped_and_began_anew_is_told(tickets: RedeemedTickets, clock: Clock) -> None:
+    donor = Issuer("00000001")
+    for _ in range(3):
+        tickets.count_ticket(donor, is_move=True)
+    report(tickets)
+    tickets.on_told(donor, 3)
+    clock.now = TAKEN_KEEP_S
+    tickets.tick()
+    tickets.count_ticket(donor, is_move=True)
+    report(tickets)
+    assert tickets.untold() == {donor: 1}

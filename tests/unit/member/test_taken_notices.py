@@ -24,7 +24,8 @@ class Node:
 
 
 async def settle(target: Node) -> None:
-    """Send notices until all donors are told."""
+    """Report the counts, and send notices until all donors are told."""
+    target.tickets.on_reported(dict(target.tickets.taken))
     async with asyncio.timeout(10):
         while target.tickets.untold():
             target.notices.tick()
@@ -52,9 +53,10 @@ async def test_a_donor_that_does_not_answer_is_told_again() -> None:
     donor, target = Node(hub, N1, DONOR), Node(hub, N2, TARGET)
     donor.sent.count_move(N2)
     target.tickets.count_ticket(Issuer(DONOR), is_move=True)
+    target.tickets.on_reported(dict(target.tickets.taken))
     target.notices.tick()
     await asyncio.sleep(0.05)
-    assert target.tickets.untold() == [Issuer(DONOR)]
+    assert target.tickets.untold() == {Issuer(DONOR): 1}
     await donor.notices.start()
     await settle(target)
     assert donor.sent.ledger.held() == {}
