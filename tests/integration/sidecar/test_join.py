@@ -26,7 +26,7 @@ class Cluster:
         self.drains: list[tuple[float, bool]] = []
         self.draining = False
 
-    def standing(self, name: NodeName) -> BackendState:
+    def find_state(self, name: NodeName) -> BackendState:
         return BackendState(state=NodeState.DRAINING if self.draining else NodeState.ACTIVE, left=self.left)
 
     async def judge(self, name: NodeName, within_s: float, force: bool) -> DrainAnswer:
@@ -36,7 +36,7 @@ class Cluster:
         return DrainAnswer(why=why, connections=self.left, moves_per_s=1.0, needs_s=90.0)
 
     def parts(self) -> dict[str, Any]:
-        return {"standing": self.standing, "judge": self.judge}
+        return {"find_state": self.find_state, "judge": self.judge}
 
 
 async def test_a_server_is_registered_when_its_port_answers() -> None:
