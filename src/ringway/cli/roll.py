@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from typing import Annotated
 
-from ringway.app.config import Layer, load_joined
+from ringway.app.config import Layer, load_config
 from ringway.cli.backend_return import BackendReturn, tells_restarts
 from ringway.cli.cluster import Access, ask_leader, ask_node, joined, need_node, wait_for_node
 from ringway.cli.command import Option
@@ -95,7 +95,7 @@ def roll(
     async def work() -> None:
         async with joined(flags, config_file, state, admin) as (engine, members):
             names = choose_nodes(nodes, members)
-            config = load_joined(flags=flags, file=config_file, state=state).config
+            config = load_config(flags=flags, file=config_file).config
             if dry_run:
                 say(await forecast(engine, members, names, config.balance, within_s))
                 say(f"Nothing was done. Each would be restarted by: {shlex.join(words)}")

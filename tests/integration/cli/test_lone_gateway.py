@@ -99,6 +99,10 @@ async def test_every_command_of_operators_works(tmp_path, named):
         await well(state, "undrain", "a", *at)
         await asyncio.to_thread(wait_for, lambda: gateway.ask("/v1/nodes")[0]["state"] == "active", "a is back")
         await well(state, "rebalance", *at)
+        would = await well(state, "roll", "--command", "true", "--dry-run", *at)
+        assert "2 restarts" in would
+        rolled = await well(state, "roll", "--command", "true", "--pause", "0", *at)
+        assert "2 nodes were restarted" in rolled
         await well(state, "policy", "set", "rendezvous", *at)
         assert gateway.ask("/v1/policy")["policy"] == "rendezvous"
 
