@@ -128,6 +128,7 @@ class Roll:
         self._force = force
         self._ready_s = ready_s
         self._checks_s = checks_s
+        self._drained: Incarnation | None = None  # the incarnation of the present node, while it is ordered to drain
 
     async def run(self, pause_s: float) -> None:
         """Restart all nodes. Raise `RingwayError` at the first step that fails, with what was done and what was not."""
@@ -152,7 +153,12 @@ class Roll:
         """Drain, restart and wait for one node; return how its connections left it."""
         before = await wait_for_node(self._engine, self._members, name)
         request = DrainRequest(node=name, within_s=self._within_s, force=self._force, avoid=tuple(later))
-        judged = await ask_leader(self._engine, request, LEADER_S)
+        self._drained = before.incarnation  # also if this is interrupted before the answer
+        try:
+            judged = await ask_leader(self._engine, request, LEADER_S)
+        except RingwayError:
+            self._drained = None
+            raise
         if judged.connections:
             say(f"{step}: {leaving(name, judged)}")
         drained = await watch_until_empty(self._engine, self._members, name, quiet=False)
@@ -168,6 +174,7 @@ class Roll:
                     await self._returned(name, before.incarnation)
             except TimeoutError:
                 raise RingwayError(self._why_not_back(name, before.incarnation)) from None
+        self._drained = None
         say(f"{step}: back after {time.monotonic() - began:.0f} s")
         return drained
 
@@ -183,6 +190,7 @@ class Roll:
                 await back.wait()
                 report = await wait_for_node(self._engine, self._members, name)
                 await ask_node(self._engine, report, SetState(draining=False))
+                self._drained = None
                 while (now := self._members.node(name)) is None or now.state is not NodeState.ACTIVE:
                     await asyncio.sleep(TICK_S)
                     self._members.tick(engine_up=self._engine.up)
@@ -190,7 +198,7 @@ class Roll:
             what = f"is not back: {back.problem}" if back.problem else "is restarted, but does not take clients"
             after = f"within {self._ready_s:g} s"
             raise RingwayError(
-                f"{name} {what} {after}; `ringway undrain {name}` when it is well"
+                f"{name} {what} {after}"
                 if is_restarted
                 else f"the command did not end {after}: {shlex.join(words)}; allow more with --ready-within"
             ) from None
@@ -214,18 +222,29 @@ class Roll:
         if report is None:
             return f"{name} did not come back {after}; look at its log, or allow more with --ready-within"
         if report.incarnation == life:
-            return (
-                f"{name} was not restarted by the command {after}: it still runs, and drains (`ringway undrain {name}`)"
-            )
+            return f"{name} was not restarted by the command {after}: it still runs"
         if report.state is not NodeState.ACTIVE:
-            return f"{name} came back, but drains again; `ringway undrain {name}` ends that"
+            return f"{name} came back, but drains again"
         return "" if report.engine_up else f"{name} came back, but has not reached the engine {after}"
 
     def _standing(self, index: int) -> str:
-        """Return what was done before step `index`, and what was not."""
+        """Return what was done before step `index`, what was not, and that its node is left draining."""
+        name = self._names[index]
         done = ", ".join(self._names[:index]) or "none"
         rest = ", ".join(self._names[index + 1 :]) or "none"
-        return f"It ended at {self._names[index]}; restarted before: {done}; not yet: {rest}"
+        left = left_draining(self._members.node(name), self._drained)
+        return f"It ended at {name}; restarted before: {done}; not yet: {rest}{left}"
+
+
+def left_draining(report: Report | None, drained: Incarnation | None) -> str:
+    """Return that the node of `report` is left draining, with the remedy; empty if it takes clients, or is gone.
+
+    `drained` is the incarnation that the roll has ordered to drain: a report may be older than the order.
+    """
+    if report is None or (report.state is not NodeState.DRAINING and report.incarnation != drained):
+        return ""
+    name = report.name
+    return f". {name} is left draining, and gets no new clients: `ringway undrain {name}` takes it back"
 
 
 def read_command(text: str) -> list[str]:

@@ -115,5 +115,6 @@ async def test_a_backend_that_does_not_come_back_ends_the_roll_and_says_so(syste
         )
     said = str(failed.value)
     assert "a is not back: it takes no connections: " in said
-    assert "`ringway undrain a` when it is well. It ended at a; restarted before: none; not yet: none" in said
+    assert "It ended at a; restarted before: none; not yet: none. a is left draining" in said
+    assert "`ringway undrain a` takes it back" in said
     assert system.nodes()["a"]["state"] != "active"

@@ -111,6 +111,21 @@ async def test_every_command_of_operators_works(tmp_path, named):
             assert await socket.recv() == "still there"
 
 
+async def test_a_roll_that_ends_early_names_the_node_that_it_leaves_draining(tmp_path):
+    async with lone_gateway(tmp_path) as gateway:
+        failed = await command(tmp_path, "roll", "--command", "false", "--nodes", "b,a")
+        assert failed.returncode == 1
+        assert "the command failed (exit code 1): false. It ended at b" in failed.stderr
+        assert "b is left draining, and gets no new clients: `ringway undrain b` takes it back" in failed.stderr
+        await well(tmp_path, "undrain", "b")
+
+        roll = start(tmp_path, "roll", "--command", "sleep 60", "--nodes", "a")
+        await asyncio.to_thread(wait_for, lambda: gateway.ask("/v1/nodes")[0]["state"] == "draining", "a to drain")
+        code, _, err = await asyncio.to_thread(end, roll)
+        assert code == 130
+        assert "interrupted. It ended at a; restarted before: none; not yet: none. a is left draining" in err
+
+
 async def test_a_deadline_that_cannot_be_met_is_refused_with_its_reason(tmp_path):
     async with lone_gateway(tmp_path) as gateway, AsyncExitStack() as stack:
         for _ in range(CLIENTS):

@@ -9,9 +9,10 @@ import pytest
 
 from ringway.cli.cluster import Access, wait_for_node
 from ringway.cli.duration import read_pause
-from ringway.cli.roll import choose_nodes, read_command, run_command
+from ringway.cli.roll import choose_nodes, left_draining, read_command, run_command
 from ringway.errors import ConfigError, RingwayError
 from ringway.member.feed import Feed
+from ringway.protocol.report import Report
 from sample import gateway_report, node_report
 
 
@@ -98,3 +99,22 @@ async def test_a_node_that_is_not_heard_for_a_moment_is_waited_for() -> None:
     assert report.name == "node-2"
     with pytest.raises(ConfigError, match="there is no node 'node-3'; there are node-1, node-2"):
         await wait_for_node(access, heard, "node-3", within_s=0.3)
+
+
+@pytest.mark.parametrize(
+    ("report", "is_ordered", "is_left"),
+    [
+        (node_report("a", draining=True), True, True),
+        (node_report("a"), True, True),
+        (node_report("a", draining=True), False, True),
+        (node_report("a", life=2), True, False),
+        (node_report("a"), False, False),
+        (None, True, False),
+    ],
+    ids=["drains", "older report", "drained before", "restarted", "not ordered", "gone"],
+)
+def test_a_roll_that_ends_early_names_the_node_that_it_leaves_draining(
+    report: Report | None, is_ordered: bool, is_left: bool
+) -> None:
+    said = left_draining(report, node_report("a").incarnation if is_ordered else None)
+    assert ("a is left draining" in said, "`ringway undrain a`" in said) == (is_left, is_left)
