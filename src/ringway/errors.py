@@ -29,6 +29,12 @@ class ConfigError(RingwayError):
         super().__init__("; ".join(problems))
 
 
+def refuse(problems: list[str]) -> None:
+    """Raise one `ConfigError` with all `problems`; nothing if there are none."""
+    if problems:
+        raise ConfigError(*problems)
+
+
 class ProtocolError(RingwayError):
     """The peer broke the protocol; close its connection with `close_code`."""
 

@@ -95,8 +95,6 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     eureka: EurekaConfig
 
 
-POLICY = "gateway.policy"
-
 SECTIONS: dict[str, type[msgspec.Struct]] = typing.get_type_hints(Config)
 
 
@@ -117,30 +115,6 @@ class Loaded:
     def origin(self, path: str) -> str:
         """The source of the value of the setting `path`."""
         return self.given[path].origin if path in self.given else DEFAULT_ORIGIN
-
-    def check_policy(self) -> None:
-        """Raise `ConfigError` if a policy of the gateway cannot be loaded, or a route leads nowhere.
-
-        Only gateways call it.
-        """
-        from ringway.app.routes_check import groups_of_specs, route_problems
-        from ringway.app.score_function import load_score_function
-        from ringway.core.steering import Steering
-
-        policy = self.config.gateway.policy
-        problems: list[str] = []
-        try:
-            Steering(policy, b"", load_score_function)
-        except ConfigError as error:
-            where = f"{POLICY} is {policy!r} ({self.origin(POLICY)}): "
-            problems += (where + problem for problem in error.problems)
-        config = self.config
-        come_later = config.static.backends_file or config.registration.port is not None or config.engine.url
-        groups = None if come_later else groups_of_specs(config.static.backends)
-        where = f"gateway.routes ({self.origin('gateway.routes')}): "
-        problems += (where + problem for problem in route_problems(config.gateway.routes, groups))
-        if problems:
-            raise ConfigError(*problems)
 
 
 def load_config(

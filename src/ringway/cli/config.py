@@ -11,6 +11,7 @@ from ringway.cli.option import AsJson, ConfigFile
 from ringway.cli.terminal import say, say_json
 from ringway.core.route_spec import read_routes
 from ringway.engine.url import HIDDEN, mask
+from ringway.errors import refuse
 
 ENGINE_URL = "engine.url"
 
@@ -25,8 +26,10 @@ def show(
     The later source wins: defaults, the file (--config or RINGWAY_CONFIG), the environment, flags. Secrets are not
     shown.
     """
+    from ringway.app.start_check import policy_problems
+
     loaded = load_config(file=config_file)
-    loaded.check_policy()
+    refuse(policy_problems(loaded))
     if as_json:
         say_json(_as_json(loaded, origin=origin))
         return
@@ -41,12 +44,16 @@ def show(
 
 
 def check(config_file: ConfigFile = None) -> None:
-    """Check the settings that a gateway or node would have if it started now, routes and policies included.
+    """Check the settings that a gateway or node would have if it started now: all that the start would refuse.
 
-    Prints every problem with its source, and ends with 2 if there is any.
+    Backends, routes, policies, collectors and namespaces are read as at the start, and so are the files that the
+    settings name. Nothing is asked over the network. Prints every problem with its source, and ends with 2 if there is
+    any.
     """
+    from ringway.app.start_check import start_problems
+
     loaded = load_config(file=config_file)
-    loaded.check_policy()
+    refuse(start_problems(loaded))
     given = len(loaded.given)
     say(f"The settings are good: {given} {'is' if given == 1 else 'are'} given, the others have their defaults.")
     for route in read_routes(loaded.config.gateway.routes):

@@ -105,3 +105,18 @@ def test_a_route_to_a_group_that_no_backend_names_is_refused(capsys, monkeypatch
     monkeypatch.setenv("RINGWAY_GATEWAY_ROUTES", "path=/chat group=chat")
     assert run(["config", "check"]) == 2
     assert "leads to the group 'chat', and the backends are in feed" in capsys.readouterr().err
+
+
+def test_check_refuses_the_backends_that_the_start_refuses(capsys, monkeypatch, tmp_path):
+    file = tmp_path / "gateway.toml"
+    file.write_text('[static]\nbackends = ["http://127.0.0.1:9182,group=chat", "ws://127.0.0.1:9183,grp=feed"]\n')
+    for name in ("RINGWAY_ENGINE_URL", "RINGWAY_ENGINE_SECRET"):
+        monkeypatch.delenv(name)
+    assert run(["config", "check", "--config", str(file)]) == 2
+    checked = capsys.readouterr().err.splitlines()
+    assert run(["gateway", "--config", str(file)]) == 2
+    assert capsys.readouterr().err.splitlines() == checked
+    assert len(checked) == 2
+    assert all(f"static.backends ({file})" in line for line in checked)
+    assert "'http://127.0.0.1:9182'" in checked[0]
+    assert "grp=feed" in checked[1]

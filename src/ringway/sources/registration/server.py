@@ -3,10 +3,13 @@
 from ringway.api.limits import PortLimits
 from ringway.api.server import ApiServer
 from ringway.errors import ConfigError
+from ringway.net.listening import ANYWHERE
+from ringway.protocol.address import is_literal
+from ringway.protocol.host import is_loopback
 from ringway.sources.registration.api import BODY_BYTES_MAX, build_registration_api
 from ringway.sources.registration.config import RegistrationConfig
 from ringway.sources.registration.source import RegistrationSource
-from ringway.sources.registration.tokens import TokenFile
+from ringway.sources.registration.tokens import TokenFile, read_tokens
 
 
 class RegistrationServer(ApiServer):
@@ -28,12 +31,26 @@ class RegistrationServer(ApiServer):
         super().__init__(config.host, config.port or 0, limits)
         if self._tokens is None and not self.on_loopback:
             self.unbind()
-            raise ConfigError(
-                f"registration.host is {config.host}, which other machines reach, and there is no "
-                "registration.tokens_file: everybody could register backends; name a file of tokens, or listen on "
-                "127.0.0.1"
-            )
+            raise _unguarded(config)
 
     async def serve(self, source: RegistrationSource, version: str) -> None:
         """Answer requests about `source`, until cancelled."""
         await self.run(build_registration_api(source, self._tokens, version, on_loopback=self.on_loopback))
+
+
+def check_guard(config: RegistrationConfig) -> None:
+    """Raise `ConfigError` for what the constructor of the server would refuse, as far as the settings show it.
+
+    Only the start knows the addresses of a name.
+    """
+    if config.tokens_file:
+        read_tokens(config.tokens_file)
+    elif config.host in ANYWHERE or (is_literal(config.host) and not is_loopback(config.host)):
+        raise _unguarded(config)
+
+
+def _unguarded(config: RegistrationConfig) -> ConfigError:
+    return ConfigError(
+        f"registration.host is {config.host}, which other machines reach, and there is no registration.tokens_file: "
+        "everybody could register backends; name a file of tokens, or listen on 127.0.0.1"
+    )

@@ -1,0 +1,122 @@
+"""Check of settings as a whole: what a start would refuse before it touches the network, found without a start.
+
+Each check reads settings by the code that the start reads them by, and gives the result away. So a setting that passes
+here is not refused there, unless files or the environment differ.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from random import Random
+from typing import Any
+
+from ringway.app.backend_sources import open_sources
+from ringway.app.config import Config, Loaded
+from ringway.app.engine import REDIS_SCHEMES, check_scheme, read_hash_secret, read_secrets, whole_url
+from ringway.app.routes_check import groups_of_specs, route_problems
+from ringway.app.score_function import load_score_function
+from ringway.collect.sources import read_probes
+from ringway.core.steering import Steering
+from ringway.engine.address import check_cluster
+from ringway.errors import ConfigError
+from ringway.gateway.http.static import StaticFiles
+from ringway.protocol.name import check_name
+from ringway.sources.registration.server import check_guard
+from ringway.sources.sink import Offer
+from ringway.types import NodeName
+
+BACKENDS = ("static.backends", "static.backends_file")
+POLICY = "gateway.policy"
+ROUTES = "gateway.routes"
+
+
+def start_problems(loaded: Loaded) -> list[str]:
+    """Return what the start of a gateway or node would refuse, with the source of each setting."""
+    return [*gateway_problems(loaded), *member_problems(loaded)]
+
+
+def gateway_problems(loaded: Loaded, *, joins: bool = False) -> list[str]:
+    """Return what the start of a gateway would refuse in its own settings. It `joins` a system that is named already.
+
+    A score, a collector and their packages are loaded, and the files that the settings name are read.
+    """
+    config = loaded.config
+    problems = policy_problems(loaded, joins=joins)
+    problems += _refused(loaded, BACKENDS, lambda: open_sources(config, _Nowhere(), Random()))
+    problems += _refused(loaded, ("load.collect",), lambda: read_probes(config.load.collect))
+    problems += _refused(loaded, ("gateway.pages",), lambda: StaticFiles(config.gateway.pages))
+    if config.registration.port is not None:
+        problems += _refused(
+            loaded, ("registration.host", "registration.tokens_file"), lambda: check_guard(config.registration)
+        )
+    return problems
+
+
+def policy_problems(loaded: Loaded, *, joins: bool = False) -> list[str]:
+    """Return why a policy of the gateway cannot be loaded, and which routes lead nowhere."""
+    config = loaded.config
+    policy = config.gateway.policy
+    where = f"{POLICY} is {policy!r} ({loaded.origin(POLICY)}): "
+    problems = [where + problem for problem in _told(lambda: Steering(policy, b"", load_score_function))]
+    come_later = joins or config.static.backends_file or config.registration.port is not None or bool(config.engine.url)
+    groups = None if come_later else groups_of_specs(config.static.backends)
+    where = f"{ROUTES} ({loaded.origin(ROUTES)}): "
+    return problems + [where + problem for problem in route_problems(config.gateway.routes, groups)]
+
+
+def member_problems(loaded: Loaded) -> list[str]:
+    """Return what the start of any member would refuse in its name, and in the settings of the engine."""
+    config, engine = loaded.config, loaded.config.engine
+    problems: list[str] = []
+    if config.member.name:
+        problems += _refused(loaded, ("member.name",), lambda: check_name(config.member.name))
+    if engine.url:
+        problems += _refused(loaded, ("engine.url",), lambda: _check_url(config))
+        problems += _refused(loaded, ("engine.cluster",), lambda: check_cluster(engine.cluster))
+    # Without a secret, that of the system that runs here may be used.
+    secrets = ("engine.secret", "engine.secret_file", "engine.previous_secret", "engine.previous_secret_file")
+    if engine.secret or engine.secret_file:
+        problems += _refused(loaded, secrets, lambda: read_secrets(engine))
+    if engine.hash_secret or engine.hash_secret_file:
+        problems += _refused(
+            loaded, ("engine.hash_secret", "engine.hash_secret_file"), lambda: read_hash_secret(engine)
+        )
+    return problems
+
+
+class _Nowhere:
+    """A sink that receives nothing: the sources are read, and never run."""
+
+    def update(self, source: str, offers: Mapping[NodeName, Offer], *, lost: Collection[NodeName] = ()) -> None:
+        """Ignore what a source offers."""
+
+    def report_problem(self, source: str, problem: str) -> None:
+        """Ignore why a source cannot be read."""
+
+
+def _check_url(config: Config) -> None:
+    """Read the engine's URL, and the files of its TLS."""
+    scheme, url = check_scheme(config.engine.url), whole_url(config.engine)
+    if scheme in REDIS_SCHEMES:
+        from ringway.engine.redis.url import read_url as read_redis_url
+
+        redis = read_redis_url(url)
+        redis.tls_files()
+    elif scheme != "memory":
+        from ringway.engine.nats.url import read_url as read_nats_url
+
+        nats = read_nats_url(url)
+        nats.tls_files()
+
+
+def _refused(loaded: Loaded, paths: Collection[str], read: Callable[[], Any]) -> Iterator[str]:
+    """Yield what `read` refuses, with the sources of those settings of `paths` that are given."""
+    given = [f"{path} ({loaded.origin(path)})" for path in paths if path in loaded.given]
+    where = f"{' and '.join(given) or next(iter(paths))}: "
+    yield from (where + problem for problem in _told(read))
+
+
+def _told(read: Callable[[], Any]) -> tuple[str, ...]:
+    try:
+        read()
+    except ConfigError as error:
+        return error.problems
+    return ()
