@@ -19,6 +19,7 @@ from dataclasses import dataclass, field, replace
 
 from ringway.core.rival import Rival
 from ringway.errors import ConfigError, RingwayError
+from ringway.protocol.address import shown
 from ringway.protocol.backend import Backend
 from ringway.protocol.registration import INCARNATION_LENGTH_MAX, TTL_MAX_S, TTL_MIN_S
 from ringway.types import NodeName
@@ -233,6 +234,18 @@ def held_elsewhere(backend: Backend, rival: Rival) -> RegistrationRefused:
         f"a name belongs to one server of the cluster until its lease ends, {lease_s:g} s after it was renewed last",
         "take another name, or wait",
         wait_s=lease_s,
+    )
+
+
+def owned_by_source(name: str, owner: Rival) -> RegistrationRefused:
+    """Return the refusal of a request for `name`, which `owner` offers by a source that is no registration."""
+    at = f"the gateway {owner.gateway}" if owner.gateway else "this gateway"
+    return RegistrationRefused(
+        RefusalKind.HELD,
+        f"the name {name[:63]!r} belongs to {shown(owner.claim.backend.url)}, which {at} has from its source "
+        f"{owner.claim.source!r}",
+        "a name belongs to one source: a backend that a source offers cannot be registered, renewed or drained here",
+        "take another name, or take the backend out of that source; until then it gets clients without this",
     )
 
 

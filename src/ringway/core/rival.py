@@ -5,6 +5,10 @@ two servers that register at two gateways in the same moment are both accepted. 
 all members alike (`core.held_nodes`): its server has the name, and every other gateway ends its own registration. No
 claim that has lost can win again while the winner is there, so the name changes its server once at most.
 
+A name that a source other than registration offers, at this gateway or elsewhere, is free for no registration: whoever
+registered it would steer a backend of that source. So it is with the same URL, too: such a server has clients already,
+and each of its registrations would be a restart to the gateways.
+
 A later life of the same server, at whatever gateway, is a restart, and replaces the life before. That life, if its
 process runs on, does not come back while its successor is registered.
 """
@@ -19,7 +23,7 @@ from ringway.types import NodeName
 
 
 class Rival(NamedTuple):
-    """The claim of another holder of a name, and the gateway where it registered."""
+    """The claim of another holder of a name, and the gateway that claims it; an empty name is this gateway."""
 
     gateway: NodeName
     claim: BackendClaim
@@ -43,6 +47,17 @@ class Rivals:
         self._own = own
         self._others = others
         self._replaced: Recent[tuple[NodeName, str, str], None] = Recent()
+
+    def find_owner(self, name: NodeName) -> Rival | None:
+        """Return the claim of `name` by a source that is no registration; None if no source offers it.
+
+        This gateway's own comes first, then the newest.
+        """
+        own = self._own(name)
+        if own is not None and own.source:
+            return Rival(NodeName(""), own)
+        owners = [Rival(at, claim) for at, claim in self._others(name).items() if claim.source]
+        return max(owners, key=lambda owner: owner.claim.rank, default=None)
 
     def forbid(self, backend: Backend) -> Rival | None:
         """Return the rival because of which `backend`, which is not registered here, must not register; None if it may.

@@ -19,6 +19,7 @@ class BackendClaim(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     since: float  # Unix time at which the source described it so
     utilisation: dict[str, float] = {}  # the server's own measures, by resource: 1 is the healthy maximum
     lease_s: float = 0.0  # the lease by which the server registered at this gateway; 0: it did not register
+    source: str = ""  # the source that offers it now; empty: it registered, or no source offers it any more
 
     @property
     def rank(self) -> tuple[float, str, str]:

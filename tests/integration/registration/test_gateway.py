@@ -2,18 +2,20 @@
 
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
+import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
-from integration.sidecar.kit import free_port
+from integration.sidecar.kit import free_port, join
 from ringway.protocol.registration import DrainOrder
-from ringway.sidecar.registrar import Registrar
+from ringway.sidecar.registrar import Registrar, RegistrarRefused
 
 PATIENCE_S = 30.0
 
@@ -50,13 +52,13 @@ class System:
 
 
 @asynccontextmanager
-async def system(tmp_path: Path) -> AsyncIterator[System]:
+async def system(tmp_path: Path, *options: str) -> AsyncIterator[System]:
     port, registration = free_port(), free_port()
     log = (tmp_path / "gateway.log").open("wb")
     clean = {name: value for name, value in os.environ.items() if not name.startswith("RINGWAY_")}
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "ringway", "gateway", "--port", str(port), "--registration-port", str(registration),
-        "--health-interval-s", "1",
+        "--health-interval-s", "1", *options,
         env={**clean, "RINGWAY_STATE_DIR": str(tmp_path / "state")}, stderr=log,
     )  # fmt: skip
     try:
@@ -135,3 +137,23 @@ async def test_a_server_that_has_restarted_has_lost_its_clients(tmp_path: Path) 
         await until_registered(ours, "a", url, "2")
         assert await code_of(client) == 1012
         assert (await ours.visit())[1] == "a"
+
+
+async def test_a_server_under_the_name_of_a_backend_of_the_settings_is_refused_and_steers_nothing(
+    tmp_path: Path,
+) -> None:
+    async with AsyncExitStack() as stack:
+        servers = System(0, 0)
+        listed, other = await servers.server(stack, "listed"), await servers.server(stack, "other")
+        ours = await stack.enter_async_context(system(tmp_path, "--backend", f"{listed},name=a"))
+        clients = [(await ours.visit())[0] for _ in range(4)]
+        sidecar = await stack.enter_async_context(join(other, "--at", ours.at.at, "--name", "a"))
+        await sidecar.until(lambda: f"'a' belongs to {listed}, which this gateway has from its source" in sidecar.log)
+        with pytest.raises(RegistrarRefused) as refused:
+            await ours.at.drain("a", DrainOrder(within_s=20.0, force=True))
+        assert refused.value.status == 409
+        sidecar.process.send_signal(signal.SIGTERM)
+        await sidecar.ended()
+        assert (await ours.visit())[1] == "listed"
+        for client in clients:  # none was led away
+            await (await client.ping())

@@ -36,7 +36,7 @@ async def test_every_command_of_the_reference_does_what_it_says(tmp_path: Path) 
     tokens = tmp_path / "tokens"
     tokens.write_text(TOKEN)
     register, renew, drain, leave, backends, backend = blocks("sh")
-    granted, _, renewed, drained = map(json.loads, blocks("json"))
+    granted, _, _, renewed, drained = map(json.loads, blocks("json"))
     async with registration_port(tokens_file=str(tokens)) as port:
         status, body = await run(register, port.url)
         assert (status, json.loads(body).keys()) == (201, granted.keys())

@@ -37,6 +37,15 @@ def test_another_registered_server_keeps_the_name(other: BackendClaim, forbidden
     assert (rivals(g2=other).forbid(backend()) is not None) is forbidden
 
 
+def test_the_owner_of_a_name_is_this_gateway_or_the_newest_other_that_has_it_from_a_source() -> None:
+    def listed(since: float) -> BackendClaim:
+        return BackendClaim(backend=backend("ws://h:2"), since=since, source="settings")
+
+    assert rivals(claim(backend()), g2=claim(backend("ws://h:2"))).find_owner(A) is None
+    assert rivals(claim(backend()), g2=listed(1.0), g3=listed(2.0)).find_owner(A) == Rival(G3, listed(2.0))
+    assert rivals(listed(1.0), g2=listed(2.0)).find_owner(A) == Rival(NodeName(""), listed(1.0))
+
+
 def test_the_newest_claim_has_the_name_and_a_life_that_lost_it_does_not_come_back() -> None:
     mine = backend()
     known = rivals(claim(mine, 5.0), g2=claim(backend("ws://h:2"), 4.0), g3=claim(backend(life="two"), 6.0))

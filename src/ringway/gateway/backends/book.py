@@ -161,16 +161,20 @@ class BackendBook:
                 self._quarrels.add((source, name))
                 _log.error("two sources offer one backend; rename one", backend=name, kept=entry.source, ignored=source)
             return
-        utilisation = dict(offer.utilisation or {})
+        utilisation, owner = dict(offer.utilisation or {}), "" if offer.lease_s else source
         backend = offer.backend if self._grouped else msgspec.structs.replace(offer.backend, group="")
         if entry is None or entry.source != source or entry.claim.backend != backend:
             drained = entry is not None and (entry.draining or entry.leaving_since is not None)
-            claim = BackendClaim(backend=backend, since=self._wall(), utilisation=utilisation, lease_s=offer.lease_s)
+            claim = BackendClaim(
+                backend=backend, since=self._wall(), utilisation=utilisation, lease_s=offer.lease_s, source=owner
+            )
             entry = self._entries[name] = _Entry(source, claim, draining=drained)
             self.version += 1
             _log.info("a source offers a backend", source=source, backend=name, url=backend.url)
-        elif (utilisation, offer.lease_s) != (entry.claim.utilisation, entry.claim.lease_s):
-            entry.claim = msgspec.structs.replace(entry.claim, utilisation=utilisation, lease_s=offer.lease_s)
+        elif (utilisation, offer.lease_s, owner) != (entry.claim.utilisation, entry.claim.lease_s, entry.claim.source):
+            entry.claim = msgspec.structs.replace(
+                entry.claim, utilisation=utilisation, lease_s=offer.lease_s, source=owner
+            )
         entry.within_s = offer.within_s
         returned, entry.leaving_since = entry.leaving_since is not None, None
         if offer.draining != entry.draining or returned:
@@ -183,7 +187,7 @@ class BackendBook:
             _log.warning("a backend is lost", source=entry.source, backend=name)
         elif entry.leaving_since is None:
             entry.leaving_since = self._clock()
-            entry.claim = msgspec.structs.replace(entry.claim, lease_s=0.0)  # its name is free
+            entry.claim = msgspec.structs.replace(entry.claim, lease_s=0.0, source="")  # its name is free
             _log.info("a source offers a backend no more; it drains", source=entry.source, backend=name)
             if not entry.draining:
                 self._set_state(name, True, 0.0)

@@ -20,6 +20,7 @@ from ringway.core.registration import (
     check_ttl,
     check_utilisation,
     held_elsewhere,
+    owned_by_source,
 )
 from ringway.core.rival import Rival, Rivals
 from ringway.errors import ConfigError, EngineError
@@ -102,6 +103,7 @@ class RegistrationSource:
         ttl_s, life = _read_lease(fields, self._config.ttl_s)
         described = read_backend_fields({**fields, "name": name}, f"backend {name!r}", also=LEASE_FIELDS)
         backend = msgspec.structs.replace(described, life=life)
+        self._refuse_owned(name)
         before = self._registrations.get(name)
         rival = self._rivals.forbid(backend) if before is None else None
         if rival is not None:
@@ -118,6 +120,7 @@ class RegistrationSource:
     def renew(self, name: str, renewal: Renewal) -> Registration:
         """Return the renewed registration; raise `ConfigError`, or `RegistrationRefused`."""
         utilisation = check_utilisation(renewal.utilisation)
+        self._refuse_owned(name)
         before = self._registrations.get(name)
         renewed = self._registrations.renew(
             name,
@@ -139,9 +142,11 @@ class RegistrationSource:
 
         Raise `RegistrationRefused` if it is unknown, or if the leader says that the time is too short.
         """
+        self._refuse_owned(name)
         known = self._registrations.check(name, self._clock(), incarnation=order.incarnation)
         if self._judge is not None:
             await self._ask_leader(self._judge, known.name, order)
+            self._refuse_owned(name)
         drained = self._registrations.drain(name, order.within_s, self._clock(), incarnation=order.incarnation)
         self.stats.drains += 1
         _log.info("a backend asked to be drained", backend=name, within_s=order.within_s)
@@ -196,10 +201,23 @@ class RegistrationSource:
                 wait_s=needs_s,
             )
 
+    def _refuse_owned(self, name: str) -> None:
+        """Raise `RegistrationRefused` if a source that is no registration offers `name`."""
+        owner = self._rivals.find_owner(NodeName(name))
+        if owner is not None:
+            raise owned_by_source(name, owner)
+
     def _end_superseded(self) -> list[NodeName]:
-        """End the registrations whose names another server, or another life, has by a newer registration elsewhere."""
+        """End the registrations whose names another server, or another life, has by a newer registration elsewhere,
+        or that another gateway has from a source of its own."""
         ended = []
         for each in self.rows():
+            owner = self._rivals.find_owner(each.name)
+            if owner is not None:
+                self._registrations.end(each.name)
+                ended.append(each.name)
+                _log.error("a registration ends", backend=each.name, why=str(owned_by_source(each.name, owner)))
+                continue
             rival = self._rivals.supersede(each.backend)
             if rival is not None:
                 self._registrations.end(each.name)

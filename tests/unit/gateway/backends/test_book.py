@@ -64,6 +64,16 @@ def test_a_claim_carries_the_lease_of_a_server_that_registered(world):
     assert (world.book.claims()[A].lease_s, world.book.claims()[A].since) == (3.0, 100.0)
 
 
+def test_a_claim_names_its_source_while_it_is_offered_unless_the_server_registered(world):
+    world.book.update("file", offers(backend()))
+    world.book.update("registration", offers(backend(B), lease_s=3.0))
+    assert [world.book.claims()[name].source for name in (A, B)] == ["file", ""]
+    world.book.update("file", {})
+    assert world.book.claims()[A].source == ""
+    world.book.update("file", offers(backend()))
+    assert world.book.claims()[A].source == "file"
+
+
 def test_a_backend_that_is_offered_no_more_drains_and_is_claimed_until_it_was_empty_for_a_while(world):
     world.book.update("file", offers(backend()))
     world.held.add(A)
