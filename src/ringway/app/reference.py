@@ -31,9 +31,10 @@ Every setting can be given in four ways; a later way overrides an earlier one:
    Settings of other sections begin with the section's name: `ringway gateway --log-level debug`.
 
 `ringway config show --origin` prints the effective values, and the source of each. All problems are reported at once,
-with exit code 2. Settings that exclude each other, such as an engine and backends, count as problems. Commands
-on the machine where `ringway up` runs find engine and secret in its state directory: `--state`, `RINGWAY_STATE_DIR`,
-otherwise `$XDG_STATE_HOME/ringway` or `~/.local/state/ringway`.
+with exit code 2; `ringway config check` looks for them without a start. Two settings of one source that say the same,
+such as `secret` and `secret_file`, count as problems, and so do settings that contradict each other. An engine and
+backends go together. Commands on the machine where `ringway up` runs find engine and secret in its state directory:
+`--state`, `RINGWAY_STATE_DIR`, otherwise `$XDG_STATE_HOME/ringway` or `~/.local/state/ringway`.
 """
 
 _NAMESPACES = """

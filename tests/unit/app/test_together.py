@@ -1,5 +1,7 @@
 """Settings that cannot have effect are refused or used, and never silently left out."""
 
+from pathlib import Path
+
 import pytest
 
 from ringway.app.config import Given, load_config
@@ -10,6 +12,7 @@ from ringway.gateway.config.gateway import GatewayConfig
 from ringway.node.config.node import NodeConfig
 
 SECRET = "s" * 32
+DOCS = Path(__file__).parents[3] / "docs"
 
 
 def flags(**values):
@@ -93,3 +96,10 @@ def test_an_empty_variable_leaves_the_file_in_force(tmp_path):
 def test_a_variable_that_is_no_text_is_told():
     with pytest.raises(ConfigError, match="RINGWAY_GATEWAY_POLICY is not UTF-8"):
         load_config(environ={"RINGWAY_GATEWAY_POLICY": "\udcff"})
+
+
+def test_an_engine_and_backends_go_together_as_the_reference_says():
+    given = flags(engine__url="nats://h:1", static__backends=["ws://b:1"])
+    assert load_config(flags=given, environ={}).config.static.has_backends
+    page = (DOCS / "reference" / "configuration.md").read_text()
+    assert "An engine and backends go together." in " ".join(page.split())
