@@ -5,6 +5,8 @@ Theory of operation
 - A claim outlives its gateway. That of a server which registered there counts for one lease more: for so long it need
   not be heard, and it registers elsewhere meanwhile; also if the gateway has restarted, and knows nothing of it. Other
   claims count for `ORPHANED_S` more, and no longer than until the gateway is back and says itself what it claims.
+- Gateways also seem to be gone if the engine hangs, some seconds before it is known to be away. So no claim of such a
+  gateway ends within `DOUBT_S`, or while the engine is away; when that is back, the time of each begins anew.
 - What a gateway that is gone held is gone with it.
 - Its connections are those that all gateways hold there; so are its counters and places. The state is that of the
   highest version; of two with one version, that which drains.
@@ -28,6 +30,10 @@ K = TypeVar("K", bound=str)
 ORPHANED_S = 10.0
 """The time for a gateway to restart, and to claim again what its own sources list."""
 
+DOUBT_S = 6.0
+"""The longest time from the moment in which a gateway is taken for gone, because the engine hangs, until the engine is
+known to be away: it is when two questions of `engine.nats.server_socket.PING_S` are unanswered."""
+
 
 class HeldChange(NamedTuple):
     """What a gateway's report, or its end, changes: reports of backends, and backends that no gateway claims now."""
@@ -42,6 +48,10 @@ class _Orphan(NamedTuple):
     claim: BackendClaim
     gateway: Incarnation
     until: float
+
+    @classmethod
+    def begin(cls, claim: BackendClaim, gateway: Incarnation, now: float) -> "_Orphan":
+        return cls(claim, gateway, now + max(claim.lease_s or ORPHANED_S, DOUBT_S))
 
 
 class GroupDispute(NamedTuple):
@@ -62,7 +72,7 @@ class GroupDispute(NamedTuple):
 class HeldNodes:
     """The backends of all gateways, as one process hears them."""
 
-    __slots__ = ("_backends", "_gateways", "_orphans", "_seq", "disputes")
+    __slots__ = ("_away", "_backends", "_gateways", "_orphans", "_seq", "disputes")
 
     def __init__(self) -> None:
         self.disputes: dict[NodeName, GroupDispute] = {}
@@ -70,6 +80,7 @@ class HeldNodes:
         self._gateways: dict[NodeName, Report] = {}  # the last report of each that claims or holds any
         self._orphans: dict[NodeName, dict[NodeName, _Orphan]] = {}  # by backend and gateway
         self._backends: dict[NodeName, BackendClaim] = {}  # the newest claim of each
+        self._away = False  # the engine, as of the last tick
         self._seq = 0
 
     def backend(self, name: NodeName) -> Backend | None:
@@ -108,12 +119,18 @@ class HeldNodes:
         if report is None:
             return HeldChange([], [])
         for name, claim in report.backends.items():
-            orphan = _Orphan(claim, report.incarnation, now + (claim.lease_s or ORPHANED_S))
-            self._orphans.setdefault(name, {})[gateway] = orphan
+            self._orphans.setdefault(name, {})[gateway] = _Orphan.begin(claim, report.incarnation, now)
         return self._update({**report.backends, **report.held})
 
-    def tick(self, now: float) -> HeldChange:
+    def tick(self, now: float, *, engine_up: bool = True) -> HeldChange:
         """Drop the claims of gateways that have been gone for so long that they do not count any more."""
+        was_away, self._away = self._away, not engine_up
+        if self._away:
+            return HeldChange([], [])
+        if was_away:
+            for by_gateway in self._orphans.values():
+                for of, (claim, gateway, _) in by_gateway.items():
+                    by_gateway[of] = _Orphan.begin(claim, gateway, now)
         return self._update(self._drop_orphans(lambda _, __, orphan: orphan.until <= now))
 
     def _end_orphans(self, gateway: Report) -> list[NodeName]:

@@ -146,7 +146,7 @@ class Feed:
         self._membership.engine_up(engine_up, now)
         self._publish(self._membership.tick(now))
         if self._held is not None:
-            self._follow_held(self._held.tick(now))
+            self._follow_held(self._held.tick(now, engine_up=engine_up))
         if self._wire is not None and self._wire.choose(self.live.values()):
             _log.info("this member seals in another wire version, which all members read", version=self._wire.version)
 

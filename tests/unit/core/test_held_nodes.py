@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ringway.core.held_nodes import ORPHANED_S, GroupDispute, HeldNodes, split_moves
+from ringway.core.held_nodes import DOUBT_S, ORPHANED_S, GroupDispute, HeldNodes, split_moves
 from ringway.protocol.backend import Backend
 from ringway.protocol.backend_share import BackendClaim, BackendShare
 from ringway.protocol.report import Report
@@ -67,14 +67,28 @@ def test_a_backend_is_there_while_a_gateway_claims_it() -> None:
     assert nodes.backend(A) is None
 
 
-@pytest.mark.parametrize("lease_s", [3.0, 10.0, 30.0])
-def test_a_server_that_registered_at_a_gateway_that_is_gone_has_one_lease_to_register_elsewhere(lease_s) -> None:
+@pytest.mark.parametrize(("lease_s", "counts_s"), [(3.0, DOUBT_S), (10.0, 10.0), (30.0, 30.0)])
+def test_a_server_that_registered_at_a_gateway_that_is_gone_has_one_lease_to_register_elsewhere(
+    lease_s, counts_s
+) -> None:
     one, nodes = backend(), HeldNodes()
     nodes.on_report(gateway(G1, one, lease_s=lease_s, a=share(one, connections=2)))
     [report] = nodes.on_left(G1, 100.0).reports
     assert (report.connections, report.holders) == (0, ())
-    assert nodes.tick(100.0 + lease_s - 0.1) == ([], [])
-    assert nodes.tick(100.0 + lease_s).gone == [A]
+    assert nodes.tick(100.0 + counts_s - 0.1) == ([], [])
+    assert nodes.tick(100.0 + counts_s).gone == [A]
+
+
+@pytest.mark.parametrize(("lease_s", "counts_s"), [(3.0, DOUBT_S), (10.0, 10.0), (0.0, ORPHANED_S)])
+def test_no_claim_ends_while_the_engine_is_away(lease_s, counts_s) -> None:
+    one, nodes = backend(), HeldNodes()
+    nodes.on_report(gateway(G1, one, lease_s=lease_s))
+    nodes.on_left(G1, 100.0)
+    assert nodes.tick(102.0, engine_up=False) == ([], [])
+    assert nodes.tick(500.0, engine_up=False) == ([], [])
+    assert nodes.tick(500.25, engine_up=True) == ([], [])
+    assert nodes.tick(500.25 + counts_s - 0.1, engine_up=True) == ([], [])
+    assert nodes.tick(500.25 + counts_s, engine_up=True).gone == [A]
 
 
 def test_a_gateway_that_restarts_does_not_end_the_leases_of_its_life_before() -> None:
