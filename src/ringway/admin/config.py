@@ -4,7 +4,7 @@ from typing import Annotated
 
 import msgspec
 
-from ringway.errors import ConfigError
+from ringway.errors import ConfigError, refuse
 from ringway.protocol.host import read_hosts
 
 
@@ -67,6 +67,11 @@ class AdminConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     def __post_init__(self) -> None:
         """Raise `ConfigError` for an empty host, or for an entry of `allowed_hosts` that is not a name."""
+        problems: list[str] = []
         if not self.host:
-            raise ConfigError("host is empty, which is no address; give one, 127.0.0.1 for this machine alone")
-        read_hosts(self.allowed_hosts)
+            problems.append("host is empty, which is no address; give one, 127.0.0.1 for this machine alone")
+        try:
+            read_hosts(self.allowed_hosts)
+        except ConfigError as error:
+            problems += error.problems
+        refuse(problems)

@@ -2,7 +2,7 @@
 
 import os
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -19,7 +19,7 @@ from ringway.app.load import (
     Given,
     Layer,
     build,
-    check,
+    check_values,
     combine,
     read_environment,
     read_file,
@@ -32,7 +32,7 @@ from ringway.app.together import settle
 from ringway.app.up_config import UpConfig
 from ringway.collect.config import LoadConfig
 from ringway.core.balance.config import BalanceConfig
-from ringway.errors import ConfigError
+from ringway.errors import ConfigError, refuse
 from ringway.gateway.config.gateway import GatewayConfig
 from ringway.net import NamesConfig
 from ringway.node.config.node import NodeConfig
@@ -117,32 +117,52 @@ class Loaded:
         return self.given[path].origin if path in self.given else DEFAULT_ORIGIN
 
 
+Check = Callable[[Loaded], list[str]]
+"""Returns the problems of settings as a whole, such as `app.start_check.start_problems`."""
+
+
+def _nothing(_: Loaded) -> list[str]:
+    return []
+
+
 def load_config(
     *,
     flags: Layer | None = None,
     file: str | None = None,
     beneath: Layer | None = None,
     environ: Mapping[str, str] = os.environ,
+    check: Check = _nothing,
 ) -> Loaded:
     """Return the settings: defaults, then `beneath`, the TOML file, the environment, and `flags`.
 
-    Raise one `ConfigError` with every problem of the sources; if they have none, with every wrong value.
+    Raise one `ConfigError` with every problem of the sources, every wrong value, and what `check` finds in those
+    settings that can be read.
     """
     fields = all_fields()
+    problems: list[str] = []
     given = combine(
+        problems,
         lambda: beneath or {},
-        lambda: read_file(file, environ, fields),
-        lambda: read_environment(environ, fields),
+        lambda: read_file(file, environ, fields, problems),
+        lambda: read_environment(environ, fields, problems),
         lambda: flags or {},
     )
-    given = settle(given, fields)
-    sections = build(SECTIONS, check(given, fields))
+    given = settle(given, fields, problems)
+    sections = build(SECTIONS, check_values(given, fields, problems), given, fields, problems)
     config = Config(**sections)  # type: ignore[arg-type]  # `build` keeps the sections' types
-    return Loaded(config, given, service_links(environ))
+    loaded = Loaded(config, given, service_links(environ))
+    problems += check(loaded)
+    refuse(problems)
+    return loaded
 
 
 def load_joined(
-    *, flags: Layer | None = None, file: str | None = None, state: str | None = None, may_be_alone: bool = False
+    *,
+    flags: Layer | None = None,
+    file: str | None = None,
+    state: str | None = None,
+    may_be_alone: bool = False,
+    check: Check = _nothing,
 ) -> Loaded:
     """Return the settings of a process that joins a system: the system at `engine.url`, or the system that runs here.
 
@@ -150,7 +170,7 @@ def load_joined(
 
     Raise `ConfigError` as `load_config` does, and if no system is found, or two are named.
     """
-    loaded = load_config(flags=flags, file=file)
+    loaded = load_config(flags=flags, file=file, check=check)
     if loaded.config.static.has_backends and not loaded.config.engine.url and not state:
         return loaded  # a gateway that is alone
     if loaded.config.engine.url and state and loaded.origin("engine.url").startswith("--"):
@@ -193,6 +213,7 @@ def _engine_of(running: Running, directory: Path, names: tuple[str, ...]) -> Lay
 
 __all__ = [
     "CONFIG_FILE_ENV",
+    "Check",
     "Config",
     "Given",
     "Layer",

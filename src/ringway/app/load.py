@@ -1,12 +1,15 @@
 """Sources of settings: defaults, then a TOML file, then the environment, then flags. The later source wins.
 
-Each setting is checked alone, so that all problems are reported at once, each with its source.
+Each setting is checked alone, and all problems go to one list, each with its source. What is wrong is left out, so that
+the rest can be checked further, and all problems are reported at once.
 """
 
 import math
+import re
 import tomllib
 import typing
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -45,8 +48,11 @@ Layer = dict[str, Given]
 """The values of one source, by the path of the setting."""
 
 
-def read_file(path: str | None, environ: Mapping[str, str], fields: Mapping[str, Field]) -> Layer:
-    """Return the layer of the TOML file at `path`, or at `RINGWAY_CONFIG`; empty if neither is given."""
+def read_file(path: str | None, environ: Mapping[str, str], fields: Mapping[str, Field], problems: list[str]) -> Layer:
+    """Return the layer of the TOML file at `path`, or at `RINGWAY_CONFIG`; empty if neither is given.
+
+    Raise `ConfigError` if the file cannot be read at all.
+    """
     path = path or environ.get(CONFIG_FILE_ENV)
     if not path:
         return {}
@@ -59,7 +65,6 @@ def read_file(path: str | None, environ: Mapping[str, str], fields: Mapping[str,
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"the configuration file {path} is not TOML: {error}") from None
     layer: Layer = {}
-    problems: list[str] = []
     sections = {field.section for field in fields.values()}
     arrays = {field.tables: field for field in fields.values() if field.tables}
     for section, table in tables.items():
@@ -82,8 +87,6 @@ def read_file(path: str | None, environ: Mapping[str, str], fields: Mapping[str,
                     layer[key] = Given(fields[key].of_toml(value), str(path))
                 except ConfigError as error:
                     problems += (f"{path}: [{section}] {name}: {problem}" for problem in error.problems)
-    if problems:
-        raise ConfigError(*problems)
     return layer
 
 
@@ -100,7 +103,18 @@ def _read_tables(field: Field, name: str, tables: Any, path: str, layer: Layer, 
             values.append(field.of_toml(table))
         except ConfigError as error:
             problems += (f"{path}: [[{name}]]: {problem}" for problem in error.problems)
+            values += _good_part(field, table)
     layer[field.path] = Given(values, path)
+
+
+def _good_part(field: Field, table: Mapping[str, Any]) -> list[Any]:
+    """Return the value of a wrong table without the keys that are wrong, to check the others further."""
+    good = {}
+    for key, value in table.items():
+        with suppress(ConfigError):
+            field.of_toml({key: value})
+            good[key] = value
+    return [field.of_toml(good)] if good else []
 
 
 def service_links(environ: Mapping[str, str]) -> list[str]:
@@ -108,14 +122,13 @@ def service_links(environ: Mapping[str, str]) -> list[str]:
     return sorted(name for name, text in environ.items() if name.startswith(PREFIX) and is_service_link(name, text))
 
 
-def read_environment(environ: Mapping[str, str], fields: Mapping[str, Field]) -> Layer:
+def read_environment(environ: Mapping[str, str], fields: Mapping[str, Field], problems: list[str]) -> Layer:
     """Return the layer of the `RINGWAY_<SECTION>_<FIELD>` variables; white space separates several values.
 
     An empty variable sets nothing: deployment templates leave variables empty to mean the default.
     """
     names = {field.env: field for field in fields.values()}
     layer: Layer = {}
-    problems: list[str] = []
     for name, text in environ.items():
         if not name.startswith(PREFIX) or name in OTHER_ENV or not text.strip() or is_service_link(name, text):
             continue
@@ -126,29 +139,23 @@ def read_environment(environ: Mapping[str, str], fields: Mapping[str, Field]) ->
             layer[field.path] = Given(field.split(text) if field.repeated else text, f"environment {name}")
         elif get_close_matches(name, names, n=1, cutoff=ENV_CUTOFF):
             problems.append(f"the environment variable {name} sets nothing{_nearest(name, names)}")
-    if problems:
-        raise ConfigError(*problems)
     return layer
 
 
-def combine(*sources: "typing.Callable[[], Layer]") -> Layer:
-    """Read all `sources`, the weakest first; raise one `ConfigError` with the problems of all of them."""
+def combine(problems: list[str], *sources: "typing.Callable[[], Layer]") -> Layer:
+    """Read all `sources`, the weakest first."""
     combined: Layer = {}
-    problems: list[str] = []
     for source in sources:
         try:
             combined |= source()
         except ConfigError as error:
             problems += error.problems
-    if problems:
-        raise ConfigError(*problems)
     return combined
 
 
-def check(layer: Layer, fields: Mapping[str, Field]) -> dict[str, Any]:
-    """Return the typed values of `layer`; raise one `ConfigError` that names every wrong value."""
+def check_values(layer: Layer, fields: Mapping[str, Field], problems: list[str]) -> dict[str, Any]:
+    """Return the typed values of `layer` that are good."""
     values: dict[str, Any] = {}
-    problems: list[str] = []
     for path, given in layer.items():
         field = fields[path]
         try:
@@ -158,26 +165,46 @@ def check(layer: Layer, fields: Mapping[str, Field]) -> dict[str, Any]:
         except ValueError:  # msgspec's ValidationError is a ValueError
             shown = "(hidden)" if field.secret or field.hide else repr(given.value)
             problems.append(f"{path} is {shown} ({given.origin}); it must be {field.rule}")
-    if problems:
-        raise ConfigError(*problems)
     return values
 
 
-def build(structs: Mapping[str, type[msgspec.Struct]], values: Mapping[str, Any]) -> dict[str, msgspec.Struct]:
-    """Return each section's struct with `values` or defaults; objections of the struct become problems."""
+def build(
+    structs: Mapping[str, type[msgspec.Struct]],
+    values: Mapping[str, Any],
+    layer: Layer,
+    fields: Mapping[str, Field],
+    problems: list[str],
+) -> dict[str, msgspec.Struct]:
+    """Return each section's struct with `values` or defaults.
+
+    If a struct objects, it gets the values all the same, so that they can be checked further: it must not be used.
+    """
     built: dict[str, msgspec.Struct] = {}
-    problems: list[str] = []
     for section, struct in structs.items():
         own = {path.partition(".")[2]: value for path, value in values.items() if path.startswith(f"{section}.")}
         try:
             built[section] = struct(**own)
-        except ConfigError as error:
-            problems += (f"[{section}]: {problem}" for problem in error.problems)
-        except ValueError as error:
-            problems.append(f"[{section}]: {error}")
-    if problems:
-        raise ConfigError(*problems)
+        except (ConfigError, ValueError) as error:
+            objections = error.problems if isinstance(error, ConfigError) else (str(error),)
+            given = {fields[path]: given for path, given in layer.items() if fields[path].section == section}
+            problems += (f"[{section}]{_sources(given, problem)}: {problem}" for problem in objections)
+            built[section] = struct()
+            for name, value in own.items():
+                msgspec.structs.force_setattr(built[section], name, value)
     return built
+
+
+def _sources(given: Mapping[Field, Given], problem: str) -> str:
+    """Return in brackets the sources of the settings that `problem` names; of all in its section if it names none."""
+    tables = [field for field in given if field.tables and _names(problem, field.name, field.tables)]
+    named = tables or [field for field in given if _names(problem, field.name)] or given
+    origins = dict.fromkeys(given[field].origin for field in named)
+    return f" ({' and '.join(origins)})" if origins else ""
+
+
+def _names(problem: str, *names: str) -> bool:
+    """Return True if `problem` has one of `names` as a word, and not as a part of a URL."""
+    return any(re.search(rf"(?<![\w./:-]){re.escape(name)}(?![\w./-]|:\S)", problem) for name in names)
 
 
 def as_environment(layer: Layer, fields: Mapping[str, Field]) -> dict[str, str]:

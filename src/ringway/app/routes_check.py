@@ -1,9 +1,11 @@
 """Check of a gateway's routes against its other settings: their policies, and the groups that they lead to."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 from ringway.app.score_function import load_score_function
-from ringway.core.route_spec import read_routes
+from ringway.core.route import GroupRoute
+from ringway.core.route_spec import read_route
 from ringway.core.steering import Steering
 from ringway.errors import ConfigError
 from ringway.protocol.group import DEFAULT
@@ -13,7 +15,7 @@ from ringway.sources.registry import is_registry
 def route_problems(specs: Sequence[str], groups: Sequence[str] | None) -> list[str]:
     """Return what is wrong with the routes `specs`, in sentences. `groups` are all possible groups; None: unknown."""
     problems: list[str] = []
-    for route in read_routes(specs):
+    for route in _readable(specs):
         if route.policy:
             try:
                 Steering(route.policy, b"", load_score_function)
@@ -25,6 +27,13 @@ def route_problems(specs: Sequence[str], groups: Sequence[str] | None) -> list[s
                 f"correct the route, or put a backend there: --backend URL,group={route.group}"
             )
     return problems
+
+
+def _readable(specs: Sequence[str]) -> Iterator[GroupRoute]:
+    """Yield the routes that can be read; the settings of the gateway refuse the others."""
+    for spec in specs:
+        with suppress(ConfigError):
+            yield read_route(spec)
 
 
 def groups_of_specs(backends: Sequence[str]) -> list[str] | None:

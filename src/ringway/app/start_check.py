@@ -28,13 +28,16 @@ POLICY = "gateway.policy"
 ROUTES = "gateway.routes"
 
 
-def start_problems(loaded: Loaded) -> list[str]:
-    """Return what the start of a gateway or node would refuse, with the source of each setting."""
-    return [*gateway_problems(loaded), *member_problems(loaded)]
+def start_problems(loaded: Loaded, *, joins: bool = False) -> list[str]:
+    """Return what the start of a gateway or node would refuse, with the source of each setting.
+
+    With `joins` the gateway joins a system that is not in the settings, and that may have further groups.
+    """
+    return [*gateway_problems(loaded, joins=joins), *member_problems(loaded)]
 
 
 def gateway_problems(loaded: Loaded, *, joins: bool = False) -> list[str]:
-    """Return what the start of a gateway would refuse in its own settings. It `joins` a system that is named already.
+    """Return what the start of a gateway would refuse in its own settings.
 
     A score, a collector and their packages are loaded, and the files that the settings name are read.
     """

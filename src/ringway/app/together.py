@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 
 from ringway.app.field import Field
 from ringway.app.load import Given, Layer
-from ringway.errors import ConfigError
 
 ALTERNATIVES = (
     ("engine.secret", "engine.secret_file"),
@@ -30,11 +29,10 @@ def strength(given: Given) -> int:
     return 0 if given.origin.startswith("the running system") else 1
 
 
-def settle(layer: Layer, fields: Mapping[str, Field]) -> Layer:
-    """Return `layer` without overridden settings; raise `ConfigError` for settings that exclude each other."""
+def settle(layer: Layer, fields: Mapping[str, Field], problems: list[str]) -> Layer:
+    """Return `layer` without overridden settings; settings that exclude each other are `problems`."""
     said = {path: given for path, given in layer.items() if _says_something(given, fields[path])}
     overruled = set()
-    problems = []
     for pair in ALTERNATIVES:
         if all(path in said for path in pair):
             weaker, stronger = sorted(pair, key=lambda path: strength(said[path]))
@@ -43,8 +41,6 @@ def settle(layer: Layer, fields: Mapping[str, Field]) -> Layer:
                 problems.append(f"{both} say the same twice; give one of them")
             overruled.add(weaker)
     problems += _problems(said)
-    if problems:
-        raise ConfigError(*problems)
     return {path: given for path, given in layer.items() if path not in overruled}
 
 

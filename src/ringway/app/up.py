@@ -25,7 +25,6 @@ from ringway.app.load import as_environment
 from ringway.app.member import make_feed
 from ringway.app.near_ports import NearPorts
 from ringway.app.shutdown import Job, Step, run_until_stopped, shut_down, stop_signals, unless_stopped
-from ringway.app.start_check import gateway_problems
 from ringway.app.state import (
     JOINING,
     Running,
@@ -42,7 +41,7 @@ from ringway.app.supervise import Child, Supervisor
 from ringway.app.up_config import UpConfig
 from ringway.app.up_registration import RegistrationPort, registration_url
 from ringway.engine.nats.embedded import EmbeddedNats
-from ringway.errors import ConfigError, RingwayError, refuse
+from ringway.errors import ConfigError, RingwayError
 from ringway.net.listening import is_free
 from ringway.sources.registration.config import RegistrationConfig
 
@@ -68,7 +67,6 @@ async def run_up(loaded: Loaded, directory: Path, config_file: str | None, *, sh
     _check_settings(loaded)
     prepare(directory)
     _check_alone(directory)
-    refuse(gateway_problems(loaded, joins=True))  # groups may come with channel nodes, and by registration
     _check_free("gateway", config.gateway.host, config.gateway.port, "--port")
     if config.admin.port:
         _check_free("admin", config.admin.host, config.admin.port, "--admin-port")

@@ -11,7 +11,6 @@ from ringway.cli.option import AsJson, ConfigFile
 from ringway.cli.terminal import say, say_json
 from ringway.core.route_spec import read_routes
 from ringway.engine.url import HIDDEN, mask
-from ringway.errors import refuse
 
 ENGINE_URL = "engine.url"
 
@@ -28,8 +27,7 @@ def show(
     """
     from ringway.app.start_check import policy_problems
 
-    loaded = load_config(file=config_file)
-    refuse(policy_problems(loaded))
+    loaded = load_config(file=config_file, check=policy_problems)
     if as_json:
         say_json(_as_json(loaded, origin=origin))
         return
@@ -52,8 +50,7 @@ def check(config_file: ConfigFile = None) -> None:
     """
     from ringway.app.start_check import start_problems
 
-    loaded = load_config(file=config_file)
-    refuse(start_problems(loaded))
+    loaded = load_config(file=config_file, check=start_problems)
     given = len(loaded.given)
     say(f"The settings are good: {given} {'is' if given == 1 else 'are'} given, the others have their defaults.")
     for route in read_routes(loaded.config.gateway.routes):

@@ -1,10 +1,12 @@
 """`ringway gateway`: runs a gateway in this process."""
 
+from functools import partial
+
 from ringway.app.config import Layer, load_joined
 from ringway.app.state import find_running, state_dir
 from ringway.cli.option import ConfigFile, StateDir, takes_settings
 from ringway.cli.process import run_process
-from ringway.errors import ConfigError, refuse
+from ringway.errors import ConfigError
 from ringway.logger import get_logger
 
 _log = get_logger()
@@ -33,10 +35,10 @@ def gateway(flags: Layer, config_file: ConfigFile = None, state: StateDir = None
 
     Example: ringway gateway --port 8000 --backend ws://127.0.0.1:9001 --backend ws://127.0.0.1:9002,weight=2
     """
-    from ringway.app.start_check import gateway_problems
+    from ringway.app.start_check import start_problems
 
-    loaded = load_joined(flags=flags, file=config_file, state=state, may_be_alone=True)
-    refuse(gateway_problems(loaded, joins=bool(state)))
+    check = partial(start_problems, joins=bool(state))
+    loaded = load_joined(flags=flags, file=config_file, state=state, may_be_alone=True, check=check)
     config = loaded.config
     from ringway.app.compose.gateway import run_gateway
 

@@ -13,7 +13,9 @@ def node(flags: Layer, config_file: ConfigFile = None, state: StateDir = None) -
     It joins the system that `ringway up` runs on this machine, or the system at --engine. Name and port are chosen if
     they are not given. The balancer then moves its fair share of connections to it, and no more.
     """
-    loaded = load_joined(flags=flags, file=config_file, state=state)
+    from ringway.app.start_check import member_problems
+
+    loaded = load_joined(flags=flags, file=config_file, state=state, check=member_problems)
     config = loaded.config
     if config.static.has_backends and not config.engine.url:
         setting = "static.backends" if config.static.backends else "static.backends_file"

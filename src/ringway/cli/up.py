@@ -2,6 +2,7 @@
 
 import sys
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,7 +46,10 @@ def up(flags: Layer, config_file: ConfigFile = None, state: StateDir = None) -> 
     Everything listens on this machine only. All other settings of gateway and nodes come from a file or the
     environment; `ringway config show` lists them. The other commands find the system by its state directory.
     """
-    loaded = load_config(flags=flags, file=config_file)
+    from ringway.app.start_check import start_problems
+
+    # Groups may come with channel nodes, and by registration.
+    loaded = load_config(flags=flags, file=config_file, check=partial(start_problems, joins=True))
     directory = state_dir(state)
     option = f" --state {directory}" if state else ""
     log = open_private(directory, "up.log")

@@ -65,8 +65,8 @@ class HttpPortConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         ),
     ] = HEADERS_MAX
 
-    def check_lists(self) -> None:
-        """Raise `ConfigError` with each list entry that can never match, and with each list that is missing."""
+    def list_problems(self) -> list[str]:
+        """Return each list entry that can never match, and each list that is missing, in sentences."""
         problems: list[str] = []
         for read, texts in (
             (read_origins, self.allowed_origins),
@@ -79,5 +79,4 @@ class HttpPortConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
                 problems += error.problems
         if self.proxy_protocol and not self.trusted_proxies:
             problems.append("proxy_protocol is on and trusted_proxies names nobody; name the balancers that send it")
-        if problems:
-            raise ConfigError(*problems)
+        return problems

@@ -2,6 +2,7 @@ import pytest
 
 from ringway.app.config import Given, all_fields, load_config
 from ringway.app.load import as_environment
+from ringway.app.start_check import start_problems
 from ringway.errors import ConfigError
 
 
@@ -91,10 +92,72 @@ def test_a_secret_is_not_repeated_in_a_message():
     assert "hunter2" not in found[0]
 
 
-def test_settings_that_do_not_go_together_are_told_with_their_section():
-    environ = {"RINGWAY_NODE_PING_INTERVAL_S": "5", "RINGWAY_NODE_PONG_TIMEOUT_S": "9"}
-    [found] = problems_of(environ=environ)
-    assert found.startswith("[node]: pong_timeout_s is 9")
+def test_settings_that_do_not_go_together_are_told_with_their_section_and_sources(write):
+    file = write("[node]\npong_timeout_s = 9\n")
+    environ = {"RINGWAY_NODE_PING_INTERVAL_S": "5", "RINGWAY_NODE_PORT": "0"}
+    [found] = problems_of(file=file, environ=environ)
+    assert found.startswith(f"[node] ({file} and environment RINGWAY_NODE_PING_INTERVAL_S): pong_timeout_s is 9")
+
+
+def test_a_problem_that_names_no_setting_is_told_with_all_sources_of_its_section(write):
+    file = write('[node]\nnamespaces = ["a:x=1"]\n')
+    [found] = problems_of(file=file, environ={"RINGWAY_GATEWAY_PORT": "1"})
+    assert found.startswith(f"[node] ({file}): ")
+
+
+BAD = """
+[gateway]
+prot = 1
+port = 70000
+slot_hold_s = 9
+public_url = "ftp://host:port"
+allowed_origins = ["https://a b"]
+
+[static]
+backends = ["http://127.0.0.1:9182,group=chat", "ws://127.0.0.1:9183,grp=feed"]
+
+[[route]]
+pth = "/chat"
+group = "nope"
+
+[[route]]
+path = "//x"
+group = "chat"
+
+[node]
+public_url = "http://host:1"
+namespaces = ["a:x=1"]
+
+[load]
+collect = ["x=gopher://h"]
+
+[engine]
+secret = "short"
+"""
+
+
+def test_all_problems_of_a_file_are_told_in_one_round_each_with_the_file(write):
+    file = write(BAD)
+    found = problems_of(file=file, check=start_problems)
+    for said in (
+        "no setting 'prot'",
+        "gateway.port is 70000",
+        "slot_hold_s is 9",
+        "public_url: the URL 'ftp://host:port'",
+        "https://a b",
+        "has no setting 'pth'",
+        "'//x'",
+        "leads to the group 'nope'",
+        "'http://127.0.0.1:9182'",
+        "grp=feed",
+        "public_url: the URL 'http://host:1'",
+        "the namespace",
+        "gopher://h",
+        "has 5 characters",
+    ):
+        assert [problem for problem in found if said in problem], f"{said}: {found}"
+    assert all(file in problem for problem in found), found
+    assert len(found) == 14, found
 
 
 @pytest.mark.parametrize(("text", "said"), [("[gateway\n", "is not TOML"), ("gateway = 1\n", "must be a section")])

@@ -293,9 +293,9 @@ class GatewayConfig(GatewayRoutesConfig, frozen=True, kw_only=True, forbid_unkno
 
     def __post_init__(self) -> None:
         """Raise `ConfigError` if a list or URL has no meaning, or two settings contradict each other."""
-        self.check_lists()
         ports = {"http": 80, "https": 443, "ws": 80, "wss": 443}
-        problems = url_problems("public_url", self.public_url, ports, "write https://host:port")
+        problems = self.list_problems()
+        problems += url_problems("public_url", self.public_url, ports, "write https://host:port")
         if self.slot_hold_s >= self.handshake_deadline_s:
             problems.append(
                 f"slot_hold_s is {self.slot_hold_s:g}, handshake_deadline_s is {self.handshake_deadline_s:g}: who is "

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from ringway.errors import ConfigError
+from ringway.errors import ConfigError, refuse
 from ringway.node.config.edge import NodeEdgeConfig
 from ringway.node.config.namespace import read_namespaces, short_namespaces
 from ringway.protocol.address import url_problems
@@ -254,7 +254,9 @@ class NodeConfig(NodeEdgeConfig, frozen=True, kw_only=True, forbid_unknown_field
                 f"message_bytes_max is {self.message_bytes_max}, outbox_bytes_max is {self.outbox_bytes_max}: so "
                 "long a message closes each of its subscribers; lower message_bytes_max, or raise outbox_bytes_max"
             )
-        if problems:
-            raise ConfigError(*problems)
-        read_namespaces(self.namespaces)
-        self.check_lists()
+        problems += self.list_problems()
+        try:
+            read_namespaces(self.namespaces)
+        except ConfigError as error:
+            problems += error.problems
+        refuse(problems)
