@@ -1,7 +1,7 @@
 """The entry point: finds the command, and turns each error into a clear line and an exit code.
 
 Exit codes: 0 done; 1 it failed; 2 a setting is wrong or a needed part is missing, and the caller must act;
-130 ended by Ctrl-C; 141 the reader of the output is gone.
+130 ended by Ctrl-C; 141 the reader of the output is gone. Processes that end in order after Ctrl-C return 0.
 """
 
 import os

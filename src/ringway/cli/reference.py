@@ -17,8 +17,9 @@ _CLI = """\
 {made}
 `ringway COMMAND --help` shows the same on the terminal, with all settings. Exit codes: 0 done; 1 failed; 2 a setting is
 wrong or a needed part is missing, and one line on stderr says what to do; 130 ended by Ctrl-C; 141 the reader of the
-output is gone; 143 ended by SIGTERM ([signals](../howto/run-processes.md#signals)). Terminal controls in the output
-are shown as `\\x1b` and the like; with `--json` they are JSON's own escapes.
+output is gone; 143 ended by SIGTERM. Processes that run until they are stopped (`up`, `gateway`, `node`, `join`) end in
+order at the first Ctrl-C or SIGTERM, with 0 ([signals](../howto/run-processes.md#signals)). Terminal controls in the
+output are shown as `\\x1b` and the like; with `--json` they are JSON's own escapes.
 """
 
 _PANEL = "Settings: "

@@ -104,6 +104,16 @@ async def test_sigint_is_quick() -> None:
         sidecar.process.send_signal(signal.SIGINT)
         assert await sidecar.ended() == 0
         assert (cluster.drains, registry.offers()) == ([], {})
+        await sidecar.until(lambda: '"stopped"' in sidecar.log.splitlines()[-1])
+        assert '"exit_code": 0' in sidecar.log.splitlines()[-1]
+
+
+async def test_a_sidecar_without_a_command_says_at_ctrl_c_that_it_has_stopped() -> None:
+    async with registration_port() as registry, join(f"ws://127.0.0.1:{free_port()}", "--at", registry.url) as sidecar:
+        await sidecar.until(lambda: "does not answer its check" in sidecar.log)
+        sidecar.process.send_signal(signal.SIGINT)
+        assert await sidecar.ended() == 0
+        await sidecar.until(lambda: '"stopped"' in sidecar.log.splitlines()[-1])
 
 
 async def test_a_second_signal_ends_at_once_with_the_server() -> None:

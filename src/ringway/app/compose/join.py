@@ -10,9 +10,12 @@ from ringway.app.config import Config
 from ringway.app.shutdown import stop_signals, unless_stopped
 from ringway.app.state import find_running
 from ringway.errors import ConfigError
+from ringway.logger import get_logger
 from ringway.net import configure
 from ringway.sidecar.config import JoinConfig
 from ringway.sidecar.sidecar import Sidecar
+
+_log = get_logger()
 
 
 async def run_join(config: Config, url: str, command: Sequence[str], state: Path) -> int:
@@ -24,7 +27,11 @@ async def run_join(config: Config, url: str, command: Sequence[str], state: Path
     sidecar = Sidecar(find_port(config.join, state), url, command, Random())
     with stop_signals(sidecar.hang_up) as stop:
         code = await unless_stopped(stop, sidecar.run())
-        return await sidecar.stop(gentle=stop.gentle) if code is None else code
+        if code is None:
+            _log.info("stopping", drain=stop.gentle)
+            code = await sidecar.stop(gentle=stop.gentle)
+            _log.info("stopped", exit_code=code)
+        return code
 
 
 def find_port(config: JoinConfig, state: Path) -> JoinConfig:
