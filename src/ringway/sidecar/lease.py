@@ -12,14 +12,17 @@ from ringway.protocol.registration import DrainOrder, Renewed
 from ringway.protocol.server_address import ServerAddress
 from ringway.sidecar.held_name import RENEWALS, refuse_held_name
 from ringway.sidecar.registrar import Registrar, RegistrarAway, RegistrarRefused
-from ringway.sidecar.server_check import ServerHealth, check_server
+from ringway.sidecar.server_check import ServerFinding, ServerHealth, check_server
 from ringway.types import NodeState
 
 STARTING_S = 0.1
 """The period of checks until the server answers for the first time."""
 
+SLOW_S = 3.0
+"""The log says after this time that the server does not answer yet."""
+
 LATE_S = 30.0
-"""The log says that the server does not answer after this time."""
+"""The log warns after this time that the server does not answer."""
 
 RETRY_CAP_S = 5.0
 DRAIN_POLL_S = 0.5
@@ -70,7 +73,7 @@ class ServerLease:
         """Raise `ConfigError` if something else renews a registration of the server. Call it before all else."""
 
         async def answers() -> bool:
-            return await self._check() is not ServerHealth.ABSENT
+            return (await self._check()).health is not ServerHealth.ABSENT
 
         await refuse_held_name(self._registrar, self.name, self.url, answers)
 
@@ -128,14 +131,28 @@ class ServerLease:
     async def _until_well(self) -> None:
         """Return when the server answers its check."""
         loop = asyncio.get_running_loop()
-        late_at = loop.time() + LATE_S
-        while (health := await self._check()) is not ServerHealth.WELL:
-            if loop.time() > late_at:
-                late_at = float("inf")
-                _log.warning("the server does not answer its check", backend=self.name, found=health.name.lower())
+        began, told, warned = loop.time(), set[str](), False
+        while not (found := await self._check()).is_well:
+            waited_s = loop.time() - began
+            if waited_s > LATE_S and not warned:
+                warned = True
+                _log.warning("the server does not answer its check", **self._describe(found))
+            elif waited_s > SLOW_S and found.why not in told:
+                told.add(found.why)
+                _log.info("the server does not answer its check yet", **self._describe(found))
             await asyncio.sleep(STARTING_S)
 
-    async def _check(self) -> ServerHealth:
+    def _describe(self, found: ServerFinding) -> dict[str, str]:
+        """Return the fields of the log for a check that failed."""
+        if found.health is ServerHealth.ABSENT:
+            remedy = "start the server at this URL, or correct the URL"
+        elif self._fields.get("check"):
+            remedy = "correct --check, the URL, or the server"
+        else:
+            remedy = "correct the URL, or the server"
+        return {"backend": self.name, "url": self.url, "why": found.why, "rule": found.rule, "remedy": remedy}
+
+    async def _check(self) -> ServerFinding:
         return await check_server(self._address, str(self._fields.get("check", "")), self._check_timeout_s)
 
     async def _register(self) -> float:
@@ -152,10 +169,10 @@ class ServerLease:
         A server that is ill is not renewed, and dies by its lease unless it is well again before. One that is absent
         has ended: what listens there next is a new life.
         """
-        health = await self._check()
-        if health is not ServerHealth.WELL:
-            self._tell("the server does not answer its check; its lease is not renewed", found=health.name.lower())
-            if health is ServerHealth.ABSENT:
+        found = await self._check()
+        if not found.is_well:
+            self._tell("the server does not answer its check; its lease is not renewed", **self._describe(found))
+            if found.health is ServerHealth.ABSENT:
                 await self.end(gone=True)
                 self.begin_life()
             return STARTING_S
@@ -187,7 +204,7 @@ class ServerLease:
         try:
             return (await self._registrar.renew(self.name, self._incarnation)).left
         except (RegistrarAway, RegistrarRefused, ConfigError, ProtocolError) as error:
-            self._tell("the number of connections that are left is not known", why=str(error))
+            self._tell("the number of connections that are left is not known", backend=self.name, why=str(error))
             return None
 
     def _on_state(self, renewed: Renewed) -> None:
@@ -203,7 +220,7 @@ class ServerLease:
             if was and error.status == 404:
                 _log.info("the gateway does not know the lease; registering again", backend=self.name)
                 return 0.0
-        self._tell("not registered; the server stays up, and it is tried again", why=str(error))
+        self._tell("not registered; the server stays up, and it is tried again", backend=self.name, why=str(error))
         pause_s = next_delay_s(attempt, self._rng, cap_s=RETRY_CAP_S)
         wait_s = min(error.wait_s, RETRY_CAP_S) if isinstance(error, RegistrarRefused) else 0.0
         return max(pause_s, wait_s)
@@ -212,4 +229,4 @@ class ServerLease:
         """Log a problem once, until it has ended."""
         if self._told != event:
             self._told = event
-            _log.warning(event, backend=self.name, **fields)
+            _log.warning(event, **fields)

@@ -253,6 +253,26 @@ async def test_a_server_that_is_ill_dies_by_its_lease_and_comes_back_when_it_is_
         await sidecar.until(registry.offers)
 
 
+async def test_a_server_that_does_not_answer_is_told_with_url_finding_rule_and_remedy() -> None:
+    port, nobody = free_port(), free_port()
+    async with registration_port() as registry:
+        wrong_check = ("--check", "/nothing", "--", *UVICORN)
+        async with (
+            join(f"ws://127.0.0.1:{port}", "--at", registry.url, *wrong_check) as checked,
+            join(f"ws://127.0.0.1:{nobody}", "--at", registry.url) as absent,
+        ):
+            await checked.until(lambda: f"GET /nothing at 127.0.0.1:{port}: the status is " in checked.log)
+            await absent.until(lambda: f"a TCP connection at 127.0.0.1:{nobody}: nothing listens there" in absent.log)
+            said = next(line for line in checked.log.splitlines() if ": the status is " in line)
+            assert "does not answer its check yet" in said
+            assert f"ws://127.0.0.1:{port}" in said
+            assert "the answer has a status below 400" in said
+            assert "correct --check, the URL, or the server" in said
+            assert f"ws://127.0.0.1:{nobody}" in absent.log
+            assert "start the server at this URL, or correct the URL" in absent.log
+            assert registry.offers() == {}
+
+
 async def test_workers_are_backends_of_their_own_and_one_that_dies_is_started_again() -> None:
     port = free_port(2)
     async with (
