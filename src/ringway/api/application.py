@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from ringway.api.operation import JSON, ApiRefusal, ApiRequest, Guard, Operation, WithStatus
+from ringway.api.operation import JSON, ApiRefusal, ApiRequest, BodyNotJson, Guard, Operation, WithStatus
 from ringway.errors import ConfigError
 
 BODY_BYTES_MAX = 10_000_000
@@ -162,7 +162,5 @@ def _decode_body(kind: type, body: bytes, failed: str) -> Any:
         found = _AT.fullmatch(str(error))
         message, key = found.group("message", "key") if found else (str(error), "data")
         raise ApiRefusal(400, failed, ({"message": message, "key": key, "source": "body"},)) from None
-    except msgspec.DecodeError as error:
-        raise ApiRefusal(400, str(error)) from None
-    except (UnicodeDecodeError, RecursionError) as error:
-        raise ApiRefusal(400, f"the request cannot be read: {error}") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BodyNotJson(error) from None

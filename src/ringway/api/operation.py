@@ -48,6 +48,13 @@ class ApiRefusal(Exception):
         self.headers = headers or {}
 
 
+class BodyNotJson(ApiRefusal):
+    """The answer to a body that is no JSON, or not all of it; `problem` is the decoder's."""
+
+    def __init__(self, problem: object) -> None:
+        super().__init__(400, f"the body is not valid JSON: {problem}")
+
+
 Guard = Callable[[ApiRequest], None]
 """Raises `ApiRefusal` for a request that must not be carried out."""
 

@@ -5,7 +5,16 @@ from typing import Any
 
 from ringway.api.application import ApiApp
 from ringway.api.guard import guard_changes, host_guard
-from ringway.api.operation import OPENAPI_JSON, ApiRefusal, ApiRequest, Guard, Operation, QueryParameter, WithStatus
+from ringway.api.operation import (
+    OPENAPI_JSON,
+    ApiRefusal,
+    ApiRequest,
+    BodyNotJson,
+    Guard,
+    Operation,
+    QueryParameter,
+    WithStatus,
+)
 from ringway.core.registration import RefusalKind, Registration, RegistrationRefused
 from ringway.protocol.registration import (
     BackendRequest,
@@ -36,6 +45,9 @@ _DEFAULTS = {
     415: ("without a token, a body is JSON and says so", "send the header Content-Type: application/json"),
     500: ("a request that is valid is carried out", "look into the log of the gateway"),
 }
+
+_JSON_RULE = "a body is one complete JSON object in UTF-8"
+_JSON_REMEDY = "correct its quotes, commas and braces, and send all of it"
 
 _REFUSAL = {
     "type": "object",
@@ -70,6 +82,8 @@ def show_refusal(refused: ApiRefusal) -> Mapping[str, Any]:
     if isinstance(refused, _Refusal):
         said: dict[str, Any] = {"error": refused.detail, "rule": refused.rule, "remedy": refused.remedy}
         return said | {"retry_after_s": round(refused.wait_s, 1)} if refused.wait_s else said
+    if isinstance(refused, BodyNotJson):
+        return {"error": refused.detail, "rule": _JSON_RULE, "remedy": _JSON_REMEDY}
     rule, remedy = _DEFAULTS.get(refused.status, _DEFAULTS[500])
     values = "; ".join(f"{value['key']}: {value['message']}" for value in refused.extra)
     return {"error": f"{refused.detail}: {values}" if values else refused.detail, "rule": rule, "remedy": remedy}

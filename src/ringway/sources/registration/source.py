@@ -5,7 +5,7 @@ import math
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -45,6 +45,8 @@ Judge = Callable[[NodeName, float, bool], Awaitable[DrainAnswer]]
 
 FindBackendState = Callable[[NodeName], BackendState | None]
 """Returns the state of a backend in the cluster; None if the cluster does not know it yet."""
+
+T = TypeVar("T")
 
 _log = get_logger()
 
@@ -98,11 +100,7 @@ class RegistrationSource:
         """
         if not isinstance(fields, Mapping):
             raise ConfigError("the body is no object; send a JSON object with a url")
-        if fields.get("name") not in (None, name):
-            raise ConfigError(f"name is {fields['name']!r}, and the path says {name!r}; leave it out of the body")
-        ttl_s, life = _read_lease(fields, self._config.ttl_s)
-        described = read_backend_fields({**fields, "name": name}, f"backend {name!r}", also=LEASE_FIELDS)
-        backend = msgspec.structs.replace(described, life=life)
+        backend, ttl_s = _read_registration(name, fields, self._config.ttl_s)
         self._refuse_owned(name)
         before = self._registrations.get(name)
         rival = self._rivals.forbid(backend) if before is None else None
@@ -256,13 +254,36 @@ class RegistrationSource:
         self._sink.update(SOURCE, offers, lost=lost)
 
 
-def _read_lease(fields: Mapping[str, Any], usual_s: float) -> tuple[float, str]:
-    """Return the lease in seconds, and the incarnation; raise `ConfigError`."""
-    ttl_s, life = fields.get("ttl_s"), fields.get("incarnation")
+def _read_registration(name: str, fields: Mapping[str, Any], usual_s: float) -> tuple[Backend, float]:
+    """Return the backend and its lease in seconds; raise `ConfigError` with every problem."""
+    problems: list[str] = []
+
+    def read(reading: Callable[[], T]) -> T | None:
+        try:
+            return reading()
+        except ConfigError as error:
+            problems.extend(error.problems)
+            return None
+
+    if fields.get("name") not in (None, name):
+        problems.append(f"name is {fields['name']!r:.80}, and the path says {name!r:.80}; leave it out of the body")
+    ttl_s = read(lambda: _read_ttl(fields.get("ttl_s"), usual_s))
+    life = read(lambda: _read_incarnation(fields.get("incarnation")))
+    backend = read(lambda: read_backend_fields({**fields, "name": name}, f"backend {name!r}", also=LEASE_FIELDS))
+    if problems or backend is None or ttl_s is None:
+        raise ConfigError(*problems)
+    return msgspec.structs.replace(backend, life=life or ""), ttl_s
+
+
+def _read_ttl(ttl_s: Any, usual_s: float) -> float:
     if ttl_s is None:
-        ttl_s = usual_s
+        return check_ttl(usual_s)
     if isinstance(ttl_s, bool) or not isinstance(ttl_s, int | float):
         raise ConfigError(f"ttl_s is {ttl_s!r:.80}; it must be a number of seconds")
+    return check_ttl(float(ttl_s))
+
+
+def _read_incarnation(life: Any) -> str:
     if not isinstance(life, str | None):
         raise ConfigError(f"incarnation is {life!r:.80}; it must be a text")
-    return check_ttl(float(ttl_s)), check_incarnation(life or "")
+    return check_incarnation(life or "")

@@ -195,8 +195,20 @@ async def test_a_wrong_registration_is_refused_by_the_wrong_value(world: World, 
 
 async def test_all_wrong_values_are_named_at_once(world: World) -> None:
     body = {"url": "http://10.0.0.1", "weight": 0, "wieght": 1, "on_move": "jump"}
-    said = (await ask(world.app, "PUT", A, body))[1]
-    assert all(words in said["error"] for words in ("http://10.0.0.1", "weight", "wieght", "jump"))
+    lease = {"ttl_s": 1000, "incarnation": 7, "name": "b"}
+    said = (await ask(world.app, "PUT", A, body | lease))[1]
+    named = ("http://10.0.0.1", "weight ", "'wieght'", "jump", "ttl_s is 1000", "incarnation is 7", "name is 'b'")
+    assert [words for words in named if words not in said["error"]] == []
+
+
+@pytest.mark.parametrize("body", [b'{"url": "ws://', b"{} {}", b'"\xff"'], ids=["cut off", "two objects", "no UTF-8"])
+@pytest.mark.parametrize("path", [A, f"{A}/renew"], ids=["register", "renew"])
+async def test_a_body_that_is_no_json_is_refused_with_rule_and_remedy(world: World, path: str, body: bytes) -> None:
+    method = "PUT" if path == A else "POST"
+    status, said = await ask(world.app, method, path, body, content_type="application/json")
+    assert (status, said["error"][:28]) == (400, "the body is not valid JSON: ")
+    assert "complete JSON object" in said["rule"]
+    assert "quotes, commas and braces" in said["remedy"]
 
 
 async def test_a_name_that_is_none_is_refused(world: World) -> None:
