@@ -76,13 +76,15 @@ async def watch_until_empty(engine: Access, members: Feed, node: str, *, quiet: 
         while True:
             report = await _newest_report(engine, members, report, progress.left)
             now = time.monotonic()
-            progress.observe(count_present(report), now)
+            is_known = bool(report.holders) or not report.is_backend  # no gateway is heard while the engine hangs
+            if is_known:
+                progress.observe(count_present(report), now)
             shown.update(report.drain_left_s, now)
-            if report.state is NodeState.DRAINING:
+            if is_known and report.state is NodeState.DRAINING:
                 drains = True
                 if not count_present(report):
                     break
-            elif drains:
+            elif is_known and drains:
                 raise RingwayError(
                     f"{node} was taken back meanwhile, with {counted(progress.left, 'connection')} on it"
                 )

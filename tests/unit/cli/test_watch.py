@@ -45,9 +45,9 @@ class Watched:
         self.seq = 0
         self.engine: Any = SimpleNamespace(up=True)
 
-    def say(self, connections: int, *, draining: bool) -> None:
+    def say(self, connections: int, *, draining: bool, **more: Any) -> None:
         self.seq += 1
-        report = node_report("n0", self.seq, draining=draining, connections=connections)
+        report = node_report("n0", self.seq, draining=draining, connections=connections, **more)
         self.members.add_report(report)
 
     async def watch(self) -> Drained:
@@ -83,6 +83,19 @@ async def test_one_that_is_taken_back_or_goes_away_is_told() -> None:
     watched.members.remove_member(MemberLeaves(node_report("n0").name, node_report("n0").incarnation))
     with pytest.raises(RingwayError, match="n0 has gone, with 2 connections"):
         await asyncio.wait_for(watching, 10)
+
+
+async def test_a_backend_of_which_no_gateway_is_heard_was_not_taken_back_and_is_not_empty() -> None:
+    watched = Watched()
+    watched.say(3, draining=True, is_backend=True, holders=("g1",))
+    watching = asyncio.ensure_future(watched.watch())
+    await asyncio.sleep(0.1)
+    for draining in (False, True):
+        watched.say(0, draining=draining, is_backend=True)
+        await asyncio.sleep(0.4)
+        assert not watching.done()
+    watched.say(0, draining=True, is_backend=True, holders=("g1",))
+    assert (await asyncio.wait_for(watching, 10)).moved == 3
 
 
 async def test_a_node_that_is_not_heard_for_a_moment_is_waited_for() -> None:
