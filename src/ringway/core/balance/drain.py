@@ -116,14 +116,24 @@ def judge_drain(
     if within_s and rate <= 0:
         why = f"the other nodes are busy with clients that come by themselves, and take no moves from {node} now"
     elif within_s and needs_s > within_s:
-        enough = math.ceil(count / max(within_s - START_S, 1.0) / DONE_AT)
-        why = (
-            f"{count:,} connections cannot leave {node} within {within_s:g} s: {rate:,.0f} moves a second are safe, "
-            f"which needs {math.ceil(needs_s)} s; allow that, or raise the limits to {enough:,} a second"
-        )
+        why = _why_not_within(node, count, within_s, rate, needs_s)
     elif within_s:
         rate, needs_s = even_pace(count, within_s, config.moves_per_s_min)
     return DrainAnswer(why=why, connections=count, moves_per_s=rate, needs_s=needs_s)
+
+
+def _why_not_within(node: NodeName, count: int, within_s: float, rate: float, needs_s: float) -> str:
+    """Return why `count` connections cannot leave in time at the safe `rate`, with what would suffice."""
+    safe = f"{math.floor(rate):,}" if rate >= 1 else f"{rate:.2g}"  # rounded down: less than what would suffice
+    connections = "1 connection" if count == 1 else f"{count:,} connections"
+    why = (
+        f"{connections} cannot leave {node} within {within_s:g} s: {safe} moves a second are safe, "
+        f"which needs {math.ceil(needs_s)} s"
+    )
+    if within_s <= START_S:
+        return f"{why} (a drain takes {START_S:g} s to begin, whatever the limits are); allow that"
+    enough = math.ceil(count / (within_s - START_S) / DONE_AT)
+    return f"{why}; allow that, or raise the limits to {enough:,} a second"
 
 
 def drain_rate(node: NodeName, targets: Mapping[NodeName, int], limits: MoveLimits) -> float:

@@ -1,6 +1,7 @@
 """Drains by a deadline: judged before, paced evenly, known to every leader."""
 
 import math
+import re
 
 import pytest
 
@@ -41,6 +42,29 @@ def test_what_cannot_is_refused_with_the_time_and_the_rate_that_would_do() -> No
     )
     assert judge(22.0, MoveLimits(total=50.0)).why == ""
     assert judge(20.0, MoveLimits(total=56.0)).why == ""
+
+
+def test_no_limit_is_named_where_none_would_do() -> None:
+    """A drain needs some time to begin: 4 connections at 5 a second do not leave within 1 s at any rate."""
+    judged = judge(1.0, MoveLimits(total=5.0), nodes(4, 4))
+    assert judged.why == (
+        "4 connections cannot leave n0 within 1 s: 5 moves a second are safe, which needs 3 s (a drain takes 2 s to "
+        "begin, whatever the limits are); allow that"
+    )
+    assert judge(3.0, MoveLimits(total=5.0), nodes(4, 4)).why == ""
+
+
+@pytest.mark.parametrize("count", [1, 4, 5, 9, 40])
+@pytest.mark.parametrize("rate", [0.4, 4.6, 5.0])
+def test_the_rate_that_would_do_is_above_the_safe_rate_and_does(count: int, rate: float) -> None:
+    judged = judge(2.5, MoveLimits(total=rate), nodes(count, count))
+    found = re.search(r"([\d.]+) moves a second are safe, .* raise the limits to (\d+) a second", judged.why)
+    if found is None:
+        assert judged.why == ""
+        return
+    safe, enough = float(found[1]), int(found[2])
+    assert safe <= rate < enough
+    assert judge(2.5, MoveLimits(total=float(enough)), nodes(count, count)).why == ""
 
 
 def test_the_slowest_target_sets_the_pace() -> None:
