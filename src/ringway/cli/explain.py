@@ -10,7 +10,6 @@ from ringway.cli.steer import Gateways, gateways
 from ringway.cli.terminal import say_json
 from ringway.errors import ConfigError
 from ringway.protocol.control import Candidate, Explain, Explanation
-from ringway.protocol.order import NodeRefusal
 from ringway.types import NodeName
 
 if TYPE_CHECKING:
@@ -43,10 +42,9 @@ def explain(
 
     async def ask() -> Explanation:
         async with gateways(flags, config_file, state, admin) as found:
+            await found.need_group(group)
             question = Explain(key=key, group=group, host=host, path=path)
             answer = await (found.ask(_known(found, gateway), question) if gateway else found.ask_any(question))
-            if isinstance(answer, NodeRefusal):
-                raise ConfigError(answer.why)
             assert isinstance(answer, Explanation)
             return answer
 

@@ -78,6 +78,11 @@ class Gateways:
         found = (answer for answer in answers if isinstance(answer, DirectiveAnswer))
         return sorted(found, key=lambda answer: answer.gateway)
 
+    async def need_group(self, group: str) -> None:
+        """Raise `ConfigError` if no gateway knows `group` (empty: all groups)."""
+        if group:
+            _need_group(group, await self.followed())
+
     async def decide(self, change: Callable[[Directive], Directive], group: str = "") -> list[DirectiveAnswer]:
         """Apply `change` to the newest directive, and return when all gateways follow the result.
 
@@ -86,9 +91,7 @@ class Gateways:
         """
         answers = await self.followed()
         newest = newest_of(answers)
-        known = {each.group for answer in answers for each in answer.groups}
-        if group and group not in known and not newest.decides_for(group):
-            raise ConfigError(why_no_group(group, sorted(known)))
+        _need_group(group, answers)
         decided = change(newest)
         told = [
             each for each in await self.ask_all(SetDirective(directive=decided)) if isinstance(each, DirectiveAnswer)
@@ -124,6 +127,12 @@ async def gateways(
             yield found
         except ProtocolError as error:
             raise RingwayError(f"{error}; it is of another version") from None
+
+
+def _need_group(group: str, answers: Sequence[DirectiveAnswer]) -> None:
+    known = {each.group for answer in answers for each in answer.groups}
+    if group and group not in known and not newest_of(answers).decides_for(group):
+        raise ConfigError(why_no_group(group, sorted(known)))
 
 
 def newest_of(answers: Sequence[DirectiveAnswer]) -> Directive:

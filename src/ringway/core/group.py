@@ -35,8 +35,10 @@ def steer_by_default(name: str) -> Steering:
 
 
 def why_no_group(name: str, known: Iterable[str]) -> str:
-    """Return that there is no group `name`, with the groups that are `known`."""
-    return f"there is no group {name!r}; there are {', '.join(known) or 'none'}"
+    """Return that there is no group `name`, with the groups that are `known`, and with the remedy."""
+    names = list(known)
+    others = f"there {'is only' if len(names) == 1 else 'are'} {', '.join(names)}" if names else "no group exists yet"
+    return f"there is no group {name!r}; {others}. A group exists when a backend names it, or a route leads to it"
 
 
 def why_none_of(groups: "Groups") -> str:

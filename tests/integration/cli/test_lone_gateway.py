@@ -126,6 +126,14 @@ async def test_a_roll_that_ends_early_names_the_node_that_it_leaves_draining(tmp
         assert "interrupted. It ended at a; restarted before: none; not yet: none. a is left draining" in err
 
 
+async def test_a_group_that_is_not_there_ends_every_command_alike(tmp_path):
+    async with lone_gateway(tmp_path):
+        for words in (("freeze",), ("policy", "set", "ring"), ("rebalance",), ("explain",)):
+            done = await command(tmp_path, *words, "--group", "chat")
+            assert done.returncode == 2, words
+            assert "there is no group 'chat'; there is only default. A group exists when" in done.stderr
+
+
 async def test_a_deadline_that_cannot_be_met_is_refused_with_its_reason(tmp_path):
     async with lone_gateway(tmp_path) as gateway, AsyncExitStack() as stack:
         for _ in range(CLIENTS):

@@ -98,12 +98,16 @@ async def test_of_two_operators_at_one_moment_one_wins_and_the_other_is_told(ser
 async def test_a_group_that_no_gateway_knows_is_refused_and_nothing_changes(serve):
     one = own()
     found = await serve(one)
-    with pytest.raises(ConfigError, match="there is no group 'chat'; there are none"):
+    with pytest.raises(ConfigError, match=r"there is no group .chat.; no group exists yet\. A group exists when"):
+        await found.need_group("chat")
+    with pytest.raises(ConfigError, match=r"there is no group .chat.; no group exists yet\. A group exists when"):
         await found.decide(lambda newest: newest.with_frozen("x", "chat"), "chat")
     assert one.directive == Directive()
+    await found.need_group("")
     one.follow(Directive(version=1).with_frozen("x", "chat"))  # decided while the group was there
     [answer] = await found.decide(lambda newest: newest.with_frozen("", "chat"), "chat")
     assert answer.directive.of("chat").frozen == ""
+    await found.need_group("chat")
 
 
 async def test_one_gateway_is_asked_by_its_name(serve):
