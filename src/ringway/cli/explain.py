@@ -20,7 +20,12 @@ if TYPE_CHECKING:
 def explain(
     flags: Layer,
     key: Annotated[
-        str, Option("--key", metavar="KEY", help="The client's key, as the policy reads it. Without: none.")
+        str,
+        Option(
+            "--key",
+            metavar="KEY",
+            help="The client's key, as the policy reads it. Without: the key in --path and --host, if there is one.",
+        ),
     ] = "",
     path: Annotated[
         str, Option("--path", metavar="PATH", help="The path on which the client comes, for the gateway's routes.")

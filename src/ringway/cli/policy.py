@@ -122,13 +122,13 @@ def _decide(
     if as_json:
         say_json(answers)
         return
-    show_policy(answers)
+    show_policy(answers, is_new=True)
     if moving:
         say("Connections that it places elsewhere are moved, at the usual pace: `ringway moves` shows them.")
 
 
-def show_policy(answers: Sequence[DirectiveAnswer]) -> None:
-    """Print the policy in force at each gateway."""
+def show_policy(answers: Sequence[DirectiveAnswer], *, is_new: bool = False) -> None:
+    """Print the policy in force at each gateway; `is_new` if it was set just now."""
     from rich.table import Table
     from rich.text import Text
 
@@ -156,12 +156,12 @@ def show_policy(answers: Sequence[DirectiveAnswer]) -> None:
     staying = [name for name, each in decided.items() if not each.moving]
     if staying:
         whose, option = _limited(staying, decided)
-        console.print(
-            Text(
-                f"Newcomers{whose} are placed by it. Nobody is moved; `ringway rebalance{option}` moves those that it "
-                "places elsewhere."
-            )
+        begin = (
+            f"Newcomers{whose} are placed by it. Nobody is moved"
+            if is_new
+            else f"It was set without --move: connections{whose} stay where they are"
         )
+        console.print(Text(f"{begin}; `ringway rebalance{option}` moves those that it places elsewhere."))
     for why in dict.fromkeys(each.frozen for each in decided.values() if each.frozen):
         whose, option = _limited([name for name, each in decided.items() if each.frozen == why], decided)
         console.print(words(f"Moves{whose} are frozen: {why}. `ringway unfreeze{option}` lets them go on.", "yellow"))

@@ -7,6 +7,8 @@ from ringway.cli.option import AdminUrl, ConfigFile, StateDir, takes_settings
 from ringway.cli.process import run_async
 from ringway.cli.terminal import say
 from ringway.protocol.order import SetState
+from ringway.protocol.report import Report
+from ringway.types import NodeState
 
 
 @takes_settings("engine")
@@ -15,9 +17,17 @@ def undrain(
 ) -> None:
     """End the drain of a node: it gets new connections again, and the balancer fills it to its fair share."""
 
-    async def work() -> None:
+    async def work() -> Report:
         async with joined(flags, config_file, state, admin) as (engine, members):
-            await ask_node(engine, need_node(members, node), SetState(draining=False))
+            report = need_node(members, node)
+            await ask_node(engine, report, SetState(draining=False))
+            return report
 
-    run_async(work())
-    say(f"{node} takes connections again")
+    say(what_changed(run_async(work())))
+
+
+def what_changed(before: Report) -> str:
+    """Return what the end of a drain has changed for a node, by its report before that."""
+    if before.state is NodeState.ACTIVE:
+        return f"{before.name} did not drain: nothing was changed"
+    return f"{before.name} takes connections again"

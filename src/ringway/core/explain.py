@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from ringway.core.clock_skew import TOLD_S, describe_skew
 from ringway.core.load import LoadView, NodeLoad
 from ringway.core.load.slow_start import SHARE_MAX
+from ringway.core.placement.key_source import KeySource
 from ringway.core.placement.keyed import Keyed
 from ringway.core.placement.policy import Pick
 from ringway.core.steering import Steering
@@ -59,6 +60,15 @@ def explain(view: LoadView, steering: Steering, key: str, rng: "Random", now: fl
         problem=problem,
         note=BUILDING if building else look.note(),
     )
+
+
+def key_of_request(steering: Steering, host: str, path: str) -> str:
+    """Return the key that the policy reads from the host and the path (with its query) of a request; empty for none."""
+    if not steering.policy.table:
+        return ""
+    plain, _, query = (text.encode("utf-8", "surrogateescape").decode("latin-1") for text in path.partition("?"))
+    key = steering.keys.spec.read(KeySource(host=host.encode().decode("latin-1"), path=plain, query=query))
+    return "" if key is None else key.decode("utf-8", "surrogateescape")
 
 
 def problems_of(nodes: Iterable[NodeLoad]) -> dict[NodeName, str]:

@@ -60,6 +60,12 @@ class Directive(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """True if anything is decided for `group` alone."""
         return self._own(group).decides
 
+    def freezes(self, group: str = "") -> bool:
+        """True if moves of `group` (empty: of any group) are frozen."""
+        if group:
+            return bool(self.of(group).frozen)
+        return bool(self.frozen) or any(each.frozen for each in self.groups)
+
     def with_policy(self, policy: str, *, moving: bool, group: str = "") -> "Directive":
         """Return the next directive, with `policy` (empty: each gateway's own setting) for `group` (empty: for all)."""
         if group:

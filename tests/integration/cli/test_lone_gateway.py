@@ -134,6 +134,19 @@ async def test_a_group_that_is_not_there_ends_every_command_alike(tmp_path):
             assert "there is no group 'chat'; there is only default. A group exists when" in done.stderr
 
 
+async def test_commands_that_change_nothing_say_so(tmp_path):
+    async with lone_gateway(tmp_path) as gateway:
+        assert await well(tmp_path, "undrain", "a") == "a did not drain: nothing was changed\n"
+        assert "No operator had frozen moves: nothing was changed" in await well(tmp_path, "unfreeze")
+        assert gateway.ask("/v1/policy")["version"] == 0
+        await well(tmp_path, "freeze", "--group", "default")
+        assert "of group default again" in await well(tmp_path, "unfreeze", "--group", "default")
+        assert "of group default: nothing was changed" in await well(tmp_path, "unfreeze", "--group", "default")
+        await well(tmp_path, "policy", "set", "rendezvous:key=path")
+        assert "A client with the key '/chat/r1' goes to" in await well(tmp_path, "explain", "--path", "/chat/r1")
+        assert "Newcomers" not in await well(tmp_path, "policy")
+
+
 async def test_a_deadline_that_cannot_be_met_is_refused_with_its_reason(tmp_path):
     async with lone_gateway(tmp_path) as gateway, AsyncExitStack() as stack:
         for _ in range(CLIENTS):

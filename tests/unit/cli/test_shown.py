@@ -104,13 +104,18 @@ def followed(gateway: str, directive: Directive, **fields: Any) -> DirectiveAnsw
 
 def test_the_policy_is_shown_for_each_gateway_with_who_is_behind(capsys):
     newest = Directive(version=3, policy="ring", moving=False, frozen="a deploy")
-    show_policy([followed("g1", newest), followed("g2", Directive(version=2), problem="it cannot follow version 3: x")])
+    answers = [followed("g1", newest), followed("g2", Directive(version=2), problem="it cannot follow version 3: x")]
+    show_policy(answers, is_new=True)
     output = capsys.readouterr().out
     assert row(output, "g1").split() == ["g1", "ring", "3", "two-choices"]
     assert row(output, "g2").split() == ["g2", "two-choices", "2,", "not", "3", "two-choices"]
     assert "g2: it cannot follow version 3: x" in output
     assert "Moves are frozen: a deploy. `ringway unfreeze`" in output
     assert "Nobody is moved; `ringway rebalance` moves those" in output
+    show_policy(answers)  # it was set a while ago
+    output = capsys.readouterr().out
+    assert "It was set without --move: connections stay where they are; `ringway rebalance` moves those" in output
+    assert "Newcomers" not in output
 
 
 def test_each_group_is_shown_with_what_is_decided_for_it(capsys):
@@ -119,7 +124,7 @@ def test_each_group_is_shown_with_what_is_decided_for_it(capsys):
         GroupPolicy(group=name, policy=policy, configured="two-choices", moving=True, frozen="")
         for name, policy in (("chat", "ring"), ("feed", "two-choices"))
     ]
-    show_policy([followed("g1", directive, groups=tuple(rows))])
+    show_policy([followed("g1", directive, groups=tuple(rows))], is_new=True)
     said = capsys.readouterr().out
     assert [line.split()[:3] for line in said.splitlines()[1:3]] == [
         ["g1", "chat", "ring"],

@@ -5,7 +5,7 @@ from math import inf
 import msgspec
 import pytest
 
-from ringway.core.explain import explain, why_not
+from ringway.core.explain import explain, key_of_request, why_not
 from ringway.core.load import LoadView
 from ringway.core.placement.catalog import POLICIES
 from ringway.core.placement.key import KeyReader
@@ -20,6 +20,22 @@ ME = NodeName("gateway-1")
 
 def ask(view: LoadView, policy: str = "least-connected", key: str = "", now: float = 0.5) -> Explanation:
     return explain(view, Steering(policy, b"secret"), key, rng(), now, ME)
+
+
+@pytest.mark.parametrize(
+    ("policy", "key"),
+    [
+        ("rendezvous:key=path", "/chat/r1"),
+        ("ring:key=query.room", "ä b"),
+        ("ring:key={host}{path}", "h.example/chat/r1"),
+        ("ring", ""),
+        ("ring:key=ip", ""),
+        ("two-choices", ""),
+    ],
+)
+def test_the_key_is_read_from_the_request_that_is_asked_about(policy: str, key: str) -> None:
+    steering = Steering(policy, b"secret")
+    assert key_of_request(steering, "h.example:80", "/chat/r1?room=%C3%A4+b&x=1") == key
 
 
 def of(said: Explanation, node: str) -> Candidate:

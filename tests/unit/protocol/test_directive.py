@@ -51,3 +51,12 @@ def test_without_decisions_for_groups_a_directive_is_written_as_before() -> None
     assert msgspec.json.encode(frozen) == b'{"version":4,"frozen":"a deploy"}'
     own = frozen.with_frozen("", "chat")
     assert msgspec.json.decode(msgspec.json.encode(own), type=Directive) == own
+
+
+def test_it_says_if_anything_is_frozen() -> None:
+    assert not Directive().freezes()
+    frozen = Directive().with_frozen("x", "chat")
+    assert (frozen.freezes(), frozen.freezes("chat"), frozen.freezes("feed")) == (True, True, False)
+    everything = Directive().with_frozen("x")
+    assert (everything.freezes(), everything.freezes("chat")) == (True, True)
+    assert not everything.with_frozen("").freezes()

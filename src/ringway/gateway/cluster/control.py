@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from ringway.core.explain import explain, problems_of
+from ringway.core.explain import explain, key_of_request, problems_of
 from ringway.core.group import Group, why_no_group
 from ringway.core.membership import MemberLeft, MembershipEvent
 from ringway.core.placement.spec import parse_spec
@@ -112,12 +112,14 @@ class GatewayControl:
     def explain(self, key: str, group: str = "", host: str = "", path: str = "") -> Explanation:
         """Return the node for a client with `key` (empty: no key) at this moment, with the reasons.
 
-        The client comes to `group`, or else to the group to which the routes lead from `host` and `path`. Raise
-        `ConfigError` if there is no such group, or no such route.
+        The client comes to `group`, or else to the group to which the routes lead from `host` and `path`. Without
+        `key`, it has the key that the policy reads from these two. Raise `ConfigError` if there is no such
+        group, or no such route.
         """
         names = tuple(each.name for each in self._groups)
         self._need_group(group)
         asked = self._groups[group or self._group_at(host, path)]
+        key = key or key_of_request(asked.steering, host, path)
         said = explain(asked.view, asked.steering, key, self._rng, self._clock(), self.name)
         return msgspec.structs.replace(said, group=asked.name, groups=names)
 

@@ -279,9 +279,7 @@ def test_one_group_is_steered_by_its_name_and_an_unknown_one_is_refused():
         lambda: host.control.freeze("a test", "feed"),
         lambda: host.control.change_policy("ring", moving=True, group="feed"),
     ):
-        with pytest.raises(
-            ConfigError, match=r"there is no group 'feed'; there is only chat\. A group exists when"
-        ):
+        with pytest.raises(ConfigError, match=r"there is no group 'feed'; there is only chat\. A group exists when"):
             steered()
     assert host.version == 2
 
