@@ -16,6 +16,7 @@ from ringway.cli.counted import counted
 from ringway.cli.option import ConfigFile, StateDir, takes_settings
 from ringway.cli.process import run_process
 from ringway.cli.up_page import first_page
+from ringway.core.route_spec import read_routes
 
 if TYPE_CHECKING:
     from ringway.app.up import Show, Tell
@@ -33,6 +34,7 @@ SCREEN_BYTES_MAX = 1 << 20
         "gateway.host",
         "gateway.port",
         "gateway.policy",
+        "gateway.routes",
         "gateway.pages",
         "admin.port",
         "static.backends",
@@ -66,7 +68,14 @@ def up(flags: Layer, config_file: ConfigFile = None, state: StateDir = None) -> 
         config = loaded.config
         has_backends = config.static.has_backends or not config.up.nodes
         screen.write(
-            first_page(running, cluster, option, has_backends=has_backends, has_pages=bool(config.gateway.pages))
+            first_page(
+                running,
+                cluster,
+                option,
+                has_backends=has_backends,
+                has_pages=bool(config.gateway.pages),
+                routes=read_routes(config.gateway.routes),
+            )
         )
 
     def tell(line: str) -> None:

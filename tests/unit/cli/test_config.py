@@ -120,3 +120,10 @@ def test_check_refuses_the_backends_that_the_start_refuses(capsys, monkeypatch, 
     assert all(f"static.backends ({file})" in line for line in checked)
     assert "'http://127.0.0.1:9182'" in checked[0]
     assert "grp=feed" in checked[1]
+
+
+@pytest.mark.parametrize("command", ["up", "gateway"])
+def test_routes_are_flags_of_up_as_of_a_gateway(capsys, command):
+    assert run([command, "--route", "path=/chat group=chat", "--route", "path=//x"]) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert "[gateway] (--route): the path '//x'" in line

@@ -7,6 +7,7 @@ import pytest
 from ringway.admin.member import Cluster, describe
 from ringway.app.state import Running
 from ringway.cli.up_page import first_page
+from ringway.core.route_spec import read_routes
 from unit.admin.test_member import node
 
 RUNNING = Running(
@@ -21,8 +22,17 @@ RUNNING = Running(
 )
 
 
-def page(cluster: Cluster, *, option: str = "", has_backends: bool = True, has_pages: bool = False) -> str:
-    return first_page(RUNNING, cluster, option, has_backends=has_backends, has_pages=has_pages)
+def page(
+    cluster: Cluster,
+    *,
+    option: str = "",
+    has_backends: bool = True,
+    has_pages: bool = False,
+    routes: tuple[str, ...] = (),
+) -> str:
+    return first_page(
+        RUNNING, cluster, option, has_backends=has_backends, has_pages=has_pages, routes=read_routes(routes)
+    )
 
 
 def test_over_backends_it_names_a_backend_that_is_there_and_nothing_of_channels():
@@ -34,6 +44,38 @@ def test_over_backends_it_names_a_backend_that_is_there_and_nothing_of_channels(
     assert "Clients connect to ws://127.0.0.1:8000 and the path" in said
     for channels in ("subscribe", "ringway pub", "ringway sub", "ringway node ", "node-1", "/connection/websocket"):
         assert channels not in said
+
+
+def backend(name: str, group: str):
+    return node(name, is_backend=True, group=group)
+
+
+def test_routes_are_shown_with_their_urls_groups_and_backends():
+    routes = ("host=feed.example.com group=feed", "path=/chat group=chat", "path=/live group=live")
+    said = page(describe([backend("c1", "chat"), backend("c2", "chat"), backend("f1", "feed")]), routes=routes)
+    for line in (
+        "ws://feed.example.com:8000/  group feed: f1",
+        "ws://127.0.0.1:8000/chat  group chat: c1, c2",
+        "ws://127.0.0.1:8000/live  group live: none yet",
+    ):
+        assert line in said
+    assert "`ws://${location.host}/chat`" in said, "the first URL that works at this address"
+    assert "${location.host}/`" not in said
+    assert "Clients connect by the routes" in said
+    assert "ringway join ws://127.0.0.1:PORT --group feed" in said
+
+
+def test_a_route_of_a_host_alone_says_that_its_name_must_lead_here():
+    said = page(describe([]), routes=("host=*.example.com path=/a group=feed",))
+    assert "ws://*.example.com:8000/a  group feed: none yet" in said
+    assert "// any.example.com must lead to this machine" in said
+    assert "`ws://any.example.com:8000/a`" in said
+
+
+def test_without_routes_the_url_is_that_of_the_gateway():
+    said = page(describe([node("a")]))
+    assert "Routes" not in said
+    assert "`ws://${location.host}/`" in said
 
 
 def test_without_a_backend_yet_commands_ask_for_its_name():
