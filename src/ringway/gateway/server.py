@@ -132,6 +132,10 @@ class Gateway:
         """Return the group to which `host` and `path` lead; raise `UpgradeError` 404 if there is no route."""
         return self._routing.find_asked(host, path).group
 
+    def why_unreached(self, group: str) -> str:
+        """Return why the members of `group` get no clients here, with the remedy; empty if a route leads there."""
+        return self._routing.why_unreached(group)
+
     async def start(self) -> None:
         """Listen. Raise `ConfigError` if the address is not available."""
         host, port = self._config.host, self._config.port

@@ -51,12 +51,13 @@ class DrainOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     incarnation: str = ""
 
 
-class Granted(msgspec.Struct, frozen=True, kw_only=True):
-    """A registration that was accepted."""
+class Granted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A registration that was accepted. A warning is left out if there is none."""
 
     lease: Annotated[str, msgspec.Meta(description="Names the lease; another after a restart or an expiry")]
     ttl_s: Annotated[float, msgspec.Meta(description="Renew within this time; a third of it is usual")]
     state: NodeState
+    warning: Annotated[str, msgspec.Meta(description="Why the backend gets no clients from this gateway")] = ""
 
 
 class Refused(msgspec.Struct, frozen=True, kw_only=True):

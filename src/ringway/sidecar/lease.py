@@ -161,6 +161,8 @@ class ServerLease:
         self._registered = self._was_registered = True
         self._told = ""
         _log.info("registered", backend=self.name, url=self._fields["url"], at=self._registrar.at)
+        if granted.warning:
+            _log.warning("a registered server has a problem", backend=self.name, why=granted.warning)
         return granted.ttl_s / RENEWALS
 
     async def _renew(self) -> float:

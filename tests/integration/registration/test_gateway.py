@@ -1,6 +1,7 @@
 """A gateway process and servers that register at it: they get clients, and clients are led away in every case."""
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -157,3 +158,31 @@ async def test_a_server_under_the_name_of_a_backend_of_the_settings_is_refused_a
         assert (await ours.visit())[1] == "listed"
         for client in clients:  # none was led away
             await (await client.ping())
+
+
+async def test_a_server_in_a_group_to_which_no_route_leads_is_warned_and_marked(tmp_path: Path) -> None:
+    admin = free_port()
+    options = ("--route", "path=/", "--admin-port", str(admin))
+    async with AsyncExitStack() as stack:
+        ours = await stack.enter_async_context(system(tmp_path, *options))
+        url = await ours.server(stack, "a")
+        await until_registered(ours, "a", url, "1")
+        sidecar = await stack.enter_async_context(join(url, "--at", ours.at.at, "--name", "b", "--group", "nope"))
+        await sidecar.until(lambda: "a registered server has a problem" in sidecar.log)
+        assert "no route leads to its group 'nope'; add a [[route]]" in sidecar.log
+        async with asyncio.timeout(PATIENCE_S):
+            while "no route leads to its group" not in (shown := await nodes(admin)):
+                await asyncio.sleep(0.1)
+    rows = {row["name"]: row for row in json.loads(shown)}
+    assert (rows["a"]["problems"], rows["b"]["state"]) == ({}, "active")
+    [problem] = rows["b"]["problems"].values()
+    assert problem.startswith("gets no clients here: no route leads to its group 'nope'")
+
+
+async def nodes(admin: int) -> str:
+    """Return what `ringway nodes --json` prints; empty if it fails."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "ringway", "nodes", "--json", "--admin", f"http://127.0.0.1:{admin}",
+        stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    return (await process.communicate())[0].decode()

@@ -84,7 +84,10 @@ async def run_gateway(config: Config, log: LogWriter, on_started: Callable[[], N
         gateway = backends.make_gateway(TicketSigner(keyring))
         balancer = _make_balancer(config, name, directory, engine)
         poller = Poller(config.load, probes, groups, rng)
-        control = GatewayControl(name, directory, rng, engine, balancer.decisions, route_of=gateway.group_at)
+        control = GatewayControl(
+            name, directory, rng, engine, balancer.decisions,
+            route_of=gateway.group_at, why_unreached=gateway.why_unreached,
+        )  # fmt: skip
         await gateway.start()
         admin = open_admin(config.admin, beside=gateway.port)
         await control.serve()

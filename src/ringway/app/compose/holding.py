@@ -89,6 +89,7 @@ class GatewayBackends:
         )  # fmt: skip
         self.holding = Holding(parts, self._directory.held, groups, self.checks, self.expectations.tell_shown)
         self._directory.listen(self.holding.on_event, of_nodes=False)
+        self._why_unreached = gateway.why_unreached
         gateway.relays.on_arrival.append(self._on_arrival)
         self.sources = open_sources(self._config, self.holding.book, self._rng)
         return gateway
@@ -126,7 +127,9 @@ class GatewayBackends:
             held, me = self._directory.held, self._name
             rivals = Rivals(book.claim, lambda name: held.claims_of_others(name, me))
             stats = self.registration_stats
-            jobs += serve_registration(self._registration, config, book, groups, self._bus, stats, rivals)
+            jobs += serve_registration(
+                self._registration, config, book, groups, self._bus, stats, rivals, self._why_unreached
+            )
         return jobs
 
     async def close_registration(self) -> None:

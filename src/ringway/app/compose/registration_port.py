@@ -1,5 +1,7 @@
 """The registration port of a gateway: its address, its service, and the cluster's view of registered backends."""
 
+from collections.abc import Callable
+
 from ringway.app.shutdown import Job
 from ringway.core.group import Groups
 from ringway.core.load import NodeLoad
@@ -7,6 +9,8 @@ from ringway.core.rival import Rivals
 from ringway.gateway.backends.book import BackendBook
 from ringway.member.leader_call import call_drain
 from ringway.ports import Bus
+from ringway.protocol.backend import Backend
+from ringway.protocol.group import DEFAULT
 from ringway.protocol.order import DrainAnswer, DrainRequest
 from ringway.protocol.registration import BackendState
 from ringway.protocol.report import count_present
@@ -31,8 +35,12 @@ def serve_registration(
     bus: Bus,
     stats: RegistrationStats,
     rivals: Rivals,
+    why_unreached: Callable[[str], str],
 ) -> list[Job]:
-    """Return the jobs that answer backends and let their leases expire."""
+    """Return the jobs that answer backends and let their leases expire.
+
+    `why_unreached` returns why the members of a group get no clients here.
+    """
 
     def find_own(name: NodeName) -> NodeLoad | None:
         """Return the backend `name` in the cluster; None if it is not the one that is registered here."""
@@ -53,5 +61,10 @@ def serve_registration(
         left = count_present(node.report) + node.pending
         return BackendState(state=node.state, within_s=round(node.report.drain_left_s, 1), left=left)
 
-    source = RegistrationSource(config, book, judge=judge, find_state=find_state, rivals=rivals, stats=stats)
+    def warn(backend: Backend) -> str:
+        return why_unreached(backend.group or DEFAULT)
+
+    source = RegistrationSource(
+        config, book, judge=judge, find_state=find_state, rivals=rivals, warn=warn, stats=stats
+    )  # fmt: skip
     return [Job("registration port", server.serve(source, VERSION)), Job("registrations", source.run())]

@@ -71,7 +71,7 @@ class GatewayControl:
     """Answers operators for one gateway. `decisions` returns the newest decisions of its balancer.
 
     `route_of` returns the group to which its routes lead from a host and a path; without it, the group is the only
-    existing group, or the default group.
+    existing group, or the default group. `why_unreached` returns why the members of a group get no clients here.
     """
 
     def __init__(
@@ -83,11 +83,13 @@ class GatewayControl:
         decisions: Callable[[int], Iterable[Decision]] = _nothing_decided,
         clock: Callable[[], float] = time.monotonic,
         route_of: RouteOf | None = None,
+        why_unreached: Callable[[str], str] = lambda group: "",
     ) -> None:
         self.name = name
         self._directory = directory
         self._groups = directory.groups
         self._route_of = route_of
+        self._why_unreached = why_unreached
         self._rng = rng
         self._decisions = decisions
         self._clock = clock
@@ -128,6 +130,9 @@ class GatewayControl:
         found = problems_of(self._groups.nodes.values())
         for name, dispute in self._directory.held.disputes.items():
             found[name] = f"{found[name]}; {dispute}" if name in found else str(dispute)
+        for group in self._groups:
+            if why := self._why_unreached(group.name):
+                found |= {name: f"{found[name]}; {why}" if name in found else why for name in group.view.nodes}
         return found
 
     def strangers(self) -> tuple[StrangerRow, ...]:

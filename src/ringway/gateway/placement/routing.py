@@ -70,6 +70,15 @@ class Routing:
         led = {route.group for route in self._routes}
         return [group for group in self._groups if group.name not in led and group.view.nodes]
 
+    def why_unreached(self, group: str) -> str:
+        """Return why the members of `group` get no clients here, with the remedy; empty if a route leads there."""
+        if not self._configured or self.only is not None or group in {route.group for route in self._routes}:
+            return ""
+        return (
+            f"gets no clients here: no route leads to its group {group!r}; add a [[route]] with group = {group!r}, or "
+            "correct its group"
+        )
+
     def _update(self) -> None:
         """Read the names of the groups: they change when the first member of a group comes."""
         self._version = self._groups.version

@@ -192,7 +192,8 @@ def _change_operations(source: RegistrationSource) -> Sequence[Operation]:
     async def register(name: str, data: Mapping[str, Any]) -> WithStatus:
         held, is_new = source.register(name, data)
         state = source.state_of(held).state
-        return WithStatus(201 if is_new else 200, Granted(lease=held.lease, ttl_s=held.ttl_s, state=state))
+        granted = Granted(lease=held.lease, ttl_s=held.ttl_s, state=state, warning=source.warning_of(held))
+        return WithStatus(201 if is_new else 200, granted)
 
     async def renew(name: str, data: Renewal) -> Renewed:
         held = source.renew(name, data)

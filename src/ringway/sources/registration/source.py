@@ -46,6 +46,9 @@ Judge = Callable[[NodeName, float, bool], Awaitable[DrainAnswer]]
 FindBackendState = Callable[[NodeName], BackendState | None]
 """Returns the state of a backend in the cluster; None if the cluster does not know it yet."""
 
+Warn = Callable[[Backend], str]
+"""Returns why a backend that registers gets no clients from this gateway; empty if it gets some."""
+
 T = TypeVar("T")
 
 _log = get_logger()
@@ -65,6 +68,7 @@ class RegistrationSource:
         judge: Judge | None = None,
         find_state: FindBackendState = lambda name: None,
         rivals: Rivals | None = None,
+        warn: Warn = lambda backend: "",
         clock: Callable[[], float] = time.monotonic,
         stats: RegistrationStats | None = None,
     ) -> None:
@@ -73,6 +77,7 @@ class RegistrationSource:
         self._sink = sink
         self._judge = judge
         self._find_state = find_state
+        self._warn = warn
         self._rivals = rivals or Rivals(lambda name: None, lambda name: {})
         self._clock = clock
         self._registrations = Registrations(config.registrations_max)
@@ -178,6 +183,10 @@ class RegistrationSource:
         state = NodeState.DRAINING if registration.draining else NodeState.ACTIVE
         left = known.left if known else None
         return BackendState(state=state, within_s=round(registration.within_s(now), 1), left=left)
+
+    def warning_of(self, registration: Registration) -> str:
+        """Return why its backend gets no clients from this gateway; empty if it gets some."""
+        return self._warn(registration.backend)
 
     def expires_in_s(self, registration: Registration) -> float:
         """Return the time until the lease ends."""

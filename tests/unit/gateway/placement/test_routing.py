@@ -85,6 +85,17 @@ def test_groups_to_which_no_route_leads_are_known() -> None:
     assert unreached(groups, "path=/", f"path={CHANNEL_PATH} group=chat") == [CHANNELS]
 
 
+def test_a_group_that_may_get_members_is_judged_by_the_routes_before_it_has_any() -> None:
+    groups = groups_with(DEFAULT)
+    routing = Routing(read_routes(["path=/", "path=/chat group=chat"]), groups)
+    assert [routing.why_unreached(group) for group in (DEFAULT, "chat")] == ["", ""]
+    assert routing.why_unreached("nope") == (
+        "gets no clients here: no route leads to its group 'nope'; "
+        "add a [[route]] with group = 'nope', or correct its group"
+    )
+    assert Routing((), groups).why_unreached("nope") == ""
+
+
 def test_a_group_to_which_no_route_leads_is_warned_of_once() -> None:
     groups = groups_with(DEFAULT, "chat", "chat", "chat", "chat", "chat")
     warnings = UnreachedGroups(Routing(read_routes(["path=/"]), groups))

@@ -34,9 +34,10 @@ class World:
         self.judged: list[tuple[str, float, bool]] = []
         self.verdict: DrainAnswer | Exception | None = None
         self.state: BackendState | None = None
+        self.warnings: dict[str, str] = {}
         self.source = RegistrationSource(
             RegistrationConfig(**config), self.sink, judge=self.judge, find_state=lambda name: self.state,
-            clock=lambda: self.now,
+            warn=lambda backend: self.warnings.get(backend.group, ""), clock=lambda: self.now,
         )  # fmt: skip
         self.app: ApiApp = build_registration_api(self.source, tokens, "1", on_loopback=True)
 
@@ -72,6 +73,14 @@ async def test_a_registration_is_answered_with_its_lease_and_offered(world: Worl
     assert (status, again["lease"]) == (200, granted["lease"])
     status, restarted = await ask(world.app, "PUT", A, described | {"incarnation": "j"})
     assert (status, restarted["lease"] == granted["lease"]) == (201, False)
+
+
+async def test_a_registration_that_gets_no_clients_is_answered_with_a_warning(world: World) -> None:
+    world.warnings["nope"] = "gets no clients here"
+    for status in (201, 200):
+        said = await ask(world.app, "PUT", A, URL | {"group": "nope"})
+        assert (said[0], said[1]["warning"]) == (status, "gets no clients here")
+    assert "warning" not in (await ask(world.app, "PUT", A, URL | {"group": "chat"}))[1]
 
 
 async def test_a_lease_that_expires_is_a_death(world: World) -> None:
