@@ -8,7 +8,10 @@ from typing import Annotated, Any
 from ringway.app.state import find_running, state_dir
 from ringway.cli.command import Option
 from ringway.client import Client, ClientConfig
-from ringway.errors import ConfigError
+from ringway.client.discovery import discover
+from ringway.client.url import discovery_url
+from ringway.errors import ConfigError, RingwayError
+from ringway.protocol.address import shown
 
 URL_ENV = "RINGWAY_URL"
 
@@ -37,10 +40,25 @@ async def connected(urls: Sequence[str], **options: Any) -> AsyncIterator[Client
         raise ConfigError(
             f"no gateway can be reached at {' or '.join(urls)} ({why}); start one, or correct --url"
         ) from None
+    except RingwayError:
+        if await leads_to_backend(urls[0]):
+            raise ConfigError(
+                f"the gateway at {shown(urls[0])} has no channel node, only backends, which know no channels; start "
+                "one with `ringway node` or `ringway up --nodes 1`, or name another gateway by --url"
+            ) from None
+        raise
     try:
         yield client
     finally:
         await client.close()
+
+
+async def leads_to_backend(url: str) -> bool:
+    """True if the gateway at `url` would send a client of channels to a backend: it gives no ticket for it."""
+    try:
+        return not (await discover(discovery_url(url), OPEN_S)).ticket
+    except (OSError, TimeoutError, RingwayError):
+        return False
 
 
 def gateway_urls(given: str | None, state: str | None) -> list[str]:

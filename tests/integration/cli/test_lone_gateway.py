@@ -147,6 +147,16 @@ async def test_commands_that_change_nothing_say_so(tmp_path):
         assert "Newcomers" not in await well(tmp_path, "policy")
 
 
+@pytest.mark.parametrize("scheme", ["http", "ws"])
+async def test_that_there_is_no_channel_node_is_said(tmp_path, scheme):
+    async with lone_gateway(tmp_path) as gateway:
+        url = f"{scheme}://127.0.0.1:{gateway.port}"
+        for words in (("pub", "news", "hello"), ("sub", "news")):
+            done = await command(tmp_path, *words, "--url", url)
+            assert done.returncode == 2
+            assert f"the gateway at {url} has no channel node, only backends" in done.stderr
+
+
 async def test_a_deadline_that_cannot_be_met_is_refused_with_its_reason(tmp_path):
     async with lone_gateway(tmp_path) as gateway, AsyncExitStack() as stack:
         for _ in range(CLIENTS):
