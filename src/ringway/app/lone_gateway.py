@@ -71,6 +71,11 @@ def find_gateways(directory: Path) -> list[LoneGateway]:
     return sorted((gateway for _, gateway in _notes(directory) if _runs(gateway)), key=lambda each: each.url)
 
 
+def find_ended(directory: Path) -> list[LoneGateway]:
+    """Return the gateways that have ended without forgetting themselves (kill -9), by their URLs."""
+    return sorted((gateway for _, gateway in _notes(directory) if not _runs(gateway)), key=lambda each: each.url)
+
+
 def _notes(directory: Path) -> Iterator[tuple[Path, LoneGateway]]:
     for path in directory.glob("gateway-*.json"):
         try:

@@ -12,7 +12,7 @@ from ringway.app.compose.identity import new_incarnation
 from ringway.app.config import Layer, Loaded, load_config, load_joined
 from ringway.app.engine import open_engine, read_keyring
 from ringway.app.log import open_log
-from ringway.app.lone_gateway import find_gateways
+from ringway.app.lone_gateway import find_ended, find_gateways
 from ringway.app.member import hear_members
 from ringway.app.state import find_running, state_dir
 from ringway.cli.admin_access import reach_admin
@@ -85,8 +85,7 @@ async def joined(
 def _admin_of_lone_gateway(loaded: Loaded, state: str | None) -> str:
     """Return the admin port of the gateway that runs here without an engine; empty if a system is meant.
 
-    Raise `ConfigError` if several such gateways run, or if the settings are those of such a gateway, and no gateway
-    runs.
+    Raise `ConfigError` if several such gateways run, or if neither a system nor such a gateway runs.
     """
     if loaded.config.engine.url:
         return ""
@@ -95,15 +94,21 @@ def _admin_of_lone_gateway(loaded: Loaded, state: str | None) -> str:
     if not for_one and find_running(directory) is not None:
         return ""
     found = find_gateways(directory)
+    ended = "".join(f" The gateway at {each.url} has ended: start it again." for each in find_ended(directory))
     if len(found) > 1:
         listed = ", ".join(f"{each.admin_url} (of {each.url})" for each in found)
         raise ConfigError(f"{len(found)} gateways run here, each for itself; name one by --admin: {listed}")
     if for_one and not found:
         raise ConfigError(
             f"no gateway without an engine has noted itself in {directory}; name its admin port: "
-            "--admin http://host:8001, or its state directory by RINGWAY_STATE_DIR"
+            f"--admin http://host:8001, or its state directory by RINGWAY_STATE_DIR.{ended}".removesuffix(".")
         )
-    return found[0].admin_url if found else ""
+    if not found:
+        raise ConfigError(
+            f"no system runs from {directory}; start one with `ringway up`, name its engine (--engine "
+            f"nats://host:4222), or the admin port of a gateway (--admin http://host:8001).{ended}".removesuffix(".")
+        )
+    return found[0].admin_url
 
 
 def need_node(members: Feed, name: str) -> Report:

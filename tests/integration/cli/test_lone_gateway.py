@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 import subprocess
 import urllib.request
 from collections.abc import AsyncIterator
@@ -155,6 +156,18 @@ async def test_that_there_is_no_channel_node_is_said(tmp_path, scheme):
             done = await command(tmp_path, *words, "--url", url)
             assert done.returncode == 2
             assert f"the gateway at {url} has no channel node, only backends" in done.stderr
+
+
+async def test_after_its_death_the_remedies_that_fit_are_named(tmp_path):
+    async with serve(_echo, "127.0.0.1", 0) as server:
+        gateway = Lone(tmp_path, [f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"] * 2)
+        await asyncio.to_thread(gateway.wait)
+        await asyncio.to_thread(end, gateway.process, signal.SIGKILL)
+        done = await command(tmp_path, "nodes")
+    assert done.returncode == 2
+    assert "no system runs from" in done.stderr
+    assert "--admin http://host:8001" in done.stderr
+    assert f"The gateway at http://127.0.0.1:{gateway.port} has ended: start it again" in done.stderr
 
 
 async def test_a_deadline_that_cannot_be_met_is_refused_with_its_reason(tmp_path):

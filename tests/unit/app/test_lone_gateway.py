@@ -8,7 +8,7 @@ import sys
 import msgspec
 import pytest
 
-from ringway.app.lone_gateway import LoneGateway, be_noted, find_gateways, forget_gateway, note_gateway
+from ringway.app.lone_gateway import LoneGateway, be_noted, find_ended, find_gateways, forget_gateway, note_gateway
 from ringway.app.state import process_started
 from ringway.engine.private_file import write_private
 
@@ -31,8 +31,10 @@ def test_the_note_of_a_dead_process_counts_as_none_and_goes_with_the_next(tmp_pa
     path = tmp_path / f"gateway-{gone.pid}.json"
     write_private(path, msgspec.json.encode(gone).decode())
     assert find_gateways(tmp_path) == []
+    assert find_ended(tmp_path) == [gone]
     note_gateway(tmp_path, URL, ADMIN)
     assert not path.exists()
+    assert find_ended(tmp_path) == []
 
 
 def test_a_process_with_the_id_of_a_dead_one_is_another(tmp_path):
