@@ -249,6 +249,16 @@ def owned_by_source(name: str, owner: Rival) -> RegistrationRefused:
     )
 
 
+def owned_by_node(name: str, url: str) -> RegistrationRefused:
+    """Return the refusal of a request for `name`, which the channel node at `url` has."""
+    return RegistrationRefused(
+        RefusalKind.HELD,
+        f"the name {name[:63]!r} belongs to the channel node at {shown(url)}",
+        "a name belongs to one member of the cluster: a channel node cannot be registered, renewed or drained here",
+        "take another name",
+    )
+
+
 def check_ttl(ttl_s: float) -> float:
     """Return `ttl_s`; raise `ConfigError` if a lease may not last for so long, or so short."""
     if not TTL_MIN_S <= ttl_s <= TTL_MAX_S:

@@ -20,6 +20,7 @@ from ringway.core.registration import (
     check_ttl,
     check_utilisation,
     held_elsewhere,
+    owned_by_node,
     owned_by_source,
 )
 from ringway.core.rival import Rival, Rivals
@@ -46,6 +47,9 @@ Judge = Callable[[NodeName, float, bool], Awaitable[DrainAnswer]]
 FindBackendState = Callable[[NodeName], BackendState | None]
 """Returns the state of a backend in the cluster; None if the cluster does not know it yet."""
 
+FindNode = Callable[[NodeName], str]
+"""Returns the URL of a channel node; empty if there is none of that name."""
+
 Warn = Callable[[Backend], str]
 """Returns why a backend that registers gets no clients from this gateway; empty if it gets some."""
 
@@ -67,6 +71,7 @@ class RegistrationSource:
         *,
         judge: Judge | None = None,
         find_state: FindBackendState = lambda name: None,
+        find_node: FindNode = lambda name: "",
         rivals: Rivals | None = None,
         warn: Warn = lambda backend: "",
         clock: Callable[[], float] = time.monotonic,
@@ -77,6 +82,7 @@ class RegistrationSource:
         self._sink = sink
         self._judge = judge
         self._find_state = find_state
+        self._find_node = find_node
         self._warn = warn
         self._rivals = rivals or Rivals(lambda name: None, lambda name: {})
         self._clock = clock
@@ -209,7 +215,9 @@ class RegistrationSource:
             )
 
     def _refuse_owned(self, name: str) -> None:
-        """Raise `RegistrationRefused` if a source that is no registration offers `name`."""
+        """Raise `RegistrationRefused` if a channel node has `name`, or a source that is no registration offers it."""
+        if url := self._find_node(NodeName(name)):
+            raise owned_by_node(name, url)
         owner = self._rivals.find_owner(NodeName(name))
         if owner is not None:
             raise owned_by_source(name, owner)
