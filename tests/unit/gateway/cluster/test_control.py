@@ -327,3 +327,21 @@ async def test_gateways_that_put_a_backend_in_different_groups_are_told_once() -
     assert (event["backend"], event["group"], event["gateway"]) == ("b", "default", "gateway-1")
     assert (event["other_group"], event["other_gateway"]) == ("chat", "gateway-0")
     assert "gateway-0 in chat" in host.control.problems()[NodeName("b")]
+
+
+async def test_members_of_a_group_to_which_no_route_leads_are_named_beside_their_other_problems() -> None:
+    directory = Directory(Issuer("0badcafe"), report_reader(KEYRING), groups=Groups(Issuer("0badcafe")))
+    control = GatewayControl(
+        NodeName("gateway-1"), directory, random.Random(1), MemoryHub().open(),
+        why_unreached=lambda group: "gets no clients here" if group == "nope" else "",
+    )  # fmt: skip
+    for number, group in enumerate(("chat", "nope", "nope")):
+        backend = Backend(name=NodeName(f"b-{number}"), url=f"ws://h:{number}", group=group)
+        claims = {backend.name: BackendClaim(backend=backend, since=1.0)}
+        directory.feed.add_report(gateway_report(f"gateway-{number}", 1, backends=claims))
+    directory.groups.nodes[NodeName("b-2")].doubt = "it answers no knock"
+    problems = control.problems()
+    assert problems == {
+        "b-1": "gets no clients here",
+        "b-2": "gets no clients: it answers no knock; gets no clients here",
+    }
