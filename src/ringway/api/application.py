@@ -5,7 +5,6 @@ An error answer is `{"status_code", "detail"}`, with `extra` if single values we
 
 import asyncio
 import inspect
-import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl
@@ -14,6 +13,7 @@ import msgspec
 
 from ringway.api.operation import JSON, ApiRefusal, ApiRequest, BodyNotJson, Guard, Operation, WithStatus
 from ringway.errors import ConfigError
+from ringway.protocol.wrong_field import find_wrong_fields, why_wrong
 
 BODY_BYTES_MAX = 10_000_000
 
@@ -22,8 +22,6 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 ShowRefusal = Callable[[ApiRefusal], Mapping[str, Any]]
 """Returns the body of the answer for a refusal."""
-
-_AT = re.compile(r"(?P<message>.*) - at `\$\.(?P<key>[^`]*)`", re.DOTALL)
 
 
 def show_detail(refused: ApiRefusal) -> Mapping[str, Any]:
@@ -143,10 +141,9 @@ def _arguments(operation: Operation, request: ApiRequest) -> dict[str, Any]:
         try:
             value = given.get(parameter.name, parameter.default)
             arguments[parameter.name] = msgspec.convert(value, parameter.type, strict=False)
-        except msgspec.ValidationError as error:
-            raise ApiRefusal(
-                400, failed, ({"message": str(error), "key": parameter.name, "source": "query"},)
-            ) from None
+        except msgspec.ValidationError:
+            why = why_wrong(value, parameter.type)
+            raise ApiRefusal(400, failed, ({"message": why, "key": parameter.name, "source": "query"},)) from None
     if operation.body is not None:
         body = request.body or (b"{}" if operation.body_optional else b"")
         arguments["data"] = _decode_body(operation.decode_as or operation.body, body, failed)
@@ -157,10 +154,13 @@ def _decode_body(kind: type, body: bytes, failed: str) -> Any:
     if not body:
         raise ApiRefusal(400, failed, ({"message": "the body is empty", "key": "data", "source": "body"},))
     try:
-        return msgspec.convert(msgspec.json.decode(body), kind, strict=False)
-    except msgspec.ValidationError as error:
-        found = _AT.fullmatch(str(error))
-        message, key = found.group("message", "key") if found else (str(error), "data")
-        raise ApiRefusal(400, failed, ({"message": message, "key": key, "source": "body"},)) from None
+        value = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BodyNotJson(error) from None
+    try:
+        return msgspec.convert(value, kind, strict=False)
+    except msgspec.ValidationError:
+        wrong = find_wrong_fields(value, kind)
+        raise ApiRefusal(
+            400, failed, tuple({"message": why, "key": name, "source": "body"} for name, why in wrong)
+        ) from None

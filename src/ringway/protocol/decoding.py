@@ -3,8 +3,11 @@
 from collections.abc import Callable
 from typing import TypeVar
 
+import msgspec
+
 from ringway.errors import ProtocolError
 from ringway.protocol.close import BAD_REQUEST
+from ringway.protocol.rule import sentence_of_error
 
 T = TypeVar("T")
 
@@ -22,6 +25,8 @@ def reader(decode: Callable[[bytes], T], what: str) -> Callable[[bytes], T]:
     def read(raw: bytes) -> T:
         try:
             return decode(raw)
+        except msgspec.ValidationError as error:
+            raise ProtocolError(BAD_REQUEST, f"{what} cannot be read: {sentence_of_error(error)}") from error
         except UNREADABLE as error:
             raise ProtocolError(BAD_REQUEST, f"{what} cannot be read: {error}") from error
 

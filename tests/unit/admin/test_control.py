@@ -140,10 +140,10 @@ async def test_the_policy_is_read_changed_and_reset(app, control):
     ("body", "said"),
     [
         ({"policy": "fastest"}, "'fastest' is unknown; choose one of ring"),
-        ({"policy": ""}, "length >= 1"),
-        ({"policy": 3}, "str"),
+        ({"policy": ""}, "a length of at least 1"),
+        ({"policy": 3}, "it is 3; it must be a text"),
         ({}, "policy"),
-        ({"policy": "ring", "moving": True}, "moving"),
+        ({"policy": "ring", "moving": True}, "there are policy, move, group"),
         ([], "object"),
         (b"{", "truncated"),
         (b"\xff", ""),

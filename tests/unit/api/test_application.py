@@ -1,12 +1,12 @@
 """The application of an API port: named parts of paths, optional bodies, refusals in the form of the port."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 from ringway.api.application import ApiApp
 from ringway.api.openapi import describe_api
-from ringway.api.operation import ApiRefusal, Operation
+from ringway.api.operation import ApiRefusal, Operation, QueryParameter
 from unit.api.ask import ask, ask_whole
 
 
@@ -65,3 +65,24 @@ def test_the_document_has_the_parts_of_the_path_and_all_answers() -> None:
     assert said["parameters"] == [{"name": "room", "in": "path", "schema": {"type": "string"}, "required": True}]
     assert said["requestBody"]["required"] is False
     assert said["responses"]["409"]["description"] == "The room is closed"
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    node: str
+
+
+async def test_the_port_answers_with_every_wrong_field_and_parameter():
+    order = Operation("POST", "/v1/order", "order", "Order", lambda data: data.node, str, body=Order)
+    count = QueryParameter("count", Annotated[int, msgspec.Meta(ge=1, le=1000)], 20)
+    rows = Operation("GET", "/v1/rows", "rows", "Rows", lambda count: count, int, parameters=(count,))
+    app = ApiApp([order, rows], ())
+    status, said = await ask(app, "POST", "/v1/order", {"wy": 1})
+    assert (status, said["detail"]) == (400, "Validation failed for POST /v1/order")
+    assert [(each["key"], each["source"]) for each in said["extra"]] == [("wy", "body"), ("node", "body")]
+    status, said = await ask(app, "GET", "/v1/rows?count=many")
+    [wrong] = said["extra"]
+    assert wrong == {
+        "message": 'it is "many"; it must be a whole number, at least 1, at most 1000',
+        "key": "count",
+        "source": "query",
+    }

@@ -111,3 +111,8 @@ def test_a_history_that_cannot_be_read_is_told(raw: bytes) -> None:
 def test_a_measure_beyond_all_floats_is_a_failed_measurement() -> None:
     with pytest.raises(CollectFailed, match="too large"):
         number_at({"load": 10**400}, ("load",))
+
+
+def test_a_wrong_value_is_told_with_its_place_and_its_rule():
+    with pytest.raises(ProtocolError, match=r"cannot be read: within_s: give a number, and not a text$"):
+        order.decode_balancer_request(b'{"type":"drain","node":"a","within_s":"soon","force":false}')
