@@ -36,7 +36,7 @@ class Cluster:
         self.hub = MemoryHub()
         self.nodes: dict[str, ChannelNode] = {}
         self.engine: MemoryEngine = self.hub.open()
-        issuer = Issuer("00000000")
+        issuer = Issuer("ffffffff")
         groups = Groups(issuer, lambda name: Steering("least-connected", SECRET))
         self.directory = Directory(issuer, report_reader(Keyring(SECRET)), groups=groups)
         config = GatewayConfig(port=0, linger_s=0.5)
@@ -44,7 +44,7 @@ class Cluster:
 
     async def start(self) -> None:
         await self.gateway.start()
-        me = Report(name=NodeName("g1"), incarnation=Incarnation("00000000"), role=Role.GATEWAY, seq=0, url="")
+        me = Report(name=NodeName("g1"), incarnation=Incarnation("ffffffff"), role=Role.GATEWAY, seq=0, url="")
         self.reporter = GatewayReporter(
             self.directory, self.engine, me, report_writer(Keyring(SECRET), me.name, me.incarnation), random.Random(2)
         )

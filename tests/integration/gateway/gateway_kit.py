@@ -23,6 +23,7 @@ from ringway.protocol.ticket import TicketSigner
 from ringway.protocol.upgrade import accept_for
 from ringway.types import Issuer, NodeName
 from support.held_backends import HeldBackends
+from support.system import free_port
 
 PATIENCE_S = 30.0
 
@@ -242,6 +243,5 @@ def resident_bytes() -> int:
 
 
 def unused_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
+    """Return a port that nobody listens on, and that no outgoing connection is given."""
+    return free_port()

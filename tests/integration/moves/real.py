@@ -27,7 +27,7 @@ class RealCluster:
     def __init__(self, *names: str, pages: str = "") -> None:
         self.hub = MemoryHub()
         self.engine: MemoryEngine = self.hub.open()
-        issuer = Issuer("00000000")
+        issuer = Issuer("ffffffff")
         groups = Groups(issuer, lambda name: Steering("least-connected", SECRET))
         self.directory = Directory(issuer, report_reader(Keyring(SECRET)), groups=groups)
         config = GatewayConfig(port=0, linger_s=0.5, pages=pages)
@@ -48,7 +48,7 @@ class RealCluster:
     async def __aenter__(self) -> "RealCluster":
         await self.gateway.start()
         url = f"http://127.0.0.1:{self.gateway.port}"
-        me = Report(name=NodeName("g1"), incarnation=Incarnation("00000000"), role=Role.GATEWAY, seq=0, url=url)
+        me = Report(name=NodeName("g1"), incarnation=Incarnation("ffffffff"), role=Role.GATEWAY, seq=0, url=url)
         self.reporter = GatewayReporter(
             self.directory, self.engine, me, report_writer(Keyring(SECRET), me.name, me.incarnation), random.Random(2)
         )

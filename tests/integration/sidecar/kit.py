@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
+from support import system
+
 TESTS = Path(__file__).parents[2]
 UVICORN = (
     sys.executable, "-m", "uvicorn", "integration.sidecar.echo:app", "--port", "{port}", "--log-level", "warning",
@@ -19,12 +21,10 @@ PATIENCE_S = 60.0
 
 
 def free_port(count: int = 1) -> int:
-    """Return the first of `count` ports in a row that are free now."""
+    """Return the first of `count` ports in a row that are free now, and that no outgoing connection is given."""
     while True:
-        with closing(socket.socket()) as first:
-            first.bind(("127.0.0.1", 0))
-            port = int(first.getsockname()[1])
-        if port + count < 65536 and all(is_free(port + more) for more in range(count)):
+        port = system.free_port()
+        if all(is_free(port + more) for more in range(1, count)):
             return port
 
 
