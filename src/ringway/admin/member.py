@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from ringway.protocol.control import NO_CLIENTS, StrangerRow
+from ringway.protocol.control import NO_CLIENTS, MovePause, StrangerRow
 from ringway.protocol.report import Report, count_present, group_of
 from ringway.types import NodeName, NodeState, Role
 
@@ -35,6 +35,7 @@ class NodeRow(msgspec.Struct, frozen=True, kw_only=True):
     publications: int
     deliveries: int
     moved: dict[NodeName, int]  # connections sent to other nodes
+    frozen: str  # the reason why moves of its group are frozen; empty: they are not
     problems: dict[NodeName, str]  # what is wrong with it in the view of a gateway, by gateway
     version: str
     incarnation: str
@@ -79,10 +80,11 @@ def describe(
     reports: Iterable[Report],
     problems: Mapping[NodeName, Mapping[NodeName, str]] = NO_PROBLEMS,
     strangers: Iterable[StrangerRow] = (),
+    pauses: Iterable[MovePause] = (),
 ) -> Cluster:
     """Return the cluster that `reports`, one of each member, describe.
 
-    Several processes may tell of one stranger: the first row of a name counts.
+    Several processes may tell of one stranger, or of the moves of one group: the first row of a name counts.
     """
     members = sorted(reports, key=lambda report: _natural(report.name))
     nodes = [report for report in members if report.role is Role.NODE]
@@ -91,6 +93,10 @@ def describe(
     for node in nodes:
         total[group_of(node)] += count_present(node)
         weights[group_of(node)] += node.weight if node.state is NodeState.ACTIVE else 0.0
+    frozen: dict[str, str] = {}
+    for pause in pauses:
+        if pause.is_frozen:
+            frozen.setdefault(pause.group, pause.why)
     rows = []
     for node in nodes:
         group = group_of(node)
@@ -98,6 +104,7 @@ def describe(
         rows.append(
             NodeRow(
                 group=group,
+                frozen=frozen.get(group, ""),
                 fair=total[group] * node.weight / weights[group] if entitled else 0.0,
                 problems={name: why[node.name] for name, why in problems.items() if node.name in why},
                 reserved=sum(member.reserved.get(node.name, 0) for member in members),
@@ -128,7 +135,7 @@ def _state(node: Report, problems: Mapping[NodeName, Mapping[NodeName, str]]) ->
 _SAME = [
     name
     for name in NodeRow.__struct_fields__
-    if name not in ("group", "fair", "problems", "reserved", "state", "connections")
+    if name not in ("group", "fair", "problems", "reserved", "state", "connections", "frozen")
 ]
 
 

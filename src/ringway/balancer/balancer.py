@@ -16,7 +16,7 @@ from ringway.core.held_nodes import HeldNodes
 from ringway.errors import EngineError
 from ringway.logger import get_logger
 from ringway.ports import Engine, Serving
-from ringway.protocol.control import Decision, newest
+from ringway.protocol.control import Decision, MovePause, newest
 from ringway.protocol.order import BALANCER
 
 _log = get_logger()
@@ -82,6 +82,13 @@ class Balancer:
         now = self._clock()
         decided = (each for balance in self.balances.values() for each in balance.journal.decisions(count, now))
         return tuple(newest(decided, count))
+
+    def pauses(self) -> tuple[MovePause, ...] | None:
+        """Return by group why no moves are ordered now; None if this balancer does not lead."""
+        if not self.leading:
+            return None
+        found = (balance.pause for _, balance in sorted(self.balances.items()))
+        return tuple(pause for pause in found if pause is not None)
 
     async def run(self) -> None:
         """Balance until cancelled; then release the lease."""

@@ -20,6 +20,7 @@ from ringway.core.balance.stabilisation import Stabilisation
 from ringway.core.group import Group
 from ringway.core.move_outcomes import OutcomeCounters
 from ringway.logger import get_logger
+from ringway.protocol.control import MovePause
 from ringway.protocol.order import MoveOrder
 
 PERIOD_S = 1.0
@@ -50,6 +51,7 @@ class GroupBalance:
         self.journal = Journal(gateway, group=group.name, numbers=numbers)
         self._settle = Stabilisation()
         self._leads = False
+        self._settling = False
         self.begin_term()
 
     def begin_term(self) -> None:
@@ -78,6 +80,17 @@ class GroupBalance:
         return self.term.why_frozen(self.group.steering.decided)
 
     @property
+    def pause(self) -> MovePause | None:
+        """The reason why no moves are ordered now; None if they are allowed."""
+        if self.frozen:
+            return MovePause(group=self.group.name, why=self.frozen, is_frozen=True)
+        if not self._settling:
+            return None
+        changed = self._settle.changes_since(self._settle.changes - 1) or "the members have changed"
+        why = f"{changed}; moves go on when no member has changed for {self._config.settle_s:g} s"
+        return MovePause(group=self.group.name, why=why, is_frozen=False)
+
+    @property
     def owners(self) -> str:
         """The version of owners by which nodes are to count their misplaced keys; empty: they are not."""
         return self.keys.told if self.group.steering.policy.table else ""
@@ -100,7 +113,7 @@ class GroupBalance:
         for _ in self.term.observe(now):
             await asyncio.sleep(0)
         await asyncio.sleep(0)
-        settling = self.term.settling(now)
+        settling = self._settling = self.term.settling(now)
         if self.group.steering.policy.table:
             plan = self.keys.plan(self.term, now, held=settling or bool(frozen))
         else:

@@ -1,12 +1,13 @@
 """Cluster as commands show it: the reports of the members, with the problems and strangers that gateways see."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from ringway.admin.member import Cluster, describe
 from ringway.cli.steer import Gateways
 from ringway.errors import EngineError, ProtocolError
 from ringway.member.feed import Feed
-from ringway.protocol.control import ListProblems, NodeProblems
+from ringway.protocol.control import ListProblems, MovePause, NodeProblems
+from ringway.protocol.directive import BY_OPERATOR
 
 PROBLEMS_S = 1.0
 """The time for gateways to report problems of nodes."""
@@ -25,4 +26,26 @@ def view_cluster(members: Feed, told: Sequence[NodeProblems]) -> Cluster:
     """Return the cluster by the reports that were heard, and by the answers of gateways."""
     problems = {answer.gateway: answer.problems for answer in told}
     strangers = [row for answer in told for row in answer.strangers]
-    return describe(members.live.values(), problems, [*members.strangers.rows(), *strangers])
+    return describe(members.live.values(), problems, [*members.strangers.rows(), *strangers], pauses_of(told))
+
+
+def pauses_of(told: Sequence[NodeProblems]) -> list[MovePause]:
+    """Return by group why no moves are ordered now. The leader also tells of its guard, and of groups that settle."""
+    found: dict[str, MovePause] = {}
+    for pause in sorted((pause for answer in told for pause in answer.pauses), key=lambda pause: not pause.is_frozen):
+        found.setdefault(pause.group, pause)
+    return [found[group] for group in sorted(found)]
+
+
+def pause_line(pause: MovePause, groups: Collection[str]) -> str:
+    """Return a pause as a line, with the remedy if there is one; its group is named if there are several `groups`."""
+    of_it, option = (f" of group {pause.group}", f" --group {pause.group}") if len(groups) > 1 else ("", "")
+    if not pause.is_frozen:
+        return f"No moves{of_it} are ordered now: {pause.why}."
+    remedy = f" `ringway unfreeze{option}` lets them go on." if pause.why.startswith(BY_OPERATOR) else ""
+    return f"Moves{of_it} are frozen: {pause.why}.{remedy}"
+
+
+def frozen_lines(told: Sequence[NodeProblems], cluster: Cluster) -> list[str]:
+    """Return that moves are frozen, a line for each group in which they are."""
+    return [pause_line(pause, cluster.groups) for pause in pauses_of(told) if pause.is_frozen]

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 from ringway.app.config import Layer
+from ringway.cli.cluster_view import ask_problems, pause_line, pauses_of, view_cluster
 from ringway.cli.command import Option
 from ringway.cli.option import AdminUrl, AsJson, ConfigFile, StateDir, takes_settings
 from ringway.cli.process import run_async
 from ringway.cli.steer import gateways
-from ringway.cli.terminal import say_json
+from ringway.cli.terminal import say_json, tell
 from ringway.core.move_outcomes import MoveOutcomes
 from ringway.protocol.control import Decision, Decisions, ListDecisions, newest
 
@@ -30,22 +31,32 @@ def moves(
 ) -> None:
     """List the balancers' decisions, the newest first: time, reason, donors and targets, and the outcome.
 
+    Before them it says of each group in which no moves are ordered now, why: they are frozen by an operator or by the
+    balancer's guard, or the members have just changed. With --json this is on stderr, and `ringway nodes --json` has it
+    in `frozen`.
+
     Each gateway stores the latest decisions of its own balancer while it runs.
     """
 
-    async def ask() -> list[Decision]:
+    async def ask() -> tuple[list[Decision], list[str]]:
         async with gateways(flags, config_file, state, admin) as found:
             answers = await found.ask_all(ListDecisions(count=count))
+            pauses = pauses_of(await ask_problems(found))
+            groups = view_cluster(found.members, ()).groups
         told = (decision for answer in answers if isinstance(answer, Decisions) for decision in answer.decisions)
-        return newest(told, count)
+        return newest(told, count), [pause_line(pause, groups) for pause in pauses]
 
-    decisions = run_async(ask())
+    decisions, pauses = run_async(ask())
     if as_json:
+        for line in pauses:
+            tell(line)
         say_json(decisions)
         return
-    from ringway.cli.table import make_console
+    from ringway.cli.table import make_console, words
 
     console = make_console()
+    for line in pauses:
+        console.print(words(line, "yellow"))
     if decisions:
         console.print(moves_table(decisions))
     else:

@@ -3,7 +3,7 @@
 from ringway.admin.member import Cluster, describe
 from ringway.app.config import Layer
 from ringway.cli.cluster import joined
-from ringway.cli.cluster_view import ask_problems, view_cluster
+from ringway.cli.cluster_view import ask_problems, frozen_lines, view_cluster
 from ringway.cli.grid import draw_grid
 from ringway.cli.member_grid import gateways_grid, nodes_grid, problem_lines, strangers_grid
 from ringway.cli.option import AdminUrl, AsJson, ConfigFile, StateDir, takes_settings
@@ -11,6 +11,7 @@ from ringway.cli.process import run_async
 from ringway.cli.steer import Gateways
 from ringway.cli.terminal import is_styled, say, say_drawn, say_json, width_of_output
 from ringway.member.feed import Feed
+from ringway.protocol.control import NodeProblems
 
 
 @takes_settings("engine")
@@ -33,8 +34,10 @@ def nodes(
 
     async def ask() -> Cluster:
         async with joined(flags, config_file, state, admin, on_strangers=show_strangers) as (engine, members):
-            return view_cluster(members, await ask_problems(Gateways(engine, members)))
+            told[:] = await ask_problems(Gateways(engine, members))
+            return view_cluster(members, told)
 
+    told: list[NodeProblems] = []
     cluster = run_async(ask())
     if as_json:
         say_json(cluster.nodes)
@@ -49,5 +52,7 @@ def nodes(
     if cluster.strangers:
         say("")
         say_drawn(draw_grid(strangers_grid(cluster), width, styled=styled))
+    for line in frozen_lines(told, cluster):
+        say(f"\n{line}")
     for line in problem_lines(cluster):
         say(f"\n{line}")

@@ -3,6 +3,7 @@
 import asyncio
 import sys
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -10,7 +11,7 @@ import msgspec
 from ringway.admin.member import Cluster, NodeRow
 from ringway.app.config import Layer
 from ringway.cli.cluster import joined
-from ringway.cli.cluster_view import ask_problems, view_cluster
+from ringway.cli.cluster_view import ask_problems, frozen_lines, view_cluster
 from ringway.cli.command import Option
 from ringway.cli.counted import counted
 from ringway.cli.grid import draw_grid
@@ -120,7 +121,7 @@ async def _watch(
         if once:
             await asyncio.sleep(2 * RATE_S)
             await ask()
-            _print(*look(), as_json=as_json)
+            _print(*look(), told, as_json=as_json)
             return
         from rich.live import Live
 
@@ -131,13 +132,13 @@ async def _watch(
         try:
             with Live(console=console, auto_refresh=False, screen=True) as live:
                 while True:
-                    live.update(_screen(*look(), engine_up=engine.up, width=console.width), refresh=True)
+                    live.update(_screen(*look(), told, engine_up=engine.up, width=console.width), refresh=True)
                     await asyncio.sleep(LOOK_S)
         finally:
             await tasks.aclose()
 
 
-def _print(cluster: Cluster, rates: dict[str, Rates], *, as_json: bool) -> None:
+def _print(cluster: Cluster, rates: dict[str, Rates], told: Sequence[NodeProblems], *, as_json: bool) -> None:
     if as_json:
         rows = [msgspec.to_builtins(node) | msgspec.to_builtins(rates[node.name]) for node in cluster.nodes]
         say_json(rows)
@@ -145,10 +146,12 @@ def _print(cluster: Cluster, rates: dict[str, Rates], *, as_json: bool) -> None:
     from ringway.cli.table import make_console
 
     console = make_console()
-    console.print(_screen(cluster, rates, engine_up=True, width=console.width))
+    console.print(_screen(cluster, rates, told, engine_up=True, width=console.width))
 
 
-def _screen(cluster: Cluster, rates: dict[str, Rates], *, engine_up: bool, width: int) -> "RenderableType":
+def _screen(
+    cluster: Cluster, rates: dict[str, Rates], told: Sequence[NodeProblems], *, engine_up: bool, width: int
+) -> "RenderableType":
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
@@ -196,5 +199,6 @@ def _screen(cluster: Cluster, rates: dict[str, Rates], *, engine_up: bool, width
     away = Text("The engine is away: this is what was last heard.", "red") if not engine_up else Text()
     grids = [gateways_grid(cluster), *([strangers_grid(cluster)] if cluster.strangers else [])]
     below = [Text.from_ansi("\n".join(["", *draw_grid(grid, width, styled=True)])) for grid in grids]
-    problems = [words(line, "red") for line in problem_lines(cluster)]
+    problems = [words(line, "yellow") for line in frozen_lines(told, cluster)]
+    problems += [words(line, "red") for line in problem_lines(cluster)]
     return Group(total, away, table, *below, *([Text(), *problems] if problems else []))

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ringway.cli.cluster import Access, wait_for_node
+from ringway.cli.cluster_view import ask_problems, pause_line, pauses_of, view_cluster
 from ringway.cli.counted import counted, verb
+from ringway.cli.steer import Gateways
 from ringway.cli.terminal import tell
 from ringway.core.membership import TICK_S
 from ringway.core.move_outcomes import NO_OUTCOMES, MoveOutcomes, OutcomeCounters, sum_outcomes
@@ -18,7 +20,7 @@ from ringway.core.progress import Progress
 from ringway.errors import ConfigError, RingwayError
 from ringway.member.feed import Feed
 from ringway.protocol.order import DrainAnswer
-from ringway.protocol.report import Report, count_present
+from ringway.protocol.report import Report, count_present, group_of
 from ringway.types import NodeState
 
 if TYPE_CHECKING:
@@ -80,6 +82,8 @@ async def watch_until_empty(engine: Access, members: Feed, node: str, *, quiet: 
             if is_known:
                 progress.observe(count_present(report), now)
             shown.update(report.drain_left_s, now)
+            if shown.stands_still(now):
+                tell(f"nobody has left {node} for {STILL_S:g} s. {await _why_still(engine, members, report)}")
             if is_known and report.state is NodeState.DRAINING:
                 drains = True
                 if not count_present(report):
@@ -98,6 +102,14 @@ async def watch_until_empty(engine: Access, members: Feed, node: str, *, quiet: 
         members.tick(engine_up=engine.up)
         outcomes = sum_outcomes([outcomes, *counters.observe(members.live.values()).values()])
     return Drained(node=node, connections=0, moved=progress.most, seconds=seconds, **outcomes._asdict())
+
+
+async def _why_still(engine: Access, members: Feed, report: Report) -> str:
+    """Return why the clients of the node of `report` are not moved, as far as gateways say it."""
+    told = await ask_problems(Gateways(engine, members))
+    groups = view_cluster(members, told).groups
+    why = [pause_line(pause, groups) for pause in pauses_of(told) if pause.group == group_of(report)]
+    return why[0] if why else "`ringway moves` says what the balancer does."
 
 
 async def _newest_report(engine: Access, members: Feed, last: Report, left: int) -> Report:
@@ -190,6 +202,9 @@ class _Shown:
             self._said_at, self._said_left = now, progress.left
             left = f"{progress.left:,} of {counted(progress.most, 'connection')} left"
             tell(f"{self._node}: {left}, {pace_of(progress, deadline_s)}")
-        if progress.left and now >= self._moved_at + STILL_S and not self._hinted:
-            self._hinted = True
-            tell(f"nobody has left {self._node} for {STILL_S:g} s; `ringway moves` says why")
+
+    def stands_still(self, now: float) -> bool:
+        """Return True, once, if connections are left and none has left for `STILL_S`."""
+        is_still = bool(self._progress.left) and now >= self._moved_at + STILL_S and not self._hinted
+        self._hinted = self._hinted or is_still
+        return is_still

@@ -154,12 +154,21 @@ NO_CLIENTS = "gets no clients: "
 """The beginning of each problem of a node that keeps clients away."""
 
 
+class MovePause(msgspec.Struct, frozen=True, kw_only=True):
+    """The reason why no moves of one group are ordered now."""
+
+    group: str
+    why: str  # a sentence
+    is_frozen: bool  # True: an operator or the guard has frozen moves; False: the members have changed a moment ago
+
+
 class NodeProblems(msgspec.Struct, frozen=True, kw_only=True, tag="problems"):
     """The problems of nodes in the view of one gateway, in sentences with their remedies."""
 
     gateway: NodeName
     problems: dict[NodeName, str] = msgspec.field(default_factory=dict)  # only nodes that have a problem
     strangers: tuple[StrangerRow, ...] = ()  # members that it does not believe
+    pauses: tuple[MovePause, ...] = ()  # by its balancer, if that leads; otherwise by what operators have frozen
 
 
 GatewayAnswer = Explanation | DirectiveAnswer | Decisions | NodeProblems | NodeRefusal

@@ -12,6 +12,10 @@ ASKED_FOR = "asked for by an operator"
 """The reason for frozen moves, if none is given."""
 
 
+BY_OPERATOR = "an operator has frozen it: "
+"""The beginning of the reason for frozen moves, if an operator has frozen them."""
+
+
 class GroupDecision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The decisions for one group; None: the group follows the decision for all groups."""
 

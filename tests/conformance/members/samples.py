@@ -19,6 +19,7 @@ from ringway.protocol.control import (
     GetDirective,
     ListDecisions,
     ListProblems,
+    MovePause,
     NodeProblems,
     SetDirective,
     StrangerRow,
@@ -272,6 +273,7 @@ GATEWAY_CALLS = {
             gateway=GATEWAY,
             problems={NODE: "its clock is 3 s ahead"},
             strangers=(StrangerRow(name=NodeName("node-9"), fault=SealFault.FORGED, problem="another secret"),),
+            pauses=(MovePause(group="chat", why="an operator has frozen it: a deploy", is_frozen=True),),
         ),
     ),
     "decisions": (

@@ -90,6 +90,14 @@ async def test_every_command_of_operators_works(tmp_path, named):
         await well(state, "freeze", "--why", "a test", *at)
         assert json.loads(await well(state, "rebalance", "--dry-run", "--json", *at))["frozen"].endswith("a test")
         assert gateway.ask("/v1/policy")["frozen"].endswith("a test")
+        frozen = "Moves are frozen: an operator has frozen it: a test. `ringway unfreeze` lets them go on."
+        for words in (("moves",), ("nodes",), ("top", "--once")):
+            shown = await well(state, *words, *at)
+            assert frozen in " ".join(shown.split()), words
+        assert (await command(state, "moves", "--json", *at)).stderr == frozen + "\n"
+        rows = json.loads(await well(state, "nodes", "--json", *at))
+        assert [row["frozen"] for row in rows] == 2 * ["an operator has frozen it: a test"]
+        assert [row["frozen"] for row in gateway.ask("/v1/nodes")] == 2 * ["an operator has frozen it: a test"]
         await well(state, "unfreeze", *at)
 
         drained = json.loads(await well(state, "drain", "a", "--json", *at))

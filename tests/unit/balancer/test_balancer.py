@@ -253,6 +253,27 @@ def test_it_waits_again_when_members_change() -> None:
     play({1: 1000, 2: 0, 3: 0}, scene)
 
 
+def test_it_says_why_no_moves_are_ordered_now() -> None:
+    async def scene(cluster: Cluster) -> None:
+        balancer = cluster.balancer("g1")
+        assert balancer.pauses() is None, "it does not lead yet"
+        async with running(cluster, balancer):
+            await until(lambda: bool(balancer.pauses()))
+            settles = "channels: n1 and n2 joined; moves go on when no member has changed for 2 s"
+            assert told(balancer) == [(settles, False)]
+            await until(lambda: bool(cluster.orders))
+            assert told(balancer) == []
+            cluster.steering.follow(Directive(version=1, frozen="a deploy"))
+            assert told(balancer) == [("channels: an operator has frozen it: a deploy", True)]
+            cluster.steering.follow(Directive(version=2))
+            assert told(balancer) == []
+
+    def told(balancer: Balancer) -> list[tuple[str, bool]]:
+        return [(f"{pause.group}: {pause.why}", pause.is_frozen) for pause in balancer.pauses() or ()]
+
+    play({1: 100, 2: 0}, scene)
+
+
 def test_it_keeps_to_its_pace() -> None:
     async def scene(cluster: Cluster) -> None:
         async with running(cluster, cluster.balancer("g1")):

@@ -6,13 +6,17 @@ from typing import Any
 
 import pytest
 
+from ringway.cli import watch
 from ringway.cli.watch import Drained, outcomes_in_words, pace_of, watch_until_empty
 from ringway.core.move_outcomes import MoveOutcomes
 from ringway.core.progress import Progress
 from ringway.core.report_reader import MemberLeaves
+from ringway.engine.memory.engine import MemoryHub
 from ringway.errors import RingwayError
 from ringway.member.feed import Feed
-from sample import node_report
+from ringway.protocol.control import GATEWAYS, MovePause, NodeProblems, encode
+from ringway.types import NodeName
+from sample import gateway_report, node_report
 
 
 def progress(*left: int) -> Progress:
@@ -135,6 +139,33 @@ async def test_what_became_of_the_moved_is_told_once_it_is_reported() -> None:
     watched.members.add_report(node_report("n1", 2, handed_over=7, reconnected=1))
     drained = await asyncio.wait_for(watching, 10)
     assert drained.outcomes == MoveOutcomes(handed_over=2, reconnected=1)
+
+
+async def test_one_that_stands_still_names_the_reason(monkeypatch, capsys) -> None:
+    monkeypatch.setattr(watch, "STILL_S", 0.1)
+    watched, hub = Watched(), MemoryHub()
+    watched.engine = hub.open()
+    watched.members.add_report(gateway_report("gateway-1"))
+    frozen = MovePause(group="channels", why="an operator has frozen it: a deploy", is_frozen=True)
+    other = MovePause(group="chat", why="b joined", is_frozen=False)
+
+    async def answer(_: bytes) -> bytes:
+        return encode(NodeProblems(gateway=NodeName("gateway-1"), pauses=(frozen, other)))
+
+    await hub.open().bus.serve(GATEWAYS, answer)
+    watched.say(3, draining=True)
+    watching = asyncio.ensure_future(watched.watch())
+    said = ""
+    async with asyncio.timeout(10):
+        while "\n" not in said:
+            await asyncio.sleep(0.1)
+            said += capsys.readouterr().err
+    assert said == (
+        "nobody has left n0 for 0.1 s. Moves are frozen: an operator has frozen it: a deploy. `ringway unfreeze` lets "
+        "them go on.\n"
+    )
+    watched.say(0, draining=True)
+    await asyncio.wait_for(watching, 10)
 
 
 def test_outcomes_are_told_in_words() -> None:

@@ -86,7 +86,7 @@ async def run_gateway(config: Config, log: LogWriter, on_started: Callable[[], N
         poller = Poller(config.load, probes, groups, rng)
         control = GatewayControl(
             name, directory, rng, engine, balancer.decisions,
-            route_of=gateway.group_at, why_unreached=gateway.why_unreached,
+            route_of=gateway.group_at, why_unreached=gateway.why_unreached, pauses=balancer.pauses,
         )  # fmt: skip
         await gateway.start()
         admin = open_admin(config.admin, beside=gateway.port)
@@ -230,7 +230,9 @@ def _admin_of(
     reached = None if alone else engine
     return Admin(
         lambda: health_of(name, Role.GATEWAY, reached, isolation.problem() or backends.why_none(), balancer.hindrance),
-        lambda: describe(directory.feed.live.values(), {name: control.problems()}, control.strangers()),
+        lambda: describe(
+            directory.feed.live.values(), {name: control.problems()}, control.strangers(), control.pauses()
+        ),
         metrics,
         control,
         OperatorWays(engine.bus, directory.feed.live.values),

@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 from ringway.core.balance.config import BalanceConfig
 from ringway.core.load import LoadView, NodeLoad
-from ringway.protocol.directive import Directive
+from ringway.protocol.directive import BY_OPERATOR, Directive
 from ringway.types import Incarnation, NodeName, NodeState
 
 THAW_S = 5.0
@@ -82,7 +82,7 @@ class Guard:
     def why(self, directive: Directive) -> str:
         """Return the reason why moves are forbidden, by the last check and `directive`; empty if they are allowed."""
         if directive.frozen:
-            return f"an operator has frozen it: {directive.frozen}"
+            return BY_OPERATOR + directive.frozen
         return next((why for why, _ in self._causes.values()), "")
 
     def _seen(

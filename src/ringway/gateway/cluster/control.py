@@ -33,6 +33,7 @@ from ringway.protocol.control import (
     GroupPolicy,
     ListDecisions,
     ListProblems,
+    MovePause,
     NodeProblems,
     SetDirective,
     StrangerRow,
@@ -42,7 +43,7 @@ from ringway.protocol.control import (
     gateway_address,
     newest,
 )
-from ringway.protocol.directive import Directive
+from ringway.protocol.directive import BY_OPERATOR, Directive
 from ringway.protocol.group import DEFAULT
 from ringway.protocol.order import NodeRefusal
 from ringway.types import NodeName, Role
@@ -63,6 +64,10 @@ RouteOf = Callable[[str, str], str]
 """Returns the group to which a host and a path lead; raises `UpgradeError` if there is no route."""
 
 
+def _not_leading() -> None:
+    return None
+
+
 def _nothing_decided(count: int) -> tuple[Decision, ...]:
     return ()
 
@@ -72,6 +77,7 @@ class GatewayControl:
 
     `route_of` returns the group to which its routes lead from a host and a path; without it, the group is the only
     existing group, or the default group. `why_unreached` returns why the members of a group get no clients here.
+    `pauses` returns why its balancer orders no moves now; None if it does not lead.
     """
 
     def __init__(
@@ -84,11 +90,13 @@ class GatewayControl:
         clock: Callable[[], float] = time.monotonic,
         route_of: RouteOf | None = None,
         why_unreached: Callable[[str], str] = lambda group: "",
+        pauses: Callable[[], tuple[MovePause, ...] | None] = _not_leading,
     ) -> None:
         self.name = name
         self._directory = directory
         self._groups = directory.groups
         self._route_of = route_of
+        self._pauses = pauses
         self._why_unreached = why_unreached
         self._rng = rng
         self._decisions = decisions
@@ -138,6 +146,16 @@ class GatewayControl:
     def strangers(self) -> tuple[StrangerRow, ...]:
         """Return the members that this gateway does not believe."""
         return self._directory.feed.strangers.rows()
+
+    def pauses(self) -> tuple[MovePause, ...]:
+        """Return by group why no moves are ordered now; if a different gateway leads, what operators have frozen."""
+        told = self._pauses()
+        if told is not None:
+            return told
+        decided = ((group.name, group.steering.decided.frozen) for group in self._groups)
+        return tuple(
+            MovePause(group=name, why=BY_OPERATOR + frozen, is_frozen=True) for name, frozen in decided if frozen
+        )
 
     def followed(self) -> DirectiveAnswer:
         """Return the policy and the directive that this gateway follows."""
@@ -215,7 +233,9 @@ class GatewayControl:
             case ListDecisions():
                 return Decisions(decisions=self._own_decisions(min(request.count, COUNT_MAX)))
             case ListProblems():
-                return NodeProblems(gateway=self.name, problems=self.problems(), strangers=self.strangers())
+                return NodeProblems(
+                    gateway=self.name, problems=self.problems(), strangers=self.strangers(), pauses=self.pauses()
+                )
             case GetDirective():
                 return self.followed()
 

@@ -28,6 +28,7 @@ from ringway.protocol.control import (
     GetDirective,
     ListDecisions,
     ListProblems,
+    MovePause,
     NodeProblems,
     SetDirective,
     decode_gateway_answer,
@@ -65,10 +66,11 @@ class Host:
         issuer = Issuer(self.incarnation)
         self.directory = Directory(issuer, report_reader(KEYRING), groups=Groups(issuer, lambda name: self.steering))
         decided = decisions or []
+        self.told: tuple[MovePause, ...] | None = None  # by its balancer, while it leads
         self.engine = (hub or MemoryHub()).open()
         self.control = GatewayControl(
             self.name, self.directory, random.Random(number), self.engine,
-            lambda count: tuple(decided[:count]),
+            lambda count: tuple(decided[:count]), pauses=lambda: self.told,
         )  # fmt: skip
 
     def hear(self, report: Report) -> None:
@@ -155,6 +157,21 @@ async def test_it_names_the_problems_of_nodes(hub, begin):
     )
     said = {each.node: each.why_not for each in host.control.explain("").candidates}
     assert said == {"node-1": "", "node-2": "its URL leads elsewhere"}
+
+
+async def test_it_says_why_no_moves_are_ordered(hub, begin):
+    host = await begin(Host(1, hub=hub))
+    host.hear(node_report("node-1"))
+    host.control.freeze("a deploy")
+    answer = await ask(hub, gateway_address(host.name), ListProblems())
+    assert isinstance(answer, NodeProblems)
+    assert answer.pauses == (MovePause(group="channels", why="an operator has frozen it: a deploy", is_frozen=True),), (
+        "a different gateway leads"
+    )
+    host.told = (MovePause(group="channels", why="node-2 joined", is_frozen=False),)
+    assert host.control.pauses() == host.told, "its own balancer leads"
+    host.told = ()
+    assert host.control.pauses() == ()
 
 
 async def test_what_it_does_not_understand_is_refused_in_words(hub, begin):
