@@ -10,6 +10,9 @@ SECRETS = "secret"
 well."""
 
 
+VERSION = "version"
+"""The column of the members' releases."""
+
 UNKNOWN = "-"
 """The measure of a node that does not report it: gateways know only the number of a backend's connections."""
 
@@ -17,12 +20,13 @@ UNKNOWN = "-"
 def nodes_grid(cluster: Cluster) -> Grid:
     """Return the nodes, one a line, a group after the other.
 
-    Groups are shown if there are several, weights if they differ from 1, secrets while they are changed.
+    Groups are shown if there are several, weights if they differ from 1, secrets while they are changed, and versions
+    while they differ.
     """
     grouped = len(cluster.groups) > 1
     weighted = any(node.weight != 1 for node in cluster.nodes)
     numbers = ("conns", "fair", *(["weight"] if weighted else []), "cpu", "memory")
-    changing = _secrets_change(cluster)
+    changing, mixed = _secrets_change(cluster), _versions_differ(cluster)
     rows = [
         (
             Cell(node.name, "bold"),
@@ -34,6 +38,7 @@ def nodes_grid(cluster: Cluster) -> Grid:
             Cell(cpu_in_words(node)),
             Cell(f"{node.memory_bytes / 2**20:,.0f} MiB" if node.memory_bytes else UNKNOWN),
             *([secrets_cell(node)] if changing else []),
+            *([_version_cell(node)] if mixed else []),
             Cell(node.public_url or node.url),
         )
         for node in by_group(cluster)
@@ -44,6 +49,7 @@ def nodes_grid(cluster: Cluster) -> Grid:
         "state",
         *numbers,
         *([SECRETS] if changing else []),
+        *([VERSION] if mixed else []),
         "clients connect to",
     )
     return Grid(columns, rows, frozenset(numbers))
@@ -66,23 +72,30 @@ def problem_lines(cluster: Cluster) -> list[str]:
 
 def gateways_grid(cluster: Cluster) -> Grid:
     """Return the gateways, one a line."""
-    changing = _secrets_change(cluster)
+    changing, mixed = _secrets_change(cluster), _versions_differ(cluster)
     rows = [
         (
             Cell(gateway.name, "bold"),
             *([secrets_cell(gateway)] if changing else []),
+            *([_version_cell(gateway)] if mixed else []),
             Cell(gateway.public_url or gateway.url),
             Cell(gateway.admin_url),
             Cell("leads", "green") if gateway.leading else Cell("stands by", "dim"),
         )
         for gateway in cluster.gateways
     ]
-    return Grid(("gateway", *([SECRETS] if changing else []), "url", "admin", "balancer"), rows)
+    own = (*([SECRETS] if changing else []), *([VERSION] if mixed else []))
+    return Grid(("gateway", *own, "url", "admin", "balancer"), rows)
 
 
 def secrets_cell(member: NodeRow | GatewayRow) -> Cell:
     """Return the fingerprints of a member's secrets: that of the signing secret is first."""
     return Cell(" + ".join(member.secrets))
+
+
+def _version_cell(member: NodeRow | GatewayRow) -> Cell:
+    """Return the release of a member; a backend has none."""
+    return Cell(member.version or UNKNOWN)
 
 
 def cpu_in_words(node: NodeRow) -> str:
@@ -95,6 +108,12 @@ def _secrets_change(cluster: Cluster) -> bool:
     held = {node.secrets for node in cluster.nodes} | {gateway.secrets for gateway in cluster.gateways}
     held.discard(())
     return len(held) > 1 or any(len(secrets) > 1 for secrets in held)
+
+
+def _versions_differ(cluster: Cluster) -> bool:
+    """True while members are of different releases, as during an upgrade."""
+    versions = {node.version for node in cluster.nodes} | {gateway.version for gateway in cluster.gateways}
+    return len(versions - {""}) > 1
 
 
 FAULTS = {

@@ -44,6 +44,18 @@ def test_secrets_are_shown_while_members_have_different_ones_and_backends_have_n
     assert "secret" in gateways_grid(describe([node("g", role=Role.GATEWAY, secrets=("a", "b"))])).columns
 
 
+def test_versions_are_shown_while_they_differ_and_backends_have_none() -> None:
+    gateway = node("gateway-1", role=Role.GATEWAY, version="0.1.0")
+    alike = describe([gateway, node("node-1", version="0.1.0"), node("backend", is_backend=True)])
+    assert "version" not in (*nodes_grid(alike).columns, *gateways_grid(alike).columns)
+    mixed = describe([gateway, node("node-1", version="0.2.0"), node("backend", is_backend=True)])
+    grid = nodes_grid(mixed)
+    column = list(grid.columns).index("version")
+    assert {row[0].text: row[column].text for row in grid.rows} == {"node-1": "0.2.0", "backend": "-"}
+    grid = gateways_grid(mixed)
+    assert grid.rows[0][list(grid.columns).index("version")].text == "0.1.0"
+
+
 def test_the_gateway_that_leads_is_marked() -> None:
     leading = node("gateway-1", role=Role.GATEWAY, leading=True, admin_url="http://127.0.0.1:8001")
     grid = gateways_grid(describe([leading, node("gateway-2", role=Role.GATEWAY)]))
