@@ -482,6 +482,26 @@ def test_by_key_it_moves_what_nodes_find_misplaced_and_then_asks_no_more() -> No
     play({1: 100, 2: 100, 3: 0}, scene, keyed=True)
 
 
+def test_by_key_it_says_who_stays_for_now_and_until_when() -> None:
+    async def scene(cluster: Cluster) -> None:
+        cluster.misplaced = {name(1): {name(2): 10}}
+        async with running(cluster, cluster.balancer("g1")):
+            await until(lambda: cluster.ordered() == 10)
+            cluster.cooling = 7
+            await asyncio.sleep(5)
+            reason = (await cluster.ask(dry_run=True)).reason
+            assert reason.startswith(
+                "every key that may be moved is where the policy puts it; 7 at n1, 7 at n2 stay for now: they are "
+                "pinned, or stay until `move_cool_down_s` (half an hour, unless it is set) after their last move; the "
+                "last moves there were ordered "
+            )
+            cluster.cooling = 0
+            await asyncio.sleep(2)
+            assert (await cluster.ask(dry_run=True)).reason == "every key is where the policy puts it"
+
+    play({1: 100, 2: 100}, scene, keyed=True)
+
+
 def test_by_key_a_draining_node_is_emptied_of_connections_without_a_key_too() -> None:
     async def scene(cluster: Cluster) -> None:
         cluster.misplaced = {name(2): {name(1): 20, name(3): 10}}

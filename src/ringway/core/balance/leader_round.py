@@ -37,6 +37,10 @@ LATELY_S = 10.0
 """A node is a target for this long after the last order to move clients there."""
 
 
+STAYING_SHOWN = 4
+"""The nodes that are named in the words about connections that stay."""
+
+
 class LeaderRound:
     """The decisions of one leader over `view`. `settle` comes from the gateway, which watched before it led."""
 
@@ -51,6 +55,7 @@ class LeaderRound:
         self._flight = InFlightMoves()
         self._key_flight = InFlightMoves()
         self._targets: dict[NodeName, float] = {}  # and when a move to each was ordered last
+        self._moved_at: dict[NodeName, float] = {}  # when a move to each node was ordered last
         self._unfinished = 0  # moves left of a balance that was begun
         self._asked = False  # an operator asked for the balance; so it goes on to the last connection
         self._resting = -1  # the number of changes of members at which no balance is begun
@@ -124,7 +129,8 @@ class LeaderRound:
         self._key_flight.observe(self._view.nodes.values(), now)
         coming = self._key_flight.coming()
         left = {owner: max(0, count - coming.get(owner, 0)) for owner, count in (room or {}).items()}
-        plan = replace(plan_by_key(misplaced, left), load={node.name: node.load for node in standings})
+        planned = plan_by_key(misplaced, left, self._staying(standings, now))
+        plan = replace(planned, load={node.name: node.load for node in standings})
         if not plan.quotas:
             rest = self._plan_drains(standings) if drains else plan
             return rest if rest.quotas else plan
@@ -163,7 +169,7 @@ class LeaderRound:
     def ordered(self, quota: Quota, now: float, *, by_key: bool = False) -> None:
         """Record that the donor accepted the order."""
         self._unfinished = max(0, self._unfinished - quota.count)
-        self._targets[quota.target] = now
+        self._targets[quota.target] = self._moved_at[quota.target] = now
         # Nodes that count their misplaced keys know their own orders; owners do not know which clients come.
         flight = self._key_flight if by_key else self._flight
         flight.ordered(quota.donor, quota.target, quota.count, now)
@@ -211,6 +217,22 @@ class LeaderRound:
         """Empty draining nodes. The active nodes keep their connections at any imbalance."""
         plan = plan_by_load([_resting(node) if node.active else node for node in standings], self._config)
         return plan if plan.quotas else replace(plan, reason="nobody drains; the others stay where they are", cause="")
+
+    def _staying(self, standings: list[NodeSnapshot], now: float) -> str:
+        """Return how many connections may not be moved now, where they are, and until when; empty for none."""
+        self._moved_at = {name: at for name, at in self._moved_at.items() if name in self._view.nodes}
+        found = {node.name: node.cooling for node in standings if node.active and node.cooling}
+        if not found:
+            return ""
+        shown = [f"{count:,} at {name}" for name, count in sorted(found.items())[:STAYING_SHOWN]]
+        if len(found) > STAYING_SHOWN:
+            shown.append(f"others at {len(found) - STAYING_SHOWN} more nodes")
+        moved_at = max((self._moved_at[name] for name in found if name in self._moved_at), default=None)
+        ago = "" if moved_at is None else f"; the last moves there were ordered {now - moved_at:,.0f} s ago"
+        return (
+            f"{', '.join(shown)} stay for now: they are pinned, or stay until `move_cool_down_s` (half an hour, unless "
+            f"it is set) after their last move{ago}"
+        )
 
     def _limits(self, standings: list[NodeSnapshot], dt: float) -> MoveLimits:
         return MoveLimits(

@@ -113,12 +113,15 @@ def _balanced(off: NodeSnapshot, imbalance: float) -> str:
 
 
 def plan_by_key(
-    misplaced: Mapping[NodeName, Mapping[NodeName, int]], room: Mapping[NodeName, int] | None = None
+    misplaced: Mapping[NodeName, Mapping[NodeName, int]],
+    room: Mapping[NodeName, int] | None = None,
+    staying: str = "",
 ) -> Plan:
     """Plan for hash policies, from each node's count of the keys that belong to other nodes now.
 
     `room` is the number of connections that each owner may still get; an owner without an entry is not limited. If
-    several donors need the room of one owner, each donor gets its part of the room.
+    several donors need the room of one owner, each donor gets its part of the room. `staying` says which connections
+    were not counted, since they may not be moved now; empty if all were.
     """
     wanted: dict[NodeName, dict[NodeName, int]] = {}
     for donor in sorted(misplaced):
@@ -134,7 +137,8 @@ def plan_by_key(
     )
     count = sum(sum(donors.values()) for donors in wanted.values())
     if not count:
-        return Plan((), "every key is where the policy puts it", by_key=True)
+        keys, rest = ("every key that may be moved", f"; {staying}") if staying else ("every key", "")
+        return Plan((), f"{keys} is where the policy puts it{rest}", by_key=True)
     planned = sum(quota.count for quota in quotas)
     reason = f"{count} connections hold keys of other nodes"
     if planned < count:

@@ -245,3 +245,10 @@ def test_keys_are_moved_as_far_as_their_owners_have_room() -> None:
     nothing = plan_by_key({A: {C: 30}}, {C: 0})
     assert (nothing.quotas, nothing.cause) == ((), "")
     assert nothing.reason == "30 connections hold keys of other nodes; the owners of 30 have no room"
+
+
+def test_keys_that_may_not_be_moved_now_are_not_called_well_placed() -> None:
+    assert plan_by_key({A: {}}).reason == "every key is where the policy puts it"
+    assert plan_by_key({A: {}}, staying="5 at a stay for now").reason == (
+        "every key that may be moved is where the policy puts it; 5 at a stay for now"
+    )
