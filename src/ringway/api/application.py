@@ -13,7 +13,7 @@ import msgspec
 
 from ringway.api.operation import JSON, ApiRefusal, ApiRequest, BodyNotJson, Guard, Operation, WithStatus
 from ringway.errors import ConfigError
-from ringway.protocol.wrong_field import find_wrong_fields, why_wrong
+from ringway.protocol.wrong_field import find_wrong_fields, names_of_fields, why_wrong
 
 BODY_BYTES_MAX = 10_000_000
 
@@ -137,22 +137,41 @@ def _arguments(operation: Operation, request: ApiRequest) -> dict[str, Any]:
     failed = f"Validation failed for {request.method} {request.path}{query}"
     given = dict(parse_qsl(request.query, keep_blank_values=True))
     arguments: dict[str, Any] = {}
+    wrong = [] if request.method == "GET" else _unknown_parameters(operation, given)
     for parameter in operation.parameters:
-        try:
-            value = given.get(parameter.name, parameter.default)
+        value = given.get(parameter.name, parameter.default)
+        if why := why_wrong(value, parameter.type):
+            wrong.append({"message": why, "key": parameter.name, "source": "query"})
+        else:
             arguments[parameter.name] = msgspec.convert(value, parameter.type, strict=False)
-        except msgspec.ValidationError:
-            why = why_wrong(value, parameter.type)
-            raise ApiRefusal(400, failed, ({"message": why, "key": parameter.name, "source": "query"},)) from None
+    if wrong:
+        raise ApiRefusal(400, failed, tuple(wrong))
     if operation.body is not None:
         body = request.body or (b"{}" if operation.body_optional else b"")
+        if not body:
+            why = f"the body is empty; send a JSON object with the fields {names_of_fields(operation.body)}"
+            raise ApiRefusal(400, failed, ({"message": why, "key": "data", "source": "body"},))
         arguments["data"] = _decode_body(operation.decode_as or operation.body, body, failed)
     return arguments
 
 
+def _unknown_parameters(operation: Operation, given: Mapping[str, str]) -> list[Mapping[str, str]]:
+    """Return the parameters of a change that it does not have: without them it would change something else, or more."""
+    known = [parameter.name for parameter in operation.parameters]
+    if known:
+        there = f"there are {', '.join(known)}"
+    elif operation.body is not None:
+        there = f"send it in the body, which has the fields {names_of_fields(operation.body)}"
+    else:
+        there = "there is none; leave it out"
+    return [
+        {"message": f"there is no such parameter; {there}", "key": name, "source": "query"}
+        for name in given
+        if name not in known
+    ]
+
+
 def _decode_body(kind: type, body: bytes, failed: str) -> Any:
-    if not body:
-        raise ApiRefusal(400, failed, ({"message": "the body is empty", "key": "data", "source": "body"},))
     try:
         value = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

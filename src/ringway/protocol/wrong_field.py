@@ -13,12 +13,17 @@ SHOWN_MAX = 80
 _SIMPLE = (bool, int, float, str)
 
 
+def names_of_fields(kind: type[msgspec.Struct]) -> str:
+    """Return the fields of `kind`, with commas between them."""
+    return ", ".join(field.encode_name for field in msgspec.structs.fields(kind))
+
+
 def find_wrong_fields(body: Any, kind: type) -> list[tuple[str, str]]:
     """Return each wrong field of `body`, which is no `kind`, with a sentence; the field `data` is the body itself."""
     if not isinstance(kind, type) or not issubclass(kind, msgspec.Struct):
         return [("data", why_wrong(body, kind))]
     fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
-    known = ", ".join(fields)
+    known = names_of_fields(kind)
     if not isinstance(body, Mapping):
         return [("data", f"the body is {_shown(body)}; it must be an object with the fields {known}")]
     return [*_unknown(body, kind, known), *_wrong(body, fields)]

@@ -86,3 +86,32 @@ async def test_the_port_answers_with_every_wrong_field_and_parameter():
         "key": "count",
         "source": "query",
     }
+
+
+async def test_a_change_refuses_parameters_that_it_does_not_have() -> None:
+    """`?grp=chat` beside `group=` would make a change for all groups."""
+    lift = Operation(
+        "DELETE", "/v1/lift", "lift", "Lift", lambda group: group, str, parameters=(QueryParameter("group", str, ""),)
+    )
+    stop = Operation("DELETE", "/v1/stop", "stop", "Stop", lambda: 1, int)
+    changes = ApiApp([lift, stop, PAINT, ROOMS], ())
+    for method, path, told in (
+        ("DELETE", "/v1/lift?grp=chat", "there is no such parameter; there are group"),
+        ("POST", "/v1/rooms/hall/paint?colour=red", "send it in the body, which has the fields colour"),
+        ("DELETE", "/v1/stop?now=1", "there is none; leave it out"),
+    ):
+        status, said = await ask(changes, method, path)
+        assert status == 400
+        assert told in said["extra"][0]["message"]
+        assert said["extra"][0]["source"] == "query"
+    assert await ask(changes, "DELETE", "/v1/lift?group=chat") == (200, '"chat"')
+    assert await ask(changes, "GET", "/v1/rooms?shown=1") == (200, ["hall"])
+
+
+async def test_an_empty_body_is_told_with_the_fields_that_it_should_have() -> None:
+    order = Operation("POST", "/v1/order", "order", "Order", lambda data: data.node, str, body=Order)
+    status, said = await ask(ApiApp([order], ()), "POST", "/v1/order")
+    assert (status, said["extra"][0]["message"]) == (
+        400,
+        "the body is empty; send a JSON object with the fields node",
+    )
