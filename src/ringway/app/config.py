@@ -199,10 +199,17 @@ def _with_secrets_of_running(loaded: Loaded, flags: Layer | None, file: str | No
     if engine.secret or engine.secret_file:
         return loaded
     directory = state_dir(state)
-    running = find_running(directory)
-    if running is None or (running.engine_url, running.cluster) != (whole_url(engine), engine.cluster):
+    running = running_at(engine, directory)
+    if running is None:
         return loaded
     return load_config(flags=flags, file=file, beneath=_engine_of(running, directory, JOINING))
+
+
+def running_at(engine: EngineConfig, directory: Path) -> Running | None:
+    """Return the system that runs from `directory` if it is the system of `engine`, whose secrets members here use."""
+    running = find_running(directory)
+    same = running is not None and (running.engine_url, running.cluster) == (whole_url(engine), engine.cluster)
+    return running if same else None
 
 
 def _engine_of(running: Running, directory: Path, names: tuple[str, ...]) -> Layer:
@@ -223,4 +230,5 @@ __all__ = [
     "all_fields",
     "load_config",
     "load_joined",
+    "running_at",
 ]

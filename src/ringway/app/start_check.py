@@ -5,14 +5,16 @@ here is not refused there, unless files or the environment differ.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
 from random import Random
 from typing import Any
 
 from ringway.app.backend_sources import open_sources
-from ringway.app.config import Config, Loaded
-from ringway.app.engine import REDIS_SCHEMES, check_scheme, read_hash_secret, read_secrets, whole_url
+from ringway.app.config import Config, Loaded, running_at
+from ringway.app.engine import REDIS_SCHEMES, check_scheme, read_hash_secret, read_secret, read_secrets, whole_url
 from ringway.app.routes_check import groups_of_specs, route_problems
 from ringway.app.score_function import load_score_function
+from ringway.app.state import state_dir
 from ringway.collect.sources import read_probes
 from ringway.core.steering import Steering
 from ringway.engine.address import check_cluster
@@ -34,6 +36,17 @@ def start_problems(loaded: Loaded, *, joins: bool = False) -> list[str]:
     With `joins` the gateway joins a system that is not in the settings, and that may have further groups.
     """
     return [*gateway_problems(loaded, joins=joins), *member_problems(loaded)]
+
+
+def secret_problems(loaded: Loaded) -> list[str]:
+    """Return that no secret is given for the engine, unless a system runs here whose secrets are used."""
+    engine = loaded.config.engine
+    if not engine.url or engine.secret or engine.secret_file or _told(lambda: whole_url(engine)):
+        return []
+    with suppress(ConfigError):  # without a home directory no system runs here
+        if running_at(engine, state_dir()) is not None:
+            return []
+    return list(_refused(loaded, ("engine.url",), lambda: read_secret(engine)))
 
 
 def gateway_problems(loaded: Loaded, *, joins: bool = False) -> list[str]:

@@ -48,9 +48,12 @@ def check(config_file: ConfigFile = None) -> None:
     settings name. Nothing is asked over the network. Prints every problem with its source, and ends with 2 if there is
     any.
     """
-    from ringway.app.start_check import start_problems
+    from ringway.app.start_check import secret_problems, start_problems
 
-    loaded = load_config(file=config_file, check=start_problems)
+    def find_problems(loaded: Loaded) -> list[str]:
+        return [*start_problems(loaded), *secret_problems(loaded)]
+
+    loaded = load_config(file=config_file, check=find_problems)
     given = len(loaded.given)
     say(f"The settings are good: {given} {'is' if given == 1 else 'are'} given, the others have their defaults.")
     for route in read_routes(loaded.config.gateway.routes):

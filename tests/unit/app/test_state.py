@@ -7,7 +7,8 @@ import sys
 import msgspec
 import pytest
 
-from ringway.app.config import load_joined
+from ringway.app.config import load_config, load_joined
+from ringway.app.start_check import secret_problems
 from ringway.app.state import (
     Running,
     find_running,
@@ -124,7 +125,10 @@ class TestJoining:
         monkeypatch.setenv("RINGWAY_ENGINE_URL", "nats://u:p@127.0.0.1:4222")
         loaded = load_joined(state=str(tmp_path))
         assert (loaded.config.engine.url, loaded.config.engine.secret) == ("nats://u:p@127.0.0.1:4222", "s" * 32)
+        monkeypatch.setenv("RINGWAY_STATE_DIR", str(tmp_path))
+        assert secret_problems(load_config()) == []
         monkeypatch.setenv("RINGWAY_ENGINE_CLUSTER", "another")
+        assert "there is no secret" in secret_problems(load_config())[0]
         assert load_joined(state=str(tmp_path)).config.engine.secret == ""
         monkeypatch.delenv("RINGWAY_ENGINE_CLUSTER")
         monkeypatch.setenv("RINGWAY_ENGINE_SECRET", "t" * 32)

@@ -127,3 +127,13 @@ def test_routes_are_flags_of_up_as_of_a_gateway(capsys, command):
     assert run([command, "--route", "path=/chat group=chat", "--route", "path=//x"]) == 2
     [line] = capsys.readouterr().err.splitlines()
     assert "[gateway] (--route): the path '//x'" in line
+
+
+def test_check_refuses_an_engine_without_a_secret_as_the_start_does(capsys, monkeypatch, tmp_path):
+    monkeypatch.delenv("RINGWAY_ENGINE_SECRET")
+    monkeypatch.setenv("RINGWAY_STATE_DIR", str(tmp_path))
+    assert run(["config", "check"]) == 2
+    [line] = capsys.readouterr().err.splitlines()
+    assert "engine.url (environment RINGWAY_ENGINE_URL): there is no secret" in line
+    assert run(["node"]) == 2
+    assert "there is no secret" in capsys.readouterr().err
