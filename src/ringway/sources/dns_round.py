@@ -6,6 +6,7 @@ question without an answer removes no backend.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
+from ipaddress import ip_address
 from typing import Any, TypeVar
 
 from ringway.core.service_record import weigh_records
@@ -101,7 +102,16 @@ class DnsRound:
             self._ask(host, IPV4, self._servers.find_ipv4),
             self._ask(host, IPV6, self._servers.find_ipv6),
         )
-        return [*v4, *v6]
+        return [ip for ip in (*v4, *v6) if self._is_of_server(host, ip)]
+
+    def _is_of_server(self, host: str, ip: str) -> bool:
+        """Return True if `ip` can be the address of a server. A connection to 0.0.0.0 leads to this machine."""
+        address = ip_address(ip)
+        if not (address.is_unspecified or address.is_multicast):
+            return True
+        why = "which is no server's address; name servers that block names answer so"
+        self._problems.add(f"{host} was answered with {ip}, {why}")
+        return False
 
     async def _ask(self, name: str, what: str, ask: Callable[[str], Awaitable[DnsAnswer[R]]]) -> tuple[R, ...]:
         """Return the records of the answer, or of the last good answer."""

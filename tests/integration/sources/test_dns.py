@@ -65,6 +65,17 @@ async def test_each_address_of_a_name_is_a_backend_and_one_that_is_gone_is_not_o
     assert sink.said == []
 
 
+@pytest.mark.parametrize("ip", ["0.0.0.0", "224.0.0.1"])
+async def test_an_answer_that_is_no_servers_address_is_passed_over_and_told(server: NameServer, ip: str) -> None:
+    server.records = {("chat.test", "A"): ["10.0.0.1"]}
+    sink = RecordingSink()
+    async with following(CHAT, server, sink):
+        server.records["chat.test", "A"] = [ip]
+        await sink.until(lambda: sink.said)
+        assert f"chat.test was answered with {ip}, which is no server's address" in str(sink.said)
+        assert sink.urls == {"ws://10.0.0.1:9000"}
+
+
 async def test_the_order_of_addresses_does_not_matter(server: NameServer) -> None:
     server.records = {("chat.test", "A"): ["10.0.0.1", "10.0.0.2"]}
     sink = RecordingSink()
