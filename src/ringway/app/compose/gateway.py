@@ -84,10 +84,7 @@ async def run_gateway(config: Config, log: LogWriter, on_started: Callable[[], N
         gateway = backends.make_gateway(TicketSigner(keyring))
         balancer = _make_balancer(config, name, directory, engine)
         poller = Poller(config.load, probes, groups, rng)
-        control = GatewayControl(
-            name, directory, rng, engine, balancer.decisions,
-            route_of=gateway.group_at, why_unreached=gateway.why_unreached, pauses=balancer.pauses,
-        )  # fmt: skip
+        control = _make_control(name, directory, rng, engine, gateway, balancer)
         await gateway.start()
         admin = open_admin(config.admin, beside=gateway.port)
         await control.serve()
@@ -134,6 +131,16 @@ async def run_gateway(config: Config, log: LogWriter, on_started: Callable[[], N
         ]
         deadline_s = config.gateway.stop_deadline_s + SHUTDOWN_EXTRA_S
         return await run_until_stopped(jobs, steps, deadline_s=deadline_s, on_hangup=lambda: backends.reread(secrets))
+
+
+def _make_control(
+    name: NodeName, directory: Directory, rng: Random, engine: SealedEngine, gateway: Gateway, balancer: Balancer
+) -> GatewayControl:
+    """Return what answers the commands of operators about the members."""
+    return GatewayControl(
+        name, directory, rng, engine, balancer.decisions,
+        route_of=gateway.group_at, why_unreached=gateway.why_unreached, pauses=balancer.pauses,
+    )  # fmt: skip
 
 
 def _make_directory(keyring: Keyring, incarnation: Incarnation, groups: Groups) -> Directory:
