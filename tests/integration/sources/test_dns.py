@@ -44,10 +44,10 @@ async def following(
 
 
 async def asked_again(server: NameServer, name: str, times: int = 2) -> None:
-    """Wait until the server was asked for the addresses of `name` a few times more."""
+    """Wait until the server was asked for both kinds of addresses of `name` a few times more, and no round is begun."""
     count = server.asked[name, "A"] + times
     async with asyncio.timeout(30):
-        while server.asked[name, "A"] < count:
+        while min(server.asked[name, "A"], server.asked[name, "AAAA"]) < count:
             await asyncio.sleep(0.02)
 
 
