@@ -51,7 +51,6 @@ class GroupBalance:
         self.journal = Journal(gateway, group=group.name, numbers=numbers)
         self._settle = Stabilisation()
         self._leads = False
-        self._settling = False
         self.begin_term()
 
     def begin_term(self) -> None:
@@ -59,6 +58,7 @@ class GroupBalance:
         self.term = LeaderRound(self._config, self.view, self._settle)
         self.keys = MisplacedKeys(self.view, self.group.steering)
         self._outcomes = OutcomeCounters()
+        self._settling = False
         self._followed = ("", True)  # policy and moving of the directive that was followed last
         self._begun_at = 0  # the number of changes of members at the beginning of the balance under way
 

@@ -31,8 +31,8 @@ ORPHANED_S = 10.0
 """The time for a gateway to restart, and to claim again what its own sources list."""
 
 DOUBT_S = 6.0
-"""The longest time from the moment in which a gateway is taken for gone, because the engine hangs, until the engine is
-known to be away: it is when two questions of `engine.nats.server_socket.PING_S` are unanswered."""
+"""The longest time from when a gateway is taken for gone, because the engine hangs, until the engine is known to be
+away. NATS counts as away when two PINGs are unanswered (`engine.nats.server_socket`)."""
 
 
 class HeldChange(NamedTuple):
