@@ -34,6 +34,8 @@ from support.system import System as Members
 BEFORE = "before"
 COST_MAX = 1.03
 MEMORY_MAX_KIB = 0.3
+NO_SHEDDING = {"RINGWAY_NODE_SHED_HANDSHAKES": "false"}
+"""A node takes as many clients at once as the load opens."""
 
 
 @contextlib.contextmanager
@@ -43,7 +45,7 @@ def node_system(python: str) -> Iterator[Members]:
     with tempfile.TemporaryDirectory(prefix="ringway-bench-") as directory:
         members = Members(Path(directory), port, admin_port, {})
         command = [python, "-m", "ringway", "up", "--nodes", "1", "--port", str(port), "--admin-port", str(admin_port)]
-        environ = {**members.environ, "RINGWAY_NODE_PORT": str(free_port(NODE_PORTS)), "PYTHONPATH": ""}
+        environ = {**members.environ, "RINGWAY_NODE_PORT": str(free_port(NODE_PORTS)), "PYTHONPATH": "", **NO_SHEDDING}
         with (Path(directory) / "up.log").open("wb") as log:
             members.up = subprocess.Popen(command, env=environ, stdout=log, stderr=log, cwd=directory)
         try:

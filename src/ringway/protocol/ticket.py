@@ -52,6 +52,10 @@ class TicketKind(enum.IntEnum):
     MOVE = 1  # for a client that was moved here from a different node
 
 
+_FIRST = {kind: kind << 4 | _VERSION for kind in TicketKind}
+"""The first byte of a ticket, by its kind."""
+
+
 class CheckedTicket(NamedTuple):
     """The content of a genuine ticket."""
 
@@ -74,11 +78,11 @@ class TicketSigner:
         self._tickets = _keyed(self.keyring, Purpose.TICKET)
         self._proofs = _keyed(self.keyring, Purpose.FORWARDED)
 
-    def _macs(self, head: bytes, node: NodeName) -> Iterator[bytes]:
-        """Yield the MAC under each accepted key; the first is the one to sign with."""
+    def _ticket_keys(self) -> list[hmac.HMAC]:
+        """Return the accepted keys; the first is the one to sign with."""
         if self._generation != self.keyring.generation:
             self._derive()
-        return (_mac(keyed, head + node.encode()) for keyed in self._tickets)
+        return self._tickets
 
     def issue(
         self,
@@ -90,8 +94,8 @@ class TicketSigner:
         kind: TicketKind = TicketKind.PLACEMENT,
     ) -> str:
         """Return a ticket that admits its bearer to `node` until `now + ttl_s`; `nonce` is 8 random bytes."""
-        head = _HEAD.pack(kind << 4 | _VERSION, bytes.fromhex(issuer), nonce, int(now + ttl_s) & 0xFFFFFFFF)
-        return base64.urlsafe_b64encode(head + next(self._macs(head, node))).decode()
+        head = _HEAD.pack(_FIRST[kind], bytes.fromhex(issuer), nonce, int(now + ttl_s) & 0xFFFFFFFF)
+        return base64.urlsafe_b64encode(head + _mac(self._ticket_keys()[0], head + node.encode())).decode()
 
     def check(
         self, ticket: str, node: NodeName, now: float, ttl_max_s: float = TICKET_TTL_S + TICKET_WAIT_S_MAX
@@ -102,7 +106,8 @@ class TicketSigner:
             first, issuer, nonce, expiry = _HEAD.unpack(raw[: _HEAD.size])
         except (UnicodeEncodeError, binascii.Error, struct.error):
             raise TicketError("the ticket cannot be read; ask the gateway for one") from None
-        if not any(hmac.compare_digest(raw[_HEAD.size :], mac) for mac in self._macs(raw[: _HEAD.size], node)):
+        signed = raw[: _HEAD.size] + node.encode()
+        if not any(hmac.compare_digest(raw[_HEAD.size :], _mac(keyed, signed)) for keyed in self._ticket_keys()):
             raise TicketError(f"the ticket is forged, or for another node than {node}; ask the gateway for one")
         version, kind = first & _VERSION_MASK, first >> 4
         if version != _VERSION or kind > max(TicketKind):

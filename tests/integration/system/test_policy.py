@@ -64,6 +64,10 @@ class Operator:
         wait_for(explained, f"the table of {gateway}")
         return str(told[0]["chosen"])
 
+    def agrees(self) -> bool:
+        """Whether every gateway names the same owner of each of six keys."""
+        return all(len({self.owner(key, gateway) for gateway in self.admins}) == 1 for key in KEYS[:6])
+
 
 @pytest.fixture(scope="module")
 def operator(system):
@@ -89,7 +93,7 @@ async def test_all_gateways_follow_also_a_later_one_and_nobody_is_moved(operator
     assert operator.followed() == {"gateway-1": ("ring:c=0", 1), "gateway-2": ("ring:c=0", 1)}
     third = await asyncio.to_thread(operator.add_gateway)
     await until(lambda: operator.followed()[third] == ("ring:c=0", 1), "the third gateway to follow")
-    assert all(len({operator.owner(key, gateway) for gateway in operator.admins}) == 1 for key in KEYS[:6])
+    await until(operator.agrees, "the third gateway to have heard of every node, and to name the same owners")
     for key in KEYS[:4]:
         [newcomer] = await witnesses(1, key=key)
         assert newcomer.nodes == [operator.owner(key, "gateway-1")]
