@@ -59,7 +59,7 @@ _OID = re.compile(r"\.?\d+(\.\d+){2,}")
 Address = tuple[str, int]
 
 
-class Credentials(NamedTuple):
+class SnmpCredentials(NamedTuple):
     """The login at agents: a `community` (v2c), or a `user` (v3) with up to two keys."""
 
     community: str = ""
@@ -102,7 +102,7 @@ class _Engine:
 class SnmpSession:
     """The engines of pysnmp for the agents with the same `credentials`. Close it when done."""
 
-    def __init__(self, credentials: Credentials) -> None:
+    def __init__(self, credentials: SnmpCredentials) -> None:
         credentials.check()
         self.credentials = credentials
         self._api, self._error = _import_api()

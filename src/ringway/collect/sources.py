@@ -13,7 +13,7 @@ from ringway.collect.call import CallCollector
 from ringway.collect.collector import Collector
 from ringway.collect.document import DocumentCollector
 from ringway.collect.prometheus import PrometheusCollector
-from ringway.collect.snmp import Credentials, SnmpCollector, SnmpSession
+from ringway.collect.snmp import SnmpCollector, SnmpCredentials, SnmpSession
 from ringway.collect.spec import CollectorSpec, hide_secrets, parse_spec, read_options
 from ringway.core.custom.score import ExternalMetric
 from ringway.errors import ConfigError
@@ -116,7 +116,7 @@ def read_probes(specs: Sequence[str], environ: Mapping[str, str] = os.environ) -
     """Return the probes of the short forms `specs`; raise one `ConfigError` with all problems."""
     problems: list[str] = []
     probes: list[Probe] = []
-    sessions: dict[Credentials, SnmpSession] = {}
+    sessions: dict[SnmpCredentials, SnmpSession] = {}
     for text in specs:
         try:
             probe = _read(parse_spec(text, environ), sessions)
@@ -131,7 +131,7 @@ def read_probes(specs: Sequence[str], environ: Mapping[str, str] = os.environ) -
     return tuple(probes)
 
 
-def _read(spec: CollectorSpec, sessions: dict[Credentials, SnmpSession]) -> Probe:
+def _read(spec: CollectorSpec, sessions: dict[SnmpCredentials, SnmpSession]) -> Probe:
     scheme = spec.source.partition(":")[0]
     read = SOURCES.get(scheme)
     if read is None:
@@ -145,9 +145,9 @@ def _read(spec: CollectorSpec, sessions: dict[Credentials, SnmpSession]) -> Prob
         raise ConfigError(*(f"the collector {spec.name}: {problem}" for problem in error.problems)) from error
 
 
-def _snmp(spec: CollectorSpec, sessions: dict[Credentials, SnmpSession]) -> Probe:
+def _snmp(spec: CollectorSpec, sessions: dict[SnmpCredentials, SnmpSession]) -> Probe:
     options = read_options(spec, SnmpOptions)
-    who = Credentials(
+    who = SnmpCredentials(
         options.community, options.user, options.auth.upper(), options.auth_key, options.priv.upper(), options.priv_key
     )
     session = sessions.get(who)
@@ -156,7 +156,7 @@ def _snmp(spec: CollectorSpec, sessions: dict[Credentials, SnmpSession]) -> Prob
     return _probe(spec, options, SnmpCollector(spec.source, session, options.timeout_s))
 
 
-def _http(spec: CollectorSpec, sessions: dict[Credentials, SnmpSession]) -> Probe:
+def _http(spec: CollectorSpec, sessions: dict[SnmpCredentials, SnmpSession]) -> Probe:
     options = read_options(spec, HttpOptions)
     if options.path and options.metric:
         raise ConfigError("give path= for a JSON document or metric= for Prometheus's text format, not both")
@@ -165,14 +165,14 @@ def _http(spec: CollectorSpec, sessions: dict[Credentials, SnmpSession]) -> Prob
     return _probe(spec, options, DocumentCollector(spec.source, options.path, options.bearer))
 
 
-def _agent(spec: CollectorSpec, sessions: dict[Credentials, SnmpSession]) -> Probe:
+def _agent(spec: CollectorSpec, sessions: dict[SnmpCredentials, SnmpSession]) -> Probe:
     options = read_options(spec, AgentOptions)
     options.check()
     metric = ExternalMetric(name=spec.name, expire_s=options.expire_s)
     return Probe(metric, AgentCollector(spec.source, options.send), options.period, options.timeout_s)
 
 
-def _call(spec: CollectorSpec, sessions: dict[Credentials, SnmpSession]) -> Probe:
+def _call(spec: CollectorSpec, sessions: dict[SnmpCredentials, SnmpSession]) -> Probe:
     return _probe(spec, read_options(spec, Measuring), CallCollector(spec.source))
 
 
@@ -183,7 +183,7 @@ def _probe(spec: CollectorSpec, options: Measuring, collector: Collector) -> Pro
     return Probe(options.define(spec.name), collector, options.period, options.timeout_s, options.scale)
 
 
-SOURCES: dict[str, Callable[[CollectorSpec, dict[Credentials, SnmpSession]], Probe]] = {
+SOURCES: dict[str, Callable[[CollectorSpec, dict[SnmpCredentials, SnmpSession]], Probe]] = {
     "snmp": _snmp,
     "http": _http,
     "https": _http,

@@ -10,6 +10,9 @@ import msgspec
 
 Raw = msgspec.Raw
 
+ABSENT = Raw()
+"""Raw JSON that is left out: encoders compare with this object."""
+
 Offset = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 """A position in a channel's history."""
 
@@ -121,10 +124,22 @@ METHODS = tuple(field for field in Command.__struct_fields__ if field != "id")
 
 
 class ClientInfo(msgspec.Struct, omit_defaults=True):
-    """The publisher. `user` and `client` are always sent: SDKs require them."""
+    """A client, as others see it. `user` and `client` are always sent: SDKs require them."""
 
     user: str
     client: str
+    conn_info: Raw = ABSENT  # JSON of its connection
+    chan_info: Raw = ABSENT  # JSON of its subscription
+
+    @property
+    def info_bytes(self) -> int:
+        """The size of its JSON."""
+        return sum(len(bytes(raw)) for raw in (self.conn_info, self.chan_info) if raw is not ABSENT)
+
+
+def raw_or_absent(json: bytes) -> Raw:
+    """Return `json` as a field; `ABSENT` if it is empty."""
+    return Raw(json) if json else ABSENT
 
 
 class RawPublication(msgspec.Struct, omit_defaults=True):

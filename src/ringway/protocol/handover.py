@@ -16,6 +16,8 @@ class Prepare(msgspec.Struct, frozen=True, array_like=True, tag="prepare"):
     client: str
     user: str
     channels: tuple[str, ...]
+    info: bytes = b""  # of the client, told to others; JSON
+    granted: dict[str, bytes] = {}  # the subscriptions with rights of their own, each with its info; JSON
 
 
 class Commit(msgspec.Struct, frozen=True, array_like=True, tag="commit"):

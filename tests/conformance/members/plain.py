@@ -25,6 +25,8 @@ def plain(value: Any) -> Any:
         return [plain(each) for each in value]
     if isinstance(value, bytes):
         return value.hex()
+    if isinstance(value, msgspec.Raw):
+        return bytes(value).decode()
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     return value
@@ -77,7 +79,8 @@ def with_more(value: Any, raw: Any) -> Any:
     if isinstance(value, Struct) and isinstance(raw, list):
         skip = 0 if value.__struct_config__.tag is None else 1
         values = [None] * skip + [getattr(value, name) for name in value.__struct_fields__]
-        return [with_more(each, said) for each, said in zip(values, raw, strict=True)] + [[1, "two"]]
+        pairs = zip(values, raw, strict=False)  # the last fields may be left out
+        return [with_more(each, said) for each, said in pairs] + [[1, "two"]]
     if isinstance(value, list | tuple) and isinstance(raw, list):
         return [with_more(each, said) for each, said in zip(value, raw, strict=True)]
     return raw

@@ -120,12 +120,14 @@ def record_handover(recorder: Recorder) -> None:
     address = session_address(samples.OTHER)
     prepare = Prepare(samples.TICKET, samples.CLIENT, "carol", (samples.ROOM, "lobby"))
     taken, refused = ("taken", "session answer", SessionTaken()), ("no", "session answer", SessionRefused("it is full"))
-    session = FORMS["session"].encode(samples.SESSION)
+    session, of_user = (FORMS["session"].encode(each) for each in (samples.SESSION, samples.SESSION_OF_USER))
     recorder.call(address, ("prepare", "session request", prepare), refused)
     recorder.call(address, ("commit", "session request", Commit(samples.TICKET, session)), taken)
     recorder.call(address, ("abandon", "session request", Abandon(samples.TICKET)), taken)
     body = {"body": session.hex(), "content": plain(samples.SESSION)}
     recorder.messages.append({"name": "session", "form": "session", **body})
+    body = {"body": of_user.hex(), "content": plain(samples.SESSION_OF_USER)}
+    recorder.messages.append({"name": "session of a user", "form": "session", **body})
 
 
 def record_channels(recorder: Recorder) -> None:

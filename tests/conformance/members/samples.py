@@ -4,8 +4,11 @@ import math
 
 import msgspec
 
+from ringway.core.credentials import Credentials
+from ringway.core.session import PLAIN as PLAIN_SESSION
 from ringway.core.session import VERSION as SESSION_VERSION
 from ringway.core.session import WATCHING, Held, Session
+from ringway.core.subscription_rights import SubscriptionRights
 from ringway.protocol.backend import Backend, OnMove
 from ringway.protocol.backend_share import BackendClaim, BackendShare
 from ringway.protocol.command import ClientInfo
@@ -301,7 +304,7 @@ GATEWAY_CALLS = {
 }
 
 SESSION = Session(
-    SESSION_VERSION,
+    PLAIN_SESSION,
     CLIENT,
     "carol",
     b"key",
@@ -310,6 +313,15 @@ SESSION = Session(
     (Held(ROOM, WATCHING, "e1", 77, {}), Held("lobby", 0, "", 0, {NODE_LIFE: 12})),
     (b'{"id":3,"publish":{}}',),
     (b'{"id":4,"publish":{"channel":"lobby","data":1}}',),
+)
+
+SESSION_OF_USER = msgspec.structs.replace(
+    SESSION,
+    version=SESSION_VERSION,
+    credentials=Credentials(
+        "carol", b'{"name":"Carol"}', b'{"plan":"free"}', 1_800_000_000.0, 1_700_000_000.0, "j1", 1_700_000_001.5
+    ),
+    rights={"lobby": SubscriptionRights(b'{"color":"red"}', 1_800_000_000.0, is_server_side=True)},
 )
 
 PUBLICATION_BODY = '{"data":{"text":"grüß"},"info":{"user":"carol","client":"c1"}}'.encode()

@@ -425,9 +425,9 @@ async def test_a_client_whose_session_is_refused_reconnects(
     monkeypatch: pytest.MonkeyPatch,
     comes_first: bool,
 ) -> None:
-    """The target is of a release with another version of sessions."""
+    """The donor is of a release with another version of sessions."""
     donor, target = pair
-    monkeypatch.setattr("ringway.core.session.VERSION", VERSION + 1)  # `session()` has the donor's own
+    monkeypatch.setattr("ringway.node.sessions.donor.version_of", lambda *_: VERSION + 1)
     follower = await follow(donor, target, channels=(PLAIN,))
     await ask(hub, order(1))
     move = await follower.told_to_move()

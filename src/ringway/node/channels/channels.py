@@ -74,7 +74,7 @@ class Channels:
         if watching:
             self._watchers.add(channel, subscriber, subscriber.send)
         if not silently:
-            self.presence.publish_join(channel, subscriber.info)
+            self.presence.publish_join(channel, subscriber.info_in(channel))
 
     def leave(self, subscriber: Subscriber, channel: Channel, *, silently: bool = False) -> None:
         """Stop the delivery of `channel`, which the subscriber has joined. `silently`: no leave is published."""
@@ -82,7 +82,7 @@ class Channels:
         if self.hub.remove(channel, subscriber):
             self.streams.release(channel)
         if not silently:
-            self.presence.publish_leave(channel, subscriber.info)
+            self.presence.publish_leave(channel, subscriber.info_in(channel))
 
     def redirect(self, subscriber: Subscriber, channels: Iterable[Channel]) -> None:
         """Deliver by the subscriber's present `send` in the `channels` that it has joined."""

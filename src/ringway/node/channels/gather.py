@@ -73,6 +73,7 @@ class PresenceGather:
     def add_own(self, answer: PresenceAnswer) -> None:
         """Add the answer of this node; from now on its joins and leaves change the union."""
         self.bytes += CLIENT_BYTES * (len(answer.clients) + len(answer.users) + 1)
+        self.bytes += sum(info.info_bytes for info in answer.clients.values())
         self._add(self._node, answer)
 
     def on_gone(self, node: bytes) -> None:

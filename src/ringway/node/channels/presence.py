@@ -66,6 +66,7 @@ class Presence:
         self._origin = origin
         self._stats = stats
         self._clients_max = config.presence_clients_max
+        self._info_bytes_max = config.answer_bytes_max
         self._gathers = PresenceGathers(engine, origin, config, stats, self.answer)
         self._serving: Serving | None = None
         self._answers: dict[PresenceQuestion, bytes] = {}  # of this turn of the loop
@@ -114,14 +115,16 @@ class Presence:
     async def clients(self, channel: Channel) -> PresenceResult:
         """Return the subscribers on all nodes.
 
-        Raise `CommandError` 106 if there are too many, as well as what `PresenceGathers.gather` raises.
+        Raise `CommandError` 106 if there are too many or their info is too long, as well as what
+        `PresenceGathers.gather` raises.
         """
         union = await self._gathers.gather(channel, self._clients_max)
         clients = union.clients
-        if clients is None:
+        if clients is None or _info_bytes(clients.values()) > self._info_bytes_max:
             raise command_error(
                 LIMIT_EXCEEDED,
-                f"{union.count} clients are subscribed, at most {self._clients_max} are named; ask for presence_stats",
+                f"{union.count} clients are subscribed; at most {self._clients_max} are named, with "
+                f"{self._info_bytes_max} bytes of info in all; ask for presence_stats",
             )
         return PresenceResult(clients)
 
@@ -151,13 +154,15 @@ class Presence:
     def answer(self, question: PresenceQuestion) -> PresenceAnswer:
         """Return the subscribers at this node."""
         channel = question.channel
-        infos = {info.client: info for info in (who.info for who, _ in self._hub.subscribers(channel) or ())}
+        infos = {
+            info.client: info for info in (who.info_in(channel) for who, _ in self._hub.subscribers(channel) or ())
+        }
         count = len(infos)
         leaving = [info.client for sessions in self.outgoing_sessions for info in sessions(channel)]
         coming = [info for sessions in self.incoming_sessions for info in sessions(channel) if info.client not in infos]
         infos.update((info.client, info) for info in coming)
         answer = PresenceAnswer(count=count, coming=[info.client for info in coming], leaving=leaving)
-        if len(infos) <= question.clients_max:
+        if len(infos) <= question.clients_max and _info_bytes(infos.values()) <= self._info_bytes_max:
             answer.clients = infos
         else:
             answer.users = list({info.user for info in infos.values()})[:USERS_MAX]
@@ -183,3 +188,7 @@ class Presence:
         except ProtocolError:
             self._stats.malformed += 1
             raise
+
+
+def _info_bytes(infos: Iterable[ClientInfo]) -> int:
+    return sum(info.info_bytes for info in infos)

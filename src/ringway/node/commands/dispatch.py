@@ -103,6 +103,7 @@ def _unsubscribe(
     channel = check_channel(request.channel, context.config.channel_bytes_max)
     if channel in connection.channels:
         leave(context, connection, channel)
+        connection.set_rights(channel, None)
     return encode(Reply(id=command_id, unsubscribe=EMPTY))
 
 

@@ -38,7 +38,7 @@ async def publish_now(
         if not connection.may_publish(channel):
             limit = context.config.new_channels_per_s
             raise command_error(TOO_MANY_REQUESTS, f"a client may publish to {limit:g} channels a second that are new")
-        body = encode(RawPublication(data=request.data, info=connection.info))
+        body = encode(RawPublication(data=request.data, info=connection.info_in(channel)))
         async with asyncio.timeout(context.config.engine_deadline_s):
             await context.channels.publish(channel, body, key)
     except CommandError as error:

@@ -59,7 +59,7 @@ async def _presence(
     context: CommandContext, connection: Connection, command_id: int, request: PresenceRequest
 ) -> bytes:
     found = await context.channels.presence.clients(_present(context, request))
-    connection.charge_answer(len(found.presence) * CLIENT_BYTES)
+    connection.charge_answer(sum(CLIENT_BYTES + info.info_bytes for info in found.presence.values()))
     return encode(Reply(id=command_id, presence=found))
 
 

@@ -10,6 +10,7 @@ from functools import partial
 import msgspec
 
 from ringway.core.replay_buffer import ReplayEntry
+from ringway.core.subscription_rights import SubscriptionRights
 from ringway.errors import EngineError
 from ringway.node.commands.context import CommandContext
 from ringway.node.commands.errors import engine_failed, error_reply
@@ -69,15 +70,28 @@ async def ask_ahead(
 
 
 def join(
-    context: CommandContext, connection: Connection, channel: Channel, *, watching: bool = False, silently: bool = False
+    context: CommandContext,
+    connection: Connection,
+    channel: Channel,
+    rights: SubscriptionRights | None = None,
+    *,
+    watching: bool = False,
+    silently: bool = False,
 ) -> None:
-    """Deliver the publications of `channel` to `connection` from now on (`Channels.join`)."""
+    """Deliver the publications of `channel` to `connection` from now on (`Channels.join`).
+
+    `rights` are those of the subscription, if it has any of its own.
+    """
+    connection.set_rights(channel, rights)
     context.channels.join(connection, channel, watching=watching, silently=silently)
     connection.channels.append(channel)
 
 
 def leave(context: CommandContext, connection: Connection, channel: Channel, *, silently: bool = False) -> None:
-    """Stop the delivery of `channel`, which the connection has joined (`Channels.leave`)."""
+    """Stop the delivery of `channel`, which the connection has joined (`Channels.leave`).
+
+    Its rights there stay known, for the description of a client that is gone or moved.
+    """
     connection.channels.remove(channel)
     context.channels.leave(connection, channel, silently=silently)
 

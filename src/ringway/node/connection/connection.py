@@ -12,6 +12,7 @@ from typing import cast
 
 from picows import WSFrame, WSMsgType, WSTransport
 
+from ringway.core.credentials import ANONYMOUS, Credentials
 from ringway.core.move_candidates import PINNED
 from ringway.errors import ProtocolError
 from ringway.framing import FramingProtocol, free_heads
@@ -22,10 +23,11 @@ from ringway.node.connection.command_queue import CommandQueue, Goodbye
 from ringway.node.connection.ending import ConnectionState
 from ringway.node.connection.flow import nowhere
 from ringway.node.connection.handler import ConnectionHandler, Identity
+from ringway.node.connection.identified import IdentifiedSocket
 from ringway.node.connection.keepalive import Beat, Keepalive
 from ringway.node.connection.outbox import Outbox
 from ringway.node.connection.pending_handshakes import PendingHandshakes
-from ringway.node.connection.reading import ReadingSocket, has_reserved_bits
+from ringway.node.connection.reading import has_reserved_bits
 from ringway.node.connection.registry import ConnectionRegistry
 from ringway.node.connection.subscriber import Send
 from ringway.node.connection.successor import Successor
@@ -33,7 +35,6 @@ from ringway.node.stats import NodeStats
 from ringway.protocol import closing
 from ringway.protocol.close import INTERNAL, SERVICE_RESTART, SLOW
 from ringway.protocol.closing import ClosingAction, ClosingEvent
-from ringway.protocol.command import ClientInfo
 from ringway.protocol.frame import CLOSE, TEXT, read_close
 from ringway.protocol.frame import PING as PING_OPCODE
 from ringway.protocol.message import check_control, check_whole
@@ -56,7 +57,7 @@ class ConnectionContext:
     outbox: Outbox
 
 
-class Connection(ReadingSocket):
+class Connection(IdentifiedSocket):
     """A client's connection; made when its handshake is admitted, used by picows from then on."""
 
     __slots__ = (
@@ -67,7 +68,6 @@ class Connection(ReadingSocket):
         "allowance",
         "beat",
         "channels",
-        "client",
         "command_queue",
         "ends_at",
         "follows",
@@ -91,7 +91,6 @@ class Connection(ReadingSocket):
         self.follows = identity.follows
         self.moved_at = PINNED if identity.is_pinned else second + 1 if identity.is_moved else None
         self.heard_at = second  # the time of the last frame with commands
-        self.client = ""
         self.channels: list[Channel] = []  # short, so that a list is smaller than a set and as fast
         self.command_queue: CommandQueue | None = None  # only while a command awaits the engine
         self.slot = -1  # this and the next two are the keepalive's (`keepalive.Timed`)
@@ -107,11 +106,6 @@ class Connection(ReadingSocket):
     def may_leave(self) -> bool:
         """True if it can be moved away: it is connected, its end has not begun, and it is not being moved."""
         return self._successor is None and self.is_staying
-
-    @property
-    def info(self) -> ClientInfo:
-        """The client's description for other clients."""
-        return ClientInfo(user="", client=self.client)
 
     # calls of picows
 
@@ -203,21 +197,28 @@ class Connection(ReadingSocket):
 
     # calls of the node
 
-    def accept(self, client: str) -> None:
-        """Become connected, as `client`."""
+    def accept(self, client: str, credentials: Credentials = ANONYMOUS) -> None:
+        """Become connected, as `client` with `credentials`."""
+        self.credentials = credentials
         self._connect(client)
         self._context.keepalive.on_connected(self, self._context.clock())
 
     def resume(
-        self, client: str, handler: "ConnectionHandler[Connection]", *, ping_in_s: float, ends_in_s: float
+        self,
+        client: str,
+        handler: "ConnectionHandler[Connection]",
+        credentials: Credentials = ANONYMOUS,
+        *,
+        ping_in_s: float,
+        ends_in_s: float,
     ) -> None:
         """Become connected, as the client of a session from a different node; `handler` handles its messages.
 
-        A connection that is over gets its client's name only, for the client's earlier messages.
+        A connection that is over gets its client's identity only, for the client's earlier messages.
         """
         now = self._context.clock()
         self._handler = handler
-        self.client = client
+        self.client, self.credentials = client, credentials
         if not self.is_usable:
             return
         self.ends_at = now + ends_in_s

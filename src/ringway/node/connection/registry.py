@@ -7,8 +7,10 @@ from math import floor
 from typing import Generic, Protocol, TypeVar
 
 from ringway.core.address import AddressShares
+from ringway.core.credentials import Credentials
 from ringway.core.move_candidates import is_cooling
 from ringway.core.pending import Pending
+from ringway.core.user_index import UserIndex
 
 
 class Registered(Hashable, Protocol):
@@ -24,6 +26,11 @@ class Registered(Hashable, Protocol):
         """The second in which it was moved here; None if it came by itself (`core.move_candidates`)."""
         ...
 
+    @property
+    def credentials(self) -> Credentials:
+        """Who the client is; they do not change while it is connected, but for their times and info."""
+        ...
+
 
 Client = TypeVar("Client", bound=Registered)
 
@@ -31,7 +38,7 @@ Client = TypeVar("Client", bound=Registered)
 class ConnectionRegistry(Generic[Client]):
     """Every connection from its handshake to its end. A connection reports each change of its own state, once."""
 
-    __slots__ = ("_emptied", "_open", "_stay", "_waiting", "connected", "second", "shares")
+    __slots__ = ("_emptied", "_open", "_stay", "_users", "_waiting", "connected", "second", "shares")
 
     def __init__(self, now: float) -> None:
         self._open: dict[Client, None] = {}  # ordered, and no larger than a set
@@ -39,6 +46,7 @@ class ConnectionRegistry(Generic[Client]):
         self._emptied = asyncio.Event()
         self._emptied.set()
         self._waiting: Pending[Client] = Pending()  # upgraded, no connect command yet
+        self._users: UserIndex[Client] = UserIndex()  # connected, and not being closed
         self.shares = AddressShares()  # the open connections of each address
         self.connected = 0  # connected, and not being closed
         self.second = floor(now)  # of the clock, as of the last tick: one object for all connections that store it
@@ -60,6 +68,19 @@ class ConnectionRegistry(Generic[Client]):
         """The seconds in which connections were moved here that may still be cooling."""
         return tuple(self._stay)
 
+    def of_user(self, user: str) -> list[Client]:
+        """Return the connected clients of `user`, the oldest first; none for '', the anonymous."""
+        return self._users.of(user)
+
+    def count_of_user(self, user: str) -> int:
+        """Return the number of connected clients of `user`; 0 for '', the anonymous."""
+        return self._users.count(user)
+
+    @property
+    def users(self) -> int:
+        """The number of users that have connected clients; the anonymous are none."""
+        return self._users.users
+
     def on_opened(self, connection: Client, now: float) -> None:
         """Count a connection that was upgraded."""
         self._open[connection] = None
@@ -75,6 +96,7 @@ class ConnectionRegistry(Generic[Client]):
         """Count a connect command that was accepted."""
         self._waiting.remove(connection)
         self.connected += 1
+        self._users.add(connection.credentials.user, connection)
         if connection.moved_at is not None:
             self._stay[connection.moved_at] += 1
 
@@ -82,6 +104,7 @@ class ConnectionRegistry(Generic[Client]):
         """Count a connection that has begun to close."""
         if was_connected:
             self.connected -= 1
+            self._users.remove(connection.credentials.user, connection)
             moved_at = connection.moved_at
             if moved_at is not None and moved_at in self._stay:
                 self._stay[moved_at] -= 1

@@ -6,6 +6,7 @@ from typing import Protocol, cast
 from picows import WSMsgType
 
 from ringway.protocol.command import ClientInfo
+from ringway.types import Channel
 
 Send = Callable[[WSMsgType, bytearray, int], None]
 """picows' `send_reuse_external_bytearray`: writes the header into the bytes before the payload, and copies nothing."""
@@ -24,9 +25,8 @@ class Subscriber(Hashable, Protocol):
         """Sends one frame; changes with the state of the socket."""
         ...
 
-    @property
-    def info(self) -> ClientInfo:
-        """The client's description for other clients."""
+    def info_in(self, channel: Channel) -> ClientInfo:
+        """Return the client's description for the other subscribers of `channel`."""
         ...
 
     def waiting_bytes(self) -> int:

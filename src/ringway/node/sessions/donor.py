@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from math import inf
 
 from ringway.core.handover import DonorAction, DonorEvent, DonorState, step_donor
-from ringway.core.session import VERSION, WATCHING, Held, Session, encode_session
+from ringway.core.session import WATCHING, Held, Session, encode_session, version_of
 from ringway.errors import EngineError, NoAnswer, ProtocolError
 from ringway.logger import get_logger
 from ringway.node.commands.context import CommandContext
@@ -135,16 +135,19 @@ class SessionDonor:
     def session(self) -> Session:
         """Return the session for the target."""
         connection = self.connection
+        rights = {held.channel: each for held in self.held if (each := connection.rights.get(Channel(held.channel)))}
         return Session(
-            version=VERSION,
+            version=version_of(connection.credentials, rights),
             client=connection.client,
-            user="",
+            user=connection.credentials.user,
             key=connection.key,
             ping_in_s=self.ping_in_s,
             ends_in_s=self.ends_in_s,
             held=self.held,
             replies=tuple(self.replies),
             commands=tuple(self.commands),
+            credentials=connection.credentials,
+            rights=rights,
         )
 
 
@@ -181,7 +184,7 @@ class SessionDonors:
 
     def leaving(self, channel: Channel) -> Iterable[ClientInfo]:
         """Return the subscribed clients whose sessions are leaving (`presence.MovingSessions`)."""
-        return [donor.connection.info for donor in self._leaving if channel in donor.connection.channels]
+        return [donor.connection.info_in(channel) for donor in self._leaving if channel in donor.connection.channels]
 
     async def send_off(self, connection: Connection, target: NodeName, clock_s: float = 0.0) -> None:
         """Begin to move `connection` to `target`, whose clock is `clock_s` ahead; wait while too many are under way."""
@@ -238,7 +241,14 @@ class SessionDonors:
     async def _run(self, donor: SessionDonor) -> str:
         """Hand the session over; return '' if that was done, or the reason of the failure."""
         config, connection = self._context.config, donor.connection
-        prepare = Prepare(donor.reference, connection.client, "", tuple(connection.channels))
+        prepare = Prepare(
+            donor.reference,
+            connection.client,
+            connection.credentials.user,
+            tuple(connection.channels),
+            connection.credentials.info,
+            {channel: rights.info for channel, rights in connection.rights.items()},
+        )
         why = await self._ask(donor, prepare)
         event = DonorEvent.REFUSED if why else DonorEvent.PREPARED if connection.is_staying else DonorEvent.LOST
         action = donor.handle(event)
@@ -314,5 +324,5 @@ class SessionDonors:
 
     def _publish_leaves(self, donor: SessionDonor) -> None:
         """Publish the leaves that the cut did not publish: the client is gone."""
-        for held in donor.held:
-            self._context.channels.presence.publish_leave(Channel(held.channel), donor.connection.info)
+        for channel in (Channel(held.channel) for held in donor.held):
+            self._context.channels.presence.publish_leave(channel, donor.connection.info_in(channel))

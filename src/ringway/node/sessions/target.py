@@ -13,8 +13,9 @@ import asyncio
 from collections.abc import Callable, Iterator
 
 from ringway.core.handover import TargetAction, TargetEvent, TargetState, step_target
-from ringway.core.session import WATCHING, Held, Session, decode_session
+from ringway.core.session import WATCHING, Held, Session, decode_session, identity_problem
 from ringway.core.stream import Cut
+from ringway.core.subscription_rights import SubscriptionRights
 from ringway.errors import EngineError, ProtocolError, TicketError
 from ringway.logger import get_logger
 from ringway.node.channels.replay import ReplayLease
@@ -27,7 +28,7 @@ from ringway.node.connection.connection import Connection
 from ringway.ports import Bus, Serving
 from ringway.protocol.close import SERVICE_RESTART
 from ringway.protocol.codec import PING
-from ringway.protocol.command import ClientInfo
+from ringway.protocol.command import ClientInfo, raw_or_absent
 from ringway.protocol.handover import (
     Answer,
     Commit,
@@ -74,10 +75,11 @@ class SessionTarget:
         self.session: Session | None = None
         self.connection: Connection | None = None
 
-    @property
-    def info(self) -> ClientInfo:
-        """The client's description for other clients."""
-        return ClientInfo(user=self.prepare.user, client=self.prepare.client)
+    def info_in(self, channel: Channel) -> ClientInfo:
+        """Return the client's description for the other subscribers of `channel`."""
+        prepare = self.prepare
+        chan_info = prepare.granted.get(channel, b"")
+        return ClientInfo(prepare.user, prepare.client, raw_or_absent(prepare.info), raw_or_absent(chan_info))
 
     @property
     def unjoined(self) -> list[Channel]:
@@ -229,7 +231,7 @@ class SessionTargets:
 
     def incoming(self, channel: Channel) -> list[ClientInfo]:
         """Return the clients whose sessions are coming and subscribed to `channel` (`presence.MovingSessions`)."""
-        return [target.info for target in self._expected.values() if channel in target.leases]
+        return [target.info_in(channel) for target in self._expected.values() if channel in target.leases]
 
     async def _prepare(self, nonce: bytes, prepare: Prepare) -> Answer:
         if nonce in self._expected:
@@ -261,10 +263,15 @@ class SessionTargets:
         if target is None:
             return SessionRefused("no such session is expected; it came too late, or twice", is_over=True)
         try:
-            target.session = decode_session(commit.session)
+            session = decode_session(commit.session)
+            why = identity_problem(session, target.prepare.user, target.leases)
         except ProtocolError as error:
+            why = str(error)
+        if why:
             self._handle(nonce, TargetEvent.ABANDONED)
-            return SessionRefused(str(error))
+            self._publish_leaves(target)
+            return SessionRefused(why)
+        target.session = session
         if self._handle(nonce, TargetEvent.COMMIT) is None:
             return SessionRefused("the session was committed before")
         return SessionTaken()
@@ -298,7 +305,7 @@ class SessionTargets:
 
     def _publish_leaves(self, target: SessionTarget) -> None:
         for channel in target.unjoined:
-            self._context.channels.presence.publish_leave(channel, target.info)
+            self._context.channels.presence.publish_leave(channel, target.info_in(channel))
 
     async def _serve(self, nonce: bytes, target: SessionTarget) -> None:
         """Continue the session: messages to the client are sent in their right order."""
@@ -306,11 +313,17 @@ class SessionTargets:
         assert connection is not None
         assert session is not None
         try:
-            connection.resume(session.client, self._handler, ping_in_s=session.ping_in_s, ends_in_s=session.ends_in_s)
+            connection.resume(
+                session.client,
+                self._handler,
+                session.credentials,
+                ping_in_s=session.ping_in_s,
+                ends_in_s=session.ends_in_s,
+            )
             if connection.is_usable:
                 connection.reply(list(session.replies))
                 for held in session.held:
-                    await self._join(connection, held, target)
+                    await self._join(connection, held, target, session.rights.get(held.channel))
                 self._context.stats.resumed += 1
             else:
                 self._context.stats.moves_lost += 1
@@ -328,7 +341,9 @@ class SessionTargets:
             self._publish_leaves(target)  # of all channels that the lost client had not joined yet
             target.release()
 
-    async def _join(self, connection: Connection, held: Held, target: SessionTarget) -> None:
+    async def _join(
+        self, connection: Connection, held: Held, target: SessionTarget, rights: SubscriptionRights | None
+    ) -> None:
         """Send the missed publications of one channel, and join it in the same turn. Raise if they are not known."""
         channel, watching = Channel(held.channel), bool(held.flags & WATCHING)
         cut = Cut(held.epoch, held.offset, held.heard)
@@ -339,5 +354,5 @@ class SessionTargets:
             raise _Unknown(f"what came to {channel} since the cut is not all known")
         if connection.is_usable:
             connection.reply(missed)
-            join(self._context, connection, channel, watching=watching, silently=True)
+            join(self._context, connection, channel, rights, watching=watching, silently=True)
             target.leases.pop(channel).release()

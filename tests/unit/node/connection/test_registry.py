@@ -1,6 +1,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from ringway.core.credentials import ANONYMOUS, Credentials
 from ringway.core.move_candidates import PINNED
 from ringway.node.connection.registry import ConnectionRegistry
 
@@ -9,6 +10,7 @@ from ringway.node.connection.registry import ConnectionRegistry
 class Client:
     moved_at: float | None = None
     address: str = "192.0.2.1"
+    credentials: Credentials = ANONYMOUS
 
 
 def joined(registry: Any, moved_at: float | None) -> Client:
@@ -72,3 +74,18 @@ def test_they_are_counted_by_address_and_those_without_a_command_may_have_to_go(
     registry.on_gone(waiting[0])
     left(registry, other)
     assert (registry.shares.total, registry.waiting) == (2, 2)
+
+
+def test_they_are_found_by_their_user_while_they_are_connected() -> None:
+    registry: Any = ConnectionRegistry(0.0)
+    carol, anonymous = [Client(credentials=Credentials("carol")) for _ in range(3)], Client()
+    for client in (*carol, anonymous):
+        registry.on_opened(client, 0.0)
+    assert registry.of_user("carol") == [], "a client is its user's from its connect command on"
+    for client in (*carol, anonymous):
+        registry.on_connected(client)
+    assert (registry.of_user("carol"), registry.count_of_user("carol"), registry.users) == (carol, 3, 1)
+    assert (registry.of_user(""), registry.of_user("dave")) == ([], [])
+    left(registry, carol[1])
+    left(registry, anonymous)
+    assert registry.of_user("carol") == [carol[0], carol[2]]

@@ -1,0 +1,30 @@
+"""Rights of a subscription that does not follow from its namespace: a token gave it, or the server made it.
+
+A subscription without such rights exists because the options of its namespace allow it to its client. So a node that
+receives it in a session can check it by its own options.
+"""
+
+from math import inf, isnan
+
+import msgspec
+
+from ringway.core.credentials import INFO_BYTES_MAX, is_json_line
+
+
+class SubscriptionRights(msgspec.Struct, frozen=True, array_like=True):
+    """The rights of one subscription. `info` is told to others as `chan_info`: JSON on one line, or empty."""
+
+    info: bytes = b""
+    expires_at: float = inf  # Unix seconds
+    is_server_side: bool = False  # the server made it; its client did not subscribe
+
+
+def rights_problem(rights: SubscriptionRights) -> str:
+    """Return the bound that `rights` exceed, with value, rule and remedy; '' if there is no problem."""
+    if len(rights.info) > INFO_BYTES_MAX:
+        return f"the info of a subscription has {len(rights.info)} bytes; at most {INFO_BYTES_MAX} are allowed"
+    if not is_json_line(rights.info):
+        return "the info of a subscription is not JSON on one line; give one JSON value"
+    if isnan(rights.expires_at):
+        return "the end of a subscription is not a number; give Unix seconds"
+    return ""
