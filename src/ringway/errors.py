@@ -5,6 +5,10 @@ RingwayError
 ├─ ProtocolError        the peer broke the rules; carries the WebSocket close code that says so
 ├─ UpgradeError         a handshake was refused; carries the HTTP status
 ├─ TicketError          a ticket is forged, stale, used, or for another node
+├─ TokenError           a token (JWT) is not accepted; the text is for the log, never for the client
+│  ├─ TokenExpired      it was good until its end; the client must get a new one
+│  └─ TokenInvalid      it was never good here
+│     └─ KeyUnknown     its key may be fetched: fetch, and check it again
 ├─ ConnectionClosed     the connection is over; carries close code and reason
 ├─ CommandError         the server refused a command; carries its code, and whether to retry
 ├─ Overloaded           a bound was hit; names the bound and its value
@@ -75,6 +79,22 @@ class PathRefused(UpgradeError):
 
 class TicketError(RingwayError):
     """A ticket does not admit its bearer; the client must ask the gateway for a new one."""
+
+
+class TokenError(RingwayError):
+    """A token is not accepted. The text says why in words for the log and the operator; clients are not told it."""
+
+
+class TokenExpired(TokenError):
+    """The token is genuine, and its time is over; its bearer must get a new one."""
+
+
+class TokenInvalid(TokenError):
+    """The token is no token of ours: forged, cut, for others, from the future, or of a form that is not read."""
+
+
+class KeyUnknown(TokenInvalid):
+    """The token names a key that is not known yet. Fetch the keys, then check the token again, once."""
 
 
 class ConnectionClosed(RingwayError):

@@ -71,7 +71,10 @@ def test_pure_modules_import_downwards(path: Path) -> None:
 
 
 LOADS = "import sys; {imports}; print('\\n'.join(sys.modules))"
-HEAVY = {"typer", "click", "rich", "pydantic", "structlog", "numpy", "matplotlib", "litestar", "uvicorn", "nats"}
+HEAVY = {
+    "typer", "click", "rich", "pydantic", "structlog", "numpy", "matplotlib", "litestar", "uvicorn", "nats", "jwt",
+    "cryptography",
+}  # fmt: skip
 METADATA = {"importlib.metadata"}
 """It parses the README of a package for its version."""
 SHELLS = {
@@ -105,3 +108,15 @@ def test_a_process_loads_what_it_needs(imports: str, without: set[str]) -> None:
         code = LOADS.format(imports="import ringway")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=100)
     assert not without & set(done.stdout.split())
+
+
+@pytest.mark.parametrize("secret", ["", "x" * 32], ids=["without a key", "with a key"])
+def test_only_a_key_loads_the_library_of_tokens(secret: str) -> None:
+    code = (
+        "import sys; from random import Random; from ringway.auth.config import SubscriptionTokenConfig, TokenConfig;"
+        "from ringway.auth.verifier import make_verifier;"
+        f"made = make_verifier(TokenConfig(hmac_secret_key={secret!r}), SubscriptionTokenConfig(), Random(1));"
+        "print(made is not None, 'jwt' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=100)
+    assert done.stdout.split() == [str(bool(secret))] * 2

@@ -30,6 +30,7 @@ from ringway.app.member import MemberConfig
 from ringway.app.state import JOINING, STATE_DIR_ENV, Running, find_running, state_dir
 from ringway.app.together import settle
 from ringway.app.up_config import UpConfig
+from ringway.auth.config import SubscriptionTokenConfig, TokenConfig
 from ringway.collect.config import LoadConfig
 from ringway.core.balance.config import BalanceConfig
 from ringway.errors import ConfigError, refuse
@@ -84,6 +85,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     static: StaticConfig
     load: LoadConfig
     node: NodeConfig
+    token: TokenConfig
+    subscription_token: SubscriptionTokenConfig
     balance: BalanceConfig
     admin: AdminConfig
     names: NamesConfig

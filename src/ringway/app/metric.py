@@ -71,6 +71,12 @@ GATEWAY: Table = {
         "tickets).",
         "bound",
     ),
+    "token_refused": counter(
+        "gateway_token_refused_total",
+        "Requests on routes with auth=jwt that were refused, by the fault of their token: missing, expired, invalid, "
+        "page (a cookie from a foreign page).",
+        "fault",
+    ),
     "slots": counter("gateway_slots_total", "Clients that were told to wait for their slot, or kept waiting for it."),
     "turned_away": counter(
         "gateway_turned_away_total", "Clients that were told to try again later: their slot was too far away."

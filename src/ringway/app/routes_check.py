@@ -15,7 +15,7 @@ from ringway.sources.registry import is_registry
 def route_problems(specs: Sequence[str], groups: Sequence[str] | None) -> list[str]:
     """Return what is wrong with the routes `specs`, in sentences. `groups` are all possible groups; None: unknown."""
     problems: list[str] = []
-    for route in _readable(specs):
+    for route in readable_routes(specs):
         if route.policy:
             try:
                 Steering(route.policy, b"", load_score_function)
@@ -29,7 +29,7 @@ def route_problems(specs: Sequence[str], groups: Sequence[str] | None) -> list[s
     return problems
 
 
-def _readable(specs: Sequence[str]) -> Iterator[GroupRoute]:
+def readable_routes(specs: Sequence[str]) -> Iterator[GroupRoute]:
     """Yield the routes that can be read; the settings of the gateway refuse the others."""
     for spec in specs:
         with suppress(ConfigError):

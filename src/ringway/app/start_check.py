@@ -12,10 +12,13 @@ from typing import Any
 from ringway.app.backend_sources import open_sources
 from ringway.app.config import Config, Loaded, running_at
 from ringway.app.engine import REDIS_SCHEMES, check_scheme, read_hash_secret, read_secret, read_secrets, whole_url
-from ringway.app.routes_check import groups_of_specs, route_problems
+from ringway.app.routes_check import groups_of_specs, readable_routes, route_problems
 from ringway.app.score_function import load_score_function
 from ringway.app.state import state_dir
+from ringway.auth.config import KEYS, PREVIOUS
+from ringway.auth.verifier import make_verifier
 from ringway.collect.sources import read_probes
+from ringway.core.route_spec import check_has_keys
 from ringway.core.steering import Steering
 from ringway.engine.address import check_cluster
 from ringway.errors import ConfigError
@@ -28,6 +31,16 @@ from ringway.types import NodeName
 BACKENDS = ("static.backends", "static.backends_file")
 POLICY = "gateway.policy"
 ROUTES = "gateway.routes"
+TOKENS = tuple(
+    f"{section}.{name}"
+    for section in ("token", "subscription_token")
+    for key in (*KEYS, PREVIOUS)
+    for name in (key, f"{key}_file")
+) + tuple(
+    f"{section}.{name}"
+    for section in ("token", "subscription_token")
+    for name in ("jwks_public_endpoint", "jwks_ca_file")
+)
 
 
 def start_problems(loaded: Loaded, *, joins: bool = False) -> list[str]:
@@ -35,7 +48,25 @@ def start_problems(loaded: Loaded, *, joins: bool = False) -> list[str]:
 
     With `joins` the gateway joins a system that is not in the settings, and that may have further groups.
     """
-    return [*gateway_problems(loaded, joins=joins), *member_problems(loaded)]
+    return [*gateway_problems(loaded, joins=joins), *node_problems(loaded)]
+
+
+def gateway_start_problems(loaded: Loaded, *, joins: bool = False) -> list[str]:
+    """As `start_problems`, of a gateway alone: it reads keys of tokens only if a route asks for tokens."""
+    asks = any(route.auth for route in readable_routes(loaded.config.gateway.routes))
+    tokens = token_problems(loaded) if asks else []
+    return [*gateway_problems(loaded, joins=joins), *member_problems(loaded), *tokens]
+
+
+def node_problems(loaded: Loaded) -> list[str]:
+    """Return what the start of a node would refuse, with the source of each setting."""
+    return [*member_problems(loaded), *token_problems(loaded)]
+
+
+def token_problems(loaded: Loaded) -> list[str]:
+    """Return which keys of tokens cannot be used; the files that the settings name are read."""
+    config = loaded.config
+    return list(_refused(loaded, TOKENS, lambda: make_verifier(config.token, config.subscription_token, Random())))
 
 
 def secret_problems(loaded: Loaded) -> list[str]:
@@ -55,7 +86,7 @@ def gateway_problems(loaded: Loaded, *, joins: bool = False) -> list[str]:
     A score, a collector and their packages are loaded, and the files that the settings name are read.
     """
     config = loaded.config
-    problems = policy_problems(loaded, joins=joins)
+    problems = [*policy_problems(loaded, joins=joins), *_route_token_problems(loaded)]
     problems += _refused(loaded, BACKENDS, lambda: open_sources(config, _Nowhere(), Random()))
     problems += _refused(loaded, ("load.collect",), lambda: read_probes(config.load.collect))
     problems += _refused(loaded, ("gateway.pages",), lambda: StaticFiles(config.gateway.pages))
@@ -64,6 +95,12 @@ def gateway_problems(loaded: Loaded, *, joins: bool = False) -> list[str]:
             loaded, ("registration.host", "registration.tokens_file"), lambda: check_guard(config.registration)
         )
     return problems
+
+
+def _route_token_problems(loaded: Loaded) -> list[str]:
+    """Return that a route asks for tokens, and there is no key."""
+    token, routes = loaded.config.token, list(readable_routes(loaded.config.gateway.routes))
+    return list(_refused(loaded, (ROUTES,), lambda: check_has_keys(routes, has_keys=token.has_key)))
 
 
 def policy_problems(loaded: Loaded, *, joins: bool = False) -> list[str]:

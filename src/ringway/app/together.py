@@ -9,11 +9,17 @@ from collections.abc import Iterator, Mapping
 
 from ringway.app.field import Field
 from ringway.app.load import Given, Layer
+from ringway.auth.config import KEYS, PREVIOUS
 
 ALTERNATIVES = (
     ("engine.secret", "engine.secret_file"),
     ("engine.previous_secret", "engine.previous_secret_file"),
     ("engine.hash_secret", "engine.hash_secret_file"),
+    *(
+        (f"{section}.{name}", f"{section}.{name}_file")
+        for section in ("token", "subscription_token")
+        for name in (*KEYS, PREVIOUS)
+    ),
 )
 """Pairs with the same meaning; the setting from the later source is used."""
 

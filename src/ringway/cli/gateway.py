@@ -23,6 +23,7 @@ _log = get_logger()
     "balance",
     "admin",
     "registration",
+    "token",
     "log",
     own=("gateway", "static", "load"),
 )
@@ -35,9 +36,9 @@ def gateway(flags: Layer, config_file: ConfigFile = None, state: StateDir = None
 
     Example: ringway gateway --port 8000 --backend ws://127.0.0.1:9001 --backend ws://127.0.0.1:9002,weight=2
     """
-    from ringway.app.start_check import start_problems
+    from ringway.app.start_check import gateway_start_problems
 
-    check = partial(start_problems, joins=bool(state))
+    check = partial(gateway_start_problems, joins=bool(state))
     loaded = load_joined(flags=flags, file=config_file, state=state, may_be_alone=True, check=check)
     config = loaded.config
     from ringway.app.compose.gateway import run_gateway

@@ -6,16 +6,16 @@ from ringway.cli.process import run_process
 from ringway.errors import ConfigError
 
 
-@takes_settings("node", "member", "engine", "admin", "log", own=("node",))
+@takes_settings("node", "member", "engine", "token", "subscription_token", "admin", "log", own=("node",))
 def node(flags: Layer, config_file: ConfigFile = None, state: StateDir = None) -> None:
     """Run a channel node: a server that holds clients' connections, and gets its share of them at once.
 
     It joins the system that `ringway up` runs on this machine, or the system at --engine. Name and port are chosen if
     they are not given. The balancer then moves its fair share of connections to it, and no more.
     """
-    from ringway.app.start_check import member_problems
+    from ringway.app.start_check import node_problems
 
-    loaded = load_joined(flags=flags, file=config_file, state=state, check=member_problems)
+    loaded = load_joined(flags=flags, file=config_file, state=state, check=node_problems)
     config = loaded.config
     if config.static.has_backends and not config.engine.url:
         setting = "static.backends" if config.static.backends else "static.backends_file"

@@ -34,7 +34,7 @@ BARE = ("engine", "member")
 
 def flag_of(field: Field, own: Sequence[str]) -> str:
     """Return the flag of `field` on a command whose own sections are `own`."""
-    return f"--{field.flag}" if field.section in (*own, *BARE) else f"--{field.section}-{field.flag}"
+    return f"--{field.flag}" if field.section in (*own, *BARE) else f"--{field.section.replace('_', '-')}-{field.flag}"
 
 
 def takes_settings(

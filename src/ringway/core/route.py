@@ -30,6 +30,8 @@ class GroupRoute(msgspec.Struct, frozen=True, array_like=True, omit_defaults=Tru
     check: str = ""
     """The path of the check of those backends of its group that have none of their own."""
     check_host: str = ""
+    auth: str = ""
+    """"jwt": the gateway asks for a token before it troubles a node; empty: it asks for none."""
 
     @property
     def place(self) -> tuple[str, str]:

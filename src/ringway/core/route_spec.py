@@ -18,7 +18,8 @@ from ringway.protocol.host import read_hosts
 from ringway.protocol.name import check_name
 from ringway.protocol.spec import OptionErrors, read_pairs
 
-OPTIONS = ("path", "host", "group", "policy", *MOVE_OPTIONS, "check", "check-host")
+OPTIONS = ("path", "host", "group", "policy", *MOVE_OPTIONS, "check", "check-host", "auth")
+AUTH = ("jwt",)
 
 _UNKNOWN = "the option {item!r} of route {subject!r} is unknown; there are " + ", ".join(f"{o}=" for o in OPTIONS)
 _ERRORS = OptionErrors(
@@ -73,6 +74,7 @@ def read_route(spec: str) -> GroupRoute:
         restart_codes=read_restart_codes(given, subject, problems),
         check=given.get("check", ""),
         check_host=given.get("check-host", ""),
+        auth=given.get("auth", ""),
     )
     problems += _problems_of(route, spec)
     if problems:
@@ -100,6 +102,17 @@ def read_routes(specs: Sequence[str]) -> tuple[GroupRoute, ...]:
     if problems:
         raise ConfigError(*problems)
     return tuple(routes)
+
+
+def check_has_keys(routes: Sequence[GroupRoute], *, has_keys: bool) -> None:
+    """Raise `ConfigError` if a route asks for tokens, and there is no key to check one with."""
+    asking = [str(route) for route in routes if route.auth]
+    if asking and not has_keys:
+        raise ConfigError(
+            f"the route {asking[0]} asks for a token (auth=jwt), and no key is set that could prove one; give "
+            "token.hmac_secret_key_file, token.rsa_public_key_file, token.ecdsa_public_key_file, "
+            "token.eddsa_public_key_file or token.jwks_public_endpoint"
+        )
 
 
 def setting_of_group(routes: Sequence[GroupRoute], group: str, setting: str) -> str:
@@ -139,6 +152,8 @@ def _problems_of(route: GroupRoute, spec: str) -> list[str]:
             parse_spec(route.policy)
         except ConfigError as error:
             problems += (f"route {spec!r}: {problem}" for problem in error.problems)
+    if route.auth and route.auth not in AUTH:
+        problems.append(f"auth={route.auth} of route {spec!r} must be jwt; leave it out if no token is asked for")
     problems += check_problems(route.check, route.check_host, f"route {spec!r}")
     of_backends = (
         ("on-move", route.on_move is not None), ("close-code", route.close_code is not None),

@@ -7,9 +7,10 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from ringway.auth.verifier import TokenVerifier
 from ringway.core.files import UNLIMITED, plan_files
 from ringway.core.group import Group
-from ringway.core.route_spec import read_routes
+from ringway.core.route_spec import check_has_keys, read_routes
 from ringway.errors import ConfigError
 from ringway.gateway.cluster.directory import Directory
 from ringway.gateway.cluster.probe import Probes
@@ -24,6 +25,7 @@ from ringway.gateway.placement.discovery import Discovery
 from ringway.gateway.placement.placer import Placer, TakePromise, promise_nothing
 from ringway.gateway.placement.placers import Placers
 from ringway.gateway.placement.routing import Routing
+from ringway.gateway.placement.token_check import TokenCheck
 from ringway.gateway.placement.unreached_groups import UnreachedGroups
 from ringway.gateway.proxy.addresses import NodeAddresses
 from ringway.gateway.proxy.node_trust import NodeTrust
@@ -59,7 +61,8 @@ class Gateway:
 
     `signer` issues the tickets. `clock` is monotonic, `wall` Unix time. `take_promise` returns the promise to an
     expected client (`gateway.backends.expectations`). `has_backends`: there are sources of backends, which may be
-    empty.
+    empty. `verifier` checks the tokens of routes with `auth=jwt`; raise `ConfigError` if there are such routes without
+    it.
     """
 
     def __init__(
@@ -74,6 +77,7 @@ class Gateway:
         take_promise: TakePromise = promise_nothing,
         *,
         has_backends: bool = False,
+        verifier: TokenVerifier | None = None,
     ) -> None:
         self.stats = stats or GatewayStats()
         self._config = config
@@ -99,14 +103,19 @@ class Gateway:
             )
 
         placers = Placers(groups, make_placer, clock)
-        routing = self._routing = Routing(read_routes(config.routes), groups, has_backends=has_backends)
+        routes = read_routes(config.routes)
+        check_has_keys(routes, has_keys=verifier is not None)
+        routing = self._routing = Routing(routes, groups, has_backends=has_backends)
         self._unreached = UnreachedGroups(routing)
         affinity = Affinity(read_networks(config.trusted_proxies))
+        tokens = self._tokens = TokenCheck(config, affinity, verifier, self.stats, clock, wall)
         addresses = NodeAddresses(config)
         self._trust = NodeTrust(config, directory, signer.keyring, addresses, self.stats, rng, clock)
         opener = Opener(placers, addresses, self.stats, directory.held.backend, self._trust.failures)
-        self.relays = Relays(config, placers, routing, affinity, opener, self.stats, relays_max, rng, limits, lingering)
-        discovery = Discovery(placers, routing, affinity, config.allowed_origins, config.public_url)
+        self.relays = Relays(
+            config, placers, routing, affinity, opener, self.stats, relays_max, rng, limits, lingering, tokens
+        )
+        discovery = Discovery(placers, routing, affinity, config.allowed_origins, config.public_url, tokens=tokens)
         static = StaticFiles(config.pages)
         self._router = Router(config, directory, discovery, self.relays, static, self.stats)
         self._connections = HttpConnections(config, self.relays, self.stats, clock, limits, files, lingering)
@@ -168,6 +177,7 @@ class Gateway:
         await self._tasks.aclose()
         self._connections.abort()
         self._trust.stop()
+        await self._tokens.stop()
         await self.relays.stop()
         _log.info("gateway stopped")
 

@@ -11,10 +11,13 @@ class GatewayStats:
 
     `requests` is by kind (discovery, healthz, readyz, upgrade, other), `responses` by HTTP status, `refused` by the
     cause of a failed handshake: `client` (its request was wrong), `no_route`, `no_node`, `unreachable`, `timeout`,
-    `answer` (the node's answer was wrong), `status` (the node refused), `full`, `gone` (the client left meanwhile).
+    `answer` (the node's answer was wrong), `status` (the node refused), `full`, `token`, `gone` (the client left
+    meanwhile).
     `probes` of nodes are by outcome: `answered`, `failed`; `knocks` are `answered`, or have the kind of the fault:
     `unreachable`, `refused`, `no_websocket`, `no_proof`, `secret`, `another`. `address_refused` counts the refusals to
-    one address, by the bound that it had reached: `asks`, `handshakes`, `relays`, `places`. `cut` counts relays that
+    one address, by the bound that it had reached: `asks`, `handshakes`, `relays`, `places`. `token_refused` counts
+    requests on routes with `auth=jwt`, by the fault of their token: `missing`, `expired`, `invalid`, `page` (a cookie
+    from a foreign page). `cut` counts relays that
     the gateway ended, by cause: `node_lost`, `client_frame`, `node_frame`, `deadline`, `idle`, `stop`, `moved` and
     `drained` (the client was told to come back), `move` (the relay could not go on at a different node). For `move`,
     and for relays that were cut between two nodes, `moves_failed` has the reason: `unknown` (the gateway knows no such
@@ -50,6 +53,7 @@ class GatewayStats:
         "retries",
         "slot_wait_s",
         "slots",
+        "token_refused",
         "turned_away",
     )
 
@@ -65,6 +69,7 @@ class GatewayStats:
         self.ejections: Counter[NodeName] = Counter()  # times that a node was ejected for them
         self.refused: Counter[str] = Counter()
         self.address_refused: Counter[str] = Counter()
+        self.token_refused: Counter[str] = Counter()
         self.slots = 0  # clients with a slot in the future
         self.turned_away = 0  # clients that were refused because the wait was too long
         self.slot_wait_s: dict[str, float] = {}  # gauge: by group, the wait of the next client, as of the last refresh

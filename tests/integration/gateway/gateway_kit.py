@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
+from ringway.auth.verifier import TokenVerifier
 from ringway.core.backend_spec import read_backends
 from ringway.core.group import Groups
 from ringway.core.steering import Steering
@@ -33,7 +34,13 @@ Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 class Rig:
     """A gateway over backends, which are up whatever happens: nobody checks them."""
 
-    def __init__(self, config: GatewayConfig, specs: tuple[str, ...], rng: random.Random) -> None:
+    def __init__(
+        self,
+        config: GatewayConfig,
+        specs: tuple[str, ...],
+        rng: random.Random,
+        verifier: TokenVerifier | None = None,
+    ) -> None:
         self.backends = read_backends(specs)
         issuer = Issuer("0badcafe")
         self.directory = Directory(issuer, groups=Groups(issuer, lambda name: Steering(config.policy, b"")))
@@ -41,7 +48,7 @@ class Rig:
         self.held = HeldBackends(config, self.directory, rng)
         self.gateway = Gateway(
             config, self.directory, TicketSigner(Keyring(b"secret of the rig")), rng,
-            take_promise=self.held.expectations.take_promise,
+            take_promise=self.held.expectations.take_promise, verifier=verifier,
         )  # fmt: skip
         self.held.attach(self.gateway)
 

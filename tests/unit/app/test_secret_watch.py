@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from ringway.app.engine import EngineConfig
-from ringway.app.secret_watch import PATIENCE_S, SecretWatch
+from ringway.app.reread import PATIENCE_S
+from ringway.app.secret_watch import SecretWatch
 from ringway.errors import ConfigError
 from ringway.file_watch import REST_S
 from ringway.protocol.keyring import Purpose, derive_key, fingerprint_of

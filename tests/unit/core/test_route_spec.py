@@ -3,7 +3,7 @@
 import pytest
 
 from ringway.core.route import GroupRoute, RouteTable
-from ringway.core.route_spec import read_route, read_routes, setting_of_group, short_route
+from ringway.core.route_spec import check_has_keys, read_route, read_routes, setting_of_group, short_route
 from ringway.errors import ConfigError
 from ringway.protocol.backend import Backend, OnMove
 from ringway.types import NodeName
@@ -18,11 +18,11 @@ def problems_of(*specs: str) -> str:
 def test_a_route_says_where_it_leads_and_what_happens_there() -> None:
     spec = (
         "path=/chat host=*.Example.com group=chat policy=ring:key=path,c=1.2 on-move=close close-code=4000 "
-        "restart-codes=1001+1011 check=/healthz check-host=chat.test"
+        "restart-codes=1001+1011 check=/healthz check-host=chat.test auth=jwt"
     )
     assert read_route(spec) == GroupRoute(
         path="/chat", host="*.example.com", group="chat", policy="ring:key=path,c=1.2", on_move=OnMove.CLOSE,
-        close_code=4000, restart_codes=(1001, 1011), check="/healthz", check_host="chat.test",
+        close_code=4000, restart_codes=(1001, 1011), check="/healthz", check_host="chat.test", auth="jwt",
     )  # fmt: skip
     assert read_route("host=*") == GroupRoute()
 
@@ -75,6 +75,7 @@ def test_a_table_with_a_wrong_key_or_value_is_refused(table: dict[str, object], 
         ("check=/a?b#c", "the check '/a?b#c' of route 'check=/a?b#c' must be a path"),
         ("check=/ü", "must be a path such as /healthz"),
         ("check-host=foo/bar", "the check host 'foo/bar' of route 'check-host=foo/bar' must be a host"),
+        ("auth=basic", "auth=basic of route 'auth=basic' must be jwt; leave it out"),
         ("group=channels on-move=close check=/x", "on-move, check of route"),
     ],
 )
@@ -86,6 +87,14 @@ def test_all_problems_are_told_at_once() -> None:
     told = problems_of("path=chat", "host=a/b")
     assert "must begin with /" in told
     assert "is no name of a host" in told
+
+
+def test_a_route_that_asks_for_tokens_needs_a_key() -> None:
+    routes = read_routes(["path=/a", "path=/b auth=jwt"])
+    check_has_keys(routes, has_keys=True)
+    check_has_keys(routes[:1], has_keys=False)
+    with pytest.raises(ConfigError, match=r"the route \*/b asks for a token .* token.hmac_secret_key_file"):
+        check_has_keys(routes, has_keys=False)
 
 
 @pytest.mark.parametrize("other", ["path=/chat/", "path=/chat host=*"])

@@ -1,4 +1,5 @@
-"""The backends of a gateway, put together: its share of each, their checks, and the clients that are expected."""
+"""The backends of a gateway, put together: its share of each, their checks, the clients that are expected, and the keys
+of tokens that its routes ask for."""
 
 import asyncio
 import time
@@ -13,6 +14,7 @@ from ringway.app.config import Config
 from ringway.app.engine import read_hash_secret
 from ringway.app.secret_watch import SecretWatch
 from ringway.app.shutdown import Job
+from ringway.app.token_watch import TokenWatch, reread_on_hangup
 from ringway.core.group import why_none_of
 from ringway.core.membership import TICK_S
 from ringway.core.rival import Rivals
@@ -66,6 +68,7 @@ class GatewayBackends:
             self._on_shown,
         )
         self._issuer = Issuer(incarnation)
+        self._tokens = TokenWatch(config, rng, wanted=any(route.auth for route in read_routes(config.gateway.routes)))
         self.registration_stats = RegistrationStats()
         self._registration: RegistrationServer | None = None
 
@@ -74,7 +77,7 @@ class GatewayBackends:
         config, groups = self._config.gateway, self._directory.groups
         gateway = Gateway(
             config, self._directory, signer, self._rng, take_promise=self.expectations.take_promise,
-            has_backends=self._config.static.has_backends,
+            has_backends=self._config.static.has_backends, verifier=self._tokens.verifier,
         )  # fmt: skip
         moves = self._moves = BackendMoves(
             gateway.relays, groups, self.expectations, lambda: self.holding, config.leave_deadline_s
@@ -114,14 +117,14 @@ class GatewayBackends:
         return "; ".join([reason, *self.holding.book.problems.values()]) if reason else ""
 
     def reread(self, secrets: SecretWatch) -> None:
-        """On SIGHUP, have the sources and `secrets` read again; `secrets` logs it if there is nothing to read."""
-        if secrets.in_files or not self.sources.reads_again:
-            secrets.on_hangup()
+        """On SIGHUP, have sources, keys of tokens and `secrets` read again; `secrets` logs it if nothing is read."""
+        if secrets.in_files or self._tokens.in_files or not self.sources.reads_again:
+            reread_on_hangup(secrets, self._tokens)
         self.sources.on_hangup()
 
     def jobs(self) -> list[Job]:
         """Return the jobs that run until `stop`."""
-        jobs = [Job("backends", self._run())]
+        jobs = [Job("backends", self._run()), Job("keys of tokens", self._tokens.run())]
         if self._registration is not None:
             config, book, groups = self._config.registration, self.holding.book, self._directory.groups
             held, me = self._directory.held, self._name

@@ -11,8 +11,9 @@ cookie, an address, a user) is replaced by a digest under the cluster's secret: 
 stranger can aim at a node. Policies hash the digest and nodes compare it, and all gateways of one secret derive the
 same digest.
 
-The user is read from a token. The token is *not* verified: it selects the node of its bearer, and gives no rights
-there. A forged token only leads to a node, as any key does.
+The user is read from a token. On a route with `auth=jwt` it is the user of the token that was verified. Elsewhere the
+token is *not* verified: it selects the node of its bearer, and gives no rights there. A forged token only leads to a
+node, as any key does.
 """
 
 import re

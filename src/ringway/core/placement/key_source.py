@@ -26,6 +26,7 @@ class KeySource(NamedTuple):
     path: str = ""
     query: str = ""
     headers: Headers = ()  # names in lower case
+    subject: str | None = None  # of a token that was verified; None: none was
 
 
 def query_value(query: str, wanted: str) -> bytes:
@@ -92,7 +93,9 @@ _claims = msgspec.json.Decoder(_Claims)
 
 
 def user(asked: KeySource) -> bytes | None:
-    """Return the subject of the bearer's token (RFC 7519), unverified (`key`)."""
+    """Return the subject of the bearer's token (RFC 7519): the verified one, or an unverified one (`key`)."""
+    if asked.subject is not None:
+        return asked.subject.encode()
     scheme, _, token = (value_of(asked.headers, "authorization") or "").strip().partition(" ")
     given = raw(token).strip() if scheme.lower() == "bearer" else query_value(asked.query, "token")
     parts = given.split(b".")

@@ -7,12 +7,12 @@ import msgspec
 from ringway.core.placement.spec import DEFAULT_POLICY, short_policy
 from ringway.core.route_spec import read_routes
 from ringway.errors import ConfigError
-from ringway.gateway.config.routes import GatewayRoutesConfig
+from ringway.gateway.config.auth import GatewayAuthConfig
 from ringway.protocol.address import url_problems
 from ringway.protocol.ticket import TICKET_WAIT_S_MAX
 
 
-class GatewayConfig(GatewayRoutesConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class GatewayConfig(GatewayAuthConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The settings of one gateway."""
 
     policy: Annotated[
@@ -294,7 +294,7 @@ class GatewayConfig(GatewayRoutesConfig, frozen=True, kw_only=True, forbid_unkno
     def __post_init__(self) -> None:
         """Raise `ConfigError` if a list or URL has no meaning, or two settings contradict each other."""
         ports = {"http": 80, "https": 443, "ws": 80, "wss": 443}
-        problems = self.list_problems()
+        problems = [*self.list_problems(), *self.auth_problems()]
         problems += url_problems("public_url", self.public_url, ports, "write https://host:port")
         if self.slot_hold_s >= self.handshake_deadline_s:
             problems.append(

@@ -27,15 +27,20 @@ class Affinity:
         self.trusted = trusted
 
     def key(
-        self, client: asyncio.BaseTransport, head: RequestHead, query: Query | None, keys: KeyReader
+        self,
+        client: asyncio.BaseTransport,
+        head: RequestHead,
+        query: Query | None,
+        keys: KeyReader,
+        user: str | None = None,
     ) -> bytes | None:
         """Return the key of a request of `client`, read by `keys`, in the form for nodes; None without a key.
 
-        `query` is the head's query, read; None if that is empty.
+        `query` is the head's query, read; None if that is empty. `user` is the verified one; None: none is verified.
         """
         if keys.plain:
             return query.key if query is not None else None
-        return keys.read(self._asked(client, head))
+        return keys.read(self._asked(client, head, user))
 
     def base_url(self, client: asyncio.BaseTransport, head: RequestHead) -> str:
         """Return the URL by which `client` has reached this gateway, for WebSockets, without a path."""
@@ -54,12 +59,12 @@ class Affinity:
         peer = peer_of(head.source, client.get_extra_info("peername"))
         return read_client(peer.ip, head.headers, self.trusted, peer.scheme).host
 
-    def _asked(self, client: asyncio.BaseTransport, head: RequestHead) -> KeySource:
+    def _asked(self, client: asyncio.BaseTransport, head: RequestHead, user: str | None) -> KeySource:
         peer = peer_of(head.source, client.get_extra_info("peername"))
         who = read_client(peer.ip, head.headers, self.trusted, peer.scheme)
         path = head.path
         if path == DISCOVERY_PATH:
             path = asked_path(head)
         return KeySource(
-            who.ip, peer.port if len(who.chain) == 1 else who.port, who.host, path, head.query, head.headers
+            who.ip, peer.port if len(who.chain) == 1 else who.port, who.host, path, head.query, head.headers, user
         )

@@ -22,15 +22,16 @@ import msgspec
 
 from ringway.core.load import NodeLoad
 from ringway.core.route import GroupRoute
-from ringway.errors import NoNode
+from ringway.errors import NoNode, UpgradeError
 from ringway.gateway.placement.affinity import Affinity, asked_path
 from ringway.gateway.placement.placer import TICKET_TTL_S, Placer
 from ringway.gateway.placement.placers import Placers
 from ringway.gateway.placement.query import Query, quote_key
 from ringway.gateway.placement.routing import Routing
+from ringway.gateway.placement.token_check import TokenCheck
 from ringway.protocol.head import RequestHead
 from ringway.protocol.origin import read_origins
-from ringway.protocol.response import come_again, no_node
+from ringway.protocol.response import come_again, error_response, no_node
 from ringway.protocol.upgrade import value_of
 from ringway.types import NodeName
 
@@ -72,11 +73,14 @@ class Discovery:
         affinity: Affinity,
         allowed_origins: Collection[str],
         public_url: str = "",
+        *,
+        tokens: TokenCheck,
     ) -> None:
         self._base = public_url.rstrip("/").replace("http", "ws", 1)
         self._placers = placers
         self._routing = routing
         self._affinity = affinity
+        self._tokens = tokens
         self._origins = read_origins(allowed_origins)
         self._known: dict[NodeName, _EncodedNode] = {}
         self._advised_ms = 0
@@ -87,7 +91,8 @@ class Discovery:
 
         Raise `UpgradeError` 404 if no route leads from the path that it asks for to a group.
         """
-        placer = self._placers[self._route(client, head).group]
+        route = self._route(client, head)
+        placer = self._placers[route.group]
         cors = self._cors(head) if self._origins else b""
         close = not head.keep_alive
         limits = placer.limits
@@ -96,10 +101,16 @@ class Discovery:
         if wait_s:
             error = limits.too_often(address, wait_s)
             return 429, _with(cors, come_again(429, error, wait_s, placer.queue.window_ms, close=close))
+        user, token = None, ""
+        if route.auth:
+            try:
+                user, token = self._tokens.admit_now(client, head)
+            except UpgradeError as error:
+                return error.status, _with(cors, error_response(error, close=close))
         if head.method == "HEAD":  # it requests no place
             return self._check(placer, cors, close=close)
         try:
-            body = self._body(placer, client, head, address)
+            body = self._body(placer, client, head, address, user, token)
         except NoNode as error:
             return 503, _with(cors, no_node(error, placer.pause_s(error), placer.queue.window_ms, close=close))
         return 200, _HEAD % (cors, _CLOSE if close else b"", len(body)) + body
@@ -118,9 +129,18 @@ class Discovery:
             return only
         return self._routing.find_asked(self._affinity.host(client, head), asked_path(head))
 
-    def _body(self, placer: Placer, client: asyncio.BaseTransport, head: RequestHead, address: str) -> bytes:
+    def _body(
+        self,
+        placer: Placer,
+        client: asyncio.BaseTransport,
+        head: RequestHead,
+        address: str,
+        user: str | None,
+        token: str,
+    ) -> bytes:
+        """Return the body for a client with the verified `user` (None: not asked for) and the `token` in its query."""
         query = Query(head.query) if head.query else None
-        key = self._affinity.key(client, head, query, placer.keys)
+        key = self._affinity.key(client, head, query, placer.keys, user)
         pins = query is not None and "pin=1" in query.rest.split("&")
         if query is not None and query.node and query.ticket:
             node = placer.moved(query.node, query.ticket)
@@ -129,7 +149,7 @@ class Discovery:
         place = placer.place(key, address, promises=False)  # a promise is for the WebSocket that comes
         if place.node.is_backend:
             placer.give_up(place)
-            return self._at_gateway(client, head, place.node.name, query.key if query is not None else None)
+            return self._at_gateway(client, head, place.node.name, query.key if query is not None else None, token)
         told = _told(key, pins=pins)
         others = b",".join([self._alternate(other, told) for other in place.alternates if not other.is_backend])
         return self._format(placer, place.node, place.ticket, told, others, place.wait_s)
@@ -138,10 +158,15 @@ class Discovery:
         known = self._of(node)
         return b'{"node":%b,"url":%b%b"}' % (known.name, known.url_open, key) if key else known.alternate
 
-    def _at_gateway(self, client: asyncio.BaseTransport, head: RequestHead, node: NodeName, key: bytes | None) -> bytes:
-        """Return the answer that leads through this gateway, with the client's own key; `node` would be chosen now."""
+    def _at_gateway(
+        self, client: asyncio.BaseTransport, head: RequestHead, node: NodeName, key: bytes | None, token: str
+    ) -> bytes:
+        """Return the answer that leads through this gateway, with the client's own key, and the `token` of its query,
+        which is asked for there again; `node` would be chosen now."""
         path = quote(asked_path(head).encode("latin-1"), safe=_PATH_CHARACTERS)
-        told = f"?key={quote_key(key)}" if key is not None else ""
+        parts = [f"key={quote_key(key)}"] if key is not None else []
+        parts += [token] if token else []
+        told = f"?{'&'.join(parts)}" if parts else ""
         url = f"{self._base or self._affinity.base_url(client, head)}/{path.lstrip('/')}{told}"
         return b'{"url":%b,"ticket":"","expires_in":0,"node":%b,"alternates":[]}' % (_encode(url), _encode(node))
 

@@ -13,6 +13,7 @@ from ringway.gateway.placement.affinity import Affinity
 from ringway.gateway.placement.placer import Place
 from ringway.gateway.placement.placers import Placers
 from ringway.gateway.placement.routing import Routing
+from ringway.gateway.placement.token_check import TokenCheck
 from ringway.gateway.proxy.migrations import Migrations
 from ringway.gateway.proxy.opener import Opener, Refusal
 from ringway.gateway.proxy.relay import Relay
@@ -63,6 +64,7 @@ class Relays:
         rng: "Random",
         limits: AddressLimits,
         lingering: LingeringCloses,
+        tokens: TokenCheck,
     ) -> None:
         self._config = config
         self._placers = placers
@@ -73,6 +75,7 @@ class Relays:
         self._opener = opener
         self._limits = limits
         self._lingering = lingering
+        self._tokens = tokens
         self.table = RelayTable()
         self._migrations = Migrations(config, placers, opener, self.table, stats, rng, self._arrived)
         self.on_arrival: list[OnArrival] = []
@@ -215,8 +218,11 @@ class Relays:
         came = ours = False
         group = DEFAULT
         try:
-            upgrade = read_request(client, head, handshake, self._affinity, self._routing.find_with_keys, address)
+            upgrade = self._read(client, head, handshake, address)
             group = upgrade.route.group
+            if upgrade.route.auth:
+                head, user = await self._tokens.admit(client, head)
+                upgrade = self._read(client, head, handshake, address, user)
             async with asyncio.timeout(self._config.handshake_deadline_s):
                 place, answer = await self._opener.open(upgrade)
         except Refusal as error:
@@ -243,6 +249,14 @@ class Relays:
             came = self._start(client, upgrade, place, answer, early)
         finally:
             self._limits.end_handshake(address, came=came, ours=ours)
+
+    def _read(
+        self, client: asyncio.Transport, head: RequestHead, handshake: Upgrade, address: str, user: str | None = None
+    ) -> UpgradeRequest:
+        """Return the request of `client`, with the `user` of its verified token; raise `UpgradeError` 404."""
+        header = self._config.auth_user_header
+        find_route = self._routing.find_with_keys
+        return read_request(client, head, handshake, self._affinity, find_route, address, user_header=header, user=user)
 
     def _start(
         self, client: asyncio.Transport, upgrade: UpgradeRequest, place: Place, answer: Answer, early: bytes
@@ -284,4 +298,4 @@ class Relays:
 def _cause(error: UpgradeError) -> str:
     if isinstance(error, Unreachable):
         return {503: "status", 504: "timeout"}.get(error.status, "unreachable")
-    return "no_route" if error.status == 404 else "answer"
+    return {400: "token", 401: "token", 403: "token", 404: "no_route"}.get(error.status, "answer")

@@ -26,25 +26,32 @@ _HOP_BY_HOP = frozenset(
     }
 )
 
+USER_HEADER = "Ringway-User"
+"""The usual header with the user of a token that the gateway has verified."""
+
 _NAME = re.compile(r"[a-z0-9-]+")
 """Names that pass to nodes, as with nginx. Servers differ about all other names: CGI and WSGI read `_` as `-`, so that
 `X_Forwarded_For` would count as the header that a client must not write."""
 
 
-def upgrade_headers(headers: Headers, client: ForwardedClient, *, trust_peer: bool) -> tuple[bytes, bytes]:
+def upgrade_headers(
+    headers: Headers, client: ForwardedClient, *, trust_peer: bool, user_header: str = USER_HEADER, user: str = ""
+) -> tuple[bytes, bytes]:
     """Return the lines of the request to a node for the client's WebSocket; separately, the lines that offer
     extensions.
 
     Host is left out: it is written for each node. All other end-to-end headers pass unchanged. Forwarding headers,
     which a client could forge, are replaced by known facts; `Forwarded`, `X-Real-Ip` and `X-Forwarded-Port` of a
-    trusted proxy pass.
+    trusted proxy pass. `user_header` tells the verified `user`, already encoded; a client's own such header is dropped.
     """
-    dropped = _REPLACED if trust_peer else _REPLACED | FORWARDED
+    dropped = (_REPLACED if trust_peer else _REPLACED | FORWARDED) | {user_header.lower()}
     # The Connection header of a trusted proxy is for this gateway; further names in it could come from its client.
     passed = _passed(headers, dropped, all_named=trust_peer)
     fields = [(name, f"{name}: {value}\r\n") for name, value in passed if _NAME.fullmatch(name)]
     lines = [line for name, line in fields if name != _EXTENSIONS]
     lines += [f"{name}: {value}\r\n" for name, value in forwarded_headers(client)]
+    if user:
+        lines.append(f"{user_header}: {user}\r\n")
     lines.append("Connection: Upgrade\r\nUpgrade: websocket\r\n")
     offers = [line for name, line in fields if name == _EXTENSIONS]
     return "".join(lines).encode("latin-1"), "".join(offers).encode("latin-1")

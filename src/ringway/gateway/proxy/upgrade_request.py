@@ -16,7 +16,8 @@ from ringway.core.route import GroupRoute
 from ringway.errors import UpgradeError
 from ringway.gateway.placement.affinity import Affinity
 from ringway.gateway.placement.query import Query
-from ringway.gateway.proxy.rewrite import upgrade_headers
+from ringway.gateway.placement.token_check import show_user
+from ringway.gateway.proxy.rewrite import USER_HEADER, upgrade_headers
 from ringway.protocol.backend import OnMove
 from ringway.protocol.deflate import agreed_extensions, holds_context, offers_without_context
 from ringway.protocol.forwarded import PROOF, forwarded_headers, is_trusted, read_client, told_of
@@ -129,20 +130,30 @@ def read_request(
     affinity: Affinity,
     find_route: FindRoute,
     address: str = EXEMPT,
+    *,
+    user_header: str = USER_HEADER,
+    user: str | None = None,
 ) -> UpgradeRequest:
     """Return the request in `head` of `client`, which counts for `address`; `handshake` is the checked part of it.
 
-    Raise `UpgradeError` 404 if no route leads from it to a group.
+    `user` is the user of its verified token, whom the node is told by `user_header`; None: none was verified. Raise
+    `UpgradeError` 404 if no route leads from it to a group.
     """
     peer = peer_of(head.source, client.get_extra_info("peername"))
     who = read_client(peer.ip, head.headers, affinity.trusted, peer.scheme)
     route, keys = find_route(who.host, head.path)
-    lines, offers = upgrade_headers(head.headers, who, trust_peer=is_trusted(peer.ip, affinity.trusted))
+    lines, offers = upgrade_headers(
+        head.headers,
+        who,
+        trust_peer=is_trusted(peer.ip, affinity.trusted),
+        user_header=user_header,
+        user=show_user(user or ""),
+    )
     return UpgradeRequest(
         handshake=handshake,
         path=head.path,
         asked=head.query,
-        key=affinity.key(client, head, Query(head.query), keys),
+        key=affinity.key(client, head, Query(head.query), keys, user),
         route=route,
         address=address,
         host=value_of(head.headers, "host") or "",

@@ -138,6 +138,8 @@ def test_cookies(lines: list[str], key: bytes | None) -> None:
         (KeySource(query="a=b&token=" + subject("böb")), "böb".encode()),
         (KeySource(query="token=" + subject("q"), headers=[("authorization", f"Bearer {subject('h')}")]), b"h"),
         (KeySource(query="token=" + subject("q"), headers=[("authorization", "Basic YTpi")]), b"q"),
+        (KeySource(headers=bearer(subject("forged")).headers, subject="verified"), b"verified"),
+        (KeySource(headers=bearer(subject("forged")).headers, subject=""), None),
         (bearer(subject("")), None),
         (bearer(subject(7)), None),
         (bearer(subject("\ud800")), None),

@@ -10,14 +10,18 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from ringway.auth.config import SubscriptionTokenConfig, TokenConfig
+from ringway.auth.verifier import TokenVerifier, make_verifier
 from ringway.core.group import Group, Groups
 from ringway.core.route_spec import read_routes
 from ringway.core.steering import Steering
+from ringway.gateway.config.gateway import GatewayConfig
 from ringway.gateway.placement.affinity import Affinity
 from ringway.gateway.placement.discovery import Discovery
 from ringway.gateway.placement.placer import Placer
 from ringway.gateway.placement.placers import Placers
 from ringway.gateway.placement.routing import Routing
+from ringway.gateway.placement.token_check import TokenCheck
 from ringway.gateway.stats import GatewayStats
 from ringway.protocol.directive import Directive
 from ringway.protocol.forwarded import Network
@@ -27,6 +31,7 @@ from ringway.protocol.keyring import Keyring
 from ringway.protocol.report import Report
 from ringway.protocol.ticket import TicketSigner
 from ringway.types import Incarnation, Issuer, NodeName, NodeState, Role
+from support.tokens import SECRET, make_token
 
 ME = Issuer("0badcafe")
 NOW = 1_800_000_000.0
@@ -51,6 +56,7 @@ class World:
         trusted: Sequence[Network] = (),
         public_url: str = "",
         routes: Sequence[str] = (),
+        verifier: TokenVerifier | None = None,
     ):
         self.steering = Steering(policy, b"")
         self.groups = Groups(ME, lambda name: self.steering)
@@ -61,7 +67,9 @@ class World:
         self.promised = 0
         placers = Placers(self.groups, self._make_placer, lambda: 0.0)
         routing = Routing(read_routes(routes), self.groups)
-        self.discovery = Discovery(placers, routing, Affinity(trusted), origins, public_url)
+        affinity = Affinity(trusted)
+        tokens = TokenCheck(GatewayConfig(), affinity, verifier, GatewayStats(), lambda: 0.0, lambda: NOW)
+        self.discovery = Discovery(placers, routing, affinity, origins, public_url, tokens=tokens)
 
     def _make_placer(self, group: Group) -> Placer:
         return Placer(
@@ -314,3 +322,46 @@ def test_a_backend_is_no_alternate_of_a_node_and_is_asked_for_by_its_path() -> N
     assert {body["node"] for body in bodies} == {"n1", "n3"}
     assert {world.ask("path=/app")[2]["node"] for _ in range(5)} == {"n2"}
     assert "n2" not in {other["node"] for body in bodies for other in body["alternates"]}
+
+
+ASKING = ("path=/connection/websocket group=channels auth=jwt",)
+
+
+def verifier() -> TokenVerifier:
+    made = make_verifier(TokenConfig(hmac_secret_key=SECRET.decode()), SubscriptionTokenConfig(), random.Random(1))
+    assert made is not None
+    return made
+
+
+def test_where_a_token_is_asked_for_nobody_is_placed_without_one() -> None:
+    world = World(node(1), routes=ASKING, verifier=verifier(), origins=["https://app.example"])
+    forged = make_token({"sub": "42"}, b"x" * 32)
+    for more in ({}, {"authorization": f"Bearer {forged}"}):
+        status, headers, body = world.ask(origin="https://app.example", **more)
+        assert status == 401
+        assert headers["WWW-Authenticate"].startswith("Bearer")
+        assert headers["Access-Control-Allow-Origin"] == "https://app.example", "the page can read why"
+        assert "token" in body["error"]
+    assert world.view.nodes[NodeName("n1")].own == 0
+    status, _, body = world.ask(authorization=f"Bearer {make_token({'sub': '42'})}")
+    assert (status, body["node"]) == (200, "n1")
+    assert make_token({"sub": "42"}) not in body["url"], "a node is reached by a ticket"
+
+
+def test_the_key_of_a_user_is_that_of_the_verified_token() -> None:
+    world = World(node(1), policy="rendezvous:key=user", routes=ASKING, verifier=verifier())
+    plain = World(node(1), policy="rendezvous:key=user")
+    _, _, body = world.ask(authorization=f"Bearer {make_token({'sub': '42'})}")
+    _, _, same = plain.ask(authorization=f"Bearer {make_token({'sub': '42'})}")
+    assert parse_qs(urlsplit(body["url"]).query)["key"] == parse_qs(urlsplit(same["url"]).query)["key"]
+
+
+def test_a_token_in_the_query_is_in_the_url_of_a_backend_which_asks_for_it_again() -> None:
+    token = make_token({"sub": "42"})
+    world = World(
+        node(1, is_backend=True), routes=["path=/chat auth=jwt"], verifier=verifier(), public_url="https://ws.example"
+    )
+    _, _, body = world.ask(f"path=/chat&key=k&token={token}")
+    assert body["url"] == f"wss://ws.example/chat?key=k&token={token}"
+    _, _, body = world.ask("path=/chat", authorization=f"Bearer {token}")
+    assert body["url"] == "wss://ws.example/chat"
