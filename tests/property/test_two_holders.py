@@ -43,7 +43,7 @@ class Gateway:
         )  # fmt: skip
 
     def hear(self, report: Report) -> None:
-        self.held.on_report(report)
+        self.held.read_changes(self.held.on_report(report))
         backend = self.held.backend(A)
         self.holders.append(f"{backend.url} {backend.life}" if backend is not None else "")
 

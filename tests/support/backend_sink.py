@@ -26,6 +26,18 @@ class RecordingSink:
         self.updates += 1
         self._heard.set()
 
+    def change(
+        self,
+        source: str,
+        offers: Mapping[NodeName, Offer],
+        *,
+        gone: Collection[NodeName] = (),
+        lost: Collection[NodeName] = (),
+    ) -> None:
+        left = {*gone, *lost}
+        kept = {name: offer for name, offer in self.offers.get(source, {}).items() if name not in left}
+        self.update(source, {**kept, **offers})
+
     def report_problem(self, source: str, problem: str) -> None:
         if problem or source in self.problems:
             self.said.append(problem)

@@ -23,6 +23,18 @@ class RecordingSink:
         self.lost += lost
         self.updates += 1
 
+    def change(
+        self,
+        source: str,
+        offers: Mapping[NodeName, Offer],
+        *,
+        gone: Collection[NodeName] = (),
+        lost: Collection[NodeName] = (),
+    ) -> None:
+        left = {*gone, *lost}
+        kept = {name: offer for name, offer in self.offers.get(source, {}).items() if name not in left}
+        self.update(source, {**kept, **offers}, lost=lost)
+
     def report_problem(self, source: str, problem: str) -> None:
         self.problems[source] = problem
         self.told.append(problem)

@@ -52,7 +52,7 @@ def read_sources(book: "BackendBook") -> Source:
 
     def read() -> Iterator[Sample]:
         for name, record in list(book.sources.items()):
-            yield Sample(SOURCE_BACKENDS, record.offered, (name,))
+            yield Sample(SOURCE_BACKENDS, len(record.offers), (name,))
             yield Sample(SOURCE_FAILURES, record.failures, (name,))
             yield Sample(SOURCE_STALE, round(book.stale_s(record), 3), (name,))
 

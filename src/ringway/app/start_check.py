@@ -141,6 +141,16 @@ class _Nowhere:
     def update(self, source: str, offers: Mapping[NodeName, Offer], *, lost: Collection[NodeName] = ()) -> None:
         """Ignore what a source offers."""
 
+    def change(
+        self,
+        source: str,
+        offers: Mapping[NodeName, Offer],
+        *,
+        gone: Collection[NodeName] = (),
+        lost: Collection[NodeName] = (),
+    ) -> None:
+        """Ignore what a source changes."""
+
     def report_problem(self, source: str, problem: str) -> None:
         """Ignore why a source cannot be read."""
 

@@ -14,9 +14,12 @@ Theory of operation
 - A share of an earlier incarnation does not count.
 
 The reports have the form of a node's, so plans, placement and displays need no knowledge of backends.
+
+A gateway's report may name thousands of backends. So it only says which of them it concerns, and `read_changes` adds
+them up, a few at a time.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import NamedTuple, TypeVar
 
 from ringway.protocol.backend import Backend
@@ -36,7 +39,7 @@ away. NATS counts as away when two PINGs are unanswered (`engine.nats.server_soc
 
 
 class HeldChange(NamedTuple):
-    """What a gateway's report, or its end, changes: reports of backends, and backends that no gateway claims now."""
+    """What gateways' reports change for some backends: their reports, and those of them that no gateway claims now."""
 
     reports: list[Report]
     gone: list[NodeName]
@@ -103,35 +106,55 @@ class HeldNodes:
         shares = ((gateway, report.held.get(name)) for gateway, report in self._gateways.items())
         return {gateway: share for gateway, share in shares if share is not None and share.incarnation == incarnation}
 
-    def on_report(self, gateway: Report) -> HeldChange:
-        """Read the report of a gateway."""
+    def on_report(self, gateway: Report) -> Collection[NodeName]:
+        """Read the report of a gateway; return the backends for which `read_changes` must follow."""
         before = self._gateways.get(gateway.name)
         claimed_again = self._end_orphans(gateway)
         if before is None and not claimed_again and not gateway.backends and not gateway.held:
-            return HeldChange([], [])
+            return ()
         self._gateways[gateway.name] = gateway
         named = {**(before.backends if before is not None else {}), **gateway.backends, **gateway.held}
-        return self._update({**named, **dict.fromkeys(claimed_again)})
+        return {**named, **dict.fromkeys(claimed_again)}.keys()
 
-    def on_left(self, gateway: NodeName, now: float) -> HeldChange:
-        """Drop what a gateway held that is gone: its connections have ended with it. `now` is monotonic."""
+    def on_left(self, gateway: NodeName, now: float) -> Collection[NodeName]:
+        """Drop what a gateway held that is gone: its connections have ended with it. `now` is monotonic.
+
+        Return the backends for which `read_changes` must follow.
+        """
         report = self._gateways.pop(gateway, None)
         if report is None:
-            return HeldChange([], [])
+            return ()
         for name, claim in report.backends.items():
             self._orphans.setdefault(name, {})[gateway] = _Orphan.begin(claim, report.incarnation, now)
-        return self._update({**report.backends, **report.held})
+        return {**report.backends, **report.held}.keys()
 
-    def tick(self, now: float, *, engine_up: bool = True) -> HeldChange:
-        """Drop the claims of gateways that have been gone for so long that they do not count any more."""
+    def tick(self, now: float, *, engine_up: bool = True) -> Collection[NodeName]:
+        """Drop the claims of gateways that have been gone for so long that they do not count any more.
+
+        Return the backends for which `read_changes` must follow.
+        """
         was_away, self._away = self._away, not engine_up
         if self._away:
-            return HeldChange([], [])
+            return ()
         if was_away:
             for by_gateway in self._orphans.values():
                 for of, (claim, gateway, _) in by_gateway.items():
                     by_gateway[of] = _Orphan.begin(claim, gateway, now)
-        return self._update(self._drop_orphans(lambda _, __, orphan: orphan.until <= now))
+        return self._drop_orphans(lambda _, __, orphan: orphan.until <= now)
+
+    def read_changes(self, names: Iterable[NodeName]) -> HeldChange:
+        """Return the reports of the backends `names` by what gateways say now, and those that are gone."""
+        reports, gone = [], []
+        for name in names:
+            claim = self._newest_claim(name)
+            self._note_dispute(name, claim)
+            if claim is not None:
+                self._backends[name] = claim
+                reports.append(self._report(claim))
+            elif self._backends.pop(name, None) is not None:
+                gone.append(name)
+        self._seq += 2 * len(gone)  # a member that comes back is later than a report that was under way
+        return HeldChange(reports, gone)
 
     def _end_orphans(self, gateway: Report) -> list[NodeName]:
         """Drop the claims that a gateway, which is back, made before it was gone; return their backends.
@@ -156,19 +179,6 @@ class HeldNodes:
             if not self._orphans[name]:
                 del self._orphans[name]
         return [name for name, _ in found]
-
-    def _update(self, names: Iterable[NodeName]) -> HeldChange:
-        reports, gone = [], []
-        for name in names:
-            claim = self._newest_claim(name)
-            self._note_dispute(name, claim)
-            if claim is not None:
-                self._backends[name] = claim
-                reports.append(self._report(claim))
-            elif self._backends.pop(name, None) is not None:
-                gone.append(name)
-        self._seq += 2 * len(gone)  # a member that comes back is later than a report that was under way
-        return HeldChange(reports, gone)
 
     def _newest_claim(self, name: NodeName) -> BackendClaim | None:
         claims = [report.backends[name] for report in self._gateways.values() if name in report.backends]

@@ -2,17 +2,21 @@
 
 Every process that must know the members has one feed. A message that is not believed changes nothing: it is counted,
 and its sender is listed as a stranger.
+
+The report of a gateway may name thousands of backends: at most `BACKENDS_A_TURN` of them are read in one turn of the
+event loop, however they have come or gone.
 """
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
-from ringway.core.held_nodes import HeldChange, HeldNodes
+from ringway.core.held_nodes import HeldNodes
 from ringway.core.membership import MemberLeft, MemberReported, Membership, MembershipEvent
 from ringway.core.report_reader import MemberLeaves, MissingIntroductionError, ReportReader
 from ringway.core.strangers import Strangers
 from ringway.core.wire_choice import WireChoice
 from ringway.logger import get_logger
+from ringway.portions import Portions
 from ringway.ports import Registry
 from ringway.protocol.report import Report
 from ringway.protocol.seal import SealError
@@ -23,6 +27,10 @@ Listener = Callable[[MembershipEvent], None]
 
 OnTimed = Callable[[Report, float, float], None]
 """Called with a report, and the times of its sending and its arrival, each by the wall clock there."""
+
+BACKENDS_A_TURN = 16
+"""The most backends whose reports, joins and leaves are published in one turn of the event loop: some 300 µs for each
+that is new, with all that listeners begin for it."""
 
 ASK_S = 1.0
 """The shortest time between two questions for the introduction of a member."""
@@ -61,8 +69,10 @@ class Feed:
         self._on_ignored = on_ignored
         self._on_timed = on_timed
         self._held = held
+        self._concerned: Portions[NodeName] = Portions(self._read_held, BACKENDS_A_TURN)
         self._wire = wire
         self._membership = Membership()
+        self._gateways: dict[NodeName, Report] = {}
         self._registry: Registry | None = None
         self._asked_at: dict[NodeName, float] = {}
 
@@ -70,6 +80,11 @@ class Feed:
     def live(self) -> dict[NodeName, Report]:
         """The last report of each member that is alive. The feed changes this mapping in place."""
         return self._membership.members
+
+    @property
+    def gateways(self) -> Mapping[NodeName, Report]:
+        """The last report of each gateway that is alive: few among many members."""
+        return self._gateways
 
     def node(self, name: str) -> Report | None:
         """Return the last report of the node `name`; None if no such node is alive."""
@@ -146,7 +161,7 @@ class Feed:
         self._membership.engine_up(engine_up, now)
         self._publish(self._membership.tick(now))
         if self._held is not None:
-            self._follow_held(self._held.tick(now, engine_up=engine_up))
+            self._concerned.add(self._held.tick(now, engine_up=engine_up))
         if self._wire is not None and self._wire.choose(self.live.values()):
             _log.info("this member seals in another wire version, which all members read", version=self._wire.version)
 
@@ -162,15 +177,26 @@ class Feed:
         for event in events:
             if isinstance(event, MemberLeft) and self._reader is not None:
                 self._reader.forget(event.report.name, event.report.incarnation)
+            if event.report.role is Role.GATEWAY:
+                self._note_gateway(event)
             for listener in self._report_listeners if isinstance(event, MemberReported) else self._listeners:
                 listener(event)
             if self._held is not None and event.report.role is Role.GATEWAY:
                 left = isinstance(event, MemberLeft)
                 name, now = event.report.name, self._clock()
-                self._follow_held(self._held.on_left(name, now) if left else self._held.on_report(event.report))
+                self._concerned.add(self._held.on_left(name, now) if left else self._held.on_report(event.report))
 
-    def _follow_held(self, change: HeldChange) -> None:
-        """Publish what a gateway's report, or its end, changes for backends. A member with the same name goes first."""
+    def _note_gateway(self, event: MembershipEvent) -> None:
+        if isinstance(event, MemberLeft):
+            self._gateways.pop(event.report.name, None)
+        else:
+            self._gateways[event.report.name] = event.report
+
+    def _read_held(self, names: Sequence[NodeName]) -> None:
+        """Publish what gateways' reports change for the backends `names`. A member with the same name goes first."""
+        if self._held is None:
+            return
+        change = self._held.read_changes(names)
         for report in change.reports:
             known = self.live.get(report.name)
             if known is None or known.is_backend:

@@ -105,7 +105,7 @@ class KeyCounts(Generic[C]):
 
     def _leader(self) -> Report | None:
         """Return the report of the leading gateway, if the member is to count."""
-        for report in self._feed.live.values():
+        for report in self._feed.gateways.values():
             if report.leading and self._wanted(report):
                 return report
         return None

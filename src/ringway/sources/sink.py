@@ -27,7 +27,7 @@ class Offer:
 
 class BackendSink(Protocol):
     """Receives the backends that sources find. All methods are called in the event loop, return at once, and raise
-    nothing."""
+    nothing. A few changes have their effect at once; of many, the rest follows in the next turns of the loop."""
 
     def update(self, source: str, offers: Mapping[NodeName, Offer], *, lost: Collection[NodeName] = ()) -> None:
         """Replace everything that `source` has offered by `offers`, which are free of problems.
@@ -35,6 +35,20 @@ class BackendSink(Protocol):
         A backend that was offered before and is missing now is drained, and forgotten when it carries nothing more; a
         backend that `lost` names is dead, and its connections are lost at once. If two sources offer one name, the
         source that offered it first keeps it, and the second offer is logged.
+        """
+        ...
+
+    def change(
+        self,
+        source: str,
+        offers: Mapping[NodeName, Offer],
+        *,
+        gone: Collection[NodeName] = (),
+        lost: Collection[NodeName] = (),
+    ) -> None:
+        """Add `offers` to what `source` offers, or replace them there; it offers those in `gone` and `lost` no more.
+
+        Everything else that it has offered stays. For a source of which one backend of thousands changes.
         """
         ...
 

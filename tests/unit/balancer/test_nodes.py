@@ -31,13 +31,13 @@ class World:
     async def add(self, gateway: str, refuses: str = "", **share: object) -> None:
         claims = {A: BackendClaim(backend=BACKEND, since=1.0)}
         shares = {A: BackendShare(incarnation=BACKEND.incarnation, **share)}
-        change = self.held.on_report(
+        concerned = self.held.on_report(
             Report(
                 name=NodeName(gateway), incarnation=Incarnation("0000000" + gateway[-1]), role=Role.GATEWAY, seq=1,
                 url="http://g", backends=claims, held=shares,
             )
         )  # fmt: skip
-        [self.donor] = change.reports
+        [self.donor] = self.held.read_changes(concerned).reports
 
         async def handle(raw: bytes) -> bytes:
             order = decode_node_request(raw)
@@ -84,10 +84,11 @@ async def test_the_part_of_a_gateway_that_refuses_does_not_count(world):
 
 async def test_a_gateway_that_is_silent_moves_nothing_and_the_others_do(world):
     await world.add("g1", connections=20)
-    [world.donor] = world.held.on_report(
+    concerned = world.held.on_report(
         Report(
             name=NodeName("g2"), incarnation=Incarnation("00000002"), role=Role.GATEWAY, seq=1, url="http://g",
             held={A: BackendShare(incarnation=BACKEND.incarnation, connections=20)},
         )
-    ).reports  # fmt: skip
+    )  # fmt: skip
+    [world.donor] = world.held.read_changes(concerned).reports
     assert await world.nodes.order(world.donor, ORDER) == 5

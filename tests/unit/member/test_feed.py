@@ -10,7 +10,7 @@ import pytest
 from ringway.core.held_nodes import HeldNodes
 from ringway.core.membership import LEASE_S, TICK_S, MemberJoined, MemberLeft, MemberReported, MembershipEvent
 from ringway.engine.memory.engine import MemoryHub
-from ringway.member.feed import Feed
+from ringway.member.feed import BACKENDS_A_TURN, Feed
 from ringway.ports import Heard
 from ringway.protocol.backend import Backend
 from ringway.protocol.backend_share import BackendClaim
@@ -141,6 +141,35 @@ def test_a_backend_whose_url_changes_and_changes_back_is_there_again() -> None:
     found = feed.node("a")
     assert found is not None
     assert found.url == first.url
+
+
+def test_the_gateways_that_are_alive_are_known_by_their_last_reports(process: Process) -> None:
+    for report in (gateway_report("g1"), node_report("n2"), gateway_report("g2"), gateway_report("g1", seq=2)):
+        process.hear(report)
+    assert {name: report.seq for name, report in process.feed.gateways.items()} == {"g1": 2, "g2": 1}
+    process.now += LEASE_S + 1.0
+    process.feed.tick(engine_up=True)
+    process.now += TICK_S
+    process.feed.tick(engine_up=True)
+    assert process.feed.gateways == {}
+
+
+async def test_thousands_of_backends_join_and_leave_some_in_each_turn_of_the_loop() -> None:
+    changes: list[str] = []
+    feed = Feed(clock=lambda: 0.0, listeners=(lambda event: changes.append(event.report.name),), held=HeldNodes())
+    names = [NodeName(f"b{number}") for number in range(5 * BACKENDS_A_TURN)]
+    claims = {name: BackendClaim(backend=Backend(name=name, url="ws://127.0.0.1:1"), since=1.0) for name in names}
+    for seq, (claimed, there) in enumerate([(claims, names), (claims, names), ({}, [])], start=1):
+        changes.clear()
+        feed.add_report(msgspec.structs.replace(gateway_report("g1", seq=seq), backends=claimed))
+        turns = [len(changes) - 1]  # one event is the gateway's own
+        while turns[-1]:
+            before = len(changes)
+            await asyncio.sleep(0)
+            turns.append(len(changes) - before)
+        assert max(turns) == BACKENDS_A_TURN
+        assert sum(turns) == len(names)
+        assert {name for name, report in feed.live.items() if report.is_backend} == set(there)
 
 
 def wrong_secret() -> bytes:

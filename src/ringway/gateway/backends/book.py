@@ -2,55 +2,30 @@
 
 Each name belongs to the source that offered it first. A backend that its source does not offer any more is drained, and
 claimed until no gateway holds a connection there. A lost backend is not claimed any more.
+
+A source may offer thousands at once, or none any more. So of all that sources say, at most `CHANGES_A_TURN` names are
+handled in one turn of the event loop, each by what its source says of it by then.
 """
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import msgspec
 
-from ringway.gateway.backends.source_record import SourceRecord
+from ringway.gateway.backends.source_record import OfferedBackend, SourceRecord
 from ringway.logger import get_logger
-from ringway.protocol.backend import Backend
+from ringway.portions import Portions
 from ringway.protocol.backend_share import BackendClaim
 from ringway.types import Incarnation, NodeName
 
 _log = get_logger()
 
+CHANGES_A_TURN = 64
+"""The most names that are handled in one turn of the event loop: some 20 µs each, with the log line."""
+
 EMPTY_S = 3.0
 """A backend that left its source is claimed until it was empty for this time: reports are a second old."""
-
-
-class OfferedBackend(Protocol):
-    """The offer of a source for one backend (`sources.sink.Offer`)."""
-
-    @property
-    def backend(self) -> Backend:
-        """The backend as it is described."""
-        ...
-
-    @property
-    def draining(self) -> bool:
-        """True if it gets no newcomers, and its connections are moved away."""
-        ...
-
-    @property
-    def within_s(self) -> float:
-        """The seconds in which it drains; 0 without a deadline."""
-        ...
-
-    @property
-    def utilisation(self) -> Mapping[str, float] | None:
-        """The server's own measures, by resource; None if it reports none."""
-        ...
-
-    @property
-    def lease_s(self) -> float:
-        """The lease by which the server registered here; 0 if it did not."""
-        ...
-
 
 SetState = Callable[[NodeName, bool, float], None]
 """Drains a backend within so many seconds, or lets it get newcomers again."""
@@ -94,7 +69,14 @@ class BackendBook:
         self._wall = wall
         self._grouped = grouped
         self._entries: dict[NodeName, _Entry] = {}
-        self._quarrels: set[tuple[str, NodeName]] = set()
+        self._quarrels: dict[NodeName, set[str]] = {}  # the sources whose offers of a name are ignored, and logged
+        self._changes: Portions[tuple[str, NodeName]] = Portions(self._follow, CHANGES_A_TURN)
+        self._empty: Portions[NodeName] = Portions(self._forget_empty, CHANGES_A_TURN)
+
+    def close(self) -> None:
+        """Follow the sources no more. Idempotent."""
+        self._changes.drop()
+        self._empty.drop()
 
     def claims(self) -> dict[NodeName, BackendClaim]:
         """Return the claims for the next report."""
@@ -119,12 +101,25 @@ class BackendBook:
         self, source: str, offers: Mapping[NodeName, OfferedBackend], *, lost: Collection[NodeName] = ()
     ) -> None:
         """Replace what `source` offers (`sources.sink.BackendSink`)."""
-        self._source(source).offered = len(offers)
-        for name, offer in offers.items():
-            self._take(source, name, offer)
-        for name, entry in list(self._entries.items()):
-            if entry.source == source and name not in offers:
-                self._miss(name, entry, lost=name in lost)
+        record = self._source(source)
+        missing = [name for name in record.offers if name not in offers]
+        record.offers = dict(offers)
+        self._expect(source, record, [*offers, *missing, *lost], lost)
+
+    def change(
+        self,
+        source: str,
+        offers: Mapping[NodeName, OfferedBackend],
+        *,
+        gone: Collection[NodeName] = (),
+        lost: Collection[NodeName] = (),
+    ) -> None:
+        """Change a part of what `source` offers (`sources.sink.BackendSink`)."""
+        record = self._source(source)
+        record.offers.update(offers)
+        for name in (*gone, *lost):
+            record.offers.pop(name, None)
+        self._expect(source, record, [*offers, *gone, *lost], lost)
 
     def report_problem(self, source: str, problem: str) -> None:
         """Record that `source` cannot be read, and why; empty: it can be read again."""
@@ -142,23 +137,50 @@ class BackendBook:
     def tick(self) -> None:
         """Forget backends that no source offers and no gateway holds; call it a few times a second."""
         now = self._clock()
-        for name, entry in list(self._entries.items()):
+        empty: list[NodeName] = []
+        for name, entry in self._entries.items():
             if entry.leaving_since is None:
                 continue
             if self._holds_any(name):
                 entry.leaving_since = now
             elif now >= entry.leaving_since + EMPTY_S:
-                self._forget(name)
-                _log.info("a backend that its source does not offer any more is empty", backend=name)
+                empty.append(name)
+        self._empty.add(empty)
 
     def _source(self, name: str) -> SourceRecord:
         return self.sources.setdefault(name, SourceRecord())
 
+    def _expect(
+        self, source: str, record: SourceRecord, names: Collection[NodeName], lost: Collection[NodeName]
+    ) -> None:
+        """Have the `names` handled of which `source` has said something."""
+        record.lost.difference_update(names)
+        record.lost.update(name for name in lost if name not in record.offers)
+        self._changes.add((source, name) for name in names)
+
+    def _follow(self, changes: Sequence[tuple[str, NodeName]]) -> None:
+        for source, name in changes:
+            record, entry = self.sources[source], self._entries.get(name)
+            offer = record.offers.get(name)
+            if offer is not None:
+                self._take(source, name, offer)
+            elif entry is not None and entry.source == source:
+                self._miss(name, entry, lost=name in record.lost)
+            record.lost.discard(name)
+
+    def _forget_empty(self, names: Sequence[NodeName]) -> None:
+        for name in names:
+            entry = self._entries.get(name)
+            if entry is not None and entry.leaving_since is not None:
+                self._forget(name)
+                _log.info("a backend that its source does not offer any more is empty", backend=name)
+
     def _take(self, source: str, name: NodeName, offer: OfferedBackend) -> None:
         entry = self._entries.get(name)
         if entry is not None and entry.source != source and entry.leaving_since is None:
-            if (source, name) not in self._quarrels:
-                self._quarrels.add((source, name))
+            ignored = self._quarrels.setdefault(name, set())
+            if source not in ignored:
+                ignored.add(source)
                 _log.error("two sources offer one backend; rename one", backend=name, kept=entry.source, ignored=source)
             return
         utilisation, owner = dict(offer.utilisation or {}), "" if offer.lease_s else source
@@ -194,5 +216,5 @@ class BackendBook:
 
     def _forget(self, name: NodeName) -> None:
         del self._entries[name]
-        self._quarrels = {quarrel for quarrel in self._quarrels if quarrel[1] != name}
+        self._quarrels.pop(name, None)
         self.version += 1

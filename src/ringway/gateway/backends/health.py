@@ -1,13 +1,16 @@
 """Health checks of backends: a backend whose check fails gets no newcomers.
 
 Checks are timed as well: without a recent handshake, the check's time is the response time of a backend.
+
+Results are applied together, at most every `BATCH_S` and `RESULTS_A_TURN` in one turn of the event loop: each change of
+the eligible nodes costs time for each of them, and thousands of checks may end together.
 """
 
 import asyncio
-import socket
-import ssl
+import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -15,10 +18,9 @@ import msgspec
 from ringway.core.group import Groups
 from ringway.core.route import GroupRoute
 from ringway.core.route_spec import setting_of_group
+from ringway.gateway.backends.backend_probe import BackendProbe
 from ringway.gateway.config.gateway import GatewayConfig
 from ringway.logger import get_logger
-from ringway.net import connector
-from ringway.net.http_get import AnswerNotHttp, open_get, read_status
 from ringway.protocol.backend import Backend
 from ringway.protocol.group import DEFAULT
 from ringway.tasks import Tasks
@@ -29,7 +31,10 @@ if TYPE_CHECKING:
 
 _log = get_logger()
 
-_STATUS_BYTES_MAX = 4096
+BATCH_S = 0.05
+
+RESULTS_A_TURN = 32
+"""The most backends that are let in or put in doubt in one turn of the event loop."""
 
 
 class BackendHealth:
@@ -90,11 +95,16 @@ class HealthChecks:
         self._clock = clock
         self._tasks = Tasks()
         self._watched: dict[NodeName, tuple[Backend, asyncio.Task[None]]] = {}
+        self._members: dict[str, dict[NodeName, Backend]] = {}  # of each group, the backends that are watched
+        self._results: dict[NodeName, str] = {}  # the groups of backends whose results are not applied yet
+        self._applied_at = -math.inf
+        self._next: asyncio.Handle | None = None
         self._up: set[NodeName] = set()
         self._failing: dict[NodeName, str] = {}  # the problems of backends that are down
+        self._down: set[NodeName] = set()  # backends that went down since their results were applied last
         self._panic: set[str] = set()  # groups in which nearly all backends fail, so that all are used
         self._nobody: set[str] = set()  # groups in which no backend passes, if that counts
-        self._tls: ssl.SSLContext | None = None
+        self._probe = BackendProbe(config.health_timeout_s)
 
     @property
     def failing(self) -> Mapping[NodeName, str]:
@@ -106,6 +116,7 @@ class HealthChecks:
         self.forget(backend.name)
         task = self._tasks.spawn(self._run(self._with_check(backend)), name=f"health checks of {backend.name}")
         self._watched[backend.name] = backend, task
+        self._members.setdefault(backend.group or DEFAULT, {})[backend.name] = backend
 
     def checked(self, name: NodeName) -> Backend | None:
         """Return the backend `name` as it is checked; None if it is not checked."""
@@ -116,9 +127,16 @@ class HealthChecks:
         """Stop checking the backend `name`."""
         watched = self._watched.pop(name, None)
         if watched is not None:
-            watched[1].cancel()
+            backend, task = watched
+            task.cancel()
             self._up.discard(name)
             self._failing.pop(name, None)
+            group = backend.group or DEFAULT
+            del self._members[group][name]
+            if self._members[group]:
+                self._apply_soon(backend)
+            else:
+                self._forget_group(group)
 
     def _with_check(self, backend: Backend) -> Backend:
         """Return `backend` with the check that routes give its group, if it has no check of its own."""
@@ -131,6 +149,10 @@ class HealthChecks:
 
     async def stop(self) -> None:
         """Stop the checks. Idempotent."""
+        self._results.clear()
+        if self._next is not None:
+            self._next.cancel()
+            self._next = None
         await self._tasks.aclose()
 
     async def _run(self, backend: Backend) -> None:
@@ -138,7 +160,7 @@ class HealthChecks:
         health: BackendHealth | None = None
         while True:
             begun = self._clock()
-            problem, detail = await self._check(backend)
+            problem, detail = await self._probe.check(backend)
             self._measure(backend, begun, failed=bool(problem))
             first = health is None
             if health is None:  # the first check decides alone
@@ -148,7 +170,7 @@ class HealthChecks:
                 self._note(backend, problem, detail, up=health.up, first=first)
             elif problem and not health.up and problem != self._failing.get(backend.name):
                 self._failing[backend.name] = problem
-                self._apply()
+                self._apply_soon(backend)
             await asyncio.sleep(config.health_interval_s * self._rng.uniform(0.8, 1.2))
 
     def _note(self, backend: Backend, problem: str, detail: str, *, up: bool, first: bool) -> None:
@@ -164,9 +186,8 @@ class HealthChecks:
         else:
             self._failing[backend.name] = problem
             self._up.discard(backend.name)
-        self._apply()
-        if not up and (backend.group or DEFAULT) not in self._panic:
-            self._on_down(backend.name)
+            self._down.add(backend.name)
+        self._apply_soon(backend)
 
     def _measure(self, backend: Backend, begun: float, *, failed: bool) -> None:
         node = self._groups.nodes.get(backend.name)
@@ -177,37 +198,66 @@ class HealthChecks:
             else:
                 node.response.observe(now - begun, now)
 
+    def _apply_soon(self, backend: Backend) -> None:
+        """Apply the result of a backend in the next turn of the loop, or with all others of the next `BATCH_S`."""
+        self._results[backend.name] = backend.group or DEFAULT
+        if self._next is None:
+            loop = asyncio.get_running_loop()
+            self._next = loop.call_at(max(loop.time(), self._applied_at + BATCH_S), self._apply)
+
     def _apply(self) -> None:
         """Put each backend that fails in doubt, unless nearly all of its group fail; believe the backends that pass."""
-        groups: dict[str, list[Backend]] = {}
-        for backend, _ in self._watched.values():
-            groups.setdefault(backend.group or DEFAULT, []).append(backend)
-        for group, backends in groups.items():
-            self._judge_group(group, backends)
-        nodes = self._groups.nodes
-        good = set(self._up)
-        for name, problem in self._failing.items():
-            node, doubt = nodes.get(name), f"fails its check: {problem}"
-            panic = (self._watched[name][0].group or DEFAULT) in self._panic
-            if panic:
-                good.add(name)
-            if node is not None:
-                node.problem = problem
-                if not panic and node.doubt != doubt:
-                    self._groups.doubt(name, doubt)
-        for name in self._up & nodes.keys():
-            nodes[name].problem = ""
-        doubted = [name for name in good if name in nodes and nodes[name].doubt]
-        if doubted:  # other backends may be ejected for failed handshakes, which a check does not end
-            self._groups.believe(doubted)
+        loop = asyncio.get_running_loop()
+        self._applied_at = loop.time()
+        names = list(islice(self._results, RESULTS_A_TURN))
+        groups = {self._results.pop(name) for name in names}
+        for group in groups & self._members.keys():
+            members = self._members[group]
+            if self._judge_group(group, members.values()):
+                self._results.update((name, group) for name in members if name in self._failing)
+        self._next = loop.call_soon(self._apply) if self._results else None
+        self._apply_to(names)
+        for name in names:
+            if name in self._down:
+                self._down.discard(name)
+                if name in self._failing and self._group_of(name) not in self._panic:
+                    self._on_down(name)
 
-    def _judge_group(self, group: str, backends: Sequence[Backend]) -> None:
-        """Record, and log once, if no backend of a group passes, or nearly none of its `backends`."""
+    def _apply_to(self, names: Iterable[NodeName]) -> None:
+        """Doubt or believe the nodes of these backends."""
+        nodes, good = self._groups.nodes, []
+        for name in names:
+            node = nodes.get(name)
+            if node is None or not (name in self._up or name in self._failing):
+                continue
+            node.problem = problem = self._failing.get(name, "")
+            if not problem or self._group_of(name) in self._panic:
+                if node.doubt:  # other backends may be ejected for failed handshakes, which a check does not end
+                    good.append(name)
+            elif node.doubt != (doubt := f"fails its check: {problem}"):
+                self._groups.doubt(name, doubt)
+        if good:
+            self._groups.believe(good)
+
+    def _group_of(self, name: NodeName) -> str:
+        return self._watched[name][0].group or DEFAULT
+
+    def _forget_group(self, group: str) -> None:
+        del self._members[group]
+        self._panic.discard(group)
+        self._nobody.discard(group)
+
+    def _judge_group(self, group: str, backends: Collection[Backend]) -> bool:
+        """Record, and log once, if no backend of a group passes, or nearly none of its `backends`.
+
+        Return True if the checks begin to count, or count no more.
+        """
         weights = sum(backend.weight for backend in backends)
         up = sum(backend.weight for backend in backends if backend.name in self._up)
         known = all(backend.name in self._up or backend.name in self._failing for backend in backends)
         panic = known and is_panic(up, weights, self._config.health_panic_threshold)
-        if panic != (group in self._panic):
+        changed = panic != (group in self._panic)
+        if changed:
             (self._panic.add if panic else self._panic.discard)(group)
             _log.error(
                 "nearly no backend passes its check, so all are used" if panic else "checks count again", group=group
@@ -220,50 +270,4 @@ class HealthChecks:
                 group=group,
             )
         (self._nobody.add if nobody else self._nobody.discard)(group)
-
-    async def _check(self, backend: Backend) -> tuple[str, str]:
-        """Check `backend` once; return the problem in public words, and the details. Empty: it passed."""
-        try:
-            return await self._probe(backend), ""
-        except TimeoutError:
-            return f"no answer within {self._config.health_timeout_s:g} s", ""
-        except socket.gaierror as error:
-            return "its name cannot be looked up", str(error)
-        except ssl.SSLError as error:
-            return "it cannot be reached by TLS", str(error)
-        except (OSError, ValueError) as error:
-            return "it does not accept connections", str(error) or type(error).__name__
-
-    async def _probe(self, backend: Backend) -> str:
-        address = backend.address
-        tls = self._tls_context() if address.tls else None
-        within_s = self._config.health_timeout_s
-        if not backend.check:
-            _, writer = await connector().streams(
-                address.host, address.port, within_s, ssl=tls, tls_name=address.tls_name
-            )
-            writer.transport.abort()
-            return ""
-        deadline = asyncio.get_running_loop().time() + within_s
-        async with open_get(
-            address.host,
-            address.port,
-            backend.check,
-            backend.checked_as,
-            headers=(("User-Agent", "ringway"),),
-            ssl=tls,
-            tls_name=address.tls_name,
-            timeout_s=within_s,
-            limit=_STATUS_BYTES_MAX,
-        ) as reader:
-            try:
-                async with asyncio.timeout_at(deadline):
-                    status = await read_status(reader)
-            except AnswerNotHttp:
-                return "the answer to the check is not HTTP"
-        return "" if 200 <= status < 300 else f"the check answered {status}"
-
-    def _tls_context(self) -> ssl.SSLContext:
-        if self._tls is None:
-            self._tls = ssl.create_default_context()
-        return self._tls
+        return changed

@@ -108,6 +108,7 @@ class HeldBackend:
         self.outcomes = Outcomes()
         self.drain = Drain(settings.cool_down_s)
         self.sent = SentMoves(clock)
+        self._idle: tuple[object, BackendShare] | None = None  # the last share without connections, and its facts
         self._issuer = parts.issuer
         self._relays = relays
         self._clock = clock
@@ -162,7 +163,20 @@ class HeldBackend:
         self.taken += held
 
     def share(self) -> BackendShare:
-        """Return the share to report."""
+        """Return the share to report; the same object as before while there is nothing to report."""
+        outcomes, sent = self.outcomes, self.sent
+        relays, _ = self._relays.count_at(self.incarnation)
+        if relays or sent.moved or sent.ledger.held() or self._keys.counted or self.drain.state is not NodeState.ACTIVE:
+            return self._make_share()
+        facts = (
+            self.version, self.accepted, self.taken, sent.missed, outcomes.handed_over, outcomes.reconnected,
+            outcomes.lost,
+        )  # fmt: skip
+        if self._idle is None or self._idle[0] != facts:
+            self._idle = facts, self._make_share()
+        return self._idle[1]
+
+    def _make_share(self) -> BackendShare:
         now, drain, counts = self._clock(), self.drain, self.counts()
         return BackendShare(
             incarnation=self.incarnation,

@@ -4,6 +4,7 @@ A backend is held from its first report on (`core.held_nodes` makes it from the 
 claims it. If it comes back with a new incarnation, it is held anew.
 """
 
+import asyncio
 from collections.abc import Callable, Iterable, Sequence
 
 from ringway.core.group import Groups
@@ -15,6 +16,7 @@ from ringway.gateway.backends.book import BackendBook
 from ringway.gateway.backends.health import HealthChecks
 from ringway.gateway.backends.held_backend import HeldBackend, HoldingParts
 from ringway.logger import get_logger
+from ringway.portions import Portions
 from ringway.protocol.backend_share import BackendClaim, BackendShare
 from ringway.protocol.expected import ExpectedClient
 from ringway.tasks import Tasks
@@ -22,6 +24,12 @@ from ringway.types import NodeName, NodeState
 
 _NEWS_SHARE = 0.01
 _NEWS_MIN = 5
+
+TICKS_A_TURN = 500
+"""The most backends for which time passes in one turn of the event loop: some 5 µs each."""
+
+SHARES_A_TURN = 250
+"""The most shares that are made in one turn of the event loop, for a report: some 10 µs each."""
 
 COUNTED_S = 10.0
 """The time after which the place of a client that came is released, if no known report includes the client: opening its
@@ -58,9 +66,12 @@ class Holding:
         self._arrived: list[str] = []  # promises of other gateways that were kept here since the last report
         self._shown: list[str] = []  # such promises that a report shows
         self._tasks = Tasks()
+        self._ticks: Portions[NodeName] = Portions(self._tick_some, TICKS_A_TURN)
 
     async def stop(self) -> None:
         """Stop carrying out orders."""
+        self.book.close()
+        self._ticks.drop()
         await self._tasks.aclose()
         for backend in self._backends.values():
             await backend.stop()
@@ -91,8 +102,7 @@ class Holding:
         shown, self._shown = self._shown, []
         if shown:
             self._tell_shown(shown)
-        for backend in self._backends.values():
-            backend.tick()
+        self._ticks.add(self._backends)
         self.book.tick()
 
     def share_of(self, name: NodeName) -> HeldBackend | None:
@@ -103,17 +113,32 @@ class Holding:
         """Return the backends that sources here describe, for a report."""
         return self.book.claims()
 
+    async def collect_shares(self) -> dict[NodeName, BackendShare]:
+        """Return the shares for a report, as `shares` does; they are made some in each turn of the event loop."""
+        arrived, self._arrived = self._arrived, []
+        made: dict[NodeName, BackendShare] = {}
+        for number, name in enumerate(list(self._backends)):
+            if number % SHARES_A_TURN == 0:
+                await asyncio.sleep(0)
+            backend = self._backends.get(name)
+            if backend is not None:
+                made[name] = backend.share()
+        return self._note_reported(made, arrived)
+
     def shares(self) -> dict[NodeName, BackendShare]:
         """Return the shares for a report.
 
         A backend that its source drains from the start is reported as draining before it is held: so no gateway counts
         it as active in between.
         """
-        self._reported = {name: backend.share() for name, backend in self._backends.items()}
+        arrived, self._arrived = self._arrived, []
+        return self._note_reported({name: backend.share() for name, backend in self._backends.items()}, arrived)
+
+    def _note_reported(self, shares: dict[NodeName, BackendShare], arrived: list[str]) -> dict[NodeName, BackendShare]:
+        self._reported = shares
         self._reported_book = self.book.version
-        self._shown += self._arrived
-        self._arrived = []
-        return {**self._reported, **self._first_shares()}
+        self._shown += arrived
+        return {**shares, **self._first_shares()}
 
     def has_news(self) -> bool:
         """True if a share differs so much from the last report that a report should be sent early."""
@@ -170,6 +195,12 @@ class Holding:
         if backend is not None:
             counters = backend.outcomes
             setattr(counters, outcome, getattr(counters, outcome) + 1)
+
+    def _tick_some(self, names: Sequence[NodeName]) -> None:
+        for name in names:
+            backend = self._backends.get(name)
+            if backend is not None:
+                backend.tick()
 
     def _first_shares(self) -> dict[NodeName, BackendShare]:
         """Return the shares of backends that begin with a drain, and are not held yet."""

@@ -86,12 +86,12 @@ class Directory:
 
     def proven_fence(self) -> int:
         """Return the highest fence that other gateways report."""
-        reports = self.feed.live.values()
+        reports = self.feed.gateways.values()
         return max((report.fence for report in reports if str(report.incarnation) != self.issuer), default=0)
 
     def is_led(self) -> bool:
         """True if a believed gateway reports that it leads."""
-        return any(report.leading for report in self.feed.live.values())
+        return any(report.leading for report in self.feed.gateways.values())
 
     def tick(self) -> None:
         """Let time pass: leases and places end. Called every `TICK_S`."""

@@ -48,8 +48,8 @@ class BackendReport(Protocol):
         """Return the backends that the gateway knows by sources of its own."""
         ...
 
-    def shares(self) -> dict[NodeName, BackendShare]:
-        """Return its share of each backend."""
+    async def collect_shares(self) -> dict[NodeName, BackendShare]:
+        """Return its share of each backend; of thousands, over several turns of the event loop."""
         ...
 
 
@@ -60,7 +60,7 @@ class _NoBackends:
     def claims(self) -> dict[NodeName, BackendClaim]:
         return {}
 
-    def shares(self) -> dict[NodeName, BackendShare]:
+    async def collect_shares(self) -> dict[NodeName, BackendShare]:
         return {}
 
 
@@ -143,6 +143,7 @@ class GatewayReporter:
             if now >= ticked_at + TICK_S:
                 ticked_at = now
                 self._directory.tick()
+                await asyncio.sleep(0)
             held = self._directory.groups.held()
             directive = self._directive()
             has_news = (
@@ -161,6 +162,7 @@ class GatewayReporter:
 
     async def _announce(self, held: dict[NodeName, int]) -> None:
         groups = self._directory.groups
+        shares = await self._backends.collect_shares()
         self._reported_owners = self._owners()
         report = msgspec.structs.replace(
             self._me,
@@ -178,13 +180,14 @@ class GatewayReporter:
             takers=len(groups.takers()),
             gone=self._directory.gone(),
             backends=self._backends.claims(),
-            held=self._backends.shares(),
+            held=shares,
             coming={
                 node.name: node.own + node.others
                 for node in groups.nodes.values()
                 if node.state is NodeState.DRAINING and node.own + node.others
             },
         )
+        await asyncio.sleep(0)  # with thousands of backends each part takes some milliseconds
         try:
             message = self._writer.write(report, self._clock())
             if self._writer.last is not None:  # places of this gateway count at once, also while the engine is away

@@ -41,6 +41,9 @@ LEASE_FIELDS = ("ttl_s", "incarnation")
 TOLD_S = 3.0
 """After this time all gateways have heard of a drain; if a backend takes newcomers then, an operator wants it so."""
 
+REVIEWED_A_TICK = 250
+"""Registrations that are compared in one tick with what other gateways claim: some 10 µs each."""
+
 Judge = Callable[[NodeName, float, bool], Awaitable[DrainAnswer]]
 """Asks the leader to drain a backend within so many seconds, or by force; may raise `EngineError`."""
 
@@ -87,6 +90,7 @@ class RegistrationSource:
         self._rivals = rivals or Rivals(lambda name: None, lambda name: {})
         self._clock = clock
         self._registrations = Registrations(config.registrations_max)
+        self._to_review: list[NodeName] = []
 
     async def run(self) -> None:
         """Let leases expire, until cancelled."""
@@ -102,7 +106,7 @@ class RegistrationSource:
         self.stats.expired += len(expired)
         superseded = self._end_superseded()
         if expired or superseded:
-            self._publish(lost=[*(each.name for each in expired), *superseded])
+            self._end(lost=[*(each.name for each in expired), *superseded])
 
     def register(self, name: str, fields: Mapping[str, Any]) -> tuple[Registration, bool]:
         """Return the registration that `fields` ask for, and whether it is new.
@@ -123,7 +127,7 @@ class RegistrationSource:
         if is_new:
             what = "a backend has registered" if before is None else "a backend has restarted"
             _log.info(what, backend=name, url=backend.url, ttl_s=ttl_s)
-        self._publish()
+        self._publish(registration)
         return registration, is_new
 
     def renew(self, name: str, renewal: Renewal) -> Registration:
@@ -141,9 +145,9 @@ class RegistrationSource:
         self.stats.renewed += 1
         if renewed.draining and self.state_of(renewed).state is NodeState.ACTIVE:
             renewed = self._registrations.undrain(renewed)
-            self._publish()
+            self._publish(renewed)
         elif before and (before.connections, before.utilisation) != (renewed.connections, renewed.utilisation):
-            self._publish()
+            self._publish(renewed)
         return renewed
 
     async def drain(self, name: str, order: DrainOrder) -> Registration:
@@ -159,7 +163,7 @@ class RegistrationSource:
         drained = self._registrations.drain(name, order.within_s, self._clock(), incarnation=order.incarnation)
         self.stats.drains += 1
         _log.info("a backend asked to be drained", backend=name, within_s=order.within_s)
-        self._publish()
+        self._publish(drained)
         return drained
 
     def remove(self, name: str, incarnation: str, *, gone: bool) -> None:
@@ -170,7 +174,10 @@ class RegistrationSource:
         removed = self._registrations.remove(name, self._clock(), incarnation=incarnation)
         self.stats.left += 1
         _log.info("a backend has left", backend=name, gone=gone)
-        self._publish(lost=[removed.name] if gone else ())
+        if gone:
+            self._end(lost=[removed.name])
+        else:
+            self._end(gone=[removed.name])
 
     def find(self, name: str) -> Registration:
         """Return the registration of `name`; raise `RegistrationRefused`."""
@@ -226,7 +233,7 @@ class RegistrationSource:
         """End the registrations whose names another server, or another life, has by a newer registration elsewhere,
         or that another gateway has from a source of its own."""
         ended = []
-        for each in self.rows():
+        for each in self._reviewed():
             owner = self._rivals.find_owner(each.name)
             if owner is not None:
                 self._registrations.end(each.name)
@@ -239,6 +246,12 @@ class RegistrationSource:
                 ended.append(each.name)
                 self._tell_ended(each.backend, rival)
         return ended
+
+    def _reviewed(self) -> list[Registration]:
+        """Return the registrations whose turn it is: all in a tick, or of thousands some in each."""
+        self._to_review = self._to_review or [each.name for each in self.rows()]
+        names, self._to_review = self._to_review[:REVIEWED_A_TICK], self._to_review[REVIEWED_A_TICK:]
+        return [each for name in names if (each := self._registrations.get(name)) is not None]
 
     @staticmethod
     def _tell_ended(backend: Backend, rival: Rival) -> None:
@@ -254,21 +267,23 @@ class RegistrationSource:
             backend=backend.name, kept=kept.url, at=at, ended=backend.url,
         )  # fmt: skip
 
-    def _publish(self, lost: Collection[NodeName] = ()) -> None:
-        now = self._clock()
+    def _publish(self, registration: Registration) -> None:
+        """Offer the backend of `registration` as it is now."""
         self.stats.leases = len(self._registrations)
-        offers = {
-            each.name: Offer(
-                each.backend,
-                draining=each.draining,
-                within_s=each.within_s(now),
-                connections=each.connections,
-                utilisation=each.utilisation or None,
-                lease_s=each.ttl_s,
-            )
-            for each in self._registrations.values()
-        }
-        self._sink.update(SOURCE, offers, lost=lost)
+        offer = Offer(
+            registration.backend,
+            draining=registration.draining,
+            within_s=registration.within_s(self._clock()),
+            connections=registration.connections,
+            utilisation=registration.utilisation or None,
+            lease_s=registration.ttl_s,
+        )
+        self._sink.change(SOURCE, {registration.name: offer})
+
+    def _end(self, *, gone: Collection[NodeName] = (), lost: Collection[NodeName] = ()) -> None:
+        """Offer backends no more that drain (`gone`), or are `lost`."""
+        self.stats.leases = len(self._registrations)
+        self._sink.change(SOURCE, {}, gone=gone, lost=lost)
 
 
 def _read_registration(name: str, fields: Mapping[str, Any], usual_s: float) -> tuple[Backend, float]:

@@ -1,8 +1,11 @@
 """The book of a gateway's backends: who offers them, when they are drained, and until when they are claimed."""
 
+import asyncio
+from collections.abc import Callable
+
 import pytest
 
-from ringway.gateway.backends.book import EMPTY_S, BackendBook
+from ringway.gateway.backends.book import CHANGES_A_TURN, EMPTY_S, BackendBook
 from ringway.protocol.backend import Backend
 from ringway.sources.sink import Offer
 from ringway.types import NodeName
@@ -143,3 +146,73 @@ def test_a_problem_of_a_source_is_kept_until_it_ends(world):
     assert world.book.problems == {"file": "line 3 cannot be read"}
     world.book.report_problem("file", "")
     assert world.book.problems == {}
+
+
+def test_a_source_may_change_a_part_of_its_offers(world):
+    world.book.update("registration", offers(backend(), backend(B)))
+    world.book.change("registration", offers(backend(weight=2.0)))
+    assert {name: claim.backend.weight for name, claim in world.book.claims().items()} == {A: 2.0, B: 1.0}
+    world.book.change("registration", {}, lost=[A])
+    assert list(world.book.claims()) == [B]
+    world.book.change("registration", {}, gone=[B])
+    assert world.states == [(B, True, 0.0)]
+    assert len(world.book.sources["registration"].offers) == 0
+
+
+def test_one_that_drains_already_since_its_source_offers_it_no_more_may_be_lost(world):
+    world.book.update("kubernetes", offers(backend()))
+    world.held.add(A)
+    world.book.update("kubernetes", {})
+    world.book.update("kubernetes", {}, lost=[A])
+    assert not world.book.claims()
+
+
+def many(port: int = 1) -> dict[NodeName, Offer]:
+    return offers(*(backend(NodeName(f"b{number}"), port) for number in range(5 * CHANGES_A_TURN)))
+
+
+async def steps(world: World, count: Callable[[], int]) -> list[int]:
+    """Return by how much `count` grows or falls in each turn of the loop, until it rests."""
+    changes, before, rested = [], count(), 0
+    while rested < 5:
+        await asyncio.sleep(0)
+        now = count()
+        changes.append(abs(now - before))
+        rested = 0 if now != before else rested + 1
+        before = now
+    return changes
+
+
+async def test_thousands_are_taken_over_some_in_each_turn_of_the_loop_and_let_go_as_well(world):
+    world.book.update("file", many())
+    assert len(world.book.claims()) == CHANGES_A_TURN
+    assert max(await steps(world, lambda: world.book.version)) <= CHANGES_A_TURN
+    assert len(world.book.claims()) == len(many())
+    world.book.update("file", {})
+    assert len(world.states) == CHANGES_A_TURN
+    assert max(await steps(world, lambda: len(world.states))) <= CHANGES_A_TURN
+    assert len(world.states) == len(many())
+    world.pass_s(EMPTY_S)
+    assert len(world.book.claims()) == len(many()) - CHANGES_A_TURN
+    assert max(await steps(world, lambda: len(world.book.claims()))) <= CHANGES_A_TURN
+    assert not world.book.claims()
+
+
+async def test_what_a_source_says_meanwhile_counts_for_those_that_wait(world):
+    world.book.update("file", many())
+    world.book.update("file", many(port=2), lost=[])
+    waiting = {name: offer for name, offer in many(port=3).items() if name not in world.book.claims()}
+    world.book.update("file", waiting)
+    await steps(world, lambda: world.book.version)
+    urls = {claim.backend.url for claim in world.book.claims().values() if claim.source}
+    assert urls == {"ws://127.0.0.1:3"}
+    world.book.update("file", {}, lost=list(waiting))
+    await steps(world, lambda: len(world.book.claims()))
+    assert not set(waiting) & set(world.book.claims())
+
+
+async def test_a_closed_book_follows_its_sources_no_more(world):
+    world.book.update("file", many())
+    world.book.close()
+    await steps(world, lambda: world.book.version)
+    assert len(world.book.claims()) == CHANGES_A_TURN

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from ringway.gateway.backends.health import BackendHealth, HealthChecks, is_panic
+from ringway.gateway.backends.health import RESULTS_A_TURN, BackendHealth, HealthChecks, is_panic
 from ringway.gateway.config.gateway import GatewayConfig
 from ringway.types import NodeName
 from support.log_capture import capture_logs
@@ -123,4 +123,44 @@ async def test_a_check_that_fails_brings_no_other_backend_back_that_was_taken_ou
         seen = good.checked
         await until(lambda: good.checked >= seen + 5)
         assert world.view.nodes[A].ejected == "was taken out"
+    await good.close()
+
+
+async def test_of_many_checks_that_end_together_some_are_applied_in_each_turn_of_the_loop():
+    server = Server()
+    await server.listen()
+    count = 4 * RESULTS_A_TURN
+    async with Checks() as world:
+        many = [backend(NodeName(f"b{number}"), server.port) for number in range(count)]
+        world.gateway.holding.book.update("test", offers(*many))
+        await until(lambda: len(world.gateway.holding.claims()) == count)
+        world.gateway.directory.feed.add_report(world.gateway.report())
+        await until(lambda: len(world.view.nodes) == count)
+        for each in many:
+            world.view.doubt(each.name, "not checked")
+            world.checks.watch(each)
+        eligible, most = 0, 0
+        async with asyncio.timeout(90):
+            while eligible < count:
+                await asyncio.sleep(0)
+                before, eligible = eligible, len(world.gateway.eligible)
+                most = max(most, eligible - before)
+        assert most <= RESULTS_A_TURN
+    await server.close()
+
+
+async def test_the_checks_of_one_group_decide_about_no_other_group():
+    good, bad = Server(), Server()
+    await good.listen()
+    await bad.listen()
+    await bad.close()
+    async with Checks(good) as world:
+        other = backend(B, bad.port, group="other")
+        world.gateway.holding.book.update("more", offers(other))
+        world.gateway.directory.feed.add_report(world.gateway.report())
+        world.checks.watch(other)
+        await until(lambda: B in world.checks.failing and world.gateway.eligible == [A])
+        await until(lambda: world.view.nodes[B].doubt.startswith("fails its check"))
+        world.checks.forget(B)
+        await until(lambda: world.gateway.eligible == [A])
     await good.close()

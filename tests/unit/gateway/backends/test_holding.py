@@ -1,13 +1,15 @@
 """Holding of gateways: shares of backends, and the state that all gateways agree on."""
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator
 
 import pytest
 
 from ringway.errors import NoAnswer
+from ringway.gateway.backends import holding as module
 from ringway.protocol.order import NodeConsent, SetState, decode_node_answer, encode, held_address
-from ringway.types import Issuer, NodeState
+from ringway.types import Issuer, NodeName, NodeState
 from unit.gateway.backends.kit import A, B, Cluster, backend, offers
 
 ACTIVE, DRAINING = NodeState.ACTIVE, NodeState.DRAINING
@@ -213,3 +215,70 @@ async def _set_state(gateway, *, draining: bool, within_s: float = 0.0) -> None:
             except NoAnswer:  # it does not serve yet
                 await asyncio.sleep(0.01)
     assert decode_node_answer(answer) == NodeConsent()
+
+
+async def test_shares_that_are_collected_over_several_turns_are_those_of_one_report(monkeypatch):
+    monkeypatch.setattr(module, "SHARES_A_TURN", 2)
+    cluster = Cluster()
+    [gateway] = cluster.gateways
+    many = [backend(NodeName(f"b{number}")) for number in range(7)]
+    gateway.holding.book.update("file", offers(*many))
+    cluster.report()
+    gateway.relays.open(many[3], 4)
+    turns: list[int] = []
+
+    async def watch() -> None:
+        while True:
+            turns.append(len(turns))
+            await asyncio.sleep(0)
+
+    watching = asyncio.ensure_future(watch())
+    collected = await gateway.holding.collect_shares()
+    watching.cancel()
+    assert len(turns) >= 3, "others have turns in between"
+    assert collected == gateway.holding.shares()
+    assert collected[many[3].name].connections == 4
+    assert not gateway.holding.has_news()
+    await cluster.stop()
+
+
+async def test_the_share_of_a_backend_without_connections_is_made_once_until_it_changes(two):
+    offer(two, backend())
+    two.report()
+    one = two.gateways[0]
+    idle = one.holding.shares()[A]
+    assert one.holding.shares()[A] is idle
+    one.relays.open(backend(), 1)
+    assert one.holding.shares()[A].connections == 1
+    one.relays.at.clear()
+    assert one.holding.shares()[A] == idle
+    one.holding.on_arrival(one.directory.groups.nodes[A], held=True)
+    assert (one.holding.shares()[A].accepted, one.holding.shares()[A].taken) == (1, {Issuer(one.incarnation): 1})
+    one.holding.on_sent(one.directory.groups.nodes[A], B, 10.0)
+    assert one.holding.shares()[A].moved == {B: 1}
+    one.holding.on_outcome(A, "lost")
+    assert one.holding.shares()[A].lost == 1
+    one.holding.book.update("file", {})
+    assert one.holding.shares()[A].state is DRAINING
+
+
+async def test_time_passes_for_some_backends_in_each_turn_of_the_loop(monkeypatch):
+    monkeypatch.setattr(module, "TICKS_A_TURN", 2)
+    cluster = Cluster()
+    [gateway] = cluster.gateways
+    many = [backend(NodeName(f"b{number}")) for number in range(7)]
+    gateway.holding.book.update("file", offers(*many))
+    cluster.report()
+    for each in many:
+        gateway.holding.on_sent(gateway.directory.groups.nodes[each.name], B, 10.0)
+    cluster.now += 1000.0
+    gateway.holding.tick()
+
+    def left() -> int:
+        return sum(bool(share.moved) for share in gateway.holding.shares().values())
+
+    assert left() == 5
+    turns = [left() for _ in range(5) if not await asyncio.sleep(0)]
+    assert turns[-1] == 0
+    assert max(before - after for before, after in itertools.pairwise([5, *turns])) == 2
+    await cluster.stop()
