@@ -35,6 +35,7 @@ COMMANDS = (
     "sub",
     "bench",
     "simulate",
+    "token",
     "config",
     "version",
 )

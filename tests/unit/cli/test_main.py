@@ -20,7 +20,7 @@ def test_an_unknown_command_or_option_is_exit_code_2(capsys):
 
 def test_only_the_named_command_is_built():
     assert [command.callback.__name__ for command in build(["version"]).registered_commands] == ["version"]
-    assert len(build([]).registered_commands) == len(COMMANDS) - 2  # `config` and `policy` are groups
+    assert len(build([]).registered_commands) == len(COMMANDS) - 3  # `config`, `policy` and `token` are groups
 
 
 @pytest.mark.parametrize(
