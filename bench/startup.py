@@ -6,7 +6,8 @@ installation: where the environment forbids to write it (`PYTHONDONTWRITEBYTECOD
 product anew. The node is one that `ringway up` has
 started, with NATS, and has been idle for ten seconds; its memory is the proportional set size (PSS), in which a page
 that several processes share counts in parts. The installation is `ringway[server]` in a new virtual environment: its
-site-packages.
+site-packages; and the same with the extra `auth`. That is an extra of its own because cryptography is as large as
+uvloop, and tokens with a secret do not need it.
 
     scripts/bench startup [--rounds 9]
 """
@@ -31,7 +32,7 @@ BARE = (sys.executable, "-c", "pass")
 IDLE_S = 10.0
 READY_S = 60.0
 
-VERSION_S, NODES_S, NODE_MIB, INSTALLED_MB = 0.25, 0.5, 40.0, 60.0
+VERSION_S, NODES_S, NODE_MIB, INSTALLED_MB, WITH_AUTH_MB = 0.25, 0.5, 40.0, 60.0, 75.0
 
 
 def installed(environ: Mapping[str, str], directory: Path) -> dict[str, str]:
@@ -74,13 +75,13 @@ def node_pss_mib(up: int) -> float:
     raise RuntimeError("ringway up runs no node")
 
 
-def installed_mb(directory: Path) -> float:
-    """The size of site-packages of a new environment with `ringway[server]`."""
+def installed_mb(directory: Path, extras: str) -> float:
+    """The size of site-packages of a new environment with `ringway[extras]`."""
     uv = Path(sys.executable).with_name("uv")
-    environment = directory / "environment"
+    environment = directory / f"environment-{extras}"
     subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, environment], check=True)
     into = {**os.environ, "VIRTUAL_ENV": str(environment)}
-    subprocess.run([uv, "pip", "install", "--quiet", f"{ROOT}[server]"], env=into, check=True)
+    subprocess.run([uv, "pip", "install", "--quiet", f"{ROOT}[{extras}]"], env=into, check=True)
     [packages] = environment.glob("lib/python*/site-packages")
     said = subprocess.run(["du", "-sm", packages], capture_output=True, text=True, check=True).stdout
     return float(said.split()[0])
@@ -112,19 +113,24 @@ def main() -> None:
                     best[name] = min(best[name], processor_s(command, environ))
                 progress.advance(bar)
         progress.update(bar, description="an installation")
-        size = installed_mb(Path(directory))
+        size, with_auth = (installed_mb(Path(directory), extras) for extras in ("server", "server,auth"))
     bare = best.pop("bare interpreter")
     result.rows.append(["bare interpreter, CPU s", bare, ""])
     result.rows += [
         [f"{name}, CPU s", best[name], bound] for name, bound in zip(best, (VERSION_S, NODES_S), strict=True)
     ]
     result.rows += [[f"{name}, times the bare interpreter", best[name] / bare, ""] for name in best]
-    result.rows += [["idle node, PSS MiB", pss, NODE_MIB], ["installed with the extra server, MB", size, INSTALLED_MB]]
+    result.rows += [
+        ["idle node, PSS MiB", pss, NODE_MIB],
+        ["installed with the extra server, MB", size, INSTALLED_MB],
+        ["installed with server and auth, MB", with_auth, WITH_AUTH_MB],
+    ]
     result.claims = [
         Claim("ringway version, CPU s", best["ringway version"], at_most=VERSION_S),
         Claim("ringway nodes, CPU s", best["ringway nodes"], at_most=NODES_S),
         Claim("idle node, PSS MiB", pss, at_most=NODE_MIB),
         Claim("installed with the extra server, MB", size, at_most=INSTALLED_MB),
+        Claim("installed with server and auth, MB", with_auth, at_most=WITH_AUTH_MB),
     ]
     result.settings = {"rounds": rounds, "idle_s": IDLE_S}
     publish(result, arguments.json)
