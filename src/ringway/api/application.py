@@ -146,7 +146,9 @@ def _arguments(operation: Operation, request: ApiRequest) -> dict[str, Any]:
             arguments[parameter.name] = msgspec.convert(value, parameter.type, strict=False)
     if wrong:
         raise ApiRefusal(400, failed, tuple(wrong))
-    if operation.body is not None:
+    if operation.decode_as is bytes:
+        arguments["data"] = request.body
+    elif operation.body is not None:
         body = request.body or (b"{}" if operation.body_optional else b"")
         if not body:
             why = f"the body is empty; send a JSON object with the fields {names_of_fields(operation.body)}"

@@ -86,7 +86,7 @@ class Operation:
     parameters: tuple[QueryParameter, ...] = ()
     body: type | None = None
     body_optional: bool = False
-    decode_as: type | None = None  # the type of `data`, if `body` only describes it
+    decode_as: type | None = None  # the type of `data`, if `body` only describes it; bytes: the body as it came
     success: int = 200  # the status of an answer that has none of its own; 204: no body
     statuses: tuple[tuple[int, str], ...] = ()  # further answers for the description, beside 200 and 400
     guards: tuple[Guard, ...] = ()

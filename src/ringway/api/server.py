@@ -95,6 +95,6 @@ def _bind(host: str, port: int, limits: PortLimits) -> list[socket.socket]:
             listener.close()
         raise ConfigError(
             f"the {limits.port} {host}:{port} cannot be opened ({error.strerror or error}); "
-            f"give another one with --{limits.section}-port, or 0 for any free one"
+            f"give another one with --{limits.section.replace('_', '-')}-port, or 0 for any free one"
         ) from None
     return sockets

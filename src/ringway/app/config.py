@@ -36,6 +36,7 @@ from ringway.core.balance.config import BalanceConfig
 from ringway.errors import ConfigError, refuse
 from ringway.gateway.config.gateway import GatewayConfig
 from ringway.net import NamesConfig
+from ringway.node.config.http_api import HttpApiConfig
 from ringway.node.config.node import NodeConfig
 from ringway.sidecar.config import JoinConfig
 from ringway.sources.eureka.config import EurekaConfig
@@ -85,6 +86,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     static: StaticConfig
     load: LoadConfig
     node: NodeConfig
+    http_api: HttpApiConfig
     token: TokenConfig
     subscription_token: SubscriptionTokenConfig
     balance: BalanceConfig

@@ -25,7 +25,7 @@ class NearPorts:
 
         Another process can take the port between the check for a free port and the start of the child.
         """
-        port = int(environ[self._variable] or 0)
+        port = int(environ.get(self._variable) or 0)
         if not port or is_free(self._host, port):
             return False
         environ[self._variable] = str(self.take())

@@ -11,6 +11,7 @@ from ringway.app.collect_metric import COLLECT, COLLECTED
 from ringway.app.config import SECTIONS, all_fields
 from ringway.app.field import Field, fields_of, show_value
 from ringway.app.metric import BALANCE, BALANCER, EVERY_PROCESS, GATEWAY, NODE, VIEW
+from ringway.app.server_api_metric import SERVER_API
 from ringway.node.config.namespace import ChannelOptions
 from ringway.protocol import close, closing, errorcode
 
@@ -100,6 +101,7 @@ def metrics() -> str:
         ("Gateways with custom load", (*COLLECT.values(), *COLLECTED)),
         ("The balancer, which runs in gateways", (*BALANCER.values(), *BALANCE.values())),
         ("Nodes", NODE.values()),
+        ("Nodes with a server API", SERVER_API),
     )
     for title, group in groups:
         lines += [f"## {title}\n", "| metric | type | labels | what it says |", "|---|---|---|---|"]

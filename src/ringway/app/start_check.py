@@ -23,12 +23,14 @@ from ringway.core.steering import Steering
 from ringway.engine.address import check_cluster
 from ringway.errors import ConfigError
 from ringway.gateway.http.static import StaticFiles
+from ringway.node.server_api.keys import check_keys
 from ringway.protocol.name import check_name
 from ringway.sources.registration.server import check_guard
 from ringway.sources.sink import Offer
 from ringway.types import NodeName
 
 BACKENDS = ("static.backends", "static.backends_file")
+HTTP_API = ("http_api.port", "http_api.host", "http_api.key", "http_api.key_file", "http_api.insecure")
 POLICY = "gateway.policy"
 ROUTES = "gateway.routes"
 TOKENS = tuple(
@@ -60,7 +62,9 @@ def gateway_start_problems(loaded: Loaded, *, joins: bool = False) -> list[str]:
 
 def node_problems(loaded: Loaded) -> list[str]:
     """Return what the start of a node would refuse, with the source of each setting."""
-    return [*member_problems(loaded), *token_problems(loaded)]
+    config = loaded.config.http_api
+    api = list(_refused(loaded, HTTP_API, lambda: check_keys(config))) if config.port is not None else []
+    return [*member_problems(loaded), *token_problems(loaded), *api]
 
 
 def token_problems(loaded: Loaded) -> list[str]:

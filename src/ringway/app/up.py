@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -47,6 +47,7 @@ from ringway.sources.registration.config import RegistrationConfig
 
 FIRST_NODE_PORT = 9101
 NODE_PORT = "RINGWAY_NODE_PORT"
+API_PORT = "RINGWAY_HTTP_API_PORT"
 LOOK_S = 0.05
 NATS_LOOK_S = 0.2
 GATEWAY = "gateway-1"
@@ -72,6 +73,8 @@ async def run_up(loaded: Loaded, directory: Path, config_file: str | None, *, sh
         _check_free("admin", config.admin.host, config.admin.port, "--admin-port")
     if config.registration.port:
         _check_free("registration", config.registration.host, config.registration.port, "--registration-port")
+    if config.http_api.port:
+        _check_free("server API's", config.http_api.host, config.http_api.port, "--http-api-port")
     nats = None if config.engine.url else _embedded(config.up, directory)
     supervisor = Supervisor(tell)
     steps = _last_steps(directory, supervisor, nats, config.up.stop_s)
@@ -225,6 +228,7 @@ def _start_children(
     logs.mkdir(mode=0o700, exist_ok=True)
     names = [GATEWAY, *(f"node-{number}" for number in range(1, _count_nodes(loaded) + 1))]
     ports = NearPorts(config.node.host, config.node.port or FIRST_NODE_PORT, NODE_PORT)
+    api_ports = NearPorts(config.http_api.host, config.http_api.port or 0, API_PORT)
     for name in names:
         log = logs / f"{name}.log"
         if log.exists():
@@ -235,8 +239,15 @@ def _start_children(
             supervisor.start(Child(name, ["gateway"], own, log, make_way))
             continue
         own |= {NODE_PORT: str(ports.take()), "RINGWAY_ADMIN_PORT": "0"}
-        supervisor.start(Child(name, ["node"], own, log, partial(ports.make_way, own)))
+        own |= {API_PORT: str(api_ports.take())} if config.http_api.port else {}
+        supervisor.start(Child(name, ["node"], own, log, partial(_make_way, own, (ports, api_ports))))
     return names
+
+
+def _make_way(environ: dict[str, str], ports: Sequence[NearPorts]) -> bool:
+    """Give the node with `environ` new ports for those that are taken; return true if one was."""
+    made = [each.make_way(environ) for each in ports]
+    return any(made)
 
 
 async def _wait_ready(engine: EngineConfig, supervisor: Supervisor, names: list[str], ready_s: float) -> Cluster:

@@ -40,6 +40,9 @@ SCREEN_BYTES_MAX = 1 << 20
         "static.backends",
         "static.backends_file",
         "registration.port",
+        "http_api.port",
+        "http_api.key_file",
+        "http_api.insecure",
     ),
 )
 def up(flags: Layer, config_file: ConfigFile = None, state: StateDir = None) -> None:

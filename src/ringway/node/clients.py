@@ -54,7 +54,7 @@ class NodeClients:
         self._connections = ConnectionContext(
             config, clock, stats, self.handshakes, self.registry, self._keepalive, self._outbox
         )
-        context = CommandContext(environment.name, VERSION, config, self.channels, stats, rng)
+        context = self.context = CommandContext(environment.name, VERSION, config, self.channels, stats, rng)
         self.queues = CommandQueues(context, self._outbox)
         self._handler = ClientHandler(context, self.queues, clock)
         self.donors = SessionDonors(context, self.queues, engine.bus, signer, environment.incarnation, wall, on_sent)

@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ringway.core.hub import Hub
@@ -23,12 +23,20 @@ from ringway.member.sent_moves import SentMoves
 from ringway.net.listening import Listening, reachable
 from ringway.net.liveness import watch_peers_of
 from ringway.node.clients import NodeClients
+from ringway.node.config.http_api import HttpApiConfig
 from ringway.node.config.node import NodeConfig
 from ringway.node.connection.handshake import Accepted
 from ringway.node.connection.listener import listen
 from ringway.node.connection.subscriber import Send, Subscriber
 from ringway.node.environment import NodeEnvironment
 from ringway.node.membership import make_admission, make_member
+from ringway.node.server_api.calls import ApiMethod
+from ringway.node.server_api.cluster import ClusterCalls
+from ringway.node.server_api.methods import list_methods
+from ringway.node.server_api.node_queries import NodeQueries
+from ringway.node.server_api.publishing import Publishing
+from ringway.node.server_api.queries import ChannelQueries
+from ringway.node.server_api.survey import NodeSurvey
 from ringway.ports import Engine
 from ringway.protocol.beat import settle_steps
 from ringway.protocol.head import RequestHead
@@ -87,6 +95,7 @@ class ChannelNode:
             wire=WireChoice(keyring, incarnation, hears_nodes=False),
         )
         self._engine = engine
+        self._environment = environment
         self._clock = clock
         self._drain = Drain(config.move_cool_down_s)
         self._clients = NodeClients(
@@ -99,6 +108,7 @@ class ChannelNode:
             environment, self._clients, self.feed, self._drain, self.tickets, self.sent, process, ring_secret
         )
         admission = make_admission(environment, self.tickets, self._drain, process)
+        self._survey = NodeSurvey(environment, self._clients, self.report)
         self._check = self._clients.request_check(admission, self.gateways)
         self._knocks = KnockAnswers(KnockProver(keyring), name, incarnation, self.stats.knocks, clock)
         self._server: Listening | None = None
@@ -157,6 +167,13 @@ class ChannelNode:
         """Return a report of this moment, in the form that is sent."""
         return settle_steps(self._member.reporter.build())
 
+    def api_methods(self, config: HttpApiConfig) -> Sequence[ApiMethod]:
+        """Return what backends may call, for a port of the server API in this process."""
+        context = self._clients.context
+        bus, most = self._environment.engine.bus, config.channels_max
+        cluster = ClusterCalls(bus, self.feed.live, self._clock, config.cluster_deadline_s)
+        return list_methods(Publishing(context, most), ChannelQueries(context), NodeQueries(cluster, most))
+
     async def start(self) -> None:
         """Accept connections, and report to the other members.
 
@@ -178,6 +195,7 @@ class ChannelNode:
         url = config.url or f"ws://{reachable(config.host)}:{self.port}{config.path}"
         self._member.reporter.set_urls(url=url, public_url=config.public_url)
         await self._clients.start()
+        await self._survey.start()
         await self._member.start()
         self._tasks.spawn(self._beat(), name="beat")
         _log.info("node started", name=self.name, url=self.url)
@@ -193,6 +211,7 @@ class ChannelNode:
             self._server.close()
         self._clients.handshakes.abort()
         await self._member.stop_orders()
+        await self._survey.stop()
         await self._clients.stop_sessions()
         await self._member.close_connections()
         await self._clients.stop()

@@ -145,13 +145,15 @@ def raw_or_absent(json: bytes) -> Raw:
 class RawPublication(msgspec.Struct, omit_defaults=True):
     """A message in a channel. The publisher's node encodes it once, and the engine carries this encoding.
 
-    `offset` is 0 if the channel has no history. `time` is Unix time in milliseconds; this server leaves it out.
+    `offset` is 0 if the channel has no history. `time` is Unix time in milliseconds; this server leaves it out. Only
+    publications of the server API have `tags`.
     """
 
     data: Raw
     info: ClientInfo | None = None
     offset: int = 0
     time: int = 0
+    tags: dict[str, str] | None = None
 
 
 class SubscribeResult(msgspec.Struct, omit_defaults=True):

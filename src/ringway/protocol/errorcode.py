@@ -3,6 +3,7 @@
 from ringway.errors import CommandError
 
 INTERNAL = 100
+UNAUTHORIZED = 101
 METHOD_NOT_FOUND = 104
 ALREADY_SUBSCRIBED = 105
 LIMIT_EXCEEDED = 106
@@ -13,6 +14,7 @@ UNRECOVERABLE_POSITION = 112
 
 CODES: dict[int, tuple[str, bool]] = {
     INTERNAL: ("internal server error", True),
+    UNAUTHORIZED: ("unauthorized", False),
     METHOD_NOT_FOUND: ("method not found", False),
     ALREADY_SUBSCRIBED: ("already subscribed", False),
     LIMIT_EXCEEDED: ("limit exceeded", False),

@@ -32,6 +32,7 @@ from ringway.protocol.presence import presence_address
 from ringway.protocol.report import BEAT, INTRODUCTION
 from ringway.protocol.report import LEAVE as MEMBER_LEAVES
 from ringway.protocol.seal import WIRE_VERSION, Sealer, Unsealer
+from ringway.protocol.survey import NODES
 from ringway.protocol.taken import TakenNotice, issuer_address
 from ringway.protocol.ticket import TicketKind, TicketSigner
 from ringway.types import Incarnation, Issuer
@@ -100,6 +101,10 @@ def record_calls(recorder: Recorder) -> None:
         recorder.call(BALANCER, (name, "balancer request", request), (f"{name} answer", "owners answer", answered))
     for name, (request, answered) in samples.GATEWAY_CALLS.items():
         recorder.call(GATEWAYS, (name, "gateway request", request), (f"{name} answer", "gateway answer", answered))
+    for name, (asked, said) in samples.SURVEYS.items():
+        recorder.call(
+            NODES, (f"survey of {name}", "survey question", asked), (f"{name} of a node", "survey answer", said)
+        )
     notice = TakenNotice(samples.OTHER, samples.OTHER_LIFE, 17)
     recorder.call(
         issuer_address(Issuer(samples.NODE_LIFE)),

@@ -44,6 +44,7 @@ from ringway.protocol.owners import Owners, OwnersAnswer, OwnersRequest, version
 from ringway.protocol.presence import PresenceAnswer, PresenceQuestion
 from ringway.protocol.report import Report
 from ringway.protocol.seal import SealFault
+from ringway.protocol.survey import AskChannels, AskInfo, NodeChannels, NodeInfo
 from ringway.types import Channel, Incarnation, Issuer, NodeName, NodeState, Role
 
 SECRET = b"the secret of recorded messages, 32 bytes and more"
@@ -335,3 +336,18 @@ PRESENT = PresenceAnswer(
     coming=["c3"],
     leaving=["c1"],
 )
+
+SURVEYS = {
+    "info": (
+        AskInfo(),
+        NodeInfo(
+            name=NODE, incarnation=NODE_LIFE, version="0.1.0", connections=1000, users=700, subscriptions=2500,
+            channels=40, uptime_s=3600.5, cpu=0.25, memory_bytes=65_536 * 2000,
+        ),
+    ),
+    "channels": (
+        AskChannels(pattern="rooms:*", channels_max=2),
+        NodeChannels(incarnation=NODE_LIFE, channels={ROOM: 7, "rooms:1": 1}, is_cut=True),
+    ),
+}  # fmt: skip
+"""The questions to all nodes, each with the answer of one."""

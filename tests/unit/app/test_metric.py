@@ -15,6 +15,7 @@ from ringway.app.metric import (
     read_stats,
     read_strangers,
 )
+from ringway.app.server_api_metric import SERVER_API, read_server_api
 from ringway.balancer.stats import BalancerStats
 from ringway.collect.poller import CollectStats
 from ringway.core.group import Groups
@@ -23,6 +24,7 @@ from ringway.core.steering import Steering
 from ringway.core.strangers import Strangers
 from ringway.gateway.backends.book import BackendBook
 from ringway.gateway.stats import GatewayStats
+from ringway.node.server_api.stats import ServerApiStats
 from ringway.node.stats import NodeStats
 from ringway.protocol.backend import Backend
 from ringway.protocol.seal import SealFault
@@ -46,6 +48,7 @@ ALL = [
     *COLLECTED,
     *SOURCES,
     *REGISTRATION.values(),
+    *SERVER_API,
 ]
 
 
@@ -140,3 +143,18 @@ def test_a_source_that_cannot_be_read_tells_the_age_of_its_last_good_list():
     book.report_problem("file x", "")
     assert read() == {"backends": 1, "failures_total": 2, "stale_seconds": 0}
     assert book.problems == {}
+
+
+def test_calls_of_backends_are_counted_by_method_and_outcome():
+    stats = ServerApiStats()
+    stats.calls["publish", "ok"] += 2
+    stats.calls["publish", "107"] += 1
+    stats.refused[401] += 1
+    (read,) = read_server_api(stats)
+    samples = {(sample.metric.name, *sample.labels): sample.value for sample in read()}
+    assert samples == {
+        ("ringway_server_api_calls_total", "publish", "ok"): 2,
+        ("ringway_server_api_calls_total", "publish", "107"): 1,
+        ("ringway_server_api_refused_total", "401"): 1,
+    }
+    assert read_server_api(None) == []

@@ -26,6 +26,13 @@ WRONG = {
     "pages": ({"gateway__pages": "/no/such/directory"}, "gateway.pages", "/no/such/directory"),
     "open registration": ({"registration__port": "0", "registration__host": "0.0.0.0"}, "registration.host", "0.0.0.0"),
     "tokens": ({"registration__port": "0", "registration__tokens_file": "/none"}, "registration.tokens_file", "/none"),
+    "server API without a key": ({"http_api__port": "0"}, "http_api.port", "there is no key"),
+    "open server API": (
+        {"http_api__port": "0", "http_api__insecure": True, "http_api__host": "0.0.0.0"},
+        "http_api.host",
+        "0.0.0.0",
+    ),
+    "keys": ({"http_api__port": "0", "http_api__key_file": "/none"}, "http_api.key_file", "/none"),
     "name of a member": ({"member__name": "a b"}, "member.name", "the name 'a b' is not usable"),
     "engine": ({"engine__url": "kafka://h:1"}, "engine.url", "is of no known kind"),
     "option of the engine": ({"engine__url": "nats://h:1?x=y"}, "engine.url", "the option 'x'"),

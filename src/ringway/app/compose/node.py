@@ -4,6 +4,7 @@ from ringway.admin.api import Admin
 from ringway.admin.member import describe
 from ringway.admin.metric import Metrics
 from ringway.app.compose.admin_port import close_admin, health_of, open_admin, serve_admin
+from ringway.app.compose.http_api_port import close_http_api, open_http_api, serve_http_api
 from ringway.app.compose.identity import SHUTDOWN_EXTRA_S, free_name_later, name_member, new_incarnation
 from ringway.app.config import Config
 from ringway.app.engine import open_engine, read_hash_secret
@@ -13,6 +14,7 @@ from ringway.app.log_writer import LogWriter
 from ringway.app.member import free_name
 from ringway.app.metric import NODE, read_fingerprints, read_process, read_refusals, read_stats, read_strangers
 from ringway.app.secret_watch import SecretWatch
+from ringway.app.server_api_metric import read_server_api
 from ringway.app.shutdown import Job, Step, run_until_stopped, watch
 from ringway.net import configure
 from ringway.node.server import ChannelNode
@@ -30,6 +32,7 @@ async def run_node(config: Config, log: LogWriter) -> int:
         name = await name_member(config, engine, keyring, Role.NODE, incarnation)
         node = ChannelNode(config.node, name, incarnation, engine, keyring, ring_secret=ring_secret)
         admin = open_admin(config.admin)
+        api = open_http_api(config.http_api)
         if admin:
             node.set_admin_url(admin.url)
         await node.start()
@@ -39,6 +42,7 @@ async def run_node(config: Config, log: LogWriter) -> int:
             Job("isolation", isolation.run()),
             Job("name", free_name_later(engine, name, incarnation)),
             Job("secrets", secrets.run()),
+            *serve_http_api(api, node, config.http_api),
         ]
         if admin:
             sources = [
@@ -47,6 +51,7 @@ async def run_node(config: Config, log: LogWriter) -> int:
                 read_refusals(node.refusals),
                 read_strangers(node.feed.strangers, are_counted=False),
                 read_fingerprints(keyring),
+                *read_server_api(api.stats if api else None),
             ]
             asked = Admin(
                 lambda: health_of(
@@ -61,6 +66,7 @@ async def run_node(config: Config, log: LogWriter) -> int:
             )
             jobs.append(serve_admin(admin, asked, config.admin))
         steps = [
+            *close_http_api(api),
             Step("leave the registry, stop listening and close the clients", node.stop),
             Step("free the name", lambda: free_name(engine.lease, name, incarnation)),
             Step("leave the engine", engine.close),

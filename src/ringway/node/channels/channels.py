@@ -19,7 +19,7 @@ from ringway.node.config.node import NodeConfig
 from ringway.node.connection.outbox import Outbox
 from ringway.node.connection.subscriber import Send, Subscriber
 from ringway.node.stats import NodeStats
-from ringway.ports import Deliver, Engine
+from ringway.ports import Deliver, Engine, Position
 from ringway.protocol.envelope import PUBLICATION, Origin
 from ringway.types import Channel
 
@@ -103,18 +103,19 @@ class Channels:
         """
         return self.streams.snapshot(channel)
 
-    async def publish(self, channel: Channel, body: bytes, key: str = "") -> None:
-        """Publish through the channel's history; directly to the subscribers if the channel has no history.
+    async def publish(self, channel: Channel, body: bytes, key: str = "", *, is_kept: bool = True) -> Position | None:
+        """Publish through the channel's history; directly to the subscribers if the channel has none, or not `is_kept`.
 
-        `key` makes a publication with history idempotent. The first await is that of the engine, so publications leave
-        in the order of the calls. Raise `EngineError` as `ports.Broker.publish` and `ports.HistoryStore.append` do.
+        Return the position in history; None if it is not stored. `key` makes a publication with history idempotent. The
+        first await is that of the engine, so publications leave in the order of the calls. Raise `EngineError` as
+        `ports.Broker.publish` and `ports.HistoryStore.append` do.
         """
         retention = self.namespaces.of(channel).retention
         payload = self._origin.seal(PUBLICATION, channel, body)
-        if retention is None:
-            await self._engine.broker.publish(channel, payload)
-        else:
-            await self._engine.history.append(channel, payload, retention, key)
+        if retention is not None and is_kept:
+            return await self._engine.history.append(channel, payload, retention, key)
+        await self._engine.broker.publish(channel, payload)
+        return None
 
     def tick(self) -> None:
         """Release channels and buffers without users; call it a few times a second."""

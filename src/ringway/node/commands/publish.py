@@ -34,7 +34,7 @@ async def publish_now(
         channel = check_channel(request.channel, context.config.channel_bytes_max)
         if not bytes(request.data):
             raise command_error(BAD_REQUEST, "data is missing; it may be any JSON")
-        _check_key(key, kept=context.channels.namespaces.of(channel).retention is not None)
+        check_key(key, kept=context.channels.namespaces.of(channel).retention is not None)
         if not connection.may_publish(channel):
             limit = context.config.new_channels_per_s
             raise command_error(TOO_MANY_REQUESTS, f"a client may publish to {limit:g} channels a second that are new")
@@ -43,16 +43,21 @@ async def publish_now(
             await context.channels.publish(channel, body, key)
     except CommandError as error:
         return error_reply(context, command_id, error)
-    except (Unconfirmed, TimeoutError):  # a retry of the client could double the publication, unless it has a key
-        unknown = CommandError(INTERNAL, "the engine did not confirm; it may be published", temporary=bool(key))
-        return error_reply(context, command_id, unknown)
-    except EngineError as error:
-        return error_reply(context, command_id, engine_failed(error))
+    except (EngineError, TimeoutError) as error:
+        return error_reply(context, command_id, publication_failed(error, key))
     context.stats.published += 1
     return encode(Reply(id=command_id, publish=EMPTY))
 
 
-def _check_key(key: str, *, kept: bool) -> None:
+def publication_failed(error: EngineError | TimeoutError, key: str) -> CommandError:
+    """Return the error of a publication with the idempotency key `key` for which the engine failed."""
+    if isinstance(error, Unconfirmed | TimeoutError):  # a retry could double the publication, unless it has a key
+        return CommandError(INTERNAL, "the engine did not confirm; it may be published", temporary=bool(key))
+    return engine_failed(error)
+
+
+def check_key(key: str, *, kept: bool) -> None:
+    """Raise `CommandError` if a publication cannot have the idempotency key `key`; `kept`: it is stored in history."""
     if not key:
         return
     if not kept:

@@ -15,6 +15,7 @@ from ringway.api.operation import (
     QueryParameter,
     WithStatus,
 )
+from ringway.api.token_file import TokenFile
 from ringway.core.registration import RefusalKind, Registration, RegistrationRefused
 from ringway.protocol.registration import (
     BackendRequest,
@@ -26,7 +27,6 @@ from ringway.protocol.registration import (
     Renewed,
 )
 from ringway.sources.registration.source import RegistrationSource
-from ringway.sources.registration.tokens import TokenFile
 
 TITLE = "Ringway registration"
 BODY_BYTES_MAX = 65_536

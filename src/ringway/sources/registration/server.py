@@ -2,6 +2,7 @@
 
 from ringway.api.limits import PortLimits
 from ringway.api.server import ApiServer
+from ringway.api.token_file import TokenFile, read_tokens
 from ringway.errors import ConfigError
 from ringway.net.listening import ANYWHERE
 from ringway.protocol.address import is_literal
@@ -9,7 +10,6 @@ from ringway.protocol.host import is_loopback
 from ringway.sources.registration.api import BODY_BYTES_MAX, build_registration_api
 from ringway.sources.registration.config import RegistrationConfig
 from ringway.sources.registration.source import RegistrationSource
-from ringway.sources.registration.tokens import TokenFile, read_tokens
 
 
 class RegistrationServer(ApiServer):

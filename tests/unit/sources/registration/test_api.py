@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from ringway.api.application import ApiApp
+from ringway.api.token_file import TokenFile
 from ringway.core.registration import TICK_S
 from ringway.errors import EngineAway
 from ringway.protocol.backend import OnMove
@@ -14,7 +15,6 @@ from ringway.protocol.registration import BackendState
 from ringway.sources.registration.api import build_registration_api
 from ringway.sources.registration.config import RegistrationConfig
 from ringway.sources.registration.source import SOURCE, RegistrationSource
-from ringway.sources.registration.tokens import TokenFile
 from ringway.sources.sink import Offer
 from ringway.types import NodeName, NodeState
 from support.recording_sink import RecordingSink

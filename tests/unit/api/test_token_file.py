@@ -1,12 +1,12 @@
-"""Tokens of the registration port: which files can be used, and what a change of the file does."""
+"""Files of tokens: which files can be used, and what a change of the file does."""
 
 import os
 from pathlib import Path
 
 import pytest
 
+from ringway.api.token_file import TokenFile
 from ringway.errors import ConfigError
-from ringway.sources.registration.tokens import TokenFile
 
 OLD, NEW = "a" * 16, "b" * 20
 

@@ -1,0 +1,114 @@
+"""Settings of the server API of a node."""
+
+from typing import Annotated
+
+import msgspec
+
+from ringway.errors import ConfigError
+
+
+class HttpApiConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The settings of the server API, by which backends publish, ask and cut users off over HTTP."""
+
+    port: Annotated[
+        Annotated[int, msgspec.Meta(ge=0, le=65535)] | None,
+        msgspec.Meta(
+            description="Port at which a node serves the server API; 0 takes a free port. Not set: no server API. "
+            "`ringway up` gives its first node this port, and the others the next free ones."
+        ),
+    ] = None
+    host: Annotated[
+        str,
+        msgspec.Meta(
+            description="Address that the server API listens on. * or :: means all addresses, 0.0.0.0 all of IPv4. Any "
+            "address but loopback needs a key."
+        ),
+    ] = "127.0.0.1"
+    key: Annotated[
+        str,
+        msgspec.Meta(
+            description="The API key: each call has the header X-API-Key, or Authorization: apikey KEY. At least 16 "
+            "characters. Prefer the file or the environment: other users of the machine can read flags.",
+            extra={"secret": True},
+        ),
+    ] = ""
+    key_file: Annotated[
+        str,
+        msgspec.Meta(
+            description="File with the API keys, one a line, of which each admits; lines with # are comments. It is "
+            "read again when it changes.",
+            extra={"unit": "path"},
+        ),
+    ] = ""
+    insecure: Annotated[
+        bool,
+        msgspec.Meta(
+            description="No key is needed: every process of this machine may call. Only on loopback; pages in a "
+            "browser may not."
+        ),
+    ] = False
+    body_bytes_max: Annotated[
+        int,
+        msgspec.Meta(
+            description="Longest body of a call; a longer one is refused with 413. All connections may have one.",
+            ge=1024,
+            le=256 * 1024 * 1024,
+            extra={"unit": "bytes"},
+        ),
+    ] = 4 * 1024 * 1024
+    channels_max: Annotated[
+        int,
+        msgspec.Meta(
+            description="Channels of one broadcast, and channels that `channels` names; more are refused with error "
+            "106.",
+            ge=1,
+            le=1_000_000,
+        ),
+    ] = 10_000
+    commands_max: Annotated[
+        int,
+        msgspec.Meta(description="Commands of one batch; more are refused with error 106.", ge=1, le=100_000),
+    ] = 1000
+    cluster_deadline_s: Annotated[
+        float,
+        msgspec.Meta(
+            description="Other nodes must answer a call that concerns them in this time; a node that does not is left "
+            "out.",
+            gt=0,
+            le=60,
+            extra={"unit": "s"},
+        ),
+    ] = 1.0
+    connections_max: Annotated[
+        int,
+        msgspec.Meta(
+            description="Connections at one time; fewer if open files are few. At the bound a new connection replaces "
+            "one without a complete request.",
+            ge=1,
+            le=100_000,
+        ),
+    ] = 256
+    request_deadline_s: Annotated[
+        float,
+        msgspec.Meta(
+            description="A request must be complete in this time after its connection opened, or after the previous "
+            "answer. Otherwise the connection is closed.",
+            gt=0,
+            le=300,
+            extra={"unit": "s"},
+        ),
+    ] = 30.0
+    tcp_keepalive_s: Annotated[
+        int,
+        msgspec.Meta(
+            description="A peer that is silent for this long is probed (TCP keepalive). 0: the system's default.",
+            ge=0,
+            le=3600,
+            extra={"unit": "s"},
+        ),
+    ] = 30
+
+    def __post_init__(self) -> None:
+        """Raise `ConfigError` for an empty host."""
+        if not self.host:
+            raise ConfigError("host is empty, which is no address; give one, 127.0.0.1 for this machine alone")
