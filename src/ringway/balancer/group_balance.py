@@ -22,6 +22,7 @@ from ringway.core.move_outcomes import OutcomeCounters
 from ringway.logger import get_logger
 from ringway.protocol.control import MovePause
 from ringway.protocol.order import MoveOrder
+from ringway.time_of_day import time_of_day
 
 PERIOD_S = 1.0
 
@@ -55,7 +56,7 @@ class GroupBalance:
 
     def begin_term(self) -> None:
         """Begin a leadership: nothing of an earlier leadership counts."""
-        self.term = LeaderRound(self._config, self.view, self._settle)
+        self.term = LeaderRound(self._config, self.view, self._settle, self._time_of)
         self.keys = MisplacedKeys(self.view, self.group.steering)
         self._outcomes = OutcomeCounters()
         self._settling = False
@@ -87,7 +88,9 @@ class GroupBalance:
         if not self._settling:
             return None
         changed = self._settle.changes_since(self._settle.changes - 1) or "the members have changed"
-        why = f"{changed}; moves go on when no member has changed for {self._config.settle_s:g} s"
+        settle_s, now = self._config.settle_s, self._clock()
+        at = self._time_of(now - self._settle.waited_s(now) + settle_s)
+        why = f"{changed}; moves go on when no member has changed for {settle_s:g} s: at {at}, if none changes before"
         return MovePause(group=self.group.name, why=why, is_frozen=False)
 
     @property
@@ -152,6 +155,9 @@ class GroupBalance:
         if not self.group.steering.policy.table:
             return self.term.plan_exactly(self._clock(), begin=begin)
         return await self.keys.plan_counted(self.term, self._clock())
+
+    def _time_of(self, at: float) -> str:
+        return time_of_day(self._wall() + at - self._clock())
 
     def _tell(self, plan: Plan, *, frozen: str, settling: bool) -> None:
         stats = self._stats

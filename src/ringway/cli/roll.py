@@ -128,23 +128,30 @@ class Roll:
         self._force = force
         self._ready_s = ready_s
         self._checks_s = checks_s
+        self._done = 0  # the number of nodes that are restarted
+        self._at: NodeName | None = None  # the node of the present step; None between two steps
         self._drained: Incarnation | None = None  # the incarnation of the present node, while it is ordered to drain
 
     async def run(self, pause_s: float) -> None:
-        """Restart all nodes. Raise `RingwayError` at the first step that fails, with what was done and what was not."""
+        """Restart all nodes. Raise `RingwayError` at the first step that fails, with what was done and what was not.
+
+        If it is cancelled, at a step or in a pause, it says the same on stderr.
+        """
         moved, outcomes = 0, NO_OUTCOMES
-        for index, name in enumerate(self._names):
-            try:
+        try:
+            for index, name in enumerate(self._names):
+                if index:
+                    await self._pause(pause_s)
+                self._at = name
                 step = f"{index + 1}/{len(self._names)} {name}"
                 drained = await self._restart(name, self._names[index + 1 :], step)
-            except RingwayError as error:
-                raise RingwayError(f"{error}. {self._standing(index)}") from None
-            except asyncio.CancelledError:
-                tell(f"ringway: interrupted. {self._standing(index)}")
-                raise
-            moved, outcomes = moved + drained.moved, outcomes.plus(drained.outcomes)
-            if index + 1 < len(self._names):
-                await self._pause(pause_s)
+                self._at, self._done = None, index + 1
+                moved, outcomes = moved + drained.moved, outcomes.plus(drained.outcomes)
+        except RingwayError as error:
+            raise RingwayError(f"{error}. {self._standing()}") from None
+        except asyncio.CancelledError:
+            tell(f"ringway: interrupted. {self._standing()}")
+            raise
         were = "was" if len(self._names) == 1 else "were"
         done = f"{counted(len(self._names), 'node')} {were} restarted, with {counted(moved, 'move')}"
         say(f"{done}{outcomes_in_words(outcomes, moved)}")
@@ -227,13 +234,15 @@ class Roll:
             return f"{name} came back, but drains again"
         return "" if report.engine_up else f"{name} came back, but has not reached the engine {after}"
 
-    def _standing(self, index: int) -> str:
-        """Return what was done before step `index`, what was not, and that its node is left draining."""
-        name = self._names[index]
-        done = ", ".join(self._names[:index]) or "none"
-        rest = ", ".join(self._names[index + 1 :]) or "none"
-        left = left_draining(self._members.node(name), self._drained)
-        return f"It ended at {name}; restarted before: {done}; not yet: {rest}{left}"
+    def _standing(self) -> str:
+        """Return what was done, what was not, and that the node of the present step is left draining."""
+        done = ", ".join(self._names[: self._done]) or "none"
+        if self._at is None:
+            rest = ", ".join(self._names[self._done :]) or "none"
+            return f"It ended between two nodes; restarted: {done}; not yet: {rest}. No node is left draining by it"
+        rest = ", ".join(self._names[self._done + 1 :]) or "none"
+        left = left_draining(self._members.node(self._at), self._drained)
+        return f"It ended at {self._at}; restarted before: {done}; not yet: {rest}{left}"
 
 
 def left_draining(report: Report | None, drained: Incarnation | None) -> str:

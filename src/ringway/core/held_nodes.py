@@ -204,6 +204,7 @@ class HeldNodes:
         shares = list(by_gateway.values())
         state = newest_state(shares)
         counted = {share.counted for share in shares}
+        holders = sorted(by_gateway)
         self._seq += 1
         return Report(
             name=backend.name,
@@ -212,7 +213,7 @@ class HeldNodes:
             seq=self._seq,
             url=backend.url,
             is_backend=True,
-            holders=tuple(sorted(by_gateway)),
+            holders=tuple(holders),
             group=backend.group,
             weight=backend.weight,
             zone=backend.zone,
@@ -223,6 +224,7 @@ class HeldNodes:
             connections=sum(share.connections for share in shares),
             leaving=sum(share.leaving for share in shares),
             cooling=sum(share.cooling for share in shares),
+            cool_down_s=max((self._gateways[gateway].cool_down_s for gateway in holders), default=0.0),
             accepted=sum(share.accepted for share in shares),
             taken=_sums(share.taken for share in shares),
             moved=_sums(share.moved for share in shares),

@@ -85,6 +85,7 @@ def _introduction(environment: NodeEnvironment) -> Report:
         version=VERSION,
         weight=environment.config.weight,
         zone=environment.config.zone,
+        cool_down_s=environment.config.move_cool_down_s,
     )
 
 

@@ -44,6 +44,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     pending: Count = 0  # handshakes and connect commands under way
     connections_max: Count = 0  # the most connections that it accepts; 0: unknown
     cooling: Count = 0  # connections that it will not move now: moved here a short while ago, or pinned
+    cool_down_s: float = 0.0  # the time for which it moves no connection again; of a gateway: at its backends
     drain_left_s: float = 0.0  # while it drains by a deadline: the time that is left
     drain_avoid: tuple[NodeName, ...] = ()  # while it drains: nodes that drain next, and get as few clients as possible
     accept_per_s: float = 0.0  # handshakes a second that it can serve, measured

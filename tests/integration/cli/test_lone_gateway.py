@@ -135,6 +135,18 @@ async def test_a_roll_that_ends_early_names_the_node_that_it_leaves_draining(tmp
         assert "interrupted. It ended at a; restarted before: none; not yet: none. a is left draining" in err
 
 
+async def test_a_roll_that_is_interrupted_in_a_pause_says_what_was_done_and_leaves_no_node_draining(tmp_path):
+    async with lone_gateway(tmp_path) as gateway:
+        roll = start(tmp_path, "roll", "--command", "true", "--nodes", "b,a", "--pause", "10m")
+        assert roll.stdout is not None
+        while "1/2 b: back" not in (line := await asyncio.to_thread(roll.stdout.readline)):
+            assert line, "it ended before its first node was back"
+        code, _, err = await asyncio.to_thread(end, roll)
+        assert code == 130
+        assert "interrupted. It ended between two nodes; restarted: b; not yet: a. No node is left draining" in err
+        assert [row["state"] for row in gateway.ask("/v1/nodes")] == ["active", "active"]
+
+
 async def test_a_group_that_is_not_there_ends_every_command_alike(tmp_path):
     async with lone_gateway(tmp_path):
         for words in (("freeze",), ("policy", "set", "ring"), ("rebalance",), ("explain",)):

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import cast
 
@@ -9,10 +10,12 @@ import pytest
 
 from ringway.cli.cluster import Access, wait_for_node
 from ringway.cli.duration import read_pause
-from ringway.cli.roll import choose_nodes, left_draining, read_command, run_command
+from ringway.cli.roll import Roll, choose_nodes, left_draining, read_command, run_command
+from ringway.cli.watch import Drained
 from ringway.errors import ConfigError, RingwayError
 from ringway.member.feed import Feed
 from ringway.protocol.report import Report
+from ringway.types import NodeName
 from sample import gateway_report, node_report
 
 
@@ -118,3 +121,25 @@ def test_a_roll_that_ends_early_names_the_node_that_it_leaves_draining(
 ) -> None:
     said = left_draining(report, node_report("a").incarnation if is_ordered else None)
     assert ("a is left draining" in said, "`ringway undrain a`" in said) == (is_left, is_left)
+
+
+async def test_a_roll_that_is_interrupted_between_two_nodes_says_what_was_done(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    heard = members("a", "b", "c")
+
+    class Quick(Roll):
+        async def _restart(self, name: NodeName, later: Sequence[NodeName], step: str) -> Drained:
+            return Drained(node=name, connections=0, moved=0, seconds=0.0)
+
+    access = cast(Access, SimpleNamespace(up=True))
+    names = [NodeName(name) for name in "abc"]
+    roll = asyncio.create_task(Quick(access, heard, names, ["true"], 0.0, False, 1.0, 1.0).run(600.0))
+    await asyncio.sleep(0.05)
+    roll.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await roll
+    assert capfd.readouterr().err == (
+        "ringway: interrupted. It ended between two nodes; restarted: a; not yet: b, c. "
+        "No node is left draining by it\n"
+    )

@@ -1,5 +1,6 @@
 """Backends as nodes: what is added up from the reports of gateways."""
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -224,3 +225,11 @@ def test_a_report_says_whom_it_concerns_and_all_that_is_said_by_then_is_read_tog
     assert nodes.backend(B) is None
     assert set(nodes.on_report(gateway(G1, one))) == {A, B}
     assert nodes.read_changes([B]) == ([], []), "it was never read, so it cannot be gone"
+
+
+def test_the_cool_down_of_a_backend_is_the_longest_of_those_that_hold_connections_there() -> None:
+    one, nodes = backend(), Nodes()
+    for name, cool_down_s in ((G1, 60.0), (G2, 1800.0)):
+        told = msgspec.structs.replace(gateway(name, one, a=share(one, connections=1)), cool_down_s=cool_down_s)
+        [report] = nodes.on_report(told).reports
+    assert report.cool_down_s == 1800.0

@@ -260,4 +260,5 @@ def _introduction(
         public_url=config.gateway.public_url or url,
         version=VERSION,
         admin_url=admin.url if admin else "",
+        cool_down_s=config.gateway.move_cool_down_s,
     )

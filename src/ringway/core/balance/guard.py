@@ -16,7 +16,7 @@ begin and stop each second). A noisy cause must be seen `LOOKS` times in a row. 
 """
 
 from collections import deque
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from ringway.core.balance.config import BalanceConfig
@@ -50,14 +50,23 @@ GONE_WAIT_S = 30.0
 """The pause after many nodes went away together: as long as a restart takes."""
 
 
-class Guard:
-    """The guard of one leader. Call `check` once a round."""
+TimeOf = Callable[[float], str]
+"""Returns the time of day of a monotonic time, for operators."""
 
-    def __init__(self, config: BalanceConfig) -> None:
+
+def say_no_time(at: float) -> str:
+    """Return nothing: where no operator reads, as in the simulator (`TimeOf`)."""
+    return ""
+
+
+class Guard:
+    """The guard of one leader. Call `check` once a round. Without `time_of` it says no times of day."""
+
+    def __init__(self, config: BalanceConfig, time_of: TimeOf = say_no_time) -> None:
         self._config = config
         self._returns = _Returns(config.freeze_success_below)
         self._handshakes = _Handshakes(config.freeze_handshake_times)
-        self._departures = _Departures()
+        self._departures = _Departures(time_of)
         self._lags = 0
         self._causes: dict[str, tuple[str, float]] = {}  # each sign in words, and until when it counts
 
@@ -109,7 +118,8 @@ class Guard:
 class _Departures:
     """Nodes that accepted connections, and have left the view."""
 
-    def __init__(self) -> None:
+    def __init__(self, time_of: TimeOf) -> None:
+        self._time_of = time_of
         self._version = -1
         self._before: dict[NodeName, bool] = {}  # true if it was active
         self._gone: deque[tuple[float, int, int]] = deque()  # when, how many, of how many
@@ -134,8 +144,12 @@ class _Departures:
         count = sum(gone for _, gone, _ in self._gone)
         of = max((size for _, _, size in self._gone), default=0)
         if gone and count >= max(GONE_MIN, GONE_SHARE * of):
-            self._why = f"{count} of {of} nodes went away within {GONE_WITHIN_S:.0f} s; they may come back"
             self._until = now + GONE_WAIT_S
+            until = self._time_of(self._until)
+            self._why = (
+                f"{count} of {of} nodes went away within {GONE_WITHIN_S:.0f} s; they may come back, so moves wait for "
+                f"{GONE_WAIT_S:.0f} s" + (f", until {until}" if until else "")
+            )
 
 
 class _Sent(NamedTuple):

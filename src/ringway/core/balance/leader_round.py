@@ -19,7 +19,7 @@ from dataclasses import replace
 
 from ringway.core.balance.config import BalanceConfig
 from ringway.core.balance.drain import Deadlines, judge_drain
-from ringway.core.balance.guard import Guard
+from ringway.core.balance.guard import Guard, TimeOf, say_no_time
 from ringway.core.balance.in_flight import InFlightMoves
 from ringway.core.balance.pace import MoveLimits, Pacer, moves_per_s, plan_needs_s, safe_donors, safe_targets
 from ringway.core.balance.plan import Plan, Quota, plan_by_key, plan_by_load
@@ -36,19 +36,28 @@ DRAIN_SETTLE_S = 1.0
 LATELY_S = 10.0
 """A node is a target for this long after the last order to move clients there."""
 
-
 STAYING_SHOWN = 4
 """The nodes that are named in the words about connections that stay."""
 
 
 class LeaderRound:
-    """The decisions of one leader over `view`. `settle` comes from the gateway, which watched before it led."""
+    """The decisions of one leader over `view`. `settle` comes from the gateway, which watched before it led.
 
-    def __init__(self, config: BalanceConfig, view: LoadView, settle: Stabilisation | None = None) -> None:
+    `time_of` returns the time of day of a monotonic time; without it, none is said.
+    """
+
+    def __init__(
+        self,
+        config: BalanceConfig,
+        view: LoadView,
+        settle: Stabilisation | None = None,
+        time_of: TimeOf = say_no_time,
+    ) -> None:
         self._config = config
         self._view = view
         self._settle = settle or Stabilisation()
-        self._guard = Guard(config)
+        self._time_of = time_of
+        self._guard = Guard(config, time_of)
         self._pacer = Pacer()
         self._arrivals = view.arrivals
         self._deadlines = Deadlines()
@@ -109,6 +118,8 @@ class LeaderRound:
             if not plan.quotas and not plan.waiting and not self.moves_under_way():
                 self._unfinished = 0
                 self._asked = False
+        if plan.waiting and not plan.quotas and (staying := self._staying(standings, now)):
+            plan = replace(plan, reason=f"{plan.reason}; {staying}")
         return replace(plan, cause="asked") if self._asked and plan.cause == "imbalance" else plan
 
     def plan_by_key(
@@ -231,8 +242,15 @@ class LeaderRound:
         ago = "" if moved_at is None else f"; the last moves there were ordered {now - moved_at:,.0f} s ago"
         return (
             f"{', '.join(shown)} stay for now: they are pinned, or stay until `move_cool_down_s` (half an hour, unless "
-            f"it is set) after their last move{ago}"
+            f"it is set) after their last move{ago}{self._ends_at(found)}"
         )
+
+    def _ends_at(self, names: Collection[NodeName]) -> str:
+        """Return in words when the last cool-down at these nodes ends; empty if that is not known."""
+        reports = [(self._moved_at[name], self._view.nodes[name].report) for name in names if name in self._moved_at]
+        ends = [at + report.cool_down_s for at, report in reports if report is not None and report.cool_down_s]
+        until = self._time_of(max(ends)) if ends else ""
+        return f", and all may be moved again at {until}" if until else ""
 
     def _limits(self, standings: list[NodeSnapshot], dt: float) -> MoveLimits:
         return MoveLimits(

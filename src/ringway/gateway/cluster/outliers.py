@@ -3,6 +3,7 @@
 `core.outlier` decides. Here its decisions reach the view, the log and the counters.
 """
 
+import time
 from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
 
@@ -13,6 +14,7 @@ from ringway.core.outlier import Outliers, OutlierSettings
 from ringway.gateway.config.gateway import GatewayConfig
 from ringway.gateway.stats import GatewayStats
 from ringway.logger import get_logger
+from ringway.time_of_day import time_of_day
 from ringway.types import NodeName
 
 _log = get_logger()
@@ -26,7 +28,8 @@ class Failure(NamedTuple):
 
 
 class NodeFailures:
-    """Judges the handshakes of one gateway. `clock` is monotonic; `knock_again` asks a node for its proof."""
+    """Judges the handshakes of one gateway. `clock` is monotonic, `wall` Unix time; `knock_again` asks a node for its
+    proof."""
 
     def __init__(
         self,
@@ -35,10 +38,12 @@ class NodeFailures:
         stats: GatewayStats,
         clock: Callable[[], float],
         knock_again: Callable[[NodeName], None],
+        wall: Callable[[], float] = time.time,
     ) -> None:
         self._groups = groups
         self._stats = stats
         self._clock = clock
+        self._wall = wall
         self._knock_again = knock_again
         self._settings = OutlierSettings(
             failures=config.outlier_failures,
@@ -76,10 +81,11 @@ class NodeFailures:
             ejection = outliers.failed(node.name, node.incarnation, len(group.view.eligible), now)
             if ejection is not None:
                 self._stats.ejections[node.name] += 1
+                until = time_of_day(self._wall() + ejection.seconds)
                 self._groups.eject(
                     node.name,
-                    f"was taken out for {ejection.seconds:g} s: {ejection.failures} handshakes in a row failed there "
-                    f"that another node opened; the last: {why}",
+                    f"was taken out for {ejection.seconds:g} s, until {until}: {ejection.failures} handshakes in a row "
+                    f"failed there that another node opened; the last: {why}",
                 )
                 _log.warning(
                     "a node is taken out: handshakes fail there that another node opens", node=node.name,

@@ -74,9 +74,21 @@ def test_nodes_that_go_together_freeze_for_as_long_as_a_restart_takes() -> None:
     watched.nodes = watched.nodes[3:]
     for node in leaving:
         watched.view.forgotten(node_report(node))
-    assert watched.look() == "3 of 10 nodes went away within 10 s; they may come back"
+    assert watched.look() == "3 of 10 nodes went away within 10 s; they may come back, so moves wait for 30 s"
     assert watched.look(GONE_WAIT_S - 2) != ""
     assert watched.look(THAW_S + 2) == ""
+
+
+def test_a_wait_is_said_with_the_time_of_day_of_its_end() -> None:
+    guard, view = Guard(BalanceConfig(), lambda at: f"[{at:g}]"), LoadView(GATEWAY)
+    nodes = [node_report(f"n{number}") for number in range(10)]
+    for node in nodes:
+        view.reported(node, 100.0)
+    guard.check(view, 100.0, directive=Directive())
+    for node in nodes[:3]:
+        view.forgotten(node)
+    why = guard.check(view, 101.0, directive=Directive())
+    assert why.endswith(f"so moves wait for 30 s, until [{101 + GONE_WAIT_S:g}]")
 
 
 def test_one_that_goes_and_those_that_were_drained_are_no_mass_disappearance() -> None:

@@ -214,3 +214,41 @@ def test_a_hundred_new_nodes_of_a_thousand_are_filled_as_fast_as_they_can_take_i
     assert all(abs(count - 250) <= 1 for count in got.values())
     assert max(given.values()) <= 50
     assert term.needs_s(plan) < 400
+
+
+def test_who_stays_for_now_is_said_with_the_time_of_day_at_which_the_last_may_be_moved_again() -> None:
+    view = LoadView(GATEWAY)
+    for name in ("n1", "n2"):
+        view.reported(node_report(name, connections=50, cooling=50, cool_down_s=1800.0), 0.0)
+    term = LeaderRound(CONFIG, view, time_of=lambda at: f"[{at:g}]")
+    term.settling(100.0)
+    term.ordered(Quota(N1, N2, 5), 100.0)
+    term.ordered(Quota(N2, N1, 5), 130.0)
+    assert term.plan_by_key({}, 140.0).reason == (
+        "every key that may be moved is where the policy puts it; 50 at n1, 50 at n2 stay for now: they are pinned, or "
+        "stay until `move_cool_down_s` (half an hour, unless it is set) after their last move; the last moves there "
+        "were ordered 10 s ago, and all may be moved again at [1930]"
+    )
+
+
+def test_no_time_of_day_is_said_of_nodes_that_do_not_say_their_cool_down() -> None:
+    view = LoadView(GATEWAY)
+    for name in ("n1", "n2"):
+        view.reported(node_report(name, connections=50, cooling=50), 0.0)
+    term = LeaderRound(CONFIG, view, time_of=lambda at: f"[{at:g}]")
+    term.settling(100.0)
+    term.ordered(Quota(N1, N2, 5), 100.0)
+    assert term.plan_by_key({}, 140.0).reason.endswith("the last moves there were ordered 40 s ago")
+
+
+def test_a_balance_that_waits_for_cool_downs_says_until_when() -> None:
+    view = LoadView(GATEWAY)
+    view.reported(node_report("n1", connections=200, cooling=200, cool_down_s=60.0), 0.0)
+    view.reported(node_report("n2"), 0.0)
+    term = LeaderRound(CONFIG, view, time_of=lambda at: f"[{at:g}]")
+    term.settling(100.0)
+    term.ordered(Quota(N2, N1, 200), 100.0)
+    plan = term.plan(110.0)
+    assert plan.waiting
+    assert not plan.quotas
+    assert plan.reason.endswith("the last moves there were ordered 10 s ago, and all may be moved again at [160]")
