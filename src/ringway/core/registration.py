@@ -2,9 +2,15 @@
 
 A backend registers under a name and renews its lease. A name belongs to one server, and a server to one URL. So a
 registration with the same URL comes from the holder: with the same incarnation it changes its settings, with another it
-says that the server has restarted. An incarnation that was replaced never comes back, so that an old process which is
-slow to die cannot take the name from its successor. A registration with a different URL is a second holder, and is
-refused while the lease lasts.
+says that the server has restarted. An incarnation that was replaced does not come back while its successor has the
+name, so that an old process which is slow to die cannot take the name from it. A registration with a different URL is a
+second holder, and is refused while the lease lasts.
+
+When a lease has ended, nobody has the name, and any process may register it: also an incarnation that was replaced
+before. Nobody else is there then, and it may be the one that serves; if nothing answers at its URL, the checks of the
+gateways fail, and no client is sent there. A later incarnation that comes back replaces it as a restart does, so that
+the older one is refused again: the two do not take turns. A memory beyond the lease would be a promise that no gateway
+could give for the others, or for itself after a restart.
 
 A lease that expires is a death, because a server that cannot renew for that long cannot be asked any more. The fault of
 the observer is not: if a tick comes late, this process was stopped, and all leases are longer by that time.
@@ -31,7 +37,7 @@ FORMER_MAX = 8
 """Replaced incarnations that are remembered for each name."""
 
 _REPLACED = (
-    "an incarnation that was replaced does not come back",
+    "an incarnation that was replaced does not come back while a later one has the name",
     "if this is a new life of the server, register with a new incarnation; if not, end this process",
 )
 """Rule and remedy for a process whose server has a later life."""

@@ -10,7 +10,7 @@ registered it would steer a backend of that source. So it is with the same URL, 
 and each of its registrations would be a restart to the gateways.
 
 A later life of the same server, at whatever gateway, is a restart, and replaces the life before. That life, if its
-process runs on, does not come back while its successor is registered.
+process runs on, does not come back while its successor is registered (`core.registration` says what follows then).
 """
 
 from collections.abc import Callable, Mapping

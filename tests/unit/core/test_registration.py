@@ -109,6 +109,31 @@ def test_an_incarnation_that_was_replaced_does_not_come_back() -> None:
     assert world.held.renew("a", world.now, incarnation="two").backend.life == "two"
 
 
+def test_when_the_lease_of_its_successor_has_ended_an_incarnation_may_have_the_name_again() -> None:
+    world = World()
+    world.register(backend())
+    world.register(backend(life="two"))
+    world.passes(9.0)
+    world.refused(backend(life="one"))
+    assert world.passes(1.0) == ["a"]
+    assert world.register(backend(life="one")).backend.life == "one", "nobody else has the name"
+
+
+def test_two_incarnations_do_not_take_turns_when_the_later_one_comes_back() -> None:
+    world = World()
+    world.register(backend())
+    world.register(backend(life="two"))
+    world.passes(11.0)
+    world.register(backend(life="one"))
+    with pytest.raises(RegistrationRefused, match="incarnation 'two' does not hold"):
+        world.held.renew("a", world.now, incarnation="two")
+    assert world.register(backend(life="two")).backend.life == "two"
+    for _ in range(3):
+        world.passes(5.0)
+        assert "does not come back while a later one has the name" in str(world.refused(backend(life="one")))
+        world.held.renew("a", world.now, incarnation="two")
+
+
 def test_two_holders_of_one_name_the_second_is_told_who_holds_it_and_until_when() -> None:
     world = World()
     world.register(backend())

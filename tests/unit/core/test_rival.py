@@ -55,10 +55,22 @@ def test_the_newest_claim_has_the_name_and_a_life_that_lost_it_does_not_come_bac
     assert rivals(None, g2=claim(backend("ws://h:2"), 9.0)).supersede(mine) is None
 
 
+def test_a_life_that_lost_the_name_elsewhere_may_have_it_again_when_its_successor_is_gone() -> None:
+    mine, others = backend(), {G2: claim(backend(life="two"), 6.0)}
+    known = Rivals(lambda name: claim(mine, 5.0), lambda name: others)
+    assert known.supersede(mine) is not None
+    assert known.forbid(mine) is not None
+    others.clear()
+    assert known.forbid(mine) is None
+    others[G2] = claim(backend(life="two"), 9.0)
+    assert known.supersede(mine) is not None, "its successor is back"
+    assert known.forbid(mine) is not None
+
+
 def test_a_refusal_names_the_holder_the_gateway_and_the_remedy() -> None:
     other = held_elsewhere(backend(), Rival(G2, claim(backend("ws://h:2", "x"))))
     assert (other.kind, other.wait_s) == (RefusalKind.HELD, 10.0)
     assert "the name 'a' is held by ws://h:2 (incarnation x), which registered at g2" in str(other)
     assert "take another name, or wait" in str(other)
     later = held_elsewhere(backend(), Rival(G2, claim(backend(life="two"))))
-    assert "has replaced the incarnation 'one'; an incarnation that was replaced does not come back" in str(later)
+    assert "has replaced the incarnation 'one'; an incarnation that was replaced does not come back while" in str(later)
