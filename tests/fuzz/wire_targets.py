@@ -1,14 +1,16 @@
 """Parsers of `protocol/`: frames, messages, commands, tickets, and what members send each other."""
 
+import json
 from collections.abc import Callable
 from contextlib import suppress
 
 import msgspec
 
 from ringway.core.session import decode_session
-from ringway.errors import CommandError, ProtocolError, TicketError
+from ringway.errors import CommandError, ProtocolError, TicketError, TokenError
 from ringway.protocol.beat import decode_beat
 from ringway.protocol.channel import check_channel
+from ringway.protocol.claims import read_connection_claims, read_subscription_claims
 from ringway.protocol.codec import decode_commands, decode_replies, encode_commands
 from ringway.protocol.command import COMMAND_ID_MAX, Unreadable
 from ringway.protocol.control import decode_gateway_answer, decode_gateway_request
@@ -16,6 +18,7 @@ from ringway.protocol.envelope import ANSWER, QUESTION, body_of, is_sound, open_
 from ringway.protocol.frame import FrameTracker, close_answer, close_of, close_payload, read_close
 from ringway.protocol.handover import decode_answer as decode_session_answer
 from ringway.protocol.handover import decode_request as decode_session_request
+from ringway.protocol.jwt import read_compact
 from ringway.protocol.keyring import Keyring
 from ringway.protocol.message import MessageAssembler, check_control
 from ringway.protocol.move import read_follows, read_move
@@ -31,6 +34,7 @@ from ringway.protocol.presence import decode_question
 from ringway.protocol.report import decode_introduction
 from ringway.protocol.ticket import TicketSigner
 from ringway.types import NodeName
+from support.tokens import part
 
 MESSAGE_BYTES_MAX = 1024
 NOW = 1_800_000_000.0
@@ -174,6 +178,25 @@ def envelopes(data: bytes) -> None:
             assert len(envelope.origin) == 4
 
 
+def tokens(data: bytes) -> None:
+    """Tokens, and claims that somebody has signed: read in one way, or refused; what is told to others is JSON."""
+    with suppress(TokenError):
+        read = read_compact(data.decode("latin-1"))
+        assert b".".join((read.signed, part(read.signature).encode())) == data, "a token has one text"
+    with suppress(TokenError):
+        read_compact(f"{part(data)}.{part(b'{}')}.AA")
+    with suppress(TokenError):
+        claims = read_connection_claims(data)
+        assert not any(char < " " for char in claims.sub)
+        assert claims.expires_at >= 0
+        shown = [claims.shown_info, claims.hidden_meta]
+        shown += [text for each in claims.subs.values() for text in (each.channel_info, each.first_data)]
+        for text in filter(None, shown):
+            json.loads(text)
+    with suppress(TokenError):
+        assert read_subscription_claims(data).channel
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
     "frames": frames,
     "messages": messages,
@@ -182,5 +205,6 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "replies": replies,
     "members": members,
     "tickets": tickets,
+    "tokens": tokens,
     "envelopes": envelopes,
 }

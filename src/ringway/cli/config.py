@@ -57,7 +57,8 @@ def check(config_file: ConfigFile = None) -> None:
     given = len(loaded.given)
     say(f"The settings are good: {given} {'is' if given == 1 else 'are'} given, the others have their defaults.")
     for route in read_routes(loaded.config.gateway.routes):
-        say(f"{route} leads to the group {route.group}")
+        asks = ", for clients with a token" if route.auth else ""
+        say(f"{route} leads to the group {route.group}{asks}")
 
 
 def value_of(loaded: Loaded, field: Field) -> Any:

@@ -28,6 +28,8 @@ SCREEN_BYTES_MAX = 1 << 20
 @takes_settings(
     "up",
     "engine",
+    "token",
+    "subscription_token",
     "log",
     own=("up", "gateway", "static"),
     only=(
