@@ -9,7 +9,7 @@ from ringway.api.guard import guard_changes
 from ringway.api.operation import Operation, QueryParameter
 from ringway.protocol.control import Decision, DirectiveAnswer, Explanation, GroupPolicy
 from ringway.protocol.directive import ASKED_FOR
-from ringway.protocol.order import DrainAnswer, PlanAnswer
+from ringway.protocol.order import DRAIN_WITHIN_S_MAX, DrainAnswer, PlanAnswer
 from ringway.types import NodeName
 
 
@@ -99,7 +99,7 @@ class Freeze(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 class DrainChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A drain of one node."""
 
-    within_s: Annotated[float, msgspec.Meta(ge=0, le=86_400, description="Deadline; 0: none")] = 0.0
+    within_s: Annotated[float, msgspec.Meta(ge=0, le=DRAIN_WITHIN_S_MAX, description="Deadline; 0: none")] = 0.0
     force: Annotated[bool, msgspec.Meta(description="Try a deadline that cannot be met")] = False
 
 

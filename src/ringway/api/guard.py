@@ -6,7 +6,7 @@ can reach it for any page that it shows. Such a page can send simple requests (a
 - a request with a body, or with a content type, must be `application/json`, which no simple request is: the browser
   first asks for permission to send it, and gets none here. A form always has another content type;
 - a request with an `Origin` header, which browsers add to all but GET and HEAD (Fetch standard, 3.2), must come from
-  the same host that it goes to;
+  the same host that it goes to; one with `Sec-Fetch-Site` (Fetch Metadata) from the same origin, or from no page;
 - that host must be an address, or localhost: a name could belong to the attacker, lead here (DNS rebinding), and so be
   its own origin;
 - a port on loopback also refuses reads under an unknown name (`protocol.host`): such a page sends no `Origin` when it
@@ -21,6 +21,9 @@ from ringway.protocol.address import split_host
 from ringway.protocol.host import host_known
 
 WITH_BODY = ("POST", "PUT", "PATCH")
+
+OWN_SITES = ("same-origin", "none")
+"""Values of `Sec-Fetch-Site` for a request that no page of a different origin has sent."""
 
 
 def host_guard(known: Collection[str], port: str, section: str) -> Guard:
@@ -43,6 +46,14 @@ def guard_changes(request: ApiRequest) -> None:
     given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if request.method in WITH_BODY and given != JSON and (request.body or given):
         raise ApiRefusal(415, f"the content type is {given or 'not given'}; send JSON, with Content-Type: {JSON}")
+    guard_origin(request)
+
+
+def guard_origin(request: ApiRequest) -> None:
+    """Refuse a request that the page of a different site has sent, whatever else it proves."""
+    site = request.headers.get("sec-fetch-site", "none").strip().lower()
+    if site not in OWN_SITES:
+        raise ApiRefusal(403, f"the request comes from a page of a different site (Sec-Fetch-Site: {site[:20]})")
     origin = request.headers.get("origin")
     if origin is None:
         return

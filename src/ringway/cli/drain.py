@@ -6,7 +6,7 @@ from ringway.app.config import Layer
 from ringway.cli.cluster import ask_leader, ask_node, joined, need_node
 from ringway.cli.command import Argument, Option
 from ringway.cli.counted import counted
-from ringway.cli.duration import read_duration
+from ringway.cli.duration import read_drain_within
 from ringway.cli.option import AdminUrl, AsJson, ConfigFile, StateDir, takes_settings
 from ringway.cli.process import run_async
 from ringway.cli.terminal import say, say_json
@@ -46,7 +46,7 @@ def drain(
 
     Then the node can be stopped unnoticed. `ringway undrain` ends the drain. Ctrl-C ends the display, not the drain.
     """
-    within_s = 0.0 if within is None else read_duration(within)
+    within_s = read_drain_within(within)
     if force and not within_s:
         raise ConfigError("--force is about a deadline; give it with --within, such as --within 60s")
 

@@ -13,7 +13,7 @@ from ringway.cli.backend_return import BackendReturn, tells_restarts
 from ringway.cli.cluster import Access, ask_leader, ask_node, joined, need_node, wait_for_node
 from ringway.cli.command import Option
 from ringway.cli.counted import counted
-from ringway.cli.duration import read_duration, read_pause
+from ringway.cli.duration import read_drain_within, read_duration, read_pause
 from ringway.cli.forecast import forecast
 from ringway.cli.option import AdminUrl, ConfigFile, StateDir, takes_settings
 from ringway.cli.process import run_async
@@ -87,7 +87,7 @@ def roll(
     Example: ringway roll --within 60s --command 'systemctl restart ringway-node@{node}'
     """
     words = read_command(command)
-    within_s = 0.0 if within is None else read_duration(within)
+    within_s = read_drain_within(within)
     if force and not within_s:
         raise ConfigError("--force is about a deadline; give it with --within, such as --within 60s")
     pause_s, ready_s = read_pause(pause), read_duration(ready_within)

@@ -8,15 +8,16 @@ import msgspec
 from ringway.core.backend_spec import name_of
 from ringway.errors import ConfigError
 from ringway.protocol.address import shown
-from ringway.protocol.backend import WEIGHT_MAX, Backend, OnMove, problems_of
+from ringway.protocol.backend import Backend, OnMove, problems_of
 from ringway.protocol.spec import suggestion
+from ringway.protocol.weight import WEIGHT_RULE
 from ringway.types import NodeName
 
 _TEXT = "a text"
 _RULES: Mapping[str, str] = {
     "url": 'a text such as "ws://10.0.0.1:9000"',
     "name": _TEXT,
-    "weight": f"a number above 0 and at most {WEIGHT_MAX:g}",
+    "weight": WEIGHT_RULE,
     "group": _TEXT,
     "zone": _TEXT,
     "check": 'a path such as "/healthz"',

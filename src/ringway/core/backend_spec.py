@@ -8,6 +8,7 @@ from ringway.protocol.address import shown
 from ringway.protocol.backend import Backend, OnMove, problems_of
 from ringway.protocol.server_address import read_address
 from ringway.protocol.spec import OptionErrors, read_pairs
+from ringway.protocol.weight import WEIGHT_RULE
 from ringway.types import NodeName
 
 _OPTIONS = (
@@ -87,5 +88,5 @@ def _weight(text: str, problems: list[str]) -> float:
     try:
         return float(text)
     except ValueError:
-        problems.append(f"the weight {text!r} must be a number above 0 and at most 1000")
+        problems.append(f"the weight {text!r} must be {WEIGHT_RULE}")
         return 1.0

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from ringway.protocol.backend import WEIGHT_MAX
+from ringway.protocol.weight import WEIGHT_MAX
 
 SMALL_WEIGHT = 0.01
 """The weight 0 beside greater ones: "a very small chance of being selected" (RFC 2782)."""

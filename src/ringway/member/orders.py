@@ -16,6 +16,7 @@ from ringway.member.holder import C, Holder
 from ringway.member.selection import MoveSelection
 from ringway.ports import Bus, Serving
 from ringway.protocol.order import (
+    DRAIN_WITHIN_S_MAX,
     MoveOrder,
     NodeAnswer,
     NodeConsent,
@@ -110,8 +111,10 @@ class OrderHandler(Generic[C]):
         return encode(self._set_state(request))
 
     def _set_state(self, request: SetState) -> NodeAnswer:
-        if not request.within_s >= 0:
-            return NodeRefusal(why=f"a drain within {request.within_s} s: give the seconds, or 0 for no deadline")
+        if not 0 <= request.within_s <= DRAIN_WITHIN_S_MAX:
+            return NodeRefusal(
+                why=f"a drain within {request.within_s} s: give at most {DRAIN_WITHIN_S_MAX:g} s, or 0 for no deadline"
+            )
         if self._drain.stopping:
             return NodeRefusal(
                 why=f"{self._name} was told to stop and drains for that; nothing else can be asked of it"

@@ -15,9 +15,8 @@ from ringway.protocol.address import BadAddress, check_host, is_literal, shown, 
 from ringway.protocol.group import CHANNELS
 from ringway.protocol.name import check_name
 from ringway.protocol.server_address import ServerAddress, read_address
+from ringway.protocol.weight import WEIGHT_RULE, is_weight
 from ringway.types import Incarnation, NodeName
-
-WEIGHT_MAX = 1000.0
 
 CLOSE_CODES = frozenset({1000, 1001, 1008, 1011, 1012, 1013}) | frozenset(range(3000, 5000))
 """The codes that a moved client may be told (RFC 6455, 7.4): those of a server, and those of applications."""
@@ -81,8 +80,8 @@ def problems_of(backend: Backend) -> list[str]:
             read(given)
         except ConfigError as error:
             problems.extend(error.problems)
-    if not 0 < backend.weight <= WEIGHT_MAX:
-        problems.append(f"the weight '{backend.weight:g}' must be a number above 0 and at most {WEIGHT_MAX:g}")
+    if not is_weight(backend.weight):
+        problems.append(f"the weight '{backend.weight:g}' must be {WEIGHT_RULE}")
     problems += check_problems(backend.check, backend.check_host, f"backend {subject!r}")
     problems += _host_problems("host", backend.host, f"backend {subject!r}")
     if backend.check_host and not backend.check:

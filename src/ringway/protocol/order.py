@@ -59,6 +59,10 @@ class Rebalance(msgspec.Struct, frozen=True, kw_only=True, tag="rebalance"):
     group: str = ""  # only this group; empty: all groups
 
 
+DRAIN_WITHIN_S_MAX = 604_800.0
+"""The longest time for a drain, whoever demands it: a week."""
+
+
 class DrainRequest(msgspec.Struct, frozen=True, kw_only=True, tag="drain"):
     """Drain `node`, within `within_s` if that is above 0. Refused if the deadline cannot be met, unless `force`."""
 

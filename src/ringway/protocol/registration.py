@@ -7,7 +7,8 @@ from typing import Annotated
 
 import msgspec
 
-from ringway.protocol.backend import WEIGHT_MAX
+from ringway.protocol.order import DRAIN_WITHIN_S_MAX
+from ringway.protocol.weight import WEIGHT_MAX, WEIGHT_RULE
 from ringway.types import NodeName, NodeState
 
 TTL_MIN_S = 1.0
@@ -19,7 +20,7 @@ class BackendRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A backend that registers. Only `url` is required."""
 
     url: Annotated[str, msgspec.Meta(description="Where gateways connect to: ws://host:port/prefix or wss://")]
-    weight: Annotated[float, msgspec.Meta(gt=0, le=WEIGHT_MAX)] = 1.0
+    weight: Annotated[float, msgspec.Meta(ge=0, le=WEIGHT_MAX, description=WEIGHT_RULE)] = 1.0
     group: str = ""
     zone: str = ""
     check: Annotated[str, msgspec.Meta(description="Path of the gateways' HTTP check; empty: they only connect")] = ""
@@ -46,7 +47,7 @@ class Renewal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 class DrainOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A request to drain the backend, within `within_s` if that is above 0."""
 
-    within_s: Annotated[float, msgspec.Meta(ge=0, le=604_800)] = 0.0
+    within_s: Annotated[float, msgspec.Meta(ge=0, le=DRAIN_WITHIN_S_MAX)] = 0.0
     force: Annotated[bool, msgspec.Meta(description="Try it, even if the time is too short")] = False
     incarnation: str = ""
 

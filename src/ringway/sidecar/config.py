@@ -6,7 +6,9 @@ import msgspec
 
 from ringway.errors import ConfigError
 from ringway.protocol.address import read_url
+from ringway.protocol.order import DRAIN_WITHIN_S_MAX
 from ringway.protocol.registration import TTL_MAX_S, TTL_MIN_S
+from ringway.protocol.weight import WEIGHT_MAX, WEIGHT_RULE, is_weight
 
 PORTS = {"http": 80, "https": 443}
 
@@ -43,7 +45,9 @@ class JoinConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             "this machine or pod."
         ),
     ] = ""
-    weight: Annotated[float, msgspec.Meta(description="Share of the connections.", gt=0, le=1000)] = 1.0
+    weight: Annotated[
+        float, msgspec.Meta(description=f"Share of the connections: {WEIGHT_RULE}.", ge=0, le=WEIGHT_MAX)
+    ] = 1.0
     group: Annotated[
         str, msgspec.Meta(description="The group of the backend, to which routes of the gateways lead.")
     ] = ""
@@ -88,7 +92,7 @@ class JoinConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             description="On SIGTERM connections are led away within this time, before COMMAND is told to end. Choose "
             "less than the orchestrator waits before it kills, by at least `stop_s`. 0: they are not led away.",
             ge=0,
-            le=604_800,
+            le=DRAIN_WITHIN_S_MAX,
             extra={"unit": "s"},
         ),
     ] = 20.0
@@ -107,8 +111,10 @@ class JoinConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     ] = 2.0
 
     def __post_init__(self) -> None:
-        """Raise `ConfigError` for an `at` that is no URL of a port."""
+        """Raise `ConfigError` for an `at` that is no URL of a port, and for a weight that is none."""
         problems: list[str] = []
+        if not is_weight(self.weight):
+            problems.append(f"weight is {self.weight:g}; it must be {WEIGHT_RULE}")
         for url in self.at:
             try:
                 parts = read_url(url, PORTS, "write http://host:port", "give the token by token_file")

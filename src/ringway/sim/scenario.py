@@ -23,6 +23,7 @@ import msgspec
 from ringway.core.balance.config import BalanceConfig
 from ringway.errors import ConfigError
 from ringway.protocol.rule import split_error
+from ringway.protocol.weight import WEIGHT_MAX, WEIGHT_MIN
 
 SCENARIOS = {
     "scale-out": "nodes join",
@@ -41,7 +42,7 @@ SCENARIOS = {
 KINDS = ("obedient", "slow", "plain", "jitterless", "wayward")
 """The kinds of clients (`crowd`)."""
 
-Weight = Annotated[float, msgspec.Meta(gt=0, le=1000)]
+Weight = Annotated[float, msgspec.Meta(ge=WEIGHT_MIN, le=WEIGHT_MAX)]
 
 
 class ScenarioEvent(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -59,7 +60,7 @@ class NodeSetting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """A node of the beginning, if they are not all alike."""
 
     name: str
-    weight: Annotated[float, msgspec.Meta(gt=0, le=1000)] = 1.0
+    weight: Annotated[float, msgspec.Meta(ge=WEIGHT_MIN, le=WEIGHT_MAX)] = 1.0
     zone: str = ""
     handshakes_per_s: Annotated[float, msgspec.Meta(ge=0)] = 0.0  # 0: as the scenario says, by weight
     connections_max: Annotated[int, msgspec.Meta(ge=0)] = 0

@@ -10,11 +10,10 @@ from typing import Any
 
 from ringway.core.backend_reader import read_backend_fields
 from ringway.errors import ConfigError
+from ringway.protocol.order import DRAIN_WITHIN_S_MAX
 from ringway.protocol.spec import suggestion
 from ringway.sources.sink import Offer
 from ringway.types import NodeName
-
-WITHIN_S_MAX = 86400.0
 
 _OWN = ("draining", "within_s")
 
@@ -109,9 +108,9 @@ def _read_offer(fields: Any, where: str) -> Offer:
     if not isinstance(draining, bool | None):
         problems.append(f"{where}: draining is {draining!r}; it must be true or false")
     is_number = isinstance(within_s, int | float) and not isinstance(within_s, bool)
-    if within_s is not None and not (is_number and 0 <= within_s <= WITHIN_S_MAX):
+    if within_s is not None and not (is_number and 0 <= within_s <= DRAIN_WITHIN_S_MAX):
         problems.append(
-            f"{where}: within_s is {within_s!r}; it must be 0 to {WITHIN_S_MAX:g} seconds, 0 for no deadline"
+            f"{where}: within_s is {within_s!r}; it must be 0 to {DRAIN_WITHIN_S_MAX:g} seconds, 0 for no deadline"
         )
     elif within_s and not draining:
         problems.append(f"{where}: within_s has no effect without draining = true; add that, or leave it out")

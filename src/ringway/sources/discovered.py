@@ -5,9 +5,8 @@ from collections.abc import Collection
 from ringway.core.backend_spec import read_backend
 from ringway.errors import ConfigError
 from ringway.protocol.backend import Backend
+from ringway.protocol.order import DRAIN_WITHIN_S_MAX
 from ringway.protocol.spec import OptionErrors, read_pairs
-
-DRAIN_WITHIN_MAX_S = 86400.0
 
 
 def split_own(options: Collection[str], own: Collection[str], subject: str) -> tuple[dict[str, str], list[str]]:
@@ -44,8 +43,8 @@ def read_drain_within(text: str, subject: str) -> float:
         seconds = float(text.removesuffix("s"))
     except ValueError:
         seconds = -1.0
-    if not 0 <= seconds <= DRAIN_WITHIN_MAX_S:
+    if not 0 <= seconds <= DRAIN_WITHIN_S_MAX:
         raise ConfigError(
-            f"drain-within={text} of {subject} must be 0 to {DRAIN_WITHIN_MAX_S:g} seconds; 0 is no deadline"
+            f"drain-within={text} of {subject} must be 0 to {DRAIN_WITHIN_S_MAX:g} seconds; 0 is no deadline"
         )
     return seconds

@@ -13,9 +13,10 @@ import msgspec
 from ringway.core.backend_spec import read_backend
 from ringway.errors import ConfigError
 from ringway.protocol.address import BadAddress, authority, is_literal, read_host_port, show_host_port, shown
-from ringway.protocol.backend import WEIGHT_MAX, Backend
+from ringway.protocol.backend import Backend
 from ringway.protocol.name import legal_name
 from ringway.protocol.server_address import PORTS
+from ringway.protocol.weight import bound_weight
 from ringway.sources.discovered import split_own
 
 NAMESERVER_PORT = 53
@@ -58,7 +59,7 @@ class DnsSpec:
             template,
             name=legal_name(f"{self.base or host}-{ip.replace(':', '-')}-{port}"),
             url=f"{scheme}://{show_host_port(ip, port)}{address.prefix}",
-            weight=min(template.weight * weight, WEIGHT_MAX),
+            weight=bound_weight(template.weight * weight),
             check_host=template.check_host or (template.check and (template.host or spoken_to)),
         )
 

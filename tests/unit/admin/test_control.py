@@ -207,6 +207,7 @@ CHANGES = [("PUT", "/v1/policy", {"policy": "ring"}), ("POST", "/v1/freeze", {"w
     [
         ({"origin": "https://evil.example"}, "pages of other sites"),
         ({"origin": "null"}, "pages of other sites"),
+        ({"sec_fetch_site": "cross-site"}, "page of a different site (Sec-Fetch-Site: cross-site)"),
         ({"origin": "http://["}, "pages of other sites"),
         ({"origin": "http://[", "host": "["}, "could belong to anybody"),
         ({"origin": "http://127.0.0.1:8000"}, "pages of other sites"),

@@ -10,6 +10,7 @@ from ringway.member.drain import Drain
 from ringway.member.orders import AVOID_MAX, WITHIN_S_MAX, OrderHandler
 from ringway.member.selection import MoveSelection
 from ringway.protocol.order import (
+    DRAIN_WITHIN_S_MAX,
     MoveOrder,
     NodeAnswer,
     NodeConsent,
@@ -98,6 +99,7 @@ async def test_a_newer_leader_ends_the_orders_of_an_older_one(ordered: Ordered) 
         move(1, owners="of n3"),
         move(1, owners="of nobody who is known"),
         SetState(draining=True, within_s=-1.0),
+        SetState(draining=True, within_s=DRAIN_WITHIN_S_MAX + 1),
         SetState(draining=True, avoid=tuple(NodeName(f"n{number}") for number in range(AVOID_MAX + 1))),
     ],
     ids=str,

@@ -70,7 +70,7 @@ def test_a_list_may_be_empty_but_must_be_there() -> None:
         ("b.toml", "backends = []\nbackend = []", "there is no key 'backends'; did you mean 'backend'?"),
         ("b.toml", '[[backend]]\nname = "a"\nurl = "ws://h"\nwight = 2', "backend 1 ('a'): there is no field 'wight'"),
         ("b.toml", '[[backend]]\nurl = "http://h"', "backend 1: the URL 'http://h' must begin with ws:// or wss://"),
-        ("b.toml", '[[backend]]\nurl = "ws://h"\nweight = nan', "must be a number above 0"),
+        ("b.toml", '[[backend]]\nurl = "ws://h"\nweight = nan', "must be 0 (no newcomers)"),
         ("b.toml", '[[backend]]\nurl = "ws://h"\ndraining = 1', "draining is 1; it must be true or false"),
         ("b.toml", '[[backend]]\nurl = "ws://h"\nwithin_s = 5', "within_s has no effect without draining"),
         ("b.toml", '[[backend]]\nurl = "ws://h"\ndraining = true\nwithin_s = -1', "within_s is -1; it must be 0 to"),

@@ -262,7 +262,8 @@ class HealthChecks:
             _log.error(
                 "nearly no backend passes its check, so all are used" if panic else "checks count again", group=group
             )
-        nobody = known and not up and not panic
+        passes = any(backend.name in self._up for backend in backends)
+        nobody = known and not passes and not panic
         if nobody and group not in self._nobody:
             _log.error(
                 "no backend passes its check, so nobody is let in; correct the check (check=, check-host=), or have "

@@ -8,6 +8,7 @@ from ringway.errors import ConfigError, refuse
 from ringway.node.config.edge import NodeEdgeConfig
 from ringway.node.config.namespace import read_namespaces, short_namespaces
 from ringway.protocol.address import url_problems
+from ringway.protocol.weight import WEIGHT_MAX, WEIGHT_RULE, is_weight
 
 
 class NodeConfig(NodeEdgeConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -16,10 +17,10 @@ class NodeConfig(NodeEdgeConfig, frozen=True, kw_only=True, forbid_unknown_field
     weight: Annotated[
         float,
         msgspec.Meta(
-            description="Share of the connections, relative to other nodes. 0: none. Then the balancer moves its "
-            "connections away; clients that come directly are still accepted.",
+            description="Share of the connections, relative to other nodes: 0, or at least 0.001. With 0 the balancer "
+            "moves its connections away; clients that come directly are still accepted.",
             ge=0,
-            le=1000,
+            le=WEIGHT_MAX,
         ),
     ] = 1.0
     zone: Annotated[str, msgspec.Meta(description="Failure domain of the node, sent in its report.")] = ""
@@ -244,6 +245,8 @@ class NodeConfig(NodeEdgeConfig, frozen=True, kw_only=True, forbid_unknown_field
         form = "write ws://host:port/path"
         problems = url_problems("url", self.url, {"ws": 80, "wss": 443}, form)
         problems += url_problems("public_url", self.public_url, {"ws": 80, "wss": 443}, form)
+        if not is_weight(self.weight):
+            problems.append(f"weight is {self.weight:g}; it must be {WEIGHT_RULE}")
         if self.pong_timeout_s >= self.ping_interval_s:
             problems.append(
                 f"pong_timeout_s is {self.pong_timeout_s}, ping_interval_s is {self.ping_interval_s}: a ping must be "

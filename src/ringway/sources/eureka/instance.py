@@ -12,6 +12,7 @@ import msgspec
 from ringway.protocol.address import bracketed
 from ringway.protocol.backend import Backend, problems_of
 from ringway.protocol.name import legal_name
+from ringway.protocol.weight import WEIGHT_RULE
 from ringway.sources.eureka.application import EurekaApplication, is_path
 
 
@@ -97,5 +98,5 @@ def _weight(said: Mapping[str, str], otherwise: float, problems: list[str]) -> f
     try:
         return float(text)
     except ValueError:
-        problems.append(f"ringway.weight {text!r} must be a number above 0 and at most 1000")
+        problems.append(f"ringway.weight {text!r} must be {WEIGHT_RULE}")
         return otherwise

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ringway.api.application import ApiApp
-from ringway.api.guard import guard_changes, host_guard
+from ringway.api.guard import guard_changes, guard_origin, host_guard
 from ringway.api.operation import (
     OPENAPI_JSON,
     ApiRefusal,
@@ -112,10 +112,10 @@ def build_registration_api(
 
     document = Operation("GET", DOCUMENT, "schema", "This document", schema, dict, media_type=OPENAPI_JSON)
     if tokens is not None:
-        guards: Sequence[Guard] = (_token_guard(tokens),)
+        guards: Sequence[Guard] = (_guard_sites, _token_guard(tokens))
     else:
         own = (host_guard((), "registration port", "registration"),) if on_loopback else ()
-        guards = (*own, _guard_pages)
+        guards = (*own, _guard_sites, _guard_bodies)
 
     def show(refused: ApiRefusal) -> Mapping[str, Any]:
         source.stats.refused[_cause_of(refused)] += 1
@@ -125,10 +125,7 @@ def build_registration_api(
 
 
 def _token_guard(tokens: TokenFile) -> Guard:
-    """Return a guard that accepts requests with a token of the file; the OpenAPI document needs none.
-
-    A browser asks for permission before it sends this header for a page of a different site, and gets none.
-    """
+    """Return a guard that accepts requests with a token of the file; the OpenAPI document needs none."""
 
     def guard_token(request: ApiRequest) -> None:
         if request.path == DOCUMENT:
@@ -148,8 +145,15 @@ def _token_guard(tokens: TokenFile) -> Guard:
     return guard_token
 
 
-def _guard_pages(request: ApiRequest) -> None:
-    """Refuse changes that a page may have sent. Browsers send an `Origin` with every change, also without a body."""
+def _guard_sites(request: ApiRequest) -> None:
+    """Refuse what a page of a different site sends, also with a token; but it may read the OpenAPI document."""
+    if request.path != DOCUMENT:
+        guard_origin(request)
+
+
+def _guard_bodies(request: ApiRequest) -> None:
+    """Refuse bodies that a page may send unasked: forms. Browsers send an `Origin` with every change, also without a
+    body."""
     if request.method not in ("GET", "OPTIONS") and (request.body or "origin" in request.headers):
         guard_changes(request)
 

@@ -164,3 +164,19 @@ async def test_the_checks_of_one_group_decide_about_no_other_group():
         world.checks.forget(B)
         await until(lambda: world.gateway.eligible == [A])
     await good.close()
+
+
+async def test_a_group_whose_backends_pass_and_have_no_weight_has_nobody_who_fails():
+    server = Server()
+    await server.listen()
+    with capture_logs() as log:
+        async with Checks() as world:
+            idle = backend(A, server.port, weight=0.0)
+            world.gateway.holding.book.update("test", offers(idle))
+            world.gateway.directory.feed.add_report(world.gateway.report())
+            world.view.doubt(A, "not checked")
+            world.checks.watch(idle)
+            await until(lambda: not world.view.nodes[A].doubt)
+            assert world.gateway.eligible == [], "it gets no newcomers"
+    await server.close()
+    assert not [line for line in log if "nobody is let in" in str(line["event"])]

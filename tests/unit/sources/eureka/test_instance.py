@@ -57,8 +57,8 @@ def test_metadata_gives_weight_zone_path_and_life() -> None:
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"metadata": {"ringway.weight": "much"}}, "ringway.weight 'much' must be a number above 0"),
-        ({"metadata": {"ringway.weight": "-1"}}, "the weight '-1' must be a number above 0"),
+        ({"metadata": {"ringway.weight": "much"}}, "ringway.weight 'much' must be 0 \\(no newcomers\\)"),
+        ({"metadata": {"ringway.weight": "-1"}}, "the weight '-1' must be 0 \\(no newcomers\\)"),
         ({"metadata": {"ringway.path": "ws?x"}}, "ringway.path 'ws[?]x' must be a path such as /ws"),
         ({"hostName": "a b"}, "holds blanks"),
         ({"port": {"$": 0, "@enabled": "true"}}, "the port '0'"),

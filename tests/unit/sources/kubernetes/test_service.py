@@ -51,7 +51,7 @@ def test_a_drain_has_the_time_that_pods_have_by_default() -> None:
         ("kubernetes+ws://chat.prod:-ws", "the port '-ws' of .* is no name of a port"),
         ("kubernetes+ws://chat", "names no namespace"),
         ("kubernetes+ws://chat.prod,name=a", "its backends are named after their pods; leave it out"),
-        ("kubernetes+ws://chat.prod,drain-within=never", "drain-within=never of .* must be 0 to 86400 seconds"),
+        ("kubernetes+ws://chat.prod,drain-within=never", "drain-within=never of .* must be 0 to 604800 seconds"),
         ("kubernetes+ws://chat.prod,drain-within=", "drain-within= of .* is empty"),
         ("kubernetes+ws://chat.prod,drain-within=1,drain-within=2", "is given twice"),
         ("kubernetes+ws://chat.prod,chekc=/x", "the option 'chekc=/x' of backend 'ws://chat.prod' is unknown"),

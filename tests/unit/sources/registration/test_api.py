@@ -183,7 +183,8 @@ async def test_the_backends_are_listed_by_name(world: World) -> None:
     [
         pytest.param({}, "url", id="no url"),
         pytest.param({"url": "http://10.0.0.1"}, "http", id="another scheme"),
-        pytest.param(URL | {"weight": 0}, "weight", id="no weight"),
+        pytest.param(URL | {"weight": -1}, "weight", id="a weight below 0"),
+        pytest.param(URL | {"weight": 1e-320}, "0.001 to 1000", id="a weight that is nearly 0"),
         pytest.param(URL | {"wieght": 1}, "wieght", id="an unknown field"),
         pytest.param(URL | {"on_move": "jump"}, "jump", id="an unknown way to move"),
         pytest.param(URL | {"ttl_s": 0.1}, "ttl_s", id="too short a lease"),
@@ -203,7 +204,7 @@ async def test_a_wrong_registration_is_refused_by_the_wrong_value(world: World, 
 
 
 async def test_all_wrong_values_are_named_at_once(world: World) -> None:
-    body = {"url": "http://10.0.0.1", "weight": 0, "wieght": 1, "on_move": "jump"}
+    body = {"url": "http://10.0.0.1", "weight": -1, "wieght": 1, "on_move": "jump"}
     lease = {"ttl_s": 1000, "incarnation": 7, "name": "b"}
     said = (await ask(world.app, "PUT", A, body | lease))[1]
     named = ("http://10.0.0.1", "weight ", "'wieght'", "jump", "ttl_s is 1000", "incarnation is 7", "name is 'b'")
@@ -243,6 +244,35 @@ async def test_a_page_of_another_site_can_register_nothing(world: World) -> None
     assert (await ask(world.app, "PUT", A, URL, origin="https://evil.example"))[0] == 403
     assert (await ask(world.app, "GET", "/v1/backends", host="evil.example"))[0] == 403
     assert world.sink.updates == 0
+
+
+OF_PAGES = [
+    pytest.param({"origin": "https://evil.example"}, id="an origin"),
+    pytest.param({"origin": "null"}, id="no origin that can be named"),
+    pytest.param({"sec_fetch_site": "cross-site"}, id="another site"),
+    pytest.param({"sec_fetch_site": "same-site"}, id="another host of the site"),
+]
+
+
+@pytest.mark.parametrize("headers", OF_PAGES)
+@pytest.mark.parametrize("has_tokens", [False, True], ids=["without tokens", "with a valid token"])
+async def test_what_a_page_of_another_site_sends_is_refused(
+    tmp_path: Path, headers: dict[str, str], has_tokens: bool
+) -> None:
+    file = tmp_path / "tokens"
+    file.write_text(TOKEN)
+    world = World(TokenFile(str(file)) if has_tokens else None)
+    said = {"authorization": f"Bearer {TOKEN}"} if has_tokens else {}
+    for method, path, body in (("PUT", A, URL), ("GET", "/v1/backends", None), ("DELETE", A, None)):
+        status, refused = await ask(world.app, method, path, body, **said, **headers)
+        assert (status, refused["rule"]) == (403, "pages of other sites may not register backends")
+    assert (await ask(world.app, "GET", "/v1/openapi.json", **headers))[0] == 200, "it says nothing of this system"
+    assert world.sink.updates == 0
+
+
+@pytest.mark.parametrize("site", ["none", "same-origin"])
+async def test_a_program_or_an_own_page_may_say_where_it_asks_from(world: World, site: str) -> None:
+    assert (await ask(world.app, "PUT", A, URL, sec_fetch_site=site))[0] == 201
 
 
 async def test_with_tokens_every_request_needs_one(tmp_path: Path) -> None:
