@@ -103,9 +103,11 @@ class Publisher:
         async for message in self._socket:
             for line in str(message).split("\n"):
                 reply = json.loads(line)
-                if "error" in reply:
-                    raise RuntimeError(f"a command was refused: {reply}")
-                if reply:
+                if not reply:
+                    await self._socket.send("{}")
+                elif "error" in reply:
+                    self._waiting.pop(reply["id"]).set_exception(RuntimeError(f"a command was refused: {reply}"))
+                else:
                     self._waiting.pop(reply["id"]).set_result(None)
 
     async def close(self) -> None:

@@ -10,6 +10,8 @@ from ringway.node.channels.channels import Channels
 from ringway.node.commands.context import CommandContext
 from ringway.node.commands.handler import ClientHandler
 from ringway.node.commands.queues import CommandQueues
+from ringway.node.commands.user_orders import UserOrders
+from ringway.node.config.node import NodeConfig
 from ringway.node.connection.connection import Connection, ConnectionContext
 from ringway.node.connection.handler import Identity
 from ringway.node.connection.keepalive import Keepalive
@@ -19,7 +21,7 @@ from ringway.node.connection.registry import ConnectionRegistry
 from ringway.node.connection.request_check import RequestCheck
 from ringway.node.environment import NodeEnvironment
 from ringway.node.sessions.donor import SessionDonors
-from ringway.node.sessions.target import SessionTargets
+from ringway.node.sessions.target import CLIENT_S, COMMIT_S, PREPARE_S, SessionTargets
 from ringway.protocol.envelope import Origin
 from ringway.types import NodeName
 from ringway.version import VERSION
@@ -57,21 +59,24 @@ class NodeClients:
         context = self.context = CommandContext(environment.name, VERSION, config, self.channels, stats, rng)
         self.queues = CommandQueues(context, self._outbox)
         self._handler = ClientHandler(context, self.queues, clock)
+        self.orders = UserOrders(context, self.registry, engine.bus, environment.incarnation, clock, _on_way_s(config))
         self.donors = SessionDonors(context, self.queues, engine.bus, signer, environment.incarnation, wall, on_sent)
         self.targets = SessionTargets(
-            context, self.queues, self._handler, engine.bus, signer, clock, wall, self._session_refusal
+            context, self.queues, self._handler, engine.bus, signer, clock, wall, self._session_refusal, self.orders
         )
         self.channels.presence.outgoing_sessions.append(self.donors.leaving)
         self.channels.presence.incoming_sessions.append(self.targets.incoming)
 
     async def start(self) -> None:
-        """Begin to receive sessions."""
+        """Begin to carry out orders of backends, and to receive sessions."""
+        await self.orders.start()
         await self.targets.start()
 
     async def stop_sessions(self) -> None:
-        """Let sessions on their way leave, and receive no more sessions."""
+        """Let sessions on their way leave, and receive no more sessions and orders."""
         await self.donors.aclose(self._environment.config.stop_deadline_s)
         await self.targets.stop()
+        await self.orders.stop()
 
     async def stop(self) -> None:
         """Carry out the clients' last commands, once all their connections are closed."""
@@ -83,6 +88,7 @@ class NodeClients:
         self.registry.tick(now, self._environment.config.move_cool_down_s)
         self._keepalive.tick(now)
         self.targets.tick(now)
+        self.orders.tick(now)
         self._outbox.check()
         self.handshakes.tick()
         self.channels.tick()
@@ -115,3 +121,8 @@ class NodeClients:
         if len(self.registry) + expected >= self.connections_max:
             return f"the node holds {self.connections_max} connections, its maximum; choose another"
         return ""
+
+
+def _on_way_s(config: NodeConfig) -> float:
+    """Return the longest time that a session may be on its way, in seconds: at its donor, then here."""
+    return config.close_deadline_s + config.engine_deadline_s + 2 * PREPARE_S + CLIENT_S + COMMIT_S

@@ -37,6 +37,7 @@ from ringway.node.server_api.node_queries import NodeQueries
 from ringway.node.server_api.publishing import Publishing
 from ringway.node.server_api.queries import ChannelQueries
 from ringway.node.server_api.survey import NodeSurvey
+from ringway.node.server_api.user_calls import UserCalls
 from ringway.ports import Engine
 from ringway.protocol.beat import settle_steps
 from ringway.protocol.head import RequestHead
@@ -172,7 +173,8 @@ class ChannelNode:
         context = self._clients.context
         bus, most = self._environment.engine.bus, config.channels_max
         cluster = ClusterCalls(bus, self.feed.live, self._clock, config.cluster_deadline_s)
-        return list_methods(Publishing(context, most), ChannelQueries(context), NodeQueries(cluster, most))
+        users = UserCalls(cluster, context, self._environment.wall)
+        return list_methods(Publishing(context, most), ChannelQueries(context), NodeQueries(cluster, most), users)
 
     async def start(self) -> None:
         """Accept connections, and report to the other members.

@@ -57,7 +57,7 @@ _ROWS = (
     CloseCode(3500, "invalid token", Retry.NEVER, "node", "a token was sent, and this node checks none"),
     CloseCode(3501, "bad request", Retry.NEVER, "node", "a command that cannot be read, or out of order"),
     CloseCode(3502, "stale", Retry.NEVER, "node", "no connect command in time"),
-    CloseCode(3503, "force disconnect", Retry.NEVER, "node", "disconnected by the operator"),
+    CloseCode(3503, "force disconnect", Retry.NEVER, "node", "disconnected by a backend (the server API)"),
 )
 
 CODES: dict[int, CloseCode] = {row.code: row for row in _ROWS}
@@ -80,6 +80,7 @@ TOO_MANY_REQUESTS = 3013
 INVALID_TOKEN = 3500
 BAD_REQUEST = 3501
 STALE = 3502
+FORCE_DISCONNECT = 3503
 
 ABNORMAL = 1006
 """Reported if a connection ended without a close frame; never sent (RFC 6455, 7.4.1)."""

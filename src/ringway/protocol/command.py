@@ -221,7 +221,18 @@ class Push(msgspec.Struct, omit_defaults=True):
     pub: RawPublication | None = None
     join: Note | None = None
     leave: Note | None = None
+    subscribe: "SubscribePush | None" = None
     unsubscribe: "UnsubscribePush | None" = None
+
+
+class SubscribePush(msgspec.Struct, omit_defaults=True):
+    """The server made a subscription; `data` is for the client. The client gets what follows after the position."""
+
+    recoverable: bool = False
+    epoch: str = ""
+    offset: int = 0
+    positioned: bool = False
+    data: Raw = ABSENT
 
 
 class UnsubscribePush(msgspec.Struct, omit_defaults=True):

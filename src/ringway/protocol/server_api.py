@@ -3,9 +3,11 @@
 `data` is raw JSON, which is sent to subscribers as it came. Fields that Ringway does not know are skipped.
 """
 
+from typing import Any
+
 import msgspec
 
-from ringway.protocol.command import Raw
+from ringway.protocol.command import Empty, HistorySince, Raw
 
 PATH = "/api"
 """Each method is at `PATH/METHOD`."""
@@ -149,3 +151,81 @@ class BatchResult(msgspec.Struct):
     """The replies, in the order of the commands: each with its method and result, or with `error`."""
 
     replies: list[Raw]
+
+
+class OfUser(msgspec.Struct, kw_only=True):
+    """The connections of a user; of these only `client`, or `session`, if it is given."""
+
+    user: str = ""
+    client: str = ""
+    session: str = ""
+
+
+class DisconnectReason(msgspec.Struct):
+    """The close code and its reason."""
+
+    code: int
+    reason: str = ""
+
+
+class ApiDisconnectRequest(OfUser, kw_only=True):
+    """Close the connections, all but the clients in `whitelist`; with 3503, or with `disconnect`."""
+
+    whitelist: list[str] = []
+    disconnect: DisconnectReason | None = None
+
+
+class ApiUnsubscribeRequest(OfUser, kw_only=True):
+    """End the subscriptions to `channel`; to all channels if it is empty."""
+
+    channel: str = ""
+
+
+class ApiSubscribeRequest(OfUser, kw_only=True):
+    """Subscribe to `channel`. `info` is told to others, `data` to the client; `expire_at` is Unix time, 0: never."""
+
+    channel: str = ""
+    info: Raw = msgspec.field(default_factory=Raw)
+    b64info: str = ""
+    data: Raw = msgspec.field(default_factory=Raw)
+    b64data: str = ""
+    expire_at: int = 0
+    recover_since: HistorySince | None = None
+    override: dict[str, Any] | None = None
+
+
+class ApiConnectionsRequest(msgspec.Struct):
+    """Name the connections of `user`, or of everybody."""
+
+    user: str = ""
+    expression: str = ""
+
+
+class ConnectionToken(msgspec.Struct):
+    """The token of a connection: its id (jti), and when it was issued, in Unix seconds."""
+
+    uid: str
+    issued_at: int
+
+
+class ApiConnectionState(msgspec.Struct, omit_defaults=True):
+    """The state of a connection."""
+
+    channels: dict[str, Empty]
+    connection_token: ConnectionToken | None = None
+    meta: Raw | msgspec.UnsetType = msgspec.UNSET
+
+
+class ConnectionSummary(msgspec.Struct):
+    """One connection."""
+
+    user: str
+    state: ApiConnectionState
+    transport: str = "websocket"
+    protocol: str = "json"
+
+
+class ConnectionsResult(msgspec.Struct):
+    """The connections, by the id of the client."""
+
+    connections: dict[str, ConnectionSummary]

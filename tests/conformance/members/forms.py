@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, get_type_hints
 import msgspec
 
 from ringway.core.session import decode_session, encode_session
-from ringway.protocol import control, handover, order, presence, survey, taken
+from ringway.protocol import control, handover, order, presence, survey, taken, user_order
 from ringway.protocol.beat import ReportBeat, decode_beat, encode_beat
 from ringway.protocol.report import decode_introduction, encode_introduction
 
@@ -56,6 +56,8 @@ FORMS = {
     "session request": Form(handover.decode_request, handover.encode, msgspec.msgpack),
     "session answer": Form(handover.decode_answer, handover.encode, msgspec.msgpack),
     "session": Form(decode_session, encode_session, msgspec.msgpack),
+    "user order": Form(user_order.decode_request, user_order.encode, msgspec.json),
+    "user order's answer": Form(user_order.decode_answer, user_order.encode, msgspec.json),
     "survey question": Form(survey.decode_question, survey.encode, msgspec.json),
     "survey answer": Form(survey.decode_answer, survey.encode, msgspec.json),
     "presence question": Form(presence.decode_question, presence.encode, msgspec.json),

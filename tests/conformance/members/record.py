@@ -35,6 +35,7 @@ from ringway.protocol.seal import WIRE_VERSION, Sealer, Unsealer
 from ringway.protocol.survey import NODES
 from ringway.protocol.taken import TakenNotice, issuer_address
 from ringway.protocol.ticket import TicketKind, TicketSigner
+from ringway.protocol.user_order import USERS
 from ringway.types import Incarnation, Issuer
 
 HERE = Path(__file__).parent
@@ -105,6 +106,9 @@ def record_calls(recorder: Recorder) -> None:
         recorder.call(
             NODES, (f"survey of {name}", "survey question", asked), (f"{name} of a node", "survey answer", said)
         )
+    for name, (order, said) in samples.USER_ORDERS.items():
+        answer = (f"{name}'s answer", "user order's answer", said)
+        recorder.call(USERS, (f"{name} of a user", "user order", order), answer)
     notice = TakenNotice(samples.OTHER, samples.OTHER_LIFE, 17)
     recorder.call(
         issuer_address(Issuer(samples.NODE_LIFE)),

@@ -45,6 +45,15 @@ from ringway.protocol.presence import PresenceAnswer, PresenceQuestion
 from ringway.protocol.report import Report
 from ringway.protocol.seal import SealFault
 from ringway.protocol.survey import AskChannels, AskInfo, NodeChannels, NodeInfo
+from ringway.protocol.user_order import (
+    AskConnections,
+    DisconnectOrder,
+    FoundConnection,
+    NodeConnections,
+    OrderDone,
+    SubscribeOrder,
+    UnsubscribeOrder,
+)
 from ringway.types import Channel, Incarnation, Issuer, NodeName, NodeState, Role
 
 SECRET = b"the secret of recorded messages, 32 bytes and more"
@@ -351,3 +360,37 @@ SURVEYS = {
     ),
 }  # fmt: skip
 """The questions to all nodes, each with the answer of one."""
+
+USER_ORDERS = {
+    "disconnect": (
+        DisconnectOrder(
+            user="carol", client=CLIENT, session=CLIENT, code=3503, reason="force disconnect", at=1_800_000_000.5,
+            spared=("0a1b2c3d-000000000002",),
+        ),
+        OrderDone(incarnation=NODE_LIFE, count=1),
+    ),
+    "unsubscribe": (
+        UnsubscribeOrder(user="carol", channel=ROOM, code=2001, reason="by a backend"),
+        OrderDone(incarnation=NODE_LIFE, count=2),
+    ),
+    "subscribe": (
+        SubscribeOrder(
+            user="carol", channel=ROOM, info='{"color":"red"}', data='{"hello":1}', expires_at=1_800_000_600.0
+        ),
+        OrderDone(incarnation=NODE_LIFE, count=3),
+    ),
+    "connections": (
+        AskConnections(user="carol", connections_max=10),
+        NodeConnections(
+            incarnation=NODE_LIFE,
+            connections={
+                CLIENT: FoundConnection(
+                    user="carol", channels=(ROOM, "lobby"), server_side=("lobby",), token_id="j1",
+                    issued_at=1_700_000_000.0, meta='{"plan":"free"}',
+                )
+            },
+            is_cut=True,
+        ),
+    ),
+}  # fmt: skip
+"""The orders to the clients of a user, each with the answer of a node."""

@@ -6,22 +6,30 @@ from ringway.node.server_api.calls import ApiMethod
 from ringway.node.server_api.node_queries import NodeQueries
 from ringway.node.server_api.publishing import Publishing
 from ringway.node.server_api.queries import ChannelQueries
-from ringway.protocol.command import HistoryRequest, PresenceRequest, PresenceStatsResult
+from ringway.node.server_api.user_calls import UserCalls
+from ringway.protocol.command import Empty, HistoryRequest, PresenceRequest, PresenceStatsResult
 from ringway.protocol.server_api import (
     ApiBroadcastRequest,
     ApiBroadcastResult,
+    ApiConnectionsRequest,
+    ApiDisconnectRequest,
     ApiHistoryResult,
     ApiPresenceResult,
     ApiPublishRequest,
     ApiPublishResult,
+    ApiSubscribeRequest,
+    ApiUnsubscribeRequest,
     ChannelsRequest,
     ChannelsResult,
+    ConnectionsResult,
     InfoRequest,
     InfoResult,
 )
 
 
-def list_methods(publishing: Publishing, queries: ChannelQueries, nodes: NodeQueries) -> Sequence[ApiMethod]:
+def list_methods(
+    publishing: Publishing, queries: ChannelQueries, nodes: NodeQueries, users: UserCalls
+) -> Sequence[ApiMethod]:
     """Return the methods."""
     return (
         ApiMethod("publish", "Publish to a channel", ApiPublishRequest, ApiPublishResult, publishing.publish),
@@ -36,5 +44,11 @@ def list_methods(publishing: Publishing, queries: ChannelQueries, nodes: NodeQue
         ),
         ApiMethod("history", "Publications that a channel keeps", HistoryRequest, ApiHistoryResult, queries.history),
         ApiMethod("info", "The nodes, and what they are doing", InfoRequest, InfoResult, nodes.info),
+        ApiMethod("disconnect", "Close connections of a user", ApiDisconnectRequest, Empty, users.disconnect),
+        ApiMethod("unsubscribe", "End subscriptions of a user", ApiUnsubscribeRequest, Empty, users.unsubscribe),
+        ApiMethod("subscribe", "Subscribe a user to a channel", ApiSubscribeRequest, Empty, users.subscribe),
+        ApiMethod(
+            "connections", "The connections of a user", ApiConnectionsRequest, ConnectionsResult, users.connections
+        ),
         ApiMethod("channels", "The channels with subscribers", ChannelsRequest, ChannelsResult, nodes.channels),
     )  # fmt: skip

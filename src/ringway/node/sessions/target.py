@@ -23,6 +23,7 @@ from ringway.node.commands.context import CommandContext
 from ringway.node.commands.handler import ClientHandler
 from ringway.node.commands.queues import CommandQueues
 from ringway.node.commands.subscribe import join
+from ringway.node.commands.user_orders import UserOrders
 from ringway.node.connection.command_queue import Goodbye
 from ringway.node.connection.connection import Connection
 from ringway.ports import Bus, Serving
@@ -65,10 +66,11 @@ class _Unknown(Exception):
 class SessionTarget:
     """One session that comes. Its client is sent no message before the session is served."""
 
-    __slots__ = ("connection", "ends_at", "leases", "prepare", "session", "state")
+    __slots__ = ("connection", "ends_at", "leases", "order_number", "prepare", "session", "state")
 
-    def __init__(self, prepare: Prepare, ends_at: float) -> None:
+    def __init__(self, prepare: Prepare, ends_at: float, order_number: int) -> None:
         self.prepare = prepare
+        self.order_number = order_number  # orders of backends up to this one were carried out by its donor
         self.ends_at = ends_at
         self.state = TargetState.PREPARED
         self.leases: dict[Channel, ReplayLease] = {}  # on its channels, until the client has joined them
@@ -134,7 +136,7 @@ class SessionTargets:
     """Receives sessions, and owns the sessions on their way here.
 
     `clock` is monotonic, `wall` Unix time, for tickets. `refusal` is called with the number of expected sessions; it
-    returns why the node has no room for one more, or ''.
+    returns why the node has no room for one more, or ''. `orders` of backends also concern sessions on their way.
     """
 
     def __init__(
@@ -147,6 +149,7 @@ class SessionTargets:
         clock: Callable[[], float],
         wall: Callable[[], float],
         refusal: Callable[[int], str],
+        orders: UserOrders,
     ) -> None:
         self._context = context
         self._queues = queues
@@ -156,6 +159,7 @@ class SessionTargets:
         self._clock = clock
         self._wall = wall
         self._refusal = refusal
+        self._orders = orders
         self._expected: dict[bytes, SessionTarget] = {}  # by the nonce of its ticket, in the order of arrival
         self._tasks = Tasks()
         self._serving: Serving | None = None
@@ -241,7 +245,7 @@ class SessionTargets:
         why = self._refusal(len(self._expected))
         if why:
             return SessionRefused(why)
-        target = self._expected[nonce] = SessionTarget(prepare, self._clock() + CLIENT_S)
+        target = self._expected[nonce] = SessionTarget(prepare, self._clock() + CLIENT_S, self._orders.number)
         try:
             async with asyncio.timeout(PREPARE_S):
                 await asyncio.gather(*(self._lease(target, channel) for channel in map(Channel, prepare.channels)))
@@ -290,7 +294,7 @@ class SessionTargets:
             if target.session is not None or event is TargetEvent.EXPIRED or event is TargetEvent.LOST:
                 self._publish_leaves(target)  # a donor that abandons a session has published them itself
             if action is TargetAction.REFUSE and target.connection is not None:
-                target.connection.close(SERVICE_RESTART)
+                self._close_unserved(target, target.connection)
         return action
 
     def _count_given_up(self, target: SessionTarget, event: TargetEvent) -> None:
@@ -307,6 +311,12 @@ class SessionTargets:
         for channel in target.unjoined:
             self._context.channels.presence.publish_leave(channel, target.info_in(channel))
 
+    def _close_unserved(self, target: SessionTarget, connection: Connection) -> None:
+        """Close a client whose session is given up: it connects anew, unless an order has cut it off meanwhile."""
+        prepare = target.prepare
+        end = self._orders.end_of(prepare.user, prepare.client, target.order_number)
+        connection.close(*(end or (SERVICE_RESTART, "")))
+
     async def _serve(self, nonce: bytes, target: SessionTarget) -> None:
         """Continue the session: messages to the client are sent in their right order."""
         connection, session = target.connection, target.session
@@ -322,20 +332,22 @@ class SessionTargets:
             )
             if connection.is_usable:
                 connection.reply(list(session.replies))
+                self._orders.end_session(connection, target.order_number)
                 for held in session.held:
                     await self._join(connection, held, target, session.rights.get(held.channel))
                 self._context.stats.resumed += 1
+                await self._orders.catch_up(connection, target.order_number)
             else:
                 self._context.stats.moves_lost += 1
             self._queues.carry_on(connection, [frame for frame in session.commands if frame != PING])
         except (EngineError, ProtocolError, TimeoutError, _Unknown) as error:
             _log.info("a session was not resumed", client=session.client, why=str(error))
             self._context.stats.moves_reconnected += 1
-            connection.close(SERVICE_RESTART)
+            self._close_unserved(target, connection)
         except Exception:
             _log.exception("a session was not resumed", client=session.client)
             self._context.stats.moves_reconnected += 1
-            connection.close(SERVICE_RESTART)
+            self._close_unserved(target, connection)
         finally:
             del self._expected[nonce]
             self._publish_leaves(target)  # of all channels that the lost client had not joined yet
