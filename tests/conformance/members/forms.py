@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, get_type_hints
 import msgspec
 
 from ringway.core.session import decode_session, encode_session
-from ringway.protocol import control, handover, order, presence, survey, taken, user_order
+from ringway.protocol import control, expected, handover, order, presence, survey, taken, user_order
 from ringway.protocol.beat import ReportBeat, decode_beat, encode_beat
 from ringway.protocol.report import decode_introduction, encode_introduction
 
@@ -53,6 +53,7 @@ FORMS = {
     "plan answer": Form(order.decode_plan_answer, order.encode, msgspec.json),
     "gateway request": Form(control.decode_gateway_request, control.encode, msgspec.json),
     "gateway answer": Form(control.decode_gateway_answer, control.encode, msgspec.json),
+    "expect message": Form(expected.decode_expect, expected.encode_expect, msgspec.json),
     "session request": Form(handover.decode_request, handover.encode, msgspec.msgpack),
     "session answer": Form(handover.decode_answer, handover.encode, msgspec.msgpack),
     "session": Form(decode_session, encode_session, msgspec.msgpack),

@@ -12,7 +12,7 @@ from collections import defaultdict, deque
 from pathlib import Path
 from typing import Any
 
-from conformance.members import samples
+from conformance.members import backend_samples, samples
 from conformance.members.forms import FORMS, read_beat
 from conformance.members.plain import plain
 from ringway.core.report_reader import ReportReader
@@ -22,6 +22,7 @@ from ringway.protocol.control import GATEWAYS
 from ringway.protocol.envelope import ANSWER as PRESENCE_ANSWER
 from ringway.protocol.envelope import JOIN, LEAVE, PUBLICATION, answer_context
 from ringway.protocol.envelope import QUESTION as PRESENCE_QUESTION
+from ringway.protocol.expected import EXPECTED, Noted, encode_expect
 from ringway.protocol.handover import Abandon, Commit, Prepare, SessionRefused, SessionTaken, session_address
 from ringway.protocol.keyring import Keyring, Purpose
 from ringway.protocol.knock import KnockProver
@@ -74,7 +75,11 @@ class Recorder:
 def record_reports(recorder: Recorder) -> None:
     """Record reports, each with what a reader knows after it."""
     reader = ReportReader(Unsealer(_KEYRING, Purpose.REPORT))
-    for first, later in ((samples.NODE_REPORT, samples.NODE_LATER), (samples.GATEWAY_REPORT, samples.GATEWAY_LATER)):
+    for who, first, later in (
+        ("a node", samples.NODE_REPORT, samples.NODE_LATER),
+        ("a gateway", samples.GATEWAY_REPORT, samples.GATEWAY_LATER),
+        ("a gateway with routes", backend_samples.ROUTED_REPORT, backend_samples.ROUTED_LATER),
+    ):
         beat = make_beat(later, first)
         assert beat is not None
         for what, form, kind, content in (
@@ -82,8 +87,9 @@ def record_reports(recorder: Recorder) -> None:
             ("beat", "beat", BEAT, read_beat(encode_beat(beat))),
             ("leave", "bytes", MEMBER_LEAVES, b""),
         ):
-            name = f"{what} of a {first.role}"
-            sealed = recorder.add(name, form, Purpose.REPORT, first.incarnation, first.name, kind, content)
+            sealed = recorder.add(
+                f"{what} of {who}", form, Purpose.REPORT, first.incarnation, first.name, kind, content
+            )
             read, _ = reader.read(first.name, sealed, samples.SEALED_AT)
             recorder.messages[-1]["report"] = plain(read)
 
@@ -174,6 +180,20 @@ def record_channels(recorder: Recorder) -> None:
     )
 
 
+def record_groups(recorder: Recorder) -> None:
+    """Record calls about groups of backends, and messages about clients that are expected back."""
+    for name, (request, answered) in backend_samples.CALLS.items():
+        recorder.call(GATEWAYS, (name, "gateway request", request), (f"{name} answer", "gateway answer", answered))
+    rebalance, plan = backend_samples.REBALANCE, backend_samples.PLAN
+    recorder.call(
+        BALANCER,
+        ("rebalance of a group", "balancer request", rebalance),
+        ("plan of groups", "plan answer", plan),
+    )
+    for name, message in backend_samples.EXPECTED.items():
+        recorder.call(EXPECTED, (name, "expect message", message), (f"{name} noted", "bytes", encode_expect(Noted())))
+
+
 def record_texts() -> list[dict[str, Any]]:
     """Return the proofs that travel as text: tickets, forwarded headers, knocks."""
     signer, prover = TicketSigner(_KEYRING), KnockProver(_KEYRING)
@@ -211,6 +231,7 @@ def record() -> dict[str, Any]:
     record_calls(recorder)
     record_handover(recorder)
     record_channels(recorder)
+    record_groups(recorder)
     head = {"wire_version": WIRE_VERSION, "secret": samples.SECRET.decode(), "sealed_at": samples.SEALED_AT}
     return {**head, "messages": recorder.messages, "texts": record_texts()}
 
