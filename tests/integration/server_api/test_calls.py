@@ -11,8 +11,10 @@ import pytest
 
 from integration.node.conftest import Dial, StartNode
 from integration.server_api.kit import KEY, serving
+from ringway.engine.memory.broker import MemoryBroker
 from ringway.engine.memory.engine import MemoryHub
 from ringway.node.server import ChannelNode
+from ringway.types import Channel
 
 KEPT, PLAIN = "kept:room", "room"
 NAMESPACES = ("default:history_size=0", "kept:history_size=100", "hidden:presence=false")
@@ -181,6 +183,25 @@ async def test_publications_while_the_engine_is_away_are_refused(hub: MemoryHub,
     assert await refused(client.publish(cent.PublishRequest(channel=PLAIN, data=1))) == 100
     results = await client.broadcast(cent.BroadcastRequest(channels=["a", KEPT], data=1))
     assert [reply.error.code for reply in results.responses if reply.error] == [100, 100]
+
+
+async def test_channels_without_a_confirmation_at_the_deadline_are_told_so(
+    start_node: StartNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish = MemoryBroker.publish
+
+    async def hang_in_one(broker: MemoryBroker, channel: Channel, payload: bytes) -> None:
+        if channel == "hangs":
+            await asyncio.Event().wait()
+        await publish(broker, channel, payload)
+
+    monkeypatch.setattr(MemoryBroker, "publish", hang_in_one)
+    async with serving(await start_node("n2", namespaces=NAMESPACES, engine_deadline_s=0.2)) as server:
+        client = cent.AsyncClient(f"{server.url}/api", KEY)
+        result = await client.broadcast(cent.BroadcastRequest(channels=["a", "hangs", "b"], data=1))
+        assert [reply.error.code if reply.error else 0 for reply in result.responses] == [0, 100, 0]
+        assert await refused(client.publish(cent.PublishRequest(channel="hangs", data=1))) == 100
+        await client.close()
 
 
 async def test_calls_under_way_are_answered_when_the_port_closes(node: ChannelNode) -> None:

@@ -7,6 +7,7 @@ short. All publications of a turn share one round trip to the engine. They are b
 import asyncio
 from base64 import b64decode
 from binascii import Error as Base64Error
+from contextlib import suppress
 
 import msgspec
 
@@ -40,7 +41,12 @@ class Publishing:
 
     async def publish(self, request: ApiPublishRequest) -> ApiPublishResult:
         """Publish; return when the engine has accepted the publication. Raise `CommandError`."""
-        return await self._publish(request.channel, _body_of(request, self._bytes_max), request)
+        body = _body_of(request, self._bytes_max)
+        try:
+            async with asyncio.timeout(self._context.config.engine_deadline_s):
+                return await self._publish(request.channel, body, request)
+        except TimeoutError as error:
+            raise publication_failed(error, request.idempotency_key) from None
 
     async def broadcast(self, request: ApiBroadcastRequest) -> ApiBroadcastResult:
         """Publish to each channel; return the outcome of each. Raise `CommandError` if none was begun."""
@@ -53,32 +59,51 @@ class Publishing:
                 f"{len(channels)} channels; at most {self._channels_max} are allowed (http_api.channels_max): split it",
             )
         body = _body_of(request, self._bytes_max)
-        begun: list[asyncio.Future[list[ApiPublishReply]]] = []
-        for start in range(0, len(channels), TURN_CHANNELS):
-            piece = channels[start : start + TURN_CHANNELS]
-            begun.append(asyncio.gather(*(self._try_publish(channel, body, request) for channel in piece)))
-            await asyncio.sleep(0)
-        return ApiBroadcastResult([reply for replies in await asyncio.gather(*begun) for reply in replies])
+        replies: list[ApiPublishReply | None] = [None] * len(channels)
+        with suppress(TimeoutError):
+            await self._publish_all(channels, body, request, replies)
+        late = ApiPublishReply(error=error_of(publication_failed(TimeoutError(), request.idempotency_key)))
+        return ApiBroadcastResult([reply or late for reply in replies])
+
+    async def _publish_all(
+        self, channels: list[str], body: bytes, request: PublicationContent, replies: list[ApiPublishReply | None]
+    ) -> None:
+        """Set the reply of each channel in `replies`; raise `TimeoutError` if some have none at the deadline."""
+        begun: list[asyncio.Future[list[None]]] = []
+        try:
+            async with asyncio.timeout(self._context.config.engine_deadline_s):
+                for start in range(0, len(channels), TURN_CHANNELS):
+                    places = range(start, min(start + TURN_CHANNELS, len(channels)))
+                    begun.append(
+                        asyncio.gather(*(self._publish_at(at, channels[at], body, request, replies) for at in places))
+                    )
+                    await asyncio.sleep(0)
+                await asyncio.gather(*begun)
+        finally:
+            for each in begun:
+                each.cancel()
 
     @property
     def _bytes_max(self) -> int:
         return self._context.config.outbox_bytes_max
 
-    async def _try_publish(self, channel: str, body: bytes, request: PublicationContent) -> ApiPublishReply:
+    async def _publish_at(
+        self, at: int, channel: str, body: bytes, request: PublicationContent, replies: list[ApiPublishReply | None]
+    ) -> None:
         try:
-            return ApiPublishReply(result=await self._publish(channel, body, request))
+            replies[at] = ApiPublishReply(result=await self._publish(channel, body, request))
         except CommandError as error:
-            return ApiPublishReply(error=error_of(error))
+            replies[at] = ApiPublishReply(error=error_of(error))
 
     async def _publish(self, name: str, body: bytes, request: PublicationContent) -> ApiPublishResult:
         context, key = self._context, request.idempotency_key
         channel = check_channel(name, context.config.channel_bytes_max)
         kept = context.channels.namespaces.of(channel).retention is not None and not request.skip_history
-        check_key(key, kept=kept)
+        if key:
+            check_key(key, kept=kept)
         try:
-            async with asyncio.timeout(context.config.engine_deadline_s):
-                position = await context.channels.publish(channel, body, key, is_kept=kept)
-        except (EngineError, TimeoutError) as error:
+            position = await context.channels.publish(channel, body, key, is_kept=kept)
+        except EngineError as error:
             raise publication_failed(error, key) from None
         context.stats.published += 1
         return ApiPublishResult() if position is None else ApiPublishResult(position.offset, position.epoch)
