@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ringway.gateway.config.gateway import GatewayConfig
-from ringway.gateway.proxy.migration import Migration, follow_close
+from ringway.gateway.proxy.migration import Migration
+from ringway.gateway.proxy.migration_start import follow_close
 from ringway.gateway.proxy.relay import Relay
 from ringway.gateway.proxy.upstream import Answer
 from ringway.gateway.stats import GatewayStats

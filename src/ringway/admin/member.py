@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from ringway.protocol.control import NO_CLIENTS, MovePause, StrangerRow
+from ringway.protocol.control import NO_CLIENTS, MovePause, StrangerRow, choose_pauses
 from ringway.protocol.report import Report, count_present, group_of
 from ringway.types import NodeName, NodeState, Role
 
@@ -84,7 +84,7 @@ def describe(
 ) -> Cluster:
     """Return the cluster that `reports`, one of each member, describe.
 
-    Several processes may tell of one stranger, or of the moves of one group: the first row of a name counts.
+    Several processes may tell of one stranger: the first row of a name counts.
     """
     members = sorted(reports, key=lambda report: _natural(report.name))
     nodes = [report for report in members if report.role is Role.NODE]
@@ -93,10 +93,7 @@ def describe(
     for node in nodes:
         total[group_of(node)] += count_present(node)
         weights[group_of(node)] += node.weight if node.state is NodeState.ACTIVE else 0.0
-    frozen: dict[str, str] = {}
-    for pause in pauses:
-        if pause.is_frozen:
-            frozen.setdefault(pause.group, pause.why)
+    frozen = {group: pause.why for group, pause in choose_pauses(pauses).items() if pause.is_frozen}
     rows = []
     for node in nodes:
         group = group_of(node)

@@ -138,8 +138,9 @@ class Balancer:
         for name, group in present.items():
             if name not in self.balances:
                 self.balances[name] = GroupBalance(
-                    group, self._config, self._nodes, self._name, self._numbers, self._clock, self._wall
-                )
+                    group, self._config, self._nodes, self._name, self._numbers, self._clock, self._wall,
+                    lambda: self.leading,
+                )  # fmt: skip
             self.balances[name].settle(now)
 
     async def _stop_serving(self) -> None:

@@ -30,7 +30,10 @@ _log = get_logger()
 
 
 class GroupBalance:
-    """The balance of `group` at the gateway `gateway`. `numbers` gives the decisions of all groups their numbers."""
+    """The balance of `group` at the gateway `gateway`. `numbers` gives the decisions of all groups their numbers.
+
+    `leads` returns True while the balancer of this gateway leads.
+    """
 
     def __init__(
         self,
@@ -41,6 +44,7 @@ class GroupBalance:
         numbers: Iterator[int],
         clock: Callable[[], float],
         wall: Callable[[], float] = time.time,
+        leads: Callable[[], bool] = lambda: True,
     ) -> None:
         self.group = group
         self._stats = GroupStats()
@@ -51,7 +55,7 @@ class GroupBalance:
         self._wall = wall
         self.journal = Journal(gateway, group=group.name, numbers=numbers)
         self._settle = Stabilisation()
-        self._leads = False
+        self._leads = leads
         self.begin_term()
 
     def begin_term(self) -> None:
@@ -66,12 +70,11 @@ class GroupBalance:
     def end_term(self, now: float) -> None:
         """End a leadership: a different balancer leads."""
         self.journal.end_balance(LEADERSHIP_LOST, now)
-        self._leads = False
         self._stats.rest()
 
     def read_stats(self) -> GroupStats:
         """Return the statistics as of now."""
-        if self._leads:
+        if self._leads():
             self._stats.reconnect_window_s = self.term.reconnect_window_s()
         return self._stats
 
@@ -107,7 +110,6 @@ class GroupBalance:
 
         With a thousand nodes each part takes some milliseconds: so each part gets its own turn of the event loop.
         """
-        self._leads = True
         reports = (node.report for node in self.view.nodes.values() if node.report is not None)
         self.journal.add_outcomes(self._outcomes.observe(reports), now)
         self.follow()

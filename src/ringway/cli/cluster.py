@@ -9,13 +9,14 @@ from typing import Protocol
 import msgspec
 
 from ringway.app.compose.identity import new_incarnation
-from ringway.app.config import Layer, Loaded, load_config, load_joined
+from ringway.app.config import Loaded, load_config, load_joined
 from ringway.app.engine import open_engine, read_keyring
 from ringway.app.log import open_log
 from ringway.app.lone_gateway import find_ended, find_gateways
 from ringway.app.member import hear_members
 from ringway.app.state import find_running, state_dir
 from ringway.cli.admin_access import reach_admin
+from ringway.cli.option import SystemChoice
 from ringway.core.isolation import why_command_believes_nobody
 from ringway.core.membership import MASS_LEASE_S, TICK_S
 from ringway.errors import ConfigError, NoAnswer, RingwayError
@@ -45,18 +46,14 @@ class Access(Protocol):
 
 @asynccontextmanager
 async def joined(
-    flags: Layer,
-    config_file: str | None,
-    state: str | None,
-    admin: str | None,
-    *,
-    on_strangers: Callable[[Feed], None] | None = None,
+    system: SystemChoice, *, on_strangers: Callable[[Feed], None] | None = None
 ) -> AsyncIterator[tuple[Access, Feed]]:
-    """Reach the running system, and hear its members: by the admin port `admin`, by its engine, or by the admin port of
-    the gateway that runs here without an engine.
+    """Reach a running system, and hear its members: by the admin port that is named, by its engine, or by the admin
+    port of the gateway that runs here without an engine.
 
     Raise `ConfigError` if members are heard, but no member is believed, after a call of `on_strangers`.
     """
+    config_file, state, admin, flags = system
     loaded = load_config(flags=flags, file=config_file)
     if admin and (state or loaded.origin("engine.url").startswith("--")):
         raise ConfigError(f"--admin {admin} and {'--state' if state else '--engine'} name a system each; give one")

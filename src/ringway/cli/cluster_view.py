@@ -6,7 +6,7 @@ from ringway.admin.member import Cluster, describe
 from ringway.cli.steer import Gateways
 from ringway.errors import EngineError, ProtocolError
 from ringway.member.feed import Feed
-from ringway.protocol.control import ListProblems, MovePause, NodeProblems
+from ringway.protocol.control import ListProblems, MovePause, NodeProblems, choose_pauses
 from ringway.protocol.directive import BY_OPERATOR
 
 PROBLEMS_S = 1.0
@@ -30,11 +30,8 @@ def view_cluster(members: Feed, told: Sequence[NodeProblems]) -> Cluster:
 
 
 def pauses_of(told: Sequence[NodeProblems]) -> list[MovePause]:
-    """Return by group why no moves are ordered now. The leader also tells of its guard, and of groups that settle."""
-    found: dict[str, MovePause] = {}
-    for pause in sorted((pause for answer in told for pause in answer.pauses), key=lambda pause: not pause.is_frozen):
-        found.setdefault(pause.group, pause)
-    return [found[group] for group in sorted(found)]
+    """Return by group why no moves are ordered now."""
+    return list(choose_pauses(pause for answer in told for pause in answer.pauses).values())
 
 
 def pause_line(pause: MovePause, groups: Collection[str]) -> str:

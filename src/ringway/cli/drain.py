@@ -2,12 +2,11 @@
 
 from typing import Annotated
 
-from ringway.app.config import Layer
 from ringway.cli.cluster import ask_leader, ask_node, joined, need_node
 from ringway.cli.command import Argument, Option
 from ringway.cli.counted import counted
 from ringway.cli.duration import read_drain_within
-from ringway.cli.option import AdminUrl, AsJson, ConfigFile, StateDir, takes_settings
+from ringway.cli.option import AsJson, SystemChoice, finds_system
 from ringway.cli.process import run_async
 from ringway.cli.terminal import say, say_json
 from ringway.cli.watch import Drained, leaving, outcomes_in_words, watch_until_empty
@@ -21,9 +20,9 @@ from ringway.types import NodeState, Role
 NodeArgument = Annotated[str, Argument(metavar="NODE", help="The node's name, as `ringway nodes` lists it.")]
 
 
-@takes_settings("engine")
+@finds_system
 def drain(
-    flags: Layer,
+    system: SystemChoice,
     node: NodeArgument,
     within: Annotated[
         str | None,
@@ -37,9 +36,6 @@ def drain(
     ] = False,
     wait: Annotated[bool, Option("--wait/--no-wait", help="Show the progress until the node is empty.")] = True,
     as_json: AsJson = False,
-    config_file: ConfigFile = None,
-    state: StateDir = None,
-    admin: AdminUrl = None,
 ) -> None:
     """Empty a node: it gets no new connections, and the balancer moves its connections to other nodes at its usual
     pace.
@@ -51,7 +47,7 @@ def drain(
         raise ConfigError("--force is about a deadline; give it with --within, such as --within 60s")
 
     async def work() -> Drained:
-        async with joined(flags, config_file, state, admin) as (engine, members):
+        async with joined(system) as (engine, members):
             report = need_node(members, node)
             if wait and count_present(report):
                 _need_another(members, node)

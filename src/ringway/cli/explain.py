@@ -2,9 +2,8 @@
 
 from typing import TYPE_CHECKING, Annotated
 
-from ringway.app.config import Layer
 from ringway.cli.command import Exit, Option
-from ringway.cli.option import AdminUrl, AsJson, ConfigFile, StateDir, takes_settings
+from ringway.cli.option import AsJson, SystemChoice, finds_system
 from ringway.cli.process import run_async
 from ringway.cli.steer import Gateways, gateways
 from ringway.cli.terminal import say_json
@@ -16,9 +15,9 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
 
-@takes_settings("engine")
+@finds_system
 def explain(
-    flags: Layer,
+    system: SystemChoice,
     key: Annotated[
         str,
         Option(
@@ -36,9 +35,6 @@ def explain(
         str, Option("--gateway", metavar="NAME", help="Ask this one. Without: the first that answers.")
     ] = "",
     as_json: AsJson = False,
-    config_file: ConfigFile = None,
-    state: StateDir = None,
-    admin: AdminUrl = None,
 ) -> None:
     """Show the node to which a client would be sent if it came now, and why: each node, with the numbers that decide.
 
@@ -46,7 +42,7 @@ def explain(
     """
 
     async def ask() -> Explanation:
-        async with gateways(flags, config_file, state, admin) as found:
+        async with gateways(system) as found:
             await found.need_group(group)
             question = Explain(key=key, group=group, host=host, path=path)
             answer = await (found.ask(_known(found, gateway), question) if gateway else found.ask_any(question))

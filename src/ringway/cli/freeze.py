@@ -2,23 +2,19 @@
 
 from typing import Annotated
 
-from ringway.app.config import Layer
 from ringway.cli.command import Option
-from ringway.cli.option import AdminUrl, ConfigFile, OneGroup, StateDir, takes_settings
+from ringway.cli.option import OneGroup, SystemChoice, finds_system
 from ringway.cli.process import run_async
 from ringway.cli.steer import gateways
 from ringway.cli.terminal import say
 from ringway.protocol.directive import ASKED_FOR
 
 
-@takes_settings("engine")
+@finds_system
 def freeze(
-    flags: Layer,
+    system: SystemChoice,
     why: Annotated[str, Option("--why", metavar="TEXT", help="Shown wherever moves are missed.")] = ASKED_FOR,
     group: OneGroup = "",
-    config_file: ConfigFile = None,
-    state: StateDir = None,
-    admin: AdminUrl = None,
 ) -> None:
     """Stop moves of connections, at once and in the whole cluster, until `ringway unfreeze`.
 
@@ -26,7 +22,7 @@ def freeze(
     """
 
     async def decide() -> None:
-        async with gateways(flags, config_file, state, admin) as found:
+        async with gateways(system) as found:
             await found.decide(lambda newest: newest.with_frozen(why.strip() or ASKED_FOR, group), group)
 
     run_async(decide())

@@ -4,10 +4,9 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
-from ringway.app.config import Layer
 from ringway.cli.cluster_view import ask_problems, pause_line, pauses_of, view_cluster
 from ringway.cli.command import Option
-from ringway.cli.option import AdminUrl, AsJson, ConfigFile, StateDir, takes_settings
+from ringway.cli.option import AsJson, SystemChoice, finds_system
 from ringway.cli.process import run_async
 from ringway.cli.steer import gateways
 from ringway.cli.terminal import say_json, tell
@@ -20,14 +19,11 @@ if TYPE_CHECKING:
 PAIRS_SHOWN = 4
 
 
-@takes_settings("engine")
+@finds_system
 def moves(
-    flags: Layer,
+    system: SystemChoice,
     count: Annotated[int, Option("--count", "-n", metavar="N", min=1, max=1000, help="How many.")] = 20,
     as_json: AsJson = False,
-    config_file: ConfigFile = None,
-    state: StateDir = None,
-    admin: AdminUrl = None,
 ) -> None:
     """List the balancers' decisions, the newest first: time, reason, donors and targets, and the outcome.
 
@@ -39,7 +35,7 @@ def moves(
     """
 
     async def ask() -> tuple[list[Decision], list[str]]:
-        async with gateways(flags, config_file, state, admin) as found:
+        async with gateways(system) as found:
             answers = await found.ask_all(ListDecisions(count=count))
             pauses = pauses_of(await ask_problems(found))
             groups = view_cluster(found.members, ()).groups

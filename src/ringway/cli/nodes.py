@@ -1,12 +1,11 @@
 """`ringway nodes`: the members of the system."""
 
 from ringway.admin.member import Cluster, describe
-from ringway.app.config import Layer
 from ringway.cli.cluster import joined
 from ringway.cli.cluster_view import ask_problems, frozen_lines, view_cluster
 from ringway.cli.grid import draw_grid
 from ringway.cli.member_grid import gateways_grid, nodes_grid, problem_lines, strangers_grid
-from ringway.cli.option import AdminUrl, AsJson, ConfigFile, StateDir, takes_settings
+from ringway.cli.option import AsJson, SystemChoice, finds_system
 from ringway.cli.process import run_async
 from ringway.cli.steer import Gateways
 from ringway.cli.terminal import is_styled, say, say_drawn, say_json, width_of_output
@@ -14,13 +13,10 @@ from ringway.member.feed import Feed
 from ringway.protocol.control import NodeProblems
 
 
-@takes_settings("engine")
+@finds_system
 def nodes(
-    flags: Layer,
+    system: SystemChoice,
     as_json: AsJson = False,
-    config_file: ConfigFile = None,
-    state: StateDir = None,
-    admin: AdminUrl = None,
 ) -> None:
     """List the nodes with their load against their fair share, the gateways, and members that are not believed.
 
@@ -33,7 +29,7 @@ def nodes(
             say_drawn(draw_grid(strangers_grid(cluster), width_of_output(), styled=is_styled()))
 
     async def ask() -> Cluster:
-        async with joined(flags, config_file, state, admin, on_strangers=show_strangers) as (engine, members):
+        async with joined(system, on_strangers=show_strangers) as (engine, members):
             told[:] = await ask_problems(Gateways(engine, members))
             return view_cluster(members, told)
 

@@ -1,7 +1,7 @@
 """Options of commands: the common options, and the options that are derived from the configuration's fields."""
 
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from ringway.app.config import Given, Layer, all_fields
 from ringway.app.field import Field, show_value
@@ -49,20 +49,51 @@ def takes_settings(
         known = all_fields().values()
         fields = [field for section in sections for field in known if field.section == section]
         fields += [field for field in known if field.path in only]
-        options = {field.path.replace(".", "__"): (field, flag_of(field, own)) for field in fields}
-
-        def gather(values: dict[str, Any]) -> Layer:
-            flags: Layer = {}
-            for name, (field, flag) in options.items():
-                value = values[name]
-                if value is not None and value != []:
-                    flags[field.path] = Given(value, flag)
-            return flags
-
+        options = _options_of(fields, own)
         derived = {name: _parameter(name, field, flag) for name, (field, flag) in options.items()}
-        return with_parameters(command, "flags", derived, gather)
+        return with_parameters(command, "flags", derived, lambda values: _flags(options, values))
 
     return decorate
+
+
+class SystemChoice(NamedTuple):
+    """The running system that a command is about, as its options name it."""
+
+    config_file: str | None = None
+    state: str | None = None
+    admin: str | None = None
+    flags: Layer | None = None  # settings of its engine
+
+
+def finds_system(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options that name a running system; it receives them as `system: SystemChoice`."""
+    options = _options_of([field for field in all_fields().values() if field.section == "engine"], ())
+    named: dict[str, Any] = {"config_file": ConfigFile, "state": StateDir, "admin": AdminUrl}
+    derived = {name: Parameter(name, given.__origin__, given.__metadata__[0], None) for name, given in named.items()}
+    derived |= {name: _parameter(name, field, flag) for name, (field, flag) in options.items()}
+
+    def gather(values: dict[str, Any]) -> SystemChoice:
+        return SystemChoice(**{name: values[name] for name in named}, flags=_flags(options, values))
+
+    return with_parameters(command, "system", derived, gather)
+
+
+Options = dict[str, tuple[Field, str]]
+"""Settings that are options: each with its flag, by the name of its parameter."""
+
+
+def _options_of(fields: Sequence[Field], own: Sequence[str]) -> Options:
+    return {field.path.replace(".", "__"): (field, flag_of(field, own)) for field in fields}
+
+
+def _flags(options: Options, values: dict[str, Any]) -> Layer:
+    """Return the settings that were given."""
+    flags: Layer = {}
+    for name, (field, flag) in options.items():
+        value = values[name]
+        if value is not None and value != []:
+            flags[field.path] = Given(value, flag)
+    return flags
 
 
 def _parameter(name: str, field: Field, flag: str) -> Parameter:

@@ -5,10 +5,9 @@ import sys
 from collections.abc import Collection, Sequence
 from typing import Annotated, Any
 
-from ringway.app.config import Layer
 from ringway.app.field import Field, fields_of, show_value
 from ringway.cli.command import Argument, CommandGroup, Option
-from ringway.cli.option import AdminUrl, AsJson, ConfigFile, OneGroup, StateDir, takes_settings
+from ringway.cli.option import AsJson, OneGroup, SystemChoice, finds_system
 from ringway.cli.process import run_async
 from ringway.cli.steer import gateways, newest_of
 from ringway.cli.terminal import say, say_json
@@ -20,13 +19,10 @@ from ringway.protocol.control import DirectiveAnswer, GroupPolicy
 Move = Annotated[bool, Option("--move", help="Also move the connections that it places elsewhere, at the usual pace.")]
 
 
-@takes_settings("engine")
+@finds_system
 def show(
-    flags: Layer,
+    system: SystemChoice,
     as_json: AsJson = False,
-    config_file: ConfigFile = None,
-    state: StateDir = None,
-    admin: AdminUrl = None,
 ) -> None:
     """Show the policy that each gateway follows, and the decisions of operators while it ran.
 
@@ -35,7 +31,7 @@ def show(
     """
 
     async def ask() -> list[DirectiveAnswer]:
-        async with gateways(flags, config_file, state, admin) as found:
+        async with gateways(system) as found:
             return await found.followed()
 
     answers = run_async(ask())
@@ -45,16 +41,13 @@ def show(
         show_policy(answers)
 
 
-@takes_settings("engine")
+@finds_system
 def change(
-    flags: Layer,
+    system: SystemChoice,
     spec: Annotated[str, Argument(metavar="SPEC", help="The policy, with options: two-choices:d=3.")],
     move: Move = False,
     group: OneGroup = "",
     as_json: AsJson = False,
-    config_file: ConfigFile = None,
-    state: StateDir = None,
-    admin: AdminUrl = None,
 ) -> None:
     """Make all gateways follow a new policy from now on, without a restart.
 
@@ -62,21 +55,18 @@ def change(
     all gateways follow; later gateways follow too. What is set for all groups ends what was set for single ones.
     `ringway policy list` shows the policies.
     """
-    _decide(flags, config_file, state, admin, str(_checked(spec)), moving=move, group=group, as_json=as_json)
+    _decide(system, str(_checked(spec)), moving=move, group=group, as_json=as_json)
 
 
-@takes_settings("engine")
+@finds_system
 def reset(
-    flags: Layer,
+    system: SystemChoice,
     move: Move = False,
     group: OneGroup = "",
     as_json: AsJson = False,
-    config_file: ConfigFile = None,
-    state: StateDir = None,
-    admin: AdminUrl = None,
 ) -> None:
     """Let each gateway follow the policy of its own settings again."""
-    _decide(flags, config_file, state, admin, "", moving=move, group=group, as_json=as_json)
+    _decide(system, "", moving=move, group=group, as_json=as_json)
 
 
 def list_policies(as_json: AsJson = False) -> None:
@@ -104,10 +94,7 @@ def list_policies(as_json: AsJson = False) -> None:
 
 
 def _decide(
-    flags: Layer,
-    config_file: str | None,
-    state: str | None,
-    admin: str | None,
+    system: SystemChoice,
     policy: str,
     *,
     moving: bool,
@@ -115,7 +102,7 @@ def _decide(
     as_json: bool,
 ) -> None:
     async def decide() -> list[DirectiveAnswer]:
-        async with gateways(flags, config_file, state, admin) as found:
+        async with gateways(system) as found:
             return await found.decide(lambda newest: newest.with_policy(policy, moving=moving, group=group), group)
 
     answers = run_async(decide())

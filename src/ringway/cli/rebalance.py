@@ -2,11 +2,10 @@
 
 from typing import Annotated
 
-from ringway.app.config import Layer
 from ringway.cli.cluster import joined
 from ringway.cli.command import Option
 from ringway.cli.counted import counted
-from ringway.cli.option import AdminUrl, AsJson, ConfigFile, OneGroup, StateDir, takes_settings
+from ringway.cli.option import AsJson, OneGroup, SystemChoice, finds_system
 from ringway.cli.process import run_async
 from ringway.cli.terminal import say_json
 from ringway.errors import ConfigError
@@ -14,15 +13,12 @@ from ringway.member.leader_call import ASKS, call_plan
 from ringway.protocol.order import PlanAnswer
 
 
-@takes_settings("engine")
+@finds_system
 def rebalance(
-    flags: Layer,
+    system: SystemChoice,
     dry_run: Annotated[bool, Option("--dry-run", help="Only show the plan.")] = False,
     group: OneGroup = "",
     as_json: AsJson = False,
-    config_file: ConfigFile = None,
-    state: StateDir = None,
-    admin: AdminUrl = None,
 ) -> None:
     """Balance the connections now, to the last one, without waiting until a node is far off its fair share.
 
@@ -31,7 +27,7 @@ def rebalance(
     """
 
     async def ask() -> PlanAnswer:
-        async with joined(flags, config_file, state, admin) as (engine, _):
+        async with joined(system) as (engine, _):
             plan = await call_plan(engine.bus, dry_run=dry_run, group=group, asks=ASKS)
             if plan.why:
                 raise ConfigError(plan.why)

@@ -8,14 +8,14 @@ import time
 from collections.abc import Sequence
 from typing import Annotated
 
-from ringway.app.config import Layer, load_config
+from ringway.app.config import load_config
 from ringway.cli.backend_return import BackendReturn, tells_restarts
 from ringway.cli.cluster import Access, ask_leader, ask_node, joined, need_node, wait_for_node
 from ringway.cli.command import Option
 from ringway.cli.counted import counted
 from ringway.cli.duration import read_drain_within, read_duration, read_pause
 from ringway.cli.forecast import forecast
-from ringway.cli.option import AdminUrl, ConfigFile, StateDir, takes_settings
+from ringway.cli.option import SystemChoice, finds_system
 from ringway.cli.process import run_async
 from ringway.cli.steer import Gateways
 from ringway.cli.terminal import say, tell
@@ -40,9 +40,9 @@ _PLACEHOLDER = re.compile(r"\{\w+\}")
 _NUMBERS = re.compile(r"(\d+)")
 
 
-@takes_settings("engine")
+@finds_system
 def roll(
-    flags: Layer,
+    system: SystemChoice,
     command: Annotated[
         str,
         Option(
@@ -72,9 +72,6 @@ def roll(
     ] = "2m",
     force: Annotated[bool, Option("--force", help="With --within: as in `ringway drain`.")] = False,
     dry_run: Annotated[bool, Option("--dry-run", help="Say what would be done, and do nothing.")] = False,
-    config_file: ConfigFile = None,
-    state: StateDir = None,
-    admin: AdminUrl = None,
 ) -> None:
     """Restart the nodes one after the other, unnoticed by users.
 
@@ -93,9 +90,9 @@ def roll(
     pause_s, ready_s = read_pause(pause), read_duration(ready_within)
 
     async def work() -> None:
-        async with joined(flags, config_file, state, admin) as (engine, members):
+        async with joined(system) as (engine, members):
             names = choose_nodes(nodes, members)
-            config = load_config(flags=flags, file=config_file).config
+            config = load_config(flags=system.flags, file=system.config_file).config
             if dry_run:
                 say(await forecast(engine, members, names, config.balance, within_s))
                 say(f"Nothing was done. Each would be restarted by: {shlex.join(words)}")

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
-from ringway.app.config import Layer
 from ringway.cli.cluster import Access, joined
+from ringway.cli.option import SystemChoice
 from ringway.core.group import why_no_group
 from ringway.errors import ConfigError, NoAnswer, ProtocolError, RingwayError
 from ringway.member.feed import Feed
@@ -81,7 +81,8 @@ class Gateways:
     async def need_group(self, group: str) -> None:
         """Raise `ConfigError` if no gateway knows `group` (empty: all groups)."""
         if group:
-            _need_group(group, await self.followed())
+            answers = await self.followed()
+            _need_group(group, answers, newest_of(answers))
 
     async def decide(self, change: Callable[[Directive], Directive], group: str = "") -> list[DirectiveAnswer]:
         """Apply `change` to the newest directive, and return when all gateways follow the result.
@@ -91,7 +92,7 @@ class Gateways:
         """
         answers = await self.followed()
         newest = newest_of(answers)
-        _need_group(group, answers)
+        _need_group(group, answers, newest)
         decided = change(newest)
         told = [
             each for each in await self.ask_all(SetDirective(directive=decided)) if isinstance(each, DirectiveAnswer)
@@ -115,11 +116,9 @@ class Gateways:
 
 
 @asynccontextmanager
-async def gateways(
-    flags: Layer, config_file: str | None, state: str | None, admin: str | None = None
-) -> AsyncIterator[Gateways]:
-    """Find the gateways of the running system; raise `ConfigError` if no gateway runs."""
-    async with joined(flags, config_file, state, admin) as (engine, members):
+async def gateways(system: SystemChoice) -> AsyncIterator[Gateways]:
+    """Find the gateways of a running system; raise `ConfigError` if no gateway runs."""
+    async with joined(system) as (engine, members):
         found = Gateways(engine, members)
         if not found.names:
             raise ConfigError("no gateway is running; start one with `ringway gateway`")
@@ -129,9 +128,9 @@ async def gateways(
             raise RingwayError(f"{error}; it is of another version") from None
 
 
-def _need_group(group: str, answers: Sequence[DirectiveAnswer]) -> None:
+def _need_group(group: str, answers: Sequence[DirectiveAnswer], newest: Directive) -> None:
     known = {each.group for answer in answers for each in answer.groups}
-    if group and group not in known and not newest_of(answers).decides_for(group):
+    if group and group not in known and not newest.decides_for(group):
         raise ConfigError(why_no_group(group, sorted(known)))
 
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 
 from ringway.admin.member import Cluster, NodeRow
-from ringway.app.config import Layer
 from ringway.cli.cluster import joined
 from ringway.cli.cluster_view import ask_problems, frozen_lines, view_cluster
 from ringway.cli.command import Option
@@ -23,7 +22,7 @@ from ringway.cli.member_grid import (
     state_cell,
     strangers_grid,
 )
-from ringway.cli.option import AdminUrl, AsJson, ConfigFile, StateDir, takes_settings
+from ringway.cli.option import AsJson, SystemChoice, finds_system
 from ringway.cli.process import run_async
 from ringway.cli.steer import Gateways
 from ringway.cli.terminal import say_json
@@ -79,14 +78,11 @@ class Meter:
         return {node.name: self._rates.get(node.incarnation, Rates()) for node in cluster.nodes}
 
 
-@takes_settings("engine")
+@finds_system
 def top(
-    flags: Layer,
+    system: SystemChoice,
     once: Annotated[bool, Option("--once", help="Show it once, after measuring for some seconds.")] = False,
     as_json: AsJson = False,
-    config_file: ConfigFile = None,
-    state: StateDir = None,
-    admin: AdminUrl = None,
 ) -> None:
     """Watch the nodes: connections against fair shares, rates, moves. Ctrl-C ends it.
 
@@ -94,14 +90,12 @@ def top(
     ends, as with --once.
     """
     once = once or as_json or sys.stdout is None or not sys.stdout.isatty()
-    run_async(_watch(flags, config_file, state, admin, once=once, as_json=as_json))
+    run_async(_watch(system, once=once, as_json=as_json))
 
 
-async def _watch(
-    flags: Layer, config_file: str | None, state: str | None, admin: str | None, *, once: bool, as_json: bool
-) -> None:
+async def _watch(system: SystemChoice, *, once: bool, as_json: bool) -> None:
     meter, tasks = Meter(), Tasks()
-    async with joined(flags, config_file, state, admin) as (engine, members):
+    async with joined(system) as (engine, members):
         told: list[NodeProblems] = []
 
         def look() -> tuple[Cluster, dict[str, Rates]]:

@@ -1,9 +1,8 @@
 """`ringway undrain`: ends the drain of a node."""
 
-from ringway.app.config import Layer
 from ringway.cli.cluster import ask_node, joined, need_node
 from ringway.cli.drain import NodeArgument
-from ringway.cli.option import AdminUrl, ConfigFile, StateDir, takes_settings
+from ringway.cli.option import SystemChoice, finds_system
 from ringway.cli.process import run_async
 from ringway.cli.terminal import say
 from ringway.protocol.order import SetState
@@ -11,14 +10,12 @@ from ringway.protocol.report import Report
 from ringway.types import NodeState
 
 
-@takes_settings("engine")
-def undrain(
-    flags: Layer, node: NodeArgument, config_file: ConfigFile = None, state: StateDir = None, admin: AdminUrl = None
-) -> None:
+@finds_system
+def undrain(system: SystemChoice, node: NodeArgument) -> None:
     """End the drain of a node: it gets new connections again, and the balancer fills it to its fair share."""
 
     async def work() -> Report:
-        async with joined(flags, config_file, state, admin) as (engine, members):
+        async with joined(system) as (engine, members):
             report = need_node(members, node)
             await ask_node(engine, report, SetState(draining=False))
             return report

@@ -1,20 +1,16 @@
 """`ringway unfreeze`: lets moves go on."""
 
-from ringway.app.config import Layer
-from ringway.cli.option import AdminUrl, ConfigFile, OneGroup, StateDir, takes_settings
+from ringway.cli.option import OneGroup, SystemChoice, finds_system
 from ringway.cli.process import run_async
 from ringway.cli.steer import gateways
 from ringway.cli.terminal import say
 from ringway.protocol.directive import Directive
 
 
-@takes_settings("engine")
+@finds_system
 def unfreeze(
-    flags: Layer,
+    system: SystemChoice,
     group: OneGroup = "",
-    config_file: ConfigFile = None,
-    state: StateDir = None,
-    admin: AdminUrl = None,
 ) -> None:
     """Let the balancer move connections again, after `ringway freeze`."""
 
@@ -26,7 +22,7 @@ def unfreeze(
         return newest.with_frozen("", group) if was_frozen else newest
 
     async def decide() -> None:
-        async with gateways(flags, config_file, state, admin) as found:
+        async with gateways(system) as found:
             await found.decide(thaw, group)
 
     run_async(decide())

@@ -3,6 +3,7 @@
 from typing import Any
 
 from ringway.cli.cluster import need_node
+from ringway.cli.option import SystemChoice
 from ringway.cli.process import run_async
 from ringway.cli.steer import gateways
 from ringway.core.placement.spec import DEFAULT_POLICY
@@ -26,7 +27,7 @@ def scenario_of_cluster(
     """
 
     async def ask() -> dict[str, Any]:
-        async with gateways({}, config_file, state) as found:
+        async with gateways(SystemChoice(config_file=config_file, state=state)) as found:
             for name in drain:
                 need_node(found.members, name)
             wanted = chosen_group(found.members, drain, group)

@@ -162,6 +162,17 @@ class MovePause(msgspec.Struct, frozen=True, kw_only=True):
     is_frozen: bool  # True: an operator or the guard has frozen moves; False: the members have changed a moment ago
 
 
+def choose_pauses(pauses: Iterable[MovePause]) -> dict[str, MovePause]:
+    """Return the pause to show of each group, by its name, of those that several gateways tell.
+
+    A freeze counts before a wait. The leader also tells of its guard, and of groups that settle.
+    """
+    chosen: dict[str, MovePause] = {}
+    for pause in sorted(pauses, key=lambda pause: not pause.is_frozen):
+        chosen.setdefault(pause.group, pause)
+    return {group: chosen[group] for group in sorted(chosen)}
+
+
 class NodeProblems(msgspec.Struct, frozen=True, kw_only=True, tag="problems"):
     """The problems of nodes in the view of one gateway, in sentences with their remedies."""
 

@@ -15,7 +15,8 @@ from ringway.errors import NoNode, UpgradeError
 from ringway.gateway.config.gateway import GatewayConfig
 from ringway.gateway.placement.placer import Place
 from ringway.gateway.placement.placers import Placers
-from ringway.gateway.proxy.migration import Migration, follow_close, leave, reopen, send
+from ringway.gateway.proxy.migration import Migration
+from ringway.gateway.proxy.migration_start import follow_close, leave, reopen, send
 from ringway.gateway.proxy.opener import Opener, Refusal
 from ringway.gateway.proxy.relay import Relay
 from ringway.gateway.proxy.send_off import SendOff
