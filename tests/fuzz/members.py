@@ -38,7 +38,9 @@ from ringway.protocol.order import MoveOrder, encode, node_address
 from ringway.protocol.presence import presence_address
 from ringway.protocol.report import Report
 from ringway.protocol.seal import Sealer, Unsealer
+from ringway.protocol.survey import NODES
 from ringway.protocol.taken import issuer_address
+from ringway.protocol.user_order import USERS
 from ringway.tasks import Tasks
 from ringway.types import Incarnation, Issuer, NodeName, Role
 from support.fleet.kind import running_fleet
@@ -158,7 +160,7 @@ class Target:
 
     def _addresses(self) -> list[str]:
         """Return the other addresses of the bus that members serve."""
-        addresses = [gateway_address(NodeName("g1"))]
+        addresses = [gateway_address(NodeName("g1")), NODES, USERS]
         for number in (1, 2):
             name, incarnation = NodeName(f"n{number}"), Incarnation(f"{number:08x}")
             addresses += [node_address(name), session_address(name), issuer_address(Issuer(incarnation))]

@@ -32,7 +32,11 @@ from ringway.protocol.order import (
 from ringway.protocol.presence import decode_answer as decode_presence_answer
 from ringway.protocol.presence import decode_question
 from ringway.protocol.report import decode_introduction
+from ringway.protocol.survey import decode_answer as decode_survey_answer
+from ringway.protocol.survey import decode_question as decode_survey_question
 from ringway.protocol.ticket import TicketSigner
+from ringway.protocol.user_order import decode_answer as decode_user_answer
+from ringway.protocol.user_order import decode_request as decode_user_order
 from ringway.types import NodeName
 from support.tokens import part
 
@@ -53,6 +57,10 @@ MEMBERS: tuple[Callable[[bytes], object], ...] = (
     decode_gateway_answer,
     decode_question,
     decode_presence_answer,
+    decode_survey_question,
+    decode_survey_answer,
+    decode_user_order,
+    decode_user_answer,
     decode_session_request,
     decode_session_answer,
     decode_session,

@@ -1,6 +1,7 @@
 """The server API over NATS: three nodes, called by Centrifugo's client in its two forms."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from random import Random
@@ -11,9 +12,11 @@ import pytest
 from integration.node.conftest import Dial
 from integration.node.kit import KEYRING
 from integration.server_api.kit import KEY, PATIENCE_S, serving
+from ringway.core.credentials import ANONYMOUS, Credentials
 from ringway.engine.nats.embedded import EmbeddedNats
 from ringway.engine.nats.opening import open_nats
 from ringway.node.config.node import NodeConfig
+from ringway.node.connection.connection import Connection
 from ringway.node.server import ChannelNode
 from ringway.types import Incarnation, NodeName
 
@@ -56,6 +59,30 @@ async def test_a_call_to_any_node_reaches_the_subscribers_of_all(nodes: list[Cha
         assert len((await client.presence(cent.PresenceRequest(channel=KEPT))).presence) == 3
         assert (await client.channels(cent.ChannelsRequest(pattern="kept:*"))).channels[KEPT].num_clients == 3
         assert [node.name for node in (await client.info(cent.InfoRequest())).nodes] == ["n1", "n2", "n3"]
+        await client.close()
+
+
+async def test_a_user_is_cut_off_and_subscribed_at_all_nodes(
+    nodes: list[ChannelNode], dial: Dial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accept = Connection.accept
+
+    def accept_as(connection: Connection, client: str, credentials: Credentials = ANONYMOUS) -> None:
+        accept(connection, client, Credentials(user="u1", connected_at=time.time()))
+
+    monkeypatch.setattr(Connection, "accept", accept_as)
+    peers = [await dial(node, connect=True) for node in nodes]
+    async with serving(nodes[0]) as server:
+        client = cent.AsyncClient(f"{server.url}/api", KEY)
+        await client.subscribe(cent.SubscribeRequest(user="u1", channel=KEPT))
+        await client.publish(cent.PublishRequest(channel=KEPT, data=1))
+        for peer in peers:
+            assert "subscribe" in await peer.push()
+            assert (await peer.push())["pub"]["data"] == 1
+        assert len((await client.connections(cent.ConnectionsRequest(user="u1", expression=""))).connections) == 3
+        await client.disconnect(cent.DisconnectRequest(user="u1"))
+        for peer in peers:
+            assert await peer.closed() == (3503, "force disconnect")
         await client.close()
 
 
