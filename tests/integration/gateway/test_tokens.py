@@ -13,6 +13,7 @@ from gateway_kit import eventually
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
+import ringway
 from ringway.auth.config import SubscriptionTokenConfig, TokenConfig
 from ringway.auth.verifier import make_verifier
 from ringway.errors import ConfigError
@@ -195,6 +196,16 @@ async def test_keys_come_from_a_key_set_and_a_new_key_is_found(start_rig):
             with pytest.raises(InvalidStatus):
                 await connect(rig.url(f"/chat?token={sign(claims, OTHER_RSA_KEY, 'RS256', kid='first')}"))
             assert len(backend.asked) == 2
+
+
+@pytest.mark.parametrize("form", ["ws://{}/chat?token={}", "http://{}?path=/chat&token={}"], ids=["as it is", "asked"])
+async def test_a_client_of_ours_has_its_token_in_the_url(start_rig, form):
+    async with world(start_rig) as (rig, backend):
+        async with ringway.connect(form.format(f"127.0.0.1:{rig.gateway.port}", good())) as client:
+            await client.send("hello")
+            assert await client.recv() == "hello"
+        ((query, told),) = backend.asked
+        assert (query, told["ringway-user"]) == ("", "42")
 
 
 async def test_a_route_that_asks_for_tokens_needs_a_key(start_rig):

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterable
+from functools import lru_cache
 
 from ringway.protocol.forwarded import FORWARDED, PROOF, ForwardedClient, forwarded_headers
 from ringway.protocol.knock import KNOCK
@@ -44,7 +45,7 @@ def upgrade_headers(
     which a client could forge, are replaced by known facts; `Forwarded`, `X-Real-Ip` and `X-Forwarded-Port` of a
     trusted proxy pass. `user_header` tells the verified `user`, already encoded; a client's own such header is dropped.
     """
-    dropped = (_REPLACED if trust_peer else _REPLACED | FORWARDED) | {user_header.lower()}
+    dropped = _dropped(trust_peer, user_header)
     # The Connection header of a trusted proxy is for this gateway; further names in it could come from its client.
     passed = _passed(headers, dropped, all_named=trust_peer)
     fields = [(name, f"{name}: {value}\r\n") for name, value in passed if _NAME.fullmatch(name)]
@@ -55,6 +56,11 @@ def upgrade_headers(
     lines.append("Connection: Upgrade\r\nUpgrade: websocket\r\n")
     offers = [line for name, line in fields if name == _EXTENSIONS]
     return "".join(lines).encode("latin-1"), "".join(offers).encode("latin-1")
+
+
+@lru_cache(maxsize=8)
+def _dropped(trust_peer: bool, user_header: str) -> frozenset[str]:
+    return (_REPLACED if trust_peer else _REPLACED | FORWARDED) | {user_header.lower()}
 
 
 def upgrade_response(headers: Headers) -> bytes:

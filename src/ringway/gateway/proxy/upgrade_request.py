@@ -147,7 +147,7 @@ def read_request(
         who,
         trust_peer=is_trusted(peer.ip, affinity.trusted),
         user_header=user_header,
-        user=show_user(user or ""),
+        user=show_user(user) if user else "",
     )
     return UpgradeRequest(
         handshake=handshake,
