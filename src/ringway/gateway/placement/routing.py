@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from ringway.core.group import Group, Groups
 from ringway.core.placement.key import KeyReader
 from ringway.core.route import GroupRoute, RouteTable
+from ringway.core.route_guard import RouteGuard
 from ringway.errors import UpgradeError
 from ringway.protocol.group import CHANNELS, DEFAULT
 
@@ -31,6 +32,7 @@ class Routing:
         self._version = -1
         self._routes = RouteTable()
         self._only: GroupRoute | None = None
+        self._guard: RouteGuard | None = None  # None: all routes ask for tokens, or none does
 
     @property
     def only(self) -> GroupRoute | None:
@@ -40,10 +42,13 @@ class Routing:
         return self._only
 
     def find(self, host: str, path: str) -> GroupRoute:
-        """Return the route of a WebSocket at `host` for `path`; raise `UpgradeError` 404 if there is none."""
+        """Return the route of a WebSocket at `host` for `path`; raise `UpgradeError` 404 if there is none, and 400 if
+        the path is another spelling of one that needs a token."""
         route = self.only or self._routes.find(host, path)
         if route is None:
             raise self._nowhere(host, path)
+        if self._guard is not None and not route.auth:
+            self._guard.check(host, path)
         return route
 
     def find_with_keys(self, host: str, path: str) -> tuple[GroupRoute, KeyReader]:
@@ -94,6 +99,7 @@ class Routing:
             implied = [GroupRoute(path=path, group=CHANNELS) for path in sorted(self._channel_paths())]
             routes += (route for route in implied if route.place not in taken)
         self._routes = RouteTable(routes)
+        self._guard = RouteGuard(routes) if len({bool(route.auth) for route in routes}) > 1 else None
 
     def _channel_paths(self) -> set[str]:
         """Return the paths in the URLs that channel nodes report."""
