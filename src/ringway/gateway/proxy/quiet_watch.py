@@ -1,11 +1,18 @@
-"""Wait for a quiet moment of a relay: reads in place of the node's end, and records the sender; `core.quiet`
-decides."""
+"""Wait for a quiet moment of a relay: reads in place of the node's end, and records the sender; `core.quiet` decides.
+
+A question that crosses with the cut is lost: no gateway can know of it. On a busy machine two more may be lost, and are
+not: one that has arrived, but was not read yet, ends the quiet moment (`net.unread`); and an answer behind which the
+relay is cut leaves together with the client's close frame (`net.cork`), so that the client is not given the time to ask
+between the two.
+"""
 
 import asyncio
 from collections.abc import Callable
 
 from ringway.core.quiet import Quiet
 from ringway.gateway.proxy.relay_end import RelayEnd
+from ringway.net.cork import corked
+from ringway.net.unread import unread_bytes
 from ringway.protocol.frame import is_control
 
 CONFIRM_S = 0.005
@@ -74,12 +81,21 @@ class QuietWatch(asyncio.Protocol):
     def _is_quiet(self) -> bool:
         ends = (self._node, self._node.other)
         at_rest = all(end.tracker.between_messages and not end.transport.get_write_buffer_size() for end in ends)
-        return at_rest and self._quiet.is_quiet(self._loop.time())
+        is_quiet = at_rest and self._quiet.is_quiet(self._loop.time())
+        return is_quiet and not unread_bytes(self._node.other.transport)
 
     # In place of the node's end.
 
     def data_received(self, data: bytes) -> None:
-        """Relay the next bytes, and check for the end of an answer, behind which the relay may be cut.
+        """Relay the next bytes, and check for the end of an answer, behind which the relay may be cut."""
+        if self._quiet.cuts_behind_answers(self._loop.time()):
+            with corked(self._node.other.transport):
+                self._relay(data)
+        else:
+            self._relay(data)
+
+    def _relay(self, data: bytes) -> None:
+        """Relay `data` of the node, and cut behind it, or check soon.
 
         The client may have sent bytes that are not read yet: if its silence counts, they are read first.
         """

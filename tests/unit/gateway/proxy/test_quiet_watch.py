@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 from ringway.core.quiet import UNANSWERED
@@ -14,8 +15,9 @@ QUIET_S = 0.4
 def relay_end(other=None):
     """Return an end of a relay at rest."""
     transport = SimpleNamespace(
-        set_protocol=lambda protocol: None, get_write_buffer_size=lambda: 0, is_closing=lambda: False
-    )
+        set_protocol=lambda protocol: None, get_write_buffer_size=lambda: 0, is_closing=lambda: False,
+        get_extra_info=lambda name: None,
+    )  # fmt: skip
     return SimpleNamespace(
         transport=transport, other=other, tracker=SimpleNamespace(between_messages=True), is_lost=False,
         data_received=lambda data: None,
@@ -96,3 +98,36 @@ def test_a_client_that_asks_behind_each_answer_is_left_at_once_behind_one_in_the
     assert quiet_at == []
     watch.data_received(server_frame(TEXT, b"answer"))
     assert quiet_at == [20.1]
+
+
+def test_a_question_that_has_arrived_and_was_not_read_yet_ends_the_quiet_moment(monkeypatch):
+    waiting = [0]
+    monkeypatch.setattr("ringway.gateway.proxy.quiet_watch.unread_bytes", lambda transport: waiting[0])
+    loop, watch, quiet_at = talking(monkeypatch, 19.8)
+    assert quiet_at == []
+    loop.now, waiting[0] = 20.1, 20  # the loop was busy; from now on the relay is cut right behind an answer
+    watch.data_received(server_frame(TEXT, b"answer"))
+    assert quiet_at == []
+    waiting[0] = 0
+    watch.on_client_data(client_frame(TEXT, b"question"))
+    loop.advance(loop.now + 2 * CONFIRM_S)
+    assert quiet_at == [], "the question is under way"
+    watch.data_received(server_frame(TEXT, b"answer"))
+    assert quiet_at == [loop.now]
+
+
+def test_the_answer_behind_which_a_relay_is_cut_leaves_together_with_the_close(monkeypatch):
+    cuts: list[int] = []  # before and after each block whose writes leave together
+
+    @contextmanager
+    def cork(transport):
+        cuts.append(len(quiet_at))
+        yield
+        cuts.append(len(quiet_at))
+
+    monkeypatch.setattr("ringway.gateway.proxy.quiet_watch.corked", cork)
+    loop, watch, quiet_at = talking(monkeypatch, 19.8)
+    assert cuts == [], "most of the time each message leaves by itself"
+    loop.now = 20.1
+    watch.data_received(server_frame(TEXT, b"answer"))
+    assert cuts == [0, 1]
