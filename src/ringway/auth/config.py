@@ -63,7 +63,7 @@ class TokenRulesConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     ] = 32
     rsa_public_key: Annotated[
         str,
-        msgspec.Meta(description="The public key, in PEM, of tokens with RS256, RS384 or RS512; 2048 bits or more."),
+        msgspec.Meta(description="The public key, in PEM, of tokens with RS256, RS384 or RS512; 2048 to 8192 bits."),
     ] = ""
     rsa_public_key_file: Annotated[str, msgspec.Meta(description="A file with that key.")] = ""
     ecdsa_public_key: Annotated[

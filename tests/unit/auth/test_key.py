@@ -30,6 +30,12 @@ def test_no_key_allows_none() -> None:
 
 
 WEAK = rsa.generate_private_key(65537, 1024)
+LONG = (
+    rsa.RSAPublicNumbers(65537, 2**8192 + 1)
+    .public_key()
+    .public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    .decode()
+)
 CURVE = ec.generate_private_key(ec.SECP256K1())
 DSA = dsa.generate_private_key(2048)
 
@@ -37,7 +43,8 @@ REFUSED = {
     "no PEM": ("rubbish", RSA, "-----BEGIN PUBLIC KEY-----"),
     "a cut key": (public_pem(RSA_KEY)[:200], RSA, "-----BEGIN PUBLIC KEY-----"),
     "a private key": (private_pem(RSA_KEY), RSA, "openssl pkey -in key.pem -pubout"),
-    "a short RSA key": (public_pem(WEAK), RSA, "1024 bits; give one of at least 2048"),
+    "a short RSA key": (public_pem(WEAK), RSA, "1024 bits; give one of 2048 to 8192 bits"),
+    "a long RSA key": (LONG, RSA, "8193 bits; give one of 2048 to 8192 bits"),
     "a different kind": (public_pem(EC_KEY), RSA, "a key for ecdsa_public_key"),
     "another kind": (public_pem(RSA_KEY), ED, "a key for rsa_public_key"),
     "a curve of no token": (public_pem(CURVE), EC, "signs no tokens"),

@@ -49,6 +49,8 @@ PASSED_OVER: dict[str, tuple[dict[str, Any], str]] = {
     "a secret": ({"kty": "oct", "kid": "x", "k": "AAAA"}, "was published"),
     "a private key": ({**RSAAlgorithm.to_jwk(RSA_KEY, as_dict=True), "kid": "x"}, "was published"),
     "of an unknown kind": ({"kty": "AKP", "kid": "x"}, "RSA, EC and OKP"),
+    "of a kind in a list": ({"kty": ["RSA"], "kid": "x"}, "RSA, EC and OKP"),
+    "for an algorithm in a list": ({**GOOD, "kid": "x", "alg": ["RS256"]}, "the algorithm ['RS256']"),
     "of no kind": ({"kid": "x"}, "RSA, EC and OKP"),
     "short": (public_jwk(WEAK, "x"), "1024 bits"),
     "without its number": ({"kty": "RSA", "kid": "x", "e": "AQAB"}, "cannot be read"),
