@@ -1,7 +1,11 @@
 """`ringway token`, and a gateway process whose secret of tokens changes while it runs."""
 
 import json
+import os
+import re
 import signal
+import subprocess
+import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -9,7 +13,7 @@ from pathlib import Path
 import jwt
 import pytest
 
-from integration.cli.kit import end, run, start
+from integration.cli.kit import end, environ_of, run, start
 from support.key_pairs import EC_KEY, ED_KEY, RSA_KEY, private_pem, public_pem
 from support.system import free_port, wait_for
 
@@ -135,6 +139,22 @@ def test_keys_that_cannot_be_used_are_refused_by_the_check_and_at_the_start(tmp_
         assert "openssl pkey -in key.pem -pubout" in done.stderr
     done = run(tmp_path, "gateway", "--backend", "ws://127.0.0.1:1", "--route", "auth=jwt")
     assert (done.returncode, "no key is set that could prove one" in done.stderr) == (2, True)
+
+
+def test_the_page_about_tokens_works_as_it_is_written(tmp_path):
+    page = (Path(__file__).parents[3] / "docs/howto/authenticate.md").read_text()
+    shell = re.findall(r"^```sh\n(.*?)^```", page, re.MULTILINE | re.DOTALL)[0]
+    python = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)[0]
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    words = ["bash", "-euo", "pipefail", "-c", shell]
+    done = subprocess.run(
+        words, cwd=tmp_path, env=environ_of(tmp_path, PATH=path), capture_output=True, text=True, timeout=90, check=True
+    )
+    assert "A good connection token of user '42'." in done.stdout
+    script = [sys.executable, "-c", f"{python}\nprint(token)"]
+    token = subprocess.run(script, cwd=tmp_path, capture_output=True, text=True, timeout=90, check=True).stdout.strip()
+    checked = run(tmp_path, "token", "check", token, "--hmac-secret-key-file", str(tmp_path / "secret"))
+    assert checked.returncode == 0, checked.stderr
 
 
 def test_a_gateway_takes_over_a_new_secret_while_it_runs(tmp_path, secret):
