@@ -172,7 +172,7 @@ class Trial:
 
     def _start(self) -> None:
         """Start the gateway and the node."""
-        options = {"gateway": ("--policy", self._policy), "node": ("--weight", "0")}
+        options = {"gateway": ("--policy", self._policy), "node": ("--weight", "0", "--insecure")}
         for role, own in options.items():
             common = ("--engine", self._url, "--secret", SECRET, "--port", f"{free_port()}", "--no-admin-enabled")
             log = self._directory / f"{role}.log"

@@ -62,7 +62,11 @@ class Node:
     async def start(self) -> int:
         engine = MemoryHub().open()
         config = NodeConfig(
-            ping_interval_s=3600, shed_handshakes=False, allowed_hosts=("*",), namespaces=("default:history_size=100",)
+            insecure=True,
+            ping_interval_s=3600,
+            shed_handshakes=False,
+            allowed_hosts=("*",),
+            namespaces=("default:history_size=100",),
         )
         self._node = ChannelNode(config, NodeName("n1"), Incarnation("00000001"), engine, KEYRING, rng=Latest())
         await self._node.start()

@@ -21,7 +21,9 @@ from ringway.types import Incarnation, NodeName
 async def serve(url: str) -> None:
     engine = await open_nats(url, name="n1")
     # Clients answer no ping before all have joined.
-    config = NodeConfig(shed_handshakes=False, allowed_hosts=("*",), ping_interval_s=3600, pong_timeout_s=3599)
+    config = NodeConfig(
+        insecure=True, shed_handshakes=False, allowed_hosts=("*",), ping_interval_s=3600, pong_timeout_s=3599
+    )
     node = ChannelNode(config, NodeName("n1"), Incarnation("00000001"), engine, Keyring(b"bench"))
     await node.start()
     gc.collect()

@@ -70,7 +70,7 @@ async def start_node(url: str) -> tuple[asyncio.subprocess.Process, int]:
         "--ping-interval-s", "3600", "--answer-bytes-per-s", "1e9", "--answer-bytes-burst", "1000000000",
     )  # fmt: skip
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "ringway", "node", *options, stderr=asyncio.subprocess.DEVNULL
+        sys.executable, "-m", "ringway", "node", "--insecure", *options, stderr=asyncio.subprocess.DEVNULL
     )
     while True:
         try:

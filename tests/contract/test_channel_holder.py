@@ -38,7 +38,7 @@ class Client:
 class NodeWorld:
     def __init__(self) -> None:
         hub = MemoryHub()
-        config = NodeConfig(allowed_hosts=("*",), close_deadline_s=LATE_S, stop_deadline_s=0.5)
+        config = NodeConfig(insecure=True, allowed_hosts=("*",), close_deadline_s=LATE_S, stop_deadline_s=0.5)
         self.node = ChannelNode(config, N1, Incarnation("00000001"), hub.open(), KEYRING, rng=Random(1))
         self.other = ChannelNode(config, N2, Incarnation("00000002"), hub.open(), KEYRING, rng=Random(2))
         self.holder = ChannelHolder(self.node.clients, self.node.stats)

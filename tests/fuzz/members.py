@@ -124,7 +124,7 @@ class Target:
         await self.gateway.start()
         namespaces = ("live:history_size=0,presence=true,join_leave=true", "kept:history_size=50")
         for number in (1, 2):
-            config = NodeConfig(stop_deadline_s=1.0, allowed_hosts=("*",), namespaces=namespaces)
+            config = NodeConfig(insecure=True, stop_deadline_s=1.0, allowed_hosts=("*",), namespaces=namespaces)
             name, incarnation = NodeName(f"n{number}"), Incarnation(f"{number:08x}")
             node = ChannelNode(config, name, incarnation, await self.open(), KEYRING, rng=random.Random(number))
             self._stack.push_async_callback(node.stop)

@@ -29,6 +29,9 @@ STOP_S = 30.0
 
 NOTHING: Mapping[str, str] = {}
 
+OPEN = {"RINGWAY_NODE_INSECURE": "true"}
+"""The environment of nodes that check no rights of clients: most tests look at what is below that."""
+
 
 PORTS = range(20_000, 32_000)
 """Below those that outgoing connections are given (32768 and up)."""
@@ -80,7 +83,7 @@ class System:
         self.fleet = fleet
         self.gateway_url = f"http://127.0.0.1:{port}"
         self.admin_url = f"http://127.0.0.1:{admin_port}"
-        self.environ = {**os.environ, **environ, "RINGWAY_STATE_DIR": str(state)}
+        self.environ = {**os.environ, **OPEN, **environ, "RINGWAY_STATE_DIR": str(state)}
         self.up: subprocess.Popen[bytes] | None = None
         self._beside: list[subprocess.Popen[bytes]] = []
 

@@ -218,9 +218,10 @@ def running_at(engine: EngineConfig, directory: Path) -> Running | None:
 
 
 def _engine_of(running: Running, directory: Path, names: tuple[str, ...]) -> Layer:
-    """Return the settings `names` of the engine of the system that runs from `directory`."""
+    """Return the settings `names` of the engine of the system that runs from `directory`, and whether it is open."""
     origin = f"the running system ({directory / 'up.json'})"
-    return {f"engine.{name}": Given(getattr(running.engine, name), origin) for name in names}
+    own = {f"engine.{name}": Given(getattr(running.engine, name), origin) for name in names}
+    return own | {"node.insecure": Given(True, origin)} if running.insecure else own
 
 
 __all__ = [

@@ -12,7 +12,7 @@ from ringway.app.config import SECTIONS, all_fields
 from ringway.app.field import Field, fields_of, show_value
 from ringway.app.metric import BALANCE, BALANCER, EVERY_PROCESS, GATEWAY, NODE, VIEW
 from ringway.app.server_api_metric import SERVER_API
-from ringway.node.config.namespace import ChannelOptions
+from ringway.node.config.channel_options import ChannelOptions
 from ringway.protocol import close, closing, errorcode
 
 MADE = "<!-- Made by `python -m ringway.cli.reference`; change the source and run that again. -->\n"

@@ -32,6 +32,7 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
     hash_secret: str = ""
     registration_url: str = ""  # empty: no gateway of the system takes registrations
     registration_tokens_file: str = ""
+    insecure: bool = False  # its nodes check no rights of clients
 
     @property
     def engine(self) -> EngineConfig:

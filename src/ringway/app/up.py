@@ -40,6 +40,7 @@ from ringway.app.state import (
 from ringway.app.supervise import Child, Supervisor
 from ringway.app.up_config import UpConfig
 from ringway.app.up_registration import RegistrationPort, registration_url
+from ringway.app.up_rights import INSECURE, is_open
 from ringway.engine.nats.embedded import EmbeddedNats
 from ringway.errors import ConfigError, RingwayError
 from ringway.net.listening import is_free
@@ -114,7 +115,7 @@ async def _begin(
     environ = _environ(loaded, directory, config_file, engine, registration.config if registration else asked)
     names = _start_children(loaded, supervisor, directory, environ, registration)
     cluster = await _wait_ready(engine, supervisor, names, loaded.config.up.ready_s)
-    running = _running(engine, cluster, directory, registration.config if registration else asked)
+    running = _running(loaded, engine, cluster, directory, registration.config if registration else asked)
     write_running(directory, running)
     return running, cluster
 
@@ -205,6 +206,7 @@ def _environ(
     own |= {
         "registration.port": str(registration.port or ""),
         "registration.tokens_file": registration.tokens_file,
+        INSECURE: str(is_open(loaded)).lower(),
     }
     return environ | {fields[path].env: value for path, value in own.items()}
 
@@ -267,7 +269,9 @@ async def _wait_ready(engine: EngineConfig, supervisor: Supervisor, names: list[
         return describe(members.live.values())
 
 
-def _running(engine: EngineConfig, cluster: Cluster, directory: Path, registration: RegistrationConfig) -> Running:
+def _running(
+    loaded: Loaded, engine: EngineConfig, cluster: Cluster, directory: Path, registration: RegistrationConfig
+) -> Running:
     gateway = next(gateway for gateway in cluster.gateways if gateway.name == GATEWAY)
     return Running(
         pid=os.getpid(),
@@ -279,6 +283,7 @@ def _running(engine: EngineConfig, cluster: Cluster, directory: Path, registrati
         logs=str(directory / "logs"),
         registration_url=registration_url(registration),
         registration_tokens_file=registration.tokens_file,
+        insecure=is_open(loaded),
     )
 
 

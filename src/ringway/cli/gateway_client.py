@@ -14,6 +14,7 @@ from ringway.errors import ConfigError, RingwayError
 from ringway.protocol.address import shown
 
 URL_ENV = "RINGWAY_URL"
+TOKEN_ENV = "RINGWAY_TOKEN"
 
 OPEN_S = 5.0
 """The time for a connection to a gateway."""
@@ -28,11 +29,22 @@ GatewayUrl = Annotated[
     ),
 ]
 
+ClientTokenText = Annotated[
+    str | None,
+    Option(
+        "--token",
+        metavar="TOKEN",
+        help=f"A connection token, where nodes ask for one (`ringway token make`). Also {TOKEN_ENV}, which other users "
+        "of the machine cannot read.",
+    ),
+]
+
 
 @asynccontextmanager
 async def connected(urls: Sequence[str], **options: Any) -> AsyncIterator[Client]:
     """Connect a client to one of the gateways at `urls`; raise `ConfigError` if no gateway can be reached."""
-    client = Client(urls, config=ClientConfig(open_timeout_s=OPEN_S), **options)
+    token = options.pop("token", None) or os.environ.get(TOKEN_ENV) or None
+    client = Client(urls, token=token, config=ClientConfig(open_timeout_s=OPEN_S), **options)
     try:
         await client.open()
     except OSError as error:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import msgspec
 
 from ringway.cli.command import Argument
-from ringway.cli.gateway_client import GatewayUrl, connected, gateway_urls
+from ringway.cli.gateway_client import ClientTokenText, GatewayUrl, connected, gateway_urls
 from ringway.cli.option import StateDir
 from ringway.cli.process import run_async
 from ringway.errors import ConfigError
@@ -16,6 +16,7 @@ def pub(
     channel: Annotated[str, Argument(metavar="CHANNEL", help="The channel to publish to.")],
     data: Annotated[str, Argument(metavar="DATA", help="What to publish: JSON; everything else is sent as text.")],
     url: GatewayUrl = None,
+    token: ClientTokenText = None,
     state: StateDir = None,
 ) -> None:
     """Publish DATA to CHANNEL, and return when the engine has accepted it.
@@ -26,7 +27,7 @@ def pub(
     value = read_data(data)
 
     async def work() -> None:
-        async with connected(addresses) as client:
+        async with connected(addresses, token=token) as client:
             await client.publish(channel, value)
 
     run_async(work())

@@ -7,7 +7,7 @@ import msgspec
 
 from ringway.app.visible import visible, visible_json
 from ringway.cli.command import Argument, Option
-from ringway.cli.gateway_client import GatewayUrl, connected, gateway_urls
+from ringway.cli.gateway_client import ClientTokenText, GatewayUrl, connected, gateway_urls
 from ringway.cli.option import AsJson, StateDir
 from ringway.cli.process import run_async
 from ringway.cli.terminal import OutputFailed, say, tell
@@ -21,6 +21,7 @@ def sub(
     count: Annotated[int | None, Option("--count", "-n", min=1, help="End after this many publications.")] = None,
     as_json: AsJson = False,
     url: GatewayUrl = None,
+    token: ClientTokenText = None,
     state: StateDir = None,
 ) -> None:
     """Print the publications of one or more channels, one a line, until Ctrl-C.
@@ -48,7 +49,7 @@ def sub(
             if seen == count or failures:
                 done.set()
 
-        async with connected(addresses, on_event=_tell) as client:
+        async with connected(addresses, token=token, on_event=_tell) as client:
             subscriptions = [client.subscribe(channel, on_publication=show) for channel in channels]
             for subscription in subscriptions:
                 await subscription.wait_confirmed()

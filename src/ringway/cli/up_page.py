@@ -62,6 +62,8 @@ def first_page(
         facts.add_row("Routes", "\n".join(_lines_of(routes, running.gateway_url, cluster)))
     if has_backends and running.registration_url:
         facts.add_row("Registration", running.registration_url)
+    if running.insecure and not has_backends:
+        facts.add_row("Rights", "none are checked (insecure): on this machine, everybody may do everything")
     facts.add_row("Metrics", f"{running.admin_url}/metrics")
     facts.add_row("Logs", running.logs)
     hints = _backend_hints(cluster, routes) if has_backends else _CHANNEL_HINTS

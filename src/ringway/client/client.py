@@ -13,6 +13,7 @@ from ringway.client.connection import PersistentConnection
 from ringway.client.event import Event
 from ringway.client.link import ChannelLink, raw, result_of
 from ringway.client.subscription import OnPresence, OnPublication, Subscription
+from ringway.client.token import Token
 from ringway.core.backoff import next_delay_s
 from ringway.errors import CommandError, ConnectionClosed
 from ringway.protocol.channel import check_channel
@@ -36,7 +37,9 @@ class Client:
     `url` names a gateway, or several that are tried in random order. With `http(s)://` the client asks the gateway
     for a node and connects to it directly; with `ws(s)://` it connects to the URL as it is, and a gateway carries that
     to a node. `via` overrides that: "direct" or "gateway". `key` is the affinity key: under a hashing policy clients
-    with one key meet on one node. `ssl` replaces the default TLS context. `on_event` is called with each `Event`.
+    with one key meet on one node. `token` says who the client is, where nodes
+    ask for that: a text, or a coroutine function that fetches one, called at the first connect and before each end.
+    `ssl` replaces the default TLS context. `on_event` is called with each `Event`.
     `rng` makes jitter reproducible. Raise `ConfigError` for arguments that cannot work.
 
     Use it as `async with Client(url) as client`, or call `open` and `close`. It belongs to one event loop.
@@ -48,6 +51,7 @@ class Client:
         *,
         via: str | None = None,
         key: str | None = None,
+        token: Token | None = None,
         config: ClientConfig | None = None,
         ssl: tls.SSLContext | None = None,
         on_event: Callable[[Event], None] | None = None,
@@ -55,7 +59,7 @@ class Client:
     ) -> None:
         self._config = config or ClientConfig()
         self._connection = PersistentConnection(
-            url, via=via, key=key, config=self._config, ssl=ssl, on_event=on_event, rng=rng
+            url, via=via, key=key, token=token, config=self._config, ssl=ssl, on_event=on_event, rng=rng
         )
 
     @property

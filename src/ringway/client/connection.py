@@ -13,15 +13,20 @@ from ringway.client.channels import ClientChannels
 from ringway.client.config import ClientConfig
 from ringway.client.event import Connected, Disconnected, Event, Failed, Gap, Moved
 from ringway.client.follow import Follow
-from ringway.client.link import ChannelLink
+from ringway.client.link import ChannelLink, result_of
 from ringway.client.opener import Terms
 from ringway.client.reconnect import Again, Reconnect, deciding, is_final, is_final_close
 from ringway.client.route import CHANNELS_PATH, Route, Way
+from ringway.client.token import ClientToken, Token
 from ringway.errors import CommandError, ConnectionClosed, RingwayError
-from ringway.protocol.close import NORMAL
+from ringway.protocol.close import CONNECTION_EXPIRED, NORMAL
+from ringway.protocol.command import RefreshRequest, RefreshResult
 from ringway.protocol.move import Move
 from ringway.tasks import Tasks
 from ringway.types import Channel, NodeName
+
+REFRESH_AT = 0.9
+"""The part of a token's time after which the next one is fetched; the server waits some 25 s beyond its end."""
 
 
 class PersistentConnection:
@@ -36,6 +41,7 @@ class PersistentConnection:
         *,
         via: str | None,
         key: str | None,
+        token: Token | None,
         config: ClientConfig,
         ssl: tls.SSLContext | None,
         on_event: Callable[[Event], None] | None,
@@ -53,6 +59,8 @@ class PersistentConnection:
         self._route = Route(url, via=via, key=key, path=CHANNELS_PATH, ssl=ssl)
         self._terms = Terms(config.message_bytes_max, config.close_timeout_s, config.read_buffer_bytes, ssl=ssl)
         self._on_event = on_event
+        self._token = ClientToken(token)
+        self._refreshing: asyncio.Task[None] | None = None
         self._follow: Follow | None = None
         self._reconnect = Reconnect(
             self.rng,
@@ -157,11 +165,13 @@ class PersistentConnection:
 
     async def _connect(self, way: Way) -> ChannelLink:
         """Connect to the first reachable URL of `way`; after a refusal no other URL is tried."""
+        token = await self._token.current()
         failure: OSError = ConnectionError("the gateway named no node")
         for url in way.urls:
             link = ChannelLink(self._config, self.channels.pushed, self._lost, self._followed)
             try:
-                await link.open(url, self._terms, self._config.attempt_timeout_s / len(way.urls), self._follow_for(way))
+                within_s = self._config.attempt_timeout_s / len(way.urls)
+                await link.open(url, self._terms, within_s, self._follow_for(way), token)
             except OSError as error:
                 failure = error
             else:
@@ -195,6 +205,8 @@ class PersistentConnection:
         self.link = link
         self.moves += moved
         self._changed.set()
+        if link.expires_in_s is not None and self._token.is_renewable:
+            self._refreshing = self._tasks.spawn(self._refresh(link, link.expires_in_s), name="refresh of a token")
         self.channels.attach(link)
         self._report(Connected(link.node, link.client, moved))
 
@@ -204,9 +216,28 @@ class PersistentConnection:
             if self.end is None:
                 self._changed.clear()
             self.channels.detach()
+            if self._refreshing is not None:
+                self._refreshing.cancel()
+                self._refreshing = None
+
+    async def _refresh(self, link: ChannelLink, ttl_s: float) -> None:
+        """Send a new token each time the present one is about to end; a refusal ends at a close of the server."""
+        expires = True
+        while expires:
+            await asyncio.sleep(ttl_s * REFRESH_AT)
+            try:
+                reply = await link.call(refresh=RefreshRequest(await self._token.renew()))
+                result = result_of(reply).refresh or RefreshResult()
+            except CommandError as error:
+                self._token.drop()
+                self._report(Failed(error, 0.0))
+                return
+            expires, ttl_s = result.expires, result.ttl
 
     def _left(self, link: ChannelLink) -> Again | None:
         code, reason = link.close_code, link.close_reason
+        if code == CONNECTION_EXPIRED:
+            self._token.drop()
         if self.end is None and is_final_close(code, reason):
             self._stop(ConnectionClosed(code, reason))
         lived_s = asyncio.get_running_loop().time() - link.opened_at
@@ -217,7 +248,8 @@ class PersistentConnection:
 
     def _failed(self, error: Exception) -> Again | None:
         self._last_error = error
-        if is_final(error) and (self._opening or isinstance(error, CommandError | ConnectionClosed)):
+        renews = self._token.on_refused(error)
+        if is_final(error) and not renews and (self._opening or isinstance(error, CommandError | ConnectionClosed)):
             self._stop(error)
             return None
         step = self._reconnect.after_failure(error)

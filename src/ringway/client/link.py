@@ -46,6 +46,7 @@ class ChannelLink:
     ) -> None:
         self.node = NodeName("")
         self.client = ""
+        self.expires_in_s: float | None = None  # from the connect reply on
         self.close_code = ABNORMAL
         self.close_reason = ""
         self.opened_at = 0.0  # the time of the connect reply, or of the last move
@@ -73,7 +74,9 @@ class ChannelLink:
         """The failure on this side that ended the link; None if the server ended it."""
         return self._wire.failure if self._wire is not None else None
 
-    async def open(self, url: str, terms: Terms, timeout_s: float, follow: MoveFollower | None) -> None:
+    async def open(
+        self, url: str, terms: Terms, timeout_s: float, follow: MoveFollower | None, token: str = ""
+    ) -> None:
         """Connect to the node at `url` and introduce the client; each within `timeout_s`. With `follow` obey moves.
 
         Raise what `open_wire` raises, `CommandError` if the node refuses the client, and `ConnectionClosed`.
@@ -81,7 +84,7 @@ class ChannelLink:
         wire = await open_wire(url, self, terms, timeout_s=timeout_s, follow=follow)
         try:
             async with asyncio.timeout(timeout_s):
-                reply = await self.call(connect=ConnectRequest(name=NAME, version=VERSION))
+                reply = await self.call(connect=ConnectRequest(token=token, name=NAME, version=VERSION))
             self._welcome(result_of(reply).connect)
         except TimeoutError:
             wire.cut()
@@ -95,6 +98,7 @@ class ChannelLink:
             raise CommandError(BAD_REQUEST, "the node's answer to connect holds no result")
         self.node = NodeName(result.node)
         self.client = result.client
+        self.expires_in_s = result.ttl if result.expires else None
         self.opened_at = self._heard = self._loop.time()
         self._pong = result.pong
         if result.ping:

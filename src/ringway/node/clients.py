@@ -8,8 +8,11 @@ from ringway.member.admission import Admission
 from ringway.member.gateway_origins import GatewayOrigins
 from ringway.node.channels.channels import Channels
 from ringway.node.commands.context import CommandContext
+from ringway.node.commands.expiry import Expiry
 from ringway.node.commands.handler import ClientHandler
 from ringway.node.commands.queues import CommandQueues
+from ringway.node.commands.subscribe import unsubscribe
+from ringway.node.commands.tokens import TokenChecks
 from ringway.node.commands.user_orders import UserOrders
 from ringway.node.config.node import NodeConfig
 from ringway.node.connection.connection import Connection, ConnectionContext
@@ -23,7 +26,7 @@ from ringway.node.environment import NodeEnvironment
 from ringway.node.sessions.donor import SessionDonors
 from ringway.node.sessions.target import CLIENT_S, COMMIT_S, PREPARE_S, SessionTargets
 from ringway.protocol.envelope import Origin
-from ringway.types import NodeName
+from ringway.types import Channel, NodeName
 from ringway.version import VERSION
 
 
@@ -56,7 +59,11 @@ class NodeClients:
         self._connections = ConnectionContext(
             config, clock, stats, self.handshakes, self.registry, self._keepalive, self._outbox
         )
-        context = self.context = CommandContext(environment.name, VERSION, config, self.channels, stats, rng)
+        self._expiry = Expiry(config, wall, self._unsubscribe)
+        tokens = TokenChecks(environment.verifier, wall)
+        context = self.context = CommandContext(
+            environment.name, VERSION, config, self.channels, stats, rng, self.registry, tokens, self._expiry
+        )
         self.queues = CommandQueues(context, self._outbox)
         self._handler = ClientHandler(context, self.queues, clock)
         self.orders = UserOrders(context, self.registry, engine.bus, environment.incarnation, clock, _on_way_s(config))
@@ -89,6 +96,7 @@ class NodeClients:
         self._keepalive.tick(now)
         self.targets.tick(now)
         self.orders.tick(now)
+        self._expiry.tick()
         self._outbox.check()
         self.handshakes.tick()
         self.channels.tick()
@@ -113,6 +121,9 @@ class NodeClients:
             expects_session=self.targets.expects,
             clock=environment.clock,
         )
+
+    def _unsubscribe(self, connection: Connection, channel: Channel, code: int, reason: str) -> None:
+        unsubscribe(self.context, connection, channel, code, reason)
 
     def _session_refusal(self, expected: int) -> str:
         """Return why there is no room for a session beside the `expected` sessions; empty if there is room."""

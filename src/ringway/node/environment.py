@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 
+from ringway.auth.verifier import TokenVerifier
 from ringway.core.message_refusals import MessageRefusals
 from ringway.node.config.node import NodeConfig
 from ringway.node.stats import NodeStats
@@ -27,4 +28,5 @@ class NodeEnvironment:
     wall: Callable[[], float]
     rng: Random
     refusals: MessageRefusals
+    verifier: TokenVerifier | None = None
     stats: NodeStats = field(default_factory=NodeStats)

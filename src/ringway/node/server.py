@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ringway.auth.verifier import TokenVerifier
 from ringway.core.hub import Hub
 from ringway.core.membership import TICK_S
 from ringway.core.report_reader import ReportReader
@@ -59,6 +60,7 @@ class ChannelNode:
     """A channel node. `start` it, let it run, `stop` it; the caller owns the engine.
 
     `clock` is monotonic and `wall` Unix time, in seconds. `ring_secret` keys the hash ring as in the gateways' policy.
+    `verifier` checks tokens of clients; None: no key is given.
     """
 
     def __init__(
@@ -73,13 +75,14 @@ class ChannelNode:
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
         rng: random.Random | None = None,
+        verifier: TokenVerifier | None = None,
     ) -> None:
         signer = TicketSigner(keyring)
         rng = rng or random.Random()
         sealed = SealedEngine(engine, keyring, incarnation, wall=wall, clock=clock)
         self.refusals = sealed.refusals
         environment = NodeEnvironment(
-            config, name, incarnation, sealed, keyring, signer, clock, wall, rng, self.refusals
+            config, name, incarnation, sealed, keyring, signer, clock, wall, rng, self.refusals, verifier
         )
         self.config = config
         self.name = name
@@ -97,6 +100,7 @@ class ChannelNode:
         )
         self._engine = engine
         self._environment = environment
+        self._has_key = verifier is not None
         self._clock = clock
         self._drain = Drain(config.move_cool_down_s)
         self._clients = NodeClients(
@@ -201,6 +205,11 @@ class ChannelNode:
         await self._member.start()
         self._tasks.spawn(self._beat(), name="beat")
         _log.info("node started", name=self.name, url=self.url)
+        if not (config.takes_anonymous or self._has_key):
+            _log.warning(
+                "no client can connect: there is no key for tokens, and anonymous clients are refused; give a key "
+                "(token.hmac_secret_key), or set allow_anonymous_connect_without_token, or insecure to check nothing"
+            )
 
     async def drain(self) -> None:
         """Move the clients to other nodes within `drain_within_s`, before `stop`; return at once if it is 0."""

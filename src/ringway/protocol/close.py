@@ -48,16 +48,22 @@ _ROWS = (
     CloseCode(3000, "connection closed", Retry.BACKOFF, "node", "closed without a special reason"),
     CloseCode(3001, "shutdown", Retry.BACKOFF, "node", "the node is shutting down"),
     CloseCode(3004, "internal server error", Retry.BACKOFF, "node", "a fault of the node's own"),
+    CloseCode(3005, "connection expired", Retry.BACKOFF, "node", "its token has ended, and no new one came in time"),
+    CloseCode(
+        3006, "subscription expired", Retry.BACKOFF, "node", "a subscription that the server made has ended, as above"
+    ),
     CloseCode(3008, "slow", Retry.BACKOFF, "node", "the client reads slower than it is sent to: outbox full"),
     CloseCode(
         3010, "insufficient state", Retry.BACKOFF, "node", "publications of a channel are missing; recover, or learn it"
     ),
     CloseCode(3012, "no pong", Retry.BACKOFF, "node", "a ping was not answered in time"),
     CloseCode(3013, "too many requests", Retry.BACKOFF, "node", "more commands or frames a second than allowed"),
-    CloseCode(3500, "invalid token", Retry.NEVER, "node", "a token was sent, and this node checks none"),
+    CloseCode(3500, "invalid token", Retry.NEVER, "node", "a token that is not good, or that this node cannot check"),
     CloseCode(3501, "bad request", Retry.NEVER, "node", "a command that cannot be read, or out of order"),
     CloseCode(3502, "stale", Retry.NEVER, "node", "no connect command in time"),
     CloseCode(3503, "force disconnect", Retry.NEVER, "node", "disconnected by a backend (the server API)"),
+    CloseCode(3504, "connection limit", Retry.NEVER, "node", "the user has as many connections as it may have"),
+    CloseCode(3507, "permission denied", Retry.NEVER, "node", "a token without a user, where that is not accepted"),
 )
 
 CODES: dict[int, CloseCode] = {row.code: row for row in _ROWS}
@@ -73,6 +79,8 @@ TRY_AGAIN_LATER = 1013
 CLOSED = 3000
 SHUTDOWN = 3001
 INTERNAL = 3004
+CONNECTION_EXPIRED = 3005
+SUBSCRIPTION_EXPIRED = 3006
 SLOW = 3008
 INSUFFICIENT_STATE = 3010
 NO_PONG = 3012
@@ -81,6 +89,8 @@ INVALID_TOKEN = 3500
 BAD_REQUEST = 3501
 STALE = 3502
 FORCE_DISCONNECT = 3503
+CONNECTION_LIMIT = 3504
+PERMISSION_DENIED = 3507
 
 ABNORMAL = 1006
 """Reported if a connection ended without a close frame; never sent (RFC 6455, 7.4.1)."""

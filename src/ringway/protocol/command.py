@@ -4,7 +4,7 @@ Field names are those on the wire. `data` is raw JSON from end to end: no part o
 Ringway does not read are left out of the structs and skipped by the decoder.
 """
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 
@@ -22,7 +22,7 @@ class ConnectRequest(msgspec.Struct, omit_defaults=True):
 
     token: str = ""
     data: Raw = Raw()
-    subs: dict[str, Any] | None = None
+    subs: "dict[str, SubscribeRequest] | None" = None  # positions in channels to which the server subscribes it
     name: str = ""
     version: str = ""
 
@@ -79,6 +79,19 @@ class PresenceRequest(msgspec.Struct, omit_defaults=True):
     channel: str = ""
 
 
+class RefreshRequest(msgspec.Struct, omit_defaults=True):
+    """Go on after the end of the connection's token, by a new token."""
+
+    token: str = ""
+
+
+class SubRefreshRequest(msgspec.Struct, omit_defaults=True):
+    """Go on after the end of a subscription's token, by a new token."""
+
+    channel: str = ""
+    token: str = ""
+
+
 class Empty(msgspec.Struct):
     """A request or result without content; unknown content is skipped."""
 
@@ -97,8 +110,8 @@ class Command(msgspec.Struct, omit_defaults=True):
     presence_stats: PresenceRequest | None = None
     history: HistoryRequest | None = None
     rpc: Empty | None = None
-    refresh: Empty | None = None
-    sub_refresh: Empty | None = None
+    refresh: RefreshRequest | None = None
+    sub_refresh: SubRefreshRequest | None = None
 
     def method(self) -> str | None:
         """The name of this command's request; None if it has no request, or several."""
@@ -166,6 +179,8 @@ class SubscribeResult(msgspec.Struct, omit_defaults=True):
     recovered: bool = False
     was_recovering: bool = False
     positioned: bool = False
+    expires: bool = False  # it ends after `ttl` seconds, unless the client sends a new token
+    ttl: int = 0
 
 
 class HistoryResult(msgspec.Struct, omit_defaults=True):
@@ -196,14 +211,36 @@ class Note(msgspec.Struct):
 
 
 class ConnectResult(msgspec.Struct, omit_defaults=True):
-    """The answer to a connect request. `ping` is in seconds; `pong` says that pings must be answered."""
+    """The answer to a connect request. `ping` is in seconds; `pong` says that pings must be answered.
+
+    `subs` are the subscriptions that the server has made. If it `expires`, it ends after `ttl` seconds.
+    """
 
     client: str
     version: str = ""
+    expires: bool = False
+    ttl: int = 0
+    subs: dict[str, SubscribeResult] = {}
     ping: int = 0
     pong: bool = False
     session: str = ""
     node: str = ""
+
+
+class RefreshResult(msgspec.Struct, omit_defaults=True):
+    """The answer to a refresh; as of a connect request."""
+
+    client: str = ""
+    version: str = ""
+    expires: bool = False
+    ttl: int = 0
+
+
+class SubRefreshResult(msgspec.Struct, omit_defaults=True):
+    """The answer to a refresh of a subscription."""
+
+    expires: bool = False
+    ttl: int = 0
 
 
 class ReplyError(msgspec.Struct, omit_defaults=True):
@@ -255,4 +292,6 @@ class Reply(msgspec.Struct, omit_defaults=True):
     presence: PresenceResult | None = None
     presence_stats: PresenceStatsResult | None = None
     ping: Empty | None = None
+    refresh: RefreshResult | None = None
+    sub_refresh: SubRefreshResult | None = None
     push: Push | None = None

@@ -18,6 +18,7 @@ class Prepare(msgspec.Struct, frozen=True, array_like=True, tag="prepare"):
     channels: tuple[str, ...]
     info: bytes = b""  # of the client, told to others; JSON
     granted: dict[str, bytes] = {}  # the subscriptions with rights of their own, each with its info; JSON
+    is_verified: bool = False  # the client has shown a token
 
 
 class Commit(msgspec.Struct, frozen=True, array_like=True, tag="commit"):

@@ -18,7 +18,7 @@ CLIENTS = 6
 
 OTHER_RELEASE = """
 import ringway.core.session as session
-session.VERSION += 1  # sessions of other nodes have a version that this release does not read
+session.PLAIN = session.VERSION = 99  # sessions of other nodes have a version that this release does not read
 from ringway.cli.entry import main
 main()
 """

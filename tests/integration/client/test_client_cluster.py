@@ -58,7 +58,7 @@ class Cluster:
 
     async def add(self, name: str) -> ChannelNode:
         incarnation = Incarnation(f"{len(self.nodes) + 1:08x}")
-        config = NodeConfig(ping_interval_s=2, pong_timeout_s=1)
+        config = NodeConfig(insecure=True, ping_interval_s=2, pong_timeout_s=1)
         node = ChannelNode(config, NodeName(name), incarnation, self.hub.open(), Keyring(SECRET), ring_secret=SECRET)
         await node.start()
         self.nodes[name] = node

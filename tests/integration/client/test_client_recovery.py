@@ -32,7 +32,7 @@ class Nodes:
         self.events: list[Event] = []
 
     def _make(self, number: int) -> ChannelNode:
-        config = NodeConfig(ping_interval_s=2, pong_timeout_s=1, namespaces=NAMESPACES)
+        config = NodeConfig(insecure=True, ping_interval_s=2, pong_timeout_s=1, namespaces=NAMESPACES)
         engine, rng = self.hub.open(), Random(number)
         self.engines.append(engine)
         incarnation = Incarnation(f"{number:08x}")

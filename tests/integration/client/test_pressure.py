@@ -25,7 +25,7 @@ PATIENT = ringway.ClientConfig(close_timeout_s=0.5, backoff_base_s=0.4, backoff_
 
 @asynccontextmanager
 async def node(**settings: object) -> AsyncIterator[ChannelNode]:
-    given = {"stop_deadline_s": 1.0, "namespaces": ("default:history_size=0",), **settings}
+    given = {"insecure": True, "stop_deadline_s": 1.0, "namespaces": ("default:history_size=0",), **settings}
     config = NodeConfig(**given)  # type: ignore[arg-type]
     made = ChannelNode(config, NodeName("n1"), Incarnation("00000001"), MemoryHub().open(), Keyring(b"secret"))
     await made.start()

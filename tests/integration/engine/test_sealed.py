@@ -61,7 +61,10 @@ class Cluster:
 
     async def start(self, keyring: Keyring = KEYRING, number: int = 1) -> ChannelNode:
         config = NodeConfig(
-            stop_deadline_s=1.0, allowed_hosts=("*",), namespaces=("live:history_size=0", "kept:history_size=100")
+            insecure=True,
+            stop_deadline_s=1.0,
+            allowed_hosts=("*",),
+            namespaces=("live:history_size=0", "kept:history_size=100"),
         )
         node = ChannelNode(
             config, NodeName(f"n{number}"), Incarnation(f"{number:08x}"), await self.open(), keyring, rng=Random(number)

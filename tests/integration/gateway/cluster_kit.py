@@ -232,7 +232,7 @@ async def channel_node(
 ) -> AsyncIterator[ChannelNode]:
     """A channel node of that cluster, which its gateway knows; a keyring may have another secret, so it may not."""
     made_node = ChannelNode(
-        NodeConfig(**{"port": 0, "stop_deadline_s": 0.5, **settings}),  # type: ignore[arg-type]
+        NodeConfig(**{"port": 0, "insecure": True, "stop_deadline_s": 0.5, **settings}),  # type: ignore[arg-type]
         NodeName(name),
         Incarnation(incarnation) if incarnation else incarnation_of(name),
         made.hub.open(),

@@ -32,7 +32,7 @@ class RealCluster:
         self.directory = Directory(issuer, report_reader(Keyring(SECRET)), groups=groups)
         config = GatewayConfig(port=0, linger_s=0.5, pages=pages)
         self.gateway = Gateway(config, self.directory, TicketSigner(Keyring(SECRET)), random.Random(1))
-        settings = NodeConfig(move_cool_down_s=0.0, commands_per_s=100_000, commands_burst=100_000)
+        settings = NodeConfig(insecure=True, move_cool_down_s=0.0, commands_per_s=100_000, commands_burst=100_000)
         self.nodes = {
             name: ChannelNode(
                 settings,

@@ -32,22 +32,32 @@ def hub() -> MemoryHub:
 async def start_node(hub: MemoryHub) -> AsyncIterator[StartNode]:
     """Start a node; `start("n1", **config)`. Nodes of one test share a memory engine.
 
-    Channels keep no history here, and crowds are not shed, unless the test says so: most look at what is below that.
+    Channels keep no history here, crowds are not shed and rights are not checked, unless the test says so: most look at
+    what is below that.
     """
     nodes: list[ChannelNode] = []
 
     async def start(name: str = "n1", **settings: object) -> ChannelNode:
         given = {
+            "insecure": True,
             "stop_deadline_s": 1.0,
             "namespaces": PLAIN,
             "shed_handshakes": False,
             "allowed_hosts": ("*",),
             **settings,
         }
+        verifier = given.pop("verifier", None)
         config = NodeConfig(**given)  # type: ignore[arg-type]
         incarnation = Incarnation(f"{len(nodes) + 1:08x}")
         node = ChannelNode(
-            config, NodeName(name), incarnation, hub.open(), KEYRING, ring_secret=b"ring", rng=Random(len(nodes))
+            config,
+            NodeName(name),
+            incarnation,
+            hub.open(),
+            KEYRING,
+            ring_secret=b"ring",
+            rng=Random(len(nodes)),
+            verifier=verifier,  # type: ignore[arg-type]
         )
         await node.start()
         nodes.append(node)

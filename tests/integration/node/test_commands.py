@@ -33,7 +33,6 @@ async def test_connect_tells_how_to_go_on(start_node: StartNode, dial: Dial) -> 
         (b'{"id":1,"ping":{}}', 3501),
         (b'{"send":{"data":1}}', 3501),
         (b'{"id":1,"connect":{}}\n{"id":2,"connect":{}}', 3501),  # twice
-        (b'{"id":1,"connect":{"token":"abc"}}', 3500),
         (b'{"id":1,"connect":{}}\n{"id":2,"unheard":{}}', 3501),
         (b'{"id":1,"connect":{}}\n{"id":2}', 3501),
         (b'{"id":1,"connect":{}}\n{"id":2,"ping":{},"rpc":{}}', 3501),
@@ -121,7 +120,6 @@ async def test_a_command_that_cannot_be_read_is_refused_alone(start_node: StartN
         ({"subscribe": {"channel": "a\nb"}}, 107),
         ({"subscribe": {"channel": "c" * 65}}, 107),
         ({"subscribe": {"channel": "€" * 22}}, 107),
-        ({"subscribe": {"channel": "c", "token": "t"}}, 108),
         ({"subscribe": {"channel": "c", "type": 1}}, 108),
         ({"subscribe": {"channel": "c", "type": "map"}}, 108),
         ({"subscribe": {"channel": "c", "tf": {"op": "eq", "key": "a", "val": "b"}}}, 108),

@@ -41,7 +41,7 @@ async def test_over_memory(start_node: StartNode, dial: Dial) -> None:
 @pytest.fixture
 async def pair(server: EmbeddedNats) -> AsyncIterator[tuple[ChannelNode, ChannelNode]]:
     engines = [await open_nats(server.url, name=name) for name in ("n1", "n2")]
-    config = NodeConfig(allowed_hosts=("*",))
+    config = NodeConfig(insecure=True, allowed_hosts=("*",))
     nodes = [
         ChannelNode(config, NodeName(f"n{i + 1}"), Incarnation(f"{i:08x}"), engine, KEYRING, rng=Random(i))
         for i, engine in enumerate(engines)

@@ -42,7 +42,8 @@ async def start_nodes(server: EmbeddedNats) -> AsyncIterator[StartNodes]:
                 engine = await open_nats(server.url, name=f"n{number}")
                 stack.push_async_callback(engine.close)
                 given = {"namespaces": ("default:history_size=0",), "allowed_hosts": ("*",), "presence_keep_s": 0.0}
-                config = NodeConfig(**{"stop_deadline_s": 1.0, "shed_handshakes": False, **given, **settings})
+                usual = {"insecure": True, "stop_deadline_s": 1.0, "shed_handshakes": False}
+                config = NodeConfig(**{**usual, **given, **settings})
                 incarnation = Incarnation(f"{number:08x}")
                 node = ChannelNode(config, NodeName(f"n{number}"), incarnation, engine, KEYRING, rng=Random(number))
                 stack.push_async_callback(node.stop)
@@ -71,6 +72,7 @@ async def node_process(server: EmbeddedNats) -> AsyncIterator[tuple[asyncio.subp
         "a secret of tests",
         "--namespace",
         "default:history_size=0",
+        "--insecure",
     )
     process = await asyncio.create_subprocess_exec(sys.executable, "-m", "ringway", "node", *options)
     async with asyncio.timeout(PATIENCE_S):

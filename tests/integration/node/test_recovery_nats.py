@@ -41,7 +41,8 @@ async def start_pair(server: EmbeddedNats) -> AsyncIterator[StartPair]:
                 stack.push_async_callback(engine.close)
                 incarnation, name = Incarnation(f"{number:08x}"), NodeName(f"n{number}")
                 config = NodeConfig(
-                    **{"stop_deadline_s": 2.0, "shed_handshakes": False, "allowed_hosts": ("*",), **settings}
+                    insecure=True,
+                    **{"stop_deadline_s": 2.0, "shed_handshakes": False, "allowed_hosts": ("*",), **settings},
                 )
                 node = ChannelNode(config, name, incarnation, engine, KEYRING, rng=Random(number))
                 stack.push_async_callback(node.stop)

@@ -26,7 +26,7 @@ needs_node = pytest.mark.skipif(not has_node(), reason="needs Node.js and npm")
 
 
 async def start() -> ChannelNode:
-    config = NodeConfig(ping_interval_s=2, pong_timeout_s=1)
+    config = NodeConfig(insecure=True, ping_interval_s=2, pong_timeout_s=1)
     node = ChannelNode(config, NodeName("n1"), Incarnation("00000001"), MemoryHub().open(), Keyring(b"secret"))
     await node.start()
     return node

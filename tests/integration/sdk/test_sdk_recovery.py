@@ -72,7 +72,7 @@ async def test_everything_comes_although_both_nodes_are_killed_one_after_the_oth
 
 @pytest.fixture
 async def node() -> AsyncIterator[ChannelNode]:
-    config = NodeConfig(namespaces=("default:history_size=200", "short:history_size=2"))
+    config = NodeConfig(insecure=True, namespaces=("default:history_size=200", "short:history_size=2"))
     engine = MemoryHub().open()
     node = ChannelNode(config, NodeName("n1"), Incarnation("00000001"), engine, Keyring(b"secret"), rng=Random(1))
     await node.start()

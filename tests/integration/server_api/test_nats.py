@@ -31,6 +31,7 @@ async def nodes(server: EmbeddedNats) -> AsyncIterator[list[ChannelNode]]:
             engine = await open_nats(server.url, name=f"n{number}")
             stack.push_async_callback(engine.close)
             config = NodeConfig(
+                insecure=True,
                 namespaces=("default:history_size=0", "kept:history_size=100"),
                 allowed_hosts=("*",),
                 stop_deadline_s=1.0,

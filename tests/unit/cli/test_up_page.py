@@ -2,6 +2,7 @@
 
 import re
 
+import msgspec
 import pytest
 
 from ringway.admin.member import Cluster, describe
@@ -98,3 +99,10 @@ def test_commands_name_the_state_directory_and_a_page_that_is_served_needs_no_co
     assert "ringway top --state here" in said
     assert "Page " in said
     assert "new WebSocket" not in said
+
+
+@pytest.mark.parametrize("insecure", [True, False], ids=["open", "not open"])
+def test_it_says_that_no_rights_are_checked(insecure: bool):
+    running = msgspec.structs.replace(RUNNING, insecure=insecure)
+    said = first_page(running, describe([node("node-1")]), "", has_backends=False, has_pages=False)
+    assert ("none are checked (insecure)" in said) is insecure

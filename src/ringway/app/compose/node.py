@@ -1,5 +1,7 @@
 """A node process: a channel node on its engine, with an admin port. Read it from top to bottom."""
 
+from random import Random
+
 from ringway.admin.api import Admin
 from ringway.admin.member import describe
 from ringway.admin.metric import Metrics
@@ -16,6 +18,7 @@ from ringway.app.metric import NODE, read_fingerprints, read_process, read_refus
 from ringway.app.secret_watch import SecretWatch
 from ringway.app.server_api_metric import read_server_api
 from ringway.app.shutdown import Job, Step, run_until_stopped, watch
+from ringway.app.token_watch import TokenWatch, reread_on_hangup
 from ringway.net import configure
 from ringway.node.server import ChannelNode
 from ringway.types import NodeState, Role
@@ -27,10 +30,13 @@ async def run_node(config: Config, log: LogWriter) -> int:
     configure(config.names)
     incarnation = new_incarnation()
     secrets = SecretWatch(config.engine)
+    tokens = TokenWatch(config, Random())
     keyring, ring_secret = secrets.keyring, read_hash_secret(config.engine)
     async with open_engine(config.engine, f"node {incarnation}") as engine:
         name = await name_member(config, engine, keyring, Role.NODE, incarnation)
-        node = ChannelNode(config.node, name, incarnation, engine, keyring, ring_secret=ring_secret)
+        node = ChannelNode(
+            config.node, name, incarnation, engine, keyring, ring_secret=ring_secret, verifier=tokens.verifier
+        )
         admin = open_admin(config.admin)
         api = open_http_api(config.http_api)
         if admin:
@@ -42,6 +48,7 @@ async def run_node(config: Config, log: LogWriter) -> int:
             Job("isolation", isolation.run()),
             Job("name", free_name_later(engine, name, incarnation)),
             Job("secrets", secrets.run()),
+            Job("keys of tokens", tokens.run()),
             *serve_http_api(api, node, config.http_api),
         ]
         if admin:
@@ -74,5 +81,9 @@ async def run_node(config: Config, log: LogWriter) -> int:
         ]
         deadline_s = config.node.stop_deadline_s + SHUTDOWN_EXTRA_S
         return await run_until_stopped(
-            jobs, steps, deadline_s=deadline_s, drain=node.drain, on_hangup=secrets.on_hangup
+            jobs,
+            steps,
+            deadline_s=deadline_s,
+            drain=node.drain,
+            on_hangup=lambda: reread_on_hangup(secrets, tokens),
         )

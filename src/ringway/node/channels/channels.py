@@ -40,7 +40,7 @@ class Channels:
         self._origin = origin
         self._watchers: Hub[Subscriber, Send] = Hub()
         self.hub: Hub[Subscriber, Send] = Hub()
-        self.namespaces = Namespaces(config.namespaces)
+        self.namespaces = Namespaces(config.namespaces, is_open=config.insecure)
         self.streams = Streams(engine, self.namespaces, self.hub, self._watchers, outbox, config, stats, clock)
         publisher = JoinLeavePublisher(engine.broker, origin, stats, config.engine_deadline_s)
         self.presence = Presence(engine, self.namespaces, self.hub, publisher, origin, config, stats)

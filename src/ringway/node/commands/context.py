@@ -4,7 +4,11 @@ from dataclasses import dataclass
 from random import Random
 
 from ringway.node.channels.channels import Channels
+from ringway.node.commands.expiry import Expiry
+from ringway.node.commands.tokens import TokenChecks
 from ringway.node.config.node import NodeConfig
+from ringway.node.connection.connection import Connection
+from ringway.node.connection.registry import ConnectionRegistry
 from ringway.node.stats import NodeStats
 from ringway.types import NodeName
 
@@ -19,3 +23,6 @@ class CommandContext:
     channels: Channels
     stats: NodeStats
     rng: Random
+    registry: ConnectionRegistry[Connection]
+    tokens: TokenChecks
+    expiry: Expiry

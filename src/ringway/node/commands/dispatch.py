@@ -8,21 +8,21 @@ from collections.abc import Callable
 from typing import Any
 
 from ringway.errors import CommandError, ProtocolError
+from ringway.node.commands.connect import connect
 from ringway.node.commands.context import CommandContext
 from ringway.node.commands.errors import error_reply
 from ringway.node.commands.outcome import Outcome
 from ringway.node.commands.publish import publish
 from ringway.node.commands.query import history, presence, presence_stats
+from ringway.node.commands.refresh import refresh, sub_refresh
 from ringway.node.commands.subscribe import leave, subscribe
 from ringway.node.connection.connection import Connection
 from ringway.protocol.channel import check_channel
-from ringway.protocol.close import BAD_REQUEST, INVALID_TOKEN
+from ringway.protocol.close import BAD_REQUEST
 from ringway.protocol.codec import EMPTY, encode, encode_error
 from ringway.protocol.command import (
     COMMAND_ID_MAX,
     Command,
-    ConnectRequest,
-    ConnectResult,
     Reply,
     Unreadable,
     UnsubscribeRequest,
@@ -81,22 +81,6 @@ def _refuse_unreadable(context: CommandContext, connection: Connection, command:
     return error_reply(context, command.id, command_error(UNREADABLE, command.why))
 
 
-def _connect(context: CommandContext, connection: Connection, command_id: int, request: ConnectRequest) -> bytes:
-    if request.token:
-        raise ProtocolError(INVALID_TOKEN, "a token was sent, and this node checks none; connect without")
-    client = context.rng.randbytes(16).hex()
-    connection.accept(client)
-    result = ConnectResult(
-        client=client,
-        version=context.version,
-        ping=context.config.ping_interval_s,
-        pong=True,
-        session=client,
-        node=context.name,
-    )
-    return encode(Reply(id=command_id, connect=result))
-
-
 def _unsubscribe(
     context: CommandContext, connection: Connection, command_id: int, request: UnsubscribeRequest
 ) -> bytes:
@@ -116,7 +100,7 @@ def _not_available(context: CommandContext, connection: Connection, command_id: 
 
 
 _HANDLERS: dict[str, Callable[[CommandContext, Connection, int, Any], Outcome]] = {
-    "connect": _connect,
+    "connect": connect,
     "subscribe": subscribe,
     "unsubscribe": _unsubscribe,
     "publish": publish,
@@ -124,4 +108,6 @@ _HANDLERS: dict[str, Callable[[CommandContext, Connection, int, Any], Outcome]] 
     "presence": presence,
     "presence_stats": presence_stats,
     "ping": _ping,
+    "refresh": refresh,
+    "sub_refresh": sub_refresh,
 }

@@ -4,6 +4,7 @@ from collections.abc import Awaitable
 
 from ringway.errors import CommandError, EngineAway, EngineError
 from ringway.node.commands.context import CommandContext
+from ringway.node.commands.outcome import Gone
 from ringway.protocol.codec import encode_error
 from ringway.protocol.errorcode import INTERNAL, LIMIT_EXCEEDED, command_error
 
@@ -14,7 +15,7 @@ def error_reply(context: CommandContext, command_id: int, error: CommandError) -
     return encode_error(command_id, error)
 
 
-async def or_error_reply(context: CommandContext, command_id: int, work: Awaitable[bytes]) -> bytes:
+async def or_error_reply(context: CommandContext, command_id: int, work: Awaitable[bytes | Gone]) -> bytes | Gone:
     """Return the reply of `work`, or the error reply for its exception."""
     try:
         return await work

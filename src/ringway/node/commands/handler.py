@@ -69,6 +69,7 @@ class ClientHandler:
 
     def on_ended(self, connection: Connection, *, silently: bool) -> None:
         """Leave all channels."""
+        self._context.expiry.forget(connection)
         for channel in list(connection.channels):
             leave(self._context, connection, channel, silently=silently)
 

@@ -3,10 +3,12 @@
 import asyncio
 from functools import partial
 
+from ringway.core.permission import Action
 from ringway.errors import CommandError, EngineError, Unconfirmed
 from ringway.node.commands.context import CommandContext
 from ringway.node.commands.errors import engine_failed, error_reply
 from ringway.node.commands.outcome import PendingReply
+from ringway.node.commands.permission import check_allowed
 from ringway.node.connection.connection import Connection
 from ringway.protocol.channel import check_channel
 from ringway.protocol.codec import EMPTY, encode
@@ -32,6 +34,7 @@ async def publish_now(
     key = request.idempotency_key
     try:
         channel = check_channel(request.channel, context.config.channel_bytes_max)
+        check_allowed(context, connection, channel, Action.PUBLISH)
         if not bytes(request.data):
             raise command_error(BAD_REQUEST, "data is missing; it may be any JSON")
         check_key(key, kept=context.channels.namespaces.of(channel).retention is not None)

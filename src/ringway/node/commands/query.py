@@ -6,9 +6,11 @@ from functools import partial
 
 import msgspec
 
+from ringway.core.permission import Action
 from ringway.node.commands.context import CommandContext
 from ringway.node.commands.errors import or_error_reply
 from ringway.node.commands.outcome import PendingReply
+from ringway.node.commands.permission import check_allowed
 from ringway.node.connection.connection import Connection
 from ringway.ports import Page
 from ringway.protocol.channel import check_channel
@@ -47,7 +49,7 @@ def _pending(context: CommandContext, command_id: int, answer: Callable[[], Awai
 
 async def _history(context: CommandContext, connection: Connection, command_id: int, request: HistoryRequest) -> bytes:
     async with context.channels.streams.reader.answering:
-        page = await _read(context, request)
+        page = await _read(context, connection, request)
         connection.charge_answer(_read_bytes(context, request, page))
         since = request.since
         if since is not None and since.epoch and since.epoch != page.epoch:
@@ -58,7 +60,7 @@ async def _history(context: CommandContext, connection: Connection, command_id: 
 async def _presence(
     context: CommandContext, connection: Connection, command_id: int, request: PresenceRequest
 ) -> bytes:
-    found = await context.channels.presence.clients(_present(context, request))
+    found = await context.channels.presence.clients(_present(context, connection, request))
     connection.charge_answer(sum(CLIENT_BYTES + info.info_bytes for info in found.presence.values()))
     return encode(Reply(id=command_id, presence=found))
 
@@ -66,13 +68,14 @@ async def _presence(
 async def _presence_stats(
     context: CommandContext, connection: Connection, command_id: int, request: PresenceRequest
 ) -> bytes:
-    found = await context.channels.presence.stats(_present(context, request))
+    found = await context.channels.presence.stats(_present(context, connection, request))
     connection.charge_answer(found.num_clients * CLIENT_BYTES)
     return encode(Reply(id=command_id, presence_stats=found))
 
 
-async def _read(context: CommandContext, request: HistoryRequest) -> Page:
+async def _read(context: CommandContext, connection: Connection, request: HistoryRequest) -> Page:
     channel = check_channel(request.channel, context.config.channel_bytes_max)
+    check_allowed(context, connection, channel, Action.HISTORY)
     retention = context.channels.namespaces.of(channel).retention
     if retention is None:
         raise command_error(NOT_AVAILABLE, "the channel keeps no history")
@@ -114,8 +117,9 @@ def _result(context: CommandContext, page: Page, *, reverse: bool) -> HistoryRes
     return result
 
 
-def _present(context: CommandContext, request: PresenceRequest) -> Channel:
+def _present(context: CommandContext, connection: Connection, request: PresenceRequest) -> Channel:
     channel = check_channel(request.channel, context.config.channel_bytes_max)
+    check_allowed(context, connection, channel, Action.PRESENCE)
     if not context.channels.namespaces.of(channel).presence:
         raise command_error(NOT_AVAILABLE, "presence is off in this namespace")
     return channel

@@ -290,7 +290,7 @@ class CommandQueues:
         if isinstance(reply, Gone):
             return False
         frame.add(reply)
-        frame.joined = command.subscribe is not None
+        frame.joined = command.subscribe is not None or command.connect is not None
         frame.index += 1
         return True
 

@@ -5,20 +5,33 @@ publications, and all later publications are delivered to it.
 """
 
 import asyncio
+from collections.abc import Callable
 from functools import partial
+from math import inf
 
 import msgspec
 
+from ringway.core.permission import Action
 from ringway.core.replay_buffer import ReplayEntry
 from ringway.core.subscription_rights import SubscriptionRights
-from ringway.errors import EngineError
+from ringway.errors import EngineError, KeyUnknown
 from ringway.node.commands.context import CommandContext
-from ringway.node.commands.errors import engine_failed, error_reply
+from ringway.node.commands.errors import engine_failed, error_reply, or_error_reply
 from ringway.node.commands.outcome import Gone, PendingReply
+from ringway.node.commands.permission import check_allowed, check_name, may_watch
+from ringway.node.commands.tokens import rights_of
 from ringway.node.connection.connection import Connection
 from ringway.protocol.channel import check_channel
+from ringway.protocol.claims import SubscriptionClaims
 from ringway.protocol.codec import encode
-from ringway.protocol.command import REJECT_UNRECOVERED, Reply, SubscribeRequest, SubscribeResult
+from ringway.protocol.command import (
+    REJECT_UNRECOVERED,
+    Push,
+    Reply,
+    SubscribeRequest,
+    SubscribeResult,
+    UnsubscribePush,
+)
 from ringway.protocol.errorcode import (
     ALREADY_SUBSCRIBED,
     LIMIT_EXCEEDED,
@@ -35,16 +48,48 @@ _NOTHING = (b"", b"null")
 def subscribe(
     context: CommandContext, connection: Connection, command_id: int, request: SubscribeRequest
 ) -> bytes | PendingReply:
-    """Carry out one subscribe command now, or return its pending reply if it needs the engine. Raise `CommandError`."""
+    """Carry out one subscribe command now, or return its pending reply if it needs the engine or a key.
+
+    Raise `CommandError`; `ProtocolError` 3500 for the token of somebody else.
+    """
     channel = check_channel(request.channel, context.config.channel_bytes_max)
     _check_served(request)
+    try:
+        rights = _check_rights(context, connection, channel, request, context.tokens.check_subscription)
+    except KeyUnknown:
+        return PendingReply(partial(_subscribe_by_new_key, context, connection, command_id, channel, request))
+    return _subscribe(context, connection, command_id, channel, request, rights)
+
+
+def _subscribe(
+    context: CommandContext,
+    connection: Connection,
+    command_id: int,
+    channel: Channel,
+    request: SubscribeRequest,
+    rights: SubscriptionRights | None,
+) -> bytes | PendingReply:
     if channel in connection.channels:
         raise command_error(ALREADY_SUBSCRIBED, f"to {channel}")
     if len(connection.channels) >= context.config.subscriptions_max:
         raise command_error(LIMIT_EXCEEDED, f"{context.config.subscriptions_max} subscriptions a connection")
     if not _needs_engine(context, channel, request) and context.channels.streams.interest.claim(channel):
-        return _join(context, connection, command_id, channel, request, [])
-    return PendingReply(partial(_subscribe_later, context, connection, command_id, channel, request))
+        return _join(context, connection, command_id, channel, request, [], rights)
+    return PendingReply(partial(_subscribe_later, context, connection, command_id, channel, request, rights))
+
+
+async def _subscribe_by_new_key(
+    context: CommandContext, connection: Connection, command_id: int, channel: Channel, request: SubscribeRequest
+) -> bytes | Gone:
+    async def answer() -> bytes | Gone:
+        claims = await context.tokens.with_new_keys(context.tokens.check_subscription, request.token)
+        if not connection.is_connected:
+            return Gone.GONE
+        rights = _check_rights(context, connection, channel, request, lambda _: claims)
+        outcome = _subscribe(context, connection, command_id, channel, request, rights)
+        return await outcome.run() if isinstance(outcome, PendingReply) else outcome
+
+    return await or_error_reply(context, command_id, answer())
 
 
 async def ask_ahead(
@@ -58,6 +103,7 @@ async def ask_ahead(
     channel = check_channel(request.channel, context.config.channel_bytes_max)
     if not _needs_engine(context, channel, request):
         return
+    _check_rights(context, connection, channel, request, context.tokens.check_ahead)
     async with asyncio.timeout(context.config.engine_deadline_s), turn:
         if not connection.is_usable:
             return
@@ -83,6 +129,8 @@ def join(
     `rights` are those of the subscription, if it has any of its own.
     """
     connection.set_rights(channel, rights)
+    if rights is not None and rights.expires_at < inf:
+        context.expiry.watch(connection)
     context.channels.join(connection, channel, watching=watching, silently=silently)
     connection.channels.append(channel)
 
@@ -110,13 +158,31 @@ def _recovers(context: CommandContext, channel: Channel, request: SubscribeReque
 
 def _check_served(request: SubscribeRequest) -> None:
     """Refuse unsupported options that select publications: without an error, the client would rely on them."""
-    if request.token:
-        raise command_error(NOT_AVAILABLE, "a subscription token was sent, and this node checks none")
     if bytes(request.type) not in (*_NOTHING, b"0"):
         kind = bytes(request.type)[:20].decode(errors="replace")
         raise command_error(NOT_AVAILABLE, f"a subscription of the type {kind}; streams (0) are served")
     if bytes(request.tf) not in _NOTHING:
         raise command_error(NOT_AVAILABLE, "a filter by tags (tf) is not served; subscribe without, and filter there")
+
+
+def _check_rights(
+    context: CommandContext,
+    connection: Connection,
+    channel: Channel,
+    request: SubscribeRequest,
+    check: Callable[[str], SubscriptionClaims],
+) -> SubscriptionRights | None:
+    """Return the rights that the client's token gives to the subscription; None if it needs none.
+
+    Raise `CommandError` if it has no right, and what `check` raises.
+    """
+    tokens = context.tokens
+    if not request.token or (context.config.insecure and not tokens.has_key):
+        check_allowed(context, connection, channel, Action.SUBSCRIBE)
+        return None
+    check_name(context, channel)
+    claims = check(request.token)
+    return rights_of(claims, connection.credentials, connection.client, channel, expires=not context.config.insecure)
 
 
 async def _recover(
@@ -127,7 +193,12 @@ async def _recover(
 
 
 async def _subscribe_later(
-    context: CommandContext, connection: Connection, command_id: int, channel: Channel, request: SubscribeRequest
+    context: CommandContext,
+    connection: Connection,
+    command_id: int,
+    channel: Channel,
+    request: SubscribeRequest,
+    rights: SubscriptionRights | None,
 ) -> bytes | Gone:
     streams = context.channels.streams
     missed: list[ReplayEntry] | None = None
@@ -142,7 +213,7 @@ async def _subscribe_later(
             return Gone.GONE
         joined = missed is not None or not request.recover or not request.flag & REJECT_UNRECOVERED
         if joined:
-            return _join(context, connection, command_id, channel, request, missed)
+            return _join(context, connection, command_id, channel, request, missed, rights)
         context.stats.recoveries["incomplete"] += 1
         return error_reply(context, command_id, command_error(UNRECOVERABLE_POSITION, f"of {channel}"))
     except (EngineError, TimeoutError) as error:
@@ -159,10 +230,33 @@ def _join(
     channel: Channel,
     request: SubscribeRequest,
     missed: list[ReplayEntry] | None,
+    rights: SubscriptionRights | None,
 ) -> bytes:
+    result = join_channel(context, connection, channel, request, missed, rights)
+    reply = encode(Reply(id=command_id, subscribe=result))
+    if request.recover:
+        connection.charge_answer(len(reply))
+    return reply
+
+
+def join_channel(
+    context: CommandContext,
+    connection: Connection,
+    channel: Channel,
+    request: SubscribeRequest,
+    missed: list[ReplayEntry] | None,
+    rights: SubscriptionRights | None,
+) -> SubscribeResult:
+    """Join `channel`; return the result, which must be sent before the next await.
+
+    `missed` are the publications that the client missed, if it asked for them; None: completeness cannot be proved.
+    """
     space = context.channels.namespaces.of(channel)
-    join(context, connection, channel, watching=request.join_leave and space.join_leave)
+    watching = request.join_leave and may_watch(context, connection, channel)
+    join(context, connection, channel, rights, watching=watching)
     result = SubscribeResult(recoverable=space.recoverable, positioned=space.positioned)
+    if rights is not None:
+        result.expires, result.ttl = context.expiry.left(rights.expires_at)
     if space.positioned:
         stream = context.channels.streams.flush(channel)
         result.epoch, result.offset = stream.epoch, stream.position
@@ -173,7 +267,12 @@ def _join(
         if result.recovered and missed:
             result.offset = request.offset  # the publications in the reply come after it
             result.publications = [msgspec.Raw(entry.body) for entry in missed]
-    reply = encode(Reply(id=command_id, subscribe=result))
-    if request.recover:
-        connection.charge_answer(len(reply))
-    return reply
+    return result
+
+
+def unsubscribe(context: CommandContext, connection: Connection, channel: Channel, code: int, reason: str) -> None:
+    """End a subscription of a connected client, and push that to it; from code 2500 on it subscribes again."""
+    leave(context, connection, channel)
+    connection.set_rights(channel, None)
+    push = Push(channel=channel, unsubscribe=UnsubscribePush(code, reason))
+    connection.reply([encode(Reply(push=push))])

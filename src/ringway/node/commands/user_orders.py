@@ -14,14 +14,14 @@ from ringway.core.subscription_rights import SubscriptionRights
 from ringway.errors import CommandError, EngineError
 from ringway.logger import get_logger
 from ringway.node.commands.context import CommandContext
-from ringway.node.commands.subscribe import join, leave
+from ringway.node.commands.subscribe import join, unsubscribe
 from ringway.node.connection.connection import Connection
 from ringway.node.connection.registry import ConnectionRegistry
 from ringway.ports import Bus, Serving
 from ringway.protocol.channel import check_channel
 from ringway.protocol.close import SERVICE_RESTART
 from ringway.protocol.codec import encode as encode_reply
-from ringway.protocol.command import Push, Reply, SubscribePush, UnsubscribePush, raw_or_absent
+from ringway.protocol.command import Push, Reply, SubscribePush, raw_or_absent
 from ringway.protocol.user_order import (
     FOUND_BYTES_MAX,
     USERS,
@@ -137,9 +137,7 @@ class UserOrders:
         channels = [Channel(order.channel)] if order.channel else list(client.channels)
         for channel in channels:
             if client.is_usable and channel in client.channels:
-                leave(self._context, client, channel)
-                push = Push(channel=channel, unsubscribe=UnsubscribePush(order.code, order.reason))
-                client.reply([encode_reply(Reply(push=push))])
+                unsubscribe(self._context, client, channel, order.code, order.reason)
 
     async def _subscribe(self, order: SubscribeOrder, clients: list[Connection]) -> None:
         """SubscribeOrder the clients that are not subscribed, as far as they may have more subscriptions."""

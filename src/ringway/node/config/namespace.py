@@ -1,19 +1,29 @@
 """Namespaces and the options of their channels: `chat:room-1` belongs to the namespace `chat` if it has options.
 
-All other names, with a colon or without, belong to the namespace `default`. In TOML each namespace is a table,
-`[node.namespaces.chat]`; elsewhere it has a short form, `chat:history_size=50,presence=false`.
+A name without a colon belongs to the namespace `default`, and so does any other on a node that checks no rights
+(`insecure`); elsewhere there is no such channel. `$` before the name, the mark of private channels, does not count. In
+TOML each namespace is a table, `[node.namespaces.chat]`; elsewhere it has a short form,
+`chat:history_size=50,presence=false`.
 """
 
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 
-import msgspec
-
+from ringway.core.permission import NOTHING, OPEN, ChannelRules, namespace_of
 from ringway.errors import ConfigError
+from ringway.node.config.channel_options import ChannelOptions, rules_of_options
 from ringway.ports import Retention
-from ringway.protocol.spec import OptionErrors, convert_options, read_pairs, text_of_value
+from ringway.protocol.spec import (
+    OptionErrors,
+    convert_options,
+    quote_value,
+    read_pairs,
+    split_items,
+    text_of_value,
+    unquote_value,
+)
 from ringway.types import Channel
 
 DEFAULT = "default"
@@ -23,49 +33,6 @@ _ERRORS = OptionErrors(
     unknown="the namespace {subject} has no option {option!r}; there are {known}",
     wrong="the option {item} of the namespace {subject} is wrong: {rule}",
 )
-
-
-class ChannelOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The options of one namespace."""
-
-    history_size: Annotated[
-        int,
-        msgspec.Meta(
-            description="Publications that the engine stores of each channel. 0: none; then publications are sent and "
-            "forgotten, and clients that are not connected miss them.",
-            ge=0,
-            le=100_000,
-        ),
-    ] = 100
-    history_ttl_s: Annotated[
-        float,
-        msgspec.Meta(description="Each publication is stored for this long.", ge=1, le=31_536_000, extra={"unit": "s"}),
-    ] = 300.0
-    recovery: Annotated[
-        bool,
-        msgspec.Meta(
-            description="Returning clients get the publications that they missed, or are told that some are missing. "
-            "Needs history; off without it."
-        ),
-    ] = True
-    positioning: Annotated[
-        bool,
-        msgspec.Meta(
-            description="Clients are closed with 3010 if the node missed publications that history cannot supply. "
-            "Needs history; `recovery` includes it."
-        ),
-    ] = True
-    presence: Annotated[
-        bool,
-        msgspec.Meta(description="Clients may ask who is subscribed. It costs nothing until a client asks."),
-    ] = True
-    join_leave: Annotated[
-        bool,
-        msgspec.Meta(
-            description="Clients that ask for it are told who joins and leaves. Each join and leave is a message "
-            "through the engine, even if no client asks."
-        ),
-    ] = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,21 +45,33 @@ class Namespace:
     positioned: bool
     presence: bool
     join_leave: bool
+    rules: ChannelRules = NOTHING
 
 
 class Namespaces:
-    """All namespaces of a node; `of` finds the namespace of a channel. Raise `ConfigError` as `read_namespaces`."""
+    """All namespaces of a node; `of` finds the namespace of a channel. Raise `ConfigError` as `read_namespaces`.
 
-    __slots__ = ("_default", "_named")
+    `is_open`: everybody may do everything in every channel.
+    """
 
-    def __init__(self, specs: Iterable[str] = ()) -> None:
+    __slots__ = ("_default", "_is_open", "_named")
+
+    def __init__(self, specs: Iterable[str] = (), *, is_open: bool = False) -> None:
         self._named = read_namespaces(specs)
+        self._is_open = is_open
         self._default = self._named.setdefault(DEFAULT, _namespace(DEFAULT, ChannelOptions()))
 
     def of(self, channel: Channel) -> Namespace:
-        """Return the namespace of `channel`."""
-        name, colon, _ = channel.partition(":")
-        return self._named.get(name, self._default) if colon else self._default
+        """Return the namespace whose options `channel` has."""
+        return self._named.get(namespace_of(channel), self._default)
+
+    def rules_of(self, channel: str) -> ChannelRules | None:
+        """Return who may do what in `channel`; None if there is no such namespace."""
+        if self._is_open:
+            return OPEN
+        name = namespace_of(channel)
+        space = self._named.get(name) if name else self._default
+        return space.rules if space is not None else None
 
     def retentions(self) -> list[Retention]:
         """Return the retentions that the engine is to provide."""
@@ -123,7 +102,7 @@ def short_namespaces(tables: Mapping[str, Any]) -> list[str]:
         if not isinstance(table, Mapping):
             raise ConfigError(f"{name} = {table!r} stands where a namespace belongs; write [node.namespaces.{name}]")
     return [
-        f"{name}:" + ",".join(f"{option}={text_of_value(value)}" for option, value in table.items())
+        f"{name}:" + ",".join(f"{option}={quote_value(text_of_value(value))}" for option, value in table.items())
         for name, table in tables.items()
     ]
 
@@ -133,7 +112,11 @@ def _read(spec: str) -> Namespace:
     if not _NAME.fullmatch(name):
         raise ConfigError(f"the namespace {name!r} has no usable name; give 1 to 32 letters, digits, '_' or '-'")
     problems: list[str] = []
-    given = read_pairs(filter(None, rest.split(",")), name, _ERRORS, problems)
+    given = read_pairs(filter(None, split_items(rest)), name, _ERRORS, problems)
+    try:
+        given = {option: unquote_value(value) for option, value in given.items()}
+    except ValueError:
+        problems.append(f"the namespace {name} has a value with quotes that do not match; write it as a JSON string")
     values = convert_options(given.items(), ChannelOptions, name, _ERRORS, problems)
     if problems:
         raise ConfigError(*problems)
@@ -149,4 +132,5 @@ def _namespace(name: str, options: ChannelOptions) -> Namespace:
         positioned=kept and (options.positioning or options.recovery),
         presence=options.presence,
         join_leave=options.join_leave,
+        rules=rules_of_options(options),
     )

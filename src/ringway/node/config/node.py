@@ -5,13 +5,13 @@ from typing import Annotated, Literal
 import msgspec
 
 from ringway.errors import ConfigError, refuse
-from ringway.node.config.edge import NodeEdgeConfig
 from ringway.node.config.namespace import read_namespaces, short_namespaces
+from ringway.node.config.rights import NodeRightsConfig
 from ringway.protocol.address import url_problems
 from ringway.protocol.weight import WEIGHT_MAX, WEIGHT_RULE, is_weight
 
 
-class NodeConfig(NodeEdgeConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class NodeConfig(NodeRightsConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The settings of one channel node."""
 
     weight: Annotated[
@@ -77,8 +77,8 @@ class NodeConfig(NodeEdgeConfig, frozen=True, kw_only=True, forbid_unknown_field
         tuple[str, ...],
         msgspec.Meta(
             description="Options of channels by namespace: chat:history_size=50,presence=false for the channels "
-            "chat:...; `default` for all other channels. In TOML a table: [node.namespaces.chat]. All nodes must have "
-            "the same. The options are below.",
+            "chat:...; `default` for channels without a namespace. In TOML a table: [node.namespaces.chat]. All nodes "
+            "must have the same. The options are below.",
             extra={"flag": "namespace", "table": short_namespaces},
         ),
     ] = ()
@@ -259,7 +259,12 @@ class NodeConfig(NodeEdgeConfig, frozen=True, kw_only=True, forbid_unknown_field
             )
         problems += self.list_problems()
         try:
-            read_namespaces(self.namespaces)
+            names = read_namespaces(self.namespaces)
+            if self.personal_channel_namespace not in ("", *names) and not self.insecure:
+                problems.append(
+                    f"personal_channel_namespace is {self.personal_channel_namespace}, and there is no such namespace; "
+                    "give it options"
+                )
         except ConfigError as error:
             problems += error.problems
         refuse(problems)

@@ -12,6 +12,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Iterator
 from math import inf
 
+from ringway.core.credentials import ANONYMOUS
 from ringway.core.handover import DonorAction, DonorEvent, DonorState, step_donor
 from ringway.core.session import WATCHING, Held, Session, encode_session, version_of
 from ringway.errors import EngineError, NoAnswer, ProtocolError
@@ -248,6 +249,7 @@ class SessionDonors:
             tuple(connection.channels),
             connection.credentials.info,
             {channel: rights.info for channel, rights in connection.rights.items()},
+            connection.credentials != ANONYMOUS,
         )
         why = await self._ask(donor, prepare)
         event = DonorEvent.REFUSED if why else DonorEvent.PREPARED if connection.is_staying else DonorEvent.LOST

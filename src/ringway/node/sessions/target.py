@@ -12,6 +12,7 @@ its client connects anew, if a channel without history had more messages than ma
 import asyncio
 from collections.abc import Callable, Iterator
 
+from ringway.core.credentials import ANONYMOUS
 from ringway.core.handover import TargetAction, TargetEvent, TargetState, step_target
 from ringway.core.session import WATCHING, Held, Session, decode_session, identity_problem
 from ringway.core.stream import Cut
@@ -21,11 +22,13 @@ from ringway.logger import get_logger
 from ringway.node.channels.replay import ReplayLease
 from ringway.node.commands.context import CommandContext
 from ringway.node.commands.handler import ClientHandler
+from ringway.node.commands.permission import may_watch
 from ringway.node.commands.queues import CommandQueues
 from ringway.node.commands.subscribe import join
 from ringway.node.commands.user_orders import UserOrders
 from ringway.node.connection.command_queue import Goodbye
 from ringway.node.connection.connection import Connection
+from ringway.node.sessions.rights import rights_refusal
 from ringway.ports import Bus, Serving
 from ringway.protocol.close import SERVICE_RESTART
 from ringway.protocol.codec import PING
@@ -242,7 +245,9 @@ class SessionTargets:
             return SessionRefused("the session is expected here already; a hand-over has a ticket of its own")
         if len(self._expected) >= ARRIVALS_MAX:
             return SessionRefused(f"{ARRIVALS_MAX} sessions are on their way already; wait")
-        why = self._refusal(len(self._expected))
+        why = self._refusal(len(self._expected)) or rights_refusal(
+            self._context, prepare.user, prepare.channels, prepare.granted, is_verified=prepare.is_verified
+        )
         if why:
             return SessionRefused(why)
         target = self._expected[nonce] = SessionTarget(prepare, self._clock() + CLIENT_S, self._orders.number)
@@ -268,7 +273,13 @@ class SessionTargets:
             return SessionRefused("no such session is expected; it came too late, or twice", is_over=True)
         try:
             session = decode_session(commit.session)
-            why = identity_problem(session, target.prepare.user, target.leases)
+            why = identity_problem(session, target.prepare.user, target.leases) or rights_refusal(
+                self._context,
+                session.user,
+                (held.channel for held in session.held),
+                session.rights,
+                is_verified=session.credentials != ANONYMOUS,
+            )
         except ProtocolError as error:
             why = str(error)
         if why:
@@ -331,6 +342,7 @@ class SessionTargets:
                 ends_in_s=session.ends_in_s,
             )
             if connection.is_usable:
+                self._context.expiry.watch(connection)
                 connection.reply(list(session.replies))
                 self._orders.end_session(connection, target.order_number)
                 for held in session.held:
@@ -357,7 +369,8 @@ class SessionTargets:
         self, connection: Connection, held: Held, target: SessionTarget, rights: SubscriptionRights | None
     ) -> None:
         """Send the missed publications of one channel, and join it in the same turn. Raise if they are not known."""
-        channel, watching = Channel(held.channel), bool(held.flags & WATCHING)
+        channel = Channel(held.channel)
+        watching = bool(held.flags & WATCHING) and may_watch(self._context, connection, channel)
         cut = Cut(held.epoch, held.offset, held.heard)
         streams = self._context.channels.streams
         async with asyncio.timeout(self._context.config.engine_deadline_s):

@@ -1,0 +1,173 @@
+"""Connect command: who the client is, and the subscriptions that the server makes for it (PROTOCOL.md P-4.4, P-4.21).
+
+The reply and the entries in the hub belong to one loop turn, as those of a subscribe: the reply has the position in
+each channel, and all later publications follow it.
+"""
+
+from collections.abc import Mapping
+from functools import partial
+
+from ringway.core.credentials import ANONYMOUS, Credentials, json_line
+from ringway.core.permission import personal_channel
+from ringway.core.subscription_rights import SubscriptionRights, rights_problem
+from ringway.errors import KeyUnknown, ProtocolError
+from ringway.node.commands.context import CommandContext
+from ringway.node.commands.errors import or_error_reply
+from ringway.node.commands.outcome import Gone, Outcome, PendingReply
+from ringway.node.commands.permission import check_known
+from ringway.node.commands.server_side import join_server_side, obtain_server_side
+from ringway.node.commands.tokens import credentials_of
+from ringway.node.connection.connection import Connection
+from ringway.protocol.channel import check_channel
+from ringway.protocol.claims import ConnectionClaims
+from ringway.protocol.close import (
+    BAD_REQUEST,
+    CONNECTION_LIMIT,
+    FORCE_DISCONNECT,
+    INVALID_TOKEN,
+    PERMISSION_DENIED,
+)
+from ringway.protocol.codec import encode
+from ringway.protocol.command import ConnectRequest, ConnectResult, Reply, SubscribeResult
+from ringway.protocol.errorcode import LIMIT_EXCEEDED, command_error
+from ringway.types import Channel
+
+Rights = Mapping[Channel, SubscriptionRights]
+
+
+def connect(context: CommandContext, connection: Connection, command_id: int, request: ConnectRequest) -> Outcome:
+    """Accept a client, now or when the engine or a key has come. Raise `ProtocolError`, or `CommandError`."""
+    if not request.token or (context.config.insecure and not context.tokens.has_key):
+        if not context.config.takes_anonymous:
+            raise ProtocolError(BAD_REQUEST, "no token was sent, and this node takes no clients without one")
+        return _admit(context, connection, command_id, request, ANONYMOUS, {})
+    try:
+        claims = context.tokens.check_connection(request.token)
+    except KeyUnknown:
+        return PendingReply(partial(_connect_by_new_key, context, connection, command_id, request))
+    return _admit_bearer(context, connection, command_id, request, claims)
+
+
+async def _connect_by_new_key(
+    context: CommandContext, connection: Connection, command_id: int, request: ConnectRequest
+) -> bytes | Gone:
+    async def answer() -> bytes | Gone:
+        claims = await context.tokens.with_new_keys(context.tokens.check_connection, request.token)
+        if not connection.is_usable:
+            return Gone.GONE
+        outcome = _admit_bearer(context, connection, command_id, request, claims)
+        return await outcome.run() if isinstance(outcome, PendingReply) else outcome
+
+    return await or_error_reply(context, command_id, answer())
+
+
+def _admit_bearer(
+    context: CommandContext,
+    connection: Connection,
+    command_id: int,
+    request: ConnectRequest,
+    claims: ConnectionClaims,
+) -> bytes | PendingReply:
+    config = context.config
+    if not claims.sub and config.disallow_anonymous_connection_tokens:
+        raise ProtocolError(PERMISSION_DENIED, "the token has no user, and this node takes no anonymous clients")
+    credentials = credentials_of(claims, context.tokens.wall(), expires=not config.insecure)
+    return _admit(context, connection, command_id, request, credentials, _claimed(context, claims))
+
+
+def _claimed(context: CommandContext, claims: ConnectionClaims) -> dict[Channel, SubscriptionRights]:
+    """Return the subscriptions that a connection token asks for, and the user's personal channel."""
+    config = context.config
+    names: dict[str, bytes] = dict.fromkeys(claims.channels, b"")
+    names |= {name: json_line(each.channel_info) for name, each in claims.subs.items()}
+    if config.subscribe_to_user_personal_channel and claims.sub:
+        names.setdefault(personal_channel(config.personal_channel_namespace, claims.sub), b"")
+    found: dict[Channel, SubscriptionRights] = {}
+    for name, info in names.items():
+        channel = check_channel(name, config.channel_bytes_max)
+        check_known(context, channel)
+        rights = found[channel] = SubscriptionRights(info, is_server_side=True)
+        if rights_problem(rights):
+            raise ProtocolError(INVALID_TOKEN, rights_problem(rights))
+    return found
+
+
+def _admit(
+    context: CommandContext,
+    connection: Connection,
+    command_id: int,
+    request: ConnectRequest,
+    credentials: Credentials,
+    subs: Rights,
+) -> bytes | PendingReply:
+    _check_users_share(context, credentials)
+    if not subs:
+        return _accept(context, connection, command_id, credentials, {})
+    most = context.config.subscriptions_max
+    if len(subs) > most:
+        raise command_error(LIMIT_EXCEEDED, f"the token has {len(subs)} channels, and a connection {most} at most")
+    return PendingReply(partial(_accept_subscribed, context, connection, command_id, request, credentials, subs))
+
+
+async def _accept_subscribed(
+    context: CommandContext,
+    connection: Connection,
+    command_id: int,
+    request: ConnectRequest,
+    credentials: Credentials,
+    subs: Rights,
+) -> bytes | Gone:
+    async def answer() -> bytes | Gone:
+        asked = {channel: each for channel in subs if (each := (request.subs or {}).get(channel)) is not None}
+        async with obtain_server_side(context, connection, subs, asked) as missed:
+            if not connection.is_usable:
+                return Gone.GONE
+            _check_users_share(context, credentials)  # others may have come meanwhile
+            _connected(context, connection, credentials)
+            results = join_server_side(context, connection, subs, asked, missed)
+            return _reply(context, connection, command_id, results)
+
+    return await or_error_reply(context, command_id, answer())
+
+
+def _accept(
+    context: CommandContext,
+    connection: Connection,
+    command_id: int,
+    credentials: Credentials,
+    subs: Mapping[Channel, SubscribeResult],
+) -> bytes:
+    _connected(context, connection, credentials)
+    return _reply(context, connection, command_id, subs)
+
+
+def _connected(context: CommandContext, connection: Connection, credentials: Credentials) -> None:
+    config = context.config
+    if config.subscribe_to_user_personal_channel and config.personal_channel_single_connection:
+        for other in context.registry.of_user(credentials.user):
+            other.close(FORCE_DISCONNECT, "the user has connected anew, and may have one connection")
+    connection.accept(context.rng.randbytes(16).hex(), credentials)
+    if credentials != ANONYMOUS:
+        context.expiry.watch(connection)
+
+
+def _reply(
+    context: CommandContext, connection: Connection, command_id: int, subs: Mapping[Channel, SubscribeResult]
+) -> bytes:
+    result = ConnectResult(
+        client=connection.client,
+        version=context.version,
+        ping=context.config.ping_interval_s,
+        pong=True,
+        session=connection.client,
+        node=context.name,
+        subs={str(channel): each for channel, each in subs.items()},
+    )
+    result.expires, result.ttl = context.expiry.left(connection.credentials.expires_at)
+    return encode(Reply(id=command_id, connect=result))
+
+
+def _check_users_share(context: CommandContext, credentials: Credentials) -> None:
+    most = context.config.user_connections_max
+    if most and context.registry.count_of_user(credentials.user) >= most:
+        raise ProtocolError(CONNECTION_LIMIT, f"the user has {most} connections at this node, and may have no more")

@@ -1,0 +1,42 @@
+"""Permission of a client's commands: the decision of `core.permission`, by the options of this node."""
+
+from ringway.core.permission import Action, decide, name_problem
+from ringway.node.commands.context import CommandContext
+from ringway.node.connection.connection import Connection
+from ringway.protocol.errorcode import BAD_REQUEST, PERMISSION_DENIED, UNKNOWN_CHANNEL, command_error
+from ringway.types import Channel
+
+_WORDS = {
+    UNKNOWN_CHANNEL: "the namespace of {channel} is not among those of this node",
+    BAD_REQUEST: "the name {channel} does not match the channel_regex of its namespace",
+    PERMISSION_DENIED: "no token and no option of its namespace allows {action} in {channel}",
+}
+
+
+def check_allowed(context: CommandContext, connection: Connection, channel: Channel, action: Action) -> None:
+    """Raise `CommandError` 102, 103 or 107 unless the client may do `action` in `channel`."""
+    rules = context.channels.namespaces.rules_of(channel)
+    code = decide(rules, connection.credentials.user, channel, action, connection.channels)
+    if code:
+        raise command_error(code, _WORDS[code].format(channel=channel, action=action.value))
+
+
+def check_known(context: CommandContext, channel: Channel) -> None:
+    """Raise `CommandError` 102 unless the namespace of `channel` exists."""
+    if context.channels.namespaces.rules_of(channel) is None:
+        raise command_error(UNKNOWN_CHANNEL, _WORDS[UNKNOWN_CHANNEL].format(channel=channel))
+
+
+def check_name(context: CommandContext, channel: Channel) -> None:
+    """Raise `CommandError` 102 or 107 unless there may be such a channel."""
+    code = name_problem(context.channels.namespaces.rules_of(channel), channel)
+    if code:
+        raise command_error(code, _WORDS[code].format(channel=channel))
+
+
+def may_watch(context: CommandContext, connection: Connection, channel: Channel) -> bool:
+    """True if the client may be told of joins and leaves in `channel` once it is subscribed."""
+    if not context.channels.namespaces.of(channel).join_leave:
+        return False
+    rules = context.channels.namespaces.rules_of(channel)
+    return not decide(rules, connection.credentials.user, channel, Action.PRESENCE, (channel,))

@@ -1,0 +1,97 @@
+"""Refresh and sub_refresh commands: a new token before the old one ends (PROTOCOL.md P-4.22)."""
+
+from functools import partial
+
+import msgspec
+
+from ringway.errors import KeyUnknown
+from ringway.node.commands.context import CommandContext
+from ringway.node.commands.errors import or_error_reply
+from ringway.node.commands.outcome import Gone, PendingReply
+from ringway.node.commands.tokens import refreshed, rights_of
+from ringway.node.connection.connection import Connection
+from ringway.protocol.channel import check_channel
+from ringway.protocol.claims import ConnectionClaims, SubscriptionClaims
+from ringway.protocol.codec import encode
+from ringway.protocol.command import RefreshRequest, RefreshResult, Reply, SubRefreshRequest, SubRefreshResult
+from ringway.protocol.errorcode import BAD_REQUEST, NOT_AVAILABLE, PERMISSION_DENIED, command_error
+from ringway.types import Channel
+
+
+def refresh(
+    context: CommandContext, connection: Connection, command_id: int, request: RefreshRequest
+) -> bytes | PendingReply:
+    """Let the connection go on by a new token. Raise `CommandError` 110 if its time is over, `ProtocolError` 3500."""
+    _check_usable(context, request.token)
+    try:
+        claims = context.tokens.check_refresh(request.token)
+    except KeyUnknown:
+        return PendingReply(partial(_refresh_by_new_key, context, connection, command_id, request))
+    return _refresh(context, connection, command_id, claims)
+
+
+def sub_refresh(
+    context: CommandContext, connection: Connection, command_id: int, request: SubRefreshRequest
+) -> bytes | PendingReply:
+    """Let a subscription go on by a new token. Raise `CommandError` 103 if there is none, and else as `refresh`."""
+    _check_usable(context, request.token)
+    channel = check_channel(request.channel, context.config.channel_bytes_max)
+    try:
+        claims = context.tokens.check_sub_refresh(request.token)
+    except KeyUnknown:
+        return PendingReply(partial(_sub_refresh_by_new_key, context, connection, command_id, request))
+    return _sub_refresh(context, connection, command_id, channel, claims)
+
+
+def _check_usable(context: CommandContext, token: str) -> None:
+    if not context.tokens.has_key:
+        raise command_error(NOT_AVAILABLE, "this node has no key to check tokens")
+    if not token:
+        raise command_error(BAD_REQUEST, "the token is missing; send a new one")
+
+
+async def _refresh_by_new_key(
+    context: CommandContext, connection: Connection, command_id: int, request: RefreshRequest
+) -> bytes | Gone:
+    async def answer() -> bytes | Gone:
+        claims = await context.tokens.with_new_keys(context.tokens.check_refresh, request.token)
+        return _refresh(context, connection, command_id, claims) if connection.is_connected else Gone.GONE
+
+    return await or_error_reply(context, command_id, answer())
+
+
+async def _sub_refresh_by_new_key(
+    context: CommandContext, connection: Connection, command_id: int, request: SubRefreshRequest
+) -> bytes | Gone:
+    async def answer() -> bytes | Gone:
+        claims = await context.tokens.with_new_keys(context.tokens.check_sub_refresh, request.token)
+        if not connection.is_connected:
+            return Gone.GONE
+        return _sub_refresh(context, connection, command_id, Channel(request.channel), claims)
+
+    return await or_error_reply(context, command_id, answer())
+
+
+def _refresh(context: CommandContext, connection: Connection, command_id: int, claims: ConnectionClaims) -> bytes:
+    connection.credentials = refreshed(connection.credentials, claims, expires=not context.config.insecure)
+    context.expiry.watch(connection)
+    result = RefreshResult(client=connection.client, version=context.version)
+    result.expires, result.ttl = context.expiry.left(connection.credentials.expires_at)
+    return encode(Reply(id=command_id, refresh=result))
+
+
+def _sub_refresh(
+    context: CommandContext, connection: Connection, command_id: int, channel: Channel, claims: SubscriptionClaims
+) -> bytes:
+    if channel not in connection.channels:
+        raise command_error(PERMISSION_DENIED, f"there is no subscription to {channel}")
+    expires = not context.config.insecure
+    rights = rights_of(claims, connection.credentials, connection.client, channel, expires=expires)
+    before = connection.rights.get(channel)
+    if before is not None and before.is_server_side:
+        rights = msgspec.structs.replace(rights, is_server_side=True)
+    connection.set_rights(channel, rights)
+    context.expiry.watch(connection)
+    result = SubRefreshResult()
+    result.expires, result.ttl = context.expiry.left(rights.expires_at)
+    return encode(Reply(id=command_id, sub_refresh=result))
