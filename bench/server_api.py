@@ -121,7 +121,7 @@ async def start_node(url: str) -> tuple[asyncio.subprocess.Process, int, int]:
     options = [
         "--engine", url, "--port", f"{port}", "--secret", "s" * 32, "--http-api-port", f"{api_port}",
         "--http-api-key", KEY, "--commands-burst", "100000", "--commands-per-s", "100000",
-        "--new-channels-per-s", "100000", "--new-channels-burst", "100000",
+        "--new-channels-per-s", "100000", "--new-channels-burst", "100000", "--insecure",
     ]  # fmt: skip
     for space in SPACES:
         options += ["--namespace", space]

@@ -164,6 +164,16 @@ async def test_a_body_that_does_not_come_ends_at_the_deadline(server: HttpApiSer
     writer.close()
 
 
+@pytest.mark.parametrize("method", ["publish", "presence", "history", "subscribe"])
+async def test_a_channel_of_no_namespace_is_refused(
+    start_node: StartNode, web: aiohttp.ClientSession, method: str
+) -> None:
+    async with serving(await start_node(insecure=False)) as server:
+        call = {"channel": "nope:c", "data": 1, "user": "u"}
+        status, answer = await post(web, f"{server.url}/api/{method}", headers=WITH_KEY, json=call)
+        assert (status, answer["error"]["code"]) == (200, 102)
+
+
 async def test_keys_of_a_file_are_read_again(start_node: StartNode, web: aiohttp.ClientSession, tmp_path: Path) -> None:
     file = tmp_path / "keys"
     file.write_text("# ours\n" + "k" * 16)

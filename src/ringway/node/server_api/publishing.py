@@ -14,7 +14,7 @@ import msgspec
 from ringway.errors import CommandError, EngineError
 from ringway.node.commands.context import CommandContext
 from ringway.node.commands.publish import check_key, publication_failed
-from ringway.protocol.channel import check_channel
+from ringway.node.server_api.channel_check import check_named
 from ringway.protocol.codec import encode
 from ringway.protocol.command import Raw, RawPublication
 from ringway.protocol.errorcode import BAD_REQUEST, LIMIT_EXCEEDED, NOT_AVAILABLE, command_error
@@ -97,7 +97,7 @@ class Publishing:
 
     async def _publish(self, name: str, body: bytes, request: PublicationContent) -> ApiPublishResult:
         context, key = self._context, request.idempotency_key
-        channel = check_channel(name, context.config.channel_bytes_max)
+        channel = check_named(context, name)
         kept = context.channels.namespaces.of(channel).retention is not None and not request.skip_history
         if key:
             check_key(key, kept=kept)

@@ -5,8 +5,8 @@ import asyncio
 import msgspec
 
 from ringway.node.commands.context import CommandContext
+from ringway.node.server_api.channel_check import check_named
 from ringway.ports import Page, Retention
-from ringway.protocol.channel import check_channel
 from ringway.protocol.command import HistoryRequest, PresenceRequest, PresenceResult, PresenceStatsResult
 from ringway.protocol.envelope import body_of, is_sound
 from ringway.protocol.errorcode import NOT_AVAILABLE, UNRECOVERABLE_POSITION, command_error
@@ -63,4 +63,4 @@ class ChannelQueries:
         return channel
 
     def _check(self, name: str) -> Channel:
-        return check_channel(name, self._context.config.channel_bytes_max)
+        return check_named(self._context, name)

@@ -9,8 +9,8 @@ import msgspec
 
 from ringway.core.credentials import INFO_BYTES_MAX, USER_BYTES_MAX, json_line
 from ringway.node.commands.context import CommandContext
+from ringway.node.server_api.channel_check import check_named
 from ringway.node.server_api.cluster import ClusterCalls
-from ringway.protocol.channel import check_channel
 from ringway.protocol.close import FORCE_DISCONNECT, REASON_BYTES_MAX
 from ringway.protocol.command import Empty, Raw
 from ringway.protocol.errorcode import BAD_REQUEST, LIMIT_EXCEEDED, NOT_AVAILABLE, command_error
@@ -125,7 +125,7 @@ class UserCalls:
         return await self._cluster.ask_all(USERS, encode(request), decode_answer)
 
     def _check(self, name: str) -> None:
-        self._context.channels.namespaces.of(check_channel(name, self._context.config.channel_bytes_max))
+        check_named(self._context, name)
 
 
 def _check_user(request: OfUser) -> None:
