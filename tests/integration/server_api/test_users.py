@@ -147,6 +147,14 @@ async def test_a_user_is_subscribed_and_gets_what_follows(
     assert not other.pushes
 
 
+async def test_a_subscription_of_the_server_ends_at_its_time(
+    nodes: list[ChannelNode], client: cent.AsyncClient, dial: Dial
+) -> None:
+    peer, _ = await connected(dial, nodes[0])
+    await client.subscribe(cent.SubscribeRequest(user="u1", channel=ROOM, expire_at=int(time.time()) - 3600))
+    assert (await peer.closed())[0] == 3006
+
+
 async def test_the_connections_of_a_user_are_named(
     nodes: list[ChannelNode], client: cent.AsyncClient, dial: Dial, users: Users
 ) -> None:
