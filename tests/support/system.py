@@ -171,14 +171,17 @@ def running_system(
     environ: Mapping[str, str] = NOTHING,
     fleet: "Fleet | None" = None,
     up_environ: Mapping[str, str] = NOTHING,
+    port: int = 0,
 ) -> Iterator[System]:
     """Start a system with `nodes` nodes, wait until it is ready, and end it with the block.
+
+    Its gateway listens on `port`; 0: a free one.
 
     `flags` go to `ringway up`, `environ` to all its processes: settings that have no flag there; `up_environ` only to
     `up` and its children. With a `fleet`, which must run, that is the engine. Raise `RuntimeError` with the output of
     `up` where it does not start.
     """
-    port, admin_port = free_port(), free_port()
+    port, admin_port = port or free_port(), free_port()
     with tempfile.TemporaryDirectory(prefix="ringway-") as directory:
         system = System(Path(directory), port, admin_port, environ, fleet)
         output = Path(directory) / "up.out"

@@ -1,0 +1,77 @@
+"""The server that a suite expects at port 8000: a node, a gateway, or a gateway whose nodes are restarted."""
+
+import contextlib
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator, Mapping
+
+from sdk_suites.suite import PORT, SECRET
+from support.system import System, running_system, wait_for
+
+WAYS = ("node", "gateway", "restarts")
+PAUSE_S = 3.0
+"""The time from one node's return to the restart of the next."""
+
+_OPEN = "history_size=100,history_ttl_s=300,join_leave=true"
+_RIGHTS = "allow_publish_for_subscriber=true,allow_presence_for_subscriber=true,allow_history_for_subscriber=true"
+_FEW = "smallhistory:history_size=2,history_ttl_s=300"
+
+SETTINGS: Mapping[str, Mapping[str, str]] = {
+    "js": {
+        "RINGWAY_NODE_INSECURE": "true",
+        "RINGWAY_NODE_NAMESPACES": f"default:{_OPEN} {_FEW} recovery:{_OPEN} delta:{_OPEN}",
+    },
+    "python": {
+        "RINGWAY_TOKEN_HMAC_SECRET_KEY": SECRET,
+        "RINGWAY_TOKEN_HMAC_SECRET_BYTES_MIN": str(len(SECRET)),
+        "RINGWAY_NODE_SUBSCRIBE_TO_USER_PERSONAL_CHANNEL": "true",
+        "RINGWAY_NODE_NAMESPACES": f"default:{_OPEN},{_RIGHTS} {_FEW},{_RIGHTS}",
+    },
+    "go": {
+        "RINGWAY_NODE_INSECURE": "true",
+        "RINGWAY_NODE_NAMESPACES": f"default:history_size=100,history_ttl_s=300,presence=false {_FEW}",
+    },
+}
+"""What each suite's own configuration of Centrifugo says, in Ringway's settings."""
+
+
+@contextlib.contextmanager
+def serving(suite: str, way: str) -> Iterator[None]:
+    """Serve `suite` in one of the `WAYS` until the block ends."""
+    settings = {**SETTINGS[suite], "RINGWAY_NODE_ALLOWED_ORIGINS": "*", "RINGWAY_GATEWAY_ALLOWED_ORIGINS": "*"}
+    if way == "node":
+        with running_system(nodes=1, environ={**settings, "RINGWAY_NODE_PORT": str(PORT)}):
+            yield
+        return
+    with running_system(environ=settings, port=PORT) as system:
+        stop = threading.Event()
+        restarts = threading.Thread(target=_restart_nodes, args=(system, stop))
+        if way == "restarts":
+            restarts.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            if way == "restarts":
+                restarts.join()
+
+
+def _restart_nodes(system: System, stop: threading.Event) -> None:
+    """Restart the nodes one after another until `stop`; each leaves in peace, and `up` starts it again."""
+    while not stop.is_set():
+        for name in ("node-1", "node-2"):
+            before = system.pid_of(name)
+            os.kill(before, signal.SIGTERM)
+            wait_for(lambda name=name, before=before: _is_back(system, name, before), f"the return of {name}")
+            if stop.wait(PAUSE_S):
+                return
+
+
+def _is_back(system: System, name: str, before: int) -> bool:
+    try:
+        return system.pid_of(name) != before and name in system.nodes()
+    except LookupError:
+        time.sleep(0.05)
+        return False
