@@ -76,12 +76,13 @@ class Strangers:
         return True
 
     def on_believed(self, name: NodeName) -> None:
-        """Drop the stranger `name` if only the age of its messages was wrong: one of them is believed now.
+        """Drop the stranger `name` if only the age or the version of its messages was wrong: one is believed now.
 
-        Old messages are read in a burst when this process, or the engine, goes on after a stop of minutes.
+        Old messages are read in a burst when this process, or the engine, goes on after a stop of minutes. A member
+        goes over to another wire version when all members read it, and counts for that version from then on.
         """
         stranger = self._by_name.get(name)
-        if stranger is not None and stranger.fault is SealFault.STALE:
+        if stranger is not None and stranger.fault in (SealFault.STALE, SealFault.VERSION):
             self._by_name.pop(name)
 
     def rows(self) -> tuple[StrangerRow, ...]:

@@ -22,6 +22,7 @@ OLD, NEW = "the old secret of this cluster", "the new secret of this cluster"
 SETTINGS = {
     "RINGWAY_BALANCE_SETTLE_S": "1",
     "RINGWAY_NODE_MOVE_COOL_DOWN_S": "0.5",
+    "RINGWAY_NODE_INSECURE": "true",
     "RINGWAY_NODE_NAMESPACES": f"{CHANNEL}:history_size=1000",
     "RINGWAY_ENGINE_HASH_SECRET": OLD,
     "RINGWAY_LOG_FORMAT": "json",

@@ -1,5 +1,7 @@
 """Strangers: what is listed and logged of those who are not believed."""
 
+import pytest
+
 from ringway.core.strangers import STRANGERS_MAX, TOLD_MAX, TOLD_S, Strangers
 from ringway.protocol.seal import SealFault
 from ringway.types import NodeName
@@ -27,3 +29,14 @@ def test_a_stranger_that_was_not_told_for_the_bound_is_told_later() -> None:
         assert strangers.on_refused(NodeName(f"fake-{number}"), SealFault.FORGED, "", 1.0)
     assert not strangers.on_refused(NodeName("n1"), SealFault.FORGED, "", 1.0 + TOLD_S / 2)
     assert strangers.on_refused(NodeName("n1"), SealFault.FORGED, "", 1.0 + TOLD_S)
+
+
+@pytest.mark.parametrize(
+    ("fault", "stays"),
+    [(SealFault.STALE, False), (SealFault.VERSION, False), (SealFault.FORGED, True), (SealFault.UNSEALED, True)],
+)
+def test_a_member_that_is_believed_now_is_no_stranger_of_another_age_or_version(fault: SealFault, stays: bool) -> None:
+    strangers = Strangers()
+    strangers.on_refused(NodeName("n1"), fault, "", 1.0)
+    strangers.on_believed(NodeName("n1"))
+    assert (NodeName("n1") in strangers) is stays
