@@ -11,6 +11,7 @@ REASONS = (
     (r"^js: recovery: stream: (recovery after|unrecoverable)", "the server API has a port of its own, not port 8000"),
     (r"^python: Test(JoinLeave|PresenceTwoClients|ServerSideSubscriptions)\.", "no joins that were not asked for"),
     (r"^python: TestAutoRecovery\.", "over NATS the offsets of a channel do not grow by one"),
+    (r"^go: TestSubscribeError$", "with `insecure`, channels of an unknown namespace belong to `default`"),
     (
         r"^go: TestGetStateCalledAgainOnUnrecoverablePosition$",
         "the node recovers from its replay buffer what history has no more, where the test expects a refusal",
