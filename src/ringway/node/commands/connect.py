@@ -10,7 +10,8 @@ from functools import partial
 from ringway.core.credentials import ANONYMOUS, Credentials, json_line
 from ringway.core.permission import personal_channel
 from ringway.core.subscription_rights import SubscriptionRights, rights_problem
-from ringway.errors import KeyUnknown, ProtocolError
+from ringway.errors import ProtocolError
+from ringway.node.commands.by_token import by_token
 from ringway.node.commands.context import CommandContext
 from ringway.node.commands.errors import or_error_reply
 from ringway.node.commands.outcome import Gone, Outcome, PendingReply
@@ -41,24 +42,14 @@ def connect(context: CommandContext, connection: Connection, command_id: int, re
         if not context.config.takes_anonymous:
             raise ProtocolError(BAD_REQUEST, "no token was sent, and this node takes no clients without one")
         return _admit(context, connection, command_id, request, ANONYMOUS, {})
-    try:
-        claims = context.tokens.check_connection(request.token)
-    except KeyUnknown:
-        return PendingReply(partial(_connect_by_new_key, context, connection, command_id, request))
-    return _admit_bearer(context, connection, command_id, request, claims)
-
-
-async def _connect_by_new_key(
-    context: CommandContext, connection: Connection, command_id: int, request: ConnectRequest
-) -> bytes | Gone:
-    async def answer() -> bytes | Gone:
-        claims = await context.tokens.with_new_keys(context.tokens.check_connection, request.token)
-        if not connection.is_usable:
-            return Gone.GONE
-        outcome = _admit_bearer(context, connection, command_id, request, claims)
-        return await outcome.run() if isinstance(outcome, PendingReply) else outcome
-
-    return await or_error_reply(context, command_id, answer())
+    return by_token(
+        context,
+        command_id,
+        context.tokens.check_connection,
+        request.token,
+        lambda claims: _admit_bearer(context, connection, command_id, request, claims),
+        lambda: connection.is_usable,
+    )
 
 
 def _admit_bearer(
@@ -102,7 +93,8 @@ def _admit(
 ) -> bytes | PendingReply:
     _check_users_share(context, credentials)
     if not subs:
-        return _accept(context, connection, command_id, credentials, {})
+        _connected(context, connection, credentials)
+        return _reply(context, connection, command_id, {})
     most = context.config.subscriptions_max
     if len(subs) > most:
         raise command_error(LIMIT_EXCEEDED, f"the token has {len(subs)} channels, and a connection {most} at most")
@@ -128,17 +120,6 @@ async def _accept_subscribed(
             return _reply(context, connection, command_id, results)
 
     return await or_error_reply(context, command_id, answer())
-
-
-def _accept(
-    context: CommandContext,
-    connection: Connection,
-    command_id: int,
-    credentials: Credentials,
-    subs: Mapping[Channel, SubscribeResult],
-) -> bytes:
-    _connected(context, connection, credentials)
-    return _reply(context, connection, command_id, subs)
 
 
 def _connected(context: CommandContext, connection: Connection, credentials: Credentials) -> None:

@@ -1,13 +1,10 @@
 """Refresh and sub_refresh commands: a new token before the old one ends (PROTOCOL.md P-4.22)."""
 
-from functools import partial
-
 import msgspec
 
-from ringway.errors import KeyUnknown
+from ringway.node.commands.by_token import by_token
 from ringway.node.commands.context import CommandContext
-from ringway.node.commands.errors import or_error_reply
-from ringway.node.commands.outcome import Gone, PendingReply
+from ringway.node.commands.outcome import PendingReply
 from ringway.node.commands.tokens import refreshed, rights_of
 from ringway.node.connection.connection import Connection
 from ringway.protocol.channel import check_channel
@@ -23,11 +20,14 @@ def refresh(
 ) -> bytes | PendingReply:
     """Let the connection go on by a new token. Raise `CommandError` 110 if its time is over, `ProtocolError` 3500."""
     _check_usable(context, request.token)
-    try:
-        claims = context.tokens.check_refresh(request.token)
-    except KeyUnknown:
-        return PendingReply(partial(_refresh_by_new_key, context, connection, command_id, request))
-    return _refresh(context, connection, command_id, claims)
+    return by_token(
+        context,
+        command_id,
+        context.tokens.check_refresh,
+        request.token,
+        lambda claims: _refresh(context, connection, command_id, claims),
+        lambda: connection.is_connected,
+    )
 
 
 def sub_refresh(
@@ -36,11 +36,14 @@ def sub_refresh(
     """Let a subscription go on by a new token. Raise `CommandError` 103 if there is none, and else as `refresh`."""
     _check_usable(context, request.token)
     channel = check_channel(request.channel, context.config.channel_bytes_max)
-    try:
-        claims = context.tokens.check_sub_refresh(request.token)
-    except KeyUnknown:
-        return PendingReply(partial(_sub_refresh_by_new_key, context, connection, command_id, request))
-    return _sub_refresh(context, connection, command_id, channel, claims)
+    return by_token(
+        context,
+        command_id,
+        context.tokens.check_sub_refresh,
+        request.token,
+        lambda claims: _sub_refresh(context, connection, command_id, channel, claims),
+        lambda: connection.is_connected,
+    )
 
 
 def _check_usable(context: CommandContext, token: str) -> None:
@@ -48,28 +51,6 @@ def _check_usable(context: CommandContext, token: str) -> None:
         raise command_error(NOT_AVAILABLE, "this node has no key to check tokens")
     if not token:
         raise command_error(BAD_REQUEST, "the token is missing; send a new one")
-
-
-async def _refresh_by_new_key(
-    context: CommandContext, connection: Connection, command_id: int, request: RefreshRequest
-) -> bytes | Gone:
-    async def answer() -> bytes | Gone:
-        claims = await context.tokens.with_new_keys(context.tokens.check_refresh, request.token)
-        return _refresh(context, connection, command_id, claims) if connection.is_connected else Gone.GONE
-
-    return await or_error_reply(context, command_id, answer())
-
-
-async def _sub_refresh_by_new_key(
-    context: CommandContext, connection: Connection, command_id: int, request: SubRefreshRequest
-) -> bytes | Gone:
-    async def answer() -> bytes | Gone:
-        claims = await context.tokens.with_new_keys(context.tokens.check_sub_refresh, request.token)
-        if not connection.is_connected:
-            return Gone.GONE
-        return _sub_refresh(context, connection, command_id, Channel(request.channel), claims)
-
-    return await or_error_reply(context, command_id, answer())
 
 
 def _refresh(context: CommandContext, connection: Connection, command_id: int, claims: ConnectionClaims) -> bytes:

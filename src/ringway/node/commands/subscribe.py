@@ -5,7 +5,6 @@ publications, and all later publications are delivered to it.
 """
 
 import asyncio
-from collections.abc import Callable
 from functools import partial
 from math import inf
 
@@ -14,9 +13,10 @@ import msgspec
 from ringway.core.permission import Action
 from ringway.core.replay_buffer import ReplayEntry
 from ringway.core.subscription_rights import SubscriptionRights
-from ringway.errors import EngineError, KeyUnknown
+from ringway.errors import EngineError
+from ringway.node.commands.by_token import by_token
 from ringway.node.commands.context import CommandContext
-from ringway.node.commands.errors import engine_failed, error_reply, or_error_reply
+from ringway.node.commands.errors import engine_failed, error_reply
 from ringway.node.commands.outcome import Gone, PendingReply
 from ringway.node.commands.permission import check_allowed, check_name, may_watch
 from ringway.node.commands.tokens import rights_of
@@ -54,11 +54,15 @@ def subscribe(
     """
     channel = check_channel(request.channel, context.config.channel_bytes_max)
     _check_served(request)
-    try:
-        rights = _check_rights(context, connection, channel, request, context.tokens.check_subscription)
-    except KeyUnknown:
-        return PendingReply(partial(_subscribe_by_new_key, context, connection, command_id, channel, request))
-    return _subscribe(context, connection, command_id, channel, request, rights)
+    if not _is_by_token(context, connection, channel, request):
+        return _subscribe(context, connection, command_id, channel, request, None)
+
+    def finish(claims: SubscriptionClaims) -> bytes | PendingReply:
+        rights = _rights(context, connection, channel, claims)
+        return _subscribe(context, connection, command_id, channel, request, rights)
+
+    check = context.tokens.check_subscription
+    return by_token(context, command_id, check, request.token, finish, lambda: connection.is_connected)
 
 
 def _subscribe(
@@ -78,20 +82,6 @@ def _subscribe(
     return PendingReply(partial(_subscribe_later, context, connection, command_id, channel, request, rights))
 
 
-async def _subscribe_by_new_key(
-    context: CommandContext, connection: Connection, command_id: int, channel: Channel, request: SubscribeRequest
-) -> bytes | Gone:
-    async def answer() -> bytes | Gone:
-        claims = await context.tokens.with_new_keys(context.tokens.check_subscription, request.token)
-        if not connection.is_connected:
-            return Gone.GONE
-        rights = _check_rights(context, connection, channel, request, lambda _: claims)
-        outcome = _subscribe(context, connection, command_id, channel, request, rights)
-        return await outcome.run() if isinstance(outcome, PendingReply) else outcome
-
-    return await or_error_reply(context, command_id, answer())
-
-
 async def ask_ahead(
     context: CommandContext, connection: Connection, request: SubscribeRequest, turn: asyncio.Semaphore
 ) -> None:
@@ -103,7 +93,8 @@ async def ask_ahead(
     channel = check_channel(request.channel, context.config.channel_bytes_max)
     if not _needs_engine(context, channel, request):
         return
-    _check_rights(context, connection, channel, request, context.tokens.check_ahead)
+    if _is_by_token(context, connection, channel, request):
+        _rights(context, connection, channel, context.tokens.check_ahead(request.token))
     async with asyncio.timeout(context.config.engine_deadline_s), turn:
         if not connection.is_usable:
             return
@@ -165,23 +156,19 @@ def _check_served(request: SubscribeRequest) -> None:
         raise command_error(NOT_AVAILABLE, "a filter by tags (tf) is not served; subscribe without, and filter there")
 
 
-def _check_rights(
-    context: CommandContext,
-    connection: Connection,
-    channel: Channel,
-    request: SubscribeRequest,
-    check: Callable[[str], SubscriptionClaims],
-) -> SubscriptionRights | None:
-    """Return the rights that the client's token gives to the subscription; None if it needs none.
-
-    Raise `CommandError` if it has no right, and what `check` raises.
-    """
-    tokens = context.tokens
-    if not request.token or (context.config.insecure and not tokens.has_key):
+def _is_by_token(context: CommandContext, connection: Connection, channel: Channel, request: SubscribeRequest) -> bool:
+    """Return True if a token decides, False if the client needs none; raise `CommandError` if it has no right."""
+    if not request.token or (context.config.insecure and not context.tokens.has_key):
         check_allowed(context, connection, channel, Action.SUBSCRIBE)
-        return None
+        return False
     check_name(context, channel)
-    claims = check(request.token)
+    return True
+
+
+def _rights(
+    context: CommandContext, connection: Connection, channel: Channel, claims: SubscriptionClaims
+) -> SubscriptionRights:
+    """Return the rights that the claims of a token give to the subscription; raise what `rights_of` raises."""
     return rights_of(claims, connection.credentials, connection.client, channel, expires=not context.config.insecure)
 
 
