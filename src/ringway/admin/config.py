@@ -4,6 +4,7 @@ from typing import Annotated
 
 import msgspec
 
+from ringway.api.limits import ConnectionsMax, RequestDeadline, TcpKeepalive, check_host
 from ringway.errors import ConfigError, refuse
 from ringway.protocol.host import read_hosts
 
@@ -19,36 +20,9 @@ class AdminConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             "default is loopback, because the port does not authenticate its callers."
         ),
     ] = "127.0.0.1"
-    request_deadline_s: Annotated[
-        float,
-        msgspec.Meta(
-            description="A request must be complete in this time after its connection opened, or after the previous "
-            "answer. Otherwise the connection is closed.",
-            gt=0,
-            le=300,
-            extra={"unit": "s"},
-        ),
-    ] = 10.0
-    connections_max: Annotated[
-        int,
-        msgspec.Meta(
-            description="Connections at one time; fewer if open files are few. At the bound a new connection replaces "
-            "one without a complete request: the oldest of the address with the most connections.",
-            ge=1,
-            le=100_000,
-        ),
-    ] = 64
-    tcp_keepalive_s: Annotated[
-        int,
-        msgspec.Meta(
-            description="A peer that is silent for this long is probed (TCP keepalive). A peer whose network is gone "
-            "is given up after twice this time, even while data is being sent to it. 0: the system's default, which "
-            "may be never.",
-            ge=0,
-            le=3600,
-            extra={"unit": "s"},
-        ),
-    ] = 30
+    request_deadline_s: RequestDeadline = 10.0
+    connections_max: ConnectionsMax = 64
+    tcp_keepalive_s: TcpKeepalive = 30
     port: Annotated[
         Annotated[int, msgspec.Meta(ge=0, le=65535)] | None,
         msgspec.Meta(
@@ -68,10 +42,9 @@ class AdminConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     def __post_init__(self) -> None:
         """Raise `ConfigError` for an empty host, or for an entry of `allowed_hosts` that is not a name."""
         problems: list[str] = []
-        if not self.host:
-            problems.append("host is empty, which is no address; give one, 127.0.0.1 for this machine alone")
-        try:
-            read_hosts(self.allowed_hosts)
-        except ConfigError as error:
-            problems += error.problems
+        for check in (lambda: check_host(self.host), lambda: read_hosts(self.allowed_hosts)):
+            try:
+                check()
+            except ConfigError as error:
+                problems += error.problems
         refuse(problems)

@@ -11,9 +11,11 @@ import socket
 from collections.abc import Callable, Sequence
 
 from ringway.errors import ConfigError
-from ringway.protocol.address import bracketed
+from ringway.protocol.address import bracketed, is_literal
+from ringway.protocol.host import is_loopback
 
 ANYWHERE = ("*", "::", "[::]", "0.0.0.0")
+
 
 _ANY_V4, _ANY_V6 = "0.0.0.0", "::"
 
@@ -21,6 +23,11 @@ PORT_TRIES = 32
 """The number of attempts to find a port that is free at every address."""
 
 Place = tuple[socket.AddressFamily, str]
+
+
+def reaches_others(host: str) -> bool:
+    """True if other machines reach a port at `host`, as far as the text shows it: a name may stand for any address."""
+    return host in ANYWHERE or (is_literal(host) and not is_loopback(host))
 
 
 class Listening:

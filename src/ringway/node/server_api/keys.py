@@ -4,10 +4,8 @@ from ringway.api.guard import guard_changes, host_guard
 from ringway.api.operation import ApiRefusal, ApiRequest, Guard
 from ringway.api.token_file import TokenFile, is_among, is_usable, read_tokens, rule_of
 from ringway.errors import ConfigError
-from ringway.net.listening import ANYWHERE
+from ringway.net.listening import reaches_others
 from ringway.node.config.http_api import HttpApiConfig
-from ringway.protocol.address import is_literal
-from ringway.protocol.host import is_loopback
 from ringway.protocol.server_api import KEY_HEADER
 
 WHAT = "API key"
@@ -41,7 +39,7 @@ def check_keys(config: HttpApiConfig) -> None:
             "http_api.port is set, and there is no key: nobody could call; give http_api.key_file or http_api.key, or "
             "http_api.insecure on loopback"
         )
-    if config.host in ANYWHERE or (is_literal(config.host) and not is_loopback(config.host)):
+    if reaches_others(config.host):
         check_reach(config, on_loopback=False)
 
 

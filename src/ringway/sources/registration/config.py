@@ -4,7 +4,7 @@ from typing import Annotated
 
 import msgspec
 
-from ringway.errors import ConfigError
+from ringway.api.limits import ConnectionsMax, RequestDeadline, TcpKeepalive, check_host
 from ringway.protocol.registration import TTL_MAX_S, TTL_MIN_S
 
 
@@ -45,36 +45,10 @@ class RegistrationConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     registrations_max: Annotated[
         int, msgspec.Meta(description="Backends that may be registered at one time.", ge=1, le=100_000)
     ] = 1000
-    connections_max: Annotated[
-        int,
-        msgspec.Meta(
-            description="Connections at one time; fewer if open files are few. At the bound a new connection replaces "
-            "one without a complete request.",
-            ge=1,
-            le=100_000,
-        ),
-    ] = 256
-    request_deadline_s: Annotated[
-        float,
-        msgspec.Meta(
-            description="A request must be complete in this time after its connection opened, or after the previous "
-            "answer. Otherwise the connection is closed.",
-            gt=0,
-            le=300,
-            extra={"unit": "s"},
-        ),
-    ] = 10.0
-    tcp_keepalive_s: Annotated[
-        int,
-        msgspec.Meta(
-            description="A peer that is silent for this long is probed (TCP keepalive). 0: the system's default.",
-            ge=0,
-            le=3600,
-            extra={"unit": "s"},
-        ),
-    ] = 30
+    connections_max: ConnectionsMax = 256
+    request_deadline_s: RequestDeadline = 10.0
+    tcp_keepalive_s: TcpKeepalive = 30
 
     def __post_init__(self) -> None:
         """Raise `ConfigError` for an empty host."""
-        if not self.host:
-            raise ConfigError("host is empty, which is no address; give one, 127.0.0.1 for this machine alone")
+        check_host(self.host)

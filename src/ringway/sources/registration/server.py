@@ -4,9 +4,7 @@ from ringway.api.limits import PortLimits
 from ringway.api.server import ApiServer
 from ringway.api.token_file import TokenFile, read_tokens
 from ringway.errors import ConfigError
-from ringway.net.listening import ANYWHERE
-from ringway.protocol.address import is_literal
-from ringway.protocol.host import is_loopback
+from ringway.net.listening import reaches_others
 from ringway.sources.registration.api import BODY_BYTES_MAX, build_registration_api
 from ringway.sources.registration.config import RegistrationConfig
 from ringway.sources.registration.source import RegistrationSource
@@ -45,7 +43,7 @@ def check_guard(config: RegistrationConfig) -> None:
     """
     if config.tokens_file:
         read_tokens(config.tokens_file)
-    elif config.host in ANYWHERE or (is_literal(config.host) and not is_loopback(config.host)):
+    elif reaches_others(config.host):
         raise _unguarded(config)
 
 
