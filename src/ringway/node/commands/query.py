@@ -1,12 +1,12 @@
 """Queries of clients about a channel: its history, and its subscribers (PROTOCOL.md P-4.14, P-4.15)."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
 
 import msgspec
 
 from ringway.core.permission import Action
+from ringway.node.commands.channel_reading import check_epoch, check_has_presence, read_page
 from ringway.node.commands.context import CommandContext
 from ringway.node.commands.errors import or_error_reply
 from ringway.node.commands.outcome import PendingReply
@@ -17,7 +17,6 @@ from ringway.protocol.channel import check_channel
 from ringway.protocol.codec import encode
 from ringway.protocol.command import HistoryRequest, HistoryResult, PresenceRequest, Reply
 from ringway.protocol.envelope import body_of, is_sound
-from ringway.protocol.errorcode import NOT_AVAILABLE, UNRECOVERABLE_POSITION, command_error
 from ringway.types import Channel
 
 CLIENT_BYTES = 100
@@ -51,9 +50,7 @@ async def _history(context: CommandContext, connection: Connection, command_id: 
     async with context.channels.streams.reader.answering:
         page = await _read(context, connection, request)
         connection.charge_answer(_read_bytes(context, request, page))
-        since = request.since
-        if since is not None and since.epoch and since.epoch != page.epoch:
-            raise command_error(UNRECOVERABLE_POSITION, f"the epoch is {page.epoch} now")
+        check_epoch(request, page)
         return encode(Reply(id=command_id, history=_result(context, page, reverse=request.reverse)))
 
 
@@ -76,20 +73,7 @@ async def _presence_stats(
 async def _read(context: CommandContext, connection: Connection, request: HistoryRequest) -> Page:
     channel = check_channel(request.channel, context.config.channel_bytes_max)
     check_allowed(context, connection, channel, Action.HISTORY)
-    retention = context.channels.namespaces.of(channel).retention
-    if retention is None:
-        raise command_error(NOT_AVAILABLE, "the channel keeps no history")
-    most = context.config.recovery_publications_max
-    limit = most if request.limit < 0 else min(request.limit, most)
-    since = request.since.offset if request.since is not None else None if request.reverse else 0
-    async with asyncio.timeout(context.config.engine_deadline_s):
-        if limit == 0:
-            epoch, offset = await context.channels.streams.reader.position(channel, retention)
-            return Page(epoch, offset, [], complete=False)
-        bytes_max = context.config.answer_bytes_max
-        return await context.channels.streams.reader.read(
-            channel, retention, since, limit, reverse=request.reverse, bytes_max=bytes_max
-        )
+    return await read_page(context, channel, request)
 
 
 def _read_bytes(context: CommandContext, request: HistoryRequest, page: Page) -> int:
@@ -120,6 +104,5 @@ def _result(context: CommandContext, page: Page, *, reverse: bool) -> HistoryRes
 def _present(context: CommandContext, connection: Connection, request: PresenceRequest) -> Channel:
     channel = check_channel(request.channel, context.config.channel_bytes_max)
     check_allowed(context, connection, channel, Action.PRESENCE)
-    if not context.channels.namespaces.of(channel).presence:
-        raise command_error(NOT_AVAILABLE, "presence is off in this namespace")
+    check_has_presence(context, channel)
     return channel

@@ -140,7 +140,7 @@ class UserOrders:
                 unsubscribe(self._context, client, channel, order.code, order.reason)
 
     async def _subscribe(self, order: SubscribeOrder, clients: list[Connection]) -> None:
-        """SubscribeOrder the clients that are not subscribed, as far as they may have more subscriptions."""
+        """Subscribe the clients that are not subscribed, as far as they may have more subscriptions."""
         channel, streams = check_channel(order.channel), self._context.channels.streams
         if not any(self._may_join(client, channel) for client in clients):
             return

@@ -86,7 +86,7 @@ class UserCalls:
         )  # fmt: skip
 
     async def subscribe(self, request: ApiSubscribeRequest) -> Empty:
-        """SubscribeOrder the connections of a user to a channel, on behalf of the server."""
+        """Subscribe the connections of a user to a channel, on behalf of the server."""
         _check_user(request)
         self._check(request.channel)
         if request.recover_since is not None:
