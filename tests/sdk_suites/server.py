@@ -14,7 +14,8 @@ WAYS = ("node", "gateway", "restarts")
 PAUSE_S = 3.0
 """The time from one node's return to the restart of the next."""
 
-_OPEN = "history_size=100,history_ttl_s=300,join_leave=true"
+_OPEN = "history_size=100,history_ttl_s=300"
+_JOINS = "join_leave=true,force_push_join_leave=true"
 _RIGHTS = "allow_publish_for_subscriber=true,allow_presence_for_subscriber=true,allow_history_for_subscriber=true"
 _FEW = "smallhistory:history_size=2,history_ttl_s=300"
 
@@ -27,7 +28,7 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {
         "RINGWAY_TOKEN_HMAC_SECRET_KEY": SECRET,
         "RINGWAY_TOKEN_HMAC_SECRET_BYTES_MIN": str(len(SECRET)),
         "RINGWAY_NODE_SUBSCRIBE_TO_USER_PERSONAL_CHANNEL": "true",
-        "RINGWAY_NODE_NAMESPACES": f"default:{_OPEN},{_RIGHTS} {_FEW},{_RIGHTS}",
+        "RINGWAY_NODE_NAMESPACES": f"default:{_OPEN},{_JOINS},{_RIGHTS} {_FEW},{_RIGHTS}",
     },
     "go": {
         "RINGWAY_NODE_INSECURE": "true",

@@ -17,6 +17,7 @@ NAMESPACES = (
     "live:join_leave=true",
     "kept:join_leave=true,history_size=10",
     "dark:presence=false",
+    "told:join_leave=true,force_push_join_leave=true",
 )
 
 
@@ -114,6 +115,18 @@ async def test_who_asks_is_told_who_comes_and_goes(start_node: StartNode, dial: 
     await plain.publish(channel, 1)
     assert "pub" in await plain.push()
     assert plain.pushes == []
+
+
+async def test_everybody_is_told_who_comes_and_goes_where_the_namespace_says_so(
+    start_node: StartNode, dial: Dial
+) -> None:
+    one, two = await start_two(start_node)
+    plain, own = await come(dial, one, "told:c")
+    assert (await plain.push())["join"]["info"]["client"] == own
+    other, client = await come(dial, two, "told:c")
+    assert (await plain.push())["join"]["info"]["client"] == client
+    other.abort()
+    assert (await plain.push())["leave"]["info"]["client"] == client
 
 
 async def test_where_the_namespace_does_not_say_so_nobody_is_told(start_node: StartNode, dial: Dial) -> None:

@@ -85,6 +85,14 @@ async def test_joins_and_leaves_are_for_those_who_may_ask_for_presence(start_nod
     assert (await peer.push())["pub"]["data"] == "the first push"
 
 
+async def test_forced_joins_and_leaves_need_no_right(start_node: StartNode, dial: Dial) -> None:
+    namespace = OPEN_CHAT.replace("allow_presence_for_subscriber=true,", "force_push_join_leave=true,")
+    peer = await dial(await start_node(namespaces=(namespace,), **ANONYMOUS), connect=True)
+    assert "subscribe" in await peer.ask(subscribe={"channel": "chat:room"})
+    assert "join" in await peer.push()
+    assert (await peer.ask(presence={"channel": "chat:room"}))["error"]["code"] == 103
+
+
 async def test_many_refused_subscribes_in_one_frame_ask_the_engine_for_nothing(
     start_node: StartNode, dial: Dial
 ) -> None:

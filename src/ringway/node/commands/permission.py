@@ -34,9 +34,12 @@ def check_name(context: CommandContext, channel: Channel) -> None:
         raise command_error(code, _WORDS[code].format(channel=channel))
 
 
-def may_watch(context: CommandContext, connection: Connection, channel: Channel) -> bool:
-    """True if the client may be told of joins and leaves in `channel` once it is subscribed."""
-    if not context.channels.namespaces.of(channel).join_leave:
+def will_watch(context: CommandContext, connection: Connection, channel: Channel, *, asks: bool) -> bool:
+    """True if the client is told of joins and leaves in `channel` once it is subscribed. `asks`: it asked for them."""
+    space = context.channels.namespaces.of(channel)
+    if space.force_push_join_leave:
+        return True
+    if not asks or not space.join_leave:
         return False
     rules = context.channels.namespaces.rules_of(channel)
     return not decide(rules, connection.credentials.user, channel, Action.PRESENCE, (channel,))

@@ -18,7 +18,7 @@ from ringway.node.commands.by_token import by_token
 from ringway.node.commands.context import CommandContext
 from ringway.node.commands.errors import engine_failed, error_reply
 from ringway.node.commands.outcome import Gone, PendingReply
-from ringway.node.commands.permission import check_allowed, check_name, may_watch
+from ringway.node.commands.permission import check_allowed, check_name, will_watch
 from ringway.node.commands.tokens import rights_of
 from ringway.node.connection.connection import Connection
 from ringway.protocol.channel import check_channel
@@ -239,7 +239,7 @@ def join_channel(
     `missed` are the publications that the client missed, if it asked for them; None: completeness cannot be proved.
     """
     space = context.channels.namespaces.of(channel)
-    watching = request.join_leave and may_watch(context, connection, channel)
+    watching = space.join_leave and will_watch(context, connection, channel, asks=request.join_leave)
     join(context, connection, channel, rights, watching=watching)
     result = SubscribeResult(recoverable=space.recoverable, positioned=space.positioned)
     if rights is not None:

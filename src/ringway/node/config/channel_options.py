@@ -52,6 +52,13 @@ class ChannelOptions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
             "through the engine, even if no client asks."
         ),
     ] = False
+    force_push_join_leave: Annotated[
+        bool,
+        msgspec.Meta(
+            description="All subscribers are told who joins and leaves, also those that did not ask for it and have no "
+            "right to presence. Needs `join_leave`."
+        ),
+    ] = False
     allow_subscribe_for_client: Annotated[
         bool,
         msgspec.Meta(

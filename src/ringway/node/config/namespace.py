@@ -45,6 +45,7 @@ class Namespace:
     positioned: bool
     presence: bool
     join_leave: bool
+    force_push_join_leave: bool = False
     rules: ChannelRules = NOTHING
 
 
@@ -132,5 +133,6 @@ def _namespace(name: str, options: ChannelOptions) -> Namespace:
         positioned=kept and (options.positioning or options.recovery),
         presence=options.presence,
         join_leave=options.join_leave,
+        force_push_join_leave=options.join_leave and options.force_push_join_leave,
         rules=rules_of_options(options),
     )

@@ -22,7 +22,7 @@ from ringway.logger import get_logger
 from ringway.node.channels.replay import ReplayLease
 from ringway.node.commands.context import CommandContext
 from ringway.node.commands.handler import ClientHandler
-from ringway.node.commands.permission import may_watch
+from ringway.node.commands.permission import will_watch
 from ringway.node.commands.queues import CommandQueues
 from ringway.node.commands.subscribe import join
 from ringway.node.commands.user_orders import UserOrders
@@ -370,7 +370,7 @@ class SessionTargets:
     ) -> None:
         """Send the missed publications of one channel, and join it in the same turn. Raise if they are not known."""
         channel = Channel(held.channel)
-        watching = bool(held.flags & WATCHING) and may_watch(self._context, connection, channel)
+        watching = bool(held.flags & WATCHING) and will_watch(self._context, connection, channel, asks=True)
         cut = Cut(held.epoch, held.offset, held.heard)
         streams = self._context.channels.streams
         async with asyncio.timeout(self._context.config.engine_deadline_s):

@@ -29,6 +29,18 @@ def test_options_are_read_and_others_keep_their_defaults():
 
 
 @pytest.mark.parametrize(
+    ("options", "forced"),
+    [
+        ("join_leave=true", False),
+        ("join_leave=true,force_push_join_leave=true", True),
+        ("force_push_join_leave=true", False),
+    ],
+)
+def test_joins_are_forced_only_where_they_are_published(options, forced):
+    assert of("x", f"default:{options}").force_push_join_leave is forced
+
+
+@pytest.mark.parametrize(
     ("options", "recoverable", "positioned"),
     [
         ("history_size=0", False, False),
