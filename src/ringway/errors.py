@@ -11,6 +11,8 @@ RingwayError
 │     └─ KeyUnknown     its key may be fetched: fetch, and check it again
 ├─ ConnectionClosed     the connection is over; carries close code and reason
 ├─ CommandError         the server refused a command; carries its code, and whether to retry
+├─ RpcError             a function refuses a client's call; carries the code that the client gets
+├─ RpcDisconnect        a function closes the client that calls; carries close code and reason
 ├─ Overloaded           a bound was hit; names the bound and its value
 ├─ NoNode               no node may take this connection now; retry later
 └─ EngineError          the engine failed
@@ -113,6 +115,29 @@ class CommandError(RingwayError):
         self.code = code
         self.temporary = temporary
         super().__init__(f"{code}: {message}")
+
+
+class RpcError(RingwayError):
+    """A function that answers clients' calls refuses one: the client gets `code` and `message`.
+
+    `code` is 400 to 1999, which are yours, or one of the protocol's own (PROTOCOL.md P-4.9). With `temporary` the
+    client may call again.
+    """
+
+    def __init__(self, code: int, message: str, *, temporary: bool = False) -> None:
+        self.code = code
+        self.message = message
+        self.temporary = temporary
+        super().__init__(f"{code}: {message}")
+
+
+class RpcDisconnect(RingwayError):
+    """A function that answers clients' calls closes the client: with `code`, 3000 to 4999, and `reason`."""
+
+    def __init__(self, code: int, reason: str = "") -> None:
+        self.code = code
+        self.reason = reason
+        super().__init__(f"disconnect with {code}" + (f" ({reason})" if reason else ""))
 
 
 class Overloaded(RingwayError):

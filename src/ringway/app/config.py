@@ -38,6 +38,7 @@ from ringway.gateway.config.gateway import GatewayConfig
 from ringway.net import NamesConfig
 from ringway.node.config.http_api import HttpApiConfig
 from ringway.node.config.node import NodeConfig
+from ringway.node.config.rpc import RpcConfig
 from ringway.sidecar.config import JoinConfig
 from ringway.sources.eureka.config import EurekaConfig
 from ringway.sources.kubernetes.config import KubernetesConfig
@@ -87,6 +88,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     load: LoadConfig
     node: NodeConfig
     http_api: HttpApiConfig
+    rpc: RpcConfig
     token: TokenConfig
     subscription_token: SubscriptionTokenConfig
     balance: BalanceConfig

@@ -155,6 +155,14 @@ NODE: Table = {
     "frames_in": counter("node_received_frames_total", "WebSocket frames received."),
     "commands": counter("node_commands_total", "Commands of clients, by method.", "method"),
     "errors": counter("node_errors_total", "Commands that were answered with an error, by its code.", "code"),
+    "rpc_calls": counter(
+        "node_rpc_calls_total",
+        "Calls of clients (RPC) by outcome: ok; refused (by the handler); closed (the handler closed the client); "
+        "failed (an exception, which is logged); late (not answered in time); excess (too many were under way).",
+        "outcome",
+    ),
+    "rpc_running": gauge("node_rpc_running", "Calls of clients (RPC) under way."),
+    "rpc_s": counter("node_rpc_seconds_total", "Time that calls of clients (RPC) have taken, all together."),
     "pings": counter("node_pings_total", "Pings sent to clients."),
     "published": counter("node_published_total", "Publications of this node's clients that the engine accepted."),
     "publications": counter("node_publications_total", "Publications received from the engine with subscribers here."),

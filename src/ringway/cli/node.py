@@ -6,7 +6,9 @@ from ringway.cli.process import run_process
 from ringway.errors import ConfigError
 
 
-@takes_settings("node", "http_api", "member", "engine", "token", "subscription_token", "admin", "log", own=("node",))
+@takes_settings(
+    "node", "http_api", "rpc", "member", "engine", "token", "subscription_token", "admin", "log", own=("node",)
+)
 def node(flags: Layer, config_file: ConfigFile = None, state: StateDir = None) -> None:
     """Run a channel node: a server that holds clients' connections, and gets its share of them at once.
 

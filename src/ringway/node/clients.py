@@ -11,6 +11,7 @@ from ringway.node.commands.context import CommandContext
 from ringway.node.commands.expiry import Expiry
 from ringway.node.commands.handler import ClientHandler
 from ringway.node.commands.queues import CommandQueues
+from ringway.node.commands.rpc_calls import RpcCalls
 from ringway.node.commands.subscribe import unsubscribe
 from ringway.node.commands.tokens import TokenChecks
 from ringway.node.commands.user_orders import UserOrders
@@ -61,8 +62,9 @@ class NodeClients:
         )
         self._expiry = Expiry(config, wall, self._unsubscribe)
         tokens = TokenChecks(environment.verifier, wall)
+        self.rpc = RpcCalls(environment.rpc, self._outbox, stats)
         context = self.context = CommandContext(
-            environment.name, VERSION, config, self.channels, stats, rng, self.registry, tokens, self._expiry
+            environment.name, VERSION, config, self.channels, stats, rng, self.registry, tokens, self._expiry, self.rpc
         )
         self.queues = CommandQueues(context, self._outbox)
         self._handler = ClientHandler(context, self.queues, clock)
@@ -79,6 +81,10 @@ class NodeClients:
         await self.orders.start()
         await self.targets.start()
 
+    async def stop_calls(self) -> None:
+        """Begin no more calls (RPC), and let those under way end in their time."""
+        await self.rpc.stop(min(self.rpc.offer.config.timeout_s, self._environment.config.stop_deadline_s))
+
     async def stop_sessions(self) -> None:
         """Let sessions on their way leave, and receive no more sessions and orders."""
         await self.donors.aclose(self._environment.config.stop_deadline_s)
@@ -87,6 +93,7 @@ class NodeClients:
 
     async def stop(self) -> None:
         """Carry out the clients' last commands, once all their connections are closed."""
+        await self.rpc.aclose()
         await self.queues.aclose()
         await self.channels.stop()
 

@@ -7,6 +7,7 @@ from random import Random
 from ringway.auth.verifier import TokenVerifier
 from ringway.core.message_refusals import MessageRefusals
 from ringway.node.config.node import NodeConfig
+from ringway.node.config.rpc import RpcOffer
 from ringway.node.stats import NodeStats
 from ringway.ports import Engine
 from ringway.protocol.keyring import Keyring
@@ -29,4 +30,5 @@ class NodeEnvironment:
     rng: Random
     refusals: MessageRefusals
     verifier: TokenVerifier | None = None
+    rpc: RpcOffer = field(default_factory=RpcOffer)
     stats: NodeStats = field(default_factory=NodeStats)

@@ -26,6 +26,7 @@ from ringway.net.liveness import watch_peers_of
 from ringway.node.clients import NodeClients
 from ringway.node.config.http_api import HttpApiConfig
 from ringway.node.config.node import NodeConfig
+from ringway.node.config.rpc import RpcOffer
 from ringway.node.connection.handshake import Accepted
 from ringway.node.connection.listener import listen
 from ringway.node.connection.subscriber import Send, Subscriber
@@ -60,7 +61,7 @@ class ChannelNode:
     """A channel node. `start` it, let it run, `stop` it; the caller owns the engine.
 
     `clock` is monotonic and `wall` Unix time, in seconds. `ring_secret` keys the hash ring as in the gateways' policy.
-    `verifier` checks tokens of clients; None: no key is given.
+    `verifier` checks tokens of clients; None: no key is given. `rpc` answers their calls; None: nothing does.
     """
 
     def __init__(
@@ -76,13 +77,25 @@ class ChannelNode:
         wall: Callable[[], float] = time.time,
         rng: random.Random | None = None,
         verifier: TokenVerifier | None = None,
+        rpc: RpcOffer | None = None,
     ) -> None:
         signer = TicketSigner(keyring)
         rng = rng or random.Random()
         sealed = SealedEngine(engine, keyring, incarnation, wall=wall, clock=clock)
         self.refusals = sealed.refusals
         environment = NodeEnvironment(
-            config, name, incarnation, sealed, keyring, signer, clock, wall, rng, self.refusals, verifier
+            config,
+            name,
+            incarnation,
+            sealed,
+            keyring,
+            signer,
+            clock,
+            wall,
+            rng,
+            self.refusals,
+            verifier,
+            rpc or RpcOffer(),
         )
         self.config = config
         self.name = name
@@ -223,6 +236,7 @@ class ChannelNode:
         self._clients.handshakes.abort()
         await self._member.stop_orders()
         await self._survey.stop()
+        await self._clients.stop_calls()
         await self._clients.stop_sessions()
         await self._member.close_connections()
         await self._clients.stop()

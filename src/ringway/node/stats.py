@@ -46,6 +46,9 @@ class NodeStats:
         "refused",
         "repeated",
         "resumed",
+        "rpc_calls",
+        "rpc_running",
+        "rpc_s",
         "sent_bytes",
         "shed",
         "slow",
@@ -72,6 +75,9 @@ class NodeStats:
         self.frames_in = 0
         self.commands: Counter[str] = Counter()
         self.errors: Counter[int] = Counter()
+        self.rpc_calls: Counter[str] = Counter()  # calls of clients, by outcome (`rpc_calls`)
+        self.rpc_running = 0  # gauge: calls under way
+        self.rpc_s = 0.0  # seconds that calls have taken, all together
         self.pings = 0
         self.published = 0  # publications of this node's clients that the engine accepted
         self.publications = 0  # from the engine, for channels with subscribers here

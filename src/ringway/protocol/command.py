@@ -92,6 +92,13 @@ class SubRefreshRequest(msgspec.Struct, omit_defaults=True):
     token: str = ""
 
 
+class RpcRequest(msgspec.Struct, omit_defaults=True):
+    """Call the function that answers `method`, with `data`."""
+
+    method: str = ""
+    data: Raw = Raw()
+
+
 class Empty(msgspec.Struct):
     """A request or result without content; unknown content is skipped."""
 
@@ -109,7 +116,7 @@ class Command(msgspec.Struct, omit_defaults=True):
     presence: PresenceRequest | None = None
     presence_stats: PresenceRequest | None = None
     history: HistoryRequest | None = None
-    rpc: Empty | None = None
+    rpc: RpcRequest | None = None
     refresh: RefreshRequest | None = None
     sub_refresh: SubRefreshRequest | None = None
 
@@ -243,6 +250,12 @@ class SubRefreshResult(msgspec.Struct, omit_defaults=True):
     ttl: int = 0
 
 
+class RpcResult(msgspec.Struct, omit_defaults=True):
+    """The answer to a call."""
+
+    data: Raw = ABSENT
+
+
 class ReplyError(msgspec.Struct, omit_defaults=True):
     """An error in a reply."""
 
@@ -294,4 +307,5 @@ class Reply(msgspec.Struct, omit_defaults=True):
     ping: Empty | None = None
     refresh: RefreshResult | None = None
     sub_refresh: SubRefreshResult | None = None
+    rpc: RpcResult | None = None
     push: Push | None = None

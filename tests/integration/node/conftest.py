@@ -46,7 +46,7 @@ async def start_node(hub: MemoryHub) -> AsyncIterator[StartNode]:
             "allowed_hosts": ("*",),
             **settings,
         }
-        verifier = given.pop("verifier", None)
+        verifier, rpc = given.pop("verifier", None), given.pop("rpc", None)
         config = NodeConfig(**given)  # type: ignore[arg-type]
         incarnation = Incarnation(f"{len(nodes) + 1:08x}")
         node = ChannelNode(
@@ -58,6 +58,7 @@ async def start_node(hub: MemoryHub) -> AsyncIterator[StartNode]:
             ring_secret=b"ring",
             rng=Random(len(nodes)),
             verifier=verifier,  # type: ignore[arg-type]
+            rpc=rpc,  # type: ignore[arg-type]
         )
         await node.start()
         nodes.append(node)

@@ -5,6 +5,7 @@ from random import Random
 
 from ringway.node.channels.channels import Channels
 from ringway.node.commands.expiry import Expiry
+from ringway.node.commands.rpc_calls import RpcCalls
 from ringway.node.commands.tokens import TokenChecks
 from ringway.node.config.node import NodeConfig
 from ringway.node.connection.connection import Connection
@@ -26,3 +27,4 @@ class CommandContext:
     registry: ConnectionRegistry[Connection]
     tokens: TokenChecks
     expiry: Expiry
+    rpc: RpcCalls

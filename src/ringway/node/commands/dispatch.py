@@ -15,6 +15,7 @@ from ringway.node.commands.outcome import Outcome
 from ringway.node.commands.publish import publish
 from ringway.node.commands.query import history, presence, presence_stats
 from ringway.node.commands.refresh import refresh, sub_refresh
+from ringway.node.commands.rpc import rpc
 from ringway.node.commands.subscribe import leave, subscribe
 from ringway.node.connection.connection import Connection
 from ringway.protocol.channel import check_channel
@@ -28,7 +29,7 @@ from ringway.protocol.command import (
     UnsubscribeRequest,
 )
 from ringway.protocol.errorcode import BAD_REQUEST as UNREADABLE
-from ringway.protocol.errorcode import NOT_AVAILABLE, TOO_MANY_REQUESTS, command_error
+from ringway.protocol.errorcode import TOO_MANY_REQUESTS, command_error
 
 
 def execute(context: CommandContext, connection: Connection, command: Command) -> Outcome:
@@ -48,9 +49,8 @@ def execute(context: CommandContext, connection: Connection, command: Command) -
         return None  # the node ignores messages outside channels, and the command has no reply
     if not 0 < command.id <= COMMAND_ID_MAX:
         raise ProtocolError(BAD_REQUEST, f"the id of a command is {command.id}; ids are 1 to {COMMAND_ID_MAX}")
-    handler = _HANDLERS.get(method, _not_available)
     try:
-        return handler(context, connection, command.id, getattr(command, method))
+        return _HANDLERS[method](context, connection, command.id, getattr(command, method))
     except CommandError as error:
         return error_reply(context, command.id, error)
 
@@ -95,10 +95,6 @@ def _ping(context: CommandContext, connection: Connection, command_id: int, requ
     return encode(Reply(id=command_id, ping=EMPTY))
 
 
-def _not_available(context: CommandContext, connection: Connection, command_id: int, request: object) -> bytes:
-    raise command_error(NOT_AVAILABLE, "this node does not offer that")
-
-
 _HANDLERS: dict[str, Callable[[CommandContext, Connection, int, Any], Outcome]] = {
     "connect": connect,
     "subscribe": subscribe,
@@ -110,4 +106,5 @@ _HANDLERS: dict[str, Callable[[CommandContext, Connection, int, Any], Outcome]] 
     "ping": _ping,
     "refresh": refresh,
     "sub_refresh": sub_refresh,
+    "rpc": rpc,
 }

@@ -132,9 +132,9 @@ class CommandQueues:
         connection.reply(rate_error_replies(self._context, decode_commands(frame)))
 
     def add_goodbye(self, connection: Connection, goodbye: Goodbye) -> None:
-        """End a connection when its earlier commands are carried out."""
+        """End a connection when its earlier commands are carried out, and its calls have ended."""
         if connection.command_queue is None:
-            connection.say_goodbye(goodbye)
+            self._context.rpc.when_idle(connection, lambda: connection.say_goodbye(goodbye))
         else:
             connection.command_queue.goodbye = goodbye
 
@@ -225,7 +225,7 @@ class CommandQueues:
             left = queue.settle(left)
         if connection.is_usable:
             if queue.goodbye is not None:
-                connection.say_goodbye(queue.goodbye)
+                self.add_goodbye(connection, queue.goodbye)
         elif left is not None:
             await self._publish_left(connection, left)
 

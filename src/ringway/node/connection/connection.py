@@ -391,6 +391,5 @@ class Connection(IdentifiedSocket):
         elif not self.is_usable:
             self._send_close(goodbye.code, goodbye.reason)  # after a move by message the client closes first
         else:
-            if self.command_queue is not None:
-                self._context.keepalive.on_closing(self, self._context.clock())
+            self._context.keepalive.on_closing(self, self._context.clock())
             self._handler.on_goodbye(self, goodbye)

@@ -5,7 +5,10 @@ goes from the request to the target to the commit. After the cut the connection 
 successor. Any other client is closed with the move, and reconnects like a newcomer.
 
 Overflow rules: at most `HANDOVERS_MAX` are under way, and further moves wait; a client that sends more than
-`CARRIED_BYTES_MAX` between the cut and its answer is cut off, and reconnects.
+`CARRIED_BYTES_MAX` between the cut and its answer is cut off, and reconnects; so does one with more unsent replies.
+
+Calls of the client (RPC) that are under way are waited for before the move begins, and it is served as ever meanwhile.
+Those that it begins later are waited for after the cut, as its other commands; their replies travel with the session.
 """
 
 import asyncio
@@ -49,6 +52,9 @@ CARRIED_BYTES_MAX = 256 * 1024
 ASK_S = 2.0
 """The deadline of a target's answer: it may have to subscribe to every channel of the session first."""
 
+WhenIdle = Callable[[Connection, Callable[[], object]], None]
+"""Calls a function when no call (RPC) of a connection is under way."""
+
 _log = get_logger()
 
 
@@ -56,18 +62,19 @@ class SessionDonor:
     """One session that leaves; the successor of its connection (`connection.successor`).
 
     `ticket` is the client's, and told to nobody else; `reference` is the ticket that names the hand-over to the target.
+    Both are issued when the move begins.
     """
 
     __slots__ = (
-        "_over", "_size", "commands", "connection", "ends_in_s", "has_answered", "held", "ping_in_s", "reference",
-        "replies", "state", "target", "ticket",
+        "_over", "_replies_size", "_size", "_when_idle", "commands", "connection", "ends_in_s", "has_answered", "held",
+        "ping_in_s", "reference", "replies", "state", "target", "ticket",
     )  # fmt: skip
 
-    def __init__(self, connection: Connection, target: NodeName, ticket: str, reference: str) -> None:
+    def __init__(self, connection: Connection, target: NodeName, when_idle: WhenIdle) -> None:
         self.connection = connection
         self.target = target
-        self.ticket = ticket
-        self.reference = reference
+        self.ticket = ""
+        self.reference = ""
         self.state = DonorState.PREPARING
         self.has_answered = False
         self.held: tuple[Held, ...] = ()
@@ -76,6 +83,8 @@ class SessionDonor:
         self.replies: list[bytes] = []
         self.commands: list[bytes] = []
         self._size = 0
+        self._replies_size = 0
+        self._when_idle = when_idle
         self._over: asyncio.Future[DonorAction] = asyncio.get_running_loop().create_future()
 
     @property
@@ -102,7 +111,8 @@ class SessionDonor:
             return self.handle(DonorEvent.LATE)
 
     def on_settled(self, left: list[bytes] | None) -> None:
-        """No command is under way. `left` are the frames that were not begun; they came before all stored messages.
+        """No command is under way but calls. `left` are the frames that were not begun; they came before all stored
+        messages.
 
         None if a faulty command ended the connection.
         """
@@ -110,7 +120,7 @@ class SessionDonor:
             self.handle(DonorEvent.LATE)
             return
         self.commands[:0] = filter(None, left)
-        self.handle(DonorEvent.SETTLED)
+        self._when_idle(self.connection, lambda: self.handle(DonorEvent.SETTLED))
 
     def keep_message(self, message: bytes) -> bool:
         """Store a message that came after the cut; False if that exceeds the bound."""
@@ -119,8 +129,11 @@ class SessionDonor:
         return self._size <= CARRIED_BYTES_MAX
 
     def keep_reply(self, message: bytes) -> None:
-        """Store a reply that cannot be sent any more."""
+        """Store a reply that cannot be sent any more; end the move if that exceeds the bound."""
+        self._replies_size += len(message)
         self.replies.append(message)
+        if self._replies_size > CARRIED_BYTES_MAX:
+            self.handle(DonorEvent.LATE)
 
     def on_close(self, code: int, reason: str) -> None:
         """The client has sent a close frame: the answer if it has this node's code or the mark, or else a goodbye."""
@@ -189,19 +202,17 @@ class SessionDonors:
 
     async def send_off(self, connection: Connection, target: NodeName, clock_s: float = 0.0) -> None:
         """Begin to move `connection` to `target`, whose clock is `clock_s` ahead; wait while too many are under way."""
-        if not connection.follows:
-            self._count_move(target)
-            self._context.stats.moves_reconnected += 1
-            connection.close(SERVICE_RESTART, Move(target, self._tickets(target, clock_s)[0]).reason())
+        if not (connection.follows or self._context.rpc.is_calling(connection)):
+            self._close_moved(connection, target, clock_s)
             return
         await self._slots.acquire()
         if not connection.may_leave:
             self._slots.release()
             return
-        donor = SessionDonor(connection, target, *self._tickets(target, clock_s))
+        donor = SessionDonor(connection, target, self._context.rpc.when_idle)
         connection.begin_move(donor)
         self._leaving.add(donor)
-        task = self._tasks.spawn(self._hand_over(donor), name="hand-over of a session")
+        task = self._tasks.spawn(self._send_off(donor, clock_s), name="hand-over of a session")
         task.add_done_callback(lambda _: self._slots.release())
 
     async def aclose(self, within_s: float) -> None:
@@ -220,6 +231,26 @@ class SessionDonors:
         self._on_sent(target)
         self._context.stats.moves += 1
 
+    def _close_moved(self, connection: Connection, target: NodeName, clock_s: float) -> None:
+        self._count_move(target)
+        self._context.stats.moves_reconnected += 1
+        connection.close(SERVICE_RESTART, Move(target, self._tickets(target, clock_s)[0]).reason())
+
+    async def _send_off(self, donor: SessionDonor, clock_s: float) -> None:
+        """Move a client when its calls have ended, by the hand-over of its session if it follows moves."""
+        connection = donor.connection
+        try:
+            await self._context.rpc.wait_idle(connection)
+            if connection.follows:
+                donor.ticket, donor.reference = self._tickets(donor.target, clock_s)
+                await self._hand_over(donor)
+                return
+        finally:
+            connection.end_move()
+            self._leaving.discard(donor)
+        if connection.is_staying:
+            self._close_moved(connection, donor.target, clock_s)
+
     async def _hand_over(self, donor: SessionDonor) -> None:
         connection, stats = donor.connection, self._context.stats
         why = ""
@@ -230,9 +261,7 @@ class SessionDonors:
             why = "a fault of this node"
             connection.close(SERVICE_RESTART)
         finally:
-            connection.end_move()
             self._queues.when_settled(connection, None)
-            self._leaving.discard(donor)
         if why:
             stats.handovers_failed += 1
             _log.info("a session was not handed over", client=connection.client, target=donor.target, why=why)
