@@ -25,6 +25,8 @@ from ringway.protocol.order import (
     decode_node_request,
 )
 from ringway.protocol.report import Report
+from ringway.protocol.revocation import REVOCATIONS, Revoke
+from ringway.protocol.revocation import decode_request as decode_revocation
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,8 @@ def _check(address: str, request: bytes) -> None:
             allowed = bool(decode_gateway_request(request))
         elif address.startswith("node."):
             allowed = isinstance(decode_node_request(request), SetState)
+        elif address == REVOCATIONS:
+            allowed = isinstance(decode_revocation(request), Revoke)
         else:
             allowed = False
     except ProtocolError as error:
@@ -91,5 +95,5 @@ def _check(address: str, request: bytes) -> None:
     if not allowed:
         raise ConfigError(
             f"the request to {address!r} is none of an operator; operators ask balancer (rebalance, drain), gateways "
-            "and gateway.NAME (all requests), and node.NAME (state)"
+            "and gateway.NAME (all requests), node.NAME (state) and revocations (revoke)"
         )

@@ -99,7 +99,8 @@ GATEWAY: Table = {
     "cut": counter(
         "gateway_relays_cut_total",
         "Relays that the gateway ended: node_lost, client_frame or node_frame (not WebSocket), deadline, idle, stop, "
-        "moved (told to reconnect, as planned), move (the move to a new node failed; see moves_failed).",
+        "token (it ended, or was revoked), moved (told to reconnect, as planned), move (the move to a new node failed; "
+        "see moves_failed).",
         "cause",
     ),
     "relays_moving": gauge("gateway_relays_moving", "WebSockets between two nodes; their clients wait."),

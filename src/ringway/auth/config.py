@@ -204,7 +204,27 @@ PREVIOUS = "hmac_previous_secret_key"
 
 
 class TokenConfig(TokenRulesConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The settings of connection tokens."""
+    """The settings of connection tokens, and of revoked tokens of both kinds."""
+
+    revocations_max: Annotated[
+        int,
+        msgspec.Meta(
+            description="The most revoked tokens that a member remembers, each until it would have ended. Then further "
+            "ones are refused with error 106; a revocation by user counts once. All members should have the same.",
+            ge=1,
+            le=10_000_000,
+        ),
+    ] = 100_000
+    revocation_keep_s: Annotated[
+        float,
+        msgspec.Meta(
+            description="How long a token stays revoked if the call does not say when it ends: as long as your tokens "
+            "live at most.",
+            ge=60,
+            le=31_536_000,
+            extra={"unit": "s"},
+        ),
+    ] = 2_592_000.0
 
 
 class SubscriptionTokenConfig(TokenRulesConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -15,6 +15,7 @@ from ringway.cli.duration import read_pause
 from ringway.cli.option import AsJson, ConfigFile, takes_settings
 from ringway.cli.process import run_async
 from ringway.cli.terminal import say, say_json, tell
+from ringway.cli.token_revoke import revoke
 from ringway.errors import ConfigError, KeyUnknown, TokenError, TokenExpired
 from ringway.protocol.claims import ConnectionClaims, SubscriptionClaims, TokenClaims
 
@@ -210,4 +211,4 @@ def _raw_of(value: Any) -> bytes | None:
     return bytes(value) if isinstance(value, msgspec.Raw) else None
 
 
-token = CommandGroup({"make": make, "check": check}, help="Tokens that prove clients.")
+token = CommandGroup({"make": make, "check": check, "revoke": revoke}, help="Tokens that prove clients.")

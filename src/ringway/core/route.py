@@ -14,6 +14,9 @@ from ringway.protocol.address import split_host
 from ringway.protocol.backend import Backend, OnMove
 from ringway.protocol.group import DEFAULT
 
+CLOSE_AT_END = "close"
+"""The value of `auth_end` by which a WebSocket ends with its token."""
+
 
 class GroupRoute(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     """One route. What it leaves out is as its backends and the gateway's settings say."""
@@ -32,6 +35,9 @@ class GroupRoute(msgspec.Struct, frozen=True, array_like=True, omit_defaults=Tru
     check_host: str = ""
     auth: str = ""
     """"jwt": the gateway asks for a token before it troubles a node; empty: it asks for none."""
+
+    auth_end: str = ""
+    """"close": the gateway closes a WebSocket when its token ends; empty: it stays open."""
 
     @property
     def place(self) -> tuple[str, str]:

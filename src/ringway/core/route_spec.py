@@ -10,7 +10,7 @@ import msgspec
 
 from ringway.core.move_options import MOVE_OPTIONS, read_close_code, read_on_move, read_restart_codes
 from ringway.core.placement.spec import parse_spec, short_policy
-from ringway.core.route import GroupRoute
+from ringway.core.route import CLOSE_AT_END, GroupRoute
 from ringway.errors import ConfigError
 from ringway.protocol.backend import check_problems
 from ringway.protocol.group import CHANNELS, DEFAULT
@@ -18,8 +18,9 @@ from ringway.protocol.host import read_hosts
 from ringway.protocol.name import check_name
 from ringway.protocol.spec import OptionErrors, read_pairs
 
-OPTIONS = ("path", "host", "group", "policy", *MOVE_OPTIONS, "check", "check-host", "auth")
+OPTIONS = ("path", "host", "group", "policy", *MOVE_OPTIONS, "check", "check-host", "auth", "auth-end")
 AUTH = ("jwt",)
+AUTH_END = (CLOSE_AT_END, "keep")
 
 _UNKNOWN = "the option {item!r} of route {subject!r} is unknown; there are " + ", ".join(f"{o}=" for o in OPTIONS)
 _ERRORS = OptionErrors(
@@ -75,6 +76,7 @@ def read_route(spec: str) -> GroupRoute:
         check=given.get("check", ""),
         check_host=given.get("check-host", ""),
         auth=given.get("auth", ""),
+        auth_end=given.get("auth-end", ""),
     )
     problems += _problems_of(route, spec)
     if problems:
@@ -154,11 +156,16 @@ def _problems_of(route: GroupRoute, spec: str) -> list[str]:
             problems += (f"route {spec!r}: {problem}" for problem in error.problems)
     if route.auth and route.auth not in AUTH:
         problems.append(f"auth={route.auth} of route {spec!r} must be jwt; leave it out if no token is asked for")
+    if route.auth_end and (route.auth_end not in AUTH_END or not route.auth):
+        problems.append(
+            f"auth-end={route.auth_end} of route {spec!r} must be {' or '.join(AUTH_END)}, beside auth=jwt; "
+            "without it WebSockets stay open when their token ends"
+        )
     problems += check_problems(route.check, route.check_host, f"route {spec!r}")
     of_backends = (
         ("on-move", route.on_move is not None), ("close-code", route.close_code is not None),
         ("restart-codes", route.restart_codes is not None), ("check", bool(route.check)),
-        ("check-host", bool(route.check_host)),
+        ("check-host", bool(route.check_host)), ("auth-end", bool(route.auth_end)),
     )  # fmt: skip
     useless = [option for option, is_given in of_backends if is_given]
     if route.group == CHANNELS and useless:

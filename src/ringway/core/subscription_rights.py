@@ -8,7 +8,7 @@ from math import inf, isnan
 
 import msgspec
 
-from ringway.core.credentials import INFO_BYTES_MAX, is_json_line
+from ringway.core.credentials import INFO_BYTES_MAX, JTI_BYTES_MAX, is_json_line
 
 
 class SubscriptionRights(msgspec.Struct, frozen=True, array_like=True):
@@ -17,6 +17,8 @@ class SubscriptionRights(msgspec.Struct, frozen=True, array_like=True):
     info: bytes = b""
     expires_at: float = inf  # Unix seconds
     is_server_side: bool = False  # the server made it; its client did not subscribe
+    token_id: str = ""  # of the subscription token that gave them
+    issued_at: float = 0.0  # the same token's time, or when it was first shown, Unix seconds; 0: no token gave them
 
 
 def rights_problem(rights: SubscriptionRights) -> str:
@@ -25,6 +27,8 @@ def rights_problem(rights: SubscriptionRights) -> str:
         return f"the info of a subscription has {len(rights.info)} bytes; at most {INFO_BYTES_MAX} are allowed"
     if not is_json_line(rights.info):
         return "the info of a subscription is not JSON on one line; give one JSON value"
-    if isnan(rights.expires_at):
-        return "the end of a subscription is not a number; give Unix seconds"
+    if isnan(rights.expires_at) or isnan(rights.issued_at):
+        return "the end of a subscription, or the time of its token, is not a number; give Unix seconds"
+    if len(rights.token_id.encode(errors="replace")) > JTI_BYTES_MAX:
+        return f"the id of a subscription's token (jti) has more than {JTI_BYTES_MAX} bytes; make it shorter"
     return ""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ringway.auth.verifier import TokenVerifier
 from ringway.core.files import UNLIMITED, plan_files
 from ringway.core.group import Group
+from ringway.core.revocations import Revocations
 from ringway.core.route_spec import check_has_keys, read_routes
 from ringway.errors import ConfigError
 from ringway.gateway.cluster.directory import Directory
@@ -30,6 +31,7 @@ from ringway.gateway.placement.unreached_groups import UnreachedGroups
 from ringway.gateway.proxy.addresses import NodeAddresses
 from ringway.gateway.proxy.node_trust import NodeTrust
 from ringway.gateway.proxy.opener import Opener
+from ringway.gateway.proxy.relay_tokens import RelayTokens
 from ringway.gateway.proxy.relays import Relays
 from ringway.gateway.stats import GatewayStats
 from ringway.logger import get_logger
@@ -62,7 +64,7 @@ class Gateway:
     `signer` issues the tickets. `clock` is monotonic, `wall` Unix time. `take_promise` returns the promise to an
     expected client (`gateway.backends.expectations`). `has_backends`: there are sources of backends, which may be
     empty. `verifier` checks the tokens of routes with `auth=jwt`; raise `ConfigError` if there are such routes without
-    it.
+    it. `revocations` are the tokens that are refused, though they are good.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class Gateway:
         *,
         has_backends: bool = False,
         verifier: TokenVerifier | None = None,
+        revocations: Revocations | None = None,
     ) -> None:
         self.stats = stats or GatewayStats()
         self._config = config
@@ -89,18 +92,9 @@ class Gateway:
 
         def make_placer(group: Group) -> Placer:
             return Placer(
-                group.view,
-                group.steering,
-                signer,
-                self.stats,
-                clock,
-                rng,
-                wall,
-                config,
-                limits,
-                take_promise,
+                group.view, group.steering, signer, self.stats, clock, rng, wall, config, limits, take_promise,
                 group.name,
-            )
+            )  # fmt: skip
 
         placers = Placers(groups, make_placer, clock)
         routes = read_routes(config.routes)
@@ -108,12 +102,24 @@ class Gateway:
         routing = self._routing = Routing(routes, groups, has_backends=has_backends)
         self._unreached = UnreachedGroups(routing)
         affinity = Affinity(read_networks(config.trusted_proxies))
-        tokens = self._tokens = TokenCheck(config, affinity, verifier, self.stats, clock, wall)
+        revoked = revocations if revocations is not None else Revocations()
+        tokens = self._tokens = TokenCheck(config, affinity, verifier, self.stats, clock, wall, revoked)
         addresses = NodeAddresses(config)
         self._trust = NodeTrust(config, directory, signer.keyring, addresses, self.stats, rng, clock)
         opener = Opener(placers, addresses, self.stats, directory.held.backend, self._trust.failures)
         self.relays = Relays(
-            config, placers, routing, affinity, opener, self.stats, relays_max, rng, limits, lingering, tokens
+            config,
+            placers,
+            routing,
+            affinity,
+            opener,
+            self.stats,
+            relays_max,
+            rng,
+            limits,
+            lingering,
+            tokens,
+            RelayTokens(revoked, wall),
         )
         discovery = Discovery(placers, routing, affinity, config.allowed_origins, config.public_url, tokens=tokens)
         static = StaticFiles(config.pages)
@@ -186,6 +192,7 @@ class Gateway:
             await asyncio.sleep(SWEEP_S)
             self._connections.sweep()
             self._trust.tick()
+            self.relays.relay_tokens.tick()
             if turn % TALLY_SWEEPS == 0:
                 self.relays.tally()
                 self._unreached.tick()

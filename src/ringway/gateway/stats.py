@@ -17,11 +17,11 @@ class GatewayStats:
     `unreachable`, `refused`, `no_websocket`, `no_proof`, `secret`, `another`. `address_refused` counts the refusals to
     one address, by the bound that it had reached: `asks`, `handshakes`, `relays`, `places`. `token_refused` counts
     requests on routes with `auth=jwt`, by the fault of their token: `missing`, `expired`, `invalid`, `page` (a cookie
-    from a foreign page). `cut` counts relays that
-    the gateway ended, by cause: `node_lost`, `client_frame`, `node_frame`, `deadline`, `idle`, `stop`, `moved` and
-    `drained` (the client was told to come back), `move` (the relay could not go on at a different node). For `move`,
-    and for relays that were cut between two nodes, `moves_failed` has the reason: `unknown` (the gateway knows no such
-    node, or the ticket is not good), `refused`, `unreachable`, `answer` (the node's answer was wrong, or agreed to
+    from a foreign page). `cut` counts relays that the gateway ended, by cause: `node_lost`, `client_frame`,
+    `node_frame`, `deadline`, `idle`, `stop`, `token` (it ended, or was revoked), `moved` and `drained` (the client was
+    told to come back), `move` (the relay could not go on at a different node). For `move`, and for relays that were
+    cut between two nodes, `moves_failed` has the reason: `unknown` (the gateway knows no such node, or the ticket is
+    not good), `refused`, `unreachable`, `answer` (the node's answer was wrong, or agreed to
     other terms than the client was told), `timeout`, `no_node`, `attempts` (no attempt was left), `message` (a message
     was half sent), `client` (the client left meanwhile), or a cause of `cut`.
     """

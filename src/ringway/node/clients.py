@@ -6,11 +6,13 @@ from collections.abc import Callable
 from ringway.core.files import UNLIMITED, plan_files
 from ringway.member.admission import Admission
 from ringway.member.gateway_origins import GatewayOrigins
+from ringway.member.revocation_exchange import RevocationExchange
 from ringway.node.channels.channels import Channels
 from ringway.node.commands.context import CommandContext
 from ringway.node.commands.expiry import Expiry
 from ringway.node.commands.handler import ClientHandler
 from ringway.node.commands.queues import CommandQueues
+from ringway.node.commands.revoked_clients import RevokedClients
 from ringway.node.commands.rpc_calls import RpcCalls
 from ringway.node.commands.subscribe import unsubscribe
 from ringway.node.commands.tokens import TokenChecks
@@ -61,17 +63,31 @@ class NodeClients:
             config, clock, stats, self.handshakes, self.registry, self._keepalive, self._outbox
         )
         self._expiry = Expiry(config, wall, self._unsubscribe)
-        tokens = TokenChecks(environment.verifier, wall)
         self.rpc = RpcCalls(environment.rpc, self._outbox, stats)
+        tokens = TokenChecks(environment.verifier, wall, environment.revocations)
         context = self.context = CommandContext(
             environment.name, VERSION, config, self.channels, stats, rng, self.registry, tokens, self._expiry, self.rpc
         )
         self.queues = CommandQueues(context, self._outbox)
         self._handler = ClientHandler(context, self.queues, clock)
         self.orders = UserOrders(context, self.registry, engine.bus, environment.incarnation, clock, _on_way_s(config))
+        self.revoked = RevokedClients(context)
+        self.exchange = RevocationExchange(
+            environment.revocations, engine, environment.incarnation, rng, wall, self.revoked.on_learned,
+            answers_all=True,
+        )  # fmt: skip
         self.donors = SessionDonors(context, self.queues, engine.bus, signer, environment.incarnation, wall, on_sent)
         self.targets = SessionTargets(
-            context, self.queues, self._handler, engine.bus, signer, clock, wall, self._session_refusal, self.orders
+            context,
+            self.queues,
+            self._handler,
+            engine.bus,
+            signer,
+            clock,
+            wall,
+            self._session_refusal,
+            self.orders,
+            self.revoked,
         )
         self.channels.presence.outgoing_sessions.append(self.donors.leaving)
         self.channels.presence.incoming_sessions.append(self.targets.incoming)
@@ -90,6 +106,8 @@ class NodeClients:
         await self.donors.aclose(self._environment.config.stop_deadline_s)
         await self.targets.stop()
         await self.orders.stop()
+        await self.exchange.stop()
+        await self.revoked.stop()
 
     async def stop(self) -> None:
         """Carry out the clients' last commands, once all their connections are closed."""
@@ -107,6 +125,7 @@ class NodeClients:
         self._outbox.check()
         self.handshakes.tick()
         self.channels.tick()
+        self.revoked.tick()
 
     def connect(self, identity: Identity, nonce: bytes | None) -> Connection:
         """Return the connection of an admitted client; `nonce` is its ticket's, if its session comes from a node."""

@@ -6,6 +6,7 @@ from random import Random
 
 from ringway.auth.verifier import TokenVerifier
 from ringway.core.message_refusals import MessageRefusals
+from ringway.core.revocations import Revocations
 from ringway.node.config.node import NodeConfig
 from ringway.node.config.rpc import RpcOffer
 from ringway.node.stats import NodeStats
@@ -31,4 +32,5 @@ class NodeEnvironment:
     refusals: MessageRefusals
     verifier: TokenVerifier | None = None
     rpc: RpcOffer = field(default_factory=RpcOffer)
+    revocations: Revocations = field(default_factory=Revocations)
     stats: NodeStats = field(default_factory=NodeStats)

@@ -6,10 +6,12 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ringway.auth.config import TokenConfig
 from ringway.auth.verifier import TokenVerifier
 from ringway.core.hub import Hub
 from ringway.core.membership import TICK_S
 from ringway.core.report_reader import ReportReader
+from ringway.core.revocations import Revocations
 from ringway.core.wire_choice import WireChoice
 from ringway.errors import ConfigError, UpgradeError
 from ringway.logger import get_logger
@@ -39,6 +41,7 @@ from ringway.node.server_api.node_queries import NodeQueries
 from ringway.node.server_api.publishing import Publishing
 from ringway.node.server_api.queries import ChannelQueries
 from ringway.node.server_api.survey import NodeSurvey
+from ringway.node.server_api.token_calls import TokenCalls
 from ringway.node.server_api.user_calls import UserCalls
 from ringway.ports import Engine
 from ringway.protocol.beat import settle_steps
@@ -54,6 +57,9 @@ from ringway.protocol.upgrade import wants_upgrade
 from ringway.tasks import Tasks, leave_to_waiter
 from ringway.types import Incarnation, NodeName, NodeState
 
+NO_TOKENS = TokenConfig()
+"""The settings without any key."""
+
 _log = get_logger()
 
 
@@ -61,7 +67,8 @@ class ChannelNode:
     """A channel node. `start` it, let it run, `stop` it; the caller owns the engine.
 
     `clock` is monotonic and `wall` Unix time, in seconds. `ring_secret` keys the hash ring as in the gateways' policy.
-    `verifier` checks tokens of clients; None: no key is given. `rpc` answers their calls; None: nothing does.
+    `verifier` checks tokens of clients; None: no key is given. `rpc` answers their calls; None: nothing does. `token`
+    bounds what is revoked.
     """
 
     def __init__(
@@ -78,6 +85,7 @@ class ChannelNode:
         rng: random.Random | None = None,
         verifier: TokenVerifier | None = None,
         rpc: RpcOffer | None = None,
+        token: TokenConfig = NO_TOKENS,
     ) -> None:
         signer = TicketSigner(keyring)
         rng = rng or random.Random()
@@ -96,6 +104,7 @@ class ChannelNode:
             self.refusals,
             verifier,
             rpc or RpcOffer(),
+            Revocations(token.revocations_max),
         )
         self.config = config
         self.name = name
@@ -113,6 +122,7 @@ class ChannelNode:
         )
         self._engine = engine
         self._environment = environment
+        self._revocation_keep_s = token.revocation_keep_s
         self._has_key = verifier is not None
         self._clock = clock
         self._drain = Drain(config.move_cool_down_s)
@@ -191,7 +201,10 @@ class ChannelNode:
         bus, most = self._environment.engine.bus, config.channels_max
         cluster = ClusterCalls(bus, self.feed.live, self._clock, config.cluster_deadline_s)
         users = UserCalls(cluster, context, self._environment.wall)
-        return list_methods(Publishing(context, most), ChannelQueries(context), NodeQueries(cluster, most), users)
+        tokens = TokenCalls(cluster, context, self._revocation_keep_s)
+        return list_methods(
+            Publishing(context, most), ChannelQueries(context), NodeQueries(cluster, most), users, tokens
+        )
 
     async def start(self) -> None:
         """Accept connections, and report to the other members.
@@ -201,6 +214,7 @@ class ChannelNode:
         config = self.config
         await self._clients.channels.start()
         await self._member.watch()
+        await self._clients.exchange.start()  # before the first client comes with a token that is revoked
         try:
             self._server = await listen(config, self._clients.handshakes, self._answer_request)
         except OSError as error:

@@ -194,6 +194,29 @@ class ApiSubscribeRequest(OfUser, kw_only=True):
     override: dict[str, Any] | None = None
 
 
+class ApiRevokeTokenRequest(msgspec.Struct):
+    """Refuse the token with the id `uid` (its `jti`) until it ends, at `expire_at` in Unix time, and close its clients.
+
+    Without `expire_at` it is refused for `token.revocation_keep_s`.
+    """
+
+    uid: str = ""
+    expire_at: int = 0
+
+
+class ApiInvalidateUserTokensRequest(msgspec.Struct):
+    """Refuse the tokens of `user` that were issued (`iat`) before `issued_before`, and close their clients.
+
+    `issued_before` is Unix time; 0: now. With `channel` it concerns the user's subscription tokens for it alone. The
+    tokens have ended at `expire_at`; 0: they are refused for `token.revocation_keep_s`.
+    """
+
+    user: str = ""
+    issued_before: int = 0
+    channel: str = ""
+    expire_at: int = 0
+
+
 class ApiConnectionsRequest(msgspec.Struct):
     """Name the connections of `user`, or of everybody."""
 

@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import serve
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from integration.cli.kit import end, run, start
 from support.system import free_port, wait_for
+from support.tokens import SECRET, make_token
 
 CLIENTS = 6
 
@@ -29,12 +30,12 @@ async def _echo(socket) -> None:
 class Lone:
     """A gateway over two backends, `a` and `b`; its state is in `state`."""
 
-    def __init__(self, state: Path, urls: list[str]) -> None:
+    def __init__(self, state: Path, urls: list[str], *more: str) -> None:
         self.state = state
         self.port, self.admin_port = free_port(), free_port()
         backends = [word for url, name in zip(urls, "ab", strict=True) for word in ("--backend", f"{url},name={name}")]
         ports = ("--port", str(self.port), "--admin-port", str(self.admin_port))
-        self.process = start(state, "gateway", *backends, *ports, "--balance-settle-s", "0")
+        self.process = start(state, "gateway", *backends, *ports, "--balance-settle-s", "0", *more)
 
     @property
     def admin(self) -> str:
@@ -51,10 +52,10 @@ class Lone:
 
 
 @asynccontextmanager
-async def lone_gateway(state: Path) -> AsyncIterator[Lone]:
+async def lone_gateway(state: Path, *more: str) -> AsyncIterator[Lone]:
     async with serve(_echo, "127.0.0.1", 0) as first, serve(_echo, "127.0.0.1", 0) as second:
         urls = [f"ws://127.0.0.1:{each.sockets[0].getsockname()[1]}" for each in (first, second)]
-        gateway = Lone(state, urls)
+        gateway = Lone(state, urls, *more)
         try:
             await asyncio.to_thread(gateway.wait)
             yield gateway
@@ -118,6 +119,22 @@ async def test_every_command_of_operators_works(tmp_path, named):
         for socket in sockets:
             await socket.send("still there")
             assert await socket.recv() == "still there"
+
+
+async def test_a_token_is_revoked_at_a_gateway_without_an_engine(tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_text(SECRET.decode())
+    settings = ("--route", "path=/ auth=jwt", "--token-hmac-secret-key-file", str(secret))
+    async with lone_gateway(tmp_path, *settings) as gateway:
+        url = f"ws://127.0.0.1:{gateway.port}/?token={make_token({'sub': 'carol', 'jti': 't1'})}"
+        async with connect(url) as socket:
+            said = await well(tmp_path, "token", "revoke", "--id", "t1")
+            assert said == "1 member refuses the token t1 from now on.\n"
+            with pytest.raises(ConnectionClosed):
+                await asyncio.wait_for(socket.recv(), 90)
+            assert socket.close_code == 3500
+        with pytest.raises(InvalidStatus):
+            await connect(url)
 
 
 async def test_a_roll_that_ends_early_names_the_node_that_it_leaves_draining(tmp_path):

@@ -15,6 +15,7 @@ from pathlib import Path
 from ringway.auth.verifier import TokenVerifier
 from ringway.core.backend_spec import read_backends
 from ringway.core.group import Groups
+from ringway.core.revocations import Revocations
 from ringway.core.steering import Steering
 from ringway.gateway.cluster.directory import Directory
 from ringway.gateway.config.gateway import GatewayConfig
@@ -41,6 +42,7 @@ class Rig:
         rng: random.Random,
         verifier: TokenVerifier | None = None,
     ) -> None:
+        self.revocations = Revocations()
         self.backends = read_backends(specs)
         issuer = Issuer("0badcafe")
         self.directory = Directory(issuer, groups=Groups(issuer, lambda name: Steering(config.policy, b"")))
@@ -49,6 +51,7 @@ class Rig:
         self.gateway = Gateway(
             config, self.directory, TicketSigner(Keyring(b"secret of the rig")), rng,
             take_promise=self.held.expectations.take_promise, verifier=verifier,
+            revocations=self.revocations,
         )  # fmt: skip
         self.held.attach(self.gateway)
 

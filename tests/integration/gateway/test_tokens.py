@@ -1,26 +1,30 @@
 """Tokens at a real gateway, before a real uvicorn is troubled, with keys from a real HTTP server."""
 
 import asyncio
+import base64
 import random
 import time
 from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
+import msgspec
 import pytest
 import uvicorn
 from gateway_kit import eventually
 from websockets.asyncio.client import connect
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 import ringway
 from ringway.auth.config import SubscriptionTokenConfig, TokenConfig
 from ringway.auth.verifier import make_verifier
 from ringway.errors import ConfigError
+from ringway.protocol.revocation import Revocation
 from support.key_pairs import EC_KEY, OTHER_RSA_KEY, RSA_KEY, public_jwk, sign
 from support.key_set_server import key_set_server
 from support.tokens import SECRET, make_token
 
+PATIENCE_S = 90.0
 ROUTES = ("path=/chat auth=jwt", "path=/open")
 FORGED = make_token({"sub": "42"}, b"a secret of somebody else, long enough")
 
@@ -206,6 +210,53 @@ async def test_a_client_of_ours_has_its_token_in_the_url(start_rig, form):
             assert await client.recv() == "hello"
         ((query, told),) = backend.asked
         assert (query, told["ringway-user"]) == ("", "42")
+
+
+async def test_a_revoked_token_is_refused_and_its_websocket_is_closed(start_rig):
+    async with world(start_rig) as (rig, _):
+        token = good(jti="t1")
+        other = good(jti="t2")
+        async with connect(rig.url(f"/chat?token={token}")) as client, connect(rig.url(f"/chat?token={other}")) as kept:
+            revoke(rig, Revocation(time.time() + 600, token_id="t1"))
+            with pytest.raises(ConnectionClosed):
+                await asyncio.wait_for(client.recv(), PATIENCE_S)
+            assert (client.close_code, client.close_reason) == (3500, "token revoked")
+            with pytest.raises(InvalidStatus, match="401"):
+                await connect(rig.url(f"/chat?token={token}"))
+            await kept.send("still here")
+            assert await kept.recv() == "still here"
+            revoke(rig, Revocation(time.time() + 600, user="42", issued_before=time.time()))
+            with pytest.raises(ConnectionClosed):
+                await asyncio.wait_for(kept.recv(), PATIENCE_S)
+        assert rig.stats.cut == {"token": 2}
+        async with connect(rig.url(f"/chat?token={good(iat=time.time())}")) as later:
+            await later.send("new")
+            assert await later.recv() == "new"
+
+
+async def test_a_websocket_ends_with_its_token_where_its_route_says_so(start_rig):
+    routes = ("path=/chat auth=jwt", "path=/strict auth=jwt auth-end=close")
+    async with world(start_rig, routes=routes) as (rig, _):
+        token = good(exp=time.time() + 1.5)
+        async with (
+            connect(rig.url(f"/strict?token={token}")) as client,
+            connect(rig.url(f"/chat?token={token}")) as kept,
+        ):
+            with pytest.raises(ConnectionClosed):
+                await asyncio.wait_for(client.recv(), PATIENCE_S)
+            assert (client.close_code, client.close_reason) == (3005, "connection expired")
+            assert time.time() >= msgspec.json.decode(part_of(token))["exp"]
+            await kept.send("still here")
+            assert await kept.recv() == "still here"
+
+
+def revoke(rig, revocation: Revocation) -> None:
+    rig.gateway.relays.relay_tokens.on_learned(rig.revocations.learn([revocation], time.time()).fresh)
+
+
+def part_of(token: str) -> bytes:
+    """Return the claims in `token`."""
+    return base64.urlsafe_b64decode(token.split(".")[1] + "==")
 
 
 async def test_a_route_that_asks_for_tokens_needs_a_key(start_rig):

@@ -1,5 +1,7 @@
 """Rights in a system of processes: `ringway up` is open on this machine, and says so; elsewhere nothing is allowed."""
 
+import json
+
 import pytest
 
 from support.system import running_system, wait_for
@@ -33,6 +35,22 @@ def test_a_system_that_checks_rights_refuses_clients_without_a_token() -> None:
         assert "insecure" not in page.read_text()
         with pytest.raises(RuntimeError, match="takes no clients without one"):
             system.ringway("pub", "room", "1")
+
+
+def test_a_token_is_revoked_by_a_command_and_so_are_those_of_a_user() -> None:
+    with running_system(nodes=2, environ=KEY) as system:
+        first = system.ringway("token", "make", "--user", "carol", "--claim", 'jti="t1"').strip()
+        second = system.ringway("token", "make", "--user", "carol", "--claim", 'jti="t2"').strip()
+        assert "refuse the token t1" in system.ringway("token", "revoke", "--id", "t1", "--for", "1h")
+        with pytest.raises(RuntimeError, match="invalid token"):
+            system.ringway("pub", "room", "1", "--token", first)
+        system.ringway("pub", "room", "1", "--token", second)
+        told = json.loads(system.ringway("token", "revoke", "--of-user", "carol", "--json"))
+        assert told["members"] >= 2
+        with pytest.raises(RuntimeError, match="invalid token"):
+            system.ringway("pub", "room", "1", "--token", second)
+        with pytest.raises(RuntimeError, match="give one of them"):
+            system.ringway("token", "revoke")
 
 
 def test_with_a_key_clients_come_by_token_and_others_are_refused() -> None:

@@ -18,11 +18,12 @@ def problems_of(*specs: str) -> str:
 def test_a_route_says_where_it_leads_and_what_happens_there() -> None:
     spec = (
         "path=/chat host=*.Example.com group=chat policy=ring:key=path,c=1.2 on-move=close close-code=4000 "
-        "restart-codes=1001+1011 check=/healthz check-host=chat.test auth=jwt"
+        "restart-codes=1001+1011 check=/healthz check-host=chat.test auth=jwt auth-end=close"
     )
     assert read_route(spec) == GroupRoute(
         path="/chat", host="*.example.com", group="chat", policy="ring:key=path,c=1.2", on_move=OnMove.CLOSE,
         close_code=4000, restart_codes=(1001, 1011), check="/healthz", check_host="chat.test", auth="jwt",
+        auth_end="close",
     )  # fmt: skip
     assert read_route("host=*") == GroupRoute()
 
@@ -75,6 +76,9 @@ def test_a_table_with_a_wrong_key_or_value_is_refused(table: dict[str, object], 
         ("check=/a?b#c", "the check '/a?b#c' of route 'check=/a?b#c' must be a path"),
         ("check=/ü", "must be a path such as /healthz"),
         ("check-host=foo/bar", "the check host 'foo/bar' of route 'check-host=foo/bar' must be a host"),
+        ("auth-end=close", "must be close or keep, beside auth=jwt"),
+        ("auth=jwt auth-end=now", "auth-end=now of route 'auth=jwt auth-end=now' must be close or keep"),
+        ("group=channels auth=jwt auth-end=close", "auth-end of route 'group=channels auth=jwt auth-end=close' has no"),
         ("auth=basic", "auth=basic of route 'auth=basic' must be jwt; leave it out"),
         ("group=channels on-move=close check=/x", "on-move, check of route"),
     ],

@@ -80,7 +80,7 @@ async def run_gateway(config: Config, log: LogWriter, on_started: Callable[[], N
         engine = SealedEngine(opened, keyring, incarnation)
         name = name_alone(config) if alone else await name_member(config, engine, keyring, Role.GATEWAY, incarnation)
         directory = _make_directory(keyring, incarnation, groups)
-        backends = GatewayBackends(config, name, incarnation, directory, engine.bus, rng)
+        backends = GatewayBackends(config, name, incarnation, directory, engine, rng)
         gateway = backends.make_gateway(TicketSigner(keyring))
         balancer = _make_balancer(config, name, directory, engine)
         poller = Poller(config.load, probes, groups, rng)

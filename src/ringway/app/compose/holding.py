@@ -17,6 +17,7 @@ from ringway.app.shutdown import Job
 from ringway.app.token_watch import TokenWatch, reread_on_hangup
 from ringway.core.group import why_none_of
 from ringway.core.membership import TICK_S
+from ringway.core.revocations import Revocations
 from ringway.core.rival import Rivals
 from ringway.core.route_spec import read_routes
 from ringway.gateway.backends.expectations import Expectations
@@ -28,7 +29,8 @@ from ringway.gateway.cluster.directory import Directory
 from ringway.gateway.placement.placer import Place
 from ringway.gateway.proxy.relay import Relay
 from ringway.gateway.server import Gateway
-from ringway.ports import Bus
+from ringway.member.revocation_exchange import RevocationExchange
+from ringway.ports import Engine
 from ringway.protocol.expected import ExpectedClient
 from ringway.protocol.ticket import TicketSigner
 from ringway.sources.registration.server import RegistrationServer
@@ -48,14 +50,16 @@ class GatewayBackends:
         name: NodeName,
         incarnation: Incarnation,
         directory: Directory,
-        bus: Bus,
+        engine: Engine,
         rng: Random,
     ) -> None:
         ring_secret = read_hash_secret(config.engine)
         self._config = config
         self._name = name
         self._directory = directory
-        self._bus = bus
+        bus = self._bus = engine.bus
+        self._engine = engine
+        self._incarnation = incarnation
         self._ring_secret = ring_secret
         self._rng = rng
         self.expectations = Expectations(
@@ -69,6 +73,7 @@ class GatewayBackends:
         )
         self._issuer = Issuer(incarnation)
         self._tokens = TokenWatch(config, rng, wanted=any(route.auth for route in read_routes(config.gateway.routes)))
+        self._revocations = Revocations(config.token.revocations_max)
         self.registration_stats = RegistrationStats()
         self._registration: RegistrationServer | None = None
 
@@ -78,6 +83,11 @@ class GatewayBackends:
         gateway = Gateway(
             config, self._directory, signer, self._rng, take_promise=self.expectations.take_promise,
             has_backends=self._config.static.has_backends, verifier=self._tokens.verifier,
+            revocations=self._revocations,
+        )  # fmt: skip
+        self._exchange = RevocationExchange(
+            self._revocations, self._engine, self._incarnation, self._rng, time.time,
+            gateway.relays.relay_tokens.on_learned, answers_all=False,
         )  # fmt: skip
         moves = self._moves = BackendMoves(
             gateway.relays, groups, self.expectations, lambda: self.holding, config.leave_deadline_s
@@ -98,11 +108,13 @@ class GatewayBackends:
         return gateway
 
     async def start(self) -> None:
-        """Receive from now on the clients that other gateways expect, and follow the sources of backends.
+        """Learn which tokens are revoked, receive the clients that other gateways expect, and follow the sources.
 
         Binds the registration port; raise `ConfigError` if that fails.
         """
         self._registration = open_registration(self._config.registration)
+        if self._tokens.verifier is not None:
+            await self._exchange.start()
         await self.expectations.start()
         await self.sources.start()
 
@@ -154,6 +166,7 @@ class GatewayBackends:
         await self.holding.stop()
         await self._moves.stop()
         await self.expectations.stop()
+        await self._exchange.stop()
 
     def _on_arrival(self, relay: Relay, place: Place) -> None:
         if place.promised is not None:

@@ -35,8 +35,9 @@ async def run_node(config: Config, log: LogWriter) -> int:
     async with open_engine(config.engine, f"node {incarnation}") as engine:
         name = await name_member(config, engine, keyring, Role.NODE, incarnation)
         node = ChannelNode(
-            config.node, name, incarnation, engine, keyring, ring_secret=ring_secret, verifier=tokens.verifier
-        )
+            config.node, name, incarnation, engine, keyring, ring_secret=ring_secret, verifier=tokens.verifier,
+            token=config.token,
+        )  # fmt: skip
         admin = open_admin(config.admin)
         api = open_http_api(config.http_api)
         if admin:

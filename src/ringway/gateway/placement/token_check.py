@@ -16,11 +16,13 @@ from urllib.parse import quote, unquote_plus
 from ringway.auth.verifier import TokenVerifier
 from ringway.core.placement.key_source import cookie, query_value
 from ringway.core.refusals import Refusals
+from ringway.core.revocations import Revocations
 from ringway.errors import KeyUnknown, TokenError, TokenExpired, TokenInvalid, UpgradeError
 from ringway.gateway.config.gateway import GatewayConfig
 from ringway.gateway.placement.affinity import Affinity
 from ringway.gateway.stats import GatewayStats
 from ringway.logger import get_logger
+from ringway.protocol.claims import ConnectionClaims
 from ringway.protocol.forwarded import read_client
 from ringway.protocol.head import RequestHead
 from ringway.protocol.origin import read_origins
@@ -55,6 +57,7 @@ class TokenCheck:
         stats: GatewayStats,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
+        revocations: Revocations | None = None,
     ) -> None:
         self._config = config
         self._affinity = affinity
@@ -62,26 +65,27 @@ class TokenCheck:
         self._stats = stats
         self._clock = clock
         self._wall = wall
+        self._revocations = revocations if revocations is not None else Revocations()
         self._origins = read_origins(config.allowed_origins)
         self._refusals = Refusals()
         self._fetches = Tasks()
 
-    async def admit(self, client: asyncio.BaseTransport, head: RequestHead) -> tuple[RequestHead, str]:
-        """Return the request as it is passed on, and the user of its token; raise `UpgradeError` 401 or 403.
+    async def admit(self, client: asyncio.BaseTransport, head: RequestHead) -> tuple[RequestHead, ConnectionClaims]:
+        """Return the request as it is passed on, and the claims of its token; raise `UpgradeError` 401 or 403.
 
         Keys of a key set are fetched if the token names an unknown one.
         """
         token = self.find(client, head).text
         try:
-            user = self._verify(token)
+            claims = self._verify(token)
         except KeyUnknown:
             assert self._verifier is not None
             await self._verifier.refresh_keys()
             try:
-                user = self._verify(token)
+                claims = self._verify(token)
             except KeyUnknown as error:
                 raise self._refuse(error) from None
-        return head if self._config.auth_pass_token else self.without_token(head), user
+        return head if self._config.auth_pass_token else self.without_token(head), claims
 
     def admit_now(self, client: asyncio.BaseTransport, head: RequestHead) -> tuple[str, str]:
         """Return the user of the token of a request, and the part of its query that holds the token.
@@ -90,7 +94,7 @@ class TokenCheck:
         """
         found = self.find(client, head)
         try:
-            return self._verify(found.text), found.in_query
+            return self._verify(found.text).sub, found.in_query
         except KeyUnknown:
             if not self._fetches:
                 assert self._verifier is not None
@@ -145,18 +149,20 @@ class TokenCheck:
                 "a token in a cookie is taken from pages of this server and of allowed_origins; add this page there",
             )
 
-    def _verify(self, token: str) -> str:
-        """Return the user of `token`; raise `KeyUnknown`, or `UpgradeError` 401."""
+    def _verify(self, token: str) -> ConnectionClaims:
+        """Return the claims of `token`; raise `KeyUnknown`, or `UpgradeError` 401."""
         assert self._verifier is not None
         try:
-            user = self._verifier.verify_connection(token, self._wall()).sub
+            claims = self._verifier.verify_connection(token, self._wall())
         except KeyUnknown:
             raise
         except TokenError as error:
             raise self._refuse(error) from None
-        if not user:
+        if not claims.sub:
             raise self._refuse(TokenInvalid("it names no user, and the route asks for one"))
-        return user
+        if self._revocations.revokes(claims.jti, claims.sub, claims.issued_at):
+            raise self._refuse(TokenInvalid("it is revoked"))
+        return claims
 
     def _refuse(self, error: TokenError) -> UpgradeError:
         if isinstance(error, TokenExpired):

@@ -14,6 +14,7 @@ after a close frame are dropped, and no peer is sent two close frames. The first
     client breaks the framing  the node is told 1002; when it has answered, or after `linger_s`, so is the client
     node breaks the framing    the client is told 1012, the node 1002
     node left, gateway stops   the client is told 1012, the node 1001
+    its token ends      the client is told 3005, or 3500 if the token is revoked; the node 1001
     client is sent off         the node is told 1001; after its last message the client is told `close_code`
     a migration fails          the client is told 1012; if it has closed before, its close is answered
 
@@ -56,6 +57,7 @@ _TO_NODE = {
     "node_frame": client_frame(CLOSE, close_payload(PROTOCOL_ERROR)),
     "client_frame": client_frame(CLOSE, close_payload(PROTOCOL_ERROR)),
     "moved": client_frame(CLOSE, close_payload(GOING_AWAY)),
+    "token": client_frame(CLOSE, close_payload(GOING_AWAY)),
     "drained": client_frame(CLOSE, close_payload(GOING_AWAY)),
     "move": b"",  # the node has closed itself, and would read a frame as its client's answer
 }

@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from ringway.core.membership import MemberLeft, MembershipEvent
+from ringway.core.route import CLOSE_AT_END
 from ringway.errors import NoNode, UpgradeError
 from ringway.gateway.config.gateway import GatewayConfig
 from ringway.gateway.placement.address_limits import AddressLimits
@@ -17,6 +18,7 @@ from ringway.gateway.placement.token_check import TokenCheck
 from ringway.gateway.proxy.migrations import Migrations
 from ringway.gateway.proxy.opener import Opener, Refusal
 from ringway.gateway.proxy.relay import Relay
+from ringway.gateway.proxy.relay_tokens import RelayTokens
 from ringway.gateway.proxy.rewrite import upgrade_response
 from ringway.gateway.proxy.send_off import SendOff
 from ringway.gateway.proxy.table import RelayTable
@@ -26,6 +28,7 @@ from ringway.gateway.stats import GatewayStats
 from ringway.logger import get_logger
 from ringway.net.lingering_close import LingeringCloses
 from ringway.protocol.backend import OnMove
+from ringway.protocol.claims import ConnectionClaims
 from ringway.protocol.close import GOING_AWAY, SERVICE_RESTART
 from ringway.protocol.deflate import without_client_context
 from ringway.protocol.group import DEFAULT
@@ -65,6 +68,7 @@ class Relays:
         limits: AddressLimits,
         lingering: LingeringCloses,
         tokens: TokenCheck,
+        relay_tokens: RelayTokens,
     ) -> None:
         self._config = config
         self._placers = placers
@@ -76,6 +80,7 @@ class Relays:
         self._limits = limits
         self._lingering = lingering
         self._tokens = tokens
+        self.relay_tokens = relay_tokens
         self.table = RelayTable()
         self._migrations = Migrations(config, placers, opener, self.table, stats, rng, self._arrived)
         self.on_arrival: list[OnArrival] = []
@@ -183,6 +188,7 @@ class Relays:
     def on_relay_over(self, relay: Relay) -> None:
         """Forget `relay`, which has ended."""
         self.table.remove(relay)
+        self.relay_tokens.forget(relay)
         self._migrations.forget(relay)
         self._stats.relays_open -= 1
         self._limits.end_relay(relay.address)
@@ -217,12 +223,13 @@ class Relays:
         stats = self._stats
         came = ours = False
         group = DEFAULT
+        claims: ConnectionClaims | None = None
         try:
             upgrade = self._read(client, head, handshake, address)
             group = upgrade.route.group
             if upgrade.route.auth:
-                head, user = await self._tokens.admit(client, head)
-                upgrade = self._read(client, head, handshake, address, user)
+                head, claims = await self._tokens.admit(client, head)
+                upgrade = self._read(client, head, handshake, address, claims.sub)
             async with asyncio.timeout(self._config.handshake_deadline_s):
                 place, answer = await self._opener.open(upgrade)
         except Refusal as error:
@@ -246,7 +253,7 @@ class Relays:
             client.abort()
         else:
             ours = place.held and not place.node.is_backend
-            came = self._start(client, upgrade, place, answer, early)
+            came = self._start(client, upgrade, place, answer, early, claims)
         finally:
             self._limits.end_handshake(address, came=came, ours=ours)
 
@@ -259,7 +266,13 @@ class Relays:
         return read_request(client, head, handshake, self._affinity, find_route, address, user_header=header, user=user)
 
     def _start(
-        self, client: asyncio.Transport, upgrade: UpgradeRequest, place: Place, answer: Answer, early: bytes
+        self,
+        client: asyncio.Transport,
+        upgrade: UpgradeRequest,
+        place: Place,
+        answer: Answer,
+        early: bytes,
+        claims: ConnectionClaims | None,
     ) -> bool:
         """Relay the WebSocket from now on; return False if its client has left."""
         stats = self._stats
@@ -279,6 +292,8 @@ class Relays:
         relay.backend = self._opener.backend_of(place.node, upgrade.route)
         relay.opened_at = self._placers.clock()
         self.table.enter(relay, place.node)
+        if claims is not None and place.node.is_backend:
+            self.relay_tokens.watch(relay, claims, ends=upgrade.route.auth_end == CLOSE_AT_END)
         self._arrived(relay, place)
         reopens = on_move is OnMove.REOPEN
         client.write(upgrade_response(without_client_context(answer.headers) if reopens else answer.headers))

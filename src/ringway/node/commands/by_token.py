@@ -8,8 +8,9 @@ from ringway.errors import KeyUnknown
 from ringway.node.commands.context import CommandContext
 from ringway.node.commands.errors import or_error_reply
 from ringway.node.commands.outcome import Gone, PendingReply
+from ringway.protocol.claims import TokenClaims
 
-Claims = TypeVar("Claims")
+Claims = TypeVar("Claims", bound=TokenClaims)
 
 
 def by_token(

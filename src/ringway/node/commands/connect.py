@@ -124,6 +124,7 @@ async def _accept_subscribed(
 
 def _connected(context: CommandContext, connection: Connection, credentials: Credentials) -> None:
     config = context.config
+    context.tokens.check_good(credentials)  # it may have been revoked meanwhile
     if config.subscribe_to_user_personal_channel and config.personal_channel_single_connection:
         for other in context.registry.of_user(credentials.user):
             other.close(FORCE_DISCONNECT, "the user has connected anew, and may have one connection")

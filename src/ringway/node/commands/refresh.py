@@ -66,8 +66,8 @@ def _sub_refresh(
 ) -> bytes:
     if channel not in connection.channels:
         raise command_error(PERMISSION_DENIED, f"there is no subscription to {channel}")
-    expires = not context.config.insecure
-    rights = rights_of(claims, connection.credentials, connection.client, channel, expires=expires)
+    now, expires = context.tokens.wall(), not context.config.insecure
+    rights = rights_of(claims, connection.credentials, connection.client, channel, now, expires=expires)
     before = connection.rights.get(channel)
     if before is not None and before.is_server_side:
         rights = msgspec.structs.replace(rights, is_server_side=True)

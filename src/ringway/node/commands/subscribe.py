@@ -36,6 +36,7 @@ from ringway.protocol.errorcode import (
     ALREADY_SUBSCRIBED,
     LIMIT_EXCEEDED,
     NOT_AVAILABLE,
+    PERMISSION_DENIED,
     UNRECOVERABLE_POSITION,
     command_error,
 )
@@ -169,7 +170,8 @@ def _rights(
     context: CommandContext, connection: Connection, channel: Channel, claims: SubscriptionClaims
 ) -> SubscriptionRights:
     """Return the rights that the claims of a token give to the subscription; raise what `rights_of` raises."""
-    return rights_of(claims, connection.credentials, connection.client, channel, expires=not context.config.insecure)
+    now, expires = context.tokens.wall(), not context.config.insecure
+    return rights_of(claims, connection.credentials, connection.client, channel, now, expires=expires)
 
 
 async def _recover(
@@ -198,6 +200,9 @@ async def _subscribe_later(
                 missed = await _recover(context, connection, channel, request)
         if not connection.is_connected:
             return Gone.GONE
+        if rights is not None and context.tokens.is_void(connection.credentials.user, channel, rights):
+            error = command_error(PERMISSION_DENIED, "the subscription token is not good")  # since it was checked
+            return error_reply(context, command_id, error)
         joined = missed is not None or not request.recover or not request.flag & REJECT_UNRECOVERED
         if joined:
             return _join(context, connection, command_id, channel, request, missed, rights)

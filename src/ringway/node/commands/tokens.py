@@ -13,10 +13,11 @@ import msgspec
 
 from ringway.auth.verifier import TokenVerifier
 from ringway.core.credentials import Credentials, credentials_problem, json_line
+from ringway.core.revocations import Revocations
 from ringway.core.subscription_rights import SubscriptionRights, rights_problem
 from ringway.errors import KeyUnknown, ProtocolError, TokenExpired, TokenInvalid
 from ringway.logger import get_logger
-from ringway.protocol.claims import ConnectionClaims, SubscriptionClaims
+from ringway.protocol.claims import ConnectionClaims, SubscriptionClaims, TokenClaims
 from ringway.protocol.close import INVALID_TOKEN
 from ringway.protocol.errorcode import EXPIRED, PERMISSION_DENIED, TOKEN_EXPIRED, command_error
 from ringway.types import Channel
@@ -29,14 +30,18 @@ AHEAD_MAX = 256
 
 _log = get_logger()
 
-T = TypeVar("T")
+T = TypeVar("T", bound=TokenClaims)
 
 
 class TokenChecks:
     """Checks the tokens of a node's clients. `verifier` is None without a key; `wall` is Unix time, in seconds."""
 
-    def __init__(self, verifier: TokenVerifier | None, wall: Callable[[], float]) -> None:
+    def __init__(
+        self, verifier: TokenVerifier | None, wall: Callable[[], float], revocations: Revocations | None = None
+    ) -> None:
         self._verifier = verifier
+        self.revocations = revocations if revocations is not None else Revocations()
+        """The tokens that are refused, though they are good."""
         self._checked: dict[str, SubscriptionClaims] = {}
         self.wall = wall
 
@@ -60,9 +65,9 @@ class TokenChecks:
     def check_subscription(self, token: str) -> SubscriptionClaims:
         """As `check_connection`, of a subscription token; `CommandError` 103 in place of 3500."""
         claims = self._checked.pop(token, None)
-        if claims is not None and claims.expires_at > self.wall():
-            return claims
         try:
+            if claims is not None and claims.expires_at > self.wall():
+                return self._unless_revoked(claims)
             return self._check(lambda verifier: verifier.verify_subscription(token, self.wall()))
         except ProtocolError:
             raise command_error(PERMISSION_DENIED, "the subscription token is not good") from None
@@ -96,13 +101,31 @@ class TokenChecks:
         if self._verifier is None:
             raise ProtocolError(INVALID_TOKEN, "a token was sent, and this node has no key to check it")
         try:
-            return verify(self._verifier)
+            return self._unless_revoked(verify(self._verifier))
         except TokenExpired as error:
             raise command_error(expired) from error
         except KeyUnknown:
             raise
         except TokenInvalid as error:
             raise _refused(error) from None
+
+    def is_void(self, user: str, channel: str, rights: SubscriptionRights) -> bool:
+        """True if the token that gave `user` the `rights` in `channel` is revoked; False if none gave them."""
+        if not rights.issued_at:
+            return False
+        return self.revocations.revokes(rights.token_id, user, rights.issued_at, channel)
+
+    def check_good(self, credentials: Credentials) -> None:
+        """Raise `ProtocolError` 3500 if the token of `credentials` is revoked."""
+        if self.revocations.revokes_bearer(credentials):
+            raise _refused(TokenInvalid("it is revoked"))
+
+    def _unless_revoked(self, claims: T) -> T:
+        """Return `claims`; raise `ProtocolError` 3500 if their token is revoked."""
+        channel = claims.channel if isinstance(claims, SubscriptionClaims) else ""
+        if self.revocations.revokes(claims.jti, claims.sub, claims.issued_at, channel):
+            raise _refused(TokenInvalid("it is revoked"))
+        return claims
 
 
 def credentials_of(claims: ConnectionClaims, now: float, *, expires: bool) -> Credentials:
@@ -139,9 +162,9 @@ def refreshed(credentials: Credentials, claims: ConnectionClaims, *, expires: bo
 
 
 def rights_of(
-    claims: SubscriptionClaims, credentials: Credentials, client: str, channel: Channel, *, expires: bool
+    claims: SubscriptionClaims, credentials: Credentials, client: str, channel: Channel, now: float, *, expires: bool
 ) -> SubscriptionRights:
-    """Return the rights by the claims of a subscription token, sent by `client` for `channel`.
+    """Return the rights by the claims of a subscription token, sent by `client` for `channel`. `now` is Unix time.
 
     Raise `ProtocolError` 3500 if it is for another channel, user or client, or if a bound is exceeded.
     """
@@ -152,7 +175,12 @@ def rights_of(
     ):
         if not is_so:
             raise _refused(TokenInvalid(f"it is for the {name} {claimed!r}, and not for the one that sent it"))
-    rights = SubscriptionRights(json_line(claims.shown_info), claims.expires_at if expires else inf)
+    rights = SubscriptionRights(
+        json_line(claims.shown_info),
+        claims.expires_at if expires else inf,
+        token_id=claims.jti,
+        issued_at=claims.issued_at or now,
+    )
     problem = rights_problem(rights)
     if problem:
         raise _refused(TokenInvalid(problem))

@@ -6,6 +6,7 @@ from ringway.node.server_api.calls import ApiMethod
 from ringway.node.server_api.node_queries import NodeQueries
 from ringway.node.server_api.publishing import Publishing
 from ringway.node.server_api.queries import ChannelQueries
+from ringway.node.server_api.token_calls import TokenCalls
 from ringway.node.server_api.user_calls import UserCalls
 from ringway.protocol.command import Empty, HistoryRequest, PresenceRequest, PresenceStatsResult
 from ringway.protocol.server_api import (
@@ -14,9 +15,11 @@ from ringway.protocol.server_api import (
     ApiConnectionsRequest,
     ApiDisconnectRequest,
     ApiHistoryResult,
+    ApiInvalidateUserTokensRequest,
     ApiPresenceResult,
     ApiPublishRequest,
     ApiPublishResult,
+    ApiRevokeTokenRequest,
     ApiSubscribeRequest,
     ApiUnsubscribeRequest,
     ChannelsRequest,
@@ -28,7 +31,7 @@ from ringway.protocol.server_api import (
 
 
 def list_methods(
-    publishing: Publishing, queries: ChannelQueries, nodes: NodeQueries, users: UserCalls
+    publishing: Publishing, queries: ChannelQueries, nodes: NodeQueries, users: UserCalls, tokens: TokenCalls
 ) -> Sequence[ApiMethod]:
     """Return the methods."""
     return (
@@ -49,6 +52,11 @@ def list_methods(
         ApiMethod("subscribe", "Subscribe a user to a channel", ApiSubscribeRequest, Empty, users.subscribe),
         ApiMethod(
             "connections", "The connections of a user", ApiConnectionsRequest, ConnectionsResult, users.connections
+        ),
+        ApiMethod("revoke_token", "Refuse a token from now on", ApiRevokeTokenRequest, Empty, tokens.revoke_token),
+        ApiMethod(
+            "invalidate_user_tokens", "Refuse a user's tokens that were issued before a time",
+            ApiInvalidateUserTokensRequest, Empty, tokens.invalidate_user_tokens,
         ),
         ApiMethod("channels", "The channels with subscribers", ChannelsRequest, ChannelsResult, nodes.channels),
     )  # fmt: skip

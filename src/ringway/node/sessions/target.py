@@ -24,6 +24,7 @@ from ringway.node.commands.context import CommandContext
 from ringway.node.commands.handler import ClientHandler
 from ringway.node.commands.permission import will_watch
 from ringway.node.commands.queues import CommandQueues
+from ringway.node.commands.revoked_clients import RevokedClients
 from ringway.node.commands.subscribe import join
 from ringway.node.commands.user_orders import UserOrders
 from ringway.node.connection.command_queue import Goodbye
@@ -139,7 +140,8 @@ class SessionTargets:
     """Receives sessions, and owns the sessions on their way here.
 
     `clock` is monotonic, `wall` Unix time, for tickets. `refusal` is called with the number of expected sessions; it
-    returns why the node has no room for one more, or ''. `orders` of backends also concern sessions on their way.
+    returns why the node has no room for one more, or ''. `orders` of backends also concern sessions on their way, and
+    so do `revoked` tokens.
     """
 
     def __init__(
@@ -153,6 +155,7 @@ class SessionTargets:
         wall: Callable[[], float],
         refusal: Callable[[int], str],
         orders: UserOrders,
+        revoked: RevokedClients,
     ) -> None:
         self._context = context
         self._queues = queues
@@ -163,6 +166,7 @@ class SessionTargets:
         self._wall = wall
         self._refusal = refusal
         self._orders = orders
+        self._revoked = revoked
         self._expected: dict[bytes, SessionTarget] = {}  # by the nonce of its ticket, in the order of arrival
         self._tasks = Tasks()
         self._serving: Serving | None = None
@@ -345,8 +349,10 @@ class SessionTargets:
                 self._context.expiry.watch(connection)
                 connection.reply(list(session.replies))
                 self._orders.end_session(connection, target.order_number)
+                self._revoked.enforce(connection)
                 for held in session.held:
                     await self._join(connection, held, target, session.rights.get(held.channel))
+                self._revoked.enforce(connection)  # also what was revoked while it joined
                 self._context.stats.resumed += 1
                 await self._orders.catch_up(connection, target.order_number)
             else:

@@ -15,6 +15,7 @@ from ringway.types import Channel
 
 NOW = 1000.0
 CAROL = Credentials("carol")
+ROOM = Channel("room")
 
 
 class Verifier:
@@ -144,9 +145,9 @@ def test_a_refresh_is_of_the_same_user() -> None:
 
 
 def test_rights_are_of_one_channel_one_user_and_perhaps_one_client() -> None:
-    rights = rights_of(subscription(sub="carol", exp=2000, info=[1, 2]), CAROL, "c1", Channel("room"), expires=True)
+    rights = rights_of(subscription(sub="carol", exp=2000, info=[1, 2]), CAROL, "c1", ROOM, NOW, expires=True)
     assert (rights.info, rights.expires_at, rights.is_server_side) == (b"[1,2]", 2000.0, False)
-    assert rights_of(subscription(sub="carol", client="c1"), CAROL, "c1", Channel("room"), expires=True).info == b""
+    assert rights_of(subscription(sub="carol", client="c1"), CAROL, "c1", ROOM, NOW, expires=True).info == b""
 
 
 @pytest.mark.parametrize(
@@ -156,5 +157,5 @@ def test_rights_are_of_one_channel_one_user_and_perhaps_one_client() -> None:
 )
 def test_the_token_of_somebody_else_gives_none(claims: dict[str, object]) -> None:
     with pytest.raises(ProtocolError) as caught:
-        rights_of(subscription(**{"sub": "carol", **claims}), CAROL, "c1", Channel("room"), expires=True)
+        rights_of(subscription(**{"sub": "carol", **claims}), CAROL, "c1", ROOM, NOW, expires=True)
     assert code_of(caught) == 3500
