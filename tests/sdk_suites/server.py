@@ -7,16 +7,23 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 
+from sdk_suites.front import front
 from sdk_suites.suite import PORT, SECRET
-from support.system import System, running_system, wait_for
+from support.system import NODE_PORTS, System, free_port, running_system, wait_for
 
 WAYS = ("node", "gateway", "restarts")
+NODES = 2
 PAUSE_S = 3.0
 """The time from one node's return to the restart of the next."""
 
 _OPEN = "history_size=100,history_ttl_s=300"
 _JOINS = "join_leave=true,force_push_join_leave=true"
 _RIGHTS = "allow_publish_for_subscriber=true,allow_presence_for_subscriber=true,allow_history_for_subscriber=true"
+_ALL = ",".join(
+    f"allow_{action}_for_{who}=true"
+    for action in ("subscribe", "publish", "presence", "history")
+    for who in ("client", "anonymous")
+)
 _FEW = "smallhistory:history_size=2,history_ttl_s=300"
 
 SETTINGS: Mapping[str, Mapping[str, str]] = {
@@ -31,8 +38,10 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {
         "RINGWAY_NODE_NAMESPACES": f"default:{_OPEN},{_JOINS},{_RIGHTS} {_FEW},{_RIGHTS}",
     },
     "go": {
-        "RINGWAY_NODE_INSECURE": "true",
-        "RINGWAY_NODE_NAMESPACES": f"default:history_size=100,history_ttl_s=300,presence=false {_FEW}",
+        # Not `insecure`: there every namespace exists, and the suite asks for one that does not.
+        "RINGWAY_NODE_INSECURE": "false",
+        "RINGWAY_NODE_ALLOW_ANONYMOUS_CONNECT_WITHOUT_TOKEN": "true",
+        "RINGWAY_NODE_NAMESPACES": f"default:history_size=100,history_ttl_s=300,presence=false,{_ALL} {_FEW},{_ALL}",
     },
 }
 """What each suite's own configuration of Centrifugo says, in Ringway's settings."""
@@ -41,22 +50,43 @@ SETTINGS: Mapping[str, Mapping[str, str]] = {
 @contextlib.contextmanager
 def serving(suite: str, way: str) -> Iterator[None]:
     """Serve `suite` in one of the `WAYS` until the block ends."""
-    settings = {**SETTINGS[suite], "RINGWAY_NODE_ALLOWED_ORIGINS": "*", "RINGWAY_GATEWAY_ALLOWED_ORIGINS": "*"}
-    if way == "node":
-        with running_system(nodes=1, environ={**settings, "RINGWAY_NODE_PORT": str(PORT)}):
-            yield
-        return
-    with running_system(environ=settings, port=PORT) as system:
-        stop = threading.Event()
-        restarts = threading.Thread(target=_restart_nodes, args=(system, stop))
-        if way == "restarts":
-            restarts.start()
-        try:
-            yield
-        finally:
-            stop.set()
-            if way == "restarts":
-                restarts.join()
+    apis = _free_ports(NODES)
+    settings = {
+        **SETTINGS[suite],
+        "RINGWAY_NODE_ALLOWED_ORIGINS": "*",
+        "RINGWAY_GATEWAY_ALLOWED_ORIGINS": "*",
+        "RINGWAY_HTTP_API_PORT": str(apis[0]),
+        "RINGWAY_HTTP_API_INSECURE": "true",
+    }
+    clients = free_port()
+    node_port = {"RINGWAY_NODE_PORT": str(clients)} if way == "node" else {}
+    system = running_system(
+        nodes=1 if way == "node" else NODES,
+        environ={**settings, **node_port},
+        port=0 if way == "node" else clients,
+    )
+    restarting = _restarting if way == "restarts" else contextlib.nullcontext
+    with system as started, front(PORT, clients, apis), restarting(started):
+        yield
+
+
+def _free_ports(count: int) -> range:
+    """Return `count` free ports in a row, as `up` gives them to its nodes."""
+    first = free_port(NODE_PORTS)
+    return range(first, first + count)
+
+
+@contextlib.contextmanager
+def _restarting(system: System) -> Iterator[None]:
+    """Restart the nodes one after another until the block ends."""
+    stop = threading.Event()
+    restarts = threading.Thread(target=_restart_nodes, args=(system, stop))
+    restarts.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        restarts.join()
 
 
 def _restart_nodes(system: System, stop: threading.Event) -> None:

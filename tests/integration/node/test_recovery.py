@@ -344,6 +344,26 @@ async def test_what_is_recovered_is_bounded(start_node: StartNode, dial: Dial) -
     assert "recovered" not in result, "more bytes than may be recovered"
 
 
+async def test_nobody_recovers_more_than_the_namespace_stores(start_node: StartNode, dial: Dial) -> None:
+    node = await start_node(namespaces=NAMESPACES)
+    peer, writer = await dial(node, connect=True), await dial(node, connect=True)
+    channel = "short:c"  # three are kept
+    before = await subscribe(peer, channel)
+    await writer.publish(channel, 0)
+    seen = (await peer.push())["pub"]["offset"]
+    await writer.publish(channel, 1)
+    early = await dial(node, connect=True)
+    result = await come_back(early, before, seen, channel)  # from here on the node buffers the channel
+    assert data_of(result["publications"]) == [1]
+    for n in range(2, 4):
+        await writer.publish(channel, n)
+    result = await come_back(await dial(node, connect=True), before, seen, channel)
+    assert data_of(result["publications"]) == [1, 2, 3]
+    await writer.publish(channel, 4)
+    result = await come_back(await dial(node, connect=True), before, seen, channel)
+    assert "recovered" not in result, "4 were missed, 3 are stored"
+
+
 async def test_who_recovers_many_channels_is_not_taken_for_slow(start_node: StartNode, dial: Dial) -> None:
     node = await start_node(namespaces=NAMESPACES, commands_per_s=10_000)
     writer = await dial(node, connect=True)

@@ -11,9 +11,10 @@ publications: in a row of publications without a gap, each publication proves th
 lowest offset cannot be served because too many publications were missed, the next read begins at the middle of the
 offsets that are left: few clients are far behind, and must not prevent the recovery of the rest.
 
-The answer is complete, or None. A client without a position in the channel (the offset 0 of no epoch) has received no
-publication, and so asks for the whole history. Expired publications do not count as missing for it; publications that
-the size of the namespace has cut off do.
+The answer is complete, or None. It has no more publications than the namespace stores, also if the buffer has more: so
+what a client recovers depends neither on its node nor on the clients before it. A client without a position in the
+channel (the offset 0 of no epoch) has received no publication, and so asks for the whole history. Expired publications
+do not count as missing for it; publications that the size of the namespace has cut off do.
 """
 
 import asyncio
@@ -26,7 +27,7 @@ from ringway.node.channels.catchup import CatchUp
 from ringway.node.channels.history import HistoryReader
 from ringway.node.config.namespace import Namespaces
 from ringway.node.config.node import NodeConfig
-from ringway.ports import Page
+from ringway.ports import Page, Retention
 from ringway.protocol.envelope import is_sound
 from ringway.tasks import Tasks
 from ringway.types import Channel
@@ -110,7 +111,7 @@ class Recovery:
                 return None
             found = buffer.since(offset)
             if found is not None:
-                return self._within_bounds(found)
+                return self._within_bounds(channel, found)
             if channel not in self._gathering:
                 begun.append(self._gather(channel))
             one = self._join(channel, offset, again=attempt > 0)
@@ -118,14 +119,14 @@ class Recovery:
             if error is not None:
                 raise error
             if offset <= one.settled and buffer.since(offset) is None:
-                return self._all_kept(one.kept, buffer) if knows_no_place and one.kept is not None else None
+                return self._all_kept(channel, one.kept, buffer) if knows_no_place and one.kept is not None else None
         return None
 
     async def aclose(self) -> None:
         """Cancel the reads under way."""
         await self._tasks.aclose()
 
-    def _all_kept(self, page: Page, buffer: ReplayBuffer) -> list[ReplayEntry] | None:
+    def _all_kept(self, channel: Channel, page: Page, buffer: ReplayBuffer) -> list[ReplayEntry] | None:
         """Return the whole history: the first part of `page`, and the buffer, which begins with the rest of `page`."""
         first = [entry_of(*publication) for publication in page.publications[:1] if is_sound(publication[1])]
         if not first or first[0].offset > buffer.floor:
@@ -133,12 +134,20 @@ class Recovery:
         else:
             found = buffer.since(first[0].offset)
             found = None if found is None else first + found
-        return None if found is None else self._within_bounds(found)
+        return None if found is None else self._within_bounds(channel, found)
 
-    def _within_bounds(self, found: list[ReplayEntry]) -> list[ReplayEntry] | None:
-        if len(found) > self._limit or sum(len(entry.body) for entry in found) > self._bytes_max:
+    def _within_bounds(self, channel: Channel, found: list[ReplayEntry]) -> list[ReplayEntry] | None:
+        if (
+            len(found) > min(self._limit, self._retention(channel).size)
+            or sum(len(entry.body) for entry in found) > self._bytes_max
+        ):
             return None
         return found
+
+    def _retention(self, channel: Channel) -> Retention:
+        retention = self._namespaces.of(channel).retention
+        assert retention is not None  # channels without history have no recovery
+        return retention
 
     def _gather(self, channel: Channel) -> _Round:
         one = self._gathering[channel] = _Round()
@@ -159,8 +168,7 @@ class Recovery:
         await (asyncio.wait([before]) if before is not None else asyncio.sleep(0))
         del self._gathering[channel]
         self._reading[channel] = one.task
-        retention = self._namespaces.of(channel).retention
-        assert retention is not None  # channels without history have no recovery
+        retention = self._retention(channel)
         try:
             since = one.since()
             page = await self._reader.read(channel, retention, since, self._limit, bytes_max=self._tail_bytes_max)
