@@ -10,8 +10,10 @@ from ringway.app.backend_metric import REGISTRATION, SOURCES
 from ringway.app.collect_metric import COLLECT, COLLECTED
 from ringway.app.config import SECTIONS, all_fields
 from ringway.app.field import Field, fields_of, show_value
+from ringway.app.hook_metric import HOOKS
 from ringway.app.metric import BALANCE, BALANCER, EVERY_PROCESS, GATEWAY, NODE, VIEW
 from ringway.app.server_api_metric import SERVER_API
+from ringway.hooks.options import HookOptions
 from ringway.node.config.channel_options import ChannelOptions
 from ringway.protocol import close, closing, errorcode
 
@@ -42,6 +44,14 @@ _NAMESPACES = """
 ### Options of a namespace
 
 The options of each namespace, with their defaults; see [Namespaces and recovery](../howto/channel-history.md).
+
+| option | default | what it does |
+|---|---|---|"""
+
+_HOOKS = """
+### Options of a hook
+
+The options of each hook, with their defaults; see [Hooks](../howto/hooks.md).
 
 | option | default | what it does |
 |---|---|---|"""
@@ -87,6 +97,7 @@ def configuration() -> str:
         lines += _rows(fields)
         if section == "node":
             lines += [_NAMESPACES, *_rows(fields_of("namespaces", ChannelOptions))]
+            lines += [_HOOKS, *_rows(fields_of("hooks", HookOptions))]
         lines.append("")
     return "\n".join(lines)
 
@@ -102,6 +113,7 @@ def metrics() -> str:
         ("The balancer, which runs in gateways", (*BALANCER.values(), *BALANCE.values())),
         ("Nodes", NODE.values()),
         ("Nodes with a server API", SERVER_API),
+        ("Nodes with hooks", HOOKS),
     )
     for title, group in groups:
         lines += [f"## {title}\n", "| metric | type | labels | what it says |", "|---|---|---|---|"]

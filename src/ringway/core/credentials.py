@@ -8,6 +8,8 @@ from math import inf, isnan
 
 import msgspec
 
+from ringway.protocol.json_line import is_json_line
+
 USER_BYTES_MAX = 1024
 """The longest user id, in UTF-8."""
 
@@ -52,17 +54,3 @@ def credentials_problem(credentials: Credentials) -> str:
     if any(isnan(at) for at in (credentials.expires_at, credentials.issued_at, credentials.connected_at)):
         return "a time is not a number; give Unix seconds"
     return ""
-
-
-def is_json_line(raw: bytes) -> bool:
-    """True if `raw` is empty, or one JSON value without line breaks: it is copied into frames, one object a line."""
-    return not raw or json_line(raw) == raw
-
-
-def json_line(raw: bytes) -> bytes:
-    """Return the JSON value `raw` without white space around its parts; b'' if it is not JSON, or null."""
-    try:
-        value = msgspec.json.decode(raw)
-        return b"" if value is None else msgspec.json.format(raw, indent=-1)
-    except (ValueError, RecursionError):
-        return b""

@@ -8,7 +8,8 @@ from math import inf, isnan
 
 import msgspec
 
-from ringway.core.credentials import INFO_BYTES_MAX, JTI_BYTES_MAX, is_json_line
+from ringway.core.credentials import INFO_BYTES_MAX, JTI_BYTES_MAX
+from ringway.protocol.json_line import is_json_line
 
 
 class SubscriptionRights(msgspec.Struct, frozen=True, array_like=True):

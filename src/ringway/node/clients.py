@@ -4,6 +4,7 @@ import resource
 from collections.abc import Callable
 
 from ringway.core.files import UNLIMITED, plan_files
+from ringway.hooks.hooks import Hooks
 from ringway.member.admission import Admission
 from ringway.member.gateway_origins import GatewayOrigins
 from ringway.member.revocation_exchange import RevocationExchange
@@ -65,8 +66,19 @@ class NodeClients:
         self._expiry = Expiry(config, wall, self._unsubscribe)
         self.rpc = RpcCalls(environment.rpc, self._outbox, stats)
         tokens = TokenChecks(environment.verifier, wall, environment.revocations)
+        self.hooks = Hooks(config.hooks, clock)
         context = self.context = CommandContext(
-            environment.name, VERSION, config, self.channels, stats, rng, self.registry, tokens, self._expiry, self.rpc
+            environment.name,
+            VERSION,
+            config,
+            self.channels,
+            stats,
+            rng,
+            self.registry,
+            tokens,
+            self._expiry,
+            self.rpc,
+            self.hooks,
         )
         self.queues = CommandQueues(context, self._outbox)
         self._handler = ClientHandler(context, self.queues, clock)
@@ -113,6 +125,7 @@ class NodeClients:
         """Carry out the clients' last commands, once all their connections are closed."""
         await self.rpc.aclose()
         await self.queues.aclose()
+        self.hooks.close()
         await self.channels.stop()
 
     def tick(self, now: float) -> None:
@@ -145,6 +158,7 @@ class NodeClients:
             environment.stats,
             connections_max=self.connections_max,
             expects_session=self.targets.expects,
+            passed_headers=self.hooks.headers,
             clock=environment.clock,
         )
 

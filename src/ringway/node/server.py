@@ -152,6 +152,10 @@ class ChannelNode:
         problem."""
         return self._member.reach_problem()
 
+    def problems(self) -> str:
+        """Return what is wrong with the node's surroundings: gateways that do not reach it, and hooks that fail."""
+        return "; ".join(filter(None, (self.reach_problem(), self._clients.hooks.problem())))
+
     @property
     def engine(self) -> Engine:
         """The engine to which it is connected."""
@@ -232,10 +236,11 @@ class ChannelNode:
         await self._member.start()
         self._tasks.spawn(self._beat(), name="beat")
         _log.info("node started", name=self.name, url=self.url)
-        if not (config.takes_anonymous or self._has_key):
+        if not (config.takes_anonymous or self._has_key or config.connect_hook):
             _log.warning(
                 "no client can connect: there is no key for tokens, and anonymous clients are refused; give a key "
-                "(token.hmac_secret_key), or set allow_anonymous_connect_without_token, or insecure to check nothing"
+                "(token.hmac_secret_key) or a connect_hook, or "
+                "set allow_anonymous_connect_without_token, or insecure to check nothing"
             )
 
     async def drain(self) -> None:

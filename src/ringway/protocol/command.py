@@ -188,6 +188,7 @@ class SubscribeResult(msgspec.Struct, omit_defaults=True):
     positioned: bool = False
     expires: bool = False  # it ends after `ttl` seconds, unless the client sends a new token
     ttl: int = 0
+    data: Raw = ABSENT  # for the client, from a hook
 
 
 class HistoryResult(msgspec.Struct, omit_defaults=True):
@@ -220,7 +221,8 @@ class Note(msgspec.Struct):
 class ConnectResult(msgspec.Struct, omit_defaults=True):
     """The answer to a connect request. `ping` is in seconds; `pong` says that pings must be answered.
 
-    `subs` are the subscriptions that the server has made. If it `expires`, it ends after `ttl` seconds.
+    `subs` are the subscriptions that the server has made. If it `expires`, it ends after `ttl` seconds. `data` is for
+    the client, from the connect hook.
     """
 
     client: str
@@ -232,6 +234,7 @@ class ConnectResult(msgspec.Struct, omit_defaults=True):
     pong: bool = False
     session: str = ""
     node: str = ""
+    data: Raw = ABSENT
 
 
 class RefreshResult(msgspec.Struct, omit_defaults=True):

@@ -3,6 +3,7 @@ import pytest
 from ringway.app.backend_metric import REGISTRATION, SOURCES, read_sources
 from ringway.app.collect_metric import COLLECT, COLLECTED
 from ringway.app.group_metric import read_groups, read_policies
+from ringway.app.hook_metric import HOOKS, read_hooks_of
 from ringway.app.log_writer import LogWriter
 from ringway.app.metric import (
     BALANCER,
@@ -24,6 +25,8 @@ from ringway.core.steering import Steering
 from ringway.core.strangers import Strangers
 from ringway.gateway.backends.book import BackendBook
 from ringway.gateway.stats import GatewayStats
+from ringway.hooks.hooks import Hooks
+from ringway.hooks.stats import HookOutcome
 from ringway.node.server_api.stats import ServerApiStats
 from ringway.node.stats import NodeStats
 from ringway.protocol.backend import Backend
@@ -49,6 +52,7 @@ ALL = [
     *SOURCES,
     *REGISTRATION.values(),
     *SERVER_API,
+    *HOOKS,
 ]
 
 
@@ -158,3 +162,15 @@ def test_calls_of_backends_are_counted_by_method_and_outcome():
         ("ringway_server_api_refused_total", "401"): 1,
     }
     assert read_server_api(None) == []
+
+
+def test_hooks_are_counted_by_event_and_outcome():
+    hooks = Hooks(["app:endpoint=https://app.example/", "other:endpoint=https://app.example/"], lambda: 0.0)
+    hook = hooks.named("app")
+    hook.stats.requests["connect", HookOutcome.TIMEOUT] += 2
+    hook.stats.seconds["connect"] += 1.5
+    samples = {(sample.metric.name, *sample.labels): sample.value for sample in read_hooks_of(hooks)()}
+    assert samples["ringway_hook_requests_total", "app", "connect", "timeout"] == 2
+    assert samples["ringway_hook_request_seconds_total", "app", "connect"] == 1.5
+    assert [samples["ringway_hook_open", name] for name in ("app", "other")] == [0, 0]
+    assert (samples["ringway_hook_waiting", "app"], samples["ringway_hook_opened_total", "app"]) == (0, 0)

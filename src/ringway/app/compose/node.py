@@ -10,6 +10,7 @@ from ringway.app.compose.http_api_port import close_http_api, open_http_api, ser
 from ringway.app.compose.identity import SHUTDOWN_EXTRA_S, free_name_later, name_member, new_incarnation
 from ringway.app.config import Config
 from ringway.app.engine import open_engine, read_hash_secret
+from ringway.app.hook_metric import read_hooks_of
 from ringway.app.isolation import Isolation
 from ringway.app.limit import allow_many_files
 from ringway.app.log_writer import LogWriter
@@ -60,6 +61,7 @@ async def run_node(config: Config, log: LogWriter) -> int:
                 read_strangers(node.feed.strangers, are_counted=False),
                 read_fingerprints(keyring),
                 *read_server_api(api.stats if api else None),
+                read_hooks_of(node.clients.hooks),
             ]
             asked = Admin(
                 lambda: health_of(
@@ -67,7 +69,7 @@ async def run_node(config: Config, log: LogWriter) -> int:
                     Role.NODE,
                     engine,
                     "draining" if node.state is NodeState.DRAINING else isolation.problem(),
-                    node.reach_problem(),
+                    node.problems(),
                 ),
                 lambda: describe([node.report(), *node.feed.live.values()], strangers=node.feed.strangers.rows()),
                 Metrics(sources),

@@ -5,15 +5,19 @@ each channel, and all later publications follow it.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import partial
 
-from ringway.core.credentials import ANONYMOUS, Credentials, json_line
+from ringway.core.credentials import ANONYMOUS, Credentials
 from ringway.core.permission import personal_channel
 from ringway.core.subscription_rights import SubscriptionRights, rights_problem
 from ringway.errors import ProtocolError
+from ringway.hooks.hook import Hook
+from ringway.node.commands.by_hook import SPEECH, by_hook
 from ringway.node.commands.by_token import by_token
 from ringway.node.commands.context import CommandContext
 from ringway.node.commands.errors import or_error_reply
+from ringway.node.commands.hook_results import credentials_from, rights_from
 from ringway.node.commands.outcome import Gone, Outcome, PendingReply
 from ringway.node.commands.permission import check_known
 from ringway.node.commands.server_side import join_server_side, obtain_server_side
@@ -29,19 +33,49 @@ from ringway.protocol.close import (
     PERMISSION_DENIED,
 )
 from ringway.protocol.codec import encode
-from ringway.protocol.command import ConnectRequest, ConnectResult, Reply, SubscribeResult
+from ringway.protocol.command import (
+    ABSENT,
+    ConnectRequest,
+    ConnectResult,
+    Reply,
+    SubscribeResult,
+    raw_or_absent,
+)
 from ringway.protocol.errorcode import LIMIT_EXCEEDED, command_error
+from ringway.protocol.hook import CONNECT, ConnectHookRequest, ConnectHookResult, HookSubscription
+from ringway.protocol.json_line import json_line
 from ringway.types import Channel
 
 Rights = Mapping[Channel, SubscriptionRights]
 
 
+@dataclass(frozen=True, slots=True)
+class Newcomer:
+    """A client that is accepted if there is room: who it is, the subscriptions that the server makes, and their data.
+
+    `client` is its id; empty: it gets one. `data` is JSON for the client itself, `first` the same by channel.
+    """
+
+    credentials: Credentials
+    subs: Rights = field(default_factory=dict)
+    client: str = ""
+    data: bytes = b""
+    first: Mapping[Channel, bytes] = field(default_factory=dict)
+
+
+_ANONYMOUS = Newcomer(ANONYMOUS)
+
+
 def connect(context: CommandContext, connection: Connection, command_id: int, request: ConnectRequest) -> Outcome:
-    """Accept a client, now or when the engine or a key has come. Raise `ProtocolError`, or `CommandError`."""
+    """Accept a client, now or when the engine, a key or a hook has answered.
+
+    Raise `ProtocolError`, or `CommandError`.
+    """
     if not request.token or (context.config.insecure and not context.tokens.has_key):
-        if not context.config.takes_anonymous:
-            raise ProtocolError(BAD_REQUEST, "no token was sent, and this node takes no clients without one")
-        return _admit(context, connection, command_id, request, ANONYMOUS, {})
+        hook = context.hooks.named(context.config.connect_hook)
+        if hook is not None:
+            return _ask_hook(context, connection, command_id, request, hook)
+        return _admit_unnamed(context, connection, command_id, request)
     return by_token(
         context,
         command_id,
@@ -50,6 +84,15 @@ def connect(context: CommandContext, connection: Connection, command_id: int, re
         lambda claims: _admit_bearer(context, connection, command_id, request, claims),
         lambda: connection.is_usable,
     )
+
+
+def _admit_unnamed(
+    context: CommandContext, connection: Connection, command_id: int, request: ConnectRequest
+) -> bytes | PendingReply:
+    """Accept a client of whom nobody has said who it is."""
+    if not context.config.takes_anonymous:
+        raise ProtocolError(BAD_REQUEST, "no token was sent, and this node takes no clients without one")
+    return _admit(context, connection, command_id, request, _ANONYMOUS)
 
 
 def _admit_bearer(
@@ -63,7 +106,7 @@ def _admit_bearer(
     if not claims.sub and config.disallow_anonymous_connection_tokens:
         raise ProtocolError(PERMISSION_DENIED, "the token has no user, and this node takes no anonymous clients")
     credentials = credentials_of(claims, context.tokens.wall(), expires=not config.insecure)
-    return _admit(context, connection, command_id, request, credentials, _claimed(context, claims))
+    return _admit(context, connection, command_id, request, Newcomer(credentials, _claimed(context, claims)))
 
 
 def _claimed(context: CommandContext, claims: ConnectionClaims) -> dict[Channel, SubscriptionRights]:
@@ -83,58 +126,100 @@ def _claimed(context: CommandContext, claims: ConnectionClaims) -> dict[Channel,
     return found
 
 
+def _ask_hook(
+    context: CommandContext, connection: Connection, command_id: int, request: ConnectRequest, hook: Hook
+) -> PendingReply:
+    client = _new_client_id(context)
+    asked = ConnectHookRequest(
+        client=client,
+        **SPEECH,
+        data=request.data if bytes(request.data) else ABSENT,
+        name=request.name,
+        version=request.version,
+        channels=list(request.subs or ()),
+    )
+
+    def finish(result: ConnectHookResult | None) -> bytes | PendingReply:
+        if result is None:
+            return _admit_unnamed(context, connection, command_id, request)
+        return _admit(context, connection, command_id, request, _newcomer_by_hook(context, result, client))
+
+    return by_hook(context, connection, command_id, hook, CONNECT, asked, finish, lambda: connection.is_usable)
+
+
+def _newcomer_by_hook(context: CommandContext, result: ConnectHookResult, client: str) -> Newcomer:
+    config, now = context.config, context.tokens.wall()
+    credentials = credentials_from(result, now)
+    given: dict[str, HookSubscription] = dict.fromkeys(result.channels or (), HookSubscription())
+    given |= result.subs or {}
+    if config.subscribe_to_user_personal_channel and credentials.user:
+        given.setdefault(personal_channel(config.personal_channel_namespace, credentials.user), HookSubscription())
+    subs: dict[Channel, SubscriptionRights] = {}
+    first: dict[Channel, bytes] = {}
+    for name, each in given.items():
+        channel = check_channel(name, config.channel_bytes_max)
+        check_known(context, channel)
+        subs[channel] = rights_from(each, now, is_server_side=True)
+        if each.first_data:
+            first[channel] = each.first_data
+    return Newcomer(credentials, subs, client, result.first_data, first)
+
+
+def _new_client_id(context: CommandContext) -> str:
+    return context.rng.randbytes(16).hex()
+
+
 def _admit(
-    context: CommandContext,
-    connection: Connection,
-    command_id: int,
-    request: ConnectRequest,
-    credentials: Credentials,
-    subs: Rights,
+    context: CommandContext, connection: Connection, command_id: int, request: ConnectRequest, newcomer: Newcomer
 ) -> bytes | PendingReply:
-    _check_users_share(context, credentials)
-    if not subs:
-        _connected(context, connection, credentials)
-        return _reply(context, connection, command_id, {})
+    _check_users_share(context, newcomer.credentials)
+    if not newcomer.subs:
+        _connected(context, connection, newcomer)
+        return _reply(context, connection, command_id, newcomer, {})
     most = context.config.subscriptions_max
-    if len(subs) > most:
-        raise command_error(LIMIT_EXCEEDED, f"the token has {len(subs)} channels, and a connection {most} at most")
-    return PendingReply(partial(_accept_subscribed, context, connection, command_id, request, credentials, subs))
+    if len(newcomer.subs) > most:
+        raise command_error(
+            LIMIT_EXCEEDED, f"the server gave {len(newcomer.subs)} channels, and a connection has {most} at most"
+        )
+    return PendingReply(partial(_accept_subscribed, context, connection, command_id, request, newcomer))
 
 
 async def _accept_subscribed(
-    context: CommandContext,
-    connection: Connection,
-    command_id: int,
-    request: ConnectRequest,
-    credentials: Credentials,
-    subs: Rights,
+    context: CommandContext, connection: Connection, command_id: int, request: ConnectRequest, newcomer: Newcomer
 ) -> bytes | Gone:
     async def answer() -> bytes | Gone:
+        subs = newcomer.subs
         asked = {channel: each for channel in subs if (each := (request.subs or {}).get(channel)) is not None}
         async with obtain_server_side(context, connection, subs, asked) as missed:
             if not connection.is_usable:
                 return Gone.GONE
-            _check_users_share(context, credentials)  # others may have come meanwhile
-            _connected(context, connection, credentials)
+            _check_users_share(context, newcomer.credentials)  # others may have come meanwhile
+            _connected(context, connection, newcomer)
             results = join_server_side(context, connection, subs, asked, missed)
-            return _reply(context, connection, command_id, results)
+            for channel, data in newcomer.first.items():
+                results[channel].data = raw_or_absent(data)
+            return _reply(context, connection, command_id, newcomer, results)
 
     return await or_error_reply(context, command_id, answer())
 
 
-def _connected(context: CommandContext, connection: Connection, credentials: Credentials) -> None:
-    config = context.config
+def _connected(context: CommandContext, connection: Connection, newcomer: Newcomer) -> None:
+    config, credentials = context.config, newcomer.credentials
     context.tokens.check_good(credentials)  # it may have been revoked meanwhile
     if config.subscribe_to_user_personal_channel and config.personal_channel_single_connection:
         for other in context.registry.of_user(credentials.user):
             other.close(FORCE_DISCONNECT, "the user has connected anew, and may have one connection")
-    connection.accept(context.rng.randbytes(16).hex(), credentials)
+    connection.accept(newcomer.client or _new_client_id(context), credentials)
     if credentials != ANONYMOUS:
         context.expiry.watch(connection)
 
 
 def _reply(
-    context: CommandContext, connection: Connection, command_id: int, subs: Mapping[Channel, SubscribeResult]
+    context: CommandContext,
+    connection: Connection,
+    command_id: int,
+    newcomer: Newcomer,
+    subs: Mapping[Channel, SubscribeResult],
 ) -> bytes:
     result = ConnectResult(
         client=connection.client,
@@ -144,6 +229,7 @@ def _reply(
         session=connection.client,
         node=context.name,
         subs={str(channel): each for channel, each in subs.items()},
+        data=raw_or_absent(newcomer.data),
     )
     result.expires, result.ttl = context.expiry.left(connection.credentials.expires_at)
     return encode(Reply(id=command_id, connect=result))

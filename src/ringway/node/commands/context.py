@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from random import Random
 
+from ringway.hooks.hooks import Hooks
 from ringway.node.channels.channels import Channels
 from ringway.node.commands.expiry import Expiry
 from ringway.node.commands.rpc_calls import RpcCalls
@@ -28,3 +29,4 @@ class CommandContext:
     tokens: TokenChecks
     expiry: Expiry
     rpc: RpcCalls
+    hooks: Hooks

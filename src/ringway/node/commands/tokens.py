@@ -12,7 +12,7 @@ from typing import TypeVar
 import msgspec
 
 from ringway.auth.verifier import TokenVerifier
-from ringway.core.credentials import Credentials, credentials_problem, json_line
+from ringway.core.credentials import Credentials, credentials_problem
 from ringway.core.revocations import Revocations
 from ringway.core.subscription_rights import SubscriptionRights, rights_problem
 from ringway.errors import KeyUnknown, ProtocolError, TokenExpired, TokenInvalid
@@ -20,6 +20,7 @@ from ringway.logger import get_logger
 from ringway.protocol.claims import ConnectionClaims, SubscriptionClaims, TokenClaims
 from ringway.protocol.close import INVALID_TOKEN
 from ringway.protocol.errorcode import EXPIRED, PERMISSION_DENIED, TOKEN_EXPIRED, command_error
+from ringway.protocol.json_line import json_line
 from ringway.types import Channel
 
 KEYS_S = 5.0

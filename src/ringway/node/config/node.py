@@ -267,4 +267,8 @@ class NodeConfig(NodeRightsConfig, frozen=True, kw_only=True, forbid_unknown_fie
                 )
         except ConfigError as error:
             problems += error.problems
+        try:
+            problems += self.hook_problems(self.connect_deadline_s)
+        except ConfigError as error:
+            problems += error.problems
         refuse(problems)

@@ -4,10 +4,10 @@ from typing import Annotated
 
 import msgspec
 
-from ringway.node.config.edge import NodeEdgeConfig
+from ringway.node.config.hooks import NodeHooksConfig
 
 
-class NodeRightsConfig(NodeEdgeConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class NodeRightsConfig(NodeHooksConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The settings of clients' rights; a part of `NodeConfig`."""
 
     insecure: Annotated[

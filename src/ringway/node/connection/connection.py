@@ -71,6 +71,7 @@ class Connection(IdentifiedSocket):
         "command_queue",
         "ends_at",
         "follows",
+        "headers",
         "heard_at",
         "key",
         "moved_at",
@@ -89,6 +90,7 @@ class Connection(IdentifiedSocket):
         self.address = identity.address
         self.key = identity.key
         self.follows = identity.follows
+        self.headers = identity.headers
         self.moved_at = PINNED if identity.is_pinned else second + 1 if identity.is_moved else None
         self.heard_at = second  # the time of the last frame with commands
         self.channels: list[Channel] = []  # short, so that a list is smaller than a set and as fast

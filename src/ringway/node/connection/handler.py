@@ -1,12 +1,18 @@
 """Handler of connections: the port for clients' messages, and the part of a client's request that is stored."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Protocol, TypeVar
 
 from ringway.core.address import EXEMPT
 from ringway.node.connection.command_queue import Goodbye
 
 Client = TypeVar("Client", contravariant=True)
+
+
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+"""The headers of clients none of whose headers hooks are passed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +23,7 @@ class Identity:
     key: bytes = b""  # the affinity key
     is_moved: bool = False  # True if a node has moved it here
     is_pinned: bool = False  # True if it must not be moved
+    headers: Mapping[str, str] = field(default_factory=lambda: NO_HEADERS)  # those that hooks are passed
     follows: str = ""  # the form in which it receives moves with its session (`protocol.move`); empty: no session moves
 
 

@@ -6,18 +6,19 @@ last, so that no refusal spends it.
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qs
 
 from ringway.core.address import EXEMPT, address_of
 from ringway.core.refusals import Refusals
 from ringway.errors import PathRefused, UpgradeError
+from ringway.hooks.options import ADDRESS_HEADERS
 from ringway.member.admission import Admission
 from ringway.member.gateway_origins import GatewayOrigins
 from ringway.node.config.node import NodeConfig
 from ringway.node.connection.connection import Connection
-from ringway.node.connection.handler import Identity
+from ringway.node.connection.handler import NO_HEADERS, Identity
 from ringway.node.connection.pending_handshakes import PendingHandshakes
 from ringway.node.connection.registry import ConnectionRegistry
 from ringway.node.stats import NodeStats
@@ -45,6 +46,9 @@ KEY_BYTES_MAX = 1024
 
 QUERY_FIELDS_MAX = 64
 
+_JOINED = {"cookie": "; "}
+"""What joins two headers of one name, if not a comma (RFC 6265, 5.4; RFC 9110, 5.3)."""
+
 JSON_PROTOCOL = "centrifuge-json"
 PROTOBUF_PROTOCOL = "centrifuge-protobuf"
 
@@ -61,7 +65,8 @@ class Admitted:
 class RequestCheck:
     """Checks the handshake requests of a node. `clock` is monotonic.
 
-    `expects_session` returns True if a session is coming for the nonce of a ticket.
+    `expects_session` returns True if a session is coming for the nonce of a ticket. `passed_headers` are the names of
+    the headers that connections store for hooks.
     """
 
     __slots__ = (
@@ -72,6 +77,7 @@ class RequestCheck:
         "_expects_session",
         "_gateways",
         "_handshakes",
+        "_headers",
         "_hosts",
         "_on_loopback",
         "_origins",
@@ -97,9 +103,11 @@ class RequestCheck:
         *,
         connections_max: int,
         expects_session: Callable[[bytes], bool],
+        passed_headers: Collection[str] = (),
         clock: Callable[[], float],
     ) -> None:
         self._config = config
+        self._headers = frozenset(passed_headers)
         self._admission = admission
         self._gateways = gateways
         self._signer = signer
@@ -169,10 +177,19 @@ class RequestCheck:
             key=key,
             is_moved=is_move,
             is_pinned=config.allow_pins and fields.get("pin") == ["1"],
+            headers=self._passed(headers, client) if self._headers else NO_HEADERS,
             follows=read_follows(fields.get("moves", [""])[0]),
         )
         protocol = JSON_PROTOCOL if JSON_PROTOCOL in upgrade.protocols else ""
         return Admitted(identity, nonce if resumes else None, protocol)
+
+    def _passed(self, headers: Headers, client: ForwardedClient) -> Mapping[str, str]:
+        """Return the headers that hooks are passed. Those with the client's address say what this node knows of it."""
+        found: dict[str, str] = {}
+        for name, value in headers:
+            if name in self._headers:
+                found[name] = f"{found[name]}{_JOINED.get(name, ', ')}{value}" if name in found else value
+        return found | dict.fromkeys(ADDRESS_HEADERS & self._headers, client.ip)
 
     def _check_expected(self, nonce: bytes) -> None:
         if not self._expects_session(nonce):

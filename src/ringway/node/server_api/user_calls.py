@@ -7,13 +7,14 @@ from collections.abc import Callable
 
 import msgspec
 
-from ringway.core.credentials import INFO_BYTES_MAX, USER_BYTES_MAX, json_line
+from ringway.core.credentials import INFO_BYTES_MAX, USER_BYTES_MAX
 from ringway.node.commands.context import CommandContext
 from ringway.node.server_api.channel_check import check_named
 from ringway.node.server_api.cluster import ClusterCalls
 from ringway.protocol.close import FORCE_DISCONNECT, REASON_BYTES_MAX
 from ringway.protocol.command import Empty, Raw
 from ringway.protocol.errorcode import BAD_REQUEST, LIMIT_EXCEEDED, NOT_AVAILABLE, command_error
+from ringway.protocol.json_line import json_line
 from ringway.protocol.server_api import (
     ApiConnectionsRequest,
     ApiConnectionState,

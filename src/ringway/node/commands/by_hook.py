@@ -1,0 +1,95 @@
+"""Commands that a hook decides: a backend is asked over HTTP, and the command goes on by its answer (PROTOCOL.md P-14).
+
+The command waits for the answer, and the later commands of its client behind it, so that they keep their order; other
+clients do not wait. A hook that fails is no reason to refuse a client for good: the command gets error 100, which is
+temporary.
+"""
+
+from collections.abc import Callable
+from functools import partial
+
+from ringway.core.credentials import Credentials
+from ringway.errors import CommandError, ProtocolError
+from ringway.hooks.hook import Hook, HookFailed
+from ringway.node.commands.context import CommandContext
+from ringway.node.commands.errors import or_error_reply
+from ringway.node.commands.outcome import Gone, PendingReply
+from ringway.node.connection.connection import Connection
+from ringway.protocol.command import ABSENT, Raw, raw_or_absent
+from ringway.protocol.errorcode import INTERNAL, command_error
+from ringway.protocol.hook import ERROR_CHARS_MAX, HookAnswer, HookEvent, HookRequest, Result, encode_request
+
+SPEECH = {"transport": "websocket", "protocol": "json", "encoding": "json"}
+"""How each client of a node speaks, in the fields of a request."""
+
+
+def by_hook(
+    context: CommandContext,
+    connection: Connection,
+    command_id: int,
+    hook: Hook,
+    event: HookEvent[Result],
+    request: HookRequest,
+    finish: Callable[[Result | None], bytes | PendingReply],
+    is_here: Callable[[], bool],
+) -> PendingReply:
+    """Return the pending reply that `finish` makes of the result of `hook`; None if the answer has no result.
+
+    An error of the hook refuses the command, a disconnect closes the client. The command has no effect unless `is_here`
+    says that the client is.
+    """
+    return PendingReply(partial(_by_answer, context, connection, command_id, hook, event, request, finish, is_here))
+
+
+async def answer_of(
+    connection: Connection,
+    hook: Hook,
+    event: HookEvent[Result],
+    request: HookRequest,
+    is_here: Callable[[], bool],
+) -> HookAnswer[Result]:
+    """Return the answer of `hook`. Raise `HookFailed` if there is none."""
+    return await hook.send_request(event, encode_request(request), connection.headers, is_here)
+
+
+def result_of(answer: HookAnswer[Result]) -> Result | None:
+    """Return the result; raise `CommandError` for an error, `ProtocolError` for a disconnect."""
+    if answer.disconnect is not None:
+        raise ProtocolError(answer.disconnect.code, answer.disconnect.reason)
+    if answer.error is not None:
+        refused = answer.error
+        raise CommandError(refused.code, refused.message[:ERROR_CHARS_MAX], temporary=refused.temporary)
+    return answer.result
+
+
+def meta_for(hook: Hook, credentials: Credentials) -> Raw:
+    """Return the `meta` of a request to `hook`."""
+    return raw_or_absent(credentials.meta) if hook.options.include_connection_meta else ABSENT
+
+
+def failed(error: HookFailed) -> CommandError:
+    """Return the refusal of a command whose hook failed. The client is not told why."""
+    return command_error(INTERNAL)
+
+
+async def _by_answer(
+    context: CommandContext,
+    connection: Connection,
+    command_id: int,
+    hook: Hook,
+    event: HookEvent[Result],
+    request: HookRequest,
+    finish: Callable[[Result | None], bytes | PendingReply],
+    is_here: Callable[[], bool],
+) -> bytes | Gone:
+    async def answer() -> bytes | Gone:
+        try:
+            found = await answer_of(connection, hook, event, request, is_here)
+        except HookFailed as error:
+            raise failed(error) from None
+        if not is_here():
+            return Gone.GONE
+        outcome = finish(result_of(found))
+        return await outcome.run() if isinstance(outcome, PendingReply) else outcome
+
+    return await or_error_reply(context, command_id, answer())

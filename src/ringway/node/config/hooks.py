@@ -1,0 +1,42 @@
+"""Settings of hooks: the backends that a node asks, and when. Namespaces name theirs in their options."""
+
+from typing import Annotated
+
+import msgspec
+
+from ringway.hooks.config import read_hooks, short_hooks
+from ringway.node.config.edge import NodeEdgeConfig
+
+
+class NodeHooksConfig(NodeEdgeConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The settings of hooks; a part of `NodeConfig`."""
+
+    hooks: Annotated[
+        tuple[str, ...],
+        msgspec.Meta(
+            description="Backends that are asked over HTTP when clients act, each with a name: "
+            "app:endpoint=https://app.example/hooks,timeout_s=2. In TOML a table: [node.hooks.app]. The options are "
+            "below. All nodes should have the same.",
+            extra={"flag": "hook", "table": short_hooks},
+        ),
+    ] = ()
+    connect_hook: Annotated[
+        str,
+        msgspec.Meta(description="The hook that is asked who a client without a token is. Empty: none."),
+    ] = ""
+
+    def hook_problems(self, deadline_s: float) -> list[str]:
+        """Return the problems of the hooks; `deadline_s` is that of the connect command."""
+        hooks = read_hooks(self.hooks)
+        problems = [
+            f"{setting} is {name}, and there is no such hook; give it an endpoint, in [node.hooks.{name}]"
+            for setting, name in (("connect_hook", self.connect_hook),)
+            if name not in ("", *hooks)
+        ]
+        connect = hooks.get(self.connect_hook)
+        if connect is not None and 2 * connect.timeout_s >= deadline_s:
+            problems.append(
+                f"connect_hook is {self.connect_hook}, whose timeout_s is {connect.timeout_s:g}: a client would meet "
+                f"connect_deadline_s ({deadline_s:g}) before the answer; lower timeout_s below half of that"
+            )
+        return problems
