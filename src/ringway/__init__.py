@@ -24,7 +24,17 @@ if TYPE_CHECKING:
         Subscription,
         connect,
     )
-    from ringway.errors import CommandError, ConfigError, ConnectionClosed, Overloaded, RingwayError, UpgradeError
+    from ringway.errors import (
+        CommandError,
+        ConfigError,
+        ConnectionClosed,
+        Overloaded,
+        RingwayError,
+        RpcDisconnect,
+        RpcError,
+        UpgradeError,
+    )
+    from ringway.rpc import RpcCall
 
 __all__ = [
     "Client",
@@ -51,15 +61,29 @@ __all__ = [
     "ConnectionClosed",
     "Overloaded",
     "UpgradeError",
+    "RpcCall",
+    "RpcError",
+    "RpcDisconnect",
 ]
 
-_ERRORS = {"RingwayError", "CommandError", "ConfigError", "ConnectionClosed", "Overloaded", "UpgradeError"}
+_ELSEWHERE = {
+    "RingwayError": "ringway.errors",
+    "CommandError": "ringway.errors",
+    "ConfigError": "ringway.errors",
+    "ConnectionClosed": "ringway.errors",
+    "Overloaded": "ringway.errors",
+    "UpgradeError": "ringway.errors",
+    "RpcError": "ringway.errors",
+    "RpcDisconnect": "ringway.errors",
+    "RpcCall": "ringway.rpc",
+}
+"""The modules of names that are not the client's."""
 
 
 def __getattr__(name: str) -> Any:
     """Load a name when it is first used: commands and servers import this package and use none of them."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module("ringway.errors" if name in _ERRORS else "ringway.client"), name)
+    value = getattr(import_module(_ELSEWHERE.get(name, "ringway.client")), name)
     globals()[name] = value
     return value

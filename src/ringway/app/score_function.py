@@ -6,10 +6,10 @@ foreign code, and gives the function to the core.
 
 from collections.abc import Callable
 from functools import partial
-from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any
 
+from ringway.app.named_object import object_at
 from ringway.core.placement.score import ScoreFunction
 from ringway.errors import ConfigError
 
@@ -18,9 +18,8 @@ GROUP = "ringway.policies"
 
 def load_score_function(call: str) -> ScoreFunction:
     """Return the function that `call` names; raise `ConfigError` with the reason if it cannot be found."""
-    module, colon, name = call.partition(":")
-    if colon:
-        found = _loaded(call, partial(_attribute, module, name))
+    if ":" in call:
+        found = _loaded(call, partial(object_at, call))
     else:
         points = entry_points(group=GROUP)
         if call not in points.names:
@@ -36,13 +35,6 @@ def load_score_function(call: str) -> ScoreFunction:
         )
     function: ScoreFunction = found
     return function
-
-
-def _attribute(module: str, name: str) -> Any:
-    found: Any = import_module(module)
-    for part in name.split("."):
-        found = getattr(found, part)
-    return found
 
 
 def _loaded(call: str, load: Callable[[], Any]) -> Any:

@@ -13,6 +13,7 @@ from ringway.app.backend_sources import open_sources
 from ringway.app.config import Config, Loaded, running_at
 from ringway.app.engine import REDIS_SCHEMES, check_scheme, read_hash_secret, read_secret, read_secrets, whole_url
 from ringway.app.routes_check import groups_of_specs, readable_routes, route_problems
+from ringway.app.rpc_functions import load_rpc_offer
 from ringway.app.score_function import load_score_function
 from ringway.app.state import state_dir
 from ringway.auth.config import KEYS, PREVIOUS
@@ -33,6 +34,7 @@ BACKENDS = ("static.backends", "static.backends_file")
 HTTP_API = ("http_api.port", "http_api.host", "http_api.key", "http_api.key_file", "http_api.insecure")
 POLICY = "gateway.policy"
 ROUTES = "gateway.routes"
+RPC = "rpc.functions"
 TOKENS = tuple(
     f"{section}.{name}"
     for section in ("token", "subscription_token")
@@ -64,7 +66,8 @@ def node_problems(loaded: Loaded) -> list[str]:
     """Return what the start of a node would refuse, with the source of each setting."""
     config = loaded.config.http_api
     api = list(_refused(loaded, HTTP_API, lambda: check_keys(config))) if config.port is not None else []
-    return [*member_problems(loaded), *token_problems(loaded), *api]
+    rpc = _refused(loaded, (RPC,), lambda: load_rpc_offer(loaded.config.rpc))
+    return [*member_problems(loaded), *token_problems(loaded), *api, *rpc]
 
 
 def token_problems(loaded: Loaded) -> list[str]:

@@ -33,7 +33,12 @@ BARE = ("engine", "member")
 
 
 def flag_of(field: Field, own: Sequence[str]) -> str:
-    """Return the flag of `field` on a command whose own sections are `own`."""
+    """Return the flag of `field` on a command whose own sections are `own`.
+
+    A setting whose flag is called as its section has that name alone.
+    """
+    if field.flag == field.section:
+        return f"--{field.flag}"
     return f"--{field.flag}" if field.section in (*own, *BARE) else f"--{field.section.replace('_', '-')}-{field.flag}"
 
 

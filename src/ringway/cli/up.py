@@ -45,6 +45,8 @@ SCREEN_BYTES_MAX = 1 << 20
         "http_api.port",
         "http_api.key_file",
         "http_api.insecure",
+        "rpc.functions",
+        "rpc.allow_for_anonymous",
     ),
 )
 def up(flags: Layer, config_file: ConfigFile = None, state: StateDir = None) -> None:

@@ -7,6 +7,8 @@ from random import Random
 from types import TracebackType
 from typing import Any, Self
 
+import msgspec
+
 from ringway.client.answer import History, PresenceStats, StreamPosition, read_history, read_stats
 from ringway.client.config import ClientConfig
 from ringway.client.connection import PersistentConnection
@@ -27,6 +29,7 @@ from ringway.protocol.command import (
     PresenceStatsResult,
     PublishRequest,
     Reply,
+    RpcRequest,
 )
 from ringway.types import NodeName
 
@@ -140,11 +143,30 @@ class Client:
         """
         request = PublishRequest(check_channel(channel), raw(data), idempotency_key)
         await self._repeat(
-            lambda link: link.publish(request),
+            lambda link: link.ask(publish=request),
             f"a publish to {channel!r}",
             self._config.command_timeout_s if timeout_s is None else timeout_s,
             after_loss=bool(idempotency_key),
         )
+
+    async def rpc(self, method: str, data: Any = None, *, timeout_s: float | None = None) -> Any:
+        """Call `method` at the server with `data` (anything that has a JSON form); return the result, decoded.
+
+        After a temporary refusal, which means that the call has not begun, it is repeated as a publish is, for
+        `timeout_s` (default `command_timeout_s`); the same holds while there is no connection. Raise `CommandError` for
+        any other refusal: 104 if the server answers no such method, 400 to 1999 are codes of the server's own. If the
+        connection ends before the answer, raise `ConnectionClosed`: the call may have had its effect, so the caller
+        decides. A move does not end it. Raise `TimeoutError` if there was no answer, and what `publish` raises.
+        """
+        request = RpcRequest(method) if data is None else RpcRequest(method, raw(data))
+        reply = await self._repeat(
+            lambda link: link.ask(rpc=request),
+            f"the call {method!r}",
+            self._config.command_timeout_s if timeout_s is None else timeout_s,
+            after_loss=False,
+        )
+        result = bytes(reply.rpc.data) if reply.rpc is not None else b""
+        return msgspec.json.decode(result) if result else None
 
     async def history(
         self,

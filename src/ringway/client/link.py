@@ -134,12 +134,12 @@ class ChannelLink:
             self._send(b"\n".join(lines))
         return futures
 
-    async def publish(self, request: Any) -> Reply:
-        """Send a publish and return its reply; wait while too many bytes are unsent."""
+    async def ask(self, **request: Any) -> Reply:
+        """Send one command of a program and return its reply; wait while too many bytes are unsent."""
         if len(self._pending) >= self._config.pending_max:
             raise Overloaded("pending_max", self._config.pending_max)
         ident = self._ids + 1
-        future = self.call(publish=request)
+        future = self.call(**request)
         try:
             if self._wire is not None:
                 await self._wire.drain()

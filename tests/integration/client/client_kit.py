@@ -42,8 +42,8 @@ async def until(condition: Callable[[], Any], what: str = "the condition", patie
 class ScriptedNode:
     """A server of the channel protocol in the hands of a test.
 
-    `refuse_next` statuses answer the next handshakes. `connect`, `subscribe` and `publish` may be replaced: each takes
-    the request and returns what stands in the reply, `{"error": ...}` included, or None for no answer at all.
+    `refuse_next` statuses answer the next handshakes. `connect`, `subscribe`, `publish` and `rpc` may be replaced: each
+    takes the request and returns what stands in the reply, `{"error": ...}` included, or None for no answer at all.
     """
 
     def __init__(self, name: str = "n1", ssl: tls.SSLContext | None = None) -> None:
@@ -61,6 +61,7 @@ class ScriptedNode:
         }
         self.subscribe: Callable[[Any], Any] = lambda _: {"subscribe": {}}
         self.publish: Callable[[Any], Any] = lambda _: {"publish": {}}
+        self.rpc: Callable[[Any], Any] = lambda _: {"rpc": {}}
         self.port = 0
 
     async def __aenter__(self) -> "ScriptedNode":
@@ -124,7 +125,7 @@ class ScriptedNode:
             self.pongs += 1
             return
         self.commands.append(command)
-        for method in ("connect", "subscribe", "publish"):
+        for method in ("connect", "subscribe", "publish", "rpc"):
             if method in command:
                 answer = getattr(self, method)(command[method])
                 if answer is not None:

@@ -33,6 +33,11 @@ async def subscribe_since_the_beginning(url: str, channel: str, epoch: str, coun
     return json.loads(await _run(EXCHANGE_S, "node", "since.mjs", url, channel, epoch, str(count)))  # type: ignore[no-any-return]
 
 
+async def call_methods(*program: str, url: str) -> dict[str, Any]:
+    """Let a client of an SDK call methods; return the answers, and the order in which results came."""
+    return json.loads(await _run(EXCHANGE_S, *program, url))  # type: ignore[no-any-return]
+
+
 async def publish_and_leave(*program: str, url: str, channel: str, count: int) -> None:
     """Let `count` clients of an SDK publish their number to `channel`, and disconnect at once."""
     await _run(EXCHANGE_S, *program, url, channel, str(count))

@@ -16,6 +16,7 @@ from ringway.app.limit import allow_many_files
 from ringway.app.log_writer import LogWriter
 from ringway.app.member import free_name
 from ringway.app.metric import NODE, read_fingerprints, read_process, read_refusals, read_stats, read_strangers
+from ringway.app.rpc_functions import load_rpc_offer
 from ringway.app.secret_watch import SecretWatch
 from ringway.app.server_api_metric import read_server_api
 from ringway.app.shutdown import Job, Step, run_until_stopped, watch
@@ -32,12 +33,13 @@ async def run_node(config: Config, log: LogWriter) -> int:
     incarnation = new_incarnation()
     secrets = SecretWatch(config.engine)
     tokens = TokenWatch(config, Random())
+    rpc = load_rpc_offer(config.rpc)
     keyring, ring_secret = secrets.keyring, read_hash_secret(config.engine)
     async with open_engine(config.engine, f"node {incarnation}") as engine:
         name = await name_member(config, engine, keyring, Role.NODE, incarnation)
         node = ChannelNode(
             config.node, name, incarnation, engine, keyring, ring_secret=ring_secret, verifier=tokens.verifier,
-            token=config.token,
+            token=config.token, rpc=rpc,
         )  # fmt: skip
         admin = open_admin(config.admin)
         api = open_http_api(config.http_api)
@@ -82,7 +84,8 @@ async def run_node(config: Config, log: LogWriter) -> int:
             Step("leave the engine", engine.close),
             *close_admin(admin),
         ]
-        deadline_s = config.node.stop_deadline_s + SHUTDOWN_EXTRA_S
+        calls_s = min(config.rpc.timeout_s, config.node.stop_deadline_s)  # they end before their clients are closed
+        deadline_s = calls_s + config.node.stop_deadline_s + SHUTDOWN_EXTRA_S
         return await run_until_stopped(
             jobs,
             steps,

@@ -12,6 +12,14 @@ from ringway.rpc import RpcHandler
 class RpcConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The settings of calls at one node."""
 
+    functions: Annotated[
+        tuple[str, ...],
+        msgspec.Meta(
+            description="A function of Python that answers calls of clients (RPC): package.module:function for methods "
+            "without a namespace, chat=package.module:function for the methods chat:... All nodes must have the same.",
+            extra={"flag": "rpc"},
+        ),
+    ] = ()
     allow_for_anonymous: Annotated[
         bool,
         msgspec.Meta(
@@ -42,6 +50,15 @@ class RpcConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         int,
         msgspec.Meta(
             description="The same of one connection, so that one client does not use up what the node has for all.",
+            ge=1,
+            le=10_000,
+        ),
+    ] = 32
+    threads_max: Annotated[
+        int,
+        msgspec.Meta(
+            description="Functions without `async` that run at one time, each in a thread; further calls wait for a "
+            "thread, within their deadline.",
             ge=1,
             le=10_000,
         ),
