@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from ringway.core.credentials import json_line
+from ringway.protocol.json_line import json_line
 from ringway.rpc import RpcCall
 
 Function = Callable[[RpcCall], Any]
