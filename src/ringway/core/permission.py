@@ -31,6 +31,30 @@ ALLOWED = 0
 """The decision that allows; all others are error codes."""
 
 
+class Ground(enum.Enum):
+    """The ground of a decision: its error code, or `ALLOWED`, and words with `{action}` and `{namespace}` in them."""
+
+    code: int
+    words: str
+
+    UNCHECKED = ALLOWED, "node.insecure allows everything"
+    CLIENT = ALLOWED, "allow_{action}_for_client"
+    SUBSCRIBER = ALLOWED, "allow_{action}_for_subscriber, and it is subscribed"
+    CLIENT_WITHIN = ALLOWED, "allow_{action}_for_client, and it is subscribed"
+    OWN = ALLOWED, "its user is named behind #"
+    UNKNOWN_NAMESPACE = UNKNOWN_CHANNEL, "there is no namespace {namespace}"
+    WRONG_NAME = BAD_REQUEST, "the name does not match the channel_regex of its namespace"
+    PRIVATE = PERMISSION_DENIED, "to private channels ($) only a subscription token or the server subscribes"
+    OTHERS = PERMISSION_DENIED, "only the users behind # may"
+    ANONYMOUS = PERMISSION_DENIED, "allow_{action}_for_anonymous is not set"
+    NOT_SUBSCRIBED = PERMISSION_DENIED, "it is not subscribed"
+    NO_OPTION = PERMISSION_DENIED, "no option allows it"
+
+    def __init__(self, code: int, words: str) -> None:
+        self.code = code
+        self.words = words
+
+
 class Action(enum.Enum):
     """What a client wants in a channel."""
 
@@ -74,21 +98,33 @@ def decide(rules: ChannelRules | None, user: str, channel: str, action: Action, 
     `rules` are those of the channel's namespace, None if there is no such namespace; `user` is empty for an anonymous
     client, and `subscribed` are its channels.
     """
-    problem = name_problem(rules, channel)
-    if rules is None or problem or rules.is_open:
-        return problem
+    return ground_of(rules, user, channel, action, subscribed).code
+
+
+def ground_of(
+    rules: ChannelRules | None, user: str, channel: str, action: Action, subscribed: Container[str] = ()
+) -> Ground:
+    """Return the ground of the decision that `decide` returns."""
+    if rules is None or name_problem(rules, channel):
+        return Ground.UNKNOWN_NAMESPACE if rules is None else Ground.WRONG_NAME
+    if rules.is_open:
+        return Ground.UNCHECKED
     grant = rules.grants.get(action, NO_GRANT)
     is_limited = rules.user_limited and USER_BOUNDARY in channel
     is_private = channel.startswith(PRIVATE_PREFIX)
     is_own = is_limited and user in users_of(channel)
-    if action is Action.SUBSCRIBE:
-        may = is_own if is_limited else grant.client and bool(user or grant.anonymous)
-        return ALLOWED if may and not is_private else PERMISSION_DENIED
+    is_subscribe = action is Action.SUBSCRIBE
+    if is_subscribe and (is_private or is_limited):
+        return Ground.PRIVATE if is_private else Ground.OWN if is_own else Ground.OTHERS
+    if not (grant.client or (grant.subscriber and not is_subscribe)):
+        return Ground.NO_OPTION
     if not (user or grant.anonymous):
-        return PERMISSION_DENIED
-    is_closed = is_private or (is_limited and not is_own)
-    may = (grant.client and not is_closed) or ((grant.client or grant.subscriber) and channel in subscribed)
-    return ALLOWED if may else PERMISSION_DENIED
+        return Ground.ANONYMOUS
+    if grant.client and not is_private and (is_own or not is_limited):
+        return Ground.CLIENT
+    if channel not in subscribed:
+        return Ground.NOT_SUBSCRIBED
+    return Ground.SUBSCRIBER if grant.subscriber else Ground.CLIENT_WITHIN
 
 
 def name_problem(rules: ChannelRules | None, channel: str) -> int:

@@ -10,7 +10,9 @@ from ringway.core.permission import (
     Action,
     ChannelRules,
     Grant,
+    Ground,
     decide,
+    ground_of,
     namespace_of,
     personal_channel,
     rest_of,
@@ -121,3 +123,33 @@ def test_the_parts_of_a_name(channel: str, namespace: str, rest: str, users: lis
 def test_a_personal_channel_is_limited_to_its_user() -> None:
     assert (personal_channel("", "carol"), personal_channel("personal", "carol")) == ("#carol", "personal:#carol")
     assert decide(ChannelRules(user_limited=True), "carol", "personal:#carol", SUBSCRIBE) == ALLOWED
+
+
+@pytest.mark.parametrize(
+    ("options", "user", "channel", "action", "subscribed", "ground"),
+    [
+        (rules(SUBSCRIBE, client=True), "carol", "room", SUBSCRIBE, (), Ground.CLIENT),
+        (rules(SUBSCRIBE, client=True), "", "room", SUBSCRIBE, (), Ground.ANONYMOUS),
+        (rules(SUBSCRIBE, client=True), "carol", "$room", SUBSCRIBE, (), Ground.PRIVATE),
+        (rules(SUBSCRIBE, user_limited=True), "carol", "a#carol", SUBSCRIBE, (), Ground.OWN),
+        (rules(SUBSCRIBE, user_limited=True), "dave", "a#carol", SUBSCRIBE, (), Ground.OTHERS),
+        (rules(PUBLISH, subscriber=True), "carol", "room", PUBLISH, (), Ground.NOT_SUBSCRIBED),
+        (rules(PUBLISH, subscriber=True), "carol", "room", PUBLISH, ("room",), Ground.SUBSCRIBER),
+        (rules(PUBLISH, client=True), "carol", "$room", PUBLISH, ("$room",), Ground.CLIENT_WITHIN),
+        (rules(PUBLISH, anonymous=True), "", "room", PUBLISH, ("room",), Ground.NO_OPTION),
+        (rules(PUBLISH, regex="^x$"), "carol", "room", PUBLISH, (), Ground.WRONG_NAME),
+        (None, "carol", "none:room", PUBLISH, (), Ground.UNKNOWN_NAMESPACE),
+        (OPEN, "", "$room", SUBSCRIBE, (), Ground.UNCHECKED),
+    ],
+    ids=lambda value: value.name if isinstance(value, Ground) else "",
+)
+def test_each_decision_has_its_ground(
+    options: ChannelRules | None,
+    user: str,
+    channel: str,
+    action: Action,
+    subscribed: tuple[str, ...],
+    ground: Ground,
+) -> None:
+    assert ground_of(options, user, channel, action, subscribed) is ground
+    assert decide(options, user, channel, action, subscribed) == ground.code

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from ringway.core.permission import Action
 from ringway.node.commands.context import CommandContext
 from ringway.ports import Page
 from ringway.protocol.command import HistoryRequest
@@ -14,9 +15,10 @@ async def read_page(context: CommandContext, channel: Channel, request: HistoryR
 
     Raise `CommandError` if the channel keeps no history, `EngineError` or `TimeoutError` if the engine does not answer.
     """
-    retention = context.channels.namespaces.of(channel).retention
+    space = context.channels.namespaces.of(channel)
+    retention = space.retention
     if retention is None:
-        raise command_error(NOT_AVAILABLE, "the channel keeps no history")
+        raise command_error(NOT_AVAILABLE, space.lack_of(Action.HISTORY))
     config, reader = context.config, context.channels.streams.reader
     most = config.recovery_publications_max
     limit = most if request.limit < 0 else min(request.limit, most)
@@ -39,5 +41,6 @@ def check_epoch(request: HistoryRequest, page: Page) -> None:
 
 def check_has_presence(context: CommandContext, channel: Channel) -> None:
     """Raise `CommandError` 108 if the namespace of `channel` has no presence."""
-    if not context.channels.namespaces.of(channel).presence:
-        raise command_error(NOT_AVAILABLE, "presence is off in this namespace")
+    lack = context.channels.namespaces.of(channel).lack_of(Action.PRESENCE)
+    if lack:
+        raise command_error(NOT_AVAILABLE, lack)

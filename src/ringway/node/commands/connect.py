@@ -10,9 +10,10 @@ from functools import partial
 
 from ringway.core.credentials import ANONYMOUS, Credentials
 from ringway.core.permission import personal_channel
-from ringway.core.subscription_rights import SubscriptionRights, rights_problem
+from ringway.core.subscription_rights import SubscriptionRights
 from ringway.errors import ProtocolError
 from ringway.hooks.hook import Hook
+from ringway.node.commands.admission import check_count, check_has_user, check_nameless, claimed_rights
 from ringway.node.commands.by_hook import SPEECH, by_hook
 from ringway.node.commands.by_token import by_token
 from ringway.node.commands.context import CommandContext
@@ -26,11 +27,8 @@ from ringway.node.connection.connection import Connection
 from ringway.protocol.channel import check_channel
 from ringway.protocol.claims import ConnectionClaims
 from ringway.protocol.close import (
-    BAD_REQUEST,
     CONNECTION_LIMIT,
     FORCE_DISCONNECT,
-    INVALID_TOKEN,
-    PERMISSION_DENIED,
 )
 from ringway.protocol.codec import encode
 from ringway.protocol.command import (
@@ -41,9 +39,7 @@ from ringway.protocol.command import (
     SubscribeResult,
     raw_or_absent,
 )
-from ringway.protocol.errorcode import LIMIT_EXCEEDED, command_error
 from ringway.protocol.hook import CONNECT, ConnectHookRequest, ConnectHookResult, HookSubscription
-from ringway.protocol.json_line import json_line
 from ringway.types import Channel
 
 Rights = Mapping[Channel, SubscriptionRights]
@@ -90,8 +86,7 @@ def _admit_unnamed(
     context: CommandContext, connection: Connection, command_id: int, request: ConnectRequest
 ) -> bytes | PendingReply:
     """Accept a client of whom nobody has said who it is."""
-    if not context.config.takes_anonymous:
-        raise ProtocolError(BAD_REQUEST, "no token was sent, and this node takes no clients without one")
+    check_nameless(context.config)
     return _admit(context, connection, command_id, request, _ANONYMOUS)
 
 
@@ -103,27 +98,10 @@ def _admit_bearer(
     claims: ConnectionClaims,
 ) -> bytes | PendingReply:
     config = context.config
-    if not claims.sub and config.disallow_anonymous_connection_tokens:
-        raise ProtocolError(PERMISSION_DENIED, "the token has no user, and this node takes no anonymous clients")
+    check_has_user(config, claims)
     credentials = credentials_of(claims, context.tokens.wall(), expires=not config.insecure)
-    return _admit(context, connection, command_id, request, Newcomer(credentials, _claimed(context, claims)))
-
-
-def _claimed(context: CommandContext, claims: ConnectionClaims) -> dict[Channel, SubscriptionRights]:
-    """Return the subscriptions that a connection token asks for, and the user's personal channel."""
-    config = context.config
-    names: dict[str, bytes] = dict.fromkeys(claims.channels, b"")
-    names |= {name: json_line(each.channel_info) for name, each in claims.subs.items()}
-    if config.subscribe_to_user_personal_channel and claims.sub:
-        names.setdefault(personal_channel(config.personal_channel_namespace, claims.sub), b"")
-    found: dict[Channel, SubscriptionRights] = {}
-    for name, info in names.items():
-        channel = check_channel(name, config.channel_bytes_max)
-        check_known(context, channel)
-        rights = found[channel] = SubscriptionRights(info, is_server_side=True)
-        if rights_problem(rights):
-            raise ProtocolError(INVALID_TOKEN, rights_problem(rights))
-    return found
+    subs = claimed_rights(config, context.channels.namespaces, claims)
+    return _admit(context, connection, command_id, request, Newcomer(credentials, subs))
 
 
 def _ask_hook(
@@ -176,11 +154,7 @@ def _admit(
     if not newcomer.subs:
         _connected(context, connection, newcomer)
         return _reply(context, connection, command_id, newcomer, {})
-    most = context.config.subscriptions_max
-    if len(newcomer.subs) > most:
-        raise command_error(
-            LIMIT_EXCEEDED, f"the server gave {len(newcomer.subs)} channels, and a connection has {most} at most"
-        )
+    check_count(context.config, len(newcomer.subs))
     return PendingReply(partial(_accept_subscribed, context, connection, command_id, request, newcomer))
 
 

@@ -2,6 +2,7 @@
 
 from ringway.core.permission import Action, decide, name_problem
 from ringway.node.commands.context import CommandContext
+from ringway.node.config.namespace import Namespaces, will_watch_by
 from ringway.node.connection.connection import Connection
 from ringway.protocol.errorcode import BAD_REQUEST, PERMISSION_DENIED, UNKNOWN_CHANNEL, command_error
 from ringway.types import Channel
@@ -23,7 +24,12 @@ def check_allowed(context: CommandContext, connection: Connection, channel: Chan
 
 def check_known(context: CommandContext, channel: Channel) -> None:
     """Raise `CommandError` 102 unless the namespace of `channel` exists."""
-    if context.channels.namespaces.rules_of(channel) is None:
+    check_known_in(context.channels.namespaces, channel)
+
+
+def check_known_in(namespaces: Namespaces, channel: Channel) -> None:
+    """As `check_known`, for a node with these `namespaces`."""
+    if namespaces.rules_of(channel) is None:
         raise command_error(UNKNOWN_CHANNEL, _WORDS[UNKNOWN_CHANNEL].format(channel=channel))
 
 
@@ -36,10 +42,5 @@ def check_name(context: CommandContext, channel: Channel) -> None:
 
 def will_watch(context: CommandContext, connection: Connection, channel: Channel, *, asks: bool) -> bool:
     """True if the client is told of joins and leaves in `channel` once it is subscribed. `asks`: it asked for them."""
-    space = context.channels.namespaces.of(channel)
-    if space.force_push_join_leave:
-        return True
-    if not asks or not space.join_leave:
-        return False
-    rules = context.channels.namespaces.rules_of(channel)
-    return not decide(rules, connection.credentials.user, channel, Action.PRESENCE, (channel,))
+    namespaces, user = context.channels.namespaces, connection.credentials.user
+    return will_watch_by(namespaces.of(channel), namespaces.rules_of(channel), user, channel, asks=asks)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ringway.core.permission import NOTHING, OPEN, ChannelRules, namespace_of
+from ringway.core.permission import NOTHING, OPEN, Action, ChannelRules, decide, namespace_of
 from ringway.errors import ConfigError
 from ringway.node.config.channel_options import ChannelOptions, rules_of_options
 from ringway.ports import Retention
@@ -48,6 +48,26 @@ class Namespace:
     force_push_join_leave: bool = False
     rules: ChannelRules = NOTHING
 
+    def lack_of(self, action: Action) -> str:
+        """Return why nobody can do `action` in channels that do not have what it needs; '' if they have."""
+        if action is Action.HISTORY and self.retention is None:
+            return "the channel keeps no history"
+        if action is Action.PRESENCE and not self.presence:
+            return "presence is off in this namespace"
+        return ""
+
+
+def will_watch_by(space: Namespace, rules: ChannelRules | None, user: str, channel: Channel, *, asks: bool) -> bool:
+    """True if a subscriber of `user` is told of joins and leaves in `channel`. `asks`: it asked for them.
+
+    `rules` are those of the channel (`Namespaces.rules_of`).
+    """
+    if space.force_push_join_leave:
+        return True
+    if not asks or not space.join_leave:
+        return False
+    return not decide(rules, user, channel, Action.PRESENCE, (channel,))
+
 
 class Namespaces:
     """All namespaces of a node; `of` finds the namespace of a channel. Raise `ConfigError` as `read_namespaces`.
@@ -73,6 +93,11 @@ class Namespaces:
         name = namespace_of(channel)
         space = self._named.get(name) if name else self._default
         return space.rules if space is not None else None
+
+    @property
+    def names(self) -> list[str]:
+        """The names of all namespaces."""
+        return list(self._named)
 
     def retentions(self) -> list[Retention]:
         """Return the retentions that the engine is to provide."""
